@@ -1,0 +1,203 @@
+"""What a verdict policy sees, and what it may ask for: values in, values out.
+
+A policy never meets git, a clock or a scheduler. The engine lays out the *board* (every idea, every run), asks
+`advise`, and carries the advice out. The simulator does the same with invented runs, so the code that decides over
+GPUs is the code that was simulated.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from autoresearch.core.experiment import Purpose, Verdict
+from autoresearch.core.metric import Objective
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run as a policy sees it.
+
+    Attributes:
+        arm: Name of the experiment or bundle that ran; `baseline` for the baseline.
+        seed: Its training seed. Trials of two arms with one seed are paired.
+        purpose: Why it was made.
+        pending: Whether it is still queued or running.
+        value: The metric, None when there is no valid one (crash, NaN, no metric).
+        standard_error: Evaluation noise of `value` (finite validation set), None when unknown.
+        plumbing: The run was too small to judge a training idea by; it may show a crash and nothing else (R113).
+        partial: It ended before its last step (time-out, early kill).
+        order: Position in time among all runs of the campaign, for drift.
+        note: Why there is no value, in words.
+    """
+
+    arm: str
+    seed: int
+    purpose: Purpose = Purpose.EXPLORE
+    pending: bool = False
+    value: float | None = None
+    standard_error: float | None = None
+    plumbing: bool = False
+    partial: bool = False
+    order: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Idea:
+    """One experiment as a policy sees it.
+
+    Attributes:
+        name: The experiment's name.
+        parent: Name of the arm whose commit it was made from.
+        verdict: The judgement, None while open.
+        complexity: Lines and keys added minus removed; negative when it simplifies.
+        simplifies: Declared or measured to remove more than it adds (R106).
+        unlocks: Declared to be needed by later ideas (R107).
+        keys: Recipe keys and files it touches; two ideas that share one are never bundled.
+        seeds: Number of seeds its hypothesis asked for, None to leave it to the policy.
+        broken: Why it can never have a valid run (breach, refused config), empty when it can.
+        fatal: Whether its failed run shows that the idea itself is poor, not a trivial bug (R111).
+    """
+
+    name: str
+    parent: str
+    verdict: Verdict | None = None
+    complexity: int = 0
+    simplifies: bool = False
+    unlocks: bool = False
+    keys: frozenset[str] = frozenset()
+    seeds: int | None = None
+    broken: str = ""
+    fatal: bool = False
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Several ideas merged on one branch from a common parent.
+
+    Attributes:
+        name: The bundle's arm name.
+        ideas: The experiments merged into it.
+        parent: The arm it starts from.
+        conflict: Why it could not be merged, empty when it could.
+    """
+
+    name: str
+    ideas: tuple[str, ...]
+    parent: str
+    conflict: str = ""
+
+
+@dataclass(frozen=True)
+class PolicySettings:
+    """What the campaign file says about judging.
+
+    Attributes:
+        worth: Smallest gain one would care about, in the metric's unit; None when not declared.
+        max_runs: Most runs one experiment may get before it is judged.
+        confirm: Share of the run budget kept for fresh seeds at the end.
+        baseline_runs: Runs of the baseline before the first idea, None for the policy's own number.
+        first_seed: Seed of the first run; further ones count up from it.
+    """
+
+    worth: float | None = None
+    max_runs: int = 8
+    confirm: float = 0.15
+    baseline_runs: int | None = None
+    first_seed: int = 42
+
+
+@dataclass(frozen=True)
+class Board:
+    """The whole campaign as a policy sees it.
+
+    Attributes:
+        objective: What better means.
+        settings: What the campaign file says about judging.
+        ideas: Experiments other than the baseline, in order of attempt.
+        trials: Every run so far, oldest first, pending ones included.
+        bundles: Bundles made so far.
+        incumbent: Arm whose commit is the best kept: `baseline`, an experiment, or a bundle.
+        may_explore: Whether the stop rule still allows a new experiment.
+        runs_left: Runs that still fit into the budget, None when nothing limits them.
+        runs_total: Runs the whole campaign can hold, None when nothing limits them.
+        no_more_ideas: Every researcher has said that it has none left.
+    """
+
+    objective: Objective
+    settings: PolicySettings = PolicySettings()
+    ideas: tuple[Idea, ...] = ()
+    trials: tuple[Trial, ...] = ()
+    bundles: tuple[Bundle, ...] = ()
+    incumbent: str = "baseline"
+    may_explore: bool = True
+    runs_left: int | None = None
+    runs_total: int | None = None
+    no_more_ideas: bool = False
+
+
+@dataclass(frozen=True)
+class Propose:
+    """Ask a researcher for a new idea, to start from `parent`."""
+
+    parent: str
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Run `arm` once more with `seed`."""
+
+    arm: str
+    seed: int
+    purpose: Purpose
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Combine:
+    """Merge `ideas` on top of `parent` as a bundle called `name`; it can then be measured like an experiment."""
+
+    name: str
+    ideas: tuple[str, ...]
+    parent: str
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Settle:
+    """The verdict on `idea` is final; write its row. `incumbent` names the new best arm when it changes."""
+
+    idea: str
+    verdict: Verdict
+    incumbent: str | None = None
+
+
+@dataclass(frozen=True)
+class Rest:
+    """Nothing to do until a pending run ends."""
+
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Done:
+    """Nothing is left to do: every idea is settled and every claim confirmed as far as the budget allows."""
+
+    why: str = ""
+
+
+Advice = Propose | Measure | Combine | Settle | Rest | Done
+
+
+class Policy(Protocol):
+    """Decides what to run next and when an experiment is judged. Pure: the same board gives the same advice."""
+
+    name: str
+
+    def baseline_runs(self, settings: PolicySettings) -> int:
+        """Number of baseline runs wanted before the first idea."""
+        ...
+
+    def advise(self, board: Board) -> Advice:
+        """Say the single next thing to do; called again after it is done, until `Rest` or `Done`."""
+        ...

@@ -1,0 +1,333 @@
+"""What happened, in the past tense: the journal's vocabulary.
+
+One event is one JSON line. The format is versioned by `v` and only ever extended: a reader meets lines of every
+earlier version, and an unknown kind of a *newer* version is an error that says so. Times are UTC Unix seconds.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+from autoresearch.core.experiment import Purpose, Verdict
+from autoresearch.core.hypothesis import Hypothesis
+from autoresearch.core.job import JobStatus, Resources
+from autoresearch.core.metric import Measurement
+from autoresearch.errors import LedgerError
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class CampaignStarted:
+    """The plan was approved and frozen; limits are absolute from here on."""
+
+    at: float
+    campaign: str
+    base_commit: str
+    approved_by: str
+    deadline: float | None = None
+    kind: Literal["campaign_started"] = "campaign_started"
+
+
+@dataclass(frozen=True)
+class ControllerStarted:
+    """A controller took hold of the campaign."""
+
+    at: float
+    host: str
+    pid: int
+    version: str
+    kind: Literal["controller_started"] = "controller_started"
+
+
+@dataclass(frozen=True)
+class ControllerStopped:
+    """A controller let go of it, in good order."""
+
+    at: float
+    host: str
+    pid: int
+    reason: str
+    kind: Literal["controller_stopped"] = "controller_stopped"
+
+
+@dataclass(frozen=True)
+class ExperimentOpened:
+    """An attempt got its index; nothing exists of it yet but this line."""
+
+    at: float
+    index: int
+    parent: str
+    parent_commit: str
+    kind: Literal["experiment_opened"] = "experiment_opened"
+
+
+@dataclass(frozen=True)
+class ExperimentAbandoned:
+    """No idea was had for an opened attempt; its index is free again."""
+
+    at: float
+    index: int
+    reason: str
+    exhausted: bool = False
+    kind: Literal["experiment_abandoned"] = "experiment_abandoned"
+
+
+@dataclass(frozen=True)
+class ExperimentCommitted:
+    """A hypothesis stands as a commit on its branch (the baseline's as an empty one)."""
+
+    at: float
+    index: int
+    name: str
+    branch: str
+    commit: str
+    hypothesis: Hypothesis
+    files: tuple[str, ...] = ()
+    complexity: int = 0
+    keys: tuple[str, ...] = ()
+    breaches: tuple[str, ...] = ()
+    config: tuple[str, ...] = ()
+    kind: Literal["experiment_committed"] = "experiment_committed"
+
+
+@dataclass(frozen=True)
+class ExperimentRepaired:
+    """A follow-up fix commit went onto an experiment's branch (R40)."""
+
+    at: float
+    name: str
+    commit: str
+    reason: str
+    files: tuple[str, ...] = ()
+    kind: Literal["experiment_repaired"] = "experiment_repaired"
+
+
+@dataclass(frozen=True)
+class BundleMade:
+    """Several experiments were merged on one branch, or could not be."""
+
+    at: float
+    name: str
+    branch: str
+    commit: str
+    ideas: tuple[str, ...]
+    parent: str
+    conflict: str = ""
+    kind: Literal["bundle_made"] = "bundle_made"
+
+
+@dataclass(frozen=True)
+class RunPlanned:
+    """A run is about to be submitted. Written before the launcher is asked, so that no job is ever orphaned."""
+
+    at: float
+    run_id: str
+    experiment: str
+    number: int
+    seed: int
+    purpose: Purpose
+    launcher: str
+    command: str
+    folder: str
+    log: str
+    resources: Resources
+    limit_s: float | None = None
+    predicted_s: float | None = None
+    plumbing: bool = False
+    why: str = ""
+    kind: Literal["run_planned"] = "run_planned"
+
+
+@dataclass(frozen=True)
+class RunSubmitted:
+    """The launcher took the run and gave it a job id."""
+
+    at: float
+    run_id: str
+    job_id: str
+    adopted: bool = False
+    kind: Literal["run_submitted"] = "run_submitted"
+
+
+@dataclass(frozen=True)
+class RunStarted:
+    """The run left the queue."""
+
+    at: float
+    run_id: str
+    node: str = ""
+    kind: Literal["run_started"] = "run_started"
+
+
+@dataclass(frozen=True)
+class RunCancelled:
+    """We ended the run, and why."""
+
+    at: float
+    run_id: str
+    reason: str
+    kind: Literal["run_cancelled"] = "run_cancelled"
+
+
+@dataclass(frozen=True)
+class RunEnded:
+    """The run is over as far as its launcher is concerned."""
+
+    at: float
+    run_id: str
+    status: JobStatus
+    leftovers: tuple[str, ...] = ()
+    kind: Literal["run_ended"] = "run_ended"
+
+
+@dataclass(frozen=True)
+class RunMeasured:
+    """The harness read the run's own files."""
+
+    at: float
+    run_id: str
+    measurement: Measurement
+    kind: Literal["run_measured"] = "run_measured"
+
+
+@dataclass(frozen=True)
+class ExperimentJudged:
+    """The verdict is final; `row` is the ledger's line, cell by cell, as it was (or is about to be) written."""
+
+    at: float
+    name: str
+    verdict: Verdict
+    row: Mapping[str, str]
+    incumbent: str | None = None
+    kind: Literal["experiment_judged"] = "experiment_judged"
+
+
+@dataclass(frozen=True)
+class VerdictOverruled:
+    """A person changed a verdict, with a reason that is recorded as theirs; the ledger's row stays as it was."""
+
+    at: float
+    name: str
+    verdict: Verdict
+    by: str
+    kind: Literal["verdict_overruled"] = "verdict_overruled"
+
+
+@dataclass(frozen=True)
+class Steered:
+    """A person told the researchers something; always additive."""
+
+    at: float
+    text: str
+    by: str
+    kind: Literal["steered"] = "steered"
+
+
+@dataclass(frozen=True)
+class Paused:
+    """No new run is started until `Resumed`; runs in flight go on."""
+
+    at: float
+    reason: str
+    by: str
+    kind: Literal["paused"] = "paused"
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """Work goes on."""
+
+    at: float
+    by: str
+    kind: Literal["resumed"] = "resumed"
+
+
+@dataclass(frozen=True)
+class StopRequested:
+    """A person asked for the end: after the runs in flight, or `now`, cancelling them."""
+
+    at: float
+    by: str
+    now: bool = False
+    reason: str = ""
+    kind: Literal["stop_requested"] = "stop_requested"
+
+
+@dataclass(frozen=True)
+class ApprovalAsked:
+    """A launch waits for a person."""
+
+    at: float
+    request: str
+    experiment: str
+    question: str
+    gpu_hours: float | None = None
+    kind: Literal["approval_asked"] = "approval_asked"
+
+
+@dataclass(frozen=True)
+class ApprovalGiven:
+    """A person answered."""
+
+    at: float
+    request: str
+    granted: bool
+    by: str
+    reason: str = ""
+    kind: Literal["approval_given"] = "approval_given"
+
+
+@dataclass(frozen=True)
+class Noted:
+    """Something a person should be able to read later: an outage waited out, a repair of our own files, a warning."""
+
+    at: float
+    text: str
+    details: Mapping[str, str] = field(default_factory=dict)
+    kind: Literal["noted"] = "noted"
+
+
+@dataclass(frozen=True)
+class CampaignEnded:
+    """The stop rule was met, or nothing was left to do."""
+
+    at: float
+    reason: str
+    kind: Literal["campaign_ended"] = "campaign_ended"
+
+
+Event = Annotated[
+    CampaignStarted | ControllerStarted | ControllerStopped | ExperimentOpened | ExperimentAbandoned
+    | ExperimentCommitted | ExperimentRepaired | BundleMade | RunPlanned | RunSubmitted | RunStarted | RunCancelled
+    | RunEnded | RunMeasured | ExperimentJudged | VerdictOverruled | Steered | Paused | Resumed | StopRequested
+    | ApprovalAsked | ApprovalGiven | Noted | CampaignEnded,
+    Field(discriminator="kind"),
+]  # fmt: skip
+
+_ADAPTER: TypeAdapter[Any] = TypeAdapter(Event, config=ConfigDict(ser_json_inf_nan="constants"))
+
+
+def dump(event: Event) -> str:
+    """The event as one JSON line, without its newline. NaN and infinities are written as JavaScript writes them."""
+    body = _ADAPTER.dump_json(event).decode()
+    return f'{{"v":{VERSION},{body[1:]}'
+
+
+def load(line: str) -> Event:
+    """Read one journal line.
+
+    Raises:
+        LedgerError: It is no JSON object, or no event that this version knows.
+    """
+    try:
+        event: Event = _ADAPTER.validate_json(line)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise LedgerError(
+            f"not a journal event ({first['msg']}{' at ' + where if where else ''}): {line[:120]!r}"
+        ) from None
+    return event

@@ -1,0 +1,56 @@
+"""Experiments, their runs, and the verdict on them."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """The verdict on an experiment; these three words and no other (R90)."""
+
+    KEEP = "keep"
+    DISCARD = "discard"
+    CRASH = "crash"
+
+
+class Purpose(StrEnum):
+    """Why a run is made."""
+
+    BASELINE = "baseline"
+    EXPLORE = "explore"
+    REPEAT = "repeat"
+    """Another seed for an experiment whose verdict is open."""
+    REPAIR = "repair"
+    """The same hypothesis again, after a trivial crash was mended on its branch (R145)."""
+    ANCHOR = "anchor"
+    """The baseline or the incumbent once more: noise, drift, and a bar that luck cannot hold."""
+    SCREEN = "screen"
+    """A bundle of several ideas, one row of a two-level design."""
+    CONFIRM = "confirm"
+    """A fresh seed that chose nothing; only these carry a claim."""
+    ABLATE = "ablate"
+    """The winner with one kept change left out."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The judgement on one experiment.
+
+    Attributes:
+        status: `keep`, `discard` or `crash`.
+        reason: Why, in words, with the numbers that decided.
+        value: Mean of the metric over the experiment's valid runs, None without one.
+        effect: Estimated gain against the parent in the better direction, None without a comparison.
+        low: Lower end of the 90 % interval of `effect`.
+        high: Upper end of the 90 % interval of `effect`.
+        runs: Number of runs the judgement rests on.
+        by: Who judged: the policy's name, or a person.
+    """
+
+    status: Status
+    reason: str
+    value: float | None = None
+    effect: float | None = None
+    low: float | None = None
+    high: float | None = None
+    runs: int = 0
+    by: str = ""

@@ -1,0 +1,140 @@
+"""What a researcher is told, and what it answers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from autoresearch.core.metric import Objective, Symptom
+
+AREAS = (
+    "backend",
+    "prompt",
+    "batch",
+    "precision",
+    "optimizer",
+    "reward",
+    "data",
+    "async",
+    "stability",
+    "code",
+)
+"""Areas in the order they deserve attention (R115); a researcher may name another one."""
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One idea, small enough for one commit.
+
+    Attributes:
+        title: The change and its hoped-for effect in one line.
+        area: First word of the commit subject, see `AREAS`.
+        overrides: Hydra overrides that express it, in the recipe's language (`grpo.seed=1`, `+a.b=2`).
+        patch: A unified diff that expresses it, alone or beside overrides.
+        parent: Which experiment to start from: `incumbent`, `baseline`, or an experiment's name.
+        rationale: Why it should help, for the brief, the commit message and the report.
+        expected: Expected gain in the metric's own unit, in the better direction.
+        watch: What to look at afterwards to see whether it worked for the reason given.
+        symptoms: Names of the symptoms it answers.
+        seeds: How many seeds to run before judging; None leaves it to the verdict policy.
+        simplifies: Whether it removes more than it adds, so that a tie keeps it (R106).
+        unlocks: Whether later ideas need it, so that a tie keeps it (R107).
+        source: Name of the researcher that proposed it.
+    """
+
+    title: str
+    area: str = "recipe"
+    overrides: tuple[str, ...] = ()
+    patch: str = ""
+    parent: str = "incumbent"
+    rationale: str = ""
+    expected: float | None = None
+    watch: tuple[str, ...] = ()
+    symptoms: tuple[str, ...] = ()
+    seeds: int | None = None
+    simplifies: bool = False
+    unlocks: bool = False
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One earlier experiment as a researcher sees it.
+
+    Attributes:
+        index: Its row in the ledger.
+        name: Experiment name (branch slug).
+        title: The hypothesis in one line.
+        area: Its area.
+        overrides: Its overrides on top of its parent.
+        config: Overrides accumulated from the baseline on, so that two paths to one config compare equal.
+        status: `keep`, `discard`, `crash`, or empty while it is still running.
+        value: Mean of the metric over its runs, None without a valid one.
+        effect: Gain against its parent, in the better direction.
+        source: The researcher that proposed it.
+        reason: The verdict in words.
+    """
+
+    index: int
+    name: str
+    title: str
+    area: str = ""
+    overrides: tuple[str, ...] = ()
+    config: tuple[str, ...] = ()
+    status: str = ""
+    value: float | None = None
+    effect: float | None = None
+    source: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the target knows about the recipe at hand, as researchers need it.
+
+    Attributes:
+        values: The resolved recipe flattened to dotted keys; scalars and lists only.
+        traits: Words a playbook prunes by: `grpo`, `sft`, `dtensor`, `megatron`, `vllm`, `async`, ...
+        gpus: Total GPUs of one run, 0 for a CPU recipe.
+        space: Declared or derived search space: dotted key to a specification (see `researchers.search`).
+    """
+
+    values: Mapping[str, object] = field(default_factory=dict)
+    traits: frozenset[str] = frozenset()
+    gpus: int = 0
+    space: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Brief:
+    """Everything a researcher is told for one proposal; bounded, and no raw logs.
+
+    Attributes:
+        campaign: Campaign name.
+        index: The attempt this proposal will be.
+        objective: What is being improved.
+        stop_sentence: How much of the budget is left, in words.
+        recipe: Path of the recipe inside the repository.
+        parent: Name of the experiment the work starts from.
+        facts: The recipe at the parent's commit.
+        symptoms: Health findings of the parent's runs, worst first.
+        tried: Earlier experiments, oldest first.
+        noise: Standard deviation of the metric between runs of unchanged code, if known.
+        steering: What the person asked for since the start, oldest first.
+        allow: Globs of files an edit may touch.
+        protect: Globs of files an edit may not touch.
+        protect_keys: Recipe keys an override may not touch.
+    """
+
+    campaign: str
+    index: int
+    objective: Objective
+    stop_sentence: str = ""
+    recipe: str = ""
+    parent: str = "baseline"
+    facts: Facts = Facts()
+    symptoms: tuple[Symptom, ...] = ()
+    tried: tuple[Tried, ...] = ()
+    noise: float | None = None
+    steering: tuple[str, ...] = ()
+    allow: tuple[str, ...] = ()
+    protect: tuple[str, ...] = ()
+    protect_keys: tuple[str, ...] = ()

@@ -1,0 +1,116 @@
+"""One launched run as a value: what to start, the exact request, and how it is doing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What one run needs.
+
+    Attributes:
+        nodes: Number of nodes.
+        gpus_per_node: Whole GPUs on each node; 0 for a CPU run.
+        cpus: CPU cores, None for the launcher's default.
+        memory_gb: Host memory limit per run, None for no limit.
+    """
+
+    nodes: int = 1
+    gpus_per_node: int = 0
+    cpus: int | None = None
+    memory_gb: float | None = None
+
+    @property
+    def gpus(self) -> int:
+        """Total GPUs of the run."""
+        return self.nodes * self.gpus_per_node
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a target wants started.
+
+    Attributes:
+        run_id: Unique name of the run; also its name at the scheduler, so that it can be found again.
+        argv: The training command.
+        directory: Working directory (the experiment's worktree), absolute.
+        folder: The run's own folder for logs and results, absolute.
+        log: File that receives stdout and stderr, absolute.
+        env: Variables set on top of the launcher's environment; never secrets.
+        resources: What it needs.
+        limit_s: Wall-clock limit in seconds, counted from the moment the run starts; None for no limit.
+        grace_s: Seconds between TERM and KILL.
+        max_log_bytes: Bound on the log file; beyond it head and tail are kept.
+    """
+
+    run_id: str
+    argv: tuple[str, ...]
+    directory: str
+    folder: str
+    log: str
+    env: Mapping[str, str] = field(default_factory=dict)
+    resources: Resources = Resources()
+    limit_s: float | None = None
+    grace_s: float = 10.0
+    max_log_bytes: int = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Submission:
+    """The exact request a launcher would send, as text; nothing has been sent yet.
+
+    Attributes:
+        run_id: The run it is for.
+        launcher: Name of the launcher that made it.
+        text: The script, manifest or command line, as a person would read it and as it is kept in the run folder.
+        folder: The run's folder, absolute.
+        payload: The same request in the launcher's own terms (JSON-able); what `submit` acts on.
+    """
+
+    run_id: str
+    launcher: str
+    text: str
+    folder: str
+    payload: Mapping[str, object] = field(default_factory=dict)
+
+
+class JobState(StrEnum):
+    """A scheduler's word for a job, in ours."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed-out"
+    OUT_OF_MEMORY = "out-of-memory"
+    NODE_FAILED = "node-failed"
+    PREEMPTED = "preempted"
+    CANCELLED = "cancelled"
+    VANISHED = "vanished"
+    """The launcher no longer knows the job and no result file tells how it ended."""
+    UNKNOWN = "unknown"
+    """The scheduler cannot be asked right now. Not a failure."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come of the job."""
+        return self not in {JobState.QUEUED, JobState.RUNNING, JobState.UNKNOWN}
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """How a job is doing; fields are None where the engine does not know them. Times are Unix seconds."""
+
+    state: JobState
+    exit_code: int | None = None
+    reason: str = ""
+    node: str = ""
+    submitted_at: float | None = None
+    started_at: float | None = None
+    ended_at: float | None = None
+    cpu_s: float | None = None
+    peak_memory_gb: float | None = None
+    """Largest resident host memory of the whole process tree, in GB."""
+    peak_gpu_memory_gb: float | None = None
+    """Largest memory seen on any GPU the job was given, in GB."""

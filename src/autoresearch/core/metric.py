@@ -1,0 +1,180 @@
+"""What is being improved, and what a run said about it. *Better*, never *larger*."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Direction(StrEnum):
+    """Which way is up."""
+
+    MAXIMIZE = "maximize"
+    MINIMIZE = "minimize"
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The one number a campaign judges by.
+
+    Attributes:
+        goal: The aim in the user's words ("raise validation accuracy").
+        metric: The metric in the recipe's own spelling, e.g. `val:accuracy`.
+        direction: Whether more or less of it is better.
+        tag: Where a logger writes it, e.g. `validation/accuracy`.
+        meaning: What the number is, in words ("mean reward over the validation set").
+    """
+
+    goal: str
+    metric: str
+    direction: Direction = Direction.MAXIMIZE
+    tag: str = ""
+    meaning: str = ""
+
+    def gain(self, value: float, over: float) -> float:
+        """How much better `value` is than `over`; negative when worse, whichever way is up."""
+        return value - over if self.direction is Direction.MAXIMIZE else over - value
+
+    def better(self, value: float, over: float) -> bool:
+        """Whether `value` is strictly better than `over`."""
+        return self.gain(value, over) > 0
+
+    def best(self, values: Iterable[float]) -> float:
+        """The best finite value.
+
+        Raises:
+            ValueError: No finite value was given.
+        """
+        finite = [value for value in values if math.isfinite(value)]
+        return max(finite) if self.direction is Direction.MAXIMIZE else min(finite)
+
+
+@dataclass(frozen=True)
+class Series:
+    """One scalar over training steps, steps ascending and unique.
+
+    Attributes:
+        tag: Name as logged, e.g. `validation/accuracy`.
+        steps: Global training steps.
+        values: One value per step; NaN and infinities are kept as they were logged.
+    """
+
+    tag: str
+    steps: tuple[int, ...]
+    values: tuple[float, ...]
+
+    @classmethod
+    def of(cls, tag: str, points: Iterable[tuple[int, float]]) -> "Series":
+        """Build a series from unordered points; of two at one step, the later given wins."""
+        merged = dict(points)
+        ordered = sorted(merged)
+        return cls(tag, tuple(ordered), tuple(merged[step] for step in ordered))
+
+    @property
+    def last(self) -> tuple[int, float] | None:
+        """The final point, or None for an empty series."""
+        return (self.steps[-1], self.values[-1]) if self.steps else None
+
+    def points(self) -> tuple[tuple[int, float], ...]:
+        """The series as (step, value) pairs."""
+        return tuple(zip(self.steps, self.values, strict=True))
+
+
+@dataclass(frozen=True)
+class SampleSet:
+    """Rewards of single validation samples at one step, in the order of the validation set."""
+
+    step: int
+    rewards: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Readings:
+    """Everything one metric source found in a run folder; partial runs are normal.
+
+    Attributes:
+        series: Scalars by tag, in the source's own spelling.
+        samples: Per-sample validation rewards, ascending by step.
+        files: Files that were looked at, for the diagnosis of an empty result.
+        notes: Oddities worth telling (a torn record, a skipped line), one sentence each.
+    """
+
+    series: Mapping[str, Series] = field(default_factory=dict)
+    samples: tuple[SampleSet, ...] = ()
+    files: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Completion(StrEnum):
+    """How a run ended, judged by the steps it reached and not by its exit code."""
+
+    DONE = "done"
+    EARLY_STOPPED = "early-stopped"
+    TIMED_OUT = "timed-out"
+    DIVERGED = "diverged"
+    STALLED = "stalled"
+    CRASHED = "crashed"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+
+
+class Severity(StrEnum):
+    """How much a symptom should worry."""
+
+    INFO = "info"
+    WARNING = "warning"
+    FATAL = "fatal"
+
+
+@dataclass(frozen=True)
+class Symptom:
+    """Something a run's own files say about its health.
+
+    Attributes:
+        name: Stable kebab-case name that the playbook keys on, e.g. `entropy-collapse`, `oom-gpu`.
+        severity: How much it should worry.
+        evidence: The numbers or the cleaned log line that show it.
+        fault: Whose doing it is: `idea`, `environment` or `unknown`.
+        advice: What to try next, in one sentence.
+    """
+
+    name: str
+    severity: Severity
+    evidence: str
+    fault: str = "unknown"
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What the harness read of one run, from files the run wrote.
+
+    Attributes:
+        metric: The objective's metric, in the recipe's spelling.
+        value: The number judged by, or None when there is no valid one.
+        source: Where `value` came from (`tensorboard`, `training_info`, `stdout`, ...); empty when None.
+        step: Training step of `value`.
+        completion: How the run ended.
+        last_step: Last training step reached, if known.
+        target_step: Step at which the run would have been complete, if known.
+        curve: The metric over steps, as (step, value).
+        standard_error: Evaluation noise of `value` from the finite validation set, if known.
+        samples: Per-sample validation rewards at `step`, empty when not offered.
+        peak_memory_gb: Largest GPU memory seen (host memory for CPU runs), in GB.
+        symptoms: Health findings, worst first.
+        note: Diagnosis in words: why there is no value, or which sources disagreed.
+    """
+
+    metric: str
+    value: float | None = None
+    source: str = ""
+    step: int | None = None
+    completion: Completion = Completion.UNKNOWN
+    last_step: int | None = None
+    target_step: int | None = None
+    curve: tuple[tuple[int, float], ...] = ()
+    standard_error: float | None = None
+    samples: tuple[float, ...] = ()
+    peak_memory_gb: float | None = None
+    symptoms: tuple[Symptom, ...] = ()
+    note: str = ""

@@ -1,0 +1,91 @@
+"""What can go wrong with *us*, one class per boundary a failure can cross.
+
+An experiment that fails (out of memory, NaN, time-out, no metric) is a row in the ledger and never an exception.
+The classes here are for the other kind: the campaign file is wrong, the disk is full, the scheduler is gone.
+
+```text
+AutoresearchError            exit code 1, one clear line
+├── UsageError               exit code 2: the command line itself
+├── CampaignError            what a person wrote: campaign file, stop words, hypothesis list
+├── RecipeError              a recipe, its parents or its overrides
+├── RepositoryError          git, or the state of the user's repository
+├── LedgerError              ledger, journal or notes cannot be read or do not agree
+├── StorageError             the disk: full, read-only, gone
+├── HeldError                another controller holds the campaign
+├── LauncherError            a launcher or its scheduler
+├── ResearcherError          a researcher (agent, list, search) could not do its part
+└── PluginError              an adapter name that is unknown or claimed twice
+```
+
+Messages say what happened, to what, and what to do now.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class AutoresearchError(Exception):
+    """Base of every failure that is ours or the user's to mend; its text is one clear line."""
+
+    exit_code = 1
+
+
+class UsageError(AutoresearchError):
+    """The command line cannot be carried out as typed."""
+
+    exit_code = 2
+
+
+class CampaignError(AutoresearchError):
+    """Something a person wrote for a campaign is not understood."""
+
+
+class RecipeError(AutoresearchError):
+    """A recipe, one of its parents, or an override is wrong."""
+
+
+class RepositoryError(AutoresearchError):
+    """Git refused, or the repository is not in a state to work from."""
+
+
+class LedgerError(AutoresearchError):
+    """The ledger, the journal or the notes are damaged beyond what can be repaired silently."""
+
+
+class StorageError(AutoresearchError):
+    """The disk is full, read-only or gone; nothing already recorded is lost."""
+
+
+class HeldError(AutoresearchError):
+    """Another controller is at work on this campaign."""
+
+
+class LauncherError(AutoresearchError):
+    """A launcher or its scheduler could not do what was asked."""
+
+
+class ResearcherError(AutoresearchError):
+    """A researcher could not do its part; the campaign itself is fine."""
+
+
+class PluginError(AutoresearchError):
+    """No adapter of that name, or two of them."""
+
+
+@contextmanager
+def crossing(boundary: type[AutoresearchError], doing: str) -> Iterator[None]:
+    """Name the boundary that any foreign exception inside the block has crossed.
+
+    Args:
+        boundary: The class a foreign exception becomes.
+        doing: What was being done, in words, for the message.
+
+    Raises:
+        AutoresearchError: An exception of ours passes unchanged; any other is wrapped in `boundary`.
+    """
+    try:
+        yield
+    except AutoresearchError:
+        raise
+    except Exception as error:
+        raise boundary(f"{doing}: {type(error).__name__}: {error}") from error

@@ -1,0 +1,6 @@
+"""Where runs happen: one file per launcher."""
+
+BUILTIN = {
+    "local": "autoresearch.launchers.local:LocalLauncher",
+    "scripted": "autoresearch.launchers.scripted:ScriptedLauncher",
+}

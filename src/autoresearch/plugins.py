@@ -1,0 +1,46 @@
+"""Adapters by name: the built-in table of a room merged with its entry points; a clash is an error."""
+
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from autoresearch.errors import PluginError
+
+ROOMS = ("targets", "researchers", "launchers", "metrics", "trackers")
+
+
+@cache
+def names(room: str) -> dict[str, str]:
+    """Every adapter of a room: its name and the `module:Class` that provides it.
+
+    Raises:
+        PluginError: Two packages claim one name.
+    """
+    table: dict[str, str] = dict(import_module(f"autoresearch.{room}").BUILTIN)
+    for point in entry_points(group=f"autoresearch.{room}"):
+        if point.name in table:
+            raise PluginError(
+                f"two {room} are called {point.name!r}: {table[point.name]} and {point.value}; uninstall one of them"
+            )
+        table[point.name] = point.value
+    return table
+
+
+def load(room: str, name: str) -> Any:
+    """The adapter class behind a name.
+
+    Raises:
+        PluginError: There is none, or its module cannot be imported.
+    """
+    table = names(room)
+    if name not in table:
+        raise PluginError(f"there is no {name!r} among the {room}; choose one of: {', '.join(sorted(table))}")
+    module, _, attribute = table[name].partition(":")
+    try:
+        return getattr(import_module(module), attribute)
+    except ImportError as error:
+        raise PluginError(
+            f"{room}: {name!r} needs a package that is not installed ({error.name or error}); "
+            f"install it, for example with: pip install 'nemo-autoresearch[{name}]'"
+        ) from error

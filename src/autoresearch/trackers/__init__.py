@@ -1,0 +1,3 @@
+"""Who else is told: one file per tracker."""
+
+BUILTIN: dict[str, str] = {}
