@@ -106,9 +106,7 @@ class Target(Protocol):
         """Metric sources in order of trust."""
         ...
 
-    def measure(
-        self, folder: Path, log_tail: str, readings: Mapping[str, Readings], status: JobStatus
-    ) -> Measurement:
+    def measure(self, folder: Path, log_tail: str, readings: Mapping[str, Readings], status: JobStatus) -> Measurement:
         """One number and its circumstances from what the sources read; never raises for a broken run."""
         ...
 

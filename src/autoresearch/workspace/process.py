@@ -30,9 +30,7 @@ class CommandError(AutoresearchError):
     def __init__(self, argv: Sequence[str], code: int | None, stdout: bytes, stderr: bytes) -> None:
         self.argv, self.code, self.stdout, self.stderr = tuple(argv), code, stdout, stderr
         said = (stderr or stdout).decode("utf-8", "replace").strip() or "(it printed nothing)"
-        super().__init__(
-            f"command failed with exit code {code}: {' '.join(argv)}\n{indent(said[-2000:], '  ')}"
-        )
+        super().__init__(f"command failed with exit code {code}: {' '.join(argv)}\n{indent(said[-2000:], '  ')}")
 
 
 def run(
@@ -69,9 +67,7 @@ def run(
     except subprocess.TimeoutExpired as error:
         raise CommandError(argv, None, b"", f"no answer within {timeout:g} s".encode()) from error
     except OSError as error:
-        raise CommandError(
-            argv, None, b"", os.strerror(error.errno or 0).encode() + f": {error}".encode()
-        ) from error
+        raise CommandError(argv, None, b"", os.strerror(error.errno or 0).encode() + f": {error}".encode()) from error
     if check and done.returncode != 0:
         raise CommandError(argv, done.returncode, done.stdout, done.stderr)
     return Completed(done.returncode, done.stdout, done.stderr)
