@@ -1,0 +1,125 @@
+"""Is the change within its scope, and is what measures untouched? Decided on the commit, not on what anyone says."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+ALWAYS_PROTECTED = (
+    ".git/**",
+    ".gitmodules",
+    "**/.gitattributes",
+    ".githooks/**",
+    ".husky/**",
+    "reports/**",
+    "session/**",
+    ".autoresearch/**",
+)
+"""Never part of a hypothesis, whatever the campaign file says: the repository's own machinery and our records."""
+
+
+@dataclass(frozen=True)
+class FileChange:
+    """One file of a commit's difference to its parent.
+
+    Attributes:
+        path: Path in the repository.
+        added: Lines added; 0 for a binary file.
+        deleted: Lines deleted.
+        binary: Whether git sees it as binary.
+        link_target: Where it points if it is a symbolic link, else empty.
+        submodule: Whether it is a submodule's commit.
+        hook: Whether it is executable and lies where git looks for hooks.
+    """
+
+    path: str
+    added: int = 0
+    deleted: int = 0
+    binary: bool = False
+    link_target: str = ""
+    submodule: bool = False
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one hypothesis may do; see `spec.ScopeSpec` for the meaning of each."""
+
+    allow: tuple[str, ...] = ("**",)
+    protect: tuple[str, ...] = ()
+    protect_keys: tuple[str, ...] = ()
+    subject: tuple[str, ...] = ()
+    max_files: int = 20
+    max_lines: int = 1000
+
+
+@cache
+def _pattern(glob: str) -> re.Pattern[str]:
+    """`*` stays within a path part, `**` crosses parts, `?` is one character; a trailing `/` means everything below."""
+    glob = glob + "**" if glob.endswith("/") else glob
+    parts = re.split(r"(\*\*/|\*\*|\*|\?)", glob)
+    known = {"**/": r"(?:.*/)?", "**": r".*", "*": r"[^/]*", "?": r"[^/]"}
+    return re.compile("".join(known.get(part, re.escape(part)) for part in parts), re.DOTALL)
+
+
+def matches(path: str, globs: Iterable[str]) -> str | None:
+    """The first glob that a path (or dotted key) matches as a whole, or None."""
+    return next((glob for glob in globs if _pattern(glob).fullmatch(path)), None)
+
+
+def breaches(
+    changes: Iterable[FileChange],
+    limits: Limits,
+    before: Mapping[str, object] | None = None,
+    after: Mapping[str, object] | None = None,
+) -> tuple[str, ...]:
+    """Everything a hypothesis did that it may not do, in words; empty when it kept to its scope.
+
+    Args:
+        changes: The commit's files against its parent.
+        limits: The campaign's scope merged with the target's own protection.
+        before: The resolved recipe at the parent, flattened; None when there is no recipe.
+        after: The same at the candidate.
+    """
+    changes = tuple(changes)
+    found = [problem for change in changes for problem in _file_problems(change, limits)]
+    if len(changes) > limits.max_files:
+        found.append(f"{len(changes)} files changed, at most {limits.max_files} allowed (scope.max_files)")
+    lines = sum(change.added + change.deleted for change in changes)
+    if lines > limits.max_lines:
+        found.append(f"{lines} lines changed, at most {limits.max_lines} allowed (scope.max_lines)")
+    if before is not None and after is not None:
+        found.extend(_key_problems(before, after, limits))
+    return tuple(found)
+
+
+def _file_problems(change: FileChange, limits: Limits) -> Iterable[str]:
+    if glob := matches(change.path, ALWAYS_PROTECTED):
+        yield f"{change.path} is never part of a hypothesis ({glob})"
+    elif (glob := matches(change.path, limits.protect)) and not matches(change.path, limits.subject):
+        yield f"{change.path} is protected ({glob}): it belongs to what measures"
+    elif not matches(change.path, limits.allow):
+        yield f"{change.path} is outside the campaign's scope (scope.allow)"
+    if change.binary:
+        yield f"{change.path} is a binary file"
+    if change.submodule:
+        yield f"{change.path} is a submodule"
+    if change.link_target and (change.link_target.startswith("/") or ".." in change.link_target.split("/")):
+        yield f"{change.path} is a symbolic link to {change.link_target!r}, which may lead out of the tree"
+
+
+def changed_keys(before: Mapping[str, object], after: Mapping[str, object]) -> tuple[str, ...]:
+    """Recipe keys whose resolved values differ, sorted."""
+    missing = object()
+    return tuple(
+        sorted(key for key in before.keys() | after.keys() if before.get(key, missing) != after.get(key, missing))
+    )
+
+
+def _key_problems(before: Mapping[str, object], after: Mapping[str, object], limits: Limits) -> Iterable[str]:
+    for key in changed_keys(before, after):
+        glob = matches(key.replace(".", "/"), tuple(glob.replace(".", "/") for glob in limits.protect_keys))
+        if glob and not matches(key, limits.subject):
+            yield (
+                f"recipe key {key} is protected ({glob.replace('/', '.')}): it belongs to what measures "
+                f"({before.get(key, 'unset')!r} became {after.get(key, 'unset')!r})"
+            )

@@ -1,0 +1,215 @@
+"""The campaign file: every knob, documented where it is declared.
+
+A campaign is written by `autoresearch plan`, edited by a person if they like, and frozen by `autoresearch run`.
+Unknown keys are refused with the nearest valid one named.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from autoresearch.core.board import PolicySettings
+from autoresearch.errors import CampaignError
+
+_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _Adapter(BaseModel):
+    """An adapter by `type`; every other key is an option that the adapter itself checks."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    type: str
+    """Name of the adapter."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_alone(cls, value: object) -> object:
+        return {"type": value} if isinstance(value, str) else value
+
+    def options(self) -> dict[str, Any]:
+        """The adapter's own options, without ours."""
+        return dict(self.model_extra or {})
+
+
+class ObjectiveSpec(_Part):
+    """What is to be improved."""
+
+    goal: str = "improve the recipe's own metric"
+    """The aim in words; stable for the whole campaign."""
+    metric: str = "auto"
+    """Metric to judge by, in any spelling of the target; `auto`: what the recipe's `checkpointing.metric_name` says."""
+    direction: Literal["auto", "maximize", "minimize"] = "auto"
+    """Which way is better; `auto`: what the recipe says."""
+
+
+class TargetSpec(_Adapter):
+    """What is being trained: `nemo-rl` or `command`."""
+
+
+class LauncherSpec(_Adapter):
+    """Where runs happen; further keys are the launcher's own options."""
+
+    type: str = "local"
+    parallel: int = Field(default=1, ge=1, le=10_000)
+    """Runs in flight at the same time."""
+
+
+class ResearcherSpec(_Adapter):
+    """Who proposes; further keys are the researcher's own options."""
+
+
+class VerdictSpec(_Part):
+    """How experiments are judged."""
+
+    policy: str = "auto"
+    """`auto`, `greedy`, `sequential`, `strict` or `screening`; `autoresearch simulate` compares them."""
+    worth: float | None = Field(default=None, gt=0)
+    """The smallest gain one would care about, in the metric's own unit."""
+    max_runs_per_experiment: int = Field(default=8, ge=1)
+    """Most runs one experiment may get before it is judged."""
+    confirm: float = Field(default=0.15, ge=0, le=0.9)
+    """Share of the budget kept for fresh seeds at the end."""
+    baseline_runs: int | None = Field(default=None, ge=1)
+    """Runs of the baseline before the first idea; None: the policy's own number."""
+
+
+class ScopeSpec(_Part):
+    """What an experiment may touch; checked on the commit, not on what anyone says."""
+
+    allow: tuple[str, ...] = ("**",)
+    """Globs of files an experiment may change."""
+    protect: tuple[str, ...] = ()
+    """Globs of files it may not change, on top of the target's own list of what measures."""
+    protect_keys: tuple[str, ...] = ()
+    """Recipe keys (globs) an experiment may not change, on top of the target's own."""
+    subject: tuple[str, ...] = ()
+    """Globs of protected files or keys that are this campaign's subject and therefore allowed."""
+    max_files: int = Field(default=20, ge=1)
+    """Most files one hypothesis may change."""
+    max_lines: int = Field(default=1000, ge=1)
+    """Most lines one hypothesis may add and delete together."""
+
+
+class ApprovalSpec(_Part):
+    """What a person wants to be asked about."""
+
+    plan: Literal["ask", "auto"] = "ask"
+    """Whether `run` asks before the first branch; `--yes` answers it."""
+    launch: Literal["ask", "auto"] = "auto"
+    """Whether every launch waits for `autoresearch approve`."""
+    ask_above_gpu_hours: float | None = Field(default=None, ge=0)
+    """A launch predicted to cost more than this waits for `autoresearch approve`, whatever `launch` says."""
+
+
+class RunSpec(_Part):
+    """How every single run is made."""
+
+    first_seed: int = Field(default=42, ge=0)
+    """Seed of an experiment's first run; repeats count up from it."""
+    env: Mapping[str, str] = Field(default_factory=dict)
+    """Environment variables for every run. Not for secrets: they come from the environment or `.env`."""
+    grace: float = Field(default=10.0, ge=0)
+    """Seconds between TERM and KILL when a limit is enforced."""
+    memory_gb: float | None = Field(default=None, gt=0)
+    """Host memory one run may use before it is ended; None: no limit."""
+    max_log_mb: float = Field(default=256.0, gt=0)
+    """Bound on a run's log in MB; beyond it head and tail are kept."""
+    stall_minutes: float | None = Field(default=None, gt=0)
+    """End a run that has printed nothing for so long; None: never."""
+    early_kill: bool = True
+    """End a run whose health shows that it cannot recover (NaN loss and the like)."""
+    repair_tries: int = Field(default=1, ge=0)
+    """Times a trivial crash may be mended on its branch before the experiment counts as crashed."""
+
+
+class Campaign(_Part):
+    """One campaign, frozen when it starts."""
+
+    campaign: str
+    """Name; also the branch prefix: `autoresearch/<campaign>/`."""
+    objective: ObjectiveSpec = ObjectiveSpec()
+    target: TargetSpec = TargetSpec(type="nemo-rl")
+    recipe: str = ""
+    """The recipe, relative to the repository; the `command` target can do without."""
+    command: tuple[str, ...] | None = None
+    """Training command; None: the target's own for this recipe."""
+    base: str = "HEAD"
+    """Commit the baseline is made from; `run` freezes it to a full hash."""
+    stop: str | None = None
+    """Stop rule in words, e.g. `50 experiments or 10h total, 1h each`; None: baseline and three experiments."""
+    launcher: LauncherSpec = LauncherSpec()
+    researcher: tuple[ResearcherSpec, ...] = (ResearcherSpec(type="playbook"),)
+    """Who proposes; several are asked in order until one has an idea."""
+    verdict: VerdictSpec = VerdictSpec()
+    scope: ScopeSpec = ScopeSpec()
+    approval: ApprovalSpec = ApprovalSpec()
+    run: RunSpec = RunSpec()
+
+    @field_validator("campaign")
+    @classmethod
+    def _is_a_name(cls, value: str) -> str:
+        if not _NAME.fullmatch(value) or ".." in value or value.endswith(".lock"):
+            raise ValueError("use lower-case letters, digits, '.', '_' and '-' (it becomes part of branch names)")
+        return value
+
+    @field_validator("researcher", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: object) -> object:
+        return value if isinstance(value, list | tuple) else (value,)
+
+    def settings(self) -> PolicySettings:
+        """What the verdict policy needs to know of this file."""
+        return PolicySettings(
+            worth=self.verdict.worth,
+            max_runs=self.verdict.max_runs_per_experiment,
+            confirm=self.verdict.confirm,
+            baseline_runs=self.verdict.baseline_runs,
+            first_seed=self.run.first_seed,
+        )
+
+    @classmethod
+    def of(cls, document: object, source: str = "campaign file") -> "Campaign":
+        """Validate a parsed campaign file.
+
+        Args:
+            document: What the YAML parser returned.
+            source: The file's name, for messages.
+
+        Raises:
+            CampaignError: Something in it is not understood; the text names the key and what would be valid.
+        """
+        if not isinstance(document, dict):
+            raise CampaignError(f"{source}: expected a mapping of keys at the top, found {type(document).__name__}")
+        try:
+            return cls.model_validate(document)
+        except ValidationError as error:
+            raise CampaignError(
+                f"{source}: {'; '.join(_explain(cls, problem) for problem in error.errors())}"
+            ) from None
+
+
+def _explain(model: type[BaseModel], problem: Any) -> str:
+    path = [str(part) for part in problem["loc"]]
+    if problem["type"] != "extra_forbidden":
+        message = problem["msg"].removeprefix("Value error, ")
+        return f"{'.'.join(path) or 'file'}: {message[:1].lower()}{message[1:]}"
+    valid = _fields(model, path[:-1])
+    near = get_close_matches(path[-1], valid, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"valid keys: {', '.join(valid)}"
+    return f"unknown key {'.'.join(path)!r}: {hint}"
+
+
+def _fields(model: type[BaseModel], path: Iterable[str]) -> list[str]:
+    for part in path:
+        annotation = model.model_fields[part].annotation if part in model.model_fields else None
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            model = annotation
+    return sorted(model.model_fields)
