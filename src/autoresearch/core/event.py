@@ -90,6 +90,9 @@ class ExperimentCommitted:
     keys: tuple[str, ...] = ()
     breaches: tuple[str, ...] = ()
     config: tuple[str, ...] = ()
+    parent: str = ""
+    parent_commit: str = ""
+    fingerprint: str = ""
     kind: Literal["experiment_committed"] = "experiment_committed"
 
 

@@ -1,0 +1,296 @@
+"""What to do next: `next_move`, a pure function.
+
+The engine carries a move out, records what happened, and asks again, until the move is `Wait` or `Stop`.
+"""
+
+from dataclasses import dataclass
+
+from autoresearch.core.board import Advice, Board, Combine, Done, Measure, Policy, Propose, Rest, Settle
+from autoresearch.core.experiment import Purpose, Status, Verdict
+from autoresearch.core.history import BASELINE, Experiment, History, Run, why_no_value
+from autoresearch.core.metric import Objective
+from autoresearch.core.spec import Campaign
+from autoresearch.core.stop import Limits, Spent, StopState, check
+
+
+@dataclass(frozen=True)
+class OpenBaseline:
+    """Make the baseline's branch: an empty, signed-off commit on the base commit."""
+
+
+@dataclass(frozen=True)
+class Explore:
+    """Ask a researcher for one hypothesis on top of `parent` and commit it."""
+
+    parent: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Reopen:
+    """Finish an attempt that has its index but no commit yet (a crash of ours came between)."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class Launch:
+    """Start one run of `arm`."""
+
+    arm: str
+    seed: int
+    purpose: Purpose
+    why: str
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Merge several experiments on one branch."""
+
+    name: str
+    ideas: tuple[str, ...]
+    parent: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Write the verdict of `experiment` down for good."""
+
+    experiment: str
+    verdict: Verdict
+    incumbent: str | None
+
+
+@dataclass(frozen=True)
+class Repair:
+    """Let the researcher mend a trivial crash of `experiment` on its branch, then run it again."""
+
+    experiment: str
+    crash: str
+
+
+@dataclass(frozen=True)
+class CancelAll:
+    """End every run in flight: a person asked to stop now."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Nothing to do until a run ends or a person speaks."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Stop:
+    """The campaign is over, or a person asked for its end. `final` tells the first from the second."""
+
+    reason: str
+    final: bool = True
+
+
+Move = OpenBaseline | Explore | Reopen | Launch | Bundle | Judge | Repair | CancelAll | Wait | Stop
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What the rest of the budget can hold.
+
+    Attributes:
+        stop: The stop rule as it stands.
+        run_s: Seconds one further run is expected to take at most.
+        run_gpu_hours: GPU-hours it is expected to take.
+        runs_left: Runs that still fit, None when nothing limits them.
+        runs_total: Runs the whole campaign can hold, None when nothing limits them.
+        may_explore: Whether a new experiment may be opened.
+    """
+
+    stop: StopState
+    run_s: float
+    run_gpu_hours: float
+    runs_left: int | None
+    runs_total: int | None
+    may_explore: bool
+
+
+def outlook(
+    history: History, campaign: Campaign, limits: Limits, objective: Objective, now: float, expected_s: float | None
+) -> Outlook:
+    """Look at the budget.
+
+    Args:
+        history: The campaign so far.
+        campaign: The campaign file.
+        limits: The stop rule in absolute values.
+        objective: What the target value of the stop rule refers to.
+        now: Unix time in seconds.
+        expected_s: Seconds a run takes according to the target, None when it cannot say.
+    """
+    run_s = _next_run_s(history, limits, expected_s)
+    gpus = max((run.planned.resources.gpus for run in history.runs.values()), default=0)
+    run_hours = run_s / 3600 * gpus
+    spent = Spent(history.attempted, history.gpu_hours, _best(history, objective))
+    state = check(limits, spent, now, run_s, run_hours)
+    left, total = _runs(history, campaign, limits, now, run_s, run_hours)
+    reserve = 0 if total is None else round(total * campaign.verdict.confirm)
+    roomy = left is None or left > reserve
+    return Outlook(state, run_s, run_hours, left, total, not state.met and roomy and history.stop is None)
+
+
+def _next_run_s(history: History, limits: Limits, expected_s: float | None) -> float:
+    """R100: with a cap per experiment, a run fits only if the whole cap fits; without one, judge by what runs took."""
+    if limits.per_experiment_timeout is not None:
+        return limits.per_experiment_timeout
+    walls = [wall for run in history.runs.values() if run.valid and (wall := run.wall_s) is not None]
+    return max(walls) if walls else expected_s or 0.0
+
+
+def _best(history: History, objective: Objective) -> float | None:
+    values = [value for arm in (BASELINE, history.incumbent) if (value := history.value_of(arm)) is not None]
+    return objective.best(values) if values else None
+
+
+def _runs(
+    history: History, campaign: Campaign, limits: Limits, now: float, run_s: float, run_hours: float
+) -> tuple[int | None, int | None]:
+    """Runs that still fit into time and GPU-hours, and runs made so far added to that."""
+    fits: list[int] = []
+    flying = len(history.in_flight())
+    if limits.campaign_deadline is not None and run_s > 0:
+        rounds = int(max(0.0, limits.campaign_deadline - now) // run_s)
+        fits.append(max(0, rounds * campaign.launcher.parallel - flying))
+    if limits.gpu_hours is not None and run_hours > 0:
+        fits.append(max(0, int((limits.gpu_hours - history.gpu_hours) / run_hours) - flying))
+    if not fits:
+        return None, None
+    return min(fits), min(fits) + len(history.runs)
+
+
+def board(history: History, campaign: Campaign, objective: Objective, view: Outlook) -> Board:
+    """The campaign as the verdict policy sees it."""
+    return Board(
+        objective=objective,
+        settings=campaign.settings(),
+        ideas=history.ideas(),
+        trials=history.trials(),
+        bundles=history.board_bundles(),
+        incumbent=history.incumbent,
+        may_explore=view.may_explore,
+        runs_left=view.runs_left,
+        runs_total=view.runs_total,
+        no_more_ideas=history.exhausted,
+    )
+
+
+def next_move(history: History, campaign: Campaign, policy: Policy, objective: Objective, view: Outlook) -> Move:
+    """The one next thing to do.
+
+    Args:
+        history: The campaign so far.
+        campaign: The campaign file.
+        policy: The verdict policy.
+        objective: What better means.
+        view: What the rest of the budget can hold, from `outlook`.
+    """
+    flying = history.in_flight()
+    if history.stop is not None:
+        return _wind_down(history, flying)
+    if (torn := history.opened_uncommitted()) is not None:
+        return Reopen(torn.index)
+    if history.baseline is None:
+        return OpenBaseline()
+    if repair := _repair(history, campaign):
+        return repair
+    advice = policy.advise(board(history, campaign, objective, view))
+    if (first := _baseline_verdict(history, advice)) is not None:
+        return first
+    if isinstance(advice, Settle):
+        if history.baseline.judged is None:
+            return Wait("the baseline's row comes first")
+        return Judge(advice.idea, advice.verdict, advice.incumbent)
+    if history.paused is not None:
+        return Wait(f"paused by {history.paused.by}: {history.paused.reason or 'no reason given'}")
+    return _from_advice(advice, campaign, view, flying)
+
+
+def _from_advice(advice: Advice, campaign: Campaign, view: Outlook, flying: list[Run]) -> Move:
+    full = len(flying) >= campaign.launcher.parallel
+    match advice:
+        case Combine():
+            return Bundle(advice.name, advice.ideas, advice.parent, advice.why)
+        case Propose() | Measure() if full:
+            return Wait(f"{len(flying)} of {campaign.launcher.parallel} slots in use")
+        case Measure() if view.runs_left == 0:
+            return Wait("no further run fits") if flying else Stop(f"no further run fits: {view.stop.sentence}")
+        case Propose() if not view.may_explore:
+            return Wait("no further experiment fits") if flying else Stop(view.stop.sentence)
+        case Propose():
+            return Explore(advice.parent, advice.why)
+        case Measure():
+            return Launch(advice.arm, advice.seed, advice.purpose, advice.why)
+        case Rest() if flying:
+            return Wait(advice.why)
+        case Done() if flying:
+            return Wait("runs in flight end first")
+        case Done() | Rest():
+            return Stop(_last_words(view, advice.why))
+        case _:
+            raise AssertionError(f"advice nobody carries out: {advice!r}")
+
+
+def _last_words(view: Outlook, why: str) -> str:
+    return f"{why}; {view.stop.sentence}" if why else view.stop.sentence
+
+
+def _wind_down(history: History, flying: list[Run]) -> Move:
+    stop = history.stop
+    assert stop is not None  # noqa: S101 - the caller looked
+    if stop.now and any(not run.cancelled and run.ended is None for run in flying):
+        return CancelAll(stop.reason or f"stopped by {stop.by}")
+    if flying:
+        return Wait(f"stopping for {stop.by}: {len(flying)} runs in flight end first")
+    return Stop(f"stopped by {stop.by}{': ' + stop.reason if stop.reason else ''}", final=False)
+
+
+def _repair(history: History, campaign: Campaign) -> Repair | None:
+    """A trivial crash (typo, import, shape) of an open experiment is mended before it is judged (R145)."""
+    for entry in history.experiments.values():
+        if entry.judged or entry.name == BASELINE or len(entry.repairs) >= campaign.run.repair_tries:
+            continue
+        runs = history.current_runs(entry.name)
+        last = runs[-1].measurement if runs else None
+        if last and last.value is None and any(s.name.startswith("trivial") for s in last.symptoms[:1]):
+            return Repair(entry.name, last.symptoms[0].evidence)
+    return None
+
+
+def _baseline_verdict(history: History, advice: Advice) -> Judge | None:
+    """The baseline's row is the first one: written as soon as the policy turns to anything but baseline runs (R55)."""
+    entry = history.baseline
+    if entry is None or entry.judged or isinstance(advice, Rest):
+        return None
+    if isinstance(advice, Measure) and advice.arm == BASELINE and advice.purpose is Purpose.BASELINE:
+        return None
+    if any(not run.settled for run in history.runs_of(BASELINE)):
+        return None
+    return Judge(BASELINE, _baseline_words(history, entry), None)
+
+
+def _baseline_words(history: History, entry: Experiment) -> Verdict:
+    runs = history.runs_of(entry.name)
+    valid = [run for run in runs if run.valid]
+    if not valid:
+        reason = why_no_value(runs[-1]) if runs else "it was never run"
+        return Verdict(Status.CRASH, f"the baseline has no valid run: {reason}", runs=len(runs), by="engine")
+    value = history.value_of(entry.name)
+    values = ", ".join(f"{run.measurement.value:.4g}" for run in valid if run.measurement and run.measurement.value)
+    return Verdict(
+        Status.KEEP,
+        f"baseline: the unmodified recipe, mean {value:.4g} over {len(valid)} run{'s' * (len(valid) > 1)} ({values})",
+        value=value,
+        runs=len(valid),
+        by="engine",
+    )
