@@ -1,0 +1,196 @@
+"""Stop rules: what they say, what is left, and whether a further run fits. The one place the rest of us imports."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from autoresearch.core.duration import span
+from autoresearch.core.stop_rule import DEFAULT, Comparison, Limits, StopRule, TargetValue, WallTime, same_metric
+from autoresearch.core.stop_words import describe, parse
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a campaign has used up and reached so far.
+
+    Attributes:
+        attempted: Experiments attempted, the baseline and crashes included.
+        gpu_hours: GPU-hours used, those of runs in flight included.
+        best: Best valid value of each metric, in its better direction, by the metric's name.
+    """
+
+    attempted: int = 0
+    gpu_hours: float = 0.0
+    best: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StopState:
+    """Whether a campaign is over, and what is left of it.
+
+    Attributes:
+        met: Whether a campaign-level trigger has clearly been reached.
+        trigger: Which one: `count`, `deadline`, `gpu-hours` or `target`; empty when none.
+        reason: Why, in words with numbers; empty when not met.
+        sentence: The whole finding as one line for the user, e.g.
+            `stop condition not yet met: 17/24 attempted, 6h12m remaining`.
+        remaining_experiments: Attempts left, None without a count.
+        remaining_s: Seconds left until the deadline, None without one.
+        remaining_gpu_hours: GPU-hours left, None without such a budget.
+    """
+
+    met: bool
+    trigger: str
+    reason: str
+    sentence: str
+    remaining_experiments: int | None = None
+    remaining_s: float | None = None
+    remaining_gpu_hours: float | None = None
+
+
+def check(
+    limits: Limits,
+    spent: Spent,
+    now: float,
+    next_run_s: float | None = None,
+    next_gpu_hours: float | None = None,
+) -> StopState:
+    """Hold what is spent against the limits.
+
+    Args:
+        limits: The campaign's limits.
+        spent: What it has used and reached.
+        now: Unix seconds.
+        next_run_s: Seconds one further run takes; None means a full one, the per-run cap where there is one (R100).
+        next_gpu_hours: GPU-hours one further run takes, None when unknown.
+    """
+    run_s = limits.per_experiment_timeout if next_run_s is None else next_run_s
+    trigger, reason = next(_reached(limits, spent, now, run_s, next_gpu_hours), ("", ""))
+    return StopState(
+        met=bool(trigger),
+        trigger=trigger,
+        reason=reason,
+        sentence=f"stop condition met: {reason}" if trigger else _open(limits, spent, now),
+        remaining_experiments=_less(limits.target_experiment_count, spent.attempted),
+        remaining_s=_seconds_left(limits, now),
+        remaining_gpu_hours=_gpu_hours_left(limits, spent.gpu_hours),
+    )
+
+
+def fits(
+    limits: Limits,
+    now: float,
+    run_s: float | None,
+    *,
+    gpu_hours: float | None = None,
+    spent_gpu_hours: float = 0.0,
+) -> str | None:
+    """Why a run cannot be started now, or None when it fits.
+
+    Args:
+        limits: The campaign's limits.
+        now: Unix seconds.
+        run_s: Seconds the run takes, queueing included if that is known; None when unknown.
+        gpu_hours: GPU-hours the run takes, None when unknown.
+        spent_gpu_hours: GPU-hours used so far, those of runs in flight included.
+    """
+    return _late(limits, now, run_s) or _too_dear(limits, spent_gpu_hours, gpu_hours)
+
+
+def _reached(
+    limits: Limits, spent: Spent, now: float, run_s: float | None, gpu_hours: float | None
+) -> Iterator[tuple[str, str]]:
+    """Triggers that are reached, the most telling first."""
+    count, target = limits.target_experiment_count, limits.target_metric
+    measured = _measured(target, spent)
+    if target and measured is not None and target.met_by(measured):
+        yield "target", f"{target.metric or 'objective'} {measured:.6g} {target.comparison} {target.value:g}"
+    if count is not None and spent.attempted >= count:
+        yield "count", f"{spent.attempted}/{count} attempted"
+    if late := _late(limits, now, run_s):
+        yield "deadline", ", ".join([late, *_attempts(limits, spent)])
+    if dear := _too_dear(limits, spent.gpu_hours, gpu_hours):
+        yield "gpu-hours", ", ".join([dear, *_attempts(limits, spent)])
+
+
+def _late(limits: Limits, now: float, run_s: float | None) -> str | None:
+    left = _seconds_left(limits, now)
+    if left is None:
+        return None
+    if left <= 0:
+        return f"the deadline was reached after {span(now - limits.started_at)}"
+    # Written so that NaN does not fit.
+    if run_s is not None and not run_s <= left:
+        return f"{span(left)} remaining is less than one full run of {span(run_s)}"
+    return None
+
+
+def _too_dear(limits: Limits, spent: float, wanted: float | None) -> str | None:
+    left = _gpu_hours_left(limits, spent)
+    if left is None:
+        return None
+    if left <= 0:
+        return f"{spent:.1f}/{limits.gpu_hours:g} GPU-hours spent"
+    if wanted is not None and not wanted <= left:
+        return f"{left:.1f} GPU-hours remaining is less than one full run of {wanted:.1f}"
+    return None
+
+
+def _open(limits: Limits, spent: Spent, now: float) -> str:
+    parts = _attempts(limits, spent)
+    left = _seconds_left(limits, now)
+    parts += [f"{span(left)} remaining"] if left is not None else []
+    if limits.gpu_hours is not None:
+        parts.append(f"{spent.gpu_hours:.1f}/{limits.gpu_hours:g} GPU-hours spent")
+    if target := limits.target_metric:
+        measured = _measured(target, spent)
+        now_at = "not measured yet" if measured is None else f"{measured:.6g}"
+        parts.append(f"{target.metric or 'objective'} {now_at}, wanted {target.comparison} {target.value:g}")
+    return f"stop condition not yet met: {', '.join(parts)}"
+
+
+def _attempts(limits: Limits, spent: Spent) -> list[str]:
+    count = limits.target_experiment_count
+    return [f"{spent.attempted} attempted" if count is None else f"{spent.attempted}/{count} attempted"]
+
+
+def _measured(target: TargetValue | None, spent: Spent) -> float | None:
+    """The value a target is held against; None when it is missing, or when several metrics answer to its name."""
+    if target is None:
+        return None
+    name = target.metric
+    if name is not None and name in spent.best:
+        found = [spent.best[name]]
+    else:
+        found = [value for other, value in spent.best.items() if name is None or same_metric(name, other)]
+    return found[0] if len(found) == 1 and math.isfinite(found[0]) else None
+
+
+def _seconds_left(limits: Limits, now: float) -> float | None:
+    return None if limits.campaign_deadline is None else max(0.0, limits.campaign_deadline - now)
+
+
+def _gpu_hours_left(limits: Limits, spent: float) -> float | None:
+    return None if limits.gpu_hours is None else max(0.0, limits.gpu_hours - spent)
+
+
+def _less(limit: int | None, used: int) -> int | None:
+    return None if limit is None else max(0, limit - used)
+
+
+__all__ = [
+    "DEFAULT",
+    "Comparison",
+    "Limits",
+    "Spent",
+    "StopRule",
+    "StopState",
+    "TargetValue",
+    "WallTime",
+    "check",
+    "describe",
+    "fits",
+    "parse",
+    "same_metric",
+    "span",
+]

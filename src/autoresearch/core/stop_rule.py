@@ -1,0 +1,260 @@
+"""A stop rule as a value, and the absolute limits it becomes when a campaign begins. Words live in `stop_words`."""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from enum import StrEnum
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from autoresearch.core.metric import Direction, Objective
+from autoresearch.errors import CampaignError
+
+
+class Comparison(StrEnum):
+    """How a metric is held against a target value."""
+
+    AT_LEAST = ">="
+    AT_MOST = "<="
+    ABOVE = ">"
+    BELOW = "<"
+    REACHES = "reaches"
+    """As good as the value, whichever way is up; becomes `>=` or `<=` when the campaign begins."""
+
+    @property
+    def upwards(self) -> bool | None:
+        """Whether larger values satisfy it; None while that depends on the objective."""
+        if self is Comparison.REACHES:
+            return None
+        return self in {Comparison.AT_LEAST, Comparison.ABOVE}
+
+
+@dataclass(frozen=True)
+class TargetValue:
+    """A metric value at which the campaign has what it wanted.
+
+    Attributes:
+        metric: The metric as the user spelt it; None means the objective's.
+        comparison: How a measured value is held against `value`.
+        value: The threshold, in the metric's own unit.
+    """
+
+    metric: str | None
+    comparison: Comparison
+    value: float
+
+    def met_by(self, measured: float | None) -> bool:
+        """Whether a measured value satisfies it; None, NaN and infinities never do."""
+        if measured is None or not math.isfinite(measured):
+            return False
+        match self.comparison:
+            case Comparison.AT_LEAST:
+                return measured >= self.value
+            case Comparison.AT_MOST:
+                return measured <= self.value
+            case Comparison.ABOVE:
+                return measured > self.value
+            case Comparison.BELOW:
+                return measured < self.value
+            case Comparison.REACHES:
+                return False
+
+    def resolved(self, objective: Objective) -> "TargetValue":
+        """The same target with the objective's metric and direction filled in.
+
+        Raises:
+            CampaignError: It points the wrong way for the objective, or "reaches" names a metric of unknown direction.
+        """
+        ours = self.metric is None or same_metric(self.metric, objective.metric)
+        if not ours and self.comparison is Comparison.REACHES:
+            raise CampaignError(
+                f"which way is better is unknown for {self.metric}, only for the objective {objective.metric}: "
+                f"write {self.metric} >= {self.value:g} or {self.metric} <= {self.value:g}"
+            )
+        if not ours:
+            return self
+        up = objective.direction is Direction.MAXIMIZE
+        if self.comparison.upwards is (not up):
+            raise CampaignError(
+                f"the objective is to {objective.direction} {objective.metric}, "
+                f"but the stop rule waits for {self.comparison} {self.value:g}: turn one of them round"
+            )
+        towards = Comparison.AT_LEAST if up else Comparison.AT_MOST
+        chosen = towards if self.comparison is Comparison.REACHES else self.comparison
+        return TargetValue(objective.metric, chosen, self.value)
+
+
+@dataclass(frozen=True)
+class WallTime:
+    """A point in time as a person says it: a time of day, perhaps with its date.
+
+    Attributes:
+        hour: 0 to 23.
+        minute: 0 to 59.
+        day: The date, None for the next time the clock shows it.
+        utc: Whether it was said to be UTC; otherwise it is local time of the machine.
+    """
+
+    hour: int
+    minute: int
+    day: date | None = None
+    utc: bool = False
+
+    def after(self, now: float, zone: tzinfo | None) -> float:
+        """The moment meant, in Unix seconds.
+
+        Args:
+            now: Unix seconds; without a date the first such moment after it is meant.
+            zone: The user's time zone, None for the machine's own.
+
+        Raises:
+            CampaignError: A date was given and has passed.
+        """
+        zone = UTC if self.utc else zone
+        today = datetime.fromtimestamp(now, zone)
+        moment = self._on(self.day or today.date(), zone)
+        if self.day is None and moment <= now:
+            moment = self._on(today.date() + timedelta(days=1), zone)
+        if moment <= now:
+            raise CampaignError(f"the stop rule says until {self}, which has passed already: give a later time")
+        return moment
+
+    def _on(self, day: date, zone: tzinfo | None) -> float:
+        return datetime(day.year, day.month, day.day, self.hour, self.minute, tzinfo=zone).timestamp()
+
+    def __str__(self) -> str:
+        """As it is written in a stop rule, e.g. `2026-11-24 07:30` or `07:00 UTC`."""
+        day = f"{self.day.isoformat()} " if self.day else ""
+        return f"{day}{self.hour:02d}:{self.minute:02d}{' UTC' if self.utc else ''}"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """A stop rule in absolute values, fixed when the campaign begins. Any one that is reached ends the campaign.
+
+    Attributes:
+        started_at: When the campaign began, in Unix seconds.
+        target_experiment_count: Attempts after which it ends, the baseline and crashes included; None for no limit.
+        campaign_deadline: Unix seconds at which it ends, None for no limit.
+        per_experiment_timeout: Wall-clock seconds any one run may take, None for no cap.
+        target_metric: The metric value that ends it, None for no target.
+        gpu_hours: GPU-hours after which it ends, None for no limit.
+        asks: Whether to summarise and ask for more at the end (no rule was given).
+    """
+
+    started_at: float
+    target_experiment_count: int | None = None
+    campaign_deadline: float | None = None
+    per_experiment_timeout: float | None = None
+    target_metric: TargetValue | None = None
+    gpu_hours: float | None = None
+    asks: bool = False
+
+    def plain(self) -> dict[str, Any]:
+        """The limits as strings, numbers and None only, for JSON and YAML."""
+        body = asdict(self)
+        if self.target_metric:
+            body["target_metric"]["comparison"] = str(self.target_metric.comparison)
+        return body
+
+    @classmethod
+    def load(cls, body: Mapping[str, Any]) -> "Limits":
+        """The limits again, from what `plain` gave.
+
+        Raises:
+            CampaignError: A value is missing or of the wrong type.
+        """
+        try:
+            return _LIMITS.validate_python(dict(body))
+        except ValidationError as error:
+            raise CampaignError(f"stored stop limits cannot be read: {error.errors()[0]['msg']}: {body!r}") from None
+
+
+_LIMITS = TypeAdapter(Limits)
+
+
+@dataclass(frozen=True)
+class StopRule:
+    """When a campaign ends, as its owner put it; durations in seconds. Any one trigger that is reached ends it.
+
+    Attributes:
+        words: What the owner wrote; not part of equality.
+        target_experiment_count: Attempted experiments, the baseline and crashes included (R78, R96).
+        total_s: Length of the whole campaign from its beginning.
+        deadline_at: A wall time at which it ends.
+        per_experiment_timeout_s: Cap on every single run; ends a run, never the campaign.
+        target: A metric value to be reached.
+        gpu_hours: GPU-hours that may be spent.
+        asks: Whether to summarise and ask at the end.
+    """
+
+    words: str = field(default="", compare=False)
+    target_experiment_count: int | None = None
+    total_s: float | None = None
+    deadline_at: WallTime | None = None
+    per_experiment_timeout_s: float | None = None
+    target: TargetValue | None = None
+    gpu_hours: float | None = None
+    asks: bool = False
+
+    def begin(self, now: float, zone: tzinfo | None = None, objective: Objective | None = None) -> Limits:
+        """The rule in absolute values for a campaign that begins now.
+
+        Args:
+            now: Unix seconds.
+            zone: The user's time zone for "until 07:00", None for the machine's own.
+            objective: What is improved; fills in a target that does not name its metric or direction.
+
+        Raises:
+            CampaignError: A date has passed, or the target contradicts the objective or needs one.
+        """
+        ends = [now + self.total_s] if self.total_s is not None else []
+        ends += [self.deadline_at.after(now, zone)] if self.deadline_at else []
+        return Limits(
+            started_at=now,
+            target_experiment_count=self.target_experiment_count,
+            campaign_deadline=min(ends, default=None),
+            per_experiment_timeout=self.per_experiment_timeout_s,
+            target_metric=_resolved(self.target, objective),
+            gpu_hours=self.gpu_hours,
+            asks=self.asks,
+        )
+
+    def with_words(self, words: str) -> "StopRule":
+        """The same rule, said differently."""
+        return replace(self, words=words)
+
+
+DEFAULT = StopRule(target_experiment_count=4, asks=True)
+"""No rule given: the baseline and three low-risk experiments, then summarise and ask (R93)."""
+
+
+def _resolved(target: TargetValue | None, objective: Objective | None) -> TargetValue | None:
+    if target is None:
+        return None
+    if objective is not None:
+        return target.resolved(objective)
+    if target.comparison is Comparison.REACHES:
+        raise CampaignError(
+            f"the stop rule waits until {target.metric or 'the objective'} reaches {target.value:g}, "
+            "and without an objective nobody knows which way is better: write >= or <="
+        )
+    return target
+
+
+def same_metric(asked: str, name: str) -> bool:
+    """Whether `asked` is a spelling of the metric `name`.
+
+    `val:accuracy`, `val_accuracy` and `validation/accuracy` are one metric (R281), and its last words alone
+    (`accuracy`) will do.
+    """
+    want, have = _parts(asked), _parts(name)
+    return bool(want) and have[-len(want) :] == want
+
+
+def _parts(name: str) -> list[str]:
+    words = [part for part in re.split(r"[^a-z0-9]+", name.lower()) if part]
+    return ["validation" if part == "val" else part for part in words]
