@@ -1,0 +1,123 @@
+"""A run's standard output as data: lines cleaned of decoration, and named patterns turned into series."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from autoresearch.core.metric import Series
+
+MAX_LINE = 4000
+"""Characters of a line that patterns are tried on; a printed configuration can be a megabyte in one line."""
+
+_ESCAPES = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # colour and cursor movement
+    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # window titles and links
+    r"|\x1b[@-Z\\^_]"
+)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_ACTOR = re.compile(r"^\s*\([A-Za-z_][\w.:\- ]* pid=\d+(?:, ip=[\w.:]+)?\) ?")
+_REPEATED = re.compile(r" \[repeated \d+x across cluster\].*$")
+
+
+def clean(line: str) -> str:
+    """One line without colours, overwritten progress, control characters and Ray's actor prefix."""
+    shown = line.rstrip("\r\n").rpartition("\r")[2][: 2 * MAX_LINE]
+    text = _CONTROL.sub("", _ESCAPES.sub("", shown))[:MAX_LINE]
+    return _REPEATED.sub("", _ACTOR.sub("", text))
+
+
+def excerpt(text: str, lines: int = 10, width: int = 200) -> str:
+    """The last non-empty lines of a log, cleaned and cut, fit for a note in a report."""
+    tidy = (clean(line).rstrip() for line in text.split("\n")[-20 * lines :])
+    kept = [line if len(line) <= width else f"{line[: width - 3]}..." for line in tidy if line.strip()]
+    return "\n".join(kept[-lines:])
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """Which lines of a log carry numbers.
+
+    Attributes:
+        values: Pattern by tag; its first group is the number. `{section}` in a tag becomes `-<section>` or nothing.
+        step: Its first group is the step the following numbers belong to. None: the n-th number of a tag is step n.
+        anchor: Its first group is a step that is certainly global, whatever the step line counts.
+        section: Its first group, which may be absent, names the part of the log that follows.
+        restarts: Whether the counter of `step` begins again every epoch.
+    """
+
+    values: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
+    step: re.Pattern[str] | None = None
+    anchor: re.Pattern[str] | None = None
+    section: re.Pattern[str] | None = None
+    restarts: bool = False
+
+
+class Scan:
+    """Reads cleaned lines one after the other and remembers which step it is in."""
+
+    def __init__(self, grammar: Grammar) -> None:
+        self._grammar = grammar
+        self._section = ""
+        self._local, self._offset = 0, 0
+        self._step: int | None = None
+        self._points: dict[str, list[tuple[int, float]]] = defaultdict(list)
+
+    def feed(self, line: str) -> None:
+        """Take one cleaned line."""
+        self._enter_section(line)
+        self._enter_step(line)
+        for tag, pattern in self._grammar.values.items():
+            found = pattern.search(line)
+            value = _number(found) if found else None
+            if value is not None:
+                self._note(tag.replace("{section}", f"-{self._section}" if self._section else ""), value)
+
+    def series(self) -> dict[str, Series]:
+        """Everything read so far, by tag."""
+        return {tag: Series.of(tag, points) for tag, points in self._points.items()}
+
+    def _enter_section(self, line: str) -> None:
+        found = self._grammar.section.search(line) if self._grammar.section else None
+        if found:
+            self._section = (found.group(1) if found.re.groups else "") or ""
+
+    def _enter_step(self, line: str) -> None:
+        local = _whole(self._grammar.step, line)
+        if local is not None:
+            if self._grammar.restarts and local <= self._local:
+                self._offset += self._local
+            self._local = local
+            self._step = self._offset + local
+        anchor = _whole(self._grammar.anchor, line)
+        if anchor is not None:
+            if anchor and self._local:
+                self._offset = anchor - self._local
+            self._step = anchor
+
+    def _note(self, tag: str, value: float) -> None:
+        if self._grammar.step is None and self._grammar.anchor is None:
+            self._points[tag].append((len(self._points[tag]) + 1, value))
+        elif self._step is not None:
+            self._points[tag].append((self._step, value))
+
+
+def scan(lines: Iterable[str], grammar: Grammar) -> dict[str, Series]:
+    """Series by tag from raw lines. Numbers before the first step line are left out where steps are printed."""
+    reader = Scan(grammar)
+    for line in lines:
+        reader.feed(clean(line))
+    return reader.series()
+
+
+def _number(found: re.Match[str]) -> float | None:
+    try:
+        return float(found.group(1))
+    except (ValueError, TypeError, IndexError):
+        return None
+
+
+def _whole(pattern: re.Pattern[str] | None, line: str) -> int | None:
+    found = pattern.search(line) if pattern else None
+    value = _number(found) if found else None
+    return int(value) if value is not None and abs(value) < 2**53 else None

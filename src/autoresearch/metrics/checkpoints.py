@@ -1,0 +1,53 @@
+"""NeMo-RL checkpoint folders: what `step_N/training_info.json` says of the run at each save.
+
+A save holds the validation metric under the recipe's own spelling (`val:accuracy`) when validation ran at that step.
+Older checkpoints are removed by the recipe's `keep_top_k`, so the series may have gaps.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+
+from autoresearch.core.metric import Readings, Series
+from autoresearch.metrics.foreign import Found, files_below, number, parse_json, refuse_unknown
+
+_SAVE = re.compile(r"(?:^|/)step_(\d{1,15})/training_info\.json$")
+
+
+class CheckpointSource:
+    """Series by key of `training_info.json`, the global step taken from the folder's name."""
+
+    name = "checkpoints"
+
+    def __init__(self, *, options: Mapping[str, object] | None = None) -> None:
+        refuse_unknown(options or {}, (), self.name)
+
+    def read(self, folder: Path) -> Readings:
+        """Every finished save below `folder`, in any checkpoint folder; of two saves of one step the newer counts."""
+        points: dict[str, dict[int, float]] = defaultdict(dict)
+        files, notes = [], []
+        for item in files_below(folder, "training_info.json"):
+            saved = _SAVE.search(item.name)
+            if not saved:
+                continue  # `tmp_step_N` is a save still being written
+            files.append(item.name)
+            info = _info(item)
+            if info is None:
+                notes.append(f"{item.name}: not a JSON object; left out")
+            for key, value in (info or {}).items():
+                points[key][int(saved.group(1))] = value
+        series = {tag: Series.of(tag, values.items()) for tag, values in points.items()}
+        return Readings(series=series, files=tuple(files), notes=tuple(notes))
+
+
+def _info(item: Found) -> dict[str, float] | None:
+    try:
+        document = parse_json(item.path.read_bytes())
+    except OSError:
+        return None
+    if not isinstance(document, dict):
+        return None
+    return {
+        key: value for key, raw in document.items() if not isinstance(raw, str) and (value := number(raw)) is not None
+    }

@@ -1,0 +1,112 @@
+"""Foreign files made safe to read: they vanish, they are torn, they hold what is not a number."""
+
+import json
+import math
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from autoresearch.errors import CampaignError
+
+
+@dataclass(frozen=True)
+class Found:
+    """A regular file below a run folder, as it was when the folder was listed."""
+
+    path: Path
+    name: str
+    size: int
+    mtime: float
+    inode: int
+
+    @property
+    def version(self) -> tuple[int, int, float]:
+        """Changes whenever the file does."""
+        return self.inode, self.size, self.mtime
+
+
+def files_below(folder: Path, *globs: str) -> list[Found]:
+    """Regular files below `folder` that match, oldest first, then by name.
+
+    Args:
+        folder: Where to look; a folder that is missing simply holds nothing.
+        globs: Shell patterns. One without a slash is matched with the file name, another with the path relative to
+            `folder`, where `*` crosses slashes.
+    """
+    found = [item for path in _walk(folder) if (item := _match(folder, path, globs)) is not None]
+    return sorted(found, key=lambda item: (item.mtime, item.name))
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for root, _, names in os.walk(folder):
+        yield from (Path(root, name) for name in names)
+
+
+def _match(folder: Path, path: Path, globs: Iterable[str]) -> Found | None:
+    name = path.relative_to(folder).as_posix()
+    if not any(fnmatchcase(name if "/" in glob else path.name, glob) for glob in globs):
+        return None
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        return None  # opening a pipe would wait for ever
+    return Found(path, name, status.st_size, status.st_mtime, status.st_ino)
+
+
+def number(value: Any) -> float | None:
+    """A finite or non-finite float out of whatever a document held; None for everything that is not one number."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str) and len(value) > 64:
+        return None
+    try:
+        return float(value) if isinstance(value, int | float | str) else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def whole(value: Any) -> int | None:
+    """A step out of whatever a document held: 3, "3" and 3.0 are one; None for the rest."""
+    found = number(value)
+    if found is None or not math.isfinite(found) or found != int(found) or abs(found) >= 2**53:
+        return None
+    return int(found)
+
+
+def parse_json(text: str | bytes) -> Any:
+    """A JSON document with bare NaN allowed, as Python writes it; None when it is damaged."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def as_strings(value: object, what: str) -> tuple[str, ...]:
+    """An option that may be one string or a list of them.
+
+    Raises:
+        CampaignError: It is neither.
+    """
+    items = (value,) if isinstance(value, str) else value
+    if not isinstance(items, list | tuple) or not all(isinstance(item, str) for item in items):
+        raise CampaignError(f"metric source option {what!r} must be a string or a list of strings, not {value!r}")
+    return tuple(items)
+
+
+def refuse_unknown(options: Mapping[str, object], known: Iterable[str], source: str) -> None:
+    """Say so when an option is misspelt.
+
+    Raises:
+        CampaignError: An option is not one of `known`.
+    """
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise CampaignError(
+            f"metric source {source!r} has no option {unknown[0]!r}; it knows: {', '.join(sorted(known)) or 'none'}"
+        )

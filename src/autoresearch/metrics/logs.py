@@ -1,0 +1,177 @@
+"""Numbers a run prints: named regular expressions over its standard output.
+
+Colours, overwritten progress bars and Ray's actor prefixes are removed before a pattern sees a line. The last line is
+left out while it has no newline: of `accuracy 0.7969` it may hold only `accuracy 0.79`.
+"""
+
+import re
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from autoresearch.core.logtext import MAX_LINE, Grammar, Scan, clean
+from autoresearch.core.metric import Readings, Series
+from autoresearch.errors import CampaignError
+from autoresearch.metrics.foreign import Found, as_strings, files_below, refuse_unknown, whole
+
+MAX_BYTES = 64 * 1024 * 1024
+"""Beyond this a log is read at its head and its tail, half of it each."""
+
+PATIENCE_S = 20.0
+"""Time one log may take. Nested repetition, the exponential trap, is refused beforehand; this bounds the rest."""
+
+
+class LogSource:
+    """Series from named patterns over log files.
+
+    Options:
+        patterns: Mapping from tag to a regular expression whose first group is the number.
+        step: Regular expression whose first group is the step that the numbers after it belong to. Without it the
+            n-th number of a tag belongs to step n.
+        anchor: Regular expression whose first group is a step that is certainly global.
+        section: Regular expression whose first group replaces `{section}` in tags (`-<group>`, or nothing).
+        restarts: Whether the counter of `step` begins again every epoch. Default false.
+        path: Glob or globs of the log files. Default `*.log`.
+        max_bytes: Bound on what is read of one log. Default 64 MiB.
+    """
+
+    name = "logs"
+
+    def __init__(self, *, options: Mapping[str, object] | None = None) -> None:
+        chosen = dict(options or {})
+        known = {"patterns", "step", "anchor", "section", "restarts", "path", "max_bytes"}
+        refuse_unknown(chosen, known, self.name)
+        self._grammar = _grammar(chosen)
+        self._globs = as_strings(chosen.get("path", "*.log"), "path")
+        self._max_bytes = whole(chosen.get("max_bytes", MAX_BYTES)) or MAX_BYTES
+        self._files: dict[Path, _LogFile] = {}
+
+    def read(self, folder: Path) -> Readings:
+        """Every matching log below `folder`, oldest first; a later log wins a step both have."""
+        points: dict[str, dict[int, float]] = {}
+        notes: list[str] = []
+        found = files_below(folder, *self._globs)
+        for item in found:
+            log = self._follow(item)
+            notes += [f"{item.name}: {problem}" for problem in log.notes()]
+            for tag, one in log.scan.series().items():
+                points.setdefault(tag, {}).update(one.points())
+        merged = {tag: Series.of(tag, values.items()) for tag, values in points.items()}
+        return Readings(series=merged, files=tuple(item.name for item in found), notes=tuple(notes))
+
+    def _follow(self, item: Found) -> "_LogFile":
+        known = self._files.get(item.path)
+        if known is None or known.inode != item.inode or item.size < known.offset:
+            known = self._files[item.path] = _LogFile(item.inode, Scan(self._grammar))
+        if item.size > known.offset:
+            known.advance(item, self._max_bytes)
+        return known
+
+
+@dataclass
+class _LogFile:
+    """What has been read of one log, and up to which byte."""
+
+    inode: int
+    scan: Scan
+    offset: int = 0
+    cut: bool = False
+    impatient: bool = False
+    problem: str = ""
+
+    def advance(self, item: Found, max_bytes: int) -> None:
+        self.problem = ""
+        try:
+            with item.path.open("rb") as stream:
+                if item.size - self.offset > max_bytes:
+                    self._take(stream, max_bytes // 2)
+                    self.cut, self.offset = True, item.size - max_bytes // 2
+                    stream.seek(self.offset)
+                    self.offset += len(stream.readline(max_bytes))
+                self._take(stream, item.size - self.offset)
+        except OSError as error:
+            self.problem = f"cannot be read: {error.strerror or error}"
+
+    def notes(self) -> Iterator[str]:
+        if self.cut:
+            yield "too large to be read whole; its middle was skipped"
+        if self.impatient:
+            yield f"reading stopped after {PATIENCE_S:g} s; make the patterns simpler"
+        if self.problem:
+            yield self.problem
+
+    def _take(self, stream: BinaryIO, budget: int) -> None:
+        """Feed the whole lines of the next bytes; a torn last line is left for the next time."""
+        stream.seek(self.offset)
+        *lines, torn = stream.read(budget).split(b"\n")
+        self.problem = "the last line has no newline and was left out, as it may be torn" if torn.strip() else ""
+        until = time.monotonic() + PATIENCE_S
+        for line in lines:
+            self.offset += len(line) + 1
+            self.impatient = self.impatient or time.monotonic() > until
+            if not self.impatient:
+                shown = line.rstrip(b"\r").rpartition(b"\r")[2]
+                self.scan.feed(clean(shown[: 4 * MAX_LINE].decode("utf-8", "replace")))
+
+
+def _grammar(options: Mapping[str, object]) -> Grammar:
+    patterns = options.get("patterns")
+    if not isinstance(patterns, Mapping) or not patterns:
+        raise CampaignError(
+            "metric source 'logs' needs the option 'patterns': a mapping from tag to a regular expression with one "
+            "group, such as {accuracy: 'accuracy=([0-9.]+)'}"
+        )
+    return Grammar(
+        values={str(tag): compiled(text, f"patterns.{tag}") for tag, text in patterns.items()},
+        step=_optional(options, "step"),
+        anchor=_optional(options, "anchor"),
+        section=_optional(options, "section"),
+        restarts=bool(options.get("restarts", False)),
+    )
+
+
+def _optional(options: Mapping[str, object], key: str) -> re.Pattern[str] | None:
+    return compiled(options[key], key) if options.get(key) else None
+
+
+def compiled(text: object, option: str) -> re.Pattern[str]:
+    """A pattern a person wrote, checked.
+
+    Raises:
+        CampaignError: It is no regular expression, has no group, or could take exponential time on one line.
+    """
+    try:
+        pattern = re.compile(str(text))
+    except (re.error, RecursionError, OverflowError) as error:
+        raise CampaignError(f"metric source option {option!r} is not a regular expression: {error}: {text}") from error
+    if not pattern.groups:
+        raise CampaignError(f"metric source option {option!r} needs one group around the number: {text}")
+    if _repeats_in_repeat(str(text)):
+        raise CampaignError(
+            f"metric source option {option!r} repeats a group that itself repeats or branches, which can take for ever "
+            f"on a line of {MAX_LINE} characters; write it without the outer repetition: {text}"
+        )
+    return pattern
+
+
+_TOKEN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?[a-zA-Z-]+\)|\(|\)|[*+?|]|\{\d*,?\d*\}|.", re.DOTALL)
+
+
+def _repeats_in_repeat(text: str) -> bool:
+    """Whether a group that contains repetition or branches is repeated itself: `(a+)+`, `(a|b)*`."""
+    open_groups, closed_is_risky = [False], False
+    for token in _TOKEN.findall(text):
+        repeats = token in {"*", "+"} or (token[0] == "{" and "," in token)
+        if repeats and closed_is_risky:
+            return True
+        closed_is_risky = False
+        if token == "(":  # noqa: S105
+            open_groups.append(False)
+        elif token == ")" and len(open_groups) > 1:  # noqa: S105
+            closed_is_risky = open_groups.pop()
+            open_groups[-1] = open_groups[-1] or closed_is_risky
+        elif repeats or token == "|":  # noqa: S105
+            open_groups[-1] = True
+    return False

@@ -1,0 +1,139 @@
+"""NeMo-RL validation rollouts: `val_data_step<N>.jsonl`, one line per rollout with its reward.
+
+The mean over a file is what the recipe calls accuracy; the single rewards give its standard error and paired tests.
+With k generations per prompt the k lines of a prompt follow each other. They share the prompt's difficulty, so a
+prompt counts once, with the mean of its generations: n is the number of prompts and the standard error is honest.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from itertools import groupby
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from autoresearch.core.metric import Readings, SampleSet, Series
+from autoresearch.errors import CampaignError
+from autoresearch.metrics.foreign import Found, files_below, number, parse_json, refuse_unknown, whole
+
+TAG = "val_data/reward"
+"""Tag of the mean reward over the validation set."""
+
+_FILE = re.compile(r"(?:^|/)val_data_step(\d{1,15})\.jsonl$")
+
+
+class SampleSource:
+    """Rewards of single validation samples per step, and their mean as the series `val_data/reward`.
+
+    Options:
+        generations: Lines per prompt; by default consecutive lines with one prompt belong together.
+    """
+
+    name = "samples"
+
+    def __init__(self, *, options: Mapping[str, object] | None = None) -> None:
+        refuse_unknown(options or {}, {"generations"}, self.name)
+        wanted = (options or {}).get("generations")
+        self._generations = whole(wanted)
+        if wanted is not None and (self._generations is None or self._generations < 1):
+            raise CampaignError(f"metric source option 'generations' must be a positive whole number, not {wanted!r}")
+        self._known: dict[Path, tuple[tuple[int, int, float], _Rollouts]] = {}
+
+    def read(self, folder: Path) -> Readings:
+        """Every validation below `folder`; of two files for one step the newer counts."""
+        by_step: dict[int, SampleSet] = {}
+        files, notes = [], []
+        for item in files_below(folder, "val_data_step*.jsonl"):
+            named = _FILE.search(item.name)
+            if not named:
+                continue
+            files.append(item.name)
+            rollouts = self._rollouts(item)
+            if rollouts.skipped:
+                notes.append(f"{item.name}: {rollouts.skipped} torn or unreadable lines were skipped")
+            step = int(named.group(1))
+            if rollouts.rewards:
+                by_step[step] = SampleSet(step, self._per_prompt(rollouts))
+        samples = tuple(by_step[step] for step in sorted(by_step))
+        mean = Series.of(TAG, ((each.step, _mean(each.rewards)) for each in samples))
+        return Readings({TAG: mean} if samples else {}, samples, tuple(files), tuple(notes))
+
+    def _rollouts(self, item: Found) -> "_Rollouts":
+        version, rollouts = self._known.get(item.path, (None, None))
+        if version != item.version or rollouts is None:
+            rollouts = _read_rollouts(item.path)
+            self._known[item.path] = (item.version, rollouts)
+        return rollouts
+
+    def _per_prompt(self, rollouts: "_Rollouts") -> tuple[float, ...]:
+        rewards, size = rollouts.rewards, self._generations or _group_size(rollouts.prompts)
+        return tuple(_mean(rewards[start : start + size]) for start in range(0, len(rewards), size))
+
+
+class _Rollouts:
+    """Rewards and prompts of one file, line by line."""
+
+    def __init__(self) -> None:
+        self.rewards: list[float] = []
+        self.prompts: list[int] = []
+        self.skipped = 0
+
+
+def _read_rollouts(path: Path) -> _Rollouts:
+    rollouts = _Rollouts()
+    try:
+        with path.open("rb") as stream:
+            for line in stream:
+                _take(line, rollouts)
+    except OSError:
+        rollouts.skipped += 1
+    return rollouts
+
+
+def _take(line: bytes, rollouts: _Rollouts) -> None:
+    if not line.strip():
+        return
+    document = parse_json(line)
+    reward = _reward(document)
+    if reward is None:
+        rollouts.skipped += 1
+        return
+    rollouts.rewards.append(reward)
+    rollouts.prompts.append(hash(_prompt(document.get("content"))))
+
+
+def _reward(document: Any) -> float | None:
+    """`rewards` is a list of one number in files of today; a plain number is understood as well."""
+    raw = document.get("rewards") if isinstance(document, dict) else None
+    if isinstance(raw, list):
+        raw = raw[0] if len(raw) == 1 else None
+    return None if isinstance(raw, str) else number(raw)
+
+
+def _prompt(content: Any) -> str:
+    """Everything said before the model's first answer."""
+    if isinstance(content, list) and len(content) == 1 and isinstance(content[0], list):
+        content = content[0]
+    if not isinstance(content, list):
+        return repr(content)
+    asked = []
+    for message in content:
+        if isinstance(message, dict) and message.get("role") == "assistant":
+            break
+        asked.append(repr(message))
+    return "\n".join(asked)
+
+
+def _group_size(prompts: list[int]) -> int:
+    """Generations per prompt: the length of the runs of equal prompts, when all runs have one length.
+
+    One single run says nothing: a game may open every episode with the same prompt.
+    """
+    sizes = {len(list(run)) for _, run in groupby(prompts)}
+    size = sizes.pop() if len(sizes) == 1 else 1
+    return size if size < len(prompts) else 1
+
+
+def _mean(rewards: tuple[float, ...] | list[float]) -> float:
+    return fmean(rewards) if all(map(math.isfinite, rewards)) else math.nan

@@ -1,0 +1,253 @@
+"""TensorBoard event files → one series per tag, all restarts merged. Standard library only.
+
+Formats read here:
+
+- TFRecord framing (tensorflow/core/lib/io/record_writer.h): little-endian u64 length, u32 masked CRC-32C of those eight
+  bytes, the record, u32 masked CRC-32C of the record. The length's CRC is checked, the record's is not: it would cost
+  more than the rest of the reading together, and a torn write already shows in the framing.
+- Protocol-buffer wire format (protobuf.dev/programming-guides/encoding) of `Event` (step 2, summary 5), `Summary`
+  (value 1), `Summary.Value` (tag 1, simple_value 2, tensor 8, metadata 9) and `TensorProto`.
+"""
+
+import re
+import struct
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from autoresearch.core.metric import Readings, Series
+from autoresearch.metrics.foreign import Found, files_below, refuse_unknown
+
+_HPARAMS_RUN = re.compile(r"(?:^|/)\d{9,}\.\d+/[^/]+$")
+"""`add_hparams` opens a sub-run named after the clock; it repeats the configuration and holds no curve."""
+
+
+class WireError(ValueError):
+    """Bytes that are not a protocol-buffer message."""
+
+
+class TensorBoardSource:
+    """All scalars of all event files below a folder.
+
+    Restarts are merged oldest file first, by modification time and then name, and the later file wins a step both
+    have, as in NeMo-RL's own extraction. Values are the float32 numbers as written; NaN is kept. The steps of
+    `ray/node.*` tags are seconds since monitoring began, not training steps.
+
+    An instance remembers how far it has read each file, so that following a live run costs what was added.
+    """
+
+    name = "tensorboard"
+
+    def __init__(self, *, options: Mapping[str, object] | None = None) -> None:
+        refuse_unknown(options or {}, (), self.name)
+        self._files: dict[Path, _EventFile] = {}
+
+    def read(self, folder: Path) -> Readings:
+        """Everything below `folder`; torn tails and damaged files are told in the notes."""
+        points: dict[str, dict[int, float]] = defaultdict(dict)
+        notes: list[str] = []
+        found = [item for item in files_below(folder, "*tfevents*") if not _HPARAMS_RUN.search(item.name)]
+        for item in found:
+            events = self._follow(item)
+            for tag, values in events.points.items():
+                points[tag].update(values)
+            notes += [f"{item.name}: {note}" for note in events.notes()]
+        series = {tag: Series.of(tag, values.items()) for tag, values in points.items()}
+        return Readings(series=series, files=tuple(item.name for item in found), notes=tuple(notes))
+
+    def _follow(self, item: Found) -> "_EventFile":
+        known = self._files.get(item.path)
+        if known is None or known.inode != item.inode or item.size < known.offset:
+            known = self._files[item.path] = _EventFile(item.inode)
+        if item.size > known.offset:
+            known.advance(item.path)
+        return known
+
+
+@dataclass
+class _EventFile:
+    """What has been read of one file, and up to which byte."""
+
+    inode: int
+    offset: int = 0
+    points: dict[str, list[tuple[int, float]]] = field(default_factory=lambda: defaultdict(list))
+    skipped: int = 0
+    problem: str = ""
+
+    def advance(self, path: Path) -> None:
+        self.problem = ""
+        try:
+            with path.open("rb") as stream:
+                stream.seek(self.offset)
+                for record in self._records(stream):
+                    self._take(record)
+        except OSError as error:
+            self.problem = f"cannot be read: {error.strerror or error}"
+
+    def notes(self) -> Iterator[str]:
+        if self.skipped:
+            yield f"{self.skipped} damaged records were skipped"
+        if self.problem:
+            yield self.problem
+
+    def _records(self, stream: BinaryIO) -> Iterator[bytes]:
+        """Whole records from the stream's position on; `offset` ends behind the last whole one."""
+        while header := stream.read(12):
+            if len(header) < 12:
+                self.problem = "ends in a torn record"
+                return
+            length, crc = struct.unpack("<QI", header)
+            if masked_crc32c(header[:8]) != crc:
+                self.problem = f"damaged at byte {self.offset}; the rest of the file was not read"
+                return
+            record = stream.read(length + 4) if length < 2**31 else b""
+            if len(record) < length + 4:
+                self.problem = "ends in a torn record"
+                return
+            self.offset += 16 + length
+            yield record[:length]
+
+    def _take(self, record: bytes) -> None:
+        try:
+            scalars = list(scalars_of(record))
+        except WireError:
+            self.skipped += 1
+            return
+        for tag, step, value in scalars:
+            self.points[tag].append((step, value))
+
+
+def scalars_of(event: bytes) -> Iterator[tuple[str, int, float]]:
+    """(tag, step, value) of every scalar in a serialized `Event`.
+
+    Raises:
+        WireError: The bytes are not an event.
+    """
+    step, summaries = 0, []
+    for number, value in fields(event):
+        if number == 2 and isinstance(value, int):
+            step = value - 2**64 if value >= 2**63 else value
+        elif number == 5 and isinstance(value, bytes):
+            summaries.append(value)
+    for summary in summaries:
+        for number, value in fields(summary):
+            if number == 1 and isinstance(value, bytes):
+                tag, scalar = _summary_value(value)
+                if scalar is not None:
+                    yield tag, step, scalar
+
+
+def _summary_value(message: bytes) -> tuple[str, float | None]:
+    tag, scalar, plugin = "", None, b""
+    for number, value in fields(message):
+        if not isinstance(value, bytes):
+            continue
+        if number == 1:
+            tag = value.decode("utf-8", "replace")
+        elif number == 2 and len(value) == 4:
+            scalar = struct.unpack("<f", value)[0]
+        elif number == 8:
+            scalar = _scalar_tensor(value)
+        elif number == 9:
+            plugin = _plugin(value)
+    return tag, scalar if plugin in {b"", b"scalars"} else None
+
+
+def _plugin(metadata: bytes) -> bytes:
+    for number, value in fields(metadata):
+        if number == 1 and isinstance(value, bytes):
+            return next((name for field_, name in fields(value) if field_ == 1 and isinstance(name, bytes)), b"")
+    return b""
+
+
+_TENSOR_TYPES = {1: "f", 2: "d", 3: "i", 9: "q"}
+"""TensorFlow's DataType → struct code: float, double, int32, int64."""
+
+
+def _scalar_tensor(message: bytes) -> float | None:
+    """The one number of a `TensorProto` of rank 0 or one element; None for any other tensor."""
+    dtype, content, listed = 0, b"", b""
+    for number, value in fields(message):
+        if number == 1 and isinstance(value, int):
+            dtype = value
+        elif number == 4 and isinstance(value, bytes):
+            content = value
+        elif number in {5, 6} and isinstance(value, bytes):
+            listed += value
+        elif number in {7, 10}:
+            return _whole_number(value)
+    code = _TENSOR_TYPES.get(dtype)
+    data = content or listed
+    if code is None or len(data) != struct.calcsize(f"<{code}"):
+        return None
+    return float(struct.unpack(f"<{code}", data)[0])
+
+
+def _whole_number(value: int | bytes) -> float | None:
+    """A signed integer given plainly or as a packed list of one."""
+    number, end = (value, 0) if isinstance(value, int) else _varint(value, 0)
+    if isinstance(value, bytes) and end != len(value):
+        return None
+    return float(number - 2**64 if number >= 2**63 else number)
+
+
+def fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
+    """Field number and raw value of every field of a protocol-buffer message: int for varints, bytes for the rest.
+
+    Raises:
+        WireError: The bytes break off or use a wire type that does not exist.
+    """
+    position, end = 0, len(message)
+    while position < end:
+        key, position = _varint(message, position)
+        kind = key & 7
+        if kind == 0:
+            value, position = _varint(message, position)
+            yield key >> 3, value
+            continue
+        if kind == 2:
+            size, position = _varint(message, position)
+        elif kind in {1, 5}:
+            size = 8 if kind == 1 else 4
+        else:
+            raise WireError(f"wire type {kind}")
+        if position + size > end:
+            raise WireError("the message breaks off")
+        yield key >> 3, message[position : position + size]
+        position += size
+
+
+def _varint(message: bytes, position: int) -> tuple[int, int]:
+    value = shift = 0
+    while position < len(message) and shift < 70:
+        byte = message[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value & (2**64 - 1), position
+        shift += 7
+    raise WireError("a number breaks off")
+
+
+def _crc_table() -> tuple[int, ...]:
+    table = []
+    for byte in range(256):
+        crc = byte
+        for _ in range(8):
+            crc = (crc >> 1) ^ (0x82F63B78 if crc & 1 else 0)
+        table.append(crc)
+    return tuple(table)
+
+
+_CRC = _crc_table()
+
+
+def masked_crc32c(data: bytes) -> int:
+    """CRC-32C (Castagnoli, RFC 3720 appendix B.4) rotated and offset the way TFRecord stores it."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = _CRC[(crc ^ byte) & 0xFF] ^ (crc >> 8)
+    crc ^= 0xFFFFFFFF
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
