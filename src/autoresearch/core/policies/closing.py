@@ -1,0 +1,160 @@
+"""The end of every campaign: fresh seeds for what is about to be claimed, and each kept change left out in turn."""
+
+from dataclasses import dataclass
+
+from autoresearch.core.board import Advice, Combine, Done, Measure, Rest
+from autoresearch.core.experiment import Purpose
+from autoresearch.core.policies import words
+from autoresearch.core.policies.evidence import BASELINE, FRESH, Effect, Evidence
+
+PAIRS = 3
+"""Fresh pairs of incumbent and baseline wanted at least."""
+
+MOST_PAIRS = 8
+
+UNLIMITED = 12
+"""Fresh runs spent at most when no budget says how many."""
+
+
+def reserve(evidence: Evidence) -> int:
+    """Runs kept for the end: the campaign file's share of the budget, one pair at least where it allows two runs."""
+    total = evidence.board.runs_total
+    if total is None and evidence.board.runs_left is not None:
+        total = evidence.board.runs_left + len(evidence.board.trials)
+    if evidence.settings.confirm <= 0 or total is None:
+        return 0
+    wanted = max(2, round(min(1.0, evidence.settings.confirm) * total))
+    return wanted if total >= 2 * wanted else 0
+
+
+@dataclass(frozen=True)
+class _Fresh:
+    """Fresh seeds of the incumbent and of the baseline, as tried."""
+
+    head: tuple[int, ...]
+    base: tuple[int, ...]
+    ablated: int
+
+
+def closing(evidence: Evidence) -> Advice:
+    """The next fresh run, or `Done` with what it showed. Call it when every idea is settled."""
+    board = evidence.board
+    if board.incumbent == BASELINE or evidence.settings.confirm <= 0:
+        return _end(evidence)
+    left = board.runs_left
+    fresh = _fresh(evidence)
+    allowance = _allowance(evidence) - len(fresh.head) - len(fresh.base) - fresh.ablated
+    if left is not None:
+        allowance = min(allowance, left)
+    unpaired = [seed for seed in fresh.head if seed not in fresh.base]
+    if unpaired and (left is None or left > 0):
+        return Measure(BASELINE, unpaired[0], Purpose.CONFIRM, "the baseline on the same fresh seed")
+    if len(fresh.head) < _pairs(evidence) and allowance >= 2:
+        return Measure(board.incumbent, evidence.fresh_seed(), Purpose.CONFIRM, "a fresh seed that chose nothing")
+    return (_ablate(evidence, fresh) if allowance >= 1 else None) or _end(evidence)
+
+
+def confirmed(evidence: Evidence, arm: str, against: str) -> Effect | None:
+    """Gain of `arm` over `against` from fresh seeds alone, None without a fresh run of both.
+
+    Each side's mean is over its fresh runs; common seeds are paired when their correlation is real.
+    """
+    chosen = tuple(trial for trial in evidence.board.trials if trial.purpose in FRESH)
+    if not any(trial.arm == arm for trial in chosen):
+        return None
+    alone = _FreshEvidence(evidence, tuple(chosen))
+    return alone.compare(arm, against, credit=False)
+
+
+class _FreshEvidence(Evidence):
+    """The same board seen through its fresh runs, with the noise of the whole campaign."""
+
+    def __init__(self, whole: Evidence, chosen: tuple) -> None:  # type: ignore[type-arg]
+        super().__init__(whole.board)
+        self.whole_runs_exist = whole.whole_runs_exist
+        self.arms = self._sorted(chosen)
+        self.noise = whole.noise
+
+
+def _allowance(evidence: Evidence) -> int:
+    held = reserve(evidence)
+    if held:
+        return max(held, 2 * PAIRS)
+    return UNLIMITED if evidence.board.runs_left is None else 2 * PAIRS
+
+
+def _pairs(evidence: Evidence) -> int:
+    """Pairs wanted: half the allowance, or a quarter when several kept changes are to be left out one by one."""
+    several = len(_kept(evidence)) > 1
+    if evidence.board.runs_left is None and evidence.board.runs_total is None:
+        return PAIRS
+    return max(PAIRS, min(MOST_PAIRS, _allowance(evidence) // (4 if several else 2)))
+
+
+def _fresh(evidence: Evidence) -> _Fresh:
+    board = evidence.board
+    head = tuple(t.seed for t in board.trials if t.arm == board.incumbent and t.purpose is Purpose.CONFIRM)
+    base = tuple(t.seed for t in board.trials if t.arm == BASELINE and t.purpose is Purpose.CONFIRM)
+    return _Fresh(head, tuple(seed for seed in base if seed in head), _ablations(evidence))
+
+
+def _ablations(evidence: Evidence) -> int:
+    return sum(trial.purpose is Purpose.ABLATE for trial in evidence.board.trials)
+
+
+def _kept(evidence: Evidence) -> tuple[str, ...]:
+    """The kept ideas inside the incumbent, oldest first."""
+    return evidence.lineage(evidence.board.incumbent)
+
+
+def left_out(evidence: Evidence, idea: str) -> str:
+    """Name of the bundle that holds every kept change but `idea`; empty when there is none."""
+    rest = frozenset(_kept(evidence)) - {idea}
+    return next(
+        (
+            bundle.name
+            for bundle in evidence.board.bundles
+            if bundle.parent == BASELINE and frozenset(bundle.ideas) == rest and not bundle.conflict
+        ),
+        "",
+    )
+
+
+def _ablate(evidence: Evidence, fresh: _Fresh) -> Advice | None:
+    """The incumbent without one kept change, on the incumbent's fresh seeds: every change once before any twice."""
+    kept = _kept(evidence)
+    if len(kept) < 2:
+        return None
+    for turn in fresh.head:
+        for idea in kept:
+            rest = tuple(other for other in kept if other != idea)
+            made = next((b for b in evidence.board.bundles if b.parent == BASELINE and b.ideas == rest), None)
+            if made is None:
+                return Combine(bundle_name(evidence, "without"), rest, BASELINE, f"everything kept but {idea}")
+            tried = [t.seed for t in evidence.board.trials if t.arm == made.name]
+            if not made.conflict and turn not in tried:
+                return Measure(made.name, turn, Purpose.ABLATE, f"the incumbent without {idea}")
+    return None
+
+
+def bundle_name(evidence: Evidence, kind: str) -> str:
+    """A name for a new bundle that nothing on the board has yet: `without-1`, `merge-2`."""
+    taken = {*evidence.ideas, *evidence.bundles, BASELINE}
+    number = len(evidence.board.bundles) + 1
+    while f"{kind}-{number}" in taken:
+        number += 1
+    return f"{kind}-{number}"
+
+
+def _end(evidence: Evidence) -> Advice:
+    if evidence.pending:
+        return Rest("waiting for the last runs")
+    incumbent = evidence.board.incumbent
+    if incumbent == BASELINE:
+        return Done("nothing beat the baseline, so nothing is left to confirm")
+    effect = confirmed(evidence, incumbent, BASELINE)
+    if effect is None:
+        return Done(f"{incumbent} is the best kept; no fresh run could confirm it")
+    low = effect.low
+    word = "confirmed" if low is not None and low > 0 else "not confirmed"
+    return Done(f"{incumbent} against the baseline: {word}, {words.gain(effect)} that chose nothing")

@@ -1,0 +1,252 @@
+"""A board read once: runs by arm, noise, credited levels, comparisons. *Gain* units throughout: more is better."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from autoresearch.core.board import Board, Bundle, Idea, Trial
+from autoresearch.core.experiment import Purpose
+from autoresearch.core.metric import Direction
+from autoresearch.core.noise import Noise, estimate
+from autoresearch.core.statistics import mean, normal_quantile, t_quantile, t_to_z
+
+BASELINE = "baseline"
+
+TAU = 2.0
+"""Spread of true effects, in units of the noise of one run, that credit is shrunk with."""
+
+PAIR_FROM = 0.3
+"""Common seeds are used as pairs once their measured correlation exceeds this."""
+
+FRESH = (Purpose.CONFIRM, Purpose.ABLATE)
+"""Runs that chose nothing."""
+
+
+@dataclass
+class Arm:
+    """What is known of one configuration; values are in gain units, by seed.
+
+    Attributes:
+        values: Runs that may be judged by.
+        failed: Runs without a valid metric.
+        pending: Runs under way.
+        weak: Runs with a metric that may not judge: plumbing, or ended early while the baseline did not.
+        tried: Seeds of every run, valid or not.
+        note: Why its last failed run has no value.
+    """
+
+    values: dict[int, float] = field(default_factory=dict)
+    failed: int = 0
+    pending: int = 0
+    weak: list[Trial] = field(default_factory=list)
+    tried: list[int] = field(default_factory=list)
+    note: str = ""
+
+    @property
+    def runs(self) -> int:
+        """Number of runs it may be judged by."""
+        return len(self.values)
+
+    @cached_property
+    def level(self) -> float:
+        """Mean over the runs it may be judged by; there must be one."""
+        return mean(tuple(self.values.values()))
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A gain over a reference, positive when better.
+
+    Attributes:
+        gain: Estimate in the metric's unit.
+        error: Its standard error, None while no noise is known.
+        freedom: Degrees of freedom of the noise; 0 when it comes from the validation set alone.
+        runs: Runs of the candidate behind it.
+        paired: Whether common seeds were used.
+    """
+
+    gain: float
+    error: float | None
+    freedom: int
+    runs: int
+    paired: bool = False
+
+    @property
+    def z(self) -> float:
+        """How many normal standard errors above zero, with few degrees of freedom allowed for; 0 without noise."""
+        if self.error is None:
+            return 0.0
+        if self.error == 0:
+            return math.copysign(40.0, self.gain) if self.gain else 0.0
+        ratio = self.gain / self.error
+        return t_to_z(ratio, self.freedom) if self.freedom else max(-40.0, min(40.0, ratio))
+
+    def bound(self, probability: float) -> float | None:
+        """The gain below which the true one lies with `probability`, None while no noise is known."""
+        if self.error is None:
+            return None
+        quantile = t_quantile(probability, self.freedom) if self.freedom else normal_quantile(probability)
+        return self.gain + quantile * self.error
+
+    @property
+    def low(self) -> float | None:
+        """Lower end of the 90 % interval."""
+        return self.bound(0.05)
+
+    @property
+    def high(self) -> float | None:
+        """Upper end of the 90 % interval."""
+        return self.bound(0.95)
+
+
+class Evidence:
+    """A board and what follows from it, made anew for every advice; what goes beyond the runs waits for demand."""
+
+    def __init__(self, board: Board) -> None:
+        """Sort the board's runs by arm."""
+        self.board = board
+        self.settings = board.settings
+        self.sign = 1.0 if board.objective.direction is Direction.MAXIMIZE else -1.0
+        self.whole_runs_exist = any(
+            trial.arm == BASELINE and _has_value(trial) and not trial.partial and not trial.plumbing
+            for trial in board.trials
+        )
+        self.arms = self._sorted(board.trials)
+
+    def _sorted(self, trials: Iterable[Trial]) -> dict[str, Arm]:
+        arms: dict[str, Arm] = {}
+        for trial in trials:
+            arm = arms.setdefault(trial.arm, Arm())
+            arm.tried.append(trial.seed)
+            if trial.pending:
+                arm.pending += 1
+            elif trial.value is None or not math.isfinite(trial.value):
+                arm.failed += 1
+                arm.note = trial.note
+            elif trial.plumbing or (trial.partial and self.whole_runs_exist):
+                arm.weak.append(trial)
+            else:
+                arm.values.setdefault(trial.seed, self.sign * trial.value)
+        return arms
+
+    def arm(self, name: str) -> Arm:
+        """The runs of an arm; none for one that never ran."""
+        return self.arms.get(name) or Arm()
+
+    @cached_property
+    def ideas(self) -> dict[str, Idea]:
+        """Ideas by name."""
+        return {idea.name: idea for idea in self.board.ideas}
+
+    @cached_property
+    def bundles(self) -> dict[str, Bundle]:
+        """Bundles by name."""
+        return {bundle.name: bundle for bundle in self.board.bundles}
+
+    @cached_property
+    def open(self) -> tuple[Idea, ...]:
+        """Ideas without a verdict, in order of attempt."""
+        return tuple(idea for idea in self.board.ideas if idea.verdict is None)
+
+    @property
+    def pending(self) -> bool:
+        """Whether any run is under way."""
+        return any(arm.pending for arm in self.arms.values())
+
+    @cached_property
+    def noise(self) -> Noise:
+        """Noise pooled over every configuration of the campaign."""
+        values = {name: arm.values for name, arm in self.arms.items() if arm.values}
+        against = [(name, parent) for name in values if (parent := self.parent(name))]
+        errors = [
+            trial.standard_error
+            for trial in self.board.trials
+            if trial.standard_error is not None and math.isfinite(trial.standard_error)
+        ]
+        return estimate(values, against, errors)
+
+    def parent(self, arm: str) -> str:
+        """The arm that `arm` was made from; empty for the baseline and for strangers."""
+        if arm in self.bundles:
+            return self.bundles[arm].parent
+        return self.ideas[arm].parent if arm in self.ideas else ""
+
+    def lineage(self, arm: str) -> tuple[str, ...]:
+        """The ideas inside `arm`, oldest first."""
+        found: list[str] = []
+        seen: set[str] = set()
+        while arm and arm not in seen:
+            seen.add(arm)
+            held = self.bundles[arm].ideas if arm in self.bundles else (arm,) if arm in self.ideas else ()
+            found = [idea for idea in held if idea not in found] + found
+            arm = self.parent(arm)
+        return tuple(found)
+
+    @property
+    def sigma(self) -> float | None:
+        """Noise of one run; the validation set's own noise is its least."""
+        noise = self.noise
+        if noise.sigma is None:
+            return noise.evaluation
+        return max(noise.sigma, noise.evaluation or 0.0)
+
+    def credited(self, arm: str) -> float | None:
+        """Level of a kept arm with the luck that got it kept taken out; None without a run it may be judged by.
+
+        What was measured when it was kept is believed by tau^2 / (tau^2 + 1/n + 1/m) only (n runs against m); the
+        correction fades as runs arrive that selected nothing.
+        """
+        own = self.arm(arm)
+        if not own.runs:
+            return None
+        held = self.bundles[arm].ideas if arm in self.bundles else (arm,)
+        verdict = self.ideas[held[0]].verdict if len(held) == 1 and held[0] in self.ideas else None
+        if verdict is None or verdict.effect is None or not self.sigma or not verdict.runs:
+            return own.level
+        reference = max(1, self.arm(self.parent(arm)).runs)
+        belief = TAU * TAU / (TAU * TAU + 1 / verdict.runs + 1 / reference)
+        return own.level - (1 - belief) * verdict.effect * min(1.0, verdict.runs / own.runs)
+
+    def compare(self, arm: str, against: str, *, credit: bool = True) -> Effect | None:
+        """Gain of `arm` over `against`, None unless both have runs.
+
+        Args:
+            arm: The candidate.
+            against: The reference, a kept arm or the baseline.
+            credit: Take selection's luck out of the reference.
+
+        With common seeds and a measured correlation rho, the reference's mean over the common seeds takes the share
+        a = rho * (common / n) of its whole mean (a control variate).
+        """
+        ours, theirs = self.arm(arm), self.arm(against)
+        if not ours.runs or not theirs.runs:
+            return None
+        level = self.credited(against) if credit else theirs.level
+        gain = ours.level - (theirs.level if level is None else level)
+        common = [seed for seed in ours.values if seed in theirs.values]
+        rho = self.noise.rho if self.noise.rho > PAIR_FROM and common else 0.0
+        n, whole, both = ours.runs, theirs.runs, len(common)
+        share = rho * both / n
+        variance = 1 / n + 1 / whole
+        if share:
+            gain -= share * (mean([theirs.values[seed] for seed in common]) - theirs.level)
+            variance += share * share * (1 / both - 1 / whole) - 2 * share * rho * (1 / n - both / (n * whole))
+            variance -= 2 * rho * both / (n * whole)
+        sigma = self.sigma
+        error = None if sigma is None else sigma * math.sqrt(max(variance, 0.0))
+        return Effect(gain, error, self.noise.freedom, n, paired=bool(share))
+
+    def fresh_seed(self) -> int:
+        """A seed that no run of the campaign has used."""
+        used = [trial.seed for trial in self.board.trials]
+        return max([self.settings.first_seed - 1, *used]) + 1
+
+    def next_seed(self, arm: str, like: str) -> int:
+        """The first seed of `like` that `arm` has not used, so that they pair; else one nobody has used."""
+        tried = self.arm(arm).tried
+        return next((seed for seed in self.arm(like).tried if seed not in tried), self.fresh_seed())
+
+
+def _has_value(trial: Trial) -> bool:
+    return not trial.pending and trial.value is not None and math.isfinite(trial.value)

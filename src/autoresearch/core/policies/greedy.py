@@ -1,0 +1,37 @@
+"""Greedy, under its own name: one run per idea, and whatever looks better is kept.
+
+1. One baseline run, one run per idea.
+2. Better than the incumbent's own number: keep. Else: discard.
+3. A tie goes to the simpler one.
+4. Nothing is repeated and luck stays in the bar: on noise alone about four ideas in a hundred are kept.
+5. Fresh seeds at the end say what the branch is really worth.
+
+It finds most where noise is under half of the gains sought; its keeps are not evidence.
+"""
+
+from autoresearch.core.board import PolicySettings
+from autoresearch.core.experiment import Status
+from autoresearch.core.policies import judging
+from autoresearch.core.policies.evidence import Evidence
+from autoresearch.core.policies.single import Contest, OneAtATime, Ruling
+
+
+class Greedy(OneAtATime):
+    """Keep what looks better in one run."""
+
+    name = "greedy"
+    credit = False
+
+    def baseline_runs(self, settings: PolicySettings) -> int:
+        """One, or what the campaign file says."""
+        return 1 if settings.baseline_runs is None else max(1, settings.baseline_runs)
+
+    def rule(self, evidence: Evidence, contest: Contest) -> Ruling | None:
+        """One look; the seeds that a hypothesis asked for are granted first."""
+        if contest.effect.runs < (contest.idea.seeds or 1) and not contest.last:
+            return None
+        if contest.effect.gain > 0:
+            objection = judging.objection(evidence, contest.idea, contest.arm, contest.effect)
+            return Ruling(Status.DISCARD, objection) if objection else Ruling(Status.KEEP, "greedy: it looked better")
+        excuse = judging.excuse(evidence, contest.idea, contest.effect)
+        return Ruling(Status.KEEP, excuse) if excuse else Ruling(Status.DISCARD, "greedy: it looked no better")

@@ -1,0 +1,200 @@
+"""One idea at a time: the order of work that the greedy, sequential and strict policies share.
+
+An idea made from an arm that is no longer the incumbent (several slots, an incumbent that moved meanwhile) is judged
+against its own parent first; if it is good there, it is merged on top of the incumbent and must be good there too.
+When it cannot be merged it must beat the incumbent as it is.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from autoresearch.core.board import (
+    Advice,
+    Board,
+    Bundle,
+    Combine,
+    Idea,
+    Measure,
+    PolicySettings,
+    Propose,
+    Rest,
+    Settle,
+)
+from autoresearch.core.experiment import Purpose, Status, Verdict
+from autoresearch.core.policies import judging, words
+from autoresearch.core.policies.closing import bundle_name, closing, reserve
+from autoresearch.core.policies.evidence import BASELINE, Effect, Evidence
+from autoresearch.core.policies.opening import opening
+
+
+class Ruling(NamedTuple):
+    """What a rule says of a candidate."""
+
+    status: Status
+    reason: str
+
+
+@dataclass(frozen=True)
+class Contest:
+    """A candidate against a reference, as far as runs show.
+
+    Attributes:
+        idea: The idea under judgement.
+        arm: What ran for it: the idea itself, or its merge onto the incumbent.
+        against: The reference arm.
+        effect: The comparison.
+        last: No further run can be had for it.
+    """
+
+    idea: Idea
+    arm: str
+    against: str
+    effect: Effect
+    last: bool
+
+
+class OneAtATime:
+    """A policy that proposes, runs and judges ideas singly; subclasses give the rule."""
+
+    name: str = ""
+    credit: bool = True
+
+    def baseline_runs(self, settings: PolicySettings) -> int:
+        """Three, or what the campaign file says: the least that shows noise."""
+        return 3 if settings.baseline_runs is None else max(1, settings.baseline_runs)
+
+    def advise(self, board: Board) -> Advice:
+        """Baseline, then open ideas, then new ones, then fresh seeds."""
+        evidence = Evidence(board)
+        return opening(evidence, self.baseline_runs(board.settings)) or self.work(evidence) or finish(evidence)
+
+    def work(self, evidence: Evidence) -> Advice | None:
+        """Everything between the baseline and the fresh seeds; None when nothing is left to explore or to judge."""
+        return self.judge(evidence) or self.aside(evidence) or explore(evidence, self.wish(evidence))
+
+    def judge(self, evidence: Evidence) -> Advice | None:
+        """Verdicts that are due, then runs that open ideas need; None while all of them are under way."""
+        wanted = [advice for idea in evidence.open if (advice := self._next(evidence, idea)) is not None]
+        order = (Settle, Combine, Measure)
+        return min(wanted, key=lambda advice: order.index(type(advice)), default=None)
+
+    def rule(self, evidence: Evidence, contest: Contest) -> Ruling | None:
+        """The verdict on a candidate, None to ask for another run."""
+        raise NotImplementedError
+
+    def aside(self, evidence: Evidence) -> Advice | None:
+        """A run for the sake of the others, such as an anchor."""
+        del evidence
+        return None
+
+    def wish(self, evidence: Evidence) -> str:
+        """What to say with a request for a new idea."""
+        del evidence
+        return f"{self.name}: one idea at a time"
+
+    def _next(self, evidence: Evidence, idea: Idea) -> Settle | Combine | Measure | None:
+        plain = judging.without_numbers(evidence, idea, self.name)
+        if plain is not None:
+            return Settle(idea.name, plain)
+        arm = evidence.arm(idea.name)
+        if not arm.runs:
+            return None if arm.pending else self._first(evidence, idea)
+        incumbent = evidence.board.incumbent
+        merge = _merge(evidence, idea)
+        if merge is not None and not merge.conflict:
+            return self._merged(evidence, idea, merge)
+        if idea.parent == incumbent or merge is not None or _strange(evidence, idea.parent):
+            return self._contest(evidence, idea, idea.name, incumbent)
+        return self._stale(evidence, idea)
+
+    def _first(self, evidence: Evidence, idea: Idea) -> Settle | Measure:
+        if evidence.board.runs_left is not None and evidence.board.runs_left <= 0:
+            return Settle(idea.name, judging.never_run(evidence, idea, self.name))
+        seed = evidence.next_seed(idea.name, idea.parent)
+        return Measure(idea.name, seed, Purpose.EXPLORE, f"first run, on a seed of {idea.parent}")
+
+    def _stale(self, evidence: Evidence, idea: Idea) -> Settle | Combine | Measure | None:
+        """The incumbent moved while this idea ran: good against its parent first, then on top of the incumbent."""
+        advice = self._contest(evidence, idea, idea.name, idea.parent)
+        if not isinstance(advice, Settle) or advice.verdict.status is not Status.KEEP:
+            return advice
+        if spendable(evidence) < 1:
+            return self._contest(evidence, idea, idea.name, evidence.board.incumbent)
+        if any(_merge_open(evidence, other) for other in evidence.open if other is not idea):
+            return None
+        why = f"{idea.name} beat {idea.parent}, but the incumbent is now {evidence.board.incumbent}"
+        return Combine(bundle_name(evidence, "merge"), (idea.name,), evidence.board.incumbent, why)
+
+    def _merged(self, evidence: Evidence, idea: Idea, merge: Bundle) -> Settle | Measure | None:
+        arm = evidence.arm(merge.name)
+        if not arm.runs and not arm.pending and not arm.failed and spendable(evidence) >= 1:
+            seed = evidence.next_seed(merge.name, merge.parent)
+            return Measure(merge.name, seed, Purpose.EXPLORE, f"{idea.name} on top of {merge.parent}")
+        if arm.pending:
+            return None
+        if not arm.runs:
+            reason = f"better than {idea.parent}, but it gave no metric on top of the incumbent {merge.parent}"
+            effect = evidence.compare(idea.name, idea.parent)
+            return Settle(idea.name, judging.verdict(evidence, idea.name, Status.DISCARD, reason, effect, by=self.name))
+        return self._contest(evidence, idea, merge.name, merge.parent)
+
+    def _contest(self, evidence: Evidence, idea: Idea, arm: str, against: str) -> Settle | Measure | None:
+        if evidence.arm(arm).pending:
+            return None
+        effect = evidence.compare(arm, against, credit=self.credit)
+        if effect is None and against != BASELINE:
+            against, effect = BASELINE, evidence.compare(arm, BASELINE, credit=self.credit)
+        if effect is None:
+            reason = f"{against} has no run it could be compared with, so nothing is claimed and the incumbent stays"
+            return Settle(idea.name, judging.verdict(evidence, arm, Status.KEEP, reason, by=self.name))
+        tries = effect.runs + evidence.arm(arm).failed
+        last = spendable(evidence) < 1 or tries >= max(1, evidence.settings.max_runs)
+        contest = Contest(idea, arm, against, effect, last)
+        ruling = self.rule(evidence, contest)
+        if ruling is None and not last:
+            why = f"so far {words.gain(effect)}"
+            return Measure(arm, evidence.next_seed(arm, against), Purpose.REPEAT, why)
+        return self._settle(evidence, contest, ruling or Ruling(Status.DISCARD, "not distinguishable"))
+
+    def _settle(self, evidence: Evidence, contest: Contest, ruling: Ruling) -> Settle:
+        place = f" against {contest.against}" if contest.against != BASELINE else ""
+        reason = f"{words.gain(contest.effect)}{place}, {ruling.reason}"
+        found: Verdict = judging.verdict(evidence, contest.arm, ruling.status, reason, contest.effect, by=self.name)
+        moves = ruling.status is Status.KEEP and contest.against in (evidence.board.incumbent, BASELINE)
+        return Settle(contest.idea.name, found, contest.arm if moves else None)
+
+
+def spendable(evidence: Evidence) -> float:
+    """Runs that may go into exploring, the share for fresh seeds set aside."""
+    left = evidence.board.runs_left
+    return float("inf") if left is None else left - reserve(evidence)
+
+
+def explore(evidence: Evidence, why: str) -> Advice | None:
+    """Ask for an idea on top of the incumbent, if the stop rule, the researchers and the budget still allow one."""
+    board = evidence.board
+    if not board.may_explore or board.no_more_ideas or spendable(evidence) < 1:
+        return None
+    return Propose(board.incumbent, why)
+
+
+def finish(evidence: Evidence) -> Advice:
+    """Wait for open ideas, then fresh seeds."""
+    if evidence.open:
+        return Rest("waiting for runs of open ideas")
+    return closing(evidence)
+
+
+def _strange(evidence: Evidence, arm: str) -> bool:
+    return not evidence.arm(arm).runs
+
+
+def _merge(evidence: Evidence, idea: Idea) -> Bundle | None:
+    """The merge of this idea alone onto the present incumbent."""
+    wanted = ((idea.name,), evidence.board.incumbent)
+    return next((b for b in evidence.board.bundles if (b.ideas, b.parent) == wanted), None)
+
+
+def _merge_open(evidence: Evidence, idea: Idea) -> bool:
+    merge = _merge(evidence, idea)
+    return merge is not None and not merge.conflict
