@@ -1,0 +1,278 @@
+"""Runs on this machine, each under a supervisor process of its own that outlives us and enforces its limits.
+
+The job id is the run id. What the launcher knows lies in files: `.runs/` in the campaign's folder says where a run's
+folder is, and the files of `workspace/runfolder.py` in there say how the run is doing. A new launcher on the same
+folder therefore knows every run of the old one, and starting a run twice is impossible: the second supervisor finds
+the first one's claim.
+
+GPUs are handed out whole, by index in bus order, through `CUDA_VISIBLE_DEVICES`. A run that needs more than are free
+is `QUEUED`: its supervisor already exists and starts it, in the environment of its submission and without our help, as
+soon as they are. A run that asks for no GPU sees what we see. Time in the queue does not count towards its limit.
+"""
+
+import hashlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from shlex import quote
+from typing import Any
+from urllib.parse import quote as as_file_name
+
+from autoresearch.core.job import Job, JobState, JobStatus, Submission
+from autoresearch.errors import LauncherError
+from autoresearch.launchers.local_options import LocalOptions
+from autoresearch.workspace import gpus, proctree, runfolder
+from autoresearch.workspace.process import CommandError, run
+from autoresearch.workspace.runfolder import RunSpec
+from autoresearch.workspace.supervisor import CANCEL
+
+_ENDINGS = {
+    "timed-out": JobState.TIMED_OUT,
+    "cancelled": JobState.CANCELLED,
+    "memory": JobState.OUT_OF_MEMORY,
+    "preempted": JobState.PREEMPTED,
+    "not-started": JobState.FAILED,
+    "failed": JobState.NODE_FAILED,
+}
+_SILENT_S = 600.0
+"""A supervisor on another machine that has written nothing for so long is taken for dead."""
+
+
+class LocalLauncher:
+    """Starts runs here. Options are described in `LocalOptions`."""
+
+    name = "local"
+
+    def __init__(self, options: Mapping[str, object], folder: Path) -> None:
+        self.options = LocalOptions.parse(options)
+        self._records = folder.absolute() / ".runs"
+
+    def plan(self, job: Job) -> Submission:
+        """The command as a person would paste it, and the same for the supervisor.
+
+        Raises:
+            LauncherError: The job needs more than one machine.
+        """
+        if job.resources.nodes > 1:
+            raise LauncherError(
+                f"run {job.run_id} needs {job.resources.nodes} nodes and the local launcher has one; "
+                f"choose a recipe for one node, or the launcher slurm, ray or kubernetes"
+            )
+        spec = RunSpec(
+            run_id=job.run_id,
+            argv=job.argv,
+            directory=job.directory,
+            folder=job.folder,
+            log=job.log,
+            env=self._environment(job),
+            limit_s=job.limit_s,
+            grace_s=job.grace_s if self.options.grace_s is None else self.options.grace_s,
+            memory_gb=job.resources.memory_gb,
+            max_log_bytes=job.max_log_bytes,
+            gpus=job.resources.gpus,
+            gpu_pool=(),
+            max_gpu_memory_used_gb=self.options.max_gpu_memory_used_gb,
+            scratch=self._scratch(job),
+        )
+        return Submission(job.run_id, self.name, _text(spec), job.folder, spec._asdict())
+
+    def submit(self, submission: Submission) -> str:
+        """Start the run's supervisor and return when the run can no longer get lost, about a tenth of a second later.
+
+        Raises:
+            LauncherError: The machine lacks the GPUs, or the supervisor could not be started.
+        """
+        if not proctree.PROC.joinpath("self/stat").exists():
+            raise LauncherError("the local launcher needs Linux: this machine has no /proc")
+        run_id, folder = submission.run_id, Path(submission.folder)
+        if self.find(run_id):
+            return run_id
+        spec = RunSpec(**dict(submission.payload))._replace(gpu_pool=self._pool(submission))  # type: ignore[arg-type]
+        try:
+            self._records.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
+            runfolder.create(self._record(run_id), {"folder": submission.folder, "submitted_at": time.time()})
+            runfolder.write(folder / runfolder.SPEC, spec._asdict(), sync=True)
+        except OSError as error:
+            raise LauncherError(f"run {run_id} was not started: {error}; mend that and submit it again") from error
+        _supervise(run_id, folder)
+        return run_id
+
+    def find(self, run_id: str) -> str | None:
+        """The run id, once a supervisor has claimed the run; one recorded but never claimed may be submitted again."""
+        folder = self._folder(run_id)
+        known = folder is not None and any((folder / name).exists() for name in (runfolder.STATE, runfolder.EXIT))
+        return run_id if known else None
+
+    def states(self, ids: Collection[str]) -> Mapping[str, JobStatus]:
+        """How the runs are doing, from two small files each."""
+        return {run_id: self._status(run_id) for run_id in ids}
+
+    def cancel(self, job_id: str) -> None:
+        """Tell the run's supervisor to end it, and return at once; `states` says when it has.
+
+        Without a living supervisor, everything left of the run is killed here and now, within five seconds.
+
+        Raises:
+            LauncherError: The run is on another machine.
+        """
+        state = self._read(job_id, runfolder.STATE) or {}
+        if self._read(job_id, runfolder.EXIT) is None and _elsewhere(state):
+            raise LauncherError(f"run {job_id} is on {state['node']}; cancel it there")
+        watcher = _watcher(state)
+        if watcher and proctree.tell(watcher, CANCEL):
+            return
+        until = time.monotonic() + 5.0
+        while (left := self._belonging(job_id)) and time.monotonic() < until:
+            for process in left:
+                proctree.tell(process, signal.SIGKILL)
+            time.sleep(0.02)
+
+    def leftovers(self, job_id: str) -> tuple[str, ...]:
+        """Every living process of the run, its supervisor included."""
+        return tuple(f"process {process.pid} ({process.name})" for process in self._belonging(job_id))
+
+    def _environment(self, job: Job) -> dict[str, str]:
+        scratch = self._scratch(job)
+        ours = {"PYTHONUNBUFFERED": "1"} | ({"RAY_TMPDIR": scratch} if scratch else {})
+        return {**ours, **self.options.env, **job.env, proctree.RUN_NAME: job.run_id}
+
+    def _scratch(self, job: Job) -> str:
+        """A Ray directory of the run's own, so that runs do not join each other's clusters.
+
+        It is short because Ray keeps sockets in it, whose paths may have 107 bytes at most.
+        """
+        if "RAY_TMPDIR" in job.env or "RAY_TMPDIR" in self.options.env:
+            return ""
+        return f"/tmp/ar-{hashlib.sha256(job.folder.encode()).hexdigest()[:12]}"  # noqa: S108
+
+    def _pool(self, submission: Submission) -> tuple[int, ...]:
+        needed = int(str(submission.payload["gpus"]))
+        if not needed:
+            return ()
+        pool = gpus.available(os.environ) if self.options.gpus is None else self.options.gpus
+        if needed > len(pool):
+            raise LauncherError(
+                f"run {submission.run_id} needs {needed} GPUs and this machine offers {len(pool)}; "
+                f"lower the recipe's GPUs, or choose another launcher or machine"
+            )
+        return pool
+
+    def _record(self, run_id: str) -> Path:
+        return self._records / f"{as_file_name(run_id, safe='')}.json"
+
+    def _folder(self, run_id: str) -> Path | None:
+        record = runfolder.read(self._record(run_id))
+        return Path(record["folder"]) if record else None
+
+    def _read(self, run_id: str, name: str) -> dict[str, Any] | None:
+        folder = self._folder(run_id)
+        return runfolder.read(folder / name) if folder else None
+
+    def _belonging(self, run_id: str) -> list[proctree.Process]:
+        folder = self._folder(run_id)
+        if folder is None:
+            return []
+        state = runfolder.read(folder / runfolder.STATE) or {}
+        known = state.get("tree", []) if state.get("boot") == proctree.boot() else []
+        table = proctree.everyone()
+        supervisors = [
+            process
+            for process in table.values()
+            if not process.dead and proctree.carries(process.pid, proctree.SUPERVISOR_MARK, str(folder))
+        ]
+        return proctree.belonging(str(folder), [(pid, started) for pid, started in known], table) + supervisors
+
+    def _status(self, run_id: str) -> JobStatus:
+        record = runfolder.read(self._record(run_id))
+        if record is None:
+            return JobStatus(JobState.VANISHED, reason=f"no run {run_id} was ever submitted from here")
+        folder, submitted_at = Path(record["folder"]), record["submitted_at"]
+        state = runfolder.read(folder / runfolder.STATE)
+        # Before the look for its end: a supervisor that is dead by now has already written that.
+        dead = _why_dead(folder, state)
+        ended = runfolder.read(folder / runfolder.EXIT)
+        if ended:
+            return _ended(ended, submitted_at)
+        return _live(state or {}, dead, submitted_at)
+
+
+def _supervise(run_id: str, folder: Path) -> None:
+    # -P: the directory we happen to be in, often the user's checkout, must not shadow modules.
+    argv = [sys.executable, "-P", "-m", "autoresearch.workspace.supervisor", str(folder / runfolder.SPEC)]
+    try:
+        run(argv, env={**os.environ, proctree.SUPERVISOR_MARK: str(folder)}, timeout=60.0)
+    except CommandError as error:
+        raise LauncherError(f"the supervisor of run {run_id} could not be started: {error}") from error
+
+
+def _watcher(state: Mapping[str, Any]) -> proctree.Process | None:
+    """The run's supervisor, if it lives and is on this machine."""
+    process = proctree.look(state["pid"]) if state.get("boot") == proctree.boot() else None
+    return process if process and process.started == state["started"] and not process.dead else None
+
+
+def _elsewhere(state: Mapping[str, Any]) -> bool:
+    return bool(state) and state["boot"] != proctree.boot() and state["node"] != os.uname().nodename
+
+
+def _why_dead(folder: Path, state: Mapping[str, Any] | None) -> str:
+    """Why nothing more will come of a run that has not been concluded; empty while its supervisor lives."""
+    if state is None:
+        return "it was recorded but never started, or its folder is gone; submit it again"
+    if not _elsewhere(state):
+        return "" if _watcher(state) else "its supervisor was killed, or the machine restarted, before the run ended"
+    try:
+        silent_s = time.time() - (folder / runfolder.STATE).stat().st_mtime
+    except OSError:
+        silent_s = _SILENT_S
+    return "" if silent_s < _SILENT_S else f"nothing was heard of it from {state['node']} for {silent_s:.0f} s"
+
+
+def _live(state: Mapping[str, Any], dead: str, submitted_at: float) -> JobStatus:
+    waiting = state.get("phase") == "waiting"
+    alive = JobState.QUEUED if waiting else JobState.RUNNING
+    return JobStatus(
+        state=JobState.VANISHED if dead else alive,
+        reason=dead or ("waiting for free GPUs" if waiting else ""),
+        node=state.get("node", ""),
+        submitted_at=submitted_at,
+        started_at=state.get("started_at"),
+        cpu_s=state.get("cpu_s"),
+        peak_memory_gb=state.get("peak_memory_gb"),
+        peak_gpu_memory_gb=state.get("peak_gpu_memory_gb"),
+    )
+
+
+def _ended(exit_: Mapping[str, Any], submitted_at: float) -> JobStatus:
+    done = JobState.SUCCEEDED if exit_["exit_code"] == 0 else JobState.FAILED
+    return JobStatus(
+        state=_ENDINGS.get(exit_["ending"], done),
+        exit_code=exit_["exit_code"],
+        reason=exit_["reason"],
+        node=exit_["node"],
+        submitted_at=submitted_at,
+        started_at=exit_["started_at"],
+        ended_at=exit_["ended_at"],
+        cpu_s=exit_["cpu_s"],
+        peak_memory_gb=exit_["peak_memory_gb"],
+        peak_gpu_memory_gb=exit_["peak_gpu_memory_gb"],
+    )
+
+
+def _text(spec: RunSpec) -> str:
+    limit = "no limit" if spec.limit_s is None else f"limit {spec.limit_s:g} s, then TERM, {spec.grace_s:g} s, KILL"
+    lines = [
+        f"# {spec.run_id!r}: local, {limit}",
+        *([f"# CUDA_VISIBLE_DEVICES: {spec.gpus} GPUs, chosen when it starts"] if spec.gpus else []),
+        *([f"mkdir -p {quote(spec.scratch)} &&"] if spec.scratch else []),
+        f"cd {quote(spec.directory)} &&",
+        "env \\",
+        *(f"  {quote(f'{name}={value}')} \\" for name, value in spec.env.items()),
+        f"  {' '.join(quote(word) for word in spec.argv)} \\",
+        f"  > {quote(spec.log)} 2>&1 < /dev/null",
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,126 @@
+"""The files by which a launcher and a run's supervisor talk; they lie in the run's folder and outlive both.
+
+```text
+spec.json         what to start, written by the launcher before anything is started
+supervisor.json   who watches over it and how it is doing; creating it is the claim that makes a run start once only
+exit.json         how it ended; written once, by whoever knows
+supervisor.err    only after a failure of ours
+```
+"""
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+SPEC, STATE, EXIT, TROUBLE = "spec.json", "supervisor.json", "exit.json", "supervisor.err"
+_RESERVED = 16 * 1024
+
+
+class RunSpec(NamedTuple):
+    """What a supervisor has to carry out.
+
+    Attributes:
+        run_id: Name of the run.
+        argv: The command.
+        directory: Where it runs, absolute.
+        folder: The run's folder, absolute.
+        log: File for stdout and stderr, absolute.
+        env: Variables set on top of the supervisor's own.
+        limit_s: Seconds of running time, None for no limit.
+        grace_s: Seconds between TERM and KILL.
+        memory_gb: Host memory for the whole tree, None for no limit.
+        max_log_bytes: Bound on the log.
+        gpus: How many GPUs it needs.
+        gpu_pool: Indices to choose them from.
+        max_gpu_memory_used_gb: A GPU with more in use than this is somebody else's.
+        scratch: Short-named folder to make for the run and to remove when it ends well, empty for none.
+    """
+
+    run_id: str
+    argv: Sequence[str]
+    directory: str
+    folder: str
+    log: str
+    env: Mapping[str, str]
+    limit_s: float | None
+    grace_s: float
+    memory_gb: float | None
+    max_log_bytes: int
+    gpus: int
+    gpu_pool: Sequence[int]
+    max_gpu_memory_used_gb: float
+    scratch: str
+
+
+def read(path: Path) -> dict[str, Any] | None:
+    """The JSON object in a file; None when there is no such file or it holds none."""
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def write(path: Path, value: Mapping[str, Any], *, sync: bool = False) -> None:
+    """Replace a file in one step; a reader sees the old or the new one."""
+    aside = _aside(path)
+    _put(aside, _encoded(value), sync=sync)
+    aside.replace(path)
+
+
+def create(path: Path, value: Mapping[str, Any]) -> bool:
+    """Create a file with its content in one step; False when it exists already."""
+    aside = _aside(path)
+    _put(aside, _encoded(value), sync=True)
+    try:
+        os.link(aside, path)
+    except FileExistsError:
+        return False
+    finally:
+        aside.unlink(missing_ok=True)
+    return True
+
+
+def reserve(folder: Path) -> None:
+    """Take the disk space that `conclude` will need, so that a run on a disk it filled can still be concluded."""
+    with contextlib.suppress(OSError):
+        _put(_reserved(folder), b" " * _RESERVED, sync=False)
+
+
+def conclude(folder: Path, value: Mapping[str, Any]) -> None:
+    """Write how a run ended, in the space reserved for that."""
+    place = _reserved(folder)
+    handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        # Not truncated: blanks after a JSON value are harmless, and the blocks stay ours.
+        os.write(handle, _encoded(value).ljust(_RESERVED))
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    place.replace(folder / EXIT)
+
+
+def _reserved(folder: Path) -> Path:
+    return folder / f".{EXIT}.reserved"
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}")
+
+
+def _encoded(value: Mapping[str, Any]) -> bytes:
+    return (json.dumps(value, indent=1) + "\n").encode()
+
+
+def _put(path: Path, data: bytes, *, sync: bool) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    try:
+        with open(handle, "wb", closefd=False) as file:
+            file.write(data)
+        if sync:
+            os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,382 @@
+"""`python -m autoresearch.workspace.supervisor SPEC`: one small process that watches over one run and outlives us.
+
+It detaches itself, claims the run, waits for GPUs, starts the command, keeps the log bounded, enforces the limits,
+and does not end before every process of the run has. That is proved, not hoped for: it is a *child subreaper*
+(prctl(2)), so whatever is orphaned below it becomes its own child, and once the kernel says it has no children, it has
+no descendants. All limits are measured on the monotonic clock, which neither jumps nor counts a closed laptop.
+
+Signals: USR1 cancels the run; TERM, INT and HUP from anybody else end it as preempted (a shutdown, a person).
+"""
+
+import contextlib
+import ctypes
+import os
+import resource
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+from autoresearch.workspace import gpus, proctree, runfolder
+from autoresearch.workspace.boundedlog import BoundedLog
+from autoresearch.workspace.recorder import Recorder
+from autoresearch.workspace.runfolder import RunSpec
+
+CANCEL = signal.SIGUSR1
+_OUTSIDE = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_WATCHED = {signal.SIGCHLD, CANCEL, *_OUTSIDE}
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_UNKILLABLE_S = 30.0
+_NO_START = 127
+
+
+class Ending(NamedTuple):
+    """Why a run is over: one word for programs and a sentence for people."""
+
+    word: str
+    reason: str
+
+
+def main() -> int:
+    """Detach, and say by the exit code whether the run is in good hands."""
+    spec = RunSpec(**(runfolder.read(Path(sys.argv[1])) or {}))
+    said, say = os.pipe()
+    if os.fork() == 0:
+        os.close(said)
+        os.setsid()
+        _detached(spec, say)
+    os.close(say)
+    with os.fdopen(said, "rb") as answer:
+        word = answer.read().decode("utf-8", "replace")
+    sys.stderr.write("" if word == "ok" else word or "the supervisor ended before it could start the run\n")
+    return 0 if word == "ok" else 1
+
+
+def _detached(spec: RunSpec, say: int) -> NoReturn:
+    try:
+        os.chdir("/")
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for stream in range(3):
+            os.dup2(nowhere, stream)
+        supervise(spec, say)
+    except BaseException:  # noqa: BLE001 (nobody is left to tell; the file is the message)
+        trouble = traceback.format_exc()
+        with contextlib.suppress(OSError):
+            os.write(say, trouble.encode())
+        with contextlib.suppress(OSError):
+            Path(spec.folder, runfolder.TROUBLE).write_text(trouble)
+    os._exit(0)
+
+
+def supervise(spec: RunSpec, say: int) -> None:
+    """Claim the run and carry it out; `say` hears `ok` as soon as the run cannot get lost any more."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    run = Run(spec)
+    claimed = run.claim()
+    os.write(say, b"ok")
+    os.close(say)
+    if not claimed:
+        return
+    try:
+        ending = run.wait_for_gpus() or run.watch()
+    except Exception as error:  # noqa: BLE001 (a defect of ours must not leave a run unwatched)
+        Path(spec.folder, runfolder.TROUBLE).write_text(traceback.format_exc())
+        ending = Ending("failed", f"the supervisor failed: {type(error).__name__}: {error}")
+    run.end(ending)
+
+
+class Run:
+    """One run from claim to conclusion."""
+
+    def __init__(self, spec: RunSpec) -> None:
+        self.spec, self.folder = spec, Path(spec.folder)
+        self.hold = gpus.Hold()
+        self.began: float | None = None
+        self.started_at: float | None = None
+        self.main = 0
+        self.code: int | None = None
+        self.peak_bytes, self.cpu_s = 0, 0.0
+        self.recorder: Recorder | None = None
+        self._tree: list[proctree.Process] = []
+        self._scan_s = 0.0
+        self._sample_at = 0.0
+        self._memory_kills = 0
+        me = proctree.look(os.getpid())
+        self._identity = {
+            "run_id": spec.run_id,
+            "pid": os.getpid(),
+            "started": me.started if me else 0,
+            "boot": proctree.boot(),
+            "node": os.uname().nodename,
+        }
+
+    def claim(self) -> bool:
+        """Make the run ours; False when another supervisor has it, or had."""
+        if (self.folder / runfolder.EXIT).exists():
+            return False
+        if not runfolder.create(self.folder / runfolder.STATE, self.snapshot()):
+            return False
+        runfolder.reserve(self.folder)
+        return True
+
+    def snapshot(self) -> dict[str, Any]:
+        """How it is doing, as written to the state file."""
+        return self._identity | {
+            "phase": "waiting" if self.began is None else "running",
+            "main": self.main,
+            "started_at": self.started_at,
+            "wall_s": self.wall_s,
+            "cpu_s": round(self.cpu_s, 3),
+            "peak_memory_gb": self.peak_bytes / 1e9,
+            "gpus": list(self.hold.indices),
+            "tree": [[process.pid, process.started] for process in self._tree],
+        }
+
+    @property
+    def wall_s(self) -> float:
+        """Seconds the run has been running."""
+        return 0.0 if self.began is None else round(time.monotonic() - self.began, 3)
+
+    def wait_for_gpus(self) -> Ending | None:
+        """Hold the GPUs it needs; an ending when it was cancelled meanwhile."""
+        if not self.spec.gpus:
+            return None
+        while not self.hold.take(self.spec.gpus, self.spec.gpu_pool, self.spec.max_gpu_memory_used_gb):
+            ending = _told(signal.sigtimedwait(_WATCHED, 0.5))
+            if ending:
+                return ending
+        return None
+
+    def watch(self) -> Ending:
+        """Start the command and wait until it ends, or has to."""
+        trouble = self._start()
+        if trouble:
+            return Ending("not-started", trouble)
+        limit = float("inf") if self.spec.limit_s is None else self.spec.limit_s
+        while True:
+            self.reap()
+            if self.code is not None:
+                return self._exited()
+            if self.wall_s >= limit:
+                return Ending("timed-out", f"timed out: still running after {limit:g} s")
+            if self._sample() and self._over_memory():
+                return Ending("memory", f"over its memory limit of {self.spec.memory_gb:g} GB")
+            patience = min(limit - self.wall_s, self._sample_at - time.monotonic())
+            ending = _told(signal.sigtimedwait(_WATCHED, max(patience, 0.0)))
+            if ending:
+                return ending
+
+    def end(self, ending: Ending) -> None:
+        """End whatever still lives, prove that it is gone, and write how it went."""
+        alive = len([process for process in self._scan() if not process.dead])
+        self._end_tree()
+        left = self._end_escaped()
+        wall_s = self.wall_s
+        log_complete = self.recorder is None or self.recorder.finish(10.0)
+        notes = [
+            f"{alive} processes it had left running were ended" if ending.word == "exited" and alive else "",
+            f"could not be ended: {', '.join(left)}" if left else "",
+            "" if log_complete else "the log's disk did not answer, its end may be missing",
+        ]
+        reason = "; ".join([ending.reason, *filter(None, notes)])
+        self._conclude(self._report(ending.word, reason, wall_s) | {"killed": alive, "left": left})
+        self.hold.release()
+
+    def reap(self) -> bool:
+        """Collect everything that ended; False when not one descendant is left."""
+        try:
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    return True
+                if pid == self.main:
+                    self.code = os.waitstatus_to_exitcode(status)
+        except ChildProcessError:
+            return False
+
+    def _start(self) -> str:
+        """Start the command; what went wrong, or nothing."""
+        path = Path(self.spec.log)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        log = BoundedLog(path, self.spec.max_log_bytes)
+        out, sink = os.pipe()
+        failed, fail = os.pipe()
+        if self.spec.scratch:
+            Path(self.spec.scratch).mkdir(mode=0o700, exist_ok=True)
+        self._memory_kills = proctree.memory_kills()
+        self.began, self.started_at = time.monotonic(), time.time()
+        self.main = os.fork()
+        if not self.main:
+            _become(self.spec, self._environment(), sink, fail)
+        os.close(sink)
+        os.close(fail)
+        self.recorder = Recorder(out, log, self.folder / runfolder.STATE, self.snapshot)
+        self.recorder.start()
+        with os.fdopen(failed, "rb") as answer:
+            return answer.read().decode("utf-8", "replace")
+
+    def _environment(self) -> dict[str, str]:
+        env = {**os.environ, **self.spec.env}
+        env |= {proctree.RUN_NAME: self.spec.run_id, proctree.RUN_MARK: self.spec.folder}
+        env.pop(proctree.SUPERVISOR_MARK, None)
+        if self.hold.indices:
+            # Without the order, CUDA counts the fastest GPU first, and the driver library by bus.
+            env["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
+            env["CUDA_VISIBLE_DEVICES"] = ",".join(str(index) for index in self.hold.indices)
+        return env
+
+    def _exited(self) -> Ending:
+        code = self.code or 0
+        if code >= 0:
+            return Ending("exited", f"exited with code {code}")
+        name = signal.Signals(-code).name if -code in list(signal.Signals) else str(-code)
+        killed = proctree.memory_kills() - self._memory_kills if -code == signal.SIGKILL else 0
+        if killed > 0:
+            return Ending("memory", f"ended by {name} while the kernel's out-of-memory killer struck {killed} times")
+        return Ending("exited", f"ended by signal {name}, which did not come from us")
+
+    def _scan(self) -> list[proctree.Process]:
+        began = time.monotonic()
+        self._tree = proctree.descendants([os.getpid()], proctree.everyone())
+        self._scan_s = time.monotonic() - began
+        return self._tree
+
+    def _sample(self) -> bool:
+        """Look at the tree when it is time again; a tenth of its age, at most a second, at most 2 % of a core."""
+        now = time.monotonic()
+        if now < self._sample_at:
+            return False
+        tree = self._scan()
+        self.peak_bytes = max(self.peak_bytes, sum(process.rss for process in tree))
+        self.cpu_s = max(self.cpu_s, _cpu_of_the_dead() + sum(process.cpu_s for process in tree))
+        self._sample_at = now + max(min(1.0, max(0.1, self.wall_s / 10)), 50 * self._scan_s)
+        return True
+
+    def _over_memory(self) -> bool:
+        limit = None if self.spec.memory_gb is None else self.spec.memory_gb * 1e9
+        if limit is None or sum(process.rss for process in self._tree) <= limit:
+            return False
+        return proctree.proportional_bytes(self._tree) > limit
+
+    def _end_tree(self) -> None:
+        told: set[tuple[int, int]] = set()
+        until = time.monotonic() + self.spec.grace_s
+        while self.reap() and time.monotonic() < until:
+            for process in self._scan():
+                if (process.pid, process.started) not in told:
+                    told.add((process.pid, process.started))
+                    proctree.tell(process, signal.SIGTERM)
+                    proctree.tell(process, signal.SIGCONT)
+            self._nap(min(max(0.05, 5 * self._scan_s), until - time.monotonic()))
+        until = time.monotonic() + _UNKILLABLE_S
+        while self.reap() and time.monotonic() < until:
+            self._freeze()
+            for process in self._scan():
+                proctree.tell(process, signal.SIGKILL)
+            self._nap(0.01)
+
+    def _freeze(self) -> None:
+        """Stop everything first: a tree that forks faster than it is killed would never end."""
+        for _ in range(100):
+            moving = [process for process in self._scan() if process.state not in "TZX"]
+            stopped = [process for process in moving if proctree.tell(process, signal.SIGSTOP)]
+            if not stopped:
+                return
+
+    def _end_escaped(self) -> list[str]:
+        """What left the tree, for example because it was started by a daemon on the run's behalf."""
+        until = time.monotonic() + 5.0
+        while escaped := proctree.belonging(self.spec.folder, (), proctree.everyone()):
+            for process in escaped:
+                proctree.tell(process, signal.SIGKILL)
+            if time.monotonic() > until:
+                break
+            self._nap(0.02)
+        return [f"{process.pid} ({process.name})" for process in escaped]
+
+    def _nap(self, seconds: float) -> None:
+        signal.sigtimedwait({signal.SIGCHLD}, max(seconds, 0.0))
+
+    def _report(self, word: str, reason: str, wall_s: float) -> dict[str, Any]:
+        code = _NO_START if word == "not-started" else self.code
+        log = self.recorder.log if self.recorder else None
+        largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+        return self._identity | {
+            "ending": word,
+            "reason": reason,
+            "exit_code": code if code is None or code >= 0 else 128 - code,
+            "signal": -code if code is not None and code < 0 else None,
+            "started_at": self.started_at,
+            "ended_at": (self.started_at or time.time()) + wall_s,
+            "wall_s": wall_s,
+            "cpu_s": round(max(self.cpu_s, _cpu_of_the_dead()), 3),
+            "peak_memory_gb": max(self.peak_bytes, largest if self.main else 0) / 1e9,
+            "peak_gpu_memory_gb": self.recorder.peak_gpu_gb if self.recorder else None,
+            "gpus": list(self.hold.indices),
+            "log_bytes": log.written if log else 0,
+            "log_left_out": log.left_out if log else 0,
+            "log_lost": log.lost if log else 0,
+        }
+
+    def _conclude(self, report: dict[str, Any]) -> None:
+        if self.spec.scratch and (report["ending"] != "exited" or report["exit_code"] == 0):
+            import shutil  # noqa: PLC0415 (two megabytes, needed for one moment)
+
+            shutil.rmtree(self.spec.scratch, ignore_errors=True)
+        for _ in range(600):
+            try:
+                runfolder.conclude(self.folder, report)
+            except FileNotFoundError:
+                return
+            except OSError:
+                time.sleep(1.0)
+            else:
+                return
+
+
+def _told(info: signal.struct_siginfo | None) -> Ending | None:
+    if info is None or info.si_signo == signal.SIGCHLD:
+        return None
+    if info.si_signo == CANCEL:
+        return Ending("cancelled", "cancelled")
+    name = signal.Signals(info.si_signo).name
+    return Ending("preempted", f"the supervisor was told to stop by {name} from process {info.si_pid}, not by us")
+
+
+def _become(spec: RunSpec, env: dict[str, str], sink: int, fail: int) -> NoReturn:
+    """In the new process: turn into the command."""
+    doing = spec.directory
+    try:
+        os.setsid()
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(sink, 1)
+        os.dup2(sink, 2)
+        os.chdir(spec.directory)
+        doing = spec.argv[0]
+        # Python ignores these two; a command expects to be born with the defaults.
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
+        os.execvpe(spec.argv[0], list(spec.argv), env)  # noqa: S606
+    except OSError as error:
+        os.write(fail, f"could not start: {doing}: {error.strerror}".encode())
+    finally:
+        os._exit(_NO_START)
+
+
+def _cpu_of_the_dead() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _prctl(option: int, value: int) -> None:
+    if ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), f"prctl({option}) refused")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
