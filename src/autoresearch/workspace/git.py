@@ -1,0 +1,229 @@
+"""The questions the program asks git, and branches of ours.
+
+Each function takes any path inside the user's checkout or inside a worktree of it. Nothing here writes to a checkout,
+to the user's index, or to a ref outside `refs/heads/autoresearch/`. Making commits (`gitcommit`) and looking between
+them (`gitdiff`) are reached through this module too.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from autoresearch.core.naming import PREFIX
+from autoresearch.errors import RepositoryError
+from autoresearch.workspace.gitcall import ask, call, nul
+from autoresearch.workspace.gitcommit import Identity, commit_tree, commit_tree_from, identity, message, trailers
+from autoresearch.workspace.gitdiff import (
+    SUBMODULE,
+    Change,
+    Merged,
+    MergeResult,
+    apply_patch,
+    archive,
+    changed_files,
+    diff,
+    file_changes,
+    merge_commit,
+    merge_tree,
+    patch,
+    show_file,
+)
+
+HEADS = "refs/heads/"
+
+__all__ = [
+    "HEADS",
+    "SUBMODULE",
+    "Change",
+    "Changes",
+    "Identity",
+    "MergeResult",
+    "Merged",
+    "advance_branch",
+    "apply_patch",
+    "archive",
+    "branch_commit",
+    "branches",
+    "changed_files",
+    "changes",
+    "commit_tree",
+    "commit_tree_from",
+    "common_dir",
+    "create_branch",
+    "current_branch",
+    "diff",
+    "exclude",
+    "file_changes",
+    "head_commit",
+    "identity",
+    "merge_commit",
+    "merge_tree",
+    "message",
+    "patch",
+    "resolve",
+    "root",
+    "show_file",
+    "trailers",
+]
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What is not committed in a checkout: paths relative to its root, sorted.
+
+    Attributes:
+        staged: Differ between HEAD and the index.
+        unstaged: Differ between the index and the files, submodules with a change of any kind included.
+        untracked: Neither tracked nor ignored.
+        conflicted: Left unmerged.
+    """
+
+    staged: tuple[str, ...] = ()
+    unstaged: tuple[str, ...] = ()
+    untracked: tuple[str, ...] = ()
+    conflicted: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return bool(self.staged or self.unstaged or self.untracked or self.conflicted)
+
+
+def root(path: Path) -> Path:
+    """The top folder of the checkout or worktree that `path` is in.
+
+    Raises:
+        RepositoryError: `path` is not inside a checkout.
+    """
+    try:
+        return Path(call(path, "rev-parse", "--show-toplevel").text)
+    except RepositoryError as error:
+        if "not a git repository" in str(error):
+            raise RepositoryError(
+                f"{path} is not inside a git repository; run this in a checkout, or make one with: git init"
+            ) from None
+        if "must be run in a work tree" in str(error):
+            raise RepositoryError(f"{path} is a bare repository; run this in a checkout made from it") from None
+        raise
+
+
+def common_dir(repo: Path) -> Path:
+    """The `.git` folder that a checkout and all its worktrees share, absolute."""
+    return (repo / call(repo, "rev-parse", "--git-common-dir").text).resolve()
+
+
+def head_commit(repo: Path) -> str:
+    """Full hash of the commit that is checked out.
+
+    Raises:
+        RepositoryError: There is no commit yet.
+    """
+    commit = ask(repo, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+    if commit is None:
+        raise RepositoryError(
+            f"{root(repo)} has no commit yet, and experiments start from one; make a first commit: git commit"
+        )
+    return commit
+
+
+def resolve(repo: Path, rev: str) -> str:
+    """Full hash of the commit that a revision names.
+
+    Raises:
+        RepositoryError: It names none.
+    """
+    commit = None if rev.startswith("-") else ask(repo, "rev-parse", "--verify", "--quiet", f"{rev}^{{commit}}")
+    if commit is None:
+        raise RepositoryError(f"{rev!r} names no commit in {repo}; check it with: git log {rev}")
+    return commit
+
+
+def current_branch(repo: Path) -> str | None:
+    """The branch that is checked out, None when HEAD is detached."""
+    ref = ask(repo, "symbolic-ref", "--quiet", "HEAD")
+    return ref and ref.removeprefix(HEADS)
+
+
+def changes(repo: Path) -> Changes:
+    """What is not committed in the checkout at `repo`; the index is read and never refreshed."""
+    flags = ("--porcelain=v2", "-z", "--no-renames", "--untracked-files=all", "--ignore-submodules=none")
+    staged, unstaged, untracked, conflicted = [], [], [], []
+    for record in nul(call(root(repo), "status", *flags).stdout):
+        kind, _, rest = record.partition(" ")
+        if kind == "?":
+            untracked.append(rest)
+        elif kind == "u":
+            conflicted.append(rest.split(" ", 9)[-1])
+        elif kind == "1":
+            path = rest.split(" ", 7)[-1]
+            staged += [path] * (rest[0] != ".")
+            unstaged += [path] * (rest[1] != ".")
+    return Changes(*(tuple(sorted(paths)) for paths in (staged, unstaged, untracked, conflicted)))
+
+
+def branches(repo: Path, prefix: str = PREFIX) -> dict[str, str]:
+    """Every branch below `prefix` (a whole path component) with its commit, sorted by name."""
+    refs = call(repo, "for-each-ref", "--format=%(objectname) %(refname)", HEADS + prefix.rstrip("/")).text
+    pairs = (line.split(" ", 1) for line in refs.splitlines())
+    return {ref.removeprefix(HEADS): commit for commit, ref in pairs}
+
+
+def branch_commit(repo: Path, branch: str) -> str | None:
+    """The commit a branch points at, None when there is no such branch."""
+    return ask(repo, "rev-parse", "--verify", "--quiet", f"{HEADS}{branch}^{{commit}}")
+
+
+def create_branch(repo: Path, branch: str, commit: str) -> None:
+    """Make a branch of ours; one that already points at `commit` is fine.
+
+    Raises:
+        RepositoryError: It exists and points elsewhere (it is left as it is), or its name is not ours or not valid.
+    """
+    if not _moved(repo, branch, commit, "0" * len(commit)):
+        raise RepositoryError(
+            f"branch {branch} already exists at {branch_commit(repo, branch)} and is kept; "
+            f"{commit} needs a branch of another name"
+        )
+
+
+def advance_branch(repo: Path, branch: str, old: str, new: str) -> None:
+    """Move a branch of ours from `old` to `new`; one that is already there is fine.
+
+    Raises:
+        RepositoryError: It points at neither, so somebody else moved it; it is left as it is.
+    """
+    if not _moved(repo, branch, new, old):
+        raise RepositoryError(
+            f"branch {branch} points at {branch_commit(repo, branch)} instead of {old}: somebody moved it; "
+            f"put it back with: git branch -f {branch} {old}"
+        )
+
+
+def _moved(repo: Path, branch: str, new: str, old: str) -> bool:
+    """Compare-and-swap of a ref; false when it holds another value than the one expected."""
+    if not branch.startswith(f"{PREFIX}/"):
+        raise RepositoryError(f"branch {branch} is not below {PREFIX}/ and therefore not ours to write")
+    try:
+        call(repo, "update-ref", "-m", "autoresearch", "--create-reflog", HEADS + branch, new, old)
+    except RepositoryError:
+        now = branch_commit(repo, branch)
+        if now in (None, old):
+            raise
+        return now == new
+    return True
+
+
+def exclude(repo: Path, patterns: Sequence[str]) -> tuple[str, ...]:
+    """Keep paths out of `git status` for this clone only; returns the patterns that were not there yet.
+
+    The lines go to the end of `info/exclude` in the folder that all worktrees share; what stands there stays.
+    """
+    file = common_dir(repo) / "info" / "exclude"
+    file.parent.mkdir(exist_ok=True)
+    text = file.read_bytes() if file.exists() else b""
+    missing = tuple(pattern for pattern in patterns if os.fsencode(pattern) not in text.splitlines())
+    if missing:
+        gap = b"" if not text or text.endswith(b"\n") else b"\n"
+        with file.open("ab") as sink:
+            sink.write(gap + b"".join(os.fsencode(pattern) + b"\n" for pattern in missing))
+    return missing

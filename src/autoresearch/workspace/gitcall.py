@@ -1,0 +1,130 @@
+"""How git is called: quietly, so that nothing of the user's is touched and nothing of theirs fires.
+
+Every call drops the `GIT_*` variables that could point it at another repository, takes no optional lock (so the
+user's index is never refreshed), runs no hook, no file system monitor, no maintenance and no signing, and speaks
+English. Settings given with `-c` win over every configuration file, and reach the git commands that git starts.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from autoresearch.errors import RepositoryError
+from autoresearch.workspace.process import CommandError, Completed, run
+
+NAME, EMAIL = "autoresearch", "autoresearch@localhost"
+"""Who we are in a reflog, and in a commit when the user has no name."""
+
+QUIET = (
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "core.untrackedCache=false",
+    "core.splitIndex=false",
+    "core.ignoreStat=false",
+    "core.quotePath=false",
+    "core.filesRefLockTimeout=10000",
+    "gc.auto=0",
+    "maintenance.auto=false",
+    "commit.gpgSign=false",
+    "tag.gpgSign=false",
+    "submodule.recurse=false",
+    "status.submoduleSummary=false",
+    "i18n.commitEncoding=UTF-8",
+    "i18n.logOutputEncoding=UTF-8",
+    "advice.detachedHead=false",
+    "color.ui=false",
+    "log.showSignature=false",
+)
+
+FULL = ("core.sparseCheckout=false",)
+"""For what happens in a worktree or an index of our own: it holds the whole tree, even where the user's is sparse."""
+
+_KEPT = (
+    "GIT_EXEC_PATH",
+    "GIT_CONFIG_GLOBAL",
+    "GIT_CONFIG_SYSTEM",
+    "GIT_CONFIG_NOSYSTEM",
+    "GIT_CONFIG_COUNT",
+    "GIT_CONFIG_KEY_",
+    "GIT_CONFIG_VALUE_",
+    "GIT_CEILING_DIRECTORIES",
+    "GIT_DISCOVERY_ACROSS_FILESYSTEM",
+    "GIT_SSH",
+    "GIT_SSL_",
+    "GIT_ASKPASS",
+)
+
+
+def environment() -> dict[str, str]:
+    """Our environment as git may see it: no variable that moves it elsewhere, no prompt, no optional lock."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("GIT_") or key.startswith(_KEPT)}
+    return kept | {
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_PAGER": "cat",
+        "GIT_EDITOR": "false",
+        "GIT_AUTHOR_NAME": NAME,
+        "GIT_AUTHOR_EMAIL": EMAIL,
+        "GIT_COMMITTER_NAME": NAME,
+        "GIT_COMMITTER_EMAIL": EMAIL,
+        "LC_ALL": "C",
+        "LANGUAGE": "C",
+    }
+
+
+def call(
+    repo: Path,
+    *args: str,
+    stdin: bytes = b"",
+    env: Mapping[str, str] | None = None,
+    config: Sequence[str] = (),
+    codes: Sequence[int] = (0,),
+) -> Completed:
+    """Run git in `repo`.
+
+    Args:
+        repo: Directory to run in.
+        args: Subcommand and its arguments.
+        stdin: Bytes for its standard input.
+        env: Variables to add to `environment()`.
+        config: Further `name=value` settings for this call.
+        codes: Exit codes that are answers rather than failures.
+
+    Raises:
+        RepositoryError: Any other exit code, or git cannot be started.
+    """
+    settings = [part for setting in (*QUIET, *config) for part in ("-c", setting)]
+    try:
+        done = run(
+            ["git", "-C", str(repo), *settings, *args], env=environment() | dict(env or {}), stdin=stdin, check=False
+        )
+    except CommandError as error:
+        raise RepositoryError(f"git cannot be started; install git 2.38 or newer ({error})") from error
+    if done.code not in codes:
+        said = (done.stderr or done.stdout).decode("utf-8", "replace").strip() or f"exit code {done.code}"
+        raise RepositoryError(f"git {args[0]} failed in {repo}: {said[-2000:]}")
+    return done
+
+
+def ask(repo: Path, *args: str) -> str | None:
+    """One line of git's answer; None when it answers with exit code 1 or says nothing."""
+    return call(repo, *args, codes=(0, 1)).text or None
+
+
+def nul(output: bytes) -> tuple[str, ...]:
+    """Split NUL-terminated output; bytes that are not UTF-8 survive as surrogates, as in every path of Python's."""
+    return tuple(os.fsdecode(part) for part in output.split(b"\0")[:-1])
+
+
+def lines(paths: Sequence[str]) -> bytes:
+    """The inverse of `nul`."""
+    return b"".join(os.fsencode(path) + b"\0" for path in paths)
+
+
+@contextmanager
+def private_index() -> Iterator[dict[str, str]]:
+    """An empty index of our own, as the variable that makes git use it; gone afterwards."""
+    with TemporaryDirectory(prefix="autoresearch-index-") as folder:
+        yield {"GIT_INDEX_FILE": str(Path(folder, "index"))}

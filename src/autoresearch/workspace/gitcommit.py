@@ -1,0 +1,117 @@
+"""Commits made by plumbing: named files, an index of their own, a sign-off, and no ref that points at them.
+
+Neither the user's index, nor HEAD, nor a branch is read or written.
+"""
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from autoresearch.errors import RepositoryError
+from autoresearch.workspace.gitcall import EMAIL, FULL, NAME, ask, call, lines, private_index
+
+_TRAILER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*): (.+)")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who a commit is by, and who signs it off."""
+
+    name: str
+    email: str
+
+    def __str__(self) -> str:
+        """As git writes it: `name <email>`."""
+        return f"{self.name} <{self.email}>"
+
+
+def identity(repo: Path) -> Identity:
+    """The user's configured name and address; ours when either is missing."""
+    name = os.environ.get("GIT_AUTHOR_NAME") or ask(repo, "config", "--get", "user.name")
+    email = os.environ.get("GIT_AUTHOR_EMAIL") or ask(repo, "config", "--get", "user.email")
+    return Identity(_clean(name), _clean(email)) if name and email else Identity(NAME, EMAIL)
+
+
+def _clean(part: str) -> str:
+    """Without what cannot stand in a commit's header."""
+    return re.sub(r"[<>\n\0]", "", part).strip()
+
+
+def commit_tree_from(
+    worktree: Path, parent: str, paths: Sequence[str], message: str, identity: Identity, at: float
+) -> str:
+    """Commit named files of a worktree on top of `parent`, without its index, its HEAD or any branch moving.
+
+    Args:
+        worktree: The root folder of the worktree the files are read from.
+        parent: Commit to build on; every path that is not named stays as it is there.
+        paths: Files to take as they are now, relative to it: new, changed, made executable,
+            symbolic links, or gone. None at all makes an empty commit.
+        message: Subject and body; a sign-off is added when it has none.
+        identity: Author, committer and signer.
+        at: Commit time, UTC Unix seconds. The same arguments give the same commit again.
+
+    Returns:
+        Full hash of the commit; no ref points at it yet.
+
+    Raises:
+        RepositoryError: A path is a repository of its own, lies outside, or cannot be read.
+    """
+    if nested := [path for path in paths if path.endswith("/")]:
+        raise RepositoryError(
+            f"{nested[0]} is a git repository inside the worktree {worktree}, whose files a commit cannot hold; "
+            "remove its .git folder or the whole of it"
+        )
+    with private_index() as index:
+        call(worktree, "read-tree", parent, env=index, config=FULL)
+        if paths:
+            flags = ("--add", "--remove", "--replace", "-z", "--stdin")
+            call(worktree, "update-index", *flags, env=index, config=FULL, stdin=lines(paths))
+        tree = call(worktree, "write-tree", env=index, config=FULL).text
+    return commit_tree(worktree, tree, [parent], message, identity, at)
+
+
+def commit_tree(repo: Path, tree: str, parents: Sequence[str], message: str, identity: Identity, at: float) -> str:
+    """A signed-off commit of a tree that already exists; see `commit_tree_from`."""
+    flags = [part for parent in dict.fromkeys(parents) for part in ("-p", parent)]
+    text = signed_off(message, identity).encode("utf-8", "replace")
+    return call(repo, "commit-tree", tree, *flags, "-F", "-", stdin=text, env=_as(identity, at)).text
+
+
+def _as(identity: Identity, at: float) -> dict[str, str]:
+    when = f"@{int(at)} +0000"
+    return {
+        f"GIT_{role}_{field}": value
+        for role in ("AUTHOR", "COMMITTER")
+        for field, value in (("NAME", identity.name), ("EMAIL", identity.email), ("DATE", when))
+    }
+
+
+def signed_off(message: str, identity: Identity) -> str:
+    """The message with its sign-off line, joined to trailers that it already ends with (R44)."""
+    text = message.replace("\0", "").strip()
+    line = f"Signed-off-by: {identity}"
+    if ("Signed-off-by", str(identity)) in parse_trailers(text):
+        return f"{text}\n"
+    gap = "\n" if parse_trailers(text) else "\n\n"
+    return f"{text}{gap}{line}\n"
+
+
+def message(repo: Path, commit: str) -> str:
+    """Subject and body of a commit."""
+    raw = call(repo, "cat-file", "commit", commit).stdout
+    return raw.partition(b"\n\n")[2].decode("utf-8", "replace")
+
+
+def trailers(repo: Path, commit: str) -> tuple[tuple[str, str], ...]:
+    """The `Key: value` lines that end a commit message, in order."""
+    return parse_trailers(message(repo, commit))
+
+
+def parse_trailers(text: str) -> tuple[tuple[str, str], ...]:
+    """The trailers of a message: its last paragraph, when it is not the first and each line is a `Key: value`."""
+    _, gap, last = text.strip().rpartition("\n\n")
+    found = [_TRAILER.fullmatch(line) for line in last.splitlines()] if gap else []
+    return tuple((match[1], match[2]) for match in found if match) if all(found) else ()

@@ -1,0 +1,280 @@
+"""What lies in commits and between them: changed files, patches, contents, merges. No ref and no checkout moves."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from autoresearch.core.guards import FileChange
+from autoresearch.errors import RepositoryError
+from autoresearch.workspace.gitcall import EMAIL, FULL, NAME, call, nul, private_index
+from autoresearch.workspace.gitcommit import Identity, commit_tree
+
+SYMLINK, SUBMODULE = "120000", "160000"
+_DIFF = (
+    "diff-tree",
+    "-r",
+    "--no-color",
+    "--no-ext-diff",
+    "--no-textconv",
+    "--ignore-submodules=none",
+    "--no-relative",
+)
+_PATCH = ("-p", "--no-renames", "--full-index", "--src-prefix=a/", "--dst-prefix=b/")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One file that differs between two commits.
+
+    Attributes:
+        status: `A` added, `M` modified, `D` deleted, `R` renamed, `C` copied, `T` became another kind of file.
+        path: Where it is now; for a deleted file, where it was.
+        old_path: Where it was before a rename or copy, else None.
+        mode: Git's file mode afterwards (`100644`, `100755`, `120000`, `160000`; `000000` when deleted).
+        old_mode: The same before.
+        added: Lines added, 0 for a binary file.
+        deleted: Lines deleted, 0 for a binary file.
+        binary: Whether git sees it as binary.
+        link: Target of a symbolic link as it is now, else None.
+    """
+
+    status: str
+    path: str
+    old_path: str | None = None
+    mode: str = "100644"
+    old_mode: str = "100644"
+    added: int = 0
+    deleted: int = 0
+    binary: bool = False
+    link: str | None = None
+
+    @property
+    def is_symlink(self) -> bool:
+        """Whether it is, or was, a symbolic link."""
+        return SYMLINK in (self.mode, self.old_mode)
+
+    @property
+    def is_submodule(self) -> bool:
+        """Whether it is, or was, a submodule."""
+        return SUBMODULE in (self.mode, self.old_mode)
+
+
+@dataclass(frozen=True)
+class MergeResult:
+    """A merge of two commits that was computed without touching any file.
+
+    Attributes:
+        tree: Hash of the merged tree, None when it conflicts.
+        conflicts: Files in conflict, sorted.
+    """
+
+    tree: str | None
+    conflicts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Merged:
+    """A merge of several commits.
+
+    Attributes:
+        commit: Hash of the merge, None when it conflicts.
+        conflicts: Files in conflict, sorted.
+        culprit: The first commit that could not be merged into those before it.
+    """
+
+    commit: str | None
+    conflicts: tuple[str, ...] = ()
+    culprit: str | None = None
+
+
+def changed_files(repo: Path, a: str, b: str, *, renames: bool = True) -> tuple[Change, ...]:
+    """Every file that differs between two commits, in git's order.
+
+    Args:
+        repo: Any path in the repository.
+        a: The commit before.
+        b: The commit after.
+        renames: Whether a moved file is one change with two paths; else it is one deleted and one added.
+    """
+    follow = "-M" if renames else "--no-renames"
+    tokens = iter(nul(call(repo, *_DIFF, follow, "-z", "--raw", "--numstat", a, b).stdout))
+    raw: list[_Raw] = []
+    counts: dict[str, tuple[str, str]] = {}
+    for token in tokens:
+        if token.startswith(":"):
+            old_mode, mode, _, blob, status = token[1:].split(" ")
+            first = next(tokens)
+            path, old_path = (next(tokens), first) if status[0] in "RC" else (first, None)
+            raw.append(_Raw(status[0], path, old_path, mode, old_mode, blob))
+        else:
+            added, deleted, path = token.split("\t", 2)
+            counts[path or _renamed(tokens)] = (added, deleted)
+    links = [entry.blob for entry in raw if entry.mode == SYMLINK]
+    targets = dict(zip(links, blobs(repo, links), strict=True))
+    return tuple(_change(entry, counts.get(entry.path, ("0", "0")), targets) for entry in raw)
+
+
+def file_changes(repo: Path, a: str, b: str) -> tuple[FileChange, ...]:
+    """What differs between two commits as the guards look at it: a moved file counts at both of its places."""
+    return tuple(
+        FileChange(change.path, change.added, change.deleted, change.binary, change.link or "", change.is_submodule)
+        for change in changed_files(repo, a, b, renames=False)
+    )
+
+
+class _Raw(NamedTuple):
+    """One record of git's raw format."""
+
+    status: str
+    path: str
+    old_path: str | None
+    mode: str
+    old_mode: str
+    blob: str
+
+
+def _renamed(tokens: Iterator[str]) -> str:
+    """The new one of the two paths that follow the line counts of a rename."""
+    next(tokens)
+    return next(tokens)
+
+
+def _change(entry: _Raw, counts: tuple[str, str], targets: dict[str, bytes]) -> Change:
+    binary = counts[0] == "-"
+    added, deleted = (0, 0) if binary else (int(counts[0]), int(counts[1]))
+    link = os.fsdecode(targets[entry.blob]) if entry.mode == SYMLINK else None
+    return Change(
+        entry.status, entry.path, entry.old_path, entry.mode, entry.old_mode, added, deleted, binary=binary, link=link
+    )
+
+
+def patch(repo: Path, a: str, b: str) -> bytes:
+    """The difference as a patch that `git apply` takes, binary files and file modes included."""
+    return call(repo, *_DIFF, *_PATCH, "--binary", a, b).stdout
+
+
+def diff(repo: Path, a: str, b: str, exclude: Sequence[str] = ()) -> str:
+    """The difference for reading: binary files only named (with their hashes), bytes that are not UTF-8 replaced.
+
+    Args:
+        repo: Any path in the repository.
+        a: The commit before.
+        b: The commit after.
+        exclude: Files or folders to leave out, relative to the root.
+    """
+    paths = (":(top)", *(f":(top,exclude,literal){path}" for path in exclude)) if exclude else ()
+    return call(repo, *_DIFF, *_PATCH, a, b, "--", *paths).stdout.decode("utf-8", "replace")
+
+
+def apply_patch(tree: Path, patch: str) -> None:
+    """Apply a unified diff to the files of a worktree, all of it or nothing. Wrong line counts in it are forgiven.
+
+    Raises:
+        RepositoryError: It does not fit, is no patch, or reaches outside the worktree.
+    """
+    text = patch if patch.endswith("\n") else f"{patch}\n"
+    call(tree, "apply", "--whitespace=nowarn", "--recount", "-", stdin=text.encode("utf-8", "surrogateescape"))
+
+
+def differing(place: Path, commit: str, env: Mapping[str, str]) -> tuple[str, ...]:
+    """Paths in a folder that differ by content from a commit, sorted: changed, gone, or new and not ignored.
+
+    Args:
+        place: Root of the worktree.
+        commit: What to compare with; content of its submodules is left out.
+        env: An empty `private_index`, and whatever else makes git take `place` for its files.
+    """
+    call(place, "read-tree", commit, env=env, config=FULL)
+    call(place, "update-index", "-q", "--refresh", env=env, config=FULL, codes=(0, 1))
+    flags = ("-z", "--name-only", "--ignore-submodules=all")
+    changed = nul(call(place, "diff-files", *flags, env=env, config=FULL).stdout)
+    new = nul(call(place, "ls-files", "-z", "--others", "--exclude-standard", env=env, config=FULL).stdout)
+    return tuple(sorted({*changed, *new}))
+
+
+def show_file(repo: Path, commit: str, path: str) -> bytes:
+    """A file as a commit holds it (for a symbolic link, its target).
+
+    Raises:
+        RepositoryError: The commit has no such file.
+    """
+    try:
+        return call(repo, "cat-file", "blob", f"{commit}:{path}").stdout
+    except RepositoryError as error:
+        raise RepositoryError(f"commit {commit} has no file {path!r}; see: git ls-tree {commit}") from error
+
+
+def blobs(repo: Path, hashes: Sequence[str]) -> list[bytes]:
+    """The contents of many objects with one call, in the order asked for.
+
+    Raises:
+        RepositoryError: One of them is missing.
+    """
+    rest = call(repo, "cat-file", "--batch", stdin="".join(f"{name}\n" for name in hashes).encode()).stdout
+    found = []
+    for name in hashes:
+        header, _, rest = rest.partition(b"\n")
+        size = header.split(b" ")[-1]
+        if not size.isdigit():
+            raise RepositoryError(f"object {name} is missing from {repo}; check the clone with: git fsck")
+        found.append(rest[: int(size)])
+        rest = rest[int(size) + 1 :]
+    return found
+
+
+def archive(repo: Path, commit: str, destination: Path) -> None:
+    """Write all files of a commit below `destination`, without a `.git` and without submodules' content.
+
+    Unlike `git archive` it leaves out no file that attributes mark `export-ignore`: what lands is what was committed.
+    """
+    destination.mkdir(parents=True, exist_ok=True)
+    git_dir = call(repo, "rev-parse", "--absolute-git-dir").text
+    with private_index() as index:
+        flags = (f"--git-dir={git_dir}", f"--work-tree={destination.resolve()}")
+        call(destination, *flags, "read-tree", "--reset", "-u", commit, env=index, config=FULL)
+
+
+def merge_tree(repo: Path, ours: str, theirs: str, base: str | None = None) -> MergeResult:
+    """Merge two commits into a tree, touching no checkout.
+
+    Args:
+        repo: Any path in the repository.
+        ours: The commit merged into.
+        theirs: The commit merged from.
+        base: What both are compared with; None takes their merge base.
+    """
+    if base is not None:
+        # Git learned `--merge-base` in 2.40 only: graft both trees onto one commit of the base instead.
+        start = _bare_commit(repo, base, ())
+        ours, theirs = _bare_commit(repo, ours, (start,)), _bare_commit(repo, theirs, (start,))
+    flags = ("--write-tree", "--name-only", "--no-messages", "-z")
+    done = call(repo, "merge-tree", *flags, ours, theirs, codes=(0, 1))
+    tree, *conflicts = nul(done.stdout)
+    return MergeResult(tree) if done.code == 0 else MergeResult(None, tuple(sorted({*conflicts} - {""})))
+
+
+def _bare_commit(repo: Path, commit: str, parents: Sequence[str]) -> str:
+    return commit_tree(repo, f"{commit}^{{tree}}", parents, "autoresearch: merge base", Identity(NAME, EMAIL), 0)
+
+
+def merge_commit(repo: Path, start: str, commits: Sequence[str], message: str, identity: Identity, at: float) -> Merged:
+    """Merge several commits into one signed-off commit, one after the other; no ref moves.
+
+    Args:
+        repo: Any path in the repository.
+        start: The commit to merge into, the first parent.
+        commits: The commits to merge, further parents in this order.
+        message: Subject and body of the merge.
+        identity: Author, committer and signer.
+        at: Commit time, UTC Unix seconds.
+    """
+    merged, tree = start, f"{start}^{{tree}}"
+    for other in commits:
+        result = merge_tree(repo, merged, other)
+        if result.tree is None:
+            return Merged(None, result.conflicts, other)
+        tree = result.tree
+        merged = commit_tree(repo, tree, [merged, other], message, identity, at)
+    return Merged(commit_tree(repo, tree, [start, *commits], message, identity, at))

@@ -1,0 +1,178 @@
+"""One worktree per experiment: made for a commit, filled like the user's checkout, compared with its parent, removed.
+
+`git worktree prune` is never called: it would also forget worktrees of the user's that are only unmounted. What is
+found out about a worktree comes from the documented files below `.git/worktrees`, so that a broken one can be mended.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from autoresearch.errors import RepositoryError
+from autoresearch.workspace import git
+from autoresearch.workspace.folders import delete
+from autoresearch.workspace.gitcall import FULL, ask, call, private_index
+from autoresearch.workspace.gitdiff import differing
+from autoresearch.workspace.submodules import Unfilled, edited_submodules, populate_submodules
+
+__all__ = [
+    "HOME",
+    "Tree",
+    "Unfilled",
+    "add",
+    "attach",
+    "edited",
+    "edited_submodules",
+    "listing",
+    "populate_submodules",
+    "remove",
+]
+
+HOME = ".autoresearch"
+"""The folder in the user's checkout below which everything may be rebuilt, so that left-overs may be deleted."""
+
+_ADD = (*FULL, "checkout.workers=4", "checkout.thresholdForParallelism=1000", "worktree.guessRemote=false")
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A worktree that git knows of.
+
+    Attributes:
+        path: Its folder, absolute; it may be gone.
+        admin: Git's own folder about it, below `.git/worktrees`.
+        commit: The commit it is at, None when that cannot be told any more.
+        branch: The branch it is on, None when detached.
+        locked: Whether it is locked, as one is that is still being made.
+    """
+
+    path: Path
+    admin: Path
+    commit: str | None
+    branch: str | None
+    locked: bool
+
+
+def add(repo: Path, path: Path, commit: str) -> Path:
+    """Have a complete worktree at `path` whose HEAD is `commit`; detached when it is new.
+
+    A healthy one at that commit is left alone with its edits and its branch. Anything else that is there (half made,
+    at another commit, forgotten by git, locked, registered but gone) is removed and made again.
+
+    Returns:
+        `path`, absolute.
+
+    Raises:
+        RepositoryError: `path` holds something that is not ours to delete, or git cannot check out `commit`.
+    """
+    path, commit = _absolute(path), git.resolve(repo, commit)
+    if _healthy(repo, path, commit):
+        return path
+    remove(repo, path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    call(repo, "worktree", "add", "--quiet", "--detach", "--no-guess-remote", str(path), commit, config=_ADD)
+    return path
+
+
+def _absolute(path: Path) -> Path:
+    """Absolute, with links in the way to it followed as git does, but not a link at its end."""
+    return path.parent.resolve() / path.name
+
+
+def _healthy(repo: Path, path: Path, commit: str) -> bool:
+    tree = _registered(repo, path)
+    if tree is None or tree.locked or tree.commit != commit:
+        return False
+    return _admin(path) == tree.admin and (tree.admin / "index").exists() and not (tree.admin / "index.lock").exists()
+
+
+def remove(repo: Path, path: Path) -> None:
+    """Delete a worktree's folder and what git remembers of it; its commits and branch stay. Twice is fine.
+
+    Raises:
+        RepositoryError: `path` holds something that is not ours to delete.
+    """
+    path = _absolute(path)
+    trash = path.with_name(f"{path.name}.removed")
+    tree = _registered(repo, path)
+    _check_ours(repo, path, tree)
+    delete(trash)
+    if os.path.lexists(path):
+        path.rename(trash)
+    if tree is not None:
+        delete(tree.admin)
+    delete(trash)
+
+
+def _check_ours(repo: Path, path: Path, tree: Tree | None) -> None:
+    """Only a worktree of this repository, an empty folder, or something below `HOME` may be deleted."""
+    if path == git.root(repo) or path.is_symlink():
+        raise RepositoryError(f"{path} is not a worktree of ours; nothing was deleted")
+    known = tree is not None or HOME in path.parts or _admin(path) is not None
+    if path.exists() and not known and not (path.is_dir() and not any(path.iterdir())):
+        raise RepositoryError(f"{path} exists and is not a worktree of {repo}; move it away or choose another folder")
+
+
+def listing(repo: Path, below: Path) -> tuple[Tree, ...]:
+    """The worktrees that git knows of below a folder, sorted by path, also those whose folder is gone."""
+    top = below.resolve()
+    return tuple(_tree(path, admin) for path, admin in sorted(_registrations(repo)) if top in path.parents)
+
+
+def _registered(repo: Path, path: Path) -> Tree | None:
+    return next((_tree(known, admin) for known, admin in _registrations(repo) if known == path), None)
+
+
+def _registrations(repo: Path) -> Iterator[tuple[Path, Path]]:
+    """Folder and admin folder of every linked worktree, from gitrepository-layout(5)."""
+    home = git.common_dir(repo) / "worktrees"
+    for admin in home.iterdir() if home.is_dir() else ():
+        if pointer := _first_line(admin / "gitdir"):
+            yield _absolute((admin / pointer).parent), admin
+
+
+def _tree(path: Path, admin: Path) -> Tree:
+    try:
+        commit = ask(admin, "--git-dir=.", "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+        ref = ask(admin, "--git-dir=.", "symbolic-ref", "--quiet", "HEAD")
+    except RepositoryError:
+        return Tree(path, admin, None, None, locked=(admin / "locked").exists())
+    return Tree(path, admin, commit, ref and ref.removeprefix(git.HEADS), locked=(admin / "locked").exists())
+
+
+def _admin(path: Path) -> Path | None:
+    """Where the `.git` file of a worktree points, None when it has none."""
+    pointer = _first_line(path / ".git")
+    return (path / pointer.removeprefix("gitdir: ")).resolve() if pointer.startswith("gitdir: ") else None
+
+
+def _first_line(file: Path) -> str:
+    """What a small file of git's says, without its newline; empty when it cannot be read."""
+    try:
+        return os.fsdecode(file.read_bytes()).removesuffix("\n")
+    except OSError:
+        return ""
+
+
+def attach(path: Path, branch: str) -> None:
+    """Put a worktree on its branch; its files stay as they are, and its own index follows.
+
+    Raises:
+        RepositoryError: There is no such branch.
+    """
+    if git.branch_commit(path, branch) is None:
+        raise RepositoryError(f"there is no branch {branch} to put {path} on")
+    call(path, "symbolic-ref", "-m", "autoresearch", "HEAD", git.HEADS + branch)
+    call(path, "read-tree", "--reset", "HEAD", config=FULL)
+    call(path, "update-index", "-q", "--refresh", config=FULL, codes=(0, 1))
+
+
+def edited(tree: Path, parent: str) -> tuple[str, ...]:
+    """Every path in a worktree that differs from `parent`, sorted: changed, gone, or new and not ignored.
+
+    The worktree's own index and HEAD are not trusted, so commits and `assume-unchanged` marks made in it hide nothing.
+    Content of submodules is left to `edited_submodules`. A path that ends with `/` is a repository of its own.
+    """
+    with private_index() as index:
+        return differing(tree, parent, index)
