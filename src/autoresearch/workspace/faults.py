@@ -1,0 +1,138 @@
+"""Named places where a drill can make the program fail, in earnest and from outside.
+
+```text
+AUTORESEARCH_FAULT="ledger.append.write#3=torn"      at the third time that place is reached
+AUTORESEARCH_FAULT="journal.append.write#2+=enospc"  the second time and ever after: a disk that stays full
+```
+
+Kinds: `kill` (SIGKILL to ourselves), `enospc`, `eio`, `eintr` (the system call's error), `delay:SECONDS`, and `torn`
+(half the bytes, then SIGKILL). A place whose name ends in `.write` holds bytes in its hand: only there `torn` makes
+sense, and there `enospc` and `eio` come after half the bytes, as a filling disk has it. Without the variable a place
+costs one test.
+"""
+
+import errno
+import os
+import re
+import signal
+import time
+from collections import Counter
+from dataclasses import dataclass
+from functools import cache
+
+from autoresearch.errors import UsageError
+
+VARIABLE = "AUTORESEARCH_FAULT"
+
+POINTS = {
+    "file.replace.write": "the new content is about to be written aside",
+    "file.replace.rename": "it is on the disk and about to take the old file's place",
+    "file.replace.after": "it has taken the old file's place",
+    "journal.append.before": "an event is about to be appended, no lock held",
+    "journal.append.write": "its line is about to be written, lock held",
+    "journal.append.sync": "its line is written, not yet on the disk",
+    "journal.append.after": "it is on the disk, lock released",
+    "ledger.append.before": "a row is about to be appended, no lock held",
+    "ledger.append.write": "its line is about to be written, lock held",
+    "ledger.append.sync": "its line is written, not yet on the disk",
+    "ledger.append.after": "it is on the disk, lock released",
+    "lock.acquire.before": "a controller is about to take hold of a campaign",
+    "lock.acquire.after": "it has taken hold",
+    "lock.takeover": "a stale lock is claimed and about to be replaced",
+    "lock.release": "a controller is about to let go",
+    "notes.write.before": "a note is about to be put on a commit",
+    "notes.write.after": "the note is there",
+}
+"""Every place there is, and what is the case there. A drill goes through them; a new place is a new line here."""
+
+_ERRORS = {"enospc": errno.ENOSPC, "eio": errno.EIO, "eintr": errno.EINTR}
+_SPEC = re.compile(
+    r"(?P<point>[\w.]+)(?:#(?P<nth>[1-9]\d*)(?P<on>\+?))?=(?P<kind>[a-z]+)(?::(?P<seconds>\d+(?:\.\d*)?))?"
+)
+_ARMED = os.environ.get(VARIABLE, "")
+_REACHED: Counter[str] = Counter()
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One order: fail so at the `nth` time `point` is reached, and ever after when `on`."""
+
+    point: str
+    kind: str
+    nth: int = 1
+    on: bool = False
+    seconds: float = 0.0
+
+
+def parse(text: str) -> tuple[Fault, ...]:
+    """Read the variable: faults separated by commas.
+
+    Raises:
+        UsageError: It is not understood, names no place there is, or asks for `torn` where nothing is written.
+    """
+    return tuple(_fault(part.strip()) for part in text.split(",") if part.strip())
+
+
+def check() -> None:
+    """Refuse a misspelt order before the work begins. Raises UsageError."""
+    _orders()
+
+
+def point(name: str) -> None:
+    """A named place. Does nothing, unless a fault was ordered for it."""
+    if _ARMED:
+        _fail(_due(name), name)
+
+
+def write(name: str, descriptor: int, data: bytes) -> int:
+    """`os.write` at a named place; returns the number of bytes written, as it does."""
+    if _ARMED and (fault := _due(name)):
+        if fault.kind in ("torn", "enospc", "eio"):
+            os.write(descriptor, data[: len(data) // 2])
+        _fail(fault, name)
+    return os.write(descriptor, data)
+
+
+@cache
+def _orders() -> tuple[Fault, ...]:
+    return parse(_ARMED)
+
+
+def _fault(text: str) -> Fault:
+    match = _SPEC.fullmatch(text)
+    if not match:
+        raise UsageError(
+            f"{VARIABLE}: {text!r} is not understood; write POINT[#N]=KIND, e.g. ledger.append.write#2=kill"
+        )
+    name, kind = match["point"], match["kind"]
+    if name not in POINTS:
+        raise UsageError(f"{VARIABLE}: there is no point {name!r}; choose one of: {', '.join(POINTS)}")
+    if kind not in (*_ERRORS, "kill", "torn", "delay") or (kind == "delay") != bool(match["seconds"]):
+        raise UsageError(
+            f"{VARIABLE}: there is no kind {text.partition('=')[2]!r}; "
+            f"choose one of: kill, enospc, eio, eintr, torn, delay:SECONDS"
+        )
+    if kind == "torn" and not name.endswith(".write"):
+        raise UsageError(f"{VARIABLE}: nothing is written at {name!r} that could be torn; use kill")
+    return Fault(name, kind, int(match["nth"] or 1), bool(match["on"]), float(match["seconds"] or 0))
+
+
+def _due(name: str) -> Fault | None:
+    if name not in POINTS:
+        raise UsageError(f"the fault point {name!r} is not declared in POINTS")
+    _REACHED[name] += 1
+    times = _REACHED[name]
+    due = (order for order in _orders() if order.point == name)
+    return next((order for order in due if order.nth == times or (order.on and times > order.nth)), None)
+
+
+def _fail(fault: Fault | None, name: str) -> None:
+    if fault is None:
+        return
+    if fault.kind == "delay":
+        time.sleep(fault.seconds)
+        return
+    if fault.kind in ("kill", "torn"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    code = _ERRORS[fault.kind]
+    raise OSError(code, f"{os.strerror(code)} (ordered at {name})")

@@ -1,0 +1,188 @@
+"""The journal on disk: one event per line, appended with fsync under a lock, by the controller and by other commands.
+
+A line counts once its newline is written. A half-written last line belongs to a writer that died before it could
+act on the event; the next append takes it out and says so in an event of its own. Any other line that cannot be read
+is an error, because a state replayed without it would be another one; `salvage` is the way out.
+"""
+
+import json
+import os
+import time
+from pathlib import Path
+
+from autoresearch.core import event as events
+from autoresearch.core.event import Event, Noted
+from autoresearch.errors import LedgerError
+from autoresearch.workspace import atomic, faults
+from autoresearch.workspace.lock import file_lock
+
+_POINT = "journal.append"
+
+
+class Journal:
+    """A journal file, which need not exist yet.
+
+    Args:
+        path: `journal.jsonl` in the campaign's folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._counted = (0, 0)
+
+    def append(self, event: Event) -> int:
+        """Add an event, on the disk when this returns; its number in the journal, from 1.
+
+        Raises:
+            StorageError: The disk refused; the journal is as it was.
+        """
+        faults.point(f"{_POINT}.before")
+        line = events.dump(event).encode() + b"\n"
+        with file_lock(self.path):
+            piece = self._mended() + line
+            offset = atomic.append(self.path, piece, _POINT)
+            number = self._lines(offset) + piece.count(b"\n")
+        faults.point(f"{_POINT}.after")
+        return number
+
+    def read(self) -> tuple[Event, ...]:
+        """Every event, oldest first.
+
+        Raises:
+            LedgerError: A line is damaged; the message names it. `salvage` goes on without it.
+            StorageError: The file exists and cannot be read.
+        """
+        return self.tail(0)[0]
+
+    def tail(self, offset: int) -> tuple[tuple[Event, ...], int]:
+        """The events after a byte offset, as an earlier call returned it (0 at first), and the new offset.
+
+        Raises:
+            LedgerError: A line is damaged, or the file is shorter than it was.
+            StorageError: The file exists and cannot be read.
+        """
+        data = self._bytes(offset)
+        end = _end(data)
+        found = []
+        for number, line in enumerate(data[:end].split(b"\n")):
+            if line.strip():
+                found.append(self._load(line, offset, number))
+        return tuple(found), offset + end
+
+    def salvage(self) -> Path | None:
+        """Set damaged lines aside, so that the rest can be replayed; only while no controller is at work.
+
+        Each damaged line becomes a `Noted` event that holds it, so nothing is lost and the file reads again.
+
+        Returns:
+            The backup of the file as it was; None when no line was damaged.
+
+        Raises:
+            LedgerError: A line was written by a newer version: it is not damaged, this program is too old for it.
+            StorageError: The disk refused; the file is as it was.
+        """
+        with file_lock(self.path):
+            data = self._bytes(0)
+            end = _end(data)
+            lines = [self._kept(line, number) for number, line in enumerate(data[:end].split(b"\n"), 1)]
+            content = b"\n".join(lines) + data[end:]
+            if content == data:
+                return None
+            kept = atomic.backup(self.path)
+            atomic.replace(self.path, content)
+        return kept
+
+    def _mended(self) -> bytes:
+        """What has to be written before the next line: nothing, but after a writer that died halfway."""
+        size = self.path.stat().st_size
+        tail = _last_line(self.path, size)
+        if not tail.strip():
+            return b""
+        if _event(tail):
+            return b"\n"
+        os.truncate(self.path, size - len(tail))
+        return _noted("a half-written last line was taken out; its writer died before acting on it", tail)
+
+    def _lines(self, offset: int) -> int:
+        """Newlines before `offset`; only those since the last call are counted."""
+        known, lines = self._counted if self._counted[0] <= offset else (0, 0)
+        with self.path.open("rb") as source:
+            source.seek(known)
+            lines += source.read(offset - known).count(b"\n")
+        self._counted = offset, lines
+        return lines
+
+    def _bytes(self, offset: int) -> bytes:
+        with atomic.storage(self.path, "read"):
+            try:
+                with self.path.open("rb") as source:
+                    if source.seek(0, os.SEEK_END) < offset:
+                        raise LedgerError(f"{self.path} is shorter than it was: something else rewrote it; start again")
+                    source.seek(offset)
+                    return source.read()
+            except FileNotFoundError:
+                return b""
+
+    def _load(self, line: bytes, offset: int, number: int) -> Event:
+        found = _event(line)
+        if found is None:
+            raise LedgerError(self._damage(line, self._lines(offset) + number + 1))
+        return found
+
+    def _kept(self, line: bytes, number: int) -> bytes:
+        if not line.strip() or _event(line):
+            return line
+        if _newer(line):
+            raise LedgerError(self._damage(line, number))
+        return _noted(f"line {number} could not be read and was set aside", line).removesuffix(b"\n")
+
+    def _damage(self, line: bytes, number: int) -> str:
+        if _newer(line):
+            return f"{self.path} line {number} was written by a newer version of autoresearch; upgrade this one"
+        return (
+            f"{self.path} line {number} is damaged, every other line is intact: {_shown(line)!r}; "
+            f"mend or remove that line after keeping a copy of the file"
+        )
+
+
+def _end(data: bytes) -> int:
+    """Where the whole lines end. A last line that only lacks its newline is whole; any other is not there yet."""
+    end = data.rfind(b"\n") + 1
+    return len(data) if _event(data[end:]) else end
+
+
+def _last_line(path: Path, size: int) -> bytes:
+    """What follows the last newline."""
+    step = 1 << 16
+    with path.open("rb") as source:
+        start = size
+        tail = b""
+        while start > 0 and b"\n" not in tail:
+            start = max(0, start - step)
+            source.seek(start)
+            tail = source.read(size - start)
+    return tail[tail.rfind(b"\n") + 1 :]
+
+
+def _event(line: bytes) -> Event | None:
+    try:
+        return events.load(line.decode())
+    except (LedgerError, UnicodeDecodeError):
+        return None
+
+
+def _newer(line: bytes) -> bool:
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return False
+    version = said.get("v") if isinstance(said, dict) else None
+    return isinstance(version, int) and version > events.VERSION
+
+
+def _noted(text: str, raw: bytes) -> bytes:
+    return events.dump(Noted(at=time.time(), text=text, details={"raw": _shown(raw)})).encode() + b"\n"
+
+
+def _shown(raw: bytes) -> str:
+    return raw.decode("utf-8", "backslashreplace")

@@ -1,0 +1,201 @@
+"""The ledger on disk: one row per attempted experiment, written once, whoever else writes to the file.
+
+Rows are appended under a lock with fsync; the file is read anew each time and never rewritten, with one exception: a
+file that lacks some of our columns (a person or an agent wrote it with the fifteen of R76) has its header
+line widened once, before our first row goes in. All its other bytes stay, and the file as it was is kept beside it as
+`<name>.bak-<time>`. Narrowing our rows to its header instead would lose the evidence of every verdict.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from autoresearch.core import record
+from autoresearch.core.cell import clean
+from autoresearch.core.record import Row, Table
+from autoresearch.errors import LedgerError
+from autoresearch.workspace import atomic, faults
+from autoresearch.workspace.lock import file_lock
+
+_POINT = "ledger.append"
+_HEAD_BYTES = 1 << 16
+
+
+class Ledger:
+    """A ledger file, which need not exist yet.
+
+    Args:
+        path: The TSV, by default `reports/auto_research_results.tsv` in the user's repository.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._read: tuple[tuple[int, int, int], Table] | None = None
+
+    def append(self, row: Row) -> bool:
+        """Add a row, on the disk when this returns. False: a row of its branch is there already, nothing is written.
+
+        A half-written last line of a dead writer is completed when it is the beginning of this very row; otherwise it
+        is ended with a `#torn` cell, which readers skip.
+
+        Raises:
+            StorageError: The disk refused; the file is as it was.
+            LedgerError: The file is something else than a ledger; it is left alone.
+        """
+        faults.point(f"{_POINT}.before")
+        with file_lock(self.path):
+            data = atomic.read(self.path)
+            written = self._append(data, row)
+        faults.point(f"{_POINT}.after")
+        return written
+
+    def table(self) -> Table:
+        """Everything the file says now, with the problems of its lines; an empty table when there is no file.
+
+        Raises:
+            StorageError: It exists and cannot be read.
+        """
+        stamp = self._stamp()
+        if self._read is None or self._read[0] != stamp:
+            self._read = stamp, record.parse_table(_text(atomic.read(self.path)))
+        return self._read[1]
+
+    def rows(self, prefix: str = "") -> tuple[Row, ...]:
+        """The rows in file order, those whose branch begins with `prefix`; also rows that others wrote count."""
+        return tuple(row for row in self.table().rows if row.branch.startswith(prefix))
+
+    def follow(self, seen: int) -> tuple[tuple[Row, ...], int]:
+        """The rows after the first `seen` ones, and how many there are now; costs one `stat` while nothing changes."""
+        rows = self.table().rows
+        return rows[seen:], len(rows)
+
+    def rebuild(self, rows: Sequence[Row]) -> Path | None:
+        """Make the file say `rows`: each replaces the row of its branch, or is added at the end.
+
+        Every other line stays byte for byte: rows of other campaigns, comments, lines that are no rows. Of several rows
+        of one branch one is left.
+
+        Returns:
+            The backup of the file as it was, None when there was none or nothing had to change.
+
+        Raises:
+            StorageError: The disk refused; the file is as it was.
+            LedgerError: The file is something else than a ledger; it is left alone.
+        """
+        with file_lock(self.path):
+            data = atomic.read(self.path)
+            wide = _widened(data, self._columns(data)) if data.strip() else (record.header() + "\n").encode()
+            content = _replaced(wide, rows)
+            if content == data:
+                return None
+            kept = atomic.backup(self.path) if data else None
+            atomic.replace(self.path, content)
+        return kept
+
+    def _append(self, data: bytes, row: Row) -> bool:
+        fresh = f"{record.header()}\n{record.encode(row)}\n".encode()
+        if b"\n" not in data and fresh.startswith(data):
+            atomic.append(self.path, fresh[len(data) :], _POINT)
+            return True
+        columns = self._columns(data)
+        body, tail = _torn(data, columns)
+        if _holds(body, row.branch):
+            return False
+        addition = _completed(tail, record.encode(row, _wider(columns)).encode(), data)
+        if _wider(columns) == columns:
+            atomic.append(self.path, addition, _POINT)
+        else:
+            atomic.backup(self.path)
+            atomic.replace(self.path, _widened(data, columns) + addition)
+        return True
+
+    def _columns(self, data: bytes) -> tuple[str, ...]:
+        """The columns of a file that has some content. Raises LedgerError when it is no ledger."""
+        columns = _header(data)[1]
+        if not columns or data.startswith((b"\xff\xfe", b"\xfe\xff")):
+            raise LedgerError(
+                f"{self.path} is not a ledger (UTF-8, tab-separated, with columns `branch` and `status`); "
+                f"move it away, and the next row starts a new one"
+            )
+        return columns
+
+    def _stamp(self) -> tuple[int, int, int]:
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            return 0, 0, 0
+        return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _text(data: bytes) -> str:
+    utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    return data.decode("utf-16" if utf16 else "utf-8", "replace")
+
+
+def _header(data: bytes) -> tuple[int, tuple[str, ...]]:
+    lines = data[:_HEAD_BYTES].decode("utf-8", "replace").replace("\r\n", "\n").split("\n")
+    return record.find_header(lines)
+
+
+def _wider(columns: Sequence[str]) -> tuple[str, ...]:
+    return (*columns, *(name for name in record.COLUMNS if name not in columns))
+
+
+def _widened(data: bytes, columns: Sequence[str]) -> bytes:
+    """The file's content with a header that has all our columns, the missing ones last; nothing else is changed."""
+    missing = _wider(columns)[len(columns) :]
+    start = _header(data)[0]
+    lines = data.split(b"\n")
+    if start == 0 or "branch" not in lines[start - 1].decode("utf-8", "replace").lower():
+        lines.insert(start, record.header(_wider(columns)).encode())
+    elif missing:
+        before = lines[start - 1]
+        bare = before.removesuffix(b"\r")
+        lines[start - 1] = b"\t".join([bare, *(name.encode() for name in missing)]) + before[len(bare) :]
+    return b"\n".join(lines)
+
+
+def _torn(data: bytes, columns: Sequence[str]) -> tuple[bytes, bytes]:
+    """The whole lines, and an unfinished last one. One that only lacks its newline, as editors leave it, is whole."""
+    place = data.rfind(b"\n") + 1
+    body, tail = data[:place], data[place:]
+    parsed = record.parse_table(f"{record.header(columns)}\n{_text(tail)}")
+    whole = bool(parsed.rows) and not parsed.problems and len(tail.split(b"\t")) >= len(columns)
+    return (data, b"") if whole or not tail.strip() else (body, tail)
+
+
+def _completed(tail: bytes, line: bytes, data: bytes) -> bytes:
+    """What to append to `data`, whose unfinished last line is `tail`, so that `line` stands there as a line."""
+    if tail and line.startswith(tail):
+        return line[len(tail) :] + b"\n"
+    end = b"\t" + record.TORN.encode() + b"\n" if tail else b""
+    return (end or (b"" if data.endswith(b"\n") else b"\n")) + line + b"\n"
+
+
+def _holds(data: bytes, branch: str) -> bool:
+    """Whether some line, readable as a row or not, bears the branch. The search of the bytes spares reading them."""
+    branch = clean(branch)
+    return branch.encode() in data and branch in record.parse_table(_text(data)).branches
+
+
+def _replaced(data: bytes, rows: Sequence[Row]) -> bytes:
+    start, columns = _header(data)
+    due = {clean(row.branch): record.encode(row, columns).encode() for row in rows}
+    done: set[str] = set()
+    lines = data.split(b"\n")
+    kept = lines[:start]
+    for line in lines[start:]:
+        branch = _branch(line, columns)
+        if branch not in due:
+            kept.append(line)
+        elif branch not in done:
+            kept.append(due[branch])
+            done.add(branch)
+    while kept and not kept[-1].strip():
+        kept.pop()
+    added = [line for branch, line in due.items() if branch not in done]
+    return b"\n".join([*kept, *added]) + b"\n"
+
+
+def _branch(line: bytes, columns: Sequence[str]) -> str:
+    found = record.parse_table(f"{record.header(columns)}\n{_text(line)}").branches
+    return next(iter(found), "")
