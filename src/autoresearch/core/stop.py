@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from autoresearch.core.duration import span
+from autoresearch.core.duration import exact, span
 from autoresearch.core.stop_rule import DEFAULT, Comparison, Limits, StopRule, TargetValue, WallTime, same_metric
 from autoresearch.core.stop_words import describe, parse
 
@@ -121,7 +121,8 @@ def _late(limits: Limits, now: float, run_s: float | None) -> str | None:
         return f"the deadline was reached after {span(now - limits.started_at)}"
     # Written so that NaN does not fit.
     if run_s is not None and not run_s <= left:
-        return f"{span(left)} remaining is less than one full run of {span(run_s)}"
+        said = span if span(left) != span(run_s) else exact
+        return f"{said(left)} remaining is less than one full run of {said(run_s)}"
     return None
 
 
@@ -130,9 +131,9 @@ def _too_dear(limits: Limits, spent: float, wanted: float | None) -> str | None:
     if left is None:
         return None
     if left <= 0:
-        return f"{spent:.1f}/{limits.gpu_hours:g} GPU-hours spent"
+        return f"{spent:.4g}/{limits.gpu_hours:g} GPU-hours spent"
     if wanted is not None and not wanted <= left:
-        return f"{left:.1f} GPU-hours remaining is less than one full run of {wanted:.1f}"
+        return f"{left:.4g} GPU-hours remaining is less than one full run of {wanted:.4g}"
     return None
 
 
@@ -141,7 +142,7 @@ def _open(limits: Limits, spent: Spent, now: float) -> str:
     left = _seconds_left(limits, now)
     parts += [f"{span(left)} remaining"] if left is not None else []
     if limits.gpu_hours is not None:
-        parts.append(f"{spent.gpu_hours:.1f}/{limits.gpu_hours:g} GPU-hours spent")
+        parts.append(f"{spent.gpu_hours:.4g}/{limits.gpu_hours:g} GPU-hours spent")
     if target := limits.target_metric:
         measured = _measured(target, spent)
         now_at = "not measured yet" if measured is None else f"{measured:.6g}"

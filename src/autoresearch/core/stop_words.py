@@ -60,7 +60,7 @@ _CLAUSES = {
     "until": rf"(?:run |{_STOP})?(?:until|till|by|at) (?:(?P<day>[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})(?: |t(?=[0-9])))?"
     r"(?P<hour>[0-9]{1,2})(?::(?P<minute>[0-9]{2}))?(?: ?(?P<half>am|pm))?(?: ?(?P<utc>utc|z))?",
     "target": rf"(?:{_STOP}?(?:as soon as|when|once|if|until|till) )?(?:the )?"
-    rf"(?:it |(?P<metric>{_NAME}(?: {_NAME}){{0,2}}?) ?)(?:{_COMPARE}) ?{_VALUE}",
+    rf"(?:it |(?P<metric>(?:(?:validation|val|train(?:ing)?|test|eval) )?{_NAME}) ?)(?:{_COMPARE}) ?{_VALUE}",
     "ask": r"then (?:summari[sz]e and )?ask",
 }
 _PATTERNS = {kind: re.compile(words + r"(?![\w%:]|\.[0-9])", re.IGNORECASE) for kind, words in _CLAUSES.items()}
@@ -224,7 +224,7 @@ def _read_target(rule: StopRule, match: re.Match[str], words: str) -> StopRule:
     name = match["metric"] or "objective"
     if _RESERVED.search(name):
         raise _not_understood(match.group(), words)
-    ours = name.lower() in {"objective", "metric", "the metric", "the objective"}
+    ours = name.lower() in {"objective", "metric"}
     return _set(
         rule, "target", TargetValue(None if ours else "/".join(name.split()), comparison, float(match["value"])), words
     )
