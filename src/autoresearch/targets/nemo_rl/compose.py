@@ -30,13 +30,25 @@ class Layer:
     values: Mapping[Any, Any]
 
 
-def compose(root: Path, file: Path, chain: tuple[Path, ...] = ()) -> tuple[dict[Any, Any], tuple[Layer, ...]]:
-    """A file merged over its parents, and the layers it is made of, the winning one last."""
+def compose(
+    root: Path, file: Path, chain: tuple[Path, ...] = (), *, text: str | None = None
+) -> tuple[dict[Any, Any], tuple[Layer, ...]]:
+    """A file merged over its parents, and the layers it is made of, the winning one last.
+
+    Args:
+        root: The checkout; names are shown relative to it.
+        file: The file, absolute.
+        chain: Files that led here by their `defaults`.
+        text: Content to use in place of the file's own.
+
+    Raises:
+        RecipeError: A file is unreadable, a parent is missing, or `defaults` go in a circle.
+    """
     name = shown(root, file)
     if file in chain:
         circle = " -> ".join(shown(root, one) for one in (*chain[chain.index(file) :], file))
         raise RecipeError(f"{name}: `defaults` go in a circle ({circle}); take one of them out")
-    document = documents.read(file, name)
+    document = documents.read(file, name) if text is None else documents.mapping(text, name)
     own = {key: value for key, value in document.items() if key != "defaults"}
     if "defaults" not in document or document["defaults"] == "???":
         return dict(document), (Layer(name, document),)

@@ -75,8 +75,17 @@ def read(path: Path, shown: str) -> dict[Any, Any]:
     Raises:
         RecipeError: Not readable, not YAML, or not a mapping; the message gives file and line.
     """
+    return mapping(read_text(path, shown), shown)
+
+
+def mapping(text: str, shown: str) -> dict[Any, Any]:
+    """The text of a recipe as a mapping; `shown` is what an error calls it.
+
+    Raises:
+        RecipeError: Not YAML, or not a mapping; the message gives file and line.
+    """
     try:
-        document = parse(read_text(path, shown))
+        document = parse(text)
     except yaml.YAMLError as error:
         raise RecipeError(f"{shown}{_where(error)}: {_what(error)}") from error
     except (ValueError, RecursionError, TypeError) as error:

@@ -138,13 +138,14 @@ class Recipe:
         return f"{self.path}: {place} has no value: {_why(error)}"
 
 
-def load(root: Path, recipe: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+def load(root: Path, recipe: str | Path, overrides: Sequence[str] = (), *, text: str | None = None) -> Recipe:
     """Compose a recipe.
 
     Args:
         root: The checkout; a relative `recipe` starts here.
         recipe: The recipe file.
         overrides: Hydra overrides, applied in order.
+        text: Content to read in place of the recipe file's own, for trying an edit.
 
     Raises:
         RecipeError: A file, a parent or an override is wrong; one line that names it and says what to do.
@@ -154,7 +155,7 @@ def load(root: Path, recipe: str | Path, overrides: Sequence[str] = ()) -> Recip
     file = (root / recipe).resolve()
     if not file.is_file():
         raise RecipeError(_no_such_recipe(root, str(recipe), file))
-    merged, layers = compose(root, file)
+    merged, layers = compose(root, file, text=text)
     config = create(shown(root, file), merged)
     layers = tuple(reversed(layers))
     lineage = tuple(dict.fromkeys(layer.source for layer in layers))

@@ -1,0 +1,140 @@
+"""What NeMo-RL prints (commit 7ea279abf), as data.
+
+The step counter on standard output restarts every epoch, while event files, rollout files and checkpoints use the
+global step. Validation and checkpoint lines print the global step, so they re-anchor the count, also in a log read
+from its middle.
+"""
+
+import re
+from dataclasses import dataclass
+
+from autoresearch.core.logtext import Grammar, clean, scan
+from autoresearch.core.metric import Completion, Readings
+
+_NUMBER = r"([+-]?(?:nan|inf|\d[\d.]*(?:e[+-]?\d+)?))"
+_BULLET = r"^\s*• "
+
+PATTERNS: dict[str, str] = {
+    "train/loss": rf"{_BULLET}(?:Policy )?Loss: {_NUMBER}$",
+    "train/critic/loss": rf"{_BULLET}Critic Loss: {_NUMBER}$",
+    "train/reward": rf"{_BULLET}Avg (?:Total )?Reward: {_NUMBER}$",
+    "train/filtered_reward": rf"{_BULLET}Avg Filtered Reward: {_NUMBER}$",
+    "train/gen_kl_error": rf"{_BULLET}Generation KL Error: {_NUMBER}$",
+    "train/mean_gen_tokens_per_sample": rf"{_BULLET}Mean Generation Length: {_NUMBER}$",
+    "timing/train/total_step_time": rf"{_BULLET}Total step time: {_NUMBER}s$",
+    "timing/train/generation": rf"{_BULLET}generation: {_NUMBER}s \(",
+    "validation/accuracy": rf"{_BULLET}Accuracy: {_NUMBER}$",
+    **{
+        f"validation{{section}}/{name}": rf"{_BULLET}Validation {name}: {_NUMBER}$"
+        for name in (
+            "loss",
+            "accuracy",
+            "preference_loss",
+            "sft_loss",
+            "rewards_chosen_mean",
+            "rewards_rejected_mean",
+        )
+    },
+}
+"""Pattern by logger tag. SFT prints its `validation/val_loss` as `Validation loss`, hence `validation/loss` here."""
+
+STEP = r"^(?:=+ Step |train step )(\d+)/\d+"
+ANCHOR = r"^(?:▶ Starting validation at step |Saving checkpoint for step )(\d+)"
+SECTION = r"Validation Results(?: for `(.+?)` set)?:"
+
+LOG_OPTIONS: dict[str, object] = {
+    "patterns": PATTERNS,
+    "step": STEP,
+    "anchor": ANCHOR,
+    "section": SECTION,
+    "restarts": True,
+}
+"""Options of the metric source `logs` that reads a NeMo-RL log as event files would be read."""
+
+PRINTED_AS = {"validation/val_loss": "validation/loss", "validation/total_reward/mean": "validation/accuracy"}
+"""Logger tag → tag of the printed line, where the two differ. GRPO prints the mean reward as `Accuracy`."""
+
+_GRAMMAR = Grammar(
+    values={tag: re.compile(text) for tag, text in PATTERNS.items()},
+    step=re.compile(STEP),
+    anchor=re.compile(ANCHOR),
+    section=re.compile(SECTION),
+    restarts=True,
+)
+
+_ENDINGS = (
+    (re.compile(r"reached the early-stop threshold \(([\d.]+) >= ([\d.]+)\)"), Completion.EARLY_STOPPED),
+    (re.compile(r"^Timeout (?:has been )?reached, stopping training early"), Completion.TIMED_OUT),
+    (re.compile(r"^Max (?:number of )?steps (?:has been )?reached, stopping training"), Completion.DONE),
+    (re.compile(r"^Configured step/epoch limit has been reached, stopping training"), Completion.DONE),
+)
+_STEP_OF = re.compile(r"^(?:=+ Step |train step )(\d+)/(\d+)")
+_EPOCH_OF = re.compile(r"^=+ Epoch (\d+)/(-?\d+) =+$")
+_FACTS = {
+    "log_dir": re.compile(r"^📊 Using log directory: (.+)$"),
+    "checkpoint_dir": re.compile(r"^📊 Using checkpoint directory: (.+)$"),
+    "wandb": re.compile(r"(https://wandb\.ai/[A-Za-z0-9_./-]+/runs/[A-Za-z0-9_-]+)"),
+}
+
+
+@dataclass(frozen=True)
+class Printed:
+    """What a log, or the tail of one, says besides numbers.
+
+    Attributes:
+        ending: How the run says it ended; None when it does not say.
+        ending_line: The line that says so.
+        step: Last step header as (step within the epoch, steps per epoch).
+        epoch: Last epoch header as (epoch, epochs); epochs is not positive when unlimited.
+        wandb: Link to the run on Weights & Biases.
+        log_dir: Log folder the run announced.
+        checkpoint_dir: Checkpoint folder the run announced.
+    """
+
+    ending: Completion | None = None
+    ending_line: str = ""
+    step: tuple[int, int] | None = None
+    epoch: tuple[int, int] | None = None
+    wandb: str = ""
+    log_dir: str = ""
+    checkpoint_dir: str = ""
+
+    @property
+    def ran_out(self) -> bool:
+        """Whether the last step of the last epoch was begun: such a run ends without a word."""
+        if self.step is None or self.step[0] != self.step[1]:
+            return False
+        return self.epoch is None or self.epoch[0] == self.epoch[1]
+
+    def target(self, steps: int | None) -> int | None:
+        """Step at which the run is complete: `steps` as configured, or fewer when the data run out before."""
+        if self.step is None or self.epoch is None or self.epoch[1] <= 0:
+            return steps
+        available = self.step[1] * self.epoch[1]
+        if steps is None:
+            return available if self.epoch[1] == 1 else None
+        return min(steps, available)
+
+
+def read(text: str) -> Readings:
+    """Series by logger tag from a log or its tail, at global steps."""
+    return Readings(series=scan(text.split("\n"), _GRAMMAR))
+
+
+def facts(text: str) -> Printed:
+    """Everything a log says besides numbers; of repeated lines the last counts."""
+    said: dict[str, str] = {}
+    ending: Completion | None = None
+    ending_line, step, epoch = "", None, None
+    for line in map(clean, text.split("\n")):
+        step, epoch = _pair(_STEP_OF, line) or step, _pair(_EPOCH_OF, line) or epoch
+        for pattern, completion in _ENDINGS:
+            if pattern.search(line):
+                ending, ending_line = completion, line.strip()
+        said |= {name: found.group(1).strip() for name, one in _FACTS.items() if (found := one.search(line))}
+    return Printed(ending, ending_line, step, epoch, **said)
+
+
+def _pair(pattern: re.Pattern[str], line: str) -> tuple[int, int] | None:
+    found = pattern.search(line)
+    return (int(found.group(1)[:15]), int(found.group(2)[:15])) if found else None
