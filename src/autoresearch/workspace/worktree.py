@@ -6,6 +6,7 @@ found out about a worktree comes from the documented files below `.git/worktrees
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,6 +103,8 @@ def remove(repo: Path, path: Path) -> None:
         path.rename(trash)
     if tree is not None:
         delete(tree.admin)
+        with suppress(OSError):  # git, too, keeps no empty folder of worktrees
+            tree.admin.parent.rmdir()
     delete(trash)
 
 
