@@ -17,7 +17,9 @@ _BREAKS = re.compile("[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")
 _UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\ufeff\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _CELL = re.compile(r'(?:"(?:[^"]|"")*"(?=\t|$)|[^\t]*)(?:\t|$)')
-_NOTHING = frozenset({"", "-", "none", "null", "n/a", "na", "nan"})
+_NOTHING = frozenset({"-", "none", "null", "n/a", "na", "nan"})
+
+_STATUS = {status.value: status for status in Status}
 
 
 def clean(text: str) -> str:
@@ -32,7 +34,9 @@ def split(line: str, wanted: int = 0) -> list[str]:
     plain = line.split("\t")
     if '"' in line and len(plain) != wanted:
         plain = [match.removesuffix("\t") for match in _CELL.findall(line + "\t")][:-1]
-    return [clean(unquote(cell)) for cell in plain]
+    if '"' in line or not line.replace("\t", " ").isprintable():
+        return [clean(unquote(cell)) for cell in plain]
+    return [cell.strip() for cell in plain]
 
 
 def decimal(value: float | None) -> str:
@@ -65,13 +69,13 @@ def unquote(cell: str) -> str:
 
 
 class Reader:
-    """Typed cells out of one row of text; what cannot be read is complained about and taken as missing."""
+    """Typed cells out of one row of clean text; what cannot be read is complained about and taken as missing."""
 
     def __init__(self, said: Mapping[str, str], complaints: list[str]) -> None:
         self._said, self._complaints = said, complaints
 
     def text(self, name: str) -> str:
-        return clean(self._said.get(name, ""))
+        return self._said.get(name, "")
 
     def number(self, name: str) -> float | None:
         return self._typed(name, _finite, "a number")
@@ -83,20 +87,21 @@ class Reader:
         return self._typed(name, _unix, "an ISO time")
 
     def status(self) -> Status | None:
-        cell = self.text("status").lower()
-        if cell in set(Status):
-            return Status(cell)
-        self._complaints.append(f"status is {cell[:40]!r}, not one of {', '.join(Status)}")
-        return None
+        cell = self.text("status")
+        found = _STATUS.get(cell.lower())
+        if found is None:
+            self._complaints.append(f"status is {cell[:40]!r}, not one of {', '.join(Status)}")
+        return found
 
     def _typed(self, name: str, kind: Callable[[str], T], wanted: str) -> T | None:
-        cell = self._said.get(name, "").strip()
-        if cell.lower() in _NOTHING:
+        cell = self._said.get(name, "")
+        if not cell:
             return None
         try:
             return kind(cell)
         except (ValueError, OverflowError):
-            self._complaints.append(f"{name} is {cell[:40]!r}, not {wanted}")
+            if cell.lower() not in _NOTHING:
+                self._complaints.append(f"{name} is {cell[:40]!r}, not {wanted}")
             return None
 
 
@@ -116,4 +121,4 @@ def _whole(cell: str) -> int:
 
 def _unix(cell: str) -> float:
     at = datetime.fromisoformat(cell)
-    return at.replace(tzinfo=at.tzinfo or UTC).timestamp()
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()

@@ -158,7 +158,7 @@ def decode(said: Mapping[str, str]) -> Row:
     Raises:
         LedgerError: A cell cannot be read; the message names each.
     """
-    row, complaints = _read(said)
+    row, complaints = _read({name: clean(text) for name, text in said.items()})
     if row is None or complaints:
         raise LedgerError(f"not a ledger row ({'; '.join(complaints)}): {dict(said)!r:.200}")
     return row
@@ -170,15 +170,29 @@ def parse_table(text: str) -> Table:
     Tolerates a byte-order mark, CRLF, spreadsheet quoting, reordered, missing and unknown columns, a missing header,
     comments (`#`), blank lines, short rows and a last line without its newline.
     """
-    lines = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    lines = _lines(text.removeprefix("\ufeff"))
     start, columns = find_header(lines)
+    if not columns and any(map(_speaks, lines)):
+        return Table(problems=(Problem(1, lines[0], "no header with the columns `branch` and `status`"),))
+    return _table(columns, lines[start:], start + 1)
+
+
+def more(table: Table, text: str, line: int) -> Table:
+    """`table` with the rows of `text`, which was appended to its file and begins with line number `line` (from 1)."""
+    new = _table(table.columns, _lines(text), line)
+    return Table(table.columns, table.rows + new.rows, table.problems + new.problems, table.branches | new.branches)
+
+
+def _lines(text: str) -> list[str]:
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
+def _table(columns: tuple[str, ...], lines: Sequence[str], first: int) -> Table:
     rows: list[Row] = []
     problems: list[Problem] = []
-    if not columns and any(map(_speaks, lines)):
-        problems.append(Problem(1, lines[0], "no header with the columns `branch` and `status`"))
     branches: set[str] = set()
-    for number, line in enumerate(lines[start:], start + 1):
-        if not _speaks(line) or not columns:
+    for number, line in enumerate(lines, first):
+        if not _speaks(line):
             continue
         said, complaints = _assign(columns, split(line, len(columns)))
         row, unread = _read(said)
@@ -199,7 +213,7 @@ def find_header(lines: Sequence[str]) -> tuple[int, tuple[str, ...]]:
     """
     for place, line in enumerate(lines):
         found = split(line.removeprefix("\ufeff"))
-        names = tuple(name.lower().lstrip("#").replace(" ", "_") for name in found)
+        names = _distinct([name.lower().lstrip("#").replace(" ", "_") for name in found])
         if {"branch", "status"} <= set(names):
             return place + 1, names
         if _speaks(line):
@@ -228,6 +242,11 @@ def from_note(text: str) -> Row:
     raise LedgerError(f"not a result of an experiment: {text[:120]!r}")
 
 
+def _distinct(names: Sequence[str]) -> tuple[str, ...]:
+    """Names without repetition: the first column of a name keeps it, a later one is known by its place as well."""
+    return tuple(f"{name}.{place}" if name in names[:place] else name for place, name in enumerate(names))
+
+
 def _speaks(line: str) -> bool:
     """Whether a line says something: not blank, no comment, not torn."""
     return bool(line.strip()) and not line.startswith("#") and line.rstrip().rpartition("\t")[2] != TORN
@@ -239,8 +258,8 @@ def _row_shaped(found: Sequence[str]) -> bool:
 
 
 def _assign(columns: Sequence[str], found: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """Cells by column, and what is wrong with their number. The first of two columns of one name counts."""
-    said = dict(reversed(list(zip(columns, found, strict=False))))
+    """Cells by column, and what is wrong with their number."""
+    said = dict(zip(columns, found, strict=False))
     missing = [name for name in columns[len(found) :] if name in SHARED]
     complaints = [f"short row: no {', '.join(missing)}"] if missing else []
     if any(found[len(columns) :]):
@@ -283,7 +302,7 @@ def _read(said: Mapping[str, str]) -> tuple[Row | None, tuple[str, ...]]:
         effect_low=reader.number("effect_low"),
         effect_high=reader.number("effect_high"),
         reason=reader.text("reason"),
-        extra={name: clean(cell) for name, cell in said.items() if name not in _OURS},
+        extra={} if said.keys() <= _OURS else {name: said[name] for name in said if name not in _OURS},
     )
     return row, tuple(complaints)
 

@@ -29,7 +29,7 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._read: tuple[tuple[int, int, int], Table] | None = None
+        self._stamped, self._data, self._table = (-1, 0, 0), b"", Table()
 
     def append(self, row: Row) -> bool:
         """Add a row, on the disk when this returns. False: a row of its branch is there already, nothing is written.
@@ -55,9 +55,11 @@ class Ledger:
             StorageError: It exists and cannot be read.
         """
         stamp = self._stamp()
-        if self._read is None or self._read[0] != stamp:
-            self._read = stamp, record.parse_table(_text(atomic.read(self.path)))
-        return self._read[1]
+        if stamp != self._stamped:
+            data = atomic.read(self.path)
+            self._table = _parsed(data, self._data, self._table)
+            self._stamped, self._data = stamp, data
+        return self._table
 
     def rows(self, prefix: str = "") -> tuple[Row, ...]:
         """The rows in file order, those whose branch begins with `prefix`; also rows that others wrote count."""
@@ -98,7 +100,7 @@ class Ledger:
             return True
         columns = self._columns(data)
         body, tail = _torn(data, columns)
-        if _holds(body, row.branch):
+        if _holds(body, columns, row.branch):
             return False
         addition = _completed(tail, record.encode(row, _wider(columns)).encode(), data)
         if _wider(columns) == columns:
@@ -124,6 +126,13 @@ class Ledger:
         except FileNotFoundError:
             return 0, 0, 0
         return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _parsed(data: bytes, before: bytes, known: Table) -> Table:
+    """The table of `data`; what is `known` of an earlier content that it only continues is not read again."""
+    if known.columns and before.endswith(b"\n") and data.startswith(before):
+        return record.more(known, _text(data[len(before) :]), before.count(b"\n") + 1)
+    return record.parse_table(_text(data))
 
 
 def _text(data: bytes) -> str:
@@ -171,10 +180,10 @@ def _completed(tail: bytes, line: bytes, data: bytes) -> bytes:
     return (end or (b"" if data.endswith(b"\n") else b"\n")) + line + b"\n"
 
 
-def _holds(data: bytes, branch: str) -> bool:
-    """Whether some line, readable as a row or not, bears the branch. The search of the bytes spares reading them."""
-    branch = clean(branch)
-    return branch.encode() in data and branch in record.parse_table(_text(data)).branches
+def _holds(data: bytes, columns: Sequence[str], branch: str) -> bool:
+    """Whether some line, readable as a row or not, bears the branch; only lines with its name in them are looked at."""
+    name = clean(branch).encode()
+    return name in data and any(_branch(line, columns).encode() == name for line in data.split(b"\n") if name in line)
 
 
 def _replaced(data: bytes, rows: Sequence[Row]) -> bytes:

@@ -1,0 +1,179 @@
+"""Three records of one truth: the ledger is read, the journal resumed from, the notes travel. Do they agree?
+
+Everything here is values in, values out, but for `mend_ledger` and `mend_journal`, which keep a backup. What a git note
+says enters as `notes`, commit → text, as `workspace.notes` reads it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from autoresearch.core import event as journal_event
+from autoresearch.core import record
+from autoresearch.core.event import (
+    Event,
+    ExperimentCommitted,
+    ExperimentJudged,
+    ExperimentOpened,
+    Noted,
+)
+from autoresearch.core.experiment import Verdict
+from autoresearch.core.hypothesis import Hypothesis
+from autoresearch.core.record import Row
+from autoresearch.errors import LedgerError
+from autoresearch.workspace import atomic
+from autoresearch.workspace.ledger import Ledger
+from autoresearch.workspace.lock import file_lock
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """One thing that two records do not say alike.
+
+    Attributes:
+        branch: The experiment's branch, or the commit of a note that names none.
+        where: The record that is wrong or lacks something: `ledger`, `journal` or `notes`.
+        text: What is the matter, in one sentence.
+    """
+
+    branch: str
+    where: str
+    text: str
+
+
+def check(
+    ledger_rows: Sequence[Row], events: Sequence[Event], notes: Mapping[str, str], prefix: str = ""
+) -> tuple[Disagreement, ...]:
+    """Everything the three records do not say alike about experiments whose branch begins with `prefix`.
+
+    The journal is believed first, then the ledger. An experiment that is not yet judged has no row anywhere: that is
+    no disagreement.
+    """
+    ledger = _by_branch(row for row in ledger_rows if row.branch.startswith(prefix))
+    journal = _by_branch(row for row in rows_of_events(events) if row.branch.startswith(prefix))
+    read, unread = _read_notes(notes)
+    noted = _by_branch(row for row in read if row.branch.startswith(prefix))
+    found = [*_doubled(ledger_rows, prefix), *unread]
+    for branch in dict.fromkeys((*journal, *ledger, *noted)):
+        found.extend(_compared(branch, ledger.get(branch), journal.get(branch), noted.get(branch)))
+    return tuple(found)
+
+
+def rows_of_events(events: Iterable[Event]) -> tuple[Row, ...]:
+    """The ledger as the journal tells it, in the order of judgement.
+
+    Raises:
+        LedgerError: A judgement holds no readable row.
+    """
+    return tuple(record.decode(event.row) for event in events if isinstance(event, ExperimentJudged))
+
+
+def rows_of_notes(notes: Mapping[str, str]) -> tuple[Row, ...]:
+    """The ledger as the notes tell it, by time of finishing, then by index; notes that are not ours are passed over."""
+    return tuple(sorted(_read_notes(notes)[0], key=lambda row: (row.finished_at or 0.0, row.index, row.branch)))
+
+
+def notes_of_events(events: Iterable[Event]) -> dict[str, str]:
+    """The notes as the journal tells them: full commit → text, for every judged experiment whose commit is recorded."""
+    commits: dict[str, str] = {}
+    notes: dict[str, str] = {}
+    for event in events:
+        if isinstance(event, ExperimentCommitted):
+            commits[event.branch] = event.commit
+        elif isinstance(event, ExperimentJudged):
+            row = record.decode(event.row)
+            if row.branch in commits:
+                notes[commits[row.branch]] = record.to_note(row)
+    return notes
+
+
+def events_of_rows(rows: Sequence[Row], at: float, source: str) -> tuple[Event, ...]:
+    """A journal that knows what rows know: each experiment opened, committed and judged; single runs are not in a row.
+
+    Args:
+        rows: Rows of one campaign.
+        at: Now, UTC Unix seconds, for the remark that opens it and for times that a row lacks.
+        source: Where the rows come from, for that remark: `ledger` or `notes`.
+    """
+    remark = Noted(at=at, text=f"this journal was rebuilt from the {source}; its single runs are not known")
+    return (remark, *(event for row in rows for event in _events_of_row(row, at)))
+
+
+def mend_ledger(path: Path, rows: Sequence[Row]) -> Path | None:
+    """Make the ledger say `rows`, and leave every other line as it is; returns the backup, see `Ledger.rebuild`."""
+    return Ledger(path).rebuild(rows)
+
+
+def mend_journal(path: Path, events: Sequence[Event]) -> Path | None:
+    """Put a journal of these events in place of the one there is; returns the backup of that, None when there was none.
+
+    Raises:
+        StorageError: The disk refused; the journal is as it was.
+    """
+    with file_lock(path):
+        kept = atomic.backup(path) if atomic.read(path) else None
+        atomic.replace(path, "".join(f"{journal_event.dump(event)}\n" for event in events))
+    return kept
+
+
+def _by_branch(rows: Iterable[Row]) -> dict[str, Row]:
+    """The first row of each branch."""
+    found: dict[str, Row] = {}
+    for row in rows:
+        found.setdefault(row.branch, row)
+    return found
+
+
+def _read_notes(notes: Mapping[str, str]) -> tuple[list[Row], list[Disagreement]]:
+    rows: list[Row] = []
+    unread: list[Disagreement] = []
+    for commit, text in notes.items():
+        try:
+            rows.append(record.from_note(text))
+        except LedgerError as error:
+            unread.append(Disagreement(commit, "notes", f"the note on {commit[:7]} cannot be read: {error}"))
+    return rows, unread
+
+
+def _doubled(rows: Sequence[Row], prefix: str) -> Iterator[Disagreement]:
+    seen: set[str] = set()
+    for row in rows:
+        if row.branch in seen and row.branch.startswith(prefix):
+            yield Disagreement(row.branch, "ledger", "the ledger has more than one row of this branch")
+        seen.add(row.branch)
+
+
+def _compared(branch: str, ledger: Row | None, journal: Row | None, noted: Row | None) -> Iterator[Disagreement]:
+    truth, source = (journal, "journal") if journal else (ledger, "ledger") if ledger else (noted, "notes")
+    for where, row in (("journal", journal), ("ledger", ledger), ("notes", noted)):
+        if row is None:
+            yield Disagreement(branch, where, f"the {where} has no result, the {source} has")
+        elif truth is not None:
+            yield from (Disagreement(branch, where, text) for text in _differences(row, where, truth, source))
+
+
+def _differences(row: Row, where: str, truth: Row, source: str) -> Iterator[str]:
+    said, meant = record.cells(row), record.cells(truth)
+    for column in record.COLUMNS:
+        if said[column] != meant[column]:
+            yield f"{column}: the {where} says {said[column]!r}, the {source} {meant[column]!r}"
+
+
+def _events_of_row(row: Row, at: float) -> tuple[Event, ...]:
+    name = row.branch.rpartition("/")[2]
+    began, ended = row.started_at or at, row.finished_at or at
+    verdict = Verdict(
+        row.status, row.reason, row.metric_value, row.effect, row.effect_low, row.effect_high, row.runs or 0
+    )
+    return (
+        ExperimentOpened(at=began, index=row.index, parent="", parent_commit=row.parent_commit),
+        ExperimentCommitted(
+            at=began,
+            index=row.index,
+            name=name,
+            branch=row.branch,
+            commit=row.commit,
+            hypothesis=Hypothesis(title=row.description),
+        ),
+        ExperimentJudged(at=ended, name=name, verdict=verdict, row=record.cells(row)),
+    )
