@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from autoresearch.errors import CampaignError
 
@@ -57,6 +57,20 @@ def _match(folder: Path, path: Path, globs: Iterable[str]) -> Found | None:
     if not stat.S_ISREG(status.st_mode):
         return None  # opening a pipe would wait for ever
     return Found(path, name, status.st_size, status.st_mtime, status.st_ino)
+
+
+MAX_REMEMBERED = 512
+"""Files a source keeps in mind; a campaign of thousands of runs must not grow without end."""
+
+T = TypeVar("T")
+
+
+def remember(known: dict[Path, T], path: Path, what: T) -> T:
+    """Keep what was read of a file and forget the file that was met first, once there are too many."""
+    known[path] = what
+    if len(known) > MAX_REMEMBERED:
+        del known[next(iter(known))]
+    return what
 
 
 def number(value: Any) -> float | None:

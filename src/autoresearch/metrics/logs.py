@@ -14,7 +14,7 @@ from typing import BinaryIO
 from autoresearch.core.logtext import MAX_LINE, Grammar, Scan, clean
 from autoresearch.core.metric import Readings, Series
 from autoresearch.errors import CampaignError
-from autoresearch.metrics.foreign import Found, as_strings, files_below, refuse_unknown, whole
+from autoresearch.metrics.foreign import Found, as_strings, files_below, refuse_unknown, remember, whole
 
 MAX_BYTES = 64 * 1024 * 1024
 """Beyond this a log is read at its head and its tail, half of it each."""
@@ -33,7 +33,7 @@ class LogSource:
         anchor: Regular expression whose first group is a step that is certainly global.
         section: Regular expression whose first group replaces `{section}` in tags (`-<group>`, or nothing).
         restarts: Whether the counter of `step` begins again every epoch. Default false.
-        path: Glob or globs of the log files. Default `*.log`.
+        path: Glob or globs of the log files. Default `run.log`, the run's standard output.
         max_bytes: Bound on what is read of one log. Default 64 MiB.
     """
 
@@ -44,7 +44,7 @@ class LogSource:
         known = {"patterns", "step", "anchor", "section", "restarts", "path", "max_bytes"}
         refuse_unknown(chosen, known, self.name)
         self._grammar = _grammar(chosen)
-        self._globs = as_strings(chosen.get("path", "*.log"), "path")
+        self._globs = as_strings(chosen.get("path", "run.log"), "path")
         self._max_bytes = whole(chosen.get("max_bytes", MAX_BYTES)) or MAX_BYTES
         self._files: dict[Path, _LogFile] = {}
 
@@ -64,7 +64,7 @@ class LogSource:
     def _follow(self, item: Found) -> "_LogFile":
         known = self._files.get(item.path)
         if known is None or known.inode != item.inode or item.size < known.offset:
-            known = self._files[item.path] = _LogFile(item.inode, Scan(self._grammar))
+            known = remember(self._files, item.path, _LogFile(item.inode, Scan(self._grammar)))
         if item.size > known.offset:
             known.advance(item, self._max_bytes)
         return known

@@ -15,7 +15,7 @@ from typing import Any
 
 from autoresearch.core.metric import Readings, SampleSet, Series
 from autoresearch.errors import CampaignError
-from autoresearch.metrics.foreign import Found, files_below, number, parse_json, refuse_unknown, whole
+from autoresearch.metrics.foreign import Found, files_below, number, parse_json, refuse_unknown, remember, whole
 
 TAG = "val_data/reward"
 """Tag of the mean reward over the validation set."""
@@ -63,7 +63,7 @@ class SampleSource:
         version, rollouts = self._known.get(item.path, (None, None))
         if version != item.version or rollouts is None:
             rollouts = _read_rollouts(item.path)
-            self._known[item.path] = (item.version, rollouts)
+            remember(self._known, item.path, (item.version, rollouts))
         return rollouts
 
     def _per_prompt(self, rollouts: "_Rollouts") -> tuple[float, ...]:

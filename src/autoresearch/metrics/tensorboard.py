@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from autoresearch.core.metric import Readings, Series
-from autoresearch.metrics.foreign import Found, files_below, refuse_unknown
+from autoresearch.metrics.foreign import Found, files_below, refuse_unknown, remember
 
 _HPARAMS_RUN = re.compile(r"(?:^|/)\d{9,}\.\d+/[^/]+$")
 """`add_hparams` opens a sub-run named after the clock; it repeats the configuration and holds no curve."""
@@ -60,7 +60,7 @@ class TensorBoardSource:
     def _follow(self, item: Found) -> "_EventFile":
         known = self._files.get(item.path)
         if known is None or known.inode != item.inode or item.size < known.offset:
-            known = self._files[item.path] = _EventFile(item.inode)
+            known = remember(self._files, item.path, _EventFile(item.inode))
         if item.size > known.offset:
             known.advance(item.path)
         return known

@@ -48,6 +48,7 @@ LOG_OPTIONS: dict[str, object] = {
     "anchor": ANCHOR,
     "section": SECTION,
     "restarts": True,
+    "path": "run.log",
 }
 """Options of the metric source `logs` that reads a NeMo-RL log as event files would be read."""
 

@@ -1,0 +1,316 @@
+"""The general target: any script that prints or writes numbers.
+
+The script learns the run's seed from `{seed}` in its arguments or from the variable SEED, and where to write from
+`{folder}` or AUTORESEARCH_RUN_FOLDER. Ideas are edits of its files, or overrides of the one
+configuration file it reads.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from autoresearch.core.hypothesis import Facts
+from autoresearch.core.job import Job, JobState, JobStatus, Resources
+from autoresearch.core.metric import Completion, Measurement, Objective, Readings, Severity, Symptom
+from autoresearch.errors import CampaignError, RecipeError, StorageError
+from autoresearch.ports import RunRequest, SourceSpec, Survey
+from autoresearch.targets.crashes import crash_symptoms, post_mortem, worst_first
+from autoresearch.targets.curve import JUDGED, Merged, check_rule, choose, cut_short, merge, nothing_found
+
+_NUMBER = r"[-+]?(?:nan|inf|\d[\d.]*(?:[eE][-+]?\d+)?)"
+_SOURCES = {"json": "files", "jsonl": "files", "csv": "files", "tsv": "files", "stdout": "logs", "tensorboard": ""}
+_KNOWN = (
+    *("source", "config", "steps", "minutes", "setup_minutes", "gpus", "nodes", "cpus", "memory_gb", "seed_env", "env"),
+    *("protect", "protect_keys", "inputs", "space", "standard_error", "tag", "validations"),
+)
+
+
+class CommandTarget:
+    """Any command as a target.
+
+    Options:
+        source: Where the number is: a mapping with `type` (`stdout`, `json`, `jsonl`, `csv`, `tsv`, `tensorboard`) and
+            the options of that metric source. Default: printed as `<metric>: <number>` or `<metric>=<number>`.
+        tag: Name of the metric in that source. Default: the objective's metric.
+        validations: Which of several values counts: `last` (default), `best` or `mean-last-N`.
+        config: YAML or JSON file that overrides edit. Default: the recipe, when it is such a file.
+        steps, minutes, setup_minutes, standard_error: What is known of a run beforehand.
+        gpus, nodes, cpus, memory_gb: What a run needs. Default: one node, no GPU.
+        seed_env: Variable that carries the seed. Default SEED.
+        env: Further variables.
+        protect, protect_keys: Files and keys that measure and must not be edited.
+        inputs: Files outside the repository that a run needs.
+        space: Search space, dotted key to specification.
+
+    In the command, `{seed}`, `{folder}` and `{config}` are replaced, and an argument that is just `{overrides}` becomes
+    the overrides given for a single run.
+    """
+
+    name = "command"
+
+    def __init__(
+        self,
+        *,
+        recipe: str = "",
+        command: Sequence[str] = (),
+        objective: Objective,
+        options: Mapping[str, object] | None = None,
+    ) -> None:
+        chosen = dict(options or {})
+        unknown = sorted(set(chosen) - set(_KNOWN))
+        if unknown:
+            raise CampaignError(f"target 'command' has no option {unknown[0]!r}; it knows: {', '.join(sorted(_KNOWN))}")
+        if not command:
+            raise CampaignError("target 'command' needs a command: the program and its arguments as a list")
+        if objective.metric in {"", "auto"}:
+            raise CampaignError("target 'command' cannot guess the metric: name it under objective.metric")
+        self._command = tuple(command)
+        self._options = chosen
+        self._tag = str(chosen.get("tag") or objective.tag or objective.metric)
+        self._objective = replace(objective, tag=self._tag)
+        self._rule = check_rule(str(chosen.get("validations", "last")))
+        fallback = recipe if recipe.endswith((".yaml", ".yml", ".json")) else ""
+        self._config = str(chosen.get("config") or fallback)
+        self._source = _source(chosen.get("source"), self._tag)
+
+    def survey(self, tree: Path) -> Survey:
+        """What the options declare, checked against the files in `tree`."""
+        for argument in self._command:
+            if argument.endswith((".py", ".sh")) and not (tree / argument).is_file():
+                raise RecipeError(f"the command names {argument}, which is not in the repository; check target.command")
+        values = dict(_flat(self._document(tree))) if self._config else {}
+        resources = self._resources()
+        return Survey(
+            objective=self._objective,
+            command=self._command,
+            resources=resources,
+            lineage=(self._config,) if self._config else (),
+            minutes=self._number("minutes"),
+            setup_minutes=self._number("setup_minutes"),
+            steps=self._whole("steps"),
+            standard_error=self._number("standard_error"),
+            protect=self._strings("protect"),
+            protect_keys=self._strings("protect_keys"),
+            facts=Facts(values, frozenset({self.name}), resources.gpus, self._mapping("space")),
+            warnings=tuple(self._warnings()),
+            inputs=self._strings("inputs"),
+        )
+
+    def apply(self, tree: Path, overrides: Sequence[str]) -> tuple[str, ...]:
+        """Write overrides into the configuration file; returns its name when that changed it."""
+        if not overrides:
+            return ()
+        if not self._config:
+            raise RecipeError(
+                f"{overrides[0]!r} cannot be applied: this target has no configuration file; "
+                "name one with target.config, or propose a patch"
+            )
+        path = tree / self._config
+        if path.suffix == ".json":
+            return (self._config,) if _edit_json(path, self._document(tree), overrides) else ()
+        # The editor brings the whole recipe language along; a target without overrides does not need it.
+        from autoresearch.targets.edit import apply_overrides  # noqa: PLC0415
+
+        return (self._config,) if apply_overrides(path, overrides) else ()
+
+    def job(self, request: RunRequest) -> Job:
+        """The command with its placeholders filled in."""
+        if request.overrides and "{overrides}" not in self._command:
+            raise RecipeError(
+                f"{request.overrides[0]!r} cannot reach the run: add the argument {{overrides}} to target.command"
+            )
+        env = {str(name): str(value) for name, value in self._mapping("env").items()}
+        own = {
+            str(self._options.get("seed_env", "SEED")): str(request.seed),
+            "AUTORESEARCH_RUN_FOLDER": str(request.folder),
+            "PYTHONUNBUFFERED": "1",
+        }
+        return Job(
+            run_id=request.run_id,
+            argv=tuple(self._arguments(request)),
+            directory=str(request.tree),
+            folder=str(request.folder),
+            log=str(request.log),
+            env=env | own,
+            resources=self._resources(),
+            limit_s=request.limit_s,
+        )
+
+    def sources(self) -> tuple[SourceSpec, ...]:
+        """The one source the options name."""
+        return (self._source,)
+
+    def measure(self, folder: Path, log_tail: str, readings: Mapping[str, Readings], status: JobStatus) -> Measurement:
+        """One number and its circumstances; never raises for a broken run."""
+        found = {name: one.series[self._tag] for name, one in readings.items() if self._tag in one.series}
+        merged = merge(found)
+        completion = _ended(merged, status)
+        chosen = choose(self._objective, merged.curve, self._rule, after=_before_training(merged))
+        kept = chosen if completion in JUDGED else None
+        return Measurement(
+            metric=self._objective.metric,
+            value=kept.value if kept else None,
+            source=merged.source[kept.step] if kept else "",
+            step=kept.step if kept else None,
+            completion=completion,
+            last_step=merged.curve[-1][0] if merged.curve else None,
+            target_step=self._whole("steps"),
+            curve=merged.curve,
+            peak_memory_gb=status.peak_gpu_memory_gb or status.peak_memory_gb,
+            symptoms=self._symptoms(log_tail, readings, completion, status),
+            note=self._note(merged, completion, status)
+            if merged.curve
+            else f"in {folder.name}: " + nothing_found(self._objective, (self._tag,), readings, log_tail),
+        )
+
+    def health(self, log_tail: str, readings: Mapping[str, Readings]) -> tuple[Symptom, ...]:
+        """Crash signatures, and a metric that is not finite any more."""
+        series = next((one.series[self._tag] for one in readings.values() if self._tag in one.series), None)
+        lost = series is not None and len(series.values) >= 3 and not any(map(math.isfinite, series.values[-3:]))
+        evidence = f"{self._tag} was not finite in its last three values"
+        advice = "Lower the learning rate or raise precision."
+        nan = [Symptom("nan-metric", Severity.FATAL, evidence, "idea", advice)] if lost else []
+        return worst_first([*nan, *crash_symptoms(log_tail)])
+
+    def _symptoms(
+        self, log_tail: str, readings: Mapping[str, Readings], completion: Completion, status: JobStatus
+    ) -> tuple[Symptom, ...]:
+        found = self.health(log_tail, readings)
+        return post_mortem(found, status, log_tail) if completion is Completion.CRASHED else found
+
+    def _note(self, merged: Merged, completion: Completion, status: JobStatus) -> str:
+        if completion in JUDGED:
+            return "; ".join(merged.disagreements)
+        step, value = merged.curve[-1]
+        code = "" if status.exit_code is None else f" with exit code {status.exit_code}"
+        reason = f" ({status.reason})" if status.reason else ""
+        return f"the run {completion.value}{code}{reason}; its last {self._tag} was {value:.6g} at step {step}"
+
+    def _arguments(self, request: RunRequest) -> Iterator[str]:
+        places = {"{seed}": str(request.seed), "{folder}": str(request.folder), "{config}": self._config}
+        for argument in self._command:
+            if argument == "{overrides}":
+                yield from request.overrides
+                continue
+            yield re.sub(r"\{(?:seed|folder|config)\}", lambda found: places[found.group()], argument)
+
+    def _resources(self) -> Resources:
+        return Resources(
+            self._whole("nodes") or 1, self._whole("gpus") or 0, self._whole("cpus"), self._number("memory_gb")
+        )
+
+    def _warnings(self) -> Iterator[str]:
+        if not any("{seed}" in argument for argument in self._command):
+            variable = self._options.get("seed_env", "SEED")
+            yield f"the command has no {{seed}}: unless the script reads {variable}, repeats will not differ by seed"
+
+    def _document(self, tree: Path) -> dict[Any, Any]:
+        try:
+            text = (tree / self._config).read_text(encoding="utf-8")
+            document = json.loads(text) if self._config.endswith(".json") else yaml.safe_load(text)
+        except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+            raise RecipeError(f"{self._config} cannot be read: {error}") from error
+        if not isinstance(document, dict):
+            raise RecipeError(f"{self._config} does not hold keys and values at its top level")
+        return document
+
+    def _number(self, key: str) -> float | None:
+        value = self._options.get(key)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+            raise CampaignError(f"target option {key!r} must be a number, not {value!r}")
+        return float(value)
+
+    def _whole(self, key: str) -> int | None:
+        value = self._number(key)
+        if value is not None and value != int(value):
+            raise CampaignError(f"target option {key!r} must be a whole number, not {value!r}")
+        return None if value is None else int(value)
+
+    def _strings(self, key: str) -> tuple[str, ...]:
+        value = self._options.get(key, ())
+        if not isinstance(value, list | tuple):
+            raise CampaignError(f"target option {key!r} must be a list, not {value!r}")
+        return tuple(map(str, value))
+
+    def _mapping(self, key: str) -> dict[str, Any]:
+        value = self._options.get(key, {})
+        if not isinstance(value, Mapping):
+            raise CampaignError(f"target option {key!r} must be a mapping, not {value!r}")
+        return {str(name): each for name, each in value.items()}
+
+
+def _source(wanted: object, tag: str) -> SourceSpec:
+    if wanted is None:
+        wanted = {"type": "stdout"}
+    if not isinstance(wanted, Mapping) or wanted.get("type") not in _SOURCES:
+        raise CampaignError(f"target option 'source' needs a type, one of: {', '.join(_SOURCES)}; got {wanted!r}")
+    kind = str(wanted["type"])
+    options = {str(key): value for key, value in wanted.items() if key != "type"}
+    if kind == "stdout":
+        options.setdefault("patterns", {tag: rf"(?:^|[^\w/.:-]){re.escape(tag)}[\"']?\s*[:=]\s*({_NUMBER})"})
+    elif kind != "tensorboard":
+        options.setdefault("format", kind)
+    return SourceSpec(_SOURCES[kind] or kind, options)
+
+
+def _ended(merged: Merged, status: JobStatus) -> Completion:
+    if merged.curve and not math.isfinite(merged.curve[-1][1]):
+        return Completion.DIVERGED
+    if not status.state.ended:
+        return Completion.UNKNOWN
+    word = cut_short(status)
+    if word is not None:
+        return word
+    return Completion.DONE if status.state is JobState.SUCCEEDED else Completion.CRASHED
+
+
+def _before_training(merged: Merged) -> int:
+    """Step 0 is before training where steps are counted, and all there is where they are not."""
+    return 0 if merged.curve and merged.curve[-1][0] > 0 else -1
+
+
+def _flat(document: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+    for key, value in document.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _edit_json(path: Path, document: dict[Any, Any], overrides: Sequence[str]) -> bool:
+    before = json.dumps(document)
+    for override in overrides:
+        _set(document, override)
+    if json.dumps(document) == before:
+        return False
+    try:
+        path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise StorageError(f"{path.name} cannot be written: {error}") from error
+    return True
+
+
+def _set(document: dict[Any, Any], override: str) -> None:
+    key, found, text = override.partition("=")
+    added = key.startswith("+")
+    *parents, last = key.lstrip("+").split(".")
+    place = document
+    for parent in parents:
+        inner = place.setdefault(parent, {}) if added else place.get(parent)
+        if not isinstance(inner, dict):
+            raise RecipeError(f"{override!r}: there is no section {parent!r} in the configuration file")
+        place = inner
+    if not found or not last or (last not in place and not added):
+        raise RecipeError(f"{override!r}: write it as key=value with a key that exists, or +key=value to add one")
+    try:
+        place[last] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{override!r}: the value is not understood") from error

@@ -1,0 +1,253 @@
+"""One number out of a NeMo-RL run, read by the harness from what the run itself wrote.
+
+Trust, best first: event files, `training_info.json` of the checkpoints, rewards of single validation rollouts, printed
+lines. All that overlap are cross-checked. How a run ended is decided by the steps it reached and the reason it
+printed, since exit code 0 also means time-out, NaN or a failed first refit (seen at commit 7ea279abf).
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from autoresearch.core.job import JobState, JobStatus
+from autoresearch.core.metric import Completion, Measurement, Objective, Readings, Series, Symptom
+from autoresearch.ports import SourceSpec
+from autoresearch.targets.crashes import post_mortem
+from autoresearch.targets.curve import (
+    JUDGED,
+    Merged,
+    choose,
+    cut_short,
+    merge,
+    nothing_found,
+    samples_at,
+    standard_error,
+)
+from autoresearch.targets.nemo_rl import grammar
+from autoresearch.targets.nemo_rl.grammar import Printed
+from autoresearch.targets.nemo_rl.health import Curves, diverged, health
+
+SOURCES: tuple[SourceSpec, ...] = (
+    SourceSpec("tensorboard", {}),
+    SourceSpec("checkpoints", {}),
+    SourceSpec("samples", {}),
+    SourceSpec("logs", grammar.LOG_OPTIONS),
+)
+"""What a NeMo-RL run is read with, in order of trust."""
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """One metric in the words of every place it is written to.
+
+    Attributes:
+        tag: Logger tag, e.g. `validation/accuracy`.
+        saved: Keys in `training_info.json`, most specific first.
+        printed: Tag the grammar of standard output gives it.
+        sampled: Whether it is the mean reward of the validation rollouts.
+    """
+
+    tag: str
+    saved: tuple[str, ...]
+    printed: str
+    sampled: bool
+
+
+def spelling(metric: str, tag: str = "") -> Spelling:
+    """All spellings of a metric named as in `checkpointing.metric_name`, or by its logger tag.
+
+    `val:accuracy` is logged as `validation/accuracy`; `val:validation-default_loss` as `validation-default/loss`.
+    """
+    logged = tag or _logged(metric)
+    sampled = logged in {"validation/accuracy", "validation/total_reward/mean"}
+    plain = metric.partition(":")[2] if metric.startswith("val:validation-") else ""
+    saved = (
+        metric,
+        *filter(None, [plain]),
+        _saved(logged),
+        *(["val_reward"] if logged == "validation/accuracy" else []),
+    )
+    return Spelling(logged, tuple(dict.fromkeys(saved)), grammar.PRINTED_AS.get(logged, logged), sampled)
+
+
+def _logged(metric: str) -> str:
+    prefix, found, name = metric.partition(":")
+    if not found:
+        return metric
+    by_set = re.fullmatch(r"(validation-[^/]+?)_(.+)", name)
+    if prefix == "val":
+        return f"{by_set.group(1)}/{by_set.group(2)}" if by_set else f"validation/{name}"
+    return f"{prefix}/{name}"
+
+
+def _saved(tag: str) -> str:
+    room, _, name = tag.partition("/")
+    if room.startswith("validation-"):
+        return f"val:{room}_{name}"
+    return f"{'val' if room == 'validation' else room}:{name}"
+
+
+def measure(
+    objective: Objective,
+    folder: Path,
+    log_tail: str,
+    readings: Mapping[str, Readings],
+    status: JobStatus,
+    steps: int | None,
+    *,
+    validations: str = "last",
+) -> Measurement:
+    """The run's number and its circumstances; never raises for a broken run.
+
+    Args:
+        objective: The metric, in the recipe's spelling.
+        folder: The run's folder, for the diagnosis only.
+        log_tail: End of the run's standard output.
+        readings: What each of `SOURCES` found, by source name.
+        status: How the launcher says the job is doing.
+        steps: Training steps the recipe asks for, None when unknown.
+        validations: Which validation counts: `last`, `best` or `mean-last-N`, see `curve.choose`.
+    """
+    words, printed = spelling(objective.metric, objective.tag), grammar.facts(log_tail)
+    merged = merge(_by_source(words, readings, log_tail))
+    curves = Curves(readings, log_tail)
+    reached, target = _reached(curves, readings, log_tail), printed.target(steps)
+    nan = diverged(curves) or _last_is_nan(objective, merged)
+    completion = ended(status, reached, target, printed, nan=bool(nan))
+    chosen = choose(objective, merged.curve, validations)
+    kept = chosen if completion in JUDGED else None
+    samples = _samples(words, readings, kept.steps) if kept else ()
+    notes = [
+        *merged.disagreements,
+        nan,
+        _end_note(completion, status, reached, target, printed),
+        _value_note(objective, words, merged, chosen, completion, reached),
+    ]
+    if not merged.curve:
+        notes.append(f"in {folder.name}: " + nothing_found(objective, (words.tag, *words.saved), readings, log_tail))
+    return Measurement(
+        metric=objective.metric,
+        value=kept.value if kept else None,
+        source=merged.source[kept.step] if kept else "",
+        step=kept.step if kept else None,
+        completion=completion,
+        last_step=reached,
+        target_step=reached if completion is Completion.DONE and target is None else target,
+        curve=merged.curve,
+        standard_error=standard_error(samples),
+        samples=samples,
+        peak_memory_gb=_peak_memory(curves, status),
+        symptoms=_symptoms(log_tail, readings, completion, status),
+        note="; ".join(filter(None, notes)),
+    )
+
+
+def _by_source(words: Spelling, readings: Mapping[str, Readings], log_tail: str) -> dict[str, Series]:
+    """The metric's series by source, most trusted first; the log's tail extends what was read of the whole log."""
+    found: dict[str, Series | None] = {}
+    for name, keys in (("tensorboard", (words.tag,)), ("checkpoints", words.saved)):
+        found[name] = _first(readings.get(name), keys)
+    found["samples"] = _first(readings.get("samples"), ("val_data/reward",)) if words.sampled else None
+    tail, whole = grammar.read(log_tail).series.get(words.printed), _first(readings.get("logs"), (words.printed,))
+    found["logs"] = whole or tail
+    for name, other in readings.items():
+        if name not in found:
+            found[name] = _first(other, (words.tag, *words.saved))
+    return {name: series for name, series in found.items() if series is not None}
+
+
+def _first(readings: Readings | None, keys: tuple[str, ...]) -> Series | None:
+    return next((readings.series[key] for key in keys if key in readings.series), None) if readings else None
+
+
+def _reached(curves: Curves, readings: Mapping[str, Readings], log_tail: str) -> int | None:
+    """The last training step that was completed, by any witness."""
+    witnesses = [curves.series("train/loss"), grammar.read(log_tail).series.get("train/loss")]
+    witnesses += [_first(readings.get("checkpoints"), ("total_steps", "step"))]
+    witnesses += [_first(readings.get("logs"), ("train/loss",)), _first(readings.get("tensorboard"), ("train/lr",))]
+    return max((series.steps[-1] for series in witnesses if series is not None and series.steps), default=None)
+
+
+def _last_is_nan(objective: Objective, merged: Merged) -> str:
+    if not merged.curve or math.isfinite(merged.curve[-1][1]):
+        return ""
+    step, value = merged.curve[-1]
+    return f"{objective.metric} is {value} at step {step}"
+
+
+def ended(status: JobStatus, reached: int | None, target: int | None, printed: Printed, *, nan: bool) -> Completion:
+    """How a run ended: NaN first, then the steps it reached and what it printed, the launcher's word last."""
+    if nan:
+        return Completion.DIVERGED
+    if not status.state.ended:
+        return Completion.UNKNOWN
+    if reached and target is not None and reached >= target and printed.ending is not Completion.EARLY_STOPPED:
+        return Completion.DONE
+    if printed.ending is not None and reached:
+        return printed.ending
+    if (word := cut_short(status)) is not None:
+        return word
+    if status.state is JobState.SUCCEEDED and reached and (target is None or printed.ran_out):
+        return Completion.DONE
+    return Completion.CRASHED
+
+
+def _end_note(
+    completion: Completion, status: JobStatus, reached: int | None, target: int | None, printed: Printed
+) -> str:
+    where = f"step {reached or 0}" + (f" of {target}" if target is not None else "")
+    code = "" if status.exit_code is None else f" with exit code {status.exit_code}"
+    reason = f" ({status.reason})" if status.reason else ""
+    if completion is Completion.DONE:
+        return f"the run failed{code} after its last step{reason}" if status.state is JobState.FAILED else ""
+    if completion is Completion.CRASHED and status.state is JobState.SUCCEEDED:
+        return f"the run ended{code} at {where} without saying why"
+    if completion in {Completion.CRASHED, Completion.CANCELLED, Completion.STALLED}:
+        return f"the run {completion.value} at {where}{code}{reason}"
+    return f"the run ended at {where}: {printed.ending_line}" if printed.ending_line else ""
+
+
+def _value_note(
+    objective: Objective,
+    words: Spelling,
+    merged: Merged,
+    chosen: object,
+    completion: Completion,
+    reached: int | None,
+) -> str:
+    if not merged.curve:
+        return ""
+    step, value = merged.curve[-1]
+    shown = f"{objective.metric} {value:.6g} at step {step}"
+    if completion not in JUDGED:
+        return f"no value counts for such a run; the last one was {shown}"
+    if chosen is None:
+        return f"only the model before training was validated: {shown}" if step == 0 else ""
+    if reached is not None and step < reached and words.tag.startswith("validation"):
+        return f"the last validation was at step {step}, the last training step is {reached}"
+    return ""
+
+
+def _samples(words: Spelling, readings: Mapping[str, Readings], steps: tuple[int, ...]) -> tuple[float, ...]:
+    found = readings.get("samples")
+    return samples_at(found.samples, steps) if found and words.sampled else ()
+
+
+def _peak_memory(curves: Curves, status: JobStatus) -> float | None:
+    """Largest GPU memory seen by NeMo-RL's monitor or by the launcher; without either the host's.
+
+    The monitor samples every ten seconds or so, hence both are lower bounds and the larger one is closer.
+    """
+    seen = [value for values in curves.matching(r"ray/node\.\d+\.gpu\.\d+\.mem_gb").values() for value in values]
+    if status.peak_gpu_memory_gb:
+        seen.append(status.peak_gpu_memory_gb)
+    return max(seen, default=status.peak_memory_gb)
+
+
+def _symptoms(
+    log_tail: str, readings: Mapping[str, Readings], completion: Completion, status: JobStatus
+) -> tuple[Symptom, ...]:
+    found = health(log_tail, readings)
+    return post_mortem(found, status, log_tail) if completion is Completion.CRASHED else found
