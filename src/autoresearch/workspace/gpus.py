@@ -68,10 +68,12 @@ class Hold:
     def take(self, count: int, pool: Iterable[int], max_used_gb: float) -> bool:
         """Try to hold `count` free GPUs of `pool`; False means try again later.
 
-        The first to fail keeps its turn, and nobody behind it is served: a run that needs eight GPUs is not overtaken
-        for ever by runs that need one.
+        The first to fail keeps its turn, and nobody behind it is served from the same pool: a run that needs eight
+        GPUs is not overtaken for ever by runs that need one.
         """
-        self._turn = self._turn if self._turn is not None else self._lock("turn")
+        pool = sorted(pool)
+        if self._turn is None:
+            self._turn = self._lock("turn-" + "-".join(str(index) for index in pool))
         if self._turn is None:
             return False
         got: dict[int, int] = {}

@@ -87,6 +87,16 @@ def descendants(roots: Iterable[int], table: Mapping[int, Process]) -> list[Proc
     return found
 
 
+def own_children() -> list[int]:
+    """Process ids of our direct children, zombies included."""
+    try:
+        tasks = [(task / "children").read_text() for task in (PROC / "self/task").iterdir()]
+    except OSError:
+        # Kernels may be built without that file, and threads may end.
+        return [process.pid for process in everyone().values() if process.parent == os.getpid()]
+    return [int(pid) for text in tasks for pid in text.split()]
+
+
 def boot() -> str:
     """Identity of this boot of this machine."""
     return (PROC / "sys/kernel/random/boot_id").read_text().strip()

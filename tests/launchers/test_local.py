@@ -1,0 +1,210 @@
+"""The local launcher: the contract, and what is special about one machine."""
+
+import json
+import os
+import signal
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from autoresearch.core.job import JobState, Resources
+from autoresearch.errors import LauncherError
+from autoresearch.launchers.local import LocalLauncher
+from autoresearch.testing import JobFactory, ProcessContract, settle
+from autoresearch.workspace.process import run
+
+
+@pytest.fixture
+def job(tmp_path):
+    return JobFactory(tmp_path)
+
+
+@pytest.fixture
+def launcher(tmp_path):
+    return LocalLauncher({}, tmp_path / "campaign")
+
+
+class TestContract(ProcessContract):
+    @pytest.fixture
+    def job(self, tmp_path):
+        return JobFactory(tmp_path)
+
+    @pytest.fixture
+    def make(self, tmp_path):
+        return lambda: LocalLauncher({}, tmp_path / "campaign")
+
+
+def ended(wanted):
+    return json.loads(Path(wanted.folder, "exit.json").read_text())
+
+
+def test_the_plan_can_be_pasted(launcher, tmp_path):
+    """The text of a plan, given to a shell, does what the launcher would do."""
+    odd = JobFactory(tmp_path / "a 'b'\n$c")
+    wanted = odd('echo "$GREETING $AUTORESEARCH_RUN_ID" >&2', name="run 'x'")
+    run(["sh"], stdin=launcher.plan(wanted).text.encode())
+    assert Path(wanted.log).read_text() == "hello, 'you' $HOME run 'x'\n"
+
+
+def test_a_misspelt_option_is_answered_with_the_right_one(tmp_path):
+    """Unknown options are refused and the nearest valid one is named."""
+    with pytest.raises(LauncherError, match="'gpu'; did you mean 'gpus'"):
+        LocalLauncher({"gpu": [0]}, tmp_path)
+
+
+@pytest.mark.parametrize("options", [{"gpus": "all"}, {"grace_s": -1}, {"env": {"A": 1}}, {"gpus": [0.5]}])
+def test_a_wrong_value_is_one_clear_line(tmp_path, options):
+    """A value of the wrong kind names its option."""
+    with pytest.raises(LauncherError, match=f"option {next(iter(options))}"):
+        LocalLauncher(options, tmp_path)
+
+
+def test_many_nodes_are_refused_before_anything_is_sent(launcher, job):
+    """One machine cannot be two nodes; the plan already says so."""
+    wanted = job()
+    two = type(wanted)(**{**vars(wanted), "resources": Resources(nodes=2, gpus_per_node=8)})
+    with pytest.raises(LauncherError, match="needs 2 nodes"):
+        launcher.plan(two)
+
+
+def test_gpus_that_do_not_exist_are_refused(tmp_path, job):
+    """A run that could never start is refused at once instead of queued for ever."""
+    launcher = LocalLauncher({"gpus": [0, 1]}, tmp_path / "campaign")
+    with pytest.raises(LauncherError, match="needs 3 GPUs and this machine offers 2"):
+        launcher.submit(launcher.plan(job(gpus=3)))
+    assert launcher.find("run-1") is None
+
+
+def test_a_command_that_does_not_exist_failed(launcher, job):
+    """The reason names the program, as a shell would."""
+    wanted = job()
+    plan = launcher.plan(type(wanted)(**{**vars(wanted), "argv": ("no-such-program",)}))
+    status = settle(launcher, launcher.submit(plan))
+    assert (status.state, status.exit_code) == (JobState.FAILED, 127)
+    assert "no-such-program: No such file or directory" in status.reason
+
+
+def test_a_campaign_variable_is_set_and_a_run_may_override_it(tmp_path, job):
+    """Options give every run its variables; the job's own win."""
+    launcher = LocalLauncher({"env": {"COLOUR": "red", "GREETING": "none"}}, tmp_path / "campaign")
+    wanted = job('echo "$COLOUR $GREETING"')
+    settle(launcher, launcher.submit(launcher.plan(wanted)))
+    assert Path(wanted.log).read_text() == "red hello, 'you' $HOME\n"
+
+
+def test_a_signal_is_told_from_an_exit_code(launcher, job):
+    """A run that was killed by a signal says by which, and that it was not ours."""
+    status = settle(launcher, launcher.submit(launcher.plan(job("kill -SEGV $$"))))
+    assert (status.state, status.exit_code) == (JobState.FAILED, 128 + signal.SIGSEGV)
+    assert "SIGSEGV, which did not come from us" in status.reason
+
+
+def test_what_it_cost_is_measured(launcher, job):
+    """Processor seconds cover the whole tree, memory its largest moment, times its real length."""
+    burn = f"{sys.executable} -c 'x = bytearray(80_000_000); [i * i for i in range(3_000_000)]'"
+    wanted = job(f"({burn}) & wait; sleep 0.3")
+    status = settle(launcher, launcher.submit(launcher.plan(wanted)))
+    assert status.cpu_s > 0.1
+    assert 0.08 < status.peak_memory_gb < 1.0
+    assert status.ended_at - status.started_at == pytest.approx(ended(wanted)["wall_s"], abs=0.01)
+    assert ended(wanted)["wall_s"] > 0.3
+
+
+def test_too_much_memory_ends_a_run(launcher, job):
+    """The memory limit holds for the tree and is told apart from a failure."""
+    hungry = job(f"{sys.executable} -c 'import time; x = bytearray(200_000_000); time.sleep(30)'", memory_gb=0.1)
+    status = settle(launcher, launcher.submit(launcher.plan(hungry)))
+    assert status.state is JobState.OUT_OF_MEMORY
+    assert "memory limit of 0.1 GB" in status.reason
+
+
+def test_shared_memory_counts_once(launcher, job):
+    """Workers that share their parent's pages, as data loaders do, do not break a limit they keep."""
+    share = "import os, time\nx = bytearray(60_000_000)\nfor _ in range(3):\n    os.fork() or time.sleep(9)\ntime.sleep(0.6)"
+    wanted = job(f"{sys.executable} -c '{share}'", memory_gb=0.15)
+    status = settle(launcher, launcher.submit(launcher.plan(wanted)))
+    assert status.state is JobState.SUCCEEDED
+    assert status.peak_memory_gb > 0.15
+
+
+RACER = """
+import json, sys
+from pathlib import Path
+from autoresearch.core.job import Submission
+from autoresearch.launchers.local import LocalLauncher
+folder = Path(sys.argv[1])
+plan = Submission(**json.loads((folder / "plan.json").read_text()))
+launcher = LocalLauncher({}, folder)
+(folder / sys.argv[2]).touch()
+while len(list(folder.glob("ready*"))) < 4:
+    pass
+print(launcher.submit(plan))
+"""
+
+
+def test_racing_submissions_start_one_process(tmp_path, launcher, job):
+    """Four controllers that submit one run at one moment start it once and all get its id."""
+    plan = launcher.plan(job("echo started >> count; sleep 0.3"))
+    folder = tmp_path / "campaign"
+    folder.mkdir()
+    (folder / "plan.json").write_text(json.dumps(asdict(plan)))
+    with ThreadPoolExecutor() as pool:
+        racers = [pool.submit(run, [sys.executable, "-c", RACER, str(folder), f"ready-{n}"]) for n in range(4)]
+    assert [racer.result().text for racer in racers] == ["run-1"] * 4
+    settle(launcher, "run-1")
+    assert (tmp_path / "tree" / "count").read_text() == "started\n"
+
+
+def test_a_crash_before_the_start_is_mended_by_submitting_again(launcher, job, tmp_path):
+    """A run that was recorded but not started is not found, is reported as vanished, and can be submitted."""
+    plan = launcher.plan(job())
+    records = tmp_path / "campaign" / ".runs"
+    records.mkdir(parents=True)
+    (records / "run-1.json").write_text(json.dumps({"folder": plan.folder, "submitted_at": 1.0}))
+    assert launcher.find("run-1") is None
+    assert launcher.states(["run-1"])["run-1"].state is JobState.VANISHED
+    assert settle(launcher, launcher.submit(plan)).state is JobState.SUCCEEDED
+
+
+def test_a_run_on_another_machine_is_left_alone(launcher, job, tmp_path):
+    """On a shared disk, a run that another machine reports on is running, and is to be cancelled there."""
+    wanted = job()
+    settle(launcher, launcher.submit(launcher.plan(wanted)))
+    Path(wanted.folder, "exit.json").unlink()
+    state = Path(wanted.folder, "supervisor.json")
+    state.write_text(json.dumps(json.loads(state.read_text()) | {"boot": "other", "node": "other"}))
+    assert launcher.states(["run-1"])["run-1"].state is JobState.RUNNING
+    with pytest.raises(LauncherError, match="is on other; cancel it there"):
+        launcher.cancel("run-1")
+    os.utime(state, (1.0, 1.0))
+    assert launcher.states(["run-1"])["run-1"].state is JobState.VANISHED
+
+
+def test_runs_wait_for_gpus_and_never_share_one(tmp_path, job):
+    """Of two runs for one GPU the second is queued, does not lose running time, and starts by itself."""
+    index = 900 + os.getpid() % 10_000
+    launcher = LocalLauncher({"gpus": [index]}, tmp_path / "campaign")
+    first = launcher.submit(launcher.plan(job("sleep 0.7", name="first", gpus=1)))
+    wanted = job("echo $CUDA_VISIBLE_DEVICES", name="second", gpus=1, limit_s=0.5)
+    second = launcher.submit(launcher.plan(wanted))
+    queued = launcher.states([second])[second]
+    assert (queued.state, queued.reason) == (JobState.QUEUED, "waiting for free GPUs")
+    assert settle(launcher, first).ended_at <= settle(launcher, second).started_at
+    assert Path(wanted.log).read_text() == f"{index}\n"
+
+
+def test_a_queued_run_can_be_cancelled(tmp_path, job):
+    """Cancelling what waits for a GPU ends it without having run."""
+    index = 900 + os.getpid() % 10_000
+    launcher = LocalLauncher({"gpus": [index]}, tmp_path / "campaign")
+    first = launcher.submit(launcher.plan(job("sleep 60", name="first", gpus=1)))
+    second = launcher.submit(launcher.plan(job("touch ran", name="second", gpus=1)))
+    launcher.cancel(second)
+    status = settle(launcher, second)
+    launcher.cancel(first)
+    settle(launcher, first)
+    assert (status.state, status.started_at) == (JobState.CANCELLED, None)
+    assert not (tmp_path / "tree" / "ran").exists()

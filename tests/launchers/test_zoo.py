@@ -1,0 +1,271 @@
+"""A zoo of misbehaving runs: each ends in time, leaves nothing alive, and its records are right."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from autoresearch.core.job import Job, JobState
+from autoresearch.launchers.local import LocalLauncher
+from autoresearch.testing import JobFactory, settle
+
+LIMIT_S, GRACE_S, SLACK_S = 0.6, 0.4, 2.0
+
+PREAMBLE = """
+import ctypes, os, signal, subprocess, sys, time
+Path = __import__("pathlib").Path
+Path("pids").touch()
+def here():
+    with open("pids", "a") as file:
+        file.write(f"{os.getpid()}\\n")
+def deaf():
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+here()
+"""
+
+ANIMALS = {
+    "ignores TERM": "deaf(); time.sleep(60)",
+    "sleeps silently": "time.sleep(60)",
+    "has deaf children in sessions of their own": """
+for _ in range(3):
+    if not os.fork():
+        os.setsid(); deaf(); here(); time.sleep(60)
+time.sleep(60)""",
+    "forks twice to lose its parent": """
+if not os.fork():
+    os.setsid()
+    if not os.fork():
+        deaf(); here(); time.sleep(60)
+    os._exit(0)
+time.sleep(60)""",
+    "is a crowd": """
+deaf()
+for _ in range(60):
+    if not os.fork():
+        here()
+        while True:
+            os.fork() or os._exit(0)
+            os.wait(); time.sleep(0.05)
+time.sleep(60)""",
+    "hops from process to process": """
+deaf()
+os.fork() and time.sleep(60)
+while True:
+    os.fork() and os._exit(0)
+    os.setsid()""",
+    "leaves zombies": """
+for _ in range(20):
+    os.fork() or os._exit(0)
+time.sleep(60)""",
+    "stops itself": "os.kill(os.getpid(), signal.SIGSTOP)",
+    "changes its name and wipes its environment": """
+if not os.fork():
+    os.setsid(); deaf(); here()
+    ctypes.CDLL(None).prctl(15, b"(kthread) 1 Z", 0, 0, 0)
+    os.execve("/bin/sleep", ["kworker) S 1 (x", "60"], {})
+time.sleep(60)""",
+    "closes its outputs": "os.close(1); os.close(2); time.sleep(60)",
+    "adopts its own orphans": """
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+if not os.fork():
+    if not os.fork():
+        os.setsid(); deaf(); here(); time.sleep(60)
+    os._exit(0)
+time.sleep(60)""",
+}
+
+
+@pytest.fixture
+def launcher(tmp_path):
+    return LocalLauncher({}, tmp_path / "campaign")
+
+
+@pytest.fixture
+def python(tmp_path):
+    """Makes a job that runs a Python program."""
+
+    def make(program, **changes: object) -> Job:
+        file = tmp_path / "program.py"
+        file.write_text(PREAMBLE + program)
+        wanted = {"limit_s": LIMIT_S, "grace_s": GRACE_S} | changes
+        return JobFactory(tmp_path)(f"exec {sys.executable} -S {file}", **wanted)
+
+    return make
+
+
+def alive(wanted):
+    """Processes of a run that wrote their id down and still live."""
+    pids = [int(line) for line in Path(wanted.directory, "pids").read_text().split()]
+    assert pids
+    return [pid for pid in pids if _runs(pid)]
+
+
+def _runs(pid) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def ended(wanted):
+    return json.loads(Path(wanted.folder, "exit.json").read_text())
+
+
+def wait_until(true, patience_s=20.0):
+    until = time.monotonic() + patience_s
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("animal", ANIMALS)
+def test_every_animal_is_back_in_time_and_alone(animal, launcher, python):
+    """Whatever a run does to survive its limit, it and all it started are gone within limit, grace and two seconds."""
+    wanted = python(ANIMALS[animal])
+    status = settle(launcher, launcher.submit(launcher.plan(wanted)))
+    assert status.state is JobState.TIMED_OUT
+    assert status.reason == "timed out: still running after 0.6 s"
+    assert LIMIT_S <= ended(wanted)["wall_s"] < LIMIT_S + GRACE_S + SLACK_S
+    assert alive(wanted) == []
+    assert launcher.leftovers("run-1") == ()
+
+
+def test_a_daemon_left_behind_is_ended_and_noted(launcher, python):
+    """Exit code 0 is a success, but what it left running is ended and told."""
+    daemon = "if not os.fork():\n    os.setsid(); deaf(); here(); time.sleep(60)\ntime.sleep(0.2)"
+    wanted = python(daemon, limit_s=30.0)
+    status = settle(launcher, launcher.submit(launcher.plan(wanted)))
+    assert (status.state, status.exit_code) == (JobState.SUCCEEDED, 0)
+    assert status.reason == "exited with code 0; 1 processes it had left running were ended"
+    assert alive(wanted) == []
+
+
+def test_a_flood_fills_neither_disk_nor_pipe(launcher, python):
+    """300 MB as fast as it can: the file stays in its bound, head and tail survive, the rest is counted."""
+    flood = """
+os.write(1, b"first line\\n")
+for _ in range(300):
+    os.write(1, (b"x" * 99 + b"\\n") * 10_000)
+os.write(1, b"last line\\n")"""
+    wanted = python(flood, limit_s=60.0, max_log_bytes=4_000_000)
+    assert settle(launcher, launcher.submit(launcher.plan(wanted)), 60.0).state is JobState.SUCCEEDED
+    log = Path(wanted.log).read_bytes()
+    assert len(log) <= 4_000_000
+    assert log.startswith(b"first line\n")
+    assert log.endswith(b"last line\n")
+    assert f"[autoresearch: {ended(wanted)['log_left_out']} bytes left out here]".encode() in log
+    assert ended(wanted)["log_bytes"] == 300_000_021
+
+
+def test_a_flood_does_not_delay_the_limit(launcher, python):
+    """A run that never stops printing is ended as promptly as a silent one."""
+    wanted = python("deaf()\nwhile True:\n    os.write(1, b'y' * 65536)", max_log_bytes=1_000_000)
+    status = settle(launcher, launcher.submit(launcher.plan(wanted)))
+    assert status.state is JobState.TIMED_OUT
+    assert ended(wanted)["wall_s"] < LIMIT_S + GRACE_S + SLACK_S
+    assert Path(wanted.log).stat().st_size <= 1_000_000
+
+
+def test_binary_output_is_kept_as_it_is(launcher, python):
+    """A log is bytes; nothing is decoded on the way."""
+    wanted = python("os.write(1, bytes(range(256)) * 8)", limit_s=30.0)
+    settle(launcher, launcher.submit(launcher.plan(wanted)))
+    assert Path(wanted.log).read_bytes() == bytes(range(256)) * 8
+
+
+CONTROLLER = """
+import json, sys, time
+from pathlib import Path
+from autoresearch.core.job import Submission
+from autoresearch.launchers.local import LocalLauncher
+folder = Path(sys.argv[1])
+LocalLauncher({}, folder).submit(Submission(**json.loads((folder / "plan.json").read_text())))
+(folder / "submitted").touch()
+time.sleep(60)
+"""
+
+
+def test_the_limit_outlives_the_controller(launcher, python, tmp_path):
+    """A controller killed with -9 leaves a run that goes on, is limited all the same, and is adopted."""
+    wanted = python("deaf(); print('alone'); time.sleep(60)", limit_s=1.5)
+    folder = tmp_path / "campaign"
+    folder.mkdir()
+    plan = launcher.plan(wanted)
+    (folder / "plan.json").write_text(json.dumps({**vars(plan), "payload": dict(plan.payload)}))
+    with subprocess.Popen([sys.executable, "-c", CONTROLLER, str(folder)]) as controller:
+        wait_until((folder / "submitted").exists)
+        controller.kill()
+    assert launcher.find("run-1") == "run-1"
+    assert launcher.states(["run-1"])["run-1"].state is JobState.RUNNING
+    assert settle(launcher, "run-1").state is JobState.TIMED_OUT
+    assert Path(wanted.log).read_text() == "alone\n"
+    assert alive(wanted) == []
+
+
+def test_a_killed_supervisor_is_noticed_and_cleaned_up(launcher, python):
+    """With its supervisor killed -9 a run has vanished; what survives is named, and a cancel ends it."""
+    program = ANIMALS["changes its name and wipes its environment"].replace("time.sleep(60)", "deaf(); time.sleep(60)")
+    wanted = python(program, limit_s=30.0)
+    launcher.submit(launcher.plan(wanted))
+    state = Path(wanted.folder, "supervisor.json")
+    wait_until(lambda: len(json.loads(state.read_text())["tree"]) == 2)
+    os.kill(json.loads(state.read_text())["pid"], signal.SIGKILL)
+    wait_until(lambda: launcher.states(["run-1"])["run-1"].state is JobState.VANISHED)
+    assert "its supervisor was killed" in launcher.states(["run-1"])["run-1"].reason
+    assert len(launcher.leftovers("run-1")) == len(alive(wanted)) == 2
+    launcher.cancel("run-1")
+    assert launcher.leftovers("run-1") == ()
+    assert alive(wanted) == []
+
+
+def test_a_well_behaved_run_does_not_outlive_its_supervisor(launcher, python):
+    """The command is told to end when its supervisor dies: nothing runs without a limit for longer than it insists."""
+    wanted = python("print('up', flush=True); time.sleep(60)", limit_s=30.0)
+    launcher.submit(launcher.plan(wanted))
+    wait_until(lambda: Path(wanted.log).exists() and Path(wanted.log).read_text() == "up\n")
+    os.kill(json.loads(Path(wanted.folder, "supervisor.json").read_text())["pid"], signal.SIGKILL)
+    wait_until(lambda: alive(wanted) == [])
+
+
+def test_a_shutdown_is_not_a_failure_of_the_run(launcher, python):
+    """A TERM to the supervisor that is not ours ends the run as preempted, cleanly and with its records."""
+    wanted = python("print('up', flush=True); time.sleep(60)", limit_s=30.0)
+    launcher.submit(launcher.plan(wanted))
+    wait_until(lambda: Path(wanted.log).exists() and Path(wanted.log).read_text() == "up\n")
+    os.kill(json.loads(Path(wanted.folder, "supervisor.json").read_text())["pid"], signal.SIGTERM)
+    status = settle(launcher, "run-1")
+    assert status.state is JobState.PREEMPTED
+    assert f"SIGTERM from process {os.getpid()}" in status.reason
+    assert alive(wanted) == []
+
+
+def test_a_run_whose_folder_was_deleted_can_still_be_ended(launcher, python):
+    """Losing the records does not lose the processes: they carry their mark."""
+    wanted = python("deaf(); print('up', flush=True); time.sleep(60)", limit_s=30.0)
+    launcher.submit(launcher.plan(wanted))
+    wait_until(lambda: Path(wanted.log).exists() and Path(wanted.log).read_text() == "up\n")
+    Path(wanted.folder).rename(Path(wanted.folder).with_name("gone"))
+    assert launcher.states(["run-1"])["run-1"].state is JobState.VANISHED
+    assert len(launcher.leftovers("run-1")) == 2
+    launcher.cancel("run-1")
+    assert launcher.leftovers("run-1") == ()
+    assert alive(wanted) == []
+
+
+def test_progress_is_visible_while_it_runs(launcher, python):
+    """A running job has a state file that is whole at every moment, and status fields that grow."""
+    wanted = python("x = bytearray(50_000_000)\nwhile True: pass", limit_s=30.0)
+    launcher.submit(launcher.plan(wanted))
+    wait_until(lambda: (launcher.states(["run-1"])["run-1"].cpu_s or 0) > 0.3)
+    status = launcher.states(["run-1"])["run-1"]
+    launcher.cancel("run-1")
+    assert status.state is JobState.RUNNING
+    assert status.peak_memory_gb > 0.05
+    assert settle(launcher, "run-1").state is JobState.CANCELLED
