@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from autoresearch.core.experiment import Purpose, Verdict
 from autoresearch.core.hypothesis import Hypothesis
 from autoresearch.core.job import JobStatus, Resources
-from autoresearch.core.metric import Measurement
+from autoresearch.core.metric import Measurement, Objective
 from autoresearch.errors import LedgerError
 
 VERSION = 1
@@ -21,13 +21,15 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class CampaignStarted:
-    """The plan was approved and frozen; limits are absolute from here on."""
+    """The plan was approved and frozen; see `stop.Limits.plain` for `limits`."""
 
     at: float
     campaign: str
     base_commit: str
     approved_by: str
-    deadline: float | None = None
+    limits: Mapping[str, Any] = field(default_factory=dict)
+    plan: Mapping[str, Any] = field(default_factory=dict)
+    objective: Objective | None = None
     kind: Literal["campaign_started"] = "campaign_started"
 
 

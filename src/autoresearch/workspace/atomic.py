@@ -48,6 +48,7 @@ def replace(path: Path, data: bytes | str, point: str = "file.replace") -> None:
     target = Path(os.path.realpath(path))
     aside = target.with_name(f".{target.name}.new-{os.getpid()}")
     with storage(path, "write"):
+        target.parent.mkdir(parents=True, exist_ok=True)
         try:
             _write_aside(aside, content, f"{point}.write")
             with suppress(FileNotFoundError):

@@ -1,0 +1,156 @@
+"""Plans and statuses in words, for people."""
+
+from typing import Any
+
+from autoresearch.cli.output import duration, number, table
+from autoresearch.core.spec import Campaign
+from autoresearch.session import CampaignStatus, Plan
+from autoresearch.session.status import Judged, RunningRun
+
+
+def plan_text(plan: Plan) -> str:
+    """The plan as a person approves it."""
+    campaign, survey = plan.campaign, plan.survey
+    objective = survey.objective
+    rows = [
+        ("campaign", campaign.campaign),
+        ("repository", f"{plan.root} on {plan.branch or 'a detached HEAD'}, from commit {plan.base_commit[:7]}"),
+        ("your own changes", _changes(plan)),
+        ("recipe", " <- ".join(survey.lineage) or campaign.recipe or "none"),
+        ("objective", f"{objective.goal}: {objective.direction} {objective.metric}"),
+        ("", objective.meaning),
+        ("command", " ".join(survey.command)),
+        ("one run", _run(plan)),
+        ("what it can see", _power(plan)),
+        ("launcher", f"{campaign.launcher.type}, {campaign.launcher.parallel} at a time"),
+        ("researchers", ", then ".join(spec.type for spec in campaign.researcher)),
+        ("verdicts", f"{campaign.verdict.policy}: {plan.cost}"),
+        ("stop", plan.rule.words or "default: the baseline and three experiments, then ask"),
+        ("", _limits(plan)),
+        ("branches", f"autoresearch/{campaign.campaign}/..., every one kept"),
+    ]
+    lines = [f"{label + ':' if label else '':18}{text}" for label, text in rows if text]
+    lines += [f"{'warning:':18}{text}" for text in plan.warnings]
+    return "\n".join(lines)
+
+
+def _changes(plan: Plan) -> str:
+    changes = plan.changes
+    counts = {
+        "staged": changes.staged, "unstaged": changes.unstaged,
+        "untracked": changes.untracked, "conflicted": changes.conflicted,
+    }  # fmt: skip
+    told = [f"{len(paths)} {kind}" for kind, paths in counts.items() if paths]
+    return f"{', '.join(told)}: left alone, not part of any run" if told else "none"
+
+
+def _run(plan: Plan) -> str:
+    survey, resources = plan.survey, plan.survey.resources
+    where = f"{resources.nodes} node(s) x {resources.gpus_per_node} GPU" if resources.gpus else "CPU only"
+    steps = f", {survey.steps} steps" if survey.steps else ""
+    time = f", about {_minutes(survey.minutes)}" if survey.minutes is not None else ""
+    setup = f" of which {_minutes(survey.setup_minutes)} start-up" if survey.setup_minutes else ""
+    hours = f", {plan.gpu_hours_per_run:.1f} GPU-hours" if plan.gpu_hours_per_run else ""
+    return f"{where}{steps}{time}{setup}{hours}"
+
+
+def _minutes(minutes: float) -> str:
+    return duration(minutes * 60)
+
+
+def _power(plan: Plan) -> str:
+    error = plan.survey.standard_error
+    if error is None:
+        return ""
+    return f"one validation has standard error {error:.3g}; one run against one run sees about {2.8 * error:.2g}"
+
+
+def _limits(plan: Plan) -> str:
+    rule = plan.rule
+    parts = []
+    if rule.target_experiment_count:
+        parts.append(f"{rule.target_experiment_count} attempts, the baseline included")
+    if rule.total_s:
+        parts.append(f"{duration(rule.total_s)} in all")
+    if rule.deadline_at:
+        parts.append(f"until {rule.deadline_at}")
+    if rule.per_experiment_timeout_s:
+        parts.append(f"each run ended after {duration(rule.per_experiment_timeout_s)}")
+    if rule.gpu_hours:
+        parts.append(f"{rule.gpu_hours:g} GPU-hours")
+    if rule.target:
+        target = rule.target
+        parts.append(f"until {target.metric or plan.survey.objective.metric} {target.comparison} {target.value:g}")
+    return "; ".join(parts)
+
+
+def plan_document(plan: Plan) -> dict[str, Any]:
+    """The plan for `--json`."""
+    survey = plan.survey
+    return {
+        "campaign": campaign_document(plan.campaign),
+        "root": plan.root,
+        "branch": plan.branch,
+        "base_commit": plan.base_commit,
+        "changes": plan.changes,
+        "objective": survey.objective,
+        "lineage": survey.lineage,
+        "command": survey.command,
+        "resources": survey.resources,
+        "minutes": survey.minutes,
+        "setup_minutes": survey.setup_minutes,
+        "steps": survey.steps,
+        "gpu_hours_per_run": plan.gpu_hours_per_run,
+        "standard_error": survey.standard_error,
+        "plumbing": survey.plumbing,
+        "protect": survey.protect,
+        "protect_keys": survey.protect_keys,
+        "stop": plan.rule,
+        "cost": plan.cost,
+        "warnings": plan.warnings,
+    }
+
+
+def campaign_document(campaign: Campaign) -> dict[str, Any]:
+    """The campaign file for `--json`."""
+    return campaign.model_dump(mode="json")
+
+
+def status_text(status: CampaignStatus, last: int = 8) -> str:
+    """Where a campaign stands, for a terminal."""
+    lines = [
+        f"{status.campaign}: {status.state}{f' ({status.reason})' if status.reason else ''}",
+        f"  {status.goal}: {status.direction} {status.metric}",
+        f"  {status.stop}" if status.stop else "",
+        f"  {status.keep} kept, {status.discard} discarded, {status.crash} crashed"
+        + (f"; {status.gpu_hours:.1f} GPU-hours" if status.gpu_hours else ""),
+        f"  baseline {number(status.baseline) or 'not measured yet'}, best {number(status.best)} ({status.incumbent})",
+    ]
+    if status.running:
+        lines += ["", running_table(status.running)]
+    if status.verdicts:
+        lines += ["", verdict_table(status.verdicts[-last:])]
+    return "\n".join(line for line in lines if line is not None)
+
+
+def running_table(running: tuple[RunningRun, ...]) -> str:
+    """Runs in flight."""
+    rows = [(run.experiment, run.purpose, run.seed, run.state, duration(run.elapsed_s)) for run in running]
+    return table(("running", "purpose", "seed", "state", "for"), rows)
+
+
+def verdict_table(verdicts: tuple[Judged, ...]) -> str:
+    """Experiments with their verdicts."""
+    rows = [
+        (one.index, one.status, number(one.value), effect(one), one.runs, one.area, one.title, one.reason)
+        for one in verdicts
+    ]
+    return table(("#", "verdict", "value", "effect", "runs", "area", "hypothesis", "why"), rows)
+
+
+def effect(one: Judged) -> str:
+    """Effect with its interval, as `+0.004 [-0.011, +0.019]`."""
+    if one.effect is None:
+        return ""
+    interval = "" if one.low is None or one.high is None else f" [{one.low:+.3g}, {one.high:+.3g}]"
+    return f"{one.effect:+.3g}{interval}"

@@ -1,0 +1,76 @@
+"""One line per event, for logs and for the tail of the live view."""
+
+import time
+
+from autoresearch.cli.output import duration
+from autoresearch.core import event as happened
+from autoresearch.core.event import Event
+
+
+def line(event: Event) -> str | None:
+    """What happened, in one line; None for what a person need not read."""
+    text = _text(event)
+    return f"{time.strftime('%H:%M:%S', time.localtime(event.at))}  {text}" if text else None
+
+
+def _text(event: Event) -> str:
+    match event:
+        case happened.CampaignStarted():
+            return f"campaign {event.campaign} starts from {event.base_commit[:7]}"
+        case happened.ExperimentCommitted():
+            trouble = f"  [{'; '.join(event.breaches)}]" if event.breaches else ""
+            return f"#{event.index} {event.hypothesis.area}: {event.hypothesis.title}  ({event.branch}){trouble}"
+        case happened.BundleMade():
+            return f"bundle {event.name} of {', '.join(event.ideas)} {event.conflict}".rstrip()
+        case happened.RunPlanned():
+            return f"{event.experiment}: run {event.number} ({event.purpose}, seed {event.seed}) {event.why}".rstrip()
+        case happened.RunSubmitted() if event.adopted:
+            return f"{event.run_id}: found again and adopted"
+        case happened.RunCancelled():
+            return f"{event.run_id}: {event.reason}"
+        case happened.RunEnded() if event.leftovers:
+            return f"{event.run_id}: STILL ALIVE: {'; '.join(event.leftovers)}"
+        case happened.RunMeasured():
+            return _measured(event)
+        case happened.ExperimentJudged():
+            return f"{event.verdict.status.value.upper():7} {event.name}: {event.verdict.reason}"
+        case _:
+            return _person_or_controller(event)
+
+
+def _measured(event: happened.RunMeasured) -> str:
+    found = event.measurement
+    if found.value is None:
+        return f"{event.run_id}: no valid {found.metric} ({found.completion}) {found.note}".rstrip()[:300]
+    return f"{event.run_id}: {found.metric} = {found.value:.4g} at step {found.step} ({found.completion})"
+
+
+def _person_or_controller(event: Event) -> str:
+    match event:
+        case happened.VerdictOverruled():
+            return f"{event.by} overruled {event.name}: {event.verdict.status}, {event.verdict.reason}"
+        case happened.Steered():
+            return f"{event.by}: {event.text}"
+        case happened.Paused():
+            return f"paused by {event.by}: {event.reason or 'no reason given'}"
+        case happened.Resumed():
+            return f"resumed by {event.by}"
+        case happened.StopRequested():
+            return f"{event.by} asked to stop{' now' if event.now else ''} {event.reason}".rstrip()
+        case happened.ApprovalAsked():
+            return f"waiting for approval of {event.request}: {event.question}"
+        case happened.ApprovalGiven():
+            return f"{event.by} {'approved' if event.granted else 'denied'} {event.request} {event.reason}".rstrip()
+        case happened.Noted():
+            return event.text
+        case happened.CampaignEnded():
+            return f"campaign ended: {event.reason}"
+        case _:
+            return ""
+
+
+def progress(attempted: int, target: int | None, remaining_s: float | None) -> str:
+    """Attempts and time left, as short as it goes."""
+    count = f"{attempted}/{target}" if target else str(attempted)
+    left = f", {duration(remaining_s)} left" if remaining_s is not None else ""
+    return f"{count} attempted{left}"

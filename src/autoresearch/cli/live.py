@@ -1,0 +1,148 @@
+"""What a person sees while a campaign runs: a live view on a terminal, plain lines elsewhere."""
+
+import time
+from collections import deque
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from autoresearch.cli import lines, output
+from autoresearch.cli.describe import effect
+from autoresearch.core.event import Event
+from autoresearch.session import CampaignStatus, Session
+
+if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.table import Table
+
+_REFRESH_S = 1.0
+
+
+class PlainView:
+    """One line per event."""
+
+    def __enter__(self) -> Self:
+        """Nothing to set up."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to take down."""
+
+    def tell(self, event: Event) -> None:
+        """Print what happened."""
+        if text := lines.line(event):
+            output.say(text)
+
+    def refresh(self) -> None:
+        """Nothing moves."""
+
+
+class LiveView:
+    """Counts, budget, best so far, runs with their curves, last verdicts: redrawn about once a second."""
+
+    def __init__(self, session: Session) -> None:
+        """Prepare; nothing is drawn before the block is entered."""
+        from rich.live import Live  # noqa: PLC0415 - a heavy import that plain commands do without
+
+        self._session = session
+        self._recent: deque[str] = deque(maxlen=6)
+        self._drawn = 0.0
+        self._live = Live(auto_refresh=False, transient=True)
+
+    def __enter__(self) -> Self:
+        """Start drawing."""
+        self._live.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Take the view down; what comes after is ordinary output."""
+        self._live.__exit__(kind, error, trace)
+
+    def tell(self, event: Event) -> None:
+        """Remember what happened for the tail of the view."""
+        if text := lines.line(event):
+            self._recent.append(text)
+
+    def refresh(self) -> None:
+        """Redraw, at most about once a second."""
+        now = time.monotonic()
+        if now - self._drawn < _REFRESH_S:
+            return
+        self._drawn = now
+        self._live.update(view(self._session, tuple(self._recent)), refresh=True)
+
+
+def view(session: Session, recent: tuple[str, ...] = ()) -> "Group":
+    """The whole view as something rich can draw."""
+    from rich.console import Group  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    status = session.status()
+    parts: list[object] = [_head(status), Text()]
+    if status.running:
+        parts += [_running(session, status), Text()]
+    if status.verdicts:
+        parts += [_verdicts(status), Text()]
+    parts += [Text(line, style="dim", no_wrap=True, overflow="ellipsis") for line in recent]
+    return Group(*parts)  # type: ignore[arg-type]
+
+
+def _head(status: CampaignStatus) -> object:
+    from rich.text import Text  # noqa: PLC0415
+
+    head = Text()
+    head.append(status.campaign, style="bold")
+    head.append(f"  {status.state}\n", style="yellow" if status.state != "running" else "green")
+    head.append(f"{status.goal}: {status.direction} {status.metric}\n")
+    head.append(f"{status.stop}\n", style="cyan")
+    head.append(f"{status.keep} kept", style="green")
+    head.append(f", {status.discard} discarded, ")
+    head.append(f"{status.crash} crashed", style="red" if status.crash else "")
+    head.append(f"   baseline {output.number(status.baseline) or '-'}   best ")
+    head.append(f"{output.number(status.best) or '-'}", style="bold")
+    head.append(f" ({status.incumbent})")
+    return head
+
+
+def _running(session: Session, status: CampaignStatus) -> "Table":
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("running", "purpose", "seed", "state", "for", status.metric):
+        table.add_column(column, no_wrap=True)
+    for run in status.running[:12]:
+        curve = session.curve(run)
+        latest = f"{curve[-1][1]:.3f} @ {curve[-1][0]}" if curve else ""
+        table.add_row(
+            run.experiment, run.purpose, str(run.seed), run.state, output.duration(run.elapsed_s),
+            f"{sparkline([value for _, value in curve])} {latest}",
+        )  # fmt: skip
+    if len(status.running) > 12:
+        table.add_row(f"and {len(status.running) - 12} more")
+    return table
+
+
+def _verdicts(status: CampaignStatus) -> "Table":
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("#", "verdict", "value", "effect", "runs", "hypothesis"):
+        table.add_column(column, no_wrap=True, overflow="ellipsis")
+    colours = {"keep": "green", "discard": "white", "crash": "red"}
+    for one in status.verdicts[-8:]:
+        table.add_row(
+            str(one.index), f"[{colours[one.status]}]{one.status}[/]", output.number(one.value), effect(one),
+            str(one.runs), one.title.replace("[", r"\["),
+        )  # fmt: skip
+    return table
+
+
+def sparkline(values: list[float], width: int = 16) -> str:
+    """The last values as a row of bars, lowest to highest of those shown."""
+    shown = [value for value in values[-width:] if value == value]  # noqa: PLR0124 - NaN is not equal to itself
+    if not shown:
+        return ""
+    low, high = min(shown), max(shown)
+    bars = "▁▂▃▄▅▆▇█"
+    return "".join(bars[int((value - low) / (high - low) * 7) if high > low else 3] for value in shown)

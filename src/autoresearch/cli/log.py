@@ -1,0 +1,30 @@
+"""`autoresearch log N`: the newest run log of an experiment."""
+
+import argparse
+import time
+
+from autoresearch.cli import output
+from autoresearch.cli.common import campaign_arguments, session_of
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `log`."""
+    parser.add_argument("index", type=int, help="number of the experiment in the ledger")
+    parser.add_argument("-f", "--follow", action="store_true", help="go on as it grows, until Ctrl-C")
+    parser.add_argument("--path", action="store_true", help="print only where the file is")
+    campaign_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the log."""
+    path = session_of(args).log(args.index)
+    if args.path:
+        output.say(str(path))
+        return 0
+    with path.open(encoding="utf-8", errors="replace") as stream:
+        output.say(stream.read())
+        while args.follow:
+            if text := stream.read():
+                output.say(text)
+            time.sleep(0.5)
+    return 0

@@ -1,0 +1,68 @@
+"""Words and tables for people, JSON for machines. No other module prints."""
+
+import dataclasses
+import json
+import math
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+
+def say(text: str = "") -> None:
+    """One line or block for a person."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def warn(text: str) -> None:
+    """One line of caution, on stderr."""
+    sys.stderr.write(f"warning: {text}\n")
+
+
+def emit(value: object) -> None:
+    """A value as JSON: dataclasses become objects, NaN and infinities null."""
+    say(json.dumps(_plain(value), indent=2, ensure_ascii=False))
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in (sorted(value) if isinstance(value, set | frozenset) else value)]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return str(value) if isinstance(value, Path) else value
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A plain aligned table; the last column is never padded, so that it may be long."""
+    body = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    widths = [max(len(line[place]) for line in [list(columns), *body]) for place in range(len(columns) - 1)]
+    return "\n".join(_line(line, widths) for line in [list(columns), *body])
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=False)]
+    return "  ".join([*padded, cells[-1]]).rstrip()
+
+
+def number(value: float | None, form: str = ".4g") -> str:
+    """A number as tables show it, empty for none."""
+    return "" if value is None else format(value, form)
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as `6h12m`, `45m` or `8s`, empty for none."""
+    if seconds is None:
+        return ""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes:02d}m" if hours else f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"
+
+
+def on_terminal() -> bool:
+    """Whether a person can be asked and shown a live view."""
+    return sys.stdin.isatty() and sys.stdout.isatty()

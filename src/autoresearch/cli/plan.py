@@ -1,0 +1,107 @@
+"""`autoresearch plan RECIPE`: look, propose, write the campaign file."""
+
+import argparse
+from typing import Any
+
+from autoresearch.cli import output
+from autoresearch.cli.common import session_of
+from autoresearch.cli.describe import plan_document, plan_text
+from autoresearch.core.spec import Campaign
+from autoresearch.errors import UsageError
+from autoresearch.session import Request
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `plan`; everything else is edited in the file."""
+    parser.add_argument("recipe", nargs="?", default="", help="the recipe (YAML) to start from")
+    parser.add_argument("--stop", metavar="WORDS", help="stop rule, e.g. '50 experiments or 10h total, 1h each'")
+    parser.add_argument("--goal", help="the aim in your words")
+    parser.add_argument("--metric", help="metric to judge by (default: the recipe's own)")
+    parser.add_argument("--direction", choices=("maximize", "minimize"), help="which way is better")
+    parser.add_argument("--target", help="what is being trained: nemo-rl (default) or command")
+    parser.add_argument("--command", dest="argv", metavar="CMD", help="training command, as one shell-quoted string")
+    parser.add_argument("--launcher", help="where runs happen (default: local)")
+    parser.add_argument("--parallel", type=int, help="runs in flight at the same time")
+    parser.add_argument("--researcher", action="append", help="who proposes; repeat for several, asked in order")
+    parser.add_argument("--ideas", metavar="FILE", help="a YAML list of hypotheses, for the `file` researcher")
+    parser.add_argument("--policy", help="verdict policy (default: auto)")
+    parser.add_argument("--worth", type=float, help="the smallest gain you would care about")
+    parser.add_argument("--base", help="commit to start from (default: HEAD)")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any key of the campaign file")
+    parser.add_argument("--name", dest="campaign", help="campaign name (default: made from date and recipe)")
+    parser.add_argument("--repo", metavar="DIR", type=_path, default=_path("."), help="the repository (default: here)")
+    parser.add_argument("--dry-run", action="store_true", help="print the plan and the first submission, write nothing")
+    parser.add_argument("--json", action="store_true", help="print machine-readable JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the plan and write the campaign file."""
+    session = session_of(args)
+    plan = session.plan(Request(args.recipe, args.stop, args.campaign or "", settings(args)))
+    submission = session.dry_run(plan) if args.dry_run else None
+    path = None if args.dry_run else session.write(plan)
+    if args.json:
+        output.emit(plan_document(plan) | {"file": path, "submission": submission and submission.text})
+        return 0
+    output.say(plan_text(plan))
+    if submission is not None:
+        output.say(f"\nThe first submission would be:\n\n{submission.text}")
+    else:
+        output.say(f"\nWritten to {path}\nEdit it if you like, then: autoresearch run")
+    return 0
+
+
+def settings(args: argparse.Namespace) -> dict[str, Any]:
+    """The flags as keys of the campaign file."""
+    import shlex  # noqa: PLC0415 - only this command splits words
+
+    found: dict[str, Any] = {}
+    objective = {"goal": args.goal, "metric": args.metric, "direction": args.direction}
+    _put(found, "objective", {key: value for key, value in objective.items() if value is not None})
+    _put(found, "launcher", {k: v for k, v in {"type": args.launcher, "parallel": args.parallel}.items() if v})
+    _put(found, "verdict", {k: v for k, v in {"policy": args.policy, "worth": args.worth}.items() if v is not None})
+    _put(found, "target", args.target)
+    _put(found, "base", args.base)
+    _put(found, "command", tuple(shlex.split(args.argv)) if args.argv else None)
+    _put(found, "researcher", _researchers(args))
+    for item in args.set:
+        _set(found, item)
+    return found
+
+
+def _put(found: dict[str, Any], key: str, value: Any) -> None:
+    if value:
+        found[key] = value
+
+
+def _researchers(args: argparse.Namespace) -> list[Any]:
+    names = list(args.researcher or [])
+    if args.ideas and "file" not in names:
+        names.insert(0, "file")
+    return [{"type": name, "path": args.ideas} if name == "file" and args.ideas else name for name in names]
+
+
+def _set(found: dict[str, Any], item: str) -> None:
+    """`verdict.confirm=0.2`: a dotted key of the campaign file with a YAML value."""
+    key, sign, value = item.partition("=")
+    if not sign or not key:
+        raise UsageError(f"--set {item!r}: write KEY=VALUE, for example --set verdict.confirm=0.2")
+    import yaml  # noqa: PLC0415 - only when asked for
+
+    *above, last = key.split(".")
+    place = found
+    for part in above:
+        below = place.setdefault(part, {})
+        place[part] = place = below if isinstance(below, dict) else {"type": below}
+    if not above and last not in Campaign.model_fields:
+        raise UsageError(f"--set {item!r}: the campaign file has no key {last!r}")
+    try:
+        place[last] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise UsageError(f"--set {item!r}: the value is not valid YAML: {error}") from None
+
+
+def _path(text: str) -> Any:
+    from pathlib import Path  # noqa: PLC0415 - argparse wants a callable
+
+    return Path(text)

@@ -1,0 +1,59 @@
+"""`autoresearch run`: start the campaign, or continue it wherever it was."""
+
+import argparse
+import getpass
+
+from autoresearch.cli import output
+from autoresearch.cli.common import campaign_arguments, session_of
+from autoresearch.cli.describe import plan_text, status_text
+from autoresearch.cli.live import LiveView, PlainView
+from autoresearch.errors import UsageError
+from autoresearch.session import Session
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `run`."""
+    campaign_arguments(parser)
+    parser.add_argument("--yes", action="store_true", help="do not ask: the plan is approved")
+    parser.add_argument("--dry-run", action="store_true", help="print the first submission and touch nothing")
+    parser.add_argument("--detach", action="store_true", help="go on in the background; survives the ssh session")
+    parser.add_argument("--plain", action="store_true", help="plain lines instead of the live view")
+    parser.add_argument("--poll", type=float, default=0.5, metavar="S", help="seconds between two looks at the jobs")
+    parser.add_argument("--take-over", action="store_true", help="take it from a controller on another, dead host")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Show the plan, ask, then work until the stop rule is met."""
+    session = session_of(args)
+    if args.dry_run:
+        output.say(session.dry_run(session.examine()).text)
+        return 0
+    fresh = session.status().state == "planned"
+    if fresh and not args.yes:
+        _ask(session)
+    if args.detach:
+        output.say(f"working in the background as process {session.detach()}; look with: autoresearch watch")
+        return 0
+    return work(session, plain=args.plain, poll_s=args.poll, take_over=args.take_over)
+
+
+def _ask(session: Session) -> None:
+    plan = session.examine()
+    output.say(plan_text(plan))
+    if plan.campaign.approval.plan == "auto":
+        return
+    if not output.on_terminal():
+        raise UsageError("nobody can approve this plan here (no terminal); approve it with --yes")
+    if input("\nStart this campaign? [y/N] ").strip().lower() not in {"y", "yes"}:
+        raise UsageError("not started; edit the campaign file and run again")
+
+
+def work(session: Session, *, plain: bool = False, poll_s: float = 0.5, take_over: bool = False) -> int:
+    """Run the loop with a view on it, and end with the status."""
+    view = PlainView() if plain or not output.on_terminal() else LiveView(session)
+    with view:
+        session.run(getpass.getuser(), view.tell, view.refresh, poll_s, take_over=take_over)
+    output.say()
+    output.say(status_text(session.status(), last=50))
+    output.say(f"\nReport: {session.paths().report}")
+    return 0

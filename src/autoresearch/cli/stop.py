@@ -1,0 +1,20 @@
+"""`autoresearch stop`: ask for the end, after the runs in flight or now."""
+
+import argparse
+
+from autoresearch.cli import output
+from autoresearch.cli.common import campaign_arguments, session_of
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `stop`."""
+    parser.add_argument("reason", nargs="?", default="", help="why, for the record")
+    parser.add_argument("--now", action="store_true", help="end the runs in flight too")
+    campaign_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Ask; `autoresearch run` continues the campaign later."""
+    session_of(args).stop(args.reason, now=args.now)
+    output.say("asked to stop " + ("now" if args.now else "after the runs in flight"))
+    return 0

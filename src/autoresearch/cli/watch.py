@@ -1,0 +1,27 @@
+"""`autoresearch watch`: the status, live, until the campaign ends or Ctrl-C."""
+
+import argparse
+import time
+
+from autoresearch.cli import output
+from autoresearch.cli.common import campaign_arguments, session_of
+from autoresearch.cli.describe import status_text
+from autoresearch.cli.live import LiveView
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `watch`."""
+    campaign_arguments(parser)
+    parser.add_argument("--interval", type=float, default=2.0, metavar="S", help="seconds between two looks")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Redraw until there is nothing more to see; on a pipe print the status once."""
+    session = session_of(args)
+    if output.on_terminal():
+        with LiveView(session) as view:
+            while session.status().controller:
+                view.refresh()
+                time.sleep(args.interval)
+    output.say(status_text(session.status()))
+    return 0

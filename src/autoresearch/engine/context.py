@@ -1,0 +1,100 @@
+"""Everything one campaign's engine works with, and the one way anything is recorded."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from autoresearch.core.board import Policy
+from autoresearch.core.event import Event, Noted
+from autoresearch.core.history import History
+from autoresearch.core.plan import Outlook, outlook
+from autoresearch.core.redact import Redactor
+from autoresearch.core.spec import Campaign
+from autoresearch.core.stop import Limits
+from autoresearch.ports import Launcher, MetricSource, Researcher, Survey, Target, Tracker
+from autoresearch.workspace.journal import Journal
+from autoresearch.workspace.ledger import Ledger
+from autoresearch.workspace.memory import SessionMemory
+from autoresearch.workspace.paths import CampaignPaths
+
+
+@dataclass
+class Context:
+    """One campaign at work.
+
+    Attributes:
+        campaign: The frozen campaign file.
+        paths: Where its things lie.
+        survey: The recipe at the base commit.
+        limits: The stop rule in absolute values.
+        policy: The verdict policy.
+        target: What is being trained.
+        researchers: Who proposes, in order.
+        launcher: Where runs happen.
+        sources: Metric sources by name, in order of trust.
+        journal: Append-only events.
+        ledger: The TSV.
+        memory: Session memory.
+        redactor: Keeps secrets out of everything written.
+        clock: Unix time in seconds.
+        history: The journal's replay; only `hear` changes it.
+        trackers: Who else is told.
+        listeners: Called with every event after it was applied; for surfaces that show progress.
+    """
+
+    campaign: Campaign
+    paths: CampaignPaths
+    survey: Survey
+    limits: Limits
+    policy: Policy
+    target: Target
+    researchers: Sequence[Researcher]
+    launcher: Launcher
+    sources: Mapping[str, MetricSource]
+    journal: Journal
+    ledger: Ledger
+    memory: SessionMemory
+    redactor: Redactor
+    clock: Callable[[], float]
+    history: History = field(default_factory=History)
+    trackers: Sequence[Tracker] = ()
+    listeners: list[Callable[[Event], None]] = field(default_factory=list)
+    _offset: int = 0
+
+    def record(self, event: Event) -> None:
+        """Write an event down, then let it take effect: the state is only ever what the journal says."""
+        self.journal.append(event)
+        self.hear()
+
+    def note(self, text: str, **details: str) -> None:
+        """Record something a person should be able to read later."""
+        self.record(Noted(self.clock(), text, details))
+
+    def hear(self) -> tuple[Event, ...]:
+        """Take in what was appended since the last look, by us or by another process (steer, pause, stop)."""
+        events, self._offset = self.journal.tail(self._offset)
+        for event in events:
+            self.history.apply(event)
+            self._tell(event)
+        return events
+
+    def replay(self) -> None:
+        """Take in the whole journal without telling anyone: they were told when it happened."""
+        events, self._offset = self.journal.tail(0)
+        self.history = History()
+        for event in events:
+            self.history.apply(event)
+
+    def _tell(self, event: Event) -> None:
+        for listener in self.listeners:
+            listener(event)
+        for tracker in self.trackers:
+            try:
+                tracker.tell(event)
+            except Exception as error:  # noqa: BLE001 - a tracker may fail in any way without hurting the campaign
+                self.redactor.clean(str(error))
+
+    def outlook(self) -> Outlook:
+        """What the rest of the budget can hold, now."""
+        minutes = self.survey.minutes
+        expected = None if minutes is None else minutes * 60
+        return outlook(self.history, self.campaign, self.limits, self.survey.objective, self.clock(), expected)

@@ -1,0 +1,169 @@
+"""The loop: ask `next_move`, carry it out, record, ask again. Many runs in flight, one thread."""
+
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from autoresearch import __version__
+from autoresearch.core import plan
+from autoresearch.core.event import CampaignEnded, ControllerStarted, ControllerStopped
+from autoresearch.core.history import Run
+from autoresearch.core.metric import Severity
+from autoresearch.engine import propose, runs, settle
+from autoresearch.engine.context import Context
+from autoresearch.engine.repair import repair
+from autoresearch.errors import LauncherError
+from autoresearch.workspace import faults
+
+_HEALTH_EVERY_S = 10.0
+_OUTAGE_FIRST_S = 2.0
+_OUTAGE_MOST_S = 60.0
+
+
+@dataclass
+class Outage:
+    """A scheduler that cannot be asked; waited out with back-off, never taken for a failure."""
+
+    since: float
+    delay: float = _OUTAGE_FIRST_S
+    retry_at: float = 0.0
+
+
+@dataclass
+class Loop:
+    """Carries a campaign out, one move at a time.
+
+    Attributes:
+        ctx: The campaign at work.
+        poll_s: Seconds between two looks at the jobs.
+        sleep: How to wait; tests hand in a clock of their own.
+        refresh: Called whenever something worth reporting has changed: report, session memory, live view.
+    """
+
+    ctx: Context
+    poll_s: float = 0.5
+    sleep: Callable[[float], None] = time.sleep
+    refresh: Callable[[], None] = lambda: None
+    _outage: Outage | None = None
+    _looked: dict[str, float] = field(default_factory=dict)
+
+    def run(self) -> plan.Stop:
+        """Work until the stop rule is met, nothing is left to do, or a person asks for the end."""
+        self.begin()
+        while True:
+            move = self.step()
+            self.refresh()
+            if isinstance(move, plan.Stop):
+                return self.end(move)
+            self.sleep(self.poll_s)
+
+    def begin(self) -> None:
+        """Take hold of the campaign and mend what a crash of ours left half done."""
+        ctx = self.ctx
+        ctx.record(ControllerStarted(ctx.clock(), platform.node(), os.getpid(), __version__))
+        for entry in ctx.history.judged:
+            settle.publish(ctx, entry)
+        runs.recover(ctx)
+
+    def end(self, move: plan.Stop) -> plan.Stop:
+        """Let go of it in good order."""
+        ctx = self.ctx
+        if move.final:
+            ctx.record(CampaignEnded(ctx.clock(), move.reason))
+        ctx.record(ControllerStopped(ctx.clock(), platform.node(), os.getpid(), move.reason))
+        self.refresh()
+        return move
+
+    def step(self) -> plan.Wait | plan.Stop:
+        """Take in what happened, then carry out moves until there is only waiting left."""
+        self.ctx.hear()
+        self._follow()
+        while True:
+            move = self._next()
+            if isinstance(move, plan.Wait | plan.Stop):
+                return move
+            self.carry_out(move)
+            faults.point("loop.moved")
+            self.refresh()
+
+    def _next(self) -> plan.Move:
+        ctx = self.ctx
+        return plan.next_move(ctx.history, ctx.campaign, ctx.policy, ctx.survey.objective, ctx.outlook())
+
+    def carry_out(self, move: plan.Move) -> None:
+        """Do one thing."""
+        match move:
+            case plan.OpenBaseline():
+                propose.open_baseline(self.ctx)
+            case plan.Reopen():
+                propose.reopen(self.ctx, move.index)
+            case plan.Explore():
+                propose.explore(self.ctx, move.parent)
+            case plan.Bundle():
+                propose.bundle(self.ctx, move.name, move.ideas, move.parent)
+            case plan.Launch():
+                runs.launch(self.ctx, move.arm, move.seed, move.purpose, move.why)
+            case plan.Judge():
+                settle.settle(self.ctx, move.experiment, move.verdict, move.incumbent)
+            case plan.Repair():
+                repair(self.ctx, move.experiment, move.crash)
+            case plan.CancelAll():
+                for run in self.ctx.history.in_flight():
+                    runs.cancel(self.ctx, run, move.reason)
+            case plan.Wait() | plan.Stop():
+                raise AssertionError("waiting and stopping are not carried out")
+
+    # -- runs in flight -------------------------------------------------------------------------------------------
+
+    def _follow(self) -> None:
+        now = time.monotonic()
+        if self._outage and now < self._outage.retry_at:
+            return
+        try:
+            runs.follow(self.ctx)
+        except LauncherError as error:
+            self._wait_out(error, now)
+            return
+        if self._outage:
+            self.ctx.note(f"the launcher answers again after {now - self._outage.since:.0f} s")
+            self._outage = None
+        self._look_after(now)
+
+    def _wait_out(self, error: LauncherError, now: float) -> None:
+        if self._outage is None:
+            self._outage = Outage(since=now)
+            self.ctx.note(f"the launcher cannot be asked, runs go on unwatched until it answers: {error}")
+        self._outage.retry_at = now + self._outage.delay
+        self._outage.delay = min(_OUTAGE_MOST_S, self._outage.delay * 2)
+
+    def _look_after(self, now: float) -> None:
+        """End runs that cannot recover: a fatal symptom, or silence for longer than the campaign allows."""
+        for run in self.ctx.history.in_flight():
+            if run.started_at is None or run.ended or run.cancelled:
+                continue
+            if now - self._looked.setdefault(run.run_id, now) < _HEALTH_EVERY_S:
+                continue
+            self._looked[run.run_id] = now
+            if reason := self._silent(run) or self._hopeless(run):
+                runs.cancel(self.ctx, run, reason)
+
+    def _silent(self, run: Run) -> str:
+        minutes = self.ctx.campaign.run.stall_minutes
+        if minutes is None:
+            return ""
+        try:
+            still = time.time() - Path(run.planned.log).stat().st_mtime
+        except OSError:
+            return ""
+        return f"stalled: nothing printed for {still / 60:.0f} minutes" if still > minutes * 60 else ""
+
+    def _hopeless(self, run: Run) -> str:
+        ctx = self.ctx
+        if not ctx.campaign.run.early_kill:
+            return ""
+        found = ctx.target.health(runs.log_tail(ctx, run), runs.read_all(ctx, Path(run.planned.folder)))
+        fatal = next((symptom for symptom in found if symptom.severity is Severity.FATAL), None)
+        return f"ended early, {fatal.name}: {fatal.evidence}" if fatal else ""

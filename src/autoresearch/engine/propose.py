@@ -1,0 +1,288 @@
+"""From an idea to a commit on its own branch: baseline, hypothesis, bundle.
+
+Each function can be called again after a crash at any line: commits are made with the time recorded in the journal,
+so that the same content gives the same commit, and a proposal is kept on disk before it is committed.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from autoresearch.core import naming
+from autoresearch.core.event import BundleMade, ExperimentAbandoned, ExperimentCommitted, ExperimentOpened
+from autoresearch.core.guards import Limits, breaches, changed_keys
+from autoresearch.core.history import BASELINE, Experiment
+from autoresearch.core.hypothesis import Hypothesis
+from autoresearch.engine.brief import brief_for, brief_text
+from autoresearch.engine.context import Context
+from autoresearch.errors import RecipeError, RepositoryError, ResearcherError
+from autoresearch.ports import Survey
+from autoresearch.workspace import atomic, faults, git, worktree
+
+_HYPOTHESIS = TypeAdapter(Hypothesis)
+
+
+def open_baseline(ctx: Context) -> None:
+    """Make the baseline: an empty, signed-off commit on the base commit (R53)."""
+    assert ctx.history.started is not None  # noqa: S101 - the session starts a campaign before its loop
+    base = ctx.history.started.base_commit
+    if 1 not in ctx.history.experiments:
+        ctx.record(ExperimentOpened(ctx.clock(), 1, BASELINE, base))
+    hypothesis = Hypothesis(title="the unmodified recipe", area="baseline", parent=BASELINE, source="engine")
+    entry = ctx.history.experiments[1]
+    message = _message(ctx, BASELINE, hypothesis)
+    commit = git.commit_tree_from(ctx.paths.root, base, (), message, git.identity(ctx.paths.root), entry.opened.at)
+    branch = naming.branch(ctx.campaign.campaign, BASELINE)
+    faults.point("propose.baseline.branch")
+    git.create_branch(ctx.paths.root, branch, commit)
+    faults.point("propose.baseline.record")
+    ctx.record(
+        ExperimentCommitted(ctx.clock(), 1, BASELINE, branch, commit, hypothesis, parent=BASELINE, parent_commit=base)
+    )
+    checkout(ctx, BASELINE)
+
+
+def explore(ctx: Context, parent: str) -> bool:
+    """Open an attempt and bring it to its commit; False when no researcher had an idea."""
+    index = max(ctx.history.experiments, default=0) + 1
+    ctx.record(ExperimentOpened(ctx.clock(), index, parent, ctx.history.arm_commit(parent)))
+    faults.point("propose.opened")
+    return reopen(ctx, index)
+
+
+def reopen(ctx: Context, index: int) -> bool:
+    """Bring an opened attempt to its commit, from wherever a crash left it; False when no researcher had an idea."""
+    if index == 1:
+        open_baseline(ctx)
+        return True
+    entry = ctx.history.experiments[index]
+    tree = ctx.paths.worktree(f"attempt-{index}")
+    kept = ctx.paths.folder / ".attempts" / f"{index}.json"
+    hypothesis = _kept_proposal(kept)
+    if hypothesis is None or not tree.exists():
+        hypothesis = _ask(ctx, entry, tree)
+        if hypothesis is None:
+            worktree.remove(ctx.paths.root, tree)
+            ctx.record(ExperimentAbandoned(ctx.clock(), index, "no researcher had a further idea", exhausted=True))
+            return False
+        atomic.replace(kept, json.dumps(asdict(hypothesis), indent=2) + "\n")
+    faults.point("propose.edited")
+    _commit(ctx, entry, tree, hypothesis)
+    kept.unlink(missing_ok=True)
+    return True
+
+
+def _kept_proposal(path: Path) -> Hypothesis | None:
+    try:
+        return _HYPOTHESIS.validate_json(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def _ask(ctx: Context, entry: Experiment, tree: Path) -> Hypothesis | None:
+    """The first idea any researcher has, applied to a fresh worktree of the parent it asks for."""
+    for researcher in ctx.researchers:
+        _fresh(ctx, tree, entry.opened.parent_commit)
+        brief = brief_for(ctx, entry.index, entry.opened.parent, tree)
+        try:
+            hypothesis = researcher.propose(brief, tree)
+        except ResearcherError as error:
+            ctx.note(f"researcher {researcher.name}: {error}", researcher=researcher.name)
+            continue
+        if hypothesis is None:
+            continue
+        hypothesis = replace(hypothesis, source=hypothesis.source or researcher.name)
+        parent = _parent(ctx, hypothesis, entry)
+        if ctx.history.arm_commit(parent) != entry.opened.parent_commit:
+            _fresh(ctx, tree, ctx.history.arm_commit(parent))
+        hypothesis = replace(hypothesis, parent=parent)
+        folder = ctx.paths.folder / ".attempts"
+        atomic.replace(folder / f"{entry.index}.brief.md", ctx.redactor.clean(brief_text(brief)))
+        return _apply(ctx, tree, hypothesis)
+    return None
+
+
+def _fresh(ctx: Context, tree: Path, commit: str) -> None:
+    worktree.remove(ctx.paths.root, tree)
+    worktree.add(ctx.paths.root, tree, commit)
+
+
+def _parent(ctx: Context, hypothesis: Hypothesis, entry: Experiment) -> str:
+    """The arm a hypothesis starts from; an unknown name falls back to the attempt's own parent, with a note."""
+    if hypothesis.parent == "incumbent":
+        return entry.opened.parent
+    try:
+        ctx.history.arm_commit(hypothesis.parent)
+    except KeyError:
+        ctx.note(f"{hypothesis.title!r} asks for parent {hypothesis.parent!r}, which does not exist; using its default")
+        return entry.opened.parent
+    return hypothesis.parent
+
+
+def _apply(ctx: Context, tree: Path, hypothesis: Hypothesis) -> Hypothesis:
+    """Write overrides and patch into the tree. What cannot be applied is kept as a breach, not raised."""
+    try:
+        if hypothesis.overrides:
+            ctx.target.apply(tree, hypothesis.overrides)
+        if hypothesis.patch:
+            git.apply_patch(tree, hypothesis.patch)
+    except (RecipeError, RepositoryError) as error:
+        return replace(hypothesis, rationale=f"{hypothesis.rationale}\n{_REFUSED}{error}".strip())
+    return hypothesis
+
+
+_REFUSED = "cannot be applied: "
+
+
+def _commit(ctx: Context, entry: Experiment, tree: Path, hypothesis: Hypothesis) -> None:
+    parent_commit = ctx.history.arm_commit(hypothesis.parent)
+    taken = {other.name for other in ctx.history.experiments.values()} | set(ctx.history.bundles)
+    name = naming.slug(hypothesis.title, taken)
+    files = worktree.edited(tree, parent_commit)
+    message = _message(ctx, name, hypothesis)
+    commit = git.commit_tree_from(tree, parent_commit, files, message, git.identity(ctx.paths.root), entry.opened.at)
+    branch = naming.branch(ctx.campaign.campaign, name)
+    faults.point("propose.commit")
+    git.create_branch(ctx.paths.root, branch, commit)
+    faults.point("propose.branch")
+    event = _examined(ctx, entry, name, branch, commit, parent_commit, tree, hypothesis, files)
+    _leave_evidence(ctx, name, entry.index, parent_commit, commit, hypothesis)
+    faults.point("propose.record")
+    ctx.record(event)
+    worktree.remove(ctx.paths.root, tree)
+
+
+def _examined(
+    ctx: Context,
+    entry: Experiment,
+    name: str,
+    branch: str,
+    commit: str,
+    parent_commit: str,
+    tree: Path,
+    hypothesis: Hypothesis,
+    files: tuple[str, ...],
+) -> ExperimentCommitted:
+    """The commit's event, with everything the guards found in it."""
+    changes = git.file_changes(ctx.paths.root, parent_commit, commit)
+    found: list[str] = []
+    after = _survey(ctx, tree, found)
+    before = ctx.survey if hypothesis.parent == BASELINE else _survey_commit(ctx, hypothesis.parent)
+    old, new = before.facts.values, after.facts.values if after else None
+    keys = (*files, *(changed_keys(old, new) if new is not None else ()))
+    found += breaches(changes, scope_of(ctx), old, new)
+    if _REFUSED in hypothesis.rationale:
+        found.append(hypothesis.rationale.split(_REFUSED, 1)[1])
+    elif not files:
+        found.append("the change is empty: the tree equals its parent's")
+    fingerprint = _fingerprint(ctx, commit, after)
+    if twin := _twin(ctx, fingerprint, entry.index):
+        found.append(f"duplicate: the same code and configuration as #{twin.index} {twin.name}")
+    parent_config = () if hypothesis.parent == BASELINE else _config_of(ctx, hypothesis.parent)
+    return ExperimentCommitted(
+        ctx.clock(), entry.index, name, branch, commit, hypothesis, files,
+        complexity=sum(change.added - change.deleted for change in changes), keys=keys, breaches=tuple(found),
+        config=(*parent_config, *hypothesis.overrides), parent=hypothesis.parent, parent_commit=parent_commit,
+        fingerprint=fingerprint,
+    )  # fmt: skip
+
+
+def scope_of(ctx: Context) -> Limits:
+    """The campaign's scope with the target's own protection."""
+    scope = ctx.campaign.scope
+    return Limits(
+        allow=scope.allow,
+        protect=(*ctx.survey.protect, *scope.protect),
+        protect_keys=(*ctx.survey.protect_keys, *scope.protect_keys),
+        subject=scope.subject,
+        max_files=scope.max_files,
+        max_lines=scope.max_lines,
+    )
+
+
+def _survey(ctx: Context, tree: Path, problems: list[str]) -> Survey | None:
+    try:
+        return ctx.target.survey(tree)
+    except RecipeError as error:
+        problems.append(f"the recipe is refused: {error}")
+        return None
+
+
+def _survey_commit(ctx: Context, arm: str) -> Survey:
+    return ctx.target.survey(checkout(ctx, arm))
+
+
+def _config_of(ctx: Context, arm: str) -> tuple[str, ...]:
+    if arm in ctx.history.bundles:
+        return tuple(key for idea in ctx.history.bundles[arm].ideas for key in _config_of(ctx, idea))
+    committed = ctx.history.experiment(arm).committed
+    return committed.config if committed else ()
+
+
+def _fingerprint(ctx: Context, commit: str, survey: Survey | None) -> str:
+    """Equal for two commits with the same resolved recipe and the same code outside the recipe's files."""
+    assert ctx.history.started is not None  # noqa: S101 - see open_baseline
+    lineage = survey.lineage if survey else ()
+    code = git.diff(ctx.paths.root, ctx.history.started.base_commit, commit, exclude=lineage)
+    values = json.dumps(dict(survey.facts.values), sort_keys=True, default=str) if survey else commit
+    return hashlib.sha256(f"{code}\0{values}".encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def _twin(ctx: Context, fingerprint: str, index: int) -> Experiment | None:
+    for entry in ctx.history.experiments.values():
+        if entry.committed and entry.index != index and entry.committed.fingerprint == fingerprint:
+            return entry
+    return None
+
+
+def _message(ctx: Context, name: str, hypothesis: Hypothesis) -> str:
+    """`<area>: <idea>`, the reasoning, and which experiment it is (R45); the sign-off is added by the commit."""
+    subject = f"{hypothesis.area}: {hypothesis.title}".replace("\n", " ")
+    body = [ctx.redactor.clean(hypothesis.rationale)] if hypothesis.rationale else []
+    if hypothesis.overrides:
+        body.append("Overrides:\n" + "\n".join(f"  {item}" for item in hypothesis.overrides))
+    return "\n\n".join([subject, *body, f"Autoresearch-Experiment: {ctx.campaign.campaign}/{name}"])
+
+
+def _leave_evidence(
+    ctx: Context, name: str, index: int, parent_commit: str, commit: str, hypothesis: Hypothesis
+) -> None:
+    folder = ctx.paths.experiment(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    atomic.replace(folder / "diff.patch", git.diff(ctx.paths.root, parent_commit, commit))
+    atomic.replace(folder / "hypothesis.json", json.dumps(asdict(hypothesis), indent=2) + "\n")
+    brief = ctx.paths.folder / ".attempts" / f"{index}.brief.md"
+    if brief.exists():
+        brief.replace(folder / "brief.md")
+
+
+def checkout(ctx: Context, arm: str) -> Path:
+    """The arm's own worktree, on its branch, made again if it is gone; submodules are filled from the user's."""
+    tree = ctx.paths.worktree(arm)
+    commit = ctx.history.arm_commit(arm)
+    worktree.add(ctx.paths.root, tree, commit)
+    worktree.attach(tree, ctx.history.arm_branch(arm))
+    for missing in worktree.populate_submodules(ctx.paths.root, tree):
+        ctx.note(f"submodule {missing} is not populated in your checkout, so it is empty in the worktree of {arm}")
+    return tree
+
+
+def bundle(ctx: Context, name: str, ideas: tuple[str, ...], parent: str) -> None:
+    """Merge several experiments on one branch; a conflict is recorded, not raised."""
+    at = ctx.history.experiment(ideas[-1]).opened.at
+    commits = [ctx.history.experiment(idea).commit for idea in ideas]
+    branch = naming.branch(ctx.campaign.campaign, name)
+    message = f"bundle: {', '.join(ideas)}\n\nAutoresearch-Bundle: {ctx.campaign.campaign}/{name}"
+    base = ctx.history.arm_commit(parent)
+    merged = git.merge_commit(ctx.paths.root, base, commits, message, git.identity(ctx.paths.root), at)
+    if merged.conflicts:
+        conflict = f"conflict in {', '.join(merged.conflicts)}"
+        ctx.record(BundleMade(ctx.clock(), name, "", "", ideas, parent, conflict))
+        return
+    assert merged.commit is not None  # noqa: S101 - no conflict means a commit
+    git.create_branch(ctx.paths.root, branch, merged.commit)
+    faults.point("propose.bundle.record")
+    ctx.record(BundleMade(ctx.clock(), name, branch, merged.commit, ideas, parent))

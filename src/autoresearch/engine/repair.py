@@ -1,0 +1,54 @@
+"""A trivial crash is mended on the experiment's own branch, by whoever had the idea (R40, R145)."""
+
+from typing import Protocol, runtime_checkable
+
+from autoresearch.core.event import ExperimentRepaired
+from autoresearch.core.guards import breaches
+from autoresearch.core.hypothesis import Brief
+from autoresearch.engine.brief import brief_for
+from autoresearch.engine.context import Context
+from autoresearch.engine.propose import checkout, scope_of
+from autoresearch.errors import ResearcherError
+from autoresearch.workspace import git, worktree
+
+
+@runtime_checkable
+class Mender(Protocol):
+    """A researcher that can also mend its own trivial crashes."""
+
+    name: str
+
+    def repair(self, brief: Brief, tree: object, crash: str) -> bool:
+        """Edit the experiment's worktree so that it no longer crashes; False when it cannot."""
+        ...
+
+
+def repair(ctx: Context, name: str, crash: str) -> None:
+    """Give the experiment's researcher one try; a fix that breaks the scope is not taken."""
+    entry = ctx.history.experiment(name)
+    mender = next((r for r in ctx.researchers if r.name == entry.hypothesis.source and isinstance(r, Mender)), None)
+    tree = checkout(ctx, name)
+    files: tuple[str, ...] = ()
+    if mender is not None and _mend(ctx, mender, name, tree, crash):
+        files = worktree.edited(tree, entry.commit)
+    if not files:
+        ctx.record(ExperimentRepaired(ctx.clock(), name, entry.commit, f"not mended: {crash}"))
+        return
+    message = f"{entry.hypothesis.area}: fix {crash}\n\nAutoresearch-Experiment: {ctx.campaign.campaign}/{name}"
+    at = entry.opened.at + len(entry.repairs) + 1
+    fixed = git.commit_tree_from(tree, entry.commit, files, message, git.identity(ctx.paths.root), at)
+    changes = git.file_changes(ctx.paths.root, entry.parent_commit, fixed)
+    if problems := breaches(changes, scope_of(ctx)):
+        ctx.record(ExperimentRepaired(ctx.clock(), name, entry.commit, f"fix refused: {'; '.join(problems)}"))
+        return
+    git.advance_branch(ctx.paths.root, entry.branch, entry.commit, fixed)
+    ctx.record(ExperimentRepaired(ctx.clock(), name, fixed, f"mended: {crash}", files))
+
+
+def _mend(ctx: Context, mender: Mender, name: str, tree: object, crash: str) -> bool:
+    brief = brief_for(ctx, ctx.history.experiment(name).index, name, checkout(ctx, name))
+    try:
+        return mender.repair(brief, tree, crash)
+    except ResearcherError as error:
+        ctx.note(f"researcher {mender.name} could not mend {name}: {error}")
+        return False

@@ -1,0 +1,196 @@
+"""From a commit to a measurement: plan, submit, follow, end, read."""
+
+import json
+import platform
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from autoresearch.core import naming
+from autoresearch.core.event import RunCancelled, RunEnded, RunMeasured, RunPlanned, RunStarted, RunSubmitted
+from autoresearch.core.experiment import Purpose
+from autoresearch.core.history import Run
+from autoresearch.core.job import Job, JobState, JobStatus
+from autoresearch.core.metric import Measurement, Readings
+from autoresearch.engine.context import Context
+from autoresearch.engine.propose import checkout
+from autoresearch.errors import LauncherError
+from autoresearch.ports import RunRequest
+from autoresearch.workspace import atomic, faults, worktree
+
+_TAIL_BYTES = 64 * 1024
+
+
+def launch(ctx: Context, arm: str, seed: int, purpose: Purpose, why: str) -> None:
+    """Plan one run, write it down, then submit it: a crash between the two is found again by its run id."""
+    number = len(ctx.history.runs_of(arm)) + 1
+    folder = ctx.paths.run(arm, number)
+    run_id = naming.run_id(ctx.campaign.campaign, arm, number)
+    tree = checkout(ctx, arm)
+    survey = ctx.survey if purpose is Purpose.BASELINE else ctx.target.survey(tree)
+    job = _job(ctx, run_id, tree, folder, seed, arm)
+    view = ctx.outlook()
+    ctx.record(
+        RunPlanned(
+            ctx.clock(), run_id, arm, number, seed, purpose, ctx.launcher.name, shlex.join(job.argv), str(folder),
+            job.log, job.resources, job.limit_s, view.run_s, bool(survey.plumbing), why,
+        )
+    )  # fmt: skip
+    faults.point("run.planned")
+    _submit(ctx, job)
+
+
+def _job(ctx: Context, run_id: str, tree: Path, folder: Path, seed: int, arm: str) -> Job:
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder / "run.log"
+    request = RunRequest(run_id, tree, folder, log, seed, _limit_s(ctx), ctx.history.arm_commit(arm))
+    job = ctx.target.job(request)
+    settings = ctx.campaign.run
+    return replace(
+        job,
+        env={**job.env, **settings.env},
+        resources=replace(job.resources, memory_gb=settings.memory_gb or job.resources.memory_gb),
+        grace_s=settings.grace,
+        max_log_bytes=int(settings.max_log_mb * 1024 * 1024),
+    )
+
+
+def _limit_s(ctx: Context) -> float | None:
+    """The tighter of the cap per run and what is left until the deadline (R70)."""
+    left = None if ctx.limits.campaign_deadline is None else max(1.0, ctx.limits.campaign_deadline - ctx.clock())
+    return min((limit for limit in (ctx.limits.per_experiment_timeout, left) if limit is not None), default=None)
+
+
+def _submit(ctx: Context, job: Job) -> None:
+    submission = ctx.launcher.plan(job)
+    folder = Path(job.folder)
+    atomic.replace(folder / "submission.txt", ctx.redactor.clean(submission.text))
+    atomic.replace(folder / "environment.json", json.dumps(_environment(ctx, job), indent=2) + "\n")
+    _latest_log(Path(job.log))
+    job_id = ctx.launcher.submit(submission)
+    faults.point("run.submitted")
+    ctx.record(RunSubmitted(ctx.clock(), job.run_id, job_id))
+
+
+def _environment(ctx: Context, job: Job) -> Mapping[str, object]:
+    clean = {name: ctx.redactor.clean(value) for name, value in job.env.items()}
+    return {
+        "run_id": job.run_id,
+        "argv": [ctx.redactor.clean(word) for word in job.argv],
+        "directory": job.directory,
+        "env": clean,
+        "resources": asdict(job.resources),
+        "limit_s": job.limit_s,
+        "host": platform.node(),
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+    }
+
+
+def _latest_log(log: Path) -> None:
+    """`<experiment>/run.log` always leads to the newest run's log (R66)."""
+    link = log.parent.parent / log.name
+    aside = link.with_name(f".{link.name}.new")
+    aside.unlink(missing_ok=True)
+    aside.symlink_to(Path(log.parent.name) / log.name)
+    aside.replace(link)
+
+
+def recover(ctx: Context) -> None:
+    """After a crash of ours: adopt what the launcher already has, submit what it never got, re-read what ended."""
+    for run in ctx.history.in_flight():
+        if run.job_id is None:
+            known = ctx.launcher.find(run.run_id)
+            if known is not None:
+                ctx.record(RunSubmitted(ctx.clock(), run.run_id, known, adopted=True))
+            else:
+                _submit_again(ctx, run)
+        elif run.ended is not None:
+            measure(ctx, run)
+
+
+def _submit_again(ctx: Context, run: Run) -> None:
+    planned = run.planned
+    tree = checkout(ctx, planned.experiment)
+    _submit(ctx, _job(ctx, run.run_id, tree, Path(planned.folder), planned.seed, planned.experiment))
+
+
+def follow(ctx: Context) -> bool:
+    """Ask the launcher once for every job in flight and take in what changed; True when anything did.
+
+    Raises:
+        LauncherError: The scheduler cannot be asked right now; nothing is concluded from that.
+    """
+    flying = {run.job_id: run for run in ctx.history.in_flight() if run.job_id is not None and run.ended is None}
+    if not flying:
+        return False
+    changed = False
+    for job_id, status in ctx.launcher.states(flying.keys()).items():
+        changed |= _take_in(ctx, flying[job_id], status)
+    return changed
+
+
+def _take_in(ctx: Context, run: Run, status: JobStatus) -> bool:
+    if status.state is JobState.RUNNING and run.started_at is None:
+        ctx.record(RunStarted(status.started_at or ctx.clock(), run.run_id, status.node))
+        return True
+    if not status.state.ended:
+        return False
+    end(ctx, run, status)
+    return True
+
+
+def end(ctx: Context, run: Run, status: JobStatus) -> None:
+    """Write down that a run is over, with the proof that nothing of it is left, and measure it."""
+    assert run.job_id is not None  # noqa: S101 - only submitted runs have a status
+    leftovers = ctx.launcher.leftovers(run.job_id)
+    if leftovers:
+        ctx.launcher.cancel(run.job_id)
+        leftovers = ctx.launcher.leftovers(run.job_id)
+    ctx.record(RunEnded(ctx.clock(), run.run_id, status, leftovers))
+    faults.point("run.ended")
+    measure(ctx, run)
+
+
+def measure(ctx: Context, run: Run) -> None:
+    """Read the number from the run's own files and write it down."""
+    ended = ctx.history.runs[run.run_id].ended
+    assert ended is not None  # noqa: S101 - `end` recorded it
+    folder = Path(run.planned.folder)
+    found = ctx.target.measure(folder, log_tail(ctx, run), read_all(ctx, folder), ended.status)
+    found = _clean(ctx, found)
+    atomic.replace(folder / "measurement.json", json.dumps(asdict(found), indent=2) + "\n")
+    faults.point("run.measured")
+    ctx.record(RunMeasured(ctx.clock(), run.run_id, found))
+    if not any(other.planned.experiment == run.planned.experiment for other in ctx.history.in_flight()):
+        worktree.remove(ctx.paths.root, ctx.paths.worktree(run.planned.experiment))
+
+
+def _clean(ctx: Context, found: Measurement) -> Measurement:
+    symptoms = tuple(replace(symptom, evidence=ctx.redactor.clean(symptom.evidence)) for symptom in found.symptoms)
+    return replace(found, note=ctx.redactor.clean(found.note), symptoms=symptoms)
+
+
+def read_all(ctx: Context, folder: Path) -> dict[str, Readings]:
+    """What every metric source finds in a run's folder, by source name in order of trust."""
+    return {name: source.read(folder) for name, source in ctx.sources.items()}
+
+
+def log_tail(ctx: Context, run: Run) -> str:
+    """The end of a run's log, without secrets."""
+    try:
+        with Path(run.planned.log).open("rb") as stream:
+            size = stream.seek(0, 2)
+            stream.seek(max(0, size - _TAIL_BYTES))
+            return ctx.redactor.clean(stream.read().decode("utf-8", "replace"))
+    except OSError:
+        return ""
+
+
+def cancel(ctx: Context, run: Run, reason: str) -> None:
+    """End a run for a reason that its row will show."""
+    if run.job_id is None:
+        raise LauncherError(f"run {run.run_id} has no job id yet and cannot be cancelled; run `autoresearch run` again")
+    ctx.record(RunCancelled(ctx.clock(), run.run_id, reason))
+    ctx.launcher.cancel(run.job_id)

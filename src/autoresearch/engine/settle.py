@@ -1,0 +1,68 @@
+"""From a verdict to its row, its note and its place in the report."""
+
+from autoresearch.core.event import ExperimentJudged
+from autoresearch.core.experiment import Status, Verdict
+from autoresearch.core.history import Experiment, Run
+from autoresearch.core.record import Row, cells, decode, to_note
+from autoresearch.engine.context import Context
+from autoresearch.workspace import faults, notes
+
+
+def settle(ctx: Context, name: str, verdict: Verdict, incumbent: str | None) -> None:
+    """Judge for good: journal first, then the ledger's row, then the note on the commit. Each can be repeated."""
+    entry = ctx.history.experiment(name)
+    row = row_for(ctx, entry, verdict)
+    ctx.record(ExperimentJudged(ctx.clock(), name, verdict, cells(row), incumbent))
+    faults.point("settle.judged")
+    publish(ctx, entry)
+
+
+def publish(ctx: Context, entry: Experiment) -> None:
+    """Make sure that the ledger and the notes show what the journal says of a judged experiment."""
+    assert entry.judged is not None  # noqa: S101 - the caller chose judged ones
+    row = decode(entry.judged.row)
+    ctx.ledger.append(row)
+    faults.point("settle.row")
+    notes.write(ctx.paths.root, entry.commit, to_note(row))
+    faults.point("settle.noted")
+
+
+def row_for(ctx: Context, entry: Experiment, verdict: Verdict) -> Row:
+    """The ledger's line for an experiment (R76-R92)."""
+    runs = ctx.history.runs_of(entry.name)
+    first = runs[0] if runs else None
+    crashed = verdict.status is Status.CRASH
+    return Row(
+        index=entry.index,
+        branch=entry.branch,
+        parent_commit=entry.parent_commit,
+        commit=entry.commit,
+        recipe=ctx.campaign.recipe,
+        metric_name=ctx.survey.objective.metric,
+        metric_value=None if crashed else verdict.value,
+        memory_gb=0.0 if crashed else _peak_memory(runs),
+        elapsed_min=sum(run.wall_s or 0.0 for run in runs) / 60,
+        launcher=ctx.launcher.name,
+        job_id=_job_ids(ctx, runs),
+        command=ctx.redactor.clean(first.planned.command) if first else "",
+        log_path=ctx.paths.relative(ctx.paths.experiment(entry.name) / "run.log"),
+        status=verdict.status,
+        description=ctx.redactor.clean(entry.hypothesis.title),
+        started_at=entry.opened.at,
+        finished_at=ctx.clock(),
+        runs=verdict.runs or len(runs),
+        effect=verdict.effect,
+        effect_low=verdict.low,
+        effect_high=verdict.high,
+        reason=ctx.redactor.clean(verdict.reason),
+    )
+
+
+def _peak_memory(runs: list[Run]) -> float:
+    return max((run.measurement.peak_memory_gb or 0.0 for run in runs if run.measurement), default=0.0)
+
+
+def _job_ids(ctx: Context, runs: list[Run]) -> str:
+    """R84: the scheduler's ids, `none` for local runs."""
+    ids = [run.job_id for run in runs if run.job_id] if ctx.launcher.name not in {"local", "scripted"} else []
+    return ",".join(ids) or "none"

@@ -1,0 +1,396 @@
+"""Thousands of invented campaigns through the very policies that judge real ones, before a GPU is spent.
+
+Effects are in units of the mean true improvement, so `noise` is the ratio of run-to-run noise to a typical gain. The
+streams follow one generator: 20 % improvements (exponential, mean 1), 35 % without effect, 45 % harmful (exponential,
+mean 1.5; one in ten of them 8 worse still), 8 % crash.
+"""
+
+import math
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from autoresearch.core.board import (
+    Advice,
+    Board,
+    Bundle,
+    Combine,
+    Done,
+    Idea,
+    Measure,
+    Policy,
+    PolicySettings,
+    Propose,
+    Rest,
+    Settle,
+    Trial,
+)
+from autoresearch.core.experiment import Status
+from autoresearch.core.metric import Objective
+from autoresearch.core.policies.claims import Standing, claims
+from autoresearch.core.policies.closing import confirmed
+from autoresearch.core.policies.evidence import BASELINE, Evidence
+from autoresearch.errors import CampaignError
+
+_OBJECTIVE = Objective("more", "metric")
+_ADVICE_LIMIT = 200
+"""Pieces of advice per run after which a policy that never rests is called broken."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """What researchers come up with.
+
+    Attributes:
+        good: Share of true improvements.
+        null: Share of ideas without effect; the rest is harmful.
+        crash: Share that gives no metric at all.
+        fade: Best ideas first: the k-th improvement is 3 * exp(-k / fade) times as large; None for no order.
+        builds: Ideas after a true keep are good with probability 0.3, after a false one with 0.1.
+        interacting: Share of pairs with an interaction of standard deviation 0.5.
+        heavy: Noise is Student's t with 3 degrees, and 7 % of runs collapse.
+        drift: Change of every metric over the campaign's budget, in units of the noise.
+    """
+
+    good: float = 0.20
+    null: float = 0.35
+    crash: float = 0.08
+    fade: float | None = None
+    builds: bool = False
+    interacting: float = 0.0
+    heavy: bool = False
+    drift: float = 0.0
+
+
+STREAMS: dict[str, Stream] = {
+    "base": Stream(),
+    "null": Stream(good=0.0, null=1.0, crash=0.0),
+    "decay": Stream(fade=40.0),
+    "sparse": Stream(good=0.08, null=0.40),
+    "heavy": Stream(heavy=True),
+    "builds": Stream(builds=True),
+    "interactions": Stream(interacting=0.15),
+    "drift": Stream(drift=2.0),
+}
+
+
+@dataclass(frozen=True)
+class World:
+    """One simulated campaign's terms.
+
+    Attributes:
+        stream: What researchers come up with.
+        noise: Standard deviation of one run, in mean improvements.
+        runs: Runs the campaign holds; None for no limit, then `experiments` must be given.
+        experiments: Most ideas; None for no limit.
+        rho: Correlation of two configurations run with one seed.
+        slots: Runs at a time.
+        settings: What a campaign file would say; `worth` in mean improvements.
+    """
+
+    stream: Stream = Stream()
+    noise: float = 1.0
+    runs: int | None = 100
+    experiments: int | None = None
+    rho: float = 0.0
+    slots: int = 1
+    settings: PolicySettings = field(default_factory=lambda: PolicySettings(worth=1.0))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one simulated campaign came to; gains in mean improvements.
+
+    Attributes:
+        gain: True gain of the final incumbent over the baseline.
+        possible: Gain of a judge who sees the truth at one run per idea.
+        ideas: Ideas tried.
+        keeps: Ideas kept.
+        false_keeps: Of these, ideas whose own effect is not positive.
+        missed: Improvements tried and not kept.
+        announced: Gain a leader board would announce: all runs of the incumbent against all of the baseline.
+        confirmed: Gain from fresh seeds, None without any.
+        covered: Whether the fresh 90 % interval holds the true gain, None without one.
+        claimed: Whether the campaign as a whole, or any idea in it, is called proven.
+        false_claim: Whether any of that is not true.
+        stated: The chance of a false claim that the campaign stated.
+        runs: Runs spent.
+    """
+
+    gain: float
+    possible: float
+    ideas: int
+    keeps: int
+    false_keeps: int
+    missed: int
+    announced: float
+    confirmed: float | None
+    covered: bool | None
+    claimed: bool
+    false_claim: bool
+    stated: float
+    runs: int
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A mean over campaigns with its standard error; `count` campaigns had the number at all."""
+
+    mean: float
+    error: float
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.mean:.2f}±{self.error:.2f}" if self.count else "-"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Means over simulated campaigns, each with its standard error; see `Outcome` for what they count."""
+
+    policy: str
+    campaigns: int
+    gain: Figure
+    possible: Figure
+    keeps: Figure
+    false_keeps: Figure
+    false_keeps_per_100: Figure
+    missed: Figure
+    announced_minus_true: Figure
+    confirmed_minus_true: Figure
+    coverage: Figure
+    claimed: Figure
+    false_claims: Figure
+    stated: Figure
+    runs: Figure
+
+
+def simulate(policy: Policy, world: World, *, campaigns: int = 200, seed: int = 0) -> Summary:
+    """Run `campaigns` invented campaigns; the same seed gives every policy the same ideas.
+
+    Raises:
+        CampaignError: Neither runs nor experiments are limited.
+    """
+    return summarise(policy.name, [run_campaign(policy, world, seed + number) for number in range(campaigns)])
+
+
+def summarise(name: str, outcomes: list[Outcome]) -> Summary:
+    """Means and standard errors over campaigns."""
+
+    def over(number: Callable[[Outcome], float | None]) -> Figure:
+        return _figure([value for outcome in outcomes if (value := number(outcome)) is not None])
+
+    return Summary(
+        policy=name,
+        campaigns=len(outcomes),
+        gain=over(lambda o: o.gain),
+        possible=over(lambda o: o.possible),
+        keeps=over(lambda o: o.keeps),
+        false_keeps=over(lambda o: o.false_keeps),
+        false_keeps_per_100=over(lambda o: 100 * o.false_keeps / o.ideas if o.ideas else None),
+        missed=over(lambda o: o.missed),
+        announced_minus_true=over(lambda o: o.announced - o.gain),
+        confirmed_minus_true=over(lambda o: None if o.confirmed is None else o.confirmed - o.gain),
+        coverage=over(lambda o: None if o.covered is None else float(o.covered)),
+        claimed=over(lambda o: float(o.claimed)),
+        false_claims=over(lambda o: float(o.false_claim)),
+        stated=over(lambda o: o.stated),
+        runs=over(lambda o: o.runs),
+    )
+
+
+def run_campaign(policy: Policy, world: World, seed: int) -> Outcome:
+    """One invented campaign from baseline to `Done`.
+
+    Raises:
+        CampaignError: Neither runs nor experiments are limited, or the policy never comes to an end.
+    """
+    if world.runs is None and world.experiments is None:
+        raise CampaignError("a simulated campaign needs a limit: give runs or experiments")
+    campaign = _Campaign(world, seed)
+    limit = _ADVICE_LIMIT * ((world.runs or 0) + 20 * (world.experiments or 0) + 50)
+    for _ in range(limit):
+        if campaign.full:
+            campaign.end_one()
+            continue
+        advice = policy.advise(campaign.board)
+        if isinstance(advice, Done):
+            return campaign.outcome()
+        campaign.carry_out(advice)
+    raise CampaignError(f"policy {policy.name} gave {limit} pieces of advice without coming to an end")
+
+
+@dataclass
+class _Campaign:
+    """The engine's part: a board, hidden truths, and runs that end in order."""
+
+    world: World
+    seed: int
+    effects: dict[str, float] = field(default_factory=dict)
+    crashing: set[str] = field(default_factory=set)
+    truth: dict[str, float] = field(default_factory=lambda: {BASELINE: 0.0})
+    seeds: dict[int, float] = field(default_factory=dict)
+    waiting: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.minds = _dice(f"{self.seed} ideas")
+        self.luck = _dice(f"{self.seed} noise")
+        runs = self.world.runs
+        self.board = Board(_OBJECTIVE, self.world.settings, runs_left=runs, runs_total=runs)
+
+    @property
+    def full(self) -> bool:
+        return len(self.waiting) >= self.world.slots
+
+    def carry_out(self, advice: Advice) -> None:
+        board = self.board
+        match advice:
+            case Propose(parent=parent):
+                self._propose(parent)
+            case Measure():
+                trial = Trial(advice.arm, advice.seed, advice.purpose, pending=True, order=len(board.trials))
+                self.waiting.append(len(board.trials))
+                left = None if board.runs_left is None else board.runs_left - 1
+                self.board = replace(board, trials=(*board.trials, trial), runs_left=left)
+            case Combine():
+                self.board = replace(board, bundles=(*board.bundles, Bundle(advice.name, advice.ideas, advice.parent)))
+            case Settle(idea=name, verdict=verdict, incumbent=incumbent):
+                ideas = tuple(replace(i, verdict=verdict) if i.name == name else i for i in board.ideas)
+                self.board = replace(board, ideas=ideas, incumbent=incumbent or board.incumbent)
+            case Rest():
+                self.end_one()
+
+    def end_one(self) -> None:
+        """The oldest run ends."""
+        if not self.waiting:
+            raise CampaignError("the policy rests although no run is pending")
+        index = self.waiting.pop(0)
+        trials = list(self.board.trials)
+        trials[index] = replace(trials[index], pending=False, value=self._value(trials[index]))
+        self.board = replace(self.board, trials=tuple(trials))
+
+    def _propose(self, parent: str) -> None:
+        name = f"idea-{len(self.board.ideas) + 1}"
+        self.effects[name] = self._effect(len(self.board.ideas))
+        if self.minds.random() < self.world.stream.crash:
+            self.crashing.add(name)
+        ideas = (*self.board.ideas, Idea(name, parent))
+        most = self.world.experiments
+        self.board = replace(self.board, ideas=ideas, may_explore=most is None or len(ideas) < most)
+
+    def _effect(self, number: int) -> float:
+        stream, draw, size = self.world.stream, self.minds.random(), self.minds.expovariate(1.0)
+        ruin = self.minds.random() < 0.1
+        good = self._good()
+        if draw < good:
+            return size * (3 * math.exp(-number / stream.fade) if stream.fade else 1.0)
+        if draw < good + stream.null or stream.null >= 1:
+            return 0.0
+        return -1.5 * size - (8.0 if ruin else 0.0)
+
+    def _good(self) -> float:
+        if not self.world.stream.builds:
+            return self.world.stream.good
+        kept = [i for i in self.board.ideas if i.verdict is not None and i.verdict.status is Status.KEEP]
+        if not kept:
+            return self.world.stream.good
+        return 0.3 if self.effects[kept[-1].name] > 0 else 0.1
+
+    def _true(self, arm: str) -> float:
+        if arm not in self.truth:
+            held = Evidence(self.board).lineage(arm)
+            self.truth[arm] = sum(self.effects[idea] for idea in held) + self._interactions(held)
+        return self.truth[arm]
+
+    def _interactions(self, held: tuple[str, ...]) -> float:
+        share = self.world.stream.interacting
+        if not share:
+            return 0.0
+        pairs = [(one, two) for number, one in enumerate(sorted(held)) for two in sorted(held)[number + 1 :]]
+        dice = (_dice(f"{self.seed} {one} {two}") for one, two in pairs)
+        return sum(die.gauss(0, 0.5) for die in dice if die.random() < share)
+
+    def _value(self, trial: Trial) -> float | None:
+        true = self._true(trial.arm)
+        noise = self._noise(trial.seed)
+        if any(idea in self.crashing for idea in Evidence(self.board).lineage(trial.arm)):
+            return None
+        drift = self.world.stream.drift * trial.order / max(1, self.world.runs or 100)
+        return true + self.world.noise * (noise + drift)
+
+    def _noise(self, seed: int) -> float:
+        own = self.luck.gauss(0, 1)
+        if self.world.stream.heavy:
+            chi = self.luck.gammavariate(1.5, 2.0)
+            own /= math.sqrt(chi) if chi else 1.0
+            own -= 5.0 if self.luck.random() < 0.07 else 0.0
+        if not self.world.rho:
+            return own
+        if seed not in self.seeds:
+            self.seeds[seed] = _dice(f"{self.seed} seed {seed}").gauss(0, 1)
+        return math.sqrt(self.world.rho) * self.seeds[seed] + math.sqrt(1 - self.world.rho) * own
+
+    def outcome(self) -> Outcome:
+        board, evidence = self.board, Evidence(self.board)
+        kept = [i.name for i in board.ideas if i.verdict is not None and i.verdict.status is Status.KEEP]
+        gain = self._true(board.incumbent)
+        fresh = confirmed(evidence, board.incumbent, BASELINE) if board.incumbent != BASELINE else None
+        announced = _level(evidence, board.incumbent) - _level(evidence, BASELINE)
+        right = [effect for name, effect in self.effects.items() if effect > 0 and name not in self.crashing]
+        claimed = claims(board)
+        proven = [c.name for c in claimed.ideas if c.standing is Standing.PROVEN]
+        whole = claimed.campaign is not None and claimed.campaign.standing is Standing.PROVEN
+        wrong = [name for name in proven if self._own_effect(name) <= 0]
+        return Outcome(
+            gain=gain,
+            possible=self._possible(),
+            ideas=len(board.ideas),
+            keeps=len(kept),
+            false_keeps=sum(self.effects[name] <= 0 for name in kept),
+            missed=len(right) - sum(self.effects[name] > 0 for name in kept),
+            announced=announced,
+            confirmed=None if fresh is None else fresh.gain,
+            covered=_covers(fresh.low, fresh.high, gain) if fresh else None,
+            claimed=whole or bool(proven),
+            false_claim=bool(wrong) or (whole and gain <= 0),
+            stated=claimed.false_chance,
+            runs=len(board.trials),
+        )
+
+    def _own_effect(self, name: str) -> float:
+        """What the idea is worth inside the incumbent, where interactions make that another number."""
+        held = Evidence(self.board).lineage(self.board.incumbent)
+        if name not in held:
+            return self.effects[name]
+        rest = tuple(idea for idea in held if idea != name)
+        return self.effects[name] + self._interactions(held) - self._interactions(rest)
+
+    def _possible(self) -> float:
+        """A judge who sees the truth, one run per idea, on the ideas of this stream."""
+        most = min(limit for limit in (self.world.runs, self.world.experiments) if limit is not None)
+        mind = _Campaign(replace(self.world, stream=replace(self.world.stream, builds=False)), self.seed)
+        for _ in range(most):
+            mind._propose(BASELINE)
+        return sum(max(0.0, effect) for name, effect in mind.effects.items() if name not in mind.crashing)
+
+
+def _dice(seed: str) -> random.Random:
+    return random.Random(seed)  # noqa: S311  (a simulation, no secret)
+
+
+def _level(evidence: Evidence, arm: str) -> float:
+    runs = evidence.arm(arm)
+    return runs.level if runs.runs else 0.0
+
+
+def _covers(low: float | None, high: float | None, truth: float) -> bool | None:
+    return None if low is None or high is None else low <= truth <= high
+
+
+def _figure(values: list[float]) -> Figure:
+    count = len(values)
+    if not count:
+        return Figure(math.nan, math.nan, 0)
+    centre = sum(values) / count
+    square = sum((value - centre) ** 2 for value in values) / max(1, count - 1)
+    return Figure(centre, math.sqrt(square / count), count)

@@ -1,0 +1,283 @@
+"""One campaign, opened: its verbs are all that a surface ever calls."""
+
+import contextlib
+import getpass
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from autoresearch.core import event as happened
+from autoresearch.core import naming
+from autoresearch.core.event import Event
+from autoresearch.core.experiment import Status, Verdict
+from autoresearch.core.history import Experiment, Run
+from autoresearch.core.job import Submission
+from autoresearch.core.plan import Stop
+from autoresearch.core.record import Row
+from autoresearch.core.spec import Campaign
+from autoresearch.engine.loop import Loop
+from autoresearch.engine.remember import Reporter, remember, write_report
+from autoresearch.errors import CampaignError, UsageError
+from autoresearch.examples import DemoRepository, create
+from autoresearch.session import campaign_file, doctor, planning, status, wiring
+from autoresearch.session.curves import Curves
+from autoresearch.session.planning import Plan, Request
+from autoresearch.session.status import CampaignStatus, RunningRun
+from autoresearch.workspace import audit, git, notes, process
+from autoresearch.workspace.ledger import Ledger
+from autoresearch.workspace.lock import CampaignLock
+from autoresearch.workspace.paths import EXCLUDED, CampaignPaths, Layout
+
+__all__ = ["CampaignStatus", "Plan", "Request", "RunningRun", "Session", "demo"]
+
+
+@dataclass
+class Session:
+    """A repository, and the campaign in it that a person means.
+
+    Attributes:
+        where: Directory the person stands in.
+        name: Campaign name; None means the one worked on last.
+        clock: Unix time in seconds.
+    """
+
+    where: Path
+    name: str | None = None
+    clock: Callable[[], float] = field(default=time.time)
+    _curves: Curves = field(default_factory=Curves)
+
+    # -- before -------------------------------------------------------------------------------------------------
+
+    def plan(self, request: Request) -> Plan:
+        """What a campaign would be; nothing is written."""
+        return planning.make(self.where, request, self.clock)
+
+    def write(self, plan: Plan) -> Path:
+        """Write a plan's campaign file and return its path; an existing one is never overwritten."""
+        paths = Layout(plan.root).campaign(plan.campaign.campaign)
+        if paths.campaign_file.exists():
+            raise CampaignError(f"{paths.campaign_file} exists already; edit it, or give the new one another --name")
+        git.exclude(plan.root, EXCLUDED)
+        campaign_file.write(paths.campaign_file, plan.campaign)
+        self.name = plan.campaign.campaign
+        return paths.campaign_file
+
+    def examine(self) -> Plan:
+        """The written campaign as a plan, to be shown before it runs."""
+        opened = wiring.open_campaign(self.where, self.name)
+        return planning.examine(opened.campaign, opened.paths.root)
+
+    # -- the run ------------------------------------------------------------------------------------------------
+
+    def run(
+        self,
+        approved_by: str,
+        listen: Callable[[Event], None] | None = None,
+        poll: Callable[[], None] | None = None,
+        poll_s: float = 0.5,
+        *,
+        take_over: bool = False,
+    ) -> Stop:
+        """Work on the campaign until it ends or a person asks for the end.
+
+        Args:
+            approved_by: Who approved the plan.
+            listen: Called with every event.
+            poll: Called after every look at the jobs; for live views.
+            poll_s: Seconds between two looks.
+            take_over: Take the campaign from a controller on another host that is known to be dead.
+
+        Raises:
+            HeldError: Another controller is at work on it.
+        """
+        opened = wiring.open_campaign(self.where, self.name)
+        lock = CampaignLock(opened.paths.lock)
+        lock.acquire(take_over=take_over)
+        with lock:
+            opened = wiring.open_campaign(self.where, opened.paths.name)
+            if opened.history.started is None:
+                wiring.begin(opened, approved_by, self.clock)
+            context = wiring.wire(opened, self.clock)
+            if listen:
+                context.listeners.append(listen)
+            reporter = Reporter(context, lock.refresh, poll or (lambda: None))
+            with _terminable():
+                return Loop(context, poll_s, refresh=reporter.refresh).run()
+
+    # -- steering -----------------------------------------------------------------------------------------------
+
+    def steer(self, text: str) -> None:
+        """Tell the researchers something; it is added to what was said before."""
+        if not text.strip():
+            raise UsageError("nothing was said; give the text, for example: autoresearch steer 'try smaller batches'")
+        opened = self._started()
+        clean = wiring.redactor(opened.paths.root).clean(text.strip())
+        opened.journal.append(happened.Steered(self.clock(), clean, _person()))
+
+    def pause(self, reason: str = "") -> None:
+        """Start no further run until `resume`; runs in flight go on."""
+        self._started().journal.append(happened.Paused(self.clock(), reason, _person()))
+
+    def resume(self) -> None:
+        """Let a paused campaign go on."""
+        opened = self._started()
+        if opened.history.paused is None:
+            raise CampaignError(f"campaign {opened.paths.name} is not paused; continue it with: autoresearch run")
+        opened.journal.append(happened.Resumed(self.clock(), _person()))
+
+    def stop(self, reason: str = "", *, now: bool = False) -> None:
+        """Ask for the end: after the runs in flight, or `now`, ending them."""
+        self._started().journal.append(happened.StopRequested(self.clock(), _person(), now, reason))
+
+    def overrule(self, index: int, word: str, reason: str) -> None:
+        """Change a verdict, with a reason that is recorded as the person's."""
+        if not reason.strip():
+            raise UsageError("overruling a verdict needs a reason: --reason '...'")
+        opened = self._started()
+        entry = self._experiment(opened, index)
+        if entry.verdict is None:
+            raise CampaignError(f"experiment {index} has no verdict yet; wait for it")
+        verdict = Verdict(
+            Status(word), reason, entry.verdict.value, entry.verdict.effect, entry.verdict.low, entry.verdict.high,
+            entry.verdict.runs, _person(),
+        )  # fmt: skip
+        opened.journal.append(happened.VerdictOverruled(self.clock(), entry.name, verdict, _person()))
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def status(self) -> CampaignStatus:
+        """Where the campaign stands."""
+        opened = wiring.open_campaign(self.where, self.name)
+        return status.status_of(opened, self.clock(), held=CampaignLock(opened.paths.lock).holder() is not None)
+
+    def campaigns(self) -> list[str]:
+        """Names of the repository's campaigns, the one worked on last first."""
+        return wiring.names(wiring.layout(self.where))
+
+    def paths(self) -> CampaignPaths:
+        """Where the campaign's things lie."""
+        return wiring.open_campaign(self.where, self.name).paths
+
+    def campaign(self) -> Campaign:
+        """The campaign file."""
+        return wiring.open_campaign(self.where, self.name).campaign
+
+    def experiment(self, index: int) -> Experiment:
+        """One attempt with everything known about it."""
+        return self._experiment(wiring.open_campaign(self.where, self.name), index)
+
+    def runs(self, index: int) -> list[Run]:
+        """Runs of one attempt, oldest first."""
+        opened = wiring.open_campaign(self.where, self.name)
+        return list(opened.history.runs_of(self._experiment(opened, index).name))
+
+    def log(self, index: int) -> Path:
+        """The newest run log of one attempt."""
+        opened = wiring.open_campaign(self.where, self.name)
+        self._experiment(opened, index)
+        path = status.log_of(opened, index)
+        if not path.exists():
+            raise CampaignError(f"experiment {index} has no log yet ({path})")
+        return path
+
+    def diff(self, index: int) -> str:
+        """What one attempt changed against its parent."""
+        opened = wiring.open_campaign(self.where, self.name)
+        entry = self._experiment(opened, index)
+        return git.diff(opened.paths.root, entry.parent_commit, entry.commit) if entry.commit else ""
+
+    def ledger(self) -> tuple[Row, ...]:
+        """Every row of the repository's ledger, those of other campaigns included."""
+        return Ledger(wiring.layout(self.where).ledger).rows()
+
+    def report(self) -> tuple[Path, ...]:
+        """Write the report anew and return the paths of its files."""
+        return write_report(wiring.wire(self._started(), self.clock))
+
+    def memory(self) -> str:
+        """One bounded page with all that is needed to go on after everything was forgotten."""
+        return wiring.wire(self._started(), self.clock).memory.recover()
+
+    def checkpoint(self) -> Path:
+        """Write the session memory now and return its folder."""
+        return remember(wiring.wire(self._started(), self.clock), "checkpoint asked for")
+
+    def curve(self, run: RunningRun) -> tuple[tuple[int, float], ...]:
+        """The metric so far of a run in flight, as (step, value); empty when nothing was measured yet."""
+        return self._curves.curve(self.where, run)
+
+    def check(self) -> list[str]:
+        """What ledger, journal and notes do not say alike, one sentence each."""
+        opened = self._started()
+        found = audit.check(
+            Ledger(opened.paths.ledger).rows(), opened.journal.read(), notes.all(opened.paths.root),
+            naming.campaign_prefix(opened.paths.name),
+        )  # fmt: skip
+        return [f"{one.branch}: {one.where}: {one.text}" for one in found]
+
+    def rebuild(self) -> str:
+        """Make the ledger say what the journal says of this campaign; the old file is kept beside it."""
+        opened = self._started()
+        kept = audit.mend_ledger(opened.paths.ledger, audit.rows_of_events(opened.journal.read()))
+        return f"rebuilt {opened.paths.ledger}" + (f"; the old one is {kept}" if kept else "; nothing had to change")
+
+    def doctor(self) -> tuple[doctor.Check, ...]:
+        """What this machine and repository offer and lack."""
+        return doctor.examine(self.where)
+
+    def dry_run(self, plan: Plan) -> Submission:
+        """The first submission of a plan as it would be sent; nothing is sent and nothing is left behind."""
+        return wiring.first_submission(plan)
+
+    def detach(self) -> int:
+        """Go on in a process of its own that survives this terminal; returns its process id."""
+        paths = self.paths()
+        argv = (sys.executable, "-m", "autoresearch", "run", "--yes", "--plain", "--campaign", paths.name)
+        return process.start(argv, cwd=paths.root, log=paths.folder / "controller.log")
+
+    # -- inside -------------------------------------------------------------------------------------------------
+
+    def _started(self) -> wiring.Opened:
+        opened = wiring.open_campaign(self.where, self.name)
+        if opened.history.started is None:
+            raise CampaignError(f"campaign {opened.paths.name} has not begun; start it with: autoresearch run")
+        return opened
+
+    def _experiment(self, opened: wiring.Opened, index: int) -> Experiment:
+        found = opened.history.experiments.get(index)
+        if found is None:
+            most = max(opened.history.experiments, default=0)
+            raise CampaignError(f"there is no experiment {index} in {opened.paths.name}; it has 1 to {most}")
+        return found
+
+
+def demo(directory: Path) -> DemoRepository:
+    """Make the example repository in a new or empty directory."""
+    return create(directory)
+
+
+def _person() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the controller as Ctrl-C does: in good order, runs in flight going on."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,184 @@
+"""What a campaign would be: detected from the repository, shown before anything is touched."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from autoresearch import plugins
+from autoresearch.core import naming
+from autoresearch.core.metric import Direction, Objective
+from autoresearch.core.policies import cost
+from autoresearch.core.spec import Campaign
+from autoresearch.core.stop import DEFAULT, StopRule, describe, parse
+from autoresearch.errors import CampaignError, UsageError
+from autoresearch.ports import Survey
+from autoresearch.workspace import git
+from autoresearch.workspace.git import Changes
+from autoresearch.workspace.paths import Layout
+
+_TRAITS = ("dapo", "gdpo", "grpo", "ppo", "dpo", "sft", "rm", "distillation")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asked `plan` for; everything else is detected.
+
+    Attributes:
+        recipe: Path of the recipe, relative to where the person stands; empty for the `command` target.
+        stop: Stop rule in words.
+        name: Campaign name, empty to have one made.
+        settings: Further keys of the campaign file, as given on the command line.
+    """
+
+    recipe: str = ""
+    stop: str | None = None
+    name: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A campaign that has not begun, and everything a person should see before it does.
+
+    Attributes:
+        campaign: The campaign file as it would be written.
+        root: The repository.
+        base_commit: Full hash the baseline is made from.
+        branch: The user's current branch, None when detached.
+        changes: Uncommitted work in the checkout; it is never touched and never part of a run.
+        survey: The recipe as the target understands it.
+        rule: The stop rule, parsed.
+        cost: How many runs the verdict policy will want, in words.
+        warnings: What a careful colleague would point out.
+    """
+
+    campaign: Campaign
+    root: Path
+    base_commit: str
+    branch: str | None
+    changes: Changes
+    survey: Survey
+    rule: StopRule
+    cost: str
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def hours_per_run(self) -> float | None:
+        """Expected hours of one run, None when unknown."""
+        return None if self.survey.minutes is None else self.survey.minutes / 60
+
+    @property
+    def gpu_hours_per_run(self) -> float | None:
+        """Expected GPU-hours of one run, None when unknown."""
+        return None if self.hours_per_run is None else self.hours_per_run * self.survey.resources.gpus
+
+
+def make(where: Path, request: Request, clock: Callable[[], float]) -> Plan:
+    """Detect everything and put it into a campaign file that has not been written yet.
+
+    Args:
+        where: The directory the person stands in.
+        request: What they asked for.
+        clock: Unix time in seconds; the campaign's name begins with the date.
+
+    Raises:
+        AutoresearchError: Something about repository, recipe, stop rule or flags stands in the way.
+    """
+    root = git.root(where)
+    git.head_commit(root)
+    document = dict(request.settings)
+    if request.recipe:
+        document["recipe"] = _inside(root, where, request.recipe)
+    if request.stop is not None:
+        document["stop"] = request.stop
+    draft = Campaign.of({"campaign": request.name or "draft", **document}, "command line")
+    survey = survey_of(draft, root)
+    name = request.name or _fresh_name(root, survey, datetime.fromtimestamp(clock(), UTC).astimezone())
+    return examine(draft.model_copy(update={"campaign": name}), root, survey)
+
+
+def examine(campaign: Campaign, root: Path, survey: Survey | None = None) -> Plan:
+    """Everything a person should see before a campaign file is run."""
+    survey = survey or survey_of(campaign, root)
+    rule = parse(campaign.stop) if campaign.stop else DEFAULT
+    rule.begin(0.0, objective=survey.objective) if rule.deadline_at is None else None
+    base, changes = git.resolve(root, campaign.base), git.changes(root)
+    return Plan(
+        campaign=campaign,
+        root=root,
+        base_commit=base,
+        branch=git.current_branch(root),
+        changes=changes,
+        survey=survey,
+        rule=rule,
+        cost=cost(campaign.verdict.policy, rule.target_experiment_count, campaign.settings()),
+        warnings=(*_checkout_warnings(changes, survey), *survey.warnings, *_rule_warnings(campaign, rule, survey)),
+    )
+
+
+def survey_of(campaign: Campaign, tree: Path) -> Survey:
+    """Ask the campaign's target about the recipe in a tree."""
+    return target_of(campaign).survey(tree)
+
+
+def target_of(campaign: Campaign) -> Any:
+    """The campaign's target, made with what the file says."""
+    if campaign.target.type == "nemo-rl" and not campaign.recipe:
+        raise CampaignError("no recipe was given: name one, for example: autoresearch plan examples/configs/R.yaml")
+    asked = campaign.objective
+    objective: object = asked.model_dump()
+    if campaign.target.type == "command":
+        up = Direction.MINIMIZE if asked.direction == "minimize" else Direction.MAXIMIZE
+        objective = Objective(asked.goal, asked.metric, up)
+    return plugins.load("targets", campaign.target.type)(
+        recipe=campaign.recipe,
+        command=campaign.command,
+        objective=objective,
+        options=campaign.target.options(),
+    )
+
+
+def _inside(root: Path, where: Path, recipe: str) -> str:
+    for candidate in ((where / recipe), (root / recipe)):
+        path = candidate.resolve()
+        if path.is_file():
+            if not path.is_relative_to(root.resolve()):
+                raise UsageError(f"recipe {recipe} lies outside the repository {root}; copy it in and commit it")
+            return str(path.relative_to(root.resolve()))
+    near = [str(path.relative_to(root)) for path in sorted(root.glob(f"examples/**/*{Path(recipe).stem}*.yaml"))[:3]]
+    hint = f"; did you mean {', '.join(near)}?" if near else ""
+    raise CampaignError(f"recipe {recipe} does not exist in {root}{hint}")
+
+
+def _fresh_name(root: Path, survey: Survey, now: datetime) -> str:
+    algorithm = next((trait for trait in _TRAITS if trait in survey.facts.traits), "campaign")
+    model = str(
+        survey.facts.values.get("policy.model_name", "") or Path(survey.lineage[0]).stem if survey.lineage else ""
+    )
+    name = naming.campaign_name(now.date(), algorithm, model.rsplit("/", 1)[-1])
+    taken = {found.campaign for branch in git.branches(root) if (found := naming.parse_branch(branch))}
+    taken |= {path.name for path in Layout(root).campaigns.glob("*")}
+    return next(one for one in (name, *(f"{name}-{n}" for n in range(2, 10_000))) if one not in taken)
+
+
+def _checkout_warnings(changes: Changes, survey: Survey) -> tuple[str, ...]:
+    """R19: the user's own unfinished work is named, left alone, and never silently part of a run."""
+    dirty = {*changes.staged, *changes.unstaged, *changes.conflicted, *changes.untracked}
+    ours = sorted(dirty & set(survey.lineage))
+    if ours:
+        return (f"uncommitted changes in {', '.join(ours)} are not part of the campaign: it starts from the commit",)
+    return ()
+
+
+def _rule_warnings(campaign: Campaign, rule: StopRule, survey: Survey) -> tuple[str, ...]:
+    found = []
+    if campaign.stop is None:
+        found.append(f"no stop rule given: {describe(DEFAULT)} (the baseline and three low-risk experiments)")
+    cap, minutes = rule.per_experiment_timeout_s, survey.minutes
+    if cap is not None and minutes is not None and minutes * 60 > cap:
+        found.append(f"a run is expected to take {minutes:.0f} min but is capped at {cap / 60:.0f} min: it will be cut")
+    if survey.plumbing:
+        found.append(f"plumbing only, no idea can be judged by such runs: {survey.plumbing}")
+    return tuple(found)

@@ -1,0 +1,214 @@
+"""Where a campaign stands: one value for the terminal, for `--json` and for the report."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from autoresearch.core.experiment import Status
+from autoresearch.core.history import BASELINE, Experiment, History, Run
+from autoresearch.core.metric import Objective
+from autoresearch.core.stop import Spent, check
+from autoresearch.session.wiring import Opened
+
+
+@dataclass(frozen=True)
+class RunningRun:
+    """A run in flight.
+
+    Attributes:
+        run_id: Its name.
+        experiment: What it runs.
+        seed: Its training seed.
+        purpose: Why it is made.
+        state: `planned`, `queued` or `running`.
+        elapsed_s: Seconds since it left the queue, or since it was submitted.
+        predicted_s: Seconds it is expected to take at most, None when unknown.
+        log: Its log file.
+        folder: Its folder.
+    """
+
+    run_id: str
+    experiment: str
+    seed: int
+    purpose: str
+    state: str
+    elapsed_s: float
+    predicted_s: float | None
+    log: str
+    folder: str
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An experiment with its verdict."""
+
+    index: int
+    name: str
+    title: str
+    area: str
+    status: str
+    value: float | None
+    effect: float | None
+    low: float | None
+    high: float | None
+    runs: int
+    reason: str
+    by: str
+    branch: str
+
+
+@dataclass(frozen=True)
+class CampaignStatus:
+    """Where a campaign stands.
+
+    Attributes:
+        campaign: Its name.
+        state: `planned`, `running`, `paused`, `stopping`, `interrupted` or `ended`.
+        goal: What it is for.
+        metric: What it is judged by.
+        direction: `maximize` or `minimize`.
+        stop: The stop rule's sentence with numbers, empty before the start.
+        attempted: Attempts so far, the baseline and crashes included.
+        target_count: Attempts the stop rule asks for, None without a count.
+        remaining_s: Seconds until the deadline, None without one.
+        gpu_hours: GPU-hours used.
+        keep: Kept experiments, the baseline not counted.
+        discard: Discarded ones.
+        crash: Crashed ones.
+        baseline: Mean of the metric of the baseline, None while unknown.
+        incumbent: Name of the best kept arm.
+        best: Mean of the metric of the incumbent, None while unknown.
+        current: Experiment being worked on, empty for none.
+        branch: Its branch.
+        controller: `host:pid` of the controller at work, empty for none.
+        reason: Why it ended or waits, in words.
+        running: Runs in flight, oldest first.
+        verdicts: Experiments with a verdict, by index.
+        steering: What the person asked for, oldest first.
+    """
+
+    campaign: str
+    state: str
+    goal: str
+    metric: str
+    direction: str
+    stop: str
+    attempted: int
+    target_count: int | None
+    remaining_s: float | None
+    gpu_hours: float
+    keep: int
+    discard: int
+    crash: int
+    baseline: float | None
+    incumbent: str
+    best: float | None
+    current: str
+    branch: str
+    controller: str
+    reason: str
+    running: tuple[RunningRun, ...]
+    verdicts: tuple[Judged, ...]
+    steering: tuple[str, ...]
+
+
+def status_of(opened: Opened, now: float, *, held: bool) -> CampaignStatus:
+    """Where a campaign stands.
+
+    Args:
+        opened: The campaign.
+        now: Unix time in seconds.
+        held: Whether a controller holds its lock.
+    """
+    history, limits = opened.history, opened.limits
+    objective = history.started.objective if history.started else None
+    goal = opened.campaign.objective
+    state = check(limits, _spent(history, objective), now) if limits else None
+    last = next((entry for _, entry in sorted(history.experiments.items(), reverse=True)), None)
+    counts = {status: sum(1 for e in history.judged if _status(e) == status) for status in Status}
+    controller = history.controller
+    return CampaignStatus(
+        campaign=opened.campaign.campaign,
+        state=_state(history, held=held),
+        goal=objective.goal if objective else goal.goal,
+        metric=objective.metric if objective else goal.metric,
+        direction=str(objective.direction) if objective else goal.direction,
+        stop=state.sentence if state else "",
+        attempted=history.attempted,
+        target_count=limits.target_experiment_count if limits else None,
+        remaining_s=state.remaining_s if state else None,
+        gpu_hours=history.gpu_hours,
+        keep=len(history.kept),
+        discard=counts[Status.DISCARD],
+        crash=counts[Status.CRASH],
+        baseline=history.value_of(BASELINE) if history.baseline else None,
+        incumbent=history.incumbent,
+        best=history.value_of(history.incumbent) if history.baseline else None,
+        current=last.name if last else "",
+        branch=last.branch if last else "",
+        controller=f"{controller.host}:{controller.pid}" if controller and held else "",
+        reason=_reason(history),
+        running=tuple(_running(run, now) for run in history.in_flight()),
+        verdicts=tuple(judged_value(entry) for entry in history.judged),
+        steering=tuple(said.text for said in history.steering),
+    )
+
+
+def _status(entry: Experiment) -> Status | None:
+    return entry.verdict.status if entry.verdict else None
+
+
+def _spent(history: History, objective: Objective | None) -> Spent:
+    best = history.value_of(history.incumbent) if history.baseline else None
+    return Spent(
+        history.attempted, history.gpu_hours, {objective.metric: best} if objective and best is not None else {}
+    )
+
+
+def _state(history: History, *, held: bool) -> str:
+    if history.started is None:
+        return "planned"
+    if history.ended is not None:
+        return "ended"
+    if not held:
+        return "stopped" if history.stop else "interrupted"
+    if history.stop is not None:
+        return "stopping"
+    return "paused" if history.paused else "running"
+
+
+def _reason(history: History) -> str:
+    if history.ended:
+        return history.ended.reason
+    if history.paused:
+        return f"paused by {history.paused.by}: {history.paused.reason or 'no reason given'}"
+    return history.stop.reason if history.stop else ""
+
+
+def _running(run: Run, now: float) -> RunningRun:
+    since = run.started_at or run.submitted_at or run.planned.at
+    state = "running" if run.started_at else "queued" if run.submitted_at else "planned"
+    return RunningRun(
+        run.run_id, run.planned.experiment, run.planned.seed, str(run.planned.purpose), state,
+        max(0.0, now - since), run.planned.predicted_s, run.planned.log, run.planned.folder,
+    )  # fmt: skip
+
+
+def judged_value(entry: Experiment) -> Judged:
+    """A judged experiment as surfaces show it."""
+    verdict = entry.verdict
+    assert verdict is not None  # noqa: S101 - the caller chose judged ones
+    return Judged(
+        entry.index, entry.name, entry.hypothesis.title, entry.hypothesis.area, str(verdict.status), verdict.value,
+        verdict.effect, verdict.low, verdict.high, verdict.runs, verdict.reason, verdict.by, entry.branch,
+    )  # fmt: skip
+
+
+def log_of(opened: Opened, index: int) -> Path:
+    """The newest run log of an experiment.
+
+    Raises:
+        KeyError: There is no such experiment.
+    """
+    entry = opened.history.experiments[index]
+    runs = opened.history.runs_of(entry.name)
+    return Path(runs[-1].planned.log) if runs else opened.paths.experiment(entry.name) / "run.log"

@@ -1,0 +1,204 @@
+"""Opens a campaign: its files, its adapters by name, and the engine's context made of them."""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from autoresearch import plugins
+from autoresearch.core import naming
+from autoresearch.core.event import CampaignStarted
+from autoresearch.core.history import BASELINE, History, fold
+from autoresearch.core.job import Submission
+from autoresearch.core.policies import policy
+from autoresearch.core.redact import Redactor
+from autoresearch.core.spec import Campaign
+from autoresearch.core.stop import DEFAULT, Limits, StopRule, parse
+from autoresearch.engine.context import Context
+from autoresearch.errors import CampaignError, LedgerError
+from autoresearch.ports import MetricSource, Researcher, RunRequest, Survey, Target
+from autoresearch.session import campaign_file
+from autoresearch.session.planning import Plan, survey_of, target_of
+from autoresearch.workspace import git, secrets, worktree
+from autoresearch.workspace.journal import Journal
+from autoresearch.workspace.ledger import Ledger
+from autoresearch.workspace.memory import SessionMemory
+from autoresearch.workspace.paths import EXCLUDED, CampaignPaths, Layout
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A campaign's files, read; nothing is held and nothing is written.
+
+    Attributes:
+        paths: Where its things lie.
+        campaign: Its file; the frozen one once it has started.
+        journal: Its events.
+        history: Their replay.
+    """
+
+    paths: CampaignPaths
+    campaign: Campaign
+    journal: Journal
+    history: History
+
+    @property
+    def limits(self) -> Limits | None:
+        """The stop rule in absolute values, None before the start."""
+        started = self.history.started
+        return Limits.load(started.limits) if started else None
+
+
+def layout(where: Path) -> Layout:
+    """The repository a person stands in."""
+    return Layout(git.root(where))
+
+
+def names(where: Layout) -> list[str]:
+    """Campaigns of a repository, the one worked on last first."""
+    found = [file.parent for file in where.campaigns.glob("*/campaign.yaml")]
+    return [folder.name for folder in sorted(found, key=_touched, reverse=True)]
+
+
+def _touched(folder: Path) -> tuple[float, str]:
+    journal = folder / "journal.jsonl"
+    return ((journal if journal.exists() else folder / "campaign.yaml").stat().st_mtime, folder.name)
+
+
+def open_campaign(where: Path, name: str | None = None) -> Opened:
+    """Read a campaign; without a name the one worked on last.
+
+    Raises:
+        CampaignError: There is none, or none of that name, or its file was edited after it had started.
+    """
+    place = layout(where)
+    known = names(place)
+    if name is None and not known:
+        raise CampaignError(f"no campaign in {place.root} yet; write one with: autoresearch plan RECIPE")
+    if name is not None and name not in known:
+        raise CampaignError(f"there is no campaign {name!r} in {place.root}; known: {', '.join(known) or 'none'}")
+    paths = place.campaign(name or known[0])
+    journal = Journal(paths.journal)
+    history = fold(journal.read())
+    return Opened(paths, _frozen(campaign_file.read(paths.campaign_file), history, paths), journal, history)
+
+
+def _frozen(written: Campaign, history: History, paths: CampaignPaths) -> Campaign:
+    if history.started is None:
+        if written.campaign != paths.name:
+            raise CampaignError(
+                f"{paths.campaign_file} calls itself {written.campaign!r}; rename the folder or the campaign"
+            )
+        return written
+    frozen = Campaign.of(dict(history.started.plan), f"journal of {paths.name}")
+    if written.model_copy(update={"base": frozen.base}) != frozen:
+        raise CampaignError(
+            f"{paths.campaign_file} was edited after the campaign had started, and a started plan is frozen; undo the "
+            f"edit (the journal's first line holds the plan), or start a new campaign with: autoresearch plan"
+        )
+    return frozen
+
+
+def begin(opened: Opened, approved_by: str, clock: Callable[[], float]) -> None:
+    """Freeze the plan: the base commit as a hash, the stop rule as absolute values."""
+    paths, campaign = opened.paths, opened.campaign
+    git.exclude(paths.root, EXCLUDED)
+    base = git.resolve(paths.root, campaign.base)
+    frozen = campaign.model_copy(update={"base": base})
+    now = clock()
+    objective = _survey_at(frozen, paths, base).objective
+    limits = rule_of(campaign).begin(now, objective=objective).plain()
+    plan = frozen.model_dump(mode="json")
+    event = CampaignStarted(now, campaign.campaign, base, approved_by, limits, plan, objective)
+    opened.journal.append(event)
+    opened.history.apply(event)
+
+
+def rule_of(campaign: Campaign) -> StopRule:
+    """The campaign's stop rule, parsed."""
+    return parse(campaign.stop) if campaign.stop else DEFAULT
+
+
+def _survey_at(campaign: Campaign, paths: CampaignPaths, commit: str) -> Survey:
+    """The recipe as it is committed, whatever the user's checkout looks like."""
+    tree = paths.worktree(".survey")
+    worktree.add(paths.root, tree, commit)
+    try:
+        return survey_of(campaign, tree)
+    finally:
+        worktree.remove(paths.root, tree)
+
+
+def redactor(root: Path) -> Redactor:
+    """Knows the secrets of this environment and of the repository's `.env`."""
+    return secrets.load(root / ".env", os.environ)
+
+
+def wire(opened: Opened, clock: Callable[[], float] = time.time) -> Context:
+    """The engine's context for a campaign that has begun.
+
+    Raises:
+        AutoresearchError: An adapter does not exist, refuses its options, or the recipe cannot be read.
+    """
+    started = opened.history.started
+    if started is None:
+        raise LedgerError(f"campaign {opened.paths.name} has not begun; start it with: autoresearch run")
+    campaign, paths = opened.campaign, opened.paths
+    target = target_of(campaign)
+    survey = _survey_at(campaign, paths, started.base_commit)
+    context = Context(
+        campaign=campaign,
+        paths=paths,
+        survey=survey,
+        limits=Limits.load(started.limits),
+        policy=policy(campaign.verdict.policy),
+        target=target,
+        researchers=_researchers(campaign, paths),
+        launcher=plugins.load("launchers", campaign.launcher.type)(
+            options=campaign.launcher.options(), folder=paths.folder
+        ),
+        sources=sources_of(target),
+        journal=opened.journal,
+        ledger=Ledger(paths.ledger),
+        memory=SessionMemory.open(paths.sessions, campaign.campaign, clock(), redactor(paths.root)),
+        redactor=redactor(paths.root),
+        clock=clock,
+    )
+    context.replay()
+    return context
+
+
+def _researchers(campaign: Campaign, paths: CampaignPaths) -> tuple[Researcher, ...]:
+    made: list[Researcher] = []
+    for number, spec in enumerate(campaign.researcher):
+        folder = paths.scratch(f"{number}-{spec.type}")
+        options = {"root": str(paths.root), "seed": campaign.run.first_seed, **spec.options()}
+        made.append(plugins.load("researchers", spec.type)(options=options, folder=folder))
+    return tuple(made)
+
+
+def sources_of(target: Target) -> Mapping[str, MetricSource]:
+    """The target's metric sources, made, in its order of trust."""
+    return {spec.name: plugins.load("metrics", spec.name)(options=spec.options) for spec in target.sources()}
+
+
+def first_submission(plan: Plan) -> Submission:
+    """What the baseline's first run would send, planned in a worktree that is gone again afterwards."""
+    campaign, paths = plan.campaign, CampaignPaths(plan.root, plan.campaign.campaign)
+    git.exclude(paths.root, EXCLUDED)
+    tree = paths.worktree(".dry-run")
+    worktree.add(paths.root, tree, plan.base_commit)
+    try:
+        folder = paths.run(BASELINE, 1)
+        run_id = naming.run_id(campaign.campaign, BASELINE, 1)
+        limit = plan.rule.per_experiment_timeout_s
+        seed = campaign.run.first_seed
+        request = RunRequest(run_id, tree, folder, folder / "run.log", seed, limit, plan.base_commit)
+        job = target_of(campaign).job(request)
+        launcher = plugins.load("launchers", campaign.launcher.type)
+        made = launcher(options=campaign.launcher.options(), folder=paths.folder)
+        submission: Submission = made.plan(replace(job, env={**job.env, **campaign.run.env}))
+        return submission
+    finally:
+        worktree.remove(paths.root, tree)
