@@ -1,0 +1,69 @@
+"""Where secrets are on this machine: the environment and the repository's `.env` file. Read, never shown."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from autoresearch.core.redact import Redactor, looks_random
+from autoresearch.core.secret_names import Suspicion, suspicion
+from autoresearch.core.secret_shapes import SHAPES
+from autoresearch.workspace import atomic
+
+_ENTRY = re.compile(
+    r"^[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_][\w.]*)[ \t]*=[ \t]*"
+    r"(?:'(?P<single>[^']*)'|\"(?P<double>(?:[^\"\\]|\\.)*)\"|(?P<plain>[^\n]*))",
+    re.MULTILINE | re.DOTALL,
+)
+_ESCAPED = {"n": "\n", "t": "\t", "r": "\r"}
+
+
+def load(repo_env: Path | None, environ: Mapping[str, str]) -> Redactor:
+    """A redactor that knows the secrets of this machine.
+
+    Args:
+        repo_env: The repository's `.env` file, None for none; it need not exist (R197).
+        environ: The environment.
+
+    Raises:
+        StorageError: The file is there and cannot be read.
+    """
+    return Redactor((*secret_values(environ), *secret_values(read_dotenv(repo_env))))
+
+
+def read_dotenv(path: Path | None) -> dict[str, str]:
+    """Variables of a `.env` file, empty when there is none. Raises StorageError when it cannot be read."""
+    return dotenv(atomic.read(path).decode("utf-8-sig", "surrogateescape")) if path else {}
+
+
+def dotenv(text: str) -> dict[str, str]:
+    r"""Variables of a `.env` text; of two with one name the later wins. Never raises.
+
+    Understands `NAME=value`, `export`, comments, single quotes (literal), double quotes (`\n`, `\"` and the like, over
+    several lines). Nothing is expanded. Lines that are no assignment are skipped.
+    """
+    return {found["name"]: _value(found) for found in _ENTRY.finditer(text.replace("\r\n", "\n"))}
+
+
+def secret_values(variables: Mapping[str, str]) -> Iterator[str]:
+    """Values that must never be written down, told by the variable's name or by their own looks."""
+    for name, value in variables.items():
+        level = suspicion(name)
+        named = _worth_hiding(value) if level is Suspicion.SURE else level is Suspicion.LOOKS and looks_random(value)
+        if named or any(shape.clean(value) != value for shape in SHAPES):
+            yield value
+
+
+def _worth_hiding(value: str) -> bool:
+    """Whether hiding every occurrence does less harm than good: no path, no number, no word of ordinary language."""
+    value = value.strip()
+    ordinary = value.isdecimal() or (value.isalpha() and (value.islower() or value.istitle()))
+    is_path = value.startswith(("/", "~/", "./")) and "/" in value[1:] and not re.search(r"[+=]", value)
+    return len(value) >= (12 if ordinary else 6) and not is_path
+
+
+def _value(found: re.Match[str]) -> str:
+    if found["single"] is not None:
+        return found["single"]
+    if found["double"] is not None:
+        return re.sub(r"\\(.)", lambda escape: _ESCAPED.get(escape[1], escape[1]), found["double"], flags=re.DOTALL)
+    return re.split(r"(?:^|[ \t])#", found["plain"], maxsplit=1)[0].strip()
