@@ -75,9 +75,10 @@ class Recorder(threading.Thread):
         if now < self._beat_at:
             return
         self._beat_at = now + 1.0
-        snapshot = self._snapshot()
-        self._sample_gpus(snapshot["gpus"])
-        with contextlib.suppress(OSError):
+        # Whatever fails here, the pipe has to be emptied, or the run would wait for us.
+        with contextlib.suppress(Exception):
+            snapshot = self._snapshot()
+            self._sample_gpus(snapshot["gpus"])
             runfolder.write(self._state, snapshot | {"peak_gpu_memory_gb": self.peak_gpu_gb})
 
     def _sample_gpus(self, indices: Sequence[int]) -> None:

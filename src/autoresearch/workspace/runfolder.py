@@ -67,15 +67,19 @@ def read(path: Path) -> dict[str, Any] | None:
 def write(path: Path, value: Mapping[str, Any], *, sync: bool = False) -> None:
     """Replace a file in one step; a reader sees the old or the new one."""
     aside = _aside(path)
-    _put(aside, _encoded(value), sync=sync)
-    aside.replace(path)
+    try:
+        _put(aside, _encoded(value), sync=sync)
+        aside.replace(path)
+    except OSError:
+        aside.unlink(missing_ok=True)
+        raise
 
 
 def create(path: Path, value: Mapping[str, Any]) -> bool:
     """Create a file with its content in one step; False when it exists already."""
     aside = _aside(path)
-    _put(aside, _encoded(value), sync=True)
     try:
+        _put(aside, _encoded(value), sync=True)
         os.link(aside, path)
     except FileExistsError:
         return False
@@ -108,7 +112,8 @@ def _reserved(folder: Path) -> Path:
 
 
 def _aside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}")
+    # Not the process id: threads share one, and so do machines on a shared disk.
+    return path.with_name(f".{path.name}.{os.urandom(6).hex()}")
 
 
 def _encoded(value: Mapping[str, Any]) -> bytes:

@@ -1,0 +1,164 @@
+"""The supervisor by itself: claims, clocks, and what it does when the machine misbehaves."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from autoresearch.workspace import runfolder, supervisor
+from autoresearch.workspace.process import CommandError, run
+from autoresearch.workspace.runfolder import RunSpec
+
+
+@pytest.fixture
+def spec(tmp_path):
+    """Makes the spec of a run of a shell script, written to disk."""
+
+    def make(script, **changes: object) -> RunSpec:
+        plain = RunSpec(
+            run_id="run-1",
+            argv=["sh", "-c", script],
+            directory=str(tmp_path),
+            folder=str(tmp_path),
+            log=str(tmp_path / "run.log"),
+            env={},
+            limit_s=30.0,
+            grace_s=0.5,
+            memory_gb=None,
+            max_log_bytes=100_000,
+            gpus=0,
+            gpu_pool=[],
+            max_gpu_memory_used_gb=1.0,
+            scratch="",
+        )
+        wanted = plain._replace(**changes)
+        runfolder.write(tmp_path / runfolder.SPEC, wanted._asdict())
+        return wanted
+
+    return make
+
+
+def supervise(folder):
+    argv = [sys.executable, "-P", "-m", "autoresearch.workspace.supervisor", str(folder / runfolder.SPEC)]
+    return run(argv, timeout=30.0)
+
+
+def ended(folder, patience_s=20.0):
+    until = time.monotonic() + patience_s
+    while (end := runfolder.read(folder / runfolder.EXIT)) is None:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    return end
+
+
+def test_it_returns_when_the_run_is_claimed(spec, tmp_path):
+    """The starter gets control back while the run still runs, and nothing of it is our child."""
+    spec("sleep 0.5")
+    supervise(tmp_path)
+    state = runfolder.read(tmp_path / runfolder.STATE)
+    assert psutil.Process(state["pid"]).ppid() != os.getpid()
+    assert ended(tmp_path)["exit_code"] == 0
+
+
+def test_a_second_supervisor_leaves_the_run_alone(spec, tmp_path):
+    """Whether the first still watches or has ended, the run is not started again."""
+    spec("echo started; sleep 0.3")
+    supervise(tmp_path)
+    supervise(tmp_path)
+    ended(tmp_path)
+    supervise(tmp_path)
+    assert (tmp_path / "run.log").read_text() == "started\n"
+
+
+def test_a_spec_that_makes_no_sense_is_refused(tmp_path):
+    """The starter hears that nothing was started, and why."""
+    (tmp_path / runfolder.SPEC).write_text('{"run_id": "x"}')
+    with pytest.raises(CommandError, match="argv"):
+        supervise(tmp_path)
+
+
+def test_a_run_that_cannot_be_logged_is_concluded(spec, tmp_path):
+    """A failure of ours is written down as such; the run is not left unwatched."""
+    (tmp_path / "run.log").mkdir()
+    spec("true")
+    supervise(tmp_path)
+    assert ended(tmp_path)["ending"] == "failed"
+    assert "IsADirectoryError" in ended(tmp_path)["reason"]
+    assert "Traceback" in (tmp_path / runfolder.TROUBLE).read_text()
+
+
+def test_times_do_not_follow_the_clock(spec):
+    """A clock that jumps changes when a run seems to have started, never how long it ran."""
+    watch = supervisor.Run(spec("true"))
+    watch.began, watch.started_at = time.monotonic() - 5.0, time.time() + 86_400.0
+    report = watch._report("exited", "", watch.wall_s)
+    assert report["wall_s"] == pytest.approx(5.0, abs=1.0)
+    assert report["ended_at"] - report["started_at"] == pytest.approx(report["wall_s"])
+
+
+def test_no_file_of_the_current_directory_is_imported(spec, tmp_path):
+    """A checkout with a `signal.py` of its own does not break its runs."""
+    (tmp_path / "signal.py").write_text("raise SystemExit('imported the wrong one')")
+    spec("true")
+    argv = [sys.executable, "-P", "-m", "autoresearch.workspace.supervisor", str(tmp_path / runfolder.SPEC)]
+    run(argv, cwd=tmp_path, timeout=30.0)
+    assert ended(tmp_path)["exit_code"] == 0
+
+
+def test_the_scratch_folder_is_removed_unless_it_may_explain_a_failure(spec, tmp_path):
+    """A run gets a scratch folder; it stays only after the run's own failure."""
+    scratch = tmp_path / "scratch"
+    spec("touch scratch/x", scratch=str(scratch))
+    supervise(tmp_path)
+    assert ended(tmp_path)["exit_code"] == 0
+    assert not scratch.exists()
+    for name in (runfolder.STATE, runfolder.EXIT):
+        (tmp_path / name).unlink()
+    spec("touch scratch/x; exit 1", scratch=str(scratch))
+    supervise(tmp_path)
+    assert ended(tmp_path)["exit_code"] == 1
+    assert (scratch / "x").exists()
+
+
+def test_signals_and_limits_of_the_command_are_the_defaults(spec, tmp_path):
+    """A command is born without our blocked and ignored signals, with nothing to read, in a session of its own."""
+    spec("grep -E '^Sig(Blk|Ign)' /proc/self/status; wc -c; ps -o sid= -p $$; echo $$")
+    supervise(tmp_path)
+    ended(tmp_path)
+    *masks, size, session, pid = (tmp_path / "run.log").read_text().split()
+    assert [mask for mask in masks if mask.startswith("0")] == ["0" * 16] * 2
+    assert size == "0"
+    assert session == pid
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+def test_a_run_that_fills_the_disk_is_concluded(spec, tmp_path):
+    """On a full disk the log loses its end, which is counted, and the run is still concluded."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", disk], check=False)
+    if mounted.returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        wanted = spec(
+            "head -c 1000000 /dev/zero", folder=str(disk), log=str(disk / "run.log"), max_log_bytes=10_000_000
+        )
+        runfolder.write(disk / runfolder.SPEC, wanted._asdict())
+        supervise(disk)
+        end = ended(disk)
+        assert (end["ending"], end["exit_code"], end["log_bytes"]) == ("exited", 0, 1_000_000)
+        assert sorted(path.name for path in disk.iterdir()) == ["exit.json", "run.log", "spec.json", "supervisor.json"]
+        assert end["log_lost"] == 1_000_000 - (disk / "run.log").stat().st_size > 500_000
+    finally:
+        _unmount(disk)
+
+
+def _unmount(disk: Path) -> None:
+    pid = json.loads((disk / runfolder.STATE).read_text())["pid"]
+    psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=5)
+    subprocess.run(["umount", disk], check=True)
