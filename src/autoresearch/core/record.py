@@ -120,7 +120,7 @@ def cells(row: Row) -> dict[str, str]:
         "commit": row.commit[:HASH_LENGTH],
         "recipe": row.recipe,
         "metric_name": row.metric_name,
-        "metric_value": decimal(row.metric_value) or "0.000000",
+        "metric_value": decimal(_valid(row.metric_value, row.status, row.runs)) or "0.000000",
         "memory_gb": tenths(row.memory_gb),
         "elapsed_min": tenths(row.elapsed_min),
         "launcher": row.launcher,
@@ -242,6 +242,11 @@ def from_note(text: str) -> Row:
     raise LedgerError(f"not a result of an experiment: {text[:120]!r}")
 
 
+def _valid(value: float | None, status: Status, runs: int | None) -> float | None:
+    """A metric as far as it is one: a crash has none (R112), nor has a verdict that rests on no run."""
+    return None if status is Status.CRASH or runs == 0 else value
+
+
 def _distinct(names: Sequence[str]) -> tuple[str, ...]:
     """Names without repetition: the first column of a name keeps it, a later one is known by its place as well."""
     return tuple(f"{name}.{place}" if name in names[:place] else name for place, name in enumerate(names))
@@ -276,7 +281,6 @@ def _read(said: Mapping[str, str]) -> tuple[Row | None, tuple[str, ...]]:
     if not branch:
         complaints.append("no branch")
     runs = reader.whole("runs")
-    value = reader.number("metric_value")
     if status is None or not branch:
         return None, tuple(complaints)
     row = Row(
@@ -286,7 +290,7 @@ def _read(said: Mapping[str, str]) -> tuple[Row | None, tuple[str, ...]]:
         commit=reader.text("commit")[:HASH_LENGTH],
         recipe=reader.text("recipe"),
         metric_name=reader.text("metric_name"),
-        metric_value=None if status is Status.CRASH or runs == 0 else value,
+        metric_value=_valid(reader.number("metric_value"), status, runs),
         memory_gb=reader.number("memory_gb") or 0.0,
         elapsed_min=reader.number("elapsed_min") or 0.0,
         launcher=reader.text("launcher"),
