@@ -23,11 +23,18 @@ def child():
 
 
 def test_a_look_agrees_with_psutil(child):
-    """Parent, name, memory and start time are what an independent reader finds."""
+    """Parent, name and start time are what an independent reader finds."""
     process, other = proctree.look(child.pid), psutil.Process(child.pid)
     assert (process.parent, process.name, process.dead) == (os.getpid(), "sleep", False)
-    assert process.rss == pytest.approx(other.memory_info().rss, rel=0.5)
     assert process.started / os.sysconf("SC_CLK_TCK") + psutil.boot_time() == pytest.approx(other.create_time(), abs=1)
+
+
+def test_memory_and_time_are_measured_in_bytes_and_seconds():
+    """For a process at rest, ourselves, an independent reader finds the same."""
+    process, other = proctree.look(os.getpid()), psutil.Process()
+    assert process.rss == pytest.approx(other.memory_info().rss, rel=0.2)
+    assert process.cpu_s == pytest.approx(sum(other.cpu_times()[:4]), abs=0.5)
+    assert proctree.proportional_bytes([process]) < 1.2 * process.rss
 
 
 @pytest.mark.parametrize("name", ["a b", ") S 1 (", "(((", "\n", "é"])
