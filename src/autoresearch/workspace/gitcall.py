@@ -6,8 +6,10 @@ English. Settings given with `-c` win over every configuration file, and reach t
 """
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,6 +21,9 @@ NAME, EMAIL = "autoresearch", "autoresearch@localhost"
 
 QUIET = (
     "core.hooksPath=/dev/null",
+    "hook.post-checkout.enabled=false",
+    "hook.post-index-change.enabled=false",
+    "hook.reference-transaction.enabled=false",
     "core.fsmonitor=false",
     "core.untrackedCache=false",
     "core.splitIndex=false",
@@ -40,6 +45,12 @@ QUIET = (
 
 FULL = ("core.sparseCheckout=false",)
 """For what happens in a worktree or an index of our own: it holds the whole tree, even where the user's is sparse."""
+
+MINIMUM = (2, 38)
+"""The first git whose `merge-tree` merges without a checkout."""
+
+_NAMED = r"^hook\..*\.(event|command)$"
+_NAMED_HOOKS_SINCE = (2, 54)
 
 _KEPT = (
     "GIT_EXEC_PATH",
@@ -95,7 +106,8 @@ def call(
     Raises:
         RepositoryError: Any other exit code, or git cannot be started.
     """
-    settings = [part for setting in (*QUIET, *config) for part in ("-c", setting)]
+    named = named_hooks(repo) if version() >= _NAMED_HOOKS_SINCE else ()
+    settings = [part for setting in (*QUIET, *named, *config) for part in ("-c", setting)]
     try:
         done = run(
             ["git", "-C", str(repo), *settings, *args], env=environment() | dict(env or {}), stdin=stdin, check=False
@@ -106,6 +118,30 @@ def call(
         said = (done.stderr or done.stdout).decode("utf-8", "replace").strip() or f"exit code {done.code}"
         raise RepositoryError(f"git {args[0]} failed in {repo}: {said[-2000:]}")
     return done
+
+
+@cache
+def version() -> tuple[int, ...]:
+    """Git's version, such as `(2, 39, 5)`; what we need is `MINIMUM`.
+
+    Raises:
+        RepositoryError: There is no git.
+    """
+    try:
+        words = run(["git", "version"]).text
+    except CommandError as error:
+        raise RepositoryError(f"git cannot be started; install git 2.38 or newer ({error})") from error
+    return tuple(int(part) for part in re.findall(r"\d+", words)[:3])
+
+
+@cache
+def named_hooks(repo: Path) -> tuple[str, ...]:
+    """Settings that switch off the hooks which a configuration file names, beside those in the hooks folder."""
+    listed = run(
+        ["git", "-C", str(repo), "config", "-z", "--name-only", "--get-regexp", _NAMED], check=False, env=environment()
+    )
+    names = {name.removeprefix("hook.").rpartition(".")[0] for name in nul(listed.stdout)}
+    return tuple(f"hook.{name}.enabled=false" for name in sorted(names))
 
 
 def ask(repo: Path, *args: str) -> str | None:

@@ -59,11 +59,7 @@ def commit_tree_from(
     Raises:
         RepositoryError: A path is a repository of its own, lies outside, or cannot be read.
     """
-    if nested := [path for path in paths if path.endswith("/")]:
-        raise RepositoryError(
-            f"{nested[0]} is a git repository inside the worktree {worktree}, whose files a commit cannot hold; "
-            "remove its .git folder or the whole of it"
-        )
+    _check_paths(worktree, paths)
     with private_index() as index:
         call(worktree, "read-tree", parent, env=index, config=FULL)
         if paths:
@@ -71,6 +67,18 @@ def commit_tree_from(
             call(worktree, "update-index", *flags, env=index, config=FULL, stdin=lines(paths))
         tree = call(worktree, "write-tree", env=index, config=FULL).text
     return commit_tree(worktree, tree, [parent], message, identity, at)
+
+
+def _check_paths(worktree: Path, paths: Sequence[str]) -> None:
+    """Refuse what git would pass over in silence."""
+    for path in paths:
+        if path.endswith("/"):
+            raise RepositoryError(
+                f"{path} is a git repository inside the worktree {worktree}, whose files a commit cannot hold; "
+                "remove its .git folder or the whole of it"
+            )
+        if ".git" in path.lower().split("/"):
+            raise RepositoryError(f"{path} in {worktree} is git's own and cannot be part of a commit")
 
 
 def commit_tree(repo: Path, tree: str, parents: Sequence[str], message: str, identity: Identity, at: float) -> str:
@@ -91,7 +99,7 @@ def _as(identity: Identity, at: float) -> dict[str, str]:
 
 def signed_off(message: str, identity: Identity) -> str:
     """The message with its sign-off line, joined to trailers that it already ends with (R44)."""
-    text = message.replace("\0", "").strip()
+    text = message.replace("\0", "").strip() or "(no message)"
     line = f"Signed-off-by: {identity}"
     if ("Signed-off-by", str(identity)) in parse_trailers(text):
         return f"{text}\n"
@@ -113,5 +121,5 @@ def trailers(repo: Path, commit: str) -> tuple[tuple[str, str], ...]:
 def parse_trailers(text: str) -> tuple[tuple[str, str], ...]:
     """The trailers of a message: its last paragraph, when it is not the first and each line is a `Key: value`."""
     _, gap, last = text.strip().rpartition("\n\n")
-    found = [_TRAILER.fullmatch(line) for line in last.splitlines()] if gap else []
+    found = [_TRAILER.fullmatch(line) for line in last.split("\n")] if gap else []
     return tuple((match[1], match[2]) for match in found if match) if all(found) else ()

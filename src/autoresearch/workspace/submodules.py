@@ -61,39 +61,39 @@ def edited_submodules(repo: Path, tree: Path) -> tuple[str, ...]:
     return tuple(sorted(_edits(git.root(repo), tree, git.head_commit(tree), "")))
 
 
-def _fill_all(theirs: Path, place: Path, commit: str, above: str) -> Iterator[Unfilled]:
-    for pin in _pins(theirs, place, commit, above):
+def _fill_all(theirs: Path, top: Path, commit: str, above: str) -> Iterator[Unfilled]:
+    for pin in _pins(theirs, top, commit, above):
         try:
-            _fill(pin)
+            _fill(pin, top)
         except (RepositoryError, OSError) as error:
             yield Unfilled(pin.path, str(error))
         else:
-            yield from _fill_all(pin.theirs, pin.place, pin.commit, f"{pin.path}/")
+            yield from _fill_all(pin.theirs, top, pin.commit, f"{pin.path}/")
 
 
-def _edits(theirs: Path, place: Path, commit: str, above: str) -> Iterator[str]:
-    for pin in _pins(theirs, place, commit, above):
+def _edits(theirs: Path, top: Path, commit: str, above: str) -> Iterator[str]:
+    for pin in _pins(theirs, top, commit, above):
         if _filled(pin.place):
             with _borrowed(pin) as env:
                 yield from (f"{pin.path}/{path}" for path in differing(pin.place, pin.commit, env))
-            yield from _edits(pin.theirs, pin.place, pin.commit, f"{pin.path}/")
+            yield from _edits(pin.theirs, top, pin.commit, f"{pin.path}/")
 
 
-def _pins(theirs: Path, place: Path, commit: str, above: str) -> Iterator[_Pin]:
+def _pins(theirs: Path, top: Path, commit: str, above: str) -> Iterator[_Pin]:
     """The submodules that `commit` of the user's repository `theirs` pins, where they are populated."""
     for record in nul(call(theirs, "ls-tree", "-r", "-z", "--full-tree", commit).stdout):
         (mode, _, pinned), path = record.partition("\t")[0].split(" "), record.partition("\t")[2]
         if mode == git.SUBMODULE and (theirs / path / ".git").exists():
-            yield _Pin(above + path, theirs / path, place / path, pinned)
+            yield _Pin(above + path, theirs / path, top / above / path, pinned)
 
 
-def _fill(pin: _Pin) -> None:
+def _fill(pin: _Pin, top: Path) -> None:
     if ask(pin.theirs, "rev-parse", "--verify", "--quiet", f"{pin.commit}^{{commit}}") is None:
         raise RepositoryError(
             f"commit {pin.commit} is not in {pin.theirs}; fetch it there with: git submodule update --init {pin.path}"
         )
-    if pin.place.resolve() != pin.place.parent.resolve() / pin.place.name:
-        raise RepositoryError(f"{pin.place} is a symbolic link; it must be a folder")
+    if pin.place.resolve() != top.resolve() / pin.path:
+        raise RepositoryError(f"{pin.place} leads through a symbolic link; it must be a folder")
     with _borrowed(pin) as env:
         if _filled(pin.place) and not differing(pin.place, pin.commit, env):
             return
