@@ -230,13 +230,13 @@ class Run:
 
     def _exited(self) -> Ending:
         code = self.code or 0
+        struck = proctree.memory_kills() - self._memory_kills if code else 0
+        hint = f"; the kernel's out-of-memory killer struck {struck} times on this machine meanwhile" if struck else ""
         if code >= 0:
-            return Ending("exited", f"exited with code {code}")
+            return Ending("exited", f"exited with code {code}{hint}")
         name = signal.Signals(-code).name if -code in list(signal.Signals) else str(-code)
-        killed = proctree.memory_kills() - self._memory_kills if -code == signal.SIGKILL else 0
-        if killed > 0:
-            return Ending("memory", f"ended by {name} while the kernel's out-of-memory killer struck {killed} times")
-        return Ending("exited", f"ended by signal {name}, which did not come from us")
+        word = "memory" if struck and -code == signal.SIGKILL else "exited"
+        return Ending(word, f"ended by signal {name}, which did not come from us{hint}")
 
     def _scan(self) -> list[proctree.Process]:
         began = time.thread_time()
