@@ -21,7 +21,7 @@ from autoresearch.metrics.tensorboard import TensorBoardSource, WireError, field
 GOLDEN = Path(__file__).parents[1] / "golden" / "nemo_rl_logs"
 
 
-def event(step, tag="loss", value=0.5, **kinds):
+def event(step, tag="loss", value=0.5, **kinds: object):
     summary = summary_pb2.Summary(value=[summary_pb2.Summary.Value(tag=tag, **(kinds or {"simple_value": value}))])
     return event_pb2.Event(wall_time=1.0, step=step, summary=summary).SerializeToString()
 

@@ -22,9 +22,12 @@ _REPEATED = re.compile(r" \[repeated \d+x across cluster\].*$")
 
 def clean(line: str) -> str:
     """One line without colours, overwritten progress, control characters and Ray's actor prefix."""
-    shown = line.rstrip("\r\n").rpartition("\r")[2][: 2 * MAX_LINE]
-    text = _CONTROL.sub("", _ESCAPES.sub("", shown))[:MAX_LINE]
-    return _REPEATED.sub("", _ACTOR.sub("", text))
+    text = line.rstrip("\r\n").rpartition("\r")[2][: 2 * MAX_LINE]
+    if not text.isprintable():
+        text = _CONTROL.sub("", _ESCAPES.sub("", text))
+    if " pid=" in text:
+        text = _REPEATED.sub("", _ACTOR.sub("", text))
+    return text[:MAX_LINE]
 
 
 def excerpt(text: str, lines: int = 10, width: int = 200) -> str:

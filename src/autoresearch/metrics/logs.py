@@ -14,7 +14,7 @@ from typing import BinaryIO
 from autoresearch.core.logtext import MAX_LINE, Grammar, Scan, clean
 from autoresearch.core.metric import Readings, Series
 from autoresearch.errors import CampaignError
-from autoresearch.metrics.foreign import Found, as_strings, files_below, refuse_unknown, remember, whole
+from autoresearch.metrics.foreign import Found, as_strings, files_below, number, refuse_unknown, remember, whole
 
 MAX_BYTES = 64 * 1024 * 1024
 """Beyond this a log is read at its head and its tail, half of it each."""
@@ -35,17 +35,19 @@ class LogSource:
         restarts: Whether the counter of `step` begins again every epoch. Default false.
         path: Glob or globs of the log files. Default `run.log`, the run's standard output.
         max_bytes: Bound on what is read of one log. Default 64 MiB.
+        patience_s: Seconds one look at a log may take. Default 20.
     """
 
     name = "logs"
 
     def __init__(self, *, options: Mapping[str, object] | None = None) -> None:
         chosen = dict(options or {})
-        known = {"patterns", "step", "anchor", "section", "restarts", "path", "max_bytes"}
+        known = {"patterns", "step", "anchor", "section", "restarts", "path", "max_bytes", "patience_s"}
         refuse_unknown(chosen, known, self.name)
         self._grammar = _grammar(chosen)
         self._globs = as_strings(chosen.get("path", "run.log"), "path")
         self._max_bytes = whole(chosen.get("max_bytes", MAX_BYTES)) or MAX_BYTES
+        self._patience_s = number(chosen.get("patience_s")) or PATIENCE_S
         self._files: dict[Path, _LogFile] = {}
 
     def read(self, folder: Path) -> Readings:
@@ -64,7 +66,7 @@ class LogSource:
     def _follow(self, item: Found) -> "_LogFile":
         known = self._files.get(item.path)
         if known is None or known.inode != item.inode or item.size < known.offset:
-            known = remember(self._files, item.path, _LogFile(item.inode, Scan(self._grammar)))
+            known = remember(self._files, item.path, _LogFile(item.inode, Scan(self._grammar), self._patience_s))
         if item.size > known.offset:
             known.advance(item, self._max_bytes)
         return known
@@ -76,6 +78,7 @@ class _LogFile:
 
     inode: int
     scan: Scan
+    patience_s: float
     offset: int = 0
     cut: bool = False
     impatient: bool = False
@@ -98,7 +101,7 @@ class _LogFile:
         if self.cut:
             yield "too large to be read whole; its middle was skipped"
         if self.impatient:
-            yield f"reading stopped after {PATIENCE_S:g} s; make the patterns simpler"
+            yield f"reading stopped after {self.patience_s:g} s; make the patterns simpler"
         if self.problem:
             yield self.problem
 
@@ -107,7 +110,7 @@ class _LogFile:
         stream.seek(self.offset)
         *lines, torn = stream.read(budget).split(b"\n")
         self.problem = "the last line has no newline and was left out, as it may be torn" if torn.strip() else ""
-        until = time.monotonic() + PATIENCE_S
+        until = time.monotonic() + self.patience_s
         for line in lines:
             self.offset += len(line) + 1
             self.impatient = self.impatient or time.monotonic() > until
