@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from autoresearch.core.board import Advice, Combine, Done, Measure, Rest
+from autoresearch.core.board import Advice, Combine, Done, Measure, Rest, Trial
 from autoresearch.core.experiment import Purpose
 from autoresearch.core.policies import words
 from autoresearch.core.policies.evidence import BASELINE, FRESH, Effect, Evidence
@@ -62,17 +62,17 @@ def confirmed(evidence: Evidence, arm: str, against: str) -> Effect | None:
     chosen = tuple(trial for trial in evidence.board.trials if trial.purpose in FRESH)
     if not any(trial.arm == arm for trial in chosen):
         return None
-    alone = _FreshEvidence(evidence, tuple(chosen))
+    alone = _FreshEvidence(evidence, chosen)
     return alone.compare(arm, against, credit=False)
 
 
 class _FreshEvidence(Evidence):
     """The same board seen through its fresh runs, with the noise of the whole campaign."""
 
-    def __init__(self, whole: Evidence, chosen: tuple) -> None:  # type: ignore[type-arg]
+    def __init__(self, whole: Evidence, chosen: tuple[Trial, ...]) -> None:
         super().__init__(whole.board)
         self.whole_runs_exist = whole.whole_runs_exist
-        self.arms = self._sorted(chosen)
+        self.arms = self.sorted(chosen)
         self.noise = whole.noise
 
 

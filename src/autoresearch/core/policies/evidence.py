@@ -104,20 +104,31 @@ class Evidence:
     """A board and what follows from it, made anew for every advice; what goes beyond the runs waits for demand."""
 
     def __init__(self, board: Board) -> None:
-        """Sort the board's runs by arm."""
+        """Take the board; nothing is worked out yet."""
         self.board = board
         self.settings = board.settings
         self.sign = 1.0 if board.objective.direction is Direction.MAXIMIZE else -1.0
-        self.whole_runs_exist = any(
-            trial.arm == BASELINE and _has_value(trial) and not trial.partial and not trial.plumbing
-            for trial in board.trials
-        )
-        self.arms = self._sorted(board.trials)
 
-    def _sorted(self, trials: Iterable[Trial]) -> dict[str, Arm]:
+    @cached_property
+    def whole_runs_exist(self) -> bool:
+        """Whether the baseline reached its last step in a run that may judge; if not, ending early is the rule here."""
+        return any(
+            trial.arm == BASELINE and _has_value(trial) and not trial.partial and not trial.plumbing
+            for trial in self.board.trials
+        )
+
+    @cached_property
+    def arms(self) -> dict[str, Arm]:
+        """Every arm that ran, by name."""
+        return self.sorted(self.board.trials)
+
+    def sorted(self, trials: Iterable[Trial]) -> dict[str, Arm]:
+        """Runs by arm."""
         arms: dict[str, Arm] = {}
         for trial in trials:
-            arm = arms.setdefault(trial.arm, Arm())
+            arm = arms.get(trial.arm)
+            if arm is None:
+                arm = arms[trial.arm] = Arm()
             arm.tried.append(trial.seed)
             if trial.pending:
                 arm.pending += 1

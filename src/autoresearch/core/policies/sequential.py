@@ -1,32 +1,33 @@
 """Sequential: one run for the hopeless, more for the promising, and no credit for luck.
 
 1. Three baseline runs measure the noise; every later repeat sharpens it.
-2. A first run that does not look better ends an idea; one that clearly does keeps it; in between it earns more seeds,
-   those of the incumbent first, so that they pair when the measured seed correlation allows.
-3. A kept change is credited with tau^2 / (tau^2 + 1/n + 1/m) of what was measured, so that luck does not raise the bar.
-4. Every tenth run is an anchor: incumbent and baseline in turn, on a new seed.
+2. A first run that does not look better ends an idea. One that does earns more seeds while the loss they may spare
+   exceeds 1.5 ordinary runs: the incumbent's seeds first, so that they pair when the measured correlation allows.
+3. A kept change is credited with tau^2 / (tau^2 + 1/n + 1/m) of what was measured, so that luck does not raise the bar;
+   the credit must be worth one ordinary run of this campaign.
+4. Every 25th run is an anchor: incumbent and baseline in turn, on a new seed.
 5. Claims come from fresh seeds at the end, never from the runs that chose.
 """
+
+import math
 
 from autoresearch.core.board import Advice, Measure
 from autoresearch.core.experiment import Purpose, Status
 from autoresearch.core.policies import judging
-from autoresearch.core.policies.evidence import BASELINE, Evidence
+from autoresearch.core.policies.evidence import BASELINE, TAU, Evidence
 from autoresearch.core.policies.single import Contest, OneAtATime, Ruling, spendable
+from autoresearch.core.statistics import normal_cdf
 
-KEEP = 1.0
-"""Standard errors above the bar from which an idea is kept at once."""
+ETA = 1.0
+"""A kept idea's credited gain must be worth this many ordinary runs."""
 
-DROP = 0.3
-"""Standard errors above the bar below which an idea is dropped at once."""
-
-CAP = 0.6
-"""Standard errors asked of an idea that has used up its runs."""
+LOOK = 1.5
+"""Another seed is bought when the loss it may spare exceeds this many ordinary runs."""
 
 MOST = 3
 """Runs an idea gets at most, unless its hypothesis asks for more."""
 
-ANCHOR_EVERY = 10
+ANCHOR_EVERY = 25
 
 _OF_IDEAS = (Purpose.EXPLORE, Purpose.REPEAT, Purpose.SCREEN)
 
@@ -37,17 +38,22 @@ class Sequential(OneAtATime):
     name = "sequential"
 
     def rule(self, evidence: Evidence, contest: Contest) -> Ruling | None:
-        """Drop, keep or look again, by standard errors above the credited bar."""
+        """Drop, keep or look again, by gain above the credited bar."""
         effect, asked = contest.effect, contest.idea.seeds or 1
         most = max(asked, min(MOST, evidence.settings.max_runs))
         last = contest.last or effect.runs >= most
         if effect.error is None:
             return self._without_noise(evidence, contest, last=last)
-        if effect.z < DROP and (effect.runs >= asked or last or effect.z < -judging.CLEAR):
+        if effect.runs < asked and not last and effect.z > -judging.CLEAR:
+            return None
+        if effect.z <= 0:
             return self._dropped(evidence, contest)
-        if effect.z >= (CAP if last else KEEP) and (effect.runs >= asked or last):
+        pace = ordinary_gain(evidence)
+        if not last and effect.error * unit_loss(effect.z) > LOOK * pace:
+            return None
+        if credited_gain(evidence, contest) >= ETA * pace:
             return self._kept(evidence, contest)
-        return self._dropped(evidence, contest) if last else None
+        return self._dropped(evidence, contest)
 
     def aside(self, evidence: Evidence) -> Advice | None:
         """An anchor when it is due."""
@@ -72,6 +78,28 @@ class Sequential(OneAtATime):
             return Ruling(Status.KEEP, excuse)
         word = "worse" if contest.effect.z < -judging.CLEAR else "not distinguishable"
         return Ruling(Status.DISCARD, word)
+
+
+def unit_loss(z: float) -> float:
+    """Expected loss of deciding now at `z` standard errors, in standard errors: phi(z) - |z| * Phi(-|z|)."""
+    away = abs(z)
+    return math.exp(-away * away / 2) / math.sqrt(2 * math.pi) - away * normal_cdf(-away)
+
+
+def ordinary_gain(evidence: Evidence) -> float:
+    """What a run of this campaign has brought so far: (credited gain + 2 sigma) / (runs + 20)."""
+    base, best = evidence.arm(BASELINE), evidence.credited(evidence.board.incumbent)
+    gained = best - base.level if best is not None and base.runs else 0.0
+    return (max(0.0, gained) + 2 * (evidence.sigma or 0.0)) / (len(evidence.board.trials) + 20)
+
+
+def credited_gain(evidence: Evidence, contest: Contest) -> float:
+    """The gain with its luck taken out: tau^2 / (tau^2 + variance in units of one run's) of what was measured."""
+    effect, sigma = contest.effect, evidence.sigma
+    if not sigma or effect.error is None:
+        return effect.gain
+    ratio = effect.error / sigma
+    return effect.gain * TAU * TAU / (TAU * TAU + ratio * ratio)
 
 
 def anchor(evidence: Evidence) -> Advice | None:

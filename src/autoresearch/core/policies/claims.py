@@ -1,0 +1,214 @@
+"""What a campaign may say in the morning: proven, likely, unresolved or refuted, and how likely any of it is wrong."""
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+from autoresearch.core.board import Board, Idea
+from autoresearch.core.experiment import Purpose, Status
+from autoresearch.core.policies.closing import confirmed, left_out
+from autoresearch.core.policies.evidence import BASELINE, Effect, Evidence
+from autoresearch.core.statistics import mean, normal_cdf, t_cdf, t_quantile
+
+PROVEN = 0.95
+"""Probability that an effect is positive from which it is proven; fresh seeds only."""
+
+LIKELY = 0.80
+"""The same for `likely`, from whatever runs there are."""
+
+_PRIOR_IDEAS = 4
+"""The spread of true effects is estimated as if this many ideas had shown a spread of one noise."""
+
+
+class Standing(StrEnum):
+    """How far a claim goes."""
+
+    PROVEN = "proven"
+    LIKELY = "likely"
+    UNRESOLVED = "unresolved"
+    REFUTED = "refuted"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What is claimed of one idea, or of the whole campaign.
+
+    Attributes:
+        name: The idea; the incumbent's arm for the whole campaign.
+        standing: How far it goes.
+        effect: Gain, shrunk towards zero by the spread of all effects seen; None without a comparison.
+        low: Lower end of its 90 % interval, shrunk alike.
+        high: Upper end.
+        runs: Runs of the better-known side that it rests on.
+        fresh: Whether only runs that chose nothing were used.
+        wrong: Probability that the effect is not positive.
+    """
+
+    name: str
+    standing: Standing
+    effect: float | None = None
+    low: float | None = None
+    high: float | None = None
+    runs: int = 0
+    fresh: bool = False
+    wrong: float = 1.0
+
+
+@dataclass(frozen=True)
+class Claims:
+    """All claims of a campaign.
+
+    Attributes:
+        ideas: One per idea with a verdict, in order of attempt.
+        campaign: The incumbent against the baseline; None when nothing was kept.
+        false_chance: Chance that what is called proven contains a false claim: the sum over claims, at most 1.
+    """
+
+    ideas: tuple[Claim, ...]
+    campaign: Claim | None
+    false_chance: float
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Change of the machine over the campaign, from repeats of the same arms.
+
+    Attributes:
+        slope: Change of the metric (its own unit and direction) per run of the campaign.
+        total: The same from the first run to the last.
+        low: Lower end of the 90 % interval of `total`.
+        high: Upper end of the 90 % interval of `total`.
+        repeats: Repeats beyond the first of each arm that it rests on.
+        shown: Whether the 99 % interval excludes no drift.
+    """
+
+    slope: float
+    total: float
+    low: float
+    high: float
+    repeats: int
+    shown: bool
+
+
+def claims(board: Board) -> Claims:
+    """Classify every judged idea and the campaign's whole gain."""
+    evidence = Evidence(board)
+    spread = _spread(evidence)
+    found = tuple(_claim_idea(evidence, idea, spread) for idea in board.ideas if idea.verdict is not None)
+    whole = None
+    if board.incumbent != BASELINE:
+        effect = confirmed(evidence, board.incumbent, BASELINE)
+        whole = _claim(board.incumbent, effect, math.inf, fresh=True) if effect else None
+        whole = whole or Claim(board.incumbent, Standing.UNRESOLVED)
+    said = [*found, *([whole] if whole else [])]
+    alone = len(evidence.lineage(board.incumbent)) == 1
+    counted = [c.wrong for c in said if c.standing is Standing.PROVEN and not (alone and c is whole)]
+    return Claims(found, whole, min(1.0, sum(counted)))
+
+
+def drift(board: Board) -> Drift | None:
+    """Trend over time within arms that ran more than once; None with fewer than three repeats, or all at one time."""
+    evidence = Evidence(board)
+    points = [point for name in evidence.arms for point in _centred(board, name)]
+    repeats = len(points) - len({name for name, _, _ in points})
+    spread = sum(when * when for _, when, _ in points)
+    if repeats < 3 or spread <= 0:
+        return None
+    slope = sum(when * value for _, when, value in points) / spread
+    rest = sum((value - slope * when) * (value - slope * when) for _, when, value in points)
+    freedom = max(1, repeats - 1)
+    error = math.sqrt(max(0.0, rest) / freedom / spread)
+    span = max(trial.order for trial in board.trials) - min(trial.order for trial in board.trials)
+    margin = t_quantile(0.95, freedom) * error
+    shown = abs(slope) > t_quantile(0.995, freedom) * error
+    return Drift(slope, slope * span, (slope - margin) * span, (slope + margin) * span, repeats, shown)
+
+
+def _centred(board: Board, arm: str) -> list[tuple[str, float, float]]:
+    """(arm, time, value) of an arm's valid runs, both about their means; empty for fewer than two."""
+    runs = [
+        (float(t.order), t.value)
+        for t in board.trials
+        if t.arm == arm and not t.pending and not t.partial and t.value is not None and math.isfinite(t.value)
+    ]
+    if len(runs) < 2:
+        return []
+    when, level = mean([order for order, _ in runs]), mean([value for _, value in runs])
+    return [(arm, order - when, value - level) for order, value in runs]
+
+
+def _spread(evidence: Evidence) -> float:
+    """Variance of true effects: what first runs scatter beyond noise, held to one noise by a few imagined ideas."""
+    sigma = evidence.sigma
+    if not sigma:
+        return math.inf
+    effects = [
+        (idea.verdict.effect, idea.verdict.runs)
+        for idea in evidence.board.ideas
+        if idea.verdict is not None and idea.verdict.effect is not None and idea.verdict.runs
+    ]
+    excess = [effect * effect - 2 * sigma * sigma / runs for effect, runs in effects]
+    total = sum(excess) + _PRIOR_IDEAS * sigma * sigma
+    return max(0.25 * sigma * sigma, total / (len(excess) + _PRIOR_IDEAS))
+
+
+def _claim_idea(evidence: Evidence, idea: Idea, spread: float) -> Claim:
+    effect = _fresh(evidence, idea)
+    if effect is not None:
+        return _claim(idea.name, effect, spread, fresh=True)
+    verdict = idea.verdict
+    if verdict is None or verdict.effect is None:
+        return Claim(idea.name, Standing.UNRESOLVED)
+    effect = evidence.compare(idea.name, idea.parent)
+    if effect is None or verdict.status is Status.KEEP:
+        error = None if verdict.high is None or verdict.low is None else _error(evidence, verdict.low, verdict.high)
+        effect = Effect(verdict.effect, error, evidence.noise.freedom, verdict.runs)
+    return _claim(idea.name, effect, spread, fresh=False)
+
+
+def _error(evidence: Evidence, low: float, high: float) -> float:
+    freedom = evidence.noise.freedom or 200
+    return (high - low) / 2 / t_quantile(0.95, freedom)
+
+
+def _fresh(evidence: Evidence, idea: Idea) -> Effect | None:
+    """The idea's own effect from fresh seeds: the incumbent with and without it."""
+    incumbent = evidence.board.incumbent
+    held = evidence.lineage(incumbent)
+    if idea.name not in held:
+        return None
+    if len(held) == 1:
+        return confirmed(evidence, incumbent, BASELINE)
+    without = left_out(evidence, idea.name)
+    if not any(t.arm == without and t.purpose is Purpose.ABLATE for t in evidence.board.trials):
+        return None
+    return confirmed(evidence, incumbent, without)
+
+
+def _claim(name: str, effect: Effect, spread: float, *, fresh: bool) -> Claim:
+    """Shrink an effect by a normal prior about zero of variance `spread`, then read off how sure it is."""
+    if effect.error is None:
+        return Claim(name, Standing.UNRESOLVED, effect.gain, runs=effect.runs, fresh=fresh)
+    square = effect.error * effect.error
+    belief = 1.0 if math.isinf(spread) or not square else spread / (spread + square)
+    gain, error = belief * effect.gain, math.sqrt(belief) * effect.error
+    shrunk = Effect(gain, error, effect.freedom, effect.runs, effect.paired)
+    right = _positive(shrunk)
+    return Claim(name, _standing(right, fresh=fresh), gain, shrunk.low, shrunk.high, effect.runs, fresh, 1 - right)
+
+
+def _standing(right: float, *, fresh: bool) -> Standing:
+    if fresh and right >= PROVEN:
+        return Standing.PROVEN
+    if right >= LIKELY:
+        return Standing.LIKELY
+    return Standing.REFUTED if right <= 1 - PROVEN else Standing.UNRESOLVED
+
+
+def _positive(effect: Effect) -> float:
+    if not effect.error:
+        return 1.0 if effect.gain > 0 else 0.0 if effect.gain < 0 else 0.5
+    ratio = effect.gain / effect.error
+    if math.isnan(ratio):
+        return 0.5
+    return t_cdf(ratio, effect.freedom) if effect.freedom else normal_cdf(ratio)

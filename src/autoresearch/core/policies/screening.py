@@ -1,0 +1,263 @@
+"""Screening: many ideas per run, for noise that is large beside the gains.
+
+1. Three baseline runs; then ideas are collected, each on its own branch, up to eleven that share no key.
+2. They are merged into the rows of a Plackett-Burman array: 12 runs, each idea in half of them.
+3. A main effect of 0.6 standard errors or more is kept, 0.3 to 0.6 goes into one more array, the rest is dropped.
+4. A crashed row is told apart by the rows that ran; ideas still under suspicion then run alone. A row that cannot be
+   merged is split.
+5. The winning set is run as a whole before it becomes the incumbent; claims come from fresh seeds at the end.
+
+With too few ideas or runs for an array it works as `sequential` does.
+"""
+
+from autoresearch.core.board import Advice, Bundle, Combine, Idea, Measure, Settle, Trial
+from autoresearch.core.design import plackett_burman, rows_for
+from autoresearch.core.experiment import Purpose, Status
+from autoresearch.core.policies import judging, words
+from autoresearch.core.policies.arrays import (
+    Array,
+    arrays,
+    cleared,
+    effects,
+    guilty,
+    prefix,
+    suspects,
+)
+from autoresearch.core.policies.evidence import PAIR_FROM, Effect, Evidence
+from autoresearch.core.policies.sequential import Sequential
+from autoresearch.core.policies.single import Ruling, explore, spendable
+
+KEEP = 0.6
+"""Standard errors from which an idea belongs to the winning set."""
+
+RETEST = 0.3
+"""Standard errors from which an idea gets one more array."""
+
+ROUNDS = 2
+"""Arrays an idea is part of at most."""
+
+TOGETHER = -1.0
+"""Standard errors below the incumbent at which a winning set is thrown away as a whole."""
+
+_COLUMNS = (11, 7, 3)
+
+
+class Screening(Sequential):
+    """Bundles by design; single ideas as `sequential` judges them."""
+
+    name = "screening"
+
+    def work(self, evidence: Evidence) -> Advice | None:
+        """The array under way, then ideas that run alone, then the next array."""
+        found = arrays(evidence)
+        due = self._running(evidence, found) if found else None
+        if due is not None:
+            return due
+        return self._collect(evidence, found)
+
+    def _running(self, evidence: Evidence, found: tuple[Array, ...]) -> Advice | None:
+        array = found[-1]
+        if not _started(evidence, array) or not _undecided(evidence, array):
+            return None
+        return _settle_broken(evidence, array, self.name) or _row(evidence, array) or self._decide(evidence, array)
+
+    def _collect(self, evidence: Evidence, found: tuple[Array, ...]) -> Advice | None:
+        """Judge what ran alone, gather ideas, make the rows of the next array; singly when there are too few."""
+        if found and _started(evidence, found[-1]) and _waiting(evidence, found[-1]):
+            return None
+        started = len(found) if not found or _started(evidence, found[-1]) else len(found) - 1
+        ready = _eligible(evidence, found[:started])
+        most = next((c for c in _COLUMNS if c + 3 <= spendable(evidence)), 0)
+        alone = self._alone(evidence, ready)
+        if alone is not None:
+            return alone
+        more = explore(evidence, f"screening: collecting ideas for an array, {len(ready)} of {most}")
+        if len(ready) < most and more is not None and len(found) == started:
+            return more
+        chosen = ready[: most or len(ready)]
+        if len(chosen) < 3 or not most:
+            return super().work(evidence)
+        return _next_row(evidence, chosen, found[-1] if len(found) > started else None, started + 1)
+
+    def _alone(self, evidence: Evidence, ready: tuple[Idea, ...]) -> Advice | None:
+        """Verdicts and runs of ideas that cannot be bundled."""
+        names = {idea.name for idea in ready}
+        single = [idea for idea in evidence.open if idea.name not in names and not _bundled(evidence, idea)]
+        wanted = [advice for idea in single if (advice := self._next(evidence, idea)) is not None]
+        return next((a for a in wanted if isinstance(a, Settle)), wanted[0] if wanted else None)
+
+    def _decide(self, evidence: Evidence, array: Array) -> Advice | None:
+        """The array is complete: drop losers, run the winners together, keep or drop them together."""
+        worth = effects(evidence, array)
+        undecided = [evidence.ideas[n] for n in array.members if n in worth and evidence.ideas[n].verdict is None]
+        together = next((b for b in evidence.board.bundles if b.name == f"set-{array.number}"), None)
+        winners = together.ideas if together else tuple(n for n in worth if _wins(evidence, n, worth[n]))
+        for idea in undecided:
+            if idea.name not in winners and not _again(evidence, idea, worth[idea.name]):
+                return self._lost(evidence, idea, worth[idea.name])
+        if not any(idea.name in winners for idea in undecided):
+            return None
+        if together is None:
+            return Combine(f"set-{array.number}", winners, array.origin, "the winners of the array as a whole")
+        return self._together(evidence, array, together, [idea for idea in undecided if idea.name in winners], worth)
+
+    def _lost(self, evidence: Evidence, idea: Idea, effect: Effect) -> Settle:
+        reason = f"{_bundled_gain(effect)}, {'worse' if effect.z < -judging.CLEAR else 'not distinguishable'}"
+        return Settle(idea.name, judging.verdict(evidence, idea.name, Status.DISCARD, reason, effect, by=self.name))
+
+    def _together(
+        self, evidence: Evidence, array: Array, together: Bundle, winners: list[Idea], worth: dict[str, Effect]
+    ) -> Advice | None:
+        arm = evidence.arm(together.name)
+        if arm.pending:
+            return None
+        can_run = evidence.board.runs_left is None or evidence.board.runs_left > 0
+        if not arm.runs and not arm.failed and not together.conflict and can_run:
+            return Measure(together.name, evidence.fresh_seed(), Purpose.SCREEN, "the winners together")
+        ruling = _ruling(evidence, array, together)
+        idea = winners[0]
+        reason = f"{_bundled_gain(worth[idea.name])}, {ruling.reason}"
+        found = judging.verdict(evidence, idea.name, ruling.status, reason, worth[idea.name], by=self.name)
+        return Settle(idea.name, found, together.name if ruling.status is Status.KEEP else None)
+
+
+def _wins(evidence: Evidence, name: str, effect: Effect) -> bool:
+    """Whether an idea belongs to the winning set: for its effect, or flat and simpler or needed."""
+    idea = evidence.ideas.get(name)
+    if idea is None:
+        return False
+    if effect.z >= KEEP:
+        return not judging.objection(evidence, idea, name, effect)
+    return bool(judging.excuse(evidence, idea, effect))
+
+
+def _ruling(evidence: Evidence, array: Array, together: Bundle) -> Ruling:
+    if together.conflict:
+        return Ruling(Status.DISCARD, f"but the winners of the array cannot be merged: {together.conflict}")
+    effect = evidence.compare(together.name, array.origin)
+    if effect is None:
+        return Ruling(Status.DISCARD, "but the winners of the array gave no metric together")
+    if effect.z < TOGETHER:
+        return Ruling(Status.DISCARD, f"but the winners together are worse: {words.gain(effect)}")
+    return Ruling(Status.KEEP, f"promising; the winners together {words.gain(effect)}, to be confirmed on fresh seeds")
+
+
+def _bundled_gain(effect: Effect) -> str:
+    return words.gain(effect).replace(" over ", " over bundled ")
+
+
+def _started(evidence: Evidence, array: Array) -> bool:
+    return any(row.name in evidence.arms for row in array.rows)
+
+
+def _undecided(evidence: Evidence, array: Array) -> bool:
+    return any(n in evidence.ideas and evidence.ideas[n].verdict is None for n in array.members)
+
+
+def _waiting(evidence: Evidence, array: Array) -> bool:
+    together = evidence.arm(f"set-{array.number}")
+    return bool(together.pending) or any(evidence.arm(row.name).pending for row in array.rows)
+
+
+def _settle_broken(evidence: Evidence, array: Array, by: str) -> Settle | None:
+    """Ideas that crash every row they are in."""
+    for name in guilty(evidence, array):
+        idea = evidence.ideas.get(name)
+        if idea is not None and idea.verdict is None:
+            note = next((n for r in array.rows if name in r.ideas and (n := evidence.arm(r.name).note)), "")
+            reason = f"every bundle with it gave no metric, while all else in them ran{': ' + note if note else ''}"
+            return Settle(name, judging.verdict(evidence, name, Status.CRASH, reason, by=by))
+    return None
+
+
+def _row(evidence: Evidence, array: Array) -> Advice | None:
+    """The next row to run: conflicts split, the guilty left out, suspects halved; the parent once among them."""
+    if evidence.board.runs_left is not None and evidence.board.runs_left <= 0:
+        return None
+    caught = guilty(evidence, array)
+    made = {frozenset(row.ideas) for row in array.rows}
+    ready: list[Bundle] = []
+    for row in array.rows:
+        if row.name in evidence.arms:
+            continue
+        for part in _parts(row, caught):
+            if part and frozenset(part) not in made:
+                name = f"{prefix(array.number)}{len(array.rows) + 1}"
+                return Combine(name, part, array.origin, f"in place of {row.name}")
+        if not row.conflict and not caught & set(row.ideas):
+            ready.append(row)
+    if ready:
+        doubtful = suspects(evidence, array)
+        best = min(ready, key=lambda row: abs(len(doubtful & set(row.ideas)) - len(doubtful) / 2))
+        return Measure(best.name, _seed(evidence, array), Purpose.SCREEN, "a row of the screening array")
+    screened = any(t.arm == array.origin and t.purpose is Purpose.SCREEN for t in _since(evidence, array))
+    if not screened and cleared(evidence, array):
+        return Measure(array.origin, _seed(evidence, array), Purpose.SCREEN, "the array's row without any idea")
+    return None
+
+
+def _parts(row: Bundle, caught: frozenset[str]) -> tuple[tuple[str, ...], ...]:
+    """What runs in place of a row that cannot: itself without the guilty, or its two halves."""
+    if row.conflict and len(row.ideas) > 1:
+        half = len(row.ideas) // 2
+        return row.ideas[:half], row.ideas[half:]
+    return (tuple(idea for idea in row.ideas if idea not in caught),) if caught & set(row.ideas) else ()
+
+
+def _since(evidence: Evidence, array: Array) -> tuple[Trial, ...]:
+    """Runs since the array's first."""
+    trials = evidence.board.trials
+    names = {row.name for row in array.rows}
+    first = next((place for place, trial in enumerate(trials) if trial.arm in names), len(trials))
+    return trials[first:]
+
+
+def _seed(evidence: Evidence, array: Array) -> int:
+    """One new seed for the whole array where seeds are worth pairing, else a new one for each row."""
+    if evidence.noise.rho > PAIR_FROM:
+        used = [seed for row in array.rows for seed in evidence.arm(row.name).tried]
+        if used:
+            return used[0]
+    return evidence.fresh_seed()
+
+
+def _bundled(evidence: Evidence, idea: Idea) -> bool:
+    """Whether the idea was part of a row that gave a metric."""
+    return any(idea.name in array.members and idea.name in cleared(evidence, array) for array in arrays(evidence))
+
+
+def _rounds(evidence: Evidence, idea: Idea) -> int:
+    return sum(idea.name in array.members and _started(evidence, array) for array in arrays(evidence))
+
+
+def _again(evidence: Evidence, idea: Idea, effect: Effect) -> bool:
+    more = explore(evidence, "") is not None
+    return effect.z >= RETEST and _rounds(evidence, idea) < ROUNDS and more and spendable(evidence) >= _COLUMNS[-1] + 3
+
+
+def _eligible(evidence: Evidence, started: tuple[Array, ...]) -> tuple[Idea, ...]:
+    """Ideas for the next array: never run alone, not under suspicion, no key in common; in order of attempt."""
+    taken: set[str] = set()
+    found: list[Idea] = []
+    for idea in evidence.open:
+        doubtful = any(idea.name in array.members and idea.name not in cleared(evidence, array) for array in started)
+        if idea.broken or idea.name in evidence.arms or doubtful or idea.seeds or idea.keys & taken:
+            continue
+        taken |= idea.keys
+        found.append(idea)
+    return tuple(found)
+
+
+def _next_row(evidence: Evidence, chosen: tuple[Idea, ...], begun: Array | None, number: int) -> Advice | None:
+    """Make the rows of an array one by one; run the first when all are made."""
+    size = rows_for(len(chosen))
+    if size is None:
+        return None
+    wanted = [tuple(i.name for i, on in zip(chosen, row, strict=False) if on) for row in plackett_burman(size)]
+    made = {row.ideas for row in begun.rows} if begun else set()
+    for ideas in dict.fromkeys(ideas for ideas in wanted if ideas):
+        if ideas not in made:
+            name = f"{prefix(number)}{len(begun.rows) + 1 if begun else 1}"
+            origin = begun.origin if begun else evidence.board.incumbent
+            return Combine(name, ideas, origin, f"row of a {size}-run array of {len(chosen)} ideas")
+    return _row(evidence, begun) if begun else None

@@ -1,0 +1,59 @@
+"""Strict: the chance that the campaign keeps anything false is held to 10 %.
+
+1. Three baseline runs; every idea is tested against the incumbent at 2, 4 and 8 runs.
+2. The error allowed to a campaign, 0.10, is spread before it starts: evenly over the runs of its budget, or, without a
+   budget, 0.10 / (i (i + 1)) to the i-th idea; a third of an idea's part to each look.
+3. Kept is what a look shows to be better at that level (Student's t, pooled noise); what is hopeless stops early.
+4. The bar is the incumbent's own mean: a lucky incumbent makes the rule stricter, never looser.
+5. Fresh seeds at the end, as always. It finds less than `greedy`; what it keeps can be defended.
+
+Changes kept for being simpler or needed (R106, R107) claim no gain and are outside the 10 %.
+"""
+
+from autoresearch.core.experiment import Status
+from autoresearch.core.policies import judging
+from autoresearch.core.policies.evidence import Evidence
+from autoresearch.core.policies.single import Contest, OneAtATime, Ruling
+
+ERROR = 0.10
+"""Chance, over the whole campaign, that any change without a true gain is kept for its gain."""
+
+LOOKS = (2, 4, 8)
+
+_HOPELESS = {1: 0.3, 2: 0.8, 4: 1.3}
+"""Runs so far -> standard errors under which an idea is dropped."""
+
+
+class Strict(OneAtATime):
+    """Spend a campaign-wide error budget."""
+
+    name = "strict"
+    credit = False
+
+    def rule(self, evidence: Evidence, contest: Contest) -> Ruling | None:
+        """Test at the planned looks only."""
+        effect, runs = contest.effect, contest.effect.runs
+        if runs in LOOKS or contest.last:
+            allowed = allowance(evidence, contest) / len(LOOKS)
+            bound = effect.bound(allowed)
+            if bound is not None and bound > 0:
+                objection = judging.objection(evidence, contest.idea, contest.arm, effect)
+                if objection:
+                    return Ruling(Status.DISCARD, objection)
+                return Ruling(Status.KEEP, f"better at error {allowed:.2g}, this look's part of {ERROR:g}")
+        floor = max((z for looked, z in _HOPELESS.items() if looked <= runs), default=0.0)
+        if effect.z >= floor and not contest.last and runs < max(LOOKS):
+            return None
+        excuse = judging.excuse(evidence, contest.idea, effect)
+        if excuse:
+            return Ruling(Status.KEEP, excuse)
+        return Ruling(Status.DISCARD, f"not shown at this idea's part of the campaign's error of {ERROR:g}")
+
+
+def allowance(evidence: Evidence, contest: Contest) -> float:
+    """The part of the campaign's error that this idea may use."""
+    total = evidence.board.runs_total
+    if total is not None and len(evidence.board.ideas) <= total:
+        return ERROR / max(1, total)
+    place = evidence.board.ideas.index(contest.idea) + 1
+    return ERROR / (place * (place + 1))

@@ -1,0 +1,27 @@
+"""Screening designs are what the theory needs them to be."""
+
+import pytest
+
+from autoresearch.core.design import SIZES, plackett_burman, rows_for
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_columns_are_balanced_and_orthogonal(size):
+    """Every change is on in half of the runs, and any two are on together in a quarter of them."""
+    design = plackett_burman(size)
+    assert len(design) == size
+    for one in range(size - 1):
+        assert sum(row[one] for row in design) == size // 2
+        for two in range(one):
+            assert sum(row[one] and row[two] for row in design) == size // 4
+
+
+def test_the_smallest_design_that_fits_is_taken():
+    """Eleven changes fit twelve runs, twelve need sixteen, and two dozen fit none."""
+    assert [rows_for(n) for n in (3, 4, 11, 12, 24)] == [4, 8, 12, 16, None]
+
+
+def test_an_impossible_size_is_refused():
+    """The sizes there are come with the refusal."""
+    with pytest.raises(ValueError, match="4, 8, 12"):
+        plackett_burman(10)

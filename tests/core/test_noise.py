@@ -1,0 +1,57 @@
+"""Noise is measured from repeats, and one collapsed run does not blind a campaign."""
+
+import statistics
+
+import pytest
+
+from autoresearch.core.noise import correlation, estimate, pooled
+from autoresearch.core.statistics import normal_quantile, t_cdf, t_quantile, t_to_z
+
+
+def test_pooling_agrees_with_the_textbook():
+    """Few repeats: the pooled variance is the within-group sum of squares over its degrees of freedom."""
+    sigma, freedom = pooled([(1.0, 2.0, 4.0), (10.0, 11.0), (7.0,)])
+    squares = 2 * statistics.variance([1, 2, 4]) + statistics.variance([10, 11])
+    assert freedom == 3
+    assert sigma == pytest.approx((squares / 3) ** 0.5)
+
+
+def test_without_repeats_there_is_no_noise_estimate():
+    """One run of everything says nothing about noise."""
+    assert estimate({"baseline": {42: 1.0}, "a": {42: 2.0}}).sigma is None
+
+
+def test_a_collapsed_run_counts_but_does_not_rule():
+    """One run at a hundred sigma raises the estimate less than the plain pooled one."""
+    groups = [(0.0, 1.0), (0.0, -1.0), (1.0, 0.0), (0.0, 1.0), (0.0, -1.0), (0.0, 100.0)]
+    plain = (sum(statistics.variance(g) for g in groups) / 6) ** 0.5
+    assert pooled(groups)[0] < 0.75 * plain
+
+
+def test_common_seeds_show_their_correlation():
+    """Arms that move together have a high rho, shrunk for the few pairs behind it; opposite ones have none."""
+    noise = estimate({"a": {1: 0.0, 2: 1.0, 3: 5.0}, "b": {1: 2.0, 2: 3.0, 3: 7.0}}, [("b", "a")])
+    assert noise.rho == pytest.approx(0.99 * 2 / 6)
+    assert correlation([(0.0, 9.0)], 1.0)[0] == 0
+
+
+def test_evaluation_noise_is_told_apart():
+    """What the finite validation set explains is not seed noise."""
+    noise = estimate({"a": {1: 0.0, 2: 2.0}}, errors=[1.0])
+    assert noise.sigma == pytest.approx(2**0.5)
+    assert noise.training == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("probability", "freedom", "point"), [(0.95, 1, 6.314), (0.95, 2, 2.920), (0.975, 9, 2.262), (0.05, 30, -1.697)]
+)
+def test_t_quantiles_agree_with_tables(probability, freedom, point):
+    """Published table values of Student's t."""
+    assert t_quantile(probability, freedom) == pytest.approx(point, abs=6e-4)
+    assert t_cdf(point, freedom) == pytest.approx(probability, abs=1e-4)
+
+
+def test_normal_and_wallace():
+    """The normal quantile, and t = 2.92 with two degrees of freedom being about 1.6 normal deviates."""
+    assert normal_quantile(0.975) == pytest.approx(1.959964, abs=1e-5)
+    assert t_to_z(2.920, 2) == pytest.approx(1.645, abs=0.04)

@@ -1,0 +1,284 @@
+"""Promises every verdict policy keeps, whatever the board."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autoresearch.core.board import (
+    Board,
+    Bundle,
+    Combine,
+    Done,
+    Idea,
+    Measure,
+    PolicySettings,
+    Propose,
+    Rest,
+    Settle,
+    Trial,
+)
+from autoresearch.core.experiment import Purpose, Status, Verdict
+from autoresearch.core.metric import Direction, Objective
+from autoresearch.core.policies import POLICIES, policy
+from autoresearch.core.policies.claims import claims, drift
+from autoresearch.errors import CampaignError
+
+NAMES = sorted(POLICIES)
+UP = Objective("more", "val:accuracy")
+DOWN = Objective("less", "val:loss", Direction.MINIMIZE)
+
+
+def runs(arm, *values: float | None, purpose=Purpose.EXPLORE, seed=42, **rest: object):
+    return tuple(
+        Trial(arm, seed + n, purpose, value=v, order=n, note="" if v is not None else "out of memory", **rest)
+        for n, v in enumerate(values)
+    )
+
+
+def board(*ideas: Idea, trials=(), **rest: object):
+    base = runs("baseline", 1.00, 1.02, 0.98, purpose=Purpose.BASELINE)
+    return Board(UP, ideas=ideas, trials=(*base, *trials), **rest)
+
+
+names = st.sampled_from(["baseline", "a", "b", "c", "screen-1-1", "screen-1-2", "set-1", "merge-1", "stranger"])
+numbers = st.one_of(st.none(), st.floats(allow_nan=False), st.sampled_from([0.0, -1.0, 1e-300, 1e300]))
+verdicts = st.builds(
+    Verdict,
+    st.sampled_from(Status),
+    st.just("said"),
+    effect=st.one_of(st.none(), st.floats(-5, 5)),
+    low=st.one_of(st.none(), st.floats(-9, 0)),
+    high=st.one_of(st.none(), st.floats(0, 9)),
+    runs=st.integers(0, 4),
+)
+trials = st.builds(
+    Trial,
+    names,
+    st.integers(42, 47),
+    st.sampled_from(Purpose),
+    st.booleans(),
+    numbers,
+    st.one_of(st.none(), st.floats(0, 1)),
+    plumbing=st.booleans(),
+    partial=st.booleans(),
+    order=st.integers(0, 50),
+)
+ideas = st.builds(
+    Idea,
+    st.sampled_from(["a", "b", "c"]),
+    names,
+    st.one_of(st.none(), verdicts),
+    st.integers(-99, 99),
+    st.booleans(),
+    st.booleans(),
+    st.frozensets(st.sampled_from(["x", "y"])),
+    st.one_of(st.none(), st.integers(1, 4)),
+    st.sampled_from(["", "breach"]),
+    st.booleans(),
+)
+bundles = st.builds(
+    Bundle,
+    st.sampled_from(["screen-1-1", "screen-1-2", "set-1", "merge-1"]),
+    st.lists(st.sampled_from(["a", "b", "c"]), min_size=1, max_size=3, unique=True).map(tuple),
+    names,
+    st.sampled_from(["", "both touch x"]),
+)
+limits = st.builds(
+    PolicySettings,
+    st.one_of(st.none(), st.floats(-1, 1)),
+    st.integers(0, 8),
+    st.floats(0, 1),
+    st.one_of(st.none(), st.integers(0, 4)),
+)
+boards = st.builds(
+    Board,
+    st.sampled_from([UP, DOWN]),
+    limits,
+    st.lists(ideas, max_size=4, unique_by=lambda i: i.name).map(tuple),
+    st.lists(trials, max_size=14).map(tuple),
+    st.lists(bundles, max_size=4, unique_by=lambda b: b.name).map(tuple),
+    names,
+    st.booleans(),
+    st.one_of(st.none(), st.integers(0, 40)),
+    st.one_of(st.none(), st.integers(0, 60)),
+    st.booleans(),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(boards, st.sampled_from(NAMES))
+def test_no_board_breaks_a_policy(any_board, name):
+    """Whatever the board, a policy answers, the same twice, and never asks for a run that the budget refuses."""
+    advice = policy(name).advise(any_board)
+    assert policy(name).advise(any_board) == advice
+    if isinstance(advice, Measure):
+        assert any_board.runs_left is None or any_board.runs_left > 0
+    if isinstance(advice, Settle):
+        assert next(i for i in any_board.ideas if i.name == advice.idea).verdict is None
+        assert "\n" not in advice.verdict.reason
+
+
+@settings(max_examples=150, deadline=None)
+@given(boards)
+def test_no_board_breaks_the_report(any_board):
+    """Claims and drift exist for every board, and a stated chance is a probability."""
+    found = claims(any_board)
+    assert 0 <= found.false_chance <= 1
+    drift(any_board)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.one_of(st.none(), st.integers(-8, 8)), min_size=1, max_size=4),
+    st.sampled_from(NAMES),
+    st.sampled_from([-4.0, 0.25, 1024.0]),
+)
+def test_direction_and_scale_do_not_matter(values, name, scale):
+    """Minimising the same numbers turned over and stretched is judged the same."""
+    found = [None if v is None else v / 4 for v in values]
+    up = board(Idea("a", "baseline"), trials=runs("a", *found), may_explore=False)
+    turned = tuple(replace(t, value=None if t.value is None else -abs(scale) * t.value) for t in up.trials)
+    one, two = policy(name).advise(up), policy(name).advise(replace(up, objective=DOWN, trials=turned))
+    assert type(one) is type(two)
+    if isinstance(one, Settle):
+        assert one.verdict.status is two.verdict.status
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_baseline_runs_first(name):
+    """On an empty board the only thing to do is the baseline, on the campaign's first seed."""
+    advice = policy(name).advise(Board(UP, PolicySettings(first_seed=7)))
+    assert (advice.arm, advice.seed, advice.purpose) == ("baseline", 7, Purpose.BASELINE)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_baseline_that_crashes_twice_ends_the_campaign(name):
+    """One crash of the baseline is retried; after two nothing can be judged, and the reason says why."""
+    once = Board(UP, trials=runs("baseline", None, purpose=Purpose.BASELINE))
+    assert isinstance(policy(name).advise(once), Measure)
+    twice = replace(once, trials=runs("baseline", None, None, purpose=Purpose.BASELINE))
+    advice = policy(name).advise(twice)
+    assert isinstance(advice, Done)
+    assert "out of memory" in advice.why
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("fatal", "status"), [(False, Status.CRASH), (True, Status.DISCARD)])
+def test_a_failed_run_is_a_crash_unless_it_shows_the_idea_is_poor(name, fatal, status):
+    """No valid metric is a crash (R112); a failure that shows a poor idea is a discard (R111)."""
+    advice = policy(name).advise(board(Idea("a", "baseline", fatal=fatal), trials=runs("a", None)))
+    assert advice.verdict.status is status
+    assert "out of memory" in advice.verdict.reason
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_plumbing_run_never_discards(name):
+    """A run too small to judge by keeps its idea, moves nothing and says so (R113)."""
+    advice = policy(name).advise(board(Idea("a", "baseline"), trials=runs("a", 0.1, plumbing=True)))
+    assert advice.verdict.status is Status.KEEP
+    assert advice.incumbent is None
+    assert "too small" in advice.verdict.reason
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_breach_is_settled_without_a_run(name):
+    """An idea that can never run is a crash at once."""
+    advice = policy(name).advise(board(Idea("a", "baseline", broken="it edits the reward")))
+    assert advice.verdict.status is Status.CRASH
+    assert "edits the reward" in advice.verdict.reason
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_run_that_ended_early_while_the_baseline_did_not_is_discarded(name):
+    """An overrun is a failure (R98), and its number is not compared."""
+    advice = policy(name).advise(board(Idea("a", "baseline"), trials=runs("a", 9.0, partial=True)))
+    assert advice.verdict.status is Status.DISCARD
+    assert advice.verdict.effect is None
+
+
+@pytest.mark.parametrize("name", ["greedy", "sequential", "auto"])
+def test_a_clear_gain_moves_the_incumbent(name):
+    """Far beyond the noise one run is enough; the row has effect, interval and runs."""
+    advice = policy(name).advise(board(Idea("a", "baseline"), trials=runs("a", 2.0)))
+    assert advice.verdict.status is Status.KEEP
+    assert advice.incumbent == "a"
+    assert advice.verdict.low < advice.verdict.effect < advice.verdict.high
+    assert "over 1 run" in advice.verdict.reason
+
+
+@pytest.mark.parametrize("name", ["greedy", "sequential", "strict", "auto"])
+def test_a_flat_but_simpler_change_is_kept(name):
+    """A tie goes to the simpler code (R106), and the reason cites it; without that claim it is a discard."""
+    simpler = policy(name).advise(board(Idea("a", "baseline", simplifies=True), trials=runs("a", 0.995)))
+    assert simpler.verdict.status is Status.KEEP
+    assert "R106" in simpler.verdict.reason
+    plain = policy(name).advise(board(Idea("a", "baseline"), trials=runs("a", 0.995)))
+    assert plain.verdict.status is Status.DISCARD
+
+
+def test_complexity_needs_a_benefit():
+    """Many added lines for less than the declared worth are discarded though the number is better (R110)."""
+    long = board(Idea("a", "baseline", complexity=80), trials=runs("a", 1.03), settings=PolicySettings(worth=0.5))
+    advice = policy("greedy").advise(long)
+    assert advice.verdict.status is Status.DISCARD
+    assert "R110" in advice.verdict.reason
+
+
+def test_an_unstable_idea_needs_a_clear_gain():
+    """One crash among its runs and no clear gain is a discard (R109)."""
+    shaky = board(Idea("a", "baseline", seeds=2), trials=runs("a", None, 1.03, 1.02))
+    advice = policy("sequential").advise(shaky)
+    assert advice.verdict.status is Status.DISCARD
+    assert "R109" in advice.verdict.reason
+
+
+def test_promising_ideas_repeat_on_the_incumbents_seeds():
+    """A second run uses the baseline's second seed, so that the two pair."""
+    close = board(Idea("a", "baseline"), trials=runs("a", 1.02))
+    advice = policy("sequential").advise(close)
+    assert (advice.arm, advice.seed, advice.purpose) == ("a", 43, Purpose.REPEAT)
+
+
+def test_a_candidate_of_an_old_incumbent_is_merged_before_it_counts():
+    """When the incumbent moved meanwhile, a good idea is first put on top of it."""
+    kept = Idea("a", "baseline", verdict=Verdict(Status.KEEP, "", 2.0, 1.0, 0.9, 1.1, 1))
+    moved = board(kept, Idea("b", "baseline"), trials=(*runs("a", 2.0), *runs("b", 1.9)), incumbent="a")
+    advice = policy("greedy").advise(moved)
+    assert isinstance(advice, Combine)
+    assert (advice.ideas, advice.parent) == (("b",), "a")
+
+
+def test_what_is_claimed_is_run_on_seeds_that_chose_nothing():
+    """At the end incumbent and baseline share fresh seeds, and then the campaign is done."""
+    kept = Idea("a", "baseline", verdict=Verdict(Status.KEEP, "", 2.0, 1.0, 0.9, 1.1, 1))
+    ended = board(kept, trials=runs("a", 2.0), incumbent="a", may_explore=False)
+    first = policy("sequential").advise(ended)
+    assert (first.arm, first.purpose) == ("a", Purpose.CONFIRM)
+    assert first.seed not in {t.seed for t in ended.trials}
+    fresh = [
+        Trial(arm, 50 + n, Purpose.CONFIRM, value=2.0 - (arm != "a")) for n in range(3) for arm in ("a", "baseline")
+    ]
+    done = policy("sequential").advise(replace(ended, trials=(*ended.trials, *fresh)))
+    assert isinstance(done, Done)
+    assert "confirmed" in done.why
+
+
+def test_nothing_kept_is_nothing_to_confirm():
+    """Without a keep a campaign ends without spending another run."""
+    lost = Idea("a", "baseline", verdict=Verdict(Status.DISCARD, ""))
+    assert isinstance(policy("auto").advise(board(lost, may_explore=False)), Done)
+
+
+def test_while_a_run_is_pending_there_is_other_work():
+    """With slots to fill the policy asks for the next idea instead of resting."""
+    waiting = board(Idea("a", "baseline"), trials=(Trial("a", 42, pending=True),))
+    assert isinstance(policy("sequential").advise(waiting), Propose)
+    assert isinstance(policy("sequential").advise(replace(waiting, may_explore=False)), Rest)
+
+
+def test_an_unknown_policy_is_refused_with_the_known_ones():
+    """A misspelt name answers with every valid one."""
+    with pytest.raises(CampaignError, match="auto, greedy, screening, sequential, strict"):
+        policy("gredy")
