@@ -40,6 +40,8 @@ POINTS = {
     "lock.acquire.after": "it has taken hold",
     "lock.takeover": "a stale lock is claimed and about to be replaced",
     "lock.release": "a controller is about to let go",
+    "memory.append.write": "an entry of the session's timeline is about to be written",
+    "memory.append.sync": "it is written, not yet on the disk",
     "propose.baseline.branch": "the baseline's commit exists, its branch does not",
     "propose.baseline.record": "its branch exists, the journal does not say so",
     "propose.opened": "an attempt has its index and nothing else",
@@ -55,6 +57,8 @@ POINTS = {
     "settle.judged": "a verdict is in the journal, its row is not in the ledger",
     "settle.row": "its row is in the ledger, its note is not on the commit",
     "settle.noted": "row and note are there",
+    "notes.write.before": "a note is about to be put on a commit",
+    "notes.write.after": "the note is there",
     "loop.moved": "one move of the loop is done",
 }
 """Every place there is, and what is the case there. A drill goes through them; a new place is a new line here."""
