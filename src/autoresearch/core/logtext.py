@@ -16,7 +16,7 @@ _ESCAPES = re.compile(
     r"|\x1b[@-Z\\^_]"
 )
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-_ACTOR = re.compile(r"^\s*\([A-Za-z_][\w.:\- ]* pid=\d+(?:, ip=[\w.:]+)?\) ?")
+_ACTOR = re.compile(r"^\s*\([A-Za-z_][\w.:\-\[\]/ ]* pid=\d+(?:, ip=[\w.:]+)?\) ?")
 _REPEATED = re.compile(r" \[repeated \d+x across cluster\].*$")
 
 

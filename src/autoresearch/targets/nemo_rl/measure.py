@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
 from autoresearch.core.job import JobState, JobStatus
 from autoresearch.core.metric import Completion, Measurement, Objective, Readings, Series, Symptom
@@ -17,6 +18,7 @@ from autoresearch.ports import SourceSpec
 from autoresearch.targets.crashes import post_mortem
 from autoresearch.targets.curve import (
     JUDGED,
+    Choice,
     Merged,
     choose,
     cut_short,
@@ -118,7 +120,7 @@ def measure(
     completion = ended(status, reached, target, printed, nan=bool(nan))
     chosen = choose(objective, merged.curve, validations)
     kept = chosen if completion in JUDGED else None
-    samples = _samples(words, readings, kept.steps) if kept else ()
+    samples = _samples(words, readings, kept) if kept else ()
     notes = [
         *merged.disagreements,
         nan,
@@ -213,7 +215,7 @@ def _value_note(
     objective: Objective,
     words: Spelling,
     merged: Merged,
-    chosen: object,
+    chosen: Choice | None,
     completion: Completion,
     reached: int | None,
 ) -> str:
@@ -230,9 +232,11 @@ def _value_note(
     return ""
 
 
-def _samples(words: Spelling, readings: Mapping[str, Readings], steps: tuple[int, ...]) -> tuple[float, ...]:
+def _samples(words: Spelling, readings: Mapping[str, Readings], kept: Choice) -> tuple[float, ...]:
+    """Rewards behind the value. Rewards that do not average to it are torn or someone else's, and are not used."""
     found = readings.get("samples")
-    return samples_at(found.samples, steps) if found and words.sampled else ()
+    samples = samples_at(found.samples, kept.steps) if found and words.sampled else ()
+    return samples if samples and math.isclose(fmean(samples), kept.value, rel_tol=1e-5, abs_tol=1e-4) else ()
 
 
 def _peak_memory(curves: Curves, status: JobStatus) -> float | None:

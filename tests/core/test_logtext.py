@@ -1,0 +1,56 @@
+"""A log's lines cleaned and turned into series."""
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoresearch.core.logtext import MAX_LINE, Grammar, clean, excerpt, scan
+
+
+def test_decoration_goes_and_text_stays():
+    """Colours, actor prefixes, overwritten progress and control characters go; indentation and symbols stay."""
+    assert clean("\x1b[36m(Worker[0] pid=12, ip=10.0.0.1)\x1b[0m   • Loss: \x1b[1m0.5\x1b[0m\r\n") == "  • Loss: 0.5"
+    assert clean(" 10%|#\r 20%|##\rdone\r") == "done"
+    assert clean("a\x00b\x07c") == "abc"
+    assert clean("  📊 Training Results:") == "  📊 Training Results:"
+    assert clean("x (Worker pid=3) y") == "x (Worker pid=3) y"
+
+
+@given(st.text())
+def test_cleaning_is_bounded_and_settles(line):
+    """Any line becomes one printable line of bounded length, and cleaning twice changes nothing more."""
+    once = clean(line)
+    assert len(once) <= MAX_LINE
+    assert "\x1b" not in once
+    assert "\r" not in once
+
+
+def test_an_excerpt_is_short_and_readable():
+    """At most ten lines of two hundred characters, blank ones left out."""
+    text = "\n\n".join(f"\x1b[31mline {i}\x1b[0m " + "x" * 500 for i in range(50))
+    lines = excerpt(text).split("\n")
+    assert len(lines) == 10
+    assert all(len(line) == 200 and line.endswith("...") for line in lines)
+    assert lines[-1].startswith("line 49 ")
+
+
+def test_sections_name_tags():
+    """A heading names the set its numbers belong to; a heading without a name ends that."""
+    grammar = Grammar(
+        values={"validation{section}/loss": re.compile(r"loss ([\d.]+)")},
+        section=re.compile(r"results(?: for (\w+))?:"),
+    )
+    found = scan(["results for hard:", "loss 1", "results:", "loss 2", "results for easy:", "loss 3"], grammar)
+    assert {tag: series.values for tag, series in found.items()} == {
+        "validation-hard/loss": (1.0,),
+        "validation/loss": (2.0,),
+        "validation-easy/loss": (3.0,),
+    }
+
+
+@given(st.lists(st.text()))
+def test_any_lines_can_be_scanned(lines):
+    """No text breaks a scan, also when step patterns catch words and enormous numbers."""
+    grammar = Grammar({"x": re.compile("(.)")}, re.compile(r"(\w+)"), re.compile(r"at (.*)"), restarts=True)
+    scan([*lines, "9" * 400, "at 1e400", "at 7"], grammar)
