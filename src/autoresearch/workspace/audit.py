@@ -147,7 +147,7 @@ def _compared(branch: str, ledger: Row | None, journal: Row | None, noted: Row |
     truth, source = (journal, "journal") if journal else (ledger, "ledger") if ledger else (noted, "notes")
     for where, row in (("journal", journal), ("ledger", ledger), ("notes", noted)):
         if row is None:
-            yield Disagreement(branch, where, f"the {where} has no result, the {source} has")
+            yield Disagreement(branch, where, f"its result is missing in the {where}; it is in the {source}")
         elif truth is not None:
             yield from (Disagreement(branch, where, text) for text in _differences(row, where, truth, source))
 
@@ -156,7 +156,7 @@ def _differences(row: Row, where: str, truth: Row, source: str) -> Iterator[str]
     said, meant = record.cells(row), record.cells(truth)
     for column in record.COLUMNS:
         if said[column] != meant[column]:
-            yield f"{column}: the {where} says {said[column]!r}, the {source} {meant[column]!r}"
+            yield f"{column} is {said[column]!r} in the {where}, {meant[column]!r} in the {source}"
 
 
 def _events_of_row(row: Row, at: float) -> tuple[Event, ...]:

@@ -1,0 +1,132 @@
+"""Faults on order: exactly there, exactly then, and nothing at all without an order."""
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import autoresearch
+from autoresearch.errors import UsageError
+from autoresearch.workspace import faults, process
+from autoresearch.workspace.faults import POINTS, Fault, parse
+
+SOURCE = Path(autoresearch.__file__).parent
+FAMILIES = re.compile(r"(ledger|journal)\.append\.\w+|file\.replace\.\w+")
+"""Points whose names are put together from a family and a step."""
+
+THREE = """
+import os, sys
+from autoresearch.workspace import faults
+sink = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
+for number in range(3):
+    try:
+        faults.point("lock.release")
+        faults.write("ledger.append.write", sink, b"0123456789")
+    except OSError as error:
+        print(number, error.errno, error.strerror)
+"""
+
+
+def order(sink: Path, text: str, code: str = THREE) -> process.Completed:
+    argv = [sys.executable, "-c", code, str(sink)]
+    return process.run(argv, env={**os.environ, faults.VARIABLE: text}, check=False)
+
+
+def test_without_an_order_nothing_happens(tmp_path: Path):
+    """The points are there in every program that runs, and do nothing."""
+    assert order(tmp_path / "sink", "").stdout == b""
+    assert (tmp_path / "sink").read_bytes() == b"0123456789" * 3
+
+
+@pytest.mark.parametrize(
+    ("text", "failed"),
+    [
+        ("lock.release=eio", "0"),
+        ("lock.release#2=enospc", "1"),
+        ("lock.release#2+=eio", "12"),
+        ("lock.release#4=eio", ""),
+    ],
+)
+def test_an_error_comes_at_the_time_ordered(tmp_path: Path, text: str, failed: str):
+    """The first, the n-th, or from the n-th on; with the system's number and words, and the point's name."""
+    lines = order(tmp_path / "sink", text).text.splitlines()
+    assert "".join(line[0] for line in lines) == failed
+    assert all("(ordered at lock.release)" in line for line in lines)
+
+
+def test_a_full_disk_takes_half_of_what_it_is_given(tmp_path: Path):
+    """As a disk that fills up does."""
+    assert b"No space left on device" in order(tmp_path / "sink", "ledger.append.write#3=enospc").stdout
+    assert (tmp_path / "sink").read_bytes() == b"0123456789" * 2 + b"01234"
+
+
+@pytest.mark.parametrize(("kind", "left"), [("kill", b"0123456789"), ("torn", b"012345678901234")])
+def test_a_kill_is_a_kill(tmp_path: Path, kind: str, left: bytes):
+    """SIGKILL: nothing of ours runs afterwards; `torn` has half of the bytes out before."""
+    assert order(tmp_path / "sink", f"ledger.append.write#2={kind}").code == -9
+    assert (tmp_path / "sink").read_bytes() == left
+
+
+def test_several_orders_and_a_delay(tmp_path: Path):
+    """A drill may ask for more than one thing."""
+    said = order(tmp_path / "sink", "lock.release#2=delay:0.01, lock.release#3=eio").text
+    assert said.startswith("2 5 ")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("nowhere=kill", "there is no point 'nowhere'; choose one of: file.replace.write"),
+        ("lock.release=fire", "there is no kind 'fire'"),
+        ("lock.release=delay", "there is no kind 'delay'"),
+        ("lock.release=kill:3", "there is no kind 'kill:3'"),
+        ("lock.release=torn", "nothing is written at 'lock.release'"),
+        ("lock.release#0=kill", "is not understood"),
+        ("lock.release", "is not understood"),
+    ],
+)
+def test_a_misspelt_order_is_refused_at_the_start(tmp_path: Path, text: str, why: str):
+    """A drill that tests nothing must not pass: the names and kinds are listed."""
+    with pytest.raises(UsageError, match=re.escape(why)):
+        parse(text)
+    said = order(tmp_path / "sink", text, "from autoresearch.workspace import faults; faults.check()")
+    assert why.encode() in said.stderr
+
+
+@given(text=st.text() | st.from_regex(r"[a-z.]+(#\d+\+?)?=[a-z]+(:\d+)?"))
+def test_any_order_is_read_or_refused(text: str):
+    """Whatever stands in the variable."""
+    try:
+        assert all(isinstance(fault, Fault) for fault in parse(text))
+    except UsageError as error:
+        assert faults.VARIABLE in str(error)  # noqa: PT017
+
+
+def test_every_point_is_in_the_table_and_every_entry_is_a_point():
+    """A drill that goes through the table reaches every place there is, and waits for none that is not."""
+    used = {
+        name
+        for file in SOURCE.rglob("*.py")
+        if file.name != "faults.py"
+        for name in re.findall(r'faults\.(?:point|write)\(\s*"([\w.]+)"', file.read_text(encoding="utf-8"))
+    }
+    assert used <= set(POINTS)
+    assert {name for name in POINTS if not FAMILIES.fullmatch(name)} <= used
+
+
+@pytest.mark.parametrize("name", [name for name in POINTS if FAMILIES.fullmatch(name)])
+def test_the_points_of_a_family_are_reached(tmp_path: Path, name: str):
+    """Each step of appending and replacing can be made to fail."""
+    code = (
+        "import sys; from pathlib import Path; from autoresearch.workspace import atomic, ledger, journal\n"
+        "from autoresearch.core import event, record\n"
+        "folder = Path(sys.argv[1]); folder.mkdir()\n"
+        "ledger.Ledger(folder / 'l').append(record.decode({'branch': 'a', 'status': 'keep'}))\n"
+        "journal.Journal(folder / 'j').append(event.Resumed(at=1.0, by='anna'))\n"
+        "atomic.replace(folder / 'f', 'text')"
+    )
+    assert order(tmp_path / "folder", f"{name}=kill", code).code == -9
