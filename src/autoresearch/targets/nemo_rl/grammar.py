@@ -6,6 +6,7 @@ from its middle.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from autoresearch.core.logtext import Grammar, clean, scan
@@ -120,6 +121,15 @@ class Printed:
 def read(text: str) -> Readings:
     """Series by logger tag from a log or its tail, at global steps."""
     return Readings(series=scan(text.split("\n"), _GRAMMAR))
+
+
+def with_tail(readings: Mapping[str, Readings], log_tail: str) -> dict[str, Readings]:
+    """The same readings, the log's tail standing in where no source could read numbers from the whole log."""
+    known = dict(readings)
+    if "logs" not in known or not known["logs"].series:
+        files = known["logs"].files if "logs" in known else ()
+        known["logs"] = Readings(series=read(log_tail).series, files=files)
+    return known
 
 
 def facts(text: str) -> Printed:

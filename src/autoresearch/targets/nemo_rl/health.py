@@ -25,11 +25,9 @@ STREAK = 3
 class Curves:
     """Series of a run by logger tag, event files before printed lines."""
 
-    def __init__(self, readings: Mapping[str, Readings], log_tail: str = "") -> None:
+    def __init__(self, readings: Mapping[str, Readings]) -> None:
         self._sources = [readings[name] for name in ("tensorboard", "logs") if name in readings]
         self._sources += [one for name, one in readings.items() if name not in {"tensorboard", "logs"}]
-        if "logs" not in readings:
-            self._sources.append(grammar.read(log_tail))
 
     def series(self, tag: str) -> Series | None:
         """The series as logged, NaN included."""
@@ -273,7 +271,7 @@ RULES: tuple[Rule, ...] = (
 
 def health(log_tail: str, readings: Mapping[str, Readings]) -> tuple[Symptom, ...]:
     """Crash signatures and symptoms, worst first."""
-    curves = Curves(readings, log_tail)
+    curves = Curves(grammar.with_tail(readings, log_tail))
     found = ((rule, rule.shows(curves)) for rule in RULES)
     symptoms = [Symptom(rule.name, rule.severity, shown, rule.fault, rule.advice) for rule, shown in found if shown]
     return worst_first([*crash_symptoms(log_tail), *symptoms])

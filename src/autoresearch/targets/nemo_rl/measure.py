@@ -113,9 +113,9 @@ def measure(
         validations: Which validation counts: `last`, `best` or `mean-last-N`, see `curve.choose`.
     """
     words, printed = spelling(objective.metric, objective.tag), grammar.facts(log_tail)
-    merged = merge(_by_source(words, readings, log_tail))
-    curves = Curves(readings, log_tail)
-    reached, target = _reached(curves, readings, log_tail), printed.target(steps)
+    readings = grammar.with_tail(readings, log_tail)
+    merged, curves = merge(_by_source(words, readings)), Curves(readings)
+    reached, target = _reached(curves, readings), printed.target(steps)
     nan = diverged(curves) or _last_is_nan(objective, merged)
     completion = ended(status, reached, target, printed, nan=bool(nan))
     chosen = choose(objective, merged.curve, validations)
@@ -146,17 +146,17 @@ def measure(
     )
 
 
-def _by_source(words: Spelling, readings: Mapping[str, Readings], log_tail: str) -> dict[str, Series]:
-    """The metric's series by source, most trusted first; the log's tail extends what was read of the whole log."""
-    found: dict[str, Series | None] = {}
-    for name, keys in (("tensorboard", (words.tag,)), ("checkpoints", words.saved)):
-        found[name] = _first(readings.get(name), keys)
-    found["samples"] = _first(readings.get("samples"), ("val_data/reward",)) if words.sampled else None
-    tail, whole = grammar.read(log_tail).series.get(words.printed), _first(readings.get("logs"), (words.printed,))
-    found["logs"] = whole or tail
-    for name, other in readings.items():
-        if name not in found:
-            found[name] = _first(other, (words.tag, *words.saved))
+def _by_source(words: Spelling, readings: Mapping[str, Readings]) -> dict[str, Series]:
+    """The metric's series by source, most trusted first."""
+    keys = {
+        "tensorboard": (words.tag,),
+        "checkpoints": words.saved,
+        "samples": ("val_data/reward",) if words.sampled else (),
+        "logs": (words.printed,),
+    }
+    found = {
+        name: _first(readings.get(name), keys.get(name, (words.tag, *words.saved))) for name in {**keys, **readings}
+    }
     return {name: series for name, series in found.items() if series is not None}
 
 
@@ -164,11 +164,14 @@ def _first(readings: Readings | None, keys: tuple[str, ...]) -> Series | None:
     return next((readings.series[key] for key in keys if key in readings.series), None) if readings else None
 
 
-def _reached(curves: Curves, readings: Mapping[str, Readings], log_tail: str) -> int | None:
+def _reached(curves: Curves, readings: Mapping[str, Readings]) -> int | None:
     """The last training step that was completed, by any witness."""
-    witnesses = [curves.series("train/loss"), grammar.read(log_tail).series.get("train/loss")]
-    witnesses += [_first(readings.get("checkpoints"), ("total_steps", "step"))]
-    witnesses += [_first(readings.get("logs"), ("train/loss",)), _first(readings.get("tensorboard"), ("train/lr",))]
+    witnesses = (
+        curves.series("train/loss"),
+        _first(readings.get("logs"), ("train/loss",)),
+        _first(readings.get("tensorboard"), ("train/lr",)),
+        _first(readings.get("checkpoints"), ("total_steps", "step")),
+    )
     return max((series.steps[-1] for series in witnesses if series is not None and series.steps), default=None)
 
 

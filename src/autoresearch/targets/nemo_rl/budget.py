@@ -1,0 +1,279 @@
+"""What a run of a recipe costs and what it can show: nodes, GPUs, minutes, steps, noise, and when it is too small.
+
+Times come from the recipe's test script in the NeMo-RL repository, whose CONFIG block states how long its maintainers
+give it: an upper bound, read as text and never executed. Noise comes from the size of the validation set.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from autoresearch.core.job import Resources
+from autoresearch.core.metric import Objective
+from autoresearch.targets.nemo_rl.metric import ROLLOUT, gym
+from autoresearch.targets.nemo_rl.recipe import Recipe
+
+UNBOUNDED_STEPS = 100_000
+"""A `max_num_steps` from here on is no length but "until the data ends" (the exemplars say 1000000)."""
+
+MEANINGFUL_STEPS = 20
+"""Fewer optimizer steps show plumbing: typical warm-ups of shipped recipes take 10 to 50 steps at a reduced rate."""
+
+MEANINGFUL_BATCH = 32
+"""Fewer samples per step make the gradient mostly noise; upstream's smoke tests use 8, its recipes 128 and more."""
+
+MEANINGFUL_VALIDATION = 64
+"""Fewer validation samples leave a standard error above 0.06 at 0.5: even a gain of 0.12 would not stand out."""
+
+DATA_SETS: Mapping[str, int] = {"AIME2024": 30, "DAPOMathAIME2024": 960, "gsm8k": 1319}
+"""Rows of validation sets that shipped recipes name, before `repeat`; others are taken to be as large as asked for."""
+
+_CONFIG = re.compile(r"# =+ BEGIN CONFIG =+\n(.*?)# =+ END CONFIG =+", re.DOTALL)
+_SETTING = re.compile(r"^\s*([A-Z][A-Z0-9_]*)=[\"']?(?:\$\{\1:-)?(\d+)\b", re.MULTILINE)
+_ENTRY = re.compile(r"examples/(?:[a-z_]+/)?run_[a-z_]+\.py")
+
+
+@dataclass(frozen=True)
+class TestScript:
+    """What the recipe's own test script says.
+
+    Attributes:
+        path: Repository-relative.
+        minutes: Minutes given to one run.
+        steps: Steps after which the test ends.
+        steps_per_run: Steps that fit into one run.
+        nodes: Nodes.
+        gpus_per_node: GPUs per node, None when it leaves the default.
+        entry: The training script it calls, empty when it calls several or another test.
+    """
+
+    path: str
+    minutes: int | None = None
+    steps: int | None = None
+    steps_per_run: int | None = None
+    nodes: int | None = None
+    gpus_per_node: int | None = None
+    entry: str = ""
+
+    @property
+    def minutes_per_step(self) -> float | None:
+        """Minutes per step at most, start-up included, None when unknown."""
+        per_run = self.steps_per_run or self.steps
+        return self.minutes / per_run if self.minutes and per_run else None
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What one run costs and what it can show.
+
+    Attributes:
+        resources: Nodes and GPUs.
+        steps: Training steps, None when only the data ends the run.
+        minutes: Expected minutes at most, start-up included, None when unknown.
+        setup_minutes: Start-up part of it.
+        standard_error: Evaluation noise of the metric from the size of the validation set, None when unknown.
+        samples: Validation samples behind one value, None when unknown.
+        plumbing: Why a run is too small to judge an idea by; empty when it is not.
+        warnings: One sentence each.
+    """
+
+    resources: Resources
+    steps: int | None
+    minutes: float | None
+    setup_minutes: float
+    standard_error: float | None
+    samples: int | None
+    plumbing: str = ""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def gpu_hours(self) -> float | None:
+        """GPU-hours of one run, None when its length is unknown."""
+        return None if self.minutes is None else self.resources.gpus * self.minutes / 60
+
+    @property
+    def smallest_effect(self) -> float | None:
+        """Smallest difference between two single runs that evaluation noise does not explain; see `smallest_effect`."""
+        return None if self.standard_error is None else smallest_effect(self.standard_error)
+
+
+def smallest_effect(standard_error: float, runs: int = 1, z: float = 1.96) -> float:
+    """The difference between two means of `runs` runs that noise exceeds in 5 % of cases: `z * se * sqrt(2 / runs)`."""
+    return z * standard_error * math.sqrt(2 / runs)
+
+
+def binomial_error(samples: int, expected: float = 0.5) -> float:
+    """Standard error of a share of `samples` independent trials: `sqrt(p (1 - p) / n)`."""
+    return math.sqrt(expected * (1 - expected) / samples)
+
+
+def test_script(root: Path, recipe: Recipe) -> TestScript | None:
+    """The recipe's test script, read as text; None when there is none."""
+    path = recipe.path.replace("examples/configs/recipes/", "tests/test_suites/", 1)
+    file = root / Path(path).with_suffix(".sh")
+    if path == recipe.path or not file.is_file():
+        return None
+    text = file.read_text("utf-8", "replace")
+    block = _CONFIG.search(text)
+    settings = {name: int(number) for name, number in _SETTING.findall(block.group(1) if block else "")}
+    entries = set(_ENTRY.findall(text)) - {"examples/run_eval.py"}
+    return TestScript(
+        path=str(Path(path).with_suffix(".sh")),
+        minutes=settings.get("NUM_MINUTES"),
+        steps=settings.get("MAX_STEPS"),
+        steps_per_run=settings.get("STEPS_PER_RUN"),
+        nodes=settings.get("NUM_NODES"),
+        gpus_per_node=settings.get("GPUS_PER_NODE"),
+        entry=entries.pop() if len(entries) == 1 else "",
+    )
+
+
+def budget(
+    recipe: Recipe,
+    objective: Objective,
+    *,
+    steps: int | None = None,
+    setup_minutes: float | None = None,
+    expected: float = 0.5,
+) -> Budget:
+    """What one run of a recipe costs and can show.
+
+    Args:
+        recipe: The composed recipe.
+        objective: What it is judged by.
+        steps: Steps every run is cut to, None for the recipe's own number.
+        setup_minutes: Known start-up time; None to estimate it.
+        expected: Expected value of a metric that is a share, for its standard error.
+    """
+    script, wanted = test_script(recipe.root, recipe), steps or _steps(recipe)
+    resources, setup = _resources(recipe), _setup_minutes(recipe) if setup_minutes is None else setup_minutes
+    samples = validation_samples(recipe)
+    return Budget(
+        resources=resources,
+        steps=wanted,
+        minutes=_minutes(script, wanted, setup),
+        setup_minutes=setup,
+        standard_error=_standard_error(objective, recipe, samples, expected),
+        samples=samples,
+        plumbing=_plumbing(recipe, objective, wanted, samples),
+        warnings=_warnings(recipe, script, resources, wanted),
+    )
+
+
+def validation_samples(recipe: Recipe) -> int | None:
+    """Rollouts behind one validation value, None when it cannot be known from the recipe.
+
+    NeMo-RL validates `max_val_samples // val_batch_size` whole batches; with NeMo-Gym the whole file.
+    """
+    algorithm = recipe.algorithm
+    repeats = int(recipe.get(f"{algorithm}.val_num_generations_per_prompt", 1))
+    if algorithm not in ROLLOUT:
+        batches = recipe.get(f"{algorithm}.val_batches")
+        size = recipe.get(f"{algorithm}.val_global_batch_size")
+        return batches * size if isinstance(batches, int) and isinstance(size, int) and batches > 0 else None
+    if gym(recipe):
+        rows = _lines(recipe)
+        return rows * repeats if rows else None
+    wanted, batch = recipe.get(f"{algorithm}.max_val_samples"), recipe.get(f"{algorithm}.val_batch_size")
+    if not isinstance(wanted, int) or not isinstance(batch, int) or batch < 1:
+        return None
+    whole = wanted // batch * batch
+    rows = _rows(recipe)
+    return min(whole, rows) * repeats if rows else whole * repeats
+
+
+def _resources(recipe: Recipe) -> Resources:
+    nodes, gpus = recipe.get("cluster.num_nodes", 1), recipe.get("cluster.gpus_per_node", 0)
+    judges = recipe.get("env.nemo_gym.num_gpu_nodes", 0)
+    extra = judges if isinstance(judges, int) else 0
+    return Resources(nodes=int(nodes) + extra, gpus_per_node=int(gpus))
+
+
+def _steps(recipe: Recipe) -> int | None:
+    steps = recipe.get(f"{recipe.algorithm}.max_num_steps")
+    return steps if isinstance(steps, int) and 0 < steps < UNBOUNDED_STEPS else None
+
+
+def _setup_minutes(recipe: Recipe) -> float:
+    """Minutes before the first step: seconds on a CPU; reports range from 2 on one node to 20 on large ones."""
+    resources = _resources(recipe)
+    if not resources.gpus:
+        return 0.1
+    base = 5.0 if resources.nodes == 1 else 10.0 if resources.nodes <= 8 else 20.0
+    return base + (4.0 if gym(recipe) else 0.0)
+
+
+def _minutes(script: TestScript | None, steps: int | None, setup: float) -> float | None:
+    if script is None or not script.minutes or not steps:
+        return None
+    in_one_run = script.steps_per_run or script.steps or steps
+    start = min(setup, script.minutes / 2)
+    return start + (script.minutes - start) * steps / in_one_run
+
+
+def _standard_error(objective: Objective, recipe: Recipe, samples: int | None, expected: float) -> float | None:
+    share = objective.tag in {"validation/accuracy", "validation/total_reward/mean"}
+    return binomial_error(samples, expected) if share and samples and recipe.algorithm in ROLLOUT else None
+
+
+def _plumbing(recipe: Recipe, objective: Objective, steps: int | None, samples: int | None) -> str:
+    batch = _batch(recipe)
+    if steps is not None and steps < MEANINGFUL_STEPS:
+        return f"{steps} training steps are too few to judge an idea by (at least {MEANINGFUL_STEPS})"
+    if batch is not None and batch < MEANINGFUL_BATCH:
+        return f"{batch} samples per step are too few to judge an idea by (at least {MEANINGFUL_BATCH})"
+    by_samples = objective.metric.startswith("val:") and recipe.algorithm in ROLLOUT
+    if by_samples and samples is not None and samples < MEANINGFUL_VALIDATION:
+        noise = binomial_error(max(samples, 1))
+        return (
+            f"{samples} validation samples leave a standard error of {noise:.3f}, too much to judge an idea by "
+            f"(at least {MEANINGFUL_VALIDATION} samples)"
+        )
+    return ""
+
+
+def _batch(recipe: Recipe) -> int | None:
+    algorithm = recipe.algorithm
+    prompts = recipe.get(f"{algorithm}.num_prompts_per_step")
+    if isinstance(prompts, int):
+        return prompts * int(recipe.get(f"{algorithm}.num_generations_per_prompt", 1))
+    size = recipe.get("policy.train_global_batch_size")
+    return size if isinstance(size, int) else None
+
+
+def _warnings(recipe: Recipe, script: TestScript | None, resources: Resources, steps: int | None) -> tuple[str, ...]:
+    found = []
+    if steps is None and recipe.algorithm:
+        bound = f"; its test script stops at {script.steps}" if script and script.steps else ""
+        found.append(
+            "the recipe sets no step limit that binds, so a run ends with its data or with its time limit"
+            f"{bound}. `target: {{type: nemo-rl, steps: N}}` gives every run the same length."
+        )
+    if script and script.nodes and script.nodes != recipe.get("cluster.num_nodes"):
+        found.append(f"{script.path} asks for {script.nodes} nodes, the recipe for {recipe.get('cluster.num_nodes')}.")
+    if script and script.gpus_per_node and script.gpus_per_node != resources.gpus_per_node:
+        found.append(
+            f"{script.path} asks for {script.gpus_per_node} GPUs per node, the recipe for {resources.gpus_per_node}."
+        )
+    return tuple(found)
+
+
+def _rows(recipe: Recipe) -> int | None:
+    found = recipe.get("data.validation")
+    sets = [one for one in (found if isinstance(found, list) else [found]) if isinstance(one, Mapping)]
+    rows = [DATA_SETS.get(str(one.get("dataset_name", ""))) for one in sets]
+    if not rows or None in rows:
+        return None
+    return sum(count * int(one.get("repeat", 1)) for count, one in zip(rows, sets, strict=True) if count)
+
+
+def _lines(recipe: Recipe) -> int | None:
+    """Rows of the validation file, when it is inside the checkout or on this machine."""
+    path = recipe.get("data.validation.data_path")
+    file = recipe.root / path if isinstance(path, str) else None
+    if file is None or not file.is_file():
+        return None
+    with file.open("rb") as lines:
+        return sum(1 for line in lines if line.strip())

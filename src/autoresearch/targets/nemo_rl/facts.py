@@ -1,0 +1,148 @@
+"""A recipe as researchers see it: traits a playbook prunes by, and a search space of numeric knobs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from autoresearch.core.hypothesis import Facts
+from autoresearch.targets.nemo_rl.metric import ROLLOUT, gym, single_controller
+from autoresearch.targets.nemo_rl.protect import protected
+from autoresearch.targets.nemo_rl.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Knob:
+    """A numeric key worth searching.
+
+    Attributes:
+        key: Dotted key; `*` at its front stands for the algorithm's section.
+        low: Lower end: a factor of the recipe's value when `factor`, else a value.
+        high: Upper end, likewise.
+        factor: Whether the ends are factors.
+        log: Whether to search on a logarithmic scale.
+        zero: Lower and upper end where the recipe's value is 0 and a factor says nothing; None to leave the key out.
+    """
+
+    key: str
+    low: float
+    high: float
+    factor: bool = False
+    log: bool = False
+    zero: tuple[float, float] | None = None
+
+
+KNOBS: tuple[Knob, ...] = (
+    Knob("policy.optimizer.kwargs.lr", 0.1, 10.0, factor=True, log=True),
+    Knob("policy.megatron_cfg.optimizer.lr", 0.1, 10.0, factor=True, log=True),
+    Knob("policy.optimizer.kwargs.weight_decay", 0.1, 10.0, factor=True, log=True, zero=(0.0001, 0.1)),
+    Knob("policy.megatron_cfg.optimizer.weight_decay", 0.1, 10.0, factor=True, log=True, zero=(0.0001, 0.1)),
+    Knob("policy.max_grad_norm", 0.1, 10.0, factor=True, log=True),
+    Knob("loss_fn.reference_policy_kl_penalty", 0.1, 10.0, factor=True, log=True, zero=(0.0001, 0.01)),
+    Knob("loss_fn.ratio_clip_min", 0.1, 0.4),
+    Knob("loss_fn.ratio_clip_max", 0.1, 0.4),
+    Knob("policy.generation.temperature", 0.6, 1.2),
+    Knob("policy.generation.top_p", 0.8, 1.0),
+    Knob("*.num_prompts_per_step", 0.5, 4.0, factor=True, log=True),
+    Knob("*.num_generations_per_prompt", 0.5, 4.0, factor=True, log=True),
+    Knob("dpo.reference_policy_kl_penalty", 0.1, 10.0, factor=True, log=True),
+    Knob("dpo.preference_loss_weight", 0.25, 4.0, factor=True, log=True),
+    Knob("dpo.sft_loss_weight", 0.25, 4.0, factor=True, log=True),
+)
+"""Ranges are a decade around the recipe's own value where scale is all that is known, and the usual ones elsewhere."""
+
+
+def facts(recipe: Recipe, code: Mapping[str, str]) -> Facts:
+    """What the target knows about a recipe, with fingerprints of measuring code among the values."""
+    nodes, gpus = recipe.get("cluster.num_nodes", 1), recipe.get("cluster.gpus_per_node", 0)
+    return Facts({**recipe.values, **code}, traits(recipe), int(nodes) * int(gpus), space(recipe))
+
+
+def traits(recipe: Recipe) -> frozenset[str]:
+    """Words that say what kind of recipe this is; a playbook keys on them."""
+    get, name = recipe.get, recipe.path.rpartition("/")[2]
+    algorithm = recipe.algorithm
+    megatron = get("policy.megatron_cfg.enabled") is True
+    backend = str(get("policy.generation.backend", "")) if algorithm in ROLLOUT else ""
+    judged = {
+        algorithm: bool(algorithm),
+        "megatron": megatron,
+        "dtensor": not megatron and get("policy.dtensor_cfg.enabled") is True,
+        "dtensor-v2": not megatron and get("policy.dtensor_cfg._v2") is True,
+        backend: bool(backend),
+        "async": get(f"{algorithm}.async_grpo.enabled") is True or get("ppo.async_ppo.enabled") is True,
+        "async-engine": get("policy.generation.vllm_cfg.async_engine") is True,
+        "colocated": bool(backend) and get("policy.generation.colocated.enabled") is True,
+        "single-controller": single_controller(recipe),
+        "lora": get("policy.dtensor_cfg.lora_cfg.enabled") is True or get("policy.megatron_cfg.peft.enabled") is True,
+        "moe": int(get("policy.megatron_cfg.expert_model_parallel_size", 1) or 1) > 1
+        or "-moe" in name
+        or "a3b" in name.lower(),
+        "gym": gym(recipe),
+        "fp8": get("policy.megatron_cfg.fp8_cfg.enabled") is True
+        or get("policy.generation.vllm_cfg.precision") == "fp8",
+        "sequence-packing": get("policy.sequence_packing.enabled") is True,
+        "dynamic-batching": get("policy.dynamic_batching.enabled") is True,
+        "dynamic-sampling": get("grpo.use_dynamic_sampling") is True,
+        "vlm": "vlm" in " ".join(recipe.lineage),
+        "multi-node": int(get("cluster.num_nodes", 1)) > 1,
+        "cpu": int(get("cluster.gpus_per_node", 0)) == 0 and get("cluster") is not None,
+        **_by_name(recipe),
+    }
+    return frozenset(name for name, holds in judged.items() if holds and name)
+
+
+def space(recipe: Recipe) -> dict[str, dict[str, object]]:
+    """Numeric knobs this recipe has, with ranges around its values; protected and inactive ones are left out.
+
+    Each value has `type` (`float` or `int`), `low`, `high` and `log`.
+    """
+    found = {}
+    for knob in KNOBS:
+        key = knob.key.replace("*", recipe.algorithm, 1)
+        value = recipe.get(key)
+        if not isinstance(value, int | float) or isinstance(value, bool) or protected(key) or not _active(recipe, key):
+            continue
+        if ends := _ends(knob, float(value)):
+            found[key] = _entry(knob, value, ends)
+    return found
+
+
+def _by_name(recipe: Recipe) -> dict[str, bool]:
+    """Variants of GRPO, which are GRPO sections with certain features and known by the names of recipe and parents."""
+    names = [source.rpartition("/")[2].lower() for source in recipe.lineage]
+    own = recipe.algorithm == "grpo"
+    return {variant: own and any(variant in name for name in names) for variant in ("dapo", "gdpo", "mopd", "prorlv2")}
+
+
+def _active(recipe: Recipe, key: str) -> bool:
+    """Whether a key is read at all (each backend has an optimizer of its own) and does not move validation too."""
+    megatron = recipe.get("policy.megatron_cfg.enabled") is True
+    if key.startswith("policy.megatron_cfg."):
+        return megatron
+    if key.startswith("policy.optimizer."):
+        return not megatron
+    if key in {"policy.generation.temperature", "policy.generation.top_p"}:
+        return not _copied_by_validation(recipe, key.rpartition(".")[2])
+    return True
+
+
+def _copied_by_validation(recipe: Recipe, name: str) -> bool:
+    """Whether `val_<name>` follows `<name>`, so that searching it would change how every model is examined."""
+    generation = recipe.config.get("policy", {}).get("generation", {})
+    if f"val_{name}" not in generation:
+        return True
+    from omegaconf import OmegaConf  # noqa: PLC0415
+
+    return OmegaConf.is_interpolation(generation, f"val_{name}")
+
+
+def _ends(knob: Knob, value: float) -> tuple[float, float] | None:
+    if not knob.factor:
+        return min(knob.low, value), max(knob.high, value)
+    return (value * knob.low, value * knob.high) if value > 0 else knob.zero
+
+
+def _entry(knob: Knob, value: float, ends: tuple[float, float]) -> dict[str, object]:
+    low, high = ends
+    if isinstance(value, int) and knob.key.startswith("*."):
+        return {"type": "int", "low": max(1, round(low)), "high": round(high), "log": knob.log}
+    return {"type": "float", "low": low, "high": high, "log": knob.log}

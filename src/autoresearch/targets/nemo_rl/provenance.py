@@ -1,0 +1,143 @@
+"""Proof that what ran is the experiment's commit, and what it ran with.
+
+How NeMo-RL runs in a worktree without rebuilding anything: the main checkout's virtual environment is shared
+(`UV_PROJECT_ENVIRONMENT`) and `uv run` is told not to touch it (`--no-sync`), because a sync from a worktree would
+re-point its editable install at that worktree, for every other user of it too. The worktree comes first on PYTHONPATH
+instead, which wins over an editable install. Environments of Ray workers are shared through `NEMO_RL_VENV_DIR`; NeMo-RL
+uses them as they are when they exist. Only a branch that changes `pyproject.toml` or `uv.lock` gets environments of
+its own, inside its worktree, and `NRL_FORCE_REBUILD_VENVS`.
+
+Inside the job a `sitecustomize` on PYTHONPATH writes `provenance.json` at the first `import nemo_rl`: path, commit,
+Python, GPUs, driver. `verify` compares it with the experiment.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from autoresearch.targets.nemo_rl.recipe import Recipe, jsonable
+
+PROBE = ".probe"
+"""Folder inside the run folder that holds the `sitecustomize`."""
+
+REPORT = "provenance.json"
+"""What the job wrote about itself."""
+
+_DEPENDENCIES = ("pyproject.toml", "uv.lock", ".python-version")
+
+
+@dataclass(frozen=True)
+class Environment:
+    """The Python environment of a run.
+
+    Attributes:
+        env: Variables for the job.
+        no_sync: Whether `uv run` must leave the environment alone.
+        own: Whether the branch has an environment of its own, because it changes dependencies.
+    """
+
+    env: Mapping[str, str]
+    no_sync: bool = False
+    own: bool = False
+
+
+def environment(tree: Path, venv: str = "") -> Environment:
+    """Which virtual environment a run in `tree` uses; `venv` names a shared one, else the main checkout's is used."""
+    main = main_checkout(tree)
+    if main != tree and changed_dependencies(tree, main):
+        own = {"UV_PROJECT_ENVIRONMENT": str(tree / ".venv"), "NEMO_RL_VENV_DIR": str(tree / "venvs")}
+        return Environment({**own, "NRL_FORCE_REBUILD_VENVS": "true"}, own=True)
+    shared = venv or os.environ.get("UV_PROJECT_ENVIRONMENT", "") or _existing(main / ".venv")
+    workers = os.environ.get("NEMO_RL_VENV_DIR", "") or str(main / "venvs")
+    env = {"NEMO_RL_VENV_DIR": workers} if (main / "uv.lock").is_file() else {}
+    return Environment({**env, "UV_PROJECT_ENVIRONMENT": shared} if shared else env, no_sync=bool(shared))
+
+
+def changed_dependencies(tree: Path, main: Path) -> tuple[str, ...]:
+    """Files that pin dependencies and differ between a worktree and the main checkout."""
+    return tuple(name for name in _DEPENDENCIES if _digest(tree / name) != _digest(main / name))
+
+
+def main_checkout(tree: Path) -> Path:
+    """The main checkout that a worktree belongs to; `tree` itself when it is one or is no repository."""
+    dot = tree / ".git"
+    try:
+        gitdir = tree / dot.read_text("utf-8").strip().removeprefix("gitdir: ") if dot.is_file() else None
+        common = (gitdir / (gitdir / "commondir").read_text("utf-8").strip()).resolve() if gitdir else None
+    except OSError:
+        return tree
+    return common.parent if common and common.name == ".git" else tree
+
+
+def place_probe(folder: Path) -> Path | None:
+    """Put the `sitecustomize` into the run folder, where every node sees it; None when there is no such folder yet."""
+    if not folder.is_dir():
+        return None
+    probe = folder / PROBE
+    probe.mkdir(exist_ok=True)
+    source = Path(__file__).with_name("probe.py")
+    (probe / "sitecustomize.py").write_bytes(source.read_bytes())
+    return probe
+
+
+def record(recipe: Recipe, tree: Path, commit: str) -> dict[str, Any]:
+    """What is kept per run beside the submission: commit, dependencies, resolved recipe with its overrides."""
+    return {
+        "commit": commit,
+        "recipe": recipe.path,
+        "lineage": list(recipe.lineage),
+        "overrides": list(recipe.overrides),
+        "lock": _digest(tree / "uv.lock"),
+        "dependencies": {name: _digest(tree / name) for name in _DEPENDENCIES},
+        "resolved": jsonable(recipe.plain),
+        "unresolved": recipe.unresolved,
+    }
+
+
+def verify(folder: Path, tree: Path, commit: str) -> str | None:
+    """Why the code that ran is not the experiment's, in words; None when it is, or when the job reported nothing.
+
+    Args:
+        folder: The run's folder.
+        tree: The experiment's worktree.
+        commit: The experiment's commit, full hash; empty to leave it unchecked.
+    """
+    for path in sorted(folder.glob("provenance-mismatch-*.json")):
+        return f"the job imported nemo_rl from {_read(path).get('nemo_rl', '?')}, not from {tree}"
+    said = _read(folder / REPORT)
+    if not said:
+        return None
+    imported, ran = str(said.get("nemo_rl", "")), str(said.get("commit", ""))
+    if not Path(imported).is_relative_to(tree.resolve()):
+        return f"the job imported nemo_rl from {imported or 'an unknown place'}, not from {tree}"
+    if commit and ran and ran != commit:
+        return f"the job ran commit {ran[:12]}, not {commit[:12]}"
+    return None
+
+
+def reported(folder: Path) -> bool:
+    """Whether the job said where its code came from."""
+    return (folder / REPORT).is_file() or any(folder.glob("provenance-mismatch-*.json"))
+
+
+def _existing(path: Path) -> str:
+    return str(path) if path.is_dir() else ""
+
+
+def _digest(path: Path) -> str:
+    try:
+        return sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}

@@ -1,0 +1,280 @@
+"""NeMo-RL as a target: the parts of this package behind the `Target` protocol."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from autoresearch.core.job import Job, JobStatus
+from autoresearch.core.metric import Completion, Measurement, Objective, Readings, Symptom
+from autoresearch.errors import CampaignError, RecipeError
+from autoresearch.ports import RunRequest, SourceSpec, Survey
+from autoresearch.targets import edit
+from autoresearch.targets.curve import check_rule
+from autoresearch.targets.nemo_rl import budget, facts, measure, metric, protect, provenance, submission
+from autoresearch.targets.nemo_rl.health import health
+from autoresearch.targets.nemo_rl.recipe import Recipe, load
+
+RECORD = "recipe.json"
+"""What is kept in the run folder about recipe and dependencies."""
+
+
+class NemoRLTarget:
+    """A NeMo-RL recipe in a NeMo-RL-shaped checkout.
+
+    Options (keys under `target:` in the campaign file):
+        steps: Steps every run is cut to; the recipe's own number otherwise.
+        setup_minutes: Start-up time when known; estimated from the size of the cluster otherwise.
+        expected: Expected value of a metric that is a share, for its standard error; 0.5 otherwise.
+        validations: Which validation of a run counts: `last`, `best` or `mean-last-N`.
+        venv: A shared virtual environment; the main checkout's `.venv` otherwise.
+    """
+
+    name = "nemo-rl"
+
+    def __init__(
+        self,
+        *,
+        recipe: str,
+        command: Sequence[str] | None = None,
+        objective: Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.recipe = recipe
+        self.command = tuple(command or ())
+        self._wish = dict(objective or {})
+        self._options = dict(options or {})
+        _refuse(self._options)
+        self._seen: Survey | None = None
+
+    def survey(self, tree: Path) -> Survey:
+        """Read recipe and code in `tree`.
+
+        Raises:
+            RecipeError: The recipe, a parent or its entry point is missing or wrong.
+            CampaignError: The objective is not understood.
+        """
+        recipe = load(tree, self.recipe)
+        objective = self._objective(recipe)
+        cost = self._budget(recipe, objective)
+        survey = Survey(
+            objective=objective,
+            command=self._command(recipe),
+            resources=cost.resources,
+            lineage=recipe.lineage,
+            minutes=cost.minutes,
+            setup_minutes=cost.setup_minutes,
+            steps=cost.steps,
+            standard_error=cost.standard_error,
+            plumbing=cost.plumbing,
+            protect=protect.files(),
+            protect_keys=protect.keys(),
+            facts=facts.facts(recipe, protect.measuring_code(tree)),
+            warnings=(*metric.warnings(recipe, objective), *cost.warnings, *self._cautions(recipe)),
+            inputs=_inputs(recipe),
+        )
+        self._seen = self._seen or survey
+        return survey
+
+    def apply(self, tree: Path, overrides: Sequence[str]) -> tuple[str, ...]:
+        """Write overrides into the recipe file of `tree`; returns it when it changed.
+
+        Raises:
+            RecipeError: An override is wrong or cannot be expressed in the file; nothing changed.
+        """
+        return (self.recipe,) if edit.apply_overrides(tree / self.recipe, overrides) else ()
+
+    def job(self, request: RunRequest) -> Job:
+        """The training command of one run with everything that is set per run.
+
+        The run folder, when it exists, receives the resolved recipe and the import probe.
+
+        Raises:
+            RecipeError: Recipe or overrides are wrong.
+        """
+        recipe = load(request.tree, self.recipe, request.overrides)
+        submission.refuse_eval_overrides(recipe, request.overrides)
+        cost = self._budget(recipe, self._objective(recipe))
+        chosen = self.injections(recipe, request, cost)
+        overrides = (*request.overrides, *(one.override for one in chosen))
+        python = provenance.environment(request.tree, str(self._options.get("venv", "")))
+        return Job(
+            run_id=request.run_id,
+            argv=submission.argv(self._command(recipe), recipe, overrides, no_sync=python.no_sync),
+            directory=str(request.tree),
+            folder=str(request.folder),
+            log=str(request.log),
+            env={**python.env, **_environment(request, self._keep(recipe, overrides, request))},
+            resources=cost.resources,
+            limit_s=request.limit_s,
+        )
+
+    def injections(self, recipe: Recipe, request: RunRequest, cost: budget.Budget) -> tuple[submission.Injection, ...]:
+        """What is set for this run on top of recipe and hypothesis, each with its reason."""
+        return submission.injections(
+            recipe,
+            request.folder,
+            seed=request.seed,
+            commit=request.commit,
+            limit_s=request.limit_s,
+            setup_s=cost.setup_minutes * 60,
+            steps=self._options.get("steps"),
+        )
+
+    def sources(self) -> tuple[SourceSpec, ...]:
+        """Event files, checkpoints, rollouts, printed lines: in order of trust."""
+        return measure.SOURCES
+
+    def measure(self, folder: Path, log_tail: str, readings: Mapping[str, Readings], status: JobStatus) -> Measurement:
+        """The run's number; no number, and the reason, when the code that ran was not the experiment's."""
+        kept = _kept(folder)
+        objective = _objective_of(kept) or (self._seen.objective if self._seen else Objective("", "val:accuracy"))
+        steps = kept.get("steps") if isinstance(kept.get("steps"), int) else None
+        rule = str(self._options.get("validations", "last"))
+        found = measure.measure(objective, folder, log_tail, readings, status, steps, validations=rule)
+        if objective.metric == metric.PEAK_MEMORY:
+            found = _peak(found)
+        wrong = provenance.verify(folder, Path(str(kept.get("tree", folder))), str(kept.get("commit", "")))
+        if wrong and kept:
+            return replace(found, value=None, completion=Completion.CRASHED, note=f"{wrong}; its numbers do not count")
+        return found
+
+    def health(self, log_tail: str, readings: Mapping[str, Readings]) -> tuple[Symptom, ...]:
+        """Findings about a run, worst first."""
+        return health(log_tail, readings)
+
+    def _objective(self, recipe: Recipe) -> Objective:
+        wish = {key: str(self._wish.get(key) or default) for key, default in _WISH.items()}
+        return metric.objective_for(recipe, wish["metric"], wish["direction"], wish["goal"])
+
+    def _budget(self, recipe: Recipe, objective: Objective) -> budget.Budget:
+        options = self._options
+        return budget.budget(
+            recipe,
+            objective,
+            steps=options.get("steps"),
+            setup_minutes=options.get("setup_minutes"),
+            expected=float(options.get("expected", 0.5)),
+        )
+
+    def _command(self, recipe: Recipe) -> tuple[str, ...]:
+        return self.command or (
+            "uv", "run", submission.entry_point(recipe, budget.test_script(recipe.root, recipe))
+        )  # fmt: skip
+
+    def _cautions(self, recipe: Recipe) -> tuple[str, ...]:
+        return (*recipe.unresolved.values(), *_resolver_caution(recipe), *_environment_caution(recipe, self.command))
+
+    def _keep(self, recipe: Recipe, overrides: Sequence[str], request: RunRequest) -> Path | None:
+        """Leave recipe and probe in the run folder; returns the probe's folder."""
+        if not request.folder.is_dir():
+            return None
+        final = load(request.tree, self.recipe, overrides)
+        objective = self._objective(recipe)
+        kept = {
+            **provenance.record(final, request.tree, request.commit),
+            "tree": str(request.tree),
+            "steps": self._budget(final, objective).steps,
+            "objective": {
+                "goal": objective.goal,
+                "metric": objective.metric,
+                "direction": objective.direction,
+                "tag": objective.tag,
+                "meaning": objective.meaning,
+            },
+        }
+        (request.folder / RECORD).write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
+        return provenance.place_probe(request.folder)
+
+
+_WISH = {"metric": "auto", "direction": "auto", "goal": ""}
+_OPTIONS: dict[str, Any] = {
+    "steps": int,
+    "setup_minutes": (int, float),
+    "expected": (int, float),
+    "validations": str,
+    "venv": str,
+}
+
+
+def _refuse(options: Mapping[str, Any]) -> None:
+    for key, value in options.items():
+        if key not in _OPTIONS:
+            raise CampaignError(f"target: {key!r} is not an option of nemo-rl; it has {', '.join(_OPTIONS)}")
+        if isinstance(value, bool) or not isinstance(value, _OPTIONS[key]):
+            raise CampaignError(f"target: {key} cannot be {value!r}; see `autoresearch plan --help`")
+    if options.get("steps", 1) < 1 or not 0 < options.get("expected", 0.5) < 1 or options.get("setup_minutes", 0) < 0:
+        raise CampaignError("target: steps must be at least 1, expected between 0 and 1, setup_minutes not negative")
+    check_rule(str(options.get("validations", "last")))
+
+
+def _environment(request: RunRequest, probe: Path | None) -> dict[str, str]:
+    """The worktree first on the path, then the probe, then what was there."""
+    path = [str(request.tree), *([str(probe)] if probe else []), *filter(None, [os.environ.get("PYTHONPATH", "")])]
+    return {
+        "PYTHONPATH": os.pathsep.join(path),
+        "AUTORESEARCH_FOLDER": str(request.folder),
+        "AUTORESEARCH_TREE": str(request.tree),
+        "AUTORESEARCH_RUN": request.run_id,
+    }
+
+
+def _inputs(recipe: Recipe) -> tuple[str, ...]:
+    """Absolute paths the recipe names: a model, data files. Names on a hub are not paths."""
+    named = (value for key, value in recipe.values.items() if not key.startswith(("logger.", "checkpointing.")))
+    return tuple(dict.fromkeys(value for value in named if isinstance(value, str) and value.startswith("/")))
+
+
+def _resolver_caution(recipe: Recipe) -> tuple[str, ...]:
+    if recipe.algorithm not in {"dpo", "rm"} or not any("${mul:" in text or "${add:" in text for text in _raw(recipe)):
+        return ()
+    return (
+        f"examples/run_{recipe.algorithm}.py does not register add, mul, div and max, so these interpolations fail.",
+    )
+
+
+def _raw(recipe: Recipe) -> list[str]:
+    return [str(layer.values) for layer in recipe.layers]
+
+
+def _environment_caution(recipe: Recipe, command: Sequence[str]) -> tuple[str, ...]:
+    if (command and command[0] != "uv") or not (recipe.root / "uv.lock").is_file():
+        return ()
+    python = provenance.environment(recipe.root)
+    if python.own or python.no_sync:
+        return ()
+    caution = (
+        "no shared virtual environment was found (.venv in the main checkout, or UV_PROJECT_ENVIRONMENT), so every "
+        "experiment would build its own; run `uv sync` once, or set `target: {type: nemo-rl, venv: PATH}`."
+    )
+    return (caution,)
+
+
+def _kept(folder: Path) -> dict[str, Any]:
+    try:
+        document = json.loads((folder / RECORD).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _objective_of(kept: Mapping[str, Any]) -> Objective | None:
+    try:
+        return Objective(**{**kept["objective"], "direction": kept["objective"]["direction"]})
+    except (KeyError, TypeError):
+        return None
+
+
+def _peak(found: Measurement) -> Measurement:
+    """The memory objective's number is the monitor's peak, whatever the curve says."""
+    peak = found.peak_memory_gb
+    if peak is None or found.completion not in {Completion.DONE, Completion.EARLY_STOPPED, Completion.TIMED_OUT}:
+        return replace(found, value=None)
+    return replace(
+        found, value=peak, source="gpu monitor", step=found.last_step, curve=(), standard_error=None, note=""
+    )
+
+
+__all__ = ["NemoRLTarget", "RecipeError"]
