@@ -1,22 +1,155 @@
-"""Keeps what people read up to date: the report, and the session memory at every trigger."""
+"""Keeps the session memory current: at every trigger of R154 and R166, and at least every 30 minutes (R167)."""
 
-from collections.abc import Callable
 from pathlib import Path
 
+from autoresearch.core import event as happened
+from autoresearch.core.event import Event
+from autoresearch.core.history import Experiment, History
+from autoresearch.core.memory import Assumption, FileNote, MemoryState, Skill, Step, TimelineEntry
+from autoresearch.core.stop import StopRule, describe, parse
 from autoresearch.engine.context import Context
+from autoresearch.workspace import git
+
+_RECENT = 12
 
 
-class Reporter:
-    def __init__(self, ctx: Context, beat: Callable[[], None], poll: Callable[[], None]) -> None:
-        self.ctx, self.beat, self.poll = ctx, beat, poll
-
-    def refresh(self) -> None:
-        self.poll()
-
-
-def remember(ctx: Context, what: str) -> Path:
-    return ctx.paths.folder
+def remember(ctx: Context, result: str, *, asked: str = "", decision: str = "") -> Path:
+    """Write down what is true now, with one entry on the timeline; returns the session's folder."""
+    entry = TimelineEntry(asked=asked, decision=decision, result=result)
+    ctx.memory.checkpoint(state_of(ctx), ctx.clock(), entry)
+    return ctx.memory.folder
 
 
-def write_report(ctx: Context) -> tuple[Path, ...]:
-    return ()
+def entry_for(event: Event) -> TimelineEntry | None:
+    """What an event adds to the timeline; None for events that are no trigger."""
+    match event:
+        case happened.ExperimentCommitted():
+            idea = event.hypothesis
+            return TimelineEntry(
+                context=f"attempt {event.index} from {event.parent}: {', '.join(event.files) or 'no file changed'}",
+                decision=f"{idea.area}: {idea.title}. {idea.rationale}".strip(),
+                result=f"committed as {event.commit[:7]} on {event.branch}",
+            )
+        case happened.RunPlanned():
+            return TimelineEntry(decision=f"launch {event.run_id} (seed {event.seed}): {event.why or event.purpose}")
+        case happened.RunMeasured():
+            found = event.measurement
+            number = "no valid value" if found.value is None else f"{found.value:.6g}"
+            return TimelineEntry(
+                result=f"{event.run_id}: {found.metric} {number}, {found.completion}. {found.note}"[:300]
+            )
+        case happened.ExperimentJudged():
+            return TimelineEntry(result=f"{event.name}: {event.verdict.status}, {event.verdict.reason}")
+        case happened.Steered():
+            return TimelineEntry(asked=event.text, decision="taken into every further brief; the objective stays")
+        case happened.VerdictOverruled():
+            return TimelineEntry(asked=f"{event.by}: {event.name} is {event.verdict.status}, {event.verdict.reason}")
+        case happened.StopRequested() | happened.Paused() | happened.Resumed():
+            return TimelineEntry(asked=f"{event.by}: {event.kind.replace('_', ' ')}")
+        case happened.CampaignEnded():
+            return TimelineEntry(result=f"the campaign ended: {event.reason}")
+        case _:
+            return None
+
+
+def checkpoint(ctx: Context, event: Event) -> None:
+    """Write the files when an event is one of the triggers."""
+    if (entry := entry_for(event)) is not None:
+        ctx.memory.checkpoint(state_of(ctx), ctx.clock(), entry)
+
+
+def recovered(ctx: Context) -> None:
+    """After a gap: hold the notes against git, and put what does not agree on the timeline (R180-R185)."""
+    current = _current(ctx.history)
+    branch = current.branch if current else ""
+    head = (git.branch_commit(ctx.paths.root, branch) or "") if branch else ""
+    ctx.memory.note_recovery(ctx.clock(), ctx.memory.mismatches(branch, head))
+
+
+def state_of(ctx: Context) -> MemoryState:
+    """What is true now, from the history alone."""
+    history, current = ctx.history, _current(ctx.history)
+    rule: StopRule | None = parse(ctx.campaign.stop) if ctx.campaign.stop else None
+    changes = git.changes(ctx.paths.root)
+    return MemoryState(
+        goal=f"{ctx.survey.objective.goal} ({ctx.survey.objective.direction} {ctx.survey.objective.metric})",
+        subtask=_subtask(history),
+        status=_status(history),
+        verification="metrics were read by the program from the runs' own files; rows agree with the journal",
+        latest_result=_latest(history),
+        stop_rule=describe(rule) if rule else "default: baseline and three experiments, then ask",
+        stop_sentence=ctx.outlook().stop.sentence,
+        campaign=ctx.campaign.campaign,
+        repo=str(ctx.paths.root),
+        branch=current.branch if current else "",
+        head=current.commit if current else "",
+        uncommitted="the user's own, left alone" if changes else "none",
+        skills=(Skill("autoresearch", "it keeps the campaign's rules", "drive it with its commands, not by hand"),),
+        plan=_plan(history),
+        steering=tuple(said.text for said in history.steering),
+        assumptions=(
+            Assumption("the recipe's metric is the only source of truth", "autoresearch plan shows which it is"),
+            Assumption("nothing of the user's checkout is touched", "git status, git stash list"),
+        ),
+        constraints=("every branch is kept", "one hypothesis per branch", "no secret is ever written down"),
+        blockers=tuple(ask.question for key, ask in history.approvals.items() if key not in history.answers),
+        inspected=tuple(FileNote(path, "recipe or one of its parents") for path in ctx.survey.lineage),
+        changed=_changed(history),
+        generated=(
+            FileNote(ctx.paths.relative(ctx.paths.ledger), "the ledger, one row per attempt"),
+            FileNote(ctx.paths.relative(ctx.paths.journal), "the journal the program resumes from"),
+            FileNote(ctx.paths.relative(ctx.paths.report), "the report"),
+        ),
+        next_actions=_next_actions(history),
+        watch_outs=("do not edit the ledger, the journal or a campaign branch by hand",),
+    )  # fmt: skip
+
+
+def _current(history: History) -> Experiment | None:
+    committed = [entry for entry in history.experiments.values() if entry.committed]
+    return max(committed, key=lambda entry: entry.index, default=None)
+
+
+def _subtask(history: History) -> str:
+    flying = history.in_flight()
+    if flying:
+        return "following " + ", ".join(run.run_id for run in flying[:5])
+    return "choosing the next experiment" if history.ended is None else "none: the campaign has ended"
+
+
+def _status(history: History) -> str:
+    kept = len(history.kept)
+    return f"{history.attempted} attempted, {len(history.judged)} judged, {kept} kept; best so far: {history.incumbent}"
+
+
+def _latest(history: History) -> str:
+    judged = [entry for entry in history.experiments.values() if entry.judged]
+    last = max(judged, key=lambda entry: entry.judged.at if entry.judged else 0.0, default=None)
+    if last is None or last.verdict is None:
+        return "none yet"
+    return f"#{last.index} {last.name}: {last.verdict.status}, {last.verdict.reason}"
+
+
+def _plan(history: History) -> tuple[Step, ...]:
+    baseline = history.baseline
+    return (
+        Step("baseline on the unmodified recipe", done=bool(baseline and baseline.judged)),
+        Step("one hypothesis per branch, until the stop rule", done=history.ended is not None),
+        Step("confirm the best on fresh seeds", done=history.ended is not None),
+        Step("report", done=history.ended is not None),
+    )
+
+
+def _changed(history: History) -> tuple[FileNote, ...]:
+    recent = [entry for _, entry in sorted(history.experiments.items()) if entry.committed][-_RECENT:]
+    return tuple(
+        FileNote(path, f"{entry.branch}: {entry.hypothesis.title}")
+        for entry in recent
+        for path in (entry.committed.files if entry.committed else ())
+    )
+
+
+def _next_actions(history: History) -> tuple[str, ...]:
+    if history.ended is not None:
+        return ("read the report: autoresearch report", "start a further campaign: autoresearch plan RECIPE")
+    return ("continue: autoresearch run", "look: autoresearch status")

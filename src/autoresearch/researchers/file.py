@@ -64,7 +64,8 @@ def read(path: Path) -> tuple[Hypothesis, ...]:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the top"
         raise CampaignError(
-            f"the list of ideas {path}, at {where}: {first['msg']}; an entry has the keys {', '.join(Entry.model_fields)}"
+            f"the list of ideas {path}, at {where}: {first['msg']}; "
+            f"an entry has the keys {', '.join(Entry.model_fields)}"
         ) from None
     return tuple(_hypothesis(entry, path.parent) for entry in entries)
 

@@ -21,7 +21,8 @@ from autoresearch.core.plan import Stop
 from autoresearch.core.record import Row
 from autoresearch.core.spec import Campaign
 from autoresearch.engine.loop import Loop
-from autoresearch.engine.remember import Reporter, remember, write_report
+from autoresearch.engine.remember import remember
+from autoresearch.engine.reporter import Reporter, write_report
 from autoresearch.errors import CampaignError, UsageError
 from autoresearch.examples import DemoRepository, create
 from autoresearch.session import campaign_file, doctor, planning, status, wiring
@@ -106,6 +107,7 @@ class Session:
             if listen:
                 context.listeners.append(listen)
             reporter = Reporter(context, lock.refresh, poll or (lambda: None))
+            reporter.start()
             with _terminable():
                 return Loop(context, poll_s, refresh=reporter.refresh).run()
 

@@ -1,0 +1,261 @@
+"""Plots as lists of shapes: one drawing, written as SVG here and as PNG by `workspace.picture`.
+
+Coordinates are pixels, x to the right, y downwards, as in SVG.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+from autoresearch.core.report import Entry, Report
+
+INK, FAINT, GRID, PAPER = "#1f2933", "#7b8794", "#e4e7eb", "#ffffff"
+COLOURS = {"keep": "#1a7f37", "discard": "#9aa5b1", "crash": "#cf222e", "open": "#bf8700"}
+BASELINE_COLOUR = "#0969da"
+
+
+@dataclass(frozen=True)
+class Line:
+    """A straight line or, with more points, a path of them."""
+
+    points: tuple[tuple[float, float], ...]
+    colour: str
+    width: float = 1.0
+    dashed: bool = False
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A filled circle; `tip` is shown when a pointer rests on it."""
+
+    x: float
+    y: float
+    radius: float
+    colour: str
+    tip: str = ""
+    hollow: bool = False
+
+
+@dataclass(frozen=True)
+class Box:
+    """A filled rectangle."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    colour: str
+    tip: str = ""
+
+
+@dataclass(frozen=True)
+class Text:
+    """One line of text; `anchor` is `start`, `middle` or `end`; y is the baseline."""
+
+    x: float
+    y: float
+    text: str
+    colour: str = INK
+    size: float = 12
+    anchor: str = "start"
+    bold: bool = False
+
+
+Shape = Line | Dot | Box | Text
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Shapes on a page, drawn in order."""
+
+    width: int
+    height: int
+    title: str
+    shapes: tuple[Shape, ...]
+
+
+@dataclass(frozen=True)
+class _Axes:
+    """Where data lie on the page."""
+
+    left: float
+    right: float
+    top: float
+    bottom: float
+    low: float
+    high: float
+    count: int
+
+    def x(self, index: float) -> float:
+        return self.left + (self.right - self.left) * (index - 0.5) / max(1, self.count)
+
+    def y(self, value: float) -> float:
+        part = (value - self.low) / (self.high - self.low)
+        return self.bottom - (self.bottom - self.top) * min(1.0, max(0.0, part))
+
+
+def progress(report: Report, width: int = 920, height: int = 420) -> Drawing:
+    """Every attempt as a dot over its number, every single run faintly, and the incumbent's level as a staircase."""
+    axes = _axes(report, width, height)
+    shapes: list[Shape] = [*_frame(axes, report), *_baseline(axes, report), *_staircase(axes, report)]
+    for entry in report.entries:
+        shapes += _attempt(axes, entry)
+    shapes += _labels(axes, report)
+    return Drawing(width, height, f"{report.campaign}: progress", tuple(shapes))
+
+
+def _axes(report: Report, width: int, height: int) -> _Axes:
+    values = [value for entry in report.entries for value in entry.values if math.isfinite(value)] or [0.0, 1.0]
+    low, high = min(values), max(values)
+    margin = (high - low) * 0.12 or abs(high) * 0.1 or 1.0
+    count = max((entry.index for entry in report.entries), default=1)
+    return _Axes(64, width - 24, 56, height - 46, low - margin, high + margin, count)
+
+
+def _frame(axes: _Axes, report: Report) -> list[Shape]:
+    shapes: list[Shape] = [
+        Text(axes.left, 24, report.campaign, size=15, bold=True),
+        Text(axes.left, 42, f"{report.objective.metric}, {report.objective.direction}", FAINT),
+        Text((axes.left + axes.right) / 2, axes.bottom + 36, "attempt", FAINT, anchor="middle"),
+    ]
+    for value in ticks(axes.low, axes.high):
+        shapes.append(Line(((axes.left, axes.y(value)), (axes.right, axes.y(value))), GRID))
+        shapes.append(Text(axes.left - 8, axes.y(value) + 4, f"{value:.4g}", FAINT, 11, "end"))
+    step = max(1, math.ceil(axes.count / 20))
+    shapes += [
+        Text(axes.x(index), axes.bottom + 18, str(index), FAINT, 11, "middle")
+        for index in range(1, axes.count + 1, step)
+    ]
+    return [*shapes, *_legend(axes)]
+
+
+def _legend(axes: _Axes) -> list[Shape]:
+    shapes: list[Shape] = []
+    x = axes.right - 4 * 82
+    for name in ("keep", "discard", "crash", "open"):
+        shapes += [Dot(x, 38, 5, COLOURS[name]), Text(x + 10, 42, name, FAINT)]
+        x += 82
+    return shapes
+
+
+def _baseline(axes: _Axes, report: Report) -> list[Shape]:
+    if report.baseline is None:
+        return []
+    y = axes.y(report.baseline)
+    return [
+        Line(((axes.left, y), (axes.right, y)), BASELINE_COLOUR, 1.2, dashed=True),
+        Text(axes.right, y - 5, f"baseline {report.baseline:.4g}", BASELINE_COLOUR, 11, "end"),
+    ]
+
+
+def _staircase(axes: _Axes, report: Report) -> list[Shape]:
+    """The level of the best kept so far, as means over all runs that were made of it."""
+    kept = [entry for entry in report.entries if entry.status == "keep" and entry.value is not None]
+    if not kept:
+        return []
+    points: list[tuple[float, float]] = []
+    level: float | None = None
+    for entry in kept:
+        assert entry.value is not None  # noqa: S101 - filtered above
+        if level is not None and not report.objective.better(entry.value, level):
+            continue
+        x = axes.x(entry.index)
+        points += [(x, axes.y(entry.value if level is None else level)), (x, axes.y(entry.value))]
+        level = entry.value
+    if level is not None:
+        points.append((axes.right, axes.y(level)))
+    return [Line(tuple(points), COLOURS["keep"], 2.0)]
+
+
+def _attempt(axes: _Axes, entry: Entry) -> list[Shape]:
+    x, colour = axes.x(entry.index), COLOURS[entry.status]
+    tip = f"#{entry.index} {entry.title}: {entry.status}. {entry.reason}"
+    if entry.value is None:
+        return [Text(x, axes.bottom - 4, "x", COLOURS["crash"], 14, "middle", bold=True), Dot(x, axes.bottom - 9, 7,
+                "none", tip)]  # fmt: skip
+    runs = [Dot(x, axes.y(value), 2.2, FAINT) for value in entry.values]
+    return [*runs, Dot(x, axes.y(entry.value), 5.5, colour, tip)]
+
+
+def _labels(axes: _Axes, report: Report) -> list[Shape]:
+    """Names of the kept ideas, where there is room for them."""
+    shapes: list[Shape] = []
+    for entry in report.entries:
+        if entry.status == "keep" and entry.value is not None and entry.index > 1:
+            x, y = axes.x(entry.index), axes.y(entry.value)
+            near_edge = x > axes.right - 160
+            shapes.append(Text(x - 9 if near_edge else x + 9, y - 8, entry.title[:34], COLOURS["keep"], 11,
+                               "end" if near_edge else "start"))  # fmt: skip
+    return shapes
+
+
+def spend(report: Report, width: int = 920) -> Drawing:
+    """Minutes of runs by purpose, as bars."""
+    rows = report.spend
+    most = max((row.minutes for row in rows), default=0.0) or 1.0
+    shapes: list[Shape] = []
+    for place, row in enumerate(rows):
+        y = 14 + place * 26
+        length = (width - 330) * row.minutes / most
+        told = f"{row.minutes:.1f} min, {row.runs} runs" + (f", {row.gpu_hours:.1f} GPU-h" if row.gpu_hours else "")
+        shapes += [
+            Text(100, y + 13, row.purpose, anchor="end"),
+            Box(110, y, max(1.0, length), 18, BASELINE_COLOUR, told),
+            Text(118 + length, y + 13, told, FAINT, 11),
+        ]
+    return Drawing(width, 20 + 26 * max(1, len(rows)), "spend by purpose", tuple(shapes))
+
+
+def ticks(low: float, high: float, about: int = 5) -> Sequence[float]:
+    """Round values between two bounds, about as many as asked for."""
+    raw = (high - low) / about
+    if not raw > 0 or not math.isfinite(raw):
+        return ()
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next((m * power for m in (1, 2, 2.5, 5, 10) if m * power >= raw), 10 * power)
+    first = math.ceil(low / step)
+    return [number * step for number in range(first, math.floor(high / step) + 1)]
+
+
+def svg(drawing: Drawing) -> str:
+    """The drawing as a self-contained SVG document."""
+    body = "\n".join(_svg(shape) for shape in drawing.shapes)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {drawing.width} {drawing.height}" role="img" '
+        f'width="{drawing.width}" height="{drawing.height}" '
+        f'font-family="system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif">'
+        f"\n<title>{_safe(drawing.title)}</title>\n"
+        f'<rect width="100%" height="100%" fill="{PAPER}"/>\n{body}\n</svg>\n'
+    )
+
+
+def _svg(shape: Shape) -> str:
+    match shape:
+        case Line():
+            dash = ' stroke-dasharray="5 4"' if shape.dashed else ""
+            points = " ".join(f"{x:.1f},{y:.1f}" for x, y in shape.points)
+            return (
+                f'<polyline points="{points}" fill="none" stroke="{shape.colour}" stroke-width="{shape.width}"{dash}/>'
+            )
+        case Dot():
+            fill = "transparent" if shape.colour == "none" else shape.colour
+            tip = f"<title>{_safe(shape.tip)}</title>" if shape.tip else ""
+            return f'<circle cx="{shape.x:.1f}" cy="{shape.y:.1f}" r="{shape.radius}" fill="{fill}">{tip}</circle>'
+        case Box():
+            tip = f"<title>{_safe(shape.tip)}</title>" if shape.tip else ""
+            return (
+                f'<rect x="{shape.x:.1f}" y="{shape.y:.1f}" width="{shape.width:.1f}" height="{shape.height:.1f}" '
+                f'rx="2" fill="{shape.colour}">{tip}</rect>'
+            )
+        case Text():
+            weight = ' font-weight="600"' if shape.bold else ""
+            return (
+                f'<text x="{shape.x:.1f}" y="{shape.y:.1f}" font-size="{shape.size}" fill="{shape.colour}" '
+                f'text-anchor="{shape.anchor}"{weight}>{_safe(shape.text)}</text>'
+            )
+
+
+def _safe(text: str) -> str:
+    """Text as XML can hold it: control characters have no place there."""
+    return escape("".join(char if char.isprintable() else " " for char in text))

@@ -1,0 +1,289 @@
+"""The morning report as a value: what was tried, what it gave, how sure that is, and what it cost."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from autoresearch.core.board import Board
+from autoresearch.core.experiment import Purpose, Status
+from autoresearch.core.history import BASELINE, Experiment, History, Run
+from autoresearch.core.metric import Objective
+from autoresearch.core.plan import Outlook
+from autoresearch.core.plan import board as board_of
+from autoresearch.core.policies.claims import Claim, Claims, Drift, claims, drift
+from autoresearch.core.policies.evidence import Evidence
+from autoresearch.core.spec import Campaign
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One experiment in the report.
+
+    Attributes:
+        index: Number of the attempt.
+        name: Its name.
+        title: Its hypothesis.
+        area: Its area.
+        source: Who proposed it.
+        status: `keep`, `discard`, `crash`, or `open`.
+        value: Mean of the metric over its valid runs.
+        values: The metric of each valid run, in order.
+        effect: Measured gain against its parent when it was judged, in the better direction.
+        low: Lower end of the 90 % interval of `effect`.
+        high: Upper end of it.
+        runs: Runs the verdict rests on.
+        reason: The verdict in words.
+        claim: What may be claimed of it in the end, None for the baseline and for open ones.
+        overrides: Its overrides.
+        branch: Its branch.
+        commit: Its commit, short.
+        parent: What it was made from.
+        minutes: Wall-clock minutes of all its runs.
+        symptoms: Health findings, `name: evidence`.
+        log: Its newest run log.
+    """
+
+    index: int
+    name: str
+    title: str
+    area: str
+    source: str
+    status: str
+    value: float | None
+    values: tuple[float, ...]
+    effect: float | None
+    low: float | None
+    high: float | None
+    runs: int
+    reason: str
+    claim: Claim | None
+    overrides: tuple[str, ...]
+    branch: str
+    commit: str
+    parent: str
+    minutes: float
+    symptoms: tuple[str, ...]
+    log: str
+
+
+@dataclass(frozen=True)
+class Area:
+    """What an area of ideas gave."""
+
+    name: str
+    attempts: int
+    keep: int
+    discard: int
+    crash: int
+    best: float | None
+    minutes: float
+
+
+@dataclass(frozen=True)
+class Spend:
+    """What one purpose cost."""
+
+    purpose: str
+    runs: int
+    minutes: float
+    gpu_hours: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything the report shows.
+
+    Attributes:
+        campaign: Its name.
+        goal: Its goal in words.
+        objective: What it was judged by.
+        recipe: The recipe.
+        base_commit: Where it started from, short.
+        policy: How it was judged.
+        at: When the report was made, Unix seconds.
+        state: The stop rule's sentence.
+        reason: Why it ended, empty while it goes on.
+        entries: Every attempt, by index.
+        incumbent: The best kept arm.
+        incumbent_branch: Its branch.
+        baseline: Mean of the baseline, None while unknown.
+        best: Mean of the incumbent, None while unknown.
+        claims: What may be claimed.
+        drift: Trend of the machine, None when it cannot be told.
+        noise: Standard deviation between runs of unchanged code, None when unknown.
+        areas: What each area gave, most attempts first.
+        spend: What each purpose cost, dearest first.
+        queue_minutes: Minutes spent waiting in queues.
+        wall_minutes: Minutes from the start to the report or the end.
+        attention: What a person should look at or decide.
+        steering: What the person asked for.
+    """
+
+    campaign: str
+    goal: str
+    objective: Objective
+    recipe: str
+    base_commit: str
+    policy: str
+    at: float
+    state: str
+    reason: str
+    entries: tuple[Entry, ...]
+    incumbent: str
+    incumbent_branch: str
+    baseline: float | None
+    best: float | None
+    claims: Claims
+    drift: Drift | None
+    noise: float | None
+    areas: tuple[Area, ...]
+    spend: tuple[Spend, ...]
+    queue_minutes: float
+    wall_minutes: float
+    attention: tuple[str, ...]
+    steering: tuple[str, ...]
+
+    @property
+    def headline(self) -> str:
+        """The whole night in one sentence, no stronger than the evidence."""
+        whole = self.claims.campaign
+        if self.baseline is None:
+            return "There is no valid baseline yet, so nothing can be said."
+        if whole is None or self.incumbent == BASELINE:
+            return f"Nothing beat the baseline ({self.baseline:.4g}) so far."
+        gain = interval(whole.effect, whole.low, whole.high)
+        on = f"on {whole.runs} fresh seeds" if whole.fresh else "not yet confirmed on fresh seeds"
+        return f"{self.incumbent} is {whole.standing} better than the baseline: {gain or 'gain not measured'}, {on}."
+
+
+def interval(effect: float | None, low: float | None, high: float | None) -> str:
+    """`+0.004 [-0.011, +0.019]`, without brackets when there is no interval, empty without an effect."""
+    if effect is None:
+        return ""
+    return f"{effect:+.3g}" + ("" if low is None or high is None else f" [{low:+.3g}, {high:+.3g}]")
+
+
+def build(history: History, campaign: Campaign, objective: Objective, view: Outlook, now: float) -> Report:
+    """Put the report together from the campaign so far.
+
+    Args:
+        history: The campaign.
+        campaign: Its file.
+        objective: What it is judged by.
+        view: What is left of the budget.
+        now: Unix seconds.
+    """
+    board = board_of(history, campaign, objective, view)
+    found = claims(board)
+    by_name = {claim.name: claim for claim in found.ideas}
+    started = history.started
+    end = history.ended.at if history.ended else now
+    runs = list(history.runs.values())
+    return Report(
+        campaign=campaign.campaign,
+        goal=objective.goal,
+        objective=objective,
+        recipe=campaign.recipe,
+        base_commit=started.base_commit[:7] if started else "",
+        policy=campaign.verdict.policy,
+        at=now,
+        state=view.stop.sentence,
+        reason=history.ended.reason if history.ended else "",
+        entries=tuple(_entry(history, entry, by_name) for _, entry in sorted(history.experiments.items())),
+        incumbent=history.incumbent,
+        incumbent_branch=history.arm_branch(history.incumbent) if history.baseline else "",
+        baseline=history.value_of(BASELINE) if history.baseline else None,
+        best=history.value_of(history.incumbent) if history.baseline else None,
+        claims=found,
+        drift=drift(board),
+        noise=_noise(board),
+        areas=_areas(history),
+        spend=_spend(runs),
+        queue_minutes=sum(run.queued_s or 0.0 for run in runs) / 60,
+        wall_minutes=(end - started.at) / 60 if started else 0.0,
+        attention=_attention(history, found),
+        steering=tuple(said.text for said in history.steering),
+    )
+
+
+def _entry(history: History, entry: Experiment, found: dict[str, Claim]) -> Entry:
+    verdict, runs = entry.verdict, history.runs_of(entry.name)
+    values = tuple(
+        run.measurement.value for run in runs if run.valid and run.measurement and run.measurement.value is not None
+    )
+    symptoms = {s.name: s.evidence for run in runs if run.measurement for s in run.measurement.symptoms}
+    return Entry(
+        index=entry.index,
+        name=entry.name,
+        title=entry.hypothesis.title,
+        area=entry.hypothesis.area,
+        source=entry.hypothesis.source,
+        status=str(verdict.status) if verdict else "open",
+        value=history.value_of(entry.name),
+        values=values,
+        effect=verdict.effect if verdict else None,
+        low=verdict.low if verdict else None,
+        high=verdict.high if verdict else None,
+        runs=verdict.runs if verdict else len(runs),
+        reason=verdict.reason if verdict else "",
+        claim=found.get(entry.name),
+        overrides=entry.hypothesis.overrides,
+        branch=entry.branch,
+        commit=entry.commit[:7],
+        parent=entry.parent,
+        minutes=_minutes(runs),
+        symptoms=tuple(f"{name}: {evidence}" for name, evidence in symptoms.items()),
+        log=runs[-1].planned.log if runs else "",
+    )
+
+
+def _minutes(runs: Iterable[Run]) -> float:
+    return sum(run.wall_s or 0.0 for run in runs) / 60
+
+
+def _noise(board: Board) -> float | None:
+    return Evidence(board).sigma
+
+
+def _areas(history: History) -> tuple[Area, ...]:
+    groups: dict[str, list[Experiment]] = {}
+    for entry in history.experiments.values():
+        if entry.committed and entry.name != BASELINE:
+            groups.setdefault(entry.hypothesis.area, []).append(entry)
+    areas = [_area(history, name, entries) for name, entries in groups.items()]
+    return tuple(sorted(areas, key=lambda area: (-area.attempts, area.name)))
+
+
+def _area(history: History, name: str, entries: list[Experiment]) -> Area:
+    said = [entry.verdict for entry in entries if entry.verdict]
+    counts = {status: sum(1 for verdict in said if verdict.status is status) for status in Status}
+    effects = [verdict.effect for verdict in said if verdict.effect is not None]
+    return Area(
+        name, len(entries), counts[Status.KEEP], counts[Status.DISCARD], counts[Status.CRASH],
+        max(effects, default=None), sum(_minutes(history.runs_of(entry.name)) for entry in entries),
+    )  # fmt: skip
+
+
+def _spend(runs: list[Run]) -> tuple[Spend, ...]:
+    found = []
+    for purpose in Purpose:
+        these = [run for run in runs if run.planned.purpose is purpose]
+        if these:
+            found.append(Spend(str(purpose), len(these), _minutes(these), sum(run.gpu_hours for run in these)))
+    return tuple(sorted(found, key=lambda spend: -spend.minutes))
+
+
+def _attention(history: History, found: Claims) -> tuple[str, ...]:
+    """What a person should look at: open questions, warnings of ours, and claims that would need more runs."""
+    told = [f"waiting for your approval: {ask.question}" for key, ask in history.approvals.items()
+            if key not in history.answers]  # fmt: skip
+    told += [
+        f"{run.run_id}: still alive after its end: {'; '.join(run.ended.leftovers)}"
+        for run in history.runs.values()
+        if run.ended and run.ended.leftovers
+    ]
+    told += [
+        f"{claim.name}: {claim.standing} after {claim.runs} runs; further seeds would settle it"
+        for claim in found.ideas
+        if claim.standing in {"likely", "unresolved"} and claim.effect is not None and claim.effect > 0
+    ]
+    return (*told, *(note.text for note in history.notes[-10:]))

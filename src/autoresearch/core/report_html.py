@@ -1,0 +1,172 @@
+"""The report as one self-contained HTML page: no script, no font and no picture from elsewhere."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from html import escape
+
+from autoresearch.core import figure
+from autoresearch.core.report import Entry, Report, interval
+
+_STYLE = """
+:root { color-scheme: light; --ink: #1f2933; --faint: #616e7c; --line: #e4e7eb; --keep: #1a7f37; --crash: #cf222e; }
+body { font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif; color: var(--ink);
+       max-width: 1080px; margin: 2rem auto; padding: 0 1.2rem; }
+h1 { font-size: 1.5rem; margin-bottom: .2rem; } h2 { font-size: 1.1rem; margin-top: 2.2rem; }
+.headline { font-size: 1.15rem; margin: .4rem 0 1rem; } .faint { color: var(--faint); }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; } dt { color: var(--faint); }
+dd { margin: 0; overflow-wrap: anywhere; }
+svg { max-width: 100%; height: auto; } .scroll { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; font-size: .86rem; }
+th, td { text-align: left; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
+th { color: var(--faint); font-weight: 500; white-space: nowrap; } td.number { font-variant-numeric: tabular-nums;
+white-space: nowrap; }
+.badge { font-weight: 600; } .keep { color: var(--keep); } .crash { color: var(--crash); }
+.discard, .open { color: var(--faint); } code { font-size: .85em; overflow-wrap: anywhere; }
+details { margin: .15rem 0; } summary { cursor: pointer; }
+"""
+
+
+def html(report: Report) -> str:
+    """The whole page."""
+    body = "\n".join(
+        part
+        for part in (
+            f"<h1>{_t(report.campaign)}</h1>",
+            f'<p class="headline">{_t(report.headline)}</p>',
+            _facts(report),
+            f'<div class="scroll">{_inline(figure.progress(report))}</div>',
+            _believed(report),
+            _attempts(report),
+            _areas(report),
+            _spend(report),
+            _listing("What needs you", report.attention),
+            _listing("What you asked for on the way", report.steering),
+        )
+        if part
+    )
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
+        f"<title>{_t(report.campaign)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+    )
+
+
+def _inline(drawing: figure.Drawing) -> str:
+    return figure.svg(drawing)
+
+
+def _facts(report: Report) -> str:
+    objective = report.objective
+    when = datetime.fromtimestamp(report.at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    rows = [
+        ("goal", f"{report.goal}: {objective.direction} {objective.metric}"),
+        ("the metric is", objective.meaning),
+        ("recipe", f"{report.recipe} from commit {report.base_commit}" if report.recipe else ""),
+        ("baseline", _number(report.baseline)),
+        ("best", f"{_number(report.best)} ({report.incumbent}, branch {report.incumbent_branch})"),
+        ("noise", "not measured" if report.noise is None else f"{report.noise:.3g} between runs of the same code"),
+        ("judged by", f"policy {report.policy}"),
+        ("budget", report.state),
+        ("ended", report.reason),
+        ("as of", when),
+    ]
+    return "<dl>" + "".join(f"<dt>{_t(label)}</dt><dd>{_t(text)}</dd>" for label, text in rows if text) + "</dl>"
+
+
+def _believed(report: Report) -> str:
+    parts = ["<h2>What can be believed</h2>"]
+    for standing in ("proven", "likely", "unresolved", "refuted"):
+        entries = [entry for entry in report.entries if entry.claim and entry.claim.standing == standing]
+        if entries:
+            items = "".join(f"<li>{_t(_claim(entry))}</li>" for entry in entries)
+            parts.append(f'<p><span class="badge">{standing}</span></p><ul>{items}</ul>')
+    parts.append(f'<p class="faint">Chance that what is called proven contains a false claim: '
+                 f"{report.claims.false_chance:.1%}.{_t(_drift(report))}</p>")  # fmt: skip
+    return "\n".join(parts)
+
+
+def _claim(entry: Entry) -> str:
+    claim = entry.claim
+    assert claim is not None  # noqa: S101 - the caller filtered
+    effect = interval(claim.effect, claim.low, claim.high) or "no comparison"
+    return (
+        f"#{entry.index} {entry.title}: {effect}, {claim.runs} runs, {'fresh seeds' if claim.fresh else 'search runs'}"
+    )
+
+
+def _drift(report: Report) -> str:
+    drift = report.drift
+    if drift is None:
+        return ""
+    verb = "The machine drifted" if drift.shown else "No drift of the machine shows"
+    return f" {verb}: {drift.total:+.3g} [{drift.low:+.3g}, {drift.high:+.3g}] over the campaign."
+
+
+def _attempts(report: Report) -> str:
+    head = ("#", "verdict", "value", "effect", "runs", "area", "hypothesis and evidence")
+    rows = "".join(_attempt(entry) for entry in report.entries)
+    return f'<h2>Every attempt</h2><div class="scroll"><table>{_head(head)}{rows}</table></div>'
+
+
+def _attempt(entry: Entry) -> str:
+    details = [
+        ("why", entry.reason),
+        ("branch", f"{entry.branch} ({entry.commit}), from {entry.parent}"),
+        ("overrides", "  ".join(entry.overrides)),
+        ("runs", ", ".join(f"{value:.4g}" for value in entry.values)),
+        ("symptoms", "; ".join(entry.symptoms)),
+        ("proposed by", entry.source),
+        ("log", entry.log),
+    ]
+    listed = "".join(f"<dt>{label}</dt><dd><code>{_t(text)}</code></dd>" for label, text in details if text)
+    return (
+        f'<tr><td class="number">{entry.index}</td><td class="badge {entry.status}">{entry.status}</td>'
+        f'<td class="number">{_number(entry.value)}</td>'
+        f'<td class="number">{_t(interval(entry.effect, entry.low, entry.high))}</td>'
+        f'<td class="number">{entry.runs}</td><td>{_t(entry.area)}</td>'
+        f"<td><details><summary>{_t(entry.title)}</summary><dl>{listed}</dl></details></td></tr>\n"
+    )
+
+
+def _areas(report: Report) -> str:
+    head = ("area", "attempts", "keep", "discard", "crash", "best effect", "minutes")
+    rows = [
+        (area.name, area.attempts, area.keep, area.discard, area.crash, interval(area.best, None, None),
+         f"{area.minutes:.1f}")
+        for area in report.areas
+    ]  # fmt: skip
+    return f"<h2>By area</h2>{_table(head, rows)}" if rows else ""
+
+
+def _spend(report: Report) -> str:
+    if not report.spend:
+        return ""
+    total = sum(spend.minutes for spend in report.spend)
+    told = (
+        f"{total:.1f} minutes of runs in {report.wall_minutes:.1f} minutes of campaign, "
+        f"{report.queue_minutes:.1f} minutes in queues."
+    )
+    return f'<h2>Spend</h2><div class="scroll">{_inline(figure.spend(report))}</div><p class="faint">{told}</p>'
+
+
+def _listing(title: str, items: Sequence[str]) -> str:
+    return f"<h2>{title}</h2><ul>{''.join(f'<li>{_t(item)}</li>' for item in items)}</ul>" if items else ""
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    body = "".join(f"<tr>{''.join(f'<td>{_t(str(cell))}</td>' for cell in row)}</tr>" for row in rows)
+    return f'<div class="scroll"><table>{_head(head)}{body}</table></div>'
+
+
+def _head(cells: Sequence[str]) -> str:
+    return f"<tr>{''.join(f'<th>{cell}</th>' for cell in cells)}</tr>"
+
+
+def _t(text: str) -> str:
+    """Text as HTML; control characters, which no page may hold, become spaces."""
+    return escape("".join(char if char.isprintable() else " " for char in text))
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"

@@ -1,0 +1,148 @@
+"""The report as Markdown, for a terminal, a pull request or a chat."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from autoresearch.core.report import Entry, Report, interval
+
+_STANDINGS = {
+    "proven": "survived fresh seeds that chose nothing",
+    "likely": "probably true, not proven",
+    "unresolved": "the runs cannot tell",
+    "refuted": "probably no improvement",
+}
+
+
+def markdown(report: Report) -> str:
+    """The whole report."""
+    parts = [
+        f"# {report.campaign}",
+        f"**{_clean(report.headline)}**",
+        _facts(report),
+        "![progress](progress.svg)",
+        _standings(report),
+        _experiments(report),
+        _areas(report),
+        _spend(report),
+        _listing("What needs you", report.attention),
+        _listing("What you asked for on the way", report.steering),
+        _reproduce(report),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _facts(report: Report) -> str:
+    objective = report.objective
+    when = datetime.fromtimestamp(report.at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    noise = "not measured" if report.noise is None else f"{report.noise:.3g} between runs of the same code"
+    rows = [
+        ("goal", f"{report.goal}: {objective.direction} `{objective.metric}`"),
+        ("the metric is", objective.meaning),
+        ("recipe", f"`{report.recipe}` from commit `{report.base_commit}`" if report.recipe else ""),
+        ("baseline", _number(report.baseline)),
+        ("best", f"{_number(report.best)} ({report.incumbent}, branch `{report.incumbent_branch}`)"),
+        ("noise", noise),
+        ("judged by", f"policy `{report.policy}`"),
+        ("budget", report.state),
+        ("ended", report.reason),
+        ("as of", when),
+    ]
+    return "\n".join(f"- {label}: {_clean(text)}" for label, text in rows if text)
+
+
+def _standings(report: Report) -> str:
+    lines = ["## What can be believed"]
+    for standing, meaning in _STANDINGS.items():
+        found = [entry for entry in report.entries if entry.claim and entry.claim.standing == standing]
+        if found:
+            lines += ["", f"**{standing}** ({meaning}):", "", *(_claim(entry) for entry in found)]
+    if len(lines) == 1:
+        lines += ["", "Nothing has been judged yet."]
+    chance = report.claims.false_chance
+    lines += ["", f"Chance that what is called proven contains a false claim: {chance:.1%}."]
+    if report.drift is not None:
+        lines.append(_drift(report))
+    return "\n".join(lines)
+
+
+def _claim(entry: Entry) -> str:
+    claim = entry.claim
+    assert claim is not None  # noqa: S101 - the caller filtered
+    effect = interval(claim.effect, claim.low, claim.high) or "no comparison"
+    seeds = "fresh seeds" if claim.fresh else "the runs that chose it"
+    return f"- #{entry.index} {_clean(entry.title)}: {effect}, {claim.runs} runs, {seeds}"
+
+
+def _drift(report: Report) -> str:
+    drift = report.drift
+    assert drift is not None  # noqa: S101 - the caller looked
+    verb = "drifted" if drift.shown else "shows no drift"
+    return (
+        f"The machine {verb}: {drift.total:+.3g} [{drift.low:+.3g}, {drift.high:+.3g}] over the campaign, "
+        f"from {drift.repeats} repeats."
+    )
+
+
+def _experiments(report: Report) -> str:
+    rows = [
+        (
+            entry.index, entry.status, _number(entry.value), interval(entry.effect, entry.low, entry.high), entry.runs,
+            entry.area, entry.title, entry.reason, f"`{entry.branch}`",
+        )
+        for entry in report.entries
+    ]  # fmt: skip
+    head = ("#", "verdict", "value", "effect", "runs", "area", "hypothesis", "why", "branch")
+    return "## Every attempt\n\n" + table(head, rows)
+
+
+def _areas(report: Report) -> str:
+    rows = [
+        (area.name, area.attempts, area.keep, area.discard, area.crash, interval(area.best, None, None),
+         f"{area.minutes:.1f}")
+        for area in report.areas
+    ]  # fmt: skip
+    head = ("area", "attempts", "keep", "discard", "crash", "best effect", "minutes")
+    return "## By area\n\n" + table(head, rows) if rows else ""
+
+
+def _spend(report: Report) -> str:
+    rows = [(spend.purpose, spend.runs, f"{spend.minutes:.1f}", f"{spend.gpu_hours:.2f}") for spend in report.spend]
+    total = sum(spend.minutes for spend in report.spend)
+    told = (
+        f"{total:.1f} minutes of runs in {report.wall_minutes:.1f} minutes of campaign, "
+        f"{report.queue_minutes:.1f} minutes in queues."
+    )
+    return "## Spend\n\n" + table(("purpose", "runs", "minutes", "GPU-hours"), rows) + f"\n\n{told}" if rows else ""
+
+
+def _listing(title: str, items: Sequence[str]) -> str:
+    return "\n".join([f"## {title}", "", *(f"- {_clean(item)}" for item in items)]) if items else ""
+
+
+def _reproduce(report: Report) -> str:
+    if not report.incumbent_branch:
+        return ""
+    return (
+        "## Look and reproduce\n\n```sh\n"
+        f"git log --oneline {report.base_commit}..{report.incumbent_branch}\n"
+        f"git diff {report.base_commit} {report.incumbent_branch}\n"
+        "git log --notes=autoresearch --branches='autoresearch/*'\n```"
+    )
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table; pipes and line breaks in cells cannot break it."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)
+
+
+def _cell(cell: object) -> str:
+    return _clean(str(cell)).replace("|", "\\|")
+
+
+def _clean(text: str) -> str:
+    return " ".join(text.split()).replace("<", "&lt;")
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
