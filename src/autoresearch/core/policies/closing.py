@@ -12,9 +12,6 @@ PAIRS = 3
 
 MOST_PAIRS = 8
 
-UNLIMITED = 12
-"""Fresh runs spent at most when no budget says how many."""
-
 
 def reserve(evidence: Evidence) -> int:
     """Runs kept for the end: the campaign file's share of the budget, one pair at least where it allows two runs."""
@@ -77,10 +74,13 @@ class _FreshEvidence(Evidence):
 
 
 def _allowance(evidence: Evidence) -> int:
+    """Fresh runs in all; without a run budget the same share of the runs that were made."""
     held = reserve(evidence)
     if held:
         return max(held, 2 * PAIRS)
-    return UNLIMITED if evidence.board.runs_left is None else 2 * PAIRS
+    share = min(0.9, evidence.settings.confirm)
+    chose = sum(trial.purpose not in FRESH for trial in evidence.board.trials)
+    return max(2 * PAIRS, round(chose * share / (1 - share)))
 
 
 def _pairs(evidence: Evidence) -> int:
