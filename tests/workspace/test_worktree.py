@@ -88,18 +88,27 @@ def test_read_only_folders_and_links_in_it_do_not_stop_a_removal(repo, tree, tmp
     assert tmp_path.exists()
 
 
-def test_what_is_not_ours_is_never_deleted(repo, base, tmp_path):
-    """The checkout itself, a folder of the user's, a file, a link: refused, and still there."""
+def test_what_is_not_ours_is_never_deleted(repo, base, tmp_path, run_git):
+    """The checkout itself, a worktree, a folder, a file and a link of the user's: refused, and still there."""
     mine = tmp_path / "mine"
-    mine.mkdir()
-    (mine / "thesis.tex").write_text("x")
+    run_git(repo, "worktree", "add", "-q", "--detach", str(mine))
+    (mine / "thesis").mkdir()
     (tmp_path / "link").symlink_to(mine)
-    other = git.commit_tree_from(repo, base, (), "x", git.identity(repo), 1)
-    for path in (repo, mine, mine / "thesis.tex", tmp_path / "link"):
-        with pytest.raises(RepositoryError):
-            worktree.add(repo, path, other)
-    assert (mine / "thesis.tex").exists()
+    for path in (repo, mine, mine / "thesis", mine / "train.py", tmp_path / "link", tmp_path / "new", tmp_path):
+        with pytest.raises(RepositoryError, match="does not lie below"):
+            worktree.remove(repo, path)
+    assert (mine / "thesis").exists()
     assert (repo / "train.py").exists()
+
+
+def test_our_folder_may_be_a_link_to_a_larger_disk(repo, base, tmp_path):
+    """Checkouts on a small disk keep heavy things elsewhere."""
+    (tmp_path / "large").mkdir()
+    (repo / ".autoresearch").symlink_to(tmp_path / "large")
+    tree = worktree.add(repo, repo / ".autoresearch" / "x", base)
+    assert tree == tmp_path / "large" / "x"
+    worktree.remove(repo, repo / ".autoresearch" / "x")
+    assert list((tmp_path / "large").iterdir()) == []
 
 
 def test_worktrees_of_the_users_own_are_left_alone(repo, tree, base, run_git):

@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 HOME = ".autoresearch"
-"""The folder in the user's checkout below which everything may be rebuilt, so that left-overs may be deleted."""
+"""The folder in the user's checkout below which all worktrees of ours lie, and left-overs may be deleted."""
 
 _ADD = (*FULL, "checkout.workers=4", "checkout.thresholdForParallelism=1000", "worktree.guessRemote=false")
 
@@ -65,7 +65,7 @@ def add(repo: Path, path: Path, commit: str) -> Path:
         `path`, absolute.
 
     Raises:
-        RepositoryError: `path` holds something that is not ours to delete, or git cannot check out `commit`.
+        RepositoryError: `path` does not lie below `HOME`, or git cannot check out `commit`.
     """
     path, commit = _absolute(path), git.resolve(repo, commit)
     if _healthy(repo, path, commit):
@@ -92,12 +92,12 @@ def remove(repo: Path, path: Path) -> None:
     """Delete a worktree's folder and what git remembers of it; its commits and branch stay. Twice is fine.
 
     Raises:
-        RepositoryError: `path` holds something that is not ours to delete.
+        RepositoryError: `path` does not lie below `HOME`.
     """
     path = _absolute(path)
     trash = path.with_name(f"{path.name}.removed")
     tree = _registered(repo, path)
-    _check_ours(repo, path, tree)
+    _check_ours(repo, path)
     delete(trash)
     if os.path.lexists(path):
         path.rename(trash)
@@ -108,13 +108,13 @@ def remove(repo: Path, path: Path) -> None:
     delete(trash)
 
 
-def _check_ours(repo: Path, path: Path, tree: Tree | None) -> None:
-    """Only a worktree of this repository, an empty folder, or something below `HOME` may be deleted."""
-    if path == git.root(repo) or path.is_symlink():
-        raise RepositoryError(f"{path} is not a worktree of ours; nothing was deleted")
-    known = tree is not None or HOME in path.parts or _admin(path) is not None
-    if path.exists() and not known and not (path.is_dir() and not any(path.iterdir())):
-        raise RepositoryError(f"{path} exists and is not a worktree of {repo}; move it away or choose another folder")
+def _check_ours(repo: Path, path: Path) -> None:
+    """Whatever lies below `HOME` (which may be a link to a larger disk) may be deleted, and nothing else."""
+    homes = {(folder / HOME).resolve() for folder in (git.root(repo), git.common_dir(repo).parent)}
+    if path.is_symlink() or homes.isdisjoint(path.parents):
+        raise RepositoryError(
+            f"{path} does not lie below {git.root(repo) / HOME}, as our worktrees do; it stays as it is"
+        )
 
 
 def listing(repo: Path, below: Path) -> tuple[Tree, ...]:
