@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from autoresearch.core.job import JobState, Resources
-from autoresearch.errors import LauncherError
+from autoresearch.errors import LauncherError, StorageError
 from autoresearch.launchers.local import LocalLauncher
 from autoresearch.testing import JobFactory, ProcessContract, settle
+from autoresearch.workspace import gpus
 from autoresearch.workspace.process import run
 
 
@@ -68,6 +69,13 @@ def test_many_nodes_are_refused_before_anything_is_sent(launcher, job):
     two = type(wanted)(**{**vars(wanted), "resources": Resources(nodes=2, gpus_per_node=8)})
     with pytest.raises(LauncherError, match="needs 2 nodes"):
         launcher.plan(two)
+
+
+def test_a_disk_that_takes_no_more_is_told(launcher, job, tmp_path):
+    """A campaign folder that cannot be written is a storage error, and nothing was started."""
+    (tmp_path / "campaign").write_text("not a folder")
+    with pytest.raises(StorageError, match="run run-1 was not started"):
+        launcher.submit(launcher.plan(job()))
 
 
 def test_gpus_that_do_not_exist_are_refused(tmp_path, job):
@@ -183,6 +191,10 @@ def test_a_run_on_another_machine_is_left_alone(launcher, job, tmp_path):
     assert launcher.states(["run-1"])["run-1"].state is JobState.VANISHED
 
 
+no_driver = pytest.mark.skipif(gpus.available({}) != (), reason="these GPUs exist only without a driver")
+
+
+@no_driver
 def test_runs_wait_for_gpus_and_never_share_one(tmp_path, job):
     """Of two runs for one GPU the second is queued, does not lose running time, and starts by itself."""
     index = 900 + os.getpid() % 10_000
@@ -191,11 +203,12 @@ def test_runs_wait_for_gpus_and_never_share_one(tmp_path, job):
     wanted = job("echo $CUDA_VISIBLE_DEVICES", name="second", gpus=1, limit_s=0.5)
     second = launcher.submit(launcher.plan(wanted))
     queued = launcher.states([second])[second]
-    assert (queued.state, queued.reason) == (JobState.QUEUED, "waiting for free GPUs")
+    assert (queued.state, queued.reason) == (JobState.QUEUED, "waiting for 1 free GPUs")
     assert settle(launcher, first).ended_at <= settle(launcher, second).started_at
     assert Path(wanted.log).read_text() == f"{index}\n"
 
 
+@no_driver
 def test_a_queued_run_can_be_cancelled(tmp_path, job):
     """Cancelling what waits for a GPU ends it without having run."""
     index = 900 + os.getpid() % 10_000

@@ -103,6 +103,14 @@ def test_only_gpus_we_were_given_are_handed_out(tmp_path, submit, launcher, visi
     assert shown(job) == "PCI_BUS_ID 2,3"
 
 
+def test_a_gpu_that_does_not_answer_is_not_used(tmp_path, submit, launcher):
+    """A GPU the driver knows nothing of, one that fell off the bus, is not free; the run waits instead of crashing."""
+    submit(JobFactory(tmp_path)(SHOW, gpus=1), {"gpus": [7]})
+    assert launcher.states(["run-1"])["run-1"].state is JobState.QUEUED
+    launcher.cancel("run-1")
+    assert settle(launcher, "run-1").state is JobState.CANCELLED
+
+
 def test_more_gpus_than_there_are_is_refused(tmp_path, submit, launcher):
     """The message says what was asked for and what there is."""
     said = submit(JobFactory(tmp_path)(SHOW, gpus=8))

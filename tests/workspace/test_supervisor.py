@@ -125,6 +125,15 @@ def test_the_scratch_folder_is_removed_unless_it_may_explain_a_failure(spec, tmp
     assert (scratch / "x").exists()
 
 
+def test_a_scratch_folder_of_somebody_else_is_not_used(spec, tmp_path):
+    """What already lies under the name in a folder all may write to is not trusted."""
+    (tmp_path / "scratch").symlink_to(tmp_path)
+    spec("touch ran", scratch=str(tmp_path / "scratch"))
+    supervise(tmp_path)
+    assert "belongs to somebody else" in ended(tmp_path)["reason"]
+    assert not (tmp_path / "ran").exists()
+
+
 def test_signals_and_limits_of_the_command_are_the_defaults(spec, tmp_path):
     """A command is born without our blocked and ignored signals, with nothing to read, in a session of its own."""
     spec("grep -E '^Sig(Blk|Ign)' /proc/self/status; wc -c; ps -o sid= -p $$; echo $$")

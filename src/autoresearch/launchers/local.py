@@ -22,7 +22,7 @@ from typing import Any
 from urllib.parse import quote as as_file_name
 
 from autoresearch.core.job import Job, JobState, JobStatus, Submission
-from autoresearch.errors import LauncherError
+from autoresearch.errors import LauncherError, StorageError
 from autoresearch.launchers.local_options import LocalOptions
 from autoresearch.workspace import gpus, proctree, runfolder
 from autoresearch.workspace.process import CommandError, run
@@ -84,6 +84,7 @@ class LocalLauncher:
 
         Raises:
             LauncherError: The machine lacks the GPUs, or the supervisor could not be started.
+            StorageError: The disk takes no more; nothing was started.
         """
         if not proctree.PROC.joinpath("self/stat").exists():
             raise LauncherError("the local launcher needs Linux: this machine has no /proc")
@@ -97,7 +98,7 @@ class LocalLauncher:
             runfolder.create(self._record(run_id), {"folder": submission.folder, "submitted_at": time.time()})
             runfolder.write(folder / runfolder.SPEC, spec._asdict(), sync=True)
         except OSError as error:
-            raise LauncherError(f"run {run_id} was not started: {error}; mend that and submit it again") from error
+            raise StorageError(f"run {run_id} was not started: {error}; mend that and submit it again") from error
         _supervise(run_id, folder)
         return run_id
 
@@ -233,11 +234,11 @@ def _why_dead(folder: Path, state: Mapping[str, Any] | None) -> str:
 
 
 def _live(state: Mapping[str, Any], dead: str, submitted_at: float) -> JobStatus:
-    waiting = state.get("phase") == "waiting"
+    waiting, needs = state.get("phase") == "waiting", state.get("needs_gpus", 0)
     alive = JobState.QUEUED if waiting else JobState.RUNNING
     return JobStatus(
         state=JobState.VANISHED if dead else alive,
-        reason=dead or ("waiting for free GPUs" if waiting else ""),
+        reason=dead or (f"waiting for {needs} free GPUs" if waiting and needs else ""),
         node=state.get("node", ""),
         submitted_at=submitted_at,
         started_at=state.get("started_at"),

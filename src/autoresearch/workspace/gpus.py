@@ -51,6 +51,14 @@ def used_gb(indices: Iterable[int]) -> float | None:
         return None
 
 
+def is_free(index: int, max_used_gb: float) -> bool:
+    """Whether nobody uses a GPU; one the driver cannot tell about is not free, without a driver all are."""
+    if _nvml() is None:
+        return True
+    used = used_gb([index])
+    return used is not None and used <= max_used_gb
+
+
 def _uuid(nvml: Any, index: int) -> str:
     name = nvml.nvmlDeviceGetUUID(nvml.nvmlDeviceGetHandleByIndex(index))
     return name.decode() if isinstance(name, bytes) else str(name)
@@ -78,7 +86,7 @@ class Hold:
             return False
         got: dict[int, int] = {}
         for index in pool:
-            if len(got) < count and (used_gb([index]) or 0.0) <= max_used_gb:
+            if len(got) < count and is_free(index, max_used_gb):
                 lock = self._lock(f"gpu-{index}")
                 got |= {} if lock is None else {index: lock}
         if len(got) < count:

@@ -61,12 +61,11 @@ def _detached(spec: RunSpec, say: int) -> NoReturn:
         for stream in range(3):
             os.dup2(nowhere, stream)
         supervise(spec, say)
-    except BaseException:  # noqa: BLE001 (nobody is left to tell; the file is the message)
-        trouble = traceback.format_exc()
+    except BaseException as error:  # noqa: BLE001 (whoever started us hears of it, or else finds the file)
         with contextlib.suppress(OSError):
-            os.write(say, trouble.encode())
+            os.write(say, f"{type(error).__name__}: {error}\n".encode())
         with contextlib.suppress(OSError):
-            Path(spec.folder, runfolder.TROUBLE).write_text(trouble)
+            Path(spec.folder, runfolder.TROUBLE).write_text(traceback.format_exc())
     os._exit(0)
 
 
@@ -85,7 +84,10 @@ def supervise(spec: RunSpec, say: int) -> None:
     except Exception as error:  # noqa: BLE001 (a defect of ours must not leave a run unwatched)
         Path(spec.folder, runfolder.TROUBLE).write_text(traceback.format_exc())
         ending = Ending("failed", f"the supervisor failed: {type(error).__name__}: {error}")
-    run.end(ending)
+    try:
+        run.end(ending)
+    finally:
+        run.kill()
 
 
 class Run:
@@ -126,6 +128,7 @@ class Run:
         """How it is doing, as written to the state file."""
         return self._identity | {
             "phase": "waiting" if self.began is None else "running",
+            "needs_gpus": self.spec.gpus,
             "main": self.main,
             "started_at": self.started_at,
             "wall_s": self.wall_s,
@@ -204,8 +207,7 @@ class Run:
         log = BoundedLog(path, self.spec.max_log_bytes)
         out, sink = os.pipe()
         failed, fail = os.pipe()
-        if self.spec.scratch:
-            Path(self.spec.scratch).mkdir(mode=0o700, exist_ok=True)
+        self._make_scratch()
         self._memory_kills = proctree.memory_kills()
         self.began, self.started_at = time.monotonic(), time.time()
         self.main = os.fork()
@@ -217,6 +219,15 @@ class Run:
         self.recorder.start()
         with os.fdopen(failed, "rb") as answer:
             return answer.read().decode("utf-8", "replace")
+
+    def _make_scratch(self) -> None:
+        if not self.spec.scratch:
+            return
+        scratch = Path(self.spec.scratch)
+        scratch.mkdir(mode=0o700, exist_ok=True)
+        # It lies where every user may write, under a name that can be guessed.
+        if scratch.is_symlink() or scratch.stat().st_uid != os.getuid():
+            raise PermissionError(f"{scratch} belongs to somebody else; remove it or set RAY_TMPDIR")
 
     def _environment(self) -> dict[str, str]:
         env = {**os.environ, **self.spec.env}
@@ -271,6 +282,10 @@ class Run:
                     proctree.tell(process, signal.SIGTERM)
                     proctree.tell(process, signal.SIGCONT)
             self._nap(min(max(0.05, 5 * self._scan_s), until - time.monotonic()))
+        self.kill()
+
+    def kill(self) -> None:
+        """KILL until nothing is left, or only what the kernel itself cannot end."""
         until = time.monotonic() + _UNKILLABLE_S
         while self.reap() and time.monotonic() < until:
             # Only our own children, whose ids nobody else can free; theirs become ours the moment they die. So parents
