@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 from autoresearch.errors import RecipeError, StorageError
 from autoresearch.targets import yaml_text
 from autoresearch.targets.nemo_rl import documents
-from autoresearch.targets.nemo_rl.overrides import parse
+from autoresearch.targets.nemo_rl.overrides import apply, parse
 from autoresearch.targets.nemo_rl.recipe import Recipe, dotted, load
 
 ROUNDS = 4
@@ -25,12 +25,13 @@ ROUNDS = 4
 _GONE = object()
 
 
-def apply_overrides(path: Path, overrides: Sequence[str]) -> bool:
+def apply_overrides(path: Path, overrides: Sequence[str], root: Path | None = None) -> bool:
     """Write overrides into a recipe file so that it composes as if they were given on the command line.
 
     Args:
         path: The recipe file. Keys it inherits are added to it; its parents are never edited.
         overrides: Hydra overrides: `key=value`, `+key=value`, `++key=value`, `~key`.
+        root: The checkout, for the names in messages; the file's own folder otherwise.
 
     Returns:
         Whether the file changed; it does not when it meant the same already.
@@ -39,9 +40,9 @@ def apply_overrides(path: Path, overrides: Sequence[str]) -> bool:
         RecipeError: An override is wrong, or cannot be expressed in this file; the file is untouched.
         StorageError: The file cannot be written; the old one is intact.
     """
-    wanted = load(path.parent, path.name, overrides)
-    before = documents.read_text(path, path.name)
-    text = edited(load(path.parent, path.name), before, wanted)
+    recipe = load(root or path.parent, path)
+    before = documents.read_text(path, recipe.path)
+    text = edited(recipe, before, apply(recipe, overrides))
     if text == before:
         return False
     _write(path, text)

@@ -22,7 +22,10 @@ MEANINGFUL_STEPS = 20
 """Fewer optimizer steps show plumbing: typical warm-ups of shipped recipes take 10 to 50 steps at a reduced rate."""
 
 MEANINGFUL_BATCH = 32
-"""Fewer samples per step make the gradient mostly noise; upstream's smoke tests use 8, its recipes 128 and more."""
+"""Fewer rollouts per step make the gradient mostly noise; upstream's smoke tests use 8, its recipes 128 and more."""
+
+MEANINGFUL_BATCH_GIVEN = 8
+"""The same for algorithms that learn from given text, whose gradient has a target for every token."""
 
 MEANINGFUL_VALIDATION = 64
 """Fewer validation samples leave a standard error above 0.06 at 0.5: even a gain of 0.12 would not stand out."""
@@ -222,8 +225,10 @@ def _plumbing(recipe: Recipe, objective: Objective, steps: int | None, samples: 
     batch = _batch(recipe)
     if steps is not None and steps < MEANINGFUL_STEPS:
         return f"{steps} training steps are too few to judge an idea by (at least {MEANINGFUL_STEPS})"
-    if batch is not None and batch < MEANINGFUL_BATCH:
-        return f"{batch} samples per step are too few to judge an idea by (at least {MEANINGFUL_BATCH})"
+    generates = recipe.algorithm in ROLLOUT and "teachers" not in recipe.plain
+    least = MEANINGFUL_BATCH if generates else MEANINGFUL_BATCH_GIVEN
+    if batch is not None and batch < least:
+        return f"{batch} samples per step are too few to judge an idea by (at least {least})"
     by_samples = objective.metric.startswith("val:") and recipe.algorithm in ROLLOUT
     if by_samples and samples is not None and samples < MEANINGFUL_VALIDATION:
         noise = binomial_error(max(samples, 1))

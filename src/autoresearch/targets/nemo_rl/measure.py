@@ -24,6 +24,7 @@ from autoresearch.targets.curve import (
     cut_short,
     merge,
     nothing_found,
+    rule_for,
     samples_at,
     standard_error,
 )
@@ -110,7 +111,8 @@ def measure(
         readings: What each of `SOURCES` found, by source name.
         status: How the launcher says the job is doing.
         steps: Training steps the recipe asks for, None when unknown.
-        validations: Which validation counts: `last`, `best` or `mean-last-N`, see `curve.choose`.
+        validations: Which validation counts: `last`, `best` or `mean-last-N`, see `curve.choose`. For metrics of every
+            step, `last` means the last stretch, see `curve.rule_for`.
     """
     words, printed = spelling(objective.metric, objective.tag), grammar.facts(log_tail)
     readings = grammar.with_tail(readings, log_tail)
@@ -118,7 +120,7 @@ def measure(
     reached, target = _reached(curves, readings), printed.target(steps)
     nan = diverged(curves) or _last_is_nan(objective, merged)
     completion = ended(status, reached, target, printed, nan=bool(nan))
-    chosen = choose(objective, merged.curve, validations)
+    chosen = choose(objective, merged.curve, rule_for(words.tag, len(merged.curve), validations))
     kept = chosen if completion in JUDGED else None
     samples = _samples(words, readings, kept) if kept else ()
     notes = [

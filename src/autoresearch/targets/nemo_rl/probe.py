@@ -1,5 +1,5 @@
 # ruff: noqa: PLC0415  (imports cost every process of a run start-up time, so they wait until they are needed)
-"""Says where a run's `nemo_rl` really came from. Copied into the run folder as `sitecustomize.py`: Python runs it first.
+"""Says where a run's `nemo_rl` really came from. Python runs it first: in a run folder it is `sitecustomize`.
 
 It must never hurt a run: every failure is swallowed, nothing is printed, and it steps aside after one import. It runs
 inside the training environment, so it uses the standard library only and nothing of this package.
@@ -98,7 +98,7 @@ def _next_sitecustomize() -> None:
 
 if __name__ == "sitecustomize":
     if "AUTORESEARCH_FOLDER" in os.environ:
-        sys.meta_path.insert(0, _Watch())  # type: ignore[arg-type]
+        sys.meta_path.insert(0, _Watch())
     try:
         _next_sitecustomize()
     except Exception:  # noqa: BLE001, S110

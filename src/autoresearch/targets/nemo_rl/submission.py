@@ -137,17 +137,6 @@ def text(path: Path) -> str:
     return f"'{escaped}'"
 
 
-def refuse_eval_overrides(recipe: Recipe, overrides: Sequence[str]) -> None:
-    """`run_eval.py` reads plain `key=value` only and takes `+key` and `~key` for literal names.
-
-    Raises:
-        RecipeError: The recipe is an evaluation and an override is of another form.
-    """
-    odd = next((one for one in overrides if recipe.algorithm == "eval" and one[:1] in "+~"), None)
-    if odd:
-        raise RecipeError(f"override {odd!r}: run_eval.py understands key=value only; write it without its prefix")
-
-
 def _seconds(value: object) -> int | None:
     parts = value.split(":") if isinstance(value, str) else []
     if len(parts) != 4 or not all(part.isdigit() for part in parts):

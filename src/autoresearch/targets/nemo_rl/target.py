@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from autoresearch.core.job import Job, JobStatus
-from autoresearch.core.metric import Completion, Measurement, Objective, Readings, Symptom
+from autoresearch.core.metric import Completion, Direction, Measurement, Objective, Readings, Symptom
 from autoresearch.errors import CampaignError, RecipeError
 from autoresearch.ports import RunRequest, SourceSpec, Survey
 from autoresearch.targets import edit
 from autoresearch.targets.curve import check_rule
 from autoresearch.targets.nemo_rl import budget, facts, measure, metric, protect, provenance, submission
 from autoresearch.targets.nemo_rl.health import health
+from autoresearch.targets.nemo_rl.overrides import apply
 from autoresearch.targets.nemo_rl.recipe import Recipe, load
 
 RECORD = "recipe.json"
@@ -57,6 +58,8 @@ class NemoRLTarget:
             CampaignError: The objective is not understood.
         """
         recipe = load(tree, self.recipe)
+        if recipe.algorithm == "eval":
+            raise RecipeError(f"{recipe.path}: is an evaluation and trains nothing; choose a training recipe")
         objective = self._objective(recipe)
         cost = self._budget(recipe, objective)
         survey = Survey(
@@ -84,7 +87,7 @@ class NemoRLTarget:
         Raises:
             RecipeError: An override is wrong or cannot be expressed in the file; nothing changed.
         """
-        return (self.recipe,) if edit.apply_overrides(tree / self.recipe, overrides) else ()
+        return (self.recipe,) if edit.apply_overrides(tree / self.recipe, overrides, tree) else ()
 
     def job(self, request: RunRequest) -> Job:
         """The training command of one run with everything that is set per run.
@@ -95,7 +98,6 @@ class NemoRLTarget:
             RecipeError: Recipe or overrides are wrong.
         """
         recipe = load(request.tree, self.recipe, request.overrides)
-        submission.refuse_eval_overrides(recipe, request.overrides)
         cost = self._budget(recipe, self._objective(recipe))
         chosen = self.injections(recipe, request, cost)
         overrides = (*request.overrides, *(one.override for one in chosen))
@@ -130,7 +132,7 @@ class NemoRLTarget:
     def measure(self, folder: Path, log_tail: str, readings: Mapping[str, Readings], status: JobStatus) -> Measurement:
         """The run's number; no number, and the reason, when the code that ran was not the experiment's."""
         kept = _kept(folder)
-        objective = _objective_of(kept) or (self._seen.objective if self._seen else Objective("", "val:accuracy"))
+        objective = self._seen.objective if self._seen else _objective_of(kept)
         steps = kept.get("steps") if isinstance(kept.get("steps"), int) else None
         rule = str(self._options.get("validations", "last"))
         found = measure.measure(objective, folder, log_tail, readings, status, steps, validations=rule)
@@ -171,7 +173,7 @@ class NemoRLTarget:
         """Leave recipe and probe in the run folder; returns the probe's folder."""
         if not request.folder.is_dir():
             return None
-        final = load(request.tree, self.recipe, overrides)
+        final = apply(load(request.tree, self.recipe), overrides)
         objective = self._objective(recipe)
         kept = {
             **provenance.record(final, request.tree, request.commit),
@@ -260,11 +262,12 @@ def _kept(folder: Path) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def _objective_of(kept: Mapping[str, Any]) -> Objective | None:
+def _objective_of(kept: Mapping[str, Any]) -> Objective:
+    """The objective noted beside the run, for a target that has not surveyed anything since it was made."""
     try:
-        return Objective(**{**kept["objective"], "direction": kept["objective"]["direction"]})
-    except (KeyError, TypeError):
-        return None
+        return Objective(**{**kept["objective"], "direction": Direction(kept["objective"]["direction"])})
+    except (KeyError, TypeError, ValueError):
+        return Objective("improve val:accuracy", "val:accuracy", tag="validation/accuracy")
 
 
 def _peak(found: Measurement) -> Measurement:
@@ -275,6 +278,3 @@ def _peak(found: Measurement) -> Measurement:
     return replace(
         found, value=peak, source="gpu monitor", step=found.last_step, curve=(), standard_error=None, note=""
     )
-
-
-__all__ = ["NemoRLTarget", "RecipeError"]
