@@ -244,6 +244,21 @@ def test_best_knows_the_direction_and_nan_is_never_papered_over():
         assert choose(LOSS, [*points, (4, math.nan)], rule) is None
 
 
+@pytest.mark.parametrize(
+    ("metric", "value"),
+    [
+        ("performance/tokens_per_sec_per_gpu", 248.172),
+        ("timing/train/total_step_time", 0.498),
+        ("train:reward", (0.625 + 0.5 + 0.625 + 0.5 + 0.875) / 5),
+    ],
+)
+def test_metrics_of_every_step_are_not_judged_by_their_last_one(metric, value):
+    """The last step holds validation and checkpoint; throughput and timings are the median of the second half."""
+    found = judged(GOLDEN / "grpo_ok", Objective("", metric))
+    assert found.value == pytest.approx(value, rel=0.005)
+    assert (found.step, found.completion) == (30, Completion.DONE)
+
+
 def test_unknown_rules_are_refused():
     """A rule that does not exist is answered with those that do."""
     for rule in ("mean", "mean-last-0", "median", ""):

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from statistics import fmean, stdev
+from statistics import fmean, median, stdev
 
 from autoresearch.core.job import JobState, JobStatus
 from autoresearch.core.logtext import excerpt
@@ -42,23 +42,26 @@ def check_rule(rule: str) -> str:
     Raises:
         CampaignError: It is not.
     """
-    if rule in {"last", "best"} or _MEAN_LAST.match(rule):
+    if rule in {"last", "best", "median-half"} or _MEAN_LAST.match(rule):
         return rule
-    raise CampaignError(f"validations: {rule!r} is not known; use last, best or mean-last-N (N from 1 to 99)")
+    raise CampaignError(
+        f"validations: {rule!r} is not known; use last, best, mean-last-N (N from 1 to 99) or median-half"
+    )
 
 
 def choose(
     objective: Objective, curve: Sequence[tuple[int, float]], rule: str = "last", *, after: int = 0
 ) -> Choice | None:
-    """The value of a run by one of three rules; None when no validation after step `after` is finite.
+    """The value of a run by one of these rules; None when no validation after step `after` is finite.
 
     - `last`, the default: the final model's own validation. It is unbiased, it is the number a person finds in the last
       checkpoint, and its per-sample rewards allow paired comparisons.
-    - `mean-last-N`: the mean of the last N. The least noisy of the three (evaluation noise and step-to-step wobble both
+    - `mean-last-N`: the mean of the last N. The least noisy (evaluation noise and step-to-step wobble both
       average out) and the one to choose when a run validates often; on a rising curve it lags a little, which is
       the safe side.
     - `best`: what a checkpoint kept by metric would score. A maximum over noise grows with the number of validations,
       so it flatters noisy runs; compare only runs that validate equally often.
+    - `median-half`: the median of the second half, for what is logged at every step and has outliers (timings).
 
     A validation at step 0 tells about the model before training and never counts, not even alone. A NaN at the end is
     never papered over by an earlier number.
@@ -71,6 +74,9 @@ def choose(
         value = objective.best(value for _, value in finite)
         step = next(step for step, each in reversed(finite) if each == value)
         return Choice(value, step, (step,))
+    if rule == "median-half":
+        used = finite[len(finite) // 2 :]
+        return Choice(median(value for _, value in used), used[-1][0], tuple(step for step, _ in used))
     found = _MEAN_LAST.match(check_rule(rule))
     used = finite[-int(found.group(1)) :] if found else finite[-1:]
     return Choice(fmean(value for _, value in used), used[-1][0], tuple(step for step, _ in used))
@@ -86,6 +92,19 @@ def cut_short(status: JobStatus) -> Completion | None:
 
 
 _STALL = re.compile(r"(?i)stall|silen|no output|no progress")
+
+
+def rule_for(tag: str, steps: int, rule: str) -> str:
+    """What `last` means for a metric that is logged at every step rather than by a validation.
+
+    The last step of a run is its worst witness: it often contains a validation and a checkpoint, which can cut its
+    throughput to a third, and its loss is one batch. Timings and throughput become the median of the second half, other
+    training metrics the mean of the last tenth, five steps at least.
+    """
+    room = tag.partition("/")[0]
+    if rule != "last" or room.startswith("validation"):
+        return rule
+    return f"mean-last-{min(99, max(5, steps // 10))}" if room == "train" else "median-half"
 
 
 @dataclass(frozen=True)
