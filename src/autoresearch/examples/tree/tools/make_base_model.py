@@ -19,10 +19,13 @@ from nemo_rl.models.optimizer import AdamW
 from nemo_rl.utils.safetensors import save_file
 
 HIDDEN_SIZE = 96
-UPDATES = 650
+UPDATES = 8000
 BATCH_SIZE = 256
 LEARNING_RATE = 0.003
 LONGEST_ANSWER = 4
+SLIP = 0.22
+"""How often a digit of a demonstration is a random one: the base model learns to doubt what it knows."""
+
 SEED = 0
 
 
@@ -34,7 +37,7 @@ def main() -> None:
     optimizer = AdamW(weights, LEARNING_RATE, weight_decay=0.0, betas=(0.9, 0.99), eps=1e-8)
     for _ in range(UPDATES):
         batch = problems.take(rng.integers(0, len(problems), BATCH_SIZE))
-        optimizer.step(weights, gradient(weights, batch), LEARNING_RATE)
+        optimizer.step(weights, gradient(weights, batch, rng), LEARNING_RATE)
     folder = ROOT / "models" / "tiny-math-base"
     folder.mkdir(parents=True, exist_ok=True)
     save_file(weights, folder / "model.safetensors")
@@ -51,10 +54,12 @@ def initial_weights(rng: np.random.Generator) -> network.Weights:
     }
 
 
-def gradient(weights: network.Weights, batch: Problems) -> network.Weights:
-    """Gradient of the mean cross entropy of the right answers."""
+def gradient(weights: network.Weights, batch: Problems, rng: np.random.Generator) -> network.Weights:
+    """Gradient of the mean cross entropy of demonstrations, some digits of which are wrong."""
     answers = [encode(str(total)) for total in batch.first + batch.second]
     tokens = np.array([answer + [EOS] * (LONGEST_ANSWER - len(answer)) for answer in answers])
+    slips = (rng.random(tokens.shape) < SLIP) & (tokens != EOS)
+    tokens = np.where(slips, rng.integers(0, 10, tokens.shape), tokens)
     mask = np.arange(LONGEST_ANSWER) < np.array([len(answer) for answer in answers])[:, None]
     activations = network.forward(weights, network.sequence_features(batch.digits(), tokens))
     slope = np.exp(network.log_softmax(activations.logits))

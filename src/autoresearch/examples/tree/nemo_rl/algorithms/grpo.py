@@ -19,8 +19,8 @@ from nemo_rl.utils.checkpoint import CheckpointManager
 from nemo_rl.utils.logger import Logger
 from nemo_rl.utils.timer import TimeoutChecker, Timer
 
-VALIDATION_SEED = 5_711
-"""Fixed: every validation of every run draws the same random numbers."""
+TRAINING_STREAM, SHUFFLE_STREAM, VALIDATION_STREAM = range(3)
+"""Independent sources of randomness of a run, each keyed by `grpo.seed` and the step or epoch."""
 
 
 class GRPOConfig(TypedDict):
@@ -90,7 +90,7 @@ class Trainer:
         print(f"▶ Starting validation at step {step}...")
         with timer.time("total_validation_time"):
             problems = self.validation.take(slice(0, self.grpo["max_val_samples"]))
-            rng = np.random.default_rng([VALIDATION_SEED, step])
+            rng = self._rng(VALIDATION_STREAM, step)
             temperature = self.config["policy"]["generation"]["val_temperature"]
             answers = self.policy.generate(problems, rng, temperature)
             rewards = self.environment.step(problems, answers.tokens)
@@ -150,7 +150,7 @@ class Trainer:
         problems = prompts.repeat(generations)
         print(f"▶ Generating responses for batch of size {len(problems)}...")
         with timer.time("generation"):
-            rng = np.random.default_rng([self.grpo["seed"], self.progress.total_steps])
+            rng = self._rng(TRAINING_STREAM, self.progress.total_steps)
             answers = self.policy.generate(problems, rng, self.config["policy"]["generation"]["temperature"])
         print("▶ Processing rewards...,")
         with timer.time("reward_calculation"):
@@ -176,12 +176,15 @@ class Trainer:
         data, progress = self.config["data"], self.progress
         order = np.arange(len(self.training))
         if data["shuffle"]:
-            order = np.random.default_rng([self.grpo["seed"], progress.current_epoch, 1]).permutation(order)
+            order = self._rng(SHUFFLE_STREAM, progress.current_epoch).permutation(order)
         loader = PrefetchDataLoader(
             self.training, self.grpo["num_prompts_per_step"], order, data["num_workers"], data["prefetch_factor"]
         )
         loader.skip(progress.current_step)
         return loader
+
+    def _rng(self, stream: int, index: int) -> np.random.Generator:
+        return np.random.default_rng([self.grpo["seed"], stream, index])
 
     def _due(self, period: str) -> bool:
         every = self.grpo[period]

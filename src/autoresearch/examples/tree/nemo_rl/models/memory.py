@@ -3,10 +3,6 @@
 MIB = 2**20
 
 
-class OutOfMemoryError(RuntimeError):
-    """The training device has no room for what was asked of it."""
-
-
 class DeviceMemory:
     """Counts bytes against a capacity, as a device allocator would; `peak` is the most ever in use."""
 
@@ -18,12 +14,12 @@ class DeviceMemory:
         """Take memory.
 
         Raises:
-            OutOfMemoryError: The device has less than that left.
+            MemoryError: The device has less than that left.
         """
         free = self.capacity - self.in_use
         if nbytes > free:
-            raise OutOfMemoryError(
-                f"Device out of memory. Tried to allocate {nbytes / MIB:.2f} MiB. Device 0 has a total capacity of "
+            raise MemoryError(
+                f"Device out of memory. Tried to allocate {nbytes / MIB:.2f} MiB. The device has a total capacity of "
                 f"{self.capacity / MIB:.2f} MiB of which {free / MIB:.2f} MiB is free."
             )
         self.in_use += nbytes

@@ -1,7 +1,7 @@
 """The policy as a function: problem digits and the answer so far in, logits of the next token out.
 
-One hidden layer. Weights are a dictionary of float32 arrays, so that a gradient, an optimizer state and a checkpoint
-have the same shape as the weights themselves.
+One hidden layer. Weights are a dictionary of arrays of one precision, and gradients, optimizer states and checkpoints
+are dictionaries with the same names, shapes and precision. Products are summed in float32 whatever that precision is.
 """
 
 from typing import NamedTuple
@@ -60,22 +60,27 @@ def sequence_features(digits: np.ndarray, tokens: np.ndarray) -> np.ndarray:
 
 def forward(weights: Weights, inputs: np.ndarray) -> Activations:
     """Run the network on inputs [rows, NUM_FEATURES]."""
-    hidden = np.maximum(inputs @ weights["model.hidden.weight"] + weights["model.hidden.bias"], 0.0)
-    return Activations(inputs, hidden, hidden @ weights["lm_head.weight"] + weights["lm_head.bias"])
+    hidden = np.maximum(inputs @ _wide(weights["model.hidden.weight"]) + weights["model.hidden.bias"], 0.0)
+    return Activations(inputs, hidden, hidden @ _wide(weights["lm_head.weight"]) + weights["lm_head.bias"])
 
 
 def backward(weights: Weights, done: Activations, grad_logits: np.ndarray) -> Weights:
     """Gradient of a loss by the weights, from its gradient by the logits [rows, tokens]."""
-    grad_hidden = (grad_logits @ weights["lm_head.weight"].T) * (done.hidden > 0)
-    return {
+    grad_hidden = (grad_logits @ _wide(weights["lm_head.weight"]).T) * (done.hidden > 0)
+    gradient = {
         "model.hidden.weight": done.inputs.T @ grad_hidden,
         "model.hidden.bias": grad_hidden.sum(axis=0),
         "lm_head.weight": done.hidden.T @ grad_logits,
         "lm_head.bias": grad_logits.sum(axis=0),
     }
+    return {name: value.astype(weights[name].dtype) for name, value in gradient.items()}
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
     """Logarithm of the softmax along the last axis."""
     shifted = logits - logits.max(axis=-1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+
+def _wide(weight: np.ndarray) -> np.ndarray:
+    return weight.astype(np.float32, copy=False)

@@ -1,5 +1,6 @@
 """AdamW, gradient clipping and learning rate schedules."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,7 +10,10 @@ from nemo_rl.models.network import Weights
 
 
 class AdamW:
-    """Adam with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2)."""
+    """Adam with decoupled weight decay (https://arxiv.org/abs/1711.05101, algorithm 2).
+
+    Its moments have the precision of the weights.
+    """
 
     def __init__(
         self, weights: Weights, lr: float, weight_decay: float, betas: Sequence[float], eps: float
@@ -23,7 +27,7 @@ class AdamW:
         """Change `weights` in place along a gradient, at the given learning rate."""
         self.updates += 1
         fast, slow = self.betas
-        correction = np.sqrt(1 - slow**self.updates) / (1 - fast**self.updates)
+        correction = math.sqrt(1 - slow**self.updates) / (1 - fast**self.updates)
         for name, value in weights.items():
             slope, mean, square = gradient[name], self._mean[name], self._square[name]
             mean += (1 - fast) * (slope - mean)

@@ -33,6 +33,7 @@ class PolicyConfig(TypedDict):
 
     model_name: str
     hf_config_overrides: dict[str, Any]
+    precision: str
     train_global_batch_size: int
     train_micro_batch_size: int
     max_grad_norm: float | None
@@ -64,7 +65,8 @@ class Policy:
 
     def __init__(self, config: PolicyConfig, device_memory_mib: float) -> None:
         self.config = config
-        self.weights = load_base_model(config["model_name"], config["hf_config_overrides"])
+        base = load_base_model(config["model_name"], config["hf_config_overrides"])
+        self.weights = {name: value.astype(config["precision"]) for name, value in base.items()}
         self.reference = {name: value.copy() for name, value in self.weights.items()}
         kind = config["optimizer"]["name"].rsplit(".", 1)[-1]
         if kind not in _OPTIMIZERS:
