@@ -4,6 +4,8 @@ import json
 import os
 import signal
 import sys
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -175,6 +177,18 @@ def test_a_crash_before_the_start_is_mended_by_submitting_again(launcher, job, t
     assert launcher.find("run-1") is None
     assert launcher.states(["run-1"])["run-1"].state is JobState.VANISHED
     assert settle(launcher, launcher.submit(plan)).state is JobState.SUCCEEDED
+
+
+def test_a_run_that_is_just_being_started_is_found(launcher, job, tmp_path):
+    """A controller killed while its supervisor starts leaves a run that is found, not one that appears later."""
+    wanted = job()
+    records = tmp_path / "campaign" / ".runs"
+    records.mkdir(parents=True)
+    (records / "run-1.json").write_text(json.dumps({"folder": wanted.folder, "submitted_at": time.time()}))
+    late = threading.Timer(0.3, Path(wanted.folder, "supervisor.json").touch)
+    late.start()
+    assert launcher.find("run-1") == "run-1"
+    late.join()
 
 
 def test_a_run_on_another_machine_is_left_alone(launcher, job, tmp_path):

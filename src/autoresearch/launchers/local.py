@@ -37,6 +37,7 @@ _ENDINGS = {
     "not-started": JobState.FAILED,
     "failed": JobState.NODE_FAILED,
 }
+_STARTING_S = 3.0
 _SILENT_S = 600.0
 """A supervisor on another machine that has written nothing for so long is taken for dead."""
 
@@ -103,10 +104,19 @@ class LocalLauncher:
         return run_id
 
     def find(self, run_id: str) -> str | None:
-        """The run id, once a supervisor has claimed the run; one recorded but never claimed may be submitted again."""
-        folder = self._folder(run_id)
-        known = folder is not None and any((folder / name).exists() for name in (runfolder.STATE, runfolder.EXIT))
-        return run_id if known else None
+        """The run id, once a supervisor has claimed the run; one recorded but never claimed may be submitted again.
+
+        A supervisor that another controller, dead by now, was just starting is waited for, three seconds at most.
+        """
+        record = runfolder.read(self._record(run_id))
+        if record is None:
+            return None
+        folder = Path(record["folder"])
+        patience = min(record["submitted_at"] + _STARTING_S - time.time(), _STARTING_S)
+        until = time.monotonic() + patience
+        while not _claimed(folder) and time.monotonic() < until:
+            time.sleep(0.02)
+        return run_id if _claimed(folder) else None
 
     def states(self, ids: Collection[str]) -> Mapping[str, JobStatus]:
         """How the runs are doing, from two small files each."""
@@ -199,6 +209,10 @@ class LocalLauncher:
         if ended:
             return _ended(ended, submitted_at)
         return _live(state or {}, dead, submitted_at)
+
+
+def _claimed(folder: Path) -> bool:
+    return any((folder / name).exists() for name in (runfolder.STATE, runfolder.EXIT))
 
 
 def _supervise(run_id: str, folder: Path) -> None:
