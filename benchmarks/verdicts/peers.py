@@ -1,3 +1,4 @@
+# ruff: noqa: ARG002  (rules share one signature, and few need all of it)
 """Keep rules that other autonomous research loops use, in our own words, driven through the same interface as ours.
 
 None of them runs fresh seeds at the end, so a benchmark gives them the whole budget to explore.

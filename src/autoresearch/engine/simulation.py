@@ -231,6 +231,7 @@ class _Campaign:
     truth: dict[str, float] = field(default_factory=lambda: {BASELINE: 0.0})
     seeds: dict[int, float] = field(default_factory=dict)
     waiting: list[int] = field(default_factory=list)
+    inside: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.minds = _dice(f"{self.seed} ideas")
@@ -298,9 +299,14 @@ class _Campaign:
 
     def _true(self, arm: str) -> float:
         if arm not in self.truth:
-            held = Evidence(self.board).lineage(arm)
+            held = self._held(arm)
             self.truth[arm] = sum(self.effects[idea] for idea in held) + self._interactions(held)
         return self.truth[arm]
+
+    def _held(self, arm: str) -> tuple[str, ...]:
+        if arm not in self.inside:
+            self.inside[arm] = Evidence(self.board).lineage(arm)
+        return self.inside[arm]
 
     def _interactions(self, held: tuple[str, ...]) -> float:
         share = self.world.stream.interacting
@@ -313,7 +319,7 @@ class _Campaign:
     def _value(self, trial: Trial) -> float | None:
         true = self._true(trial.arm)
         noise = self._noise(trial.seed)
-        if any(idea in self.crashing for idea in Evidence(self.board).lineage(trial.arm)):
+        if any(idea in self.crashing for idea in self._held(trial.arm)):
             return None
         drift = self.world.stream.drift * trial.order / max(1, self.world.runs or 100)
         return true + self.world.noise * (noise + drift)
@@ -359,7 +365,7 @@ class _Campaign:
 
     def _own_effect(self, name: str) -> float:
         """What the idea is worth inside the incumbent, where interactions make that another number."""
-        held = Evidence(self.board).lineage(self.board.incumbent)
+        held = self._held(self.board.incumbent)
         if name not in held:
             return self.effects[name]
         rest = tuple(idea for idea in held if idea != name)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 from autoresearch.core.board import Bundle
 from autoresearch.core.policies.evidence import PAIR_FROM, TAU, Effect, Evidence
@@ -25,7 +26,7 @@ class Array:
         """The arm every row starts from."""
         return self.rows[0].parent
 
-    @property
+    @cached_property
     def members(self) -> tuple[str, ...]:
         """Its ideas, in order of first appearance."""
         return tuple(dict.fromkeys(idea for row in self.rows for idea in row.ideas))
@@ -36,8 +37,9 @@ def prefix(number: int) -> str:
     return f"screen-{number}-"
 
 
+@lru_cache(maxsize=4)
 def arrays(evidence: Evidence) -> tuple[Array, ...]:
-    """The board's screening arrays, oldest first."""
+    """The board's screening arrays, oldest first; remembered for the last few boards read."""
     found: dict[int, list[Bundle]] = {}
     for bundle in evidence.board.bundles:
         kind, _, rest = bundle.name.partition("-")
@@ -82,17 +84,17 @@ def effects(evidence: Evidence, array: Array) -> dict[str, Effect]:
     sigma = evidence.sigma
     names = sorted(cleared(evidence, array), key=array.members.index)
     data = [
-        ([1.0, *(float(name in row.ideas) for name in names)], value)
+        ((1.0, *(float(name in row.ideas) for name in names)), value)
         for row in array.rows
         for value in evidence.arm(row.name).values.values()
     ]
     seeds = {seed for row in array.rows for seed in evidence.arm(row.name).values}
     paired = len(seeds) == 1 and len(data) > 2 and evidence.noise.rho > PAIR_FROM
-    empty = [1.0, *(0.0 for _ in names)]
+    empty = (1.0, *(0.0 for _ in names))
     data += [(empty, y) for seed, y in evidence.arm(array.origin).values.items() if not paired or seed in seeds]
     scale = sigma or 1.0
     shrunk = scale * math.sqrt(1 - evidence.noise.rho) if paired else scale
-    solved = _posterior(data, len(names), TAU * scale / shrunk)
+    solved = _posterior(tuple(data), len(names), TAU * scale / shrunk)
     if solved is None:
         return {}
     means, variances = solved
@@ -109,10 +111,14 @@ def effects(evidence: Evidence, array: Array) -> dict[str, Effect]:
     }
 
 
+@lru_cache(maxsize=8)
 def _posterior(
-    data: Sequence[tuple[Sequence[float], float]], count: int, spread: float
+    data: tuple[tuple[tuple[float, ...], float], ...], count: int, spread: float
 ) -> tuple[list[float], list[float]] | None:
-    """Means and variances (in noise variances) of level and effects, None when the level is unknown."""
+    """Means and variances (in noise variances) of level and effects, None when the level is unknown.
+
+    Remembered, for an array is read once for each of its verdicts.
+    """
     if not data:
         return None
     size = count + 1

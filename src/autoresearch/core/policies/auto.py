@@ -3,21 +3,27 @@
 1. Three baseline runs measure the noise of one run.
 2. Beside the smallest gain worth having (`worth`) it is quiet, or loud. Without `worth` the gains seen so far stand in,
    after eight ideas.
-3. Quiet: `sequential`, which then runs most ideas once, as greedy would, and takes luck out of the bar.
-4. Loud (0.8 of the gain or more): `screening`, many ideas per run.
+3. Quiet (under 0.6 of the gain): one run per idea, for there greedy finds most; luck is taken out of the bar all the
+   same. In between: `sequential`.
+4. Loud (1.5 times the gain or more): `screening`, many ideas per run.
 5. Every request for an idea says which, with the two numbers.
 """
 
 import math
-from typing import NamedTuple
+from dataclasses import replace
+from typing import Literal, NamedTuple
 
 from autoresearch.core.board import Advice
 from autoresearch.core.policies.arrays import arrays
 from autoresearch.core.policies.evidence import Evidence
 from autoresearch.core.policies.screening import Screening
 from autoresearch.core.policies.sequential import Sequential
+from autoresearch.core.policies.single import Contest, Ruling
 
-LOUD = 0.8
+QUIET = 0.6
+"""Noise of one run, in gains worth having, up to which one run decides."""
+
+LOUD = 1.5
 """Noise of one run, in gains worth having, from which ideas are bundled."""
 
 PILOT = 8
@@ -27,12 +33,12 @@ PILOT = 8
 class Choice(NamedTuple):
     """Which way of judging, and why."""
 
-    screening: bool
+    way: Literal["single", "sequential", "screening"]
     why: str
 
 
 class Auto(Screening):
-    """Chooses between `sequential` and `screening`."""
+    """Chooses between one run per idea, `sequential` and `screening`."""
 
     name = "auto"
 
@@ -40,9 +46,19 @@ class Auto(Screening):
         """As the choice says; an array under way is finished first."""
         open_names = {idea.name for idea in evidence.open}
         under_way = any(open_names & set(array.members) for array in arrays(evidence))
-        if under_way or choose(evidence).screening:
+        if under_way or choose(evidence).way == "screening":
             return super().work(evidence)
         return Sequential.work(self, evidence)
+
+    def rule(self, evidence: Evidence, contest: Contest) -> Ruling | None:
+        """As `sequential`, at the first look where noise is quiet."""
+        if choose(evidence).way == "single" and contest.effect.runs >= (contest.idea.seeds or 1):
+            contest = replace(contest, last=True)
+        return super().rule(evidence, contest)
+
+    def aside(self, evidence: Evidence) -> Advice | None:
+        """Anchors where the bar can be lucky."""
+        return None if choose(evidence).way == "single" else super().aside(evidence)
 
     def wish(self, evidence: Evidence) -> str:
         """Name the choice and its numbers."""
@@ -50,16 +66,19 @@ class Auto(Screening):
 
 
 def choose(evidence: Evidence) -> Choice:
-    """Bundle when one run's noise is large beside the gain worth having."""
+    """By one run's noise beside the gain worth having."""
     sigma, worth = evidence.sigma, evidence.settings.worth
     if sigma is None:
-        return Choice(screening=False, why="sequential, for the noise is not known yet")
+        return Choice("sequential", "sequential, for the noise is not known yet")
     gain, source = (worth, "the gain worth having") if worth and worth > 0 else (typical_gain(evidence), "gains so far")
     if gain is None:
-        return Choice(screening=False, why=f"sequential, until {PILOT} ideas show how large gains are")
-    loud = sigma >= LOUD * gain
-    word = "screening: many ideas per run" if loud else "sequential"
-    return Choice(loud, f"{word}, for the noise of one run is {sigma:.3g} and {source} {gain:.3g}")
+        return Choice("sequential", f"sequential, until {PILOT} ideas show how large gains are")
+    numbers = f"for the noise of one run is {sigma:.3g} and {source} {gain:.3g}"
+    if sigma < QUIET * gain:
+        return Choice("single", f"one run per idea, {numbers}")
+    if sigma < LOUD * gain:
+        return Choice("sequential", f"sequential, {numbers}")
+    return Choice("screening", f"screening, many ideas per run, {numbers}")
 
 
 def typical_gain(evidence: Evidence) -> float | None:

@@ -36,8 +36,8 @@ RETEST = 0.3
 ROUNDS = 2
 """Arrays an idea is part of at most."""
 
-TOGETHER = -1.0
-"""Standard errors below the incumbent at which a winning set is thrown away as a whole."""
+SURE = 0.5
+"""Standard errors above the incumbent below which a winning set is run a second time."""
 
 _COLUMNS = (11, 7, 3)
 
@@ -114,6 +114,9 @@ class Screening(Sequential):
         can_run = evidence.board.runs_left is None or evidence.board.runs_left > 0
         if not arm.runs and not arm.failed and not together.conflict and can_run:
             return Measure(together.name, evidence.fresh_seed(), Purpose.SCREEN, "the winners together")
+        effect = evidence.compare(together.name, array.origin)
+        if effect is not None and effect.z < SURE and effect.runs < 2 and can_run:
+            return Measure(together.name, evidence.fresh_seed(), Purpose.SCREEN, "the winners together, once more")
         ruling = _ruling(evidence, array, together)
         idea = winners[0]
         reason = f"{_bundled_gain(worth[idea.name])}, {ruling.reason}"
@@ -137,8 +140,8 @@ def _ruling(evidence: Evidence, array: Array, together: Bundle) -> Ruling:
     effect = evidence.compare(together.name, array.origin)
     if effect is None:
         return Ruling(Status.DISCARD, "but the winners of the array gave no metric together")
-    if effect.z < TOGETHER:
-        return Ruling(Status.DISCARD, f"but the winners together are worse: {words.gain(effect)}")
+    if effect.gain < 0:
+        return Ruling(Status.DISCARD, f"but the winners together are not better: {words.gain(effect)}")
     return Ruling(Status.KEEP, f"promising; the winners together {words.gain(effect)}, to be confirmed on fresh seeds")
 
 

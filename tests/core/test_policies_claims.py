@@ -1,0 +1,97 @@
+"""What a campaign may claim, how much it costs, and whether the machine drifted."""
+
+from dataclasses import replace
+
+import pytest
+
+from autoresearch.core.board import Board, Bundle, Idea, PolicySettings, Trial
+from autoresearch.core.experiment import Purpose, Status, Verdict
+from autoresearch.core.metric import Direction, Objective
+from autoresearch.core.policies import POLICIES
+from autoresearch.core.policies.claims import Standing, claims, drift
+from autoresearch.core.policies.costs import cost
+from autoresearch.engine.simulation import World, run_campaign
+
+UP = Objective("more", "val:accuracy")
+BASE = tuple(Trial("baseline", 42 + n, Purpose.BASELINE, value=v, order=n) for n, v in enumerate((1.0, 1.1, 0.9)))
+KEPT = Verdict(Status.KEEP, "", 2.0, 1.0, 0.8, 1.2, 1)
+
+
+def kept(name, parent="baseline"):
+    return Idea(name, parent, verdict=KEPT)
+
+
+def fresh(arm, value, purpose=Purpose.CONFIRM):
+    wobble = (0.05, -0.05, 0.0)
+    return tuple(Trial(arm, 90 + n, purpose, value=value + w, order=20 + n) for n, w in enumerate(wobble))
+
+
+def test_a_gain_on_fresh_seeds_is_proven_and_shrunk():
+    """Three fresh pairs far apart prove the idea and the campaign, with an effect below the raw difference."""
+    trials = (*BASE, Trial("a", 42, value=2.0), *fresh("a", 2.0), *fresh("baseline", 1.0))
+    found = claims(Board(UP, ideas=(kept("a"),), trials=trials, incumbent="a"))
+    assert found.ideas[0].standing is Standing.PROVEN
+    assert found.campaign.standing is Standing.PROVEN
+    assert 0.5 < found.ideas[0].effect < 1.0
+    assert 0 < found.false_chance < 0.05
+
+
+def test_runs_that_chose_an_idea_never_prove_it():
+    """However good the exploratory run, without fresh seeds an idea is at most likely."""
+    found = claims(Board(UP, ideas=(kept("a"),), trials=(*BASE, Trial("a", 42, value=9.0)), incumbent="a"))
+    assert found.ideas[0].standing is Standing.LIKELY
+    assert found.false_chance == 0
+
+
+def test_an_idea_is_proven_by_leaving_it_out():
+    """Of two kept changes the one whose absence costs is proven, the one whose absence does not is not."""
+    trials = (
+        *BASE,
+        *fresh("b", 2.0),
+        *fresh("baseline", 1.0),
+        *fresh("without-1", 1.0, Purpose.ABLATE),
+        *fresh("without-2", 2.0, Purpose.ABLATE),
+    )
+    bundles = (Bundle("without-1", ("b",), "baseline"), Bundle("without-2", ("a",), "baseline"))
+    board = Board(UP, ideas=(kept("a"), kept("b", "a")), trials=trials, bundles=bundles, incumbent="b")
+    standing = {claim.name: claim.standing for claim in claims(board).ideas}
+    assert standing["a"] is Standing.PROVEN
+    assert standing["b"] is not Standing.PROVEN
+
+
+def test_a_clear_loss_is_refuted_and_nothing_known_is_unresolved():
+    """A discard far below the baseline is refuted; a crash says nothing about the idea."""
+    lost = Idea("a", "baseline", verdict=Verdict(Status.DISCARD, "", 0.1, -0.9, -1.2, -0.6, 1))
+    failed = Idea("b", "baseline", verdict=Verdict(Status.CRASH, ""))
+    found = claims(Board(UP, ideas=(lost, failed), trials=(*BASE, Trial("a", 42, value=0.1))))
+    assert [claim.standing for claim in found.ideas] == [Standing.REFUTED, Standing.UNRESOLVED]
+
+
+def test_direction_turns_with_the_objective():
+    """A lower loss is a positive effect."""
+    down = Objective("less", "val:loss", Direction.MINIMIZE)
+    trials = (*BASE, *fresh("a", 0.2), *fresh("baseline", 1.0))
+    found = claims(Board(down, ideas=(kept("a"),), trials=trials, incumbent="a"))
+    assert found.campaign.effect > 0
+    assert found.campaign.standing is Standing.PROVEN
+
+
+def test_drift_shows_on_repeats_of_one_arm():
+    """A baseline that climbs through the campaign shows the slope, one that does not shows none."""
+    climbing = tuple(Trial("baseline", n, value=n * 0.1 + 0.01 * (n % 2), order=10 * n) for n in range(6))
+    found = drift(Board(UP, trials=climbing))
+    assert found.shown
+    assert found.total == pytest.approx(0.5, abs=0.03)
+    steady = tuple(replace(t, value=1.0 + 0.01 * (t.order % 20)) for t in climbing)
+    assert not drift(Board(UP, trials=steady)).shown
+    assert drift(Board(UP, trials=climbing[:2])) is None
+
+
+@pytest.mark.parametrize("name", sorted(POLICIES))
+@pytest.mark.parametrize("experiments", [3, 12])
+def test_a_campaign_costs_what_the_plan_said(name, experiments):
+    """Simulated campaigns without a run budget spend between the least and the most that were announced."""
+    said = cost(name, experiments)
+    world = World(runs=None, experiments=experiments, noise=1.5, settings=PolicySettings(worth=1.0))
+    for seed in range(4):
+        assert said.least <= run_campaign(POLICIES[name](), world, seed).runs <= said.most
