@@ -2,7 +2,7 @@
 
 import re
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoresearch.core.logtext import MAX_LINE, Grammar, clean, excerpt, scan
@@ -17,6 +17,7 @@ def test_decoration_goes_and_text_stays():
     assert clean("x (Worker pid=3) y") == "x (Worker pid=3) y"
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_cleaning_is_bounded_and_settles(line):
     """Any line becomes one printable line of bounded length, and cleaning twice changes nothing more."""
@@ -49,6 +50,7 @@ def test_sections_name_tags():
     }
 
 
+@settings(deadline=None)
 @given(st.lists(st.text()))
 def test_any_lines_can_be_scanned(lines):
     """No text breaks a scan, also when step patterns catch words and enormous numbers."""

@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoresearch.core.job import JobState, JobStatus
@@ -242,6 +242,7 @@ def test_worst_first():
 values = st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=15)
 
 
+@settings(deadline=None)
 @given(
     st.text(), st.dictionaries(st.sampled_from([t for rule in AILMENTS for t in rule[1]["tensorboard"].series]), values)
 )
