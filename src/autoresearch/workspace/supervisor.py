@@ -331,10 +331,8 @@ class Run:
         }
 
     def _conclude(self, report: dict[str, Any]) -> None:
-        if self.spec.scratch and (report["ending"] != "exited" or report["exit_code"] == 0):
-            import shutil  # noqa: PLC0415 (two megabytes, needed for one moment)
-
-            shutil.rmtree(self.spec.scratch, ignore_errors=True)
+        if self.spec.scratch:
+            self._clear_scratch(keep=report["ending"] == "exited" and report["exit_code"] != 0)
         for _ in range(600):
             try:
                 runfolder.conclude(self.folder, report)
@@ -344,6 +342,16 @@ class Run:
                 time.sleep(1.0)
             else:
                 return
+
+    def _clear_scratch(self, *, keep: bool) -> None:
+        with contextlib.suppress(OSError):
+            # An empty one explains nothing.
+            Path(self.spec.scratch).rmdir()
+            return
+        if not keep:
+            import shutil  # noqa: PLC0415 (two megabytes, needed for one moment)
+
+            shutil.rmtree(self.spec.scratch, ignore_errors=True)
 
 
 def _told(info: signal.struct_siginfo | None) -> Ending | None:
