@@ -16,7 +16,8 @@ from autoresearch.engine.simulation import STREAMS, Summary, World, simulate
 
 TABLES = ("null", "base", "sparse", "heavy", "builds", "interactions", "drift")
 HEAD = (
-    "| policy | r | found % | true gain | false keeps | keeps | said - true | false claims % | 90 % covers % | runs |"
+    "| policy | r | found % | true gain | false keeps | keeps | said - true "
+    "| claimed % | false claims % | 90 % covers % | runs |"
 )
 FIRST_SEED = 100_000
 
@@ -26,7 +27,7 @@ def main() -> None:
     began = time.monotonic()
     for stream in options.streams:
         for runs in options.budgets:
-            print(f"\n### `{stream}`, {runs} runs, {options.campaigns} campaigns\n\n{HEAD}\n{'|---' * 10}|")
+            print(f"\n### `{stream}`, {runs} runs, {options.campaigns} campaigns\n\n{HEAD}\n{'|---' * 11}|")
             for rival in _rivals(options.policies):
                 for noise in (1.0,) if stream == "null" else options.noise:
                     print(_row(rival, stream, runs, noise, options.campaigns), flush=True)
@@ -61,7 +62,8 @@ def _row(rival: tuple[str, Policy, float], stream: str, runs: int, noise: float,
     found = simulate(judge, world, campaigns=campaigns, seed=FIRST_SEED)
     said = found.confirmed_minus_true if confirm else found.announced_minus_true
     cells = (name, f"{noise:g}", _share(found), found.gain, found.false_keeps, found.keeps, said)
-    claims = (f"{100 * found.false_claims.mean:.0f}", _percent(found.coverage.mean)) if confirm else ("-", "-")
+    shares = (found.claimed, found.false_claims, found.coverage)
+    claims = tuple(_percent(share.mean) if confirm else "-" for share in shares)
     return "| " + " | ".join(str(cell) for cell in (*cells, *claims, f"{found.runs.mean:.0f}")) + " |"
 
 

@@ -139,7 +139,7 @@ def _ruling(evidence: Evidence, array: Array, together: Bundle) -> Ruling:
         return Ruling(Status.DISCARD, f"but the winners of the array cannot be merged: {together.conflict}")
     effect = evidence.compare(together.name, array.origin)
     if effect is None:
-        return Ruling(Status.DISCARD, "but the winners of the array gave no metric together")
+        return Ruling(Status.DISCARD, "but the winners of the array have no valid run together")
     if effect.gain < 0:
         return Ruling(Status.DISCARD, f"but the winners together are not better: {words.gain(effect)}")
     return Ruling(Status.KEEP, f"promising; the winners together {words.gain(effect)}, to be confirmed on fresh seeds")

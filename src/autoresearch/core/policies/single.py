@@ -66,7 +66,9 @@ class OneAtATime:
     def advise(self, board: Board) -> Advice:
         """Baseline, then open ideas, then new ones, then fresh seeds."""
         evidence = Evidence(board)
-        return opening(evidence, self.baseline_runs(board.settings)) or self.work(evidence) or finish(evidence)
+        return (
+            opening(evidence, self.baseline_runs(board.settings)) or self.work(evidence) or finish(evidence, self.name)
+        )
 
     def work(self, evidence: Evidence) -> Advice | None:
         """Everything between the baseline and the fresh seeds; None when nothing is left to explore or to judge."""
@@ -178,11 +180,17 @@ def explore(evidence: Evidence, why: str) -> Advice | None:
     return Propose(board.incumbent, why)
 
 
-def finish(evidence: Evidence) -> Advice:
-    """Wait for open ideas, then fresh seeds."""
-    if evidence.open:
+def finish(evidence: Evidence, by: str) -> Advice:
+    """Wait for open ideas, settle those that nothing can judge any more, then fresh seeds."""
+    if not evidence.open:
+        return closing(evidence)
+    if evidence.pending:
         return Rest("waiting for runs of open ideas")
-    return closing(evidence)
+    idea = evidence.open[0]
+    seen = evidence.arm(idea.name).runs or evidence.arm(idea.name).weak
+    status = Status.DISCARD if seen else Status.CRASH
+    reason = "no run is left that could judge it" if seen else "the run budget ended before a run of it could be judged"
+    return Settle(idea.name, judging.verdict(evidence, idea.name, status, reason, by=by))
 
 
 def _strange(evidence: Evidence, arm: str) -> bool:
