@@ -23,11 +23,11 @@ from autoresearch.workspace.process import run
 
 LR, KL = "policy.optimizer.kwargs.lr", "loss_fn.reference_policy_kl_penalty"
 TEMPERATURE, GENERATIONS = "policy.generation.temperature", "grpo.num_generations_per_prompt"
-BEST = (f"{LR}=1.0e-2", f"{TEMPERATURE}=1.0", f"{KL}=0.03")
+BEST = (f"{LR}=1.0e-2", f"{TEMPERATURE}=1.0", f"{KL}=0.01")
 KNOBS: dict[str, tuple[str, ...]] = {
     "lr": (f"{LR}=1.0e-2",),
     "temperature": (f"{TEMPERATURE}=1.0",),
-    "kl": (f"{KL}=0.03",),
+    "kl": (f"{KL}=0.01",),
     "generations": (f"{GENERATIONS}=8",),
     "lr+temperature": (f"{LR}=1.0e-2", f"{TEMPERATURE}=1.0"),
     "lr+temperature+kl": BEST,
@@ -61,8 +61,8 @@ class Sample:
         error = (self.deviation**2 / len(self.values) + baseline.deviation**2 / len(baseline.values)) ** 0.5
         effect = "" if self is baseline else f"{self.mean - baseline.mean:+.3f} ± {error:.3f}"
         shown = " ".join(f"`{override}`" for override in overrides) or "as shipped"
-        seconds = statistics.median(self.seconds)
-        return f"| {name} | {shown} | {len(self.values)} | {self.mean:.3f} | {self.deviation:.3f} | {effect} | {seconds:.1f} |"
+        level = f"{len(self.values)} | {self.mean:.3f} | {self.deviation:.3f}"
+        return f"| {name} | {shown} | {level} | {effect} | {statistics.median(self.seconds):.1f} |"
 
 
 def main() -> None:

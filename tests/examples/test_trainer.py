@@ -1,14 +1,12 @@
 """The example trainer learns, obeys its recipe, and fails in the ways real trainers fail."""
 
 import json
-import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
-
-from autoresearch.workspace.process import start
 
 SHORT = ("grpo.max_num_steps=6", "grpo.val_period=3", "checkpointing.save_period=3")
 KINDS = ("• Loss:", "• Accuracy:", "• Avg Reward:")
@@ -130,15 +128,18 @@ def test_only_the_best_and_the_newest_checkpoints_stay(train):
 def test_a_loader_without_workers_hangs_until_it_is_killed(trainer_argv, repository, tmp_path, override):
     """The log stops growing after the epoch's header, the process lives on, and dies of a signal."""
     log = tmp_path / "run.log"
-    pid = start(trainer_argv(tmp_path, override), cwd=repository.root, log=log)
-    try:
-        size = _size_once_quiet(log, "Epoch 1/1")
-        time.sleep(2)
-        assert log.stat().st_size == size
-        assert os.waitpid(pid, os.WNOHANG) == (0, 0)
-    finally:
-        os.kill(pid, signal.SIGTERM)
-    assert os.WTERMSIG(os.waitpid(pid, 0)[1]) == signal.SIGTERM
+    with (
+        log.open("wb") as sink,
+        subprocess.Popen(trainer_argv(tmp_path, override), cwd=repository.root, stdout=sink, stderr=sink) as process,
+    ):
+        try:
+            size = _size_once_quiet(log, "Epoch 1/1")
+            time.sleep(2)
+            assert log.stat().st_size == size
+            assert process.poll() is None
+        finally:
+            process.terminate()
+        assert process.wait(10) == -signal.SIGTERM
 
 
 def _size_once_quiet(log: Path, mark: str) -> int:

@@ -23,7 +23,7 @@ UPDATES = 8000
 BATCH_SIZE = 256
 LEARNING_RATE = 0.003
 LONGEST_ANSWER = 4
-SLIP = 0.22
+SLIP = 0.2
 """How often a digit of a demonstration is a random one: the base model learns to doubt what it knows."""
 
 SEED = 0
