@@ -59,6 +59,9 @@ PLANTED = {
     "python": ("{{'hub_token': '{}'}}", "hunter2"),
     "option": ("train.py --hub-token {} --lr 3", "hunter2"),
     "option in a list": ("['train.py', '--api-key', '{}', '--lr']", "hunter2"),
+    "behind a harmless name": ("sort_key=a,api_key={}", "hunter2"),
+    "looks like code": ("password: '{}'", "SecretSauce1"),
+    "begins like a bracket": ("password={}", "(hunter2"),
     "docker": ('{{"auths": {{"nvcr.io": {{"auth": "{}"}}}}}}', "JG9hdXRodG9rZW46bnZhcGk="),
     "kubeconfig": ("    client-key-data: {}", "LS0tLS1CRUdJTg=="),
     "upper key": ("NGC_KEY={}", "abc123def456ghi789"),
@@ -222,3 +225,15 @@ def test_a_line_without_end_is_cleaned_and_bounded():
 def test_names_are_judged_as_people_would(name, level):
     """A key to a service is a secret, a token of text is none."""
     assert suspicion(name) is Suspicion[level]
+
+
+EVIL = ["key", "token", "sk-", "key=", "token=", "password=$", "://a:", "eyJaaaaaaaa-", "A", "-", "-----BEGIN PRIVATE KEY-----\n",
+        f"{'A' * 20} ", "bearer ", "login a ", "password='", "a\\", "wandb login --x "]  # fmt: skip
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("piece", EVIL)
+def test_no_text_makes_the_redactor_work_for_long(piece):
+    """No pattern goes back and forth: what would take an hour then is done before the time-out."""
+    text = piece * (200_000 // len(piece)) + "PRIVATE KEY password "
+    assert len(Redactor().clean(text)) <= len(text) + 10 * text.count("=")

@@ -19,29 +19,33 @@ SHORTEST = 6
 
 _LONGEST_LINE = 65536
 _TRIES = 8
+_LONGEST_TOKEN = 512
 _BLANK = re.compile(r"[^\w+/=.%:@\"'\\-]+")
 _BLOCK_LINE = re.compile(r"[A-Za-z0-9+/=]{16,}\s*")
 
 _GLUE = r"(?P<glue>\\?[\"']?[ \t]{0,4}(?:=>|:=|[:=])[ \t]{0,4}|(?P<space>\\?[\"']?,? +))"
-_VALUE = (
+_VALUE = re.compile(
     r"(?P<open>\\[\"']|[\"'])?(?P<value>(?(open)(?:(?<=\\\")[^\"\\\n]*|(?<=\\')[^'\\\n]*|"
     r"(?<=\")(?:[^\"\\\n]|\\.)*|(?<=')(?:[^'\\\n]|\\.)*)|[^\s\"'\\]+))"
 )
-_NO_NUMBER = r"(?![\w-]*[\"']?[ \t]{0,4}[:=][ \t]{0,4}[0-9.]{1,12}(?![\w.]))"
+_NO_NUMBER = r"(?![\w-]{0,40}+[\"']?[ \t]{0,4}[:=][ \t]{0,4}[0-9.]{1,12}(?![\w.]))"
 # Words that logs of training are full of are ruled out early: `tokens_per_sec: 5`, `tokenizer: x`, `key=3`.
 _COMMON = {"key": rf"(?<=[\w -].{{3}}){_NO_NUMBER}", "token": rf"(?!s|S|iz|IZ|_id|_per|_len){_NO_NUMBER}"}
 _NAMED = {
     stem: [
-        re.compile(rf"{word}{_COMMON.get(stem, '')}(?P<rest>[\w-]*){_GLUE}{_VALUE}")
+        re.compile(rf"{word}{_COMMON.get(stem, '')}(?P<rest>[\w-]{{0,40}}+){_GLUE}")
         for word in (stem, stem.capitalize(), stem.upper())
     ]
     for stem in ("key", "token", "secret", "passw", "passphrase", "credential", "pwd")
 }
 _WORD = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 _SPOKEN = ("api ", "access ", "secret ", "private ")
+_OPTION = re.compile(r"--[A-Za-z]")
 _NO_VALUE = re.compile(
-    r"(?:[\[(<{$*%]|https?://$|(?:str|int|bool|bytes|float|None|null|none|nil|true|false|True|False|Optional|Secret\w*|"
-    r"os\.\w+|self\.\w+|args\.\w+|cfg\.\w+|config\.\w+|getpass\w*|getenv)\b)"
+    r"(?:\\?[\"'])?(?:\[redacted\]|[\[({](?=[\s\"'\\]|\Z)|<[\w .-]*>|\{\{|%\(|\*+(?![^\s\"',;])|"
+    r"\$\{?\w+\}?(?![^\s\"',;/])|"
+    r"(?:str|int|bool|bytes|float|None|null|none|nil|true|false|True|False|Optional|SecretStr|"
+    r"os\.\w+|self\.\w+|args\.\w+|cfg\.\w+|config\.\w+|getpass|getenv)(?![\w!@#$%^&*+-]))"
 )
 _RANDOM = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z])[A-Za-z0-9_.~+/=-]{12,}")
 _PATH = re.compile(r"(?:~|\.{1,2})?/(?:[\w.@%+-]+/)*[\w.@%+-]*\Z|[\w.-]+\.(?:json|ya?ml|env|txt|pem|key|toml)\Z")
@@ -75,7 +79,7 @@ class Redactor:
         for stem, patterns in _NAMED.items():
             if stem in lowered:
                 for pattern in patterns:
-                    text = pattern.sub(_hide_value, text)
+                    text = _hide_values(text, pattern)
         return text
 
     def clean_mapping(self, values: Mapping[str, str]) -> dict[str, str]:
@@ -88,7 +92,7 @@ class Redactor:
         option = ""
         for word in words:
             cleaned.append(HIDDEN if option and _secret(option, word) else self.clean(word))
-            option = word if word.startswith("--") and "=" not in word else ""
+            option = word if _OPTION.match(word) and "=" not in word else ""
         return tuple(cleaned)
 
     def clean_stream(self, chunks: Iterable[str]) -> Iterator[str]:
@@ -100,7 +104,9 @@ class Redactor:
         held = ""
         for chunk in chunks:
             held += chunk
-            ready = _ready(held) if len(held) <= _LONGEST_LINE else self._cut(held)
+            ready = _ready(held)
+            if not ready and len(held) > _LONGEST_LINE:
+                ready = self._cut(held)
             if ready:
                 yield self.clean(held[:ready])
                 held = held[ready:]
@@ -128,18 +134,29 @@ def _ready(held: str) -> int:
     return end
 
 
-def _hide_value(found: re.Match[str]) -> str:
-    text, at = found.string, found.start()
-    before = text[max(0, at - 64) : at]
+def _hide_values(text: str, pattern: re.Pattern[str]) -> str:
+    """The text with the values of suspicious names hidden; what follows a harmless name is looked at again."""
+    parts, done, at = [], 0, 0
+    while found := pattern.search(text, at):
+        at = found.end()
+        name = _name(text, found)
+        if suspicion(name) is Suspicion.NONE or (found["space"] and not _OPTION.match(name)):
+            continue
+        if _NO_VALUE.match(text, at):
+            continue
+        value = _VALUE.match(text, at, len(text) if suspicion(name) is Suspicion.SURE else at + _LONGEST_TOKEN)
+        if value and _secret(name, value["value"]):
+            parts += [text[done : value.start("value")], HIDDEN]
+            done = at = value.end("value")
+    return "".join([*parts, text[done:]])
+
+
+def _name(text: str, found: re.Match[str]) -> str:
+    """The whole name of which the pattern found the telling part."""
+    before = text[max(0, found.start() - 64) : found.start()]
     outside = before.rstrip(_WORD)
-    name = before[len(outside) :] + text[at : found.end("rest")]
-    if outside.lower().endswith(_SPOKEN):
-        name = f"{outside.split()[-1]} {name}"
-    if found["space"] and not name.startswith("--"):
-        return found.group()
-    if not _secret(name, found["value"]):
-        return found.group()
-    return text[at : found.start("value")] + HIDDEN
+    name = before[len(outside) :] + text[found.start() : found.end("rest")]
+    return f"{outside.split()[-1]} {name}" if outside.lower().endswith(_SPOKEN) else name
 
 
 def _secret(name: str, value: str) -> bool:

@@ -31,7 +31,7 @@ def _prefixed(name: str, prefix: str, rest: str) -> Shape:
     return Shape(name, (prefix,), re.compile(rf"(?<![A-Za-z0-9]){re.escape(prefix)}{rest}"))
 
 
-_DIGIT = r"(?=[A-Za-z_-]*[0-9])"
+_DIGIT = r"(?=[A-Za-z_-]{0,60}[0-9])"
 _KEY = r"PRIVATE KEY(?: BLOCK)?-----"
 
 SHAPES = (
@@ -41,7 +41,7 @@ SHAPES = (
         re.compile(
             rf"-----BEGIN [A-Z0-9 ]*{_KEY}(?:(?:(?!-----BEGIN )[\s\S]){{0,20000}}?-----END [A-Z0-9 ]*{_KEY}|"
             rf"(?:(?:\s|\\n)*[A-Za-z0-9+/=]{{16,}})*)"
-            rf"|(?:[A-Za-z0-9+/=]{{16,}}(?:\s|\\n)+)+-----END [A-Z0-9 ]*{_KEY}"
+            rf"|(?<![A-Za-z0-9+/=])(?:[A-Za-z0-9+/=]{{16,}}+(?:\s|\\n)++){{1,120}}+-----END [A-Z0-9 ]*{_KEY}"
         ),
     ),
     _prefixed("Hugging Face", "hf_", r"[A-Za-z0-9]{20,}"),
@@ -72,7 +72,7 @@ SHAPES = (
     _prefixed("npm", "npm_", r"[A-Za-z0-9]{36}"),
     _prefixed("PyPI", "pypi-", r"[A-Za-z0-9_-]{50,}"),
     _prefixed("LangSmith", "lsv2_", r"[A-Za-z0-9_]{20,}"),
-    _prefixed("JSON web token", "eyJ", r"[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?"),
+    _prefixed("JSON web token", "eyJ", r"[A-Za-z0-9_-]{8,4000}+\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?"),
     Shape(
         "authorization header",
         ("uthorization", "UTHORIZATION"),
@@ -85,7 +85,7 @@ SHAPES = (
     Shape(
         "bearer token",
         ("earer ", "EARER "),
-        re.compile(r"((?i:bearer) )(?=[A-Za-z._~+/=-]*[0-9])[A-Za-z0-9._~+/=-]{12,}"),
+        re.compile(r"((?i:bearer) )(?=[A-Za-z._~+/=-]{0,60}[0-9])[A-Za-z0-9._~+/=-]{12,}"),
         rf"\1{HIDDEN}",
     ),
     Shape(
