@@ -54,3 +54,10 @@ def test_a_campaign_without_a_limit_is_refused():
     """Neither runs nor experiments limited would never end."""
     with pytest.raises(CampaignError, match="needs a limit"):
         run_campaign(policy("greedy"), World(runs=None), 0)
+
+
+def test_strict_holds_its_error_budget():
+    """Of sixty campaigns of pure noise at most about one in ten keeps anything for its gain."""
+    world = World(STREAMS["null"], noise=1.0, runs=30)
+    hit = sum(run_campaign(policy("strict"), world, 300 + number).keeps > 0 for number in range(60))
+    assert hit <= 10

@@ -356,7 +356,7 @@ class _Campaign:
             missed=len(right) - sum(self.effects[name] > 0 for name in kept),
             announced=announced,
             confirmed=None if fresh is None else fresh.gain,
-            covered=_covers(fresh.low, fresh.high, gain) if fresh else None,
+            covered=None if fresh is None or fresh.error is None else (fresh.low or 0.0) <= gain <= (fresh.high or 0.0),
             claimed=whole or bool(proven),
             false_claim=bool(wrong) or (whole and gain <= 0),
             stated=claimed.false_chance,
@@ -387,10 +387,6 @@ def _dice(seed: str) -> random.Random:
 def _level(evidence: Evidence, arm: str) -> float:
     runs = evidence.arm(arm)
     return runs.level if runs.runs else 0.0
-
-
-def _covers(low: float | None, high: float | None, truth: float) -> bool | None:
-    return None if low is None or high is None else low <= truth <= high
 
 
 def _figure(values: list[float]) -> Figure:
