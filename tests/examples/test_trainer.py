@@ -1,6 +1,7 @@
 """The example trainer learns, obeys its recipe, and fails in the ways real trainers fail."""
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -8,14 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from autoresearch.workspace.process import run
+
 SHORT = ("grpo.max_num_steps=6", "grpo.val_period=3", "checkpointing.save_period=3")
 KINDS = ("• Loss:", "• Accuracy:", "• Avg Reward:")
 
 
 def test_a_run_learns_to_add(full_run):
-    """After the shipped recipe the held-out accuracy is well above the base model's."""
+    """A full run leaves the held-out accuracy far above the base model's: four standard errors of its 256 samples."""
     assert full_run.code == 0, full_run.stderr
-    assert full_run.accuracies[-1] > full_run.accuracies[0] + 0.08
+    assert full_run.accuracies[-1] > full_run.accuracies[0] + 0.12
 
 
 def test_the_same_seed_gives_the_same_numbers(train):
@@ -59,6 +62,14 @@ def test_a_wrong_override_ends_the_run_before_it_starts(train, override, said):
     assert "OverridesError" in done.stderr
     assert said in done.stderr
     assert "Step 1/" not in done.stdout
+
+
+def test_a_run_uses_the_code_beside_its_entry_point(trainer_argv, repository, tmp_path):
+    """A `nemo_rl` elsewhere on the path is not the one that trains, so a worktree runs its own code."""
+    (tmp_path / "nemo_rl").mkdir()
+    (tmp_path / "nemo_rl" / "__init__.py").write_text("raise SystemExit('the wrong code')")
+    environment = os.environ | {"PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    assert run(trainer_argv(tmp_path, *SHORT), cwd=repository.root, env=environment).code == 0
 
 
 def test_overrides_add_and_delete_keys(train):

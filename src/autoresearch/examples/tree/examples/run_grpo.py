@@ -11,8 +11,6 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from omegaconf import OmegaConf
-
 from nemo_rl.algorithms.grpo import Trainer
 from nemo_rl.algorithms.loss_functions import ClippedPGLoss
 from nemo_rl.data.arithmetic import load_arithmetic
@@ -21,6 +19,7 @@ from nemo_rl.models.policy import Policy
 from nemo_rl.utils.checkpoint import CheckpointManager
 from nemo_rl.utils.config import load_config, parse_hydra_overrides, register_omegaconf_resolvers
 from nemo_rl.utils.logger import Logger, get_next_experiment_dir
+from omegaconf import OmegaConf
 
 
 def parse_args() -> tuple[argparse.Namespace, list[str]]:

@@ -11,7 +11,6 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import numpy as np
-
 from nemo_rl.data.arithmetic import Problems, load_arithmetic
 from nemo_rl.data.tokenizer import EOS, encode
 from nemo_rl.models import network
@@ -49,7 +48,9 @@ def initial_weights(rng: np.random.Generator) -> network.Weights:
     """Random weights, scaled by the number of inputs that are active at once."""
     active = {"model.hidden.weight": 6, "lm_head.weight": HIDDEN_SIZE}
     return {
-        name: (rng.standard_normal(shape) / np.sqrt(active[name]) if name in active else np.zeros(shape)).astype(np.float32)
+        name: (rng.standard_normal(shape) / np.sqrt(active[name]) if name in active else np.zeros(shape)).astype(
+            np.float32
+        )
         for name, shape in network.shapes(HIDDEN_SIZE).items()
     }
 

@@ -65,6 +65,7 @@ class Trainer:
     logger: Logger
     checkpoints: CheckpointManager
     progress: Progress = field(default_factory=Progress)
+    _out_of_time: bool = False
 
     @property
     def grpo(self) -> GRPOConfig:
@@ -76,7 +77,7 @@ class Trainer:
         self._resume()
         if self.grpo["val_at_start"] and self.progress.total_steps == 0:
             print("\n🔍 Running initial validation...")
-            self.validate()
+            validate(self)
         clock = TimeoutChecker(self.config["checkpointing"]["checkpoint_must_save_by"])
         while self.progress.current_epoch < self.grpo["max_num_epochs"]:
             if self._run_epoch(clock):
@@ -84,22 +85,9 @@ class Trainer:
             self.progress.current_epoch += 1
             self.progress.current_step = 0
 
-    def validate(self) -> dict[str, float]:
-        """Answer the held-out problems at the validation temperature, and log how many answers are right."""
-        step, timer = self.progress.total_steps, Timer()
-        print(f"▶ Starting validation at step {step}...")
-        with timer.time("total_validation_time"):
-            problems = self.validation.take(slice(0, self.grpo["max_val_samples"]))
-            rng = self._rng(VALIDATION_STREAM, step)
-            temperature = self.config["policy"]["generation"]["val_temperature"]
-            answers = self.policy.generate(problems, rng, temperature)
-            rewards = self.environment.step(problems, answers.tokens)
-        metrics = {"accuracy": float(rewards.mean()), "avg_length": float(answers.lengths.mean())}
-        print_validation(metrics, len(problems), timer.seconds["total_validation_time"])
-        self.logger.log_samples(self._transcripts(problems, answers, rewards), f"val_data_step{step}.jsonl")
-        self.logger.log_metrics(metrics, step, "validation")
-        self.logger.log_metrics(timer.seconds, step, "timing/validation")
-        return metrics
+    def rng(self, stream: int, index: int) -> np.random.Generator:
+        """Random numbers of one step or epoch, the same whether or not the run was interrupted before it."""
+        return np.random.default_rng([self.grpo["seed"], stream, index])
 
     def _run_epoch(self, clock: TimeoutChecker) -> bool:
         """One pass over the data; returns whether the run is over."""
@@ -132,7 +120,7 @@ class Trainer:
             progress.total_valid_tokens += metrics["global_valid_toks"]
             self._out_of_time = clock.must_stop()
             last = finished or self._out_of_time
-            validation = self.validate() if self._due("val_period") or (finished and self.grpo["val_at_end"]) else None
+            validation = validate(self) if self._validation_is_due() or (finished and self.grpo["val_at_end"]) else None
             if validation is not None:
                 progress.val_reward = validation["accuracy"]
             checkpointing = self.config["checkpointing"]
@@ -150,7 +138,7 @@ class Trainer:
         problems = prompts.repeat(generations)
         print(f"▶ Generating responses for batch of size {len(problems)}...")
         with timer.time("generation"):
-            rng = self._rng(TRAINING_STREAM, self.progress.total_steps)
+            rng = self.rng(TRAINING_STREAM, self.progress.total_steps)
             answers = self.policy.generate(problems, rng, self.config["policy"]["generation"]["temperature"])
         print("▶ Processing rewards...,")
         with timer.time("reward_calculation"):
@@ -176,18 +164,15 @@ class Trainer:
         data, progress = self.config["data"], self.progress
         order = np.arange(len(self.training))
         if data["shuffle"]:
-            order = self._rng(SHUFFLE_STREAM, progress.current_epoch).permutation(order)
+            order = self.rng(SHUFFLE_STREAM, progress.current_epoch).permutation(order)
         loader = PrefetchDataLoader(
             self.training, self.grpo["num_prompts_per_step"], order, data["num_workers"], data["prefetch_factor"]
         )
         loader.skip(progress.current_step)
         return loader
 
-    def _rng(self, stream: int, index: int) -> np.random.Generator:
-        return np.random.default_rng([self.grpo["seed"], stream, index])
-
-    def _due(self, period: str) -> bool:
-        every = self.grpo[period]
+    def _validation_is_due(self) -> bool:
+        every = self.grpo["val_period"]
         return every > 0 and self.progress.total_steps % every == 0
 
     def _save(self, metrics: dict[str, float], validation: dict[str, float] | None) -> None:
@@ -210,20 +195,41 @@ class Trainer:
         self.progress = Progress(**{name: info[name] for name in vars(Progress())})
         self.policy.load(checkpoint / "policy")
 
-    def _transcripts(self, problems: Problems, answers: Answers, rewards: np.ndarray) -> list[dict[str, Any]]:
-        return [
-            {
-                "content": [
-                    [
-                        {"role": "user", "content": problems.question(row)},
-                        {"role": "assistant", "content": decode(answers.tokens[row].tolist())},
-                        {"role": "environment", "content": self.environment.feedback(rewards[row])},
-                    ]
-                ],
-                "rewards": [float(rewards[row])],
-            }
-            for row in range(len(problems))
-        ]
+
+def validate(trainer: Trainer) -> dict[str, float]:
+    """Answer the held-out problems at the validation temperature, and log how many answers are right."""
+    step, timer = trainer.progress.total_steps, Timer()
+    print(f"▶ Starting validation at step {step}...")
+    with timer.time("total_validation_time"):
+        problems = trainer.validation.take(slice(0, trainer.grpo["max_val_samples"]))
+        temperature = trainer.config["policy"]["generation"]["val_temperature"]
+        answers = trainer.policy.generate(problems, trainer.rng(VALIDATION_STREAM, step), temperature)
+        rewards = trainer.environment.step(problems, answers.tokens)
+    metrics = {"accuracy": float(rewards.mean()), "avg_length": float(answers.lengths.mean())}
+    print_validation(metrics, len(problems), timer.seconds["total_validation_time"])
+    samples = _transcripts(trainer.environment, problems, answers, rewards)
+    trainer.logger.log_samples(samples, f"val_data_step{step}.jsonl")
+    trainer.logger.log_metrics(metrics, step, "validation")
+    trainer.logger.log_metrics(timer.seconds, step, "timing/validation")
+    return metrics
+
+
+def _transcripts(
+    environment: MathEnvironment, problems: Problems, answers: Answers, rewards: np.ndarray
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "content": [
+                [
+                    {"role": "user", "content": problems.question(row)},
+                    {"role": "assistant", "content": decode(answers.tokens[row].tolist())},
+                    {"role": "environment", "content": environment.feedback(rewards[row])},
+                ]
+            ],
+            "rewards": [float(rewards[row])],
+        }
+        for row in range(len(problems))
+    ]
 
 
 def _generation_metrics(answers: Answers, previous: np.ndarray) -> dict[str, float]:

@@ -15,9 +15,7 @@ class AdamW:
     Its moments have the precision of the weights.
     """
 
-    def __init__(
-        self, weights: Weights, lr: float, weight_decay: float, betas: Sequence[float], eps: float
-    ) -> None:
+    def __init__(self, weights: Weights, lr: float, weight_decay: float, betas: Sequence[float], eps: float) -> None:
         self.base_lr, self.weight_decay, self.betas, self.eps = lr, weight_decay, tuple(betas), eps
         self.updates = 0
         self._mean = {name: np.zeros_like(value) for name, value in weights.items()}

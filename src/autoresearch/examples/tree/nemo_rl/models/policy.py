@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 
-from nemo_rl.algorithms.loss_functions import ClippedPGLoss
+from nemo_rl.algorithms.loss_functions import ClippedPGLoss, TokenTerms
 from nemo_rl.data.arithmetic import Problems
 from nemo_rl.data.tokenizer import BOS, EOS
 from nemo_rl.models import network
@@ -103,7 +103,7 @@ class Policy:
         """Log probabilities of given answers under the current or the reference weights, [answers, length]."""
         weights = self.reference if of_reference else self.weights
         inputs = network.sequence_features(problems.digits(), answers.tokens)
-        return self._scores(weights, inputs, answers)[1] * answers.mask
+        return self._forward(weights, inputs, answers)[2] * answers.mask
 
     def train(
         self,
@@ -144,10 +144,10 @@ class Policy:
 
     def save(self, folder: Path, *, save_optimizer: bool) -> None:
         """Write weights, and the optimizer's state if wanted, into `folder`."""
-        for name, arrays in (("weights", self.weights), ("optimizer", self.optimizer.state())):
-            if name == "weights" or save_optimizer:
-                (folder / name).mkdir(parents=True)
-                save_file(arrays, folder / name / "model.safetensors")
+        parts = {"weights": self.weights} | ({"optimizer": self.optimizer.state()} if save_optimizer else {})
+        for name, arrays in parts.items():
+            (folder / name).mkdir(parents=True)
+            save_file(arrays, folder / name / "model.safetensors")
 
     def load(self, folder: Path) -> None:
         """Continue from what `save` wrote."""
@@ -175,7 +175,7 @@ class Policy:
             inputs = network.sequence_features(problems.take(rows).digits(), batch.tokens)
             activation_bytes = inputs.nbytes + 4 * len(inputs) * (2 * len(self.weights["model.hidden.bias"]) + 3 * EOS)
             self.memory.allocate(activation_bytes)
-            activations, scores, logprobs = self._forward(inputs, batch)
+            activations, scores, logprobs = self._forward(self.weights, inputs, batch)
             terms = loss_fn.terms(logprobs, previous[rows], reference[rows], advantages[rows])
             slope = np.where(batch.mask > 0, terms.slope * token_weights[rows], 0.0)
             grad_logits = self._logit_gradient(scores, batch.tokens, slope)
@@ -187,16 +187,14 @@ class Policy:
             self.memory.free(activation_bytes)
         return sums, total
 
-    def _forward(self, inputs: np.ndarray, answers: Answers) -> tuple[network.Activations, np.ndarray, np.ndarray]:
+    def _forward(
+        self, weights: Weights, inputs: np.ndarray, answers: Answers
+    ) -> tuple[network.Activations, np.ndarray, np.ndarray]:
         """Activations, log probabilities of all tokens [rows, tokens], and of the written ones [answers, length]."""
-        activations = network.forward(self.weights, inputs)
+        activations = network.forward(weights, inputs)
         scores = network.log_softmax(activations.logits / self.config["generation"]["temperature"])
         written = scores[np.arange(len(scores)), answers.tokens.ravel()].reshape(answers.tokens.shape)
         return activations, scores, written
-
-    def _scores(self, weights: Weights, inputs: np.ndarray, answers: Answers) -> tuple[np.ndarray, np.ndarray]:
-        scores = network.log_softmax(network.forward(weights, inputs).logits / self.config["generation"]["temperature"])
-        return scores, scores[np.arange(len(scores)), answers.tokens.ravel()].reshape(answers.tokens.shape)
 
     def _logit_gradient(self, scores: np.ndarray, tokens: np.ndarray, slope: np.ndarray) -> np.ndarray:
         """Derivative of the loss by the logits: of log softmax it is one-hot minus probabilities."""
@@ -234,7 +232,7 @@ def _rounded(values: np.ndarray, precision: np.dtype) -> np.ndarray:
         return values.astype(precision).astype(np.float32)
 
 
-def _token_metrics(terms: Any, scores: np.ndarray, answers: Answers) -> dict[str, np.ndarray]:
+def _token_metrics(terms: TokenTerms, scores: np.ndarray, answers: Answers) -> dict[str, np.ndarray]:
     entropy = -(np.exp(scores) * scores).sum(axis=1).reshape(answers.tokens.shape)
     return {
         "loss": terms.loss,
