@@ -3,20 +3,19 @@
 import json
 import math
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from autoresearch import plugins
 from autoresearch.core.job import JobState, JobStatus, Resources
-from autoresearch.core.metric import Completion, Direction, Objective, Readings, Series, Severity
+from autoresearch.core.metric import Completion, Readings, Series, Severity
 from autoresearch.errors import CampaignError, RecipeError
 from autoresearch.ports import RunRequest
 from autoresearch.targets.command import CommandTarget
 from autoresearch.workspace.process import run
 
-OBJECTIVE = Objective("raise it", "accuracy")
+OBJECTIVE = {"goal": "raise it", "metric": "accuracy", "direction": "auto"}
 OK = JobStatus(JobState.SUCCEEDED, exit_code=0)
 
 SCRIPT = """
@@ -215,4 +214,4 @@ def test_what_cannot_be_guessed_is_asked_for():
     with pytest.raises(CampaignError, match="needs a command"):
         CommandTarget(objective=OBJECTIVE)
     with pytest.raises(CampaignError, match="cannot guess the metric"):
-        target(objective=replace(OBJECTIVE, metric="auto", direction=Direction.MINIMIZE))
+        target(objective=OBJECTIVE | {"metric": "auto", "direction": "minimize"})

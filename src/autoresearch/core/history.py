@@ -9,7 +9,7 @@ from autoresearch.core.event import Event
 from autoresearch.core.experiment import Status, Verdict
 from autoresearch.core.hypothesis import Hypothesis
 from autoresearch.core.job import JobState
-from autoresearch.core.metric import Completion, Measurement
+from autoresearch.core.metric import Completion, Measurement, Severity
 
 BASELINE = "baseline"
 
@@ -343,7 +343,9 @@ class History:
 
 def _shows_poor_idea(run: Run) -> bool:
     found = run.measurement
-    return bool(found and found.value is None and any(symptom.fault == "idea" for symptom in found.symptoms[:1]))
+    if found is None or found.value is not None or not found.symptoms:
+        return False
+    return found.symptoms[0].fault == "idea" and found.symptoms[0].severity is Severity.FATAL
 
 
 def _trial(run: Run) -> Trial:

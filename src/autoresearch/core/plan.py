@@ -134,7 +134,7 @@ def outlook(
     run_hours = run_s / 3600 * gpus
     spent = Spent(history.attempted, history.gpu_hours, _best(history, objective))
     state = check(limits, spent, now, run_s, run_hours)
-    left, total = _runs(history, campaign, limits, now, run_s, run_hours)
+    left, total = _runs(history, campaign, limits, now, run_s, _typical_s(history) or run_s)
     reserve = 0 if total is None else round(total * campaign.verdict.confirm)
     roomy = left is None or left > reserve
     return Outlook(state, run_s, run_hours, left, total, not state.met and roomy and history.stop is None)
@@ -144,8 +144,18 @@ def _next_run_s(history: History, limits: Limits, expected_s: float | None) -> f
     """R100: with a cap per experiment, a run fits only if the whole cap fits; without one, judge by what runs took."""
     if limits.per_experiment_timeout is not None:
         return limits.per_experiment_timeout
-    walls = [wall for run in history.runs.values() if run.valid and (wall := run.wall_s) is not None]
-    return max(walls) if walls else expected_s or 0.0
+    return max(_walls(history), default=expected_s or 0.0)
+
+
+def _typical_s(history: History) -> float:
+    """Mean of what valid runs took, waiting in queues included; 0 before the first."""
+    walls = _walls(history)
+    return sum(walls) / len(walls) if walls else 0.0
+
+
+def _walls(history: History) -> list[float]:
+    runs = [run for run in history.runs.values() if run.valid]
+    return [wall + (run.queued_s or 0.0) for run in runs if (wall := run.wall_s) is not None]
 
 
 def _best(history: History, objective: Objective) -> dict[str, float]:
@@ -155,16 +165,23 @@ def _best(history: History, objective: Objective) -> dict[str, float]:
 
 
 def _runs(
-    history: History, campaign: Campaign, limits: Limits, now: float, run_s: float, run_hours: float
+    history: History, campaign: Campaign, limits: Limits, now: float, full_s: float, typical_s: float
 ) -> tuple[int | None, int | None]:
-    """Runs that still fit into time and GPU-hours, and runs made so far added to that."""
+    """Runs that still fit into time and GPU-hours, and runs made so far added to that.
+
+    A run must fit at its full length; how many will is judged by what runs typically take.
+    """
     fits: list[int] = []
     flying = len(history.in_flight())
-    if limits.campaign_deadline is not None and run_s > 0:
-        rounds = int(max(0.0, limits.campaign_deadline - now) // run_s)
+    gpus = max((run.planned.resources.gpus for run in history.runs.values()), default=0)
+    if limits.campaign_deadline is not None and typical_s > 0:
+        left_s = limits.campaign_deadline - now
+        rounds = int(left_s // typical_s) if left_s >= full_s else 0
         fits.append(max(0, rounds * campaign.launcher.parallel - flying))
-    if limits.gpu_hours is not None and run_hours > 0:
-        fits.append(max(0, int((limits.gpu_hours - history.gpu_hours) / run_hours) - flying))
+    if limits.gpu_hours is not None and typical_s * gpus > 0:
+        left_hours = limits.gpu_hours - history.gpu_hours
+        count = int(left_hours / (typical_s / 3600 * gpus)) if left_hours >= full_s / 3600 * gpus else 0
+        fits.append(max(0, count - flying))
     if not fits:
         return None, None
     return min(fits), min(fits) + len(history.runs)

@@ -174,6 +174,10 @@ def _examined(
     old, new = before.facts.values, after.facts.values if after else None
     keys = (*files, *(changed_keys(old, new) if new is not None else ()))
     found += breaches(changes, scope_of(ctx), old, new)
+    found += [
+        f"{path} lies in a submodule: such an edit is part of no commit"
+        for path in worktree.edited_submodules(ctx.paths.root, tree)
+    ]
     if _REFUSED in hypothesis.rationale:
         found.append(hypothesis.rationale.split(_REFUSED, 1)[1])
     elif not files:
@@ -252,7 +256,7 @@ def _leave_evidence(
 ) -> None:
     folder = ctx.paths.experiment(name)
     folder.mkdir(parents=True, exist_ok=True)
-    atomic.replace(folder / "diff.patch", git.diff(ctx.paths.root, parent_commit, commit))
+    atomic.replace(folder / "diff.patch", git.patch(ctx.paths.root, parent_commit, commit))
     atomic.replace(folder / "hypothesis.json", json.dumps(asdict(hypothesis), indent=2) + "\n")
     brief = ctx.paths.folder / ".attempts" / f"{index}.brief.md"
     if brief.exists():
@@ -266,7 +270,7 @@ def checkout(ctx: Context, arm: str) -> Path:
     worktree.add(ctx.paths.root, tree, commit)
     worktree.attach(tree, ctx.history.arm_branch(arm))
     for missing in worktree.populate_submodules(ctx.paths.root, tree):
-        ctx.note(f"submodule {missing} is not populated in your checkout, so it is empty in the worktree of {arm}")
+        ctx.note(f"the worktree of {arm} lacks the submodule {missing}")
     return tree
 
 

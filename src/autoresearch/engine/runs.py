@@ -33,7 +33,8 @@ def launch(ctx: Context, arm: str, seed: int, purpose: Purpose, why: str) -> Non
     view = ctx.outlook()
     ctx.record(
         RunPlanned(
-            ctx.clock(), run_id, arm, number, seed, purpose, ctx.launcher.name, shlex.join(job.argv), str(folder),
+            ctx.clock(), run_id, arm, number, seed, purpose, ctx.launcher.name,
+            shlex.join(ctx.redactor.clean_argv(job.argv)), str(folder),
             job.log, job.resources, job.limit_s, view.run_s, bool(survey.plumbing), why,
         )
     )  # fmt: skip
@@ -74,12 +75,11 @@ def _submit(ctx: Context, job: Job) -> None:
 
 
 def _environment(ctx: Context, job: Job) -> Mapping[str, object]:
-    clean = {name: ctx.redactor.clean(value) for name, value in job.env.items()}
     return {
         "run_id": job.run_id,
-        "argv": [ctx.redactor.clean(word) for word in job.argv],
+        "argv": list(ctx.redactor.clean_argv(job.argv)),
         "directory": job.directory,
-        "env": clean,
+        "env": dict(ctx.redactor.clean_mapping(job.env)),
         "resources": asdict(job.resources),
         "limit_s": job.limit_s,
         "host": platform.node(),
@@ -158,7 +158,8 @@ def measure(ctx: Context, run: Run) -> None:
     ended = ctx.history.runs[run.run_id].ended
     assert ended is not None  # noqa: S101 - `end` recorded it
     folder = Path(run.planned.folder)
-    found = ctx.target.measure(folder, log_tail(ctx, run), read_all(ctx, folder), ended.status)
+    status = replace(ended.status, reason=run.cancelled) if run.cancelled else ended.status
+    found = ctx.target.measure(folder, log_tail(ctx, run), read_all(ctx, folder), status)
     found = _clean(ctx, found)
     atomic.replace(folder / "measurement.json", json.dumps(asdict(found), indent=2) + "\n")
     faults.point("run.measured")

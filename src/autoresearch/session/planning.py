@@ -8,10 +8,9 @@ from typing import Any
 
 from autoresearch import plugins
 from autoresearch.core import naming
-from autoresearch.core.metric import Direction, Objective
-from autoresearch.core.policies import cost
+from autoresearch.core.policies.costs import cost
 from autoresearch.core.spec import Campaign
-from autoresearch.core.stop import DEFAULT, StopRule, describe, parse
+from autoresearch.core.stop import DEFAULT, StopRule, describe, parse, span
 from autoresearch.errors import CampaignError, UsageError
 from autoresearch.ports import Survey
 from autoresearch.workspace import git
@@ -113,9 +112,17 @@ def examine(campaign: Campaign, root: Path, survey: Survey | None = None) -> Pla
         changes=changes,
         survey=survey,
         rule=rule,
-        cost=cost(campaign.verdict.policy, rule.target_experiment_count, campaign.settings()),
+        cost=_cost(campaign, rule),
         warnings=(*_checkout_warnings(changes, survey), *survey.warnings, *_rule_warnings(campaign, rule, survey)),
     )
+
+
+def _cost(campaign: Campaign, rule: StopRule) -> str:
+    """What the policy will want, in words; without a count, for a night of fifty experiments."""
+    count = rule.target_experiment_count
+    runs = cost(campaign.verdict.policy, count or 50, campaign.settings())
+    told = f"{runs.least} to {runs.most} runs ({runs.why})"
+    return told if count else f"for 50 experiments: {told}"
 
 
 def survey_of(campaign: Campaign, tree: Path) -> Survey:
@@ -127,15 +134,10 @@ def target_of(campaign: Campaign) -> Any:
     """The campaign's target, made with what the file says."""
     if campaign.target.type == "nemo-rl" and not campaign.recipe:
         raise CampaignError("no recipe was given: name one, for example: autoresearch plan examples/configs/R.yaml")
-    asked = campaign.objective
-    objective: object = asked.model_dump()
-    if campaign.target.type == "command":
-        up = Direction.MINIMIZE if asked.direction == "minimize" else Direction.MAXIMIZE
-        objective = Objective(asked.goal, asked.metric, up)
     return plugins.load("targets", campaign.target.type)(
         recipe=campaign.recipe,
         command=campaign.command,
-        objective=objective,
+        objective=campaign.objective.model_dump(),
         options=campaign.target.options(),
     )
 
@@ -178,7 +180,7 @@ def _rule_warnings(campaign: Campaign, rule: StopRule, survey: Survey) -> tuple[
         found.append(f"no stop rule given: {describe(DEFAULT)} (the baseline and three low-risk experiments)")
     cap, minutes = rule.per_experiment_timeout_s, survey.minutes
     if cap is not None and minutes is not None and minutes * 60 > cap:
-        found.append(f"a run is expected to take {minutes:.0f} min but is capped at {cap / 60:.0f} min: it will be cut")
+        found.append(f"a run may take {span(minutes * 60)} but is capped at {span(cap)}: it may be cut")
     if survey.plumbing:
         found.append(f"plumbing only, no idea can be judged by such runs: {survey.plumbing}")
     return tuple(found)

@@ -9,7 +9,6 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ import yaml
 
 from autoresearch.core.hypothesis import Facts
 from autoresearch.core.job import Job, JobState, JobStatus, Resources
-from autoresearch.core.metric import Completion, Measurement, Objective, Readings, Severity, Symptom
+from autoresearch.core.metric import Completion, Direction, Measurement, Objective, Readings, Severity, Symptom
 from autoresearch.errors import CampaignError, RecipeError, StorageError
 from autoresearch.ports import RunRequest, SourceSpec, Survey
 from autoresearch.targets.crashes import crash_symptoms, post_mortem, worst_first
@@ -59,7 +58,7 @@ class CommandTarget:
         *,
         recipe: str = "",
         command: Sequence[str] = (),
-        objective: Objective,
+        objective: Mapping[str, Any],
         options: Mapping[str, object] | None = None,
     ) -> None:
         chosen = dict(options or {})
@@ -68,12 +67,12 @@ class CommandTarget:
             raise CampaignError(f"target 'command' has no option {unknown[0]!r}; it knows: {', '.join(sorted(_KNOWN))}")
         if not command:
             raise CampaignError("target 'command' needs a command: the program and its arguments as a list")
-        if objective.metric in {"", "auto"}:
+        if objective.get("metric", "") in {"", "auto"}:
             raise CampaignError("target 'command' cannot guess the metric: name it under objective.metric")
         self._command = tuple(command)
         self._options = chosen
-        self._tag = str(chosen.get("tag") or objective.tag or objective.metric)
-        self._objective = replace(objective, tag=self._tag)
+        self._tag = str(chosen.get("tag") or objective["metric"])
+        self._objective = _objective(objective, self._tag)
         self._rule = check_rule(str(chosen.get("validations", "last")))
         fallback = recipe if recipe.endswith((".yaml", ".yml", ".json")) else ""
         self._config = str(chosen.get("config") or fallback)
@@ -245,6 +244,13 @@ class CommandTarget:
         if not isinstance(value, Mapping):
             raise CampaignError(f"target option {key!r} must be a mapping, not {value!r}")
         return {str(name): each for name, each in value.items()}
+
+
+def _objective(asked: Mapping[str, Any], tag: str) -> Objective:
+    """The objective as the campaign file has it; `direction: auto` means that more is better."""
+    down = asked.get("direction") == Direction.MINIMIZE
+    direction = Direction.MINIMIZE if down else Direction.MAXIMIZE
+    return Objective(str(asked.get("goal", "")), str(asked["metric"]), direction, tag)
 
 
 def _source(wanted: object, tag: str) -> SourceSpec:

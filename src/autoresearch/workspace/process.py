@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,4 +99,5 @@ def start(
     finally:
         if not isinstance(sink, int):
             sink.close()
+    threading.Thread(target=child.wait, daemon=True).start()  # reaps it, should it end before us
     return child.pid
