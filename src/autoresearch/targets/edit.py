@@ -89,13 +89,33 @@ def _changed(
         try:
             if value is _GONE:
                 text = yaml_text.remove(text, steps)
-            else:
-                text = yaml_text.put(text, steps, value, spellings.get(dotted(steps), ""))
+            for place, item in () if value is _GONE else tuple(_finer(_own(text, steps), value, steps)):
+                text = yaml_text.put(text, place, item, spellings.get(dotted(place), ""))
         except (yaml_text.Unfit, StopIteration) as why:
             raise RecipeError(_inexpressible(recipe, (steps, value), str(why))) from why
         except yaml.YAMLError as error:
             raise RecipeError(f"{recipe.path}: {dotted(steps)} cannot be edited as text; edit it by hand") from error
     return text
+
+
+def _own(text: str, steps: tuple[Any, ...]) -> Any:
+    """What the file itself says at a place; `_GONE` where it says nothing."""
+    node = documents.parse(text)
+    for step in steps:
+        node = node.get(step, _GONE) if isinstance(node, dict) else _GONE
+    return node
+
+
+def _finer(own: Any, goal: Any, steps: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """The changes inside a list that the file spells out, so that its other items stay as they are written."""
+    if isinstance(own, list) and isinstance(goal, list) and len(own) == len(goal):
+        for index, (one, other) in enumerate(zip(own, goal, strict=True)):
+            yield from _finer(one, other, (*steps, index))
+    elif isinstance(own, dict) and isinstance(goal, dict) and own.keys() == goal.keys() and steps:
+        for key, value in goal.items():
+            yield from _finer(own[key], value, (*steps, key))
+    elif not yaml_text.same(own, goal):
+        yield steps, goal
 
 
 def _reread(recipe: Recipe, text: str) -> Recipe:

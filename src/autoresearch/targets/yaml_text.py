@@ -125,14 +125,14 @@ def remove(text: str, steps: Sequence[Any]) -> str:
 
 def scalar(value: Any, *, flow: bool = False, quote: str | None = None, spelling: str = "") -> str:
     """A scalar or list as YAML text on one line that reads back as the same value."""
-    if spelling and "\n" not in spelling and _reads_as(spelling, value, flow=flow):
+    if spelling and "\n" not in spelling and reads_as(spelling, value, flow=flow):
         return spelling
     if isinstance(value, Mapping):
         inner = (f"{scalar(key, flow=True)}: {scalar(item, flow=True)}" for key, item in value.items())
         return "{" + ", ".join(inner) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(scalar(item, flow=True) for item in value) + "]"
-    return next(text for text in _spellings(value, quote) if _reads_as(text, value, flow=flow))
+    return next(text for text in _spellings(value, quote) if reads_as(text, value, flow=flow))
 
 
 def _spellings(value: Any, quote: str | None) -> Iterator[str]:
@@ -151,7 +151,8 @@ def _spellings(value: Any, quote: str | None) -> Iterator[str]:
     yield yaml.safe_dump(value, default_flow_style=True, width=2**31).removesuffix("\n").removesuffix("\n...")
 
 
-def _reads_as(text: str, value: Any, *, flow: bool) -> bool:
+def reads_as(text: str, value: Any, *, flow: bool) -> bool:
+    """Whether a piece of YAML, as the value of a key or an item between brackets, is that value."""
     try:
         document = documents.parse(f"[{text}]" if flow else f"k: {text}")
     except (yaml.YAMLError, ValueError, RecursionError):

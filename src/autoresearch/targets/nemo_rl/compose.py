@@ -56,8 +56,8 @@ def compose(
     layers: tuple[Layer, ...] = ()
     for parent in _parents(name, document["defaults"]):
         above, more = compose(root, _parent_file(root, file, parent, name), (*chain, file))
-        merged, layers = _merge_file(name, merged, above), (*layers, *more)
-    return _merge_file(name, merged, own), (*layers, Layer(name, _unmarked(own)))
+        merged, layers = merge_file(name, merged, above), (*layers, *more)
+    return merge_file(name, merged, own), (*layers, Layer(name, own))
 
 
 def _parents(name: str, defaults: Any) -> list[str]:
@@ -77,12 +77,16 @@ def _parent_file(root: Path, file: Path, parent: str, name: str) -> Path:
     raise RecipeError(f"{name}: its parent {parent!r} does not exist at {shown(root, found)}{hint}")
 
 
-def _merge_file(name: str, base: dict[Any, Any], over: dict[Any, Any]) -> dict[Any, Any]:
-    """`over` on top of `base`, with `_override_` honoured in top-level sections."""
+def merge_file(name: str, base: dict[Any, Any], over: dict[Any, Any]) -> dict[Any, Any]:
+    """`over` on top of `base`, with `_override_` honoured in top-level sections.
+
+    Raises:
+        RecipeError: The two do not fit; the message begins with `name`.
+    """
     _check_top_level(name, over)
-    replaced = {key for key, value in over.items() if isinstance(value, dict) and _marked(value)}
+    replaced = _replacing(name, over)
     kept = {key: value for key, value in base.items() if key not in replaced}
-    clean = _unmarked(over)
+    clean = _unmarked(over, replaced)
     if _regular(clean) and _regular(kept) and not _clash(kept, clean):
         return _merge(kept, clean)
     return OmegaConf.to_container(_merge_slowly(name, kept, clean), resolve=False)  # type: ignore[return-value]
@@ -110,16 +114,24 @@ def _check_top_level(name: str, over: Mapping[Any, Any]) -> None:
             ) from error
 
 
-def _marked(section: Mapping[Any, Any]) -> bool:
-    return bool(section.get("_override_", False))
+def _replacing(name: str, over: Mapping[Any, Any]) -> frozenset[Any]:
+    """Sections of a file that are marked to replace what lies below them; a mark may be an interpolation."""
+    marks = {
+        key: value["_override_"] for key, value in over.items() if isinstance(value, dict) and "_override_" in value
+    }
+    lazy = {key for key, mark in marks.items() if isinstance(mark, str)}
+    config = create(name, over) if lazy else None
+    try:
+        read = {key: config[key].get("_override_", False) if config and key in lazy else marks[key] for key in marks}
+    except OmegaConfBaseException as error:
+        raise RecipeError(f"{name}: `_override_` has no value: {first_line(error)}; write true or false") from error
+    return frozenset(key for key, mark in read.items() if mark)
 
 
-def _unmarked(document: Mapping[Any, Any]) -> dict[Any, Any]:
-    """A document without the `_override_` marks of its top-level sections."""
+def _unmarked(document: Mapping[Any, Any], replacing: frozenset[Any]) -> dict[Any, Any]:
+    """A document without the `_override_` marks of its replacing sections."""
     return {
-        key: {name: item for name, item in value.items() if name != "_override_"}
-        if isinstance(value, dict) and _marked(value)
-        else value
+        key: {name: item for name, item in value.items() if name != "_override_"} if key in replacing else value
         for key, value in document.items()
     }
 

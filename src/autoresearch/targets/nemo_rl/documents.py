@@ -48,7 +48,12 @@ def parse(text: str) -> Any:
     try:
         return yaml.load(text, Loader=_Loader)  # noqa: S506  (a SafeLoader with other scalar rules)
     except (yaml.YAMLError, ValueError):
-        return yaml.load(text, Loader=_Reference)  # noqa: S506
+        return reference(text)
+
+
+def reference(text: str) -> Any:
+    """The same by omegaconf's own loader; slow."""
+    return yaml.load(text, Loader=_Reference)  # noqa: S506
 
 
 def read_text(path: Path, shown: str) -> str:

@@ -1,0 +1,122 @@
+import pytest
+
+from autoresearch.core.job import Resources
+from autoresearch.targets.nemo_rl import metric
+from autoresearch.targets.nemo_rl.budget import binomial_error, budget, smallest_effect, test_script, validation_samples
+from autoresearch.targets.nemo_rl.recipe import load
+
+GRPO = "examples/configs/grpo_math_1B.yaml"
+RECIPE = "examples/configs/recipes/llm/mine-1n8g.yaml"
+SCRIPT = """#!/bin/bash
+NUM_MINUTES=1  # not in the block
+# ===== BEGIN CONFIG =====
+NUM_NODES=1
+GPUS_PER_NODE="${GPUS_PER_NODE:-8}"
+STEPS_PER_RUN=50  # half an hour
+MAX_STEPS=100
+NUM_RUNS=$(( (MAX_STEPS + STEPS_PER_RUN - 1) / STEPS_PER_RUN ))
+NUM_MINUTES=60
+# ===== END CONFIG =====
+$(touch executed)
+uv run examples/run_grpo.py --config $CONFIG_PATH
+uv run examples/run_eval.py
+"""
+test_script.__test__ = False
+
+
+def cost(recipe, **options: object):
+    return budget(recipe, metric.objective_for(recipe), **options)
+
+
+@pytest.fixture
+def mine(checkout):
+    """A recipe with a test script beside it, as upstream lays them out."""
+    (checkout / "tests/test_suites/llm").mkdir(parents=True)
+    (checkout / "tests/test_suites/llm/mine-1n8g.sh").write_text(SCRIPT)
+    (checkout / RECIPE).write_text(
+        "defaults: ../../grpo_math_1B.yaml\ngrpo: {max_num_steps: 100}\ncluster: {gpus_per_node: 8}\n"
+    )
+    return checkout
+
+
+def test_the_test_script_is_read_and_not_run(mine):
+    """The CONFIG block gives minutes, steps, nodes and entry point; nothing in it is executed."""
+    script = test_script(mine, load(mine, RECIPE))
+    assert (script.minutes, script.steps, script.steps_per_run, script.nodes, script.gpus_per_node) == (
+        60,
+        100,
+        50,
+        1,
+        8,
+    )
+    assert script.entry == "examples/run_grpo.py"
+    assert not (mine / "executed").exists()
+
+
+def test_a_runs_cost_follows_from_recipe_and_script(mine):
+    """100 steps at 50 an hour: start-up once, and the rest in proportion; GPU-hours are those times eight."""
+    found = cost(load(mine, RECIPE), setup_minutes=10)
+    assert found.resources == Resources(nodes=1, gpus_per_node=8)
+    assert found.minutes == pytest.approx(10 + 50 * 100 / 50)
+    assert found.gpu_hours == pytest.approx(110 / 60 * 8)
+
+
+def test_without_a_script_or_a_step_limit_the_length_is_unknown(nemo):
+    """The exemplar's million steps are no length: steps and minutes are unknown, and that is said."""
+    found = cost(load(nemo, GRPO))
+    assert (found.steps, found.minutes, found.gpu_hours) == (None, None, None)
+    assert any("no step limit that binds" in warning for warning in found.warnings)
+    assert cost(load(nemo, GRPO), steps=30).steps == 30
+
+
+@pytest.mark.parametrize(
+    ("overrides", "samples"),
+    [
+        ([], 256),
+        (["grpo.max_val_samples=100", "grpo.val_batch_size=64"], 64),
+        (["grpo.max_val_samples=256", "grpo.val_num_generations_per_prompt=4"], 1024),
+        (["data.validation={dataset_name: AIME2024, repeat: 2}"], 60),
+        (["grpo.max_val_samples=null"], None),
+    ],
+)
+def test_validation_samples_are_counted_as_nemo_rl_validates(nemo, overrides, samples):
+    """Whole batches only, several rollouts per prompt, and never more rows than a known data set has."""
+    plain = [f"++{one}" if one.startswith("data") else one for one in overrides]
+    assert validation_samples(load(nemo, GRPO, ["data.validation=null", *plain])) == samples
+
+
+def test_noise_follows_from_the_validation_set(nemo):
+    """256 samples at one half: a standard error of 0.031, and 0.087 between two single runs to be seen."""
+    found = cost(load(nemo, GRPO, ["data.validation=null"]))
+    assert found.standard_error == pytest.approx(0.03125)
+    assert found.smallest_effect == pytest.approx(1.96 * 0.03125 * 2**0.5)
+    assert smallest_effect(0.03, runs=4) == pytest.approx(smallest_effect(0.03) / 2)
+    assert binomial_error(100, 0.1) == pytest.approx(0.03)
+
+
+def test_a_loss_has_no_binomial_noise(nemo):
+    """Only a share of samples has the noise of a share."""
+    assert cost(load(nemo, "examples/configs/sft.yaml")).standard_error is None
+
+
+@pytest.mark.parametrize(
+    ("recipe", "overrides", "why"),
+    [
+        (GRPO, ["grpo.max_num_steps=2"], "2 training steps are too few"),
+        (GRPO, ["grpo.num_prompts_per_step=2", "grpo.num_generations_per_prompt=4"], "8 samples per step are too few"),
+        (GRPO, ["grpo.max_val_samples=16", "grpo.val_batch_size=16"], "16 validation samples leave a standard error"),
+        (GRPO, ["grpo.max_num_steps=20"], ""),
+        ("examples/configs/grpo_smoke.yaml", [], "too few"),
+        ("examples/configs/sft.yaml", ["sft.max_num_steps=100"], ""),
+    ],
+)
+def test_a_run_too_small_to_judge_by_is_plumbing(nemo, recipe, overrides, why):
+    """R113: few steps, small batches and few validation samples are told apart from a real run, with the reason."""
+    found = cost(load(nemo, recipe, overrides)).plumbing
+    assert (why in found) if why else found == ""
+
+
+def test_a_disagreement_of_script_and_recipe_is_said(mine):
+    """Nodes and GPUs of the script are compared with the recipe's."""
+    found = cost(load(mine, RECIPE, ["cluster.num_nodes=2", "cluster.gpus_per_node=4"]))
+    assert len([warning for warning in found.warnings if "mine-1n8g.sh asks for" in warning]) == 2
