@@ -71,6 +71,16 @@ class Repair:
 
 
 @dataclass(frozen=True)
+class Ask:
+    """Ask a person whether a launch may go ahead; it waits until they answer."""
+
+    request: str
+    arm: str
+    question: str
+    gpu_hours: float
+
+
+@dataclass(frozen=True)
 class CancelAll:
     """End every run in flight: a person asked to stop now."""
 
@@ -92,7 +102,7 @@ class Stop:
     final: bool = True
 
 
-Move = OpenBaseline | Explore | Reopen | Launch | Bundle | Judge | Repair | CancelAll | Wait | Stop
+Move = OpenBaseline | Explore | Reopen | Launch | Bundle | Judge | Repair | Ask | CancelAll | Wait | Stop
 
 
 @dataclass(frozen=True)
@@ -117,7 +127,13 @@ class Outlook:
 
 
 def outlook(
-    history: History, campaign: Campaign, limits: Limits, objective: Objective, now: float, expected_s: float | None
+    history: History,
+    campaign: Campaign,
+    limits: Limits,
+    objective: Objective,
+    now: float,
+    expected_s: float | None = None,
+    expected_gpus: int = 0,
 ) -> Outlook:
     """Look at the budget.
 
@@ -128,9 +144,10 @@ def outlook(
         objective: What the target value of the stop rule refers to.
         now: Unix time in seconds.
         expected_s: Seconds a run takes according to the target, None when it cannot say.
+        expected_gpus: GPUs of a run according to the target.
     """
     run_s = _next_run_s(history, limits, expected_s)
-    gpus = max((run.planned.resources.gpus for run in history.runs.values()), default=0)
+    gpus = max((run.planned.resources.gpus for run in history.runs.values()), default=expected_gpus)
     run_hours = run_s / 3600 * gpus
     spent = Spent(history.attempted, history.gpu_hours, _best(history, objective))
     state = check(limits, spent, now, run_s, run_hours)
@@ -231,7 +248,35 @@ def next_move(history: History, campaign: Campaign, policy: Policy, objective: O
         return Judge(advice.idea, advice.verdict, advice.incumbent)
     if history.paused is not None:
         return Wait(f"paused by {history.paused.by}: {history.paused.reason or 'no reason given'}")
+    if isinstance(advice, Measure) and (held := _approval(history, campaign, advice, view)):
+        return held
     return _from_advice(advice, campaign, view, flying)
+
+
+def _approval(history: History, campaign: Campaign, advice: Measure, view: Outlook) -> Move | None:
+    """Costly launches wait for a person (R13); None when this one may go ahead."""
+    limit = campaign.approval.ask_above_gpu_hours
+    if campaign.approval.launch == "auto" and (limit is None or view.run_gpu_hours <= limit):
+        return None
+    request = f"{advice.arm}/{len(history.runs_of(advice.arm)) + 1}"
+    answer = history.answers.get(request)
+    if answer is not None and answer.granted:
+        return None
+    if answer is None:
+        question = f"launch {request} ({advice.purpose}, seed {advice.seed})? {advice.why}"
+        asked = request in history.approvals
+        return Wait(f"waiting for approval: {question}") if asked else Ask(
+            request, advice.arm, question, view.run_gpu_hours
+        )  # fmt: skip
+    return _denied(history, advice.arm, f"launch denied by {answer.by}: {answer.reason or 'no reason given'}")
+
+
+def _denied(history: History, arm: str, why: str) -> Move:
+    """A denied experiment is discarded; without the baseline, or at the confirmation, there is nothing left to do."""
+    idea = next((entry for entry in history.experiments.values() if entry.name == arm), None)
+    if idea is None or idea.name == BASELINE or idea.judged:
+        return Wait(why) if history.in_flight() else Stop(why)
+    return Judge(arm, Verdict(Status.DISCARD, why, by="engine"), None)
 
 
 def _from_advice(advice: Advice, campaign: Campaign, view: Outlook, flying: list[Run]) -> Move:

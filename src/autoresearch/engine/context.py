@@ -97,4 +97,5 @@ class Context:
         """What the rest of the budget can hold, now."""
         minutes = self.survey.minutes
         expected = None if minutes is None else minutes * 60
-        return outlook(self.history, self.campaign, self.limits, self.survey.objective, self.clock(), expected)
+        gpus, objective = self.survey.resources.gpus, self.survey.objective
+        return outlook(self.history, self.campaign, self.limits, objective, self.clock(), expected, gpus)

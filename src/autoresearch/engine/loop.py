@@ -9,7 +9,7 @@ from pathlib import Path
 
 from autoresearch import __version__
 from autoresearch.core import plan
-from autoresearch.core.event import CampaignEnded, ControllerStarted, ControllerStopped
+from autoresearch.core.event import ApprovalAsked, CampaignEnded, ControllerStarted, ControllerStopped
 from autoresearch.core.history import Run
 from autoresearch.core.metric import Severity
 from autoresearch.engine import propose, runs, settle
@@ -73,6 +73,8 @@ class Loop:
         ctx = self.ctx
         if move.final:
             ctx.record(CampaignEnded(ctx.clock(), move.reason))
+        if not ctx.history.in_flight():
+            propose.tidy(ctx)
         ctx.record(ControllerStopped(ctx.clock(), platform.node(), os.getpid(), move.reason))
         self.refresh()
         return move
@@ -110,6 +112,9 @@ class Loop:
                 settle.settle(self.ctx, move.experiment, move.verdict, move.incumbent)
             case plan.Repair():
                 repair(self.ctx, move.experiment, move.crash)
+            case plan.Ask():
+                ask = ApprovalAsked(self.ctx.clock(), move.request, move.arm, move.question, move.gpu_hours)
+                self.ctx.record(ask)
             case plan.CancelAll():
                 for run in self.ctx.history.in_flight():
                     runs.cancel(self.ctx, run, move.reason)

@@ -274,6 +274,13 @@ def checkout(ctx: Context, arm: str) -> Path:
     return tree
 
 
+def tidy(ctx: Context) -> None:
+    """Take away every worktree of the campaign; branches hold everything they held."""
+    below = ctx.paths.worktree("any").parent
+    for tree in worktree.listing(ctx.paths.root, below):
+        worktree.remove(ctx.paths.root, tree.path)
+
+
 def bundle(ctx: Context, name: str, ideas: tuple[str, ...], parent: str) -> None:
     """Merge several experiments on one branch; a conflict is recorded, not raised."""
     at = ctx.history.experiment(ideas[-1]).opened.at

@@ -136,6 +136,18 @@ class Session:
         """Ask for the end: after the runs in flight, or `now`, ending them."""
         self._started().journal.append(happened.StopRequested(self.clock(), _person(), now, reason))
 
+    def answer(self, request: str | None, *, granted: bool, reason: str = "") -> str:
+        """Answer a launch that waits for a person; without a name the only one waiting. Returns the request's name."""
+        opened = self._started()
+        open_ones = [key for key in opened.history.approvals if key not in opened.history.answers]
+        if request is None and len(open_ones) == 1:
+            request = open_ones[0]
+        if request is None or request not in open_ones:
+            waiting = ", ".join(open_ones) or "none"
+            raise CampaignError(f"which launch? waiting for approval: {waiting}")
+        opened.journal.append(happened.ApprovalGiven(self.clock(), request, granted, _person(), reason))
+        return request
+
     def overrule(self, index: int, word: str, reason: str) -> None:
         """Change a verdict, with a reason that is recorded as the person's."""
         if not reason.strip():
