@@ -1,0 +1,317 @@
+"""Writes the reference pages of the documentation from the program itself: `python tools/reference.py [--check]`.
+
+`docs/reference/`: `cli.md` from the argument tree, `campaign.md` from the campaign file's model and from the adapters,
+`ledger.md` from the columns, `journal.md` from the events, `exit-codes.md` from the failure tree. With `--check`
+nothing is written; the exit code is 1 when a page says something else than the program does.
+"""
+
+import argparse
+import ast
+import importlib
+import inspect
+import json
+import re
+import sys
+import textwrap
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple, get_args
+
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from autoresearch import errors, plugins
+from autoresearch.cli import main as command_line
+from autoresearch.core import event, record, spec
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "docs" / "reference"
+_NOTICE = "<!-- Written by tools/reference.py from the program; edit the program instead. -->\n"
+_ROOMS = {
+    "targets": "Targets: what is being trained",
+    "researchers": "Researchers: who proposes",
+    "launchers": "Launchers: where runs happen",
+}
+
+_TIME = "UTC, as `2026-11-23T22:15:00Z`; empty when unknown."
+_WRITTEN = {"started_at": _TIME, "finished_at": _TIME}
+
+
+def main() -> int:
+    """Write the pages, or say which are stale."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 when a page is stale")
+    check = parser.parse_args().check
+    stale = [path for path, text in pages().items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    for path in stale:
+        print(f"{'stale' if check else 'written'}: {path.relative_to(ROOT)}")
+        if not check:
+            path.write_text(pages()[path], encoding="utf-8")
+    if check and stale:
+        print("write them anew with: python tools/reference.py")
+    return 1 if check and stale else 0
+
+
+def pages() -> dict[Path, str]:
+    """Every generated page: its path and what it should say."""
+    made = {
+        "cli.md": cli_page(),
+        "campaign.md": campaign_page(),
+        "ledger.md": ledger_page(),
+        "journal.md": journal_page(),
+        "exit-codes.md": exit_codes_page(),
+    }
+    return {FOLDER / name: _NOTICE + text.rstrip() + "\n" for name, text in made.items()}
+
+
+# -- the command line ---------------------------------------------------------------------------------------------
+
+
+def cli_page() -> str:
+    """One section for each command, with its flags."""
+    parts = ["# Command line\n\nExit codes: [exit-codes.md](exit-codes.md). Every reading command has `--json`.\n"]
+    parts += ["| command | what it does |\n| --- | --- |"]
+    parts += [f"| [`{name}`](#{name}) | {_cell(line)} |" for name, line in command_line.COMMANDS.items()]
+    return "\n".join(parts) + "\n" + "".join(f"\n{_command(name)}" for name in command_line.COMMANDS)
+
+
+def _command(name: str) -> str:
+    chosen = _subparsers(command_line.parser(name))[name]
+    doc = _doc(importlib.import_module(f"autoresearch.cli.{name}"))
+    rows = [_argument(action) for action in chosen._actions if not isinstance(action, argparse._HelpAction)]  # noqa: SLF001 - argparse has no other way to list them
+    table = "\n".join(["| argument | meaning |", "| --- | --- |", *rows]) + "\n" if rows else ""
+    return f"## {name}\n\n{_prose(doc)}\n\n{table}"
+
+
+def _subparsers(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    for action in parser._actions:  # noqa: SLF001 - as above
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+            return dict(action.choices)
+    raise LookupError("the command line has no commands")
+
+
+def _argument(action: argparse.Action) -> str:
+    choices = f" (one of {', '.join(f'`{choice}`' for choice in action.choices)})" if action.choices else ""
+    takes = "" if action.nargs == 0 else f" {action.metavar or action.dest.upper()}"
+    names = ", ".join(f"`{flag}{takes}`" for flag in action.option_strings) or f"`{action.metavar or action.dest}`"
+    told = (action.help or "").replace("%(default)s", str(action.default))
+    plain = action.default is None or isinstance(action.default, bool | list | Path) or action.default == ""
+    default = "" if plain or "default" in told else f" (default: `{action.default}`)"
+    optional = "" if action.required or action.option_strings else " Optional."
+    return f"| {names} | {_cell(told + choices + default + optional)} |"
+
+
+# -- the campaign file --------------------------------------------------------------------------------------------
+
+
+def campaign_page() -> str:
+    """Every key of the campaign file, and every option of every adapter."""
+    parts = [
+        (
+            "# The campaign file\n\n`autoresearch plan` writes it, a person may edit it, the first `autoresearch run` "
+            "freezes it. Unknown keys are refused with the nearest valid one named. Keys left out have their default.\n"
+            "Words for the stop rule: [stop-rules.md](../how-to/stop-rules.md).\n"
+        ),
+        _model(spec.Campaign),
+    ]
+    for name, field in spec.Campaign.model_fields.items():
+        for model in _models(field.annotation):
+            open_ended = model.model_config.get("extra") == "allow"
+            more = " The adapters below say which." if open_ended else ""
+            parts.append(f"## {name}\n\n{_prose(_doc(model))}{more}\n\n{_model(model)}")
+    return "\n".join([*parts, *(_room(room, title) for room, title in _ROOMS.items())])
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    for part in get_args(annotation) or (annotation,):
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            yield part
+
+
+def _model(model: type[BaseModel]) -> str:
+    told = _told(model)
+    rows = ["| key | default | meaning |", "| --- | --- | --- |"]
+    for name, field in model.model_fields.items():
+        below = next(_models(field.annotation), None)
+        meaning = told.get(name) or (_doc(below) if below else "")
+        rows.append(f"| `{name}` | {_default(field)} | {_cell(meaning)} |")
+    return "\n".join(rows) + "\n"
+
+
+def _default(field: Any) -> str:
+    if field.is_required():
+        return "required"
+    value = field.get_default(call_default_factory=True)
+    if isinstance(value, BaseModel):
+        return f"`{_brief(value)}`"
+    if isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
+        return f"`{', '.join(_brief(part) for part in value)}`"
+    return "" if value is PydanticUndefined else f"`{_yaml(value)}`"
+
+
+def _brief(value: BaseModel) -> str:
+    return str(getattr(value, "type", "see below"))
+
+
+def _yaml(value: object) -> str:
+    words = {None: "null", True: "true", False: "false", "": '""', (): "[]"}
+    if isinstance(value, tuple) and value:
+        return json.dumps(value)
+    return words[value] if value is None or isinstance(value, bool) or value in ("", ()) else str(value)
+
+
+def _told(model: type[BaseModel]) -> dict[str, str]:
+    """The strings under a model's fields, those of its base classes included."""
+    found: dict[str, str] = {}
+    for one in reversed([cls for cls in model.__mro__ if issubclass(cls, BaseModel) and cls is not BaseModel]):
+        body = ast.parse(textwrap.dedent(inspect.getsource(one))).body[0]
+        found |= dict(_strings(body.body if isinstance(body, ast.ClassDef) else []))
+    return found
+
+
+def _strings(body: list[ast.stmt]) -> Iterator[tuple[str, str]]:
+    for above, below in pairwise(body):
+        if not isinstance(above, ast.AnnAssign) or not isinstance(above.target, ast.Name):
+            continue
+        if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant) and isinstance(below.value.value, str):
+            yield above.target.id, inspect.cleandoc(below.value.value)
+
+
+def _room(room: str, title: str) -> str:
+    return f"## {title}\n\n" + "\n".join(_adapter(room, name) for name in sorted(plugins.names(room)))
+
+
+def _adapter(room: str, name: str) -> str:
+    cls = plugins.load(room, name)
+    module = sys.modules[cls.__module__]
+    text = f"### {name}\n\n{_prose(_doc(module))}\n\n{_prose(_doc(cls))}\n"
+    for model in _declared(module):
+        text += f"\n`{model.__name__}`: {_prose(_doc(model))}\n\n{_model(model)}"
+    return text
+
+
+def _declared(module: ModuleType) -> list[type[BaseModel]]:
+    """Options models of an adapter: those its module declares, or imports from a module of options beside it."""
+    homes = {module.__name__, f"{module.__name__}_options"}
+    return [
+        m for m in vars(module).values() if isinstance(m, type) and issubclass(m, BaseModel) and m.__module__ in homes
+    ]
+
+
+# -- files and codes ----------------------------------------------------------------------------------------------
+
+
+def ledger_page() -> str:
+    """The ledger's columns, in file order."""
+    told = _attributes(record.Row) | _WRITTEN
+    rows = [
+        f"| {number} | `{name}` | {'all' if name in record.SHARED else 'ours'} | {_cell(told[name])} |"
+        for number, name in enumerate(record.COLUMNS, 1)
+    ]
+    return (
+        f"# The ledger\n\n`reports/auto_research_results.tsv`: one row per attempted experiment of every campaign, "
+        f"written once.\n\n{_rest(record)}\n\n"
+        "| # | column | written by | meaning |\n| --- | --- | --- | --- |\n" + "\n".join(rows) + "\n\n"
+        "The first fifteen columns are those of NeMo-RL's auto-research skill; a file with only these reads fine.\n"
+        "`autoresearch ledger check` compares ledger, journal and notes; `autoresearch ledger rebuild` mends the "
+        "ledger from the journal and keeps the old file beside it.\n"
+    )
+
+
+def journal_page() -> str:
+    """The events a campaign's state is replayed from."""
+    kinds = sorted(
+        (
+            cls
+            for cls in vars(event).values()
+            if isinstance(cls, type) and "kind" in getattr(cls, "__annotations__", {})
+        ),
+        key=lambda cls: inspect.getsourcelines(cls)[1],
+    )
+    rows = [f"| `{cls.kind}` | {_cell(_summary(cls))} | {_fields(cls)} |" for cls in kinds]
+    return (
+        f"# The journal\n\n{_prose(_doc(event))}\n\n"
+        "`reports/auto_research/<campaign>/journal.jsonl` is what the program resumes from. Every line has `v`, `kind` "
+        "and `at`.\n\n| kind | what happened | further fields |\n| --- | --- | --- |\n" + "\n".join(rows) + "\n"
+    )
+
+
+def _fields(cls: type) -> str:
+    return ", ".join(f"`{name}`" for name in cls.__annotations__ if name not in {"at", "kind"})
+
+
+def exit_codes_page() -> str:
+    """What the exit codes mean and which failures there are."""
+    rows = [
+        f"| `{cls.__name__}` | {cls.exit_code} | {_cell(_summary(cls))} |"
+        for cls in vars(errors).values()
+        if isinstance(cls, type) and issubclass(cls, errors.AutoresearchError)
+    ]
+    return (
+        "# Exit codes and failures\n\n| code | meaning |\n| --- | --- |\n"
+        "| 0 | done |\n| 1 | an expected failure, told in one line on stderr |\n| 2 | the command line itself |\n"
+        "| 3 | a bug of ours; the message says where its log is |\n| 130 | interrupted; nothing is lost |\n\n"
+        f"{_prose(_doc(errors).partition('```')[0])}\n\n"
+        "| failure | code | meaning |\n| --- | --- | --- |\n" + "\n".join(rows) + "\n"
+    )
+
+
+# -- docstrings as Markdown ---------------------------------------------------------------------------------------
+
+
+class _Entry(NamedTuple):
+    name: str
+    text: str
+
+
+def _doc(thing: object) -> str:
+    return inspect.getdoc(thing) or ""
+
+
+def _rest(thing: object) -> str:
+    return _doc(thing).partition("\n\n")[2]
+
+
+def _summary(thing: object) -> str:
+    return _doc(thing).partition("\n\n")[0]
+
+
+def _attributes(cls: type) -> dict[str, str]:
+    section = _doc(cls).partition("Attributes:\n")[2]
+    return {entry.name: entry.text for entry in _entries(section)}
+
+
+def _entries(section: str) -> Iterator[_Entry]:
+    for part in re.split(r"\n(?=    \S)", section.rstrip()):
+        name, _, text = " ".join(part.split()).partition(": ")
+        yield _Entry(name, text)
+
+
+def _prose(doc: str) -> str:
+    """A docstring as Markdown: its `Options:` and `Args:` become lists, what it raises is left out."""
+    parts: list[str] = []
+    for block in doc.split("\n\n"):
+        head, _, rest = block.partition("\n")
+        if head in {"Raises:", "Returns:", "Args:"} and _internal(rest):
+            continue
+        if re.fullmatch(r"(Options|Args|Attributes)\b.*:", head):
+            items = "\n".join(f"- `{entry.name}`: {entry.text}" for entry in _entries(rest))
+            parts.append(f"Options:\n\n{items}")
+        else:
+            parts.append(block)
+    return "\n\n".join(parts)
+
+
+def _internal(rest: str) -> bool:
+    """Whether a section speaks to programmers only: it has no options in it."""
+    return "options" not in {entry.name for entry in _entries(rest)}
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
