@@ -142,7 +142,7 @@ def _ends(knob: Knob, value: float) -> tuple[float, float] | None:
 
 
 def _entry(knob: Knob, value: float, ends: tuple[float, float]) -> dict[str, object]:
-    low, high = ends
+    low, high = (float(f"{end:.6g}") for end in ends)
     if isinstance(value, int) and knob.key.startswith("*."):
         return {"type": "int", "low": max(1, round(low)), "high": round(high), "log": knob.log}
     return {"type": "float", "low": low, "high": high, "log": knob.log}

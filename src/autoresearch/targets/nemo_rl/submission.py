@@ -4,6 +4,7 @@ Nothing is set that the recipe's sections do not have: NeMo-RL accepts unknown k
 no code reads would look like a setting. `cluster` is never touched.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,12 +100,25 @@ def injections(
         ("checkpointing.checkpoint_must_save_by", save_by(recipe, limit_s, setup_s), "a save before the time limit"),
         (f"{algorithm}.val_at_end", "true", "the final model is measured"),
         (f"{algorithm}.seed", str(seed), "the seed of this run"),
+        *((key, str(value), "every run is examined on the same validation set") for key, value in split_seeds(recipe)),
         (f"{algorithm}.max_num_steps", str(steps) if steps else "", "the same length for every run"),
     ]
     found = [Injection(f"{key}={value}", why) for key, value, why in wanted if value and recipe.has(key)]
     if algorithm == "eval":
         return tuple(found)
     return (*found, Injection(f"++git_meta={commit}", "the commit in the run's own records"))
+
+
+def split_seeds(recipe: Recipe) -> list[tuple[str, int]]:
+    """Seeds under `data`, by key: they choose which rows become the validation set, and follow the training seed.
+
+    Left alone, a run with another seed would be examined on other questions, and no two runs could be paired.
+    """
+    found = [(key, value) for key, value in recipe.values.items() if re.fullmatch(r"data\.(.+\.)?seed", key)]
+    several = recipe.get("data.train")
+    for index, one in enumerate(several if isinstance(several, list) else []):
+        found += [(f"data.train.{index}.seed", one["seed"])] if isinstance(one, dict) and "seed" in one else []
+    return [(key, value) for key, value in found if isinstance(value, int)]
 
 
 def save_by(recipe: Recipe, limit_s: float | None, setup_s: float) -> str:
@@ -133,8 +147,8 @@ def text(path: Path) -> str:
     plain = str(path)
     if all(char.isalnum() or char in "/-_.@:" for char in plain) and plain.isascii():
         return plain
-    escaped = plain.replace("'", "\\'")
-    return f"'{escaped}'"
+    slashes = re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + (found[2] and "\\'"), plain)
+    return "'" + slashes.replace("${", "\\${") + "'"
 
 
 def _seconds(value: object) -> int | None:

@@ -1,0 +1,140 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from autoresearch import plugins
+from autoresearch.core.job import JobState, JobStatus
+from autoresearch.core.metric import Readings, Series
+from autoresearch.errors import CampaignError, RecipeError
+from autoresearch.ports import RunRequest
+from autoresearch.targets.nemo_rl import protect
+from autoresearch.targets.nemo_rl.recipe import load
+
+GRPO = "examples/configs/grpo_math_1B.yaml"
+DPO = "examples/configs/dpo.yaml"
+
+
+def target(recipe=GRPO, **settings: object):
+    return plugins.load("targets", "nemo-rl")(recipe=recipe, **settings)
+
+
+def request(checkout, folder, limit_s=3600.0):
+    return RunRequest(
+        "c-base-1", checkout, folder, folder / "run.log", 7, limit_s, "c" * 40, ("grpo.num_prompts_per_step=16",)
+    )
+
+
+@pytest.fixture
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("run")
+
+
+def test_a_survey_tells_everything_a_plan_shows(checkout):
+    """Metric, command, resources, lineage, protection, traits and values of a recipe."""
+    survey = target().survey(checkout)
+    assert survey.objective.tag == "validation/accuracy"
+    assert survey.command == ("uv", "run", "examples/run_grpo.py")
+    assert survey.lineage == (GRPO,)
+    assert (survey.protect, survey.protect_keys) == (protect.files(), protect.keys())
+    assert survey.facts.traits >= {"grpo", "dtensor", "vllm", "colocated"}
+    assert survey.facts.values["grpo.seed"] == 42
+
+
+def test_an_evaluation_is_not_a_recipe_to_train(checkout):
+    """Nothing is trained by it, and that is said."""
+    with pytest.raises(RecipeError, match="trains nothing"):
+        target("examples/configs/evals/eval.yaml").survey(checkout)
+
+
+def test_a_job_is_the_whole_command(checkout, folder):
+    """Recipe, the run's overrides, injections, and the worktree first on the path."""
+    job = target().job(request(checkout, folder))
+    assert job.argv[:5] == ("uv", "run", "examples/run_grpo.py", "--config", GRPO)
+    assert job.argv[5] == "grpo.num_prompts_per_step=16"
+    assert f"logger.log_dir={folder}/logs" in job.argv
+    assert job.env["PYTHONPATH"].split(":")[0] == str(checkout)
+    assert load(checkout, GRPO, job.argv[5:]).get("grpo.seed") == 7
+
+
+def test_the_campaigns_command_wins(checkout, folder):
+    """A command of the campaign replaces the default one; recipe and overrides still follow it."""
+    job = target(command=["python", "train.py"]).job(request(checkout, folder))
+    assert job.argv[:4] == ("python", "train.py", "--config", GRPO)
+
+
+def test_a_job_leaves_its_resolved_recipe_and_the_probe(checkout, folder):
+    """What ran can be told from the run folder alone."""
+    target().job(request(checkout, folder))
+    kept = json.loads((folder / "recipe.json").read_text())
+    assert (kept["commit"], kept["resolved"]["grpo"]["seed"]) == ("c" * 40, 7)
+    assert kept["resolved"]["checkpointing"]["checkpoint_dir"] == f"{folder}/checkpoints"
+    assert (folder / ".probe" / "sitecustomize.py").is_file()
+
+
+def test_a_dry_run_writes_nothing(checkout, tmp_path):
+    """Planning a job for a folder that does not exist leaves it so."""
+    job = target().job(request(checkout, tmp_path / "later"))
+    assert not (tmp_path / "later").exists()
+    assert job.limit_s == 3600.0
+
+
+def test_overrides_are_written_into_the_recipe(checkout):
+    """The file that changed is named; what is so already names none."""
+    assert target().apply(checkout, ["grpo.num_prompts_per_step=64"]) == (GRPO,)
+    assert target().apply(checkout, ["grpo.num_prompts_per_step=64"]) == ()
+    with pytest.raises(RecipeError, match="override"):
+        target().apply(checkout, ["grpo.nothing=1"])
+
+
+def test_a_run_of_other_code_has_no_number(checkout, folder):
+    """A value measured on code that is not the experiment's does not count, and the reason is told."""
+    surveyed = target()
+    surveyed.survey(checkout)
+    surveyed.job(request(checkout, folder))
+    series = (Series("validation/accuracy", (10,), (0.5,)), Series("train/loss", (9, 10), (0.2, 0.1)))
+    readings = {"tensorboard": Readings({one.tag: one for one in series})}
+    ended = JobStatus(JobState.SUCCEEDED, 0)
+    assert surveyed.measure(folder, _LOG, readings, ended).value == 0.5
+    (folder / "provenance-mismatch-h-1.json").write_text('{"nemo_rl": "/elsewhere/nemo_rl/__init__.py"}')
+    found = surveyed.measure(folder, _LOG, readings, ended)
+    assert (found.value, found.completion.value) == (None, "crashed")
+    assert "imported nemo_rl from /elsewhere" in found.note
+
+
+_LOG = "========================= Step 10/10 =========================\nMax number of steps has been reached, stopping training early\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"stpes": 3}, "'stpes' is not an option of nemo-rl"),
+        ({"steps": "3"}, "steps cannot be '3'"),
+        ({"steps": True}, "steps cannot be True"),
+        ({"steps": 0}, "steps must be at least 1"),
+        ({"expected": 2.0}, "expected between 0 and 1"),
+        ({"validations": "median"}, "not known"),
+    ],
+)
+def test_options_are_checked(options, message):
+    """A misspelt or impossible option is refused when the campaign is planned."""
+    with pytest.raises(CampaignError, match=message):
+        target(options=options)
+
+
+def test_the_search_space_holds_free_knobs_only(checkout):
+    """Numeric knobs the recipe reads, around its values; nothing protected, nothing of another backend."""
+    space = target().survey(checkout).facts.space
+    assert space["policy.optimizer.kwargs.lr"] == {"type": "float", "low": 5e-7, "high": 5e-5, "log": True}
+    assert space["grpo.num_generations_per_prompt"]["type"] == "int"
+    assert not [key for key in space if protect.protected(key)]
+    assert "policy.megatron_cfg.optimizer.lr" not in space
+    assert "policy.generation.temperature" not in space
+
+
+def test_paths_outside_the_repository_are_inputs(checkout):
+    """Absolute paths that the recipe names have to exist before a run is started."""
+    (checkout / "mine.yaml").write_text(f"defaults: {GRPO}\npolicy: {{model_name: /models/m}}\n")
+    assert target("mine.yaml").survey(checkout).inputs == ("/models/m",)
+    assert target(DPO).survey(checkout).inputs == ()
+    assert Path(GRPO).name == "grpo_math_1B.yaml"

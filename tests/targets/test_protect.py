@@ -1,0 +1,89 @@
+import pytest
+
+from autoresearch.core.guards import FileChange, Limits, breaches
+from autoresearch.targets.nemo_rl import protect
+from autoresearch.targets.nemo_rl.recipe import load
+
+GRPO = "examples/configs/grpo_math_1B.yaml"
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "grpo.seed=1",
+        "grpo.val_period=1",
+        "grpo.max_val_samples=8",
+        "grpo.max_num_steps=5",
+        "++data.validation={dataset_name: easy}",
+        "++data.train.split_validation_size=0.5",
+        "++env.math.verifier=lenient",
+        "checkpointing.metric_name=train:reward",
+        "checkpointing.higher_is_better=false",
+        "logger.log_dir=elsewhere",
+        "++policy.generation.val_temperature=0.1",
+        "cluster.num_nodes=4",
+    ],
+)
+def test_an_override_of_what_measures_is_a_breach(nemo, override):
+    """Validation, rewards, metric, seeds, length, loggers and cluster are seen in the resolved recipe."""
+    before, after = load(nemo, GRPO), load(nemo, GRPO, [override])
+    assert protect.touches(before.values, after.values)
+    assert protect.touched_by([override]) == (override,)
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["policy.optimizer.kwargs.lr=1e-6", "loss_fn.ratio_clip_max=0.3", "grpo.num_prompts_per_step=64", "+grpo.idea=1"],
+)
+def test_an_idea_about_training_is_none(nemo, override):
+    """What trains is free to change."""
+    before, after = load(nemo, GRPO), load(nemo, GRPO, [override])
+    assert protect.touches(before.values, after.values) == ()
+    assert protect.touched_by([override]) == ()
+
+
+def test_an_edit_of_a_parent_is_seen_too(checkout):
+    """The resolved recipe is compared, so it does not matter which file the change is in."""
+    child = "examples/configs/grpo_math_8B.yaml"
+    before = load(checkout, child).values
+    text = (checkout / GRPO).read_text()
+    (checkout / GRPO).write_text(text.replace("max_val_samples: 256", "max_val_samples: 16"))
+    (found,) = [one for one in protect.touches(before, load(checkout, child).values) if "max_val_samples" in one]
+    assert "256 became 16" in found
+
+
+def test_sampling_that_validation_copies_is_protected_by_its_copy(nemo):
+    """Where `val_temperature` follows `temperature`, changing one changes how every model is examined."""
+    before, after = load(nemo, GRPO), load(nemo, GRPO, ["policy.generation.temperature=0.5"])
+    assert any("policy.generation.val_temperature" in one for one in protect.touches(before.values, after.values))
+
+
+@pytest.mark.parametrize(
+    ("path", "breach"),
+    [
+        ("nemo_rl/environments/math_environment.py", True),
+        ("nemo_rl/utils/logger.py", True),
+        ("examples/run_grpo.py", True),
+        ("nemo_rl/data/datasets/utils.py", True),
+        ("sitecustomize.py", True),
+        ("nemo_rl/algorithms/loss/loss_functions.py", False),
+        ("examples/configs/grpo_math_1B.yaml", False),
+    ],
+)
+def test_files_that_only_measure_may_not_change(path, breach):
+    """Globs go through the campaign's own guard."""
+    found = breaches([FileChange(path, added=1)], Limits(protect=protect.files()))
+    assert bool(found) is breach
+
+
+def test_validating_code_is_protected_inside_files_that_ideas_may_touch(tmp_path):
+    """A change of `validate` is seen, in any file of the algorithms; a comment in it or a change beside it is not."""
+    file = tmp_path / "nemo_rl" / "algorithms" / "grpo.py"
+    file.parent.mkdir(parents=True)
+    file.write_text("def train(x):\n    return x\n\ndef validate(x):\n    return x\n")
+    before = protect.measuring_code(tmp_path)
+    file.write_text("def train(x):\n    return x + 1\n\ndef validate(x):\n    # here\n    return x\n")
+    assert protect.touches(before, protect.measuring_code(tmp_path)) == ()
+    file.write_text("def train(x):\n    return x\n\ndef validate(x):\n    return 1.0\n")
+    (found,) = protect.touches(before, protect.measuring_code(tmp_path))
+    assert "nemo_rl/algorithms/grpo.py:validate" in found
