@@ -1,0 +1,63 @@
+"""Questions about one NeMo-RL recipe, answered without a campaign; each imports only what it needs."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from autoresearch.errors import UsageError
+
+
+def root_of(where: Path) -> Path:
+    """The checkout `where` lies in; without git, `where` itself, so that an unpacked archive can be asked too."""
+    place = where.resolve()
+    return next((above for above in (place, *place.parents) if (above / ".git").exists()), place)
+
+
+def inside(root: Path, where: Path, recipe: str) -> str:
+    """The recipe's path relative to the checkout, from where the person stands or from its root.
+
+    Raises:
+        UsageError: It lies outside the checkout.
+    """
+    path = (where / recipe).resolve()
+    if not path.exists():
+        return recipe
+    if not path.is_relative_to(root):
+        raise UsageError(f"recipe {recipe} lies outside the checkout {root}; give one inside it")
+    return str(path.relative_to(root))
+
+
+def show(where: Path, recipe: str, overrides: Sequence[str], *, resolved: bool) -> dict[str, Any]:
+    """The resolved config, or the lineage with value and origin of every key.
+
+    Raises:
+        RecipeError: The recipe, a parent or an override is wrong.
+    """
+    from autoresearch.targets.nemo_rl import recipe as recipes  # noqa: PLC0415
+
+    root = root_of(where)
+    return recipes.show(root, inside(root, where, recipe), overrides, resolved=resolved)
+
+
+def metric(where: Path, recipe: str, overrides: Sequence[str]) -> dict[str, Any]:
+    """The authoritative metric in its spellings, with direction, meaning and warnings."""
+    from autoresearch.targets.nemo_rl import metric as metrics  # noqa: PLC0415
+    from autoresearch.targets.nemo_rl.recipe import load  # noqa: PLC0415
+
+    root = root_of(where)
+    loaded = load(root, inside(root, where, recipe), overrides)
+    objective = metrics.objective_for(loaded)
+    return asdict(objective) | {"warnings": list(metrics.warnings(loaded, objective))}
+
+
+def budget(where: Path, recipe: str, overrides: Sequence[str]) -> dict[str, Any]:
+    """Nodes, GPUs, steps, minutes, evaluation noise and what is too small about it."""
+    from autoresearch.targets.nemo_rl import budget as budgets  # noqa: PLC0415
+    from autoresearch.targets.nemo_rl import metric as metrics  # noqa: PLC0415
+    from autoresearch.targets.nemo_rl.recipe import load  # noqa: PLC0415
+
+    root = root_of(where)
+    loaded = load(root, inside(root, where, recipe), overrides)
+    found = budgets.budget(loaded, metrics.objective_for(loaded))
+    return asdict(found) | {"gpu_hours": found.gpu_hours, "smallest_effect": found.smallest_effect}
