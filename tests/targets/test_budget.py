@@ -116,6 +116,13 @@ def test_a_run_too_small_to_judge_by_is_plumbing(nemo, recipe, overrides, why):
     assert (why in found) if why else found == ""
 
 
+def test_a_recipe_of_days_is_pointed_out(mine):
+    """A production length is no experiment; the script's own length and the option for it are named."""
+    (warning,) = [one for one in cost(load(mine, RECIPE, ["grpo.max_num_steps=10000"])).warnings if "days" in one]
+    assert "it stops at 100 steps itself" in warning
+    assert not [one for one in cost(load(mine, RECIPE)).warnings if "days" in one]
+
+
 def test_a_disagreement_of_script_and_recipe_is_said(mine):
     """Nodes and GPUs of the script are compared with the recipe's."""
     found = cost(load(mine, RECIPE, ["cluster.num_nodes=2", "cluster.gpus_per_node=4"]))

@@ -161,7 +161,7 @@ def budget(
         standard_error=_standard_error(objective, recipe, samples, expected),
         samples=samples,
         plumbing=_plumbing(recipe, objective, wanted, samples),
-        warnings=_warnings(recipe, script, resources, wanted),
+        warnings=(*_warnings(recipe, script, resources, wanted), *_too_long(script, wanted, setup)),
     )
 
 
@@ -263,6 +263,18 @@ def _warnings(recipe: Recipe, script: TestScript | None, resources: Resources, s
             f"{script.path} asks for {script.gpus_per_node} GPUs per node, the recipe for {resources.gpus_per_node}."
         )
     return tuple(found)
+
+
+def _too_long(script: TestScript | None, steps: int | None, setup: float) -> tuple[str, ...]:
+    """A recipe written for a production run is no experiment: said when one run would take more than a day."""
+    minutes = _minutes(script, steps, setup)
+    if minutes is None or minutes < 24 * 60 or script is None:
+        return ()
+    caution = (
+        f"the recipe's {steps} steps would take about {minutes / 60 / 24:.0f} days at the pace that {script.path} allows "
+        f"for; it stops at {script.steps} steps itself. `target: {{type: nemo-rl, steps: N}}` makes runs comparable."
+    )
+    return (caution,)
 
 
 def _rows(recipe: Recipe) -> int | None:
