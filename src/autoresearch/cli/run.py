@@ -54,6 +54,7 @@ def work(session: Session, *, plain: bool = False, poll_s: float = 0.5, take_ove
     with view:
         session.run(getpass.getuser(), view.tell, view.refresh, poll_s, take_over=take_over)
     output.say()
-    output.say(status_text(session.status(), last=50))
+    status = session.status()
+    output.say(status_text(status, last=50))
     output.say(f"\nReport: {session.paths().report}")
-    return 0
+    return 1 if status.state == "ended" and status.baseline is None else 0

@@ -141,6 +141,8 @@ class History:
     runs: dict[str, Run] = field(default_factory=dict)
     incumbent: str = BASELINE
     exhausted: bool = False
+    troubles: list[happened.ExperimentAbandoned] = field(default_factory=list)
+    """Attempts given up in a row because a researcher could not do its part."""
     paused: happened.Paused | None = None
     stop: happened.StopRequested | None = None
     steering: list[happened.Steered] = field(default_factory=list)
@@ -159,6 +161,7 @@ class History:
                 self.started, self.ended = event, None
             case happened.ControllerStarted():
                 self.controller, self.stop, self.ended = event, None, None
+                self.troubles.clear()
             case happened.ControllerStopped():
                 self.controller = None
             case happened.ExperimentOpened():
@@ -166,10 +169,12 @@ class History:
             case happened.ExperimentAbandoned():
                 self.experiments.pop(event.index, None)
                 self.exhausted = event.exhausted
+                self.troubles.append(event)
             case happened.ExperimentCommitted():
                 entry = self.experiments[event.index]
                 entry.committed, entry.commit = event, event.commit
                 self._index[event.name] = event.index
+                self.troubles.clear()
             case happened.ExperimentRepaired():
                 entry = self.experiment(event.name)
                 entry.repairs.append(event)

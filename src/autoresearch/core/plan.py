@@ -12,6 +12,8 @@ from autoresearch.core.metric import Objective
 from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import Limits, Spent, StopState, check
 
+_REST_FIRST_S, _REST_MOST_S, _TROUBLES = 60.0, 1800.0, 12
+
 
 @dataclass(frozen=True)
 class OpenBaseline:
@@ -116,6 +118,7 @@ class Outlook:
         runs_left: Runs that still fit, None when nothing limits them.
         runs_total: Runs the whole campaign can hold, None when nothing limits them.
         may_explore: Whether a new experiment may be opened.
+        now: Unix seconds this was looked at.
     """
 
     stop: StopState
@@ -124,6 +127,7 @@ class Outlook:
     runs_left: int | None
     runs_total: int | None
     may_explore: bool
+    now: float = 0.0
 
 
 def outlook(
@@ -154,7 +158,7 @@ def outlook(
     left, total = _runs(history, campaign, limits, now, run_s, _typical_s(history) or run_s)
     reserve = 0 if total is None else round(total * campaign.verdict.confirm)
     roomy = left is None or left > reserve
-    return Outlook(state, run_s, run_hours, left, total, not state.met and roomy and history.stop is None)
+    return Outlook(state, run_s, run_hours, left, total, not state.met and roomy and history.stop is None, now)
 
 
 def _next_run_s(history: History, limits: Limits, expected_s: float | None) -> float:
@@ -248,9 +252,22 @@ def next_move(history: History, campaign: Campaign, policy: Policy, objective: O
         return Judge(advice.idea, advice.verdict, advice.incumbent)
     if history.paused is not None:
         return Wait(f"paused by {history.paused.by}: {history.paused.reason or 'no reason given'}")
+    if isinstance(advice, Propose) and (resting := _resting(history, view)):
+        return resting
     if isinstance(advice, Measure) and (held := _approval(history, campaign, advice, view)):
         return held
     return _from_advice(advice, campaign, view, flying)
+
+
+def _resting(history: History, view: Outlook) -> Move | None:
+    """Researchers in trouble are asked again after a minute, then after two, four, ... at most half an hour."""
+    if not history.troubles:
+        return None
+    last, count = history.troubles[-1], len(history.troubles)
+    again = last.at + min(_REST_MOST_S, _REST_FIRST_S * 2 ** (count - 1))
+    if count >= _TROUBLES and not history.in_flight():
+        return Stop(f"no researcher could propose, {count} times in a row; last: {last.reason}", final=False)
+    return Wait(f"researchers rest until asked again: {last.reason}") if view.now < again else None
 
 
 def _approval(history: History, campaign: Campaign, advice: Measure, view: Outlook) -> Move | None:

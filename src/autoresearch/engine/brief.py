@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+from autoresearch.core.briefing import brief_text
 from autoresearch.core.history import Experiment, History
 from autoresearch.core.hypothesis import Brief, Tried
 from autoresearch.core.metric import Severity, Symptom
 from autoresearch.engine.context import Context
+
+__all__ = ["brief_for", "brief_text", "symptoms_of", "tried"]
 
 _MOST_TRIED = 200
 _ORDER = {Severity.FATAL: 0, Severity.WARNING: 1, Severity.INFO: 2}
@@ -29,6 +32,9 @@ def brief_for(ctx: Context, index: int, parent: str, tree: Path) -> Brief:
         allow=scope.allow,
         protect=(*survey.protect, *scope.protect),
         protect_keys=(*survey.protect_keys, *scope.protect_keys),
+        lineage=survey.lineage,
+        max_files=scope.max_files,
+        max_lines=scope.max_lines,
     )
 
 
@@ -61,30 +67,7 @@ def _tried(history: History, entry: Experiment) -> Tried:
         effect=verdict.effect if verdict else None,
         source=entry.hypothesis.source,
         reason=verdict.reason if verdict else "",
+        low=verdict.low if verdict else None,
+        high=verdict.high if verdict else None,
+        files=committed.files if committed else (),
     )
-
-
-def brief_text(brief: Brief) -> str:
-    """The brief as Markdown, as it is kept beside the experiment."""
-    lines = [
-        f"# Brief for attempt {brief.index} of {brief.campaign}",
-        "",
-        f"Objective: {brief.objective.goal}. Judged by `{brief.objective.metric}` ({brief.objective.direction}).",
-        f"Recipe: `{brief.recipe}`, starting from **{brief.parent}**.",
-        f"Budget: {brief.stop_sentence}.",
-        *_section("Symptoms of the parent's runs", [f"{s.name}: {s.evidence}" for s in brief.symptoms]),
-        *_section("Already tried", [_tried_line(item) for item in brief.tried]),
-        *_section("Steering", list(brief.steering)),
-        *_section("May be changed", [f"`{glob}`" for glob in brief.allow]),
-        *_section("May not be changed", [f"`{glob}`" for glob in (*brief.protect, *brief.protect_keys)]),
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _section(title: str, items: list[str]) -> list[str]:
-    return ["", f"## {title}", "", *(f"- {item}" for item in items)] if items else []
-
-
-def _tried_line(item: Tried) -> str:
-    effect = "" if item.effect is None else f", {item.effect:+.4g}"
-    return f"#{item.index} {item.title} ({item.area}{effect}): {item.status or 'running'}"

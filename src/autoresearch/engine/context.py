@@ -59,6 +59,7 @@ class Context:
     trackers: Sequence[Tracker] = ()
     listeners: list[Callable[[Event], None]] = field(default_factory=list)
     _offset: int = 0
+    _mute: set[str] = field(default_factory=set)
 
     def record(self, event: Event) -> None:
         """Write an event down, then let it take effect: the state is only ever what the journal says."""
@@ -88,10 +89,14 @@ class Context:
         for listener in self.listeners:
             listener(event)
         for tracker in self.trackers:
+            if tracker.name in self._mute:
+                continue
             try:
                 tracker.tell(event)
             except Exception as error:  # noqa: BLE001 - a tracker may fail in any way without hurting the campaign
-                self.redactor.clean(str(error))
+                self._mute.add(tracker.name)
+                told = self.redactor.clean(f"tracker {tracker.name} failed and is told nothing more: {error}")
+                self.journal.append(Noted(self.clock(), told))
 
     def outlook(self) -> Outlook:
         """What the rest of the budget can hold, now."""

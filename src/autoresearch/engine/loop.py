@@ -21,6 +21,7 @@ from autoresearch.workspace import faults
 _HEALTH_EVERY_S = 10.0
 _OUTAGE_FIRST_S = 2.0
 _OUTAGE_MOST_S = 60.0
+_REFUSED_AFTER_S = 900.0
 
 
 @dataclass
@@ -66,7 +67,6 @@ class Loop:
         ctx.record(ControllerStarted(ctx.clock(), platform.node(), os.getpid(), __version__))
         for entry in ctx.history.judged:
             settle.publish(ctx, entry)
-        runs.recover(ctx)
 
     def end(self, move: plan.Stop) -> plan.Stop:
         """Let go of it in good order."""
@@ -107,7 +107,7 @@ class Loop:
             case plan.Bundle():
                 propose.bundle(self.ctx, move.name, move.ideas, move.parent)
             case plan.Launch():
-                runs.launch(self.ctx, move.arm, move.seed, move.purpose, move.why)
+                self._launch(move)
             case plan.Judge():
                 settle.settle(self.ctx, move.experiment, move.verdict, move.incumbent)
             case plan.Repair():
@@ -123,11 +123,18 @@ class Loop:
 
     # -- runs in flight -------------------------------------------------------------------------------------------
 
+    def _launch(self, move: plan.Launch) -> None:
+        try:
+            runs.launch(self.ctx, move.arm, move.seed, move.purpose, move.why)
+        except LauncherError as error:
+            self._wait_out(error, time.monotonic())
+
     def _follow(self) -> None:
         now = time.monotonic()
         if self._outage and now < self._outage.retry_at:
             return
         try:
+            runs.recover(self.ctx)
             runs.follow(self.ctx)
         except LauncherError as error:
             self._wait_out(error, now)
@@ -142,7 +149,15 @@ class Loop:
             self._outage = Outage(since=now)
             self.ctx.note(f"the launcher cannot be asked, runs go on unwatched until it answers: {error}")
         self._outage.retry_at = now + self._outage.delay
+        self._refuse(error, now)
         self._outage.delay = min(_OUTAGE_MOST_S, self._outage.delay * 2)
+
+    def _refuse(self, error: LauncherError, now: float) -> None:
+        """A run that was never taken in all that time is given up: waiting longer would only hide the refusal."""
+        if self._outage and now - self._outage.since >= _REFUSED_AFTER_S:
+            for run in self.ctx.history.in_flight():
+                if run.job_id is None:
+                    runs.give_up(self.ctx, run, str(error))
 
     def _look_after(self, now: float) -> None:
         """End runs that cannot recover: a fatal symptom, or silence for longer than the campaign allows."""

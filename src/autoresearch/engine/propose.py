@@ -66,7 +66,6 @@ def reopen(ctx: Context, index: int) -> bool:
         hypothesis = _ask(ctx, entry, tree)
         if hypothesis is None:
             worktree.remove(ctx.paths.root, tree)
-            ctx.record(ExperimentAbandoned(ctx.clock(), index, "no researcher had a further idea", exhausted=True))
             return False
         atomic.replace(kept, json.dumps(asdict(hypothesis), indent=2) + "\n")
     faults.point("propose.edited")
@@ -83,14 +82,19 @@ def _kept_proposal(path: Path) -> Hypothesis | None:
 
 
 def _ask(ctx: Context, entry: Experiment, tree: Path) -> Hypothesis | None:
-    """The first idea any researcher has, applied to a fresh worktree of the parent it asks for."""
+    """The first idea any researcher has, applied to a fresh worktree of the parent it asks for.
+
+    Without one the attempt is given up: for good when every researcher said that it has no more, for a while when one
+    of them could not do its part (no quota, no login).
+    """
+    troubles: list[str] = []
     for researcher in ctx.researchers:
         _fresh(ctx, tree, entry.opened.parent_commit)
         brief = brief_for(ctx, entry.index, entry.opened.parent, tree)
         try:
             hypothesis = researcher.propose(brief, tree)
         except ResearcherError as error:
-            ctx.note(f"researcher {researcher.name}: {error}", researcher=researcher.name)
+            troubles.append(f"{researcher.name}: {ctx.redactor.clean(str(error))}")
             continue
         if hypothesis is None:
             continue
@@ -102,6 +106,8 @@ def _ask(ctx: Context, entry: Experiment, tree: Path) -> Hypothesis | None:
         folder = ctx.paths.folder / ".attempts"
         atomic.replace(folder / f"{entry.index}.brief.md", ctx.redactor.clean(brief_text(brief)))
         return _apply(ctx, tree, hypothesis)
+    why = "; ".join(troubles) or "no researcher had a further idea"
+    ctx.record(ExperimentAbandoned(ctx.clock(), entry.index, why, exhausted=not troubles))
     return None
 
 
@@ -282,18 +288,36 @@ def tidy(ctx: Context) -> None:
 
 
 def bundle(ctx: Context, name: str, ideas: tuple[str, ...], parent: str) -> None:
-    """Merge several experiments on one branch; a conflict is recorded, not raised."""
-    at = ctx.history.experiment(ideas[-1]).opened.at
-    commits = [ctx.history.experiment(idea).commit for idea in ideas]
-    branch = naming.branch(ctx.campaign.campaign, name)
-    message = f"bundle: {', '.join(ideas)}\n\nAutoresearch-Bundle: {ctx.campaign.campaign}/{name}"
+    """Put each idea's own change on one branch; a conflict or a refused recipe is recorded, not raised."""
     base = ctx.history.arm_commit(parent)
-    merged = git.merge_commit(ctx.paths.root, base, commits, message, git.identity(ctx.paths.root), at)
-    if merged.conflicts:
-        conflict = f"conflict in {', '.join(merged.conflicts)}"
-        ctx.record(BundleMade(ctx.clock(), name, "", "", ideas, parent, conflict))
+    at = max(ctx.history.experiment(idea).opened.at for idea in ideas) if ideas else ctx.history.last_at
+    message = f"bundle: {', '.join(ideas) or 'nothing'}\n\nAutoresearch-Bundle: {ctx.campaign.campaign}/{name}"
+    identity = git.identity(ctx.paths.root)
+    merged, parents = base, [base]
+    for idea in ideas:
+        entry = ctx.history.experiment(idea)
+        result = git.merge_tree(ctx.paths.root, merged, entry.commit, base=entry.parent_commit)
+        if result.tree is None:
+            conflict = f"{idea} conflicts in {', '.join(result.conflicts)}"
+            ctx.record(BundleMade(ctx.clock(), name, "", "", ideas, parent, conflict))
+            return
+        parents.append(entry.commit)
+        merged = git.commit_tree(ctx.paths.root, result.tree, parents, message, identity, at)
+    if refused := _refused(ctx, name, merged):
+        ctx.record(BundleMade(ctx.clock(), name, "", "", ideas, parent, refused))
         return
-    assert merged.commit is not None  # noqa: S101 - no conflict means a commit
-    git.create_branch(ctx.paths.root, branch, merged.commit)
+    branch = naming.branch(ctx.campaign.campaign, name)
+    git.create_branch(ctx.paths.root, branch, merged)
     faults.point("propose.bundle.record")
-    ctx.record(BundleMade(ctx.clock(), name, branch, merged.commit, ideas, parent))
+    ctx.record(BundleMade(ctx.clock(), name, branch, merged, ideas, parent))
+
+
+def _refused(ctx: Context, name: str, commit: str) -> str:
+    """Why the recipe of a merged commit cannot be run, empty when it can."""
+    tree = ctx.paths.worktree(name)
+    worktree.add(ctx.paths.root, tree, commit)
+    try:
+        ctx.target.survey(tree)
+    except RecipeError as error:
+        return f"the merged recipe is refused: {error}"
+    return ""

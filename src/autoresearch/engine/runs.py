@@ -15,7 +15,6 @@ from autoresearch.core.job import Job, JobState, JobStatus
 from autoresearch.core.metric import Measurement, Readings
 from autoresearch.engine.context import Context
 from autoresearch.engine.propose import checkout
-from autoresearch.errors import LauncherError
 from autoresearch.ports import RunRequest
 from autoresearch.workspace import atomic, faults, worktree
 
@@ -40,6 +39,13 @@ def launch(ctx: Context, arm: str, seed: int, purpose: Purpose, why: str) -> Non
     )  # fmt: skip
     faults.point("run.planned")
     _submit(ctx, job)
+
+
+def give_up(ctx: Context, run: Run, reason: str) -> None:
+    """A run that no launcher would take: it ends without having begun."""
+    status = JobStatus(JobState.FAILED, reason=ctx.redactor.clean(f"it could not be submitted: {reason}"))
+    ctx.record(RunEnded(ctx.clock(), run.run_id, status))
+    measure(ctx, run)
 
 
 def _job(ctx: Context, run_id: str, tree: Path, folder: Path, seed: int, arm: str) -> Job:
@@ -100,14 +106,14 @@ def _latest_log(log: Path) -> None:
 def recover(ctx: Context) -> None:
     """After a crash of ours: adopt what the launcher already has, submit what it never got, re-read what ended."""
     for run in ctx.history.in_flight():
-        if run.job_id is None:
+        if run.ended is not None:
+            measure(ctx, run)
+        elif run.job_id is None:
             known = ctx.launcher.find(run.run_id)
             if known is not None:
                 ctx.record(RunSubmitted(ctx.clock(), run.run_id, known, adopted=True))
             else:
                 _submit_again(ctx, run)
-        elif run.ended is not None:
-            measure(ctx, run)
 
 
 def _submit_again(ctx: Context, run: Run) -> None:
@@ -191,7 +197,8 @@ def log_tail(ctx: Context, run: Run) -> str:
 
 def cancel(ctx: Context, run: Run, reason: str) -> None:
     """End a run for a reason that its row will show."""
-    if run.job_id is None:
-        raise LauncherError(f"run {run.run_id} has no job id yet and cannot be cancelled; run `autoresearch run` again")
     ctx.record(RunCancelled(ctx.clock(), run.run_id, reason))
-    ctx.launcher.cancel(run.job_id)
+    if run.job_id is None:
+        give_up(ctx, run, reason)
+    else:
+        ctx.launcher.cancel(run.job_id)

@@ -231,33 +231,55 @@ class _Campaign:
     truth: dict[str, float] = field(default_factory=lambda: {BASELINE: 0.0})
     seeds: dict[int, float] = field(default_factory=dict)
     waiting: list[int] = field(default_factory=list)
-    inside: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    inside: dict[str, tuple[str, ...]] = field(default_factory=lambda: {BASELINE: ()})
 
     def __post_init__(self) -> None:
         self.minds = _dice(f"{self.seed} ideas")
         self.luck = _dice(f"{self.seed} noise")
-        runs = self.world.runs
-        self.board = Board(_OBJECTIVE, self.world.settings, runs_left=runs, runs_total=runs)
+        self.ideas: tuple[Idea, ...] = ()
+        self.trials: tuple[Trial, ...] = ()
+        self.bundles: tuple[Bundle, ...] = ()
+        self.incumbent = BASELINE
+
+    @property
+    def board(self) -> Board:
+        """What the policy sees."""
+        runs, most = self.world.runs, self.world.experiments
+        ideas_left = None if most is None else most - len(self.ideas)
+        return Board(
+            _OBJECTIVE,
+            self.world.settings,
+            self.ideas,
+            self.trials,
+            self.bundles,
+            self.incumbent,
+            ideas_left != 0,
+            None if runs is None else runs - len(self.trials),
+            runs,
+            ideas_left=ideas_left,
+        )
 
     @property
     def full(self) -> bool:
         return len(self.waiting) >= self.world.slots
 
     def carry_out(self, advice: Advice) -> None:
-        board = self.board
         match advice:
             case Propose(parent=parent):
-                self._propose(parent)
+                name = self._think()
+                self._holds(name, parent, (name,))
+                self.ideas += (Idea(name, parent),)
             case Measure():
-                trial = Trial(advice.arm, advice.seed, advice.purpose, pending=True, order=len(board.trials))
-                self.waiting.append(len(board.trials))
-                left = None if board.runs_left is None else board.runs_left - 1
-                self.board = replace(board, trials=(*board.trials, trial), runs_left=left)
+                self.waiting.append(len(self.trials))
+                self.trials += (
+                    Trial(advice.arm, advice.seed, advice.purpose, pending=True, order=len(self.trials)),
+                )
             case Combine():
-                self.board = replace(board, bundles=(*board.bundles, Bundle(advice.name, advice.ideas, advice.parent)))
+                self._holds(advice.name, advice.parent, advice.ideas)
+                self.bundles += (Bundle(advice.name, advice.ideas, advice.parent),)
             case Settle(idea=name, verdict=verdict, incumbent=incumbent):
-                ideas = tuple(replace(i, verdict=verdict) if i.name == name else i for i in board.ideas)
-                self.board = replace(board, ideas=ideas, incumbent=incumbent or board.incumbent)
+                self.ideas = tuple(replace(i, verdict=verdict) if i.name == name else i for i in self.ideas)
+                self.incumbent = incumbent or self.incumbent
             case Rest():
                 self.end_one()
 
@@ -265,19 +287,17 @@ class _Campaign:
         """The oldest run ends."""
         if not self.waiting:
             raise CampaignError("the policy rests although no run is pending")
-        index = self.waiting.pop(0)
-        trials = list(self.board.trials)
-        trials[index] = replace(trials[index], pending=False, value=self._value(trials[index]))
-        self.board = replace(self.board, trials=tuple(trials))
+        place = self.waiting.pop(0)
+        begun = self.trials[place]
+        ended = Trial(begun.arm, begun.seed, begun.purpose, value=self._value(begun), order=begun.order)
+        self.trials = (*self.trials[:place], ended, *self.trials[place + 1 :])
 
-    def _propose(self, parent: str) -> None:
-        name = f"idea-{len(self.board.ideas) + 1}"
-        self.effects[name] = self._effect(len(self.board.ideas))
+    def _think(self) -> str:
+        name = f"idea-{len(self.effects) + 1}"
+        self.effects[name] = self._effect(len(self.effects))
         if self.minds.random() < self.world.stream.crash:
             self.crashing.add(name)
-        ideas = (*self.board.ideas, Idea(name, parent))
-        most = self.world.experiments
-        self.board = replace(self.board, ideas=ideas, may_explore=most is None or len(ideas) < most)
+        return name
 
     def _effect(self, number: int) -> float:
         stream, draw, size = self.world.stream, self.minds.random(), self.minds.expovariate(1.0)
@@ -292,7 +312,7 @@ class _Campaign:
     def _good(self) -> float:
         if not self.world.stream.builds:
             return self.world.stream.good
-        kept = [i for i in self.board.ideas if i.verdict is not None and i.verdict.status is Status.KEEP]
+        kept = [i for i in self.ideas if i.verdict is not None and i.verdict.status is Status.KEEP]
         if not kept:
             return self.world.stream.good
         return 0.3 if self.effects[kept[-1].name] > 0 else 0.1
@@ -304,9 +324,12 @@ class _Campaign:
         return self.truth[arm]
 
     def _held(self, arm: str) -> tuple[str, ...]:
-        if arm not in self.inside:
-            self.inside[arm] = Evidence(self.board).lineage(arm)
+        """The ideas inside an arm."""
         return self.inside[arm]
+
+    def _holds(self, arm: str, parent: str, ideas: tuple[str, ...]) -> None:
+        before = self.inside[parent]
+        self.inside[arm] = (*(idea for idea in before if idea not in ideas), *ideas)
 
     def _interactions(self, held: tuple[str, ...]) -> float:
         share = self.world.stream.interacting
@@ -337,7 +360,8 @@ class _Campaign:
         return math.sqrt(self.world.rho) * self.seeds[seed] + math.sqrt(1 - self.world.rho) * own
 
     def outcome(self) -> Outcome:
-        board, evidence = self.board, Evidence(self.board)
+        board = self.board
+        evidence = Evidence(board)
         kept = [i.name for i in board.ideas if i.verdict is not None and i.verdict.status is Status.KEEP]
         gain = self._true(board.incumbent)
         fresh = confirmed(evidence, board.incumbent, BASELINE) if board.incumbent != BASELINE else None
@@ -365,7 +389,7 @@ class _Campaign:
 
     def _own_effect(self, name: str) -> float:
         """What the idea is worth inside the incumbent, where interactions make that another number."""
-        held = self._held(self.board.incumbent)
+        held = self._held(self.incumbent)
         if name not in held:
             return self.effects[name]
         rest = tuple(idea for idea in held if idea != name)
@@ -376,7 +400,7 @@ class _Campaign:
         most = min(limit for limit in (self.world.runs, self.world.experiments) if limit is not None)
         mind = _Campaign(replace(self.world, stream=replace(self.world.stream, builds=False)), self.seed)
         for _ in range(most):
-            mind._propose(BASELINE)
+            mind._think()
         return sum(max(0.0, effect) for name, effect in mind.effects.items() if name not in mind.crashing)
 
 
