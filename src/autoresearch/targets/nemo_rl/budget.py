@@ -271,8 +271,8 @@ def _too_long(script: TestScript | None, steps: int | None, setup: float) -> tup
     if minutes is None or minutes < 24 * 60 or script is None:
         return ()
     caution = (
-        f"the recipe's {steps} steps would take about {minutes / 60 / 24:.0f} days at the pace that {script.path} allows "
-        f"for; it stops at {script.steps} steps itself. `target: {{type: nemo-rl, steps: N}}` makes runs comparable."
+        f"the recipe's {steps} steps would take about {minutes / 60 / 24:.0f} days at the pace {script.path} allows for; "
+        f"it stops at {script.steps} steps itself. `target: {{type: nemo-rl, steps: N}}` makes runs comparable."
     )
     return (caution,)
 
