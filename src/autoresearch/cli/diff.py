@@ -9,10 +9,16 @@ from autoresearch.cli.common import campaign_arguments, session_of
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `diff`."""
     parser.add_argument("index", type=int, help="number of the experiment in the ledger")
-    campaign_arguments(parser)
+    campaign_arguments(parser, json=True)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the diff."""
-    output.say(session_of(args).diff(args.index).rstrip("\n"))
+    session = session_of(args)
+    text = session.diff(args.index)
+    if args.json:
+        entry = session.experiment(args.index)
+        output.emit({"parent": entry.parent_commit, "commit": entry.commit, "diff": text})
+    else:
+        output.say(text.rstrip("\n"))
     return 0

@@ -12,12 +12,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("index", type=int, help="number of the experiment in the ledger")
     parser.add_argument("-f", "--follow", action="store_true", help="go on as it grows, until Ctrl-C")
     parser.add_argument("--path", action="store_true", help="print only where the file is")
-    campaign_arguments(parser)
+    campaign_arguments(parser, json=True)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the log."""
     path = session_of(args).log(args.index)
+    if args.json:
+        output.emit({"path": path, "text": path.read_text(encoding="utf-8", errors="replace")})
+        return 0
     if args.path:
         output.say(str(path))
         return 0
