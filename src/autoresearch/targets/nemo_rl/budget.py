@@ -270,8 +270,9 @@ def _too_long(script: TestScript | None, steps: int | None, setup: float) -> tup
     minutes = _minutes(script, steps, setup)
     if minutes is None or minutes < 24 * 60 or script is None:
         return ()
+    days = minutes / 60 / 24
     caution = (
-        f"the recipe's {steps} steps would take about {minutes / 60 / 24:.0f} days at the pace {script.path} allows for; "
+        f"the recipe's {steps} steps would take about {days:.0f} days at the pace {script.path} allows for; "
         f"it stops at {script.steps} steps itself. `target: {{type: nemo-rl, steps: N}}` makes runs comparable."
     )
     return (caution,)
