@@ -16,4 +16,4 @@ def campaign_arguments(parser: argparse.ArgumentParser, *, json: bool = False) -
 
 def session_of(args: argparse.Namespace) -> Session:
     """The session a command line means."""
-    return Session(args.repo, args.campaign)
+    return Session(args.repo.absolute(), args.campaign)

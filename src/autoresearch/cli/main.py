@@ -4,12 +4,13 @@ Exit codes: 0 done, 1 an expected failure told in one line, 2 usage, 3 a bug of 
 """
 
 import argparse
+import errno
 import importlib
+import os
 import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
-from pathlib import Path
 from types import ModuleType
 
 from autoresearch import __version__
@@ -39,6 +40,10 @@ COMMANDS = {
     "session": "the session memory: show it, or checkpoint it now",
 }
 """Every command with its line of help; each lives in a module of its name."""
+
+
+_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
+"""What a disk says that is full or gone: nobody's bug."""
 
 
 def _module(name: str) -> ModuleType:
@@ -72,24 +77,41 @@ def main(argv: Sequence[str]) -> int:
         args = parser(chosen if chosen in COMMANDS else None).parse_args(list(argv))
         return int(_module(args.command).run(args))
     except AutoresearchError as error:
-        sys.stderr.write(f"autoresearch: {error}\n")
-        return error.exit_code
+        return _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
         sys.stderr.write("\nautoresearch: interrupted; nothing is lost, continue with: autoresearch run\n")
         return 130
     except BrokenPipeError:
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at its exit
         return 0
+    except OSError as error:
+        if error.errno not in _DISK:
+            return _bug(argv)
+        where = f" at {error.filename}" if error.filename else ""
+        return _fail(f"{error.strerror}{where}; nothing recorded is lost; make room and run it again")
     except Exception:  # noqa: BLE001 - the last door: a bug is told as one, with everything needed to mend it
         return _bug(argv)
 
 
+def _fail(text: str, code: int = 1) -> int:
+    """One line, whatever a foreign message inside it looks like."""
+    sys.stderr.write(f"autoresearch: {' '.join(text.split())}\n")
+    return code
+
+
 def _bug(argv: Sequence[str]) -> int:
-    with tempfile.NamedTemporaryFile("w", prefix="autoresearch-bug-", suffix=".log", delete=False) as log:
-        log.write(f"autoresearch {__version__}\nargv: {list(argv)!r}\n\n{traceback.format_exc()}")
-    last = traceback.format_exc().strip().splitlines()[-1]
-    sys.stderr.write(
-        f"autoresearch: a bug of ours: {last}\n"
-        f"The ledger and the journal are whole. Please report it with {Path(log.name)}\n"
+    story = traceback.format_exc()
+    last = story.strip().splitlines()[-1]
+    return _fail(
+        f"a bug of ours: {last}. The ledger and the journal are whole; please report it with {_kept(argv, story)}", 3
     )
-    return 3
+
+
+def _kept(argv: Sequence[str], story: str) -> str:
+    """Where the full story lies; the story itself when it cannot be kept."""
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="autoresearch-bug-", suffix=".log", delete=False) as log:
+            log.write(f"autoresearch {__version__}\nargv: {list(argv)!r}\n\n{story}")
+    except OSError:
+        return story
+    return log.name

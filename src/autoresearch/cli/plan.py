@@ -53,8 +53,6 @@ def run(args: argparse.Namespace) -> int:
 
 def settings(args: argparse.Namespace) -> dict[str, Any]:
     """The flags as keys of the campaign file."""
-    import shlex  # noqa: PLC0415 - only this command splits words
-
     found: dict[str, Any] = {}
     objective = {"goal": args.goal, "metric": args.metric, "direction": args.direction}
     _put(found, "objective", {key: value for key, value in objective.items() if value is not None})
@@ -62,11 +60,20 @@ def settings(args: argparse.Namespace) -> dict[str, Any]:
     _put(found, "verdict", {k: v for k, v in {"policy": args.policy, "worth": args.worth}.items() if v is not None})
     _put(found, "target", args.target)
     _put(found, "base", args.base)
-    _put(found, "command", tuple(shlex.split(args.argv)) if args.argv else None)
+    _put(found, "command", _words(args.argv) if args.argv else None)
     _put(found, "researcher", _researchers(args))
     for item in args.set:
         _set(found, item)
     return found
+
+
+def _words(command: str) -> tuple[str, ...]:
+    import shlex  # noqa: PLC0415 - only this command splits words
+
+    try:
+        return tuple(shlex.split(command))
+    except ValueError as error:
+        raise UsageError(f"--command {command!r} is not quoted as a shell wants it: {error}") from None
 
 
 def _put(found: dict[str, Any], key: str, value: Any) -> None:
@@ -97,8 +104,8 @@ def _set(found: dict[str, Any], item: str) -> None:
         raise UsageError(f"--set {item!r}: the campaign file has no key {last!r}")
     try:
         place[last] = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise UsageError(f"--set {item!r}: the value is not valid YAML: {error}") from None
+    except yaml.YAMLError:
+        raise UsageError(f"--set {item!r}: the value is not valid YAML; put quotes around it if it is text") from None
 
 
 def _path(text: str) -> Any:

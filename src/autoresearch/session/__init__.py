@@ -211,15 +211,15 @@ class Session:
 
     def report(self) -> tuple[Path, ...]:
         """Write the report anew and return the paths of its files."""
-        return write_report(wiring.wire(self._started(), self.clock))
+        return write_report(wiring.wire(self._started(), self.clock, proposing=False))
 
     def memory(self) -> str:
         """One bounded page with all that is needed to go on after everything was forgotten."""
-        return wiring.wire(self._started(), self.clock).memory.recover()
+        return wiring.wire(self._started(), self.clock, proposing=False).memory.recover()
 
     def checkpoint(self) -> Path:
         """Write the session memory now and return its folder."""
-        return remember(wiring.wire(self._started(), self.clock), "checkpoint asked for")
+        return remember(wiring.wire(self._started(), self.clock, proposing=False), "checkpoint asked for")
 
     def curve(self, run: RunningRun) -> tuple[tuple[int, float], ...]:
         """The metric so far of a run in flight, as (step, value); empty when nothing was measured yet."""
@@ -266,7 +266,8 @@ class Session:
         found = opened.history.experiments.get(index)
         if found is None:
             most = max(opened.history.experiments, default=0)
-            raise CampaignError(f"there is no experiment {index} in {opened.paths.name}; it has 1 to {most}")
+            there = f"it has 1 to {most}" if most else "it has none yet"
+            raise CampaignError(f"there is no experiment {index} in {opened.paths.name}; {there}")
         return found
 
 

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from autoresearch import plugins
 from autoresearch.core import naming
+from autoresearch.core.policies import policy
 from autoresearch.core.policies.costs import cost
 from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import DEFAULT, StopRule, describe, parse, span
@@ -100,6 +102,7 @@ def make(where: Path, request: Request, clock: Callable[[], float]) -> Plan:
 
 def examine(campaign: Campaign, root: Path, survey: Survey | None = None) -> Plan:
     """Everything a person should see before a campaign file is run."""
+    _check_names(campaign)
     survey = survey or survey_of(campaign, root)
     rule = parse(campaign.stop) if campaign.stop else DEFAULT
     rule.begin(0.0, objective=survey.objective) if rule.deadline_at is None else None
@@ -117,6 +120,14 @@ def examine(campaign: Campaign, root: Path, survey: Survey | None = None) -> Pla
     )
 
 
+def _check_names(campaign: Campaign) -> None:
+    """A misspelt policy, launcher or researcher is told before a plan is shown."""
+    policy(campaign.verdict.policy)
+    plugins.load("launchers", campaign.launcher.type)
+    for researcher in campaign.researcher:
+        plugins.load("researchers", researcher.type)
+
+
 def _cost(campaign: Campaign, rule: StopRule) -> str:
     """What the policy will want, in words; without a count, for a night of fifty experiments."""
     count = rule.target_experiment_count
@@ -127,7 +138,8 @@ def _cost(campaign: Campaign, rule: StopRule) -> str:
 
 def survey_of(campaign: Campaign, tree: Path) -> Survey:
     """Ask the campaign's target about the recipe in a tree."""
-    return target_of(campaign).survey(tree)
+    survey: Survey = target_of(campaign).survey(tree)
+    return survey
 
 
 def target_of(campaign: Campaign) -> Any:
@@ -149,9 +161,20 @@ def _inside(root: Path, where: Path, recipe: str) -> str:
             if not path.is_relative_to(root.resolve()):
                 raise UsageError(f"recipe {recipe} lies outside the repository {root}; copy it in and commit it")
             return str(path.relative_to(root.resolve()))
-    near = [str(path.relative_to(root)) for path in sorted(root.glob(f"examples/**/*{Path(recipe).stem}*.yaml"))[:3]]
+    near = _alike(root, recipe)
     hint = f"; did you mean {', '.join(near)}?" if near else ""
     raise CampaignError(f"recipe {recipe} does not exist in {root}{hint}")
+
+
+def _alike(root: Path, recipe: str) -> list[str]:
+    """Recipes of the repository that may have been meant, the likeliest first."""
+    beside = (root / recipe).parent
+    found = {*root.glob("examples/**/*.yaml"), *(beside.glob("*.yaml") if beside.is_relative_to(root) else ())}
+    by_name: dict[str, list[str]] = {}
+    for path in sorted(found):
+        by_name.setdefault(path.stem.lower(), []).append(str(path.relative_to(root)))
+    close = get_close_matches(Path(recipe).stem.lower(), by_name, n=3, cutoff=0.6)
+    return [path for name in close for path in by_name[name]][:3]
 
 
 def _fresh_name(root: Path, survey: Survey, now: datetime) -> str:

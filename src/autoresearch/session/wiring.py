@@ -17,7 +17,7 @@ from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import DEFAULT, Limits, StopRule, parse
 from autoresearch.engine.context import Context
 from autoresearch.errors import CampaignError, LedgerError
-from autoresearch.ports import MetricSource, Researcher, RunRequest, Survey, Target
+from autoresearch.ports import Launcher, MetricSource, Researcher, RunRequest, Survey, Target
 from autoresearch.session import campaign_file
 from autoresearch.session.planning import Plan, survey_of, target_of
 from autoresearch.workspace import git, secrets, worktree
@@ -101,8 +101,15 @@ def _frozen(written: Campaign, history: History, paths: CampaignPaths) -> Campai
 
 
 def begin(opened: Opened, approved_by: str, clock: Callable[[], float]) -> None:
-    """Freeze the plan: the base commit as a hash, the stop rule as absolute values."""
+    """Freeze the plan: the base commit as a hash, the stop rule as absolute values.
+
+    Raises:
+        AutoresearchError: Something in it cannot be carried out; then nothing is frozen and the file can be mended.
+    """
     paths, campaign = opened.paths, opened.campaign
+    policy(campaign.verdict.policy)
+    launcher_of(campaign, paths)
+    _researchers(campaign, paths)
     git.exclude(paths.root, EXCLUDED)
     base = git.resolve(paths.root, campaign.base)
     frozen = campaign.model_copy(update={"base": base})
@@ -122,7 +129,7 @@ def rule_of(campaign: Campaign) -> StopRule:
 
 def _survey_at(campaign: Campaign, paths: CampaignPaths, commit: str) -> Survey:
     """The recipe as it is committed, whatever the user's checkout looks like."""
-    tree = paths.worktree(".survey")
+    tree = paths.worktree(f".survey-{os.getpid()}")
     worktree.add(paths.root, tree, commit)
     try:
         return survey_of(campaign, tree)
@@ -135,8 +142,13 @@ def redactor(root: Path) -> Redactor:
     return secrets.load(root / ".env", os.environ)
 
 
-def wire(opened: Opened, clock: Callable[[], float] = time.time) -> Context:
+def wire(opened: Opened, clock: Callable[[], float] = time.time, *, proposing: bool = True) -> Context:
     """The engine's context for a campaign that has begun.
+
+    Args:
+        opened: The campaign.
+        clock: Unix time in seconds.
+        proposing: Whether researchers will be asked; whoever only reads can do without them.
 
     Raises:
         AutoresearchError: An adapter does not exist, refuses its options, or the recipe cannot be read.
@@ -154,10 +166,8 @@ def wire(opened: Opened, clock: Callable[[], float] = time.time) -> Context:
         limits=Limits.load(started.limits),
         policy=policy(campaign.verdict.policy),
         target=target,
-        researchers=_researchers(campaign, paths),
-        launcher=plugins.load("launchers", campaign.launcher.type)(
-            options=campaign.launcher.options(), folder=paths.folder
-        ),
+        researchers=_researchers(campaign, paths) if proposing else (),
+        launcher=launcher_of(campaign, paths),
         sources=sources_of(target),
         journal=opened.journal,
         ledger=Ledger(paths.ledger),
@@ -167,6 +177,14 @@ def wire(opened: Opened, clock: Callable[[], float] = time.time) -> Context:
     )
     context.replay()
     return context
+
+
+def launcher_of(campaign: Campaign, paths: CampaignPaths) -> Launcher:
+    """The campaign's launcher, made with its own options."""
+    launcher: Launcher = plugins.load("launchers", campaign.launcher.type)(
+        options=campaign.launcher.options(), folder=paths.folder
+    )
+    return launcher
 
 
 def _researchers(campaign: Campaign, paths: CampaignPaths) -> tuple[Researcher, ...]:
@@ -187,7 +205,7 @@ def first_submission(plan: Plan) -> Submission:
     """What the baseline's first run would send, planned in a worktree that is gone again afterwards."""
     campaign, paths = plan.campaign, CampaignPaths(plan.root, plan.campaign.campaign)
     git.exclude(paths.root, EXCLUDED)
-    tree = paths.worktree(".dry-run")
+    tree = paths.worktree(f".dry-run-{os.getpid()}")
     worktree.add(paths.root, tree, plan.base_commit)
     try:
         folder = paths.run(BASELINE, 1)
@@ -196,9 +214,6 @@ def first_submission(plan: Plan) -> Submission:
         seed = campaign.run.first_seed
         request = RunRequest(run_id, tree, folder, folder / "run.log", seed, limit, plan.base_commit)
         job = target_of(campaign).job(request)
-        launcher = plugins.load("launchers", campaign.launcher.type)
-        made = launcher(options=campaign.launcher.options(), folder=paths.folder)
-        submission: Submission = made.plan(replace(job, env={**job.env, **campaign.run.env}))
-        return submission
+        return launcher_of(campaign, paths).plan(replace(job, env={**job.env, **campaign.run.env}))
     finally:
         worktree.remove(paths.root, tree)
