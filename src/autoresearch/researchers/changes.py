@@ -1,0 +1,258 @@
+"""Overrides computed from a recipe's present values: a handful of forms, no expressions, nothing is evaluated.
+
+A recipe is seen as its resolved values by dotted key (`Facts.values`). Lists are one value there; `a.0.b` reaches into
+them as hydra's overrides do.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+_MISSING = object()
+
+_FORMS = ("to", "times", "plus", "power_of_two", "follows", "product", "same_as")
+
+
+class Written(BaseModel):
+    """Something a person writes in a book of plays."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Change(Written):
+    """The new value of one key. A bare value means `to`."""
+
+    to: Any = None
+    """This value."""
+    times: float | None = None
+    """The present value, times this."""
+    plus: float | None = None
+    """The present value, plus this."""
+    power_of_two: Literal["up", "down"] | None = None
+    """The next power of two above or below the present value."""
+    follows: tuple[str, ...] = ()
+    """Keeps its ratio to the product of these keys. Written as an interpolation where the two are equal, so that later
+    changes keep them together, too."""
+    product: tuple[str, ...] = ()
+    """The product of these two keys, written as an interpolation."""
+    same_as: str = ""
+    """The value that another key has after this play."""
+    of: str = ""
+    """`times` and `plus` start from this key's value, not from the present one."""
+    at_least: float | None = None
+    """Lower bound of the result."""
+    at_most: float | None = None
+    """Upper bound of the result."""
+    whole: bool = False
+    """The result must be a whole number, or the play does not apply."""
+    multiple_of: int | None = None
+    """Round up to a multiple of this."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare(cls, written: Any) -> Any:
+        return written if isinstance(written, Mapping) else {"to": written}
+
+    @model_validator(mode="after")
+    def _has_one_form(self) -> "Change":
+        forms = set(_FORMS) & self.model_fields_set
+        if len(forms) != 1:
+            raise ValueError(f"a change is a bare value, or exactly one of {', '.join(_FORMS)}")
+        return self
+
+
+class Condition(Written):
+    """What the present value of a key must be. A bare value means `is`."""
+
+    equals: Any = None
+    """Exactly this; null for unset."""
+    is_not: Any = None
+    """Anything but this; a key the recipe does not have passes."""
+    below: float | None = None
+    """A number below this."""
+    above: float | None = None
+    """A number above this."""
+    has: str = ""
+    """Text that contains this, upper and lower case alike."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare(cls, written: Any) -> Any:
+        return written if isinstance(written, Mapping) else {"equals": written}
+
+    def holds(self, value: Any) -> bool:
+        """Whether a value passes; `MISSING` stands for a key the recipe does not have."""
+        if value is _MISSING:
+            return self.model_fields_set == {"is_not"}
+        if "equals" in self.model_fields_set and not same(value, self.equals):
+            return False
+        if "is_not" in self.model_fields_set and same(value, self.is_not):
+            return False
+        if self.below is not None and not (_number(value) and value < self.below):
+            return False
+        if self.above is not None and not (_number(value) and value > self.above):
+            return False
+        return self.has.lower() in str(value).lower()
+
+
+def lookup(values: Mapping[str, Any], key: str) -> Any:
+    """The value at a dotted key, also inside a list; `MISSING` (see `missing`) when there is none."""
+    if key in values:
+        return values[key]
+    steps = key.split(".")
+    for cut in range(len(steps) - 1, 0, -1):
+        head = ".".join(steps[:cut])
+        if isinstance(values.get(head), list | tuple):
+            return _inside(values[head], steps[cut:])
+    return _MISSING
+
+
+def missing(value: Any) -> bool:
+    """Whether `lookup` found no such key."""
+    return value is _MISSING
+
+
+def _inside(node: Any, steps: list[str]) -> Any:
+    for step in steps:
+        if isinstance(node, list | tuple) and step.isdigit() and int(step) < len(node):
+            node = node[int(step)]
+        elif isinstance(node, Mapping) and step in node:
+            node = node[step]
+        else:
+            return _MISSING
+    return node
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equality as a recipe means it: 1 is 1.0, but true is not 1."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if _number(one) and _number(other):
+        return math.isclose(one, other, rel_tol=1e-9)
+    return bool(one == other)
+
+
+def text(value: Any) -> str:
+    """A value as an override spells it; floats always read back as floats, also by strict YAML 1.1 readers."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        mantissa, exponent, power = f"{value:.6g}".partition("e")
+        return (mantissa if "." in mantissa else f"{mantissa}.0") + exponent + power
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(text, value))}]"
+    return str(value)
+
+
+@dataclass
+class Draft:
+    """New values of a recipe, in the making.
+
+    Attributes:
+        values: The recipe as it is.
+        changed: New values by key.
+        overrides: The same as overrides, in the order of the changes.
+    """
+
+    values: Mapping[str, Any]
+    changed: dict[str, Any] = field(default_factory=dict)
+    overrides: list[str] = field(default_factory=list)
+
+    def now(self, key: str) -> Any:
+        """The value of a key after the changes so far."""
+        return self.changed[key] if key in self.changed else lookup(self.values, key)
+
+    def put(self, key: str, value: Any, spelled: str = "") -> None:
+        """Set a key; `spelled` is how the override says it, if not by its plain value."""
+        self.changed[key] = value
+        self.overrides.append(f"{key}={spelled or text(value)}")
+
+    def after(self) -> dict[str, Any]:
+        """All values with the changes on top."""
+        return {**self.values, **self.changed}
+
+
+def apply(draft: Draft, key: str, change: Change, resolve: Callable[[str], str | None]) -> bool:
+    """Add one change to a draft; False when it cannot be made of what the recipe has.
+
+    Args:
+        draft: Changed in place.
+        key: The key, which the recipe has.
+        change: Its new value.
+        resolve: Turns a name (`$lr`) into this recipe's key, None when it has none.
+    """
+    names = [resolve(name) for name in (change.follows or change.product or (change.same_as or change.of or key,))]
+    sources = [name for name in names if name is not None and lookup(draft.values, name) is not _MISSING]
+    if len(sources) < len(names):
+        return False
+    if change.follows:
+        return _follow(draft, key, sources)
+    if change.product:
+        return _multiply(draft, key, sources)
+    if "to" in change.model_fields_set or change.same_as:
+        draft.put(key, draft.now(sources[0]) if change.same_as else change.to)
+        return True
+    return _scale(draft, key, change, draft.now(sources[0]))
+
+
+def _scale(draft: Draft, key: str, change: Change, value: Any) -> bool:
+    number = _scaled(change, value) if _number(value) else None
+    if number is None:
+        return False
+    whole = isinstance(value, int) and number == int(number)
+    draft.put(key, int(number) if whole or change.whole or change.multiple_of else float(f"{number:.6g}"))
+    return True
+
+
+def _scaled(change: Change, value: float) -> float | None:
+    """The new number, None where there is none that the form allows."""
+    if change.power_of_two and value <= 0:
+        return None
+    number = value * (change.times if change.times is not None else 1) + (change.plus or 0)
+    if change.power_of_two == "up":
+        number = 2 ** (math.floor(math.log2(value)) + 1)
+    elif change.power_of_two == "down":
+        number = 2 ** (math.ceil(math.log2(value)) - 1)
+    number = max(number, change.at_least) if change.at_least is not None else number
+    number = min(number, change.at_most) if change.at_most is not None else number
+    if change.multiple_of:
+        return math.ceil(number / change.multiple_of) * change.multiple_of
+    impossible = number != int(number) if change.whole or change.power_of_two else False
+    return None if impossible or (change.whole and number < 1) else number
+
+
+def _follow(draft: Draft, key: str, leaders: list[str]) -> bool:
+    """Keep the ratio of `key` to the product of `leaders`."""
+    present = lookup(draft.values, key)
+    old, new = [lookup(draft.values, name) for name in leaders], [draft.now(name) for name in leaders]
+    if len(leaders) == 1 and same(present, old[0]):
+        draft.put(key, new[0], f"${{{leaders[0]}}}")
+        return True
+    if not all(map(_number, (present, *old, *new))) or not math.prod(old):
+        return False
+    if same(present, math.prod(old)):
+        return _multiply(draft, key, leaders)
+    number = present * math.prod(new) / math.prod(old)
+    if isinstance(present, int) and number != int(number):
+        return False
+    draft.put(key, int(number) if isinstance(present, int) else number)
+    return True
+
+
+def _multiply(draft: Draft, key: str, factors: list[str]) -> bool:
+    """Tie `key` to the product of two others."""
+    values = [draft.now(name) for name in factors]
+    if len(factors) != 2 or not all(map(_number, values)):
+        return False
+    inner = ",".join(f"${{{name}}}" for name in factors)
+    draft.put(key, math.prod(values), f"'${{mul:{inner}}}'")
+    return True
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
