@@ -121,6 +121,7 @@ class Board:
         runs_left: Runs that still fit into the budget, None when nothing limits them.
         runs_total: Runs the whole campaign can hold, None when nothing limits them.
         no_more_ideas: Every researcher has said that it has none left.
+        ideas_left: New experiments that a count in the stop rule still allows, None without such a count.
     """
 
     objective: Objective
@@ -133,6 +134,7 @@ class Board:
     runs_left: int | None = None
     runs_total: int | None = None
     no_more_ideas: bool = False
+    ideas_left: int | None = None
 
 
 @dataclass(frozen=True)

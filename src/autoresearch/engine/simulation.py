@@ -271,9 +271,7 @@ class _Campaign:
                 self.ideas += (Idea(name, parent),)
             case Measure():
                 self.waiting.append(len(self.trials))
-                self.trials += (
-                    Trial(advice.arm, advice.seed, advice.purpose, pending=True, order=len(self.trials)),
-                )
+                self.trials += (Trial(advice.arm, advice.seed, advice.purpose, pending=True, order=len(self.trials)),)
             case Combine():
                 self._holds(advice.name, advice.parent, advice.ideas)
                 self.bundles += (Bundle(advice.name, advice.ideas, advice.parent),)

@@ -101,11 +101,11 @@ def claims(board: Board) -> Claims:
     whole = None
     if board.incumbent != BASELINE:
         effect = confirmed(evidence, board.incumbent, BASELINE)
-        many = max(1, len(evidence.lineage(board.incumbent)))
+        many = max(1, len(evidence.held))
         whole = _claim(board.incumbent, effect, spread * many, fresh=True) if effect else None
         whole = whole or Claim(board.incumbent, Standing.UNRESOLVED)
     said = [*found, *([whole] if whole else [])]
-    alone = len(evidence.lineage(board.incumbent)) == 1
+    alone = len(evidence.held) == 1
     counted = [c.wrong for c in said if c.standing is Standing.PROVEN and not (alone and c is whole)]
     return Claims(found, whole, min(1.0, sum(counted)))
 
@@ -178,7 +178,7 @@ def _error(evidence: Evidence, low: float, high: float) -> float:
 def _fresh(evidence: Evidence, idea: Idea) -> Effect | None:
     """The idea's own effect from fresh seeds: the incumbent with and without it."""
     incumbent = evidence.board.incumbent
-    held = evidence.lineage(incumbent)
+    held = evidence.held
     if idea.name not in held:
         return None
     if len(held) == 1:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from autoresearch.core.board import Advice, Combine, Done, Measure, Rest, Trial
 from autoresearch.core.experiment import Purpose
 from autoresearch.core.policies import words
-from autoresearch.core.policies.evidence import BASELINE, FRESH, Effect, Evidence
+from autoresearch.core.policies.evidence import BASELINE, FRESH, Effect, Evidence, sort
 
 PAIRS = 3
 """Fresh pairs of incumbent and baseline wanted at least."""
@@ -69,7 +69,7 @@ class _FreshEvidence(Evidence):
     def __init__(self, whole: Evidence, chosen: tuple[Trial, ...]) -> None:
         super().__init__(whole.board)
         self.whole_runs_exist = whole.whole_runs_exist
-        self.arms = self.sorted(chosen)
+        self.arms = sort(chosen, self.sign, partial_judges=not self.whole_runs_exist)
         self.noise = whole.noise
 
 
@@ -104,7 +104,7 @@ def _ablations(evidence: Evidence) -> int:
 
 def _kept(evidence: Evidence) -> tuple[str, ...]:
     """The kept ideas inside the incumbent, oldest first."""
-    return evidence.lineage(evidence.board.incumbent)
+    return evidence.held
 
 
 def left_out(evidence: Evidence, idea: str) -> str:

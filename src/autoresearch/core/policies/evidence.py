@@ -100,6 +100,61 @@ class Effect:
         return self.bound(0.95)
 
 
+def sort(trials: Iterable[Trial], sign: float, *, partial_judges: bool) -> dict[str, Arm]:
+    """Runs by arm, in order of first appearance.
+
+    Args:
+        trials: Runs in any state.
+        sign: 1 where more is better, -1 where less is.
+        partial_judges: Whether runs that ended early may judge.
+    """
+    arms: dict[str, Arm] = {}
+    for trial in trials:
+        arm = arms.get(trial.arm)
+        if arm is None:
+            arm = arms[trial.arm] = Arm()
+        arm.tried.append(trial.seed)
+        if trial.pending:
+            arm.pending += 1
+        elif trial.value is None or not math.isfinite(trial.value):
+            arm.failed += 1
+            arm.note = trial.note
+        elif trial.plumbing or (trial.partial and not partial_judges):
+            arm.weak.append(trial)
+        else:
+            arm.values.setdefault(trial.seed, sign * trial.value)
+    return arms
+
+
+class _Latest:
+    """The runs read last, sorted: the next board mostly differs in a run or two, and only their arms are sorted anew.
+
+    The answer never depends on what was read before, only how fast it comes.
+    """
+
+    def __init__(self) -> None:
+        self.last: tuple[tuple[Trial, ...], tuple[float, bool], dict[str, Arm]] = ((), (0.0, False), {})
+
+    def read(self, trials: tuple[Trial, ...], sign: float, *, partial_judges: bool) -> dict[str, Arm]:
+        """As `sort`."""
+        before, terms, arms = self.last
+        if before is trials and terms == (sign, partial_judges):
+            return arms
+        changed = {new.arm for old, new in zip(before, trials, strict=False) if old is not new}
+        changed |= {trial.arm for trial in trials[len(before) :]}
+        moved = any(old.arm != new.arm for old, new in zip(before, trials, strict=False) if old is not new)
+        if terms != (sign, partial_judges) or len(trials) < len(before) or moved:
+            found = sort(trials, sign, partial_judges=partial_judges)
+        else:
+            again = sort((t for t in trials if t.arm in changed), sign, partial_judges=partial_judges)
+            found = {**arms, **again}
+        self.last = (trials, (sign, partial_judges), found)
+        return found
+
+
+_latest = _Latest()
+
+
 class Evidence:
     """A board and what follows from it, made anew for every advice; what goes beyond the runs waits for demand."""
 
@@ -120,26 +175,7 @@ class Evidence:
     @cached_property
     def arms(self) -> dict[str, Arm]:
         """Every arm that ran, by name."""
-        return self.sorted(self.board.trials)
-
-    def sorted(self, trials: Iterable[Trial]) -> dict[str, Arm]:
-        """Runs by arm."""
-        arms: dict[str, Arm] = {}
-        for trial in trials:
-            arm = arms.get(trial.arm)
-            if arm is None:
-                arm = arms[trial.arm] = Arm()
-            arm.tried.append(trial.seed)
-            if trial.pending:
-                arm.pending += 1
-            elif trial.value is None or not math.isfinite(trial.value):
-                arm.failed += 1
-                arm.note = trial.note
-            elif trial.plumbing or (trial.partial and self.whole_runs_exist):
-                arm.weak.append(trial)
-            else:
-                arm.values.setdefault(trial.seed, self.sign * trial.value)
-        return arms
+        return _latest.read(self.board.trials, self.sign, partial_judges=not self.whole_runs_exist)
 
     def arm(self, name: str) -> Arm:
         """The runs of an arm; none for one that never ran."""
@@ -168,7 +204,7 @@ class Evidence:
     @cached_property
     def noise(self) -> Noise:
         """Noise pooled over every configuration of the campaign."""
-        values = {name: arm.values for name, arm in self.arms.items() if arm.values}
+        values = {name: arm.values for name, arm in self.arms.items() if arm.runs > 1}
         against = [(name, parent) for name in values if (parent := self.parent(name))]
         errors = [
             trial.standard_error
@@ -182,6 +218,11 @@ class Evidence:
         if arm in self.bundles:
             return self.bundles[arm].parent
         return self.ideas[arm].parent if arm in self.ideas else ""
+
+    @cached_property
+    def held(self) -> tuple[str, ...]:
+        """The ideas inside the incumbent, oldest first."""
+        return self.lineage(self.board.incumbent)
 
     def lineage(self, arm: str) -> tuple[str, ...]:
         """The ideas inside `arm`, oldest first."""
