@@ -71,6 +71,9 @@ class Tried:
         effect: Gain against its parent, in the better direction.
         source: The researcher that proposed it.
         reason: The verdict in words.
+        low: Lower end of the 90 % interval of `effect`, None without one.
+        high: Upper end of it.
+        files: Files its commit changed.
     """
 
     index: int
@@ -84,6 +87,9 @@ class Tried:
     effect: float | None = None
     source: str = ""
     reason: str = ""
+    low: float | None = None
+    high: float | None = None
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -122,6 +128,9 @@ class Brief:
         allow: Globs of files an edit may touch.
         protect: Globs of files an edit may not touch.
         protect_keys: Recipe keys an override may not touch.
+        lineage: The recipe and its parents, nearest first, repository-relative.
+        max_files: Most files one hypothesis may change, None when nothing is said.
+        max_lines: Most lines it may add and delete together, None when nothing is said.
     """
 
     campaign: str
@@ -138,3 +147,6 @@ class Brief:
     allow: tuple[str, ...] = ()
     protect: tuple[str, ...] = ()
     protect_keys: tuple[str, ...] = ()
+    lineage: tuple[str, ...] = ()
+    max_files: int | None = None
+    max_lines: int | None = None

@@ -1,0 +1,165 @@
+"""A brief as Markdown: bounded, readable by a person, and safe to hand to an agent.
+
+Every text in it that an agent, a log or a ledger could have shaped becomes one plain line: a planted heading, fence or
+escape sequence stays data.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from autoresearch.core.hypothesis import AREAS, Brief, Tried
+from autoresearch.core.logtext import clean
+
+_WIDTH = 240
+_MOST_VALUES = 60
+_MOST_TRIED = 120
+_MOST_REASONS = 20
+_MOST_STEERING = 20
+_MOST_GLOBS = 80
+_SPACE = re.compile(r"\s+")
+_TELLING = re.compile(
+    r"(^|[._])(lr|learning_rate|weight_decay|warmup\w*|betas|eps|clip\w*|max_grad_norm|kl\w*|\w*penalty\w*|ratio\w*|"
+    r"advantage\w*|\w*baseline|normalize\w*|num_prompts\w*|num_generations\w*|\w*batch_size|max_num_steps|"
+    r"max_new_tokens|max_\w*length|temperature|top_[pk]|precision|dtype|\w*parallel_size|\w*packing|\w*checkpointing|"
+    r"async\w*|colocated|gpu_memory_utilization|reward\w*|scale\w*|prompt\w*|num_nodes|gpus_per_node|model_name)"
+    r"([._].*)?$"
+)
+
+
+def brief_text(brief: Brief) -> str:
+    """The whole brief, as it is kept beside the experiment."""
+    title = f"# Brief for attempt {brief.index} of {plain(brief.campaign)}"
+    return "\n\n".join([title, *(text for text in sections(brief).values() if text)]) + "\n"
+
+
+def sections(brief: Brief) -> dict[str, str]:
+    """The brief in named parts, in reading order; a part with nothing to say is empty.
+
+    Returns:
+        Markdown by name: `objective`, `steering`, `recipe`, `symptoms`, `tried`, `scope`.
+    """
+    return {
+        "objective": _objective(brief),
+        "steering": _section("What the person asked for", _newest(map(plain, brief.steering), _MOST_STEERING)),
+        "recipe": _recipe(brief),
+        "symptoms": _section("Symptoms of the parent's runs", [_symptom(brief, s.name) for s in brief.symptoms]),
+        "tried": _digest(brief),
+        "scope": _scope(brief),
+    }
+
+
+def plain(text: str, width: int = _WIDTH) -> str:
+    """Any text as one line of prose that cannot be mistaken for structure."""
+    line = _SPACE.sub(" ", clean(" ".join(text.splitlines()))).strip().replace("`", "'").lstrip("#>-*+=|~ ")
+    return line if len(line) <= width else f"{line[: width - 3]}..."
+
+
+def _objective(brief: Brief) -> str:
+    goal = brief.objective
+    meaning = f" It is {plain(goal.meaning)}." if goal.meaning else ""
+    noise = "" if brief.noise is None else (
+        f"Two runs of unchanged code differ by about {brief.noise:.3g} (one standard deviation); aim for more.\n"
+    )  # fmt: skip
+    return (
+        f"## Objective\n\n{plain(goal.goal)}: {goal.direction} `{plain(goal.metric)}`.{meaning}\n{noise}"
+        f"Budget: {plain(brief.stop_sentence)}."
+    )
+
+
+def _recipe(brief: Brief) -> str:
+    lines = [f"Start: the experiment `{plain(brief.parent)}`, whose code is checked out in your working directory."]
+    if brief.recipe:
+        lines.insert(0, f"Recipe: `{plain(brief.recipe)}`.")
+    if len(brief.lineage) > 1:
+        lines.append(f"It inherits from: {', '.join(f'`{plain(path)}`' for path in brief.lineage[1:])}.")
+    if brief.facts.traits:
+        lines.append(f"Traits: {', '.join(sorted(brief.facts.traits))}; {brief.facts.gpus or 'no'} GPUs per run.")
+    values = [f"- `{key}` = `{plain(str(value), 80)}`" for key, value in _telling(brief)]
+    return "\n".join(["## Recipe", "", *lines, *([""] if values else []), *values])
+
+
+def _telling(brief: Brief) -> list[tuple[str, object]]:
+    """Values worth knowing: those of the search space, then those with a telling name; of a small recipe all."""
+    values: Mapping[str, object] = brief.facts.values
+    if len(values) <= _MOST_VALUES:
+        return sorted(values.items())
+    first = [key for key in values if key in brief.facts.space]
+    named = [key for key in values if key not in brief.facts.space and _TELLING.search(key)]
+    return [(key, values[key]) for key in sorted((first + named)[:_MOST_VALUES])]
+
+
+def _symptom(brief: Brief, name: str) -> str:
+    found = next(symptom for symptom in brief.symptoms if symptom.name == name)
+    advice = f" Advice: {plain(found.advice)}" if found.advice else ""
+    return f"{plain(found.name)} ({found.severity}): {plain(found.evidence)}{advice}"
+
+
+def _digest(brief: Brief) -> str:
+    shown = [item for item in brief.tried if item.area != "baseline"][-_MOST_TRIED:]
+    if not shown:
+        return "## Already tried\n\nNothing yet but the unmodified recipe."
+    lines = ["## Already tried", "", "A change that equals one of these, in code or in configuration, is refused."]
+    left_out = len([item for item in brief.tried if item.area != "baseline"]) - len(shown)
+    if left_out:
+        lines.append(f"{left_out} older ones are not shown.")
+    telling = {item.index for item in shown[-_MOST_REASONS:]} | {item.index for item in shown if item.status == "keep"}
+    for area in _areas(shown):
+        lines += ["", f"### {plain(area)}", ""]
+        lines += [f"- {_tried(item, full=item.index in telling)}" for item in shown if item.area == area]
+    return "\n".join(lines)
+
+
+def _areas(items: Iterable[Tried]) -> list[str]:
+    """Areas in the order they deserve attention, others after them in the order they came up."""
+    seen = list(dict.fromkeys(item.area for item in items))
+    return sorted(seen, key=lambda area: AREAS.index(area) if area in AREAS else len(AREAS))
+
+
+def _tried(item: Tried, *, full: bool) -> str:
+    effect = "" if item.effect is None else f", effect {item.effect:+.4g}{_interval(item)}"
+    said = f" `{' '.join(plain(one, 100) for one in item.overrides)}`" if item.overrides else ""
+    files = "" if item.overrides or not item.files else f" in {', '.join(map(plain, item.files[:3]))}"
+    reason = f". {plain(item.reason, 160)}" if full and item.reason else ""
+    return f"#{item.index} {plain(item.title, 120)}{said}{files}: {item.status or 'running'}{effect}{reason}"
+
+
+def _interval(item: Tried) -> str:
+    return "" if item.low is None or item.high is None else f" [{item.low:+.3g}, {item.high:+.3g}]"
+
+
+def _scope(brief: Brief) -> str:
+    bounds = [
+        f"at most {number} {what}"
+        for number, what in ((brief.max_files, "files"), (brief.max_lines, "lines added and deleted together"))
+        if number is not None
+    ]
+    return "\n\n".join(
+        filter(
+            None,
+            [
+                "## Scope",
+                f"Size: {', '.join(bounds)}." if bounds else "",
+                _list("These may be changed:", brief.allow),
+                _list("These may not, because they measure or belong to the record:", brief.protect),
+                _list("These recipe keys may not be changed:", brief.protect_keys),
+            ],
+        )
+    )
+
+
+def _list(head: str, globs: tuple[str, ...]) -> str:
+    lines = [f"- `{plain(glob)}`" for glob in globs[:_MOST_GLOBS]]
+    more = [f"- and {len(globs) - _MOST_GLOBS} more"] if len(globs) > _MOST_GLOBS else []
+    return "\n".join([head, "", *lines, *more]) if lines else ""
+
+
+def _section(title: str, items: Iterable[str]) -> str:
+    lines = [f"- {item}" for item in items]
+    return "\n".join([f"## {title}", "", *lines]) if lines else ""
+
+
+def _newest(items: Iterable[str], most: int) -> Iterator[str]:
+    every = list(items)
+    if len(every) > most:
+        yield f"({len(every) - most} older notes are not shown)"
+    yield from every[-most:]

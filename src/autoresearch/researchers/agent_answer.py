@@ -1,0 +1,142 @@
+"""What an agent says about its edit: read leniently, bounded, and never trusted with more than words."""
+
+import json
+import math
+import os
+import re
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+
+from autoresearch.core.briefing import plain
+from autoresearch.core.hypothesis import Hypothesis
+
+NAME = ".autoresearch-answer.json"
+"""What the answer's file is called, wherever it lies."""
+
+_MOST_BYTES = 64 * 1024
+_MOST_BLOCKS = 50
+_FENCED = re.compile(r"^[ \t]*(`{3,}|~{3,})[^\n`]*\n(.*?)^[ \t]*\1[ \t]*$", re.MULTILINE | re.DOTALL)
+_NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?", re.IGNORECASE)
+
+
+class Answer(BaseModel):
+    """An agent's words about its edit; unknown keys are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    title: str = ""
+    """The change and its hoped-for effect in one line."""
+    area: str = "code"
+    """First word of the commit subject."""
+    rationale: str = ""
+    """Why it should help."""
+    expected: float | None = None
+    """Expected gain in the metric's unit."""
+    watch: tuple[str, ...] = ()
+    """What to look at afterwards."""
+    overrides: tuple[str, ...] = ()
+    """Recipe overrides that are part of the change."""
+    simplifies: bool = False
+    """It removes more than it adds."""
+    no_idea: str = ""
+    """Why there is no proposal."""
+
+    @field_validator("title", "no_idea", mode="before")
+    @classmethod
+    def _one_line(cls, value: Any) -> str:
+        return plain(str(value or ""), 120)
+
+    @field_validator("area", mode="before")
+    @classmethod
+    def _one_word(cls, value: Any) -> str:
+        return re.sub(r"[^a-z0-9-]+", "-", str(value or "").lower()).strip("-")[:24] or "code"
+
+    @field_validator("rationale", mode="before")
+    @classmethod
+    def _prose(cls, value: Any) -> str:
+        lines = (plain(line, 1000) for line in str(value or "").splitlines()[:40])
+        return "\n".join(line for line in lines if line)[:4000]
+
+    @field_validator("expected", mode="before")
+    @classmethod
+    def _number(cls, value: Any) -> float | None:
+        found = _NUMBER.search(str(value)[:100]) if value is not None and not isinstance(value, bool) else None
+        number = float(found[0]) if found else None
+        return number if number is not None and math.isfinite(number) else None
+
+    @field_validator("watch", "overrides", mode="before")
+    @classmethod
+    def _words(cls, value: Any) -> tuple[str, ...]:
+        items = value if isinstance(value, list | tuple) else [value] if value else []
+        return tuple(" ".join(str(item).split())[:500] for item in items[:20] if str(item).strip())
+
+    @field_validator("simplifies", mode="before")
+    @classmethod
+    def _yes(cls, value: Any) -> bool:
+        return value is True
+
+    def hypothesis(self, source: str, fallback: str) -> Hypothesis:
+        """The proposal in the program's words; `fallback` is the title when the agent gave none."""
+        return Hypothesis(
+            title=self.title or plain(fallback, 120),
+            area=self.area,
+            overrides=self.overrides,
+            rationale=self.rationale,
+            expected=self.expected,
+            watch=self.watch,
+            simplifies=self.simplifies,
+            source=source,
+        )
+
+
+def take(file: Path) -> Answer | None:
+    """Read an answer's file and take it away; None when it is missing, no regular file, or not understood."""
+    try:
+        handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        with suppress(OSError):
+            file.unlink()
+        return None
+    with os.fdopen(handle, "rb") as source:
+        text = source.read(_MOST_BYTES) if stat.S_ISREG(os.fstat(handle).st_mode) else b""
+    with suppress(OSError):
+        file.unlink()
+    return parse(text.decode("utf-8", "replace"))
+
+
+def last_in(text: str) -> Answer | None:
+    """The last fenced block of a message that is an answer, or the whole message when it is one."""
+    text = text[-_MOST_BYTES:]
+    blocks = [found[2] for found in _FENCED.finditer(text)][-_MOST_BLOCKS:]
+    return next((answer for block in (*reversed(blocks), text) if (answer := parse(block))), None)
+
+
+def parse(text: str) -> Answer | None:
+    """An answer from JSON or YAML; None when the text is neither, or says neither a title nor that there is none."""
+    try:
+        document = _load(text)
+        answer = Answer.model_validate(document) if isinstance(document, dict) else None
+    except (ValueError, ValidationError, RecursionError, yaml.YAMLError):
+        return None
+    return answer if answer and (answer.title or answer.no_idea) else None
+
+
+def _load(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return yaml.load(text, _PlainLoader)  # noqa: S506 - a safe loader, stricter still
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """YAML without aliases: ten lines of them can stand for gigabytes."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.events.AliasEvent):
+            raise yaml.YAMLError("aliases are not taken")
+        return super().compose_node(parent, index)

@@ -1,0 +1,115 @@
+"""Bubblewrap: the worktree writable, everything else read-only or out of sight.
+
+The view an agent gets: the machine's own files read-only; `/tmp` its own; `/run` (sockets of daemons that would do
+anything for us) and well-known places of credentials empty; processes of nobody else; no privileges. See bwrap(1).
+"""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from autoresearch.workspace.process import CommandError, run
+
+CREDENTIALS = (
+    ".ssh", ".aws", ".azure", ".gnupg", ".kube", ".docker", ".netrc", ".git-credentials", ".npmrc", ".pypirc",
+    ".cargo/credentials.toml", ".config/gcloud", ".config/gh", ".config/git/credentials", ".config/ngc", ".ngc",
+    ".config/wandb", ".huggingface", ".cache/huggingface/token", ".cache/huggingface/stored_tokens", ".password-store",
+    ".claude", ".claude.json", ".codex", ".gemini", ".local/share/opencode", ".config/opencode",
+    ".local/share/keyrings", ".config/github-copilot", ".bash_history", ".zsh_history", ".python_history", ".env",
+    ".modal.toml", ".vault-token",
+)  # fmt: skip
+"""Places in a home directory where people and programs keep secrets."""
+
+_HIDDEN_TOPS = ("/tmp", "/var/tmp", "/run")  # noqa: S108 - hidden, not written
+_UNSHARED = ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try")
+
+
+@dataclass(frozen=True)
+class View:
+    """What the inside may see and write. Later attributes win over earlier ones; paths are absolute.
+
+    Attributes:
+        shown: Read-only, even where they lie below something hidden.
+        hidden: Folders that look empty and files that look empty.
+        writable: Folders it may write to.
+        frozen: Files or folders below these that stay read-only.
+        temporary: The folder that it sees as `/tmp`.
+        network: Whether it has one.
+    """
+
+    shown: tuple[Path, ...]
+    hidden: tuple[Path, ...]
+    writable: tuple[Path, ...]
+    frozen: tuple[Path, ...]
+    temporary: Path
+    network: bool = True
+
+
+@cache
+def why_not() -> str:
+    """Why bubblewrap cannot be used on this machine; empty when it can. Found out by using it."""
+    try:
+        done = run(("bwrap", *_UNSHARED, *_BASE, "--", "true"), check=False, timeout=20)
+    except CommandError:
+        return "bubblewrap (the program `bwrap`) is not installed"
+    if done.code != 0:
+        said = done.stderr.decode("utf-8", "replace").strip() or f"exit code {done.code}"
+        return f"bubblewrap does not work on this machine: {said[-200:]}"
+    return ""
+
+
+def wrap(argv: Sequence[str], view: View) -> tuple[str, ...]:
+    """The command line that runs `argv` with that view and nothing more."""
+    words: list[str] = ["bwrap", *_UNSHARED, "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
+    words += [] if view.network else ["--unshare-net"]
+    words += _BASE
+    words += ["--bind", str(view.temporary), "/tmp", "--tmpfs", "/var/tmp", "--tmpfs", "/run"]  # noqa: S108
+    if view.network:
+        words += _resolver()
+    words += _pairs("--ro-bind", (path for path in view.shown if _is_hidden(path)))
+    for path in view.hidden:
+        words += _cover(path)
+    words += _pairs("--bind", view.writable)
+    words += _pairs("--ro-bind", view.frozen)
+    return (*words, "--", *argv)
+
+
+_BASE = ("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc")
+
+
+def credentials(home: Path, folders: Iterable[Path]) -> tuple[Path, ...]:
+    """What to hide: places of secrets in a home directory, and every `.env` file in `folders`."""
+    known = [home / place for place in CREDENTIALS]
+    known += [file for folder in folders for file in sorted(folder.glob(".env*")) if file.suffix != ".example"]
+    return tuple(path for path in known if os.path.lexists(path))
+
+
+def programs(env: Mapping[str, str], *more: Path) -> tuple[Path, ...]:
+    """Folders that programs are found in, and those their links lead to, so that none of them gets hidden."""
+    found = {Path(entry) for entry in env.get("PATH", "").split(":") if entry.startswith("/")}
+    found |= {*more, *(path.resolve() for path in more)}
+    return tuple(sorted(path for path in found if path.exists()))
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(path.is_relative_to(top) and path != Path(top) for top in _HIDDEN_TOPS)
+
+
+def _cover(path: Path) -> list[str]:
+    # A link is followed: hiding the link and not what it leads to would hide nothing.
+    real = path.resolve()
+    if real.is_dir():
+        return ["--tmpfs", str(real)]
+    return ["--ro-bind", "/dev/null", str(real)] if real.is_file() else []
+
+
+def _pairs(option: str, paths: Iterable[Path]) -> list[str]:
+    return [word for path in paths for word in (option, str(path), str(path))]
+
+
+def _resolver() -> list[str]:
+    """Name resolution may live behind a link into `/run`."""
+    real = Path("/etc/resolv.conf").resolve()
+    return _pairs("--ro-bind", (real.parent,)) if real.is_relative_to("/run") and real.exists() else []
