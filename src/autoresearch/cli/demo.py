@@ -30,7 +30,11 @@ def run(args: argparse.Namespace) -> int:
     settings = {
         "objective": {"goal": "raise validation accuracy on sums"},
         "command": (sys.executable, "examples/run_grpo.py"),
-        "researcher": ({"type": "file", "path": str(made.hypotheses)}, "search"),
+        "researcher": (
+            {"type": "file", "path": str(made.hypotheses), "share": 3},
+            {"type": "playbook", "share": 1},
+            {"type": "search", "share": 1},
+        ),
         "launcher": {"type": "local", "parallel": args.parallel},
         "verdict": {"policy": args.policy, "worth": 0.02, "max_runs_per_experiment": 3},
         "run": {"grace": 1.0},

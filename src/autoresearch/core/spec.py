@@ -65,6 +65,11 @@ class LauncherSpec(_Adapter):
 class ResearcherSpec(_Adapter):
     """Who proposes; further keys are the researcher's own options."""
 
+    share: float | None = Field(default=None, gt=0)
+    """Its weight among the researchers that have one: they take turns in this proportion. None: asked in order."""
+    limit: int | None = Field(default=None, ge=1)
+    """Most experiments it may propose; None: no limit."""
+
 
 class VerdictSpec(_Part):
     """How experiments are judged."""

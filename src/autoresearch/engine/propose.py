@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from autoresearch.core import naming
+from autoresearch.core.chain import Turn, order
 from autoresearch.core.event import BundleMade, ExperimentAbandoned, ExperimentCommitted, ExperimentOpened
 from autoresearch.core.guards import Limits, breaches, changed_keys
 from autoresearch.core.history import BASELINE, Experiment
@@ -19,7 +20,7 @@ from autoresearch.core.hypothesis import Hypothesis
 from autoresearch.engine.brief import brief_for, brief_text
 from autoresearch.engine.context import Context
 from autoresearch.errors import RecipeError, RepositoryError, ResearcherError
-from autoresearch.ports import Survey
+from autoresearch.ports import Researcher, Survey
 from autoresearch.workspace import atomic, faults, git, worktree
 
 _HYPOTHESIS = TypeAdapter(Hypothesis)
@@ -88,7 +89,7 @@ def _ask(ctx: Context, entry: Experiment, tree: Path) -> Hypothesis | None:
     of them could not do its part (no quota, no login).
     """
     troubles: list[str] = []
-    for researcher in ctx.researchers:
+    for researcher in _in_turn(ctx):
         _fresh(ctx, tree, entry.opened.parent_commit)
         brief = brief_for(ctx, entry.index, entry.opened.parent, tree)
         try:
@@ -109,6 +110,16 @@ def _ask(ctx: Context, entry: Experiment, tree: Path) -> Hypothesis | None:
     why = "; ".join(troubles) or "no researcher had a further idea"
     ctx.record(ExperimentAbandoned(ctx.clock(), entry.index, why, exhausted=not troubles))
     return None
+
+
+def _in_turn(ctx: Context) -> list[Researcher]:
+    """Researchers in the order they are to be asked, by what each has proposed so far."""
+    made = [entry.hypothesis.source for entry in ctx.history.experiments.values() if entry.committed]
+    turns = [
+        Turn(made.count(researcher.name), spec.share, spec.limit)
+        for researcher, spec in zip(ctx.researchers, ctx.campaign.researcher, strict=True)
+    ]
+    return [ctx.researchers[place] for place in order(turns)]
 
 
 def _fresh(ctx: Context, tree: Path, commit: str) -> None:

@@ -135,7 +135,7 @@ class SearchResearcher:
 
 
 def _hypothesis(overrides: tuple[str, ...], brief: Brief) -> Hypothesis:
-    short = ", ".join(item.rsplit(".", 1)[-1] if item.count("=") == 1 else item for item in overrides)
+    short = ", ".join(f"{key.rsplit('.', 1)[-1]}={value}" for key, _, value in (o.partition("=") for o in overrides))
     tried = sum(1 for item in brief.tried if item.status)
     return Hypothesis(
         title=f"search: {short}",
