@@ -23,6 +23,7 @@ def plan_text(plan: Plan) -> str:
         ("one run", _run(plan)),
         ("what it can see", _power(plan)),
         ("launcher", f"{campaign.launcher.type}, {campaign.launcher.parallel} at a time"),
+        ("", _place(plan)),
         ("researchers", ", then ".join(spec.type for spec in campaign.researcher)),
         ("verdicts", f"{campaign.verdict.policy}: {plan.cost}"),
         ("stop", plan.rule.words or "default: the baseline and three experiments, then ask"),
@@ -63,6 +64,11 @@ def _power(plan: Plan) -> str:
     if error is None:
         return ""
     return f"one validation has standard error {error:.3g}; one run against one run sees about {2.8 * error:.2g}"
+
+
+def _place(plan: Plan) -> str:
+    found = plan.recommendation
+    return f"recommended: {found.launcher}, {found.why}" if found.launcher else found.why
 
 
 def _limits(plan: Plan) -> str:
@@ -107,6 +113,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
         "protect_keys": survey.protect_keys,
         "stop": plan.rule,
         "cost": plan.cost,
+        "recommendation": plan.recommendation,
         "warnings": plan.warnings,
     }
 

@@ -9,8 +9,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from autoresearch.core.job import Resources
+from autoresearch.core.places import recommend
 from autoresearch.errors import AutoresearchError
-from autoresearch.workspace import git, gpus
+from autoresearch.session import places
+from autoresearch.workspace import git
 from autoresearch.workspace.process import CommandError, run
 
 _LOW_DISK_GB = 5.0
@@ -75,14 +78,16 @@ def _disk(where: Path) -> Iterator[Check]:
 
 
 def _places(environ: Mapping[str, str]) -> Iterator[Check]:
-    found = gpus.available(environ)
-    told = f"{len(found)}: {', '.join(map(str, found))}" if found else "none"
-    yield Check("GPUs", "ok" if found else "note", told, "" if found else "GPU recipes need another place to run")
-    for name, program, kind in (("Slurm", "sbatch", "slurm"), ("Kubernetes", "kubectl", "kubernetes")):
-        path = shutil.which(program)
-        yield Check(name, "note", f"{program} at {path}" if path else "not here", f"launcher {kind}" if path else "")
-    address = environ.get("RAY_ADDRESS", "")
-    yield Check("Ray", "note", address or "no RAY_ADDRESS")
+    found = places.look(environ)
+    told = f"{len(found.gpus)}, of which {found.free} free" if found.gpus else "none"
+    yield Check("GPUs", "ok" if found.gpus else "note", told, "" if found.gpus else "GPU recipes run elsewhere")
+    yield Check("Slurm", "note", "sbatch is here" if found.slurm else "not here")
+    yield Check("Ray", "note", found.ray or "no RAY_ADDRESS")
+    yield Check("Kubernetes", "note", found.kubernetes or "no kube context")
+    for name, gpu in (("CPU recipe", 0), ("8-GPU recipe", 8)):
+        chosen = recommend(Resources(gpus_per_node=gpu), found)
+        refused = "; ".join(f"{launcher} would be refused: {why}" for launcher, why in chosen.refused)
+        yield Check(f"a {name}" if gpu == 0 else f"an {name}", "note", chosen.launcher or "ask", refused or chosen.why)
 
 
 def _extras() -> Iterator[Check]:

@@ -9,12 +9,14 @@ from typing import Any
 
 from autoresearch import plugins
 from autoresearch.core import naming
+from autoresearch.core.places import Recommendation, recommend, refusal
 from autoresearch.core.policies import policy
 from autoresearch.core.policies.costs import cost
 from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import DEFAULT, StopRule, describe, parse, span
 from autoresearch.errors import CampaignError, UsageError
 from autoresearch.ports import Survey
+from autoresearch.session import places
 from autoresearch.workspace import git
 from autoresearch.workspace.git import Changes
 from autoresearch.workspace.paths import Layout
@@ -52,6 +54,7 @@ class Plan:
         survey: The recipe as the target understands it.
         rule: The stop rule, parsed.
         cost: How many runs the verdict policy will want, in words.
+        recommendation: Where such runs should happen, by what was found on this machine.
         warnings: What a careful colleague would point out.
     """
 
@@ -63,6 +66,7 @@ class Plan:
     survey: Survey
     rule: StopRule
     cost: str
+    recommendation: Recommendation
     warnings: tuple[str, ...] = ()
 
     @property
@@ -96,6 +100,8 @@ def make(where: Path, request: Request, clock: Callable[[], float]) -> Plan:
         document["stop"] = request.stop
     draft = Campaign.of({"campaign": request.name or "draft", **document}, "command line")
     survey = survey_of(draft, root)
+    if "launcher" not in request.settings or "type" not in request.settings["launcher"]:
+        draft = _placed(draft, survey)
     name = request.name or _fresh_name(root, survey, datetime.fromtimestamp(clock(), UTC).astimezone())
     return examine(draft.model_copy(update={"campaign": name}), root, survey)
 
@@ -116,8 +122,10 @@ def examine(campaign: Campaign, root: Path, survey: Survey | None = None) -> Pla
         survey=survey,
         rule=rule,
         cost=_cost(campaign, rule),
-        warnings=(*_checkout_warnings(changes, survey), *survey.warnings, *_rule_warnings(campaign, rule, survey)),
-    )
+        recommendation=(found := recommend(survey.resources, places.look())),
+        warnings=(*_checkout_warnings(changes, survey), *survey.warnings, *_rule_warnings(campaign, rule, survey),
+                  *_place_warnings(campaign, survey, found)),
+    )  # fmt: skip
 
 
 def _check_names(campaign: Campaign) -> None:
@@ -134,6 +142,14 @@ def _cost(campaign: Campaign, rule: StopRule) -> str:
     runs = cost(campaign.verdict.policy, count or 50, campaign.settings())
     told = f"{runs.least} to {runs.most} runs ({runs.why})"
     return told if count else f"for 50 experiments: {told}"
+
+
+def _placed(campaign: Campaign, survey: Survey) -> Campaign:
+    """Without a launcher asked for, the one recommended, where there is such a launcher."""
+    chosen = recommend(survey.resources, places.look()).launcher
+    if not chosen or chosen not in plugins.names("launchers"):
+        return campaign
+    return campaign.model_copy(update={"launcher": campaign.launcher.model_copy(update={"type": chosen})})
 
 
 def survey_of(campaign: Campaign, tree: Path) -> Survey:
@@ -195,6 +211,16 @@ def _checkout_warnings(changes: Changes, survey: Survey) -> tuple[str, ...]:
     if ours:
         return (f"uncommitted changes in {', '.join(ours)} are not part of the campaign: it starts from the commit",)
     return ()
+
+
+def _place_warnings(campaign: Campaign, survey: Survey, found: Recommendation) -> tuple[str, ...]:
+    kind = campaign.launcher.type
+    problem = refusal(kind, survey.resources, places.look(), plumbing=bool(survey.plumbing))
+    if problem:
+        return (f"launcher {kind} would be refused: {problem}",)
+    if found.launcher and found.launcher != kind:
+        return (f"launcher {found.launcher} would suit better: {found.why}",)
+    return () if found.launcher or kind != "local" else (f"say where to run with --launcher: {found.why}",)
 
 
 def _rule_warnings(campaign: Campaign, rule: StopRule, survey: Survey) -> tuple[str, ...]:

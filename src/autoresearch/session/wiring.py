@@ -11,6 +11,7 @@ from autoresearch.core import naming
 from autoresearch.core.event import CampaignStarted
 from autoresearch.core.history import BASELINE, History, fold
 from autoresearch.core.job import Submission
+from autoresearch.core.places import refusal
 from autoresearch.core.policies import policy
 from autoresearch.core.redact import Redactor
 from autoresearch.core.spec import Campaign
@@ -18,7 +19,7 @@ from autoresearch.core.stop import DEFAULT, Limits, StopRule, parse
 from autoresearch.engine.context import Context
 from autoresearch.errors import CampaignError, LedgerError
 from autoresearch.ports import Launcher, MetricSource, Researcher, RunRequest, Survey, Target
-from autoresearch.session import campaign_file
+from autoresearch.session import campaign_file, places
 from autoresearch.session.planning import Plan, survey_of, target_of
 from autoresearch.workspace import git, secrets, worktree
 from autoresearch.workspace.journal import Journal
@@ -114,7 +115,13 @@ def begin(opened: Opened, approved_by: str, clock: Callable[[], float]) -> None:
     base = git.resolve(paths.root, campaign.base)
     frozen = campaign.model_copy(update={"base": base})
     now = clock()
-    objective = _survey_at(frozen, paths, base).objective
+    survey = _survey_at(frozen, paths, base)
+    kind, small = campaign.launcher.type, bool(survey.plumbing)
+    if problem := refusal(kind, survey.resources, places.look(), plumbing=small):
+        raise CampaignError(
+            f"launcher {kind} is refused: {problem}; name another under `launcher:` in the campaign file"
+        )
+    objective = survey.objective
     limits = rule_of(campaign).begin(now, objective=objective).plain()
     plan = frozen.model_dump(mode="json")
     event = CampaignStarted(now, campaign.campaign, base, approved_by, limits, plan, objective)
