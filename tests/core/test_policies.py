@@ -273,6 +273,51 @@ def test_nothing_kept_is_nothing_to_confirm():
     assert isinstance(policy("auto").advise(board(lost, may_explore=False)), Done)
 
 
+@pytest.mark.parametrize("name", ["greedy", "sequential", "strict", "auto"])
+def test_the_oldest_open_idea_is_measured_before_a_new_one_is_asked_for(name):
+    """With one slot or many no idea overtakes another: first runs come in the order of attempts."""
+    waiting = board(Idea("a", "baseline"), Idea("b", "baseline"), Idea("c", "baseline"))
+    first = policy(name).advise(waiting)
+    assert (first.arm, first.purpose) == ("a", Purpose.EXPLORE)
+    busy = replace(waiting, trials=(*waiting.trials, Trial("a", 42, pending=True)))
+    assert policy(name).advise(busy).arm == "b"
+
+
+def test_ideas_that_share_a_key_do_not_wait_for_an_array_for_ever():
+    """Eleven ideas on one key cannot be bundled: they run singly, oldest first, before a twelfth is asked for."""
+    alike = tuple(Idea(f"i{n}", "baseline", keys=frozenset({"lr"})) for n in range(11))
+    advice = policy("screening").advise(board(*alike, runs_left=60, runs_total=63))
+    assert (advice.arm, advice.purpose) == ("i0", Purpose.EXPLORE)
+
+
+PLENTY = {"settings": PolicySettings(worth=0.02, max_runs=3), "runs_left": 60, "runs_total": 63, "ideas_left": 10}
+
+
+def test_where_runs_are_plentiful_nothing_promising_is_kept_on_one_run():
+    """Sixty runs for ten ideas: a gain of two standard errors gets the baseline's second and third seed first."""
+    one = board(Idea("a", "baseline"), trials=runs("a", 1.06), **PLENTY)
+    assert policy("auto").advise(one) == Measure("a", 43, Purpose.REPEAT, policy("auto").advise(one).why)
+    two = board(Idea("a", "baseline"), trials=runs("a", 1.06, 1.05), **PLENTY)
+    assert policy("auto").advise(two).seed == 44
+    three = board(Idea("a", "baseline"), trials=runs("a", 1.06, 1.05, 1.07), **PLENTY)
+    assert policy("auto").advise(three).verdict.status is Status.KEEP
+
+
+def test_runs_that_no_idea_wants_leave_every_kept_change_out():
+    """At the end of a small campaign each of three kept changes is left out on three fresh seeds."""
+    verdict = Verdict(Status.KEEP, "", 1.1, 0.1, 0.05, 0.15, 3)
+    kept = tuple(Idea(n, p, verdict=verdict) for n, p in (("a", "baseline"), ("b", "a"), ("c", "b")))
+    now = board(*kept, trials=runs("c", 1.3), incumbent="c", **{**PLENTY, "ideas_left": 0, "may_explore": False})
+    while not isinstance(advice := policy("auto").advise(now), Done):
+        if isinstance(advice, Combine):
+            now = replace(now, bundles=(*now.bundles, Bundle(advice.name, advice.ideas, advice.parent)))
+        else:
+            done = Trial(advice.arm, advice.seed, advice.purpose, value=1.0, order=len(now.trials))
+            now = replace(now, trials=(*now.trials, done), runs_left=now.runs_left - 1)
+    ablated = [t.arm for t in now.trials if t.purpose is Purpose.ABLATE]
+    assert sorted(ablated) == ["without-1"] * 3 + ["without-2"] * 3 + ["without-3"] * 3
+
+
 def test_while_a_run_is_pending_there_is_other_work():
     """With slots to fill the policy asks for the next idea instead of resting."""
     waiting = board(Idea("a", "baseline"), trials=(Trial("a", 42, pending=True),))

@@ -335,7 +335,7 @@ class History:
             complexity=committed.complexity,
             simplifies=hypothesis.simplifies,
             unlocks=hypothesis.unlocks,
-            keys=frozenset(committed.keys),
+            keys=_touched(committed),
             seeds=hypothesis.seeds,
             broken="; ".join(committed.breaches),
             fatal=any(_shows_poor_idea(run) for run in self.current_runs(entry.name)),
@@ -344,6 +344,13 @@ class History:
     def board_bundles(self) -> tuple[Bundle, ...]:
         """Bundles as a policy sees them."""
         return tuple(Bundle(made.name, made.ideas, made.parent, made.conflict) for made in self.bundles.values())
+
+
+def _touched(committed: happened.ExperimentCommitted) -> frozenset[str]:
+    """Recipe keys and files; of an idea made of overrides alone the keys, for nearly all of those share one file."""
+    keys, files = frozenset(committed.keys), frozenset(committed.files)
+    only_overrides = committed.hypothesis.overrides and not committed.hypothesis.patch
+    return keys - files if only_overrides and keys > files else keys
 
 
 def _shows_poor_idea(run: Run) -> bool:

@@ -221,6 +221,7 @@ def board(history: History, campaign: Campaign, objective: Objective, view: Outl
         runs_left=view.runs_left,
         runs_total=view.runs_total,
         no_more_ideas=history.exhausted,
+        ideas_left=view.stop.remaining_experiments,
     )
 
 

@@ -4,8 +4,8 @@
 2. Beside the smallest gain worth having (`worth`) it is quiet, or loud. Without `worth` the gains seen so far stand in,
    after eight ideas.
 3. Quiet (under 0.6 of the gain): one run per idea, for there greedy finds most; luck is taken out of the bar all the
-   same. In between: `sequential`.
-4. Loud (1.5 times the gain or more): `screening`, many ideas per run.
+   same. In between, and where three runs fit for every idea to come: `sequential`.
+4. Loud (1.5 times the gain or more, after those three runs where they fit): `screening`, many ideas per run.
 5. Every request for an idea says which, with the two numbers.
 """
 
@@ -17,8 +17,8 @@ from autoresearch.core.board import Advice
 from autoresearch.core.policies.arrays import arrays
 from autoresearch.core.policies.evidence import Evidence
 from autoresearch.core.policies.screening import Screening
-from autoresearch.core.policies.sequential import Sequential
-from autoresearch.core.policies.single import Contest, Ruling
+from autoresearch.core.policies.sequential import MOST, Sequential
+from autoresearch.core.policies.single import Contest, Ruling, affords
 
 QUIET = 0.6
 """Noise of one run, in gains worth having, up to which one run decides."""
@@ -74,7 +74,11 @@ def choose(evidence: Evidence) -> Choice:
     if gain is None:
         return Choice("sequential", f"sequential, until {PILOT} ideas show how large gains are")
     numbers = f"for the noise of one run is {sigma:.3g} and {source} {gain:.3g}"
-    if sigma < QUIET * gain:
+    most = min(MOST, max(1, evidence.settings.max_runs))
+    if most > 1 and affords(evidence, most):
+        if sigma / math.sqrt(most) < LOUD * gain:
+            return Choice("sequential", f"sequential, {numbers}, and {most} runs fit for every idea to come")
+    elif sigma < QUIET * gain:
         return Choice("single", f"one run per idea, {numbers}")
     if sigma < LOUD * gain:
         return Choice("sequential", f"sequential, {numbers}")

@@ -74,7 +74,16 @@ class _FreshEvidence(Evidence):
 
 
 def _allowance(evidence: Evidence) -> int:
-    """Fresh runs in all; without a run budget the same share of the runs that were made."""
+    """Fresh runs in all; without a run budget the same share of the runs that were made.
+
+    What a run budget still holds when no idea wants it goes into leaving each kept change out `PAIRS` times.
+    """
+    if reserve(evidence):
+        return max(_for_pairs(evidence), 2 * PAIRS + PAIRS * len(evidence.held))
+    return _for_pairs(evidence)
+
+
+def _for_pairs(evidence: Evidence) -> int:
     held = reserve(evidence)
     if held:
         return max(held, 2 * PAIRS)
@@ -84,11 +93,11 @@ def _allowance(evidence: Evidence) -> int:
 
 
 def _pairs(evidence: Evidence) -> int:
-    """Pairs wanted: half the allowance, or a quarter when several kept changes are to be left out one by one."""
+    """Pairs wanted: half the share, or a quarter when several kept changes are to be left out one by one."""
     several = len(_kept(evidence)) > 1
     if evidence.board.runs_left is None and evidence.board.runs_total is None:
         return PAIRS
-    return max(PAIRS, min(MOST_PAIRS, _allowance(evidence) // (4 if several else 2)))
+    return max(PAIRS, min(MOST_PAIRS, _for_pairs(evidence) // (4 if several else 2)))
 
 
 def _fresh(evidence: Evidence) -> _Fresh:

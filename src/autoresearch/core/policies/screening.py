@@ -68,21 +68,21 @@ class Screening(Sequential):
         started = len(found) if not found or _started(evidence, found[-1]) else len(found) - 1
         ready = _eligible(evidence, found[:started])
         most = next((c for c in _COLUMNS if c + 3 <= spendable(evidence)), 0)
-        alone = self._alone(evidence, ready)
+        alone = self._alone(evidence, found[:started])
         if alone is not None:
             return alone
         more = explore(evidence, f"screening: collecting ideas for an array, {len(ready)} of {most}")
-        if len(ready) < most and more is not None and len(found) == started:
+        collected = sum(_bundleable(evidence, idea, found[:started]) for idea in evidence.open)
+        if collected < most and more is not None and len(found) == started:
             return more
         chosen = ready[: most or len(ready)]
         if len(chosen) < 3 or not most:
             return super().work(evidence)
         return _next_row(evidence, chosen, found[-1] if len(found) > started else None, started + 1)
 
-    def _alone(self, evidence: Evidence, ready: tuple[Idea, ...]) -> Advice | None:
+    def _alone(self, evidence: Evidence, started: tuple[Array, ...]) -> Advice | None:
         """Verdicts and runs of ideas that cannot be bundled."""
-        names = {idea.name for idea in ready}
-        single = [idea for idea in evidence.open if idea.name not in names and not _bundled(evidence, idea)]
+        single = [i for i in evidence.open if not _bundleable(evidence, i, started) and not _bundled(evidence, i)]
         wanted = [advice for idea in single if (advice := self._next(evidence, idea)) is not None]
         return next((a for a in wanted if isinstance(a, Settle)), wanted[0] if wanted else None)
 
@@ -239,16 +239,21 @@ def _again(evidence: Evidence, idea: Idea, effect: Effect) -> bool:
 
 
 def _eligible(evidence: Evidence, started: tuple[Array, ...]) -> tuple[Idea, ...]:
-    """Ideas for the next array: never run alone, not under suspicion, no key in common; in order of attempt."""
+    """Ideas for the next array: no key in common; in order of attempt, so that none waits for more than one array."""
     taken: set[str] = set()
     found: list[Idea] = []
     for idea in evidence.open:
-        doubtful = any(idea.name in array.members and idea.name not in cleared(evidence, array) for array in started)
-        if idea.broken or idea.name in evidence.arms or doubtful or idea.seeds or idea.keys & taken:
-            continue
-        taken |= idea.keys
-        found.append(idea)
+        if _bundleable(evidence, idea, started) and not idea.keys & taken:
+            taken |= idea.keys
+            found.append(idea)
     return tuple(found)
+
+
+def _bundleable(evidence: Evidence, idea: Idea, started: tuple[Array, ...]) -> bool:
+    """Whether an idea may be part of an array: never run alone, not under suspicion, no seeds of its own asked for."""
+    if idea.broken or idea.seeds or idea.name in evidence.arms:
+        return False
+    return not any(idea.name in array.members and idea.name not in cleared(evidence, array) for array in started)
 
 
 def _next_row(evidence: Evidence, chosen: tuple[Idea, ...], begun: Array | None, number: int) -> Advice | None:

@@ -3,6 +3,7 @@
 1. Three baseline runs measure the noise; every later repeat sharpens it.
 2. A first run that does not look better ends an idea. One that does earns more seeds while the loss they may spare
    exceeds 1.5 ordinary runs: the incumbent's seeds first, so that they pair when the measured correlation allows.
+   Where the budget holds three runs for every idea to come, whatever is not clear gets them.
 3. A kept change is credited with tau^2 / (tau^2 + 1/n + 1/m) of what was measured, so that luck does not raise the bar;
    the credit must be worth one ordinary run of this campaign.
 4. Every 25th run is an anchor: incumbent and baseline in turn, on a new seed.
@@ -15,7 +16,7 @@ from autoresearch.core.board import Advice, Measure
 from autoresearch.core.experiment import Purpose, Status
 from autoresearch.core.policies import judging
 from autoresearch.core.policies.evidence import BASELINE, TAU, Evidence
-from autoresearch.core.policies.single import Contest, OneAtATime, Ruling, spendable
+from autoresearch.core.policies.single import Contest, OneAtATime, Ruling, affords, spendable
 from autoresearch.core.statistics import normal_cdf
 
 ETA = 1.0
@@ -28,6 +29,9 @@ MOST = 3
 """Runs an idea gets at most, unless its hypothesis asks for more."""
 
 ANCHOR_EVERY = 25
+
+WINS = 2.5
+"""Standard errors from which an idea needs no second run, however many runs are left."""
 
 _OF_IDEAS = (Purpose.EXPLORE, Purpose.REPEAT, Purpose.SCREEN)
 
@@ -45,6 +49,8 @@ class Sequential(OneAtATime):
         if effect.error is None:
             return self._without_noise(evidence, contest, last=last)
         if effect.runs < asked and not last and effect.z > -judging.CLEAR:
+            return None
+        if not last and -judging.FLAT < effect.z < WINS and affords(evidence, most):
             return None
         if effect.z <= 0:
             return self._dropped(evidence, contest)

@@ -172,6 +172,20 @@ def spendable(evidence: Evidence) -> float:
     return float("inf") if left is None else left - reserve(evidence)
 
 
+def coming(evidence: Evidence) -> int | None:
+    """Ideas that are still to be proposed at most, None when nothing counts them."""
+    board = evidence.board
+    return board.ideas_left if board.may_explore and not board.no_more_ideas else 0
+
+
+def affords(evidence: Evidence, runs: int) -> bool:
+    """Whether a run budget gives so many runs to every idea that is open or still to come."""
+    more = coming(evidence)
+    if more is None or evidence.board.runs_left is None:
+        return False
+    return spendable(evidence) >= runs * (more + len(evidence.open))
+
+
 def explore(evidence: Evidence, why: str) -> Advice | None:
     """Ask for an idea on top of the incumbent, if the stop rule, the researchers and the budget still allow one."""
     board = evidence.board
