@@ -1,0 +1,48 @@
+"""Commands of the documentation that are marked `sh run` do run, page after page, as a reader would type them."""
+
+import os
+import re
+import subprocess
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+RUN = re.compile(r"^```sh run\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+TOUR = ("own-script", "stop-rules", "read-the-report", "resume-and-steer", "notes-and-clones")
+
+
+def type_in(page, folder):
+    """Type a page's commands into a shell in `folder`; returns what it printed."""
+    blocks = RUN.findall(page.read_text())
+    assert blocks, f"{page} has no block marked `sh run`"
+    home = folder / "home"
+    home.mkdir(exist_ok=True)
+    (home / ".gitconfig").write_text("[user]\n\tname = Ada\n\temail = ada@example.invalid\n")
+    path = f"{sysconfig.get_path('scripts')}:{os.environ['PATH']}"
+    environ = {**os.environ, "PATH": path, "HOME": str(home), "XDG_CONFIG_HOME": str(home), "PYTHONWARNINGS": ""}
+    shell = ("sh", "-eu", "-c", "\n".join(blocks))
+    done = subprocess.run(shell, cwd=folder, env=environ, capture_output=True, text=True, timeout=250, check=False)
+    assert done.returncode == 0, f"{page.name}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    return done.stdout
+
+
+def test_the_how_to_pages_run_in_their_order(tmp_path):
+    """A campaign on one's own script, its report, a kill and a resume, and a clone that reads the notes."""
+    said = {"own-script": type_in(DOCS / "how-to" / "own-script.md", tmp_path)}
+    said |= {name: type_in(DOCS / "how-to" / f"{name}.md", tmp_path / "mine") for name in TOUR[1:]}
+    assert "4/4 attempted" in said["own-script"]
+    assert "1 crashed" in said["own-script"]
+    assert "refused, with exit code 1" in said["stop-rules"]
+    assert "ledger, journals and notes agree" in said["resume-and-steer"]
+    assert said["notes-and-clones"].count('"metric_name":"accuracy"') == 2
+
+
+@pytest.mark.stress
+def test_the_tutorial_runs(tmp_path):
+    """The tutorial's short demo makes a campaign whose every command afterwards works."""
+    pytest.importorskip("numpy")
+    said = type_in(DOCS / "tutorial.md", tmp_path)
+    assert "4/4 attempted" in said or "deadline" in said
+    assert "report.html" in said
