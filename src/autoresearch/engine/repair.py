@@ -9,7 +9,7 @@ from autoresearch.engine.brief import brief_for
 from autoresearch.engine.context import Context
 from autoresearch.engine.propose import checkout, scope_of
 from autoresearch.errors import ResearcherError
-from autoresearch.workspace import git, worktree
+from autoresearch.workspace import faults, git, worktree
 
 
 @runtime_checkable
@@ -41,7 +41,9 @@ def repair(ctx: Context, name: str, crash: str) -> None:
     if problems := breaches(changes, scope_of(ctx)):
         ctx.record(ExperimentRepaired(ctx.clock(), name, entry.commit, f"fix refused: {'; '.join(problems)}"))
         return
+    faults.point("repair.commit")
     git.advance_branch(ctx.paths.root, entry.branch, entry.commit, fixed)
+    faults.point("repair.record")
     ctx.record(ExperimentRepaired(ctx.clock(), name, fixed, f"mended: {crash}", files))
 
 

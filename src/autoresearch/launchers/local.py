@@ -24,7 +24,7 @@ from urllib.parse import quote as as_file_name
 from autoresearch.core.job import Job, JobState, JobStatus, Submission
 from autoresearch.errors import LauncherError, StorageError
 from autoresearch.launchers.local_options import LocalOptions
-from autoresearch.workspace import gpus, proctree, runfolder
+from autoresearch.workspace import faults, gpus, proctree, runfolder
 from autoresearch.workspace.process import CommandError, run
 from autoresearch.workspace.runfolder import RunSpec
 from autoresearch.workspace.supervisor import CANCEL
@@ -100,6 +100,7 @@ class LocalLauncher:
             runfolder.write(folder / runfolder.SPEC, spec._asdict(), sync=True)
         except OSError as error:
             raise StorageError(f"run {run_id} was not started: {error}; mend that and submit it again") from error
+        faults.point("launcher.submit")
         _supervise(run_id, folder)
         return run_id
 

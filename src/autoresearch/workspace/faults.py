@@ -17,6 +17,7 @@ import re
 import signal
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -50,7 +51,10 @@ POINTS = {
     "propose.branch": "its branch exists, its evidence does not",
     "propose.record": "its evidence is written, the journal does not say so",
     "propose.bundle.record": "a bundle's branch exists, the journal does not say so",
+    "repair.commit": "the commit of a fix exists, its branch is still at the crash",
+    "repair.record": "its branch is at the fix, the journal does not say so",
     "run.planned": "a run is in the journal, the launcher has not been asked",
+    "launcher.submit": "the launcher has written something of the run down, and has not started it",
     "run.submitted": "the launcher has the run, the journal does not say so",
     "run.ended": "a run is over in the journal, not yet measured",
     "run.measured": "its measurement is on the disk, the journal does not say so",
@@ -59,6 +63,10 @@ POINTS = {
     "settle.noted": "row and note are there",
     "notes.write.before": "a note is about to be put on a commit",
     "notes.write.after": "the note is there",
+    "worktree.add.before": "the place of a worktree is free, git has not been asked for one",
+    "worktree.add.after": "git has made it",
+    "worktree.remove.before": "its folder is set aside, git still knows of it",
+    "worktree.remove.after": "git has forgotten it, its folder still lies aside",
     "loop.moved": "one move of the loop is done",
 }
 """Every place there is, and what is the case there. A drill goes through them; a new place is a new line here."""
@@ -69,6 +77,7 @@ _SPEC = re.compile(
 )
 _ARMED = os.environ.get(VARIABLE, "")
 _REACHED: Counter[str] = Counter()
+_TOLD: Callable[[str], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +103,23 @@ def parse(text: str) -> tuple[Fault, ...]:
 def check() -> None:
     """Refuse a misspelt order before the work begins. Raises UsageError."""
     _orders()
+
+
+def order(text: str, told: Callable[[str], None] | None = None) -> None:
+    """Order faults in this very process, in place of all earlier ones; for drills that fork instead of starting anew.
+
+    Args:
+        text: As in the variable, empty for none.
+        told: Called with the name of every place that is reached.
+
+    Raises:
+        UsageError: The order is not understood.
+    """
+    global _ARMED, _TOLD
+    parse(text)
+    _ARMED, _TOLD = text or " " * (told is not None), told
+    _REACHED.clear()
+    _orders.cache_clear()
 
 
 def point(name: str) -> None:
@@ -138,6 +164,8 @@ def _fault(text: str) -> Fault:
 def _due(name: str) -> Fault | None:
     if name not in POINTS:
         raise UsageError(f"the fault point {name!r} is not declared in POINTS")
+    if _TOLD:
+        _TOLD(name)
     _REACHED[name] += 1
     times = _REACHED[name]
     due = (order for order in _orders() if order.point == name)

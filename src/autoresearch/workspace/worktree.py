@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autoresearch.errors import RepositoryError
-from autoresearch.workspace import git
+from autoresearch.workspace import faults, git
 from autoresearch.workspace.folders import delete
 from autoresearch.workspace.gitcall import FULL, ask, call, private_index
 from autoresearch.workspace.gitdiff import differing
@@ -72,7 +72,9 @@ def add(repo: Path, path: Path, commit: str) -> Path:
         return path
     remove(repo, path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    faults.point("worktree.add.before")
     call(repo, "worktree", "add", "--quiet", "--detach", "--no-guess-remote", str(path), commit, config=_ADD)
+    faults.point("worktree.add.after")
     return path
 
 
@@ -101,10 +103,12 @@ def remove(repo: Path, path: Path) -> None:
     delete(trash)
     if os.path.lexists(path):
         path.rename(trash)
+    faults.point("worktree.remove.before")
     if tree is not None:
         delete(tree.admin)
         with suppress(OSError):  # git, too, keeps no empty folder of worktrees
             tree.admin.parent.rmdir()
+    faults.point("worktree.remove.after")
     delete(trash)
 
 
