@@ -1,10 +1,11 @@
 """Noise is measured from repeats, and one collapsed run does not blind a campaign."""
 
+import random
 import statistics
 
 import pytest
 
-from autoresearch.core.noise import correlation, estimate, pooled
+from autoresearch.core.noise import averages, correlation, estimate, pooled, sample_errors
 from autoresearch.core.statistics import normal_quantile, t_cdf, t_quantile, t_to_z
 
 
@@ -55,3 +56,28 @@ def test_normal_and_wallace():
     """The normal quantile, and t = 2.92 with two degrees of freedom being about 1.6 normal deviates."""
     assert normal_quantile(0.975) == pytest.approx(1.959964, abs=1e-5)
     assert t_to_z(2.920, 2) == pytest.approx(1.645, abs=0.04)
+
+
+def validation(tilt, seed, problems=400):
+    """Rewards on one validation set whose problems differ widely in difficulty, by a model a little better or worse."""
+    dice = random.Random(seed)
+    chances = [0.05 + 0.9 * n / problems for n in range(problems)]
+    return tuple(float(dice.random() < min(1.0, chance + tilt)) for chance in chances)
+
+
+def test_common_problems_do_not_count_as_noise():
+    """Paired samples know the scatter between runs on one set; the usual error of a proportion overstates it by a third."""
+    runs = [validation(0.0, seed) for seed in range(40)]
+    found = statistics.fmean(sample_errors([runs]))
+    truth = statistics.stdev(statistics.fmean(run) for run in runs)
+    usual = statistics.fmean(statistics.stdev(run) / len(run) ** 0.5 for run in runs)
+    assert found == pytest.approx(truth, rel=0.3)
+    assert usual > 1.15 * found
+
+
+def test_samples_of_another_set_or_another_number_are_not_used():
+    """Runs with different numbers of samples do not pair; a metric that is not the samples' mean is none of theirs."""
+    assert sample_errors([[validation(0, 1), validation(0, 2, problems=200)]]) == []
+    assert averages(0.5, (0.0, 1.0) * 8)
+    assert not averages(0.7, (0.0, 1.0) * 8)
+    assert not averages(0.5, (0.0, 1.0))

@@ -10,6 +10,7 @@ from autoresearch.core.metric import Direction, Objective
 from autoresearch.core.policies import POLICIES
 from autoresearch.core.policies.claims import Standing, claims, drift
 from autoresearch.core.policies.costs import cost
+from autoresearch.core.policies.evidence import Evidence
 from autoresearch.engine.simulation import World, run_campaign
 
 UP = Objective("more", "val:accuracy")
@@ -95,3 +96,12 @@ def test_a_campaign_costs_what_the_plan_said(name, experiments):
     world = World(runs=None, experiments=experiments, noise=1.5, settings=PolicySettings(worth=1.0))
     for seed in range(4):
         assert said.least <= run_campaign(POLICIES[name](), world, seed).runs <= said.most
+
+
+def test_validation_samples_bound_the_noise_from_below():
+    """Two lucky equal baseline runs do not make noise zero: their answers differ, problem by problem."""
+    one, two = (1.0, 0.0) * 50, (0.0, 1.0) * 50
+    trials = (Trial("baseline", 1, value=0.5, samples=one), Trial("baseline", 2, value=0.5, samples=two))
+    noise = Evidence(Board(UP, trials=trials)).sigma
+    assert noise == pytest.approx(0.0711, abs=1e-3)
+    assert Evidence(Board(UP, trials=tuple(replace(t, value=5.0) for t in trials))).sigma == 0

@@ -27,6 +27,8 @@ class Trial:
         partial: It ended before its last step (time-out, early kill).
         order: Position in time among all runs of the campaign, for drift.
         note: Why there is no value, in words.
+        samples: Rewards of the single validation samples behind `value`, in the validation set's order; empty when not
+            offered.
     """
 
     arm: str
@@ -39,6 +41,7 @@ class Trial:
     partial: bool = False
     order: int = 0
     note: str = ""
+    samples: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

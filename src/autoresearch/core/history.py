@@ -373,6 +373,7 @@ def _trial(run: Run) -> Trial:
         partial=bool(found and found.completion in {Completion.TIMED_OUT, Completion.STALLED, Completion.CANCELLED}),
         order=run.order,
         note=why_no_value(run),
+        samples=found.samples if found else (),
     )
 
 

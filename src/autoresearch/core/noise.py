@@ -3,8 +3,10 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
 
-from autoresearch.core.statistics import median
+from autoresearch.core.statistics import mean, median
 
 _PSEUDO_PAIRS = 4
 """A seed correlation is believed as if this many pairs had shown none."""
@@ -14,6 +16,12 @@ _ROBUST_FROM = 5
 
 _CLIP = 2 * 1.4826
 """Clipping at two robust standard deviations; 1.4826 turns a normal's median absolute deviation into its sd."""
+
+_LEAST_SAMPLES = 8
+"""Validation samples that two runs must share before their differences say anything."""
+
+_SAME = 1e-3
+"""A value is the mean of its samples when it differs from it by no more than this part."""
 
 _CLIPPED_SHARE = 0.9205
 """Variance that a standard normal keeps when clipped at two standard deviations."""
@@ -26,7 +34,8 @@ class Noise:
     Attributes:
         sigma: Standard deviation of a single run, in the metric's unit; None when nothing was repeated yet.
         freedom: Degrees of freedom behind `sigma` (repeats over all configurations).
-        evaluation: Part of it that comes from the finite validation set, as a standard deviation; None when unknown.
+        evaluation: Part of it that comes from the finite validation set, as a standard deviation, None when unknown;
+            where samples could be paired, without what makes some problems harder than others in every run.
         rho: Correlation of two configurations run with one seed, shrunk towards 0; 0 until measured.
         pairs: Degrees of freedom behind `rho`.
     """
@@ -101,6 +110,39 @@ def estimate(
     rho, pairs = correlation(differences, sigma)
     evaluation = math.sqrt(sum(error * error for error in errors) / len(errors)) if errors else None
     return Noise(sigma, freedom, evaluation, rho, pairs)
+
+
+def averages(value: float, samples: Sequence[float]) -> bool:
+    """Whether a value is the plain mean of the samples offered with it: only then do they tell its noise."""
+    if len(samples) < _LEAST_SAMPLES or not all(map(math.isfinite, samples)):
+        return False
+    centre = mean(samples)
+    return abs(value - centre) <= _SAME * max(abs(value), abs(centre))
+
+
+def sample_errors(runs: Iterable[Sequence[tuple[float, ...]]]) -> list[float]:
+    """Evaluation noise of one run's mean, from every two successive runs of one arm on one validation set.
+
+    Two runs of one configuration meet the same problems in the same order, so the mean of their differences is free of
+    the problems' difficulty: its standard error is sd(differences) / sqrt(n), and one run's part that over sqrt(2).
+    It holds for the differences that verdicts are made of, not for a number quoted alone.
+
+    Args:
+        runs: Per arm, the samples of each of its runs; runs whose number of samples differs are not paired.
+    """
+    return [
+        paired_error(one, two) for arm in runs for one, two in pairwise(arm) if len(one) == len(two) >= _LEAST_SAMPLES
+    ]
+
+
+@lru_cache(maxsize=512)
+def paired_error(one: tuple[float, ...], two: tuple[float, ...]) -> float:
+    """Evaluation noise of one of two runs on the same samples, at least two of them; remembered for the last pairs."""
+    differences = [a - b for a, b in zip(one, two, strict=True)]
+    centre = mean(differences)
+    count = len(differences)
+    square = sum((difference - centre) * (difference - centre) for difference in differences) / (count - 1)
+    return math.sqrt(square / (2 * count))
 
 
 def _residuals(group: Sequence[float]) -> list[float]:

@@ -8,7 +8,7 @@ from functools import cached_property
 from autoresearch.core.board import Board, Bundle, Idea, Trial
 from autoresearch.core.experiment import Purpose
 from autoresearch.core.metric import Direction
-from autoresearch.core.noise import Noise, estimate
+from autoresearch.core.noise import Noise, averages, estimate, sample_errors
 from autoresearch.core.statistics import mean, normal_quantile, t_quantile, t_to_z
 
 BASELINE = "baseline"
@@ -206,12 +206,20 @@ class Evidence:
         """Noise pooled over every configuration of the campaign."""
         values = {name: arm.values for name, arm in self.arms.items() if arm.runs > 1}
         against = [(name, parent) for name in values if (parent := self.parent(name))]
-        errors = [
+        errors = sample_errors(self._samples().values()) or [
             trial.standard_error
             for trial in self.board.trials
             if trial.standard_error is not None and math.isfinite(trial.standard_error)
         ]
         return estimate(values, against, errors)
+
+    def _samples(self) -> dict[str, list[tuple[float, ...]]]:
+        """Validation samples of runs that may judge, by arm, where the metric is their mean."""
+        found: dict[str, list[tuple[float, ...]]] = {}
+        for trial in self.board.trials:
+            if trial.samples and trial.value is not None and averages(trial.value, trial.samples):
+                found.setdefault(trial.arm, []).append(trial.samples)
+        return found
 
     def parent(self, arm: str) -> str:
         """The arm that `arm` was made from; empty for the baseline and for strangers."""
