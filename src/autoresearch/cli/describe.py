@@ -127,17 +127,25 @@ def status_text(status: CampaignStatus, last: int = 8) -> str:
     """Where a campaign stands, for a terminal."""
     lines = [
         f"{status.campaign}: {status.state}{f' ({status.reason})' if status.reason else ''}",
-        f"  {status.goal}: {status.direction} {status.metric}",
-        f"  {status.stop}" if status.stop else "",
+        f"  {status.goal}: {aim(status)}",
+        f"  {status.stop}" if status.stop else None,
         f"  {status.keep} kept, {status.discard} discarded, {status.crash} crashed"
         + (f"; {status.gpu_hours:.1f} GPU-hours" if status.gpu_hours else ""),
-        f"  baseline {number(status.baseline) or 'not measured yet'}, best {number(status.best)} ({status.incumbent})",
+        f"  baseline {number(status.baseline)}, best {number(status.best) or '-'} ({status.incumbent})"
+        if status.baseline is not None
+        else "  no baseline yet",
     ]
     if status.running:
         lines += ["", running_table(status.running)]
     if status.verdicts:
         lines += ["", verdict_table(status.verdicts[-last:])]
     return "\n".join(line for line in lines if line is not None)
+
+
+def aim(status: CampaignStatus) -> str:
+    """What is judged by, as `maximize score`; before the start a plan may leave either to the recipe."""
+    metric = "the recipe's own metric" if status.metric == "auto" else status.metric
+    return f"{metric}, direction as the recipe says" if status.direction == "auto" else f"{status.direction} {metric}"
 
 
 def running_table(running: tuple[RunningRun, ...]) -> str:

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from autoresearch.cli import lines, output
-from autoresearch.cli.describe import effect
+from autoresearch.cli.describe import aim, effect
 from autoresearch.core.event import Event
 from autoresearch.session import CampaignStatus, Session
 
@@ -94,7 +94,7 @@ def _head(status: CampaignStatus) -> object:
     head = Text()
     head.append(status.campaign, style="bold")
     head.append(f"  {status.state}\n", style="yellow" if status.state != "running" else "green")
-    head.append(f"{status.goal}: {status.direction} {status.metric}\n")
+    head.append(f"{status.goal}: {aim(status)}\n")
     head.append(f"{status.stop}\n", style="cyan")
     head.append(f"{status.keep} kept", style="green")
     head.append(f", {status.discard} discarded, ")
@@ -107,15 +107,16 @@ def _head(status: CampaignStatus) -> object:
 
 def _running(session: Session, status: CampaignStatus) -> "Table":
     from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
 
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("running", "purpose", "seed", "state", "for", status.metric):
-        table.add_column(column, no_wrap=True)
+        table.add_column(Text(column), no_wrap=True)
     for run in status.running[:12]:
         curve = session.curve(run)
         latest = f"{curve[-1][1]:.3f} @ {curve[-1][0]}" if curve else ""
         table.add_row(
-            run.experiment, run.purpose, str(run.seed), run.state, output.duration(run.elapsed_s),
+            Text(run.experiment), run.purpose, str(run.seed), run.state, output.duration(run.elapsed_s),
             f"{sparkline([value for _, value in curve])} {latest}",
         )  # fmt: skip
     if len(status.running) > 12:
@@ -125,6 +126,7 @@ def _running(session: Session, status: CampaignStatus) -> "Table":
 
 def _verdicts(status: CampaignStatus) -> "Table":
     from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
 
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("#", "verdict", "value", "effect", "runs", "hypothesis"):
@@ -132,8 +134,8 @@ def _verdicts(status: CampaignStatus) -> "Table":
     colours = {"keep": "green", "discard": "white", "crash": "red"}
     for one in status.verdicts[-8:]:
         table.add_row(
-            str(one.index), f"[{colours[one.status]}]{one.status}[/]", output.number(one.value), effect(one),
-            str(one.runs), one.title.replace("[", r"\["),
+            str(one.index), Text(one.status, colours[one.status]), output.number(one.value), Text(effect(one)),
+            str(one.runs), Text(one.title),
         )  # fmt: skip
     return table
 

@@ -25,9 +25,8 @@ def run(args: argparse.Namespace) -> int:
         output.say(str(path))
         return 0
     with path.open(encoding="utf-8", errors="replace") as stream:
-        output.say(stream.read())
+        output.show(stream.read())
         while args.follow:
-            if text := stream.read():
-                output.say(text)
+            output.show(stream.read())
             time.sleep(0.5)
     return 0

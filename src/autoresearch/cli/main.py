@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from autoresearch import __version__
+from autoresearch.cli import output
 from autoresearch.errors import AutoresearchError
 
 COMMANDS = {
@@ -72,6 +73,7 @@ def main(argv: Sequence[str]) -> int:
     Returns:
         The exit code, see the module's docstring.
     """
+    output.speak_anything()
     chosen = next((word for word in argv if not word.startswith("-")), None)
     try:
         args = parser(chosen if chosen in COMMANDS else None).parse_args(list(argv))
@@ -79,8 +81,7 @@ def main(argv: Sequence[str]) -> int:
     except AutoresearchError as error:
         return _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
-        sys.stderr.write("\nautoresearch: interrupted; nothing is lost, continue with: autoresearch run\n")
-        return 130
+        return _fail("interrupted; runs in flight go on and nothing is lost; continue with: autoresearch run", 130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at its exit
         return 0

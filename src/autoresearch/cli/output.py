@@ -1,6 +1,7 @@
 """Words and tables for people, JSON for machines. No other module prints."""
 
 import dataclasses
+import io
 import json
 import math
 import sys
@@ -9,9 +10,24 @@ from pathlib import Path
 from typing import Any
 
 
+_CONTROLS = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+
+
+def speak_anything() -> None:
+    """Let a character that this terminal's encoding lacks be written as a code instead of being an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def say(text: str = "") -> None:
-    """One line or block for a person."""
-    sys.stdout.write(f"{text}\n")
+    """One line or block for a person; what could steer a terminal (an escape in a title) is made visible."""
+    show(f"{text.translate(_CONTROLS)}\n")
+
+
+def show(text: str) -> None:
+    """Text as it is, without a line end of ours: a run's log may have its colours."""
+    sys.stdout.write(text)
     sys.stdout.flush()
 
 

@@ -15,6 +15,5 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Ask; `autoresearch run` continues the campaign later."""
-    session_of(args).stop(args.reason, now=args.now)
-    output.say("asked to stop " + ("now" if args.now else "after the runs in flight"))
+    output.say(session_of(args).stop(args.reason, now=args.now))
     return 0

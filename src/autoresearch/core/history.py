@@ -10,6 +10,7 @@ from autoresearch.core.experiment import Status, Verdict
 from autoresearch.core.hypothesis import Hypothesis
 from autoresearch.core.job import JobState
 from autoresearch.core.metric import Completion, Measurement, Severity
+from autoresearch.errors import LedgerError
 
 BASELINE = "baseline"
 
@@ -393,8 +394,18 @@ def why_no_value(run: Run) -> str:
 
 
 def fold(events: Iterable[Event]) -> History:
-    """Replay a journal."""
+    """Replay a journal.
+
+    Raises:
+        LedgerError: An event speaks of something that no earlier one has brought into being: a line is missing.
+    """
     history = History()
-    for event in events:
-        history.apply(event)
+    for number, event in enumerate(events, start=1):
+        try:
+            history.apply(event)
+        except KeyError as error:
+            raise LedgerError(
+                f"event {number} of the journal ({event.kind}) speaks of {error}, of which no earlier line knows: a "
+                f"line is missing before it; put the journal back from a copy, the ledger and the notes are unharmed"
+            ) from None
     return history

@@ -162,6 +162,34 @@ def interval(effect: float | None, low: float | None, high: float | None) -> str
     return f"{effect:+.3g}" + ("" if low is None or high is None else f" [{low:+.3g}, {high:+.3g}]")
 
 
+def drift_words(drift: Drift) -> str:
+    """The trend of the machine in one sentence, no stronger and no weaker than its interval."""
+    trend = f"{drift.total:+.3g} [{drift.low:+.3g}, {drift.high:+.3g}] over the campaign, from {drift.repeats} repeats"
+    if drift.shown:
+        return f"The same code gave different values as time went on: {trend}; compare with runs of about one time."
+    if drift.low > 0 or drift.high < 0:
+        return f"The same code may have drifted with time, though not beyond doubt: {trend} (90 % interval)."
+    return f"No drift with time can be told from chance: {trend} (90 % interval)."
+
+
+def standing(entry: Entry) -> str:
+    """Where an attempt stands in the lists of what can be believed: a claim's word, `crashed`, or empty for none."""
+    if entry.claim is None:
+        return ""
+    return "crashed" if entry.status == Status.CRASH else str(entry.claim.standing)
+
+
+def claim_words(entry: Entry) -> str:
+    """An attempt's line in the lists of what can be believed."""
+    claim = entry.claim
+    head = f"#{entry.index} {entry.title}: "
+    if claim is None or entry.status == Status.CRASH:
+        return head + entry.reason
+    effect = interval(claim.effect, claim.low, claim.high) or "no comparison"
+    runs = f"{claim.runs} run{'' if claim.runs == 1 else 's'}"
+    return f"{head}{effect}, {runs}, {'fresh seeds' if claim.fresh else 'the runs that chose it'}"
+
+
 def build(history: History, campaign: Campaign, objective: Objective, view: Outlook, now: float) -> Report:
     """Put the report together from the campaign so far.
 

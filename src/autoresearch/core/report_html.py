@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from html import escape
 
 from autoresearch.core import figure
-from autoresearch.core.report import Entry, Report, interval
+from autoresearch.core.report import Entry, Report, claim_words, drift_words, interval, standing
 
 _STYLE = """
 :root { color-scheme: light; --ink: #1f2933; --faint: #616e7c; --line: #e4e7eb; --keep: #1a7f37; --crash: #cf222e; }
@@ -76,31 +76,18 @@ def _facts(report: Report) -> str:
 
 def _believed(report: Report) -> str:
     parts = ["<h2>What can be believed</h2>"]
-    for standing in ("proven", "likely", "unresolved", "refuted"):
-        entries = [entry for entry in report.entries if entry.claim and entry.claim.standing == standing]
+    for word in ("proven", "likely", "unresolved", "refuted", "crashed"):
+        entries = [entry for entry in report.entries if standing(entry) == word]
         if entries:
-            items = "".join(f"<li>{_t(_claim(entry))}</li>" for entry in entries)
-            parts.append(f'<p><span class="badge">{standing}</span></p><ul>{items}</ul>')
+            items = "".join(f"<li>{_t(claim_words(entry))}</li>" for entry in entries)
+            parts.append(f'<p><span class="badge">{word}</span></p><ul>{items}</ul>')
     parts.append(f'<p class="faint">Chance that what is called proven contains a false claim: '
                  f"{report.claims.false_chance:.1%}.{_t(_drift(report))}</p>")  # fmt: skip
     return "\n".join(parts)
 
 
-def _claim(entry: Entry) -> str:
-    claim = entry.claim
-    assert claim is not None  # noqa: S101 - the caller filtered
-    effect = interval(claim.effect, claim.low, claim.high) or "no comparison"
-    return (
-        f"#{entry.index} {entry.title}: {effect}, {claim.runs} runs, {'fresh seeds' if claim.fresh else 'search runs'}"
-    )
-
-
 def _drift(report: Report) -> str:
-    drift = report.drift
-    if drift is None:
-        return ""
-    verb = "The machine drifted" if drift.shown else "No drift of the machine shows"
-    return f" {verb}: {drift.total:+.3g} [{drift.low:+.3g}, {drift.high:+.3g}] over the campaign."
+    return "" if report.drift is None else f" {drift_words(report.drift)}"
 
 
 def _attempts(report: Report) -> str:

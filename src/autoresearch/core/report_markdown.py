@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from autoresearch.core.report import Entry, Report, interval
+from autoresearch.core.report import Report, claim_words, drift_words, interval, standing
 
 _STANDINGS = {
     "proven": "survived fresh seeds that chose nothing",
     "likely": "probably true, not proven",
     "unresolved": "the runs cannot tell",
     "refuted": "probably no improvement",
+    "crashed": "no valid run, so nothing is known of the idea itself",
 }
 
 
@@ -52,35 +53,17 @@ def _facts(report: Report) -> str:
 
 def _standings(report: Report) -> str:
     lines = ["## What can be believed"]
-    for standing, meaning in _STANDINGS.items():
-        found = [entry for entry in report.entries if entry.claim and entry.claim.standing == standing]
+    for word, meaning in _STANDINGS.items():
+        found = [entry for entry in report.entries if standing(entry) == word]
         if found:
-            lines += ["", f"**{standing}** ({meaning}):", "", *(_claim(entry) for entry in found)]
+            lines += ["", f"**{word}** ({meaning}):", "", *(f"- {_clean(claim_words(entry))}" for entry in found)]
     if len(lines) == 1:
         lines += ["", "Nothing has been judged yet."]
     chance = report.claims.false_chance
     lines += ["", f"Chance that what is called proven contains a false claim: {chance:.1%}."]
     if report.drift is not None:
-        lines.append(_drift(report))
+        lines.append(drift_words(report.drift))
     return "\n".join(lines)
-
-
-def _claim(entry: Entry) -> str:
-    claim = entry.claim
-    assert claim is not None  # noqa: S101 - the caller filtered
-    effect = interval(claim.effect, claim.low, claim.high) or "no comparison"
-    seeds = "fresh seeds" if claim.fresh else "the runs that chose it"
-    return f"- #{entry.index} {_clean(entry.title)}: {effect}, {claim.runs} runs, {seeds}"
-
-
-def _drift(report: Report) -> str:
-    drift = report.drift
-    assert drift is not None  # noqa: S101 - the caller looked
-    verb = "drifted" if drift.shown else "shows no drift"
-    return (
-        f"The machine {verb}: {drift.total:+.3g} [{drift.low:+.3g}, {drift.high:+.3g}] over the campaign, "
-        f"from {drift.repeats} repeats."
-    )
 
 
 def _experiments(report: Report) -> str:

@@ -165,6 +165,20 @@ class Campaign(_Part):
             raise ValueError("use lower-case letters, digits, '.', '_' and '-' (it becomes part of branch names)")
         return value
 
+    @field_validator("command", mode="before")
+    @classmethod
+    def _is_a_list(cls, value: object) -> object:
+        if isinstance(value, str):
+            raise ValueError(f"write it as a list of words, for example {value.split() or ['python', 'train.py']}")  # noqa: TRY004 - pydantic's way
+        return value
+
+    @field_validator("stop", mode="before")
+    @classmethod
+    def _is_words(cls, value: object) -> object:
+        if value is not None and not isinstance(value, str):
+            raise ValueError(f"write it in words, for example '{value} experiments' or '10h total, 1h each'")
+        return value
+
     @field_validator("researcher", mode="before")
     @classmethod
     def _one_or_many(cls, value: object) -> object:

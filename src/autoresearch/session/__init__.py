@@ -23,13 +23,14 @@ from autoresearch.core.spec import Campaign
 from autoresearch.engine.loop import Loop
 from autoresearch.engine.remember import remember
 from autoresearch.engine.reporter import Reporter, write_report
-from autoresearch.errors import CampaignError, UsageError
+from autoresearch.errors import CampaignError, HeldError, UsageError
 from autoresearch.examples import DemoRepository, create
 from autoresearch.session import campaign_file, doctor, planning, status, wiring
 from autoresearch.session.curves import Curves
 from autoresearch.session.planning import Plan, Request
 from autoresearch.session.status import CampaignStatus, RunningRun
 from autoresearch.workspace import audit, git, notes, process
+from autoresearch.workspace.holder import alive
 from autoresearch.workspace.ledger import Ledger
 from autoresearch.workspace.lock import CampaignLock
 from autoresearch.workspace.paths import EXCLUDED, CampaignPaths, Layout
@@ -98,7 +99,10 @@ class Session:
         """
         opened = wiring.open_campaign(self.where, self.name)
         lock = CampaignLock(opened.paths.lock)
-        lock.acquire(take_over=take_over)
+        try:
+            lock.acquire(take_over=take_over)
+        except HeldError as error:
+            raise HeldError(f"campaign {opened.paths.name} is {error}") from None
         with lock:
             opened = wiring.open_campaign(self.where, opened.paths.name)
             if opened.history.started is None:
@@ -132,9 +136,34 @@ class Session:
             raise CampaignError(f"campaign {opened.paths.name} is not paused; continue it with: autoresearch run")
         opened.journal.append(happened.Resumed(self.clock(), _person()))
 
-    def stop(self, reason: str = "", *, now: bool = False) -> None:
-        """Ask for the end: after the runs in flight, or `now`, ending them."""
-        self._started().journal.append(happened.StopRequested(self.clock(), _person(), now, reason))
+    def stop(self, reason: str = "", *, now: bool = False) -> str:
+        """Ask for the end: after the runs in flight, or `now`, ending them. Returns what will happen, in words.
+
+        Without a controller at work, runs that go on by themselves are ended here.
+
+        Raises:
+            CampaignError: Nobody works on the campaign and nothing of it runs, or runs would have to be waited for.
+        """
+        opened = self._started()
+        flying = len(opened.history.in_flight())
+        if _at_work(opened.paths):
+            opened.journal.append(happened.StopRequested(self.clock(), _person(), now, reason))
+            return "asked to stop " + ("now" if now else "after the runs in flight")
+        if not flying:
+            raise CampaignError(f"nobody works on {opened.paths.name} and nothing of it runs: there is nothing to stop")
+        if not now:
+            raise CampaignError(
+                f"nobody works on {opened.paths.name}, and {flying} of its runs go on by themselves; end them with: "
+                f"autoresearch stop --now, or let them count with: autoresearch run"
+            )
+        request = happened.StopRequested(self.clock(), _person(), now, reason)
+
+        def ask(event: Event) -> None:
+            if isinstance(event, happened.ControllerStarted):
+                opened.journal.append(request)
+
+        self.run(_person(), ask)
+        return f"{flying} runs in flight were ended; nobody had worked on the campaign"
 
     def answer(self, request: str | None, *, granted: bool, reason: str = "") -> str:
         """Answer a launch that waits for a person; without a name the only one waiting. Returns the request's name."""
@@ -167,7 +196,7 @@ class Session:
     def status(self) -> CampaignStatus:
         """Where the campaign stands."""
         opened = wiring.open_campaign(self.where, self.name)
-        return status.status_of(opened, self.clock(), held=CampaignLock(opened.paths.lock).holder() is not None)
+        return status.status_of(opened, self.clock(), held=_at_work(opened.paths))
 
     def campaigns(self) -> list[str]:
         """Names of the repository's campaigns, the one worked on last first."""
@@ -232,7 +261,8 @@ class Session:
             Ledger(opened.paths.ledger).rows(), opened.journal.read(), notes.all(opened.paths.root),
             naming.campaign_prefix(opened.paths.name),
         )  # fmt: skip
-        return [f"{one.branch}: {one.where}: {one.text}" for one in found]
+        lines = [f"ledger line {one.line}: {one.text}" for one in Ledger(opened.paths.ledger).table().problems]
+        return [*lines, *(f"{one.branch}: {one.where}: {one.text}" for one in found)]
 
     def rebuild(self) -> str:
         """Make the ledger say what the journal says of this campaign; the old file is kept beside it."""
@@ -274,6 +304,18 @@ class Session:
 def demo(directory: Path) -> DemoRepository:
     """Make the example repository in a new or empty directory."""
     return create(directory)
+
+
+def _at_work(paths: CampaignPaths) -> bool:
+    """Whether a controller holds the campaign that is not known to be dead."""
+    holder = CampaignLock(paths.lock).holder()
+    if holder is None:
+        return False
+    try:
+        seen = paths.lock.stat().st_mtime
+    except OSError:
+        return False
+    return alive(holder, seen) is not False
 
 
 def _person() -> str:
