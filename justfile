@@ -1,0 +1,24 @@
+# Everything CI checks, on this checkout.
+check:
+    .ci/run
+
+# A campaign on the built-in example.
+demo *words:
+    .venv/bin/autoresearch demo {{words}}
+
+# All tests, or those named.
+test *words:
+    .venv/bin/pytest -q -n 2 {{words}}
+
+lint:
+    .venv/bin/ruff check
+    .venv/bin/ruff format --check
+    .venv/bin/lint-imports --config tools/importlinter.ini
+
+types:
+    .venv/bin/mypy
+
+# Write the generated pages anew, and test the documentation.
+docs:
+    .venv/bin/python tools/reference.py
+    .venv/bin/pytest -q tests/docs
