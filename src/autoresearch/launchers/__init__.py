@@ -3,4 +3,5 @@
 BUILTIN = {
     "local": "autoresearch.launchers.local:LocalLauncher",
     "scripted": "autoresearch.launchers.scripted:ScriptedLauncher",
+    "slurm": "autoresearch.launchers.slurm:SlurmLauncher",
 }

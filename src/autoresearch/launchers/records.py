@@ -1,0 +1,91 @@
+"""What a cluster launcher remembers of its runs: one small file each, in the campaign's folder.
+
+A record is written before the scheduler is asked (without a job id) and again afterwards (with it). A record without
+one therefore says: look before you submit again.
+"""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from autoresearch.errors import StorageError
+from autoresearch.workspace import runfolder
+
+
+class Record(NamedTuple):
+    """One run.
+
+    Attributes:
+        run_id: The run.
+        folder: Its folder, absolute.
+        log: Its log file, absolute.
+        name: Its name at the scheduler.
+        token: Random word that tells this submission from any other of the same name.
+        asked_at: Unix seconds when the scheduler was first asked.
+        job_id: The scheduler's id, None until it has answered.
+        cancelled_at: Unix seconds when we told the scheduler to end it, None if we did not.
+        limit_s: Wall-clock limit that we have to keep ourselves, None where somebody else does.
+    """
+
+    run_id: str
+    folder: str
+    log: str
+    name: str
+    token: str
+    asked_at: float
+    job_id: str | None = None
+    cancelled_at: float | None = None
+    limit_s: float | None = None
+
+
+class Records:
+    """The records below one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._by_job: dict[str, str] = {}
+
+    def get(self, run_id: str) -> Record | None:
+        """The record of a run."""
+        return _record(runfolder.read(self._place(run_id)))
+
+    def put(self, record: Record) -> None:
+        """Write a record, durably.
+
+        Raises:
+            StorageError: The disk does not take it.
+        """
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            runfolder.write(self._place(record.run_id), record._asdict(), sync=True)
+        except OSError as error:
+            raise StorageError(
+                f"run {record.run_id} was not started: {error}; mend that and submit it again"
+            ) from error
+
+    def of_job(self, job_id: str) -> Record | None:
+        """The record of a job."""
+        if job_id not in self._by_job:
+            self._by_job = {record.job_id: record.run_id for record in self if record.job_id}
+        return self.get(self._by_job[job_id]) if job_id in self._by_job else None
+
+    def cancelled(self, record: Record) -> None:
+        """Remember that we ended it, from the first time on."""
+        if record.cancelled_at is None:
+            self.put(record._replace(cancelled_at=time.time()))
+
+    def __iter__(self) -> Iterator[Record]:
+        """All records."""
+        for place in self._folder.glob("*.json"):
+            record = _record(runfolder.read(place))
+            if record:
+                yield record
+
+    def _place(self, run_id: str) -> Path:
+        return self._folder / f"{quote(run_id, safe='')}.json"
+
+
+def _record(document: dict[str, Any] | None) -> Record | None:
+    return Record(**document) if document else None

@@ -1,0 +1,324 @@
+"""Runs as jobs of Slurm, through its own programs: sbatch, squeue, sacct, scancel.
+
+The job id is Slurm's. What is submitted is a script in the run's folder; on the node it starts our supervisor
+(`on_node`), so that a run's log, limit and end are those of a local run. Code and folders are found by their paths: the
+repository lies on a file system that the nodes share with us.
+
+A run is submitted once: before sbatch is asked, a record with a random token is written, and the token travels with the
+job as its comment. Who finds a record without a job id, after a crash, looks for that token before submitting.
+"""
+
+import os
+import time
+from collections.abc import Collection, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from autoresearch.core.job import Job, JobState, JobStatus, Submission
+from autoresearch.errors import LauncherError, StorageError
+from autoresearch.launchers import slurm_query, slurm_script
+from autoresearch.launchers.records import Record, Records
+from autoresearch.launchers.slurm_options import SlurmOptions
+from autoresearch.launchers.slurm_query import Row
+from autoresearch.launchers.slurm_status import Seen, status
+from autoresearch.workspace import proctree, runfolder
+from autoresearch.workspace.process import CommandError, Completed, run
+from autoresearch.workspace.runfolder import RunSpec
+
+_ANSWER_S = 60.0
+_SOON_S = 1.0
+"""Fewest seconds between two questions when a run's files say that something has changed."""
+_LETTING_GO_S = 5.0
+
+
+class SlurmLauncher:
+    """Submits runs to Slurm. Options are described in `SlurmOptions`."""
+
+    name = "slurm"
+
+    def __init__(self, options: Mapping[str, object], folder: Path) -> None:
+        self.options = SlurmOptions.parse(options)
+        self._folder = folder.absolute()
+        self._records = Records(self._folder / ".slurm")
+        self._rows: list[Row] = []
+        self._asked = float("-inf")
+        self._accounts = True
+        self._unexplained: dict[str, float] = {}
+
+    # -- submitting -----------------------------------------------------------------------------------------------
+
+    def plan(self, job: Job) -> Submission:
+        """The script for sbatch, or for style `ray.sub` the command that submits NeMo-RL's own."""
+        options = self.options
+        grace_s = job.grace_s if options.grace_s is None else options.grace_s
+        name = slurm_script.job_name(job.run_id, str(self._folder))
+        flags = slurm_script.directives(job, options, name, grace_s)
+        spec = _spec(job, options, grace_s)
+        payload: dict[str, Any] = {"name": name, "flags": flags, "spec": spec._asdict()}
+        if options.style == "ray.sub":
+            text = slurm_script.ray_sub(spec, flags, options, job.resources.gpus_per_node)
+            variables = slurm_script.ray_sub_variables(spec, options, job.resources.gpus_per_node)
+            return Submission(job.run_id, self.name, text, job.folder, payload | {"variables": variables})
+        spec = slurm_script.contained(spec, options)
+        text = slurm_script.batch(spec, flags, options)
+        return Submission(job.run_id, self.name, text, job.folder, payload | {"spec": spec._asdict()})
+
+    def submit(self, submission: Submission) -> str:
+        """Hand the run to Slurm, once.
+
+        Raises:
+            LauncherError: Slurm refuses it, or does not answer; then it may be submitted again.
+            StorageError: The disk takes no more; nothing was submitted.
+        """
+        known = self.find(submission.run_id)
+        if known:
+            return known
+        spec = RunSpec(**submission.payload["spec"])  # type: ignore[arg-type]
+        name = str(submission.payload["name"])
+        record = Record(submission.run_id, submission.folder, spec.log, name, os.urandom(6).hex(), time.time())
+        _lay_out(submission, spec)
+        self._records.put(record)
+        said = _ask(self._sbatch(submission, record), _environment(submission), "submit", Path(spec.directory))
+        job_id = said.text.split(";")[0].strip()
+        if not job_id.isdigit():
+            raise LauncherError(f"sbatch answered {said.text!r} to run {submission.run_id}, which holds no job id")
+        self._adopt(record, job_id)
+        return job_id
+
+    def find(self, run_id: str) -> str | None:
+        """The job of a run: from our record, else by its token from the scheduler, else from the accounts.
+
+        Raises:
+            LauncherError: The record has no job id and the scheduler does not answer.
+        """
+        record = self._records.get(run_id)
+        if record is None or record.job_id:
+            return record.job_id if record else None
+        self._query(0.0)
+        found = slurm_query.best(row for row in self._rows if _is(row, record)) or self._from_accounts(record)
+        if found:
+            self._adopt(record, found.job_id)
+        return found.job_id if found else None
+
+    def _sbatch(self, submission: Submission, record: Record) -> list[str]:
+        comment = f"--comment=autoresearch:{record.token}"
+        if self.options.style == "ray.sub":
+            flags = [str(flag) for flag in submission.payload["flags"]]  # type: ignore[attr-defined]
+            flags = slurm_script.submitted_elsewhere(flags, submission.folder)
+            return ["sbatch", "--parsable", comment, *flags, self.options.ray_sub]
+        script = f"{submission.folder}/{slurm_script.SCRIPT}"
+        return ["sbatch", "--parsable", comment, f"--chdir={submission.folder}", script]
+
+    def _adopt(self, record: Record, job_id: str) -> None:
+        self._records.put(record._replace(job_id=job_id))
+        self._asked = float("-inf")
+        self._link_log(record, job_id, 0)
+
+    def _link_log(self, record: Record, job_id: str, restarts: int) -> None:
+        """The run's log is the driver's log of ray.sub, which names its folder anew after every requeue."""
+        if self.options.style != "ray.sub":
+            return
+        log, again = Path(record.log), f"-{restarts}" if restarts else ""
+        wanted = Path(f"{job_id}{again}-logs", "ray-driver.log")
+        if not log.is_symlink() or log.readlink() != wanted:
+            log.unlink(missing_ok=True)
+            log.symlink_to(wanted)
+
+    def _from_accounts(self, record: Record) -> Row | None:
+        since = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(record.asked_at - 60))
+        rows = self._sacct(name=record.name, since=since).values()
+        return slurm_query.best(
+            row
+            for row in rows
+            if _is(row, record) or (not row.comment and (row.submitted_at or 0) >= record.asked_at - 60)
+        )
+
+    # -- following ------------------------------------------------------------------------------------------------
+
+    def states(self, ids: Collection[str]) -> Mapping[str, JobStatus]:
+        """How the jobs are doing: one squeue for all of them, and one sacct if some have left the queue unexplained.
+
+        Raises:
+            LauncherError: Slurm does not answer.
+        """
+        records = {job_id: self._records.of_job(job_id) for job_id in ids}
+        ends = {
+            record.run_id: runfolder.read(Path(record.folder, runfolder.EXIT)) for record in records.values() if record
+        }
+        if ends:
+            self._query(min(_SOON_S, self.options.poll_s) if any(ends.values()) else self.options.poll_s)
+        rows = {row.job_id: row for row in self._rows}
+        named = slurm_query.by_name(self._rows)
+        found = {job_id: self._row(job_id, record, rows, named) for job_id, record in records.items() if record}
+        lost = [job_id for job_id, row in found.items() if row is None and not ends[records[job_id].run_id]]  # type: ignore[union-attr]
+        if lost:
+            found |= {job_id: row for job_id, row in self._sacct(lost).items() if job_id in found}
+        return {
+            job_id: self._status(job_id, record, found[job_id], ends[record.run_id]) if record else _never(job_id)
+            for job_id, record in records.items()
+        }
+
+    def _row(
+        self, job_id: str, record: Record, rows: Mapping[str, Row], named: Mapping[str, Collection[Row]]
+    ) -> Row | None:
+        """What squeue says of a run; a second job for it, if there ever is one, counts while it is alive."""
+        own = rows.get(job_id)
+        others = [row for row in named.get(record.name, ()) if _is(row, record)]
+        return slurm_query.best([*([own] if own else []), *others])
+
+    def _status(self, job_id: str, record: Record, row: Row | None, ended: Mapping[str, Any] | None) -> JobStatus:
+        now = time.monotonic()
+        over = ended is None and (row is None or row.state.ended)
+        since = self._unexplained.setdefault(job_id, now) if over else now
+        self._link_log(record, job_id, row.restarts if row else 0)
+        report = runfolder.read(Path(record.folder, runfolder.STATE)) or {}
+        output = _last_words(Path(record.folder, slurm_script.OUTPUT.replace("%j", job_id))) if over else ""
+        return status(Seen(record, row, report, ended, time.time(), now - since, output))
+
+    def _query(self, patience_s: float) -> None:
+        now = time.monotonic()
+        if now - self._asked >= patience_s:
+            self._rows = slurm_query.parse_squeue(_ask(slurm_query.SQUEUE, None, "ask").text)
+            self._asked = now
+
+    def _sacct(self, ids: Collection[str] = (), name: str = "", since: str = "") -> Mapping[str, Row]:
+        if not self._accounts:
+            return {}
+        argv = slurm_query.sacct(ids, name, since)
+        try:
+            return slurm_query.parse_sacct(_ask(argv, None, "ask").text)
+        except LauncherError as error:
+            if isinstance(error.__cause__, CommandError) and slurm_query.disabled(error.__cause__.stderr):
+                self._accounts = False
+                return {}
+            raise
+
+    # -- ending ---------------------------------------------------------------------------------------------------
+
+    def cancel(self, job_id: str) -> None:
+        """Tell Slurm to end a job, pending or running; `states` says when it has.
+
+        Raises:
+            LauncherError: Slurm does not answer.
+        """
+        record = self._records.of_job(job_id)
+        if record is None:
+            return
+        ended = runfolder.read(Path(record.folder, runfolder.EXIT))
+        if ended is None:
+            self._records.cancelled(record)
+        said = _ask(["scancel", "--quiet", job_id], None, "cancel", check=False)
+        if said.code and b"nvalid job id" not in said.stderr and b"already" not in said.stderr:
+            raise LauncherError(f"scancel could not end job {job_id}: {said.stderr.decode('utf-8', 'replace').strip()}")
+        self._asked = float("-inf")
+
+    def leftovers(self, job_id: str) -> tuple[str, ...]:
+        """The job while Slurm has it, and every living process of the run on this machine.
+
+        A job that is just being let go of is waited for, five seconds at most.
+
+        Raises:
+            LauncherError: Slurm does not answer, so nothing is proved.
+        """
+        record = self._records.of_job(job_id)
+        if record is None:
+            return ()
+        until = time.monotonic() + _LETTING_GO_S
+        while (held := self._held(job_id, record)) and all(row.word == "COMPLETING" for row in held):
+            if time.monotonic() > until:
+                break
+            time.sleep(0.1)
+        jobs = [f"job {row.job_id} ({row.word}) on {row.node or 'no node yet'}" for row in held]
+        return (*jobs, *_processes(Path(record.folder)))
+
+    def _held(self, job_id: str, record: Record) -> list[Row]:
+        self._query(0.0)
+        return [row for row in self._rows if (row.job_id == job_id or _is(row, record)) and not row.state.ended]
+
+
+def _is(row: Row, record: Record) -> bool:
+    return row.name == record.name and row.comment == f"autoresearch:{record.token}"
+
+
+def _spec(job: Job, options: SlurmOptions, grace_s: float) -> RunSpec:
+    scratch = _scratch(job)
+    ray = {} if "RAY_TMPDIR" in job.env or "RAY_TMPDIR" in options.env else {"RAY_TMPDIR": scratch}
+    ours = {"PYTHONUNBUFFERED": "1"} | ray
+    return RunSpec(
+        run_id=job.run_id,
+        argv=job.argv,
+        directory=job.directory,
+        folder=job.folder,
+        log=job.log,
+        env={**ours, **options.env, **job.env, proctree.RUN_NAME: job.run_id},
+        limit_s=job.limit_s,
+        grace_s=grace_s,
+        memory_gb=job.resources.memory_gb,
+        max_log_bytes=job.max_log_bytes,
+        gpus=0,
+        gpu_pool=(),
+        max_gpu_memory_used_gb=0.0,
+        scratch=scratch if ray else "",
+    )
+
+
+def _scratch(job: Job) -> str:
+    """Two runs on one node must not join each other's Ray clusters."""
+    return f"/tmp/ar-{sha256(job.folder.encode()).hexdigest()[:12]}"  # noqa: S108
+
+
+def _lay_out(submission: Submission, spec: RunSpec) -> None:
+    folder = Path(submission.folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / slurm_script.SCRIPT).write_text(submission.text, encoding="utf-8", errors="surrogateescape")
+        (folder / slurm_script.COMMAND).write_text(
+            slurm_script.command(spec), encoding="utf-8", errors="surrogateescape"
+        )
+        runfolder.write(folder / runfolder.SPEC, spec._asdict(), sync=True)
+    except OSError as error:
+        raise StorageError(f"run {spec.run_id} was not submitted: {error}; mend that and submit it again") from error
+
+
+def _environment(submission: Submission) -> dict[str, str]:
+    """Ours, without what would override the script: we may ourselves run inside a job."""
+    theirs = {name: value for name, value in os.environ.items() if not name.startswith(("SBATCH_", "SLURM_"))}
+    kept = {name: os.environ[name] for name in ("SLURM_CONF",) if name in os.environ}
+    variables: Mapping[str, str] = submission.payload.get("variables", {})  # type: ignore[assignment]
+    return {**theirs, **kept, **variables}
+
+
+def _ask(
+    argv: Collection[str], env: Mapping[str, str] | None, doing: str, cwd: Path | None = None, *, check: bool = True
+) -> Completed:
+    environment = {**(os.environ if env is None else env), **slurm_query.TIME_FORMAT}
+    try:
+        return run(list(argv), env=environment, cwd=cwd, check=check, timeout=_ANSWER_S)
+    except CommandError as error:
+        raise LauncherError(f"Slurm could not be reached to {doing}: {error}") from error
+
+
+def _processes(folder: Path) -> tuple[str, ...]:
+    """Living processes of a run on this machine, its supervisor included."""
+    state = runfolder.read(folder / runfolder.STATE) or {}
+    here = state.get("boot") == proctree.boot()
+    known = [(pid, started) for pid, started in state.get("tree", [])] if here else []
+    table = proctree.everyone()
+    found = proctree.belonging(str(folder), known, table)
+    watcher = table.get(state["pid"]) if here else None
+    if watcher and watcher.started == state["started"] and not watcher.dead:
+        found.append(watcher)
+    return tuple(f"process {process.pid} ({process.name})" for process in found)
+
+
+def _last_words(output: Path) -> str:
+    try:
+        lines = output.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    except OSError:
+        return ""
+    return lines[-1][:300] if lines else ""
+
+
+def _never(job_id: str) -> JobStatus:
+    return JobStatus(JobState.VANISHED, reason=f"no job {job_id} was ever submitted from here")

@@ -1,0 +1,123 @@
+"""What a person may write under `launcher: {type: slurm, ...}`."""
+
+import sys
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Literal, Self
+
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+
+from autoresearch.errors import LauncherError
+
+_OURS = {
+    "-J": "--job-name", "-o": "--output", "-e": "--error", "-t": "--time", "-D": "--chdir", "-W": "--wait",
+    "-a": "--array", "-M": "--clusters", "--comment": "", "--parsable": "", "--requeue": "", "--no-requeue": "",
+    "--wrap": "", "--test-only": "", "--open-mode": "", "--quiet": "",
+}  # fmt: skip
+_RESERVED = {*_OURS, *_OURS.values()} - {""}
+
+
+class SlurmOptions(BaseModel, frozen=True, extra="forbid"):
+    """Options of the Slurm launcher. What is left out, the site decides."""
+
+    account: str | None = None
+    """`--account`: who pays."""
+
+    partition: str | None = None
+    """`--partition`; several, separated by commas, let Slurm choose."""
+
+    qos: str | None = None
+    """`--qos`."""
+
+    gres: str | None = None
+    """`--gres`, such as `gpu:h100:8`; left out, `gpu:N` for a run that needs N GPUs per node."""
+
+    constraint: str | None = None
+    """`--constraint`: features a node must have."""
+
+    nodelist: str | None = None
+    """`--nodelist`: nodes a run must get."""
+
+    exclude: str | None = None
+    """`--exclude`: nodes to avoid."""
+
+    container: str | None = None
+    """Image for pyxis, `--container-image` of srun or `CONTAINER` of ray.sub."""
+
+    container_mounts: tuple[str, ...] = ()
+    """What a container sees, `FROM:TO` each; the run's folder and worktree are added."""
+
+    extra: tuple[str, ...] = ()
+    """Further flags of sbatch as they are, such as `--reservation=night`; not those that we set."""
+
+    setup: tuple[str, ...] = ()
+    """Shell lines that the job runs before anything else, such as `module load cuda`."""
+
+    style: Literal["batch", "ray.sub"] = "batch"
+    """`batch`: the command on the first node of the job. `ray.sub`: NeMo-RL's script of that name starts a Ray
+    cluster over all nodes of the job and runs the command on its head."""
+
+    ray_sub: str = "ray.sub"
+    """Where that script lies in the repository."""
+
+    requeue: bool = False
+    """Whether Slurm may start a run again after a node failure or preemption."""
+
+    python: str = sys.executable
+    """Our Python as the nodes see it; it must lie on a file system that they share with us."""
+
+    env: Mapping[str, str] = Field(default_factory=dict)
+    """Variables for every run; a run's own win. Not for secrets: they are written to disk."""
+
+    grace_s: float | None = Field(default=None, ge=0)
+    """Seconds between TERM and KILL, in place of each job's own. On a cancel, Slurm's `KillWait` is the longest."""
+
+    poll_s: float = Field(default=5.0, ge=0)
+    """Fewest seconds between two questions to the scheduler, however often we are asked."""
+
+    @field_validator("extra", "setup")
+    @classmethod
+    def _one_line(cls, lines: tuple[str, ...]) -> tuple[str, ...]:
+        if any("\n" in line or "\0" in line for line in lines):
+            raise ValueError("each entry must be one line")
+        return lines
+
+    @field_validator("extra")
+    @classmethod
+    def _not_ours(cls, flags: tuple[str, ...]) -> tuple[str, ...]:
+        for flag in flags:
+            word = flag.split("=")[0].split(" ")[0]
+            if not word.startswith("-"):
+                raise ValueError(f"{flag!r} is not a flag; write --name=value as one entry")
+            if word in _RESERVED or (not word.startswith("--") and word[:2] in _RESERVED):
+                raise ValueError(f"{word} is set by us; leave it out")
+        return flags
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if self.style == "ray.sub" and not self.container:
+            raise ValueError("the style ray.sub needs the option container")
+        return self
+
+    @classmethod
+    def parse(cls, options: Mapping[str, object]) -> Self:
+        """Validated options.
+
+        Raises:
+            LauncherError: An option is unknown (the nearest valid one is named) or has a wrong value.
+        """
+        for name in options:
+            if name not in cls.model_fields:
+                near = get_close_matches(name, cls.model_fields, n=1, cutoff=0.0)[0]
+                valid = ", ".join(cls.model_fields)
+                raise LauncherError(
+                    f"the slurm launcher has no option {name!r}; did you mean {near!r}? It has: {valid}"
+                )
+        try:
+            return cls.model_validate(dict(options))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            option = f"option {where}" if where else "options"
+            given = f", not {first['input']!r}" if where else ""
+            raise LauncherError(f"the slurm launcher's {option}: {first['msg']}{given}; correct it") from error

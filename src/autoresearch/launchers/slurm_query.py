@@ -1,0 +1,179 @@
+"""What Slurm's own programs say, parsed: squeue for jobs it remembers, sacct for those it has handed to accounting.
+
+Text rather than `--json`, whose layout changes from release to release. Formats: squeue(1) `--Format`, sacct(1) `-P`.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import NamedTuple
+
+from autoresearch.core.job import JobState
+
+_WIDTHS = {
+    "JobID": 24, "State": 24, "exit_code": 16, "RestartCnt": 8, "NodeList": 512, "SubmitTime": 24, "StartTime": 24,
+    "EndTime": 24, "Reason": 96, "Comment": 64, "Name": 128,
+}  # fmt: skip
+SQUEUE = ("squeue", "-h", "-t", "all", "--me", "-O", ",".join(f"{name}:{width}|" for name, width in _WIDTHS.items()))
+"""Every job of ours that the scheduler remembers: one question, however many there are."""
+
+_ACCOUNTS = ("JobIDRaw", "State", "ExitCode", "NodeList", "Submit", "Start", "End", "MaxRSS", "Comment", "JobName")
+TIME_FORMAT = {"SLURM_TIME_FORMAT": "%s"}
+"""Makes both programs print Unix seconds."""
+
+_STATES = {
+    "PENDING": JobState.QUEUED,
+    "CONFIGURING": JobState.QUEUED,
+    "REQUEUED": JobState.QUEUED,
+    "REQUEUE_FED": JobState.QUEUED,
+    "REQUEUE_HOLD": JobState.QUEUED,
+    "RESV_DEL_HOLD": JobState.QUEUED,
+    "SPECIAL_EXIT": JobState.QUEUED,
+    "RUNNING": JobState.RUNNING,
+    "COMPLETING": JobState.RUNNING,
+    "RESIZING": JobState.RUNNING,
+    "SIGNALING": JobState.RUNNING,
+    "STAGE_OUT": JobState.RUNNING,
+    "STOPPED": JobState.RUNNING,
+    "SUSPENDED": JobState.RUNNING,
+    "COMPLETED": JobState.SUCCEEDED,
+    "FAILED": JobState.FAILED,
+    "LAUNCH_FAILED": JobState.FAILED,
+    "RECONFIG_FAIL": JobState.FAILED,
+    "TIMEOUT": JobState.TIMED_OUT,
+    "DEADLINE": JobState.TIMED_OUT,
+    "OUT_OF_MEMORY": JobState.OUT_OF_MEMORY,
+    "NODE_FAIL": JobState.NODE_FAILED,
+    "BOOT_FAIL": JobState.NODE_FAILED,
+    "PREEMPTED": JobState.PREEMPTED,
+    "CANCELLED": JobState.CANCELLED,
+    "REVOKED": JobState.CANCELLED,
+}
+"""Slurm's words (job state codes of squeue(1) and sacct(1)) in ours."""
+
+
+class Row(NamedTuple):
+    """What Slurm says of one job. Times are Unix seconds, None where there is none yet."""
+
+    job_id: str
+    word: str
+    exit_code: int | None = None
+    restarts: int = 0
+    node: str = ""
+    submitted_at: float | None = None
+    started_at: float | None = None
+    ended_at: float | None = None
+    reason: str = ""
+    comment: str = ""
+    name: str = ""
+    peak_memory_gb: float | None = None
+
+    @property
+    def state(self) -> JobState:
+        """The job's state in our words."""
+        return job_state(self.word)
+
+
+def job_state(word: str) -> JobState:
+    """Slurm's word in ours. Slurm decorates some: `CANCELLED by 1000`, `CANCELLED+`."""
+    return _STATES.get(word.partition(" ")[0].rstrip("+"), JobState.UNKNOWN)
+
+
+def parse_squeue(text: str) -> list[Row]:
+    """Rows of `SQUEUE`; lines that are none are left out."""
+    return [row for line in text.splitlines() if (row := _squeue_row(line))]
+
+
+def _squeue_row(line: str) -> Row | None:
+    cells, rest = [], line
+    for width in _WIDTHS.values():
+        # By width first: a comment of somebody else's may hold a bar.
+        cell, rest = rest[:width], rest[width + 1 :]
+        cells.append(cell.strip())
+    if len(line) <= sum(_WIDTHS.values()) or not cells[0]:
+        return None
+    job_id, word, code, restarts, node, submitted, started, ended, reason, comment, name = cells
+    return Row(
+        job_id, word, _exit_status(code), _number(restarts) or 0, _known(node), _time(submitted), _time(started),
+        _time(ended), "" if reason == "None" else reason, _known(comment), name,
+    )  # fmt: skip
+
+
+def sacct(ids: Collection[str] = (), name: str = "", since: str = "") -> tuple[str, ...]:
+    """The question to the accounts: about jobs by id, or by name since a time."""
+    by = ("-j", ",".join(sorted(ids))) if ids else ("--name", name, "-S", since)
+    return ("sacct", "-n", "-P", "-D", "-o", ",".join(_ACCOUNTS), *by)
+
+
+def parse_sacct(text: str) -> dict[str, Row]:
+    """The latest row of each job by its id, with the most memory any of its steps had."""
+    rows: dict[str, Row] = {}
+    peak: dict[str, float] = {}
+    for line in text.splitlines():
+        cells = line.split("|", len(_ACCOUNTS) - 1)
+        if len(cells) != len(_ACCOUNTS):
+            continue
+        job_id, _, step = cells[0].partition(".")
+        peak[job_id] = max(peak.get(job_id, 0.0), _gigabytes(cells[7]))
+        if job_id.isdigit() and not step:
+            rows[job_id] = _sacct_row(cells)
+    return {job_id: row._replace(peak_memory_gb=peak[job_id] or None) for job_id, row in rows.items()}
+
+
+def _sacct_row(cells: list[str]) -> Row:
+    job_id, word, code, node, submitted, started, ended, _, comment, name = cells
+    own, _, signal = code.partition(":")
+    status = _number(own)
+    if not status and _number(signal):
+        status = 128 + (_number(signal) or 0)
+    node = "" if node == "None assigned" else node
+    return Row(
+        job_id, word, status, 0, node, _time(submitted), _time(started), _time(ended), "", comment, name
+    )  # fmt: skip
+
+
+def disabled(said: bytes) -> bool:
+    """Whether sacct says that this site keeps no accounts."""
+    return b"accounting storage is disabled" in said.lower()
+
+
+def best(rows: Iterable[Row]) -> Row | None:
+    """Of several jobs for one run the one that counts: one that is alive, else the latest."""
+    return max(rows, key=lambda row: (not row.state.ended, _order(row.job_id)), default=None)
+
+
+def by_name(rows: Iterable[Row]) -> Mapping[str, list[Row]]:
+    """Rows grouped by job name."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row.name, []).append(row)
+    return groups
+
+
+def _order(job_id: str) -> int:
+    return int(job_id) if job_id.isdigit() else 0
+
+
+def _exit_status(text: str) -> int | None:
+    """The wait status that squeue prints (wait(2)) as a shell would report it."""
+    status = _number(text)
+    if status is None:
+        return None
+    return 128 + (status & 0x7F) if status & 0x7F else status >> 8
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def _time(text: str) -> float | None:
+    number = _number(text)
+    return None if number is None else float(number)
+
+
+def _known(text: str) -> str:
+    return "" if text in {"(null)", "N/A"} else text
+
+
+def _gigabytes(text: str) -> float:
+    factor = {"K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}.get(text[-1:], 1)
+    digits = text.rstrip("KMGT")
+    return float(digits) * factor / 1e9 if digits.replace(".", "", 1).isdecimal() and digits.isascii() else 0.0

@@ -1,0 +1,172 @@
+"""The script that sbatch gets, as text; nothing here touches the world.
+
+Paths may hold any character, so none stands in an `#SBATCH` line: the run's folder is the job's working directory,
+which sbatch takes as an argument.
+"""
+
+import math
+import re
+from hashlib import sha256
+from shlex import quote
+
+from autoresearch.core import naming
+from autoresearch.core.job import Job
+from autoresearch.launchers.slurm_options import SlurmOptions
+from autoresearch.workspace import runfolder
+from autoresearch.workspace.runfolder import RunSpec
+
+SCRIPT, COMMAND = "job.sh", "command.sh"
+OUTPUT = "slurm-%j.out"
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_MARGIN_S = 60.0
+"""What a job gets beyond limit and grace, for its start and its end."""
+_OURSELVES_MB = 512
+"""Memory for our own watcher, so that Slurm's limit is not met before the run's."""
+
+
+def job_name(run_id: str, campaign_folder: str) -> str:
+    """A job's name: the run id, and a digest, since two repositories may hold campaigns of one name.
+
+    NeMo-RL's ray.sub runs jobs of equal names one after the other. What is no DNS label is named by a digest alone.
+    """
+    digest = sha256(f"{campaign_folder}\0{run_id}".encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    readable = run_id if _PLAIN.fullmatch(run_id) else naming.slug(run_id)
+    return f"{readable}.{digest}"
+
+
+def minutes(limit_s: float, grace_s: float) -> int:
+    """Slurm's limit for a run of ours: whole minutes, never before our own has had its grace."""
+    return math.ceil((limit_s + grace_s + _MARGIN_S) / 60)
+
+
+def directives(job: Job, options: SlurmOptions, name: str, grace_s: float) -> list[str]:
+    """The flags for sbatch, one each, without paths."""
+    need = job.resources
+    gres = options.gres or (f"gpu:{need.gpus_per_node}" if need.gpus_per_node else None)
+    memory = None if need.memory_gb is None else f"{math.ceil(need.memory_gb * 1e9 / 2**20) + _OURSELVES_MB}M"
+    named = {
+        "job-name": name,
+        "nodes": need.nodes,
+        "time": None if job.limit_s is None else minutes(job.limit_s, grace_s),
+        "account": options.account,
+        "partition": options.partition,
+        "qos": options.qos,
+        "gres": gres,
+        "cpus-per-task": need.cpus,
+        "mem": memory,
+        "constraint": options.constraint,
+        "nodelist": options.nodelist,
+        "exclude": options.exclude,
+        "output": OUTPUT,
+    }
+    flags = [f"--{flag}={value}" for flag, value in named.items() if value is not None]
+    return [*flags, "--requeue" if options.requeue else "--no-requeue", "--open-mode=append", *options.extra]
+
+
+def batch(spec: RunSpec, flags: list[str], options: SlurmOptions) -> str:
+    """The script of style `batch`."""
+    command = " ".join(quote(word) for word in spec.argv)
+    lines = [
+        "#!/bin/bash",
+        *(f"#SBATCH {flag}" for flag in flags),
+        "",
+        *_comment(f"run {spec.run_id!r}, {_limit(spec)}; under supervision it does:"),
+        *_comment(f"  cd {quote(spec.directory)} && {_settings(spec)}{command}"),
+        *_comment(f"  > {quote(spec.log)} 2>&1"),
+        *options.setup,
+        f"python={quote(options.python)}",
+        'if ! [ -x "$python" ]; then',
+        '  echo "node $(hostname) has no $python; set the launcher\'s option python to one that all nodes see" >&2',
+        "  exit 127",
+        "fi",
+        f'exec "$python" -P -m autoresearch.launchers.on_node {quote(f"{spec.folder}/{runfolder.SPEC}")}',
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def contained(spec: RunSpec, options: SlurmOptions) -> RunSpec:
+    """The same run inside a pyxis container, if there is one: our supervisor stays outside and watches srun."""
+    if options.container is None:
+        return spec
+    mounts = ",".join((*options.container_mounts, *_own_mounts(spec)))
+    srun = (
+        "srun", "--nodes=1", "--ntasks=1", "--overlap", "--kill-on-bad-exit=1",
+        f"--container-image={options.container}", f"--container-mounts={mounts}",
+        f"--container-workdir={spec.directory}",
+    )  # fmt: skip
+    return spec._replace(argv=(*srun, *spec.argv))
+
+
+def ray_sub(spec: RunSpec, flags: list[str], options: SlurmOptions, gpus_per_node: int) -> str:
+    """What style `ray.sub` does, as a script that can be pasted into a shell."""
+    variables = ray_sub_variables(spec, options, gpus_per_node)
+    lines = [
+        "#!/bin/bash",
+        f"# run {spec.run_id!r}, {_limit(spec)}".replace("\n", " "),
+        *options.setup,
+        f"cd {quote(spec.directory)} || exit",
+        *(f"export {name}={quote(value)}" for name, value in variables.items()),
+        "sbatch \\",
+        *(f"  {quote(flag)} \\" for flag in submitted_elsewhere(flags, spec.folder)),
+        f"  {quote(options.ray_sub)}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def submitted_elsewhere(flags: list[str], folder: str) -> list[str]:
+    """The flags of a job that is submitted from another directory than the run's folder."""
+    output = f"--output={folder.replace('%', '%%')}/{OUTPUT}"
+    return [output if flag == f"--output={OUTPUT}" else flag for flag in flags]
+
+
+def ray_sub_variables(spec: RunSpec, options: SlurmOptions, gpus_per_node: int) -> dict[str, str]:
+    """The environment in which NeMo-RL's ray.sub is submitted."""
+    return {
+        "COMMAND": f"bash {quote(f'{spec.folder}/{COMMAND}')}",
+        "CONTAINER": options.container or "",
+        "MOUNTS": ",".join((*options.container_mounts, *_own_mounts(spec))),
+        "BASE_LOG_DIR": spec.folder,
+        **({"GPUS_PER_NODE": str(gpus_per_node)} if gpus_per_node else {}),
+    }
+
+
+def command(spec: RunSpec) -> str:
+    """A script that keeps the limit with coreutils alone and writes how it ended, for where we are not installed."""
+    inner = " ".join(quote(word) for word in spec.argv)
+    limit = 0.0 if spec.limit_s is None else spec.limit_s
+    return f"""\
+#!/bin/bash
+ended_at={quote(f"{spec.folder}/{runfolder.EXIT}")}
+[ -e "$ended_at" ] && mv "$ended_at" "$ended_at.attempt-${{SLURM_RESTART_COUNT:-0}}"
+cd {quote(spec.directory)} || exit
+begun=$(date +%s)
+timeout --signal=TERM --kill-after={spec.grace_s:g} {limit:g} \\
+  env {_settings(spec)}{inner}
+code=$?
+ending=exited reason="exited with code $code"
+if [ {limit:g} != 0 ] && [ $SECONDS -ge {math.floor(limit)} ] && [[ $code = 124 || $code = 137 ]]; then
+  ending=timed-out reason="timed out: still running after {limit:g} s"
+fi
+printf '{{"ending": "%s", "reason": "%s", "exit_code": %d, "node": "%s", "started_at": %d, "ended_at": %d}}\\n' \\
+  "$ending" "$reason" "$code" "$(hostname)" "$begun" "$(date +%s)" > "$ended_at.new"
+mv "$ended_at.new" "$ended_at"
+exit $code
+"""
+
+
+def _own_mounts(spec: RunSpec) -> tuple[str, str]:
+    return (f"{spec.directory}:{spec.directory}", f"{spec.folder}:{spec.folder}")
+
+
+def _limit(spec: RunSpec) -> str:
+    if spec.limit_s is None:
+        return "no limit"
+    return f"limit {spec.limit_s:g} s, then TERM, {spec.grace_s:g} s, KILL"
+
+
+def _settings(spec: RunSpec) -> str:
+    return "".join(f"{name}={quote(value)} " for name, value in spec.env.items())
+
+
+def _comment(text: str) -> list[str]:
+    return [f"# {line}" for line in text.splitlines()]

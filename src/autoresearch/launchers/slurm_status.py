@@ -1,0 +1,157 @@
+"""How a run on Slurm is doing, from what its own files say and what the scheduler says.
+
+The run's files come first, because the scheduler is late and forgets; but a run is not over before the scheduler has
+let go of its job, and who ended it only the scheduler knows.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from autoresearch.core.job import JobState, JobStatus
+from autoresearch.launchers.records import Record
+from autoresearch.launchers.slurm_query import Row
+
+ENDINGS = {
+    "timed-out": JobState.TIMED_OUT,
+    "cancelled": JobState.CANCELLED,
+    "memory": JobState.OUT_OF_MEMORY,
+    "preempted": JobState.PREEMPTED,
+    "not-started": JobState.FAILED,
+    "failed": JobState.NODE_FAILED,
+}
+"""A supervisor's words; `exited` is a matter of the exit code."""
+
+_FINISHING_S = 60.0
+"""A job that is still there so long after its run has ended is reported as ended, and named as left over."""
+_FILE_LAG_S = 15.0
+"""How late a file may appear on a shared file system."""
+_FROM_OUTSIDE = {
+    JobState.CANCELLED,
+    JobState.PREEMPTED,
+    JobState.TIMED_OUT,
+    JobState.NODE_FAILED,
+    JobState.OUT_OF_MEMORY,
+}
+
+
+class Seen(NamedTuple):
+    """Everything known of one run at one moment.
+
+    Attributes:
+        record: Our own record.
+        row: The scheduler's, None when it knows nothing (any more).
+        state: The supervisor's last report.
+        ended: The run's exit file.
+        now: Unix seconds.
+        waited_s: For how long the scheduler has known nothing of it, or its end, without an exit file.
+        output: The last words of the job script itself.
+    """
+
+    record: Record
+    row: Row | None
+    state: Mapping[str, Any]
+    ended: Mapping[str, Any] | None
+    now: float
+    waited_s: float
+    output: str = ""
+
+
+def status(seen: Seen) -> JobStatus:
+    """How the run is doing."""
+    row = seen.row
+    if row and not row.state.ended:
+        return _ended(seen, seen.ended) if seen.ended and _overdue(seen, row, seen.ended) else _alive(seen, row)
+    if seen.ended:
+        return _ended(seen, seen.ended)
+    if seen.waited_s < _FILE_LAG_S and (row is None or row.state in {JobState.SUCCEEDED, JobState.FAILED}):
+        return _base(seen, JobState.UNKNOWN, "its job is over; waiting for its files to appear")
+    if row is None:
+        return _base(seen, JobState.VANISHED, "Slurm does not know the job and the run has left no exit file")
+    return _by_slurm_alone(seen, row)
+
+
+def _overdue(seen: Seen, row: Row, ended: Mapping[str, Any]) -> bool:
+    """Whether a job stays on although its run has long ended; one that was requeued has a newer start, or none."""
+    this_attempt = row.state is JobState.RUNNING and (row.started_at or 0.0) <= ended["ended_at"]
+    return this_attempt and seen.now - ended["ended_at"] > _FINISHING_S
+
+
+def _alive(seen: Seen, row: Row) -> JobStatus:
+    again = f"requeued {row.restarts} times" if row.restarts else ""
+    waiting = row.reason if row.state is JobState.QUEUED else ""
+    strange = f"Slurm says {row.word}" if row.state is JobState.UNKNOWN else ""
+    return _base(seen, row.state, "; ".join(filter(None, (again, waiting, strange))))
+
+
+def _ended(seen: Seen, ended: Mapping[str, Any]) -> JobStatus:
+    code = ended["exit_code"]
+    state = ENDINGS.get(ended["ending"], JobState.SUCCEEDED if code == 0 else JobState.FAILED)
+    reason = ended["reason"]
+    by_slurm = _ended_from_outside(seen, state)
+    if by_slurm and by_slurm is not state:
+        state, reason = by_slurm, f"{_words(seen, by_slurm)}; {reason}"
+    return JobStatus(
+        state=state,
+        exit_code=code,
+        reason=reason,
+        node=_node(seen, ended["node"]),
+        submitted_at=_submitted(seen),
+        started_at=ended["started_at"],
+        ended_at=ended["ended_at"],
+        cpu_s=ended.get("cpu_s"),
+        peak_memory_gb=ended.get("peak_memory_gb"),
+        peak_gpu_memory_gb=ended.get("peak_gpu_memory_gb"),
+    )
+
+
+def _ended_from_outside(seen: Seen, state: JobState) -> JobState | None:
+    """Who ended a run that was told to end: its supervisor sees only a signal, and its command may die of it first."""
+    if state not in {JobState.PREEMPTED, JobState.FAILED, JobState.OUT_OF_MEMORY}:
+        return None
+    if seen.row and seen.row.state in _FROM_OUTSIDE:
+        return seen.row.state
+    cancelled = seen.record.cancelled_at
+    if cancelled is not None and seen.ended and seen.ended["ended_at"] >= cancelled:
+        return JobState.CANCELLED
+    return None
+
+
+def _by_slurm_alone(seen: Seen, row: Row) -> JobStatus:
+    said = f"; its script said: {seen.output}" if seen.output and row.state is JobState.FAILED else ""
+    # Slurm's code for what was ended from outside is that of its own step, or none.
+    code = row.exit_code if row.state in {JobState.SUCCEEDED, JobState.FAILED} else None
+    return _base(seen, row.state, _words(seen, row.state) + said, code, row.ended_at)
+
+
+def _words(seen: Seen, state: JobState) -> str:
+    if seen.row is None:
+        return f"{state}, as we had asked"
+    reason = f" ({seen.row.reason})" if seen.row.reason else ""
+    return f"Slurm says {seen.row.word}{reason}"
+
+
+def _base(
+    seen: Seen, state: JobState, reason: str, exit_code: int | None = None, ended_at: float | None = None
+) -> JobStatus:
+    report, row = seen.state, seen.row
+    started = report.get("started_at") or (row.started_at if row and state is not JobState.QUEUED else None)
+    return JobStatus(
+        state=state,
+        exit_code=exit_code,
+        reason=reason,
+        node=_node(seen, report.get("node", "")),
+        submitted_at=_submitted(seen),
+        started_at=started,
+        ended_at=ended_at,
+        cpu_s=report.get("cpu_s"),
+        peak_memory_gb=report.get("peak_memory_gb") or (row.peak_memory_gb if row else None),
+        peak_gpu_memory_gb=report.get("peak_gpu_memory_gb"),
+    )
+
+
+def _node(seen: Seen, otherwise: str) -> str:
+    return (seen.row.node if seen.row else "") or otherwise
+
+
+def _submitted(seen: Seen) -> float:
+    return (seen.row.submitted_at if seen.row else None) or seen.record.asked_at
