@@ -10,7 +10,7 @@ from autoresearch.cli.describe import plan_text
 from autoresearch.cli.run import work
 from autoresearch.session import Request, Session, demo
 
-STOP = "13 experiments or 4m total, 20s each"
+STOP = "13 experiments or 2m total, 20s each"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +29,7 @@ def run(args: argparse.Namespace) -> int:
     session = Session(made.root)
     settings = {
         "objective": {"goal": "raise validation accuracy on sums"},
+        "target": {"type": "nemo-rl", "minutes": 0.1, "setup_minutes": 0.01},
         "command": (sys.executable, "examples/run_grpo.py"),
         "researcher": (
             {"type": "file", "path": str(made.hypotheses), "share": 3},

@@ -140,6 +140,7 @@ def budget(
     steps: int | None = None,
     setup_minutes: float | None = None,
     expected: float = 0.5,
+    minutes: float | None = None,
 ) -> Budget:
     """What one run of a recipe costs and can show.
 
@@ -149,6 +150,7 @@ def budget(
         steps: Steps every run is cut to, None for the recipe's own number.
         setup_minutes: Known start-up time; None to estimate it.
         expected: Expected value of a metric that is a share, for its standard error.
+        minutes: Known length of a run, start-up included; None to judge by the test script.
     """
     script, wanted = test_script(recipe.root, recipe), steps or _steps(recipe)
     resources, setup = _resources(recipe), _setup_minutes(recipe) if setup_minutes is None else setup_minutes
@@ -156,7 +158,7 @@ def budget(
     return Budget(
         resources=resources,
         steps=wanted,
-        minutes=_minutes(script, wanted, setup),
+        minutes=_minutes(script, wanted, setup) if minutes is None else minutes,
         setup_minutes=setup,
         standard_error=_standard_error(objective, recipe, samples, expected),
         samples=samples,

@@ -27,6 +27,7 @@ class NemoRLTarget:
 
     Options (keys under `target:` in the campaign file):
         steps: Steps every run is cut to; the recipe's own number otherwise.
+        minutes: Length of a run when known, start-up included; judged by the recipe's test script otherwise.
         setup_minutes: Start-up time when known; estimated from the size of the cluster otherwise.
         expected: Expected value of a metric that is a share, for its standard error; 0.5 otherwise.
         validations: Which validation of a run counts: `last`, `best` or `mean-last-N`.
@@ -159,6 +160,7 @@ class NemoRLTarget:
             steps=options.get("steps"),
             setup_minutes=options.get("setup_minutes"),
             expected=float(options.get("expected", 0.5)),
+            minutes=options.get("minutes"),
         )
 
     def _command(self, recipe: Recipe) -> tuple[str, ...]:
@@ -194,6 +196,7 @@ class NemoRLTarget:
 _WISH = {"metric": "auto", "direction": "auto", "goal": ""}
 _OPTIONS: dict[str, Any] = {
     "steps": int,
+    "minutes": (int, float),
     "setup_minutes": (int, float),
     "expected": (int, float),
     "validations": str,
@@ -207,8 +210,10 @@ def _refuse(options: Mapping[str, Any]) -> None:
             raise CampaignError(f"target: {key!r} is not an option of nemo-rl; it has {', '.join(_OPTIONS)}")
         if isinstance(value, bool) or not isinstance(value, _OPTIONS[key]):
             raise CampaignError(f"target: {key} cannot be {value!r}; see `autoresearch plan --help`")
-    if options.get("steps", 1) < 1 or not 0 < options.get("expected", 0.5) < 1 or options.get("setup_minutes", 0) < 0:
-        raise CampaignError("target: steps must be at least 1, expected between 0 and 1, setup_minutes not negative")
+    if options.get("steps", 1) < 1 or not 0 < options.get("expected", 0.5) < 1:
+        raise CampaignError("target: steps must be at least 1, and expected between 0 and 1")
+    if options.get("minutes", 1) <= 0 or options.get("setup_minutes", 0) < 0:
+        raise CampaignError("target: minutes must be above 0, and setup_minutes not negative")
     check_rule(str(options.get("validations", "last")))
 
 
