@@ -1,6 +1,7 @@
 """Records `autoresearch demo` for the documentation: `python tools/record_demo.py` (needs tmux; takes a demo's time).
 
-The demo runs in a tmux window of its own. The screen is captured shortly before the last experiment and at the end; both captures go between the marks of `docs/demo.md`, and the progress plot the demo drew to `docs/images/`.
+The demo runs in a tmux window of its own. The screen is captured shortly before the last experiment and at the end;
+both captures go between the marks of `docs/demo.md`, and the progress plot the demo drew to `docs/images/`.
 Nothing is edited but the names of two folders, which become `~` and `.venv`.
 """
 
