@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from autoresearch.core import event as happened
+from autoresearch.core import racing
 from autoresearch.core.board import Bundle, Idea, Trial
 from autoresearch.core.event import Event
 from autoresearch.core.experiment import Status, Verdict
@@ -356,6 +357,8 @@ def _touched(committed: happened.ExperimentCommitted) -> frozenset[str]:
 
 def _shows_poor_idea(run: Run) -> bool:
     found = run.measurement
+    if run.cancelled.startswith(racing.WORD):
+        return True
     if found is None or found.value is not None or not found.symptoms:
         return False
     return found.symptoms[0].fault == "idea" and found.symptoms[0].severity is Severity.FATAL

@@ -12,7 +12,7 @@ from autoresearch.core import plan
 from autoresearch.core.event import ApprovalAsked, CampaignEnded, ControllerStarted, ControllerStopped
 from autoresearch.core.history import Run
 from autoresearch.core.metric import Severity
-from autoresearch.engine import propose, runs, settle
+from autoresearch.engine import lookout, propose, runs, settle
 from autoresearch.engine.context import Context
 from autoresearch.engine.repair import repair
 from autoresearch.errors import LauncherError
@@ -41,6 +41,7 @@ class Loop:
         ctx: The campaign at work.
         poll_s: Seconds between two looks at the jobs.
         sleep: How to wait; tests hand in a clock of their own.
+        health_s: Seconds between two looks into a running run's own files.
         refresh: Called whenever something worth reporting has changed: report, session memory, live view.
     """
 
@@ -48,6 +49,7 @@ class Loop:
     poll_s: float = 0.5
     sleep: Callable[[float], None] = time.sleep
     refresh: Callable[[], None] = lambda: None
+    health_s: float = _HEALTH_EVERY_S
     _outage: Outage | None = None
     _looked: dict[str, float] = field(default_factory=dict)
 
@@ -164,7 +166,7 @@ class Loop:
         for run in self.ctx.history.in_flight():
             if run.started_at is None or run.ended or run.cancelled:
                 continue
-            if now - self._looked.setdefault(run.run_id, now) < _HEALTH_EVERY_S:
+            if now - self._looked.setdefault(run.run_id, now) < self.health_s:
                 continue
             self._looked[run.run_id] = now
             if reason := self._silent(run) or self._hopeless(run):
@@ -186,4 +188,6 @@ class Loop:
             return ""
         found = ctx.target.health(runs.log_tail(ctx, run), runs.read_all(ctx, Path(run.planned.folder)))
         fatal = next((symptom for symptom in found if symptom.severity is Severity.FATAL), None)
-        return f"ended early, {fatal.name}: {fatal.evidence}" if fatal else ""
+        if fatal:
+            return f"ended early, {fatal.name}: {fatal.evidence}"
+        return lookout.hopeless(ctx, run)
