@@ -8,6 +8,7 @@ import hashlib
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from pydantic import TypeAdapter
 
@@ -24,6 +25,19 @@ from autoresearch.ports import Researcher, Survey
 from autoresearch.workspace import atomic, faults, git, worktree
 
 _HYPOTHESIS = TypeAdapter(Hypothesis)
+
+
+@runtime_checkable
+class Witness(Protocol):
+    """A researcher whose work leaves something to read: an agent's calls, what they cost, what it tried."""
+
+    def notes(self) -> tuple[str, ...]:
+        """What a person should be able to read, since this was last asked."""
+        ...
+
+    def evidence(self, index: int) -> Path:
+        """The folder of files about an attempt, without secrets; it need not exist."""
+        ...
 
 
 def open_baseline(ctx: Context) -> None:
@@ -97,6 +111,8 @@ def _ask(ctx: Context, entry: Experiment, tree: Path) -> Hypothesis | None:
         except ResearcherError as error:
             troubles.append(f"{researcher.name}: {ctx.redactor.clean(str(error))}")
             continue
+        finally:
+            hear(ctx, researcher)
         if hypothesis is None:
             continue
         hypothesis = replace(hypothesis, source=hypothesis.source or researcher.name)
@@ -110,6 +126,12 @@ def _ask(ctx: Context, entry: Experiment, tree: Path) -> Hypothesis | None:
     why = "; ".join(troubles) or "no researcher had a further idea"
     ctx.record(ExperimentAbandoned(ctx.clock(), entry.index, why, exhausted=not troubles))
     return None
+
+
+def hear(ctx: Context, researcher: object) -> None:
+    """Write down what a researcher has to tell about its own work."""
+    for text in researcher.notes() if isinstance(researcher, Witness) else ():
+        ctx.note(ctx.redactor.clean(text))
 
 
 def _in_turn(ctx: Context) -> list[Researcher]:
@@ -278,6 +300,15 @@ def _leave_evidence(
     brief = ctx.paths.folder / ".attempts" / f"{index}.brief.md"
     if brief.exists():
         brief.replace(folder / "brief.md")
+    keep_testimony(ctx, hypothesis.source, index, folder)
+
+
+def keep_testimony(ctx: Context, source: str, index: int, folder: Path) -> None:
+    """Move what a researcher left about an attempt beside the experiment's other evidence."""
+    for witness in (one for one in ctx.researchers if isinstance(one, Witness) and one.name == source):
+        for file in sorted(witness.evidence(index).glob("*")):
+            folder.mkdir(parents=True, exist_ok=True)
+            file.replace(folder / file.name)
 
 
 def checkout(ctx: Context, arm: str) -> Path:

@@ -1,14 +1,17 @@
 """A trivial crash is mended on the experiment's own branch, by whoever had the idea (R40, R145)."""
 
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from autoresearch.core.event import ExperimentRepaired
-from autoresearch.core.guards import breaches
+from autoresearch.core.guards import FileChange, breaches
+from autoresearch.core.history import Experiment
 from autoresearch.core.hypothesis import Brief
 from autoresearch.engine.brief import brief_for
 from autoresearch.engine.context import Context
-from autoresearch.engine.propose import checkout, scope_of
-from autoresearch.errors import ResearcherError
+from autoresearch.engine.propose import checkout, hear, keep_testimony, scope_of
+from autoresearch.errors import RecipeError, ResearcherError
 from autoresearch.workspace import faults, git, worktree
 
 
@@ -31,20 +34,35 @@ def repair(ctx: Context, name: str, crash: str) -> None:
     files: tuple[str, ...] = ()
     if mender is not None and _mend(ctx, mender, name, tree, crash):
         files = worktree.edited(tree, entry.commit)
+    keep_testimony(ctx, entry.hypothesis.source, entry.index, ctx.paths.experiment(name) / f"repair-{_number(entry)}")
     if not files:
         ctx.record(ExperimentRepaired(ctx.clock(), name, entry.commit, f"not mended: {crash}"))
         return
     message = f"{entry.hypothesis.area}: fix {crash}\n\nAutoresearch-Experiment: {ctx.campaign.campaign}/{name}"
-    at = entry.opened.at + len(entry.repairs) + 1
+    at = entry.opened.at + _number(entry)
     fixed = git.commit_tree_from(tree, entry.commit, files, message, git.identity(ctx.paths.root), at)
     changes = git.file_changes(ctx.paths.root, entry.parent_commit, fixed)
-    if problems := breaches(changes, scope_of(ctx)):
+    if problems := _problems(ctx, tree, changes):
+        worktree.remove(ctx.paths.root, tree)  # the next run is made from the commit, not from what was refused
         ctx.record(ExperimentRepaired(ctx.clock(), name, entry.commit, f"fix refused: {'; '.join(problems)}"))
         return
     faults.point("repair.commit")
     git.advance_branch(ctx.paths.root, entry.branch, entry.commit, fixed)
     faults.point("repair.record")
     ctx.record(ExperimentRepaired(ctx.clock(), name, fixed, f"mended: {crash}", files))
+
+
+def _number(entry: Experiment) -> int:
+    return len(entry.repairs) + 1
+
+
+def _problems(ctx: Context, tree: Path, changes: Iterable[FileChange]) -> tuple[str, ...]:
+    """What a fix may not do: the same as any edit, protected recipe keys included."""
+    try:
+        values = ctx.target.survey(tree).facts.values
+    except RecipeError as error:
+        return (f"the recipe is refused: {error}",)
+    return breaches(changes, scope_of(ctx), ctx.survey.facts.values, values)
 
 
 def _mend(ctx: Context, mender: Mender, name: str, tree: object, crash: str) -> bool:
@@ -54,3 +72,5 @@ def _mend(ctx: Context, mender: Mender, name: str, tree: object, crash: str) -> 
     except ResearcherError as error:
         ctx.note(f"researcher {mender.name} could not mend {name}: {error}")
         return False
+    finally:
+        hear(ctx, mender)

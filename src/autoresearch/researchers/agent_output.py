@@ -166,36 +166,32 @@ def command(stdout: str) -> Said:
     return Said(text=stdout)
 
 
-_SIGNS = (
-    (
-        Trouble.QUOTA,
+_SIGNS = {
+    Trouble.QUOTA: (
         r"insufficient.quota|quota (?:exceeded|exhausted)|exceeded your current quota|credit balance|usage limit|"
-        r"billing|out of credits|spending (?:limit|cap)|max.budget|budget exceeded|hit your limit|limit reached",
+        r"billing|out of credits|spending (?:limit|cap)|max.budget|budget exceeded|hit your limit|limit reached"
     ),
-    (
-        Trouble.LOGIN,
+    Trouble.LOGIN: (
         r"\b401\b|\b403\b|unauthori[sz]ed|authentication|invalid (?:x-)?api.key|incorrect api key|not logged in|"
         r"/login|log ?in (?:to|again|required)|no api key|api key (?:is )?(?:missing|required|not)|missing credentials|"
-        r"missing environment variable|auth method|permission_error|token (?:has )?expired",
+        r"missing environment variable|auth method|permission_error|token (?:has )?expired"
     ),
-    (
-        Trouble.RATE,
+    Trouble.RATE: (
         r"\b429\b|\b50[0234]\b|\b529\b|rate.?limit|too many requests|overloaded|temporarily unavailable|"
         r"service unavailable|unavailable|resource.?exhausted|econnre(?:set|fused)|connection (?:error|refused|reset)|"
-        r"fetch failed|stream disconnected|network error|etimedout|enotfound|server error|high demand",
+        r"fetch failed|stream disconnected|network error|etimedout|enotfound|server error|high demand"
     ),
-    (
-        Trouble.REFUSAL,
-        r"\brefus(?:al|ed)\b|\bI(?:'m| am) (?:sorry|unable)|\bI can(?:'|\u2019)?(?:t|not) (?:help|assist|do that|comply)|"
-        r"usage policy|content.filter|flagged",
+    Trouble.REFUSAL: (
+        r"\brefus(?:al|ed)\b|\bI(?:'m| am) (?:sorry|unable)|\bI can(?:'t|not| not) (?:help|assist|do that|comply)|"
+        r"usage policy|content.filter|flagged"
     ),
-)
+}
 
 
 def trouble(said: Said, stderr: str) -> Trouble:
     """Which kind of trouble an agent that did nothing was in, by what it and its command line said."""
     for text in (said.error, stderr[-4000:], said.text[-4000:]):
-        for kind, signs in _SIGNS:
+        for kind, signs in _SIGNS.items():
             if re.search(signs, text, re.IGNORECASE):
                 return kind
     return Trouble.UNKNOWN
@@ -207,19 +203,6 @@ def reason(said: Said, stderr: str) -> str:
         if lines := excerpt(text[-8000:], lines=2):
             return lines.replace("\n", " / ")
     return "it said nothing"
-
-
-_RETRY = re.compile(
-    r"(?:retry.?after|try again in|retry in|resets? in)\W{0,4}(\d{1,6}(?:\.\d+)?)\s*(ms|s|m|h)?", re.IGNORECASE
-)
-
-
-def retry_after_s(said: Said, stderr: str) -> float | None:
-    """Seconds to wait, when the agent passes on how long that is."""
-    found = _RETRY.search(f"{said.error}\n{stderr[-4000:]}")
-    if not found:
-        return None
-    return float(found[1]) * {"ms": 0.001, "m": 60.0, "h": 3600.0}.get((found[2] or "s").lower(), 1.0)
 
 
 def _events(stdout: str) -> Iterator[Mapping[str, Any]]:

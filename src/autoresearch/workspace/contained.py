@@ -104,7 +104,7 @@ def run(cell: Cell) -> Ending:
     finally:
         # The variables of the environment may be secrets.
         spec.unlink(missing_ok=True)
-    left = _sweep(cell.folder)
+        left = _sweep(cell.folder)
     try:
         found = json.loads(verdict.read_bytes())
         return Ending(**(found | {"left": (*found["left"], *left)}))

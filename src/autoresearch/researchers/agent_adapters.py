@@ -1,0 +1,230 @@
+"""The agents we can drive headless, one entry each: command line, login, and how its output is read.
+
+Nothing of the user's environment or home reaches an agent but what its entry names: `variables` by name, `logins` as
+copies. Each entry was tried with the real program against a scripted model; versions stand in `agent_output`.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from autoresearch.researchers import agent_output
+from autoresearch.researchers.agent_output import Said
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of an agent.
+
+    Attributes:
+        prompt: What it is told.
+        prompt_file: The same as a file.
+        answer_file: Where it may put its answer.
+        folder: A folder of ours that it may write to.
+        home: Its home directory.
+        tree: The worktree it edits.
+        env: Its environment so far.
+        model: The model to use; empty for its own choice.
+        command: The program and first arguments a person configured; empty for the entry's own.
+        extra: Further arguments a person configured.
+        max_cost_usd: Money this call may spend, None for no limit.
+        contained: Whether a sandbox of ours is around it.
+    """
+
+    prompt: str
+    prompt_file: Path
+    answer_file: Path
+    folder: Path
+    home: Path
+    tree: Path
+    env: Mapping[str, str]
+    model: str = ""
+    command: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+    max_cost_usd: float | None = None
+    contained: bool = False
+
+    def program(self, *default: str) -> list[str]:
+        """How the command line begins."""
+        return list(self.command or default)
+
+    def choice(self, option: str) -> list[str]:
+        """The model as an option, if one was chosen."""
+        return [option, self.model] if self.model else []
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """How one agent is driven.
+
+    Attributes:
+        program: What must be on PATH.
+        argv: Its command line for a call.
+        read: What its output says; gets standard output and the call.
+        variables: Names of environment variables its login and its way to the model need.
+        logins: Files below the user's home that hold its login; copies are laid into its own home.
+        env: Variables it always gets.
+        settings: Files to write below its home: path and text.
+        stdin: Whether it reads its prompt from standard input.
+    """
+
+    program: str
+    argv: Callable[[Call], list[str]]
+    read: Callable[[str, Call], Said]
+    variables: tuple[str, ...] = ()
+    logins: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    settings: Callable[[Call], Mapping[str, str]] = lambda _call: {}
+    stdin: bool = False
+
+
+REACH = (
+    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
+)  # fmt: skip
+"""What any agent may need to reach its model from behind a proxy."""
+
+_OPENAI = ("OPENAI_API_KEY", "OPENAI_API_BASE", "OPENAI_BASE_URL", "NVIDIA_NIM_API_KEY", "NVIDIA_API_KEY")
+_ANTHROPIC = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL")
+
+
+def _claude(call: Call) -> list[str]:
+    cost = [] if call.max_cost_usd is None else ["--max-budget-usd", f"{call.max_cost_usd:.4f}"]
+    # The worktree's own settings and servers could have been written by an earlier proposal.
+    return [
+        *call.program("claude"), "-p", "--output-format", "stream-json", "--verbose", "--no-session-persistence",
+        "--permission-mode", "acceptEdits", "--allowedTools", "Bash,Edit,MultiEdit,Write,Read,Glob,Grep,LS,TodoWrite",
+        "--setting-sources", "user", "--strict-mcp-config", *cost, *call.choice("--model"), *call.extra,
+    ]  # fmt: skip
+
+
+def _codex(call: Call) -> list[str]:
+    # Its own sandbox needs what ours takes away; without ours it stays on.
+    sandbox = "danger-full-access" if call.contained else "workspace-write"
+    return [
+        *call.program("codex"), "exec", "--json", "--ephemeral", "--skip-git-repo-check", "-s", sandbox,
+        "-C", str(call.tree), *call.choice("-m"), *call.extra, "-",
+    ]  # fmt: skip
+
+
+def _gemini(call: Call) -> list[str]:
+    words = ("-p", call.prompt, "--skip-trust", "--approval-mode", "yolo", "-o", "stream-json")
+    return [*call.program("gemini"), *words, *call.choice("-m"), *call.extra]
+
+
+def _gemini_settings(call: Call) -> dict[str, str]:
+    auth = {"security": {"auth": {"selectedType": "gemini-api-key"}}} if call.env.get("GEMINI_API_KEY") else {}
+    return {".gemini/settings.json": json.dumps(auth | {"privacy": {"usageStatisticsEnabled": False}})}
+
+
+def _opencode(call: Call) -> list[str]:
+    return [
+        *call.program("opencode"),
+        "run",
+        "--pure",
+        "--format",
+        "json",
+        *call.choice("-m"),
+        *call.extra,
+        call.prompt,
+    ]
+
+
+def _mini(call: Call) -> list[str]:
+    words = ("-y", "--exit-immediately", "-t", call.prompt, "-o", str(call.folder / "trajectory.json"))
+    return [*call.program("mini"), *words, *call.choice("-m"), *call.extra]
+
+
+def _read_mini(stdout: str, call: Call) -> Said:
+    try:
+        with (call.folder / "trajectory.json").open("rb") as source:
+            trajectory = source.read(32 << 20).decode("utf-8", "replace")
+    except OSError:
+        trajectory = ""
+    return agent_output.mini(stdout, trajectory)
+
+
+def _aider(call: Call) -> list[str]:
+    return [
+        *call.program("aider"), "--message-file", str(call.prompt_file), "--yes-always", "--no-auto-commits",
+        "--no-dirty-commits", "--no-gitignore", "--no-pretty", "--no-stream", "--no-check-update",
+        "--no-show-model-warnings",
+        "--analytics-disable", "--no-suggest-shell-commands", *call.choice("--model"), *call.extra,
+    ]  # fmt: skip
+
+
+def _command(call: Call) -> list[str]:
+    places = {"brief": call.prompt_file, "answer": call.answer_file, "tree": call.tree, "model": call.model}
+    words = [*call.program(), *call.extra]
+    for name, place in places.items():
+        words = [word.replace(f"{{{name}}}", str(place)) for word in words]
+    return words
+
+
+ADAPTERS: Mapping[str, Adapter] = {
+    "claude": Adapter(
+        "claude",
+        _claude,
+        lambda stdout, _call: agent_output.claude(stdout),
+        (
+            *_ANTHROPIC, "CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_MODEL", "ANTHROPIC_SMALL_FAST_MODEL",
+            "ANTHROPIC_DEFAULT_HAIKU_MODEL", "CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX",
+            "CLOUD_ML_REGION", "ANTHROPIC_VERTEX_PROJECT_ID", "AWS_REGION", "AWS_BEARER_TOKEN_BEDROCK",
+        ),
+        (".claude/.credentials.json",),
+        {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER": "1"},
+        stdin=True,
+    ),
+    "codex": Adapter(
+        "codex",
+        _codex,
+        lambda stdout, _call: agent_output.codex(stdout),
+        ("OPENAI_API_KEY", "CODEX_API_KEY", "OPENAI_BASE_URL"),
+        (".codex/auth.json",),
+        stdin=True,
+    ),
+    "gemini": Adapter(
+        "gemini",
+        _gemini,
+        lambda stdout, _call: agent_output.gemini(stdout),
+        (
+            "GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_GEMINI_BASE_URL", "GOOGLE_CLOUD_PROJECT",
+            "GOOGLE_CLOUD_LOCATION", "GOOGLE_GENAI_USE_VERTEXAI",
+        ),
+        (".gemini/oauth_creds.json", ".gemini/google_accounts.json"),
+        settings=_gemini_settings,
+    ),
+    "opencode": Adapter(
+        "opencode",
+        _opencode,
+        lambda stdout, _call: agent_output.opencode(stdout),
+        (*_ANTHROPIC, *_OPENAI, "OPENROUTER_API_KEY", "GEMINI_API_KEY", "OPENCODE_API_KEY", "OPENCODE_CONFIG_CONTENT"),
+        (".local/share/opencode/auth.json",),
+        {
+            "OPENCODE_DISABLE_AUTOUPDATE": "1",
+            "OPENCODE_DISABLE_MODELS_FETCH": "1",
+            "OPENCODE_PERMISSION": '{"bash":"allow","edit":"allow"}',
+        },
+    ),
+    "mini": Adapter(
+        "mini",
+        _mini,
+        _read_mini,
+        (*_ANTHROPIC, *_OPENAI, "OPENROUTER_API_KEY", "GEMINI_API_KEY"),
+        env={
+            "MSWEA_CONFIGURED": "true",
+            "MSWEA_COST_TRACKING": "ignore_errors",
+            "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        },
+    ),
+    "aider": Adapter(
+        "aider",
+        _aider,
+        lambda stdout, _call: agent_output.aider(stdout),
+        (*_ANTHROPIC, *_OPENAI, "OPENROUTER_API_KEY", "GEMINI_API_KEY"),
+        env={"LITELLM_LOCAL_MODEL_COST_MAP": "True"},
+    ),
+    "command": Adapter("", _command, lambda stdout, _call: agent_output.command(stdout), stdin=True),
+}  # fmt: skip
+"""Every agent by the name a campaign file uses."""

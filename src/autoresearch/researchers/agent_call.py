@@ -1,0 +1,299 @@
+"""One call of an agent: its own home and environment, its sandbox, the program, and what it left behind."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from autoresearch.errors import CampaignError, ResearcherError
+from autoresearch.researchers import agent_answer
+from autoresearch.researchers.agent_adapters import ADAPTERS, REACH, Adapter, Call
+from autoresearch.researchers.agent_answer import Answer
+from autoresearch.researchers.agent_options import AgentOptions
+from autoresearch.researchers.agent_output import Said
+from autoresearch.workspace import contained, sandbox
+from autoresearch.workspace.contained import Cell, Ending
+from autoresearch.workspace.folders import delete
+from autoresearch.workspace.gitcall import EMAIL
+
+_PLAIN = ("LANG", "LC_ALL", "LC_CTYPE", "TERM", "TZ")
+_GIT = {
+    "core.hooksPath": "/dev/null",
+    "core.fsmonitor": "false",
+    "core.pager": "cat",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+    "commit.gpgSign": "false",
+    "credential.helper": "",
+    "protocol.allow": "never",
+}
+"""Settings of every git an agent starts: no hook runs, nothing is pushed or fetched, nothing is tidied away."""
+
+HAND = "autoresearch-agent"
+"""Committer name of whatever an agent does with git: reflogs then tell its doing from a person's."""
+
+_LONGEST_ARGUMENT = 120_000
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one call came to.
+
+    Attributes:
+        ending: How the program ended.
+        said: Its own account.
+        answer: Its answer, if it gave one.
+        stdout: What it printed, head and tail of it.
+        stderr: The same for errors.
+        at: Unix time of its start.
+    """
+
+    ending: Ending
+    said: Said
+    answer: Answer | None
+    stdout: str
+    stderr: str
+    at: float
+
+
+class Caller:
+    """Calls one kind of agent.
+
+    Args:
+        options: The researcher's options.
+        folder: The researcher's scratch folder.
+
+    Raises:
+        CampaignError: The agent is not installed, or the sandbox that was asked for does not work.
+    """
+
+    def __init__(self, options: AgentOptions, folder: Path) -> None:
+        self.options, self.folder = options, folder
+        self.adapter: Adapter = ADAPTERS[options.agent]
+        self.program = _program(options, self.adapter)
+        self.uncontained = "sandbox: none was chosen" if options.sandbox == "none" else sandbox.why_not()
+        if options.sandbox == "bwrap" and self.uncontained:
+            raise CampaignError(
+                f"researcher `agent`: {self.uncontained}; install bubblewrap and allow user namespaces, "
+                f"or set `sandbox: auto` to go without"
+            )
+
+    def call(self, label: str, prompt: str, tree: Path, max_cost_usd: float | None) -> Result:
+        """Have the agent edit `tree`; when this returns no process of it is left.
+
+        Raises:
+            ResearcherError: Something of it could not be ended.
+        """
+        place = self.folder / "calls" / label
+        delete(place)
+        inside, home, temporary = (place / name for name in ("io", "home", "tmp"))
+        for each in (inside, home, temporary):
+            each.mkdir(parents=True, mode=0o700)
+        home = self._home(home)
+        made = self._prepared(prompt, tree, inside, home, temporary, max_cost_usd)
+        at = time.time()
+        ending = contained.run(self._cell(made, place, temporary))
+        result = self._result(made, place, ending, at)
+        self._keep_login(home)
+        delete(place)
+        if ending.left:
+            raise ResearcherError(f"processes of the agent could not be ended: {', '.join(ending.left)}")
+        return result
+
+    def answer_file(self, label: str) -> Path:
+        """Where the agent of that call may write its answer."""
+        return self.folder / "calls" / label / "io" / agent_answer.NAME
+
+    # -- before ---------------------------------------------------------------------------------------------------
+
+    def _home(self, fresh: Path) -> Path:
+        if self.options.home is not None:
+            return (self.options.root / self.options.home).expanduser()
+        for login in self.adapter.logins:
+            kept, own = self.folder / "login" / login, Path.home() / login
+            source = max((file for file in (kept, own) if file.is_file()), key=_changed, default=None)
+            if source is not None:
+                (fresh / login).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(source, fresh / login)
+        return fresh
+
+    def _keep_login(self, home: Path) -> None:
+        """A login that was renewed during the call is what the next call needs."""
+        for login in self.adapter.logins if self.options.home is None else ():
+            used, kept = home / login, self.folder / "login" / login
+            if used.is_file() and not used.is_symlink():
+                kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                with suppress(OSError):
+                    shutil.copy2(used, kept)
+
+    def _prepared(
+        self, prompt: str, tree: Path, inside: Path, home: Path, temporary: Path, max_cost_usd: float | None
+    ) -> Call:
+        prompt_file, answer_file = inside / "brief.md", inside / agent_answer.NAME
+        prompt_file.write_text(prompt, encoding="utf-8")
+        env = self._environment(home, temporary, prompt_file, answer_file)
+        call = Call(
+            prompt if len(prompt.encode()) < _LONGEST_ARGUMENT else f"Read {prompt_file} and do what it says.",
+            prompt_file, answer_file, inside, home, tree, env, self.options.model, self.options.command,
+            self.options.args, max_cost_usd, contained=not self.uncontained,
+        )  # fmt: skip
+        (home / ".codex").mkdir(exist_ok=True)
+        for name, text in self.adapter.settings(call).items():
+            (home / name).parent.mkdir(parents=True, exist_ok=True)
+            (home / name).write_text(text)
+        return call
+
+    def _environment(self, home: Path, temporary: Path, prompt_file: Path, answer_file: Path) -> dict[str, str]:
+        reach = REACH if self.options.agent != "command" else ()
+        names = (*_PLAIN, *reach, *self.adapter.variables, *self.options.env_allow)
+        allowed = {name: os.environ[name] for name in names if name in os.environ}
+        settings = {"GIT_CONFIG_COUNT": str(len(_GIT))}
+        for number, (key, value) in enumerate(_GIT.items()):
+            settings |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+        return {
+            "TERM": "dumb",
+            **allowed,
+            **self.adapter.env,
+            **settings,
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(home),
+            "TMPDIR": str(temporary),
+            "GIT_OPTIONAL_LOCKS": "0",
+            "GIT_TERMINAL_PROMPT": "0",
+            "GIT_EDITOR": "true",
+            "GIT_AUTHOR_NAME": HAND,
+            "GIT_AUTHOR_EMAIL": EMAIL,
+            "GIT_COMMITTER_NAME": HAND,
+            "GIT_COMMITTER_EMAIL": EMAIL,
+            "AUTORESEARCH_BRIEF": str(prompt_file),
+            "AUTORESEARCH_ANSWER": str(answer_file),
+        }
+
+    def _cell(self, call: Call, place: Path, temporary: Path) -> Cell:
+        options = self.options
+        argv = self.adapter.argv(call)
+        argv[0] = self.program or argv[0]
+        if not self.uncontained:
+            argv = list(sandbox.wrap(argv, self._view(call, temporary)))
+        return Cell(
+            argv=argv,
+            directory=str(call.tree),
+            env=call.env,
+            folder=str(place / "watch"),
+            stdin=call.prompt if self.adapter.stdin else "",
+            timeout_s=options.timeout,
+            grace_s=options.grace,
+            writable=(str(call.tree), str(call.folder), str(call.home), str(temporary)),
+            max_disk_bytes=int(options.max_disk_mb * 1e6),
+        )
+
+    def _view(self, call: Call, temporary: Path) -> sandbox.View:
+        root = self.options.root.resolve()
+        records = [root / "reports" / "auto_research", root / "session"]
+        hidden = [
+            *sandbox.credentials(Path.home(), (root, call.tree)),
+            *(path for path in records if path.is_dir()),
+            *((root / path).expanduser() for path in self.options.hide),
+        ]
+        installed = _install_folders(Path(self.program)) if self.program else ()
+        return sandbox.View(
+            shown=(*sandbox.programs(call.env, *installed, *self.options.show), root, _git_folder(call.tree)),
+            hidden=tuple(dict.fromkeys(hidden)),
+            writable=(call.tree, call.folder, call.home, temporary),
+            frozen=(call.tree / ".git", call.prompt_file),
+            temporary=temporary,
+            network=self.options.network,
+        )
+
+    # -- after ----------------------------------------------------------------------------------------------------
+
+    def _result(self, call: Call, place: Path, ending: Ending, at: float) -> Result:
+        stdout, stderr = (_read(place / "watch" / name) for name in ("stdout.log", "stderr.log"))
+        said = self.adapter.read(stdout, call)
+        in_file = [agent_answer.take(file) for file in (call.answer_file, call.tree / agent_answer.NAME)]
+        answer = next((found for found in in_file if found), None) or agent_answer.last_in(said.text)
+        return Result(ending, replace(said, text=said.text[-64_000:]), answer, stdout, stderr, at)
+
+
+def _program(options: AgentOptions, adapter: Adapter) -> str:
+    """The program's full path."""
+    name = options.command[0] if options.command else adapter.program
+    found = shutil.which(name, path=None if "/" not in name else str((options.root / name).parent)) if name else None
+    if found is None and "/" in name and (options.root / name).exists():
+        found = str((options.root / name).absolute())
+    if found is None:
+        raise CampaignError(
+            f"researcher `agent`: the program {name!r} is not installed or not on PATH; install it, "
+            f"or give its path as `command`"
+        )
+    return found
+
+
+def _install_folders(program: Path) -> tuple[Path, ...]:
+    """What belongs to an installed program: its `node_modules`, its virtual environment, or at least its folder."""
+    return tuple(dict.fromkeys(_install_folder(path) for path in (program, program.resolve())))
+
+
+def _install_folder(program: Path) -> Path:
+    if "node_modules" in program.parts:
+        return Path(*program.parts[: program.parts.index("node_modules") + 1])
+    folder = program.parent
+    return folder.parent if folder.name == "bin" and (folder.parent / "pyvenv.cfg").exists() else folder
+
+
+@cache
+def _git_folder(tree: Path) -> Path:
+    """The git folder that a worktree's `.git` file leads to: two above its own administration."""
+    pointer = (tree / ".git").read_text().strip().removeprefix("gitdir: ")
+    return (tree / pointer).resolve().parent.parent
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_bytes().decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def _changed(file: Path) -> float:
+    return file.stat().st_mtime
+
+
+def template(name: str, folder: Path | None) -> str:
+    """A prompt template: a person's own where they wrote one, else the program's."""
+    own = folder / name if folder else None
+    if own is not None and own.is_file():
+        return own.read_text(encoding="utf-8")
+    return files("autoresearch.researchers").joinpath("prompts", name).read_text(encoding="utf-8")
+
+
+def fill(text: str, parts: Mapping[str, str]) -> str:
+    """Put parts in place of `{{name}}`; what a part holds is not looked at again.
+
+    Raises:
+        CampaignError: The template names a part that does not exist.
+    """
+    pieces = text.split("{{")
+    out = [pieces[0]]
+    for piece in pieces[1:]:
+        name, closed, rest = piece.partition("}}")
+        if not closed or name.strip() not in parts:
+            known = ", ".join(sorted(parts))
+            raise CampaignError(
+                f"a prompt template asks for {{{{{name[:40]}}}}}, which there is not; there are: {known}"
+            )
+        out.append(parts[name.strip()] + rest)
+    lines = "".join(out).splitlines()
+    kept = [line for number, line in enumerate(lines) if line.strip() or (number and lines[number - 1].strip())]
+    return "\n".join(kept).strip() + "\n"
+
+
+def as_json(document: Mapping[str, object]) -> str:
+    """A record as indented JSON."""
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,87 @@
+"""What a person can set for the `agent` researcher."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from autoresearch.errors import CampaignError
+
+_ENGINE = {"seed"}
+"""Options that every researcher is handed and this one has no use for."""
+
+
+class AgentOptions(BaseModel):
+    """Options of the `agent` researcher, as they stand in the campaign file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    root: Path = Path()
+    """The repository; set by the program."""
+    agent: Literal["claude", "codex", "gemini", "opencode", "mini", "aider", "command"] = "claude"
+    """Which agent edits."""
+    command: tuple[str, ...] = ()
+    """For `agent: command` the program and its arguments, with `{brief}`, `{answer}`, `{tree}` and `{model}` filled in;
+    for another agent how it is called when it is not on PATH."""
+    args: tuple[str, ...] = ()
+    """Further arguments for the agent's command line."""
+    model: str = ""
+    """The model, in the agent's own spelling; empty: the agent's own choice."""
+    timeout: float = Field(default=900.0, gt=0, le=24 * 3600)
+    """Seconds one call may take before it is ended."""
+    max_cost_usd: float | None = Field(default=None, gt=0)
+    """Money this researcher may spend in the whole campaign, as far as the agent says what it costs."""
+    env_allow: tuple[str, ...] = ()
+    """Names of further environment variables the agent may see."""
+    network: bool = True
+    """Whether it may reach the network; its model usually needs it. Only a sandbox can refuse it."""
+    sandbox: Literal["auto", "bwrap", "none"] = "auto"
+    """`bwrap` insists on bubblewrap, `auto` uses it where it works, `none` goes without."""
+    tries: int = Field(default=2, ge=1, le=10)
+    """Calls per attempt when one hangs, crashes, refuses, or changes nothing."""
+    prompts: Path | None = None
+    """A folder whose `propose.md`, `repair.md` or `answer.md` replace the program's own, relative to the repository."""
+    home: Path | None = None
+    """A prepared home directory for the agent; None: a fresh one per call with its login laid in."""
+    show: tuple[Path, ...] = ()
+    """Folders below `/tmp`, `/run` or `/var/tmp` that the sandbox would hide and the agent needs to read."""
+    hide: tuple[Path, ...] = ()
+    """Further files or folders that the sandbox hides, relative to the repository."""
+    max_disk_mb: float = Field(default=2048.0, gt=0)
+    """What it may write during one call before it is ended."""
+    grace: float = Field(default=5.0, ge=0)
+    """Seconds between TERM and KILL."""
+
+    @model_validator(mode="after")
+    def _has_a_command(self) -> "AgentOptions":
+        if self.agent == "command" and not self.command:
+            raise ValueError("agent `command` needs the key `command`: the program and its arguments as a list")
+        return self
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> "AgentOptions":
+        """Validate what the campaign file says.
+
+        Raises:
+            CampaignError: A key or a value is not understood; the text names it and what would be valid.
+        """
+        try:
+            return cls.model_validate({key: value for key, value in options.items() if key not in _ENGINE})
+        except ValidationError as error:
+            raise CampaignError(f"researcher `agent`: {_explain(error)}") from None
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] != "extra_forbidden":
+        return (
+            f"{key}: {first['msg'].removeprefix('Value error, ')}"
+            if key
+            else first["msg"].removeprefix("Value error, ")
+        )
+    valid = sorted(AgentOptions.model_fields.keys() - {"root"})
+    near = get_close_matches(key, valid, n=1, cutoff=0.5)
+    return f"unknown key {key!r}: {f'did you mean {near[0]!r}?' if near else 'valid keys: ' + ', '.join(valid)}"
