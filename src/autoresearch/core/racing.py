@@ -1,8 +1,8 @@
 """Ending a hopeless run before its last step: its curve against curves of its parent at the same steps.
 
-A run is only given up after the first half of its steps, at two validations in a row, and when it would be clearly worse
-even if from there on it gained twice what the parent gained. Runs that cross over later than that are lost: it is the
-price, and the row says at which step and how far behind.
+A run is only given up after the first half of its steps, at two validations in a row, and when it would be clearly
+worse even if from there on it gained twice what the parent gained. Runs that cross over later than that are lost: it is
+the price, and the row says at which step and how far behind.
 """
 
 import math

@@ -17,8 +17,8 @@ _WHOLE = (Completion.DONE, Completion.EARLY_STOPPED)
 def hopeless(ctx: Context, run: Run) -> str:
     """Why an idea's first run should not go on, empty when it should.
 
-    Later runs always finish: dropping the bad ones would flatter the mean. So do rows of an array and fresh seeds, whose
-    numbers are needed whatever they are, and plumbing runs, which judge nothing (R113).
+    Later runs always finish: dropping the bad ones would flatter the mean. So do rows of an array and fresh seeds,
+    whose numbers are needed whatever they are, and plumbing runs, which judge nothing (R113).
     """
     planned = run.planned
     if planned.purpose is not Purpose.EXPLORE or planned.plumbing or planned.experiment == BASELINE:
