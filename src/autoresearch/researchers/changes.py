@@ -5,7 +5,7 @@ them as hydra's overrides do.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -91,9 +91,9 @@ class Condition(Written):
             return False
         if "is_not" in self.model_fields_set and same(value, self.is_not):
             return False
-        if self.below is not None and not (_number(value) and value < self.below):
+        if self.below is not None and not (is_number(value) and value < self.below):
             return False
-        if self.above is not None and not (_number(value) and value > self.above):
+        if self.above is not None and not (is_number(value) and value > self.above):
             return False
         return self.has.lower() in str(value).lower()
 
@@ -130,7 +130,7 @@ def same(one: Any, other: Any) -> bool:
     """Equality as a recipe means it: 1 is 1.0, but true is not 1."""
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
-    if _number(one) and _number(other):
+    if is_number(one) and is_number(other):
         return math.isclose(one, other, rel_tol=1e-9)
     return bool(one == other)
 
@@ -147,6 +147,24 @@ def text(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"[{','.join(map(text, value))}]"
     return str(value)
+
+
+def effective(config: Iterable[str]) -> frozenset[tuple[str, str]]:
+    """Accumulated overrides as one value per key, spelled in one way, so that equal settings compare equal."""
+    return frozenset((key, _canonical(value)) for key, value in assignments(config).items())
+
+
+def assignments(config: Iterable[str]) -> dict[str, str]:
+    """The last value of each key, as written."""
+    return dict(override.lstrip("+").partition("=")[::2] for override in config)
+
+
+def _canonical(value: str) -> str:
+    bare = "".join(value.split()).strip("'\"")
+    try:
+        return f"{float(bare):.6g}"
+    except ValueError:
+        return bare.lower() if bare.lower() in {"true", "false", "null"} else bare
 
 
 @dataclass
@@ -201,7 +219,7 @@ def apply(draft: Draft, key: str, change: Change, resolve: Callable[[str], str |
 
 
 def _scale(draft: Draft, key: str, change: Change, value: Any) -> bool:
-    number = _scaled(change, value) if _number(value) else None
+    number = _scaled(change, value) if is_number(value) else None
     if number is None:
         return False
     whole = isinstance(value, int) and number == int(number)
@@ -233,7 +251,7 @@ def _follow(draft: Draft, key: str, leaders: list[str]) -> bool:
     if len(leaders) == 1 and same(present, old[0]):
         draft.put(key, new[0], f"${{{leaders[0]}}}")
         return True
-    if not all(map(_number, (present, *old, *new))) or not math.prod(old):
+    if not all(map(is_number, (present, *old, *new))) or not math.prod(old):
         return False
     if same(present, math.prod(old)):
         return _multiply(draft, key, leaders)
@@ -247,12 +265,13 @@ def _follow(draft: Draft, key: str, leaders: list[str]) -> bool:
 def _multiply(draft: Draft, key: str, factors: list[str]) -> bool:
     """Tie `key` to the product of two others."""
     values = [draft.now(name) for name in factors]
-    if len(factors) != 2 or not all(map(_number, values)):
+    if len(factors) != 2 or not all(map(is_number, values)):
         return False
     inner = ",".join(f"${{{name}}}" for name in factors)
     draft.put(key, math.prod(values), f"'${{mul:{inner}}}'")
     return True
 
 
-def _number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether a value is a number; true and false are not."""
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from autoresearch.core.hypothesis import Brief, Hypothesis
 from autoresearch.errors import CampaignError
@@ -40,12 +40,22 @@ class Entry(BaseModel):
     unlocks: bool = False
     """Later ideas need it, so a tie keeps it."""
 
+    @model_validator(mode="after")
+    def _changes_something(self) -> "Entry":
+        if not self.overrides and not self.patch:
+            raise ValueError("says nothing to change; give it overrides or a patch")
+        return self
+
 
 _LIST: TypeAdapter[tuple[Entry, ...]] = TypeAdapter(tuple[Entry, ...])
 
 
-def read(path: Path) -> tuple[Hypothesis, ...]:
+def read(path: Path, beside: Path | None = None) -> tuple[Hypothesis, ...]:
     """Read a list of hypotheses.
+
+    Args:
+        path: The list.
+        beside: Where its patches lie; its own folder by default.
 
     Raises:
         CampaignError: The file is missing, no YAML, or an entry is not understood; the text names entry and key.
@@ -61,13 +71,21 @@ def read(path: Path) -> tuple[Hypothesis, ...]:
     try:
         entries = _LIST.validate_python(document or ())
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the top"
-        raise CampaignError(
-            f"the list of ideas {path}, at {where}: {first['msg']}; "
-            f"an entry has the keys {', '.join(Entry.model_fields)}"
-        ) from None
-    return tuple(_hypothesis(entry, path.parent) for entry in entries)
+        raise CampaignError(f"the list of ideas {path}, {_mistake(error, document)}") from None
+    return tuple(_hypothesis(entry, beside or path.parent) for entry in entries)
+
+
+def _mistake(error: ValidationError, document: Any) -> str:
+    """The first mistake: which entry, by number from one and title, which key, and what is expected."""
+    first = error.errors()[0]
+    number, *keys = first["loc"] or ("the top",)
+    where = str(number)
+    if isinstance(number, int):
+        entry = document[number]
+        title = f" ({entry['title']!r})" if isinstance(entry, dict) and "title" in entry else ""
+        where = f"entry {number + 1}{title}" + (f", {'.'.join(map(str, keys))}" if keys else "")
+    told = first["msg"].removeprefix("Value error, ")
+    return f"at {where}: {told}; an entry has the keys {', '.join(Entry.model_fields)}"
 
 
 def _hypothesis(entry: Entry, folder: Path) -> Hypothesis:
@@ -83,8 +101,8 @@ def _hypothesis(entry: Entry, folder: Path) -> Hypothesis:
 class FileResearcher:
     """Proposes the entries of a list in their order, skipping those already tried.
 
-    The list is copied when the campaign starts: what is edited afterwards does not change the order under our feet,
-    except that entries added at the end are taken in.
+    The list may be edited while the campaign runs. Its last good state is kept, and used while the list is gone or
+    half-written.
 
     Args:
         options: `path` of the list, relative to the repository (`root`).
@@ -102,15 +120,21 @@ class FileResearcher:
             raise CampaignError("researcher `file` needs the key `path`: a YAML list of hypotheses")
         self._path = Path(options.get("root", ".")) / str(path)
         self._copy = folder / "ideas.yaml"
-        if not self._copy.exists() and self._path.exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(self._path, self._copy)
-        read(self._source())
+        if self._path.exists() or not self._copy.exists():
+            read(self._path)
 
-    def _source(self) -> Path:
-        return self._path if self._path.exists() else self._copy
+    def _ideas(self) -> tuple[Hypothesis, ...]:
+        try:
+            ideas = read(self._path)
+        except CampaignError:
+            if not self._copy.exists():
+                raise
+            return read(self._copy, self._path.parent)
+        self._copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(self._path, self._copy)
+        return ideas
 
     def propose(self, brief: Brief, tree: Path) -> Hypothesis | None:  # noqa: ARG002 - the list says it all
         """The next entry that has not been tried, or None at the end of the list."""
         used = {(item.title, item.overrides) for item in brief.tried if item.source == self.name}
-        return next((idea for idea in read(self._source()) if (idea.title, idea.overrides) not in used), None)
+        return next((idea for idea in self._ideas() if (idea.title, idea.overrides) not in used), None)

@@ -18,7 +18,7 @@ from autoresearch.core.hypothesis import AREAS, Brief, Hypothesis, Tried
 from autoresearch.core.metric import Severity
 from autoresearch.errors import CampaignError
 from autoresearch.researchers import plays, recipe_rules
-from autoresearch.researchers.changes import Draft, apply, lookup, missing, same, text
+from autoresearch.researchers.changes import Draft, apply, effective, lookup, missing, same, text
 from autoresearch.researchers.plays import Book, Play
 
 _GRADES = {"high": 0, "fair": 1, "low": 2}
@@ -104,7 +104,7 @@ class _Table:
     @cached_property
     def seen(self) -> frozenset[frozenset[tuple[str, str]]]:
         """Every configuration tried so far."""
-        return frozenset(_effective(item.config) for item in self.brief.tried)
+        return frozenset(effective(item.config) for item in self.brief.tried)
 
     def key(self, name: str) -> str | None:
         """The recipe's key for a name, None when it has none."""
@@ -115,9 +115,9 @@ class _Table:
         """Whether a change changes something, is new, allowed, and keeps the recipe's rules."""
         if all(same(value, lookup(self.values, key)) for key, value in draft.changed.items()):
             return False
-        if any(self.protected(key) for key in draft.changed):
+        if effective((*self.parent, *draft.overrides)) in self.seen:
             return False
-        if _effective((*self.parent, *draft.overrides)) in self.seen:
+        if any(self.protected(key) for key in draft.changed):
             return False
         return not recipe_rules.broken(self.values, draft.after(), self.brief.facts)
 
@@ -126,21 +126,6 @@ class _Table:
         globs = tuple(glob.replace(".", "/") for glob in self.brief.protect_keys)
         below = (name for name in self.values if name.startswith(f"{key}."))
         return any(matches(name.replace(".", "/"), globs) for name in (key, *below))
-
-
-def _effective(config: tuple[str, ...]) -> frozenset[tuple[str, str]]:
-    """Accumulated overrides as one value per key, spelled in one way, so that equal settings compare equal."""
-    last = dict(override.lstrip("+").partition("=")[::2] for override in config)
-    return frozenset((key, _canonical(value)) for key, value in last.items())
-
-
-def _canonical(value: str) -> str:
-    bare = "".join(value.split()).strip("'\"")
-    try:
-        number = float(bare)
-    except ValueError:
-        return bare.lower() if bare.lower() in {"true", "false", "null"} else bare
-    return f"{number:.6g}"
 
 
 def _candidates(table: _Table) -> Iterator[Candidate]:
@@ -201,7 +186,8 @@ def _rank(play: Play, place: int, answered: tuple[str, ...], table: _Table) -> t
     worry = min((table.order[name] for name in answered), default=0)
     serious = any(table.symptoms[name].severity is not Severity.INFO for name in answered)
     tier = 0 if serious else (1 if answered else 2) + (0 if serves else 2)
-    odds = _GRADES[play.odds] + _experience(play, table)
+    aside = bool(answered) and play.answers[0] not in answered
+    odds = _GRADES[play.odds] + _experience(play, table) + aside
     area = AREAS.index(play.area) if play.area in AREAS else len(AREAS)
     return (tier, worry, odds, _COSTS[play.cost], area, place)
 

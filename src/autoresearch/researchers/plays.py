@@ -35,7 +35,7 @@ class Play(Written):
     why: str
     """The reasoning, for the commit message."""
     answers: tuple[str, ...] = ()
-    """Symptoms it answers."""
+    """Symptoms it answers, the one it is made for first."""
     unless: tuple[str, ...] = ()
     """Symptoms that forbid it."""
     menu: bool = True

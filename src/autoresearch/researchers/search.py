@@ -11,9 +11,25 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
+from autoresearch.core.guards import matches
 from autoresearch.core.hypothesis import Brief, Hypothesis, Tried
 from autoresearch.core.metric import Direction
 from autoresearch.errors import CampaignError, ResearcherError
+from autoresearch.researchers.changes import (
+    Change,
+    Draft,
+    apply,
+    assignments,
+    effective,
+    is_number,
+    lookup,
+    missing,
+    same,
+    text,
+)
+from autoresearch.researchers.recipe_rules import ROLLOUT, broken
+
+_BATCH = "policy.train_global_batch_size"
 
 _ASKS = 50
 """Times the sampler may be asked for a point that has not been tried."""
@@ -60,12 +76,22 @@ def read_space(document: Mapping[str, Any]) -> dict[str, Knob]:
 
 def _knob(key: str, spec: Any) -> Knob:
     try:
-        return Knob.model_validate(spec)
+        return Knob.model_validate(_spelled_out(spec))
     except ValidationError as error:
         raise CampaignError(
             f"search space, {key}: {error.errors()[0]['msg'].removeprefix('Value error, ')}; "
             "write for example {type: float, low: 1e-6, high: 1e-4, log: true}"
         ) from None
+
+
+def _spelled_out(spec: Any) -> Any:
+    """`[low, high]` and a list of choices as the mapping they stand for."""
+    if not isinstance(spec, list | tuple):
+        return spec
+    if len(spec) == 2 and all(map(is_number, spec)):
+        whole = all(isinstance(end, int) for end in spec)
+        return {"type": "int" if whole else "float", "low": spec[0], "high": spec[1]}
+    return {"type": "categorical", "choices": spec}
 
 
 class SearchResearcher:
@@ -93,20 +119,35 @@ class SearchResearcher:
         self._knobs = int(options.get("knobs", 2))
 
     def propose(self, brief: Brief, tree: Path) -> Hypothesis | None:  # noqa: ARG002 - the brief says it all
-        """The sampler's next point that has not been tried, as overrides of what the parent has."""
-        space = self._declared or read_space(brief.facts.space)
-        space = {key: knob for key, knob in space.items() if key in brief.facts.values}
+        """The sampler's next point that has not been tried, as overrides of what the parent has.
+
+        Raises:
+            ResearcherError: There is no space, or the declared one holds a key that is unknown or protected.
+        """
+        space = self._space(brief)
+        study = self._study(brief, space)
+        known = {effective(item.config) for item in brief.tried}
+        parent = _parent(brief)
+        for _ in range(_ASKS):
+            draft = self._draft(brief, space, self._ask(study, space))
+            new = effective((*parent, *draft.overrides)) not in known
+            if draft.overrides and new and not broken(brief.facts.values, draft.after(), brief.facts):
+                return _hypothesis(tuple(draft.overrides), brief)
+        return None
+
+    def _space(self, brief: Brief) -> dict[str, Knob]:
+        """The declared space checked against the recipe, or the derived one."""
+        values, globs = brief.facts.values, tuple(glob.replace(".", "/") for glob in brief.protect_keys)
+        unknown = [key for key in self._declared if missing(lookup(values, key))]
+        if unknown:
+            raise ResearcherError(f"search space: the recipe has no key {', '.join(unknown)}; correct its spelling")
+        barred = [key for key in self._declared if matches(key.replace(".", "/"), globs)]
+        if barred:
+            raise ResearcherError(f"search space: {', '.join(barred)} is protected; take it out of the space")
+        space = self._declared or read_space({key: one for key, one in brief.facts.space.items() if key in values})
         if not space:
             raise ResearcherError("there is nothing to search: give the researcher a `space` of keys the recipe has")
-        study = self._study(brief, space)
-        known = {frozenset(item.config) for item in brief.tried}
-        parent_config = next((item.config for item in brief.tried if item.name == brief.parent), ())
-        for _ in range(_ASKS):
-            point = self._ask(study, space)
-            overrides = self._overrides(brief, point)
-            if overrides and frozenset((*parent_config, *overrides)) not in known:
-                return _hypothesis(overrides, brief)
-        return None
+        return space
 
     def _study(self, brief: Brief, space: Mapping[str, Knob]) -> Any:
         import optuna  # noqa: PLC0415
@@ -118,20 +159,37 @@ class SearchResearcher:
         up = brief.objective.direction is Direction.MAXIMIZE
         study = optuna.create_study(direction="maximize" if up else "minimize", sampler=sampler)
         distributions = {key: _distribution(knob) for key, knob in space.items()}
-        baseline = dict(brief.facts.values)
+        unmoved = {key: lookup(brief.facts.values, key) for key in space if key not in assignments(_parent(brief))}
         for item in brief.tried:
-            study.add_trial(_trial(item, _point(item, baseline, space), distributions))
+            study.add_trial(_trial(item, _point(item, unmoved, space), distributions))
         return study
 
     def _ask(self, study: Any, space: Mapping[str, Knob]) -> dict[str, Any]:
         trial = study.ask({key: _distribution(knob) for key, knob in space.items()})
         return dict(trial.params)
 
-    def _overrides(self, brief: Brief, point: Mapping[str, Any]) -> tuple[str, ...]:
-        """The knobs that move most, as overrides; the rest stay where the parent has them."""
-        moved = [(key, value) for key, value in point.items() if _text(value) != _text(brief.facts.values.get(key))]
-        moved.sort(key=lambda item: -_move(brief.facts.values.get(item[0]), item[1]))
-        return tuple(sorted(f"{key}={_text(value)}" for key, value in moved[: self._knobs]))
+    def _draft(self, brief: Brief, space: Mapping[str, Knob], point: Mapping[str, Any]) -> Draft:
+        """The knobs that move most; the rest stay where the parent has them, and the batch follows its factors."""
+        values, draft = brief.facts.values, Draft(brief.facts.values)
+        rounded = {key: _rounded(space[key], value) for key, value in point.items()}
+        moved = [key for key, value in rounded.items() if not same(value, lookup(values, key))]
+        moved.sort(key=lambda key: -_move(lookup(values, key), rounded[key]))
+        for key in sorted(moved[: self._knobs]):
+            draft.put(key, rounded[key])
+        for algorithm in sorted(brief.facts.traits.intersection(ROLLOUT)):
+            factors = (f"{algorithm}.num_prompts_per_step", f"{algorithm}.num_generations_per_prompt")
+            if draft.changed.keys() & set(factors) and _BATCH not in draft.changed and _BATCH in values:
+                apply(draft, _BATCH, Change(follows=factors), str)
+        return draft
+
+
+def _parent(brief: Brief) -> tuple[str, ...]:
+    return next((item.config for item in brief.tried if item.name == brief.parent), ())
+
+
+def _rounded(knob: Knob, value: Any) -> Any:
+    """A number to three significant digits, still within its range."""
+    return _inside(knob, float(f"{value:.3g}")) if knob.type == "float" else value
 
 
 def _hypothesis(overrides: tuple[str, ...], brief: Brief) -> Hypothesis:
@@ -163,21 +221,27 @@ def _distribution(knob: Knob) -> Any:
     return FloatDistribution(knob.low, knob.high, log=knob.log)
 
 
-def _point(item: Tried, values: Mapping[str, Any], space: Mapping[str, Knob]) -> dict[str, Any]:
-    """Where an experiment lies in the space: the recipe's values with its accumulated overrides."""
-    said = dict(override.lstrip("+").split("=", 1) for override in item.config if "=" in override)
-    return {key: _inside(knob, said.get(key, values.get(key))) for key, knob in space.items()}
+def _point(item: Tried, unmoved: Mapping[str, Any], space: Mapping[str, Knob]) -> dict[str, Any]:
+    """Where an experiment lies in the space: its accumulated overrides, and the recipe's values that nobody moved.
+
+    A knob whose value is not known (the parent moved it, this experiment did not) is left out, and so is one that
+    lies outside of the space.
+    """
+    said: dict[str, Any] = {**unmoved, **assignments(item.config)}
+    found = {key: _inside(knob, said[key]) for key, knob in space.items() if key in said}
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def _inside(knob: Knob, value: Any) -> Any:
-    """A value as the knob's distribution can hold it: numbers are clipped, an unknown choice becomes the first."""
+    """A value as the knob's distribution can hold it, numbers clipped; None for what it cannot hold."""
     if knob.type == "categorical":
-        return next((choice for choice in knob.choices if _text(choice) == _text(value)), knob.choices[0])
+        spelled = {text(choice): choice for choice in knob.choices}
+        return spelled.get(value if isinstance(value, str) else text(value))
     assert knob.low is not None and knob.high is not None  # noqa: PT018, S101 - validated
     try:
         number = min(max(float(value), knob.low), knob.high)
     except (TypeError, ValueError):
-        number = knob.low
+        return None
     return round(number) if knob.type == "int" else number
 
 
@@ -187,7 +251,10 @@ def _trial(item: Tried, point: Mapping[str, Any], distributions: Mapping[str, An
     finished = item.value is not None and math.isfinite(item.value)
     state = TrialState.COMPLETE if finished else TrialState.FAIL if item.status else TrialState.RUNNING
     return create_trial(
-        state=state, value=item.value if finished else None, params=dict(point), distributions=dict(distributions)
+        state=state,
+        value=item.value if finished else None,
+        params=dict(point),
+        distributions={key: distributions[key] for key in point},
     )
 
 
@@ -200,12 +267,3 @@ def _move(old: Any, new: Any) -> float:
     if before > 0 and after > 0:
         return abs(math.log(after / before))
     return abs(after - before)
-
-
-def _text(value: Any) -> str:
-    """A value as Hydra reads it back, numbers to three significant digits."""
-    if isinstance(value, bool) or value is None:
-        return str(value).lower() if value is not None else "null"
-    if isinstance(value, float):
-        return f"{value:.3g}"
-    return str(value)

@@ -1,0 +1,362 @@
+"""How the playbook chooses: symptoms, hardware, history, memory, coupled settings, and what it leaves alone."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from autoresearch.core.hypothesis import Brief, Facts, Hypothesis, Tried
+from autoresearch.core.metric import Objective, Severity, Symptom
+from autoresearch.errors import CampaignError
+from autoresearch.researchers.playbook import PlaybookResearcher, choose
+from autoresearch.researchers.plays import builtin, read, render
+from autoresearch.researchers.recipe_rules import broken
+from autoresearch.targets.nemo_rl import protect
+from autoresearch.targets.nemo_rl.facts import facts
+from autoresearch.targets.nemo_rl.overrides import apply
+from autoresearch.targets.nemo_rl.recipe import Recipe
+
+ACCURACY = Objective("raise validation accuracy", "val:accuracy", tag="validation/accuracy")
+RECIPES = (
+    "grpo_math_1B_sglang.yaml",
+    "grpo_math_8B_megatron_fp8.yaml",
+    "dpo.yaml",
+    "distillation_math.yaml",
+    "recipes/llm/performance/grpo-qwen3-30ba3b-24n8g-async-8off.yaml",
+    "demo",
+)
+SYMPTOMS = sorted({name for play in builtin().plays for name in play.answers})
+
+
+def brief(known: Facts, *symptoms: str, tried=(), objective: Objective = ACCURACY, **more: object) -> Brief:
+    """A brief whose symptoms are warnings, worst first, as listed."""
+    found = tuple(Symptom(name, Severity.WARNING, "seen") for name in symptoms)
+    keys = more.pop("protect_keys", protect.keys())
+    return Brief(
+        "c", len(tried) + 2, objective, facts=known, symptoms=found, tried=tuple(tried), protect_keys=keys, **more
+    )
+
+
+def outcome(idea: Hypothesis, index: int, status: str = "discard", **more: object) -> Tried:
+    """How an idea on top of the baseline ended."""
+    told = {"title": idea.title, "overrides": idea.overrides, "config": idea.overrides, "source": idea.source}
+    return Tried(index=index, name=f"e{index}", status=status, **(told | more))
+
+
+def known(one: Recipe) -> Facts:
+    """The facts of a recipe."""
+    return facts(one, {})
+
+
+def exhaust(propose: Callable[[Brief], Hypothesis | None], known: Facts, *symptoms: str, most: int = 100):
+    """Everything proposed when everything is discarded, at most `most` ideas."""
+    ideas: list[Hypothesis] = []
+    while len(ideas) < most:
+        tried = [outcome(idea, index + 2) for index, idea in enumerate(ideas)]
+        idea = propose(brief(known, *symptoms, tried=tried))
+        if idea is None:
+            return ideas
+        ideas.append(idea)
+    return ideas
+
+
+def ask(facts, *symptoms: str, **more: object):
+    return choose(brief(facts, *symptoms, **more), builtin())
+
+
+def titles(facts, *symptoms: str):
+    return [idea.title for idea in exhaust(lambda asked: choose(asked, builtin()), facts, *symptoms)]
+
+
+@pytest.fixture
+def math(recipe):
+    """The exemplar: GRPO, DTensor, vLLM, one GPU."""
+    return known(recipe("grpo_math_1B.yaml"))
+
+
+@pytest.fixture
+def demo(recipe):
+    return known(recipe("demo"))
+
+
+def play(name="one", **more: object):
+    return {"name": name, "title": f"Do {name}", "area": "code", "why": "It may help."} | more
+
+
+def book(*plays_of_it: dict[str, object]):
+    return read({"names": {}, "plays": list(plays_of_it)})
+
+
+@pytest.mark.parametrize(
+    ("symptom", "key"),
+    [
+        ("nan-loss", "lr"),
+        ("kl-growth", "lr"),
+        ("entropy-collapse", "ratio_clip_max"),
+        ("zero-variance-groups", "num_generations_per_prompt"),
+        ("truncation", "max_total_sequence_length"),
+        ("train-inference-mismatch", "use_importance_sampling_correction"),
+        ("oom-gpu", "train_micro_batch_size"),
+        ("oom-host", "num_workers"),
+    ],
+)
+def test_a_symptom_gets_its_own_answer(math, symptom, key):
+    """The first proposal answers the symptom, says so, and turns the knob that experience names first."""
+    idea = ask(math, symptom)
+    assert idea.symptoms == (symptom,)
+    assert idea.overrides[0].partition("=")[0].rpartition(".")[2] == key
+
+
+def test_the_worst_symptom_is_answered_first(math):
+    """With several symptoms the order of the brief, worst first, decides."""
+    assert ask(math, "truncation", "kl-growth").symptoms == ("truncation",)
+    assert "kl-growth" in ask(math, "kl-growth", "truncation").symptoms
+
+
+def test_every_symptom_of_a_real_run_is_known(math):
+    """Plays answer only to names that health and crash rules give."""
+    from autoresearch.targets.crashes import SIGNATURES
+    from autoresearch.targets.nemo_rl.health import RULES
+
+    given = {one.name for one in (*RULES, *SIGNATURES)}
+    asked = {name for one in builtin().plays for name in (*one.answers, *one.unless)}
+    assert asked <= given
+    assert {rule.name for rule in RULES} <= asked
+
+
+def test_a_mere_remark_waits_behind_quality(math):
+    """A run that is only slow does not push quality aside, unless speed is the objective."""
+    slow = Symptom("generation-bound", Severity.INFO, "90 %")
+    quality = replace(brief(math), symptoms=(slow,))
+    speed = replace(quality, objective=Objective("faster", "train:time", tag="timing/train/total_step_time"))
+    assert choose(quality, builtin()).symptoms == ()
+    assert choose(speed, builtin()).symptoms == ("generation-bound",)
+
+
+def test_without_symptoms_cheap_and_likely_ideas_come_first(demo):
+    """On the embedded recipe the first ideas are one-line changes of the knobs that are really mistuned."""
+    first = [idea.overrides for idea in exhaust(lambda asked: choose(asked, builtin()), demo, most=4)]
+    assert all(len(overrides) == 1 for overrides in first)
+    keys = {overrides[0].partition("=")[0].rpartition(".")[2] for overrides in first}
+    assert {"lr", "temperature", "reference_policy_kl_penalty"} <= keys
+
+
+def test_async_is_for_eight_gpus_and_more(math):
+    """Partitioning actor and learner is proposed with eight GPUs on one node, never with one (R141, R143)."""
+    split = "Give rollouts half of the node and train asynchronously"
+    eight = replace(math, gpus=8, values={**math.values, "cluster.gpus_per_node": 8})
+    assert split in titles(eight, "generation-bound")
+    assert split not in titles(math, "generation-bound")
+    assert not any("Split the model" in title for title in titles(math, "oom-gpu"))
+
+
+def test_temperature_is_left_alone_where_validation_follows_it(math):
+    """Upstream's validation samples as training does, so a hotter training would change the exam."""
+    assert not any("temperature" in title or "hotter" in title for title in titles(math, "entropy-collapse"))
+
+
+def test_protected_keys_are_never_touched(demo):
+    """What the campaign protects is not proposed, and neither is a section that holds it."""
+    keys = ("policy.optimizer.**", "loss_fn.ratio_*")
+    proposed = []
+    while (idea := ask(demo, tried=proposed, protect_keys=keys)) is not None:
+        proposed.append(outcome(idea, len(proposed) + 2))
+    overrides = [override for item in proposed for override in item.overrides]
+    assert overrides
+    assert not any(override.startswith(("policy.optimizer", "loss_fn.ratio_")) for override in overrides)
+
+
+def test_what_somebody_else_tried_is_not_tried_again(demo):
+    """An equal value in another spelling, from any researcher, counts as tried."""
+    lr = "policy.optimizer.kwargs.lr"
+    tenth = demo.values[lr] * 3
+    other = Tried(2, "e2", "a person's idea", config=(f"{lr}={tenth:.3e}",), status="crash", source="file")
+    assert ask(demo).overrides == (f"{lr}={tenth}",)
+    assert ask(demo, tried=[other]).overrides != (f"{lr}={tenth}",)
+
+
+def test_a_step_that_was_kept_is_followed_in_its_direction(demo):
+    """After a keep the same direction goes on first, and the way back is never proposed."""
+    first = ask(demo)
+    kept = outcome(first, 2, "keep")
+    lr = "policy.optimizer.kwargs.lr"
+    moved = replace(demo, values={**demo.values, lr: demo.values[lr] * 3})
+    again = ask(moved, tried=[kept], parent="e2")
+    assert (again.title, again.overrides) == (first.title, (f"{lr}=0.0045",))
+    assert "Lower" not in " ".join(idea.title for idea in ideas_after(moved, kept))
+
+
+def ideas_after(facts, kept):
+    """Everything proposed on top of a kept experiment when all of it is discarded."""
+    tried, ideas = [kept], []
+    while (idea := ask(facts, tried=tried, parent=kept.name)) is not None:
+        ideas.append(idea)
+        tried.append(outcome(idea, len(tried) + 2, config=(*kept.config, *idea.overrides)))
+    return ideas
+
+
+def test_a_kept_batch_change_retunes_the_learning_rate(demo):
+    """The learning rate follows a new batch size before anything else of the menu (R132)."""
+    change = ("grpo.num_generations_per_prompt=8",)
+    kept = Tried(2, "e2", "more answers", overrides=change, config=change, status="keep", source="file")
+    moved = replace(
+        demo, values={**demo.values, "grpo.num_generations_per_prompt": 8, "policy.train_global_batch_size": 256}
+    )
+    assert any("square root of the new batch" in idea.title for idea in ideas_after(moved, kept)[:3])
+    assert not any("square root" in title for title in titles(demo))
+
+
+def test_out_of_memory_is_taken_back_where_it_came_from(math):
+    """The latest change that needed memory shrinks before any other relief is tried (R146)."""
+    change = ("policy.train_micro_batch_size=16",)
+    kept = Tried(2, "e2", "bigger", overrides=change, config=change, status="keep")
+    grown = replace(math, values={**math.values, "policy.train_micro_batch_size": 16, "policy.logprob_batch_size": 16})
+    idea = ask(grown, "oom-gpu", tried=[kept], parent="e2")
+    assert idea.overrides == ("policy.train_micro_batch_size=8",)
+
+
+def test_a_change_that_ran_out_of_memory_is_reduced_then_given_up(math):
+    """Half as far, a quarter as far, then the axis is left alone (R146, R148)."""
+    key = "policy.generation.vllm_cfg.gpu_memory_utilization"
+    tried = [
+        Tried(
+            2,
+            "e2",
+            "more",
+            overrides=(f"{key}=0.8",),
+            config=(f"{key}=0.8",),
+            status="crash",
+            reason="CUDA out of memory",
+        )
+    ]
+    seen = []
+    for index in range(3, 7):
+        idea = ask(math, tried=tried)
+        seen.append([override for override in idea.overrides if override.startswith(key)])
+        tried.append(outcome(idea, index, "crash", reason="CUDA out of memory"))
+    assert seen[:2] == [[f"{key}=0.7"], [f"{key}=0.65"]]
+    assert not any(seen[2:])
+
+
+def test_equal_briefs_give_equal_ideas(math):
+    """No clock and no chance."""
+    assert ask(math, "truncation") == ask(math, "truncation")
+
+
+def test_steering_is_noted_and_does_not_decide(math):
+    """The words of a person appear in the reasoning; a playbook cannot follow them."""
+    idea = ask(math, steering=("try the optimizer",))
+    assert "try the optimizer" in idea.rationale
+    assert idea.overrides == ask(math).overrides
+
+
+def test_a_recipe_without_any_known_key_ends_the_ideas():
+    """A book that fits nothing proposes nothing, and does not fail."""
+    assert ask(Facts()) is None
+
+
+def test_a_change_to_the_present_value_is_no_idea():
+    """A play whose result is what the recipe has already is skipped."""
+    only = book(play(set={"a": 1.0}))
+    assert choose(brief(Facts({"a": 1})), only) is None
+    assert choose(brief(Facts({"a": 2})), only).overrides == ("a=1.0",)
+
+
+def test_a_book_of_ones_own(tmp_path):
+    """`path` names another book; a mistake in it is told by place."""
+    file = tmp_path / "mine.yaml"
+    file.write_text("names: {}\nplays: [{name: one, title: Do it, area: code, why: w, set: {a: {times: 2}}}]\n")
+    mine = PlaybookResearcher(options={"path": "mine.yaml", "root": str(tmp_path)}, folder=tmp_path)
+    assert mine.propose(brief(Facts({"a": 2})), tmp_path).overrides == ("a=4",)
+    file.write_text("names: {}\nplays: [{name: one, title: Do it, area: code, why: w, set: {a: {twice: 2}}}]\n")
+    with pytest.raises(CampaignError, match=r"mine\.yaml, at plays\.0\.set\.a"):
+        PlaybookResearcher(options={"path": "mine.yaml", "root": str(tmp_path)}, folder=tmp_path)
+
+
+def ideas_for(facts, symptoms):
+    return exhaust(lambda asked: choose(asked, builtin()), facts, *symptoms)
+
+
+@pytest.fixture(params=RECIPES)
+def case(request, recipe):
+    """A recipe and every distinct idea for it, with each symptom alone and with none."""
+    base = recipe(request.param)
+    facts = known(base)
+    found = {idea.overrides: idea for idea in ideas_for(facts, ())}
+    for name in SYMPTOMS:
+        first = choose(brief(facts, name), builtin())
+        if first is not None:
+            found.setdefault(first.overrides, first)
+    return base, list(found.values())
+
+
+def test_recipes_take_every_idea_as_it_is(case):
+    """Each idea is accepted in struct mode, changes the recipe, moves nothing that measures, and stays coupled."""
+    base, ideas = case
+    assert ideas
+    for idea in ideas:
+        changed = apply(base, idea.overrides)
+        after = {**base.values, **changed.values}
+        assert changed.values != base.values, idea
+        assert not [one for one in protect.touches(base.values, after) if "key logger." not in one], idea
+        assert not broken(base.values, changed.values, known(base)), idea
+        if rollouts(base.values) == base.values["policy.train_global_batch_size"] and ".num_" in str(idea.overrides):
+            assert rollouts(changed.values) == changed.values["policy.train_global_batch_size"], idea
+
+
+def rollouts(values):
+    name = next((each for each in ("grpo", "ppo", "distillation") if f"{each}.num_prompts_per_step" in values), "")
+    return values.get(f"{name}.num_prompts_per_step", 0) * values.get(f"{name}.num_generations_per_prompt", 0)
+
+
+@pytest.mark.parametrize("name", ["grpo_math_1B.yaml", "demo"])
+def test_nothing_is_proposed_twice(recipe, name):
+    """With everything discarded the proposals end, and no two of them are the same configuration."""
+    ideas = ideas_for(known(recipe(name)), ("gradient-spikes",))
+    assert 10 < len(ideas) < 100
+    assert len({frozenset(idea.overrides) for idea in ideas}) == len(ideas)
+
+
+@pytest.mark.parametrize("name", ["grpo_math_1B.yaml", "grpo_math_1B_sglang.yaml"])
+def test_lengths_move_together(recipe, name):
+    """More room for answers lengthens prompt, answer, total and the engine's limit alike (R129)."""
+    base = recipe(name)
+    idea = choose(brief(known(base), "truncation"), builtin())
+    after = apply(base, idea.overrides).values
+    engine = "vllm_cfg.max_model_len" if "sglang" not in name else "sglang_cfg.context_length"
+    keys = ("data.max_input_seq_length", "policy.generation.max_new_tokens", f"policy.generation.{engine}")
+    assert {after[key] for key in keys} == {after["policy.max_total_sequence_length"]} == {768}
+
+
+def test_an_edit_of_the_prompt_comes_with_its_budget(recipe):
+    """No play changes the prompt without `max_new_tokens` and the total length (R125)."""
+    plays = [play for play in builtin().plays if any("prompt_file" in key for key in play.set)]
+    assert plays
+    for play in plays:
+        assert {"policy.generation.max_new_tokens", "policy.max_total_sequence_length"} <= set(play.set)
+
+
+def test_megatron_recipes_turn_megatron_knobs(recipe):
+    """The learning rate of a Megatron recipe is Megatron's, and its ends move with it."""
+    idea = ideas_for(known(recipe("grpo_math_8B_megatron_fp8.yaml")), ())
+    lr = next(one for one in idea if one.title.startswith("Raise the learning rate"))
+    keys = [override.partition("=")[0].rpartition(".")[2] for override in lr.overrides]
+    assert keys == ["lr", "min_lr", "lr_warmup_init"]
+    assert all(override.startswith("policy.megatron_cfg.") for override in lr.overrides)
+
+
+def test_the_page_of_plays_is_current():
+    """`docs/reference/playbook.md` says what the data says; write it again with the line below when it does not."""
+    page = Path(__file__).parents[2] / "docs" / "reference" / "playbook.md"
+    assert page.read_text(encoding="utf-8") == render(), (
+        "python -c 'from autoresearch.researchers.plays import render; print(render(), end=str())' > docs/reference/playbook.md"
+    )
+
+
+def test_opposites_are_the_same_knob():
+    """A play takes back one that changes a key it changes, too."""
+    by_name = {one.name: one for one in builtin().plays}
+    assert len(by_name) >= 30
+    for one in by_name.values():
+        assert not one.opposite or set(one.set) & set(by_name[one.opposite].set), one.name
