@@ -23,11 +23,12 @@ def type_in(page, folder):
     path = f"{sysconfig.get_path('scripts')}:{os.environ['PATH']}"
     environ = {**os.environ, "PATH": path, "HOME": str(home), "XDG_CONFIG_HOME": str(home), "PYTHONWARNINGS": ""}
     shell = ("sh", "-eu", "-c", "\n".join(blocks))
-    done = subprocess.run(shell, cwd=folder, env=environ, capture_output=True, text=True, timeout=250, check=False)
+    done = subprocess.run(shell, cwd=folder, env=environ, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, f"{page.name}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     return done.stdout
 
 
+@pytest.mark.timeout(900)
 def test_the_how_to_pages_run_in_their_order(tmp_path):
     """A campaign on one's own script, its report, a kill and a resume, and a clone that reads the notes."""
     said = {"own-script": type_in(DOCS / "how-to" / "own-script.md", tmp_path)}
@@ -40,6 +41,7 @@ def test_the_how_to_pages_run_in_their_order(tmp_path):
 
 
 @pytest.mark.stress
+@pytest.mark.timeout(900)
 def test_the_tutorial_runs(tmp_path):
     """The tutorial's short demo makes a campaign whose every command afterwards works."""
     pytest.importorskip("numpy")
