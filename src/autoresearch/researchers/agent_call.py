@@ -7,7 +7,6 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from autoresearch.researchers.agent_options import AgentOptions
 from autoresearch.researchers.agent_output import Said
 from autoresearch.workspace import contained, sandbox
 from autoresearch.workspace.contained import Cell, Ending
+from autoresearch.workspace.custody import HAND, git_folder
 from autoresearch.workspace.folders import delete
 from autoresearch.workspace.gitcall import EMAIL
 
@@ -34,9 +34,6 @@ _GIT = {
     "protocol.allow": "never",
 }
 """Settings of every git an agent starts: no hook runs, nothing is pushed or fetched, nothing is tidied away."""
-
-HAND = "autoresearch-agent"
-"""Committer name of whatever an agent does with git: reflogs then tell its doing from a person's."""
 
 _LONGEST_ARGUMENT = 120_000
 
@@ -203,7 +200,7 @@ class Caller:
         ]
         installed = _install_folders(Path(self.program)) if self.program else ()
         return sandbox.View(
-            shown=(*sandbox.programs(call.env, *installed, *self.options.show), root, _git_folder(call.tree)),
+            shown=(*sandbox.programs(call.env, *installed, *self.options.show), root, git_folder(call.tree)),
             hidden=tuple(dict.fromkeys(hidden)),
             writable=(call.tree, call.folder, call.home, temporary),
             frozen=(call.tree / ".git", call.prompt_file),
@@ -245,13 +242,6 @@ def _install_folder(program: Path) -> Path:
         return Path(*program.parts[: program.parts.index("node_modules") + 1])
     folder = program.parent
     return folder.parent if folder.name == "bin" and (folder.parent / "pyvenv.cfg").exists() else folder
-
-
-@cache
-def _git_folder(tree: Path) -> Path:
-    """The git folder that a worktree's `.git` file leads to: two above its own administration."""
-    pointer = (tree / ".git").read_text().strip().removeprefix("gitdir: ")
-    return (tree / pointer).resolve().parent.parent
 
 
 def _read(file: Path) -> str:

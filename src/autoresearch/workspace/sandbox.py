@@ -22,7 +22,7 @@ CREDENTIALS = (
 )  # fmt: skip
 """Places in a home directory where people and programs keep secrets."""
 
-_HIDDEN_TOPS = ("/tmp", "/var/tmp", "/run")  # noqa: S108 - hidden, not written
+_HIDDEN_TOPS = ("/tmp", "/var/tmp", "/run", "/dev")  # noqa: S108 - hidden, not written
 _UNSHARED = ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try")
 
 
