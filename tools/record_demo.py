@@ -33,6 +33,7 @@ def main() -> int:
             _tmux("kill-session", "-t", WINDOW)
         clean = [text.replace(folder, "~").replace(str(scripts.parent), ".venv") for text in (middle, end)]
         picture = next(Path(folder).glob("demo/reports/auto_research/*/progress.png"))
+        PICTURE.parent.mkdir(exist_ok=True)
         shutil.copyfile(picture, PICTURE)
     text = PAGE.read_text(encoding="utf-8")
     for name, screen in zip(("middle", "end"), clean, strict=True):
