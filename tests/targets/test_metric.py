@@ -102,19 +102,26 @@ def test_a_direction_that_cannot_be_known_is_asked_for(nemo):
             r"never validates while training \(grpo.val_period is 0, from grpo.val_period=0\)",
         ),
         (GRPO, ["checkpointing.save_period=15"], "out of step with validation"),
-        (GRPO, [], "val_at_end is false"),
+        (GRPO, ["grpo.val_period=0", "~data.train.split_validation_size"], "has no validation data"),
         (GRPO, ["checkpointing.higher_is_better=false"], "check which way"),
         (SINGLE, [], "does not validate"),
     ],
 )
 def test_what_a_maintainer_would_point_out(nemo, recipe, overrides, warning):
-    """Null, train-only, never validated, saved out of step, not validated at the end: each is said in one sentence."""
+    """Null, train-only, never validated, no validation data, saved out of step: each is said in one sentence."""
     composed = load(nemo, recipe, overrides)
     found = metric.warnings(composed, metric.objective_for(composed))
     assert any(re.search(warning, one) for one in found)
 
 
 def test_a_sound_recipe_has_nothing_to_point_out(nemo):
-    """Warnings are about something: a recipe that validates in step and at its end gets none."""
-    composed = load(nemo, GRPO, ["grpo.val_at_end=true"])
+    """Warnings are about something: a recipe that validates in step gets none."""
+    composed = load(nemo, GRPO)
     assert metric.warnings(composed, metric.objective_for(composed)) == ()
+
+
+def test_a_recipe_without_validation_data_is_judged_by_what_it_trains_on(nemo):
+    """`val:` metrics of such a recipe would never appear, and asking for a validation would end the run at its start."""
+    bare = ["grpo.val_period=0", "~data.train.split_validation_size"]
+    assert metric.own_metric(load(nemo, GRPO, bare)) == "train:reward"
+    assert metric.own_metric(load(nemo, GRPO, bare[:1])) == "val:accuracy"

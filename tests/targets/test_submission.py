@@ -75,6 +75,19 @@ def test_nothing_is_set_that_the_recipe_does_not_have(nemo):
     assert not any("monitor_gpus" in one for one in injected(load(nemo, GRPO, ["cluster.gpus_per_node=0"])))
 
 
+@pytest.mark.parametrize(
+    ("recipe", "overrides"),
+    [
+        ("examples/configs/grpo_math_1B_megatron_single_controller.yaml", []),
+        ("examples/configs/recipes/llm/distillation-nano3-30ba3b-4n4g-megatron-qa-nvfp4-modelopt-spec.yaml", []),
+        (GRPO, ["grpo.val_period=0", "~data.train.split_validation_size"]),
+    ],
+)
+def test_no_validation_is_asked_of_a_recipe_that_cannot(nemo, recipe, overrides):
+    """NeMo-RL ends a run at its start when a validation is asked of the single controller, or without data for it."""
+    assert not any("val_at_end" in one for one in injected(load(nemo, recipe, overrides)))
+
+
 def test_another_seed_is_examined_on_the_same_questions(nemo):
     """The split of the validation set follows the training seed in the recipe; every run keeps the recipe's own."""
     one, two = (load(nemo, GRPO, injected(load(nemo, GRPO), seed=seed)) for seed in (1, 2))

@@ -258,8 +258,8 @@ def _warnings(recipe: Recipe, script: TestScript | None, resources: Resources, s
             "the recipe sets no step limit that binds, so a run ends with its data or with its time limit"
             f"{bound}. `target: {{type: nemo-rl, steps: N}}` gives every run the same length."
         )
-    if script and script.nodes and script.nodes != recipe.get("cluster.num_nodes"):
-        found.append(f"{script.path} asks for {script.nodes} nodes, the recipe for {recipe.get('cluster.num_nodes')}.")
+    if script and script.nodes and script.nodes != resources.nodes:
+        found.append(f"{script.path} asks for {script.nodes} nodes, the recipe for {resources.nodes}.")
     if script and script.gpus_per_node and script.gpus_per_node != resources.gpus_per_node:
         found.append(
             f"{script.path} asks for {script.gpus_per_node} GPUs per node, the recipe for {resources.gpus_per_node}."

@@ -112,8 +112,8 @@ def objective_for(recipe: Recipe, metric: str = "auto", direction: str = "auto",
 def own_metric(recipe: Recipe) -> str:
     """The recipe's authoritative metric; where it names none (or one that cannot be), the algorithm's usual one."""
     named = recipe.get("checkpointing.metric_name")
-    if single_controller(recipe) and not str(named or "").startswith("train:"):
-        return "train:total_reward/mean" if gym(recipe) else "train:reward"
+    if not examinable(recipe) and not str(named or "").startswith("train:"):
+        return _trained(recipe)
     if isinstance(named, str) and named.partition(":")[0] in {"val", "train"}:
         return named
     if gym(recipe) and recipe.algorithm == "grpo":
@@ -184,6 +184,17 @@ def validates(recipe: Recipe) -> bool:
     return isinstance(period, int | float) and period > 0
 
 
+def examinable(recipe: Recipe) -> bool:
+    """Whether NeMo-RL lets this recipe validate: its loop can, and it has validation data.
+
+    The single-controller loop refuses to start when a validation is asked for, and the others do so without data. A
+    recipe that validates has data of whatever kind; only one that does not is searched for some.
+    """
+    if single_controller(recipe):
+        return False
+    return validates(recipe) or bool(recipe.get("data.validation")) or _splits(recipe)
+
+
 def gym(recipe: Recipe) -> bool:
     """Whether the recipe's environments come from NeMo-Gym."""
     return recipe.get("env.should_use_nemo_gym") is True
@@ -192,6 +203,22 @@ def gym(recipe: Recipe) -> bool:
 def single_controller(recipe: Recipe) -> bool:
     """Whether the recipe is for the single-controller loop, which has no validation yet."""
     return recipe.algorithm == "grpo" and recipe.get("async_rl") is not None
+
+
+def _trained(recipe: Recipe) -> str:
+    """What a run without validation is judged by: the reward where one is logged, else the loss."""
+    if recipe.algorithm not in {"grpo", "ppo"}:
+        return "train:loss"
+    return "train:total_reward/mean" if gym(recipe) else "train:reward"
+
+
+def _splits(recipe: Recipe) -> bool:
+    """Whether training data is set aside for validation."""
+    train = recipe.get("data.train")
+    sets = train if isinstance(train, list) else [train]
+    default = recipe.get("data.default.split_validation_size", 0)
+    sizes = [one.get("split_validation_size", default) for one in sets if isinstance(one, Mapping)]
+    return any(isinstance(size, int | float) and size > 0 for size in sizes)
 
 
 def _aim(metric: str, goal: str) -> _Aim | None:
@@ -223,6 +250,11 @@ def _naming(recipe: Recipe, objective: Objective) -> list[str]:
         )
     if single_controller(recipe):
         found.append("the single-controller loop does not validate: only training metrics exist, and they are noisy.")
+    elif recipe.algorithm and not examinable(recipe):
+        found.append(
+            f"the recipe has no validation data, so only training metrics exist; judging by {objective.metric}. "
+            "data.validation would give better evidence."
+        )
     elif objective.metric.startswith("train:"):
         found.append(
             f"{objective.metric} is measured on training batches: it rewards memorising and moves with the batch; "
@@ -234,11 +266,10 @@ def _naming(recipe: Recipe, objective: Objective) -> list[str]:
 
 
 def _timing(recipe: Recipe, objective: Objective) -> list[str]:
-    if not objective.metric.startswith("val:") or single_controller(recipe):
+    if not objective.metric.startswith("val:") or not examinable(recipe):
         return []
     algorithm = recipe.algorithm
     period, save = recipe.get(f"{algorithm}.val_period", 0), recipe.get("checkpointing.save_period", 0)
-    at_end = recipe.get(f"{algorithm}.val_at_end") is True
     found = []
     if not validates(recipe):
         source = recipe.origin(f"{algorithm}.val_period") if recipe.has(f"{algorithm}.val_period") else "nowhere"
@@ -250,9 +281,5 @@ def _timing(recipe: Recipe, objective: Objective) -> list[str]:
         found.append(
             f"checkpoints (every {save} steps) fall out of step with validation (every {period}), "
             f"so some are saved without {objective.metric}."
-        )
-    if not at_end and recipe.has(f"{algorithm}.val_at_end"):
-        found.append(
-            f"{algorithm}.val_at_end is false in the recipe; it is switched on so that the last step is measured."
         )
     return found

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from autoresearch.errors import RecipeError
 from autoresearch.targets.nemo_rl.budget import TestScript
-from autoresearch.targets.nemo_rl.metric import gym, single_controller
+from autoresearch.targets.nemo_rl.metric import examinable, gym, single_controller
 from autoresearch.targets.nemo_rl.recipe import Recipe
 
 MARGIN = 0.05
@@ -98,7 +98,7 @@ def injections(
         ("logger.monitor_gpus", "true" if recipe.get("cluster.gpus_per_node", 0) else "", "memory and use of the GPUs"),
         ("checkpointing.checkpoint_dir", text(folder / CHECKPOINTS), "a shared one would resume another experiment"),
         ("checkpointing.checkpoint_must_save_by", save_by(recipe, limit_s, setup_s), "a save before the time limit"),
-        (f"{algorithm}.val_at_end", "true", "the final model is measured"),
+        (f"{algorithm}.val_at_end", "true" if examinable(recipe) else "", "the final model is measured"),
         (f"{algorithm}.seed", str(seed), "the seed of this run"),
         *((key, str(value), "every run is examined on the same validation set") for key, value in split_seeds(recipe)),
         (f"{algorithm}.max_num_steps", str(steps) if steps else "", "the same length for every run"),
