@@ -6,37 +6,41 @@ from autoresearch.core.record import SHARED
 from autoresearch.workspace.snapshot import Snapshot, difference
 
 
-def git(lab, *words):
+def git(lab, *words: str) -> str:
     return subprocess.run(("git", *words), cwd=lab.root, capture_output=True, text=True, check=True).stdout
 
 
-def test_a_campaign_runs_to_its_stop_rule_and_leaves_one_row_per_attempt(lab):
+def test_a_campaign_runs_to_its_stop_rule_and_leaves_one_row_per_attempt(ended):
     """Baseline first, then every idea, crashes included; the count ends it (R55, R96, R99)."""
-    done = lab.run()
-    assert done.returncode == 0, done.stderr
-    assert [(row.index, row.status.value) for row in lab.rows()] == [(1, "keep"), (2, "keep"), (3, "discard"), (4, "crash")]
+    lab = ended
+    assert [(row.index, row.status.value) for row in lab.rows()] == [
+        (1, "keep"),
+        (2, "keep"),
+        (3, "discard"),
+        (4, "crash"),
+    ]
     assert lab.rows()[0].branch == "autoresearch/night/baseline"
-    assert "stop condition met: 4/4 attempted" in done.stdout
+    assert "stop condition met: 4/4 attempted" in lab.told
 
 
-def test_the_ledger_begins_with_the_fifteen_columns_of_the_skill(lab):
+def test_the_ledger_begins_with_the_fifteen_columns_of_the_skill(ended):
     """Any tool that reads NeMo-RL's research ledger reads ours (R76, R77)."""
-    lab.run()
+    lab = ended
     header = (lab.root / "reports" / "auto_research_results.tsv").read_text().splitlines()[0]
     assert header.split("\t")[:15] == list(SHARED)
 
 
-def test_every_branch_is_kept_with_one_signed_off_commit(lab):
+def test_every_branch_is_kept_with_one_signed_off_commit(ended):
     """Good, weak and crashed ideas alike stay as branches (R38, R43, R44); the baseline's commit is empty (R53)."""
-    lab.run()
+    lab = ended
     branches = git(lab, "branch", "--list", "autoresearch/*", "--format=%(refname:short)").split()
     assert len(branches) == 4
     for branch in branches:
         assert "Signed-off-by:" in git(lab, "log", "-1", "--format=%B", branch)
     assert git(lab, "diff", "--stat", "main", "autoresearch/night/baseline") == ""
-    assert git(lab, "diff", "--name-only", "autoresearch/night/baseline", "autoresearch/night/raise-the-learning-rate") == (
-        "config.json\n"
-    )
+    assert git(
+        lab, "diff", "--name-only", "autoresearch/night/baseline", "autoresearch/night/raise-the-learning-rate"
+    ) == ("config.json\n")
 
 
 def test_the_users_checkout_is_byte_identical_afterwards(lab):
@@ -52,24 +56,24 @@ def test_the_users_checkout_is_byte_identical_afterwards(lab):
     assert difference(before, Snapshot.take(lab.root)) == ()
 
 
-def test_the_incumbent_is_the_parent_of_the_next_idea(lab):
+def test_the_incumbent_is_the_parent_of_the_next_idea(ended):
     """Ideas build on a proven gain (R58), and the row says what it was compared with (R79)."""
-    lab.run()
+    lab = ended
     rows = lab.rows()
     assert rows[2].parent_commit == rows[1].commit
     assert rows[1].parent_commit == rows[0].commit
 
 
-def test_nothing_of_the_work_is_left_but_evidence(lab):
+def test_nothing_of_the_work_is_left_but_evidence(ended):
     """Worktrees and locks are gone when the campaign is over."""
-    lab.run()
+    lab = ended
     assert git(lab, "worktree", "list").count("\n") == 1
     assert not list((lab.root / ".autoresearch" / "locks").glob("*"))
 
 
-def test_a_finished_campaign_run_again_adds_nothing(lab):
+def test_a_finished_campaign_run_again_adds_nothing(finished):
     """`run` on a campaign whose stop rule is met says so and writes no row."""
-    lab.run()
+    lab = finished
     before = lab.said()
     done = lab.run()
     assert done.returncode == 0
@@ -84,9 +88,9 @@ def test_a_researcher_without_further_ideas_ends_the_campaign(lab):
     assert len(lab.rows()) == 4
 
 
-def test_a_plan_edited_after_the_start_is_refused(lab):
+def test_a_plan_edited_after_the_start_is_refused(finished):
     """A started plan is frozen: an edit is one clear line and exit code 1, not a silent change of the rules."""
-    lab.run()
+    lab = finished
     lab.write(stop="99 experiments")
     done = lab.run()
     assert done.returncode == 1

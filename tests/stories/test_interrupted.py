@@ -1,0 +1,79 @@
+"""The controller goes away while real jobs run: they go on, and the next controller adopts them."""
+
+import signal
+
+import psutil
+import pytest
+
+
+def living(pids):
+    return [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE]
+
+
+def begun(lab, jobs=1):
+    """A controller at work on as many real jobs."""
+    controller = lab.start()
+    lab.until(lambda: len(lab.pids()) == jobs and len(lab.journal("run_started")) == jobs, f"{jobs} jobs at work")
+    return controller
+
+
+@pytest.mark.parametrize("word", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_controller_leaves_its_job_and_the_next_adopts_it(lab, word):
+    """Ctrl-C and SIGTERM: exit code 130, the job goes on, no second process is started and no row is doubled."""
+    lab.local(stop="2 experiments")
+    controller = begun(lab)
+    controller.send_signal(word)
+    told = controller.communicate(timeout=30)[1]
+    assert (controller.returncode, told.count("\n")) == (130, 1)
+    assert "continue with: autoresearch run" in told
+    first = lab.pids()
+    assert living(first) == first
+    assert "night: interrupted" in lab.cli("status").stdout
+    lab.gate.touch()
+    assert lab.run().returncode == 0
+    assert [row.index for row in lab.rows()] == [1, 2]
+    assert [pid for pid in lab.pids() if pid in first] == first
+    assert len(lab.pids()) == len(lab.journal("run_planned"))
+
+
+def test_two_jobs_survive_the_death_of_their_controller(lab):
+    """`kill -9` while two jobs run: `run` adopts both; each run was started once and ends as one row."""
+    lab.local(parallel=2, stop="2 experiments", verdict={"policy": "greedy", "baseline_runs": 2})
+    controller = begun(lab, jobs=2)
+    controller.kill()
+    controller.communicate(timeout=30)
+    first = lab.pids()
+    assert living(first) == first
+    assert "night: interrupted" in lab.cli("status").stdout
+    lab.gate.touch()
+    assert lab.run().returncode == 0
+    runs = [event["run_id"] for event in lab.journal("run_submitted")]
+    assert len(runs) == len(set(runs)) == len(lab.pids())
+    assert [row.index for row in lab.rows()] == [1, 2]
+
+
+def test_stop_now_ends_the_job_and_proves_it_gone(lab):
+    """The controller ends its runs and itself; what ran is gone, and the campaign can be continued."""
+    lab.local(stop="2 experiments")
+    controller = begun(lab)
+    assert "asked to stop now" in lab.cli("stop", "enough", "--now").stdout
+    told = controller.communicate(timeout=60)[0]
+    assert controller.returncode == 0
+    assert living(lab.pids()) == []
+    assert "night: stopped (enough)" in told
+    assert [event["leftovers"] for event in lab.journal("run_ended")] == [[]]
+    lab.gate.touch()
+    assert lab.run().returncode == 0
+    assert [row.index for row in lab.rows()] == [1, 2]
+
+
+def test_what_a_dead_controller_left_is_ended_by_stop_now(lab):
+    """Nobody works on the campaign, so the command itself ends the job; without `--now` it says what can be done."""
+    lab.local(stop="2 experiments")
+    controller = begun(lab)
+    controller.kill()
+    controller.communicate(timeout=30)
+    assert "1 of its runs go on by themselves" in lab.refused("stop")
+    assert "1 runs in flight were ended" in lab.cli("stop", "--now").stdout
+    assert living(lab.pids()) == []
+    assert "there is nothing to stop" in lab.refused("stop", "--now")

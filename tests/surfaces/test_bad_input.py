@@ -1,0 +1,189 @@
+"""Whatever a person gets wrong: one clear line, the documented exit code, and nothing lost or begun."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from autoresearch.core.spec import Campaign
+from autoresearch.session import campaign_file
+
+EDITS = {
+    "no YAML": ("stop: 4 experiments", "stop: [4", r"campaign\.yaml line \d+, column \d+"),
+    "a key twice": ("recipe: x", "stop: 3 experiments", r"line \d+.*'stop' is given twice"),
+    "unknown key": ("recipe: x", "laucher: local", "'laucher': did you mean 'launcher'"),
+    "unknown nested key": ("policy: greedy", "polcy: greedy", r"'verdict\.polcy': did you mean 'policy'"),
+    "unknown key below run": ("recipe: x", "run: {frist_seed: 1}", r"'run\.frist_seed': did you mean 'first_seed'"),
+    "unknown key below scope": ("recipe: x", "scope: {alow: []}", r"'scope\.alow': did you mean 'allow'"),
+    "unknown key below approval": ("recipe: x", "approval: {plam: ask}", r"'approval\.plam': did you mean 'plan'"),
+    "wrong type": ("recipe: x", "run: {grace: soon}", r"run\.grace: input should be a valid number"),
+    "a number for words": ("stop: 4 experiments", "stop: 4", "stop: write it in words, for example '4 experiments"),
+    "stop words": ("stop: 4 experiments", "stop: a few tries", "'a few tries' is not understood"),
+    "policy": ("policy: greedy", "policy: greddy", "no verdict policy 'greddy'; choose one of: .*greedy"),
+    "target": ("type: command", "type: comand", "no 'comand' among the targets; choose one of: command"),
+    "target option": ("config: config.json", "cofig: config.json", "no option 'cofig'; it knows: config"),
+    "launcher": ("type: scripted", "type: slrum", "no 'slrum' among the launchers; choose one of: local"),
+    "launcher option": ("type: scripted", "type: local\n  grce_s: 1\n  y", "local launcher has no option"),
+    "researcher": ("type: file", "type: flie", "no 'flie' among the researchers; choose one of: .*file"),
+    "researcher option": ("path: ideas.yaml", "pth: ideas.yaml", "needs the key `path`"),
+    "list of ideas": ("path: ideas.yaml", "path: nope.yaml", "list of ideas .*nope.yaml cannot be read"),
+    "name": ("campaign: night", "campaign: Last Night", "campaign: use lower-case letters"),
+    "another name": ("campaign: night", "campaign: day", "calls itself 'day'; rename"),
+    "base": ("recipe: x", "base: nosuch", "'nosuch' names no commit"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", EDITS)
+def test_a_campaign_file_with_a_mistake_is_refused_and_can_be_mended(lab, what):
+    """The line names the place; nothing has begun, so the corrected file is not called edited."""
+    old, new, told = EDITS[what]
+    path = lab.folder / "campaign.yaml"
+    good = path.read_text() + "recipe: x\n"
+    assert old in good
+    path.write_text(good.replace(old, new, 1).replace("recipe: x", "recipe: ''"))
+    assert re.search(told, lab.refused("run", "--yes", "--plain"))
+    assert not lab.journal()
+    assert not lab.rows()
+
+
+@pytest.mark.parametrize(
+    "text", ["- a\n", "", "a: &a [*a]\n", "? [1]\n: 2\n", "a: *b\n", "on: 1\n", "a: \0\n", "{", "\t"]
+)
+def test_any_text_in_place_of_a_campaign_file_is_refused_in_words(tmp_path, text):
+    """No document a person could save there ends in a traceback."""
+    path = tmp_path / "campaign.yaml"
+    path.write_text(text)
+    with pytest.raises(campaign_file.CampaignError, match=r"campaign\.yaml"):
+        campaign_file.read(path)
+
+
+def test_a_campaign_file_that_is_no_text_is_refused(tmp_path):
+    """Bytes that are no UTF-8 are named as such."""
+    (tmp_path / "campaign.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(campaign_file.CampaignError, match="cannot be read"):
+        campaign_file.read(tmp_path / "campaign.yaml")
+
+
+def test_a_written_campaign_file_reads_back_equal(tmp_path):
+    """What `plan` writes is what `run` will read, options of adapters and odd characters included."""
+    made = Campaign.of(
+        {"campaign": "a", "stop": "2 experiments: ü", "launcher": {"type": "local", "gpus": [0, 1]}, "command": ["a b", "#c"],
+         "researcher": [{"type": "file", "path": "x: y"}, "search"], "verdict": {"worth": 1e-9}}
+    )  # fmt: skip
+    campaign_file.write(tmp_path / "c.yaml", made)
+    assert campaign_file.read(tmp_path / "c.yaml") == made
+
+
+COMMAND_LINES = {
+    "unknown flag": (("plan", "--nosuch"), 2),
+    "unknown command": (("rn",), 2),
+    "no command": ((), 2),
+    "recipe outside the repository": (("plan", "/etc/hostname"), 2),
+    "no recipe": (("plan",), 1),
+    "a setting without value": (("plan", "--set", "verdict"), 2),
+    "a setting that is no YAML": (("plan", "--set", "verdict.policy=[1"), 2),
+    "an unknown setting": (("plan", "--set", "verdct.policy=x"), 1),
+    "an open quote": (("plan", "--command", "python 'x"), 2),
+    "unknown campaign": (("status", "--campaign", "nigt"), 1),
+    "unknown experiment": (("show", "7"), 1),
+    "resume what is not paused": (("resume",), 1),
+    "stop what does not run": (("stop",), 1),
+    "steer with nothing": (("steer", " "), 2),
+    "overrule without reason": (("overrule", "1", "keep", "--reason", " "), 2),
+    "no such folder": (("status", "--repo", "/nonexistent/place"), 1),
+    "unknown target": (("plan", "--target", "comand"), 1),
+    "unknown policy": (("plan", "--target", "command", "--command", "x", "--metric", "m", "--policy", "best"), 1),
+}
+
+
+@pytest.mark.parametrize("what", COMMAND_LINES)
+def test_a_command_line_that_cannot_be_carried_out_says_why(ended, what):
+    """One line on stderr (argparse adds its usage), the exit code of its kind, and no record changes."""
+    words, code = COMMAND_LINES[what]
+    before = (ended.ledger.read_bytes(), ended.journal())
+    done = ended.cli(*words)
+    lines = [line for line in done.stderr.splitlines() if line.startswith("autoresearch:")]
+    assert (done.returncode, len(lines)) == (code, 1), done.stderr
+    assert "bug" not in lines[0]
+    assert (ended.ledger.read_bytes(), ended.journal()) == before
+
+
+def test_run_without_terminal_and_without_yes_shows_the_plan_and_refuses(lab):
+    """Nobody can have approved it, so nothing begins (exit code 2); the plan is there to be read."""
+    done = lab.cli("run")
+    assert (done.returncode, lab.journal()) == (2, [])
+    assert "approve it with --yes" in done.stderr
+    assert "repository:" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "words", [("pause",), ("steer", "x"), ("stop",), ("report",), ("session",), ("ledger", "check")]
+)
+def test_a_campaign_that_has_not_begun_has_nothing_to_steer(lab, words):
+    """The line says how to start it."""
+    assert "has not begun; start it with: autoresearch run" in lab.refused(*words)
+
+
+def test_a_misspelt_recipe_is_answered_with_the_nearest(lab):
+    """The likeliest recipes of the repository are named."""
+    recipe = lab.root / "examples" / "configs" / "grpo_math_1B.yaml"
+    recipe.parent.mkdir(parents=True)
+    recipe.write_text("grpo: {}\n")
+    assert "did you mean examples/configs/grpo_math_1B.yaml?" in lab.refused(
+        "plan", "examples/configs/grpo_mth_1b.yaml"
+    )
+
+
+@pytest.mark.parametrize(("kind", "told"), [
+    ("plain", "not inside a git repository"), ("unborn", "no commit yet"), ("bare", "bare repository"),
+])  # fmt: skip
+def test_a_folder_to_work_from_must_be_a_checkout_with_a_commit(lab, tmp_path, kind, told):
+    """Each says what is missing, and nothing is left in the folder."""
+    if kind != "plain":
+        subprocess.run(("git", "init", "-q", *(("--bare",) if kind == "bare" else ())), cwd=tmp_path, check=True)
+    before = sorted(tmp_path.rglob("*"))
+    lab.root = tmp_path
+    words = ("plan", "--target", "command", "--command", "true", "--metric", "score")
+    assert told in lab.refused(*words)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_second_controller_is_told_who_holds_the_campaign(lab):
+    """Host, process and since when; the first goes on undisturbed."""
+    lab.local()
+    first = lab.start()
+    lab.until(lambda: lab.journal("run_started"), "the first run")
+    told = lab.refused("run", "--yes", "--plain")
+    assert f"campaign night is held by process {first.pid} on {os.uname().nodename} since " in told
+    assert "UTC" in told
+    lab.gate.touch()
+    assert first.communicate(timeout=60)[1] == ""
+    assert [row.index for row in lab.rows()] == [1, 2, 3, 4]
+
+
+def test_a_bug_of_ours_ends_with_code_three_and_a_log(finished):
+    """A damaged record of a kind we did not foresee is told as a bug, in one line, with the whole story in a file."""
+    records = min((finished.folder / ".scripted").iterdir())
+    records.write_text('{"at": "not a number"}')
+    lines = (finished.folder / "journal.jsonl").read_text().splitlines(keepends=True)
+    name = records.stem
+    kept = [line for line in lines if not (name in line and ("run_ended" in line or "run_measured" in line))]
+    (finished.folder / "journal.jsonl").write_text("".join(kept))
+    told = finished.refused(*("run", "--yes", "--plain"), code=3)
+    log = re.search(r"report it with (\S+\.log)", told)[1]
+    assert "Traceback" in Path(log).read_text()
+    Path(log).unlink()
+
+
+def test_a_full_standard_output_is_no_bug(ended):
+    """A full disk below a redirection is told as what it is."""
+    done = ended.shell("> /dev/full")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "No space left on device" in done.stderr
+
+
+def test_a_reader_that_goes_away_is_no_failure(ended):
+    """`autoresearch ledger | head -1` ends quietly."""
+    assert ended.shell("| true").stderr == ""
