@@ -5,7 +5,7 @@ calling the class with the keyword arguments given beside each Protocol.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -71,7 +71,7 @@ class Survey:
 
     objective: Objective
     command: tuple[str, ...]
-    resources: Resources = Resources()
+    resources: Resources = field(default_factory=Resources)
     lineage: tuple[str, ...] = ()
     minutes: float | None = None
     setup_minutes: float | None = None
@@ -80,7 +80,7 @@ class Survey:
     plumbing: str = ""
     protect: tuple[str, ...] = ()
     protect_keys: tuple[str, ...] = ()
-    facts: Facts = Facts()
+    facts: Facts = field(default_factory=Facts)
     warnings: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
 

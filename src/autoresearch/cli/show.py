@@ -38,7 +38,8 @@ def _text(entry: Experiment) -> str:
         ("parent", f"{entry.parent} at {entry.parent_commit[:7]}"),
         ("files", ", ".join(entry.committed.files) if entry.committed else ""),
         ("breaches", "; ".join(entry.committed.breaches) if entry.committed else ""),
-        ("watch", "; ".join(idea.watch)),
+        ("to watch", "; ".join(idea.watch)),
+        ("watched", "\n              ".join(entry.judged.watched) if entry.judged else ""),
         ("verdict", f"{verdict.status}: {verdict.reason} (by {verdict.by})" if verdict else "open"),
     ]
     return "\n".join(f"{label + ':':14}{text}" for label, text in rows if text)

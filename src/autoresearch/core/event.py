@@ -207,6 +207,7 @@ class ExperimentJudged:
     verdict: Verdict
     row: Mapping[str, str]
     incumbent: str | None = None
+    watched: tuple[str, ...] = ()
     kind: Literal["experiment_judged"] = "experiment_judged"
 
 

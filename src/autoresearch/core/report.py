@@ -39,6 +39,7 @@ class Entry:
         parent: What it was made from.
         minutes: Wall-clock minutes of all its runs.
         symptoms: Health findings, `name: evidence`.
+        watched: What the hypothesis said to watch, beside its parent's value.
         log: Its newest run log.
     """
 
@@ -62,6 +63,7 @@ class Entry:
     parent: str
     minutes: float
     symptoms: tuple[str, ...]
+    watched: tuple[str, ...]
     log: str
 
 
@@ -260,6 +262,7 @@ def _entry(history: History, entry: Experiment, found: dict[str, Claim]) -> Entr
         parent=entry.parent,
         minutes=_minutes(runs),
         symptoms=tuple(f"{name}: {evidence}" for name, evidence in symptoms.items()),
+        watched=entry.judged.watched if entry.judged else (),
         log=runs[-1].planned.log if runs else "",
     )
 

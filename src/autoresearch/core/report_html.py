@@ -102,6 +102,7 @@ def _attempt(entry: Entry) -> str:
         ("branch", f"{entry.branch} ({entry.commit}), from {entry.parent}"),
         ("overrides", "  ".join(entry.overrides)),
         ("runs", ", ".join(f"{value:.4g}" for value in entry.values)),
+        ("watched", "; ".join(entry.watched)),
         ("symptoms", "; ".join(entry.symptoms)),
         ("proposed by", entry.source),
         ("log", entry.log),

@@ -5,6 +5,7 @@ from autoresearch.core.experiment import Status, Verdict
 from autoresearch.core.history import Experiment, Run
 from autoresearch.core.record import Row, cells, decode, to_note
 from autoresearch.engine.context import Context
+from autoresearch.engine.watch import watched
 from autoresearch.workspace import faults, notes
 
 
@@ -12,7 +13,7 @@ def settle(ctx: Context, name: str, verdict: Verdict, incumbent: str | None) -> 
     """Judge for good: journal first, then the ledger's row, then the note on the commit. Each can be repeated."""
     entry = ctx.history.experiment(name)
     row = row_for(ctx, entry, verdict)
-    ctx.record(ExperimentJudged(ctx.clock(), name, verdict, cells(row), incumbent))
+    ctx.record(ExperimentJudged(ctx.clock(), name, verdict, cells(row), incumbent, watched(ctx, entry)))
     faults.point("settle.judged")
     publish(ctx, entry)
 

@@ -1,5 +1,6 @@
 """A recipe as researchers see it: traits a playbook prunes by, and a search space of numeric knobs."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -50,10 +51,15 @@ KNOBS: tuple[Knob, ...] = (
 """Ranges are a decade around the recipe's own value where scale is all that is known, and the usual ones elsewhere."""
 
 
+_LABEL = re.compile(r"logger\.\w+\.(?:run_)?name")
+"""Names of runs in trackers: recipes compose them of other keys, and they change nothing."""
+
+
 def facts(recipe: Recipe, code: Mapping[str, str]) -> Facts:
     """What the target knows about a recipe, with fingerprints of measuring code among the values."""
     nodes, gpus = recipe.get("cluster.num_nodes", 1), recipe.get("cluster.gpus_per_node", 0)
-    return Facts({**recipe.values, **code}, traits(recipe), int(nodes) * int(gpus), space(recipe))
+    values = {key: value for key, value in recipe.values.items() if not _LABEL.fullmatch(key)}
+    return Facts({**values, **code}, traits(recipe), int(nodes) * int(gpus), space(recipe))
 
 
 def traits(recipe: Recipe) -> frozenset[str]:
