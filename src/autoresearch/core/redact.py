@@ -101,19 +101,14 @@ class Redactor:
         Secrets torn between two chunks are found. Text is held back until its line ends, a private key block until it
         closes; a line longer than `_LONGEST_LINE` is cut where no secret is torn.
         """
-        held = ""
+        cleaner = Cleaner(self)
         for chunk in chunks:
-            held += chunk
-            ready = _ready(held)
-            if not ready and len(held) > _LONGEST_LINE:
-                ready = self._cut(held)
-            if ready:
-                yield self.clean(held[:ready])
-                held = held[ready:]
-        if held:
-            yield self.clean(held)
+            if ready := cleaner.feed(chunk):
+                yield ready
+        if rest := cleaner.close():
+            yield rest
 
-    def _cut(self, held: str) -> int:
+    def cut(self, held: str) -> int:
         """Where a text too long to hold can be cut: what is cleaned in two parts there is the same as in one."""
         whole = self.clean(held)
         ends = [found.end() for found in _BLANK.finditer(held, len(held) // 2)]
@@ -123,9 +118,34 @@ class Redactor:
         return len(held) // 2
 
 
+class Cleaner:
+    """Cleans a stream that comes in pieces, see `Redactor.clean_stream`; what `feed` holds back, `close` gives."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self._held = ""
+
+    def feed(self, text: str) -> str:
+        """Take a piece; returns what can go by now, cleaned."""
+        self._held += text
+        ready = _ready(self._held)
+        if not ready and len(self._held) > _LONGEST_LINE:
+            ready = self._redactor.cut(self._held)
+        going, self._held = self._held[:ready], self._held[ready:]
+        return self._redactor.clean(going) if going else ""
+
+    def close(self) -> str:
+        """The rest, cleaned; the next piece begins a new stream."""
+        rest, self._held = self._held, ""
+        return self._redactor.clean(rest) if rest else ""
+
+
 def _ready(held: str) -> int:
-    """How much of the held text can go: whole lines, none of them inside an open private key block."""
-    end = held.rfind("\n") + 1
+    """How much of the held text can go: whole lines, none of them inside an open private key block.
+
+    A carriage return ends a line too: progress bars have no other.
+    """
+    end = held.rfind("\n") + 1 or held.rfind("\r", 0, len(held) - 1) + 1
     begin = held.rfind("-----BEGIN ", 0, end)
     if begin >= 0 and "PRIVATE KEY" in held[begin : begin + 60] and "-----END " not in held[begin:end]:
         return begin

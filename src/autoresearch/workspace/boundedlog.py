@@ -33,6 +33,14 @@ class BoundedLog:
         for start in range(0, len(data), room):
             self._append(data[start : start + room])
 
+    def skip(self, count: int) -> None:
+        """Leave out the next `count` bytes, and with them all that is kept behind the head."""
+        self.written += count
+        try:
+            self._compact(self._size, count)
+        except OSError:
+            self.lost += count
+
     def close(self) -> None:
         """Nothing more will be written."""
         os.close(self._file)
@@ -49,17 +57,17 @@ class BoundedLog:
         if self.written < self._retry_at:
             return False
         try:
-            self._compact()
+            self._compact(self._size - self.limit // 4)
         except OSError:
             # A full disk is not asked again for every line.
             self._retry_at = self.written + self.limit // 4
             return False
         return True
 
-    def _compact(self) -> None:
-        head = self._head or self.limit // 16
-        tail = self._size - self.limit // 4
-        left_out = self.left_out + tail - head - (self._mark_length if self._head else 0)
+    def _compact(self, tail: int, skipped: int = 0) -> None:
+        """Keep the head and what begins at `tail`; between them, and `skipped` more at the end, are left out."""
+        head = self._head or min(self.limit // 16, self._size)
+        left_out = self.left_out + skipped + tail - head - (self._mark_length if self._head else 0)
         mark = f"\n[autoresearch: {left_out} bytes left out here]\n".encode()
         aside = self.path.with_name(f".{self.path.name}.aside")
         fresh = os.open(aside, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)

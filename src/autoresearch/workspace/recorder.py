@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from autoresearch.workspace import gpus, runfolder
-from autoresearch.workspace.boundedlog import BoundedLog
+from autoresearch.workspace.cleanlog import CleanLog
 
 _CHUNK = 1 << 20
 
@@ -23,11 +23,11 @@ class Recorder(threading.Thread):
     """Copies a pipe into the bounded log, and writes the supervisor's state about once a second.
 
     Attributes:
-        log: The log being written.
+        log: The log being written, without secrets.
         peak_gpu_gb: Largest memory seen on any of the run's GPUs, None when there are none to ask.
     """
 
-    def __init__(self, pipe: int, log: BoundedLog, state: Path, snapshot: Callable[[], dict[str, Any]]) -> None:
+    def __init__(self, pipe: int, log: CleanLog, state: Path, snapshot: Callable[[], dict[str, Any]]) -> None:
         super().__init__(name="recorder", daemon=True)
         self.log = log
         self.peak_gpu_gb: float | None = None
@@ -53,6 +53,8 @@ class Recorder(threading.Thread):
                 is_open = self._pump()
             elif self._over.is_set():
                 break
+            else:
+                self.log.rest()
         os.close(self._pipe)
         self.log.close()
 

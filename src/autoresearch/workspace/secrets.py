@@ -1,5 +1,6 @@
 """Where secrets are on this machine: the environment and the repository's `.env` file. Read, never shown."""
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -42,6 +43,17 @@ def dotenv(text: str) -> dict[str, str]:
     several lines). Nothing is expanded. Lines that are no assignment are skipped.
     """
     return {found["name"]: _value(found) for found in _ENTRY.finditer(text.replace("\r\n", "\n"))}
+
+
+def run_redactor(folder: Path, variables: Mapping[str, str]) -> Redactor:
+    """A redactor for what a run prints: it knows our environment, the run's own variables, and the repository's `.env`.
+
+    Args:
+        folder: The run's folder; the repository is the one it lies in, if it lies in any.
+        variables: Set for the run on top of our environment.
+    """
+    root = next((parent for parent in folder.parents if (parent / ".git").exists()), None)
+    return load(root / ".env" if root else None, {**os.environ, **variables})
 
 
 def secret_values(variables: Mapping[str, str]) -> Iterator[str]:

@@ -19,8 +19,9 @@ import traceback
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from autoresearch.workspace import gpus, proctree, runfolder
+from autoresearch.workspace import gpus, proctree, runfolder, secrets
 from autoresearch.workspace.boundedlog import BoundedLog
+from autoresearch.workspace.cleanlog import CleanLog
 from autoresearch.workspace.recorder import Recorder
 from autoresearch.workspace.runfolder import RunSpec
 
@@ -204,7 +205,8 @@ class Run:
         """Start the command; what went wrong, or nothing."""
         path = Path(self.spec.log)
         path.parent.mkdir(parents=True, exist_ok=True)
-        log = BoundedLog(path, self.spec.max_log_bytes)
+        redactor = secrets.run_redactor(self.folder, self.spec.env)
+        log = CleanLog(BoundedLog(path, self.spec.max_log_bytes), redactor)
         out, sink = os.pipe()
         failed, fail = os.pipe()
         self._make_scratch()
@@ -311,7 +313,7 @@ class Run:
 
     def _report(self, word: str, reason: str, wall_s: float) -> dict[str, Any]:
         code = _NO_START if word == "not-started" else self.code
-        log = self.recorder.log if self.recorder else None
+        log = self.recorder.log.file if self.recorder else None
         largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
         return self._identity | {
             "ending": word,
@@ -340,8 +342,8 @@ class Run:
                 return
             except OSError:
                 time.sleep(1.0)
-            else:
-                return
+                continue
+            return
 
     def _clear_scratch(self, *, keep: bool) -> None:
         with contextlib.suppress(OSError):
