@@ -14,6 +14,7 @@ from autoresearch.core.history import Run
 from autoresearch.core.metric import Severity
 from autoresearch.engine import lookout, propose, runs, settle
 from autoresearch.engine.context import Context
+from autoresearch.engine.mend import mend
 from autoresearch.engine.repair import repair
 from autoresearch.errors import LauncherError
 from autoresearch.workspace import faults
@@ -67,6 +68,7 @@ class Loop:
         """Take hold of the campaign and mend what a crash of ours left half done."""
         ctx = self.ctx
         ctx.record(ControllerStarted(ctx.clock(), platform.node(), os.getpid(), __version__))
+        mend(ctx)
         for entry in ctx.history.judged:
             settle.publish(ctx, entry)
 

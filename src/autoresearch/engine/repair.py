@@ -30,6 +30,9 @@ def repair(ctx: Context, name: str, crash: str) -> None:
     """Give the experiment's researcher one try; a fix that breaks the scope is not taken."""
     entry = ctx.history.experiment(name)
     mender = next((r for r in ctx.researchers if r.name == entry.hypothesis.source and isinstance(r, Mender)), None)
+    if (found := _found_again(ctx, entry)) is not None:
+        ctx.record(ExperimentRepaired(ctx.clock(), name, found, f"mended: {crash}", _files(ctx, entry.commit, found)))
+        return
     tree = checkout(ctx, name)
     files: tuple[str, ...] = ()
     if mender is not None and _mend(ctx, mender, name, tree, crash):
@@ -63,6 +66,18 @@ def _problems(ctx: Context, tree: Path, changes: Iterable[FileChange]) -> tuple[
     except RecipeError as error:
         return (f"the recipe is refused: {error}",)
     return breaches(changes, scope_of(ctx), ctx.survey.facts.values, values)
+
+
+def _found_again(ctx: Context, entry: Experiment) -> str | None:
+    """A fix that stands on the branch already: we died before the journal heard of it."""
+    head = git.branch_commit(ctx.paths.root, entry.branch)
+    if head in (None, entry.commit) or git.resolve(ctx.paths.root, f"{head}^") != entry.commit:
+        return None
+    return head
+
+
+def _files(ctx: Context, before: str, after: str) -> tuple[str, ...]:
+    return tuple(change.path for change in git.file_changes(ctx.paths.root, before, after))
 
 
 def _mend(ctx: Context, mender: Mender, name: str, tree: object, crash: str) -> bool:

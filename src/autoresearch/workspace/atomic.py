@@ -7,7 +7,7 @@ disk refuses. Neither locks: see `lock.file_lock`.
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -46,7 +46,7 @@ def replace(path: Path, data: bytes | str, point: str = "file.replace") -> None:
     """
     content = data.encode() if isinstance(data, str) else data
     target = Path(os.path.realpath(path))
-    aside = target.with_name(f".{target.name}.new-{os.getpid()}")
+    aside = target.with_name(f".{target.name}.new-{os.uname().nodename}-{os.getpid()}")
     with storage(path, "write"):
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -59,6 +59,16 @@ def replace(path: Path, data: bytes | str, point: str = "file.replace") -> None:
             aside.unlink(missing_ok=True)
         sync_folder(target.parent)
         faults.point(f"{point}.after")
+
+
+def sweep(folders: Iterable[Path]) -> None:
+    """Remove what processes of this machine that died within `replace` have left in these folders."""
+    mark = f".new-{os.uname().nodename}-"
+    for folder in folders:
+        for aside in folder.glob(f".*{mark}*"):
+            pid = aside.name.rpartition("-")[2]
+            if pid.isdecimal() and not Path("/proc", pid).exists():
+                aside.unlink(missing_ok=True)
 
 
 def backup(path: Path) -> Path:

@@ -1,0 +1,46 @@
+"""What a crash of ours, or a hand that slipped, has left behind is put right before the work goes on."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from autoresearch.core import naming
+from autoresearch.engine.context import Context
+from autoresearch.errors import RepositoryError
+from autoresearch.workspace import atomic, git
+
+
+def mend(ctx: Context) -> None:
+    """Remove half-written files of dead processes, and restore campaign branches that somebody deleted."""
+    paths = ctx.paths
+    atomic.sweep((paths.ledger.parent, *_folders(ctx), *paths.sessions.glob("*")))
+    restore_branches(ctx)
+
+
+def restore_branches(ctx: Context) -> None:
+    """Every branch the journal knows exists again, with a note for each that was missing (it is kept for ever, R43)."""
+    there = git.branches(ctx.paths.root, naming.campaign_prefix(ctx.campaign.campaign))
+    for branch, commit in _known(ctx):
+        if branch in there:
+            continue
+        try:
+            git.create_branch(ctx.paths.root, branch, commit)
+        except RepositoryError as error:
+            ctx.note(f"branch {branch} is gone and cannot be restored: {error}")
+        else:
+            ctx.note(f"branch {branch} was gone and is restored at {commit[:7]}; campaign branches are kept for ever")
+
+
+def _known(ctx: Context) -> Iterator[tuple[str, str]]:
+    for entry in ctx.history.experiments.values():
+        if entry.branch:
+            yield entry.branch, entry.commit
+    for bundle in ctx.history.bundles.values():
+        if bundle.branch:
+            yield bundle.branch, bundle.commit
+
+
+def _folders(ctx: Context) -> Iterator[Path]:
+    """Folders of the campaign in which we write: its own, one per experiment, one per run."""
+    yield ctx.paths.folder
+    for depth in ("*", "*/*"):
+        yield from ctx.paths.folder.glob(depth)
