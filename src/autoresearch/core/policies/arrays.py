@@ -9,9 +9,9 @@ from autoresearch.core.board import Bundle
 from autoresearch.core.policies.evidence import PAIR_FROM, TAU, Effect, Evidence
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Array:
-    """One batch of bundles with a common parent.
+    """One batch of bundles with a common parent; the same bundles make the same object.
 
     Attributes:
         number: Batch number, from 1.
@@ -40,8 +40,13 @@ def prefix(number: int) -> str:
 @lru_cache(maxsize=4)
 def arrays(evidence: Evidence) -> tuple[Array, ...]:
     """The board's screening arrays, oldest first; remembered for the last few boards read."""
+    return _grouped(evidence.board.bundles)
+
+
+@lru_cache(maxsize=4)
+def _grouped(bundles: tuple[Bundle, ...]) -> tuple[Array, ...]:
     found: dict[int, list[Bundle]] = {}
-    for bundle in evidence.board.bundles:
+    for bundle in bundles:
         kind, _, rest = bundle.name.partition("-")
         number = rest.partition("-")[0]
         if kind == "screen" and number.isascii() and number.isdigit() and bundle.ideas:
@@ -55,11 +60,13 @@ def crashed(evidence: Evidence, row: Bundle) -> bool:
     return bool(arm.failed) and not arm.runs
 
 
+@lru_cache(maxsize=32)
 def cleared(evidence: Evidence, array: Array) -> frozenset[str]:
     """Ideas that were part of a row with a metric."""
     return frozenset(idea for row in array.rows if evidence.arm(row.name).runs for idea in row.ideas)
 
 
+@lru_cache(maxsize=32)
 def guilty(evidence: Evidence, array: Array) -> frozenset[str]:
     """Ideas that alone can explain a crashed row, all others in it being cleared."""
     fine = cleared(evidence, array)
