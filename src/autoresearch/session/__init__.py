@@ -31,6 +31,7 @@ from autoresearch.session.planning import Plan, Request
 from autoresearch.session.status import CampaignStatus, RunningRun
 from autoresearch.workspace import audit, git, notes, process
 from autoresearch.workspace.holder import alive
+from autoresearch.workspace.journal import Journal
 from autoresearch.workspace.ledger import Ledger
 from autoresearch.workspace.lock import CampaignLock
 from autoresearch.workspace.paths import EXCLUDED, CampaignPaths, Layout
@@ -265,10 +266,22 @@ class Session:
         return [*lines, *(f"{one.branch}: {one.where}: {one.text}" for one in found)]
 
     def rebuild(self) -> str:
-        """Make the ledger say what the journal says of this campaign; the old file is kept beside it."""
+        """Make the ledger say what the journal says of this campaign; old files are kept beside the new.
+
+        Damaged lines of the journal are set aside first, into notes that hold them.
+        """
+        paths = wiring.find(self.where, self.name)
+        if _at_work(paths):
+            raise HeldError(f"a controller is at work on {paths.name}; stop it first (autoresearch stop), then rebuild")
+        damaged = Journal(paths.journal).salvage()
+        told = f"set damaged lines of {paths.journal} aside, the old one is {damaged}; " if damaged else ""
         opened = self._started()
         kept = audit.mend_ledger(opened.paths.ledger, audit.rows_of_events(opened.journal.read()))
-        return f"rebuilt {opened.paths.ledger}" + (f"; the old one is {kept}" if kept else "; nothing had to change")
+        return (
+            told
+            + f"rebuilt {opened.paths.ledger}"
+            + (f"; the old one is {kept}" if kept else "; nothing had to change")
+        )
 
     def doctor(self) -> tuple[doctor.Check, ...]:
         """What this machine and repository offer and lack."""

@@ -72,6 +72,19 @@ def open_campaign(where: Path, name: str | None = None) -> Opened:
 
     Raises:
         CampaignError: There is none, or none of that name, or its file was edited after it had started.
+        LedgerError: Its journal is damaged.
+    """
+    paths = find(where, name)
+    journal = Journal(paths.journal)
+    history = fold(journal.read())
+    return Opened(paths, _frozen(campaign_file.read(paths.campaign_file), history, paths), journal, history)
+
+
+def find(where: Path, name: str | None = None) -> CampaignPaths:
+    """Where a campaign lies, without reading it; without a name the one worked on last.
+
+    Raises:
+        CampaignError: There is none, or none of that name.
     """
     place = layout(where)
     known = names(place)
@@ -79,10 +92,7 @@ def open_campaign(where: Path, name: str | None = None) -> Opened:
         raise CampaignError(f"no campaign in {place.root} yet; write one with: autoresearch plan RECIPE")
     if name is not None and name not in known:
         raise CampaignError(f"there is no campaign {name!r} in {place.root}; known: {', '.join(known) or 'none'}")
-    paths = place.campaign(name or known[0])
-    journal = Journal(paths.journal)
-    history = fold(journal.read())
-    return Opened(paths, _frozen(campaign_file.read(paths.campaign_file), history, paths), journal, history)
+    return place.campaign(name or known[0])
 
 
 def _frozen(written: Campaign, history: History, paths: CampaignPaths) -> Campaign:

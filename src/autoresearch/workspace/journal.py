@@ -141,7 +141,7 @@ class Journal:
             return f"{self.path} line {number} was written by a newer version of autoresearch; upgrade this one"
         return (
             f"{self.path} line {number} is damaged, every other line is intact: {_shown(line)!r}; "
-            f"mend or remove that line after keeping a copy of the file"
+            f"set it aside with: autoresearch ledger rebuild"
         )
 
 

@@ -1,0 +1,48 @@
+"""Scope is decided on the commit: what measures stays as it is."""
+
+import pytest
+
+from autoresearch.core.guards import FileChange, Limits, breaches, changed_keys, matches
+
+
+@pytest.mark.parametrize(("glob", "path", "fits"), [
+    ("a/*.py", "a/b.py", True), ("a/*.py", "a/b/c.py", False), ("a/**", "a/b/c.py", True), ("**/x.py", "x.py", True),
+    ("**/x.py", "a/b/x.py", True), ("a/", "a/b", True), ("a?c", "abc", True), ("a?c", "a/c", False), ("a.c", "abc", False),
+    ("**", "a\nb", True),
+])  # fmt: skip
+def test_globs_mean_what_people_expect(glob, path, fits):
+    """`*` stays within a folder, `**` crosses folders, nothing else is special."""
+    assert bool(matches(path, (glob,))) is fits
+
+
+@pytest.mark.parametrize(
+    "path", [".git/config", ".gitmodules", "a/.gitattributes", "reports/x", ".autoresearch/locks/a"]
+)
+def test_our_records_and_gits_machinery_are_never_part_of_a_hypothesis(path):
+    """Whatever the campaign file allows or calls its subject."""
+    assert breaches([FileChange(path, 1)], Limits(allow=("**",), subject=("**",)))
+
+
+def test_a_protected_file_may_change_only_as_the_subject():
+    """What measures is protected, unless the campaign is about it."""
+    change = [FileChange("eval/reward.py", 1)]
+    assert "belongs to what measures" in breaches(change, Limits(protect=("eval/**",)))[0]
+    assert breaches(change, Limits(protect=("eval/**",), subject=("eval/**",))) == ()
+
+
+@pytest.mark.parametrize(("change", "told"), [
+    (FileChange("a", binary=True), "binary"), (FileChange("a", submodule=True), "submodule"),
+    (FileChange("a", link_target="/etc/passwd"), "symbolic link"), (FileChange("a", link_target="b/../../c"), "symbolic link"),
+    (FileChange("b/c", 1), "outside the campaign's scope"), (FileChange("a", 60, 50), "110 lines changed, at most 100"),
+])  # fmt: skip
+def test_what_does_not_belong_into_one_small_idea_is_a_breach(change, told):
+    """Binaries, submodules, links out of the tree, other folders, too much at once."""
+    assert told in "; ".join(breaches([change], Limits(allow=("a",), max_lines=100)))
+
+
+def test_a_change_of_a_protected_key_is_seen_in_the_resolved_recipe():
+    """However it came about (a parent, an interpolation), with both values."""
+    before, after = {"grpo.val_batch": 1, "lr": 1}, {"grpo.val_batch": 2, "lr": 2}
+    assert changed_keys(before, after) == ("grpo.val_batch", "lr")
+    found = breaches([], Limits(protect_keys=("grpo.val_*",)), before, after)
+    assert found == ("recipe key grpo.val_batch is protected (grpo.val_*): it belongs to what measures (1 became 2)",)

@@ -1,0 +1,103 @@
+"""The state is the journal's replay, and nothing else."""
+
+import pytest
+
+from autoresearch.core import event as happened
+from autoresearch.core.experiment import Purpose, Status, Verdict
+from autoresearch.core.history import fold
+from autoresearch.core.hypothesis import Hypothesis
+from autoresearch.core.job import JobState, JobStatus, Resources
+from autoresearch.core.metric import Completion, Measurement
+from autoresearch.errors import LedgerError
+
+
+def opened(index, name, parent="baseline"):
+    commit, idea = f"{index:040x}", Hypothesis(title=name, area="optimizer")
+    return [
+        happened.ExperimentOpened(index, index, parent, "0" * 40),
+        happened.ExperimentCommitted(index, index, name, f"autoresearch/c/{name}", commit, idea),
+    ]
+
+
+def ran(name, number, value, state=JobState.SUCCEEDED, at=100.0):
+    run_id = f"{name}-{number}"
+    completion = Completion.DONE if value is not None else Completion.CRASHED
+    return [
+        happened.RunPlanned(
+            at, run_id, name, number, 42, Purpose.EXPLORE, "x", "c", "/f", "/f/run.log", Resources(gpus_per_node=2)
+        ),
+        happened.RunSubmitted(at + 1, run_id, "job"),
+        happened.RunStarted(at + 11, run_id),
+        happened.RunEnded(at + 3611, run_id, JobStatus(state, exit_code=0)),
+        happened.RunMeasured(at + 3612, run_id, Measurement(metric="score", value=value, completion=completion)),
+    ]
+
+
+def test_time_in_the_queue_is_no_time_of_the_run():
+    """Ten seconds queued, an hour run on two GPUs."""
+    run = fold([*opened(1, "baseline"), *ran("baseline", 1, 0.5)]).runs["baseline-1"]
+    assert (run.queued_s, run.wall_s, run.gpu_hours) == (10, 3600, 2)
+
+
+def test_a_run_that_was_cut_gives_no_value():
+    """Past its limit (R98) or cancelled: the number it had by then is not a result."""
+    for state in (JobState.TIMED_OUT, JobState.CANCELLED):
+        assert fold([*opened(1, "baseline"), *ran("baseline", 1, 0.5, state)]).value_of("baseline") is None
+
+
+def test_runs_before_a_repair_are_no_evidence():
+    """The mended commit counts from its own runs on; the old ones stay on record."""
+    events = [*opened(1, "baseline"), *opened(2, "idea"), *ran("idea", 1, None)]
+    history = fold([*events, happened.ExperimentRepaired(9, "idea", "f" * 40, "typo"), *ran("idea", 2, 0.7)])
+    assert [run.run_id for run in history.current_runs("idea")] == ["idea-2"]
+    assert len(history.runs_of("idea")) == 2
+    assert history.value_of("idea") == 0.7
+    assert [trial.value for trial in history.trials()] == [0.7]
+
+
+def test_a_repair_that_changed_nothing_supersedes_nothing():
+    """It was tried; the crash stays the evidence."""
+    history = fold(
+        [
+            *opened(1, "baseline"),
+            *ran("baseline", 1, 0.5),
+            happened.ExperimentRepaired(9, "baseline", f"{1:040x}", "no"),
+        ]
+    )
+    assert len(history.current_runs("baseline")) == 1
+
+
+def test_a_persons_verdict_is_in_force_and_the_policys_stays_on_record():
+    """Both can be read; an overruled keep is no longer kept."""
+    kept, denied = Verdict(Status.KEEP, "better"), Verdict(Status.DISCARD, "a leak", by="ada")
+    history = fold([*opened(1, "baseline"), *opened(2, "idea"), happened.ExperimentJudged(5, "idea", kept, {}, "idea"),
+                    happened.VerdictOverruled(6, "idea", denied, "ada")])  # fmt: skip
+    assert history.experiment("idea").verdict == denied
+    assert history.experiment("idea").judged.verdict == kept
+    assert history.kept == []
+
+
+def test_an_abandoned_attempt_gives_its_index_back():
+    """No idea was had, so nothing was attempted."""
+    history = fold([*opened(1, "baseline"), happened.ExperimentOpened(2, 2, "baseline", "0" * 40),
+                    happened.ExperimentAbandoned(3, 2, "none", exhausted=True)])  # fmt: skip
+    assert (history.attempted, history.exhausted) == (1, True)
+
+
+def test_a_new_controller_takes_an_old_stop_back_but_not_a_pause():
+    """`run` continues a stopped campaign; what was paused stays so until `resume`."""
+    history = fold(
+        [
+            happened.Paused(1, "lunch", "ada"),
+            happened.StopRequested(2, "ada"),
+            happened.ControllerStarted(3, "h", 1, "0"),
+        ]
+    )
+    assert history.stop is None
+    assert history.paused is not None
+
+
+def test_a_journal_with_a_line_missing_is_an_error_that_says_so():
+    """An event about something no earlier line knows; never a traceback, never a guess."""
+    with pytest.raises(LedgerError, match=r"event 1 of the journal \(run_submitted\).*a line is missing before it"):
+        fold(ran("baseline", 1, 0.5)[1:])
