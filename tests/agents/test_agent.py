@@ -121,7 +121,7 @@ def test_a_template_of_ones_own_replaces_the_programs(bench):
     bench.ask("cat > notes.txt\n" + bench.ANSWER, prompts="prompts")
     assert (bench.tree / "notes.txt").read_text().startswith("Only this: ## Objective")
     (prompts / "propose.md").write_text("{{nonsense}}")
-    with pytest.raises(CampaignError, match="asks for .*nonsense"):
+    with pytest.raises(CampaignError, match="nonsense"):
         bench.researcher("", prompts="prompts")
 
 

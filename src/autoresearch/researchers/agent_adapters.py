@@ -155,7 +155,7 @@ def _aider(call: Call) -> list[str]:
 
 
 def _command(call: Call) -> list[str]:
-    places = {"brief": call.prompt_file, "answer": call.answer_file, "tree": call.tree, "model": call.model}
+    places = {"brief": call.prompt_file, "answer": call.answer_file, "model": call.model}
     words = [*call.program(), *call.extra]
     for name, place in places.items():
         words = [word.replace(f"{{{name}}}", str(place)) for word in words]

@@ -23,7 +23,7 @@ class AgentOptions(BaseModel):
     agent: Literal["claude", "codex", "gemini", "opencode", "mini", "aider", "command"] = "claude"
     """Which agent edits."""
     command: tuple[str, ...] = ()
-    """For `agent: command` the program and its arguments, with `{brief}`, `{answer}`, `{tree}` and `{model}` filled in;
+    """For `agent: command` the program and its arguments, with `{brief}`, `{answer}` and `{model}` filled in;
     for another agent how it is called when it is not on PATH."""
     args: tuple[str, ...] = ()
     """Further arguments for the agent's command line."""

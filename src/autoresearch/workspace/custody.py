@@ -148,7 +148,8 @@ class Custody:
                 yield from self._put_back(common / "HEAD", self.machinery[common / "HEAD"], keep, "HEAD")
             else:
                 yield f"HEAD changed while the agent was at work; before: {_shown(self.machinery[common / 'HEAD'])}"
-        if _staged(self.root) != self.staged:
+        rewritten = now.get(common / "index") != self.machinery.get(common / "index") and self._acted()
+        if rewritten or _staged(self.root) != self.staged:
             yield from self._put_back(common / "index", self.machinery.get(common / "index"), keep, "the index")
 
     def _mend_refs(self, keep: Path) -> Iterator[str]:  # noqa: ARG002 - commits stay in git
@@ -173,12 +174,16 @@ class Custody:
     def _did(self, ref: str) -> bool:
         """Whether the newest entry of a reflog is the agent's."""
         log = _reflog(self.root, ref)
-        return bool(log) and f" {HAND} <" in f" {log[-1]}"
+        return bool(log) and f" {HAND} <" in log[-1]
+
+    def _acted(self) -> bool:
+        """Whether the agent has moved or reset what is checked out."""
+        return any(f" {HAND} <" in line for line in _reflog(self.root)[self.reflog :])
 
     # -- the user's files -----------------------------------------------------------------------------------------
 
     def _mend_checkout(self, keep: Path) -> Iterator[str]:
-        acted = any(f" {HAND} <" in f" {line}" for line in _reflog(self.root)[self.reflog :])
+        acted = self._acted()
         for path, before in self.loose.items():
             if before is None or (after := _content(path)) == before:
                 continue
