@@ -144,6 +144,8 @@ def _default(field: Any) -> str:
     if field.is_required():
         return "required"
     value = field.get_default(call_default_factory=True)
+    if value == sys.executable:
+        return "the Python that runs the program"
     if isinstance(value, BaseModel):
         return f"`{_brief(value)}`"
     if isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
