@@ -121,10 +121,10 @@ fi
 export SLURM_CONF=$folder/slurm.conf
 
 if ((accounting)); then
-  install -d -o mysql -g mysql "$folder/db"
-  mariadb-install-db --no-defaults --user=mysql --datadir="$folder/db" --skip-test-db --auth-root-authentication-method=socket \
+  mkdir -p "$folder/db"
+  mariadb-install-db --no-defaults --user=root --datadir="$folder/db" --skip-test-db --auth-root-authentication-method=socket \
     >"$folder/log/db-install.log" 2>&1
-  setsid mariadbd --no-defaults --user=mysql --datadir="$folder/db" --socket="$folder/db/sock" \
+  setsid mariadbd --no-defaults --user=root --datadir="$folder/db" --socket="$folder/db/sock" \
     --pid-file="$folder/db/mariadbd.pid" --bind-address=127.0.0.1 --port="${port[2]}" \
     --innodb-buffer-pool-size=32M --innodb-lock-wait-timeout=900 >"$folder/log/db.log" 2>&1 </dev/null &
   for _ in {1..300}; do mariadb-admin --socket="$folder/db/sock" ping >/dev/null 2>&1 && break; sleep 0.1; done

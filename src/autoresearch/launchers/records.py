@@ -4,14 +4,19 @@ A record is written before the scheduler is asked (without a job id) and again a
 one therefore says: look before you submit again.
 """
 
+import re
 import time
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from autoresearch.core import naming
 from autoresearch.errors import StorageError
-from autoresearch.workspace import runfolder
+from autoresearch.workspace import proctree, runfolder
+
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
 
 class Record(NamedTuple):
@@ -89,3 +94,25 @@ class Records:
 
 def _record(document: dict[str, Any] | None) -> Record | None:
     return Record(**document) if document else None
+
+
+def unique_name(run_id: str, campaign_folder: str) -> str:
+    """A run's name at a scheduler: the run id, and a digest, since two repositories may hold campaigns of one name.
+
+    Equal names do harm: NeMo-RL's ray.sub, for one, runs jobs of one name one after the other.
+    """
+    digest = sha256(f"{campaign_folder}\0{run_id}".encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{run_id if _PLAIN.fullmatch(run_id) else naming.slug(run_id)}-{digest}"
+
+
+def living(folder: Path) -> tuple[str, ...]:
+    """Living processes of a run on this machine, its supervisor included."""
+    state = runfolder.read(folder / runfolder.STATE) or {}
+    here = state.get("boot") == proctree.boot()
+    known = [(pid, started) for pid, started in state.get("tree", [])] if here else []
+    table = proctree.everyone()
+    found = proctree.belonging(str(folder), known, table)
+    watcher = table.get(state["pid"]) if here else None
+    if watcher and watcher.started == state["started"] and not watcher.dead:
+        found.append(watcher)
+    return tuple(f"process {process.pid} ({process.name})" for process in found)

@@ -18,7 +18,7 @@ from typing import Any
 from autoresearch.core.job import Job, JobState, JobStatus, Submission
 from autoresearch.errors import LauncherError, StorageError
 from autoresearch.launchers import slurm_query, slurm_script
-from autoresearch.launchers.records import Record, Records
+from autoresearch.launchers.records import Record, Records, living, unique_name
 from autoresearch.launchers.slurm_options import SlurmOptions
 from autoresearch.launchers.slurm_query import Row
 from autoresearch.launchers.slurm_status import Seen, status
@@ -52,7 +52,7 @@ class SlurmLauncher:
         """The script for sbatch, or for style `ray.sub` the command that submits NeMo-RL's own."""
         options = self.options
         grace_s = job.grace_s if options.grace_s is None else options.grace_s
-        name = slurm_script.job_name(job.run_id, str(self._folder))
+        name = unique_name(job.run_id, str(self._folder))
         flags = slurm_script.directives(job, options, name, grace_s)
         spec = _spec(job, options, grace_s)
         payload: dict[str, Any] = {"name": name, "flags": flags, "spec": spec._asdict()}
@@ -143,11 +143,11 @@ class SlurmLauncher:
             LauncherError: Slurm does not answer.
         """
         records = {job_id: self._records.of_job(job_id) for job_id in ids}
-        ends = {
-            record.run_id: runfolder.read(Path(record.folder, runfolder.EXIT)) for record in records.values() if record
-        }
-        if ends:
-            self._query(min(_SOON_S, self.options.poll_s) if any(ends.values()) else self.options.poll_s)
+        mine = [record for record in records.values() if record]
+        if mine:
+            self._query(min(_SOON_S, self.options.poll_s) if any(_ends(mine).values()) else self.options.poll_s)
+        # Only now: what a requeued run wrote at its first end must not be taken for the end that Slurm tells of.
+        ends = _ends(mine)
         rows = {row.job_id: row for row in self._rows}
         named = slurm_query.by_name(self._rows)
         found = {job_id: self._row(job_id, record, rows, named) for job_id, record in records.items() if record}
@@ -230,11 +230,15 @@ class SlurmLauncher:
                 break
             time.sleep(0.1)
         jobs = [f"job {row.job_id} ({row.word}) on {row.node or 'no node yet'}" for row in held]
-        return (*jobs, *_processes(Path(record.folder)))
+        return (*jobs, *living(Path(record.folder)))
 
     def _held(self, job_id: str, record: Record) -> list[Row]:
         self._query(0.0)
         return [row for row in self._rows if (row.job_id == job_id or _is(row, record)) and not row.state.ended]
+
+
+def _ends(records: Collection[Record]) -> dict[str, dict[str, Any] | None]:
+    return {record.run_id: runfolder.read(Path(record.folder, runfolder.EXIT)) for record in records}
 
 
 def _is(row: Row, record: Record) -> bool:
@@ -297,19 +301,6 @@ def _ask(
         return run(list(argv), env=environment, cwd=cwd, check=check, timeout=_ANSWER_S)
     except CommandError as error:
         raise LauncherError(f"Slurm could not be reached to {doing}: {error}") from error
-
-
-def _processes(folder: Path) -> tuple[str, ...]:
-    """Living processes of a run on this machine, its supervisor included."""
-    state = runfolder.read(folder / runfolder.STATE) or {}
-    here = state.get("boot") == proctree.boot()
-    known = [(pid, started) for pid, started in state.get("tree", [])] if here else []
-    table = proctree.everyone()
-    found = proctree.belonging(str(folder), known, table)
-    watcher = table.get(state["pid"]) if here else None
-    if watcher and watcher.started == state["started"] and not watcher.dead:
-        found.append(watcher)
-    return tuple(f"process {process.pid} ({process.name})" for process in found)
 
 
 def _last_words(output: Path) -> str:

@@ -5,11 +5,8 @@ which sbatch takes as an argument.
 """
 
 import math
-import re
-from hashlib import sha256
 from shlex import quote
 
-from autoresearch.core import naming
 from autoresearch.core.job import Job
 from autoresearch.launchers.slurm_options import SlurmOptions
 from autoresearch.workspace import runfolder
@@ -17,21 +14,10 @@ from autoresearch.workspace.runfolder import RunSpec
 
 SCRIPT, COMMAND = "job.sh", "command.sh"
 OUTPUT = "slurm-%j.out"
-_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _MARGIN_S = 60.0
 """What a job gets beyond limit and grace, for its start and its end."""
 _OURSELVES_MB = 512
 """Memory for our own watcher, so that Slurm's limit is not met before the run's."""
-
-
-def job_name(run_id: str, campaign_folder: str) -> str:
-    """A job's name: the run id, and a digest, since two repositories may hold campaigns of one name.
-
-    NeMo-RL's ray.sub runs jobs of equal names one after the other. What is no DNS label is named by a digest alone.
-    """
-    digest = sha256(f"{campaign_folder}\0{run_id}".encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    readable = run_id if _PLAIN.fullmatch(run_id) else naming.slug(run_id)
-    return f"{readable}.{digest}"
 
 
 def minutes(limit_s: float, grace_s: float) -> int:

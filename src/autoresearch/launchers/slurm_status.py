@@ -63,11 +63,18 @@ def status(seen: Seen) -> JobStatus:
         return _ended(seen, seen.ended) if seen.ended and _overdue(seen, row, seen.ended) else _alive(seen, row)
     if seen.ended:
         return _ended(seen, seen.ended)
-    if seen.waited_s < _FILE_LAG_S and (row is None or row.state in {JobState.SUCCEEDED, JobState.FAILED}):
+    if seen.waited_s < _FILE_LAG_S and _files_may_come(seen):
         return _base(seen, JobState.UNKNOWN, "its job is over; waiting for its files to appear")
     if row is None:
         return _base(seen, JobState.VANISHED, "Slurm does not know the job and the run has left no exit file")
     return _by_slurm_alone(seen, row)
+
+
+def _files_may_come(seen: Seen) -> bool:
+    """Whether the run may have written how it ended, where we cannot see it yet; what it said itself, we can see."""
+    if seen.row is None or seen.row.state is JobState.SUCCEEDED:
+        return True
+    return seen.row.state is JobState.FAILED and not seen.output
 
 
 def _overdue(seen: Seen, row: Row, ended: Mapping[str, Any]) -> bool:

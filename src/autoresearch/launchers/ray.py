@@ -1,0 +1,339 @@
+"""Runs as Ray Jobs on a cluster that exists already, through its REST interface; no Ray is needed on our side.
+
+The job id is a submission id of ours: run id, digest and a random token that is written down before the head is asked,
+so that a run is submitted once whatever happens in between. With `code: shared` the head starts our supervisor
+(`on_node`), and log, limit and end are those of a local run. With `code: upload` the head gets an archive of the
+experiment's commit, coreutils' `timeout` keeps the limit there, and the log is fetched.
+"""
+
+import os
+import time
+from collections.abc import Collection, Mapping
+from hashlib import sha256
+from math import ceil
+from pathlib import Path
+from shlex import quote
+from typing import Any
+
+from autoresearch.core.job import Job, JobState, JobStatus, Submission
+from autoresearch.errors import LauncherError, StorageError
+from autoresearch.launchers.ray_http import STATES, Head
+from autoresearch.launchers.ray_options import RayOptions
+from autoresearch.launchers.records import Record, Records, living, unique_name
+from autoresearch.launchers.slurm_status import ENDINGS
+from autoresearch.workspace import proctree, runfolder
+from autoresearch.workspace.process import CommandError, run
+from autoresearch.workspace.runfolder import RunSpec
+
+_SOON_S = 0.5
+_FINISHING_S = 60.0
+_FILE_LAG_S = 15.0
+_LETTING_GO_S = 10.0
+_TIMED_OUT = (124, 137)
+"""Exit codes of timeout(1) when it had to send TERM, and when it had to send KILL."""
+
+
+class RayLauncher:
+    """Submits runs to a Ray head. Options are described in `RayOptions`."""
+
+    name = "ray"
+
+    def __init__(self, options: Mapping[str, object], folder: Path) -> None:
+        self.options = RayOptions.parse(options)
+        self._folder = folder.absolute()
+        self._records = Records(self._folder / ".ray")
+        self._jobs: dict[str, dict[str, Any]] = {}
+        self._asked = float("-inf")
+        self._unexplained: dict[str, float] = {}
+
+    @property
+    def head(self) -> Head:
+        """The cluster's head.
+
+        Raises:
+            LauncherError: Nobody says where it is.
+        """
+        address = self.options.address or os.environ.get("RAY_ADDRESS", "")
+        if not address.startswith(("http://", "https://")):
+            raise LauncherError(
+                "the ray launcher needs the dashboard's address, such as http://head:8265; "
+                "set its option address, or RAY_ADDRESS"
+            )
+        return Head(address)
+
+    # -- submitting -----------------------------------------------------------------------------------------------
+
+    def plan(self, job: Job) -> Submission:
+        """The entrypoint with its variables, as the head will get them."""
+        grace_s = job.grace_s if self.options.grace_s is None else self.options.grace_s
+        spec = _spec(job, self.options, grace_s)
+        shared = self.options.code == "shared"
+        entrypoint = _supervised(spec, self.options.python) if shared else _limited(spec)
+        # Ray kills what has not ended three seconds after a stop, unless it is told otherwise.
+        variables = {**spec.env, "RAY_JOB_STOP_WAIT_TIME_S": str(ceil(grace_s) + 10)}
+        payload = {
+            "name": unique_name(job.run_id, str(self._folder)),
+            "spec": spec._asdict(),
+            "entrypoint": entrypoint,
+            "env_vars": variables,
+        }
+        return Submission(job.run_id, self.name, _text(spec, entrypoint, variables, self.options), job.folder, payload)
+
+    def submit(self, submission: Submission) -> str:
+        """Hand the run to the head, once.
+
+        Raises:
+            LauncherError: The head refuses it or does not answer; then it may be submitted again.
+            StorageError: The disk takes no more; nothing was submitted.
+        """
+        spec = RunSpec(**submission.payload["spec"])  # type: ignore[arg-type]
+        record = self._records.get(submission.run_id) or _record(submission, spec, self.options)
+        job_id = str(record.job_id)
+        if self._records.get(submission.run_id) and self.head.job(job_id):
+            return job_id
+        _lay_out(spec)
+        self._records.put(record)
+        self.head.submit(self._request(submission, spec, job_id))
+        self._asked = float("-inf")
+        return job_id
+
+    def find(self, run_id: str) -> str | None:
+        """The job of a run, when the head has it or its files say that it ran.
+
+        Raises:
+            LauncherError: The head does not answer.
+        """
+        record = self._records.get(run_id)
+        if record is None or record.job_id is None:
+            return None
+        ran = any(Path(record.folder, name).exists() for name in (runfolder.STATE, runfolder.EXIT))
+        return record.job_id if ran or self.head.job(record.job_id) else None
+
+    def _request(self, submission: Submission, spec: RunSpec, job_id: str) -> dict[str, Any]:
+        options = self.options
+        environment: dict[str, Any] = {"env_vars": submission.payload["env_vars"]}
+        if options.code == "upload":
+            environment["working_dir"] = self._send_code(spec)
+        reserved = {
+            "entrypoint_num_cpus": options.entrypoint_num_cpus,
+            "entrypoint_num_gpus": options.entrypoint_num_gpus,
+            "entrypoint_resources": dict(options.entrypoint_resources) or None,
+        }
+        return {
+            "submission_id": job_id,
+            "entrypoint": submission.payload["entrypoint"],
+            "runtime_env": environment,
+            "metadata": {"autoresearch_run": spec.run_id},
+            **{name: value for name, value in reserved.items() if value is not None},
+        }
+
+    def _send_code(self, spec: RunSpec) -> str:
+        """Upload the experiment's commit; returns the address Ray knows it by."""
+        try:
+            archive = run(["git", "archive", "--format=zip", "HEAD"], cwd=Path(spec.directory), timeout=600.0).stdout
+        except CommandError as error:
+            raise LauncherError(f"the commit of run {spec.run_id} could not be packed: {error}") from error
+        size_mb = len(archive) / 1e6
+        if size_mb > self.options.max_upload_mb:
+            raise LauncherError(
+                f"the commit of run {spec.run_id} is {size_mb:.1f} MB packed and max_upload_mb is "
+                f"{self.options.max_upload_mb:g}; raise that, or use code: shared"
+            )
+        name = f"_ray_pkg_{sha256(archive).hexdigest()[:32]}.zip"
+        self.head.upload(name, archive)
+        return f"gcs://{name}"
+
+    # -- following ------------------------------------------------------------------------------------------------
+
+    def states(self, ids: Collection[str]) -> Mapping[str, JobStatus]:
+        """How the jobs are doing, with one question for all.
+
+        Raises:
+            LauncherError: The head does not answer.
+        """
+        records = {job_id: self._records.of_job(job_id) for job_id in ids}
+        mine = [record for record in records.values() if record]
+        if mine:
+            done = any(Path(record.folder, runfolder.EXIT).exists() for record in mine)
+            self._query(min(_SOON_S, self.options.poll_s) if done else self.options.poll_s)
+        return {job_id: self._status(job_id, record) for job_id, record in records.items()}
+
+    def _query(self, patience_s: float) -> None:
+        if time.monotonic() - self._asked >= patience_s:
+            self._jobs = self.head.jobs()
+            self._asked = time.monotonic()
+
+    def _status(self, job_id: str, record: Record | None) -> JobStatus:
+        if record is None:
+            return JobStatus(JobState.VANISHED, reason=f"no job {job_id} was ever submitted from here")
+        job = self._jobs.get(job_id)
+        state = STATES.get(job["status"], JobState.UNKNOWN) if job else None
+        if self.options.code == "upload" and job:
+            self._fetch_log(job_id, record)
+        ended = runfolder.read(Path(record.folder, runfolder.EXIT))
+        if ended and (state is None or state.ended or time.time() - ended["ended_at"] > _FINISHING_S):
+            return _by_files(record, state, ended)
+        if job is None or state is None:
+            return self._unknown(job_id, record)
+        if state in {JobState.SUCCEEDED, JobState.FAILED} and self._waits_for_files(job_id, record):
+            return JobStatus(JobState.UNKNOWN, reason="its job is over; waiting for its files to appear")
+        return _by_ray(record, state, job)
+
+    def _unknown(self, job_id: str, record: Record) -> JobStatus:
+        if self._lagging(job_id):
+            return JobStatus(
+                JobState.UNKNOWN, reason="the head does not know the job yet", submitted_at=record.asked_at
+            )
+        reason = "the head does not know the job, perhaps it was restarted, and the run has left no exit file"
+        return JobStatus(JobState.VANISHED, reason=reason, submitted_at=record.asked_at)
+
+    def _waits_for_files(self, job_id: str, record: Record) -> bool:
+        claimed = Path(record.folder, runfolder.STATE).exists()
+        return self.options.code == "shared" and claimed and self._lagging(job_id)
+
+    def _lagging(self, job_id: str) -> bool:
+        now = time.monotonic()
+        return now - self._unexplained.setdefault(job_id, now) < _FILE_LAG_S
+
+    def _fetch_log(self, job_id: str, record: Record) -> None:
+        text = self.head.log(job_id)
+        if text is not None:
+            Path(record.log).write_text(text, encoding="utf-8", errors="surrogateescape")
+
+    # -- ending ---------------------------------------------------------------------------------------------------
+
+    def cancel(self, job_id: str) -> None:
+        """Ask the head to end a job; `states` says when it has.
+
+        Raises:
+            LauncherError: The head does not answer.
+        """
+        record = self._records.of_job(job_id)
+        if record is None:
+            return
+        if not Path(record.folder, runfolder.EXIT).exists():
+            self._records.cancelled(record)
+        self.head.stop(job_id)
+        self._asked = float("-inf")
+
+    def leftovers(self, job_id: str) -> tuple[str, ...]:
+        """The job while the head has it alive, and every living process of the run on this machine.
+
+        Raises:
+            LauncherError: The head does not answer, so nothing is proved.
+        """
+        record = self._records.of_job(job_id)
+        if record is None:
+            return ()
+        ended = Path(record.folder, runfolder.EXIT)
+        until = time.monotonic() + _LETTING_GO_S
+        while (held := self._held(job_id)) and ended.exists() and time.monotonic() < until:
+            time.sleep(0.2)
+        return (*held, *living(Path(record.folder)))
+
+    def _held(self, job_id: str) -> tuple[str, ...]:
+        job = self.head.job(job_id)
+        alive = job and not STATES.get(job["status"], JobState.UNKNOWN).ended
+        return (f"Ray job {job_id} ({job['status']})",) if job and alive else ()
+
+
+def _record(submission: Submission, spec: RunSpec, options: RayOptions) -> Record:
+    name, token = str(submission.payload["name"]), os.urandom(6).hex()
+    limit_s = spec.limit_s if options.code == "upload" else None
+    job_id = f"{name}-{token}"
+    return Record(submission.run_id, spec.folder, spec.log, name, token, time.time(), job_id, limit_s=limit_s)
+
+
+def _spec(job: Job, options: RayOptions, grace_s: float) -> RunSpec:
+    ours = {"PYTHONUNBUFFERED": "1"}
+    return RunSpec(
+        run_id=job.run_id,
+        argv=job.argv,
+        directory=job.directory,
+        folder=job.folder,
+        log=job.log,
+        env={**ours, **options.env, **job.env, proctree.RUN_NAME: job.run_id},
+        limit_s=job.limit_s,
+        grace_s=grace_s,
+        memory_gb=job.resources.memory_gb,
+        max_log_bytes=job.max_log_bytes,
+        gpus=0,
+        gpu_pool=(),
+        max_gpu_memory_used_gb=0.0,
+        scratch="",
+    )
+
+
+def _supervised(spec: RunSpec, python: str) -> str:
+    return f"exec {quote(python)} -P -m autoresearch.launchers.on_node {quote(f'{spec.folder}/{runfolder.SPEC}')}"
+
+
+def _limited(spec: RunSpec) -> str:
+    limit_s = 0.0 if spec.limit_s is None else spec.limit_s
+    command = " ".join(quote(word) for word in spec.argv)
+    return f"exec timeout --signal=TERM --kill-after={spec.grace_s:g} {limit_s:g} {command}"
+
+
+def _lay_out(spec: RunSpec) -> None:
+    try:
+        Path(spec.folder).mkdir(parents=True, exist_ok=True)
+        runfolder.write(Path(spec.folder, runfolder.SPEC), spec._asdict(), sync=True)
+    except OSError as error:
+        raise StorageError(f"run {spec.run_id} was not submitted: {error}; mend that and submit it again") from error
+
+
+def _by_files(record: Record, state: JobState | None, ended: Mapping[str, Any]) -> JobStatus:
+    code = ended["exit_code"]
+    own = ENDINGS.get(ended["ending"], JobState.SUCCEEDED if code == 0 else JobState.FAILED)
+    asked = record.cancelled_at is not None and ended["ended_at"] >= record.cancelled_at
+    if own in {JobState.PREEMPTED, JobState.FAILED} and (asked or state is JobState.CANCELLED):
+        own = JobState.CANCELLED
+    return JobStatus(
+        state=own,
+        exit_code=code,
+        reason=ended["reason"],
+        node=ended["node"],
+        submitted_at=record.asked_at,
+        started_at=ended["started_at"],
+        ended_at=ended["ended_at"],
+        cpu_s=ended["cpu_s"],
+        peak_memory_gb=ended["peak_memory_gb"],
+        peak_gpu_memory_gb=ended["peak_gpu_memory_gb"],
+    )
+
+
+def _by_ray(record: Record, state: JobState, job: Mapping[str, Any]) -> JobStatus:
+    report = runfolder.read(Path(record.folder, runfolder.STATE)) or {}
+    started, ended = _seconds(job.get("start_time")), _seconds(job.get("end_time"))
+    code = job.get("driver_exit_code")
+    ran_s = (ended or 0.0) - (started or 0.0)
+    timed_out = record.limit_s is not None and code in _TIMED_OUT and ran_s >= record.limit_s
+    return JobStatus(
+        state=JobState.TIMED_OUT if timed_out and record.limit_s is not None else state,
+        exit_code=code if state.ended else None,
+        reason=f"timed out: still running after {record.limit_s:g} s" if timed_out else str(job.get("message") or ""),
+        node=str(report.get("node") or (job.get("driver_info") or {}).get("node_ip_address") or ""),
+        submitted_at=record.asked_at,
+        started_at=None if state is JobState.QUEUED else report.get("started_at") or started,
+        ended_at=ended if state.ended else None,
+        cpu_s=report.get("cpu_s"),
+        peak_memory_gb=report.get("peak_memory_gb"),
+    )
+
+
+def _seconds(milliseconds: float | None) -> float | None:
+    return milliseconds / 1000 if milliseconds else None
+
+
+def _text(spec: RunSpec, entrypoint: str, variables: Mapping[str, str], options: RayOptions) -> str:
+    limit = "no limit" if spec.limit_s is None else f"limit {spec.limit_s:g} s, then TERM, {spec.grace_s:g} s, KILL"
+    command = " ".join(quote(word) for word in spec.argv)
+    sent = "sent as an archive" if options.code == "upload" else "seen by the head under the same path"
+    lines = [
+        f"# {spec.run_id!r}: ray job, {limit}",
+        f"# code: {spec.directory!r}, {sent}",
+        f"# command: {command!r}",
+        *(f"# env: {name}={value!r}" for name, value in variables.items()),
+        f"POST /api/jobs/ {entrypoint}",
+    ]
+    return "\n".join(lines) + "\n"

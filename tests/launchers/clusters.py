@@ -1,0 +1,132 @@
+"""Real clusters on this machine, shared by all workers of one test session and gone with the last of them."""
+
+import fcntl
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+TOOLS = Path(__file__).parents[2] / "tools"
+
+
+@contextmanager
+def locked(path: Path, how: int = fcntl.LOCK_EX) -> Iterator[None]:
+    """Hold a file's lock."""
+    with path.open("a") as file:
+        fcntl.flock(file, how)
+        yield
+
+
+@contextmanager
+def shared(place: Path, start: Callable[[], None], stop: Callable[[], None]) -> Iterator[None]:
+    """Start something for the first who comes, stop it after the last who goes."""
+    place.mkdir(parents=True, exist_ok=True)
+    count = place / "users"
+
+    def change(by: int) -> int:
+        users = int(count.read_text() or 0 if count.exists() else 0) + by
+        count.write_text(str(users))
+        return users
+
+    try:
+        with locked(place / "lock"):
+            if change(+1) == 1:
+                start()
+        yield
+    finally:
+        with locked(place / "lock"):
+            if change(-1) == 0:
+                stop()
+
+
+def session_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of this session share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+class Cluster:
+    """A Slurm of three nodes on this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.conf = folder / "slurm.conf"
+        self.accounting = shutil.which("slurmdbd") is not None and shutil.which("mariadbd") is not None
+        self.cgroup = Path("/sys/fs/cgroup/memory/memory.limit_in_bytes").exists()
+
+    def up(self) -> None:
+        """Start it."""
+        flags = ["--accounting"] * self.accounting + ["--cgroup"] * self.cgroup
+        self._tool("slurm_up.sh", "--nodes", "3", *flags)
+
+    def down(self) -> None:
+        """Stop it."""
+        self._tool("slurm_down.sh")
+
+    def _tool(self, name: str, *words: str) -> None:
+        log = self.folder.with_suffix(f".{name}.log")
+        with log.open("w") as sink:  # not a pipe: daemons would keep it open
+            argv = (str(TOOLS / name), *words, str(self.folder))
+            code = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, timeout=240, check=False)
+        assert code.returncode == 0, log.read_text()
+
+    def do(self, *argv: str) -> str:
+        """Run one of Slurm's programs."""
+        return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout
+
+    def stop_controller(self) -> None:
+        """An outage of the scheduler; running jobs do not notice."""
+        pid = int((self.folder / "run" / "slurmctld.pid").read_text())
+        os.kill(pid, 15)
+        while Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().split(")")[1][:3]:
+            pass
+
+    def start_controller(self) -> None:
+        """Its end."""
+        subprocess.run(("slurmctld",), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
+
+
+def why_no_slurm() -> str:
+    """Why Slurm cannot be tested here; empty when it can."""
+    if os.environ.get("CI") == "true":
+        return ""
+    if os.geteuid() != 0:
+        return "a throw-away Slurm needs root: its daemons start jobs as their owners"
+    missing = [name for name in ("slurmctld", "slurmd", "munged") if not shutil.which(name)]
+    return f"{', '.join(missing)} not installed: apt-get install slurm-wlm munge" if missing else ""
+
+
+@pytest.fixture(scope="session")
+def slurm_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """The cluster of this test session, or the one that tools/slurm_up.sh made in AUTORESEARCH_TEST_SLURM."""
+    reason = why_no_slurm()
+    if reason:
+        pytest.skip(reason)
+    running = os.environ.get("AUTORESEARCH_TEST_SLURM")
+    folder = Path(running) if running else session_folder(tmp_path_factory) / "slurm"
+    cluster = Cluster(folder)
+    if running:
+        os.environ["SLURM_CONF"] = str(cluster.conf)
+        yield cluster
+        return
+    before = os.environ.get("SLURM_CONF")
+    os.environ["SLURM_CONF"] = str(cluster.conf)
+    try:
+        with shared(folder.with_name("slurm.users"), cluster.up, cluster.down):
+            yield cluster
+    finally:
+        os.environ.pop("SLURM_CONF")
+        if before is not None:
+            os.environ["SLURM_CONF"] = before
+
+
+@pytest.fixture
+def slurm(slurm_session: Cluster, request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """The cluster, alone where a test is marked `disturbs`: it breaks things that others rely on."""
+    how = fcntl.LOCK_EX if request.node.get_closest_marker("disturbs") else fcntl.LOCK_SH
+    with locked(slurm_session.folder.with_name("slurm.quiet"), how):
+        yield slurm_session

@@ -1,0 +1,324 @@
+"""The Slurm launcher on a real Slurm of three nodes: the contract, every end of a job, adoption, outages."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from autoresearch.core.job import JobState
+from autoresearch.errors import LauncherError
+from autoresearch.launchers.slurm import SlurmLauncher
+from autoresearch.testing import JobFactory, ProcessContract, settle
+
+pytestmark = [pytest.mark.slurm, pytest.mark.usefixtures("slurm")]
+
+
+@pytest.fixture
+def job(tmp_path):
+    return JobFactory(tmp_path)
+
+
+@pytest.fixture
+def make(tmp_path):
+    def maker(**options):
+        return SlurmLauncher({"poll_s": 0, **options}, tmp_path / "campaign")
+
+    return maker
+
+
+@pytest.fixture
+def submit(make):
+    def submitter(wanted, **options):
+        launcher = make(**options)
+        return launcher, launcher.submit(launcher.plan(wanted))
+
+    return submitter
+
+
+@pytest.fixture
+def on_path(tmp_path, monkeypatch):
+    """Put a script in front of one of Slurm's programs; `$real` in it is the program."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+
+    def wrap(name, script):
+        import shutil
+
+        (folder / name).write_text(f"#!/bin/bash\nreal={shutil.which(name)}\n{script}\n")
+        (folder / name).chmod(0o755)
+        monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+    return wrap
+
+
+def reach(launcher, job_id, state, patience_s=30.0):
+    until = time.monotonic() + patience_s
+    while (status := launcher.states([job_id])[job_id]).state is not state and time.monotonic() < until:
+        time.sleep(0.05)
+    assert status.state is state, status
+    return status
+
+
+class TestContract(ProcessContract):
+    @pytest.fixture
+    def job(self, tmp_path):
+        return JobFactory(tmp_path)
+
+    @pytest.fixture
+    def make(self, tmp_path):
+        return lambda: SlurmLauncher({"poll_s": 0}, tmp_path / "campaign")
+
+
+def test_a_finished_run_tells_all_that_is_known(submit, job):
+    """Queue time and run time apart, node, exit code, reason, memory and processor time."""
+    launcher, job_id = submit(job("sleep 0.3; exit 3"))
+    status = settle(launcher, job_id)
+    assert status.node in {"n1", "n2", "n3"}
+    assert status.submitted_at - 1 <= status.started_at <= status.ended_at
+    assert 0.3 <= status.ended_at - status.started_at < 5
+    assert (status.exit_code, status.reason) == (3, "exited with code 3")
+    assert 0 < status.peak_memory_gb < 1
+
+
+def test_the_limit_holds_to_the_second(submit, job):
+    """Slurm counts minutes and looks now and then; our limit is kept by the supervisor inside the job."""
+    launcher, job_id = submit(job("trap '' TERM; sleep 60; sleep 60", limit_s=1.0, grace_s=0.5))
+    status = settle(launcher, job_id)
+    assert status.state is JobState.TIMED_OUT
+    assert 1.0 <= status.ended_at - status.started_at < 4.0
+
+
+def test_a_waiting_job_is_queued_and_can_be_cancelled(submit, job, slurm):
+    """A job that nothing has been started of yet is queued, with Slurm's reason, and ends as cancelled."""
+    launcher, job_id = submit(job(), extra=["--hold"])
+    status = launcher.states([job_id])[job_id]
+    assert (status.state, status.started_at) == (JobState.QUEUED, None)
+    assert "JobHeldUser" in status.reason
+    launcher.cancel(job_id)
+    assert settle(launcher, job_id).state is JobState.CANCELLED
+
+
+def test_cancelled_by_somebody_else(submit, job, slurm):
+    """An administrator's scancel is a cancelled run, not a failed one."""
+    launcher, job_id = submit(job("sleep 60"))
+    reach(launcher, job_id, JobState.RUNNING)
+    slurm.do("scancel", job_id)
+    assert settle(launcher, job_id).state is JobState.CANCELLED
+
+
+def test_preempted_by_a_job_of_higher_priority(submit, make, job, slurm):
+    """A run that lost its node to another is preempted."""
+    launcher, low = submit(job("sleep 60"), partition="low", nodelist="n3", extra=["--exclusive"])
+    reach(launcher, low, JobState.RUNNING)
+    high = make(partition="high", nodelist="n3", extra=["--exclusive"])
+    high.submit(high.plan(job(name="high")))
+    status = settle(launcher, low)
+    assert (status.state, launcher.leftovers(low)) == (JobState.PREEMPTED, ())
+
+
+def test_more_memory_than_slurm_allows(submit, job, slurm):
+    """What the kernel kills within Slurm's memory limit is out of memory."""
+    if not slurm.cgroup:
+        pytest.skip("Slurm enforces memory here only with cgroup v1 and its memory controller")
+    hungry = f"exec {sys.executable} -c 'x = bytearray(400_000_000); print(len(x))'"
+    launcher, job_id = submit(job(hungry), extra=["--mem=120M"])
+    assert settle(launcher, job_id).state is JobState.OUT_OF_MEMORY
+
+
+@pytest.mark.disturbs
+def test_a_failed_node(submit, job, slurm):
+    """A run on a node that fails ends as that, and is not silently started again (no requeue by default)."""
+    launcher, job_id = submit(job("sleep 60"), nodelist="n2")
+    reach(launcher, job_id, JobState.RUNNING)
+    slurm.do("scontrol", "update", "nodename=n2", "state=down", "reason=drill")
+    try:
+        assert settle(launcher, job_id).state is JobState.NODE_FAILED
+    finally:
+        slurm.do("scontrol", "update", "nodename=n2", "state=resume")
+    assert launcher.leftovers(job_id) == ()
+
+
+def test_a_requeued_run_is_followed(submit, job, slurm):
+    """With `requeue`, a run that goes back to the queue is queued again, starts again, and ends once."""
+    wanted = job('echo "$SLURM_RESTART_COUNT" >> "$HOME_OF_RUN/starts"; [ -n "$SLURM_RESTART_COUNT" ] || sleep 60')
+    wanted = type(wanted)(**{**vars(wanted), "env": {"HOME_OF_RUN": wanted.folder}})
+    launcher, job_id = submit(wanted, requeue=True)
+    reach(launcher, job_id, JobState.RUNNING)
+    while not Path(wanted.folder, "starts").exists():
+        time.sleep(0.05)
+    slurm.do("scontrol", "requeue", job_id)
+    assert "requeued 1 times" in reach(launcher, job_id, JobState.QUEUED).reason
+    slurm.do("scontrol", "update", f"jobid={job_id}", "starttime=now")
+    assert settle(launcher, job_id).state is JobState.SUCCEEDED
+    assert Path(wanted.folder, "starts").read_text() == "\n1\n"
+
+
+@pytest.mark.stress
+def test_over_slurms_own_limit(submit, job, slurm):
+    """Where only Slurm knows a limit, its end is a time-out too."""
+    launcher, job_id = submit(job("sleep 300", limit_s=None))
+    slurm.do("scontrol", "update", f"jobid={job_id}", "timelimit=1")
+    assert settle(launcher, job_id, patience_s=150).state is JobState.TIMED_OUT
+
+
+def test_killed_between_sbatch_and_its_record(make, job, on_path):
+    """The controller dies with the answer of sbatch in hand: the next one finds the job by its token."""
+    on_path("sbatch", '"$real" "$@"; code=$?; kill -9 $PPID; exit $code')
+    wanted = job("echo started >> count; sleep 1")
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from autoresearch.launchers.slurm import SlurmLauncher; from autoresearch.testing import JobFactory\n"
+        "root = Path(sys.argv[1]); launcher = SlurmLauncher({'poll_s': 0}, root / 'campaign')\n"
+        "launcher.submit(launcher.plan(JobFactory(root)('echo started >> count; sleep 1')))\n"
+    )
+    died = subprocess.run((sys.executable, "-c", script, str(job.root)), capture_output=True, check=False)
+    assert died.returncode == -signal.SIGKILL
+    found = make().find("run-1")
+    assert found and make().submit(make().plan(wanted)) == found
+    assert settle(make(), found).state is JobState.SUCCEEDED
+    assert (job.root / "tree" / "count").read_text() == "started\n"
+
+
+def test_a_record_without_a_job_is_submitted(make, job, on_path, tmp_path):
+    """A controller that died before sbatch has left a record and no job: the run is submitted, once."""
+    on_path("sbatch", "kill -9 $PPID")
+    launcher = make()
+    with pytest.raises(LauncherError):
+        fake_death(launcher, job())
+    assert make().find("run-1") is None
+
+
+def fake_death(launcher, wanted):
+    from autoresearch.launchers.records import Record, Records
+
+    plan = launcher.plan(wanted)
+    name = str(plan.payload["name"])
+    Records(launcher._folder / ".slurm").put(Record("run-1", wanted.folder, wanted.log, name, "abc", time.time()))
+    raise LauncherError("dead")
+
+
+@pytest.mark.disturbs
+def test_an_outage_is_not_a_failure(submit, job, slurm):
+    """While slurmctld is away nothing is concluded, the run goes on, and afterwards its end is known."""
+    launcher, job_id = submit(job("sleep 1; echo done > finished"))
+    reach(launcher, job_id, JobState.RUNNING)
+    slurm.stop_controller()
+    try:
+        with pytest.raises(LauncherError, match="Slurm could not be reached to ask"):
+            launcher.states([job_id])
+    finally:
+        slurm.start_controller()
+    assert settle(launcher, job_id).state is JobState.SUCCEEDED
+    assert launcher.leftovers(job_id) == ()
+
+
+def test_what_the_queue_forgets_the_accounts_know(submit, job, slurm, on_path):
+    """A job that has left the queue without an exit file is looked up with one sacct."""
+    if not slurm.accounting:
+        pytest.skip("no accounting: slurmdbd and mariadb-server are not installed")
+    launcher, job_id = submit(job("exit 3"))
+    settle(launcher, job_id)
+    Path(job.root, "runs", "run-1", "exit.json").unlink()
+    on_path("squeue", f'"$real" "$@" | grep -v "^{job_id} "; exit 0')
+    time.sleep(2)
+    status = launcher.states([job_id])[job_id]
+    assert (status.state, status.exit_code) in {(JobState.FAILED, 3), (JobState.UNKNOWN, None)}
+
+
+def test_without_accounting_an_unexplained_end_is_vanished(submit, job, slurm, on_path, monkeypatch, tmp_path):
+    """On a site that keeps no accounts, what the queue forgot and no file explains has vanished, after a while."""
+    launcher, job_id = submit(job("exit 0"))
+    settle(launcher, job_id)
+    bare = slurm.conf.with_name("bare.conf")
+    bare.write_text("\n".join(line for line in slurm.conf.read_text().splitlines() if "AccountingStorage" not in line))
+    monkeypatch.setenv("SLURM_CONF", str(bare))
+    on_path("squeue", "exit 0")
+    assert settle(launcher, job_id).state is JobState.SUCCEEDED
+    Path(job.root, "runs", "run-1", "exit.json").unlink()
+    assert launcher.states([job_id])[job_id].state is JobState.UNKNOWN
+    assert launcher._accounts is False
+
+
+def test_a_node_without_our_python_says_so(submit, job):
+    """The reason names what is missing and the option that mends it."""
+    launcher, job_id = submit(job(), python="/nowhere/python3")
+    status = settle(launcher, job_id)
+    assert (status.state, status.exit_code) == (JobState.FAILED, 127)
+    assert "has no /nowhere/python3; set the launcher's option python" in status.reason
+
+
+def test_a_refusal_of_sbatch_is_passed_on(submit, job):
+    """What Slurm says about a partition that does not exist reaches the person."""
+    with pytest.raises(LauncherError, match="invalid partition"):
+        submit(job(), partition="nosuch")
+
+
+def test_variables_of_a_surrounding_job_do_no_harm(submit, job, monkeypatch):
+    """Run from inside a job, the variables of that job do not change ours."""
+    monkeypatch.setenv("SBATCH_PARTITION", "nosuch")
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "7")
+    launcher, job_id = submit(job("exit 0"))
+    assert settle(launcher, job_id).state is JobState.SUCCEEDED
+
+
+RAY_SUB = """#!/bin/bash
+logs=$BASE_LOG_DIR/$SLURM_JOB_ID-logs
+mkdir -p "$logs"
+bash -c "$COMMAND" > "$logs/ray-driver.log" 2>&1
+"""
+
+
+@pytest.mark.parametrize(("script", "limit_s", "state"), [
+    ("echo $GREETING; exit 0", 30.0, JobState.SUCCEEDED),
+    ("echo $GREETING; exit 4", 30.0, JobState.FAILED),
+    ("echo $GREETING; trap '' TERM; sleep 60; sleep 60", 1.0, JobState.TIMED_OUT),
+])  # fmt: skip
+def test_the_style_ray_sub(submit, job, script, limit_s, state):
+    """A script that keeps to ray.sub's variables and log layout is followed like any other run."""
+    wanted = job(script, limit_s=limit_s)
+    Path(wanted.directory, "ray.sub").write_text(RAY_SUB)
+    launcher, job_id = submit(wanted, style="ray.sub", container="image")
+    assert settle(launcher, job_id).state is state
+    assert "hello" in Path(wanted.log).read_text()
+    assert Path(wanted.log).resolve().parent.name == f"{job_id}-logs"
+
+
+@pytest.mark.stress
+def test_five_hundred_jobs_cost_one_question(make, job, on_path, tmp_path):
+    """However many runs are in flight, a poll is one squeue and no sacct."""
+    launcher = make(extra=["--hold"])
+    ids = [launcher.submit(launcher.plan(job(name=f"run-{number}"))) for number in range(500)]
+    calls = tmp_path / "calls"
+    for name in ("squeue", "sacct", "scontrol"):
+        on_path(name, f'echo {name} >> {calls}; exec "$real" "$@"')
+    began = time.monotonic()
+    states = launcher.states(ids)
+    print(f"one poll of 500 jobs: {time.monotonic() - began:.3f} s")
+    assert {status.state for status in states.values()} == {JobState.QUEUED}
+    assert (len(states), calls.read_text()) == (500, "squeue\n")
+    subprocess.run(("scancel", *ids), check=True)
+
+
+def test_the_scheduler_is_not_asked_more_often_than_allowed(make, job, on_path, tmp_path):
+    """Within `poll_s` a second look costs no question."""
+    launcher = make(poll_s=60)
+    job_id = launcher.submit(launcher.plan(job("sleep 5")))
+    calls = tmp_path / "calls"
+    on_path("squeue", f'echo squeue >> {calls}; exec "$real" "$@"')
+    for _ in range(5):
+        launcher.states([job_id])
+    assert calls.read_text() == "squeue\n"
+    launcher.cancel(job_id)
+
+
+def test_the_script_stays_in_the_runs_folder(submit, job):
+    """What was submitted can be read afterwards, word for word."""
+    wanted = job()
+    launcher, _ = submit(wanted)
+    assert Path(wanted.folder, "job.sh").read_text() == launcher.plan(wanted).text
+    assert json.loads(Path(wanted.folder, "spec.json").read_text())["run_id"] == "run-1"
