@@ -195,9 +195,9 @@ def _runs(
     fits: list[int] = []
     flying = len(history.in_flight())
     gpus = max((run.planned.resources.gpus for run in history.runs.values()), default=0)
-    if limits.campaign_deadline is not None and typical_s > 0:
-        left_s = limits.campaign_deadline - now
-        rounds = int(left_s // typical_s) if left_s >= full_s else 0
+    left_s = None if limits.campaign_deadline is None else limits.campaign_deadline - now
+    if left_s is not None and (typical_s > 0 or left_s <= 0):
+        rounds = int(left_s // typical_s) if left_s >= full_s and left_s > 0 else 0
         fits.append(max(0, rounds * campaign.launcher.parallel - flying))
     if limits.gpu_hours is not None and typical_s * gpus > 0:
         left_hours = limits.gpu_hours - history.gpu_hours

@@ -100,6 +100,9 @@ class Ledger:
             return True
         columns = self._columns(data)
         body, tail = _torn(data, columns)
+        if rest := _cut(data, record.encode(row, columns).encode()):
+            atomic.append(self.path, rest, _POINT)
+            return True
         if _holds(body, columns, row.branch):
             return False
         addition = _completed(tail, record.encode(row, _wider(columns)).encode(), data)
@@ -170,6 +173,13 @@ def _torn(data: bytes, columns: Sequence[str]) -> tuple[bytes, bytes]:
     parsed = record.parse_table(f"{record.header(columns)}\n{_text(tail)}")
     whole = bool(parsed.rows) and not parsed.problems and len(tail.split(b"\t")) >= len(columns)
     return (data, b"") if whole or not tail.strip() else (body, tail)
+
+
+def _cut(data: bytes, line: bytes) -> bytes:
+    """What a last line lacks that was cut within the last cell of this very row, where it looks whole; else nothing."""
+    last = data[data.rfind(b"\n") + 1 :]
+    same_cells = last.count(b"\t") == line.count(b"\t")
+    return line[len(last) :] + b"\n" if same_cells and line != last and line.startswith(last) else b""
 
 
 def _completed(tail: bytes, line: bytes, data: bytes) -> bytes:

@@ -1,0 +1,98 @@
+"""Plots: well-formed whatever the words and numbers are."""
+
+import math
+from dataclasses import fields, replace
+from xml.etree import ElementTree as ET
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autoresearch.core import figure, plan
+from autoresearch.core.history import History
+from autoresearch.core.metric import Objective
+from autoresearch.core.report import Entry, Report, Spend, build
+from autoresearch.core.spec import Campaign
+from autoresearch.core.stop import Limits
+
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+
+
+def entry(index=1, title="x", values=(0.5,), status="keep"):
+    value = sum(values) / len(values) if values else None
+    given = {"index": index, "title": title, "status": status, "value": value, "values": tuple(values)}
+    blank = {"str": "", "int": 0, "float": 0.0, "tuple[str, ...]": ()}
+    rest = {field.name: blank.get(str(getattr(field.type, "__name__", field.type))) for field in fields(Entry)}
+    rest |= dict.fromkeys(("overrides", "symptoms"), ())
+    return Entry(**(rest | given))
+
+
+def report(*entries: Entry, **changes: object) -> Report:
+    campaign, objective = Campaign.of({"campaign": "c"}), Objective("more", "score")
+    view = plan.outlook(History(), campaign, Limits(0.0), objective, 1.0)
+    return replace(build(History(), campaign, objective, view, 1.0), entries=entries, **changes)
+
+
+def shapes(drawing, kind):
+    return [shape for shape in drawing.shapes if isinstance(shape, kind)]
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.text(max_size=60), st.lists(FLOATS, max_size=4), st.sampled_from(["keep", "discard", "crash", "open"]))
+def test_any_title_and_any_numbers_give_well_formed_xml(title, values, status):
+    """Control characters, angle brackets, lone surrogates; values of any size."""
+    made = report(entry(1, title, values, status), campaign=title)
+    root = ET.fromstring(figure.svg(figure.progress(made)))
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert "nan" not in "".join(
+        point for line in root.iter() for point in (line.get("points") or "", line.get("cy") or "")
+    )
+
+
+def test_an_empty_campaign_has_a_plot():
+    """Before the first run: axes and nothing else."""
+    assert "<svg" in figure.svg(figure.progress(report()))
+    assert "<svg" in figure.svg(figure.spend(report()))
+
+
+def test_every_single_run_is_shown_beside_the_mean():
+    """Three runs are three faint dots and one big one."""
+    dots = [dot for dot in shapes(figure.progress(report(entry(values=(0.4, 0.5, 0.6)))), figure.Dot) if dot.y > 40]
+    assert len(dots) == 4
+
+
+def test_the_staircase_only_rises():
+    """A kept attempt that is no better than the level (a tie) does not lower it."""
+    made = report(entry(1, values=(0.5,)), entry(2, values=(0.7,)), entry(3, values=(0.6,)))
+    (stairs,) = [line for line in shapes(figure.progress(made), figure.Line) if line.width == 2.0]
+    heights = [y for _, y in stairs.points]
+    assert heights == sorted(heights, reverse=True)
+
+
+def test_everything_lies_on_the_page():
+    """Fifty attempts with long titles: no shape begins outside."""
+    drawing = figure.progress(report(*(entry(n, "a long title " * 5, (n / 50,)) for n in range(1, 51))))
+    for text in shapes(drawing, figure.Text):
+        assert 0 <= text.x <= drawing.width
+        assert 0 <= text.y <= drawing.height
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 1), (-3, 7), (0.501, 0.502), (1e-9, 2e-9), (0, 1e12)])
+def test_ticks_are_round_and_few(low, high):
+    """About five, evenly spaced, within the bounds."""
+    found = figure.ticks(low, high)
+    assert 3 <= len(found) <= 8
+    assert all(low <= tick <= high * (1 + 1e-9) for tick in found)
+
+
+@pytest.mark.parametrize(("low", "high"), [(1, 1), (2, 1), (0, math.inf), (math.nan, 1)])
+def test_bounds_that_span_nothing_have_no_ticks(low, high):
+    """Instead of an endless loop."""
+    assert list(figure.ticks(low, high)) == []
+
+
+def test_spend_is_drawn_to_scale():
+    """Twice the minutes, twice the bar."""
+    made = report(spend=(Spend("explore", 2, 20.0, 1.0), Spend("confirm", 1, 10.0, 0.5)))
+    long, short = shapes(figure.spend(made), figure.Box)
+    assert long.width == pytest.approx(2 * short.width)

@@ -1,0 +1,159 @@
+"""`next_move`: what to do next, from a history made by hand."""
+
+from dataclasses import replace
+
+import pytest
+
+from autoresearch.core import event as happened
+from autoresearch.core import plan
+from autoresearch.core.experiment import Purpose, Status, Verdict
+from autoresearch.core.history import fold
+from autoresearch.core.hypothesis import Hypothesis
+from autoresearch.core.job import JobState, JobStatus, Resources
+from autoresearch.core.metric import Completion, Measurement, Objective, Severity, Symptom
+from autoresearch.core.policies import policy
+from autoresearch.core.spec import Campaign
+from autoresearch.core.stop import Limits
+
+OBJECTIVE = Objective("more", "score")
+CAMPAIGN = Campaign.of({"campaign": "c", "verdict": {"policy": "greedy", "baseline_runs": 1}})
+NO_LIMIT = Limits(started_at=0.0)
+
+
+def committed(index, name):
+    idea = Hypothesis(title=name, area="optimizer")
+    opened = happened.ExperimentOpened(index, index, "baseline", "0" * 40)
+    return [opened, happened.ExperimentCommitted(index, index, name, f"autoresearch/c/{name}", f"{index:040x}", idea)]
+
+
+def planned(name, number=1, at=10.0, gpus=0):
+    run_id = f"{name}-{number}"
+    resources = Resources(gpus_per_node=gpus)
+    return [
+        happened.RunPlanned(at, run_id, name, number, 42, Purpose.EXPLORE, "x", "c", "/f", "/f/run.log", resources),
+        happened.RunSubmitted(at, run_id, "job"),
+        happened.RunStarted(at, run_id),
+    ]
+
+
+def ran(name, value, number=1, at=10.0, took=3600.0, gpus=0, symptoms=()):
+    run_id, status = f"{name}-{number}", JobStatus(JobState.SUCCEEDED, exit_code=0)
+    found = Measurement(metric="score", value=value, completion=Completion.DONE, symptoms=symptoms)
+    return [
+        *planned(name, number, at, gpus),
+        happened.RunEnded(at + took, run_id, status),
+        happened.RunMeasured(at + took, run_id, found),
+    ]
+
+
+JUDGED = happened.ExperimentJudged(5000, "baseline", Verdict(Status.KEEP, "baseline", 0.5), {})
+BASELINE = [*committed(1, "baseline"), *ran("baseline", 0.5), JUDGED]
+
+
+def move(events, campaign=CAMPAIGN, limits=NO_LIMIT, now=5000.0, expected_s=None):
+    """What is next after these events."""
+    history = fold(events)
+    view = plan.outlook(history, campaign, limits, OBJECTIVE, now, expected_s)
+    return plan.next_move(history, campaign, policy(campaign.verdict.policy), OBJECTIVE, view)
+
+
+def test_the_baseline_comes_first_and_alone():
+    """Branch, run, row: no idea before the baseline has its row (R53, R55)."""
+    assert move([]) == plan.OpenBaseline()
+    events = committed(1, "baseline")
+    launch = move(events)
+    assert (launch.arm, launch.purpose) == ("baseline", Purpose.BASELINE)
+    assert isinstance(move([*events, *planned("baseline")]), plan.Wait)
+    assert move([*events, *ran("baseline", 0.5)]).experiment == "baseline"
+    assert isinstance(move(BASELINE), plan.Explore)
+
+
+def test_a_baseline_without_a_number_is_a_crash_and_the_end():
+    """It is tried again, but not for ever; nothing can be compared with it, so no idea is opened."""
+    events, number = committed(1, "baseline"), 0
+    while isinstance(move(events), plan.Launch):
+        number += 1
+        assert number < 5
+        events += ran("baseline", None, number, at=10.0 + number)
+    judge = move(events)
+    assert judge.verdict.status is Status.CRASH
+    assert isinstance(move([*events, happened.ExperimentJudged(9, "baseline", judge.verdict, {})]), plan.Stop)
+
+
+def test_an_attempt_left_open_by_a_crash_is_finished_first():
+    """It has its index; asking for a new idea would leave a gap."""
+    assert move([*BASELINE, happened.ExperimentOpened(6, 2, "baseline", "0" * 40)]) == plan.Reopen(2)
+
+
+def test_a_paused_campaign_judges_but_starts_nothing():
+    """Results that are in get their rows; the next run waits for `resume`."""
+    paused = happened.Paused(6, "lunch", "ada")
+    assert move([*BASELINE, paused]).why == "paused by ada: lunch"
+    waiting = [*BASELINE, *committed(2, "idea"), *ran("idea", 0.7, at=5000), paused]
+    assert isinstance(move(waiting), plan.Judge)
+    assert isinstance(move([*BASELINE, paused, happened.Resumed(7, "ada")]), plan.Explore)
+
+
+def test_stop_waits_for_runs_in_flight_and_stop_now_ends_them():
+    """And a stop by a person is not the campaign's end."""
+    flying = [*BASELINE, *committed(2, "idea"), *planned("idea", at=5000)]
+    assert isinstance(move([*flying, happened.StopRequested(6, "ada")]), plan.Wait)
+    assert isinstance(move([*flying, happened.StopRequested(6, "ada", now=True)]), plan.CancelAll)
+    assert move([*BASELINE, happened.StopRequested(6, "ada", reason="enough")]) == plan.Stop(
+        "stopped by ada: enough", final=False
+    )
+
+
+def test_the_count_includes_the_baseline_and_ends_the_campaign():
+    """R96: failed attempts and the baseline count; with the last one judged there is nothing left to open."""
+    events = [*BASELINE, *committed(2, "idea"), *ran("idea", 0.4, at=5000),
+              happened.ExperimentJudged(9000, "idea", Verdict(Status.DISCARD, "worse", 0.4), {})]  # fmt: skip
+    over = move(events, limits=replace(NO_LIMIT, target_experiment_count=2), now=9000)
+    assert isinstance(over, plan.Stop)
+    assert over.final
+    assert "2/2 attempted" in over.reason
+    assert isinstance(move(events, limits=replace(NO_LIMIT, target_experiment_count=3), now=9000), plan.Explore)
+
+
+@pytest.mark.parametrize(("left_s", "kind"), [(2 * 3600, plan.Explore), (3599, plan.Stop), (-1, plan.Stop)])
+def test_a_run_that_cannot_fit_before_the_deadline_is_not_started(left_s, kind):
+    """R100: judged by what runs took; one second short is too short."""
+    limits = replace(NO_LIMIT, campaign_deadline=5000 + left_s)
+    assert isinstance(move(BASELINE, limits=limits), kind)
+
+
+def test_with_a_cap_per_run_the_whole_cap_must_fit():
+    """A run that usually takes an hour may take two: with 90 minutes left none is started."""
+    limits = replace(NO_LIMIT, campaign_deadline=5000 + 5400, per_experiment_timeout=7200)
+    assert isinstance(move(BASELINE, limits=limits), plan.Stop)
+
+
+def test_no_baseline_is_started_after_the_deadline():
+    """Also when nobody knows how long a run takes: its row says that it was never run."""
+    judge = move(committed(1, "baseline"), limits=replace(NO_LIMIT, campaign_deadline=4000))
+    assert judge.verdict.reason == "the baseline has no valid run: it was never run"
+
+
+def test_gpu_hours_are_not_overspent():
+    """An hour on eight GPUs does not fit into the four GPU-hours that are left."""
+    events = [*committed(1, "baseline"), *ran("baseline", 0.5, gpus=8), JUDGED]
+    assert isinstance(move(events, limits=replace(NO_LIMIT, gpu_hours=12)), plan.Stop)
+
+
+def test_slots_are_filled_and_not_overfilled():
+    """With two slots a second idea is opened beside the first, a third waits."""
+    two = Campaign.of({**CAMPAIGN.model_dump(), "launcher": {"type": "local", "parallel": 2}})
+    one = [*BASELINE, *committed(2, "idea"), *planned("idea", at=5000)]
+    assert isinstance(move(one), plan.Wait)
+    assert isinstance(move(one, two), plan.Explore)
+    assert isinstance(move([*one, *committed(3, "other"), *planned("other", at=5000)], two), plan.Wait)
+
+
+def test_a_trivial_crash_is_mended_once_before_it_is_judged():
+    """R145: a typo is not the idea's fault; the second time it is."""
+    typo = Symptom("trivial-error", Severity.FATAL, "NameError: lr", fault="code")
+    events = [*BASELINE, *committed(2, "idea"), *ran("idea", None, at=5000, symptoms=(typo,))]
+    assert move(events) == plan.Repair("idea", "NameError: lr")
+    mended = [*events, happened.ExperimentRepaired(9, "idea", "f" * 40, "typo")]
+    assert isinstance(move(mended), plan.Launch)
+    assert not isinstance(move([*mended, *ran("idea", None, 2, at=9000, symptoms=(typo,))]), plan.Repair)

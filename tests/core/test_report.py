@@ -1,0 +1,158 @@
+"""The report's numbers from a history made by hand, and its pages for hostile words."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autoresearch.core import event as happened
+from autoresearch.core import plan
+from autoresearch.core.experiment import Purpose, Status, Verdict
+from autoresearch.core.history import fold
+from autoresearch.core.hypothesis import Hypothesis
+from autoresearch.core.job import JobState, JobStatus, Resources
+from autoresearch.core.metric import Completion, Direction, Measurement, Objective
+from autoresearch.core.policies.claims import Drift
+from autoresearch.core.report import build, claim_words, drift_words, interval, standing
+from autoresearch.core.report_html import html
+from autoresearch.core.report_markdown import markdown, table
+from autoresearch.core.spec import Campaign
+from autoresearch.core.stop import Limits
+
+HOSTILE = "<script>alert(1)</script> | a\nb \x1b[2J ]]> & \" ' [x](http://evil.invalid)"
+
+
+def experiment(index, name, values, status, title="", effect=None, area="optimizer"):
+    idea = Hypothesis(title=title or name, area=area, overrides=("lr=1",), source="file")
+    opened = happened.ExperimentOpened(index, index, "baseline", "0" * 40)
+    made = happened.ExperimentCommitted(index, index, name, f"autoresearch/c/{name}", f"{index:040x}", idea)
+    purpose = Purpose.BASELINE if index == 1 else Purpose.EXPLORE
+    runs = [event for number, value in enumerate(values, 1) for event in run(name, number, value, purpose)]
+    verdict = Verdict(Status(status), "because", values[0], effect, None, None, len(values))
+    return [
+        opened,
+        made,
+        *runs,
+        happened.ExperimentJudged(index, name, verdict, {}, name if status == "keep" else None),
+    ]
+
+
+def run(name, number, value, purpose):
+    run_id, start = f"{name}-{number}", 100.0 * number
+    found = Measurement(
+        metric="score", value=value, completion=Completion.DONE if value is not None else Completion.CRASHED
+    )
+    return [
+        happened.RunPlanned(
+            start, run_id, name, number, 41 + number, purpose, "x", "c", "/f", "/f/run.log", Resources(gpus_per_node=4)
+        ),
+        happened.RunSubmitted(start, run_id, "job"),
+        happened.RunStarted(start + 60, run_id),
+        happened.RunEnded(start + 660, run_id, JobStatus(JobState.SUCCEEDED, exit_code=0)),
+        happened.RunMeasured(start + 660, run_id, found),
+    ]
+
+
+def report(title="idea", goal="more", direction=Direction.MAXIMIZE):
+    """Baseline, one kept idea, one crashed."""
+    campaign = Campaign.of({"campaign": "c", "verdict": {"policy": "greedy"}})
+    objective, limits = Objective(goal, "score", direction, meaning=goal), Limits(0.0, target_experiment_count=9)
+    history = fold([
+        happened.CampaignStarted(0.0, "c", "0" * 40, "ada"), *experiment(1, "baseline", [0.5, 0.52], "keep"),
+        *experiment(2, "idea", [0.7, 0.72], "keep", title, 0.2), *experiment(3, "bad", [None], "crash", "bad", area="data"),
+        happened.Steered(50.0, title, "ada"), happened.CampaignEnded(6000.0, "enough"),
+    ])  # fmt: skip
+    return build(history, campaign, objective, plan.outlook(history, campaign, limits, objective, 7000.0), 7000.0)
+
+
+def test_the_numbers_are_those_of_the_history():
+    """Means over valid runs, minutes without queueing, GPU-hours, counts by area, time until the end."""
+    made = report()
+    assert (made.baseline, made.best, made.incumbent) == (pytest.approx(0.51), pytest.approx(0.71), "idea")
+    assert [(area.name, area.keep, area.crash, area.minutes) for area in made.areas] == [
+        ("data", 0, 1, 10),
+        ("optimizer", 1, 0, 20),
+    ]
+    assert {spend.purpose: (spend.runs, spend.minutes) for spend in made.spend} == {
+        "baseline": (2, 20),
+        "explore": (3, 30),
+    }
+    assert sum(spend.gpu_hours for spend in made.spend) == pytest.approx(5 * 4 / 6)
+    assert (made.queue_minutes, made.wall_minutes) == (5, 100)
+
+
+def test_a_crash_is_not_called_unresolved():
+    """Nothing is known of the idea, which is another thing than runs that cannot tell."""
+    made = report()
+    assert [standing(entry) for entry in made.entries][2] == "crashed"
+    assert claim_words(made.entries[2]) == "#3 bad: because"
+    unresolved = markdown(made).partition("**unresolved**")[2].partition("**crashed**")[0]
+    assert "#3 bad" not in unresolved
+    assert "#3 bad: because" in markdown(made)
+
+
+@pytest.mark.parametrize(("low", "high", "shown", "said"), [
+    (-1.0, 2.0, False, "can be told from chance"), (0.1, 2.0, False, "may have drifted"), (0.5, 2.0, True, "gave different values"),
+])  # fmt: skip
+def test_drift_is_worded_as_its_interval_is(low, high, shown, said):
+    """A 90 % interval beside zero is not called no drift, one around zero not drift."""
+    assert said in drift_words(Drift(0.1, 1.0, low, high, 9, shown))
+
+
+class Page(HTMLParser):
+    """Collects tags and addresses; fails on anything a page of ours never has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags, self.addresses = [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.addresses += [value for name, value in attrs if name in {"src", "href", "action", "data", "xlink:href"}]
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.text(max_size=80) | st.just(HOSTILE))
+def test_the_page_is_self_contained_whatever_titles_say(title):
+    """No script, no address, no style that loads; every title is text."""
+    page = html(report(title, title))
+    seen = Page()
+    seen.feed(page)
+    assert not {"script", "link", "img", "iframe", "a", "object"} & set(seen.tags)
+    assert seen.addresses == []
+    assert "url(" not in page
+    assert "@import" not in page.partition("</style>")[0]
+    assert "default-src 'none'; style-src 'unsafe-inline'" in page
+
+
+def test_the_page_shows_hostile_words_as_words():
+    """They can be read, and do nothing."""
+    page = html(report(HOSTILE))
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "\x1b" not in page
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.text(max_size=30), min_size=2, max_size=2))
+def test_no_cell_breaks_a_markdown_table(cells):
+    """One line a row, as many cells as columns."""
+    row = table(("a", "b"), [cells]).split("\n")[2:]
+    assert len(row) == 1
+    assert len(re.findall(r"(?<!\\)\|", row[0].replace("\\\\", ""))) == 3
+    assert "<" not in row[0]
+
+
+def test_the_markdown_report_keeps_its_shape_for_hostile_words():
+    """Every table row of attempts is one line; no HTML comes through."""
+    text = markdown(report(HOSTILE, HOSTILE))
+    assert "<script" not in text
+    assert len([line for line in text.splitlines() if re.match(r"\| [123] \|", line)]) == 3
+
+
+def test_an_interval_is_written_as_everywhere():
+    """Signs, three digits, brackets only where there is one."""
+    assert interval(0.0041, -0.011, 0.019) == "+0.0041 [-0.011, +0.019]"
+    assert interval(0.2, None, None) == "+0.2"
+    assert interval(None, None, None) == ""

@@ -1,0 +1,81 @@
+"""The live view, drawn on a real pseudo-terminal."""
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import sys
+import termios
+import time
+
+import yaml
+
+IDEA = [{"title": "try [bold red]this[/] and [link=x]", "overrides": ["lr=0.3"]}]
+
+
+def on_terminal(lab, *words: str):
+    """Start a command with a terminal of 120 columns; returns its pid and the terminal."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(lab.root)
+        os.execve(sys.executable, (sys.executable, "-m", "autoresearch", *words), {**os.environ, "TERM": "xterm"})
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+    return pid, terminal
+
+
+def seen(terminal, patience_s=60.0, until=None):
+    """What was drawn, without colours and cursor movements, until a pattern or the end."""
+    text, limit = "", time.monotonic() + patience_s
+    while time.monotonic() < limit:
+        try:
+            text += os.read(terminal, 65536).decode("utf-8", "replace")
+        except OSError:
+            break
+        plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+        if until and re.search(until, plain):
+            return plain
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+
+
+def test_run_asks_on_a_terminal_and_draws_what_happens(lab):
+    """The plan, the question, then counts, budget, best, the running job with its curve, and at the end the report."""
+    lab.local(stop="2 experiments")
+    pid, terminal = on_terminal(lab, "run", "--poll", "0.05")
+    assert "maximize score" in seen(terminal, until=r"Start this campaign\? \[y/N\]")
+    os.write(terminal, b"y\n")
+    drawn = seen(terminal, until=r"baseline +baseline +42 +running.*[▁▂▃▄▅▆▇█]{3,} 0\.1\d+ @ \d+")
+    assert re.search(r"0 kept, 0 discarded, 0 crashed +baseline - +best -", drawn)
+    assert "1/2 attempted" in drawn
+    lab.gate.touch()
+    assert "Report: " in seen(terminal)
+    assert os.waitpid(pid, 0)[1] == 0
+
+
+def test_a_plan_that_is_not_approved_does_not_begin(lab):
+    """Anything but yes: exit code 2, no event."""
+    pid, terminal = on_terminal(lab, "run")
+    seen(terminal, until=r"\[y/N\]")
+    os.write(terminal, b"\n")
+    assert "not started" in seen(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 2
+    assert not lab.journal()
+
+
+def test_watch_draws_titles_as_they_are(lab):
+    """Brackets in a title are text, not markup; verdicts are shown; the view ends with the controller."""
+    lab.local(stop="3 experiments", researcher={"type": "file", "path": "ideas.yaml"})
+    (lab.root / "ideas.yaml").write_text(yaml.safe_dump(IDEA * 1))
+    controller = lab.start()
+    lab.until(lab.pids, "the baseline's job")
+    lab.gate.touch()
+    lab.until(lambda: len(lab.rows()) == 1, "the baseline's row")
+    lab.gate.unlink()
+    lab.until(lambda: len(lab.journal("run_started")) > 1, "the idea's job")
+    pid, terminal = on_terminal(lab, "watch", "--interval", "0.2")
+    drawn = seen(terminal, until=r"1 +keep +0\.1")
+    lab.gate.touch()
+    controller.communicate(timeout=60)
+    drawn += seen(terminal)
+    assert "[bold red]this[/]" in drawn
+    assert os.waitpid(pid, 0)[1] == 0

@@ -1,0 +1,101 @@
+"""Damaged and disagreeing records: told by name and line, and mended without losing anything."""
+
+import pytest
+
+
+def journal_of(lab):
+    return lab.folder / "journal.jsonl"
+
+
+def test_a_torn_last_line_of_the_journal_is_what_a_crash_leaves(finished):
+    """It is passed over by readers and mended by the next writer; every whole line stays."""
+    whole = journal_of(finished).read_bytes()
+    journal_of(finished).write_bytes(whole + b'{"v":1,"kind":"not')
+    assert "night: ended" in finished.cli("status").stdout
+    assert finished.cli("steer", "go on").returncode == 0
+    assert journal_of(finished).read_bytes().startswith(whole)
+    assert finished.journal()[-1]["kind"] == "steered"
+
+
+def test_a_damaged_line_in_the_journals_middle_is_named_with_the_way_out(finished):
+    """Line number and command; `ledger rebuild` sets it aside with a backup, and the campaign reads again."""
+    lines = journal_of(finished).read_text().splitlines(keepends=True)
+    journal_of(finished).write_text("".join([*lines[:5], "garbage\n", *lines[5:]]))
+    told = finished.refused("run", "--yes", "--plain")
+    assert "journal.jsonl line 6 is damaged" in told
+    assert "autoresearch ledger rebuild" in told
+    before = finished.said()
+    assert "aside" in finished.cli("ledger", "rebuild").stdout
+    assert finished.run().returncode == 0
+    assert finished.said() == before
+    assert any(
+        "garbage" in path.read_text() for path in finished.folder.glob("journal.jsonl*") if path != journal_of(finished)
+    )
+
+
+def test_a_line_missing_from_the_journal_is_told_and_no_bug(finished):
+    """Somebody deleted a line: which event speaks of the unknown, exit code 1."""
+    lines = journal_of(finished).read_text().splitlines(keepends=True)
+    journal_of(finished).write_text("".join(line for line in lines if "experiment_opened" not in line))
+    assert "a line is missing before it" in finished.refused("status")
+
+
+def test_a_row_edited_by_hand_is_found_and_rebuilt_with_a_backup(finished):
+    """`ledger check` names branch, column and both values; `rebuild` restores and keeps the edited file."""
+    good = finished.ledger.read_text()
+    edited = good.replace("0.700000", "0.900000", 1)
+    assert edited != good
+    finished.ledger.write_text(edited)
+    check = finished.cli("ledger", "check")
+    assert check.returncode == 1
+    assert (
+        "raise-the-learning-rate: ledger: metric_value is '0.900000' in the ledger, '0.700000' in the journal"
+        in check.stdout
+    )
+    assert finished.cli("ledger", "rebuild").returncode == 0
+    assert finished.ledger.read_text() == good
+    assert edited in [
+        path.read_text()
+        for path in finished.ledger.parent.glob("auto_research_results.tsv*")
+        if path != finished.ledger
+    ]
+    assert finished.cli("ledger", "check").stdout == "ledger, journals and notes agree\n"
+
+
+@pytest.mark.parametrize("damage", ["row gone", "ledger gone"])
+def test_what_the_ledger_lost_comes_back_with_the_next_run(finished, damage):
+    """The journal knows every row; `check` says what is missing until then."""
+    good, lines = finished.said(), finished.ledger.read_text().splitlines(keepends=True)
+    finished.ledger.unlink() if damage == "ledger gone" else finished.ledger.write_text("".join([lines[0], *lines[2:]]))
+    assert "its result is missing in the ledger; it is in the journal" in finished.cli("ledger", "check").stdout
+    assert finished.run().returncode == 0
+    assert sorted(finished.said()) == sorted(good)
+
+
+def test_a_line_that_is_no_row_is_left_alone_and_told(finished):
+    """Other people's lines are theirs; `check` names the line, every row still counts."""
+    good, lines = finished.said(), finished.ledger.read_text().splitlines(keepends=True)
+    finished.ledger.write_text("".join([lines[0], "rubbish\n", *lines[1:]]))
+    assert finished.said() == good
+    check = finished.cli("ledger", "check")
+    assert check.returncode == 1
+    assert "ledger line 2" in check.stdout
+
+
+def test_a_torn_last_row_is_recovered(finished):
+    """Half a row, as a crash leaves it: readers pass over it and the whole row is written by the next run."""
+    good, text = finished.said(), finished.ledger.read_text()
+    finished.ledger.write_text(text[:-40])
+    assert finished.run().returncode == 0
+    assert finished.said() == good
+
+
+@pytest.mark.parametrize(("log", "told"), [("nothing to see\n", "score"), ("score: nan\n", "nan")])
+def test_a_metric_that_never_comes_or_is_no_number_is_a_crash_with_its_reason(lab, log, told):
+    """The campaign goes on; the row says what was looked for (R79), and the value stays empty."""
+    script = {"*raise*": {"log": log}, "*": {"value": [0.5]}}
+    lab.write(launcher={"type": "scripted", "script": script}, stop="2 experiments")
+    assert lab.run().returncode == 0
+    row = lab.rows()[1]
+    assert (row.status.value, row.metric_value) == ("crash", None)
+    assert told in row.reason.lower()

@@ -1,0 +1,135 @@
+"""Every verb through the real command line, on a campaign that was really run."""
+
+import json
+import shutil
+
+import pytest
+import yaml
+
+from autoresearch.session import campaign_file
+
+PLAN = ("plan", "--target", "command", "--command", "python3 train.py", "--metric", "score", "--direction", "maximize",
+        "--stop", "5 experiments", "--set", "target.source.type=stdout", "--launcher", "local", "--ideas", "ideas.yaml")  # fmt: skip
+
+
+def test_plan_tells_everything_a_person_approves(lab):
+    """Repository, own changes, metric with direction, command, launcher, stop rule; then where the file is."""
+    (lab.root / "train.py").write_text("print('mine')\n")
+    told = lab.cli(*PLAN, "--name", "second").stdout
+    for part in (str(lab.root), "on main", "1 unstaged", "maximize score", "python3 train.py", "local, 1 at a time", "5 attempts",
+                 "autoresearch/second/", "file"):  # fmt: skip
+        assert part in told
+    path = lab.folder.parent / "second" / "campaign.yaml"
+    assert f"Written to {path}" in told
+    made = campaign_file.read(path)
+    assert (made.stop, made.objective.metric, made.launcher.type) == ("5 experiments", "score", "local")
+
+
+def test_plan_as_json_is_the_same_plan(lab):
+    """One document with the campaign file, the survey and the path."""
+    told = json.loads(lab.cli(*PLAN, "--json").stdout)
+    assert told["objective"]["metric"] == "score"
+    assert told["campaign"]["stop"] == "5 experiments"
+    assert campaign_file.read(lab.root / told["file"]).model_dump(mode="json") == told["campaign"]
+
+
+def test_a_dry_run_shows_the_submission_and_writes_nothing(lab):
+    """The exact command; no file, worktree or branch appears."""
+    shutil.rmtree(lab.root / "reports")
+    before = sorted(path for path in lab.root.rglob("*") if ".git/" not in str(path) and path.name != ".git")
+    told = lab.cli(*PLAN, "--dry-run").stdout
+    assert "python3 train.py" in told.rpartition("first submission")[2]
+    after = sorted(path for path in lab.root.rglob("*") if ".git/" not in str(path) and path.name != ".git")
+    assert [path for path in after if path not in before and path.is_file()] == []
+
+
+@pytest.mark.parametrize(
+    "words", [("status",), ("show", "2"), ("ledger",), ("ledger", "check"), ("report",), ("doctor",)]
+)
+def test_every_json_document_is_strict_json(ended, words):
+    """Machines read the same values that people see."""
+    document = json.loads(ended.cli(*words, "--json").stdout, parse_constant=pytest.fail)
+    text = json.dumps(document)
+    if words[0] in {"status", "ledger", "show"}:
+        assert "raise the learning rate" in text
+        assert "0.7" in text
+
+
+def test_status_says_in_text_what_it_says_in_json(ended):
+    """Counts, best, incumbent and every verdict."""
+    told, document = ended.cli("status").stdout, json.loads(ended.cli("status", "--json").stdout)
+    assert f"{document['keep']} kept, {document['discard']} discarded, {document['crash']} crashed" in told
+    assert f"best {document['best']:.4g} ({document['incumbent']})" in told
+    assert all(one["title"] in told and one["status"] in told for one in document["verdicts"])
+
+
+def test_show_log_and_diff_tell_of_one_experiment(ended):
+    """Its runs with what happened, the newest log as it was written, the change against its parent."""
+    assert "RuntimeError: boom" in ended.cli("show", "4").stdout
+    assert ended.cli("log", "4").stdout == "RuntimeError: boom\n"
+    assert '+{"lr": 0.2, "wd": 0.0}' in ended.cli("diff", "2").stdout
+    assert ended.cli("diff", "1").stdout.strip() == ""
+
+
+def test_a_steer_reaches_the_next_brief_and_a_pause_waits_for_resume(lab):
+    """Said while the campaign rests; carried by every brief after it."""
+    lab.write(stop="2 experiments")
+    lab.run(fault="propose.opened=kill")
+    assert "recorded" in lab.cli("steer", "smaller [bold]batches[/]").stdout
+    assert "paused" in lab.cli("pause", "lunch").stdout
+    assert "paused by" in lab.cli("status").stdout
+    assert "resumed" in lab.cli("resume").stdout
+    assert lab.run().returncode == 0
+    assert "smaller [bold]batches[/]" in (lab.folder / "raise-the-learning-rate" / "brief.md").read_text()
+
+
+def test_a_paused_controller_starts_nothing_until_resume(lab):
+    """The run in flight goes on and is measured; the next one waits for the word."""
+    lab.local(stop="2 experiments")
+    controller = lab.start()
+    lab.until(lab.pids, "the first job")
+    lab.cli("pause", "lunch")
+    lab.gate.touch()
+    lab.until(lambda: lab.journal("run_measured"), "its measurement")
+    assert "night: paused" in lab.cli("status").stdout
+    assert len(lab.journal("run_planned")) == 1
+    lab.cli("resume")
+    controller.communicate(timeout=60)
+    assert [row.index for row in lab.rows()] == [1, 2]
+
+
+def test_a_person_overrules_with_a_reason_that_is_theirs(finished):
+    """The ledger keeps the original row; status and report show the person's verdict."""
+    rows = finished.ledger.read_text()
+    assert finished.cli("overrule", "2", "discard", "--reason", "it leaks the answers").returncode == 0
+    assert finished.ledger.read_text() == rows
+    status = json.loads(finished.cli("status", "--json").stdout)
+    assert status["verdicts"][1]["status"] == "discard"
+    assert status["verdicts"][1]["reason"] == "it leaks the answers"
+    finished.cli("report")
+    assert "it leaks the answers" in (finished.folder / "report.md").read_text()
+
+
+def test_the_report_is_written_anew_and_says_where(finished):
+    """Markdown, one HTML page and the plot."""
+    (finished.folder / "report.html").unlink()
+    paths = finished.cli("report").stdout.split("\n")
+    assert str(finished.folder / "report.html") in paths
+    assert "<svg" in (finished.folder / "report.html").read_text()
+
+
+def test_the_session_memory_can_be_shown_and_written(finished):
+    """One page with the goal and where it stands; a checkpoint says which folder."""
+    assert "raise the score" in finished.cli("session").stdout
+    folder = finished.cli("session", "checkpoint").stdout.strip()
+    assert "checkpoint asked for" in (finished.root / folder / "timeline.md").read_text()
+
+
+def test_a_title_cannot_steer_the_terminal(lab):
+    """Escape sequences and markup in what an agent wrote are shown, not obeyed."""
+    title = "wipe \x1b[2J [red]all[/red]"
+    (lab.root / "ideas.yaml").write_text(yaml.safe_dump([{"title": title, "overrides": ["lr=0.3"]}]))
+    lab.write(stop="2 experiments")
+    told = lab.run().stdout + lab.cli("status").stdout + lab.cli("show", "2").stdout + lab.cli("ledger").stdout
+    assert "\x1b" not in told
+    assert "[red]all[/red]" in told
