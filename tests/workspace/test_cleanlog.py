@@ -1,6 +1,7 @@
 """A run's log without secrets: nothing known or telling reaches the file, nothing else is changed, floods are bounded."""
 
 import time
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -28,7 +29,7 @@ def test_a_secret_torn_between_two_reads_is_hidden(tmp_path_factory, cuts):
     """However the pipe cuts the stream, neither a known value nor a token of a known shape comes through."""
     text = f"a {SECRET} b\nlogin with {TOKEN}\nend\n".encode()
     places = sorted({0, *cuts, len(text)})
-    pieces = [text[start:end] for start, end in zip(places, places[1:], strict=False)]
+    pieces = [text[start:end] for start, end in pairwise(places)]
     _, data = written(tmp_path_factory.mktemp("log") / "log", pieces)
     assert data == f"a {HIDDEN} b\nlogin with {HIDDEN}\nend\n".encode()
 

@@ -96,12 +96,18 @@ def main(argv: Sequence[str]) -> int:
 
 def _fail(text: str, code: int = 1) -> int:
     """One line, whatever a foreign message inside it looks like."""
-    sys.stderr.write(f"autoresearch: {' '.join(text.split())}\n")
+    sys.stderr.write(f"autoresearch: {_hide(' '.join(text.split()))}\n")
     return code
 
 
+def _hide(text: str) -> str:
+    from autoresearch.session import hide  # noqa: PLC0415 - only when something went wrong
+
+    return hide(text)
+
+
 def _bug(argv: Sequence[str]) -> int:
-    story = traceback.format_exc()
+    story = _hide(traceback.format_exc())
     last = story.strip().splitlines()[-1]
     return _fail(
         f"a bug of ours: {last}. The ledger and the journal are whole; please report it with {_kept(argv, story)}", 3
@@ -112,7 +118,7 @@ def _kept(argv: Sequence[str], story: str) -> str:
     """Where the full story lies; the story itself when it cannot be kept."""
     try:
         with tempfile.NamedTemporaryFile("w", prefix="autoresearch-bug-", suffix=".log", delete=False) as log:
-            log.write(f"autoresearch {__version__}\nargv: {list(argv)!r}\n\n{story}")
+            log.write(f"autoresearch {__version__}\nargv: {_hide(repr(list(argv)))}\n\n{story}")
     except OSError:
         return story
     return log.name

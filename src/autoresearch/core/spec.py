@@ -127,6 +127,8 @@ class RunSpec(_Part):
     """Host memory one run may use before it is ended; None: no limit."""
     max_log_mb: float = Field(default=256.0, gt=0)
     """Bound on a run's log in MB; beyond it head and tail are kept."""
+    min_free_gb: float = Field(default=1.0, ge=0)
+    """Free disk space below which nothing new is begun; the campaign waits, and goes on when there is room."""
     stall_minutes: float | None = Field(default=None, gt=0)
     """End a run that has printed nothing for so long; None: never."""
     early_kill: bool = True

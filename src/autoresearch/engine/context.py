@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from autoresearch.core.board import Policy
 from autoresearch.core.event import Event, Noted
@@ -11,6 +12,7 @@ from autoresearch.core.redact import Redactor
 from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import Limits
 from autoresearch.ports import Launcher, MetricSource, Researcher, Survey, Target, Tracker
+from autoresearch.workspace import disk
 from autoresearch.workspace.journal import Journal
 from autoresearch.workspace.ledger import Ledger
 from autoresearch.workspace.memory import SessionMemory
@@ -38,6 +40,7 @@ class Context:
         clock: Unix time in seconds.
         history: The journal's replay; only `hear` changes it.
         trackers: Who else is told.
+        free_gb: Free space on the disk of a path.
         listeners: Called with every event after it was applied; for surfaces that show progress.
     """
 
@@ -57,6 +60,7 @@ class Context:
     clock: Callable[[], float]
     history: History = field(default_factory=History)
     trackers: Sequence[Tracker] = ()
+    free_gb: Callable[[Path], float] = disk.free_gb
     listeners: list[Callable[[Event], None]] = field(default_factory=list)
     _offset: int = 0
     _mute: set[str] = field(default_factory=set)
@@ -68,7 +72,7 @@ class Context:
 
     def note(self, text: str, **details: str) -> None:
         """Record something a person should be able to read later."""
-        self.record(Noted(self.clock(), text, details))
+        self.record(Noted(self.clock(), self.redactor.clean(text), details))
 
     def hear(self) -> tuple[Event, ...]:
         """Take in what was appended since the last look, by us or by another process (steer, pause, stop)."""

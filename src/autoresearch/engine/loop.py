@@ -16,6 +16,7 @@ from autoresearch.engine import lookout, propose, runs, settle
 from autoresearch.engine.context import Context
 from autoresearch.engine.mend import mend
 from autoresearch.engine.repair import repair
+from autoresearch.engine.room import Room
 from autoresearch.errors import LauncherError
 from autoresearch.workspace import faults
 
@@ -53,6 +54,10 @@ class Loop:
     health_s: float = _HEALTH_EVERY_S
     _outage: Outage | None = None
     _looked: dict[str, float] = field(default_factory=dict)
+    _heard: dict[str, tuple[int, float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._room = Room(self.ctx)
 
     def run(self) -> plan.Stop:
         """Work until the stop rule is met, nothing is left to do, or a person asks for the end."""
@@ -97,7 +102,8 @@ class Loop:
 
     def _next(self) -> plan.Move:
         ctx = self.ctx
-        return plan.next_move(ctx.history, ctx.campaign, ctx.policy, ctx.survey.objective, ctx.outlook())
+        move = plan.next_move(ctx.history, ctx.campaign, ctx.policy, ctx.survey.objective, ctx.outlook())
+        return self._room.check(move)
 
     def carry_out(self, move: plan.Move) -> None:
         """Do one thing."""
@@ -179,9 +185,13 @@ class Loop:
         if minutes is None:
             return ""
         try:
-            still = time.time() - Path(run.planned.log).stat().st_mtime
+            changed = Path(run.planned.log).stat().st_mtime_ns
         except OSError:
             return ""
+        # The file's time is only compared with itself: the wall clock may jump.
+        if self._heard.get(run.run_id, (0, 0.0))[0] != changed:
+            self._heard[run.run_id] = (changed, time.monotonic())
+        still = time.monotonic() - self._heard[run.run_id][1]
         return f"stalled: nothing printed for {still / 60:.0f} minutes" if still > minutes * 60 else ""
 
     def _hopeless(self, run: Run) -> str:

@@ -115,7 +115,7 @@ def _ask(ctx: Context, entry: Experiment, tree: Path) -> Hypothesis | None:
             hear(ctx, researcher)
         if hypothesis is None:
             continue
-        hypothesis = replace(hypothesis, source=hypothesis.source or researcher.name)
+        hypothesis = _without_secrets(ctx, replace(hypothesis, source=hypothesis.source or researcher.name))
         parent = _parent(ctx, hypothesis, entry)
         if ctx.history.arm_commit(parent) != entry.opened.parent_commit:
             _fresh(ctx, tree, ctx.history.arm_commit(parent))
@@ -142,6 +142,17 @@ def _in_turn(ctx: Context) -> list[Researcher]:
         for researcher, spec in zip(ctx.researchers, ctx.campaign.researcher, strict=True)
     ]
     return [ctx.researchers[place] for place in order(turns)]
+
+
+def _without_secrets(ctx: Context, hypothesis: Hypothesis) -> Hypothesis:
+    """What it says in words; overrides and patch are what will run, and stay as they are."""
+    clean = ctx.redactor.clean
+    return replace(
+        hypothesis,
+        title=clean(hypothesis.title),
+        rationale=clean(hypothesis.rationale),
+        watch=tuple(clean(item) for item in hypothesis.watch),
+    )
 
 
 def _fresh(ctx: Context, tree: Path, commit: str) -> None:

@@ -150,6 +150,7 @@ def _take_in(ctx: Context, run: Run, status: JobStatus) -> bool:
 def end(ctx: Context, run: Run, status: JobStatus) -> None:
     """Write down that a run is over, with the proof that nothing of it is left, and measure it."""
     assert run.job_id is not None  # noqa: S101 - only submitted runs have a status
+    status = replace(status, reason=ctx.redactor.clean(status.reason))
     leftovers = ctx.launcher.leftovers(run.job_id)
     if leftovers:
         ctx.launcher.cancel(run.job_id)
@@ -197,7 +198,7 @@ def log_tail(ctx: Context, run: Run) -> str:
 
 def cancel(ctx: Context, run: Run, reason: str) -> None:
     """End a run for a reason that its row will show."""
-    ctx.record(RunCancelled(ctx.clock(), run.run_id, reason))
+    ctx.record(RunCancelled(ctx.clock(), run.run_id, ctx.redactor.clean(reason)))
     if run.job_id is None:
         give_up(ctx, run, reason)
     else:

@@ -29,7 +29,8 @@ from autoresearch.session import campaign_file, doctor, planning, status, wiring
 from autoresearch.session.curves import Curves
 from autoresearch.session.planning import Plan, Request
 from autoresearch.session.status import CampaignStatus, RunningRun
-from autoresearch.workspace import audit, git, notes, process
+from autoresearch.workspace import audit, git, notes, process, secrets
+from autoresearch.workspace.clock import SteadyClock
 from autoresearch.workspace.holder import alive
 from autoresearch.workspace.journal import Journal
 from autoresearch.workspace.ledger import Ledger
@@ -106,9 +107,10 @@ class Session:
             raise HeldError(f"campaign {opened.paths.name} is {error}") from None
         with lock:
             opened = wiring.open_campaign(self.where, opened.paths.name)
+            clock = SteadyClock(self.clock, not_before=opened.history.last_at)
             if opened.history.started is None:
-                wiring.begin(opened, approved_by, self.clock)
-            context = wiring.wire(opened, self.clock)
+                wiring.begin(opened, approved_by, clock)
+            context = wiring.wire(opened, clock)
             if listen:
                 context.listeners.append(listen)
             reporter = Reporter(context, lock.refresh, poll or (lambda: None))
@@ -123,12 +125,11 @@ class Session:
         if not text.strip():
             raise UsageError("nothing was said; give the text, for example: autoresearch steer 'try smaller batches'")
         opened = self._started()
-        clean = wiring.redactor(opened.paths.root).clean(text.strip())
-        opened.journal.append(happened.Steered(self.clock(), clean, _person()))
+        opened.journal.append(happened.Steered(self.clock(), self._clean(text.strip()), _person()))
 
     def pause(self, reason: str = "") -> None:
         """Start no further run until `resume`; runs in flight go on."""
-        self._started().journal.append(happened.Paused(self.clock(), reason, _person()))
+        self._started().journal.append(happened.Paused(self.clock(), self._clean(reason), _person()))
 
     def resume(self) -> None:
         """Let a paused campaign go on."""
@@ -148,7 +149,7 @@ class Session:
         opened = self._started()
         flying = len(opened.history.in_flight())
         if _at_work(opened.paths):
-            opened.journal.append(happened.StopRequested(self.clock(), _person(), now, reason))
+            opened.journal.append(happened.StopRequested(self.clock(), _person(), now, self._clean(reason)))
             return "asked to stop " + ("now" if now else "after the runs in flight")
         if not flying:
             raise CampaignError(f"nobody works on {opened.paths.name} and nothing of it runs: there is nothing to stop")
@@ -157,7 +158,7 @@ class Session:
                 f"nobody works on {opened.paths.name}, and {flying} of its runs go on by themselves; end them with: "
                 f"autoresearch stop --now, or let them count with: autoresearch run"
             )
-        request = happened.StopRequested(self.clock(), _person(), now, reason)
+        request = happened.StopRequested(self.clock(), _person(), now, self._clean(reason))
 
         def ask(event: Event) -> None:
             if isinstance(event, happened.ControllerStarted):
@@ -175,7 +176,7 @@ class Session:
         if request is None or request not in open_ones:
             waiting = ", ".join(open_ones) or "none"
             raise CampaignError(f"which launch? waiting for approval: {waiting}")
-        opened.journal.append(happened.ApprovalGiven(self.clock(), request, granted, _person(), reason))
+        opened.journal.append(happened.ApprovalGiven(self.clock(), request, granted, _person(), self._clean(reason)))
         return request
 
     def overrule(self, index: int, word: str, reason: str) -> None:
@@ -187,8 +188,8 @@ class Session:
         if entry.verdict is None:
             raise CampaignError(f"experiment {index} has no verdict yet; wait for it")
         verdict = Verdict(
-            Status(word), reason, entry.verdict.value, entry.verdict.effect, entry.verdict.low, entry.verdict.high,
-            entry.verdict.runs, _person(),
+            Status(word), self._clean(reason), entry.verdict.value, entry.verdict.effect, entry.verdict.low,
+            entry.verdict.high, entry.verdict.runs, _person(),
         )  # fmt: skip
         opened.journal.append(happened.VerdictOverruled(self.clock(), entry.name, verdict, _person()))
 
@@ -305,6 +306,9 @@ class Session:
             raise CampaignError(f"campaign {opened.paths.name} has not begun; start it with: autoresearch run")
         return opened
 
+    def _clean(self, text: str) -> str:
+        return wiring.redactor(wiring.layout(self.where).root).clean(text)
+
     def _experiment(self, opened: wiring.Opened, index: int) -> Experiment:
         found = opened.history.experiments.get(index)
         if found is None:
@@ -312,6 +316,11 @@ class Session:
             there = f"it has 1 to {most}" if most else "it has none yet"
             raise CampaignError(f"there is no experiment {index} in {opened.paths.name}; {there}")
         return found
+
+
+def hide(text: str) -> str:
+    """A text without the secrets of this environment, for whatever is shown or kept outside of a campaign."""
+    return secrets.load(None, os.environ).clean(text)
 
 
 def demo(directory: Path) -> DemoRepository:

@@ -121,6 +121,7 @@ def begin(opened: Opened, approved_by: str, clock: Callable[[], float]) -> None:
     policy(campaign.verdict.policy)
     launcher_of(campaign, paths)
     _researchers(campaign, paths)
+    _refuse_secrets(campaign, paths)
     git.exclude(paths.root, EXCLUDED)
     base = git.resolve(paths.root, campaign.base)
     frozen = campaign.model_copy(update={"base": base})
@@ -137,6 +138,17 @@ def begin(opened: Opened, approved_by: str, clock: Callable[[], float]) -> None:
     event = CampaignStarted(now, campaign.campaign, base, approved_by, limits, plan, objective)
     opened.journal.append(event)
     opened.history.apply(event)
+
+
+def _refuse_secrets(campaign: Campaign, paths: CampaignPaths) -> None:
+    """The plan is copied into the journal, and variables into every submission: a secret has no place in it."""
+    hidden = redactor(paths.root).clean_mapping(campaign.run.env)
+    for name, value in campaign.run.env.items():
+        if hidden[name] != value:
+            raise CampaignError(
+                f"run.env.{name} in {paths.campaign_file} looks like a secret, and the plan goes into the journal; "
+                f"take it out there and put it into {paths.root / '.env'} or the environment, which runs inherit"
+            )
 
 
 def rule_of(campaign: Campaign) -> StopRule:

@@ -1,0 +1,30 @@
+"""Room on the disk: without it nothing new is begun; the campaign waits and goes on when there is some (R190, R208)."""
+
+from autoresearch.core import plan
+from autoresearch.engine.context import Context
+
+_NEEDS_ROOM = (plan.OpenBaseline, plan.Reopen, plan.Explore, plan.Bundle, plan.Repair, plan.Launch)
+
+
+class Room:
+    """Holds back moves that would write much, while a disk has less free than the campaign wants."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        self._told = False
+
+    def check(self, move: plan.Move) -> plan.Move:
+        """The move, or waiting instead of it; both turns are noted once."""
+        lacking = self._lacking()
+        if bool(lacking) != self._told:
+            self._told = bool(lacking)
+            self._ctx.note(f"{lacking}; nothing new is begun until there is" if lacking else "there is room again")
+        return plan.Wait(lacking) if lacking and isinstance(move, _NEEDS_ROOM) else move
+
+    def _lacking(self) -> str:
+        least, paths = self._ctx.campaign.run.min_free_gb, self._ctx.paths
+        for folder in (paths.folder, paths.private):
+            free = self._ctx.free_gb(folder)
+            if free < least:
+                return f"the disk of {folder} has {free:.2f} GB free and run.min_free_gb asks for {least:g}: make room"
+        return ""
