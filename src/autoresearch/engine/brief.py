@@ -16,7 +16,7 @@ _ORDER = {Severity.FATAL: 0, Severity.WARNING: 1, Severity.INFO: 2}
 
 def brief_for(ctx: Context, index: int, parent: str, tree: Path) -> Brief:
     """The brief for one proposal on top of `parent`, whose worktree is `tree`."""
-    survey = ctx.target.survey(tree)
+    survey = ctx.survey_of(ctx.history.arm_commit(parent), tree)
     scope = ctx.campaign.scope
     return Brief(
         campaign=ctx.campaign.campaign,

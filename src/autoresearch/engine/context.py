@@ -62,6 +62,7 @@ class Context:
     trackers: Sequence[Tracker] = ()
     free_gb: Callable[[Path], float] = disk.free_gb
     listeners: list[Callable[[Event], None]] = field(default_factory=list)
+    _surveys: dict[str, Survey] = field(default_factory=dict)
     _offset: int = 0
     _mute: set[str] = field(default_factory=set)
 
@@ -101,6 +102,20 @@ class Context:
                 self._mute.add(tracker.name)
                 told = self.redactor.clean(f"tracker {tracker.name} failed and is told nothing more: {error}")
                 self.journal.append(Noted(self.clock(), told))
+
+    def survey_of(self, commit: str, tree: Path) -> Survey:
+        """The recipe at a commit, read from a worktree of it the first time it is asked for.
+
+        Raises:
+            RecipeError: The recipe is refused.
+        """
+        if commit not in self._surveys:
+            self._surveys[commit] = self.target.survey(tree)
+        return self._surveys[commit]
+
+    def known_survey(self, commit: str) -> Survey | None:
+        """The recipe at a commit if it was read before, so that no worktree need be made for it."""
+        return self._surveys.get(commit)
 
     def outlook(self) -> Outlook:
         """What the rest of the budget can hold, now."""

@@ -74,7 +74,7 @@ def reopen(ctx: Context, index: int) -> bool:
         open_baseline(ctx)
         return True
     entry = ctx.history.experiments[index]
-    tree = ctx.paths.worktree(f"attempt-{index}")
+    tree = ctx.paths.worktree(str(index))
     kept = ctx.paths.folder / ".attempts" / f"{index}.json"
     hypothesis = _kept_proposal(kept)
     if hypothesis is None or not tree.exists():
@@ -86,7 +86,16 @@ def reopen(ctx: Context, index: int) -> bool:
     faults.point("propose.edited")
     _commit(ctx, entry, tree, hypothesis)
     kept.unlink(missing_ok=True)
+    if _edits(ctx, hypothesis.source):
+        worktree.remove(ctx.paths.root, tree)
+    else:
+        worktree.attach(tree, entry.branch)
     return True
+
+
+def _edits(ctx: Context, source: str) -> bool:
+    """Whether a researcher works in the worktree itself and may leave more there than its commit holds."""
+    return any(getattr(researcher, "edits", False) for researcher in ctx.researchers if researcher.name == source)
 
 
 def _kept_proposal(path: Path) -> Hypothesis | None:
@@ -103,8 +112,11 @@ def _ask(ctx: Context, entry: Experiment, tree: Path) -> Hypothesis | None:
     of them could not do its part (no quota, no login).
     """
     troubles: list[str] = []
+    pristine = False
     for researcher in _in_turn(ctx):
-        _fresh(ctx, tree, entry.opened.parent_commit)
+        if not pristine:
+            _fresh(ctx, tree, entry.opened.parent_commit)
+        pristine = not _edits(ctx, researcher.name)
         brief = brief_for(ctx, entry.index, entry.opened.parent, tree)
         try:
             hypothesis = researcher.propose(brief, tree)
@@ -202,7 +214,6 @@ def _commit(ctx: Context, entry: Experiment, tree: Path, hypothesis: Hypothesis)
     _leave_evidence(ctx, name, entry.index, parent_commit, commit, hypothesis)
     faults.point("propose.record")
     ctx.record(event)
-    worktree.remove(ctx.paths.root, tree)
 
 
 def _examined(
@@ -219,7 +230,7 @@ def _examined(
     """The commit's event, with everything the guards found in it."""
     changes = git.file_changes(ctx.paths.root, parent_commit, commit)
     found: list[str] = []
-    after = _survey(ctx, tree, found)
+    after = _survey(ctx, commit, tree, found)
     before = ctx.survey if hypothesis.parent == BASELINE else _survey_commit(ctx, hypothesis.parent)
     old, new = before.facts.values, after.facts.values if after else None
     keys = (*files, *(changed_keys(old, new) if new is not None else ()))
@@ -257,16 +268,17 @@ def scope_of(ctx: Context) -> Limits:
     )
 
 
-def _survey(ctx: Context, tree: Path, problems: list[str]) -> Survey | None:
+def _survey(ctx: Context, commit: str, tree: Path, problems: list[str]) -> Survey | None:
     try:
-        return ctx.target.survey(tree)
+        return ctx.survey_of(commit, tree)
     except RecipeError as error:
         problems.append(f"the recipe is refused: {error}")
         return None
 
 
 def _survey_commit(ctx: Context, arm: str) -> Survey:
-    return ctx.target.survey(checkout(ctx, arm))
+    commit = ctx.history.arm_commit(arm)
+    return ctx.known_survey(commit) or ctx.survey_of(commit, checkout(ctx, arm))
 
 
 def _config_of(ctx: Context, arm: str) -> tuple[str, ...]:
@@ -324,13 +336,19 @@ def keep_testimony(ctx: Context, source: str, index: int, folder: Path) -> None:
 
 def checkout(ctx: Context, arm: str) -> Path:
     """The arm's own worktree, on its branch, made again if it is gone; submodules are filled from the user's."""
-    tree = ctx.paths.worktree(arm)
+    tree = place(ctx, arm)
     commit = ctx.history.arm_commit(arm)
     worktree.add(ctx.paths.root, tree, commit)
     worktree.attach(tree, ctx.history.arm_branch(arm))
     for missing in worktree.populate_submodules(ctx.paths.root, tree):
         ctx.note(f"the worktree of {arm} lacks the submodule {missing}")
     return tree
+
+
+def place(ctx: Context, arm: str) -> Path:
+    """Where an arm's worktree lies: an experiment keeps the one its attempt began in."""
+    label = arm if arm in ctx.history.bundles else str(ctx.history.experiment(arm).index)
+    return ctx.paths.worktree(label)
 
 
 def tidy(ctx: Context) -> None:
@@ -370,7 +388,7 @@ def _refused(ctx: Context, name: str, commit: str) -> str:
     tree = ctx.paths.worktree(name)
     worktree.add(ctx.paths.root, tree, commit)
     try:
-        ctx.target.survey(tree)
+        ctx.survey_of(commit, tree)
     except RecipeError as error:
         return f"the merged recipe is refused: {error}"
     return ""

@@ -14,7 +14,7 @@ from autoresearch.core.history import Run
 from autoresearch.core.job import Job, JobState, JobStatus
 from autoresearch.core.metric import Measurement, Readings
 from autoresearch.engine.context import Context
-from autoresearch.engine.propose import checkout
+from autoresearch.engine.propose import checkout, place
 from autoresearch.ports import RunRequest
 from autoresearch.workspace import atomic, faults, worktree
 
@@ -27,7 +27,7 @@ def launch(ctx: Context, arm: str, seed: int, purpose: Purpose, why: str) -> Non
     folder = ctx.paths.run(arm, number)
     run_id = naming.run_id(ctx.campaign.campaign, arm, number)
     tree = checkout(ctx, arm)
-    survey = ctx.survey if purpose is Purpose.BASELINE else ctx.target.survey(tree)
+    survey = ctx.survey_of(ctx.history.arm_commit(arm), tree)
     job = _job(ctx, run_id, tree, folder, seed, arm)
     view = ctx.outlook()
     ctx.record(
@@ -172,7 +172,7 @@ def measure(ctx: Context, run: Run) -> None:
     faults.point("run.measured")
     ctx.record(RunMeasured(ctx.clock(), run.run_id, found))
     if not any(other.planned.experiment == run.planned.experiment for other in ctx.history.in_flight()):
-        worktree.remove(ctx.paths.root, ctx.paths.worktree(run.planned.experiment))
+        worktree.remove(ctx.paths.root, place(ctx, run.planned.experiment))
 
 
 def _clean(ctx: Context, found: Measurement) -> Measurement:

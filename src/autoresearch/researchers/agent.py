@@ -43,6 +43,8 @@ class AgentResearcher:
     """
 
     name = "agent"
+    edits = True
+    """It works in the worktree itself."""
 
     def __init__(self, *, options: Mapping[str, Any], folder: Path) -> None:
         self.options = AgentOptions.of(options)
@@ -151,7 +153,8 @@ class AgentResearcher:
         if changed and ending.word == "exited" and (ending.code == 0 or answer):
             return self._hypothesis(answer or Answer(), edited, tree)
         why = agent_output.reason(result.said, result.stderr)
-        kind = agent_output.trouble(result.said, result.stderr) if ending.word == "exited" else Trouble.UNKNOWN
+        told = ending.word == "exited" or (ending.word == "timed-out" and result.said.error)
+        kind = agent_output.trouble(result.said, result.stderr) if told else Trouble.UNKNOWN
         if ending.word == "not-started" or kind in {Trouble.LOGIN, Trouble.QUOTA, Trouble.RATE}:
             words = ending.reason if ending.word == "not-started" else f"{kind}: {self._redactor().clean(plain(why))}"
             self._record_trouble(result, words)
