@@ -7,6 +7,7 @@ from functools import cached_property, lru_cache
 
 from autoresearch.core.board import Bundle
 from autoresearch.core.policies.evidence import PAIR_FROM, TAU, Effect, Evidence
+from autoresearch.core.statistics import mean
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,8 +86,8 @@ def effects(evidence: Evidence, array: Array) -> dict[str, Effect]:
     """Main effect of every idea that was part of a row with a metric.
 
     Normal model with the campaign's noise: a row is the parent plus its ideas, effects have a prior spread of
-    `TAU` noises, the parent's level none. Runs of the parent count as rows without ideas, on common seeds only
-    where the rows share one.
+    `TAU` noises, or what the rows scatter beyond noise when that is more; the parent's level has none. Runs of the
+    parent count as rows without ideas, on common seeds only where the rows share one.
     """
     sigma = evidence.sigma
     names = sorted(cleared(evidence, array), key=array.members.index)
@@ -101,7 +102,7 @@ def effects(evidence: Evidence, array: Array) -> dict[str, Effect]:
     data += [(empty, y) for seed, y in evidence.arm(array.origin).values.items() if not paired or seed in seeds]
     scale = sigma or 1.0
     shrunk = scale * math.sqrt(1 - evidence.noise.rho) if paired else scale
-    solved = _posterior(tuple(data), len(names), TAU * scale / shrunk)
+    solved = _posterior(tuple(data), len(names), max(TAU * scale, _spread(data, len(names))) / shrunk)
     if solved is None:
         return {}
     means, variances = solved
@@ -116,6 +117,14 @@ def effects(evidence: Evidence, array: Array) -> dict[str, Effect]:
         )
         for place, name in enumerate(names, start=1)
     }
+
+
+def _spread(data: Sequence[tuple[tuple[float, ...], float]], count: int) -> float:
+    """Spread of effects if all scatter of rows came from them, each in half of the rows: s^2 = count * spread^2 / 4."""
+    values = [value for _, value in data]
+    centre = mean(values) if values else 0.0
+    square = sum((value - centre) * (value - centre) for value in values) / max(1, len(values) - 1)
+    return 2 * math.sqrt(square / max(1, count))
 
 
 @lru_cache(maxsize=8)

@@ -21,6 +21,7 @@ from autoresearch.core.policies.arrays import (
     Array,
     arrays,
     cleared,
+    crashed,
     effects,
     guilty,
     prefix,
@@ -48,6 +49,9 @@ DROP = -1.0
 Its one or two runs weigh less than the twelve of the array: to drop at zero lost a tenth of all gain in simulations.
 """
 
+BLUR = 1.3
+"""An effect whose error is this many times that of a full design of as many rows is not told apart from another."""
+
 INTERACT = 2.0
 """Standard errors between a winning set and the sum of its parts from which the row remarks on it."""
 
@@ -71,7 +75,8 @@ class Screening(Sequential):
         array = found[-1]
         if not _started(evidence, array) or not _undecided(evidence, array):
             return None
-        return _settle_broken(evidence, array, self.name) or _row(evidence, array) or self._decide(evidence, array)
+        more = _settle_broken(evidence, array, self.name) or _row(evidence, array)
+        return more if more or _waiting(evidence, array) else self._decide(evidence, array)
 
     def _collect(self, evidence: Evidence, found: tuple[Array, ...]) -> Advice | None:
         """Judge what ran alone, gather ideas, make the rows of the next array; singly when there are too few."""
@@ -201,7 +206,8 @@ def _undecided(evidence: Evidence, array: Array) -> bool:
 
 
 def _waiting(evidence: Evidence, array: Array) -> bool:
-    return any(evidence.arm(bundle.name).pending for bundle in (*_sets(evidence, array), *array.rows))
+    arms = (array.origin, *(bundle.name for bundle in (*_sets(evidence, array), *array.rows)))
+    return any(evidence.arm(name).pending for name in arms)
 
 
 def _settle_broken(evidence: Evidence, array: Array, by: str) -> Settle | None:
@@ -220,25 +226,42 @@ def _row(evidence: Evidence, array: Array) -> Advice | None:
     if evidence.board.runs_left is not None and evidence.board.runs_left <= 0:
         return None
     caught = guilty(evidence, array)
-    made = {frozenset(row.ideas) for row in array.rows}
     ready: list[Bundle] = []
     for row in array.rows:
         if row.name in evidence.arms:
             continue
-        for part in _parts(row, caught):
-            if part and frozenset(part) not in made:
-                name = f"{prefix(array.number)}{len(array.rows) + 1}"
-                return Combine(name, part, array.origin, f"in place of {row.name}")
+        if replacement := _replacement(array, row, caught):
+            return replacement
         if not row.conflict and not caught & set(row.ideas):
             ready.append(row)
     if ready:
         doubtful = suspects(evidence, array)
         best = min(ready, key=lambda row: abs(len(doubtful & set(row.ideas)) - len(doubtful) / 2))
         return Measure(best.name, _seed(evidence, array), Purpose.SCREEN, "a row of the screening array")
+    if _blurred(evidence, array):
+        lost = (_replacement(array, row, caught) for row in array.rows if crashed(evidence, row))
+        if replacement := next((advice for advice in lost if advice), None):
+            return replacement
     screened = any(t.arm == array.origin and t.purpose is Purpose.SCREEN for t in _since(evidence, array))
     if not screened and cleared(evidence, array):
         return Measure(array.origin, _seed(evidence, array), Purpose.SCREEN, "the array's row without any idea")
     return None
+
+
+def _replacement(array: Array, row: Bundle, caught: frozenset[str]) -> Combine | None:
+    """A bundle in place of a row that cannot be run, or crashed; None when there is none that is not made yet."""
+    made = {frozenset(other.ideas) for other in array.rows}
+    part = next((part for part in _parts(row, caught) if part and frozenset(part) not in made), None)
+    name = f"{prefix(array.number)}{len(array.rows) + 1}"
+    return Combine(name, part, array.origin, f"in place of {row.name}") if part else None
+
+
+def _blurred(evidence: Evidence, array: Array) -> bool:
+    """Whether rows lost to crashes leave two ideas hard to tell apart: an effect known far worse than by design."""
+    ran = sum(evidence.arm(row.name).runs > 0 for row in array.rows) + 1
+    limit = BLUR * 2 / math.sqrt(ran) * (evidence.sigma or math.inf)
+    pending = any(evidence.arm(row.name).pending for row in array.rows)
+    return not pending and any((effect.error or 0.0) > limit for effect in effects(evidence, array).values())
 
 
 def _parts(row: Bundle, caught: frozenset[str]) -> tuple[tuple[str, ...], ...]:
