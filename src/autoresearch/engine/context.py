@@ -1,5 +1,6 @@
 """Everything one campaign's engine works with, and the one way anything is recorded."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,11 +13,13 @@ from autoresearch.core.redact import Redactor
 from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import Limits
 from autoresearch.ports import Launcher, MetricSource, Researcher, Survey, Target, Tracker
-from autoresearch.workspace import disk
+from autoresearch.workspace import disk, git
 from autoresearch.workspace.journal import Journal
 from autoresearch.workspace.ledger import Ledger
 from autoresearch.workspace.memory import SessionMemory
 from autoresearch.workspace.paths import CampaignPaths
+
+_CHANGES_EVERY_S = 60.0
 
 
 @dataclass
@@ -63,6 +66,7 @@ class Context:
     free_gb: Callable[[Path], float] = disk.free_gb
     listeners: list[Callable[[Event], None]] = field(default_factory=list)
     _surveys: dict[str, Survey] = field(default_factory=dict)
+    _changes_seen: tuple[float, bool] = (-math.inf, False)
     _offset: int = 0
     _mute: set[str] = field(default_factory=set)
 
@@ -116,6 +120,13 @@ class Context:
     def known_survey(self, commit: str) -> Survey | None:
         """The recipe at a commit if it was read before, so that no worktree need be made for it."""
         return self._surveys.get(commit)
+
+    def user_has_changes(self) -> bool:
+        """Whether the user's checkout has uncommitted work; git is asked at most once a minute."""
+        now = self.clock()
+        if not 0 <= now - self._changes_seen[0] < _CHANGES_EVERY_S:
+            self._changes_seen = (now, bool(git.changes(self.paths.root)))
+        return self._changes_seen[1]
 
     def outlook(self) -> Outlook:
         """What the rest of the budget can hold, now."""

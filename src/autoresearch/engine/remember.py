@@ -70,7 +70,6 @@ def state_of(ctx: Context) -> MemoryState:
     """What is true now, from the history alone."""
     history, current = ctx.history, _current(ctx.history)
     rule: StopRule | None = parse(ctx.campaign.stop) if ctx.campaign.stop else None
-    changes = git.changes(ctx.paths.root)
     return MemoryState(
         goal=f"{ctx.survey.objective.goal} ({ctx.survey.objective.direction} {ctx.survey.objective.metric})",
         subtask=_subtask(history),
@@ -83,7 +82,7 @@ def state_of(ctx: Context) -> MemoryState:
         repo=str(ctx.paths.root),
         branch=current.branch if current else "",
         head=current.commit if current else "",
-        uncommitted="the user's own, left alone" if changes else "none",
+        uncommitted="the user's own, left alone" if ctx.user_has_changes() else "none",
         skills=(Skill("autoresearch", "it keeps the campaign's rules", "drive it with its commands, not by hand"),),
         plan=_plan(history),
         steering=tuple(said.text for said in history.steering),
