@@ -181,6 +181,11 @@ def standing(entry: Entry) -> str:
     return "crashed" if entry.status == Status.CRASH else str(entry.claim.standing)
 
 
+def chance_words(chance: float) -> str:
+    """A probability as a percentage; never as certainty."""
+    return f"{chance:.1%}" if chance >= 0.001 else "below 0.1%"
+
+
 def claim_words(entry: Entry) -> str:
     """An attempt's line in the lists of what can be believed."""
     claim = entry.claim

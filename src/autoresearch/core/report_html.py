@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from html import escape
 
 from autoresearch.core import figure
-from autoresearch.core.report import Entry, Report, claim_words, drift_words, interval, standing
+from autoresearch.core.report import Entry, Report, chance_words, claim_words, drift_words, interval, standing
 
 _STYLE = """
 :root { color-scheme: light; --ink: #1f2933; --faint: #616e7c; --line: #e4e7eb; --keep: #1a7f37; --crash: #cf222e; }
@@ -82,7 +82,7 @@ def _believed(report: Report) -> str:
             items = "".join(f"<li>{_t(claim_words(entry))}</li>" for entry in entries)
             parts.append(f'<p><span class="badge">{word}</span></p><ul>{items}</ul>')
     parts.append(f'<p class="faint">Chance that what is called proven contains a false claim: '
-                 f"{report.claims.false_chance:.1%}.{_t(_drift(report))}</p>")  # fmt: skip
+                 f"{chance_words(report.claims.false_chance)}.{_t(_drift(report))}</p>")  # fmt: skip
     return "\n".join(parts)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from autoresearch.core.report import Report, claim_words, drift_words, interval, standing
+from autoresearch.core.report import Report, chance_words, claim_words, drift_words, interval, standing
 
 _STANDINGS = {
     "proven": "survived fresh seeds that chose nothing",
@@ -60,7 +60,7 @@ def _standings(report: Report) -> str:
     if len(lines) == 1:
         lines += ["", "Nothing has been judged yet."]
     chance = report.claims.false_chance
-    lines += ["", f"Chance that what is called proven contains a false claim: {chance:.1%}."]
+    lines += ["", f"Chance that what is called proven contains a false claim: {chance_words(chance)}."]
     if report.drift is not None:
         lines.append(drift_words(report.drift))
     return "\n".join(lines)
