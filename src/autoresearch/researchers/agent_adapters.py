@@ -173,7 +173,8 @@ ADAPTERS: Mapping[str, Adapter] = {
             "CLOUD_ML_REGION", "ANTHROPIC_VERTEX_PROJECT_ID", "AWS_REGION", "AWS_BEARER_TOKEN_BEDROCK",
         ),
         (".claude/.credentials.json",),
-        {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER": "1"},
+        # Of itself it tries ten times, for minutes, even where it lacks a login.
+        {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER": "1", "CLAUDE_CODE_MAX_RETRIES": "4"},
         stdin=True,
     ),
     "codex": Adapter(

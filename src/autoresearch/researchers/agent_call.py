@@ -155,8 +155,8 @@ class Caller:
             settings |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
         return {
             "TERM": "dumb",
-            **allowed,
             **self.adapter.env,
+            **allowed,
             **settings,
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(home),

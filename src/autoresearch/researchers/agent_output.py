@@ -47,9 +47,11 @@ class Said:
 
 
 def claude(stdout: str) -> Said:
-    """The `result` event of `stream-json`."""
+    """The `result` event of `stream-json`; before there is one, the trouble it is trying to get over."""
     said = Said()
     for event in _events(stdout):
+        if event.get("subtype") == "api_retry":
+            said = replace(said, error=f"{_text(event.get('error'))} ({event.get('error_status')}), trying again")
         if event.get("type") == "result":
             usage = _table(event.get("usage"))
             read = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
@@ -77,7 +79,7 @@ def codex(stdout: str) -> Said:
             usage = _table(event.get("usage"))
             tokens_in, tokens_out = _count(usage.get("input_tokens")), _count(usage.get("output_tokens"))
             said = replace(said, tokens_in=tokens_in, tokens_out=tokens_out, turns=(said.turns or 0) + 1)
-        elif kind in {"turn.failed", "error"}:
+        elif kind in ("turn.failed", "error"):
             said = replace(said, error=_text(_table(event.get("error")).get("message") or event.get("message")))
     return said
 
@@ -91,7 +93,7 @@ def gemini(stdout: str) -> Said:
             pieces.append(_text(event.get("content")))
         elif kind == "tool_use":
             pieces.clear()
-        elif kind in {"error", "result"}:
+        elif kind in ("error", "result"):
             stats, error = _table(event.get("stats")), event.get("error") or event.get("message")
             failed = kind == "error" or event.get("status") == "error"
             said = replace(

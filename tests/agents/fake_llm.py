@@ -1,0 +1,304 @@
+"""A model that plays a script, behind the wire protocols real agents speak; on loopback, standard library only.
+
+```text
+POST /v1/messages            Anthropic Messages         Claude Code
+POST /v1/chat/completions    OpenAI chat completions    OpenCode, mini-swe-agent, Aider
+POST /v1/responses           OpenAI Responses           Codex
+```
+
+Answers come whole or as server-sent events, as the request asks. Which line of the script is due is read from the
+request itself, the number of assistant turns in it: a session that is retried or resumed goes on at the right place.
+"""
+
+import json
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
+
+Body = Mapping[str, Any]
+Event = tuple[str, Body | str]
+
+
+@dataclass(frozen=True)
+class Say:
+    """End the turn with a text."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Shell:
+    """Have the agent run a shell command, with whichever shell tool it offers."""
+
+    command: str
+
+
+@dataclass
+class Fail:
+    """Answer the next `times` requests with an error, then give way to the script."""
+
+    status: int
+    message: str
+    times: int = 1_000_000
+
+
+@dataclass
+class Script:
+    """What the model says, turn by turn, and what it was asked."""
+
+    turns: Sequence[Say | Shell]
+    fail: Fail | None = None
+    asked: list[Body] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def due(self, body: Body, turn: int, tools: Mapping[str, Body]) -> Say | Shell | Fail:
+        """The line for a request; one without tools (a title, a summary) gets a word."""
+        with self.lock:
+            self.asked.append(body)
+            if self.fail and self.fail.times > 0:
+                self.fail.times -= 1
+                return self.fail
+        return self.turns[min(turn, len(self.turns) - 1)] if tools else Say("fine")
+
+
+@contextmanager
+def serving(script: Script) -> Iterator[str]:
+    """Serve a script; yields the address to point an agent at, without a path."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Played", (_Handler,), {"script": script}))
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    script: Script
+
+    def log_message(self, *_args: object) -> None:
+        """Say nothing."""
+
+    def do_HEAD(self) -> None:
+        self._whole({})
+
+    def do_GET(self) -> None:
+        model = {"id": "played", "object": "model", "type": "model", "display_name": "played"}
+        self._whole({"object": "list", "data": [model], "has_more": False})
+
+    def do_POST(self) -> None:
+        body = json.loads(self._received() or b"{}")
+        path = self.path.partition("?")[0]
+        protocol = next((made for end, made in _PROTOCOLS.items() if path.endswith(end)), None)
+        try:
+            if protocol is None:
+                self._whole({"input_tokens": 10})
+                return
+            turn, tools = protocol.read(body)
+            line = self.script.due(body, turn, tools)
+            if isinstance(line, Fail):
+                self._whole(protocol.error(line), line.status)
+            elif body.get("stream"):
+                self._stream(protocol.stream(line, tools, str(body.get("model"))))
+            else:
+                self._whole(protocol.whole(line, tools, str(body.get("model"))))
+        except (BrokenPipeError, ConnectionResetError):
+            self.close_connection = True
+
+    def _received(self) -> bytes:
+        if self.headers.get("transfer-encoding", "").lower() != "chunked":
+            return self.rfile.read(int(self.headers.get("content-length") or 0))
+        pieces = []
+        while size := int(self.rfile.readline().strip() or b"0", 16):
+            pieces.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(pieces)
+
+    def _whole(self, document: Body, status: int = 200) -> None:
+        data = json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(data)
+
+    def _stream(self, events: Sequence[Event]) -> None:
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("connection", "close")
+        self.end_headers()
+        for name, data in events:
+            head = f"event: {name}\n" if name else ""
+            text = data if isinstance(data, str) else json.dumps(data)
+            self.wfile.write(f"{head}data: {text}\n\n".encode())
+        self.close_connection = True
+
+
+def shell_call(command: str, tools: Mapping[str, Body]) -> tuple[str, Body]:
+    """A call of the offered tool that runs commands: its name and arguments, by its own schema."""
+    known = ("Bash", "bash", "exec_command", "shell_command", "shell", "run_shell_command")
+    name = next((one for one in known if one in tools), next(iter(tools)))
+    schema = tools[name]
+    properties = schema.get("properties", {})
+    key = next((one for one in ("command", "cmd") if one in properties), "command")
+    listed = properties.get(key, {}).get("type") == "array"
+    values: dict[str, Any] = {key: ["bash", "-c", command] if listed else command}
+    blank = {"number": 20000, "integer": 20000, "boolean": False, "array": [], "object": {}}
+    for needed in schema.get("required", []):
+        values.setdefault(needed, blank.get(properties.get(needed, {}).get("type"), "as told"))
+    return name, values
+
+
+class Messages:
+    """Anthropic Messages."""
+
+    usage: ClassVar[Body] = {"input_tokens": 100, "output_tokens": 20}
+
+    def read(self, body: Body) -> tuple[int, dict[str, Body]]:
+        tools = {one["name"]: one.get("input_schema", {}) for one in body.get("tools") or [] if "name" in one}
+        return sum(one["role"] == "assistant" for one in body.get("messages", [])), tools
+
+    def error(self, line: Fail) -> Body:
+        kind = {401: "authentication_error", 429: "rate_limit_error", 529: "overloaded_error"}.get(
+            line.status, "api_error"
+        )
+        return {"type": "error", "error": {"type": kind, "message": line.message}}
+
+    def whole(self, line: Say | Shell, tools: Mapping[str, Body], model: str) -> Body:
+        stop = "end_turn"
+        block: dict[str, Any] = {"type": "text", "text": getattr(line, "text", "")}
+        if isinstance(line, Shell):
+            name, values = shell_call(line.command, tools)
+            stop, block = "tool_use", {"type": "tool_use", "id": "toolu_1", "name": name, "input": values}
+        head = {"id": "msg_1", "type": "message", "role": "assistant", "model": model, "stop_sequence": None}
+        return {**head, "content": [block], "stop_reason": stop, "usage": self.usage}
+
+    def stream(self, line: Say | Shell, tools: Mapping[str, Body], model: str) -> list[Event]:
+        message = self.whole(line, tools, model)
+        block = message["content"][0]
+        text = block["type"] == "text"
+        delta = {"type": "text_delta", "text": block["text"]} if text else {
+            "type": "input_json_delta", "partial_json": json.dumps(block["input"])
+        }  # fmt: skip
+        events: list[Body] = [
+            {"type": "message_start", "message": {**message, "content": [], "stop_reason": None}},
+            {
+                "type": "content_block_start",
+                "index": 0,
+                "content_block": {**block, **({"text": ""} if text else {"input": {}})},
+            },
+            {"type": "content_block_delta", "index": 0, "delta": delta},
+            {"type": "content_block_stop", "index": 0},
+            {"type": "message_delta", "delta": {"stop_reason": message["stop_reason"]}, "usage": {"output_tokens": 20}},
+            {"type": "message_stop"},
+        ]
+        return [(event["type"], event) for event in events]
+
+
+class Chat:
+    """OpenAI chat completions."""
+
+    usage: ClassVar[Body] = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
+
+    def read(self, body: Body) -> tuple[int, dict[str, Body]]:
+        offered = (one["function"] for one in body.get("tools") or [] if "function" in one)
+        tools = {one["name"]: one.get("parameters", {}) for one in offered}
+        return sum(one["role"] == "assistant" for one in body.get("messages", [])), tools
+
+    def error(self, line: Fail) -> Body:
+        return {"error": {"message": line.message, "type": "error", "code": str(line.status)}}
+
+    def _message(self, line: Say | Shell, tools: Mapping[str, Body]) -> tuple[Body, str]:
+        if isinstance(line, Say):
+            return {"role": "assistant", "content": line.text}, "stop"
+        name, values = shell_call(line.command, tools)
+        call = {
+            "index": 0,
+            "id": "call_1",
+            "type": "function",
+            "function": {"name": name, "arguments": json.dumps(values)},
+        }
+        return {"role": "assistant", "content": None, "tool_calls": [call]}, "tool_calls"
+
+    def whole(self, line: Say | Shell, tools: Mapping[str, Body], model: str) -> Body:
+        message, end = self._message(line, tools)
+        choice = {"index": 0, "message": message, "finish_reason": end}
+        return {
+            "id": "c1",
+            "object": "chat.completion",
+            "created": 1,
+            "model": model,
+            "choices": [choice],
+            "usage": self.usage,
+        }
+
+    def stream(self, line: Say | Shell, tools: Mapping[str, Body], model: str) -> list[Event]:
+        message, end = self._message(line, tools)
+        head = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": model}
+        choices = (
+            {"index": 0, "delta": message, "finish_reason": None},
+            {"index": 0, "delta": {}, "finish_reason": end},
+        )
+        chunks: list[Event] = [("", {**head, "choices": [choice]}) for choice in choices]
+        return [*chunks, ("", {**head, "choices": [], "usage": self.usage}), ("", "[DONE]")]
+
+
+class Responses:
+    """OpenAI Responses."""
+
+    def read(self, body: Body) -> tuple[int, dict[str, Body]]:
+        items = body["input"] if isinstance(body.get("input"), list) else []
+        tools = {
+            one["name"]: one.get("parameters", {}) for one in body.get("tools") or [] if one.get("type") == "function"
+        }
+        return sum(one.get("type") == "function_call" or one.get("role") == "assistant" for one in items), tools
+
+    def error(self, line: Fail) -> Body:
+        return {"error": {"message": line.message, "type": "error", "code": str(line.status)}}
+
+    def whole(self, line: Say | Shell, tools: Mapping[str, Body], model: str) -> Body:
+        item: dict[str, Any] = {"type": "message", "id": "m1", "role": "assistant", "status": "completed"}
+        if isinstance(line, Say):
+            item["content"] = [{"type": "output_text", "text": line.text, "annotations": []}]
+        else:
+            name, values = shell_call(line.command, tools)
+            item = {
+                "type": "function_call",
+                "id": "f1",
+                "call_id": "call_1",
+                "name": name,
+                "arguments": json.dumps(values),
+            }
+        usage = {"input_tokens": 100, "output_tokens": 20, "total_tokens": 120}
+        head = {"id": "r1", "object": "response", "created_at": 1, "status": "completed", "model": model}
+        return {**head, "output": [item], "usage": usage}
+
+    def stream(self, line: Say | Shell, tools: Mapping[str, Body], model: str) -> list[Event]:
+        response = self.whole(line, tools, model)
+        item = response["output"][0]
+        events: list[Body] = [
+            {
+                "type": "response.created",
+                "response": {**response, "status": "in_progress", "output": [], "usage": None},
+            },
+            {"type": "response.output_item.added", "output_index": 0, "item": item},
+            {"type": "response.output_item.done", "output_index": 0, "item": item},
+            {"type": "response.completed", "response": response},
+        ]
+        return [(event["type"], event) for event in events]
+
+
+_PROTOCOLS: Mapping[str, Messages | Chat | Responses] = {
+    "/messages": Messages(),
+    "/chat/completions": Chat(),
+    "/responses": Responses(),
+}

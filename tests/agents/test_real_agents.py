@@ -1,0 +1,112 @@
+"""Real agents from the registries, driven headless against a scripted model on this machine."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from tests.agents.fake_llm import Fail, Say, Script, Shell, serving
+
+from autoresearch.errors import ResearcherError
+
+CACHE = Path(os.environ.get("AUTORESEARCH_TEST_CACHE", "/tmp/autoresearch-test-cache")) / "npm"
+ANSWER = 'Done.\n```json\n{"title": "double the learning rate", "area": "optimizer", "expected": 0.02}\n```\n'
+TURNS = (Shell("sed -i s/0.1/0.2/ config.json"), Say(ANSWER))
+
+
+def settings(name, url, monkeypatch):
+    """How each is pointed at the scripted model, by what a person could set too."""
+    program = CACHE / name / "node_modules" / ".bin" / name
+    if not program.exists() and not os.environ.get("CI"):
+        pytest.skip(f"{name} is not installed in {CACHE}; run tools/agents_up.sh {name}")
+    said = {"agent": name, "command": [str(program)], "timeout": 120, "model": "played"}
+    if name == "claude":
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", url)
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-played")
+        monkeypatch.setenv("CLAUDE_CODE_MAX_RETRIES", "1")
+        said["env_allow"] = ["CLAUDE_CODE_MAX_RETRIES"]
+    elif name == "codex":
+        monkeypatch.setenv("PLAYED_KEY", "x")
+        provider = (
+            f'{{name="played",base_url="{url}/v1",env_key="PLAYED_KEY",wire_api="responses",request_max_retries=1}}'
+        )
+        said |= {
+            "args": ["-c", "model_provider=played", "-c", f"model_providers.played={provider}"],
+            "env_allow": ["PLAYED_KEY"],
+        }
+    else:
+        provider = {
+            "npm": "@ai-sdk/openai-compatible",
+            "name": "played",
+            "options": {"baseURL": f"{url}/v1", "apiKey": "x"},
+            "models": {"played": {"name": "played"}},
+        }
+        config = {"provider": {"played": provider}, "model": "played/played", "small_model": "played/played"}
+        monkeypatch.setenv("OPENCODE_CONFIG_CONTENT", json.dumps(config))
+        said["model"] = "played/played"
+    return said
+
+
+@pytest.mark.parametrize("name", ["claude", "codex", "opencode"])
+def test_a_real_agent_proposes_an_edit(bench, monkeypatch, name):
+    """Its edit stands in the worktree, its answer is read, its tokens are counted, nothing of it is left."""
+    with serving(Script(TURNS)) as url:
+        hypothesis = bench.ask("", **settings(name, url, monkeypatch))
+    assert (hypothesis.title, hypothesis.area) == ("double the learning rate", "optimizer"), bench.evidence("agent.log")
+    assert bench.edited() == ("config.json",)
+    call = bench.last_call()
+    assert (call["ending"], call["exit_code"]) == ("exited", 0)
+    assert call["tokens_in"] >= 200
+    assert call["tokens_out"] >= 40
+
+
+def test_the_whole_brief_reaches_the_model(bench, monkeypatch):
+    """What the model is asked holds objective and budget of the campaign."""
+    script = Script(TURNS)
+    with serving(script) as url:
+        bench.ask("", **settings("claude", url, monkeypatch))
+    asked = json.dumps(script.asked[0])
+    assert "raise the score: maximize `score`" in asked
+    assert "3 of 4 attempted" in asked
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "message", "word"),
+    [
+        ("claude", 401, "invalid x-api-key", "login"),
+        ("claude", 400, "Your credit balance is too low to access the API", "quota"),
+        ("codex", 401, "Incorrect API key provided", "login"),
+        ("codex", 429, "Slow down", "rate-limit"),
+    ],
+)
+def test_a_model_that_refuses_the_account_is_a_trouble_not_an_attempt(bench, monkeypatch, name, status, message, word):
+    """The person reads which trouble it is; the campaign waits and asks again."""
+    with serving(Script(TURNS, Fail(status, message))) as url, pytest.raises(ResearcherError, match=f"(?i){word}"):
+        bench.ask("", **settings(name, url, monkeypatch))
+    assert bench.edited() == ()
+
+
+@pytest.mark.parametrize("name", ["claude", "codex"])
+def test_a_short_overload_is_waited_out_by_the_agent_itself(bench, monkeypatch, name):
+    """One 503 in between: the proposal is as good."""
+    with serving(Script(TURNS, Fail(503, "overloaded", times=1))) as url:
+        hypothesis = bench.ask("", **settings(name, url, monkeypatch))
+    assert hypothesis.title == "double the learning rate"
+
+
+def test_without_the_sandbox_a_real_agent_works_as_well(bench, monkeypatch):
+    """Machines without user namespaces: the same agent, watched instead of confined."""
+    with serving(Script(TURNS)) as url:
+        hypothesis = bench.ask("", sandbox="none", **settings("claude", url, monkeypatch))
+    assert hypothesis.title == "double the learning rate"
+
+
+def test_a_hung_model_does_not_hold_the_campaign(bench, monkeypatch):
+    """The agent runs a command that never ends: it is ended at the limit, and its command with it."""
+    mark = f"64{os.getpid()}"
+    said = settings("claude", "", monkeypatch)
+    with serving(Script((Shell(f"setsid sleep {mark}"), Say("x")))) as url:
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", url)
+        hypothesis = bench.ask("", **(said | {"timeout": 8}))
+    assert "still at work after 8 s" in hypothesis.rationale
+    assert bench.alive(mark) == []

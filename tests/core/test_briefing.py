@@ -1,0 +1,60 @@
+"""The brief: complete, bounded, and nothing in it can pose as structure."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autoresearch.core.briefing import brief_text, plain, sections
+from autoresearch.core.hypothesis import Brief, Facts, Tried
+from autoresearch.core.metric import Objective, Severity, Symptom
+
+OBJECTIVE = Objective("raise validation accuracy", "val:accuracy", meaning="mean reward over the validation set")
+
+
+def test_it_says_everything_a_researcher_needs():
+    """Objective, budget, steering, lineage and values, symptoms, what was tried with its interval, scope with sizes."""
+    tried = Tried(
+        2,
+        "lr",
+        "raise lr",
+        "optimizer",
+        ("lr=2e-6",),
+        status="discard",
+        effect=-0.01,
+        low=-0.03,
+        high=0.01,
+        reason="worse",
+    )
+    brief = Brief(
+        "night", 3, OBJECTIVE, "2/9 attempted", "a.yaml", "baseline", Facts({"lr": 1e-6}, frozenset({"grpo"}), 8),
+        (Symptom("entropy-collapse", Severity.WARNING, "0.9 to 0.1", advice="raise temperature"),), (tried,), 0.004,
+        ("try warmup",), ("configs/**",), ("eval/**",), ("val.*",), ("a.yaml", "base.yaml"), 5, 100,
+    )  # fmt: skip
+    text = brief_text(brief)
+    for words in (
+        "maximize `val:accuracy`", "2/9 attempted", "0.004", "try warmup", "`base.yaml`", "`lr` = `1e-06`", "entropy-collapse",
+        "raise temperature", "#2 raise lr `lr=2e-6`: discard, effect -0.01 [-0.03, +0.01]. worse", "at most 5 files",
+        "100 lines", "`configs/**`", "`eval/**`", "`val.*`",
+    ):  # fmt: skip
+        assert words in text
+
+
+def test_ten_thousand_experiments_make_a_brief_one_can_read():
+    """The newest are shown, the rest counted; large recipes show the values that tell something."""
+    tried = tuple(Tried(i, f"n{i}", "idea " * 50, "optimizer", (f"lr={i}",), status="discard") for i in range(10_000))
+    values = {f"policy.part{i}.key": i for i in range(2000)} | {"policy.optimizer.lr": 1e-6}
+    text = brief_text(Brief("night", 10_001, OBJECTIVE, facts=Facts(values), tried=tried, steering=("x " * 500,) * 500))
+    assert len(text) < 64_000
+    assert "older ones are not shown" in text
+    assert "`policy.optimizer.lr` = `1e-06`" in text
+
+
+@given(st.text(max_size=400))
+@settings(max_examples=80, deadline=None)
+def test_planted_text_stays_one_line(text):
+    """No heading, fence, list mark or escape sequence survives at the start of a line of its own."""
+    line = plain(text)
+    assert len(line.splitlines()) <= 1
+    assert not line.startswith(("#", "`", ">", "-"))
+    assert "`" not in line
+    heads = {part.splitlines()[0] for part in sections(Brief("n", 1, OBJECTIVE, steering=(text,))).values() if part}
+    assert heads <= {"## Objective", "## What the person asked for", "## Recipe", "## Already tried", "## Scope"}
