@@ -1,80 +1,70 @@
-"""Verdict policies on invented campaigns, as markdown tables: `python benchmarks/verdicts/run.py [--quick]`.
+"""Verdict policies on invented campaigns: `python benchmarks/verdicts/run.py [--quick]` measures and writes the page.
 
-Every policy meets the same ideas. Gains are in mean true improvements, r is run-to-run noise in the same unit. Found is
-the true gain of the final branch in per cent of what a judge who sees the truth would have found at one run per idea.
-Peers spend nothing on fresh seeds; ours keep their default share of 15 % for them.
+Results go to `results.json` beside this file as they come, and from there to `docs/benchmarks-verdicts.md` and its
+plots; `--page` writes those again from the results at hand, also from those of an interrupted run. `--quick` prints its
+tables and leaves both alone.
 """
 
 import argparse
+import json
 import time
+from multiprocessing import Pool
+from pathlib import Path
 
-from peers import PEERS
+from cells import Cell, measure
+from page import table, write
 
-from autoresearch.core.board import Policy, PolicySettings
-from autoresearch.core.policies import POLICIES, policy
-from autoresearch.engine.simulation import STREAMS, Summary, World, simulate
-
-TABLES = ("null", "base", "sparse", "heavy", "builds", "interactions", "drift")
-HEAD = (
-    "| policy | r | found % | true gain | false keeps | keeps | said - true "
-    "| claimed % | false claims % | 90 % covers % | runs |"
-)
-FIRST_SEED = 100_000
+RESULTS = Path(__file__).with_name("results.json")
+STREAMS = ("base", "sparse", "heavy", "builds", "drift")
+NOISE = (0.25, 0.5, 1.0, 2.0, 4.0)
 
 
 def main() -> None:
     options = _options()
+    if options.page:
+        write(json.loads(RESULTS.read_text()))
+        return
     began = time.monotonic()
-    for stream in options.streams:
-        for runs in options.budgets:
-            print(f"\n### `{stream}`, {runs} runs, {options.campaigns} campaigns\n\n{HEAD}\n{'|---' * 11}|")
-            for rival in _rivals(options.policies):
-                for noise in (1.0,) if stream == "null" else options.noise:
-                    print(_row(rival, stream, runs, noise, options.campaigns), flush=True)
-    print(f"\n{time.monotonic() - began:.0f} s")
+    cells = _quick() if options.quick else _cells(options.campaigns)
+    found: list[dict[str, object]] = []
+    with Pool(options.processes) as pool:
+        for result in pool.imap(measure, cells, chunksize=1):
+            found.append(result)
+            seconds = time.monotonic() - began
+            print(f"{len(found)}/{len(cells)} after {seconds:.0f} s", flush=True)
+            if options.quick:
+                print(table(result), flush=True)
+            else:
+                RESULTS.write_text(json.dumps({"seconds": seconds, "cells": found}, indent=1) + "\n")
+    if not options.quick:
+        write(json.loads(RESULTS.read_text()))
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="few campaigns, one budget: about two minutes")
-    parser.add_argument("--campaigns", type=int)
-    parser.add_argument("--streams", nargs="+", choices=sorted(STREAMS), default=TABLES)
-    parser.add_argument("--budgets", nargs="+", type=int)
-    parser.add_argument("--noise", nargs="+", type=float)
-    parser.add_argument("--policies", nargs="+")
-    options = parser.parse_args()
-    options.campaigns = options.campaigns or (10 if options.quick else 100)
-    options.budgets = options.budgets or ([50] if options.quick else [50, 100, 200])
-    options.noise = options.noise or ([0.5, 2.0] if options.quick else [0.25, 0.5, 1.0, 2.0, 4.0])
-    return options
+    parser.add_argument("--quick", action="store_true", help="three cells of a few campaigns, printed: under a minute")
+    parser.add_argument("--page", action="store_true", help="write the page from the last results")
+    parser.add_argument("--campaigns", type=int, default=24, help="campaigns per cell (default: 24)")
+    parser.add_argument("--processes", type=int, default=2)
+    return parser.parse_args()
 
 
-def _rivals(names: list[str] | None) -> list[tuple[str, Policy, float]]:
-    """Name, policy, share kept for fresh seeds."""
-    every = [(peer.name, peer(), 0.0) for peer in PEERS]
-    every += [(f"ours: {name}", policy(name), 0.15) for name in sorted(POLICIES)]
-    return [rival for rival in every if not names or rival[0].removeprefix("ours: ") in names or rival[0] in names]
+def _quick() -> list[Cell]:
+    return [Cell("null", 50, 1.0, 8), Cell("base", 50, 0.5, 8), Cell("base", 50, 2.0, 8)]
 
 
-def _row(rival: tuple[str, Policy, float], stream: str, runs: int, noise: float, campaigns: int) -> str:
-    name, judge, confirm = rival
-    world = World(STREAMS[stream], noise, runs, settings=PolicySettings(worth=1.0, confirm=confirm))
-    found = simulate(judge, world, campaigns=campaigns, seed=FIRST_SEED)
-    said = found.confirmed_minus_true if confirm else found.announced_minus_true
-    cells = (name, f"{noise:g}", _share(found), found.gain, found.false_keeps, found.keeps, said)
-    shares = (found.claimed, found.false_claims, found.coverage)
-    claims = tuple(_percent(share.mean) if confirm else "-" for share in shares)
-    return "| " + " | ".join(str(cell) for cell in (*cells, *claims, f"{found.runs.mean:.0f}")) + " |"
-
-
-def _percent(share: float) -> str:
-    return "-" if share != share else f"{100 * share:.0f}"  # noqa: PLR0124  (NaN)
-
-
-def _share(found: Summary) -> str:
-    if not found.possible.mean:
-        return "-"
-    return f"{100 * found.gain.mean / found.possible.mean:.1f}±{100 * found.gain.error / found.possible.mean:.1f}"
+def _cells(campaigns: int) -> list[Cell]:
+    """The most telling first, for results are written as they come: an interrupted run leaves a page of what it did."""
+    cells = [Cell("null", 100, 1.0, campaigns)]
+    cells += [Cell("base", 100, noise, campaigns) for noise in (2.0, 0.5, 1.0, 4.0, 0.25)]
+    for noise in (2.0, 0.5):
+        cells += [Cell(stream, 100, noise, campaigns) for stream in STREAMS[1:]]
+        cells.append(Cell("base", 50, noise, campaigns))
+    for noise in (1.0, 4.0, 0.25):
+        cells += [Cell(stream, 100, noise, campaigns) for stream in STREAMS[1:]]
+    cells += [Cell("interactions", 100, noise, campaigns) for noise in (2.0, 0.5)]
+    cells += [Cell(stream, 50, noise, campaigns) for stream in STREAMS[1:] for noise in (2.0, 0.5)]
+    return cells + [Cell("base", 200, noise, campaigns) for noise in (2.0, 0.5)]
 
 
 if __name__ == "__main__":

@@ -1,0 +1,164 @@
+"""The benchmark's page and plots, from its results alone."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cells import CONFIRM, GREEDY
+
+from autoresearch.core.figure import FAINT, GRID, INK, Dot, Drawing, Line, Shape, Text, svg
+
+DOCS = Path(__file__).parents[2] / "docs"
+HEAD = (
+    "| policy | found % | ahead of greedy | keeps | false keeps | said - true "
+    "| claimed % | wrong % | covers % | ideas |"
+)
+LINES = {
+    GREEDY: "#cf222e",
+    "confirm-once": "#bf8700",
+    "race to .8": "#8250df",
+    "ours: auto": "#0969da",
+    "ours: screening": "#1a7f37",
+    "ours: sequential": "#57606a",
+}
+Result = Mapping[str, Any]
+
+
+def write(results: Result) -> None:
+    """Write `docs/benchmarks-verdicts.md` and its plots."""
+    cells = results["cells"]
+    (DOCS / "images").mkdir(parents=True, exist_ok=True)
+    (DOCS / "images" / "verdicts-found.svg").write_text(svg(_plot(cells, "found", "true gain found, %", (0, 100))))
+    (DOCS / "images" / "verdicts-said.svg").write_text(svg(_plot(cells, "said", "announced - true", (-2, 12))))
+    template = Path(__file__).with_name("page.md").read_text()
+    filled = template.format(
+        campaigns=_campaigns(cells),
+        cells=len(cells),
+        minutes=f"{results['seconds'] / 60:.0f}",
+        confirm=f"{100 * CONFIRM:.0f}",
+        greedy_wins=_compared(cells, lambda ahead, error: ahead < -2 * error),
+        ours_wins=_compared(cells, lambda ahead, error: ahead > 2 * error),
+        null=_null(cells),
+        claims=_claims(cells),
+        tables="\n".join(table(cell) for cell in cells),
+    )
+    (DOCS / "benchmarks-verdicts.md").write_text(filled)
+
+
+def table(result: Result) -> str:
+    """A cell as a markdown table."""
+    cell = result["cell"]
+    title = f"### `{cell['stream']}`, r = {cell['noise']:g}, {cell['runs']} runs, {cell['campaigns']} campaigns"
+    rows = (_cells(row) for row in result["rows"])
+    return "\n".join((title, "", HEAD, "|---" * 10 + "|", *(f"| {' | '.join(cells)} |" for cells in rows), ""))
+
+
+def _cells(row: Result) -> Iterable[str]:
+    yield row["policy"]
+    yield _pair(row["found"], 0)
+    yield _pair(row["ahead"], 0) if row["policy"] != GREEDY else "-"
+    yield f"{row['keeps']:.1f}"
+    yield _pair(row["false_keeps"], 1)
+    yield _pair(row["said"], 2)
+    for name in ("claimed", "wrong", "covers"):
+        yield "-" if row[name] is None else f"{row[name]:.0f}"
+    yield f"{row['ideas']:.0f}"
+
+
+def _pair(pair: Sequence[float] | None, digits: int) -> str:
+    return "-" if pair is None or math.isnan(pair[0]) else f"{pair[0]:.{digits}f} ± {pair[1]:.{digits}f}"
+
+
+def _campaigns(cells: Sequence[Result]) -> str:
+    total = sum(cell["cell"]["campaigns"] * len(cell["rows"]) for cell in cells)
+    return f"{total:,}"
+
+
+def _compared(cells: Sequence[Result], wins: Any) -> str:
+    """Cells in which `auto` and plain greedy are told apart, as a list."""
+    found = []
+    for result in cells:
+        row = next(row for row in result["rows"] if row["policy"] == "ours: auto")
+        if row["ahead"] and wins(*row["ahead"]):
+            cell, told = result["cell"], _pair(row["ahead"], 0)
+            found.append(f"- `{cell['stream']}`, r = {cell['noise']:g}, {cell['runs']} runs: {told} points")
+    return "\n".join(found) or "- nowhere"
+
+
+def _null(cells: Sequence[Result]) -> str:
+    lines = []
+    for result in cells:
+        if result["cell"]["stream"] == "null":
+            said = [
+                f"{row['policy']} {_pair(row['false_keeps'], 1)} (announces {_pair(row['said'], 2)})"
+                for row in result["rows"]
+            ]
+            lines.append(f"- {result['cell']['runs']} runs: {'; '.join(said)}.")
+    return "\n".join(lines)
+
+
+def _claims(cells: Sequence[Result]) -> str:
+    """Wrong claims and coverage of our policies over all cells of a stream."""
+    lines = [
+        "| stream | campaigns | with a claim % | with a wrong claim % | 90 % intervals that cover % |",
+        "|---" * 5 + "|",
+    ]
+    for stream in dict.fromkeys(cell["cell"]["stream"] for cell in cells):
+        rows = [
+            (cell["cell"]["campaigns"], row)
+            for cell in cells
+            if cell["cell"]["stream"] == stream
+            for row in cell["rows"]
+            if row["claimed"] is not None
+        ]
+        count = sum(weight for weight, _ in rows)
+        shares = [
+            sum(weight * row[name] for weight, row in rows if row[name] is not None)
+            / max(1, sum(weight for weight, row in rows if row[name] is not None))
+            for name in ("claimed", "wrong", "covers")
+        ]
+        lines.append(f"| {stream} | {count} | " + " | ".join(f"{share:.1f}" for share in shares) + " |")
+    return "\n".join(lines)
+
+
+def _plot(cells: Sequence[Result], name: str, title: str, span: tuple[float, float]) -> Drawing:
+    """One panel per stream at 100 runs: a number over the noise-to-effect ratio, one line per policy."""
+    panels = [s for s in dict.fromkeys(c["cell"]["stream"] for c in cells) if s != "null"]
+    width, height = 300, 220
+    shapes: list[Shape] = [Text(20, 22, f"{title}; 100 runs, over r = noise / mean gain", size=14, bold=True)]
+    for place, (policy, colour) in enumerate(LINES.items()):
+        shapes += [Dot(30 + 150 * place, 42, 5, colour), Text(40 + 150 * place, 46, policy)]
+    for place, stream in enumerate(panels):
+        left, top = 40 + (place % 3) * width, 80 + (place // 3) * height
+        shapes += _panel(cells, stream, name, span, left, top)
+    return Drawing(3 * width + 30, 70 + height * math.ceil(len(panels) / 3), title, tuple(shapes))
+
+
+def _panel(
+    cells: Sequence[Result], stream: str, name: str, span: tuple[float, float], left: float, top: float
+) -> list[Shape]:
+    wide, high = 240.0, 150.0
+    here = [cell for cell in cells if (cell["cell"]["stream"], cell["cell"]["runs"]) == (stream, 100)]
+    noises = sorted({cell["cell"]["noise"] for cell in here})
+
+    def spot(noise: float, value: float) -> tuple[float, float]:
+        across = noises.index(noise) / max(1, len(noises) - 1)
+        return left + wide * across, top + high * (1 - (value - span[0]) / (span[1] - span[0]))
+
+    shapes: list[Shape] = [Text(left, top - 8, stream, INK, 12, bold=True)]
+    for part in range(5):
+        value = span[0] + (span[1] - span[0]) * part / 4
+        y = top + high * (1 - part / 4)
+        shapes += [Line(((left, y), (left + wide, y)), GRID), Text(left - 6, y + 4, f"{value:g}", FAINT, 10, "end")]
+    shapes += [Text(spot(n, span[0])[0], top + high + 16, f"{n:g}", FAINT, 10, "middle") for n in noises]
+    for policy, colour in LINES.items():
+        points = [(c["cell"]["noise"], _value(c, policy, name)) for c in here]
+        places = tuple(spot(n, min(span[1], max(span[0], v))) for n, v in sorted(points) if not math.isnan(v))
+        shapes += [Line(places, colour, 2.0), *(Dot(x, y, 2.5, colour) for x, y in places)]
+    return shapes
+
+
+def _value(cell: Result, policy: str, name: str) -> float:
+    row = next(row for row in cell["rows"] if row["policy"] == policy)
+    return math.nan if row[name] is None else float(row[name][0])
