@@ -2,6 +2,7 @@
 
     python benchmarks/recipes.py                      # the 339 configs kept with the tests
     python benchmarks/recipes.py --checkout ~/RL      # a NeMo-RL checkout; also surveys every recipe and plans one run
+    python benchmarks/recipes.py --checkout ~/RL --markdown > docs/nemo-rl-recipes.md
 
 Times are per config with no file parsed before, in milliseconds.
 """
@@ -10,30 +11,40 @@ import argparse
 import json
 import os
 import re
+import shlex
 import statistics
 import tarfile
 import tempfile
 import time
 from collections import Counter, defaultdict
+from dataclasses import dataclass
 from pathlib import Path
 
 from autoresearch.errors import AutoresearchError
 from autoresearch.ports import RunRequest
+from autoresearch.session import Plan, Request, Session
 from autoresearch.targets.nemo_rl import NemoRLTarget, documents
 from autoresearch.targets.nemo_rl.budget import test_script
 from autoresearch.targets.nemo_rl.recipe import jsonable, load
 from autoresearch.targets.nemo_rl.submission import derived_entry
 from autoresearch.targets.yaml_text import same
+from autoresearch.workspace import git
 
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden" / "nemo_rl_configs"
+STOP = "20 experiments or 10h total, 1h each"
+FOLDERS = ("examples/configs/recipes", "examples/nemo_gym")
 PLACEHOLDERS = {"HF_HOME": "/placeholder/hf_home", "PERSISTENT_CACHE": "/placeholder/persistent_cache"}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkout", type=Path, help="a NeMo-RL checkout")
+    parser.add_argument("--markdown", action="store_true", help="the table of plans and dry runs of every recipe")
     options = parser.parse_args()
     os.environ.update(PLACEHOLDERS)
+    if options.markdown:
+        print(markdown(options.checkout.resolve()))
+        return
     with tempfile.TemporaryDirectory() as scratch:
         unpacked = unpack(Path(scratch))
         compose(options.checkout or unpacked, unpacked / "resolved")
@@ -112,6 +123,105 @@ def planned(root, name, folder, tables):
     if script:
         agrees = not script.entry or script.entry == derived_entry(recipe)
         tables["recipes with a test script"]["entry point agrees" if agrees else f"differs: {name}"] += 1
+
+
+@dataclass
+class Line:
+    """One recipe: what `plan --dry-run` says of it."""
+
+    name: str
+    refused: str = ""
+    plan: Plan | None = None
+    composed: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+def markdown(root):
+    """The page docs/nemo-rl-recipes.md: summary, legend, a table per folder."""
+    session = Session(root)
+    lines = [
+        planned_line(session, root, path) for folder in FOLDERS for path in sorted((root / folder).rglob("*.yaml"))
+    ]
+    letters = legend(lines)
+    parts = [
+        head(root, lines),
+        "## Warnings\n",
+        *[f"- **{letter}** ({count}) {text}" for text, letter, count in letters],
+    ]
+    for folder in FOLDERS:
+        mine = [line for line in lines if line.name.startswith(folder)]
+        parts += [f"\n## `{folder}`\n", *table(folder, mine, {text: letter for text, letter, _ in letters})]
+    return "\n".join(parts)
+
+
+def planned_line(session, root, path):
+    """Plan and dry run of one recipe; what it would run must compose again, overrides included."""
+    name = path.relative_to(root).as_posix()
+    try:
+        plan = session.plan(Request(str(path), STOP, "table", {"launcher": {"type": "slurm"}}))
+        argv = shlex.split(session.dry_run(plan).text.partition("--config ")[2].partition("\n")[0])
+        load(root, name, argv[1:]).resolved()
+    except AutoresearchError as error:
+        return Line(name, refused=str(error).partition(": ")[2])
+    return Line(name, plan=plan, composed=argv[0] == name, warnings=tuple(dict.fromkeys(map(general, plan.warnings))))
+
+
+def general(warning):
+    """A warning without the names and numbers of one recipe."""
+    text = re.sub(r"\b(examples|tests)/\S+?\.(yaml|sh)", lambda found: f"FILE.{found[2]}", warning)
+    text = re.sub(r"\b(grpo|ppo|sft|dpo|rm|distillation)\.val_", "ALGORITHM.val_", text)
+    text = re.sub(r"\b(val|train):[\w/-]+", r"\1:METRIC", text)
+    return re.sub(r"-?\b\d[\dhms.]*\b(?!\.)", "N", text)
+
+
+def legend(lines):
+    """Each kind of warning with a letter and its count, frequent ones first."""
+    counts = Counter(warning for line in lines for warning in line.warnings)
+    return [(text, chr(ord("a") + place), count) for place, (text, count) in enumerate(counts.most_common())]
+
+
+def head(root, lines):
+    plans = [line for line in lines if line.plan]
+    plumbing = [line for line in plans if line.plan.survey.plumbing]
+    commit = (root / ".git").exists() and git.head_commit(root)
+    return f"""# Every NeMo-RL recipe, planned
+
+`autoresearch plan RECIPE --stop "{STOP}" --dry-run`, tried in process on every recipe and NeMo-Gym configuration of
+NeMo-RL at commit `{commit}`, with `HF_HOME` and `PERSISTENT_CACHE` set. Written by
+`python benchmarks/recipes.py --checkout DIR --markdown > docs/nemo-rl-recipes.md`; not edited by hand.
+
+- {len(lines)} files: {len(plans)} planned, {len(plumbing)} of them plumbing; {len(lines) - len(plans)} refused.
+- {sum(line.composed for line in plans)} first submissions compose again with every override in them.
+- {sum(line.plan.survey.minutes is not None for line in plans)} have a length that can be predicted.
+- Entry points: {tally(line.plan.survey.command[-1] for line in plans)}.
+- Judged by: {tally(line.plan.survey.objective.metric for line in plans)}.
+
+`minutes` is what a whole run would take by the pace its test script allows, start-up included; `error` the standard
+error of one validation at 0.5; *plumbing* says why a run is too small to judge an idea by.
+"""
+
+
+def tally(values):
+    return ", ".join(f"`{value}` {count}" for value, count in Counter(values).most_common())
+
+
+def table(folder, lines, letters):
+    yield "| recipe | entry point | nodes x GPUs | steps | minutes | judged by | error | outcome | warnings |"
+    yield "| --- | --- | --- | ---: | ---: | --- | ---: | --- | --- |"
+    for line in lines:
+        short = line.name.removeprefix(f"{folder}/").removesuffix(".yaml")
+        if line.plan is None:
+            yield f"| {short} | | | | | | | refused: {line.refused} | |"
+            continue
+        survey, warned = line.plan.survey, "".join(sorted(letters[one] for one in line.warnings))
+        entry, error = survey.command[-1].rpartition("/")[2], survey.standard_error
+        cells = (
+            short, entry, f"{survey.resources.nodes} x {survey.resources.gpus_per_node}", survey.steps or "data",
+            "" if survey.minutes is None else round(survey.minutes), survey.objective.metric,
+            "" if error is None else f"{error:.3f}", f"plumbing: {survey.plumbing}" if survey.plumbing else "planned",
+            ", ".join(warned),
+        )  # fmt: skip
+        yield "| " + " | ".join(map(str, cells)) + " |"
 
 
 if __name__ == "__main__":

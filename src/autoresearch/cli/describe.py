@@ -21,6 +21,7 @@ def plan_text(plan: Plan) -> str:
         ("", objective.meaning),
         ("command", " ".join(survey.command)),
         ("one run", _run(plan)),
+        ("whole campaign", _whole(plan)),
         ("what it can see", _power(plan)),
         ("launcher", f"{campaign.launcher.type}, {campaign.launcher.parallel} at a time"),
         ("", _place(plan)),
@@ -49,10 +50,38 @@ def _run(plan: Plan) -> str:
     survey, resources = plan.survey, plan.survey.resources
     where = f"{resources.nodes} node(s) x {resources.gpus_per_node} GPU" if resources.gpus else "CPU only"
     steps = f", {survey.steps} steps" if survey.steps else ""
-    time = f", about {_minutes(survey.minutes)}" if survey.minutes is not None else ""
-    setup = f" of which {_minutes(survey.setup_minutes)} start-up" if survey.setup_minutes else ""
     hours = f", {plan.gpu_hours_per_run:.1f} GPU-hours" if plan.gpu_hours_per_run else ""
-    return f"{where}{steps}{time}{setup}{hours}"
+    setup = f", start-up of about {_minutes(survey.setup_minutes)} included" if survey.setup_minutes else ""
+    return f"{where}{steps}{_length(plan)}{hours}{setup}"
+
+
+def _length(plan: Plan) -> str:
+    hours, minutes = plan.hours_per_run, plan.survey.minutes
+    if minutes is not None:
+        limited = hours is not None and hours * 60 < minutes
+        return f", about {_minutes(minutes)}" + (f", ended after {duration(hours * 3600)}" if limited and hours else "")
+    return f", at most {duration(hours * 3600)}" if hours else ", length not known"
+
+
+def _whole(plan: Plan) -> str:
+    """Time and GPU-hours of the campaign, start-up apart, and what of it the stop rule leaves room for."""
+    hours, (least, most) = plan.hours_per_run, plan.runs
+    if not hours or not most:
+        return ""
+    gpus, parallel = plan.survey.resources.gpus, plan.campaign.launcher.parallel
+    start = (plan.survey.setup_minutes or 0) / 60
+    told = [f"{least} to {most} runs", f"{_span(least * hours / parallel, most * hours / parallel)}"]
+    told += [f"{least * hours * gpus:.0f} to {most * hours * gpus:.0f} GPU-hours"] if gpus else []
+    told += [f"start-up is {_span(least * start / parallel, most * start / parallel)} of it"] if start else []
+    fit, total = plan.runs_that_fit, plan.rule.total_s
+    if fit is not None and total is not None and fit < most:
+        left = f" and {fit * hours * gpus:.0f} GPU-hours" if gpus else ""
+        told.append(f"the stop rule leaves room for about {fit} runs{left}")
+    return "; ".join(told)
+
+
+def _span(low: float, high: float) -> str:
+    return f"{duration(round(low * 3600))} to {duration(round(high * 3600))}"
 
 
 def _minutes(minutes: float) -> str:
@@ -113,6 +142,9 @@ def plan_document(plan: Plan) -> dict[str, Any]:
         "protect_keys": survey.protect_keys,
         "stop": plan.rule,
         "cost": plan.cost,
+        "runs": plan.runs,
+        "hours_per_run": plan.hours_per_run,
+        "runs_that_fit": plan.runs_that_fit,
         "recommendation": plan.recommendation,
         "warnings": plan.warnings,
     }

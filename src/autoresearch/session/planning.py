@@ -11,7 +11,7 @@ from autoresearch import plugins
 from autoresearch.core import naming
 from autoresearch.core.places import Recommendation, recommend, refusal
 from autoresearch.core.policies import policy
-from autoresearch.core.policies.costs import cost
+from autoresearch.core.policies.costs import Cost, cost
 from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import DEFAULT, StopRule, describe, parse, span
 from autoresearch.errors import CampaignError, UsageError
@@ -54,6 +54,7 @@ class Plan:
         survey: The recipe as the target understands it.
         rule: The stop rule, parsed.
         cost: How many runs the verdict policy will want, in words.
+        runs: The fewest and the most of them.
         recommendation: Where such runs should happen, by what was found on this machine.
         warnings: What a careful colleague would point out.
     """
@@ -68,11 +69,21 @@ class Plan:
     cost: str
     recommendation: Recommendation
     warnings: tuple[str, ...] = ()
+    runs: tuple[int, int] = (0, 0)
 
     @property
     def hours_per_run(self) -> float | None:
-        """Expected hours of one run, None when unknown."""
-        return None if self.survey.minutes is None else self.survey.minutes / 60
+        """Hours of one run at most: as the target expects, or until its time limit; None when neither is known."""
+        expected = None if self.survey.minutes is None else self.survey.minutes / 60
+        cap = self.rule.per_experiment_timeout_s
+        known = [hours for hours in (expected, None if cap is None else cap / 3600) if hours is not None]
+        return min(known, default=None)
+
+    @property
+    def runs_that_fit(self) -> int | None:
+        """Runs that fit into the total time, None when it or a run's length is not known."""
+        total, hours = self.rule.total_s, self.hours_per_run
+        return None if total is None or not hours else int(total / 3600 / hours) * self.campaign.launcher.parallel
 
     @property
     def gpu_hours_per_run(self) -> float | None:
@@ -112,7 +123,7 @@ def examine(campaign: Campaign, root: Path, survey: Survey | None = None) -> Pla
     survey = survey or survey_of(campaign, root)
     rule = parse(campaign.stop) if campaign.stop else DEFAULT
     rule.begin(0.0, objective=survey.objective) if rule.deadline_at is None else None
-    base, changes = git.resolve(root, campaign.base), git.changes(root)
+    base, changes, runs = git.resolve(root, campaign.base), git.changes(root), _cost(campaign, rule)
     return Plan(
         campaign=campaign,
         root=root,
@@ -121,7 +132,8 @@ def examine(campaign: Campaign, root: Path, survey: Survey | None = None) -> Pla
         changes=changes,
         survey=survey,
         rule=rule,
-        cost=_cost(campaign, rule),
+        cost=_told(runs, rule),
+        runs=(runs.least, runs.most),
         recommendation=(found := recommend(survey.resources, places.look())),
         warnings=(*_checkout_warnings(changes, survey), *survey.warnings, *_rule_warnings(campaign, rule, survey),
                   *_place_warnings(campaign, survey, found)),
@@ -136,12 +148,14 @@ def _check_names(campaign: Campaign) -> None:
         plugins.load("researchers", researcher.type)
 
 
-def _cost(campaign: Campaign, rule: StopRule) -> str:
-    """What the policy will want, in words; without a count, for a night of fifty experiments."""
-    count = rule.target_experiment_count
-    runs = cost(campaign.verdict.policy, count or 50, campaign.settings())
+def _cost(campaign: Campaign, rule: StopRule) -> Cost:
+    """What the policy will want; without a count, for a night of fifty experiments."""
+    return cost(campaign.verdict.policy, rule.target_experiment_count or 50, campaign.settings())
+
+
+def _told(runs: Cost, rule: StopRule) -> str:
     told = f"{runs.least} to {runs.most} runs ({runs.why})"
-    return told if count else f"for 50 experiments: {told}"
+    return told if rule.target_experiment_count else f"for 50 experiments: {told}"
 
 
 def _placed(campaign: Campaign, survey: Survey) -> Campaign:
