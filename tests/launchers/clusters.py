@@ -3,12 +3,20 @@
 import fcntl
 import os
 import shutil
+import signal
+import socket
 import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from autoresearch.workspace import proctree
 
 TOOLS = Path(__file__).parents[2] / "tools"
 
@@ -81,9 +89,9 @@ class Cluster:
     def stop_controller(self) -> None:
         """An outage of the scheduler; running jobs do not notice."""
         pid = int((self.folder / "run" / "slurmctld.pid").read_text())
-        os.kill(pid, 15)
-        while Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().split(")")[1][:3]:
-            pass
+        os.kill(pid, signal.SIGTERM)
+        while living(pid):
+            time.sleep(0.05)
 
     def start_controller(self) -> None:
         """Its end."""
@@ -130,3 +138,104 @@ def slurm(slurm_session: Cluster, request: pytest.FixtureRequest) -> Iterator[Cl
     how = fcntl.LOCK_EX if request.node.get_closest_marker("disturbs") else fcntl.LOCK_SH
     with locked(slurm_session.folder.with_name("slurm.quiet"), how):
         yield slurm_session
+
+
+def find_ray() -> Path | None:
+    """A `ray` program outside our own environment, which does without; in CI it is installed."""
+    named = os.environ.get("AUTORESEARCH_TEST_RAY")
+    if named:
+        return Path(named)
+    cache = Path(os.environ.get("AUTORESEARCH_TEST_CACHE", Path.home() / ".cache" / "autoresearch-tests"))
+    ray = cache / "ray" / "bin" / "ray"
+    if not ray.exists() and os.environ.get("CI") == "true":
+        cache.mkdir(parents=True, exist_ok=True)
+        with locked(cache / "ray.lock"):
+            subprocess.run((sys.executable, "-m", "venv", str(ray.parents[1])), check=True)
+            subprocess.run((str(ray.with_name("pip")), "install", "-q", "ray[default]"), check=True)
+    return ray if ray.exists() else None
+
+
+class RayHead:
+    """A Ray head on this machine, in ports and folders of its own."""
+
+    def __init__(self, ray: Path, folder: Path) -> None:
+        self.ray, self.folder = ray, folder
+
+    @property
+    def address(self) -> str:
+        """Its dashboard."""
+        return (self.folder / "address").read_text()
+
+    def up(self) -> None:
+        """Start it and wait until it answers."""
+        ports = free_ports(4)
+        scratch = tempfile.mkdtemp(prefix="ar-ray-", dir="/tmp")  # Ray's sockets need a short path
+        names = ("port", "dashboard-port", "ray-client-server-port", "dashboard-agent-listen-port")
+        flags = [f"--{name}={port}" for name, port in zip(names, ports, strict=True)]
+        argv = [
+            str(self.ray), "start", "--head", "--block", "--num-cpus=4", "--disable-usage-stats",
+            f"--temp-dir={scratch}", "--min-worker-port=0", "--max-worker-port=0", *flags,
+        ]  # fmt: skip
+        with (self.folder / "head.log").open("w") as sink:
+            environ = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0"}
+            head = subprocess.Popen(
+                argv, env=environ, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, start_new_session=True
+            )
+        (self.folder / "pid").write_text(f"{head.pid} {scratch}")
+        (self.folder / "address").write_text(f"http://127.0.0.1:{ports[1]}")
+        until = time.monotonic() + 120
+        while not self._answers():
+            assert time.monotonic() < until, (self.folder / "head.log").read_text()
+            time.sleep(0.2)
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.address}/api/jobs/", timeout=5) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
+
+    def down(self) -> None:
+        """Stop it: ended by TERM, it ends everything it has started."""
+        pid, scratch = (self.folder / "pid").read_text().split()
+        family = [int(pid), *(process.pid for process in proctree.descendants([int(pid)], proctree.everyone()))]
+        os.kill(int(pid), signal.SIGTERM)
+        until = time.monotonic() + 20
+        while any(living(one) for one in family) and time.monotonic() < until:
+            time.sleep(0.1)
+        for one in filter(living, family):
+            os.kill(one, signal.SIGKILL)
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def living(pid: int) -> bool:
+    """Whether a process exists and is more than an exit status."""
+    process = proctree.look(pid)
+    return process is not None and not process.dead
+
+
+def free_ports(number: int) -> list[int]:
+    """Ports that nobody has right now."""
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
+    try:
+        return [one.getsockname()[1] for one in held]
+    finally:
+        for one in held:
+            one.close()
+
+
+@pytest.fixture(scope="session")
+def ray_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The head of this test session, or the one whose address is in AUTORESEARCH_TEST_RAY_ADDRESS."""
+    running = os.environ.get("AUTORESEARCH_TEST_RAY_ADDRESS")
+    if running:
+        yield running
+        return
+    ray = find_ray()
+    if ray is None:
+        pytest.skip("no Ray: python3 -m venv ~/.cache/autoresearch-tests/ray, and pip install 'ray[default]' in it")
+    folder = session_folder(tmp_path_factory) / "ray"
+    folder.mkdir(exist_ok=True)
+    head = RayHead(ray, folder)
+    with shared(folder / "users.d", head.up, head.down):
+        yield head.address

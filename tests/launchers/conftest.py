@@ -1,5 +1,5 @@
 """Fixtures of the launchers' tests."""
 
-from tests.launchers.clusters import slurm, slurm_session
+from tests.launchers.clusters import ray_address, slurm, slurm_session
 
-__all__ = ["slurm", "slurm_session"]
+__all__ = ["ray_address", "slurm", "slurm_session"]

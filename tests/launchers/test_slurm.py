@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,7 +26,7 @@ def job(tmp_path):
 
 @pytest.fixture
 def make(tmp_path):
-    def maker(**options):
+    def maker(**options: object) -> SlurmLauncher:
         return SlurmLauncher({"poll_s": 0, **options}, tmp_path / "campaign")
 
     return maker
@@ -33,7 +34,7 @@ def make(tmp_path):
 
 @pytest.fixture
 def submit(make):
-    def submitter(wanted, **options):
+    def submitter(wanted, **options: object) -> tuple[SlurmLauncher, str]:
         launcher = make(**options)
         return launcher, launcher.submit(launcher.plan(wanted))
 
@@ -46,9 +47,7 @@ def on_path(tmp_path, monkeypatch):
     folder = tmp_path / "bin"
     folder.mkdir()
 
-    def wrap(name, script):
-        import shutil
-
+    def wrap(name, script) -> None:
         (folder / name).write_text(f"#!/bin/bash\nreal={shutil.which(name)}\n{script}\n")
         (folder / name).chmod(0o755)
         monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
@@ -179,7 +178,8 @@ def test_killed_between_sbatch_and_its_record(make, job, on_path):
     died = subprocess.run((sys.executable, "-c", script, str(job.root)), capture_output=True, check=False)
     assert died.returncode == -signal.SIGKILL
     found = make().find("run-1")
-    assert found and make().submit(make().plan(wanted)) == found
+    assert found
+    assert make().submit(make().plan(wanted)) == found
     assert settle(make(), found).state is JobState.SUCCEEDED
     assert (job.root / "tree" / "count").read_text() == "started\n"
 

@@ -246,9 +246,10 @@ def _is(row: Row, record: Record) -> bool:
 
 
 def _spec(job: Job, options: SlurmOptions, grace_s: float) -> RunSpec:
-    scratch = _scratch(job)
-    ray = {} if "RAY_TMPDIR" in job.env or "RAY_TMPDIR" in options.env else {"RAY_TMPDIR": scratch}
-    ours = {"PYTHONUNBUFFERED": "1"} | ray
+    # ray.sub has a cluster of its own to join, and so must nobody else.
+    own_ray = options.style == "batch" and not {"RAY_TMPDIR"} & {*job.env, *options.env}
+    scratch = _scratch(job) if own_ray else ""
+    ours = {"PYTHONUNBUFFERED": "1"} | ({"RAY_TMPDIR": scratch} if own_ray else {})
     return RunSpec(
         run_id=job.run_id,
         argv=job.argv,
@@ -263,7 +264,7 @@ def _spec(job: Job, options: SlurmOptions, grace_s: float) -> RunSpec:
         gpus=0,
         gpu_pool=(),
         max_gpu_memory_used_gb=0.0,
-        scratch=scratch if ray else "",
+        scratch=scratch,
     )
 
 

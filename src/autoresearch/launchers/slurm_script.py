@@ -89,7 +89,6 @@ def ray_sub(spec: RunSpec, flags: list[str], options: SlurmOptions, gpus_per_nod
     lines = [
         "#!/bin/bash",
         f"# run {spec.run_id!r}, {_limit(spec)}".replace("\n", " "),
-        *options.setup,
         f"cd {quote(spec.directory)} || exit",
         *(f"export {name}={quote(value)}" for name, value in variables.items()),
         "sbatch \\",
@@ -112,6 +111,7 @@ def ray_sub_variables(spec: RunSpec, options: SlurmOptions, gpus_per_node: int) 
         "CONTAINER": options.container or "",
         "MOUNTS": ",".join((*options.container_mounts, *_own_mounts(spec))),
         "BASE_LOG_DIR": spec.folder,
+        **({"SETUP_COMMAND": "\n".join(options.setup)} if options.setup else {}),
         **({"GPUS_PER_NODE": str(gpus_per_node)} if gpus_per_node else {}),
     }
 

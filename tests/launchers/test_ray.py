@@ -1,0 +1,111 @@
+"""The Ray launcher on a real head: the contract, adoption, an archive of the commit, a head that is away."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from autoresearch.core.job import JobState
+from autoresearch.errors import LauncherError
+from autoresearch.launchers.ray import RayLauncher
+from autoresearch.launchers.ray_http import Head
+from autoresearch.testing import JobFactory, ProcessContract, settle
+
+PATIENCE_S = 90.0
+needs_head = [pytest.mark.ray, pytest.mark.usefixtures("ray_address")]
+
+
+@pytest.fixture
+def job(tmp_path):
+    return JobFactory(tmp_path)
+
+
+class TestContract(ProcessContract):
+    pytestmark = needs_head
+
+    @pytest.fixture
+    def job(self, tmp_path):
+        return JobFactory(tmp_path)
+
+    @pytest.fixture
+    def make(self, tmp_path, ray_address):
+        return lambda: RayLauncher({"poll_s": 0, "address": ray_address}, tmp_path / "campaign")
+
+
+@pytest.fixture
+def upload(tmp_path, ray_address, job):
+    """A launcher that sends code, and a worktree with one commit."""
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "answer.txt").write_text("forty-two\n")
+    for words in (("init", "-q"), ("add", "."), ("-c", "user.name=a", "-c", "user.email=b", "commit", "-qm", "x")):
+        subprocess.run(("git", *words), cwd=tree, check=True)
+    (tree / "answer.txt").write_text("not committed\n")
+    return RayLauncher({"poll_s": 0, "address": ray_address, "code": "upload"}, tmp_path / "campaign")
+
+
+@pytest.mark.ray
+def test_the_commit_is_sent_and_the_log_comes_back(upload, job):
+    """The head runs what is committed, not what lies in the worktree, and its output becomes the run's log."""
+    wanted = job("cat answer.txt; exit 3")
+    job_id = upload.submit(upload.plan(wanted))
+    status = settle(upload, job_id, PATIENCE_S)
+    assert (status.state, status.exit_code) == (JobState.FAILED, 3)
+    assert "forty-two\n" in Path(wanted.log).read_text()
+
+
+@pytest.mark.ray
+def test_a_limit_without_our_supervisor(upload, job):
+    """Where we are not installed, coreutils keeps the limit, and the end is a time-out."""
+    job_id = upload.submit(upload.plan(job("trap '' TERM; sleep 60; sleep 60", limit_s=1.0)))
+    assert settle(upload, job_id, PATIENCE_S).state is JobState.TIMED_OUT
+
+
+@pytest.mark.ray
+def test_an_archive_that_is_too_large_is_refused(upload, job, tmp_path):
+    """The cap is kept before anything is sent, and the message says what to do."""
+    tight = RayLauncher({**upload.options.model_dump(), "max_upload_mb": 0.0001}, tmp_path / "campaign")
+    with pytest.raises(LauncherError, match="raise that, or use code: shared"):
+        tight.submit(tight.plan(job()))
+
+
+@pytest.mark.ray
+def test_a_submission_the_head_has_already_is_that_job(ray_address, job, tmp_path):
+    """Killed after the head had answered: the record names the job, and the head knows it."""
+    launcher = RayLauncher({"poll_s": 0, "address": ray_address}, tmp_path / "campaign")
+    plan = launcher.plan(job("sleep 60"))
+    job_id = launcher.submit(plan)
+    Head(ray_address).submit({"submission_id": job_id, "entrypoint": "echo a second one"})
+    again = RayLauncher({"poll_s": 0, "address": ray_address}, tmp_path / "campaign")
+    assert (again.find("run-1"), again.submit(plan)) == (job_id, job_id)
+    again.cancel(job_id)
+    settle(again, job_id, PATIENCE_S)
+
+
+def test_a_head_that_is_away_is_an_outage(job, tmp_path):
+    """Nobody at the address: one clear error, and nothing is concluded."""
+    launcher = RayLauncher({"address": "http://127.0.0.1:9"}, tmp_path / "campaign")
+    with pytest.raises(LauncherError, match="could not be reached"):
+        launcher.submit(launcher.plan(job()))
+    with pytest.raises(LauncherError, match="could not be reached"):
+        launcher.find("run-1")
+
+
+def test_without_an_address_it_says_how_to_give_one(job, tmp_path, monkeypatch):
+    """The option and the variable are named."""
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    launcher = RayLauncher({}, tmp_path)
+    with pytest.raises(LauncherError, match="set its option address, or RAY_ADDRESS"):
+        launcher.submit(launcher.plan(job()))
+
+
+@pytest.mark.parametrize(("options", "said"), [
+    ({"adress": "http://x"}, "did you mean 'address'"),
+    ({"address": "ray://x:10001"}, "option address"),
+    ({"code": "zip"}, "option code"),
+    ({"max_upload_mb": 0}, "option max_upload_mb"),
+])  # fmt: skip
+def test_wrong_options_are_one_clear_line(tmp_path, options, said):
+    """Unknown names are answered with the nearest, wrong values with their option."""
+    with pytest.raises(LauncherError, match=said):
+        RayLauncher(options, tmp_path)

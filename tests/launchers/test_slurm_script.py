@@ -1,0 +1,145 @@
+"""What the Slurm launcher sends and how it reads the answers, without a cluster."""
+
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoresearch.core.job import Job, JobState, Resources
+from autoresearch.errors import LauncherError
+from autoresearch.launchers import slurm_query
+from autoresearch.launchers.records import Record, unique_name
+from autoresearch.launchers.slurm import SlurmLauncher
+from autoresearch.launchers.slurm_query import Row
+from autoresearch.launchers.slurm_script import minutes
+from autoresearch.launchers.slurm_status import Seen, status
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "slurm"
+JOB = Job(
+    run_id="ar-night--lower-kl--3",
+    argv=("uv", "run", "examples/run_grpo.py", "--config", "a b.yaml", "grpo.seed=44"),
+    directory="/data/my repo/.autoresearch/worktrees/lower-kl",
+    folder="/data/my repo/reports/run-3",
+    log="/data/my repo/reports/run-3/run.log",
+    env={"PYTHONPATH": "/data/my repo"},
+    resources=Resources(nodes=2, gpus_per_node=8, cpus=16, memory_gb=100),
+    limit_s=3600.0,
+)
+SITE = {"account": "lab", "partition": "batch", "qos": "high", "python": "/opt/venv/bin/python"}
+STYLES = {
+    "batch": {**SITE, "setup": ["module load cuda"], "extra": ["--reservation=night"], "constraint": "h100"},
+    "container": {**SITE, "container": "/images/nemo-rl.sqsh", "container_mounts": ["/data:/data"], "requeue": True},
+    "ray.sub": {**SITE, "style": "ray.sub", "container": "/images/nemo-rl.sqsh", "container_mounts": ["/data:/data"]},
+}
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_the_script_is_as_agreed(style):
+    """What is sent to Slurm changes only on purpose; to accept a change, write the text to the golden file."""
+    text = SlurmLauncher(STYLES[style], Path("/data/my repo/reports")).plan(JOB).text
+    assert text == (GOLDEN / f"{style}.sh").read_text()
+
+
+def test_slurms_limit_never_comes_before_ours():
+    """Whole minutes, rounded up, with a minute for start and end beyond limit and grace."""
+    assert [minutes(0.5, 0), minutes(60, 10), minutes(3600, 0), minutes(3600, 1)] == [2, 3, 61, 62]
+
+
+@given(st.text(), st.text())
+def test_names_are_unique_and_tame(run_id, campaign):
+    """Any run id of any campaign has a name of its own that needs no quoting and no escaping."""
+    name = unique_name(run_id, campaign)
+    assert set(name) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
+    assert len(name) <= 72
+    assert name != unique_name(run_id, campaign + "x")
+
+
+WORDS = {
+    "BOOT_FAIL": JobState.NODE_FAILED, "CANCELLED": JobState.CANCELLED, "COMPLETED": JobState.SUCCEEDED,
+    "CONFIGURING": JobState.QUEUED, "COMPLETING": JobState.RUNNING, "DEADLINE": JobState.TIMED_OUT,
+    "FAILED": JobState.FAILED, "NODE_FAIL": JobState.NODE_FAILED, "OUT_OF_MEMORY": JobState.OUT_OF_MEMORY,
+    "PENDING": JobState.QUEUED, "PREEMPTED": JobState.PREEMPTED, "REQUEUED": JobState.QUEUED,
+    "REVOKED": JobState.CANCELLED, "RUNNING": JobState.RUNNING, "SUSPENDED": JobState.RUNNING,
+    "TIMEOUT": JobState.TIMED_OUT, "CANCELLED by 1000": JobState.CANCELLED, "CANCELLED+": JobState.CANCELLED,
+    "SOMETHING_NEW": JobState.UNKNOWN, "": JobState.UNKNOWN,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_every_word_of_slurm_has_one_of_ours(word):
+    """A word that is not known is not a failure."""
+    assert slurm_query.job_state(word) is WORDS[word]
+
+
+@given(st.text())
+def test_any_answer_of_squeue_can_be_read(text):
+    """A torn, empty or foreign answer gives no rows, and never an exception."""
+    assert isinstance(slurm_query.parse_squeue(text), list)
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="\n|"), max_size=12), min_size=10, max_size=10))
+def test_any_answer_of_sacct_can_be_read(cells):
+    """The same for the accounts."""
+    rows = slurm_query.parse_sacct(
+        "|".join(cells) + "\n7|FAILED|3:0|n1|100|101|102||c|name\n7.batch|FAILED|3:0|n1||||2048K||batch"
+    )
+    assert rows["7"].exit_code == 3
+    assert rows["7"].peak_memory_gb >= 2048 * 1024 / 1e9
+
+
+def seen(row, ended=None, cancelled_at=None, waited_s=0.0, output=""):
+    record = Record("run-1", "/f", "/f/log", "run-1-x", "t", 50.0, "7", cancelled_at)
+    return Seen(record, row, {}, ended, time.time(), waited_s, output)
+
+
+def exit_file(ending="exited", code=0, ended_at=200.0):
+    return {
+        "ending": ending,
+        "exit_code": code,
+        "reason": ending,
+        "node": "n1",
+        "started_at": 100.0,
+        "ended_at": ended_at,
+    }
+
+
+@pytest.mark.parametrize(("what", "state"), [
+    (seen(Row("7", "RUNNING", started_at=100.0), exit_file(ended_at=time.time())), JobState.RUNNING),
+    (seen(Row("7", "COMPLETING", started_at=100.0), exit_file()), JobState.SUCCEEDED),
+    (seen(Row("7", "RUNNING", restarts=1, started_at=300.0), exit_file()), JobState.RUNNING),
+    (seen(Row("7", "PENDING", restarts=1), exit_file("preempted", 143)), JobState.QUEUED),
+    (seen(Row("7", "PREEMPTED"), exit_file("preempted", 143)), JobState.PREEMPTED),
+    (seen(Row("7", "CANCELLED"), exit_file("preempted", 143)), JobState.CANCELLED),
+    (seen(None, exit_file("preempted", 143)), JobState.PREEMPTED),
+    (seen(None, exit_file("preempted", 143), cancelled_at=150.0), JobState.CANCELLED),
+    (seen(Row("7", "CANCELLED"), exit_file()), JobState.SUCCEEDED),
+    (seen(Row("7", "NODE_FAIL")), JobState.NODE_FAILED),
+    (seen(Row("7", "COMPLETED")), JobState.UNKNOWN),
+    (seen(Row("7", "COMPLETED"), waited_s=99), JobState.SUCCEEDED),
+    (seen(Row("7", "FAILED", 1), output="no python"), JobState.FAILED),
+    (seen(None), JobState.UNKNOWN),
+    (seen(None, waited_s=99), JobState.VANISHED),
+    (seen(Row("7", "SOMETHING_NEW")), JobState.UNKNOWN),
+])  # fmt: skip
+def test_files_first_scheduler_second(what, state):
+    """The run's files say how it ended; that it has ended at all, and by whom, Slurm has a say in."""
+    assert status(what).state is state
+
+
+@pytest.mark.parametrize(("options", "said"), [
+    ({"partion": "x"}, "did you mean 'partition'"),
+    ({"style": "ray"}, "option style"),
+    ({"style": "ray.sub"}, "needs the option container"),
+    ({"extra": ["--time=5"]}, "--time is set by us"),
+    ({"extra": ["-t5"]}, "-t5 is set by us"),
+    ({"extra": ["--wrap"]}, "--wrap is set by us"),
+    ({"extra": ["night"]}, "is not a flag"),
+    ({"setup": ["a\nb"]}, "each entry must be one line"),
+    ({"poll_s": -1}, "option poll_s"),
+])  # fmt: skip
+def test_wrong_options_are_one_clear_line(tmp_path, options, said):
+    """Unknown names are answered with the nearest, wrong values with their option."""
+    with pytest.raises(LauncherError, match=said):
+        SlurmLauncher(options, tmp_path)

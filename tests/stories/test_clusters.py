@@ -1,0 +1,58 @@
+"""One campaign, three kinds of places: the ledger says the same wherever the runs were."""
+
+import pytest
+from tests.conftest import commit_all
+
+TRAIN = """\
+import json, sys
+config = json.load(open("config.json"))
+if config["lr"] > 1:
+    sys.exit("RuntimeError: boom")
+print("score:", 0.5 + config["lr"] - config["wd"])
+"""
+
+
+def campaign(lab, launcher):
+    (lab.root / "train.py").write_text(TRAIN)
+    commit_all(lab.root)
+    lab.write(launcher=launcher, verdict={"policy": "greedy", "baseline_runs": 1, "confirm": 0})
+    return lab
+
+
+@pytest.fixture(scope="module")
+def at_home(make_lab):
+    """The campaign on this machine."""
+    lab = campaign(make_lab(), {"type": "local"})
+    assert lab.run().returncode == 0
+    return lab.said()
+
+
+@pytest.mark.slurm
+def test_slurm_gives_the_same_ledger(lab, slurm, at_home):
+    """Only launcher, job id and times differ."""
+    done = campaign(lab, {"type": "slurm", "poll_s": 0.2}).run()
+    assert done.returncode == 0, done.stderr
+    assert lab.said() == at_home
+    assert {row.launcher for row in lab.rows()} == {"slurm"}
+    assert all(row.job_id.isdigit() for row in lab.rows())
+
+
+@pytest.mark.slurm
+def test_killed_on_slurm_it_goes_on_with_the_same_jobs(lab, slurm, at_home):
+    """Killed after the scheduler had the job and before the journal said so: adopted, not submitted again."""
+    campaign(lab, {"type": "slurm", "poll_s": 0.2})
+    assert lab.run(fault="run.submitted#2=kill").returncode == -9
+    assert lab.run().returncode == 0
+    assert lab.said() == at_home
+    assert [event["adopted"] for event in lab.journal("run_submitted")] == [False, True, False, False]
+
+
+@pytest.mark.ray
+def test_ray_gives_the_same_ledger(lab, ray_address, at_home):
+    """Killed in the middle here too: the live job is adopted, and the ledger is the same."""
+    campaign(lab, {"type": "ray", "poll_s": 0.2, "address": ray_address})
+    assert lab.run(fault="run.submitted#2=kill").returncode == -9
+    done = lab.run()
+    assert done.returncode == 0, done.stderr
+    assert lab.said() == at_home
+    assert {row.launcher for row in lab.rows()} == {"ray"}
