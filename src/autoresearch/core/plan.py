@@ -190,18 +190,18 @@ def _runs(
 ) -> tuple[int | None, int | None]:
     """Runs that still fit into time and GPU-hours, and runs made so far added to that.
 
-    A run must fit at its full length; how many will is judged by what runs typically take.
+    A run must fit at its full length when it starts; when the next can start is judged by what runs typically take.
     """
     fits: list[int] = []
     flying = len(history.in_flight())
     gpus = max((run.planned.resources.gpus for run in history.runs.values()), default=0)
     left_s = None if limits.campaign_deadline is None else limits.campaign_deadline - now
     if left_s is not None and (typical_s > 0 or left_s <= 0):
-        rounds = int(left_s // typical_s) if left_s >= full_s and left_s > 0 else 0
+        rounds = 1 + int((left_s - full_s) // typical_s) if left_s >= full_s and left_s > 0 else 0
         fits.append(max(0, rounds * campaign.launcher.parallel - flying))
     if limits.gpu_hours is not None and typical_s * gpus > 0:
-        left_hours = limits.gpu_hours - history.gpu_hours
-        count = int(left_hours / (typical_s / 3600 * gpus)) if left_hours >= full_s / 3600 * gpus else 0
+        left_hours, full_hours = limits.gpu_hours - history.gpu_hours, full_s / 3600 * gpus
+        count = 1 + int((left_hours - full_hours) / (typical_s / 3600 * gpus)) if left_hours >= full_hours else 0
         fits.append(max(0, count - flying))
     if not fits:
         return None, None

@@ -1,0 +1,17 @@
+"""How many runs still fit: every one of them at its full length when it starts."""
+
+from autoresearch.core.history import History
+from autoresearch.core.plan import _runs
+from autoresearch.core.spec import Campaign
+from autoresearch.core.stop import Limits
+
+
+def left(seconds, full_s=20.0, typical_s=12.0):
+    campaign = Campaign.model_construct(launcher=type("L", (), {"parallel": 2})())
+    limits = Limits(started_at=0.0, campaign_deadline=seconds)
+    return _runs(History(), campaign, limits, 0.0, full_s, typical_s)[0]
+
+
+def test_the_last_run_is_counted_only_if_it_may_still_start():
+    """With a cap of 20 s and runs of 12 s, 31 s hold one round of two slots, 32 s two, and 19 s none."""
+    assert [left(seconds) for seconds in (19, 20, 31, 32)] == [0, 2, 2, 4]
