@@ -1,0 +1,79 @@
+import shutil
+import subprocess
+
+import pytest
+
+from autoresearch.cli.describe import plan_text
+from autoresearch.session import Request, Session
+
+STOP = "20 experiments or 10h total, 1h each"
+GRPO = "examples/configs/recipes/llm/grpo-llama3.2-1b-instruct-1n8g-fsdp2tp1.v3.yaml"
+SCRIPT = """\
+# ===== BEGIN CONFIG =====
+NUM_NODES=1
+STEPS_PER_RUN=500
+MAX_STEPS=500
+NUM_RUNS=1
+NUM_MINUTES=30
+# ===== END CONFIG =====
+uv run examples/run_grpo.py --config $CONFIG_PATH
+"""
+
+
+@pytest.fixture(scope="module")
+def repository(nemo, tmp_path_factory):
+    """NeMo-RL's example configs as a repository: entry points as empty files, one test script."""
+    root = tmp_path_factory.mktemp("RL")
+    shutil.copytree(nemo / "examples", root / "examples")
+    for name in ("run_grpo.py", "run_grpo_single_controller.py", "run_dpo.py", "nemo_gym/run_grpo_nemo_gym.py"):
+        (root / "examples" / name).touch()
+    script = root / GRPO.replace("examples/configs/recipes", "tests/test_suites").replace(".yaml", ".sh")
+    script.parent.mkdir(parents=True)
+    script.write_text(SCRIPT)
+    user = ("-c", "user.name=A", "-c", "user.email=a@example.invalid", "-c", "commit.gpgsign=false")
+    for words in (("init", "-q", "-b", "main"), ("add", "."), (*user, "commit", "-q", "-m", "RL")):
+        subprocess.run(["git", *words], cwd=root, check=True)
+    return Session(root)
+
+
+def planned(repository, recipe):
+    return repository.plan(Request(recipe, STOP, "night", {"launcher": {"type": "slurm"}}))
+
+
+def test_a_plan_says_time_and_gpu_hours_of_a_run_and_of_the_night(repository):
+    """Start-up is told apart, and so is what the stop rule leaves room for."""
+    plan = planned(repository, GRPO)
+    text = plan_text(plan)
+    assert "1 node(s) x 8 GPU, 500 steps, about 30m00s, 4.0 GPU-hours, start-up of about 5m00s included" in text
+    least, most = plan.runs
+    assert f"{least} to {most} runs" in text
+    assert f"{4 * least} to {4 * most} GPU-hours; start-up is" in text
+    assert "the stop rule leaves room for about 20 runs and 80 GPU-hours" in text
+
+
+def test_a_run_of_unknown_length_is_bounded_by_its_limit(repository):
+    """A recipe that ends with its data has no length of its own; the cap is what it can cost."""
+    plan = planned(repository, "examples/configs/grpo_math_1B.yaml")
+    assert plan.survey.minutes is None
+    assert plan.hours_per_run == 1.0
+    assert "at most 1h00m" in plan_text(plan)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "entry"),
+    [
+        (GRPO, "examples/run_grpo.py"),
+        ("examples/configs/dpo.yaml", "examples/run_dpo.py"),
+        ("examples/configs/grpo_math_1B_megatron_single_controller.yaml", "examples/run_grpo_single_controller.py"),
+        ("examples/nemo_gym/grpo_nanov3.yaml", "examples/nemo_gym/run_grpo_nemo_gym.py"),
+    ],
+)
+def test_a_dry_run_shows_the_command_and_leaves_nothing(repository, recipe, entry):
+    """The right entry point, folders of the run's own, and afterwards no worktree and no campaign."""
+    sent = repository.dry_run(planned(repository, recipe)).text
+    assert f"uv run {entry} --config {recipe} logger.log_dir=" in sent
+    assert "checkpointing.checkpoint_dir=" in sent
+    assert ("val_at_end=true" in sent) is ("single_controller" not in recipe)
+    assert repository.campaigns() == []
+    listed = subprocess.run(["git", "worktree", "list"], cwd=repository.where, check=True, capture_output=True)
+    assert len(listed.stdout.splitlines()) == 1
