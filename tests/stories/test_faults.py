@@ -41,35 +41,35 @@ def resumed(lab, undisturbed):
 # The second time is the first idea where the first was the baseline.
 @pytest.mark.stress
 @pytest.mark.parametrize(
-    ("place", "nth"),
+    ("step", "nth"),
     [(name, 1) for name in ENGINE] + [(name, 2) for name in RECORDS if name != "lock.release"] + [("lock.release", 1)],
 )
-def test_killed_at_any_step_it_resumes_to_the_same_ledger(make_lab, undisturbed, place, nth):
+def test_killed_at_any_step_it_resumes_to_the_same_ledger(make_lab, undisturbed, step, nth):
     """`kill -9` between any two steps loses no row and doubles none; indices have no gaps; no branch is orphaned."""
     lab = campaign(make_lab)
-    killed = lab.run(fault=f"{place}#{nth}=kill")
+    killed = lab.run(fault=f"{step}#{nth}=kill")
     assert killed.returncode == -9, killed.stderr
     resumed(lab, undisturbed)
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize(("place", "nth", "kind"), [
+@pytest.mark.parametrize(("step", "nth", "kind"), [
     *itertools.product(PLACES, (1, 2, 3, 7), ("kill",)), *itertools.product(TORN, (1, 2, 5), ("torn",)),
     *itertools.product(TORN, (1, 4), ("enospc", "eio")),
 ])  # fmt: skip
-def test_any_fault_at_any_place_and_time_is_survived(make_lab, undisturbed, place, nth, kind):
+def test_any_fault_at_any_place_and_time_is_survived(make_lab, undisturbed, step, nth, kind):
     """The whole product of places, times and kinds of failure."""
     lab = campaign(make_lab)
-    hurt = lab.run(fault=f"{place}#{nth}={kind}")
+    hurt = lab.run(fault=f"{step}#{nth}={kind}")
     assert hurt.returncode in ((-9, 0) if kind in ("kill", "torn") else (1, 0)), hurt.stderr
     resumed(lab, undisturbed)
 
 
-@pytest.mark.parametrize("place", ["journal.append.write#9+", "ledger.append.write#2+", "file.replace.write#12+"])
-def test_a_disk_that_fills_up_loses_nothing(make_lab, undisturbed, place):
+@pytest.mark.parametrize("step", ["journal.append.write#9+", "ledger.append.write#2+", "file.replace.write#12+"])
+def test_a_disk_that_fills_up_loses_nothing(make_lab, undisturbed, step):
     """One clear line, exit code 1; with room again the campaign goes on to the same end."""
     lab = campaign(make_lab)
-    full = lab.run(fault=f"{place}=enospc")
+    full = lab.run(fault=f"{step}=enospc")
     assert (full.returncode, full.stderr.count("\n")) == (1, 1), full.stderr
     assert "No space left on device" in full.stderr
     assert "intact" in full.stderr
