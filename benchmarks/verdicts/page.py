@@ -140,7 +140,7 @@ def _panel(
 ) -> list[Shape]:
     wide, high = 240.0, 150.0
     here = [cell for cell in cells if (cell["cell"]["stream"], cell["cell"]["runs"]) == (stream, 100)]
-    noises = sorted({cell["cell"]["noise"] for cell in here})
+    noises = sorted({cell["cell"]["noise"] for cell in cells})
 
     def spot(noise: float, value: float) -> tuple[float, float]:
         across = noises.index(noise) / max(1, len(noises) - 1)
