@@ -1,5 +1,6 @@
 """Ideas a person wrote down: a YAML list of hypotheses, proposed in order, each once."""
 
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from autoresearch.core.hypothesis import Brief, Hypothesis
 from autoresearch.errors import CampaignError
+from autoresearch.workspace import secrets
 
 
 class Entry(BaseModel):
@@ -118,7 +120,8 @@ class FileResearcher:
         path = options.get("path")
         if not path:
             raise CampaignError("researcher `file` needs the key `path`: a YAML list of hypotheses")
-        self._path = Path(options.get("root", ".")) / str(path)
+        self._root = Path(options.get("root", "."))
+        self._path = self._root / str(path)
         self._copy = folder / "ideas.yaml"
         if self._path.exists() or not self._copy.exists():
             read(self._path)
@@ -137,4 +140,5 @@ class FileResearcher:
     def propose(self, brief: Brief, tree: Path) -> Hypothesis | None:  # noqa: ARG002 - the list says it all
         """The next entry that has not been tried, or None at the end of the list."""
         used = {(item.title, item.overrides) for item in brief.tried if item.source == self.name}
-        return next((idea for idea in self._ideas() if (idea.title, idea.overrides) not in used), None)
+        clean = secrets.load(self._root / ".env", os.environ).clean  # as the titles of what was tried have been
+        return next((idea for idea in self._ideas() if (clean(idea.title), idea.overrides) not in used), None)
