@@ -29,8 +29,8 @@ _SOON_S = 0.5
 _FINISHING_S = 60.0
 _FILE_LAG_S = 15.0
 _LETTING_GO_S = 10.0
-_TIMED_OUT = (124, 137)
-"""Exit codes of timeout(1) when it had to send TERM, and when it had to send KILL."""
+_TIMED_OUT = (124, 137, -9)
+"""Exit codes of timeout(1) when it had to send TERM, and when it had to send KILL: it then dies of that itself."""
 
 
 class RayLauncher:
