@@ -151,25 +151,33 @@ def test_links_and_pipes_lead_nowhere(either):
     """A link out of the tree is a breach; a pipe in place of the recipe cannot hang us; overrides follow no link."""
     target = either.root.parent / "outside.json"
     target.write_text("mine\n")
-    script = f"""ln -sf '{target}' config.json; mkfifo pipe; ln -s /dev/zero zero; ln -s pipe more
+    script = f"""ln -sf '{target}' config.json; mkfifo pipe; ln -s /dev/zero zero; ln -s /proc/meminfo core; ln -s pipe more
     echo '{{"title": "link", "overrides": ["lr=1"]}}' > "$AUTORESEARCH_ANSWER" """
     hypothesis = either.ask(script)
     assert hypothesis.overrides == ()
-    assert not [path for path in either.tree.iterdir() if path.name in {"pipe", "zero"}]
+    assert not [path for path in either.tree.iterdir() if path.name in {"pipe", "zero", "core"}]
     commit = git.commit_tree_from(either.tree, either.commit, either.edited(), "x", git.Identity("a", "b"), 0.0)
     assert any(
         "symbolic link" in found for found in breaches(git.file_changes(either.root, either.commit, commit), Limits())
     )
 
 
+def test_instructions_for_the_next_agent_are_never_committed(bench):
+    """A proposal that writes what coding agents obey is a breach, wherever it lies."""
+    bench.ask(
+        "mkdir -p a/.claude; for f in CLAUDE.md a/AGENTS.md a/.claude/settings.json .mcp.json; do echo obey > $f; done"
+    )
+    commit = git.commit_tree_from(bench.tree, bench.commit, bench.edited(), "x", git.Identity("a", "b"), 0.0)
+    assert len(breaches(git.file_changes(bench.root, bench.commit, commit), Limits())) == 4
+
+
 def test_the_controllers_processes_are_out_of_sight_in_the_sandbox(bench):
     """No process of anybody else's can be seen, and so none can be killed."""
-    if bench.options.get("sandbox") == "none":
-        return
-    bench.ask(
-        f"(ls /proc | grep -cx {os.getpid()}; kill -9 {os.getpid()}; kill -9 -1) > notes.txt 2>&1", sandbox="bwrap"
-    )
-    assert bench.made is not None
+    script = f"readlink /proc/*/exe > notes.txt; kill -9 {os.getpid()} 2>> notes.txt\n{bench.EDIT}"
+    bench.ask(script, sandbox="bwrap")
+    seen = (bench.tree / "notes.txt").read_text()
+    assert "python" not in seen
+    assert "No such process" in seen
 
 
 def test_killing_what_watches_it_leaves_nothing_behind(bench):

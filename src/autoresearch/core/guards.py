@@ -14,8 +14,19 @@ ALWAYS_PROTECTED = (
     "reports/**",
     "session/**",
     ".autoresearch/**",
+    "**/CLAUDE.md",
+    "**/AGENTS.md",
+    "**/GEMINI.md",
+    "**/.mcp.json",
+    "**/.claude/**",
+    "**/.agents/**",
+    "**/.codex/**",
+    "**/.gemini/**",
+    "**/.opencode/**",
+    "**/.cursor/**",
 )
-"""Never part of a hypothesis, whatever the campaign file says: the repository's own machinery and our records."""
+"""Never part of a hypothesis, whatever the campaign file says: the repository's own machinery, our records, and what
+tells coding agents how to behave, for the next agent would read what this one wrote."""
 
 
 @dataclass(frozen=True)

@@ -265,9 +265,11 @@ def _tamed(tree: Path) -> list[str]:
 
 
 def _ordinary(path: Path) -> bool:
-    """Whether a path is a regular file, or a link to no device, pipe or socket."""
+    """Whether a path is a regular file, or a link to no device, pipe, socket or file that the kernel makes up."""
     try:
         mode = path.stat().st_mode
-    except OSError:
+        if path.is_symlink() and path.resolve().is_relative_to("/proc"):
+            return False
+    except (OSError, RuntimeError):
         return True
     return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
