@@ -30,6 +30,7 @@ def repository(nemo, tmp_path_factory):
     script = root / GRPO.replace("examples/configs/recipes", "tests/test_suites").replace(".yaml", ".sh")
     script.parent.mkdir(parents=True)
     script.write_text(SCRIPT)
+    (root / "ray.sub").touch()
     user = ("-c", "user.name=A", "-c", "user.email=a@example.invalid", "-c", "commit.gpgsign=false")
     for words in (("init", "-q", "-b", "main"), ("add", "."), (*user, "commit", "-q", "-m", "RL")):
         subprocess.run(["git", *words], cwd=root, check=True)
@@ -77,3 +78,10 @@ def test_a_dry_run_shows_the_command_and_leaves_nothing(repository, recipe, entr
     assert repository.campaigns() == []
     listed = subprocess.run(["git", "worktree", "list"], cwd=repository.where, check=True, capture_output=True)
     assert len(listed.stdout.splitlines()) == 1
+
+
+def test_several_nodes_without_ray_are_pointed_out(repository):
+    """A plain batch job would leave all nodes but the first idle, and Ray would wait for GPUs that never come."""
+    many = planned(repository, "examples/nemo_gym/grpo_nanov3.yaml")
+    assert any("of 32 nodes only" in one and "style: ray.sub" in one for one in many.warnings)
+    assert not any("ray.sub" in one for one in planned(repository, GRPO).warnings)

@@ -136,7 +136,7 @@ def examine(campaign: Campaign, root: Path, survey: Survey | None = None) -> Pla
         runs=(runs.least, runs.most),
         recommendation=(found := recommend(survey.resources, places.look())),
         warnings=(*_checkout_warnings(changes, survey), *survey.warnings, *_rule_warnings(campaign, rule, survey),
-                  *_place_warnings(campaign, survey, found)),
+                  *_place_warnings(campaign, survey, found), *_ray_warnings(campaign, survey, root)),
     )  # fmt: skip
 
 
@@ -235,6 +235,16 @@ def _place_warnings(campaign: Campaign, survey: Survey, found: Recommendation) -
     if found.launcher and found.launcher != kind:
         return (f"launcher {found.launcher} would suit better: {found.why}",)
     return () if found.launcher or kind != "local" else (f"say where to run with --launcher: {found.why}",)
+
+
+def _ray_warnings(campaign: Campaign, survey: Survey, root: Path) -> tuple[str, ...]:
+    """Several nodes want Ray on all of them, which a plain batch job does not start."""
+    plain = campaign.launcher.type == "slurm" and campaign.launcher.options().get("style", "batch") == "batch"
+    if not plain or survey.resources.nodes == 1 or not (root / "ray.sub").is_file():
+        return ()
+    nodes = survey.resources.nodes
+    told = f"a plain Slurm job starts the command on the first of {nodes} nodes only; to start Ray on all of them: "
+    return (f"{told}launcher: {{type: slurm, style: ray.sub, container: IMAGE}}",)
 
 
 def _rule_warnings(campaign: Campaign, rule: StopRule, survey: Survey) -> tuple[str, ...]:
