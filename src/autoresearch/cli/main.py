@@ -12,6 +12,7 @@ import tempfile
 import traceback
 from collections.abc import Sequence
 from types import ModuleType
+from typing import NoReturn
 
 from autoresearch import __version__
 from autoresearch.cli import output
@@ -47,13 +48,21 @@ _DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.E
 """What a disk says that is full or gone: nobody's bug."""
 
 
+class _Parser(argparse.ArgumentParser):
+    """Repeats what was typed without its secrets."""
+
+    def error(self, message: str) -> NoReturn:
+        """Usage, and what is wrong."""
+        super().error(_hide(message))
+
+
 def _module(name: str) -> ModuleType:
     return importlib.import_module(f"autoresearch.cli.{name}")
 
 
 def parser(chosen: str | None = None) -> argparse.ArgumentParser:
     """The argument tree; only the chosen command's module is imported."""
-    top = argparse.ArgumentParser(
+    top = _Parser(
         prog="autoresearch",
         description="Overnight research campaigns for RL post-training: a program that keeps the rules.",
         epilog="Start with: autoresearch demo    Documentation: docs/",

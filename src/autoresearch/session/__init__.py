@@ -269,8 +269,11 @@ class Session:
     def rebuild(self) -> str:
         """Make the ledger say what the journal says of this campaign; old files are kept beside the new.
 
-        Damaged lines of the journal are set aside first, into notes that hold them.
+        Damaged lines of the journal are set aside first, into notes that hold them. Where there is no campaign, as in a
+        clone, the git notes say what the ledger was.
         """
+        if self.name is None and not self.campaigns():
+            return self._rebuild_from_notes()
         paths = wiring.find(self.where, self.name)
         if _at_work(paths):
             raise HeldError(f"a controller is at work on {paths.name}; stop it first (autoresearch stop), then rebuild")
@@ -283,6 +286,18 @@ class Session:
             + f"rebuilt {opened.paths.ledger}"
             + (f"; the old one is {kept}" if kept else "; nothing had to change")
         )
+
+    def _rebuild_from_notes(self) -> str:
+        place = wiring.layout(self.where)
+        rows = audit.rows_of_notes(notes.all(place.root))
+        if not rows:
+            raise CampaignError(
+                f"{place.root} has neither a campaign nor notes of one; fetch the notes with: "
+                f"git fetch origin {notes.REF}:{notes.REF}"
+            )
+        git.exclude(place.root, EXCLUDED)
+        audit.mend_ledger(place.ledger, rows)
+        return f"rebuilt {place.ledger} from the notes on {len(rows)} commits"
 
     def doctor(self) -> tuple[doctor.Check, ...]:
         """What this machine and repository offer and lack."""
