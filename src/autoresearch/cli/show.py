@@ -4,7 +4,7 @@ import argparse
 
 from autoresearch.cli import output
 from autoresearch.cli.common import campaign_arguments, session_of
-from autoresearch.core.history import Experiment, Run
+from autoresearch.core.attempt import Experiment, Run
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

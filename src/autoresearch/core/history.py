@@ -4,131 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from autoresearch.core import event as happened
-from autoresearch.core import racing
+from autoresearch.core.attempt import BASELINE, Experiment, Run, shows_poor_idea, touched, trial_of, usable
 from autoresearch.core.board import Bundle, Idea, Trial
 from autoresearch.core.event import Event
-from autoresearch.core.experiment import Status, Verdict
-from autoresearch.core.hypothesis import Hypothesis
-from autoresearch.core.job import JobState
-from autoresearch.core.metric import Completion, Measurement, Severity
+from autoresearch.core.experiment import Status
 from autoresearch.errors import LedgerError
-
-BASELINE = "baseline"
-
-
-@dataclass
-class Run:
-    """One launched job of an experiment or bundle, as far as it has come."""
-
-    planned: happened.RunPlanned
-    order: int
-    job_id: str | None = None
-    submitted_at: float | None = None
-    started_at: float | None = None
-    cancelled: str = ""
-    ended: happened.RunEnded | None = None
-    measurement: Measurement | None = None
-
-    @property
-    def run_id(self) -> str:
-        """The run's unique name."""
-        return self.planned.run_id
-
-    @property
-    def settled(self) -> bool:
-        """Whether it has ended and been measured."""
-        return self.measurement is not None
-
-    @property
-    def wall_s(self) -> float | None:
-        """Seconds it ran, without queueing; None while unknown."""
-        if self.ended is None:
-            return None
-        status = self.ended.status
-        start = status.started_at if status.started_at is not None else self.started_at
-        end = status.ended_at if status.ended_at is not None else self.ended.at
-        return None if start is None else max(0.0, end - start)
-
-    @property
-    def queued_s(self) -> float | None:
-        """Seconds it waited in a queue; None while unknown."""
-        if self.submitted_at is None:
-            return None
-        start = self.started_at
-        if self.ended is not None and self.ended.status.started_at is not None:
-            start = self.ended.status.started_at
-        return None if start is None else max(0.0, start - self.submitted_at)
-
-    @property
-    def gpu_hours(self) -> float:
-        """GPU-hours used; 0 for a CPU run or while unknown."""
-        return (self.wall_s or 0.0) / 3600 * self.planned.resources.gpus
-
-    @property
-    def valid(self) -> bool:
-        """Whether it gave a number one may judge by."""
-        return self.measurement is not None and _usable(self) is not None
-
-
-def _usable(run: Run) -> float | None:
-    """The run's value as a policy sees it: an overrun of the limit is a failure (R98), and so is a diverged run."""
-    found = run.measurement
-    if found is None or found.value is None or found.completion is Completion.DIVERGED:
-        return None
-    if run.ended is not None and run.ended.status.state in {JobState.TIMED_OUT, JobState.CANCELLED}:
-        return None
-    return found.value
-
-
-@dataclass
-class Experiment:
-    """One attempt: its hypothesis, branch, runs and verdict, as far as it has come."""
-
-    opened: happened.ExperimentOpened
-    committed: happened.ExperimentCommitted | None = None
-    commit: str = ""
-    repairs: list[happened.ExperimentRepaired] = field(default_factory=list)
-    superseded: int = 0
-    """Runs made before the last repair; they no longer count as evidence."""
-    judged: happened.ExperimentJudged | None = None
-    overruled: happened.VerdictOverruled | None = None
-
-    @property
-    def index(self) -> int:
-        """Its number in the ledger, counted from 1 (the baseline)."""
-        return self.opened.index
-
-    @property
-    def name(self) -> str:
-        """Its name, or a placeholder while it has none."""
-        return self.committed.name if self.committed else f"#{self.index}"
-
-    @property
-    def parent(self) -> str:
-        """Arm it was made from; a hypothesis may have asked for another one than the attempt was opened with."""
-        return (self.committed and self.committed.parent) or self.opened.parent
-
-    @property
-    def parent_commit(self) -> str:
-        """Commit it was made from."""
-        return (self.committed and self.committed.parent_commit) or self.opened.parent_commit
-
-    @property
-    def branch(self) -> str:
-        """Its branch, empty while it has none."""
-        return self.committed.branch if self.committed else ""
-
-    @property
-    def hypothesis(self) -> Hypothesis:
-        """Its hypothesis; an empty one while it has none."""
-        return self.committed.hypothesis if self.committed else Hypothesis(title="")
-
-    @property
-    def verdict(self) -> Verdict | None:
-        """The verdict in force: a person's, else the policy's, else None."""
-        if self.overruled:
-            return self.overruled.verdict
-        return self.judged.verdict if self.judged else None
 
 
 @dataclass
@@ -303,7 +183,7 @@ class History:
 
     def value_of(self, arm: str) -> float | None:
         """Mean of the metric over an arm's valid runs, None without one."""
-        values = [value for run in self.current_runs(arm) if (value := _usable(run)) is not None]
+        values = [value for run in self.current_runs(arm) if (value := usable(run)) is not None]
         return sum(values) / len(values) if values else None
 
     # -- what a policy sees -------------------------------------------------------------------------------------
@@ -316,7 +196,7 @@ class History:
             if entry.superseded
             for run in self.runs_of(entry.name)[: entry.superseded]
         }
-        return tuple(_trial(run) for run in self.runs.values() if run.run_id not in superseded)
+        return tuple(trial_of(run) for run in self.runs.values() if run.run_id not in superseded)
 
     def ideas(self) -> tuple[Idea, ...]:
         """Every committed experiment but the baseline, by index."""
@@ -337,63 +217,15 @@ class History:
             complexity=committed.complexity,
             simplifies=hypothesis.simplifies,
             unlocks=hypothesis.unlocks,
-            keys=_touched(committed),
+            keys=touched(committed),
             seeds=hypothesis.seeds,
             broken="; ".join(committed.breaches),
-            fatal=any(_shows_poor_idea(run) for run in self.current_runs(entry.name)),
+            fatal=any(shows_poor_idea(run) for run in self.current_runs(entry.name)),
         )
 
     def board_bundles(self) -> tuple[Bundle, ...]:
         """Bundles as a policy sees them."""
         return tuple(Bundle(made.name, made.ideas, made.parent, made.conflict) for made in self.bundles.values())
-
-
-def _touched(committed: happened.ExperimentCommitted) -> frozenset[str]:
-    """Recipe keys and files; of an idea made of overrides alone the keys, for nearly all of those share one file."""
-    keys, files = frozenset(committed.keys), frozenset(committed.files)
-    only_overrides = committed.hypothesis.overrides and not committed.hypothesis.patch
-    return keys - files if only_overrides and keys > files else keys
-
-
-def _shows_poor_idea(run: Run) -> bool:
-    found = run.measurement
-    if run.cancelled.startswith(racing.WORD):
-        return True
-    if found is None or found.value is not None or not found.symptoms:
-        return False
-    return found.symptoms[0].fault == "idea" and found.symptoms[0].severity is Severity.FATAL
-
-
-def _trial(run: Run) -> Trial:
-    found = run.measurement
-    return Trial(
-        arm=run.planned.experiment,
-        seed=run.planned.seed,
-        purpose=run.planned.purpose,
-        pending=found is None,
-        value=_usable(run),
-        standard_error=found.standard_error if found else None,
-        plumbing=run.planned.plumbing,
-        partial=bool(found and found.completion in {Completion.TIMED_OUT, Completion.STALLED, Completion.CANCELLED}),
-        order=run.order,
-        note=why_no_value(run),
-        samples=found.samples if found else (),
-    )
-
-
-def why_no_value(run: Run) -> str:
-    """In words, why a measured run has no number; empty when it has one or is still going."""
-    found = run.measurement
-    if found is None or _usable(run) is not None:
-        return ""
-    if run.cancelled:
-        return run.cancelled
-    status = run.ended.status if run.ended else None
-    if status and status.state is JobState.TIMED_OUT:
-        return status.reason or "ran past its time limit"
-    worst = found.symptoms[0] if found.symptoms else None
-    told = f"{worst.name}: {worst.evidence}" if worst else found.note or (status.reason if status else "")
-    return told or "no valid metric was found"
 
 
 def fold(events: Iterable[Event]) -> History:

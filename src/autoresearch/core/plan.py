@@ -5,9 +5,10 @@ The engine carries a move out, records what happened, and asks again, until the 
 
 from dataclasses import dataclass
 
+from autoresearch.core.attempt import BASELINE, Experiment, Run, why_no_value
 from autoresearch.core.board import Advice, Board, Combine, Done, Measure, Policy, Propose, Rest, Settle
 from autoresearch.core.experiment import Purpose, Status, Verdict
-from autoresearch.core.history import BASELINE, Experiment, History, Run, why_no_value
+from autoresearch.core.history import History
 from autoresearch.core.metric import Objective
 from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import Limits, Spent, StopState, check

@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from autoresearch.core.attempt import BASELINE, Experiment, Run
 from autoresearch.core.board import Board
 from autoresearch.core.experiment import Purpose, Status
-from autoresearch.core.history import BASELINE, Experiment, History, Run
+from autoresearch.core.history import History
 from autoresearch.core.metric import Objective
 from autoresearch.core.plan import Outlook
 from autoresearch.core.plan import board as board_of

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from autoresearch.core.attempt import Experiment
 from autoresearch.core.briefing import brief_text
-from autoresearch.core.history import Experiment, History
+from autoresearch.core.history import History
 from autoresearch.core.hypothesis import Brief, Tried
 from autoresearch.core.metric import Severity, Symptom
 from autoresearch.engine.context import Context

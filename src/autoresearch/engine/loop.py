@@ -9,8 +9,8 @@ from pathlib import Path
 
 from autoresearch import __version__
 from autoresearch.core import plan
+from autoresearch.core.attempt import Run
 from autoresearch.core.event import ApprovalAsked, CampaignEnded, ControllerStarted, ControllerStopped
-from autoresearch.core.history import Run
 from autoresearch.core.metric import Severity
 from autoresearch.engine import lookout, propose, runs, settle
 from autoresearch.engine.context import Context

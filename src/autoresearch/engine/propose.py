@@ -13,10 +13,10 @@ from typing import Protocol, runtime_checkable
 from pydantic import TypeAdapter
 
 from autoresearch.core import naming
+from autoresearch.core.attempt import BASELINE, Experiment
 from autoresearch.core.chain import Turn, order
 from autoresearch.core.event import BundleMade, ExperimentAbandoned, ExperimentCommitted, ExperimentOpened
 from autoresearch.core.guards import Limits, breaches, changed_keys
-from autoresearch.core.history import BASELINE, Experiment
 from autoresearch.core.hypothesis import Hypothesis
 from autoresearch.engine.brief import brief_for, brief_text
 from autoresearch.engine.context import Context

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from autoresearch.core import event as happened
+from autoresearch.core.attempt import Experiment
 from autoresearch.core.event import Event
-from autoresearch.core.history import Experiment, History
+from autoresearch.core.history import History
 from autoresearch.core.memory import Assumption, FileNote, MemoryState, Skill, Step, TimelineEntry
 from autoresearch.core.stop import StopRule, describe, parse
 from autoresearch.engine.context import Context

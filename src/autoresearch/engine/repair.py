@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from autoresearch.core.attempt import Experiment
 from autoresearch.core.event import ExperimentRepaired
 from autoresearch.core.guards import FileChange, breaches
-from autoresearch.core.history import Experiment
 from autoresearch.core.hypothesis import Brief
 from autoresearch.engine.brief import brief_for
 from autoresearch.engine.context import Context

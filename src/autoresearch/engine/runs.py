@@ -8,9 +8,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from autoresearch.core import naming
+from autoresearch.core.attempt import Run
 from autoresearch.core.event import RunCancelled, RunEnded, RunMeasured, RunPlanned, RunStarted, RunSubmitted
 from autoresearch.core.experiment import Purpose
-from autoresearch.core.history import Run
 from autoresearch.core.job import Job, JobState, JobStatus
 from autoresearch.core.metric import Measurement, Readings
 from autoresearch.engine.context import Context

@@ -1,8 +1,8 @@
 """From a verdict to its row, its note and its place in the report."""
 
+from autoresearch.core.attempt import Experiment, Run
 from autoresearch.core.event import ExperimentJudged
 from autoresearch.core.experiment import Status, Verdict
-from autoresearch.core.history import Experiment, Run
 from autoresearch.core.record import Row, cells, decode, to_note
 from autoresearch.engine.context import Context
 from autoresearch.engine.watch import watched

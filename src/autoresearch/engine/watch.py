@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from statistics import fmean
 
-from autoresearch.core.history import Experiment, Run
+from autoresearch.core.attempt import Experiment, Run
 from autoresearch.core.metric import Series
 from autoresearch.engine.context import Context
 from autoresearch.engine.runs import read_all

@@ -13,9 +13,9 @@ from types import FrameType
 
 from autoresearch.core import event as happened
 from autoresearch.core import naming
+from autoresearch.core.attempt import Experiment, Run
 from autoresearch.core.event import Event
 from autoresearch.core.experiment import Status, Verdict
-from autoresearch.core.history import Experiment, Run
 from autoresearch.core.job import Submission
 from autoresearch.core.plan import Stop
 from autoresearch.core.record import Row
