@@ -9,14 +9,16 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from autoresearch.errors import LauncherError
+from autoresearch.launchers.ray_http import Head
 from autoresearch.workspace import proctree
+from autoresearch.workspace.process import start
 
 TOOLS = Path(__file__).parents[2] / "tools"
 
@@ -30,7 +32,7 @@ def locked(path: Path, how: int = fcntl.LOCK_EX) -> Iterator[None]:
 
 
 @contextmanager
-def shared(place: Path, start: Callable[[], None], stop: Callable[[], None]) -> Iterator[None]:
+def shared(place: Path, begin: Callable[[], None], stop: Callable[[], None]) -> Iterator[None]:
     """Start something for the first who comes, stop it after the last who goes."""
     place.mkdir(parents=True, exist_ok=True)
     count = place / "users"
@@ -43,7 +45,7 @@ def shared(place: Path, start: Callable[[], None], stop: Callable[[], None]) -> 
     try:
         with locked(place / "lock"):
             if change(+1) == 1:
-                start()
+                begin()
         yield
     finally:
         with locked(place / "lock"):
@@ -176,12 +178,8 @@ class RayHead:
             str(self.ray), "start", "--head", "--block", "--num-cpus=4", "--disable-usage-stats",
             f"--temp-dir={scratch}", "--min-worker-port=0", "--max-worker-port=0", *flags,
         ]  # fmt: skip
-        with (self.folder / "head.log").open("w") as sink:
-            environ = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0"}
-            head = subprocess.Popen(
-                argv, env=environ, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, start_new_session=True
-            )
-        (self.folder / "pid").write_text(f"{head.pid} {scratch}")
+        pid = start(argv, env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0"}, log=self.folder / "head.log")
+        (self.folder / "pid").write_text(f"{pid} {scratch}")
         (self.folder / "address").write_text(f"http://127.0.0.1:{ports[1]}")
         until = time.monotonic() + 120
         while not self._answers():
@@ -189,11 +187,12 @@ class RayHead:
             time.sleep(0.2)
 
     def _answers(self) -> bool:
+        """Whether it takes jobs: its dashboard answers some seconds before the agent that starts them."""
         try:
-            with urllib.request.urlopen(f"{self.address}/api/jobs/", timeout=5) as answer:
-                return answer.status == 200
-        except OSError:
+            Head(self.address).submit({"submission_id": "first", "entrypoint": "true"})
+        except LauncherError:
             return False
+        return True
 
     def down(self) -> None:
         """Stop it: ended by TERM, it ends everything it has started."""
