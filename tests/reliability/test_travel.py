@@ -29,8 +29,6 @@ def test_a_clone_that_fetches_notes_can_rebuild_the_ledger(ended, tmp_path):
 def test_a_table_of_fifteen_columns_by_an_agent_stays_and_counts(lab):
     """Its rows are read, ours come after them, the wider header keeps every byte of theirs, and a backup is made."""
     theirs = "1\tagent/try-1\taaa\tbbb\tr.yaml\tscore\t0.4\t1\t2\tlocal\tnone\tc\tl"
-        ["1", "agent/try-1", "aaa", "bbb", "r.yaml", "score", "0.4", "1", "2", "local", "none", "c", "l"]
-    )
     lab.ledger.parent.mkdir(parents=True, exist_ok=True)
     lab.ledger.write_text("\t".join(SHARED) + f"\n{theirs}\tkeep\tmade by hand\n")
     lab.write(stop="1 experiment", verdict={"policy": "greedy", "baseline_runs": 1, "confirm": 0})
