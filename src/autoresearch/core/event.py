@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from autoresearch.core.experiment import Purpose, Verdict
 from autoresearch.core.hypothesis import Hypothesis
@@ -318,8 +319,24 @@ _ADAPTER: TypeAdapter[Any] = TypeAdapter(Event, config=ConfigDict(ser_json_inf_n
 
 def dump(event: Event) -> str:
     """The event as one JSON line, without its newline. NaN and infinities are written as JavaScript writes them."""
-    body = _ADAPTER.dump_json(event).decode()
+    try:
+        body = _ADAPTER.dump_json(event).decode()
+    except PydanticSerializationError:
+        body = _ADAPTER.dump_json(_ADAPTER.validate_python(_readable(_ADAPTER.dump_python(event)))).decode()
     return f'{{"v":{VERSION},{body[1:]}'
+
+
+def _readable(value: Any) -> Any:
+    """What UTF-8 cannot hold (a file name in other bytes, half an emoji) as an escape in ASCII."""
+    match value:
+        case str():
+            return value.encode("utf-8", "backslashreplace").decode()
+        case dict():
+            return {_readable(key): _readable(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_readable(item) for item in value]
+        case _:
+            return value
 
 
 def load(line: str) -> Event:

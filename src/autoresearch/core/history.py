@@ -43,6 +43,7 @@ class History:
                 self.started, self.ended = event, None
             case happened.ControllerStarted():
                 self.controller, self.stop, self.ended = event, None, None
+                self.exhausted = False
                 self.troubles.clear()
             case happened.ControllerStopped():
                 self.controller = None

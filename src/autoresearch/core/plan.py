@@ -295,6 +295,8 @@ def _denied(history: History, arm: str, why: str) -> Move:
     idea = next((entry for entry in history.experiments.values() if entry.name == arm), None)
     if idea is None or idea.name == BASELINE or idea.judged:
         return Wait(why) if history.in_flight() else Stop(why)
+    if history.baseline is None or not history.baseline.judged:
+        return Wait("the baseline's row comes first")
     return Judge(arm, Verdict(Status.DISCARD, why, by="engine"), None)
 
 
@@ -343,6 +345,8 @@ def _repair(history: History, campaign: Campaign) -> Repair | None:
         if entry.judged or entry.name == BASELINE or len(entry.repairs) >= campaign.run.repair_tries:
             continue
         runs = history.current_runs(entry.name)
+        if any(not run.settled for run in runs):
+            continue
         last = runs[-1].measurement if runs else None
         if last and last.value is None and any(s.name.startswith("trivial") for s in last.symptoms[:1]):
             return Repair(entry.name, last.symptoms[0].evidence)

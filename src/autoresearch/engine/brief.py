@@ -11,7 +11,6 @@ from autoresearch.engine.context import Context
 
 __all__ = ["brief_for", "brief_text", "symptoms_of", "tried"]
 
-_MOST_TRIED = 200
 _ORDER = {Severity.FATAL: 0, Severity.WARNING: 1, Severity.INFO: 2}
 
 
@@ -49,9 +48,8 @@ def symptoms_of(history: History, arm: str) -> tuple[Symptom, ...]:
 
 
 def tried(history: History) -> tuple[Tried, ...]:
-    """Earlier experiments, oldest first; the oldest are left out beyond a bound."""
-    entries = [entry for _, entry in sorted(history.experiments.items()) if entry.committed]
-    return tuple(_tried(history, entry) for entry in entries[-_MOST_TRIED:])
+    """All earlier experiments, oldest first: who forgets one proposes it again."""
+    return tuple(_tried(history, entry) for _, entry in sorted(history.experiments.items()) if entry.committed)
 
 
 def _tried(history: History, entry: Experiment) -> Tried:

@@ -54,6 +54,7 @@ class Loop:
     health_s: float = _HEALTH_EVERY_S
     _outage: Outage | None = None
     _looked: dict[str, float] = field(default_factory=dict)
+    _cancelled: set[str] = field(default_factory=set)
     _heard: dict[str, tuple[int, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -145,6 +146,7 @@ class Loop:
             return
         try:
             runs.recover(self.ctx)
+            runs.end_cancelled(self.ctx, self._cancelled)
             runs.follow(self.ctx)
         except LauncherError as error:
             self._wait_out(error, now)

@@ -54,9 +54,13 @@ def open_baseline(ctx: Context) -> None:
     faults.point("propose.baseline.branch")
     git.create_branch(ctx.paths.root, branch, commit)
     faults.point("propose.baseline.record")
+    fingerprint = _fingerprint(ctx, commit, ctx.survey)
     ctx.record(
-        ExperimentCommitted(ctx.clock(), 1, BASELINE, branch, commit, hypothesis, parent=BASELINE, parent_commit=base)
-    )
+        ExperimentCommitted(
+            ctx.clock(), 1, BASELINE, branch, commit, hypothesis, parent=BASELINE, parent_commit=base,
+            fingerprint=fingerprint,
+        )
+    )  # fmt: skip
     checkout(ctx, BASELINE)
 
 
@@ -86,7 +90,7 @@ def reopen(ctx: Context, index: int) -> bool:
     faults.point("propose.edited")
     _commit(ctx, entry, tree, hypothesis)
     kept.unlink(missing_ok=True)
-    if _edits(ctx, hypothesis.source):
+    if _edits(ctx, hypothesis.source) or hypothesis.patch:
         worktree.remove(ctx.paths.root, tree)
     else:
         worktree.attach(tree, entry.branch)
@@ -96,6 +100,13 @@ def reopen(ctx: Context, index: int) -> bool:
 def _edits(ctx: Context, source: str) -> bool:
     """Whether a researcher works in the worktree itself and may leave more there than its commit holds."""
     return any(getattr(researcher, "edits", False) for researcher in ctx.researchers if researcher.name == source)
+
+
+def committable(tree: Path, parent: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What an edit left in a worktree: files that a commit can hold, and why each of the others cannot be held."""
+    paths = worktree.edited(tree, parent)
+    files = tuple(path for path in paths if git.can_commit(path))
+    return files, tuple(f"{path} cannot be part of a commit: it is git's own" for path in paths if path not in files)
 
 
 def _kept_proposal(path: Path) -> Hypothesis | None:
@@ -173,15 +184,24 @@ def _fresh(ctx: Context, tree: Path, commit: str) -> None:
 
 
 def _parent(ctx: Context, hypothesis: Hypothesis, entry: Experiment) -> str:
-    """The arm a hypothesis starts from; an unknown name falls back to the attempt's own parent, with a note."""
+    """The arm a hypothesis starts from; one that cannot be one falls back to the attempt's own, with a note."""
     if hypothesis.parent == "incumbent":
         return entry.opened.parent
-    try:
-        ctx.history.arm_commit(hypothesis.parent)
-    except KeyError:
-        ctx.note(f"{hypothesis.title!r} asks for parent {hypothesis.parent!r}, which does not exist; using its default")
+    if why := _unfit(ctx, hypothesis.parent):
+        ctx.note(f"{hypothesis.title!r} asks for parent {hypothesis.parent!r}, which {why}; using its default")
         return entry.opened.parent
     return hypothesis.parent
+
+
+def _unfit(ctx: Context, arm: str) -> str:
+    """Why nothing may be built on an arm, empty when it may: guards compare with the parent, so it must be clean."""
+    if arm in ctx.history.bundles:
+        return "could not be merged" if ctx.history.bundles[arm].conflict else ""
+    try:
+        committed = ctx.history.experiment(arm).committed
+    except KeyError:
+        return "does not exist"
+    return "was refused" if committed and committed.breaches else ""
 
 
 def _apply(ctx: Context, tree: Path, hypothesis: Hypothesis) -> Hypothesis:
@@ -201,19 +221,32 @@ _REFUSED = "cannot be applied: "
 
 def _commit(ctx: Context, entry: Experiment, tree: Path, hypothesis: Hypothesis) -> None:
     parent_commit = ctx.history.arm_commit(hypothesis.parent)
-    taken = {other.name for other in ctx.history.experiments.values()} | set(ctx.history.bundles)
-    name = naming.slug(hypothesis.title, taken)
-    files = worktree.edited(tree, parent_commit)
-    message = _message(ctx, name, hypothesis)
-    commit = git.commit_tree_from(tree, parent_commit, files, message, git.identity(ctx.paths.root), entry.opened.at)
+    files, unheld = committable(tree, parent_commit)
+    name, commit = _named_commit(ctx, entry, tree, hypothesis, files)
     branch = naming.branch(ctx.campaign.campaign, name)
     faults.point("propose.commit")
     git.create_branch(ctx.paths.root, branch, commit)
     faults.point("propose.branch")
-    event = _examined(ctx, entry, name, branch, commit, parent_commit, tree, hypothesis, files)
+    event = _examined(ctx, entry, name, branch, commit, parent_commit, tree, hypothesis, files, unheld)
     _leave_evidence(ctx, name, entry.index, parent_commit, commit, hypothesis)
     faults.point("propose.record")
     ctx.record(event)
+
+
+def _named_commit(
+    ctx: Context, entry: Experiment, tree: Path, hypothesis: Hypothesis, files: tuple[str, ...]
+) -> tuple[str, str]:
+    """Name and commit of an attempt; a branch that somebody else made is left alone, and the next name taken."""
+    parent, identity = ctx.history.arm_commit(hypothesis.parent), git.identity(ctx.paths.root)
+    taken = {other.name for other in ctx.history.experiments.values()} | set(ctx.history.bundles)
+    while True:
+        name = naming.slug(hypothesis.title, taken)
+        message = _message(ctx, name, hypothesis)
+        commit = git.commit_tree_from(tree, parent, files, message, identity, entry.opened.at)
+        branch = naming.branch(ctx.campaign.campaign, name)
+        if git.branches(ctx.paths.root, branch) in ({}, {branch: commit}):
+            return name, commit
+        taken.add(name)
 
 
 def _examined(
@@ -226,10 +259,11 @@ def _examined(
     tree: Path,
     hypothesis: Hypothesis,
     files: tuple[str, ...],
+    unheld: tuple[str, ...],
 ) -> ExperimentCommitted:
     """The commit's event, with everything the guards found in it."""
     changes = git.file_changes(ctx.paths.root, parent_commit, commit)
-    found: list[str] = []
+    found = list(unheld)
     after = _survey(ctx, commit, tree, found)
     before = ctx.survey if hypothesis.parent == BASELINE else _survey_commit(ctx, hypothesis.parent)
     old, new = before.facts.values, after.facts.values if after else None

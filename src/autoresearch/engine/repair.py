@@ -10,7 +10,7 @@ from autoresearch.core.guards import FileChange, breaches
 from autoresearch.core.hypothesis import Brief
 from autoresearch.engine.brief import brief_for
 from autoresearch.engine.context import Context
-from autoresearch.engine.propose import checkout, hear, keep_testimony, scope_of
+from autoresearch.engine.propose import checkout, committable, hear, keep_testimony, scope_of
 from autoresearch.errors import RecipeError, ResearcherError
 from autoresearch.workspace import faults, git, worktree
 
@@ -35,9 +35,13 @@ def repair(ctx: Context, name: str, crash: str) -> None:
         return
     tree = checkout(ctx, name)
     files: tuple[str, ...] = ()
+    unheld: tuple[str, ...] = ()
     if mender is not None and _mend(ctx, mender, name, tree, crash):
-        files = worktree.edited(tree, entry.commit)
+        files, unheld = committable(tree, entry.commit)
     keep_testimony(ctx, entry.hypothesis.source, entry.index, ctx.paths.experiment(name) / f"repair-{_number(entry)}")
+    if unheld:
+        _refuse(ctx, entry, tree, unheld)
+        return
     if not files:
         ctx.record(ExperimentRepaired(ctx.clock(), name, entry.commit, f"not mended: {crash}"))
         return
@@ -46,13 +50,17 @@ def repair(ctx: Context, name: str, crash: str) -> None:
     fixed = git.commit_tree_from(tree, entry.commit, files, message, git.identity(ctx.paths.root), at)
     changes = git.file_changes(ctx.paths.root, entry.parent_commit, fixed)
     if problems := _problems(ctx, tree, changes):
-        worktree.remove(ctx.paths.root, tree)  # the next run is made from the commit, not from what was refused
-        ctx.record(ExperimentRepaired(ctx.clock(), name, entry.commit, f"fix refused: {'; '.join(problems)}"))
+        _refuse(ctx, entry, tree, problems)
         return
     faults.point("repair.commit")
     git.advance_branch(ctx.paths.root, entry.branch, entry.commit, fixed)
     faults.point("repair.record")
     ctx.record(ExperimentRepaired(ctx.clock(), name, fixed, f"mended: {crash}", files))
+
+
+def _refuse(ctx: Context, entry: Experiment, tree: Path, problems: Iterable[str]) -> None:
+    worktree.remove(ctx.paths.root, tree)  # the next run is made from the commit, not from what was refused
+    ctx.record(ExperimentRepaired(ctx.clock(), entry.name, entry.commit, f"fix refused: {'; '.join(problems)}"))
 
 
 def _number(entry: Experiment) -> int:

@@ -15,6 +15,7 @@ from autoresearch.core.job import Job, JobState, JobStatus
 from autoresearch.core.metric import Measurement, Readings
 from autoresearch.engine.context import Context
 from autoresearch.engine.propose import checkout, place
+from autoresearch.errors import RecipeError
 from autoresearch.ports import RunRequest
 from autoresearch.workspace import atomic, faults, worktree
 
@@ -27,18 +28,27 @@ def launch(ctx: Context, arm: str, seed: int, purpose: Purpose, why: str) -> Non
     folder = ctx.paths.run(arm, number)
     run_id = naming.run_id(ctx.campaign.campaign, arm, number)
     tree = checkout(ctx, arm)
-    survey = ctx.survey_of(ctx.history.arm_commit(arm), tree)
-    job = _job(ctx, run_id, tree, folder, seed, arm)
     view = ctx.outlook()
+    job: Job | None = None
+    plumbing, refused = False, ""
+    try:
+        plumbing = bool(ctx.survey_of(ctx.history.arm_commit(arm), tree).plumbing)
+        job = _job(ctx, run_id, tree, folder, seed, arm)
+    except RecipeError as error:
+        refused = str(error)
+    argv, resources = (job.argv, job.resources) if job else ((), ctx.survey.resources)
     ctx.record(
         RunPlanned(
             ctx.clock(), run_id, arm, number, seed, purpose, ctx.launcher.name,
-            shlex.join(ctx.redactor.clean_argv(job.argv)), str(folder),
-            job.log, job.resources, job.limit_s, view.run_s, bool(survey.plumbing), why,
+            shlex.join(ctx.redactor.clean_argv(argv)), str(folder),
+            str(folder / "run.log"), resources, _limit_s(ctx), view.run_s, plumbing, why,
         )
     )  # fmt: skip
     faults.point("run.planned")
-    _submit(ctx, job)
+    if job is None:
+        give_up(ctx, ctx.history.runs[run_id], refused)
+    else:
+        _submit(ctx, job)
 
 
 def give_up(ctx: Context, run: Run, reason: str) -> None:
@@ -112,6 +122,8 @@ def recover(ctx: Context) -> None:
             known = ctx.launcher.find(run.run_id)
             if known is not None:
                 ctx.record(RunSubmitted(ctx.clock(), run.run_id, known, adopted=True))
+            elif run.cancelled:
+                give_up(ctx, run, run.cancelled)
             else:
                 _submit_again(ctx, run)
 
@@ -119,7 +131,12 @@ def recover(ctx: Context) -> None:
 def _submit_again(ctx: Context, run: Run) -> None:
     planned = run.planned
     tree = checkout(ctx, planned.experiment)
-    _submit(ctx, _job(ctx, run.run_id, tree, Path(planned.folder), planned.seed, planned.experiment))
+    try:
+        job = _job(ctx, run.run_id, tree, Path(planned.folder), planned.seed, planned.experiment)
+    except RecipeError as error:
+        give_up(ctx, run, str(error))
+    else:
+        _submit(ctx, job)
 
 
 def follow(ctx: Context) -> bool:
@@ -197,9 +214,17 @@ def log_tail(ctx: Context, run: Run) -> str:
 
 
 def cancel(ctx: Context, run: Run, reason: str) -> None:
-    """End a run for a reason that its row will show."""
+    """Decide that a run is to end, for a reason that its row will show; `end_cancelled` tells its launcher."""
     ctx.record(RunCancelled(ctx.clock(), run.run_id, ctx.redactor.clean(reason)))
-    if run.job_id is None:
-        give_up(ctx, run, reason)
-    else:
-        ctx.launcher.cancel(run.job_id)
+
+
+def end_cancelled(ctx: Context, told: set[str]) -> None:
+    """Tell the launcher to end what was cancelled, each run once; those in `told` know already.
+
+    Raises:
+        LauncherError: The scheduler cannot be asked; whatever it was not told is told next time.
+    """
+    for run in ctx.history.in_flight():
+        if run.cancelled and run.job_id is not None and not run.ended and run.run_id not in told:
+            ctx.launcher.cancel(run.job_id)
+            told.add(run.run_id)

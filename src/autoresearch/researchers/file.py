@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -139,6 +140,11 @@ class FileResearcher:
 
     def propose(self, brief: Brief, tree: Path) -> Hypothesis | None:  # noqa: ARG002 - the list says it all
         """The next entry that has not been tried, or None at the end of the list."""
-        used = {(item.title, item.overrides) for item in brief.tried if item.source == self.name}
+        used = Counter((item.title, item.overrides) for item in brief.tried if item.source == self.name)
         clean = secrets.load(self._root / ".env", os.environ).clean  # as the titles of what was tried have been
-        return next((idea for idea in self._ideas() if (clean(idea.title), idea.overrides) not in used), None)
+        for idea in self._ideas():
+            key = (clean(idea.title), idea.overrides)
+            if not used[key]:
+                return idea
+            used[key] -= 1  # ideas may differ in their patch alone
+        return None

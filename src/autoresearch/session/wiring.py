@@ -123,6 +123,7 @@ def begin(opened: Opened, approved_by: str, clock: Callable[[], float]) -> None:
     launcher_of(campaign, paths)
     _researchers(campaign, paths)
     _refuse_secrets(campaign, paths)
+    _check_branches(paths)
     git.exclude(paths.root, EXCLUDED)
     base = git.resolve(paths.root, campaign.base)
     frozen = campaign.model_copy(update={"base": base})
@@ -149,6 +150,22 @@ def _refuse_secrets(campaign: Campaign, paths: CampaignPaths) -> None:
             raise CampaignError(
                 f"run.env.{name} in {paths.campaign_file} looks like a secret, and the plan goes into the journal; "
                 f"take it out there and put it into {paths.root / '.env'} or the environment, which runs inherit"
+            )
+
+
+def _check_branches(paths: CampaignPaths) -> None:
+    """Branches are kept for ever, so a name that was used before needs another one; nor may one stand in its way."""
+    prefix = naming.campaign_prefix(paths.name)
+    baseline = naming.branch(paths.name, BASELINE)
+    if git.branches(paths.root, baseline):
+        raise CampaignError(
+            f"branch {baseline} exists already, from an earlier campaign of this name; branches are kept, so give the "
+            f"new campaign another name: its folder's and under `campaign:` in {paths.campaign_file}"
+        )
+    for branch in (naming.PREFIX, prefix):
+        if git.branch_commit(paths.root, branch):
+            raise CampaignError(
+                f"a branch {branch!r} exists, so none can be made below it; rename it: git branch -m {branch} NEW"
             )
 
 

@@ -318,5 +318,6 @@ def _set(document: dict[Any, Any], override: str) -> None:
         raise RecipeError(f"{override!r}: write it as key=value with a key that exists, or +key=value to add one")
     try:
         place[last] = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise RecipeError(f"{override!r}: the value is not understood") from error
+        json.dumps(place[last])
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+        raise RecipeError(f"{override[:200]!r}: the value is not understood, or nothing JSON can hold") from error

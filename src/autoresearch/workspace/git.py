@@ -13,7 +13,15 @@ from pathlib import Path
 from autoresearch.core.naming import PREFIX
 from autoresearch.errors import RepositoryError
 from autoresearch.workspace.gitcall import ask, call, nul
-from autoresearch.workspace.gitcommit import Identity, commit_tree, commit_tree_from, identity, message, trailers
+from autoresearch.workspace.gitcommit import (
+    Identity,
+    can_commit,
+    commit_tree,
+    commit_tree_from,
+    identity,
+    message,
+    trailers,
+)
 from autoresearch.workspace.gitdiff import (
     SUBMODULE,
     Change,
@@ -45,6 +53,7 @@ __all__ = [
     "archive",
     "branch_commit",
     "branches",
+    "can_commit",
     "changed_files",
     "changes",
     "commit_tree",

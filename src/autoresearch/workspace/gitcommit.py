@@ -69,6 +69,11 @@ def commit_tree_from(
     return commit_tree(worktree, tree, [parent], message, identity, at)
 
 
+def can_commit(path: str) -> bool:
+    """Whether git takes a path: not a repository inside the worktree, nor anything of git's own."""
+    return not path.endswith("/") and ".git" not in path.lower().split("/")
+
+
 def _check_paths(worktree: Path, paths: Sequence[str]) -> None:
     """Refuse what git would pass over in silence."""
     for path in paths:
