@@ -23,7 +23,7 @@ from autoresearch.core.spec import Campaign
 from autoresearch.engine.loop import Loop
 from autoresearch.engine.remember import remember
 from autoresearch.engine.reporter import Reporter, write_report
-from autoresearch.errors import CampaignError, HeldError, UsageError
+from autoresearch.errors import AutoresearchError, CampaignError, HeldError, UsageError
 from autoresearch.examples import DemoRepository, create
 from autoresearch.session import campaign_file, doctor, planning, status, wiring
 from autoresearch.session.curves import Curves
@@ -334,8 +334,11 @@ class Session:
 
 
 def hide(text: str) -> str:
-    """A text without the secrets of this environment, for whatever is shown or kept outside of a campaign."""
-    return secrets.load(None, os.environ).clean(text)
+    """A text without the secrets of this environment and repository, for what is told when something goes wrong."""
+    try:
+        return secrets.run_redactor(Path.cwd(), {}).clean(text)
+    except (AutoresearchError, OSError):
+        return secrets.load(None, os.environ).clean(text)
 
 
 def demo(directory: Path) -> DemoRepository:

@@ -52,7 +52,7 @@ def run_redactor(folder: Path, variables: Mapping[str, str]) -> Redactor:
         folder: The run's folder; the repository is the one it lies in, if it lies in any.
         variables: Set for the run on top of our environment.
     """
-    root = next((parent for parent in folder.parents if (parent / ".git").exists()), None)
+    root = next((parent for parent in (folder, *folder.parents) if (parent / ".git").exists()), None)
     return load(root / ".env" if root else None, {**os.environ, **variables})
 
 
