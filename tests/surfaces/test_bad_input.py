@@ -25,7 +25,7 @@ EDITS = {
     "target": ("type: command", "type: comand", "no 'comand' among the targets; choose one of: command"),
     "target option": ("config: config.json", "cofig: config.json", "no option 'cofig'; it knows: config"),
     "launcher": ("type: scripted", "type: slrum", "no 'slrum' among the launchers; choose one of: local"),
-    "launcher option": ("type: scripted", "type: local\n  grce_s: 1\n  y", "local launcher has no option"),
+    "launcher option": ("type: scripted", "type: local\n  grce_s: 1", "local launcher has no option"),
     "researcher": ("type: file", "type: flie", "no 'flie' among the researchers; choose one of: .*file"),
     "researcher option": ("path: ideas.yaml", "pth: ideas.yaml", "needs the key `path`"),
     "list of ideas": ("path: ideas.yaml", "path: nope.yaml", "list of ideas .*nope.yaml cannot be read"),
