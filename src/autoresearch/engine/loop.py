@@ -12,7 +12,7 @@ from autoresearch.core import plan
 from autoresearch.core.attempt import Run
 from autoresearch.core.event import ApprovalAsked, CampaignEnded, ControllerStarted, ControllerStopped
 from autoresearch.core.metric import Severity
-from autoresearch.engine import lookout, propose, runs, settle
+from autoresearch.engine import bundles, lookout, propose, runs, settle, trees
 from autoresearch.engine.context import Context
 from autoresearch.engine.mend import mend
 from autoresearch.engine.repair import repair
@@ -84,7 +84,7 @@ class Loop:
         if move.final:
             ctx.record(CampaignEnded(ctx.clock(), move.reason))
         if not ctx.history.in_flight():
-            propose.tidy(ctx)
+            trees.tidy(ctx)
         ctx.record(ControllerStopped(ctx.clock(), platform.node(), os.getpid(), move.reason))
         self.refresh()
         return move
@@ -116,7 +116,7 @@ class Loop:
             case plan.Explore():
                 propose.explore(self.ctx, move.parent)
             case plan.Bundle():
-                propose.bundle(self.ctx, move.name, move.ideas, move.parent)
+                bundles.bundle(self.ctx, move.name, move.ideas, move.parent)
             case plan.Launch():
                 self._launch(move)
             case plan.Judge():

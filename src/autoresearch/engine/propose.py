@@ -6,7 +6,7 @@ so that the same content gives the same commit, and a proposal is kept on disk b
 
 import hashlib
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -15,16 +15,26 @@ from pydantic import TypeAdapter
 from autoresearch.core import naming
 from autoresearch.core.attempt import BASELINE, Experiment
 from autoresearch.core.chain import Turn, order
-from autoresearch.core.event import BundleMade, ExperimentAbandoned, ExperimentCommitted, ExperimentOpened
+from autoresearch.core.event import ExperimentAbandoned, ExperimentCommitted, ExperimentOpened
 from autoresearch.core.guards import Limits, breaches, changed_keys
 from autoresearch.core.hypothesis import Hypothesis
 from autoresearch.engine.brief import brief_for, brief_text
 from autoresearch.engine.context import Context
+from autoresearch.engine.trees import checkout
 from autoresearch.errors import RecipeError, RepositoryError, ResearcherError
 from autoresearch.ports import Researcher, Survey
 from autoresearch.workspace import atomic, faults, git, worktree
 
-_HYPOTHESIS = TypeAdapter(Hypothesis)
+
+@dataclass(frozen=True)
+class Proposal:
+    """An idea as it stands in a worktree: the hypothesis, and why it could not be applied, if so."""
+
+    hypothesis: Hypothesis
+    refused: str = ""
+
+
+_PROPOSAL = TypeAdapter(Proposal)
 
 
 @runtime_checkable
@@ -80,17 +90,17 @@ def reopen(ctx: Context, index: int) -> bool:
     entry = ctx.history.experiments[index]
     tree = ctx.paths.worktree(str(index))
     kept = ctx.paths.folder / ".attempts" / f"{index}.json"
-    hypothesis = _kept_proposal(kept)
-    if hypothesis is None or not tree.exists():
-        hypothesis = _ask(ctx, entry, tree)
-        if hypothesis is None:
+    proposal = _kept_proposal(kept)
+    if proposal is None or not tree.exists():
+        proposal = _ask(ctx, entry, tree)
+        if proposal is None:
             worktree.remove(ctx.paths.root, tree)
             return False
-        atomic.replace(kept, json.dumps(asdict(hypothesis), indent=2) + "\n")
+        atomic.replace(kept, json.dumps(asdict(proposal), indent=2) + "\n")
     faults.point("propose.edited")
-    _commit(ctx, entry, tree, hypothesis)
+    _commit(ctx, entry, tree, proposal)
     kept.unlink(missing_ok=True)
-    if _edits(ctx, hypothesis.source) or hypothesis.patch:
+    if _edits(ctx, proposal.hypothesis.source) or proposal.hypothesis.patch:
         worktree.remove(ctx.paths.root, tree)
     else:
         worktree.attach(tree, entry.branch)
@@ -109,14 +119,14 @@ def committable(tree: Path, parent: str) -> tuple[tuple[str, ...], tuple[str, ..
     return files, tuple(f"{path} cannot be part of a commit: it is git's own" for path in paths if path not in files)
 
 
-def _kept_proposal(path: Path) -> Hypothesis | None:
+def _kept_proposal(path: Path) -> Proposal | None:
     try:
-        return _HYPOTHESIS.validate_json(path.read_bytes())
+        return _PROPOSAL.validate_json(path.read_bytes())
     except (OSError, ValueError):
         return None
 
 
-def _ask(ctx: Context, entry: Experiment, tree: Path) -> Hypothesis | None:
+def _ask(ctx: Context, entry: Experiment, tree: Path) -> Proposal | None:
     """The first idea any researcher has, applied to a fresh worktree of the parent it asks for.
 
     Without one the attempt is given up: for good when every researcher said that it has no more, for a while when one
@@ -145,7 +155,7 @@ def _ask(ctx: Context, entry: Experiment, tree: Path) -> Hypothesis | None:
         hypothesis = replace(hypothesis, parent=parent)
         folder = ctx.paths.folder / ".attempts"
         atomic.replace(folder / f"{entry.index}.brief.md", ctx.redactor.clean(brief_text(brief)))
-        return _apply(ctx, tree, hypothesis)
+        return Proposal(hypothesis, _apply(ctx, tree, hypothesis))
     why = "; ".join(troubles) or "no researcher had a further idea"
     ctx.record(ExperimentAbandoned(ctx.clock(), entry.index, why, exhausted=not troubles))
     return None
@@ -204,22 +214,20 @@ def _unfit(ctx: Context, arm: str) -> str:
     return "was refused" if committed and committed.breaches else ""
 
 
-def _apply(ctx: Context, tree: Path, hypothesis: Hypothesis) -> Hypothesis:
-    """Write overrides and patch into the tree. What cannot be applied is kept as a breach, not raised."""
+def _apply(ctx: Context, tree: Path, hypothesis: Hypothesis) -> str:
+    """Write overrides and patch into the tree; why they cannot be applied, empty when they were."""
     try:
         if hypothesis.overrides:
             ctx.target.apply(tree, hypothesis.overrides)
         if hypothesis.patch:
             git.apply_patch(tree, hypothesis.patch)
     except (RecipeError, RepositoryError) as error:
-        return replace(hypothesis, rationale=f"{hypothesis.rationale}\n{_REFUSED}{error}".strip())
-    return hypothesis
+        return str(error)
+    return ""
 
 
-_REFUSED = "cannot be applied: "
-
-
-def _commit(ctx: Context, entry: Experiment, tree: Path, hypothesis: Hypothesis) -> None:
+def _commit(ctx: Context, entry: Experiment, tree: Path, proposal: Proposal) -> None:
+    hypothesis = proposal.hypothesis
     parent_commit = ctx.history.arm_commit(hypothesis.parent)
     files, unheld = committable(tree, parent_commit)
     name, commit = _named_commit(ctx, entry, tree, hypothesis, files)
@@ -227,6 +235,7 @@ def _commit(ctx: Context, entry: Experiment, tree: Path, hypothesis: Hypothesis)
     faults.point("propose.commit")
     git.create_branch(ctx.paths.root, branch, commit)
     faults.point("propose.branch")
+    unheld += (proposal.refused,) if proposal.refused else ()
     event = _examined(ctx, entry, name, branch, commit, parent_commit, tree, hypothesis, files, unheld)
     _leave_evidence(ctx, name, entry.index, parent_commit, commit, hypothesis)
     faults.point("propose.record")
@@ -273,9 +282,7 @@ def _examined(
         f"{path} lies in a submodule: such an edit is part of no commit"
         for path in worktree.edited_submodules(ctx.paths.root, tree)
     ]
-    if _REFUSED in hypothesis.rationale:
-        found.append(hypothesis.rationale.split(_REFUSED, 1)[1])
-    elif not files:
+    if not files and not unheld:
         found.append("the change is empty: the tree equals its parent's")
     fingerprint = _fingerprint(ctx, commit, after)
     if twin := _twin(ctx, fingerprint, entry.index):
@@ -366,63 +373,3 @@ def keep_testimony(ctx: Context, source: str, index: int, folder: Path) -> None:
         for file in sorted(witness.evidence(index).glob("*")):
             folder.mkdir(parents=True, exist_ok=True)
             file.replace(folder / file.name)
-
-
-def checkout(ctx: Context, arm: str) -> Path:
-    """The arm's own worktree, on its branch, made again if it is gone; submodules are filled from the user's."""
-    tree = place(ctx, arm)
-    commit = ctx.history.arm_commit(arm)
-    worktree.add(ctx.paths.root, tree, commit)
-    worktree.attach(tree, ctx.history.arm_branch(arm))
-    for missing in worktree.populate_submodules(ctx.paths.root, tree):
-        ctx.note(f"the worktree of {arm} lacks the submodule {missing}")
-    return tree
-
-
-def place(ctx: Context, arm: str) -> Path:
-    """Where an arm's worktree lies: an experiment keeps the one its attempt began in."""
-    label = arm if arm in ctx.history.bundles else str(ctx.history.experiment(arm).index)
-    return ctx.paths.worktree(label)
-
-
-def tidy(ctx: Context) -> None:
-    """Take away every worktree of the campaign; branches hold everything they held."""
-    below = ctx.paths.worktree("any").parent
-    for tree in worktree.listing(ctx.paths.root, below):
-        worktree.remove(ctx.paths.root, tree.path)
-
-
-def bundle(ctx: Context, name: str, ideas: tuple[str, ...], parent: str) -> None:
-    """Put each idea's own change on one branch; a conflict or a refused recipe is recorded, not raised."""
-    base = ctx.history.arm_commit(parent)
-    at = max(ctx.history.experiment(idea).opened.at for idea in ideas) if ideas else ctx.history.last_at
-    message = f"bundle: {', '.join(ideas) or 'nothing'}\n\nAutoresearch-Bundle: {ctx.campaign.campaign}/{name}"
-    identity = git.identity(ctx.paths.root)
-    merged, parents = base, [base]
-    for idea in ideas:
-        entry = ctx.history.experiment(idea)
-        result = git.merge_tree(ctx.paths.root, merged, entry.commit, base=entry.parent_commit)
-        if result.tree is None:
-            conflict = f"{idea} conflicts in {', '.join(result.conflicts)}"
-            ctx.record(BundleMade(ctx.clock(), name, "", "", ideas, parent, conflict))
-            return
-        parents.append(entry.commit)
-        merged = git.commit_tree(ctx.paths.root, result.tree, parents, message, identity, at)
-    if refused := _refused(ctx, name, merged):
-        ctx.record(BundleMade(ctx.clock(), name, "", "", ideas, parent, refused))
-        return
-    branch = naming.branch(ctx.campaign.campaign, name)
-    git.create_branch(ctx.paths.root, branch, merged)
-    faults.point("propose.bundle.record")
-    ctx.record(BundleMade(ctx.clock(), name, branch, merged, ideas, parent))
-
-
-def _refused(ctx: Context, name: str, commit: str) -> str:
-    """Why the recipe of a merged commit cannot be run, empty when it can."""
-    tree = ctx.paths.worktree(name)
-    worktree.add(ctx.paths.root, tree, commit)
-    try:
-        ctx.survey_of(commit, tree)
-    except RecipeError as error:
-        return f"the merged recipe is refused: {error}"
-    return ""

@@ -10,7 +10,8 @@ from autoresearch.core.guards import FileChange, breaches
 from autoresearch.core.hypothesis import Brief
 from autoresearch.engine.brief import brief_for
 from autoresearch.engine.context import Context
-from autoresearch.engine.propose import checkout, committable, hear, keep_testimony, scope_of
+from autoresearch.engine.propose import committable, hear, keep_testimony, scope_of
+from autoresearch.engine.trees import checkout, place
 from autoresearch.errors import RecipeError, ResearcherError
 from autoresearch.workspace import faults, git, worktree
 
@@ -31,6 +32,10 @@ def repair(ctx: Context, name: str, crash: str) -> None:
     entry = ctx.history.experiment(name)
     mender = next((r for r in ctx.researchers if r.name == entry.hypothesis.source and isinstance(r, Mender)), None)
     if (found := _found_again(ctx, entry)) is not None:
+        if problems := _problems_of(ctx, entry, found):
+            git.advance_branch(ctx.paths.root, entry.branch, found, entry.commit)
+            _refuse(ctx, entry, place(ctx, name), problems)
+            return
         ctx.record(ExperimentRepaired(ctx.clock(), name, found, f"mended: {crash}", _files(ctx, entry.commit, found)))
         return
     tree = checkout(ctx, name)
@@ -74,6 +79,12 @@ def _problems(ctx: Context, tree: Path, changes: Iterable[FileChange]) -> tuple[
     except RecipeError as error:
         return (f"the recipe is refused: {error}",)
     return breaches(changes, scope_of(ctx), ctx.survey.facts.values, values)
+
+
+def _problems_of(ctx: Context, entry: Experiment, commit: str) -> tuple[str, ...]:
+    """What a fix that was found on the branch may not do: whoever put it there, it is looked at like any other."""
+    tree = worktree.add(ctx.paths.root, place(ctx, entry.name), commit)
+    return _problems(ctx, tree, git.file_changes(ctx.paths.root, entry.parent_commit, commit))
 
 
 def _found_again(ctx: Context, entry: Experiment) -> str | None:

@@ -14,7 +14,7 @@ from autoresearch.core.experiment import Purpose
 from autoresearch.core.job import Job, JobState, JobStatus
 from autoresearch.core.metric import Measurement, Readings
 from autoresearch.engine.context import Context
-from autoresearch.engine.propose import checkout, place
+from autoresearch.engine.trees import checkout, place
 from autoresearch.errors import RecipeError
 from autoresearch.ports import RunRequest
 from autoresearch.workspace import atomic, faults, worktree

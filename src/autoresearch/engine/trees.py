@@ -1,0 +1,30 @@
+"""Worktrees of experiments and bundles: made when needed, taken away when idle; branches hold everything."""
+
+from pathlib import Path
+
+from autoresearch.engine.context import Context
+from autoresearch.workspace import worktree
+
+
+def checkout(ctx: Context, arm: str) -> Path:
+    """The arm's own worktree, on its branch, made again if it is gone; submodules are filled from the user's."""
+    tree = place(ctx, arm)
+    commit = ctx.history.arm_commit(arm)
+    worktree.add(ctx.paths.root, tree, commit)
+    worktree.attach(tree, ctx.history.arm_branch(arm))
+    for missing in worktree.populate_submodules(ctx.paths.root, tree):
+        ctx.note(f"the worktree of {arm} lacks the submodule {missing}")
+    return tree
+
+
+def place(ctx: Context, arm: str) -> Path:
+    """Where an arm's worktree lies: an experiment keeps the one its attempt began in."""
+    label = arm if arm in ctx.history.bundles else str(ctx.history.experiment(arm).index)
+    return ctx.paths.worktree(label)
+
+
+def tidy(ctx: Context) -> None:
+    """Take away every worktree of the campaign; branches hold everything they held."""
+    below = ctx.paths.worktree("any").parent
+    for tree in worktree.listing(ctx.paths.root, below):
+        worktree.remove(ctx.paths.root, tree.path)
