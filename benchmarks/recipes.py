@@ -11,18 +11,18 @@ import argparse
 import json
 import os
 import re
-import shlex
 import statistics
 import tarfile
 import tempfile
 import time
 from collections import Counter, defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from autoresearch.errors import AutoresearchError
 from autoresearch.ports import RunRequest
-from autoresearch.session import Plan, Request, Session
+from autoresearch.session import Plan, Request, Session, planning
 from autoresearch.targets.nemo_rl import NemoRLTarget, documents
 from autoresearch.targets.nemo_rl.budget import test_script
 from autoresearch.targets.nemo_rl.recipe import jsonable, load
@@ -127,21 +127,20 @@ def planned(root, name, folder, tables):
 
 @dataclass
 class Line:
-    """One recipe: what `plan --dry-run` says of it."""
+    """One recipe: what `plan` says of it."""
 
     name: str
     refused: str = ""
     plan: Plan | None = None
-    composed: bool = False
     warnings: tuple[str, ...] = ()
 
 
 def markdown(root):
     """The page docs/nemo-rl-recipes.md: summary, legend, a table per folder."""
     session = Session(root)
-    lines = [
-        planned_line(session, root, path) for folder in FOLDERS for path in sorted((root / folder).rglob("*.yaml"))
-    ]
+    paths = [path for folder in FOLDERS for path in sorted((root / folder).rglob("*.yaml"))]
+    with ThreadPoolExecutor(3) as several:  # most of a plan is waiting for git
+        lines = list(several.map(lambda path: planned_line(session, root, path), paths))
     letters = legend(lines)
     parts = [
         head(root, lines),
@@ -155,15 +154,18 @@ def markdown(root):
 
 
 def planned_line(session, root, path):
-    """Plan and dry run of one recipe; what it would run must compose again, overrides included."""
+    """Plan of one recipe and the job of its first run, whose command must compose again, overrides included."""
     name = path.relative_to(root).as_posix()
     try:
         plan = session.plan(Request(str(path), STOP, "table", {"launcher": {"type": "slurm"}}))
-        argv = shlex.split(session.dry_run(plan).text.partition("--config ")[2].partition("\n")[0])
-        load(root, name, argv[1:]).resolved()
+        folder = Path("/runs/baseline/run-1")
+        request = RunRequest("run-1", root, folder, folder / "run.log", 42, 3600.0, plan.base_commit)
+        argv = planning.target_of(plan.campaign).job(request).argv
+        load(root, name, argv[argv.index("--config") + 2 :]).resolved()
     except AutoresearchError as error:
         return Line(name, refused=str(error).partition(": ")[2])
-    return Line(name, plan=plan, composed=argv[0] == name, warnings=tuple(dict.fromkeys(map(general, plan.warnings))))
+    told = (one for one in plan.warnings if not one.startswith("plumbing"))  # that has a column of its own
+    return Line(name, plan=plan, warnings=tuple(dict.fromkeys(map(general, told))))
 
 
 def general(warning):
@@ -171,7 +173,7 @@ def general(warning):
     text = re.sub(r"\b(examples|tests)/\S+?\.(yaml|sh)", lambda found: f"FILE.{found[2]}", warning)
     text = re.sub(r"\b(grpo|ppo|sft|dpo|rm|distillation)\.val_", "ALGORITHM.val_", text)
     text = re.sub(r"\b(val|train):[\w/-]+", r"\1:METRIC", text)
-    return re.sub(r"-?\b\d[\dhms.]*\b(?!\.)", "N", text)
+    return re.sub(r"-?\b\d(?:[\ddhms]|\.\d)*", "N", text)
 
 
 def legend(lines):
@@ -186,12 +188,13 @@ def head(root, lines):
     commit = (root / ".git").exists() and git.head_commit(root)
     return f"""# Every NeMo-RL recipe, planned
 
-`autoresearch plan RECIPE --stop "{STOP}" --dry-run`, tried in process on every recipe and NeMo-Gym configuration of
-NeMo-RL at commit `{commit}`, with `HF_HOME` and `PERSISTENT_CACHE` set. Written by
+What `autoresearch plan RECIPE --launcher slurm --stop "{STOP}"` says of every recipe and
+NeMo-Gym configuration of NeMo-RL at commit `{commit}`, asked in process, with `HF_HOME` and `PERSISTENT_CACHE` set.
+Written by
 `python benchmarks/recipes.py --checkout DIR --markdown > docs/nemo-rl-recipes.md`; not edited by hand.
 
 - {len(lines)} files: {len(plans)} planned, {len(plumbing)} of them plumbing; {len(lines) - len(plans)} refused.
-- {sum(line.composed for line in plans)} first submissions compose again with every override in them.
+- The command of the first run composes again, every override in it included, for all that are planned.
 - {sum(line.plan.survey.minutes is not None for line in plans)} have a length that can be predicted.
 - Entry points: {tally(line.plan.survey.command[-1] for line in plans)}.
 - Judged by: {tally(line.plan.survey.objective.metric for line in plans)}.
