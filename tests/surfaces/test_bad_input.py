@@ -187,3 +187,10 @@ def test_a_full_standard_output_is_no_bug(ended):
 def test_a_reader_that_goes_away_is_no_failure(ended):
     """`autoresearch ledger | head -1` ends quietly."""
     assert ended.shell("| true").stderr == ""
+
+
+def test_a_recipe_of_endless_length_is_refused_in_one_line(lab):
+    """Text pasted in place of a path is no bug of ours: exit 1 and one line."""
+    done = lab.cli("plan", "x" * 5000)
+    assert done.returncode == 1
+    assert "is no path of a recipe" in done.stderr

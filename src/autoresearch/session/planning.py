@@ -1,5 +1,6 @@
 """What a campaign would be: detected from the repository, shown before anything is touched."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,6 +21,9 @@ from autoresearch.session import places
 from autoresearch.workspace import git
 from autoresearch.workspace.git import Changes
 from autoresearch.workspace.paths import Layout
+
+_LONGEST = 1000
+"""Bytes of a recipe's path; longer ones no file system takes."""
 
 _TRAITS = ("dapo", "gdpo", "grpo", "ppo", "dpo", "sft", "rm", "distillation")
 
@@ -185,6 +189,8 @@ def target_of(campaign: Campaign) -> Any:
 
 
 def _inside(root: Path, where: Path, recipe: str) -> str:
+    if len(os.fsencode(recipe)) > _LONGEST or "\0" in recipe:
+        raise CampaignError(f"{recipe[:60]!r}... is no path of a recipe; name a YAML file of the repository")
     for candidate in ((where / recipe), (root / recipe)):
         path = candidate.resolve()
         if path.is_file():
