@@ -96,6 +96,8 @@ def _set(found: dict[str, Any], item: str) -> None:
     import yaml  # noqa: PLC0415 - only when asked for
 
     *above, last = key.split(".")
+    if above == ["target"]:
+        found.setdefault("target", {"type": "nemo-rl"})
     place = found
     for part in above:
         below = place.setdefault(part, {})

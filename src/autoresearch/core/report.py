@@ -154,8 +154,15 @@ class Report:
         if whole is None or self.incumbent == BASELINE:
             return f"Nothing beat the baseline ({self.baseline:.4g}) so far."
         gain = interval(whole.effect, whole.low, whole.high)
-        on = f"on {whole.runs} fresh seeds" if whole.fresh else "not yet confirmed on fresh seeds"
-        return f"{self.incumbent} is {whole.standing} better than the baseline: {gain or 'gain not measured'}, {on}."
+        on = (
+            f"on {whole.runs} fresh seed{'s' * (whole.runs != 1)}"
+            if whole.fresh
+            else "not yet confirmed on fresh seeds"
+        )
+        verb = {"proven": "is proven", "likely": "is likely", "refuted": "is not"}.get(
+            whole.standing, "may or may not be"
+        )
+        return f"{self.incumbent} {verb} better than the baseline: {gain or 'gain not measured'}, {on}."
 
 
 def interval(effect: float | None, low: float | None, high: float | None) -> str:
