@@ -4,6 +4,7 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -52,6 +53,7 @@ class Lab:
     root: Path
     name: str = "night"
     told: str = ""
+    nohup: bool = False
 
     @property
     def folder(self) -> Path:
@@ -84,6 +86,11 @@ class Lab:
         """Work on the campaign until it ends."""
         return self.cli(*WORK, *words, fault=fault, **env)
 
+    def _signals(self) -> None:
+        """As a terminal would start it, whatever the test runner was born with."""
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN if self.nohup else signal.SIG_DFL)
+
     def start(self, *words: str, fault: str = "") -> subprocess.Popen[str]:
         """Begin to work on the campaign and come back at once."""
         argv = (sys.executable, "-m", "autoresearch", *(words or WORK))
@@ -96,6 +103,7 @@ class Lab:
             stdout=pipe,
             stderr=pipe,
             text=True,
+            preexec_fn=self._signals,  # noqa: PLW1509 - the test runner starts no threads
         )
 
     def shell(self, rest: str) -> subprocess.CompletedProcess[str]:

@@ -88,6 +88,15 @@ class Cluster:
         """Run one of Slurm's programs."""
         return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout
 
+    def resume(self, node: str, patience_s: float = 60.0) -> None:
+        """Take a node that was set down back into service; refused while what it ran is being cleared away."""
+        until = time.monotonic() + patience_s
+        while "idle" not in self.do("sinfo", "-h", "-n", node, "-o", "%t"):
+            wanted = ("scontrol", "update", f"nodename={node}", "state=resume")
+            subprocess.run(wanted, capture_output=True, check=False, timeout=60)
+            assert time.monotonic() < until, f"node {node} does not come back"
+            time.sleep(0.5)
+
     def stop_controller(self) -> None:
         """An outage of the scheduler; running jobs do not notice."""
         pid = int((self.folder / "run" / "slurmctld.pid").read_text())

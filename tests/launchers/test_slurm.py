@@ -138,7 +138,7 @@ def test_a_failed_node(submit, job, slurm):
     try:
         assert settle(launcher, job_id).state is JobState.NODE_FAILED
     finally:
-        slurm.do("scontrol", "update", "nodename=n2", "state=resume")
+        slurm.resume("n2")
     assert launcher.leftovers(job_id) == ()
 
 

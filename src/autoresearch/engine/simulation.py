@@ -19,7 +19,6 @@ from autoresearch.core.board import (
     Idea,
     Measure,
     Policy,
-    PolicySettings,
     Propose,
     Rest,
     Settle,
@@ -30,71 +29,14 @@ from autoresearch.core.metric import Objective
 from autoresearch.core.policies.claims import Standing, claims
 from autoresearch.core.policies.closing import confirmed
 from autoresearch.core.policies.evidence import BASELINE, Evidence
+from autoresearch.engine.streams import STREAMS, Stream, World
 from autoresearch.errors import CampaignError
+
+__all__ = ["STREAMS", "Figure", "Outcome", "Stream", "Summary", "World", "run_campaign", "simulate", "summarise"]
 
 _OBJECTIVE = Objective("more", "metric")
 _ADVICE_LIMIT = 200
 """Pieces of advice per run after which a policy that never rests is called broken."""
-
-
-@dataclass(frozen=True)
-class Stream:
-    """What researchers come up with.
-
-    Attributes:
-        good: Share of true improvements.
-        null: Share of ideas without effect; the rest is harmful.
-        crash: Share that gives no metric at all.
-        fade: Best ideas first: the k-th improvement is 3 * exp(-k / fade) times as large; None for no order.
-        builds: Ideas after a true keep are good with probability 0.3, after a false one with 0.1.
-        interacting: Share of pairs with an interaction of standard deviation 0.5.
-        heavy: Noise is Student's t with 3 degrees, and 7 % of runs collapse.
-        drift: Change of every metric over the campaign's budget, in units of the noise.
-    """
-
-    good: float = 0.20
-    null: float = 0.35
-    crash: float = 0.08
-    fade: float | None = None
-    builds: bool = False
-    interacting: float = 0.0
-    heavy: bool = False
-    drift: float = 0.0
-
-
-STREAMS: dict[str, Stream] = {
-    "base": Stream(),
-    "null": Stream(good=0.0, null=1.0, crash=0.0),
-    "decay": Stream(fade=40.0),
-    "sparse": Stream(good=0.08, null=0.40),
-    "heavy": Stream(heavy=True),
-    "builds": Stream(builds=True),
-    "interactions": Stream(interacting=0.15),
-    "drift": Stream(drift=2.0),
-}
-
-
-@dataclass(frozen=True)
-class World:
-    """One simulated campaign's terms.
-
-    Attributes:
-        stream: What researchers come up with.
-        noise: Standard deviation of one run, in mean improvements.
-        runs: Runs the campaign holds; None for no limit, then `experiments` must be given.
-        experiments: Most ideas; None for no limit.
-        rho: Correlation of two configurations run with one seed.
-        slots: Runs at a time.
-        settings: What a campaign file would say; `worth` in mean improvements.
-    """
-
-    stream: Stream = Stream()
-    noise: float = 1.0
-    runs: int | None = 100
-    experiments: int | None = None
-    rho: float = 0.0
-    slots: int = 1
-    settings: PolicySettings = field(default_factory=lambda: PolicySettings(worth=1.0))
 
 
 @dataclass(frozen=True)

@@ -367,12 +367,16 @@ def _person() -> str:
 
 @contextlib.contextmanager
 def _terminable() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the controller as Ctrl-C does: in good order, runs in flight going on."""
+    """SIGTERM and SIGHUP end the controller as Ctrl-C does: in good order, runs in flight going on.
+
+    A signal that was ignored when we were started stays so: under `nohup` a hang-up ends nothing.
+    """
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    heard = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, interrupt) for number in heard}
     try:
         yield
     finally:

@@ -4,6 +4,7 @@ A process id alone proves nothing, because ids are reused; an id with its start 
 Numbers follow proc(5): the fields of `/proc/<pid>/stat`, times in clock ticks, memory in pages.
 """
 
+import ctypes
 import os
 import signal
 from collections.abc import Iterable, Mapping
@@ -177,3 +178,17 @@ def memory_kills() -> int:
     except OSError:
         return 0
     return next((int(line.split()[1]) for line in text.splitlines() if line.startswith("oom_kill ")), 0)
+
+
+PARENT_DEATH, CHILD_SUBREAPER = 1, 36
+"""Options of Linux' prctl: the signal a process gets when its parent dies; adopting its orphaned descendants."""
+
+
+def prctl(option: int, value: int) -> None:
+    """Set an option of this process, as the manual page of prctl(2) has it.
+
+    Raises:
+        OSError: The kernel refused.
+    """
+    if ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), f"prctl({option}) refused")

@@ -9,7 +9,6 @@ Signals: USR1 cancels the run; TERM, INT and HUP from anybody else end it as pre
 """
 
 import contextlib
-import ctypes
 import os
 import resource
 import signal
@@ -28,7 +27,6 @@ from autoresearch.workspace.runfolder import RunSpec
 CANCEL = signal.SIGUSR1
 _OUTSIDE = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _WATCHED = {signal.SIGCHLD, CANCEL, *_OUTSIDE}
-_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _UNKILLABLE_S = 30.0
 _NO_START = 127
 
@@ -73,7 +71,7 @@ def _detached(spec: RunSpec, say: int) -> NoReturn:
 def supervise(spec: RunSpec, say: int) -> None:
     """Claim the run and carry it out; `say` hears `ok` as soon as the run cannot get lost any more."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    proctree.prctl(proctree.CHILD_SUBREAPER, 1)
     run = Run(spec)
     claimed = run.claim()
     os.write(say, b"ok")
@@ -365,20 +363,23 @@ def _told(info: signal.struct_siginfo | None) -> Ending | None:
     return Ending("preempted", f"the supervisor was told to stop by {name} from process {info.si_pid}, not by us")
 
 
+_BORN_WITH = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
+"""Signals a command expects to be born with the defaults of; Python ignores two, nohup and background shells others."""
+
+
 def _become(spec: RunSpec, env: dict[str, str], sink: int, fail: int) -> NoReturn:
     """In the new process: turn into the command."""
     doing = spec.directory
     try:
         os.setsid()
-        _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        proctree.prctl(proctree.PARENT_DEATH, signal.SIGTERM)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(sink, 1)
         os.dup2(sink, 2)
         os.chdir(spec.directory)
         doing = spec.argv[0]
-        # Python ignores these two; a command expects to be born with the defaults.
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+        for number in _BORN_WITH:
+            signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         os.execvpe(spec.argv[0], list(spec.argv), env)  # noqa: S606
     except OSError as error:
@@ -390,11 +391,6 @@ def _become(spec: RunSpec, env: dict[str, str], sink: int, fail: int) -> NoRetur
 def _cpu_of_the_dead() -> float:
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
-
-
-def _prctl(option: int, value: int) -> None:
-    if ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0):
-        raise OSError(ctypes.get_errno(), f"prctl({option}) refused")
 
 
 if __name__ == "__main__":
