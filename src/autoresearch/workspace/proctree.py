@@ -185,7 +185,7 @@ PARENT_DEATH, CHILD_SUBREAPER = 1, 36
 
 
 def prctl(option: int, value: int) -> None:
-    """Set an option of this process, as the manual page of prctl(2) has it.
+    """Set one of the options that Linux keeps for each process.
 
     Raises:
         OSError: The kernel refused.
