@@ -2,16 +2,17 @@
 
 import sys
 from collections.abc import Mapping
-from difflib import get_close_matches
-from typing import Literal, Self
+from typing import ClassVar, Literal
 
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
-from autoresearch.errors import LauncherError
+from autoresearch.launchers.options import Options
 
 
-class RayOptions(BaseModel, frozen=True, extra="forbid"):
+class RayOptions(Options):
     """Options of the Ray launcher."""
+
+    launcher: ClassVar[str] = "ray"
 
     address: str | None = None
     """The head's dashboard, such as `http://head:8265`; left out, the environment variable `RAY_ADDRESS`."""
@@ -50,24 +51,3 @@ class RayOptions(BaseModel, frozen=True, extra="forbid"):
         if address is not None and not address.startswith(("http://", "https://")):
             raise ValueError("must be the dashboard's address and start with http:// or https://")
         return address
-
-    @classmethod
-    def parse(cls, options: Mapping[str, object]) -> Self:
-        """Validated options.
-
-        Raises:
-            LauncherError: An option is unknown (the nearest valid one is named) or has a wrong value.
-        """
-        for name in options:
-            if name not in cls.model_fields:
-                near = get_close_matches(name, cls.model_fields, n=1, cutoff=0.0)[0]
-                valid = ", ".join(cls.model_fields)
-                raise LauncherError(f"the ray launcher has no option {name!r}; did you mean {near!r}? It has: {valid}")
-        try:
-            return cls.model_validate(dict(options))
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise LauncherError(
-                f"the ray launcher's option {where}: {first['msg']}, not {first['input']!r}; correct it"
-            ) from error

@@ -2,12 +2,11 @@
 
 import sys
 from collections.abc import Mapping
-from difflib import get_close_matches
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from autoresearch.errors import LauncherError
+from autoresearch.launchers.options import Options
 
 _OURS = {
     "-J": "--job-name", "-o": "--output", "-e": "--error", "-t": "--time", "-D": "--chdir", "-W": "--wait",
@@ -17,8 +16,10 @@ _OURS = {
 _RESERVED = {*_OURS, *_OURS.values()} - {""}
 
 
-class SlurmOptions(BaseModel, frozen=True, extra="forbid"):
+class SlurmOptions(Options):
     """Options of the Slurm launcher. What is left out, the site decides."""
+
+    launcher: ClassVar[str] = "slurm"
 
     account: str | None = None
     """`--account`: who pays."""
@@ -98,26 +99,3 @@ class SlurmOptions(BaseModel, frozen=True, extra="forbid"):
         if self.style == "ray.sub" and not self.container:
             raise ValueError("the style ray.sub needs the option container")
         return self
-
-    @classmethod
-    def parse(cls, options: Mapping[str, object]) -> Self:
-        """Validated options.
-
-        Raises:
-            LauncherError: An option is unknown (the nearest valid one is named) or has a wrong value.
-        """
-        for name in options:
-            if name not in cls.model_fields:
-                near = get_close_matches(name, cls.model_fields, n=1, cutoff=0.0)[0]
-                valid = ", ".join(cls.model_fields)
-                raise LauncherError(
-                    f"the slurm launcher has no option {name!r}; did you mean {near!r}? It has: {valid}"
-                )
-        try:
-            return cls.model_validate(dict(options))
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            option = f"option {where}" if where else "options"
-            given = f", not {first['input']!r}" if where else ""
-            raise LauncherError(f"the slurm launcher's {option}: {first['msg']}{given}; correct it") from error
