@@ -165,41 +165,31 @@ def test_over_slurms_own_limit(submit, job, slurm):
     assert settle(launcher, job_id, patience_s=150).state is JobState.TIMED_OUT
 
 
-def test_killed_between_sbatch_and_its_record(make, job, on_path):
-    """The controller dies with the answer of sbatch in hand: the next one finds the job by its token."""
-    on_path("sbatch", '"$real" "$@"; code=$?; kill -9 $PPID; exit $code')
+CONTROLLER = """
+import sys; from pathlib import Path
+from autoresearch.launchers.slurm import SlurmLauncher; from autoresearch.testing import JobFactory
+root = Path(sys.argv[1]); launcher = SlurmLauncher({"poll_s": 0}, root / "campaign")
+launcher.submit(launcher.plan(JobFactory(root)("echo started >> count; sleep 1")))
+"""
+
+
+@pytest.mark.parametrize("sbatch", [
+    '"$real" "$@"; code=$?; [ -e dead ] || { touch dead; kill -9 $PPID; }; exit $code',
+    '[ -e dead ] && exec "$real" "$@"; touch dead; kill -9 $PPID',
+], ids=["after sbatch", "before sbatch"])  # fmt: skip
+def test_killed_around_sbatch(make, job, on_path, sbatch):
+    """The controller dies with only a record written, the job submitted or not: found by its token, or submitted."""
     wanted = job("echo started >> count; sleep 1")
-    script = (
-        "import sys; from pathlib import Path\n"
-        "from autoresearch.launchers.slurm import SlurmLauncher; from autoresearch.testing import JobFactory\n"
-        "root = Path(sys.argv[1]); launcher = SlurmLauncher({'poll_s': 0}, root / 'campaign')\n"
-        "launcher.submit(launcher.plan(JobFactory(root)('echo started >> count; sleep 1')))\n"
-    )
-    died = subprocess.run((sys.executable, "-c", script, str(job.root)), capture_output=True, check=False)
+    on_path("sbatch", sbatch.replace("dead", str(job.root / "dead")))
+    died = subprocess.run((sys.executable, "-c", CONTROLLER, str(job.root)), capture_output=True, check=False)
     assert died.returncode == -signal.SIGKILL
+    assert len(list((job.root / "campaign" / ".slurm").glob("*.json"))) == 1
     found = make().find("run-1")
-    assert found
-    assert make().submit(make().plan(wanted)) == found
-    assert settle(make(), found).state is JobState.SUCCEEDED
+    assert bool(found) == sbatch.startswith('"$real"')
+    job_id = make().submit(make().plan(wanted))
+    assert job_id == (found or job_id)
+    assert settle(make(), job_id).state is JobState.SUCCEEDED
     assert (job.root / "tree" / "count").read_text() == "started\n"
-
-
-def test_a_record_without_a_job_is_submitted(make, job, on_path, tmp_path):
-    """A controller that died before sbatch has left a record and no job: the run is submitted, once."""
-    on_path("sbatch", "kill -9 $PPID")
-    launcher = make()
-    with pytest.raises(LauncherError):
-        fake_death(launcher, job())
-    assert make().find("run-1") is None
-
-
-def fake_death(launcher, wanted):
-    from autoresearch.launchers.records import Record, Records
-
-    plan = launcher.plan(wanted)
-    name = str(plan.payload["name"])
-    Records(launcher._folder / ".slurm").put(Record("run-1", wanted.folder, wanted.log, name, "abc", time.time()))
-    raise LauncherError("dead")
 
 
 @pytest.mark.disturbs

@@ -16,12 +16,12 @@ from shlex import quote
 from typing import Any
 
 from autoresearch.core.job import Job, JobState, JobStatus, Submission
-from autoresearch.errors import LauncherError, StorageError
+from autoresearch.errors import LauncherError
 from autoresearch.launchers.ray_http import STATES, Head
 from autoresearch.launchers.ray_options import RayOptions
-from autoresearch.launchers.records import Record, Records, living, unique_name
+from autoresearch.launchers.records import Record, Records, lay_out, living, never, spec_of, unique_name
 from autoresearch.launchers.slurm_status import ENDINGS
-from autoresearch.workspace import proctree, runfolder
+from autoresearch.workspace import runfolder
 from autoresearch.workspace.process import CommandError, run
 from autoresearch.workspace.runfolder import RunSpec
 
@@ -66,7 +66,7 @@ class RayLauncher:
     def plan(self, job: Job) -> Submission:
         """The entrypoint with its variables, as the head will get them."""
         grace_s = job.grace_s if self.options.grace_s is None else self.options.grace_s
-        spec = _spec(job, self.options, grace_s)
+        spec = spec_of(job, self.options.env, grace_s)
         shared = self.options.code == "shared"
         entrypoint = _supervised(spec, self.options.python) if shared else _limited(spec)
         # Ray kills what has not ended three seconds after a stop, unless it is told otherwise.
@@ -91,7 +91,7 @@ class RayLauncher:
         job_id = str(record.job_id)
         if self._records.get(submission.run_id) and self.head.job(job_id):
             return job_id
-        _lay_out(spec)
+        lay_out(spec)
         self._records.put(record)
         self.head.submit(self._request(submission, spec, job_id))
         self._asked = float("-inf")
@@ -165,7 +165,7 @@ class RayLauncher:
 
     def _status(self, job_id: str, record: Record | None) -> JobStatus:
         if record is None:
-            return JobStatus(JobState.VANISHED, reason=f"no job {job_id} was ever submitted from here")
+            return never(job_id)
         job = self._jobs.get(job_id)
         state = STATES.get(job["status"], JobState.UNKNOWN) if job else None
         if self.options.code == "upload" and job:
@@ -244,26 +244,6 @@ def _record(submission: Submission, spec: RunSpec, options: RayOptions) -> Recor
     return Record(submission.run_id, spec.folder, spec.log, name, token, time.time(), job_id, limit_s=limit_s)
 
 
-def _spec(job: Job, options: RayOptions, grace_s: float) -> RunSpec:
-    ours = {"PYTHONUNBUFFERED": "1"}
-    return RunSpec(
-        run_id=job.run_id,
-        argv=job.argv,
-        directory=job.directory,
-        folder=job.folder,
-        log=job.log,
-        env={**ours, **options.env, **job.env, proctree.RUN_NAME: job.run_id},
-        limit_s=job.limit_s,
-        grace_s=grace_s,
-        memory_gb=job.resources.memory_gb,
-        max_log_bytes=job.max_log_bytes,
-        gpus=0,
-        gpu_pool=(),
-        max_gpu_memory_used_gb=0.0,
-        scratch="",
-    )
-
-
 def _supervised(spec: RunSpec, python: str) -> str:
     return f"exec {quote(python)} -P -m autoresearch.launchers.on_node {quote(f'{spec.folder}/{runfolder.SPEC}')}"
 
@@ -272,14 +252,6 @@ def _limited(spec: RunSpec) -> str:
     limit_s = 0.0 if spec.limit_s is None else spec.limit_s
     command = " ".join(quote(word) for word in spec.argv)
     return f"exec timeout --signal=TERM --kill-after={spec.grace_s:g} {limit_s:g} {command}"
-
-
-def _lay_out(spec: RunSpec) -> None:
-    try:
-        Path(spec.folder).mkdir(parents=True, exist_ok=True)
-        runfolder.write(Path(spec.folder, runfolder.SPEC), spec._asdict(), sync=True)
-    except OSError as error:
-        raise StorageError(f"run {spec.run_id} was not submitted: {error}; mend that and submit it again") from error
 
 
 def _by_files(record: Record, state: JobState | None, ended: Mapping[str, Any]) -> JobStatus:

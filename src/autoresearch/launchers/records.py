@@ -6,15 +6,18 @@ one therefore says: look before you submit again.
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from autoresearch.core import naming
+from autoresearch.core.job import Job, JobState, JobStatus
 from autoresearch.errors import StorageError
 from autoresearch.workspace import proctree, runfolder
+from autoresearch.workspace.runfolder import RunSpec
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
@@ -103,6 +106,54 @@ def unique_name(run_id: str, campaign_folder: str) -> str:
     """
     digest = sha256(f"{campaign_folder}\0{run_id}".encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{run_id if _PLAIN.fullmatch(run_id) else naming.slug(run_id)}-{digest}"
+
+
+def spec_of(job: Job, env: Mapping[str, str], grace_s: float, scratch: str = "") -> RunSpec:
+    """What a supervisor on a node has to carry out; the scheduler has chosen the node's GPUs already.
+
+    Args:
+        job: The run.
+        env: Variables of the launcher's options; the job's own win.
+        grace_s: Seconds between TERM and KILL.
+        scratch: Folder to make for the run on the node, empty for none.
+    """
+    return RunSpec(
+        run_id=job.run_id,
+        argv=job.argv,
+        directory=job.directory,
+        folder=job.folder,
+        log=job.log,
+        env={"PYTHONUNBUFFERED": "1", **env, **job.env, proctree.RUN_NAME: job.run_id},
+        limit_s=job.limit_s,
+        grace_s=grace_s,
+        memory_gb=job.resources.memory_gb,
+        max_log_bytes=job.max_log_bytes,
+        gpus=0,
+        gpu_pool=(),
+        max_gpu_memory_used_gb=0.0,
+        scratch=scratch,
+    )
+
+
+def lay_out(spec: RunSpec, texts: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Make the run's folder, with what its supervisor has to carry out and further files by their names.
+
+    Raises:
+        StorageError: The disk does not take it.
+    """
+    folder = Path(spec.folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8", errors="surrogateescape")
+        runfolder.write(folder / runfolder.SPEC, spec._asdict(), sync=True)
+    except OSError as error:
+        raise StorageError(f"run {spec.run_id} was not submitted: {error}; mend that and submit it again") from error
+
+
+def never(job_id: str) -> JobStatus:
+    """The state of a job that has no record."""
+    return JobStatus(JobState.VANISHED, reason=f"no job {job_id} was ever submitted from here")
 
 
 def living(folder: Path) -> tuple[str, ...]:

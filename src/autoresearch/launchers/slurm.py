@@ -15,14 +15,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from autoresearch.core.job import Job, JobState, JobStatus, Submission
-from autoresearch.errors import LauncherError, StorageError
+from autoresearch.core.job import Job, JobStatus, Submission
+from autoresearch.errors import LauncherError
 from autoresearch.launchers import slurm_query, slurm_script
-from autoresearch.launchers.records import Record, Records, living, unique_name
+from autoresearch.launchers.records import Record, Records, lay_out, living, never, spec_of, unique_name
 from autoresearch.launchers.slurm_options import SlurmOptions
 from autoresearch.launchers.slurm_query import Row
 from autoresearch.launchers.slurm_status import Seen, status
-from autoresearch.workspace import proctree, runfolder
+from autoresearch.workspace import runfolder
 from autoresearch.workspace.process import CommandError, Completed, run
 from autoresearch.workspace.runfolder import RunSpec
 
@@ -77,7 +77,7 @@ class SlurmLauncher:
         spec = RunSpec(**submission.payload["spec"])  # type: ignore[arg-type]
         name = str(submission.payload["name"])
         record = Record(submission.run_id, submission.folder, spec.log, name, os.urandom(6).hex(), time.time())
-        _lay_out(submission, spec)
+        lay_out(spec, {slurm_script.SCRIPT: submission.text, slurm_script.COMMAND: slurm_script.command(spec)})
         self._records.put(record)
         said = _ask(self._sbatch(submission, record), _environment(submission), "submit", Path(spec.directory))
         job_id = said.text.split(";")[0].strip()
@@ -155,7 +155,7 @@ class SlurmLauncher:
         if lost:
             found |= {job_id: row for job_id, row in self._sacct(lost).items() if job_id in found}
         return {
-            job_id: self._status(job_id, record, found[job_id], ends[record.run_id]) if record else _never(job_id)
+            job_id: self._status(job_id, record, found[job_id], ends[record.run_id]) if record else never(job_id)
             for job_id, record in records.items()
         }
 
@@ -248,42 +248,15 @@ def _is(row: Row, record: Record) -> bool:
 def _spec(job: Job, options: SlurmOptions, grace_s: float) -> RunSpec:
     # ray.sub has a cluster of its own to join, and so must nobody else.
     own_ray = options.style == "batch" and not {"RAY_TMPDIR"} & {*job.env, *options.env}
-    scratch = _scratch(job) if own_ray else ""
-    ours = {"PYTHONUNBUFFERED": "1"} | ({"RAY_TMPDIR": scratch} if own_ray else {})
-    return RunSpec(
-        run_id=job.run_id,
-        argv=job.argv,
-        directory=job.directory,
-        folder=job.folder,
-        log=job.log,
-        env={**ours, **options.env, **job.env, proctree.RUN_NAME: job.run_id},
-        limit_s=job.limit_s,
-        grace_s=grace_s,
-        memory_gb=job.resources.memory_gb,
-        max_log_bytes=job.max_log_bytes,
-        gpus=0,
-        gpu_pool=(),
-        max_gpu_memory_used_gb=0.0,
-        scratch=scratch,
-    )
+    if not own_ray:
+        return spec_of(job, options.env, grace_s)
+    scratch = _scratch(job)
+    return spec_of(job, {"RAY_TMPDIR": scratch, **options.env}, grace_s, scratch)
 
 
 def _scratch(job: Job) -> str:
     """Two runs on one node must not join each other's Ray clusters."""
     return f"/tmp/ar-{sha256(job.folder.encode()).hexdigest()[:12]}"  # noqa: S108
-
-
-def _lay_out(submission: Submission, spec: RunSpec) -> None:
-    folder = Path(submission.folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / slurm_script.SCRIPT).write_text(submission.text, encoding="utf-8", errors="surrogateescape")
-        (folder / slurm_script.COMMAND).write_text(
-            slurm_script.command(spec), encoding="utf-8", errors="surrogateescape"
-        )
-        runfolder.write(folder / runfolder.SPEC, spec._asdict(), sync=True)
-    except OSError as error:
-        raise StorageError(f"run {spec.run_id} was not submitted: {error}; mend that and submit it again") from error
 
 
 def _environment(submission: Submission) -> dict[str, str]:
@@ -310,7 +283,3 @@ def _last_words(output: Path) -> str:
     except OSError:
         return ""
     return lines[-1][:300] if lines else ""
-
-
-def _never(job_id: str) -> JobStatus:
-    return JobStatus(JobState.VANISHED, reason=f"no job {job_id} was ever submitted from here")
