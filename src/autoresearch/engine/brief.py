@@ -1,22 +1,21 @@
 """What a researcher is told: bounded, readable by a person, and without raw logs."""
 
-from pathlib import Path
-
 from autoresearch.core.attempt import Experiment
 from autoresearch.core.briefing import brief_text
 from autoresearch.core.history import History
 from autoresearch.core.hypothesis import Brief, Tried
 from autoresearch.core.metric import Severity, Symptom
 from autoresearch.engine.context import Context
+from autoresearch.engine.trees import survey_of_arm
 
 __all__ = ["brief_for", "brief_text", "symptoms_of", "tried"]
 
 _ORDER = {Severity.FATAL: 0, Severity.WARNING: 1, Severity.INFO: 2}
 
 
-def brief_for(ctx: Context, index: int, parent: str, tree: Path) -> Brief:
-    """The brief for one proposal on top of `parent`, whose worktree is `tree`."""
-    survey = ctx.survey_of(ctx.history.arm_commit(parent), tree)
+def brief_for(ctx: Context, index: int, parent: str) -> Brief:
+    """The brief for one proposal on top of `parent`."""
+    survey = survey_of_arm(ctx, parent)
     scope = ctx.campaign.scope
     return Brief(
         campaign=ctx.campaign.campaign,

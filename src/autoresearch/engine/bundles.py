@@ -1,43 +1,93 @@
-"""Several experiments on one branch: each idea's own change, merged by plumbing."""
+"""Several experiments on one branch: each idea's own change, merged by keys where it is overrides, else by git."""
 
-from autoresearch.core import naming
+from collections.abc import Sequence
+from pathlib import Path
+
+from autoresearch.core import merging, naming
 from autoresearch.core.event import BundleMade
 from autoresearch.engine.context import Context
+from autoresearch.engine.propose import is_clean
+from autoresearch.engine.trees import survey_of_arm
 from autoresearch.errors import RecipeError
 from autoresearch.workspace import faults, git, worktree
 
 
+class Conflict(Exception):  # noqa: N818 - an outcome that is recorded, no failure of ours
+    """These ideas do not go together; the text says which and why."""
+
+
 def bundle(ctx: Context, name: str, ideas: tuple[str, ...], parent: str) -> None:
     """Put each idea's own change on one branch; a conflict or a refused recipe is recorded, not raised."""
-    base = ctx.history.arm_commit(parent)
-    at = max(ctx.history.experiment(idea).opened.at for idea in ideas) if ideas else ctx.history.last_at
-    message = f"bundle: {', '.join(ideas) or 'nothing'}\n\nAutoresearch-Bundle: {ctx.campaign.campaign}/{name}"
-    identity = git.identity(ctx.paths.root)
-    merged, parents = base, [base]
-    for idea in ideas:
-        entry = ctx.history.experiment(idea)
-        result = git.merge_tree(ctx.paths.root, merged, entry.commit, base=entry.parent_commit)
-        if result.tree is None:
-            conflict = f"{idea} conflicts in {', '.join(result.conflicts)}"
-            ctx.record(BundleMade(ctx.clock(), name, "", "", ideas, parent, conflict))
-            return
-        parents.append(entry.commit)
-        merged = git.commit_tree(ctx.paths.root, result.tree, parents, message, identity, at)
-    if refused := _refused(ctx, name, merged):
-        ctx.record(BundleMade(ctx.clock(), name, "", "", ideas, parent, refused))
+    try:
+        commit = _composed(ctx, name, ideas, ctx.history.arm_commit(parent))
+    except Conflict as conflict:
+        ctx.record(BundleMade(ctx.clock(), name, "", "", ideas, parent, str(conflict)))
         return
     branch = naming.branch(ctx.campaign.campaign, name)
-    git.create_branch(ctx.paths.root, branch, merged)
+    git.create_branch(ctx.paths.root, branch, commit)
+    worktree.attach(ctx.paths.worktree(name), branch)
     faults.point("propose.bundle.record")
-    ctx.record(BundleMade(ctx.clock(), name, branch, merged, ideas, parent))
+    ctx.record(BundleMade(ctx.clock(), name, branch, commit, ideas, parent))
 
 
-def _refused(ctx: Context, name: str, commit: str) -> str:
-    """Why the recipe of a merged commit cannot be run, empty when it can."""
+def _composed(ctx: Context, name: str, ideas: Sequence[str], base: str) -> str:
+    """The bundle's commit: diffs of files first, by git; overrides on top of them, by key."""
+    keyed = [idea for idea in ideas if by_overrides(ctx, idea)]
+    diffs = [idea for idea in ideas if idea not in keyed]
+    start = _merged(ctx, name, ideas, base, diffs)
     tree = ctx.paths.worktree(name)
-    worktree.add(ctx.paths.root, tree, commit)
+    worktree.remove(ctx.paths.root, tree)  # a crash may have left half of the overrides in it
+    worktree.add(ctx.paths.root, tree, start)
     try:
+        if not keyed:
+            ctx.survey_of(start, tree)
+            return start
+        files = _overridden(ctx, tree, keyed)
+        whole = git.commit_tree_from(tree, start, files, name, git.identity(ctx.paths.root), 0)
+        commit = _commit(ctx, name, ideas, base, f"{whole}^{{tree}}", [*diffs, *keyed])
         ctx.survey_of(commit, tree)
     except RecipeError as error:
-        return f"the merged recipe is refused: {error}"
-    return ""
+        raise Conflict(f"the merged recipe is refused: {error}") from error
+    return commit
+
+
+def by_overrides(ctx: Context, idea: str) -> bool:
+    """Whether an experiment's commit is its overrides written into the recipe's own file, and nothing else."""
+    entry = ctx.history.experiment(idea)
+    hypothesis, committed = entry.hypothesis, entry.committed
+    if committed is None or entry.commit != committed.commit or not hypothesis.overrides:
+        return False
+    return is_clean(ctx, hypothesis) and set(committed.files) <= set(ctx.survey.lineage[:1])
+
+
+def _merged(ctx: Context, name: str, ideas: Sequence[str], base: str, diffs: Sequence[str]) -> str:
+    start = base
+    for number, idea in enumerate(diffs, start=1):
+        entry = ctx.history.experiment(idea)
+        result = git.merge_tree(ctx.paths.root, start, entry.commit, base=entry.parent_commit)
+        if result.tree is None:
+            raise Conflict(f"{idea} conflicts in {', '.join(result.conflicts)}")
+        start = _commit(ctx, name, ideas, base, result.tree, diffs[:number])
+    return start
+
+
+def _overridden(ctx: Context, tree: Path, ideas: Sequence[str]) -> tuple[str, ...]:
+    """Give a tree the overrides of several ideas; returns the files changed."""
+    here, files = ctx.target.survey(tree).facts.values, set[str]()
+    for idea in ideas:
+        entry = ctx.history.experiment(idea)
+        before, after = (survey_of_arm(ctx, arm).facts.values for arm in (entry.parent, idea))
+        overrides = entry.hypothesis.overrides
+        if why := merging.clash(here, before, after, overrides):
+            raise Conflict(f"{idea} conflicts: {why}")
+        files.update(ctx.target.apply(tree, overrides))
+        here = merging.merged(here, before, after, overrides)
+    return tuple(sorted(files))
+
+
+def _commit(ctx: Context, name: str, ideas: Sequence[str], base: str, tree: str, held: Sequence[str]) -> str:
+    """A commit of a merged tree; the same ideas give the same commit again after a crash."""
+    at = max(ctx.history.experiment(idea).opened.at for idea in ideas)
+    message = f"bundle: {', '.join(ideas)}\n\nAutoresearch-Bundle: {ctx.campaign.campaign}/{name}"
+    parents = [base, *(ctx.history.experiment(idea).commit for idea in held)]
+    return git.commit_tree(ctx.paths.root, tree, parents, message, git.identity(ctx.paths.root), at)

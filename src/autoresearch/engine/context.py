@@ -108,7 +108,7 @@ class Context:
                 self.journal.append(Noted(self.clock(), told))
 
     def survey_of(self, commit: str, tree: Path) -> Survey:
-        """The recipe at a commit, read from a worktree of it the first time it is asked for.
+        """The recipe at a commit, read the first time it is asked for, in a worktree that holds just that commit.
 
         Raises:
             RecipeError: The recipe is refused.

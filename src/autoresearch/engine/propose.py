@@ -20,7 +20,7 @@ from autoresearch.core.guards import Limits, breaches, changed_keys
 from autoresearch.core.hypothesis import Hypothesis
 from autoresearch.engine.brief import brief_for, brief_text
 from autoresearch.engine.context import Context
-from autoresearch.engine.trees import checkout
+from autoresearch.engine.trees import checkout, pure, survey_of_arm
 from autoresearch.errors import RecipeError, RepositoryError, ResearcherError
 from autoresearch.ports import Researcher, Survey
 from autoresearch.workspace import atomic, faults, git, worktree
@@ -100,11 +100,16 @@ def reopen(ctx: Context, index: int) -> bool:
     faults.point("propose.edited")
     _commit(ctx, entry, tree, proposal)
     kept.unlink(missing_ok=True)
-    if _edits(ctx, proposal.hypothesis.source) or proposal.hypothesis.patch:
-        worktree.remove(ctx.paths.root, tree)
-    else:
+    if is_clean(ctx, proposal.hypothesis):
         worktree.attach(tree, entry.branch)
+    else:
+        worktree.remove(ctx.paths.root, tree)
     return True
+
+
+def is_clean(ctx: Context, hypothesis: Hypothesis) -> bool:
+    """Whether an attempt's worktree holds what its commit holds: an editor or a patch may leave ignored files too."""
+    return not hypothesis.patch and not _edits(ctx, hypothesis.source)
 
 
 def _edits(ctx: Context, source: str) -> bool:
@@ -138,7 +143,7 @@ def _ask(ctx: Context, entry: Experiment, tree: Path) -> Proposal | None:
         if not pristine:
             _fresh(ctx, tree, entry.opened.parent_commit)
         pristine = not _edits(ctx, researcher.name)
-        brief = brief_for(ctx, entry.index, entry.opened.parent, tree)
+        brief = brief_for(ctx, entry.index, entry.opened.parent)
         try:
             hypothesis = researcher.propose(brief, tree)
         except ResearcherError as error:
@@ -273,9 +278,8 @@ def _examined(
     """The commit's event, with everything the guards found in it."""
     changes = git.file_changes(ctx.paths.root, parent_commit, commit)
     found = list(unheld)
-    after = _survey(ctx, commit, tree, found)
-    before = ctx.survey if hypothesis.parent == BASELINE else _survey_commit(ctx, hypothesis.parent)
-    old, new = before.facts.values, after.facts.values if after else None
+    after = _survey(ctx, commit, tree if is_clean(ctx, hypothesis) else None, found)
+    old, new = survey_of_arm(ctx, hypothesis.parent).facts.values, after.facts.values if after else None
     keys = (*files, *(changed_keys(old, new) if new is not None else ()))
     found += breaches(changes, scope_of(ctx), old, new)
     found += [
@@ -309,17 +313,16 @@ def scope_of(ctx: Context) -> Limits:
     )
 
 
-def _survey(ctx: Context, commit: str, tree: Path, problems: list[str]) -> Survey | None:
+def _survey(ctx: Context, commit: str, tree: Path | None, problems: list[str]) -> Survey | None:
+    """The recipe of a commit, read in a worktree that holds the commit and nothing else, or in one made for it."""
     try:
-        return ctx.survey_of(commit, tree)
+        if tree is not None:
+            return ctx.survey_of(commit, tree)
+        with pure(ctx, commit) as made:
+            return ctx.survey_of(commit, made)
     except RecipeError as error:
         problems.append(f"the recipe is refused: {error}")
         return None
-
-
-def _survey_commit(ctx: Context, arm: str) -> Survey:
-    commit = ctx.history.arm_commit(arm)
-    return ctx.known_survey(commit) or ctx.survey_of(commit, checkout(ctx, arm))
 
 
 def _config_of(ctx: Context, arm: str) -> tuple[str, ...]:

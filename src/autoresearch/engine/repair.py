@@ -6,12 +6,12 @@ from typing import Protocol, runtime_checkable
 
 from autoresearch.core.attempt import Experiment
 from autoresearch.core.event import ExperimentRepaired
-from autoresearch.core.guards import FileChange, breaches
+from autoresearch.core.guards import breaches
 from autoresearch.core.hypothesis import Brief
 from autoresearch.engine.brief import brief_for
 from autoresearch.engine.context import Context
 from autoresearch.engine.propose import committable, hear, keep_testimony, scope_of
-from autoresearch.engine.trees import checkout, place
+from autoresearch.engine.trees import checkout, place, pure
 from autoresearch.errors import RecipeError, ResearcherError
 from autoresearch.workspace import faults, git, worktree
 
@@ -32,7 +32,7 @@ def repair(ctx: Context, name: str, crash: str) -> None:
     entry = ctx.history.experiment(name)
     mender = next((r for r in ctx.researchers if r.name == entry.hypothesis.source and isinstance(r, Mender)), None)
     if (found := _found_again(ctx, entry)) is not None:
-        if problems := _problems_of(ctx, entry, found):
+        if problems := _problems(ctx, entry, found):
             git.advance_branch(ctx.paths.root, entry.branch, found, entry.commit)
             _refuse(ctx, entry, place(ctx, name), problems)
             return
@@ -53,8 +53,7 @@ def repair(ctx: Context, name: str, crash: str) -> None:
     message = f"{entry.hypothesis.area}: fix {crash}\n\nAutoresearch-Experiment: {ctx.campaign.campaign}/{name}"
     at = entry.opened.at + _number(entry)
     fixed = git.commit_tree_from(tree, entry.commit, files, message, git.identity(ctx.paths.root), at)
-    changes = git.file_changes(ctx.paths.root, entry.parent_commit, fixed)
-    if problems := _problems(ctx, tree, changes):
+    if problems := _problems(ctx, entry, fixed):
         _refuse(ctx, entry, tree, problems)
         return
     faults.point("repair.commit")
@@ -72,19 +71,15 @@ def _number(entry: Experiment) -> int:
     return len(entry.repairs) + 1
 
 
-def _problems(ctx: Context, tree: Path, changes: Iterable[FileChange]) -> tuple[str, ...]:
-    """What a fix may not do: the same as any edit, protected recipe keys included."""
+def _problems(ctx: Context, entry: Experiment, commit: str) -> tuple[str, ...]:
+    """What a fix may not do, whoever put it on the branch: the same as any edit, protected recipe keys included."""
+    changes = git.file_changes(ctx.paths.root, entry.parent_commit, commit)
     try:
-        values = ctx.target.survey(tree).facts.values
+        with pure(ctx, commit) as tree:
+            values = ctx.survey_of(commit, tree).facts.values
     except RecipeError as error:
         return (f"the recipe is refused: {error}",)
     return breaches(changes, scope_of(ctx), ctx.survey.facts.values, values)
-
-
-def _problems_of(ctx: Context, entry: Experiment, commit: str) -> tuple[str, ...]:
-    """What a fix that was found on the branch may not do: whoever put it there, it is looked at like any other."""
-    tree = worktree.add(ctx.paths.root, place(ctx, entry.name), commit)
-    return _problems(ctx, tree, git.file_changes(ctx.paths.root, entry.parent_commit, commit))
 
 
 def _found_again(ctx: Context, entry: Experiment) -> str | None:
@@ -100,7 +95,7 @@ def _files(ctx: Context, before: str, after: str) -> tuple[str, ...]:
 
 
 def _mend(ctx: Context, mender: Mender, name: str, tree: object, crash: str) -> bool:
-    brief = brief_for(ctx, ctx.history.experiment(name).index, name, checkout(ctx, name))
+    brief = brief_for(ctx, ctx.history.experiment(name).index, name)
     try:
         return mender.repair(brief, tree, crash)
     except ResearcherError as error:

@@ -14,7 +14,7 @@ from autoresearch.core.experiment import Purpose
 from autoresearch.core.job import Job, JobState, JobStatus
 from autoresearch.core.metric import Measurement, Readings
 from autoresearch.engine.context import Context
-from autoresearch.engine.trees import checkout, place
+from autoresearch.engine.trees import checkout, place, survey_of_arm
 from autoresearch.errors import RecipeError
 from autoresearch.ports import RunRequest
 from autoresearch.workspace import atomic, faults, worktree
@@ -32,7 +32,7 @@ def launch(ctx: Context, arm: str, seed: int, purpose: Purpose, why: str) -> Non
     job: Job | None = None
     plumbing, refused = False, ""
     try:
-        plumbing = bool(ctx.survey_of(ctx.history.arm_commit(arm), tree).plumbing)
+        plumbing = bool(survey_of_arm(ctx, arm).plumbing)
         job = _job(ctx, run_id, tree, folder, seed, arm)
     except RecipeError as error:
         refused = str(error)

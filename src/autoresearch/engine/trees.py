@@ -1,8 +1,12 @@
 """Worktrees of experiments and bundles: made when needed, taken away when idle; branches hold everything."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from autoresearch.core.attempt import BASELINE
 from autoresearch.engine.context import Context
+from autoresearch.ports import Survey
 from autoresearch.workspace import worktree
 
 
@@ -15,6 +19,33 @@ def checkout(ctx: Context, arm: str) -> Path:
     for missing in worktree.populate_submodules(ctx.paths.root, tree):
         ctx.note(f"the worktree of {arm} lacks the submodule {missing}")
     return tree
+
+
+@contextmanager
+def pure(ctx: Context, commit: str) -> Iterator[Path]:
+    """A worktree that holds a commit and nothing else, gone again afterwards."""
+    tree = ctx.paths.worktree(f".pure-{commit[:12]}")
+    worktree.remove(ctx.paths.root, tree)
+    worktree.add(ctx.paths.root, tree, commit)
+    try:
+        yield tree
+    finally:
+        worktree.remove(ctx.paths.root, tree)
+
+
+def survey_of_arm(ctx: Context, arm: str) -> Survey:
+    """The recipe of an experiment or bundle as it is committed; the baseline's is that of the base commit.
+
+    Raises:
+        RecipeError: The recipe is refused.
+    """
+    if arm == BASELINE:
+        return ctx.survey
+    commit = ctx.history.arm_commit(arm)
+    if (known := ctx.known_survey(commit)) is not None:
+        return known
+    with pure(ctx, commit) as tree:
+        return ctx.survey_of(commit, tree)
 
 
 def place(ctx: Context, arm: str) -> Path:

@@ -16,7 +16,7 @@ from autoresearch.core.policies.costs import Cost, cost
 from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import DEFAULT, StopRule, describe, parse, span
 from autoresearch.errors import CampaignError, UsageError
-from autoresearch.ports import Survey
+from autoresearch.ports import Survey, Target
 from autoresearch.session import places
 from autoresearch.workspace import git
 from autoresearch.workspace.git import Changes
@@ -172,20 +172,20 @@ def _placed(campaign: Campaign, survey: Survey) -> Campaign:
 
 def survey_of(campaign: Campaign, tree: Path) -> Survey:
     """Ask the campaign's target about the recipe in a tree."""
-    survey: Survey = target_of(campaign).survey(tree)
-    return survey
+    return target_of(campaign).survey(tree)
 
 
-def target_of(campaign: Campaign) -> Any:
+def target_of(campaign: Campaign) -> Target:
     """The campaign's target, made with what the file says."""
     if campaign.target.type == "nemo-rl" and not campaign.recipe:
         raise CampaignError("no recipe was given: name one, for example: autoresearch plan examples/configs/R.yaml")
-    return plugins.load("targets", campaign.target.type)(
+    target: Target = plugins.load("targets", campaign.target.type)(
         recipe=campaign.recipe,
         command=campaign.command,
         objective=campaign.objective.model_dump(),
         options=campaign.target.options(),
     )
+    return target
 
 
 def _inside(root: Path, where: Path, recipe: str) -> str:

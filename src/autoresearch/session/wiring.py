@@ -21,7 +21,7 @@ from autoresearch.engine.context import Context
 from autoresearch.errors import CampaignError, LedgerError
 from autoresearch.ports import Launcher, MetricSource, Researcher, RunRequest, Survey, Target
 from autoresearch.session import campaign_file, places
-from autoresearch.session.planning import Plan, survey_of, target_of
+from autoresearch.session.planning import Plan, target_of
 from autoresearch.workspace import git, secrets, worktree
 from autoresearch.workspace.journal import Journal
 from autoresearch.workspace.ledger import Ledger
@@ -128,7 +128,7 @@ def begin(opened: Opened, approved_by: str, clock: Callable[[], float]) -> None:
     base = git.resolve(paths.root, campaign.base)
     frozen = campaign.model_copy(update={"base": base})
     now = clock()
-    survey = _survey_at(frozen, paths, base)
+    survey = _survey_at(target_of(frozen), paths, base)
     kind, small = campaign.launcher.type, bool(survey.plumbing)
     if problem := refusal(kind, survey.resources, places.look(), plumbing=small):
         raise CampaignError(
@@ -174,12 +174,15 @@ def rule_of(campaign: Campaign) -> StopRule:
     return parse(campaign.stop) if campaign.stop else DEFAULT
 
 
-def _survey_at(campaign: Campaign, paths: CampaignPaths, commit: str) -> Survey:
-    """The recipe as it is committed, whatever the user's checkout looks like."""
+def _survey_at(target: Target, paths: CampaignPaths, commit: str) -> Survey:
+    """The recipe as it is committed, whatever the user's checkout looks like.
+
+    The first recipe that a target surveys is the one it measures by, so it has to be the base's.
+    """
     tree = paths.worktree(f".survey-{os.getpid()}")
     worktree.add(paths.root, tree, commit)
     try:
-        return survey_of(campaign, tree)
+        return target.survey(tree)
     finally:
         worktree.remove(paths.root, tree)
 
@@ -205,7 +208,7 @@ def wire(opened: Opened, clock: Callable[[], float] = time.time, *, proposing: b
         raise LedgerError(f"campaign {opened.paths.name} has not begun; start it with: autoresearch run")
     campaign, paths = opened.campaign, opened.paths
     target = target_of(campaign)
-    survey = _survey_at(campaign, paths, started.base_commit)
+    survey = _survey_at(target, paths, started.base_commit)
     context = Context(
         campaign=campaign,
         paths=paths,
