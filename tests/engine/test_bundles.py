@@ -4,17 +4,20 @@ import subprocess
 
 import pytest
 import yaml
+from tests.conftest import commit_all
 
 from autoresearch.engine.bundles import bundle
 from autoresearch.session.wiring import open_campaign, wire
-from tests.conftest import commit_all
 
 CONFIG = "# how to train\nlr: 0.1  # a decade either way\nwd: 0.0\nclip: 1.0\n"
 IDEAS = (
     {"title": "faster", "overrides": ["lr=0.2"]},
     {"title": "decay", "overrides": ["wd=0.1"]},
     {"title": "slower", "overrides": ["lr=0.05"]},
-    {"title": "louder", "patch": "--- a/train.py\n+++ b/train.py\n@@ -1 +1 @@\n-print('score: 0')\n+print('score: 1')\n"},
+    {
+        "title": "louder",
+        "patch": "--- a/train.py\n+++ b/train.py\n@@ -1 +1 @@\n-print('score: 0')\n+print('score: 1')\n",
+    },
 )
 
 
@@ -31,7 +34,7 @@ def tried(lab):
     return wire(open_campaign(lab.root), proposing=False)
 
 
-def made(ctx, *ideas):
+def made(ctx, *ideas: str):
     """What became of a bundle, and its configuration."""
     bundle(ctx, "together", ideas, "baseline")
     event = ctx.history.bundles["together"]
