@@ -48,6 +48,22 @@ def test_ten_thousand_experiments_make_a_brief_one_can_read():
     assert "`policy.optimizer.lr` = `1e-06`" in text
 
 
+def test_it_says_how_small_an_effect_can_be_seen_and_where_that_comes_from():
+    """Measured noise with its repeats; the validation set's own noise is called that; nothing is invented."""
+    known = brief_text(Brief("n", 3, OBJECTIVE, noise=0.01, repeats=4, smallest=0.025))
+    assert "one run scatters by 0.01 (standard deviation, from 4 repeats)" in known
+    assert "can tell a gain of 0.025 or more" in known
+    assert "nothing was repeated" in brief_text(Brief("n", 3, OBJECTIVE, noise=0.01))
+    assert "Noise: not measured yet." in brief_text(Brief("n", 3, OBJECTIVE))
+
+
+def test_a_plateau_is_said_with_the_area_to_turn_to():
+    """Beside what was tried, for it is about that."""
+    tried = (Tried(2, "a", "raise lr", "optimizer", status="discard"),)
+    text = sections(Brief("n", 6, OBJECTIVE, tried=tried, worn=("optimizer",), next_area="backend"))["tried"]
+    assert "At a plateau, nothing of the last 4 or more ideas was kept: optimizer. Look at `backend` first." in text
+
+
 @given(st.text(max_size=400))
 @settings(max_examples=80, deadline=None)
 def test_planted_text_stays_one_line(text):

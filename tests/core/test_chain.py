@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoresearch.core.chain import Turn, order
+from autoresearch.core.chain import PATIENCE, Turn, order, why_nobody
 
 
 def test_without_shares_researchers_are_asked_in_the_order_written():
@@ -24,15 +24,33 @@ def test_a_researcher_at_its_limit_is_not_asked():
     assert order([Turn(2, limit=2), Turn(0)]) == (1,)
 
 
+def test_a_researcher_rests_after_three_refused_proposals_in_a_row():
+    """The others go on; whoever reads why nobody proposed learns who rests."""
+    turns = [Turn(5, refused=PATIENCE), Turn(0, refused=PATIENCE - 1)]
+    assert order(turns) == (1,)
+    assert why_nobody(["agent", "file"], turns) == (
+        "no researcher had a further idea; agent rests after 3 refused proposals in a row"
+    )
+    assert why_nobody(["agent"], turns[:1]) == "agent rests after 3 refused proposals in a row"
+
+
 TURNS = st.builds(
-    Turn, st.integers(0, 50), st.none() | st.floats(0.1, 9, allow_nan=False), st.none() | st.integers(1, 9)
+    Turn,
+    st.integers(0, 50),
+    st.none() | st.floats(0.1, 9, allow_nan=False),
+    st.none() | st.integers(1, 9),
+    st.integers(0, 2 * PATIENCE),
 )
 
 
 @given(st.lists(TURNS, max_size=6))
 def test_nobody_is_asked_twice_and_nobody_able_is_forgotten(turns):
-    """Every researcher below its limit stands in the order exactly once."""
-    able = {place for place, turn in enumerate(turns) if turn.limit is None or turn.proposed < turn.limit}
+    """Every researcher below its limit and not at rest stands in the order exactly once."""
+    able = {
+        place
+        for place, turn in enumerate(turns)
+        if (turn.limit is None or turn.proposed < turn.limit) and turn.refused < PATIENCE
+    }
     found = order(turns)
     assert len(found) == len(set(found))
     assert set(found) == able

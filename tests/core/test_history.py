@@ -84,6 +84,37 @@ def test_an_abandoned_attempt_gives_its_index_back():
     assert (history.attempted, history.exhausted) == (1, True)
 
 
+def test_a_verdict_is_a_reason_to_ask_again():
+    """Who had no idea before it may have one now; nobody is asked again while nothing has happened."""
+    none = [*opened(1, "baseline"), *opened(2, "idea"), happened.ExperimentOpened(3, 3, "baseline", "0" * 40),
+            happened.ExperimentAbandoned(4, 3, "no more", exhausted=True)]  # fmt: skip
+    assert fold([*none, *ran("idea", 1, 0.4)]).exhausted_because == "no more"
+    assert not fold([*none, happened.ExperimentJudged(5, "idea", Verdict(Status.DISCARD, "x"), {})]).exhausted
+
+
+def refused(index, source, *breaches: str):
+    idea = Hypothesis(title=f"i{index}", source=source)
+    return [
+        happened.ExperimentOpened(index, index, "baseline", "0" * 40),
+        happened.ExperimentCommitted(index, index, f"i{index}", "b", f"{index:040x}", idea, breaches=breaches),
+    ]
+
+
+def test_refusals_are_counted_in_a_row_and_by_researcher():
+    """A proposal that passes the guards ends the row of its own researcher only."""
+    events = [*refused(2, "agent", "x"), *refused(3, "agent", "x"), *refused(4, "file", "y"), *refused(5, "file")]
+    assert fold(events).refused == {"agent": 2, "file": 0}
+
+
+def test_a_keep_or_a_persons_word_ends_a_researchers_rest():
+    """What it was told has changed; a discard of somebody else's idea tells it nothing new."""
+    events = [*opened(1, "baseline"), *(one for index in (2, 3, 4) for one in refused(index, "agent", "x"))]
+    judged = [happened.ExperimentJudged(9, "i4", Verdict(status, "x"), {}) for status in (Status.DISCARD, Status.KEEP)]
+    assert fold([*events, judged[0]]).refused["agent"] == 3
+    assert fold([*events, judged[1]]).refused == {}
+    assert fold([*events, happened.Steered(9, "try the scheduler", "ada")]).refused == {}
+
+
 def test_a_new_controller_takes_an_old_stop_back_but_not_a_pause():
     """`run` continues a stopped campaign; what was paused stays so until `resume`."""
     history = fold(

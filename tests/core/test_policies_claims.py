@@ -105,3 +105,11 @@ def test_validation_samples_bound_the_noise_from_below():
     noise = Evidence(Board(UP, trials=trials)).sigma
     assert noise == pytest.approx(0.0711, abs=1e-3)
     assert Evidence(Board(UP, trials=tuple(replace(t, value=5.0) for t in trials))).sigma == 0
+
+
+def test_the_smallest_visible_gain_is_where_the_interval_leaves_zero():
+    """One run against four of the baseline, noise from those four: t(95 %, 3) times sigma times sqrt(1 + 1/4)."""
+    trials = tuple(Trial("baseline", seed, value=value) for seed, value in enumerate((0.1, 0.2, 0.1, 0.2)))
+    evidence = Evidence(Board(UP, trials=trials))
+    assert evidence.smallest("baseline") == pytest.approx(2.3534 * evidence.sigma * 1.25**0.5, rel=1e-4)
+    assert Evidence(Board(UP, trials=trials[:1])).smallest("baseline") is None

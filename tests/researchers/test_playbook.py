@@ -142,6 +142,19 @@ def test_without_symptoms_cheap_and_likely_ideas_come_first(demo):
     assert {"lr", "temperature", "reference_policy_kl_penalty"} <= keys
 
 
+def test_an_area_at_a_plateau_waits_for_the_others(demo):
+    """Its plays come last, not never; a warning of the parent's run calls them all the same."""
+    first = choose(brief(demo), builtin())
+    rested = brief(demo, worn=(first.area,))
+    assert choose(rested, builtin()).area != first.area
+    ideas = exhaust(lambda asked: choose(replace(asked, worn=(first.area,)), builtin()), demo)
+    areas = [idea.area for idea in ideas]
+    assert first.area in areas
+    assert set(areas[areas.index(first.area) :]) == {first.area}
+    answered = choose(brief(demo, "entropy-collapse"), builtin())
+    assert choose(brief(demo, "entropy-collapse", worn=(answered.area,)), builtin()) == answered
+
+
 def test_async_is_for_eight_gpus_and_more(math):
     """Partitioning actor and learner is proposed with eight GPUs on one node, never with one (R141, R143)."""
     split = "Give rollouts half of the node and train asynchronously"

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from autoresearch.core.hypothesis import AREAS, Brief, Tried
 from autoresearch.core.logtext import clean
+from autoresearch.core.plateau import SETTLED
 
 _WIDTH = 240
 _MOST_VALUES = 60
@@ -57,13 +58,19 @@ def plain(text: str, width: int = _WIDTH) -> str:
 def _objective(brief: Brief) -> str:
     goal = brief.objective
     meaning = f" It is {plain(goal.meaning)}." if goal.meaning else ""
-    noise = "" if brief.noise is None else (
-        f"Two runs of unchanged code differ by about {brief.noise:.3g} (one standard deviation); aim for more.\n"
-    )  # fmt: skip
     return (
-        f"## Objective\n\n{plain(goal.goal)}: {goal.direction} `{plain(goal.metric)}`.{meaning}\n{noise}"
+        f"## Objective\n\n{plain(goal.goal)}: {goal.direction} `{plain(goal.metric)}`.{meaning}\n{_noise(brief)}"
         f"Budget: {plain(brief.stop_sentence)}."
     )
+
+
+def _noise(brief: Brief) -> str:
+    if brief.noise is None:
+        return "Noise: not measured yet.\n"
+    count = f"{brief.repeats} repeat{'s' * (brief.repeats > 1)}"
+    source = count if brief.repeats else "the validation set alone; nothing was repeated"
+    seen = "" if brief.smallest is None else f" One run can tell a gain of {brief.smallest:.3g} or more from none."
+    return f"Noise: one run scatters by {brief.noise:.3g} (standard deviation, from {source}).{seen}\n"
 
 
 def _recipe(brief: Brief) -> str:
@@ -102,11 +109,21 @@ def _digest(brief: Brief) -> str:
     left_out = len([item for item in brief.tried if item.area != "baseline"]) - len(shown)
     if left_out:
         lines.append(f"{left_out} older ones are not shown.")
+    lines += _plateau(brief)
     telling = {item.index for item in shown[-_MOST_REASONS:]} | {item.index for item in shown if item.status == "keep"}
     for area in _areas(shown):
         lines += ["", f"### {plain(area)}", ""]
         lines += [f"- {_tried(item, full=item.index in telling)}" for item in shown if item.area == area]
     return "\n".join(lines)
+
+
+def _plateau(brief: Brief) -> list[str]:
+    """Where not to look for now, and where instead; the order is R115's."""
+    if not brief.worn:
+        return []
+    worn = ", ".join(map(plain, brief.worn))
+    instead = f"Look at `{brief.next_area}` first" if brief.next_area else "No area is left: try something bolder"
+    return ["", f"At a plateau, nothing of the last {SETTLED} or more ideas was kept: {worn}. {instead}."]
 
 
 def _areas(items: Iterable[Tried]) -> list[str]:

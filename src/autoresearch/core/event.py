@@ -298,6 +298,17 @@ class Noted:
 
 
 @dataclass(frozen=True)
+class PlateauReached:
+    """The last ideas of an area brought no keep: researchers were told to look elsewhere."""
+
+    at: float
+    area: str
+    ideas: tuple[str, ...]
+    next_area: str = ""
+    kind: Literal["plateau_reached"] = "plateau_reached"
+
+
+@dataclass(frozen=True)
 class CampaignEnded:
     """The stop rule was met, or nothing was left to do."""
 
@@ -310,7 +321,7 @@ Event = Annotated[
     CampaignStarted | ControllerStarted | ControllerStopped | ExperimentOpened | ExperimentAbandoned
     | ExperimentCommitted | ExperimentRepaired | BundleMade | RunPlanned | RunSubmitted | RunStarted | RunCancelled
     | RunEnded | RunMeasured | ExperimentJudged | VerdictOverruled | Steered | Paused | Resumed | StopRequested
-    | ApprovalAsked | ApprovalGiven | Noted | CampaignEnded,
+    | ApprovalAsked | ApprovalGiven | Noted | PlateauReached | CampaignEnded,
     Field(discriminator="kind"),
 ]  # fmt: skip
 

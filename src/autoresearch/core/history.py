@@ -22,7 +22,11 @@ class History:
     bundles: dict[str, happened.BundleMade] = field(default_factory=dict)
     runs: dict[str, Run] = field(default_factory=dict)
     incumbent: str = BASELINE
-    exhausted: bool = False
+    exhausted_because: str = ""
+    """Why no researcher had an idea when they were last asked; empty once something has happened since."""
+    refused: dict[str, int] = field(default_factory=dict)
+    """Refused proposals in a row by researcher, since something was last kept or a person spoke."""
+    plateaus: list[happened.PlateauReached] = field(default_factory=list)
     troubles: list[happened.ExperimentAbandoned] = field(default_factory=list)
     """Attempts given up in a row because a researcher could not do its part."""
     paused: happened.Paused | None = None
@@ -43,20 +47,22 @@ class History:
                 self.started, self.ended = event, None
             case happened.ControllerStarted():
                 self.controller, self.stop, self.ended = event, None, None
-                self.exhausted = False
-                self.troubles.clear()
+                self._think_again()
             case happened.ControllerStopped():
                 self.controller = None
             case happened.ExperimentOpened():
                 self.experiments[event.index] = Experiment(event)
             case happened.ExperimentAbandoned():
                 self.experiments.pop(event.index, None)
-                self.exhausted = event.exhausted
-                self.troubles.append(event)
+                if event.exhausted:
+                    self.exhausted_because = event.reason or "no researcher had an idea"
+                else:
+                    self.troubles.append(event)
             case happened.ExperimentCommitted():
                 entry = self.experiments[event.index]
                 entry.committed, entry.commit = event, event.commit
                 self._index[event.name] = event.index
+                self._count_refusal(event)
                 self.troubles.clear()
             case happened.ExperimentRepaired():
                 entry = self.experiment(event.name)
@@ -68,8 +74,12 @@ class History:
             case happened.ExperimentJudged():
                 self.experiment(event.name).judged = event
                 self.incumbent = event.incumbent or self.incumbent
+                self.exhausted_because = ""
+                if event.verdict.status is Status.KEEP:
+                    self.refused.clear()
             case happened.VerdictOverruled():
                 self.experiment(event.name).overruled = event
+                self.exhausted_because = ""
             case happened.CampaignEnded():
                 self.ended = event
             case _:
@@ -93,7 +103,7 @@ class History:
                 self.runs[event.run_id].measurement = event.measurement
             case happened.Steered():
                 self.steering.append(event)
-                self.exhausted = False
+                self._think_again()
             case happened.Paused():
                 self.paused = event
             case happened.Resumed():
@@ -106,10 +116,27 @@ class History:
                 self.answers[event.request] = event
             case happened.Noted():
                 self.notes.append(event)
+            case happened.PlateauReached():
+                self.plateaus.append(event)
             case _:
                 pass
 
+    def _think_again(self) -> None:
+        """A person has spoken or looked after things: everybody is asked anew, and at once."""
+        self.exhausted_because = ""
+        self.refused.clear()
+        self.troubles.clear()
+
+    def _count_refusal(self, event: happened.ExperimentCommitted) -> None:
+        source = event.hypothesis.source
+        self.refused[source] = self.refused.get(source, 0) + 1 if event.breaches else 0
+
     # -- questions ----------------------------------------------------------------------------------------------
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether every researcher has said that it has no more, and nothing has happened since."""
+        return bool(self.exhausted_because)
 
     def experiment(self, name: str) -> Experiment:
         """The experiment of that name.

@@ -123,7 +123,7 @@ class Brief:
         facts: The recipe at the parent's commit.
         symptoms: Health findings of the parent's runs, worst first.
         tried: Earlier experiments, oldest first.
-        noise: Standard deviation of the metric between runs of unchanged code, if known.
+        noise: Standard deviation of one run's metric when nothing is changed, as measured so far; None before that.
         steering: What the person asked for since the start, oldest first.
         allow: Globs of files an edit may touch.
         protect: Globs of files an edit may not touch.
@@ -131,6 +131,10 @@ class Brief:
         lineage: The recipe and its parents, nearest first, repository-relative.
         max_files: Most files one hypothesis may change, None when nothing is said.
         max_lines: Most lines it may add and delete together, None when nothing is said.
+        repeats: Repeated runs behind `noise`; 0 when it is the validation set's own noise alone.
+        smallest: Smallest gain that one run can tell from none, None while that is not known.
+        worn: Areas at a plateau, see `core.plateau`.
+        next_area: The area to look at instead; empty when there is no plateau, or every area is at one.
     """
 
     campaign: str
@@ -150,3 +154,7 @@ class Brief:
     lineage: tuple[str, ...] = ()
     max_files: int | None = None
     max_lines: int | None = None
+    repeats: int = 0
+    smallest: float | None = None
+    worn: tuple[str, ...] = ()
+    next_area: str = ""

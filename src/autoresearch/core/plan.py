@@ -258,7 +258,7 @@ def next_move(history: History, campaign: Campaign, policy: Policy, objective: O
         return resting
     if isinstance(advice, Measure) and (held := _approval(history, campaign, advice, view)):
         return held
-    return _from_advice(advice, campaign, view, flying)
+    return _from_advice(advice, campaign, view, flying, history.exhausted_because)
 
 
 def _resting(history: History, view: Outlook) -> Move | None:
@@ -300,7 +300,7 @@ def _denied(history: History, arm: str, why: str) -> Move:
     return Judge(arm, Verdict(Status.DISCARD, why, by="engine"), None)
 
 
-def _from_advice(advice: Advice, campaign: Campaign, view: Outlook, flying: list[Run]) -> Move:
+def _from_advice(advice: Advice, campaign: Campaign, view: Outlook, flying: list[Run], idle: str) -> Move:
     full = len(flying) >= campaign.launcher.parallel
     match advice:
         case Combine():
@@ -320,13 +320,9 @@ def _from_advice(advice: Advice, campaign: Campaign, view: Outlook, flying: list
         case Done() if flying:
             return Wait("runs in flight end first")
         case Done() | Rest():
-            return Stop(_last_words(view, advice.why))
+            return Stop("; ".join(filter(None, (advice.why, idle, view.stop.sentence))))
         case _:
             raise AssertionError(f"advice nobody carries out: {advice!r}")
-
-
-def _last_words(view: Outlook, why: str) -> str:
-    return f"{why}; {view.stop.sentence}" if why else view.stop.sentence
 
 
 def _wind_down(history: History, flying: list[Run]) -> Move:

@@ -1,10 +1,13 @@
 """What a researcher is told: bounded, readable by a person, and without raw logs."""
 
+from autoresearch.core import plan
 from autoresearch.core.attempt import Experiment
 from autoresearch.core.briefing import brief_text
 from autoresearch.core.history import History
 from autoresearch.core.hypothesis import Brief, Tried
 from autoresearch.core.metric import Severity, Symptom
+from autoresearch.core.plateau import next_area, plateaus
+from autoresearch.core.policies.evidence import Evidence
 from autoresearch.engine.context import Context
 from autoresearch.engine.trees import survey_of_arm
 
@@ -17,6 +20,8 @@ def brief_for(ctx: Context, index: int, parent: str) -> Brief:
     """The brief for one proposal on top of `parent`."""
     survey = survey_of_arm(ctx, parent)
     scope = ctx.campaign.scope
+    evidence = Evidence(plan.board(ctx.history, ctx.campaign, ctx.survey.objective, ctx.outlook()))
+    worn = tuple(found.area for found in plateaus(ctx.history))
     return Brief(
         campaign=ctx.campaign.campaign,
         index=index,
@@ -27,6 +32,7 @@ def brief_for(ctx: Context, index: int, parent: str) -> Brief:
         facts=survey.facts,
         symptoms=symptoms_of(ctx.history, parent),
         tried=tried(ctx.history),
+        noise=evidence.sigma,
         steering=tuple(said.text for said in ctx.history.steering),
         allow=scope.allow,
         protect=(*survey.protect, *scope.protect),
@@ -34,6 +40,10 @@ def brief_for(ctx: Context, index: int, parent: str) -> Brief:
         lineage=survey.lineage,
         max_files=scope.max_files,
         max_lines=scope.max_lines,
+        repeats=evidence.noise.freedom,
+        smallest=evidence.smallest(parent),
+        worn=worn,
+        next_area=next_area(worn) if worn else "",
     )
 
 

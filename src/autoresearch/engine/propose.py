@@ -14,15 +14,15 @@ from pydantic import TypeAdapter
 
 from autoresearch.core import naming
 from autoresearch.core.attempt import BASELINE, Experiment
-from autoresearch.core.chain import Turn, order
 from autoresearch.core.event import ExperimentAbandoned, ExperimentCommitted, ExperimentOpened
 from autoresearch.core.guards import Limits, breaches, changed_keys
 from autoresearch.core.hypothesis import Hypothesis
+from autoresearch.engine import chain
 from autoresearch.engine.brief import brief_for, brief_text
 from autoresearch.engine.context import Context
 from autoresearch.engine.trees import checkout, pure, survey_of_arm
 from autoresearch.errors import RecipeError, RepositoryError, ResearcherError
-from autoresearch.ports import Researcher, Survey
+from autoresearch.ports import Survey
 from autoresearch.workspace import atomic, faults, git, worktree
 
 
@@ -76,6 +76,7 @@ def open_baseline(ctx: Context) -> None:
 
 def explore(ctx: Context, parent: str) -> bool:
     """Open an attempt and bring it to its commit; False when no researcher had an idea."""
+    chain.mark_plateaus(ctx)
     index = max(ctx.history.experiments, default=0) + 1
     ctx.record(ExperimentOpened(ctx.clock(), index, parent, ctx.history.arm_commit(parent)))
     faults.point("propose.opened")
@@ -139,7 +140,7 @@ def _ask(ctx: Context, entry: Experiment, tree: Path) -> Proposal | None:
     """
     troubles: list[str] = []
     pristine = False
-    for researcher in _in_turn(ctx):
+    for researcher in chain.in_turn(ctx):
         if not pristine:
             _fresh(ctx, tree, entry.opened.parent_commit)
         pristine = not _edits(ctx, researcher.name)
@@ -161,7 +162,7 @@ def _ask(ctx: Context, entry: Experiment, tree: Path) -> Proposal | None:
         folder = ctx.paths.folder / ".attempts"
         atomic.replace(folder / f"{entry.index}.brief.md", ctx.redactor.clean(brief_text(brief)))
         return Proposal(hypothesis, _apply(ctx, tree, hypothesis))
-    why = "; ".join(troubles) or "no researcher had a further idea"
+    why = "; ".join(troubles) or chain.why_nobody(ctx)
     ctx.record(ExperimentAbandoned(ctx.clock(), entry.index, why, exhausted=not troubles))
     return None
 
@@ -170,16 +171,6 @@ def hear(ctx: Context, researcher: object) -> None:
     """Write down what a researcher has to tell about its own work."""
     for text in researcher.notes() if isinstance(researcher, Witness) else ():
         ctx.note(ctx.redactor.clean(text))
-
-
-def _in_turn(ctx: Context) -> list[Researcher]:
-    """Researchers in the order they are to be asked, by what each has proposed so far."""
-    made = [entry.hypothesis.source for entry in ctx.history.experiments.values() if entry.committed]
-    turns = [
-        Turn(made.count(researcher.name), spec.share, spec.limit)
-        for researcher, spec in zip(ctx.researchers, ctx.campaign.researcher, strict=True)
-    ]
-    return [ctx.researchers[place] for place in order(turns)]
 
 
 def _without_secrets(ctx: Context, hypothesis: Hypothesis) -> Hypothesis:
@@ -245,6 +236,7 @@ def _commit(ctx: Context, entry: Experiment, tree: Path, proposal: Proposal) -> 
     _leave_evidence(ctx, name, entry.index, parent_commit, commit, hypothesis)
     faults.point("propose.record")
     ctx.record(event)
+    chain.send_to_rest(ctx, hypothesis.source, event.breaches)
 
 
 def _named_commit(

@@ -181,7 +181,10 @@ def _draft(play: Play, table: _Table) -> Draft | None:
 
 
 def _rank(play: Play, place: int, answered: tuple[str, ...], table: _Table) -> tuple[float, ...]:
-    """What decides between plays: symptoms worst first, then what serves the goal, then odds, cost, area and page."""
+    """What decides between plays: symptoms worst first, then what serves the goal, then odds, cost, area and page.
+
+    Areas at a plateau (R115) come after all others, unless a warning calls for the play.
+    """
     serves = play.gain == _goal(table.brief)
     worry = min((table.order[name] for name in answered), default=0)
     serious = any(table.symptoms[name].severity is not Severity.INFO for name in answered)
@@ -189,7 +192,8 @@ def _rank(play: Play, place: int, answered: tuple[str, ...], table: _Table) -> t
     aside = bool(answered) and play.answers[0] not in answered
     odds = _GRADES[play.odds] + _experience(play, table) + aside
     area = AREAS.index(play.area) if play.area in AREAS else len(AREAS)
-    return (tier, worry, odds, _COSTS[play.cost], area, place)
+    worn = play.area in table.brief.worn and not serious
+    return (worn, tier, worry, odds, _COSTS[play.cost], area, place)
 
 
 def _goal(brief: Brief) -> str:

@@ -297,6 +297,16 @@ class Evidence:
         error = None if sigma is None else sigma * math.sqrt(max(variance, 0.0))
         return Effect(gain, error, self.noise.freedom, n, paired=bool(share))
 
+    def smallest(self, against: str) -> float | None:
+        """Smallest gain that one run could show over `against`: below it the 90 % interval reaches zero.
+
+        None while no noise is known or `against` has no run.
+        """
+        runs, sigma = self.arm(against).runs, self.sigma
+        if sigma is None or not runs:
+            return None
+        return Effect(0.0, sigma * math.sqrt(1 + 1 / runs), self.noise.freedom, 1).high
+
     def fresh_seed(self) -> int:
         """A seed that no run of the campaign has used."""
         used = [trial.seed for trial in self.board.trials]

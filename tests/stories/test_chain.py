@@ -1,0 +1,74 @@
+"""Who is asked next over a whole campaign: refusals, lists that grow, areas that give nothing."""
+
+import yaml
+
+FLAT = {"*": {"value": [0.5]}}
+BREAKS = 'echo $RANDOM >> train.py; echo \'{"title": "rewrite the exam"}\' > "$AUTORESEARCH_ANSWER"'
+AGENT = {"type": "agent", "agent": "command", "command": ["bash", "-c", BREAKS], "tries": 1}
+FILE = {"type": "file", "path": "ideas.yaml"}
+PLAN = {"launcher": {"type": "scripted", "script": FLAT}, "scope": {"protect": ["train.py"]}}
+
+
+def test_an_agent_that_is_refused_again_and_again_rests_and_the_others_go_on(lab):
+    """Three refused rows, a note that says so, then the list's ideas until it is through."""
+    lab.write(researcher=[AGENT, FILE], stop="9 experiments", **PLAN)
+    done = lab.run()
+    assert done.returncode == 0, done.stderr
+    ideas = ["raise the learning rate", "weight decay", "far too high"]
+    assert [row.description for row in lab.rows()][1:] == ["rewrite the exam"] * 3 + ideas
+    notes = [str(event["text"]) for event in lab.journal("noted")]
+    assert any("researcher agent rests: its last 3 proposals were refused" in note for note in notes)
+
+
+def test_with_nobody_left_to_ask_the_campaign_ends_and_says_why(lab):
+    """Not twenty refused rows: three, and a reason a person can act on."""
+    lab.write(researcher=AGENT, stop="20 experiments", **PLAN)
+    done = lab.run()
+    assert done.returncode == 0, done.stderr
+    assert len(lab.rows()) == 4
+    assert "agent rests after 3 refused proposals in a row" in str(lab.journal("campaign_ended")[-1]["reason"])
+    assert "agent rests after 3 refused proposals in a row" in done.stdout
+
+
+def test_who_had_no_idea_is_asked_again_after_the_next_verdict(lab):
+    """The list grows while its only idea still runs: asked once in vain, not over and over, and then once more."""
+    ideas = yaml.safe_load((lab.root / "ideas.yaml").read_text())
+    (lab.root / "ideas.yaml").write_text(yaml.safe_dump(ideas[:1]))
+    lab.local(parallel=2, stop="3 experiments")
+    child = lab.start()
+    lab.until(lambda: len(lab.pids()) == 1, "the baseline to run")
+    lab.gate.touch()
+    lab.until(lambda: lab.journal("experiment_judged"), "the baseline's row")
+    lab.gate.unlink()
+    lab.until(lambda: lab.journal("experiment_abandoned"), "the list to have no more")
+    (lab.root / "ideas.yaml").write_text(yaml.safe_dump(ideas[:2]))
+    lab.gate.touch()
+    out, err = child.communicate(timeout=60)
+    assert child.returncode == 0, err
+    assert [row.description for row in lab.rows()][1:] == ["raise the learning rate", "weight decay"], out
+    assert len(lab.journal("experiment_abandoned")) == 1
+
+
+def test_an_area_without_a_keep_is_recorded_and_every_brief_says_where_to_look(lab):
+    """Four settled ideas of one area: one event with them and the next area, and a line in the next brief (R115)."""
+    ideas = [{"title": f"rate {n}", "area": "optimizer", "overrides": [f"lr=0.{n}"]} for n in range(2, 8)]
+    (lab.root / "ideas.yaml").write_text(yaml.safe_dump(ideas))
+    lab.write(researcher=FILE, stop="7 experiments", **PLAN)
+    assert lab.run().returncode == 0
+    reached = lab.journal("plateau_reached")
+    assert [(event["area"], event["ideas"], event["next_area"]) for event in reached] == [
+        ("optimizer", ["rate-2", "rate-3", "rate-4", "rate-5"], "backend")
+    ]
+    assert "At a plateau" not in (lab.folder / "rate-5" / "brief.md").read_text()
+    assert "Look at `backend` first" in (lab.folder / "rate-6" / "brief.md").read_text()
+
+
+def test_the_brief_says_the_noise_that_was_measured(lab):
+    """From two runs of the baseline: how one run scatters, and the smallest gain a run can show."""
+    script = {"*baseline*": {"value": [0.50, 0.52]}, "*": {"value": [0.5]}}
+    verdict = {"policy": "greedy", "baseline_runs": 2}
+    lab.write(stop="2 experiments", launcher={"type": "scripted", "script": script}, verdict=verdict)
+    assert lab.run().returncode == 0
+    brief = (lab.folder / "raise-the-learning-rate" / "brief.md").read_text()
+    assert "one run scatters by 0.0141 (standard deviation, from 1 repeat)" in brief
+    assert "can tell a gain of 0.109 or more" in brief
