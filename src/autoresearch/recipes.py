@@ -1,11 +1,14 @@
 """Questions about one NeMo-RL recipe, answered without a campaign; each imports only what it needs."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from autoresearch.errors import UsageError
+
+_TAIL_BYTES = 64 * 1024
 
 
 def root_of(where: Path) -> Path:
@@ -61,3 +64,48 @@ def budget(where: Path, recipe: str, overrides: Sequence[str]) -> dict[str, Any]
     loaded = load(root, inside(root, where, recipe), overrides)
     found = budgets.budget(loaded, metrics.objective_for(loaded))
     return asdict(found) | {"gpu_hours": found.gpu_hours, "smallest_effect": found.smallest_effect}
+
+
+def health(where: Path, recipe: str, overrides: Sequence[str], run: Path) -> dict[str, Any]:
+    """What the files of one run say about it: the number, how far it came, and symptoms, worst first.
+
+    Args:
+        where: Where the person stands.
+        recipe: The recipe that was run.
+        overrides: Hydra overrides it was run with.
+        run: Folder with the run's logs, checkpoints and printed output (`*.log`, the newest one counts); any of them
+            may be missing.
+
+    Raises:
+        RecipeError: The recipe or an override is wrong.
+        UsageError: There is no such folder.
+    """
+    from autoresearch import plugins  # noqa: PLC0415
+    from autoresearch.core.job import JobState, JobStatus  # noqa: PLC0415
+    from autoresearch.targets.nemo_rl import budget as budgets  # noqa: PLC0415
+    from autoresearch.targets.nemo_rl import measure, metric  # noqa: PLC0415
+    from autoresearch.targets.nemo_rl.recipe import load  # noqa: PLC0415
+
+    if not run.is_dir():
+        raise UsageError(f"{run} is no folder; give the one with the run's logs and checkpoints")
+    root = root_of(where)
+    loaded = load(root, inside(root, where, recipe), overrides)
+    objective = metric.objective_for(loaded)
+    readings = {one.name: plugins.load("metrics", one.name)(options=one.options).read(run) for one in measure.SOURCES}
+    # How the process ended is not known here: the run is taken to be over, and judged by the step it reached.
+    status, steps = JobStatus(JobState.VANISHED), budgets.budget(loaded, objective).steps
+    found = measure.measure(objective, run, _printed(root, run), readings, status, steps)
+    told = {key: value for key, value in asdict(found).items() if key not in {"curve", "samples"}}
+    return told | {"symptoms": [one for one in told["symptoms"] if one["name"] != status.state]}
+
+
+def _printed(root: Path, run: Path) -> str:
+    """The end of the newest log, without secrets."""
+    from autoresearch.workspace import secrets  # noqa: PLC0415
+
+    logs = sorted(run.rglob("*.log"), key=lambda path: path.stat().st_mtime)
+    if not logs:
+        return ""
+    with logs[-1].open("rb") as stream:
+        stream.seek(max(0, stream.seek(0, os.SEEK_END) - _TAIL_BYTES))
+        return secrets.load(root / ".env", os.environ).clean(stream.read().decode("utf-8", "replace"))

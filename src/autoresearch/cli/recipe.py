@@ -1,4 +1,4 @@
-"""`autoresearch recipe show|metric|budget RECIPE [OVERRIDES...]`: questions about one recipe."""
+"""`autoresearch recipe show|metric|budget|health RECIPE [OVERRIDES...]`: questions about one recipe."""
 
 import argparse
 import json
@@ -7,14 +7,16 @@ from typing import Any
 
 from autoresearch import recipes
 from autoresearch.cli import output
+from autoresearch.errors import UsageError
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `recipe`."""
-    parser.add_argument("action", choices=("show", "metric", "budget"), help="what to ask")
+    parser.add_argument("action", choices=("show", "metric", "budget", "health"), help="what to ask")
     parser.add_argument("recipe", help="the recipe (YAML)")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="Hydra overrides on top of it")
     parser.add_argument("--resolved", action="store_true", help="show: the whole resolved config")
+    parser.add_argument("--run", metavar="DIR", type=Path, help="health: folder of a run's logs and checkpoints")
     parser.add_argument("--json", action="store_true", help="print machine-readable JSON")
     parser.add_argument("--repo", metavar="DIR", type=Path, default=Path(), help="the checkout (default: here)")
 
@@ -25,10 +27,28 @@ def run(args: argparse.Namespace) -> int:
         found = recipes.show(args.repo, args.recipe, args.overrides, resolved=args.resolved)
         output.say(_dump(found) if args.json else _tree(found) if args.resolved else _lineage(found))
         return 0
+    if args.action == "health":
+        found = recipes.health(args.repo, args.recipe, args.overrides, _run(args))
+        output.emit(found) if args.json else output.say(_health(found))
+        return 0
     ask = recipes.metric if args.action == "metric" else recipes.budget
     found = ask(args.repo, args.recipe, args.overrides)
     output.emit(found) if args.json else output.say(_lines(found))
     return 0
+
+
+def _run(args: argparse.Namespace) -> Path:
+    if args.run is None:
+        raise UsageError("recipe health reads a run: give the folder of its logs and checkpoints with --run DIR")
+    return Path(args.run)
+
+
+def _health(found: dict[str, Any]) -> str:
+    lines = [
+        f"{one['severity']}: {one['name']} ({one['fault']})\n  {one['evidence']}\n  try: {one['advice']}"
+        for one in found["symptoms"]
+    ]
+    return "\n\n".join([_lines({**found, "symptoms": ()}), *(lines or ["no symptom found"])])
 
 
 def _dump(found: Any) -> str:
