@@ -64,7 +64,7 @@ def pooled(groups: Iterable[Sequence[float]]) -> tuple[float | None, int]:
     Returns:
         (None, 0) when no group has two members.
     """
-    residuals = [residual for group in groups for residual in _residuals(group)]
+    residuals = [residual for group in groups for residual in _residuals(tuple(group))]
     if not residuals:
         return None, 0
     square = sum(residual * residual for residual in residuals) / len(residuals)
@@ -145,10 +145,12 @@ def paired_error(one: tuple[float, ...], two: tuple[float, ...]) -> float:
     return math.sqrt(square / (2 * count))
 
 
-def _residuals(group: Sequence[float]) -> list[float]:
+@lru_cache(maxsize=4096)
+def _residuals(group: tuple[float, ...]) -> tuple[float, ...]:
+    """One per repeat; remembered, for of one board to the next hardly a group changes."""
     found, centre = [], 0.0
     for count, value in enumerate(group):
         if count:
             found.append((value - centre) * math.sqrt(count / (count + 1)))
         centre += (value - centre) / (count + 1)
-    return found
+    return tuple(found)

@@ -4,9 +4,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import chain
+from operator import mul
 
 from autoresearch.core.board import Bundle
+from autoresearch.core.noise import Noise
+from autoresearch.core.policies.arms import Arm
 from autoresearch.core.policies.evidence import PAIR_FROM, TAU, Effect, Evidence
+from autoresearch.core.policies.latest import latest
 from autoresearch.core.statistics import mean
 
 
@@ -30,7 +35,15 @@ class Array:
     @cached_property
     def members(self) -> tuple[str, ...]:
         """Its ideas, in order of first appearance."""
-        return tuple(dict.fromkeys(idea for row in self.rows for idea in row.ideas))
+        return tuple(dict.fromkeys(chain.from_iterable(row.ideas for row in self.rows)))
+
+    def ran(self, evidence: Evidence) -> tuple[Arm | None, ...]:
+        """The runs of each row, None for one that never ran."""
+        return tuple(map(evidence.arms.get, self._names))
+
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(row.name for row in self.rows)
 
 
 def prefix(number: int) -> str:
@@ -38,48 +51,62 @@ def prefix(number: int) -> str:
     return f"screen-{number}-"
 
 
-@lru_cache(maxsize=4)
 def arrays(evidence: Evidence) -> tuple[Array, ...]:
-    """The board's screening arrays, oldest first; remembered for the last few boards read."""
+    """The board's screening arrays, oldest first."""
     return _grouped(evidence.board.bundles)
 
 
-@lru_cache(maxsize=4)
+@latest
 def _grouped(bundles: tuple[Bundle, ...]) -> tuple[Array, ...]:
     found: dict[int, list[Bundle]] = {}
     for bundle in bundles:
-        kind, _, rest = bundle.name.partition("-")
-        number = rest.partition("-")[0]
-        if kind == "screen" and number.isascii() and number.isdigit() and bundle.ideas:
-            found.setdefault(int(number), []).append(bundle)
+        number = _number(bundle.name)
+        if number is not None and bundle.ideas:
+            found.setdefault(number, []).append(bundle)
     return tuple(Array(number, tuple(rows)) for number, rows in sorted(found.items()))
+
+
+@lru_cache(maxsize=512)
+def _number(bundle: str) -> int | None:
+    """Which array a bundle's name says it is a row of; None for other bundles."""
+    kind, _, rest = bundle.partition("-")
+    number = rest.partition("-")[0]
+    return int(number) if kind == "screen" and number.isascii() and number.isdigit() else None
 
 
 def crashed(evidence: Evidence, row: Bundle) -> bool:
     """Whether a row ran and gave no metric."""
     arm = evidence.arm(row.name)
-    return bool(arm.failed) and not arm.runs
+    return bool(arm.failed) and not arm.values
 
 
-@lru_cache(maxsize=32)
-def cleared(evidence: Evidence, array: Array) -> frozenset[str]:
-    """Ideas that were part of a row with a metric."""
-    return frozenset(idea for row in array.rows if evidence.arm(row.name).runs for idea in row.ideas)
+@dataclass(frozen=True)
+class Suspicion:
+    """Who can have crashed the rows of an array.
+
+    Attributes:
+        cleared: Ideas that were part of a row with a metric.
+        guilty: Ideas that alone can explain a crashed row, all others in it being cleared.
+        suspects: Ideas that may have crashed a row, as long as nobody is found guilty of it.
+    """
+
+    cleared: frozenset[str]
+    guilty: frozenset[str]
+    suspects: frozenset[str]
 
 
-@lru_cache(maxsize=32)
-def guilty(evidence: Evidence, array: Array) -> frozenset[str]:
-    """Ideas that alone can explain a crashed row, all others in it being cleared."""
-    fine = cleared(evidence, array)
-    suspects = [frozenset(row.ideas) - fine for row in array.rows if crashed(evidence, row)]
-    return frozenset(idea for group in suspects if len(group) == 1 for idea in group)
+def suspicion(evidence: Evidence, array: Array) -> Suspicion:
+    """What the rows that ran say of who crashed the others."""
+    return _suspicion(array, array.ran(evidence))
 
 
-def suspects(evidence: Evidence, array: Array) -> frozenset[str]:
-    """Ideas that may have crashed a row, as long as nobody is found guilty of it."""
-    fine, caught = cleared(evidence, array), guilty(evidence, array)
-    groups = [frozenset(row.ideas) - fine for row in array.rows if crashed(evidence, row)]
-    return frozenset(idea for group in groups if not group & caught for idea in group)
+@lru_cache(maxsize=64)
+def _suspicion(array: Array, ran: tuple[Arm | None, ...]) -> Suspicion:
+    rows = [(row, arm) for row, arm in zip(array.rows, ran, strict=True) if arm is not None]
+    fine = frozenset(idea for row, arm in rows if arm.values for idea in row.ideas)
+    groups = [frozenset(row.ideas) - fine for row, arm in rows if arm.failed and not arm.values]
+    caught = frozenset(idea for group in groups if len(group) == 1 for idea in group)
+    return Suspicion(fine, caught, frozenset(idea for group in groups if not group & caught for idea in group))
 
 
 def effects(evidence: Evidence, array: Array) -> dict[str, Effect]:
@@ -89,29 +116,37 @@ def effects(evidence: Evidence, array: Array) -> dict[str, Effect]:
     `TAU` noises, or what the rows scatter beyond noise when that is more; the parent's level has none. Runs of the
     parent count as rows without ideas, on common seeds only where the rows share one.
     """
-    sigma = evidence.sigma
-    names = sorted(cleared(evidence, array), key=array.members.index)
+    return _effects(array, array.ran(evidence), evidence.arm(array.origin), evidence.noise, evidence.sigma)
+
+
+@latest
+def _effects(
+    array: Array, ran: tuple[Arm | None, ...], parent: Arm, noise: Noise, sigma: float | None
+) -> dict[str, Effect]:
+    """See `effects`; worked out once for all verdicts on an array."""
+    fine = _suspicion(array, ran).cleared
+    names = [idea for idea in array.members if idea in fine]
     data = [
         ((1.0, *(float(name in row.ideas) for name in names)), value)
-        for row in array.rows
-        for value in evidence.arm(row.name).values.values()
+        for row, arm in zip(array.rows, ran, strict=True)
+        if arm is not None
+        for value in arm.values.values()
     ]
-    seeds = {seed for row in array.rows for seed in evidence.arm(row.name).values}
-    paired = len(seeds) == 1 and len(data) > 2 and evidence.noise.rho > PAIR_FROM
+    rows, seeds = len(data), {seed for arm in ran if arm is not None for seed in arm.values}
+    paired = len(seeds) == 1 and rows > 2 and noise.rho > PAIR_FROM
     empty = (1.0, *(0.0 for _ in names))
-    data += [(empty, y) for seed, y in evidence.arm(array.origin).values.items() if not paired or seed in seeds]
+    data += [(empty, y) for seed, y in parent.values.items() if not paired or seed in seeds]
     scale = sigma or 1.0
-    shrunk = scale * math.sqrt(1 - evidence.noise.rho) if paired else scale
-    solved = _posterior(tuple(data), len(names), max(TAU * scale, _spread(data, len(names))) / shrunk)
+    shrunk = scale * math.sqrt(1 - noise.rho) if paired else scale
+    solved = _posterior(data, len(names), max(TAU * scale, _spread(data, len(names))) / shrunk)
     if solved is None:
         return {}
     means, variances = solved
-    rows = sum(evidence.arm(row.name).runs for row in array.rows)
     return {
         name: Effect(
             means[place],
             None if sigma is None else shrunk * math.sqrt(max(0.0, variances[place])),
-            evidence.noise.freedom,
+            noise.freedom,
             rows,
             paired,
         )
@@ -127,37 +162,33 @@ def _spread(data: Sequence[tuple[tuple[float, ...], float]], count: int) -> floa
     return 2 * math.sqrt(square / max(1, count))
 
 
-@lru_cache(maxsize=8)
 def _posterior(
-    data: tuple[tuple[tuple[float, ...], float], ...], count: int, spread: float
+    data: Sequence[tuple[tuple[float, ...], float]], count: int, spread: float
 ) -> tuple[list[float], list[float]] | None:
-    """Means and variances (in noise variances) of level and effects, None when the level is unknown.
-
-    Remembered, for an array is read once for each of its verdicts.
-    """
+    """Means and variances (in noise variances) of level and effects, None when the level is unknown."""
     if not data:
         return None
     size = count + 1
-    matrix = [[sum(x[i] * x[j] for x, _ in data) for j in range(size)] for i in range(size)]
+    columns = list(zip(*(x for x, _ in data), strict=True))
+    matrix = [[sum(map(mul, one, two)) for two in columns] for one in columns]
     for place in range(1, size):
         matrix[place][place] += 1 / (spread * spread)
     inverse = _inverse(matrix)
-    right = [sum(x[i] * y for x, y in data) for i in range(size)]
-    means = [sum(inverse[i][j] * right[j] for j in range(size)) for i in range(size)]
+    values = [y for _, y in data]
+    right = [sum(map(mul, column, values)) for column in columns]
+    means = [sum(map(mul, row, right)) for row in inverse]
     return means, [inverse[i][i] for i in range(size)]
 
 
-def _inverse(matrix: Sequence[Sequence[float]]) -> list[list[float]]:
-    """Gauss-Jordan; the matrix is positive definite (a positive diagonal is added to it), so pivots are never zero."""
-    size = len(matrix)
-    rows = [[*row, *(float(place == number) for place in range(size))] for number, row in enumerate(matrix)]
-    for pivot in range(size):
-        best = max(range(pivot, size), key=lambda number: abs(rows[number][pivot]))
-        rows[pivot], rows[best] = rows[best], rows[pivot]
-        lead = rows[pivot][pivot]
-        rows[pivot] = [value / lead for value in rows[pivot]]
-        for number in range(size):
-            factor = rows[number][pivot]
-            if number != pivot and factor:
-                rows[number] = [a - factor * b for a, b in zip(rows[number], rows[pivot], strict=True)]
-    return [row[size:] for row in rows]
+def _inverse(matrix: list[list[float]]) -> list[list[float]]:
+    """Gauss-Jordan in place; the matrix is positive definite (a positive diagonal is added), so none is pivoted."""
+    for pivot, row in enumerate(matrix):
+        lead = row[pivot]
+        row[pivot] = 1.0
+        row[:] = [value / lead for value in row]
+        for other in matrix:
+            factor = other[pivot]
+            if other is not row and factor:
+                other[pivot] = 0.0
+                other[:] = [a - factor * b for a, b in zip(other, row, strict=True)]
+    return matrix

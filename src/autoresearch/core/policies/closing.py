@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from autoresearch.core.board import Advice, Combine, Done, Measure, Rest, Trial
 from autoresearch.core.experiment import Purpose
 from autoresearch.core.policies import words
-from autoresearch.core.policies.evidence import BASELINE, FRESH, Effect, Evidence, sort
+from autoresearch.core.policies.arms import sort
+from autoresearch.core.policies.evidence import BASELINE, FRESH, Effect, Evidence
 
 PAIRS = 3
 """Fresh pairs of incumbent and baseline wanted at least."""

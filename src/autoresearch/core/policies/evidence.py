@@ -1,14 +1,15 @@
 """A board read once: runs by arm, noise, credited levels, comparisons. *Gain* units throughout: more is better."""
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 from autoresearch.core.board import Board, Bundle, Idea, Trial
 from autoresearch.core.experiment import Purpose
 from autoresearch.core.metric import Direction
-from autoresearch.core.noise import Noise, averages, estimate, sample_errors
+from autoresearch.core.noise import Noise, estimate, sample_errors
+from autoresearch.core.policies.arms import Arm, read
+from autoresearch.core.policies.latest import latest
 from autoresearch.core.statistics import mean, normal_quantile, t_quantile, t_to_z
 
 BASELINE = "baseline"
@@ -22,36 +23,7 @@ PAIR_FROM = 0.3
 FRESH = (Purpose.CONFIRM, Purpose.ABLATE)
 """Runs that chose nothing."""
 
-
-@dataclass
-class Arm:
-    """What is known of one configuration; values are in gain units, by seed.
-
-    Attributes:
-        values: Runs that may be judged by.
-        failed: Runs without a valid metric.
-        pending: Runs under way.
-        weak: Runs with a metric that may not judge: plumbing, or ended early while the baseline did not.
-        tried: Seeds of every run, valid or not.
-        note: Why its last failed run has no value.
-    """
-
-    values: dict[int, float] = field(default_factory=dict)
-    failed: int = 0
-    pending: int = 0
-    weak: list[Trial] = field(default_factory=list)
-    tried: list[int] = field(default_factory=list)
-    note: str = ""
-
-    @property
-    def runs(self) -> int:
-        """Number of runs it may be judged by."""
-        return len(self.values)
-
-    @cached_property
-    def level(self) -> float:
-        """Mean over the runs it may be judged by; there must be one."""
-        return mean(tuple(self.values.values()))
+_NEVER_RAN = Arm()
 
 
 @dataclass(frozen=True)
@@ -100,126 +72,56 @@ class Effect:
         return self.bound(0.95)
 
 
-def sort(trials: Iterable[Trial], sign: float, *, partial_judges: bool) -> dict[str, Arm]:
-    """Runs by arm, in order of first appearance.
-
-    Args:
-        trials: Runs in any state.
-        sign: 1 where more is better, -1 where less is.
-        partial_judges: Whether runs that ended early may judge.
-    """
-    arms: dict[str, Arm] = {}
-    for trial in trials:
-        arm = arms.get(trial.arm)
-        if arm is None:
-            arm = arms[trial.arm] = Arm()
-        arm.tried.append(trial.seed)
-        if trial.pending:
-            arm.pending += 1
-        elif trial.value is None or not math.isfinite(trial.value):
-            arm.failed += 1
-            arm.note = trial.note
-        elif trial.plumbing or (trial.partial and not partial_judges):
-            arm.weak.append(trial)
-        else:
-            arm.values.setdefault(trial.seed, sign * trial.value)
-    return arms
-
-
-class _Latest:
-    """The runs read last, sorted: the next board mostly differs in a run or two, and only their arms are sorted anew.
-
-    The answer never depends on what was read before, only how fast it comes.
-    """
-
-    def __init__(self) -> None:
-        self.last: tuple[tuple[Trial, ...], tuple[float, bool], dict[str, Arm]] = ((), (0.0, False), {})
-
-    def read(self, trials: tuple[Trial, ...], sign: float, *, partial_judges: bool) -> dict[str, Arm]:
-        """As `sort`."""
-        before, terms, arms = self.last
-        if before is trials and terms == (sign, partial_judges):
-            return arms
-        changed = {new.arm for old, new in zip(before, trials, strict=False) if old is not new}
-        changed |= {trial.arm for trial in trials[len(before) :]}
-        moved = any(old.arm != new.arm for old, new in zip(before, trials, strict=False) if old is not new)
-        if terms != (sign, partial_judges) or len(trials) < len(before) or moved:
-            found = sort(trials, sign, partial_judges=partial_judges)
-        else:
-            again = sort((t for t in trials if t.arm in changed), sign, partial_judges=partial_judges)
-            found = {**arms, **again}
-        self.last = (trials, (sign, partial_judges), found)
-        return found
-
-
-_latest = _Latest()
-
-
 class Evidence:
     """A board and what follows from it, made anew for every advice; what goes beyond the runs waits for demand."""
 
     def __init__(self, board: Board) -> None:
-        """Take the board; nothing is worked out yet."""
+        """Take the board and sort its runs; the rest waits for demand.
+
+        Attributes:
+            board: What was read.
+            settings: What the campaign file says about judging.
+            sign: 1 where more is better, -1 where less is.
+            whole_runs_exist: Whether the baseline reached its last step in a run that may judge; if not, ending early
+                is the rule here.
+            arms: Every arm that ran, by name.
+        """
         self.board = board
         self.settings = board.settings
         self.sign = 1.0 if board.objective.direction is Direction.MAXIMIZE else -1.0
-
-    @cached_property
-    def whole_runs_exist(self) -> bool:
-        """Whether the baseline reached its last step in a run that may judge; if not, ending early is the rule here."""
-        return any(
-            trial.arm == BASELINE and _has_value(trial) and not trial.partial and not trial.plumbing
-            for trial in self.board.trials
-        )
-
-    @cached_property
-    def arms(self) -> dict[str, Arm]:
-        """Every arm that ran, by name."""
-        return _latest.read(self.board.trials, self.sign, partial_judges=not self.whole_runs_exist)
+        self.whole_runs_exist = any(_whole_baseline(trial) for trial in board.trials)
+        self.arms = read(board.trials, self.sign, partial_judges=not self.whole_runs_exist)
 
     def arm(self, name: str) -> Arm:
         """The runs of an arm; none for one that never ran."""
-        return self.arms.get(name) or Arm()
+        return self.arms.get(name) or _NEVER_RAN
 
     @cached_property
     def ideas(self) -> dict[str, Idea]:
         """Ideas by name."""
-        return {idea.name: idea for idea in self.board.ideas}
+        return _ideas(self.board.ideas)
 
     @cached_property
     def bundles(self) -> dict[str, Bundle]:
         """Bundles by name."""
-        return {bundle.name: bundle for bundle in self.board.bundles}
+        return _bundles(self.board.bundles)
 
     @cached_property
     def open(self) -> tuple[Idea, ...]:
         """Ideas without a verdict, in order of attempt."""
-        return tuple(idea for idea in self.board.ideas if idea.verdict is None)
+        return _open(self.board.ideas)
 
-    @property
+    @cached_property
     def pending(self) -> bool:
         """Whether any run is under way."""
-        return any(arm.pending for arm in self.arms.values())
+        return any(trial.pending for trial in reversed(self.board.trials))
 
     @cached_property
     def noise(self) -> Noise:
         """Noise pooled over every configuration of the campaign."""
-        values = {name: arm.values for name, arm in self.arms.items() if arm.runs > 1}
-        against = [(name, parent) for name in values if (parent := self.parent(name))]
-        errors = sample_errors(self._samples().values()) or [
-            trial.standard_error
-            for trial in self.board.trials
-            if trial.standard_error is not None and math.isfinite(trial.standard_error)
-        ]
-        return estimate(values, against, errors)
-
-    def _samples(self) -> dict[str, list[tuple[float, ...]]]:
-        """Validation samples of runs that may judge, by arm, where the metric is their mean."""
-        found: dict[str, list[tuple[float, ...]]] = {}
-        for trial in self.board.trials:
-            if trial.samples and trial.value is not None and averages(trial.value, trial.samples):
-                found.setdefault(trial.arm, []).append(trial.samples)
-        return found
+        repeated, errors = _repeats(self.arms)
+        against = tuple((name, parent) for name in repeated if (parent := self.parent(name)))
+        return _noise(repeated, against, errors)
 
     def parent(self, arm: str) -> str:
         """The arm that `arm` was made from; empty for the baseline and for strangers."""
@@ -318,5 +220,35 @@ class Evidence:
         return next((seed for seed in self.arm(like).tried if seed not in tried), self.fresh_seed())
 
 
-def _has_value(trial: Trial) -> bool:
-    return not trial.pending and trial.value is not None and math.isfinite(trial.value)
+def _whole_baseline(trial: Trial) -> bool:
+    if trial.arm != BASELINE or trial.pending or trial.partial or trial.plumbing:
+        return False
+    return trial.value is not None and math.isfinite(trial.value)
+
+
+@latest
+def _ideas(ideas: tuple[Idea, ...]) -> dict[str, Idea]:
+    return {idea.name: idea for idea in ideas}
+
+
+@latest
+def _bundles(bundles: tuple[Bundle, ...]) -> dict[str, Bundle]:
+    return {bundle.name: bundle for bundle in bundles}
+
+
+@latest
+def _open(ideas: tuple[Idea, ...]) -> tuple[Idea, ...]:
+    return tuple(idea for idea in ideas if idea.verdict is None)
+
+
+@latest
+def _repeats(arms: dict[str, Arm]) -> tuple[dict[str, Arm], tuple[float, ...]]:
+    """Arms that ran more than once, and the evaluation noise of single runs: from paired samples, else as reported."""
+    samples = [arm.samples for arm in arms.values() if arm.samples]
+    errors = sample_errors(samples) or [error for arm in arms.values() for error in arm.errors]
+    return {name: arm for name, arm in arms.items() if len(arm.values) > 1}, tuple(errors)
+
+
+@latest
+def _noise(repeated: dict[str, Arm], against: tuple[tuple[str, str], ...], errors: tuple[float, ...]) -> Noise:
+    return estimate({name: arm.values for name, arm in repeated.items()}, against, errors)

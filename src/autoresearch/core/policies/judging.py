@@ -3,7 +3,8 @@
 from autoresearch.core.board import Idea
 from autoresearch.core.experiment import Status, Verdict
 from autoresearch.core.policies import words
-from autoresearch.core.policies.evidence import Arm, Effect, Evidence
+from autoresearch.core.policies.arms import Arm
+from autoresearch.core.policies.evidence import Effect, Evidence
 from autoresearch.core.statistics import mean
 
 FLAT = 1.28

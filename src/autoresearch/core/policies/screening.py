@@ -20,14 +20,13 @@ from autoresearch.core.policies import judging, words
 from autoresearch.core.policies.arrays import (
     Array,
     arrays,
-    cleared,
     crashed,
     effects,
-    guilty,
     prefix,
-    suspects,
+    suspicion,
 )
 from autoresearch.core.policies.evidence import PAIR_FROM, Effect, Evidence
+from autoresearch.core.policies.latest import latest
 from autoresearch.core.policies.sequential import Sequential
 from autoresearch.core.policies.single import Ruling, explore, spendable
 
@@ -83,13 +82,14 @@ class Screening(Sequential):
         if found and _started(evidence, found[-1]) and _waiting(evidence, found[-1]):
             return None
         started = len(found) if not found or _started(evidence, found[-1]) else len(found) - 1
-        ready = _eligible(evidence, found[:started])
+        barred = _barred(evidence, found[:started])
+        ready = _eligible(evidence, barred)
         most = next((c for c in _COLUMNS if c + 3 <= spendable(evidence)), 0)
-        alone = self._alone(evidence, found[:started])
+        alone = self._alone(evidence, barred)
         if alone is not None:
             return alone
         more = explore(evidence, f"screening: collecting ideas for an array, {len(ready)} of {most}")
-        collected = sum(_bundleable(evidence, idea, found[:started]) for idea in evidence.open)
+        collected = sum(_bundleable(evidence, idea, barred) for idea in evidence.open)
         if collected < most and more is not None and len(found) == started:
             return more
         chosen = ready[: most or len(ready)]
@@ -97,9 +97,9 @@ class Screening(Sequential):
             return super().work(evidence)
         return _next_row(evidence, chosen, found[-1] if len(found) > started else None, started + 1)
 
-    def _alone(self, evidence: Evidence, started: tuple[Array, ...]) -> Advice | None:
+    def _alone(self, evidence: Evidence, barred: frozenset[str]) -> Advice | None:
         """Verdicts and runs of ideas that cannot be bundled."""
-        single = [i for i in evidence.open if not _bundleable(evidence, i, started) and not _bundled(evidence, i)]
+        single = [i for i in evidence.open if not _bundleable(evidence, i, barred) and not _bundled(evidence, i)]
         wanted = [advice for idea in single if (advice := self._next(evidence, idea)) is not None]
         return next((a for a in wanted if isinstance(a, Settle)), wanted[0] if wanted else None)
 
@@ -165,8 +165,12 @@ def _winners(evidence: Evidence, worth: dict[str, Effect]) -> tuple[str, ...]:
 
 def _sets(evidence: Evidence, array: Array) -> tuple[Bundle, ...]:
     """The array's winning set, and what was left of it when it could not be merged, in order."""
-    name = f"set-{array.number}"
-    return tuple(b for b in evidence.board.bundles if b.name == name or b.name.startswith(f"{name}-"))
+    return _sets_of(evidence.board.bundles, f"set-{array.number}")
+
+
+@latest
+def _sets_of(bundles: tuple[Bundle, ...], name: str) -> tuple[Bundle, ...]:
+    return tuple(b for b in bundles if b.name == name or b.name.startswith(f"{name}-"))
 
 
 def _ruling(evidence: Evidence, array: Array, together: Bundle, worth: dict[str, Effect]) -> Ruling:
@@ -212,7 +216,8 @@ def _waiting(evidence: Evidence, array: Array) -> bool:
 
 def _settle_broken(evidence: Evidence, array: Array, by: str) -> Settle | None:
     """Ideas that crash every row they are in."""
-    for name in guilty(evidence, array):
+    caught = suspicion(evidence, array).guilty
+    for name in (name for name in array.members if name in caught):
         idea = evidence.ideas.get(name)
         if idea is not None and idea.verdict is None:
             note = next((n for r in array.rows if name in r.ideas and (n := evidence.arm(r.name).note)), "")
@@ -225,7 +230,8 @@ def _row(evidence: Evidence, array: Array) -> Advice | None:
     """The next row to run: conflicts split, the guilty left out, suspects halved; the parent once among them."""
     if evidence.board.runs_left is not None and evidence.board.runs_left <= 0:
         return None
-    caught = guilty(evidence, array)
+    known = suspicion(evidence, array)
+    caught = known.guilty
     ready: list[Bundle] = []
     for row in array.rows:
         if row.name in evidence.arms:
@@ -235,7 +241,7 @@ def _row(evidence: Evidence, array: Array) -> Advice | None:
         if not row.conflict and not caught & set(row.ideas):
             ready.append(row)
     if ready:
-        doubtful = suspects(evidence, array)
+        doubtful = known.suspects
         best = min(ready, key=lambda row: abs(len(doubtful & set(row.ideas)) - len(doubtful) / 2))
         return Measure(best.name, _seed(evidence, array), Purpose.SCREEN, "a row of the screening array")
     if _blurred(evidence, array):
@@ -243,17 +249,18 @@ def _row(evidence: Evidence, array: Array) -> Advice | None:
         if replacement := next((advice for advice in lost if advice), None):
             return replacement
     screened = any(t.arm == array.origin and t.purpose is Purpose.SCREEN for t in _since(evidence, array))
-    if not screened and cleared(evidence, array):
+    if not screened and known.cleared:
         return Measure(array.origin, _seed(evidence, array), Purpose.SCREEN, "the array's row without any idea")
     return None
 
 
 def _replacement(array: Array, row: Bundle, caught: frozenset[str]) -> Combine | None:
     """A bundle in place of a row that cannot be run, or crashed; None when there is none that is not made yet."""
-    made = {frozenset(other.ideas) for other in array.rows}
-    part = next((part for part in _parts(row, caught) if part and frozenset(part) not in made), None)
+    parts = [part for part in _parts(row, caught) if part]
+    made = {frozenset(other.ideas) for other in array.rows} if parts else set()
     name = f"{prefix(array.number)}{len(array.rows) + 1}"
-    return Combine(name, part, array.origin, f"in place of {row.name}") if part else None
+    why = f"in place of {row.name}"
+    return next((Combine(name, part, array.origin, why) for part in parts if frozenset(part) not in made), None)
 
 
 def _blurred(evidence: Evidence, array: Array) -> bool:
@@ -291,7 +298,9 @@ def _seed(evidence: Evidence, array: Array) -> int:
 
 def _bundled(evidence: Evidence, idea: Idea) -> bool:
     """Whether the idea was part of a row that gave a metric."""
-    return any(idea.name in array.members and idea.name in cleared(evidence, array) for array in arrays(evidence))
+    return any(
+        idea.name in array.members and idea.name in suspicion(evidence, array).cleared for array in arrays(evidence)
+    )
 
 
 def _rounds(evidence: Evidence, idea: Idea) -> int:
@@ -303,34 +312,45 @@ def _again(evidence: Evidence, idea: Idea, effect: Effect) -> bool:
     return effect.z >= RETEST and _rounds(evidence, idea) < ROUNDS and more and spendable(evidence) >= _COLUMNS[-1] + 3
 
 
-def _eligible(evidence: Evidence, started: tuple[Array, ...]) -> tuple[Idea, ...]:
+def _barred(evidence: Evidence, started: tuple[Array, ...]) -> frozenset[str]:
+    """Ideas of arrays under way or done that no row with a metric has cleared."""
+    names = {idea.name for idea in evidence.open}
+    live = [array for array in started if not names.isdisjoint(array.members)]
+    return frozenset(name for array in live for name in array.members if name not in suspicion(evidence, array).cleared)
+
+
+def _eligible(evidence: Evidence, barred: frozenset[str]) -> tuple[Idea, ...]:
     """Ideas for the next array: no key in common; in order of attempt, so that none waits for more than one array."""
     taken: set[str] = set()
     found: list[Idea] = []
     for idea in evidence.open:
-        if _bundleable(evidence, idea, started) and not idea.keys & taken:
+        if _bundleable(evidence, idea, barred) and not idea.keys & taken:
             taken |= idea.keys
             found.append(idea)
     return tuple(found)
 
 
-def _bundleable(evidence: Evidence, idea: Idea, started: tuple[Array, ...]) -> bool:
+def _bundleable(evidence: Evidence, idea: Idea, barred: frozenset[str]) -> bool:
     """Whether an idea may be part of an array: never run alone, not under suspicion, no seeds of its own asked for."""
-    if idea.broken or idea.seeds or idea.name in evidence.arms:
-        return False
-    return not any(idea.name in array.members and idea.name not in cleared(evidence, array) for array in started)
+    return not (idea.broken or idea.seeds or idea.name in evidence.arms or idea.name in barred)
 
 
 def _next_row(evidence: Evidence, chosen: tuple[Idea, ...], begun: Array | None, number: int) -> Advice | None:
     """Make the rows of an array one by one; run the first when all are made."""
-    size = rows_for(len(chosen))
-    if size is None:
-        return None
-    wanted = [tuple(i.name for i, on in zip(chosen, row, strict=False) if on) for row in plackett_burman(size)]
+    wanted = _design(tuple(idea.name for idea in chosen))
     made = {row.ideas for row in begun.rows} if begun else set()
-    for ideas in dict.fromkeys(ideas for ideas in wanted if ideas):
+    for ideas in wanted:
         if ideas not in made:
             name = f"{prefix(number)}{len(begun.rows) + 1 if begun else 1}"
             origin = begun.origin if begun else evidence.board.incumbent
-            return Combine(name, ideas, origin, f"row of a {size}-run array of {len(chosen)} ideas")
+            return Combine(name, ideas, origin, f"row of a {rows_for(len(chosen))}-run array of {len(chosen)} ideas")
     return _row(evidence, begun) if begun else None
+
+
+@latest
+def _design(names: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """The rows of an array of these ideas, those without any left out; none when there are too many of them."""
+    size = rows_for(len(names))
+    rows = [] if size is None else plackett_burman(size)
+    wanted = (tuple(name for name, on in zip(names, row, strict=False) if on) for row in rows)
+    return tuple(dict.fromkeys(ideas for ideas in wanted if ideas))

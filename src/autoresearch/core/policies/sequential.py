@@ -11,8 +11,9 @@
 """
 
 import math
+from collections.abc import Sequence
 
-from autoresearch.core.board import Advice, Measure
+from autoresearch.core.board import Advice, Measure, Trial
 from autoresearch.core.experiment import Purpose, Status
 from autoresearch.core.policies import judging
 from autoresearch.core.policies.evidence import BASELINE, TAU, Evidence
@@ -110,14 +111,21 @@ def credited_gain(evidence: Evidence, contest: Contest) -> float:
 
 def anchor(evidence: Evidence) -> Advice | None:
     """The incumbent or the baseline once more, in turn, after every `ANCHOR_EVERY` runs of ideas; None when not due."""
-    anchors = since = 0
-    for trial in evidence.board.trials:
-        if trial.purpose is Purpose.ANCHOR:
-            anchors, since = anchors + 1, 0
-        elif trial.purpose in _OF_IDEAS:
-            since += 1
+    trials = evidence.board.trials
+    since = _since_anchor(trials)
     going_on = evidence.board.may_explore and not evidence.board.no_more_ideas
     if since < ANCHOR_EVERY or not going_on or spendable(evidence) < 2:
         return None
+    anchors = sum(trial.purpose is Purpose.ANCHOR for trial in trials)
     arm = evidence.board.incumbent if anchors % 2 == 0 else BASELINE
     return Measure(arm, evidence.fresh_seed(), Purpose.ANCHOR, "anchor: a bar that luck cannot hold, and drift")
+
+
+def _since_anchor(trials: Sequence[Trial]) -> int:
+    """Runs of ideas since the last anchor; counted no further than one is due."""
+    since = 0
+    for trial in reversed(trials):
+        if trial.purpose is Purpose.ANCHOR or since >= ANCHOR_EVERY:
+            break
+        since += trial.purpose in _OF_IDEAS
+    return since

@@ -1,0 +1,111 @@
+"""The runs of a board, sorted by what ran: one `Arm` per configuration, in gain units."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from autoresearch.core.board import Trial
+from autoresearch.core.noise import averages
+from autoresearch.core.statistics import mean
+
+
+@dataclass(eq=False)
+class Arm:
+    """What is known of one configuration; values are in gain units, by seed.
+
+    Attributes:
+        values: Runs that may be judged by.
+        failed: Runs without a valid metric.
+        pending: Runs under way.
+        weak: Runs with a metric that may not judge: plumbing, or ended early while the baseline did not.
+        tried: Seeds of every run, valid or not.
+        note: Why its last failed run has no value.
+        errors: Evaluation noise as its runs reported it.
+        samples: Validation samples of its runs that may be judged by, where the value is their mean.
+    """
+
+    values: dict[int, float] = field(default_factory=dict)
+    failed: int = 0
+    pending: int = 0
+    weak: list[Trial] = field(default_factory=list)
+    tried: list[int] = field(default_factory=list)
+    note: str = ""
+    errors: list[float] = field(default_factory=list)
+    samples: list[tuple[float, ...]] = field(default_factory=list)
+
+    @property
+    def runs(self) -> int:
+        """Number of runs it may be judged by."""
+        return len(self.values)
+
+    @cached_property
+    def level(self) -> float:
+        """Mean over the runs it may be judged by; there must be one."""
+        return mean(tuple(self.values.values()))
+
+    def add(self, trial: Trial, sign: float, *, partial_judges: bool) -> None:
+        """Take in one more run."""
+        self.tried.append(trial.seed)
+        if trial.pending:
+            self.pending += 1
+        elif trial.value is None or not math.isfinite(trial.value):
+            self.failed += 1
+            self.note = trial.note
+        elif trial.plumbing or (trial.partial and not partial_judges):
+            self.weak.append(trial)
+        else:
+            self.values.setdefault(trial.seed, sign * trial.value)
+            self._hear(trial, trial.value)
+
+    def _hear(self, trial: Trial, value: float) -> None:
+        if trial.standard_error is not None and math.isfinite(trial.standard_error):
+            self.errors.append(trial.standard_error)
+        if trial.samples and averages(value, trial.samples):
+            self.samples.append(trial.samples)
+
+
+def sort(trials: Iterable[Trial], sign: float, *, partial_judges: bool) -> dict[str, Arm]:
+    """Runs by arm, in order of first appearance.
+
+    Args:
+        trials: Runs in any state.
+        sign: 1 where more is better, -1 where less is.
+        partial_judges: Whether runs that ended early may judge.
+    """
+    arms: dict[str, Arm] = {}
+    for trial in trials:
+        arm = arms.get(trial.arm)
+        if arm is None:
+            arm = arms[trial.arm] = Arm()
+        arm.add(trial, sign, partial_judges=partial_judges)
+    return arms
+
+
+class _Sorted:
+    """The runs sorted last: of the next board's, only the arms whose runs changed are sorted anew.
+
+    The answer never depends on what was read before, only how fast it comes.
+    """
+
+    def __init__(self) -> None:
+        self.last: tuple[tuple[Trial, ...], tuple[float, bool], dict[str, Arm]] = ((), (0.0, False), {})
+
+    def read(self, trials: tuple[Trial, ...], sign: float, *, partial_judges: bool) -> dict[str, Arm]:
+        """As `sort`."""
+        before, terms, arms = self.last
+        if before is trials and terms == (sign, partial_judges):
+            return arms
+        other = [(old, new) for old, new in zip(before, trials, strict=False) if old is not new]
+        moved = any(old.arm != new.arm for old, new in other)
+        if terms != (sign, partial_judges) or len(trials) < len(before) or moved:
+            found = sort(trials, sign, partial_judges=partial_judges)
+        else:
+            changed = {new.arm for _, new in other} | {trial.arm for trial in trials[len(before) :]}
+            again = sort((t for t in trials if t.arm in changed), sign, partial_judges=partial_judges)
+            found = {**arms, **again}
+        self.last = (trials, (sign, partial_judges), found)
+        return found
+
+
+read = _Sorted().read
