@@ -40,3 +40,15 @@ int nvmlDeviceGetUUID(void *device, char *name, unsigned length) {
     snprintf(name, length, "GPU-fake-%d", (int)(size_t)device - 1);
     return 0;
 }
+
+int nvmlDeviceGetName(void *device, char *name, unsigned length) {
+    snprintf(name, length, "NVIDIA Fake %d", (int)(size_t)device - 1);
+    return 0;
+}
+
+int nvmlSystemGetDriverVersion(char *version, unsigned length) {
+    snprintf(version, length, "580.00.fake");
+    return 0;
+}
+
+int nvmlShutdown(void) { return 0; }

@@ -87,19 +87,36 @@ def test_overrides_are_written_into_the_recipe(checkout):
         target().apply(checkout, ["grpo.nothing=1"])
 
 
-def test_a_run_of_other_code_has_no_number(checkout, folder):
-    """A value measured on code that is not the experiment's does not count, and the reason is told."""
-    surveyed = target()
+def measured(checkout, folder, **options: str):
+    """The measurement of a run that reached its last step, with 0.5 in its event files."""
+    surveyed = target(options=options)
     surveyed.survey(checkout)
     surveyed.job(request(checkout, folder))
     series = (Series("validation/accuracy", (10,), (0.5,)), Series("train/loss", (9, 10), (0.2, 0.1)))
     readings = {"tensorboard": Readings({one.tag: one for one in series})}
-    ended = JobStatus(JobState.SUCCEEDED, 0)
-    assert surveyed.measure(folder, _LOG, readings, ended).value == 0.5
+    return surveyed.measure(folder, _LOG, readings, JobStatus(JobState.SUCCEEDED, 0))
+
+
+def test_a_run_of_other_code_has_no_number(checkout, folder):
+    """A value measured on code that is not the experiment's does not count, and the reason is told."""
+    said = {"nemo_rl": f"{checkout.resolve()}/nemo_rl/__init__.py"}
+    (folder / "provenance.json").write_text(json.dumps(said))
+    assert measured(checkout, folder).value == 0.5
     (folder / "provenance-mismatch-h-1.json").write_text('{"nemo_rl": "/elsewhere/nemo_rl/__init__.py"}')
-    found = surveyed.measure(folder, _LOG, readings, ended)
+    found = measured(checkout, folder)
     assert (found.value, found.completion.value) == (None, "crashed")
     assert "imported nemo_rl from /elsewhere" in found.note
+    assert found.symptoms[0].name == "provenance-mismatch"
+
+
+def test_a_number_whose_code_is_not_known_does_not_count(checkout, folder):
+    """A job that never said what it imported is a crash with that reason, unless the campaign takes it with a note."""
+    found = measured(checkout, folder)
+    assert (found.value, found.completion.value, found.symptoms[0].fault) == (None, "crashed", "environment")
+    assert "never said which nemo_rl it imported" in found.symptoms[0].evidence
+    noted = measured(checkout, folder, provenance="noted")
+    assert noted.value == 0.5
+    assert "nothing proves that this is the experiment's code" in noted.note
 
 
 _LOG = "========================= Step 10/10 =========================\nMax number of steps has been reached, stopping training early\n"
@@ -114,6 +131,7 @@ _LOG = "========================= Step 10/10 =========================\nMax numb
         ({"steps": 0}, "steps must be at least 1"),
         ({"expected": 2.0}, "expected between 0 and 1"),
         ({"validations": "median"}, "not known"),
+        ({"provenance": "maybe"}, "provenance is `required` or `noted`"),
     ],
 )
 def test_options_are_checked(options, message):

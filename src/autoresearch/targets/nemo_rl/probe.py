@@ -35,6 +35,10 @@ def _report() -> None:
     spec: Any = find_spec("nemo_rl")
     found = Path(spec.origin or next(iter(spec.submodule_search_locations))).resolve()
     right = tree.resolve() in found.parents
+    name = "provenance.json" if right else f"provenance-mismatch-{platform.node()}-{os.getpid()}.json"
+    if (folder / name).exists():  # every worker imports the package; the first one has said it
+        return
+    gpus, driver = _nvml() or (_listed_gpus(), _first_line(Path("/proc/driver/nvidia/version")))
     report = {
         "nemo_rl": str(found),
         "commit": _commit(found.parent.parent),
@@ -43,15 +47,13 @@ def _report() -> None:
         "prefix": sys.prefix,
         "argv": getattr(sys, "argv", []),
         "host": platform.node(),
-        "gpus": _gpus(),
-        "driver": _first_line(Path("/proc/driver/nvidia/version")),
+        "gpus": gpus,
+        "driver": driver,
         "container": {key: os.environ[key] for key in _CONTAINER if key in os.environ},
     }
-    name = "provenance.json" if right else f"provenance-mismatch-{platform.node()}-{os.getpid()}.json"
     aside = folder / f".{name}.{platform.node()}.{os.getpid()}"
-    if not (folder / name).exists():
-        aside.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
-        aside.replace(folder / name)
+    aside.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
+    aside.replace(folder / name)
 
 
 def _commit(root: Path) -> str:
@@ -71,8 +73,31 @@ def _packed(path: Path, ref: str) -> str:
     return next((line.split()[0] for line in lines if line.endswith(f" {ref}")), "")
 
 
-def _gpus() -> list[str]:
-    """Model names of the GPUs of this node, from the driver's own files."""
+def _nvml() -> tuple[list[str], str] | None:
+    """Model names of this node's GPUs and the driver's version, as the driver's library says; None without one."""
+    from ctypes import CDLL, byref, c_uint, c_void_p, create_string_buffer
+
+    try:
+        library = CDLL("libnvidia-ml.so.1")
+    except OSError:
+        return None
+    if library.nvmlInitWithFlags(0):
+        return None
+    try:
+        count, device, text = c_uint(), c_void_p(), create_string_buffer(96)
+        driver = "" if library.nvmlSystemGetDriverVersion(text, 96) else text.value.decode("utf-8", "replace")
+        names = []
+        for index in range(0 if library.nvmlDeviceGetCount_v2(byref(count)) else count.value):
+            failed = library.nvmlDeviceGetHandleByIndex_v2(index, byref(device))
+            failed = failed or library.nvmlDeviceGetName(device, text, 96)
+            names.append("unknown" if failed else text.value.decode("utf-8", "replace"))
+        return names, driver
+    finally:
+        library.nvmlShutdown()
+
+
+def _listed_gpus() -> list[str]:
+    """The same names from the driver's own files, where a container has no library."""
     files = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
     lines = [line for file in files for line in file.read_text("utf-8", "replace").splitlines()]
     return [line.partition(":")[2].strip() for line in lines if line.startswith("Model")]

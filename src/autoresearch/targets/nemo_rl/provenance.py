@@ -1,8 +1,9 @@
 """Proof that what ran is the experiment's commit, and what it ran with.
 
 How NeMo-RL runs in a worktree without rebuilding anything: the main checkout's virtual environment is shared
-(`UV_PROJECT_ENVIRONMENT`) and `uv run` is told not to touch it (`--no-sync`), because a sync from a worktree would
-re-point its editable install at that worktree, for every other user of it too. The worktree comes first on PYTHONPATH
+(`UV_PROJECT_ENVIRONMENT`) and `uv run` is told not to touch it (`--no-sync`), because a sync from a worktree
+re-points its editable install at that worktree, for every other user of it too; `--frozen` and `--locked` sync as well
+(seen with uv 0.13). The worktree comes first on PYTHONPATH
 instead, which wins over an editable install. Environments of Ray workers are shared through `NEMO_RL_VENV_DIR`; NeMo-RL
 uses them as they are when they exist. Only a branch that changes `pyproject.toml` or `uv.lock` gets environments of
 its own, inside its worktree, and `NRL_FORCE_REBUILD_VENVS`.
@@ -51,7 +52,8 @@ def environment(tree: Path, venv: str = "") -> Environment:
     if main != tree and changed_dependencies(tree, main):
         own = {"UV_PROJECT_ENVIRONMENT": str(tree / ".venv"), "NEMO_RL_VENV_DIR": str(tree / "venvs")}
         return Environment({**own, "NRL_FORCE_REBUILD_VENVS": "true"}, own=True)
-    shared = venv or os.environ.get("UV_PROJECT_ENVIRONMENT", "") or _existing(main / ".venv")
+    named = venv or os.environ.get("UV_PROJECT_ENVIRONMENT", "")
+    shared = str(main / named) if named else _existing(main / ".venv")  # uv takes a relative one from the worktree
     workers = os.environ.get("NEMO_RL_VENV_DIR", "") or str(main / "venvs")
     env = {"NEMO_RL_VENV_DIR": workers} if (main / "uv.lock").is_file() else {}
     return Environment({**env, "UV_PROJECT_ENVIRONMENT": shared} if shared else env, no_sync=bool(shared))
@@ -122,6 +124,17 @@ def verify(folder: Path, tree: Path, commit: str) -> str | None:
 def reported(folder: Path) -> bool:
     """Whether the job said where its code came from."""
     return (folder / REPORT).is_file() or any(folder.glob("provenance-mismatch-*.json"))
+
+
+def unreported(folder: Path) -> str:
+    """Why a number cannot be traced to the experiment's commit, in words; empty when the job has said what it ran."""
+    if reported(folder):
+        return ""
+    return (
+        f"the job never said which nemo_rl it imported (no {REPORT} in {folder}), so nothing proves that this is the "
+        "experiment's code: its Python was started without the job's PYTHONPATH, or cannot write there; "
+        "`target: {type: nemo-rl, provenance: noted}` takes such numbers with a note"
+    )
 
 
 def _existing(path: Path) -> str:

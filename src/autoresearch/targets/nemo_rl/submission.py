@@ -135,9 +135,12 @@ def save_by(recipe: Recipe, limit_s: float | None, setup_s: float) -> str:
 
 
 def argv(command: Sequence[str], recipe: Recipe, overrides: Sequence[str], *, no_sync: bool) -> tuple[str, ...]:
-    """The whole command line; `uv run` gets `--no-sync` when the environment is shared and must stay as it is."""
+    """The whole command line; `uv run` gets `--no-sync` when the environment is shared and must stay as it is.
+
+    With `--frozen` or `--locked` uv leaves the lock file alone and syncs the environment all the same.
+    """
     start = list(command)
-    if no_sync and start[:2] == ["uv", "run"] and not {"--no-sync", "--isolated", "--frozen"} & set(start):
+    if no_sync and start[:2] == ["uv", "run"] and not {"--no-sync", "--isolated"} & set(start):
         start.insert(2, "--no-sync")
     return (*start, "--config", recipe.path, *overrides)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from autoresearch.core.job import Job, JobStatus
-from autoresearch.core.metric import Completion, Direction, Measurement, Objective, Readings, Symptom
+from autoresearch.core.metric import Completion, Direction, Measurement, Objective, Readings, Severity, Symptom
 from autoresearch.errors import CampaignError, RecipeError
 from autoresearch.ports import RunRequest, SourceSpec, Survey
 from autoresearch.targets import edit
@@ -32,6 +32,8 @@ class NemoRLTarget:
         expected: Expected value of a metric that is a share, for its standard error; 0.5 otherwise.
         validations: Which validation of a run counts: `last`, `best` or `mean-last-N`.
         venv: A shared virtual environment; the main checkout's `.venv` otherwise.
+        provenance: What to do with a number whose job never said which code it imported: `required` makes the run a
+            crash with that reason, `noted` takes it with a note; `required` otherwise.
     """
 
     name = "nemo-rl"
@@ -139,10 +141,19 @@ class NemoRLTarget:
         found = measure.measure(objective, folder, log_tail, readings, status, steps, validations=rule)
         if objective.metric == metric.PEAK_MEMORY:
             found = _peak(found)
+        return self._proven(folder, kept, found, status) if kept else found
+
+    def _proven(self, folder: Path, kept: Mapping[str, Any], found: Measurement, status: JobStatus) -> Measurement:
+        """The measurement, without its number when that may be some other code's."""
         wrong = provenance.verify(folder, Path(str(kept.get("tree", folder))), str(kept.get("commit", "")))
-        if wrong and kept:
-            return replace(found, value=None, completion=Completion.CRASHED, note=f"{wrong}; its numbers do not count")
-        return found
+        if wrong:
+            return _distrusted(found, "provenance-mismatch", f"{wrong}; its numbers do not count")
+        silent = provenance.unreported(folder) if found.value is not None and status.state.ended else ""
+        if not silent:
+            return found
+        if self._options.get("provenance") == "noted":
+            return replace(found, note="; ".join(filter(None, (silent, found.note))))
+        return _distrusted(found, "provenance-missing", silent)
 
     def health(self, log_tail: str, readings: Mapping[str, Readings]) -> tuple[Symptom, ...]:
         """Findings about a run, worst first."""
@@ -201,6 +212,7 @@ _OPTIONS: dict[str, Any] = {
     "expected": (int, float),
     "validations": str,
     "venv": str,
+    "provenance": str,
 }
 
 
@@ -214,6 +226,8 @@ def _refuse(options: Mapping[str, Any]) -> None:
         raise CampaignError("target: steps must be at least 1, and expected between 0 and 1")
     if options.get("minutes", 1) <= 0 or options.get("setup_minutes", 0) < 0:
         raise CampaignError("target: minutes must be above 0, and setup_minutes not negative")
+    if options.get("provenance", "required") not in {"required", "noted"}:
+        raise CampaignError("target: provenance is `required` or `noted`")
     check_rule(str(options.get("validations", "last")))
 
 
@@ -273,6 +287,12 @@ def _objective_of(kept: Mapping[str, Any]) -> Objective:
         return Objective(**{**kept["objective"], "direction": Direction(kept["objective"]["direction"])})
     except (KeyError, TypeError, ValueError):
         return Objective("improve val:accuracy", "val:accuracy", tag="validation/accuracy")
+
+
+def _distrusted(found: Measurement, name: str, why: str) -> Measurement:
+    symptom = Symptom(name, Severity.FATAL, why, "environment", "Look at provenance.json and at the job's environment.")
+    symptoms = (symptom, *found.symptoms)
+    return replace(found, value=None, completion=Completion.CRASHED, symptoms=symptoms, note=why)
 
 
 def _peak(found: Measurement) -> Measurement:
