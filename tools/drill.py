@@ -4,6 +4,7 @@
 python tools/drill.py                                # every place x every fault, a table at the end
 python tools/drill.py --kinds kill --points ledger.append.write,run.submitted
 python tools/drill.py --soak 30 --seed 7             # random faults, several in a row, for half an hour
+python tools/drill.py --into docs/reliability.md     # the counts go into the page
 ```
 
 A drill is a fork of this process that works on a small campaign through the real command line with a fault ordered
@@ -14,7 +15,10 @@ bundles. Afterwards the following must hold:
 - the ledger says what it says undisturbed, no row lost or doubled, indices without gaps, and journal and notes agree;
 - every run was played once, and nothing is left: no process, lock, worktree, git lock, or run on the stage;
 - the user's checkout, index, stash and branches are byte for byte what they were;
-- a full or broken disk is one clear line and exit code 1, never a bug report; a delay or a signal changes nothing.
+- a full or broken disk is one clear line and exit code 1, never a bug report; a delay changes nothing.
+
+One more drill, `storm`, lets nothing fail: from its start to its end each campaign is hit by signals, hundreds a
+second, so that the system itself interrupts whatever call it happens to be in; it must end as if nothing had been.
 """
 
 import argparse
@@ -34,6 +38,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from drill_lab import CAMPAIGNS, NAME, Ended, Lab
+from drill_page import fill, soaked, tables
 
 from autoresearch import plugins
 from autoresearch.session import Session
@@ -48,13 +53,13 @@ KINDS = {
     "eio": "eio",
     "eintr": "eintr",
     "delay": "delay:0.2",
+    "storm": "",
 }
-"""Our words for faults; `full` is a disk that stays full from then on."""
-
-EVERY_STAGE = ("kill", "torn", "enospc")
-"""Faults ordered at every stage of the campaign at which a place is reached; the others at the first of them."""
+"""Our words for faults; `full` is a disk that stays full from then on, `storm` interrupts calls wherever they are."""
 
 RESUMES = 3
+_STORM = 200
+"""Fewer signals than this were no storm."""
 
 
 class Drill(NamedTuple):
@@ -68,7 +73,9 @@ class Drill(NamedTuple):
 
     @property
     def order(self) -> str:
-        """As the fault variable has it."""
+        """As the fault variable has it; empty for a storm, which no variable can order."""
+        if self.kind == "storm":
+            return ""
         return f"{self.point}#{self.nth}{'+' * (self.kind == 'full')}={KINDS[self.kind]}"
 
 
@@ -78,6 +85,8 @@ class Outcome(NamedTuple):
     drill: Drill
     code: int
     problems: tuple[str, ...]
+    before: tuple[Drill, ...] = ()
+    """Those carried out on the same campaign before, in a soak."""
 
 
 class Ground:
@@ -109,24 +118,26 @@ class Ground:
         """Every place, at every stage where it is reached or at the first, with the faults that make sense there."""
         found: list[Drill] = []
         for name, reached in self.reached.items():
-            known = {drill.point for drill in found}
+            known = {(drill.point, drill.stage) for drill in found}
             times: Counter[str] = Counter()
             first: dict[tuple[str, str], int] = {}
             for point, stage in reached:
                 times[point] += 1
-                if point not in known:
+                if (point, stage) not in known:
                     first.setdefault((point, stage), times[point])
             found += [
                 Drill(point, kind, nth, stage, name)
                 for (point, stage), nth in first.items()
                 for kind in kinds
-                if _sensible(kind, point) and (kind in EVERY_STAGE or nth == 1) and (not points or point in points)
+                if _sensible(kind, point) and _in(point, points)
             ]
-        return found + [
-            Drill("lock.takeover", k, 1, "start")
-            for k in kinds
-            if _sensible(k, "lock.takeover") and _in("lock.takeover", points)
+        found += [
+            Drill("lock.takeover", kind, 1, "start")
+            for kind in kinds
+            if _sensible(kind, "lock.takeover") and _in("lock.takeover", points)
         ]
+        storms = [Drill("everywhere", "storm", 1, "all", name) for name in self.reached]
+        return found + storms if "storm" in kinds and not points else found
 
     def carry_out(self, drill: Drill) -> Outcome:
         """One drill, from a fresh copy to the last look."""
@@ -134,7 +145,7 @@ class Ground:
             before = Snapshot.take(lab.root)
             if drill.point == "lock.takeover":
                 lab.run("lock.acquire.after=kill")
-            struck = lab.run(drill.order)
+            struck = lab.run(drill.order, storm=drill.kind == "storm")
             problems = [*_manners(drill, struck), *self.go_on(lab), *self.look(lab, drill.campaign, before)]
             return Outcome(drill, struck.code, tuple(problems))
 
@@ -193,14 +204,17 @@ def _manners(drill: Drill, struck: Ended) -> list[str]:
             fine = struck.code == -signal.SIGKILL
         case "enospc" | "full" | "eio" | "eintr":
             fine = struck.code == 0 or (struck.code == 1 and len(lines) == 1)
+        case "storm":
+            fine = struck.code == 0 and struck.signals >= _STORM
         case _:
             fine = struck.code == 0
-    return [] if fine else [f"struck by {drill.kind} it ended with exit {struck.code}: {struck.err.strip()[-600:]}"]
+    told = f"struck by {drill.kind} ({struck.signals} signals) it ended with exit {struck.code}: "
+    return [] if fine else [told + struck.err.strip()[-600:]]
 
 
 def _sensible(kind: str, point: str) -> bool:
-    """Bytes are torn where they are written, and signals interrupt system calls (the rest Python repeats by itself)."""
-    return {"torn": point.endswith(".write"), "eintr": point.endswith((".write", ".sync"))}.get(kind, True)
+    """Bytes are torn where they are written, and a storm is everywhere at once."""
+    return {"torn": point.endswith(".write"), "storm": False}.get(kind, True)
 
 
 def _in(point: str, points: Sequence[str]) -> bool:
@@ -221,28 +235,14 @@ def soak(ground: Ground, minutes: float, seed: int) -> Iterator[Outcome]:
             problems = [f"ended with exit {s.code}: {s.err}" for s in struck if s.code not in {0, 1, -signal.SIGKILL}]
             problems += [*ground.go_on(lab), *ground.look(lab, name, before)]
         orders = " then ".join(drill.order for drill in drills)
-        yield Outcome(drills[-1], struck[-1].code, tuple(f"after {orders} in {name}: {text}" for text in problems))
+        found = tuple(f"after {orders} in {name}: {text}" for text in problems)
+        yield Outcome(drills[-1], struck[-1].code, found, tuple(drills[:-1]))
 
 
 def _random(dice: random.Random, name: str, places: Counter[str]) -> Drill:
     point = dice.choice(list(places))
     kind = dice.choice([kind for kind in KINDS if _sensible(kind, point)])
     return Drill(point, kind, dice.randint(1, places[point]), "any", name)
-
-
-def table(outcomes: Sequence[Outcome]) -> str:
-    """Places down, faults across: passed of all; what was struck but not vital ends with exit 0."""
-    kinds = [kind for kind in KINDS if any(o.drill.kind == kind for o in outcomes)]
-    points = list(dict.fromkeys(o.drill.point for o in outcomes))
-    lines = ["| place | " + " | ".join(kinds) + " |", "| --- |" + " --- |" * len(kinds)]
-    for point in [*points, ""]:
-        cells = [
-            [o for o in outcomes if o.drill.kind == kind and o.drill.point == (point or o.drill.point)]
-            for kind in kinds
-        ]
-        counts = (f"{sum(not o.problems for o in cell)}/{len(cell)}" if cell else "" for cell in cells)
-        lines.append(f"| {point or '**all**'} | " + " | ".join(counts) + " |")
-    return "\n".join(lines)
 
 
 def main() -> int:
@@ -262,8 +262,12 @@ def main() -> int:
                 print(f"\r{len(outcomes)} drills", end="", file=sys.stderr, flush=True)
     failed = sum(bool(outcome.problems) for outcome in outcomes)
     codes = dict(Counter(outcome.code for outcome in outcomes))
-    print("\n" + table(outcomes))
-    print(f"{len(outcomes)} drills, {failed} failed, {time.monotonic() - began:.0f} s; exit codes when struck: {codes}")
+    seconds = time.monotonic() - began
+    told = soaked(outcomes, args.seed, seconds) if args.soak else tables(outcomes, list(KINDS), seconds)
+    print("\n" + told)
+    print(f"{len(outcomes)} drills, {failed} failed, {seconds:.0f} s; exit codes when struck: {codes}")
+    if args.into:
+        fill(args.into, "soak" if args.soak else "drills", told)
     return bool(failed) or not outcomes
 
 
@@ -275,6 +279,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--part", default="1/1", metavar="K/N", help="the K-th of every N drills, for several workers")
     parser.add_argument("--soak", type=float, metavar="MINUTES", help="random faults for so long")
     parser.add_argument("--seed", type=int, default=0, help="of the random faults")
+    parser.add_argument("--into", type=Path, metavar="PAGE", help="put the counts into this page")
     args = parser.parse_args()
     if unknown := {*args.points.split(",")} - {"", *faults.POINTS} or {*args.kinds.split(",")} - {*KINDS}:
         parser.error(f"there is no {', '.join(sorted(unknown))}; places: {', '.join(faults.POINTS)}")

@@ -7,7 +7,7 @@ import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -83,6 +83,8 @@ class Ended(NamedTuple):
     code: int
     out: str
     err: str
+    signals: int = 0
+    """How many it was pelted with."""
 
 
 @dataclass(frozen=True)
@@ -126,14 +128,16 @@ class Lab:
         """Git as the user runs it."""
         return process.run(("git", *words), cwd=self.root).text
 
-    def run(self, order: str = "", told: Path | None = None) -> Ended:
-        """Fork, and work on the campaign there until it ends, fails or is killed."""
+    def run(self, order: str = "", told: Path | None = None, *, storm: bool = False) -> Ended:
+        """Fork, and work on the campaign there until it ends, fails or is killed; in a storm of signals if wanted."""
         streams = [self.root.parent / name for name in ("stdout", "stderr")]
+        signal.signal(signal.SIGUSR1, lambda *_: None)
         child = os.fork()
         if not child:
             self._work(order, told, streams)
+        signals = _pelt(child) if storm else 0
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        return Ended(code, *(stream.read_text() for stream in streams))
+        return Ended(code, *(stream.read_text() for stream in streams), signals)
 
     def _work(self, order: str, told: Path | None, streams: list[Path]) -> None:
         code = 70
@@ -155,14 +159,17 @@ class Lab:
         sink = told.open("a")
 
         def tell(point: str) -> None:
-            sink.write(f"{point}\t{self.stage()}\n")
+            stage = "repair" if point.startswith("repair.") else self.stage()
+            sink.write(f"{point}\t{stage}\n")
             sink.flush()
 
         return tell
 
     def stage(self) -> str:
         """What the campaign is at, told by the last telling line of its journal."""
-        return next(filter(None, map(_stage, reversed(self.events()))), "start")
+        events = self.events()
+        mended = {event["name"] for event in events if event["kind"] == "experiment_repaired"}
+        return next(filter(None, (_stage(event, mended) for event in reversed(events))), "start")
 
     def events(self) -> list[dict[str, object]]:
         """The journal's whole lines."""
@@ -183,12 +190,22 @@ class Lab:
         return [(e["run_id"], e["seed"], taken[e["run_id"]]) for e in events if e["kind"] == "run_planned"]
 
 
-def _stage(event: dict[str, object]) -> str:
+def _pelt(child: int) -> int:
+    """Send a process a signal every millisecond until it has ended; how many it got."""
+    signals = 0
+    while not os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+        os.kill(child, signal.SIGUSR1)
+        signals += 1
+        time.sleep(0.001)
+    return signals
+
+
+def _stage(event: dict[str, object], mended: Collection[object]) -> str:
     match event["kind"]:
         case "experiment_opened":
             return "baseline" if event["index"] == 1 else "explore"
         case "run_planned":
-            return str(event["purpose"])
+            return "repair" if event["experiment"] in mended else str(event["purpose"])
         case "experiment_repaired":
             return "repair"
         case "experiment_judged" | "campaign_ended":
