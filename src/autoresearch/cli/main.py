@@ -44,8 +44,9 @@ COMMANDS = {
 """Every command with its line of help; each lives in a module of its name."""
 
 
-_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
-"""What a disk says that is full or gone: nobody's bug."""
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_DISK = _FULL | {errno.EROFS, errno.EIO, errno.EINTR, errno.ESTALE, errno.ETIMEDOUT}
+"""What a disk says that is full or gone, also one of a network: nobody's bug."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -98,7 +99,8 @@ def main(argv: Sequence[str]) -> int:
         if error.errno not in _DISK:
             return _bug(argv)
         where = f" at {error.filename}" if error.filename else ""
-        return _fail(f"{error.strerror}{where}; nothing recorded is lost; make room and run it again")
+        cure = "make room" if error.errno in _FULL else "see to the disk"
+        return _fail(f"{error.strerror}{where}; nothing recorded is lost; {cure} and run it again")
     except Exception:  # noqa: BLE001 - the last door: a bug is told as one, with everything needed to mend it
         return _bug(argv)
 
