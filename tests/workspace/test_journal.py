@@ -136,6 +136,19 @@ def test_a_damaged_line_is_named(journal: Journal, damage: bytes):
             look()
 
 
+def test_a_long_or_secret_damaged_line_is_not_repeated_whole(journal: Journal):
+    """The message shows how the line begins and how much more there is; a secret pasted into it stays unsaid."""
+    token = "hf_" + "Ab3dEf6hIj9k" * 3
+    journal.path.parent.mkdir()
+    journal.path.write_text(f'{{"v":1,"token":"{token}" {"x" * 5000}\n')
+    with pytest.raises(LedgerError, match="line 1 is damaged") as caught:
+        journal.read()
+    assert '{"v":1,"token":' in str(caught.value)
+    assert token[:10] not in str(caught.value)
+    assert "more characters; set it aside" in str(caught.value)
+    assert len(str(caught.value)) < len(str(journal.path)) + 300
+
+
 def test_salvage_sets_damage_aside_and_keeps_it(journal: Journal):
     """The file as it was is kept, the damaged line stands in a remark, and the journal reads again."""
     journal.append(said("a"))

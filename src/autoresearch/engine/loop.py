@@ -75,8 +75,7 @@ class Loop:
         ctx = self.ctx
         ctx.record(ControllerStarted(ctx.clock(), platform.node(), os.getpid(), __version__))
         mend(ctx)
-        for entry in ctx.history.judged:
-            settle.publish(ctx, entry)
+        settle.publish_missing(ctx)
 
     def end(self, move: plan.Stop) -> plan.Stop:
         """Let go of it in good order."""

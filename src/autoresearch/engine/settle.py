@@ -1,6 +1,9 @@
 """From a verdict to its row, its note and its place in the report."""
 
+from collections.abc import Mapping
+
 from autoresearch.core.attempt import Experiment, Run
+from autoresearch.core.cell import clean
 from autoresearch.core.event import ExperimentJudged
 from autoresearch.core.experiment import Status, Verdict
 from autoresearch.core.record import Row, cells, decode, to_note
@@ -20,12 +23,29 @@ def settle(ctx: Context, name: str, verdict: Verdict, incumbent: str | None) -> 
 
 def publish(ctx: Context, entry: Experiment) -> None:
     """Make sure that the ledger and the notes show what the journal says of a judged experiment."""
-    assert entry.judged is not None  # noqa: S101 - the caller chose judged ones
-    row = decode(entry.judged.row)
+    row = _row_of(entry)
     ctx.ledger.append(row)
     faults.point("settle.row")
     notes.write(ctx.paths.root, entry.commit, to_note(row))
     faults.point("settle.noted")
+
+
+def publish_missing(ctx: Context) -> None:
+    """Publish what the journal has judged and ledger or notes do not show; they are read once, however many rows."""
+    whole, begun, noted = ctx.ledger.branches(), ctx.ledger.table().branches, notes.all(ctx.paths.root)
+    missing = [entry for entry in ctx.history.judged if clean(entry.branch) not in whole or not _noted(entry, noted)]
+    # A half-written last row is completed before another is put below it, which would end it as it is.
+    for entry in sorted(missing, key=lambda entry: clean(entry.branch) not in begun - whole):
+        publish(ctx, entry)
+
+
+def _noted(entry: Experiment, texts: Mapping[str, str]) -> bool:
+    return texts.get(entry.commit, "").rstrip("\n") == to_note(_row_of(entry))
+
+
+def _row_of(entry: Experiment) -> Row:
+    assert entry.judged is not None  # noqa: S101 - the caller chose judged ones
+    return decode(entry.judged.row)
 
 
 def row_for(ctx: Context, entry: Experiment, verdict: Verdict) -> Row:

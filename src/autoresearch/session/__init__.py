@@ -99,14 +99,14 @@ class Session:
         Raises:
             HeldError: Another controller is at work on it.
         """
-        opened = wiring.open_campaign(self.where, self.name)
-        lock = CampaignLock(opened.paths.lock)
+        paths = self.paths()
+        lock = CampaignLock(paths.lock)
         try:
             lock.acquire(take_over=take_over)
         except HeldError as error:
-            raise HeldError(f"campaign {opened.paths.name} is {error}") from None
+            raise HeldError(f"campaign {paths.name} is {error}") from None
         with lock:
-            opened = wiring.open_campaign(self.where, opened.paths.name)
+            opened = wiring.open_campaign(self.where, paths.name)
             clock = SteadyClock(self.clock, not_before=opened.history.last_at)
             if opened.history.started is None:
                 wiring.begin(opened, approved_by, clock)
@@ -205,8 +205,8 @@ class Session:
         return wiring.names(wiring.layout(self.where))
 
     def paths(self) -> CampaignPaths:
-        """Where the campaign's things lie."""
-        return wiring.open_campaign(self.where, self.name).paths
+        """Where the campaign's things lie; its journal is not read."""
+        return wiring.find(self.where, self.name)
 
     def campaign(self) -> Campaign:
         """The campaign file."""

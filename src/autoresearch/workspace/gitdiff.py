@@ -212,15 +212,15 @@ def blobs(repo: Path, hashes: Sequence[str]) -> list[bytes]:
     Raises:
         RepositoryError: One of them is missing.
     """
-    rest = call(repo, "cat-file", "--batch", stdin="".join(f"{name}\n" for name in hashes).encode()).stdout
-    found = []
+    told = call(repo, "cat-file", "--batch", stdin="".join(f"{name}\n" for name in hashes).encode()).stdout
+    found, place = [], 0
     for name in hashes:
-        header, _, rest = rest.partition(b"\n")
-        size = header.split(b" ")[-1]
+        begin = told.index(b"\n", place) + 1
+        size = told[place:begin].split()[-1]
         if not size.isdigit():
             raise RepositoryError(f"object {name} is missing from {repo}; check the clone with: git fsck")
-        found.append(rest[: int(size)])
-        rest = rest[int(size) + 1 :]
+        place = begin + int(size) + 1
+        found.append(told[begin : place - 1])
     return found
 
 

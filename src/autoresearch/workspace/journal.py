@@ -13,10 +13,12 @@ from pathlib import Path
 from autoresearch.core import event as events
 from autoresearch.core.event import Event, Noted
 from autoresearch.errors import LedgerError
-from autoresearch.workspace import atomic, faults
+from autoresearch.workspace import atomic, faults, secrets
 from autoresearch.workspace.lock import file_lock
 
 _POINT = "journal.append"
+_GLIMPSE = 80
+"""Characters of a damaged line that its error message shows."""
 
 
 class Journal:
@@ -140,9 +142,14 @@ class Journal:
         if _newer(line):
             return f"{self.path} line {number} was written by a newer version of autoresearch; upgrade this one"
         return (
-            f"{self.path} line {number} is damaged, every other line is intact: {_shown(line)!r}; "
+            f"{self.path} line {number} is damaged, every other line is intact: {self._glimpse(line)}; "
             f"set it aside with: autoresearch ledger rebuild"
         )
+
+    def _glimpse(self, line: bytes) -> str:
+        """How a line begins, for an error message: without the secrets a hand may have put there."""
+        text = secrets.run_redactor(self.path.parent, {}).clean(_shown(line))
+        return repr(text[:_GLIMPSE]) + (f" and {len(text) - _GLIMPSE} more characters" if len(text) > _GLIMPSE else "")
 
 
 def _end(data: bytes) -> int:

@@ -65,6 +65,15 @@ class Ledger:
         """The rows in file order, those whose branch begins with `prefix`; also rows that others wrote count."""
         return tuple(row for row in self.table().rows if row.branch.startswith(prefix))
 
+    def branches(self) -> frozenset[str]:
+        """Branches of all ended lines, readable as rows or not; an unfinished last line may yet be completed.
+
+        Raises:
+            StorageError: The file exists and cannot be read.
+        """
+        found, whole = self.table(), self._data.rpartition(b"\n")[0]
+        return found.branches if self._data.endswith(b"\n") else record.parse_table(_text(whole)).branches
+
     def follow(self, seen: int) -> tuple[tuple[Row, ...], int]:
         """The rows after the first `seen` ones, and how many there are now; costs one `stat` while nothing changes."""
         rows = self.table().rows

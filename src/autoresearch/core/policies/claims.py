@@ -1,6 +1,7 @@
 """What a campaign may say in the morning: proven, likely, unresolved or refuted, and how likely any of it is wrong."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -113,7 +114,8 @@ def claims(board: Board) -> Claims:
 def drift(board: Board) -> Drift | None:
     """Trend over time within arms that ran more than once; None with fewer than three repeats, or all at one time."""
     evidence = Evidence(board)
-    points = [point for name in evidence.arms for point in _centred(board, name)]
+    runs = _valid(board)
+    points = [point for name in evidence.arms for point in _centred(name, runs.get(name, []))]
     repeats = len(points) - len({name for name, _, _ in points})
     spread = sum(when * when for _, when, _ in points)
     if repeats < 3 or spread <= 0:
@@ -128,13 +130,17 @@ def drift(board: Board) -> Drift | None:
     return Drift(slope, slope * span, (slope - margin) * span, (slope + margin) * span, repeats, shown)
 
 
-def _centred(board: Board, arm: str) -> list[tuple[str, float, float]]:
-    """(arm, time, value) of an arm's valid runs, both about their means; empty for fewer than two."""
-    runs = [
-        (float(t.order), t.value)
-        for t in board.trials
-        if t.arm == arm and not t.pending and not t.partial and t.value is not None and math.isfinite(t.value)
-    ]
+def _valid(board: Board) -> dict[str, list[tuple[float, float]]]:
+    """(order, value) of every arm's valid runs."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for t in board.trials:
+        if not t.pending and not t.partial and t.value is not None and math.isfinite(t.value):
+            found.setdefault(t.arm, []).append((float(t.order), t.value))
+    return found
+
+
+def _centred(arm: str, runs: Sequence[tuple[float, float]]) -> list[tuple[str, float, float]]:
+    """(arm, time, value) of an arm's runs, both about their means; empty for fewer than two."""
     if len(runs) < 2:
         return []
     when, level = mean([order for order, _ in runs]), mean([value for _, value in runs])

@@ -1,0 +1,30 @@
+"""A campaign taken up again publishes what is missing, and nothing else."""
+
+import subprocess
+
+NOTES = "refs/notes/autoresearch"
+
+
+def git(lab, *words: str) -> str:
+    return subprocess.run(("git", *words), cwd=lab.root, capture_output=True, text=True, check=True).stdout
+
+
+def test_what_is_there_is_not_published_again(finished):
+    """Neither the ledger nor the notes are touched, so that a start costs the same after ten thousand rows."""
+    ledger, notes = finished.ledger.stat(), git(finished, "rev-parse", NOTES)
+    assert finished.run().returncode == 0
+    assert finished.ledger.stat().st_mtime_ns == ledger.st_mtime_ns
+    assert git(finished, "rev-parse", NOTES) == notes
+
+
+def test_a_lost_note_a_lost_row_and_a_torn_row_come_back(finished):
+    """Each is told from the others: three publications, for what was missing."""
+    good, lines = finished.said(), finished.ledger.read_text().splitlines(keepends=True)
+    git(finished, "notes", "--ref=autoresearch", "remove", "autoresearch/night/baseline")
+    finished.ledger.write_text("".join([*lines[:2], *lines[3:]])[:-30])
+    assert finished.cli("ledger", "check").returncode == 1
+    before = int(git(finished, "rev-list", "--count", NOTES))
+    assert finished.run().returncode == 0
+    assert sorted(finished.said()) == sorted(good)
+    assert finished.cli("ledger", "check").returncode == 0
+    assert int(git(finished, "rev-list", "--count", NOTES)) == before + 3
