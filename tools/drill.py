@@ -118,12 +118,12 @@ class Ground:
         """Every place, at every stage where it is reached or at the first, with the faults that make sense there."""
         found: list[Drill] = []
         for name, reached in self.reached.items():
-            known = {(drill.point, drill.stage) for drill in found}
+            known = {drill.point for drill in found}
             times: Counter[str] = Counter()
             first: dict[tuple[str, str], int] = {}
             for point, stage in reached:
                 times[point] += 1
-                if (point, stage) not in known:
+                if point not in known:
                     first.setdefault((point, stage), times[point])
             found += [
                 Drill(point, kind, nth, stage, name)
