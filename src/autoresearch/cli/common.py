@@ -1,9 +1,14 @@
-"""Arguments that several commands share."""
+"""Arguments that several commands share.
+
+What a command works with is imported when it runs: a command that only tells its flags does not wait for it.
+"""
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from autoresearch.session import Session
+if TYPE_CHECKING:
+    from autoresearch.session import Session
 
 
 def campaign_arguments(parser: argparse.ArgumentParser, *, json: bool = False) -> None:
@@ -14,6 +19,8 @@ def campaign_arguments(parser: argparse.ArgumentParser, *, json: bool = False) -
         parser.add_argument("--json", action="store_true", help="print machine-readable JSON")
 
 
-def session_of(args: argparse.Namespace) -> Session:
+def session_of(args: argparse.Namespace) -> "Session":
     """The session a command line means."""
+    from autoresearch.session import Session  # noqa: PLC0415 - see above
+
     return Session(args.repo.absolute(), args.campaign)

@@ -8,7 +8,6 @@ from pathlib import Path
 from autoresearch.cli import output
 from autoresearch.cli.describe import plan_text
 from autoresearch.cli.run import work
-from autoresearch.session import Request, Session, demo
 
 STOP = "13 experiments or 2m total, 20s each"
 
@@ -24,6 +23,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Make the repository, plan, run, and say where everything is."""
+    from autoresearch.session import Request, Session, demo  # noqa: PLC0415 - `--help` can do without
+
     folder = args.dir or Path(tempfile.mkdtemp(prefix="autoresearch-demo-")) / "repository"
     made = demo(folder)
     session = Session(made.root)

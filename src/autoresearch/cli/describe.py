@@ -1,11 +1,15 @@
 """Plans and statuses in words, for people."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from autoresearch.cli.output import duration, number, table
-from autoresearch.core.spec import Campaign
-from autoresearch.session import CampaignStatus, Plan
-from autoresearch.session.status import Judged, RunningRun
+
+if TYPE_CHECKING:
+    from autoresearch.core.spec import Campaign
+    from autoresearch.session import CampaignStatus, Plan
+    from autoresearch.session.status import Judged, RunningRun
 
 
 def plan_text(plan: Plan) -> str:

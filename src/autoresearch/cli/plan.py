@@ -6,9 +6,7 @@ from typing import Any
 from autoresearch.cli import output
 from autoresearch.cli.common import session_of
 from autoresearch.cli.describe import plan_document, plan_text
-from autoresearch.core.spec import Campaign
 from autoresearch.errors import UsageError
-from autoresearch.session import Request
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +34,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the plan and write the campaign file."""
+    from autoresearch.session import Request  # noqa: PLC0415 - `--help` can do without
+
     session = session_of(args)
     plan = session.plan(Request(args.recipe, args.stop, args.campaign or "", settings(args)))
     submission = session.dry_run(plan) if args.dry_run else None
@@ -94,6 +94,8 @@ def _set(found: dict[str, Any], item: str) -> None:
     if not sign or not key:
         raise UsageError(f"--set {item!r}: write KEY=VALUE, for example --set verdict.confirm=0.2")
     import yaml  # noqa: PLC0415 - only when asked for
+
+    from autoresearch.core.spec import Campaign  # noqa: PLC0415 - likewise
 
     *above, last = key.split(".")
     if above == ["target"]:

@@ -2,13 +2,15 @@
 
 import argparse
 import getpass
+from typing import TYPE_CHECKING
 
 from autoresearch.cli import output
 from autoresearch.cli.common import campaign_arguments, session_of
 from autoresearch.cli.describe import plan_text, status_text
-from autoresearch.cli.live import LiveView, PlainView
 from autoresearch.errors import UsageError
-from autoresearch.session import Session
+
+if TYPE_CHECKING:
+    from autoresearch.session import Session
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     return work(session, plain=args.plain, poll_s=args.poll, take_over=args.take_over)
 
 
-def _ask(session: Session) -> None:
+def _ask(session: "Session") -> None:
     plan = session.examine()
     output.say(plan_text(plan))
     if plan.campaign.approval.plan == "auto":
@@ -48,8 +50,10 @@ def _ask(session: Session) -> None:
         raise UsageError("not started; edit the campaign file and run again")
 
 
-def work(session: Session, *, plain: bool = False, poll_s: float = 0.5, take_over: bool = False) -> int:
+def work(session: "Session", *, plain: bool = False, poll_s: float = 0.5, take_over: bool = False) -> int:
     """Run the loop with a view on it, and end with the status."""
+    from autoresearch.cli.live import LiveView, PlainView  # noqa: PLC0415 - `--help` can do without
+
     view = PlainView() if plain or not output.on_terminal() else LiveView(session)
     with view:
         session.run(getpass.getuser(), view.tell, view.refresh, poll_s, take_over=take_over)

@@ -1,10 +1,16 @@
 """`autoresearch show N`: one experiment with its runs and evidence."""
 
-import argparse
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from autoresearch.cli import output
 from autoresearch.cli.common import campaign_arguments, session_of
-from autoresearch.core.attempt import Experiment, Run
+
+if TYPE_CHECKING:
+    import argparse
+
+    from autoresearch.core.attempt import Experiment, Run
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 
 from autoresearch.cli import output
-from autoresearch.session.simulate import Trial, compare, plot
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +25,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print one line per policy; gains in the metric's own unit."""
+    from autoresearch.session.simulate import Trial, compare, plot  # noqa: PLC0415 - `--help` can do without
+
     trial = Trial(
         args.noise, args.gain, args.runs, args.worth, args.stream, tuple(args.policy), args.campaigns, args.parallel,
         args.seed,

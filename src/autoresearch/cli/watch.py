@@ -6,7 +6,6 @@ import time
 from autoresearch.cli import output
 from autoresearch.cli.common import campaign_arguments, session_of
 from autoresearch.cli.describe import status_text
-from autoresearch.cli.live import LiveView
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,6 +16,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Redraw until there is nothing more to see; on a pipe print the status once."""
+    from autoresearch.cli.live import LiveView  # noqa: PLC0415 - `--help` can do without
+
     session = session_of(args)
     if output.on_terminal():
         with LiveView(session) as view:

@@ -6,6 +6,7 @@ earlier version, and an unknown kind of a *newer* version is an error that says 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
@@ -325,15 +326,20 @@ Event = Annotated[
     Field(discriminator="kind"),
 ]  # fmt: skip
 
-_ADAPTER: TypeAdapter[Any] = TypeAdapter(Event, config=ConfigDict(ser_json_inf_nan="constants"))
+
+@cache
+def _adapter() -> TypeAdapter[Any]:
+    """Reads and writes events; made when the first one is, for that takes as long as importing everything else."""
+    return TypeAdapter(Event, config=ConfigDict(ser_json_inf_nan="constants"))
 
 
 def dump(event: Event) -> str:
     """The event as one JSON line, without its newline. NaN and infinities are written as JavaScript writes them."""
     try:
-        body = _ADAPTER.dump_json(event).decode()
+        body = _adapter().dump_json(event).decode()
     except PydanticSerializationError:
-        body = _ADAPTER.dump_json(_ADAPTER.validate_python(_readable(_ADAPTER.dump_python(event)))).decode()
+        plain = _readable(_adapter().dump_python(event))
+        body = _adapter().dump_json(_adapter().validate_python(plain)).decode()
     return f'{{"v":{VERSION},{body[1:]}'
 
 
@@ -357,7 +363,7 @@ def load(line: str) -> Event:
         LedgerError: It is no JSON object, or no event that this version knows.
     """
     try:
-        event: Event = _ADAPTER.validate_json(line)
+        event: Event = _adapter().validate_json(line)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

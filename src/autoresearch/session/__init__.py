@@ -20,9 +20,6 @@ from autoresearch.core.job import Submission
 from autoresearch.core.plan import Stop
 from autoresearch.core.record import Row
 from autoresearch.core.spec import Campaign
-from autoresearch.engine.loop import Loop
-from autoresearch.engine.remember import remember
-from autoresearch.engine.reporter import Reporter, write_report
 from autoresearch.errors import AutoresearchError, CampaignError, HeldError, UsageError
 from autoresearch.examples import DemoRepository, create
 from autoresearch.session import campaign_file, doctor, planning, status, wiring
@@ -99,6 +96,9 @@ class Session:
         Raises:
             HeldError: Another controller is at work on it.
         """
+        from autoresearch.engine.loop import Loop  # noqa: PLC0415 - whoever only looks needs no engine
+        from autoresearch.engine.reporter import Reporter  # noqa: PLC0415
+
         paths = self.paths()
         lock = CampaignLock(paths.lock)
         try:
@@ -242,6 +242,8 @@ class Session:
 
     def report(self) -> tuple[Path, ...]:
         """Write the report anew and return the paths of its files."""
+        from autoresearch.engine.reporter import write_report  # noqa: PLC0415
+
         return write_report(wiring.wire(self._started(), self.clock, proposing=False))
 
     def memory(self) -> str:
@@ -250,6 +252,8 @@ class Session:
 
     def checkpoint(self) -> Path:
         """Write the session memory now and return its folder."""
+        from autoresearch.engine.remember import remember  # noqa: PLC0415
+
         return remember(wiring.wire(self._started(), self.clock, proposing=False), "checkpoint asked for")
 
     def curve(self, run: RunningRun) -> tuple[tuple[int, float], ...]:
