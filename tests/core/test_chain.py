@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoresearch.core.chain import PATIENCE, Turn, order, why_nobody
+from autoresearch.core.chain import PATIENCE, Turn, order, patience, why_nobody
 
 
 def test_without_shares_researchers_are_asked_in_the_order_written():
@@ -32,6 +32,14 @@ def test_a_researcher_rests_after_three_refused_proposals_in_a_row():
         "no researcher had a further idea; agent rests after 3 refused proposals in a row"
     )
     assert why_nobody(["agent"], turns[:1]) == "agent rests after 3 refused proposals in a row"
+
+
+def test_a_list_is_never_sent_to_rest_unless_the_file_says_so():
+    """Each of its ideas comes once: three refused in a row say nothing about the fourth."""
+    assert patience("file", None) is None
+    assert patience("agent", None) == PATIENCE
+    assert patience("file", 2) == 2
+    assert order([Turn(5, refused=50, patience=None)]) == (0,)
 
 
 TURNS = st.builds(

@@ -6,6 +6,12 @@ FLAT = {"*": {"value": [0.5]}}
 BREAKS = 'echo $RANDOM >> train.py; echo \'{"title": "rewrite the exam"}\' > "$AUTORESEARCH_ANSWER"'
 AGENT = {"type": "agent", "agent": "command", "command": ["bash", "-c", BREAKS], "tries": 1}
 FILE = {"type": "file", "path": "ideas.yaml"}
+PATCH = """--- a/train.py
++++ b/train.py
+@@ -1 +1 @@
+-print('score: 0')
++print('score: NUMBER')
+"""
 PLAN = {"launcher": {"type": "scripted", "script": FLAT}, "scope": {"protect": ["train.py"]}}
 
 
@@ -28,6 +34,28 @@ def test_with_nobody_left_to_ask_the_campaign_ends_and_says_why(lab):
     assert len(lab.rows()) == 4
     assert "agent rests after 3 refused proposals in a row" in str(lab.journal("campaign_ended")[-1]["reason"])
     assert "agent rests after 3 refused proposals in a row" in done.stdout
+
+
+def test_a_list_is_worked_through_whatever_is_refused_of_it(lab):
+    """Four ideas outside the scope, then a good one: five rows, the good one was run."""
+    ideas = [{"title": f"exam {n}", "patch": PATCH.replace("NUMBER", str(n))} for n in range(4)]
+    ideas.append({"title": "raise the rate", "overrides": ["lr=0.3"]})
+    (lab.root / "ideas.yaml").write_text(yaml.safe_dump(ideas))
+    lab.write(researcher=FILE, stop="9 experiments", **PLAN)
+    assert lab.run().returncode == 0
+    assert [row.description for row in lab.rows()][1:] == [idea["title"] for idea in ideas]
+    assert lab.rows()[-1].runs
+
+
+def test_two_researchers_of_one_kind_are_told_apart(lab):
+    """Two agents that take turns: rows and shares know which of them it was, and one resting leaves the other alone."""
+    good = 'sed -i "s/0.1/0.$RANDOM/" config.json; echo \'{"title": "another rate"}\' > "$AUTORESEARCH_ANSWER"'
+    other = AGENT | {"command": ["bash", "-c", good], "share": 1}
+    lab.write(researcher=[AGENT | {"share": 1}, other], stop="7 experiments", **PLAN)
+    assert lab.run().returncode == 0
+    sources = [event["hypothesis"]["source"] for event in lab.journal("experiment_committed")][1:]
+    assert sources == ["agent", "agent-2", "agent", "agent-2", "agent", "agent-2"]
+    assert any("researcher agent rests" in str(event["text"]) for event in lab.journal("noted"))
 
 
 def test_who_had_no_idea_is_asked_again_after_the_next_verdict(lab):

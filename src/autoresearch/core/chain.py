@@ -6,6 +6,9 @@ from dataclasses import dataclass
 PATIENCE = 3
 """Refused proposals in a row after which a researcher rests: a fourth would tell nobody anything new."""
 
+_LISTS = frozenset({"file"})
+"""Kinds of researchers that have each idea once: what they were refused says nothing about what is still to come."""
+
 
 @dataclass(frozen=True)
 class Turn:
@@ -16,22 +19,29 @@ class Turn:
         share: Its weight among those that have one; None: asked in the order written.
         limit: Most experiments it may propose, None for no limit.
         refused: Its latest proposals that were refused, in a row; see `history.History.refused`.
+        patience: How many of them send it to rest, None for no number.
     """
 
     proposed: int
     share: float | None = None
     limit: int | None = None
     refused: int = 0
+    patience: int | None = PATIENCE
 
     @property
     def rests(self) -> bool:
         """Whether it is left alone until something has changed that could change its mind."""
-        return self.refused >= PATIENCE
+        return self.patience is not None and self.refused >= self.patience
 
     @property
     def able(self) -> bool:
         """Whether it may be asked."""
         return not self.rests and (self.limit is None or self.proposed < self.limit)
+
+
+def patience(kind: str, wish: int | None) -> int | None:
+    """Refused proposals in a row after which a researcher of a kind rests, None for never; `wish` comes first."""
+    return wish if wish is not None or kind in _LISTS else PATIENCE
 
 
 def order(turns: Sequence[Turn]) -> tuple[int, ...]:
@@ -53,8 +63,8 @@ def order(turns: Sequence[Turn]) -> tuple[int, ...]:
 
 def why_nobody(names: Sequence[str], turns: Sequence[Turn]) -> str:
     """In words, why no proposal came although nobody was in trouble."""
-    rest = [f"{name} rests after {PATIENCE} refused proposals in a row" for name, turn in zip(names, turns, strict=True)
-            if turn.rests]  # fmt: skip
+    resting = [(name, turn) for name, turn in zip(names, turns, strict=True) if turn.rests]
+    rest = [f"{name} rests after {turn.patience} refused proposals in a row" for name, turn in resting]
     if len(rest) == len(turns):
         return "; ".join(rest)
     return "; ".join(["no researcher had a further idea", *rest])

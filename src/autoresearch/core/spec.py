@@ -69,6 +69,8 @@ class ResearcherSpec(_Adapter):
     """Its weight among the researchers that have one: they take turns in this proportion. None: asked in order."""
     limit: int | None = Field(default=None, ge=1)
     """Most experiments it may propose; None: no limit."""
+    patience: int | None = Field(default=None, ge=1)
+    """Refused proposals in a row after which it rests; None: 3, but a list (`file`), which ends by itself, never."""
 
 
 class VerdictSpec(_Part):

@@ -1,6 +1,6 @@
 """The researchers of a campaign as a chain: who is asked next, who rests, and which area all of them should leave."""
 
-from autoresearch.core.chain import PATIENCE, Turn, order
+from autoresearch.core.chain import Turn, order, patience
 from autoresearch.core.chain import why_nobody as in_words
 from autoresearch.core.event import PlateauReached
 from autoresearch.core.plateau import SETTLED, next_area, plateaus
@@ -20,9 +20,10 @@ def why_nobody(ctx: Context) -> str:
 
 def send_to_rest(ctx: Context, source: str, refusals: tuple[str, ...]) -> None:
     """Tell a person when a researcher has just been refused for the last time before it rests."""
-    if ctx.history.refused.get(source) == PATIENCE:
+    turn = next((turn for one, turn in zip(ctx.researchers, _turns(ctx), strict=True) if one.name == source), None)
+    if turn is not None and turn.refused == turn.patience:
         ctx.note(
-            f"researcher {source} rests: its last {PATIENCE} proposals were refused, the last one because "
+            f"researcher {source} rests: its last {turn.refused} proposals were refused, the last one because "
             f"{refusals[0] if refusals else 'of its change'}; it is asked again once something is kept, a person "
             f"steers, or the campaign is run anew"
         )
@@ -41,6 +42,9 @@ def mark_plateaus(ctx: Context) -> None:
 def _turns(ctx: Context) -> list[Turn]:
     made = [entry.hypothesis.source for entry in ctx.history.experiments.values() if entry.committed]
     return [
-        Turn(made.count(one.name), spec.share, spec.limit, ctx.history.refused.get(one.name, 0))
+        Turn(
+            made.count(one.name), spec.share, spec.limit, ctx.history.refused.get(one.name, 0),
+            patience(spec.type, spec.patience),
+        )
         for one, spec in zip(ctx.researchers, ctx.campaign.researcher, strict=True)
-    ]
+    ]  # fmt: skip

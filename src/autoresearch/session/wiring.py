@@ -242,7 +242,10 @@ def _researchers(campaign: Campaign, paths: CampaignPaths) -> tuple[Researcher, 
     for number, spec in enumerate(campaign.researcher):
         folder = paths.scratch(f"{number}-{spec.type}")
         options = {"root": str(paths.root), "seed": campaign.run.first_seed, **spec.options()}
-        made.append(plugins.load("researchers", spec.type)(options=options, folder=folder))
+        one: Researcher = plugins.load("researchers", spec.type)(options=options, folder=folder)
+        if earlier := [other.type for other in campaign.researcher[:number]].count(spec.type):
+            one.name = f"{one.name}-{earlier + 1}"  # rows, shares and limits tell two of a kind apart by it
+        made.append(one)
     return tuple(made)
 
 
