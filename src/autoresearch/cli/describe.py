@@ -29,6 +29,8 @@ def plan_text(plan: Plan) -> str:
         ("what it can see", _power(plan)),
         ("launcher", f"{campaign.launcher.type}, {campaign.launcher.parallel} at a time"),
         ("", _place(plan)),
+        ("heavy files", f"{plan.storage.files} ({plan.storage.why})" if plan.storage.files else ""),
+        ("", f"shared caches in {plan.storage.caches}" if plan.storage.caches else ""),
         ("researchers", ", then ".join(spec.type for spec in campaign.researcher)),
         ("verdicts", f"{campaign.verdict.policy}: {plan.cost}"),
         ("stop", plan.rule.words or "default: the baseline and three experiments, then ask"),
@@ -150,6 +152,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
         "hours_per_run": plan.hours_per_run,
         "runs_that_fit": plan.runs_that_fit,
         "recommendation": plan.recommendation,
+        "storage": plan.storage,
         "warnings": plan.warnings,
     }
 

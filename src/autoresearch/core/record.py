@@ -23,6 +23,9 @@ SHARED = (
 COLUMNS = (*SHARED, "started_at", "finished_at", "runs", "effect", "effect_low", "effect_high", "reason")
 """All columns of a ledger of ours, in file order."""
 
+PLACES = ("checkpoint_path", "artifacts_path", "cache_root")
+"""Columns after those, in a ledger with experiments whose heavy files lie on a volume (R202); absolute paths."""
+
 TORN = "#torn"
 """Last cell of a line whose writer died halfway; readers skip the line."""
 

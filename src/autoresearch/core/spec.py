@@ -15,6 +15,8 @@ from autoresearch.core.board import PolicySettings
 from autoresearch.errors import CampaignError
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
+FOLDER_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+"""Names of users that are used as folders."""
 
 
 class _Part(BaseModel):
@@ -139,6 +141,40 @@ class RunSpec(_Part):
     """Times a trivial crash may be mended on its branch before the experiment counts as crashed."""
 
 
+class SiteSpec(_Part):
+    """Where heavy files go: beside the records in the checkout, or to a volume that is meant for them, as on Brev."""
+
+    type: Literal["auto", "plain", "brev"] = "auto"
+    """`brev`: to `volume`; `plain`: below `reports/`; `auto`: `brev` on a machine with `checkout` and `volume`."""
+    checkout: str = "/home/ubuntu/RL"
+    """The checkout that a Brev machine comes with; only `auto` looks for it."""
+    volume: str = "/ephemeral"
+    """Mount point of the volume for heavy files; it may be wiped when the machine stops."""
+    user: str = ""
+    """Folder on the volume that is ours; empty: the `USER` of the environment, else `ubuntu`."""
+    min_free_gb: float = Field(default=20.0, ge=0)
+    """Free space on the volume below which no campaign and no run is begun."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _type_alone(cls, value: object) -> object:
+        return {"type": value} if isinstance(value, str) else value
+
+    @field_validator("checkout", "volume")
+    @classmethod
+    def _is_absolute(cls, value: str) -> str:
+        if not value.startswith("/") or ".." in value.split("/"):
+            raise ValueError("write an absolute path without '..'")
+        return value
+
+    @field_validator("user")
+    @classmethod
+    def _is_a_folder(cls, value: str) -> str:
+        if value and not FOLDER_NAME.fullmatch(value):
+            raise ValueError("use letters, digits, '.', '_' and '-' (it becomes the name of a folder)")
+        return value
+
+
 class Campaign(_Part):
     """One campaign, frozen when it starts."""
 
@@ -155,6 +191,7 @@ class Campaign(_Part):
     stop: str | None = None
     """Stop rule in words, e.g. `50 experiments or 10h total, 1h each`; None: baseline and three experiments."""
     launcher: LauncherSpec = LauncherSpec()
+    site: SiteSpec = SiteSpec()
     researcher: tuple[ResearcherSpec, ...] = (ResearcherSpec(type="playbook"),)
     """Who proposes; several are asked in order until one has an idea."""
     verdict: VerdictSpec = VerdictSpec()

@@ -99,6 +99,7 @@ def state_of(ctx: Context) -> MemoryState:
             FileNote(ctx.paths.relative(ctx.paths.ledger), "the ledger, one row per attempt"),
             FileNote(ctx.paths.relative(ctx.paths.journal), "the journal the program resumes from"),
             FileNote(ctx.paths.relative(ctx.paths.report), "the report"),
+            *([FileNote(str(ctx.paths.heavy), "logs, checkpoints, artifacts of all runs")] if ctx.paths.volume else []),
         ),
         next_actions=_next_actions(history),
         watch_outs=("do not edit the ledger, the journal or a campaign branch by hand",),

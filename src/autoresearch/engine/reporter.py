@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from autoresearch.core import event as happened
@@ -14,7 +14,7 @@ from autoresearch.core.report_markdown import markdown
 from autoresearch.engine.context import Context
 from autoresearch.engine.remember import checkpoint, recovered, remember
 from autoresearch.errors import StorageError
-from autoresearch.workspace import atomic, picture
+from autoresearch.workspace import atomic, picture, volume
 
 _BEAT_S = 15.0
 _REPORT_S = 60.0
@@ -73,7 +73,9 @@ class Reporter:
 
 def report_of(ctx: Context) -> Report:
     """The report as a value."""
-    return build(ctx.history, ctx.campaign, ctx.survey.objective, ctx.outlook(), ctx.clock())
+    report = build(ctx.history, ctx.campaign, ctx.survey.objective, ctx.outlook(), ctx.clock())
+    lost = volume.lost(ctx.paths, [Path(run.planned.folder) for run in ctx.history.runs.values() if run.ended])
+    return replace(report, attention=(lost, *report.attention)) if lost else report
 
 
 def write_report(ctx: Context) -> tuple[Path, ...]:

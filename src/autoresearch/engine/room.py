@@ -2,6 +2,7 @@
 
 from autoresearch.core import plan
 from autoresearch.engine.context import Context
+from autoresearch.workspace import volume
 
 _NEEDS_ROOM = (plan.OpenBaseline, plan.Reopen, plan.Explore, plan.Bundle, plan.Repair, plan.Launch)
 
@@ -27,4 +28,5 @@ class Room:
             free = self._ctx.free_gb(folder)
             if free < least:
                 return f"the disk of {folder} has {free:.2f} GB free and run.min_free_gb asks for {least:g}: make room"
-        return ""
+        on, least = paths.volume, self._ctx.campaign.site.min_free_gb
+        return volume.lacking(on, least, self._ctx.free_gb) if on else ""

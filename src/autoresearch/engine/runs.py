@@ -17,7 +17,7 @@ from autoresearch.engine.context import Context
 from autoresearch.engine.trees import checkout, place, survey_of_arm
 from autoresearch.errors import RecipeError
 from autoresearch.ports import RunRequest
-from autoresearch.workspace import atomic, faults, worktree
+from autoresearch.workspace import atomic, faults, volume, worktree
 
 _TAIL_BYTES = 64 * 1024
 
@@ -25,7 +25,7 @@ _TAIL_BYTES = 64 * 1024
 def launch(ctx: Context, arm: str, seed: int, purpose: Purpose, why: str) -> None:
     """Plan one run, write it down, then submit it: a crash between the two is found again by its run id."""
     number = len(ctx.history.runs_of(arm)) + 1
-    folder = ctx.paths.run(arm, number)
+    folder, log = ctx.paths.run(arm, number), ctx.paths.log(arm, number)
     run_id = naming.run_id(ctx.campaign.campaign, arm, number)
     tree = checkout(ctx, arm)
     view = ctx.outlook()
@@ -33,7 +33,7 @@ def launch(ctx: Context, arm: str, seed: int, purpose: Purpose, why: str) -> Non
     plumbing, refused = False, ""
     try:
         plumbing = bool(survey_of_arm(ctx, arm).plumbing)
-        job = _job(ctx, run_id, tree, folder, seed, arm)
+        job = _job(ctx, run_id, tree, number, seed, arm)
     except RecipeError as error:
         refused = str(error)
     argv, resources = (job.argv, job.resources) if job else ((), ctx.survey.resources)
@@ -41,14 +41,14 @@ def launch(ctx: Context, arm: str, seed: int, purpose: Purpose, why: str) -> Non
         RunPlanned(
             ctx.clock(), run_id, arm, number, seed, purpose, ctx.launcher.name,
             shlex.join(ctx.redactor.clean_argv(argv)), str(folder),
-            str(folder / "run.log"), resources, _limit_s(ctx), view.run_s, plumbing, why,
+            str(log), resources, _limit_s(ctx), view.run_s, plumbing, why,
         )
     )  # fmt: skip
     faults.point("run.planned")
     if job is None:
         give_up(ctx, ctx.history.runs[run_id], refused)
     else:
-        _submit(ctx, job)
+        _submit(ctx, job, ctx.history.runs[run_id])
 
 
 def give_up(ctx: Context, run: Run, reason: str) -> None:
@@ -58,15 +58,16 @@ def give_up(ctx: Context, run: Run, reason: str) -> None:
     measure(ctx, run)
 
 
-def _job(ctx: Context, run_id: str, tree: Path, folder: Path, seed: int, arm: str) -> Job:
+def _job(ctx: Context, run_id: str, tree: Path, number: int, seed: int, arm: str) -> Job:
+    folder, log = ctx.paths.run(arm, number), ctx.paths.log(arm, number)
     folder.mkdir(parents=True, exist_ok=True)
-    log = folder / "run.log"
+    volume.prepare(ctx.paths, arm, number)
     request = RunRequest(run_id, tree, folder, log, seed, _limit_s(ctx), ctx.history.arm_commit(arm))
     job = ctx.target.job(request)
     settings = ctx.campaign.run
     return replace(
         job,
-        env={**job.env, **settings.env},
+        env={**ctx.paths.variables(arm, number), **job.env, **settings.env},
         resources=replace(job.resources, memory_gb=settings.memory_gb or job.resources.memory_gb),
         grace_s=settings.grace,
         max_log_bytes=int(settings.max_log_mb * 1024 * 1024),
@@ -79,12 +80,12 @@ def _limit_s(ctx: Context) -> float | None:
     return min((limit for limit in (ctx.limits.per_experiment_timeout, left) if limit is not None), default=None)
 
 
-def _submit(ctx: Context, job: Job) -> None:
+def _submit(ctx: Context, job: Job, run: Run) -> None:
     submission = ctx.launcher.plan(job)
-    folder = Path(job.folder)
-    atomic.replace(folder / "submission.txt", ctx.redactor.clean(submission.text))
-    atomic.replace(folder / "environment.json", json.dumps(_environment(ctx, job), indent=2) + "\n")
-    _latest_log(Path(job.log))
+    kept = ctx.paths.evidence(run.planned.experiment, run.planned.number)
+    atomic.replace(kept / "submission.txt", ctx.redactor.clean(submission.text))
+    atomic.replace(kept / "environment.json", json.dumps(_environment(ctx, job), indent=2) + "\n")
+    _latest_log(ctx, run)
     job_id = ctx.launcher.submit(submission)
     faults.point("run.submitted")
     ctx.record(RunSubmitted(ctx.clock(), job.run_id, job_id))
@@ -104,13 +105,12 @@ def _environment(ctx: Context, job: Job) -> Mapping[str, object]:
     }
 
 
-def _latest_log(log: Path) -> None:
+def _latest_log(ctx: Context, run: Run) -> None:
     """`<experiment>/run.log` always leads to the newest run's log (R66)."""
-    link = log.parent.parent / log.name
-    aside = link.with_name(f".{link.name}.new")
-    aside.unlink(missing_ok=True)
-    aside.symlink_to(Path(log.parent.name) / log.name)
-    aside.replace(link)
+    log, link = Path(run.planned.log), ctx.paths.experiment(run.planned.experiment) / "run.log"
+    volume.lead(link, log.relative_to(link.parent) if log.is_relative_to(link.parent) else log)
+    if (latest := ctx.paths.latest_log(run.planned.experiment)) != link:
+        volume.lead(latest, Path(f"run-{run.planned.number}", log.name))
 
 
 def recover(ctx: Context) -> None:
@@ -132,11 +132,11 @@ def _submit_again(ctx: Context, run: Run) -> None:
     planned = run.planned
     tree = checkout(ctx, planned.experiment)
     try:
-        job = _job(ctx, run.run_id, tree, Path(planned.folder), planned.seed, planned.experiment)
+        job = _job(ctx, run.run_id, tree, planned.number, planned.seed, planned.experiment)
     except RecipeError as error:
         give_up(ctx, run, str(error))
     else:
-        _submit(ctx, job)
+        _submit(ctx, job, run)
 
 
 def follow(ctx: Context) -> bool:
@@ -185,11 +185,15 @@ def measure(ctx: Context, run: Run) -> None:
     status = replace(ended.status, reason=run.cancelled) if run.cancelled else ended.status
     found = ctx.target.measure(folder, log_tail(ctx, run), read_all(ctx, folder), status)
     found = _clean(ctx, found)
-    atomic.replace(folder / "measurement.json", json.dumps(asdict(found), indent=2) + "\n")
+    arm, number = run.planned.experiment, run.planned.number
+    volume.keep(ctx.paths, arm, number)
+    atomic.replace(ctx.paths.evidence(arm, number) / "measurement.json", json.dumps(asdict(found), indent=2) + "\n")
     faults.point("run.measured")
     ctx.record(RunMeasured(ctx.clock(), run.run_id, found))
-    if not any(other.planned.experiment == run.planned.experiment for other in ctx.history.in_flight()):
-        worktree.remove(ctx.paths.root, place(ctx, run.planned.experiment))
+    idle = not any(other.planned.experiment == arm for other in ctx.history.in_flight())
+    volume.release(ctx.paths, arm, number, well=status.state is JobState.SUCCEEDED, idle=idle)
+    if idle:
+        worktree.remove(ctx.paths.root, place(ctx, arm))
 
 
 def _clean(ctx: Context, found: Measurement) -> Measurement:

@@ -6,7 +6,7 @@ from autoresearch.core.attempt import Experiment, Run
 from autoresearch.core.cell import clean
 from autoresearch.core.event import ExperimentJudged
 from autoresearch.core.experiment import Status, Verdict
-from autoresearch.core.record import Row, cells, decode, to_note
+from autoresearch.core.record import PLACES, Row, cells, decode, to_note
 from autoresearch.engine.context import Context
 from autoresearch.engine.watch import watched
 from autoresearch.workspace import faults, notes
@@ -66,7 +66,7 @@ def row_for(ctx: Context, entry: Experiment, verdict: Verdict) -> Row:
         launcher=ctx.launcher.name,
         job_id=_job_ids(ctx, runs),
         command=ctx.redactor.clean(first.planned.command) if first else "",
-        log_path=ctx.paths.relative(ctx.paths.experiment(entry.name) / "run.log"),
+        log_path=ctx.paths.relative(ctx.paths.latest_log(entry.name)),
         status=verdict.status,
         description=ctx.redactor.clean(entry.hypothesis.title),
         started_at=entry.opened.at,
@@ -76,7 +76,16 @@ def row_for(ctx: Context, entry: Experiment, verdict: Verdict) -> Row:
         effect_low=verdict.low,
         effect_high=verdict.high,
         reason=ctx.redactor.clean(verdict.reason),
+        extra=_heavy(ctx, entry.name),
     )
+
+
+def _heavy(ctx: Context, name: str) -> dict[str, str]:
+    """Where on a volume the experiment's heavy files are (R202); no such columns without a volume."""
+    if ctx.paths.volume is None:
+        return {}
+    places = (ctx.paths.kind(name, "checkpoints"), ctx.paths.kind(name, "artifacts"), ctx.paths.volume.caches)
+    return dict(zip(PLACES, map(str, places), strict=True))
 
 
 def _peak_memory(runs: list[Run]) -> float:

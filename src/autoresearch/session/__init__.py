@@ -22,7 +22,7 @@ from autoresearch.core.record import Row
 from autoresearch.core.spec import Campaign
 from autoresearch.errors import AutoresearchError, CampaignError, HeldError, UsageError
 from autoresearch.examples import DemoRepository, create
-from autoresearch.session import campaign_file, doctor, planning, status, wiring
+from autoresearch.session import campaign_file, doctor, planning, sites, status, wiring
 from autoresearch.session.curves import Curves
 from autoresearch.session.planning import Plan, Request
 from autoresearch.session.status import CampaignStatus, RunningRun
@@ -108,14 +108,16 @@ class Session:
         with lock:
             opened = wiring.open_campaign(self.where, paths.name)
             clock = SteadyClock(self.clock, not_before=opened.history.last_at)
-            if opened.history.started is None:
-                wiring.begin(opened, approved_by, clock)
-            context = wiring.wire(opened, clock)
-            if listen:
-                context.listeners.append(listen)
-            reporter = Reporter(context, lock.refresh, poll or (lambda: None))
-            reporter.start()
-            with _terminable():
+            fresh = opened.history.started is None
+            if fresh:
+                opened = wiring.begin(opened, approved_by, clock)
+            with sites.ready(opened.paths), _terminable():
+                context = wiring.wire(opened, clock)
+                context.listeners += [listen] if listen else []
+                reporter = Reporter(context, lock.refresh, poll or (lambda: None))
+                reporter.start()
+                if fresh:
+                    sites.remind(context)
                 return Loop(context, poll_s, refresh=reporter.refresh).run()
 
     # -- steering -----------------------------------------------------------------------------------------------
@@ -224,10 +226,10 @@ class Session:
     def log(self, index: int) -> Path:
         """The newest run log of one attempt."""
         opened = wiring.open_campaign(self.where, self.name)
-        self._experiment(opened, index)
+        entry = self._experiment(opened, index)
         path = status.log_of(opened, index)
         if not path.exists():
-            raise CampaignError(f"experiment {index} has no log yet ({path})")
+            raise CampaignError(sites.why_no_log(opened.paths, entry, opened.history.runs_of(entry.name), path))
         return path
 
     def diff(self, index: int) -> str:

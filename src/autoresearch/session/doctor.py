@@ -9,11 +9,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from autoresearch.core import site
 from autoresearch.core.job import Resources
 from autoresearch.core.places import recommend
+from autoresearch.core.spec import SiteSpec
 from autoresearch.errors import AutoresearchError
 from autoresearch.session import places
-from autoresearch.workspace import git
+from autoresearch.workspace import git, volume
+from autoresearch.workspace.paths import Volume
 from autoresearch.workspace.process import CommandError, run
 
 _LOW_DISK_GB = 5.0
@@ -40,7 +43,7 @@ class Check:
 def examine(where: Path) -> tuple[Check, ...]:
     """Look at this machine and at the repository `where` lies in."""
     environ = dict(os.environ)
-    return (*_machine(), *_repository(where), *_disk(where), *_places(environ), *_extras(), *_agents())
+    return (*_machine(), *_repository(where), *_disk(where), *_site(), *_places(environ), *_extras(), *_agents())
 
 
 def _machine() -> Iterator[Check]:
@@ -75,6 +78,17 @@ def _disk(where: Path) -> Iterator[Check]:
     free = usage.free / 1e9
     low = free < _LOW_DISK_GB
     yield Check("disk", "warn" if low else "ok", f"{free:.0f} GB free", "logs and checkpoints need room" if low else "")
+
+
+def _site(spec: SiteSpec | None = None) -> Iterator[Check]:
+    """Whether this is a Brev machine (R36)."""
+    spec = spec or SiteSpec()
+    chosen = site.choose(spec, "local", volume.look(spec.checkout, spec.volume))
+    if chosen.type == site.PLAIN:
+        yield Check("Brev", "note", f"no: {chosen.why}")
+        return
+    problem = volume.lacking(Volume(Path(spec.volume), site.user(spec, os.environ)), spec.min_free_gb)
+    yield Check("Brev", "warn" if problem else "ok", chosen.why, problem or f"heavy files go to {spec.volume}")
 
 
 def _places(environ: Mapping[str, str]) -> Iterator[Check]:

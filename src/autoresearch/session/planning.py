@@ -13,11 +13,13 @@ from autoresearch.core import naming
 from autoresearch.core.places import Recommendation, recommend, refusal
 from autoresearch.core.policies import policy
 from autoresearch.core.policies.costs import Cost, cost
+from autoresearch.core.site import PLAIN
 from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import DEFAULT, StopRule, describe, parse, span
 from autoresearch.errors import CampaignError, UsageError
 from autoresearch.ports import Survey, Target
-from autoresearch.session import places
+from autoresearch.session import places, sites
+from autoresearch.session.sites import Storage
 from autoresearch.workspace import git
 from autoresearch.workspace.git import Changes
 from autoresearch.workspace.paths import Layout
@@ -60,6 +62,7 @@ class Plan:
         cost: How many runs the verdict policy will want, in words.
         runs: The fewest and the most of them.
         recommendation: Where such runs should happen, by what was found on this machine.
+        storage: Where heavy files would go.
         warnings: What a careful colleague would point out.
     """
 
@@ -72,6 +75,7 @@ class Plan:
     rule: StopRule
     cost: str
     recommendation: Recommendation
+    storage: Storage
     warnings: tuple[str, ...] = ()
     runs: tuple[int, int] = (0, 0)
 
@@ -117,6 +121,7 @@ def make(where: Path, request: Request, clock: Callable[[], float]) -> Plan:
     survey = survey_of(draft, root)
     if "launcher" not in request.settings or "type" not in request.settings["launcher"]:
         draft = _placed(draft, survey)
+    draft = _sited(draft)
     name = request.name or _fresh_name(root, survey, datetime.fromtimestamp(clock(), UTC).astimezone())
     return examine(draft.model_copy(update={"campaign": name}), root, survey)
 
@@ -128,6 +133,7 @@ def examine(campaign: Campaign, root: Path, survey: Survey | None = None) -> Pla
     rule = parse(campaign.stop) if campaign.stop else DEFAULT
     rule.begin(0.0, objective=survey.objective) if rule.deadline_at is None else None
     base, changes, runs = git.resolve(root, campaign.base), git.changes(root), _cost(campaign, rule)
+    kept = sites.storage(campaign, root, survey.facts.values)
     return Plan(
         campaign=campaign,
         root=root,
@@ -140,7 +146,9 @@ def examine(campaign: Campaign, root: Path, survey: Survey | None = None) -> Pla
         runs=(runs.least, runs.most),
         recommendation=(found := recommend(survey.resources, places.look())),
         warnings=(*_checkout_warnings(changes, survey), *survey.warnings, *_rule_warnings(campaign, rule, survey),
-                  *_place_warnings(campaign, survey, found), *_ray_warnings(campaign, survey, root)),
+                  *_place_warnings(campaign, survey, found), *_ray_warnings(campaign, survey, root),
+                  *kept.reminders, *_volume_warnings(kept)),
+        storage=kept,
     )  # fmt: skip
 
 
@@ -168,6 +176,14 @@ def _placed(campaign: Campaign, survey: Survey) -> Campaign:
     if not chosen or chosen not in plugins.names("launchers"):
         return campaign
     return campaign.model_copy(update={"launcher": campaign.launcher.model_copy(update={"type": chosen})})
+
+
+def _sited(campaign: Campaign) -> Campaign:
+    """A volume that was found is written into the file, so that a person sees it there."""
+    chosen = sites.choose(campaign).type
+    if chosen == PLAIN:
+        return campaign
+    return campaign.model_copy(update={"site": campaign.site.model_copy(update={"type": chosen})})
 
 
 def survey_of(campaign: Campaign, tree: Path) -> Survey:
@@ -251,6 +267,10 @@ def _ray_warnings(campaign: Campaign, survey: Survey, root: Path) -> tuple[str, 
     nodes = survey.resources.nodes
     told = f"a plain Slurm job starts the command on the first of {nodes} nodes only; to start Ray on all of them: "
     return (f"{told}launcher: {{type: slurm, style: ray.sub, container: IMAGE}}",)
+
+
+def _volume_warnings(kept: Storage) -> tuple[str, ...]:
+    return (f"the campaign would not begin: {kept.problem}",) if kept.problem else ()
 
 
 def _rule_warnings(campaign: Campaign, rule: StopRule, survey: Survey) -> tuple[str, ...]:

@@ -15,12 +15,12 @@ from autoresearch.core.job import Submission
 from autoresearch.core.places import refusal
 from autoresearch.core.policies import policy
 from autoresearch.core.redact import Redactor
-from autoresearch.core.spec import Campaign
+from autoresearch.core.spec import Campaign, SiteSpec
 from autoresearch.core.stop import DEFAULT, Limits, StopRule, parse
 from autoresearch.engine.context import Context
 from autoresearch.errors import CampaignError, LedgerError
 from autoresearch.ports import Launcher, MetricSource, Researcher, RunRequest, Survey, Target
-from autoresearch.session import campaign_file, places
+from autoresearch.session import campaign_file, places, sites
 from autoresearch.session.planning import Plan, target_of
 from autoresearch.workspace import git, secrets, worktree
 from autoresearch.workspace.journal import Journal
@@ -78,7 +78,8 @@ def open_campaign(where: Path, name: str | None = None) -> Opened:
     paths = find(where, name)
     journal = Journal(paths.journal)
     history = fold(journal.read())
-    return Opened(paths, _frozen(campaign_file.read(paths.campaign_file), history, paths), journal, history)
+    campaign = _frozen(campaign_file.read(paths.campaign_file), history, paths)
+    return Opened(sites.placed(paths, campaign), campaign, journal, history)
 
 
 def find(where: Path, name: str | None = None) -> CampaignPaths:
@@ -104,7 +105,7 @@ def _frozen(written: Campaign, history: History, paths: CampaignPaths) -> Campai
             )
         return written
     frozen = Campaign.of(dict(history.started.plan), f"journal of {paths.name}")
-    if written.model_copy(update={"base": frozen.base}) != frozen:
+    if written.model_copy(update={"base": frozen.base, "site": _site_as(written, frozen)}) != frozen:
         raise CampaignError(
             f"{paths.campaign_file} was edited after the campaign had started, and a started plan is frozen; undo the "
             f"edit (the journal's first line holds the plan), or start a new campaign with: autoresearch plan"
@@ -112,8 +113,16 @@ def _frozen(written: Campaign, history: History, paths: CampaignPaths) -> Campai
     return frozen
 
 
-def begin(opened: Opened, approved_by: str, clock: Callable[[], float]) -> None:
-    """Freeze the plan: the base commit as a hash, the stop rule as absolute values.
+def _site_as(written: Campaign, frozen: Campaign) -> SiteSpec:
+    """The written site with what `begin` found out for it."""
+    found = {"user": written.site.user or frozen.site.user}
+    if written.site.type == "auto":
+        found["type"] = frozen.site.type
+    return written.site.model_copy(update=found)
+
+
+def begin(opened: Opened, approved_by: str, clock: Callable[[], float]) -> Opened:
+    """Freeze the plan, the base commit as a hash, the stop rule as absolute values; returns the campaign, begun.
 
     Raises:
         AutoresearchError: Something in it cannot be carried out; then nothing is frozen and the file can be mended.
@@ -126,7 +135,8 @@ def begin(opened: Opened, approved_by: str, clock: Callable[[], float]) -> None:
     _check_branches(paths)
     git.exclude(paths.root, EXCLUDED)
     base = git.resolve(paths.root, campaign.base)
-    frozen = campaign.model_copy(update={"base": base})
+    frozen = campaign.model_copy(update={"base": base, "site": sites.frozen(campaign)})
+    sites.check(sites.placed(paths, frozen), frozen)
     now = clock()
     survey = _survey_at(target_of(frozen), paths, base)
     kind, small = campaign.launcher.type, bool(survey.plumbing)
@@ -137,9 +147,9 @@ def begin(opened: Opened, approved_by: str, clock: Callable[[], float]) -> None:
     objective = survey.objective
     limits = rule_of(campaign).begin(now, objective=objective).plain()
     plan = frozen.model_dump(mode="json")
-    event = CampaignStarted(now, campaign.campaign, base, approved_by, limits, plan, objective)
-    opened.journal.append(event)
-    opened.history.apply(event)
+    sites.claim(sites.placed(paths, frozen))
+    opened.journal.append(CampaignStarted(now, campaign.campaign, base, approved_by, limits, plan, objective))
+    return open_campaign(paths.root, paths.name)
 
 
 def _refuse_secrets(campaign: Campaign, paths: CampaignPaths) -> None:
@@ -256,17 +266,19 @@ def sources_of(target: Target) -> Mapping[str, MetricSource]:
 
 def first_submission(plan: Plan) -> Submission:
     """What the baseline's first run would send, planned in a worktree that is gone again afterwards."""
-    campaign, paths = plan.campaign, CampaignPaths(plan.root, plan.campaign.campaign)
+    campaign = plan.campaign.model_copy(update={"site": sites.frozen(plan.campaign)})
+    paths = sites.placed(CampaignPaths(plan.root, campaign.campaign), campaign)
     git.exclude(paths.root, EXCLUDED)
     tree = paths.worktree(f".dry-run-{os.getpid()}")
     worktree.add(paths.root, tree, plan.base_commit)
     try:
-        folder = paths.run(BASELINE, 1)
+        folder, log = paths.run(BASELINE, 1), paths.log(BASELINE, 1)
         run_id = naming.run_id(campaign.campaign, BASELINE, 1)
         limit = plan.rule.per_experiment_timeout_s
         seed = campaign.run.first_seed
-        request = RunRequest(run_id, tree, folder, folder / "run.log", seed, limit, plan.base_commit)
+        request = RunRequest(run_id, tree, folder, log, seed, limit, plan.base_commit)
         job = target_of(campaign).job(request)
-        return launcher_of(campaign, paths).plan(replace(job, env={**job.env, **campaign.run.env}))
+        env = {**paths.variables(BASELINE, 1), **job.env, **campaign.run.env}
+        return launcher_of(campaign, paths).plan(replace(job, env=env))
     finally:
         worktree.remove(paths.root, tree)

@@ -1,9 +1,10 @@
 """The ledger on disk: one row per attempted experiment, written once, whoever else writes to the file.
 
 Rows are appended under a lock with fsync; the file is read anew each time and never rewritten, with one exception: a
-file that lacks some of our columns (a person or an agent wrote it with the fifteen of R76) has its header
-line widened once, before our first row goes in. All its other bytes stay, and the file as it was is kept beside it as
-`<name>.bak-<time>`. Narrowing our rows to its header instead would lose the evidence of every verdict.
+file that lacks some of our columns (a person or an agent wrote it with the fifteen of R76, or no row had paths on a
+volume so far) has its header line widened once, before our first row goes in. All its other bytes stay, and the file as
+it was is kept beside it as `<name>.bak-<time>`. Narrowing our rows to its header instead would lose the evidence of
+every verdict.
 """
 
 from collections.abc import Sequence
@@ -94,7 +95,8 @@ class Ledger:
         """
         with file_lock(self.path):
             data = atomic.read(self.path)
-            wide = _widened(data, self._columns(data)) if data.strip() else (record.header() + "\n").encode()
+            columns = self._columns(data) if data.strip() else _wider((), *rows)
+            wide = _widened(data, columns, *rows) if data.strip() else (record.header(columns) + "\n").encode()
             content = _replaced(wide, rows)
             if content == data:
                 return None
@@ -103,7 +105,8 @@ class Ledger:
         return kept
 
     def _append(self, data: bytes, row: Row) -> bool:
-        fresh = f"{record.header()}\n{record.encode(row)}\n".encode()
+        first = _wider((), row)
+        fresh = f"{record.header(first)}\n{record.encode(row, first)}\n".encode()
         if b"\n" not in data and fresh.startswith(data):
             atomic.append(self.path, fresh[len(data) :], _POINT)
             return True
@@ -114,12 +117,13 @@ class Ledger:
             return True
         if _holds(body, columns, row.branch):
             return False
-        addition = _completed(tail, record.encode(row, _wider(columns)).encode(), data)
-        if _wider(columns) == columns:
+        wider = _wider(columns, row)
+        addition = _completed(tail, record.encode(row, wider).encode(), data)
+        if wider == columns:
             atomic.append(self.path, addition, _POINT)
         else:
             atomic.backup(self.path)
-            atomic.replace(self.path, _widened(data, columns) + addition)
+            atomic.replace(self.path, _widened(data, columns, row) + addition)
         return True
 
     def _columns(self, data: bytes) -> tuple[str, ...]:
@@ -157,17 +161,20 @@ def _header(data: bytes) -> tuple[int, tuple[str, ...]]:
     return record.find_header(lines)
 
 
-def _wider(columns: Sequence[str]) -> tuple[str, ...]:
-    return (*columns, *(name for name in record.COLUMNS if name not in columns))
+def _wider(columns: Sequence[str], *rows: Row) -> tuple[str, ...]:
+    """The columns with those of ours that they lack, and with those of `PLACES` that one of the rows has."""
+    extra = (name for row in rows for name in record.PLACES if name in row.extra)
+    return tuple(dict.fromkeys((*columns, *record.COLUMNS, *extra)))
 
 
-def _widened(data: bytes, columns: Sequence[str]) -> bytes:
-    """The file's content with a header that has all our columns, the missing ones last; nothing else is changed."""
-    missing = _wider(columns)[len(columns) :]
+def _widened(data: bytes, columns: Sequence[str], *rows: Row) -> bytes:
+    """The file's content with a header that has all columns, the missing ones last; nothing else is changed."""
+    wide = _wider(columns, *rows)
+    missing = wide[len(columns) :]
     start = _header(data)[0]
     lines = data.split(b"\n")
     if start == 0 or "branch" not in lines[start - 1].decode("utf-8", "replace").lower():
-        lines.insert(start, record.header(_wider(columns)).encode())
+        lines.insert(start, record.header(wide).encode())
     elif missing:
         before = lines[start - 1]
         bare = before.removesuffix(b"\r")

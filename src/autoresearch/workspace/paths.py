@@ -1,5 +1,6 @@
 """Where things lie on disk. No other module joins these names."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,11 +39,76 @@ class Layout:
         return CampaignPaths(self.root, name)
 
 
+KINDS = ("logs", "checkpoints", "artifacts", "ray", "tmp", "wandb")
+"""Folders that every experiment has on a volume (R193), each with one entry per run."""
+
+BESIDE = ("ray", "tmp", "wandb")
+"""Those of them that no number is ever read from: they lie beside the runs' own folders, the others inside."""
+
+_CACHES = {
+    "HF_HOME": "huggingface",
+    "HF_HUB_CACHE": "huggingface/hub",
+    "HF_DATASETS_CACHE": "huggingface/datasets",
+    # The same folder under its old name: with another one, models would be fetched and kept twice.
+    "TRANSFORMERS_CACHE": "huggingface/hub",
+    "TORCH_HOME": "torch",
+    "TRITON_CACHE_DIR": "triton",
+    "UV_CACHE_DIR": "uv",
+    "PIP_CACHE_DIR": "pip",
+    "XDG_CACHE_HOME": "xdg",
+    "WANDB_CACHE_DIR": "wandb",
+}
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A disk for everything heavy that is not the checkout's, as Brev machines have it (R186-R196).
+
+    Attributes:
+        root: Where it is mounted.
+        user: The folder on it that is ours.
+    """
+
+    root: Path
+    user: str
+
+    @property
+    def own(self) -> Path:
+        """Everything of this user."""
+        return self.root / "nemo-rl" / self.user
+
+    @property
+    def caches(self) -> Path:
+        """Models, data sets, wheels: shared by all campaigns of this user, never cleaned by us."""
+        return self.own / "cache"
+
+    @property
+    def cache_variables(self) -> dict[str, str]:
+        """The variables that lead tools to the shared caches (R195)."""
+        return {name: str(self.caches / folder) for name, folder in _CACHES.items()}
+
+    def campaign(self, name: str) -> Path:
+        """One folder per experiment, one per run in it (R191)."""
+        return self.own / "nemo-rl-auto-research" / name
+
+
+def short(experiment: Path) -> Path:
+    """A link with a short name to an experiment's folder: Ray, vLLM and others keep sockets below it (107 bytes)."""
+    return Path(f"/tmp/arv-{hashlib.sha256(str(experiment).encode()).hexdigest()[:12]}")  # noqa: S108
+
+
 @dataclass(frozen=True)
 class CampaignPaths(Layout):
-    """The places of one campaign."""
+    """The places of one campaign.
+
+    Attributes:
+        root: The repository.
+        name: The campaign.
+        volume: Where heavy files go; None for beside the records.
+    """
 
     name: str
+    volume: Volume | None = None
 
     @property
     def folder(self) -> Path:
@@ -73,13 +139,59 @@ class CampaignPaths(Layout):
         """Evidence of one experiment."""
         return self.folder / name
 
+    @property
+    def heavy(self) -> Path:
+        """What runs write: the campaign's folder itself, or the one on the volume."""
+        return self.volume.campaign(self.name) if self.volume else self.folder
+
     def run(self, experiment: str, number: int) -> Path:
-        """One run of an experiment: its log, submission, environment and measurement."""
-        return self.folder / experiment / f"run-{number}"
+        """What one run of an experiment writes and is measured by."""
+        return self.heavy / experiment / _run(number)
+
+    def log(self, experiment: str, number: int) -> Path:
+        """What it prints."""
+        run = self.run(experiment, number)
+        return run / "logs" / "run.log" if self.volume else run / "run.log"
+
+    def latest_log(self, experiment: str) -> Path:
+        """Leads to the log of the experiment's newest run (R66); on a volume where R207 wants it."""
+        return self.heavy / experiment / "logs" / "run.log" if self.volume else self.experiment(experiment) / "run.log"
+
+    def evidence(self, experiment: str, number: int) -> Path:
+        """What we keep of a run, always in the repository: submission, environment, measurement."""
+        return self.experiment(experiment) / _run(number)
+
+    def kind(self, experiment: str, kind: str, number: int | None = None) -> Path:
+        """One of `KINDS` of an experiment on a volume, or the entry in it for one run."""
+        folder = self.heavy / experiment / kind
+        return folder if number is None else folder / _run(number)
+
+    def variables(self, experiment: str, number: int) -> dict[str, str]:
+        """What a run is told about where to write (R195, R196); nothing without a volume (R213)."""
+        if self.volume is None:
+            return {}
+        near = short(self.heavy / experiment)
+        return {
+            **self.volume.cache_variables,
+            "RAY_TMPDIR": str(near / "ray" / _run(number)),
+            "TMPDIR": str(near / "tmp" / _run(number)),
+            "WANDB_DIR": str(self.kind(experiment, "wandb", number)),
+            "AUTORESEARCH_ARTIFACTS": str(self.run(experiment, number) / "artifacts"),
+        }
 
     def worktree(self, label: str) -> Path:
         """Working tree of one experiment, or of one attempt that has no name yet."""
         return self.private / "worktrees" / self.name / label
+
+    @property
+    def claim(self) -> Path:
+        """Says on the volume whose folder that is; see `workspace/volume.py`."""
+        return self.heavy / "campaign.json"
+
+    @property
+    def pointer(self) -> Path:
+        """Says in the repository where on the volume to look."""
+        return self.folder / "volume.json"
 
     def scratch(self, researcher: str) -> Path:
         """A researcher's own folder; survives a resume."""
@@ -88,3 +200,7 @@ class CampaignPaths(Layout):
     def relative(self, path: Path) -> str:
         """A path as rows show it: relative to the repository when inside, else absolute."""
         return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
+
+
+def _run(number: int) -> str:
+    return f"run-{number}"

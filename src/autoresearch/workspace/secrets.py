@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from autoresearch.core.redact import Redactor, looks_random
@@ -43,6 +44,22 @@ def dotenv(text: str) -> dict[str, str]:
     several lines). Nothing is expanded. Lines that are no assignment are skipped.
     """
     return {found["name"]: _value(found) for found in _ENTRY.finditer(text.replace("\r\n", "\n"))}
+
+
+@contextmanager
+def exported(path: Path) -> Iterator[None]:
+    """Export a `.env` file to whatever is started inside the block (R198); what is set already wins.
+
+    Raises:
+        StorageError: It is there and cannot be read.
+    """
+    fresh = {name: value for name, value in read_dotenv(path).items() if name not in os.environ and "\0" not in value}
+    os.environ.update(fresh)
+    try:
+        yield
+    finally:
+        for name in fresh:
+            os.environ.pop(name, None)
 
 
 def run_redactor(folder: Path, variables: Mapping[str, str]) -> Redactor:
