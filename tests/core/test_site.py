@@ -46,7 +46,8 @@ def test_a_person_decides_over_what_was_found():
 
 
 @pytest.mark.parametrize(
-    ("environ", "name"), [({"USER": "ada"}, "ada"), ({}, "ubuntu"), ({"USER": ""}, "ubuntu"), ({"USER": "../x"}, "ubuntu")]
+    ("environ", "name"),
+    [({"USER": "ada"}, "ada"), ({}, "ubuntu"), ({"USER": ""}, "ubuntu"), ({"USER": "../x"}, "ubuntu")],
 )
 def test_the_folder_on_the_volume_is_the_users(environ, name):
     """R191: `${USER:-ubuntu}`, and never a path."""
@@ -54,7 +55,9 @@ def test_the_folder_on_the_volume_is_the_users(environ, name):
     assert user(SiteSpec(user="grace"), environ) == "grace"
 
 
-@pytest.mark.parametrize("site", [{"volume": "ephemeral"}, {"volume": "/a/../b"}, {"user": "a/b"}, {"user": ".."}, "bref"])
+@pytest.mark.parametrize(
+    "site", [{"volume": "ephemeral"}, {"volume": "/a/../b"}, {"user": "a/b"}, {"user": ".."}, "bref"]
+)
 def test_a_site_that_could_lead_elsewhere_is_refused(site):
     """Relative paths, steps upwards, names with a slash, misspelt types."""
     with pytest.raises(CampaignError, match="site"):

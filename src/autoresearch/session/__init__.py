@@ -110,11 +110,12 @@ class Session:
             clock = SteadyClock(self.clock, not_before=opened.history.last_at)
             fresh = opened.history.started is None
             if fresh:
-                opened = wiring.begin(opened, approved_by, clock)
-            with sites.ready(opened.paths), _terminable():
-                context = wiring.wire(opened, clock)
-                context.listeners += [listen] if listen else []
-                reporter = Reporter(context, lock.refresh, poll or (lambda: None))
+                wiring.begin(opened, approved_by, clock)
+            context = wiring.wire(opened, clock)
+            if listen:
+                context.listeners.append(listen)
+            reporter = Reporter(context, lock.refresh, poll or (lambda: None))
+            with sites.ready(context.paths), _terminable():
                 reporter.start()
                 if fresh:
                     sites.remind(context)

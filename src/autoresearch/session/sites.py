@@ -43,6 +43,13 @@ def choose(campaign: Campaign) -> Site:
     return site.choose(spec, campaign.launcher.type, volume.look(spec.checkout, spec.volume))
 
 
+def _why(campaign: Campaign) -> str:
+    """Why a campaign has the site it has: what was found rather than the word that `plan` made of it."""
+    found = choose(campaign.model_copy(update={"site": campaign.site.model_copy(update={"type": "auto"})}))
+    chosen = choose(campaign)
+    return found.why if found.type == chosen.type else chosen.why
+
+
 def frozen(campaign: Campaign) -> SiteSpec:
     """The site as a started plan keeps it: nothing is left to be detected."""
     spec = campaign.site
@@ -62,10 +69,10 @@ def storage(campaign: Campaign, root: Path, values: Mapping[str, object]) -> Sto
     decided = campaign.model_copy(update={"site": campaign.site.model_copy(update={"type": chosen.type})})
     paths = placed(CampaignPaths(root, campaign.campaign), decided)
     if paths.volume is None:
-        return Storage(PLAIN, chosen.why)
+        return Storage(PLAIN, _why(campaign))
     problem = volume.lacking(paths.volume, campaign.site.min_free_gb)
     told = reminders(root, values)
-    return Storage(BREV, chosen.why, str(paths.heavy), str(paths.volume.caches), problem, told)
+    return Storage(BREV, _why(campaign), str(paths.heavy), str(paths.volume.caches), problem, told)
 
 
 def reminders(root: Path, values: Mapping[str, object]) -> tuple[str, ...]:

@@ -121,8 +121,8 @@ def _site_as(written: Campaign, frozen: Campaign) -> SiteSpec:
     return written.site.model_copy(update=found)
 
 
-def begin(opened: Opened, approved_by: str, clock: Callable[[], float]) -> Opened:
-    """Freeze the plan, the base commit as a hash, the stop rule as absolute values; returns the campaign, begun.
+def begin(opened: Opened, approved_by: str, clock: Callable[[], float]) -> None:
+    """Freeze the plan: the base commit as a hash, the site as it was found, the stop rule as absolute values.
 
     Raises:
         AutoresearchError: Something in it cannot be carried out; then nothing is frozen and the file can be mended.
@@ -148,8 +148,9 @@ def begin(opened: Opened, approved_by: str, clock: Callable[[], float]) -> Opene
     limits = rule_of(campaign).begin(now, objective=objective).plain()
     plan = frozen.model_dump(mode="json")
     sites.claim(sites.placed(paths, frozen))
-    opened.journal.append(CampaignStarted(now, campaign.campaign, base, approved_by, limits, plan, objective))
-    return open_campaign(paths.root, paths.name)
+    event = CampaignStarted(now, campaign.campaign, base, approved_by, limits, plan, objective)
+    opened.journal.append(event)
+    opened.history.apply(event)
 
 
 def _refuse_secrets(campaign: Campaign, paths: CampaignPaths) -> None:
@@ -216,7 +217,8 @@ def wire(opened: Opened, clock: Callable[[], float] = time.time, *, proposing: b
     started = opened.history.started
     if started is None:
         raise LedgerError(f"campaign {opened.paths.name} has not begun; start it with: autoresearch run")
-    campaign, paths = opened.campaign, opened.paths
+    campaign = Campaign.of(dict(started.plan), f"journal of {opened.paths.name}")
+    paths = sites.placed(opened.paths, campaign)
     target = target_of(campaign)
     survey = _survey_at(target, paths, started.base_commit)
     context = Context(
