@@ -217,6 +217,8 @@ def ledger_page() -> str:
         f"written once.\n\n{_rest(record)}\n\n"
         "| # | column | written by | meaning |\n| --- | --- | --- | --- |\n" + "\n".join(rows) + "\n\n"
         "The first fifteen columns are those of NeMo-RL's auto-research skill; a file with only these reads fine.\n"
+        f"A ledger with experiments whose heavy files lie on a volume ([Brev](../how-to/brev.md)) has "
+        f"{', '.join(f'`{name}`' for name in record.PLACES)} after all others; they hold absolute paths.\n"
         "`autoresearch ledger check` compares ledger, journal and notes; `autoresearch ledger rebuild` mends the "
         "ledger from the journal and keeps the old file beside it.\n"
     )

@@ -48,3 +48,13 @@ def test_the_tutorial_runs(tmp_path):
     said = type_in(DOCS / "tutorial.md", tmp_path)
     assert "4/4 attempted" in said or "deadline" in said
     assert "report.html" in said
+
+
+def test_a_campaign_on_a_volume_runs_as_the_page_says(tmp_path, monkeypatch):
+    """Layout, a login that is used and not shown, and what is left after a wipe."""
+    monkeypatch.setenv("USER", "ada")
+    said = type_in(DOCS / "how-to" / "brev.md", tmp_path)
+    assert "logged in [redacted]" in said
+    assert "artifacts  checkpoints  logs  ray  run-1  tmp  wandb" in " ".join(said.split()).replace(" ", "  ")
+    assert f"the files of 2 of 2 runs on {tmp_path}/ephemeral are gone" in said
+    assert "refused, with exit code 1" in said

@@ -55,7 +55,7 @@ def choose(spec: SiteSpec, launcher: str, ground: Ground) -> Site:
             f"see; use launcher local, or site plain"
         )
     if spec.type != "auto":
-        return Site(spec.type, "the campaign file says so")
+        return Site(spec.type, "as asked for")
     if not here:
         return Site(PLAIN, f"runs of the launcher {launcher} are elsewhere")
     if missing := _missing(spec, ground):
