@@ -7,7 +7,7 @@ calling the class with the keyword arguments given beside each Protocol.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from autoresearch.core.event import Event
 from autoresearch.core.hypothesis import Brief, Facts, Hypothesis
@@ -155,6 +155,38 @@ class Launcher(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Held:
+    """Capacity that a launcher holds between runs, such as a warm allocation of Slurm.
+
+    Attributes:
+        job_id: What the engine calls it.
+        nodes: How many nodes it has.
+        gpus: How many GPUs in all.
+        started_at: Unix seconds when it began, None if it has not.
+        ended_at: Unix seconds when it ended, None while it lasts.
+    """
+
+    job_id: str
+    nodes: int
+    gpus: int
+    started_at: float | None
+    ended_at: float | None
+
+
+@runtime_checkable
+class Holder(Protocol):
+    """What a launcher that holds capacity between runs can do besides; the engine looks for it, most have none."""
+
+    def held(self) -> tuple[Held, ...]:
+        """What is held or was held, as of the latest question to the engine; empty when the options ask for none."""
+        ...
+
+    def release(self) -> tuple[str, ...]:
+        """Give everything back that is held. What is left, in words: empty is the proof that nothing is."""
+        ...
+
+
 class MetricSource(Protocol):
     """Reads what a run wrote. Made with `options=`."""
 
@@ -176,6 +208,8 @@ class Tracker(Protocol):
 
 
 __all__ = [
+    "Held",
+    "Holder",
     "Launcher",
     "MetricSource",
     "Researcher",

@@ -4,6 +4,8 @@ The job id is Slurm's. What is submitted is a script in the run's folder; on the
 (`on_node`), so that a run's log, limit and end are those of a local run. Code and folders are found by their paths: the
 repository lies on a file system that the nodes share with us.
 
+With the option `allocation` the campaign holds one job, and runs are steps of it (`slurm_warm`).
+
 A run is submitted once: before sbatch is asked, a record with a random token is written, and the token travels with the
 job as its comment. Who finds a record without a job id, after a crash, looks for that token before submitting.
 """
@@ -17,16 +19,17 @@ from typing import Any
 
 from autoresearch.core.job import Job, JobStatus, Submission
 from autoresearch.errors import LauncherError
-from autoresearch.launchers import slurm_query, slurm_script
+from autoresearch.launchers import slurm_calls, slurm_query, slurm_script
 from autoresearch.launchers.records import Record, Records, lay_out, living, never, spec_of, unique_name
 from autoresearch.launchers.slurm_options import SlurmOptions
 from autoresearch.launchers.slurm_query import Row
 from autoresearch.launchers.slurm_status import Seen, status
+from autoresearch.launchers.slurm_warm import WarmAllocation
+from autoresearch.ports import Held
 from autoresearch.workspace import runfolder
-from autoresearch.workspace.process import CommandError, Completed, run
+from autoresearch.workspace.process import CommandError
 from autoresearch.workspace.runfolder import RunSpec
 
-_ANSWER_S = 60.0
 _SOON_S = 1.0
 """Fewest seconds between two questions when a run's files say that something has changed."""
 _LETTING_GO_S = 5.0
@@ -45,6 +48,7 @@ class SlurmLauncher:
         self._asked = float("-inf")
         self._accounts = True
         self._unexplained: dict[str, float] = {}
+        self._warm = WarmAllocation(self._folder / ".slurm", self.options) if self.options.allocation else None
 
     # -- submitting -----------------------------------------------------------------------------------------------
 
@@ -60,6 +64,9 @@ class SlurmLauncher:
             text = slurm_script.ray_sub(spec, flags, options, job.resources.gpus_per_node)
             variables = slurm_script.ray_sub_variables(spec, options, job.resources.gpus_per_node)
             return Submission(job.run_id, self.name, text, job.folder, payload | {"variables": variables})
+        if self._warm:
+            text, more = self._warm.plan(job, spec)
+            return Submission(job.run_id, self.name, text, job.folder, payload | more)
         spec = slurm_script.contained(spec, options)
         text = slurm_script.batch(spec, flags, options)
         return Submission(job.run_id, self.name, text, job.folder, payload | {"spec": spec._asdict()})
@@ -77,13 +84,24 @@ class SlurmLauncher:
         spec = RunSpec(**submission.payload["spec"])  # type: ignore[arg-type]
         name = str(submission.payload["name"])
         record = Record(submission.run_id, submission.folder, spec.log, name, os.urandom(6).hex(), time.time())
+        if self._warm:
+            return self._hand_over(self._warm, submission, spec, self._records.get(submission.run_id) or record)
         lay_out(spec, {slurm_script.SCRIPT: submission.text, slurm_script.COMMAND: slurm_script.command(spec)})
         self._records.put(record)
-        said = _ask(self._sbatch(submission, record), _environment(submission), "submit", Path(spec.directory))
-        job_id = said.text.split(";")[0].strip()
-        if not job_id.isdigit():
-            raise LauncherError(f"sbatch answered {said.text!r} to run {submission.run_id}, which holds no job id")
+        variables: Mapping[str, str] = submission.payload.get("variables", {})  # type: ignore[assignment]
+        argv = self._sbatch(submission, record)
+        job_id = slurm_calls.submit(argv, f"run {submission.run_id}", variables, Path(spec.directory))
         self._adopt(record, job_id)
+        return job_id
+
+    def _hand_over(self, held: WarmAllocation, submission: Submission, spec: RunSpec, record: Record) -> str:
+        self._query(self.options.poll_s)
+        job_id = held.begin(record, submission.payload["allocation"], self._rows)  # type: ignore[arg-type]
+        self._asked = float("-inf")
+        lay_out(spec, {slurm_script.SCRIPT: submission.text})
+        record = record._replace(job_id=job_id)
+        self._records.put(record)
+        held.hand_over(record, submission.payload["need"])  # type: ignore[arg-type]
         return job_id
 
     def find(self, run_id: str) -> str | None:
@@ -93,8 +111,10 @@ class SlurmLauncher:
             LauncherError: The record has no job id and the scheduler does not answer.
         """
         record = self._records.get(run_id)
-        if record is None or record.job_id:
-            return record.job_id if record else None
+        if record is None or (self._warm and not self._warm.knows(record)):
+            return None
+        if record.job_id:
+            return record.job_id
         self._query(0.0)
         found = slurm_query.best(row for row in self._rows if _is(row, record)) or self._from_accounts(record)
         if found:
@@ -144,28 +164,37 @@ class SlurmLauncher:
         """
         records = {job_id: self._records.of_job(job_id) for job_id in ids}
         mine = [record for record in records.values() if record]
-        if mine:
+        if mine or self._warm:
             self._query(min(_SOON_S, self.options.poll_s) if any(_ends(mine).values()) else self.options.poll_s)
         # Only now: what a requeued run wrote at its first end must not be taken for the end that Slurm tells of.
         ends = _ends(mine)
-        rows = {row.job_id: row for row in self._rows}
-        named = slurm_query.by_name(self._rows)
-        found = {job_id: self._row(job_id, record, rows, named) for job_id, record in records.items() if record}
+        found = self._warm_rows(self._warm, mine) if self._warm else self._found(mine)
         lost = [job_id for job_id, row in found.items() if row is None and not ends[records[job_id].run_id]]  # type: ignore[union-attr]
-        if lost:
+        if lost and not self._warm:
             found |= {job_id: row for job_id, row in self._sacct(lost).items() if job_id in found}
         return {
             job_id: self._status(job_id, record, found[job_id], ends[record.run_id]) if record else never(job_id)
             for job_id, record in records.items()
         }
 
-    def _row(
-        self, job_id: str, record: Record, rows: Mapping[str, Row], named: Mapping[str, Collection[Row]]
-    ) -> Row | None:
+    def _found(self, records: Collection[Record]) -> dict[str, Row | None]:
+        rows = {row.job_id: row for row in self._rows}
+        named = slurm_query.by_name(self._rows)
+        return {str(record.job_id): self._row(record, rows, named) for record in records}
+
+    @staticmethod
+    def _row(record: Record, rows: Mapping[str, Row], named: Mapping[str, Collection[Row]]) -> Row | None:
         """What squeue says of a run; a second job for it, if there ever is one, counts while it is alive."""
-        own = rows.get(job_id)
+        own = rows.get(str(record.job_id))
         others = [row for row in named.get(record.name, ()) if _is(row, record)]
         return slurm_query.best([*([own] if own else []), *others])
+
+    def _warm_rows(self, held: WarmAllocation, records: Collection[Record]) -> dict[str, Row | None]:
+        held.tend(self._rows)
+        rows = {row.job_id: row for row in self._rows}
+        if missing := held.missing(records, rows):
+            rows |= self._sacct(missing)
+        return {str(record.job_id): held.row(record, rows) for record in records}
 
     def _status(self, job_id: str, record: Record, row: Row | None, ended: Mapping[str, Any] | None) -> JobStatus:
         now = time.monotonic()
@@ -179,7 +208,7 @@ class SlurmLauncher:
     def _query(self, patience_s: float) -> None:
         now = time.monotonic()
         if now - self._asked >= patience_s:
-            self._rows = slurm_query.parse_squeue(_ask(slurm_query.SQUEUE, None, "ask").text)
+            self._rows = slurm_query.parse_squeue(slurm_calls.ask(slurm_query.SQUEUE, "ask").text)
             self._asked = now
 
     def _sacct(self, ids: Collection[str] = (), name: str = "", since: str = "") -> Mapping[str, Row]:
@@ -187,7 +216,7 @@ class SlurmLauncher:
             return {}
         argv = slurm_query.sacct(ids, name, since)
         try:
-            return slurm_query.parse_sacct(_ask(argv, None, "ask").text)
+            return slurm_query.parse_sacct(slurm_calls.ask(argv, "ask").text)
         except LauncherError as error:
             if isinstance(error.__cause__, CommandError) and slurm_query.disabled(error.__cause__.stderr):
                 self._accounts = False
@@ -208,9 +237,10 @@ class SlurmLauncher:
         ended = runfolder.read(Path(record.folder, runfolder.EXIT))
         if ended is None:
             self._records.cancelled(record)
-        said = _ask(["scancel", "--quiet", job_id], None, "cancel", check=False)
-        if said.code and b"nvalid job id" not in said.stderr and b"already" not in said.stderr:
-            raise LauncherError(f"scancel could not end job {job_id}: {said.stderr.decode('utf-8', 'replace').strip()}")
+        if self._warm:
+            self._warm.cancel(record)
+        else:
+            slurm_calls.cancel(job_id)
         self._asked = float("-inf")
 
     def leftovers(self, job_id: str) -> tuple[str, ...]:
@@ -225,16 +255,41 @@ class SlurmLauncher:
         if record is None:
             return ()
         until = time.monotonic() + _LETTING_GO_S
-        while (held := self._held(job_id, record)) and all(row.word == "COMPLETING" for row in held):
-            if time.monotonic() > until:
-                break
+        while (held := self._left(job_id, record)) and time.monotonic() < until and _going(held, record):
             time.sleep(0.1)
-        jobs = [f"job {row.job_id} ({row.word}) on {row.node or 'no node yet'}" for row in held]
-        return (*jobs, *living(Path(record.folder)))
+        return (*held, *living(Path(record.folder)))
 
-    def _held(self, job_id: str, record: Record) -> list[Row]:
+    def _left(self, job_id: str, record: Record) -> list[str]:
         self._query(0.0)
-        return [row for row in self._rows if (row.job_id == job_id or _is(row, record)) and not row.state.ended]
+        if self._warm:
+            return self._warm.leftovers(record, self._rows)
+        rows = [row for row in self._rows if (row.job_id == job_id or _is(row, record)) and not row.state.ended]
+        return [f"job {row.job_id} ({row.word}) on {row.node or 'no node yet'}" for row in rows]
+
+    # -- what is held between runs --------------------------------------------------------------------------------
+
+    def held(self) -> tuple[Held, ...]:
+        """Warm allocations, as of the latest question; none without the option."""
+        return self._warm.held(self._rows) if self._warm else ()
+
+    def release(self) -> tuple[str, ...]:
+        """Give the warm allocation back; what is left of it after a minute, in words.
+
+        Raises:
+            LauncherError: Slurm does not answer.
+        """
+        return self._warm.release(self._fresh_rows) if self._warm else ()
+
+    def _fresh_rows(self) -> list[Row]:
+        self._query(0.0)
+        return self._rows
+
+
+def _going(left: Collection[str], record: Record) -> bool:
+    """Whether what is left is just being let go of by Slurm."""
+    if Path(record.folder, runfolder.EXIT).exists() and all(word.startswith("step") for word in left):
+        return True
+    return all("(COMPLETING)" in word for word in left)
 
 
 def _ends(records: Collection[Record]) -> dict[str, dict[str, Any] | None]:
@@ -257,24 +312,6 @@ def _spec(job: Job, options: SlurmOptions, grace_s: float) -> RunSpec:
 def _scratch(job: Job) -> str:
     """Two runs on one node must not join each other's Ray clusters."""
     return f"/tmp/ar-{sha256(job.folder.encode()).hexdigest()[:12]}"  # noqa: S108
-
-
-def _environment(submission: Submission) -> dict[str, str]:
-    """Ours, without what would override the script: we may ourselves run inside a job."""
-    theirs = {name: value for name, value in os.environ.items() if not name.startswith(("SBATCH_", "SLURM_"))}
-    kept = {name: os.environ[name] for name in ("SLURM_CONF",) if name in os.environ}
-    variables: Mapping[str, str] = submission.payload.get("variables", {})  # type: ignore[assignment]
-    return {**theirs, **kept, **variables}
-
-
-def _ask(
-    argv: Collection[str], env: Mapping[str, str] | None, doing: str, cwd: Path | None = None, *, check: bool = True
-) -> Completed:
-    environment = {**(os.environ if env is None else env), **slurm_query.TIME_FORMAT}
-    try:
-        return run(list(argv), env=environment, cwd=cwd, check=check, timeout=_ANSWER_S)
-    except CommandError as error:
-        raise LauncherError(f"Slurm could not be reached to {doing}: {error}") from error
 
 
 def _last_words(output: Path) -> str:

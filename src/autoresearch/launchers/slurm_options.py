@@ -1,11 +1,13 @@
 """What a person may write under `launcher: {type: slurm, ...}`."""
 
+import re
 import sys
 from collections.abc import Mapping
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, field_validator, model_validator
 
+from autoresearch.core import duration
 from autoresearch.launchers.options import Options
 
 _OURS = {
@@ -14,6 +16,33 @@ _OURS = {
     "--wrap": "", "--test-only": "", "--open-mode": "", "--quiet": "",
 }  # fmt: skip
 _RESERVED = {*_OURS, *_OURS.values()} - {""}
+
+
+def _seconds(words: object) -> object:
+    if isinstance(words, str):
+        if not words or not re.fullmatch(duration.DURATION, words):
+            raise ValueError("a length of time such as 4h or 90m is needed")
+        return duration.seconds(words)
+    return words
+
+
+Length = Annotated[float, BeforeValidator(_seconds)]
+
+
+class Allocation(BaseModel, frozen=True, extra="forbid"):
+    """One job that is held, so that many runs start inside it without waiting in the queue again."""
+
+    nodes: int = Field(default=1, ge=1)
+    """`--nodes`: how many; each run has one of them, or a part of one."""
+
+    time: Length = Field(default=4 * 3600.0, gt=60)
+    """How long Slurm is asked to leave it to us, `--time`; a run that does not fit into what is left gets a new one."""
+
+    idle: Length = Field(default=15 * 60.0, gt=0)
+    """It is given back after so long without a run, also when no controller is alive."""
+
+    runs: int = Field(default=1, ge=1)
+    """Runs at a time on each node; each has its own GPUs and an equal share of processors and memory."""
 
 
 class SlurmOptions(Options):
@@ -61,6 +90,9 @@ class SlurmOptions(Options):
     ray_sub: str = "ray.sub"
     """Where that script lies in the repository."""
 
+    allocation: Allocation | None = None
+    """A warm allocation: one job that the campaign holds, with every run as a step of it. Left out, a job each."""
+
     requeue: bool = False
     """Whether Slurm may start a run again after a node failure or preemption."""
 
@@ -98,4 +130,6 @@ class SlurmOptions(Options):
     def _together(self) -> Self:
         if self.style == "ray.sub" and not self.container:
             raise ValueError("the style ray.sub needs the option container")
+        if self.allocation and (self.style != "batch" or self.container or self.requeue):
+            raise ValueError("an allocation goes with the style batch, and with neither container nor requeue")
         return self

@@ -15,6 +15,9 @@ _WIDTHS = {
 SQUEUE = ("squeue", "-h", "-t", "all", "--me", "-O", ",".join(f"{name}:{width}|" for name, width in _WIDTHS.items()))
 """Every job of ours that the scheduler remembers: one question, however many there are."""
 
+STEPS = ("squeue", "-h", "-s", "--me", "-O", "StepID:40|,StepName:128|")
+"""Every step of ours that is being run."""
+
 _ACCOUNTS = ("JobIDRaw", "State", "ExitCode", "NodeList", "Submit", "Start", "End", "MaxRSS", "Comment", "JobName")
 TIME_FORMAT = {"SLURM_TIME_FORMAT": "%s"}
 """Makes both programs print Unix seconds."""
@@ -80,6 +83,11 @@ def job_state(word: str) -> JobState:
 def parse_squeue(text: str) -> list[Row]:
     """Rows of `SQUEUE`; lines that are none are left out."""
     return [row for line in text.splitlines() if (row := _squeue_row(line))]
+
+
+def parse_steps(text: str) -> list[tuple[str, str]]:
+    """Id and name of each step in the answer to `STEPS`; lines that are none are left out."""
+    return [(line[:40].strip(), line[41:169].strip()) for line in text.splitlines() if line[40:41] == "|"]
 
 
 def _squeue_row(line: str) -> Row | None:

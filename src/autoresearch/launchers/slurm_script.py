@@ -5,10 +5,11 @@ which sbatch takes as an argument.
 """
 
 import math
+from dataclasses import replace
 from shlex import quote
 
 from autoresearch.core.job import Job
-from autoresearch.launchers.slurm_options import SlurmOptions
+from autoresearch.launchers.slurm_options import Allocation, SlurmOptions
 from autoresearch.workspace import runfolder
 from autoresearch.workspace.runfolder import RunSpec
 
@@ -29,7 +30,7 @@ def directives(job: Job, options: SlurmOptions, name: str, grace_s: float) -> li
     """The flags for sbatch, one each, without paths."""
     need = job.resources
     gres = options.gres or (f"gpu:{need.gpus_per_node}" if need.gpus_per_node else None)
-    memory = None if need.memory_gb is None else f"{math.ceil(need.memory_gb * 1e9 / 2**20) + _OURSELVES_MB}M"
+    memory = None if need.memory_gb is None else f"{memory_mb(need.memory_gb)}M"
     named = {
         "job-name": name,
         "nodes": need.nodes,
@@ -51,23 +52,79 @@ def directives(job: Job, options: SlurmOptions, name: str, grace_s: float) -> li
 
 def batch(spec: RunSpec, flags: list[str], options: SlurmOptions) -> str:
     """The script of style `batch`."""
-    command = " ".join(quote(word) for word in spec.argv)
     lines = [
         "#!/bin/bash",
         *(f"#SBATCH {flag}" for flag in flags),
         "",
+        *_what(spec),
+        *options.setup,
+        *_our_python(options),
+        f'exec "$python" -P -m autoresearch.launchers.on_node {quote(f"{spec.folder}/{runfolder.SPEC}")}',
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def allocation_directives(job: Job, options: SlurmOptions, held: Allocation, name: str) -> list[str]:
+    """The flags for sbatch of a warm allocation that is large enough for runs like this one."""
+    need = job.resources
+    wanted = replace(
+        job,
+        limit_s=None,
+        resources=replace(
+            need,
+            nodes=held.nodes,
+            gpus_per_node=need.gpus_per_node * held.runs,
+            memory_gb=None
+            if need.memory_gb is None
+            else (memory_mb(need.memory_gb) * held.runs - _OURSELVES_MB) * 2**20 / 1e9,
+        ),
+    )
+    flags = directives(wanted, options, name, 0.0)
+    return [f"--time={math.ceil(held.time / 60)}", f"--ntasks-per-node={held.runs}", *flags]
+
+
+def memory_mb(memory_gb: float) -> int:
+    """What Slurm is asked for, in its megabytes, for a run with this limit: our own watcher needs some too."""
+    return math.ceil(memory_gb * 1e9 / 2**20) + _OURSELVES_MB
+
+
+def allocation(flags: list[str], options: SlurmOptions, held: Allocation, spool: str) -> str:
+    """The script of a warm allocation."""
+    settings = f"{quote(spool)} {held.nodes * held.runs} {held.idle:g} $(({math.floor(held.time)} - SECONDS))"
+    lines = [
+        "#!/bin/bash",
+        *(f"#SBATCH {flag}" for flag in flags),
+        "",
+        f"# a warm allocation: runs handed over in {spool!r} become steps of it".replace("\n", " "),
+        *options.setup,
+        *_our_python(options),
+        f'exec "$python" -P -m autoresearch.launchers.slurm_holder {settings}',
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def handed_over(spec: RunSpec, script: str) -> str:
+    """What a run in a warm allocation does, with the script of the allocation it may be the first to need."""
+    return "\n".join([script, *_what(spec), "# handed over through the spool, and started there with srun", ""])
+
+
+def _what(spec: RunSpec) -> list[str]:
+    command = " ".join(quote(word) for word in spec.argv)
+    return [
         *_comment(f"run {spec.run_id!r}, {_limit(spec)}; under supervision it does:"),
         *_comment(f"  cd {quote(spec.directory)} && {_settings(spec)}{command}"),
         *_comment(f"  > {quote(spec.log)} 2>&1"),
-        *options.setup,
+    ]
+
+
+def _our_python(options: SlurmOptions) -> list[str]:
+    return [
         f"python={quote(options.python)}",
         'if ! [ -x "$python" ]; then',
         '  echo "node $(hostname) has no $python; set the launcher\'s option python to one that all nodes see" >&2',
         "  exit 127",
         "fi",
-        f'exec "$python" -P -m autoresearch.launchers.on_node {quote(f"{spec.folder}/{runfolder.SPEC}")}',
     ]
-    return "\n".join(lines) + "\n"
 
 
 def contained(spec: RunSpec, options: SlurmOptions) -> RunSpec:
