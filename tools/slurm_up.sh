@@ -77,6 +77,7 @@ SlurmdPidFile=$folder/run/slurmd-%n.pid
 SlurmctldLogFile=$folder/log/slurmctld.log
 SlurmdLogFile=$folder/log/slurmd-%n.log
 SwitchType=switch/none
+GresTypes=gpu
 MpiDefault=none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
@@ -102,7 +103,7 @@ CONF
     printf 'ProctrackType=proctrack/linuxproc\nTaskPlugin=task/none\n'
   fi
   for ((i = 1; i <= nodes; i++)); do
-    echo "NodeName=n$i NodeHostname=$host NodeAddr=127.0.0.1 Port=${port[i + 2]} CPUs=8 RealMemory=4000"
+    echo "NodeName=n$i NodeHostname=$host NodeAddr=127.0.0.1 Port=${port[i + 2]} CPUs=8 RealMemory=4000 Gres=gpu:4"
   done
   cat <<CONF
 PartitionName=debug Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=5 OverSubscribe=NO
@@ -111,6 +112,8 @@ PartitionName=requeued Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=1 Preemp
 PartitionName=high Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=9 PreemptMode=OFF
 CONF
 } >"$folder/slurm.conf"
+# Four GPUs a node that only Slurm believes in: it hands them out, and CUDA_VISIBLE_DEVICES says which.
+for device in null zero full random; do echo "NodeName=n[1-$nodes] Name=gpu File=/dev/$device"; done >"$folder/gres.conf"
 if ((cgroup)); then
   sed -i 's/CR_CPU$/CR_CPU_Memory/; s/^MinJobAge/DefMemPerCPU=200\n&/' "$folder/slurm.conf"
   printf 'CgroupPlugin=cgroup/v1\nCgroupMountpoint=/sys/fs/cgroup\nConstrainRAMSpace=yes\nAllowedSwapSpace=0\n' \
