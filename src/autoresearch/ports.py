@@ -178,8 +178,15 @@ class Held:
 class Holder(Protocol):
     """What a launcher that holds capacity between runs can do besides; the engine looks for it, most have none."""
 
+    def offer(self, resources: Resources) -> str:
+        """What holding costs at most, in words, for runs that need this; empty when the options ask for none."""
+        ...
+
     def held(self) -> tuple[Held, ...]:
-        """What is held or was held, as of the latest question to the engine; empty when the options ask for none."""
+        """What is held or was held, as of the latest question to the scheduler.
+
+        Raises LauncherError during an outage.
+        """
         ...
 
     def release(self) -> tuple[str, ...]:

@@ -128,6 +128,14 @@ def test_a_new_controller_takes_an_old_stop_back_but_not_a_pause():
     assert history.paused is not None
 
 
+def test_an_allocation_costs_what_its_runs_did_not_use():
+    """Two hours of four GPUs, one of them with a run on two: six idle GPU-hours, and eight in all."""
+    held = happened.AllocationEnded(8000, "7", 1, 4, 0.0, 7200.0)
+    history = fold([*opened(1, "baseline"), *ran("baseline", 1, 0.5), held])
+    assert history.idle() == [(60.0, 6.0)]
+    assert history.gpu_hours == pytest.approx(8.0)
+
+
 def test_a_journal_with_a_line_missing_is_an_error_that_says_so():
     """An event about something no earlier line knows; never a traceback, never a guess."""
     with pytest.raises(LedgerError, match=r"event 1 of the journal \(run_submitted\).*a line is missing before it"):

@@ -15,8 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from autoresearch.core.job import JobState, JobStatus
 from autoresearch.errors import LauncherError
 from autoresearch.launchers.ray_http import Head
+from autoresearch.ports import Launcher
 from autoresearch.workspace import proctree
 from autoresearch.workspace.process import start
 
@@ -247,3 +249,12 @@ def ray_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     head = RayHead(ray, folder)
     with shared(folder / "users.d", head.up, head.down):
         yield head.address
+
+
+def reach(launcher: Launcher, job_id: str, state: JobState, patience_s: float = 30.0) -> JobStatus:
+    """Poll a job until it is in this state."""
+    until = time.monotonic() + patience_s
+    while (status := launcher.states([job_id])[job_id]).state is not state and time.monotonic() < until:
+        time.sleep(0.05)
+    assert status.state is state, status
+    return status

@@ -1,8 +1,6 @@
 """The Slurm launcher on a real Slurm of three nodes: the contract, every end of a job, adoption, outages."""
 
 import json
-import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.launchers.clusters import reach
 
 from autoresearch.core.job import JobState
 from autoresearch.errors import LauncherError
@@ -39,28 +38,6 @@ def submit(make):
         return launcher, launcher.submit(launcher.plan(wanted))
 
     return submitter
-
-
-@pytest.fixture
-def on_path(tmp_path, monkeypatch):
-    """Put a script in front of one of Slurm's programs; `$real` in it is the program."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-
-    def wrap(name, script) -> None:
-        (folder / name).write_text(f"#!/bin/bash\nreal={shutil.which(name)}\n{script}\n")
-        (folder / name).chmod(0o755)
-        monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
-
-    return wrap
-
-
-def reach(launcher, job_id, state, patience_s=30.0):
-    until = time.monotonic() + patience_s
-    while (status := launcher.states([job_id])[job_id]).state is not state and time.monotonic() < until:
-        time.sleep(0.05)
-    assert status.state is state, status
-    return status
 
 
 class TestContract(ProcessContract):

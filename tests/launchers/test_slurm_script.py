@@ -1,6 +1,7 @@
 """What the Slurm launcher sends and how it reads the answers, without a cluster."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ from autoresearch.errors import LauncherError
 from autoresearch.launchers import slurm_query
 from autoresearch.launchers.records import Record, unique_name
 from autoresearch.launchers.slurm import SlurmLauncher
+from autoresearch.launchers.slurm_holder import Share, step
 from autoresearch.launchers.slurm_query import Row
 from autoresearch.launchers.slurm_script import minutes
+from autoresearch.launchers.slurm_spool import Done, Request, Spool, Taken
 from autoresearch.launchers.slurm_status import Seen, status
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "slurm"
@@ -40,6 +43,59 @@ def test_the_script_is_as_agreed(style):
     """What is sent to Slurm changes only on purpose; to accept a change, write the text to the golden file."""
     text = SlurmLauncher(STYLES[style], Path("/data/my repo/reports")).plan(JOB).text
     assert text == (GOLDEN / f"{style}.sh").read_text()
+
+
+def test_the_script_of_a_warm_allocation_is_as_agreed():
+    """One job large enough for the runs at a time, then the run as a step of it; accepted like the others."""
+    held = {**SITE, "allocation": {"nodes": 2, "time": "4h", "idle": "15m", "runs": 2}, "setup": ["module load cuda"]}
+    one = replace(JOB, resources=Resources(gpus_per_node=4, cpus=16, memory_gb=100))
+    text = SlurmLauncher(held, Path("/data/my repo/reports")).plan(one).text
+    assert text == (GOLDEN / "allocation.sh").read_text()
+
+
+def test_a_step_has_whole_gpus_and_a_share_of_its_own():
+    """What a run names it gets, the rest is an equal part of the node; a CPU run gets no GPU."""
+    big = Request("run", "7.ab", "/runs/1", 0.0, 60.0, gpus=4, cpus=16, memory_mb=1000)
+    small = big._replace(gpus=0, cpus=None, memory_mb=None)
+    argv = step(big, Share(8, 500), "py")
+    assert {"--exact", "--nodes=1", "--cpus-per-task=16", "--gres=gpu:4", "--mem=1000M"} <= set(argv)
+    assert {"--cpus-per-task=8", "--gres=none", "--mem=500M"} <= set(step(small, Share(8, 500), "py"))
+    assert argv[-5:] == ["py", "-P", "-m", "autoresearch.launchers.on_node", "/runs/1/spec.json"]
+
+
+@pytest.mark.parametrize(("options", "said"), [
+    ({"allocation": {"time": "soon"}}, "option allocation.time: .*a length of time such as 4h"),
+    ({"allocation": {"hours": 4}}, "option allocation.hours"),
+    ({"allocation": {"runs": 0}}, "option allocation.runs"),
+    ({"allocation": {}, "container": "image"}, "neither container nor requeue"),
+    ({"allocation": {}, "requeue": True}, "neither container nor requeue"),
+])  # fmt: skip
+def test_what_an_allocation_cannot_be_is_one_clear_line(tmp_path, options, said):
+    """Wrong lengths, unknown keys, and what has not been seen to work inside one."""
+    with pytest.raises(LauncherError, match=said):
+        SlurmLauncher(options, tmp_path)
+
+
+@given(st.text())
+def test_steps_are_read_from_any_text(text):
+    """What squeue did not write is left out and never raises."""
+    assert all(isinstance(name, str) for _, name in slurm_query.parse_steps(text))
+
+
+def test_a_run_in_the_spool_is_in_one_place(tmp_path):
+    """Waiting, taken, given back, taken again, done; nobody takes it twice, and handing it over again is nothing."""
+    spool, request = Spool(tmp_path), Request("run", "7.ab", str(tmp_path / "run"), 1.0, None, 0, None, None)
+    assert spool.where("run") is None
+    spool.put(request)
+    assert (spool.waiting(), spool.where("run")) == ([request], request)
+    assert (spool.take(request, "7"), spool.take(request, "8")) == (True, False)
+    spool.put(request)
+    assert (spool.waiting(), list(spool.taken())) == ([], [Taken(request, "7")])
+    spool.give_back(Taken(request, "7"))
+    assert spool.take(request, "8")
+    spool.finish("run", Done("8", 3, 5.0))
+    spool.put(request)
+    assert (spool.where("run"), spool.waiting(), list(spool.taken())) == (Done("8", 3, 5.0), [], [])
 
 
 def test_slurms_limit_never_comes_before_ours():

@@ -1,15 +1,16 @@
 """A warm allocation on a real Slurm: the contract, and what one job for many runs has to keep beyond it."""
 
-import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.launchers.clusters import reach
 
-from autoresearch.core.job import JobState
+from autoresearch.core.job import JobState, Resources
 from autoresearch.errors import LauncherError
 from autoresearch.launchers.slurm import SlurmLauncher
 from autoresearch.testing import JobFactory, ProcessContract, settle
@@ -43,14 +44,6 @@ def submit(make, job):
     return submitter
 
 
-def reach(launcher, job_id, state, patience_s=30.0):
-    until = time.monotonic() + patience_s
-    while (status := launcher.states([job_id])[job_id]).state is not state and time.monotonic() < until:
-        time.sleep(0.05)
-    assert status.state is state, status
-    return status
-
-
 def allocations(launcher):
     return [held.job_id for held in launcher.held()]
 
@@ -75,3 +68,184 @@ def test_many_runs_share_one_allocation(make, job):
     assert len(allocations(launcher)) == 1
     assert {job_id.split(".")[0] for job_id in ids} == set(allocations(launcher))
     assert Path(job.root, "tree", "job").read_text().strip() == allocations(launcher)[0]
+
+
+def test_a_run_that_hangs_is_ended_and_the_allocation_stays(submit, slurm):
+    """Even with its supervisor stopped, a run is ended as a step: Slurm kills it, and the next run uses the same job."""
+    launcher, hung = submit("trap '' TERM; kill -STOP $PPID; sleep 300", name="hung")
+    reach(launcher, hung, JobState.RUNNING)
+    launcher.cancel(hung)
+    assert settle(launcher, hung, 60).state is JobState.CANCELLED
+    assert launcher.leftovers(hung) == ()
+    launcher, after = submit(name="after")
+    assert settle(launcher, after).state is JobState.SUCCEEDED
+    assert len(allocations(launcher)) == 1
+
+
+def test_runs_at_a_time_have_gpus_of_their_own(make, job):
+    """Slurm hands out whole GPUs inside the allocation; a run too many waits for its turn."""
+    launcher = make({**HELD, "runs": 2})
+    script = "echo $CUDA_VISIBLE_DEVICES > gpus.$AUTORESEARCH_RUN_ID; while ! [ -e go ]; do sleep 0.1; done"
+    ids = [launcher.submit(launcher.plan(job(script, name=f"run-{n}", gpus=2))) for n in range(3)]
+    for job_id in ids[:2]:
+        reach(launcher, job_id, JobState.RUNNING)
+    assert "waiting for its turn" in reach(launcher, ids[2], JobState.QUEUED).reason
+    Path(job.root, "tree", "go").touch()
+    assert all(settle(launcher, job_id).state is JobState.SUCCEEDED for job_id in ids)
+    given = [Path(job.root, "tree", f"gpus.run-{n}").read_text().strip() for n in range(2)]
+    assert {gpu for pair in given for gpu in pair.split(",")} == {"0", "1", "2", "3"}
+    assert [(held.nodes, held.gpus) for held in launcher.held()] == [(1, 4)]
+
+
+def test_two_nodes_serve_one_campaign(make, job):
+    """Runs spread over all nodes of the allocation, a node each."""
+    launcher = make({**HELD, "nodes": 2}, extra=["--exclusive"])
+    script = "echo $SLURMD_NODENAME > node.$AUTORESEARCH_RUN_ID; while ! [ -e go ]; do sleep 0.1; done"
+    ids = [launcher.submit(launcher.plan(job(script, name=f"run-{n}"))) for n in range(2)]
+    for job_id in ids:
+        reach(launcher, job_id, JobState.RUNNING)
+    Path(job.root, "tree", "go").touch()
+    assert all(settle(launcher, job_id).state is JobState.SUCCEEDED for job_id in ids)
+    assert len({Path(job.root, "tree", f"node.run-{n}").read_text() for n in range(2)}) == 2
+
+
+def test_a_preempted_allocation_is_replaced(make, job, slurm):
+    """What was going on is preempted, what waited begins in the next allocation, and both say so."""
+    low = {"partition": "low", "nodelist": "n3", "extra": ["--exclusive"]}
+    launcher = make(**low)
+    going = launcher.submit(launcher.plan(job("sleep 60", name="going")))
+    reach(launcher, going, JobState.RUNNING)
+    waiting = launcher.submit(launcher.plan(job(name="waiting")))
+    slurm.do("sbatch", "--wait", "-p", "high", "-w", "n3", "--exclusive", "-o", "/dev/null", "--wrap", "sleep 1")
+    lost = settle(launcher, going)
+    assert (lost.state, launcher.leftovers(going)) == (JobState.PREEMPTED, ())
+    assert "ended: PREEMPTED" in lost.reason
+    assert settle(launcher, waiting).state is JobState.SUCCEEDED
+    assert len(allocations(launcher)) == 2
+
+
+@pytest.mark.disturbs
+def test_a_failed_node_ends_the_runs_of_its_allocation(submit, slurm):
+    """A run that had begun on a node that fails ends as that."""
+    launcher, job_id = submit("sleep 60", nodelist="n2")
+    reach(launcher, job_id, JobState.RUNNING)
+    slurm.do("scontrol", "update", "nodename=n2", "state=down", "reason=drill")
+    try:
+        assert settle(launcher, job_id).state is JobState.NODE_FAILED
+    finally:
+        slurm.resume("n2")
+    until = time.monotonic() + 10
+    while launcher.leftovers(job_id):
+        assert time.monotonic() < until
+
+
+def test_a_run_that_no_longer_fits_gets_a_new_allocation(submit, make):
+    """No run is begun that the allocation's own end would cut short."""
+    held = {"time": "61s", "idle": "1m"}
+    for number in range(2):
+        launcher, job_id = submit(name=f"run-{number}", allocation=held)
+        assert settle(launcher, job_id).state is JobState.SUCCEEDED
+    assert len(allocations(launcher)) == 2
+
+
+def test_an_idle_allocation_goes_away_by_itself(submit, slurm):
+    """Nobody asks, nobody cancels: it is gone soon after its idle limit."""
+    launcher, job_id = submit(allocation={"time": "10m", "idle": "2s"})
+    settle(launcher, job_id)
+    (held,) = allocations(launcher)
+    until = time.monotonic() + 20
+    while slurm.do("squeue", "-h", "-j", held, "-t", "all", "-o", "%T").strip() != "COMPLETED":
+        assert time.monotonic() < until
+        time.sleep(0.2)
+
+
+def test_the_end_of_a_campaign_gives_it_back(submit, slurm):
+    """Released, it is gone from the queue, a waiting one too, and a second release finds nothing to do."""
+    launcher, job_id = submit()
+    settle(launcher, job_id)
+    assert launcher.release() == ()
+    (held,) = allocations(launcher)
+    assert slurm.do("squeue", "-h", "-j", held, "-t", "all", "-o", "%T").strip() == "CANCELLED"
+    assert launcher.release() == ()
+
+
+CONTROLLER = """
+import sys, time; from pathlib import Path
+from autoresearch.launchers.slurm import SlurmLauncher; from autoresearch.testing import JobFactory
+root = Path(sys.argv[1]); held = {"time": "10m", "idle": "1m"}
+launcher = SlurmLauncher({"poll_s": 0, "allocation": held}, root / "campaign")
+launcher.submit(launcher.plan(JobFactory(root)("echo started >> count; sleep 2")))
+time.sleep(60)
+"""
+
+
+def controller(root):
+    return subprocess.Popen((sys.executable, "-c", CONTROLLER, str(root)))
+
+
+def test_a_step_in_flight_is_adopted(make, job):
+    """The controller is killed while its run goes on: the next one finds it, and starts nothing twice."""
+    first = controller(job.root)
+    while not Path(job.root, "tree", "count").exists():
+        time.sleep(0.05)
+    first.kill()
+    first.wait()
+    found = make().find("run-1")
+    assert found == make().submit(make().plan(job("echo started >> count; sleep 2")))
+    assert settle(make(), found).state is JobState.SUCCEEDED
+    assert Path(job.root, "tree", "count").read_text() == "started\n"
+    assert len(allocations(reread(make()))) == 1
+
+
+def reread(launcher):
+    launcher.states([])
+    return launcher
+
+
+def test_killed_when_the_allocation_was_just_submitted(make, job, on_path):
+    """The controller dies with the answer of sbatch in hand: the next one uses that allocation, not a second one."""
+    dead = job.root / "dead"
+    on_path("sbatch", f'"$real" "$@"; code=$?; [ -e {dead} ] || {{ touch {dead}; kill -9 $PPID; }}; exit $code')
+    assert controller(job.root).wait() == -signal.SIGKILL
+    assert make().find("run-1") is None
+    job_id = make().submit(make().plan(job("echo started >> count")))
+    assert settle(make(), job_id).state is JobState.SUCCEEDED
+    assert len(allocations(reread(make()))) == 1
+
+
+def test_an_allocation_that_cannot_begin_fails_its_runs(submit, slurm):
+    """A node without our Python fails the waiting run with the reason, instead of asking for job after job."""
+    launcher, job_id = submit(python="/nowhere/python3")
+    status = settle(launcher, job_id)
+    assert status.state is JobState.FAILED
+    assert "has no /nowhere/python3; set the launcher's option python" in status.reason
+    assert len(allocations(launcher)) == 1
+
+
+def test_a_refused_allocation_is_told_and_nothing_is_submitted(submit, make):
+    """What Slurm says about the partition reaches the person, and the run may be submitted again."""
+    with pytest.raises(LauncherError, match="invalid partition"):
+        submit(partition="nosuch")
+    assert make().find("run-1") is None
+
+
+def test_a_poll_is_one_question(make, job, on_path, tmp_path):
+    """However many runs are in flight, states costs one squeue."""
+    launcher = make()
+    ids = [launcher.submit(launcher.plan(job("sleep 1", name=f"run-{number}"))) for number in range(5)]
+    calls = tmp_path / "calls"
+    for name in ("squeue", "sacct", "scontrol"):
+        on_path(name, f'echo {name} >> {calls}; exec "$real" "$@"')
+    launcher.states(ids)
+    assert calls.read_text() == "squeue\n"
+
+
+@pytest.mark.parametrize(("limit_s", "nodes", "said"), [
+    (700.0, 1, "held for 10m; raise the launcher's option allocation.time"),
+    (30.0, 2, "needs 2 nodes and a run in a warm allocation has one"),
+])  # fmt: skip
+def test_what_cannot_run_in_it_is_refused_by_the_plan(make, job, limit_s, nodes, said):
+    """Before anything is sent, with the option to change."""
+    wanted = replace(job(limit_s=limit_s), resources=Resources(nodes=nodes))
+    with pytest.raises(LauncherError, match=said):
+        make().plan(wanted)

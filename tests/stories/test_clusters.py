@@ -47,6 +47,21 @@ def test_killed_on_slurm_it_goes_on_with_the_same_jobs(lab, slurm, at_home):
     assert [event["adopted"] for event in lab.journal("run_submitted")] == [False, True, False, False]
 
 
+@pytest.mark.slurm
+def test_a_warm_allocation_gives_the_same_ledger(lab, slurm, at_home):
+    """Killed in the middle, it goes on in the same allocation, gives it back at the end, and tells what it cost."""
+    campaign(lab, {"type": "slurm", "poll_s": 0.2, "allocation": {"time": "10m", "idle": "5m"}})
+    assert lab.run(fault="run.submitted#2=kill").returncode == -9
+    done = lab.run()
+    assert done.returncode == 0, done.stderr
+    assert lab.said() == at_home
+    assert [event["adopted"] for event in lab.journal("run_submitted")] == [False, True, False, False]
+    (held,) = lab.journal("allocation_ended")
+    assert {row.job_id.split(".")[0] for row in lab.rows()} == {held["job_id"]}
+    assert slurm.do("squeue", "-h", "-j", held["job_id"], "-t", "all", "-o", "%T").strip() == "CANCELLED"
+    assert "idle in warm allocations" in (lab.folder / "report.md").read_text()
+
+
 @pytest.mark.ray
 def test_ray_gives_the_same_ledger(lab, ray_address, at_home):
     """Killed in the middle here too: the live job is adopted, and the ledger is the same."""

@@ -32,6 +32,8 @@ def _text(event: Event) -> str:
             return f"{event.run_id}: STILL ALIVE: {'; '.join(event.leftovers)}"
         case happened.RunMeasured():
             return _measured(event)
+        case happened.AllocationEnded():
+            return f"allocation {event.job_id} ended after {(event.ended_at - event.started_at) / 60:.0f} minutes"
         case happened.ExperimentJudged():
             return f"{event.verdict.status.value.upper():7} {event.name}: {event.verdict.reason}"
         case _:

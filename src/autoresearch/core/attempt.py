@@ -1,6 +1,8 @@
 """One attempt and its runs, as far as they have come; see `history` for the whole campaign."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from autoresearch.core import event as happened
 from autoresearch.core import racing
@@ -65,6 +67,31 @@ class Run:
     def valid(self) -> bool:
         """Whether it gave a number one may judge by."""
         return self.measurement is not None and usable(self) is not None
+
+
+class Idle(NamedTuple):
+    """What an allocation cost while no run used it."""
+
+    minutes: float
+    gpu_hours: float
+
+
+def idle_of(allocation: happened.AllocationEnded, runs: Iterable[Run]) -> Idle:
+    """An allocation's own time and GPU-hours, less those of the runs that went on meanwhile."""
+    left_s = allocation.ended_at - allocation.started_at
+    left_gpu_s = left_s * allocation.gpus
+    for run in runs:
+        shared_s = _overlap_s(run, allocation)
+        left_s -= shared_s
+        left_gpu_s -= shared_s * run.planned.resources.gpus
+    return Idle(max(0.0, left_s) / 60, max(0.0, left_gpu_s) / 3600)
+
+
+def _overlap_s(run: Run, allocation: happened.AllocationEnded) -> float:
+    if run.ended is None or run.wall_s is None:
+        return 0.0
+    ended = run.ended.status.ended_at if run.ended.status.ended_at is not None else run.ended.at
+    return max(0.0, min(ended, allocation.ended_at) - max(ended - run.wall_s, allocation.started_at))
 
 
 def usable(run: Run) -> float | None:

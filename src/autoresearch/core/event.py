@@ -289,6 +289,19 @@ class ApprovalGiven:
 
 
 @dataclass(frozen=True)
+class AllocationEnded:
+    """Capacity that was held between runs, such as a warm allocation of Slurm, was given back or taken from us."""
+
+    at: float
+    job_id: str
+    nodes: int
+    gpus: int
+    started_at: float
+    ended_at: float
+    kind: Literal["allocation_ended"] = "allocation_ended"
+
+
+@dataclass(frozen=True)
 class Noted:
     """Something a person should be able to read later: an outage waited out, a repair of our own files, a warning."""
 
@@ -322,7 +335,7 @@ Event = Annotated[
     CampaignStarted | ControllerStarted | ControllerStopped | ExperimentOpened | ExperimentAbandoned
     | ExperimentCommitted | ExperimentRepaired | BundleMade | RunPlanned | RunSubmitted | RunStarted | RunCancelled
     | RunEnded | RunMeasured | ExperimentJudged | VerdictOverruled | Steered | Paused | Resumed | StopRequested
-    | ApprovalAsked | ApprovalGiven | Noted | PlateauReached | CampaignEnded,
+    | ApprovalAsked | ApprovalGiven | AllocationEnded | Noted | PlateauReached | CampaignEnded,
     Field(discriminator="kind"),
 ]  # fmt: skip
 

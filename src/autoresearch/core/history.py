@@ -4,7 +4,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from autoresearch.core import event as happened
-from autoresearch.core.attempt import BASELINE, Experiment, Run, shows_poor_idea, touched, trial_of, usable
+from autoresearch.core.attempt import (
+    BASELINE,
+    Experiment,
+    Idle,
+    Run,
+    idle_of,
+    shows_poor_idea,
+    touched,
+    trial_of,
+    usable,
+)
 from autoresearch.core.board import Bundle, Idea, Trial
 from autoresearch.core.event import Event
 from autoresearch.core.experiment import Status
@@ -35,6 +45,7 @@ class History:
     approvals: dict[str, happened.ApprovalAsked] = field(default_factory=dict)
     answers: dict[str, happened.ApprovalGiven] = field(default_factory=dict)
     notes: list[happened.Noted] = field(default_factory=list)
+    allocations: dict[str, happened.AllocationEnded] = field(default_factory=dict)
     last_at: float = 0.0
     _index: dict[str, int] = field(default_factory=dict)
     _runs: dict[str, list[Run]] = field(default_factory=dict)
@@ -114,6 +125,8 @@ class History:
                 self.approvals[event.request] = event
             case happened.ApprovalGiven():
                 self.answers[event.request] = event
+            case happened.AllocationEnded():
+                self.allocations[event.job_id] = event
             case happened.Noted():
                 self.notes.append(event)
             case happened.PlateauReached():
@@ -202,8 +215,12 @@ class History:
 
     @property
     def gpu_hours(self) -> float:
-        """GPU-hours of all ended runs."""
-        return sum(run.gpu_hours for run in self.runs.values())
+        """GPU-hours of all ended runs, and of allocations that were held for them and idle."""
+        return sum(run.gpu_hours for run in self.runs.values()) + sum(idle.gpu_hours for idle in self.idle())
+
+    def idle(self) -> list[Idle]:
+        """What ended allocations cost while no run used them, in the order they ended."""
+        return [idle_of(allocation, self.runs.values()) for allocation in self.allocations.values()]
 
     def opened_uncommitted(self) -> Experiment | None:
         """An attempt that a crash of ours left without a commit."""

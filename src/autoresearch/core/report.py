@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from autoresearch.core.attempt import BASELINE, Experiment, Run
+from autoresearch.core.attempt import BASELINE, Experiment, Idle, Run
 from autoresearch.core.board import Board
 from autoresearch.core.experiment import Purpose, Status
 from autoresearch.core.history import History
@@ -240,7 +240,7 @@ def build(history: History, campaign: Campaign, objective: Objective, view: Outl
         drift=drift(board),
         noise=_noise(board),
         areas=_areas(history),
-        spend=_spend(runs),
+        spend=_spend(runs, history.idle()),
         queue_minutes=sum(run.queued_s or 0.0 for run in runs) / 60,
         wall_minutes=(end - started.at) / 60 if started else 0.0,
         attention=_attention(history, found),
@@ -307,12 +307,15 @@ def _area(history: History, name: str, entries: list[Experiment]) -> Area:
     )  # fmt: skip
 
 
-def _spend(runs: list[Run]) -> tuple[Spend, ...]:
+def _spend(runs: list[Run], idle: list[Idle]) -> tuple[Spend, ...]:
     found = []
     for purpose in Purpose:
         these = [run for run in runs if run.planned.purpose is purpose]
         if these:
             found.append(Spend(str(purpose), len(these), _minutes(these), sum(run.gpu_hours for run in these)))
+    if idle:
+        minutes, gpu_hours = sum(one.minutes for one in idle), sum(one.gpu_hours for one in idle)
+        found.append(Spend("idle in warm allocations", 0, minutes, gpu_hours))
     return tuple(sorted(found, key=lambda spend: -spend.minutes))
 
 

@@ -12,7 +12,7 @@ from autoresearch.core import plan
 from autoresearch.core.attempt import Run
 from autoresearch.core.event import ApprovalAsked, CampaignEnded, ControllerStarted, ControllerStopped
 from autoresearch.core.metric import Severity
-from autoresearch.engine import bundles, lookout, propose, runs, settle, trees
+from autoresearch.engine import bundles, holding, lookout, propose, runs, settle, trees
 from autoresearch.engine.context import Context
 from autoresearch.engine.mend import mend
 from autoresearch.engine.repair import repair
@@ -80,6 +80,9 @@ class Loop:
     def end(self, move: plan.Stop) -> plan.Stop:
         """Let go of it in good order."""
         ctx = self.ctx
+        if not ctx.history.in_flight():
+            # Before the last report, which tells what it cost.
+            holding.release(ctx)
         if move.final:
             ctx.record(CampaignEnded(ctx.clock(), move.reason))
         if not ctx.history.in_flight():
@@ -147,6 +150,7 @@ class Loop:
             runs.recover(self.ctx)
             runs.end_cancelled(self.ctx, self._cancelled)
             runs.follow(self.ctx)
+            holding.look(self.ctx)
         except LauncherError as error:
             self._wait_out(error, now)
             return

@@ -17,7 +17,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from autoresearch.core.job import Job, JobStatus, Submission
+from autoresearch.core.job import Job, JobStatus, Resources, Submission
 from autoresearch.errors import LauncherError
 from autoresearch.launchers import slurm_calls, slurm_query, slurm_script
 from autoresearch.launchers.records import Record, Records, lay_out, living, never, spec_of, unique_name
@@ -48,6 +48,7 @@ class SlurmLauncher:
         self._asked = float("-inf")
         self._accounts = True
         self._unexplained: dict[str, float] = {}
+        self._looked_up: dict[str, Row | None] = {}
         self._warm = WarmAllocation(self._folder / ".slurm", self.options) if self.options.allocation else None
 
     # -- submitting -----------------------------------------------------------------------------------------------
@@ -268,9 +269,22 @@ class SlurmLauncher:
 
     # -- what is held between runs --------------------------------------------------------------------------------
 
+    def offer(self, resources: Resources) -> str:
+        """What the warm allocation costs at most, empty without one."""
+        return self._warm.offer(resources) if self._warm else ""
+
     def held(self) -> tuple[Held, ...]:
-        """Warm allocations, as of the latest question; none without the option."""
-        return self._warm.held(self._rows) if self._warm else ()
+        """Warm allocations, as of the latest question; each that squeue has forgotten is looked up once.
+
+        Raises:
+            LauncherError: Slurm does not answer.
+        """
+        if self._warm is None:
+            return ()
+        forgotten = self._warm.forgotten(self._rows) - self._looked_up.keys()
+        if forgotten:
+            self._looked_up |= {**dict.fromkeys(forgotten), **self._sacct(forgotten)}
+        return self._warm.held((*self._rows, *filter(None, self._looked_up.values())))
 
     def release(self) -> tuple[str, ...]:
         """Give the warm allocation back; what is left of it after a minute, in words.

@@ -95,7 +95,7 @@ def _ended(seen: Seen, ended: Mapping[str, Any]) -> JobStatus:
     state = ENDINGS.get(ended["ending"], JobState.SUCCEEDED if code == 0 else JobState.FAILED)
     reason = ended["reason"]
     by_slurm = _ended_from_outside(seen, state)
-    if by_slurm and by_slurm is not state:
+    if by_slurm:
         state, reason = by_slurm, f"{_words(seen, by_slurm)}; {reason}"
     return JobStatus(
         state=state,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from autoresearch.core.duration import span
-from autoresearch.core.job import Job, JobState
+from autoresearch.core.job import Job, JobState, Resources
 from autoresearch.errors import LauncherError, StorageError
 from autoresearch.launchers import slurm_calls, slurm_script
 from autoresearch.launchers.records import Record, Records, unique_name
@@ -205,15 +205,32 @@ class WarmAllocation:
         newest = max(self._records, key=lambda record: record.asked_at, default=None)
         return next((row for row in rows if newest and row.job_id == newest.job_id), None)
 
+    def offer(self, resources: Resources) -> str:
+        """What it costs at most, in words."""
+        wanted = self._wanted
+        gpus = wanted.nodes * wanted.runs * resources.gpus_per_node
+        cost = f", up to {gpus * wanted.idle / 3600:.1f} GPU-hours each time" if gpus else ""
+        return (
+            f"a warm allocation of {wanted.nodes} node(s) and {gpus} GPUs is held for {span(wanted.time)} at most and "
+            f"given back after {span(wanted.idle)} without a run: idle time is paid for too{cost}"
+        )
+
     def held(self, rows: Iterable[Row]) -> tuple[Held, ...]:
-        """Allocations that have begun, as far as squeue remembers them."""
-        ours, wanted = self._by_comment(), runfolder.read(self.spool.folder / _PLAN) or {}
+        """Allocations that have begun, among these rows."""
+        ours, wanted = self._by_job(), runfolder.read(self.spool.folder / _PLAN) or {}
         nodes, gpus = int(wanted.get("nodes", 1)), int(wanted.get("gpus", 0))
         return tuple(
             Held(row.job_id, nodes, gpus, row.started_at, row.ended_at if row.state.ended else None)
             for row in rows
-            if row.comment in ours and row.started_at and row.state is not JobState.QUEUED
+            if row.job_id in ours and row.started_at and row.state is not JobState.QUEUED
         )
+
+    def forgotten(self, rows: Iterable[Row]) -> set[str]:
+        """Allocations of ours that are in none of these rows."""
+        return self._by_job() - {row.job_id for row in rows}
+
+    def _by_job(self) -> set[str]:
+        return {record.job_id for record in self._records if record.job_id}
 
     def _living(self, rows: Iterable[Row]) -> list[Row]:
         ours = self._by_comment()

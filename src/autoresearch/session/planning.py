@@ -17,7 +17,7 @@ from autoresearch.core.site import PLAIN
 from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import DEFAULT, StopRule, describe, parse, span
 from autoresearch.errors import CampaignError, UsageError
-from autoresearch.ports import Survey, Target
+from autoresearch.ports import Holder, Survey, Target
 from autoresearch.session import places, sites
 from autoresearch.session.sites import Storage
 from autoresearch.workspace import git
@@ -147,7 +147,7 @@ def examine(campaign: Campaign, root: Path, survey: Survey | None = None) -> Pla
         recommendation=(found := recommend(survey.resources, places.look())),
         warnings=(*_checkout_warnings(changes, survey), *survey.warnings, *_rule_warnings(campaign, rule, survey),
                   *_place_warnings(campaign, survey, found), *_ray_warnings(campaign, survey, root),
-                  *kept.reminders, *_volume_warnings(kept)),
+                  *kept.reminders, *_volume_warnings(kept), *_held_warnings(campaign, survey, root)),
         storage=kept,
     )  # fmt: skip
 
@@ -271,6 +271,15 @@ def _ray_warnings(campaign: Campaign, survey: Survey, root: Path) -> tuple[str, 
 
 def _volume_warnings(kept: Storage) -> tuple[str, ...]:
     return (f"the campaign would not begin: {kept.problem}",) if kept.problem else ()
+
+
+def _held_warnings(campaign: Campaign, survey: Survey, root: Path) -> tuple[str, ...]:
+    """What a launcher would hold between runs, and at what cost."""
+    kind = plugins.load("launchers", campaign.launcher.type)
+    if not issubclass(kind, Holder):
+        return ()
+    told = kind(options=campaign.launcher.options(), folder=root).offer(survey.resources)
+    return (told,) if told else ()
 
 
 def _rule_warnings(campaign: Campaign, rule: StopRule, survey: Survey) -> tuple[str, ...]:
