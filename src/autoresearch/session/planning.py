@@ -289,6 +289,11 @@ def _rule_warnings(campaign: Campaign, rule: StopRule, survey: Survey) -> tuple[
     cap, minutes = rule.per_experiment_timeout_s, survey.minutes
     if cap is not None and minutes is not None and minutes * 60 > cap:
         found.append(f"a run may take {span(minutes * 60)} but is capped at {span(cap)}: it may be cut")
+    if cap is None and minutes is not None and rule.total_s is not None and minutes * 60 > rule.total_s:
+        found.append(
+            f"a run may take {span(minutes * 60)}, longer than the whole campaign: none would be started; "
+            "give each a limit, as in '10h total, 1h each'"
+        )
     if survey.plumbing:
         found.append(f"plumbing only, no idea can be judged by such runs: {survey.plumbing}")
     return tuple(found)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from autoresearch.core.job import Resources
 from autoresearch.core.metric import Objective
+from autoresearch.targets.nemo_rl.length import own_limit_minutes, steps_of_data
 from autoresearch.targets.nemo_rl.metric import ROLLOUT, gym
 from autoresearch.targets.nemo_rl.recipe import Recipe
 
@@ -153,17 +154,18 @@ def budget(
         minutes: Known length of a run, start-up included; None to judge by the test script.
     """
     script, wanted = test_script(recipe.root, recipe), steps or _steps(recipe)
+    expected_steps = min(filter(None, (wanted, steps_of_data(recipe))), default=None)
     resources, setup = _resources(recipe), _setup_minutes(recipe) if setup_minutes is None else setup_minutes
     samples = validation_samples(recipe)
     return Budget(
         resources=resources,
         steps=wanted,
-        minutes=_minutes(script, wanted, setup) if minutes is None else minutes,
+        minutes=_minutes(recipe, script, expected_steps, setup) if minutes is None else minutes,
         setup_minutes=setup,
         standard_error=_standard_error(objective, recipe, samples, expected),
         samples=samples,
         plumbing=_plumbing(recipe, objective, wanted, samples),
-        warnings=(*_warnings(recipe, script, resources, wanted), *_too_long(script, wanted, setup)),
+        warnings=(*_warnings(recipe, script, resources, wanted), *_too_long(recipe, script, expected_steps, setup)),
     )
 
 
@@ -210,7 +212,14 @@ def _setup_minutes(recipe: Recipe) -> float:
     return base + (4.0 if gym(recipe) else 0.0)
 
 
-def _minutes(script: TestScript | None, steps: int | None, setup: float) -> float | None:
+def _minutes(recipe: Recipe, script: TestScript | None, steps: int | None, setup: float) -> float | None:
+    """Minutes of a whole run at most: by the pace of its test script, and not beyond the recipe's own time limit."""
+    limit = own_limit_minutes(recipe)
+    known = (_by_pace(script, steps, setup), None if limit is None else limit + setup)
+    return min((one for one in known if one is not None), default=None)
+
+
+def _by_pace(script: TestScript | None, steps: int | None, setup: float) -> float | None:
     if script is None or not script.minutes or not steps:
         return None
     in_one_run = script.steps_per_run or script.steps or steps
@@ -253,9 +262,11 @@ def _batch(recipe: Recipe) -> int | None:
 def _warnings(recipe: Recipe, script: TestScript | None, resources: Resources, steps: int | None) -> tuple[str, ...]:
     found = []
     if steps is None and recipe.algorithm:
+        data = steps_of_data(recipe)
         bound = f"; its test script stops at {script.steps}" if script and script.steps else ""
+        lasts = f" (after about {data} steps)" if data else ""
         found.append(
-            "the recipe sets no step limit that binds, so a run ends with its data or with its time limit"
+            f"the recipe sets no step limit that binds, so a run ends with its data{lasts} or with its time limit"
             f"{bound}. `target: {{type: nemo-rl, steps: N}}` gives every run the same length."
         )
     if script and script.nodes and script.nodes != resources.nodes:
@@ -267,14 +278,14 @@ def _warnings(recipe: Recipe, script: TestScript | None, resources: Resources, s
     return tuple(found)
 
 
-def _too_long(script: TestScript | None, steps: int | None, setup: float) -> tuple[str, ...]:
+def _too_long(recipe: Recipe, script: TestScript | None, steps: int | None, setup: float) -> tuple[str, ...]:
     """A recipe written for a production run is no experiment: said when one run would take more than a day."""
-    minutes = _minutes(script, steps, setup)
+    minutes = _minutes(recipe, script, steps, setup)
     if minutes is None or minutes < 24 * 60 or script is None:
         return ()
     days = minutes / 60 / 24
     caution = (
-        f"the recipe's {steps} steps would take about {days:.0f} days at the pace {script.path} allows for; "
+        f"{steps} steps would take about {days:.0f} days at the pace {script.path} allows for; "
         f"it stops at {script.steps} steps itself. `target: {{type: nemo-rl, steps: N}}` makes runs comparable."
     )
     return (caution,)

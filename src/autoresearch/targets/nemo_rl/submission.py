@@ -11,6 +11,7 @@ from pathlib import Path
 
 from autoresearch.errors import RecipeError
 from autoresearch.targets.nemo_rl.budget import TestScript
+from autoresearch.targets.nemo_rl.length import seconds_of
 from autoresearch.targets.nemo_rl.metric import examinable, gym, single_controller
 from autoresearch.targets.nemo_rl.recipe import Recipe
 
@@ -127,7 +128,7 @@ def save_by(recipe: Recipe, limit_s: float | None, setup_s: float) -> str:
     NeMo-RL counts from the start of the loop, so start-up and a margin are taken off. A tighter limit of the recipe's
     own stays (R70). Half of the limit is left in any case: beyond that the external time-out rules.
     """
-    own = _seconds(recipe.get("checkpointing.checkpoint_must_save_by"))
+    own = seconds_of(recipe.get("checkpointing.checkpoint_must_save_by"))
     if limit_s is None:
         return ""
     ours = max(limit_s - setup_s - min(600.0, max(5.0, MARGIN * limit_s)), limit_s / 2)
@@ -152,14 +153,6 @@ def text(path: Path) -> str:
         return plain
     slashes = re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + (found[2] and "\\'"), plain)
     return "'" + slashes.replace("${", "\\${") + "'"
-
-
-def _seconds(value: object) -> int | None:
-    parts = value.split(":") if isinstance(value, str) else []
-    if len(parts) != 4 or not all(part.isdigit() for part in parts):
-        return None
-    days, hours, minutes, seconds = map(int, parts)
-    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
 
 
 def _clock(seconds: int) -> str:
