@@ -46,11 +46,34 @@ def test_generations_of_a_prompt_count_once(tmp_path):
     assert read(tmp_path).samples[0].rewards == (0.5, 1.0, 0.0)
 
 
-@pytest.mark.parametrize("prompts", ["pppp", "ppqr", "pqpq"])
-def test_other_repetitions_are_not_generations(tmp_path, prompts):
-    """One prompt for all (a game), uneven repeats, or repeats apart: every line is a sample."""
-    write(tmp_path, 5, [line(1, prompt) for prompt in prompts])
+def test_a_set_that_comes_round_again_is_not_more_problems(tmp_path):
+    """AIME asked twice in a row: each problem counts once, with the mean of its answers."""
+    rewards = [("p", 1), ("q", 1), ("r", 0), ("p", 0), ("q", 1), ("r", 0)]
+    write(tmp_path, 5, [line(reward, prompt) for prompt, reward in rewards])
+    assert read(tmp_path).samples[0].rewards == (0.5, 1.0, 0.0)
+
+
+def test_uneven_repeats_keep_the_mean_of_all_lines(tmp_path):
+    """A set cut off in its second round: what is logged as accuracy stays the mean of the numbers offered."""
+    write(tmp_path, 5, [line(1, "p"), line(0, "q"), line(1, "p")])
+    found = read(tmp_path)
+    assert found.samples[0].rewards == pytest.approx((4 / 3, 0.0))
+    assert found.series[TAG].values == pytest.approx((2 / 3,))
+
+
+def test_one_prompt_for_all_is_no_repetition(tmp_path):
+    """A game may open every episode with the same words: every line is a sample."""
+    write(tmp_path, 5, [line(1, "p")] * 4)
     assert len(read(tmp_path).samples[0].rewards) == 4
+
+
+def test_validations_of_the_same_prompts_can_be_told(tmp_path):
+    """Only they can be paired sample by sample: same prompts, same order."""
+    for step, prompts in ((1, "pqr"), (2, "pqr"), (3, "prq"), (4, "pqs")):
+        write(tmp_path, step, [line(step % 2, prompt) for prompt in prompts])
+    one, same, turned, other = (each.prompts for each in read(tmp_path).samples)
+    assert one == same
+    assert len({one, turned, other}) == 3
 
 
 def test_the_number_of_generations_can_be_told(tmp_path):

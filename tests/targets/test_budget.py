@@ -94,6 +94,21 @@ def test_noise_follows_from_the_validation_set(nemo):
     assert binomial_error(100, 0.1) == pytest.approx(0.03)
 
 
+@pytest.mark.parametrize(
+    ("overrides", "problems"),
+    [
+        (["grpo.val_num_generations_per_prompt=4"], 256),
+        (["++data.validation={dataset_name: AIME2024, repeat: 8}"], 30),
+        (["++data.validation={dataset_name: DAPOMathAIME2024}", "grpo.max_val_samples=960"], 30),
+        (["++data.validation=[{dataset_name: AIME2024, repeat: 8}, {dataset_name: gsm8k}]"], 256),
+    ],
+)
+def test_repeats_of_a_problem_are_no_further_problems(nemo, overrides, problems):
+    """They share its difficulty: the noise of the mean is that of so many problems, however often each was asked."""
+    found = cost(load(nemo, GRPO, ["data.validation=null", *overrides]))
+    assert found.standard_error == pytest.approx(binomial_error(problems))
+
+
 def test_a_loss_has_no_binomial_noise(nemo):
     """Only a share of samples has the noise of a share."""
     assert cost(load(nemo, "examples/configs/sft.yaml")).standard_error is None

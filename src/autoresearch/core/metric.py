@@ -82,10 +82,18 @@ class Series:
 
 @dataclass(frozen=True)
 class SampleSet:
-    """Rewards of single validation samples at one step, in the order of the validation set."""
+    """Rewards of single validation samples at one step.
+
+    Attributes:
+        step: Training step of the validation.
+        rewards: One number per prompt, in the order of the validation set; repeats of a prompt are averaged.
+        prompts: Fingerprint of the prompts in their order; two validations with the same one can be paired prompt by
+            prompt. Empty when it is not known what was asked.
+    """
 
     step: int
     rewards: tuple[float, ...]
+    prompts: str = ""
 
 
 @dataclass(frozen=True)
@@ -160,6 +168,7 @@ class Measurement:
         curve: The metric over steps, as (step, value).
         standard_error: Evaluation noise of `value` from the finite validation set, if known.
         samples: Per-sample validation rewards at `step`, empty when not offered.
+        prompts: Fingerprint of the prompts behind `samples`, empty when not known; see `SampleSet`.
         peak_memory_gb: Largest GPU memory seen (host memory for CPU runs), in GB.
         symptoms: Health findings, worst first.
         note: Diagnosis in words: why there is no value, or which sources disagreed.
@@ -175,6 +184,7 @@ class Measurement:
     curve: tuple[tuple[int, float], ...] = ()
     standard_error: float | None = None
     samples: tuple[float, ...] = ()
+    prompts: str = ""
     peak_memory_gb: float | None = None
     symptoms: tuple[Symptom, ...] = ()
     note: str = ""

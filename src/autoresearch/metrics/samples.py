@@ -1,14 +1,17 @@
 """NeMo-RL validation rollouts: `val_data_step<N>.jsonl`, one line per rollout with its reward.
 
 The mean over a file is what the recipe calls accuracy; the single rewards give its standard error and paired tests.
-With k generations per prompt the k lines of a prompt follow each other. They share the prompt's difficulty, so a
-prompt counts once, with the mean of its generations: n is the number of prompts and the standard error is honest.
+Lines with one prompt share its difficulty: several generations of it follow each other, a set that is repeated (AIME)
+comes round again. A prompt counts once, with the mean of its lines, so that n is the number of prompts and the standard
+error is honest. Where prompts are repeated unevenly, each stands for its share of the lines: its sum over the mean
+number of lines per prompt, which keeps the mean of all (the ratio estimator of a cluster sample).
 """
 
+import hashlib
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping
-from itertools import groupby
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -27,7 +30,7 @@ class SampleSource:
     """Rewards of single validation samples per step, and their mean as the series `val_data/reward`.
 
     Options:
-        generations: Lines per prompt; by default consecutive lines with one prompt belong together.
+        generations: Lines per prompt that follow each other; by default lines with equal prompts belong together.
     """
 
     name = "samples"
@@ -54,7 +57,7 @@ class SampleSource:
                 notes.append(f"{item.name}: {rollouts.skipped} torn or unreadable lines were skipped")
             step = int(named.group(1))
             if rollouts.rewards:
-                by_step[step] = SampleSet(step, self._per_prompt(rollouts))
+                by_step[step] = SampleSet(step, self._per_prompt(rollouts), _fingerprint(rollouts.prompts))
         samples = tuple(by_step[step] for step in sorted(by_step))
         mean = Series.of(TAG, ((each.step, _mean(each.rewards)) for each in samples))
         return Readings({TAG: mean} if samples else {}, samples, tuple(files), tuple(notes))
@@ -67,7 +70,9 @@ class SampleSource:
         return rollouts
 
     def _per_prompt(self, rollouts: "_Rollouts") -> tuple[float, ...]:
-        rewards, size = rollouts.rewards, self._generations or _group_size(rollouts.prompts)
+        rewards, size = rollouts.rewards, self._generations
+        if size is None:
+            return _clustered(rewards, rollouts.prompts)
         return tuple(_mean(rewards[start : start + size]) for start in range(0, len(rewards), size))
 
 
@@ -76,7 +81,7 @@ class _Rollouts:
 
     def __init__(self) -> None:
         self.rewards: list[float] = []
-        self.prompts: list[int] = []
+        self.prompts: list[bytes] = []
         self.skipped = 0
 
 
@@ -100,7 +105,8 @@ def _take(line: bytes, rollouts: _Rollouts) -> None:
         rollouts.skipped += 1
         return
     rollouts.rewards.append(reward)
-    rollouts.prompts.append(hash(_prompt(document.get("content"))))
+    asked = _prompt(document.get("content")).encode("utf-8", "replace")
+    rollouts.prompts.append(hashlib.blake2b(asked, digest_size=8).digest())
 
 
 def _reward(document: Any) -> float | None:
@@ -125,14 +131,24 @@ def _prompt(content: Any) -> str:
     return "\n".join(asked)
 
 
-def _group_size(prompts: list[int]) -> int:
-    """Generations per prompt: the length of the runs of equal prompts, when all runs have one length.
+def _clustered(rewards: list[float], prompts: list[bytes]) -> tuple[float, ...]:
+    """One number per prompt, in order of first appearance.
 
-    One single run says nothing: a game may open every episode with the same prompt.
+    One prompt for all says nothing: a game may open every episode with the same words.
     """
-    sizes = {len(list(run)) for _, run in groupby(prompts)}
-    size = sizes.pop() if len(sizes) == 1 else 1
-    return size if size < len(prompts) else 1
+    lines = Counter(prompts)
+    if len(lines) in {1, len(prompts)}:
+        return tuple(rewards)
+    sums = dict.fromkeys(lines, 0.0)
+    for prompt, reward in zip(prompts, rewards, strict=True):
+        sums[prompt] += reward
+    usual = len(prompts) / len(lines)
+    return tuple(total / usual for total in sums.values())
+
+
+def _fingerprint(prompts: list[bytes]) -> str:
+    """Equal for two validations that asked the same prompts in the same order."""
+    return hashlib.blake2b(b"".join(prompts), digest_size=8).hexdigest()
 
 
 def _mean(rewards: tuple[float, ...] | list[float]) -> float:

@@ -31,8 +31,14 @@ MEANINGFUL_BATCH_GIVEN = 8
 MEANINGFUL_VALIDATION = 64
 """Fewer validation samples leave a standard error above 0.06 at 0.5: even a gain of 0.12 would not stand out."""
 
-DATA_SETS: Mapping[str, int] = {"AIME2024": 30, "DAPOMathAIME2024": 960, "gsm8k": 1319}
-"""Rows of validation sets that shipped recipes name, before `repeat`; others are taken to be as large as asked for."""
+DATA_SETS: Mapping[str, tuple[int, int]] = {
+    "AIME2024": (30, 30),
+    "AIME2025": (30, 30),
+    "DAPOMathAIME2024": (960, 30),
+    "gsm8k": (1319, 1319),
+}
+"""Rows and different problems of validation sets that shipped recipes name, before `repeat`; others are taken to be as
+large as asked for, and all different."""
 
 _CONFIG = re.compile(r"# =+ BEGIN CONFIG =+\n(.*?)# =+ END CONFIG =+", re.DOTALL)
 _SETTING = re.compile(r"^\s*([A-Z][A-Z0-9_]*)=[\"']?(?:\$\{\1:-)?(\d+)\b", re.MULTILINE)
@@ -162,7 +168,7 @@ def budget(
         steps=wanted,
         minutes=_minutes(recipe, script, expected_steps, setup) if minutes is None else minutes,
         setup_minutes=setup,
-        standard_error=_standard_error(objective, recipe, samples, expected),
+        standard_error=_standard_error(objective, recipe, validation_problems(recipe), expected),
         samples=samples,
         plumbing=_plumbing(recipe, objective, wanted, samples),
         warnings=(*_warnings(recipe, script, resources, wanted), *_too_long(recipe, script, expected_steps, setup)),
@@ -189,6 +195,20 @@ def validation_samples(recipe: Recipe) -> int | None:
     whole = wanted // batch * batch
     rows = _rows(recipe)
     return min(whole, rows) * repeats if rows else whole * repeats
+
+
+def validation_problems(recipe: Recipe) -> int | None:
+    """Different problems among the validation samples, None when unknown.
+
+    Rollouts of one problem share its difficulty, so that the noise of a share is that of its problems: 32 rounds of
+    AIME's 30 problems are 30, not 960. On these very problems two runs compare better than that.
+    """
+    samples = validation_samples(recipe)
+    if samples is None:
+        return None
+    counts = [problems for _, problems in _known_sets(recipe)]
+    repeats = int(recipe.get(f"{recipe.algorithm}.val_num_generations_per_prompt", 1))
+    return min(samples, sum(counts)) if counts else max(1, samples // repeats)
 
 
 def _resources(recipe: Recipe) -> Resources:
@@ -227,9 +247,9 @@ def _by_pace(script: TestScript | None, steps: int | None, setup: float) -> floa
     return start + (script.minutes - start) * steps / in_one_run
 
 
-def _standard_error(objective: Objective, recipe: Recipe, samples: int | None, expected: float) -> float | None:
+def _standard_error(objective: Objective, recipe: Recipe, problems: int | None, expected: float) -> float | None:
     share = objective.tag in {"validation/accuracy", "validation/total_reward/mean"}
-    return binomial_error(samples, expected) if share and samples and recipe.algorithm in ROLLOUT else None
+    return binomial_error(problems, expected) if share and problems and recipe.algorithm in ROLLOUT else None
 
 
 def _plumbing(recipe: Recipe, objective: Objective, steps: int | None, samples: int | None) -> str:
@@ -292,12 +312,17 @@ def _too_long(recipe: Recipe, script: TestScript | None, steps: int | None, setu
 
 
 def _rows(recipe: Recipe) -> int | None:
+    """Rows of the validation sets together, None unless all of them are known."""
+    return sum(rows for rows, _ in _known_sets(recipe)) or None
+
+
+def _known_sets(recipe: Recipe) -> list[tuple[int, int]]:
+    """Rows and different problems of each validation set; empty unless all of them are known."""
     found = recipe.get("data.validation")
     sets = [one for one in (found if isinstance(found, list) else [found]) if isinstance(one, Mapping)]
-    rows = [DATA_SETS.get(str(one.get("dataset_name", ""))) for one in sets]
-    if not rows or None in rows:
-        return None
-    return sum(count * int(one.get("repeat", 1)) for count, one in zip(rows, sets, strict=True) if count)
+    known = [(DATA_SETS.get(str(one.get("dataset_name", ""))), int(one.get("repeat", 1))) for one in sets]
+    counted = [(size[0] * repeat, size[1]) for size, repeat in known if size]
+    return counted if len(counted) == len(known) else []
 
 
 def _lines(recipe: Recipe) -> int | None:

@@ -142,6 +142,7 @@ def measure(
         curve=merged.curve,
         standard_error=standard_error(samples),
         samples=samples,
+        prompts=_prompts(readings, kept) if kept and samples else "",
         peak_memory_gb=_peak_memory(curves, status),
         symptoms=_symptoms(log_tail, readings, completion, status),
         note="; ".join(filter(None, notes)),
@@ -242,6 +243,12 @@ def _samples(words: Spelling, readings: Mapping[str, Readings], kept: Choice) ->
     found = readings.get("samples")
     samples = samples_at(found.samples, kept.steps) if found and words.sampled else ()
     return samples if samples and math.isclose(fmean(samples), kept.value, rel_tol=1e-5, abs_tol=1e-4) else ()
+
+
+def _prompts(readings: Mapping[str, Readings], kept: Choice) -> str:
+    """What all the validations behind a value asked, as a fingerprint; empty when they did not ask the same."""
+    asked = {one.prompts for one in readings["samples"].samples if one.step in kept.steps}
+    return asked.pop() if len(asked) == 1 else ""
 
 
 def _peak_memory(curves: Curves, status: JobStatus) -> float | None:
