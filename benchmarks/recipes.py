@@ -199,8 +199,9 @@ Written by
 - Entry points: {tally(line.plan.survey.command[-1] for line in plans)}.
 - Judged by: {tally(line.plan.survey.objective.metric for line in plans)}.
 
-`minutes` is what a whole run would take by the pace its test script allows, start-up included; `error` the standard
-error of one validation at 0.5; *plumbing* says why a run is too small to judge an idea by.
+`minutes` is what a whole run takes at most, start-up included: the pace its test script allows, over its steps or as
+long as its data lasts, and not beyond the recipe's own time limit. `error` is the standard error of one validation at
+0.5, repeats of a problem counted once; *plumbing* says why a run is too small to judge an idea by.
 """
 
 

@@ -65,6 +65,48 @@ def test_dpo_sets_keep_their_names():
     assert found["validation-hard/accuracy"].points() == ((2, 1.0),)
 
 
+def test_a_step_of_dpo_is_printed_by_field_names():
+    """Written after the loops that print it in dpo.py and rm.py (commit 7ea279abf): fields in lower case, 4 decimals."""
+    fields = ("loss", "sft_loss", "preference_loss", "accuracy", "rewards_chosen_mean", "rewards_rejected_mean")
+    block = "".join(f"  • {name}: {index / 8:.4f}\n" for index, name in enumerate(fields))
+    found = grammar.read(header(3, 9) + "\n📊 Training Results:\n" + block + "  • num valid samples: 8\n").series
+    assert {tag: one.points() for tag, one in found.items()} == {
+        f"train/{name}": ((3, index / 8),) for index, name in enumerate(fields)
+    }
+
+
+def test_a_step_of_ppo_has_two_losses():
+    """Written after ppo.py: the synchronous loop prints them unrounded, and no policy loss while the critic warms up."""
+    text = header(1, 9) + "  • Critic Loss: 0.5\n" + header(2, 9)
+    text += "  • Policy Loss: -1.25e-05\n  • Generation KL Error: N/A\n  • Critic Loss: 0.25\n"
+    found = grammar.read(text).series
+    assert found["train/loss"].points() == ((2, -1.25e-05),)
+    assert found["train/critic/loss"].points() == ((1, 0.5), (2, 0.25))
+
+
+def test_the_single_controller_names_its_step_last():
+    """Written after single_controller.py: timings and a dictionary come first, `train step N/M` closes them."""
+
+    def step(number, loss) -> str:
+        numbers = f"step_metrics={{'grad_norm': 1.0, 'loss': {loss}, 'reward': np.float64(0.5), 'lr': 1e-06}}\n"
+        line = f"train step {number}/3  trainer_v={number}  lag=1  \n"
+        return f"\n⏱️  Timing:\n  • Total step time: {number}.50s\n  • sync: 0.1s (2.0%)\n{numbers}{line}"
+
+    text = step(1, 0.25) + step(2, float("nan")) + "\n⏱️  Timing:\n  • Total step time: 9.00s\n"
+    found = grammar.read(text).series
+    assert found["timing/train/total_step_time"].points() == ((1, 1.5), (2, 2.5))
+    assert found["train/loss"].points()[0] == (1, 0.25)
+    assert found["train/loss"].steps == (1, 2)
+    assert found["train/reward"].points() == ((1, 0.5), (2, 0.5))
+    assert grammar.facts(text).step == (2, 3)
+
+
+def test_a_step_of_off_policy_distillation_gives_its_sum():
+    """Written after xtoken_off_policy_distillation.py, which prints no step: the number alone is read where one is."""
+    found = grammar.read(header(1, 2) + "  • Loss: 12.5000 (per-MB-mean: 0.7812)\n").series
+    assert found["train/loss"].points() == ((1, 12.5),)
+
+
 @pytest.mark.parametrize("word", ["nan", "inf", "-inf", "-0.25", "1e-05", "3.2e+10"])
 def test_all_ways_to_print_a_number(word):
     """NaN, infinities and exponents are numbers."""

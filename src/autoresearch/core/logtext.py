@@ -47,6 +47,7 @@ class Grammar:
         anchor: Its first group is a step that is certainly global, whatever the step line counts.
         section: Its first group, which may be absent, names the part of the log that follows.
         restarts: Whether the counter of `step` begins again every epoch.
+        closing: Its first group is the step that the numbers *before* it belong to, back to the last such line.
     """
 
     values: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
@@ -54,6 +55,7 @@ class Grammar:
     anchor: re.Pattern[str] | None = None
     section: re.Pattern[str] | None = None
     restarts: bool = False
+    closing: re.Pattern[str] | None = None
 
 
 class Scan:
@@ -65,6 +67,7 @@ class Scan:
         self._local, self._offset = 0, 0
         self._step: int | None = None
         self._points: dict[str, list[tuple[int, float]]] = defaultdict(list)
+        self._waiting: list[tuple[str, float]] = []
 
     def feed(self, line: str) -> None:
         """Take one cleaned line."""
@@ -98,8 +101,16 @@ class Scan:
                 self._offset = anchor - self._local
             self._step = anchor
 
+        closed = _whole(self._grammar.closing, line)
+        if closed is not None:
+            for tag, value in self._waiting:
+                self._points[tag].append((closed, value))
+            self._waiting, self._step = [], None
+
     def _note(self, tag: str, value: float) -> None:
-        if self._grammar.step is None and self._grammar.anchor is None:
+        if self._step is None and self._grammar.closing is not None:
+            self._waiting.append((tag, value))
+        elif self._grammar.step is None and self._grammar.anchor is None:
             self._points[tag].append((len(self._points[tag]) + 1, value))
         elif self._step is not None:
             self._points[tag].append((self._step, value))

@@ -33,6 +33,7 @@ class LogSource:
         anchor: Regular expression whose first group is a step that is certainly global.
         section: Regular expression whose first group replaces `{section}` in tags (`-<group>`, or nothing).
         restarts: Whether the counter of `step` begins again every epoch. Default false.
+        closing: Regular expression whose first group is the step that the numbers before it belong to.
         path: Glob or globs of the log files. Default `run.log`, the run's standard output.
         max_bytes: Bound on what is read of one log. Default 64 MiB.
         patience_s: Seconds one look at a log may take. Default 20.
@@ -42,7 +43,7 @@ class LogSource:
 
     def __init__(self, *, options: Mapping[str, object] | None = None) -> None:
         chosen = dict(options or {})
-        known = {"patterns", "step", "anchor", "section", "restarts", "path", "max_bytes", "patience_s"}
+        known = {"patterns", "step", "anchor", "section", "restarts", "closing", "path", "max_bytes", "patience_s"}
         refuse_unknown(chosen, known, self.name)
         self._grammar = _grammar(chosen)
         self._globs = as_strings(chosen.get("path", "run.log"), "path")
@@ -132,6 +133,7 @@ def _grammar(options: Mapping[str, object]) -> Grammar:
         anchor=_optional(options, "anchor"),
         section=_optional(options, "section"),
         restarts=bool(options.get("restarts", False)),
+        closing=_optional(options, "closing"),
     )
 
 

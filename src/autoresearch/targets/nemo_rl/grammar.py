@@ -15,31 +15,33 @@ from autoresearch.core.metric import Completion, Readings
 _NUMBER = r"([+-]?(?:nan|inf|\d[\d.]*(?:e[+-]?\d+)?))"
 _BULLET = r"^\s*• "
 
+_AMONG = r"^step_metrics=\{.*?'%s': (?:np\.\w+\()?"
+"""Before one of the numbers that the single controller prints as a dictionary, in place of a block of results."""
+
+_END = r"(?=$|[ ,)}])"
+
+_GIVEN = ("accuracy", "preference_loss", "sft_loss", "rewards_chosen_mean", "rewards_rejected_mean")
+"""What DPO and RM print of a training step, by the names of their fields; `loss` is among them in lower case."""
+
 PATTERNS: dict[str, str] = {
-    "train/loss": rf"{_BULLET}(?:Policy )?Loss: {_NUMBER}$",
+    "train/loss": rf"(?:{_BULLET}(?:Policy )?[Ll]oss: |{_AMONG % 'loss'}){_NUMBER}{_END}",
     "train/critic/loss": rf"{_BULLET}Critic Loss: {_NUMBER}$",
-    "train/reward": rf"{_BULLET}Avg (?:Total )?Reward: {_NUMBER}$",
+    "train/reward": rf"(?:{_BULLET}Avg (?:Total )?Reward: |{_AMONG % 'reward'}){_NUMBER}{_END}",
+    **{f"train/{name}": rf"{_BULLET}{name}: {_NUMBER}$" for name in _GIVEN},
     "train/filtered_reward": rf"{_BULLET}Avg Filtered Reward: {_NUMBER}$",
     "train/gen_kl_error": rf"{_BULLET}Generation KL Error: {_NUMBER}$",
     "train/mean_gen_tokens_per_sample": rf"{_BULLET}Mean Generation Length: {_NUMBER}$",
     "timing/train/total_step_time": rf"{_BULLET}Total step time: {_NUMBER}s$",
     "timing/train/generation": rf"{_BULLET}generation: {_NUMBER}s \(",
     "validation/accuracy": rf"{_BULLET}Accuracy: {_NUMBER}$",
-    **{
-        f"validation{{section}}/{name}": rf"{_BULLET}Validation {name}: {_NUMBER}$"
-        for name in (
-            "loss",
-            "accuracy",
-            "preference_loss",
-            "sft_loss",
-            "rewards_chosen_mean",
-            "rewards_rejected_mean",
-        )
-    },
+    **{f"validation{{section}}/{name}": rf"{_BULLET}Validation {name}: {_NUMBER}$" for name in ("loss", *_GIVEN)},
 }
 """Pattern by logger tag. SFT prints its `validation/val_loss` as `Validation loss`, hence `validation/loss` here."""
 
-STEP = r"^(?:=+ Step |train step )(\d+)/\d+"
+STEP = r"^=+ Step (\d+)/\d+"
+CLOSING = r"^train step (\d+)/\d+"
+"""The single controller prints its step last, below the numbers."""
+
 ANCHOR = r"^(?:▶ Starting validation at step |Saving checkpoint for step )(\d+)"
 SECTION = r"Validation Results(?: for `(.+?)` set)?:"
 
@@ -49,6 +51,7 @@ LOG_OPTIONS: dict[str, object] = {
     "anchor": ANCHOR,
     "section": SECTION,
     "restarts": True,
+    "closing": CLOSING,
     "path": "run.log",
 }
 """Options of the metric source `logs` that reads a NeMo-RL log as event files would be read."""
@@ -62,6 +65,7 @@ _GRAMMAR = Grammar(
     anchor=re.compile(ANCHOR),
     section=re.compile(SECTION),
     restarts=True,
+    closing=re.compile(CLOSING),
 )
 
 _ENDINGS = (
