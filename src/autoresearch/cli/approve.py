@@ -1,20 +1,41 @@
-"""`autoresearch approve [REQUEST]`: let a launch that waits for you go ahead."""
+"""`autoresearch approve [REQUEST]`: let a launch that waits for you go ahead; `approve plan`: the plan itself."""
 
-import argparse
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from autoresearch.cli import output
 from autoresearch.cli.common import campaign_arguments, session_of
+from autoresearch.cli.run import ask
+
+if TYPE_CHECKING:
+    import argparse
+
+    from autoresearch.session import Session
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `approve`."""
-    parser.add_argument("request", nargs="?", help="which launch, as `status` names it (default: the only one waiting)")
+    parser.add_argument(
+        "request", nargs="?", help="which launch, as `status` names it, or `plan` (default: the only launch waiting)"
+    )
     parser.add_argument("--reason", default="", help="why, for the record")
+    parser.add_argument("--yes", action="store_true", help="plan: do not ask, it is approved")
     campaign_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Record the answer; the controller acts on it at its next look."""
-    request = session_of(args).answer(args.request, granted=True, reason=args.reason)
+    """Record the answer; a controller acts on it at its next look, and experiments may be driven by hand."""
+    session = session_of(args)
+    if args.request == "plan":
+        return _plan(session, yes=args.yes)
+    request = session.answer(args.request, granted=True, reason=args.reason)
     output.say(f"approved {request}")
+    return 0
+
+
+def _plan(session: Session, *, yes: bool) -> int:
+    if not yes and session.status().state == "planned":
+        ask(session, "Approve this plan?")
+    output.say(f"the plan of {session.approve_plan()} is approved; the clock of its stop rule runs from now")
     return 0

@@ -8,7 +8,7 @@ from autoresearch.cli.output import duration, number, table
 
 if TYPE_CHECKING:
     from autoresearch.core.spec import Campaign
-    from autoresearch.session import CampaignStatus, Plan
+    from autoresearch.session import CampaignStatus, DrivenExperiment, Plan
     from autoresearch.session.status import Judged, RunningRun
 
 
@@ -174,8 +174,11 @@ def status_text(status: CampaignStatus, last: int = 8) -> str:
         if status.baseline is not None
         else "  no baseline yet",
     ]
+    lines += [f"  {text}" for text in status.waiting]
     if status.running:
         lines += ["", running_table(status.running)]
+    if status.by_hand:
+        lines += ["", driven_table(status.by_hand)]
     if status.verdicts:
         lines += ["", verdict_table(status.verdicts[-last:])]
     return "\n".join(line for line in lines if line is not None)
@@ -200,6 +203,32 @@ def verdict_table(verdicts: tuple[Judged, ...]) -> str:
         for one in verdicts
     ]
     return table(("#", "verdict", "value", "effect", "runs", "area", "hypothesis", "why"), rows)
+
+
+def driven_table(found: tuple[DrivenExperiment, ...]) -> str:
+    """Experiments that are driven by hand."""
+    rows = [(one.index, one.state, one.runs, number(one.value), one.by, one.title, one.next) for one in found]
+    return table(("#", "by hand", "runs", "value", "by", "hypothesis", "next"), rows)
+
+
+def driven_text(one: DrivenExperiment) -> str:
+    """One of them, with everything needed to go on."""
+    edited = {"editing": "edit the files there", "crashed": "mend the crash there"}.get(one.state, "")
+    rows = [
+        ("experiment", f"#{one.index} {one.name}: {one.area}: {one.title}"),
+        ("branch", f"{one.branch}{f' at {one.commit[:7]}' if one.commit else ''}, from {one.parent}"),
+        ("worktree", one.worktree if edited else ""),
+        ("brief", one.brief),
+        ("state", f"{one.state}{f': {one.reason}' if one.reason else ''}"),
+        ("runs", f"{one.runs}{f', mean {number(one.value)}' if one.value is not None else ''}" if one.runs else ""),
+        ("next", ", then: ".join(part for part in (edited, one.next) if part)),
+    ]
+    return "\n".join(f"{label + ':':12}{text}" for label, text in rows if text)
+
+
+def judged_text(one: Judged) -> str:
+    """A verdict in one line."""
+    return f"#{one.index} {one.name}: {one.status}: {one.reason} (by {one.by})"
 
 
 def effect(one: Judged) -> str:

@@ -17,6 +17,8 @@ def _text(event: Event) -> str:
     match event:
         case happened.CampaignStarted():
             return f"campaign {event.campaign} starts from {event.base_commit[:7]}"
+        case happened.ExperimentOpened() if event.by:
+            return f"#{event.index} opened by hand by {event.by}: {event.branch}"
         case happened.ExperimentCommitted():
             trouble = f"  [{'; '.join(event.breaches)}]" if event.breaches else ""
             return f"#{event.index} {event.hypothesis.area}: {event.hypothesis.title}  ({event.branch}){trouble}"

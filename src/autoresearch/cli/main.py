@@ -29,9 +29,10 @@ COMMANDS = {
     "resume": "let a paused campaign go on",
     "steer": "tell the researchers something",
     "stop": "ask for the end, after the runs in flight or now",
-    "approve": "let a launch that waits for you go ahead",
+    "approve": "let a launch that waits for you go ahead, or approve the plan",
     "deny": "refuse a launch that waits for you",
     "overrule": "change a verdict, with your reason beside it",
+    "experiment": "open, run, judge or drop an experiment by hand",
     "show": "one experiment with its runs and evidence",
     "log": "the run log of an experiment",
     "diff": "what an experiment changed",
@@ -39,6 +40,7 @@ COMMANDS = {
     "report": "write the report and say where it is",
     "recipe": "how a recipe is composed and what its values are",
     "simulate": "try a verdict policy on invented noise before GPUs are spent",
+    "mcp": "the verbs as tools for agents, over the Model Context Protocol",
     "session": "the session memory: show it, or checkpoint it now",
 }
 """Every command with its line of help; each lives in a module of its name."""

@@ -32,22 +32,27 @@ def run(args: argparse.Namespace) -> int:
         return 0
     fresh = session.status().state == "planned"
     if fresh and not args.yes:
-        _ask(session)
+        ask(session, "Start this campaign?")
     if args.detach:
         output.say(f"working in the background as process {session.detach()}; look with: autoresearch watch")
         return 0
     return work(session, plain=args.plain, poll_s=args.poll, take_over=args.take_over)
 
 
-def _ask(session: "Session") -> None:
+def ask(session: "Session", question: str) -> None:
+    """Show the plan and have it approved by a person at this terminal.
+
+    Raises:
+        UsageError: Nobody is there, or they say no.
+    """
     plan = session.examine()
     output.say(plan_text(plan))
     if plan.campaign.approval.plan == "auto":
         return
     if not output.on_terminal():
         raise UsageError("nobody can approve this plan here (no terminal); approve it with --yes")
-    if input("\nStart this campaign? [y/N] ").strip().lower() not in {"y", "yes"}:
-        raise UsageError("not started; edit the campaign file and run again")
+    if input(f"\n{question} [y/N] ").strip().lower() not in {"y", "yes"}:
+        raise UsageError("not approved, and nothing is begun; edit the campaign file and try again")
 
 
 def work(session: "Session", *, plain: bool = False, poll_s: float = 0.5, take_over: bool = False) -> int:

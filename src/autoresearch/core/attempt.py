@@ -125,7 +125,12 @@ class Experiment:
     @property
     def name(self) -> str:
         """Its name, or a placeholder while it has none."""
-        return self.committed.name if self.committed else f"#{self.index}"
+        return self.committed.name if self.committed else self.opened.name or f"#{self.index}"
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether a person or an agent opened it, who edits its worktree and hands it in."""
+        return bool(self.opened.by)
 
     @property
     def parent(self) -> str:
@@ -140,12 +145,14 @@ class Experiment:
     @property
     def branch(self) -> str:
         """Its branch, empty while it has none."""
-        return self.committed.branch if self.committed else ""
+        return self.committed.branch if self.committed else self.opened.branch
 
     @property
     def hypothesis(self) -> Hypothesis:
         """Its hypothesis; an empty one while it has none."""
-        return self.committed.hypothesis if self.committed else Hypothesis(title="")
+        if self.committed:
+            return self.committed.hypothesis
+        return self.opened.hypothesis or Hypothesis(title="")
 
     @property
     def verdict(self) -> Verdict | None:

@@ -59,12 +59,19 @@ class ControllerStopped:
 
 @dataclass(frozen=True)
 class ExperimentOpened:
-    """An attempt got its index; nothing exists of it yet but this line."""
+    """An attempt got its index; nothing exists of it yet but this line.
+
+    One that is driven by hand has who opened it in `by`, and its name, branch and hypothesis from the start.
+    """
 
     at: float
     index: int
     parent: str
     parent_commit: str
+    by: str = ""
+    name: str = ""
+    branch: str = ""
+    hypothesis: Hypothesis | None = None
     kind: Literal["experiment_opened"] = "experiment_opened"
 
 

@@ -28,6 +28,8 @@ class History:
     started: happened.CampaignStarted | None = None
     ended: happened.CampaignEnded | None = None
     controller: happened.ControllerStarted | None = None
+    left: happened.ControllerStopped | None = None
+    """How the last controller let go, None while one is at work or after one that died."""
     experiments: dict[int, Experiment] = field(default_factory=dict)
     bundles: dict[str, happened.BundleMade] = field(default_factory=dict)
     runs: dict[str, Run] = field(default_factory=dict)
@@ -57,10 +59,10 @@ class History:
             case happened.CampaignStarted():
                 self.started, self.ended = event, None
             case happened.ControllerStarted():
-                self.controller, self.stop, self.ended = event, None, None
+                self.controller, self.stop, self.ended, self.left = event, None, None, None
                 self._think_again()
             case happened.ControllerStopped():
-                self.controller = None
+                self.controller, self.left = None, event
             case happened.ExperimentOpened():
                 self.experiments[event.index] = Experiment(event)
             case happened.ExperimentAbandoned():
@@ -118,7 +120,7 @@ class History:
             case happened.Paused():
                 self.paused = event
             case happened.Resumed():
-                self.paused = None
+                self.paused = self.stop = None
             case happened.StopRequested():
                 self.stop = event
             case happened.ApprovalAsked():
@@ -223,8 +225,14 @@ class History:
         return [idle_of(allocation, self.runs.values()) for allocation in self.allocations.values()]
 
     def opened_uncommitted(self) -> Experiment | None:
-        """An attempt that a crash of ours left without a commit."""
-        return next((entry for entry in self.experiments.values() if entry.committed is None), None)
+        """An attempt that a crash of ours left without a commit; one that is open by hand is left to whoever has it."""
+        torn = (entry for entry in self.experiments.values() if entry.committed is None and not entry.by_hand)
+        return next(torn, None)
+
+    @property
+    def by_hand(self) -> list[Experiment]:
+        """Experiments opened by hand that have no verdict yet, by index."""
+        return [entry for _, entry in sorted(self.experiments.items()) if entry.by_hand and not entry.judged]
 
     def value_of(self, arm: str) -> float | None:
         """Mean of the metric over an arm's valid runs, None without one."""

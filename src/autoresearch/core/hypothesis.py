@@ -19,6 +19,9 @@ AREAS = (
 )
 """Areas in the order they deserve attention (R115); a researcher may name another one."""
 
+BY_HAND = "hand"
+"""Source of a hypothesis that a person or an agent drives by hand."""
+
 
 @dataclass(frozen=True)
 class Hypothesis:

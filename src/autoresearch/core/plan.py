@@ -3,6 +3,7 @@
 The engine carries a move out, records what happened, and asks again, until the move is `Wait` or `Stop`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from autoresearch.core.attempt import BASELINE, Experiment, Run, why_no_value
@@ -71,6 +72,8 @@ class Repair:
 
     experiment: str
     crash: str
+    by_hand: bool = False
+    """Whether whoever opened it by hand has mended it in their worktree."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,10 @@ class Outlook:
     runs_total: int | None
     may_explore: bool
     now: float = 0.0
+
+
+Chooser = Callable[[History, Campaign, Policy, Objective, Outlook], Move]
+"""What says what to do next: `next_move`, or another that asks it."""
 
 
 def outlook(
@@ -338,15 +345,19 @@ def _wind_down(history: History, flying: list[Run]) -> Move:
 def _repair(history: History, campaign: Campaign) -> Repair | None:
     """A trivial crash (typo, import, shape) of an open experiment is mended before it is judged (R145)."""
     for entry in history.experiments.values():
-        if entry.judged or entry.name == BASELINE or len(entry.repairs) >= campaign.run.repair_tries:
-            continue
-        runs = history.current_runs(entry.name)
-        if any(not run.settled for run in runs):
-            continue
-        last = runs[-1].measurement if runs else None
-        if last and last.value is None and any(s.name.startswith("trivial") for s in last.symptoms[:1]):
-            return Repair(entry.name, last.symptoms[0].evidence)
+        if crash := crash_to_mend(history, campaign, entry):
+            return Repair(entry.name, crash)
     return None
+
+
+def crash_to_mend(history: History, campaign: Campaign, entry: Experiment) -> str:
+    """The trivial crash of an experiment's last run that may still be mended; empty when there is none."""
+    if entry.judged or entry.name == BASELINE or len(entry.repairs) >= campaign.run.repair_tries:
+        return ""
+    runs = history.current_runs(entry.name)
+    last = runs[-1].measurement if runs and all(run.settled for run in runs) else None
+    trivial = last and last.value is None and any(s.name.startswith("trivial") for s in last.symptoms[:1])
+    return last.symptoms[0].evidence if last and trivial else ""
 
 
 def _baseline_verdict(history: History, advice: Advice) -> Judge | None:

@@ -45,6 +45,7 @@ class Loop:
         sleep: How to wait; tests hand in a clock of their own.
         health_s: Seconds between two looks into a running run's own files.
         refresh: Called whenever something worth reporting has changed: report, session memory, live view.
+        choose: Says what to do next; another than `next_move` works for one experiment that is driven by hand.
     """
 
     ctx: Context
@@ -52,6 +53,7 @@ class Loop:
     sleep: Callable[[float], None] = time.sleep
     refresh: Callable[[], None] = lambda: None
     health_s: float = _HEALTH_EVERY_S
+    choose: plan.Chooser = plan.next_move
     _outage: Outage | None = None
     _looked: dict[str, float] = field(default_factory=dict)
     _cancelled: set[str] = field(default_factory=set)
@@ -105,7 +107,7 @@ class Loop:
 
     def _next(self) -> plan.Move:
         ctx = self.ctx
-        move = plan.next_move(ctx.history, ctx.campaign, ctx.policy, ctx.survey.objective, ctx.outlook())
+        move = self.choose(ctx.history, ctx.campaign, ctx.policy, ctx.survey.objective, ctx.outlook())
         return self._room.check(move)
 
     def carry_out(self, move: plan.Move) -> None:
@@ -124,7 +126,7 @@ class Loop:
             case plan.Judge():
                 settle.settle(self.ctx, move.experiment, move.verdict, move.incumbent)
             case plan.Repair():
-                repair(self.ctx, move.experiment, move.crash)
+                repair(self.ctx, move.experiment, move.crash, by_hand=move.by_hand)
             case plan.Ask():
                 ask = ApprovalAsked(self.ctx.clock(), move.request, move.arm, move.question, move.gpu_hours)
                 self.ctx.record(ask)

@@ -32,7 +32,7 @@ def restore_branches(ctx: Context) -> None:
 
 def _known(ctx: Context) -> Iterator[tuple[str, str]]:
     for entry in ctx.history.experiments.values():
-        if entry.branch:
+        if entry.committed:
             yield entry.branch, entry.commit
     for bundle in ctx.history.bundles.values():
         if bundle.branch:

@@ -16,7 +16,7 @@ from autoresearch.core import naming
 from autoresearch.core.attempt import BASELINE, Experiment
 from autoresearch.core.event import ExperimentAbandoned, ExperimentCommitted, ExperimentOpened
 from autoresearch.core.guards import Limits, breaches, changed_keys
-from autoresearch.core.hypothesis import Hypothesis
+from autoresearch.core.hypothesis import BY_HAND, Hypothesis
 from autoresearch.engine import chain
 from autoresearch.engine.brief import brief_for, brief_text
 from autoresearch.engine.context import Context
@@ -58,7 +58,7 @@ def open_baseline(ctx: Context) -> None:
         ctx.record(ExperimentOpened(ctx.clock(), 1, BASELINE, base))
     hypothesis = Hypothesis(title="the unmodified recipe", area="baseline", parent=BASELINE, source="engine")
     entry = ctx.history.experiments[1]
-    message = _message(ctx, BASELINE, hypothesis)
+    message = commit_message(ctx, BASELINE, hypothesis)
     commit = git.commit_tree_from(ctx.paths.root, base, (), message, git.identity(ctx.paths.root), entry.opened.at)
     branch = naming.branch(ctx.campaign.campaign, BASELINE)
     faults.point("propose.baseline.branch")
@@ -114,7 +114,9 @@ def is_clean(ctx: Context, hypothesis: Hypothesis) -> bool:
 
 
 def _edits(ctx: Context, source: str) -> bool:
-    """Whether a researcher works in the worktree itself and may leave more there than its commit holds."""
+    """Whether a researcher, or a hand, works in the worktree itself and may leave more there than its commit holds."""
+    if source == BY_HAND:
+        return True
     return any(getattr(researcher, "edits", False) for researcher in ctx.researchers if researcher.name == source)
 
 
@@ -154,7 +156,7 @@ def _ask(ctx: Context, entry: Experiment, tree: Path) -> Proposal | None:
             hear(ctx, researcher)
         if hypothesis is None:
             continue
-        hypothesis = _without_secrets(ctx, replace(hypothesis, source=hypothesis.source or researcher.name))
+        hypothesis = without_secrets(ctx, replace(hypothesis, source=hypothesis.source or researcher.name))
         parent = _parent(ctx, hypothesis, entry)
         if ctx.history.arm_commit(parent) != entry.opened.parent_commit:
             _fresh(ctx, tree, ctx.history.arm_commit(parent))
@@ -173,8 +175,8 @@ def hear(ctx: Context, researcher: object) -> None:
         ctx.note(ctx.redactor.clean(text))
 
 
-def _without_secrets(ctx: Context, hypothesis: Hypothesis) -> Hypothesis:
-    """What it says in words; overrides and patch are what will run, and stay as they are."""
+def without_secrets(ctx: Context, hypothesis: Hypothesis) -> Hypothesis:
+    """A hypothesis with secrets taken out of its words; overrides and patch are what will run, and stay as they are."""
     clean = ctx.redactor.clean
     return replace(
         hypothesis,
@@ -193,13 +195,13 @@ def _parent(ctx: Context, hypothesis: Hypothesis, entry: Experiment) -> str:
     """The arm a hypothesis starts from; one that cannot be one falls back to the attempt's own, with a note."""
     if hypothesis.parent == "incumbent":
         return entry.opened.parent
-    if why := _unfit(ctx, hypothesis.parent):
+    if why := unfit(ctx, hypothesis.parent):
         ctx.note(f"{hypothesis.title!r} asks for parent {hypothesis.parent!r}, which {why}; using its default")
         return entry.opened.parent
     return hypothesis.parent
 
 
-def _unfit(ctx: Context, arm: str) -> str:
+def unfit(ctx: Context, arm: str) -> str:
     """Why nothing may be built on an arm, empty when it may: guards compare with the parent, so it must be clean."""
     if arm in ctx.history.bundles:
         return "could not be merged" if ctx.history.bundles[arm].conflict else ""
@@ -232,8 +234,8 @@ def _commit(ctx: Context, entry: Experiment, tree: Path, proposal: Proposal) -> 
     git.create_branch(ctx.paths.root, branch, commit)
     faults.point("propose.branch")
     unheld += (proposal.refused,) if proposal.refused else ()
-    event = _examined(ctx, entry, name, branch, commit, parent_commit, tree, hypothesis, files, unheld)
-    _leave_evidence(ctx, name, entry.index, parent_commit, commit, hypothesis)
+    event = examined(ctx, entry, name, branch, commit, parent_commit, tree, hypothesis, files, unheld)
+    leave_evidence(ctx, name, entry.index, parent_commit, commit, hypothesis)
     faults.point("propose.record")
     ctx.record(event)
     chain.send_to_rest(ctx, hypothesis.source, event.breaches)
@@ -247,7 +249,7 @@ def _named_commit(
     taken = {other.name for other in ctx.history.experiments.values()} | set(ctx.history.bundles)
     while True:
         name = naming.slug(hypothesis.title, taken)
-        message = _message(ctx, name, hypothesis)
+        message = commit_message(ctx, name, hypothesis)
         commit = git.commit_tree_from(tree, parent, files, message, identity, entry.opened.at)
         branch = naming.branch(ctx.campaign.campaign, name)
         if git.branches(ctx.paths.root, branch) in ({}, {branch: commit}):
@@ -255,7 +257,7 @@ def _named_commit(
         taken.add(name)
 
 
-def _examined(
+def examined(
     ctx: Context,
     entry: Experiment,
     name: str,
@@ -340,7 +342,7 @@ def _twin(ctx: Context, fingerprint: str, index: int) -> Experiment | None:
     return None
 
 
-def _message(ctx: Context, name: str, hypothesis: Hypothesis) -> str:
+def commit_message(ctx: Context, name: str, hypothesis: Hypothesis) -> str:
     """`<area>: <idea>`, the reasoning, and which experiment it is (R45); the sign-off is added by the commit."""
     subject = f"{hypothesis.area}: {hypothesis.title}".replace("\n", " ")
     body = [ctx.redactor.clean(hypothesis.rationale)] if hypothesis.rationale else []
@@ -349,9 +351,10 @@ def _message(ctx: Context, name: str, hypothesis: Hypothesis) -> str:
     return "\n\n".join([subject, *body, f"Autoresearch-Experiment: {ctx.campaign.campaign}/{name}"])
 
 
-def _leave_evidence(
+def leave_evidence(
     ctx: Context, name: str, index: int, parent_commit: str, commit: str, hypothesis: Hypothesis
 ) -> None:
+    """Patch, hypothesis, brief and whatever its researcher left, in the experiment's own folder."""
     folder = ctx.paths.experiment(name)
     folder.mkdir(parents=True, exist_ok=True)
     atomic.replace(folder / "diff.patch", git.patch(ctx.paths.root, parent_commit, commit))

@@ -24,6 +24,9 @@ def remember(ctx: Context, result: str, *, asked: str = "", decision: str = "") 
 def entry_for(event: Event) -> TimelineEntry | None:
     """What an event adds to the timeline; None for events that are no trigger."""
     match event:
+        case happened.ExperimentOpened() if event.by:
+            title = event.hypothesis.title if event.hypothesis else event.name
+            return TimelineEntry(asked=f"{event.by} opened attempt {event.index} by hand: {title}")
         case happened.ExperimentCommitted():
             idea = event.hypothesis
             return TimelineEntry(
@@ -153,4 +156,8 @@ def _changed(history: History) -> tuple[FileNote, ...]:
 def _next_actions(history: History) -> tuple[str, ...]:
     if history.ended is not None:
         return ("read the report: autoresearch report", "start a further campaign: autoresearch plan RECIPE")
-    return ("continue: autoresearch run", "look: autoresearch status")
+    mine = tuple(
+        f"#{entry.index} is open by hand ({entry.hypothesis.title}): autoresearch experiment show {entry.index}"
+        for entry in history.by_hand[-_RECENT:]
+    )
+    return (*mine, "continue: autoresearch run", "look: autoresearch status")

@@ -27,34 +27,31 @@ class Mender(Protocol):
         ...
 
 
-def repair(ctx: Context, name: str, crash: str) -> None:
-    """Give the experiment's researcher one try; a fix that breaks the scope is not taken."""
+def repair(ctx: Context, name: str, crash: str, *, by_hand: bool = False) -> None:
+    """Give the experiment's researcher one try, or take a fix made by hand; one that breaks the scope is not taken."""
     entry = ctx.history.experiment(name)
-    mender = next((r for r in ctx.researchers if r.name == entry.hypothesis.source and isinstance(r, Mender)), None)
     if (found := _found_again(ctx, entry)) is not None:
         if problems := _problems(ctx, entry, found):
             git.advance_branch(ctx.paths.root, entry.branch, found, entry.commit)
-            _refuse(ctx, entry, place(ctx, name), problems)
+            _refuse(ctx, entry, problems)
             return
         ctx.record(ExperimentRepaired(ctx.clock(), name, found, f"mended: {crash}", _files(ctx, entry.commit, found)))
         return
-    tree = checkout(ctx, name)
+    tree = ctx.paths.by_hand(entry.index) if by_hand else checkout(ctx, name)
     files: tuple[str, ...] = ()
     unheld: tuple[str, ...] = ()
-    if mender is not None and _mend(ctx, mender, name, tree, crash):
+    if by_hand or _mend(ctx, entry, tree, crash):
         files, unheld = committable(tree, entry.commit)
     keep_testimony(ctx, entry.hypothesis.source, entry.index, ctx.paths.experiment(name) / f"repair-{_number(entry)}")
     if unheld:
-        _refuse(ctx, entry, tree, unheld)
+        _refuse(ctx, entry, unheld)
         return
     if not files:
         ctx.record(ExperimentRepaired(ctx.clock(), name, entry.commit, f"not mended: {crash}"))
         return
-    message = f"{entry.hypothesis.area}: fix {crash}\n\nAutoresearch-Experiment: {ctx.campaign.campaign}/{name}"
-    at = entry.opened.at + _number(entry)
-    fixed = git.commit_tree_from(tree, entry.commit, files, message, git.identity(ctx.paths.root), at)
+    fixed = _fix(ctx, entry, tree, files, crash)
     if problems := _problems(ctx, entry, fixed):
-        _refuse(ctx, entry, tree, problems)
+        _refuse(ctx, entry, problems)
         return
     faults.point("repair.commit")
     git.advance_branch(ctx.paths.root, entry.branch, entry.commit, fixed)
@@ -62,8 +59,22 @@ def repair(ctx: Context, name: str, crash: str) -> None:
     ctx.record(ExperimentRepaired(ctx.clock(), name, fixed, f"mended: {crash}", files))
 
 
-def _refuse(ctx: Context, entry: Experiment, tree: Path, problems: Iterable[str]) -> None:
-    worktree.remove(ctx.paths.root, tree)  # the next run is made from the commit, not from what was refused
+def _fix(ctx: Context, entry: Experiment, tree: Path, files: tuple[str, ...], crash: str) -> str:
+    subject = f"{entry.hypothesis.area}: fix {crash}"
+    message = f"{subject}\n\nAutoresearch-Experiment: {ctx.campaign.campaign}/{entry.name}"
+    at = entry.opened.at + _number(entry)
+    return git.commit_tree_from(tree, entry.commit, files, message, git.identity(ctx.paths.root), at)
+
+
+def objections(ctx: Context, entry: Experiment, tree: Path, crash: str) -> tuple[str, ...]:
+    """Why a fix that was made by hand in a worktree would not be taken; empty when it would."""
+    files, unheld = committable(tree, entry.commit)
+    fixed = _fix(ctx, entry, tree, files, crash)
+    return (*unheld, *_problems(ctx, entry, fixed))
+
+
+def _refuse(ctx: Context, entry: Experiment, problems: Iterable[str]) -> None:
+    worktree.remove(ctx.paths.root, place(ctx, entry.name))  # the next run is made from the commit, not from the fix
     ctx.record(ExperimentRepaired(ctx.clock(), entry.name, entry.commit, f"fix refused: {'; '.join(problems)}"))
 
 
@@ -94,12 +105,14 @@ def _files(ctx: Context, before: str, after: str) -> tuple[str, ...]:
     return tuple(change.path for change in git.file_changes(ctx.paths.root, before, after))
 
 
-def _mend(ctx: Context, mender: Mender, name: str, tree: object, crash: str) -> bool:
-    brief = brief_for(ctx, ctx.history.experiment(name).index, name)
+def _mend(ctx: Context, entry: Experiment, tree: Path, crash: str) -> bool:
+    mender = next((r for r in ctx.researchers if r.name == entry.hypothesis.source and isinstance(r, Mender)), None)
+    if mender is None:
+        return False
     try:
-        return mender.repair(brief, tree, crash)
+        return mender.repair(brief_for(ctx, entry.index, entry.name), tree, crash)
     except ResearcherError as error:
-        ctx.note(f"researcher {mender.name} could not mend {name}: {error}")
+        ctx.note(f"researcher {mender.name} could not mend {entry.name}: {error}")
         return False
     finally:
         hear(ctx, mender)

@@ -1,15 +1,12 @@
 """One campaign, opened: its verbs are all that a surface ever calls."""
 
-import contextlib
-import getpass
 import os
-import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
+from typing import TYPE_CHECKING
 
 from autoresearch.core import event as happened
 from autoresearch.core import naming
@@ -22,19 +19,28 @@ from autoresearch.core.record import Row
 from autoresearch.core.spec import Campaign
 from autoresearch.errors import AutoresearchError, CampaignError, HeldError, UsageError
 from autoresearch.examples import DemoRepository, create
-from autoresearch.session import campaign_file, doctor, planning, sites, status, wiring
+from autoresearch.session import campaign_file, doctor, hold, planning, sites, status, wiring
 from autoresearch.session.curves import Curves
 from autoresearch.session.planning import Plan, Request
-from autoresearch.session.status import CampaignStatus, RunningRun
+from autoresearch.session.status import CampaignStatus, DrivenExperiment, RunningRun
 from autoresearch.workspace import audit, git, notes, process, secrets
 from autoresearch.workspace.clock import SteadyClock
-from autoresearch.workspace.holder import alive
 from autoresearch.workspace.journal import Journal
 from autoresearch.workspace.ledger import Ledger
-from autoresearch.workspace.lock import CampaignLock
 from autoresearch.workspace.paths import EXCLUDED, CampaignPaths, Layout
 
-__all__ = ["CampaignStatus", "Plan", "Request", "RunningRun", "Session", "demo"]
+if TYPE_CHECKING:
+    from autoresearch.session.by_hand import ByHand
+
+__all__ = [
+    "CampaignStatus",
+    "DrivenExperiment",
+    "Plan",
+    "Request",
+    "RunningRun",
+    "Session",
+    "demo",
+]
 
 
 @dataclass
@@ -45,11 +51,13 @@ class Session:
         where: Directory the person stands in.
         name: Campaign name; None means the one worked on last.
         clock: Unix time in seconds.
+        by: In whose name things are done; empty for the person at this terminal.
     """
 
     where: Path
     name: str | None = None
     clock: Callable[[], float] = field(default=time.time)
+    by: str = ""
     _curves: Curves = field(default_factory=Curves)
 
     # -- before -------------------------------------------------------------------------------------------------
@@ -99,14 +107,7 @@ class Session:
         from autoresearch.engine.loop import Loop  # noqa: PLC0415 - whoever only looks needs no engine
         from autoresearch.engine.reporter import Reporter  # noqa: PLC0415
 
-        paths = self.paths()
-        lock = CampaignLock(paths.lock)
-        try:
-            lock.acquire(take_over=take_over)
-        except HeldError as error:
-            raise HeldError(f"campaign {paths.name} is {error}") from None
-        with lock:
-            opened = wiring.open_campaign(self.where, paths.name)
+        with hold.held(self.where, self.name, take_over=take_over) as (opened, lock):
             clock = SteadyClock(self.clock, not_before=opened.history.last_at)
             fresh = opened.history.started is None
             if fresh:
@@ -115,11 +116,17 @@ class Session:
             if listen:
                 context.listeners.append(listen)
             reporter = Reporter(context, lock.refresh, poll or (lambda: None))
-            with sites.ready(context.paths), _terminable():
+            with sites.ready(context.paths), hold.terminable():
                 reporter.start()
                 if fresh:
                     sites.remind(context)
                 return Loop(context, poll_s, refresh=reporter.refresh).run()
+
+    def by_hand(self) -> "ByHand":
+        """The verbs for experiments that are driven one by one."""
+        from autoresearch.session.by_hand import ByHand  # noqa: PLC0415 - whoever only looks needs no engine
+
+        return ByHand(self.where, self.name, self.clock, self._who())
 
     # -- steering -----------------------------------------------------------------------------------------------
 
@@ -128,18 +135,18 @@ class Session:
         if not text.strip():
             raise UsageError("nothing was said; give the text, for example: autoresearch steer 'try smaller batches'")
         opened = self._started()
-        opened.journal.append(happened.Steered(self.clock(), self._clean(text.strip()), _person()))
+        opened.journal.append(happened.Steered(self.clock(), self.clean(text.strip()), self._who()))
 
     def pause(self, reason: str = "") -> None:
         """Start no further run until `resume`; runs in flight go on."""
-        self._started().journal.append(happened.Paused(self.clock(), self._clean(reason), _person()))
+        self._started().journal.append(happened.Paused(self.clock(), self.clean(reason), self._who()))
 
     def resume(self) -> None:
-        """Let a paused campaign go on."""
+        """Let a paused or stopped campaign go on."""
         opened = self._started()
-        if opened.history.paused is None:
+        if opened.history.paused is None and opened.history.stop is None:
             raise CampaignError(f"campaign {opened.paths.name} is not paused; continue it with: autoresearch run")
-        opened.journal.append(happened.Resumed(self.clock(), _person()))
+        opened.journal.append(happened.Resumed(self.clock(), self._who()))
 
     def stop(self, reason: str = "", *, now: bool = False) -> str:
         """Ask for the end: after the runs in flight, or `now`, ending them. Returns what will happen, in words.
@@ -151,8 +158,8 @@ class Session:
         """
         opened = self._started()
         flying = len(opened.history.in_flight())
-        if _at_work(opened.paths):
-            opened.journal.append(happened.StopRequested(self.clock(), _person(), now, self._clean(reason)))
+        if hold.at_work(opened.paths):
+            opened.journal.append(happened.StopRequested(self.clock(), self._who(), now, self.clean(reason)))
             return "asked to stop " + ("now" if now else "after the runs in flight")
         if not flying:
             raise CampaignError(f"nobody works on {opened.paths.name} and nothing of it runs: there is nothing to stop")
@@ -161,14 +168,27 @@ class Session:
                 f"nobody works on {opened.paths.name}, and {flying} of its runs go on by themselves; end them with: "
                 f"autoresearch stop --now, or let them count with: autoresearch run"
             )
-        request = happened.StopRequested(self.clock(), _person(), now, self._clean(reason))
+        request = happened.StopRequested(self.clock(), self._who(), now, self.clean(reason))
 
         def ask(event: Event) -> None:
             if isinstance(event, happened.ControllerStarted):
                 opened.journal.append(request)
 
-        self.run(_person(), ask)
+        self.run(self._who(), ask)
         return f"{flying} runs in flight were ended; nobody had worked on the campaign"
+
+    def approve_plan(self) -> str:
+        """Approve the written plan without running it, so that experiments may be driven by hand; returns its name.
+
+        Raises:
+            CampaignError: It was approved before, or something in it cannot be carried out.
+        """
+        with hold.held(self.where, self.name) as (opened, _):
+            if started := opened.history.started:
+                raise CampaignError(f"the plan of {opened.paths.name} was approved by {started.approved_by} already")
+            wiring.begin(opened, self._who(), self.clock)
+            sites.remind(wiring.wire(opened, self.clock, proposing=False))
+            return opened.paths.name
 
     def answer(self, request: str | None, *, granted: bool, reason: str = "") -> str:
         """Answer a launch that waits for a person; without a name the only one waiting. Returns the request's name."""
@@ -179,7 +199,7 @@ class Session:
         if request is None or request not in open_ones:
             waiting = ", ".join(open_ones) or "none"
             raise CampaignError(f"which launch? waiting for approval: {waiting}")
-        opened.journal.append(happened.ApprovalGiven(self.clock(), request, granted, _person(), self._clean(reason)))
+        opened.journal.append(happened.ApprovalGiven(self.clock(), request, granted, self._who(), self.clean(reason)))
         return request
 
     def overrule(self, index: int, word: str, reason: str) -> None:
@@ -191,17 +211,17 @@ class Session:
         if entry.verdict is None:
             raise CampaignError(f"experiment {index} has no verdict yet; wait for it")
         verdict = Verdict(
-            Status(word), self._clean(reason), entry.verdict.value, entry.verdict.effect, entry.verdict.low,
-            entry.verdict.high, entry.verdict.runs, _person(),
+            Status(word), self.clean(reason), entry.verdict.value, entry.verdict.effect, entry.verdict.low,
+            entry.verdict.high, entry.verdict.runs, self._who(),
         )  # fmt: skip
-        opened.journal.append(happened.VerdictOverruled(self.clock(), entry.name, verdict, _person()))
+        opened.journal.append(happened.VerdictOverruled(self.clock(), entry.name, verdict, self._who()))
 
     # -- reading ------------------------------------------------------------------------------------------------
 
     def status(self) -> CampaignStatus:
         """Where the campaign stands."""
         opened = wiring.open_campaign(self.where, self.name)
-        return status.status_of(opened, self.clock(), held=_at_work(opened.paths))
+        return status.status_of(opened, self.clock(), held=hold.at_work(opened.paths))
 
     def campaigns(self) -> list[str]:
         """Names of the repository's campaigns, the one worked on last first."""
@@ -282,7 +302,7 @@ class Session:
         if self.name is None and not self.campaigns():
             return self._rebuild_from_notes()
         paths = wiring.find(self.where, self.name)
-        if _at_work(paths):
+        if hold.at_work(paths):
             raise HeldError(f"a controller is at work on {paths.name}; stop it first (autoresearch stop), then rebuild")
         damaged = Journal(paths.journal).salvage()
         told = f"set damaged lines of {paths.journal} aside, the old one is {damaged}; " if damaged else ""
@@ -322,13 +342,17 @@ class Session:
 
     # -- inside -------------------------------------------------------------------------------------------------
 
+    def _who(self) -> str:
+        return self.by or hold.person()
+
     def _started(self) -> wiring.Opened:
         opened = wiring.open_campaign(self.where, self.name)
         if opened.history.started is None:
             raise CampaignError(f"campaign {opened.paths.name} has not begun; start it with: autoresearch run")
         return opened
 
-    def _clean(self, text: str) -> str:
+    def clean(self, text: str) -> str:
+        """A text without the secrets of this environment and repository."""
         return wiring.redactor(wiring.layout(self.where).root).clean(text)
 
     def _experiment(self, opened: wiring.Opened, index: int) -> Experiment:
@@ -351,41 +375,3 @@ def hide(text: str) -> str:
 def demo(directory: Path) -> DemoRepository:
     """Make the example repository in a new or empty directory."""
     return create(directory)
-
-
-def _at_work(paths: CampaignPaths) -> bool:
-    """Whether a controller holds the campaign that is not known to be dead."""
-    holder = CampaignLock(paths.lock).holder()
-    if holder is None:
-        return False
-    try:
-        seen = paths.lock.stat().st_mtime
-    except OSError:
-        return False
-    return alive(holder, seen) is not False
-
-
-def _person() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"
-
-
-@contextlib.contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the controller as Ctrl-C does: in good order, runs in flight going on.
-
-    A signal that was ignored when we were started stays so: under `nohup` a hang-up ends nothing.
-    """
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    heard = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, interrupt) for number in heard}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -183,6 +183,10 @@ class CampaignPaths(Layout):
         """Working tree of one experiment, or of one attempt that has no name yet."""
         return self.private / "worktrees" / self.name / label
 
+    def by_hand(self, index: int) -> Path:
+        """Working tree in which a person or an agent edits an experiment; its runs have another one."""
+        return self.private / "by-hand" / self.name / str(index)
+
     @property
     def claim(self) -> Path:
         """Says on the volume whose folder that is; see `workspace/volume.py`."""

@@ -74,6 +74,17 @@ def run(
     return Completed(done.returncode, done.stdout, done.stderr)
 
 
+def alive(process_id: int) -> bool:
+    """Whether a process that `start` made is still there."""
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def start(
     argv: Sequence[str],
     *,

@@ -23,6 +23,7 @@ __all__ = [
     "Unfilled",
     "add",
     "attach",
+    "check",
     "edited",
     "edited_submodules",
     "listing",
@@ -160,6 +161,20 @@ def _first_line(file: Path) -> str:
         return os.fsdecode(file.read_bytes()).removesuffix("\n")
     except OSError:
         return ""
+
+
+def check(repo: Path, path: Path) -> None:
+    """Refuse a worktree whose `.git` file leads elsewhere: it decides whose configuration git obeys there.
+
+    Raises:
+        RepositoryError: It does, or git does not know of the worktree.
+    """
+    tree = _registered(repo, _absolute(path))
+    if tree is None or _admin(path) != tree.admin:
+        raise RepositoryError(
+            f"{path} is no longer the worktree that was made there: its .git file is gone or leads elsewhere; "
+            f"put back what it said: gitdir: {tree.admin if tree else git.common_dir(repo) / 'worktrees' / '...'}"
+        )
 
 
 def attach(path: Path, branch: str) -> None:

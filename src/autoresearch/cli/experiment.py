@@ -1,0 +1,108 @@
+"""`autoresearch experiment new|run|judge|drop|list|show`: drive experiments by hand, under the campaign's rules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from autoresearch.cli import output
+from autoresearch.cli.common import campaign_arguments, session_of
+from autoresearch.cli.describe import driven_table, driven_text, judged_text
+from autoresearch.errors import UsageError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from autoresearch.core.hypothesis import Hypothesis
+    from autoresearch.session import DrivenExperiment, Session
+    from autoresearch.session.by_hand import ByHand, Watch
+
+_NEEDS = {"new": "a title", "run": "a number", "judge": "a number", "drop": "a number", "show": "a number", "list": ""}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `experiment`."""
+    parser.add_argument("action", choices=tuple(_NEEDS), help="what to do")
+    parser.add_argument("subject", nargs="?", default="", help="new: the title in one line; else the number")
+    parser.add_argument("--area", default="code", help="new: first word of the commit subject")
+    parser.add_argument("--why", default="", help="new: why it should help")
+    parser.add_argument("--expected-effect", type=float, metavar="X", help="new: expected gain, in the metric's unit")
+    parser.add_argument("--watch", action="append", default=[], help="new: what to look at afterwards; repeat for more")
+    parser.add_argument("--parent", default="incumbent", help="new: experiment to start from (default: the incumbent)")
+    parser.add_argument("--reason", default="", help="drop: why, for its row")
+    parser.add_argument("--detach", action="store_true", help="run: go on in the background; survives the ssh session")
+    parser.add_argument("--plain", action="store_true", help="run: plain lines instead of the live view")
+    parser.add_argument("--poll", type=float, default=0.5, metavar="S", help="seconds between two looks at the jobs")
+    parser.add_argument("--take-over", action="store_true", help="run: take the campaign from another, dead host")
+    campaign_arguments(parser, json=True)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry out one verb and say what leads on."""
+    if bool(args.subject) != bool(_NEEDS[args.action]):
+        wanted = _NEEDS[args.action] or "nothing more"
+        raise UsageError(f"experiment {args.action} takes {wanted}; see: autoresearch experiment --help")
+    session = session_of(args)
+    by_hand = session.by_hand()
+    match args.action:
+        case "list":
+            found = by_hand.listing()
+            output.emit(found) if args.json else output.say(driven_table(found))
+        case "new":
+            _say(args, by_hand.open(_idea(args)))
+        case "show":
+            _say(args, by_hand.one(_number(args)))
+        case "run":
+            _run(args, session, by_hand)
+        case _:
+            watch = _quiet(args)
+            number = _number(args)
+            made = by_hand.judge(number, watch) if args.action == "judge" else by_hand.drop(number, args.reason, watch)
+            output.emit(made) if args.json else output.say(judged_text(made))
+    return 0
+
+
+def _idea(args: argparse.Namespace) -> Hypothesis:
+    from autoresearch.core.hypothesis import Hypothesis  # noqa: PLC0415 - `--help` can do without
+
+    return Hypothesis(
+        title=args.subject.strip(),
+        area=args.area,
+        rationale=args.why,
+        expected=args.expected_effect,
+        watch=tuple(args.watch),
+        parent=args.parent,
+    )
+
+
+def _number(args: argparse.Namespace) -> int:
+    if not args.subject.isdecimal():
+        raise UsageError(f"{args.subject!r} is no number of an experiment; see: autoresearch experiment list")
+    return int(args.subject)
+
+
+def _run(args: argparse.Namespace, session: Session, by_hand: ByHand) -> None:
+    from autoresearch.cli.live import LiveView, PlainView  # noqa: PLC0415 - as above
+    from autoresearch.session.by_hand import Watch  # noqa: PLC0415
+
+    number = _number(args)
+    if args.detach:
+        output.say(f"working in the background as process {by_hand.detach(number)}; look with: autoresearch watch")
+        return
+    if args.json:
+        _say(args, by_hand.run(number, _quiet(args), take_over=args.take_over))
+        return
+    view = PlainView() if args.plain or not output.on_terminal() else LiveView(session)
+    with view:
+        found = by_hand.run(number, Watch(view.tell, view.refresh, args.poll), take_over=args.take_over)
+    output.say()
+    _say(args, found)
+
+
+def _quiet(args: argparse.Namespace) -> Watch:
+    from autoresearch.session.by_hand import Watch  # noqa: PLC0415 - as above
+
+    return Watch(poll_s=args.poll)
+
+
+def _say(args: argparse.Namespace, found: DrivenExperiment) -> None:
+    output.emit(found) if args.json else output.say(driven_text(found))

@@ -1,0 +1,98 @@
+"""The loop for one experiment that a person or an agent drives by hand: the campaign's own moves, without new ideas.
+
+The verdict policy decides what is run and how it is judged, exactly as for an idea of a researcher. A caller only says
+which experiment it waits for, and whether that one may be judged now.
+"""
+
+from dataclasses import dataclass, replace
+
+from autoresearch.core import plan
+from autoresearch.core.attempt import Experiment
+from autoresearch.core.board import Policy
+from autoresearch.core.experiment import Status, Verdict
+from autoresearch.core.history import History
+from autoresearch.core.metric import Objective
+from autoresearch.core.plan import Ask, Bundle, Explore, Judge, Launch, Move, Outlook, Repair, Stop, Wait
+from autoresearch.core.spec import Campaign
+
+
+@dataclass(frozen=True)
+class Errand:
+    """What a caller wants of the loop.
+
+    Attributes:
+        index: The experiment, committed.
+        judge: Whether it is to be judged; else it is run until the policy would judge it.
+        mended: Whether its worktree holds a fix of a trivial crash.
+    """
+
+    index: int
+    judge: bool = False
+    mended: bool = False
+
+    def __call__(
+        self, history: History, campaign: Campaign, policy: Policy, objective: Objective, view: Outlook
+    ) -> Move:
+        """The campaign's next move; `Stop`, never final, when it is not for this errand."""
+        entry = history.experiments[self.index]
+        if entry.judged:
+            return Stop(f"experiment {self.index} is judged", final=False)
+        move = plan.next_move(history, campaign, policy, objective, view)
+        if isinstance(move, Explore):
+            move = plan.next_move(history, campaign, policy, objective, replace(view, may_explore=False))
+        return self._judging(entry, move) if self.judge else self._running(entry, move)
+
+    def _running(self, entry: Experiment, move: Move) -> Move:
+        match move:
+            case Judge() if move.experiment == entry.name:
+                return Stop(f"experiment {entry.index} is ready to be judged", final=False)
+            case Repair() if move.experiment == entry.name and self.mended:
+                return replace(move, by_hand=True)
+            case Repair() if move.experiment == entry.name:
+                return Stop(f"experiment {entry.index} crashed for a trivial reason: {move.crash}", final=False)
+            case Stop():
+                return replace(move, final=False)
+            case _:
+                return move
+
+    def _judging(self, entry: Experiment, move: Move) -> Move:
+        match move:
+            case Launch() | Bundle() | Ask():
+                wanted = getattr(move, "arm", entry.name)
+                return Stop(f"the verdict policy asks for another run of {wanted} first ({_why(move)})", final=False)
+            case Wait():
+                return Stop(f"it has to wait: {move.why}", final=False)
+            case Stop():
+                return replace(move, final=False)
+            case _:
+                return move
+
+
+@dataclass(frozen=True)
+class Dropping:
+    """Nothing but the end of one experiment: its runs, then its row.
+
+    Attributes:
+        index: The experiment, committed.
+        reason: Why, as the row will say it.
+        by: Who drops it.
+    """
+
+    index: int
+    reason: str
+    by: str
+
+    def __call__(self, history: History, *_: object) -> Move:
+        """Wait for its runs, discard it, stop."""
+        entry = history.experiments[self.index]
+        if entry.judged:
+            return Stop(f"experiment {self.index} is dropped", final=False)
+        if any(not run.settled for run in history.runs_of(entry.name)):
+            return Wait(f"runs of experiment {self.index} are being ended")
+        count = sum(run.valid for run in history.current_runs(entry.name))
+        value = history.value_of(entry.name)
+        return Judge(entry.name, Verdict(Status.DISCARD, self.reason, value=value, runs=count, by=self.by), None)
+
+
+def _why(move: Launch | Bundle | Ask) -> str:
+    return move.question if isinstance(move, Ask) else move.why

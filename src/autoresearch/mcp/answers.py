@@ -1,0 +1,238 @@
+"""What tools answer beyond the values that every surface shows: bounded pages, and a plan with what approves it."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from autoresearch.core.attempt import Experiment, Run, why_no_value
+from autoresearch.core.record import Row
+from autoresearch.session import CampaignStatus, Plan
+
+MOST = 24_000
+"""Characters of the longest page: what a model reads at once without losing the rest of its work."""
+
+RECENT = 20
+"""Verdicts in a status."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """Text of any length, cut to what a model can read.
+
+    Attributes:
+        text: The text, without secrets.
+        cut: What was left out, in words; empty for none.
+        path: The file that holds all of it, empty when there is none.
+    """
+
+    text: str
+    cut: str = ""
+    path: str = ""
+
+
+def head(text: str, path: str = "") -> Page:
+    """The beginning of a text."""
+    left = len(text) - MOST
+    return Page(text, path=path) if left <= 0 else Page(text[:MOST], f"the last {left} characters", path)
+
+
+def tail(text: str, lines: int, path: str = "") -> Page:
+    """The last lines of a text."""
+    every = text.splitlines(keepends=True)
+    shown = "".join(every[-max(1, lines) :])[-MOST:]
+    left = len(text) - len(shown)
+    return Page(shown, f"the first {left} characters" if left else "", path)
+
+
+def recent(status: CampaignStatus) -> CampaignStatus:
+    """A status with its newest verdicts and words only; the ledger and the session have all of them."""
+    return replace(status, verdicts=status.verdicts[-RECENT:], steering=status.steering[-RECENT:])
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A row of the ledger, without what only its file needs."""
+
+    index: int
+    branch: str
+    commit: str
+    status: str
+    metric: str
+    value: float | None
+    effect: float | None
+    effect_low: float | None
+    effect_high: float | None
+    runs: int
+    minutes: float
+    description: str
+    reason: str
+
+
+def attempt(row: Row) -> Attempt:
+    """A row as a tool answers it."""
+    return Attempt(
+        row.index, row.branch, row.commit, str(row.status), row.metric_name, row.metric_value, row.effect,
+        row.effect_low, row.effect_high, row.runs or 0, round(row.elapsed_min, 2), row.description, row.reason,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RunShown:
+    """One run of an experiment."""
+
+    number: int
+    purpose: str
+    seed: int
+    state: str
+    minutes: float | None
+    value: float | None
+    told: str
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One experiment with its runs and its verdict.
+
+    Attributes:
+        index: Its number in the ledger.
+        name: Its name.
+        title: Its hypothesis.
+        area: Its area.
+        why: Why it should help.
+        source: Who proposed it.
+        overrides: Recipe overrides it is made of.
+        parent: The arm it is compared against.
+        branch: Its branch.
+        commit: Its commit.
+        files: Files it changes.
+        breaches: What the guards found.
+        watched: What was to be watched, beside the parent's value.
+        verdict: `keep`, `discard` or `crash`; empty while open.
+        reason: The verdict in words.
+        runs: Its runs, oldest first.
+    """
+
+    index: int
+    name: str
+    title: str
+    area: str
+    why: str
+    source: str
+    overrides: tuple[str, ...]
+    parent: str
+    branch: str
+    commit: str
+    files: tuple[str, ...]
+    breaches: tuple[str, ...]
+    watched: tuple[str, ...]
+    verdict: str
+    reason: str
+    runs: tuple[RunShown, ...]
+
+
+def shown(entry: Experiment, runs: Iterable[Run]) -> Shown:
+    """An experiment as a tool answers it."""
+    idea, committed, verdict = entry.hypothesis, entry.committed, entry.verdict
+    return Shown(
+        index=entry.index,
+        name=entry.name,
+        title=idea.title,
+        area=idea.area,
+        why=idea.rationale,
+        source=idea.source,
+        overrides=idea.overrides,
+        parent=entry.parent,
+        branch=entry.branch,
+        commit=entry.commit,
+        files=committed.files if committed else (),
+        breaches=committed.breaches if committed else (),
+        watched=entry.judged.watched if entry.judged else (),
+        verdict=str(verdict.status) if verdict else "",
+        reason=verdict.reason if verdict else "",
+        runs=tuple(_run(run) for run in runs),
+    )
+
+
+def _run(run: Run) -> RunShown:
+    found, planned = run.measurement, run.planned
+    return RunShown(
+        number=planned.number,
+        purpose=str(planned.purpose),
+        seed=planned.seed,
+        state=str(found.completion) if found else "in flight",
+        minutes=None if run.wall_s is None else round(run.wall_s / 60, 2),
+        value=found.value if found and found.value is not None and math.isfinite(found.value) else None,
+        told=why_no_value(run) or (found.note if found else ""),
+    )
+
+
+@dataclass(frozen=True)
+class PlanShown:
+    """What a campaign would be.
+
+    Attributes:
+        campaign: Its name.
+        metric: What it is judged by.
+        direction: `maximize` or `minimize`.
+        goal: What it is for.
+        command: What one run executes, before per-run injections.
+        launcher: Where runs happen.
+        policy: How experiments are judged.
+        stop: When it ends, in words.
+        base_commit: What the baseline is made from.
+        gpus: GPUs of one run.
+        hours_per_run: Longest expected duration of one run, None when unknown.
+        runs: Fewest and most runs of the whole campaign.
+        allow: Globs of files an experiment may change.
+        protect: Globs of files it may not change.
+        protect_keys: Recipe keys it may not change.
+        warnings: What a maintainer would point out.
+        file: The campaign file that was written, empty when none was.
+        approve: What a person does next; no tool can do it.
+    """
+
+    campaign: str
+    metric: str
+    direction: str
+    goal: str
+    command: tuple[str, ...]
+    launcher: str
+    policy: str
+    stop: str
+    base_commit: str
+    gpus: int
+    hours_per_run: float | None
+    runs: tuple[int, int]
+    allow: tuple[str, ...]
+    protect: tuple[str, ...]
+    protect_keys: tuple[str, ...]
+    warnings: tuple[str, ...]
+    file: str
+    approve: str
+
+
+def plan_shown(plan: Plan, file: str) -> PlanShown:
+    """A plan as a tool answers it."""
+    campaign, survey = plan.campaign, plan.survey
+    words = f"autoresearch approve plan --campaign {campaign.campaign}"
+    nothing = "nothing was written; call plan again with write=true, then "
+    return PlanShown(
+        campaign=campaign.campaign,
+        metric=survey.objective.metric,
+        direction=str(survey.objective.direction),
+        goal=survey.objective.goal,
+        command=survey.command,
+        launcher=campaign.launcher.type,
+        policy=campaign.verdict.policy,
+        stop=plan.rule.words or "default: the baseline and three experiments",
+        base_commit=plan.base_commit,
+        gpus=survey.resources.gpus,
+        hours_per_run=plan.hours_per_run,
+        runs=plan.runs,
+        allow=campaign.scope.allow,
+        protect=(*survey.protect, *campaign.scope.protect),
+        protect_keys=(*survey.protect_keys, *campaign.scope.protect_keys),
+        warnings=tuple(plan.warnings),
+        file=file,
+        approve=f"{'' if file else nothing}a person approves the plan at a terminal with: {words}",
+    )

@@ -1,0 +1,370 @@
+"""The verbs as tools of the Model Context Protocol, on standard input and output, for agents that drive a campaign.
+
+What is not here is the point: nothing approves, overrules or resumes. Those are words that a person types.
+"""
+
+import asyncio
+import functools
+import inspect
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.exceptions import ResourceError, ToolError
+from mcp.types import ToolAnnotations
+from pydantic import Field
+
+from autoresearch import __version__
+from autoresearch.core.hypothesis import Hypothesis
+from autoresearch.errors import AutoresearchError, UsageError
+from autoresearch.mcp.answers import Attempt, Page, PlanShown, Shown, attempt, head, plan_shown, recent, shown, tail
+from autoresearch.session import CampaignStatus, DrivenExperiment, Request, Session
+from autoresearch.session.by_hand import ByHand, Watch
+from autoresearch.session.status import Judged
+
+_GUIDE = """\
+Experiments on a training recipe, under rules that the program keeps. The way of one experiment:
+1. status; when the campaign is `planned`, a person has to approve its plan first: say so, and wait.
+2. experiment_new with a title: it answers with a worktree and a brief. Read the brief.
+3. Edit files in that worktree only. Do not commit: experiment_run makes the one commit.
+4. experiment_run: checks the edit, runs the baseline first if there is none, follows the runs. While it answers
+   `running`, call it again.
+5. experiment_judge: the verdict is the campaign's policy's. Or experiment_drop with a reason.
+Numbers come from the runs' own files; nobody can enter one. Never edit ledger, journal or campaign branches."""
+
+_Campaign = Annotated[str | None, Field(description="which campaign; none: the one worked on last")]
+_Index = Annotated[int, Field(description="number of the experiment", ge=1)]
+_POLL_S = 1.0
+
+
+def serve(where: Path, campaign: str | None) -> None:
+    """Answer one client until it goes away.
+
+    Args:
+        where: A directory of the repository.
+        campaign: The campaign meant when a call names none; None for the one worked on last.
+    """
+    server(where, campaign).run("stdio")
+
+
+def server(where: Path, campaign: str | None) -> MCPServer:
+    """The tools and resources of one repository."""
+    made = MCPServer("autoresearch", version=__version__, instructions=_GUIDE, log_level="WARNING")
+    tools = Tools(where, campaign)
+    for fn, title, hints in tools.all():
+        made.add_tool(
+            _plain(fn, tools.clean),
+            title=title,
+            annotations=ToolAnnotations(title=title, **hints),
+            structured_output=True,
+        )
+    for uri, fn, words, kind in tools.pages():
+        made.resource(uri, name=fn.__name__, description=words, mime_type=kind)(_plain(fn, tools.clean, ResourceError))
+    return made
+
+
+_LOOKS = {"read_only_hint": True, "destructive_hint": False, "idempotent_hint": True, "open_world_hint": False}
+_ADDS = {"read_only_hint": False, "destructive_hint": False, "idempotent_hint": False, "open_world_hint": False}
+_SETTLES = {**_ADDS, "idempotent_hint": True}
+_RUNS = {**_SETTLES, "open_world_hint": True}
+_ENDS = {**_SETTLES, "destructive_hint": True}
+
+
+class Tools:
+    """What an agent may call; each answers a value of its own type."""
+
+    def __init__(self, where: Path, campaign: str | None) -> None:
+        """For one repository, and a campaign that is meant when none is named."""
+        self._where = where
+        self._campaign = campaign
+
+    def all(self) -> tuple[tuple[Callable[..., Any], str, dict[str, bool]], ...]:
+        """Every tool with its title and what it does to the world."""
+        return (
+            (self.plan, "Show or write a campaign plan", _ADDS),
+            (self.status, "Where the campaign stands", _LOOKS),
+            (self.experiment_new, "Open an experiment", _SETTLES),
+            (self.experiment_run, "Run an experiment", _RUNS),
+            (self.experiment_judge, "Judge an experiment", _SETTLES),
+            (self.experiment_drop, "Give an experiment up", _ENDS),
+            (self.experiment_list, "Experiments driven by hand", _LOOKS),
+            (self.ledger, "The ledger", _LOOKS),
+            (self.show, "One experiment", _LOOKS),
+            (self.log, "A run's log", _LOOKS),
+            (self.diff, "What an experiment changed", _LOOKS),
+            (self.report, "Write and read the report", _SETTLES),
+            (self.steer, "Tell the researchers something", _ADDS),
+            (self.pause, "Start no further run", _SETTLES),
+            (self.stop, "Stop the campaign", _ENDS),
+            (self.session_show, "The session memory", _LOOKS),
+        )
+
+    def pages(self) -> tuple[tuple[str, Callable[..., str], str, str], ...]:
+        """Every resource: its address, what makes it, what it is, its media type."""
+        return (
+            ("autoresearch://ledger", self.ledger_file, "every attempt, as the TSV", "text/tab-separated-values"),
+            ("autoresearch://report", self.report_page, "report of the campaign worked on last", "text/markdown"),
+            ("autoresearch://session", self.session_page, "all that is needed to go on, on one page", "text/markdown"),
+            ("autoresearch://brief/{index}", self.brief_page, "the brief of an experiment", "text/markdown"),
+        )
+
+    # -- before -------------------------------------------------------------------------------------------------
+
+    def plan(
+        self,
+        recipe: Annotated[
+            str, Field(description="recipe (YAML) inside the repository; empty for target `command`")
+        ] = "",
+        stop: Annotated[str | None, Field(description="stop rule, e.g. '20 experiments or 8h total, 1h each'")] = None,
+        name: Annotated[str, Field(description="campaign name; empty to have one made")] = "",
+        settings: Annotated[
+            dict[str, Any] | None,
+            Field(description="further keys of the campaign file, nested; approvals are not among them"),
+        ] = None,
+        write: Annotated[bool, Field(description="write the campaign file, so that a person can approve it")] = False,
+    ) -> PlanShown:
+        """Show what a campaign on a recipe would be; with `write` also write its file. A person approves it."""
+        if "approval" in (settings or {}):
+            raise UsageError("what needs approval is decided by a person: leave `approval` out; they edit the file")
+        session = Session(self._where)
+        made = session.plan(Request(recipe, stop, name, settings or {}))
+        return plan_shown(made, str(session.write(made)) if write else "")
+
+    def status(self, campaign: _Campaign = None) -> CampaignStatus:
+        """Where the campaign stands: state, budget, best so far, runs in flight, open by hand, the newest verdicts."""
+        return recent(self._session(campaign).status())
+
+    # -- driving ------------------------------------------------------------------------------------------------
+
+    def experiment_new(
+        self,
+        ctx: Context,
+        title: Annotated[str, Field(description="the change and its hoped-for effect in one line")],
+        area: Annotated[str, Field(description="optimizer, batch, data, reward, code, ...")] = "code",
+        why: Annotated[str, Field(description="why it should help")] = "",
+        expected_effect: Annotated[float | None, Field(description="expected gain in the metric's unit")] = None,
+        watch: Annotated[list[str] | None, Field(description="what will show that it worked for that reason")] = None,
+        parent: Annotated[str, Field(description="experiment to start from: a number or a name")] = "incumbent",
+        campaign: _Campaign = None,
+    ) -> DrivenExperiment:
+        """Open an experiment on its own branch and worktree; an open one of the same title is answered as it is.
+
+        Edit the files below `worktree`, then call experiment_run. `brief` says what may be changed and what was tried.
+        """
+        idea = Hypothesis(
+            title=title.strip(),
+            area=area,
+            rationale=why,
+            expected=expected_effect,
+            watch=tuple(watch or ()),
+            parent=parent,
+        )
+        return self._hand(campaign, ctx).open(idea)
+
+    async def experiment_run(
+        self,
+        ctx: Context,
+        index: _Index,
+        wait_s: Annotated[float, Field(description="seconds to follow it before answering", ge=0, le=86_400)] = 50.0,
+        campaign: _Campaign = None,
+    ) -> DrivenExperiment:
+        """Check and commit what was edited, run it (the baseline first), and follow the runs for `wait_s` seconds.
+
+        The runs belong to a process of their own: an answer with state `running`, a cancelled call or a closed client
+        ends nothing; call again to go on following. State `crashed`: mend the crash in the worktree and call again.
+        """
+        session, hand = self._session(campaign), self._hand(campaign, ctx)
+        process_id = await asyncio.to_thread(_start, hand, index)
+        began, told = time.monotonic(), ""
+        while await asyncio.to_thread(hand.following, process_id) and time.monotonic() - began < wait_s:
+            text = await asyncio.to_thread(_progress, session)
+            if text != told:
+                told = text
+                await ctx.report_progress(time.monotonic() - began, None, text)
+            await asyncio.sleep(_POLL_S)
+        return await asyncio.to_thread(hand.one, index)
+
+    def experiment_judge(self, ctx: Context, index: _Index, campaign: _Campaign = None) -> Judged:
+        """Ask the campaign's policy for the verdict; refused while it wants further runs. Twice is fine."""
+        return self._hand(campaign, ctx).judge(index, Watch(poll_s=0.1))
+
+    def experiment_drop(
+        self,
+        ctx: Context,
+        index: _Index,
+        reason: Annotated[str, Field(description="why, for its row")],
+        campaign: _Campaign = None,
+    ) -> Judged:
+        """Give an experiment up: its runs end, its branch stays, its row says `discard` with the reason."""
+        return self._hand(campaign, ctx).drop(index, reason, Watch(poll_s=0.1))
+
+    def experiment_list(self, campaign: _Campaign = None) -> tuple[DrivenExperiment, ...]:
+        """Experiments that were opened by hand, judged ones included."""
+        return self._hand(campaign).listing()
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def ledger(
+        self, last: Annotated[int, Field(description="how many of the newest rows", ge=1, le=500)] = 50
+    ) -> tuple[Attempt, ...]:
+        """The newest rows of the ledger, all campaigns of the repository, oldest first."""
+        return tuple(attempt(row) for row in self._session(None).ledger()[-last:])
+
+    def show(self, index: _Index, campaign: _Campaign = None) -> Shown:
+        """One experiment with its hypothesis, what the guards found, its runs and its verdict."""
+        session = self._session(campaign)
+        return shown(session.experiment(index), session.runs(index))
+
+    def log(
+        self,
+        index: _Index,
+        lines: Annotated[int, Field(description="how many of the last lines", ge=1, le=2000)] = 100,
+        campaign: _Campaign = None,
+    ) -> Page:
+        """The end of an experiment's newest run log."""
+        path = self._session(campaign).log(index)
+        return tail(self.clean(path.read_text("utf-8", "replace")), lines, str(path))
+
+    def diff(self, index: _Index, campaign: _Campaign = None) -> Page:
+        """What an experiment's commit changes against its parent's."""
+        return head(self.clean(self._session(campaign).diff(index)))
+
+    def report(self, campaign: _Campaign = None) -> Page:
+        """Write the report anew and answer its Markdown: what can be believed, and why."""
+        path = self._session(campaign).report()[0]
+        return head(path.read_text("utf-8"), str(path))
+
+    def session_show(self, campaign: _Campaign = None) -> Page:
+        """One bounded page with all that is needed to go on after everything was forgotten."""
+        return head(self._session(campaign).memory())
+
+    # -- steering -----------------------------------------------------------------------------------------------
+
+    def steer(self, ctx: Context, text: str, campaign: _Campaign = None) -> CampaignStatus:
+        """Add something to what the researchers are told; the objective stays."""
+        session = self._session(campaign, ctx)
+        session.steer(text)
+        return recent(session.status())
+
+    def pause(self, ctx: Context, reason: str = "", campaign: _Campaign = None) -> CampaignStatus:
+        """Start no further run; runs in flight go on. Only a person can resume."""
+        session = self._session(campaign, ctx)
+        session.pause(reason)
+        return recent(session.status())
+
+    def stop(self, ctx: Context, reason: str = "", now: bool = False, campaign: _Campaign = None) -> CampaignStatus:
+        """Ask for the end, after the runs in flight or now. Only a person can let it go on."""
+        session = self._session(campaign, ctx)
+        session.stop(reason, now=now)
+        return recent(session.status())
+
+    # -- resources ----------------------------------------------------------------------------------------------
+
+    def ledger_file(self) -> str:
+        """The TSV as it lies on the disk."""
+        path = self._session(None).paths().ledger
+        return self.clean(path.read_text("utf-8")) if path.exists() else ""
+
+    def report_page(self) -> str:
+        """The report as it was written last."""
+        path = self._session(None).paths().report
+        return self.clean(path.read_text("utf-8")) if path.exists() else "no report was written yet\n"
+
+    def session_page(self) -> str:
+        """The session memory."""
+        return self._session(None).memory()
+
+    def brief_page(self, index: int) -> str:
+        """The brief of an experiment."""
+        session = self._session(None)
+        path = session.paths().experiment(session.experiment(index).name) / "brief.md"
+        return self.clean(path.read_text("utf-8")) if path.exists() else "this experiment has no brief\n"
+
+    # -- inside -------------------------------------------------------------------------------------------------
+
+    def clean(self, text: str) -> str:
+        """Without secrets."""
+        return Session(self._where).clean(text)
+
+    def _session(self, campaign: str | None, ctx: Context | None = None) -> Session:
+        return Session(self._where, campaign or self._campaign, by=_caller(ctx) if ctx else "")
+
+    def _hand(self, campaign: str | None, ctx: Context | None = None) -> ByHand:
+        return self._session(campaign, ctx).by_hand()
+
+
+def _caller(ctx: Context) -> str:
+    """In whose name an agent acts: its program's, so that nobody takes it for a person."""
+    params = ctx.request_context.session.client_params
+    return f"{params.client_info.name if params else 'an agent'} over MCP"
+
+
+def _start(hand: ByHand, index: int) -> int | None:
+    """Have a process of its own follow the experiment's runs, unless one does already; its process id."""
+    one = hand.one(index)
+    handed_in = one.commit and one.state == "running"
+    if one.state not in {"editing", "crashed", "running"} or (handed_in and hand.following()):
+        return None
+    return hand.detach(index)
+
+
+def _progress(session: Session) -> str:
+    """What is going on, in one line."""
+    status = session.status()
+    if not status.running:
+        return status.waiting[0] if status.waiting else status.stop
+    run = status.running[0]
+    curve = session.curve(run)
+    latest = f", {status.metric} {curve[-1][1]:.4g} at step {curve[-1][0]}" if curve else ""
+    more = f", and {len(status.running) - 1} more" if len(status.running) > 1 else ""
+    return f"{run.experiment}: {run.purpose} run, seed {run.seed}, {run.state}{latest}{more}"
+
+
+def _plain(
+    fn: Callable[..., Any], clean: Callable[[str], str], wrong: type[Exception] = ToolError
+) -> Callable[..., Any]:
+    """The same function, whose failures are one line without secrets."""
+    if inspect.iscoroutinefunction(fn):
+
+        @functools.wraps(fn)
+        async def later(*args: Any, **named: Any) -> Any:
+            with _told(clean, wrong):
+                return await fn(*args, **named)
+
+        return later
+
+    @functools.wraps(fn)
+    def now(*args: Any, **named: Any) -> Any:
+        with _told(clean, wrong):
+            return fn(*args, **named)
+
+    return now
+
+
+@contextmanager
+def _told(clean: Callable[[str], str], wrong: type[Exception]) -> Iterator[None]:
+    try:
+        yield
+    except AutoresearchError as error:
+        raise wrong(_line(clean, str(error))) from None
+    except Exception as error:  # noqa: BLE001 - the last door: a client is told of a bug in one line
+        kept = _kept(clean(traceback.format_exc()))
+        raise wrong(
+            _line(clean, f"a bug of ours: {type(error).__name__}: {error}; please report it with {kept}")
+        ) from None
+
+
+def _line(clean: Callable[[str], str], text: str) -> str:
+    return " ".join(clean(text).split())
+
+
+def _kept(story: str) -> str:
+    """Where the full story of a bug lies."""
+    with tempfile.NamedTemporaryFile("w", prefix="autoresearch-bug-", suffix=".log", delete=False) as log:
+        log.write(f"autoresearch {__version__}, MCP\n\n{story}")
+    return log.name

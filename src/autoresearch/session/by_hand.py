@@ -1,0 +1,233 @@
+"""The verbs with which a person or an agent drives single experiments; the campaign's rules hold for each of them."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from autoresearch.core.attempt import Experiment
+from autoresearch.core.by_hand import Dropping, Errand
+from autoresearch.core.event import Event
+from autoresearch.core.hypothesis import Hypothesis
+from autoresearch.core.plan import Chooser, Stop
+from autoresearch.engine import by_hand
+from autoresearch.engine.context import Context
+from autoresearch.engine.loop import Loop
+from autoresearch.engine.reporter import Reporter, write_report
+from autoresearch.engine.settle import publish
+from autoresearch.errors import CampaignError, UsageError
+from autoresearch.session import hold, sites, wiring
+from autoresearch.session.status import DrivenExperiment, Judged, driven, judged_value
+from autoresearch.workspace import process
+from autoresearch.workspace.clock import SteadyClock
+
+DROPPED = "dropped by"
+"""First words of the row of an experiment that was given up."""
+
+
+def _nothing(*_: object) -> None:
+    """Nobody listens."""
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who looks on while runs are followed.
+
+    Attributes:
+        listen: Called with every event.
+        poll: Called after every look at the jobs.
+        poll_s: Seconds between two looks.
+    """
+
+    listen: Callable[[Event], None] = _nothing
+    poll: Callable[[], None] = _nothing
+    poll_s: float = 0.5
+
+
+@dataclass(frozen=True)
+class ByHand:
+    """Experiments of one campaign, driven one by one.
+
+    Attributes:
+        where: Directory the caller stands in.
+        name: Campaign name; None means the one worked on last.
+        clock: Unix time in seconds.
+        by: Who drives them.
+    """
+
+    where: Path
+    name: str | None
+    clock: Callable[[], float]
+    by: str
+
+    def open(self, idea: Hypothesis) -> DrivenExperiment:
+        """Open an experiment on its own branch and worktree; an open one of the same title is returned as it is.
+
+        Raises:
+            CampaignError: The plan is not approved, the campaign rests, or its stop rule allows no further experiment.
+            HeldError: A controller is at work.
+        """
+        if not idea.title.strip():
+            raise UsageError("an experiment needs a title: the change and its hoped-for effect in one line")
+        with self._working() as (ctx, _):
+            entry = by_hand.open_experiment(ctx, idea, self.by)
+            return driven(ctx.paths, ctx.history, ctx.campaign, entry)
+
+    def run(self, index: int, watch: Watch = Watch(), *, take_over: bool = False) -> DrivenExperiment:
+        """Hand an experiment in and follow its runs until the verdict policy would judge it; the baseline goes first.
+
+        Raises:
+            CampaignError: The guards object to what stands in its worktree; nothing is committed.
+            HeldError: A controller is at work.
+        """
+        with self._working(watch, take_over=take_over) as (ctx, reporter):
+            entry = _driven_by_hand(ctx, index)
+            if not entry.judged:
+                mended = by_hand.hand_in(ctx, entry)
+                _work(ctx, reporter, watch, Errand(index, mended=mended))
+            return driven(ctx.paths, ctx.history, ctx.campaign, ctx.history.experiments[index])
+
+    def detach(self, index: int) -> int:
+        """Hand an experiment in and let its runs be followed by a process of its own; returns its process id."""
+        with self._working() as (ctx, _):
+            by_hand.hand_in(ctx, _driven_by_hand(ctx, index))
+            paths = ctx.paths
+        words = ("experiment", "run", str(index), "--plain", "--campaign", paths.name)
+        return process.start(
+            (sys.executable, "-m", "autoresearch", *words), cwd=paths.root, log=paths.folder / "controller.log"
+        )
+
+    def following(self, process_id: int | None = None) -> bool:
+        """Whether a controller works on the campaign, or a process that `detach` has started is about to."""
+        paths = wiring.find(self.where, self.name)
+        return hold.at_work(paths) or (process_id is not None and process.alive(process_id))
+
+    def judge(self, index: int, watch: Watch = Watch()) -> Judged:
+        """The verdict of the campaign's policy, with row, note, session memory and report; twice is fine.
+
+        Raises:
+            CampaignError: The policy cannot judge yet; the message says what it lacks.
+        """
+        with self._working(watch, resting=True) as (ctx, reporter):
+            entry = _driven_by_hand(ctx, index)
+            if not entry.committed:
+                raise CampaignError(
+                    f"experiment {index} has not been run, so there is nothing to judge; run it with: "
+                    f"autoresearch experiment run {index}"
+                )
+            if not entry.judged:
+                stop = _work(ctx, reporter, watch, Errand(index, judge=True))
+                if not entry.judged:
+                    raise CampaignError(
+                        f"experiment {index} cannot be judged yet: {stop.reason}; go on with: "
+                        f"autoresearch experiment run {index}"
+                    )
+            return _closed(ctx, entry)
+
+    def drop(self, index: int, reason: str, watch: Watch = Watch()) -> Judged:
+        """Give an experiment up: its runs end, its branch stays, its row says `discard` and why.
+
+        Raises:
+            CampaignError: It has its verdict already, or was not opened by hand.
+        """
+        if not reason.strip():
+            raise UsageError("dropping an experiment needs a reason: --reason '...'")
+        with self._working(watch, resting=True) as (ctx, reporter):
+            entry = _driven_by_hand(ctx, index)
+            if entry.judged:
+                return _dropped_before(ctx, entry)
+            if ctx.history.baseline is None or not ctx.history.baseline.judged:
+                raise CampaignError(
+                    f"the baseline's row comes first, and experiment {index} can be dropped after it; "
+                    f"run the baseline with: autoresearch run"
+                )
+            told = ctx.redactor.clean(f"{DROPPED} {self.by}: {reason.strip()}")
+            by_hand.drop(ctx, entry, told)
+            _work(ctx, reporter, watch, Dropping(index, told, self.by))
+            return _closed(ctx, entry)
+
+    def listing(self) -> tuple[DrivenExperiment, ...]:
+        """Experiments opened by hand, judged ones included, by index."""
+        opened = wiring.open_campaign(self.where, self.name)
+        entries = (entry for _, entry in sorted(opened.history.experiments.items()) if entry.by_hand)
+        return tuple(driven(opened.paths, opened.history, opened.campaign, entry) for entry in entries)
+
+    def one(self, index: int) -> DrivenExperiment:
+        """One of them."""
+        opened = wiring.open_campaign(self.where, self.name)
+        return driven(opened.paths, opened.history, opened.campaign, _entry(opened.history.experiments, index))
+
+    # -- inside -------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _working(
+        self, watch: Watch | None = None, *, take_over: bool = False, resting: bool = False
+    ) -> Iterator[tuple[Context, Reporter]]:
+        """The campaign, held by this caller alone; refused before its plan is approved, and while it rests."""
+        watch = watch or Watch()
+        with hold.held(self.where, self.name, take_over=take_over) as (opened, lock):
+            _may_work(opened, resting=resting)
+            clock = SteadyClock(self.clock, not_before=opened.history.last_at)
+            context = wiring.wire(opened, clock, proposing=False)
+            context.listeners.append(watch.listen)
+            reporter = Reporter(context, lock.refresh, watch.poll)
+            with sites.ready(context.paths):
+                reporter.start()
+                yield context, reporter
+
+
+def _may_work(opened: wiring.Opened, *, resting: bool) -> None:
+    history, name = opened.history, opened.paths.name
+    if history.started is None:
+        raise CampaignError(
+            f"the plan of campaign {name} is not approved, and only a person may do that, with: "
+            f"autoresearch approve plan --campaign {name}"
+        )
+    rest = history.stop or (None if resting else history.paused)
+    if rest:
+        word = "stopped" if history.stop else "paused"
+        why = f" ({rest.reason})" if rest.reason else ""
+        raise CampaignError(
+            f"campaign {name} was {word} by {rest.by}{why}; a person lets it go on with: "
+            f"autoresearch resume --campaign {name}"
+        )
+
+
+def _entry(experiments: dict[int, Experiment], index: int) -> Experiment:
+    if index not in experiments:
+        there = ", ".join(str(one) for one, entry in sorted(experiments.items()) if entry.by_hand) or "none"
+        raise CampaignError(f"there is no experiment {index}; opened by hand: {there}")
+    return experiments[index]
+
+
+def _driven_by_hand(ctx: Context, index: int) -> Experiment:
+    entry = _entry(ctx.history.experiments, index)
+    if not entry.by_hand:
+        raise CampaignError(
+            f"experiment {index} ({entry.name}) is the campaign's own, and not driven by hand; "
+            f"the campaign goes on with: autoresearch run"
+        )
+    return entry
+
+
+def _dropped_before(ctx: Context, entry: Experiment) -> Judged:
+    assert entry.judged is not None  # noqa: S101 - the caller looked
+    verdict = entry.judged.verdict
+    if not verdict.reason.startswith(DROPPED):
+        raise CampaignError(f"experiment {entry.index} has its verdict, {verdict.status}: {verdict.reason}; it stays")
+    return _closed(ctx, entry)
+
+
+def _closed(ctx: Context, entry: Experiment) -> Judged:
+    """A judged experiment: its row and note are there, its worktree is gone when its branch holds all of it."""
+    publish(ctx, entry)
+    if kept := by_hand.tidy(ctx, entry):
+        ctx.note(f"{kept} holds edits that are not on {entry.branch}; it stays until somebody removes it")
+    write_report(ctx)
+    return judged_value(entry)
+
+
+def _work(ctx: Context, reporter: Reporter, watch: Watch, choose: Chooser) -> Stop:
+    with hold.terminable():
+        return Loop(ctx, watch.poll_s, refresh=reporter.refresh, choose=choose).run()
