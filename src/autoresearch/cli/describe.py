@@ -103,7 +103,8 @@ def _power(plan: Plan) -> str:
 
 def _place(plan: Plan) -> str:
     found = plan.recommendation
-    return f"recommended: {found.launcher}, {found.why}" if found.launcher else found.why
+    advice = f"recommended: {found.launcher}, {found.why}" if found.launcher else f"to be said by you: {found.why}"
+    return "; ".join([advice, *(f"{name} would be refused: {why}" for name, why in found.refused)])
 
 
 def _limits(plan: Plan) -> str:

@@ -1,7 +1,7 @@
 """Where a run should happen, decided from what is there (R30-R36). Nothing is launched on a guess."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autoresearch.core.job import Resources
 
@@ -16,6 +16,7 @@ class Places:
         slurm: Whether Slurm's commands are here.
         ray: Address of a Ray head, empty when none is known.
         kubernetes: Current kube context, empty when there is none.
+        allowed: Indices that the campaign file allows (`launcher.gpus`), None for all.
     """
 
     gpus: tuple[int, ...] = ()
@@ -23,11 +24,18 @@ class Places:
     slurm: bool = False
     ray: str = ""
     kubernetes: str = ""
+    allowed: tuple[int, ...] | None = None
+
+    @property
+    def usable(self) -> int:
+        """GPUs here that the campaign may use."""
+        return len(self.gpus) if self.allowed is None else len(set(self.gpus) & set(self.allowed))
 
     @property
     def free(self) -> int:
-        """GPUs here that nobody is using."""
-        return len(set(self.gpus) - set(self.busy))
+        """Those of them that nobody is using."""
+        mine = set(self.gpus) if self.allowed is None else set(self.gpus) & set(self.allowed)
+        return len(mine - set(self.busy))
 
 
 @dataclass(frozen=True)
@@ -46,45 +54,84 @@ class Recommendation:
 
 
 def recommend(resources: Resources, places: Places) -> Recommendation:
-    """Choose a launcher for a run that needs `resources`."""
-    problem = refusal("local", resources, places)
-    refused = (("local", problem),) if problem else ()
-    if not problem and resources.gpus == 0:
+    """Choose a launcher for a run that needs `resources`; none, when a person has to say (R15)."""
+    refused = _refused(resources, places)
+    here = "local" not in dict(refused)
+    need = f"a run needs {_gpus(resources.gpus)}"
+    if here and resources.gpus == 0:
         return Recommendation("local", "the run needs no GPU", refused)
-    if not problem and places.free >= resources.gpus:
-        return Recommendation("local", f"{places.free} GPUs are free here and a run needs {resources.gpus}", refused)
+    if here and places.free >= resources.gpus:
+        return Recommendation("local", f"{need} and {places.free} are free here", refused)
     elsewhere = _elsewhere(places)
     if len(elsewhere) == 1:
         name, found = elsewhere[0]
-        return Recommendation(name, f"a run needs {resources.gpus} GPUs; {found}", refused)
-    if not elsewhere and not problem:
+        return Recommendation(name, f"{need}; {found}", refused)
+    if elsewhere:
+        names = ", ".join(name for name, _ in elsewhere)
+        return Recommendation("", f"{need}, and several places offer some: {names}", refused)
+    if here:
         busy = f"{len(places.busy)} of {len(places.gpus)} GPUs here are busy; runs wait for free ones"
         return Recommendation("local", busy, refused)
-    if not elsewhere:
-        return Recommendation("", f"a run needs {resources.gpus} GPUs and nothing here offers them", refused)
-    names = ", ".join(name for name, _ in elsewhere)
-    return Recommendation("", f"a run needs {resources.gpus} GPUs, and several places offer some: {names}", refused)
+    return Recommendation("", f"{need} and nothing here offers them", refused)
+
+
+def _refused(resources: Resources, places: Places) -> tuple[tuple[str, str], ...]:
+    """Launchers that would be refused; of those elsewhere only the ones that something here hints at."""
+    told = [("local", refusal("local", resources, places))]
+    if places.ray and not _reachable(places.ray):
+        told.append(("ray", f"RAY_ADDRESS is {places.ray} and the launcher needs the dashboard's, http://HOST:8265"))
+    return tuple((name, why) for name, why in told if why)
 
 
 def _elsewhere(places: Places) -> Sequence[tuple[str, str]]:
     found = [
         ("slurm", "Slurm is here" if places.slurm else ""),
-        ("ray", f"a Ray head is at {places.ray}" if places.ray else ""),
+        ("ray", f"a Ray head is at {places.ray}" if _reachable(places.ray) else ""),
         ("kubernetes", f"kube context {places.kubernetes} is set" if places.kubernetes else ""),
     ]
     return [(name, text) for name, text in found if text]
+
+
+def _reachable(ray: str) -> bool:
+    return ray.startswith(("http://", "https://"))
 
 
 def refusal(launcher: str, resources: Resources, places: Places, *, plumbing: bool = False) -> str:
     """Why a launcher must not be used for such a run, empty when it may.
 
     A GPU recipe on a machine without enough GPUs is refused (R35), unless its runs are too small to judge by anyway:
-    such runs only show that the plumbing holds.
+    such runs only show that the plumbing holds, and are started without GPUs; see `on_cpu`.
     """
-    if launcher != "local" or resources.gpus == 0 or plumbing:
+    if launcher == "slurm" and not places.slurm:
+        return "Slurm's sbatch is not on the PATH here"
+    if launcher != "local" or resources.gpus == 0:
         return ""
     if resources.nodes > 1:
         return f"a run needs {resources.nodes} nodes and this is one machine"
-    if len(places.gpus) < resources.gpus:
-        return f"a run needs {resources.gpus} GPUs and this machine offers {len(places.gpus) or 'none'}"
+    if plumbing:
+        return ""
+    if places.allowed is not None and (absent := sorted(set(places.allowed) - set(places.gpus))):
+        named = ", ".join(map(str, absent))
+        return f"launcher.gpus names {named}, and the GPUs here are {', '.join(map(str, places.gpus)) or 'none'}"
+    if places.usable < resources.gpus:
+        limit = "" if places.allowed is None else f", of which launcher.gpus allows {places.usable}"
+        offered = len(places.gpus) or "none"
+        return f"a run needs {_gpus(resources.gpus)} and this machine offers {offered}{limit}"
     return ""
+
+
+def on_cpu(resources: Resources, places: Places) -> Resources:
+    """What a plumbing run here asks for: where there are too few GPUs for it, it is started without any."""
+    return replace(resources, gpus_per_node=0) if places.usable < resources.gpus else resources
+
+
+def crowded(resources: Resources, places: Places, parallel: int) -> str:
+    """Why fewer runs than asked for will go on at the same time here, empty when all of them will."""
+    fit = places.usable // resources.gpus if resources.gpus else parallel
+    if fit >= parallel or not fit:
+        return ""
+    return f"launcher.parallel is {parallel} and the GPUs here are enough for {fit} at a time; the others wait"
+
+
+def _gpus(count: int) -> str:
+    return f"{count} GPU{'' if count == 1 else 's'}"

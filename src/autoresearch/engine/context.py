@@ -8,6 +8,7 @@ from pathlib import Path
 from autoresearch.core.board import Policy
 from autoresearch.core.event import Event, Noted
 from autoresearch.core.history import History
+from autoresearch.core.places import Places
 from autoresearch.core.plan import Outlook, outlook
 from autoresearch.core.redact import Redactor
 from autoresearch.core.spec import Campaign
@@ -44,6 +45,7 @@ class Context:
         history: The journal's replay; only `hear` changes it.
         trackers: Who else is told.
         free_gb: Free space on the disk of a path.
+        look: What this machine offers the launcher.
         listeners: Called with every event after it was applied; for surfaces that show progress.
     """
 
@@ -64,6 +66,7 @@ class Context:
     history: History = field(default_factory=History)
     trackers: Sequence[Tracker] = ()
     free_gb: Callable[[Path], float] = disk.free_gb
+    look: Callable[[], Places] = Places
     listeners: list[Callable[[Event], None]] = field(default_factory=list)
     _surveys: dict[str, Survey] = field(default_factory=dict)
     _changes_seen: tuple[float, bool] = (-math.inf, False)

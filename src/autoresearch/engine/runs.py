@@ -11,8 +11,9 @@ from autoresearch.core import naming
 from autoresearch.core.attempt import Run
 from autoresearch.core.event import RunCancelled, RunEnded, RunMeasured, RunPlanned, RunStarted, RunSubmitted
 from autoresearch.core.experiment import Purpose
-from autoresearch.core.job import Job, JobState, JobStatus
+from autoresearch.core.job import Job, JobState, JobStatus, Resources
 from autoresearch.core.metric import Measurement, Readings
+from autoresearch.core.places import on_cpu
 from autoresearch.engine.context import Context
 from autoresearch.engine.trees import checkout, place, survey_of_arm
 from autoresearch.errors import RecipeError
@@ -33,7 +34,7 @@ def launch(ctx: Context, arm: str, seed: int, purpose: Purpose, why: str) -> Non
     plumbing, refused = False, ""
     try:
         plumbing = bool(survey_of_arm(ctx, arm).plumbing)
-        job = _job(ctx, run_id, tree, number, seed, arm)
+        job = _job(ctx, run_id, tree, number, seed, arm, plumbing=plumbing)
     except RecipeError as error:
         refused = str(error)
     argv, resources = (job.argv, job.resources) if job else ((), ctx.survey.resources)
@@ -58,7 +59,7 @@ def give_up(ctx: Context, run: Run, reason: str) -> None:
     measure(ctx, run)
 
 
-def _job(ctx: Context, run_id: str, tree: Path, number: int, seed: int, arm: str) -> Job:
+def _job(ctx: Context, run_id: str, tree: Path, number: int, seed: int, arm: str, *, plumbing: bool) -> Job:
     folder, log = ctx.paths.run(arm, number), ctx.paths.log(arm, number)
     folder.mkdir(parents=True, exist_ok=True)
     volume.prepare(ctx.paths, arm, number)
@@ -68,10 +69,16 @@ def _job(ctx: Context, run_id: str, tree: Path, number: int, seed: int, arm: str
     return replace(
         job,
         env={**ctx.paths.variables(arm, number), **job.env, **settings.env},
-        resources=replace(job.resources, memory_gb=settings.memory_gb or job.resources.memory_gb),
+        resources=replace(
+            _resources(ctx, job, plumbing=plumbing), memory_gb=settings.memory_gb or job.resources.memory_gb
+        ),
         grace_s=settings.grace,
         max_log_bytes=int(settings.max_log_mb * 1024 * 1024),
     )
+
+
+def _resources(ctx: Context, job: Job, *, plumbing: bool) -> Resources:
+    return on_cpu(job.resources, ctx.look()) if plumbing and ctx.launcher.name == "local" else job.resources
 
 
 def _limit_s(ctx: Context) -> float | None:
@@ -132,7 +139,8 @@ def _submit_again(ctx: Context, run: Run) -> None:
     planned = run.planned
     tree = checkout(ctx, planned.experiment)
     try:
-        job = _job(ctx, run.run_id, tree, planned.number, planned.seed, planned.experiment)
+        small = planned.plumbing
+        job = _job(ctx, run.run_id, tree, planned.number, planned.seed, planned.experiment, plumbing=small)
     except RecipeError as error:
         give_up(ctx, run, str(error))
     else:

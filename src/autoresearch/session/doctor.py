@@ -98,10 +98,10 @@ def _places(environ: Mapping[str, str]) -> Iterator[Check]:
     yield Check("Slurm", "note", "sbatch is here" if found.slurm else "not here")
     yield Check("Ray", "note", found.ray or "no RAY_ADDRESS")
     yield Check("Kubernetes", "note", found.kubernetes or "no kube context")
-    for name, gpu in (("CPU recipe", 0), ("8-GPU recipe", 8)):
+    for name, gpu in (("a CPU recipe", 0), ("an 8-GPU recipe", 8)):
         chosen = recommend(Resources(gpus_per_node=gpu), found)
-        refused = "; ".join(f"{launcher} would be refused: {why}" for launcher, why in chosen.refused)
-        yield Check(f"a {name}" if gpu == 0 else f"an {name}", "note", chosen.launcher or "ask", refused or chosen.why)
+        refused = [f"{launcher} would be refused: {why}" for launcher, why in chosen.refused]
+        yield Check(name, "note", chosen.launcher or "ask", "; ".join([chosen.why, *refused]))
 
 
 def _extras() -> Iterator[Check]:

@@ -1,15 +1,19 @@
-"""Looks around for places where runs could happen. Asks no cluster for anything."""
+"""Looks around for places where runs could happen. Asks no cluster for anything and starts no process."""
 
 import os
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
+import yaml
+
 from autoresearch.core.places import Places
+from autoresearch.core.spec import Campaign
 from autoresearch.workspace import gpus
-from autoresearch.workspace.process import CommandError, run
 
 _BUSY_ABOVE_GB = 1.0
+_IN_CLUSTER = "in-cluster"
 
 
 def look(environ: Mapping[str, str] | None = None) -> Places:
@@ -25,13 +29,25 @@ def look(environ: Mapping[str, str] | None = None) -> Places:
     )
 
 
+def seen_by(campaign: Campaign) -> Places:
+    """The same as the campaign's launcher sees it: a local one may be limited to some of the GPUs."""
+    chosen = campaign.launcher.options().get("gpus") if campaign.launcher.type == "local" else None
+    allowed = tuple(chosen) if isinstance(chosen, list | tuple) else None
+    return replace(look(), allowed=allowed)
+
+
 def _context(env: Mapping[str, str]) -> str:
-    """The current kube context, empty when there is no kubectl or no configuration."""
+    """The current kube context: of the first file in `KUBECONFIG` that sets one, as kubectl chooses; empty for none."""
     configured = env.get("KUBECONFIG") or str(Path(env.get("HOME", "/")) / ".kube" / "config")
-    kubectl = shutil.which("kubectl", path=env.get("PATH"))
-    if kubectl is None or not any(Path(part).is_file() for part in configured.split(os.pathsep)):
-        return ""
+    named = (current_context(Path(part)) for part in configured.split(os.pathsep) if part)
+    return next(filter(None, named), _IN_CLUSTER if "KUBERNETES_SERVICE_HOST" in env else "")
+
+
+def current_context(file: Path) -> str:
+    """What a kubeconfig says the current context is; empty when it says nothing that can be understood."""
     try:
-        return run((kubectl, "config", "current-context"), env=env, timeout=10).text
-    except CommandError:
+        document = yaml.safe_load(file.read_bytes())
+    except (OSError, ValueError, yaml.YAMLError, RecursionError):
         return ""
+    found = document.get("current-context") if isinstance(document, dict) else None
+    return found if isinstance(found, str) and found.isprintable() else ""

@@ -10,7 +10,7 @@ from typing import Any
 
 from autoresearch import plugins
 from autoresearch.core import naming
-from autoresearch.core.places import Recommendation, recommend, refusal
+from autoresearch.core.places import Places, Recommendation, crowded, recommend, refusal
 from autoresearch.core.policies import policy
 from autoresearch.core.policies.costs import Cost, cost
 from autoresearch.core.site import PLAIN
@@ -133,6 +133,7 @@ def examine(campaign: Campaign, root: Path, survey: Survey | None = None) -> Pla
     rule = parse(campaign.stop) if campaign.stop else DEFAULT
     rule.begin(0.0, objective=survey.objective) if rule.deadline_at is None else None
     base, changes, runs = git.resolve(root, campaign.base), git.changes(root), _cost(campaign, rule)
+    around = places.seen_by(campaign)
     kept = sites.storage(campaign, root, survey.facts.values)
     return Plan(
         campaign=campaign,
@@ -144,9 +145,9 @@ def examine(campaign: Campaign, root: Path, survey: Survey | None = None) -> Pla
         rule=rule,
         cost=_told(runs, rule),
         runs=(runs.least, runs.most),
-        recommendation=(found := recommend(survey.resources, places.look())),
+        recommendation=(found := recommend(survey.resources, around)),
         warnings=(*_checkout_warnings(changes, survey), *survey.warnings, *_rule_warnings(campaign, rule, survey),
-                  *_place_warnings(campaign, survey, found), *_ray_warnings(campaign, survey, root),
+                  *_place_warnings(campaign, survey, around, found), *_ray_warnings(campaign, survey, root),
                   *kept.reminders, *_volume_warnings(kept), *_held_warnings(campaign, survey, root)),
         storage=kept,
     )  # fmt: skip
@@ -249,14 +250,17 @@ def _checkout_warnings(changes: Changes, survey: Survey) -> tuple[str, ...]:
     return ()
 
 
-def _place_warnings(campaign: Campaign, survey: Survey, found: Recommendation) -> tuple[str, ...]:
+def _place_warnings(campaign: Campaign, survey: Survey, around: Places, found: Recommendation) -> tuple[str, ...]:
     kind = campaign.launcher.type
-    problem = refusal(kind, survey.resources, places.look(), plumbing=bool(survey.plumbing))
+    problem = refusal(kind, survey.resources, around, plumbing=bool(survey.plumbing))
     if problem:
         return (f"launcher {kind} would be refused: {problem}",)
     if found.launcher and found.launcher != kind:
         return (f"launcher {found.launcher} would suit better: {found.why}",)
-    return () if found.launcher or kind != "local" else (f"say where to run with --launcher: {found.why}",)
+    if not found.launcher and kind == "local":
+        return (f"say where to run with --launcher: {found.why}",)
+    full = crowded(survey.resources, around, campaign.launcher.parallel) if kind == "local" else ""
+    return (full,) if full else ()
 
 
 def _ray_warnings(campaign: Campaign, survey: Survey, root: Path) -> tuple[str, ...]:

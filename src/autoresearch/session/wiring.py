@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from autoresearch import plugins
@@ -12,7 +13,7 @@ from autoresearch.core.attempt import BASELINE
 from autoresearch.core.event import CampaignStarted
 from autoresearch.core.history import History, fold
 from autoresearch.core.job import Submission
-from autoresearch.core.places import refusal
+from autoresearch.core.places import recommend, refusal
 from autoresearch.core.policies import policy
 from autoresearch.core.redact import Redactor
 from autoresearch.core.spec import Campaign, SiteSpec
@@ -140,9 +141,12 @@ def begin(opened: Opened, approved_by: str, clock: Callable[[], float]) -> None:
     now = clock()
     survey = _survey_at(target_of(frozen), paths, base)
     kind, small = campaign.launcher.type, bool(survey.plumbing)
-    if problem := refusal(kind, survey.resources, places.look(), plumbing=small):
+    around = places.seen_by(campaign)
+    if problem := refusal(kind, survey.resources, around, plumbing=small):
+        found = recommend(survey.resources, around)
+        advice = f"recommended is {found.launcher}" if found.launcher else found.why
         raise CampaignError(
-            f"launcher {kind} is refused: {problem}; name another under `launcher:` in the campaign file"
+            f"launcher {kind} is refused: {problem}; name another under `launcher:` in the campaign file ({advice})"
         )
     objective = survey.objective
     limits = rule_of(campaign).begin(now, objective=objective).plain()
@@ -236,6 +240,7 @@ def wire(opened: Opened, clock: Callable[[], float] = time.time, *, proposing: b
         memory=SessionMemory.open(paths.sessions, campaign.campaign, clock(), redactor(paths.root)),
         redactor=redactor(paths.root),
         clock=clock,
+        look=partial(places.seen_by, campaign),
     )
     context.replay()
     return context
