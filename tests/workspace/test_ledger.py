@@ -139,6 +139,16 @@ def test_an_editor_that_drops_the_last_newline_costs_no_row(ledger: Ledger):
     assert [found.description for found in ledger.rows()] == ["by hand", "größer"]
 
 
+def test_a_hand_edited_last_line_without_newline_is_no_torn_row(ledger: Ledger):
+    """It has all its cells, one of them spoilt by hand: the row still counts, and is not taken for a dead writer's."""
+    ledger.append(row("a"))
+    edited = ledger.path.read_text().rstrip("\n").replace("\n1\t", "\nfirst\t")
+    ledger.path.write_text(edited)
+    ledger.append(row("b"))
+    assert ledger.path.read_text() == f"{edited}\n{encode(row('b'))}\n"
+    assert [found.branch for found in ledger.rows()] == ["p/a", "p/b"]
+
+
 @pytest.mark.parametrize("fault", ["before#2=kill", "write#2=kill", "write#2=torn", "sync#2=kill", "after#2=kill"])
 def test_a_writer_killed_anywhere_is_made_good_by_the_next(ledger: Ledger, fault: str):
     """SIGKILL before, in and after the second row: written again, each row is there once."""

@@ -183,12 +183,21 @@ def _widened(data: bytes, columns: Sequence[str], *rows: Row) -> bytes:
 
 
 def _torn(data: bytes, columns: Sequence[str]) -> tuple[bytes, bytes]:
-    """The whole lines, and an unfinished last one. One that only lacks its newline, as editors leave it, is whole."""
+    """The whole lines, and an unfinished last one. One that only lacks its newline, as editors leave it, is whole.
+
+    It is, when it has all its cells and the last of them reads: what else is wrong with it, a hand has done.
+    """
     place = data.rfind(b"\n") + 1
     body, tail = data[:place], data[place:]
-    parsed = record.parse_table(f"{record.header(columns)}\n{_text(tail)}")
-    whole = bool(parsed.rows) and not parsed.problems and len(tail.split(b"\t")) >= len(columns)
+    cells = tail.split(b"\t")
+    parsed, before = (_line(b"\t".join(some), columns) for some in (cells, [*cells[:-1], b""]))
+    whole = bool(parsed.rows) and len(parsed.problems) <= len(before.problems) and len(cells) >= len(columns)
     return (data, b"") if whole or not tail.strip() else (body, tail)
+
+
+def _line(line: bytes, columns: Sequence[str]) -> Table:
+    """What one line says under a header of these columns."""
+    return record.parse_table(f"{record.header(columns)}\n{_text(line)}")
 
 
 def _cut(data: bytes, line: bytes) -> bytes:
@@ -232,5 +241,4 @@ def _replaced(data: bytes, rows: Sequence[Row]) -> bytes:
 
 
 def _branch(line: bytes, columns: Sequence[str]) -> str:
-    found = record.parse_table(f"{record.header(columns)}\n{_text(line)}").branches
-    return next(iter(found), "")
+    return next(iter(_line(line, columns).branches), "")
