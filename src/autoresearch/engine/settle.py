@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from autoresearch.core import naming
 from autoresearch.core.attempt import Experiment, Run
 from autoresearch.core.cell import clean
 from autoresearch.core.event import ExperimentJudged
@@ -32,10 +33,11 @@ def publish(ctx: Context, entry: Experiment) -> None:
 
 def publish_missing(ctx: Context) -> None:
     """Publish what the journal has judged and ledger or notes do not show; they are read once, however many rows."""
-    whole, begun, noted = ctx.ledger.branches(), ctx.ledger.table().branches, notes.all(ctx.paths.root)
-    missing = [entry for entry in ctx.history.judged if clean(entry.branch) not in whole or not _noted(entry, noted)]
+    rows, noted = ctx.ledger.branches(naming.campaign_prefix(ctx.campaign.campaign)), notes.all(ctx.paths.root)
+    missing = [entry for entry in ctx.history.judged if clean(entry.branch) not in rows or not _noted(entry, noted)]
     # A half-written last row is completed before another is put below it, which would end it as it is.
-    for entry in sorted(missing, key=lambda entry: clean(entry.branch) not in begun - whole):
+    begun = ctx.ledger.begun()
+    for entry in sorted(missing, key=lambda entry: clean(entry.branch) != begun):
         publish(ctx, entry)
 
 

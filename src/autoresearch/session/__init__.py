@@ -286,11 +286,9 @@ class Session:
     def check(self) -> list[str]:
         """What ledger, journal and notes do not say alike, one sentence each."""
         opened = self._started()
-        found = audit.check(
-            Ledger(opened.paths.ledger).rows(), opened.journal.read(), notes.all(opened.paths.root),
-            naming.campaign_prefix(opened.paths.name),
-        )  # fmt: skip
-        lines = [f"ledger line {one.line}: {one.text}" for one in Ledger(opened.paths.ledger).table().problems]
+        table, noted = Ledger(opened.paths.ledger).table(), notes.all(opened.paths.root)
+        found = audit.check(table.rows, opened.journal.read(), noted, naming.campaign_prefix(opened.paths.name))
+        lines = [f"ledger line {one.line}: {one.text}" for one in table.problems]
         return [*lines, *(f"{one.branch}: {one.where}: {one.text}" for one in found)]
 
     def rebuild(self) -> str:

@@ -66,14 +66,21 @@ class Ledger:
         """The rows in file order, those whose branch begins with `prefix`; also rows that others wrote count."""
         return tuple(row for row in self.table().rows if row.branch.startswith(prefix))
 
-    def branches(self) -> frozenset[str]:
-        """Branches of all ended lines, readable as rows or not; an unfinished last line may yet be completed.
+    def branches(self, prefix: str) -> frozenset[str]:
+        """Branches of all ended lines, readable as rows or not, that begin with `prefix`; other lines cost nothing.
 
         Raises:
             StorageError: The file exists and cannot be read.
         """
-        found, whole = self.table(), self._data.rpartition(b"\n")[0]
-        return found.branches if self._data.endswith(b"\n") else record.parse_table(_text(whole)).branches
+        data, name = atomic.read(self.path), clean(prefix).encode()
+        columns, whole = _header(data)[1], data[: data.rfind(b"\n") + 1]
+        found = b"\n".join(line for line in whole.split(b"\n") if name in line)
+        return frozenset(branch for branch in _lines(found, columns).branches if branch.startswith(prefix))
+
+    def begun(self) -> str:
+        """Branch of an unfinished last line, empty when there is none; its row may yet be completed."""
+        data = atomic.read(self.path)
+        return _branch(data[data.rfind(b"\n") + 1 :], _header(data)[1])
 
     def follow(self, seen: int) -> tuple[tuple[Row, ...], int]:
         """The rows after the first `seen` ones, and how many there are now; costs one `stat` while nothing changes."""
@@ -190,14 +197,14 @@ def _torn(data: bytes, columns: Sequence[str]) -> tuple[bytes, bytes]:
     place = data.rfind(b"\n") + 1
     body, tail = data[:place], data[place:]
     cells = tail.split(b"\t")
-    parsed, before = (_line(b"\t".join(some), columns) for some in (cells, [*cells[:-1], b""]))
+    parsed, before = (_lines(b"\t".join(some), columns) for some in (cells, [*cells[:-1], b""]))
     whole = bool(parsed.rows) and len(parsed.problems) <= len(before.problems) and len(cells) >= len(columns)
     return (data, b"") if whole or not tail.strip() else (body, tail)
 
 
-def _line(line: bytes, columns: Sequence[str]) -> Table:
-    """What one line says under a header of these columns."""
-    return record.parse_table(f"{record.header(columns)}\n{_text(line)}")
+def _lines(text: bytes, columns: Sequence[str]) -> Table:
+    """What lines say under a header of these columns."""
+    return record.parse_table(f"{record.header(columns)}\n{_text(text)}")
 
 
 def _cut(data: bytes, line: bytes) -> bytes:
@@ -241,4 +248,4 @@ def _replaced(data: bytes, rows: Sequence[Row]) -> bytes:
 
 
 def _branch(line: bytes, columns: Sequence[str]) -> str:
-    return next(iter(_line(line, columns).branches), "")
+    return next(iter(_lines(line, columns).branches), "")
