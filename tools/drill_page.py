@@ -3,7 +3,6 @@
 import os
 import platform
 import re
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -70,9 +69,7 @@ def _ended(code: int) -> str:
 
 
 def _when(seconds: float) -> str:
-    """Date, commit, machine, and how long it took."""
-    commit = ("git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD")
-    done = subprocess.run(commit, capture_output=True, text=True, check=False)
+    """Day, machine, and how long it took."""
     day = time.strftime("%d %B %Y", time.gmtime()).lstrip("0")
     here = f"{platform.system()} with {os.cpu_count()} cores, Python {platform.python_version()}"
-    return f"{day}, commit {done.stdout.strip() or 'unknown'}, {here}, {seconds / 60:.0f} minutes"
+    return f"{day}, {here}, {seconds / 60:.0f} minutes"

@@ -1,5 +1,7 @@
 """Damaged and disagreeing records: told by name and line, and mended without losing anything."""
 
+import subprocess
+
 import pytest
 
 
@@ -99,3 +101,49 @@ def test_a_metric_that_never_comes_or_is_no_number_is_a_crash_with_its_reason(la
     row = lab.rows()[1]
     assert (row.status.value, row.metric_value) == ("crash", None)
     assert told in row.reason.lower()
+
+
+def notes_of(lab):
+    """What git shows on every branch of the campaign."""
+    argv = ("git", "log", "--no-walk", "--branches=autoresearch/*", "--notes=autoresearch", "--format=%H %N")
+    return subprocess.run(argv, cwd=lab.root, capture_output=True, text=True, check=True).stdout
+
+
+def drop_notes(lab):
+    subprocess.run(("git", "update-ref", "-d", "refs/notes/autoresearch"), cwd=lab.root, check=True)
+
+
+def test_lost_notes_are_rebuilt_from_the_journal(finished):
+    """Somebody deleted the ref: the same notes stand on the same commits again."""
+    good = notes_of(finished)
+    drop_notes(finished)
+    assert "its result is missing in the notes; it is in the journal" in finished.cli("ledger", "check").stdout
+    assert "rebuilt the notes on 4 commits" in finished.cli("ledger", "rebuild").stdout
+    assert notes_of(finished) == good
+    assert finished.cli("ledger", "check").returncode == 0
+
+
+@pytest.mark.parametrize("source", ["ledger", "notes"])
+def test_a_lost_journal_is_rebuilt_from_what_is_left(finished, source):
+    """Its experiments can be looked at again; that the campaign cannot go on is said, and `run` refuses by name."""
+    good, files = finished.rows(), finished.ledger.read_bytes()
+    journal_of(finished).unlink()
+    finished.ledger.unlink() if source == "notes" else drop_notes(finished)
+    assert "has not begun" not in finished.cli("ledger", "check").stderr
+    told = finished.cli("ledger", "rebuild")
+    assert told.returncode == 0, told.stderr
+    assert f"from the {source}: 4 experiments" in told.stdout
+    assert "cannot go on" in told.stdout
+    assert finished.rows() == good
+    assert source == "notes" or finished.ledger.read_bytes() == files
+    assert "night/baseline exists already" in finished.refused("run", "--yes", "--plain")
+    assert "raise-the-learning-rate" in finished.cli("show", "2").stdout
+
+
+def test_with_nothing_left_nothing_is_invented(finished):
+    """No journal, no ledger, no notes: refused in one line."""
+    journal_of(finished).unlink()
+    finished.ledger.unlink()
+    drop_notes(finished)
+    for action in ("check", "rebuild"):
+        assert "has not begun" in finished.refused("ledger", action)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from autoresearch.core.event import Event, ExperimentCommitted, ExperimentJudged, ExperimentOpened
+from autoresearch.core.event import Event, ExperimentCommitted, ExperimentJudged, ExperimentOpened, ExperimentRepaired
 from autoresearch.core.experiment import Status, Verdict
 from autoresearch.core.hypothesis import Hypothesis
 from autoresearch.core.record import Row, cells, decode, to_note
@@ -129,3 +129,11 @@ def test_the_journal_is_rebuilt_from_rows(tmp_path: Path, source: str):
 def test_the_notes_are_rebuilt_from_the_journal():
     """Under the full hashes, which only the journal knows."""
     assert audit.notes_of_events(EVENTS) == NOTES
+
+
+def test_the_note_of_a_mended_experiment_is_for_the_mended_commit():
+    """A repair moved its branch before it was judged."""
+    found, fixed = ROWS[1], "f" * 40
+    opened, committed, judged = events_of(found)
+    events = (opened, committed, ExperimentRepaired(2.5, committed.name, fixed, "NameError"), judged)
+    assert audit.notes_of_events(events) == {fixed: to_note(found)}

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autoresearch.core import event as happened
-from autoresearch.core import naming
 from autoresearch.core.attempt import Experiment, Run
 from autoresearch.core.event import Event
 from autoresearch.core.experiment import Status, Verdict
@@ -19,13 +18,12 @@ from autoresearch.core.record import Row
 from autoresearch.core.spec import Campaign
 from autoresearch.errors import AutoresearchError, CampaignError, HeldError, UsageError
 from autoresearch.examples import DemoRepository, create
-from autoresearch.session import campaign_file, doctor, hold, planning, sites, status, wiring
+from autoresearch.session import campaign_file, doctor, hold, planning, records, sites, status, wiring
 from autoresearch.session.curves import Curves
 from autoresearch.session.planning import Plan, Request
 from autoresearch.session.status import CampaignStatus, DrivenExperiment, RunningRun
-from autoresearch.workspace import audit, git, notes, process, secrets
+from autoresearch.workspace import git, process, secrets
 from autoresearch.workspace.clock import SteadyClock
-from autoresearch.workspace.journal import Journal
 from autoresearch.workspace.ledger import Ledger
 from autoresearch.workspace.paths import EXCLUDED, CampaignPaths, Layout
 
@@ -285,44 +283,19 @@ class Session:
 
     def check(self) -> list[str]:
         """What ledger, journal and notes do not say alike, one sentence each."""
-        opened = self._started()
-        table, noted = Ledger(opened.paths.ledger).table(), notes.all(opened.paths.root)
-        found = audit.check(table.rows, opened.journal.read(), noted, naming.campaign_prefix(opened.paths.name))
-        lines = [f"ledger line {one.line}: {one.text}" for one in table.problems]
-        return [*lines, *(f"{one.branch}: {one.where}: {one.text}" for one in found)]
+        return records.check(wiring.open_campaign(self.where, self.name))
 
     def rebuild(self) -> str:
-        """Make the ledger say what the journal says of this campaign; old files are kept beside the new.
+        """Make ledger, notes and journal say the same again; what was there is kept. Returns what was done, in words.
 
-        Damaged lines of the journal are set aside first, into notes that hold them. Where there is no campaign, as in a
-        clone, the git notes say what the ledger was.
+        Where there is no campaign, as in a clone, the git notes say what the ledger was.
         """
         if self.name is None and not self.campaigns():
-            return self._rebuild_from_notes()
-        paths = wiring.find(self.where, self.name)
+            return records.rebuild_ledger_from_notes(wiring.layout(self.where))
+        paths = self.paths()
         if hold.at_work(paths):
             raise HeldError(f"a controller is at work on {paths.name}; stop it first (autoresearch stop), then rebuild")
-        damaged = Journal(paths.journal).salvage()
-        told = f"set damaged lines of {paths.journal} aside, the old one is {damaged}; " if damaged else ""
-        opened = self._started()
-        kept = audit.mend_ledger(opened.paths.ledger, audit.rows_of_events(opened.journal.read()))
-        return (
-            told
-            + f"rebuilt {opened.paths.ledger}"
-            + (f"; the old one is {kept}" if kept else "; nothing had to change")
-        )
-
-    def _rebuild_from_notes(self) -> str:
-        place = wiring.layout(self.where)
-        rows = audit.rows_of_notes(notes.all(place.root))
-        if not rows:
-            raise CampaignError(
-                f"{place.root} has neither a campaign nor notes of one; fetch the notes with: "
-                f"git fetch origin {notes.REF}:{notes.REF}"
-            )
-        git.exclude(place.root, EXCLUDED)
-        audit.mend_ledger(place.ledger, rows)
-        return f"rebuilt {place.ledger} from the notes on {len(rows)} commits"
+        return records.rebuild(paths, self.clock())
 
     def doctor(self) -> tuple[doctor.Check, ...]:
         """What this machine and repository offer and lack."""

@@ -15,6 +15,7 @@ from autoresearch.core.event import (
     ExperimentCommitted,
     ExperimentJudged,
     ExperimentOpened,
+    ExperimentRepaired,
     Noted,
 )
 from autoresearch.core.experiment import Verdict
@@ -78,12 +79,10 @@ def notes_of_events(events: Iterable[Event]) -> dict[str, str]:
     commits: dict[str, str] = {}
     notes: dict[str, str] = {}
     for event in events:
-        if isinstance(event, ExperimentCommitted):
-            commits[event.branch] = event.commit
-        elif isinstance(event, ExperimentJudged):
-            row = record.decode(event.row)
-            if row.branch in commits:
-                notes[commits[row.branch]] = record.to_note(row)
+        if isinstance(event, ExperimentCommitted | ExperimentRepaired):
+            commits[event.name] = event.commit
+        elif isinstance(event, ExperimentJudged) and event.name in commits:
+            notes[commits[event.name]] = record.to_note(record.decode(event.row))
     return notes
 
 
