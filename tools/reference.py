@@ -220,7 +220,7 @@ def ledger_page() -> str:
         f"A ledger with experiments whose heavy files lie on a volume ([Brev](../how-to/brev.md)) has "
         f"{', '.join(f'`{name}`' for name in record.PLACES)} after all others; they hold absolute paths.\n"
         "`autoresearch ledger check` compares ledger, journal and notes; `autoresearch ledger rebuild` mends the "
-        "ledger from the journal and keeps the old file beside it.\n"
+        "ledger and the notes from the journal, a lost journal from those, and keeps the old files.\n"
     )
 
 
