@@ -24,7 +24,7 @@ def held(where: Path, name: str | None, *, take_over: bool = False) -> Iterator[
     Raises:
         HeldError: Another controller is at work on it.
     """
-    paths = wiring.open_campaign(where, name).paths
+    paths = wiring.find(where, name)
     lock = CampaignLock(paths.lock)
     try:
         lock.acquire(take_over=take_over)
