@@ -44,6 +44,7 @@ class Row:
         wrong: Per cent of campaigns in which any of that was not true.
         covers: Per cent of 90 % intervals that hold the true gain.
         ideas: Ideas tried.
+        drifted: Per cent of campaigns whose report says that the machine drifted, and that it may have.
     """
 
     policy: str
@@ -57,6 +58,7 @@ class Row:
     wrong: float | None
     covers: float | None
     ideas: float
+    drifted: tuple[float, float] | None = None
 
 
 def measure(cell: Cell) -> dict[str, object]:
@@ -94,7 +96,13 @@ def _row(name: str, outcomes: Sequence[Outcome], greedy: Sequence[Outcome]) -> R
         wrong=100 * found.false_claims.mean if ours else None,
         covers=100 * found.coverage.mean if ours and found.coverage.count else None,
         ideas=sum(o.ideas for o in outcomes) / len(outcomes),
+        drifted=_drifted(outcomes) if ours else None,
     )
+
+
+def _drifted(outcomes: Sequence[Outcome]) -> tuple[float, float]:
+    count = len(outcomes)
+    return 100 * sum(o.drifted for o in outcomes) / count, 100 * sum(o.hinted for o in outcomes) / count
 
 
 def _share(parts: Sequence[float], wholes: Sequence[float]) -> tuple[float, float] | None:

@@ -325,7 +325,9 @@ def test_while_a_run_is_pending_there_is_other_work():
     assert isinstance(policy("sequential").advise(replace(waiting, may_explore=False)), Rest)
 
 
-@pytest.mark.parametrize(("worth", "word"), [(0.5, "one run per idea"), (0.02, "sequential"), (0.005, "screening")])
+@pytest.mark.parametrize(
+    ("worth", "word"), [(0.5, "one run per idea"), (0.02, "one run per idea"), (0.005, "screening")]
+)
 def test_auto_says_which_way_and_why(worth, word):
     """Noise of 0.02 is quiet beside 0.5, loud beside 0.005; the request for an idea gives both numbers."""
     advice = policy("auto").advise(board(settings=PolicySettings(worth=worth)))

@@ -36,6 +36,8 @@ def _text(event: Event) -> str:
             return _measured(event)
         case happened.AllocationEnded():
             return f"allocation {event.job_id} ended after {(event.ended_at - event.started_at) / 60:.0f} minutes"
+        case happened.IncumbentDemoted():
+            return f"{event.name} is no longer the incumbent, {event.incumbent} is: {event.reason}"
         case happened.ExperimentJudged():
             return f"{event.verdict.status.value.upper():7} {event.name}: {event.verdict.reason}"
         case _:

@@ -178,6 +178,15 @@ class Settle:
 
 
 @dataclass(frozen=True)
+class Demote:
+    """`arm` is no longer the incumbent, for further runs of it do not bear it out; `incumbent` is, once again."""
+
+    arm: str
+    incumbent: str
+    why: str
+
+
+@dataclass(frozen=True)
 class Rest:
     """Nothing to do until a pending run ends."""
 
@@ -191,7 +200,7 @@ class Done:
     why: str = ""
 
 
-Advice = Propose | Measure | Combine | Settle | Rest | Done
+Advice = Propose | Measure | Combine | Settle | Demote | Rest | Done
 
 
 class Policy(Protocol):

@@ -232,6 +232,17 @@ class VerdictOverruled:
 
 
 @dataclass(frozen=True)
+class IncumbentDemoted:
+    """Further runs of the incumbent did not bear it out: ideas start from `incumbent` again; its row stays."""
+
+    at: float
+    name: str
+    incumbent: str
+    reason: str
+    kind: Literal["incumbent_demoted"] = "incumbent_demoted"
+
+
+@dataclass(frozen=True)
 class Steered:
     """A person told the researchers something; always additive."""
 
@@ -341,8 +352,8 @@ class CampaignEnded:
 Event = Annotated[
     CampaignStarted | ControllerStarted | ControllerStopped | ExperimentOpened | ExperimentAbandoned
     | ExperimentCommitted | ExperimentRepaired | BundleMade | RunPlanned | RunSubmitted | RunStarted | RunCancelled
-    | RunEnded | RunMeasured | ExperimentJudged | VerdictOverruled | Steered | Paused | Resumed | StopRequested
-    | ApprovalAsked | ApprovalGiven | AllocationEnded | Noted | PlateauReached | CampaignEnded,
+    | RunEnded | RunMeasured | ExperimentJudged | VerdictOverruled | IncumbentDemoted | Steered | Paused | Resumed
+    | StopRequested | ApprovalAsked | ApprovalGiven | AllocationEnded | Noted | PlateauReached | CampaignEnded,
     Field(discriminator="kind"),
 ]  # fmt: skip
 

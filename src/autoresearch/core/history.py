@@ -1,6 +1,6 @@
 """The campaign so far: the journal's events, folded."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from autoresearch.core import event as happened
@@ -18,6 +18,7 @@ from autoresearch.core.attempt import (
 from autoresearch.core.board import Bundle, Idea, Trial
 from autoresearch.core.event import Event
 from autoresearch.core.experiment import Status
+from autoresearch.core.lineage import lineage
 from autoresearch.errors import LedgerError
 
 
@@ -34,6 +35,9 @@ class History:
     bundles: dict[str, happened.BundleMade] = field(default_factory=dict)
     runs: dict[str, Run] = field(default_factory=dict)
     incumbent: str = BASELINE
+    former: list[str] = field(default_factory=list)
+    """Incumbents before it that still stand, oldest first."""
+    demotions: list[happened.IncumbentDemoted] = field(default_factory=list)
     exhausted_because: str = ""
     """Why no researcher had an idea when they were last asked; empty once something has happened since."""
     refused: dict[str, int] = field(default_factory=dict)
@@ -86,12 +90,18 @@ class History:
                 self.bundles[event.name] = event
             case happened.ExperimentJudged():
                 self.experiment(event.name).judged = event
-                self.incumbent = event.incumbent or self.incumbent
+                self._succeed(event.incumbent)
                 self.exhausted_because = ""
                 if event.verdict.status is Status.KEEP:
                     self.refused.clear()
+            case happened.IncumbentDemoted():
+                self._step_back(lambda arm: arm == event.incumbent)
+                self.incumbent = event.incumbent
+                self.demotions.append(event)
             case happened.VerdictOverruled():
                 self.experiment(event.name).overruled = event
+                if event.verdict.status is not Status.KEEP and event.name in self.lineage(self.incumbent):
+                    self._step_back(lambda arm: event.name not in self.lineage(arm))
                 self.exhausted_because = ""
             case happened.CampaignEnded():
                 self.ended = event
@@ -146,6 +156,20 @@ class History:
         source = event.hypothesis.source
         self.refused[source] = self.refused.get(source, 0) + 1 if event.breaches else 0
 
+    def _succeed(self, incumbent: str | None) -> None:
+        if incumbent:
+            self.former.append(self.incumbent)
+            self.incumbent = incumbent
+
+    def _step_back(self, stands: Callable[[str], bool]) -> None:
+        """Back to the newest former incumbent that stands, the baseline at last."""
+        self.incumbent = BASELINE
+        while self.former:
+            arm = self.former.pop()
+            if stands(arm):
+                self.incumbent = arm
+                return
+
     # -- questions ----------------------------------------------------------------------------------------------
 
     @property
@@ -182,6 +206,19 @@ class History:
             KeyError: There is no such arm.
         """
         return self.bundles[arm].branch if arm in self.bundles else self.experiment(arm).branch
+
+    def lineage(self, arm: str) -> tuple[str, ...]:
+        """The experiments inside an arm, oldest first, the baseline left out."""
+
+        def adds(one: str) -> tuple[str, ...]:
+            return self.bundles[one].ideas if one in self.bundles else () if one == BASELINE else (one,)
+
+        return lineage(arm, self._parent, adds)
+
+    def _parent(self, arm: str) -> str:
+        if arm == BASELINE:
+            return ""
+        return self.bundles[arm].parent if arm in self.bundles else self.experiment(arm).parent
 
     def runs_of(self, arm: str) -> list[Run]:
         """Runs of an experiment or bundle, oldest first."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from autoresearch.core.attempt import BASELINE, Experiment, Run, why_no_value
-from autoresearch.core.board import Advice, Board, Combine, Done, Measure, Policy, Propose, Rest, Settle
+from autoresearch.core.board import Advice, Board, Combine, Demote, Done, Measure, Policy, Propose, Rest, Settle
 from autoresearch.core.experiment import Purpose, Status, Verdict
 from autoresearch.core.history import History
 from autoresearch.core.metric import Objective
@@ -67,6 +67,15 @@ class Judge:
 
 
 @dataclass(frozen=True)
+class StepBack:
+    """Record that `arm` is no longer the incumbent: later ideas start from `incumbent`."""
+
+    arm: str
+    incumbent: str
+    why: str
+
+
+@dataclass(frozen=True)
 class Repair:
     """Let the researcher mend a trivial crash of `experiment` on its branch, then run it again."""
 
@@ -108,7 +117,7 @@ class Stop:
     final: bool = True
 
 
-Move = OpenBaseline | Explore | Reopen | Launch | Bundle | Judge | Repair | Ask | CancelAll | Wait | Stop
+Move = OpenBaseline | Explore | Reopen | Launch | Bundle | Judge | StepBack | Repair | Ask | CancelAll | Wait | Stop
 
 
 @dataclass(frozen=True)
@@ -164,8 +173,7 @@ def outlook(
     spent = Spent(history.attempted, history.gpu_hours, _best(history, objective))
     state = check(limits, spent, now, run_s, run_hours)
     left, total = _runs(history, campaign, limits, now, run_s, _typical_s(history) or run_s)
-    reserve = 0 if total is None else round(total * campaign.verdict.confirm)
-    roomy = left is None or left > reserve
+    roomy = left is None or left > 0
     return Outlook(state, run_s, run_hours, left, total, not state.met and roomy and history.stop is None, now)
 
 
@@ -310,6 +318,8 @@ def _denied(history: History, arm: str, why: str) -> Move:
 def _from_advice(advice: Advice, campaign: Campaign, view: Outlook, flying: list[Run], idle: str) -> Move:
     full = len(flying) >= campaign.launcher.parallel
     match advice:
+        case Demote():
+            return StepBack(advice.arm, advice.incumbent, advice.why)
         case Combine():
             return Bundle(advice.name, advice.ideas, advice.parent, advice.why)
         case Propose() | Measure() if full:

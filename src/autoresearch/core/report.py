@@ -329,6 +329,9 @@ def _attention(history: History, found: Claims) -> tuple[str, ...]:
         if run.ended and run.ended.leftovers
     ]
     told += [
+        f"{lost.name} was taken back, ideas went on from {lost.incumbent}: {lost.reason}" for lost in history.demotions
+    ]
+    told += [
         f"{claim.name}: {claim.standing} after {claim.runs} runs; further seeds would settle it"
         for claim in found.ideas
         if claim.standing in {"likely", "unresolved"} and claim.effect is not None and claim.effect > 0

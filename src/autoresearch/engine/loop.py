@@ -10,7 +10,7 @@ from pathlib import Path
 from autoresearch import __version__
 from autoresearch.core import plan
 from autoresearch.core.attempt import Run
-from autoresearch.core.event import ApprovalAsked, CampaignEnded, ControllerStarted, ControllerStopped
+from autoresearch.core.event import ApprovalAsked, CampaignEnded, ControllerStarted, ControllerStopped, IncumbentDemoted
 from autoresearch.core.metric import Severity
 from autoresearch.engine import bundles, holding, lookout, propose, runs, settle, trees
 from autoresearch.engine.context import Context
@@ -125,6 +125,8 @@ class Loop:
                 self._launch(move)
             case plan.Judge():
                 settle.settle(self.ctx, move.experiment, move.verdict, move.incumbent)
+            case plan.StepBack():
+                self.ctx.record(IncumbentDemoted(self.ctx.clock(), move.arm, move.incumbent, move.why))
             case plan.Repair():
                 repair(self.ctx, move.experiment, move.crash, by_hand=move.by_hand)
             case plan.Ask():

@@ -46,6 +46,9 @@ def entry_for(event: Event) -> TimelineEntry | None:
             return TimelineEntry(result=f"{event.name}: {event.verdict.status}, {event.verdict.reason}")
         case happened.Steered():
             return TimelineEntry(asked=event.text, decision="taken into every further brief; the objective stays")
+        case happened.IncumbentDemoted():
+            told = f"{event.name} is no longer the incumbent, {event.incumbent} is: {event.reason}"
+            return TimelineEntry(result=told)
         case happened.VerdictOverruled():
             return TimelineEntry(asked=f"{event.by}: {event.name} is {event.verdict.status}, {event.verdict.reason}")
         case happened.StopRequested() | happened.Paused() | happened.Resumed():

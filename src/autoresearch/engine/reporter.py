@@ -18,6 +18,12 @@ from autoresearch.workspace import atomic, picture, volume
 
 _BEAT_S = 15.0
 _REPORT_S = 60.0
+_CHANGE_THE_REPORT = (
+    happened.ExperimentJudged,
+    happened.IncumbentDemoted,
+    happened.VerdictOverruled,
+    happened.CampaignEnded,
+)
 
 
 @dataclass
@@ -46,7 +52,7 @@ class Reporter:
     def tell(self, event: Event) -> None:
         """Take note of one event."""
         checkpoint(self.ctx, event)
-        if isinstance(event, happened.ExperimentJudged | happened.CampaignEnded | happened.VerdictOverruled):
+        if isinstance(event, _CHANGE_THE_REPORT):
             self._stale = True
         if isinstance(event, happened.CampaignEnded):
             self._write()

@@ -15,6 +15,7 @@ from autoresearch.core.board import (
     Board,
     Bundle,
     Combine,
+    Demote,
     Done,
     Idea,
     Measure,
@@ -26,7 +27,7 @@ from autoresearch.core.board import (
 )
 from autoresearch.core.experiment import Status
 from autoresearch.core.metric import Objective
-from autoresearch.core.policies.claims import Standing, claims
+from autoresearch.core.policies.claims import Standing, claims, drift
 from autoresearch.core.policies.closing import confirmed
 from autoresearch.core.policies.evidence import BASELINE, Evidence
 from autoresearch.engine.streams import STREAMS, Stream, World
@@ -57,6 +58,8 @@ class Outcome:
         false_claim: Whether any of that is not true.
         stated: The chance of a false claim that the campaign stated.
         runs: Runs spent.
+        drifted: Whether the report would say that the machine drifted (99 % sure).
+        hinted: Whether it would say that it may have (90 %).
     """
 
     gain: float
@@ -72,6 +75,8 @@ class Outcome:
     false_claim: bool
     stated: float
     runs: int
+    drifted: bool = False
+    hinted: bool = False
 
 
 @dataclass(frozen=True)
@@ -220,6 +225,8 @@ class _Campaign:
             case Settle(idea=name, verdict=verdict, incumbent=incumbent):
                 self.ideas = tuple(replace(i, verdict=verdict) if i.name == name else i for i in self.ideas)
                 self.incumbent = incumbent or self.incumbent
+            case Demote():
+                self.incumbent = advice.incumbent
             case Rest():
                 self.end_one()
 
@@ -310,6 +317,7 @@ class _Campaign:
         claimed = claims(board)
         proven = [c.name for c in claimed.ideas if c.standing is Standing.PROVEN]
         whole = claimed.campaign is not None and claimed.campaign.standing is Standing.PROVEN
+        trend = drift(board)
         wrong = [name for name in proven if self._own_effect(name) <= 0]
         return Outcome(
             gain=gain,
@@ -325,6 +333,8 @@ class _Campaign:
             false_claim=bool(wrong) or (whole and gain <= 0),
             stated=claimed.false_chance,
             runs=len(board.trials),
+            drifted=trend is not None and trend.shown,
+            hinted=trend is not None and (trend.low > 0 or trend.high < 0),
         )
 
     def _own_effect(self, name: str) -> float:

@@ -2,10 +2,10 @@
 
 1. Three baseline runs measure the noise of one run.
 2. Beside the smallest gain worth having (`worth`) it is quiet, or loud. Without `worth` the gains seen so far stand in,
-   after eight ideas.
-3. Quiet (under 0.6 of the gain): one run per idea, for there greedy finds most; luck is taken out of the bar all the
-   same. In between, and where three runs fit for every idea to come: `sequential`.
-4. Loud (1.5 times the gain or more, after those three runs where they fit): `screening`, many ideas per run.
+   after eight ideas; until then it works as `sequential`.
+3. Quiet (under 1.5 times the gain): one run per idea, for there greed finds most; unlike `greedy` it takes luck out of
+   the bar. Where three runs fit for every idea to come, as many: `sequential`.
+4. Loud (after those three runs where they fit): `screening`, many ideas per run.
 5. Every request for an idea says which, with the two numbers.
 """
 
@@ -19,9 +19,6 @@ from autoresearch.core.policies.evidence import Evidence
 from autoresearch.core.policies.screening import Screening
 from autoresearch.core.policies.sequential import MOST, Sequential
 from autoresearch.core.policies.single import Contest, Ruling, affords
-
-QUIET = 0.6
-"""Noise of one run, in gains worth having, up to which one run decides."""
 
 LOUD = 1.5
 """Noise of one run, in gains worth having, from which ideas are bundled."""
@@ -78,10 +75,8 @@ def choose(evidence: Evidence) -> Choice:
     if most > 1 and affords(evidence, most):
         if sigma / math.sqrt(most) < LOUD * gain:
             return Choice("sequential", f"sequential, {numbers}, and {most} runs fit for every idea to come")
-    elif sigma < QUIET * gain:
+    elif sigma < LOUD * gain:
         return Choice("single", f"one run per idea, {numbers}")
-    if sigma < LOUD * gain:
-        return Choice("sequential", f"sequential, {numbers}")
     return Choice("screening", f"screening, many ideas per run, {numbers}")
 
 

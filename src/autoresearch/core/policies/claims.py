@@ -170,7 +170,7 @@ def _claim_idea(evidence: Evidence, idea: Idea, spread: float) -> Claim:
     if verdict is None or verdict.effect is None:
         return Claim(idea.name, Standing.UNRESOLVED)
     effect = evidence.compare(idea.name, idea.parent)
-    if effect is None or verdict.status is Status.KEEP:
+    if effect is None or (verdict.status is Status.KEEP and idea.name in evidence.held):
         error = None if verdict.high is None or verdict.low is None else _error(evidence, verdict.low, verdict.high)
         effect = Effect(verdict.effect, error, evidence.noise.freedom, verdict.runs)
     return _claim(idea.name, effect, spread, fresh=False)

@@ -1,6 +1,7 @@
 """The end of every campaign: fresh seeds for what is about to be claimed, and each kept change left out in turn."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 from autoresearch.core.board import Advice, Combine, Done, Measure, Rest, Trial
 from autoresearch.core.experiment import Purpose
@@ -13,9 +14,21 @@ PAIRS = 3
 
 MOST_PAIRS = 8
 
+SURE = 3.5
+"""Standard errors of the campaign's whole gain that its fresh pairs are meant to give, were it as large as it seems."""
+
 
 def reserve(evidence: Evidence) -> int:
-    """Runs kept for the end: the campaign file's share of the budget, one pair at least where it allows two runs."""
+    """Runs kept for the end: what it takes to prove the gain as it now seems, the campaign file's share at most.
+
+    Where noise is small beside what was found, three pairs do, and the rest of the share goes into ideas.
+    """
+    share = _share(evidence)
+    return min(share, 2 * _needed(evidence)) if share else 0
+
+
+def _share(evidence: Evidence) -> int:
+    """The campaign file's share of the run budget: one pair at least where it allows two runs."""
     total = evidence.board.runs_total
     if total is None and evidence.board.runs_left is not None:
         total = evidence.board.runs_left + len(evidence.board.trials)
@@ -23,6 +36,24 @@ def reserve(evidence: Evidence) -> int:
         return 0
     wanted = max(2, round(min(1.0, evidence.settings.confirm) * total))
     return wanted if total >= 2 * wanted else 0
+
+
+def _needed(evidence: Evidence) -> int:
+    """Fresh pairs that would show the gain seen so far at `SURE` standard errors: n = 2 (SURE sigma / gain)^2.
+
+    Seen by runs that chose: were fresh runs counted, a lucky first pair would end the look at the others.
+    """
+    board = evidence.board
+    if any(trial.purpose in FRESH for trial in board.trials):
+        evidence = Evidence(replace(board, trials=tuple(t for t in board.trials if t.purpose not in FRESH)))
+    base, best, sigma = evidence.arm(BASELINE), evidence.credited(board.incumbent), evidence.sigma
+    if board.incumbent == BASELINE or best is None or not base.runs or not sigma:
+        return PAIRS
+    gain = best - base.level
+    if gain <= 0:
+        return PAIRS
+    ratio = min(MOST_PAIRS, SURE * sigma / gain)
+    return max(PAIRS, min(MOST_PAIRS, math.ceil(2 * ratio * ratio)))
 
 
 @dataclass(frozen=True)
@@ -79,13 +110,13 @@ def _allowance(evidence: Evidence) -> int:
 
     What a run budget still holds when no idea wants it goes into leaving each kept change out `PAIRS` times.
     """
-    if reserve(evidence):
+    if _share(evidence):
         return max(_for_pairs(evidence), 2 * PAIRS + PAIRS * len(evidence.held))
     return _for_pairs(evidence)
 
 
 def _for_pairs(evidence: Evidence) -> int:
-    held = reserve(evidence)
+    held = _share(evidence)
     if held:
         return max(held, 2 * PAIRS)
     share = min(0.9, evidence.settings.confirm)
@@ -94,11 +125,9 @@ def _for_pairs(evidence: Evidence) -> int:
 
 
 def _pairs(evidence: Evidence) -> int:
-    """Pairs wanted: half the share, or a quarter when several kept changes are to be left out one by one."""
-    several = len(_kept(evidence)) > 1
-    if evidence.board.runs_left is None and evidence.board.runs_total is None:
-        return PAIRS
-    return max(PAIRS, min(MOST_PAIRS, _for_pairs(evidence) // (4 if several else 2)))
+    """Pairs wanted: as many as the share allows, or, with several kept changes to leave out one by one, as needed."""
+    wanted = _needed(evidence) if len(_kept(evidence)) > 1 else MOST_PAIRS
+    return max(PAIRS, min(wanted, _for_pairs(evidence) // 2))
 
 
 def _fresh(evidence: Evidence) -> _Fresh:

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from autoresearch.core.board import Board, Bundle, Idea, Trial
 from autoresearch.core.experiment import Purpose
+from autoresearch.core.lineage import lineage
 from autoresearch.core.metric import Direction
 from autoresearch.core.noise import Noise, estimate, sample_errors
 from autoresearch.core.policies.arms import Arm, read
@@ -136,14 +137,11 @@ class Evidence:
 
     def lineage(self, arm: str) -> tuple[str, ...]:
         """The ideas inside `arm`, oldest first."""
-        found: list[str] = []
-        seen: set[str] = set()
-        while arm and arm not in seen:
-            seen.add(arm)
-            held = self.bundles[arm].ideas if arm in self.bundles else (arm,) if arm in self.ideas else ()
-            found = [idea for idea in held if idea not in found] + found
-            arm = self.parent(arm)
-        return tuple(found)
+        return lineage(arm, self.parent, self.adds)
+
+    def adds(self, arm: str) -> tuple[str, ...]:
+        """The ideas that an arm adds to its parent."""
+        return self.bundles[arm].ideas if arm in self.bundles else (arm,) if arm in self.ideas else ()
 
     @property
     def sigma(self) -> float | None:

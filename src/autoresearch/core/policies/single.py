@@ -23,6 +23,7 @@ from autoresearch.core.board import (
 from autoresearch.core.experiment import Purpose, Status, Verdict
 from autoresearch.core.policies import judging, words
 from autoresearch.core.policies.closing import bundle_name, closing, reserve
+from autoresearch.core.policies.demotion import demotion
 from autoresearch.core.policies.evidence import BASELINE, Effect, Evidence
 from autoresearch.core.policies.opening import opening
 
@@ -72,7 +73,12 @@ class OneAtATime:
 
     def work(self, evidence: Evidence) -> Advice | None:
         """Everything between the baseline and the fresh seeds; None when nothing is left to explore or to judge."""
-        return self.judge(evidence) or self.aside(evidence) or explore(evidence, self.wish(evidence))
+        return self.judge(evidence) or self.aside(evidence) or self.propose(evidence, self.wish(evidence))
+
+    def propose(self, evidence: Evidence, why: str) -> Advice | None:
+        """Ask for an idea, but not on top of an incumbent that its own further runs do not bear out."""
+        wanted = explore(evidence, why)
+        return (demotion(evidence) if wanted else None) or wanted
 
     def judge(self, evidence: Evidence) -> Advice | None:
         """Verdicts that are due, then runs that open ideas need; None while all of them are under way."""

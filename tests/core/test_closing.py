@@ -1,0 +1,48 @@
+"""What is kept for fresh seeds, and that their own results do not decide how many there are."""
+
+from dataclasses import replace
+
+import pytest
+
+from autoresearch.core.board import Board, Done, Idea, Measure, PolicySettings, Propose, Trial
+from autoresearch.core.experiment import Purpose, Status, Verdict
+from autoresearch.core.metric import Objective
+from autoresearch.core.policies import policy
+from autoresearch.core.policies.closing import reserve
+from autoresearch.core.policies.evidence import Evidence
+
+
+def found(gain: float, *, left: int = 50):
+    """A campaign of a hundred runs with a noise of 0.1 that has kept one idea."""
+    base = [Trial("baseline", 42 + n, Purpose.BASELINE, value=1 + 0.1 * (n - 1), order=n) for n in range(3)]
+    ours = [Trial("a", 42 + n, value=1 + gain + 0.1 * (n - 1), order=3 + n) for n in range(3)]
+    kept = Idea("a", "baseline", verdict=Verdict(Status.KEEP, "", 1 + gain, gain, 0.0, 2 * gain, 3))
+    settings = PolicySettings(worth=0.1)
+    return Board(Objective("more", "score"), settings, (kept,), (*base, *ours), (), "a", True, left, 100)
+
+
+@pytest.mark.parametrize(("gain", "runs"), [(1.0, 6), (0.25, 12), (0.01, 15)])
+def test_what_is_kept_for_the_end_is_what_the_proof_needs(gain, runs):
+    """A large gain needs three pairs, a smaller one more, and nothing may take more than the share, 15 of 100."""
+    assert reserve(Evidence(found(gain))) == runs
+
+
+def test_ideas_go_on_until_only_the_proof_fits():
+    """With seven runs left and six wanted for the end there is one more idea; with six there is none."""
+    assert isinstance(policy("auto").advise(found(1.0, left=7)), Propose)
+    assert policy("auto").advise(found(1.0, left=6)).purpose is Purpose.CONFIRM
+
+
+def test_fresh_runs_do_not_decide_how_many_follow():
+    """Pairs are counted by what the search saw: a lucky first pair ends no look at the others, an unlucky buys none."""
+
+    def pairs(luck: float) -> int:
+        now = replace(found(0.25, left=12), may_explore=False)
+        while isinstance(advice := policy("auto").advise(now), Measure):
+            value = 1.0 + luck * (advice.arm == "a")
+            done = Trial(advice.arm, advice.seed, advice.purpose, value=value, order=len(now.trials))
+            now = replace(now, trials=(*now.trials, done), runs_left=now.runs_left - 1)
+        assert isinstance(advice, Done)
+        return sum(trial.purpose is Purpose.CONFIRM for trial in now.trials)
+
+    assert pairs(5.0) == pairs(0.25) == pairs(-5.0)
