@@ -264,7 +264,8 @@ def test_what_is_claimed_is_run_on_seeds_that_chose_nothing():
     ]
     done = policy("sequential").advise(replace(ended, trials=(*ended.trials, *fresh)))
     assert isinstance(done, Done)
-    assert "confirmed" in done.why
+    whole = claims(replace(ended, trials=(*ended.trials, *fresh))).campaign
+    assert f"proven, {whole.effect:+.3g} [{whole.low:+.3g}, {whole.high:+.3g}] on 3 fresh seeds" in done.why
 
 
 def test_nothing_kept_is_nothing_to_confirm():

@@ -98,6 +98,16 @@ def test_a_campaign_costs_what_the_plan_said(name, experiments):
         assert said.least <= run_campaign(POLICIES[name](), world, seed).runs <= said.most
 
 
+def test_the_plan_counts_what_leaving_changes_out_may_cost():
+    """With a run budget that holds more than the ideas want, a campaign still spends no more than was announced."""
+    settings = PolicySettings(worth=1.0)
+    said = cost("greedy", 6, settings, budgeted=True)
+    spent = [run_campaign(POLICIES["greedy"](), World(runs=90, experiments=6, noise=0.5, settings=settings), seed).runs
+             for seed in range(6)]  # fmt: skip
+    assert max(spent) <= said.most
+    assert max(spent) > cost("greedy", 6, settings).most
+
+
 def test_validation_samples_bound_the_noise_from_below():
     """Two lucky equal baseline runs do not make noise zero: their answers differ, problem by problem."""
     one, two = (1.0, 0.0) * 50, (0.0, 1.0) * 50

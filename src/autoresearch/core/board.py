@@ -97,7 +97,7 @@ class PolicySettings:
     Attributes:
         worth: Smallest gain one would care about, in the metric's unit; None when not declared.
         max_runs: Most runs one experiment may get before it is judged.
-        confirm: Share of the run budget kept for fresh seeds at the end.
+        confirm: Share of the run budget kept for fresh seeds at the end, at most.
         baseline_runs: Runs of the baseline before the first idea, None for the policy's own number.
         first_seed: Seed of the first run; further ones count up from it.
     """

@@ -85,7 +85,7 @@ class VerdictSpec(_Part):
     max_runs_per_experiment: int = Field(default=8, ge=1)
     """Most runs one experiment may get before it is judged."""
     confirm: float = Field(default=0.15, ge=0, le=0.9)
-    """Share of the budget kept for fresh seeds at the end."""
+    """Share of the budget kept for fresh seeds at the end, at most: what the proof does not need goes into ideas."""
     baseline_runs: int | None = Field(default=None, ge=1)
     """Runs of the baseline before the first idea; None: the policy's own number."""
 

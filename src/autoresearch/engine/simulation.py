@@ -28,8 +28,8 @@ from autoresearch.core.board import (
 from autoresearch.core.experiment import Status
 from autoresearch.core.metric import Objective
 from autoresearch.core.policies.claims import Standing, claims, drift
-from autoresearch.core.policies.closing import confirmed
 from autoresearch.core.policies.evidence import BASELINE, Evidence
+from autoresearch.core.policies.fresh import confirmed
 from autoresearch.engine.streams import STREAMS, Stream, World
 from autoresearch.errors import CampaignError
 

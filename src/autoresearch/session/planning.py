@@ -163,7 +163,10 @@ def _check_names(campaign: Campaign) -> None:
 
 def _cost(campaign: Campaign, rule: StopRule) -> Cost:
     """What the policy will want; without a count, for a night of fifty experiments."""
-    return cost(campaign.verdict.policy, rule.target_experiment_count or 50, campaign.settings())
+    limited = rule.total_s is not None or rule.deadline_at is not None or rule.gpu_hours is not None
+    return cost(
+        campaign.verdict.policy, rule.target_experiment_count or 50, campaign.settings(), budgeted=limited
+    )  # fmt: skip
 
 
 def _told(runs: Cost, rule: StopRule) -> str:

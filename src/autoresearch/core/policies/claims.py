@@ -7,8 +7,8 @@ from enum import StrEnum
 
 from autoresearch.core.board import Board, Idea
 from autoresearch.core.experiment import Purpose, Status
-from autoresearch.core.policies.closing import confirmed, left_out
 from autoresearch.core.policies.evidence import BASELINE, Effect, Evidence
+from autoresearch.core.policies.fresh import confirmed, left_out
 from autoresearch.core.statistics import mean, normal_cdf, t_cdf, t_quantile
 
 PROVEN = 0.95

@@ -3,11 +3,10 @@
 import math
 from dataclasses import dataclass, replace
 
-from autoresearch.core.board import Advice, Combine, Done, Measure, Rest, Trial
+from autoresearch.core.board import Advice, Combine, Done, Measure, Rest
 from autoresearch.core.experiment import Purpose
-from autoresearch.core.policies import words
-from autoresearch.core.policies.arms import sort
-from autoresearch.core.policies.evidence import BASELINE, FRESH, Effect, Evidence
+from autoresearch.core.policies.claims import claims
+from autoresearch.core.policies.evidence import BASELINE, FRESH, Evidence
 
 PAIRS = 3
 """Fresh pairs of incumbent and baseline wanted at least."""
@@ -83,28 +82,6 @@ def closing(evidence: Evidence) -> Advice:
     return (_ablate(evidence, fresh) if allowance >= 1 else None) or _end(evidence)
 
 
-def confirmed(evidence: Evidence, arm: str, against: str) -> Effect | None:
-    """Gain of `arm` over `against` from fresh seeds alone, None without a fresh run of both.
-
-    Each side's mean is over its fresh runs; common seeds are paired when their correlation is real.
-    """
-    chosen = tuple(trial for trial in evidence.board.trials if trial.purpose in FRESH)
-    if not any(trial.arm == arm for trial in chosen):
-        return None
-    alone = _FreshEvidence(evidence, chosen)
-    return alone.compare(arm, against, credit=False)
-
-
-class _FreshEvidence(Evidence):
-    """The same board seen through its fresh runs, with the noise of the whole campaign."""
-
-    def __init__(self, whole: Evidence, chosen: tuple[Trial, ...]) -> None:
-        super().__init__(whole.board)
-        self.whole_runs_exist = whole.whole_runs_exist
-        self.arms = sort(chosen, self.sign, partial_judges=not self.whole_runs_exist)
-        self.noise = whole.noise
-
-
 def _allowance(evidence: Evidence) -> int:
     """Fresh runs in all; without a run budget the same share of the runs that were made.
 
@@ -146,19 +123,6 @@ def _kept(evidence: Evidence) -> tuple[str, ...]:
     return evidence.held
 
 
-def left_out(evidence: Evidence, idea: str) -> str:
-    """Name of the bundle that holds every kept change but `idea`; empty when there is none."""
-    rest = frozenset(_kept(evidence)) - {idea}
-    return next(
-        (
-            bundle.name
-            for bundle in evidence.board.bundles
-            if bundle.parent == BASELINE and frozenset(bundle.ideas) == rest and not bundle.conflict
-        ),
-        "",
-    )
-
-
 def _ablate(evidence: Evidence, fresh: _Fresh) -> Advice | None:
     """The incumbent without one kept change, on the incumbent's fresh seeds: every change once before any twice."""
     kept = _kept(evidence)
@@ -191,9 +155,9 @@ def _end(evidence: Evidence) -> Advice:
     incumbent = evidence.board.incumbent
     if incumbent == BASELINE:
         return Done("nothing beat the baseline, so nothing is left to confirm")
-    effect = confirmed(evidence, incumbent, BASELINE)
-    if effect is None:
+    whole = claims(evidence.board).campaign
+    if whole is None or whole.effect is None:
         return Done(f"{incumbent} is the best kept; no fresh run could confirm it")
-    low = effect.low
-    word = "confirmed" if low is not None and low > 0 else "not confirmed"
-    return Done(f"{incumbent} against the baseline: {word}, {words.gain(effect)} that chose nothing")
+    interval = "(noise not measured)" if whole.low is None else f"[{whole.low:+.3g}, {whole.high:+.3g}]"
+    seeds = f"{whole.runs} fresh seed{'s' * (whole.runs != 1)}"
+    return Done(f"{incumbent} against the baseline: {whole.standing}, {whole.effect:+.3g} {interval} on {seeds}")

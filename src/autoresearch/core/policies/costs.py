@@ -27,8 +27,15 @@ class Cost:
     why: str
 
 
-def cost(name: str, experiments: int, settings: PolicySettings | None = None) -> Cost:
+def cost(name: str, experiments: int, settings: PolicySettings | None = None, *, budgeted: bool = False) -> Cost:
     """Runs that a policy needs for so many ideas, one at a time; a run budget cuts it short.
+
+    Args:
+        name: The policy.
+        experiments: Ideas.
+        settings: What the campaign file says about judging.
+        budgeted: Whether time or GPU-hours limit the runs: what ideas leave of them goes into leaving each kept change
+            out.
 
     Raises:
         CampaignError: There is no policy of that name.
@@ -39,7 +46,10 @@ def cost(name: str, experiments: int, settings: PolicySettings | None = None) ->
     explored = base + most
     share = min(0.9, max(0.0, given.confirm))
     fresh = max(2 * PAIRS, round(explored * share / (1 - share))) if share and experiments else 0
-    why = f"baseline {base}, ideas {least} to {most}, fresh seeds 0 (nothing kept) to {fresh}"
+    if budgeted and fresh:
+        fresh = max(fresh, 2 * PAIRS + PAIRS * experiments)
+    every = " (everything kept)" if budgeted else ""
+    why = f"baseline {base}, ideas {least} to {most}, fresh seeds 0 (nothing kept) to {fresh}{every}"
     return Cost(base + least, explored + fresh, why)
 
 

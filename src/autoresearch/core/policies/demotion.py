@@ -7,7 +7,7 @@ from autoresearch.core.policies.evidence import BASELINE, FRESH, Evidence
 from autoresearch.core.policies.judging import FLAT
 
 MARGIN = 0.5
-"""Standard errors below which an incumbent is taken back. At zero, half of those taken back were true gains."""
+"""Standard errors below which an incumbent is taken back; at zero, two in five of those taken back were true gains."""
 
 _UNSELECTED = (Purpose.ANCHOR, *FRESH)
 """Runs that had no part in making an arm the incumbent."""

@@ -2,7 +2,7 @@
 
 1. Three baseline runs; then ideas are collected, each on its own branch, up to eleven that share no key.
 2. They are merged into the rows of a Plackett-Burman array: 12 runs, each idea in half of them.
-3. A main effect of 0.7 standard errors or more is kept, 0.3 to 0.7 goes into one more array, the rest is dropped.
+3. A main effect of 0.8 standard errors or more is kept, 0.3 to 0.8 goes into one more array, the rest is dropped.
 4. A crashed row is told apart by the rows that ran; ideas still under suspicion then run alone. A row that cannot be
    merged is split.
 5. The winning set is run as a whole before it becomes the incumbent, and dropped if that is half a standard error
@@ -30,7 +30,7 @@ from autoresearch.core.policies.latest import latest
 from autoresearch.core.policies.sequential import Sequential
 from autoresearch.core.policies.single import Ruling, explore, spendable
 
-KEEP = 0.7
+KEEP = 0.8
 """Standard errors from which an idea belongs to the winning set."""
 
 RETEST = 0.3
