@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoresearch.core import event as happened
+from autoresearch.core.event_line import dump, load
 from autoresearch.errors import LedgerError
 
 KINDS = [
@@ -21,9 +22,9 @@ KINDS = [
 def test_any_text_survives_on_one_line(text, at):
     """Line breaks, quotes, control characters and lone surrogates stay inside their event."""
     event = happened.Steered(at, text, "ada")
-    line = happened.dump(event)
+    line = dump(event)
     assert "\n" not in line
-    assert happened.load(line) == event
+    assert load(line) == event
 
 
 @settings(deadline=None, max_examples=100)
@@ -34,7 +35,7 @@ def test_any_text_survives_on_one_line(text, at):
 def test_any_other_line_is_a_ledger_error(line):
     """A damaged line is told as such; nothing else is raised."""
     try:
-        happened.load(line)
+        load(line)
     except LedgerError:
         pass
 

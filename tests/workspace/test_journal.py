@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoresearch.core.event import Noted, Paused, Steered, dump
+from autoresearch.core.event import Noted, Paused, Steered
+from autoresearch.core.event_line import dump
 from autoresearch.errors import LedgerError
 from autoresearch.workspace import process
 from autoresearch.workspace.journal import Journal

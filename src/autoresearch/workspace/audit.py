@@ -8,8 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from autoresearch.core import event as journal_event
-from autoresearch.core import record
+from autoresearch.core import event_line, record
 from autoresearch.core.event import (
     Event,
     ExperimentCommitted,
@@ -111,7 +110,7 @@ def mend_journal(path: Path, events: Sequence[Event]) -> Path | None:
     """
     with file_lock(path):
         kept = atomic.backup(path) if atomic.read(path) else None
-        atomic.replace(path, "".join(f"{journal_event.dump(event)}\n" for event in events))
+        atomic.replace(path, "".join(f"{event_line.dump(event)}\n" for event in events))
     return kept
 
 

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autoresearch.core.event import load
+from autoresearch.core.event_line import load
 from autoresearch.core.naming import PREFIX
 from autoresearch.errors import AutoresearchError, LedgerError
 from autoresearch.workspace import git

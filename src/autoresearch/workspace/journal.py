@@ -10,7 +10,7 @@ import os
 import time
 from pathlib import Path
 
-from autoresearch.core import event as events
+from autoresearch.core import event_line
 from autoresearch.core.event import Event, Noted
 from autoresearch.errors import LedgerError
 from autoresearch.workspace import atomic, faults, secrets
@@ -39,7 +39,7 @@ class Journal:
             StorageError: The disk refused; the journal is as it was.
         """
         faults.point(f"{_POINT}.before")
-        line = events.dump(event).encode() + b"\n"
+        line = event_line.dump(event).encode() + b"\n"
         with file_lock(self.path):
             piece = self._mended() + line
             offset = atomic.append(self.path, piece, _POINT)
@@ -173,7 +173,7 @@ def _last_line(path: Path, size: int) -> bytes:
 
 def _event(line: bytes) -> Event | None:
     try:
-        return events.load(line.decode())
+        return event_line.load(line.decode())
     except (LedgerError, UnicodeDecodeError):
         return None
 
@@ -184,11 +184,11 @@ def _newer(line: bytes) -> bool:
     except ValueError:
         return False
     version = said.get("v") if isinstance(said, dict) else None
-    return isinstance(version, int) and version > events.VERSION
+    return isinstance(version, int) and version > event_line.VERSION
 
 
 def _noted(text: str, raw: bytes) -> bytes:
-    return events.dump(Noted(at=time.time(), text=text, details={"raw": _shown(raw)})).encode() + b"\n"
+    return event_line.dump(Noted(at=time.time(), text=text, details={"raw": _shown(raw)})).encode() + b"\n"
 
 
 def _shown(raw: bytes) -> str:
