@@ -22,6 +22,8 @@ def _text(event: Event) -> str:
         case happened.ExperimentCommitted():
             trouble = f"  [{'; '.join(event.breaches)}]" if event.breaches else ""
             return f"#{event.index} {event.hypothesis.area}: {event.hypothesis.title}  ({event.branch}){trouble}"
+        case happened.BundleMade() if event.yardstick:
+            return f"{event.name}: {event.parent} with the yardstick of {event.yardstick} {event.conflict}".rstrip()
         case happened.BundleMade():
             return f"bundle {event.name} of {', '.join(event.ideas)} {event.conflict}".rstrip()
         case happened.RunPlanned():

@@ -99,6 +99,7 @@ class ExperimentCommitted:
     parent: str = ""
     parent_commit: str = ""
     fingerprint: str = ""
+    yardstick: tuple[str, ...] = ()
     kind: Literal["experiment_committed"] = "experiment_committed"
 
 
@@ -116,7 +117,7 @@ class ExperimentRepaired:
 
 @dataclass(frozen=True)
 class BundleMade:
-    """Several experiments were merged on one branch, or could not be."""
+    """Several experiments were merged on one branch, or could not be; or an arm got another idea's `yardstick`."""
 
     at: float
     name: str
@@ -125,6 +126,7 @@ class BundleMade:
     ideas: tuple[str, ...]
     parent: str
     conflict: str = ""
+    yardstick: str = ""
     kind: Literal["bundle_made"] = "bundle_made"
 
 

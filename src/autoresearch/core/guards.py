@@ -118,6 +118,21 @@ def _file_problems(change: FileChange, limits: Limits) -> Iterable[str]:
         yield f"{change.path} is a symbolic link to {change.link_target!r}, which may lead out of the tree"
 
 
+def yardstick(
+    changes: Iterable[FileChange],
+    limits: Limits,
+    before: Mapping[str, object] | None = None,
+    after: Mapping[str, object] | None = None,
+) -> tuple[str, ...]:
+    """Files and recipe keys a hypothesis changes that measure, and that the campaign allows as its subject; sorted.
+
+    Arguments as for `breaches`.
+    """
+    files = {change.path for change in changes if matches(change.path, limits.protect)}
+    keys = {key for key in changed_keys(before or {}, after or {}) if _protecting(key, limits)}
+    return tuple(sorted(name for name in files | keys if matches(name, limits.subject)))
+
+
 def changed_keys(before: Mapping[str, object], after: Mapping[str, object]) -> tuple[str, ...]:
     """Recipe keys whose resolved values differ, sorted."""
     missing = object()
@@ -126,9 +141,13 @@ def changed_keys(before: Mapping[str, object], after: Mapping[str, object]) -> t
     )
 
 
+def _protecting(key: str, limits: Limits) -> str | None:
+    return matches(key.replace(".", "/"), tuple(glob.replace(".", "/") for glob in limits.protect_keys))
+
+
 def _key_problems(before: Mapping[str, object], after: Mapping[str, object], limits: Limits) -> Iterable[str]:
     for key in changed_keys(before, after):
-        glob = matches(key.replace(".", "/"), tuple(glob.replace(".", "/") for glob in limits.protect_keys))
+        glob = _protecting(key, limits)
         if glob and not matches(key, limits.subject):
             yield (
                 f"recipe key {key} is protected ({glob.replace('/', '.')}): it belongs to what measures "

@@ -278,8 +278,19 @@ class History:
 
     # -- what a policy sees -------------------------------------------------------------------------------------
 
+    def has_yardstick(self, arm: str) -> bool:
+        """Whether an arm is measured otherwise than the campaign, so that its runs compare with none of the others."""
+        if arm in self.bundles:
+            return bool(self.bundles[arm].yardstick)
+        committed = self.experiment(arm).committed if arm in self._index else None
+        return committed is not None and bool(committed.yardstick) and not committed.breaches
+
     def trials(self) -> tuple[Trial, ...]:
-        """Every run as a verdict policy sees it, oldest first."""
+        """Every run that a verdict policy may compare with the others, oldest first."""
+        return tuple(trial for trial in self.every_trial() if not self.has_yardstick(trial.arm))
+
+    def every_trial(self) -> tuple[Trial, ...]:
+        """Every run as a verdict policy would see it, oldest first."""
         superseded = {
             run.run_id
             for entry in self.experiments.values()
@@ -293,7 +304,7 @@ class History:
         return tuple(
             self._idea(entry)
             for _, entry in sorted(self.experiments.items())
-            if entry.committed and entry.name != BASELINE
+            if entry.committed and entry.name != BASELINE and not self.has_yardstick(entry.name)
         )
 
     def _idea(self, entry: Experiment) -> Idea:
@@ -315,7 +326,8 @@ class History:
 
     def board_bundles(self) -> tuple[Bundle, ...]:
         """Bundles as a policy sees them."""
-        return tuple(Bundle(made.name, made.ideas, made.parent, made.conflict) for made in self.bundles.values())
+        merged = (made for made in self.bundles.values() if not made.yardstick)
+        return tuple(Bundle(made.name, made.ideas, made.parent, made.conflict) for made in merged)
 
 
 def fold(events: Iterable[Event]) -> History:

@@ -1,7 +1,7 @@
 """Three-way merge of configurations, key by key: lines that are neighbours in a file do not make two ideas one."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from autoresearch.core.guards import changed_keys
 
@@ -11,6 +11,11 @@ _MISSING = object()
 def named(overrides: Sequence[str]) -> tuple[str, ...]:
     """The dotted keys that overrides are about: `++a.b=1` and `~a.b` both name `a.b`."""
     return tuple(dict.fromkeys(re.split(r"[=@]", text.lstrip("+~"), maxsplit=1)[0] for text in overrides))
+
+
+def names_any(overrides: Sequence[str], keys: Collection[str]) -> bool:
+    """Whether one of the overrides is about one of the keys, a section above it, or an item below it."""
+    return any(_related(key, name) for name in named(overrides) for key in keys)
 
 
 def clash(

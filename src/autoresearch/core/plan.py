@@ -6,6 +6,7 @@ The engine carries a move out, records what happened, and asks again, until the 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from autoresearch.core import yardstick
 from autoresearch.core.attempt import BASELINE, Experiment, Run, why_no_value
 from autoresearch.core.board import Advice, Board, Combine, Demote, Done, Measure, Policy, Propose, Rest, Settle
 from autoresearch.core.experiment import Purpose, Status, Verdict
@@ -13,6 +14,7 @@ from autoresearch.core.history import History
 from autoresearch.core.metric import Objective
 from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import Limits, Spent, StopState, check
+from autoresearch.core.yardstick import Remeasure
 
 _REST_FIRST_S, _REST_MOST_S, _TROUBLES = 60.0, 1800.0, 12
 
@@ -117,7 +119,21 @@ class Stop:
     final: bool = True
 
 
-Move = OpenBaseline | Explore | Reopen | Launch | Bundle | Judge | StepBack | Repair | Ask | CancelAll | Wait | Stop
+Move = (
+    OpenBaseline
+    | Explore
+    | Reopen
+    | Launch
+    | Bundle
+    | Remeasure
+    | Judge
+    | StepBack
+    | Repair
+    | Ask
+    | CancelAll
+    | Wait
+    | Stop
+)
 
 
 @dataclass(frozen=True)
@@ -260,7 +276,9 @@ def next_move(history: History, campaign: Campaign, policy: Policy, objective: O
         return OpenBaseline()
     if repair := _repair(history, campaign):
         return repair
-    advice = policy.advise(board(history, campaign, objective, view))
+    advice = _special(history, campaign, policy, objective, view) or policy.advise(
+        board(history, campaign, objective, view)
+    )
     if (first := _baseline_verdict(history, advice)) is not None:
         return first
     if isinstance(advice, Settle):
@@ -269,11 +287,21 @@ def next_move(history: History, campaign: Campaign, policy: Policy, objective: O
         return Judge(advice.idea, advice.verdict, advice.incumbent)
     if history.paused is not None:
         return Wait(f"paused by {history.paused.by}: {history.paused.reason or 'no reason given'}")
+    if isinstance(advice, Remeasure):
+        return advice
     if isinstance(advice, Propose) and (resting := _resting(history, view)):
         return resting
     if isinstance(advice, Measure) and (held := _approval(history, campaign, advice, view)):
         return held
     return _from_advice(advice, campaign, view, flying, history.exhausted_because)
+
+
+def _special(
+    history: History, campaign: Campaign, policy: Policy, objective: Objective, view: Outlook
+) -> Remeasure | Measure | Settle | None:
+    """What ideas need that no policy may judge, because they change what measures."""
+    settings = campaign.settings()
+    return yardstick.advise(history, settings, objective, view.runs_left, policy.baseline_runs(settings))
 
 
 def _resting(history: History, view: Outlook) -> Move | None:

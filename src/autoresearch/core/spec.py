@@ -100,7 +100,8 @@ class ScopeSpec(_Part):
     protect_keys: tuple[str, ...] = ()
     """Recipe keys (globs) an experiment may not change, on top of the target's own."""
     subject: tuple[str, ...] = ()
-    """Globs of protected files or keys that are this campaign's subject and therefore allowed."""
+    """Globs of protected files or keys that are this campaign's subject and therefore allowed. An idea that changes one
+    is compared with its parent and the baseline measured again with it, and never becomes the incumbent."""
     max_files: int = Field(default=20, ge=1)
     """Most files one hypothesis may change."""
     max_lines: int = Field(default=1000, ge=1)

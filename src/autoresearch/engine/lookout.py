@@ -23,6 +23,8 @@ def hopeless(ctx: Context, run: Run) -> str:
     planned = run.planned
     if planned.purpose is not Purpose.EXPLORE or planned.plumbing or planned.experiment == BASELINE:
         return ""
+    if ctx.history.has_yardstick(planned.experiment):
+        return ""
     references = _references(ctx, planned.experiment)
     if not references:
         return ""

@@ -15,6 +15,7 @@ from autoresearch.core.metric import Severity
 from autoresearch.engine import bundles, holding, lookout, propose, runs, settle, trees
 from autoresearch.engine.context import Context
 from autoresearch.engine.mend import mend
+from autoresearch.engine.remeasure import remeasure
 from autoresearch.engine.repair import repair
 from autoresearch.engine.room import Room
 from autoresearch.errors import LauncherError
@@ -121,6 +122,8 @@ class Loop:
                 propose.explore(self.ctx, move.parent)
             case plan.Bundle():
                 bundles.bundle(self.ctx, move.name, move.ideas, move.parent)
+            case plan.Remeasure():
+                remeasure(self.ctx, move.name, move.experiment, move.parent)
             case plan.Launch():
                 self._launch(move)
             case plan.Judge():

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from autoresearch.core import naming
 from autoresearch.core.attempt import BASELINE, Experiment
 from autoresearch.core.event import ExperimentAbandoned, ExperimentCommitted, ExperimentOpened
-from autoresearch.core.guards import Limits, breaches, changed_keys
+from autoresearch.core.guards import Limits, breaches, changed_keys, yardstick
 from autoresearch.core.hypothesis import BY_HAND, Hypothesis
 from autoresearch.engine import chain
 from autoresearch.engine.brief import brief_for, brief_text
@@ -209,6 +209,8 @@ def unfit(ctx: Context, arm: str) -> str:
         committed = ctx.history.experiment(arm).committed
     except KeyError:
         return "does not exist"
+    if ctx.history.has_yardstick(arm):
+        return "is measured with a yardstick of its own"
     return "was refused" if committed and committed.breaches else ""
 
 
@@ -275,7 +277,8 @@ def examined(
     after = _survey(ctx, commit, tree if is_clean(ctx, hypothesis) else None, found)
     old, new = survey_of_arm(ctx, hypothesis.parent).facts.values, after.facts.values if after else None
     keys = (*files, *(changed_keys(old, new) if new is not None else ()))
-    found += breaches(changes, scope_of(ctx), old, new)
+    scope = scope_of(ctx)
+    found += breaches(changes, scope, old, new)
     found += [
         f"{path} lies in a submodule: such an edit is part of no commit"
         for path in worktree.edited_submodules(ctx.paths.root, tree)
@@ -290,7 +293,7 @@ def examined(
         ctx.clock(), entry.index, name, branch, commit, hypothesis, files,
         complexity=sum(change.added - change.deleted for change in changes), keys=keys, breaches=tuple(found),
         config=(*parent_config, *hypothesis.overrides), parent=hypothesis.parent, parent_commit=parent_commit,
-        fingerprint=fingerprint,
+        fingerprint=fingerprint, yardstick=yardstick(changes, scope, old, new),
     )  # fmt: skip
 
 

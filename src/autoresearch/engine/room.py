@@ -4,7 +4,7 @@ from autoresearch.core import plan
 from autoresearch.engine.context import Context
 from autoresearch.workspace import volume
 
-_NEEDS_ROOM = (plan.OpenBaseline, plan.Reopen, plan.Explore, plan.Bundle, plan.Repair, plan.Launch)
+_NEEDS_ROOM = (plan.OpenBaseline, plan.Reopen, plan.Explore, plan.Bundle, plan.Remeasure, plan.Repair, plan.Launch)
 
 
 class Room:

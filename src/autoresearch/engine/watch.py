@@ -19,7 +19,7 @@ _TAIL = 0.2
 def watched(ctx: Context, entry: Experiment) -> tuple[str, ...]:
     """One line per watched tag that both sides logged: `train/reward: 0.41, parent 0.38 (reward rises)`."""
     wanted = [(text, tag) for text in entry.hypothesis.watch for tag in _TAG.findall(text)]
-    if not wanted:
+    if not wanted or ctx.history.has_yardstick(entry.name):
         return ()
     ours, theirs = _ends(ctx, entry.name), _ends(ctx, entry.parent)
     return tuple(dict.fromkeys(_line(text, tag, ours[tag], theirs.get(tag)) for text, tag in wanted if tag in ours))

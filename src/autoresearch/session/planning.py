@@ -301,6 +301,13 @@ def _rule_warnings(campaign: Campaign, rule: StopRule, survey: Survey) -> tuple[
             f"a run may take {span(minutes * 60)}, longer than the whole campaign: none would be started; "
             "give each a limit, as in '10h total, 1h each'"
         )
+    if campaign.scope.subject:
+        runs = policy(campaign.verdict.policy).baseline_runs(campaign.settings())
+        found.append(
+            f"an idea that changes what measures (scope.subject: {', '.join(campaign.scope.subject)}) is compared with "
+            f"its parent and the baseline measured again with it; that takes {runs} to {3 * runs} runs for each such "
+            "idea, and none of them becomes the incumbent"
+        )
     if survey.plumbing:
         found.append(f"plumbing only, no idea can be judged by such runs: {survey.plumbing}")
     return tuple(found)
