@@ -17,22 +17,27 @@ CODE = {**BOTH, "title": "both by hand", "overrides": ["lr=0.3"], "patch": PATCH
 SCOPE = {"protect": ["exam.py"], "protect_keys": ["questions"], "subject": ["exam.py", "questions"]}
 
 
-@pytest.fixture
-def night(lab, request):
-    """A campaign that tried some ideas, with real processes, two seeds of everything that is compared."""
+def prepare(lab, ideas):
+    """A campaign over some ideas, with real processes and two seeds of everything that is compared."""
     (lab.root / "train.py").write_text(TRAIN)
     (lab.root / "exam.py").write_text("FACTOR = 1\n")
     (lab.root / "config.yaml").write_text("lr: 0.1\nquestions: 1\n")
-    (lab.root / "ideas.yaml").write_text(yaml.safe_dump(list(request.param), sort_keys=False))
+    (lab.root / "ideas.yaml").write_text(yaml.safe_dump(list(ideas), sort_keys=False))
     commit_all(lab.root)
     lab.write(
         target={"type": "command", "config": "config.yaml", "source": {"type": "stdout"}},
         command=["python3", "train.py", "{seed}"],
         launcher={"type": "local"},
         verdict={"policy": "greedy", "baseline_runs": 2, "confirm": 0},
-        stop=f"{len(request.param) + 1} experiments",
+        stop=f"{len(ideas) + 1} experiments",
         scope=SCOPE,
     )
+
+
+@pytest.fixture
+def night(lab, request):
+    """Such a campaign at its end."""
+    prepare(lab, request.param)
     done = lab.run()
     assert done.returncode == 0, done.stdout + done.stderr
     return lab
@@ -79,6 +84,16 @@ def test_nothing_is_built_on_a_yardstick_of_its_own(night):
     assert up.status.value == "keep"
     assert up.parent_commit == both.parent_commit
     assert any("yardstick of its own" in note["text"] for note in night.journal("noted"))
+
+
+def test_a_death_in_between_makes_nothing_twice(lab):
+    """The branch of what is measured again stands, the journal has not heard of it: the campaign goes on from there."""
+    prepare(lab, (BOTH,))
+    assert lab.run(fault="propose.bundle.yardstick=kill@1").returncode != 0
+    assert lab.run().returncode == 0
+    _, both = lab.rows()
+    assert both.effect == pytest.approx(3.0 - 1.0)
+    assert [event["name"] for event in lab.journal("bundle_made")] == ["yardstick-2-parent"]
 
 
 def test_the_plan_says_what_such_an_idea_costs(lab):

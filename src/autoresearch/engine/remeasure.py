@@ -27,7 +27,7 @@ def remeasure(ctx: Context, name: str, experiment: str, parent: str) -> None:
     branch = naming.branch(ctx.campaign.campaign, name)
     git.create_branch(ctx.paths.root, branch, commit)
     worktree.attach(tree, branch)
-    faults.point("remeasure.record")
+    faults.point("propose.bundle.yardstick")
     ctx.record(BundleMade(ctx.clock(), name, branch, commit, (), parent, yardstick=experiment))
 
 

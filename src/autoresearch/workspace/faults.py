@@ -51,6 +51,7 @@ POINTS = {
     "propose.branch": "its branch exists, its evidence does not",
     "propose.record": "its evidence is written, the journal does not say so",
     "propose.bundle.record": "a bundle's branch exists, the journal does not say so",
+    "propose.bundle.yardstick": "the branch of an arm to be measured again exists, the journal does not say so",
     "by_hand.opened": "an experiment opened by hand has its index, neither branch nor worktree",
     "by_hand.branch": "its branch exists, its worktree does not",
     "by_hand.tree": "its worktree exists, its brief does not",

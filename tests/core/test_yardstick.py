@@ -1,0 +1,95 @@
+"""What an idea with a yardstick of its own needs next, from histories made by hand."""
+
+import pytest
+
+from autoresearch.core import event as happened
+from autoresearch.core.board import Measure, PolicySettings, Settle
+from autoresearch.core.experiment import Purpose, Status, Verdict
+from autoresearch.core.guards import FileChange, Limits, yardstick
+from autoresearch.core.history import fold
+from autoresearch.core.hypothesis import Hypothesis
+from autoresearch.core.job import JobState, JobStatus, Resources
+from autoresearch.core.metric import Completion, Measurement, Objective
+from autoresearch.core.yardstick import Remeasure, advise
+
+OBJECTIVE = Objective("more", "score")
+
+
+def committed(index, name, **more: object):
+    opened = happened.ExperimentOpened(index, index, "baseline", "0" * 40)
+    idea = Hypothesis(title=name, overrides=("exam=2", "lr=1"))
+    branch = f"autoresearch/c/{name}"
+    return [opened, happened.ExperimentCommitted(index, index, name, branch, f"{index:040x}", idea, **more)]
+
+
+def ran(arm, value, seed=42):
+    run_id, place = f"{arm}-{seed}", ("/f", "/f/run.log", Resources())
+    found = Measurement("score", value, completion=Completion.DONE, note="" if value else "it broke")
+    return [
+        happened.RunPlanned(10.0, run_id, arm, 1, seed, Purpose.EXPLORE, "x", "c", *place),
+        happened.RunEnded(20.0, run_id, JobStatus(JobState.SUCCEEDED, exit_code=0)),
+        happened.RunMeasured(20.0, run_id, found),
+    ]
+
+
+KEYS = ("config.yaml", "exam", "lr")
+START = [
+    *committed(1, "baseline"),
+    *ran("baseline", 0.5),
+    happened.ExperimentJudged(30.0, "baseline", Verdict(Status.KEEP, "baseline", 0.5), {}),
+]
+IDEA = committed(2, "idea", keys=KEYS, files=("config.yaml",), yardstick=("exam",), parent="baseline")
+ARM = happened.BundleMade(40.0, "yardstick-2-parent", "b", "2" * 40, (), "baseline", yardstick="idea")
+
+
+def need(*events: object, runs_left=None):
+    return advise(fold([*START, *events]), PolicySettings(), OBJECTIVE, runs_left, 1)
+
+
+def test_first_the_parent_gets_the_yardstick_then_both_run_on_one_seed():
+    """The idea goes first, for it may crash; its reference runs on the seed that both then share."""
+    assert need(*IDEA) == Remeasure("yardstick-2-parent", "idea", "baseline")
+    first, second = need(*IDEA, ARM), need(*IDEA, ARM, *ran("idea", 2.0))
+    assert isinstance(first, Measure)
+    assert isinstance(second, Measure)
+    assert (first.arm, first.seed, second.arm, second.seed) == ("idea", 42, "yardstick-2-parent", 42)
+
+
+def test_the_effect_is_against_what_was_measured_again():
+    """Not against the baseline's old number; and the idea is no incumbent, whatever it gained."""
+    found = need(*IDEA, ARM, *ran("idea", 2.0), *ran("yardstick-2-parent", 1.5))
+    assert isinstance(found, Settle)
+    assert (found.verdict.status, found.verdict.effect, found.incumbent) == (Status.DISCARD, 0.5, None)
+    assert "baseline measures 1.5 with it" in found.verdict.reason
+
+
+@pytest.mark.parametrize("broken", ["idea", "yardstick-2-parent"])
+def test_a_side_without_a_number_ends_it(broken):
+    """Nothing can be compared, and the row says which side failed and why."""
+    values = {"idea": 2.0, "yardstick-2-parent": 1.5, broken: None}
+    found = need(*IDEA, ARM, *(event for arm, value in values.items() for event in ran(arm, value)))
+    assert isinstance(found, Settle)
+    assert found.verdict.status is Status.CRASH
+    assert f"a run of {broken} gave no metric: it broke" in found.verdict.reason
+
+
+def test_a_budget_that_is_spent_ends_it():
+    """With a run on one side only nothing can be said."""
+    found = need(*IDEA, ARM, *ran("idea", 2.0), runs_left=0)
+    assert isinstance(found, Settle)
+    assert "the run budget ended before it and its references were measured" in found.verdict.reason
+
+
+def test_a_policy_sees_neither_the_idea_nor_what_was_measured_again():
+    """Their numbers compare with none of the others."""
+    history = fold([*START, *IDEA, ARM, *ran("idea", 2.0), *ran("yardstick-2-parent", 1.5)])
+    assert history.ideas() == ()
+    assert history.board_bundles() == ()
+    assert [trial.arm for trial in history.trials()] == ["baseline"]
+
+
+def test_the_yardstick_is_what_is_protected_and_named_as_the_subject():
+    """A protected key that is no subject is a breach, not a yardstick; a free one is neither."""
+    limits = Limits(protect=("exam.py",), protect_keys=("exam.**", "seed"), subject=("exam.*", "exam.py"))
+    before, after = {"exam.size": 1, "seed": 1, "lr": 1}, {"exam.size": 2, "seed": 2, "lr": 2}
+    assert yardstick([FileChange("exam.py"), FileChange("train.py")], limits, before, after) == ("exam.py", "exam.size")
