@@ -3,16 +3,19 @@
 import pytest
 
 from autoresearch.core import event as happened
-from autoresearch.core.board import Measure, PolicySettings, Settle
+from autoresearch.core.board import Measure, Settle
 from autoresearch.core.experiment import Purpose, Status, Verdict
 from autoresearch.core.guards import FileChange, Limits, yardstick
 from autoresearch.core.history import fold
 from autoresearch.core.hypothesis import Hypothesis
 from autoresearch.core.job import JobState, JobStatus, Resources
 from autoresearch.core.metric import Completion, Measurement, Objective
+from autoresearch.core.policies import policy
+from autoresearch.core.spec import Campaign
 from autoresearch.core.yardstick import Remeasure, advise
 
 OBJECTIVE = Objective("more", "score")
+CAMPAIGN = Campaign.of({"campaign": "c", "verdict": {"policy": "greedy"}})
 
 
 def committed(index, name, **more: object):
@@ -43,7 +46,7 @@ ARM = happened.BundleMade(40.0, "yardstick-2-parent", "b", "2" * 40, (), "baseli
 
 
 def need(*events: object, runs_left=None):
-    return advise(fold([*START, *events]), PolicySettings(), OBJECTIVE, runs_left, 1)
+    return advise(fold([*START, *events]), CAMPAIGN, policy("greedy"), OBJECTIVE, runs_left)
 
 
 def test_first_the_parent_gets_the_yardstick_then_both_run_on_one_seed():

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from autoresearch.core import yardstick
-from autoresearch.core.attempt import BASELINE, Experiment, Run, why_no_value
+from autoresearch.core.attempt import BASELINE, Experiment, Run
+from autoresearch.core.baseline import first_row
 from autoresearch.core.board import Advice, Board, Combine, Demote, Done, Measure, Policy, Propose, Rest, Settle
 from autoresearch.core.experiment import Purpose, Status, Verdict
 from autoresearch.core.history import History
 from autoresearch.core.metric import Objective
 from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import Limits, Spent, StopState, check
-from autoresearch.core.yardstick import Remeasure
 
 _REST_FIRST_S, _REST_MOST_S, _TROUBLES = 60.0, 1800.0, 12
 
@@ -120,20 +120,9 @@ class Stop:
 
 
 Move = (
-    OpenBaseline
-    | Explore
-    | Reopen
-    | Launch
-    | Bundle
-    | Remeasure
-    | Judge
-    | StepBack
-    | Repair
-    | Ask
-    | CancelAll
-    | Wait
-    | Stop
-)
+    OpenBaseline | Explore | Reopen | Launch | Bundle | yardstick.Remeasure | Judge | StepBack | Repair | Ask
+    | CancelAll | Wait | Stop
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -276,9 +265,10 @@ def next_move(history: History, campaign: Campaign, policy: Policy, objective: O
         return OpenBaseline()
     if repair := _repair(history, campaign):
         return repair
-    advice = _special(history, campaign, policy, objective, view) or policy.advise(
-        board(history, campaign, objective, view)
-    )
+    special = yardstick.advise(history, campaign, policy, objective, view.runs_left)
+    if isinstance(special, yardstick.Remeasure):
+        return special
+    advice = special or policy.advise(board(history, campaign, objective, view))
     if (first := _baseline_verdict(history, advice)) is not None:
         return first
     if isinstance(advice, Settle):
@@ -287,21 +277,11 @@ def next_move(history: History, campaign: Campaign, policy: Policy, objective: O
         return Judge(advice.idea, advice.verdict, advice.incumbent)
     if history.paused is not None:
         return Wait(f"paused by {history.paused.by}: {history.paused.reason or 'no reason given'}")
-    if isinstance(advice, Remeasure):
-        return advice
     if isinstance(advice, Propose) and (resting := _resting(history, view)):
         return resting
     if isinstance(advice, Measure) and (held := _approval(history, campaign, advice, view)):
         return held
     return _from_advice(advice, campaign, view, flying, history.exhausted_because)
-
-
-def _special(
-    history: History, campaign: Campaign, policy: Policy, objective: Objective, view: Outlook
-) -> Remeasure | Measure | Settle | None:
-    """What ideas need that no policy may judge, because they change what measures."""
-    settings = campaign.settings()
-    return yardstick.advise(history, settings, objective, view.runs_left, policy.baseline_runs(settings))
 
 
 def _resting(history: History, view: Outlook) -> Move | None:
@@ -407,21 +387,4 @@ def _baseline_verdict(history: History, advice: Advice) -> Judge | None:
         return None
     if any(not run.settled for run in history.runs_of(BASELINE)):
         return None
-    return Judge(BASELINE, _baseline_words(history, entry), None)
-
-
-def _baseline_words(history: History, entry: Experiment) -> Verdict:
-    runs = history.runs_of(entry.name)
-    valid = [run for run in runs if run.valid]
-    if not valid:
-        reason = why_no_value(runs[-1]) if runs else "it was never run"
-        return Verdict(Status.CRASH, f"the baseline has no valid run: {reason}", runs=len(runs), by="engine")
-    value = history.value_of(entry.name)
-    values = ", ".join(f"{run.measurement.value:.4g}" for run in valid if run.measurement and run.measurement.value)
-    return Verdict(
-        Status.KEEP,
-        f"baseline: the unmodified recipe, mean {value:.4g} over {len(valid)} run{'s' * (len(valid) > 1)} ({values})",
-        value=value,
-        runs=len(valid),
-        by="engine",
-    )
+    return Judge(BASELINE, first_row(history, entry), None)

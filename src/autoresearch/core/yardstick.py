@@ -10,12 +10,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from autoresearch.core.attempt import BASELINE, Experiment, touched, why_no_value
-from autoresearch.core.board import Board, Idea, Measure, PolicySettings, Settle
+from autoresearch.core.board import Board, Idea, Measure, Policy, PolicySettings, Settle
 from autoresearch.core.experiment import Purpose, Status, Verdict
 from autoresearch.core.history import History
 from autoresearch.core.metric import Objective
 from autoresearch.core.policies import words
 from autoresearch.core.policies.evidence import Effect, Evidence
+from autoresearch.core.spec import Campaign
 
 
 @dataclass(frozen=True)
@@ -42,22 +43,24 @@ def beside(entry: Experiment) -> frozenset[str]:
 
 
 def advise(
-    history: History, settings: PolicySettings, objective: Objective, runs_left: int | None, wanted: int
+    history: History, campaign: Campaign, policy: Policy, objective: Objective, runs_left: int | None
 ) -> Remeasure | Measure | Settle | None:
     """What the oldest such idea needs next; None when there is none, or its runs are under way.
 
     Args:
         history: The campaign so far.
-        settings: What the campaign file says about judging.
+        campaign: The campaign file.
+        policy: Its verdict policy; as many runs as it wants of the baseline are made of each side, unless the
+            hypothesis asks for another number.
         objective: What better means.
         runs_left: Runs that still fit, None when nothing limits them.
-        wanted: Runs of each side, where the hypothesis asks for no number.
     """
+    settings = campaign.settings()
     if history.baseline is None or not history.baseline.judged:
         return None
     for entry in history.experiments.values():
         if history.has_yardstick(entry.name) and not entry.judged:
-            count = min(settings.max_runs, entry.hypothesis.seeds or wanted)
+            count = min(settings.max_runs, entry.hypothesis.seeds or policy.baseline_runs(settings))
             found = _next(history, entry, objective, _seeds(history, settings, count), spent=runs_left == 0)
             if found is not None:
                 return found

@@ -12,6 +12,7 @@ from autoresearch.core import plan
 from autoresearch.core.attempt import Run
 from autoresearch.core.event import ApprovalAsked, CampaignEnded, ControllerStarted, ControllerStopped, IncumbentDemoted
 from autoresearch.core.metric import Severity
+from autoresearch.core.yardstick import Remeasure
 from autoresearch.engine import bundles, holding, lookout, propose, runs, settle, trees
 from autoresearch.engine.context import Context
 from autoresearch.engine.mend import mend
@@ -122,7 +123,7 @@ class Loop:
                 propose.explore(self.ctx, move.parent)
             case plan.Bundle():
                 bundles.bundle(self.ctx, move.name, move.ideas, move.parent)
-            case plan.Remeasure():
+            case Remeasure():
                 remeasure(self.ctx, move.name, move.experiment, move.parent)
             case plan.Launch():
                 self._launch(move)

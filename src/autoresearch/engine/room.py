@@ -1,10 +1,11 @@
 """Room on the disk: without it nothing new is begun; the campaign waits and goes on when there is some (R190, R208)."""
 
 from autoresearch.core import plan
+from autoresearch.core.yardstick import Remeasure
 from autoresearch.engine.context import Context
 from autoresearch.workspace import volume
 
-_NEEDS_ROOM = (plan.OpenBaseline, plan.Reopen, plan.Explore, plan.Bundle, plan.Remeasure, plan.Repair, plan.Launch)
+_NEEDS_ROOM = (plan.OpenBaseline, plan.Reopen, plan.Explore, plan.Bundle, Remeasure, plan.Repair, plan.Launch)
 
 
 class Room:
