@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Install real coding agents for the tests, from npm, outside the repository; what is there is left alone.
-#   tools/agents_up.sh [NAME...]     default: claude codex opencode
+#   tools/agents_up.sh [NAME...]     default: claude codex opencode gemini claude-agent-acp
 # As root on Debian it also installs bubblewrap and Node.js where they are missing. Agents go to $AUTORESEARCH_TEST_CACHE (default /tmp/autoresearch-test-cache)/npm/NAME. No account is needed: the tests
 # let them talk to a scripted model on this machine.
 set -euo pipefail
@@ -12,7 +12,8 @@ package() {
         codex) echo @openai/codex ;;
         opencode) echo opencode-ai ;;
         gemini) echo @google/gemini-cli ;;
-        *) echo "unknown agent: $1 (known: claude codex opencode gemini)" >&2; return 2 ;;
+        claude-agent-acp | codex-acp) echo "@agentclientprotocol/$1" ;;
+        *) echo "unknown agent: $1 (known: claude codex opencode gemini claude-agent-acp codex-acp)" >&2; return 2 ;;
     esac
 }
 
@@ -30,7 +31,7 @@ if [ "${#missing[@]}" -gt 0 ]; then
     fi
 fi
 
-for name in "${@:-claude codex opencode}"; do
+for name in "${@:-claude codex opencode gemini claude-agent-acp}"; do
     for one in $name; do
         wanted=$(package "$one")
         if [ -x "$cache/$one/node_modules/.bin/$one" ]; then

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -142,6 +143,10 @@ def bench(tmp_path: Path) -> Bench:
     return made
 
 
+needs_acp = pytest.mark.skipif(
+    find_spec("acp") is None and not os.environ.get("CI"),
+    reason="install it with: pip install 'nemo-autoresearch[acp]'",
+)
 WHY_NOT = sandbox.why_not()
 needs_bwrap = pytest.mark.skipif(bool(WHY_NOT) and not os.environ.get("CI"), reason=WHY_NOT or "bubblewrap works")
 

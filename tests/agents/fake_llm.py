@@ -1,15 +1,17 @@
 """A model that plays a script, behind the wire protocols real agents speak; on loopback, standard library only.
 
 ```text
-POST /v1/messages            Anthropic Messages         Claude Code
-POST /v1/chat/completions    OpenAI chat completions    OpenCode, mini-swe-agent, Aider
-POST /v1/responses           OpenAI Responses           Codex
+POST /v1/messages                      Anthropic Messages         Claude Code
+POST /v1/chat/completions              OpenAI chat completions    OpenCode, mini-swe-agent, Aider
+POST /v1/responses                     OpenAI Responses           Codex
+POST /v1beta/models/M:generateContent  Google generateContent     Gemini CLI
 ```
 
 Answers come whole or as server-sent events, as the request asks. Which line of the script is due is read from the
 request itself, the number of assistant turns in it: a session that is retried or resumed goes on at the right place.
 """
 
+import itertools
 import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,6 +38,14 @@ class Shell:
     command: str
 
 
+@dataclass(frozen=True)
+class Write:
+    """Have the agent write a file, with whichever tool for that it offers."""
+
+    path: str
+    text: str
+
+
 @dataclass
 class Fail:
     """Answer the next `times` requests with an error, then give way to the script."""
@@ -45,23 +55,30 @@ class Fail:
     times: int = 1_000_000
 
 
+Line = Say | Shell | Write
+_NUMBERS = itertools.count(1)
+"""For the calls of tools: an agent takes two calls of one number for one."""
+
+
 @dataclass
 class Script:
     """What the model says, turn by turn, and what it was asked."""
 
-    turns: Sequence[Say | Shell]
+    turns: Sequence[Line]
     fail: Fail | None = None
+    bare: bool = False
+    """The agent offers no tools in any request: the script is for those without."""
     asked: list[Body] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def due(self, body: Body, turn: int, tools: Mapping[str, Body]) -> Say | Shell | Fail:
+    def due(self, body: Body, turn: int, tools: Mapping[str, Body]) -> Line | Fail:
         """The line for a request; one without tools (a title, a summary) gets a word."""
         with self.lock:
             self.asked.append(body)
             if self.fail and self.fail.times > 0:
                 self.fail.times -= 1
                 return self.fail
-        return self.turns[min(turn, len(self.turns) - 1)] if tools else Say("fine")
+        return self.turns[min(turn, len(self.turns) - 1)] if tools or self.bare else Say("fine")
 
 
 @contextmanager
@@ -105,7 +122,7 @@ class _Handler(BaseHTTPRequestHandler):
             line = self.script.due(body, turn, tools)
             if isinstance(line, Fail):
                 self._whole(protocol.error(line), line.status)
-            elif body.get("stream"):
+            elif body.get("stream") or path.endswith(":streamGenerateContent"):
                 self._stream(protocol.stream(line, tools, str(body.get("model"))))
             else:
                 self._whole(protocol.whole(line, tools, str(body.get("model"))))
@@ -143,18 +160,23 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
 
-def shell_call(command: str, tools: Mapping[str, Body]) -> tuple[str, Body]:
-    """A call of the offered tool that runs commands: its name and arguments, by its own schema."""
-    known = ("Bash", "bash", "exec_command", "shell_command", "shell", "run_shell_command")
+def tool_call(line: Shell | Write, tools: Mapping[str, Body]) -> tuple[str, Body]:
+    """A call of the offered tool that does it: its name and arguments, by its own schema."""
+    if isinstance(line, Write):
+        known, said = ("Write", "write", "write_file"), {"content": line.text}
+        keys, value = ("file_path", "filePath", "path"), line.path
+    else:
+        known = ("Bash", "bash", "exec_command", "shell_command", "shell", "run_shell_command")
+        keys, value, said = ("command", "cmd"), line.command, {}
     name = next((one for one in known if one in tools), next(iter(tools)))
     schema = tools[name]
     properties = schema.get("properties", {})
-    key = next((one for one in ("command", "cmd") if one in properties), "command")
+    key = next((one for one in keys if one in properties), keys[0])
     listed = properties.get(key, {}).get("type") == "array"
-    values: dict[str, Any] = {key: ["bash", "-c", command] if listed else command}
+    values: dict[str, Any] = {key: ["bash", "-c", value] if listed else value, **said}
     blank = {"number": 20000, "integer": 20000, "boolean": False, "array": [], "object": {}}
     for needed in schema.get("required", []):
-        values.setdefault(needed, blank.get(properties.get(needed, {}).get("type"), "as told"))
+        values.setdefault(needed, blank.get(str(properties.get(needed, {}).get("type")).lower(), "as told"))
     return name, values
 
 
@@ -173,16 +195,25 @@ class Messages:
         )
         return {"type": "error", "error": {"type": kind, "message": line.message}}
 
-    def whole(self, line: Say | Shell, tools: Mapping[str, Body], model: str) -> Body:
+    def whole(self, line: Line, tools: Mapping[str, Body], model: str) -> Body:
         stop = "end_turn"
         block: dict[str, Any] = {"type": "text", "text": getattr(line, "text", "")}
-        if isinstance(line, Shell):
-            name, values = shell_call(line.command, tools)
-            stop, block = "tool_use", {"type": "tool_use", "id": "toolu_1", "name": name, "input": values}
-        head = {"id": "msg_1", "type": "message", "role": "assistant", "model": model, "stop_sequence": None}
+        if not isinstance(line, Say):
+            name, values = tool_call(line, tools)
+            stop, block = (
+                "tool_use",
+                {"type": "tool_use", "id": f"toolu_{next(_NUMBERS)}", "name": name, "input": values},
+            )
+        head = {
+            "id": f"msg_{next(_NUMBERS)}",
+            "type": "message",
+            "role": "assistant",
+            "model": model,
+            "stop_sequence": None,
+        }
         return {**head, "content": [block], "stop_reason": stop, "usage": self.usage}
 
-    def stream(self, line: Say | Shell, tools: Mapping[str, Body], model: str) -> list[Event]:
+    def stream(self, line: Line, tools: Mapping[str, Body], model: str) -> list[Event]:
         message = self.whole(line, tools, model)
         block = message["content"][0]
         text = block["type"] == "text"
@@ -217,19 +248,19 @@ class Chat:
     def error(self, line: Fail) -> Body:
         return {"error": {"message": line.message, "type": "error", "code": str(line.status)}}
 
-    def _message(self, line: Say | Shell, tools: Mapping[str, Body]) -> tuple[Body, str]:
+    def _message(self, line: Line, tools: Mapping[str, Body]) -> tuple[Body, str]:
         if isinstance(line, Say):
             return {"role": "assistant", "content": line.text}, "stop"
-        name, values = shell_call(line.command, tools)
+        name, values = tool_call(line, tools)
         call = {
             "index": 0,
-            "id": "call_1",
+            "id": f"call_{next(_NUMBERS)}",
             "type": "function",
             "function": {"name": name, "arguments": json.dumps(values)},
         }
         return {"role": "assistant", "content": None, "tool_calls": [call]}, "tool_calls"
 
-    def whole(self, line: Say | Shell, tools: Mapping[str, Body], model: str) -> Body:
+    def whole(self, line: Line, tools: Mapping[str, Body], model: str) -> Body:
         message, end = self._message(line, tools)
         choice = {"index": 0, "message": message, "finish_reason": end}
         return {
@@ -241,7 +272,7 @@ class Chat:
             "usage": self.usage,
         }
 
-    def stream(self, line: Say | Shell, tools: Mapping[str, Body], model: str) -> list[Event]:
+    def stream(self, line: Line, tools: Mapping[str, Body], model: str) -> list[Event]:
         message, end = self._message(line, tools)
         head = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": model}
         choices = (
@@ -265,16 +296,16 @@ class Responses:
     def error(self, line: Fail) -> Body:
         return {"error": {"message": line.message, "type": "error", "code": str(line.status)}}
 
-    def whole(self, line: Say | Shell, tools: Mapping[str, Body], model: str) -> Body:
+    def whole(self, line: Line, tools: Mapping[str, Body], model: str) -> Body:
         item: dict[str, Any] = {"type": "message", "id": "m1", "role": "assistant", "status": "completed"}
         if isinstance(line, Say):
             item["content"] = [{"type": "output_text", "text": line.text, "annotations": []}]
         else:
-            name, values = shell_call(line.command, tools)
+            name, values = tool_call(line, tools)
             item = {
                 "type": "function_call",
                 "id": "f1",
-                "call_id": "call_1",
+                "call_id": f"call_{next(_NUMBERS)}",
                 "name": name,
                 "arguments": json.dumps(values),
             }
@@ -282,7 +313,7 @@ class Responses:
         head = {"id": "r1", "object": "response", "created_at": 1, "status": "completed", "model": model}
         return {**head, "output": [item], "usage": usage}
 
-    def stream(self, line: Say | Shell, tools: Mapping[str, Body], model: str) -> list[Event]:
+    def stream(self, line: Line, tools: Mapping[str, Body], model: str) -> list[Event]:
         response = self.whole(line, tools, model)
         item = response["output"][0]
         events: list[Body] = [
@@ -297,7 +328,34 @@ class Responses:
         return [(event["type"], event) for event in events]
 
 
-_PROTOCOLS: Mapping[str, Messages | Chat | Responses] = {
+class Content:
+    """Google generateContent; its stream is the whole answer as one event."""
+
+    def read(self, body: Body) -> tuple[int, dict[str, Body]]:
+        declared = [one for group in body.get("tools") or [] for one in group.get("functionDeclarations", [])]
+        tools = {one["name"]: one.get("parametersJsonSchema") or one.get("parameters", {}) for one in declared}
+        return sum(one.get("role") == "model" for one in body.get("contents", [])), tools
+
+    def error(self, line: Fail) -> Body:
+        return {"error": {"code": line.status, "message": line.message, "status": "UNAVAILABLE"}}
+
+    def whole(self, line: Line, tools: Mapping[str, Body], model: str) -> Body:
+        if isinstance(line, Say):
+            part: Body = {"text": line.text}
+        else:
+            name, values = tool_call(line, tools)
+            part = {"functionCall": {"name": name, "args": values}}
+        candidate = {"content": {"role": "model", "parts": [part]}, "finishReason": "STOP", "index": 0}
+        usage = {"promptTokenCount": 100, "candidatesTokenCount": 20, "totalTokenCount": 120}
+        return {"candidates": [candidate], "usageMetadata": usage, "modelVersion": model}
+
+    def stream(self, line: Line, tools: Mapping[str, Body], model: str) -> list[Event]:
+        return [("", self.whole(line, tools, model))]
+
+
+_PROTOCOLS: Mapping[str, Messages | Chat | Responses | Content] = {
+    ":generateContent": Content(),
+    ":streamGenerateContent": Content(),
     "/messages": Messages(),
     "/chat/completions": Chat(),
     "/responses": Responses(),

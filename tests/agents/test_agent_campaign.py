@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 from tests.agents.fake_llm import Fail, Say, Script, Shell, serving
-from tests.agents.test_real_agents import settings
+from tests.agents.real_agents import settings
 
 from autoresearch.workspace.snapshot import Snapshot, difference
 

@@ -2,52 +2,15 @@
 
 import json
 import os
-from pathlib import Path
 
 import pytest
 from tests.agents.fake_llm import Fail, Say, Script, Shell, serving
+from tests.agents.real_agents import HEAVY, TURNS, settings
 
 from autoresearch.errors import ResearcherError
 
-CACHE = Path(os.environ.get("AUTORESEARCH_TEST_CACHE", "/tmp/autoresearch-test-cache")) / "npm"
-ANSWER = 'Done.\n```json\n{"title": "double the learning rate", "area": "optimizer", "expected": 0.02}\n```\n'
-TURNS = (Shell("sed -i s/0.1/0.2/ config.json"), Say(ANSWER))
 
-
-def settings(name, url, monkeypatch):
-    """How each is pointed at the scripted model, by what a person could set too."""
-    program = CACHE / name / "node_modules" / ".bin" / name
-    if not program.exists() and not os.environ.get("CI"):
-        pytest.skip(f"{name} is not installed in {CACHE}; run tools/agents_up.sh {name}")
-    said = {"agent": name, "command": [str(program)], "timeout": 120, "model": "played"}
-    if name == "claude":
-        monkeypatch.setenv("ANTHROPIC_BASE_URL", url)
-        monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-played")
-        monkeypatch.setenv("CLAUDE_CODE_MAX_RETRIES", "1")
-        said["env_allow"] = ["CLAUDE_CODE_MAX_RETRIES"]
-    elif name == "codex":
-        monkeypatch.setenv("PLAYED_KEY", "x")
-        provider = (
-            f'{{name="played",base_url="{url}/v1",env_key="PLAYED_KEY",wire_api="responses",request_max_retries=1}}'
-        )
-        said |= {
-            "args": ["-c", "model_provider=played", "-c", f"model_providers.played={provider}"],
-            "env_allow": ["PLAYED_KEY"],
-        }
-    else:
-        provider = {
-            "npm": "@ai-sdk/openai-compatible",
-            "name": "played",
-            "options": {"baseURL": f"{url}/v1", "apiKey": "x"},
-            "models": {"played": {"name": "played"}},
-        }
-        config = {"provider": {"played": provider}, "model": "played/played", "small_model": "played/played"}
-        monkeypatch.setenv("OPENCODE_CONFIG_CONTENT", json.dumps(config))
-        said["model"] = "played/played"
-    return said
-
-
-@pytest.mark.parametrize("name", ["claude", "codex", "opencode"])
+@pytest.mark.parametrize("name", ["claude", "codex", "gemini", "opencode"])
 def test_a_real_agent_proposes_an_edit(bench, monkeypatch, name):
     """Its edit stands in the worktree, its answer is read, its tokens are counted, nothing of it is left."""
     with serving(Script(TURNS)) as url:
@@ -58,6 +21,32 @@ def test_a_real_agent_proposes_an_edit(bench, monkeypatch, name):
     assert (call["ending"], call["exit_code"]) == ("exited", 0)
     assert call["tokens_in"] >= 200
     assert call["tokens_out"] >= 40
+
+
+SAID = '{"title": "double the learning rate", "area": "optimizer"}'
+EDITS = {
+    "mini": (
+        Shell("sed -i s/0.1/0.2/ config.json"),
+        Shell(f"echo '{SAID}' > $AUTORESEARCH_ANSWER"),
+        Shell("echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT"),
+    ),
+    "aider": (
+        Say(
+            f'config.json\n```json\n<<<<<<< SEARCH\n{{"lr": 0.1}}\n=======\n{{"lr": 0.2}}\n>>>>>>> REPLACE\n```\n\n```json\n{SAID}\n```'
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HEAVY)
+def test_a_heavy_agent_proposes_an_edit_where_it_is_installed(bench, monkeypatch, name):
+    """700 MB each, so CI does without them; a person who has one runs this, and so do we before a release."""
+    more = {"args": ["--edit-format", "diff", "--map-tokens", "0"]} if name == "aider" else {}
+    with serving(Script(EDITS[name], bare=name == "aider")) as url:
+        hypothesis = bench.ask("", **settings(name, url, monkeypatch) | more)
+    assert hypothesis.title == "double the learning rate", bench.evidence("agent.log")
+    assert bench.edited() == ("config.json",)
+    assert bench.last_call()["ending"] == "exited"
 
 
 def test_the_whole_brief_reaches_the_model(bench, monkeypatch):

@@ -10,8 +10,22 @@ from hypothesis import strategies as st
 from autoresearch.researchers import agent_answer, agent_output
 from autoresearch.researchers.agent_output import Said, Trouble
 
-READERS = (agent_output.claude, agent_output.codex, agent_output.gemini, agent_output.opencode, agent_output.aider)
-KINDS = ("result", "item.completed", "turn.completed", "turn.failed", "error", "message", "text", "step_finish")
+READERS = (
+    agent_output.claude, agent_output.codex, agent_output.gemini, agent_output.opencode, agent_output.aider,
+    agent_output.acp,
+)  # fmt: skip
+KINDS = (
+    "ended",
+    "asked",
+    "result",
+    "item.completed",
+    "turn.completed",
+    "turn.failed",
+    "error",
+    "message",
+    "text",
+    "step_finish",
+)
 WORDS = st.recursive(
     st.sampled_from(KINDS) | st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
@@ -44,7 +58,7 @@ def test_any_values_become_bounded_plain_words(document):
 
 @given(
     st.lists(
-        st.dictionaries(st.sampled_from(["type", "item", "part", "usage", "error", "result", "stats"]), WORDS),
+        st.dictionaries(st.sampled_from(["type", "event", "item", "part", "usage", "error", "result", "stats"]), WORDS),
         max_size=5,
     )
 )

@@ -159,6 +159,7 @@ def _scope(brief: Brief) -> str:
                 _list("These may be changed:", brief.allow),
                 _list("These may not, because they measure or belong to the record:", brief.protect),
                 _list("These recipe keys may not be changed:", brief.protect_keys),
+                _list("Except these, which are what this campaign is about:", brief.subject),
             ],
         )
     )

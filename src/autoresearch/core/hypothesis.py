@@ -131,6 +131,7 @@ class Brief:
         allow: Globs of files an edit may touch.
         protect: Globs of files an edit may not touch.
         protect_keys: Recipe keys an override may not touch.
+        subject: Globs of protected files or keys that are this campaign's subject and may be changed all the same.
         lineage: The recipe and its parents, nearest first, repository-relative.
         max_files: Most files one hypothesis may change, None when nothing is said.
         max_lines: Most lines it may add and delete together, None when nothing is said.
@@ -161,3 +162,4 @@ class Brief:
     smallest: float | None = None
     worn: tuple[str, ...] = ()
     next_area: str = ""
+    subject: tuple[str, ...] = ()

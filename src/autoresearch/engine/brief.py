@@ -42,6 +42,7 @@ def brief_for(ctx: Context, index: int, parent: str) -> Brief:
         max_lines=scope.max_lines,
         repeats=evidence.noise.freedom,
         smallest=evidence.smallest(parent),
+        subject=scope.subject,
         worn=worn,
         next_area=next_area(worn) if worn else "",
     )

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from autoresearch.core.briefing import plain, sections
+from autoresearch.core.guards import Limits
 from autoresearch.core.hypothesis import AREAS, Brief, Hypothesis
 from autoresearch.core.redact import Redactor
 from autoresearch.errors import ResearcherError
@@ -74,7 +75,7 @@ class AgentResearcher:
         for number in range(1, self.options.tries + 1):
             label = f"{brief.index}-{number}"
             prompt = self._prompt("propose", brief, label)
-            result = self._call(label, brief.index, prompt, tree)
+            result = self._call(label, brief, prompt, tree)
             found = self._verdict(result, tree, commit)
             self._record(brief.index, result, found if isinstance(found, str) else "proposed")
             if not isinstance(found, str):
@@ -94,7 +95,7 @@ class AgentResearcher:
         commit = git.head_commit(tree)
         label = f"{brief.index}-repair"
         prompt = self._prompt("repair", brief, label, plain(self._redactor().clean(crash), 1000))
-        result = self._call(label, brief.index, prompt, tree)
+        result = self._call(label, brief, prompt, tree)
         found = self._verdict(result, tree, commit)
         mended = isinstance(found, Hypothesis) and bool(worktree.edited(tree, commit))
         self._record(brief.index, result, "mended" if mended else f"not mended: {found}"[:500])
@@ -118,8 +119,8 @@ class AgentResearcher:
         parts = {**sections(brief), "crash": crash, "answer": fill(self._templates["answer"], parts)}
         return self._redactor().clean(fill(self._templates[name], parts))
 
-    def _call(self, label: str, index: int, prompt: str, tree: Path) -> Result:
-        place = self.evidence(index)
+    def _call(self, label: str, brief: Brief, prompt: str, tree: Path) -> Result:
+        place = self.evidence(brief.index)
         place.mkdir(parents=True, exist_ok=True)
         atomic.replace(place / "agent-prompt.md", prompt)
         if self._caller.uncontained and not self._told:
@@ -131,7 +132,7 @@ class AgentResearcher:
         left = None if self.options.max_cost_usd is None else self.options.max_cost_usd - self._spent()
         custody = Custody.take(self.options.root, tree, self.folder.parent.parent, bool(self._caller.uncontained))
         try:
-            result = self._caller.call(label, prompt, tree, left)
+            result = self._caller.call(label, prompt, tree, left, _scope(brief))
         finally:
             self._notes += custody.settle(place / "kept")
             self._notes += _tamed(tree)
@@ -152,9 +153,11 @@ class AgentResearcher:
         changed = bool(edited or (answer and answer.overrides))
         if changed and ending.word == "exited" and (ending.code == 0 or answer):
             return self._hypothesis(answer or Answer(), edited, tree)
-        why = agent_output.reason(result.said, result.stderr)
+        # A turn that ended in good order says itself what was wrong; what such an agent logs beside it is noise.
+        stderr = "" if self.options.protocol == "acp" and ending.code == 0 else result.stderr
+        why = agent_output.reason(result.said, stderr)
         told = ending.word == "exited" or (ending.word == "timed-out" and result.said.error)
-        kind = agent_output.trouble(result.said, result.stderr) if told else Trouble.UNKNOWN
+        kind = agent_output.trouble(result.said, stderr) if told else Trouble.UNKNOWN
         if ending.word == "not-started" or kind in {Trouble.LOGIN, Trouble.QUOTA, Trouble.RATE}:
             words = ending.reason if ending.word == "not-started" else f"{kind}: {self._redactor().clean(plain(why))}"
             self._record_trouble(result, words)
@@ -200,6 +203,7 @@ class AgentResearcher:
                 "calls": [],
             }
         said, ending = result.said, result.ending
+        asked = [{key: clean(word) for key, word in one.items()} for one in said.asked]
         document["sandbox"] = self._caller.uncontained or "bubblewrap"
         document["calls"].append(
             {
@@ -207,6 +211,7 @@ class AgentResearcher:
                 "exit_code": ending.code, "processes_ended": ending.ended, "tokens_in": said.tokens_in,
                 "tokens_out": said.tokens_out, "cost_usd": said.cost_usd, "turns": said.turns,
                 "outcome": clean(outcome), "error": clean(plain(said.error)),
+                **({"asked": asked} if asked else {}),
             }
         )  # fmt: skip
         atomic.replace(file, as_json(document))
@@ -240,6 +245,11 @@ _TODO = {
     Trouble.RATE: "it is asked again by itself",
 }
 _TODO_ELSE = "see that it is installed and can be started"
+
+
+def _scope(brief: Brief) -> Limits:
+    """What an agent that asks is answered by; the guards on the commit know more, such as recipe keys and sizes."""
+    return Limits(allow=brief.allow or ("**",), protect=brief.protect, subject=brief.subject)
 
 
 def _bounded(text: str) -> str:

@@ -6,11 +6,14 @@ copies. Each entry was tried with the real program against a scripted model; ver
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from autoresearch.researchers import agent_output
 from autoresearch.researchers.agent_output import Said
+from autoresearch.workspace.custody import HAND
+from autoresearch.workspace.gitcall import EMAIL
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,10 @@ class Adapter:
         env: Variables it always gets.
         settings: Files to write below its home: path and text.
         stdin: Whether it reads its prompt from standard input.
+        converses: Whether it speaks the Agent Client Protocol and is talked to by `agent_acp`.
+        mode: For such an agent, the session mode it shall work in; empty for its own choice.
+        litter: Globs of what it leaves at the top of its worktree for its own use; deleted after a call.
+        model_variable: The environment variable that names its model where its command line has no option for it.
     """
 
     program: str
@@ -77,6 +84,10 @@ class Adapter:
     env: Mapping[str, str] = field(default_factory=dict)
     settings: Callable[[Call], Mapping[str, str]] = lambda _call: {}
     stdin: bool = False
+    converses: bool = False
+    mode: Callable[[Call], str] = lambda _call: ""
+    model_variable: str = ""
+    litter: tuple[str, ...] = ()
 
 
 REACH = (
@@ -147,11 +158,18 @@ def _read_mini(stdout: str, call: Call) -> Said:
 
 def _aider(call: Call) -> list[str]:
     return [
-        *call.program("aider"), "--message-file", str(call.prompt_file), "--yes-always", "--no-auto-commits",
+        *call.program("aider"), "--message-file", str(call.prompt_file),
+        "--chat-history-file", str(call.folder / "aider.chat.md"),
+        "--input-history-file", str(call.folder / "aider.input"), "--yes-always", "--no-auto-commits",
         "--no-dirty-commits", "--no-gitignore", "--no-pretty", "--no-stream", "--no-check-update",
         "--no-show-model-warnings",
         "--analytics-disable", "--no-suggest-shell-commands", *call.choice("--model"), *call.extra,
     ]  # fmt: skip
+
+
+def _aider_settings(_call: Call) -> dict[str, str]:
+    """Without a name in git's own files it would write one into the repository's, which it may not."""
+    return {".gitconfig": f"[user]\n\tname = {HAND}\n\temail = {EMAIL}\n"}
 
 
 def _command(call: Call) -> list[str]:
@@ -225,7 +243,50 @@ ADAPTERS: Mapping[str, Adapter] = {
         lambda stdout, _call: agent_output.aider(stdout),
         (*_ANTHROPIC, *_OPENAI, "OPENROUTER_API_KEY", "GEMINI_API_KEY"),
         env={"LITELLM_LOCAL_MODEL_COST_MAP": "True"},
+        settings=_aider_settings,
+        litter=(".aider.tags.cache*",),
     ),
     "command": Adapter("", _command, lambda stdout, _call: agent_output.command(stdout), stdin=True),
 }  # fmt: skip
 """Every agent by the name a campaign file uses."""
+
+
+def adapter(agent: str, protocol: str) -> Adapter:
+    """How to drive an agent over a protocol, `cli` or `acp`."""
+    if protocol == "cli":
+        return ADAPTERS[agent]
+    return replace(ADAPTERS[agent], **_CONVERSING[agent], converses=True, read=_read_acp, stdin=False)
+
+
+def _read_acp(stdout: str, _call: Call) -> Said:
+    return agent_output.acp(stdout)
+
+
+_CONVERSING: Mapping[str, Mapping[str, Any]] = {
+    "claude": {
+        "program": "claude-agent-acp",
+        "argv": lambda call: [*call.program("claude-agent-acp"), *call.extra],
+        "model_variable": "ANTHROPIC_MODEL",
+    },
+    # By itself it starts in a mode where a model of its own answers its requests, and never we. In its others its
+    # commands run in a sandbox of its own, which ours leaves no room for, so within ours it needs none.
+    "codex": {
+        "program": "codex-acp",
+        "argv": lambda call: [*call.program("codex-acp"), *call.extra],
+        "mode": lambda call: "agent-full-access" if call.contained else "workspace-write",
+    },
+    "gemini": {
+        "program": "gemini",
+        "argv": lambda call: [*call.program("gemini"), "--acp", "--skip-trust", *call.choice("-m"), *call.extra],
+    },
+    "opencode": {
+        "program": "opencode",
+        "argv": lambda call: [*call.program("opencode"), "acp", *call.extra],
+        "env": {
+            "OPENCODE_DISABLE_AUTOUPDATE": "1",
+            "OPENCODE_DISABLE_MODELS_FETCH": "1",
+            "OPENCODE_PERMISSION": '{"bash":"ask","edit":"ask","webfetch":"ask"}',
+        },
+    },
+    "command": {"argv": _command},
+}

@@ -3,16 +3,19 @@
 import json
 import os
 import shutil
+import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 
+from autoresearch.core.guards import Limits
 from autoresearch.errors import CampaignError, ResearcherError
 from autoresearch.researchers import agent_answer
-from autoresearch.researchers.agent_adapters import ADAPTERS, REACH, Adapter, Call
+from autoresearch.researchers.agent_adapters import REACH, Adapter, Call, adapter
 from autoresearch.researchers.agent_answer import Answer
 from autoresearch.researchers.agent_options import AgentOptions
 from autoresearch.researchers.agent_output import Said
@@ -36,6 +39,8 @@ _GIT = {
 """Settings of every git an agent starts: no hook runs, nothing is pushed or fetched, nothing is tidied away."""
 
 _LONGEST_ARGUMENT = 120_000
+_LEAVE_S = 10.0
+"""Time that our side of a conversation has to take its leave, after its own limit."""
 
 
 @dataclass(frozen=True)
@@ -72,17 +77,29 @@ class Caller:
 
     def __init__(self, options: AgentOptions, folder: Path) -> None:
         self.options, self.folder = options, folder
-        self.adapter: Adapter = ADAPTERS[options.agent]
+        self.adapter: Adapter = adapter(options.agent, options.protocol)
         self.program = _program(options, self.adapter)
         self.uncontained = "sandbox: none was chosen" if options.sandbox == "none" else sandbox.why_not()
+        if self.adapter.converses and find_spec("acp") is None:
+            raise CampaignError(
+                "researcher `agent`: `protocol: acp` needs a package that is not installed; "
+                "install it with: pip install 'nemo-autoresearch[acp]'"
+            )
         if options.sandbox == "bwrap" and self.uncontained:
             raise CampaignError(
                 f"researcher `agent`: {self.uncontained}; install bubblewrap and allow user namespaces, "
                 f"or set `sandbox: auto` to go without"
             )
 
-    def call(self, label: str, prompt: str, tree: Path, max_cost_usd: float | None) -> Result:
+    def call(self, label: str, prompt: str, tree: Path, max_cost_usd: float | None, scope: Limits) -> Result:
         """Have the agent edit `tree`; when this returns no process of it is left.
+
+        Args:
+            label: Names the call's own folder.
+            prompt: What the agent is told.
+            tree: Its worktree.
+            max_cost_usd: Money the call may spend, None for no limit.
+            scope: By what an agent that asks is answered.
 
         Raises:
             ResearcherError: Something of it could not be ended.
@@ -95,9 +112,11 @@ class Caller:
         home = self._home(home)
         made = self._prepared(prompt, tree, inside, home, temporary, max_cost_usd)
         at = time.time()
-        ending = contained.run(self._cell(made, place, temporary))
+        ending = contained.run(self._cell(made, place, temporary, scope))
         result = self._result(made, place, ending, at)
         self._keep_login(home)
+        for left in [path for glob in self.adapter.litter for path in tree.glob(glob)]:
+            delete(left)
         delete(place)
         if ending.left:
             raise ResearcherError(f"processes of the agent could not be ended: {', '.join(ending.left)}")
@@ -142,6 +161,8 @@ class Caller:
         )  # fmt: skip
         (home / ".codex").mkdir(exist_ok=True)
         for name, text in self.adapter.settings(call).items():
+            if self.options.home is not None and (home / name).exists():
+                continue
             (home / name).parent.mkdir(parents=True, exist_ok=True)
             (home / name).write_text(text)
         return call
@@ -153,10 +174,12 @@ class Caller:
         settings = {"GIT_CONFIG_COUNT": str(len(_GIT))}
         for number, (key, value) in enumerate(_GIT.items()):
             settings |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+        chosen = {self.adapter.model_variable: self.options.model} if self.adapter.model_variable else {}
         return {
             "TERM": "dumb",
             **self.adapter.env,
             **allowed,
+            **{name: model for name, model in chosen.items() if model},
             **settings,
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(home),
@@ -172,13 +195,13 @@ class Caller:
             "AUTORESEARCH_ANSWER": str(answer_file),
         }
 
-    def _cell(self, call: Call, place: Path, temporary: Path) -> Cell:
+    def _cell(self, call: Call, place: Path, temporary: Path, scope: Limits) -> Cell:
         options = self.options
         argv = self.adapter.argv(call)
         argv[0] = self.program or argv[0]
         if not self.uncontained:
             argv = list(sandbox.wrap(argv, self._view(call, temporary)))
-        return Cell(
+        cell = Cell(
             argv=argv,
             directory=str(call.tree),
             env=call.env,
@@ -188,6 +211,24 @@ class Caller:
             grace_s=options.grace,
             writable=(str(call.tree), str(call.folder), str(call.home), str(temporary)),
             max_disk_bytes=int(options.max_disk_mb * 1e6),
+        )
+        return self._conversing(cell, call, scope) if self.adapter.converses else cell
+
+    def _conversing(self, cell: Cell, call: Call, scope: Limits) -> Cell:
+        """The same around our side of the conversation, which has none of the agent's environment."""
+        task = {
+            "argv": cell.argv, "env": cell.env, "tree": str(call.tree), "own": cell.writable[1:], "prompt": call.prompt,
+            "scope": asdict(scope), "until": time.monotonic() + cell.timeout_s, "grace_s": cell.grace_s,
+            "mode": self.adapter.mode(call), "max_cost_usd": call.max_cost_usd, "network": self.options.network,
+        }  # fmt: skip
+        # -P: what lies in the directory it starts in is never imported.
+        return replace(
+            cell,
+            argv=(sys.executable, "-P", "-m", "autoresearch.researchers.agent_acp"),
+            directory=cell.folder,
+            env={name: os.environ[name] for name in ("PATH", "LANG", "PYTHONPATH") if name in os.environ},
+            stdin=json.dumps(task),
+            timeout_s=cell.timeout_s + cell.grace_s + _LEAVE_S,
         )
 
     def _view(self, call: Call, temporary: Path) -> sandbox.View:
@@ -215,6 +256,9 @@ class Caller:
         said = self.adapter.read(stdout, call)
         in_file = [agent_answer.take(file) for file in (call.answer_file, call.tree / agent_answer.NAME)]
         answer = next((found for found in in_file if found), None) or agent_answer.last_in(said.text)
+        if said.cancelled or (self.adapter.converses and ending.word == "timed-out"):
+            reason = f"still at work after {self.options.timeout:g} s"
+            ending = replace(ending, word="timed-out", code=None, reason=reason)
         return Result(ending, replace(said, text=said.text[-64_000:]), answer, stdout, stderr, at)
 
 

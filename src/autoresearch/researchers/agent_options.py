@@ -11,6 +11,7 @@ from autoresearch.errors import CampaignError
 
 _ENGINE = {"seed"}
 """Options that every researcher is handed and this one has no use for."""
+_WITHOUT_ACP = {"mini", "aider"}
 
 
 class AgentOptions(BaseModel):
@@ -22,6 +23,8 @@ class AgentOptions(BaseModel):
     """The repository; set by the program."""
     agent: Literal["claude", "codex", "gemini", "opencode", "mini", "aider", "command"] = "claude"
     """Which agent edits."""
+    protocol: Literal["cli", "acp"] = "cli"
+    """How we talk with it: its headless command line, or the Agent Client Protocol, where it asks and we answer."""
     command: tuple[str, ...] = ()
     """For `agent: command` the program and its arguments, with `{brief}`, `{answer}` and `{model}` filled in;
     for another agent how it is called when it is not on PATH."""
@@ -58,6 +61,12 @@ class AgentOptions(BaseModel):
     def _has_a_command(self) -> "AgentOptions":
         if self.agent == "command" and not self.command:
             raise ValueError("agent `command` needs the key `command`: the program and its arguments as a list")
+        if self.protocol == "acp" and self.agent in _WITHOUT_ACP:
+            raise ValueError(f"agent `{self.agent}` does not speak the Agent Client Protocol; leave `protocol` out")
+        if self.protocol == "acp" and self.agent in {"codex", "opencode"} and self.model:
+            raise ValueError(
+                f"over this protocol {self.agent} takes its model from its own settings; leave `model` out"
+            )
         return self
 
     @classmethod

@@ -36,6 +36,8 @@ class Said:
         cost_usd: Money it says it cost.
         turns: Times it asked its model.
         error: What it reports as its own failure; empty for none.
+        asked: What it asked to be allowed, with the answer it got and why (Agent Client Protocol only).
+        cancelled: Whether its turn was cancelled because its time was up (Agent Client Protocol only).
     """
 
     text: str = ""
@@ -44,6 +46,8 @@ class Said:
     cost_usd: float | None = None
     turns: int | None = None
     error: str = ""
+    asked: tuple[Mapping[str, str], ...] = ()
+    cancelled: bool = False
 
 
 def claude(stdout: str) -> Said:
@@ -161,6 +165,33 @@ def aider(stdout: str) -> Said:
             turns=(said.turns or 0) + 1,
         )
     return said
+
+
+_MOST_ASKED = 200
+_STOPS = {"refusal": "refusal", "max_tokens": "its answer grew too long", "cost": "budget exceeded"}
+
+
+def acp(stdout: str) -> Said:
+    """The lines that `agent_acp` prints, one per event."""
+    said, asked = Said(), list[Mapping[str, str]]()
+    for event in _events(stdout):
+        match event.get("event"):
+            case "text":
+                said = replace(said, text=_text(event.get("text")))
+            case "asked":
+                asked.append({key: _text(event.get(key)) for key in ("what", "answer", "why")})
+            case "ended":
+                usage, stop = _table(event.get("usage")), _text(event.get("stop"))
+                read = ("input_tokens", "cached_read_tokens", "cached_write_tokens")
+                said = replace(
+                    said,
+                    tokens_in=_sum(usage.get(key) for key in read),
+                    tokens_out=_count(usage.get("output_tokens")),
+                    cost_usd=_money(event.get("cost_usd")),
+                    error=_text(event.get("error")) or _STOPS.get(stop, ""),
+                    cancelled=stop == "time",
+                )
+    return replace(said, asked=tuple(asked[-_MOST_ASKED:]))
 
 
 def command(stdout: str) -> Said:

@@ -1,5 +1,6 @@
 """The one door to other programs."""
 
+import asyncio
 import os
 import subprocess
 import threading
@@ -112,3 +113,29 @@ def start(
             sink.close()
     threading.Thread(target=child.wait, daemon=True).start()  # reaps it, should it end before us
     return child.pid
+
+
+async def converse(
+    argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], most_line: int
+) -> tuple[asyncio.subprocess.Process, asyncio.StreamWriter, asyncio.StreamReader]:
+    """Start a command to talk with over its standard input and output; its errors go where ours go.
+
+    Args:
+        argv: Program and arguments.
+        cwd: Directory to run in.
+        env: The whole environment.
+        most_line: Longest line in bytes that is read of it; a longer one is an error for the reader.
+
+    Raises:
+        CommandError: It could not be started.
+    """
+    pipe = subprocess.PIPE
+    try:
+        child = await asyncio.create_subprocess_exec(
+            *argv, stdin=pipe, stdout=pipe, cwd=cwd, env=dict(env), limit=most_line
+        )
+    except OSError as error:
+        raise CommandError(argv, None, b"", str(error).encode()) from error
+    assert child.stdin is not None  # noqa: S101 - a pipe was asked for
+    assert child.stdout is not None  # noqa: S101 - a pipe was asked for
+    return child, child.stdin, child.stdout

@@ -1,0 +1,94 @@
+"""Where real agents lie and how each is pointed at the scripted model, by what a person could set too."""
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+from tests.agents.fake_llm import Say, Shell
+
+CACHE = Path(os.environ.get("AUTORESEARCH_TEST_CACHE", "/tmp/autoresearch-test-cache")) / "npm"
+ANSWER = 'Done.\n```json\n{"title": "double the learning rate", "area": "optimizer", "expected": 0.02}\n```\n'
+TURNS = (Shell("sed -i s/0.1/0.2/ config.json"), Say(ANSWER))
+HEAVY = ("mini", "aider")
+"""Agents of 700 MB each: driven where a person has them on PATH, or names them as AUTORESEARCH_TEST_MINI, ..._AIDER."""
+
+
+def settings(name, url, monkeypatch, protocol="cli"):
+    """Options of the `agent` researcher for a real agent whose model is the scripted one at `url`."""
+    said = {"agent": name, "protocol": protocol, "command": [_program(name, protocol)], "timeout": 120}
+    return said | _POINTED[name](url, monkeypatch, protocol)
+
+
+def _program(name, protocol) -> str:
+    if name in HEAVY:
+        found = os.environ.get(f"AUTORESEARCH_TEST_{name.upper()}") or shutil.which(name)
+        if not found:
+            pytest.skip(f"{name} is neither on PATH nor named by AUTORESEARCH_TEST_{name.upper()}")
+        return found
+    own = {"claude": "claude-agent-acp", "codex": "codex-acp"} if protocol == "acp" else {}
+    package = own.get(name, name)
+    program = CACHE / package / "node_modules" / ".bin" / package
+    may_lack = not os.environ.get("CI") or package == "codex-acp"  # CI does not fetch its 457 MB
+    if not program.exists() and may_lack:
+        pytest.skip(f"{package} is not installed in {CACHE}; run tools/agents_up.sh {package}")
+    return str(program)
+
+
+def _claude(url, monkeypatch, protocol) -> dict[str, object]:
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", url)
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-played")
+    monkeypatch.setenv("CLAUDE_CODE_MAX_RETRIES", "1")
+    return {"env_allow": ["CLAUDE_CODE_MAX_RETRIES"], "model": "" if protocol == "acp" else "played"}
+
+
+def _codex(url, monkeypatch, protocol) -> dict[str, object]:
+    monkeypatch.setenv("PLAYED_KEY", "x")
+    provider = f'{{name="played",base_url="{url}/v1",env_key="PLAYED_KEY",wire_api="responses",request_max_retries=1}}'
+    if protocol == "acp":
+        return _codex_acp(url, monkeypatch)
+    words = ["-c", "model_provider=played", "-c", f"model_providers.played={provider}"]
+    return {"args": words, "env_allow": ["PLAYED_KEY"], "model": "played"}
+
+
+def _codex_acp(url, monkeypatch) -> dict[str, object]:
+    """It reads its provider from a prepared home only."""
+    home = Path(tempfile.mkdtemp(prefix="autoresearch-codex-"))
+    (home / ".codex").mkdir()
+    (home / ".codex" / "config.toml").write_text(
+        f'model = "played"\nmodel_provider = "played"\n[model_providers.played]\nname = "played"\n'
+        f'base_url = "{url}/v1"\nenv_key = "PLAYED_KEY"\nwire_api = "responses"\n'
+    )
+    monkeypatch.setenv("OPENAI_API_KEY", "x")
+    return {"home": str(home), "env_allow": ["PLAYED_KEY"]}
+
+
+def _gemini(url, monkeypatch, protocol) -> dict[str, object]:
+    monkeypatch.setenv("GEMINI_API_KEY", "x")
+    monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", url)
+    return {"model": "gemini-2.5-pro"}
+
+
+def _opencode(url, monkeypatch, protocol) -> dict[str, object]:
+    provider = {
+        "npm": "@ai-sdk/openai-compatible",
+        "name": "played",
+        "options": {"baseURL": f"{url}/v1", "apiKey": "x"},
+        "models": {"played": {"name": "played"}},
+    }
+    config = {"provider": {"played": provider}, "model": "played/played", "small_model": "played/played"}
+    monkeypatch.setenv("OPENCODE_CONFIG_CONTENT", json.dumps(config))
+    return {"model": "" if protocol == "acp" else "played/played"}
+
+
+def _litellm(url, monkeypatch, protocol) -> dict[str, object]:
+    monkeypatch.setenv("OPENAI_API_BASE", f"{url}/v1")
+    monkeypatch.setenv("OPENAI_API_KEY", "x")
+    return {"model": "openai/played"}
+
+
+_POINTED = {
+    "claude": _claude, "codex": _codex, "gemini": _gemini, "opencode": _opencode, "mini": _litellm, "aider": _litellm,
+}  # fmt: skip
