@@ -226,13 +226,26 @@ def exclude(repo: Path, patterns: Sequence[str]) -> tuple[str, ...]:
     """Keep paths out of `git status` for this clone only; returns the patterns that were not there yet.
 
     The lines go to the end of `info/exclude` in the folder that all worktrees share; what stands there stays.
+
+    Raises:
+        RepositoryError: That file cannot be written and lacks some of them.
     """
     file = common_dir(repo) / "info" / "exclude"
+    try:
+        return _add_lines(file, patterns)
+    except OSError as error:
+        raise RepositoryError(
+            f"cannot write {file}: {error.strerror}; what is ours would show up in your git status, so make it "
+            f"writable, or have its owner add the lines: {' '.join(patterns)}"
+        ) from error
+
+
+def _add_lines(file: Path, lines: Sequence[str]) -> tuple[str, ...]:
     file.parent.mkdir(exist_ok=True)
     text = file.read_bytes() if file.exists() else b""
-    missing = tuple(pattern for pattern in patterns if os.fsencode(pattern) not in text.splitlines())
+    missing = tuple(line for line in lines if os.fsencode(line) not in text.splitlines())
     if missing:
         gap = b"" if not text or text.endswith(b"\n") else b"\n"
         with file.open("ab") as sink:
-            sink.write(gap + b"".join(os.fsencode(pattern) + b"\n" for pattern in missing))
+            sink.write(gap + b"".join(os.fsencode(line) + b"\n" for line in missing))
     return missing
