@@ -81,6 +81,35 @@ def test_any_name_of_the_folder_will_do(place, tmp_path, name):
         shutil.rmtree(odd.root.parent)
 
 
+KINDS = {
+    "shallow": ("clone", "-q", "--depth", "1", "file://{source}", "{clone}"),
+    "shared": ("clone", "-q", "--shared", "{source}", "{clone}"),
+    "without blobs": ("clone", "-q", "--filter=blob:none", "file://{source}", "{clone}"),
+    "sparse": ("clone", "-q", "--sparse", "{source}", "{clone}"),
+    "with its git folder elsewhere": ("clone", "-q", "--separate-git-dir", "{clone}.elsewhere", "{source}", "{clone}"),
+    "submodule": ("-C", "{above}", "submodule", "--quiet", "add", "{source}", "below"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_any_kind_of_clone_will_do(lab, kind):
+    """What a clone lacks is fetched or made, what it shares stays as it is; two runs, one kept idea, all in agreement."""
+    above = lab.root.parent / "above"
+    clone = above / "below"
+    subprocess.run(("git", "init", "-q", above), check=True)
+    subprocess.run(("git", "config", "uploadpack.allowFilter", "true"), cwd=lab.root, check=True)
+    words = [word.format(source=lab.root, clone=clone, above=above) for word in KINDS[kind]]
+    subprocess.run(("git", "-c", "protocol.file.allow=always", *words), check=True, capture_output=True)
+    source, made = Snapshot.take(lab.root), Lab(clone)
+    made.write(verdict=POLICY, stop="2 experiments")
+    before = Snapshot.take(clone)
+    session = Session(clone)
+    session.run("Ada", poll_s=0.01)
+    assert [row.status.value for row in made.rows()] == ["keep", "keep"]
+    assert session.check() == []
+    assert (difference(source, Snapshot.take(lab.root)), difference(before, Snapshot.take(clone))) == ((), ())
+
+
 def test_files_of_the_user_where_ours_lie_stay_theirs(lab):
     """`reports/` and `session/` tracked already, with work in them: byte for byte as before, staged or not."""
     for path in ("reports/january.md", "session/notes.md"):
