@@ -243,6 +243,20 @@ def test_promising_ideas_repeat_on_the_incumbents_seeds():
     assert (advice.arm, advice.seed, advice.purpose) == ("a", 43, Purpose.REPEAT)
 
 
+def test_the_interim_line_pairs_seeds_as_the_verdict_will():
+    """Where common seeds are known to move together, the reason for a second run says what they say."""
+    lifts = (0.0, 0.3, -0.2, 0.5, -0.4)
+    base = tuple(Trial("baseline", 42 + n, Purpose.BASELINE, value=1 + lift, order=n) for n, lift in enumerate(lifts))
+    lost = tuple(Trial("x", 42 + n, value=0.5 + lift, order=9 + n) for n, lift in enumerate(lifts))
+    done = Idea("x", "baseline", Verdict(Status.DISCARD, "", 0.5, -0.5, -0.6, -0.4, 5))
+    new = Trial("a", 43, value=1.5, order=20)
+    now = Board(UP, PolicySettings(max_runs=3), (done, Idea("a", "baseline")), (*base, *lost, new), runs_left=60,
+                runs_total=90, ideas_left=4)  # fmt: skip
+    advice = policy("sequential").advise(now)
+    assert (advice.arm, advice.purpose) == ("a", Purpose.REPEAT)
+    assert "on common seeds" in advice.why
+
+
 def test_a_candidate_of_an_old_incumbent_is_merged_before_it_counts():
     """When the incumbent moved meanwhile, a good idea is first put on top of it."""
     kept = Idea("a", "baseline", verdict=Verdict(Status.KEEP, "", 2.0, 1.0, 0.9, 1.1, 1))

@@ -117,6 +117,18 @@ def test_validation_samples_bound_the_noise_from_below():
     assert Evidence(Board(UP, trials=tuple(replace(t, value=5.0) for t in trials))).sigma == 0
 
 
+def test_validations_of_other_prompts_are_not_paired():
+    """As many samples of other prompts say nothing about one validation set; the reported errors stand in."""
+    one, two = (1.0, 0.0) * 50, (0.0, 1.0) * 50
+    trials = (
+        Trial("baseline", 1, value=0.5, samples=one, prompts="aime", standard_error=0.05),
+        Trial("baseline", 2, value=0.5, samples=two, prompts="math", standard_error=0.05),
+    )
+    assert Evidence(Board(UP, trials=trials)).sigma == pytest.approx(0.05)
+    same = tuple(replace(trial, prompts="aime") for trial in trials)
+    assert Evidence(Board(UP, trials=same)).sigma == pytest.approx(0.0711, abs=1e-3)
+
+
 def test_the_smallest_visible_gain_is_where_the_interval_leaves_zero():
     """One run against four of the baseline, noise from those four: t(95 %, 3) times sigma times sqrt(1 + 1/4)."""
     trials = tuple(Trial("baseline", seed, value=value) for seed, value in enumerate((0.1, 0.2, 0.1, 0.2)))

@@ -6,7 +6,7 @@ import pytest
 
 from autoresearch.core.board import PolicySettings
 from autoresearch.core.policies import POLICIES, policy
-from autoresearch.engine.simulation import STREAMS, World, run_campaign, simulate
+from autoresearch.engine.simulation import STREAMS, Stream, World, run_campaign, simulate
 from autoresearch.errors import CampaignError
 
 QUIET = World(STREAMS["base"], noise=0.01, runs=30)
@@ -61,3 +61,13 @@ def test_strict_holds_its_error_budget():
     world = World(STREAMS["null"], noise=1.0, runs=30)
     hit = sum(run_campaign(policy("strict"), world, 300 + number).keeps > 0 for number in range(60))
     assert hit <= 10
+
+
+def test_a_machine_that_drifts_is_told_and_claims_hold():
+    """Six noises of drift show on repeats of unchanged code, and pairs run side by side at the end do not fall for it."""
+    shaky = World(Stream(drift=6.0), noise=1.0, runs=60)
+    found = [run_campaign(policy("sequential"), shaky, seed) for seed in range(12)]
+    steady = [run_campaign(policy("sequential"), replace(shaky, stream=Stream()), seed) for seed in range(12)]
+    assert sum(outcome.drifted for outcome in found) >= 9
+    assert sum(outcome.drifted for outcome in steady) <= 1
+    assert sum(outcome.false_claim for outcome in found) <= 1

@@ -194,6 +194,7 @@ def trial_of(run: Run) -> Trial:
         order=run.order,
         note=why_no_value(run),
         samples=found.samples if found else (),
+        prompts=found.prompts if found else "",
     )
 
 

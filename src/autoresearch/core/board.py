@@ -29,6 +29,7 @@ class Trial:
         note: Why there is no value, in words.
         samples: Rewards of the single validation samples behind `value`, in the validation set's order; empty when not
             offered.
+        prompts: Fingerprint of what those samples asked; runs with different ones are never paired sample by sample.
     """
 
     arm: str
@@ -42,6 +43,7 @@ class Trial:
     order: int = 0
     note: str = ""
     samples: tuple[float, ...] = ()
+    prompts: str = ""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ class Arm:
         tried: Seeds of every run, valid or not.
         note: Why its last failed run has no value.
         errors: Evaluation noise as its runs reported it.
-        samples: Validation samples of its runs that may be judged by, where the value is their mean.
+        samples: Validation samples behind values that are their mean, by what they asked.
     """
 
     values: dict[int, float] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class Arm:
     tried: list[int] = field(default_factory=list)
     note: str = ""
     errors: list[float] = field(default_factory=list)
-    samples: list[tuple[float, ...]] = field(default_factory=list)
+    samples: dict[str, list[tuple[float, ...]]] = field(default_factory=dict)
 
     @property
     def runs(self) -> int:
@@ -62,7 +62,7 @@ class Arm:
         if trial.standard_error is not None and math.isfinite(trial.standard_error):
             self.errors.append(trial.standard_error)
         if trial.samples and averages(value, trial.samples):
-            self.samples.append(trial.samples)
+            self.samples.setdefault(trial.prompts, []).append(trial.samples)
 
 
 def sort(trials: Iterable[Trial], sign: float, *, partial_judges: bool) -> dict[str, Arm]:

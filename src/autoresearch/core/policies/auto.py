@@ -4,7 +4,7 @@
 2. Beside the smallest gain worth having (`worth`) it is quiet, or loud. Without `worth` the gains seen so far stand in,
    after eight ideas; until then it works as `sequential`.
 3. Quiet (under 1.5 times the gain): one run per idea, for there greed finds most; unlike `greedy` it takes luck out of
-   the bar. Where three runs fit for every idea to come, as many: `sequential`.
+   the bar, and from 0.6 on re-measures it. Where three runs fit for every idea to come, as many: `sequential`.
 4. Loud (after those three runs where they fit): `screening`, many ideas per run.
 5. Every request for an idea says which, with the two numbers.
 """
@@ -20,6 +20,9 @@ from autoresearch.core.policies.screening import Screening
 from autoresearch.core.policies.sequential import MOST, Sequential
 from autoresearch.core.policies.single import Contest, Ruling, affords
 
+QUIET = 0.6
+"""Noise of one run, in gains worth having, up to which luck cannot hold the bar for long, and anchors are spared."""
+
 LOUD = 1.5
 """Noise of one run, in gains worth having, from which ideas are bundled."""
 
@@ -28,10 +31,11 @@ PILOT = 8
 
 
 class Choice(NamedTuple):
-    """Which way of judging, and why."""
+    """Which way of judging, and why; `calm` where a lucky run cannot hold the bar for long."""
 
     way: Literal["single", "sequential", "screening"]
     why: str
+    calm: bool = False
 
 
 class Auto(Screening):
@@ -55,7 +59,7 @@ class Auto(Screening):
 
     def aside(self, evidence: Evidence) -> Advice | None:
         """Anchors where the bar can be lucky."""
-        return None if choose(evidence).way == "single" else super().aside(evidence)
+        return None if choose(evidence).calm else super().aside(evidence)
 
     def wish(self, evidence: Evidence) -> str:
         """Name the choice and its numbers."""
@@ -76,7 +80,7 @@ def choose(evidence: Evidence) -> Choice:
         if sigma / math.sqrt(most) < LOUD * gain:
             return Choice("sequential", f"sequential, {numbers}, and {most} runs fit for every idea to come")
     elif sigma < LOUD * gain:
-        return Choice("single", f"one run per idea, {numbers}")
+        return Choice("single", f"one run per idea, {numbers}", calm=sigma < QUIET * gain)
     return Choice("screening", f"screening, many ideas per run, {numbers}")
 
 

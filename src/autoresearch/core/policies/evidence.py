@@ -242,7 +242,7 @@ def _open(ideas: tuple[Idea, ...]) -> tuple[Idea, ...]:
 @latest
 def _repeats(arms: dict[str, Arm]) -> tuple[dict[str, Arm], tuple[float, ...]]:
     """Arms that ran more than once, and the evaluation noise of single runs: from paired samples, else as reported."""
-    samples = [arm.samples for arm in arms.values() if arm.samples]
+    samples = [alike for arm in arms.values() for alike in arm.samples.values()]
     errors = sample_errors(samples) or [error for arm in arms.values() for error in arm.errors]
     return {name: arm for name, arm in arms.items() if len(arm.values) > 1}, tuple(errors)
 
