@@ -37,6 +37,7 @@ COMMANDS = {
     "log": "the run log of an experiment",
     "diff": "what an experiment changed",
     "ledger": "the table of all attempts; check and rebuild it",
+    "reproduce": "make a recorded run again: same commit, same seed; does it say the same?",
     "report": "write the report and say where it is",
     "recipe": "how a recipe is composed and what its values are",
     "simulate": "try a verdict policy on invented noise before GPUs are spent",

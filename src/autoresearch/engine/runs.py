@@ -11,7 +11,7 @@ from autoresearch.core import naming
 from autoresearch.core.attempt import Run
 from autoresearch.core.event import RunCancelled, RunEnded, RunMeasured, RunPlanned, RunStarted, RunSubmitted
 from autoresearch.core.experiment import Purpose
-from autoresearch.core.job import Job, JobState, JobStatus, Resources
+from autoresearch.core.job import Job, JobState, JobStatus, Resources, Submission
 from autoresearch.core.metric import Measurement, Readings
 from autoresearch.core.places import on_cpu
 from autoresearch.engine.context import Context
@@ -64,11 +64,20 @@ def _job(ctx: Context, run_id: str, tree: Path, number: int, seed: int, arm: str
     folder.mkdir(parents=True, exist_ok=True)
     volume.prepare(ctx.paths, arm, number)
     request = RunRequest(run_id, tree, folder, log, seed, _limit_s(ctx), ctx.history.arm_commit(arm))
+    return job_for(ctx, request, arm, number, plumbing=plumbing)
+
+
+def job_for(ctx: Context, request: RunRequest, label: str, number: int, *, plumbing: bool) -> Job:
+    """The job of a run whose folders are those of `label` and `number`; plumbing may do without GPUs.
+
+    Raises:
+        RecipeError: The target refuses it.
+    """
     job = ctx.target.job(request)
     settings = ctx.campaign.run
     return replace(
         job,
-        env={**ctx.paths.variables(arm, number), **job.env, **settings.env},
+        env={**ctx.paths.variables(label, number), **job.env, **settings.env},
         resources=replace(
             _resources(ctx, job, plumbing=plumbing), memory_gb=settings.memory_gb or job.resources.memory_gb
         ),
@@ -88,14 +97,19 @@ def _limit_s(ctx: Context) -> float | None:
 
 
 def _submit(ctx: Context, job: Job, run: Run) -> None:
-    submission = ctx.launcher.plan(job)
-    kept = ctx.paths.evidence(run.planned.experiment, run.planned.number)
-    atomic.replace(kept / "submission.txt", ctx.redactor.clean(submission.text))
-    atomic.replace(kept / "environment.json", json.dumps(_environment(ctx, job), indent=2) + "\n")
+    submission = planned(ctx, job, ctx.paths.evidence(run.planned.experiment, run.planned.number))
     _latest_log(ctx, run)
     job_id = ctx.launcher.submit(submission)
     faults.point("run.submitted")
     ctx.record(RunSubmitted(ctx.clock(), job.run_id, job_id))
+
+
+def planned(ctx: Context, job: Job, kept: Path) -> Submission:
+    """The exact request, written into `kept` together with the environment it is made in."""
+    submission = ctx.launcher.plan(job)
+    atomic.replace(kept / "submission.txt", ctx.redactor.clean(submission.text))
+    atomic.replace(kept / "environment.json", json.dumps(_environment(ctx, job), indent=2) + "\n")
+    return submission
 
 
 def _environment(ctx: Context, job: Job) -> Mapping[str, object]:
@@ -189,19 +203,23 @@ def measure(ctx: Context, run: Run) -> None:
     """Read the number from the run's own files and write it down."""
     ended = ctx.history.runs[run.run_id].ended
     assert ended is not None  # noqa: S101 - `end` recorded it
-    folder = Path(run.planned.folder)
     status = replace(ended.status, reason=run.cancelled) if run.cancelled else ended.status
-    found = ctx.target.measure(folder, log_tail(ctx, run), read_all(ctx, folder), status)
-    found = _clean(ctx, found)
     arm, number = run.planned.experiment, run.planned.number
-    volume.keep(ctx.paths, arm, number)
-    atomic.replace(ctx.paths.evidence(arm, number) / "measurement.json", json.dumps(asdict(found), indent=2) + "\n")
+    found = read(ctx, Path(run.planned.folder), Path(run.planned.log), status, arm, number)
     faults.point("run.measured")
     ctx.record(RunMeasured(ctx.clock(), run.run_id, found))
     idle = not any(other.planned.experiment == arm for other in ctx.history.in_flight())
     volume.release(ctx.paths, arm, number, well=status.state is JobState.SUCCEEDED, idle=idle)
     if idle:
         worktree.remove(ctx.paths.root, place(ctx, arm))
+
+
+def read(ctx: Context, folder: Path, log: Path, status: JobStatus, label: str, number: int) -> Measurement:
+    """What a run's own files say, kept as `measurement.json` with the evidence of `label` and `number`."""
+    found = _clean(ctx, ctx.target.measure(folder, tail_of(ctx, log), read_all(ctx, folder), status))
+    volume.keep(ctx.paths, label, number)
+    atomic.replace(ctx.paths.evidence(label, number) / "measurement.json", json.dumps(asdict(found), indent=2) + "\n")
+    return found
 
 
 def _clean(ctx: Context, found: Measurement) -> Measurement:
@@ -216,8 +234,13 @@ def read_all(ctx: Context, folder: Path) -> dict[str, Readings]:
 
 def log_tail(ctx: Context, run: Run) -> str:
     """The end of a run's log, without secrets."""
+    return tail_of(ctx, Path(run.planned.log))
+
+
+def tail_of(ctx: Context, log: Path) -> str:
+    """The end of a log, without secrets; empty when there is none."""
     try:
-        with Path(run.planned.log).open("rb") as stream:
+        with log.open("rb") as stream:
             size = stream.seek(0, 2)
             stream.seek(max(0, size - _TAIL_BYTES))
             return ctx.redactor.clean(stream.read().decode("utf-8", "replace"))

@@ -1,0 +1,117 @@
+"""One run of an experiment once more: same commit, same seed, same measurement; the campaign records nothing of it."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from autoresearch.core import naming, plan
+from autoresearch.core.agreement import Agreement
+from autoresearch.core.attempt import Run, usable
+from autoresearch.core.job import JobState, JobStatus, Submission
+from autoresearch.core.metric import Measurement
+from autoresearch.core.policies.evidence import Evidence
+from autoresearch.engine import runs
+from autoresearch.engine.context import Context
+from autoresearch.errors import LauncherError
+from autoresearch.ports import RunRequest
+from autoresearch.workspace import volume, worktree
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """A run made again, and what came out.
+
+    Attributes:
+        experiment: Name of the experiment.
+        commit: Its full hash.
+        seed: The seed, that of the recorded run.
+        run: Number of the recorded run.
+        folder: Where the new run's files lie.
+        log: What it printed.
+        status: How it ended.
+        measurement: What its files say.
+        agreement: Beside the recorded value.
+    """
+
+    experiment: str
+    commit: str
+    seed: int
+    run: int
+    folder: Path
+    log: Path
+    status: JobStatus
+    measurement: Measurement
+    agreement: Agreement
+
+
+def reproduce(ctx: Context, run: Run, wait: Callable[[Path], None]) -> Reproduction:
+    """Run it again and wait for its end; on any exception, Ctrl-C too, the job is ended first.
+
+    Args:
+        ctx: The campaign, wired.
+        run: The recorded run.
+        wait: Called between two looks at the job with the path of its log; it sleeps.
+
+    Raises:
+        RecipeError: The target refuses the run now.
+        LauncherError: The launcher refuses it.
+    """
+    with _placed(ctx, run) as (request, label, number):
+        request.folder.mkdir(parents=True)
+        volume.prepare(ctx.paths, label, number)
+        job = runs.job_for(ctx, request, label, number, plumbing=run.planned.plumbing)
+        submission = runs.planned(ctx, job, ctx.paths.evidence(label, number))
+        status = _followed(ctx, ctx.launcher.submit(submission), lambda: wait(Path(job.log)))
+        found = runs.read(ctx, Path(job.folder), Path(job.log), status, label, number)
+        volume.release(ctx.paths, label, number, well=status.state is JobState.SUCCEEDED, idle=True)
+    evidence = Evidence(plan.board(ctx.history, ctx.campaign, ctx.survey.objective, ctx.outlook()))
+    valid = None if status.state in {JobState.TIMED_OUT, JobState.CANCELLED} else found.value
+    return Reproduction(
+        run.planned.experiment, ctx.history.arm_commit(run.planned.experiment), run.planned.seed, run.planned.number,
+        Path(job.folder), Path(job.log), status, found, Agreement(usable(run), valid, evidence.sigma),
+    )  # fmt: skip
+
+
+def rehearse(ctx: Context, run: Run) -> Submission:
+    """What would be sent; nothing is."""
+    with _placed(ctx, run) as (request, label, number):
+        return ctx.launcher.plan(runs.job_for(ctx, request, label, number, plumbing=run.planned.plumbing))
+
+
+@contextlib.contextmanager
+def _placed(ctx: Context, run: Run) -> Iterator[tuple[RunRequest, str, int]]:
+    """A worktree of its own, gone afterwards, and a folder below the experiment's that is still to be made."""
+    label = f"{run.planned.experiment}/again"
+    number = _next(ctx, label)
+    run_id = naming.run_id(ctx.campaign.campaign, f"{run.planned.experiment}-again", number)
+    commit = ctx.history.arm_commit(run.planned.experiment)
+    tree = ctx.paths.worktree(f".again-{run_id}")
+    worktree.add(ctx.paths.root, tree, commit)
+    try:
+        worktree.populate_submodules(ctx.paths.root, tree)
+        folder, log = ctx.paths.run(label, number), ctx.paths.log(label, number)
+        limit = ctx.limits.per_experiment_timeout
+        yield RunRequest(run_id, tree, folder, log, run.planned.seed, limit, commit), label, number
+    finally:
+        worktree.remove(ctx.paths.root, tree)
+
+
+def _next(ctx: Context, label: str) -> int:
+    number = 1
+    while ctx.paths.run(label, number).exists() or ctx.paths.evidence(label, number).exists():
+        number += 1
+    return number
+
+
+def _followed(ctx: Context, job_id: str, wait: Callable[[], None]) -> JobStatus:
+    """How a job ended; a scheduler that cannot be asked is asked again, and nothing is left of the job in any case."""
+    try:
+        while True:
+            with contextlib.suppress(LauncherError):
+                status = ctx.launcher.states([job_id])[job_id]
+                if status.state.ended:
+                    return status
+            wait()
+    finally:
+        ctx.launcher.cancel(job_id)
