@@ -43,6 +43,7 @@ COMMANDS = {
     "simulate": "try a verdict policy on invented noise before GPUs are spent",
     "mcp": "the verbs as tools for agents, over the Model Context Protocol",
     "session": "the session memory: show it, or checkpoint it now",
+    "skill": "the skill pack for coding agents: install it, show it",
 }
 """Every command with its line of help; each lives in a module of its name."""
 

@@ -1,0 +1,31 @@
+"""`autoresearch skill`: the skill pack for coding agents, installed or shown."""
+
+import argparse
+from pathlib import Path
+
+from autoresearch.cli import output
+from autoresearch.session import skill
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `skill`."""
+    parser.add_argument("action", choices=("install", "show"), help="put it where agents look, or print it")
+    parser.add_argument(
+        "--agent", action="append", choices=tuple(skill.FOLDERS), help="for this agent only; again for more"
+    )
+    parser.add_argument(
+        "--project", metavar="DIR", type=Path, help="into a project, for everybody who clones it (default: your home)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the pack's front page, or install it and say what was written."""
+    if args.action == "show":
+        output.say(skill.pack()["SKILL.md"].decode())
+        return 0
+    for found in skill.install((args.project or Path.home()).absolute(), args.agent or ()):
+        done = f"{len(found.written)} files written" if found.written else "already there"
+        output.say(f"{found.folder}: {done}, for {', '.join(found.agents)}")
+        for path in found.kept:
+            output.say(f"  what was there before: {path}")
+    return 0
