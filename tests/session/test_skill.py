@@ -90,5 +90,5 @@ def test_a_skill_of_somebody_else_is_left_alone(tmp_path):
 
 def test_an_unknown_agent_is_refused_by_name(tmp_path):
     """With the ones that are known."""
-    with pytest.raises(UsageError, match="'emacs'.*known: claude, codex"):
+    with pytest.raises(UsageError, match=r"'emacs'.*known: claude, codex"):
         skill.install(tmp_path, ["emacs"])
