@@ -1,6 +1,8 @@
 """Real clusters on this machine, shared by all workers of one test session and gone with the last of them."""
 
 import fcntl
+import importlib.util
+import json
 import os
 import shutil
 import signal
@@ -9,9 +11,11 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -258,3 +262,76 @@ def reach(launcher: Launcher, job_id: str, state: JobState, patience_s: float = 
         time.sleep(0.05)
     assert status.state is state, status
     return status
+
+
+class Double:
+    """An API server double (kube_double.py) in a process of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.kubeconfig = folder / "kubeconfig"
+
+    def up(self) -> None:
+        """Start it and wait until it answers."""
+        argv = [sys.executable, str(Path(__file__).with_name("kube_double.py")), str(self.folder)]
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.pid = start(argv, log=self.folder / "double.log")
+        until = time.monotonic() + 30
+        while not self.kubeconfig.exists():
+            assert time.monotonic() < until, (self.folder / "double.log").read_text()
+            time.sleep(0.02)
+        self.address = json.loads(self.kubeconfig.read_text())["clusters"][0]["cluster"]["server"]
+
+    def down(self) -> None:
+        """Stop it; it ends the processes of its pods."""
+        os.kill(self.pid, signal.SIGTERM)
+        until = time.monotonic() + 20
+        while living(self.pid):
+            assert time.monotonic() < until, "the API server double does not end"
+            time.sleep(0.02)
+
+    def trouble(self, what: str, **how: object) -> Any:
+        """Make something go wrong, see kube_double.py; `requests` tells what was asked since the last time."""
+        return self.call("POST", f"/double/{what}", how)
+
+    def create(self, path: str, **manifest: object) -> None:
+        """Make an object, such as a secret, below a path of the namespace."""
+        self.call("POST", f"/api/v1/namespaces/lab/{path}", manifest)
+
+    def call(self, method: str, path: str, body: object = None) -> Any:
+        """One request, as JSON."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.address + path, data=data, method=method)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.loads(answer.read())
+
+
+def why_no_kubernetes() -> str:
+    """Why the Kubernetes launchers cannot be tested here; empty when they can."""
+    missing = importlib.util.find_spec("kubernetes") is None and os.environ.get("CI") != "true"
+    return "the package kubernetes is not installed: pip install 'nemo-autoresearch[kubernetes]'" if missing else ""
+
+
+@pytest.fixture(scope="session")
+def double_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Double]:
+    """One double for each worker: it is a single small process."""
+    if reason := why_no_kubernetes():
+        pytest.skip(reason)
+    double = Double(tmp_path_factory.mktemp("kube"))
+    before = os.environ.get("KUBECONFIG")
+    double.up()
+    os.environ["KUBECONFIG"] = str(double.kubeconfig)
+    try:
+        yield double
+    finally:
+        os.environ.pop("KUBECONFIG")
+        if before is not None:
+            os.environ["KUBECONFIG"] = before
+        double.down()
+
+
+@pytest.fixture
+def double(double_session: Double) -> Double:
+    """The double, with its count of requests at zero."""
+    double_session.trouble("requests")
+    return double_session

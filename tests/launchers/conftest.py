@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.launchers.clusters import ray_address, slurm, slurm_session
+from tests.launchers.clusters import double, double_session, ray_address, slurm, slurm_session
 
-__all__ = ["ray_address", "slurm", "slurm_session"]
+__all__ = ["double", "double_session", "ray_address", "slurm", "slurm_session"]
 
 
 @pytest.fixture

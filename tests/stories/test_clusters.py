@@ -71,3 +71,34 @@ def test_ray_gives_the_same_ledger(lab, ray_address, at_home):
     assert done.returncode == 0, done.stderr
     assert lab.said() == at_home
     assert {row.launcher for row in lab.rows()} == {"ray"}
+
+
+KUBERNETES = [
+    {"type": "kubernetes", "kind": "job", "image": "nemo-rl:test"},
+    {"type": "kubernetes", "kind": "rayjob", "image": "nemo-rl:test"},
+    {"type": "nrl-k8s", "infra": "site.infra.yaml", "tool": ""},
+]
+INFRA = """\
+image: nemo-rl:test
+kuberay:
+  training:
+    name: ${user:}-site
+    spec: {headGroupSpec: {rayStartParams: {}, template: {spec: {containers: [{name: ray-head}]}}}}
+"""
+
+
+@pytest.mark.kubernetes
+@pytest.mark.parametrize("launcher", KUBERNETES, ids=lambda one: one.get("kind", one["type"]))
+def test_kubernetes_gives_the_same_ledger(lab, double, at_home, launcher):
+    """On a double of the API server: killed in the middle, the live job is adopted, and the ledger is the same."""
+    (lab.root / "site.infra.yaml").write_text(INFRA)
+    campaign(lab, {**launcher, "poll_s": 0.2, "teardown_s": 30})
+    assert lab.run(fault="run.submitted#2=kill").returncode == -9
+    done = lab.run()
+    assert done.returncode == 0, done.stderr
+    assert lab.said() == at_home
+    assert {row.launcher for row in lab.rows()} == {launcher["type"]}
+    assert [event["adopted"] for event in lab.journal("run_submitted")] == [False, True, False, False]
+    left = double.call("GET", "/api/v1/namespaces/lab/pods")["items"]
+    alive = [pod for pod in left if pod["status"]["phase"] in ("Pending", "Running")]
+    assert not [pod for pod in alive if "night" in pod["metadata"]["name"]]

@@ -1,0 +1,374 @@
+"""Runs on a Kubernetes cluster: a KubeRay RayJob or a plain Job each, through the official Python client.
+
+The repository lies on a volume that we and the pods mount. What is submitted is an object with a name that follows from
+the run, and a script in the run's folder that the pod carries out with bash and coreutils: it checks that it sees the
+experiment's commit, keeps the limit, and writes log and end into that folder. We need not be installed in the image.
+
+A run is submitted once: a record with a random token is written first, and the token travels with the object. Where an
+object of that name exists already, it is adopted if it carries the token, and refused if it does not. We delete only
+objects with our run's label and token.
+"""
+
+import json
+import os
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+from autoresearch.core.job import Job, JobState, JobStatus, Submission
+from autoresearch.core.redact import Redactor
+from autoresearch.errors import LauncherError, StorageError
+from autoresearch.launchers import kubernetes_manifest as manifests
+from autoresearch.launchers import kubernetes_script as scripts
+from autoresearch.launchers.kubernetes_api import JOB, RAY_CLUSTER, RAY_JOB, Cluster, Kind, need_client
+from autoresearch.launchers.kubernetes_code import checksums
+from autoresearch.launchers.kubernetes_manifest import CAMPAIGN, RUN, RUN_ID, TOKEN, Manifest
+from autoresearch.launchers.kubernetes_options import ClusterOptions, KubernetesOptions
+from autoresearch.launchers.kubernetes_status import Seen, object_state, status, stuck
+from autoresearch.launchers.records import Record, Records, living
+from autoresearch.workspace import runfolder
+
+MANIFEST, LAST_SEEN, POD_LOG = "manifest.yaml", "kubernetes.json", "pod.log"
+_SOON_S = 1.0
+_LIVING = {"Pending", "Running", "Unknown"}
+
+
+class ClusterLauncher:
+    """What the launchers of this cluster share: everything but where a manifest comes from.
+
+    Args:
+        options: Validated options.
+        folder: The campaign's folder.
+        namespace: Namespace where the options name none.
+    """
+
+    name: str
+    kind: Kind
+
+    def __init__(self, options: ClusterOptions, folder: Path, namespace: str | None = None) -> None:
+        need_client()
+        self._options = options
+        self._folder = folder.absolute()
+        self._records = Records(self._folder / f".{self.name}")
+        self._cluster = Cluster(options.context, options.namespace or namespace)
+        self._there = scripts.There(options.paths)
+        self._campaign = sha256(os.fsencode(self._folder)).hexdigest()[:16]
+        self._objects: dict[str, Manifest] = {}
+        self._pods: dict[str, list[Manifest]] = {}
+        self._asked = float("-inf")
+        self._unexplained: dict[str, float] = {}
+        self._stuck: dict[str, float] = {}
+        self._found: set[tuple[str, str]] = set()
+
+    def manifest(self, job: Job) -> Manifest:
+        """The object for a run, before it gets what is ours."""
+        raise NotImplementedError
+
+    def environment(self) -> Mapping[str, str]:
+        """Variables below each run's own."""
+        return self._options.env
+
+    def before_submitting(self, submission: Submission) -> None:
+        """A last look at what is to be sent; raises LauncherError when it should not be."""
+
+    # -- submitting -----------------------------------------------------------------------------------------------
+
+    def plan(self, job: Job) -> Submission:
+        """The object as YAML, with the script that its pod carries out as a comment below.
+
+        Raises:
+            LauncherError: It would hold a secret, or pods without the GPUs that a run needs.
+        """
+        job = job if self._options.grace_s is None else replace(job, grace_s=self._options.grace_s)
+        name = manifests.object_name(job.run_id, str(self._folder))
+        script = scripts.script(
+            job, self._there, self.environment(), self._options.setup, requeue=self._options.requeue
+        )
+        place = self._there(f"{job.folder}/{scripts.SCRIPT}")
+        made = self.owned(self.manifest(job), name, place, {RUN_ID: job.run_id})
+        if where := manifests.secret_problem(made):
+            raise LauncherError(
+                f"a secret stands in {where}; name it by secretKeyRef, and change it: it was written down"
+            )
+        payload = {"name": name, "manifest": made, "script": script, "directory": job.directory, "log": job.log}
+        payload["argv"] = list(job.argv)
+        text = f"{manifests.text(made)}\n# {scripts.SCRIPT}, in the run's folder:\n{_comment(script)}"
+        return Submission(job.run_id, self.name, text, job.folder, payload)
+
+    def owned(self, manifest: Manifest, name: str, script: str, annotations: Mapping[str, str]) -> Manifest:
+        """A manifest with everything that is ours."""
+        made = manifests.owned(manifest, name, self._campaign, script, requeue=self._options.requeue)
+        made["metadata"]["annotations"] = {**(made["metadata"].get("annotations") or {}), **annotations}
+        return made
+
+    def submit(self, submission: Submission) -> str:
+        """Create the object, once.
+
+        Raises:
+            LauncherError: The server refuses it or does not answer, or something it refers to is not there; then it
+                may be submitted again.
+            StorageError: The disk takes no more; nothing was submitted.
+        """
+        known = self._records.get(submission.run_id)
+        if known and known.job_id:
+            return known.job_id
+        name, manifest = str(submission.payload["name"]), dict(submission.payload["manifest"])  # type: ignore[call-overload]
+        log = str(submission.payload["log"])
+        record = known or Record(submission.run_id, submission.folder, log, name, os.urandom(6).hex(), time.time())
+        self._lay_out(submission)
+        self._check_references(manifest)
+        self.before_submitting(submission)
+        self._records.put(record)
+        made = self._cluster.create(self.kind, _signed(manifest, record, self._cluster.namespace))
+        if made is None:
+            self._refuse_others(record)
+        return self._adopt(record)
+
+    def find(self, run_id: str) -> str | None:
+        """The job of a run: from our record, else the object that carries its token.
+
+        Raises:
+            LauncherError: The record has no job id and the server does not answer.
+        """
+        record = self._records.get(run_id)
+        if record is None or record.job_id:
+            return record.job_id if record else None
+        found = self._cluster.get(self.kind, record.name)
+        return self._adopt(record) if found and _is_ours(found, record) else None
+
+    def _adopt(self, record: Record) -> str:
+        self._records.put(record._replace(job_id=record.name))
+        self._asked = float("-inf")
+        return record.name
+
+    def _refuse_others(self, record: Record) -> None:
+        found = self._cluster.get(self.kind, record.name)
+        if found and not _is_ours(found, record):
+            raise LauncherError(
+                f"{self.kind.plural} {record.name} exists in {self._cluster.namespace} and is not this run's, perhaps "
+                f"of an earlier campaign in the same folder; delete it yourself, or give the campaign another name"
+            )
+
+    def _lay_out(self, submission: Submission) -> None:
+        folder, payload = Path(submission.folder), submission.payload
+        code = checksums(Path(str(payload["directory"])))
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            _write(folder / scripts.SCRIPT, str(payload["script"]))
+            _write(folder / MANIFEST, manifests.text(dict(payload["manifest"])))  # type: ignore[call-overload]
+            if code:
+                _write(folder / scripts.CODE, code)
+        except OSError as error:
+            raise StorageError(
+                f"run {submission.run_id} was not submitted: {error}; mend that and submit it again"
+            ) from error
+
+    def _check_references(self, manifest: Manifest) -> None:
+        """Claims, secrets and accounts exist (R227): a pod would wait for them without a word to anybody."""
+        for plural, name in sorted(manifests.references(manifest) - self._found):
+            if not self._cluster.there(plural, name):
+                raise LauncherError(
+                    f"there is no {name!r} among the {plural} of namespace {self._cluster.namespace}, and the run "
+                    f"refers to it; create it, or correct the name"
+                )
+            self._found.add((plural, name))
+
+    # -- following ------------------------------------------------------------------------------------------------
+
+    def states(self, ids: Collection[str]) -> Mapping[str, JobStatus]:
+        """How the jobs are doing: one list of objects for all, and one of pods if their files do not explain some.
+
+        Raises:
+            LauncherError: The server does not answer.
+        """
+        records = {job_id: self._records.of_job(job_id) for job_id in ids}
+        mine = [record for record in records.values() if record]
+        if mine:
+            done = any(Path(record.folder, runfolder.EXIT).exists() for record in mine)
+            self._query(mine, min(_SOON_S, self._options.poll_s) if done else self._options.poll_s)
+        return {job_id: self._status(record) if record else _never(job_id) for job_id, record in records.items()}
+
+    def _query(self, records: Collection[Record], patience_s: float) -> None:
+        if time.monotonic() - self._asked < patience_s:
+            return
+        everything = f"{CAMPAIGN}={self._campaign}"
+        objects = {one["metadata"]["name"]: one for one in self._cluster.listed(self.kind, everything)}
+        pods: dict[str, list[Manifest]] = {}
+        if any(_unclear(objects.get(record.name), record) for record in records):
+            for pod in self._cluster.pods(everything):
+                pods.setdefault(pod["metadata"]["labels"].get(RUN, ""), []).append(pod)
+        self._objects, self._pods, self._asked = objects, pods, time.monotonic()
+
+    def _status(self, record: Record) -> JobStatus:
+        now = time.monotonic()
+        ended = runfolder.read(Path(record.folder, runfolder.EXIT))
+        found, pods = self._objects.get(record.name), self._pods.get(record.name, [])
+        if found and not _is_ours(found, record):
+            found, pods = None, []
+        if found and object_state(found).ended:
+            self._keep(record, found, pods)
+        elif found is None:
+            found, pods = _kept(record)
+        over = ended is None and (found is None or object_state(found).ended)
+        since = self._unexplained.setdefault(record.name, now) if over else now
+        begun = self._stuck.setdefault(record.name, now) if stuck(pods) else now
+        if not stuck(pods):
+            self._stuck.pop(record.name, None)
+        state = runfolder.read(Path(record.folder, runfolder.STATE)) or {}
+        patience = self._options.pull_patience_s
+        return status(Seen(record, found, pods, state, ended, time.time(), now - since, now - begun, patience))
+
+    def _keep(self, record: Record, found: Manifest, pods: list[Manifest]) -> None:
+        """Save what the cluster says at a run's end: objects expire, and pods' logs go with them."""
+        place = Path(record.folder, LAST_SEEN)
+        if place.exists():
+            return
+        self._save_logs(record)
+        seen = {
+            "object": {key: found[key] for key in ("kind", "metadata", "status") if key in found},
+            "pods": [{key: pod[key] for key in ("metadata", "status") if key in pod} for pod in pods],
+        }
+        _write(place, Redactor().clean(json.dumps(seen, indent=1)) + "\n")
+
+    def _save_logs(self, record: Record) -> None:
+        """What the pod of the command printed; it becomes the run's log where the pod could not write that."""
+        for pod in self._cluster.pods(f"job-name={record.name}"):
+            said = self._cluster.log(pod["metadata"]["name"])
+            if said:
+                text = Redactor().clean(said)
+                _write(Path(record.folder, POD_LOG), text)
+                if not Path(record.log).exists():
+                    _write(Path(record.log), text)
+
+    # -- ending ---------------------------------------------------------------------------------------------------
+
+    def cancel(self, job_id: str) -> None:
+        """Delete the object with all it owns; `states` says when the run is over.
+
+        Raises:
+            LauncherError: The server does not answer, or the object is not this run's.
+        """
+        record = self._records.of_job(job_id)
+        if record is None:
+            return
+        found = self._cluster.get(self.kind, record.name)
+        if found and not _is_ours(found, record):
+            self._refuse_others(record)
+        over = found is not None and object_state(found).ended
+        if found and over:
+            self._keep(record, found, self._cluster.pods(f"{RUN}={record.name}"))
+        if not over and not Path(record.folder, runfolder.EXIT).exists():
+            self._records.cancelled(record)
+        if found:
+            self._cluster.delete(self.kind, record.name, str(found["metadata"]["uid"]))
+        self._asked = float("-inf")
+
+    def leftovers(self, job_id: str) -> tuple[str, ...]:
+        """What the cluster still has of a run: live object, Ray clusters, jobs, pods; and processes on this machine.
+
+        What is just being taken down is waited for, `teardown_s` at most.
+
+        Raises:
+            LauncherError: The server does not answer, so nothing is proved.
+        """
+        record = self._records.of_job(job_id)
+        if record is None:
+            return ()
+        until = time.monotonic() + self._options.teardown_s
+        while (held := self._held(record)) and self._going(record) and time.monotonic() < until:
+            time.sleep(0.2)
+        return (*held, *living(Path(record.folder)))
+
+    def _going(self, record: Record) -> bool:
+        """Whether the run is over, so that what is left of it is on its way out."""
+        found = self._cluster.get(self.kind, record.name)
+        return found is None or object_state(found).ended or "deletionTimestamp" in found["metadata"]
+
+    def _held(self, record: Record) -> tuple[str, ...]:
+        found = self._cluster.get(self.kind, record.name)
+        alive = [found] if found and _is_ours(found, record) and not object_state(found).ended else []
+        label = f"{RUN}={record.name}"
+        if self.kind == RAY_JOB:
+            alive += self._cluster.listed(RAY_CLUSTER, label)
+            alive += [one for one in self._cluster.listed(JOB, label) if not object_state(one).ended]
+        pods = [pod for pod in self._cluster.pods(label) if pod.get("status", {}).get("phase") in _LIVING]
+        named = [f"{one.get('kind', 'Pod')} {one['metadata']['name']}" for one in alive]
+        return (*named, *(f"Pod {pod['metadata']['name']} ({pod['status']['phase']})" for pod in pods))
+
+
+class KubernetesLauncher(ClusterLauncher):
+    """Makes Jobs or RayJobs, from options or from a template. Options are described in `KubernetesOptions`."""
+
+    name = "kubernetes"
+
+    def __init__(self, options: Mapping[str, object], folder: Path) -> None:
+        self.options = KubernetesOptions.parse(options)
+        super().__init__(self.options, folder)
+        self.kind = {"job": JOB, "rayjob": RAY_JOB}[self.options.kind]
+        self._template = self._read_template()
+
+    def manifest(self, job: Job) -> Manifest:
+        """From the template, or from the options."""
+        if self._template is None:
+            return (manifests.plain_job if self.options.kind == "job" else manifests.ray_job)(job, self.options)
+        made = manifests.filled(self._template, self.options)
+        if problem := manifests.gpu_problem(made, job.resources, self.options.gpu):
+            raise LauncherError(f"the template {self.options.template} does not fit: {problem}; correct either")
+        return made
+
+    def _read_template(self) -> Manifest | None:
+        if self.options.template is None:
+            return None
+        place = repository_file(self._folder, self.options.template)
+        try:
+            text = place.read_text("utf-8")
+        except (OSError, UnicodeError) as error:
+            raise LauncherError(f"the template {place} cannot be read: {error}; correct the option") from error
+        return manifests.read_template(text, self.options.template, self.options.kind)
+
+
+def repository_file(campaign_folder: Path, name: str) -> Path:
+    """A file that options name: absolute, or relative to the repository that the campaign's folder lies in."""
+    return campaign_folder.joinpath("..", "..", "..", name).resolve() if not Path(name).is_absolute() else Path(name)
+
+
+def _signed(manifest: Manifest, record: Record, namespace: str) -> Manifest:
+    metadata = manifest["metadata"]
+    signed = {**metadata["annotations"], TOKEN: record.token}
+    return {**manifest, "metadata": {**metadata, "namespace": namespace, "annotations": signed}}
+
+
+def _is_ours(found: Manifest, record: Record) -> bool:
+    metadata = found["metadata"]
+    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    return labels.get(RUN) == record.name and annotations.get(TOKEN) == record.token
+
+
+def _unclear(found: Manifest | None, record: Record) -> bool:
+    """Whether only pods can tell how a run is doing: it has not begun, or has not ended by itself."""
+    if found is None:
+        return False
+    ended = runfolder.read(Path(record.folder, runfolder.EXIT))
+    if object_state(found).ended:
+        return ended is None or ended["ending"] != "exited" or ended["exit_code"] != 0
+    return not Path(record.folder, runfolder.STATE).exists() or ended is not None
+
+
+def _kept(record: Record) -> tuple[Manifest | None, list[Manifest]]:
+    seen = runfolder.read(Path(record.folder, LAST_SEEN)) or {}
+    found = seen.get("object")
+    return (found, seen.get("pods", [])) if found and _is_ours(found, record) else (None, [])
+
+
+def _never(job_id: str) -> JobStatus:
+    return JobStatus(JobState.VANISHED, reason=f"no job {job_id} was ever submitted from here")
+
+
+def _write(place: Path, text: str) -> None:
+    place.write_text(text, encoding="utf-8", errors="surrogateescape")
+
+
+def _comment(text: str) -> str:
+    return "".join(f"# {line}\n" for line in text.splitlines())

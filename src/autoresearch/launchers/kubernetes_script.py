@@ -1,0 +1,139 @@
+"""The script that a pod runs, as text; nothing here touches the world.
+
+It needs bash and coreutils in the image, not us. It checks that the code it sees is the experiment's commit, keeps the
+limit, and writes how the run began and ended into the run's folder, in the words of `runfolder`.
+"""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from shlex import quote
+
+from autoresearch.core.job import Job
+from autoresearch.workspace import proctree, runfolder
+
+SCRIPT, CODE = "job.sh", "code.sha256"
+NODE = "AUTORESEARCH_NODE"
+"""Variable of a pod that holds its node's name."""
+
+WRONG_CODE, ENDED_BEFORE = 76, 75
+"""Exit codes of the script itself: the pod does not see the commit; the run had ended before."""
+
+
+class There:
+    """Our paths, as pods see them.
+
+    Args:
+        paths: Folders of ours and where pods see them; the longest that fits counts.
+    """
+
+    def __init__(self, paths: Mapping[str, str]) -> None:
+        self._paths = dict(paths)
+        known = "|".join(re.escape(place) for place in sorted(paths, key=len, reverse=True))
+        self._pattern = re.compile(rf"(?<![\w./-])(?:{known})(?![\w.-])") if known else None
+
+    def __call__(self, text: str) -> str:
+        """The text with every path of ours translated, also inside `key=PATH` and `PATH:PATH`."""
+        return self._pattern.sub(lambda found: self._paths[found[0]], text) if self._pattern else text
+
+
+def script(job: Job, there: There, env: Mapping[str, str], setup: Sequence[str], *, requeue: bool) -> str:
+    """What `bash job.sh` does in the pod.
+
+    Args:
+        job: The run; its `grace_s` counts.
+        there: Translates our paths.
+        env: Variables below the job's own.
+        setup: Shell lines before the command.
+        requeue: Whether a pod that was evicted may be followed by another one.
+    """
+    variables = {"PYTHONUNBUFFERED": "1", **env, **job.env, proctree.RUN_NAME: job.run_id}
+    exports = [f"export {name}={quote(there(value))}" for name, value in variables.items()]
+    command = " ".join(quote(there(word)) for word in job.argv)
+    limit = 0.0 if job.limit_s is None else job.limit_s
+    bounds = f"limit={limit:g} limit_us={round(limit * 1e6)} grace={job.grace_s:g} again={int(requeue)}"
+    lines = [
+        "#!/bin/bash",
+        *(f"# {line}" for line in f"run {job.run_id!r}, {_limit(job)}".splitlines()),
+        f"folder={quote(there(job.folder))} code={quote(there(job.directory))} log={quote(there(job.log))}",
+        bounds,
+        _FUNCTIONS,
+        *setup,
+        *exports,
+        "begin",
+        f'timeout --signal=TERM --kill-after="$grace" "$limit" {command} >> "$log" 2>&1 &',
+        _WATCH,
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _limit(job: Job) -> str:
+    return "no limit" if job.limit_s is None else f"limit {job.limit_s:g} s, then TERM, {job.grace_s:g} s, KILL"
+
+
+def margin_s(job: Job) -> int:
+    """Seconds after which Kubernetes itself should end a pod of this run: limit, grace, and time to pull an image."""
+    return math.ceil((job.limit_s or 0.0) + job.grace_s + 1800)
+
+
+_FUNCTIONS = f"""\
+state="$folder/{runfolder.STATE}" ended="$folder/{runfolder.EXIT}"
+node=${{{NODE}:-$(hostname)}} child= told= began=
+now_us() {{ echo "${{EPOCHREALTIME/[.,]/}}"; }}
+seconds() {{ echo "${{1:0:-6}}.${{1: -6}}"; }}
+ooms() {{ sed -n 's/^oom_kill //p' /sys/fs/cgroup/memory.events 2>/dev/null || true; }}
+put() {{ cat > "$1.$$" && mv "$1.$$" "$1"; }}
+finish() {{ # finish ENDING REASON CODE: write how it ended, and end
+  local code=$3 start=null
+  [ -n "$began" ] && start=$(seconds "$began")
+  [ "$1" = preempted ] && code=null
+  printf '{{"ending": "%s", "reason": "%s", "exit_code": %s, "node": "%s", "started_at": %s, "ended_at": %s}}\\n' \\
+    "$1" "$2" "$code" "$node" "$start" "$(seconds "$(now_us)")" | put "$ended"
+  echo "$2"
+  [ -e "$log" ] && tail -n 50 "$log"
+  exit "$3"
+}}
+set_aside() {{ # what an attempt before this one left becomes history
+  local number=1
+  while [ -e "$state.attempt-$number" ]; do number=$((number + 1)); done
+  for file in "$state" "$ended"; do [ -e "$file" ] && mv "$file" "$file.attempt-$number"; done
+}}
+same_code() {{ # a shared file system may show a change some seconds late
+  local try seen
+  [ -e "$folder/{CODE}" ] || return 0
+  for try in 1 2 3; do
+    seen=$(cd "$code" && sha256sum --quiet --check "$folder/{CODE}" 2>/dev/null) && return 0
+    wrong=$(head -n 1 <<< "$seen" | tr -cd '[:alnum:] ._/:-')
+    sleep "$try"
+  done
+  return 1
+}}
+begin() {{
+  if [ -e "$ended" ] && [ "$again" = 0 ] && ! grep -q '"preempted"' "$ended"; then
+    echo "this run has ended before; this pod does nothing"
+    exit {ENDED_BEFORE}
+  fi
+  set_aside
+  same_code || finish not-started "the pod does not see the commit of the experiment: ${{wrong:-files are missing}}" \\
+    {WRONG_CODE}
+  cd "$code" || finish not-started "the pod has no folder for the code" {WRONG_CODE}
+  began=$(now_us) killed=$(ooms)
+  printf '{{"node": "%s", "pod": "%s", "started_at": %s}}\\n' "$node" "$(hostname)" "$(seconds "$began")" | put "$state"
+}}
+trap 'told=1; [ -n "$child" ] && kill -TERM "$child" 2>/dev/null' TERM INT"""
+
+_WATCH = """\
+child=$!
+[ -n "$told" ] && kill -TERM "$child"
+while :; do
+  wait "$child"
+  code=$?
+  kill -0 "$child" 2>/dev/null || break
+done
+over=$((limit_us > 0 && $(now_us) - began >= limit_us))
+[ -n "$told" ] && finish preempted "ended from outside: the pod was told to stop" $((code ? code : 143))
+if [ "$over" = 1 ] && [[ $code = 124 || $code = 137 ]]; then
+  finish timed-out "timed out: still running after $limit s" "$code"
+fi
+[ "$code" = 137 ] && [ "$(ooms)" != "$killed" ] && finish memory "killed by the kernel: out of memory" "$code"
+finish exited "exited with code $code" "$code\""""

@@ -1,0 +1,268 @@
+"""How a run in the cluster is doing, from its own files, its object and its pods.
+
+As everywhere the run's files come first, because objects expire; but a run is not over before its object is, and who
+ended a pod only the pod says.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from autoresearch.core.job import JobState, JobStatus
+from autoresearch.launchers.kubernetes_script import ENDED_BEFORE
+from autoresearch.launchers.records import Record
+from autoresearch.launchers.slurm_status import ENDINGS
+
+Object = Mapping[str, Any]
+
+RAY_JOB = {
+    "": JobState.QUEUED,
+    "Initializing": JobState.QUEUED,
+    "Waiting": JobState.QUEUED,
+    "Suspending": JobState.QUEUED,
+    "Suspended": JobState.QUEUED,
+    "Retrying": JobState.QUEUED,
+    "Running": JobState.RUNNING,
+    "Complete": JobState.SUCCEEDED,
+    "Failed": JobState.FAILED,
+    "ValidationFailed": JobState.FAILED,
+}
+"""`jobDeploymentStatus` of KubeRay in our words; a word that is not here is UNKNOWN."""
+
+PULLING = {
+    "ErrImagePull",
+    "ImagePullBackOff",
+    "InvalidImageName",
+    "ErrImageNeverPull",
+    "RegistryUnavailable",
+    "CreateContainerConfigError",
+    "CreateContainerError",
+}
+"""Why a container waits that will not start by itself: its image or its secrets cannot be had."""
+
+_NODE = {"DeletionByPodGC", "DeletionByTaintManager"}
+_NODE_WORDS = {"NodeLost", "NodeShutdown", "Terminated", "NodeAffinity", "UnexpectedAdmissionError"}
+_FINISHING_S = 90.0
+_FILE_LAG_S = 15.0
+_SKEW_S = 30.0
+"""How far the clock of a node may be behind ours."""
+
+
+class Seen(NamedTuple):
+    """Everything known of one run at one moment.
+
+    Attributes:
+        record: Our own record.
+        object: Its Job or RayJob, None when the cluster has none (any more).
+        pods: Its pods, as far as they were asked for.
+        state: What the script wrote when the command began.
+        ended: What it wrote when the command was over.
+        now: Unix seconds.
+        waited_s: For how long its end, or its absence, has been without an explanation.
+        stuck_s: For how long its image or secrets could not be had.
+        patience_s: How long that may last.
+    """
+
+    record: Record
+    object: Object | None
+    pods: Sequence[Object]
+    state: Object
+    ended: Object | None
+    now: float
+    waited_s: float = 0.0
+    stuck_s: float = 0.0
+    patience_s: float = float("inf")
+
+
+def status(seen: Seen) -> JobStatus:
+    """How the run is doing."""
+    state = None if seen.object is None else object_state(seen.object)
+    over = state is None or state.ended
+    if seen.ended and (over or _overdue(seen, seen.ended)):
+        return _by_files(seen, seen.ended, state)
+    if state is None:
+        return _gone(seen)
+    if over:
+        return _by_cluster(seen, state)
+    return _alive(seen, state)
+
+
+def object_state(found: Object) -> JobState:
+    """What a Job or RayJob says of itself."""
+    said = found.get("status") or {}
+    if found.get("kind") == "RayJob":
+        state = RAY_JOB.get(said.get("jobDeploymentStatus") or "", JobState.UNKNOWN)
+        word = said.get("jobStatus") if state is JobState.SUCCEEDED else ""
+        return {"STOPPED": JobState.CANCELLED, "FAILED": JobState.FAILED}.get(word or "", state)
+    for one in said.get("conditions") or []:
+        if one.get("status") == "True" and one.get("type") in {"Complete", "Failed"}:
+            return JobState.SUCCEEDED if one["type"] == "Complete" else JobState.FAILED
+    return JobState.RUNNING if said.get("ready") else JobState.QUEUED
+
+
+def stuck(pods: Sequence[Object]) -> str:
+    """Why a pod cannot get its image or its secrets, empty when none is stuck."""
+    for waiting in _waiting(pods):
+        if waiting.get("reason") in PULLING:
+            return f"{waiting['reason']}: {waiting.get('message', '')}".strip(": ")
+    return ""
+
+
+def _alive(seen: Seen, state: JobState) -> JobStatus:
+    problem = stuck(seen.pods)
+    if problem and seen.stuck_s >= seen.patience_s:
+        return _base(seen, JobState.FAILED, f"its pod cannot start: {problem}")
+    if state is JobState.QUEUED and seen.state and seen.ended is None and _pod_runs(seen.pods):
+        state = JobState.RUNNING
+    again = "waits to go on after it was ended from outside" if seen.ended else ""
+    waiting = (problem or _unscheduled(seen.pods) or _word(seen.object)) if state is JobState.QUEUED else ""
+    return _base(seen, state, "; ".join(filter(None, (again, waiting))))
+
+
+def _overdue(seen: Seen, ended: Object) -> bool:
+    """Whether an object stays on although its run has long ended; one that may go on again is followed."""
+    return bool(ended["ending"] != "preempted" and seen.now - ended["ended_at"] > _FINISHING_S)
+
+
+def _by_files(seen: Seen, ended: Object, state: JobState | None) -> JobStatus:
+    code = ended["exit_code"]
+    own = ENDINGS.get(ended["ending"], JobState.SUCCEEDED if code == 0 else JobState.FAILED)
+    reason = str(ended["reason"])
+    outside, word = _outside(seen.pods)
+    cancelled = seen.record.cancelled_at
+    asked = cancelled is not None and ended["ended_at"] >= cancelled - _SKEW_S
+    if own in {JobState.PREEMPTED, JobState.FAILED, JobState.OUT_OF_MEMORY}:
+        if asked or state is JobState.CANCELLED:
+            own, reason = JobState.CANCELLED, f"cancelled, as we had asked; {reason}"
+        elif outside:
+            own, reason = outside, f"{word}; {reason}"
+    found = _base(seen, own, reason, code, ended["ended_at"])
+    return JobStatus(**{**found.__dict__, "node": ended["node"], "started_at": ended["started_at"]})
+
+
+def _gone(seen: Seen) -> JobStatus:
+    if seen.record.cancelled_at is not None:
+        return _base(seen, JobState.CANCELLED, "cancelled, as we had asked", ended_at=seen.now)
+    if seen.waited_s < _FILE_LAG_S:
+        return _base(seen, JobState.UNKNOWN, "the cluster does not know it; waiting for its files to appear")
+    return _base(seen, JobState.VANISHED, "its object was deleted or has expired, and the run has left no exit file")
+
+
+def _by_cluster(seen: Seen, state: JobState) -> JobStatus:
+    """An end without a file of the run's own."""
+    outside, word = _outside(seen.pods)
+    if state is JobState.SUCCEEDED or (seen.state and not outside):
+        if seen.waited_s < _FILE_LAG_S:
+            return _base(seen, JobState.UNKNOWN, "its job is over; waiting for its files to appear")
+        if state is JobState.SUCCEEDED:
+            return _base(seen, JobState.FAILED, "its job ended well but left no exit file where we look; check `paths`")
+    if seen.record.cancelled_at is not None:
+        return _base(seen, JobState.CANCELLED, "cancelled, as we had asked", ended_at=_ended_at(seen))
+    reason = "; ".join(filter(None, (word or _terminated(seen.pods), _word(seen.object))))
+    if _word(seen.object).startswith("DeadlineExceeded") and outside is None:
+        outside = JobState.TIMED_OUT
+    return _base(seen, outside or state, reason, _exit_code(seen.pods), _ended_at(seen))
+
+
+def _outside(pods: Sequence[Object]) -> tuple[JobState | None, str]:
+    """Who ended a pod from outside, in our words and in the node's; None when nobody did."""
+    for pod in pods:
+        said = pod.get("status") or {}
+        word = f"{said.get('reason', '')}: {said.get('message', '')}".strip(": ")
+        if said.get("reason") == "DeadlineExceeded":
+            return JobState.TIMED_OUT, word
+        if said.get("reason") in _NODE_WORDS:
+            return JobState.NODE_FAILED, word
+        for one in said.get("conditions") or []:
+            if one.get("type") == "DisruptionTarget" and one.get("status") == "True":
+                lost = one.get("reason") in _NODE
+                told = word or f"{one.get('reason', '')}: {one.get('message', '')}".strip(": ")
+                return JobState.NODE_FAILED if lost else JobState.PREEMPTED, told
+        if said.get("reason") == "Evicted":
+            return JobState.PREEMPTED, word
+        if any(one.get("reason") == "OOMKilled" for one in _ends([pod])):
+            return JobState.OUT_OF_MEMORY, "OOMKilled: the container used more memory than its limit"
+    return None, ""
+
+
+def _containers(pods: Sequence[Object]) -> Iterator[Object]:
+    for pod in pods:
+        said = pod.get("status") or {}
+        yield from said.get("initContainerStatuses") or []
+        yield from said.get("containerStatuses") or []
+
+
+def _waiting(pods: Sequence[Object]) -> Iterator[Object]:
+    return (one["state"]["waiting"] for one in _containers(pods) if (one.get("state") or {}).get("waiting"))
+
+
+def _ends(pods: Sequence[Object]) -> list[Object]:
+    found = [(one.get("state") or {}).get("terminated") for one in _containers(pods)]
+    return [one for one in found if one]
+
+
+def _terminated(pods: Sequence[Object]) -> str:
+    bad = [one for one in _ends(pods) if one.get("exitCode")]
+    if any(one["exitCode"] == ENDED_BEFORE for one in bad):
+        return "another pod had ended the run before"
+    return f"its container ended with exit code {bad[-1]['exitCode']} ({bad[-1].get('reason', '')})" if bad else ""
+
+
+def _exit_code(pods: Sequence[Object]) -> int | None:
+    return next((int(one["exitCode"]) for one in reversed(_ends(pods)) if one.get("exitCode")), None)
+
+
+def _unscheduled(pods: Sequence[Object]) -> str:
+    for pod in pods:
+        for one in (pod.get("status") or {}).get("conditions") or []:
+            if one.get("type") == "PodScheduled" and one.get("status") == "False":
+                return f"{one.get('reason', '')}: {one.get('message', '')}".strip(": ")
+    return ""
+
+
+def _pod_runs(pods: Sequence[Object]) -> bool:
+    return any((pod.get("status") or {}).get("phase") == "Running" for pod in pods)
+
+
+def _word(found: Object | None) -> str:
+    """What an object says of its state: why a Job failed or is suspended, what KubeRay is doing."""
+    said = (found or {}).get("status") or {}
+    if found and found.get("kind") == "RayJob":
+        parts = (said.get("reason") or said.get("jobDeploymentStatus"), said.get("message"))
+        return ": ".join(" ".join(str(part).split())[:500] for part in parts if part)
+    for one in said.get("conditions") or []:
+        if one.get("status") == "True" and one.get("type") in {"Failed", "Suspended"}:
+            return str(one.get("reason") or one["type"])
+    return ""
+
+
+def _ended_at(seen: Seen) -> float | None:
+    said = (seen.object or {}).get("status") or {}
+    word = said.get("completionTime") or said.get("endTime")
+    times = [one.get("finishedAt") for one in _ends(seen.pods)]
+    return seconds(word or next(filter(None, times), None))
+
+
+def seconds(word: str | None) -> float | None:
+    """A time of Kubernetes (RFC 3339) in Unix seconds, None when it is none."""
+    try:
+        return datetime.fromisoformat(word).timestamp() if word else None
+    except (TypeError, ValueError):
+        return None
+
+
+def _base(
+    seen: Seen, state: JobState, reason: str, exit_code: int | None = None, ended_at: float | None = None
+) -> JobStatus:
+    created = seconds(((seen.object or {}).get("metadata") or {}).get("creationTimestamp"))
+    begun = seen.state.get("started_at") if state is not JobState.QUEUED else None
+    nodes = [str((pod.get("spec") or {}).get("nodeName") or "") for pod in seen.pods]
+    return JobStatus(
+        state=state,
+        exit_code=exit_code,
+        reason=reason,
+        node=str(seen.state.get("node") or next(filter(None, nodes), "")),
+        submitted_at=created or seen.record.asked_at,
+        started_at=begun,
+        ended_at=ended_at,
+    )
