@@ -6,6 +6,7 @@ another user's (R210, R211).
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from autoresearch.core.site import Ground
@@ -15,7 +16,12 @@ from autoresearch.workspace.folders import delete
 from autoresearch.workspace.paths import BESIDE, KINDS, CampaignPaths, Volume, short
 
 _SMALL = 1 << 20
-"""Bytes of a file that is kept in the repository as well."""
+"""Bytes below which a file of a run is kept in the repository as well."""
+
+_MOST = 4 * _SMALL
+"""Bytes kept of one run in all, smallest files first."""
+
+_OURS = frozenset({"submission.txt", "environment.json", "measurement.json"})
 
 
 def look(checkout: str, volume: str) -> Ground:
@@ -94,14 +100,19 @@ def prepare(paths: CampaignPaths, experiment: str, number: int) -> None:
 
 
 def lead(link: Path, target: Path) -> None:
-    """Let a symbolic link lead to `target`, wherever it led before."""
-    if link.is_symlink() and link.readlink() == target:
-        return
-    link.parent.mkdir(parents=True, exist_ok=True)
-    aside = link.with_name(f".{link.name}.new")
-    aside.unlink(missing_ok=True)
-    aside.symlink_to(target)
-    aside.replace(link)
+    """Let a symbolic link lead to `target`, wherever it led before.
+
+    Raises:
+        StorageError: The disk takes no more.
+    """
+    with atomic.storage(link, "make"):
+        if link.is_symlink() and link.readlink() == target:
+            return
+        link.parent.mkdir(parents=True, exist_ok=True)
+        aside = link.with_name(f".{link.name}.new")
+        aside.unlink(missing_ok=True)
+        aside.symlink_to(target)
+        aside.replace(link)
 
 
 def _shorten(home: Path) -> None:
@@ -115,13 +126,27 @@ def _shorten(home: Path) -> None:
 
 
 def keep(paths: CampaignPaths, experiment: str, number: int) -> None:
-    """Copy the small files at the top of a run's folder into the repository, so that they outlive the volume (R212)."""
+    """Copy the small files at the top of a run's folder into the repository, so that they outlive the volume (R212).
+
+    Raises:
+        StorageError: The volume cannot be read, or the repository's disk takes no more.
+    """
     run, kept = paths.run(experiment, number), paths.evidence(experiment, number)
     if paths.volume is None or not run.is_dir():
         return
-    for file in sorted(run.iterdir()):
-        if file.is_file() and not file.is_symlink() and not file.name.startswith(".") and file.stat().st_size < _SMALL:
+    room = _MOST
+    with atomic.storage(run, "read"):
+        found = sorted((file.stat().st_size, file) for file in run.iterdir() if _plain(file))
+        for size, file in found:
+            room -= size
+            if size >= _SMALL or room < 0:
+                return
             atomic.replace(kept / file.name, file.read_bytes())
+
+
+def _plain(file: Path) -> bool:
+    """Whether it is a file of the run, and not called like one that we keep of every run."""
+    return file.is_file() and not file.is_symlink() and not file.name.startswith(".") and file.name not in _OURS
 
 
 def lost(paths: CampaignPaths, runs: Sequence[Path]) -> str:
@@ -150,11 +175,14 @@ def release(paths: CampaignPaths, experiment: str, number: int, *, well: bool, i
     for kind in ("ray", "tmp") if well else ():
         _remove(paths, paths.kind(experiment, kind, number))
     link = short(paths.heavy / experiment)
-    if idle and link.is_symlink() and link.readlink() == paths.heavy / experiment:
-        link.unlink(missing_ok=True)
+    with suppress(OSError):
+        if idle and link.readlink() == paths.heavy / experiment:
+            link.unlink()
 
 
 def _remove(paths: CampaignPaths, folder: Path) -> None:
     """Delete a folder, if it really lies in the campaign's own."""
-    if folder.parent.resolve().is_relative_to(paths.heavy.resolve()):
-        delete(folder)
+    # A container may have left files in it that only root can remove; they are temporary, and the work goes on.
+    with suppress(OSError):
+        if folder.parent.resolve().is_relative_to(paths.heavy.resolve()):
+            delete(folder)
