@@ -2,10 +2,13 @@
 
 import json
 import subprocess
+import sys
 
 import pytest
+from tests.agents.conftest import needs_acp
 from tests.agents.fake_llm import Fail, Say, Script, Shell, serving
 from tests.agents.real_agents import settings
+from tests.agents.test_acp_hostile import PEER
 
 from autoresearch.workspace.snapshot import Snapshot, difference
 
@@ -52,6 +55,22 @@ def test_a_real_agent_carries_a_campaign(lab, monkeypatch):
     assert [row.status.value for row in lab.rows()] == ["keep", "keep"]
     call = json.loads((lab.folder / "double-the-learning-rate" / "agent.json").read_text())["calls"][0]
     assert call["cost_usd"] > 0
+
+
+@needs_acp
+def test_an_agent_that_asks_first_carries_a_campaign(lab):
+    """Over the Agent Client Protocol: what the scope allows is committed, what it does not is refused and on record."""
+    asks = [["fs/write_text_file", {"path": path, "content": '{"lr": 0.2}'}] for path in ("train.py", "config.json")]
+    argv = [sys.executable, str(PEER), "ask", json.dumps(asks)]
+    agent = {"type": "agent", "agent": "command", "protocol": "acp", "command": argv, "show": [str(PEER.parent)]}
+    plan(lab, {**agent, "tries": 1}, scope={"protect": ["train.py"]})
+    done = lab.run()
+    assert done.returncode == 0, done.stderr
+    row = lab.rows()[1]
+    assert (row.description, row.status.value) == ("asked a lot", "discard")
+    assert (lab.folder / "asked-a-lot" / "diff.patch").read_text().count("diff --git") == 1
+    asked = json.loads((lab.folder / "asked-a-lot" / "agent.json").read_text())["calls"][0]["asked"]
+    assert [one["answer"] for one in asked] == ["refused", "written"]
 
 
 def test_a_breach_of_an_agents_is_a_row_with_its_reason(lab):
