@@ -1,7 +1,7 @@
 """An agent that speaks the Agent Client Protocol just well enough to misbehave; standard library only.
 
 `python acp_peer.py DEED [JSON]`: `ask` sends the client every `[method, params]` of the JSON list during its turn and
-says what came back as its last message; `garbage`, `die`, `flood`, `deaf` and `auth` are the ways to be no partner.
+says what came back as its last message; `garbage`, `die`, `flood`, `deaf`, `dear`, `newer` and `auth` are the ways to be no partner.
 """
 
 import json
@@ -28,6 +28,13 @@ def turn(deed, requests):
         sys.exit(3)
     elif deed == "flood":
         print("x" * (65 << 20), flush=True)
+    elif deed == "dear":
+        cost = {"amount": 9.0, "currency": "USD"}
+        update = {"sessionUpdate": "usage_update", "used": 1, "size": 2, "cost": cost}
+        send(method="session/update", params={"sessionId": "s", "update": update})
+        while receive().get("method") != "session/cancel":
+            pass
+        sys.exit()
     elif deed == "deaf":
         while True:
             time.sleep(1)
@@ -48,7 +55,8 @@ def main():
         request = receive()
         match request.get("method"):
             case "initialize":
-                send(id=request["id"], result={"protocolVersion": 1, "agentCapabilities": {}})
+                version = 2 if deed == "newer" else 1
+                send(id=request["id"], result={"protocolVersion": version, "agentCapabilities": {}})
             case "session/new" if deed == "auth":
                 send(id=request["id"], error={"code": -32000, "message": "Authentication required"})
             case "session/new":

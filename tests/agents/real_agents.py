@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,16 @@ def settings(name, url, monkeypatch, protocol="cli"):
     """Options of the `agent` researcher for a real agent whose model is the scripted one at `url`."""
     said = {"agent": name, "protocol": protocol, "command": [_program(name, protocol)], "timeout": 120}
     return said | _POINTED[name](url, monkeypatch, protocol)
+
+
+def codex_home(home, url) -> dict[str, object]:
+    """Over the Agent Client Protocol Codex takes its provider from a prepared home only."""
+    (home / ".codex").mkdir(parents=True)
+    (home / ".codex" / "config.toml").write_text(
+        f'model = "played"\nmodel_provider = "played"\n[model_providers.played]\nname = "played"\n'
+        f'base_url = "{url}/v1"\nenv_key = "PLAYED_KEY"\nwire_api = "responses"\n'
+    )
+    return {"home": str(home)}
 
 
 def _program(name, protocol) -> str:
@@ -48,21 +57,10 @@ def _codex(url, monkeypatch, protocol) -> dict[str, object]:
     monkeypatch.setenv("PLAYED_KEY", "x")
     provider = f'{{name="played",base_url="{url}/v1",env_key="PLAYED_KEY",wire_api="responses",request_max_retries=1}}'
     if protocol == "acp":
-        return _codex_acp(url, monkeypatch)
+        monkeypatch.setenv("OPENAI_API_KEY", "x")
+        return {"env_allow": ["PLAYED_KEY"]}
     words = ["-c", "model_provider=played", "-c", f"model_providers.played={provider}"]
     return {"args": words, "env_allow": ["PLAYED_KEY"], "model": "played"}
-
-
-def _codex_acp(url, monkeypatch) -> dict[str, object]:
-    """It reads its provider from a prepared home only."""
-    home = Path(tempfile.mkdtemp(prefix="autoresearch-codex-"))
-    (home / ".codex").mkdir()
-    (home / ".codex" / "config.toml").write_text(
-        f'model = "played"\nmodel_provider = "played"\n[model_providers.played]\nname = "played"\n'
-        f'base_url = "{url}/v1"\nenv_key = "PLAYED_KEY"\nwire_api = "responses"\n'
-    )
-    monkeypatch.setenv("OPENAI_API_KEY", "x")
-    return {"home": str(home), "env_allow": ["PLAYED_KEY"]}
 
 
 def _gemini(url, monkeypatch, protocol) -> dict[str, object]:

@@ -5,7 +5,7 @@ import os
 import pytest
 from tests.agents.conftest import needs_acp
 from tests.agents.fake_llm import Fail, Say, Script, Shell, Write, serving
-from tests.agents.real_agents import ANSWER, TURNS, settings
+from tests.agents.real_agents import ANSWER, TURNS, codex_home, settings
 
 from autoresearch.core.hypothesis import Brief
 from autoresearch.core.metric import Objective
@@ -30,7 +30,8 @@ def scoped(bench, url, monkeypatch, name, **more: object):
 def test_an_agent_that_asks_is_allowed_what_the_scope_allows(bench, monkeypatch, name):
     """Its command is allowed once, its edit stands, its answer is read; request and answer lie beside the run."""
     with serving(Script(TURNS)) as url:
-        hypothesis = bench.ask("", **settings(name, url, monkeypatch, "acp"))
+        home = codex_home(bench.root.parent / "home", url) if name == "codex" else {}
+        hypothesis = bench.ask("", **settings(name, url, monkeypatch, "acp") | home)
     assert hypothesis.title == "double the learning rate", bench.evidence("agent.log")
     assert bench.edited() == ("config.json",)
     # Codex works without asking inside our sandbox.

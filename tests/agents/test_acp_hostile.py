@@ -109,6 +109,7 @@ def test_answers_follow_the_kind_of_an_option_and_never_its_name_or_id(bench):
     [
         ("garbage", "Connection closed"),
         ("die", "Connection closed"),
+        ("newer", "it speaks version 2"),
         ("flood", "changed nothing"),
         ("deaf", "still at work after 4 s"),
     ],
@@ -119,6 +120,14 @@ def test_a_partner_that_keeps_no_rules_is_an_attempt_that_says_so(bench, deed, w
     assert why in hypothesis.rationale
     assert hypothesis.title.startswith("no change")
     assert bench.edited() == ()
+
+
+def test_a_turn_that_costs_too_much_is_cancelled(bench):
+    """As soon as the agent says so; what it has cost is counted, and it is not asked again."""
+    with pytest.raises(ResearcherError, match="quota: budget exceeded"):
+        meet(bench, "dear", max_cost_usd=1.0)
+    assert bench.made.propose(bench.brief(), bench.tree) is None
+    assert "used up its 1 USD" in bench.notes()
 
 
 def test_an_agent_without_a_login_spends_no_attempt(bench):

@@ -82,7 +82,9 @@ def test_an_area_without_a_keep_is_recorded_and_every_brief_says_where_to_look(l
     ideas = [{"title": f"rate {n}", "area": "optimizer", "overrides": [f"lr=0.{n}"]} for n in range(2, 8)]
     (lab.root / "ideas.yaml").write_text(yaml.safe_dump(ideas))
     lab.write(researcher=FILE, stop="7 experiments", **PLAN)
-    assert lab.run().returncode == 0
+    done = lab.run()
+    assert done.returncode == 0, done.stderr
+    assert "area optimizer is at a plateau after 4 settled ideas; next: backend" in done.stdout
     reached = lab.journal("plateau_reached")
     assert [(event["area"], event["ideas"], event["next_area"]) for event in reached] == [
         ("optimizer", ["rate-2", "rate-3", "rate-4", "rate-5"], "backend")

@@ -40,6 +40,9 @@ def _text(event: Event) -> str:
             return f"allocation {event.job_id} ended after {(event.ended_at - event.started_at) / 60:.0f} minutes"
         case happened.IncumbentDemoted():
             return f"{event.name} is no longer the incumbent, {event.incumbent} is: {event.reason}"
+        case happened.PlateauReached():
+            instead = f"; next: {event.next_area}" if event.next_area else ""
+            return f"area {event.area} is at a plateau after {len(event.ideas)} settled ideas{instead}"
         case happened.ExperimentJudged():
             return f"{event.verdict.status.value.upper():7} {event.name}: {event.verdict.reason}"
         case _:

@@ -51,6 +51,9 @@ def entry_for(event: Event) -> TimelineEntry | None:
             return TimelineEntry(result=told)
         case happened.VerdictOverruled():
             return TimelineEntry(asked=f"{event.by}: {event.name} is {event.verdict.status}, {event.verdict.reason}")
+        case happened.PlateauReached():
+            told = f"area {event.area} is at a plateau: {', '.join(event.ideas)} brought no keep"
+            return TimelineEntry(result=told, decision=f"look at {event.next_area or 'something bolder'} next")
         case happened.StopRequested() | happened.Paused() | happened.Resumed():
             return TimelineEntry(asked=f"{event.by}: {event.kind.replace('_', ' ')}")
         case happened.CampaignEnded():

@@ -126,6 +126,8 @@ class _Turn:
             client_capabilities=ClientCapabilities(fs=files, terminal=False),
             client_info=Implementation(name="autoresearch", version=__version__),
         )
+        if told.protocol_version != PROTOCOL_VERSION:
+            raise ValueError(f"it speaks version {told.protocol_version} of the protocol, not {PROTOCOL_VERSION}")
         if told.agent_info:
             say("agent", name=told.agent_info.name, version=told.agent_info.version)
         session = await agent.new_session(cwd=self.task.tree, mcp_servers=[])
@@ -143,8 +145,8 @@ class _Turn:
         if turn in done:
             return self._ended(turn)
         word = "cost" if dear in done else "time"
-        with suppress(RequestError, ConnectionError):
-            await agent.cancel(session_id=session)
+        with suppress(RequestError, ConnectionError, TimeoutError):
+            await asyncio.wait_for(agent.cancel(session_id=session), self.task.grace_s)
         heard, _ = await asyncio.wait({turn}, timeout=self.task.grace_s)
         turn.cancel()
         return self._end(word, "" if heard else "it did not answer the cancel")
