@@ -58,3 +58,11 @@ def test_a_campaign_on_a_volume_runs_as_the_page_says(tmp_path, monkeypatch):
     assert "artifacts  checkpoints  logs  ray  run-1  tmp  wandb" in " ".join(said.split()).replace(" ", "  ")
     assert f"the files of 2 of 2 runs on {tmp_path}/ephemeral are gone" in said
     assert "refused, with exit code 1" in said
+
+
+def test_the_page_of_the_local_launcher_runs(tmp_path):
+    """Two runs at a time on this machine, with the launcher's options in the file and in the submission."""
+    said = type_in(DOCS / "how-to" / "local.md", tmp_path)
+    assert "min_free_memory_gb: 0.5" in said
+    assert "2\t1.000042\tlocal\tar-here--raise-the-learning-rate--1\tkeep" in said
+    assert "limit 30 s, then TERM, 5 s, KILL" in said

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import sys
 import threading
@@ -203,6 +204,22 @@ def test_a_run_on_another_machine_is_left_alone(launcher, job, tmp_path):
         launcher.cancel("run-1")
     os.utime(state, (1.0, 1.0))
     assert launcher.states(["run-1"])["run-1"].state is JobState.VANISHED
+
+
+def test_a_run_waits_while_memory_is_short(tmp_path, job):
+    """It is queued with the reason, costs nothing of its limit, and can be cancelled; with enough memory it begins."""
+    short = LocalLauncher({"min_free_memory_gb": 1e6}, tmp_path / "campaign")
+    waiting = short.submit(short.plan(job("touch ran", name="waiting", limit_s=0.1)))
+    time.sleep(0.6)
+    status = short.states([waiting])[waiting]
+    assert status.state is JobState.QUEUED
+    assert re.fullmatch(r"waiting for 1e\+06 GB of free memory, there are \d+\.\d", status.reason)
+    short.cancel(waiting)
+    status = settle(short, waiting)
+    assert (status.state, status.started_at) == (JobState.CANCELLED, None)
+    assert not (tmp_path / "tree" / "ran").exists()
+    enough = LocalLauncher({"min_free_memory_gb": 0.01}, tmp_path / "campaign")
+    assert settle(enough, enough.submit(enough.plan(job(name="begins")))).state is JobState.SUCCEEDED
 
 
 no_driver = pytest.mark.skipif(gpus.available({}) != (), reason="these GPUs exist only without a driver")

@@ -1,7 +1,13 @@
 """The Ray launcher on a real head: the contract, adoption, an archive of the commit, a head that is away."""
 
 import subprocess
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from pathlib import Path
+from threading import Thread
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+from zipfile import ZipFile
 
 import pytest
 
@@ -9,6 +15,7 @@ from autoresearch.core.job import JobState
 from autoresearch.errors import LauncherError
 from autoresearch.launchers.ray import RayLauncher
 from autoresearch.launchers.ray_http import Head
+from autoresearch.targets.crashes import crash_symptoms
 from autoresearch.testing import JobFactory, ProcessContract, settle
 
 PATIENCE_S = 90.0
@@ -52,6 +59,70 @@ def test_the_commit_is_sent_and_the_log_comes_back(upload, job):
     status = settle(upload, job_id, PATIENCE_S)
     assert (status.state, status.exit_code) == (JobState.FAILED, 3)
     assert "forty-two\n" in Path(wanted.log).read_text()
+
+
+class Meddler(BaseHTTPRequestHandler):
+    """Between us and the head: hands everything on, but changes one file in every archive."""
+
+    head = ""
+
+    def _hand_on(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.command == "PUT":
+            body = meddled(body)
+        request = Request(self.head + self.path, data=body or None, method=self.command)
+        request.add_header("Content-Type", "application/json")
+        try:
+            with urlopen(request, timeout=30) as answer:
+                code, said = answer.status, answer.read()
+        except HTTPError as error:
+            with error:
+                code, said = error.code, error.read()
+        self.send_response(code)
+        self.send_header("Content-Length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+
+    do_GET = do_POST = do_PUT = _hand_on  # noqa: N815 (the names that http.server calls)
+
+    def log_message(self, *words: object) -> None:
+        """Silence."""
+
+
+def meddled(archive):
+    changed = BytesIO()
+    with ZipFile(BytesIO(archive)) as old, ZipFile(changed, "w") as new:
+        for entry in old.infolist():
+            new.writestr(entry, b"forty-three\n" if entry.filename == "answer.txt" else old.read(entry))
+    return changed.getvalue()
+
+
+@pytest.mark.ray
+def test_an_archive_that_was_changed_on_its_way_is_not_run(upload, job, ray_address, tmp_path):
+    """What arrived is not the commit: nothing is started, and the failure is no fault of the idea."""
+    between = ThreadingHTTPServer(("127.0.0.1", 0), type("ThisMeddler", (Meddler,), {"head": ray_address}))
+    Thread(target=between.serve_forever, daemon=True).start()
+    try:
+        address = f"http://127.0.0.1:{between.server_port}"
+        launcher = RayLauncher({**upload.options.model_dump(), "address": address}, tmp_path / "campaign")
+        wanted = job("cat answer.txt")
+        status = settle(launcher, launcher.submit(launcher.plan(wanted)), PATIENCE_S)
+    finally:
+        between.shutdown()
+        between.server_close()
+    assert status.state is JobState.NODE_FAILED
+    assert "the code that arrived is not the commit's, so nothing was started" in status.reason
+    log = Path(wanted.log).read_text()
+    assert "forty" not in log
+    assert [found.name for found in crash_symptoms(log)] == ["code-mismatch"]
+
+
+@pytest.mark.ray
+def test_every_run_finds_the_commit_as_it_is(upload, job):
+    """What one run left behind in its folder there, the next one of the same commit does not see."""
+    for number in range(2):
+        wanted = job("[ ! -e left-behind ] && touch left-behind", name=f"run-{number}")
+        assert settle(upload, upload.submit(upload.plan(wanted)), PATIENCE_S).state is JobState.SUCCEEDED
 
 
 @pytest.mark.ray

@@ -77,6 +77,7 @@ class LocalLauncher:
             gpu_pool=(),
             max_gpu_memory_used_gb=self.options.max_gpu_memory_used_gb,
             scratch=self._scratch(job),
+            min_free_memory_gb=self.options.min_free_memory_gb,
         )
         return Submission(job.run_id, self.name, _text(spec), job.folder, spec._asdict())
 
@@ -249,11 +250,11 @@ def _why_dead(folder: Path, state: Mapping[str, Any] | None) -> str:
 
 
 def _live(state: Mapping[str, Any], dead: str, submitted_at: float) -> JobStatus:
-    waiting, needs = state.get("phase") == "waiting", state.get("needs_gpus", 0)
+    waiting = state.get("phase") == "waiting"
     alive = JobState.QUEUED if waiting else JobState.RUNNING
     return JobStatus(
         state=JobState.VANISHED if dead else alive,
-        reason=dead or (f"waiting for {needs} free GPUs" if waiting and needs else ""),
+        reason=dead or (state.get("waits_for", "") if waiting else ""),
         node=state.get("node", ""),
         submitted_at=submitted_at,
         started_at=state.get("started_at"),

@@ -19,6 +19,9 @@ class LocalOptions(Options):
     max_gpu_memory_used_gb: float = Field(default=1.0, ge=0)
     """A GPU with more memory than this in use belongs to somebody else and is left alone."""
 
+    min_free_memory_gb: float = Field(default=1.0, ge=0)
+    """A run waits, like for a GPU, until the machine has so much memory available."""
+
     env: Mapping[str, str] = Field(default_factory=dict)
     """Variables for every run; a run's own win. Not for secrets: they are inherited, these are written to disk."""
 

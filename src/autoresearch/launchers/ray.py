@@ -3,7 +3,8 @@
 The job id is a submission id of ours: run id, digest and a random token that is written down before the head is asked,
 so that a run is submitted once whatever happens in between. With `code: shared` the head starts our supervisor
 (`on_node`), and log, limit and end are those of a local run. With `code: upload` the head gets an archive of the
-experiment's commit, coreutils' `timeout` keeps the limit there, and the log is fetched.
+experiment's commit, coreutils' `timeout` keeps the limit there, and the log is fetched. Before anything is
+started there, the files that arrived are compared with the commit by their fingerprint (`workspace/arrived.py`).
 """
 
 import os
@@ -21,14 +22,16 @@ from autoresearch.launchers.ray_http import STATES, Head
 from autoresearch.launchers.ray_options import RayOptions
 from autoresearch.launchers.records import Record, Records, lay_out, living, never, spec_of, unique_name
 from autoresearch.launchers.slurm_status import ENDINGS
-from autoresearch.workspace import runfolder
-from autoresearch.workspace.process import CommandError, run
+from autoresearch.workspace import arrived, runfolder
+from autoresearch.workspace.archive import pack
 from autoresearch.workspace.runfolder import RunSpec
 
 _SOON_S = 0.5
 _FINISHING_S = 60.0
 _FILE_LAG_S = 15.0
 _LETTING_GO_S = 10.0
+_VERIFIED = 'python3 -I -c "$AUTORESEARCH_ARRIVED" "$AUTORESEARCH_FINGERPRINT"'
+"""Ends the job before its command is started when the files there are not the commit's; both variables are sent."""
 _TIMED_OUT = (124, 137, -9)
 """Exit codes of timeout(1) when it had to send TERM, and when it had to send KILL: it then dies of that itself."""
 
@@ -68,7 +71,7 @@ class RayLauncher:
         grace_s = job.grace_s if self.options.grace_s is None else self.options.grace_s
         spec = spec_of(job, self.options.env, grace_s)
         shared = self.options.code == "shared"
-        entrypoint = _supervised(spec, self.options.python) if shared else _limited(spec)
+        entrypoint = _supervised(spec, self.options.python) if shared else f"{_VERIFIED} && {_limited(spec)}"
         # Ray kills what has not ended three seconds after a stop, unless it is told otherwise.
         variables = {**spec.env, "RAY_JOB_STOP_WAIT_TIME_S": str(ceil(grace_s) + 10)}
         payload = {
@@ -111,9 +114,11 @@ class RayLauncher:
 
     def _request(self, submission: Submission, spec: RunSpec, job_id: str) -> dict[str, Any]:
         options = self.options
-        environment: dict[str, Any] = {"env_vars": submission.payload["env_vars"]}
+        variables: Mapping[str, str] = submission.payload["env_vars"]  # type: ignore[assignment]
+        environment: dict[str, Any] = {"env_vars": variables}
         if options.code == "upload":
-            environment["working_dir"] = self._send_code(spec)
+            place, fingerprint = self._send_code(spec, job_id)
+            environment = {"env_vars": {**variables, **_check(fingerprint)}, "working_dir": place}
         reserved = {
             "entrypoint_num_cpus": options.entrypoint_num_cpus,
             "entrypoint_num_gpus": options.entrypoint_num_gpus,
@@ -127,21 +132,19 @@ class RayLauncher:
             **{name: value for name, value in reserved.items() if value is not None},
         }
 
-    def _send_code(self, spec: RunSpec) -> str:
-        """Upload the experiment's commit; returns the address Ray knows it by."""
-        try:
-            archive = run(["git", "archive", "--format=zip", "HEAD"], cwd=Path(spec.directory), timeout=600.0).stdout
-        except CommandError as error:
-            raise LauncherError(f"the commit of run {spec.run_id} could not be packed: {error}") from error
-        size_mb = len(archive) / 1e6
+    def _send_code(self, spec: RunSpec, job_id: str) -> tuple[str, str]:
+        """Upload the experiment's commit; returns the address Ray knows it by, and the fingerprint of its files."""
+        archive = pack(Path(spec.directory))
+        size_mb = len(archive.content) / 1e6
         if size_mb > self.options.max_upload_mb:
             raise LauncherError(
                 f"the commit of run {spec.run_id} is {size_mb:.1f} MB packed and max_upload_mb is "
                 f"{self.options.max_upload_mb:g}; raise that, or use code: shared"
             )
-        name = f"_ray_pkg_{sha256(archive).hexdigest()[:32]}.zip"
-        self.head.upload(name, archive)
-        return f"gcs://{name}"
+        # A name of its own for every run: Ray unpacks one name once, and what a run wrote there the next would find.
+        name = f"_ray_pkg_{sha256(archive.content + job_id.encode()).hexdigest()[:32]}.zip"
+        self.head.upload(name, archive.content)
+        return f"gcs://{name}", archive.fingerprint
 
     # -- following ------------------------------------------------------------------------------------------------
 
@@ -248,6 +251,11 @@ def _supervised(spec: RunSpec, python: str) -> str:
     return f"exec {quote(python)} -P -m autoresearch.launchers.on_node {quote(f'{spec.folder}/{runfolder.SPEC}')}"
 
 
+def _check(fingerprint: str) -> dict[str, str]:
+    source = Path(arrived.__file__).read_text(encoding="utf-8")
+    return {"AUTORESEARCH_ARRIVED": source, "AUTORESEARCH_FINGERPRINT": fingerprint}
+
+
 def _limited(spec: RunSpec) -> str:
     limit_s = 0.0 if spec.limit_s is None else spec.limit_s
     command = " ".join(quote(word) for word in spec.argv)
@@ -279,6 +287,9 @@ def _by_ray(record: Record, state: JobState, job: Mapping[str, Any]) -> JobStatu
     started, ended = _seconds(job.get("start_time")), _seconds(job.get("end_time"))
     code = job.get("driver_exit_code")
     ran_s = (ended or 0.0) - (started or 0.0)
+    complaint = _complaint(Path(record.log)) if code == arrived.NOT_THE_COMMIT else ""
+    if complaint:
+        return JobStatus(JobState.NODE_FAILED, code, complaint, submitted_at=record.asked_at, ended_at=ended)
     timed_out = record.limit_s is not None and code in _TIMED_OUT and ran_s >= record.limit_s
     return JobStatus(
         state=JobState.TIMED_OUT if timed_out and record.limit_s is not None else state,
@@ -291,6 +302,15 @@ def _by_ray(record: Record, state: JobState, job: Mapping[str, Any]) -> JobStatu
         cpu_s=report.get("cpu_s"),
         peak_memory_gb=report.get("peak_memory_gb"),
     )
+
+
+def _complaint(log: Path) -> str:
+    """What the check of the files said, empty when it did not say anything."""
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    return next((line for line in lines if line.startswith(arrived.SAID)), "")
 
 
 def _seconds(milliseconds: float | None) -> float | None:

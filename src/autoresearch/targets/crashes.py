@@ -40,6 +40,12 @@ def _signature(name: str, fault: str, advice: str, *patterns: str) -> Signature:
 
 SIGNATURES: tuple[Signature, ...] = (
     _signature(
+        "code-mismatch",
+        ENVIRONMENT,
+        "The archive was damaged or changed on its way: run again; if it stays so, let the code be shared.",
+        r"^autoresearch: the code that arrived is not the commit's",
+    ),
+    _signature(
         "disk-full",
         ENVIRONMENT,
         "Free space or move checkpoints and logs to a larger disk; the idea was not tested.",

@@ -5,6 +5,7 @@ Numbers follow proc(5): the fields of `/proc/<pid>/stat`, times in clock ticks, 
 """
 
 import ctypes
+import math
 import os
 import signal
 from collections.abc import Iterable, Mapping
@@ -169,6 +170,16 @@ def _proportional(process: Process) -> int:
         if line.startswith("Pss:"):
             return int(line.split()[1]) * 1024
     return process.rss
+
+
+def available_gb() -> float:
+    """Memory that new programs may take without swapping, in GB (proc_meminfo(5), `MemAvailable`); inf if unknown."""
+    try:
+        lines = (PROC / "meminfo").read_text().splitlines()
+    except OSError:
+        return math.inf
+    found = next((line.split() for line in lines if line.startswith("MemAvailable:")), ())
+    return int(found[1]) * 1024 / 1e9 if len(found) > 1 and found[1].isdigit() else math.inf
 
 
 def memory_kills() -> int:

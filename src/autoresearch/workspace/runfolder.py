@@ -36,6 +36,7 @@ class RunSpec(NamedTuple):
         gpus: How many GPUs it needs.
         gpu_pool: Indices to choose them from.
         max_gpu_memory_used_gb: A GPU with more in use than this is somebody else's.
+        min_free_memory_gb: Memory that has to be available on the machine before it begins.
         scratch: Short-named folder to make for the run and to remove when it ends well, empty for none.
     """
 
@@ -53,6 +54,7 @@ class RunSpec(NamedTuple):
     gpu_pool: Sequence[int]
     max_gpu_memory_used_gb: float
     scratch: str
+    min_free_memory_gb: float = 0.0
 
 
 def read(path: Path) -> dict[str, Any] | None:

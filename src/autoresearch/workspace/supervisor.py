@@ -1,7 +1,7 @@
 """`python -m autoresearch.workspace.supervisor SPEC`: one small process that watches over one run and outlives us.
 
-It detaches itself, claims the run, waits for GPUs, starts the command, keeps the log bounded, enforces the limits,
-and does not end before every process of the run has. That is proved, not hoped for: it is a *child subreaper*
+It detaches itself, claims the run, waits for memory and GPUs, starts the command, keeps the log bounded, enforces the
+limits, and does not end before every process of the run has. That is proved, not hoped for: it is a *child subreaper*
 (prctl(2)), so whatever is orphaned below it becomes its own child, and once the kernel says it has no children, it has
 no descendants. All limits are measured on the monotonic clock, which neither jumps nor counts a closed laptop.
 
@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, NoReturn
 from autoresearch.workspace import gpus, proctree, runfolder, secrets
 from autoresearch.workspace.boundedlog import BoundedLog
 from autoresearch.workspace.cleanlog import CleanLog
+from autoresearch.workspace.command import NO_START, become
 from autoresearch.workspace.recorder import Recorder
 from autoresearch.workspace.runfolder import RunSpec
 
@@ -28,7 +29,6 @@ CANCEL = signal.SIGUSR1
 _OUTSIDE = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _WATCHED = {signal.SIGCHLD, CANCEL, *_OUTSIDE}
 _UNKILLABLE_S = 30.0
-_NO_START = 127
 
 
 class Ending(NamedTuple):
@@ -79,7 +79,7 @@ def supervise(spec: RunSpec, say: int) -> None:
     if not claimed:
         return
     try:
-        ending = run.wait_for_gpus() or run.watch()
+        ending = run.wait_for_turn() or run.watch()
     except Exception as error:  # noqa: BLE001 (a defect of ours must not leave a run unwatched)
         Path(spec.folder, runfolder.TROUBLE).write_text(traceback.format_exc())
         ending = Ending("failed", f"the supervisor failed: {type(error).__name__}: {error}")
@@ -101,6 +101,7 @@ class Run:
         self.code: int | None = None
         self.peak_bytes, self.cpu_s = 0, 0.0
         self.recorder: Recorder | None = None
+        self._waits_for = f"waiting for {spec.gpus} free GPUs" if spec.gpus else ""
         self._tree: list[proctree.Process] = []
         self._scan_s = 0.0
         self._sample_at = 0.0
@@ -127,7 +128,7 @@ class Run:
         """How it is doing, as written to the state file."""
         return self._identity | {
             "phase": "waiting" if self.began is None else "running",
-            "needs_gpus": self.spec.gpus,
+            "waits_for": self._waits_for,
             "main": self.main,
             "started_at": self.started_at,
             "wall_s": self.wall_s,
@@ -142,15 +143,25 @@ class Run:
         """Seconds the run has been running."""
         return 0.0 if self.began is None else round(time.monotonic() - self.began, 3)
 
-    def wait_for_gpus(self) -> Ending | None:
-        """Hold the GPUs it needs; an ending when it was cancelled meanwhile."""
-        if not self.spec.gpus:
-            return None
-        while not self.hold.take(self.spec.gpus, self.spec.gpu_pool, self.spec.max_gpu_memory_used_gb):
+    def wait_for_turn(self) -> Ending | None:
+        """Wait for free memory and hold the GPUs it needs; an ending when it was cancelled meanwhile."""
+        while self._has_to_wait():
             ending = _told(signal.sigtimedwait(_WATCHED, 0.5))
             if ending:
                 return ending
         return None
+
+    def _has_to_wait(self) -> bool:
+        if (free := proctree.available_gb()) < self.spec.min_free_memory_gb:
+            wanted = f"waiting for {self.spec.min_free_memory_gb:g} GB of free memory, there are {free:.1f}"
+        elif not self.spec.gpus or self.hold.take(self.spec.gpus, self.spec.gpu_pool, self.spec.max_gpu_memory_used_gb):
+            return False
+        else:
+            wanted = f"waiting for {self.spec.gpus} free GPUs"
+        if wanted != self._waits_for:
+            self._waits_for = wanted
+            runfolder.write(self.folder / runfolder.STATE, self.snapshot())
+        return True
 
     def watch(self) -> Ending:
         """Start the command and wait until it ends, or has to."""
@@ -212,7 +223,7 @@ class Run:
         self.began, self.started_at = time.monotonic(), time.time()
         self.main = os.fork()
         if not self.main:
-            _become(self.spec, self._environment(), sink, fail)
+            become(self.spec, self._environment(), sink, fail)
         os.close(sink)
         os.close(fail)
         self.recorder = Recorder(out, log, self.folder / runfolder.STATE, self.snapshot)
@@ -310,7 +321,7 @@ class Run:
         signal.sigtimedwait({signal.SIGCHLD}, max(seconds, 0.0))
 
     def _report(self, word: str, reason: str, wall_s: float) -> dict[str, Any]:
-        code = _NO_START if word == "not-started" else self.code
+        code = NO_START if word == "not-started" else self.code
         log = self.recorder.log.file if self.recorder else None
         largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
         return self._identity | {
@@ -361,31 +372,6 @@ def _told(info: signal.struct_siginfo | None) -> Ending | None:
         return Ending("cancelled", "cancelled")
     name = signal.Signals(info.si_signo).name
     return Ending("preempted", f"the supervisor was told to stop by {name} from process {info.si_pid}, not by us")
-
-
-_BORN_WITH = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
-"""Signals a command expects to be born with the defaults of; Python ignores two, nohup and background shells others."""
-
-
-def _become(spec: RunSpec, env: dict[str, str], sink: int, fail: int) -> NoReturn:
-    """In the new process: turn into the command."""
-    doing = spec.directory
-    try:
-        os.setsid()
-        proctree.prctl(proctree.PARENT_DEATH, signal.SIGTERM)
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.dup2(sink, 1)
-        os.dup2(sink, 2)
-        os.chdir(spec.directory)
-        doing = spec.argv[0]
-        for number in _BORN_WITH:
-            signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_SETMASK, [])
-        os.execvpe(spec.argv[0], list(spec.argv), env)  # noqa: S606
-    except OSError as error:
-        os.write(fail, f"could not start: {doing}: {error.strerror}".encode())
-    finally:
-        os._exit(_NO_START)
 
 
 def _cpu_of_the_dead() -> float:

@@ -1,0 +1,68 @@
+"""Many short runs on Slurm: a job each, and as steps of one warm allocation, side by side in one session.
+
+    sudo tools/slurm_up.sh /tmp/slurm && source /tmp/slurm/env.sh
+    python benchmarks/warm.py [--runs 20] [--setup 0]
+
+Each run is `true`, one after the other, from its submission until the launcher says that it is over and nothing of it
+is left. The two ways take turns, so that both meet the same load of the machine. `--setup` is a `sleep` among the
+shell lines that a job runs before anything else, in place of a `module load`. On a throw-away Slurm the queue is
+empty: what a busy site adds is its waiting time, once per job, which is once per run or once per allocation.
+"""
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from autoresearch.core.job import JobState
+from autoresearch.launchers.slurm import SlurmLauncher
+from autoresearch.testing import JobFactory, settle
+
+
+def one_run(launcher: SlurmLauncher, job: JobFactory, name: str) -> float:
+    """Seconds from submission to the proof that nothing is left."""
+    began = time.monotonic()
+    job_id = launcher.submit(launcher.plan(job(name=name)))
+    status = settle(launcher, job_id, patience_s=300.0)
+    if status.state is not JobState.SUCCEEDED or launcher.leftovers(job_id):
+        raise SystemExit(f"run {name} did not end well: {status}")
+    return time.monotonic() - began
+
+
+def told(way: str, seconds: list[float]) -> str:
+    """One row of the table."""
+    first, rest = seconds[0], seconds[1:]
+    middle = statistics.median(rest)
+    return f"| {way} | {first:.2f} | {middle:.2f} | {min(rest):.2f} | {max(rest):.2f} | {sum(seconds):.1f} |"
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=20)
+    parser.add_argument("--setup", type=float, default=0.0)
+    parser.add_argument("--poll", type=float, default=0.2)
+    args = parser.parse_args()
+    options = {"poll_s": args.poll, "setup": [f"sleep {args.setup:g}"] if args.setup else []}
+    with tempfile.TemporaryDirectory(prefix="warm-bench-") as name:
+        root = Path(name)
+        plain = SlurmLauncher(options, root / "plain" / "campaign")
+        warm = SlurmLauncher({**options, "allocation": {"time": "30m", "idle": "2m"}}, root / "warm" / "campaign")
+        seconds: dict[str, list[float]] = {"a job each": [], "warm allocation": []}
+        for number in range(args.runs):
+            for way, launcher in (("a job each", plain), ("warm allocation", warm)):
+                job = JobFactory(root / way.split()[0])
+                seconds[way].append(one_run(launcher, job, f"run-{number}"))
+        left = warm.release()
+    about = f"setup {args.setup:g} s, poll_s {args.poll:g}, load {os.getloadavg()[0]:.1f}"
+    print(f"{args.runs} runs each, {about}, left over: {left or 'nothing'}\n")
+    print("| way | first run, s | median of the others, s | fastest | slowest | all runs |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for way, taken in seconds.items():
+        print(told(way, taken))
+
+
+if __name__ == "__main__":
+    main()
