@@ -64,5 +64,5 @@ def test_the_page_of_the_local_launcher_runs(tmp_path):
     """Two runs at a time on this machine, with the launcher's options in the file and in the submission."""
     said = type_in(DOCS / "how-to" / "local.md", tmp_path)
     assert "min_free_memory_gb: 0.5" in said
-    assert "2\t1.000042\tlocal\tar-here--raise-the-learning-rate--1\tkeep" in said
+    assert "2\t1.000042\tlocal\tnone\tkeep" in said
     assert "limit 30 s, then TERM, 5 s, KILL" in said

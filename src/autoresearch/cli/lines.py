@@ -37,7 +37,7 @@ def _text(event: Event) -> str:
         case happened.RunMeasured():
             return _measured(event)
         case happened.AllocationEnded():
-            return f"allocation {event.job_id} ended after {(event.ended_at - event.started_at) / 60:.0f} minutes"
+            return f"allocation {event.job_id} ended after {duration(event.ended_at - event.started_at)}"
         case happened.IncumbentDemoted():
             return f"{event.name} is no longer the incumbent, {event.incumbent} is: {event.reason}"
         case happened.PlateauReached():

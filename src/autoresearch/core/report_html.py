@@ -130,7 +130,7 @@ def _areas(report: Report) -> str:
 def _spend(report: Report) -> str:
     if not report.spend:
         return ""
-    total = sum(spend.minutes for spend in report.spend)
+    total = sum(spend.minutes for spend in report.spend if spend.runs)
     told = (
         f"{total:.1f} minutes of runs in {report.wall_minutes:.1f} minutes of campaign, "
         f"{report.queue_minutes:.1f} minutes in queues."

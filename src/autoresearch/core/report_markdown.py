@@ -90,7 +90,7 @@ def _areas(report: Report) -> str:
 
 def _spend(report: Report) -> str:
     rows = [(spend.purpose, spend.runs, f"{spend.minutes:.1f}", f"{spend.gpu_hours:.2f}") for spend in report.spend]
-    total = sum(spend.minutes for spend in report.spend)
+    total = sum(spend.minutes for spend in report.spend if spend.runs)
     told = (
         f"{total:.1f} minutes of runs in {report.wall_minutes:.1f} minutes of campaign, "
         f"{report.queue_minutes:.1f} minutes in queues."
