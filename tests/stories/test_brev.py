@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import Lab, commit_all, make_repository
+from tests.launchers.clusters import why_no_kubernetes
 
-from autoresearch import plugins
 from autoresearch.core.record import PLACES
 from autoresearch.engine.loop import Loop
 from autoresearch.errors import AutoresearchError, CampaignError
@@ -168,7 +168,11 @@ def test_a_wiped_volume_leaves_enough_to_read_and_to_reproduce(night):
         assert f"the files of 2 of 2 runs on {night.volume} are gone (logs, checkpoints, artifacts)" in told
         assert "is gone with the files on" in lab.refused("log", "2")
         assert Session(lab.root).check() == []
+        night.volume.mkdir()
+        made = lab.cli("reproduce", "2", USER="ada")
+        assert (made.returncode, "0.2" in made.stdout) == (0, True), made.stdout + made.stderr
     finally:
+        shutil.rmtree(night.volume, ignore_errors=True)
         away.rename(night.volume)
     kept = lab.folder / "raise-the-learning-rate" / "run-1"
     assert json.loads((kept / "measurement.json").read_text())["value"] == 0.2
@@ -330,14 +334,19 @@ def test_a_brev_machine_is_found_shown_and_written_into_the_plan(lab, machine):
     assert list(os.scandir(machine["volume"])) == []
 
 
-@pytest.mark.parametrize("launcher", ["kubernetes", "slurm", "ray"])
+ELSEWHERE = {
+    "kubernetes": {"image": "nemo-rl:1", "volumes": [{"claim": "work", "mount": "/"}]},
+    "slurm": {},
+    "ray": {"address": "http://127.0.0.1:8265"},
+}
+
+
+@pytest.mark.parametrize("launcher", ELSEWHERE)
 def test_a_launcher_elsewhere_gets_no_layout_on_a_brev_machine(lab, machine, launcher):
     """R213: both halves are here and the runs are not: their submission is the one of any other machine."""
-    if launcher not in plugins.names("launchers"):
-        pytest.skip(f"there is no launcher {launcher} yet")
-    options = {"slurm": {}, "ray": {"address": "http://127.0.0.1:8265"}, "kubernetes": {"image": "i"}}[launcher]
-    chosen = {"type": launcher, **options}
-    lab.write(launcher=chosen)
+    if launcher == "kubernetes" and (reason := why_no_kubernetes()):
+        pytest.skip(reason)
+    chosen = {"type": launcher, **ELSEWHERE[launcher]}
     lab.write(launcher=chosen, site=machine)
     session = Session(lab.root)
     told = session.dry_run(session.examine()).text
