@@ -1,6 +1,7 @@
 """What doctor and plan say of the places where runs could happen, on machines made for it."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -95,6 +96,13 @@ def test_plan_says_where_and_that_too_many_at_once_wait(lab, machine):
     done = lab.cli("run", **machine)
     assert "recommended: local, a run needs 2 GPUs and 3 are free here" in done.stdout
     assert "launcher.parallel is 3 and the GPUs here are enough for 2 at a time; the others wait" in done.stdout
+
+
+def test_a_plan_says_what_its_launcher_lacks(lab):
+    """Kubernetes needs an image, which nobody can see from here: told with the plan, before anybody approves it."""
+    lab.write(launcher={"type": "kubernetes"})
+    told = lab.cli("run").stdout.replace("\n", " ")
+    assert re.search(r"`run` will refuse the launcher: .*(give an image|package kubernetes)", told)
 
 
 @needs_compiler

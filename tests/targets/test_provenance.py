@@ -46,6 +46,14 @@ def test_a_job_says_where_its_code_came_from(repository, tmp_path):
     assert provenance.verify(tmp_path / "run", tree, commit) is None
 
 
+def test_a_job_may_see_the_worktree_elsewhere(repository, tmp_path):
+    """A volume that is mounted elsewhere in pods: right is what lies in the worktree as the job sees it."""
+    _, tree = repository
+    there = tree.rename(tmp_path / "mounted")
+    start(tmp_path / "run", there, there)
+    assert provenance.verify(tmp_path / "run", tree, "") is None
+
+
 def test_code_from_another_place_is_found_out(repository, tmp_path):
     """A job that imports the main checkout's package instead of the experiment's is told apart."""
     main, tree = repository

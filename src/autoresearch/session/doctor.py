@@ -105,9 +105,15 @@ def _places(environ: Mapping[str, str]) -> Iterator[Check]:
 
 
 def _extras() -> Iterator[Check]:
-    for module, what in (("optuna", "researcher search"), ("numpy", "demo"), ("PIL", "progress.png")):
+    wanted = (
+        ("optuna", "researcher search", "demo"),
+        ("numpy", "demo", "demo"),
+        ("PIL", "progress.png", "demo"),
+        ("kubernetes", "launchers kubernetes and nrl-k8s", "kubernetes"),
+    )
+    for module, what, extra in wanted:
         there = importlib.util.find_spec(module) is not None
-        advice = "" if there else f"needed for {what}: pip install 'nemo-autoresearch[demo]'"
+        advice = "" if there else f"needed for {what}: pip install 'nemo-autoresearch[{extra}]'"
         yield Check(module, "ok" if there else "note", "installed" if there else "not installed", advice)
 
 

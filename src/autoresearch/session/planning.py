@@ -16,7 +16,7 @@ from autoresearch.core.policies.costs import Cost, cost
 from autoresearch.core.site import PLAIN
 from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import DEFAULT, StopRule, describe, parse, span
-from autoresearch.errors import CampaignError, UsageError
+from autoresearch.errors import CampaignError, LauncherError, UsageError
 from autoresearch.ports import Holder, Survey, Target
 from autoresearch.session import places, sites
 from autoresearch.session.sites import Storage
@@ -148,7 +148,8 @@ def examine(campaign: Campaign, root: Path, survey: Survey | None = None) -> Pla
         recommendation=(found := recommend(survey.resources, around)),
         warnings=(*_checkout_warnings(changes, survey), *survey.warnings, *_rule_warnings(campaign, rule, survey),
                   *_place_warnings(campaign, survey, around, found), *_ray_warnings(campaign, survey, root),
-                  *kept.reminders, *_volume_warnings(kept), *_held_warnings(campaign, survey, root)),
+                  *_launcher_warnings(campaign, root), *kept.reminders, *_volume_warnings(kept),
+                  *_held_warnings(campaign, survey, root)),
         storage=kept,
     )  # fmt: skip
 
@@ -274,6 +275,16 @@ def _ray_warnings(campaign: Campaign, survey: Survey, root: Path) -> tuple[str, 
     nodes = survey.resources.nodes
     told = f"a plain Slurm job starts the command on the first of {nodes} nodes only; to start Ray on all of them: "
     return (f"{told}launcher: {{type: slurm, style: ray.sub, container: IMAGE}}",)
+
+
+def _launcher_warnings(campaign: Campaign, root: Path) -> tuple[str, ...]:
+    """What the launcher itself says to its options: some need more than a machine can be seen to offer."""
+    folder = Layout(root).campaign(campaign.campaign).folder
+    try:
+        plugins.load("launchers", campaign.launcher.type)(options=campaign.launcher.options(), folder=folder)
+    except LauncherError as error:
+        return (f"`run` will refuse the launcher: {error}",)
+    return ()
 
 
 def _volume_warnings(kept: Storage) -> tuple[str, ...]:

@@ -41,6 +41,7 @@ def _report() -> None:
     gpus, driver = _nvml() or (_listed_gpus(), _first_line(Path("/proc/driver/nvidia/version")))
     report = {
         "nemo_rl": str(found),
+        "tree": str(tree.resolve()),
         "commit": _commit(found.parent.parent),
         "python": platform.python_version(),
         "executable": sys.executable,

@@ -103,6 +103,8 @@ def record(recipe: Recipe, tree: Path, commit: str) -> dict[str, Any]:
 def verify(folder: Path, tree: Path, commit: str) -> str | None:
     """Why the code that ran is not the experiment's, in words; None when it is, or when the job reported nothing.
 
+    A pod may see the worktree under another path than we do; then it says under which.
+
     Args:
         folder: The run's folder.
         tree: The experiment's worktree.
@@ -114,7 +116,7 @@ def verify(folder: Path, tree: Path, commit: str) -> str | None:
     if not said:
         return None
     imported, ran = str(said.get("nemo_rl", "")), str(said.get("commit", ""))
-    if not Path(imported).is_relative_to(tree.resolve()):
+    if not Path(imported).is_relative_to(str(said.get("tree") or tree.resolve())):
         return f"the job imported nemo_rl from {imported or 'an unknown place'}, not from {tree}"
     if commit and ran and ran != commit:
         return f"the job ran commit {ran[:12]}, not {commit[:12]}"
