@@ -62,15 +62,12 @@ def test_who_had_no_idea_is_asked_again_after_the_next_verdict(lab):
     """The list grows while its only idea still runs: asked once in vain, not over and over, and then once more."""
     ideas = yaml.safe_load((lab.root / "ideas.yaml").read_text())
     (lab.root / "ideas.yaml").write_text(yaml.safe_dump(ideas[:1]))
-    lab.local(parallel=2, stop="3 experiments")
+    slow = {"states": ["running"] * 300 + ["succeeded"], "value": [0.5]}
+    launcher = {"type": "scripted", "parallel": 2, "script": {"*raise*": slow, **FLAT}}
+    lab.write(stop="3 experiments", launcher=launcher)
     child = lab.start()
-    lab.until(lambda: len(lab.pids()) == 1, "the baseline to run")
-    lab.gate.touch()
-    lab.until(lambda: lab.journal("experiment_judged"), "the baseline's row")
-    lab.gate.unlink()
     lab.until(lambda: lab.journal("experiment_abandoned"), "the list to have no more")
     (lab.root / "ideas.yaml").write_text(yaml.safe_dump(ideas[:2]))
-    lab.gate.touch()
     out, err = child.communicate(timeout=60)
     assert child.returncode == 0, err
     assert [row.description for row in lab.rows()][1:] == ["raise the learning rate", "weight decay"], out
