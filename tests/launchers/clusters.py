@@ -193,7 +193,11 @@ class RayHead:
             str(self.ray), "start", "--head", "--block", "--num-cpus=4", "--disable-usage-stats",
             f"--temp-dir={scratch}", "--min-worker-port=0", "--max-worker-port=0", *flags,
         ]  # fmt: skip
-        pid = start(argv, env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0"}, log=self.folder / "head.log")
+        pid = start(
+            argv,
+            env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"},
+            log=self.folder / "head.log",
+        )
         (self.folder / "pid").write_text(f"{pid} {scratch}")
         (self.folder / "address").write_text(f"http://127.0.0.1:{ports[1]}")
         until = time.monotonic() + 120
