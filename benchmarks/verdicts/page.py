@@ -1,7 +1,7 @@
 """The benchmark's page and plots, from its results alone."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ def write(results: Result) -> None:
         ours_wins=_compared(cells, lambda ahead, error: ahead > 2 * error),
         null=_null(cells),
         claims=_claims(cells),
+        drift=_drift(cells),
         tables="\n".join(table(cell) for cell in cells),
     )
     (DOCS / "benchmarks-verdicts.md").write_text(filled)
@@ -104,22 +105,37 @@ def _claims(cells: Sequence[Result]) -> str:
         "| stream | campaigns | with a claim % | with a wrong claim % | 90 % intervals that cover % |",
         "|---" * 5 + "|",
     ]
-    for stream in dict.fromkeys(cell["cell"]["stream"] for cell in cells):
-        rows = [
-            (cell["cell"]["campaigns"], row)
-            for cell in cells
-            if cell["cell"]["stream"] == stream
-            for row in cell["rows"]
-            if row["claimed"] is not None
-        ]
-        count = sum(weight for weight, _ in rows)
-        shares = [
-            sum(weight * row[name] for weight, row in rows if row[name] is not None)
-            / max(1, sum(weight for weight, row in rows if row[name] is not None))
-            for name in ("claimed", "wrong", "covers")
-        ]
-        lines.append(f"| {stream} | {count} | " + " | ".join(f"{share:.1f}" for share in shares) + " |")
+    for stream, rows in _ours(cells).items():
+        shares = (_share(rows, lambda row, name=name: row[name]) for name in ("claimed", "wrong", "covers"))
+        lines.append(f"| {stream} | {sum(weight for weight, _ in rows)} | {' | '.join(shares)} |")
     return "\n".join(lines)
+
+
+def _drift(cells: Sequence[Result]) -> str:
+    """How often our policies' reports speak of drift, by stream and policy."""
+    lines = ["| stream | policy | drift % | may have drifted % |", "|---" * 4 + "|"]
+    for stream, rows in _ours(cells).items():
+        for policy in sorted({row["policy"] for _, row in rows if row["drifted"]}):
+            mine = [(weight, row) for weight, row in rows if row["policy"] == policy and row["drifted"]]
+            told = (_share(mine, lambda row, place=place: row["drifted"][place]) for place in (0, 1))
+            lines.append(f"| {stream} | {policy} | {' | '.join(told)} |")
+    return "\n".join(lines)
+
+
+def _ours(cells: Sequence[Result]) -> dict[str, list[tuple[int, Result]]]:
+    """Campaigns and row of each of our policies in each cell, by stream."""
+    found: dict[str, list[tuple[int, Result]]] = {}
+    for cell in cells:
+        mine = [(cell["cell"]["campaigns"], row) for row in cell["rows"] if row["claimed"] is not None]
+        found.setdefault(cell["cell"]["stream"], []).extend(mine)
+    return found
+
+
+def _share(rows: Sequence[tuple[int, Result]], part: Callable[[Result], float | None]) -> str:
+    """Mean over campaigns of a per cent that not every row has."""
+    known = [(weight, value) for weight, row in rows if (value := part(row)) is not None]
+    total = sum(weight for weight, _ in known)
+    return f"{sum(weight * value for weight, value in known) / total:.1f}" if total else "-"
 
 
 def _plot(cells: Sequence[Result], name: str, title: str, span: tuple[float, float]) -> Drawing:

@@ -88,6 +88,16 @@ def test_drift_shows_on_repeats_of_one_arm():
     assert drift(Board(UP, trials=climbing[:2])) is None
 
 
+def test_luck_that_wears_off_is_no_drift():
+    """Arms repeated for a lucky first run fall back: that is selection, and says nothing about the machine."""
+    base = tuple(Trial("baseline", n, value=1.0 + 0.01 * (n % 2), order=20 * n) for n in range(4))
+    lucky = tuple(
+        Trial(f"i{n}", seed, value=1.5 if seed == 0 else 1.0, order=10 * n + seed) for n in range(6) for seed in (0, 1)
+    )
+    assert not drift(Board(UP, trials=(*base, *lucky))).shown
+    assert drift(Board(UP, trials=lucky)) is None
+
+
 @pytest.mark.parametrize("name", sorted(POLICIES))
 @pytest.mark.parametrize("experiments", [3, 12])
 def test_a_campaign_costs_what_the_plan_said(name, experiments):

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from autoresearch.core.board import Board, Idea
 from autoresearch.core.experiment import Purpose, Status
-from autoresearch.core.policies.evidence import BASELINE, Effect, Evidence
+from autoresearch.core.policies.evidence import BASELINE, UNSELECTED, Effect, Evidence
 from autoresearch.core.policies.fresh import confirmed, left_out
 from autoresearch.core.statistics import mean, normal_cdf, t_cdf, t_quantile
 
@@ -112,7 +112,11 @@ def claims(board: Board) -> Claims:
 
 
 def drift(board: Board) -> Drift | None:
-    """Trend over time within arms that ran more than once; None with fewer than three repeats, or all at one time."""
+    """Trend over time within arms that ran more than once; None with fewer than three repeats, or all at one time.
+
+    Of the baseline all runs count, of other arms those that chose nothing: what was kept or repeated for a lucky first
+    run falls back later, and would look like a machine that gets worse.
+    """
     evidence = Evidence(board)
     runs = _valid(board)
     points = [point for name in evidence.arms for point in _centred(name, runs.get(name, []))]
@@ -131,9 +135,11 @@ def drift(board: Board) -> Drift | None:
 
 
 def _valid(board: Board) -> dict[str, list[tuple[float, float]]]:
-    """(order, value) of every arm's valid runs."""
+    """(order, value) of every arm's valid runs, as far as they chose nothing."""
     found: dict[str, list[tuple[float, float]]] = {}
     for t in board.trials:
+        if t.arm != BASELINE and t.purpose not in UNSELECTED:
+            continue
         if not t.pending and not t.partial and t.value is not None and math.isfinite(t.value):
             found.setdefault(t.arm, []).append((float(t.order), t.value))
     return found

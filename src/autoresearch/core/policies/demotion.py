@@ -1,16 +1,13 @@
 """An incumbent that further runs do not bear out: later ideas start from what it was built on."""
 
 from autoresearch.core.board import Demote
-from autoresearch.core.experiment import Purpose, Status
+from autoresearch.core.experiment import Status
 from autoresearch.core.policies import words
-from autoresearch.core.policies.evidence import BASELINE, FRESH, Evidence
+from autoresearch.core.policies.evidence import BASELINE, UNSELECTED, Evidence
 from autoresearch.core.policies.judging import FLAT
 
 MARGIN = 0.5
 """Standard errors below which an incumbent is taken back; at zero, two in five of those taken back were true gains."""
-
-_UNSELECTED = (Purpose.ANCHOR, *FRESH)
-"""Runs that had no part in making an arm the incumbent."""
 
 
 def demotion(evidence: Evidence) -> Demote | None:
@@ -24,7 +21,7 @@ def demotion(evidence: Evidence) -> Demote | None:
     arm = board.incumbent
     if arm == BASELINE or evidence.arm(arm).pending:
         return None
-    if not any(t.arm == arm and t.purpose in _UNSELECTED and t.value is not None for t in board.trials):
+    if not any(t.arm == arm and t.purpose in UNSELECTED and t.value is not None for t in board.trials):
         return None
     for rival in dict.fromkeys((evidence.parent(arm), BASELINE)):
         if _stands(evidence, rival) and (lost := _lost(evidence, arm, rival)):

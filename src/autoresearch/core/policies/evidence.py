@@ -24,6 +24,9 @@ PAIR_FROM = 0.3
 FRESH = (Purpose.CONFIRM, Purpose.ABLATE)
 """Runs that chose nothing."""
 
+UNSELECTED = (Purpose.ANCHOR, *FRESH)
+"""Runs that had no part in what became of their arm."""
+
 _NEVER_RAN = Arm()
 
 
