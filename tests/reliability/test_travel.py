@@ -1,10 +1,12 @@
 """What a clone carries, and a ledger that others have written in."""
 
+import shutil
 import subprocess
 
 from autoresearch.core.record import SHARED, parse_table
 
 NOTES = "refs/notes/autoresearch"
+AS_ADA = ("-c", "user.name=Ada", "-c", "user.email=ada@example.invalid")
 
 
 def git(place, *words: str) -> str:
@@ -24,6 +26,27 @@ def test_a_clone_that_fetches_notes_can_rebuild_the_ledger(ended, tmp_path):
     assert done.returncode == 0, done.stderr
     assert there.rows() == lab.rows()
     assert git(clone, "status", "--porcelain") == ""
+
+
+def test_notes_survive_a_rebase_and_a_fetch_over_them(finished, tmp_path):
+    """A result is rebased for merging, with git told to copy notes, and notes are fetched again: all records agree."""
+    lab, idea, hub = finished, "autoresearch/night/raise-the-learning-rate", tmp_path / "hub.git"
+    good = lab.rows()
+    git(lab.root, "init", "-q", "--bare", str(hub))
+    git(lab.root, "push", "-q", str(hub), NOTES)
+    (lab.root / "README").write_text("meanwhile\n")
+    for words in (("add", "README"), ("commit", "-q", "-m", "meanwhile"), ("switch", "-q", "-c", "mine", idea)):
+        git(lab.root, *AS_ADA, *words)
+    git(lab.root, *AS_ADA, "-c", f"notes.rewriteRef={NOTES}", "rebase", "-q", "main")
+    assert "0.7" in git(lab.root, "log", "-1", "--notes=autoresearch", "--format=%N", "mine")
+    assert "0.7" in git(lab.root, "log", "-1", "--notes=autoresearch", "--format=%N", idea)
+    assert lab.cli("ledger", "check").returncode == 0
+    git(lab.root, "fetch", "-q", "--force", str(hub), f"{NOTES}:{NOTES}")
+    assert lab.cli("ledger", "check").returncode == 0
+    lab.ledger.unlink()
+    shutil.rmtree(lab.folder)
+    assert lab.cli("ledger", "rebuild").returncode == 0
+    assert lab.rows() == good
 
 
 def test_a_table_of_fifteen_columns_by_an_agent_stays_and_counts(lab):
