@@ -267,7 +267,7 @@ def main() -> int:
     print("\n" + told)
     print(f"{len(outcomes)} drills, {failed} failed, {seconds:.0f} s; exit codes when struck: {codes}")
     if args.into:
-        fill(args.into, "soak" if args.soak else "drills", told)
+        fill(args.into, args.mark or ("soak" if args.soak else "drills"), told)
     return bool(failed) or not outcomes
 
 
@@ -277,6 +277,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--points", default="", help="places (default: all)")
     parser.add_argument("--first", action="store_true", help="each place only at the first stage that reaches it")
     parser.add_argument("--part", default="1/1", metavar="K/N", help="the K-th of every N drills, for several workers")
+    parser.add_argument(
+        "--skip", type=int, default=0, metavar="N", help="leave out the first N, of a run that was ended"
+    )
+    parser.add_argument("--mark", default="", help="the place in PAGE (default: drills, or soak)")
     parser.add_argument("--soak", type=float, metavar="MINUTES", help="random faults for so long")
     parser.add_argument("--seed", type=int, default=0, help="of the random faults")
     parser.add_argument("--into", type=Path, metavar="PAGE", help="put the counts into this page")
@@ -288,7 +292,8 @@ def _arguments() -> argparse.Namespace:
 
 def _chosen(ground: Ground, args: argparse.Namespace) -> list[Drill]:
     part, parts = map(int, args.part.split("/"))
-    found = ground.drills(args.kinds.split(","), [point for point in args.points.split(",") if point])
+    found = ground.drills(list(KINDS), [point for point in args.points.split(",") if point])[args.skip :]
+    found = [drill for drill in found if drill.kind in args.kinds.split(",")]
     if args.first:
         found = [drill for drill in found if drill.nth == 1]
     return found[part - 1 :: parts]
