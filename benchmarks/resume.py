@@ -4,12 +4,14 @@ A real campaign is run up to its second experiment and killed there. What journa
 that experiment is then repeated under new names until there are as many as asked for, and `--missing` of the newest
 are left out of ledger and notes, as a crash between verdict and row would. Measured, each from the start of the process
 to its end: `run`, which takes the campaign up, publishes what is missing and finds its stop rule met; the same once
-more with nothing missing; and `status`. Afterwards `ledger check` must find no disagreement.
+more with nothing missing; and `status`. Seconds are those of the wall clock and, in brackets, of the processor, git
+included; on a busy machine only the latter mean much. Afterwards `ledger check` must find no disagreement.
 """
 
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -43,16 +45,18 @@ def _line(root: Path, size: int) -> str:
         _seconds(root, *words) for words in (("run", "--yes", "--plain"), ("run", "--yes", "--plain"), ("status",))
     ]
     subprocess.run((*_OURS, "ledger", "check"), cwd=root, check=True, stdout=subprocess.DEVNULL)
-    return f"| {size} | {journal:.1f} | " + " | ".join(f"{seconds:.1f}" for seconds in times) + " |"
+    return f"| {size} | {journal:.1f} | " + " | ".join(times) + " |"
 
 
 _OURS = (sys.executable, "-m", "autoresearch")
 
 
-def _seconds(root: Path, *words: str) -> float:
-    began = time.perf_counter()
+def _seconds(root: Path, *words: str) -> str:
+    began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run((*_OURS, *words), cwd=root, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - began
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    worked = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return f"{time.perf_counter() - began:.1f} ({worked:.1f})"
 
 
 def _grown(root: Path, size: int, missing: int) -> Path:

@@ -62,4 +62,6 @@ def test_a_good_file_with_a_few_characters_changed(data):
     for _ in range(data.draw(st.integers(1, 3))):
         place = data.draw(st.integers(0, len(text) - 1))
         text = text[:place] + data.draw(st.text(max_size=2)) + text[place + data.draw(st.integers(0, 2)) :]
-    read(text)
+    found = read(text)
+    if found is not None:
+        assert Campaign.of(found.model_dump(mode="json")) == found
