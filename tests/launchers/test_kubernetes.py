@@ -267,10 +267,21 @@ def test_a_pod_that_does_not_see_our_files_leaves_its_log(make, job, tmp_path):
 @pytest.mark.kubernetes
 def test_a_log_that_is_fetched_is_cleaned(make, job):
     """What looks like a secret in a pod's output is not written down."""
-    launcher = make(setup=["echo token hf_" + "abcdefghijklmnopqrstuvwxyz0123"])
+    launcher = make(setup=["printf 'token hf_%s\\n' abcdefghijklmnopqrstuvwxyz0123"])
     wanted = job()
     settle(launcher, launcher.submit(launcher.plan(wanted)))
     assert Path(wanted.folder, "pod.log").read_text().startswith("token [redacted]\n")
+
+
+@pytest.mark.kubernetes
+def test_a_log_that_may_not_be_read_is_no_outage(make, job, double):
+    """Permission to run pods is not permission to read their logs: the run ends as it ended."""
+    double.trouble("fail", match="/log", status=403, reason="Forbidden")
+    launcher = make()
+    wanted = job("exit 3")
+    assert settle(launcher, launcher.submit(launcher.plan(wanted))).exit_code == 3
+    assert not Path(wanted.folder, "pod.log").exists()
+    assert Path(wanted.folder, "kubernetes.json").exists()
 
 
 @pytest.mark.kubernetes

@@ -118,6 +118,16 @@ def test_a_secret_in_a_template_is_refused_and_not_repeated(tmp_path, variable):
     assert variable["value"] not in str(refused.value)
 
 
+@pytest.mark.parametrize("more", [
+    {"env": {"WANDB_API_KEY": "anything at all"}},
+    {"setup": ["export X=hf_" + "abcdefghijklmnopqrstuvwxyz0123"]},
+], ids=["env", "setup"])  # fmt: skip
+def test_a_secret_in_the_options_is_refused_too(more):
+    """They become the script, which is written into the run's folder."""
+    with pytest.raises(LauncherError, match="a secret stands in options"):
+        KubernetesLauncher({**SENT["rayjob"][0], **more}, HERE).plan(JOB)
+
+
 def test_pods_without_the_gpus_of_a_run_are_refused():
     """Workers would wait for ever (R221)."""
     launcher = KubernetesLauncher({"template": str(GOLDEN / "template.rayjob.yaml")}, HERE)

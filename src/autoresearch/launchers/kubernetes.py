@@ -9,6 +9,7 @@ object of that name exists already, it is adopted if it carries the token, and r
 objects with our run's label and token.
 """
 
+import contextlib
 import json
 import os
 import time
@@ -32,6 +33,7 @@ from autoresearch.workspace import runfolder
 
 MANIFEST, LAST_SEEN, POD_LOG = "manifest.yaml", "kubernetes.json", "pod.log"
 _SOON_S = 1.0
+_TEARDOWN_POLL_S = 3.0
 _LIVING = {"Pending", "Running", "Unknown"}
 
 
@@ -88,14 +90,21 @@ class ClusterLauncher:
         )
         place = self._there(f"{job.folder}/{scripts.SCRIPT}")
         made = self.owned(self.manifest(job), name, place, {RUN_ID: job.run_id})
-        if where := manifests.secret_problem(made):
-            raise LauncherError(
-                f"a secret stands in {where}; name it by secretKeyRef, and change it: it was written down"
-            )
+        self._refuse_secrets(made)
         payload = {"name": name, "manifest": made, "script": script, "directory": job.directory, "log": job.log}
         payload["argv"] = list(job.argv)
         text = f"{manifests.text(made)}\n# {scripts.SCRIPT}, in the run's folder:\n{_comment(script)}"
         return Submission(job.run_id, self.name, text, job.folder, payload)
+
+    def _refuse_secrets(self, manifest: Manifest) -> None:
+        """Neither object nor script may hold one: both are written down, and whoever may read pods may read them."""
+        variables = [{"name": name, "value": value} for name, value in self.environment().items()]
+        options = {"env": variables, "setup": list(self._options.setup)}
+        where = manifests.secret_problem(manifest) or manifests.secret_problem(options, "options")
+        if where:
+            raise LauncherError(
+                f"a secret stands in {where}; name it by secretKeyRef, and change it: it was written down"
+            )
 
     def owned(self, manifest: Manifest, name: str, script: str, annotations: Mapping[str, str]) -> Manifest:
         """A manifest with everything that is ours."""
@@ -225,7 +234,11 @@ class ClusterLauncher:
         place = Path(record.folder, LAST_SEEN)
         if place.exists():
             return
-        self._save_logs(record)
+        with contextlib.suppress(OSError):  # a full disk is told by whoever must write
+            self._save_logs(record)
+            self._save_seen(place, found, pods)
+
+    def _save_seen(self, place: Path, found: Manifest, pods: list[Manifest]) -> None:
         seen = {
             "object": {key: found[key] for key in ("kind", "metadata", "status") if key in found},
             "pods": [{key: pod[key] for key in ("metadata", "status") if key in pod} for pod in pods],
@@ -233,14 +246,17 @@ class ClusterLauncher:
         _write(place, Redactor().clean(json.dumps(seen, indent=1)) + "\n")
 
     def _save_logs(self, record: Record) -> None:
-        """What the pod of the command printed; it becomes the run's log where the pod could not write that."""
-        for pod in self._cluster.pods(f"job-name={record.name}"):
-            said = self._cluster.log(pod["metadata"]["name"])
-            if said:
+        """What the pod of the command printed; it becomes the run's log where the pod could not write that.
+
+        As well as may be: whoever may run pods need not be allowed to read their logs.
+        """
+        with contextlib.suppress(LauncherError):
+            for pod in self._cluster.pods(f"job-name={record.name}"):
+                said = self._cluster.log(pod["metadata"]["name"]) or ""
                 text = Redactor().clean(said)
-                _write(Path(record.folder, POD_LOG), text)
-                if not Path(record.log).exists():
-                    _write(Path(record.log), text)
+                for place in (Path(record.folder, POD_LOG), Path(record.log)):
+                    if text and not place.exists():
+                        _write(place, text)
 
     # -- ending ---------------------------------------------------------------------------------------------------
 
@@ -277,8 +293,10 @@ class ClusterLauncher:
         if record is None:
             return ()
         until = time.monotonic() + self._options.teardown_s
+        pause = 0.1
         while (held := self._held(record)) and self._going(record) and time.monotonic() < until:
-            time.sleep(0.2)
+            time.sleep(pause)
+            pause = min(pause * 1.5, _TEARDOWN_POLL_S)
         return (*held, *living(Path(record.folder)))
 
     def _going(self, record: Record) -> bool:

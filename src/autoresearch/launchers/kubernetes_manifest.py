@@ -233,15 +233,15 @@ def _gpus(pod: Manifest, gpu: str) -> int:
     return int((resources.get("limits") or {}).get(gpu, 0) or 0)
 
 
-def secret_problem(manifest: Manifest) -> str:
+def secret_problem(value: Manifest, path: str = "manifest") -> str:
     """Where a secret stands in a manifest, in words that do not repeat it; empty when nowhere (R225)."""
     redactor = Redactor()
-    for path, variables in _environments(manifest, "manifest"):
+    for place, variables in _environments(value, path):
         for one in variables:
-            name, value = str(one.get("name", "")), one.get("value")
-            if isinstance(value, str) and redactor.clean_mapping({name: value})[name] != value:
-                return f"{path} variable {name}"
-    return next((path for path, text in _texts(manifest, "manifest") if redactor.clean(text) != text), "")
+            name, said = str(one.get("name", "")), one.get("value")
+            if isinstance(said, str) and redactor.clean_mapping({name: said})[name] != said:
+                return f"{place} variable {name}"
+    return next((place for place, text in _texts(value, path) if redactor.clean(text) != text), "")
 
 
 def _environments(value: object, path: str) -> Iterator[tuple[str, list[Manifest]]]:
