@@ -1,0 +1,290 @@
+"""The MCP server through a real client: a process of its own, spoken to over its standard input and output."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autoresearch.session import Session
+
+try:
+    from mcp.client.client import Client
+    from mcp.client.stdio import StdioServerParameters, stdio_client
+    from mcp.shared.exceptions import MCPError
+except ImportError:
+    if os.environ.get("CI"):
+        raise
+    pytest.skip("the MCP SDK is not installed; install it with: pip install -e '.[mcp]'", allow_module_level=True)
+
+SECRET = "hunter2-7Qx9vLmZp41"
+SCRIPT = {"*baseline*": {"value": [0.5]}, "*": {"value": [0.7], "log": f"key {SECRET}\nscore: 0.7\n"}}
+LOOKING = {"status", "experiment_list", "ledger", "show", "log", "diff", "session_show"}
+TOOLS = {
+    "plan",
+    "experiment_new",
+    "experiment_run",
+    "experiment_judge",
+    "experiment_drop",
+    "report",
+    "steer",
+    "pause",
+    "stop",
+}
+
+
+class Caller:
+    """An agent's side: calls tools, keeps what it is told of progress."""
+
+    def __init__(self, client) -> None:
+        self.client = client
+        self.told = []
+
+    async def __call__(self, name, /, **values: object) -> Any:
+        """The structured answer of a tool that succeeds."""
+        result = await self.client.call_tool(name, values, progress_callback=self.hear)
+        assert not result.is_error, result.content[0].text
+        assert (
+            json.loads(json.dumps(result.structured_content), parse_constant=pytest.fail) == result.structured_content
+        )
+        return result.structured_content.get("result", result.structured_content)
+
+    async def hear(self, progress, total, message) -> None:
+        self.told.append(message)
+
+    async def refused(self, name, /, **values: object) -> str:
+        """What a tool says that refuses: one line, no traceback."""
+        result = await self.client.call_tool(name, values)
+        text = result.content[0].text
+        assert result.is_error, text
+        assert "Traceback" not in text
+        return text
+
+
+def speak(lab, conversation):
+    """Start a server, have the conversation, end it."""
+
+    @asynccontextmanager
+    async def connected() -> AsyncIterator[Caller]:
+        words = ["-m", "autoresearch", "mcp"]
+        env = {"WANDB_API_KEY": SECRET}
+        server = StdioServerParameters(command=sys.executable, args=words, cwd=lab.root, env=env)
+        async with Client(stdio_client(server)) as client:
+            yield Caller(client)
+
+    async def whole() -> Any:
+        async with connected() as call:
+            return await conversation(call)
+
+    return asyncio.run(asyncio.wait_for(whole(), 120))
+
+
+@pytest.fixture
+def approved(lab):
+    """A campaign whose plan a person has approved."""
+    lab.write(launcher={"type": "scripted", "script": SCRIPT}, scope={"protect": ["train.py"]}, stop="4 experiments")
+    Session(lab.root).approve_plan()
+    return lab
+
+
+def edit(made, lr=0.2):
+    plant(made, "config.json", json.dumps({"lr": lr, "wd": 0.0}))
+
+
+def plant(made, name, content):
+    """Put a file, or a link to a path, into an experiment's worktree."""
+    place = Path(made["worktree"], name)
+    place.symlink_to(content) if isinstance(content, Path) else place.write_text(content)
+
+
+async def until(found, patience_s=60):
+    """Wait for something to become true."""
+    for _ in range(patience_s * 20):
+        if found():
+            return
+        await asyncio.sleep(0.05)
+    pytest.fail(f"waited {patience_s} s in vain")
+
+
+def test_what_is_offered_grants_nothing(lab):
+    """Every tool says what it does to the world; none approves, overrules, resumes or writes a record."""
+
+    async def conversation(call) -> None:
+        tools = {tool.name: tool for tool in (await call.client.list_tools()).tools}
+        assert set(tools) == LOOKING | TOOLS
+        assert {name for name, tool in tools.items() if tool.annotations.read_only_hint} == LOOKING
+        assert {name for name, tool in tools.items() if tool.annotations.destructive_hint} == {
+            "experiment_drop",
+            "stop",
+        }
+        assert all(tool.description and tool.output_schema and tool.annotations.title for tool in tools.values())
+        for name in ("approve", "overrule", "resume", "deny"):
+            assert "Unknown tool" in await call.refused(name)
+        assert "autoresearch approve" not in call.client.instructions
+
+    speak(lab, conversation)
+
+
+def test_an_experiment_goes_from_a_tool_call_to_a_verdict(approved):
+    """Open, edit, run with progress, judge: typed answers, and the caller's own name in the journal."""
+
+    async def conversation(call) -> None:
+        made = await call("experiment_new", title="double the rate", area="optimizer", expected_effect=0.1)
+        assert made == await call("experiment_new", title="double the rate")
+        edit(made)
+        ran = await call("experiment_run", index=2, wait_s=60)
+        assert (ran["state"], ran["runs"], ran["value"]) == ("measured", 1, 0.7)
+        judged = await call("experiment_judge", index=2)
+        assert (judged["status"], judged["by"]) == ("keep", "greedy")
+        assert judged == await call("experiment_judge", index=2)
+        assert [row["status"] for row in await call("ledger")] == ["keep", "keep"]
+        assert (await call("show", index=2))["runs"][0]["value"] == 0.7
+        assert '+{"lr": 0.2' in (await call("diff", index=2))["text"]
+        assert "double the rate" in (await call("report"))["text"]
+        assert "double-the-rate" in (await call("session_show"))["text"]
+
+    speak(approved, conversation)
+    assert approved.journal("experiment_opened")[1]["by"].endswith("over MCP")
+    assert [row.index for row in approved.rows()] == [1, 2]
+
+
+def test_progress_is_told_while_a_run_is_followed(lab):
+    """A line whenever something changes: which run, on which seed, the metric so far."""
+    lab.local(stop="2 experiments")
+    Session(lab.root).approve_plan()
+
+    async def conversation(call) -> None:
+        edit(await call("experiment_new", title="double the rate"))
+        following = asyncio.create_task(call("experiment_run", index=2, wait_s=100))
+        await until(lambda: any("baseline run, seed 42, running, score 0." in text for text in call.told))
+        lab.gate.touch()
+        assert (await following)["state"] == "measured"
+
+    speak(lab, conversation)
+
+
+def test_a_cancelled_call_and_a_closed_client_end_no_run(lab):
+    """The runs belong to a process of their own: whoever comes next follows the same one."""
+    lab.local(stop="2 experiments")
+    Session(lab.root).approve_plan()
+
+    async def conversation(call) -> None:
+        edit(await call("experiment_new", title="double the rate"))
+        following = asyncio.create_task(call("experiment_run", index=2, wait_s=100))
+        await until(lambda: call.told and lab.pids())
+        following.cancel()
+        assert (await call("experiment_run", index=2, wait_s=0))["state"] == "running"
+        assert "is held by" in await call.refused("experiment_new", title="another")
+
+    async def later(call) -> None:
+        assert (await call("status"))["state"] == "running"
+        lab.gate.touch()
+        assert (await call("experiment_run", index=2, wait_s=100))["state"] == "measured"
+
+    speak(lab, conversation)
+    speak(lab, later)
+    assert len(lab.journal("run_planned")) == 2
+
+
+def test_a_hostile_caller_is_refused_in_one_line(lab):
+    """Run before approval, approve itself, judge without a run, leave the scope, edit the records: each says why not."""
+    lab.write(launcher={"type": "scripted", "script": SCRIPT}, scope={"protect": ["train.py"]})
+
+    async def before(call) -> None:
+        told = await call.refused("experiment_new", title="x")
+        assert "only a person may do that, with: autoresearch approve plan --campaign night" in told
+        assert "decided by a person" in await call.refused("plan", settings={"approval": {"plan": "auto"}})
+
+    async def after(call) -> None:
+        made = await call("experiment_new", title="double the rate")
+        assert "nothing to judge" in await call.refused("experiment_judge", index=2)
+        plant(made, "train.py", "print('score: 9')\n")
+        assert "train.py is protected" in await call.refused("experiment_run", index=2)
+        plant(made, "ledger", lab.ledger)
+        assert "symbolic link" in await call.refused("experiment_run", index=2)
+        assert "is the campaign's own" in await call.refused("experiment_judge", index=1)
+        assert "there is no experiment 9" in await call.refused("show", index=9)
+        await call("pause", reason="enough")
+        assert "a person lets it go on with: autoresearch resume" in await call.refused("experiment_new", title="more")
+
+    speak(lab, before)
+    Session(lab.root).approve_plan()
+    speak(lab, after)
+    assert lab.rows() == ()
+    assert lab.journal("run_planned") == []
+
+
+def test_records_are_resources(approved):
+    """Ledger, report, session and briefs can be read by address; what is not there is said in one line."""
+
+    async def conversation(call) -> Any:
+        edit(await call("experiment_new", title="double the rate"))
+        await call("experiment_run", index=2, wait_s=60)
+        await call("experiment_judge", index=2)
+        listed = {str(one.uri) for one in (await call.client.list_resources()).resources}
+        assert listed == {"autoresearch://ledger", "autoresearch://report", "autoresearch://session"}
+        texts = {
+            uri: (await call.client.read_resource(uri)).contents[0].text for uri in (*listed, "autoresearch://brief/2")
+        }
+        with pytest.raises(MCPError, match="there is no experiment 7"):
+            await call.client.read_resource("autoresearch://brief/7")
+        return texts
+
+    texts = speak(approved, conversation)
+    assert texts["autoresearch://ledger"] == approved.ledger.read_text()
+    assert texts["autoresearch://brief/2"].startswith("# Brief for attempt 2")
+    assert "double the rate" in texts["autoresearch://report"]
+    assert "raise the score" in texts["autoresearch://session"]
+
+
+def test_no_answer_holds_a_secret(approved):
+    """Logs, diffs and refusals leave without it, whoever put it there."""
+
+    async def conversation(call) -> Any:
+        made = await call("experiment_new", title=f"use {SECRET}")
+        edit(made, SECRET)
+        await call("experiment_run", index=2, wait_s=60)
+        said = [await call(name, index=2) for name in ("log", "diff", "show", "experiment_judge")]
+        said += [
+            await call("status"),
+            await call("ledger"),
+            await call.refused("experiment_drop", index=2, reason=SECRET),
+        ]
+        return json.dumps(said)
+
+    assert SECRET not in speak(approved, conversation)
+
+
+def test_a_damaged_journal_is_one_line(approved):
+    """What is wrong with the records is told to an agent as to a person."""
+    journal = approved.folder / "journal.jsonl"
+    journal.write_text("garbage\n" + journal.read_text())
+
+    async def conversation(call) -> Any:
+        return await call.refused("status")
+
+    assert "garbage" in speak(approved, conversation)
+
+
+def test_a_plan_is_shown_or_written_and_never_approved(lab):
+    """The answer says what a person types; the file that was written is the plan that was shown."""
+    settings = {"target": {"type": "command", "source": {"type": "stdout"}}, "command": ["python3", "train.py"],
+                "objective": {"metric": "score", "direction": "maximize"}}  # fmt: skip
+
+    async def conversation(call) -> Any:
+        shown = await call("plan", name="second", stop="3 experiments", settings=settings)
+        assert shown["file"] == ""
+        assert "nothing was written" in shown["approve"]
+        written = await call("plan", name="second", stop="3 experiments", settings=settings, write=True)
+        assert written["approve"].endswith("autoresearch approve plan --campaign second")
+        assert "exists already" in await call.refused("plan", name="second", settings=settings, write=True)
+        return written
+
+    file = Path(speak(lab, conversation)["file"])
+    assert file.parent.name == "second"
+    assert not (file.parent / "journal.jsonl").exists()
