@@ -46,6 +46,14 @@ class Write:
     text: str
 
 
+@dataclass(frozen=True)
+class Call:
+    """Have the agent call a tool of an MCP server, by the end of its name; or wait for the server to offer it."""
+
+    tool: str
+    values: Body = field(default_factory=dict)
+
+
 @dataclass
 class Fail:
     """Answer the next `times` requests with an error, then give way to the script."""
@@ -55,7 +63,7 @@ class Fail:
     times: int = 1_000_000
 
 
-Line = Say | Shell | Write
+Line = Say | Shell | Write | Call
 _NUMBERS = itertools.count(1)
 """For the calls of tools: an agent takes two calls of one number for one."""
 
@@ -160,8 +168,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
 
-def tool_call(line: Shell | Write, tools: Mapping[str, Body]) -> tuple[str, Body]:
+def tool_call(line: Shell | Write | Call, tools: Mapping[str, Body]) -> tuple[str, Body]:
     """A call of the offered tool that does it: its name and arguments, by its own schema."""
+    if isinstance(line, Call):
+        found = next((one for one in tools if one.endswith(line.tool)), "")
+        return (found, line.values) if found else ("WaitForMcpServers", {})
     if isinstance(line, Write):
         known, said = ("Write", "write", "write_file"), {"content": line.text}
         keys, value = ("file_path", "filePath", "path"), line.path

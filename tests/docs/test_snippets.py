@@ -10,7 +10,7 @@ import pytest
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 RUN = re.compile(r"^```sh run\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-TOUR = ("own-script", "stop-rules", "read-the-report", "resume-and-steer", "notes-and-clones")
+TOUR = ("own-script", "stop-rules", "read-the-report", "resume-and-steer", "notes-and-clones", "drive-by-hand")
 
 
 def type_in(page, folder):
@@ -37,6 +37,9 @@ def test_the_how_to_pages_run_in_their_order(tmp_path):
     assert "1 crashed" in said["own-script"]
     assert "refused, with exit code 1" in said["stop-rules"]
     assert "ledger, journals and notes agree" in said["resume-and-steer"]
+    assert "0.878" in said["drive-by-hand"]
+    assert "keep: +0.026" in said["drive-by-hand"]
+    assert "discard: dropped by" in said["drive-by-hand"]
     assert said["notes-and-clones"].count('"metric_name":"accuracy"') == 2
 
 

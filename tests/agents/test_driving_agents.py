@@ -1,0 +1,121 @@
+"""Real agents that drive a campaign themselves: over MCP, and with the verbs in their shell."""
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+
+import pytest
+from tests.agents.fake_llm import Call, Say, Script, Shell, serving
+from tests.agents.real_agents import settings
+
+from autoresearch.session import Session
+
+PLAYED = {"*baseline*": {"value": [0.5]}, "*": {"value": [0.7]}}
+EDIT = Shell("""sed -i 's/"lr": 0.1/"lr": 0.2/' .autoresearch/by-hand/night/2/config.json""")
+CHEAT = Shell("echo 'print(\"score: 9\")' > .autoresearch/by-hand/night/2/train.py")
+UNDO = Shell("git -C .autoresearch/by-hand/night/2 checkout -q train.py")
+
+
+def prepare(lab):
+    """A campaign with a protected script, approved by a person."""
+    lab.write(launcher={"type": "scripted", "script": PLAYED}, scope={"protect": ["train.py"]}, stop="3 experiments")
+    Session(lab.root).approve_plan()
+
+
+def let_work(lab, argv):
+    """Run an agent in the repository until it has said its last word."""
+    path = f"{sysconfig.get_path('scripts')}:{os.environ['PATH']}"
+    env = {**os.environ, "PATH": path, "PWD": str(lab.root)}
+    done = subprocess.run(
+        argv, cwd=lab.root, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=280, check=False
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+
+
+def heard(script):
+    """Everything the model was told, as text."""
+    return json.dumps(script.asked[-1])
+
+
+WHO = {"opencode": "opencode", "claude": "claude-code"}
+SERVER = [sys.executable, "-m", "autoresearch", "mcp"]
+
+
+def with_server(name, url, monkeypatch):
+    """The command line of an agent that has the server in its configuration, and leave to use it."""
+    said = settings(name, url, monkeypatch)
+    if name == "claude":
+        servers = {"mcpServers": {"autoresearch": {"command": SERVER[0], "args": SERVER[1:]}}}
+        monkeypatch.setenv("ENABLE_TOOL_SEARCH", "false")
+        allowed = ["--strict-mcp-config", "--allowedTools", "mcp__autoresearch,Bash"]
+        return [
+            *said["command"],
+            "-p",
+            "improve it",
+            "--model",
+            "played",
+            "--mcp-config",
+            json.dumps(servers),
+            *allowed,
+        ]
+    config = json.loads(os.environ["OPENCODE_CONFIG_CONTENT"])
+    config |= {"mcp": {"autoresearch": {"type": "local", "command": SERVER}}, "permission": {"*": "allow"}}
+    monkeypatch.setenv("OPENCODE_CONFIG_CONTENT", json.dumps(config))
+    return [*said["command"], "run", "-m", "played/played", "improve it"]
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", ["opencode", "claude"])
+def test_a_real_agent_completes_a_campaign_over_mcp(lab, monkeypatch, name):
+    """It is refused when it judges too early and when it edits what measures; then its experiment is run and kept."""
+    if not os.environ.get("CI"):
+        pytest.importorskip("mcp")
+    prepare(lab)
+    run = Call("experiment_run", {"index": 2, "wait_s": 100})
+    turns = (
+        *[Call("experiment_new", {"title": "double the rate", "area": "optimizer"})] * 8,  # some wait for a slow server
+        Call("experiment_judge", {"index": 2}), CHEAT, run, UNDO, EDIT, run, Call("experiment_judge", {"index": 2}), Say("done"),
+    )  # fmt: skip
+    script = Script(turns)
+    with serving(script) as url:
+        let_work(lab, with_server(name, url, monkeypatch))
+    assert [(row.index, row.status.value, row.metric_value) for row in lab.rows()] == [
+        (1, "keep", 0.5),
+        (2, "keep", 0.7),
+    ]
+    assert lab.journal("experiment_opened")[1]["by"] == f"{WHO[name]} over MCP"
+    assert "nothing to judge" in heard(script)
+    assert "train.py is protected" in heard(script)
+
+
+@pytest.mark.timeout(300)
+def test_a_real_agent_completes_a_campaign_in_its_shell(lab, monkeypatch):
+    """Claude Code types the verbs; what it may not do is refused, and its edits of the records change no row."""
+    lab.write(launcher={"type": "scripted", "script": PLAYED}, scope={"protect": ["train.py"]}, stop="3 experiments")
+    verb = "autoresearch experiment"
+    before = Script(
+        (Shell(f"{verb} new 'double the rate'"), Shell("autoresearch approve plan"), Say("a person is needed"))
+    )
+    turns = (
+        Shell(f"{verb} new 'double the rate' --area optimizer --json"), Shell(f"{verb} judge 2"), CHEAT,
+        Shell(f"{verb} run 2 --json"), UNDO, EDIT, Shell(f"{verb} run 2 --json"), Shell(f"{verb} judge 2"), Say("done"),
+    )  # fmt: skip
+    script = Script(turns)
+    for one in (before, script):
+        with serving(one) as url:
+            said = settings("claude", url, monkeypatch)
+            let_work(lab, [*said["command"], "-p", "improve it", "--model", "played", "--allowedTools", "Bash"])
+        if one is before:
+            assert lab.journal() == []
+            Session(lab.root).approve_plan()
+    assert "only a person may do that" in heard(before)
+    assert "no terminal" in heard(before)
+    assert [(row.index, row.status.value, row.metric_value) for row in lab.rows()] == [
+        (1, "keep", 0.5),
+        (2, "keep", 0.7),
+    ]
+    assert "nothing to judge" in heard(script)
+    assert "train.py is protected" in heard(script)
+    assert Session(lab.root).check() == []
