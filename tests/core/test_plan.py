@@ -6,6 +6,7 @@ import pytest
 
 from autoresearch.core import event as happened
 from autoresearch.core import plan
+from autoresearch.core.board import Demote
 from autoresearch.core.experiment import Purpose, Status, Verdict
 from autoresearch.core.history import fold
 from autoresearch.core.hypothesis import Hypothesis
@@ -157,3 +158,24 @@ def test_a_trivial_crash_is_mended_once_before_it_is_judged():
     mended = [*events, happened.ExperimentRepaired(9, "idea", "f" * 40, "typo")]
     assert isinstance(move(mended), plan.Launch)
     assert not isinstance(move([*mended, *ran("idea", None, 2, at=9000, symptoms=(typo,))]), plan.Repair)
+
+
+class TakesBack:
+    """A policy that has one thing to say."""
+
+    name = "takes back"
+
+    def baseline_runs(self, settings):
+        return 1
+
+    def advise(self, board):
+        return Demote(board.incumbent, "baseline", "no better")
+
+
+def test_taking_an_incumbent_back_is_carried_out_at_once():
+    """A demotion needs no slot and no budget: it is the next move whatever is in flight."""
+    history = fold([*BASELINE, *planned("baseline", 2)])
+    view = plan.outlook(history, CAMPAIGN, NO_LIMIT, OBJECTIVE, 5000.0, None)
+    assert plan.next_move(history, CAMPAIGN, TakesBack(), OBJECTIVE, view) == plan.StepBack(
+        "baseline", "baseline", "no better"
+    )

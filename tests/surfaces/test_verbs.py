@@ -99,12 +99,14 @@ def test_a_paused_controller_starts_nothing_until_resume(lab):
 
 
 def test_a_person_overrules_with_a_reason_that_is_theirs(finished):
-    """The ledger keeps the original row; status and report show the person's verdict."""
+    """The ledger keeps the original row, status and report show the person's verdict, and nothing builds on it."""
     rows = finished.ledger.read_text()
+    assert json.loads(finished.cli("status", "--json").stdout)["incumbent"] != "baseline"
     assert finished.cli("overrule", "2", "discard", "--reason", "it leaks the answers").returncode == 0
     assert finished.ledger.read_text() == rows
     status = json.loads(finished.cli("status", "--json").stdout)
     assert status["verdicts"][1]["status"] == "discard"
+    assert status["incumbent"] == "baseline"
     assert status["verdicts"][1]["reason"] == "it leaks the answers"
     finished.cli("report")
     assert "it leaks the answers" in (finished.folder / "report.md").read_text()
