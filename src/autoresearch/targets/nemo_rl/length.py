@@ -21,7 +21,7 @@ TRAIN_ROWS: Mapping[tuple[str, str], int] = {
     ("geometry3k", "train"): 2_101,
     ("clevr-cogent", "train"): 70_000,
 }
-"""Rows of training sets that shipped recipes name, by name and split, as their public cards give them."""
+"""Rows of training sets that shipped recipes name, by name and split, as published; nobody has counted them here."""
 
 
 def steps_of_data(recipe: Recipe) -> int | None:
