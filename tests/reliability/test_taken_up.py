@@ -28,3 +28,14 @@ def test_a_lost_note_a_lost_row_and_a_torn_row_come_back(finished):
     assert sorted(finished.said()) == sorted(good)
     assert finished.cli("ledger", "check").returncode == 0
     assert int(git(finished, "rev-list", "--count", NOTES)) == before + 3
+
+
+def test_a_half_removed_worktree_is_swept_away(lab):
+    """Killed while the last worktree of an experiment was being deleted, which nobody would ever make again."""
+    lab.write(stop="2 experiments", verdict={"policy": "greedy", "baseline_runs": 1, "confirm": 0})
+    assert lab.run().returncode == 0
+    trash = lab.root / ".autoresearch" / "worktrees" / lab.name / "2.removed"
+    trash.mkdir(parents=True)
+    (trash / "train.py").write_text("half deleted\n")
+    assert lab.run().returncode == 0
+    assert not trash.exists()

@@ -6,12 +6,13 @@ from pathlib import Path
 from autoresearch.core import naming
 from autoresearch.engine.context import Context
 from autoresearch.errors import RepositoryError
-from autoresearch.workspace import atomic, git
+from autoresearch.workspace import atomic, git, worktree
 
 
 def mend(ctx: Context) -> None:
-    """Remove half-written files of dead processes, and restore campaign branches that somebody deleted."""
+    """Remove half-written files and half-removed worktrees, and restore campaign branches that somebody deleted."""
     paths = ctx.paths
+    worktree.sweep(paths.worktree("any").parent)
     atomic.sweep((paths.ledger.parent, *_folders(ctx), *paths.sessions.glob("*")))
     restore_branches(ctx)
 

@@ -59,3 +59,4 @@ def tidy(ctx: Context) -> None:
     below = ctx.paths.worktree("any").parent
     for tree in worktree.listing(ctx.paths.root, below):
         worktree.remove(ctx.paths.root, tree.path)
+    worktree.sweep(below)

@@ -29,10 +29,14 @@ __all__ = [
     "listing",
     "populate_submodules",
     "remove",
+    "sweep",
 ]
 
 HOME = ".autoresearch"
 """The folder in the user's checkout below which all worktrees of ours lie, and left-overs may be deleted."""
+
+_TRASH = ".removed"
+"""Ends the name of a worktree's folder that is being deleted."""
 
 _ADD = (*FULL, "checkout.workers=4", "checkout.thresholdForParallelism=1000", "worktree.guessRemote=false")
 
@@ -98,7 +102,7 @@ def remove(repo: Path, path: Path) -> None:
         RepositoryError: `path` does not lie below `HOME`.
     """
     path = _absolute(path)
-    trash = path.with_name(f"{path.name}.removed")
+    trash = path.with_name(f"{path.name}{_TRASH}")
     tree = _registered(repo, path)
     _check_ours(repo, path)
     delete(trash)
@@ -111,6 +115,12 @@ def remove(repo: Path, path: Path) -> None:
             tree.admin.parent.rmdir()
     faults.point("worktree.remove.after")
     delete(trash)
+
+
+def sweep(below: Path) -> None:
+    """Delete the folders that a `remove` which did not come to its end has set aside below a folder of ours."""
+    for trash in below.glob(f"*{_TRASH}"):
+        delete(trash)
 
 
 def _check_ours(repo: Path, path: Path) -> None:
