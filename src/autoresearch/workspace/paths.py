@@ -31,7 +31,7 @@ class Layout:
 
     @property
     def private(self) -> Path:
-        """Worktrees and locks; nothing that cannot be rebuilt."""
+        """Worktrees and locks; nothing that cannot be rebuilt, but edits by hand that were not handed in."""
         return self.root / ".autoresearch"
 
     def campaign(self, name: str) -> "CampaignPaths":
