@@ -178,6 +178,37 @@ def test_a_plain_run_finishes_what_was_handed_in(lab):
     )
 
 
+def test_a_run_is_followed_in_the_background(hands):
+    """The edit is checked here and now; the rest is for a process of its own, and `experiment show` tells of it."""
+    made = begin(hands, "double the rate")
+    Path(made.worktree, "train.py").write_text("print('score: 9')\n")
+    assert "train.py is protected" in hands.refused("experiment", "run", "2", "--detach")
+    git(made.worktree, "checkout", "train.py")
+    assert "background" in hands.cli("experiment", "run", "2", "--detach", "--poll", "0.01").stdout
+    hands.until(lambda: verbs(hands).one(2).state == "measured", "the run to be followed")
+    told = hands.cli("experiment", "show", "2").stdout
+    assert "ready to be judged" in told
+    assert "autoresearch experiment judge 2" in told
+
+
+def test_a_launch_that_wants_approval_waits_for_a_person(lab):
+    """Whoever drives it: the question is in the status, the answer a person's, and a denied idea is not run."""
+    approve(lab, approval={"launch": "ask"})
+    begin(lab, "double the rate")
+    asked = []
+
+    def answer(event) -> None:
+        if event.kind == "approval_asked":
+            asked.extend(Session(lab.root).status().waiting)
+            Session(lab.root).answer(event.request, granted=event.experiment == "baseline", reason="too costly")
+
+    verbs(lab).run(2, Watch(listen=answer, poll_s=0.01))
+    assert [text.split()[0] for text in asked] == ["baseline/1", "double-the-rate/1"]
+    judged = verbs(lab).judge(2, QUICK)
+    assert (judged.status, judged.runs) == ("discard", 0)
+    assert "too costly" in judged.reason
+
+
 # -- refusals -----------------------------------------------------------------------------------------------------
 
 
