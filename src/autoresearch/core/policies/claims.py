@@ -9,6 +9,7 @@ from autoresearch.core.board import Board, Idea
 from autoresearch.core.experiment import Purpose, Status
 from autoresearch.core.policies.evidence import BASELINE, UNSELECTED, Effect, Evidence
 from autoresearch.core.policies.fresh import confirmed, left_out
+from autoresearch.core.policies.latest import latest
 from autoresearch.core.statistics import mean, normal_cdf, t_cdf, t_quantile
 
 PROVEN = 0.95
@@ -94,6 +95,7 @@ class Drift:
     shown: bool
 
 
+@latest
 def claims(board: Board) -> Claims:
     """Classify every judged idea and the campaign's whole gain."""
     evidence = Evidence(board)

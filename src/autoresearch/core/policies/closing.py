@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from autoresearch.core.board import Advice, Combine, Done, Measure, Rest
 from autoresearch.core.experiment import Purpose
@@ -17,6 +18,7 @@ SURE = 3.5
 """Standard errors of the campaign's whole gain that its fresh pairs are meant to give, were it as large as it seems."""
 
 
+@lru_cache(maxsize=2)
 def reserve(evidence: Evidence) -> int:
     """Runs kept for the end: what it takes to prove the gain as it now seems, the campaign file's share at most.
 

@@ -146,7 +146,7 @@ class Evidence:
         """The ideas that an arm adds to its parent."""
         return self.bundles[arm].ideas if arm in self.bundles else (arm,) if arm in self.ideas else ()
 
-    @property
+    @cached_property
     def sigma(self) -> float | None:
         """Noise of one run; the validation set's own noise is its least."""
         noise = self.noise

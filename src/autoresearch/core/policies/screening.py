@@ -85,7 +85,8 @@ class Screening(Sequential):
         started = len(found) if not found or _started(evidence, found[-1]) else len(found) - 1
         barred = _barred(evidence, found[:started])
         ready = _eligible(evidence, barred)
-        most = next((c for c in _COLUMNS if c + 3 <= spendable(evidence)), 0)
+        room = spendable(evidence)
+        most = next((columns for columns in _COLUMNS if columns + 3 <= room), 0)
         alone = self._alone(evidence, barred)
         if alone is not None:
             return alone
