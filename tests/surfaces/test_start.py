@@ -23,3 +23,11 @@ def test_whoever_only_looks_loads_no_engine():
     code = "import sys, autoresearch.session; print('autoresearch.engine.loop' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_the_agents_that_flags_name_are_those_the_skill_knows():
+    """They are named twice, so that `skill --help` loads nothing."""
+    from autoresearch.cli.skill import AGENTS
+    from autoresearch.session.skill import FOLDERS
+
+    assert tuple(FOLDERS) == AGENTS

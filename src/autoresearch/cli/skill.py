@@ -4,15 +4,15 @@ import argparse
 from pathlib import Path
 
 from autoresearch.cli import output
-from autoresearch.session import skill
+
+AGENTS = ("claude", "codex", "gemini", "cursor", "opencode")
+"""Those that `session.skill.FOLDERS` knows; named here so that flags are told without loading it."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `skill`."""
     parser.add_argument("action", choices=("install", "show"), help="put it where agents look, or print it")
-    parser.add_argument(
-        "--agent", action="append", choices=tuple(skill.FOLDERS), help="for this agent only; again for more"
-    )
+    parser.add_argument("--agent", action="append", choices=AGENTS, help="for this agent only; again for more")
     parser.add_argument(
         "--project", metavar="DIR", type=Path, help="into a project, for everybody who clones it (default: your home)"
     )
@@ -20,6 +20,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the pack's front page, or install it and say what was written."""
+    from autoresearch.session import skill  # noqa: PLC0415 - `--help` can do without
+
     if args.action == "show":
         output.say(skill.pack()["SKILL.md"].decode())
         return 0

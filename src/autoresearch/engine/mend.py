@@ -12,7 +12,8 @@ from autoresearch.workspace import atomic, git, worktree
 def mend(ctx: Context) -> None:
     """Remove half-written files and half-removed worktrees, and restore campaign branches that somebody deleted."""
     paths = ctx.paths
-    worktree.sweep(paths.worktree("any").parent)
+    for below in (paths.worktree("any").parent, paths.by_hand(1).parent):
+        worktree.sweep(below)
     atomic.sweep((paths.ledger.parent, *_folders(ctx), *paths.sessions.glob("*")))
     restore_branches(ctx)
 
