@@ -209,6 +209,30 @@ def test_a_launch_that_wants_approval_waits_for_a_person(lab):
     assert "too costly" in judged.reason
 
 
+def test_what_a_researcher_left_half_made_waits_for_it(lab):
+    """The campaign died while one was asked: an experiment by hand goes its way, and a plain run takes that up again."""
+    approve(lab, stop="3 experiments")
+    assert lab.run(fault="propose.opened=kill").returncode == -9
+    judged = carry(lab, "mine", 0.25)
+    assert (judged.index, judged.status) == (3, "keep")
+    assert [row.index for row in lab.rows()] == [1, 3]
+    assert lab.run().returncode == 0
+    assert sorted(row.index for row in lab.rows()) == [1, 2, 3]
+
+
+def test_a_trivial_crash_waits_for_its_own_hand(hands):
+    """Another experiment spends none of its tries: it is told what comes first."""
+    crashed = begin(hands, "typo")
+    verbs(hands).run(crashed.index, QUICK)
+    other = begin(hands, "double the rate", 0.3)
+    told = verbs(hands).run(other.index, QUICK)
+    assert (told.state, told.runs) == ("running", 0)
+    assert told.reason.startswith("experiment 2 comes first, which crashed for a trivial reason (NameError")
+    assert hands.journal("experiment_repaired") == []
+    verbs(hands).drop(crashed.index, "a typo", QUICK)
+    assert verbs(hands).run(other.index, QUICK).state == "measured"
+
+
 # -- refusals -----------------------------------------------------------------------------------------------------
 
 

@@ -37,9 +37,12 @@ class Errand:
         entry = history.experiments[self.index]
         if entry.judged:
             return Stop(f"experiment {self.index} is judged", final=False)
+        view = replace(view, asking=False)
         move = plan.next_move(history, campaign, policy, objective, view)
         if isinstance(move, Explore):
             move = plan.next_move(history, campaign, policy, objective, replace(view, may_explore=False))
+        if isinstance(move, Repair) and move.experiment != entry.name:
+            return Stop(_comes_first(history.experiment(move.experiment), move.crash), final=False)
         return self._judging(entry, move) if self.judge else self._running(entry, move)
 
     def _running(self, entry: Experiment, move: Move) -> Move:
@@ -92,6 +95,12 @@ class Dropping:
         count = sum(run.valid for run in history.current_runs(entry.name))
         value = history.value_of(entry.name)
         return Judge(entry.name, Verdict(Status.DISCARD, self.reason, value=value, runs=count, by=self.by), None)
+
+
+def _comes_first(other: Experiment, crash: str) -> str:
+    """Only whoever had the idea mends it, and none of its tries is spent on somebody else's errand."""
+    mended = "mend or drop it" if other.by_hand else "its researcher mends it, with: autoresearch run"
+    return f"experiment {other.index} comes first, which crashed for a trivial reason ({crash}): {mended}"
 
 
 def _why(move: Launch | Bundle | Ask) -> str:

@@ -137,6 +137,7 @@ class Outlook:
         runs_total: Runs the whole campaign can hold, None when nothing limits them.
         may_explore: Whether a new experiment may be opened.
         now: Unix seconds this was looked at.
+        asking: Whether researchers are there to be asked; without them an attempt they left half made has to wait.
     """
 
     stop: StopState
@@ -146,6 +147,7 @@ class Outlook:
     runs_total: int | None
     may_explore: bool
     now: float = 0.0
+    asking: bool = True
 
 
 Chooser = Callable[[History, Campaign, Policy, Objective, Outlook], Move]
@@ -259,7 +261,8 @@ def next_move(history: History, campaign: Campaign, policy: Policy, objective: O
     flying = history.in_flight()
     if history.stop is not None:
         return _wind_down(history, flying)
-    if (torn := history.opened_uncommitted()) is not None:
+    torn = history.opened_uncommitted()
+    if torn is not None and (view.asking or torn.index == 1):
         return Reopen(torn.index)
     if history.baseline is None:
         return OpenBaseline()
