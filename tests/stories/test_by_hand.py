@@ -332,6 +332,23 @@ def test_experiments_of_the_campaign_itself_are_not_driven(hands):
         verbs(hands).drop(2, " ")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"title": "one\ntwo"},
+        {"title": "x" * 201},
+        {"title": "fine", "area": "two words"},
+        {"title": "fine", "expected": float("nan")},
+        {"title": "fine", "rationale": "x" * 4001},
+    ],
+)
+def test_words_that_no_row_can_hold_are_refused(lab, words):
+    """A title of one line, an area of one word, a finite number: nothing is opened before they are."""
+    with pytest.raises(UsageError):
+        verbs(lab).open(Hypothesis(**words))
+    assert lab.journal() == []
+
+
 def test_secrets_in_words_are_kept_nowhere(hands, monkeypatch):
     """Title, reasoning and reasons go into journal, brief, commit and row: without the secret."""
     monkeypatch.setenv("WANDB_API_KEY", "hunter2-7Qx9vLmZp41")

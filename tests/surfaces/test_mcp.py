@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from autoresearch.core.event import RunMeasured
 from autoresearch.session import Session
+from autoresearch.session.by_hand import Watch
 
 try:
     from mcp.client.client import Client
@@ -66,14 +68,14 @@ class Caller:
         return text
 
 
-def speak(lab, conversation):
+def speak(lab, conversation, *words: str):
     """Start a server, have the conversation, end it."""
 
     @asynccontextmanager
     async def connected() -> AsyncIterator[Caller]:
-        words = ["-m", "autoresearch", "mcp"]
+        argv = ["-m", "autoresearch", "mcp", *words]
         env = {"WANDB_API_KEY": SECRET}
-        server = StdioServerParameters(command=sys.executable, args=words, cwd=lab.root, env=env)
+        server = StdioServerParameters(command=sys.executable, args=argv, cwd=lab.root, env=env)
         async with Client(stdio_client(server)) as client:
             yield Caller(client)
 
@@ -258,6 +260,35 @@ def test_no_answer_holds_a_secret(approved):
         return json.dumps(said)
 
     assert SECRET not in speak(approved, conversation)
+
+
+def test_a_controller_that_died_between_two_runs_is_followed_by_another(lab):
+    """One run is in and the policy wants more: judging is refused, and running goes on instead of doing nothing."""
+    lab.write(launcher={"type": "scripted", "script": SCRIPT}, verdict={"policy": "strict", "baseline_runs": 2})
+    Session(lab.root).approve_plan()
+
+    def leave(event) -> None:
+        if isinstance(event, RunMeasured) and "double" in event.run_id:
+            raise KeyboardInterrupt
+
+    async def conversation(call) -> None:
+        edit(await call("experiment_new", title="double the rate"))
+        with pytest.raises(KeyboardInterrupt):
+            Session(lab.root).by_hand().run(2, Watch(listen=leave, poll_s=0.01))
+        assert "asks for another run" in await call.refused("experiment_judge", index=2)
+        await call("experiment_run", index=2, wait_s=60)
+        assert (await call("experiment_judge", index=2))["runs"] > 1
+
+    speak(lab, conversation)
+
+
+def test_outside_a_repository_the_reason_is_told(lab):
+    """An agent that started the server in the wrong folder learns that, in one line."""
+
+    async def conversation(call) -> Any:
+        return await call.refused("status")
+
+    assert "is not inside a git repository" in speak(lab, conversation, "--repo", str(lab.root.parent))
 
 
 def test_a_damaged_journal_is_one_line(approved):

@@ -23,7 +23,7 @@ from autoresearch import __version__
 from autoresearch.core.hypothesis import Hypothesis
 from autoresearch.errors import AutoresearchError, UsageError
 from autoresearch.mcp.answers import Attempt, Page, PlanShown, Shown, attempt, head, plan_shown, recent, shown, tail
-from autoresearch.session import CampaignStatus, DrivenExperiment, Request, Session
+from autoresearch.session import CampaignStatus, DrivenExperiment, Request, Session, hide
 from autoresearch.session.by_hand import ByHand, Watch
 from autoresearch.session.status import Judged
 
@@ -40,6 +40,7 @@ Numbers come from the runs' own files; nobody can enter one. Never edit ledger, 
 _Campaign = Annotated[str | None, Field(description="which campaign; none: the one worked on last")]
 _Index = Annotated[int, Field(description="number of the experiment", ge=1)]
 _POLL_S = 1.0
+_LONGEST_NAME, _LONGEST_LINE = 60, 4000
 
 
 def serve(where: Path, campaign: str | None) -> None:
@@ -203,9 +204,13 @@ class Tools:
         """Give an experiment up: its runs end, its branch stays, its row says `discard` with the reason."""
         return self._hand(campaign, ctx).drop(index, reason, Watch(poll_s=0.1))
 
-    def experiment_list(self, campaign: _Campaign = None) -> tuple[DrivenExperiment, ...]:
-        """Experiments that were opened by hand, judged ones included."""
-        return self._hand(campaign).listing()
+    def experiment_list(
+        self,
+        last: Annotated[int, Field(description="how many of the newest", ge=1, le=200)] = 50,
+        campaign: _Campaign = None,
+    ) -> tuple[DrivenExperiment, ...]:
+        """The newest experiments that were opened by hand, judged ones included; `status` has all that are open."""
+        return self._hand(campaign).listing()[-last:]
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -237,7 +242,7 @@ class Tools:
     def report(self, campaign: _Campaign = None) -> Page:
         """Write the report anew and answer its Markdown: what can be believed, and why."""
         path = self._session(campaign).report()[0]
-        return head(path.read_text("utf-8"), str(path))
+        return head(self.clean(path.read_text("utf-8")), str(path))
 
     def session_show(self, campaign: _Campaign = None) -> Page:
         """One bounded page with all that is needed to go on after everything was forgotten."""
@@ -288,11 +293,11 @@ class Tools:
     # -- inside -------------------------------------------------------------------------------------------------
 
     def clean(self, text: str) -> str:
-        """Without secrets."""
-        return Session(self._where).clean(text)
+        """Without secrets, wherever this is called."""
+        return hide(text, self._where)
 
     def _session(self, campaign: str | None, ctx: Context | None = None) -> Session:
-        return Session(self._where, campaign or self._campaign, by=_caller(ctx) if ctx else "")
+        return Session(self._where, campaign or self._campaign, by=self.clean(_caller(ctx)) if ctx else "")
 
     def _hand(self, campaign: str | None, ctx: Context | None = None) -> ByHand:
         return self._session(campaign, ctx).by_hand()
@@ -301,14 +306,15 @@ class Tools:
 def _caller(ctx: Context) -> str:
     """In whose name an agent acts: its program's, so that nobody takes it for a person."""
     params = ctx.request_context.session.client_params
-    return f"{params.client_info.name if params else 'an agent'} over MCP"
+    name = " ".join(params.client_info.name.split())[:_LONGEST_NAME] if params else ""
+    return f"{name or 'an agent'} over MCP"
 
 
 def _start(hand: ByHand, index: int) -> int | None:
     """Have a process of its own follow the experiment's runs, unless one does already; its process id."""
     one = hand.one(index)
-    handed_in = one.commit and one.state == "running"
-    if one.state not in {"editing", "crashed", "running"} or (handed_in and hand.following()):
+    handed_in = one.commit and one.state != "crashed"
+    if not one.next or (handed_in and hand.following()):
         return None
     return hand.detach(index)
 
@@ -360,7 +366,7 @@ def _told(clean: Callable[[str], str], wrong: type[Exception]) -> Iterator[None]
 
 
 def _line(clean: Callable[[str], str], text: str) -> str:
-    return " ".join(clean(text).split())
+    return " ".join(clean(text).split())[:_LONGEST_LINE]
 
 
 def _kept(story: str) -> str:

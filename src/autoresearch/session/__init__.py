@@ -38,6 +38,7 @@ __all__ = [
     "RunningRun",
     "Session",
     "demo",
+    "hide",
 ]
 
 
@@ -335,10 +336,10 @@ class Session:
         return found
 
 
-def hide(text: str) -> str:
+def hide(text: str, where: Path | None = None) -> str:
     """A text without the secrets of this environment and repository, for what is told when something goes wrong."""
     try:
-        return secrets.run_redactor(Path.cwd(), {}).clean(text)
+        return secrets.run_redactor(where or Path.cwd(), {}).clean(text)
     except (AutoresearchError, OSError):
         return secrets.load(None, os.environ).clean(text)
 

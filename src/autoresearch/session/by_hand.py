@@ -1,6 +1,8 @@
 """The verbs with which a person or an agent drives single experiments; the campaign's rules hold for each of them."""
 
 import contextlib
+import math
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,7 +11,7 @@ from pathlib import Path
 from autoresearch.core.attempt import Experiment
 from autoresearch.core.by_hand import Dropping, Errand
 from autoresearch.core.event import Event
-from autoresearch.core.hypothesis import Hypothesis
+from autoresearch.core.hypothesis import AREAS, Hypothesis
 from autoresearch.core.plan import Chooser, Stop
 from autoresearch.engine import by_hand
 from autoresearch.engine.context import Context
@@ -24,6 +26,11 @@ from autoresearch.workspace.clock import SteadyClock
 
 DROPPED = "dropped by"
 """First words of the row of an experiment that was given up."""
+
+_TITLE, _WORDS = 200, 4000
+"""Characters that the title, and all the other words of a hypothesis, may have."""
+
+_AREA = re.compile(r"[a-z0-9][a-z0-9-]{0,23}")
 
 
 def _nothing(*_: object) -> None:
@@ -65,11 +72,11 @@ class ByHand:
         """Open an experiment on its own branch and worktree; an open one of the same title is returned as it is.
 
         Raises:
+            UsageError: Its words are not what a row, a commit and a brief can hold.
             CampaignError: The plan is not approved, the campaign rests, or its stop rule allows no further experiment.
             HeldError: A controller is at work.
         """
-        if not idea.title.strip():
-            raise UsageError("an experiment needs a title: the change and its hoped-for effect in one line")
+        _check_words(idea)
         with self._working() as (ctx, _):
             entry = by_hand.open_experiment(ctx, idea, self.by)
             return driven(ctx.paths, ctx.history, ctx.campaign, entry)
@@ -175,6 +182,19 @@ class ByHand:
             with sites.ready(context.paths):
                 reporter.start()
                 yield context, reporter
+
+
+def _check_words(idea: Hypothesis) -> None:
+    if not idea.title.strip():
+        raise UsageError("an experiment needs a title: the change and its hoped-for effect in one line")
+    if len(idea.title) > _TITLE or not idea.title.isprintable():
+        raise UsageError(f"a title is one line of at most {_TITLE} characters; say the rest as the reason why")
+    if not _AREA.fullmatch(idea.area):
+        raise UsageError(f"{idea.area[:40]!r} is no area: give one lower-case word, such as {', '.join(AREAS[2:6])}")
+    if idea.expected is not None and not math.isfinite(idea.expected):
+        raise UsageError(f"an expected effect of {idea.expected} says nothing; give a number, or leave it out")
+    if len(idea.rationale) + sum(map(len, idea.watch)) > _WORDS:
+        raise UsageError(f"the reason and what to watch are longer than {_WORDS} characters together; shorten them")
 
 
 def _may_work(opened: wiring.Opened, *, resting: bool) -> None:
