@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from autoresearch.core.event import Noted, Paused, Steered
@@ -185,6 +185,7 @@ def test_a_journal_that_shrank_is_not_read_on(journal: Journal):
 
 
 @given(content=st.binary(max_size=300))
+@example(content=b"\x0b")
 @settings(max_examples=60, deadline=None)
 def test_any_bytes_read_or_fail_in_our_words(tmp_path_factory: pytest.TempPathFactory, content: bytes):
     """Whatever is in the file: events, or a LedgerError; after salvage always events."""

@@ -98,9 +98,9 @@ class Journal:
         """What has to be written before the next line: nothing, but after a writer that died halfway."""
         size = self.path.stat().st_size
         tail = _last_line(self.path, size)
-        if not tail.strip():
+        if not tail:
             return b""
-        if _event(tail):
+        if not tail.strip() or _event(tail):
             return b"\n"
         os.truncate(self.path, size - len(tail))
         return _noted("a half-written last line was taken out; its writer died before acting on it", tail)
