@@ -35,6 +35,12 @@ def test_the_scope_decides(wish, granted):
     assert answer.why
 
 
+@pytest.mark.parametrize("path", [".git", ".git/config", "sub/.git", "sub/.git/hooks/pre-commit"])
+def test_gits_own_files_are_nobodys_to_edit(path):
+    """A worktree's `.git` is a file, and decides whose configuration git obeys there, however wide the scope is."""
+    assert not permission(Wish("edit", paths=(path,)), Limits(allow=("**",)), network=True).granted
+
+
 def test_fetching_follows_the_choice_of_network():
     """With `network: false` it would fail anyway; the answer says so."""
     assert permission(Wish("fetch"), SCOPE, network=True).granted

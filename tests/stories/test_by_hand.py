@@ -244,6 +244,16 @@ def test_nothing_begins_before_a_person_approved_the_plan(lab):
     assert lab.journal() == []
 
 
+def test_a_yes_is_to_the_plan_that_was_read(lab):
+    """Whoever edits the campaign file while a person reads its plan has not had it approved."""
+    lab.write(**settings())
+    read = Session(lab.root).examine()
+    lab.write(**settings(stop="60 experiments"))
+    with pytest.raises(CampaignError, match="was changed while its plan was being read; nothing is approved"):
+        Session(lab.root).approve_plan(read)
+    assert lab.journal() == []
+
+
 def test_what_the_guards_object_to_is_not_committed(hands):
     """Protected, empty, twice the same: one line says what, the worktree stays, nothing is spent."""
     made = begin(hands, "double the rate")

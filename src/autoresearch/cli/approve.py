@@ -35,7 +35,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _plan(session: Session, *, yes: bool) -> int:
-    if not yes and session.status().state == "planned":
-        ask(session, "Approve this plan?")
-    output.say(f"the plan of {session.approve_plan()} is approved; the clock of its stop rule runs from now")
+    shown = ask(session, "Approve this plan?") if not yes and session.status().state == "planned" else None
+    output.say(f"the plan of {session.approve_plan(shown)} is approved; the clock of its stop rule runs from now")
     return 0

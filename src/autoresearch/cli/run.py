@@ -1,7 +1,6 @@
 """`autoresearch run`: start the campaign, or continue it wherever it was."""
 
 import argparse
-import getpass
 from typing import TYPE_CHECKING
 
 from autoresearch.cli import output
@@ -10,7 +9,7 @@ from autoresearch.cli.describe import plan_text, status_text
 from autoresearch.errors import UsageError
 
 if TYPE_CHECKING:
-    from autoresearch.session import Session
+    from autoresearch.session import Plan, Session
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,17 +29,16 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         output.say(session.dry_run(session.examine()).text)
         return 0
-    fresh = session.status().state == "planned"
-    if fresh and not args.yes:
-        ask(session, "Start this campaign?")
+    if not args.yes and session.status().state == "planned":
+        session.approve_plan(ask(session, "Start this campaign?"), take_over=args.take_over)
     if args.detach:
         output.say(f"working in the background as process {session.detach()}; look with: autoresearch watch")
         return 0
     return work(session, plain=args.plain, poll_s=args.poll, take_over=args.take_over)
 
 
-def ask(session: "Session", question: str) -> None:
-    """Show the plan and have it approved by a person at this terminal.
+def ask(session: "Session", question: str) -> "Plan":
+    """Show the plan, have a person at this terminal say yes to it, and return it.
 
     Raises:
         UsageError: Nobody is there, or they say no.
@@ -48,20 +46,22 @@ def ask(session: "Session", question: str) -> None:
     plan = session.examine()
     output.say(plan_text(plan))
     if plan.campaign.approval.plan == "auto":
-        return
+        return plan
     if not output.on_terminal():
         raise UsageError("nobody can approve this plan here (no terminal); approve it with --yes")
     if input(f"\n{question} [y/N] ").strip().lower() not in {"y", "yes"}:
         raise UsageError("not approved, and nothing is begun; edit the campaign file and try again")
+    return plan
 
 
 def work(session: "Session", *, plain: bool = False, poll_s: float = 0.5, take_over: bool = False) -> int:
     """Run the loop with a view on it, and end with the status."""
     from autoresearch.cli.live import LiveView, PlainView  # noqa: PLC0415 - `--help` can do without
+    from autoresearch.session.hold import person  # noqa: PLC0415
 
     view = PlainView() if plain or not output.on_terminal() else LiveView(session)
     with view:
-        session.run(getpass.getuser(), view.tell, view.refresh, poll_s, take_over=take_over)
+        session.run(person(), view.tell, view.refresh, poll_s, take_over=take_over)
     output.say()
     status = session.status()
     output.say(status_text(status, last=50))

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import cache
 
 ALWAYS_PROTECTED = (
-    ".git/**",
+    "**/.git",
+    "**/.git/**",
     ".gitmodules",
     "**/.gitattributes",
     ".githooks/**",

@@ -37,6 +37,7 @@ from autoresearch.workspace.process import CommandError, converse
 
 _MOST_LINE = 64 << 20
 _MOST_TEXT = 64_000
+_MOST_CALLS = 1000
 _LEAVE_S = 2.0
 _NAMED = ("file_path", "filePath", "path", "abs_path", "absolute_path", "notebook_path", "old_path", "new_path")
 """Where agents name files in a tool's input, beside the protocol's own `locations`."""
@@ -183,7 +184,7 @@ class _Client:
         self.usage: Mapping[str, int] = {}
         self.cost_usd: float | None = None
         self._calls: dict[str, dict[str, Any]] = {}
-        self._words: list[str] = []
+        self._words = ""
 
     async def request_permission(
         self, session_id: str, tool_call: Any, options: list[Any], **_more: Any
@@ -204,7 +205,7 @@ class _Client:
         del session_id
         match update.session_update:
             case "agent_message_chunk":
-                self._words.append(str(getattr(update.content, "text", ""))[:_MOST_TEXT])
+                self._words = (self._words + str(getattr(update.content, "text", "")))[-_MOST_TEXT:]
             case "tool_call" | "tool_call_update":
                 self.flush()
                 known = self._learn(update)
@@ -253,13 +254,15 @@ class _Client:
 
     def flush(self) -> None:
         """Write down what it has said since its last tool call."""
-        if text := "".join(self._words)[-_MOST_TEXT:].strip():
+        if text := self._words.strip():
             say("text", text=text)
-        self._words.clear()
+        self._words = ""
 
     def _learn(self, call: Any) -> dict[str, Any]:
         """Everything told so far about a tool call; a later message only says what has changed."""
         known = self._calls.setdefault(str(call.tool_call_id), {})
+        if len(self._calls) > _MOST_CALLS:
+            del self._calls[next(iter(self._calls))]
         known.update({key: value for key in ("kind", "title", "status") if (value := getattr(call, key, None))})
         if paths := _paths(call):
             known["paths"] = paths

@@ -176,15 +176,25 @@ class Session:
         self.run(self._who(), ask)
         return f"{flying} runs in flight were ended; nobody had worked on the campaign"
 
-    def approve_plan(self) -> str:
+    def approve_plan(self, shown: Plan | None = None, *, take_over: bool = False) -> str:
         """Approve the written plan without running it, so that experiments may be driven by hand; returns its name.
 
+        Args:
+            shown: What the person has read; approval of it is none of anything else.
+            take_over: As for `run`.
+
         Raises:
-            CampaignError: It was approved before, or something in it cannot be carried out.
+            CampaignError: It was approved before, is no longer what was shown, or cannot be carried out.
         """
-        with hold.held(self.where, self.name) as (opened, _):
+        with hold.held(self.where, self.name, take_over=take_over) as (opened, _):
             if started := opened.history.started:
                 raise CampaignError(f"the plan of {opened.paths.name} was approved by {started.approved_by} already")
+            base = git.resolve(opened.paths.root, opened.campaign.base)
+            if shown and (opened.campaign, base) != (shown.campaign, shown.base_commit):
+                raise CampaignError(
+                    f"{opened.paths.campaign_file} or the commit it begins from was changed while its plan was being "
+                    f"read; nothing is approved: read it again"
+                )
             wiring.begin(opened, self._who(), self.clock)
             sites.remind(wiring.wire(opened, self.clock, proposing=False))
             return opened.paths.name

@@ -1,6 +1,7 @@
 """Opens a campaign: its files, its adapters by name, and the engine's context made of them."""
 
 import os
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -194,7 +195,7 @@ def _survey_at(target: Target, paths: CampaignPaths, commit: str) -> Survey:
 
     The first recipe that a target surveys is the one it measures by, so it has to be the base's.
     """
-    tree = paths.worktree(f".survey-{os.getpid()}")
+    tree = paths.worktree(f".survey-{os.getpid()}-{threading.get_ident()}")
     worktree.add(paths.root, tree, commit)
     try:
         return target.survey(tree)
