@@ -1,8 +1,10 @@
 """Experiments that a person or an agent drives by hand: whole campaigns, and what is refused."""
 
+import contextlib
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -242,6 +244,31 @@ def test_nothing_begins_before_a_person_approved_the_plan(lab):
         verbs(lab).open(Hypothesis("double the rate"))
     assert "no terminal" in lab.refused("approve", "plan", code=2)
     assert lab.journal() == []
+
+
+def at_a_terminal(lab, *words: str, answer: str) -> str:
+    """What a person reads who types an answer."""
+    ours, theirs = os.openpty()
+    argv = (sys.executable, "-m", "autoresearch", *words)
+    with subprocess.Popen(argv, cwd=lab.root, stdin=theirs, stdout=theirs, stderr=theirs):
+        os.close(theirs)
+        os.write(ours, f"{answer}\n".encode())
+        said = b""
+        with contextlib.suppress(OSError):  # the other end is closed
+            while piece := os.read(ours, 4096):
+                said += piece
+    os.close(ours)
+    return said.decode()
+
+
+def test_at_a_terminal_the_plan_is_shown_and_asked_about(lab):
+    """Only a yes begins anything: `approve plan` begins the clock, `run` the work too."""
+    lab.write(**settings(stop="1 experiment"))
+    assert "not approved, and nothing is begun" in at_a_terminal(lab, "approve", "plan", answer="n")
+    assert lab.journal() == []
+    said = at_a_terminal(lab, "run", "--plain", answer="y")
+    assert "Start this campaign? [y/N]" in said
+    assert [row.index for row in lab.rows()] == [1], said
 
 
 def test_a_yes_is_to_the_plan_that_was_read(lab):
