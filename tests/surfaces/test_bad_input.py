@@ -92,6 +92,7 @@ COMMAND_LINES = {
     "stop what does not run": (("stop",), 1),
     "steer with nothing": (("steer", " "), 2),
     "overrule without reason": (("overrule", "1", "keep", "--reason", " "), 2),
+    "less than no time": (("run", "--poll", "-1"), 2),
     "no such folder": (("status", "--repo", "/nonexistent/place"), 1),
     "unknown target": (("plan", "--target", "comand"), 1),
     "unknown policy": (("plan", "--target", "command", "--command", "x", "--metric", "m", "--policy", "best"), 1),

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from autoresearch.core.event import RunMeasured
+from autoresearch.mcp.answers import tail
 from autoresearch.session import Session
 from autoresearch.session.by_hand import Watch
 
@@ -289,6 +290,17 @@ def test_outside_a_repository_the_reason_is_told(lab):
         return await call.refused("status")
 
     assert "is not inside a git repository" in speak(lab, conversation, "--repo", str(lab.root.parent))
+
+
+def test_of_a_long_log_only_the_end_is_read(tmp_path):
+    """Whole lines, then characters, are left out from the beginning; one endless line is not."""
+    log = tmp_path / "run.log"
+    log.write_text("".join(f"line {number}\n" for number in range(200_000)))
+    page = tail(log, 2, str.upper)
+    assert (page.text, page.path) == ("LINE 199998\nLINE 199999\n", str(log))
+    assert page.cut.startswith(f"about {log.stat().st_size - 24} characters")
+    log.write_text("x" * 3_000_000)
+    assert set(tail(log, 2, str).text) == {"x"}
 
 
 def test_a_damaged_journal_is_one_line(approved):

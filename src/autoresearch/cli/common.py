@@ -19,6 +19,19 @@ def campaign_arguments(parser: argparse.ArgumentParser, *, json: bool = False) -
         parser.add_argument("--json", action="store_true", help="print machine-readable JSON")
 
 
+def poll_argument(parser: argparse.ArgumentParser) -> None:
+    """`--poll`: how long to wait between two looks."""
+    told = "seconds between two looks at the jobs"
+    parser.add_argument("--poll", type=_seconds, default=0.5, metavar="S", help=told)
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 3600:
+        raise argparse.ArgumentTypeError(f"{text} is no time to wait: give 0 to 3600 seconds")
+    return value
+
+
 def session_of(args: argparse.Namespace) -> "Session":
     """The session a command line means."""
     from autoresearch.session import Session  # noqa: PLC0415 - see above

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from autoresearch.cli import output
-from autoresearch.cli.common import campaign_arguments, session_of
+from autoresearch.cli.common import campaign_arguments, poll_argument, session_of
 from autoresearch.cli.describe import driven_table, driven_text, judged_text
 from autoresearch.errors import UsageError
 
@@ -31,7 +31,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reason", default="", help="drop: why, for its row")
     parser.add_argument("--detach", action="store_true", help="run: go on in the background; survives the ssh session")
     parser.add_argument("--plain", action="store_true", help="run: plain lines instead of the live view")
-    parser.add_argument("--poll", type=float, default=0.5, metavar="S", help="seconds between two looks at the jobs")
+    poll_argument(parser)
     parser.add_argument("--take-over", action="store_true", help="run: take the campaign from another, dead host")
     campaign_arguments(parser, json=True)
 

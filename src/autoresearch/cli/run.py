@@ -4,7 +4,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from autoresearch.cli import output
-from autoresearch.cli.common import campaign_arguments, session_of
+from autoresearch.cli.common import campaign_arguments, poll_argument, session_of
 from autoresearch.cli.describe import plan_text, status_text
 from autoresearch.errors import UsageError
 
@@ -19,7 +19,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="print the first submission and touch nothing")
     parser.add_argument("--detach", action="store_true", help="go on in the background; survives the ssh session")
     parser.add_argument("--plain", action="store_true", help="plain lines instead of the live view")
-    parser.add_argument("--poll", type=float, default=0.5, metavar="S", help="seconds between two looks at the jobs")
+    poll_argument(parser)
     parser.add_argument("--take-over", action="store_true", help="take it from a controller on another, dead host")
 
 

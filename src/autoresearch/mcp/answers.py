@@ -1,8 +1,10 @@
 """What tools answer beyond the values that every surface shows: bounded pages, and a plan with what approves it."""
 
 import math
-from collections.abc import Iterable
+import os
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from autoresearch.core.attempt import Experiment, Run, why_no_value
 from autoresearch.core.record import Row
@@ -10,6 +12,8 @@ from autoresearch.session import CampaignStatus, Plan
 
 MOST = 24_000
 """Characters of the longest page: what a model reads at once without losing the rest of its work."""
+
+_MOST_READ = 1 << 20
 
 RECENT = 20
 """Verdicts in a status."""
@@ -36,12 +40,16 @@ def head(text: str, path: str = "") -> Page:
     return Page(text, path=path) if left <= 0 else Page(text[:MOST], f"the last {left} characters", path)
 
 
-def tail(text: str, lines: int, path: str = "") -> Page:
-    """The last lines of a text."""
-    every = text.splitlines(keepends=True)
-    shown = "".join(every[-max(1, lines) :])[-MOST:]
-    left = len(text) - len(shown)
-    return Page(shown, f"the first {left} characters" if left else "", path)
+def tail(path: Path, lines: int, clean: Callable[[str], str]) -> Page:
+    """The last lines of a file that may be large: only its end is read, from the beginning of a line."""
+    with path.open("rb") as source:
+        begin = max(0, source.seek(0, os.SEEK_END) - _MOST_READ)
+        source.seek(begin)
+        rest = source.readline(_MOST_READ // 2) if begin else b""
+        text = clean(source.read(_MOST_READ).decode("utf-8", "replace"))
+    shown = "".join(text.splitlines(keepends=True)[-max(1, lines) :])[-MOST:]
+    left = begin + len(rest) + len(text) - len(shown)
+    return Page(shown, f"about {left} characters before it" if left else "", str(path))
 
 
 def recent(status: CampaignStatus) -> CampaignStatus:

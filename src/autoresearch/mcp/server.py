@@ -232,8 +232,7 @@ class Tools:
         campaign: _Campaign = None,
     ) -> Page:
         """The end of an experiment's newest run log."""
-        path = self._session(campaign).log(index)
-        return tail(self.clean(path.read_text("utf-8", "replace")), lines, str(path))
+        return tail(self._session(campaign).log(index), lines, self.clean)
 
     def diff(self, index: _Index, campaign: _Campaign = None) -> Page:
         """What an experiment's commit changes against its parent's."""
