@@ -105,7 +105,7 @@ def test_a_command_line_that_cannot_be_carried_out_says_why(ended, what):
     words, code = COMMAND_LINES[what]
     before = (ended.ledger.read_bytes(), ended.journal())
     done = ended.cli(*words)
-    lines = [line for line in done.stderr.splitlines() if line.startswith("autoresearch:")]
+    lines = [line for line in done.stderr.splitlines() if line.startswith(("autoresearch:", "autoresearch run: error"))]
     assert (done.returncode, len(lines)) == (code, 1), done.stderr
     assert "bug" not in lines[0]
     assert (ended.ledger.read_bytes(), ended.journal()) == before
