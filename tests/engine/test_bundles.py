@@ -6,7 +6,9 @@ import pytest
 import yaml
 from tests.conftest import commit_all
 
+from autoresearch.core.hypothesis import Hypothesis
 from autoresearch.engine.bundles import bundle
+from autoresearch.engine.propose import is_clean
 from autoresearch.session.wiring import open_campaign, wire
 
 CONFIG = "# how to train\nlr: 0.1  # a decade either way\nwd: 0.0\nclip: 1.0\n"
@@ -75,3 +77,15 @@ def test_the_same_ideas_give_the_same_commit_again(tried):
     first, _ = made(tried, "faster", "decay")
     (tried.paths.worktree("together") / "config.yaml").write_text("lr: 9\n")
     assert made(tried, "faster", "decay")[0].commit == first.commit
+
+
+def test_an_editors_overrides_are_not_all_of_its_idea(lab):
+    """Where nobody is asked, too: its edit of the recipe beside an override comes along."""
+    lab.write(
+        researcher=[{"type": "agent", "agent": "command", "command": ["true"]}, {"type": "file", "path": "ideas.yaml"}]
+    )
+    assert lab.run().returncode == 0
+    ctx = wire(open_campaign(lab.root), proposing=False)
+    assert (ctx.researchers, ctx.editors) == ((), {"agent"})
+    assert is_clean(ctx, Hypothesis("t", source="file"))
+    assert not is_clean(ctx, Hypothesis("t", source="agent"))

@@ -34,7 +34,8 @@ class Context:
         limits: The stop rule in absolute values.
         policy: The verdict policy.
         target: What is being trained.
-        researchers: Who proposes, in order.
+        researchers: Who proposes, in order; nobody where nobody is to be asked.
+        editors: Names of the campaign's researchers that edit the worktree themselves, asked or not.
         launcher: Where runs happen.
         sources: Metric sources by name, in order of trust.
         journal: Append-only events.
@@ -63,6 +64,7 @@ class Context:
     memory: SessionMemory
     redactor: Redactor
     clock: Callable[[], float]
+    editors: frozenset[str] = frozenset()
     history: History = field(default_factory=History)
     trackers: Sequence[Tracker] = ()
     free_gb: Callable[[Path], float] = disk.free_gb

@@ -115,9 +115,7 @@ def is_clean(ctx: Context, hypothesis: Hypothesis) -> bool:
 
 def _edits(ctx: Context, source: str) -> bool:
     """Whether a researcher, or a hand, works in the worktree itself and may leave more there than its commit holds."""
-    if source == BY_HAND:
-        return True
-    return any(getattr(researcher, "edits", False) for researcher in ctx.researchers if researcher.name == source)
+    return source == BY_HAND or source in ctx.editors
 
 
 def committable(tree: Path, parent: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -234,6 +234,7 @@ def wire(opened: Opened, clock: Callable[[], float] = time.time, *, proposing: b
         policy=policy(campaign.verdict.policy),
         target=target,
         researchers=_researchers(campaign, paths) if proposing else (),
+        editors=_editors(campaign),
         launcher=launcher_of(campaign, paths),
         sources=sources_of(target),
         journal=opened.journal,
@@ -257,14 +258,26 @@ def launcher_of(campaign: Campaign, paths: CampaignPaths) -> Launcher:
 
 def _researchers(campaign: Campaign, paths: CampaignPaths) -> tuple[Researcher, ...]:
     made: list[Researcher] = []
-    for number, spec in enumerate(campaign.researcher):
+    for number, (spec, name) in enumerate(zip(campaign.researcher, _names(campaign), strict=True)):
         folder = paths.scratch(f"{number}-{spec.type}")
         options = {"root": str(paths.root), "seed": campaign.run.first_seed, **spec.options()}
         one: Researcher = plugins.load("researchers", spec.type)(options=options, folder=folder)
-        if earlier := [other.type for other in campaign.researcher[:number]].count(spec.type):
-            one.name = f"{one.name}-{earlier + 1}"  # rows, shares and limits tell two of a kind apart by it
+        one.name = name
         made.append(one)
     return tuple(made)
+
+
+def _names(campaign: Campaign) -> tuple[str, ...]:
+    """What rows, shares and limits know each researcher by: its own name, and a number where there are several."""
+    kinds = [str(plugins.load("researchers", spec.type).name) for spec in campaign.researcher]
+    earlier = [kinds[:place].count(kind) for place, kind in enumerate(kinds)]
+    return tuple(f"{kind}-{count + 1}" if count else kind for kind, count in zip(kinds, earlier, strict=True))
+
+
+def _editors(campaign: Campaign) -> frozenset[str]:
+    """Researchers that edit the worktree themselves, by name."""
+    named = zip(campaign.researcher, _names(campaign), strict=True)
+    return frozenset(name for spec, name in named if getattr(plugins.load("researchers", spec.type), "edits", False))
 
 
 def sources_of(target: Target) -> Mapping[str, MetricSource]:
