@@ -19,7 +19,7 @@ STEPS = 100
 
 
 def repository(folder: Path) -> DemoRepository:
-    """The demo's repository with runs of fewer steps, committed, so that a day of them fits into minutes."""
+    """The demo's repository with runs of fewer steps, committed, so that many of them fit into minutes."""
     made = create(folder)
     recipe = made.root / made.recipe
     text = recipe.read_text()
