@@ -1,9 +1,10 @@
 """Real training runs, as many for our researchers as for Optuna: `python benchmarks/search/run.py`.
 
-The task is the demo's GRPO trainer at its own recipe, with fewer steps. Every repetition has two campaigns by the program, judged by the
-policy `auto`, and two peers, which get as many runs as the dearer of the two campaigns spent, everything counted. What
-each ended with is then trained on fresh seeds. Results go to `results.json` beside this file after every repetition,
-and from there to `docs/benchmarks-search.md`; `--page` writes the page again from the results at hand.
+The task is the demo's GRPO trainer at its own recipe, with fewer steps. Every repetition has two campaigns by the
+program, judged by the policy `auto`, and two peers, which get as many runs as the dearer of the two campaigns spent,
+everything counted. What each ended with is then trained on fresh seeds. Results go to `results.json` beside this file
+after every repetition, and from there to `docs/benchmarks-search.md`; `--page` writes the page again from the results
+at hand.
 """
 
 import argparse
