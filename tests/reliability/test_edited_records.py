@@ -5,7 +5,8 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoresearch.core.event import Noted, dump, load
+from autoresearch.core.event import Noted
+from autoresearch.core.event_line import dump, load
 from autoresearch.core.history import fold
 from autoresearch.core.record import COLUMNS, decode, encode, parse_table
 from autoresearch.errors import LedgerError

@@ -79,7 +79,7 @@ def told(lab):
     said += [lab.cli("overrule", "2", "discard", "--reason", SAID, **env)]
     said += [lab.cli(*words, **env) for words in (("status",), ("show", "2"), ("log", "2"), ("report",), ("session",))]
     said += [lab.cli("show", SAID, **env), lab.cli("plan", SAID, **env), lab.cli("status", "--campaign", SAID, **env)]
-    said += [lab.cli("experiment", "new", SAID, "--why", SAID, "--watch", SAID, **env)]
+    said += [lab.cli("experiment", "new", f"as {KNOWN} said", "--why", SAID, "--watch", SAID, **env)]
     assert said[-1].returncode == 0, said[-1].stderr
     return [done.stdout + done.stderr for done in said]
 

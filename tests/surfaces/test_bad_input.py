@@ -24,7 +24,7 @@ EDITS = {
     "policy": ("policy: greedy", "policy: greddy", "no verdict policy 'greddy'; choose one of: .*greedy"),
     "target": ("type: command", "type: comand", "no 'comand' among the targets; choose one of: command"),
     "target option": ("config: config.json", "cofig: config.json", "no option 'cofig'; it knows: config"),
-    "launcher": ("type: scripted", "type: slrum", "no 'slrum' among the launchers; choose one of: local"),
+    "launcher": ("type: scripted", "type: slrum", "no 'slrum' among the launchers; choose one of: kubernetes, local"),
     "launcher option": ("type: scripted", "type: local\n  grce_s: 1", "local launcher has no option"),
     "researcher": ("type: file", "type: flie", "no 'flie' among the researchers; choose one of: .*file"),
     "researcher option": ("path: ideas.yaml", "pth: ideas.yaml", "needs the key `path`"),
