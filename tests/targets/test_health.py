@@ -18,9 +18,6 @@ TRACE = 'Traceback (most recent call last):\n  File "run.py", line 1, in <module
 WORKER = "\x1b[36m(DTensorPolicyWorkerV2 pid=812, ip=10.1.2.3)\x1b[0m "
 
 DEATHS = [
-    (
-        "autoresearch: the code that arrived is not the commit's, so nothing was started: train.py differs",
-    ),
     ("disk-full", "OSError: [Errno 28] No space left on device: '/scratch/run/step_20/weights.safetensors'"),
     ("disk-full", "OSError: [Errno 122] Disk quota exceeded"),
     ("trivial-config-error", "nemo_rl.utils.config.OverridesError: Could not override 'grpo.max_stepz'."),
@@ -74,7 +71,10 @@ DEATHS = [
         "scheduler-time-limit",
         "slurmstepd: error: *** JOB 812 ON n7 CANCELLED AT 2026-11-23T04:00:00 DUE TO TIME LIMIT ***",
     ),
+    (
         "code-mismatch",
+        "autoresearch: the code that arrived is not the commit's, so nothing was started: train.py differs",
+    ),
     ("unhandled-error", "mylib.errors.OddError: the moon is in the wrong place"),
 ]
 
