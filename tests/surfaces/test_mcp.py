@@ -315,7 +315,7 @@ def test_a_damaged_journal_is_one_line(approved):
 
 
 def test_a_plan_is_shown_or_written_and_never_approved(lab):
-    """The answer says what a person types; the file that was written is the plan that was shown."""
+    """The answer says what a person types, and a yes for whatever was planned last is none to what an agent planned."""
     settings = {"target": {"type": "command", "source": {"type": "stdout"}}, "command": ["python3", "train.py"],
                 "objective": {"metric": "score", "direction": "maximize"}}  # fmt: skip
 
@@ -331,3 +331,7 @@ def test_a_plan_is_shown_or_written_and_never_approved(lab):
     file = Path(speak(lab, conversation)["file"])
     assert file.parent.name == "second"
     assert not (file.parent / "journal.jsonl").exists()
+    for words in (("run", "--yes"), ("run", "--yes", "--detach"), ("approve", "plan", "--yes")):
+        assert "nobody has read it" in lab.refused(*words)
+    assert not (file.parent / "journal.jsonl").exists()
+    assert lab.cli("approve", "plan", "--yes", "--campaign", "second").returncode == 0

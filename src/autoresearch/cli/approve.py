@@ -35,6 +35,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _plan(session: Session, *, yes: bool) -> int:
+    if yes:
+        session.refuse_unread()
     shown = ask(session, "Approve this plan?") if not yes and session.status().state == "planned" else None
     output.say(f"the plan of {session.approve_plan(shown)} is approved; the clock of its stop rule runs from now")
     return 0

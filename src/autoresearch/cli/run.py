@@ -29,7 +29,9 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         output.say(session.dry_run(session.examine()).text)
         return 0
-    if not args.yes and session.status().state == "planned":
+    if args.yes:
+        session.refuse_unread()
+    elif session.status().state == "planned":
         session.approve_plan(ask(session, "Start this campaign?"), take_over=args.take_over)
     if args.detach:
         output.say(f"working in the background as process {session.detach()}; look with: autoresearch watch")

@@ -118,6 +118,7 @@ class Tools:
 
     def plan(
         self,
+        ctx: Context,
         recipe: Annotated[
             str, Field(description="recipe (YAML) inside the repository; empty for target `command`")
         ] = "",
@@ -134,7 +135,7 @@ class Tools:
             raise UsageError("what needs approval is decided by a person: leave `approval` out; they edit the file")
         session = Session(self._where)
         made = session.plan(Request(recipe, stop, name, settings or {}))
-        return plan_shown(made, str(session.write(made)) if write else "")
+        return plan_shown(made, str(session.write(made, _caller(ctx))) if write else "")
 
     def status(self, campaign: _Campaign = None) -> CampaignStatus:
         """Where the campaign stands: state, budget, best so far, runs in flight, open by hand, the newest verdicts."""

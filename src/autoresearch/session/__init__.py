@@ -22,7 +22,7 @@ from autoresearch.session import campaign_file, doctor, hold, planning, records,
 from autoresearch.session.curves import Curves
 from autoresearch.session.planning import Plan, Request
 from autoresearch.session.status import CampaignStatus, DrivenExperiment, RunningRun
-from autoresearch.workspace import git, process, secrets
+from autoresearch.workspace import atomic, git, process, secrets
 from autoresearch.workspace.clock import SteadyClock
 from autoresearch.workspace.ledger import Ledger
 from autoresearch.workspace.paths import EXCLUDED, CampaignPaths, Layout
@@ -65,15 +65,38 @@ class Session:
         """What a campaign would be; nothing is written."""
         return planning.make(self.where, request, self.clock)
 
-    def write(self, plan: Plan) -> Path:
-        """Write a plan's campaign file and return its path; an existing one is never overwritten."""
+    def write(self, plan: Plan, agent: str = "") -> Path:
+        """Write a plan's campaign file and return its path; an existing one is never overwritten.
+
+        Args:
+            plan: What is to be run.
+            agent: Which agent planned it; empty for a person. See `refuse_unread`.
+        """
         paths = Layout(plan.root).campaign(plan.campaign.campaign)
         if paths.campaign_file.exists():
             raise CampaignError(f"{paths.campaign_file} exists already; edit it, or give the new one another --name")
         git.exclude(plan.root, EXCLUDED)
+        paths.proposal.unlink(missing_ok=True)
+        if agent:
+            atomic.replace(paths.proposal, f"{agent}\n")
         campaign_file.write(paths.campaign_file, plan.campaign)
         self.name = plan.campaign.campaign
         return paths.campaign_file
+
+    def refuse_unread(self) -> None:
+        """Refuse to approve unread what an agent has planned, unless the campaign was named: a person may mean another.
+
+        Raises:
+            CampaignError: The campaign has not begun, an agent planned it, and nobody said its name.
+        """
+        paths = wiring.find(self.where, self.name)
+        agent = atomic.read(paths.proposal).decode(errors="replace").strip()
+        if not agent or self.name is not None or wiring.open_campaign(self.where, paths.name).history.started:
+            return
+        raise CampaignError(
+            f"campaign {paths.name} was planned by {agent} and nobody has read it; read it with: autoresearch run "
+            f"--campaign {paths.name}, or continue another one by its name"
+        )
 
     def examine(self) -> Plan:
         """The written campaign as a plan, to be shown before it runs."""

@@ -121,6 +121,11 @@ class CampaignPaths(Layout):
         return self.folder / "campaign.yaml"
 
     @property
+    def proposal(self) -> Path:
+        """Says who planned it, when that was an agent; a person who approves it names it."""
+        return self.folder / "planned_by.txt"
+
+    @property
     def journal(self) -> Path:
         """Append-only events; the state is their replay."""
         return self.folder / "journal.jsonl"
