@@ -35,8 +35,8 @@ JOB = Job(
     limit_s=3600.0,
 )
 SITE = {
-    "image": "registry.example/nemo-rl:1", "namespace": "lab", "paths": {"/data/rl": "/mnt/work/rl"},
-    "volumes": [{"claim": "rl-workspace", "mount": "/mnt/work"}, {"claim": "rl-workspace", "mount": "/hf", "sub_path": "hf"}],
+    "image": "registry.example/nemo-rl:1", "namespace": "lab", "paths": {"/data/rl": "/mnt/lab/rl"},
+    "volumes": [{"claim": "rl-workspace", "mount": "/mnt/lab"}, {"claim": "rl-workspace", "mount": "/hf", "sub_path": "hf"}],
     "secrets": {"WANDB_API_KEY": "wandb/api-key"}, "image_pull_secrets": ["registry"], "service_account": "trainer",
 }  # fmt: skip
 SENT = {
