@@ -28,7 +28,7 @@ from autoresearch.launchers.kubernetes_code import checksums
 from autoresearch.launchers.kubernetes_manifest import CAMPAIGN, RUN, RUN_ID, TOKEN, Manifest
 from autoresearch.launchers.kubernetes_options import ClusterOptions, KubernetesOptions
 from autoresearch.launchers.kubernetes_status import Seen, object_state, status, stuck
-from autoresearch.launchers.records import Record, Records, living
+from autoresearch.launchers.records import Record, Records, living, patience_s
 from autoresearch.workspace import runfolder
 
 MANIFEST, LAST_SEEN, POD_LOG = "manifest.yaml", "kubernetes.json", "pod.log"
@@ -195,8 +195,7 @@ class ClusterLauncher:
         records = {job_id: self._records.of_job(job_id) for job_id in ids}
         mine = [record for record in records.values() if record]
         if mine:
-            done = any(Path(record.folder, runfolder.EXIT).exists() for record in mine)
-            self._query(mine, min(_SOON_S, self._options.poll_s) if done else self._options.poll_s)
+            self._query(mine, patience_s(mine, self._options.poll_s, _SOON_S))
         return {job_id: self._status(record) if record else _never(job_id) for job_id, record in records.items()}
 
     def _query(self, records: Collection[Record], patience_s: float) -> None:

@@ -20,7 +20,7 @@ from autoresearch.core.job import Job, JobState, JobStatus, Submission
 from autoresearch.errors import LauncherError
 from autoresearch.launchers.ray_http import STATES, Head
 from autoresearch.launchers.ray_options import RayOptions
-from autoresearch.launchers.records import Record, Records, lay_out, living, never, spec_of, unique_name
+from autoresearch.launchers.records import Record, Records, lay_out, living, never, patience_s, spec_of, unique_name
 from autoresearch.launchers.slurm_status import ENDINGS
 from autoresearch.workspace import arrived, runfolder
 from autoresearch.workspace.archive import pack
@@ -157,8 +157,7 @@ class RayLauncher:
         records = {job_id: self._records.of_job(job_id) for job_id in ids}
         mine = [record for record in records.values() if record]
         if mine:
-            done = any(Path(record.folder, runfolder.EXIT).exists() for record in mine)
-            self._query(min(_SOON_S, self.options.poll_s) if done else self.options.poll_s)
+            self._query(patience_s(mine, self.options.poll_s, _SOON_S))
         return {job_id: self._status(job_id, record) for job_id, record in records.items()}
 
     def _query(self, patience_s: float) -> None:

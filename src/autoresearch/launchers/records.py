@@ -6,7 +6,7 @@ one therefore says: look before you submit again.
 
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
@@ -149,6 +149,12 @@ def lay_out(spec: RunSpec, texts: Mapping[str, str] = MappingProxyType({})) -> N
         runfolder.write(folder / runfolder.SPEC, spec._asdict(), sync=True)
     except OSError as error:
         raise StorageError(f"run {spec.run_id} was not submitted: {error}; mend that and submit it again") from error
+
+
+def patience_s(records: Collection[Record], poll_s: float, soon_s: float) -> float:
+    """Seconds an answer of the scheduler may be old: `poll_s`, at most `soon_s` once a run's files say it is over."""
+    done = any(Path(record.folder, runfolder.EXIT).exists() for record in records)
+    return min(soon_s, poll_s) if done else poll_s
 
 
 def never(job_id: str) -> JobStatus:
