@@ -8,8 +8,6 @@ from typing import Any
 
 from autoresearch.errors import UsageError
 
-_TAIL_BYTES = 64 * 1024
-
 
 def root_of(where: Path) -> Path:
     """The checkout `where` lies in; without git, `where` itself, so that an unpacked archive can be asked too."""
@@ -102,10 +100,7 @@ def health(where: Path, recipe: str, overrides: Sequence[str], run: Path) -> dic
 def _printed(root: Path, run: Path) -> str:
     """The end of the newest log, without secrets."""
     from autoresearch.workspace import secrets  # noqa: PLC0415
+    from autoresearch.workspace.cleanlog import end_of  # noqa: PLC0415
 
     logs = sorted(run.rglob("*.log"), key=lambda path: path.stat().st_mtime)
-    if not logs:
-        return ""
-    with logs[-1].open("rb") as stream:
-        stream.seek(max(0, stream.seek(0, os.SEEK_END) - _TAIL_BYTES))
-        return secrets.load(root / ".env", os.environ).clean(stream.read().decode("utf-8", "replace"))
+    return end_of(logs[-1], secrets.load(root / ".env", os.environ)) if logs else ""

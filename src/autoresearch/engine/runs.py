@@ -19,8 +19,7 @@ from autoresearch.engine.trees import checkout, place, survey_of_arm
 from autoresearch.errors import RecipeError
 from autoresearch.ports import RunRequest
 from autoresearch.workspace import atomic, faults, volume, worktree
-
-_TAIL_BYTES = 64 * 1024
+from autoresearch.workspace.cleanlog import end_of
 
 
 def launch(ctx: Context, arm: str, seed: int, purpose: Purpose, why: str) -> None:
@@ -240,10 +239,7 @@ def log_tail(ctx: Context, run: Run) -> str:
 def tail_of(ctx: Context, log: Path) -> str:
     """The end of a log, without secrets; empty when there is none."""
     try:
-        with log.open("rb") as stream:
-            size = stream.seek(0, 2)
-            stream.seek(max(0, size - _TAIL_BYTES))
-            return ctx.redactor.clean(stream.read().decode("utf-8", "replace"))
+        return end_of(log, ctx.redactor)
     except OSError:
         return ""
 

@@ -10,6 +10,7 @@ import contextlib
 import os
 import time
 from collections import deque
+from pathlib import Path
 
 from autoresearch.core.redact import Cleaner, Redactor
 from autoresearch.workspace.boundedlog import BoundedLog
@@ -19,6 +20,18 @@ _MOST = 2 << 20
 _PATIENCE_S = 2.0
 _TOUCH_S = 1.0
 _TORN = 4096
+_END_BYTES = 64 * 1024
+
+
+def end_of(log: Path, redactor: Redactor) -> str:
+    """The last 64 KiB of a log, without secrets.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with log.open("rb") as stream:
+        stream.seek(max(0, stream.seek(0, os.SEEK_END) - _END_BYTES))
+        return redactor.clean(stream.read().decode("utf-8", "replace"))
 
 
 class CleanLog:
