@@ -50,6 +50,15 @@ def test_a_count_is_met_by_attempts():
     assert (state.met, state.sentence) == (True, "stop condition met: 24/24 attempted")
 
 
+def test_a_count_of_runs_is_met_by_launches():
+    """Thirty runs are over when thirty were launched, however few experiments they belong to."""
+    limits = begin("30 runs")
+    state = check(limits, Spent(4, runs=29), at(1))
+    assert (state.met, state.sentence) == (False, "stop condition not yet met: 4 attempted, 29/30 runs")
+    state = check(limits, Spent(4, runs=30), at(1))
+    assert (state.trigger, state.sentence) == ("runs", "stop condition met: 30/30 runs, 4 attempted")
+
+
 def test_without_words_it_is_the_baseline_and_three_then_ask():
     """No rule given: four attempts, and the end is a question."""
     limits = parse("  ").begin(START)

@@ -13,8 +13,8 @@ from autoresearch.errors import CampaignError
 HOUR = 3600.0
 
 
-def rule(count=None, total=None, each=None, until=None, gpu_hours=None, asks=False) -> StopRule:
-    return StopRule("", count, total, until, each, None, gpu_hours, asks)
+def rule(count=None, total=None, each=None, until=None, gpu_hours=None, asks=False, runs=None) -> StopRule:
+    return StopRule("", count, total, until, each, None, gpu_hours, asks, runs)
 
 
 def target(metric, comparison, value) -> StopRule:
@@ -52,6 +52,10 @@ UNDERSTOOD = {
     "half a day, half an hour each": rule(None, 12 * HOUR, 1800.0),
     "1h30m total": rule(None, 5400.0),
     "1 hr 30 min total": rule(None, 5400.0),
+    "30 runs": rule(runs=30),
+    "stop after 1 run": rule(runs=1),
+    "at most thirty runs in total, 1h each": rule(each=HOUR, runs=30),
+    "12 experiments or 40 runs": rule(12, runs=40),
     "100 GPU-hours": rule(gpu_hours=100.0),
     "100 gpu hours total": rule(gpu_hours=100.0),
     "2 gpu-days": rule(gpu_hours=48.0),
@@ -79,7 +83,11 @@ def test_what_people_write_is_understood(words):
 
 REFUSED = {
     "overnight": "until 07:00",
-    "20 runs": "a run is one launch",
+    "20 trials": "launches of any kind",
+    "20 runs or 30 runs": "more than one number of runs",
+    "20 runs and 5 experiments": "both must be reached",
+    "20 runs each": "'each'",
+    "0 runs": "more than zero",
     "50": "what the number counts",
     "50 or 10h": "what the number counts",
     "1h each": "does not say when the campaign ends",
@@ -171,6 +179,12 @@ counts = st.builds(
     st.sampled_from(["", "do ", "at most ", "up to ", "stop after "]),
     st.sampled_from(["experiments", "experiment", "ideas", "attempts"]),
 )
+runs = st.builds(
+    lambda number, lead, tail: (f"{lead}{number} runs{tail}", {"target_run_count": number}),
+    st.integers(1, 9999),
+    st.sampled_from(["", "at most ", "stop after ", "a budget of "]),
+    st.sampled_from(["", " in total"]),
+)
 totals = st.builds(
     lambda time, form: (form.format(time[0]), {"total_s": time[1]}),
     times,
@@ -200,7 +214,7 @@ targets = st.builds(
 
 @st.composite
 def phrases(draw):
-    kinds = draw(st.lists(st.sampled_from([counts, totals, hours, walls, targets]), min_size=1, unique=True))
+    kinds = draw(st.lists(st.sampled_from([counts, runs, totals, hours, walls, targets]), min_size=1, unique=True))
     kinds = draw(st.permutations([*kinds, *([caps] if draw(st.booleans()) else [])]))
     clauses = [draw(kind) for kind in kinds]
     text = clauses[0][0]
@@ -238,7 +252,7 @@ def test_a_rule_can_be_said_back(phrase):
         assert parse(describe(parse(words))) == parse(words)
 
 
-@given(phrases(), st.sampled_from(["maybe", "20 runs", "roughly", "%", "not", "é", "--", "13"]), st.data())
+@given(phrases(), st.sampled_from(["maybe", "20 trials", "roughly", "%", "not", "é", "--", "13"]), st.data())
 def test_one_stray_word_spoils_a_rule(phrase, stray, data):
     """A rule with a word that has no place in it is refused, wherever the word stands."""
     words = phrase[0].strip(" .").split()

@@ -112,6 +112,8 @@ def _limits(plan: Plan) -> str:
     parts = []
     if rule.target_experiment_count:
         parts.append(f"{rule.target_experiment_count} attempts, the baseline included")
+    if rule.target_run_count:
+        parts.append(f"{rule.target_run_count} runs, repeats and fresh seeds included")
     if rule.total_s:
         parts.append(f"{duration(rule.total_s)} in all")
     if rule.deadline_at:

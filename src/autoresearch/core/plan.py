@@ -177,7 +177,7 @@ def outlook(
     run_s = _next_run_s(history, limits, expected_s)
     gpus = max((run.planned.resources.gpus for run in history.runs.values()), default=expected_gpus)
     run_hours = run_s / 3600 * gpus
-    spent = Spent(history.attempted, history.gpu_hours, _best(history, objective))
+    spent = Spent(history.attempted, history.gpu_hours, _best(history, objective), len(history.runs))
     state = check(limits, spent, now, run_s, run_hours)
     left, total = _runs(history, campaign, limits, now, run_s, _typical_s(history) or run_s)
     roomy = left is None or left > 0
@@ -211,7 +211,7 @@ def _best(history: History, objective: Objective) -> dict[str, float]:
 def _runs(
     history: History, campaign: Campaign, limits: Limits, now: float, full_s: float, typical_s: float
 ) -> tuple[int | None, int | None]:
-    """Runs that still fit into time and GPU-hours, and runs made so far added to that.
+    """Runs that still fit into time, GPU-hours and a count of runs, and runs made so far added to that.
 
     A run must fit at its full length when it starts; when the next can start is judged by what runs typically take.
     """
@@ -226,6 +226,8 @@ def _runs(
         left_hours, full_hours = limits.gpu_hours - history.gpu_hours, full_s / 3600 * gpus
         count = 1 + int((left_hours - full_hours) / (typical_s / 3600 * gpus)) if left_hours >= full_hours else 0
         fits.append(max(0, count - flying))
+    if limits.target_run_count is not None:
+        fits.append(max(0, limits.target_run_count - len(history.runs)))
     if not fits:
         return None, None
     return min(fits), min(fits) + len(history.runs)

@@ -17,11 +17,13 @@ class Spent:
         attempted: Experiments attempted, the baseline and crashes included.
         gpu_hours: GPU-hours used, those of runs in flight included.
         best: Best valid value of each metric, in its better direction, by the metric's name.
+        runs: Runs launched so far, those in flight included.
     """
 
     attempted: int = 0
     gpu_hours: float = 0.0
     best: Mapping[str, float] = field(default_factory=dict)
+    runs: int = 0
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class StopState:
 
     Attributes:
         met: Whether a campaign-level trigger has clearly been reached.
-        trigger: Which one: `count`, `deadline`, `gpu-hours` or `target`; empty when none.
+        trigger: Which one: `count`, `runs`, `deadline`, `gpu-hours` or `target`; empty when none.
         reason: Why, in words with numbers; empty when not met.
         sentence: The whole finding as one line for the user, e.g.
             `stop condition not yet met: 17/24 attempted, 6h12m remaining`.
@@ -107,6 +109,8 @@ def _reached(
         yield "target", f"{target.metric or 'objective'} {measured:.6g} {target.comparison} {target.value:g}"
     if count is not None and spent.attempted >= count:
         yield "count", f"{spent.attempted}/{count} attempted"
+    if limits.target_run_count is not None and spent.runs >= limits.target_run_count:
+        yield "runs", ", ".join([*_launched(limits, spent), *_attempts(limits, spent)])
     if late := _late(limits, now, run_s):
         yield "deadline", ", ".join([late, *_attempts(limits, spent)])
     if dear := _too_dear(limits, spent.gpu_hours, gpu_hours):
@@ -138,7 +142,7 @@ def _too_dear(limits: Limits, spent: float, wanted: float | None) -> str | None:
 
 
 def _open(limits: Limits, spent: Spent, now: float) -> str:
-    parts = _attempts(limits, spent)
+    parts = [*_attempts(limits, spent), *_launched(limits, spent)]
     left = _seconds_left(limits, now)
     parts += [f"{span(left)} remaining"] if left is not None else []
     if limits.gpu_hours is not None:
@@ -153,6 +157,10 @@ def _open(limits: Limits, spent: Spent, now: float) -> str:
 def _attempts(limits: Limits, spent: Spent) -> list[str]:
     count = limits.target_experiment_count
     return [f"{spent.attempted} attempted" if count is None else f"{spent.attempted}/{count} attempted"]
+
+
+def _launched(limits: Limits, spent: Spent) -> list[str]:
+    return [f"{spent.runs}/{limits.target_run_count} runs"] if limits.target_run_count is not None else []
 
 
 def _measured(target: TargetValue | None, spent: Spent) -> float | None:

@@ -143,6 +143,7 @@ class Limits:
         target_metric: The metric value that ends it, None for no target.
         gpu_hours: GPU-hours after which it ends, None for no limit.
         asks: Whether to summarise and ask for more at the end (no rule was given).
+        target_run_count: Runs after which it ends, whatever they are for; None for no limit.
     """
 
     started_at: float
@@ -152,6 +153,7 @@ class Limits:
     target_metric: TargetValue | None = None
     gpu_hours: float | None = None
     asks: bool = False
+    target_run_count: int | None = None
 
     def plain(self) -> dict[str, Any]:
         """The limits as strings, numbers and None only, for JSON and YAML."""
@@ -189,6 +191,7 @@ class StopRule:
         target: A metric value to be reached.
         gpu_hours: GPU-hours that may be spent.
         asks: Whether to summarise and ask at the end.
+        target_run_count: Runs it may launch, of the baseline, repeats and fresh seeds included.
     """
 
     words: str = field(default="", compare=False)
@@ -199,6 +202,7 @@ class StopRule:
     target: TargetValue | None = None
     gpu_hours: float | None = None
     asks: bool = False
+    target_run_count: int | None = None
 
     def begin(self, now: float, zone: tzinfo | None = None, objective: Objective | None = None) -> Limits:
         """The rule in absolute values for a campaign that begins now.
@@ -221,6 +225,7 @@ class StopRule:
             target_metric=_resolved(self.target, objective),
             gpu_hours=self.gpu_hours,
             asks=self.asks,
+            target_run_count=self.target_run_count,
         )
 
     def with_words(self, words: str) -> "StopRule":

@@ -1,6 +1,7 @@
 """The words of a stop rule: read, or refused; never guessed.
 
-A rule is a row of clauses: a count, a total time, a wall time, GPU-hours, a target value, and a cap on each run.
+A rule is a row of clauses: a count of experiments or of runs, a total time, a wall time, GPU-hours, a target value,
+and a cap on each run.
 Every word must belong to a clause or join two; one that does neither is an error that names it.
 """
 
@@ -22,6 +23,7 @@ EXAMPLES = (
 
 _LONGEST_S = 366 * 86400.0
 _MOST_EXPERIMENTS = 1_000_000
+_MOST_RUNS = 1_000_000
 _MOST_GPU_HOURS = 1e9
 
 _MOST = r"(?:(?:at most|up to|no more than|not more than|max(?:imum)?(?: of)?|limited to|limit(?: of)?:?) )?"
@@ -47,6 +49,8 @@ _COMPARE = "|".join(f"(?P<{kind.name}>{words})" for kind, words in _COMPARISONS.
 _CLAUSES = {
     "count": rf"(?:{_STOP}(?:after|at) |after |until )?(?:(?:do|run|try) )?{_MOST}(?:(?:a )?total of )?"
     rf"(?P<base>baseline ?(?:\+|plus|and) ?)?(?P<count>[0-9]{{1,9}}) (?:more )?{_NOUN}(?: {_TOTAL}| attempted)?",
+    "runs": rf"(?:{_STOP}(?:after|at) |after |within )?{_MOST}(?:(?:a )?(?:total|budget) of )?"
+    rf"(?P<runs>[0-9]{{1,9}}) runs?(?: {_TOTAL})?",
     "total": rf"(?:(?:run|stop|end|finish|quit) )?(?:(?:for|within|in|after) )?{_MOST}(?:a )?"
     rf"(?P<whole>{_WHOLE})?{_MOST}{_TIME}(?P<sum> {_TOTAL})?"
     r"(?: max(?:imum)?| at most| budget)?",
@@ -72,8 +76,8 @@ _EDGES = re.compile(
 
 _HINTS = {
     r"overnight|tonight|weekend|morning|tomorrow": 'say when it ends: "until 07:00" or "10h total"',
-    r"[0-9] ?(?:runs|trials|jobs)": "a run is one launch of an experiment, and an experiment may have several: "
-    'write "20 experiments" for ideas tried, or a time or GPU-hours',
+    r"[0-9] ?(?:trials|jobs)": 'write "20 experiments" for ideas tried, or "20 runs" for launches of any kind, '
+    "repeats and fresh seeds included",
     r"at least|minimum|no less": "a stop rule is an upper limit: write the number alone",
     r"about|around|approx|roughly|~": "give the exact number",
     r"%": "a metric in percent may be logged as 0.8 or as 80: write the number as it is logged",
@@ -127,6 +131,8 @@ def describe(rule: StopRule) -> str:
     """The rule in canonical words; `parse` reads them back as an equal rule."""
     count, target = rule.target_experiment_count, rule.target
     triggers = [f"{count} experiment{'' if count == 1 else 's'}"] if count is not None else []
+    runs = rule.target_run_count
+    triggers += [f"{runs} run{'' if runs == 1 else 's'}"] if runs is not None else []
     triggers += [f"{exact(rule.total_s)} total"] if rule.total_s is not None else []
     triggers += [f"until {rule.deadline_at}"] if rule.deadline_at else []
     triggers += [f"{rule.gpu_hours:.6f}".rstrip("0").rstrip(".") + " GPU-hours"] if rule.gpu_hours is not None else []
@@ -188,6 +194,10 @@ def _read_count(rule: StopRule, match: re.Match[str], words: str) -> StopRule:
     return _set(rule, "target_experiment_count", count, words)
 
 
+def _read_runs(rule: StopRule, match: re.Match[str], words: str) -> StopRule:
+    return _set(rule, "target_run_count", int(match["runs"]), words)
+
+
 def _read_total(rule: StopRule, match: re.Match[str], words: str) -> StopRule:
     return _set(rule, "total_s", seconds(match["time"].lower()), words)
 
@@ -236,6 +246,7 @@ def _read_ask(rule: StopRule, _: re.Match[str], words: str) -> StopRule:
 
 _READERS: dict[str, Callable[[StopRule, re.Match[str], str], StopRule]] = {
     "count": _read_count,
+    "runs": _read_runs,
     "total": _read_total,
     "each": _read_each,
     "each_first": _read_each,
@@ -253,6 +264,7 @@ _RESERVED = re.compile(
 
 _SAID = {
     "target_experiment_count": "number of experiments",
+    "target_run_count": "number of runs",
     "total_s": "total time",
     "per_experiment_timeout_s": "time for each run",
     "deadline_at": "time to end at",
@@ -277,10 +289,13 @@ _NOTHING = StopRule()
 
 def _sound(rule: StopRule, words: str) -> StopRule:
     """The rule, unless it cannot be kept or contradicts itself."""
-    triggers = (rule.target_experiment_count, rule.total_s, rule.deadline_at, rule.gpu_hours, rule.target)
+    triggers = (
+        rule.target_experiment_count, rule.target_run_count, rule.total_s, rule.deadline_at, rule.gpu_hours, rule.target
+    )  # fmt: skip
     if all(trigger is None for trigger in triggers):
         raise _refusal(words, "it does not say when the campaign ends")
     _bounded("target_experiment_count", rule.target_experiment_count, _MOST_EXPERIMENTS, "1,000,000", words)
+    _bounded("target_run_count", rule.target_run_count, _MOST_RUNS, "1,000,000", words)
     _bounded("total_s", rule.total_s, _LONGEST_S, "366 days", words)
     _bounded("per_experiment_timeout_s", rule.per_experiment_timeout_s, _LONGEST_S, "366 days", words)
     _bounded("gpu_hours", rule.gpu_hours, _MOST_GPU_HOURS, "1e9", words)

@@ -163,16 +163,20 @@ def _check_names(campaign: Campaign) -> None:
 
 
 def _cost(campaign: Campaign, rule: StopRule) -> Cost:
-    """What the policy will want; without a count, for a night of fifty experiments."""
-    limited = rule.total_s is not None or rule.deadline_at is not None or rule.gpu_hours is not None
-    return cost(
-        campaign.verdict.policy, rule.target_experiment_count or 50, campaign.settings(), budgeted=limited
-    )  # fmt: skip
+    """What the policy will want, as far as a count of runs lets it; without a count, for fifty experiments."""
+    most = rule.target_run_count
+    limited = any(limit is not None for limit in (rule.total_s, rule.deadline_at, rule.gpu_hours, most))
+    ideas = rule.target_experiment_count or min(50, most or 50)
+    wanted = cost(campaign.verdict.policy, ideas, campaign.settings(), budgeted=limited)
+    if most is None:
+        return wanted
+    why = f"{wanted.why}; the stop rule allows {most}"
+    return Cost(min(wanted.least, most), min(wanted.most, most), why)
 
 
 def _told(runs: Cost, rule: StopRule) -> str:
     told = f"{runs.least} to {runs.most} runs ({runs.why})"
-    return told if rule.target_experiment_count else f"for 50 experiments: {told}"
+    return told if rule.target_experiment_count or rule.target_run_count else f"for 50 experiments: {told}"
 
 
 def _placed(campaign: Campaign, survey: Survey) -> Campaign:

@@ -209,9 +209,8 @@ def _status(entry: Experiment) -> Status | None:
 
 def _spent(history: History, objective: Objective | None) -> Spent:
     best = history.value_of(history.incumbent) if history.baseline else None
-    return Spent(
-        history.attempted, history.gpu_hours, {objective.metric: best} if objective and best is not None else {}
-    )
+    reached = {objective.metric: best} if objective and best is not None else {}
+    return Spent(history.attempted, history.gpu_hours, reached, len(history.runs))
 
 
 def _state(history: History, *, held: bool) -> str:
