@@ -256,7 +256,7 @@ def exit_codes_page() -> str:
     return (
         "# Exit codes and failures\n\n| code | meaning |\n| --- | --- |\n"
         "| 0 | done |\n| 1 | an expected failure, told in one line on stderr |\n| 2 | the command line itself |\n"
-        "| 3 | a bug of ours; the message says where its log is |\n| 130 | interrupted; nothing is lost |\n\n"
+        "| 3 | an internal error; the message says where its log is |\n| 130 | interrupted; nothing is lost |\n\n"
         f"{_prose(_doc(errors).partition('```')[0])}\n\n"
         "| failure | code | meaning |\n| --- | --- | --- |\n" + "\n".join(rows) + "\n"
     )

@@ -85,7 +85,7 @@ def health(where: Path, recipe: str, overrides: Sequence[str], run: Path) -> dic
     from autoresearch.targets.nemo_rl.recipe import load  # noqa: PLC0415
 
     if not run.is_dir():
-        raise UsageError(f"{run} is no folder; give the one with the run's logs and checkpoints")
+        raise UsageError(f"{run} is not a folder; give the one with the run's logs and checkpoints")
     root = root_of(where)
     loaded = load(root, inside(root, where, recipe), overrides)
     objective = metric.objective_for(loaded)

@@ -10,7 +10,7 @@ from autoresearch.core.agreement import Agreement
     [
         (0.7, 0.7, None, True, "the same value"),
         (0.70, 0.72, 0.01, True, "within what chance explains (±0.02772)"),
-        (0.70, 0.73, 0.01, False, "outside what chance explains"),
+        (0.70, 0.73, 0.01, False, "beyond what chance explains"),
         (0.70, 0.70001, None, False, "no noise was measured"),
         (0.70, None, 0.01, False, "gave no value this time"),
         (None, 0.70, 0.01, False, "the recorded run gave none"),

@@ -51,8 +51,8 @@ def test_ten_thousand_experiments_make_a_brief_one_can_read():
 def test_it_says_how_small_an_effect_can_be_seen_and_where_that_comes_from():
     """Measured noise with its repeats; the validation set's own noise is called that; nothing is invented."""
     known = brief_text(Brief("n", 3, OBJECTIVE, noise=0.01, repeats=4, smallest=0.025))
-    assert "one run scatters by 0.01 (standard deviation, from 4 repeats)" in known
-    assert "can tell a gain of 0.025 or more" in known
+    assert "a single run varies by 0.01 (standard deviation, from 4 repeats)" in known
+    assert "can detect a gain of 0.025 or more" in known
     assert "nothing was repeated" in brief_text(Brief("n", 3, OBJECTIVE, noise=0.01))
     assert "Noise: not measured yet." in brief_text(Brief("n", 3, OBJECTIVE))
 
@@ -73,4 +73,4 @@ def test_planted_text_stays_one_line(text):
     assert not line.startswith(("#", "`", ">", "-"))
     assert "`" not in line
     heads = {part.splitlines()[0] for part in sections(Brief("n", 1, OBJECTIVE, steering=(text,))).values() if part}
-    assert heads <= {"## Objective", "## What the person asked for", "## Recipe", "## Already tried", "## Scope"}
+    assert heads <= {"## Objective", "## What the user asked for", "## Recipe", "## Already tried", "## Scope"}

@@ -29,7 +29,7 @@ def test_a_researcher_rests_after_three_refused_proposals_in_a_row():
     turns = [Turn(5, refused=PATIENCE), Turn(0, refused=PATIENCE - 1)]
     assert order(turns) == (1,)
     assert why_nobody(["agent", "file"], turns) == (
-        "no researcher had a further idea; agent rests after 3 refused proposals in a row"
+        "no researcher has another idea; agent rests after 3 refused proposals in a row"
     )
     assert why_nobody(["agent"], turns[:1]) == "agent rests after 3 refused proposals in a row"
 

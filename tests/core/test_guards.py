@@ -26,7 +26,7 @@ def test_our_records_and_gits_machinery_are_never_part_of_a_hypothesis(path):
 def test_a_protected_file_may_change_only_as_the_subject():
     """What measures is protected, unless the campaign is about it."""
     change = [FileChange("eval/reward.py", 1)]
-    assert "belongs to what measures" in breaches(change, Limits(protect=("eval/**",)))[0]
+    assert "is part of the evaluation" in breaches(change, Limits(protect=("eval/**",)))[0]
     assert breaches(change, Limits(protect=("eval/**",), subject=("eval/**",))) == ()
 
 
@@ -45,4 +45,4 @@ def test_a_change_of_a_protected_key_is_seen_in_the_resolved_recipe():
     before, after = {"grpo.val_batch": 1, "lr": 1}, {"grpo.val_batch": 2, "lr": 2}
     assert changed_keys(before, after) == ("grpo.val_batch", "lr")
     found = breaches([], Limits(protect_keys=("grpo.val_*",)), before, after)
-    assert found == ("recipe key grpo.val_batch is protected (grpo.val_*): it belongs to what measures (1 became 2)",)
+    assert found == ("recipe key grpo.val_batch is protected (grpo.val_*): it is part of the evaluation (1 became 2)",)

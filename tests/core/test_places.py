@@ -22,7 +22,7 @@ def test_the_only_other_place_is_recommended_with_its_reason():
     """Without GPUs here and with Slurm, Slurm; and local is refused, saying why."""
     found = recommend(EIGHT, Places(slurm=True))
     assert found.launcher == "slurm"
-    assert found.refused == (("local", "a run needs 8 GPUs and this machine offers none"),)
+    assert found.refused == (("local", "a run needs 8 GPUs and this machine has none"),)
 
 
 @pytest.mark.parametrize("places", [Places(), Places(slurm=True, ray="http://head:8265")])
@@ -64,7 +64,7 @@ def test_several_nodes_are_never_this_machine():
 @pytest.mark.parametrize(
     ("allowed", "why"),
     [
-        ((0, 1), "a run needs 8 GPUs and this machine offers 8, of which launcher.gpus allows 2"),
+        ((0, 1), "a run needs 8 GPUs and this machine has 8, of which launcher.gpus allows 2"),
         ((6, 7, 8, 9), "launcher.gpus names 8, 9, and the GPUs here are 0, 1, 2, 3, 4, 5, 6, 7"),
     ],
 )

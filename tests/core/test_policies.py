@@ -212,10 +212,10 @@ def test_a_clear_gain_moves_the_incumbent(name):
 
 @pytest.mark.parametrize("name", ["greedy", "sequential", "strict", "auto"])
 def test_a_flat_but_simpler_change_is_kept(name):
-    """A tie goes to the simpler code (R106), and the reason cites it; without that claim it is a discard."""
+    """A tie goes to the simpler code (R106), and the reason says so; without that claim it is a discard."""
     simpler = policy(name).advise(board(Idea("a", "baseline", simplifies=True), trials=runs("a", 0.995)))
     assert simpler.verdict.status is Status.KEEP
-    assert "R106" in simpler.verdict.reason
+    assert "simpler" in simpler.verdict.reason
     plain = policy(name).advise(board(Idea("a", "baseline"), trials=runs("a", 0.995)))
     assert plain.verdict.status is Status.DISCARD
 
@@ -225,7 +225,7 @@ def test_complexity_needs_a_benefit():
     long = board(Idea("a", "baseline", complexity=80), trials=runs("a", 1.03), settings=PolicySettings(worth=0.5))
     advice = policy("greedy").advise(long)
     assert advice.verdict.status is Status.DISCARD
-    assert "R110" in advice.verdict.reason
+    assert "without a clear benefit" in advice.verdict.reason
 
 
 def test_an_unstable_idea_needs_a_clear_gain():
@@ -233,7 +233,7 @@ def test_an_unstable_idea_needs_a_clear_gain():
     shaky = board(Idea("a", "baseline", seeds=2), trials=runs("a", None, 1.03, 1.02))
     advice = policy("sequential").advise(shaky)
     assert advice.verdict.status is Status.DISCARD
-    assert "R109" in advice.verdict.reason
+    assert "unstable" in advice.verdict.reason
 
 
 def test_promising_ideas_repeat_on_the_incumbents_seeds():

@@ -94,7 +94,7 @@ def test_a_crash_is_not_called_unresolved():
 
 
 @pytest.mark.parametrize(("low", "high", "shown", "said"), [
-    (-1.0, 2.0, False, "can be told from chance"), (0.1, 2.0, False, "may have drifted"), (0.5, 2.0, True, "gave different values"),
+    (-1.0, 2.0, False, "over time beyond chance"), (0.1, 2.0, False, "may have drifted"), (0.5, 2.0, True, "gave different values"),
 ])  # fmt: skip
 def test_drift_is_worded_as_its_interval_is(low, high, shown, said):
     """A 90 % interval beside zero is not called no drift, one around zero not drift."""

@@ -20,10 +20,13 @@ def test_a_brev_machine_is_known_by_its_checkout_and_its_volume():
 @pytest.mark.parametrize(
     ("ground", "why"),
     [
-        (Ground(), "/home/ubuntu/RL is no checkout"),
-        (Ground(volume=True, apart=True), "/home/ubuntu/RL is no checkout"),
+        (Ground(), "/home/ubuntu/RL is not a checkout"),
+        (Ground(volume=True, apart=True), "/home/ubuntu/RL is not a checkout"),
         (Ground(checkout=True), "there is no /ephemeral"),
-        (Ground(checkout=True, volume=True), "/ephemeral lies on the disk of /home/ubuntu/RL and is no volume"),
+        (
+            Ground(checkout=True, volume=True),
+            "/ephemeral lies on the disk of /home/ubuntu/RL and is not a separate volume",
+        ),
     ],
 )
 def test_half_of_a_brev_machine_is_none(ground, why):

@@ -84,7 +84,7 @@ def test_a_disk_that_takes_no_more_is_told(launcher, job, tmp_path):
 def test_gpus_that_do_not_exist_are_refused(tmp_path, job):
     """A run that could never start is refused at once instead of queued for ever."""
     launcher = LocalLauncher({"gpus": [0, 1]}, tmp_path / "campaign")
-    with pytest.raises(LauncherError, match="needs 3 GPUs and this machine offers 2"):
+    with pytest.raises(LauncherError, match="needs 3 GPUs and this machine has 2"):
         launcher.submit(launcher.plan(job(gpus=3)))
     assert launcher.find("run-1") is None
 
@@ -110,7 +110,7 @@ def test_a_signal_is_told_from_an_exit_code(launcher, job):
     """A run that was killed by a signal says by which, and that it was not ours."""
     status = settle(launcher, launcher.submit(launcher.plan(job("kill -SEGV $$"))))
     assert (status.state, status.exit_code) == (JobState.FAILED, 128 + signal.SIGSEGV)
-    assert "SIGSEGV, which did not come from us" in status.reason
+    assert "SIGSEGV, which autoresearch did not send" in status.reason
 
 
 def test_what_it_cost_is_measured(launcher, job):

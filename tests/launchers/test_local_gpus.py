@@ -114,7 +114,7 @@ def test_a_gpu_that_does_not_answer_is_not_used(tmp_path, submit, launcher):
 def test_more_gpus_than_there_are_is_refused(tmp_path, submit, launcher):
     """The message says what was asked for and what there is."""
     said = submit(JobFactory(tmp_path)(SHOW, gpus=8))
-    assert said.startswith("run run-1 needs 8 GPUs and this machine offers 4;")
+    assert said.startswith("run run-1 needs 8 GPUs and this machine has 4;")
     assert launcher.find("run-1") is None
 
 

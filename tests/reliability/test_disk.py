@@ -25,8 +25,8 @@ def test_a_campaign_waits_for_room_and_goes_on(lab):
     with CampaignLock(loop.ctx.paths.lock):
         loop.run()
     notes = [event["text"] for event in lab.journal("noted")]
-    assert "0.20 GB free and run.min_free_gb asks for 1: make room" in notes[0]
-    assert notes[1] == "there is room again"
+    assert "0.20 GB free and run.min_free_gb asks for 1: free some space" in notes[0]
+    assert notes[1] == "there is enough disk space again"
     assert [(row.index, row.status.value) for row in lab.rows()] == [(1, "keep"), (2, "keep")]
 
 
@@ -43,7 +43,7 @@ def test_a_campaign_on_a_full_disk_says_so_and_starts_nothing(lab):
     finally:
         controller.kill()
     assert controller.returncode == 0
-    assert "run.min_free_gb asks for 1e+07: make room" in out
+    assert "run.min_free_gb asks for 1e+07: free some space" in out
 
 
 def test_free_space_is_what_the_system_says(tmp_path):

@@ -73,7 +73,7 @@ def test_an_idea_that_changes_what_measures_is_no_win(night):
     assert (row.description, row.metric_value) == ("prints its own number", None)
     assert row.status.value != "keep"
     assert "train.py" in row.reason
-    assert "belongs to what measures" in row.reason
+    assert "is part of the evaluation" in row.reason
     assert not list(night[0].folder.glob("prints-its-own-number/run-*"))
 
 

@@ -130,7 +130,7 @@ def test_a_secret_in_the_plan_is_refused_before_the_start(lab):
 
 
 def test_a_bug_report_holds_no_secret(tmp_path):
-    """Also the story of a bug of ours, which is kept in the temporary folder."""
+    """Also the story of an internal error, which is kept in the temporary folder."""
     code = f"from autoresearch.cli import main; print(main._hide({SAID!r}))"
     env = {**os.environ, "SERVICE_TOKEN": KNOWN, "OTHER_PASSWORD": DOTENV}
     done = subprocess.run((sys.executable, "-c", code), env=env, capture_output=True, text=True, check=True)

@@ -85,14 +85,14 @@ def test_below_the_limit_the_campaign_waits_and_goes_on_when_there_is_room(lab, 
     lab.until(lambda: lab.journal("noted"), "a note")
     begun = len(lab.journal("run_planned"))
     told = str(lab.journal("noted")[0]["text"])
-    assert "GB free and run.min_free_gb asks for 0.003: make room; nothing new is begun until there is" in told
+    assert "GB free and run.min_free_gb asks for 0.003: free some space; no new work starts until there is more" in told
     assert lab.cli("status").returncode == 0
     assert len(lab.journal("run_planned")) == begun
     (disk / "ballast").unlink()
     out, trouble = controller.communicate(timeout=60)
     assert controller.returncode == 0, trouble
-    assert out.count("make room") == 1
-    assert "there is room again" in out
+    assert out.count("free some space") == 1
+    assert "there is enough disk space again" in out
     assert [(row.index, row.status.value) for row in lab.rows()] == SAID
 
 
@@ -115,7 +115,7 @@ def test_a_line_that_the_disk_cut_in_half_is_taken_back(disk, kind):
     path, add = kind(disk)
     add(0)
     make_room, lines = no_bytes_left(disk), 1
-    with pytest.raises(StorageError, match=r"No space left on device.*what was recorded before is intact"):  # noqa: PT012
+    with pytest.raises(StorageError, match=r"No space left on device.*everything recorded before is intact"):  # noqa: PT012
         while lines < 100:
             before = path.read_bytes()
             add(lines)

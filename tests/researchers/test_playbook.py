@@ -221,7 +221,7 @@ def test_a_kept_batch_change_retunes_the_learning_rate(demo):
 
 
 def test_out_of_memory_is_taken_back_where_it_came_from(math):
-    """The latest change that needed memory shrinks before any other relief is tried (R146)."""
+    """The latest change that needed memory shrinks before any other relief is tried."""
     change = ("policy.train_micro_batch_size=16",)
     kept = Tried(2, "e2", "bigger", overrides=change, config=change, status="keep")
     grown = replace(math, values={**math.values, "policy.train_micro_batch_size": 16, "policy.logprob_batch_size": 16})

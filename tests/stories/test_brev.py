@@ -190,7 +190,7 @@ def test_nothing_begins_on_a_volume_that_is_gone_or_nearly_full(brev, spoil):
         brev.write(site={**brev.site, "min_free_gb": 10_000_000})
     line = brev.refused()
     assert str(brev.volume) in line
-    assert {"gone": "is gone", "full": "site.min_free_gb asks for 1e+07: make room"}[spoil] in line
+    assert {"gone": "is gone", "full": "site.min_free_gb asks for 1e+07: free some space"}[spoil] in line
     assert brev.lab.journal() == []
     brev.volume.mkdir(exist_ok=True)
     brev.write()
@@ -210,8 +210,8 @@ def test_a_volume_that_fills_up_is_waited_for(brev):
     with CampaignLock(context.paths.lock):
         loop.run()
     notes = [event["text"] for event in brev.lab.journal("noted")]
-    assert f"the volume {brev.volume} has 2.50 GB free and site.min_free_gb asks for 3: make room" in notes[0]
-    assert notes[1] == "there is room again"
+    assert f"the volume {brev.volume} has 2.50 GB free and site.min_free_gb asks for 3: free some space" in notes[0]
+    assert notes[1] == "there is enough disk space again"
     assert [row.status.value for row in brev.lab.rows()] == ["keep", "keep"]
 
 

@@ -264,7 +264,7 @@ def at_a_terminal(lab, *words: str, answer: str) -> str:
 def test_at_a_terminal_the_plan_is_shown_and_asked_about(lab):
     """Only a yes begins anything: `approve plan` begins the clock, `run` the work too."""
     lab.write(**settings(stop="1 experiment"))
-    assert "not approved, and nothing is begun" in at_a_terminal(lab, "approve", "plan", answer="n")
+    assert "not approved, nothing was started" in at_a_terminal(lab, "approve", "plan", answer="n")
     assert lab.journal() == []
     said = at_a_terminal(lab, "run", "--plain", answer="y")
     assert "Start this campaign? [y/N]" in said

@@ -97,5 +97,5 @@ def test_the_brief_says_the_noise_that_was_measured(lab):
     lab.write(stop="2 experiments", launcher={"type": "scripted", "script": script}, verdict=verdict)
     assert lab.run().returncode == 0
     brief = (lab.folder / "raise-the-learning-rate" / "brief.md").read_text()
-    assert "one run scatters by 0.0141 (standard deviation, from 1 repeat)" in brief
-    assert "can tell a gain of 0.109 or more" in brief
+    assert "a single run varies by 0.0141 (standard deviation, from 1 repeat)" in brief
+    assert "can detect a gain of 0.109 or more" in brief

@@ -18,10 +18,10 @@ def test_a_demotion_is_an_event_in_words_and_the_row_stays(lab):
     loop.run()
     kept, rows = loop.ctx.history.incumbent, lab.ledger.read_text()
     assert kept != "baseline"
-    loop.carry_out(plan.StepBack(kept, "baseline", "measured again, it is no better"))
+    loop.carry_out(plan.StepBack(kept, "baseline", "after further runs it is no better"))
     again = wiring.wire(wiring.open_campaign(lab.root)).history
     assert again.incumbent == "baseline"
-    assert [(event.name, event.reason) for event in again.demotions] == [(kept, "measured again, it is no better")]
+    assert [(event.name, event.reason) for event in again.demotions] == [(kept, "after further runs it is no better")]
     assert lab.ledger.read_text() == rows
     lab.cli("report")
-    assert f"{kept} was taken back, ideas went on from baseline" in (lab.folder / "report.md").read_text()
+    assert f"{kept} was demoted, later ideas build on baseline" in (lab.folder / "report.md").read_text()

@@ -57,7 +57,7 @@ def test_parent_and_baseline_are_measured_again_with_the_new_yardstick(night):
     assert up.status.value == "keep"
     assert (both.status.value, both.runs) == ("discard", 2)
     assert both.effect == pytest.approx(3.0 - 2.0)
-    assert "under a yardstick of its own (questions)" in both.reason
+    assert "with its own yardstick (questions)" in both.reason
     assert "faster measures 2.04" in both.reason
     assert "baseline measures 1.04" in both.reason
     assert runs(night, "yardstick-3-parent") == [(42, pytest.approx(2.042)), (43, pytest.approx(2.043))]
@@ -70,7 +70,7 @@ def test_a_change_of_the_yardstick_alone_claims_nothing(night):
     """It is its parent measured again: no effect, the level of both beside it, and the incumbent stays."""
     _, _, exam = night.rows()
     assert (exam.status.value, exam.effect) == ("discard", None)
-    assert "changes what measures and nothing else (exam.py), so no gain can be claimed" in exam.reason
+    assert "changes nothing but the evaluation (exam.py), so no gain can be claimed" in exam.reason
     assert "baseline measures 0.54" in exam.reason
     assert "faster measures 1.04" in exam.reason
     assert runs(night, "yardstick-3-parent") == []

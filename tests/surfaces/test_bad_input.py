@@ -194,4 +194,4 @@ def test_a_recipe_of_endless_length_is_refused_in_one_line(lab):
     """Text pasted in place of a path is no bug of ours: exit 1 and one line."""
     done = lab.cli("plan", "x" * 5000)
     assert done.returncode == 1
-    assert "is no path of a recipe" in done.stderr
+    assert "is not a path of a recipe" in done.stderr

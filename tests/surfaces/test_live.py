@@ -57,7 +57,7 @@ def test_a_plan_that_is_not_approved_does_not_begin(lab):
     pid, terminal = on_terminal(lab, "run")
     seen(terminal, until=r"\[y/N\]")
     os.write(terminal, b"\n")
-    assert "not approved, and nothing is begun" in seen(terminal)
+    assert "not approved, nothing was started" in seen(terminal)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 2
     assert not lab.journal()
 

@@ -84,7 +84,7 @@ def test_doctor_says_what_it_would_recommend_why_and_what_it_would_refuse(lab, m
     assert "4, of which 3 free" in told
     assert "prod-east" in told
     line = next(line for line in told.splitlines() if "an 8-GPU recipe" in line)
-    assert "local would be refused: a run needs 8 GPUs and this machine offers 4" in line
+    assert "local would be refused: a run needs 8 GPUs and this machine has 4" in line
     assert "RAY_ADDRESS is auto and the launcher needs the dashboard's" in line
     assert "kubernetes" in line
 
@@ -94,7 +94,7 @@ def test_plan_says_where_and_that_too_many_at_once_wait(lab, machine):
     """R31: this machine while it has room; what does not fit is told before the night, not found out in it."""
     lab.write(target=GPU, launcher={"type": "local", "parallel": 3})
     done = lab.cli("run", **machine)
-    assert "recommended: local, a run needs 2 GPUs and 3 are free here" in done.stdout
+    assert "recommended: local, a run needs 2 GPUs and 3are free on this machine" in done.stdout
     assert "launcher.parallel is 3 and the GPUs here are enough for 2 at a time; the others wait" in done.stdout
 
 
@@ -142,7 +142,7 @@ def test_a_gpu_recipe_without_gpus_is_refused_and_can_be_looked_at(lab):
     """R35: no CPU run of it; its submission may be seen, and the refusal says what would do."""
     lab.write(target=GPU, launcher="local")
     line = lab.refused("run", "--yes")
-    assert "launcher local is refused: a run needs 2 GPUs and this machine offers none" in line
+    assert "launcher local is refused: a run needs 2 GPUs and this machine has none" in line
     assert "name another under `launcher:` in the campaign file" in line
     assert "train.py" in lab.cli("run", "--dry-run").stdout
 
@@ -170,5 +170,5 @@ def test_an_unclear_place_is_asked_for(lab, tmp_path):
     env = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "RAY_ADDRESS": "http://head:8265"}
     lab.write(target=GPU, launcher="local")
     told = lab.cli("run", **env).stdout
-    assert "to be said by you: a run needs 2 GPUs, and several places offer some: slurm, ray" in told
-    assert "several places offer some: slurm, ray" in lab.refused("run", "--yes", **env)
+    assert "no recommendation: a run needs 2 GPUs, and several launchers offer them: slurm, ray" in told
+    assert "several launchers offer them: slurm, ray" in lab.refused("run", "--yes", **env)

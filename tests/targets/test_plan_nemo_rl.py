@@ -45,11 +45,11 @@ def test_a_plan_says_time_and_gpu_hours_of_a_run_and_of_the_night(repository):
     """Start-up is told apart, and so is what the stop rule leaves room for."""
     plan = planned(repository, GRPO)
     text = plan_text(plan)
-    assert "1 node(s) x 8 GPU, 500 steps, about 30m00s, 4.0 GPU-hours, start-up of about 5m00s included" in text
+    assert "1 node(s) x 8 GPU, 500 steps, about 30m00s, 4.0 GPU-hours, including 5m00s of start-up" in text
     least, most = plan.runs
     assert f"{least} to {most} runs" in text
     assert f"{4 * least} to {4 * most} GPU-hours; start-up is" in text
-    assert "the stop rule leaves room for about 20 runs and 80 GPU-hours" in text
+    assert "the stop rule allows about 20 runs and 80 GPU-hours" in text
 
 
 def test_a_run_of_unknown_length_is_bounded_by_its_limit(repository):

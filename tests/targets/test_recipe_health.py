@@ -44,6 +44,6 @@ def test_a_secret_in_a_log_is_not_repeated(nemo, tmp_path):
 
 def test_without_a_run_the_command_says_what_it_needs(nemo):
     """A folder that is not there, or none named: one line."""
-    with pytest.raises(UsageError, match="is no folder"):
+    with pytest.raises(UsageError, match="is not a folder"):
         recipes.health(nemo, GRPO, (), nemo / "nowhere")
     assert main(["recipe", "health", GRPO, "--repo", str(nemo)]) == 2

@@ -186,7 +186,7 @@ def test_a_file_size_limit_is_a_clear_error(ledger: Ledger):
 
 
 def test_a_full_disk_is_a_clear_error_and_room_makes_it_good(small_disk: Path):
-    """A real file system runs full: what was written stays whole; once there is room again, work goes on."""
+    """A real file system runs full: what was written stays whole; once there is enough disk space again, work goes on."""
     ledger, ballast = Ledger(small_disk / "ledger.tsv"), small_disk / "ballast"
     ledger.append(row("a"))
     ballast.write_bytes(b"x" * 8192)

@@ -1,4 +1,4 @@
-"""`autoresearch approve [REQUEST]`: let a launch that waits for you go ahead; `approve plan`: the plan itself."""
+"""`autoresearch approve [REQUEST]`: approve a pending launch; `approve plan`: the plan itself."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `approve`."""
     parser.add_argument(
-        "request", nargs="?", help="which launch, as `status` names it, or `plan` (default: the only launch waiting)"
+        "request",
+        nargs="?",
+        help="the launch to approve, as named by `status`, or `plan` (default: the only pending launch)",
     )
-    parser.add_argument("--reason", default="", help="why, for the record")
-    parser.add_argument("--yes", action="store_true", help="plan: do not ask, it is approved")
+    parser.add_argument("--reason", default="", help="reason, kept in the record")
+    parser.add_argument("--yes", action="store_true", help="plan: approve it without asking")
     campaign_arguments(parser)
 
 
@@ -38,5 +40,5 @@ def _plan(session: Session, *, yes: bool) -> int:
     if yes:
         session.refuse_unread()
     shown = ask(session, "Approve this plan?") if not yes and session.status().state == "planned" else None
-    output.say(f"the plan of {session.approve_plan(shown)} is approved; the clock of its stop rule runs from now")
+    output.say(f"the plan of {session.approve_plan(shown)} is approved; its stop rule counts from now")
     return 0

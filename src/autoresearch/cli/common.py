@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def campaign_arguments(parser: argparse.ArgumentParser, *, json: bool = False) -> None:
     """`--campaign`, `--repo` and, for reading commands, `--json`."""
-    parser.add_argument("--campaign", metavar="NAME", help="which campaign (default: the one worked on last)")
+    parser.add_argument("--campaign", metavar="NAME", help="campaign name (default: the most recent one)")
     parser.add_argument("--repo", metavar="DIR", type=Path, default=Path(), help="the repository (default: here)")
     if json:
         parser.add_argument("--json", action="store_true", help="print machine-readable JSON")
@@ -21,14 +21,14 @@ def campaign_arguments(parser: argparse.ArgumentParser, *, json: bool = False) -
 
 def poll_argument(parser: argparse.ArgumentParser) -> None:
     """`--poll`: how long to wait between two looks."""
-    told = "seconds between two looks at the jobs"
+    told = "seconds between two checks of the jobs"
     parser.add_argument("--poll", type=_seconds, default=0.5, metavar="S", help=told)
 
 
 def _seconds(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 3600:
-        raise argparse.ArgumentTypeError(f"{text} is no time to wait: give 0 to 3600 seconds")
+        raise argparse.ArgumentTypeError(f"{text} is not a valid interval: give 0 to 3600 seconds")
     return value
 
 

@@ -1,4 +1,4 @@
-"""`autoresearch demo`: a true campaign on the built-in GRPO example."""
+"""`autoresearch demo`: a real campaign on the built-in GRPO example."""
 
 import argparse
 import sys
@@ -14,10 +14,10 @@ STOP = "13 experiments or 2m total, 20s each"
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `demo`."""
-    parser.add_argument("--dir", type=Path, metavar="DIR", help="make the demo repository here and leave it to look at")
+    parser.add_argument("--dir", type=Path, metavar="DIR", help="create the demo repository here and keep it")
     parser.add_argument("--stop", metavar="WORDS", default=STOP, help=f"stop rule (default: {STOP})")
     parser.add_argument("--policy", default="auto", help="verdict policy")
-    parser.add_argument("--parallel", type=int, default=2, help="runs in flight at the same time")
+    parser.add_argument("--parallel", type=int, default=2, help="runs in parallel")
     parser.add_argument("--plain", action="store_true", help="plain lines instead of the live view")
 
 
@@ -46,5 +46,5 @@ def run(args: argparse.Namespace) -> int:
     output.say(plan_text(plan))
     output.say()
     code = work(session, plain=args.plain, poll_s=0.2)
-    output.say(f"Repository: {made.root}\nLook around there: autoresearch status, show 2, diff 2, log 2, ledger")
+    output.say(f"Repository: {made.root}\nExplore it with: autoresearch status, show 2, diff 2, log 2, ledger")
     return code

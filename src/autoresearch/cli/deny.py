@@ -1,4 +1,4 @@
-"""`autoresearch deny [REQUEST]`: refuse a launch that waits for you."""
+"""`autoresearch deny [REQUEST]`: refuse a pending launch."""
 
 import argparse
 
@@ -8,8 +8,10 @@ from autoresearch.cli.common import campaign_arguments, session_of
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `deny`."""
-    parser.add_argument("request", nargs="?", help="which launch, as `status` names it (default: the only one waiting)")
-    parser.add_argument("--reason", default="", help="why, for the record")
+    parser.add_argument(
+        "request", nargs="?", help="the launch to refuse, as named by `status` (default: the only pending one)"
+    )
+    parser.add_argument("--reason", default="", help="reason, kept in the record")
     campaign_arguments(parser)
 
 

@@ -19,14 +19,14 @@ def plan_text(plan: Plan) -> str:
     rows = [
         ("campaign", campaign.campaign),
         ("repository", f"{plan.root} on {plan.branch or 'a detached HEAD'}, from commit {plan.base_commit[:7]}"),
-        ("your own changes", _changes(plan)),
+        ("local changes", _changes(plan)),
         ("recipe", " <- ".join(survey.lineage) or campaign.recipe or "none"),
         ("objective", f"{objective.goal}: {objective.direction} {objective.metric}"),
         ("", objective.meaning),
         ("command", " ".join(survey.command)),
         ("one run", _run(plan)),
         ("whole campaign", _whole(plan)),
-        ("what it can see", _power(plan)),
+        ("sensitivity", _power(plan)),
         ("launcher", f"{campaign.launcher.type}, {campaign.launcher.parallel} at a time"),
         ("", _place(plan)),
         ("heavy files", f"{plan.storage.files} ({plan.storage.why})" if plan.storage.files else ""),
@@ -35,7 +35,7 @@ def plan_text(plan: Plan) -> str:
         ("verdicts", f"{campaign.verdict.policy}: {plan.cost}"),
         ("stop", plan.rule.words or "default: the baseline and three experiments, then ask"),
         ("", _limits(plan)),
-        ("branches", f"autoresearch/{campaign.campaign}/..., every one kept"),
+        ("branches", f"autoresearch/{campaign.campaign}/... (all are kept)"),
     ]
     lines = [f"{label + ':' if label else '':18}{text}" for label, text in rows if text]
     lines += [f"{'warning:':18}{text}" for text in plan.warnings]
@@ -49,7 +49,7 @@ def _changes(plan: Plan) -> str:
         "untracked": changes.untracked, "conflicted": changes.conflicted,
     }  # fmt: skip
     told = [f"{len(paths)} {kind}" for kind, paths in counts.items() if paths]
-    return f"{', '.join(told)}: left alone, not part of any run" if told else "none"
+    return f"{', '.join(told)}: left untouched, not part of any run" if told else "none"
 
 
 def _run(plan: Plan) -> str:
@@ -57,7 +57,7 @@ def _run(plan: Plan) -> str:
     where = f"{resources.nodes} node(s) x {resources.gpus_per_node} GPU" if resources.gpus else "CPU only"
     steps = f", {survey.steps} steps" if survey.steps else ""
     hours = f", {plan.gpu_hours_per_run:.1f} GPU-hours" if plan.gpu_hours_per_run else ""
-    setup = f", start-up of about {_minutes(survey.setup_minutes)} included" if survey.setup_minutes else ""
+    setup = f", including {_minutes(survey.setup_minutes)} of start-up" if survey.setup_minutes else ""
     return f"{where}{steps}{_length(plan)}{hours}{setup}"
 
 
@@ -65,7 +65,7 @@ def _length(plan: Plan) -> str:
     hours, minutes = plan.hours_per_run, plan.survey.minutes
     if minutes is not None:
         limited = hours is not None and hours * 60 < minutes
-        return f", about {_minutes(minutes)}" + (f", ended after {duration(hours * 3600)}" if limited and hours else "")
+        return f", about {_minutes(minutes)}" + (f", limited to {duration(hours * 3600)}" if limited and hours else "")
     return f", at most {duration(hours * 3600)}" if hours else ", length not known"
 
 
@@ -82,7 +82,7 @@ def _whole(plan: Plan) -> str:
     fit, total = plan.runs_that_fit, plan.rule.total_s
     if fit is not None and total is not None and fit < most:
         left = f" and {fit * hours * gpus:.0f} GPU-hours" if gpus else ""
-        told.append(f"the stop rule leaves room for about {fit} runs{left}")
+        told.append(f"the stop rule allows about {fit} runs{left}")
     return "; ".join(told)
 
 
@@ -98,12 +98,13 @@ def _power(plan: Plan) -> str:
     error = plan.survey.standard_error
     if error is None:
         return ""
-    return f"one validation has standard error {error:.3g}; one run against one run sees about {2.8 * error:.2g}"
+    alone = f"one validation has standard error {error:.3g}"
+    return f"{alone}; two single runs are distinguishable from about {2.8 * error:.2g}"
 
 
 def _place(plan: Plan) -> str:
     found = plan.recommendation
-    advice = f"recommended: {found.launcher}, {found.why}" if found.launcher else f"to be said by you: {found.why}"
+    advice = f"recommended: {found.launcher}, {found.why}" if found.launcher else f"no recommendation: {found.why}"
     return "; ".join([advice, *(f"{name} would be refused: {why}" for name, why in found.refused)])
 
 
@@ -115,11 +116,11 @@ def _limits(plan: Plan) -> str:
     if rule.target_run_count:
         parts.append(f"{rule.target_run_count} runs, repeats and fresh seeds included")
     if rule.total_s:
-        parts.append(f"{duration(rule.total_s)} in all")
+        parts.append(f"{duration(rule.total_s)} in total")
     if rule.deadline_at:
         parts.append(f"until {rule.deadline_at}")
     if rule.per_experiment_timeout_s:
-        parts.append(f"each run ended after {duration(rule.per_experiment_timeout_s)}")
+        parts.append(f"each run limited to {duration(rule.per_experiment_timeout_s)}")
     if rule.gpu_hours:
         parts.append(f"{rule.gpu_hours:g} GPU-hours")
     if rule.target:
@@ -216,7 +217,7 @@ def driven_table(found: tuple[DrivenExperiment, ...]) -> str:
 
 def driven_text(one: DrivenExperiment) -> str:
     """One of them, with everything needed to go on."""
-    edited = {"editing": "edit the files there", "crashed": "mend the crash there"}.get(one.state, "")
+    edited = {"editing": "edit the files there", "crashed": "fix the crash there"}.get(one.state, "")
     rows = [
         ("experiment", f"#{one.index} {one.name}: {one.area}: {one.title}"),
         ("branch", f"{one.branch}{f' at {one.commit[:7]}' if one.commit else ''}, from {one.parent}"),

@@ -8,7 +8,7 @@ from autoresearch.cli.common import campaign_arguments, session_of
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `diff`."""
-    parser.add_argument("index", type=int, help="number of the experiment in the ledger")
+    parser.add_argument("index", type=int, help="experiment number, as in the ledger")
     campaign_arguments(parser, json=True)
 
 

@@ -1,4 +1,4 @@
-"""`autoresearch doctor`: is everything here that a campaign needs?"""
+"""`autoresearch doctor`: check that this machine and repository are ready for a campaign"""
 
 import argparse
 

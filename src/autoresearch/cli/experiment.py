@@ -22,17 +22,19 @@ _NEEDS = {"new": "a title", "run": "a number", "judge": "a number", "drop": "a n
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `experiment`."""
     parser.add_argument("action", choices=tuple(_NEEDS), help="what to do")
-    parser.add_argument("subject", nargs="?", default="", help="new: the title in one line; else the number")
+    parser.add_argument("subject", nargs="?", default="", help="new: one-line title; otherwise the experiment number")
     parser.add_argument("--area", default="code", help="new: first word of the commit subject")
     parser.add_argument("--why", default="", help="new: why it should help")
     parser.add_argument("--expected-effect", type=float, metavar="X", help="new: expected gain, in the metric's unit")
     parser.add_argument("--watch", action="append", default=[], help="new: what to look at afterwards; repeat for more")
     parser.add_argument("--parent", default="incumbent", help="new: experiment to start from (default: the incumbent)")
-    parser.add_argument("--reason", default="", help="drop: why, for its row")
-    parser.add_argument("--detach", action="store_true", help="run: go on in the background; survives the ssh session")
+    parser.add_argument("--reason", default="", help="drop: reason, for its row")
+    parser.add_argument("--detach", action="store_true", help="run: continue in the background, even after logout")
     parser.add_argument("--plain", action="store_true", help="run: plain lines instead of the live view")
     poll_argument(parser)
-    parser.add_argument("--take-over", action="store_true", help="run: take the campaign from another, dead host")
+    parser.add_argument(
+        "--take-over", action="store_true", help="run: take over from a controller on another, dead host"
+    )
     campaign_arguments(parser, json=True)
 
 
@@ -76,7 +78,7 @@ def _idea(args: argparse.Namespace) -> Hypothesis:
 
 def _number(args: argparse.Namespace) -> int:
     if not args.subject.isdecimal():
-        raise UsageError(f"{args.subject!r} is no number of an experiment; see: autoresearch experiment list")
+        raise UsageError(f"{args.subject!r} is not an experiment number; see: autoresearch experiment list")
     return int(args.subject)
 
 
@@ -86,7 +88,7 @@ def _run(args: argparse.Namespace, session: Session, by_hand: ByHand) -> None:
 
     number = _number(args)
     if args.detach:
-        output.say(f"working in the background as process {by_hand.detach(number)}; look with: autoresearch watch")
+        output.say(f"running in the background as process {by_hand.detach(number)}; follow it with: autoresearch watch")
         return
     if args.json:
         _say(args, by_hand.run(number, _quiet(args), take_over=args.take_over))

@@ -9,9 +9,9 @@ from autoresearch.cli.common import campaign_arguments, session_of
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `log`."""
-    parser.add_argument("index", type=int, help="number of the experiment in the ledger")
-    parser.add_argument("-f", "--follow", action="store_true", help="go on as it grows, until Ctrl-C")
-    parser.add_argument("--path", action="store_true", help="print only where the file is")
+    parser.add_argument("index", type=int, help="experiment number, as in the ledger")
+    parser.add_argument("-f", "--follow", action="store_true", help="keep printing as it grows, until Ctrl-C")
+    parser.add_argument("--path", action="store_true", help="print only the path of the file")
     campaign_arguments(parser, json=True)
 
 

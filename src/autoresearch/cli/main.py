@@ -1,6 +1,6 @@
 """The argument tree, the error handler and the exit codes; nothing else.
 
-Exit codes: 0 done, 1 an expected failure told in one line, 2 usage, 3 a bug of ours, 130 interrupted.
+Exit codes: 0 done, 1 an expected failure told in one line, 2 usage, 3 an internal error, 130 interrupted.
 """
 
 import argparse
@@ -19,31 +19,31 @@ from autoresearch.cli import output
 from autoresearch.errors import AutoresearchError
 
 COMMANDS = {
-    "demo": "run a true campaign on the built-in GRPO example: no GPU, key or network",
-    "doctor": "check this machine and repository, and say what to mend",
-    "plan": "look at a recipe, propose a campaign, write its file",
-    "run": "start the campaign, or continue it wherever it was",
+    "demo": "run a real campaign on the built-in GRPO example: no GPU, key or network",
+    "doctor": "check that this machine and repository are ready for a campaign",
+    "plan": "inspect a recipe, propose a campaign and write its file",
+    "run": "start the campaign, or continue where it stopped",
     "status": "where the campaign stands",
-    "watch": "the same, live",
-    "pause": "start no further run until `resume`",
-    "resume": "let a paused campaign go on",
-    "steer": "tell the researchers something",
-    "stop": "ask for the end, after the runs in flight or now",
-    "approve": "let a launch that waits for you go ahead, or approve the plan",
-    "deny": "refuse a launch that waits for you",
-    "overrule": "change a verdict, with your reason beside it",
+    "watch": "the status, live",
+    "pause": "start no more runs until `resume`",
+    "resume": "continue a paused campaign",
+    "steer": "give the researchers an instruction",
+    "stop": "end the campaign, after the runs in flight or now",
+    "approve": "approve a pending launch, or the plan",
+    "deny": "refuse a pending launch",
+    "overrule": "change a verdict and record your reason",
     "experiment": "open, run, judge or drop an experiment by hand",
     "show": "one experiment with its runs and evidence",
     "log": "the run log of an experiment",
     "diff": "what an experiment changed",
     "ledger": "the table of all attempts; check and rebuild it",
-    "reproduce": "make a recorded run again: same commit, same seed; does it say the same?",
-    "report": "write the report and say where it is",
-    "recipe": "how a recipe is composed and what its values are",
-    "simulate": "try a verdict policy on invented noise before GPUs are spent",
-    "mcp": "the verbs as tools for agents, over the Model Context Protocol",
-    "session": "the session memory: show it, or checkpoint it now",
-    "skill": "the skill pack for coding agents: install it, show it",
+    "reproduce": "repeat a recorded run (same commit, same seed) and compare the result",
+    "report": "write the report and print its path",
+    "recipe": "show how a recipe is composed, its metric, cost and health",
+    "simulate": "compare verdict policies on simulated campaigns",
+    "mcp": "serve these commands to agents as tools (Model Context Protocol)",
+    "session": "show the session memory, or write it now",
+    "skill": "install or show the skill pack for coding agents",
 }
 """Every command with its line of help; each lives in a module of its name."""
 
@@ -103,7 +103,7 @@ def main(argv: Sequence[str]) -> int:
         if error.errno not in _DISK:
             return _bug(argv)
         where = f" at {error.filename}" if error.filename else ""
-        cure = "make room" if error.errno in _FULL else "see to the disk"
+        cure = "free some space" if error.errno in _FULL else "check the disk"
         return _fail(f"{error.strerror}{where}; nothing recorded is lost; {cure} and run it again")
     except Exception:  # noqa: BLE001 - the last door: a bug is told as one, with everything needed to mend it
         return _bug(argv)
@@ -125,7 +125,7 @@ def _bug(argv: Sequence[str]) -> int:
     story = _hide(traceback.format_exc())
     last = story.strip().splitlines()[-1]
     return _fail(
-        f"a bug of ours: {last}. The ledger and the journal are whole; please report it with {_kept(argv, story)}", 3
+        f"internal error: {last}. The ledger and the journal are intact; please report it with {_kept(argv, story)}", 3
     )
 
 

@@ -1,4 +1,4 @@
-"""`autoresearch mcp`: the verbs as tools for agents that speak the Model Context Protocol, on stdin and stdout."""
+"""`autoresearch mcp`: serve these commands to agents as tools (Model Context Protocol over stdio)."""
 
 import argparse
 from pathlib import Path
@@ -8,7 +8,9 @@ from autoresearch.errors import PluginError
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `mcp`."""
-    parser.add_argument("--campaign", metavar="NAME", help="the one meant when a call names none (default: the last)")
+    parser.add_argument(
+        "--campaign", metavar="NAME", help="campaign for calls that name none (default: the most recent one)"
+    )
     parser.add_argument("--repo", metavar="DIR", type=Path, default=Path(), help="the repository (default: here)")
 
 

@@ -1,4 +1,4 @@
-"""`autoresearch overrule N VERDICT --reason TEXT`: a person's judgement, recorded as theirs."""
+"""`autoresearch overrule N VERDICT --reason TEXT`: change a verdict; recorded in your name with your reason."""
 
 import argparse
 
@@ -8,9 +8,9 @@ from autoresearch.cli.common import campaign_arguments, session_of
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `overrule`."""
-    parser.add_argument("index", type=int, help="number of the experiment in the ledger")
+    parser.add_argument("index", type=int, help="experiment number, as in the ledger")
     parser.add_argument("verdict", choices=("keep", "discard", "crash"))
-    parser.add_argument("--reason", required=True, help="why; it stands beside the verdict")
+    parser.add_argument("--reason", required=True, help="reason, recorded with the verdict")
     campaign_arguments(parser)
 
 

@@ -1,4 +1,4 @@
-"""`autoresearch pause`: start no further run; runs in flight go on."""
+"""`autoresearch pause`: start no more runs; runs in flight continue."""
 
 import argparse
 
@@ -8,12 +8,12 @@ from autoresearch.cli.common import campaign_arguments, session_of
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `pause`."""
-    parser.add_argument("reason", nargs="?", default="", help="why, for the record")
+    parser.add_argument("reason", nargs="?", default="", help="reason, kept in the record")
     campaign_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Ask the controller to pause."""
     session_of(args).pause(args.reason)
-    output.say("paused: no further run starts, runs in flight go on; continue with: autoresearch resume")
+    output.say("paused: no new runs start, runs in flight continue; undo with: autoresearch resume")
     return 0

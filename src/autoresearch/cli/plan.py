@@ -1,4 +1,4 @@
-"""`autoresearch plan RECIPE`: look, propose, write the campaign file."""
+"""`autoresearch plan RECIPE`: inspect a recipe, propose a campaign and write its file."""
 
 import argparse
 from typing import Any
@@ -13,20 +13,24 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `plan`; everything else is edited in the file."""
     parser.add_argument("recipe", nargs="?", default="", help="the recipe (YAML) to start from")
     parser.add_argument("--stop", metavar="WORDS", help="stop rule, e.g. '50 experiments or 10h total, 1h each'")
-    parser.add_argument("--goal", help="the aim in your words")
+    parser.add_argument("--goal", help="the goal in your own words")
     parser.add_argument("--metric", help="metric to judge by (default: the recipe's own)")
-    parser.add_argument("--direction", choices=("maximize", "minimize"), help="which way is better")
+    parser.add_argument(
+        "--direction", choices=("maximize", "minimize"), help="whether larger or smaller values are better"
+    )
     parser.add_argument("--target", help="what is being trained: nemo-rl (default) or command")
     parser.add_argument("--command", dest="argv", metavar="CMD", help="training command, as one shell-quoted string")
     parser.add_argument("--launcher", help="where runs happen (default: local)")
     parser.add_argument("--site", choices=("auto", "plain", "brev"), help="where heavy files go (default: auto)")
-    parser.add_argument("--parallel", type=int, help="runs in flight at the same time")
-    parser.add_argument("--researcher", action="append", help="who proposes; repeat for several, asked in order")
+    parser.add_argument("--parallel", type=int, help="runs in parallel")
+    parser.add_argument("--researcher", action="append", help="who proposes ideas; repeat for several, asked in order")
     parser.add_argument("--ideas", metavar="FILE", help="a YAML list of hypotheses, for the `file` researcher")
     parser.add_argument("--policy", help="verdict policy (default: auto)")
     parser.add_argument("--worth", type=float, help="the smallest gain you would care about")
     parser.add_argument("--base", help="commit to start from (default: HEAD)")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any key of the campaign file")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="set any key of the campaign file"
+    )
     parser.add_argument("--name", dest="campaign", help="campaign name (default: made from date and recipe)")
     parser.add_argument("--repo", metavar="DIR", type=_path, default=_path("."), help="the repository (default: here)")
     parser.add_argument("--dry-run", action="store_true", help="print the plan and the first submission, write nothing")
@@ -75,7 +79,7 @@ def _words(command: str) -> tuple[str, ...]:
     try:
         return tuple(shlex.split(command))
     except ValueError as error:
-        raise UsageError(f"--command {command!r} is not quoted as a shell wants it: {error}") from None
+        raise UsageError(f"--command {command!r} is not valid shell quoting: {error}") from None
 
 
 def _put(found: dict[str, Any], key: str, value: Any) -> None:

@@ -1,4 +1,4 @@
-"""`autoresearch recipe show|metric|budget|health RECIPE [OVERRIDES...]`: questions about one recipe."""
+"""`autoresearch recipe show|metric|budget|health RECIPE [OVERRIDES...]`: inspect one recipe."""
 
 import argparse
 import json
@@ -12,7 +12,7 @@ from autoresearch.errors import UsageError
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `recipe`."""
-    parser.add_argument("action", choices=("show", "metric", "budget", "health"), help="what to ask")
+    parser.add_argument("action", choices=("show", "metric", "budget", "health"), help="what to show")
     parser.add_argument("recipe", help="the recipe (YAML)")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="Hydra overrides on top of it")
     parser.add_argument("--resolved", action="store_true", help="show: the whole resolved config")

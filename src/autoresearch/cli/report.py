@@ -1,4 +1,4 @@
-"""`autoresearch report`: write the report and say where it is."""
+"""`autoresearch report`: write the report and print its path."""
 
 import argparse
 

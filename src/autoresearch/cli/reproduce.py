@@ -1,4 +1,4 @@
-"""`autoresearch reproduce N`: a recorded run once more, and whether it says the same."""
+"""`autoresearch reproduce N`: repeat a recorded run (same commit, same seed) and compare the result."""
 
 import argparse
 import time
@@ -17,9 +17,11 @@ _POLL_S = 0.5
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `reproduce`."""
-    parser.add_argument("index", type=int, help="number of the experiment in the ledger")
-    parser.add_argument("--run", type=int, metavar="K", help="which of its runs (default: the first with a value)")
-    parser.add_argument("--dry-run", action="store_true", help="print the submission and touch nothing")
+    parser.add_argument("index", type=int, help="experiment number, as in the ledger")
+    parser.add_argument(
+        "--run", type=int, metavar="K", help="which of its runs (default: the first with a metric value)"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="print the submission and change nothing")
     campaign_arguments(parser, json=True)
 
 

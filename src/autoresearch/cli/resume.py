@@ -1,4 +1,4 @@
-"""`autoresearch resume`: let a paused campaign go on."""
+"""`autoresearch resume`: continue a paused campaign."""
 
 import argparse
 

@@ -1,4 +1,4 @@
-"""`autoresearch run`: start the campaign, or continue it wherever it was."""
+"""`autoresearch run`: start the campaign, or continue where it stopped."""
 
 import argparse
 from typing import TYPE_CHECKING
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `run`."""
     campaign_arguments(parser)
-    parser.add_argument("--yes", action="store_true", help="do not ask: the plan is approved")
-    parser.add_argument("--dry-run", action="store_true", help="print the first submission and touch nothing")
-    parser.add_argument("--detach", action="store_true", help="go on in the background; survives the ssh session")
+    parser.add_argument("--yes", action="store_true", help="approve the plan without asking")
+    parser.add_argument("--dry-run", action="store_true", help="print the first submission and change nothing")
+    parser.add_argument("--detach", action="store_true", help="continue in the background, even after logout")
     parser.add_argument("--plain", action="store_true", help="plain lines instead of the live view")
     poll_argument(parser)
-    parser.add_argument("--take-over", action="store_true", help="take it from a controller on another, dead host")
+    parser.add_argument("--take-over", action="store_true", help="take over from a controller on another, dead host")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     elif session.status().state == "planned":
         session.approve_plan(ask(session, "Start this campaign?"), take_over=args.take_over)
     if args.detach:
-        output.say(f"working in the background as process {session.detach()}; look with: autoresearch watch")
+        output.say(f"running in the background as process {session.detach()}; follow it with: autoresearch watch")
         return 0
     return work(session, plain=args.plain, poll_s=args.poll, take_over=args.take_over)
 
@@ -50,9 +50,9 @@ def ask(session: "Session", question: str) -> "Plan":
     if plan.campaign.approval.plan == "auto":
         return plan
     if not output.on_terminal():
-        raise UsageError("nobody can approve this plan here (no terminal); approve it with --yes")
+        raise UsageError("the plan needs approval and there is no terminal to ask at; approve it with --yes")
     if input(f"\n{question} [y/N] ").strip().lower() not in {"y", "yes"}:
-        raise UsageError("not approved, and nothing is begun; edit the campaign file and try again")
+        raise UsageError("not approved, nothing was started; edit the campaign file and run again")
     return plan
 
 

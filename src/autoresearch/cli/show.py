@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `show`."""
-    parser.add_argument("index", type=int, help="number of the experiment in the ledger")
+    parser.add_argument("index", type=int, help="experiment number, as in the ledger")
     campaign_arguments(parser, json=True)
 
 

@@ -1,4 +1,4 @@
-"""`autoresearch simulate`: thousands of invented campaigns through the very policies that judge real ones."""
+"""`autoresearch simulate`: run simulated campaigns through the policies that judge real ones."""
 
 import argparse
 from pathlib import Path
@@ -9,8 +9,10 @@ from autoresearch.cli import output
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `simulate`."""
     parser.add_argument("--noise", type=float, required=True, help="standard deviation between runs of the same code")
-    parser.add_argument("--gain", type=float, required=True, help="size of a typical true improvement, same unit")
-    parser.add_argument("--runs", type=int, default=50, help="runs the campaign can hold (default: 50)")
+    parser.add_argument(
+        "--gain", type=float, required=True, help="typical size of a true improvement, in the same unit"
+    )
+    parser.add_argument("--runs", type=int, default=50, help="run budget of a campaign (default: 50)")
     parser.add_argument("--worth", type=float, help="the smallest gain you would care about (default: --gain)")
     parser.add_argument("--policy", action="append", default=[], help="compare only these; repeat for several")
     parser.add_argument(

@@ -11,10 +11,13 @@ AGENTS = ("claude", "codex", "gemini", "cursor", "opencode")
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `skill`."""
-    parser.add_argument("action", choices=("install", "show"), help="put it where agents look, or print it")
-    parser.add_argument("--agent", action="append", choices=AGENTS, help="for this agent only; again for more")
+    parser.add_argument("action", choices=("install", "show"), help="install it where agents find it, or print it")
+    parser.add_argument("--agent", action="append", choices=AGENTS, help="for this agent only; repeat for several")
     parser.add_argument(
-        "--project", metavar="DIR", type=Path, help="into a project, for everybody who clones it (default: your home)"
+        "--project",
+        metavar="DIR",
+        type=Path,
+        help="install into a project, for everyone who clones it (default: your home)",
     )
 
 

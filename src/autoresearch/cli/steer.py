@@ -1,4 +1,4 @@
-"""`autoresearch steer TEXT`: tell the researchers something; it adds to what was said before."""
+"""`autoresearch steer TEXT`: give the researchers an instruction, in addition to earlier ones."""
 
 import argparse
 

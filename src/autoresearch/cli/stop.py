@@ -1,4 +1,4 @@
-"""`autoresearch stop`: ask for the end, after the runs in flight or now."""
+"""`autoresearch stop`: end the campaign, after the runs in flight or now."""
 
 import argparse
 
@@ -8,8 +8,8 @@ from autoresearch.cli.common import campaign_arguments, session_of
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `stop`."""
-    parser.add_argument("reason", nargs="?", default="", help="why, for the record")
-    parser.add_argument("--now", action="store_true", help="end the runs in flight too")
+    parser.add_argument("reason", nargs="?", default="", help="reason, kept in the record")
+    parser.add_argument("--now", action="store_true", help="terminate the runs in flight too")
     campaign_arguments(parser)
 
 

@@ -1,4 +1,4 @@
-"""`autoresearch watch`: the status, live, until the campaign ends or Ctrl-C."""
+"""`autoresearch watch`: the status, updated until the campaign ends or Ctrl-C."""
 
 import argparse
 import time
@@ -11,7 +11,7 @@ from autoresearch.cli.describe import status_text
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `watch`."""
     campaign_arguments(parser)
-    parser.add_argument("--interval", type=float, default=2.0, metavar="S", help="seconds between two looks")
+    parser.add_argument("--interval", type=float, default=2.0, metavar="S", help="seconds between two updates")
 
 
 def run(args: argparse.Namespace) -> int:

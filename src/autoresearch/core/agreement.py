@@ -42,7 +42,7 @@ class Agreement:
             return "the same value"
         if self.noise is None:
             return f"differs by {self.difference:+.6g}, and no noise was measured to compare it with"
-        where = "within" if self.holds else "outside"
+        where = "within" if self.holds else "beyond"
         return f"differs by {self.difference:+.6g}, {where} what chance explains (±{self._band(self.noise):.4g})"
 
     def _band(self, noise: float) -> float:

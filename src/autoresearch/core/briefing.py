@@ -41,7 +41,7 @@ def sections(brief: Brief) -> dict[str, str]:
     """
     return {
         "objective": _objective(brief),
-        "steering": _section("What the person asked for", _newest(map(plain, brief.steering), _MOST_STEERING)),
+        "steering": _section("What the user asked for", _newest(map(plain, brief.steering), _MOST_STEERING)),
         "recipe": _recipe(brief),
         "symptoms": _section("Symptoms of the parent's runs", [_symptom(brief, s.name) for s in brief.symptoms]),
         "tried": _digest(brief),
@@ -68,9 +68,9 @@ def _noise(brief: Brief) -> str:
     if brief.noise is None:
         return "Noise: not measured yet.\n"
     count = f"{brief.repeats} repeat{'s' * (brief.repeats > 1)}"
-    source = count if brief.repeats else "the validation set alone; nothing was repeated"
-    seen = "" if brief.smallest is None else f" One run can tell a gain of {brief.smallest:.3g} or more from none."
-    return f"Noise: one run scatters by {brief.noise:.3g} (standard deviation, from {source}).{seen}\n"
+    source = count if brief.repeats else "validation sampling only; nothing was repeated"
+    seen = "" if brief.smallest is None else f" A single run can detect a gain of {brief.smallest:.3g} or more."
+    return f"Noise: a single run varies by {brief.noise:.3g} (standard deviation, from {source}).{seen}\n"
 
 
 def _recipe(brief: Brief) -> str:
@@ -157,7 +157,7 @@ def _scope(brief: Brief) -> str:
                 "## Scope",
                 f"Size: {', '.join(bounds)}." if bounds else "",
                 _list("These may be changed:", brief.allow),
-                _list("These may not, because they measure or belong to the record:", brief.protect),
+                _list("These may not, because they belong to the evaluation or to the record:", brief.protect),
                 _list("These recipe keys may not be changed:", brief.protect_keys),
                 _list("Except these, which are what this campaign is about:", brief.subject),
             ],

@@ -99,7 +99,7 @@ class Dropping:
 
 def _comes_first(other: Experiment, crash: str) -> str:
     """Only whoever had the idea mends it, and none of its tries is spent on somebody else's errand."""
-    mended = "mend or drop it" if other.by_hand else "its researcher mends it, with: autoresearch run"
+    mended = "fix or drop it" if other.by_hand else "its researcher repairs it, with: autoresearch run"
     return f"experiment {other.index} comes first, which crashed for a trivial reason ({crash}): {mended}"
 
 

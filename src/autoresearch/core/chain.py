@@ -67,7 +67,7 @@ def why_nobody(names: Sequence[str], turns: Sequence[Turn]) -> str:
     rest = [f"{name} rests after {turn.patience} refused proposals in a row" for name, turn in resting]
     if len(rest) == len(turns):
         return "; ".join(rest)
-    return "; ".join(["no researcher had a further idea", *rest])
+    return "; ".join(["no researcher has another idea", *rest])
 
 
 def _due(turn: Turn, place: int) -> tuple[float, int]:

@@ -20,7 +20,7 @@ class Purpose(StrEnum):
     REPEAT = "repeat"
     """Another seed for an experiment whose verdict is open."""
     REPAIR = "repair"
-    """The same hypothesis again, after a trivial crash was mended on its branch (R145)."""
+    """The same hypothesis again, after a trivial crash was mended on its branch."""
     ANCHOR = "anchor"
     """The baseline or the incumbent once more: noise, drift, and a bar that luck cannot hold."""
     SCREEN = "screen"

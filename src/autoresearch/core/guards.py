@@ -106,9 +106,9 @@ def breaches(
 
 def _file_problems(change: FileChange, limits: Limits) -> Iterable[str]:
     if glob := matches(change.path, ALWAYS_PROTECTED):
-        yield f"{change.path} is never part of a hypothesis ({glob})"
+        yield f"{change.path} can never be part of an experiment ({glob})"
     elif (glob := matches(change.path, limits.protect)) and not matches(change.path, limits.subject):
-        yield f"{change.path} is protected ({glob}): it belongs to what measures"
+        yield f"{change.path} is protected ({glob}): it is part of the evaluation"
     elif not matches(change.path, limits.allow):
         yield f"{change.path} is outside the campaign's scope (scope.allow)"
     if change.binary:
@@ -151,6 +151,6 @@ def _key_problems(before: Mapping[str, object], after: Mapping[str, object], lim
         glob = _protecting(key, limits)
         if glob and not matches(key, limits.subject):
             yield (
-                f"recipe key {key} is protected ({glob.replace('/', '.')}): it belongs to what measures "
+                f"recipe key {key} is protected ({glob.replace('/', '.')}): it is part of the evaluation "
                 f"({before.get(key, 'unset')!r} became {after.get(key, 'unset')!r})"
             )

@@ -39,7 +39,7 @@ class History:
     """Incumbents before it that still stand, oldest first."""
     demotions: list[happened.IncumbentDemoted] = field(default_factory=list)
     exhausted_because: str = ""
-    """Why no researcher had an idea when they were last asked; empty once something has happened since."""
+    """Why no researcher has an idea when they were last asked; empty once something has happened since."""
     refused: dict[str, int] = field(default_factory=dict)
     """Refused proposals in a row by researcher, since something was last kept or a person spoke."""
     plateaus: list[happened.PlateauReached] = field(default_factory=list)
@@ -72,7 +72,7 @@ class History:
             case happened.ExperimentAbandoned():
                 self.experiments.pop(event.index, None)
                 if event.exhausted:
-                    self.exhausted_because = event.reason or "no researcher had an idea"
+                    self.exhausted_because = event.reason or "no researcher has an idea"
                 else:
                     self.troubles.append(event)
             case happened.ExperimentCommitted():
@@ -342,7 +342,7 @@ def fold(events: Iterable[Event]) -> History:
             history.apply(event)
         except KeyError as error:
             raise LedgerError(
-                f"event {number} of the journal ({event.kind}) speaks of {error}, of which no earlier line knows: a "
-                f"line is missing before it; put the journal back from a copy, the ledger and the notes are unharmed"
+                f"event {number} of the journal ({event.kind}) refers to {error}, which no earlier line defines: a "
+                f"line is missing before it; restore the journal from a copy. The ledger and the notes are not affected"
             ) from None
     return history

@@ -127,7 +127,7 @@ class Brief:
         symptoms: Health findings of the parent's runs, worst first.
         tried: Earlier experiments, oldest first.
         noise: Standard deviation of one run's metric when nothing is changed, as measured so far; None before that.
-        steering: What the person asked for since the start, oldest first.
+        steering: What the user asked for since the start, oldest first.
         allow: Globs of files an edit may touch.
         protect: Globs of files an edit may not touch.
         protect_keys: Recipe keys an override may not touch.

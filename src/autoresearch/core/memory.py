@@ -68,7 +68,7 @@ class MemoryState:
         uncommitted: Uncommitted changes, and whose they are.
         skills: Instructions in use.
         plan: Steps, in order.
-        steering: What the person asked for since the start, oldest first; always additive (R181).
+        steering: What the user asked for since the start, oldest first; always additive (R181).
         assumptions: What is taken for true.
         constraints: What must be respected (R164).
         blockers: What stands in the way.
@@ -120,7 +120,7 @@ class TimelineEntry:
     """One thing that happened; empty fields are left out.
 
     Attributes:
-        asked: What the person asked for.
+        asked: What the user asked for.
         context: What was looked at, and what it said.
         decision: What was decided, and why.
         result: What came of it.

@@ -61,18 +61,18 @@ def recommend(resources: Resources, places: Places) -> Recommendation:
     if here and resources.gpus == 0:
         return Recommendation("local", "the run needs no GPU", refused)
     if here and places.free >= resources.gpus:
-        return Recommendation("local", f"{need} and {places.free} are free here", refused)
+        return Recommendation("local", f"{need} and {places.free}are free on this machine", refused)
     elsewhere = _elsewhere(places)
     if len(elsewhere) == 1:
         name, found = elsewhere[0]
         return Recommendation(name, f"{need}; {found}", refused)
     if elsewhere:
         names = ", ".join(name for name, _ in elsewhere)
-        return Recommendation("", f"{need}, and several places offer some: {names}", refused)
+        return Recommendation("", f"{need}, and several launchers offer them: {names}", refused)
     if here:
         busy = f"{len(places.busy)} of {len(places.gpus)} GPUs here are busy; runs wait for free ones"
         return Recommendation("local", busy, refused)
-    return Recommendation("", f"{need} and nothing here offers them", refused)
+    return Recommendation("", f"{need} and no launcher found here offers them", refused)
 
 
 def _refused(resources: Resources, places: Places) -> tuple[tuple[str, str], ...]:
@@ -85,9 +85,9 @@ def _refused(resources: Resources, places: Places) -> tuple[tuple[str, str], ...
 
 def _elsewhere(places: Places) -> Sequence[tuple[str, str]]:
     found = [
-        ("slurm", "Slurm is here" if places.slurm else ""),
+        ("slurm", "Slurm is available" if places.slurm else ""),
         ("ray", f"a Ray head is at {places.ray}" if _reachable(places.ray) else ""),
-        ("kubernetes", f"kube context {places.kubernetes} is set" if places.kubernetes else ""),
+        ("kubernetes", f"kube context {places.kubernetes} is configured" if places.kubernetes else ""),
     ]
     return [(name, text) for name, text in found if text]
 
@@ -116,7 +116,7 @@ def refusal(launcher: str, resources: Resources, places: Places, *, plumbing: bo
     if places.usable < resources.gpus:
         limit = "" if places.allowed is None else f", of which launcher.gpus allows {places.usable}"
         offered = len(places.gpus) or "none"
-        return f"a run needs {_gpus(resources.gpus)} and this machine offers {offered}{limit}"
+        return f"a run needs {_gpus(resources.gpus)} and this machine has {offered}{limit}"
     return ""
 
 

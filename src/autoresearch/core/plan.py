@@ -338,9 +338,13 @@ def _from_advice(advice: Advice, campaign: Campaign, view: Outlook, flying: list
         case Propose() | Measure() if full:
             return Wait(f"{len(flying)} of {campaign.launcher.parallel} slots in use")
         case Measure() if view.runs_left == 0:
-            return Wait("no further run fits") if flying else Stop(f"no further run fits: {view.stop.sentence}")
+            return (
+                Wait("no further run fits the budget")
+                if flying
+                else Stop(f"no further run fits the budget: {view.stop.sentence}")
+            )
         case Propose() if not view.may_explore:
-            return Wait("no further experiment fits") if flying else Stop(view.stop.sentence)
+            return Wait("no further experiment fits the budget") if flying else Stop(view.stop.sentence)
         case Propose():
             return Explore(advice.parent, advice.why)
         case Measure():
@@ -348,7 +352,7 @@ def _from_advice(advice: Advice, campaign: Campaign, view: Outlook, flying: list
         case Rest() if flying:
             return Wait(advice.why)
         case Done() if flying:
-            return Wait("runs in flight end first")
+            return Wait("waiting for runs in flight")
         case Done() | Rest():
             return Stop("; ".join(filter(None, (advice.why, idle, view.stop.sentence))))
         case _:
@@ -361,12 +365,12 @@ def _wind_down(history: History, flying: list[Run]) -> Move:
     if stop.now and any(not run.cancelled and run.ended is None for run in flying):
         return CancelAll(stop.reason or f"stopped by {stop.by}")
     if flying:
-        return Wait(f"stopping for {stop.by}: {len(flying)} runs in flight end first")
+        return Wait(f"stopping for {stop.by}: {len(flying)} waiting for runs in flight")
     return Stop(f"stopped by {stop.by}{': ' + stop.reason if stop.reason else ''}", final=False)
 
 
 def _repair(history: History, campaign: Campaign) -> Repair | None:
-    """A trivial crash (typo, import, shape) of an open experiment is mended before it is judged (R145)."""
+    """A trivial crash (typo, import, shape) of an open experiment is mended before it is judged."""
     for entry in history.experiments.values():
         if crash := crash_to_mend(history, campaign, entry):
             return Repair(entry.name, crash)

@@ -127,7 +127,7 @@ def cells(row: Row) -> dict[str, str]:
         "memory_gb": tenths(row.memory_gb),
         "elapsed_min": tenths(row.elapsed_min),
         "launcher": row.launcher,
-        "job_id": row.job_id or "none",
+        "job_id": clean(row.job_id) or "none",
         "command": row.command,
         "log_path": row.log_path,
         "status": row.status.value,

@@ -118,7 +118,7 @@ class Report:
         queue_minutes: Minutes spent waiting in queues.
         wall_minutes: Minutes from the start to the report or the end.
         attention: What a person should look at or decide.
-        steering: What the person asked for.
+        steering: What the user asked for.
     """
 
     campaign: str
@@ -150,7 +150,7 @@ class Report:
         """The whole night in one sentence, no stronger than the evidence."""
         whole = self.claims.campaign
         if self.baseline is None:
-            return "There is no valid baseline yet, so nothing can be said."
+            return "There is no valid baseline yet, so there is nothing to report."
         if whole is None or self.incumbent == BASELINE:
             return f"Nothing beat the baseline ({self.baseline:.4g}) so far."
         gain = interval(whole.effect, whole.low, whole.high)
@@ -176,10 +176,10 @@ def drift_words(drift: Drift) -> str:
     """The trend of the machine in one sentence, no stronger and no weaker than its interval."""
     trend = f"{drift.total:+.3g} [{drift.low:+.3g}, {drift.high:+.3g}] over the campaign, from {drift.repeats} repeats"
     if drift.shown:
-        return f"The same code gave different values as time went on: {trend}; compare with runs of about one time."
+        return f"The same code gave different values over time: {trend}; compare only runs made at about the same time."
     if drift.low > 0 or drift.high < 0:
-        return f"The same code may have drifted with time, though not beyond doubt: {trend} (90 % interval)."
-    return f"No drift with time can be told from chance: {trend} (90 % interval)."
+        return f"The same code may have drifted over time, but this is not certain: {trend} (90 % interval)."
+    return f"No drift over time beyond chance: {trend} (90 % interval)."
 
 
 def standing(entry: Entry) -> str:
@@ -202,7 +202,7 @@ def claim_words(entry: Entry) -> str:
         return head + entry.reason
     effect = interval(claim.effect, claim.low, claim.high) or "no comparison"
     runs = f"{claim.runs} run{'' if claim.runs == 1 else 's'}"
-    return f"{head}{effect}, {runs}, {'fresh seeds' if claim.fresh else 'the runs that chose it'}"
+    return f"{head}{effect}, {runs}, {'fresh seeds' if claim.fresh else 'selection runs'}"
 
 
 def build(history: History, campaign: Campaign, objective: Objective, view: Outlook, now: float) -> Report:
@@ -329,10 +329,10 @@ def _attention(history: History, found: Claims) -> tuple[str, ...]:
         if run.ended and run.ended.leftovers
     ]
     told += [
-        f"{lost.name} was taken back, ideas went on from {lost.incumbent}: {lost.reason}" for lost in history.demotions
+        f"{lost.name} was demoted, later ideas build on {lost.incumbent}: {lost.reason}" for lost in history.demotions
     ]
     told += [
-        f"{claim.name}: {claim.standing} after {claim.runs} runs; further seeds would settle it"
+        f"{claim.name}: {claim.standing} after {claim.runs} runs; more seeds would settle it"
         for claim in found.ideas
         if claim.standing in {"likely", "unresolved"} and claim.effect is not None and claim.effect > 0
     ]

@@ -39,8 +39,8 @@ def html(report: Report) -> str:
             _attempts(report),
             _areas(report),
             _spend(report),
-            _listing("What needs you", report.attention),
-            _listing("What you asked for on the way", report.steering),
+            _listing("Needs your attention", report.attention),
+            _listing("Your instructions during the campaign", report.steering),
         )
         if part
     )
@@ -81,7 +81,7 @@ def _believed(report: Report) -> str:
         if entries:
             items = "".join(f"<li>{_t(claim_words(entry))}</li>" for entry in entries)
             parts.append(f'<p><span class="badge">{word}</span></p><ul>{items}</ul>')
-    parts.append(f'<p class="faint">Chance that what is called proven contains a false claim: '
+    parts.append(f'<p class="faint">Probability that at least one proven claim is false: '
                  f"{chance_words(report.claims.false_chance)}.{_t(_drift(report))}</p>")  # fmt: skip
     return "\n".join(parts)
 
@@ -93,7 +93,7 @@ def _drift(report: Report) -> str:
 def _attempts(report: Report) -> str:
     head = ("#", "verdict", "value", "effect", "runs", "area", "hypothesis and evidence")
     rows = "".join(_attempt(entry) for entry in report.entries)
-    return f'<h2>Every attempt</h2><div class="scroll"><table>{_head(head)}{rows}</table></div>'
+    return f'<h2>All experiments</h2><div class="scroll"><table>{_head(head)}{rows}</table></div>'
 
 
 def _attempt(entry: Entry) -> str:

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from autoresearch.core.report import Report, chance_words, claim_words, drift_words, interval, standing
 
 _STANDINGS = {
-    "proven": "survived fresh seeds that chose nothing",
+    "proven": "confirmed on fresh seeds, which had no part in selection",
     "likely": "probably true, not proven",
-    "unresolved": "the runs cannot tell",
+    "unresolved": "too few runs to tell",
     "refuted": "probably no improvement",
     "crashed": "no valid run, so nothing is known of the idea itself",
 }
@@ -25,8 +25,8 @@ def markdown(report: Report) -> str:
         _experiments(report),
         _areas(report),
         _spend(report),
-        _listing("What needs you", report.attention),
-        _listing("What you asked for on the way", report.steering),
+        _listing("Needs your attention", report.attention),
+        _listing("Your instructions during the campaign", report.steering),
         _reproduce(report),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -60,7 +60,7 @@ def _standings(report: Report) -> str:
     if len(lines) == 1:
         lines += ["", "Nothing has been judged yet."]
     chance = report.claims.false_chance
-    lines += ["", f"Chance that what is called proven contains a false claim: {chance_words(chance)}."]
+    lines += ["", f"Probability that at least one proven claim is false: {chance_words(chance)}."]
     if report.drift is not None:
         lines.append(drift_words(report.drift))
     return "\n".join(lines)
@@ -75,7 +75,7 @@ def _experiments(report: Report) -> str:
         for entry in report.entries
     ]  # fmt: skip
     head = ("#", "verdict", "value", "effect", "runs", "area", "hypothesis", "why", "branch")
-    return "## Every attempt\n\n" + table(head, rows)
+    return "## All experiments\n\n" + table(head, rows)
 
 
 def _areas(report: Report) -> str:
@@ -106,7 +106,7 @@ def _reproduce(report: Report) -> str:
     if not report.incumbent_branch:
         return ""
     return (
-        "## Look and reproduce\n\n```sh\n"
+        "## Inspect and reproduce\n\n```sh\n"
         f"git log --oneline {report.base_commit}..{report.incumbent_branch}\n"
         f"git diff {report.base_commit} {report.incumbent_branch}\n"
         "git log --notes=autoresearch --branches='autoresearch/*'\n```"

@@ -65,10 +65,10 @@ def choose(spec: SiteSpec, launcher: str, ground: Ground) -> Site:
 
 def _missing(spec: SiteSpec, ground: Ground) -> str:
     if not ground.checkout:
-        return f"{spec.checkout} is no checkout"
+        return f"{spec.checkout} is not a checkout"
     if not ground.volume:
         return f"there is no {spec.volume}"
-    return "" if ground.apart else f"{spec.volume} lies on the disk of {spec.checkout} and is no volume"
+    return "" if ground.apart else f"{spec.volume} lies on the disk of {spec.checkout} and is not a separate volume"
 
 
 def user(spec: SiteSpec, environ: Mapping[str, str]) -> str:

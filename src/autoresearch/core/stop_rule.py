@@ -80,7 +80,7 @@ class TargetValue:
         if self.comparison.upwards is (not up):
             raise CampaignError(
                 f"the objective is to {objective.direction} {objective.metric}, "
-                f"but the stop rule waits for {self.comparison} {self.value:g}: turn one of them round"
+                f"but the stop rule waits for {self.comparison} {self.value:g}: reverse one of them"
             )
         towards = Comparison.AT_LEAST if up else Comparison.AT_MOST
         chosen = towards if self.comparison is Comparison.REACHES else self.comparison

@@ -126,10 +126,10 @@ def _verdict(history: History, entry: Experiment, objective: Objective) -> Verdi
         f"without it: to build on it, start a campaign from {entry.branch}"
     )
     if not beside(entry):
-        reason = f"it changes what measures and nothing else ({what}), so no gain can be claimed"
+        reason = f"it changes nothing but the evaluation ({what}), so no gain can be claimed"
         return Verdict(Status.DISCARD, reason + after, value, runs=runs, by="engine")
     effect = _effect(history, entry, objective)
-    reason = f"under a yardstick of its own ({what}) {words.gain(effect)} against {entry.parent} measured again"
+    reason = f"with its own yardstick ({what}) {words.gain(effect)} against {entry.parent} measured again"
     return Verdict(Status.DISCARD, reason + after, value, effect.gain, effect.low, effect.high, runs, by="engine")
 
 

@@ -140,7 +140,7 @@ def _mended(ctx: Context, entry: Experiment, tree: Path) -> bool:
             f"(git checkout --detach --force {entry.commit[:7]} there), and open another experiment for the new idea"
         )
     if problems := objections(ctx, entry, tree, crash):
-        raise CampaignError(f"the fix of experiment {entry.index} in {tree} is not taken: {'; '.join(problems)}")
+        raise CampaignError(f"the fix of experiment {entry.index} in {tree} is not accepted: {'; '.join(problems)}")
     return True
 
 

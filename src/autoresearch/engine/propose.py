@@ -75,7 +75,7 @@ def open_baseline(ctx: Context) -> None:
 
 
 def explore(ctx: Context, parent: str) -> bool:
-    """Open an attempt and bring it to its commit; False when no researcher had an idea."""
+    """Open an attempt and bring it to its commit; False when no researcher has an idea."""
     chain.mark_plateaus(ctx)
     index = max(ctx.history.experiments, default=0) + 1
     ctx.record(ExperimentOpened(ctx.clock(), index, parent, ctx.history.arm_commit(parent)))
@@ -84,7 +84,7 @@ def explore(ctx: Context, parent: str) -> bool:
 
 
 def reopen(ctx: Context, index: int) -> bool:
-    """Bring an opened attempt to its commit, from wherever a crash left it; False when no researcher had an idea."""
+    """Bring an opened attempt to its commit, from wherever a crash left it; False when no researcher has an idea."""
     if index == 1:
         open_baseline(ctx)
         return True

@@ -47,7 +47,7 @@ def repair(ctx: Context, name: str, crash: str, *, by_hand: bool = False) -> Non
         _refuse(ctx, entry, unheld)
         return
     if not files:
-        ctx.record(ExperimentRepaired(ctx.clock(), name, entry.commit, f"not mended: {crash}"))
+        ctx.record(ExperimentRepaired(ctx.clock(), name, entry.commit, f"not repaired: {crash}"))
         return
     fixed = _fix(ctx, entry, tree, files, crash)
     if problems := _problems(ctx, entry, fixed):
@@ -112,7 +112,7 @@ def _mend(ctx: Context, entry: Experiment, tree: Path, crash: str) -> bool:
     try:
         return mender.repair(brief_for(ctx, entry.index, entry.name), tree, crash)
     except ResearcherError as error:
-        ctx.note(f"researcher {mender.name} could not mend {entry.name}: {error}")
+        ctx.note(f"researcher {mender.name} could not repair {entry.name}: {error}")
         return False
     finally:
         hear(ctx, mender)

@@ -20,7 +20,9 @@ class Room:
         lacking = self._lacking()
         if bool(lacking) != self._told:
             self._told = bool(lacking)
-            self._ctx.note(f"{lacking}; nothing new is begun until there is" if lacking else "there is room again")
+            self._ctx.note(
+                f"{lacking}; no new work starts until there is more" if lacking else "there is enough disk space again"
+            )
         return plan.Wait(lacking) if lacking and isinstance(move, _NEEDS_ROOM) else move
 
     def _lacking(self) -> str:
@@ -28,6 +30,7 @@ class Room:
         for folder in (paths.folder, paths.private):
             free = self._ctx.free_gb(folder)
             if free < least:
-                return f"the disk of {folder} has {free:.2f} GB free and run.min_free_gb asks for {least:g}: make room"
+                found = f"the disk of {folder} has {free:.2f} GB free"
+                return f"{found} and run.min_free_gb asks for {least:g}: free some space"
         on, least = paths.volume, self._ctx.campaign.site.min_free_gb
         return volume.lacking(on, least, self._ctx.free_gb) if on else ""

@@ -171,7 +171,7 @@ class ClusterLauncher:
                 _write(folder / scripts.CODE, code)
         except OSError as error:
             raise StorageError(
-                f"run {submission.run_id} was not submitted: {error}; mend that and submit it again"
+                f"run {submission.run_id} was not submitted: {error}; fix that and submit it again"
             ) from error
 
     def _check_references(self, manifest: Manifest) -> None:

@@ -131,7 +131,7 @@ while :; do
   kill -0 "$child" 2>/dev/null || break
 done
 over=$((limit_us > 0 && $(now_us) - began >= limit_us))
-[ -n "$told" ] && finish preempted "ended from outside: the pod was told to stop" $((code ? code : 143))
+[ -n "$told" ] && finish preempted "ended from outside: the pod was asked to stop" $((code ? code : 143))
 if [ "$over" = 1 ] && [[ $code = 124 || $code = 137 ]]; then
   finish timed-out "timed out: still running after $limit s" "$code"
 fi

@@ -133,7 +133,7 @@ def _by_files(seen: Seen, ended: Object, state: JobState | None) -> JobStatus:
     asked = cancelled is not None and ended["ended_at"] >= cancelled - _SKEW_S
     if own in {JobState.PREEMPTED, JobState.FAILED, JobState.OUT_OF_MEMORY}:
         if asked or state is JobState.CANCELLED:
-            own, reason = JobState.CANCELLED, f"cancelled, as we had asked; {reason}"
+            own, reason = JobState.CANCELLED, f"cancelled at our request; {reason}"
         elif outside:
             own, reason = outside, f"{word}; {reason}"
     found = _base(seen, own, reason, code, ended["ended_at"])
@@ -142,7 +142,7 @@ def _by_files(seen: Seen, ended: Object, state: JobState | None) -> JobStatus:
 
 def _gone(seen: Seen) -> JobStatus:
     if seen.record.cancelled_at is not None:
-        return _base(seen, JobState.CANCELLED, "cancelled, as we had asked", ended_at=seen.now)
+        return _base(seen, JobState.CANCELLED, "cancelled at our request", ended_at=seen.now)
     if seen.waited_s < _FILE_LAG_S:
         return _base(seen, JobState.UNKNOWN, "the cluster does not know it; waiting for its files to appear")
     return _base(seen, JobState.VANISHED, "its object was deleted or has expired, and the run has left no exit file")
@@ -157,7 +157,7 @@ def _by_cluster(seen: Seen, state: JobState) -> JobStatus:
         if state is JobState.SUCCEEDED:
             return _base(seen, JobState.FAILED, "its job ended well but left no exit file where we look; check `paths`")
     if seen.record.cancelled_at is not None:
-        return _base(seen, JobState.CANCELLED, "cancelled, as we had asked", ended_at=_ended_at(seen))
+        return _base(seen, JobState.CANCELLED, "cancelled at our request", ended_at=_ended_at(seen))
     reason = "; ".join(filter(None, (word or _terminated(seen.pods), _word(seen.object))))
     if _word(seen.object).startswith("DeadlineExceeded") and outside is None:
         outside = JobState.TIMED_OUT

@@ -100,7 +100,7 @@ class LocalLauncher:
             runfolder.create(self._record(run_id), {"folder": submission.folder, "submitted_at": time.time()})
             runfolder.write(folder / runfolder.SPEC, spec._asdict(), sync=True)
         except OSError as error:
-            raise StorageError(f"run {run_id} was not started: {error}; mend that and submit it again") from error
+            raise StorageError(f"run {run_id} was not started: {error}; fix that and submit it again") from error
         faults.point("launcher.submit")
         _supervise(run_id, folder)
         return run_id
@@ -169,7 +169,7 @@ class LocalLauncher:
         pool = gpus.available(os.environ) if self.options.gpus is None else self.options.gpus
         if needed > len(pool):
             raise LauncherError(
-                f"run {submission.run_id} needs {needed} GPUs and this machine offers {len(pool)}; "
+                f"run {submission.run_id} needs {needed} GPUs and this machine has {len(pool)}; "
                 f"lower the recipe's GPUs, or choose another launcher or machine"
             )
         return pool

@@ -69,9 +69,7 @@ class Records:
             self._folder.mkdir(parents=True, exist_ok=True)
             runfolder.write(self._place(record.run_id), record._asdict(), sync=True)
         except OSError as error:
-            raise StorageError(
-                f"run {record.run_id} was not started: {error}; mend that and submit it again"
-            ) from error
+            raise StorageError(f"run {record.run_id} was not started: {error}; fix that and submit it again") from error
 
     def of_job(self, job_id: str) -> Record | None:
         """The record of a job."""
@@ -148,7 +146,7 @@ def lay_out(spec: RunSpec, texts: Mapping[str, str] = MappingProxyType({})) -> N
             (folder / name).write_text(text, encoding="utf-8", errors="surrogateescape")
         runfolder.write(folder / runfolder.SPEC, spec._asdict(), sync=True)
     except OSError as error:
-        raise StorageError(f"run {spec.run_id} was not submitted: {error}; mend that and submit it again") from error
+        raise StorageError(f"run {spec.run_id} was not submitted: {error}; fix that and submit it again") from error
 
 
 def patience_s(records: Collection[Record], poll_s: float, soon_s: float) -> float:

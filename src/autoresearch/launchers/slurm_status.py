@@ -132,7 +132,7 @@ def _by_slurm_alone(seen: Seen, row: Row) -> JobStatus:
 
 def _words(seen: Seen, state: JobState) -> str:
     if seen.row is None:
-        return f"{state}, as we had asked"
+        return f"{state}, at our request"
     reason = f" ({seen.row.reason})" if seen.row.reason else ""
     return f"Slurm says {seen.row.word}{reason}"
 

@@ -88,7 +88,7 @@ class WarmAllocation:
             self.spool.folder.mkdir(parents=True, exist_ok=True)
             runfolder.write(self.spool.folder / _PLAN, wanted)
         except OSError as error:
-            raise StorageError(f"run {record.run_id} was not submitted: {error}; mend that, submit it again") from error
+            raise StorageError(f"run {record.run_id} was not submitted: {error}; fix that, submit it again") from error
         alive = self.alive(rows)
         allocation = alive.job_id if alive else self._ask()
         return record.job_id or f"{allocation}.{record.token}"
@@ -102,7 +102,7 @@ class WarmAllocation:
         try:
             self.spool.put(Request(record.name, str(record.job_id), record.folder, record.asked_at, **need))
         except OSError as error:
-            raise StorageError(f"run {record.run_id} was not submitted: {error}; mend that, submit it again") from error
+            raise StorageError(f"run {record.run_id} was not submitted: {error}; fix that, submit it again") from error
 
     def knows(self, record: Record) -> bool:
         """Whether a run was handed over, or has begun."""

@@ -37,7 +37,7 @@ Experiments on a training recipe, under rules that the program keeps. The way of
 5. experiment_judge: the verdict is the campaign's policy's. Or experiment_drop with a reason.
 Numbers come from the runs' own files; nobody can enter one. Never edit ledger, journal or campaign branches."""
 
-_Campaign = Annotated[str | None, Field(description="which campaign; none: the one worked on last")]
+_Campaign = Annotated[str | None, Field(description="campaign name; default: the most recent one")]
 _Index = Annotated[int, Field(description="number of the experiment", ge=1)]
 _POLL_S = 1.0
 _LONGEST_NAME, _LONGEST_LINE = 60, 4000
@@ -92,15 +92,15 @@ class Tools:
             (self.experiment_new, "Open an experiment", _SETTLES),
             (self.experiment_run, "Run an experiment", _RUNS),
             (self.experiment_judge, "Judge an experiment", _SETTLES),
-            (self.experiment_drop, "Give an experiment up", _ENDS),
+            (self.experiment_drop, "Drop an experiment", _ENDS),
             (self.experiment_list, "Experiments driven by hand", _LOOKS),
             (self.ledger, "The ledger", _LOOKS),
             (self.show, "One experiment", _LOOKS),
             (self.log, "A run's log", _LOOKS),
             (self.diff, "What an experiment changed", _LOOKS),
             (self.report, "Write and read the report", _SETTLES),
-            (self.steer, "Tell the researchers something", _ADDS),
-            (self.pause, "Start no further run", _SETTLES),
+            (self.steer, "Steer the researchers", _ADDS),
+            (self.pause, "Pause the campaign", _SETTLES),
             (self.stop, "Stop the campaign", _ENDS),
             (self.session_show, "The session memory", _LOOKS),
         )
@@ -110,7 +110,12 @@ class Tools:
         return (
             ("autoresearch://ledger", self.ledger_file, "every attempt, as the TSV", "text/tab-separated-values"),
             ("autoresearch://report", self.report_page, "report of the campaign worked on last", "text/markdown"),
-            ("autoresearch://session", self.session_page, "all that is needed to go on, on one page", "text/markdown"),
+            (
+                "autoresearch://session",
+                self.session_page,
+                "everything needed to continue, on one page",
+                "text/markdown",
+            ),
             ("autoresearch://brief/{index}", self.brief_page, "the brief of an experiment", "text/markdown"),
         )
 
@@ -202,7 +207,7 @@ class Tools:
         reason: Annotated[str, Field(description="why, for its row")],
         campaign: _Campaign = None,
     ) -> Judged:
-        """Give an experiment up: its runs end, its branch stays, its row says `discard` with the reason."""
+        """Drop an experiment: its runs end, its branch stays, its row says `discard` with the reason."""
         return self._hand(campaign, ctx).drop(index, reason, Watch(poll_s=0.1))
 
     def experiment_list(
@@ -257,7 +262,7 @@ class Tools:
         return recent(session.status())
 
     def pause(self, ctx: Context, reason: str = "", campaign: _Campaign = None) -> CampaignStatus:
-        """Start no further run; runs in flight go on. Only a person can resume."""
+        """Pause the campaign; runs in flight go on. Only a person can resume."""
         session = self._session(campaign, ctx)
         session.pause(reason)
         return recent(session.status())
@@ -361,7 +366,7 @@ def _told(clean: Callable[[str], str], wrong: type[Exception]) -> Iterator[None]
     except Exception as error:  # noqa: BLE001 - the last door: a client is told of a bug in one line
         kept = _kept(clean(traceback.format_exc()))
         raise wrong(
-            _line(clean, f"a bug of ours: {type(error).__name__}: {error}; please report it with {kept}")
+            _line(clean, f"internal error: {type(error).__name__}: {error}; please report it with {kept}")
         ) from None
 
 

@@ -98,7 +98,7 @@ class AgentResearcher:
         result = self._call(label, brief, prompt, tree)
         found = self._verdict(result, tree, commit)
         mended = isinstance(found, Hypothesis) and bool(worktree.edited(tree, commit))
-        self._record(brief.index, result, "mended" if mended else f"not mended: {found}"[:500])
+        self._record(brief.index, result, "mended" if mended else f"not repaired: {found}"[:500])
         if not mended:
             self._undo(tree, commit)
         return mended
@@ -163,9 +163,9 @@ class AgentResearcher:
             self._record_trouble(result, words)
             raise ResearcherError(f"{self.options.agent} cannot work now: {words}; {_TODO.get(kind, _TODO_ELSE)}")
         if ending.word != "exited":
-            return f"the agent was ended, {ending.reason}"
+            return f"the agent was stopped: {ending.reason}"
         if ending.code != 0:
-            return self._redactor().clean(f"the agent failed, {ending.reason}: {plain(why)}")
+            return self._redactor().clean(f"the agent failed: {ending.reason}: {plain(why)}")
         return self._redactor().clean(f"the agent changed nothing ({kind}): {plain(why)}")
 
     def _hypothesis(self, answer: Answer, edited: tuple[str, ...], tree: Path) -> Hypothesis:
@@ -240,9 +240,9 @@ class AgentResearcher:
 
 
 _TODO = {
-    Trouble.LOGIN: "log in, or set its key and name the variable in `env_allow`; it is asked again by itself",
-    Trouble.QUOTA: "raise its quota or name another researcher; it is asked again by itself",
-    Trouble.RATE: "it is asked again by itself",
+    Trouble.LOGIN: "log in, or set its key and name the variable in `env_allow`; it is retried automatically",
+    Trouble.QUOTA: "raise its quota or name another researcher; it is retried automatically",
+    Trouble.RATE: "it is retried automatically",
 }
 _TODO_ELSE = "see that it is installed and can be started"
 

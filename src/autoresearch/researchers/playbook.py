@@ -212,7 +212,7 @@ def _experience(play: Play, table: _Table) -> int:
 
 
 def _reductions(table: _Table) -> Iterator[Candidate]:
-    """After running out of memory: less of the latest change that needed more of it (R146)."""
+    """After running out of memory: less of the latest change that needed more of it."""
     hungry = {table.key(name): play for play in table.book.plays if play.memory for name in play.set}
     if any(name.startswith("oom") for name in table.symptoms):
         yield from _taken_back(table, hungry)

@@ -63,7 +63,7 @@ class Play(Written):
     opposite: str = ""
     """The play that this one takes back."""
     memory: bool = False
-    """Whether it needs more memory (R146)."""
+    """Whether it needs more memory."""
     simplifies: bool = False
     """It removes more than it adds, so a tie keeps it."""
     unlocks: bool = False

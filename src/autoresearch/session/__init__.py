@@ -94,7 +94,7 @@ class Session:
         if not agent or self.name is not None or wiring.open_campaign(self.where, paths.name).history.started:
             return
         raise CampaignError(
-            f"campaign {paths.name} was planned by {agent} and nobody has read it; read it with: autoresearch run "
+            f"campaign {paths.name} was planned by {agent}and has not been reviewed; review it with: autoresearch run "
             f"--campaign {paths.name}, or continue another one by its name"
         )
 
@@ -153,14 +153,14 @@ class Session:
     # -- steering -----------------------------------------------------------------------------------------------
 
     def steer(self, text: str) -> None:
-        """Tell the researchers something; it is added to what was said before."""
+        """Steer the researchers; it is added to what was said before."""
         if not text.strip():
-            raise UsageError("nothing was said; give the text, for example: autoresearch steer 'try smaller batches'")
+            raise UsageError("no text given; for example: autoresearch steer 'try smaller batches'")
         opened = self._started()
         opened.journal.append(happened.Steered(self.clock(), self.clean(text.strip()), self._who()))
 
     def pause(self, reason: str = "") -> None:
-        """Start no further run until `resume`; runs in flight go on."""
+        """Pause the campaign until `resume`; runs in flight go on."""
         self._started().journal.append(happened.Paused(self.clock(), self.clean(reason), self._who()))
 
     def resume(self) -> None:
@@ -184,7 +184,9 @@ class Session:
             opened.journal.append(happened.StopRequested(self.clock(), self._who(), now, self.clean(reason)))
             return "asked to stop " + ("now" if now else "after the runs in flight")
         if not flying:
-            raise CampaignError(f"nobody works on {opened.paths.name} and nothing of it runs: there is nothing to stop")
+            raise CampaignError(
+                f"campaign {opened.paths.name} has no controller and no runs in flight: there is nothing to stop"
+            )
         if not now:
             raise CampaignError(
                 f"nobody works on {opened.paths.name}, and {flying} of its runs go on by themselves; end them with: "

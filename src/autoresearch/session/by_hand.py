@@ -133,7 +133,7 @@ class ByHand:
             return _closed(ctx, entry)
 
     def drop(self, index: int, reason: str, watch: Watch = Watch()) -> Judged:
-        """Give an experiment up: its runs end, its branch stays, its row says `discard` and why.
+        """Drop an experiment: its runs end, its branch stays, its row says `discard` and why.
 
         Raises:
             CampaignError: It has its verdict already, or was not opened by hand.

@@ -77,7 +77,9 @@ def _disk(where: Path) -> Iterator[Check]:
     usage = shutil.disk_usage(where)
     free = usage.free / 1e9
     low = free < _LOW_DISK_GB
-    yield Check("disk", "warn" if low else "ok", f"{free:.0f} GB free", "logs and checkpoints need room" if low else "")
+    yield Check(
+        "disk", "warn" if low else "ok", f"{free:.0f} GB free", "logs and checkpoints need space" if low else ""
+    )
 
 
 def _site(spec: SiteSpec | None = None) -> Iterator[Check]:

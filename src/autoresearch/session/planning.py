@@ -215,7 +215,7 @@ def target_of(campaign: Campaign) -> Target:
 
 def _inside(root: Path, where: Path, recipe: str) -> str:
     if len(os.fsencode(recipe)) > _LONGEST or "\0" in recipe:
-        raise CampaignError(f"{recipe[:60]!r}... is no path of a recipe; name a YAML file of the repository")
+        raise CampaignError(f"{recipe[:60]!r}... is not a path of a recipe; name a YAML file in the repository")
     for candidate in ((where / recipe), (root / recipe)):
         path = candidate.resolve()
         if path.is_file():
@@ -324,5 +324,5 @@ def _rule_warnings(campaign: Campaign, rule: StopRule, survey: Survey) -> tuple[
             "idea, and none of them becomes the incumbent"
         )
     if survey.plumbing:
-        found.append(f"plumbing only, no idea can be judged by such runs: {survey.plumbing}")
+        found.append(f"plumbing only, such runs are too small to judge an idea: {survey.plumbing}")
     return tuple(found)

@@ -127,7 +127,7 @@ class CampaignStatus:
         reason: Why it ended or waits, in words.
         running: Runs in flight, oldest first.
         verdicts: Experiments with a verdict, by index.
-        steering: What the person asked for, oldest first.
+        steering: What the user asked for, oldest first.
         by_hand: Experiments open by hand, by index.
         waiting: Launches that wait for a person's `approve` or `deny`, with the question.
     """

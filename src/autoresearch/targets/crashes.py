@@ -22,7 +22,7 @@ class Signature:
 
     Attributes:
         name: Stable name, see `Symptom.name`. One that begins with `trivial-` is a slip that a small edit on the same
-            branch may mend (R145).
+            branch may mend.
         pattern: What a cleaned log line shows.
         fault: `idea`, `environment` or `unknown`.
         advice: What to do next.
@@ -71,7 +71,7 @@ SIGNATURES: tuple[Signature, ...] = (
     _signature(
         "oom-kv-cache",
         IDEA,
-        "Undo what enlarged the rollout side: sequence length, gpu_memory_utilization, model or batch size (R146).",
+        "Undo what enlarged the rollout side: sequence length, gpu_memory_utilization, model or batch size.",
         r"No available memory for the cache blocks",
         r"larger than the (?:maximum number of tokens|available KV cache memory)",
         r"KV cache (?:is needed|memory).{0,80}(?:larger|exceeds|insufficient)",
@@ -82,7 +82,7 @@ SIGNATURES: tuple[Signature, ...] = (
         "oom-gpu",
         IDEA,
         "Undo or reduce the latest change that needs memory (micro batch, sequence length, generations) before "
-        "giving up the direction (R146).",
+        "giving up the direction.",
         r"\bOutOfMemoryError: CUDA",
         r"CUDA out of memory",
         r"CUDA error: out of memory",
@@ -93,7 +93,7 @@ SIGNATURES: tuple[Signature, ...] = (
     _signature(
         "oom-host",
         IDEA,
-        "Reduce host memory: fewer workers, smaller batches, no CPU off-loading; or ask for more memory (R146).",
+        "Reduce host memory: fewer workers, smaller batches, no CPU off-loading; or ask for more memory.",
         r"\bray\.exceptions\.OutOfMemoryError\b",
         r"killed due to (?:the node running low on memory|memory pressure)",
         r"\bObjectStoreFullError\b",
@@ -106,7 +106,7 @@ SIGNATURES: tuple[Signature, ...] = (
     _signature(
         "access-refused",
         ENVIRONMENT,
-        "Give the run a valid token or accept the model's licence; no idea can mend this.",
+        "Give the run a valid token or accept the model's licence; no idea can fix this.",
         r"\b(?:GatedRepoError|RepositoryNotFoundError)\b",
         r"\b40[13] Client Error\b",
         r"Access to (?:model|dataset) \S+ is restricted",
@@ -155,7 +155,7 @@ SIGNATURES: tuple[Signature, ...] = (
         "trivial-shape-mismatch",
         IDEA,
         "Make the sizes agree (batch against prompts times generations, parallelism against GPUs), then run again on "
-        "the same branch (R145).",
+        "the same branch.",
         r"size mismatch for",
         r"shapes? .{0,60}cannot be (?:multiplied|broadcast)",
         r"[Ss]izes? of tensors? must match|must match the size of tensor",
@@ -166,7 +166,7 @@ SIGNATURES: tuple[Signature, ...] = (
     _signature(
         "trivial-code-error",
         IDEA,
-        "A small mistake in the code of this experiment: correct it and run again on the same branch (R145).",
+        "A small mistake in the code of this experiment: correct it and run again on the same branch.",
         r"^\s*(?:\w+\.)*(?:SyntaxError|IndentationError|TabError|NameError|UnboundLocalError|AttributeError): ",
         r"^\s*(?:\w+\.)*(?:ImportError|ModuleNotFoundError): ",
         r"^\s*(?:\w+\.)*TypeError: .*(?:argument|not callable|unsupported operand|not subscriptable|not iterable)",
@@ -175,7 +175,7 @@ SIGNATURES: tuple[Signature, ...] = (
     _signature(
         "backend-unsupported",
         IDEA,
-        "This backend does not offer it: change the shared layer or drop the direction, no one-off workaround (R147).",
+        "This backend does not offer it: change the shared layer or drop the direction, no one-off workaround.",
         r"\bNotImplementedError\b",
         r"(?:is|are) not (?:yet )?supported (?:with|for|by|in|when|on)\b",
         r"[Uu]nsupported (?:backend|precision|dtype|combination|model)",
@@ -183,7 +183,7 @@ SIGNATURES: tuple[Signature, ...] = (
     _signature(
         "collective-failed",
         ENVIRONMENT,
-        "GPUs lost touch with each other: run again on other nodes; if it repeats, suspect a rank that died.",
+        "GPUs lost contact with each other: run again on other nodes; if it repeats, suspect a rank that died.",
         r"NCCL (?:error|failure)|\bnccl(?:Internal|UnhandledCuda|System|Remote)Error\b",
         r"[Ww]atchdog caught collective operation timeout",
         r"\bDistBackendError\b",

@@ -120,7 +120,7 @@ def storage(path: Path, doing: str) -> Iterator[None]:
     except OSError as error:
         why = error.strerror or str(error)
         raise StorageError(
-            f"cannot {doing} {path}: {why}; what was recorded before is intact: mend the disk and go on"
+            f"cannot {doing} {path}: {why}; everything recorded before is intact: fix the disk and continue"
         ) from error
 
 

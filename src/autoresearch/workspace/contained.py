@@ -193,7 +193,7 @@ class _Watch:
                 return "disk", full
             told = signal.sigtimedwait({signal.SIGCHLD, *_STOP}, max(0.0, min(limit, self._look_at) - now))
             if told and told.si_signo in _STOP:
-                return "stopped", f"told to stop by {signal.Signals(told.si_signo).name}"
+                return "stopped", f"stopped by {signal.Signals(told.si_signo).name}"
 
     def _over_quota(self, now: float) -> str:
         if now < self._look_at:

@@ -128,7 +128,7 @@ class Custody:
         if self.tree.is_symlink() or not self.tree.is_dir():
             _remove(self.tree)
             self.tree.mkdir(parents=True)
-            yield "the agent had taken its worktree away; it was made again, empty"
+            yield "the agent had removed its worktree; it was recreated, empty"
         if file.is_symlink() or not file.is_file() or file.read_bytes() != self.pointer:
             _remove(file)
             file.write_bytes(self.pointer)
@@ -162,7 +162,7 @@ class Custody:
             if before is None:
                 if ref.startswith(ours):
                     call(self.root, "update-ref", "-m", "autoresearch", "-d", ref, str(after))
-                    yield f"{ref} was new, made by nobody of ours; it was taken away, it pointed at {after}"
+                    yield f"{ref} was new, not made by autoresearch; it was removed, it pointed at {after}"
                 elif self._did(ref):
                     yield f"the agent made {ref} at {after}; it is left there"
             elif after is None or ref.startswith(ours) or self._did(ref):

@@ -211,7 +211,7 @@ def advance_branch(repo: Path, branch: str, old: str, new: str) -> None:
 def _moved(repo: Path, branch: str, new: str, old: str) -> bool:
     """Compare-and-swap of a ref; false when it holds another value than the one expected."""
     if not branch.startswith(f"{PREFIX}/"):
-        raise RepositoryError(f"branch {branch} is not below {PREFIX}/ and therefore not ours to write")
+        raise RepositoryError(f"branch {branch} is not below {PREFIX}/ and therefore not written by autoresearch")
     try:
         call(repo, "update-ref", "-m", "autoresearch", "--create-reflog", HEADS + branch, new, old)
     except RepositoryError:

@@ -258,7 +258,7 @@ class Run:
             return Ending("exited", f"exited with code {code}{hint}")
         name = signal.Signals(-code).name if -code in list(signal.Signals) else str(-code)
         word = "memory" if struck and -code == signal.SIGKILL else "exited"
-        return Ending(word, f"ended by signal {name}, which did not come from us{hint}")
+        return Ending(word, f"ended by signal {name}, which autoresearch did not send{hint}")
 
     def _scan(self) -> list[proctree.Process]:
         began = time.thread_time()
@@ -371,7 +371,9 @@ def _told(info: signal.struct_siginfo | None) -> Ending | None:
     if info.si_signo == CANCEL:
         return Ending("cancelled", "cancelled")
     name = signal.Signals(info.si_signo).name
-    return Ending("preempted", f"the supervisor was told to stop by {name} from process {info.si_pid}, not by us")
+    return Ending(
+        "preempted", f"the supervisor was asked to stop by {name} from process {info.si_pid}, not by autoresearch"
+    )
 
 
 def _cpu_of_the_dead() -> float:

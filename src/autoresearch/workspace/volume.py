@@ -42,7 +42,9 @@ def lacking(volume: Volume, least_gb: float, free_gb: Callable[[Path], float] = 
     free = free_gb(volume.own)
     if free >= least_gb:
         return ""
-    return f"the volume {volume.root} has {free:.2f} GB free and site.min_free_gb asks for {least_gb:g}: make room"
+    return (
+        f"the volume {volume.root} has {free:.2f} GB free and site.min_free_gb asks for {least_gb:g}: free some space"
+    )
 
 
 def claim(paths: CampaignPaths, *, fresh: bool) -> None:

@@ -70,7 +70,7 @@ def choose(evidence: Evidence) -> Choice:
     """By one run's noise beside the gain worth having."""
     sigma, worth = evidence.sigma, evidence.settings.worth
     if sigma is None:
-        return Choice("sequential", "sequential, for the noise is not known yet")
+        return Choice("sequential", "sequential, because the noise is not known yet")
     gain, source = (worth, "the gain worth having") if worth and worth > 0 else (typical_gain(evidence), "gains so far")
     if gain is None:
         return Choice("sequential", f"sequential, until {PILOT} ideas show how large gains are")

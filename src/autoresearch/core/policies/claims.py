@@ -66,7 +66,7 @@ class Claims:
     Attributes:
         ideas: One per idea with a verdict, in order of attempt.
         campaign: The incumbent against the baseline; None when nothing was kept.
-        false_chance: Chance that what is called proven contains a false claim: the sum over claims, at most 1.
+        false_chance: Probability that at least one proven claim is false: the sum over claims, at most 1.
     """
 
     ideas: tuple[Claim, ...]

@@ -80,7 +80,7 @@ def closing(evidence: Evidence) -> Advice:
     if unpaired and (left is None or left > 0):
         return Measure(BASELINE, unpaired[0], Purpose.CONFIRM, "the baseline on the same fresh seed")
     if len(fresh.head) < _pairs(evidence) and allowance >= 2:
-        return Measure(board.incumbent, evidence.fresh_seed(), Purpose.CONFIRM, "a fresh seed that chose nothing")
+        return Measure(board.incumbent, evidence.fresh_seed(), Purpose.CONFIRM, "a fresh seed, not used for selection")
     return (_ablate(evidence, fresh) if allowance >= 1 else None) or _end(evidence)
 
 

@@ -45,9 +45,7 @@ def _lost(evidence: Evidence, arm: str, rival: str) -> str:
     margin = MARGIN if _kept_for_its_gain(evidence, arm) else FLAT
     if ours - theirs > -margin * effect.error:
         return ""
-    return (
-        f"measured again, it is {words.gain(effect)} against {rival}, and less once the luck of its choice is taken out"
-    )
+    return f"after further runs it is {words.gain(effect)} against {rival}, less after correcting for selection"
 
 
 def _kept_for_its_gain(evidence: Evidence, arm: str) -> bool:

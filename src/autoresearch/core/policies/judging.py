@@ -44,14 +44,14 @@ def without_numbers(evidence: Evidence, idea: Idea, by: str) -> Verdict | None:
         return _weak(evidence, idea, arm, by)
     note = f": {arm.note}" if arm.note else ""
     if idea.fatal:
-        return verdict(evidence, idea.name, Status.DISCARD, f"its failure shows that the idea is poor{note}", by=by)
+        return verdict(evidence, idea.name, Status.DISCARD, f"the idea itself caused the failure{note}", by=by)
     return verdict(evidence, idea.name, Status.CRASH, f"no valid metric in {words.runs(arm.failed)}{note}", by=by)
 
 
 def _weak(evidence: Evidence, idea: Idea, arm: Arm, by: str) -> Verdict:
     """Plumbing never discards (R113); a run that did not finish where the baseline did is an overrun (R98)."""
     if any(trial.plumbing for trial in arm.weak):
-        reason = "it runs; too small a run to judge the idea by, so nothing is claimed and the incumbent stays"
+        reason = "it runs, but the run is too small to judge the idea; the incumbent stays"
         return verdict(evidence, idea.name, Status.KEEP, reason, by=by)
     note = next((f": {trial.note}" for trial in arm.weak if trial.note), "")
     reason = f"it ended before its last step while the baseline did not{note}"
@@ -74,8 +74,8 @@ def excuse(evidence: Evidence, idea: Idea, effect: Effect) -> str:
     if effect.z < -FLAT or effect.gain < -tolerance(evidence, effect):
         return ""
     if idea.simplifies:
-        return "flat, and simpler (R106)"
-    return "flat, and later ideas need it (R107)" if idea.unlocks else ""
+        return "no difference, but simpler"
+    return "no difference, but later ideas need it" if idea.unlocks else ""
 
 
 def objection(evidence: Evidence, idea: Idea, arm: str, effect: Effect) -> str:
@@ -85,11 +85,11 @@ def objection(evidence: Evidence, idea: Idea, arm: str, effect: Effect) -> str:
     runs = evidence.arm(arm)
     if runs.failed and runs.runs:
         tries = runs.failed + runs.runs
-        return f"unstable: {runs.failed} of {tries} runs gave no metric, and the gain is not clear (R109)"
+        return f"unstable: {runs.failed} of {tries} runs gave no metric, and the gain is not clear"
     if _scatters(evidence, runs):
-        return f"unstable: its runs scatter over {UNSTABLE:g} times the noise, and the gain is not clear (R109)"
+        return f"unstable: its runs scatter over {UNSTABLE:g} times the noise, and the gain is not clear"
     if idea.complexity > COMPLEX and effect.gain <= tolerance(evidence, effect):
-        return f"{idea.complexity} lines and keys more without a clear benefit (R110)"
+        return f"{idea.complexity} more lines and keys without a clear benefit"
     return ""
 
 

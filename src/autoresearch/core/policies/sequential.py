@@ -118,7 +118,12 @@ def anchor(evidence: Evidence) -> Advice | None:
         return None
     anchors = sum(trial.purpose is Purpose.ANCHOR for trial in trials)
     arm = evidence.board.incumbent if anchors % 2 == 0 else BASELINE
-    return Measure(arm, evidence.fresh_seed(), Purpose.ANCHOR, "anchor: a bar that luck cannot hold, and drift")
+    return Measure(
+        arm,
+        evidence.fresh_seed(),
+        Purpose.ANCHOR,
+        "anchor: level of the incumbent without selection bias, and a check for drift",
+    )
 
 
 def _since_anchor(trials: Sequence[Trial]) -> int:

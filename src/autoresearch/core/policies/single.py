@@ -153,7 +153,7 @@ class OneAtATime:
         if effect is None and against != BASELINE:
             against, effect = BASELINE, evidence.compare(arm, BASELINE, credit=self.credit)
         if effect is None:
-            reason = f"{against} has no run it could be compared with, so nothing is claimed and the incumbent stays"
+            reason = f"{against} has no run it could be compared with, so no claim is made and the incumbent stays"
             return Settle(idea.name, judging.verdict(evidence, arm, Status.KEEP, reason, by=self.name))
         tries = effect.runs + evidence.arm(arm).failed
         last = spendable(evidence) < 1 or tries >= max(1, evidence.settings.max_runs)
@@ -209,7 +209,11 @@ def finish(evidence: Evidence, by: str) -> Advice:
     idea = evidence.open[0]
     seen = evidence.arm(idea.name).runs or evidence.arm(idea.name).weak
     status = Status.DISCARD if seen else Status.CRASH
-    reason = "no run is left that could judge it" if seen else "the run budget ended before a run of it could be judged"
+    reason = (
+        "no run is left in the budget to judge it"
+        if seen
+        else "the run budget ended before a run of it could be judged"
+    )
     return Settle(idea.name, judging.verdict(evidence, idea.name, status, reason, by=by))
 
 

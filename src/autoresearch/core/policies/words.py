@@ -13,5 +13,5 @@ def gain(effect: Effect) -> str:
     low, high = effect.low, effect.high
     interval = "(noise not measured)" if low is None or high is None else f"[{low:+.3g}, {high:+.3g}]"
     pairs = " on common seeds" if effect.paired else ""
-    part = " (validation noise alone; nothing was repeated)" if effect.error is not None and not effect.freedom else ""
+    part = " (validation noise only; nothing was repeated)" if effect.error is not None and not effect.freedom else ""
     return f"{effect.gain:+.3g} {interval} over {runs(effect.runs)}{pairs}{part}"

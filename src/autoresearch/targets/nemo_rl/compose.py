@@ -42,12 +42,12 @@ def compose(
         text: Content to use in place of the file's own.
 
     Raises:
-        RecipeError: A file is unreadable, a parent is missing, or `defaults` go in a circle.
+        RecipeError: A file is unreadable, a parent is missing, or `defaults` form a cycle.
     """
     name = shown(root, file)
     if file in chain:
         circle = " -> ".join(shown(root, one) for one in (*chain[chain.index(file) :], file))
-        raise RecipeError(f"{name}: `defaults` go in a circle ({circle}); take one of them out")
+        raise RecipeError(f"{name}: `defaults` form a cycle ({circle}); take one of them out")
     document = documents.read(file, name) if text is None else documents.mapping(text, name)
     own = {key: value for key, value in document.items() if key != "defaults"}
     if "defaults" not in document or document["defaults"] == "???":
@@ -170,9 +170,7 @@ def create(name: str, document: Mapping[Any, Any]) -> DictConfig:
         return OmegaConf.create(dict(document))
     except (OmegaConfBaseException, ValueError, TypeError, RecursionError) as error:
         key = str(getattr(error, "full_key", "") or "")
-        raise RecipeError(
-            f"{name}: {key or 'a value'} cannot be used: {first_line(error)}; mend or quote it"
-        ) from error
+        raise RecipeError(f"{name}: {key or 'a value'} cannot be used: {first_line(error)}; fix or quote it") from error
 
 
 def shown(root: Path, file: Path) -> str:

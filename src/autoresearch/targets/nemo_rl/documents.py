@@ -111,4 +111,4 @@ def _what(error: yaml.YAMLError) -> str:
     problem = str(getattr(error, "problem", None) or error).splitlines()[0]
     if problem.startswith("found duplicate key"):
         return f"{problem.removeprefix('found ')!s} in one section; keep one of the two lines"
-    return f"not YAML: {problem}; mend that line"
+    return f"not YAML: {problem}; fix that line"

@@ -297,5 +297,5 @@ def _why(error: Exception) -> str:
         variable = text.split("'")[1] if "'" in text else "it"
         return f"environment variable {variable} is not set; export {variable}=... and try again"
     if isinstance(error, RecursionError):
-        return "interpolations refer to each other in a circle; give one of them a value"
+        return "interpolations refer to each other in a cycle; give one of them a value"
     return f"{text}; correct its arguments"
