@@ -1,0 +1,91 @@
+"""How well a campaign keeps its slots busy: `python benchmarks/slots.py [--slots 1 4 8] [--seconds 2 10]`.
+
+For each number of slots and each length of a run a real campaign of `autoresearch run` tries ideas whose
+command sleeps for so long and writes down when it began and when it ended. *busy* is the time that slots had a run in
+them, of all slot time between the first begin of an idea's run and the last end of one; the baseline, which is measured
+alone, does not count. *gap* is what that leaves between two runs in one slot. The end of a campaign, when there are
+fewer ideas left than slots, is in both figures, so they are lower bounds.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import yaml
+
+TRAIN = """\
+began=$(date +%s.%N)
+sleep {seconds}
+echo "score: 0.$SEED"
+echo "$began $(date +%s.%N)" >> {log}
+"""
+IDENTITY = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--slots", type=int, nargs="+", default=[1, 4, 8], help="runs at a time")
+    parser.add_argument("--seconds", type=float, nargs="+", default=[2.0, 10.0], help="lengths of a run")
+    parser.add_argument("--turns", type=int, default=5, help="ideas for each slot (default: 5)")
+    options = parser.parse_args()
+    print(f"Python {sys.version.split()[0]}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start\n")
+    print("| slots | run, s | runs | start to end, s | busy % | gap, s |\n| --- | --- | --- | --- | --- | --- |")
+    for seconds in options.seconds:
+        for slots in options.slots:
+            with tempfile.TemporaryDirectory(prefix="autoresearch-slots-") as folder:
+                print(_line(Path(folder), slots, seconds, options.turns * slots), flush=True)
+
+
+def _line(folder: Path, slots: int, seconds: float, ideas: int) -> str:
+    log = folder / "times"
+    root = _repository(folder / "repository", TRAIN.format(seconds=seconds, log=log), ideas)
+    _campaign(root, ideas, slots)
+    subprocess.run(
+        (sys.executable, "-m", "autoresearch", "run", "--yes", "--plain"),
+        cwd=root,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    times = sorted(tuple(map(float, line.split())) for line in log.read_text().splitlines())
+    assert len(times) == ideas + 1, f"{len(times)} runs, not {ideas} and a baseline"
+    of_ideas = times[1:]
+    whole = max(end for _, end in of_ideas) - of_ideas[0][0]
+    busy = sum(end - begin for begin, end in of_ideas)
+    gap = (slots * whole - busy) / ideas
+    return f"| {slots} | {seconds:g} | {ideas} | {whole:.1f} | {100 * busy / (slots * whole):.0f} | {gap:.2f} |"
+
+
+def _campaign(root: Path, ideas: int, slots: int) -> None:
+    document = {
+        "campaign": "slots",
+        "objective": {"metric": "score", "goal": "raise the score", "direction": "maximize"},
+        "target": {"type": "command", "config": "config.json", "source": {"type": "stdout"}},
+        "command": ["sh", "train.sh"],
+        "stop": f"{ideas + 1} experiments",
+        "launcher": {"type": "local", "parallel": slots},
+        "researcher": {"type": "file", "path": "ideas.yaml"},
+        "verdict": {"policy": "greedy", "baseline_runs": 1, "confirm": 0},
+    }
+    path = root / "reports" / "auto_research" / "slots" / "campaign.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text(yaml.safe_dump(document, sort_keys=False))
+
+
+def _repository(root: Path, train: str, ideas: int) -> Path:
+    root.mkdir(parents=True)
+    (root / "train.sh").write_text(train)
+    (root / "config.json").write_text('{"lr": 0.1}\n')
+    listed = [{"title": f"learning rate number {n}", "overrides": [f"lr={n / 1000}"]} for n in range(1, ideas + 1)]
+    (root / "ideas.yaml").write_text(yaml.safe_dump(listed, sort_keys=False))
+    for words in (("init", "-q", "-b", "main"), ("add", "."), ("commit", "-q", "-m", "start")):
+        subprocess.run(("git", *IDENTITY, *words), cwd=root, check=True)
+    for name, value in (("user.name", "Ada"), ("user.email", "ada@example.org")):
+        subprocess.run(("git", "config", name, value), cwd=root, check=True)
+    return root
+
+
+if __name__ == "__main__":
+    main()
