@@ -88,6 +88,14 @@ def test_drift_shows_on_repeats_of_one_arm():
     assert drift(Board(UP, trials=climbing[:2])) is None
 
 
+def test_repeats_that_agree_by_chance_show_no_drift():
+    """Six runs of the baseline that hug a small trend say little where every idea scatters ten times as much."""
+    base = tuple(Trial("baseline", n, value=1 - 0.01 * n, order=10 * n) for n in range(6))
+    ideas = tuple(Trial(f"i{n}", s, value=1 + 0.1 * s, order=10 * n + s) for n in range(6) for s in (0, 1))
+    assert drift(Board(UP, trials=base)).shown
+    assert not drift(Board(UP, trials=(*base, *ideas))).shown
+
+
 def test_luck_that_wears_off_is_no_drift():
     """Arms repeated for a lucky first run fall back: that is selection, and says nothing about the machine."""
     base = tuple(Trial("baseline", n, value=1.0 + 0.01 * (n % 2), order=20 * n) for n in range(4))

@@ -1,6 +1,7 @@
 """The report's numbers from a history made by hand, and its pages for hostile words."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -91,6 +92,12 @@ def test_a_crash_is_not_called_unresolved():
     unresolved = markdown(made).partition("**unresolved**")[2].partition("**crashed**")[0]
     assert "#3 bad" not in unresolved
     assert "#3 bad: because" in markdown(made)
+
+
+def test_an_idea_that_fails_by_its_own_fault_is_refuted_with_the_reason():
+    """Without a single number it was still tried: nothing is left to compare, and something is known."""
+    failed = replace(report().entries[2], status="discard", runs=0)
+    assert (standing(failed), claim_words(failed)) == ("refuted", "#3 bad: because")
 
 
 @pytest.mark.parametrize(("low", "high", "shown", "said"), [

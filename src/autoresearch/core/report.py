@@ -10,7 +10,7 @@ from autoresearch.core.history import History
 from autoresearch.core.metric import Objective
 from autoresearch.core.plan import Outlook
 from autoresearch.core.plan import board as board_of
-from autoresearch.core.policies.claims import Claim, Claims, Drift, claims, drift
+from autoresearch.core.policies.claims import Claim, Claims, Drift, Standing, claims, drift
 from autoresearch.core.policies.evidence import Evidence
 from autoresearch.core.spec import Campaign
 
@@ -186,7 +186,14 @@ def standing(entry: Entry) -> str:
     """Where an attempt stands in the lists of what can be believed: a claim's word, `crashed`, or empty for none."""
     if entry.claim is None:
         return ""
-    return "crashed" if entry.status == Status.CRASH else str(entry.claim.standing)
+    if entry.status == Status.CRASH:
+        return "crashed"
+    return str(Standing.REFUTED if _failed(entry) else entry.claim.standing)
+
+
+def _failed(entry: Entry) -> bool:
+    """Whether an attempt was turned down for the way in which its runs failed, without any number of its own."""
+    return entry.status == Status.DISCARD and not entry.runs
 
 
 def chance_words(chance: float) -> str:
@@ -198,11 +205,14 @@ def claim_words(entry: Entry) -> str:
     """An attempt's line in the lists of what can be believed."""
     claim = entry.claim
     head = f"#{entry.index} {entry.title}: "
-    if claim is None or entry.status == Status.CRASH:
+    if claim is None or entry.status == Status.CRASH or _failed(entry):
         return head + entry.reason
     effect = interval(claim.effect, claim.low, claim.high) or "no comparison"
-    runs = f"{claim.runs} run{'' if claim.runs == 1 else 's'}"
-    return f"{head}{effect}, {runs}, {'fresh seeds' if claim.fresh else 'selection runs'}"
+    return f"{head}{effect}, {_counted(claim.runs)}, {'fresh seeds' if claim.fresh else 'selection runs'}"
+
+
+def _counted(runs: int) -> str:
+    return f"{runs} run{'' if runs == 1 else 's'}"
 
 
 def build(history: History, campaign: Campaign, objective: Objective, view: Outlook, now: float) -> Report:
@@ -332,7 +342,7 @@ def _attention(history: History, found: Claims) -> tuple[str, ...]:
         f"{lost.name} was demoted, later ideas build on {lost.incumbent}: {lost.reason}" for lost in history.demotions
     ]
     told += [
-        f"{claim.name}: {claim.standing} after {claim.runs} runs; more seeds would settle it"
+        f"{claim.name}: {claim.standing} after {_counted(claim.runs)}; more seeds would settle it"
         for claim in found.ideas
         if claim.standing in {"likely", "unresolved"} and claim.effect is not None and claim.effect > 0
     ]

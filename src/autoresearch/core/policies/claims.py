@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from autoresearch.core.board import Board, Idea
+from autoresearch.core.board import Board, Idea, Trial
 from autoresearch.core.experiment import Purpose, Status
+from autoresearch.core.noise import pooled
 from autoresearch.core.policies.evidence import BASELINE, UNSELECTED, Effect, Evidence
 from autoresearch.core.policies.fresh import confirmed, left_out
 from autoresearch.core.policies.latest import latest
@@ -117,7 +118,8 @@ def drift(board: Board) -> Drift | None:
     """Trend over time within arms that ran more than once; None with fewer than three repeats, or all at one time.
 
     Of the baseline all runs count, of other arms those that chose nothing: what was kept or repeated for a lucky first
-    run falls back later, and would look like a machine that gets worse.
+    run falls back later, and would look like a machine that gets worse. A few repeats can hug their own trend by luck,
+    so the scatter within ideas, whose runs lie close in time, is pooled in where it is larger.
     """
     evidence = Evidence(board)
     runs = _valid(board)
@@ -128,12 +130,28 @@ def drift(board: Board) -> Drift | None:
         return None
     slope = sum(when * value for _, when, value in points) / spread
     rest = sum((value - slope * when) * (value - slope * when) for _, when, value in points)
-    freedom = max(1, repeats - 1)
-    error = math.sqrt(max(0.0, rest) / freedom / spread)
+    square, freedom = _noise(rest, max(1, repeats - 1), board)
+    error = math.sqrt(square / spread)
     span = max(trial.order for trial in board.trials) - min(trial.order for trial in board.trials)
     margin = t_quantile(0.95, freedom) * error
     shown = abs(slope) > t_quantile(0.995, freedom) * error
     return Drift(slope, slope * span, (slope - margin) * span, (slope + margin) * span, repeats, shown)
+
+
+def _noise(rest: float, freedom: int, board: Board) -> tuple[float, int]:
+    """Variance of one run with its degrees of freedom: about the trend, and within ideas where that is more."""
+    within: dict[str, list[float]] = {}
+    for trial in board.trials:
+        if trial.arm != BASELINE and _known(trial):
+            within.setdefault(trial.arm, []).append(trial.value or 0.0)
+    sigma, more = pooled(within.values())
+    if sigma is None or sigma * sigma <= rest / freedom:
+        return rest / freedom, freedom
+    return (rest + more * sigma * sigma) / (freedom + more), freedom + more
+
+
+def _known(trial: Trial) -> bool:
+    return not trial.pending and not trial.partial and trial.value is not None and math.isfinite(trial.value)
 
 
 def _valid(board: Board) -> dict[str, list[tuple[float, float]]]:
@@ -142,8 +160,8 @@ def _valid(board: Board) -> dict[str, list[tuple[float, float]]]:
     for t in board.trials:
         if t.arm != BASELINE and t.purpose not in UNSELECTED:
             continue
-        if not t.pending and not t.partial and t.value is not None and math.isfinite(t.value):
-            found.setdefault(t.arm, []).append((float(t.order), t.value))
+        if _known(t):
+            found.setdefault(t.arm, []).append((float(t.order), t.value or 0.0))
     return found
 
 
