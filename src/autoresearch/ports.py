@@ -60,13 +60,16 @@ class Survey:
         minutes: Expected minutes per run, None when unknown.
         setup_minutes: Start-up part of it, None when unknown.
         steps: Training steps per run, None when unknown.
+        step_minutes: Expected minutes of one of them, None when unknown.
+        first_value: Step after which a run first has a value of the metric, None when unknown or when it is the last.
+        least_steps: Fewer steps than these judge no idea (R113).
         standard_error: Evaluation noise expected from the size of the validation set, None when unknown.
         plumbing: Why a run is too small to judge an idea by; empty when it is not.
         protect: Globs of files that measure and must not be edited.
         protect_keys: Recipe keys that measure and must not be overridden.
         facts: The recipe as researchers see it.
         warnings: What a maintainer would point out, one sentence each.
-        inputs: Files or folders outside the repository that a run needs.
+        inputs: Files or folders that a run reads: absolute, or relative to the repository and then tracked.
     """
 
     objective: Objective
@@ -76,6 +79,9 @@ class Survey:
     minutes: float | None = None
     setup_minutes: float | None = None
     steps: int | None = None
+    step_minutes: float | None = None
+    first_value: int | None = None
+    least_steps: int = 0
     standard_error: float | None = None
     plumbing: str = ""
     protect: tuple[str, ...] = ()

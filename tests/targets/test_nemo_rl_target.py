@@ -1,5 +1,4 @@
 import json
-from pathlib import Path
 
 import pytest
 
@@ -150,9 +149,12 @@ def test_the_search_space_holds_free_knobs_only(checkout):
     assert "policy.generation.temperature" not in space
 
 
-def test_paths_outside_the_repository_are_inputs(checkout):
-    """Absolute paths that the recipe names have to exist before a run is started."""
-    (checkout / "mine.yaml").write_text(f"defaults: {GRPO}\npolicy: {{model_name: /models/m}}\n")
-    assert target("mine.yaml").survey(checkout).inputs == ("/models/m",)
-    assert target(DPO).survey(checkout).inputs == ()
-    assert Path(GRPO).name == "grpo_math_1B.yaml"
+@pytest.mark.parametrize(("reached", "state", "small"), [(8, "TIMED_OUT", True), (25, "TIMED_OUT", False)])
+def test_a_run_cut_after_a_few_steps_judges_nothing(tmp_path, reached, state, small):
+    """R113 holds for what a run became too: eight of five hundred steps are plumbing, whatever the recipe says."""
+    series = Series("validation/accuracy", (5, reached), (0.2, 0.4))
+    steps = Series("train/loss", tuple(range(1, reached + 1)), (0.1,) * reached)
+    readings = {"tensorboard": Readings({"validation/accuracy": series, "train/loss": steps})}
+    found = target().measure(tmp_path, "", readings, JobStatus(JobState[state]))
+    assert found.value == 0.4
+    assert bool(found.plumbing) is small

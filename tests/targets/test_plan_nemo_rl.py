@@ -85,3 +85,32 @@ def test_several_nodes_without_ray_are_pointed_out(repository):
     many = planned(repository, "examples/nemo_gym/grpo_nanov3.yaml")
     assert any("of 32 nodes only" in one and "style: ray.sub" in one for one in many.warnings)
     assert not any("ray.sub" in one for one in planned(repository, GRPO).warnings)
+
+
+@pytest.mark.parametrize(
+    ("stop", "why"),
+    [
+        ("4 experiments, 6m each", "after about 20 of 500 steps"),
+        (
+            "4 experiments, 5m40s each",
+            "after about 13 of 500 steps; fewer than 20 steps judge no idea",
+        ),
+        (
+            "4 experiments, 5m20s each",
+            "6 of 500 steps; val:accuracy exists first after step 10, so such a run has no number and is a crash",
+        ),
+    ],
+)
+def test_a_plan_says_what_a_cut_run_is_worth(repository, stop, why):
+    """R113, R149: a cap that leaves a run no validation, or a handful of steps, is told before it is paid for."""
+    plan = repository.plan(Request(GRPO, stop, "night", {"launcher": {"type": "slurm"}}))
+    assert (
+        next(one for one in plan.warnings if "it may be cut" in one).replace(" at the expected pace", "").endswith(why)
+    )
+
+
+def test_a_loss_has_no_noise_that_could_be_known_before(repository):
+    """The plan says so and who measures it, rather than nothing."""
+    assert "the recipe does not tell the noise of val:validation-default_loss; repeats" in plan_text(
+        planned(repository, "examples/configs/dpo.yaml")
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from autoresearch.cli.output import duration, number, table
+from autoresearch.core.policies import policy
 
 if TYPE_CHECKING:
     from autoresearch.core.spec import Campaign
@@ -95,9 +96,11 @@ def _minutes(minutes: float) -> str:
 
 
 def _power(plan: Plan) -> str:
-    error = plan.survey.standard_error
+    error, metric = plan.survey.standard_error, plan.survey.objective.metric
     if error is None:
-        return ""
+        repeats = policy(plan.campaign.verdict.policy).baseline_runs(plan.campaign.settings()) > 1
+        how = "repeats of the baseline measure it" if repeats else "a single baseline run does not measure it"
+        return f"the recipe does not tell the noise of {metric}; {how}"
     alone = f"one validation has standard error {error:.3g}"
     return f"{alone}; two single runs are distinguishable from about {2.8 * error:.2g}"
 

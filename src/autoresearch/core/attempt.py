@@ -189,7 +189,7 @@ def trial_of(run: Run) -> Trial:
         pending=found is None,
         value=usable(run),
         standard_error=found.standard_error if found else None,
-        plumbing=run.planned.plumbing,
+        plumbing=run.planned.plumbing or bool(found and found.plumbing),
         partial=bool(found and found.completion in {Completion.TIMED_OUT, Completion.STALLED, Completion.CANCELLED}),
         order=run.order,
         note=why_no_value(run),

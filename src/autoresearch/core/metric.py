@@ -172,6 +172,7 @@ class Measurement:
         peak_memory_gb: Largest GPU memory seen (host memory for CPU runs), in GB.
         symptoms: Health findings, worst first.
         note: Diagnosis in words: why there is no value, or which sources disagreed.
+        plumbing: Why the run turned out too small to judge an idea by (R113); empty when it did not.
     """
 
     metric: str
@@ -188,3 +189,4 @@ class Measurement:
     peak_memory_gb: float | None = None
     symptoms: tuple[Symptom, ...] = ()
     note: str = ""
+    plumbing: str = ""

@@ -18,7 +18,7 @@ from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import DEFAULT, StopRule, describe, parse, span
 from autoresearch.errors import CampaignError, LauncherError, UsageError
 from autoresearch.ports import Holder, Survey, Target
-from autoresearch.session import places, sites
+from autoresearch.session import inputs, places, sites
 from autoresearch.session.sites import Storage
 from autoresearch.workspace import git
 from autoresearch.workspace.git import Changes
@@ -149,7 +149,7 @@ def examine(campaign: Campaign, root: Path, survey: Survey | None = None) -> Pla
         warnings=(*_checkout_warnings(changes, survey), *survey.warnings, *_rule_warnings(campaign, rule, survey),
                   *_place_warnings(campaign, survey, around, found), *_ray_warnings(campaign, survey, root),
                   *_launcher_warnings(campaign, root), *kept.reminders, *_volume_warnings(kept),
-                  *_held_warnings(campaign, survey, root)),
+                  *_held_warnings(campaign, survey, root), *_input_warnings(campaign, survey, root)),
         storage=kept,
     )  # fmt: skip
 
@@ -163,11 +163,11 @@ def _check_names(campaign: Campaign) -> None:
 
 
 def _cost(campaign: Campaign, rule: StopRule) -> Cost:
-    """What the policy will want, as far as a count of runs lets it; without a count, for fifty experiments."""
+    """What the policy will want, as far as a count of runs lets it; without a count, for fifty experiments, baseline included."""
     most = rule.target_run_count
     limited = any(limit is not None for limit in (rule.total_s, rule.deadline_at, rule.gpu_hours, most))
-    ideas = rule.target_experiment_count or min(50, most or 50)
-    wanted = cost(campaign.verdict.policy, ideas, campaign.settings(), budgeted=limited)
+    attempts = rule.target_experiment_count or min(50, most or 50)
+    wanted = cost(campaign.verdict.policy, attempts - 1, campaign.settings(), budgeted=limited)
     if most is None:
         return wanted
     why = f"{wanted.why}; the stop rule allows {most}"
@@ -291,6 +291,11 @@ def _launcher_warnings(campaign: Campaign, root: Path) -> tuple[str, ...]:
     return ()
 
 
+def _input_warnings(campaign: Campaign, survey: Survey, root: Path) -> tuple[str, ...]:
+    absent, far = inputs.missing(campaign, root, survey.inputs), inputs.elsewhere(campaign, survey.inputs)
+    return (*((f"`run` will refuse to begin: {absent}",) if absent else ()), *((far,) if far else ()))
+
+
 def _volume_warnings(kept: Storage) -> tuple[str, ...]:
     return (f"the campaign would not begin: {kept.problem}",) if kept.problem else ()
 
@@ -310,7 +315,8 @@ def _rule_warnings(campaign: Campaign, rule: StopRule, survey: Survey) -> tuple[
         found.append(f"no stop rule given: {describe(DEFAULT)} (the baseline and three low-risk experiments)")
     cap, minutes = rule.per_experiment_timeout_s, survey.minutes
     if cap is not None and minutes is not None and minutes * 60 > cap:
-        found.append(f"a run may take {span(minutes * 60)} but is capped at {span(cap)}: it may be cut")
+        cut = _cut(survey, cap / 60)
+        found.append(f"a run may take {span(minutes * 60)} but is capped at {span(cap)}: it may be cut{cut}")
     if cap is None and minutes is not None and rule.total_s is not None and minutes * 60 > rule.total_s:
         found.append(
             f"a run may take {span(minutes * 60)}, longer than the whole campaign: none would be started; "
@@ -326,3 +332,18 @@ def _rule_warnings(campaign: Campaign, rule: StopRule, survey: Survey) -> tuple[
     if survey.plumbing:
         found.append(f"plumbing only, such runs are too small to judge an idea: {survey.plumbing}")
     return tuple(found)
+
+
+def _cut(survey: Survey, cap: float) -> str:
+    """Where a run that lasts `cap` minutes would end by the pace expected, and what that makes of it; in words."""
+    if not survey.step_minutes:
+        return ""
+    reached = max(0, int((cap - (survey.setup_minutes or 0.0)) / survey.step_minutes))
+    first, of = survey.first_value, f" of {survey.steps}" if survey.steps else ""
+    told = [f" after about {reached}{of} steps at the expected pace"]
+    if first is None or reached < first:
+        when = "only after the last step" if first is None else f"first after step {first}"
+        told.append(f"{survey.objective.metric} exists {when}, so such a run has no number and is a crash")
+    elif reached < survey.least_steps:
+        told.append(f"fewer than {survey.least_steps} steps judge no idea")
+    return "; ".join(told)

@@ -22,7 +22,7 @@ from autoresearch.core.stop import DEFAULT, Limits, StopRule, parse
 from autoresearch.engine.context import Context
 from autoresearch.errors import CampaignError, LedgerError
 from autoresearch.ports import Launcher, MetricSource, Researcher, RunRequest, Survey, Target
-from autoresearch.session import campaign_file, places, sites
+from autoresearch.session import campaign_file, inputs, places, sites
 from autoresearch.session.planning import Plan, target_of
 from autoresearch.workspace import git, secrets, worktree
 from autoresearch.workspace.journal import Journal
@@ -149,6 +149,7 @@ def begin(opened: Opened, approved_by: str, clock: Callable[[], float]) -> None:
         raise CampaignError(
             f"launcher {kind} is refused: {problem}; name another under `launcher:` in the campaign file ({advice})"
         )
+    inputs.check(campaign, paths.root, survey.inputs)
     objective = survey.objective
     limits = rule_of(campaign).begin(now, objective=objective).plain()
     plan = frozen.model_dump(mode="json")

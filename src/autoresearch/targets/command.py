@@ -44,7 +44,8 @@ class CommandTarget:
         seed_env: Variable that carries the seed. Default SEED.
         env: Further variables.
         protect, protect_keys: Files and keys that measure and must not be edited.
-        inputs: Files outside the repository that a run needs.
+        inputs: Files or folders that a run reads: absolute, or relative to the repository; `run` refuses to begin
+            without them.
         space: Search space, dotted key to specification.
 
     In the command, `{seed}`, `{folder}` and `{config}` are replaced, and an argument that is just `{overrides}` becomes

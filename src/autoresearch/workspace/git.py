@@ -73,6 +73,7 @@ __all__ = [
     "resolve",
     "root",
     "show_file",
+    "tracked",
     "trailers",
 ]
 
@@ -168,6 +169,14 @@ def changes(repo: Path) -> Changes:
             staged += [path] * (rest[0] != ".")
             unstaged += [path] * (rest[1] != ".")
     return Changes(*(tuple(sorted(paths)) for paths in (staged, unstaged, untracked, conflicted)))
+
+
+def tracked(repo: Path, paths: Sequence[str]) -> frozenset[str]:
+    """Those of `paths`, relative to the root, that git tracks, in submodules too; a folder if it holds such a file."""
+    top = root(repo)
+    literal = [f":(top,literal){path}" for path in paths]
+    found = nul(call(top, "ls-files", "-z", "--recurse-submodules", "--", *literal).stdout) if literal else ()
+    return frozenset(path for path in paths if any(one == path or one.startswith(f"{path}/") for one in found))
 
 
 def branches(repo: Path, prefix: str = PREFIX) -> dict[str, str]:

@@ -83,6 +83,7 @@ class Budget:
         steps: Training steps, None when only the data ends the run.
         minutes: Expected minutes at most, start-up included, None when unknown.
         setup_minutes: Start-up part of it.
+        step_minutes: Minutes of one step at most, by the recipe's test script; None when unknown.
         standard_error: Evaluation noise of the metric from the size of the validation set, None when unknown.
         samples: Validation samples behind one value, None when unknown.
         plumbing: Why a run is too small to judge an idea by; empty when it is not.
@@ -97,6 +98,7 @@ class Budget:
     samples: int | None
     plumbing: str = ""
     warnings: tuple[str, ...] = ()
+    step_minutes: float | None = None
 
     @property
     def gpu_hours(self) -> float | None:
@@ -172,6 +174,7 @@ def budget(
         samples=samples,
         plumbing=_plumbing(recipe, objective, wanted, samples),
         warnings=(*_warnings(recipe, script, resources, wanted), *_too_long(recipe, script, expected_steps, setup)),
+        step_minutes=_step_minutes(script, minutes, expected_steps, setup),
     )
 
 
@@ -242,9 +245,16 @@ def _minutes(recipe: Recipe, script: TestScript | None, steps: int | None, setup
 def _by_pace(script: TestScript | None, steps: int | None, setup: float) -> float | None:
     if script is None or not script.minutes or not steps:
         return None
-    in_one_run = script.steps_per_run or script.steps or steps
     start = min(setup, script.minutes / 2)
-    return start + (script.minutes - start) * steps / in_one_run
+    return start + (script.minutes - start) * steps / (script.steps_per_run or script.steps or steps)
+
+
+def _step_minutes(script: TestScript | None, known: float | None, steps: int | None, setup: float) -> float | None:
+    """Minutes of one step: of a run whose length is known, else by the pace of the test script."""
+    whole = _by_pace(script, steps, setup) if known is None else known
+    if whole is None or not steps:
+        return None
+    return max(0.0, whole - min(setup, whole / 2)) / steps
 
 
 def _standard_error(objective: Objective, recipe: Recipe, problems: int | None, expected: float) -> float | None:

@@ -5,6 +5,7 @@ One metric has three names (commit 7ea279abf): `val:accuracy` in `checkpointing.
 `val:validation-default_loss` is logged as `validation-default/loss`. We keep the recipe's spelling and the tag.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -182,6 +183,17 @@ def validates(recipe: Recipe) -> bool:
     """Whether a run of this recipe validates at all while it trains."""
     period = recipe.get(f"{recipe.algorithm}.val_period", 0)
     return isinstance(period, int | float) and period > 0
+
+
+def first_value(recipe: Recipe, objective: Objective) -> int | None:
+    """Step after which a run first has a number: 1 for what each step logs, None where only the last one validates."""
+    if not objective.tag.startswith("validation"):
+        return 1
+    if not validates(recipe):
+        return None
+    period = int(recipe.get(f"{recipe.algorithm}.val_period"))
+    begin = recipe.get(f"{recipe.algorithm}.val_start_at", 0)
+    return max(period, math.ceil(begin / period) * period if isinstance(begin, int) else period)
 
 
 def examinable(recipe: Recipe) -> bool:

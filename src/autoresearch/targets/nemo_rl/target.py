@@ -15,6 +15,7 @@ from autoresearch.targets import edit
 from autoresearch.targets.curve import check_rule
 from autoresearch.targets.nemo_rl import budget, facts, measure, metric, protect, provenance, submission
 from autoresearch.targets.nemo_rl.health import health
+from autoresearch.targets.nemo_rl.inputs import inputs, left_open
 from autoresearch.targets.nemo_rl.overrides import apply
 from autoresearch.targets.nemo_rl.recipe import Recipe, load
 
@@ -73,13 +74,16 @@ class NemoRLTarget:
             minutes=cost.minutes,
             setup_minutes=cost.setup_minutes,
             steps=cost.steps,
+            step_minutes=cost.step_minutes,
+            first_value=metric.first_value(recipe, objective),
+            least_steps=budget.MEANINGFUL_STEPS,
             standard_error=cost.standard_error,
             plumbing=cost.plumbing,
             protect=protect.files(),
             protect_keys=protect.keys(),
             facts=facts.facts(recipe, protect.measuring_code(tree)),
             warnings=(*metric.warnings(recipe, objective), *cost.warnings, *self._cautions(recipe)),
-            inputs=_inputs(recipe),
+            inputs=inputs(recipe),
         )
         self._seen = self._seen or survey
         return survey
@@ -141,6 +145,7 @@ class NemoRLTarget:
         found = measure.measure(objective, folder, log_tail, readings, status, steps, validations=rule)
         if objective.metric == metric.PEAK_MEMORY:
             found = _peak(found)
+        found = _small(found)
         return self._proven(folder, kept, found, status) if kept else found
 
     def _proven(self, folder: Path, kept: Mapping[str, Any], found: Measurement, status: JobStatus) -> Measurement:
@@ -180,7 +185,12 @@ class NemoRLTarget:
         )  # fmt: skip
 
     def _cautions(self, recipe: Recipe) -> tuple[str, ...]:
-        return (*recipe.unresolved.values(), *_resolver_caution(recipe), *_environment_caution(recipe, self.command))
+        return (
+            *left_open(recipe),
+            *recipe.unresolved.values(),
+            *_resolver_caution(recipe),
+            *_environment_caution(recipe, self.command),
+        )
 
     def _keep(self, recipe: Recipe, overrides: Sequence[str], request: RunRequest) -> Path | None:
         """Leave recipe and probe in the run folder; returns the probe's folder."""
@@ -242,12 +252,6 @@ def _environment(request: RunRequest, probe: Path | None) -> dict[str, str]:
     }
 
 
-def _inputs(recipe: Recipe) -> tuple[str, ...]:
-    """Absolute paths the recipe names: a model, data files. Names on a hub are not paths."""
-    named = (value for key, value in recipe.values.items() if not key.startswith(("logger.", "checkpointing.")))
-    return tuple(dict.fromkeys(value for value in named if isinstance(value, str) and value.startswith("/")))
-
-
 def _resolver_caution(recipe: Recipe) -> tuple[str, ...]:
     if recipe.algorithm not in {"dpo", "rm"} or not any("${mul:" in text or "${add:" in text for text in _raw(recipe)):
         return ()
@@ -293,6 +297,16 @@ def _distrusted(found: Measurement, name: str, why: str) -> Measurement:
     symptom = Symptom(name, Severity.FATAL, why, "environment", "Look at provenance.json and at the job's environment.")
     symptoms = (symptom, *found.symptoms)
     return replace(found, value=None, completion=Completion.CRASHED, symptoms=symptoms, note=why)
+
+
+def _small(found: Measurement) -> Measurement:
+    """A run that its time limit ended after very few steps shows plumbing, whatever its recipe asks for (R113)."""
+    reached, least = found.last_step, budget.MEANINGFUL_STEPS
+    if found.completion is not Completion.TIMED_OUT or reached is None or reached >= least:
+        return found
+    return replace(
+        found, plumbing=f"it was ended after {reached} steps, too few to judge an idea by (at least {least})"
+    )
 
 
 def _peak(found: Measurement) -> Measurement:
