@@ -163,7 +163,7 @@ def _check_names(campaign: Campaign) -> None:
 
 
 def _cost(campaign: Campaign, rule: StopRule) -> Cost:
-    """What the policy will want, as far as a count of runs lets it; without a count, for fifty experiments, baseline included."""
+    """What the policy will want, as far as a count of runs lets it; without a count, for fifty attempts."""
     most = rule.target_run_count
     limited = any(limit is not None for limit in (rule.total_s, rule.deadline_at, rule.gpu_hours, most))
     attempts = rule.target_experiment_count or min(50, most or 50)
