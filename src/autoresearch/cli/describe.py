@@ -181,7 +181,7 @@ def status_text(status: CampaignStatus, last: int = 8) -> str:
         if status.baseline is not None
         else "  no baseline yet",
     ]
-    lines += [f"  {text}" for text in status.waiting]
+    lines += [f"  {text}" for text in (*status.waiting, status.question) if text]
     if status.running:
         lines += ["", running_table(status.running)]
     if status.by_hand:

@@ -93,7 +93,7 @@ def _run(args: argparse.Namespace, session: Session, by_hand: ByHand) -> None:
     if args.json:
         _say(args, by_hand.run(number, _quiet(args), take_over=args.take_over))
         return
-    view = PlainView() if args.plain or not output.on_terminal() else LiveView(session)
+    view = PlainView(session) if args.plain or not output.on_terminal() else LiveView(session)
     with view:
         found = by_hand.run(number, Watch(view.tell, view.refresh, args.poll), take_over=args.take_over)
     output.say()

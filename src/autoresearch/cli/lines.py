@@ -1,16 +1,27 @@
 """One line per event, for logs and for the tail of the live view."""
 
-import time
+from __future__ import annotations
 
-from autoresearch.cli.output import duration
+import time
+from typing import TYPE_CHECKING
+
+from autoresearch.cli.output import duration, number
 from autoresearch.core import event as happened
-from autoresearch.core.event import Event
+
+if TYPE_CHECKING:
+    from autoresearch.core.event import Event
+    from autoresearch.session import CampaignStatus
 
 
 def line(event: Event) -> str | None:
     """What happened, in one line; None for what a person need not read."""
     text = _text(event)
-    return f"{time.strftime('%H:%M:%S', time.localtime(event.at))}  {text}" if text else None
+    return f"{clock(event.at)}  {text}" if text else None
+
+
+def clock(at: float | None = None) -> str:
+    """A moment in Unix seconds as local time of day; now when none is given."""
+    return time.strftime("%H:%M:%S", time.localtime(at))
 
 
 def _text(event: Event) -> str:
@@ -52,7 +63,7 @@ def _text(event: Event) -> str:
 def _measured(event: happened.RunMeasured) -> str:
     found = event.measurement
     if found.value is None:
-        return f"{event.run_id}: no valid {found.metric} ({found.completion}) {found.note}".rstrip()[:300]
+        return " ".join(f"{event.run_id}: no valid {found.metric} ({found.completion}) {found.note}".split())[:300]
     return f"{event.run_id}: {found.metric} = {found.value:.4g} at step {found.step} ({found.completion})"
 
 
@@ -80,8 +91,15 @@ def _person_or_controller(event: Event) -> str:
             return ""
 
 
-def progress(attempted: int, target: int | None, remaining_s: float | None) -> str:
-    """Attempts and time left, as short as it goes."""
-    count = f"{attempted}/{target}" if target else str(attempted)
-    left = f", {duration(remaining_s)} left" if remaining_s is not None else ""
-    return f"{count} attempted{left}"
+def progress(status: CampaignStatus) -> str:
+    """How far the campaign has come, in one line: stop rule with numbers, latest and best result, branch, runs."""
+    last = next((one for one in status.verdicts if one.index == status.latest), None)
+    parts = [
+        status.stop,
+        f"latest: #{last.index} {last.name} {last.status}" if last else "no verdict yet",
+        f"best: {number(status.best)} ({status.incumbent})" if status.best is not None else "",
+        f"current branch {status.branch}" if status.branch else "",
+        *(f"{run.run_id} {run.state} for {duration(run.elapsed_s)}" for run in status.running[:3]),
+        f"{len(status.running) - 3} more runs" if len(status.running) > 3 else "",
+    ]
+    return "; ".join(part for part in parts if part)

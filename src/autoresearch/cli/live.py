@@ -1,5 +1,6 @@
 """What a person sees while a campaign runs: a live view on a terminal, plain lines elsewhere."""
 
+import math
 import time
 from collections import deque
 from types import TracebackType
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from autoresearch.cli import lines, output
 from autoresearch.cli.describe import aim, effect
+from autoresearch.core import event as happened
 from autoresearch.core.event import Event
 from autoresearch.session import CampaignStatus, Session
 
@@ -17,8 +19,21 @@ if TYPE_CHECKING:
 _REFRESH_S = 1.0
 
 
+_PROGRESS_S = 600.0
+
+
 class PlainView:
-    """One line per event."""
+    """One line per event, and how far the campaign has come: at the start, after each verdict, every ten minutes."""
+
+    def __init__(self, session: Session, every_s: float = _PROGRESS_S) -> None:
+        """Prepare; nothing is printed before something happens.
+
+        Args:
+            session: The campaign that is run.
+            every_s: Seconds after which it is printed how far the campaign has come though nothing has happened.
+        """
+        self._session, self._every_s = session, every_s
+        self._due, self._said = True, -math.inf
 
     def __enter__(self) -> Self:
         """Nothing to set up."""
@@ -31,9 +46,20 @@ class PlainView:
         """Print what happened."""
         if text := lines.line(event):
             output.say(text)
+        self._due = self._due or isinstance(event, happened.ExperimentJudged)
+        if isinstance(event, happened.ControllerStarted):
+            self.refresh()
 
     def refresh(self) -> None:
-        """Nothing moves."""
+        """Print how far the campaign has come, if that is due."""
+        now = time.monotonic()
+        if not self._due and now - self._said < self._every_s:
+            return
+        status = self._session.status()
+        if self._said == -math.inf:
+            output.say(f"{lines.clock()}  {status.goal}: {aim(status)}")
+        output.say(f"{lines.clock()}  {lines.progress(status)}")
+        self._due, self._said = False, now
 
 
 class LiveView:
@@ -96,6 +122,7 @@ def _head(status: CampaignStatus) -> object:
     head.append(f"  {status.state}\n", style="yellow" if status.state != "running" else "green")
     head.append(f"{status.goal}: {aim(status)}\n")
     head.append(f"{status.stop}\n", style="cyan")
+    head.append(f"current branch {status.branch}\n" if status.branch else "", style="dim")
     head.append(f"{status.keep} kept", style="green")
     head.append(f", {status.discard} discarded, ")
     head.append(f"{status.crash} crashed", style="red" if status.crash else "")

@@ -61,7 +61,7 @@ def work(session: "Session", *, plain: bool = False, poll_s: float = 0.5, take_o
     from autoresearch.cli.live import LiveView, PlainView  # noqa: PLC0415 - `--help` can do without
     from autoresearch.session.hold import person  # noqa: PLC0415
 
-    view = PlainView() if plain or not output.on_terminal() else LiveView(session)
+    view = PlainView(session) if plain or not output.on_terminal() else LiveView(session)
     with view:
         session.run(person(), view.tell, view.refresh, poll_s, take_over=take_over)
     output.say()

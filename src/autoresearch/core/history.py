@@ -207,6 +207,11 @@ class History:
         """
         return self.bundles[arm].branch if arm in self.bundles else self.experiment(arm).branch
 
+    @property
+    def incumbent_branch(self) -> str:
+        """Branch of the incumbent, empty before the baseline has one."""
+        return self.arm_branch(self.incumbent) if self.baseline else ""
+
     def lineage(self, arm: str) -> tuple[str, ...]:
         """The experiments inside an arm, oldest first, the baseline left out."""
 

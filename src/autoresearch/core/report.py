@@ -13,6 +13,7 @@ from autoresearch.core.plan import board as board_of
 from autoresearch.core.policies.claims import Claim, Claims, Drift, Standing, claims, drift
 from autoresearch.core.policies.evidence import Evidence
 from autoresearch.core.spec import Campaign
+from autoresearch.core.stop import StopState
 
 
 @dataclass(frozen=True)
@@ -243,7 +244,7 @@ def build(history: History, campaign: Campaign, objective: Objective, view: Outl
         reason=history.ended.reason if history.ended else "",
         entries=tuple(_entry(history, entry, by_name) for _, entry in sorted(history.experiments.items())),
         incumbent=history.incumbent,
-        incumbent_branch=history.arm_branch(history.incumbent) if history.baseline else "",
+        incumbent_branch=history.incumbent_branch,
         baseline=history.value_of(BASELINE) if history.baseline else None,
         best=history.value_of(history.incumbent) if history.baseline else None,
         claims=found,
@@ -253,7 +254,7 @@ def build(history: History, campaign: Campaign, objective: Objective, view: Outl
         spend=_spend(runs, history.idle()),
         queue_minutes=sum(run.queued_s or 0.0 for run in runs) / 60,
         wall_minutes=(end - started.at) / 60 if started else 0.0,
-        attention=_attention(history, found),
+        attention=_attention(history, found, view.stop),
         steering=tuple(said.text for said in history.steering),
     )
 
@@ -329,9 +330,11 @@ def _spend(runs: list[Run], idle: list[Idle]) -> tuple[Spend, ...]:
     return tuple(sorted(found, key=lambda spend: -spend.minutes))
 
 
-def _attention(history: History, found: Claims) -> tuple[str, ...]:
+def _attention(history: History, found: Claims, state: StopState) -> tuple[str, ...]:
     """What a person should look at: open questions, warnings of ours, and claims that would need more runs."""
-    told = [f"waiting for your approval: {ask.question}" for key, ask in history.approvals.items()
+    question = state.question(history.incumbent, history.incumbent_branch) if history.ended else ""
+    told = [question] if question else []
+    told += [f"waiting for your approval: {ask.question}" for key, ask in history.approvals.items()
             if key not in history.answers]  # fmt: skip
     told += [
         f"{run.run_id}: still alive after its end: {'; '.join(run.ended.leftovers)}"

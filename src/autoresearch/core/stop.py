@@ -39,6 +39,7 @@ class StopState:
         remaining_experiments: Attempts left, None without a count.
         remaining_s: Seconds left until the deadline, None without one.
         remaining_gpu_hours: GPU-hours left, None without such a budget.
+        asks: Whether a person is to be asked for more once it is met: no rule was given, or its words say so.
     """
 
     met: bool
@@ -48,6 +49,19 @@ class StopState:
     remaining_experiments: int | None = None
     remaining_s: float | None = None
     remaining_gpu_hours: float | None = None
+    asks: bool = False
+
+    def question(self, best: str, branch: str) -> str:
+        """What a person is asked once the budget is used up; empty before that, or when nobody is to be asked.
+
+        Args:
+            best: The best arm, the baseline when nothing was kept.
+            branch: Its branch, empty when there is none.
+        """
+        if not (self.met and self.asks):
+            return ""
+        start = f" --base {branch}" if branch else ""
+        return f"go on? The best is {best}; a further campaign: autoresearch plan RECIPE{start} --stop '12 experiments'"
 
 
 def check(
@@ -76,6 +90,7 @@ def check(
         remaining_experiments=_less(limits.target_experiment_count, spent.attempted),
         remaining_s=_seconds_left(limits, now),
         remaining_gpu_hours=_gpu_hours_left(limits, spent.gpu_hours),
+        asks=limits.asks,
     )
 
 

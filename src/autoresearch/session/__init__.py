@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,6 +58,7 @@ class Session:
     clock: Callable[[], float] = field(default=time.time)
     by: str = ""
     _curves: Curves = field(default_factory=Curves)
+    _working: wiring.Opened | None = None
 
     # -- before -------------------------------------------------------------------------------------------------
 
@@ -138,11 +139,15 @@ class Session:
             if listen:
                 context.listeners.append(listen)
             reporter = Reporter(context, lock.refresh, poll or (lambda: None))
-            with sites.ready(context.paths), hold.terminable():
-                reporter.start()
-                if fresh:
-                    sites.remind(context)
-                return Loop(context, poll_s, refresh=reporter.refresh).run()
+            self._working = replace(opened, history=context.history)
+            try:
+                with sites.ready(context.paths), hold.terminable():
+                    reporter.start()
+                    if fresh:
+                        sites.remind(context)
+                    return Loop(context, poll_s, refresh=reporter.refresh).run()
+            finally:
+                self._working = None
 
     def by_hand(self) -> "ByHand":
         """The verbs for experiments that are driven one by one."""
@@ -253,7 +258,9 @@ class Session:
     # -- reading ------------------------------------------------------------------------------------------------
 
     def status(self) -> CampaignStatus:
-        """Where the campaign stands."""
+        """Where the campaign stands; while it is run from here, as the controller sees it, without reading anything."""
+        if self._working is not None:
+            return status.status_of(self._working, self.clock(), held=True)
         opened = wiring.open_campaign(self.where, self.name)
         return status.status_of(opened, self.clock(), held=hold.at_work(opened.paths))
 

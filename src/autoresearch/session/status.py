@@ -130,6 +130,8 @@ class CampaignStatus:
         steering: What the user asked for, oldest first.
         by_hand: Experiments open by hand, by index.
         waiting: Launches that wait for a person's `approve` or `deny`, with the question.
+        latest: Index of the experiment judged last, None before the first.
+        question: What the person is asked at the end of a budget that was to end with a question, else empty.
     """
 
     campaign: str
@@ -157,6 +159,8 @@ class CampaignStatus:
     steering: tuple[str, ...]
     by_hand: tuple[DrivenExperiment, ...] = ()
     waiting: tuple[str, ...] = ()
+    latest: int | None = None
+    question: str = ""
 
 
 def status_of(opened: Opened, now: float, *, held: bool) -> CampaignStatus:
@@ -200,6 +204,10 @@ def status_of(opened: Opened, now: float, *, held: bool) -> CampaignStatus:
         steering=tuple(said.text for said in history.steering),
         waiting=tuple(_waiting(ask) for key, ask in history.approvals.items() if key not in history.answers),
         by_hand=tuple(driven(opened.paths, history, opened.campaign, entry) for entry in history.by_hand),
+        latest=max(history.judged, key=lambda entry: entry.judged.at if entry.judged else 0.0).index
+        if history.judged
+        else None,
+        question=state.question(history.incumbent, history.incumbent_branch) if state and history.ended else "",
     )
 
 
