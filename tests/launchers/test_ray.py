@@ -1,6 +1,8 @@
 """The Ray launcher on a real head: the contract, adoption, an archive of the commit, a head that is away."""
 
+import json
 import subprocess
+import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
@@ -10,13 +12,20 @@ from urllib.request import Request, urlopen
 from zipfile import ZipFile
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from autoresearch import plugins
 from autoresearch.core.job import JobState
 from autoresearch.errors import LauncherError
+from autoresearch.examples import create
 from autoresearch.launchers.ray import RayLauncher
 from autoresearch.launchers.ray_http import Head
+from autoresearch.launchers.ray_upload import returned
+from autoresearch.ports import RunRequest
 from autoresearch.targets.crashes import crash_symptoms
 from autoresearch.testing import JobFactory, ProcessContract, settle
+from autoresearch.workspace import git
 
 PATIENCE_S = 90.0
 needs_head = [pytest.mark.ray, pytest.mark.usefixtures("ray_address")]
@@ -151,6 +160,40 @@ def test_a_submission_the_head_has_already_is_that_job(ray_address, job, tmp_pat
     assert (again.find("run-1"), again.submit(plan)) == (job_id, job_id)
     again.cancel(job_id)
     settle(again, job_id, PATIENCE_S)
+
+
+@pytest.mark.ray
+def test_a_sent_nemo_rl_run_says_whose_code_it_imported(ray_address, tmp_path):
+    """The head sees none of our folders: the probe goes along, its report and the number come back by the log."""
+    made = create(tmp_path / "RL")
+    folder = tmp_path / "run"
+    folder.mkdir()
+    command = [sys.executable, "examples/run_grpo.py"]
+    target = plugins.load("targets", "nemo-rl")(recipe=str(made.recipe), command=command, options={"steps": 30})
+    request = RunRequest("run-1", made.root, folder, folder / "run.log", 7, None, git.head_commit(made.root))
+    launcher = RayLauncher({"poll_s": 0, "address": ray_address, "code": "upload"}, tmp_path / "campaign")
+    status = settle(launcher, launcher.submit(launcher.plan(target.job(request))), PATIENCE_S)
+    assert status.state is JobState.SUCCEEDED, request.log.read_text()
+    said = json.loads((folder / "provenance.json").read_text())
+    assert "_ray_pkg_" in said["nemo_rl"]
+    assert said["arrived"].startswith("sha1:")
+    found = target.measure(folder, request.log.read_text(), {}, status)
+    assert found.value is not None, found.note
+
+
+@pytest.mark.parametrize("line", [
+    '(Actor pid=7) autoresearch-file provenance-mismatch-node-7.json {"nemo_rl": "/old"}',
+    'autoresearch-file provenance-mismatch-node-7.json {"nemo_rl": "/old"}',
+])  # fmt: skip
+def test_a_worker_that_imported_other_code_is_heard_through_the_log(line):
+    """Ray puts a worker's name before what it prints."""
+    assert list(returned(f"before\n{line}\nafter")) == [("provenance-mismatch-node-7.json", '{"nemo_rl": "/old"}\n')]
+
+
+@given(st.text())
+def test_no_log_brings_back_anything_but_reports(text):
+    """A line may hold any name; only that of a report in the run's folder is written."""
+    assert all(name.startswith("provenance") and "/" not in name for name, _ in returned(f"autoresearch-file {text}"))
 
 
 def test_a_head_that_is_away_is_an_outage(job, tmp_path):

@@ -18,8 +18,10 @@ from typing import Any
 
 from autoresearch.core.job import Job, JobState, JobStatus, Submission
 from autoresearch.errors import LauncherError
+from autoresearch.launchers import ray_upload
 from autoresearch.launchers.ray_http import STATES, Head
 from autoresearch.launchers.ray_options import RayOptions
+from autoresearch.launchers.ray_upload import Entry
 from autoresearch.launchers.records import Record, Records, lay_out, living, never, patience_s, spec_of, unique_name
 from autoresearch.launchers.slurm_status import ENDINGS
 from autoresearch.workspace import arrived, runfolder
@@ -30,8 +32,6 @@ _SOON_S = 0.5
 _FINISHING_S = 60.0
 _FILE_LAG_S = 15.0
 _LETTING_GO_S = 10.0
-_VERIFIED = 'python3 -I -c "$AUTORESEARCH_ARRIVED" "$AUTORESEARCH_FINGERPRINT"'
-"""Ends the job before its command is started when the files there are not the commit's; both variables are sent."""
 _TIMED_OUT = (124, 137, -9)
 """Exit codes of timeout(1) when it had to send TERM, and when it had to send KILL: it then dies of that itself."""
 
@@ -71,16 +71,18 @@ class RayLauncher:
         grace_s = job.grace_s if self.options.grace_s is None else self.options.grace_s
         spec = spec_of(job, self.options.env, grace_s)
         shared = self.options.code == "shared"
-        entrypoint = _supervised(spec, self.options.python) if shared else f"{_VERIFIED} && {_limited(spec)}"
+        sent = Entry(_supervised(spec, self.options.python), spec.env) if shared else ray_upload.entry(spec)
         # Ray kills what has not ended three seconds after a stop, unless it is told otherwise.
-        variables = {**spec.env, "RAY_JOB_STOP_WAIT_TIME_S": str(ceil(grace_s) + 10)}
+        variables = {**sent.variables, "RAY_JOB_STOP_WAIT_TIME_S": str(ceil(grace_s) + 10)}
         payload = {
             "name": unique_name(job.run_id, str(self._folder)),
             "spec": spec._asdict(),
-            "entrypoint": entrypoint,
+            "entrypoint": sent.command,
             "env_vars": variables,
         }
-        return Submission(job.run_id, self.name, _text(spec, entrypoint, variables, self.options), job.folder, payload)
+        return Submission(
+            job.run_id, self.name, _text(spec, sent.command, variables, self.options), job.folder, payload
+        )
 
     def submit(self, submission: Submission) -> str:
         """Hand the run to the head, once.
@@ -118,7 +120,10 @@ class RayLauncher:
         environment: dict[str, Any] = {"env_vars": variables}
         if options.code == "upload":
             place, fingerprint = self._send_code(spec, job_id)
-            environment = {"env_vars": {**variables, **_check(fingerprint)}, "working_dir": place}
+            environment = {
+                "env_vars": {**variables, **ray_upload.check(spec, fingerprint)},
+                "working_dir": place,
+            }
         reserved = {
             "entrypoint_num_cpus": options.entrypoint_num_cpus,
             "entrypoint_num_gpus": options.entrypoint_num_gpus,
@@ -201,6 +206,8 @@ class RayLauncher:
         text = self.head.log(job_id)
         if text is not None:
             Path(record.log).write_text(text, encoding="utf-8", errors="surrogateescape")
+            for name, content in ray_upload.returned(text):
+                Path(record.folder, name).write_text(content, encoding="utf-8", errors="surrogateescape")
 
     # -- ending ---------------------------------------------------------------------------------------------------
 
@@ -248,17 +255,6 @@ def _record(submission: Submission, spec: RunSpec, options: RayOptions) -> Recor
 
 def _supervised(spec: RunSpec, python: str) -> str:
     return f"exec {quote(python)} -P -m autoresearch.launchers.on_node {quote(f'{spec.folder}/{runfolder.SPEC}')}"
-
-
-def _check(fingerprint: str) -> dict[str, str]:
-    source = Path(arrived.__file__).read_text(encoding="utf-8")
-    return {"AUTORESEARCH_ARRIVED": source, "AUTORESEARCH_FINGERPRINT": fingerprint}
-
-
-def _limited(spec: RunSpec) -> str:
-    limit_s = 0.0 if spec.limit_s is None else spec.limit_s
-    command = " ".join(quote(word) for word in spec.argv)
-    return f"exec timeout --signal=TERM --kill-after={spec.grace_s:g} {limit_s:g} {command}"
 
 
 def _by_files(record: Record, state: JobState | None, ended: Mapping[str, Any]) -> JobStatus:

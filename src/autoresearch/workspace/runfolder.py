@@ -16,6 +16,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 SPEC, STATE, EXIT, TROUBLE = "spec.json", "supervisor.json", "exit.json", "supervisor.err"
+BY_LOG = "AUTORESEARCH_BY_LOG"
+"""Variable of a run whose folder nobody here sees: small files go through its log, each in a line of its own."""
+
+RETURNED = "autoresearch-file"
+"""How such a line begins; the file's name and its content as JSON follow."""
+
 _RESERVED = 16 * 1024
 
 

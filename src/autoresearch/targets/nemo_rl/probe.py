@@ -1,8 +1,9 @@
 # ruff: noqa: PLC0415  (imports cost every process of a run start-up time, so they wait until they are needed)
 """Says where a run's `nemo_rl` really came from. Python runs it first: in a run folder it is `sitecustomize`.
 
-It must never hurt a run: every failure is swallowed, nothing is printed, and it steps aside after one import. It runs
-inside the training environment, so it uses the standard library only and nothing of this package.
+It must never hurt a run: every failure is swallowed, nothing is printed unless the log is the only way back, and it
+steps aside after one import. It runs inside the training environment, so it uses the standard library only and nothing
+of this package.
 """
 
 import os
@@ -43,6 +44,7 @@ def _report() -> None:
         "nemo_rl": str(found),
         "tree": str(tree.resolve()),
         "commit": _commit(found.parent.parent),
+        "arrived": os.environ.get("AUTORESEARCH_FINGERPRINT", ""),
         "python": platform.python_version(),
         "executable": sys.executable,
         "prefix": sys.prefix,
@@ -52,9 +54,12 @@ def _report() -> None:
         "driver": driver,
         "container": {key: os.environ[key] for key in _CONTAINER if key in os.environ},
     }
+    folder.mkdir(parents=True, exist_ok=True)
     aside = folder / f".{name}.{platform.node()}.{os.getpid()}"
     aside.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
     aside.replace(folder / name)
+    if "AUTORESEARCH_BY_LOG" in os.environ:  # nobody sees that folder: the launcher finds this line in the log
+        sys.stderr.write(f"autoresearch-file {name} {json.dumps(report)}\n")
 
 
 def _commit(root: Path) -> str:
