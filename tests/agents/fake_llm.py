@@ -295,13 +295,13 @@ class Chat:
 
 
 class Responses:
-    """OpenAI Responses."""
+    """OpenAI Responses; tools come alone or below a namespace, as those of an MCP server do."""
 
     def read(self, body: Body) -> tuple[int, dict[str, Body]]:
         items = body["input"] if isinstance(body.get("input"), list) else []
-        tools = {
-            one["name"]: one.get("parameters", {}) for one in body.get("tools") or [] if one.get("type") == "function"
-        }
+        offered = [("", one) for one in body.get("tools") or []]
+        offered += [(f"{group['name']}/", one) for _, group in offered for one in group.get("tools", [])]
+        tools = {under + one["name"]: one.get("parameters", {}) for under, one in offered if one["type"] == "function"}
         return sum(one.get("type") == "function_call" or one.get("role") == "assistant" for one in items), tools
 
     def error(self, line: Fail) -> Body:
@@ -313,11 +313,13 @@ class Responses:
             item["content"] = [{"type": "output_text", "text": line.text, "annotations": []}]
         else:
             name, values = tool_call(line, tools)
+            under, _, name = name.rpartition("/")
             item = {
                 "type": "function_call",
                 "id": "f1",
                 "call_id": f"call_{next(_NUMBERS)}",
                 "name": name,
+                **({"namespace": under} if under else {}),
                 "arguments": json.dumps(values),
             }
         usage = {"input_tokens": 100, "output_tokens": 20, "total_tokens": 120}

@@ -39,36 +39,60 @@ def heard(script):
     return json.dumps(script.asked[-1])
 
 
-WHO = {"opencode": "opencode", "claude": "claude-code"}
-SERVER = [sys.executable, "-m", "autoresearch", "mcp"]
+WHO = {
+    "opencode": "opencode",
+    "claude": "claude-code",
+    "codex": "codex-mcp-client",
+    "gemini": "gemini-cli-mcp-client-autoresearch",
+}
+SERVER = {"command": sys.executable, "args": ["-m", "autoresearch", "mcp"]}
 
 
-def with_server(name, url, monkeypatch):
+def with_server(name, url, monkeypatch, home):
     """The command line of an agent that has the server in its configuration, and leave to use it."""
+    monkeypatch.setenv("HOME", str(home))
     said = settings(name, url, monkeypatch)
-    if name == "claude":
-        servers = {"mcpServers": {"autoresearch": {"command": SERVER[0], "args": SERVER[1:]}}}
-        monkeypatch.setenv("ENABLE_TOOL_SEARCH", "false")
-        allowed = ["--strict-mcp-config", "--allowedTools", "mcp__autoresearch,Bash"]
-        return [
-            *said["command"],
-            "-p",
-            "improve it",
-            "--model",
-            "played",
-            "--mcp-config",
-            json.dumps(servers),
-            *allowed,
-        ]
+    return [*said["command"], *_SERVED[name](said, monkeypatch, home)]
+
+
+def _claude(said, monkeypatch, home):
+    monkeypatch.setenv("ENABLE_TOOL_SEARCH", "false")
+    servers = json.dumps({"mcpServers": {"autoresearch": SERVER}})
+    allowed = ("--strict-mcp-config", "--allowedTools", "mcp__autoresearch,Bash")
+    return ["-p", "improve it", "--model", "played", "--mcp-config", servers, *allowed]
+
+
+def _opencode(said, monkeypatch, home):
+    server = {"type": "local", "command": [SERVER["command"], *SERVER["args"]]}
     config = json.loads(os.environ["OPENCODE_CONFIG_CONTENT"])
-    config |= {"mcp": {"autoresearch": {"type": "local", "command": SERVER}}, "permission": {"*": "allow"}}
+    config |= {"mcp": {"autoresearch": server}, "permission": {"*": "allow"}}
     monkeypatch.setenv("OPENCODE_CONFIG_CONTENT", json.dumps(config))
-    return [*said["command"], "run", "-m", "played/played", "improve it"]
+    return ["run", "-m", "played/played", "improve it"]
+
+
+def _codex(said, monkeypatch, home):
+    monkeypatch.delenv("CODEX_HOME", raising=False)
+    (home / ".codex").mkdir()
+    (home / ".codex" / "config.toml").write_text(
+        f"[mcp_servers.autoresearch]\ncommand = {json.dumps(SERVER['command'])}\nargs = {json.dumps(SERVER['args'])}\n"
+        "required = true\ntool_timeout_sec = 120\n"
+    )
+    return ["exec", "--dangerously-bypass-approvals-and-sandbox", *said["args"], "-m", "played", "improve it"]
+
+
+def _gemini(said, monkeypatch, home):
+    (home / ".gemini").mkdir()
+    config = {"mcpServers": {"autoresearch": SERVER}, "security": {"auth": {"selectedType": "gemini-api-key"}}}
+    (home / ".gemini" / "settings.json").write_text(json.dumps(config))
+    return ["--approval-mode", "yolo", "--skip-trust", "-m", said["model"], "-p", "improve it"]
+
+
+_SERVED = {"claude": _claude, "opencode": _opencode, "codex": _codex, "gemini": _gemini}
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("name", ["opencode", "claude"])
-def test_a_real_agent_completes_a_campaign_over_mcp(lab, monkeypatch, name):
+@pytest.mark.parametrize("name", list(_SERVED))
+def test_a_real_agent_completes_a_campaign_over_mcp(lab, monkeypatch, tmp_path, name):
     """It is refused when it judges too early and when it edits what measures; then its experiment is run and kept."""
     if not os.environ.get("CI"):
         pytest.importorskip("mcp")
@@ -80,7 +104,7 @@ def test_a_real_agent_completes_a_campaign_over_mcp(lab, monkeypatch, name):
     )  # fmt: skip
     script = Script(turns)
     with serving(script) as url:
-        let_work(lab, with_server(name, url, monkeypatch))
+        let_work(lab, with_server(name, url, monkeypatch, tmp_path))
     assert [(row.index, row.status.value, row.metric_value) for row in lab.rows()] == [
         (1, "keep", 0.5),
         (2, "keep", 0.7),
