@@ -43,8 +43,10 @@ WHO = {
     "opencode": "opencode",
     "claude": "claude-code",
     "codex": "codex-mcp-client",
-    "gemini": "gemini-cli-mcp-client-autoresearch",
+    "gemini": "gemini-cli-mcp-client",
 }
+SLOW = ("claude", "opencode")
+"""Agents that ask the model before the server has answered: until it has, they call in vain."""
 SERVER = {"command": sys.executable, "args": ["-m", "autoresearch", "mcp"]}
 
 
@@ -77,7 +79,7 @@ def _codex(said, monkeypatch, home):
         f"[mcp_servers.autoresearch]\ncommand = {json.dumps(SERVER['command'])}\nargs = {json.dumps(SERVER['args'])}\n"
         "required = true\ntool_timeout_sec = 120\n"
     )
-    return ["exec", "--dangerously-bypass-approvals-and-sandbox", *said["args"], "-m", "played", "improve it"]
+    return ["exec", "--skip-git-repo-check", "-s", "danger-full-access", *said["args"], "-m", "played", "improve it"]
 
 
 def _gemini(said, monkeypatch, home):
@@ -99,7 +101,7 @@ def test_a_real_agent_completes_a_campaign_over_mcp(lab, monkeypatch, tmp_path, 
     prepare(lab)
     run = Call("experiment_run", {"index": 2, "wait_s": 100})
     turns = (
-        *[Call("experiment_new", {"title": "double the rate", "area": "optimizer"})] * 8,  # some wait for a slow server
+        *[Call("experiment_new", {"title": "double the rate", "area": "optimizer"})] * (8 if name in SLOW else 1),
         Call("experiment_judge", {"index": 2}), CHEAT, run, UNDO, EDIT, run, Call("experiment_judge", {"index": 2}), Say("done"),
     )  # fmt: skip
     script = Script(turns)
