@@ -57,14 +57,14 @@ def with_server(name, url, monkeypatch, home):
     return [*said["command"], *_SERVED[name](said, monkeypatch, home)]
 
 
-def _claude(said, monkeypatch, home):
+def _claude(said, monkeypatch, home) -> list[str]:
     monkeypatch.setenv("ENABLE_TOOL_SEARCH", "false")
     servers = json.dumps({"mcpServers": {"autoresearch": SERVER}})
     allowed = ("--strict-mcp-config", "--allowedTools", "mcp__autoresearch,Bash")
     return ["-p", "improve it", "--model", "played", "--mcp-config", servers, *allowed]
 
 
-def _opencode(said, monkeypatch, home):
+def _opencode(said, monkeypatch, home) -> list[str]:
     server = {"type": "local", "command": [SERVER["command"], *SERVER["args"]]}
     config = json.loads(os.environ["OPENCODE_CONFIG_CONTENT"])
     config |= {"mcp": {"autoresearch": server}, "permission": {"*": "allow"}}
@@ -72,7 +72,7 @@ def _opencode(said, monkeypatch, home):
     return ["run", "-m", "played/played", "improve it"]
 
 
-def _codex(said, monkeypatch, home):
+def _codex(said, monkeypatch, home) -> list[str]:
     monkeypatch.delenv("CODEX_HOME", raising=False)
     (home / ".codex").mkdir()
     (home / ".codex" / "config.toml").write_text(
@@ -82,7 +82,7 @@ def _codex(said, monkeypatch, home):
     return ["exec", "--skip-git-repo-check", "-s", "danger-full-access", *said["args"], "-m", "played", "improve it"]
 
 
-def _gemini(said, monkeypatch, home):
+def _gemini(said, monkeypatch, home) -> list[str]:
     (home / ".gemini").mkdir()
     config = {"mcpServers": {"autoresearch": SERVER}, "security": {"auth": {"selectedType": "gemini-api-key"}}}
     (home / ".gemini" / "settings.json").write_text(json.dumps(config))
