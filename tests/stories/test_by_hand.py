@@ -13,7 +13,7 @@ from tests.conftest import commit_all
 from autoresearch.core.hypothesis import Hypothesis
 from autoresearch.errors import CampaignError, HeldError, RepositoryError, UsageError
 from autoresearch.session import Session
-from autoresearch.session.by_hand import Watch
+from autoresearch.session.by_hand import Onlooker
 from autoresearch.workspace.git import message, resolve
 from autoresearch.workspace.snapshot import Snapshot, difference
 
@@ -24,7 +24,7 @@ SCRIPT = {
     "*typo--1": TRIVIAL,
     "*": {"value": [0.7]},
 }
-QUICK = Watch(poll_s=0.01)
+QUICK = Onlooker(poll_s=0.01)
 
 
 def settings(**more: object):
@@ -186,7 +186,8 @@ def test_a_run_is_followed_in_the_background(hands):
     Path(made.worktree, "train.py").write_text("print('score: 9')\n")
     assert "train.py is protected" in hands.refused("experiment", "run", "2", "--detach")
     git(made.worktree, "checkout", "train.py")
-    assert "background" in hands.cli("experiment", "run", "2", "--detach", "--poll", "0.01").stdout
+    begun = hands.cli("experiment", "run", "2", "--detach", "--json", "--poll", "0.01")
+    assert json.loads(begun.stdout)["state"] in {"running", "measured"}
     hands.until(lambda: verbs(hands).one(2).state == "measured", "the run to be followed")
     told = hands.cli("experiment", "show", "2").stdout
     assert "ready to be judged" in told
@@ -204,7 +205,8 @@ def test_a_launch_that_wants_approval_waits_for_a_person(lab):
             asked.extend(Session(lab.root).status().waiting)
             Session(lab.root).answer(event.request, granted=event.experiment == "baseline", reason="too costly")
 
-    verbs(lab).run(2, Watch(listen=answer, poll_s=0.01))
+    denied = verbs(lab).run(2, Onlooker(listen=answer, poll_s=0.01))
+    assert denied.next == "autoresearch experiment judge 2", "running it again would lead nowhere"
     assert [text.split()[0] for text in asked] == ["baseline/1", "double-the-rate/1"]
     judged = verbs(lab).judge(2, QUICK)
     assert (judged.status, judged.runs) == ("discard", 0)
@@ -228,7 +230,7 @@ def test_a_trivial_crash_waits_for_its_own_hand(hands):
     verbs(hands).run(crashed.index, QUICK)
     other = begin(hands, "double the rate", 0.3)
     told = verbs(hands).run(other.index, QUICK)
-    assert (told.state, told.runs) == ("running", 0)
+    assert (told.state, told.runs, told.next) == ("interrupted", 0, "autoresearch experiment run 3")
     assert told.reason.startswith("experiment 2 comes first, which crashed for a trivial reason (NameError")
     assert hands.journal("experiment_repaired") == []
     verbs(hands).drop(crashed.index, "a typo", QUICK)
@@ -318,6 +320,39 @@ def test_a_paused_or_stopped_campaign_opens_and_runs_nothing(hands):
     assert begin(hands, "another", 0.3).index == 3
 
 
+def test_what_was_stopped_may_be_judged_or_dropped_and_stays_stopped(hands):
+    """Neither begins anything, so neither needs a person's `resume`; opening another still does."""
+    judged, dropped = begin(hands, "double the rate"), begin(hands, "another", 0.3)
+
+    def stop(event) -> None:
+        if event.kind == "run_submitted" and "double" in event.run_id:
+            Session(hands.root).stop("enough")
+
+    verbs(hands).run(judged.index, Onlooker(listen=stop, poll_s=0.01))
+    assert verbs(hands).judge(judged.index, QUICK).status == "keep"
+    assert verbs(hands).drop(dropped.index, "no time", QUICK).status == "discard"
+    assert Session(hands.root).status().state == "stopped"
+    with pytest.raises(CampaignError, match=r"was stopped by .* \(enough\).*autoresearch resume"):
+        begin(hands, "one more", 0.4)
+
+
+def test_it_is_not_called_measured_while_the_policy_wants_another_run(lab):
+    """Between two of its runs nobody is there: the state says so, and what leads on is running it."""
+    approve(lab, verdict={"policy": "strict", "baseline_runs": 2})
+    begin(lab, "double the rate")
+
+    def leave(event) -> None:
+        if event.kind == "run_measured" and "double" in event.run_id:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        verbs(lab).run(2, Onlooker(listen=leave, poll_s=0.01))
+    left = verbs(lab).one(2)
+    assert (left.state, left.runs, left.next) == ("interrupted", 1, "autoresearch experiment run 2")
+    assert "ended without a word" in left.reason
+    assert verbs(lab).run(2, QUICK).state == "measured"
+
+
 def test_the_stop_rule_counts_what_is_opened_by_hand(hands):
     """Six attempts, the baseline included; the seventh is refused with the rule's own sentence."""
     for number in range(5):
@@ -333,8 +368,10 @@ def test_one_controller_at_a_time(hands):
     def disturb(_event) -> None:
         with pytest.raises(HeldError, match=f"process {os.getpid()}|pid {os.getpid()}|{os.getpid()}"):
             begin(hands, "another")
+        with pytest.raises(HeldError):
+            Session(hands.root).detach()
 
-    verbs(hands).run(made.index, Watch(listen=disturb, poll_s=0.01))
+    verbs(hands).run(made.index, Onlooker(listen=disturb, poll_s=0.01))
     assert len(verbs(hands).listing()) == 1
 
 

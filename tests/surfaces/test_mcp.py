@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,9 +13,9 @@ from typing import Any
 import pytest
 
 from autoresearch.core.event import RunMeasured
-from autoresearch.mcp.answers import tail
+from autoresearch.mcp.answers import MOST, cut, head, newest_rows, tail
 from autoresearch.session import Session
-from autoresearch.session.by_hand import Watch
+from autoresearch.session.by_hand import Onlooker
 
 try:
     from mcp.client.client import Client
@@ -275,12 +276,43 @@ def test_a_controller_that_died_between_two_runs_is_followed_by_another(lab):
     async def conversation(call) -> None:
         edit(await call("experiment_new", title="double the rate"))
         with pytest.raises(KeyboardInterrupt):
-            Session(lab.root).by_hand().run(2, Watch(listen=leave, poll_s=0.01))
+            Session(lab.root).by_hand().run(2, Onlooker(listen=leave, poll_s=0.01))
         assert "asks for another run" in await call.refused("experiment_judge", index=2)
         await call("experiment_run", index=2, wait_s=60)
         assert (await call("experiment_judge", index=2))["runs"] > 1
 
     speak(lab, conversation)
+
+
+def test_a_process_that_dies_early_is_not_called_running(lab):
+    """Its run goes on without it: the answer says that nobody follows it, and calling again does."""
+    lab.local()
+    Session(lab.root).approve_plan()
+
+    async def conversation(call) -> None:
+        edit(await call("experiment_new", title="double the rate"))
+        following = asyncio.create_task(call("experiment_run", index=2, wait_s=60))
+        await asyncio.to_thread(lab.until, lambda: lab.journal("run_started"), "the baseline's run to start")
+        os.kill(lab.journal("controller_started")[-1]["pid"], signal.SIGKILL)
+        left = await following
+        assert (left["state"], left["next"]) == ("interrupted", "autoresearch experiment run 2")
+        assert "ended without a word" in left["reason"]
+        lab.gate.touch()
+        assert (await call("experiment_run", index=2, wait_s=60))["state"] == "measured"
+
+    speak(lab, conversation)
+
+
+def test_resources_are_bounded():
+    """A table keeps its head and its newest rows, a text its beginning and a word on what was left out."""
+    table = "index\tbranch\n" + "".join(f"{number}\tautoresearch/night/{number}\n" for number in range(10_000))
+    rows = newest_rows(table).splitlines()
+    assert (rows[0], rows[-1]) == ("index\tbranch", "9999\tautoresearch/night/9999")
+    assert len("\n".join(rows)) < MOST
+    assert newest_rows("") == ""
+    told = cut(head("x" * (MOST + 7), "/there/report.md"))
+    assert told.endswith("[left out: the last 7 characters; all of it: /there/report.md]\n")
+    assert cut(head("short")) == "short"
 
 
 def test_outside_a_repository_the_reason_is_told(lab):

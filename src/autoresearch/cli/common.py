@@ -19,6 +19,17 @@ def campaign_arguments(parser: argparse.ArgumentParser, *, json: bool = False) -
         parser.add_argument("--json", action="store_true", help="print machine-readable JSON")
 
 
+def following_arguments(parser: argparse.ArgumentParser, verb: str = "") -> None:
+    """Flags of whatever follows runs; `verb` is what they belong to where a command has several."""
+    of = f"{verb}: " if verb else ""
+    parser.add_argument("--detach", action="store_true", help=f"{of}continue in the background, even after logout")
+    parser.add_argument("--plain", action="store_true", help=f"{of}plain lines instead of the live view")
+    poll_argument(parser)
+    parser.add_argument(
+        "--take-over", action="store_true", help=f"{of}take over from a controller on another, dead host"
+    )
+
+
 def poll_argument(parser: argparse.ArgumentParser) -> None:
     """`--poll`: how long to wait between two looks."""
     told = "seconds between two checks of the jobs"

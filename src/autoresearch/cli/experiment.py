@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from autoresearch.cli import output
-from autoresearch.cli.common import campaign_arguments, poll_argument, session_of
+from autoresearch.cli.common import campaign_arguments, following_arguments, session_of
 from autoresearch.cli.describe import driven_table, driven_text, judged_text
 from autoresearch.errors import UsageError
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from autoresearch.core.hypothesis import Hypothesis
     from autoresearch.session import DrivenExperiment, Session
-    from autoresearch.session.by_hand import ByHand, Watch
+    from autoresearch.session.by_hand import ByHand, Onlooker
 
 _NEEDS = {"new": "a title", "run": "a number", "judge": "a number", "drop": "a number", "show": "a number", "list": ""}
 
@@ -29,12 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--watch", action="append", default=[], help="new: what to look at afterwards; repeat for more")
     parser.add_argument("--parent", default="incumbent", help="new: experiment to start from (default: the incumbent)")
     parser.add_argument("--reason", default="", help="drop: reason, for its row")
-    parser.add_argument("--detach", action="store_true", help="run: continue in the background, even after logout")
-    parser.add_argument("--plain", action="store_true", help="run: plain lines instead of the live view")
-    poll_argument(parser)
-    parser.add_argument(
-        "--take-over", action="store_true", help="run: take over from a controller on another, dead host"
-    )
+    following_arguments(parser, "run")
     campaign_arguments(parser, json=True)
 
 
@@ -84,26 +79,30 @@ def _number(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace, session: Session, by_hand: ByHand) -> None:
     from autoresearch.cli.live import LiveView, PlainView  # noqa: PLC0415 - as above
-    from autoresearch.session.by_hand import Watch  # noqa: PLC0415
+    from autoresearch.session.by_hand import Onlooker  # noqa: PLC0415
 
     number = _number(args)
     if args.detach:
-        output.say(f"running in the background as process {by_hand.detach(number)}; follow it with: autoresearch watch")
+        process_id = by_hand.detach(number, args.poll, take_over=args.take_over)
+        if args.json:
+            output.emit(by_hand.one(number, process_id))
+        else:
+            output.say(f"running in the background as process {process_id}; follow it with: autoresearch watch")
         return
     if args.json:
         _say(args, by_hand.run(number, _quiet(args), take_over=args.take_over))
         return
     view = PlainView(session) if args.plain or not output.on_terminal() else LiveView(session)
     with view:
-        found = by_hand.run(number, Watch(view.tell, view.refresh, args.poll), take_over=args.take_over)
+        found = by_hand.run(number, Onlooker(view.tell, view.refresh, args.poll), take_over=args.take_over)
     output.say()
     _say(args, found)
 
 
-def _quiet(args: argparse.Namespace) -> Watch:
-    from autoresearch.session.by_hand import Watch  # noqa: PLC0415 - as above
+def _quiet(args: argparse.Namespace) -> Onlooker:
+    from autoresearch.session.by_hand import Onlooker  # noqa: PLC0415 - as above
 
-    return Watch(poll_s=args.poll)
+    return Onlooker(poll_s=args.poll)
 
 
 def _say(args: argparse.Namespace, found: DrivenExperiment) -> None:

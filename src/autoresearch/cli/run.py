@@ -4,7 +4,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from autoresearch.cli import output
-from autoresearch.cli.common import campaign_arguments, poll_argument, session_of
+from autoresearch.cli.common import campaign_arguments, following_arguments, session_of
 from autoresearch.cli.describe import plan_text, status_text
 from autoresearch.errors import UsageError
 
@@ -17,10 +17,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     campaign_arguments(parser)
     parser.add_argument("--yes", action="store_true", help="approve the plan without asking")
     parser.add_argument("--dry-run", action="store_true", help="print the first submission and change nothing")
-    parser.add_argument("--detach", action="store_true", help="continue in the background, even after logout")
-    parser.add_argument("--plain", action="store_true", help="plain lines instead of the live view")
-    poll_argument(parser)
-    parser.add_argument("--take-over", action="store_true", help="take over from a controller on another, dead host")
+    following_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -34,7 +31,8 @@ def run(args: argparse.Namespace) -> int:
     elif session.status().state == "planned":
         session.approve_plan(ask(session, "Start this campaign?"), take_over=args.take_over)
     if args.detach:
-        output.say(f"running in the background as process {session.detach()}; follow it with: autoresearch watch")
+        process_id = session.detach(args.poll, take_over=args.take_over)
+        output.say(f"running in the background as process {process_id}; follow it with: autoresearch watch")
         return 0
     return work(session, plain=args.plain, poll_s=args.poll, take_over=args.take_over)
 

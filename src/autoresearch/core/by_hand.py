@@ -38,6 +38,8 @@ class Errand:
         if entry.judged:
             return Stop(f"experiment {self.index} is judged", final=False)
         view = replace(view, asking=False)
+        if self.judge:  # what was asked to end may still be judged
+            history = replace(history, stop=None)
         move = plan.next_move(history, campaign, policy, objective, view)
         if isinstance(move, Explore):
             move = plan.next_move(history, campaign, policy, objective, replace(view, may_explore=False))

@@ -32,12 +32,21 @@ class CampaignStarted:
 
 @dataclass(frozen=True)
 class ControllerStarted:
-    """A controller took hold of the campaign."""
+    """A controller took hold of the campaign.
+
+    Attributes:
+        at: Unix seconds.
+        host: Its host.
+        pid: Its process id there.
+        version: Of this program.
+        resting: It only judges or drops, so an end that was asked for stays asked for.
+    """
 
     at: float
     host: str
     pid: int
     version: str
+    resting: bool = False
     kind: Literal["controller_started"] = "controller_started"
 
 

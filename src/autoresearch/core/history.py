@@ -63,8 +63,10 @@ class History:
             case happened.CampaignStarted():
                 self.started, self.ended = event, None
             case happened.ControllerStarted():
-                self.controller, self.stop, self.ended, self.left = event, None, None, None
-                self._think_again()
+                self.controller, self.left = event, None
+                if not event.resting:
+                    self.stop = self.ended = None
+                    self._think_again()
             case happened.ControllerStopped():
                 self.controller, self.left = None, event
             case happened.ExperimentOpened():

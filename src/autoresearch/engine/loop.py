@@ -48,6 +48,7 @@ class Loop:
         health_s: Seconds between two looks into a running run's own files.
         refresh: Called whenever something worth reporting has changed: report, session memory, live view.
         choose: Says what to do next; another than `next_move` works for one experiment that is driven by hand.
+        resting: It begins nothing, so an end that was asked for stays asked for.
     """
 
     ctx: Context
@@ -56,6 +57,7 @@ class Loop:
     refresh: Callable[[], None] = lambda: None
     health_s: float = _HEALTH_EVERY_S
     choose: plan.Chooser = plan.next_move
+    resting: bool = False
     _outage: Outage | None = None
     _looked: dict[str, float] = field(default_factory=dict)
     _cancelled: set[str] = field(default_factory=set)
@@ -77,7 +79,7 @@ class Loop:
     def begin(self) -> None:
         """Take hold of the campaign and mend what a crash of ours left half done."""
         ctx = self.ctx
-        ctx.record(ControllerStarted(ctx.clock(), platform.node(), os.getpid(), __version__))
+        ctx.record(ControllerStarted(ctx.clock(), platform.node(), os.getpid(), __version__, self.resting))
         mend(ctx)
         settle.publish_missing(ctx)
 

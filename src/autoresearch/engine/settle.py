@@ -9,7 +9,7 @@ from autoresearch.core.event import ExperimentJudged
 from autoresearch.core.experiment import Status, Verdict
 from autoresearch.core.record import PLACES, Row, cells, decode, to_note
 from autoresearch.engine.context import Context
-from autoresearch.engine.watch import watched
+from autoresearch.engine.watched import watched
 from autoresearch.workspace import faults, notes
 
 

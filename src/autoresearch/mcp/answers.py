@@ -40,6 +40,24 @@ def head(text: str, path: str = "") -> Page:
     return Page(text, path=path) if left <= 0 else Page(text[:MOST], f"the last {left} characters", path)
 
 
+def cut(page: Page) -> str:
+    """A page for whoever reads nothing but text: what was left out is said at its end."""
+    return f"{page.text}\n\n[left out: {page.cut}; all of it: {page.path}]\n" if page.cut else page.text
+
+
+def newest_rows(table: str) -> str:
+    """The head of a table, and as many of its newest rows as fit on a page."""
+    first, *rows = table.splitlines(keepends=True) or [""]
+    room = MOST - len(first)
+    shown: list[str] = []
+    for row in reversed(rows):
+        room -= len(row)
+        if room < 0:
+            break
+        shown.append(row)
+    return "".join([first, *reversed(shown)])
+
+
 def tail(path: Path, lines: int, clean: Callable[[str], str]) -> Page:
     """The last lines of a file that may be large: only its end is read, from the beginning of a line."""
     with path.open("rb") as source:

@@ -22,9 +22,22 @@ from pydantic import Field
 from autoresearch import __version__
 from autoresearch.core.hypothesis import Hypothesis
 from autoresearch.errors import AutoresearchError, UsageError
-from autoresearch.mcp.answers import Attempt, Page, PlanShown, Shown, attempt, head, plan_shown, recent, shown, tail
+from autoresearch.mcp.answers import (
+    Attempt,
+    Page,
+    PlanShown,
+    Shown,
+    attempt,
+    cut,
+    head,
+    newest_rows,
+    plan_shown,
+    recent,
+    shown,
+    tail,
+)
 from autoresearch.session import CampaignStatus, DrivenExperiment, Request, Session, hide
-from autoresearch.session.by_hand import ByHand, Watch
+from autoresearch.session.by_hand import ByHand, Onlooker
 from autoresearch.session.status import Judged
 
 _GUIDE = """\
@@ -33,7 +46,7 @@ Experiments on a training recipe, under rules that the program keeps. The way of
 2. experiment_new with a title: it answers with a worktree and a brief. Read the brief.
 3. Edit files in that worktree only. Do not commit: experiment_run makes the one commit.
 4. experiment_run: checks the edit, runs the baseline first if there is none, follows the runs. While it answers
-   `running`, call it again.
+   `running` or `interrupted`, call it again.
 5. experiment_judge: the verdict is the campaign's policy's. Or experiment_drop with a reason.
 Numbers come from the runs' own files; nobody can enter one. Never edit ledger, journal or campaign branches."""
 
@@ -108,7 +121,7 @@ class Tools:
     def pages(self) -> tuple[tuple[str, Callable[..., str], str, str], ...]:
         """Every resource: its address, what makes it, what it is, its media type."""
         return (
-            ("autoresearch://ledger", self.ledger_file, "every attempt, as the TSV", "text/tab-separated-values"),
+            ("autoresearch://ledger", self.ledger_file, "the newest attempts, as TSV", "text/tab-separated-values"),
             ("autoresearch://report", self.report_page, "report of the campaign worked on last", "text/markdown"),
             (
                 "autoresearch://session",
@@ -184,6 +197,7 @@ class Tools:
 
         The runs belong to a process of their own: an answer with state `running`, a cancelled call or a closed client
         ends nothing; call again to go on following. State `crashed`: mend the crash in the worktree and call again.
+        State `interrupted`: that process has ended early, `reason` says more; call again to go on.
         """
         session, hand = self._session(campaign), self._hand(campaign, ctx)
         process_id = await asyncio.to_thread(_start, hand, index)
@@ -194,11 +208,11 @@ class Tools:
                 told = text
                 await ctx.report_progress(time.monotonic() - began, None, text)
             await asyncio.sleep(_POLL_S)
-        return await asyncio.to_thread(hand.one, index)
+        return await asyncio.to_thread(hand.one, index, process_id)
 
     def experiment_judge(self, ctx: Context, index: _Index, campaign: _Campaign = None) -> Judged:
         """Ask the campaign's policy for the verdict; refused while it wants further runs. Twice is fine."""
-        return self._hand(campaign, ctx).judge(index, Watch(poll_s=0.1))
+        return self._hand(campaign, ctx).judge(index, Onlooker(poll_s=0.1))
 
     def experiment_drop(
         self,
@@ -208,7 +222,7 @@ class Tools:
         campaign: _Campaign = None,
     ) -> Judged:
         """Drop an experiment: its runs end, its branch stays, its row says `discard` with the reason."""
-        return self._hand(campaign, ctx).drop(index, reason, Watch(poll_s=0.1))
+        return self._hand(campaign, ctx).drop(index, reason, Onlooker(poll_s=0.1))
 
     def experiment_list(
         self,
@@ -276,14 +290,16 @@ class Tools:
     # -- resources ----------------------------------------------------------------------------------------------
 
     def ledger_file(self) -> str:
-        """The TSV as it lies on the disk."""
+        """The head of the TSV and its newest rows."""
         path = self._session(None).paths().ledger
-        return self.clean(path.read_text("utf-8")) if path.exists() else ""
+        return newest_rows(self.clean(path.read_text("utf-8"))) if path.exists() else ""
 
     def report_page(self) -> str:
         """The report as it was written last."""
         path = self._session(None).paths().report
-        return self.clean(path.read_text("utf-8")) if path.exists() else "no report was written yet\n"
+        if not path.exists():
+            return "no report was written yet\n"
+        return cut(head(self.clean(path.read_text("utf-8")), str(path)))
 
     def session_page(self) -> str:
         """The session memory."""
@@ -293,7 +309,9 @@ class Tools:
         """The brief of an experiment."""
         session = self._session(None)
         path = session.paths().experiment(session.experiment(index).name) / "brief.md"
-        return self.clean(path.read_text("utf-8")) if path.exists() else "this experiment has no brief\n"
+        if not path.exists():
+            return "this experiment has no brief\n"
+        return cut(head(self.clean(path.read_text("utf-8")), str(path)))
 
     # -- inside -------------------------------------------------------------------------------------------------
 
@@ -318,8 +336,7 @@ def _caller(ctx: Context) -> str:
 def _start(hand: ByHand, index: int) -> int | None:
     """Have a process of its own follow the experiment's runs, unless one does already; its process id."""
     one = hand.one(index)
-    handed_in = one.commit and one.state != "crashed"
-    if not one.next or (handed_in and hand.following()):
+    if one.state not in {"editing", "interrupted", "crashed"}:
         return None
     return hand.detach(index)
 

@@ -20,8 +20,9 @@ from autoresearch.errors import AutoresearchError, CampaignError, HeldError, Usa
 from autoresearch.examples import DemoRepository, create
 from autoresearch.session import campaign_file, doctor, hold, planning, records, sites, status, wiring
 from autoresearch.session.curves import Curves
+from autoresearch.session.driven import DrivenExperiment
 from autoresearch.session.planning import Plan, Request
-from autoresearch.session.status import CampaignStatus, DrivenExperiment, RunningRun
+from autoresearch.session.status import CampaignStatus, RunningRun
 from autoresearch.workspace import atomic, git, process, secrets
 from autoresearch.workspace.clock import SteadyClock
 from autoresearch.workspace.ledger import Ledger
@@ -348,10 +349,16 @@ class Session:
         """The first submission of a plan as it would be sent; nothing is sent and nothing is left behind."""
         return wiring.first_submission(plan)
 
-    def detach(self) -> int:
-        """Go on in a process of its own that survives this terminal; returns its process id."""
-        paths = self.paths()
-        argv = (sys.executable, "-m", "autoresearch", "run", "--yes", "--plain", "--campaign", paths.name)
+    def detach(self, poll_s: float = 0.5, *, take_over: bool = False) -> int:
+        """Go on in a process of its own that survives this terminal; returns its process id.
+
+        Raises:
+            HeldError: Another controller is at work; nothing is started.
+        """
+        with hold.held(self.where, self.name, take_over=take_over) as (opened, _):
+            paths = opened.paths
+        words = ("run", "--yes", "--plain", "--poll", str(poll_s), "--campaign", paths.name)
+        argv = (sys.executable, "-m", "autoresearch", *words)
         return process.start(argv, cwd=paths.root, log=paths.folder / "controller.log")
 
     # -- inside -------------------------------------------------------------------------------------------------

@@ -20,7 +20,8 @@ from autoresearch.engine.reporter import Reporter, write_report
 from autoresearch.engine.settle import publish
 from autoresearch.errors import CampaignError, UsageError
 from autoresearch.session import hold, sites, wiring
-from autoresearch.session.status import DrivenExperiment, Judged, driven, judged_value
+from autoresearch.session.driven import DrivenExperiment, driven
+from autoresearch.session.status import Judged, judged_value
 from autoresearch.workspace import process
 from autoresearch.workspace.clock import SteadyClock
 
@@ -38,8 +39,8 @@ def _nothing(*_: object) -> None:
 
 
 @dataclass(frozen=True)
-class Watch:
-    """Who looks on while runs are followed.
+class Onlooker:
+    """Who is told while runs are followed.
 
     Attributes:
         listen: Called with every event.
@@ -79,28 +80,33 @@ class ByHand:
         _check_words(idea)
         with self._working() as (ctx, _):
             entry = by_hand.open_experiment(ctx, idea, self.by)
-            return driven(ctx.paths, ctx.history, ctx.campaign, entry)
+            return _shown(ctx, entry)
 
-    def run(self, index: int, watch: Watch = Watch(), *, take_over: bool = False) -> DrivenExperiment:
+    def run(self, index: int, onlooker: Onlooker = Onlooker(), *, take_over: bool = False) -> DrivenExperiment:
         """Hand an experiment in and follow its runs until the verdict policy would judge it; the baseline goes first.
 
         Raises:
             CampaignError: The guards object to what stands in its worktree; nothing is committed.
             HeldError: A controller is at work.
         """
-        with self._working(watch, take_over=take_over) as (ctx, reporter):
+        with self._working(onlooker, take_over=take_over) as (ctx, reporter):
             entry = _driven_by_hand(ctx, index)
             if not entry.judged:
                 mended = by_hand.hand_in(ctx, entry)
-                _work(ctx, reporter, watch, Errand(index, mended=mended))
-            return driven(ctx.paths, ctx.history, ctx.campaign, ctx.history.experiments[index])
+                _work(ctx, reporter, onlooker, Errand(index, mended=mended))
+            return _shown(ctx, ctx.history.experiments[index])
 
-    def detach(self, index: int) -> int:
-        """Hand an experiment in and let its runs be followed by a process of its own; returns its process id."""
-        with self._working() as (ctx, _):
+    def detach(self, index: int, poll_s: float = 0.5, *, take_over: bool = False) -> int:
+        """Hand an experiment in and let its runs be followed by a process of its own; returns its process id.
+
+        Raises:
+            CampaignError: As for `run`.
+            HeldError: A controller is at work.
+        """
+        with self._working(take_over=take_over) as (ctx, _):
             by_hand.hand_in(ctx, _driven_by_hand(ctx, index))
             paths = ctx.paths
-        words = ("experiment", "run", str(index), "--plain", "--campaign", paths.name)
+        words = ("experiment", "run", str(index), "--plain", "--poll", str(poll_s), "--campaign", paths.name)
         return process.start(
             (sys.executable, "-m", "autoresearch", *words), cwd=paths.root, log=paths.folder / "controller.log"
         )
@@ -110,13 +116,13 @@ class ByHand:
         paths = wiring.find(self.where, self.name)
         return hold.at_work(paths) or (process_id is not None and process.alive(process_id))
 
-    def judge(self, index: int, watch: Watch = Watch()) -> Judged:
+    def judge(self, index: int, onlooker: Onlooker = Onlooker()) -> Judged:
         """The verdict of the campaign's policy, with row, note, session memory and report; twice is fine.
 
         Raises:
             CampaignError: The policy cannot judge yet; the message says what it lacks.
         """
-        with self._working(watch, resting=True) as (ctx, reporter):
+        with self._working(onlooker, resting=True) as (ctx, reporter):
             entry = _driven_by_hand(ctx, index)
             if not entry.committed:
                 raise CampaignError(
@@ -124,7 +130,7 @@ class ByHand:
                     f"autoresearch experiment run {index}"
                 )
             if not entry.judged:
-                stop = _work(ctx, reporter, watch, Errand(index, judge=True))
+                stop = _work(ctx, reporter, onlooker, Errand(index, judge=True), resting=True)
                 if not entry.judged:
                     raise CampaignError(
                         f"experiment {index} cannot be judged yet: {stop.reason}; go on with: "
@@ -132,7 +138,7 @@ class ByHand:
                     )
             return _closed(ctx, entry)
 
-    def drop(self, index: int, reason: str, watch: Watch = Watch()) -> Judged:
+    def drop(self, index: int, reason: str, onlooker: Onlooker = Onlooker()) -> Judged:
         """Drop an experiment: its runs end, its branch stays, its row says `discard` and why.
 
         Raises:
@@ -140,7 +146,7 @@ class ByHand:
         """
         if not reason.strip():
             raise UsageError("dropping an experiment needs a reason: --reason '...'")
-        with self._working(watch, resting=True) as (ctx, reporter):
+        with self._working(onlooker, resting=True) as (ctx, reporter):
             entry = _driven_by_hand(ctx, index)
             if entry.judged:
                 return _dropped_before(ctx, entry)
@@ -151,34 +157,37 @@ class ByHand:
                 )
             told = ctx.redactor.clean(f"{DROPPED} {self.by}: {reason.strip()}")
             by_hand.drop(ctx, entry, told)
-            _work(ctx, reporter, watch, Dropping(index, told, self.by))
+            _work(ctx, reporter, onlooker, Dropping(index, told, self.by), resting=True)
             return _closed(ctx, entry)
 
     def listing(self) -> tuple[DrivenExperiment, ...]:
         """Experiments opened by hand, judged ones included, by index."""
         opened = wiring.open_campaign(self.where, self.name)
         entries = (entry for _, entry in sorted(opened.history.experiments.items()) if entry.by_hand)
-        return tuple(driven(opened.paths, opened.history, opened.campaign, entry) for entry in entries)
+        held, now = hold.at_work(opened.paths), self.clock()
+        return tuple(driven(opened.paths, opened.history, opened.campaign, entry, now, held=held) for entry in entries)
 
-    def one(self, index: int) -> DrivenExperiment:
-        """One of them."""
+    def one(self, index: int, process_id: int | None = None) -> DrivenExperiment:
+        """One of them; `process_id` as for `following`."""
+        held = self.following(process_id)
         opened = wiring.open_campaign(self.where, self.name)
-        return driven(opened.paths, opened.history, opened.campaign, _entry(opened.history.experiments, index))
+        entry = _entry(opened.history.experiments, index)
+        return driven(opened.paths, opened.history, opened.campaign, entry, self.clock(), held=held)
 
     # -- inside -------------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
     def _working(
-        self, watch: Watch | None = None, *, take_over: bool = False, resting: bool = False
+        self, onlooker: Onlooker | None = None, *, take_over: bool = False, resting: bool = False
     ) -> Iterator[tuple[Context, Reporter]]:
         """The campaign, held by this caller alone; refused before its plan is approved, and while it rests."""
-        watch = watch or Watch()
+        onlooker = onlooker or Onlooker()
         with hold.held(self.where, self.name, take_over=take_over) as (opened, lock):
             _may_work(opened, resting=resting)
             clock = SteadyClock(self.clock, not_before=opened.history.last_at)
             context = wiring.wire(opened, clock, proposing=False)
-            context.listeners.append(watch.listen)
-            reporter = Reporter(context, lock.refresh, watch.poll)
+            context.listeners.append(onlooker.listen)
+            reporter = Reporter(context, lock.refresh, onlooker.poll)
             with sites.ready(context.paths):
                 reporter.start()
                 yield context, reporter
@@ -204,7 +213,7 @@ def _may_work(opened: wiring.Opened, *, resting: bool) -> None:
             f"the plan of campaign {name} is not approved, and only a person may do that, with: "
             f"autoresearch approve plan --campaign {name}"
         )
-    rest = history.stop or (None if resting else history.paused)
+    rest = None if resting else history.stop or history.paused
     if rest:
         word = "stopped" if history.stop else "paused"
         why = f" ({rest.reason})" if rest.reason else ""
@@ -248,6 +257,11 @@ def _closed(ctx: Context, entry: Experiment) -> Judged:
     return judged_value(entry)
 
 
-def _work(ctx: Context, reporter: Reporter, watch: Watch, choose: Chooser) -> Stop:
+def _work(ctx: Context, reporter: Reporter, onlooker: Onlooker, choose: Chooser, *, resting: bool = False) -> Stop:
     with hold.terminable():
-        return Loop(ctx, watch.poll_s, refresh=reporter.refresh, choose=choose).run()
+        return Loop(ctx, onlooker.poll_s, refresh=reporter.refresh, choose=choose, resting=resting).run()
+
+
+def _shown(ctx: Context, entry: Experiment) -> DrivenExperiment:
+    """As it stands once this caller has let go of the campaign."""
+    return driven(ctx.paths, ctx.history, ctx.campaign, entry, ctx.clock(), held=False)

@@ -8,11 +8,9 @@ from autoresearch.core.event import ApprovalAsked
 from autoresearch.core.experiment import Status
 from autoresearch.core.history import History
 from autoresearch.core.metric import Objective
-from autoresearch.core.plan import crash_to_mend
-from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import Spent, check
+from autoresearch.session.driven import DrivenExperiment, driven
 from autoresearch.session.wiring import Opened
-from autoresearch.workspace.paths import CampaignPaths
 
 
 @dataclass(frozen=True)
@@ -59,45 +57,6 @@ class Judged:
     reason: str
     by: str
     branch: str
-
-
-@dataclass(frozen=True)
-class DrivenExperiment:
-    """An experiment that a person or an agent drives by hand.
-
-    Attributes:
-        index: Its number in the ledger.
-        name: Its name.
-        title: Its hypothesis in one line.
-        area: Its area.
-        by: Who opened it.
-        state: `editing`, `running`, `crashed` (for a trivial reason that may be mended), `measured`, or its verdict.
-        next: The command that leads on, empty when there is nothing left to do.
-        parent: The arm it was made from.
-        branch: Its branch.
-        commit: Its commit, empty while it is edited.
-        worktree: Where it is edited.
-        brief: What there is to know about it, in Markdown.
-        runs: Runs so far.
-        value: Mean of the metric over its valid runs, None without one.
-        reason: Its verdict, its crash, or why the controller let go of it, in words.
-    """
-
-    index: int
-    name: str
-    title: str
-    area: str
-    by: str
-    state: str
-    next: str
-    parent: str
-    branch: str
-    commit: str
-    worktree: str
-    brief: str
-    runs: int
-    value: float | None
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -203,7 +162,9 @@ def status_of(opened: Opened, now: float, *, held: bool) -> CampaignStatus:
         verdicts=tuple(judged_value(entry) for entry in history.judged),
         steering=tuple(said.text for said in history.steering),
         waiting=tuple(_waiting(ask) for key, ask in history.approvals.items() if key not in history.answers),
-        by_hand=tuple(driven(opened.paths, history, opened.campaign, entry) for entry in history.by_hand),
+        by_hand=tuple(
+            driven(opened.paths, history, opened.campaign, entry, now, held=held) for entry in history.by_hand
+        ),
         latest=max(history.judged, key=lambda entry: entry.judged.at if entry.judged else 0.0).index
         if history.judged
         else None,
@@ -264,47 +225,6 @@ def judged_value(entry: Experiment) -> Judged:
 
 def _waiting(ask: ApprovalAsked) -> str:
     return f"{ask.request} waits for a person ({ask.question}): autoresearch approve {ask.request}"
-
-
-def driven(paths: CampaignPaths, history: History, campaign: Campaign, entry: Experiment) -> DrivenExperiment:
-    """An experiment that is driven by hand, as surfaces show it."""
-    made, crash = history.runs_of(entry.name), crash_to_mend(history, campaign, entry)
-    verb, state = _stage(entry, made, crash)
-    return DrivenExperiment(
-        index=entry.index,
-        name=entry.name,
-        title=entry.hypothesis.title,
-        area=entry.hypothesis.area,
-        by=entry.opened.by,
-        state=state,
-        next=f"autoresearch experiment {verb} {entry.index}" if verb else "",
-        parent=entry.parent,
-        branch=entry.branch,
-        commit=entry.commit,
-        worktree=str(paths.by_hand(entry.index)),
-        brief=str(paths.experiment(entry.name) / "brief.md"),
-        runs=len(made),
-        value=history.value_of(entry.name),
-        reason=entry.verdict.reason if entry.verdict else crash or _left(history, entry),
-    )
-
-
-def _left(history: History, entry: Experiment) -> str:
-    """Why nobody works on it any more, empty while somebody does or before it was handed in."""
-    return history.left.reason if history.left and entry.committed else ""
-
-
-def _stage(entry: Experiment, made: list[Run], crash: str) -> tuple[str, str]:
-    """The verb that leads on, and how far it has come."""
-    if entry.verdict:
-        return "", str(entry.verdict.status)
-    if not entry.committed:
-        return "run", "editing"
-    if crash:
-        return "run", "crashed"
-    if not made or any(not run.settled for run in made):
-        return "run", "running"
-    return "judge", "measured"
 
 
 def log_of(opened: Opened, index: int) -> Path:

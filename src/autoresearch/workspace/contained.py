@@ -131,14 +131,14 @@ def main() -> int:
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     # A controller that dies takes the agent with it: nobody would read its answer.
     _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    ending = _Watch(cell).run() if os.getppid() != 1 else Ending("stopped", reason="the controller is gone")
+    ending = _Watcher(cell).run() if os.getppid() != 1 else Ending("stopped", reason="the controller is gone")
     aside = Path(cell.folder, "ending.json.new")
     aside.write_text(json.dumps(asdict(ending)))
     aside.replace(Path(cell.folder, "ending.json"))
     return 0
 
 
-class _Watch:
+class _Watcher:
     def __init__(self, cell: Cell) -> None:
         self.cell = cell
         self.code: int | None = None
