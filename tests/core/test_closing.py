@@ -21,16 +21,16 @@ def found(gain: float, *, left: int = 50):
     return Board(Objective("more", "score"), settings, (kept,), (*base, *ours), (), "a", True, left, 100)
 
 
-@pytest.mark.parametrize(("gain", "runs"), [(1.0, 6), (0.25, 12), (0.01, 15)])
+@pytest.mark.parametrize(("gain", "runs"), [(1.0, 4), (0.25, 12), (0.01, 15)])
 def test_what_is_kept_for_the_end_is_what_the_proof_needs(gain, runs):
-    """A large gain needs three pairs, a smaller one more, and nothing may take more than the share, 15 of 100."""
+    """A large gain needs two pairs, a smaller one more, and nothing may take more than the share, 15 of 100."""
     assert reserve(Evidence(found(gain))) == runs
 
 
 def test_ideas_go_on_until_only_the_proof_fits():
-    """With seven runs left and six wanted for the end there is one more idea; with six there is none."""
-    assert isinstance(policy("auto").advise(found(1.0, left=7)), Propose)
-    assert policy("auto").advise(found(1.0, left=6)).purpose is Purpose.CONFIRM
+    """With five runs left and four wanted for the end there is one more idea; with four there is none."""
+    assert isinstance(policy("auto").advise(found(1.0, left=5)), Propose)
+    assert policy("auto").advise(found(1.0, left=4)).purpose is Purpose.CONFIRM
 
 
 def test_fresh_runs_do_not_decide_how_many_follow():

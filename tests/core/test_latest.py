@@ -1,6 +1,6 @@
 """Remembering the last answer changes when work is done, never what comes out."""
 
-from autoresearch.core.policies.latest import latest
+from autoresearch.core.policies.latest import latest, once
 
 
 def test_the_last_question_is_answered_from_memory_and_no_other():
@@ -17,3 +17,18 @@ def test_what_differs_from_itself_is_worked_out_again():
     count = latest(lambda numbers: worked.append(numbers) or len(numbers))
     assert count((float("nan"),)) == count((float("nan"),)) == 1
     assert len(worked) == 2
+
+
+def test_a_property_is_worked_out_once_for_each_owner():
+    """The second look at an object costs nothing, and another object has an answer of its own."""
+    worked = []
+
+    class Board:
+        @once
+        def size(self) -> int:
+            worked.append(self)
+            return len(worked)
+
+    one, two = Board(), Board()
+    assert (one.size, one.size, two.size, one.size) == (1, 1, 2, 1)
+    assert worked == [one, two]

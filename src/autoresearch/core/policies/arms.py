@@ -3,10 +3,10 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cached_property
 
 from autoresearch.core.board import Trial
 from autoresearch.core.noise import averages
+from autoresearch.core.policies.latest import once
 from autoresearch.core.statistics import mean
 
 
@@ -39,7 +39,7 @@ class Arm:
         """Number of runs it may be judged by."""
         return len(self.values)
 
-    @cached_property
+    @once
     def level(self) -> float:
         """Mean over the runs it may be judged by; there must be one."""
         return mean(tuple(self.values.values()))

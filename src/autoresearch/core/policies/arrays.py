@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from itertools import chain
 from operator import mul
 
@@ -11,7 +11,7 @@ from autoresearch.core.board import Bundle
 from autoresearch.core.noise import Noise
 from autoresearch.core.policies.arms import Arm
 from autoresearch.core.policies.evidence import PAIR_FROM, TAU, Effect, Evidence
-from autoresearch.core.policies.latest import latest
+from autoresearch.core.policies.latest import latest, once
 from autoresearch.core.statistics import mean
 
 
@@ -32,7 +32,7 @@ class Array:
         """The arm every row starts from."""
         return self.rows[0].parent
 
-    @cached_property
+    @once
     def members(self) -> tuple[str, ...]:
         """Its ideas, in order of first appearance."""
         return tuple(dict.fromkeys(chain.from_iterable(row.ideas for row in self.rows)))
@@ -41,7 +41,7 @@ class Array:
         """The runs of each row, None for one that never ran."""
         return tuple(map(evidence.arms.get, self._names))
 
-    @cached_property
+    @once
     def _names(self) -> tuple[str, ...]:
         return tuple(row.name for row in self.rows)
 

@@ -4,7 +4,7 @@
 2. Beside the smallest gain worth having (`worth`) it is quiet, or loud. Without `worth` the gains seen so far stand in,
    after eight ideas; until then it works as `sequential`.
 3. Quiet (under 1.5 times the gain): one run per idea, for there greed finds most; unlike `greedy` it takes luck out of
-   the bar, and from 0.6 on re-measures it. Where three runs fit for every idea to come, as many: `sequential`.
+   the bar, and re-measures it from a noise of one gain on. Where three runs fit for every idea to come: `sequential`.
 4. Loud (after those three runs where they fit): `screening`, many ideas per run.
 5. Every request for an idea says which, with the two numbers.
 """
@@ -15,19 +15,20 @@ from typing import Literal, NamedTuple
 
 from autoresearch.core.board import Advice
 from autoresearch.core.policies.arrays import arrays
-from autoresearch.core.policies.evidence import Evidence
+from autoresearch.core.policies.evidence import PILOT, Evidence
 from autoresearch.core.policies.screening import Screening
 from autoresearch.core.policies.sequential import MOST, Sequential
 from autoresearch.core.policies.single import Contest, Ruling, affords
 
-QUIET = 0.6
-"""Noise of one run, in gains worth having, up to which luck cannot hold the bar for long, and anchors are spared."""
+QUIET = 1.0
+"""Noise of one run, in gains worth having, up to which luck cannot hold the bar for long, and anchors are spared.
+
+In simulated campaigns with a noise of one gain they found nothing more; on pure noise 5.3 ideas in a hundred runs were
+kept with them and 4.5 without (120 campaigns each).
+"""
 
 LOUD = 1.5
 """Noise of one run, in gains worth having, from which ideas are bundled."""
-
-PILOT = 8
-"""Ideas judged before their own gains may stand in for `worth`."""
 
 
 class Choice(NamedTuple):
@@ -68,12 +69,12 @@ class Auto(Screening):
 
 def choose(evidence: Evidence) -> Choice:
     """By one run's noise beside the gain worth having."""
-    sigma, worth = evidence.sigma, evidence.settings.worth
+    sigma, gain = evidence.sigma, evidence.scale
     if sigma is None:
         return Choice("sequential", "sequential, because the noise is not known yet")
-    gain, source = (worth, "the gain worth having") if worth and worth > 0 else (typical_gain(evidence), "gains so far")
     if gain is None:
         return Choice("sequential", f"sequential, until {PILOT} ideas show how large gains are")
+    source = "the gain worth having" if gain == evidence.settings.worth else "gains so far"
     numbers = f"for the noise of one run is {sigma:.3g} and {source} {gain:.3g}"
     most = min(MOST, max(1, evidence.settings.max_runs))
     if most > 1 and affords(evidence, most):
@@ -82,15 +83,3 @@ def choose(evidence: Evidence) -> Choice:
     elif sigma < LOUD * gain:
         return Choice("single", f"one run per idea, {numbers}", calm=sigma < QUIET * gain)
     return Choice("screening", f"screening, many ideas per run, {numbers}")
-
-
-def typical_gain(evidence: Evidence) -> float | None:
-    """Root mean square of the gains above zero seen so far, less their noise; None before `PILOT` ideas."""
-    verdicts = [idea.verdict for idea in evidence.board.ideas if idea.verdict is not None]
-    known = [(v.effect, v.runs) for v in verdicts if v.effect is not None and v.runs]
-    if len(known) < PILOT:
-        return None
-    sigma = evidence.sigma or 0.0
-    above = [effect * effect - 2 * sigma * sigma / runs for effect, runs in known if effect > 0]
-    square = sum(above) / len(above) if above else 0.0
-    return math.sqrt(square) if 0 < square < math.inf else 0.0

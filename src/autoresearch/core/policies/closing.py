@@ -4,13 +4,17 @@ import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from autoresearch.core.board import Advice, Combine, Done, Measure, Rest
+from autoresearch.core.board import Advice, Combine, Done, Measure, Rest, Trial
 from autoresearch.core.experiment import Purpose
 from autoresearch.core.policies.claims import claims
 from autoresearch.core.policies.evidence import BASELINE, FRESH, Evidence
+from autoresearch.core.policies.latest import latest
 
 PAIRS = 3
-"""Fresh pairs of incumbent and baseline wanted at least."""
+"""Fresh pairs of incumbent and baseline wanted at least, where runs are left for them."""
+
+LEAST = 2
+"""Fresh pairs that runs are always kept for: one alone would not show that a run of it collapsed."""
 
 MOST_PAIRS = 8
 
@@ -22,7 +26,7 @@ SURE = 3.5
 def reserve(evidence: Evidence) -> int:
     """Runs kept for the end: what it takes to prove the gain as it now seems, the campaign file's share at most.
 
-    Where noise is small beside what was found, three pairs do, and the rest of the share goes into ideas.
+    Where noise is small beside what was found, two pairs do, and the rest of the share goes into ideas.
     """
     share = _share(evidence)
     return min(share, 2 * _needed(evidence)) if share else 0
@@ -45,8 +49,9 @@ def _needed(evidence: Evidence) -> int:
     Seen by runs that chose: were fresh runs counted, a lucky first pair would end the look at the others.
     """
     board = evidence.board
-    if any(trial.purpose in FRESH for trial in board.trials):
-        evidence = Evidence(replace(board, trials=tuple(t for t in board.trials if t.purpose not in FRESH)))
+    chose = _chose(board.trials)
+    if len(chose) < len(board.trials):
+        evidence = Evidence(replace(board, trials=chose))
     base, best, sigma = evidence.arm(BASELINE), evidence.credited(board.incumbent), evidence.sigma
     if board.incumbent == BASELINE or best is None or not base.runs or not sigma:
         return PAIRS
@@ -54,7 +59,13 @@ def _needed(evidence: Evidence) -> int:
     if gain <= 0:
         return PAIRS
     ratio = min(MOST_PAIRS, SURE * sigma / gain)
-    return max(PAIRS, min(MOST_PAIRS, math.ceil(2 * ratio * ratio)))
+    return max(LEAST, min(MOST_PAIRS, math.ceil(2 * ratio * ratio)))
+
+
+@latest
+def _chose(trials: tuple[Trial, ...]) -> tuple[Trial, ...]:
+    """The runs that had a part in a choice."""
+    return tuple(trial for trial in trials if trial.purpose not in FRESH)
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,30 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Generic, ParamSpec, TypeVar
 
 _Question = ParamSpec("_Question")
 _Answer = TypeVar("_Answer")
+_Owner = TypeVar("_Owner")
+
+
+class once(Generic[_Owner, _Answer]):  # noqa: N801  (read as the decorator that it is)
+    """A property worked out when it is first asked for.
+
+    `functools.cached_property` without its lock, which up to Python 3.11 costs more than most of the work kept here.
+    """
+
+    def __init__(self, work: Callable[[_Owner], _Answer]) -> None:
+        self.work = work
+        self.__doc__ = work.__doc__
+
+    def __set_name__(self, owner: type[_Owner], name: str) -> None:
+        self.name = name
+
+    def __get__(self, owner: _Owner, kind: type[_Owner]) -> _Answer:
+        answer = self.work(owner)
+        owner.__dict__[self.name] = answer
+        return answer
 
 
 def latest(work: Callable[_Question, _Answer]) -> Callable[_Question, _Answer]:

@@ -4,8 +4,8 @@
 2. A first run that does not look better ends an idea. One that does earns more seeds while the loss they may spare
    exceeds 1.5 ordinary runs: the incumbent's seeds first, so that they pair when the measured correlation allows.
    Where the budget holds three runs for every idea to come, whatever is not clear gets them.
-3. A kept change is credited with tau^2 / (tau^2 + 1/n + 1/m) of what was measured, so that luck does not raise the bar;
-   the credit must be worth one ordinary run of this campaign.
+3. A kept change is credited with tau^2 / (tau^2 + error^2) of what was measured, so that luck does not raise the bar;
+   tau is twice the noise of one run or twice the declared worth, and the credit must be worth one ordinary run.
 4. Every 25th run is an anchor: incumbent and baseline in turn, on a new seed.
 5. Claims come from fresh seeds at the end, never from the runs that chose.
 """
@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from autoresearch.core.board import Advice, Measure, Trial
 from autoresearch.core.experiment import Purpose, Status
 from autoresearch.core.policies import judging
-from autoresearch.core.policies.evidence import BASELINE, TAU, Evidence
+from autoresearch.core.policies.evidence import BASELINE, Evidence
 from autoresearch.core.policies.single import Contest, OneAtATime, Ruling, affords, spendable
 from autoresearch.core.statistics import normal_cdf
 
@@ -101,12 +101,9 @@ def ordinary_gain(evidence: Evidence) -> float:
 
 
 def credited_gain(evidence: Evidence, contest: Contest) -> float:
-    """The gain with its luck taken out: tau^2 / (tau^2 + variance in units of one run's) of what was measured."""
-    effect, sigma = contest.effect, evidence.sigma
-    if not sigma or effect.error is None:
-        return effect.gain
-    ratio = effect.error / sigma
-    return effect.gain * TAU * TAU / (TAU * TAU + ratio * ratio)
+    """The gain with its luck taken out: of what was measured, the part that `Evidence.belief` gives."""
+    effect = contest.effect
+    return effect.gain if effect.error is None else effect.gain * evidence.belief(effect.error)
 
 
 def anchor(evidence: Evidence) -> Advice | None:
