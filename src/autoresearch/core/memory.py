@@ -288,9 +288,16 @@ def _status(state: MemoryState) -> Iterable[str]:
 
 
 def _summary(state: MemoryState) -> str:
-    where = f"On branch {state.branch} of campaign {state.campaign}." if state.campaign else ""
-    said = (f"Goal: {state.goal}.", where, state.subtask, state.latest_result, state.stop_sentence)
-    return " ".join(text.strip() for text in said if text.strip())
+    where = f"on branch {state.branch} of campaign {state.campaign}" if state.campaign and state.branch else ""
+    said = (
+        ("Goal: ", state.goal), ("", where), ("Now: ", state.subtask), ("Latest result: ", state.latest_result),
+        ("", state.stop_sentence),
+    )  # fmt: skip
+    return " ".join(_sentence(f"{name}{text.strip()}") for name, text in said if text.strip())
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
 
 def _newest(texts: Iterable[str]) -> list[str]:

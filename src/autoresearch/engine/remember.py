@@ -3,8 +3,11 @@
 from pathlib import Path
 
 from autoresearch.core import event as happened
+from autoresearch.core import naming
 from autoresearch.core.attempt import Experiment
+from autoresearch.core.cell import clean
 from autoresearch.core.event import Event
+from autoresearch.core.experiment import Purpose
 from autoresearch.core.history import History
 from autoresearch.core.memory import Assumption, FileNote, MemoryState, Skill, Step, TimelineEntry
 from autoresearch.core.stop import StopRule, describe, parse
@@ -27,6 +30,16 @@ def entry_for(event: Event) -> TimelineEntry | None:
         case happened.ExperimentOpened() if event.by:
             title = event.hypothesis.title if event.hypothesis else event.name
             return TimelineEntry(asked=f"{event.by} opened attempt {event.index} by hand: {title}")
+        case happened.ExperimentOpened():
+            return TimelineEntry(decision=f"attempt {event.index} starts from {event.parent}; its edit begins")
+        case happened.ExperimentAbandoned():
+            return TimelineEntry(result=f"attempt {event.index} was given up: {event.reason}")
+        case happened.ExperimentRepaired():
+            told = f"{event.name} was mended as {event.commit[:7]}: {', '.join(event.files) or 'no file changed'}"
+            return TimelineEntry(decision=event.reason, result=told)
+        case happened.BundleMade():
+            told = event.conflict or f"merged as {event.commit[:7]} on {event.branch}"
+            return TimelineEntry(decision=f"{event.name} of {', '.join(event.ideas)} on {event.parent}", result=told)
         case happened.ExperimentCommitted():
             idea = event.hypothesis
             return TimelineEntry(
@@ -36,6 +49,8 @@ def entry_for(event: Event) -> TimelineEntry | None:
             )
         case happened.RunPlanned():
             return TimelineEntry(decision=f"launch {event.run_id} (seed {event.seed}): {event.why or event.purpose}")
+        case happened.RunCancelled():
+            return TimelineEntry(result=f"{event.run_id} is ended: {event.reason}")
         case happened.RunMeasured():
             found = event.measurement
             number = "no valid value" if found.value is None else f"{found.value:.6g}"
@@ -44,20 +59,35 @@ def entry_for(event: Event) -> TimelineEntry | None:
             )
         case happened.ExperimentJudged():
             return TimelineEntry(result=f"{event.name}: {event.verdict.status}, {event.verdict.reason}")
-        case happened.Steered():
-            return TimelineEntry(asked=event.text, decision="taken into every further brief; the objective stays")
         case happened.IncumbentDemoted():
             told = f"{event.name} is no longer the incumbent, {event.incumbent} is: {event.reason}"
             return TimelineEntry(result=told)
-        case happened.VerdictOverruled():
-            return TimelineEntry(asked=f"{event.by}: {event.name} is {event.verdict.status}, {event.verdict.reason}")
         case happened.PlateauReached():
             told = f"area {event.area} is at a plateau: {', '.join(event.ideas)} brought no keep"
             return TimelineEntry(result=told, decision=f"look at {event.next_area or 'something bolder'} next")
+        case _:
+            return _person_or_controller(event)
+
+
+def _person_or_controller(event: Event) -> TimelineEntry | None:
+    match event:
+        case happened.Steered():
+            return TimelineEntry(asked=event.text, decision="taken into every further brief; the objective stays")
+        case happened.VerdictOverruled():
+            return TimelineEntry(asked=f"{event.by}: {event.name} is {event.verdict.status}, {event.verdict.reason}")
         case happened.StopRequested() | happened.Paused() | happened.Resumed():
             return TimelineEntry(asked=f"{event.by}: {event.kind.replace('_', ' ')}")
+        case happened.ApprovalAsked():
+            return TimelineEntry(decision=f"wait for a person: {event.question}")
+        case happened.ApprovalGiven():
+            said = f"{'approved' if event.granted else 'denied'} {event.request}"
+            return TimelineEntry(asked=f"{event.by} {said} {event.reason}".rstrip())
+        case happened.Noted():
+            return TimelineEntry(result=event.text)
         case happened.CampaignEnded():
             return TimelineEntry(result=f"the campaign ended: {event.reason}")
+        case happened.ControllerStopped():
+            return TimelineEntry(result=f"the controller left: {event.reason}")
         case _:
             return None
 
@@ -68,25 +98,39 @@ def checkpoint(ctx: Context, event: Event) -> None:
         ctx.memory.checkpoint(state_of(ctx), ctx.clock(), entry)
 
 
+def begin(ctx: Context) -> None:
+    """Start the record of a campaign, before its first branch: what was asked for and what was decided (R153, R164)."""
+    started, campaign = ctx.history.started, ctx.campaign
+    approved = f"the plan was approved by {started.approved_by}" if started else ""
+    policy = f"policy {campaign.verdict.policy}, launcher {campaign.launcher.type}"
+    entry = TimelineEntry(
+        asked=ctx.survey.objective.goal,
+        context=f"read {', '.join(ctx.survey.lineage) or campaign.recipe or 'no recipe'}: {_objective(ctx)}",
+        decision=f"{policy}; ideas from {', '.join(spec.type for spec in campaign.researcher)}; stop: {_stop(ctx)}",
+        result=approved,
+    )
+    ctx.memory.checkpoint(state_of(ctx), ctx.clock(), entry)
+
+
 def recovered(ctx: Context) -> None:
     """After a gap: hold the notes against git, and put what does not agree on the timeline (R180-R185)."""
     current = _current(ctx.history)
     branch = current.branch if current else ""
     head = (git.branch_commit(ctx.paths.root, branch) or "") if branch else ""
     ctx.memory.note_recovery(ctx.clock(), ctx.memory.mismatches(branch, head))
+    ctx.memory.checkpoint(state_of(ctx), ctx.clock())
 
 
 def state_of(ctx: Context) -> MemoryState:
     """What is true now, from the history alone."""
     history, current = ctx.history, _current(ctx.history)
-    rule: StopRule | None = parse(ctx.campaign.stop) if ctx.campaign.stop else None
     return MemoryState(
-        goal=f"{ctx.survey.objective.goal} ({ctx.survey.objective.direction} {ctx.survey.objective.metric})",
+        goal=f"{ctx.survey.objective.goal} ({_objective(ctx)})",
         subtask=_subtask(history),
         status=_status(history),
-        verification="metrics were read by the program from the runs' own files; rows agree with the journal",
+        verification=_verification(ctx),
         latest_result=_latest(history),
-        stop_rule=describe(rule) if rule else "default: baseline and three experiments, then ask",
+        stop_rule=_stop(ctx),
         stop_sentence=ctx.outlook().stop.sentence,
         campaign=ctx.campaign.campaign,
         repo=str(ctx.paths.root),
@@ -94,7 +138,7 @@ def state_of(ctx: Context) -> MemoryState:
         head=current.commit if current else "",
         uncommitted="the user's own, left alone" if ctx.user_has_changes() else "none",
         skills=(Skill("autoresearch", "it keeps the campaign's rules", "drive it with its commands, not by hand"),),
-        plan=_plan(history),
+        plan=_plan(history, reported=ctx.paths.report.exists()),
         steering=tuple(said.text for said in history.steering),
         assumptions=(
             Assumption("the recipe's metric is the only source of truth", "autoresearch plan shows which it is"),
@@ -115,6 +159,26 @@ def state_of(ctx: Context) -> MemoryState:
     )  # fmt: skip
 
 
+def _objective(ctx: Context) -> str:
+    return f"{ctx.survey.objective.direction} {ctx.survey.objective.metric}"
+
+
+def _stop(ctx: Context) -> str:
+    rule: StopRule | None = parse(ctx.campaign.stop) if ctx.campaign.stop else None
+    return describe(rule) if rule else "default: baseline and three experiments, then ask"
+
+
+def _verification(ctx: Context) -> str:
+    """What was checked just now, and what was not."""
+    rows = {row.branch for row in ctx.ledger.rows(naming.campaign_prefix(ctx.campaign.campaign))}
+    judged = ctx.history.judged
+    shown = sum(clean(entry.branch) in rows for entry in judged)
+    return (
+        f"{shown} of {len(judged)} verdicts have their row in the ledger; the program read every metric from the runs' "
+        "own files; not checked here: what the rows say (autoresearch ledger check)"
+    )
+
+
 def _current(history: History) -> Experiment | None:
     committed = [entry for entry in history.experiments.values() if entry.committed]
     return max(committed, key=lambda entry: entry.index, default=None)
@@ -124,7 +188,7 @@ def _subtask(history: History) -> str:
     flying = history.in_flight()
     if flying:
         return "following " + ", ".join(run.run_id for run in flying[:5])
-    return "choosing the next experiment" if history.ended is None else "none: the campaign has ended"
+    return "choosing the next experiment" if history.ended is None else "the campaign has ended"
 
 
 def _status(history: History) -> str:
@@ -140,13 +204,14 @@ def _latest(history: History) -> str:
     return f"#{last.index} {last.name}: {last.verdict.status}, {last.verdict.reason}"
 
 
-def _plan(history: History) -> tuple[Step, ...]:
-    baseline = history.baseline
+def _plan(history: History, *, reported: bool) -> tuple[Step, ...]:
+    baseline, fresh = history.baseline, history.runs_of(history.incumbent)
+    confirmed = any(run.valid and run.planned.purpose is Purpose.CONFIRM for run in fresh)
     return (
         Step("baseline on the unmodified recipe", done=bool(baseline and baseline.judged)),
         Step("one hypothesis per branch, until the stop rule", done=history.ended is not None),
-        Step("confirm the best on fresh seeds", done=history.ended is not None),
-        Step("report", done=history.ended is not None),
+        Step("confirm the best on fresh seeds", done=history.ended is not None and confirmed),
+        Step("report", done=history.ended is not None and reported),
     )
 
 

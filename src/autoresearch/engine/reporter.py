@@ -12,7 +12,7 @@ from autoresearch.core.report import Report, build
 from autoresearch.core.report_html import html
 from autoresearch.core.report_markdown import markdown
 from autoresearch.engine.context import Context
-from autoresearch.engine.remember import checkpoint, recovered, remember
+from autoresearch.engine.remember import begin, checkpoint, recovered, remember
 from autoresearch.errors import StorageError
 from autoresearch.workspace import atomic, picture, volume
 
@@ -44,9 +44,11 @@ class Reporter:
     _stale: bool = True
 
     def start(self) -> None:
-        """Begin to listen; a session that was there before us is recovered first."""
-        if self.ctx.memory.resumed:
+        """Begin to listen; the session memory is started first, or recovered when it was there before us."""
+        if self.ctx.memory.resumed and self.ctx.memory.goal:
             recovered(self.ctx)
+        else:
+            begin(self.ctx)
         self.ctx.listeners.append(self.tell)
 
     def tell(self, event: Event) -> None:

@@ -140,9 +140,9 @@ class SessionMemory:
         path = self.folder / "timeline.md"
         clean: TimelineEntry = memory.scrub(entry, self._redactor.clean)
         text = memory.timeline_entry(clean, self._local(now))
-        there = atomic.read(path)
+        last = _last_byte(path)
         # A crash may have torn the last entry: a new one always begins on a line of its own.
-        start = memory.TIMELINE if not there else "" if there.endswith(b"\n") else "\n"
+        start = memory.TIMELINE if not last else "" if last == b"\n" else "\n"
         atomic.append(path, (start + text).encode("utf-8", "replace"), "memory.append")
 
     def _replace(self, name: str, text: str) -> None:
@@ -150,6 +150,17 @@ class SessionMemory:
 
     def _local(self, now: float) -> str:
         return datetime.fromtimestamp(now, self._zone).astimezone(self._zone).strftime("%Y-%m-%d %H:%M:%S %z")
+
+
+def _last_byte(path: Path) -> bytes:
+    """What a file ends with, empty when there is nothing in it; a timeline grows all night and is never read whole."""
+    with atomic.storage(path, "read"):
+        try:
+            with path.open("rb") as stream:
+                stream.seek(max(0, path.stat().st_size - 1))
+                return stream.read(1)
+        except FileNotFoundError:
+            return b""
 
 
 def _with_goal(state: MemoryState, goal: str) -> MemoryState:
