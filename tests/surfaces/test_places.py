@@ -109,7 +109,7 @@ def test_a_plan_says_what_its_launcher_lacks(lab):
 @pytest.mark.parametrize(
     ("gpus", "why"),
     [
-        ([3], "this machine offers 4, of which launcher.gpus allows 1"),
+        ([3], "this machine has 4, of which launcher.gpus allows 1"),
         ([2, 9], "launcher.gpus names 9, and the GPUs here"),
     ],
 )

@@ -204,12 +204,16 @@ def running_table(running: tuple[RunningRun, ...]) -> str:
 
 
 def verdict_table(verdicts: tuple[Judged, ...]) -> str:
-    """Experiments with their verdicts."""
+    """Experiments with their verdicts; the effect is a column, so the reason goes without it."""
     rows = [
-        (one.index, one.status, number(one.value), effect(one), one.runs, one.area, one.title, one.reason)
+        (one.index, one.status, number(one.value), effect(one), one.runs, one.area, one.title, _why(one))
         for one in verdicts
     ]
     return table(("#", "verdict", "value", "effect", "runs", "area", "hypothesis", "why"), rows)
+
+
+def _why(one: Judged) -> str:
+    return one.reason.removeprefix(effect(one)).strip()
 
 
 def driven_table(found: tuple[DrivenExperiment, ...]) -> str:

@@ -10,18 +10,51 @@ from autoresearch.core import event as happened
 
 if TYPE_CHECKING:
     from autoresearch.core.event import Event
+    from autoresearch.core.metric import Measurement
     from autoresearch.session import CampaignStatus
 
 
-def line(event: Event) -> str | None:
-    """What happened, in one line; None for what a person need not read."""
-    text = _text(event)
-    return f"{clock(event.at)}  {text}" if text else None
+class Lines:
+    """Events as lines. A run is called `<experiment> run <number>` once it was seen planned, by its id before."""
+
+    def __init__(self) -> None:
+        """No run is known yet."""
+        self._runs: dict[str, str] = {}
+
+    def line(self, event: Event) -> str | None:
+        """What happened, in one line; None for what a person need not read."""
+        if isinstance(event, happened.RunPlanned):
+            self._runs[event.run_id] = f"{event.experiment} run {event.number}"
+        text = _of_run(event, self._runs) or _text(event)
+        return f"{clock(event.at)}  {text}" if text else None
 
 
 def clock(at: float | None = None) -> str:
     """A moment in Unix seconds as local time of day; now when none is given."""
     return time.strftime("%H:%M:%S", time.localtime(at))
+
+
+def _of_run(event: Event, runs: dict[str, str]) -> str:
+    match event:
+        case happened.RunPlanned():
+            why = f": {event.why}" if event.why else ""
+            return f"{runs[event.run_id]} ({event.purpose}, seed {event.seed}){why}"
+        case happened.RunSubmitted() if event.adopted:
+            return f"{runs.get(event.run_id, event.run_id)}: found again and adopted"
+        case happened.RunCancelled():
+            return f"{runs.get(event.run_id, event.run_id)}: {event.reason}"
+        case happened.RunEnded() if event.leftovers:
+            return f"{runs.get(event.run_id, event.run_id)}: STILL ALIVE: {'; '.join(event.leftovers)}"
+        case happened.RunMeasured():
+            return f"{runs.get(event.run_id, event.run_id)}: {_measured(event.measurement)}"
+        case _:
+            return ""
+
+
+def _measured(found: Measurement) -> str:
+    if found.value is None:
+        return " ".join(f"no valid {found.metric}: {found.note or found.completion}".split())[:300]
+    return f"{found.metric} = {found.value:.4g} at step {found.step} ({found.completion})"
 
 
 def _text(event: Event) -> str:
@@ -37,16 +70,6 @@ def _text(event: Event) -> str:
             return f"{event.name}: {event.parent} with the yardstick of {event.yardstick} {event.conflict}".rstrip()
         case happened.BundleMade():
             return f"bundle {event.name} of {', '.join(event.ideas)} {event.conflict}".rstrip()
-        case happened.RunPlanned():
-            return f"{event.experiment}: run {event.number} ({event.purpose}, seed {event.seed}) {event.why}".rstrip()
-        case happened.RunSubmitted() if event.adopted:
-            return f"{event.run_id}: found again and adopted"
-        case happened.RunCancelled():
-            return f"{event.run_id}: {event.reason}"
-        case happened.RunEnded() if event.leftovers:
-            return f"{event.run_id}: STILL ALIVE: {'; '.join(event.leftovers)}"
-        case happened.RunMeasured():
-            return _measured(event)
         case happened.AllocationEnded():
             return f"allocation {event.job_id} ended after {duration(event.ended_at - event.started_at)}"
         case happened.IncumbentDemoted():
@@ -58,13 +81,6 @@ def _text(event: Event) -> str:
             return f"{event.verdict.status.value.upper():7} {event.name}: {event.verdict.reason}"
         case _:
             return _person_or_controller(event)
-
-
-def _measured(event: happened.RunMeasured) -> str:
-    found = event.measurement
-    if found.value is None:
-        return " ".join(f"{event.run_id}: no valid {found.metric} ({found.completion}) {found.note}".split())[:300]
-    return f"{event.run_id}: {found.metric} = {found.value:.4g} at step {found.step} ({found.completion})"
 
 
 def _person_or_controller(event: Event) -> str:
@@ -99,7 +115,7 @@ def progress(status: CampaignStatus) -> str:
         f"latest: #{last.index} {last.name} {last.status}" if last else "no verdict yet",
         f"best: {number(status.best)} ({status.incumbent})" if status.best is not None else "",
         f"current branch {status.branch}" if status.branch else "",
-        *(f"{run.run_id} {run.state} for {duration(run.elapsed_s)}" for run in status.running[:3]),
+        *(f"{run.experiment} seed {run.seed} {run.state} for {duration(run.elapsed_s)}" for run in status.running[:3]),
         f"{len(status.running) - 3} more runs" if len(status.running) > 3 else "",
     ]
     return "; ".join(part for part in parts if part)

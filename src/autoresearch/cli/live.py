@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _REFRESH_S = 1.0
-
-
 _PROGRESS_S = 600.0
 
 
@@ -33,6 +31,7 @@ class PlainView:
             every_s: Seconds after which it is printed how far the campaign has come though nothing has happened.
         """
         self._session, self._every_s = session, every_s
+        self._lines = lines.Lines()
         self._due, self._said = True, -math.inf
 
     def __enter__(self) -> Self:
@@ -44,7 +43,7 @@ class PlainView:
 
     def tell(self, event: Event) -> None:
         """Print what happened."""
-        if text := lines.line(event):
+        if text := self._lines.line(event):
             output.say(text)
         self._due = self._due or isinstance(event, happened.ExperimentJudged)
         if isinstance(event, happened.ControllerStarted):
@@ -70,6 +69,7 @@ class LiveView:
         from rich.live import Live  # noqa: PLC0415 - a heavy import that plain commands do without
 
         self._session = session
+        self._lines = lines.Lines()
         self._recent: deque[str] = deque(maxlen=6)
         self._drawn = 0.0
         self._live = Live(auto_refresh=False, transient=True)
@@ -87,7 +87,7 @@ class LiveView:
 
     def tell(self, event: Event) -> None:
         """Remember what happened for the tail of the view."""
-        if text := lines.line(event):
+        if text := self._lines.line(event):
             self._recent.append(text)
 
     def refresh(self) -> None:

@@ -1,0 +1,32 @@
+"""Events as lines for a person."""
+
+from autoresearch.cli.lines import Lines
+from autoresearch.core import event as happened
+from autoresearch.core.experiment import Purpose
+from autoresearch.core.job import Resources
+from autoresearch.core.metric import Completion, Measurement
+
+PLANNED = happened.RunPlanned(
+    0.0, "ar-night-raise-the-lr-0fc9", "raise-the-lr", 2, 43, Purpose.REPEAT, "local", "train", "/f", "/l",
+    Resources(), why="so far +0.1 over 1 run",
+)  # fmt: skip
+MEASURED = happened.RunMeasured(1.0, PLANNED.run_id, Measurement("acc", 0.25, step=10, completion=Completion.DONE))
+
+
+def test_a_run_keeps_the_name_it_was_planned_with():
+    """Its number comes back under the experiment's name, not under the id that launchers need."""
+    lines = Lines()
+    assert lines.line(PLANNED).endswith("  raise-the-lr run 2 (repeat, seed 43): so far +0.1 over 1 run")
+    assert lines.line(MEASURED).endswith("  raise-the-lr run 2: acc = 0.25 at step 10 (done)")
+
+
+def test_a_run_planned_by_an_earlier_controller_goes_by_its_id():
+    """After a restart the id is all that is known here."""
+    assert "ar-night-raise-the-lr-0fc9: acc = 0.25" in Lines().line(MEASURED)
+
+
+def test_a_run_without_a_number_says_why():
+    """The reason stands once, not behind the word for it."""
+    crashed = Measurement("acc", completion=Completion.CRASHED, note="the run crashed at step 0")
+    line = Lines().line(happened.RunMeasured(1.0, "r", crashed))
+    assert line.endswith("  r: no valid acc: the run crashed at step 0")
