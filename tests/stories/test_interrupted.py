@@ -5,6 +5,8 @@ import signal
 import psutil
 import pytest
 
+from autoresearch.session import Session
+
 
 def living(pids):
     return [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE]
@@ -89,3 +91,16 @@ def test_what_a_dead_controller_left_is_ended_by_stop_now(lab):
     assert "1 runs in flight were ended" in lab.cli("stop", "--now").stdout
     assert living(lab.pids()) == []
     assert "there is nothing to stop" in lab.refused("stop", "--now")
+
+
+def test_a_stopped_campaign_leaves_a_report_of_all_it_did(lab):
+    """Stopped half a second after a verdict: the report is not the one written before it."""
+
+    def stop(event) -> None:
+        if event.kind == "experiment_judged" and event.name != "baseline":
+            Session(lab.root).stop("enough")
+
+    Session(lab.root).run("ada", stop, poll_s=0.01)
+    last = lab.rows()[-1]
+    assert last.index == 2
+    assert last.description in (lab.folder / "report.md").read_text()

@@ -44,6 +44,7 @@ class Context:
         redactor: Keeps secrets out of everything written.
         clock: Unix time in seconds.
         history: The journal's replay; only `hear` changes it.
+        heard: Bytes of the journal that `history` has taken in.
         trackers: Who else is told.
         free_gb: Free space on the disk of a path.
         look: What this machine offers the launcher.
@@ -66,13 +67,13 @@ class Context:
     clock: Callable[[], float]
     editors: frozenset[str] = frozenset()
     history: History = field(default_factory=History)
+    heard: int = 0
     trackers: Sequence[Tracker] = ()
     free_gb: Callable[[Path], float] = disk.free_gb
     look: Callable[[], Places] = Places
     listeners: list[Callable[[Event], None]] = field(default_factory=list)
     _surveys: dict[str, Survey] = field(default_factory=dict)
     _changes_seen: tuple[float, bool] = (-math.inf, False)
-    _offset: int = 0
     _mute: set[str] = field(default_factory=set)
 
     def record(self, event: Event) -> None:
@@ -86,18 +87,11 @@ class Context:
 
     def hear(self) -> tuple[Event, ...]:
         """Take in what was appended since the last look, by us or by another process (steer, pause, stop)."""
-        events, self._offset = self.journal.tail(self._offset)
+        events, self.heard = self.journal.tail(self.heard)
         for event in events:
             self.history.apply(event)
             self._tell(event)
         return events
-
-    def replay(self) -> None:
-        """Take in the whole journal without telling anyone: they were told when it happened."""
-        events, self._offset = self.journal.tail(0)
-        self.history = History()
-        for event in events:
-            self.history.apply(event)
 
     def _tell(self, event: Event) -> None:
         for listener in self.listeners:

@@ -71,9 +71,9 @@ class Loop:
         self.begin()
         while True:
             move = self.step()
-            self.refresh()
             if isinstance(move, plan.Stop):
                 return self.end(move)
+            self.refresh()
             self.sleep(self.poll_s)
 
     def begin(self) -> None:

@@ -56,7 +56,7 @@ class Reporter:
         checkpoint(self.ctx, event)
         if isinstance(event, _CHANGE_THE_REPORT):
             self._stale = True
-        if isinstance(event, happened.CampaignEnded):
+        if isinstance(event, happened.CampaignEnded | happened.ControllerStopped) and self._stale:
             self._write()
 
     def refresh(self) -> None:

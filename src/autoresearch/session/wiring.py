@@ -40,12 +40,14 @@ class Opened:
         campaign: Its file; the frozen one once it has started.
         journal: Its events.
         history: Their replay.
+        heard: Bytes of the journal that `history` has taken in.
     """
 
     paths: CampaignPaths
     campaign: Campaign
     journal: Journal
     history: History
+    heard: int
 
     @property
     def limits(self) -> Limits | None:
@@ -79,9 +81,10 @@ def open_campaign(where: Path, name: str | None = None) -> Opened:
     """
     paths = find(where, name)
     journal = Journal(paths.journal)
-    history = fold(journal.read())
+    events, heard = journal.tail(0)
+    history = fold(events)
     campaign = _frozen(campaign_file.read(paths.campaign_file), history, paths)
-    return Opened(sites.placed(paths, campaign), campaign, journal, history)
+    return Opened(sites.placed(paths, campaign), campaign, journal, history, heard)
 
 
 def find(where: Path, name: str | None = None) -> CampaignPaths:
@@ -244,8 +247,10 @@ def wire(opened: Opened, clock: Callable[[], float] = time.time, *, proposing: b
         redactor=redactor(paths.root),
         clock=clock,
         look=partial(places.seen_by, campaign),
+        history=opened.history,
+        heard=opened.heard,
     )
-    context.replay()
+    context.hear()
     return context
 
 
