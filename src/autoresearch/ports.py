@@ -121,6 +121,15 @@ class Target(Protocol):
         ...
 
 
+@runtime_checkable
+class Narrator(Protocol):
+    """What a target can do besides that can tell how far a run has come; the engine looks for it, not all have it."""
+
+    def milestones(self, log: str) -> tuple[str, ...]:
+        """What a log says has been reached, in words that stay the same at every look: a link, the first rollouts."""
+        ...
+
+
 class Researcher(Protocol):
     """Has ideas. Made with `options=`, `folder=` (a scratch folder of its own that survives a resume)."""
 
@@ -225,6 +234,7 @@ __all__ = [
     "Holder",
     "Launcher",
     "MetricSource",
+    "Narrator",
     "Researcher",
     "RunRequest",
     "Series",

@@ -247,7 +247,8 @@ class Controllers:
     def raycluster(self, cluster):
         pods, spec = self.owned("pods", cluster), cluster["spec"]
         if "deletionTimestamp" in cluster["metadata"]:
-            return self.cascade("rayclusters", cluster, pods)
+            held = cluster["metadata"].get("finalizers")  # somebody still has to let go of it
+            return None if held else self.cascade("rayclusters", cluster, pods)
         if not pods:
             name = cluster["metadata"]["name"]
             self.make_pod(cluster, idle(spec["headGroupSpec"]["template"]), f"{name}-head")

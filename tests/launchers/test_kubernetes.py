@@ -300,6 +300,39 @@ def test_nothing_of_a_rayjob_is_left(make, job, double):
 
 
 @pytest.mark.kubernetes
+def test_a_slow_teardown_holds_up_nobody(make, job, double):
+    """A Ray cluster that takes its time: the run is not called over before it is gone, and the other is followed."""
+    launcher = make(kind="rayjob")
+    slow, other = (launcher.submit(launcher.plan(job(f"sleep {s}", name=f"run-{s}"))) for s in (1.5, 60))
+    held = f"{RAY}/rayclusters/" + until(lambda: next(
+        (one["metadata"]["name"] for one in objects(double, f"{RAY}/rayclusters") if one["metadata"]["name"].startswith(slow)),
+        "",
+    ))  # fmt: skip
+    double.call("PATCH", held, {"metadata": {"finalizers": ["test/slow"]}})
+    until(lambda: "going down" in state_of(launcher, slow).reason)
+    began = time.monotonic()
+    assert launcher.states([slow, other])[other].state is JobState.RUNNING
+    assert time.monotonic() - began < 5
+    double.call("PATCH", held, {"metadata": {"finalizers": []}})
+    assert settle(launcher, slow).state is JobState.SUCCEEDED
+    assert launcher.leftovers(slow) == ()
+    launcher.cancel(other)
+
+
+@pytest.mark.kubernetes
+def test_what_does_not_go_is_left_over(make, job, double):
+    """After `teardown_s` the run is over all the same, and what stays is named."""
+    launcher = make(kind="rayjob", teardown_s=0.5)
+    job_id = launcher.submit(launcher.plan(job("sleep 1.5")))
+    name = until(lambda: [one["metadata"]["name"] for one in objects(double, f"{RAY}/rayclusters")
+                          if one["metadata"]["name"].startswith(job_id)])[0]  # fmt: skip
+    double.call("PATCH", f"{RAY}/rayclusters/{name}", {"metadata": {"finalizers": ["test/stuck"]}})
+    assert settle(launcher, job_id).state is JobState.SUCCEEDED
+    assert f"RayCluster {name}" in launcher.leftovers(job_id)
+    double.call("PATCH", f"{RAY}/rayclusters/{name}", {"metadata": {"finalizers": []}})
+
+
+@pytest.mark.kubernetes
 def test_an_object_that_has_expired_is_remembered(make, job, double):
     """The controller was away for longer than the object was kept: its files say how the run ended."""
     launcher = make(ttl_s=0)

@@ -13,7 +13,7 @@ from autoresearch.core.attempt import Run
 from autoresearch.core.event import ApprovalAsked, CampaignEnded, ControllerStarted, ControllerStopped, IncumbentDemoted
 from autoresearch.core.metric import Severity
 from autoresearch.core.yardstick import Remeasure
-from autoresearch.engine import bundles, holding, lookout, propose, runs, settle, trees
+from autoresearch.engine import bundles, holding, lookout, milestones, propose, runs, settle, trees
 from autoresearch.engine.context import Context
 from autoresearch.engine.mend import mend
 from autoresearch.engine.remeasure import remeasure
@@ -192,6 +192,7 @@ class Loop:
             if now - self._looked.setdefault(run.run_id, now) < self.health_s:
                 continue
             self._looked[run.run_id] = now
+            milestones.tell(self.ctx, run)
             if reason := self._silent(run) or self._hopeless(run):
                 runs.cancel(self.ctx, run, reason)
 

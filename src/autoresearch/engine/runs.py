@@ -14,6 +14,7 @@ from autoresearch.core.experiment import Purpose
 from autoresearch.core.job import Job, JobState, JobStatus, Resources, Submission
 from autoresearch.core.metric import Measurement, Readings
 from autoresearch.core.places import on_cpu
+from autoresearch.engine import milestones
 from autoresearch.engine.context import Context
 from autoresearch.engine.trees import checkout, place, survey_of_arm
 from autoresearch.errors import RecipeError
@@ -205,6 +206,7 @@ def measure(ctx: Context, run: Run) -> None:
     status = replace(ended.status, reason=run.cancelled) if run.cancelled else ended.status
     arm, number = run.planned.experiment, run.planned.number
     found = read(ctx, Path(run.planned.folder), Path(run.planned.log), status, arm, number)
+    milestones.tell(ctx, run)
     faults.point("run.measured")
     ctx.record(RunMeasured(ctx.clock(), run.run_id, found))
     idle = not any(other.planned.experiment == arm for other in ctx.history.in_flight())

@@ -23,18 +23,17 @@ from autoresearch.core.redact import Redactor
 from autoresearch.errors import LauncherError, StorageError
 from autoresearch.launchers import kubernetes_manifest as manifests
 from autoresearch.launchers import kubernetes_script as scripts
-from autoresearch.launchers.kubernetes_api import JOB, RAY_CLUSTER, RAY_JOB, Cluster, Kind, need_client
+from autoresearch.launchers.kubernetes_api import JOB, RAY_JOB, Cluster, Kind, need_client
 from autoresearch.launchers.kubernetes_code import checksums
-from autoresearch.launchers.kubernetes_manifest import CAMPAIGN, RUN, RUN_ID, TOKEN, Manifest
+from autoresearch.launchers.kubernetes_manifest import CAMPAIGN, RUN, RUN_ID, TOKEN, Manifest, is_signed
 from autoresearch.launchers.kubernetes_options import ClusterOptions, KubernetesOptions
 from autoresearch.launchers.kubernetes_status import Seen, object_state, status, stuck
+from autoresearch.launchers.kubernetes_teardown import Teardown
 from autoresearch.launchers.records import Record, Records, living, patience_s
 from autoresearch.workspace import runfolder
 
 MANIFEST, LAST_SEEN, POD_LOG = "manifest.yaml", "kubernetes.json", "pod.log"
 _SOON_S = 1.0
-_TEARDOWN_POLL_S = 3.0
-_LIVING = {"Pending", "Running", "Unknown"}
 
 
 class ClusterLauncher:
@@ -63,6 +62,7 @@ class ClusterLauncher:
         self._unexplained: dict[str, float] = {}
         self._stuck: dict[str, float] = {}
         self._found: set[tuple[str, str]] = set()
+        self._teardown = Teardown(self._cluster, options.teardown_s)
 
     def manifest(self, job: Job) -> Manifest:
         """The object for a run, before it gets what is ours."""
@@ -196,7 +196,18 @@ class ClusterLauncher:
         mine = [record for record in records.values() if record]
         if mine:
             self._query(mine, patience_s(mine, self._options.poll_s, _SOON_S))
-        return {job_id: self._status(record) if record else _never(job_id) for job_id, record in records.items()}
+        return {job_id: self._followed(record) if record else _never(job_id) for job_id, record in records.items()}
+
+    def _followed(self, record: Record) -> JobStatus:
+        """How a run is doing; one that is over is not called so before nothing of it is left, `teardown_s` at most.
+
+        So its end waits in the poll, where other runs are followed meanwhile, and not in `leftovers`.
+        """
+        found = self._status(record)
+        going = self._teardown.pending(self.kind, record) if found.state.ended else ""
+        return (
+            replace(found, state=JobState.UNKNOWN, reason=f"it is over, and {going} is going down") if going else found
+        )
 
     def _query(self, records: Collection[Record], patience_s: float) -> None:
         if time.monotonic() - self._asked < patience_s:
@@ -283,7 +294,7 @@ class ClusterLauncher:
     def leftovers(self, job_id: str) -> tuple[str, ...]:
         """What the cluster still has of a run: live object, Ray clusters, jobs, pods; and processes on this machine.
 
-        What is just being taken down is waited for, `teardown_s` at most.
+        `states` has waited for what was being taken down; what a deletion has just begun with gets ten seconds more.
 
         Raises:
             LauncherError: The server does not answer, so nothing is proved.
@@ -291,28 +302,7 @@ class ClusterLauncher:
         record = self._records.of_job(job_id)
         if record is None:
             return ()
-        until = time.monotonic() + self._options.teardown_s
-        pause = 0.1
-        while (held := self._held(record)) and self._going(record) and time.monotonic() < until:
-            time.sleep(pause)
-            pause = min(pause * 1.5, _TEARDOWN_POLL_S)
-        return (*held, *living(Path(record.folder)))
-
-    def _going(self, record: Record) -> bool:
-        """Whether the run is over, so that what is left of it is on its way out."""
-        found = self._cluster.get(self.kind, record.name)
-        return found is None or object_state(found).ended or "deletionTimestamp" in found["metadata"]
-
-    def _held(self, record: Record) -> tuple[str, ...]:
-        found = self._cluster.get(self.kind, record.name)
-        alive = [found] if found and _is_ours(found, record) and not object_state(found).ended else []
-        label = f"{RUN}={record.name}"
-        if self.kind == RAY_JOB:
-            alive += self._cluster.listed(RAY_CLUSTER, label)
-            alive += [one for one in self._cluster.listed(JOB, label) if not object_state(one).ended]
-        pods = [pod for pod in self._cluster.pods(label) if pod.get("status", {}).get("phase") in _LIVING]
-        named = [f"{one.get('kind', 'Pod')} {one['metadata']['name']}" for one in alive]
-        return (*named, *(f"Pod {pod['metadata']['name']} ({pod['status']['phase']})" for pod in pods))
+        return (*self._teardown.left(self.kind, record), *living(Path(record.folder)))
 
 
 class KubernetesLauncher(ClusterLauncher):
@@ -358,9 +348,7 @@ def _signed(manifest: Manifest, record: Record, namespace: str) -> Manifest:
 
 
 def _is_ours(found: Manifest, record: Record) -> bool:
-    metadata = found["metadata"]
-    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
-    return labels.get(RUN) == record.name and annotations.get(TOKEN) == record.token
+    return is_signed(found, record.name, record.token)
 
 
 def _unclear(found: Manifest | None, record: Record) -> bool:

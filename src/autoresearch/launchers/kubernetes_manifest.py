@@ -163,6 +163,13 @@ def filled(template: Manifest, options: KubernetesOptions) -> Manifest:
     return manifest
 
 
+def is_signed(found: Manifest, name: str, token: str) -> bool:
+    """Whether an object of the cluster carries our label of that name and the run's token."""
+    metadata = found["metadata"]
+    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    return labels.get(RUN) == name and annotations.get(TOKEN) == token
+
+
 def owned(manifest: Manifest, name: str, campaign: str, script: str, *, requeue: bool) -> Manifest:
     """The manifest with everything that is ours.
 

@@ -34,6 +34,20 @@ def end_of(log: Path, redactor: Redactor) -> str:
         return redactor.clean(stream.read().decode("utf-8", "replace"))
 
 
+def ends_of(log: Path, redactor: Redactor) -> str:
+    """The first and the last 64 KiB of a log, or all of a shorter one, without secrets.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with log.open("rb") as stream:
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(0)
+        start = stream.read(_END_BYTES)
+        stream.seek(max(_END_BYTES, size - _END_BYTES))
+        return redactor.clean((start + stream.read()).decode("utf-8", "replace"))
+
+
 class CleanLog:
     """Cleans bytes on their way into a bounded log. Bytes that are no UTF-8 pass as they are.
 

@@ -82,6 +82,16 @@ _FACTS = {
     "wandb": re.compile(r"(https://wandb\.ai/[A-Za-z0-9_./-]+/runs/[A-Za-z0-9_-]+)"),
 }
 
+_GENERATED = re.compile(r"Processed prompts: +100%")
+"""What vLLM prints when it has answered a batch. It redraws the line, so carriage returns stand in it."""
+
+
+def milestones(text: str) -> tuple[str, ...]:
+    """What a person waits for after a launch (R256, R257): where the run can be watched, and that rollouts work."""
+    link = _FACTS["wandb"].search(text)
+    told = [f"Weights & Biases has it at {link.group(1)}"] if link else []
+    return (*told, *(["its first batch of rollouts is complete"] if _GENERATED.search(text) else []))
+
 
 @dataclass(frozen=True)
 class Printed:

@@ -13,7 +13,7 @@ from autoresearch.errors import CampaignError, RecipeError
 from autoresearch.ports import RunRequest, SourceSpec, Survey
 from autoresearch.targets import edit
 from autoresearch.targets.curve import check_rule
-from autoresearch.targets.nemo_rl import budget, facts, measure, metric, protect, provenance, submission
+from autoresearch.targets.nemo_rl import budget, facts, grammar, measure, metric, protect, provenance, submission
 from autoresearch.targets.nemo_rl.health import health
 from autoresearch.targets.nemo_rl.inputs import inputs, left_open
 from autoresearch.targets.nemo_rl.overrides import apply
@@ -163,6 +163,10 @@ class NemoRLTarget:
     def health(self, log_tail: str, readings: Mapping[str, Readings]) -> tuple[Symptom, ...]:
         """Findings about a run, worst first."""
         return health(log_tail, readings)
+
+    def milestones(self, log: str) -> tuple[str, ...]:
+        """Where a run can be watched, and that its generation works."""
+        return grammar.milestones(log)
 
     def _objective(self, recipe: Recipe) -> Objective:
         wish = {key: str(self._wish.get(key) or default) for key, default in _WISH.items()}
