@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from autoresearch.cli.lines import best_from
 from autoresearch.cli.output import duration, number, table
 from autoresearch.core.policies import policy
 
@@ -177,7 +178,7 @@ def status_text(status: CampaignStatus, last: int = 8) -> str:
         f"  {status.stop}" if status.stop else None,
         f"  {status.keep} kept, {status.discard} discarded, {status.crash} crashed"
         + (f"; {status.gpu_hours:.1f} GPU-hours" if status.gpu_hours else ""),
-        f"  baseline {number(status.baseline)}, best {number(status.best) or '-'} ({status.incumbent})"
+        f"  baseline {number(status.baseline)}, best {number(status.best) or '-'} ({best_from(status)})"
         if status.baseline is not None
         else "  no baseline yet",
     ]

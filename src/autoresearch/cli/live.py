@@ -128,7 +128,7 @@ def _head(status: CampaignStatus) -> object:
     head.append(f"{status.crash} crashed", style="red" if status.crash else "")
     head.append(f"   baseline {output.number(status.baseline) or '-'}   best ")
     head.append(f"{output.number(status.best) or '-'}", style="bold")
-    head.append(f" ({status.incumbent})")
+    head.append(f" ({lines.best_from(status)})")
     return head
 
 

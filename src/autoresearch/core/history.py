@@ -17,7 +17,7 @@ from autoresearch.core.attempt import (
 )
 from autoresearch.core.board import Bundle, Idea, Trial
 from autoresearch.core.event import Event
-from autoresearch.core.experiment import Status
+from autoresearch.core.experiment import Purpose, Status
 from autoresearch.core.lineage import lineage
 from autoresearch.errors import LedgerError
 
@@ -282,6 +282,11 @@ class History:
         """Mean of the metric over an arm's valid runs, None without one."""
         values = [value for run in self.current_runs(arm) if (value := usable(run)) is not None]
         return sum(values) / len(values) if values else None
+
+    def fresh_values(self, arm: str) -> list[float]:
+        """The metric of an arm's valid runs on fresh seeds, which had no part in choosing it."""
+        runs = (run for run in self.current_runs(arm) if run.planned.purpose is Purpose.CONFIRM)
+        return [value for run in runs if (value := usable(run)) is not None]
 
     # -- what a policy sees -------------------------------------------------------------------------------------
 

@@ -110,7 +110,9 @@ class Report:
         incumbent: The best kept arm.
         incumbent_branch: Its branch.
         baseline: Mean of the baseline, None while unknown.
-        best: Mean of the incumbent, None while unknown.
+        best: The incumbent's mean on fresh seeds; before there are any, its mean with the luck of its choice taken out;
+            None while unknown.
+        best_from: Which of the two, in words; empty for the baseline.
         claims: What may be claimed.
         drift: Trend of the machine, None when it cannot be told.
         noise: Standard deviation between runs of unchanged code, None when unknown.
@@ -136,6 +138,7 @@ class Report:
     incumbent_branch: str
     baseline: float | None
     best: float | None
+    best_from: str
     claims: Claims
     drift: Drift | None
     noise: float | None
@@ -232,6 +235,7 @@ def build(history: History, campaign: Campaign, objective: Objective, view: Outl
     started = history.started
     end = history.ended.at if history.ended else now
     runs = list(history.runs.values())
+    best, best_from = _best(history, board)
     return Report(
         campaign=campaign.campaign,
         goal=objective.goal,
@@ -246,7 +250,8 @@ def build(history: History, campaign: Campaign, objective: Objective, view: Outl
         incumbent=history.incumbent,
         incumbent_branch=history.incumbent_branch,
         baseline=history.value_of(BASELINE) if history.baseline else None,
-        best=history.value_of(history.incumbent) if history.baseline else None,
+        best=best,
+        best_from=best_from,
         claims=found,
         drift=drift(board),
         noise=_noise(board),
@@ -257,6 +262,20 @@ def build(history: History, campaign: Campaign, objective: Objective, view: Outl
         attention=_attention(history, found, view.stop),
         steering=tuple(said.text for said in history.steering),
     )
+
+
+def _best(history: History, board: Board) -> tuple[float | None, str]:
+    """The incumbent's value with nothing of the luck it was chosen for, and how that was come by."""
+    measured = history.value_of(board.incumbent) if history.baseline else None
+    if measured is None or board.incumbent == BASELINE:
+        return measured, ""
+    if fresh := history.fresh_values(board.incumbent):
+        return sum(fresh) / len(fresh), f"mean of {len(fresh)} fresh seed{'s' * (len(fresh) != 1)}"
+    evidence = Evidence(board)
+    level = evidence.credited(board.incumbent)
+    if level is None or not evidence.sigma:
+        return measured, "mean of the runs it was selected by"
+    return evidence.sign * level, f"corrected for selection; {measured:.4g} as measured, no fresh seed yet"
 
 
 def _entry(history: History, entry: Experiment, found: dict[str, Claim]) -> Entry:

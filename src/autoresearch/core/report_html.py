@@ -64,7 +64,7 @@ def _facts(report: Report) -> str:
         ("the metric is", objective.meaning),
         ("recipe", f"{report.recipe} from commit {report.base_commit}" if report.recipe else ""),
         ("baseline", _number(report.baseline)),
-        ("best", f"{_number(report.best)} ({report.incumbent}, branch {report.incumbent_branch})"),
+        ("best", _best(report)),
         ("noise", "not measured" if report.noise is None else f"{report.noise:.3g} between runs of the same code"),
         ("judged by", f"policy {report.policy}"),
         ("budget", report.state),
@@ -72,6 +72,11 @@ def _facts(report: Report) -> str:
         ("as of", when),
     ]
     return "<dl>" + "".join(f"<dt>{_t(label)}</dt><dd>{_t(text)}</dd>" for label, text in rows if text) + "</dl>"
+
+
+def _best(report: Report) -> str:
+    told = f", {report.best_from}" if report.best_from else ""
+    return f"{_number(report.best)}{told} ({report.incumbent}, branch {report.incumbent_branch})"
 
 
 def _believed(report: Report) -> str:

@@ -41,7 +41,7 @@ def _facts(report: Report) -> str:
         ("the metric is", objective.meaning),
         ("recipe", f"`{report.recipe}` from commit `{report.base_commit}`" if report.recipe else ""),
         ("baseline", _number(report.baseline)),
-        ("best", f"{_number(report.best)} ({report.incumbent}, branch `{report.incumbent_branch}`)"),
+        ("best", _best(report)),
         ("noise", noise),
         ("judged by", f"policy `{report.policy}`"),
         ("budget", report.state),
@@ -125,6 +125,11 @@ def _cell(cell: object) -> str:
 
 def _clean(text: str) -> str:
     return " ".join(text.split()).replace("<", "&lt;")
+
+
+def _best(report: Report) -> str:
+    told = f", {report.best_from}" if report.best_from else ""
+    return f"{_number(report.best)}{told} ({report.incumbent}, branch `{report.incumbent_branch}`)"
 
 
 def _number(value: float | None) -> str:

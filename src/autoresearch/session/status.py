@@ -79,7 +79,8 @@ class CampaignStatus:
         crash: Crashed ones.
         baseline: Mean of the metric of the baseline, None while unknown.
         incumbent: Name of the best kept arm.
-        best: Mean of the metric of the incumbent, None while unknown.
+        best: Mean of the metric of the incumbent on fresh seeds, else on all its runs; None while unknown.
+        best_fresh: Fresh seeds behind `best`; 0 while it rests on the runs that the incumbent was selected by.
         current: Experiment being worked on, empty for none.
         branch: Its branch.
         controller: `host:pid` of the controller at work, empty for none.
@@ -119,6 +120,7 @@ class CampaignStatus:
     by_hand: tuple[DrivenExperiment, ...] = ()
     waiting: tuple[str, ...] = ()
     latest: int | None = None
+    best_fresh: int = 0
     question: str = ""
 
 
@@ -153,7 +155,8 @@ def status_of(opened: Opened, now: float, *, held: bool) -> CampaignStatus:
         crash=counts[Status.CRASH],
         baseline=history.value_of(BASELINE) if history.baseline else None,
         incumbent=history.incumbent,
-        best=history.value_of(history.incumbent) if history.baseline else None,
+        best=_best(history),
+        best_fresh=len(_fresh(history)),
         current=last.name if last else "",
         branch=last.branch if last else "",
         controller=f"{controller.host}:{controller.pid}" if controller and held else "",
@@ -174,6 +177,17 @@ def status_of(opened: Opened, now: float, *, held: bool) -> CampaignStatus:
 
 def _status(entry: Experiment) -> Status | None:
     return entry.verdict.status if entry.verdict else None
+
+
+def _best(history: History) -> float | None:
+    if not history.baseline:
+        return None
+    fresh = _fresh(history)
+    return sum(fresh) / len(fresh) if fresh else history.value_of(history.incumbent)
+
+
+def _fresh(history: History) -> list[float]:
+    return [] if history.incumbent == BASELINE else history.fresh_values(history.incumbent)
 
 
 def _spent(history: History, objective: Objective | None) -> Spent:
