@@ -55,7 +55,7 @@ class Idea:
         parent: Name of the arm whose commit it was made from.
         verdict: The judgement, None while open.
         complexity: Lines and keys added minus removed; negative when it simplifies.
-        simplifies: Declared or measured to remove more than it adds (R106).
+        simplifies: Declared to remove more than it adds, and borne out by its commit (R106).
         unlocks: Declared to be needed by later ideas (R107).
         keys: Recipe keys and files it touches; two ideas that share one are never bundled.
         seeds: Number of seeds its hypothesis asked for, None to leave it to the policy.

@@ -38,7 +38,7 @@ class Hypothesis:
         watch: What to look at afterwards to see whether it worked for the reason given.
         symptoms: Names of the symptoms it answers.
         seeds: How many seeds to run before judging; None leaves it to the verdict policy.
-        simplifies: Whether it removes more than it adds, so that a tie keeps it (R106).
+        simplifies: Whether it claims to remove more than it adds, so that a tie keeps it (R106); see `core.simpler`.
         unlocks: Whether later ideas need it, so that a tie keeps it (R107).
         source: Name of the researcher that proposed it.
     """

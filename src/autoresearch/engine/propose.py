@@ -17,6 +17,7 @@ from autoresearch.core.attempt import BASELINE, Experiment
 from autoresearch.core.event import ExperimentAbandoned, ExperimentCommitted, ExperimentOpened
 from autoresearch.core.guards import Limits, breaches, changed_keys, yardstick
 from autoresearch.core.hypothesis import BY_HAND, Hypothesis
+from autoresearch.core.simpler import simplifies
 from autoresearch.engine import chain
 from autoresearch.engine.brief import brief_for, brief_text
 from autoresearch.engine.context import Context
@@ -274,6 +275,7 @@ def examined(
     found = list(unheld)
     after = _survey(ctx, commit, tree if is_clean(ctx, hypothesis) else None, found)
     old, new = survey_of_arm(ctx, hypothesis.parent).facts.values, after.facts.values if after else None
+    hypothesis = _borne_out(ctx, hypothesis, simpler=simplifies(changes, after.lineage if after else (), old, new))
     keys = (*files, *(changed_keys(old, new) if new is not None else ()))
     scope = scope_of(ctx)
     found += breaches(changes, scope, old, new)
@@ -293,6 +295,14 @@ def examined(
         config=(*parent_config, *hypothesis.overrides), parent=hypothesis.parent, parent_commit=parent_commit,
         fingerprint=fingerprint, yardstick=yardstick(changes, scope, old, new),
     )  # fmt: skip
+
+
+def _borne_out(ctx: Context, hypothesis: Hypothesis, *, simpler: bool) -> Hypothesis:
+    """The hypothesis without a claim to simplify that its commit does not bear out: such a claim decides ties."""
+    if simpler or not hypothesis.simplifies:
+        return hypothesis
+    ctx.note(f"{hypothesis.title!r} claims to simplify, but its commit removes no more than it adds: a tie discards it")
+    return replace(hypothesis, simplifies=False)
 
 
 def scope_of(ctx: Context) -> Limits:

@@ -39,7 +39,7 @@ class Entry(BaseModel):
     seeds: int | None = Field(default=None, ge=1)
     """Seeds to run before judging; left out, the verdict policy decides."""
     simplifies: bool = False
-    """It removes more than it adds, so a tie keeps it."""
+    """It removes more than it adds, so a tie keeps it; counts where the commit bears it out."""
     unlocks: bool = False
     """Later ideas need it, so a tie keeps it."""
 

@@ -65,7 +65,7 @@ class Play(Written):
     memory: bool = False
     """Whether it needs more memory."""
     simplifies: bool = False
-    """It removes more than it adds, so a tie keeps it."""
+    """It removes more than it adds, so a tie keeps it; counts where the commit bears it out."""
     unlocks: bool = False
     """Later ideas need it, so a tie keeps it."""
 
