@@ -10,6 +10,12 @@ from autoresearch.core.metric import Objective, Severity, Symptom
 OBJECTIVE = Objective("raise validation accuracy", "val:accuracy", meaning="mean reward over the validation set")
 
 
+def test_a_default_budget_asks_for_low_risk():
+    """Only where nobody gave a stop rule (R93)."""
+    asked = [sections(Brief("night", 2, OBJECTIVE, low_risk=low_risk))["objective"] for low_risk in (True, False)]
+    assert ["low-risk idea only" in text for text in asked] == [True, False]
+
+
 def test_it_says_everything_a_researcher_needs():
     """Objective, budget, steering, lineage and values, symptoms, what was tried with its interval, scope with sizes."""
     tried = Tried(

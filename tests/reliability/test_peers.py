@@ -85,6 +85,24 @@ def test_untracked_and_ignored_files_survive_kept_and_discarded_ideas(night):
     assert lab.rows()[3].description == "adds a file"
 
 
+def test_a_metric_at_and_below_zero_is_a_metric(lab):
+    """A reward of zero is no missing one, and less below zero is better than more below zero."""
+    lab.write(
+        objective={"metric": "score", "direction": "maximize"},
+        stop="3 experiments",
+        launcher={
+            "type": "scripted",
+            "script": {"*baseline*": {"value": [0.0]}, "*raise*": {"value": [-0.5]}, "*": {"value": [0.25]}},
+        },
+        verdict={"policy": "greedy", "baseline_runs": 1, "confirm": 0},
+    )
+    assert lab.run().returncode == 0
+    rows = lab.rows()
+    assert [(row.metric_value, row.status.value) for row in rows] == [(0.0, "keep"), (-0.5, "discard"), (0.25, "keep")]
+    assert "mean 0 over 1 run (0)" in rows[0].reason
+    assert (rows[1].effect, rows[2].effect) == (-0.5, 0.25)
+
+
 @pytest.mark.parametrize("word", [signal.SIGKILL, signal.SIGTERM])
 def test_a_campaign_ended_in_any_way_goes_on_with_one_command(lab, word):
     """Neither stuck, nor started anew, nor a question asked: the same rows as if nothing had been."""

@@ -142,6 +142,15 @@ def test_without_symptoms_cheap_and_likely_ideas_come_first(demo):
     assert {"lr", "temperature", "reference_policy_kl_penalty"} <= keys
 
 
+def test_without_a_stop_rule_only_cheap_plays_are_made(math):
+    """A default budget is three low-risk experiments (R93): what costs more or may break more waits for a budget."""
+    costs = {play.title: play.cost for play in builtin().plays}
+    every = exhaust(lambda one: choose(one, builtin()), math)
+    careful = exhaust(lambda one: choose(replace(one, low_risk=True), builtin()), math)
+    assert {costs[idea.title] for idea in careful} == {"low"}
+    assert {costs[idea.title] for idea in every} > {"low"}
+
+
 def test_an_area_at_a_plateau_waits_for_the_others(demo):
     """Its plays come last, not never; a warning of the parent's run calls them all the same."""
     first = choose(brief(demo), builtin())

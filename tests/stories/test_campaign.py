@@ -30,6 +30,13 @@ def test_the_ledger_begins_with_the_fifteen_columns_of_the_skill(ended):
     assert header.split("\t")[:15] == list(SHARED)
 
 
+def test_no_column_of_the_skill_is_empty(ended):
+    """Also for a target without a recipe: what was tuned is its configuration file, and a local run has no job id."""
+    for line in ended.ledger.read_text().splitlines()[1:]:
+        assert all(line.split("\t")[:15])
+    assert {(row.recipe, row.job_id) for row in ended.rows()} == {("config.json", "none")}
+
+
 def test_every_branch_is_kept_with_one_signed_off_commit(ended):
     """Good, weak and crashed ideas alike stay as branches (R38, R43, R44); the baseline's commit is empty (R53)."""
     lab = ended

@@ -13,7 +13,7 @@ def first_row(history: History, entry: Experiment) -> Verdict:
         reason = why_no_value(runs[-1]) if runs else "it was never run"
         return Verdict(Status.CRASH, f"the baseline has no valid run: {reason}", runs=len(runs), by="engine")
     value = history.value_of(entry.name)
-    values = ", ".join(f"{run.measurement.value:.4g}" for run in valid if run.measurement and run.measurement.value)
+    values = ", ".join(f"{run.measurement.value:.4g}" for run in valid if run.measurement)
     return Verdict(
         Status.KEEP,
         f"baseline: the unmodified recipe, mean {value:.4g} over {len(valid)} run{'s' * (len(valid) > 1)} ({values})",

@@ -17,6 +17,10 @@ _MOST_TRIED = 120
 _MOST_REASONS = 20
 _MOST_STEERING = 20
 _MOST_GLOBS = 80
+_LOW_RISK = (
+    "Nobody gave a budget for more, so propose a low-risk idea only: a few keys or lines, no new dependency, no other "
+    "algorithm, and no run that costs clearly more than the baseline's."
+)
 _SPACE = re.compile(r"\s+")
 _TELLING = re.compile(
     r"(^|[._])(lr|learning_rate|weight_decay|warmup\w*|betas|eps|clip\w*|max_grad_norm|kl\w*|\w*penalty\w*|ratio\w*|"
@@ -60,7 +64,7 @@ def _objective(brief: Brief) -> str:
     meaning = f" It is {plain(goal.meaning)}." if goal.meaning else ""
     return (
         f"## Objective\n\n{plain(goal.goal)}: {goal.direction} `{plain(goal.metric)}`.{meaning}\n{_noise(brief)}"
-        f"Budget: {plain(brief.stop_sentence)}."
+        f"Budget: {plain(brief.stop_sentence)}." + (f"\n{_LOW_RISK}" if brief.low_risk else "")
     )
 
 

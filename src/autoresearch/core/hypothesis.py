@@ -139,6 +139,7 @@ class Brief:
         smallest: Smallest gain that one run can tell from none, None while that is not known.
         worn: Areas at a plateau, see `core.plateau`.
         next_area: The area to look at instead; empty when there is no plateau, or every area is at one.
+        low_risk: Whether only low-risk ideas are wanted, as when nobody gave a stop rule (R93).
     """
 
     campaign: str
@@ -163,3 +164,4 @@ class Brief:
     worn: tuple[str, ...] = ()
     next_area: str = ""
     subject: tuple[str, ...] = ()
+    low_risk: bool = False

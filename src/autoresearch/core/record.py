@@ -42,7 +42,7 @@ class Row:
         branch: Full branch name, shared prefix included.
         parent_commit: Commit compared against.
         commit: The experiment's commit.
-        recipe: Repository-relative recipe.
+        recipe: Repository-relative recipe, or configuration file of another target; `none` where there is none.
         metric_name: The authoritative metric in the recipe's spelling.
         metric_value: Its value, None when there is no valid one (written `0.000000`).
         memory_gb: Peak memory in GB, 0 when unknown.
@@ -55,7 +55,7 @@ class Row:
         description: The hypothesis in a few words.
         started_at: UTC Unix seconds, None when unknown.
         finished_at: UTC Unix seconds, None when unknown.
-        runs: Valid runs the verdict rests on, None when a foreign row does not say.
+        runs: Runs the verdict rests on, of a crash those that were made; None when a foreign row does not say.
         effect: Estimated gain against the parent in the better direction, None without a comparison.
         effect_low: Lower end of its 90 % interval.
         effect_high: Upper end of its 90 % interval.

@@ -106,6 +106,11 @@ class Context:
                 told = self.redactor.clean(f"tracker {tracker.name} failed and is told nothing more: {error}")
                 self.journal.append(Noted(self.clock(), told))
 
+    @property
+    def recipe(self) -> str:
+        """What is tuned: the recipe, or the configuration file of a target that has none; empty without either."""
+        return self.campaign.recipe or next(iter(self.survey.lineage), "")
+
     def survey_of(self, commit: str, tree: Path) -> Survey:
         """The recipe at a commit, read the first time it is asked for, in a worktree that holds just that commit.
 

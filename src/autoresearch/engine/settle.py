@@ -60,7 +60,7 @@ def row_for(ctx: Context, entry: Experiment, verdict: Verdict) -> Row:
         branch=entry.branch,
         parent_commit=entry.parent_commit,
         commit=entry.commit,
-        recipe=ctx.campaign.recipe,
+        recipe=ctx.recipe or "none",
         metric_name=ctx.survey.objective.metric,
         metric_value=None if crashed else verdict.value,
         memory_gb=0.0 if crashed else _peak_memory(runs),

@@ -139,11 +139,12 @@ def _candidates(table: _Table) -> Iterator[Candidate]:
 
 
 def _fits(play: Play, table: _Table) -> bool:
-    """Whether a play is for this recipe, this machine and this moment."""
+    """Whether a play is for this recipe, this machine, this moment and this budget."""
     space, gpus = table.brief.facts.space, table.brief.facts.gpus
     opposite = next((other.title for other in table.book.plays if other.name == play.opposite), "")
     return (
-        all(_has(need, table.traits) for need in play.needs)
+        (play.cost == "low" or not table.brief.low_risk)
+        and all(_has(need, table.traits) for need in play.needs)
         and play.gpus.at_least <= gpus <= (math.inf if play.gpus.at_most is None else play.gpus.at_most)
         and not any(name in table.symptoms for name in play.unless)
         and opposite not in table.kept
