@@ -10,6 +10,16 @@ from autoresearch.core.metric import Objective, Severity, Symptom
 OBJECTIVE = Objective("raise validation accuracy", "val:accuracy", meaning="mean reward over the validation set")
 
 
+def test_code_is_shown_to_the_letter():
+    """A glob keeps its stars, a number its sign, an override its plus signs."""
+    known = Facts({"loss_fn.kl": -0.5})
+    tried = Tried(2, "kl", "less", overrides=("++loss_fn.kl=-1", "~grpo.extra"))
+    brief = Brief("night", 3, OBJECTIVE, facts=known, tried=(tried,), allow=("**",), protect=("**/reward*.py",))
+    text = brief_text(brief)
+    for words in ("- `**`\n", "- `**/reward*.py`\n", "- `loss_fn.kl` = `-0.5`\n", "`++loss_fn.kl=-1 ~grpo.extra`"):
+        assert words in text
+
+
 def test_a_default_budget_asks_for_low_risk():
     """Only where nobody gave a stop rule (R93)."""
     asked = [sections(Brief("night", 2, OBJECTIVE, low_risk=low_risk))["objective"] for low_risk in (True, False)]

@@ -55,7 +55,19 @@ def sections(brief: Brief) -> dict[str, str]:
 
 def plain(text: str, width: int = _WIDTH) -> str:
     """Any text as one line of prose that cannot be mistaken for structure."""
-    line = _SPACE.sub(" ", clean(" ".join(text.splitlines()))).strip().replace("`", "'").lstrip("#>-*+=|~ ")
+    return _short(_one_line(text).lstrip("#>-*+=|~ "), width)
+
+
+def code(text: str, width: int = _WIDTH) -> str:
+    """Any text as one line of inline code, to the letter: a glob keeps its stars and an override its plus sign."""
+    return f"`{_short(_one_line(text), width)}`"
+
+
+def _one_line(text: str) -> str:
+    return _SPACE.sub(" ", clean(" ".join(text.splitlines()))).strip().replace("`", "'")
+
+
+def _short(line: str, width: int) -> str:
     return line if len(line) <= width else f"{line[: width - 3]}..."
 
 
@@ -63,7 +75,7 @@ def _objective(brief: Brief) -> str:
     goal = brief.objective
     meaning = f" It is {plain(goal.meaning)}." if goal.meaning else ""
     return (
-        f"## Objective\n\n{plain(goal.goal)}: {goal.direction} `{plain(goal.metric)}`.{meaning}\n{_noise(brief)}"
+        f"## Objective\n\n{plain(goal.goal)}: {goal.direction} {code(goal.metric)}.{meaning}\n{_noise(brief)}"
         f"Budget: {plain(brief.stop_sentence)}." + (f"\n{_LOW_RISK}" if brief.low_risk else "")
     )
 
@@ -78,14 +90,14 @@ def _noise(brief: Brief) -> str:
 
 
 def _recipe(brief: Brief) -> str:
-    lines = [f"Start: the experiment `{plain(brief.parent)}`, whose code is checked out in your working directory."]
+    lines = [f"Start: the experiment {code(brief.parent)}, whose code is checked out in your working directory."]
     if brief.recipe:
-        lines.insert(0, f"Recipe: `{plain(brief.recipe)}`.")
+        lines.insert(0, f"Recipe: {code(brief.recipe)}.")
     if len(brief.lineage) > 1:
-        lines.append(f"It inherits from: {', '.join(f'`{plain(path)}`' for path in brief.lineage[1:])}.")
+        lines.append(f"It inherits from: {', '.join(map(code, brief.lineage[1:]))}.")
     if brief.facts.traits:
         lines.append(f"Traits: {', '.join(sorted(brief.facts.traits))}; {brief.facts.gpus or 'no'} GPUs per run.")
-    values = [f"- `{key}` = `{plain(str(value), 80)}`" for key, value in _telling(brief)]
+    values = [f"- {code(key)} = {code(str(value), 80)}" for key, value in _telling(brief)]
     return "\n".join(["## Recipe", "", *lines, *([""] if values else []), *values])
 
 
@@ -138,7 +150,7 @@ def _areas(items: Iterable[Tried]) -> list[str]:
 
 def _tried(item: Tried, *, full: bool) -> str:
     effect = "" if item.effect is None else f", effect {item.effect:+.4g}{_interval(item)}"
-    said = f" `{' '.join(plain(one, 100) for one in item.overrides)}`" if item.overrides else ""
+    said = " " + code(" ".join(_short(_one_line(one), 100) for one in item.overrides), 10_000) if item.overrides else ""
     files = "" if item.overrides or not item.files else f" in {', '.join(map(plain, item.files[:3]))}"
     reason = f". {plain(item.reason, 160)}" if full and item.reason else ""
     return f"#{item.index} {plain(item.title, 120)}{said}{files}: {item.status or 'running'}{effect}{reason}"
@@ -170,7 +182,7 @@ def _scope(brief: Brief) -> str:
 
 
 def _list(head: str, globs: tuple[str, ...]) -> str:
-    lines = [f"- `{plain(glob)}`" for glob in globs[:_MOST_GLOBS]]
+    lines = [f"- {code(glob)}" for glob in globs[:_MOST_GLOBS]]
     more = [f"- and {len(globs) - _MOST_GLOBS} more"] if len(globs) > _MOST_GLOBS else []
     return "\n".join([head, "", *lines, *more]) if lines else ""
 
