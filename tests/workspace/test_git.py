@@ -181,7 +181,7 @@ class TestBranches:
     def test_other_peoples_branches_are_never_written(self, repo, base):
         """Whatever we are told."""
         for name in ("main", "feature/x", "autoresearch"):
-            with pytest.raises(RepositoryError, match="not ours"):
+            with pytest.raises(RepositoryError, match="not written by autoresearch"):
                 git.create_branch(repo, name, base)
 
     @pytest.mark.parametrize("name", ["autoresearch/..", "autoresearch/a b", "autoresearch/x.lock", "autoresearch/"])
