@@ -50,6 +50,18 @@ def test_a_count_is_met_by_attempts():
     assert (state.met, state.sentence) == (True, "stop condition met: 24/24 attempted")
 
 
+def test_a_row_of_failures_is_counted_until_the_limit():
+    """Ten in a row without a keep end it, however many were attempted in all."""
+    limits = begin("10 experiments without a keep")
+    state = check(limits, Spent(31, stalled=9), at(1))
+    assert (state.met, state.sentence) == (
+        False,
+        "stop condition not yet met: 31 attempted, 9/10 in a row without a keep",
+    )
+    state = check(limits, Spent(32, stalled=10), at(1))
+    assert (state.trigger, state.reason) == ("stall", "10/10 in a row without a keep, 32 attempted")
+
+
 def test_a_count_of_runs_is_met_by_launches():
     """Thirty runs are over when thirty were launched, however few experiments they belong to."""
     limits = begin("30 runs")

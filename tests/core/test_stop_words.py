@@ -13,8 +13,8 @@ from autoresearch.errors import CampaignError
 HOUR = 3600.0
 
 
-def rule(count=None, total=None, each=None, until=None, gpu_hours=None, asks=False, runs=None) -> StopRule:
-    return StopRule("", count, total, until, each, None, gpu_hours, asks, runs)
+def rule(count=None, total=None, each=None, until=None, gpu_hours=None, asks=False, runs=None, stall=None) -> StopRule:
+    return StopRule("", count, total, until, each, None, gpu_hours, asks, runs, stall)
 
 
 def target(metric, comparison, value) -> StopRule:
@@ -56,6 +56,8 @@ UNDERSTOOD = {
     "stop after 1 run": rule(runs=1),
     "at most thirty runs in total, 1h each": rule(each=HOUR, runs=30),
     "12 experiments or 40 runs": rule(12, runs=40),
+    "10 experiments without a keep": rule(stall=10),
+    "50 experiments or after eight ideas in a row without improvement": rule(50, stall=8),
     "100 GPU-hours": rule(gpu_hours=100.0),
     "100 gpu hours total": rule(gpu_hours=100.0),
     "2 gpu-days": rule(gpu_hours=48.0),
@@ -88,6 +90,9 @@ REFUSED = {
     "20 runs and 5 experiments": "both must be reached",
     "20 runs each": "'each'",
     "0 runs": "more than zero",
+    "0 ideas without a keep": "more than zero",
+    "5 ideas without a keep or 6 ideas without a gain": "more than one number of experiments without a keep",
+    "20 experiments without": "'without'",
     "50": "what the number counts",
     "50 or 10h": "what the number counts",
     "1h each": "does not say when the campaign ends",
@@ -185,6 +190,12 @@ runs = st.builds(
     st.sampled_from(["", "at most ", "stop after ", "a budget of "]),
     st.sampled_from(["", " in total"]),
 )
+stalls = st.builds(
+    lambda number, lead, tail: (f"{lead}{number} {tail}", {"stalled_experiment_count": number}),
+    st.integers(1, 9999),
+    st.sampled_from(["", "after ", "stop after "]),
+    st.sampled_from(["experiments without a keep", "ideas in a row without improvement", "attempts without any gain"]),
+)
 totals = st.builds(
     lambda time, form: (form.format(time[0]), {"total_s": time[1]}),
     times,
@@ -214,7 +225,9 @@ targets = st.builds(
 
 @st.composite
 def phrases(draw):
-    kinds = draw(st.lists(st.sampled_from([counts, runs, totals, hours, walls, targets]), min_size=1, unique=True))
+    kinds = draw(
+        st.lists(st.sampled_from([counts, runs, stalls, totals, hours, walls, targets]), min_size=1, unique=True)
+    )
     kinds = draw(st.permutations([*kinds, *([caps] if draw(st.booleans()) else [])]))
     clauses = [draw(kind) for kind in kinds]
     text = clauses[0][0]

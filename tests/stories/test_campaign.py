@@ -2,6 +2,9 @@
 
 import subprocess
 
+import yaml
+from tests.conftest import IDEAS
+
 from autoresearch.core.record import SHARED
 from autoresearch.workspace.snapshot import Snapshot, difference
 
@@ -93,6 +96,16 @@ def test_a_researcher_without_further_ideas_ends_the_campaign(lab):
     lab.write(stop="10 experiments")
     assert lab.run().returncode == 0
     assert len(lab.rows()) == 4
+
+
+def test_a_search_that_finds_nothing_more_ends_before_its_budget(lab):
+    """Two verdicts in a row without a keep: the kept one does not count, the crash does, and `status` says it alike."""
+    ideas = [*IDEAS, {"title": "never asked for", "overrides": ["lr=0.7"]}]
+    (lab.root / "ideas.yaml").write_text(yaml.safe_dump(ideas))
+    lab.write(stop="50 experiments or 2 experiments without a keep")
+    assert "2/2 in a row without a keep, 4/50 attempted" in lab.run().stdout
+    assert [row.status.value for row in lab.rows()] == ["keep", "keep", "discard", "crash"]
+    assert "2/2 in a row without a keep" in lab.cli("status").stdout
 
 
 def test_a_plan_edited_after_the_start_is_refused(finished):

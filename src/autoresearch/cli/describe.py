@@ -119,6 +119,8 @@ def _limits(plan: Plan) -> str:
         parts.append(f"{rule.target_experiment_count} attempts, the baseline included")
     if rule.target_run_count:
         parts.append(f"{rule.target_run_count} runs, repeats and fresh seeds included")
+    if rule.stalled_experiment_count:
+        parts.append(f"{rule.stalled_experiment_count} experiments in a row without a keep")
     if rule.total_s:
         parts.append(f"{duration(rule.total_s)} in total")
     if rule.deadline_at:

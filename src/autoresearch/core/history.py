@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from autoresearch.core import event as happened
 from autoresearch.core.attempt import (
@@ -258,6 +259,14 @@ class History:
             for entry in self.judged
             if entry.name != BASELINE and entry.verdict and entry.verdict.status is Status.KEEP
         ]
+
+    @property
+    def stalled(self) -> int:
+        """Experiments judged in a row without a keep until now, crashes included, the baseline not."""
+        ideas = [entry for entry in self.judged if entry.name != BASELINE]
+        newest_first = sorted(ideas, key=lambda entry: entry.judged.at if entry.judged else 0.0, reverse=True)
+        verdicts = (entry.verdict.status for entry in newest_first if entry.verdict)
+        return sum(1 for _ in takewhile(lambda status: status is not Status.KEEP, verdicts))
 
     @property
     def gpu_hours(self) -> float:

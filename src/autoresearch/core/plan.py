@@ -177,7 +177,7 @@ def outlook(
     run_s = _next_run_s(history, limits, expected_s)
     gpus = max((run.planned.resources.gpus for run in history.runs.values()), default=expected_gpus)
     run_hours = run_s / 3600 * gpus
-    spent = Spent(history.attempted, history.gpu_hours, _best(history, objective), len(history.runs))
+    spent = Spent(history.attempted, history.gpu_hours, _best(history, objective), len(history.runs), history.stalled)
     state = check(limits, spent, now, run_s, run_hours)
     left, total = _runs(history, campaign, limits, now, run_s, _typical_s(history) or run_s)
     roomy = left is None or left > 0

@@ -18,12 +18,14 @@ class Spent:
         gpu_hours: GPU-hours used, those of runs in flight included.
         best: Best valid value of each metric, in its better direction, by the metric's name.
         runs: Runs launched so far, those in flight included.
+        stalled: Experiments judged in a row without a keep, the baseline not counted.
     """
 
     attempted: int = 0
     gpu_hours: float = 0.0
     best: Mapping[str, float] = field(default_factory=dict)
     runs: int = 0
+    stalled: int = 0
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class StopState:
 
     Attributes:
         met: Whether a campaign-level trigger has clearly been reached.
-        trigger: Which one: `count`, `runs`, `deadline`, `gpu-hours` or `target`; empty when none.
+        trigger: Which one: `count`, `runs`, `stall`, `deadline`, `gpu-hours` or `target`; empty when none.
         reason: Why, in words with numbers; empty when not met.
         sentence: The whole finding as one line for the user, e.g.
             `stop condition not yet met: 17/24 attempted, 6h12m remaining`.
@@ -126,6 +128,8 @@ def _reached(
         yield "count", f"{spent.attempted}/{count} attempted"
     if limits.target_run_count is not None and spent.runs >= limits.target_run_count:
         yield "runs", ", ".join([*_launched(limits, spent), *_attempts(limits, spent)])
+    if limits.stalled_experiment_count is not None and spent.stalled >= limits.stalled_experiment_count:
+        yield "stall", ", ".join([*_stalled(limits, spent), *_attempts(limits, spent)])
     if late := _late(limits, now, run_s):
         yield "deadline", ", ".join([late, *_attempts(limits, spent)])
     if dear := _too_dear(limits, spent.gpu_hours, gpu_hours):
@@ -157,7 +161,7 @@ def _too_dear(limits: Limits, spent: float, wanted: float | None) -> str | None:
 
 
 def _open(limits: Limits, spent: Spent, now: float) -> str:
-    parts = [*_attempts(limits, spent), *_launched(limits, spent)]
+    parts = [*_attempts(limits, spent), *_launched(limits, spent), *_stalled(limits, spent)]
     left = _seconds_left(limits, now)
     parts += [f"{span(left)} remaining"] if left is not None else []
     if limits.gpu_hours is not None:
@@ -176,6 +180,11 @@ def _attempts(limits: Limits, spent: Spent) -> list[str]:
 
 def _launched(limits: Limits, spent: Spent) -> list[str]:
     return [f"{spent.runs}/{limits.target_run_count} runs"] if limits.target_run_count is not None else []
+
+
+def _stalled(limits: Limits, spent: Spent) -> list[str]:
+    most = limits.stalled_experiment_count
+    return [f"{spent.stalled}/{most} in a row without a keep"] if most is not None else []
 
 
 def _measured(target: TargetValue | None, spent: Spent) -> float | None:

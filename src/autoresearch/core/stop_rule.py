@@ -144,6 +144,7 @@ class Limits:
         gpu_hours: GPU-hours after which it ends, None for no limit.
         asks: Whether to summarise and ask for more at the end (no rule was given).
         target_run_count: Runs after which it ends, whatever they are for; None for no limit.
+        stalled_experiment_count: Experiments in a row without a keep after which it ends, None for no such limit.
     """
 
     started_at: float
@@ -154,6 +155,7 @@ class Limits:
     gpu_hours: float | None = None
     asks: bool = False
     target_run_count: int | None = None
+    stalled_experiment_count: int | None = None
 
     def plain(self) -> dict[str, Any]:
         """The limits as strings, numbers and None only, for JSON and YAML."""
@@ -192,6 +194,7 @@ class StopRule:
         gpu_hours: GPU-hours that may be spent.
         asks: Whether to summarise and ask at the end.
         target_run_count: Runs it may launch, of the baseline, repeats and fresh seeds included.
+        stalled_experiment_count: Experiments in a row that may be judged without a keep.
     """
 
     words: str = field(default="", compare=False)
@@ -203,6 +206,7 @@ class StopRule:
     gpu_hours: float | None = None
     asks: bool = False
     target_run_count: int | None = None
+    stalled_experiment_count: int | None = None
 
     def begin(self, now: float, zone: tzinfo | None = None, objective: Objective | None = None) -> Limits:
         """The rule in absolute values for a campaign that begins now.
@@ -226,6 +230,7 @@ class StopRule:
             gpu_hours=self.gpu_hours,
             asks=self.asks,
             target_run_count=self.target_run_count,
+            stalled_experiment_count=self.stalled_experiment_count,
         )
 
     def with_words(self, words: str) -> "StopRule":

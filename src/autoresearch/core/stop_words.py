@@ -1,7 +1,7 @@
 """The words of a stop rule: read, or refused; never guessed.
 
-A rule is a row of clauses: a count of experiments or of runs, a total time, a wall time, GPU-hours, a target value,
-and a cap on each run.
+A rule is a row of clauses: a count of experiments, of runs, or of experiments without a keep, a total time, a wall
+time, GPU-hours, a target value, and a cap on each run.
 Every word must belong to a clause or join two; one that does neither is an error that names it.
 """
 
@@ -51,6 +51,8 @@ _CLAUSES = {
     rf"(?P<base>baseline ?(?:\+|plus|and) ?)?(?P<count>[0-9]{{1,9}}) (?:more )?{_NOUN}(?: {_TOTAL}| attempted)?",
     "runs": rf"(?:{_STOP}(?:after|at) |after |within )?{_MOST}(?:(?:a )?(?:total|budget) of )?"
     rf"(?P<runs>[0-9]{{1,9}}) runs?(?: {_TOTAL})?",
+    "stall": rf"(?:{_STOP}(?:after|at) |after )?(?P<stall>[0-9]{{1,9}}) {_NOUN}(?: in a row)? without "
+    r"(?:a |an |any )?(?:keeps?|kept (?:one|idea|experiment)|improvements?|gains?)",
     "total": rf"(?:(?:run|stop|end|finish|quit) )?(?:(?:for|within|in|after) )?{_MOST}(?:a )?"
     rf"(?P<whole>{_WHOLE})?{_MOST}{_TIME}(?P<sum> {_TOTAL})?"
     r"(?: max(?:imum)?| at most| budget)?",
@@ -133,6 +135,8 @@ def describe(rule: StopRule) -> str:
     triggers = [f"{count} experiment{'' if count == 1 else 's'}"] if count is not None else []
     runs = rule.target_run_count
     triggers += [f"{runs} run{'' if runs == 1 else 's'}"] if runs is not None else []
+    stalled = rule.stalled_experiment_count
+    triggers += [f"{stalled} experiment{'' if stalled == 1 else 's'} without a keep"] if stalled is not None else []
     triggers += [f"{exact(rule.total_s)} total"] if rule.total_s is not None else []
     triggers += [f"until {rule.deadline_at}"] if rule.deadline_at else []
     triggers += [f"{rule.gpu_hours:.6f}".rstrip("0").rstrip(".") + " GPU-hours"] if rule.gpu_hours is not None else []
@@ -198,6 +202,10 @@ def _read_runs(rule: StopRule, match: re.Match[str], words: str) -> StopRule:
     return _set(rule, "target_run_count", int(match["runs"]), words)
 
 
+def _read_stall(rule: StopRule, match: re.Match[str], words: str) -> StopRule:
+    return _set(rule, "stalled_experiment_count", int(match["stall"]), words)
+
+
 def _read_total(rule: StopRule, match: re.Match[str], words: str) -> StopRule:
     return _set(rule, "total_s", seconds(match["time"].lower()), words)
 
@@ -247,6 +255,7 @@ def _read_ask(rule: StopRule, _: re.Match[str], words: str) -> StopRule:
 _READERS: dict[str, Callable[[StopRule, re.Match[str], str], StopRule]] = {
     "count": _read_count,
     "runs": _read_runs,
+    "stall": _read_stall,
     "total": _read_total,
     "each": _read_each,
     "each_first": _read_each,
@@ -265,6 +274,7 @@ _RESERVED = re.compile(
 _SAID = {
     "target_experiment_count": "number of experiments",
     "target_run_count": "number of runs",
+    "stalled_experiment_count": "number of experiments without a keep",
     "total_s": "total time",
     "per_experiment_timeout_s": "time for each run",
     "deadline_at": "time to end at",
@@ -290,12 +300,14 @@ _NOTHING = StopRule()
 def _sound(rule: StopRule, words: str) -> StopRule:
     """The rule, unless it cannot be kept or contradicts itself."""
     triggers = (
-        rule.target_experiment_count, rule.target_run_count, rule.total_s, rule.deadline_at, rule.gpu_hours, rule.target
+        rule.target_experiment_count, rule.target_run_count, rule.stalled_experiment_count, rule.total_s,
+        rule.deadline_at, rule.gpu_hours, rule.target,
     )  # fmt: skip
     if all(trigger is None for trigger in triggers):
         raise _refusal(words, "it does not say when the campaign ends")
     _bounded("target_experiment_count", rule.target_experiment_count, _MOST_EXPERIMENTS, "1,000,000", words)
     _bounded("target_run_count", rule.target_run_count, _MOST_RUNS, "1,000,000", words)
+    _bounded("stalled_experiment_count", rule.stalled_experiment_count, _MOST_EXPERIMENTS, "1,000,000", words)
     _bounded("total_s", rule.total_s, _LONGEST_S, "366 days", words)
     _bounded("per_experiment_timeout_s", rule.per_experiment_timeout_s, _LONGEST_S, "366 days", words)
     _bounded("gpu_hours", rule.gpu_hours, _MOST_GPU_HOURS, "1e9", words)

@@ -193,7 +193,7 @@ def _fresh(history: History) -> list[float]:
 def _spent(history: History, objective: Objective | None) -> Spent:
     best = history.value_of(history.incumbent) if history.baseline else None
     reached = {objective.metric: best} if objective and best is not None else {}
-    return Spent(history.attempted, history.gpu_hours, reached, len(history.runs))
+    return Spent(history.attempted, history.gpu_hours, reached, len(history.runs), history.stalled)
 
 
 def _state(history: History, *, held: bool) -> str:
