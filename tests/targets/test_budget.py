@@ -1,6 +1,11 @@
+import contextlib
+
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from autoresearch.core.job import Resources
+from autoresearch.errors import RecipeError
 from autoresearch.targets.nemo_rl import metric
 from autoresearch.targets.nemo_rl.budget import binomial_error, budget, smallest_effect, test_script, validation_samples
 from autoresearch.targets.nemo_rl.recipe import load
@@ -142,3 +147,38 @@ def test_a_disagreement_of_script_and_recipe_is_said(mine):
     """Nodes and GPUs of the script are compared with the recipe's."""
     found = cost(load(mine, RECIPE, ["cluster.num_nodes=2", "cluster.gpus_per_node=4"]))
     assert len([warning for warning in found.warnings if "mine-1n8g.sh asks for" in warning]) == 2
+
+
+COUNTED = (
+    "grpo.max_num_steps", "grpo.max_num_epochs", "grpo.val_period", "grpo.val_start_at", "grpo.max_val_samples",
+    "grpo.val_batch_size", "grpo.val_num_generations_per_prompt", "grpo.num_prompts_per_step",
+    "grpo.num_generations_per_prompt", "cluster.num_nodes", "cluster.gpus_per_node", "checkpointing.save_period",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("value", "why"), [
+    ("cluster.gpus_per_node=eight", "cluster.gpus_per_node is 'eight' and has to be a whole number from 0 on"),
+    ("cluster.num_nodes=-1", "cluster.num_nodes is -1 and has to be a whole number from 1 on"),
+    ("grpo.max_num_steps=1.5", "grpo.max_num_steps is 1.5 and has to be a whole number"),
+])  # fmt: skip
+def test_a_count_that_is_none_is_refused(nemo, value, why):
+    """NeMo-RL's types refuse it when a run starts; here it costs a line, and an idea that sets it never runs."""
+    with pytest.raises(RecipeError, match=f"{GRPO}: {why}"):
+        cost(load(nemo, GRPO, (value,)))
+
+
+def test_what_nemo_rl_reads_as_a_count_is_one(nemo):
+    """Its types take `8.0` and `"8"` for 8."""
+    found = cost(load(nemo, GRPO, ("cluster.gpus_per_node='8'", "cluster.num_nodes=2.0", "grpo.max_num_steps=1e3")))
+    assert (found.resources.gpus, found.steps) == (16, 1000)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.sampled_from(COUNTED), st.one_of(st.integers(), st.floats(), st.booleans(), st.just("x"), st.just("null")))
+def test_no_value_of_a_count_upsets_a_plan(nemo, key, value):
+    """Whatever stands there: a plan, or one clear line."""
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    with contextlib.suppress(RecipeError):
+        found = load(nemo, GRPO, (f"{key}={text}",))
+        cost(found)
+        metric.warnings(found, metric.objective_for(found))

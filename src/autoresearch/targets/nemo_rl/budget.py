@@ -14,7 +14,7 @@ from autoresearch.core.job import Resources
 from autoresearch.core.metric import Objective
 from autoresearch.targets.nemo_rl.length import own_limit_minutes, steps_of_data
 from autoresearch.targets.nemo_rl.metric import ROLLOUT, gym
-from autoresearch.targets.nemo_rl.recipe import Recipe
+from autoresearch.targets.nemo_rl.recipe import Recipe, whole_number
 
 UNBOUNDED_STEPS = 100_000
 """A `max_num_steps` from here on is no length but "until the data ends" (the exemplars say 1000000)."""
@@ -184,16 +184,16 @@ def validation_samples(recipe: Recipe) -> int | None:
     NeMo-RL validates `max_val_samples // val_batch_size` whole batches; with NeMo-Gym the whole file.
     """
     algorithm = recipe.algorithm
-    repeats = int(recipe.get(f"{algorithm}.val_num_generations_per_prompt", 1))
+    repeats = recipe.whole(f"{algorithm}.val_num_generations_per_prompt", 1) or 1
     if algorithm not in ROLLOUT:
-        batches = recipe.get(f"{algorithm}.val_batches")
-        size = recipe.get(f"{algorithm}.val_global_batch_size")
-        return batches * size if isinstance(batches, int) and isinstance(size, int) and batches > 0 else None
+        batches = recipe.whole(f"{algorithm}.val_batches")
+        size = recipe.whole(f"{algorithm}.val_global_batch_size")
+        return batches * size if batches and size and batches > 0 else None
     if gym(recipe):
         rows = _lines(recipe)
         return rows * repeats if rows else None
-    wanted, batch = recipe.get(f"{algorithm}.max_val_samples"), recipe.get(f"{algorithm}.val_batch_size")
-    if not isinstance(wanted, int) or not isinstance(batch, int) or batch < 1:
+    wanted, batch = recipe.whole(f"{algorithm}.max_val_samples"), recipe.whole(f"{algorithm}.val_batch_size")
+    if wanted is None or batch is None or batch < 1:
         return None
     whole = wanted // batch * batch
     rows = _rows(recipe)
@@ -210,20 +210,18 @@ def validation_problems(recipe: Recipe) -> int | None:
     if samples is None:
         return None
     counts = [problems for _, problems in _known_sets(recipe)]
-    repeats = int(recipe.get(f"{recipe.algorithm}.val_num_generations_per_prompt", 1))
+    repeats = recipe.whole(f"{recipe.algorithm}.val_num_generations_per_prompt", 1) or 1
     return min(samples, sum(counts)) if counts else max(1, samples // repeats)
 
 
 def _resources(recipe: Recipe) -> Resources:
-    nodes, gpus = recipe.get("cluster.num_nodes", 1), recipe.get("cluster.gpus_per_node", 0)
-    judges = recipe.get("env.nemo_gym.num_gpu_nodes", 0)
-    extra = judges if isinstance(judges, int) else 0
-    return Resources(nodes=int(nodes) + extra, gpus_per_node=int(gpus))
+    nodes, gpus = recipe.whole("cluster.num_nodes", 1) or 1, recipe.whole("cluster.gpus_per_node", 0) or 0
+    return Resources(nodes=nodes + (recipe.whole("env.nemo_gym.num_gpu_nodes", 0) or 0), gpus_per_node=gpus)
 
 
 def _steps(recipe: Recipe) -> int | None:
-    steps = recipe.get(f"{recipe.algorithm}.max_num_steps")
-    return steps if isinstance(steps, int) and 0 < steps < UNBOUNDED_STEPS else None
+    steps = recipe.whole(f"{recipe.algorithm}.max_num_steps")
+    return steps if steps is not None and 0 < steps < UNBOUNDED_STEPS else None
 
 
 def _setup_minutes(recipe: Recipe) -> float:
@@ -282,11 +280,10 @@ def _plumbing(recipe: Recipe, objective: Objective, steps: int | None, samples: 
 
 def _batch(recipe: Recipe) -> int | None:
     algorithm = recipe.algorithm
-    prompts = recipe.get(f"{algorithm}.num_prompts_per_step")
-    if isinstance(prompts, int):
-        return prompts * int(recipe.get(f"{algorithm}.num_generations_per_prompt", 1))
-    size = recipe.get("policy.train_global_batch_size")
-    return size if isinstance(size, int) else None
+    prompts = recipe.whole(f"{algorithm}.num_prompts_per_step")
+    if prompts is not None:
+        return prompts * (recipe.whole(f"{algorithm}.num_generations_per_prompt") or 1)
+    return recipe.whole("policy.train_global_batch_size")
 
 
 def _warnings(recipe: Recipe, script: TestScript | None, resources: Resources, steps: int | None) -> tuple[str, ...]:
@@ -330,7 +327,7 @@ def _known_sets(recipe: Recipe) -> list[tuple[int, int]]:
     """Rows and different problems of each validation set; empty unless all of them are known."""
     found = recipe.get("data.validation")
     sets = [one for one in (found if isinstance(found, list) else [found]) if isinstance(one, Mapping)]
-    known = [(DATA_SETS.get(str(one.get("dataset_name", ""))), int(one.get("repeat", 1))) for one in sets]
+    known = [(DATA_SETS.get(str(one.get("dataset_name", ""))), whole_number(one.get("repeat", 1)) or 1) for one in sets]
     counted = [(size[0] * repeat, size[1]) for size, repeat in known if size]
     return counted if len(counted) == len(known) else []
 

@@ -57,9 +57,9 @@ _LABEL = re.compile(r"logger\.\w+\.(?:run_)?name")
 
 def facts(recipe: Recipe, code: Mapping[str, str]) -> Facts:
     """What the target knows about a recipe, with fingerprints of measuring code among the values."""
-    nodes, gpus = recipe.get("cluster.num_nodes", 1), recipe.get("cluster.gpus_per_node", 0)
+    nodes, gpus = recipe.whole("cluster.num_nodes", 1) or 1, recipe.whole("cluster.gpus_per_node", 0) or 0
     values = {key: value for key, value in recipe.values.items() if not _LABEL.fullmatch(key)}
-    return Facts({**values, **code}, traits(recipe), int(nodes) * int(gpus), space(recipe))
+    return Facts({**values, **code}, traits(recipe), nodes * gpus, space(recipe))
 
 
 def traits(recipe: Recipe) -> frozenset[str]:

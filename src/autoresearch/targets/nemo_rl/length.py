@@ -7,7 +7,7 @@ comes first; a data loader drops its last, incomplete batch. Epochs that are not
 from collections.abc import Mapping
 from typing import Any
 
-from autoresearch.targets.nemo_rl.recipe import Recipe
+from autoresearch.targets.nemo_rl.recipe import Recipe, whole_number
 
 TRAIN_ROWS: Mapping[tuple[str, str], int] = {
     ("OpenMathInstruct-2", ""): 1_000_000,
@@ -29,8 +29,9 @@ def steps_of_data(recipe: Recipe) -> int | None:
 
     With dynamic sampling a step may take more batches than one, so that the run is shorter.
     """
-    epochs, batch, rows = recipe.get(f"{recipe.algorithm}.max_num_epochs", 1), _batch(recipe), _rows(recipe)
-    if not isinstance(epochs, int) or epochs < 1 or not batch or not rows:
+    given, batch, rows = recipe.whole(f"{recipe.algorithm}.max_num_epochs"), _batch(recipe), _rows(recipe)
+    epochs = 1 if given is None else given
+    if epochs < 1 or not batch or not rows:
         return None
     return rows // batch * epochs or None
 
@@ -53,11 +54,10 @@ def seconds_of(text: object) -> int | None:
 def _batch(recipe: Recipe) -> int:
     """Rows one batch of the data loader takes."""
     algorithm = recipe.algorithm
-    prompts = recipe.get(f"{algorithm}.num_prompts_per_step")
-    if isinstance(prompts, int):
-        return int(prompts * float(recipe.get(f"{algorithm}.batch_multiplier", 1)))
-    size = recipe.get("policy.train_global_batch_size")
-    return size if isinstance(size, int) else 0
+    prompts, more = recipe.whole(f"{algorithm}.num_prompts_per_step"), recipe.get(f"{algorithm}.batch_multiplier", 1)
+    if prompts is not None:
+        return int(prompts * more) if isinstance(more, int | float) else prompts
+    return recipe.whole("policy.train_global_batch_size") or 0
 
 
 def _rows(recipe: Recipe) -> int | None:
@@ -70,9 +70,10 @@ def _rows(recipe: Recipe) -> int | None:
 
 
 def _rows_of(recipe: Recipe, settings: Mapping[str, Any]) -> int | None:
-    path, kept = settings.get("data_path"), 1.0 - float(settings.get("split_validation_size") or 0.0)
+    path, aside = settings.get("data_path"), settings.get("split_validation_size")
     rows = _lines(recipe, path) if isinstance(path, str) else _known(settings)
-    return None if rows is None else int(rows * int(settings.get("repeat") or 1) * kept)
+    kept = 1.0 - aside if isinstance(aside, int | float) else 1.0
+    return None if rows is None else int(rows * (whole_number(settings.get("repeat")) or 1) * kept)
 
 
 def _known(settings: Mapping[str, Any]) -> int | None:

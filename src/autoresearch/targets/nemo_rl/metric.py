@@ -181,19 +181,17 @@ def warnings(recipe: Recipe, objective: Objective) -> tuple[str, ...]:
 
 def validates(recipe: Recipe) -> bool:
     """Whether a run of this recipe validates at all while it trains."""
-    period = recipe.get(f"{recipe.algorithm}.val_period", 0)
-    return isinstance(period, int | float) and period > 0
+    return (recipe.whole(f"{recipe.algorithm}.val_period") or 0) > 0
 
 
 def first_value(recipe: Recipe, objective: Objective) -> int | None:
     """Step after which a run first has a number: 1 for what each step logs, None where only the last one validates."""
     if not objective.tag.startswith("validation"):
         return 1
-    if not validates(recipe):
+    period = recipe.whole(f"{recipe.algorithm}.val_period") or 0
+    if period < 1:
         return None
-    period = int(recipe.get(f"{recipe.algorithm}.val_period"))
-    begin = recipe.get(f"{recipe.algorithm}.val_start_at", 0)
-    return max(period, math.ceil(begin / period) * period if isinstance(begin, int) else period)
+    return max(period, math.ceil((recipe.whole(f"{recipe.algorithm}.val_start_at") or 0) / period) * period)
 
 
 def examinable(recipe: Recipe) -> bool:
@@ -281,7 +279,7 @@ def _timing(recipe: Recipe, objective: Objective) -> list[str]:
     if not objective.metric.startswith("val:") or not examinable(recipe):
         return []
     algorithm = recipe.algorithm
-    period, save = recipe.get(f"{algorithm}.val_period", 0), recipe.get("checkpointing.save_period", 0)
+    period, save = recipe.whole(f"{algorithm}.val_period") or 0, recipe.whole("checkpointing.save_period") or 0
     found = []
     if not validates(recipe):
         source = recipe.origin(f"{algorithm}.val_period") if recipe.has(f"{algorithm}.val_period") else "nowhere"
@@ -289,7 +287,7 @@ def _timing(recipe: Recipe, objective: Objective) -> list[str]:
             f"the recipe never validates while training ({algorithm}.val_period is {period}, from {source}); "
             "the only value would be the validation at the end that is switched on for every run."
         )
-    elif isinstance(save, int) and save > 0 and save % int(period) and recipe.get("checkpointing.enabled") is True:
+    elif save > 0 and save % period and recipe.get("checkpointing.enabled") is True:
         found.append(
             f"checkpoints (every {save} steps) fall out of step with validation (every {period}), "
             f"so some are saved without {objective.metric}."

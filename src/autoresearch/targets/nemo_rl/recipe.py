@@ -90,6 +90,21 @@ class Recipe:
                 return default
         return default if node is None else node
 
+    def whole(self, key: str, least: int | None = None) -> int | None:
+        """The whole number at a dotted key, read as NeMo-RL's own types read it (`8`, `8.0`, `"8"`); None when absent.
+
+        Raises:
+            RecipeError: The value is no whole number, or below `least`: NeMo-RL refuses such a recipe when it starts.
+        """
+        value = self.get(key)
+        if value is None or (isinstance(value, str) and "${" in value):
+            return None
+        number = whole_number(value)
+        if number is None or (least is not None and number < least):
+            wanted = "a whole number" if least is None else f"a whole number from {least} on"
+            raise RecipeError(f"{self.path}: {key} is {value!r} and has to be {wanted}")
+        return number
+
     def has(self, key: str) -> bool:
         """Whether the composed recipe has this dotted key, null included."""
         head, _, last = key.rpartition(".")
@@ -136,6 +151,15 @@ class Recipe:
         key = str(getattr(error, "full_key", "") or "")
         place = f"{key} (from {self._source(tuple(key.split('.')))})" if key else "an interpolation"
         return f"{self.path}: {place} has no value: {_why(error)}"
+
+
+def whole_number(value: object) -> int | None:
+    """A value as a whole number when pydantic would take it for one, None otherwise."""
+    try:
+        number = float(value) if isinstance(value, int | float | str) else math.nan
+    except (ValueError, OverflowError):
+        return None
+    return int(number) if math.isfinite(number) and number == int(number) else None
 
 
 def load(root: Path, recipe: str | Path, overrides: Sequence[str] = (), *, text: str | None = None) -> Recipe:
