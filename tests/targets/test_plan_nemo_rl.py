@@ -4,6 +4,7 @@ import subprocess
 import pytest
 
 from autoresearch.cli.describe import plan_text
+from autoresearch.errors import CampaignError
 from autoresearch.session import Request, Session
 
 STOP = "20 experiments or 10h total, 1h each"
@@ -114,3 +115,16 @@ def test_a_loss_has_no_noise_that_could_be_known_before(repository):
     assert "the recipe does not tell the noise of val:validation-default_loss; repeats" in plan_text(
         planned(repository, "examples/configs/dpo.yaml")
     )
+
+
+def test_a_recipe_that_is_not_committed_is_called_so(repository):
+    """A copy that was forgotten: the plan can be read, and what starts from the commit says what to do."""
+    mine = repository.where / "examples/configs/mine.yaml"
+    mine.write_text("defaults: grpo_math_1B.yaml\n")
+    try:
+        plan = planned(repository, "examples/configs/mine.yaml")
+        assert any("mine.yaml is not in commit" in one and "commit it first" in one for one in plan.warnings)
+        with pytest.raises(CampaignError, match=r"git add examples/configs/mine.yaml && git commit"):
+            repository.dry_run(plan)
+    finally:
+        mine.unlink()

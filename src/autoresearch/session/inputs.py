@@ -46,6 +46,24 @@ def check(campaign: Campaign, root: Path, inputs: Sequence[str]) -> None:
         raise CampaignError(f"a run needs files that it would not find: {told}; nothing was launched")
 
 
+def uncommitted(root: Path, commit: str, files: Sequence[str]) -> str:
+    """Files of a recipe that the commit which experiments start from does not hold, in words; empty without any."""
+    absent = sorted(set(files) - git.committed(root, commit, files)) if files else []
+    if not absent:
+        return ""
+    return f"{_named(absent)} not in commit {commit[:7]}, from which experiments start; commit it first"
+
+
+def check_recipe(root: Path, commit: str, recipe: str) -> None:
+    """Refuse to go on with a recipe that only the checkout has.
+
+    Raises:
+        CampaignError: It is not committed.
+    """
+    if told := uncommitted(root, commit, [recipe] if recipe else []):
+        raise CampaignError(f"recipe {told}: git add {recipe} && git commit")
+
+
 def elsewhere(campaign: Campaign, inputs: Sequence[str]) -> str:
     """Absolute inputs that this machine does not have and the nodes of a cluster may; in words, empty without any."""
     if campaign.launcher.type == "local":

@@ -146,7 +146,8 @@ def examine(campaign: Campaign, root: Path, survey: Survey | None = None) -> Pla
         cost=_told(runs, rule),
         runs=(runs.least, runs.most),
         recommendation=(found := recommend(survey.resources, around)),
-        warnings=(*_checkout_warnings(changes, survey), *survey.warnings, *_rule_warnings(campaign, rule, survey),
+        warnings=(*_checkout_warnings(changes, survey, root, base), *survey.warnings,
+                  *_rule_warnings(campaign, rule, survey),
                   *_place_warnings(campaign, survey, around, found), *_ray_warnings(campaign, survey, root),
                   *_launcher_warnings(campaign, root), *kept.reminders, *_volume_warnings(kept),
                   *_held_warnings(campaign, survey, root), *_input_warnings(campaign, survey, root)),
@@ -249,13 +250,13 @@ def _fresh_name(root: Path, survey: Survey, now: datetime) -> str:
     return next(one for one in (name, *(f"{name}-{n}" for n in range(2, 10_000))) if one not in taken)
 
 
-def _checkout_warnings(changes: Changes, survey: Survey) -> tuple[str, ...]:
+def _checkout_warnings(changes: Changes, survey: Survey, root: Path, base: str) -> tuple[str, ...]:
     """R19: the user's own unfinished work is named, left alone, and never silently part of a run."""
     dirty = {*changes.staged, *changes.unstaged, *changes.conflicted, *changes.untracked}
-    ours = sorted(dirty & set(survey.lineage))
-    if ours:
-        return (f"uncommitted changes in {', '.join(ours)} are not part of the campaign: it starts from the commit",)
-    return ()
+    absent = inputs.uncommitted(root, base, survey.lineage)
+    ours = sorted(dirty & git.committed(root, base, survey.lineage)) if survey.lineage else []
+    told = f"uncommitted changes in {', '.join(ours)} are not part of the campaign: it starts from the commit"
+    return (*((f"`run` will refuse to begin: {absent}",) if absent else ()), *((told,) if ours else ()))
 
 
 def _place_warnings(campaign: Campaign, survey: Survey, around: Places, found: Recommendation) -> tuple[str, ...]:

@@ -143,6 +143,7 @@ def begin(opened: Opened, approved_by: str, clock: Callable[[], float]) -> None:
     frozen = campaign.model_copy(update={"base": base, "site": sites.frozen(campaign)})
     sites.check(sites.placed(paths, frozen), frozen)
     now = clock()
+    inputs.check_recipe(paths.root, base, campaign.recipe)
     survey = _survey_at(target_of(frozen), paths, base)
     kind, small = campaign.launcher.type, bool(survey.plumbing)
     around = places.seen_by(campaign)
@@ -295,6 +296,7 @@ def first_submission(plan: Plan) -> Submission:
     """What the baseline's first run would send, planned in a worktree that is gone again afterwards."""
     campaign = plan.campaign.model_copy(update={"site": sites.frozen(plan.campaign)})
     paths = sites.placed(CampaignPaths(plan.root, campaign.campaign), campaign)
+    inputs.check_recipe(paths.root, plan.base_commit, campaign.recipe)
     git.exclude(paths.root, EXCLUDED)
     tree = paths.worktree(f".dry-run-{os.getpid()}")
     worktree.add(paths.root, tree, plan.base_commit)

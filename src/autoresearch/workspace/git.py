@@ -58,6 +58,7 @@ __all__ = [
     "changes",
     "commit_tree",
     "commit_tree_from",
+    "committed",
     "common_dir",
     "create_branch",
     "current_branch",
@@ -169,6 +170,11 @@ def changes(repo: Path) -> Changes:
             staged += [path] * (rest[0] != ".")
             unstaged += [path] * (rest[1] != ".")
     return Changes(*(tuple(sorted(paths)) for paths in (staged, unstaged, untracked, conflicted)))
+
+
+def committed(repo: Path, commit: str, paths: Sequence[str]) -> frozenset[str]:
+    """Those of `paths`, relative to the root, that a commit holds."""
+    return frozenset(nul(call(root(repo), "ls-tree", "-z", "--name-only", commit, "--", *paths).stdout))
 
 
 def tracked(repo: Path, paths: Sequence[str]) -> frozenset[str]:
