@@ -41,7 +41,7 @@ def test_every_listed_command_exists(name):
 @pytest.mark.parametrize("line", ["import autoresearch", "from autoresearch.cli.main import parser; parser()"])
 def test_importing_and_asking_for_help_load_nothing_heavy(line):
     """Shell completion and `--help` stay fast: no library of ours is loaded for them."""
-    heavy = ("pydantic", "rich", "omegaconf", "hydra", "yaml", "psutil", "numpy", "optuna")
+    heavy = ("pydantic", "rich", "omegaconf", "hydra", "yaml", "psutil", "numpy")
     done = python("-c", f"{line}; import sys; print([name for name in {heavy!r} if name in sys.modules])")
     assert done.stdout == "[]\n", done.stderr
 

@@ -289,13 +289,20 @@ class History:
 
     def value_of(self, arm: str) -> float | None:
         """Mean of the metric over an arm's valid runs, None without one."""
-        values = [value for run in self.current_runs(arm) if (value := usable(run)) is not None]
+        values = self._values(arm)
         return sum(values) / len(values) if values else None
 
     def fresh_values(self, arm: str) -> list[float]:
         """The metric of an arm's valid runs on fresh seeds, which had no part in choosing it."""
         runs = (run for run in self.current_runs(arm) if run.planned.purpose is Purpose.CONFIRM)
         return [value for run in runs if (value := usable(run)) is not None]
+
+    def runs_behind(self, arm: str) -> int:
+        """Valid runs behind `value_of`."""
+        return len(self._values(arm))
+
+    def _values(self, arm: str) -> list[float]:
+        return [value for run in self.current_runs(arm) if (value := usable(run)) is not None]
 
     # -- what a policy sees -------------------------------------------------------------------------------------
 

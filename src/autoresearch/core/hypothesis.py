@@ -77,6 +77,7 @@ class Tried:
         low: Lower end of the 90 % interval of `effect`, None without one.
         high: Upper end of it.
         files: Files its commit changed.
+        runs: Valid runs behind `value`.
     """
 
     index: int
@@ -93,6 +94,7 @@ class Tried:
     low: float | None = None
     high: float | None = None
     files: tuple[str, ...] = ()
+    runs: int = 0
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,7 @@ class Brief:
         worn: Areas at a plateau, see `core.plateau`.
         next_area: The area to look at instead; empty when there is no plateau, or every area is at one.
         low_risk: Whether only low-risk ideas are wanted, as when nobody gave a stop rule (R93).
+        origin: The recipe's values before any change, by dotted key.
     """
 
     campaign: str
@@ -165,3 +168,4 @@ class Brief:
     next_area: str = ""
     subject: tuple[str, ...] = ()
     low_risk: bool = False
+    origin: Mapping[str, object] = field(default_factory=dict)

@@ -46,6 +46,7 @@ def brief_for(ctx: Context, index: int, parent: str) -> Brief:
         subject=scope.subject,
         worn=worn,
         next_area=next_area(worn) if worn else "",
+        origin=ctx.survey.facts.values,
     )
 
 
@@ -80,4 +81,5 @@ def _tried(history: History, entry: Experiment) -> Tried:
         low=verdict.low if verdict else None,
         high=verdict.high if verdict else None,
         files=committed.files if committed else (),
+        runs=history.runs_behind(entry.name),
     )

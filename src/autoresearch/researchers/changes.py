@@ -151,7 +151,7 @@ def text(value: Any) -> str:
 
 def effective(config: Iterable[str]) -> frozenset[tuple[str, str]]:
     """Accumulated overrides as one value per key, spelled in one way, so that equal settings compare equal."""
-    return frozenset((key, _canonical(value)) for key, value in assignments(config).items())
+    return frozenset((key, canonical(value)) for key, value in assignments(config).items())
 
 
 def assignments(config: Iterable[str]) -> dict[str, str]:
@@ -159,7 +159,8 @@ def assignments(config: Iterable[str]) -> dict[str, str]:
     return dict(override.lstrip("+").partition("=")[::2] for override in config)
 
 
-def _canonical(value: str) -> str:
+def canonical(value: str) -> str:
+    """One spelling for all spellings of a value: `3`, `3.0` and `+3` are equal, and so are `'a'` and `a`."""
     bare = "".join(value.split()).strip("'\"")
     try:
         return f"{float(bare):.6g}"

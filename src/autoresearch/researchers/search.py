@@ -1,269 +1,152 @@
-"""Ideas from a search: Optuna's ask and tell over a declared or derived space; no model needed.
+"""Ideas from a search over a declared or derived space; no model of language needed.
 
-The study is rebuilt from the ledger's digest at every proposal, so nothing is kept that a crash could lose, and what
-other researchers tried inside the space informs it too.
+The first points are spread over the space. After them a `Surface` is fitted to everything that ran inside of it,
+whoever proposed it, and the point with the largest expected improvement is next. All of it is made anew from the
+ledger's digest for every proposal, so nothing is kept that a crash could lose.
 """
 
-import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+import numpy as np
 
 from autoresearch.core.guards import matches
-from autoresearch.core.hypothesis import Brief, Hypothesis, Tried
-from autoresearch.core.metric import Direction
+from autoresearch.core.hypothesis import Brief, Hypothesis
 from autoresearch.errors import CampaignError, ResearcherError
-from autoresearch.researchers.changes import (
-    Change,
-    Draft,
-    apply,
-    assignments,
-    effective,
-    is_number,
-    lookup,
-    missing,
-    same,
-    text,
-)
+from autoresearch.researchers.candidates import best_first, spread
+from autoresearch.researchers.changes import Change, Draft, apply, is_number, lookup, missing, same, text
+from autoresearch.researchers.past import Past, read_past
 from autoresearch.researchers.recipe_rules import ROLLOUT, broken
+from autoresearch.researchers.space import Point, Space, read_space
 
 _BATCH = "policy.train_global_batch_size"
 
-_ASKS = 50
-"""Times the sampler may be asked for a point that has not been tried."""
+_NAMED = 3
+"""Knobs that a title names; the others are counted."""
 
 
-class Knob(BaseModel):
-    """One dimension of the space, in Optuna's terms."""
+@dataclass(frozen=True)
+class _Options:
+    """What a person may set.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    type: str = "float"
-    """`float`, `int` or `categorical`."""
-    low: float | None = None
-    """Smallest value of a number."""
-    high: float | None = None
-    """Largest value of a number."""
-    log: bool = False
-    """Whether to search on a logarithmic scale."""
-    choices: tuple[Any, ...] = ()
-    """Values of a categorical."""
-
-    @model_validator(mode="after")
-    def _is_a_range(self) -> "Knob":
-        if self.type == "categorical":
-            if len(self.choices) < 2:
-                raise ValueError("a categorical needs at least two choices")
-        elif self.type not in {"float", "int"}:
-            raise ValueError(f"type {self.type!r} is none of float, int, categorical")
-        elif self.low is None or self.high is None or not self.low < self.high:
-            raise ValueError("a number needs low < high")
-        elif self.log and self.low <= 0:
-            raise ValueError("a logarithmic scale needs low > 0")
-        return self
-
-
-def read_space(document: Mapping[str, Any]) -> dict[str, Knob]:
-    """Validate a declared space: dotted recipe key to a specification, or `[low, high]`, or a list of choices.
-
-    Raises:
-        CampaignError: A knob is not understood; the text names it.
+    Attributes:
+        space: Dotted key to a range or choices; default: derived from the recipe.
+        seed: Of everything that is drawn.
+        spread: Points spread over the space before the surface is believed.
+        knobs: Most knobs one proposal turns, so that a verdict says something about a cause; None: all of them.
     """
-    return {str(key): _knob(str(key), spec) for key, spec in document.items()}
 
-
-def _knob(key: str, spec: Any) -> Knob:
-    try:
-        return Knob.model_validate(_spelled_out(spec))
-    except ValidationError as error:
-        raise CampaignError(
-            f"search space, {key}: {error.errors()[0]['msg'].removeprefix('Value error, ')}; "
-            "write for example {type: float, low: 1e-6, high: 1e-4, log: true}"
-        ) from None
-
-
-def _spelled_out(spec: Any) -> Any:
-    """`[low, high]` and a list of choices as the mapping they stand for."""
-    if not isinstance(spec, list | tuple):
-        return spec
-    if len(spec) == 2 and all(map(is_number, spec)):
-        whole = all(isinstance(end, int) for end in spec)
-        return {"type": "int" if whole else "float", "low": spec[0], "high": spec[1]}
-    return {"type": "categorical", "choices": spec}
+    space: Space
+    seed: int = 0
+    spread: int = 3
+    knobs: int | None = None
 
 
 class SearchResearcher:
-    """Proposes points of a search space with Optuna's TPE sampler.
+    """Proposes points of a search space: a Gaussian process with the campaign's own noise, and expected improvement.
 
     Args:
-        options: `space` (dotted key to specification; default: derived from the recipe), `seed`, `random_first`
-            (points drawn at random before the model is trusted, default 5), `knobs` (most knobs one proposal
-            may turn, default 2, so that a verdict still says something about a cause).
+        options: `space` (dotted key to specification; default: derived from the recipe), `seed` (0), `spread` (points
+            spread over the space before the surface is believed, default 3), `knobs` (most knobs one proposal may
+            turn, default all; a few, and a verdict says something about a cause).
         folder: Not used; the ledger is the memory.
 
     Raises:
-        CampaignError: The declared space is not understood.
-        ImportError: Optuna is not installed.
+        CampaignError: An option or the declared space is not understood.
     """
 
     name = "search"
 
     def __init__(self, *, options: Mapping[str, Any], folder: Path) -> None:  # noqa: ARG002 - see above
-        import optuna  # noqa: F401, PLC0415 - a missing package must show when the campaign starts
-
-        self._declared = read_space(options.get("space") or {})
-        self._seed = int(options.get("seed", 0))
-        self._random_first = int(options.get("random_first", 5))
-        self._knobs = int(options.get("knobs", 2))
+        self._options = _read(options)
 
     def propose(self, brief: Brief, tree: Path) -> Hypothesis | None:  # noqa: ARG002 - the brief says it all
-        """The sampler's next point that has not been tried, as overrides of what the parent has.
+        """The next point that has not been tried, as overrides of what the parent has; None when there is none left.
+
+        A point is absolute: the overrides set every knob of the space that the parent has otherwise, so that it is
+        reached from any parent.
 
         Raises:
             ResearcherError: There is no space, or the declared one holds a key that is unknown or protected.
         """
         space = self._space(brief)
-        study = self._study(brief, space)
-        known = {effective(item.config) for item in brief.tried}
-        parent = _parent(brief)
-        for _ in range(_ASKS):
-            draft = self._draft(brief, space, self._ask(study, space))
-            new = effective((*parent, *draft.overrides)) not in known
-            if draft.overrides and new and not broken(brief.facts.values, draft.after(), brief.facts):
-                return _hypothesis(tuple(draft.overrides), brief)
+        past = read_past(brief, space, ignored=frozenset({_BATCH}))
+        for point, expected in self._ranked(brief, space, past):
+            draft = _draft(brief, space, point)
+            if draft.overrides and not broken(brief.facts.values, draft.after(), brief.facts):
+                return self._hypothesis(draft, space, brief, past, expected)
         return None
 
-    def _space(self, brief: Brief) -> dict[str, Knob]:
+    def _ranked(self, brief: Brief, space: Space, past: Past) -> Iterator[tuple[Point, float | None]]:
+        """Points that have not been tried, best first, each with the gain that is expected of it if any is known."""
+        options, made = self._options, sum(item.source == self.name for item in brief.tried)
+        if made < options.spread or past.observed is None:
+            first = spread(space, past, max(options.spread, made + 1), options.knobs, options.seed)
+            untried = [point for point in first[made:] if past.is_new(point)]
+            yield from ((point, None) for point in untried)
+        dice = np.random.default_rng([options.seed, brief.index])
+        yield from best_first(space, past, options.knobs, dice)
+
+    def _space(self, brief: Brief) -> Space:
         """The declared space checked against the recipe, or the derived one."""
-        values, globs = brief.facts.values, tuple(glob.replace(".", "/") for glob in brief.protect_keys)
-        unknown = [key for key in self._declared if missing(lookup(values, key))]
+        declared, values = self._options.space, brief.facts.values
+        globs = tuple(glob.replace(".", "/") for glob in brief.protect_keys)
+        unknown = [key for key in declared if missing(lookup(values, key))]
         if unknown:
             raise ResearcherError(f"search space: the recipe has no key {', '.join(unknown)}; correct its spelling")
-        barred = [key for key in self._declared if matches(key.replace(".", "/"), globs)]
+        barred = [key for key in declared if matches(key.replace(".", "/"), globs)]
         if barred:
             raise ResearcherError(f"search space: {', '.join(barred)} is protected; take it out of the space")
-        space = self._declared or read_space({key: one for key, one in brief.facts.space.items() if key in values})
+        space = declared or read_space({key: one for key, one in brief.facts.space.items() if key in values})
         if not space:
             raise ResearcherError("there is nothing to search: give the researcher a `space` of keys the recipe has")
         return space
 
-    def _study(self, brief: Brief, space: Mapping[str, Knob]) -> Any:
-        import optuna  # noqa: PLC0415
-
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
-        sampler = optuna.samplers.TPESampler(
-            seed=self._seed * 1009 + brief.index, n_startup_trials=self._random_first, constant_liar=True
+    def _hypothesis(self, draft: Draft, space: Space, brief: Brief, past: Past, expected: float | None) -> Hypothesis:
+        moved = [key for key in draft.changed if key in space]
+        named = ", ".join(f"{key.rsplit('.', 1)[-1]}={text(draft.changed[key])}" for key in moved[:_NAMED])
+        more = f" and {len(moved) - _NAMED} more" if len(moved) > _NAMED else ""
+        why = "One of the points spread over the space, before anything is concluded."
+        if expected is not None:
+            why = f"Largest expected improvement on a surface fitted to {past.known} configurations that ran."
+        return Hypothesis(
+            title=f"search: {named}{more}",
+            area="search",
+            overrides=tuple(draft.overrides),
+            parent="incumbent",
+            rationale=why,
+            expected=expected,
+            watch=(brief.objective.metric,),
+            seeds=None if self._options.knobs else 1,
+            source=self.name,
         )
-        up = brief.objective.direction is Direction.MAXIMIZE
-        study = optuna.create_study(direction="maximize" if up else "minimize", sampler=sampler)
-        distributions = {key: _distribution(knob) for key, knob in space.items()}
-        unmoved = {key: lookup(brief.facts.values, key) for key in space if key not in assignments(_parent(brief))}
-        for item in brief.tried:
-            study.add_trial(_trial(item, _point(item, unmoved, space), distributions))
-        return study
-
-    def _ask(self, study: Any, space: Mapping[str, Knob]) -> dict[str, Any]:
-        trial = study.ask({key: _distribution(knob) for key, knob in space.items()})
-        return dict(trial.params)
-
-    def _draft(self, brief: Brief, space: Mapping[str, Knob], point: Mapping[str, Any]) -> Draft:
-        """The knobs that move most; the rest stay where the parent has them, and the batch follows its factors."""
-        values, draft = brief.facts.values, Draft(brief.facts.values)
-        rounded = {key: _rounded(space[key], value) for key, value in point.items()}
-        moved = [key for key, value in rounded.items() if not same(value, lookup(values, key))]
-        moved.sort(key=lambda key: -_move(lookup(values, key), rounded[key]))
-        for key in sorted(moved[: self._knobs]):
-            draft.put(key, rounded[key])
-        for algorithm in sorted(brief.facts.traits.intersection(ROLLOUT)):
-            factors = (f"{algorithm}.num_prompts_per_step", f"{algorithm}.num_generations_per_prompt")
-            if draft.changed.keys() & set(factors) and _BATCH not in draft.changed and _BATCH in values:
-                apply(draft, _BATCH, Change(follows=factors), str)
-        return draft
 
 
-def _parent(brief: Brief) -> tuple[str, ...]:
-    return next((item.config for item in brief.tried if item.name == brief.parent), ())
+def _read(options: Mapping[str, Any]) -> _Options:
+    known = tuple(_Options.__dataclass_fields__)
+    for name in options:
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it knows: {', '.join(known)}"
+            raise CampaignError(f"researcher search has no option {name!r}; {hint}")
+    for name, least in (("seed", 0), ("spread", 0), ("knobs", 1)):
+        value = options.get(name, least)
+        if not (isinstance(value, int) and is_number(value) and value >= least):
+            raise CampaignError(f"researcher search: {name} must be a whole number from {least} on, not {value!r}")
+    return _Options(**{**options, "space": read_space(options.get("space") or {})})
 
 
-def _rounded(knob: Knob, value: Any) -> Any:
-    """A number to three significant digits, still within its range."""
-    return _inside(knob, float(f"{value:.3g}")) if knob.type == "float" else value
-
-
-def _hypothesis(overrides: tuple[str, ...], brief: Brief) -> Hypothesis:
-    short = ", ".join(f"{key.rsplit('.', 1)[-1]}={value}" for key, _, value in (o.partition("=") for o in overrides))
-    tried = sum(1 for item in brief.tried if item.status)
-    return Hypothesis(
-        title=f"search: {short}",
-        area="search",
-        overrides=overrides,
-        parent="incumbent",
-        rationale=f"Point of a TPE search, informed by {tried} finished experiments.",
-        watch=(brief.objective.metric,),
-        source="search",
-    )
-
-
-def _distribution(knob: Knob) -> Any:
-    from optuna.distributions import (  # noqa: PLC0415
-        CategoricalDistribution,
-        FloatDistribution,
-        IntDistribution,
-    )
-
-    if knob.type == "categorical":
-        return CategoricalDistribution(knob.choices)
-    assert knob.low is not None and knob.high is not None  # noqa: PT018, S101 - validated
-    if knob.type == "int":
-        return IntDistribution(math.ceil(knob.low), math.floor(knob.high), log=knob.log)
-    return FloatDistribution(knob.low, knob.high, log=knob.log)
-
-
-def _point(item: Tried, unmoved: Mapping[str, Any], space: Mapping[str, Knob]) -> dict[str, Any]:
-    """Where an experiment lies in the space: its accumulated overrides, and the recipe's values that nobody moved.
-
-    A knob whose value is not known (the parent moved it, this experiment did not) is left out, and so is one that
-    lies outside of the space.
-    """
-    said: dict[str, Any] = {**unmoved, **assignments(item.config)}
-    found = {key: _inside(knob, said[key]) for key, knob in space.items() if key in said}
-    return {key: value for key, value in found.items() if value is not None}
-
-
-def _inside(knob: Knob, value: Any) -> Any:
-    """A value as the knob's distribution can hold it, numbers clipped; None for what it cannot hold."""
-    if knob.type == "categorical":
-        spelled = {text(choice): choice for choice in knob.choices}
-        return spelled.get(value if isinstance(value, str) else text(value))
-    assert knob.low is not None and knob.high is not None  # noqa: PT018, S101 - validated
-    try:
-        number = min(max(float(value), knob.low), knob.high)
-    except (TypeError, ValueError):
-        return None
-    return round(number) if knob.type == "int" else number
-
-
-def _trial(item: Tried, point: Mapping[str, Any], distributions: Mapping[str, Any]) -> Any:
-    from optuna.trial import TrialState, create_trial  # noqa: PLC0415
-
-    finished = item.value is not None and math.isfinite(item.value)
-    state = TrialState.COMPLETE if finished else TrialState.FAIL if item.status else TrialState.RUNNING
-    return create_trial(
-        state=state,
-        value=item.value if finished else None,
-        params=dict(point),
-        distributions={key: distributions[key] for key in point},
-    )
-
-
-def _move(old: Any, new: Any) -> float:
-    """How far a knob moves, comparable between knobs: in factors of e for numbers, 1 for anything else."""
-    try:
-        before, after = float(old), float(new)
-    except (TypeError, ValueError):
-        return 1.0
-    if before > 0 and after > 0:
-        return abs(math.log(after / before))
-    return abs(after - before)
+def _draft(brief: Brief, space: Space, point: Point) -> Draft:
+    """The point as changes of what the parent has, those that move most first; the batch follows its factors."""
+    values, draft = brief.facts.values, Draft(brief.facts.values)
+    moved = [key for key, value in point.items() if not same(value, lookup(values, key))]
+    for key in sorted(moved, key=lambda key: -space.distance(key, lookup(values, key), point[key])):
+        draft.put(key, point[key])
+    for algorithm in sorted(brief.facts.traits.intersection(ROLLOUT)):
+        factors = (f"{algorithm}.num_prompts_per_step", f"{algorithm}.num_generations_per_prompt")
+        if draft.changed.keys() & set(factors) and _BATCH not in draft.changed and _BATCH in values:
+            apply(draft, _BATCH, Change(follows=factors), str)
+    return draft

@@ -108,8 +108,7 @@ def _places(environ: Mapping[str, str]) -> Iterator[Check]:
 
 def _extras() -> Iterator[Check]:
     wanted = (
-        ("optuna", "researcher search", "demo"),
-        ("numpy", "demo", "demo"),
+        ("numpy", "researcher search and the demo", "demo"),
         ("PIL", "progress.png", "demo"),
         ("kubernetes", "launchers kubernetes and nrl-k8s", "kubernetes"),
     )

@@ -1,0 +1,177 @@
+"""A metric over a search space as a Gaussian process: what is known of it, and where to look next.
+
+Places lie on a cube of unit sides, levels grow towards the better. Nothing is fitted by descent: scales are drawn from
+a prior and weighted by how well they explain what was measured (population Monte Carlo; O. Cappe and others, Journal of
+Computational and Graphical Statistics 13, 2004), so that a few noisy runs leave them open. Kernel: Matern 5/2 with a
+length scale for each knob, unknown constant mean (C. E. Rasmussen and C. K. I. Williams, Gaussian Processes for Machine
+Learning, 2006, sections 2.7 and 4.2). Expected improvement: D. R. Jones and others, Journal of Global Optimization 13,
+1998, over the best expected level instead of the best measured one.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+_DRAWS, _ROUNDS, _KEPT = 192, 4, 24
+"""Draws of scales, rounds of drawing anew around the likely ones, and how many stand for the posterior."""
+
+_LENGTH, _LENGTH_SPREAD = math.log(0.7), 0.9
+"""Prior of the logarithm of a length scale in sides of the cube, for one knob; distances grow with the root of their
+number, and so does it."""
+
+_POWER_SPREAD = 0.7
+"""Prior spread of the logarithm of how much the surface varies, around what was seen to vary."""
+
+_JITTER = 1e-6
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What was measured.
+
+    Attributes:
+        places: One row per configuration, shape (n, axes).
+        levels: Mean metric of each, shape (n,), more is better.
+        runs: Runs behind each, shape (n,).
+        owners: For every axis, the knob whose length scale it shares, counted from 0.
+        noise: Standard deviation of one run, None when it was never measured.
+        freedom: Degrees of freedom behind `noise`.
+    """
+
+    places: Array
+    levels: Array
+    runs: Array
+    owners: tuple[int, ...]
+    noise: float | None = None
+    freedom: int = 0
+
+
+class Surface:
+    """The posterior, given what was measured.
+
+    Args:
+        seen: One place at least.
+        dice: The source of chance; an equal one gives an equal surface.
+    """
+
+    def __init__(self, seen: Observed, dice: np.random.Generator) -> None:
+        self._seen = seen
+        self._knobs = max(seen.owners) + 1
+        self._centre = float(np.median(seen.levels))
+        self._unit = float(np.std(seen.levels)) or seen.noise or 1.0
+        self._levels = (seen.levels - self._centre) / self._unit
+        self._gaps = self._distances(seen.places)
+        drawn = self._posterior(dice)
+        self._lengths, self._power = np.exp(drawn[:, :-2]), np.exp(2 * drawn[:, -2])
+        self._inverse, self._means = self._solved(self._covariance(drawn))
+        self._weights = np.einsum("kij,kj->ki", self._inverse, self._levels - self._means[:, None])
+
+    def level(self, places: Array) -> Array:
+        """What is expected at places, shape (places,), in the metric's unit."""
+        level: Array = self._predict(places)[0].mean(0)
+        return level
+
+    def improvement(self, places: Array, over: Array) -> Array:
+        """Expected improvement of one place over the best of `over`, shape (places,), in the metric's unit.
+
+        The best is the highest posterior mean, not the highest value that was measured: that one had luck.
+        """
+        best = self._predict(over)[0].max(1)
+        mean, error = self._predict(places)
+        ratio = (mean - best[:, None]) / error
+        gain: Array = (error * (_density(ratio) + ratio * _below(ratio))).mean(0)
+        return gain
+
+    def _predict(self, places: Array) -> tuple[Array, Array]:
+        """Mean and standard deviation under each draw of scales, shapes (draws, places)."""
+        cover = self._power[:, None, None] * _matern(self._distances(places), self._lengths)
+        mean = self._means[:, None] + np.einsum("kpi,ki->kp", cover, self._weights)
+        spent = ((cover @ self._inverse) * cover).sum(-1)
+        error = np.sqrt(np.maximum(self._power[:, None] - spent, _JITTER))
+        return self._centre + self._unit * mean, self._unit * error
+
+    def _posterior(self, dice: np.random.Generator) -> Array:
+        """Logarithms of lengths, power and noise, shape (`_KEPT`, knobs + 2), drawn from their posterior."""
+        middle, spread = self._prior()
+        drawn = middle + spread * dice.standard_normal((_DRAWS, len(middle)))
+        chance = _normalised(self._likelihood(drawn))
+        for turn in range(1, _ROUNDS):
+            centres, width = drawn[dice.choice(_DRAWS, _DRAWS, p=chance)], spread / (2 * math.sqrt(turn))
+            drawn = centres + width * dice.standard_normal(centres.shape)
+            proposed = _log_mean(_log_normal(drawn[:, None], centres[None], width))
+            chance = _normalised(self._likelihood(drawn) + _log_normal(drawn, middle, spread) - proposed)
+        kept: Array = drawn[dice.choice(_DRAWS, _KEPT, p=chance)]
+        return kept
+
+    def _prior(self) -> tuple[Array, Array]:
+        length = _LENGTH + 0.5 * math.log(self._knobs)
+        noise, spread = math.log(0.5), 1.0
+        if self._seen.noise:
+            noise, spread = math.log(self._seen.noise / self._unit), 1 / math.sqrt(2 * max(1, self._seen.freedom))
+        middle, spreads = [length] * self._knobs, [_LENGTH_SPREAD] * self._knobs
+        return np.array([*middle, 0.0, noise]), np.array([*spreads, _POWER_SPREAD, spread])
+
+    def _likelihood(self, drawn: Array) -> Array:
+        """Logarithm of the density of what was measured, up to a constant, shape (draws,)."""
+        covariance = self._covariance(drawn)
+        inverse, means = self._solved(covariance)
+        rest = self._levels - means[:, None]
+        fit = ((inverse @ rest[:, :, None])[:, :, 0] * rest).sum(-1)
+        density: Array = -0.5 * (fit + np.linalg.slogdet(covariance)[1])
+        return density
+
+    def _covariance(self, drawn: Array) -> Array:
+        cover = np.exp(2 * drawn[:, -2])[:, None, None] * _matern(self._gaps, np.exp(drawn[:, :-2]))
+        noise = np.exp(2 * drawn[:, -1])[:, None] / self._seen.runs + _JITTER
+        whole: Array = cover + noise[:, :, None] * np.eye(len(self._levels))
+        return whole
+
+    def _solved(self, covariance: Array) -> tuple[Array, Array]:
+        """Inverse, and the mean that generalised least squares finds."""
+        inverse = np.linalg.inv(covariance).astype(np.float64)
+        weight: Array = inverse.sum(-1)
+        return inverse, (weight @ self._levels) / weight.sum(-1)
+
+    def _distances(self, places: Array) -> Array:
+        """Squared distances to what was measured, knob by knob, shape (places, n, knobs)."""
+        square = (places[:, None, :] - self._seen.places[None, :, :]) ** 2
+        return square @ np.eye(self._knobs)[list(self._seen.owners)]
+
+
+def _matern(square: Array, lengths: Array) -> Array:
+    """Correlation for each row of length scales, shape (draws, ones, others)."""
+    scaled = (1 / lengths**2) @ square.reshape(-1, square.shape[-1]).T
+    far = np.sqrt(5 * scaled).reshape(-1, *square.shape[:2])
+    correlation: Array = (1 + far + far * far / 3) * np.exp(-far)
+    return correlation
+
+
+def _density(ratio: Array) -> Array:
+    density: Array = np.exp(-0.5 * ratio * ratio) / math.sqrt(2 * math.pi)
+    return density
+
+
+def _below(ratio: Array) -> Array:
+    chance: Array = 0.5 * (1 + np.vectorize(math.erf)(ratio / math.sqrt(2)))
+    return chance
+
+
+def _log_normal(drawn: Array, middle: Array, spread: Array) -> Array:
+    logs: Array = -0.5 * (((drawn - middle) / spread) ** 2).sum(-1) - np.log(spread).sum()
+    return logs
+
+
+def _log_mean(logs: Array) -> Array:
+    top = logs.max(-1, keepdims=True)
+    mean: Array = top[..., 0] + np.log(np.exp(logs - top).mean(-1))
+    return mean
+
+
+def _normalised(logs: Array) -> Array:
+    chance = np.exp(logs - logs.max())
+    total: Array = chance / chance.sum()
+    return total
