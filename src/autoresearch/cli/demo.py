@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
         "researcher": (
             {"type": "file", "path": str(made.hypotheses), "share": 3},
             {"type": "playbook", "share": 1},
-            {"type": "search", "share": 1},
+            {"type": "search", "share": 1, "knobs": 2},
         ),
         "launcher": {"type": "local", "parallel": args.parallel},
         "verdict": {"policy": args.policy, "worth": 0.02, "max_runs_per_experiment": 3},
