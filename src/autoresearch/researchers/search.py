@@ -49,9 +49,9 @@ class SearchResearcher:
     """Proposes points of a search space: a Gaussian process with the campaign's own noise, and expected improvement.
 
     Args:
-        options: `space` (dotted key to specification; default: derived from the recipe), `seed` (0), `spread` (points
-            spread over the space before the surface is believed, default 3), `knobs` (most knobs one proposal may
-            turn, default all; a few, and a verdict says something about a cause).
+        options: `space` (dotted key to specification; default: derived from the recipe), `seed` (default: the
+            campaign's first seed), `spread` (points spread over the space before the surface is believed, default 3),
+            `knobs` (most knobs one proposal may turn, default all; a few, and a verdict says something about a cause).
         folder: Not used; the ledger is the memory.
 
     Raises:
@@ -125,7 +125,9 @@ class SearchResearcher:
         )
 
 
-def _read(options: Mapping[str, Any]) -> _Options:
+def _read(given: Mapping[str, Any]) -> _Options:
+    """Options of ours; `root` is the repository, which every researcher is told and this one does not need."""
+    options = {name: value for name, value in given.items() if name != "root"}
     known = tuple(_Options.__dataclass_fields__)
     for name in options:
         if name not in known:
