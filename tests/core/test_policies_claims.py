@@ -8,7 +8,7 @@ from autoresearch.core.board import Board, Bundle, Idea, PolicySettings, Trial
 from autoresearch.core.experiment import Purpose, Status, Verdict
 from autoresearch.core.metric import Direction, Objective
 from autoresearch.core.policies import POLICIES
-from autoresearch.core.policies.claims import Standing, claims, drift
+from autoresearch.core.policies.claims import Standing, beside_drift, claims, drift
 from autoresearch.core.policies.costs import cost
 from autoresearch.core.policies.evidence import Evidence
 from autoresearch.engine.simulation import World, run_campaign
@@ -104,6 +104,15 @@ def test_luck_that_wears_off_is_no_drift():
     )
     assert not drift(Board(UP, trials=(*base, *lucky))).shown
     assert drift(Board(UP, trials=lucky)) is None
+
+
+@pytest.mark.parametrize(("step", "said"), [(0.05, "good; not corrected for drift, by which"), (0.0, "good")])
+def test_a_row_says_that_the_machine_drifted(step, said):
+    """Once it is certain, and never otherwise, the reason of a measured verdict names how far the same code moved."""
+    base = (Trial("baseline", n, value=1.0 + step * n + 0.001 * (n % 2), order=n) for n in range(8))
+    judged = beside_drift(Verdict(Status.KEEP, "good", effect=0.1), Board(UP, trials=tuple(base)))
+    assert judged.reason.startswith(said)
+    assert ("+0.35" in judged.reason) == bool(step)
 
 
 @pytest.mark.parametrize("name", sorted(POLICIES))

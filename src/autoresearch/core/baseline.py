@@ -1,8 +1,21 @@
 """The baseline's own row, the first of every campaign."""
 
-from autoresearch.core.attempt import Experiment, why_no_value
-from autoresearch.core.experiment import Status, Verdict
+from autoresearch.core.attempt import BASELINE, Experiment, usable, why_no_value
+from autoresearch.core.board import Advice, Measure, Rest
+from autoresearch.core.experiment import Purpose, Status, Verdict
 from autoresearch.core.history import History
+
+
+def baseline_verdict(history: History, advice: Advice) -> Verdict | None:
+    """The baseline's row is the first one: written as soon as the policy turns to anything but baseline runs (R55)."""
+    entry = history.baseline
+    if entry is None or entry.judged or isinstance(advice, Rest):
+        return None
+    if isinstance(advice, Measure) and advice.arm == BASELINE and advice.purpose is Purpose.BASELINE:
+        return None
+    if any(not run.settled for run in history.runs_of(BASELINE)):
+        return None
+    return first_row(history, entry)
 
 
 def first_row(history: History, entry: Experiment) -> Verdict:
@@ -13,7 +26,7 @@ def first_row(history: History, entry: Experiment) -> Verdict:
         reason = why_no_value(runs[-1]) if runs else "it was never run"
         return Verdict(Status.CRASH, f"the baseline has no valid run: {reason}", runs=len(runs), by="engine")
     value = history.value_of(entry.name)
-    values = ", ".join(f"{run.measurement.value:.4g}" for run in valid if run.measurement)
+    values = ", ".join(f"{one:.4g}" for run in valid if (one := usable(run)) is not None)
     return Verdict(
         Status.KEEP,
         f"baseline: the unmodified recipe, mean {value:.4g} over {len(valid)} run{'s' * (len(valid) > 1)} ({values})",

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from autoresearch.core import yardstick
 from autoresearch.core.attempt import BASELINE, Experiment, Run
-from autoresearch.core.baseline import first_row
+from autoresearch.core.baseline import baseline_verdict
 from autoresearch.core.board import Advice, Board, Combine, Demote, Done, Measure, Policy, Propose, Rest, Settle
 from autoresearch.core.experiment import Purpose, Status, Verdict
 from autoresearch.core.history import History
 from autoresearch.core.metric import Objective
+from autoresearch.core.policies.claims import beside_drift
 from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import Limits, Spent, StopState, check
 
@@ -273,13 +274,14 @@ def next_move(history: History, campaign: Campaign, policy: Policy, objective: O
     special = yardstick.advise(history, campaign, policy, objective, view.runs_left)
     if isinstance(special, yardstick.Remeasure):
         return special
-    advice = special or policy.advise(board(history, campaign, objective, view))
-    if (first := _baseline_verdict(history, advice)) is not None:
-        return first
+    seen = board(history, campaign, objective, view)
+    advice = special or policy.advise(seen)
+    if (first := baseline_verdict(history, advice)) is not None:
+        return Judge(BASELINE, first, None)
     if isinstance(advice, Settle):
         if history.baseline.judged is None:
             return Wait("the baseline's row comes first")
-        return Judge(advice.idea, advice.verdict, advice.incumbent)
+        return Judge(advice.idea, beside_drift(advice.verdict, seen), advice.incumbent)
     if history.paused is not None:
         return Wait(f"paused by {history.paused.by}: {history.paused.reason or 'no reason given'}")
     if isinstance(advice, Propose) and (resting := _resting(history, view)):
@@ -385,15 +387,3 @@ def crash_to_mend(history: History, campaign: Campaign, entry: Experiment) -> st
     last = runs[-1].measurement if runs and all(run.settled for run in runs) else None
     trivial = last and last.value is None and any(s.name.startswith("trivial") for s in last.symptoms[:1])
     return last.symptoms[0].evidence if last and trivial else ""
-
-
-def _baseline_verdict(history: History, advice: Advice) -> Judge | None:
-    """The baseline's row is the first one: written as soon as the policy turns to anything but baseline runs (R55)."""
-    entry = history.baseline
-    if entry is None or entry.judged or isinstance(advice, Rest):
-        return None
-    if isinstance(advice, Measure) and advice.arm == BASELINE and advice.purpose is Purpose.BASELINE:
-        return None
-    if any(not run.settled for run in history.runs_of(BASELINE)):
-        return None
-    return Judge(BASELINE, first_row(history, entry), None)

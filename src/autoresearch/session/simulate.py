@@ -1,5 +1,6 @@
 """Try verdict policies on invented campaigns with the user's own noise, effect and budget."""
 
+import math
 import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -57,8 +58,11 @@ def compare(trial: Trial) -> tuple[Summary, ...]:
         UsageError: A number makes no sense, or the stream is unknown.
         CampaignError: A policy is unknown.
     """
-    if not trial.noise >= 0 or not trial.gain > 0 or trial.runs < 1 or trial.campaigns < 1:
-        raise UsageError("simulate needs noise >= 0, a gain > 0, and at least one run and one campaign")
+    sizes = (trial.gain, trial.gain if trial.worth is None else trial.worth)
+    if not 0 <= trial.noise < math.inf or not all(0 < size < math.inf for size in sizes):
+        raise UsageError("simulate needs a finite noise >= 0, and a finite gain (and worth) > 0")
+    if min(trial.runs, trial.campaigns, trial.slots) < 1:
+        raise UsageError("simulate needs at least one run, one campaign and one run at a time")
     if trial.stream not in STREAMS:
         raise UsageError(f"there is no stream {trial.stream!r}; choose one of: {', '.join(STREAMS)}")
     worth = (trial.worth or trial.gain) / trial.gain

@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from autoresearch.core.board import Board, Idea, Trial
-from autoresearch.core.experiment import Purpose, Status
+from autoresearch.core.experiment import Purpose, Status, Verdict
 from autoresearch.core.noise import pooled
 from autoresearch.core.policies.evidence import BASELINE, UNSELECTED, Effect, Evidence
 from autoresearch.core.policies.fresh import confirmed, left_out
@@ -136,6 +136,18 @@ def drift(board: Board) -> Drift | None:
     margin = t_quantile(0.95, freedom) * error
     shown = abs(slope) > t_quantile(0.995, freedom) * error
     return Drift(slope, slope * span, (slope - margin) * span, (slope + margin) * span, repeats, shown)
+
+
+def beside_drift(verdict: Verdict, board: Board) -> Verdict:
+    """The verdict, with a remark where the machine is known to drift: runs of other times were compared as they are.
+
+    What a correction could win back at most is on the page about verdicts. Claims need none: their pairs run side by side.
+    """
+    trend = drift(board) if verdict.effect is not None else None
+    if trend is None or not trend.shown:
+        return verdict
+    remark = f"not corrected for drift, by which the same code changed {trend.total:+.3g} so far"
+    return replace(verdict, reason=f"{verdict.reason}; {remark}")
 
 
 def _noise(rest: float, freedom: int, board: Board) -> tuple[float, int]:
