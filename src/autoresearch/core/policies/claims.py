@@ -141,7 +141,8 @@ def drift(board: Board) -> Drift | None:
 def beside_drift(verdict: Verdict, board: Board) -> Verdict:
     """The verdict, with a remark where the machine is known to drift: runs of other times were compared as they are.
 
-    What a correction could win back at most is on the page about verdicts. Claims need none: their pairs run side by side.
+    What a correction could win back at most is on the page about verdicts. Claims need none, their pairs being run side
+    by side.
     """
     trend = drift(board) if verdict.effect is not None else None
     if trend is None or not trend.shown:
