@@ -75,6 +75,8 @@ def test_an_idea_that_changes_what_measures_is_no_win(night):
     assert "train.py" in row.reason
     assert "is part of the evaluation" in row.reason
     assert not list(night[0].folder.glob("prints-its-own-number/run-*"))
+    assert (row.command, row.log_path) == ("none", "reports/auto_research/night/prints-its-own-number")
+    assert (night[0].root / row.log_path / "diff.patch").exists()
 
 
 def test_untracked_and_ignored_files_survive_kept_and_discarded_ideas(night):

@@ -50,6 +50,24 @@ def test_an_array_judges_every_idea_and_finds_the_one_that_crashes(screened):
         assert holds(screened, bundle["branch"]) == {idea.split("-")[1] for idea in bundle["ideas"]}
 
 
+def test_a_row_of_a_bundled_idea_has_its_numbers_and_its_evidence(screened):
+    """The mean of the bundles that hold it, a command, a share of the time, a log that is there; zeros are for crashes."""
+    measured = {
+        event["run_id"].split("--")[1]: event["measurement"]["value"] for event in screened.journal("run_measured")
+    }
+    made = screened.journal("bundle_made")
+    for row in screened.rows()[1:]:
+        assert (screened.root / row.log_path).exists()
+        assert row.command.startswith("python3 train.py ")
+        held = [measured.get(one["name"]) for one in made if row.branch.rpartition("/")[2] in one["ideas"]]
+        if row.status.value == "crash":
+            assert row.metric_value is None
+        else:
+            values = [value for value in held if value is not None]
+            assert row.metric_value == pytest.approx(sum(values) / len(values), abs=1e-6)
+            assert f"the value is the mean of the {len(values)} bundles that hold it" in row.reason
+
+
 def holds(lab, branch):
     """The knobs that are on at the head of a branch."""
     shown = {name: ("git", "show", f"{branch}:knobs/{name}.txt") for name in EFFECTS}

@@ -44,13 +44,14 @@ class Row:
         commit: The experiment's commit.
         recipe: Repository-relative recipe, or configuration file of another target; `none` where there is none.
         metric_name: The authoritative metric in the recipe's spelling.
-        metric_value: Its value, None when there is no valid one (written `0.000000`).
+        metric_value: Its value, None when there is no valid one (written `0.000000`). An idea that ran in bundles alone
+            has the mean of the bundles that hold it; what it adds is `effect`.
         memory_gb: Peak memory in GB, 0 when unknown.
-        elapsed_min: Wall-clock minutes.
+        elapsed_min: Wall-clock minutes of its runs; those of a bundle are divided among its ideas.
         launcher: Where it ran.
         job_id: The launcher's id, or `none`.
-        command: The exact training command or the submitted script's path.
-        log_path: The durable run log or folder.
+        command: The exact training command or the submitted script's path; `none` when no run was begun.
+        log_path: The durable run log; the experiment's folder when no run was begun.
         status: The verdict.
         description: The hypothesis in a few words.
         started_at: UTC Unix seconds, None when unknown.

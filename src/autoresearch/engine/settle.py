@@ -1,13 +1,17 @@
 """From a verdict to its row, its note and its place in the report."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from autoresearch.core import naming
-from autoresearch.core.attempt import Experiment, Run
+from autoresearch.core.attempt import Experiment, Run, usable
 from autoresearch.core.cell import clean
 from autoresearch.core.event import ExperimentJudged
 from autoresearch.core.experiment import Status, Verdict
+from autoresearch.core.history import History
 from autoresearch.core.record import PLACES, Row, cells, decode, to_note
+from autoresearch.core.statistics import mean
 from autoresearch.engine.context import Context
 from autoresearch.engine.watched import watched
 from autoresearch.workspace import faults, notes
@@ -52,9 +56,8 @@ def _row_of(entry: Experiment) -> Row:
 
 def row_for(ctx: Context, entry: Experiment, verdict: Verdict) -> Row:
     """The ledger's line for an experiment (R76-R92)."""
-    runs = ctx.history.runs_of(entry.name)
-    first = runs[0] if runs else None
-    crashed = verdict.status is Status.CRASH
+    runs, crashed = _runs_behind(ctx.history, entry.name), verdict.status is Status.CRASH
+    value, reason = _value(ctx.history, entry, verdict, runs)
     return Row(
         index=entry.index,
         branch=entry.branch,
@@ -62,13 +65,13 @@ def row_for(ctx: Context, entry: Experiment, verdict: Verdict) -> Row:
         commit=entry.commit,
         recipe=ctx.recipe or "none",
         metric_name=ctx.survey.objective.metric,
-        metric_value=None if crashed else verdict.value,
+        metric_value=None if crashed else value,
         memory_gb=0.0 if crashed else _peak_memory(runs),
-        elapsed_min=sum(run.wall_s or 0.0 for run in runs) / 60,
+        elapsed_min=sum((run.wall_s or 0.0) * _share(ctx.history, run) for run in runs) / 60,
         launcher=ctx.launcher.name,
         job_id=_job_ids(ctx, runs),
-        command=ctx.redactor.clean(first.planned.command) if first else "",
-        log_path=ctx.paths.relative(ctx.paths.latest_log(entry.name)),
+        command=ctx.redactor.clean(runs[0].planned.command) if runs else "none",
+        log_path=ctx.paths.relative(_log(ctx, entry, runs)),
         status=verdict.status,
         description=ctx.redactor.clean(entry.hypothesis.title),
         started_at=entry.opened.at,
@@ -77,9 +80,36 @@ def row_for(ctx: Context, entry: Experiment, verdict: Verdict) -> Row:
         effect=verdict.effect,
         effect_low=verdict.low,
         effect_high=verdict.high,
-        reason=ctx.redactor.clean(verdict.reason),
+        reason=ctx.redactor.clean(reason),
         extra=_heavy(ctx, entry.name),
     )
+
+
+def _runs_behind(history: History, name: str) -> list[Run]:
+    """An experiment's own runs; without one those of the bundles that hold it, oldest first."""
+    held = (bundle for bundle in history.bundles.values() if name in bundle.ideas and not bundle.yardstick)
+    return history.runs_of(name) or [run for bundle in held for run in history.runs_of(bundle.name)]
+
+
+def _share(history: History, run: Run) -> float:
+    """How much of a run's time an experiment is charged with: a bundle's is divided among its ideas."""
+    bundle = history.bundles.get(run.planned.experiment)
+    return 1 / len(bundle.ideas) if bundle else 1.0
+
+
+def _value(history: History, entry: Experiment, verdict: Verdict, runs: Sequence[Run]) -> tuple[float | None, str]:
+    """The metric of a row and the reason beside it; an idea that ran in bundles alone has the mean of those."""
+    values = [value for run in runs if (value := usable(run)) is not None]
+    if verdict.value is not None or not values or history.runs_of(entry.name):
+        return verdict.value, verdict.reason
+    told = f"{verdict.reason}; the value is the mean of the {len(values)} bundles that hold it"
+    return mean(values), told
+
+
+def _log(ctx: Context, entry: Experiment, runs: Sequence[Run]) -> Path:
+    """The newest log, or the experiment's folder when no run of it was ever begun."""
+    newest = ctx.paths.latest_log(runs[-1].planned.experiment) if runs else None
+    return newest if newest and os.path.lexists(newest) else ctx.paths.experiment(entry.name)
 
 
 def _heavy(ctx: Context, name: str) -> dict[str, str]:
