@@ -219,7 +219,7 @@ def ledger_page() -> str:
         "The first fifteen columns are those of NeMo-RL's auto-research skill; a file with only these reads fine.\n"
         f"A ledger with experiments whose heavy files lie on a volume ([Brev](../how-to/brev.md)) has "
         f"{', '.join(f'`{name}`' for name in record.PLACES)} after all others; they hold absolute paths.\n"
-        "`autoresearch ledger check` compares ledger, journal and notes; `autoresearch ledger rebuild` mends the "
+        "`autoresearch ledger check` compares ledger, journal and notes; `autoresearch ledger rebuild` repairs the "
         "ledger and the notes from the journal, a lost journal from those, and keeps the old files.\n"
     )
 
@@ -255,7 +255,8 @@ def exit_codes_page() -> str:
     ]
     return (
         "# Exit codes and failures\n\n| code | meaning |\n| --- | --- |\n"
-        "| 0 | done |\n| 1 | an expected failure, told in one line on stderr |\n| 2 | the command line itself |\n"
+        "| 0 | done |\n| 1 | an expected failure, explained in one line on stderr |\n"
+        "| 2 | wrong usage of the command line |\n"
         "| 3 | an internal error; the message says where its log is |\n| 130 | interrupted; nothing is lost |\n\n"
         f"{_prose(_doc(errors).partition('```')[0])}\n\n"
         "| failure | code | meaning |\n| --- | --- | --- |\n" + "\n".join(rows) + "\n"

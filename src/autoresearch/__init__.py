@@ -1,3 +1,3 @@
-"""Overnight research campaigns for RL post-training: a program that keeps the rules."""
+"""Overnight research campaigns for RL post-training: a program that enforces the rules."""
 
 __version__ = "0.1.0"

@@ -1,11 +1,11 @@
-"""What can go wrong with *us*, one class per boundary a failure can cross.
+"""Failures of the program itself, one class per boundary a failure can cross.
 
 An experiment that fails (out of memory, NaN, time-out, no metric) is a row in the ledger and never an exception.
-The classes here are for the other kind: the campaign file is wrong, the disk is full, the scheduler is gone.
+These classes are for everything else: the campaign file is wrong, the disk is full, the scheduler is gone.
 
 ```text
 AutoresearchError            exit code 1, one clear line
-├── UsageError               exit code 2: the command line itself
+├── UsageError               exit code 2: wrong usage of the command line
 ├── CampaignError            what a person wrote: campaign file, stop words, hypothesis list
 ├── RecipeError              a recipe, its parents or its overrides
 ├── RepositoryError          git, or the state of the user's repository
@@ -25,19 +25,19 @@ from contextlib import contextmanager
 
 
 class AutoresearchError(Exception):
-    """Base of every failure that is ours or the user's to mend; its text is one clear line."""
+    """Base of all expected failures; the text is one clear line that says what to do."""
 
     exit_code = 1
 
 
 class UsageError(AutoresearchError):
-    """The command line cannot be carried out as typed."""
+    """The command line cannot be executed as typed."""
 
     exit_code = 2
 
 
 class CampaignError(AutoresearchError):
-    """Something a person wrote for a campaign is not understood."""
+    """Something written for a campaign (file, stop rule, option) is wrong."""
 
 
 class RecipeError(AutoresearchError):
@@ -49,7 +49,7 @@ class RepositoryError(AutoresearchError):
 
 
 class LedgerError(AutoresearchError):
-    """The ledger, the journal or the notes are damaged beyond what can be repaired silently."""
+    """The ledger, the journal or the notes are damaged and cannot be repaired automatically."""
 
 
 class StorageError(AutoresearchError):
@@ -57,7 +57,7 @@ class StorageError(AutoresearchError):
 
 
 class HeldError(AutoresearchError):
-    """Another controller is at work on this campaign."""
+    """Another controller is working on this campaign."""
 
 
 class LauncherError(AutoresearchError):

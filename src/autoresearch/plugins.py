@@ -35,7 +35,7 @@ def load(room: str, name: str) -> Any:
     """
     table = names(room)
     if name not in table:
-        raise PluginError(f"there is no {name!r} among the {room}; choose one of: {', '.join(sorted(table))}")
+        raise PluginError(f"there is no {room.removesuffix('s')} {name!r}; choose one of: {', '.join(sorted(table))}")
     module, _, attribute = table[name].partition(":")
     try:
         return getattr(import_module(module), attribute)

@@ -22,11 +22,11 @@ EDITS = {
     "a number for words": ("stop: 4 experiments", "stop: 4", "stop: write it in words, for example '4 experiments"),
     "stop words": ("stop: 4 experiments", "stop: a few tries", "'a few tries' is not understood"),
     "policy": ("policy: greedy", "policy: greddy", "no verdict policy 'greddy'; choose one of: .*greedy"),
-    "target": ("type: command", "type: comand", "no 'comand' among the targets; choose one of: command"),
+    "target": ("type: command", "type: comand", "no target 'comand'; choose one of: command"),
     "target option": ("config: config.json", "cofig: config.json", "no option 'cofig'; it knows: config"),
-    "launcher": ("type: scripted", "type: slrum", "no 'slrum' among the launchers; choose one of: kubernetes, local"),
+    "launcher": ("type: scripted", "type: slrum", "no launcher 'slrum'; choose one of: kubernetes, local"),
     "launcher option": ("type: scripted", "type: local\n  grce_s: 1", "local launcher has no option"),
-    "researcher": ("type: file", "type: flie", "no 'flie' among the researchers; choose one of: .*file"),
+    "researcher": ("type: file", "type: flie", "no researcher 'flie'; choose one of: .*file"),
     "researcher option": ("path: ideas.yaml", "pth: ideas.yaml", "needs the key `path`"),
     "list of ideas": ("path: ideas.yaml", "path: nope.yaml", "list of ideas .*nope.yaml cannot be read"),
     "name": ("campaign: night", "campaign: Last Night", "campaign: use lower-case letters"),
@@ -93,6 +93,7 @@ COMMAND_LINES = {
     "steer with nothing": (("steer", " "), 2),
     "overrule without reason": (("overrule", "1", "keep", "--reason", " "), 2),
     "less than no time": (("run", "--poll", "-1"), 2),
+    "no runs in parallel": (("plan", "--target", "command", "--command", "x", "--metric", "m", "--parallel", "0"), 1),
     "no such folder": (("status", "--repo", "/nonexistent/place"), 1),
     "unknown target": (("plan", "--target", "comand"), 1),
     "unknown policy": (("plan", "--target", "command", "--command", "x", "--metric", "m", "--policy", "best"), 1),
@@ -107,7 +108,7 @@ def test_a_command_line_that_cannot_be_carried_out_says_why(ended, what):
     done = ended.cli(*words)
     lines = [line for line in done.stderr.splitlines() if line.startswith(("autoresearch:", "autoresearch run: error"))]
     assert (done.returncode, len(lines)) == (code, 1), done.stderr
-    assert "bug" not in lines[0]
+    assert "internal error" not in lines[0]
     assert (ended.ledger.read_bytes(), ended.journal()) == before
 
 
@@ -124,7 +125,7 @@ def test_run_without_terminal_and_without_yes_shows_the_plan_and_refuses(lab):
 )
 def test_a_campaign_that_has_not_begun_has_nothing_to_steer(lab, words):
     """The line says how to start it."""
-    assert "has not begun; start it with: autoresearch run" in lab.refused(*words)
+    assert "has not started; start it with: autoresearch run" in lab.refused(*words)
 
 
 def test_a_misspelt_recipe_is_answered_with_the_nearest(lab):

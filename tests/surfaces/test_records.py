@@ -129,7 +129,7 @@ def test_a_lost_journal_is_rebuilt_from_what_is_left(finished, source):
     good, files = finished.rows(), finished.ledger.read_bytes()
     journal_of(finished).unlink()
     finished.ledger.unlink() if source == "notes" else drop_notes(finished)
-    assert "has not begun" not in finished.cli("ledger", "check").stderr
+    assert "has not started" not in finished.cli("ledger", "check").stderr
     told = finished.cli("ledger", "rebuild")
     assert told.returncode == 0, told.stderr
     assert f"from the {source}: 4 experiments" in told.stdout
@@ -146,4 +146,4 @@ def test_with_nothing_left_nothing_is_invented(finished):
     finished.ledger.unlink()
     drop_notes(finished)
     for action in ("check", "rebuild"):
-        assert "has not begun" in finished.refused("ledger", action)
+        assert "has not started" in finished.refused("ledger", action)

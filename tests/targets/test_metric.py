@@ -86,7 +86,7 @@ def test_accuracy_is_said_to_be_mean_reward(nemo):
 
 def test_a_direction_that_cannot_be_known_is_asked_for(nemo):
     """A metric of the user's own needs its direction said."""
-    with pytest.raises(CampaignError, match="set direction: maximize or minimize"):
+    with pytest.raises(CampaignError, match="is not a known one"):
         metric.objective_for(load(nemo, GRPO), "train/zorp")
     assert metric.objective_for(load(nemo, GRPO), "train/zorp", "minimize").direction is DOWN
 

@@ -176,7 +176,7 @@ def status_text(status: CampaignStatus, last: int = 8) -> str:
     """Where a campaign stands, for a terminal."""
     lines = [
         f"{status.campaign}: {status.state}{f' ({status.reason})' if status.reason else ''}",
-        f"  {status.goal}: {aim(status)}",
+        f"  {aim(status)}",
         f"  {status.stop}" if status.stop else None,
         f"  {status.keep} kept, {status.discard} discarded, {status.crash} crashed"
         + (f"; {status.gpu_hours:.1f} GPU-hours" if status.gpu_hours else ""),
@@ -195,9 +195,10 @@ def status_text(status: CampaignStatus, last: int = 8) -> str:
 
 
 def aim(status: CampaignStatus) -> str:
-    """What is judged by, as `maximize score`; before the start a plan may leave either to the recipe."""
-    metric = "the recipe's own metric" if status.metric == "auto" else status.metric
-    return f"{metric}, direction as the recipe says" if status.direction == "auto" else f"{status.direction} {metric}"
+    """Goal and objective, as `raise the score: maximize score`; before the start the recipe may still decide both."""
+    if status.metric == "auto":
+        return status.goal
+    return f"{status.goal}: {status.metric if status.direction == 'auto' else f'{status.direction} {status.metric}'}"
 
 
 def running_table(running: tuple[RunningRun, ...]) -> str:

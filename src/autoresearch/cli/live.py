@@ -56,7 +56,7 @@ class PlainView:
             return
         status = self._session.status()
         if self._said == -math.inf:
-            output.say(f"{lines.clock()}  {status.goal}: {aim(status)}")
+            output.say(f"{lines.clock()}  {aim(status)}")
         output.say(f"{lines.clock()}  {lines.progress(status)}")
         self._due, self._said = False, now
 
@@ -120,7 +120,7 @@ def _head(status: CampaignStatus) -> object:
     head = Text()
     head.append(status.campaign, style="bold")
     head.append(f"  {status.state}\n", style="yellow" if status.state != "running" else "green")
-    head.append(f"{status.goal}: {aim(status)}\n")
+    head.append(f"{aim(status)}\n")
     head.append(f"{status.stop}\n", style="cyan")
     head.append(f"current branch {status.branch}\n" if status.branch else "", style="dim")
     head.append(f"{status.keep} kept", style="green")

@@ -16,7 +16,7 @@ from typing import NoReturn
 
 from autoresearch import __version__
 from autoresearch.cli import output
-from autoresearch.errors import AutoresearchError
+from autoresearch.errors import AutoresearchError, UsageError
 
 COMMANDS = {
     "demo": "run a real campaign on the built-in GRPO example: no GPU, key or network",
@@ -69,7 +69,7 @@ def parser(chosen: str | None = None) -> argparse.ArgumentParser:
     """The argument tree; only the chosen command's module is imported."""
     top = _Parser(
         prog="autoresearch",
-        description="Overnight research campaigns for RL post-training: a program that keeps the rules.",
+        description="Overnight research campaigns for RL post-training: a program that enforces the rules.",
         epilog="Start with: autoresearch demo    Documentation: docs/",
     )
     top.add_argument("--version", action="version", version=f"autoresearch {__version__}")
@@ -90,7 +90,8 @@ def main(argv: Sequence[str]) -> int:
     output.speak_anything()
     chosen = next((word for word in argv if not word.startswith("-")), None)
     try:
-        args = parser(chosen if chosen in COMMANDS else None).parse_args(list(argv))
+        _check(chosen, argv)
+        args = parser(chosen).parse_args(list(argv))
         return int(_module(args.command).run(args))
     except AutoresearchError as error:
         return _fail(str(error), error.exit_code)
@@ -107,6 +108,20 @@ def main(argv: Sequence[str]) -> int:
         return _fail(f"{error.strerror}{where}; nothing recorded is lost; {cure} and run it again")
     except Exception:  # noqa: BLE001 - the last door: a bug is told as one, with everything needed to mend it
         return _bug(argv)
+
+
+def _check(chosen: str | None, argv: Sequence[str]) -> None:
+    """Refuse a missing or unknown command in one line; argparse would list all of them."""
+    if not argv:
+        parser().print_help()
+        raise UsageError("no command given; the list of commands is above")
+    if chosen is None or chosen in COMMANDS:
+        return
+    import difflib  # noqa: PLC0415 - only when something went wrong
+
+    near = difflib.get_close_matches(chosen, COMMANDS, n=1)
+    hint = f"did you mean {near[0]!r}? See" if near else "see"
+    raise UsageError(f"there is no command {chosen!r}; {hint}: autoresearch --help")
 
 
 def _fail(text: str, code: int = 1) -> int:

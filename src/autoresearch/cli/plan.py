@@ -61,7 +61,8 @@ def settings(args: argparse.Namespace) -> dict[str, Any]:
     found: dict[str, Any] = {}
     objective = {"goal": args.goal, "metric": args.metric, "direction": args.direction}
     _put(found, "objective", {key: value for key, value in objective.items() if value is not None})
-    _put(found, "launcher", {k: v for k, v in {"type": args.launcher, "parallel": args.parallel}.items() if v})
+    launcher = {"type": args.launcher, "parallel": args.parallel}
+    _put(found, "launcher", {key: value for key, value in launcher.items() if value is not None})
     _put(found, "verdict", {k: v for k, v in {"policy": args.policy, "worth": args.worth}.items() if v is not None})
     _put(found, "site", {"type": args.site} if args.site else None)
     _put(found, "target", args.target)

@@ -1,4 +1,4 @@
-"""What happened, in the past tense: the journal's vocabulary.
+"""The events of the journal, named in the past tense.
 
 One event is one JSON line. The format is versioned by `v` and only ever extended: a reader meets lines of every
 earlier version, and an unknown kind of a *newer* version is an error that says so. Times are UTC Unix seconds.
@@ -32,7 +32,7 @@ class CampaignStarted:
 
 @dataclass(frozen=True)
 class ControllerStarted:
-    """A controller took hold of the campaign.
+    """A controller started working on the campaign.
 
     Attributes:
         at: Unix seconds.
@@ -52,7 +52,7 @@ class ControllerStarted:
 
 @dataclass(frozen=True)
 class ControllerStopped:
-    """A controller let go of it, in good order."""
+    """A controller stopped in an orderly way."""
 
     at: float
     host: str
@@ -81,7 +81,7 @@ class ExperimentOpened:
 
 @dataclass(frozen=True)
 class ExperimentAbandoned:
-    """No idea was had for an opened attempt; its index is free again."""
+    """There was no idea for an opened attempt; its index is free again."""
 
     at: float
     index: int
@@ -92,7 +92,7 @@ class ExperimentAbandoned:
 
 @dataclass(frozen=True)
 class ExperimentCommitted:
-    """A hypothesis stands as a commit on its branch (the baseline's as an empty one)."""
+    """A hypothesis was committed on its branch (the baseline as an empty commit)."""
 
     at: float
     index: int
@@ -184,7 +184,7 @@ class RunStarted:
 
 @dataclass(frozen=True)
 class RunCancelled:
-    """We ended the run, and why."""
+    """The controller ended the run, and why."""
 
     at: float
     run_id: str
@@ -239,7 +239,7 @@ class VerdictOverruled:
 
 @dataclass(frozen=True)
 class IncumbentDemoted:
-    """Further runs of the incumbent did not bear it out: ideas start from `incumbent` again; its row stays."""
+    """Further runs of the incumbent did not confirm its gain: ideas start from `incumbent` again; its row stays."""
 
     at: float
     name: str
@@ -250,7 +250,7 @@ class IncumbentDemoted:
 
 @dataclass(frozen=True)
 class Steered:
-    """A person told the researchers something; always additive."""
+    """A person gave the researchers an instruction; always additive."""
 
     at: float
     text: str
@@ -260,7 +260,7 @@ class Steered:
 
 @dataclass(frozen=True)
 class Paused:
-    """No new run is started until `Resumed`; runs in flight go on."""
+    """No new run is started until `Resumed`; runs in flight continue."""
 
     at: float
     reason: str
@@ -270,7 +270,7 @@ class Paused:
 
 @dataclass(frozen=True)
 class Resumed:
-    """Work goes on."""
+    """Work continues."""
 
     at: float
     by: str
@@ -314,7 +314,7 @@ class ApprovalGiven:
 
 @dataclass(frozen=True)
 class AllocationEnded:
-    """Capacity that was held between runs, such as a warm allocation of Slurm, was given back or taken from us."""
+    """Capacity that was held between runs, such as a warm allocation of Slurm, was released or lost."""
 
     at: float
     job_id: str
@@ -327,7 +327,7 @@ class AllocationEnded:
 
 @dataclass(frozen=True)
 class Noted:
-    """Something a person should be able to read later: an outage waited out, a repair of our own files, a warning."""
+    """Something worth reading later: an outage, a repair of the campaign's own files, a warning."""
 
     at: float
     text: str
@@ -337,7 +337,7 @@ class Noted:
 
 @dataclass(frozen=True)
 class PlateauReached:
-    """The last ideas of an area brought no keep: researchers were told to look elsewhere."""
+    """The last ideas of an area were not kept: researchers are pointed elsewhere."""
 
     at: float
     area: str

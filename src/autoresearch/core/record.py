@@ -1,9 +1,9 @@
 """One ledger line ⇄ one row of values: columns, cell formats, and a reader that no file can upset.
 
 The file is UTF-8, tab-separated, with a header. Its first fifteen columns are those that NeMo-RL's research skill
-asks for, in its order; seven of ours follow. A cell never holds a tab, a line break or a control character. A cell
-that begins with `"` or `#` is quoted as spreadsheets do it, so that text is never taken for a comment, a torn line or
-a quoted cell. Hashes are shortened to seven characters, times are UTC to the second.
+asks for, in its order; seven columns of autoresearch follow. A cell never holds a tab, a line break or a control
+character. A cell that begins with `"` or `#` is quoted as in spreadsheets, so that text is never taken for a comment, a
+torn line or a quoted cell. Hashes are shortened to seven characters, times are UTC to the second.
 """
 
 import json

@@ -42,14 +42,14 @@ class _Adapter(BaseModel):
 
 
 class ObjectiveSpec(_Part):
-    """What is to be improved."""
+    """What to improve."""
 
     goal: str = "improve the recipe's own metric"
-    """The aim in words; stable for the whole campaign."""
+    """The goal in words; fixed for the whole campaign."""
     metric: str = "auto"
     """Metric to judge by, in any spelling of the target; `auto`: what the recipe's `checkpointing.metric_name` says."""
     direction: Literal["auto", "maximize", "minimize"] = "auto"
-    """Which way is better; `auto`: what the recipe says."""
+    """`maximize` or `minimize`; `auto`: as the recipe says."""
 
 
 class TargetSpec(_Adapter):
@@ -72,7 +72,7 @@ class ResearcherSpec(_Adapter):
     limit: int | None = Field(default=None, ge=1)
     """Most experiments it may propose; None: no limit."""
     patience: int | None = Field(default=None, ge=1)
-    """Refused proposals in a row after which it rests; None: 3, but a list (`file`), which ends by itself, never."""
+    """Rejected proposals in a row after which it rests; None: 3, except for a list (`file`), which never rests."""
 
 
 class VerdictSpec(_Part):
@@ -81,24 +81,24 @@ class VerdictSpec(_Part):
     policy: str = "auto"
     """`auto`, `greedy`, `sequential`, `strict` or `screening`; `autoresearch simulate` compares them."""
     worth: float | None = Field(default=None, gt=0)
-    """The smallest gain one would care about, in the metric's own unit."""
+    """The smallest gain worth having, in the metric's own unit."""
     max_runs_per_experiment: int = Field(default=8, ge=1)
     """Most runs one experiment may get before it is judged."""
     confirm: float = Field(default=0.15, ge=0, le=0.9)
-    """Share of the budget kept for fresh seeds at the end, at most: what the proof does not need goes into ideas."""
+    """Largest share of the budget reserved for fresh seeds at the end; what they do not need goes into ideas."""
     baseline_runs: int | None = Field(default=None, ge=1)
     """Runs of the baseline before the first idea; None: the policy's own number."""
 
 
 class ScopeSpec(_Part):
-    """What an experiment may touch; checked on the commit, not on what anyone says."""
+    """What an experiment may change; checked on the commit itself."""
 
     allow: tuple[str, ...] = ("**",)
     """Globs of files an experiment may change."""
     protect: tuple[str, ...] = ()
-    """Globs of files it may not change, on top of the target's own list of what measures."""
+    """Globs of files it may not change, in addition to the target's own list of files that belong to the evaluation."""
     protect_keys: tuple[str, ...] = ()
-    """Recipe keys (globs) an experiment may not change, on top of the target's own."""
+    """Recipe keys (globs) an experiment may not change, in addition to the target's own."""
     subject: tuple[str, ...] = ()
     """Globs of protected files or keys that are this campaign's subject and therefore allowed. An idea that changes one
     is compared with its parent and the baseline measured again with it, and never becomes the incumbent."""
@@ -109,12 +109,12 @@ class ScopeSpec(_Part):
 
 
 class ApprovalSpec(_Part):
-    """What a person wants to be asked about."""
+    """What needs a person's approval."""
 
     plan: Literal["ask", "auto"] = "ask"
-    """Whether `run` asks before the first branch; `--yes` answers it."""
+    """`ask` or `auto`: whether `run` asks for approval of the plan; `--yes` gives it."""
     launch: Literal["ask", "auto"] = "auto"
-    """Whether every launch waits for `autoresearch approve`."""
+    """`ask` or `auto`: whether every launch waits for `autoresearch approve`."""
     ask_above_gpu_hours: float | None = Field(default=None, ge=0)
     """A launch predicted to cost more than this waits for `autoresearch approve`, whatever `launch` says."""
 
@@ -129,21 +129,21 @@ class RunSpec(_Part):
     grace: float = Field(default=10.0, ge=0)
     """Seconds between TERM and KILL when a limit is enforced."""
     memory_gb: float | None = Field(default=None, gt=0)
-    """Host memory one run may use before it is ended; None: no limit."""
+    """Host memory one run may use before it is killed; None: no limit."""
     max_log_mb: float = Field(default=256.0, gt=0)
-    """Bound on a run's log in MB; beyond it head and tail are kept."""
+    """Largest size of a run's log in MB; beyond it, only head and tail are kept."""
     min_free_gb: float = Field(default=1.0, ge=0)
-    """Free disk space below which nothing new is begun; the campaign waits, and goes on when there is room."""
+    """Free disk space in GB below which nothing new is started; the campaign waits until there is enough again."""
     stall_minutes: float | None = Field(default=None, gt=0)
-    """End a run that has printed nothing for so long; None: never."""
+    """Kill a run that has printed nothing for this many minutes; None: never."""
     early_kill: bool = True
-    """End a run whose health shows that it cannot recover (NaN loss and the like)."""
+    """Kill a run that cannot recover (NaN loss) or is hopelessly behind its parent."""
     repair_tries: int = Field(default=1, ge=0)
-    """Times a trivial crash may be mended on its branch before the experiment counts as crashed."""
+    """Times a trivial crash may be repaired on its branch before the experiment counts as crashed."""
 
 
 class SiteSpec(_Part):
-    """Where heavy files go: beside the records in the checkout, or to a volume that is meant for them, as on Brev."""
+    """Where large files go: next to the records in the checkout, or to a separate volume, as on Brev."""
 
     type: Literal["auto", "plain", "brev"] = "auto"
     """`brev`: to `volume`; `plain`: below `reports/`; `auto`: `brev` on a machine with `checkout` and `volume`."""
@@ -152,9 +152,9 @@ class SiteSpec(_Part):
     volume: str = "/ephemeral"
     """Mount point of the volume for heavy files; it may be wiped when the machine stops."""
     user: str = ""
-    """Folder on the volume that is ours; empty: the `USER` of the environment, else `ubuntu`."""
+    """Folder to use on the volume; empty: the `USER` of the environment, else `ubuntu`."""
     min_free_gb: float = Field(default=20.0, ge=0)
-    """Free space on the volume below which no campaign and no run is begun."""
+    """Free space on the volume, in GB, below which no campaign and no run is started."""
 
     @model_validator(mode="before")
     @classmethod
@@ -184,7 +184,7 @@ class Campaign(_Part):
     objective: ObjectiveSpec = ObjectiveSpec()
     target: TargetSpec = TargetSpec(type="nemo-rl")
     recipe: str = ""
-    """The recipe, relative to the repository; the `command` target can do without."""
+    """The recipe, relative to the repository; optional for the `command` target."""
     command: tuple[str, ...] | None = None
     """Training command; None: the target's own for this recipe."""
     base: str = "HEAD"

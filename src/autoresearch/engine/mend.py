@@ -29,7 +29,7 @@ def restore_branches(ctx: Context) -> None:
         except RepositoryError as error:
             ctx.note(f"branch {branch} is gone and cannot be restored: {error}")
         else:
-            ctx.note(f"branch {branch} was gone and is restored at {commit[:7]}; campaign branches are kept for ever")
+            ctx.note(f"branch {branch} was gone and is restored at {commit[:7]}; campaign branches are never deleted")
 
 
 def _known(ctx: Context) -> Iterator[tuple[str, str]]:

@@ -369,7 +369,7 @@ class Session:
     def _started(self) -> wiring.Opened:
         opened = wiring.open_campaign(self.where, self.name)
         if opened.history.started is None:
-            raise CampaignError(f"campaign {opened.paths.name} has not begun; start it with: autoresearch run")
+            raise CampaignError(f"campaign {opened.paths.name} has not started; start it with: autoresearch run")
         return opened
 
     def clean(self, text: str) -> str:

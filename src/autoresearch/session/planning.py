@@ -16,7 +16,7 @@ from autoresearch.core.policies.costs import Cost, cost
 from autoresearch.core.site import PLAIN
 from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import DEFAULT, StopRule, describe, parse, span
-from autoresearch.errors import CampaignError, LauncherError, UsageError
+from autoresearch.errors import AutoresearchError, CampaignError, LauncherError, UsageError
 from autoresearch.ports import Holder, Survey, Target
 from autoresearch.session import inputs, places, sites
 from autoresearch.session.sites import Storage
@@ -149,7 +149,8 @@ def examine(campaign: Campaign, root: Path, survey: Survey | None = None) -> Pla
         warnings=(*_checkout_warnings(changes, survey, root, base), *survey.warnings,
                   *_rule_warnings(campaign, rule, survey),
                   *_place_warnings(campaign, survey, around, found), *_ray_warnings(campaign, survey, root),
-                  *_launcher_warnings(campaign, root), *kept.reminders, *_volume_warnings(kept),
+                  *_launcher_warnings(campaign, root), *_researcher_warnings(campaign, root),
+                  *kept.reminders, *_volume_warnings(kept),
                   *_held_warnings(campaign, survey, root), *_input_warnings(campaign, survey, root)),
         storage=kept,
     )  # fmt: skip
@@ -290,6 +291,18 @@ def _launcher_warnings(campaign: Campaign, root: Path) -> tuple[str, ...]:
     except LauncherError as error:
         return (f"`run` will refuse the launcher: {error}",)
     return ()
+
+
+def _researcher_warnings(campaign: Campaign, root: Path) -> tuple[str, ...]:
+    """What each researcher says to its options, such as a list of ideas that is not there."""
+    paths, found = Layout(root).campaign(campaign.campaign), []
+    for spec in campaign.researcher:
+        options = {"root": str(root), "seed": campaign.run.first_seed, **spec.options()}
+        try:
+            plugins.load("researchers", spec.type)(options=options, folder=paths.scratch(spec.type))
+        except AutoresearchError as error:
+            found.append(f"`run` will refuse the researcher: {error}")
+    return tuple(found)
 
 
 def _input_warnings(campaign: Campaign, survey: Survey, root: Path) -> tuple[str, ...]:

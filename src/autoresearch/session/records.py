@@ -98,4 +98,4 @@ def _rebuild_notes(paths: CampaignPaths, events: tuple[Event, ...]) -> list[str]
 
 
 def _not_begun(paths: CampaignPaths) -> CampaignError:
-    return CampaignError(f"campaign {paths.name} has not begun; start it with: autoresearch run")
+    return CampaignError(f"campaign {paths.name} has not started; start it with: autoresearch run")

@@ -226,7 +226,7 @@ def wire(opened: Opened, clock: Callable[[], float] = time.time, *, proposing: b
     """
     started = opened.history.started
     if started is None:
-        raise LedgerError(f"campaign {opened.paths.name} has not begun; start it with: autoresearch run")
+        raise LedgerError(f"campaign {opened.paths.name} has not started; start it with: autoresearch run")
     campaign = Campaign.of(dict(started.plan), f"journal of {opened.paths.name}")
     paths = sites.placed(opened.paths, campaign)
     target = target_of(campaign)

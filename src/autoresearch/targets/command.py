@@ -69,7 +69,9 @@ class CommandTarget:
         if not command:
             raise CampaignError("target 'command' needs a command: the program and its arguments as a list")
         if objective.get("metric", "") in {"", "auto"}:
-            raise CampaignError("target 'command' cannot guess the metric: name it under objective.metric")
+            raise CampaignError(
+                "target 'command' cannot guess the metric: name it with --metric, or objective.metric in the file"
+            )
         self._command = tuple(command)
         self._options = chosen
         self._tag = str(chosen.get("tag") or objective["metric"])
@@ -83,7 +85,7 @@ class CommandTarget:
         """What the options declare, checked against the files in `tree`."""
         for argument in self._command:
             if argument.endswith((".py", ".sh")) and not (tree / argument).is_file():
-                raise RecipeError(f"the command names {argument}, which is not in the repository; check target.command")
+                raise RecipeError(f"the command names {argument}, which is not in the repository; correct the command")
         values = dict(_flat(self._document(tree))) if self._config else {}
         resources = self._resources()
         return Survey(

@@ -248,7 +248,10 @@ def _direction(recipe: Recipe, name: str) -> Direction:
         return Direction.MAXIMIZE
     if _LOWER.search(name):
         return Direction.MINIMIZE
-    raise CampaignError(f"objective: which way {name!r} is better is not known; set direction: maximize or minimize")
+    raise CampaignError(
+        f"metric {name!r} is not a known one (the recipe's own is {own_metric(recipe)!r}): correct its name, "
+        f"or set objective.direction (--direction) to maximize or minimize"
+    )
 
 
 def _naming(recipe: Recipe, objective: Objective) -> list[str]:
