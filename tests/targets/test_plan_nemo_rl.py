@@ -112,7 +112,7 @@ def test_a_plan_says_what_a_cut_run_is_worth(repository, stop, why):
 
 def test_a_loss_has_no_noise_that_could_be_known_before(repository):
     """The plan says so and who measures it, rather than nothing."""
-    assert "the recipe does not tell the noise of val:validation-default_loss; repeats" in plan_text(
+    assert "the recipe does not say the noise of val:validation-default_loss; repeats" in plan_text(
         planned(repository, "examples/configs/dpo.yaml")
     )
 

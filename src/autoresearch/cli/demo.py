@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     }
     plan = session.plan(Request(str(made.recipe), args.stop, settings=settings))
     session.write(plan)
-    output.say(plan_text(plan))
+    output.say(plan_text(plan, output.terminal_width()))
     output.say()
     code = work(session, plain=args.plain, poll_s=0.2)
     output.say(f"Repository: {made.root}\nExplore it with: autoresearch status, show 2, diff 2, log 2, ledger")

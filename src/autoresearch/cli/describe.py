@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from autoresearch.cli.lines import best_from
-from autoresearch.cli.output import duration, number, table
+from autoresearch.cli.output import duration, entry, number, table
 from autoresearch.core.policies import policy
 
 if TYPE_CHECKING:
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from autoresearch.session.status import Judged, RunningRun
 
 
-def plan_text(plan: Plan) -> str:
-    """The plan as a person approves it."""
+def plan_text(plan: Plan, width: int | None = None) -> str:
+    """The plan as a person approves it, its lines broken to `width` characters; None: never."""
     campaign, survey = plan.campaign, plan.survey
     objective = survey.objective
     rows = [
@@ -39,9 +39,8 @@ def plan_text(plan: Plan) -> str:
         ("", _limits(plan)),
         ("branches", f"autoresearch/{campaign.campaign}/... (all are kept)"),
     ]
-    lines = [f"{label + ':' if label else '':18}{text}" for label, text in rows if text]
-    lines += [f"{'warning:':18}{text}" for text in plan.warnings]
-    return "\n".join(lines)
+    rows += [("warning", text) for text in plan.warnings]
+    return "\n".join(entry(f"{label}:" if label else "", text, width) for label, text in rows if text)
 
 
 def _changes(plan: Plan) -> str:
@@ -59,7 +58,8 @@ def _run(plan: Plan) -> str:
     where = f"{resources.nodes} node(s) x {resources.gpus_per_node} GPU" if resources.gpus else "CPU only"
     steps = f", {survey.steps} steps" if survey.steps else ""
     hours = f", {plan.gpu_hours_per_run:.1f} GPU-hours" if plan.gpu_hours_per_run else ""
-    setup = f", including {_minutes(survey.setup_minutes)} of start-up" if survey.setup_minutes else ""
+    start = (survey.setup_minutes or 0) * 60
+    setup = f", including {duration(start)} of start-up" if start >= 1 else ""
     return f"{where}{steps}{_length(plan)}{hours}{setup}"
 
 
@@ -101,7 +101,7 @@ def _power(plan: Plan) -> str:
     if error is None:
         repeats = policy(plan.campaign.verdict.policy).baseline_runs(plan.campaign.settings()) > 1
         how = "repeats of the baseline measure it" if repeats else "a single baseline run does not measure it"
-        return f"the recipe does not tell the noise of {metric}; {how}"
+        return f"the recipe does not say the noise of {metric}; {how}"
     alone = f"one validation has standard error {error:.3g}"
     return f"{alone}; two single runs are distinguishable from about {2.8 * error:.2g}"
 
@@ -172,8 +172,14 @@ def campaign_document(campaign: Campaign) -> dict[str, Any]:
     return campaign.model_dump(mode="json")
 
 
-def status_text(status: CampaignStatus, last: int = 8) -> str:
-    """Where a campaign stands, for a terminal."""
+def status_text(status: CampaignStatus, last: int = 8, width: int | None = None) -> str:
+    """Where a campaign stands.
+
+    Args:
+        status: What to show.
+        last: How many verdicts, newest last.
+        width: Verdicts are cut to so many characters; None: never.
+    """
     lines = [
         f"{status.campaign}: {status.state}{f' ({status.reason})' if status.reason else ''}",
         f"  {aim(status)}",
@@ -190,7 +196,7 @@ def status_text(status: CampaignStatus, last: int = 8) -> str:
     if status.by_hand:
         lines += ["", driven_table(status.by_hand)]
     if status.verdicts:
-        lines += ["", verdict_table(status.verdicts[-last:])]
+        lines += ["", verdict_table(status.verdicts[-last:], width)]
     return "\n".join(line for line in lines if line is not None)
 
 
@@ -207,13 +213,13 @@ def running_table(running: tuple[RunningRun, ...]) -> str:
     return table(("running", "purpose", "seed", "state", "for"), rows)
 
 
-def verdict_table(verdicts: tuple[Judged, ...]) -> str:
+def verdict_table(verdicts: tuple[Judged, ...], width: int | None = None) -> str:
     """Experiments with their verdicts; the effect is a column, so the reason goes without it."""
     rows = [
         (one.index, one.status, number(one.value), effect(one), one.runs, one.area, one.title, _why(one))
         for one in verdicts
     ]
-    return table(("#", "verdict", "value", "effect", "runs", "area", "hypothesis", "why"), rows)
+    return table(("#", "verdict", "value", "effect", "runs", "area", "hypothesis", "why"), rows, width)
 
 
 def _why(one: Judged) -> str:

@@ -4,11 +4,15 @@ import dataclasses
 import io
 import json
 import math
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+_LABEL = 18
+"""Characters of the column that labels stand in."""
 _CONTROLS = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 
 
@@ -52,11 +56,18 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A plain aligned table; the last column is never padded, so that it may be long."""
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], width: int | None = None) -> str:
+    """A plain aligned table; the last column is never padded, so that it may be long.
+
+    Args:
+        columns: Their headings.
+        rows: One cell per column; None is empty.
+        width: Longer lines are cut to so many characters; None: never.
+    """
     body = [["" if cell is None else str(cell) for cell in row] for row in rows]
     widths = [max(len(line[place]) for line in [list(columns), *body]) for place in range(len(columns) - 1)]
-    return "\n".join(_line(line, widths) for line in [list(columns), *body])
+    lines = [_line(line, widths) for line in [list(columns), *body]]
+    return "\n".join(line if width is None or len(line) <= width else f"{line[: width - 1]}…" for line in lines)
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
@@ -76,6 +87,21 @@ def duration(seconds: float | None) -> str:
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h{minutes:02d}m" if hours else f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"
+
+
+def entry(label: str, text: str, width: int | None = None) -> str:
+    """A label and its text in a column of its own, broken to `width` characters; None: one line."""
+    head = f"{label:{_LABEL}}"
+    if width is None or len(head) + len(text) <= width:
+        return head + text
+    return textwrap.fill(
+        text, width, initial_indent=head, subsequent_indent=" " * _LABEL, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def terminal_width() -> int | None:
+    """Characters in a line of the terminal; None when the output goes elsewhere."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def on_terminal() -> bool:

@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         output.emit(plan_document(plan) | {"file": path, "submission": submission and submission.text})
         return 0
-    output.say(plan_text(plan))
+    output.say(plan_text(plan, output.terminal_width()))
     if submission is not None:
         output.say(f"\nThe first submission would be:\n\n{submission.text}")
     else:

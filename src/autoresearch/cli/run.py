@@ -44,7 +44,7 @@ def ask(session: "Session", question: str) -> "Plan":
         UsageError: Nobody is there, or they say no.
     """
     plan = session.examine()
-    output.say(plan_text(plan))
+    output.say(plan_text(plan, output.terminal_width()))
     if plan.campaign.approval.plan == "auto":
         return plan
     if not output.on_terminal():
@@ -64,6 +64,6 @@ def work(session: "Session", *, plain: bool = False, poll_s: float = 0.5, take_o
         session.run(person(), view.tell, view.refresh, poll_s, take_over=take_over)
     output.say()
     status = session.status()
-    output.say(status_text(status, last=50))
+    output.say(status_text(status, last=50, width=output.terminal_width()))
     output.say(f"\nReport: {session.paths().report}")
     return 1 if status.state == "ended" and status.baseline is None else 0

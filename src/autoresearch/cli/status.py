@@ -16,5 +16,5 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the status."""
     status = session_of(args).status()
-    output.emit(status) if args.json else output.say(status_text(status, args.last))
+    output.emit(status) if args.json else output.say(status_text(status, args.last, output.terminal_width()))
     return 0

@@ -24,5 +24,5 @@ def run(args: argparse.Namespace) -> int:
             while session.status().controller:
                 view.refresh()
                 time.sleep(args.interval)
-    output.say(status_text(session.status()))
+    output.say(status_text(session.status(), width=output.terminal_width()))
     return 0

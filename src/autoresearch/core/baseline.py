@@ -29,7 +29,7 @@ def first_row(history: History, entry: Experiment) -> Verdict:
     values = ", ".join(f"{one:.4g}" for run in valid if (one := usable(run)) is not None)
     return Verdict(
         Status.KEEP,
-        f"baseline: the unmodified recipe, mean {value:.4g} over {len(valid)} run{'s' * (len(valid) > 1)} ({values})",
+        f"the unmodified recipe: mean {value:.4g} over {len(valid)} run{'s' * (len(valid) > 1)} ({values})",
         value=value,
         runs=len(valid),
         by="engine",

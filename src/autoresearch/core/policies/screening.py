@@ -200,7 +200,7 @@ def _interaction(together: Bundle, effect: Effect, worth: dict[str, Effect]) -> 
 
 
 def _bundled_gain(effect: Effect) -> str:
-    return words.gain(effect).replace(" over ", " over bundled ")
+    return words.gain(effect, "bundled run")
 
 
 def _started(evidence: Evidence, array: Array) -> bool:

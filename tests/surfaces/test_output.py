@@ -1,0 +1,29 @@
+"""Tables and labelled lines, which fit a terminal where there is one."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoresearch.cli import output
+
+
+def test_a_long_text_goes_on_below_its_beginning():
+    """Labels stay a column of their own."""
+    assert output.entry("warning:", "one two three", 27).split("\n") == [
+        "warning:          one two",
+        " " * 18 + "three",
+    ]
+
+
+@given(words=st.lists(st.text("abc-/.=", min_size=1, max_size=12), min_size=1), width=st.integers(31, 120))
+def test_breaking_lines_loses_no_word(words: list[str], width: int):
+    """Every word is there in its order, and no line is longer than asked for."""
+    lines = output.entry("", " ".join(words), width).split("\n")
+    assert " ".join(lines).split() == words
+    assert max(map(len, lines)) <= width
+
+
+def test_a_table_is_cut_only_where_a_width_is_given():
+    """A file or a pipe gets every character; a cut line says that it is one."""
+    rows = [(1, "a" * 30)]
+    assert output.table(("#", "why"), rows).endswith("a" * 30)
+    assert output.table(("#", "why"), rows, 10).split("\n") == ["#  why", "1  aaaaaa…"]
