@@ -96,3 +96,13 @@ def test_spend_is_drawn_to_scale():
     made = report(spend=(Spend("explore", 2, 20.0, 1.0), Spend("confirm", 1, 10.0, 0.5)))
     long, short = shapes(figure.spend(made), figure.Box)
     assert long.width == pytest.approx(2 * short.width)
+
+
+def test_an_idea_judged_by_bundles_stands_at_its_effect():
+    """It has no run of its own and is no crash: its dot is at its parent's mean plus its effect."""
+    alone = replace(entry(1), name="baseline")
+    bundled = replace(entry(2, values=(), status="discard"), name="b", parent="baseline", effect=0.25)
+    drawn = figure.progress(report(alone, bundled))
+    dots = [dot for dot in shapes(drawn, figure.Dot) if dot.radius == 5.5]
+    assert dots[1].y < dots[0].y
+    assert not [text for text in shapes(drawn, figure.Text) if text.text == "x"]

@@ -4,10 +4,11 @@ Coordinates are pixels, x to the right, y downwards, as in SVG.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from autoresearch.core.metric import Direction
 from autoresearch.core.report import Entry, Report
 
 INK, FAINT, GRID, PAPER = "#1f2933", "#7b8794", "#e4e7eb", "#ffffff"
@@ -97,16 +98,32 @@ class _Axes:
 
 def progress(report: Report, width: int = 920, height: int = 420) -> Drawing:
     """Every attempt as a dot over its number, every single run faintly, and the incumbent's level as a staircase."""
-    axes = _axes(report, width, height)
-    shapes: list[Shape] = [*_frame(axes, report), *_baseline(axes, report), *_staircase(axes, report)]
+    levels = _levels(report)
+    axes = _axes(report, levels, width, height)
+    shapes: list[Shape] = [*_frame(axes, report), *_baseline(axes, report), *_staircase(axes, report, levels)]
     for entry in report.entries:
-        shapes += _attempt(axes, entry)
-    shapes += _labels(axes, report)
+        shapes += _attempt(axes, entry, levels.get(entry.index))
+    shapes += _labels(axes, report, levels)
     return Drawing(width, height, f"{report.campaign}: progress", tuple(shapes))
 
 
-def _axes(report: Report, width: int, height: int) -> _Axes:
-    values = [value for entry in report.entries for value in entry.values if math.isfinite(value)] or [0.0, 1.0]
+def _levels(report: Report) -> dict[int, float]:
+    """Where attempts stand: at their mean; one judged by bundles alone, at its parent's mean plus its effect."""
+    means = {entry.name: entry.value for entry in report.entries}
+    sign = 1 if report.objective.direction is Direction.MAXIMIZE else -1
+    found: dict[int, float] = {}
+    for entry in report.entries:
+        base = means.get(entry.parent)
+        if entry.value is not None:
+            found[entry.index] = entry.value
+        elif base is not None and entry.effect is not None:
+            found[entry.index] = base + sign * entry.effect
+    return found
+
+
+def _axes(report: Report, levels: Mapping[int, float], width: int, height: int) -> _Axes:
+    runs = [value for entry in report.entries for value in entry.values]
+    values = [value for value in (*runs, *levels.values()) if math.isfinite(value)] or [0.0, 1.0]
     low, high = min(values), max(values)
     margin = (high - low) * 0.12 or abs(high) * 0.1 or 1.0
     count = max((entry.index for entry in report.entries), default=1)
@@ -149,41 +166,37 @@ def _baseline(axes: _Axes, report: Report) -> list[Shape]:
     ]
 
 
-def _staircase(axes: _Axes, report: Report) -> list[Shape]:
-    """The level of the best kept so far, as means over all runs that were made of it."""
-    kept = [entry for entry in report.entries if entry.status == "keep" and entry.value is not None]
-    if not kept:
-        return []
+def _staircase(axes: _Axes, report: Report, levels: Mapping[int, float]) -> list[Shape]:
+    """The level of the best kept so far."""
+    kept = [entry.index for entry in report.entries if entry.status == "keep" and entry.index in levels]
     points: list[tuple[float, float]] = []
-    level: float | None = None
-    for entry in kept:
-        assert entry.value is not None  # noqa: S101 - filtered above
-        if level is not None and not report.objective.better(entry.value, level):
+    best: float | None = None
+    for index in kept:
+        level = levels[index]
+        if best is not None and not report.objective.better(level, best):
             continue
-        x = axes.x(entry.index)
-        points += [(x, axes.y(entry.value if level is None else level)), (x, axes.y(entry.value))]
-        level = entry.value
-    if level is not None:
-        points.append((axes.right, axes.y(level)))
-    return [Line(tuple(points), COLOURS["keep"], 2.0)]
+        points += [(axes.x(index), axes.y(level if best is None else best)), (axes.x(index), axes.y(level))]
+        best = level
+    if best is None:
+        return []
+    return [Line((*points, (axes.right, axes.y(best))), COLOURS["keep"], 2.0)]
 
 
-def _attempt(axes: _Axes, entry: Entry) -> list[Shape]:
+def _attempt(axes: _Axes, entry: Entry, level: float | None) -> list[Shape]:
     x, colour = axes.x(entry.index), COLOURS[entry.status]
     tip = f"#{entry.index} {entry.title}: {entry.status}. {entry.reason}"
-    if entry.value is None:
-        return [Text(x, axes.bottom - 4, "x", COLOURS["crash"], 14, "middle", bold=True), Dot(x, axes.bottom - 9, 7,
-                "none", tip)]  # fmt: skip
+    if level is None:
+        return [Text(x, axes.bottom - 4, "x", colour, 14, "middle", bold=True), Dot(x, axes.bottom - 9, 7, "none", tip)]
     runs = [Dot(x, axes.y(value), 2.2, FAINT) for value in entry.values]
-    return [*runs, Dot(x, axes.y(entry.value), 5.5, colour, tip)]
+    return [*runs, Dot(x, axes.y(level), 5.5, colour, tip)]
 
 
-def _labels(axes: _Axes, report: Report) -> list[Shape]:
+def _labels(axes: _Axes, report: Report, levels: Mapping[int, float]) -> list[Shape]:
     """Names of the kept ideas, where there is room for them."""
     shapes: list[Shape] = []
     for entry in report.entries:
-        if entry.status == "keep" and entry.value is not None and entry.index > 1:
-            x, y = axes.x(entry.index), axes.y(entry.value)
+        if entry.status == "keep" and entry.index in levels and entry.index > 1:
+            x, y = axes.x(entry.index), axes.y(levels[entry.index])
             near_edge = x > axes.right - 160
             shapes.append(Text(x - 9 if near_edge else x + 9, y - 8, entry.title[:34], COLOURS["keep"], 11,
                                "end" if near_edge else "start"))  # fmt: skip

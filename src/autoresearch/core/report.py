@@ -10,6 +10,7 @@ from autoresearch.core.history import History
 from autoresearch.core.metric import Objective
 from autoresearch.core.plan import Outlook
 from autoresearch.core.plan import board as board_of
+from autoresearch.core.policies import words
 from autoresearch.core.policies.claims import Claim, Claims, Drift, Standing, claims, drift
 from autoresearch.core.policies.evidence import Evidence
 from autoresearch.core.spec import Campaign
@@ -200,9 +201,13 @@ def _failed(entry: Entry) -> bool:
     return entry.status == Status.DISCARD and not entry.runs
 
 
-def chance_words(chance: float) -> str:
-    """A probability as a percentage; never as certainty."""
-    return f"{chance:.1%}" if chance >= 0.001 else "below 0.1%"
+def risk_words(report: Report) -> str:
+    """The probability that something called proven is not true, as a sentence; empty when nothing is called proven."""
+    if not any(standing(entry) == Standing.PROVEN for entry in report.entries):
+        return ""
+    chance = report.claims.false_chance
+    percent = f"{chance:.1%}" if chance >= 0.001 else "below 0.1%"
+    return f"Probability that at least one proven claim is false: {percent}."
 
 
 def claim_words(entry: Entry) -> str:
@@ -212,11 +217,8 @@ def claim_words(entry: Entry) -> str:
     if claim is None or entry.status == Status.CRASH or _failed(entry):
         return head + entry.reason
     effect = interval(claim.effect, claim.low, claim.high) or "no comparison"
-    return f"{head}{effect}, {_counted(claim.runs)}, {'fresh seeds' if claim.fresh else 'selection runs'}"
-
-
-def _counted(runs: int) -> str:
-    return f"{runs} run{'' if runs == 1 else 's'}"
+    kind = "fresh seed" if claim.fresh else "selection run"
+    return f"{head}{effect} on {words.runs(claim.runs, kind)}"
 
 
 def build(history: History, campaign: Campaign, objective: Objective, view: Outlook, now: float) -> Report:
@@ -364,7 +366,7 @@ def _attention(history: History, found: Claims, state: StopState) -> tuple[str, 
         f"{lost.name} was demoted, later ideas build on {lost.incumbent}: {lost.reason}" for lost in history.demotions
     ]
     told += [
-        f"{claim.name}: {claim.standing} after {_counted(claim.runs)}; more seeds would settle it"
+        f"{claim.name}: {claim.standing} after {words.runs(claim.runs)}; more seeds would settle it"
         for claim in found.ideas
         if claim.standing in {"likely", "unresolved"} and claim.effect is not None and claim.effect > 0
     ]

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from html import escape
 
 from autoresearch.core import figure
-from autoresearch.core.report import Entry, Report, chance_words, claim_words, drift_words, interval, standing
+from autoresearch.core.report import Entry, Report, claim_words, drift_words, interval, risk_words, standing
 
 _STYLE = """
 :root { color-scheme: light; --ink: #1f2933; --faint: #616e7c; --line: #e4e7eb; --keep: #1a7f37; --crash: #cf222e; }
@@ -86,13 +86,9 @@ def _believed(report: Report) -> str:
         if entries:
             items = "".join(f"<li>{_t(claim_words(entry))}</li>" for entry in entries)
             parts.append(f'<p><span class="badge">{word}</span></p><ul>{items}</ul>')
-    parts.append(f'<p class="faint">Probability that at least one proven claim is false: '
-                 f"{chance_words(report.claims.false_chance)}.{_t(_drift(report))}</p>")  # fmt: skip
+    caution = [risk_words(report), drift_words(report.drift) if report.drift else ""]
+    parts.append(f'<p class="faint">{_t(" ".join(filter(None, caution)))}</p>')
     return "\n".join(parts)
-
-
-def _drift(report: Report) -> str:
-    return "" if report.drift is None else f" {drift_words(report.drift)}"
 
 
 def _attempts(report: Report) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from autoresearch.core.report import Report, chance_words, claim_words, drift_words, interval, standing
+from autoresearch.core.report import Report, claim_words, drift_words, interval, risk_words, standing
 
 _STANDINGS = {
     "proven": "confirmed on fresh seeds, which had no part in selection",
@@ -59,10 +59,8 @@ def _standings(report: Report) -> str:
             lines += ["", f"**{word}** ({meaning}):", "", *(f"- {_clean(claim_words(entry))}" for entry in found)]
     if len(lines) == 1:
         lines += ["", "Nothing has been judged yet."]
-    chance = report.claims.false_chance
-    lines += ["", f"Probability that at least one proven claim is false: {chance_words(chance)}."]
-    if report.drift is not None:
-        lines.append(drift_words(report.drift))
+    caution = [risk_words(report), drift_words(report.drift) if report.drift else ""]
+    lines += ["", *filter(None, caution)] if any(caution) else []
     return "\n".join(lines)
 
 
