@@ -140,3 +140,26 @@ def test_a_journal_with_a_line_missing_is_an_error_that_says_so():
     """An event about something no earlier line knows; never a traceback, never a guess."""
     with pytest.raises(LedgerError, match=r"event 1 of the journal \(run_submitted\).*a line is missing before it"):
         fold(ran("baseline", 1, 0.5)[1:])
+
+
+def lost(number, state=JobState.NODE_FAILED):
+    return ran("idea", number, None, state)
+
+
+@pytest.mark.parametrize("state", [JobState.NODE_FAILED, JobState.PREEMPTED, JobState.VANISHED])
+def test_a_run_that_the_machine_lost_is_no_evidence_while_another_fits(state):
+    """Twice per arm: what kills the machine a third time may be the idea. The run itself stays on record."""
+    events = [*opened(1, "baseline"), *opened(2, "idea"), *lost(1, state), *lost(2, state)]
+    history = fold(events)
+    assert history.trials(room=True) == ()
+    assert len(history.trials()) == 2
+    assert len(history.runs_of("idea")) == 2
+    assert len(fold([*events, *lost(3, state)]).trials(room=True)) == 1
+
+
+def test_a_run_that_failed_or_was_cancelled_is_not_forgiven():
+    """Its own failure speaks of the idea, and a person's or the engine's word ends a run for good."""
+    failed = [*opened(1, "baseline"), *opened(2, "idea"), *ran("idea", 1, None, JobState.FAILED)]
+    assert len(fold(failed).trials(room=True)) == 1
+    cancelled = [*failed[:-2], happened.RunCancelled(3, "idea-1", "stopped by ada"), *lost(1)[-2:]]
+    assert len(fold(cancelled).trials(room=True)) == 1

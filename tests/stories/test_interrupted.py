@@ -1,9 +1,11 @@
 """The controller goes away while real jobs run: they go on, and the next controller adopts them."""
 
+import shutil
 import signal
 
 import psutil
 import pytest
+from tests.conftest import commit_all
 
 from autoresearch.session import Session
 
@@ -104,3 +106,37 @@ def test_a_stopped_campaign_leaves_a_report_of_all_it_did(lab):
     last = lab.rows()[-1]
     assert last.index == 2
     assert last.description in (lab.folder / "report.md").read_text()
+
+
+def test_a_run_lost_to_the_machine_is_made_again(lab):
+    """A node fails under an idea: the same seed again, and the idea is judged by what it does."""
+    script = {"*weight-decay--1": {"states": ["running", "node-failed"]}, "*": {"value": [0.5]}}
+    lab.write(stop="3 experiments", launcher={"type": "scripted", "script": script})
+    assert lab.run().returncode == 0
+    assert [row.status.value for row in lab.rows()][1:] == ["discard", "discard"], lab.said()
+    again = [event for event in lab.journal("run_planned") if "weight-decay" in event["run_id"]]
+    assert [event["seed"] for event in again] == [42, 42]
+
+
+AFTER_THE_GATE = """
+import os, pathlib, time
+print("pid", os.getpid(), flush=True)
+while not pathlib.Path(os.environ["GATE"]).exists():
+    time.sleep(0.02)
+print("score:", len(open("config.json").read()))
+"""
+
+
+def test_a_run_whose_code_was_removed_is_made_again(lab):
+    """Somebody deletes the worktree under a run, which then fails: its code comes back, and the run too."""
+    lab.local(stop="1 experiment")
+    (lab.root / "train.py").write_text(AFTER_THE_GATE)
+    commit_all(lab.root)
+    controller = begun(lab)
+    shutil.rmtree(lab.root / ".autoresearch" / "worktrees")
+    lab.gate.touch()
+    assert "night: ended" in controller.communicate(timeout=60)[0]
+    ends = [event["status"] for event in lab.journal("run_ended")]
+    assert [status["state"] for status in ends] == ["vanished", "succeeded"]
+    assert "was removed while it ran" in ends[0]["reason"]
+    assert [(row.index, row.status.value) for row in lab.rows()] == [(1, "keep")]

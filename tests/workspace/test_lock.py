@@ -122,7 +122,7 @@ def test_a_reboot_frees_the_lock_and_a_clone_of_this_machine_does_not(path: Path
 def test_a_lock_that_does_not_say_whose_it_is_stays(path: Path, content: str):
     """It may just be coming into being; a person may clear it."""
     path.write_text(content)
-    with pytest.raises(HeldError, match=r"does not say by whom.*--take-over"):
+    with pytest.raises(HeldError, match=r"held by somebody whom its lock .* does not name.*--take-over"):
         CampaignLock(path).acquire()
     CampaignLock(path).acquire(take_over=True)
 

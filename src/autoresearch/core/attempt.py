@@ -104,6 +104,15 @@ def usable(run: Run) -> float | None:
     return found.value
 
 
+_LOST = frozenset({JobState.NODE_FAILED, JobState.PREEMPTED, JobState.VANISHED})
+
+
+def lost(run: Run) -> bool:
+    """Whether the machine took a run away before it gave a number, which says nothing about what was run."""
+    gone = run.ended is not None and run.ended.status.state in _LOST
+    return gone and run.settled and not run.cancelled and usable(run) is None
+
+
 @dataclass
 class Experiment:
     """One attempt: its hypothesis, branch, runs and verdict, as far as it has come."""

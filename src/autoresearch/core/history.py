@@ -11,6 +11,7 @@ from autoresearch.core.attempt import (
     Idle,
     Run,
     idle_of,
+    lost,
     shows_poor_idea,
     touched,
     trial_of,
@@ -21,6 +22,9 @@ from autoresearch.core.event import Event
 from autoresearch.core.experiment import Purpose, Status
 from autoresearch.core.lineage import lineage
 from autoresearch.errors import LedgerError
+
+FORGIVEN = 2
+"""Runs of one arm that the machine may lose before a further one counts as failed: an idea may be what kills it."""
 
 
 @dataclass
@@ -313,19 +317,28 @@ class History:
         committed = self.experiment(arm).committed if arm in self._index else None
         return committed is not None and bool(committed.yardstick) and not committed.breaches
 
-    def trials(self) -> tuple[Trial, ...]:
-        """Every run that a verdict policy may compare with the others, oldest first."""
-        return tuple(trial for trial in self.every_trial() if not self.has_yardstick(trial.arm))
+    def trials(self, *, room: bool = False) -> tuple[Trial, ...]:
+        """Every run that a verdict policy may compare with the others, oldest first; `room` as for `every_trial`."""
+        return tuple(trial for trial in self.every_trial(room=room) if not self.has_yardstick(trial.arm))
 
-    def every_trial(self) -> tuple[Trial, ...]:
-        """Every run as a verdict policy would see it, oldest first."""
+    def every_trial(self, *, room: bool = False) -> tuple[Trial, ...]:
+        """Every run as a verdict policy would see it, oldest first.
+
+        Args:
+            room: Whether a further run fits. Then the first runs of an arm that the machine lost are left out, as if
+                they had not been made, and the policy asks for them again.
+        """
         superseded = {
             run.run_id
             for entry in self.experiments.values()
             if entry.superseded
             for run in self.runs_of(entry.name)[: entry.superseded]
         }
-        return tuple(trial_of(run) for run in self.runs.values() if run.run_id not in superseded)
+        left_out = superseded | self._forgiven() if room else superseded
+        return tuple(trial_of(run) for run in self.runs.values() if run.run_id not in left_out)
+
+    def _forgiven(self) -> set[str]:
+        return {run.run_id for made in self._runs.values() for run in list(filter(lost, made))[:FORGIVEN]}
 
     def ideas(self) -> tuple[Idea, ...]:
         """Every committed experiment but the baseline, by index."""

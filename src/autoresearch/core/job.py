@@ -88,7 +88,7 @@ class JobState(StrEnum):
     PREEMPTED = "preempted"
     CANCELLED = "cancelled"
     VANISHED = "vanished"
-    """The launcher no longer knows the job and no result file tells how it ended."""
+    """The launcher no longer knows the job and no result file tells how it ended, or its files were taken away."""
     UNKNOWN = "unknown"
     """The scheduler cannot be asked right now. Not a failure."""
 

@@ -240,7 +240,7 @@ def board(history: History, campaign: Campaign, objective: Objective, view: Outl
         objective=objective,
         settings=campaign.settings(),
         ideas=history.ideas(),
-        trials=history.trials(),
+        trials=history.trials(room=view.runs_left != 0),
         bundles=history.board_bundles(),
         incumbent=history.incumbent,
         may_explore=view.may_explore,

@@ -189,7 +189,7 @@ def _take_in(ctx: Context, run: Run, status: JobStatus) -> bool:
 def end(ctx: Context, run: Run, status: JobStatus) -> None:
     """Write down that a run is over, with the proof that nothing of it is left, and measure it."""
     assert run.job_id is not None  # noqa: S101 - only submitted runs have a status
-    status = replace(status, reason=ctx.redactor.clean(status.reason))
+    status = _undermined(ctx, run, replace(status, reason=ctx.redactor.clean(status.reason)))
     leftovers = ctx.launcher.leftovers(run.job_id)
     if leftovers:
         ctx.launcher.cancel(run.job_id)
@@ -197,6 +197,14 @@ def end(ctx: Context, run: Run, status: JobStatus) -> None:
     ctx.record(RunEnded(ctx.clock(), run.run_id, status, leftovers))
     faults.point("run.ended")
     measure(ctx, run)
+
+
+def _undermined(ctx: Context, run: Run, status: JobStatus) -> JobStatus:
+    """A run that failed after somebody had removed its code from under it did not fail by itself."""
+    tree = place(ctx, run.planned.experiment)
+    if status.state is not JobState.FAILED or tree.exists():
+        return status
+    return replace(status, state=JobState.VANISHED, reason=f"its worktree {tree} was removed while it ran")
 
 
 def measure(ctx: Context, run: Run) -> None:

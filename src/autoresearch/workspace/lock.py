@@ -282,7 +282,7 @@ def _seen(path: Path) -> float:
 
 def _who(path: Path, found: Holder | None, seen: float, lives: bool | None) -> str:
     if found is None:
-        return f"the lock {path} is held, but does not say by whom; if no controller runs, use --take-over"
+        return f"held by somebody whom its lock {path} does not name; if no controller runs, use --take-over"
     if lives:
         return f"held by {found}, which is at work; watch it, or stop it first (autoresearch stop)"
     ago = max(0, round(time.time() - seen))
