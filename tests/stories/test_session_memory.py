@@ -92,3 +92,15 @@ def test_the_page_is_there_for_machines_too(ended):
     """`session --json` has the page that `session` prints."""
     told = json.loads(ended.cli("session", "--json").stdout)
     assert told["page"].strip() == ended.cli("session").stdout.strip()
+
+
+def test_an_approved_plan_and_edits_by_hand_are_remembered(lab):
+    """Approved means begun (R154: the plan has formed); what is edited by hand is in no commit, and whose it is (R177)."""
+    assert lab.cli("approve", "plan", "--yes").returncode == 0
+    assert "- User asked: raise the score" in texts(lab)["timeline.md"]
+    assert lab.cli("experiment", "new", "double the rate").returncode == 0
+    lab.cli("session", "checkpoint")
+    state = texts(lab)["session_state.md"]
+    assert "## Current Subtask\ndriven by hand: #2 double-the-rate\n" in state
+    assert "- Uncommitted: edits of #2 by " in state
+    assert ".autoresearch/by-hand/night/2" in state

@@ -136,7 +136,7 @@ def state_of(ctx: Context) -> MemoryState:
         repo=str(ctx.paths.root),
         branch=current.branch if current else "",
         head=current.commit if current else "",
-        uncommitted="the user's own, left alone" if ctx.user_has_changes() else "none",
+        uncommitted=_uncommitted(ctx),
         skills=(Skill("autoresearch", "it keeps the campaign's rules", "drive it with its commands, not by hand"),),
         plan=_plan(history, reported=ctx.paths.report.exists()),
         steering=tuple(said.text for said in history.steering),
@@ -188,7 +188,21 @@ def _subtask(history: History) -> str:
     flying = history.in_flight()
     if flying:
         return "following " + ", ".join(run.run_id for run in flying[:5])
-    return "choosing the next experiment" if history.ended is None else "the campaign has ended"
+    if history.ended is not None:
+        return "the campaign has ended"
+    mine = ", ".join(f"#{entry.index} {entry.name}" for entry in history.by_hand[-_RECENT:])
+    return f"driven by hand: {mine}" if mine else "choosing the next experiment"
+
+
+def _uncommitted(ctx: Context) -> str:
+    """Whose work is in no commit yet (R177): the person's in the checkout, and edits of experiments that are open."""
+    edits = [
+        f"edits of #{entry.index} by {entry.opened.by} in {ctx.paths.by_hand(entry.index)}"
+        for entry in ctx.history.by_hand
+        if not entry.committed
+    ]
+    users = ["the user's own, left alone"] if ctx.user_has_changes() else []
+    return "; ".join([*users, *edits]) or "none"
 
 
 def _status(history: History) -> str:

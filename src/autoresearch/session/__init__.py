@@ -217,6 +217,8 @@ class Session:
         Raises:
             CampaignError: It was approved before, is no longer what was shown, or cannot be carried out.
         """
+        from autoresearch.engine.remember import begin  # noqa: PLC0415 - whoever only looks needs no engine
+
         with hold.held(self.where, self.name, take_over=take_over) as (opened, _):
             if started := opened.history.started:
                 raise CampaignError(f"the plan of {opened.paths.name} was approved by {started.approved_by} already")
@@ -227,7 +229,9 @@ class Session:
                     f"read; nothing is approved: read it again"
                 )
             wiring.begin(opened, self._who(), self.clock)
-            sites.remind(wiring.wire(opened, self.clock, proposing=False))
+            context = wiring.wire(opened, self.clock, proposing=False)
+            begin(context)
+            sites.remind(context)
             return opened.paths.name
 
     def answer(self, request: str | None, *, granted: bool, reason: str = "") -> str:
