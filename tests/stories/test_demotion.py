@@ -2,10 +2,20 @@
 
 import time
 
+import yaml
+from tests.conftest import commit_all
+
 from autoresearch.core import plan
 from autoresearch.engine.loop import Loop
 from autoresearch.session import wiring
 
+LUCKY = """
+import json, random, sys
+config, seed = json.load(open("config.json")), int(sys.argv[1])
+harm = 0.8 if config["lr"] == 0.2 else 0.0
+luck = 1.0 if config == {"lr": 0.2, "wd": 0.0} and seed == 42 else 0.0
+print(f"score: {0.5 + luck - harm + random.Random(f'{config} {seed}').gauss(0, 0.01)}")
+"""
 SCRIPT = {"*baseline*": {"value": [0.50, 0.51, 0.49]}, "*": {"value": [0.70]}}
 
 
@@ -25,3 +35,24 @@ def test_a_demotion_is_an_event_in_words_and_the_row_stays(lab):
     assert lab.ledger.read_text() == rows
     lab.cli("report")
     assert f"{kept} was demoted, later ideas build on baseline" in (lab.folder / "report.md").read_text()
+
+
+def test_a_lucky_incumbent_is_taken_back_by_its_own_campaign(lab):
+    """One lucky run is kept, 25 ideas fail on top of it, its anchor shows what it is, and the next idea starts anew."""
+    (lab.root / "train.py").write_text(LUCKY)
+    ideas = [{"title": "a lucky seed", "area": "optimizer", "overrides": ["lr=0.2"]}]
+    ideas += [{"title": f"decay {n}", "area": "decay", "overrides": [f"wd=0.{n}"]} for n in range(10, 38)]
+    (lab.root / "ideas.yaml").write_text(yaml.safe_dump(ideas))
+    commit_all(lab.root)
+    lab.write(
+        command=["python3", "train.py", "{seed}"],
+        stop="32 runs",
+        launcher={"type": "local"},
+        verdict={"policy": "sequential", "worth": 0.01, "confirm": 0},
+    )
+    lab.run()
+    (lost,) = lab.journal("incumbent_demoted")
+    assert lost["name"] == "a-lucky-seed"
+    parents = [event["parent"] for event in lab.journal("experiment_opened")]
+    assert (parents[2], parents[-1]) == ("a-lucky-seed", "baseline")
+    assert [row.status.value for row in lab.rows()][1] == "keep"
