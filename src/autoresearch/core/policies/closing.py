@@ -28,11 +28,11 @@ def reserve(evidence: Evidence) -> int:
 
     Where noise is small beside what was found, two pairs do, and the rest of the share goes into ideas.
     """
-    share = _share(evidence)
+    share = largest_reserve(evidence)
     return min(share, 2 * _needed(evidence)) if share else 0
 
 
-def _share(evidence: Evidence) -> int:
+def largest_reserve(evidence: Evidence) -> int:
     """The campaign file's share of the run budget: one pair at least where it allows two runs."""
     total = evidence.board.runs_total
     if total is None and evidence.board.runs_left is not None:
@@ -100,13 +100,13 @@ def _allowance(evidence: Evidence) -> int:
 
     What a run budget still holds when no idea wants it goes into leaving each kept change out `PAIRS` times.
     """
-    if _share(evidence):
+    if largest_reserve(evidence):
         return max(_for_pairs(evidence), 2 * PAIRS + PAIRS * len(evidence.held))
     return _for_pairs(evidence)
 
 
 def _for_pairs(evidence: Evidence) -> int:
-    held = _share(evidence)
+    held = largest_reserve(evidence)
     if held:
         return max(held, 2 * PAIRS)
     share = min(0.9, evidence.settings.confirm)

@@ -28,7 +28,7 @@ from autoresearch.core.policies.arrays import (
 from autoresearch.core.policies.evidence import PAIR_FROM, Effect, Evidence
 from autoresearch.core.policies.latest import latest
 from autoresearch.core.policies.sequential import Sequential
-from autoresearch.core.policies.single import Ruling, explore, spendable
+from autoresearch.core.policies.single import Ruling, explore, spares
 
 KEEP = 0.8
 """Standard errors from which an idea belongs to the winning set."""
@@ -85,8 +85,7 @@ class Screening(Sequential):
         started = len(found) if not found or _started(evidence, found[-1]) else len(found) - 1
         barred = _barred(evidence, found[:started])
         ready = _eligible(evidence, barred)
-        room = spendable(evidence)
-        most = next((columns for columns in _COLUMNS if columns + 3 <= room), 0)
+        most = next((columns for columns in _COLUMNS if spares(evidence, columns + 3)), 0)
         alone = self._alone(evidence, barred)
         if alone is not None:
             return alone
@@ -311,7 +310,7 @@ def _rounds(evidence: Evidence, idea: Idea) -> int:
 
 def _again(evidence: Evidence, idea: Idea, effect: Effect) -> bool:
     more = explore(evidence, "") is not None
-    return effect.z >= RETEST and _rounds(evidence, idea) < ROUNDS and more and spendable(evidence) >= _COLUMNS[-1] + 3
+    return effect.z >= RETEST and _rounds(evidence, idea) < ROUNDS and more and spares(evidence, _COLUMNS[-1] + 3)
 
 
 def _barred(evidence: Evidence, started: tuple[Array, ...]) -> frozenset[str]:

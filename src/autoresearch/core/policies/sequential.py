@@ -17,7 +17,7 @@ from autoresearch.core.board import Advice, Measure, Trial
 from autoresearch.core.experiment import Purpose, Status
 from autoresearch.core.policies import judging
 from autoresearch.core.policies.evidence import BASELINE, Evidence
-from autoresearch.core.policies.single import Contest, OneAtATime, Ruling, affords, spendable
+from autoresearch.core.policies.single import Contest, OneAtATime, Ruling, affords, spares
 from autoresearch.core.statistics import normal_cdf
 
 ETA = 1.0
@@ -111,7 +111,7 @@ def anchor(evidence: Evidence) -> Advice | None:
     trials = evidence.board.trials
     since = _since_anchor(trials)
     going_on = evidence.board.may_explore and not evidence.board.no_more_ideas
-    if since < ANCHOR_EVERY or not going_on or spendable(evidence) < 2:
+    if since < ANCHOR_EVERY or not going_on or not spares(evidence, 2):
         return None
     anchors = sum(trial.purpose is Purpose.ANCHOR for trial in trials)
     arm = evidence.board.incumbent if anchors % 2 == 0 else BASELINE

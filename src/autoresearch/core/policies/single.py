@@ -22,7 +22,7 @@ from autoresearch.core.board import (
 )
 from autoresearch.core.experiment import Purpose, Status, Verdict
 from autoresearch.core.policies import judging, words
-from autoresearch.core.policies.closing import bundle_name, closing, reserve
+from autoresearch.core.policies.closing import bundle_name, closing, largest_reserve, reserve
 from autoresearch.core.policies.demotion import demotion
 from autoresearch.core.policies.evidence import BASELINE, Effect, Evidence
 from autoresearch.core.policies.opening import opening
@@ -126,7 +126,7 @@ class OneAtATime:
         advice = self._contest(evidence, idea, idea.name, idea.parent)
         if not isinstance(advice, Settle) or advice.verdict.status is not Status.KEEP:
             return advice
-        if spendable(evidence) < 1:
+        if not spares(evidence, 1):
             return self._contest(evidence, idea, idea.name, evidence.board.incumbent)
         if any(_merge_open(evidence, other) for other in evidence.open if other is not idea):
             return None
@@ -135,7 +135,7 @@ class OneAtATime:
 
     def _merged(self, evidence: Evidence, idea: Idea, merge: Bundle) -> Settle | Measure | None:
         arm = evidence.arm(merge.name)
-        if not arm.runs and not arm.pending and not arm.failed and spendable(evidence) >= 1:
+        if not arm.runs and not arm.pending and not arm.failed and spares(evidence, 1):
             seed = evidence.next_seed(merge.name, merge.parent)
             return Measure(merge.name, seed, Purpose.EXPLORE, f"{idea.name} on top of {merge.parent}")
         if arm.pending:
@@ -156,7 +156,7 @@ class OneAtATime:
             reason = f"{against} has no run it could be compared with, so no claim is made and the incumbent stays"
             return Settle(idea.name, judging.verdict(evidence, arm, Status.KEEP, reason, by=self.name))
         tries = effect.runs + evidence.arm(arm).failed
-        last = spendable(evidence) < 1 or tries >= max(1, evidence.settings.max_runs)
+        last = not spares(evidence, 1) or tries >= max(1, evidence.settings.max_runs)
         contest = Contest(idea, arm, against, effect, last)
         ruling = self.rule(evidence, contest)
         if ruling is None and not last:
@@ -172,10 +172,12 @@ class OneAtATime:
         return Settle(contest.idea.name, found, contest.arm if moves else None)
 
 
-def spendable(evidence: Evidence) -> float:
-    """Runs that may go into exploring, the share for fresh seeds set aside."""
+def spares(evidence: Evidence, runs: int) -> bool:
+    """Whether so many runs may go into exploring, those kept for fresh seeds set aside."""
     left = evidence.board.runs_left
-    return float("inf") if left is None else left - reserve(evidence)
+    if left is None or left - runs >= largest_reserve(evidence):
+        return True
+    return left - runs >= reserve(evidence)
 
 
 def coming(evidence: Evidence) -> int | None:
@@ -189,13 +191,13 @@ def affords(evidence: Evidence, runs: int) -> bool:
     more = coming(evidence)
     if more is None or evidence.board.runs_left is None:
         return False
-    return spendable(evidence) >= runs * (more + len(evidence.open))
+    return spares(evidence, runs * (more + len(evidence.open)))
 
 
 def explore(evidence: Evidence, why: str) -> Advice | None:
     """Ask for an idea on top of the incumbent, if the stop rule, the researchers and the budget still allow one."""
     board = evidence.board
-    if not board.may_explore or board.no_more_ideas or spendable(evidence) < 1:
+    if not board.may_explore or board.no_more_ideas or not spares(evidence, 1):
         return None
     return Propose(board.incumbent, why)
 
