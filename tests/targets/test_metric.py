@@ -125,3 +125,28 @@ def test_a_recipe_without_validation_data_is_judged_by_what_it_trains_on(nemo):
     bare = ["grpo.val_period=0", "~data.train.split_validation_size"]
     assert metric.own_metric(load(nemo, GRPO, bare)) == "train:reward"
     assert metric.own_metric(load(nemo, GRPO, bare[:1])) == "val:accuracy"
+
+
+@pytest.mark.parametrize(("recipe", "named", "meant"), [
+    (GRPO, "val:acuracy", "val:accuracy"),
+    (GRPO, "val:", "val:accuracy"),
+    (SFT, "val:loss", "val:val_loss"),
+    (DPO, "val:validation_default_loss", "val:validation-default_loss"),
+])  # fmt: skip
+def test_a_metric_that_nothing_logs_is_pointed_out(nemo, recipe, named, meant):
+    """Upstream notices it at the first save after a validation, when the GPUs have been paid for."""
+    composed = load(nemo, recipe, (f"checkpointing.metric_name='{named}'",))
+    found = metric.warnings(composed, metric.objective_for(composed))
+    assert any(
+        f"which no validation logs, so a run fails at its first save; did you mean {meant}?" in one for one in found
+    )
+
+
+@pytest.mark.parametrize("named", ["val:pass_k", "val:total_reward/mean", "val:my_own_number", "train:acuracy"])
+def test_a_metric_of_ones_own_is_taken_as_it_is(nemo, named):
+    """Environments report numbers under names that nobody here can know."""
+    composed = load(nemo, GRPO, (f"checkpointing.metric_name={named}",))
+    assert not any(
+        "no validation logs" in one
+        for one in metric.warnings(composed, metric.objective_for(composed, direction="maximize"))
+    )

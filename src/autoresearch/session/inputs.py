@@ -69,7 +69,8 @@ def elsewhere(campaign: Campaign, inputs: Sequence[str]) -> str:
     if campaign.launcher.type == "local":
         return ""
     absent = [path for path in inputs if Path(path).is_absolute() and not Path(path).exists()]
-    return f"{_named(absent)} not on this machine; make sure that the nodes see it" if absent else ""
+    them = "it" if len(absent) == 1 else "them"
+    return f"{_named(absent)} not on this machine; make sure that the nodes see {them}" if absent else ""
 
 
 def _named(paths: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from autoresearch.core.metric import Direction, Objective
 from autoresearch.errors import CampaignError
@@ -29,6 +30,13 @@ _DEFAULT = {
     "dpo": "val:validation-default_loss",
     "rm": "val:validation-default_loss",
 }
+_LOGGED = {
+    **dict.fromkeys(("grpo", "ppo", "distillation"), ("accuracy", "avg_length", "pass_k")),
+    "sft": ("val_loss",),
+    **dict.fromkeys(("dpo", "rm"), ("validation-default_loss", "validation-default_accuracy")),
+}
+"""What validations log under `val:` in any case (commit 7ea279abf); rollouts and other data sets add to it."""
+
 _LOWER = re.compile(
     r"loss|error|kl|time|mem|latency|truncation|grad_norm|perplexity|idle|imbalance|(^|/)timing/(?!.*_per_sec)|length|stddev"
 )
@@ -115,7 +123,7 @@ def own_metric(recipe: Recipe) -> str:
     named = recipe.get("checkpointing.metric_name")
     if not examinable(recipe) and not str(named or "").startswith("train:"):
         return _trained(recipe)
-    if isinstance(named, str) and named.partition(":")[0] in {"val", "train"}:
+    if isinstance(named, str) and re.match(r"(val|train):.", named):
         return named
     if gym(recipe) and recipe.algorithm == "grpo":
         return "val:total_reward/mean"
@@ -273,9 +281,24 @@ def _naming(recipe: Recipe, objective: Objective) -> list[str]:
             f"{objective.metric} is measured on training batches: it rewards memorising and moves with the batch; "
             "a validation metric would be better evidence."
         )
+    if told := _misspelt(recipe):
+        found.append(told)
     if objective.metric == named and higher is False and "accuracy" in objective.metric:
         found.append("checkpointing.higher_is_better is false for an accuracy; check which way is meant.")
     return found
+
+
+def _misspelt(recipe: Recipe) -> str:
+    """NeMo-RL looks for the metric only when it first saves after a validation, and then ends with an error."""
+    named = str(recipe.get("checkpointing.metric_name") or "")
+    where, _, name = named.partition(":")
+    known = _LOGGED.get(recipe.algorithm, ())
+    meant = get_close_matches(name, known, n=1)
+    if where != "val" or name in known or (name and not meant) or "/" in name:
+        return ""
+    right = meant[0] if meant else known[0]
+    told = f"checkpointing.metric_name is {named!r}, which no validation logs, so a run fails at its first save"
+    return f"{told}; did you mean val:{right}?"
 
 
 def _timing(recipe: Recipe, objective: Objective) -> list[str]:
