@@ -8,7 +8,28 @@ from pathlib import Path
 import pytest
 from tests.launchers.clusters import double, double_session, ray_address, slurm, slurm_session
 
+from autoresearch.core.job import Job
+from autoresearch.ports import Launcher
+from autoresearch.testing import JobFactory
+
 __all__ = ["double", "double_session", "ray_address", "slurm", "slurm_session"]
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> JobFactory:
+    """Makes jobs in folders below the test's own."""
+    return JobFactory(tmp_path)
+
+
+@pytest.fixture
+def submit(make: Callable[..., Launcher]) -> Callable[..., tuple[Launcher, str]]:
+    """Submits a job through a launcher of its own, which `make` makes with the options; returns it and the job's id."""
+
+    def submitter(wanted: Job, **options: object) -> tuple[Launcher, str]:
+        launcher = make(**options)
+        return launcher, launcher.submit(launcher.plan(wanted))
+
+    return submitter
 
 
 @pytest.fixture

@@ -13,15 +13,10 @@ from autoresearch.errors import LauncherError
 from autoresearch.launchers.kubernetes import KubernetesLauncher
 from autoresearch.launchers.kubernetes_api import _pages
 from autoresearch.launchers.kubernetes_code import checksums
-from autoresearch.testing import JobFactory, ProcessContract, settle
+from autoresearch.testing import ProcessContract, settle
 
 SITE = {"image": "nemo-rl:test", "poll_s": 0, "teardown_s": 20}
 needs_double = [pytest.mark.kubernetes, pytest.mark.usefixtures("double")]
-
-
-@pytest.fixture
-def job(tmp_path):
-    return JobFactory(tmp_path)
 
 
 class TestPlainJobs(ProcessContract):

@@ -22,20 +22,11 @@ from autoresearch.workspace.process import run
 
 
 @pytest.fixture
-def job(tmp_path):
-    return JobFactory(tmp_path)
-
-
-@pytest.fixture
 def launcher(tmp_path):
     return LocalLauncher({}, tmp_path / "campaign")
 
 
 class TestContract(ProcessContract):
-    @pytest.fixture
-    def job(self, tmp_path):
-        return JobFactory(tmp_path)
-
     @pytest.fixture
     def make(self, tmp_path):
         return lambda: LocalLauncher({}, tmp_path / "campaign")

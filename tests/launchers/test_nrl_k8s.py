@@ -30,11 +30,6 @@ with_tool = pytest.mark.skipif(
 
 
 @pytest.fixture
-def job(tmp_path):
-    return JobFactory(tmp_path)
-
-
-@pytest.fixture
 def infra(tmp_path):
     """An infra file that needs nothing of the cluster."""
     path = tmp_path / "site.infra.yaml"

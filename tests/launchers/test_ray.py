@@ -24,24 +24,15 @@ from autoresearch.launchers.ray_http import Head
 from autoresearch.launchers.ray_upload import returned
 from autoresearch.ports import RunRequest
 from autoresearch.targets.crashes import crash_symptoms
-from autoresearch.testing import JobFactory, ProcessContract, settle
+from autoresearch.testing import ProcessContract, settle
 from autoresearch.workspace import git
 
 PATIENCE_S = 90.0
 needs_head = [pytest.mark.ray, pytest.mark.usefixtures("ray_address")]
 
 
-@pytest.fixture
-def job(tmp_path):
-    return JobFactory(tmp_path)
-
-
 class TestContract(ProcessContract):
     pytestmark = needs_head
-
-    @pytest.fixture
-    def job(self, tmp_path):
-        return JobFactory(tmp_path)
 
     @pytest.fixture
     def make(self, tmp_path, ray_address):

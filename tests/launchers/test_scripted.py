@@ -7,19 +7,10 @@ import pytest
 from autoresearch.core.job import JobState
 from autoresearch.errors import LauncherError
 from autoresearch.launchers.scripted import ScriptedLauncher
-from autoresearch.testing import JobFactory, LauncherContract
-
-
-@pytest.fixture
-def job(tmp_path):
-    return JobFactory(tmp_path)
+from autoresearch.testing import LauncherContract
 
 
 class TestContract(LauncherContract):
-    @pytest.fixture
-    def job(self, tmp_path):
-        return JobFactory(tmp_path)
-
     @pytest.fixture
     def make(self, tmp_path):
         return lambda: ScriptedLauncher({}, tmp_path / "campaign")

@@ -13,14 +13,9 @@ from tests.launchers.clusters import reach
 from autoresearch.core.job import JobState
 from autoresearch.errors import LauncherError
 from autoresearch.launchers.slurm import SlurmLauncher
-from autoresearch.testing import JobFactory, ProcessContract, settle
+from autoresearch.testing import ProcessContract, settle
 
 pytestmark = [pytest.mark.slurm, pytest.mark.usefixtures("slurm")]
-
-
-@pytest.fixture
-def job(tmp_path):
-    return JobFactory(tmp_path)
 
 
 @pytest.fixture
@@ -31,23 +26,8 @@ def make(tmp_path):
     return maker
 
 
-@pytest.fixture
-def submit(make):
-    def submitter(wanted, **options: object) -> tuple[SlurmLauncher, str]:
-        launcher = make(**options)
-        return launcher, launcher.submit(launcher.plan(wanted))
-
-    return submitter
-
-
 class TestContract(ProcessContract):
-    @pytest.fixture
-    def job(self, tmp_path):
-        return JobFactory(tmp_path)
-
-    @pytest.fixture
-    def make(self, tmp_path):
-        return lambda: SlurmLauncher({"poll_s": 0}, tmp_path / "campaign")
+    """A plain batch job for each run."""
 
 
 def test_a_finished_run_tells_all_that_is_known(submit, job):

@@ -13,15 +13,10 @@ from tests.launchers.clusters import reach
 from autoresearch.core.job import JobState, Resources
 from autoresearch.errors import LauncherError
 from autoresearch.launchers.slurm import SlurmLauncher
-from autoresearch.testing import JobFactory, ProcessContract, settle
+from autoresearch.testing import ProcessContract, settle
 
 pytestmark = [pytest.mark.slurm, pytest.mark.usefixtures("slurm")]
 HELD = {"time": "10m", "idle": "1m"}
-
-
-@pytest.fixture
-def job(tmp_path):
-    return JobFactory(tmp_path)
 
 
 @pytest.fixture
@@ -35,28 +30,13 @@ def make(tmp_path):
     assert maker().release() == ()
 
 
-@pytest.fixture
-def submit(make, job):
-    def submitter(script="true", name="run-1", limit_s=30.0, **options: object) -> tuple[SlurmLauncher, str]:
-        launcher = make(**options)
-        return launcher, launcher.submit(launcher.plan(job(script, name=name, limit_s=limit_s)))
-
-    return submitter
-
-
 def allocations(launcher):
     launcher.states([])  # held() goes by the latest question, which may be older than the end of the run
     return [held.job_id for held in launcher.held()]
 
 
 class TestContract(ProcessContract):
-    @pytest.fixture
-    def job(self, tmp_path):
-        return JobFactory(tmp_path)
-
-    @pytest.fixture
-    def make(self, make):
-        return make
+    """A step of one allocation for each run."""
 
 
 def test_many_runs_share_one_allocation(make, job):
@@ -71,14 +51,14 @@ def test_many_runs_share_one_allocation(make, job):
     assert Path(job.root, "tree", "job").read_text().strip() == allocations(launcher)[0]
 
 
-def test_a_run_that_hangs_is_ended_and_the_allocation_stays(submit, slurm):
+def test_a_run_that_hangs_is_ended_and_the_allocation_stays(submit, slurm, job):
     """Even with its supervisor stopped, a run is ended as a step: Slurm kills it, and the next run uses the same job."""
-    launcher, hung = submit("trap '' TERM; kill -STOP $PPID; sleep 300", name="hung")
+    launcher, hung = submit(job("trap '' TERM; kill -STOP $PPID; sleep 300", name="hung"))
     reach(launcher, hung, JobState.RUNNING)
     launcher.cancel(hung)
     assert settle(launcher, hung, 60).state is JobState.CANCELLED
     assert launcher.leftovers(hung) == ()
-    launcher, after = submit(name="after")
+    launcher, after = submit(job(name="after"))
     assert settle(launcher, after).state is JobState.SUCCEEDED
     assert len(allocations(launcher)) == 1
 
@@ -126,9 +106,9 @@ def test_a_preempted_allocation_is_replaced(make, job, slurm):
 
 
 @pytest.mark.disturbs
-def test_a_failed_node_ends_the_runs_of_its_allocation(submit, slurm):
+def test_a_failed_node_ends_the_runs_of_its_allocation(submit, slurm, job):
     """A run that had begun on a node that fails ends as that."""
-    launcher, job_id = submit("sleep 60", nodelist="n2")
+    launcher, job_id = submit(job("sleep 60"), nodelist="n2")
     reach(launcher, job_id, JobState.RUNNING)
     slurm.do("scontrol", "update", "nodename=n2", "state=down", "reason=drill")
     try:
@@ -140,18 +120,18 @@ def test_a_failed_node_ends_the_runs_of_its_allocation(submit, slurm):
         assert time.monotonic() < until
 
 
-def test_a_run_that_no_longer_fits_gets_a_new_allocation(submit, make):
+def test_a_run_that_no_longer_fits_gets_a_new_allocation(submit, make, job):
     """No run is begun that the allocation's own end would cut short: each needs 60.5 s, and the first takes one."""
     held = {"time": "61s", "idle": "1m"}
     for number in range(2):
-        launcher, job_id = submit("sleep 1", name=f"run-{number}", allocation=held)
+        launcher, job_id = submit(job("sleep 1", name=f"run-{number}"), allocation=held)
         assert settle(launcher, job_id).state is JobState.SUCCEEDED
     assert len(allocations(launcher)) == 2
 
 
-def test_an_idle_allocation_goes_away_by_itself(submit, slurm):
+def test_an_idle_allocation_goes_away_by_itself(submit, slurm, job):
     """Nobody asks, nobody cancels: it is gone soon after its idle limit."""
-    launcher, job_id = submit(allocation={"time": "10m", "idle": "2s"})
+    launcher, job_id = submit(job(), allocation={"time": "10m", "idle": "2s"})
     settle(launcher, job_id)
     (held,) = allocations(launcher)
     until = time.monotonic() + 20
@@ -160,9 +140,9 @@ def test_an_idle_allocation_goes_away_by_itself(submit, slurm):
         time.sleep(0.2)
 
 
-def test_the_end_of_a_campaign_gives_it_back(submit, slurm):
+def test_the_end_of_a_campaign_gives_it_back(submit, slurm, job):
     """Released, it is gone from the queue, a waiting one too, and a second release finds nothing to do."""
-    launcher, job_id = submit()
+    launcher, job_id = submit(job())
     settle(launcher, job_id)
     assert launcher.release() == ()
     (held,) = allocations(launcher)
@@ -209,19 +189,19 @@ def test_killed_when_the_allocation_was_just_submitted(make, job, on_path):
     assert len(allocations(make())) == 1
 
 
-def test_an_allocation_that_cannot_begin_fails_its_runs(submit, slurm):
+def test_an_allocation_that_cannot_begin_fails_its_runs(submit, slurm, job):
     """A node without our Python fails the waiting run with the reason, instead of asking for job after job."""
-    launcher, job_id = submit(python="/nowhere/python3")
+    launcher, job_id = submit(job(), python="/nowhere/python3")
     status = settle(launcher, job_id)
     assert status.state is JobState.FAILED
     assert "has no /nowhere/python3; set the launcher's option python" in status.reason
     assert len(allocations(launcher)) == 1
 
 
-def test_a_refused_allocation_is_told_and_nothing_is_submitted(submit, make):
+def test_a_refused_allocation_is_told_and_nothing_is_submitted(submit, make, job):
     """What Slurm says about the partition reaches the person, and the run may be submitted again."""
     with pytest.raises(LauncherError, match="invalid partition"):
-        submit(partition="nosuch")
+        submit(job(), partition="nosuch")
     assert make().find("run-1") is None
 
 
