@@ -19,6 +19,7 @@ from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from string import ascii_lowercase
 
 from autoresearch.errors import AutoresearchError
 from autoresearch.ports import RunRequest
@@ -173,13 +174,16 @@ def general(warning):
     text = re.sub(r"\b(examples|tests)/\S+?\.(yaml|sh)", lambda found: f"FILE.{found[2]}", warning)
     text = re.sub(r"\b(grpo|ppo|sft|dpo|rm|distillation)\.val_", "ALGORITHM.val_", text)
     text = re.sub(r"\b(val|train):[\w/-]+", r"\1:METRIC", text)
-    return re.sub(r"-?\b\d(?:[\ddhms]|\.\d)*", "N", text)
+    text = re.sub(r"(/placeholder|3rdparty)/\S+\.jsonl(, \S+\.jsonl)*( and \d+ more)? (is|are)", "FILES are", text)
+    text = re.sub(r"^[\w., ]+( and \d+ more)? still hold a placeholder", "KEYS still hold a placeholder", text)
+    return re.sub(r"-?(?<![\w/])(?!3rd)\d(?:[\ddhms]|\.\d)*", "N", text).replace("about N of N steps", "about N steps")
 
 
 def legend(lines):
     """Each kind of warning with a letter and its count, frequent ones first."""
     counts = Counter(warning for line in lines for warning in line.warnings)
-    return [(text, chr(ord("a") + place), count) for place, (text, count) in enumerate(counts.most_common())]
+    names = [*ascii_lowercase, *(f"a{letter}" for letter in ascii_lowercase)]
+    return [(text, name, count) for name, (text, count) in zip(names, counts.most_common(), strict=False)]
 
 
 def head(root, lines):
