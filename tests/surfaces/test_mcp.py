@@ -303,6 +303,20 @@ def test_a_process_that_dies_early_is_not_called_running(lab):
     speak(lab, conversation)
 
 
+def test_calls_that_come_side_by_side_wait_for_each_other(approved):
+    """Agents call several tools at once: none is told that its own server holds the campaign, and to stop that."""
+
+    async def conversation(call) -> None:
+        made = await asyncio.gather(*(call("experiment_new", title=f"idea {number}") for number in range(3)))
+        assert sorted(one["index"] for one in made) == [2, 3, 4]
+        dropped = await asyncio.gather(
+            *(call.refused("experiment_drop", index=number, reason="x") for number in (2, 3))
+        )
+        assert all("the baseline's row comes first" in text for text in dropped)
+
+    speak(approved, conversation)
+
+
 def test_resources_are_bounded():
     """A table keeps its head and its newest rows, a text its beginning and a word on what was left out."""
     table = "index\tbranch\n" + "".join(f"{number}\tautoresearch/night/{number}\n" for number in range(10_000))

@@ -7,6 +7,7 @@ import asyncio
 import functools
 import inspect
 import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -96,6 +97,7 @@ class Tools:
         """For one repository, and a campaign that is meant when none is named."""
         self._where = where
         self._campaign = campaign
+        self._turn = threading.Lock()  # one agent's calls come side by side: each waits for the other's hold
 
     def all(self) -> tuple[tuple[Callable[..., Any], str, dict[str, bool]], ...]:
         """Every tool with its title and what it does to the world."""
@@ -123,12 +125,7 @@ class Tools:
         return (
             ("autoresearch://ledger", self.ledger_file, "the newest attempts, as TSV", "text/tab-separated-values"),
             ("autoresearch://report", self.report_page, "report of the campaign worked on last", "text/markdown"),
-            (
-                "autoresearch://session",
-                self.session_page,
-                "everything needed to continue, on one page",
-                "text/markdown",
-            ),
+            ("autoresearch://session", self.session_page, "everything needed to continue", "text/markdown"),
             ("autoresearch://brief/{index}", self.brief_page, "the brief of an experiment", "text/markdown"),
         )
 
@@ -184,7 +181,8 @@ class Tools:
             watch=tuple(watch or ()),
             parent=parent,
         )
-        return self._hand(campaign, ctx).open(idea)
+        with self._turn:
+            return self._hand(campaign, ctx).open(idea)
 
     async def experiment_run(
         self,
@@ -200,7 +198,7 @@ class Tools:
         State `interrupted`: that process has ended early, `reason` says more; call again to go on.
         """
         session, hand = self._session(campaign), self._hand(campaign, ctx)
-        process_id = await asyncio.to_thread(_start, hand, index)
+        process_id = await asyncio.to_thread(self._start, hand, index)
         began, told = time.monotonic(), ""
         while await asyncio.to_thread(hand.following, process_id) and time.monotonic() - began < wait_s:
             text = await asyncio.to_thread(_progress, session)
@@ -212,7 +210,8 @@ class Tools:
 
     def experiment_judge(self, ctx: Context, index: _Index, campaign: _Campaign = None) -> Judged:
         """Ask the campaign's policy for the verdict; refused while it wants further runs. Twice is fine."""
-        return self._hand(campaign, ctx).judge(index, Onlooker(poll_s=0.1))
+        with self._turn:
+            return self._hand(campaign, ctx).judge(index, Onlooker(poll_s=0.1))
 
     def experiment_drop(
         self,
@@ -222,7 +221,8 @@ class Tools:
         campaign: _Campaign = None,
     ) -> Judged:
         """Drop an experiment: its runs end, its branch stays, its row says `discard` with the reason."""
-        return self._hand(campaign, ctx).drop(index, reason, Onlooker(poll_s=0.1))
+        with self._turn:
+            return self._hand(campaign, ctx).drop(index, reason, Onlooker(poll_s=0.1))
 
     def experiment_list(
         self,
@@ -325,20 +325,18 @@ class Tools:
     def _hand(self, campaign: str | None, ctx: Context | None = None) -> ByHand:
         return self._session(campaign, ctx).by_hand()
 
+    def _start(self, hand: ByHand, index: int) -> int | None:
+        """Have a process of its own follow the experiment's runs, unless one does already; its process id."""
+        with self._turn:
+            waits = hand.one(index).state in {"editing", "interrupted", "crashed"}
+            return hand.detach(index) if waits else None
+
 
 def _caller(ctx: Context) -> str:
     """In whose name an agent acts: its program's, so that nobody takes it for a person."""
     params = ctx.request_context.session.client_params
     name = " ".join(params.client_info.name.split())[:_LONGEST_NAME] if params else ""
     return f"{name or 'an agent'} over MCP"
-
-
-def _start(hand: ByHand, index: int) -> int | None:
-    """Have a process of its own follow the experiment's runs, unless one does already; its process id."""
-    one = hand.one(index)
-    if one.state not in {"editing", "interrupted", "crashed"}:
-        return None
-    return hand.detach(index)
 
 
 def _progress(session: Session) -> str:
