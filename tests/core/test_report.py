@@ -16,9 +16,10 @@ from autoresearch.core.hypothesis import Hypothesis
 from autoresearch.core.job import JobState, JobStatus, Resources
 from autoresearch.core.metric import Completion, Direction, Measurement, Objective
 from autoresearch.core.policies.claims import Drift
-from autoresearch.core.report import build, claim_words, drift_words, interval, standing
+from autoresearch.core.report import build, interval
 from autoresearch.core.report_html import html
 from autoresearch.core.report_markdown import markdown, table
+from autoresearch.core.report_words import claim_words, drift_words, standing
 from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import Limits
 

@@ -114,7 +114,7 @@ class ExperimentCommitted:
 
 @dataclass(frozen=True)
 class ExperimentRepaired:
-    """A follow-up fix commit went onto an experiment's branch (R40)."""
+    """A follow-up fix commit went onto an experiment's branch."""
 
     at: float
     name: str

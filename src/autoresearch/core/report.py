@@ -11,7 +11,7 @@ from autoresearch.core.metric import Objective
 from autoresearch.core.plan import Outlook
 from autoresearch.core.plan import board as board_of
 from autoresearch.core.policies import words
-from autoresearch.core.policies.claims import Claim, Claims, Drift, Standing, claims, drift
+from autoresearch.core.policies.claims import Claim, Claims, Drift, claims, drift
 from autoresearch.core.policies.evidence import Evidence
 from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import StopState
@@ -175,50 +175,6 @@ def interval(effect: float | None, low: float | None, high: float | None) -> str
     if effect is None:
         return ""
     return f"{effect:+.3g}" + ("" if low is None or high is None else f" [{low:+.3g}, {high:+.3g}]")
-
-
-def drift_words(drift: Drift) -> str:
-    """The trend of the machine in one sentence, no stronger and no weaker than its interval."""
-    trend = f"{drift.total:+.3g} [{drift.low:+.3g}, {drift.high:+.3g}] over the campaign, from {drift.repeats} repeats"
-    if drift.shown:
-        return f"The same code gave different values over time: {trend}; compare only runs made at about the same time."
-    if drift.low > 0 or drift.high < 0:
-        return f"The same code may have drifted over time, but this is not certain: {trend} (90 % interval)."
-    return f"No drift over time beyond chance: {trend} (90 % interval)."
-
-
-def standing(entry: Entry) -> str:
-    """Where an attempt stands in the lists of what can be believed: a claim's word, `crashed`, or empty for none."""
-    if entry.claim is None:
-        return ""
-    if entry.status == Status.CRASH:
-        return "crashed"
-    return str(Standing.REFUTED if _failed(entry) else entry.claim.standing)
-
-
-def _failed(entry: Entry) -> bool:
-    """Whether an attempt was turned down for the way in which its runs failed, without any number of its own."""
-    return entry.status == Status.DISCARD and not entry.runs
-
-
-def risk_words(report: Report) -> str:
-    """The probability that something called proven is not true, as a sentence; empty when nothing is called proven."""
-    if not any(standing(entry) == Standing.PROVEN for entry in report.entries):
-        return ""
-    chance = report.claims.false_chance
-    percent = f"{chance:.1%}" if chance >= 0.001 else "below 0.1%"
-    return f"Probability that at least one proven claim is false: {percent}."
-
-
-def claim_words(entry: Entry) -> str:
-    """An attempt's line in the lists of what can be believed."""
-    claim = entry.claim
-    head = f"#{entry.index} {entry.title}: "
-    if claim is None or entry.status == Status.CRASH or _failed(entry):
-        return head + entry.reason
-    effect = interval(claim.effect, claim.low, claim.high) or "no comparison"
-    kind = "fresh seed" if claim.fresh else "selection run"
-    return f"{head}{effect} on {words.runs(claim.runs, kind)}"
 
 
 def build(history: History, campaign: Campaign, objective: Objective, view: Outlook, now: float) -> Report:

@@ -1,11 +1,21 @@
 """The report as one self-contained HTML page: no script, no font and no picture from elsewhere."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from html import escape
 
 from autoresearch.core import figure
-from autoresearch.core.report import Entry, Report, claim_words, drift_words, interval, risk_words, standing
+from autoresearch.core.report import Entry, Report, interval
+from autoresearch.core.report_words import (
+    AREA_HEAD,
+    STANDINGS,
+    area_rows,
+    caution_words,
+    claim_words,
+    facts,
+    number,
+    standing,
+    time_words,
+)
 
 _STYLE = """
 :root { color-scheme: light; --ink: #1f2933; --faint: #616e7c; --line: #e4e7eb; --keep: #1a7f37; --crash: #cf222e; }
@@ -57,37 +67,17 @@ def _inline(drawing: figure.Drawing) -> str:
 
 
 def _facts(report: Report) -> str:
-    objective = report.objective
-    when = datetime.fromtimestamp(report.at, UTC).strftime("%Y-%m-%d %H:%M UTC")
-    rows = [
-        ("goal", f"{report.goal}: {objective.direction} {objective.metric}"),
-        ("the metric is", objective.meaning),
-        ("recipe", f"{report.recipe} from commit {report.base_commit}" if report.recipe else ""),
-        ("baseline", _number(report.baseline)),
-        ("best", _best(report)),
-        ("noise", "not measured" if report.noise is None else f"{report.noise:.3g} between runs of the same code"),
-        ("judged by", f"policy {report.policy}"),
-        ("budget", report.state),
-        ("ended", report.reason),
-        ("as of", when),
-    ]
-    return "<dl>" + "".join(f"<dt>{_t(label)}</dt><dd>{_t(text)}</dd>" for label, text in rows if text) + "</dl>"
-
-
-def _best(report: Report) -> str:
-    told = f", {report.best_from}" if report.best_from else ""
-    return f"{_number(report.best)}{told} ({report.incumbent}, branch {report.incumbent_branch})"
+    return "<dl>" + "".join(f"<dt>{_t(label)}</dt><dd>{_t(text)}</dd>" for label, text in facts(report)) + "</dl>"
 
 
 def _believed(report: Report) -> str:
     parts = ["<h2>What can be believed</h2>"]
-    for word in ("proven", "likely", "unresolved", "refuted", "crashed"):
+    for word, meaning in STANDINGS.items():
         entries = [entry for entry in report.entries if standing(entry) == word]
         if entries:
             items = "".join(f"<li>{_t(claim_words(entry))}</li>" for entry in entries)
-            parts.append(f'<p><span class="badge">{word}</span></p><ul>{items}</ul>')
-    caution = [risk_words(report), drift_words(report.drift) if report.drift else ""]
-    parts.append(f'<p class="faint">{_t(" ".join(filter(None, caution)))}</p>')
+            parts.append(f'<p><span class="badge">{word}</span> ({meaning})</p><ul>{items}</ul>')
+    parts.append(f'<p class="faint">{_t(caution_words(report))}</p>')
     return "\n".join(parts)
 
 
@@ -111,7 +101,7 @@ def _attempt(entry: Entry) -> str:
     listed = "".join(f"<dt>{label}</dt><dd><code>{_t(text)}</code></dd>" for label, text in details if text)
     return (
         f'<tr><td class="number">{entry.index}</td><td class="badge {entry.status}">{entry.status}</td>'
-        f'<td class="number">{_number(entry.value)}</td>'
+        f'<td class="number">{number(entry.value)}</td>'
         f'<td class="number">{_t(interval(entry.effect, entry.low, entry.high))}</td>'
         f'<td class="number">{entry.runs}</td><td>{_t(entry.area)}</td>'
         f"<td><details><summary>{_t(entry.title)}</summary><dl>{listed}</dl></details></td></tr>\n"
@@ -119,24 +109,14 @@ def _attempt(entry: Entry) -> str:
 
 
 def _areas(report: Report) -> str:
-    head = ("area", "attempts", "keep", "discard", "crash", "best effect", "minutes")
-    rows = [
-        (area.name, area.attempts, area.keep, area.discard, area.crash, interval(area.best, None, None),
-         f"{area.minutes:.1f}")
-        for area in report.areas
-    ]  # fmt: skip
-    return f"<h2>By area</h2>{_table(head, rows)}" if rows else ""
+    return f"<h2>By area</h2>{_table(AREA_HEAD, area_rows(report))}" if report.areas else ""
 
 
 def _spend(report: Report) -> str:
     if not report.spend:
         return ""
-    total = sum(spend.minutes for spend in report.spend if spend.runs)
-    told = (
-        f"{total:.1f} minutes of runs in {report.wall_minutes:.1f} minutes of campaign, "
-        f"{report.queue_minutes:.1f} minutes in queues."
-    )
-    return f'<h2>Spend</h2><div class="scroll">{_inline(figure.spend(report))}</div><p class="faint">{told}</p>'
+    drawn, total = _inline(figure.spend(report)), time_words(report)
+    return f'<h2>Spend</h2><div class="scroll">{drawn}</div><p class="faint">{total}</p>'
 
 
 def _listing(title: str, items: Sequence[str]) -> str:
@@ -155,7 +135,3 @@ def _head(cells: Sequence[str]) -> str:
 def _t(text: str) -> str:
     """Text as HTML; control characters, which no page may hold, become spaces."""
     return escape("".join(char if char.isprintable() else " " for char in text))
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"

@@ -235,15 +235,9 @@ class _Watcher:
 
     def _reap(self) -> bool:
         """Collect what ended; False when not one descendant is left."""
-        try:
-            while True:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-                if pid == 0:
-                    return True
-                if pid == self.main:
-                    self.code = os.waitstatus_to_exitcode(status)
-        except ChildProcessError:
-            return False
+        codes, left = proctree.collect()
+        self.code = codes.get(self.main, self.code)
+        return left
 
 
 def _become(cell: Cell, inbox: int, out: int, err: int, fail: int) -> NoReturn:

@@ -99,6 +99,23 @@ def own_children() -> list[int]:
     return [int(pid) for text in tasks for pid in text.split()]
 
 
+def collect() -> tuple[dict[int, int], bool]:
+    """Collect every child that has ended.
+
+    Returns:
+        Exit codes by process id (negative: the signal that ended it), and whether any child is left.
+    """
+    codes: dict[int, int] = {}
+    try:
+        while True:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return codes, True
+            codes[pid] = os.waitstatus_to_exitcode(status)
+    except ChildProcessError:
+        return codes, False
+
+
 def boot() -> str:
     """Identity of this boot of this machine."""
     return (PROC / "sys/kernel/random/boot_id").read_text().strip()

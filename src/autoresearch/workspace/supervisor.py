@@ -200,15 +200,9 @@ class Run:
 
     def reap(self) -> bool:
         """Collect everything that ended; False when not one descendant is left."""
-        try:
-            while True:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-                if pid == 0:
-                    return True
-                if pid == self.main:
-                    self.code = os.waitstatus_to_exitcode(status)
-        except ChildProcessError:
-            return False
+        codes, left = proctree.collect()
+        self.code = codes.get(self.main, self.code)
+        return left
 
     def _start(self) -> str:
         """Start the command; what went wrong, or nothing."""
