@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from autoresearch.cli.lines import best_from
-from autoresearch.cli.output import duration, entry, number, table
-from autoresearch.core.policies import policy
+from autoresearch.cli.output import cut, duration, entry, number, table
 
 if TYPE_CHECKING:
     from autoresearch.core.spec import Campaign
@@ -99,6 +97,8 @@ def _minutes(minutes: float) -> str:
 def _power(plan: Plan) -> str:
     error, metric = plan.survey.standard_error, plan.survey.objective.metric
     if error is None:
+        from autoresearch.core.policies import policy  # noqa: PLC0415 - `--help` can do without
+
         repeats = policy(plan.campaign.verdict.policy).baseline_runs(plan.campaign.settings()) > 1
         how = "repeats of the baseline measure it" if repeats else "a single baseline run does not measure it"
         return f"the recipe does not say the noise of {metric}; {how}"
@@ -200,6 +200,30 @@ def status_text(status: CampaignStatus, last: int = 8, width: int | None = None)
     return "\n".join(line for line in lines if line is not None)
 
 
+def best_from(status: CampaignStatus) -> str:
+    """Whose value `best` is, and on what it rests: `idea, 3 fresh seeds`, `idea, selection runs`, `baseline`."""
+    from autoresearch.core.attempt import BASELINE  # noqa: PLC0415 - `--help` can do without
+
+    if status.incumbent == BASELINE:
+        return status.incumbent
+    fresh = f"{status.best_fresh} fresh seed{'s' * (status.best_fresh != 1)}"
+    return f"{status.incumbent}, {fresh if status.best_fresh else 'selection runs'}"
+
+
+def progress(status: CampaignStatus) -> str:
+    """How far the campaign has come, in one line: stop rule with numbers, latest and best result, branch, runs."""
+    last = next((one for one in status.verdicts if one.index == status.latest), None)
+    parts = [
+        status.stop,
+        f"latest: #{last.index} {last.name} {last.status}" if last else "no verdict yet",
+        f"best: {number(status.best)} ({best_from(status)})" if status.best is not None else "",
+        f"current branch {status.branch}" if status.branch else "",
+        *(f"{run.experiment} seed {run.seed} {run.state} for {duration(run.elapsed_s)}" for run in status.running[:3]),
+        f"{len(status.running) - 3} more runs" if len(status.running) > 3 else "",
+    ]
+    return "; ".join(part for part in parts if part)
+
+
 def aim(status: CampaignStatus) -> str:
     """Goal and objective, as `raise the score: maximize score`; before the start the recipe may still decide both."""
     if status.metric == "auto":
@@ -215,8 +239,9 @@ def running_table(running: tuple[RunningRun, ...]) -> str:
 
 def verdict_table(verdicts: tuple[Judged, ...], width: int | None = None) -> str:
     """Experiments with their verdicts; the effect is a column, so the reason goes without it."""
+    title = None if width is None else width // 4
     rows = [
-        (one.index, one.status, number(one.value), effect(one), one.runs, one.area, one.title, _why(one))
+        (one.index, one.status, number(one.value), effect(one), one.runs, one.area, cut(one.title, title), _why(one))
         for one in verdicts
     ]
     return table(("#", "verdict", "value", "effect", "runs", "area", "hypothesis", "why"), rows, width)

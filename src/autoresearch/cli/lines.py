@@ -5,14 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from autoresearch.cli.output import duration, number
+from autoresearch.cli.output import duration
 from autoresearch.core import event as happened
-from autoresearch.core.attempt import BASELINE
 
 if TYPE_CHECKING:
     from autoresearch.core.event import Event
     from autoresearch.core.metric import Measurement
-    from autoresearch.session import CampaignStatus
 
 
 class Lines:
@@ -106,25 +104,3 @@ def _person_or_controller(event: Event) -> str:
             return f"campaign ended: {event.reason}"
         case _:
             return ""
-
-
-def best_from(status: CampaignStatus) -> str:
-    """Whose value `best` is, and on what it rests: `idea, 3 fresh seeds`, `idea, selection runs`, `baseline`."""
-    if status.incumbent == BASELINE:
-        return status.incumbent
-    fresh = f"{status.best_fresh} fresh seed{'s' * (status.best_fresh != 1)}"
-    return f"{status.incumbent}, {fresh if status.best_fresh else 'selection runs'}"
-
-
-def progress(status: CampaignStatus) -> str:
-    """How far the campaign has come, in one line: stop rule with numbers, latest and best result, branch, runs."""
-    last = next((one for one in status.verdicts if one.index == status.latest), None)
-    parts = [
-        status.stop,
-        f"latest: #{last.index} {last.name} {last.status}" if last else "no verdict yet",
-        f"best: {number(status.best)} ({best_from(status)})" if status.best is not None else "",
-        f"current branch {status.branch}" if status.branch else "",
-        *(f"{run.experiment} seed {run.seed} {run.state} for {duration(run.elapsed_s)}" for run in status.running[:3]),
-        f"{len(status.running) - 3} more runs" if len(status.running) > 3 else "",
-    ]
-    return "; ".join(part for part in parts if part)

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from autoresearch.cli import lines, output
-from autoresearch.cli.describe import aim, effect
+from autoresearch.cli.describe import aim, best_from, effect, progress
 from autoresearch.core import event as happened
 from autoresearch.core.event import Event
 from autoresearch.session import CampaignStatus, Session
@@ -57,7 +57,7 @@ class PlainView:
         status = self._session.status()
         if self._said == -math.inf:
             output.say(f"{lines.clock()}  {aim(status)}")
-        output.say(f"{lines.clock()}  {lines.progress(status)}")
+        output.say(f"{lines.clock()}  {progress(status)}")
         self._due, self._said = False, now
 
 
@@ -128,7 +128,7 @@ def _head(status: CampaignStatus) -> object:
     head.append(f"{status.crash} crashed", style="red" if status.crash else "")
     head.append(f"   baseline {output.number(status.baseline) or '-'}   best ")
     head.append(f"{output.number(status.best) or '-'}", style="bold")
-    head.append(f" ({lines.best_from(status)})")
+    head.append(f" ({best_from(status)})")
     return head
 
 

@@ -67,7 +67,12 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], width: int |
     body = [["" if cell is None else str(cell) for cell in row] for row in rows]
     widths = [max(len(line[place]) for line in [list(columns), *body]) for place in range(len(columns) - 1)]
     lines = [_line(line, widths) for line in [list(columns), *body]]
-    return "\n".join(line if width is None or len(line) <= width else f"{line[: width - 1]}…" for line in lines)
+    return "\n".join(cut(line, width) for line in lines)
+
+
+def cut(text: str, most: int | None) -> str:
+    """At most so many characters, the last one a sign that more follows; None: all of them."""
+    return text if most is None or len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
