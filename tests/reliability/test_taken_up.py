@@ -30,6 +30,19 @@ def test_a_lost_note_a_lost_row_and_a_torn_row_come_back(finished):
     assert int(git(finished, "rev-list", "--count", NOTES)) == before + 3
 
 
+def test_a_lost_campaign_file_comes_back_from_the_journal(finished):
+    """The plan is frozen in the journal's first line: status goes on without the file, and `run` writes it again."""
+    file = finished.folder / "campaign.yaml"
+    file.unlink()
+    assert "4/4 attempted" in finished.cli("status").stdout
+    assert not file.exists()
+    done = finished.run()
+    assert done.returncode == 0, done.stderr
+    assert any("was gone and is written again" in str(event["text"]) for event in finished.journal("noted"))
+    assert file.exists()
+    assert finished.cli("status", "--campaign", "night").returncode == 0
+
+
 def test_a_half_removed_worktree_is_swept_away(lab):
     """Killed while the last worktree of an experiment was being deleted, which nobody would ever make again."""
     lab.write(stop="2 experiments", verdict={"policy": "greedy", "baseline_runs": 1, "confirm": 0})

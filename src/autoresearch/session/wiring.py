@@ -62,14 +62,20 @@ def layout(where: Path) -> Layout:
 
 
 def names(where: Layout) -> list[str]:
-    """Campaigns of a repository, the one worked on last first."""
-    found = [file.parent for file in where.campaigns.glob("*/campaign.yaml")]
+    """Campaigns of a repository, the one worked on last first; one that has begun needs its file no more."""
+    found = {file.parent for file in where.campaigns.glob("*/campaign.yaml")}
+    found |= {file.parent for file in where.campaigns.glob("*/journal.jsonl") if _holds_plan(file)}
     return [folder.name for folder in sorted(found, key=_touched, reverse=True)]
 
 
 def _touched(folder: Path) -> tuple[float, str]:
     journal = folder / "journal.jsonl"
     return ((journal if journal.exists() else folder / "campaign.yaml").stat().st_mtime, folder.name)
+
+
+def _holds_plan(journal: Path) -> bool:
+    with journal.open("rb") as source:
+        return b'"kind":"campaign_started"' in source.readline()
 
 
 def open_campaign(where: Path, name: str | None = None) -> Opened:
@@ -83,7 +89,7 @@ def open_campaign(where: Path, name: str | None = None) -> Opened:
     journal = Journal(paths.journal)
     events, heard = journal.tail(0)
     history = fold(events)
-    campaign = _frozen(campaign_file.read(paths.campaign_file), history, paths)
+    campaign = _frozen(history, paths)
     return Opened(sites.placed(paths, campaign), campaign, journal, history, heard)
 
 
@@ -102,14 +108,19 @@ def find(where: Path, name: str | None = None) -> CampaignPaths:
     return place.campaign(name or known[0])
 
 
-def _frozen(written: Campaign, history: History, paths: CampaignPaths) -> Campaign:
+def _frozen(history: History, paths: CampaignPaths) -> Campaign:
+    """The campaign file, or once it has begun the plan in the journal, which the file may not contradict."""
     if history.started is None:
+        written = campaign_file.read(paths.campaign_file)
         if written.campaign != paths.name:
             raise CampaignError(
                 f"{paths.campaign_file} calls itself {written.campaign!r}; rename the folder or the campaign"
             )
         return written
     frozen = Campaign.of(dict(history.started.plan), f"journal of {paths.name}")
+    if not paths.campaign_file.exists():
+        return frozen
+    written = campaign_file.read(paths.campaign_file)
     if written.model_copy(update={"base": frozen.base, "site": _site_as(written, frozen)}) != frozen:
         raise CampaignError(
             f"{paths.campaign_file} was edited after the campaign had started, and a started plan is frozen; undo the "
@@ -252,6 +263,9 @@ def wire(opened: Opened, clock: Callable[[], float] = time.time, *, proposing: b
         heard=opened.heard,
     )
     context.hear()
+    if not paths.campaign_file.exists():
+        campaign_file.write(paths.campaign_file, campaign)
+        context.note(f"{paths.campaign_file} was gone and is written again as the journal has it")
     return context
 
 
