@@ -176,7 +176,7 @@ def general(warning):
     text = re.sub(r"\b(val|train):[\w/-]+", r"\1:METRIC", text)
     text = re.sub(r"(/placeholder|3rdparty)/\S+\.jsonl(, \S+\.jsonl)*( and \d+ more)? (is|are)", "FILES are", text)
     text = re.sub(r"^[\w., ]+( and \d+ more)? still hold a placeholder", "KEYS still hold a placeholder", text)
-    return re.sub(r"-?(?<![\w/])(?!3rd)\d(?:[\ddhms]|\.\d)*", "N", text).replace("about N of N steps", "about N steps")
+    return re.sub(r"-?(?<![\w/])(?!3rd)\d(?:[\ddhms]|\.\d)*", "N", text).replace("N of N steps", "N steps")
 
 
 def legend(lines):

@@ -1,5 +1,6 @@
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -91,14 +92,14 @@ def test_several_nodes_without_ray_are_pointed_out(repository):
 @pytest.mark.parametrize(
     ("stop", "why"),
     [
-        ("4 experiments, 6m each", "after about 20 of 500 steps"),
+        ("4 experiments, 6m each", "as early as after 20 of 500 steps"),
         (
             "4 experiments, 5m40s each",
-            "after about 13 of 500 steps; fewer than 20 steps judge no idea",
+            "as early as after 13 of 500 steps; fewer than 20 steps judge no idea",
         ),
         (
             "4 experiments, 5m20s each",
-            "6 of 500 steps; val:accuracy exists first after step 10, so such a run has no number and is a crash",
+            "6 of 500 steps; val:accuracy exists first after step 10, and a run cut before that has no number and is a crash",
         ),
     ],
 )
@@ -106,7 +107,26 @@ def test_a_plan_says_what_a_cut_run_is_worth(repository, stop, why):
     """R113, R149: a cap that leaves a run no validation, or a handful of steps, is told before it is paid for."""
     plan = repository.plan(Request(GRPO, stop, "night", {"launcher": {"type": "slurm"}}))
     assert (
-        next(one for one in plan.warnings if "it may be cut" in one).replace(" at the expected pace", "").endswith(why)
+        next(one for one in plan.warnings if "it may be cut" in one)
+        .replace(" by the slowest pace expected", "")
+        .endswith(why)
+    )
+
+
+def test_a_recipe_that_ends_itself_too_early_is_pointed_out(repository):
+    """Its own `checkpoint_must_save_by` cuts a run as well as ours does, with or without a cap."""
+    mine = repository.where / "examples/configs/recipes/llm/grpo-short.yaml"
+    script = repository.where / "tests/test_suites/llm/grpo-short.sh"
+    mine.write_text(f"defaults: {Path(GRPO).name}\ncheckpointing: {{checkpoint_must_save_by: '00:00:00:20'}}\n")
+    script.write_text(SCRIPT)
+    try:
+        found = planned(repository, str(mine.relative_to(repository.where))).warnings
+    finally:
+        mine.unlink()
+        script.unlink()
+    told = next(one for one in found if "may be cut" in one)
+    assert told.startswith(
+        "the recipe's own time limit ends a run within 5m: it may be cut, as early as after 6 of 500"
     )
 
 

@@ -331,6 +331,9 @@ def _rule_warnings(campaign: Campaign, rule: StopRule, survey: Survey) -> tuple[
     if cap is not None and minutes is not None and minutes * 60 > cap:
         cut = _cut(survey, cap / 60)
         found.append(f"a run may take {span(minutes * 60)} but is capped at {span(cap)}: it may be cut{cut}")
+    elif minutes is not None and _whole(survey) > minutes + 1:
+        cut = _cut(survey, minutes)
+        found.append(f"the recipe's own time limit ends a run within {span(minutes * 60)}: it may be cut{cut}")
     if cap is None and minutes is not None and rule.total_s is not None and minutes * 60 > rule.total_s:
         found.append(
             f"a run may take {span(minutes * 60)}, longer than the whole campaign: none would be started; "
@@ -348,16 +351,24 @@ def _rule_warnings(campaign: Campaign, rule: StopRule, survey: Survey) -> tuple[
     return tuple(found)
 
 
+def _whole(survey: Survey) -> float:
+    """Minutes that all steps of a run take by the pace expected, 0 when that is not known."""
+    return (survey.setup_minutes or 0.0) + (survey.steps or 0) * (survey.step_minutes or 0.0) if survey.steps else 0.0
+
+
 def _cut(survey: Survey, cap: float) -> str:
-    """Where a run that lasts `cap` minutes would end by the pace expected, and what that makes of it; in words."""
+    """How early a run that lasts `cap` minutes may end, and what that makes of it; in words.
+
+    The pace expected is a bound: a run gets at least so far.
+    """
     if not survey.step_minutes:
         return ""
     reached = max(0, int((cap - (survey.setup_minutes or 0.0)) / survey.step_minutes))
     first, of = survey.first_value, f" of {survey.steps}" if survey.steps else ""
-    told = [f" after about {reached}{of} steps at the expected pace"]
+    told = [f", as early as after {reached}{of} steps by the slowest pace expected"]
     if first is None or reached < first:
         when = "only after the last step" if first is None else f"first after step {first}"
-        told.append(f"{survey.objective.metric} exists {when}, so such a run has no number and is a crash")
+        told.append(f"{survey.objective.metric} exists {when}, and a run cut before that has no number and is a crash")
     elif reached < survey.least_steps:
         told.append(f"fewer than {survey.least_steps} steps judge no idea")
     return "; ".join(told)
