@@ -30,10 +30,7 @@ class CartPole:
         "init_scale": {"type": "float", "low": 0.1, "high": 4.0, "log": True},
         "baseline": ["none", "mean", "standard"],
     }
-    ours: ClassVar[dict[str, Any]] = {
-        "search": ({"type": "search"},),
-        "search, two knobs": ({"type": "search", "knobs": 2},),
-    }
+    ours: ClassVar[dict[str, Any]] = {"search": ({"type": "search"},)}
     settings: ClassVar[dict[str, Any]] = {
         "objective": {"goal": "balance the pole for longer", "metric": "mean_steps", "direction": "maximize"},
         "target": {"type": "command", "config": "config.json"},

@@ -42,7 +42,7 @@ def campaign(method: str, task: Task, root: Path, repetition: int, runs: int, se
     session = Session(task.repository(root))
     request = Request(task.recipe, f"{runs} runs, 60s each", settings=_settings(method, task, repetition))
     session.write(session.plan(request))
-    session.run("benchmark", poll_s=0.1)
+    session.run("benchmark", poll_s=0.4)
     opened = wiring.open_campaign(session.where, session.name)
     history = opened.history
     used = {run.planned.seed for run in history.runs.values()}
