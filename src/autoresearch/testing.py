@@ -221,9 +221,10 @@ class ResearcherContract:
 
     def test_nothing_is_proposed_twice(self, make: ResearcherMaker, brief: Brief, tmp_path: Path) -> None:
         """What was tried and discarded is not proposed again."""
-        first = make().propose(brief, tmp_path)
+        first, name = make().propose(brief, tmp_path), make().name
         assert first is not None
-        done = Tried(brief.index, "done", first.title, first.area, first.overrides, first.overrides, "discard")
+        overrides, source = first.overrides, first.source or name
+        done = Tried(brief.index, "done", first.title, first.area, overrides, overrides, "discard", source=source)
         second = make().propose(replace(brief, index=brief.index + 1, tried=(*brief.tried, done)), tmp_path)
         assert second is None or (second.overrides, second.patch) != (first.overrides, first.patch)
 

@@ -8,6 +8,7 @@ from autoresearch.core.hypothesis import Brief, Hypothesis, Tried
 from autoresearch.core.metric import Objective
 from autoresearch.errors import CampaignError
 from autoresearch.researchers.file import FileResearcher, read
+from autoresearch.testing import ResearcherContract
 
 TWO = "- {title: First, overrides: [a=1]}\n- {title: Second, overrides: [b=2]}\n"
 
@@ -29,6 +30,18 @@ def ideas(tmp_path):
 
 def researcher(path):
     return FileResearcher(options={"path": path.name, "root": str(path.parent)}, folder=path.parent / "scratch")
+
+
+class TestFile(ResearcherContract):
+    """What every researcher promises."""
+
+    @pytest.fixture
+    def make(self, ideas):
+        return lambda: researcher(ideas)
+
+    @pytest.fixture
+    def brief(self):
+        return brief()
 
 
 def test_entries_come_in_their_order_and_then_end(ideas, tmp_path):

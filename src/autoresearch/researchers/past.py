@@ -95,7 +95,9 @@ def read_past(brief: Brief, space: Space, *, ignored: frozenset[str]) -> Past:
     )
 
 
-def _observed(placed: Sequence[_Placed], settings: Sequence[Any], space: Space, brief: Brief) -> Observed | None:
+def _observed(
+    placed: Sequence[_Placed], settings: Sequence[tuple[str, str]], space: Space, brief: Brief
+) -> Observed | None:
     ran = [one for one in placed if one.level is not None]
     if not ran:
         return None
@@ -127,12 +129,12 @@ def _tamed(levels: Array, noise: float) -> Array:
     return tamed
 
 
-def _stacked(placed: Sequence[_Placed], settings: Sequence[Any], space: Space) -> Array:
+def _stacked(placed: Sequence[_Placed], settings: Sequence[tuple[str, str]], space: Space) -> Array:
     rows = [_beside(one.place, one.outside, settings) for one in placed]
     return np.array(rows).reshape(len(rows), len(space.owners) + len(settings))
 
 
-def _beside(place: Array, outside: Settings, settings: Sequence[Any]) -> Array:
+def _beside(place: Array, outside: Settings, settings: Sequence[tuple[str, str]]) -> Array:
     return np.concatenate([place, [float(setting in outside) for setting in settings]])
 
 
