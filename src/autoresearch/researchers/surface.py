@@ -62,7 +62,7 @@ class Surface:
         self._seen = seen
         self._knobs = max(seen.owners) + 1
         self._centre = float(np.median(seen.levels))
-        self._unit = float(np.std(seen.levels)) or seen.noise or 1.0
+        self._unit = _unit(seen)
         self._levels = (seen.levels - self._centre) / self._unit
         self._gaps = self._distances(seen.places)
         drawn = self._posterior(dice)
@@ -111,7 +111,8 @@ class Surface:
         length = _LENGTH + 0.5 * math.log(self._knobs)
         noise, spread = math.log(0.5), 1.0
         if self._seen.noise:
-            noise, spread = math.log(self._seen.noise / self._unit), 1 / math.sqrt(2 * max(1, self._seen.freedom))
+            ratio = max(_JITTER, self._seen.noise / self._unit)
+            noise, spread = math.log(ratio), 1 / math.sqrt(2 * max(1, self._seen.freedom))
         middle, spreads = [length] * self._knobs, [_LENGTH_SPREAD] * self._knobs
         return np.array([*middle, 0.0, noise]), np.array([*spreads, _POWER_SPREAD, spread])
 
@@ -140,6 +141,13 @@ class Surface:
         """Squared distances to what was measured, knob by knob, shape (places, n, knobs)."""
         square = (places[:, None, :] - self._seen.places[None, :, :]) ** 2
         return square @ np.eye(self._knobs)[list(self._seen.owners)]
+
+
+def _unit(seen: Observed) -> float:
+    """What levels are divided by: their spread, the noise where they do not differ, or their size."""
+    size = float(np.abs(seen.levels).max())
+    found = (float(np.std(seen.levels)), seen.noise or 0.0, size)
+    return next((one for one in found if one > max(1e-12 * size, 1e-200)), 1.0)
 
 
 def _matern(square: Array, lengths: Array) -> Array:
