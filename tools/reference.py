@@ -1,8 +1,8 @@
 """Writes the reference pages of the documentation from the program itself: `python tools/reference.py [--check]`.
 
 `docs/reference/`: `cli.md` from the argument tree, `campaign.md` from the campaign file's model and from the adapters,
-`ledger.md` from the columns, `journal.md` from the events, `exit-codes.md` from the failure tree. With `--check`
-nothing is written; the exit code is 1 when a page says something else than the program does.
+`ledger.md` from the columns, `journal.md` from the events, `exit-codes.md` from the failure tree, `playbook.md` from
+the plays. With `--check` nothing is written; the exit code is 1 when a page says something else than the program does.
 """
 
 import argparse
@@ -25,6 +25,7 @@ from pydantic_core import PydanticUndefined
 from autoresearch import errors, plugins
 from autoresearch.cli import main as command_line
 from autoresearch.core import event, record, spec
+from autoresearch.researchers import plays
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "reference"
@@ -62,6 +63,7 @@ def pages() -> dict[Path, str]:
         "ledger.md": ledger_page(),
         "journal.md": journal_page(),
         "exit-codes.md": exit_codes_page(),
+        "playbook.md": plays.render(),
     }
     return {FOLDER / name: _NOTICE + text.rstrip() + "\n" for name, text in made.items()}
 

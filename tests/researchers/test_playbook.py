@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -10,7 +9,7 @@ from autoresearch.core.hypothesis import Brief, Facts, Hypothesis, Tried
 from autoresearch.core.metric import Objective, Severity, Symptom
 from autoresearch.errors import CampaignError
 from autoresearch.researchers.playbook import PlaybookResearcher, choose
-from autoresearch.researchers.plays import builtin, read, render
+from autoresearch.researchers.plays import builtin, read
 from autoresearch.researchers.recipe_rules import broken
 from autoresearch.targets.nemo_rl import protect
 from autoresearch.targets.nemo_rl.facts import facts
@@ -366,14 +365,6 @@ def test_megatron_recipes_turn_megatron_knobs(recipe):
     keys = [override.partition("=")[0].rpartition(".")[2] for override in lr.overrides]
     assert keys == ["lr", "min_lr", "lr_warmup_init"]
     assert all(override.startswith("policy.megatron_cfg.") for override in lr.overrides)
-
-
-def test_the_page_of_plays_is_current():
-    """`docs/reference/playbook.md` says what the data says; write it again with the line below when it does not."""
-    page = Path(__file__).parents[2] / "docs" / "reference" / "playbook.md"
-    assert page.read_text(encoding="utf-8") == render(), (
-        "python -c 'from autoresearch.researchers.plays import render; print(render(), end=str())' > docs/reference/playbook.md"
-    )
 
 
 def test_opposites_are_the_same_knob():
