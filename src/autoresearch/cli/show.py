@@ -9,6 +9,7 @@ from autoresearch.cli.common import campaign_arguments, session_of
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from autoresearch.core.attempt import Experiment, Run
 
@@ -28,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     output.say(_text(entry))
     output.say()
-    output.say(output.table(("run", "purpose", "seed", "state", "minutes", "value", "what happened"), map(_row, runs)))
+    output.say(_runs(entry, runs))
     return 0
 
 
@@ -49,6 +50,14 @@ def _text(entry: Experiment) -> str:
         ("verdict", f"{verdict.status}: {verdict.reason} (by {verdict.by})" if verdict else "open"),
     ]
     return "\n".join(f"{label + ':':14}{text}" for label, text in rows if text)
+
+
+def _runs(entry: Experiment, runs: Sequence[Run]) -> str:
+    if runs:
+        columns = ("run", "purpose", "seed", "state", "minutes", "value", "what happened")
+        return output.table(columns, map(_row, runs))
+    bundled = entry.verdict is not None and entry.verdict.runs > 0
+    return "no run of its own: it was judged by runs of bundles that it was part of" if bundled else "no run yet"
 
 
 def _row(run: Run) -> tuple[object, ...]:

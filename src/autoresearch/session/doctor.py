@@ -68,7 +68,7 @@ def _repository(where: Path) -> Iterator[Check]:
         yield Check("repository", "ok", f"{root} at {git.head_commit(root)[:7]}")
         changes = git.changes(root)
         told = f"{len(changes.staged)} staged, {len(changes.unstaged)} unstaged, {len(changes.untracked)} untracked"
-        yield Check("your changes", "note", told if changes else "none", "they are left alone" if changes else "")
+        yield Check("local changes", "note", told if changes else "none", "they are left untouched" if changes else "")
     except AutoresearchError as error:
         yield Check("repository", "warn", str(error))
 
