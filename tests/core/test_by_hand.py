@@ -6,12 +6,13 @@ import pytest
 from tests.core.test_plan import BASELINE, CAMPAIGN, NO_LIMIT, OBJECTIVE, committed, planned, ran
 
 from autoresearch.core import event as happened
-from autoresearch.core import plan
+from autoresearch.core import moves, plan
 from autoresearch.core.by_hand import Dropping, Errand
 from autoresearch.core.experiment import Status
 from autoresearch.core.history import fold
 from autoresearch.core.hypothesis import Hypothesis
 from autoresearch.core.metric import Severity, Symptom
+from autoresearch.core.outlook import outlook
 from autoresearch.core.policies import policy
 
 TRIVIAL = (Symptom("trivial-code-error", Severity.FATAL, "NameError: lr"),)
@@ -30,7 +31,7 @@ def driven(index, name):
 
 def move(events, chooser, campaign=CAMPAIGN, limits=NO_LIMIT, now=5000.0):
     history = fold(events)
-    view = plan.outlook(history, campaign, limits, OBJECTIVE, now, None)
+    view = outlook(history, campaign, limits, OBJECTIVE, now, None)
     return chooser(history, campaign, policy(campaign.verdict.policy), OBJECTIVE, view)
 
 
@@ -41,15 +42,15 @@ def campaign_of(name):
 def test_an_experiment_open_by_hand_is_left_alone_and_counted():
     """A plain run asks its researchers for another idea; the attempt counts against the stop rule."""
     events = [*BASELINE, *opened(2, "mine")]
-    assert isinstance(move(events, plan.next_move), plan.Explore)
+    assert isinstance(move(events, plan.next_move), moves.Explore)
     limits = replace(NO_LIMIT, target_experiment_count=2)
-    assert isinstance(move(events, plan.next_move, limits=limits), plan.Stop)
+    assert isinstance(move(events, plan.next_move, limits=limits), moves.Stop)
 
 
 def test_the_baseline_runs_first():
     """Handed in before there is a number to compare with: the next run is the baseline's (R53)."""
     found = move([*committed(1, "baseline"), *driven(2, "mine")], Errand(2))
-    assert (type(found), found.arm) == (plan.Launch, "baseline")
+    assert (type(found), found.arm) == (moves.Launch, "baseline")
 
 
 @pytest.mark.parametrize("name", ["greedy", "sequential", "strict", "screening", "auto"])
@@ -57,14 +58,14 @@ def test_every_policy_runs_it_without_asking_for_another_idea(name):
     """Also one that would rather collect ideas for an array."""
     baseline = [event for number in (1, 2, 3) for event in ran("baseline", 0.5 + number / 100, number)]
     events = [*committed(1, "baseline"), *baseline, BASELINE[-1], *driven(2, "mine")]
-    assert isinstance(found := move(events, Errand(2), campaign_of(name)), plan.Launch), found
+    assert isinstance(found := move(events, Errand(2), campaign_of(name)), moves.Launch), found
     assert found.arm == "mine"
 
 
 def test_a_run_ends_where_the_policy_would_judge_and_only_judging_judges():
     """The verdict is the policy's, and a verb of its own."""
     events = [*BASELINE, *driven(2, "mine"), *ran("mine", 0.7, at=5000)]
-    assert move(events, Errand(2)) == plan.Stop("experiment 2 is ready to be judged", final=False)
+    assert move(events, Errand(2)) == moves.Stop("experiment 2 is ready to be judged", final=False)
     found = move(events, Errand(2, judge=True))
     assert (found.experiment, found.verdict.status, found.verdict.by) == ("mine", Status.KEEP, "greedy")
 
@@ -80,8 +81,8 @@ def test_a_trivial_crash_waits_for_a_hand_and_takes_the_fix_of_that_hand():
     """Mended in its worktree it is repaired; a plain run, which has nobody to ask, does not wait."""
     events = [*BASELINE, *driven(2, "mine"), *ran("mine", None, at=5000, symptoms=TRIVIAL)]
     assert "NameError: lr" in move(events, Errand(2)).reason
-    assert move(events, Errand(2, mended=True)) == plan.Repair("mine", "NameError: lr", by_hand=True)
-    assert move(events, plan.next_move) == plan.Repair("mine", "NameError: lr")
+    assert move(events, Errand(2, mended=True)) == moves.Repair("mine", "NameError: lr", by_hand=True)
+    assert move(events, plan.next_move) == moves.Repair("mine", "NameError: lr")
 
 
 def test_an_errand_never_ends_the_campaign():
@@ -91,7 +92,7 @@ def test_an_errand_never_ends_the_campaign():
         crashed += ran("baseline", None, number, at=10.0 + number)
     verdict = move(crashed, plan.next_move).verdict
     over = move([*crashed, happened.ExperimentJudged(9, "baseline", verdict, {})], Errand(2))
-    assert isinstance(over, plan.Stop)
+    assert isinstance(over, moves.Stop)
     assert not over.final
 
 
@@ -99,7 +100,7 @@ def test_what_is_dropped_waits_for_its_runs_and_is_discarded():
     """With what its runs had shown, and in the name of whoever dropped it."""
     events = [*BASELINE, *driven(2, "mine"), *planned("mine", at=5000)]
     drop = Dropping(2, "dropped by ada: a worse idea", "ada")
-    assert isinstance(move(events, drop), plan.Wait)
+    assert isinstance(move(events, drop), moves.Wait)
     found = move([*BASELINE, *driven(2, "mine"), *ran("mine", 0.7, at=5000)], drop)
     assert (found.verdict.status, found.verdict.value, found.verdict.by) == (Status.DISCARD, 0.7, "ada")
     assert found.incumbent is None

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoresearch.core import figure, plan
+from autoresearch.core import figure
 from autoresearch.core.history import History
 from autoresearch.core.metric import Objective
+from autoresearch.core.outlook import outlook
 from autoresearch.core.report import Entry, Report, Spend, build
 from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import Limits
@@ -29,7 +30,7 @@ def entry(index=1, title="x", values=(0.5,), status="keep"):
 
 def report(*entries: Entry, **changes: object) -> Report:
     campaign, objective = Campaign.of({"campaign": "c"}), Objective("more", "score")
-    view = plan.outlook(History(), campaign, Limits(0.0), objective, 1.0)
+    view = outlook(History(), campaign, Limits(0.0), objective, 1.0)
     return replace(build(History(), campaign, objective, view, 1.0), entries=entries, **changes)
 
 

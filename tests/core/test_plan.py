@@ -5,13 +5,14 @@ from dataclasses import replace
 import pytest
 
 from autoresearch.core import event as happened
-from autoresearch.core import plan
+from autoresearch.core import moves, plan
 from autoresearch.core.board import Demote
 from autoresearch.core.experiment import Purpose, Status, Verdict
 from autoresearch.core.history import fold
 from autoresearch.core.hypothesis import Hypothesis
 from autoresearch.core.job import JobState, JobStatus, Resources
 from autoresearch.core.metric import Completion, Measurement, Objective, Severity, Symptom
+from autoresearch.core.outlook import outlook
 from autoresearch.core.policies import policy
 from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import Limits
@@ -54,36 +55,36 @@ BASELINE = [*committed(1, "baseline"), *ran("baseline", 0.5), JUDGED]
 def move(events, campaign=CAMPAIGN, limits=NO_LIMIT, now=5000.0, expected_s=None):
     """What is next after these events."""
     history = fold(events)
-    view = plan.outlook(history, campaign, limits, OBJECTIVE, now, expected_s)
+    view = outlook(history, campaign, limits, OBJECTIVE, now, expected_s)
     return plan.next_move(history, campaign, policy(campaign.verdict.policy), OBJECTIVE, view)
 
 
 def test_the_baseline_comes_first_and_alone():
     """Branch, run, row: no idea before the baseline has its row (R53, R55)."""
-    assert move([]) == plan.OpenBaseline()
+    assert move([]) == moves.OpenBaseline()
     events = committed(1, "baseline")
     launch = move(events)
     assert (launch.arm, launch.purpose) == ("baseline", Purpose.BASELINE)
-    assert isinstance(move([*events, *planned("baseline")]), plan.Wait)
+    assert isinstance(move([*events, *planned("baseline")]), moves.Wait)
     assert move([*events, *ran("baseline", 0.5)]).experiment == "baseline"
-    assert isinstance(move(BASELINE), plan.Explore)
+    assert isinstance(move(BASELINE), moves.Explore)
 
 
 def test_a_baseline_without_a_number_is_a_crash_and_the_end():
     """It is tried again, but not for ever; nothing can be compared with it, so no idea is opened."""
     events, number = committed(1, "baseline"), 0
-    while isinstance(move(events), plan.Launch):
+    while isinstance(move(events), moves.Launch):
         number += 1
         assert number < 5
         events += ran("baseline", None, number, at=10.0 + number)
     judge = move(events)
     assert judge.verdict.status is Status.CRASH
-    assert isinstance(move([*events, happened.ExperimentJudged(9, "baseline", judge.verdict, {})]), plan.Stop)
+    assert isinstance(move([*events, happened.ExperimentJudged(9, "baseline", judge.verdict, {})]), moves.Stop)
 
 
 def test_an_attempt_left_open_by_a_crash_is_finished_first():
     """It has its index; asking for a new idea would leave a gap."""
-    assert move([*BASELINE, happened.ExperimentOpened(6, 2, "baseline", "0" * 40)]) == plan.Reopen(2)
+    assert move([*BASELINE, happened.ExperimentOpened(6, 2, "baseline", "0" * 40)]) == moves.Reopen(2)
 
 
 def test_a_paused_campaign_judges_but_starts_nothing():
@@ -91,16 +92,16 @@ def test_a_paused_campaign_judges_but_starts_nothing():
     paused = happened.Paused(6, "lunch", "ada")
     assert move([*BASELINE, paused]).why == "paused by ada: lunch"
     waiting = [*BASELINE, *committed(2, "idea"), *ran("idea", 0.7, at=5000), paused]
-    assert isinstance(move(waiting), plan.Judge)
-    assert isinstance(move([*BASELINE, paused, happened.Resumed(7, "ada")]), plan.Explore)
+    assert isinstance(move(waiting), moves.Judge)
+    assert isinstance(move([*BASELINE, paused, happened.Resumed(7, "ada")]), moves.Explore)
 
 
 def test_stop_waits_for_runs_in_flight_and_stop_now_ends_them():
     """And a stop by a person is not the campaign's end."""
     flying = [*BASELINE, *committed(2, "idea"), *planned("idea", at=5000)]
-    assert isinstance(move([*flying, happened.StopRequested(6, "ada")]), plan.Wait)
-    assert isinstance(move([*flying, happened.StopRequested(6, "ada", now=True)]), plan.CancelAll)
-    assert move([*BASELINE, happened.StopRequested(6, "ada", reason="enough")]) == plan.Stop(
+    assert isinstance(move([*flying, happened.StopRequested(6, "ada")]), moves.Wait)
+    assert isinstance(move([*flying, happened.StopRequested(6, "ada", now=True)]), moves.CancelAll)
+    assert move([*BASELINE, happened.StopRequested(6, "ada", reason="enough")]) == moves.Stop(
         "stopped by ada: enough", final=False
     )
 
@@ -110,13 +111,13 @@ def test_the_count_includes_the_baseline_and_ends_the_campaign():
     events = [*BASELINE, *committed(2, "idea"), *ran("idea", 0.4, at=5000),
               happened.ExperimentJudged(9000, "idea", Verdict(Status.DISCARD, "worse", 0.4), {})]  # fmt: skip
     over = move(events, limits=replace(NO_LIMIT, target_experiment_count=2), now=9000)
-    assert isinstance(over, plan.Stop)
+    assert isinstance(over, moves.Stop)
     assert over.final
     assert "2/2 attempted" in over.reason
-    assert isinstance(move(events, limits=replace(NO_LIMIT, target_experiment_count=3), now=9000), plan.Explore)
+    assert isinstance(move(events, limits=replace(NO_LIMIT, target_experiment_count=3), now=9000), moves.Explore)
 
 
-@pytest.mark.parametrize(("left_s", "kind"), [(2 * 3600, plan.Explore), (3599, plan.Stop), (-1, plan.Stop)])
+@pytest.mark.parametrize(("left_s", "kind"), [(2 * 3600, moves.Explore), (3599, moves.Stop), (-1, moves.Stop)])
 def test_a_run_that_cannot_fit_before_the_deadline_is_not_started(left_s, kind):
     """R100: judged by what runs took; one second short is too short."""
     limits = replace(NO_LIMIT, campaign_deadline=5000 + left_s)
@@ -126,7 +127,7 @@ def test_a_run_that_cannot_fit_before_the_deadline_is_not_started(left_s, kind):
 def test_with_a_cap_per_run_the_whole_cap_must_fit():
     """A run that usually takes an hour may take two: with 90 minutes left none is started."""
     limits = replace(NO_LIMIT, campaign_deadline=5000 + 5400, per_experiment_timeout=7200)
-    assert isinstance(move(BASELINE, limits=limits), plan.Stop)
+    assert isinstance(move(BASELINE, limits=limits), moves.Stop)
 
 
 def test_no_baseline_is_started_after_the_deadline():
@@ -138,26 +139,26 @@ def test_no_baseline_is_started_after_the_deadline():
 def test_gpu_hours_are_not_overspent():
     """An hour on eight GPUs does not fit into the four GPU-hours that are left."""
     events = [*committed(1, "baseline"), *ran("baseline", 0.5, gpus=8), JUDGED]
-    assert isinstance(move(events, limits=replace(NO_LIMIT, gpu_hours=12)), plan.Stop)
+    assert isinstance(move(events, limits=replace(NO_LIMIT, gpu_hours=12)), moves.Stop)
 
 
 def test_slots_are_filled_and_not_overfilled():
     """With two slots a second idea is opened beside the first, a third waits."""
     two = Campaign.of({**CAMPAIGN.model_dump(), "launcher": {"type": "local", "parallel": 2}})
     one = [*BASELINE, *committed(2, "idea"), *planned("idea", at=5000)]
-    assert isinstance(move(one), plan.Wait)
-    assert isinstance(move(one, two), plan.Explore)
-    assert isinstance(move([*one, *committed(3, "other"), *planned("other", at=5000)], two), plan.Wait)
+    assert isinstance(move(one), moves.Wait)
+    assert isinstance(move(one, two), moves.Explore)
+    assert isinstance(move([*one, *committed(3, "other"), *planned("other", at=5000)], two), moves.Wait)
 
 
 def test_a_trivial_crash_is_mended_once_before_it_is_judged():
     """R145: a typo is not the idea's fault; the second time it is."""
     typo = Symptom("trivial-error", Severity.FATAL, "NameError: lr", fault="code")
     events = [*BASELINE, *committed(2, "idea"), *ran("idea", None, at=5000, symptoms=(typo,))]
-    assert move(events) == plan.Repair("idea", "NameError: lr")
+    assert move(events) == moves.Repair("idea", "NameError: lr")
     mended = [*events, happened.ExperimentRepaired(9, "idea", "f" * 40, "typo")]
-    assert isinstance(move(mended), plan.Launch)
-    assert not isinstance(move([*mended, *ran("idea", None, 2, at=9000, symptoms=(typo,))]), plan.Repair)
+    assert isinstance(move(mended), moves.Launch)
+    assert not isinstance(move([*mended, *ran("idea", None, 2, at=9000, symptoms=(typo,))]), moves.Repair)
 
 
 class TakesBack:
@@ -175,7 +176,7 @@ class TakesBack:
 def test_taking_an_incumbent_back_is_carried_out_at_once():
     """A demotion needs no slot and no budget: it is the next move whatever is in flight."""
     history = fold([*BASELINE, *planned("baseline", 2)])
-    view = plan.outlook(history, CAMPAIGN, NO_LIMIT, OBJECTIVE, 5000.0, None)
-    assert plan.next_move(history, CAMPAIGN, TakesBack(), OBJECTIVE, view) == plan.StepBack(
+    view = outlook(history, CAMPAIGN, NO_LIMIT, OBJECTIVE, 5000.0, None)
+    assert plan.next_move(history, CAMPAIGN, TakesBack(), OBJECTIVE, view) == moves.StepBack(
         "baseline", "baseline", "no better"
     )

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoresearch.core import event as happened
-from autoresearch.core import plan
 from autoresearch.core.experiment import Purpose, Status, Verdict
 from autoresearch.core.history import fold
 from autoresearch.core.hypothesis import Hypothesis
 from autoresearch.core.job import JobState, JobStatus, Resources
 from autoresearch.core.metric import Completion, Direction, Measurement, Objective
+from autoresearch.core.outlook import outlook
 from autoresearch.core.policies.claims import Drift
 from autoresearch.core.report import build, interval
 from autoresearch.core.report_html import html
@@ -67,7 +67,7 @@ def report(title="idea", goal="more", direction=Direction.MAXIMIZE, fresh=()):
         *(event for number, value in enumerate(fresh, 3) for event in run("idea", number, value, Purpose.CONFIRM)),
         happened.Steered(50.0, title, "ada"), happened.CampaignEnded(6000.0, "enough"),
     ])  # fmt: skip
-    return build(history, campaign, objective, plan.outlook(history, campaign, limits, objective, 7000.0), 7000.0)
+    return build(history, campaign, objective, outlook(history, campaign, limits, objective, 7000.0), 7000.0)
 
 
 def test_the_numbers_are_those_of_the_history():

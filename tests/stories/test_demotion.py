@@ -5,7 +5,7 @@ import time
 import yaml
 from tests.conftest import commit_all
 
-from autoresearch.core import plan
+from autoresearch.core import moves
 from autoresearch.engine.loop import Loop
 from autoresearch.session import wiring
 
@@ -28,7 +28,7 @@ def test_a_demotion_is_an_event_in_words_and_the_row_stays(lab):
     loop.run()
     kept, rows = loop.ctx.history.incumbent, lab.ledger.read_text()
     assert kept != "baseline"
-    loop.carry_out(plan.StepBack(kept, "baseline", "after further runs it is no better"))
+    loop.carry_out(moves.StepBack(kept, "baseline", "after further runs it is no better"))
     again = wiring.wire(wiring.open_campaign(lab.root)).history
     assert again.incumbent == "baseline"
     assert [(event.name, event.reason) for event in again.demotions] == [(kept, "after further runs it is no better")]

@@ -12,7 +12,8 @@ from autoresearch.core.board import Policy
 from autoresearch.core.experiment import Status, Verdict
 from autoresearch.core.history import History
 from autoresearch.core.metric import Objective
-from autoresearch.core.plan import Ask, Bundle, Explore, Judge, Launch, Move, Outlook, Repair, Stop, Wait
+from autoresearch.core.moves import Ask, Bundle, Explore, Judge, Launch, Move, Repair, Stop, Wait
+from autoresearch.core.outlook import Outlook
 from autoresearch.core.spec import Campaign
 
 

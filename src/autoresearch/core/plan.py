@@ -4,234 +4,38 @@ The engine carries a move out, records what happened, and asks again, until the 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from autoresearch.core import yardstick
 from autoresearch.core.attempt import BASELINE, Experiment, Run
 from autoresearch.core.baseline import baseline_verdict
 from autoresearch.core.board import Advice, Board, Combine, Demote, Done, Measure, Policy, Propose, Rest, Settle
-from autoresearch.core.experiment import Purpose, Status, Verdict
+from autoresearch.core.experiment import Status, Verdict
 from autoresearch.core.history import History
 from autoresearch.core.metric import Objective
+from autoresearch.core.moves import (
+    Ask,
+    Bundle,
+    CancelAll,
+    Explore,
+    Judge,
+    Launch,
+    Move,
+    OpenBaseline,
+    Reopen,
+    Repair,
+    StepBack,
+    Stop,
+    Wait,
+)
+from autoresearch.core.outlook import Outlook
 from autoresearch.core.policies.claims import beside_drift
 from autoresearch.core.spec import Campaign
-from autoresearch.core.stop import Limits, Spent, StopState, check
 
 _REST_FIRST_S, _REST_MOST_S, _TROUBLES = 60.0, 1800.0, 12
 
 
-@dataclass(frozen=True)
-class OpenBaseline:
-    """Make the baseline's branch: an empty, signed-off commit on the base commit."""
-
-
-@dataclass(frozen=True)
-class Explore:
-    """Ask a researcher for one hypothesis on top of `parent` and commit it."""
-
-    parent: str
-    why: str
-
-
-@dataclass(frozen=True)
-class Reopen:
-    """Finish an attempt that has its index but no commit yet (a crash of ours came between)."""
-
-    index: int
-
-
-@dataclass(frozen=True)
-class Launch:
-    """Start one run of `arm`."""
-
-    arm: str
-    seed: int
-    purpose: Purpose
-    why: str
-
-
-@dataclass(frozen=True)
-class Bundle:
-    """Merge several experiments on one branch."""
-
-    name: str
-    ideas: tuple[str, ...]
-    parent: str
-    why: str
-
-
-@dataclass(frozen=True)
-class Judge:
-    """Write the verdict of `experiment` down for good."""
-
-    experiment: str
-    verdict: Verdict
-    incumbent: str | None
-
-
-@dataclass(frozen=True)
-class StepBack:
-    """Record that `arm` is no longer the incumbent: later ideas start from `incumbent`."""
-
-    arm: str
-    incumbent: str
-    why: str
-
-
-@dataclass(frozen=True)
-class Repair:
-    """Let the researcher mend a trivial crash of `experiment` on its branch, then run it again."""
-
-    experiment: str
-    crash: str
-    by_hand: bool = False
-    """Whether whoever opened it by hand has mended it in their worktree."""
-
-
-@dataclass(frozen=True)
-class Ask:
-    """Ask a person whether a launch may go ahead; it waits until they answer."""
-
-    request: str
-    arm: str
-    question: str
-    gpu_hours: float
-
-
-@dataclass(frozen=True)
-class CancelAll:
-    """End every run in flight: a person asked to stop now."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class Wait:
-    """Nothing to do until a run ends or a person speaks."""
-
-    why: str
-
-
-@dataclass(frozen=True)
-class Stop:
-    """The campaign is over, or a person asked for its end. `final` tells the first from the second."""
-
-    reason: str
-    final: bool = True
-
-
-Move = (
-    OpenBaseline | Explore | Reopen | Launch | Bundle | yardstick.Remeasure | Judge | StepBack | Repair | Ask
-    | CancelAll | Wait | Stop
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Outlook:
-    """What the rest of the budget can hold.
-
-    Attributes:
-        stop: The stop rule as it stands.
-        run_s: Seconds one further run is expected to take at most.
-        run_gpu_hours: GPU-hours it is expected to take.
-        runs_left: Runs that still fit, None when nothing limits them.
-        runs_total: Runs the whole campaign can hold, None when nothing limits them.
-        may_explore: Whether a new experiment may be opened.
-        now: Unix seconds this was looked at.
-        asking: Whether researchers are there to be asked; without them an attempt they left half made has to wait.
-    """
-
-    stop: StopState
-    run_s: float
-    run_gpu_hours: float
-    runs_left: int | None
-    runs_total: int | None
-    may_explore: bool
-    now: float = 0.0
-    asking: bool = True
-
-
 Chooser = Callable[[History, Campaign, Policy, Objective, Outlook], Move]
 """What says what to do next: `next_move`, or another that asks it."""
-
-
-def outlook(
-    history: History,
-    campaign: Campaign,
-    limits: Limits,
-    objective: Objective,
-    now: float,
-    expected_s: float | None = None,
-    expected_gpus: int = 0,
-) -> Outlook:
-    """Look at the budget.
-
-    Args:
-        history: The campaign so far.
-        campaign: The campaign file.
-        limits: The stop rule in absolute values.
-        objective: What the target value of the stop rule refers to.
-        now: Unix time in seconds.
-        expected_s: Seconds a run takes according to the target, None when it cannot say.
-        expected_gpus: GPUs of a run according to the target.
-    """
-    run_s = _next_run_s(history, limits, expected_s)
-    gpus = max((run.planned.resources.gpus for run in history.runs.values()), default=expected_gpus)
-    run_hours = run_s / 3600 * gpus
-    spent = Spent(history.attempted, history.gpu_hours, _best(history, objective), len(history.runs), history.stalled)
-    state = check(limits, spent, now, run_s, run_hours)
-    left, total = _runs(history, campaign, limits, now, run_s, _typical_s(history) or run_s)
-    roomy = left is None or left > 0
-    return Outlook(state, run_s, run_hours, left, total, not state.met and roomy and history.stop is None, now)
-
-
-def _next_run_s(history: History, limits: Limits, expected_s: float | None) -> float:
-    """R100: with a cap per experiment, a run fits only if the whole cap fits; without one, judge by what runs took."""
-    if limits.per_experiment_timeout is not None:
-        return limits.per_experiment_timeout
-    return max(_walls(history), default=expected_s or 0.0)
-
-
-def _typical_s(history: History) -> float:
-    """Mean of what valid runs took, waiting in queues included; 0 before the first."""
-    walls = _walls(history)
-    return sum(walls) / len(walls) if walls else 0.0
-
-
-def _walls(history: History) -> list[float]:
-    runs = [run for run in history.runs.values() if run.valid]
-    return [wall + (run.queued_s or 0.0) for run in runs if (wall := run.wall_s) is not None]
-
-
-def _best(history: History, objective: Objective) -> dict[str, float]:
-    """A target counts as reached when the incumbent's mean reaches it, not when one lucky run does."""
-    value = history.value_of(history.incumbent)
-    return {} if value is None else {objective.metric: value}
-
-
-def _runs(
-    history: History, campaign: Campaign, limits: Limits, now: float, full_s: float, typical_s: float
-) -> tuple[int | None, int | None]:
-    """Runs that still fit into time, GPU-hours and a count of runs, and runs made so far added to that.
-
-    A run must fit at its full length when it starts; when the next can start is judged by what runs typically take.
-    """
-    fits: list[int] = []
-    flying = len(history.in_flight())
-    gpus = max((run.planned.resources.gpus for run in history.runs.values()), default=0)
-    left_s = None if limits.campaign_deadline is None else limits.campaign_deadline - now
-    if left_s is not None and (typical_s > 0 or left_s <= 0):
-        rounds = 1 + int((left_s - full_s) // typical_s) if left_s >= full_s and left_s > 0 else 0
-        fits.append(max(0, rounds * campaign.launcher.parallel - flying))
-    if limits.gpu_hours is not None and typical_s * gpus > 0:
-        left_hours, full_hours = limits.gpu_hours - history.gpu_hours, full_s / 3600 * gpus
-        count = 1 + int((left_hours - full_hours) / (typical_s / 3600 * gpus)) if left_hours >= full_hours else 0
-        fits.append(max(0, count - flying))
-    if limits.target_run_count is not None:
-        fits.append(max(0, limits.target_run_count - len(history.runs)))
-    if not fits:
-        return None, None
-    return min(fits), min(fits) + len(history.runs)
 
 
 def board(history: History, campaign: Campaign, objective: Objective, view: Outlook) -> Board:

@@ -8,7 +8,7 @@ from autoresearch.core.board import Board
 from autoresearch.core.experiment import Purpose, Status
 from autoresearch.core.history import History
 from autoresearch.core.metric import Objective
-from autoresearch.core.plan import Outlook
+from autoresearch.core.outlook import Outlook
 from autoresearch.core.plan import board as board_of
 from autoresearch.core.policies import words
 from autoresearch.core.policies.claims import Claim, Claims, Drift, claims, drift

@@ -8,8 +8,8 @@ from pathlib import Path
 from autoresearch.core.board import Policy
 from autoresearch.core.event import Event, Noted
 from autoresearch.core.history import History
+from autoresearch.core.outlook import Outlook, outlook
 from autoresearch.core.places import Places
-from autoresearch.core.plan import Outlook, outlook
 from autoresearch.core.redact import Redactor
 from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import Limits

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autoresearch import __version__
-from autoresearch.core import plan
+from autoresearch.core import moves, plan
 from autoresearch.core.attempt import Run
 from autoresearch.core.event import ApprovalAsked, CampaignEnded, ControllerStarted, ControllerStopped, IncumbentDemoted
 from autoresearch.core.metric import Severity
@@ -66,12 +66,12 @@ class Loop:
     def __post_init__(self) -> None:
         self._room = Room(self.ctx)
 
-    def run(self) -> plan.Stop:
+    def run(self) -> moves.Stop:
         """Work until the stop rule is met, nothing is left to do, or a person asks for the end."""
         self.begin()
         while True:
             move = self.step()
-            if isinstance(move, plan.Stop):
+            if isinstance(move, moves.Stop):
                 return self.end(move)
             self.refresh()
             self.sleep(self.poll_s)
@@ -83,7 +83,7 @@ class Loop:
         mend(ctx)
         settle.publish_missing(ctx)
 
-    def end(self, move: plan.Stop) -> plan.Stop:
+    def end(self, move: moves.Stop) -> moves.Stop:
         """Let go of it in good order."""
         ctx = self.ctx
         if not ctx.history.in_flight():
@@ -97,56 +97,56 @@ class Loop:
         self.refresh()
         return move
 
-    def step(self) -> plan.Wait | plan.Stop:
+    def step(self) -> moves.Wait | moves.Stop:
         """Take in what happened, then carry out moves until there is only waiting left."""
         self.ctx.hear()
         self._follow()
         while True:
             move = self._next()
-            if isinstance(move, plan.Wait | plan.Stop):
+            if isinstance(move, moves.Wait | moves.Stop):
                 return move
             self.carry_out(move)
             faults.point("loop.moved")
             self.refresh()
 
-    def _next(self) -> plan.Move:
+    def _next(self) -> moves.Move:
         ctx = self.ctx
         move = self.choose(ctx.history, ctx.campaign, ctx.policy, ctx.survey.objective, ctx.outlook())
         return self._room.check(move)
 
-    def carry_out(self, move: plan.Move) -> None:
+    def carry_out(self, move: moves.Move) -> None:
         """Do one thing."""
         match move:
-            case plan.OpenBaseline():
+            case moves.OpenBaseline():
                 propose.open_baseline(self.ctx)
-            case plan.Reopen():
+            case moves.Reopen():
                 propose.reopen(self.ctx, move.index)
-            case plan.Explore():
+            case moves.Explore():
                 propose.explore(self.ctx, move.parent)
-            case plan.Bundle():
+            case moves.Bundle():
                 bundles.bundle(self.ctx, move.name, move.ideas, move.parent)
             case Remeasure():
                 remeasure(self.ctx, move.name, move.experiment, move.parent)
-            case plan.Launch():
+            case moves.Launch():
                 self._launch(move)
-            case plan.Judge():
+            case moves.Judge():
                 settle.settle(self.ctx, move.experiment, move.verdict, move.incumbent)
-            case plan.StepBack():
+            case moves.StepBack():
                 self.ctx.record(IncumbentDemoted(self.ctx.clock(), move.arm, move.incumbent, move.why))
-            case plan.Repair():
+            case moves.Repair():
                 repair(self.ctx, move.experiment, move.crash, by_hand=move.by_hand)
-            case plan.Ask():
+            case moves.Ask():
                 ask = ApprovalAsked(self.ctx.clock(), move.request, move.arm, move.question, move.gpu_hours)
                 self.ctx.record(ask)
-            case plan.CancelAll():
+            case moves.CancelAll():
                 for run in self.ctx.history.in_flight():
                     runs.cancel(self.ctx, run, move.reason)
-            case plan.Wait() | plan.Stop():
+            case moves.Wait() | moves.Stop():
                 raise AssertionError("waiting and stopping are not carried out")
 
     # -- runs in flight -------------------------------------------------------------------------------------------
 
-    def _launch(self, move: plan.Launch) -> None:
+    def _launch(self, move: moves.Launch) -> None:
         try:
             runs.launch(self.ctx, move.arm, move.seed, move.purpose, move.why)
         except LauncherError as error:

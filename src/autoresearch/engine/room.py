@@ -1,11 +1,11 @@
 """Room on the disk: without it nothing new is begun; the campaign waits and goes on when there is some (R190, R208)."""
 
-from autoresearch.core import plan
+from autoresearch.core import moves
 from autoresearch.core.yardstick import Remeasure
 from autoresearch.engine.context import Context
 from autoresearch.workspace import volume
 
-_NEEDS_ROOM = (plan.OpenBaseline, plan.Reopen, plan.Explore, plan.Bundle, Remeasure, plan.Repair, plan.Launch)
+_NEEDS_ROOM = (moves.OpenBaseline, moves.Reopen, moves.Explore, moves.Bundle, Remeasure, moves.Repair, moves.Launch)
 
 
 class Room:
@@ -15,7 +15,7 @@ class Room:
         self._ctx = ctx
         self._told = False
 
-    def check(self, move: plan.Move) -> plan.Move:
+    def check(self, move: moves.Move) -> moves.Move:
         """The move, or waiting instead of it; both turns are noted once."""
         lacking = self._lacking()
         if bool(lacking) != self._told:
@@ -23,7 +23,7 @@ class Room:
             self._ctx.note(
                 f"{lacking}; no new work starts until there is more" if lacking else "there is enough disk space again"
             )
-        return plan.Wait(lacking) if lacking and isinstance(move, _NEEDS_ROOM) else move
+        return moves.Wait(lacking) if lacking and isinstance(move, _NEEDS_ROOM) else move
 
     def _lacking(self) -> str:
         least, paths = self._ctx.campaign.run.min_free_gb, self._ctx.paths

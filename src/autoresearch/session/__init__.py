@@ -13,7 +13,7 @@ from autoresearch.core.attempt import Experiment, Run
 from autoresearch.core.event import Event
 from autoresearch.core.experiment import Status, Verdict
 from autoresearch.core.job import Submission
-from autoresearch.core.plan import Stop
+from autoresearch.core.moves import Stop
 from autoresearch.core.record import Row
 from autoresearch.core.spec import Campaign
 from autoresearch.errors import AutoresearchError, CampaignError, HeldError, UsageError

@@ -12,7 +12,8 @@ from autoresearch.core.attempt import Experiment
 from autoresearch.core.by_hand import Dropping, Errand
 from autoresearch.core.event import Event
 from autoresearch.core.hypothesis import AREAS, Hypothesis
-from autoresearch.core.plan import Chooser, Stop
+from autoresearch.core.moves import Stop
+from autoresearch.core.plan import Chooser
 from autoresearch.engine import by_hand
 from autoresearch.engine.context import Context
 from autoresearch.engine.loop import Loop
