@@ -8,8 +8,8 @@ from itertools import product
 from statistics import fmean, median
 
 from autoresearch.core.board import PolicySettings
-from autoresearch.core.experiment import Status
-from autoresearch.core.policies.evidence import BASELINE, Evidence
+from autoresearch.core.experiment import BASELINE, Status
+from autoresearch.core.policies.evidence import Evidence
 from autoresearch.core.policies.single import Contest, OneAtATime, Ruling
 from autoresearch.core.statistics import normal_cdf
 

@@ -12,8 +12,6 @@ from autoresearch.core.hypothesis import Hypothesis
 from autoresearch.core.job import JobState
 from autoresearch.core.metric import Completion, Measurement, Severity
 
-BASELINE = "baseline"
-
 
 @dataclass
 class Run:

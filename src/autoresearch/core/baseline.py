@@ -1,8 +1,8 @@
 """The baseline's own row, the first of every campaign."""
 
-from autoresearch.core.attempt import BASELINE, Experiment, usable, why_no_value
+from autoresearch.core.attempt import Experiment, usable, why_no_value
 from autoresearch.core.board import Advice, Measure, Rest
-from autoresearch.core.experiment import Purpose, Status, Verdict
+from autoresearch.core.experiment import BASELINE, Purpose, Status, Verdict
 from autoresearch.core.history import History
 
 

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+BASELINE = "baseline"
+"""Name of the first experiment, the unmodified recipe, and of its arm."""
+
 
 class Status(StrEnum):
     """The verdict on an experiment; these three words and no other (R90)."""

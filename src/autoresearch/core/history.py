@@ -6,7 +6,6 @@ from itertools import takewhile
 
 from autoresearch.core import event as happened
 from autoresearch.core.attempt import (
-    BASELINE,
     Experiment,
     Idle,
     Run,
@@ -19,7 +18,7 @@ from autoresearch.core.attempt import (
 )
 from autoresearch.core.board import Bundle, Idea, Trial
 from autoresearch.core.event import Event
-from autoresearch.core.experiment import Purpose, Status
+from autoresearch.core.experiment import BASELINE, Purpose, Status
 from autoresearch.core.lineage import lineage
 from autoresearch.errors import LedgerError
 

@@ -6,10 +6,10 @@ The engine carries a move out, records what happened, and asks again, until the 
 from collections.abc import Callable
 
 from autoresearch.core import yardstick
-from autoresearch.core.attempt import BASELINE, Experiment, Run
+from autoresearch.core.attempt import Experiment, Run
 from autoresearch.core.baseline import baseline_verdict
 from autoresearch.core.board import Advice, Board, Combine, Demote, Done, Measure, Policy, Propose, Rest, Settle
-from autoresearch.core.experiment import Status, Verdict
+from autoresearch.core.experiment import BASELINE, Status, Verdict
 from autoresearch.core.history import History
 from autoresearch.core.metric import Objective
 from autoresearch.core.moves import (

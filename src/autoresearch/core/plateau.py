@@ -3,8 +3,8 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from autoresearch.core.attempt import BASELINE, Experiment
-from autoresearch.core.experiment import Status
+from autoresearch.core.attempt import Experiment
+from autoresearch.core.experiment import BASELINE, Status
 from autoresearch.core.history import History
 from autoresearch.core.hypothesis import AREAS
 

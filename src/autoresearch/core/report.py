@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from autoresearch.core.attempt import BASELINE, Experiment, Idle, Run
+from autoresearch.core.attempt import Experiment, Idle, Run
 from autoresearch.core.board import Board
-from autoresearch.core.experiment import Purpose, Status
+from autoresearch.core.experiment import BASELINE, Purpose, Status
 from autoresearch.core.history import History
 from autoresearch.core.metric import Objective
 from autoresearch.core.outlook import Outlook

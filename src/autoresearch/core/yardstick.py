@@ -9,9 +9,9 @@ campaign was measured the old way; its row says how to build on it. Policies see
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from autoresearch.core.attempt import BASELINE, Experiment, touched, why_no_value
+from autoresearch.core.attempt import Experiment, touched, why_no_value
 from autoresearch.core.board import Board, Idea, Measure, Policy, PolicySettings, Settle
-from autoresearch.core.experiment import Purpose, Status, Verdict
+from autoresearch.core.experiment import BASELINE, Purpose, Status, Verdict
 from autoresearch.core.history import History
 from autoresearch.core.metric import Objective
 from autoresearch.core.policies import words

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from autoresearch.core import plan, racing
-from autoresearch.core.attempt import BASELINE, Run
-from autoresearch.core.experiment import Purpose
+from autoresearch.core.attempt import Run
+from autoresearch.core.experiment import BASELINE, Purpose
 from autoresearch.core.job import JobState, JobStatus
 from autoresearch.core.metric import Completion
 from autoresearch.core.policies.evidence import Evidence

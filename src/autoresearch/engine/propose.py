@@ -13,8 +13,9 @@ from typing import Protocol, runtime_checkable
 from pydantic import TypeAdapter
 
 from autoresearch.core import naming
-from autoresearch.core.attempt import BASELINE, Experiment
+from autoresearch.core.attempt import Experiment
 from autoresearch.core.event import ExperimentAbandoned, ExperimentCommitted, ExperimentOpened
+from autoresearch.core.experiment import BASELINE
 from autoresearch.core.guards import Limits, breaches, changed_keys, yardstick
 from autoresearch.core.hypothesis import BY_HAND, Hypothesis
 from autoresearch.core.simpler import simplifies

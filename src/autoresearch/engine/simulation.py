@@ -25,10 +25,10 @@ from autoresearch.core.board import (
     Settle,
     Trial,
 )
-from autoresearch.core.experiment import Status
+from autoresearch.core.experiment import BASELINE, Status
 from autoresearch.core.metric import Objective
 from autoresearch.core.policies.claims import Standing, claims, drift
-from autoresearch.core.policies.evidence import BASELINE, Evidence
+from autoresearch.core.policies.evidence import Evidence
 from autoresearch.core.policies.fresh import confirmed
 from autoresearch.engine.streams import STREAMS, Stream, World
 from autoresearch.errors import CampaignError

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from autoresearch.core.attempt import BASELINE
+from autoresearch.core.experiment import BASELINE
 from autoresearch.engine.context import Context
 from autoresearch.ports import Survey
 from autoresearch.workspace import worktree

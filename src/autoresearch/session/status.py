@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from autoresearch.core.attempt import BASELINE, Experiment, Run
+from autoresearch.core.attempt import Experiment, Run
 from autoresearch.core.event import ApprovalAsked
-from autoresearch.core.experiment import Status
+from autoresearch.core.experiment import BASELINE, Status
 from autoresearch.core.history import History
 from autoresearch.core.metric import Objective
 from autoresearch.core.stop import Spent, check

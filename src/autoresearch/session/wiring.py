@@ -10,8 +10,8 @@ from pathlib import Path
 
 from autoresearch import plugins
 from autoresearch.core import naming
-from autoresearch.core.attempt import BASELINE
 from autoresearch.core.event import CampaignStarted
+from autoresearch.core.experiment import BASELINE
 from autoresearch.core.history import History, fold
 from autoresearch.core.job import Submission
 from autoresearch.core.places import recommend, refusal

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from autoresearch.core.board import Board, Idea, Trial
-from autoresearch.core.experiment import Purpose, Status, Verdict
+from autoresearch.core.experiment import BASELINE, Purpose, Status, Verdict
 from autoresearch.core.noise import pooled
-from autoresearch.core.policies.evidence import BASELINE, UNSELECTED, Effect, Evidence
+from autoresearch.core.policies.evidence import UNSELECTED, Effect, Evidence
 from autoresearch.core.policies.fresh import confirmed, left_out
 from autoresearch.core.policies.latest import latest
 from autoresearch.core.statistics import mean, normal_cdf, t_cdf, t_quantile

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from autoresearch.core.board import Advice, Combine, Done, Measure, Rest, Trial
-from autoresearch.core.experiment import Purpose
+from autoresearch.core.experiment import BASELINE, Purpose
 from autoresearch.core.policies.claims import claims
-from autoresearch.core.policies.evidence import BASELINE, FRESH, Evidence
+from autoresearch.core.policies.evidence import FRESH, Evidence
 from autoresearch.core.policies.latest import latest
 
 PAIRS = 3

@@ -1,9 +1,9 @@
 """An incumbent that further runs do not bear out: later ideas start from what it was built on."""
 
 from autoresearch.core.board import Demote
-from autoresearch.core.experiment import Status
+from autoresearch.core.experiment import BASELINE, Status
 from autoresearch.core.policies import words
-from autoresearch.core.policies.evidence import BASELINE, UNSELECTED, Evidence
+from autoresearch.core.policies.evidence import UNSELECTED, Evidence
 from autoresearch.core.policies.judging import FLAT
 
 MARGIN = 0.5

@@ -1,8 +1,9 @@
 """What fresh seeds say: comparisons by runs that chose nothing, and by no others."""
 
 from autoresearch.core.board import Trial
+from autoresearch.core.experiment import BASELINE
 from autoresearch.core.policies.arms import sort
-from autoresearch.core.policies.evidence import BASELINE, FRESH, Effect, Evidence
+from autoresearch.core.policies.evidence import FRESH, Effect, Evidence
 
 
 def confirmed(evidence: Evidence, arm: str, against: str) -> Effect | None:

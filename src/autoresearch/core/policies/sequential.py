@@ -14,9 +14,9 @@ import math
 from collections.abc import Sequence
 
 from autoresearch.core.board import Advice, Measure, Trial
-from autoresearch.core.experiment import Purpose, Status
+from autoresearch.core.experiment import BASELINE, Purpose, Status
 from autoresearch.core.policies import judging
-from autoresearch.core.policies.evidence import BASELINE, Evidence
+from autoresearch.core.policies.evidence import Evidence
 from autoresearch.core.policies.single import Contest, OneAtATime, Ruling, affords, spares
 from autoresearch.core.statistics import normal_cdf
 

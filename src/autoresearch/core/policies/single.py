@@ -20,11 +20,11 @@ from autoresearch.core.board import (
     Rest,
     Settle,
 )
-from autoresearch.core.experiment import Purpose, Status, Verdict
+from autoresearch.core.experiment import BASELINE, Purpose, Status, Verdict
 from autoresearch.core.policies import judging, words
 from autoresearch.core.policies.closing import bundle_name, closing, largest_reserve, reserve
 from autoresearch.core.policies.demotion import demotion
-from autoresearch.core.policies.evidence import BASELINE, Effect, Evidence
+from autoresearch.core.policies.evidence import Effect, Evidence
 from autoresearch.core.policies.opening import opening
 
 
