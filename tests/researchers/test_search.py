@@ -186,6 +186,12 @@ def test_few_knobs_move_where_that_is_asked_for():
         assert len(researcher(spaces).propose(brief(values, tried), None).overrides) >= 4
 
 
+def test_few_knobs_may_move_from_values_that_are_no_choice():
+    """A recipe between the choices of two knobs still has neighbours that move one of them."""
+    one = researcher({"n": [4, 8, 16], "m": [1, 3, 5]}, knobs=1, spread=0)
+    assert len(one.propose(brief({"n": 6, "m": 2}), None).overrides) == 1
+
+
 def test_whole_points_are_never_bundled():
     """A point of all knobs asks for a run of its own; one of few knobs leaves that to the policy."""
     assert researcher(VALLEY).propose(brief(dict.fromkeys(VALLEY, 0.5)), None).seeds == 1

@@ -65,8 +65,8 @@ def _candidates(
         return surface.improvement(_beside(past, places), seen.places)
 
     if small := space.every(_SMALL):
-        found = (space.place(point) for point in small)
-        places = _within(space, past, np.array([place for place in found if place is not None]), knobs)
+        grid = np.array([place for point in small if (place := space.place(point)) is not None])
+        places = np.concatenate([_within(space, past, grid, knobs), _reach(space, past, grid, knobs, dice)])
         return places, hope(places)
     axes = len(space.owners)
     best = seen.places[np.argsort(-surface.level(seen.places))[:3], :axes]
