@@ -163,7 +163,7 @@ def _panel(name: str, task: Results, top: float) -> Iterator[Shape]:
 
     bottom = top + _ROW * len(methods)
     yield Text(16, top - 16, f"{name}: true gain over the untouched recipe", INK, 14, bold=True)
-    for mark in (low, (low + high) / 2, high, 0.0):
+    for mark in (high, high / 2, 0.0):
         yield Line(((at(mark), top), (at(mark), bottom)), FAINT if mark == 0 else GRID, 1)
         yield Text(at(mark), bottom + 16, _number(mark, "+"), FAINT, 11, "middle")
     for row, method in enumerate(methods):
