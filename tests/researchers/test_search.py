@@ -11,7 +11,9 @@ from autoresearch.errors import CampaignError, ResearcherError
 from autoresearch.testing import ResearcherContract
 
 pytest.importorskip("numpy")
+from autoresearch.researchers.past import read_past
 from autoresearch.researchers.search import SearchResearcher
+from autoresearch.researchers.space import read_space
 
 LOSS = Objective("lower the loss", "val:loss", Direction.MINIMIZE)
 SPACE = {"x": {"type": "float", "low": -1.0, "high": 1.0}}
@@ -174,6 +176,28 @@ def test_a_point_may_be_tried_again_beside_other_settings():
     ]
     asked = brief({"mode": "fast", "other": 1}, tried, parent="e3", origin={"mode": "fast", "other": 0})
     assert researcher({"mode": ["fast", "slow"]}).propose(asked, None).overrides == ("mode=slow",)
+
+
+def test_a_long_campaign_is_fitted_to_the_best_and_the_newest():
+    """Time and memory of a proposal are bounded, however much was tried before."""
+    tried = [
+        Tried(
+            n,
+            f"e{n}",
+            "",
+            "",
+            (),
+            (f"x={n / 2000 - 0.4!r}",),
+            "crash" if n % 9 == 0 else "discard",
+            None if n % 9 == 0 else n % 500 + 1.0,
+        )
+        for n in range(2, 1502)
+    ]
+    past = read_past(brief({"x": 0.0}, tried), read_space(SPACE), ignored=frozenset())
+    assert (past.known, len(past.observed.places)) == (1335, 200)
+    assert past.observed.levels.max() == -1.0
+    assert past.is_new({"x": 0.9})
+    assert not past.is_new({"x": "-0.389"})
 
 
 def test_few_knobs_move_where_that_is_asked_for():

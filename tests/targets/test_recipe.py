@@ -104,7 +104,7 @@ def test_show_gives_values_with_their_sources(nemo):
         ({"r": "just words\n"}, r"r\.yaml: is a str, not a mapping"),
         ({"r": "defaults: null\n"}, r"`defaults` is None; give the path"),
         ({"r": "defaults: 5\n"}, r"`defaults` is 5; give the path"),
-        ({"r": "defaults: s.yaml\n", "s": "defaults: r.yaml\n"}, r"circle \(r\.yaml -> s\.yaml -> r\.yaml\)"),
+        ({"r": "defaults: s.yaml\n", "s": "defaults: r.yaml\n"}, r"cycle \(r\.yaml -> s\.yaml -> r\.yaml\)"),
         ({"r": "a: 1\nb: 2\na: 3\n"}, r"r\.yaml, line 3: duplicate key a .* keep one"),
         ({"r": "a: [1, 2\n"}, r"r\.yaml, line 2: not YAML"),
         ({"r": "a: ${oops\n"}, r"r\.yaml: a cannot be used|r\.yaml: .*interpolation"),

@@ -15,6 +15,9 @@ from autoresearch.researchers.space import Point, Space
 from autoresearch.researchers.surface import Observed
 
 Array = NDArray[np.float64]
+_MOST = 160
+"""Configurations that a surface is fitted to at most: time and memory grow with the third and second power of them."""
+
 Settings = frozenset[tuple[str, str]]
 """Keys and values, spelled in one way."""
 
@@ -104,6 +107,7 @@ def _observed(
     taken = {(one.place.tobytes(), one.outside) for one in ran}
     lost = [one for one in placed if one.crashed and one.level is None]
     lost = [one for one in lost if (one.place.tobytes(), one.outside) not in taken]
+    ran, lost = _telling(ran), lost[-(_MOST // 4) :]
     levels = _tamed(np.array([one.level for one in ran], dtype=np.float64), brief.noise or 0.0)
     return Observed(
         places=_stacked([*ran, *lost], settings, space),
@@ -113,6 +117,16 @@ def _observed(
         noise=brief.noise,
         freedom=brief.repeats,
     )
+
+
+def _telling(ran: Sequence[_Placed]) -> list[_Placed]:
+    """The better half of `_MOST` by level and the rest by time, when there are more: newest last, as they came."""
+    if len(ran) <= _MOST:
+        return list(ran)
+    by_level = sorted(range(len(ran)), key=lambda place: -(ran[place].level or 0.0))
+    best = set(by_level[: _MOST // 2])
+    newest = [place for place in range(len(ran)) if place not in best][-(_MOST - len(best)) :]
+    return [ran[place] for place in sorted(best.union(newest))]
 
 
 def _tamed(levels: Array, noise: float) -> Array:
