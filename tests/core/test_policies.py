@@ -220,6 +220,16 @@ def test_a_flat_but_simpler_change_is_kept(name):
     assert plain.verdict.status is Status.DISCARD
 
 
+@pytest.mark.parametrize("name", ["greedy", "sequential", "strict", "auto"])
+def test_a_flat_change_that_later_ideas_need_is_kept(name):
+    """A tie is kept where the idea says that others build on it (R107); a clear loss is not."""
+    flat = policy(name).advise(board(Idea("a", "baseline", unlocks=True), trials=runs("a", 0.995)))
+    assert flat.verdict.status is Status.KEEP
+    assert "later ideas need it" in flat.verdict.reason
+    worse = policy(name).advise(board(Idea("a", "baseline", unlocks=True), trials=runs("a", 0.0)))
+    assert worse.verdict.status is Status.DISCARD
+
+
 def test_complexity_needs_a_benefit():
     """Many added lines for less than the declared worth are discarded though the number is better (R110)."""
     long = board(Idea("a", "baseline", complexity=80), trials=runs("a", 1.03), settings=PolicySettings(worth=0.5))

@@ -94,7 +94,7 @@ def test_a_torn_last_row_is_recovered(finished):
 
 @pytest.mark.parametrize(("log", "told"), [("nothing to see\n", "score"), ("score: nan\n", "nan")])
 def test_a_metric_that_never_comes_or_is_no_number_is_a_crash_with_its_reason(lab, log, told):
-    """The campaign goes on; the row says what was looked for (R79), and the value stays empty."""
+    """The campaign goes on; the row says what was looked for (R72), and the value stays empty."""
     script = {"*raise*": {"log": log}, "*": {"value": [0.5]}}
     lab.write(launcher={"type": "scripted", "script": script}, stop="2 experiments")
     assert lab.run().returncode == 0

@@ -19,7 +19,7 @@ def mend(ctx: Context) -> None:
 
 
 def restore_branches(ctx: Context) -> None:
-    """Every branch the journal knows exists again, with a note for each that was missing (it is kept for ever, R43)."""
+    """Every branch the journal knows exists again, with a note for each that was missing (it is kept for ever, R38)."""
     there = git.branches(ctx.paths.root, naming.campaign_prefix(ctx.campaign.campaign))
     for branch, commit in _known(ctx):
         if branch in there:
