@@ -109,6 +109,7 @@ def test_everything_heavy_lies_on_the_volume_and_records_in_the_repository(night
     records = night.lab.folder / "raise-the-learning-rate" / "run-1"
     assert {"submission.txt", "environment.json", "measurement.json"} <= {path.name for path in records.iterdir()}
     assert not any(path.is_dir() for path in records.iterdir())
+    assert json.loads((night.lab.folder / "volume.json").read_text())["files"] == str(home.parent), "R203: a pointer"
 
 
 def test_the_row_records_absolute_paths_on_the_volume(night):

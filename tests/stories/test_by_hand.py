@@ -90,7 +90,7 @@ def test_an_experiment_goes_from_an_edit_to_a_row(hands):
     assert "Signed-off-by: " in text
     assert difference(before, Snapshot.take(hands.root)) == ()
     kept = {path.name for path in (hands.folder / "double-the-rate").iterdir()}
-    assert {"brief.md", "diff.patch", "hypothesis.json", "run-1"} <= kept
+    assert {"brief.md", "diff.patch", "hypothesis.json", "run-1", "run.log"} <= kept
     assert "double the rate" in (hands.folder / "report.md").read_text()
     assert "double-the-rate" in Session(hands.root).memory()
 
