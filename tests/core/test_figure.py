@@ -107,3 +107,21 @@ def test_an_idea_judged_by_bundles_stands_at_its_effect():
     dots = [dot for dot in shapes(drawn, figure.Dot) if dot.radius == 5.5]
     assert dots[1].y < dots[0].y
     assert not [text for text in shapes(drawn, figure.Text) if text.text == "x"]
+
+
+def test_a_label_keeps_clear_of_the_staircase_and_of_the_edge():
+    """A kept idea below the best has its name below; one at the right edge ends there; a long name says it is cut."""
+    attempts = [entry(n, title="long " * 9, values=(value,)) for n, value in enumerate((0.1, 0.5, 0.4), 1)]
+    best, lower = (text for text in shapes(figure.progress(report(*attempts)), figure.Text) if "long" in text.text)
+    dots = [dot for dot in shapes(figure.progress(report(*attempts)), figure.Dot) if dot.radius == 5.5]
+    assert best.y < dots[1].y
+    assert lower.y > dots[2].y
+    assert (lower.anchor, lower.text[-3:]) == ("end", "...")
+
+
+def test_labels_of_neighbours_do_not_cover_each_other():
+    """Kept ideas side by side at nearly one level have their names in lines of their own."""
+    attempts = [entry(n, title=f"idea {n} of a campaign with long names", values=(n / 100,)) for n in range(1, 7)]
+    drawn = figure.progress(report(*attempts, entry(20)))
+    lines = [text.y for text in shapes(drawn, figure.Text) if text.text.startswith("idea")]
+    assert all(abs(one - other) >= 14 for n, one in enumerate(lines) for other in lines[:n])

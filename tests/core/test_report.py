@@ -101,6 +101,20 @@ def test_before_fresh_seeds_the_best_value_is_corrected_for_selection():
     assert made.best_from == "corrected for selection; 0.71 as measured, no fresh seed yet"
 
 
+def test_an_idea_that_won_as_a_merge_stands_at_the_merge():
+    """It was judged together with what was kept meanwhile, so its own runs on the old parent are not its level."""
+    *before, judged = experiment(2, "idea", [0.6], "keep", effect=0.1)
+    merge = happened.BundleMade(3.0, "merge-1", "autoresearch/c/merge-1", "f" * 40, ("idea",), "baseline")
+    history = fold([
+        happened.CampaignStarted(0.0, "c", "0" * 40, "ada"), *experiment(1, "baseline", [0.5], "keep"), *before, merge,
+        *run("merge-1", 1, 0.7, Purpose.REPEAT), *run("merge-1", 2, 0.8, Purpose.REPEAT), replace(judged, incumbent="merge-1"),
+    ])  # fmt: skip
+    campaign, limits = Campaign.of({"campaign": "c"}), Limits(0.0, target_experiment_count=9)
+    objective = Objective("more", "score", Direction.MAXIMIZE)
+    made = build(history, campaign, objective, outlook(history, campaign, limits, objective, 7000.0), 7000.0)
+    assert (made.entries[1].value, made.entries[1].values) == (pytest.approx(0.75), (0.7, 0.8))
+
+
 def test_a_crash_is_not_called_unresolved():
     """Nothing is known of the idea, which is another thing than runs that cannot tell."""
     made = report()

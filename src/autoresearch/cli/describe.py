@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from autoresearch.cli.output import cut, duration, entry, number, table
+from autoresearch.cli.output import cut, duration, entry, number, table, wrapped
 
 if TYPE_CHECKING:
     from autoresearch.core.spec import Campaign
@@ -178,10 +178,11 @@ def status_text(status: CampaignStatus, last: int = 8, width: int | None = None)
     Args:
         status: What to show.
         last: How many verdicts, newest last.
-        width: Verdicts are cut to so many characters; None: never.
+        width: Verdicts are cut to so many characters, and the first line is broken there; None: neither.
     """
+    head = f"{status.campaign}: {status.state}{f' ({status.reason})' if status.reason else ''}"
     lines = [
-        f"{status.campaign}: {status.state}{f' ({status.reason})' if status.reason else ''}",
+        wrapped(head, width),
         f"  {aim(status)}",
         f"  {status.stop}" if status.stop else None,
         f"  {status.keep} kept, {status.discard} discarded, {status.crash} crashed"

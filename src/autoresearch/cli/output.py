@@ -96,11 +96,15 @@ def duration(seconds: float | None) -> str:
 
 def entry(label: str, text: str, width: int | None = None) -> str:
     """A label and its text in a column of its own, broken to `width` characters; None: one line."""
-    head = f"{label:{_LABEL}}"
-    if width is None or len(head) + len(text) <= width:
-        return head + text
+    return wrapped(text, width, f"{label:{_LABEL}}", " " * _LABEL)
+
+
+def wrapped(text: str, width: int | None, first: str = "", others: str = "    ") -> str:
+    """Text behind an indent, broken to `width` characters between words; None: one line."""
+    if width is None or len(first) + len(text) <= width:
+        return first + text
     return textwrap.fill(
-        text, width, initial_indent=head, subsequent_indent=" " * _LABEL, break_long_words=False, break_on_hyphens=False
+        text, width, initial_indent=first, subsequent_indent=others, break_long_words=False, break_on_hyphens=False
     )
 
 

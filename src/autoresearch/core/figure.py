@@ -5,7 +5,7 @@ Coordinates are pixels, x to the right, y downwards, as in SVG.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 
 from autoresearch.core.metric import Direction
@@ -14,6 +14,8 @@ from autoresearch.core.report import Entry, Report
 INK, FAINT, GRID, PAPER = "#1f2933", "#7b8794", "#e4e7eb", "#ffffff"
 COLOURS = {"keep": "#1a7f37", "discard": "#9aa5b1", "crash": "#cf222e", "open": "#bf8700"}
 BASELINE_COLOUR = "#0969da"
+_LABEL, _LABEL_WIDTH, _LABEL_LINE = 34, 210, 14
+"""Characters of a title that a label has room for, the pixels they may take, and the pixels from line to line."""
 
 
 @dataclass(frozen=True)
@@ -191,16 +193,45 @@ def _attempt(axes: _Axes, entry: Entry, level: float | None) -> list[Shape]:
     return [*runs, Dot(x, axes.y(level), 5.5, colour, tip)]
 
 
-def _labels(axes: _Axes, report: Report, levels: Mapping[int, float]) -> list[Shape]:
-    """Names of the kept ideas, where there is room for them."""
-    shapes: list[Shape] = []
+def _labels(axes: _Axes, report: Report, levels: Mapping[int, float]) -> list[Text]:
+    """Names of kept ideas where there is room: above what raised the staircase, below what did not, clear of it."""
+    placed: list[Text] = []
+    best: float | None = None
     for entry in report.entries:
-        if entry.status == "keep" and entry.index in levels and entry.index > 1:
-            x, y = axes.x(entry.index), axes.y(levels[entry.index])
-            near_edge = x > axes.right - 160
-            shapes.append(Text(x - 9 if near_edge else x + 9, y - 8, entry.title[:34], COLOURS["keep"], 11,
-                               "end" if near_edge else "start"))  # fmt: skip
-    return shapes
+        if entry.status != "keep" or entry.index not in levels:
+            continue
+        level = levels[entry.index]
+        rises = best is None or report.objective.better(level, best)
+        above = rises == (report.objective.direction is Direction.MAXIMIZE)
+        if entry.index > 1:
+            x, y = axes.x(entry.index), axes.y(level)
+            side, anchor = (-9, "end") if x > axes.right - _LABEL_WIDTH else (9, "start")
+            text = Text(x + side, y + (-8 if above else 17), _short(entry.title), COLOURS["keep"], 11, anchor)
+            if moved := _aside(axes, text, placed, -_LABEL_LINE if above else _LABEL_LINE):
+                placed.append(moved)
+        best = level if rises else best
+    return placed
+
+
+def _aside(axes: _Axes, text: Text, placed: Sequence[Text], step: float) -> Text | None:
+    """The text moved up or down until it covers none of the others; None when that leads off the plot."""
+    while any(_covers(text, other) for other in placed):
+        text = replace(text, y=text.y + step)
+    return text if axes.top - _LABEL_LINE <= text.y <= axes.bottom else None
+
+
+def _covers(one: Text, other: Text) -> bool:
+    (left, right), (start, end) = _extent(one), _extent(other)
+    return abs(one.y - other.y) < _LABEL_LINE and left < end and start < right
+
+
+def _extent(text: Text) -> tuple[float, float]:
+    width = len(text.text) * _LABEL_WIDTH / _LABEL
+    return (text.x - width, text.x) if text.anchor == "end" else (text.x, text.x + width)
+
+
+def _short(title: str) -> str:
+    return title if len(title) <= _LABEL else f"{title[: _LABEL - 3].rstrip()}..."
 
 
 def spend(report: Report, width: int = 920) -> Drawing:

@@ -237,9 +237,11 @@ def _best(history: History, board: Board) -> tuple[float | None, str]:
 
 
 def _entry(history: History, entry: Experiment, found: dict[str, Claim]) -> Entry:
-    verdict, runs = entry.verdict, history.runs_of(entry.name)
+    verdict, runs, arm = entry.verdict, history.runs_of(entry.name), _judged_arm(history, entry)
     values = tuple(
-        run.measurement.value for run in runs if run.valid and run.measurement and run.measurement.value is not None
+        run.measurement.value
+        for run in history.runs_of(arm)
+        if run.valid and run.measurement and run.measurement.value is not None
     )
     symptoms = {s.name: s.evidence for run in runs if run.measurement for s in run.measurement.symptoms}
     return Entry(
@@ -249,7 +251,7 @@ def _entry(history: History, entry: Experiment, found: dict[str, Claim]) -> Entr
         area=entry.hypothesis.area,
         source=entry.hypothesis.source,
         status=str(verdict.status) if verdict else "open",
-        value=history.value_of(entry.name),
+        value=history.value_of(arm),
         values=values,
         effect=verdict.effect if verdict else None,
         low=verdict.low if verdict else None,
@@ -266,6 +268,13 @@ def _entry(history: History, entry: Experiment, found: dict[str, Claim]) -> Entr
         watched=entry.judged.watched if entry.judged else (),
         log=runs[-1].planned.log if runs else "",
     )
+
+
+def _judged_arm(history: History, entry: Experiment) -> str:
+    """Whose runs stand for an attempt: its own, or those of the merge with what was kept meanwhile that it won as."""
+    merged = entry.judged.incumbent if entry.judged else None
+    own = bool(history.runs_of(entry.name))
+    return merged if own and merged in history.bundles and history.value_of(merged) is not None else entry.name
 
 
 def _minutes(runs: Iterable[Run]) -> float:
