@@ -113,7 +113,7 @@ class SearchResearcher:
         if expected is not None:
             why = f"Largest expected improvement on a surface fitted to {past.known} configurations that ran."
         return Hypothesis(
-            title=f"search: {named}{more}",
+            title=f"{named}{more}",
             area="search",
             overrides=tuple(draft.overrides),
             parent="incumbent",
