@@ -3,15 +3,29 @@
 import os
 from pathlib import Path
 
+_NEXT_TO_NOTHING = 1_000_000
+"""Bytes: what fails with no more than this left fails for want of room, for part of it was cleared away since."""
+
 
 def free_gb(path: Path) -> float:
     """Free space in GB (10^9 bytes), for an ordinary user, on the disk of `path` or of its nearest folder that exists.
 
     Infinite when the file system does not say: a check that cannot be made must not stop a campaign.
     """
+    found = _state(path)
+    return found.f_bavail * found.f_frsize / 1e9 if found and found.f_blocks else float("inf")
+
+
+def is_full(path: Path) -> bool:
+    """Whether that disk takes next to nothing more, or no further file."""
+    found = _state(path)
+    no_names = bool(found and found.f_files and not found.f_favail)
+    return no_names or free_gb(path) * 1e9 < _NEXT_TO_NOTHING
+
+
+def _state(path: Path) -> os.statvfs_result | None:
     there = next((place for place in (path, *path.parents) if place.exists()), Path("/"))
     try:
-        found = os.statvfs(there)
+        return os.statvfs(there)
     except OSError:
-        return float("inf")
-    return found.f_bavail * found.f_frsize / 1e9 if found.f_blocks else float("inf")
+        return None

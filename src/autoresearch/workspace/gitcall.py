@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from autoresearch.errors import RepositoryError
+from autoresearch.workspace import disk
 from autoresearch.workspace.process import CommandError, Completed, run
 
 NAME, EMAIL = "autoresearch", "autoresearch@localhost"
@@ -116,8 +117,15 @@ def call(
         raise RepositoryError(f"git cannot be started; install git 2.38 or newer ({error})") from error
     if done.code not in codes:
         said = (done.stderr or done.stdout).decode("utf-8", "replace").strip() or f"exit code {done.code}"
-        raise RepositoryError(f"git {args[0]} failed in {repo}: {said[-2000:]}")
+        raise RepositoryError(f"git {args[0]} failed in {repo}: {said[-2000:]}{_no_room(repo, args)}")
     return done
+
+
+def _no_room(repo: Path, args: Sequence[str]) -> str:
+    """What git leaves out: that the disk of the repository, or of a place it was told, is full."""
+    places = (repo, *(Path(word) for word in args if word.startswith("/")))
+    full = next((place for place in places if disk.is_full(place)), None)
+    return f"; No space left on device at {full}: free some space and run it again" if full else ""
 
 
 @cache
