@@ -9,7 +9,6 @@ Per experiment: wall time of a whole campaign less that of one with the baseline
 """
 
 import argparse
-import json
 import os
 import random
 import shutil
@@ -20,7 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
-import yaml
+from toy import campaign, repository
 
 LOOP = """\
 set -e
@@ -35,7 +34,6 @@ for n in $(seq 1 "$1"); do
 done
 """
 TRAIN = 'echo "score: 0.$SEED"\n'
-IDENTITY = ("-c", "user.name=Ada", "-c", "user.email=ada@example.invalid")
 
 
 def main() -> None:
@@ -81,7 +79,7 @@ def _timed(origin: Path, place: Path, count: int, poll: float | None) -> float:
         (place / "logs").mkdir()
         words = ("sh", "-c", LOOP, "loop", str(count), str(place / "logs"))
     else:
-        _campaign(root, count)
+        campaign(root, "overhead", count, {})
         words = (sys.executable, "-m", "autoresearch", "run", "--yes", "--plain", "--poll", str(poll))
     began = time.perf_counter()
     subprocess.run(words, cwd=root, check=True, stdout=subprocess.DEVNULL)
@@ -100,37 +98,13 @@ def _prove(root: Path, count: int, poll: float | None) -> None:
     assert log.count("Signed-off-by:") == count, f"{pattern}: {log.count('Signed-off-by:')} of {count} commits"
 
 
-def _campaign(root: Path, count: int) -> None:
-    document = {
-        "campaign": "overhead",
-        "objective": {"metric": "score", "goal": "raise the score", "direction": "maximize"},
-        "target": {"type": "command", "config": "config.json", "source": {"type": "stdout"}},
-        "command": ["sh", "train.sh"],
-        "stop": f"{count} experiments",
-        "researcher": {"type": "file", "path": "ideas.yaml"},
-        "verdict": {"policy": "greedy", "baseline_runs": 1},
-    }
-    path = root / "reports" / "auto_research" / "overhead" / "campaign.yaml"
-    path.parent.mkdir(parents=True)
-    path.write_text(yaml.safe_dump(document, sort_keys=False))
-
-
 def _repository(root: Path, files: int, experiments: int) -> Path:
-    root.mkdir(parents=True)
-    (root / "train.sh").write_text(TRAIN)
-    (root / "config.json").write_text(json.dumps({"lr": 0.1}) + "\n")
-    ideas = [{"title": f"learning rate number {n}", "overrides": [f"lr={n / 1000}"]} for n in range(1, experiments + 1)]
-    (root / "ideas.yaml").write_text(yaml.safe_dump(ideas, sort_keys=False))
     made = random.Random(0)
     for number in range(files - 3):
         path = root / f"part{number % 12}" / f"room{number % 60}" / f"file{number}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(f"value_{made.randrange(10**9)} = {made.random()}\n" for _ in range(200)))
-    for words in (("init", "-q", "-b", "main"), ("add", "."), ("commit", "-q", "-m", "start")):
-        subprocess.run(("git", *IDENTITY, *words), cwd=root, check=True)
-    for name, value in (("user.name", "Ada"), ("user.email", "ada@example.invalid")):
-        subprocess.run(("git", "config", name, value), cwd=root, check=True)
-    return root
+    return repository(root, TRAIN, experiments)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-import yaml
+from toy import campaign, repository
 
 TRAIN = """\
 began=$(date +%s.%N)
@@ -22,7 +22,6 @@ sleep {seconds}
 echo "score: 0.$SEED"
 echo "$began $(date +%s.%N)" >> {log}
 """
-IDENTITY = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
 
 
 def main() -> None:
@@ -41,8 +40,9 @@ def main() -> None:
 
 def _line(folder: Path, slots: int, seconds: float, ideas: int) -> str:
     log = folder / "times"
-    root = _repository(folder / "repository", TRAIN.format(seconds=seconds, log=log), ideas)
-    _campaign(root, ideas, slots)
+    root = repository(folder / "repository", TRAIN.format(seconds=seconds, log=log), ideas)
+    launcher = {"type": "local", "parallel": slots}
+    campaign(root, "slots", ideas + 1, {"confirm": 0}, launcher=launcher)
     subprocess.run(
         (sys.executable, "-m", "autoresearch", "run", "--yes", "--plain"),
         cwd=root,
@@ -56,35 +56,6 @@ def _line(folder: Path, slots: int, seconds: float, ideas: int) -> str:
     busy = sum(end - begin for begin, end in of_ideas)
     gap = (slots * whole - busy) / ideas
     return f"| {slots} | {seconds:g} | {ideas} | {whole:.1f} | {100 * busy / (slots * whole):.0f} | {gap:.2f} |"
-
-
-def _campaign(root: Path, ideas: int, slots: int) -> None:
-    document = {
-        "campaign": "slots",
-        "objective": {"metric": "score", "goal": "raise the score", "direction": "maximize"},
-        "target": {"type": "command", "config": "config.json", "source": {"type": "stdout"}},
-        "command": ["sh", "train.sh"],
-        "stop": f"{ideas + 1} experiments",
-        "launcher": {"type": "local", "parallel": slots},
-        "researcher": {"type": "file", "path": "ideas.yaml"},
-        "verdict": {"policy": "greedy", "baseline_runs": 1, "confirm": 0},
-    }
-    path = root / "reports" / "auto_research" / "slots" / "campaign.yaml"
-    path.parent.mkdir(parents=True)
-    path.write_text(yaml.safe_dump(document, sort_keys=False))
-
-
-def _repository(root: Path, train: str, ideas: int) -> Path:
-    root.mkdir(parents=True)
-    (root / "train.sh").write_text(train)
-    (root / "config.json").write_text('{"lr": 0.1}\n')
-    listed = [{"title": f"learning rate number {n}", "overrides": [f"lr={n / 1000}"]} for n in range(1, ideas + 1)]
-    (root / "ideas.yaml").write_text(yaml.safe_dump(listed, sort_keys=False))
-    for words in (("init", "-q", "-b", "main"), ("add", "."), ("commit", "-q", "-m", "start")):
-        subprocess.run(("git", *IDENTITY, *words), cwd=root, check=True)
-    for name, value in (("user.name", "Ada"), ("user.email", "ada@example.org")):
-        subprocess.run(("git", "config", name, value), cwd=root, check=True)
-    return root
 
 
 if __name__ == "__main__":
