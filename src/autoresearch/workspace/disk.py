@@ -13,14 +13,20 @@ def free_gb(path: Path) -> float:
     Infinite when the file system does not say: a check that cannot be made must not stop a campaign.
     """
     found = _state(path)
-    return found.f_bavail * found.f_frsize / 1e9 if found and found.f_blocks else float("inf")
+    return _free(found) / 1e9 if found else float("inf")
 
 
 def is_full(path: Path) -> bool:
     """Whether that disk takes next to nothing more, or no further file."""
     found = _state(path)
-    no_names = bool(found and found.f_files and not found.f_favail)
-    return no_names or free_gb(path) * 1e9 < _NEXT_TO_NOTHING
+    if found is None:
+        return False
+    return _free(found) < _NEXT_TO_NOTHING or bool(found.f_files and not found.f_favail)
+
+
+def _free(found: os.statvfs_result) -> float:
+    """Bytes; infinite where the file system names no size."""
+    return found.f_bavail * found.f_frsize if found.f_blocks else float("inf")
 
 
 def _state(path: Path) -> os.statvfs_result | None:
