@@ -1,6 +1,6 @@
 """Whether what a run reads is there, before anything is launched (R26)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from autoresearch.core.spec import Campaign
@@ -46,9 +46,15 @@ def check(campaign: Campaign, root: Path, inputs: Sequence[str]) -> None:
         raise CampaignError(f"a run needs files that it would not find: {told}; nothing was launched")
 
 
-def uncommitted(root: Path, commit: str, files: Sequence[str]) -> str:
-    """Files of a recipe that the commit which experiments start from does not hold, in words; empty without any."""
-    absent = sorted(set(files) - git.committed(root, commit, files)) if files else []
+def uncommitted(commit: str, files: Sequence[str], held: Collection[str]) -> str:
+    """Files of a recipe that the commit which experiments start from does not hold, in words; empty without any.
+
+    Args:
+        commit: Where experiments start.
+        files: The files, relative to the root.
+        held: Those that the commit holds, of `git.committed`.
+    """
+    absent = sorted(set(files).difference(held))
     if not absent:
         return ""
     return f"{_named(absent)} not in commit {commit[:7]}, from which experiments start; commit it first"
@@ -60,7 +66,8 @@ def check_recipe(root: Path, commit: str, recipe: str) -> None:
     Raises:
         CampaignError: It is not committed.
     """
-    if told := uncommitted(root, commit, [recipe] if recipe else []):
+    files = [recipe] if recipe else []
+    if told := uncommitted(commit, files, git.committed(root, commit, files)):
         raise CampaignError(f"recipe {told}: git add {recipe} && git commit")
 
 

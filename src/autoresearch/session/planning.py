@@ -254,8 +254,8 @@ def _fresh_name(root: Path, survey: Survey, now: datetime) -> str:
 def _checkout_warnings(changes: Changes, survey: Survey, root: Path, base: str) -> tuple[str, ...]:
     """R19: the user's own unfinished work is named, left alone, and never silently part of a run."""
     dirty = {*changes.staged, *changes.unstaged, *changes.conflicted, *changes.untracked}
-    absent = inputs.uncommitted(root, base, survey.lineage)
-    ours = sorted(dirty & git.committed(root, base, survey.lineage)) if survey.lineage else []
+    held = git.committed(root, base, survey.lineage)
+    absent, ours = inputs.uncommitted(base, survey.lineage, held), sorted(dirty & held)
     told = f"uncommitted changes in {', '.join(ours)} are not part of the campaign: it starts from the commit"
     return (*((f"`run` will refuse to begin: {absent}",) if absent else ()), *((told,) if ours else ()))
 

@@ -1,5 +1,6 @@
 """Where a campaign stands: one value for the terminal, for `--json` and for the report."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -132,7 +133,7 @@ def status_of(opened: Opened, now: float, *, held: bool) -> CampaignStatus:
         now: Unix time in seconds.
         held: Whether a controller holds its lock.
     """
-    history, limits = opened.history, opened.limits
+    history, limits, fresh = opened.history, opened.limits, _fresh(opened.history)
     objective = history.started.objective if history.started else None
     goal = opened.campaign.objective
     state = check(limits, _spent(history, objective), now) if limits else None
@@ -155,8 +156,8 @@ def status_of(opened: Opened, now: float, *, held: bool) -> CampaignStatus:
         crash=counts[Status.CRASH],
         baseline=history.value_of(BASELINE) if history.baseline else None,
         incumbent=history.incumbent,
-        best=_best(history),
-        best_fresh=len(_fresh(history)),
+        best=_best(history, fresh),
+        best_fresh=len(fresh),
         current=last.name if last else "",
         branch=last.branch if last else "",
         controller=f"{controller.host}:{controller.pid}" if controller and held else "",
@@ -179,10 +180,9 @@ def _status(entry: Experiment) -> Status | None:
     return entry.verdict.status if entry.verdict else None
 
 
-def _best(history: History) -> float | None:
+def _best(history: History, fresh: Sequence[float]) -> float | None:
     if not history.baseline:
         return None
-    fresh = _fresh(history)
     return sum(fresh) / len(fresh) if fresh else history.value_of(history.incumbent)
 
 

@@ -174,6 +174,8 @@ def changes(repo: Path) -> Changes:
 
 def committed(repo: Path, commit: str, paths: Sequence[str]) -> frozenset[str]:
     """Those of `paths`, relative to the root, that a commit holds."""
+    if not paths:
+        return frozenset()
     return frozenset(nul(call(root(repo), "ls-tree", "-z", "--name-only", commit, "--", *paths).stdout))
 
 
