@@ -378,6 +378,6 @@ def test_a_plan_is_shown_or_written_and_never_approved(lab):
     assert file.parent.name == "second"
     assert not (file.parent / "journal.jsonl").exists()
     for words in (("run", "--yes"), ("run", "--yes", "--detach"), ("approve", "plan", "--yes")):
-        assert "has not been reviewed" in lab.refused(*words)
+        assert "over MCP and has not been reviewed" in lab.refused(*words)
     assert not (file.parent / "journal.jsonl").exists()
     assert lab.cli("approve", "plan", "--yes", "--campaign", "second").returncode == 0

@@ -1,7 +1,6 @@
 """One campaign, opened: its verbs are all that a surface ever calls."""
 
 import os
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -23,7 +22,7 @@ from autoresearch.session.curves import Curves
 from autoresearch.session.driven import DrivenExperiment
 from autoresearch.session.planning import Plan, Request
 from autoresearch.session.status import CampaignStatus, RunningRun
-from autoresearch.workspace import atomic, git, process, secrets
+from autoresearch.workspace import atomic, git, secrets
 from autoresearch.workspace.clock import SteadyClock
 from autoresearch.workspace.ledger import Ledger
 from autoresearch.workspace.paths import EXCLUDED, CampaignPaths, Layout
@@ -96,7 +95,7 @@ class Session:
         if not agent or self.name is not None or wiring.open_campaign(self.where, paths.name).history.started:
             return
         raise CampaignError(
-            f"campaign {paths.name} was planned by {agent}and has not been reviewed; review it with: autoresearch run "
+            f"campaign {paths.name} was planned by {agent} and has not been reviewed; review it with: autoresearch run "
             f"--campaign {paths.name}, or continue another one by its name"
         )
 
@@ -361,9 +360,7 @@ class Session:
         """
         with hold.held(self.where, self.name, take_over=take_over) as (opened, _):
             paths = opened.paths
-        words = ("run", "--yes", "--plain", "--poll", str(poll_s), "--campaign", paths.name)
-        argv = (sys.executable, "-m", "autoresearch", *words)
-        return process.start(argv, cwd=paths.root, log=paths.folder / "controller.log")
+        return hold.detach(paths, "run", "--yes", poll_s=poll_s)
 
     # -- inside -------------------------------------------------------------------------------------------------
 

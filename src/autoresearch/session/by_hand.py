@@ -3,7 +3,6 @@
 import contextlib
 import math
 import re
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,10 +106,7 @@ class ByHand:
         with self._working(take_over=take_over) as (ctx, _):
             by_hand.hand_in(ctx, _driven_by_hand(ctx, index))
             paths = ctx.paths
-        words = ("experiment", "run", str(index), "--plain", "--poll", str(poll_s), "--campaign", paths.name)
-        return process.start(
-            (sys.executable, "-m", "autoresearch", *words), cwd=paths.root, log=paths.folder / "controller.log"
-        )
+        return hold.detach(paths, "experiment", "run", str(index), poll_s=poll_s)
 
     def following(self, process_id: int | None = None) -> bool:
         """Whether a controller works on the campaign, or a process that `detach` has started is about to."""

@@ -68,7 +68,7 @@ def driven(
         held: Whether a controller is at work on the campaign.
     """
     made, crash = history.runs_of(entry.name), crash_to_mend(history, campaign, entry)
-    verb, state = _stage(history, campaign, entry, made, now, held=held)
+    verb, state = _stage(history, campaign, entry, made, crash, now, held=held)
     return DrivenExperiment(
         index=entry.index,
         name=entry.name,
@@ -94,19 +94,19 @@ def _left(paths: CampaignPaths, history: History, entry: Experiment, *, held: bo
         return ""
     if history.left:
         return history.left.reason
-    words = paths.folder / "controller.log"
-    return f"whoever followed its runs ended without a word; what a detached one printed is in {words}"
+    log = paths.controller_log
+    return f"whoever followed its runs ended without a word; what a detached one printed is in {log}"
 
 
 def _stage(
-    history: History, campaign: Campaign, entry: Experiment, made: list[Run], now: float, *, held: bool
+    history: History, campaign: Campaign, entry: Experiment, made: list[Run], crash: str, now: float, *, held: bool
 ) -> tuple[str, str]:
     """The verb that leads on, and how far it has come."""
     if entry.verdict:
         return "", str(entry.verdict.status)
     if not entry.committed:
         return "run", "editing"
-    if crash_to_mend(history, campaign, entry):
+    if crash:
         return "run", "crashed"
     if all(run.settled for run in made) and _ready(history, campaign, entry, now):
         return "judge", "measured"

@@ -4,6 +4,7 @@ import contextlib
 import getpass
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from types import FrameType
 from autoresearch.errors import HeldError
 from autoresearch.session import wiring
 from autoresearch.session.wiring import Opened
+from autoresearch.workspace import process
 from autoresearch.workspace.holder import alive
 from autoresearch.workspace.lock import CampaignLock
 from autoresearch.workspace.paths import CampaignPaths
@@ -52,6 +54,13 @@ def person() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return f"uid {os.getuid()}"
+
+
+def detach(paths: CampaignPaths, *words: str, poll_s: float) -> int:
+    """Start a command that works on the campaign in a process of its own, which survives this terminal; its id."""
+    options = ("--plain", "--poll", str(poll_s), "--campaign", paths.name)
+    argv = (sys.executable, "-m", "autoresearch", *words, *options)
+    return process.start(argv, cwd=paths.root, log=paths.controller_log)
 
 
 @contextlib.contextmanager

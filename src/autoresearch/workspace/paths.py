@@ -131,6 +131,11 @@ class CampaignPaths(Layout):
         return self.folder / "journal.jsonl"
 
     @property
+    def controller_log(self) -> Path:
+        """What a controller in the background printed."""
+        return self.folder / "controller.log"
+
+    @property
     def report(self) -> Path:
         """The report in Markdown; `report.html` and the plots lie beside it."""
         return self.folder / "report.md"
