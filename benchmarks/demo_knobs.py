@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autoresearch.examples import DemoRepository, create
-from autoresearch.workspace.process import run
+from autoresearch.machine.process import run
 
 LR, KL = "policy.optimizer.kwargs.lr", "loss_fn.reference_policy_kl_penalty"
 TEMPERATURE, GENERATIONS = "policy.generation.temperature", "grpo.num_generations_per_prompt"

@@ -8,7 +8,7 @@ python tools/drill.py --into docs/reliability.md     # the counts go into the pa
 ```
 
 A drill is a fork of this process that works on a small campaign through the real command line with a fault ordered
-(`autoresearch.workspace.faults`), then forks without one until the campaign has ended. The campaign has a baseline with
+(`autoresearch.machine.fault_points`), then forks without one until the campaign has ended. The campaign has a baseline with
 two runs, an idea that is repeated, and one that crashes, is mended on its branch and runs again; a second one makes
 bundles. Afterwards the following must hold:
 
@@ -41,8 +41,9 @@ from drill_lab import CAMPAIGNS, NAME, Ended, Lab
 from drill_page import fill, soaked, tables
 
 from autoresearch import plugins
+from autoresearch.machine import fault_points, processes
 from autoresearch.session import Session
-from autoresearch.workspace import faults, proctree, worktree
+from autoresearch.workspace import worktree
 from autoresearch.workspace.snapshot import Snapshot, difference
 
 KINDS = {
@@ -181,7 +182,7 @@ def leftovers(lab: Lab) -> list[str]:
 def _alive(lab: Lab, patience_s: float = 5.0) -> list[str]:
     """Processes that work in the laboratory; git, orphaned by a kill, is given time to end."""
     until = time.monotonic() + patience_s
-    while found := [f"process {p.pid} ({p.name})" for p in proctree.everyone().values() if _in_there(p.pid, lab.root)]:
+    while found := [f"process {p.pid} ({p.name})" for p in processes.everyone().values() if _in_there(p.pid, lab.root)]:
         if time.monotonic() > until:
             break
         time.sleep(0.02)
@@ -285,8 +286,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="of the random faults")
     parser.add_argument("--into", type=Path, metavar="PAGE", help="put the counts into this page")
     args = parser.parse_args()
-    if unknown := {*args.points.split(",")} - {"", *faults.POINTS} or {*args.kinds.split(",")} - {*KINDS}:
-        parser.error(f"there is no {', '.join(sorted(unknown))}; places: {', '.join(faults.POINTS)}")
+    if unknown := {*args.points.split(",")} - {"", *fault_points.POINTS} or {*args.kinds.split(",")} - {*KINDS}:
+        parser.error(f"there is no {', '.join(sorted(unknown))}; places: {', '.join(fault_points.POINTS)}")
     return args
 
 

@@ -17,7 +17,7 @@ import yaml
 from autoresearch.cli.main import main as autoresearch
 from autoresearch.core.hypothesis import Brief, Hypothesis
 from autoresearch.core.record import parse_table
-from autoresearch.workspace import faults, process
+from autoresearch.machine import fault_points, process
 
 NAME, PATIENCE_S = "drill", 120
 
@@ -146,7 +146,7 @@ class Lab:
             os.chdir(self.root)
             for number, stream in enumerate(streams, 1):
                 os.dup2(os.open(stream, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
-            faults.order(order, self._scribe(told) if told else None)
+            fault_points.order(order, self._scribe(told) if told else None)
             code = autoresearch(["run", "--yes", "--plain", "--poll", "0.001"])
         except BaseException:  # noqa: BLE001 (a fork must never go on with what its parent was doing)
             traceback.print_exc()

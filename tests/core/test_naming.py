@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from autoresearch.core import naming
 from autoresearch.errors import CampaignError
-from autoresearch.workspace import process
+from autoresearch.machine import process
 
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,61}", fullmatch=True)
 LABEL = r"[a-z][a-z0-9-]{0,61}[a-z0-9]"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from autoresearch.examples import DemoRepository, create
-from autoresearch.workspace.process import run
+from autoresearch.machine.process import run
 
 
 @dataclass(frozen=True)

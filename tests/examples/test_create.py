@@ -9,8 +9,8 @@ import yaml
 
 from autoresearch.errors import UsageError
 from autoresearch.examples import create
+from autoresearch.machine.process import run
 from autoresearch.researchers.file import read
-from autoresearch.workspace.process import run
 
 TREE = Path(__file__).parents[2] / "src/autoresearch/examples/tree"
 

@@ -22,9 +22,9 @@ import pytest
 from autoresearch.core.job import JobState, JobStatus
 from autoresearch.errors import LauncherError
 from autoresearch.launchers.ray_http import Head
+from autoresearch.machine import processes
+from autoresearch.machine.process import start
 from autoresearch.ports import Launcher
-from autoresearch.workspace import proctree
-from autoresearch.workspace.process import start
 
 TOOLS = Path(__file__).parents[2] / "tools"
 
@@ -216,7 +216,7 @@ class RayHead:
     def down(self) -> None:
         """Stop it: ended by TERM, it ends everything it has started."""
         pid, scratch = (self.folder / "pid").read_text().split()
-        family = [int(pid), *(process.pid for process in proctree.descendants([int(pid)], proctree.everyone()))]
+        family = [int(pid), *(process.pid for process in processes.descendants([int(pid)], processes.everyone()))]
         os.kill(int(pid), signal.SIGTERM)
         until = time.monotonic() + 20
         while any(living(one) for one in family) and time.monotonic() < until:
@@ -228,7 +228,7 @@ class RayHead:
 
 def living(pid: int) -> bool:
     """Whether a process exists and is more than an exit status."""
-    process = proctree.look(pid)
+    process = processes.look(pid)
     return process is not None and not process.dead
 
 

@@ -16,9 +16,9 @@ import pytest
 from autoresearch.core.job import JobState, Resources
 from autoresearch.errors import LauncherError, StorageError
 from autoresearch.launchers.local import LocalLauncher
+from autoresearch.machine import gpus
+from autoresearch.machine.process import run
 from autoresearch.testing import JobFactory, ProcessContract, settle
-from autoresearch.workspace import gpus
-from autoresearch.workspace.process import run
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import pytest
 
 from autoresearch.core.job import JobState
 from autoresearch.launchers.local import LocalLauncher
+from autoresearch.machine.process import run
 from autoresearch.testing import JobFactory, settle
-from autoresearch.workspace.process import run
 
 COMPILER = shutil.which("cc") or shutil.which("gcc")
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="needs a C compiler for the stand-in driver")

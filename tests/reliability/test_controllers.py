@@ -4,7 +4,7 @@ import json
 import os
 import socket
 
-from autoresearch.workspace.holder import here
+from autoresearch.machine.lock_owner import here
 
 SHORT = {"stop": "1 experiment", "verdict": {"policy": "greedy", "baseline_runs": 1, "confirm": 0}}
 

@@ -3,9 +3,9 @@
 import itertools
 
 from autoresearch.engine.loop import Loop
+from autoresearch.machine.disk import free_gb
+from autoresearch.machine.lock import CampaignLock
 from autoresearch.session import wiring
-from autoresearch.workspace.disk import free_gb
-from autoresearch.workspace.lock import CampaignLock
 
 
 def loop_with(lab, free):

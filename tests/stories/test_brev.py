@@ -14,9 +14,9 @@ from tests.launchers.clusters import why_no_kubernetes
 from autoresearch.core.record import PLACES
 from autoresearch.engine.loop import Loop
 from autoresearch.errors import AutoresearchError, CampaignError
+from autoresearch.machine.lock import CampaignLock
 from autoresearch.session import Session, campaign_file, wiring
 from autoresearch.workspace import git
-from autoresearch.workspace.lock import CampaignLock
 from autoresearch.workspace.paths import KINDS, CampaignPaths, Volume, short
 
 TRAIN = """\

@@ -11,8 +11,8 @@ from tests.conftest import Lab
 from tests.stories.test_by_hand import QUICK, approve, carry, edit, verbs
 
 from autoresearch.core.hypothesis import Hypothesis
+from autoresearch.machine import fault_points
 from autoresearch.session import Session
-from autoresearch.workspace import faults
 from autoresearch.workspace.git import branches
 
 WAY = {
@@ -59,7 +59,7 @@ def killed(lab, verb, point):
     """Carry a verb out in a process of its own that dies at a named place."""
     child = os.fork()
     if child == 0:
-        faults.order(f"{point}=kill")
+        fault_points.order(f"{point}=kill")
         try:
             step(lab, verb)
         finally:

@@ -4,10 +4,10 @@ import itertools
 
 import pytest
 
-from autoresearch.workspace import faults
+from autoresearch.machine import fault_points
 from autoresearch.workspace.git import branches
 
-PLACES = [name for name in faults.POINTS if not name.startswith(("lock.takeover", "propose.bundle"))]
+PLACES = [name for name in fault_points.POINTS if not name.startswith(("lock.takeover", "propose.bundle"))]
 ENGINE = [name for name in PLACES if name.startswith(("propose.", "run.", "settle.", "loop."))]
 RECORDS = ["ledger.append.sync", "journal.append.sync", "lock.release", "notes.write.before", "memory.append.sync"]
 TORN = [name for name in PLACES if name.endswith(".write")]

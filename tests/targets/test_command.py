@@ -11,9 +11,9 @@ from autoresearch import plugins
 from autoresearch.core.job import JobState, JobStatus, Resources
 from autoresearch.core.metric import Completion, Readings, Series, Severity
 from autoresearch.errors import CampaignError, RecipeError
+from autoresearch.machine.process import run
 from autoresearch.ports import RunRequest
 from autoresearch.targets.command import CommandTarget
-from autoresearch.workspace.process import run
 
 OBJECTIVE = {"goal": "raise it", "metric": "accuracy", "direction": "auto"}
 OK = JobStatus(JobState.SUCCEEDED, exit_code=0)

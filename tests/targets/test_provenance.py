@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
+from autoresearch.machine.process import run
 from autoresearch.targets.nemo_rl import provenance
-from autoresearch.workspace.process import run
 
 
 @pytest.fixture

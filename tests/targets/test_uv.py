@@ -15,10 +15,10 @@ import pytest
 
 from autoresearch.core.job import JobState
 from autoresearch.launchers.local import LocalLauncher
+from autoresearch.machine.process import run
 from autoresearch.ports import RunRequest
 from autoresearch.targets.nemo_rl import NemoRLTarget
 from autoresearch.testing import settle
-from autoresearch.workspace.process import run
 
 RECIPE = """\
 grpo: {max_num_steps: 50, seed: 1, val_period: 5}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from autoresearch.workspace import process
+from autoresearch.machine import process
 
 Git = Callable[..., str]
 

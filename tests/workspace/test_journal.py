@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from autoresearch.core.event import Noted, Paused, Steered
 from autoresearch.core.event_line import dump
 from autoresearch.errors import LedgerError
-from autoresearch.workspace import process
+from autoresearch.machine import process
 from autoresearch.workspace.journal import Journal
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "journal_v1.jsonl"

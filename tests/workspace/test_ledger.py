@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from autoresearch.core.record import COLUMNS, SHARED, Row, decode, encode, header
 from autoresearch.errors import LedgerError, StorageError
-from autoresearch.workspace import process
+from autoresearch.machine import process
 from autoresearch.workspace.ledger import Ledger
 
 WRITER = """

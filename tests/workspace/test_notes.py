@@ -6,7 +6,8 @@ import sys
 import pytest
 
 from autoresearch.errors import RepositoryError
-from autoresearch.workspace import git, notes, process
+from autoresearch.machine import process
+from autoresearch.workspace import git, notes
 
 
 @pytest.fixture

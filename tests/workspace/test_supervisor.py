@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from autoresearch.machine.process import CommandError, run
 from autoresearch.workspace import runfolder, supervisor
-from autoresearch.workspace.process import CommandError, run
 from autoresearch.workspace.runfolder import RunSpec
 
 

@@ -9,7 +9,8 @@ from autoresearch.engine.context import Context
 from autoresearch.engine.propose import is_clean
 from autoresearch.engine.trees import survey_of_arm
 from autoresearch.errors import RecipeError
-from autoresearch.workspace import faults, git, worktree
+from autoresearch.machine import fault_points
+from autoresearch.workspace import git, worktree
 
 
 class Conflict(Exception):  # noqa: N818 - an outcome that is recorded, no failure of ours
@@ -26,7 +27,7 @@ def bundle(ctx: Context, name: str, ideas: tuple[str, ...], parent: str) -> None
     branch = naming.branch(ctx.campaign.campaign, name)
     git.create_branch(ctx.paths.root, branch, commit)
     worktree.attach(ctx.paths.worktree(name), branch)
-    faults.point("propose.bundle.record")
+    fault_points.point("propose.bundle.record")
     ctx.record(BundleMade(ctx.clock(), name, branch, commit, ideas, parent))
 
 

@@ -17,7 +17,8 @@ from autoresearch.engine.brief import brief_for, brief_text
 from autoresearch.engine.context import Context
 from autoresearch.engine.repair import objections
 from autoresearch.errors import CampaignError
-from autoresearch.workspace import atomic, faults, git, worktree
+from autoresearch.machine import atomic, fault_points
+from autoresearch.workspace import git, worktree
 
 
 def open_experiment(ctx: Context, idea: Hypothesis, by: str) -> Experiment:
@@ -46,7 +47,7 @@ def open_experiment(ctx: Context, idea: Hypothesis, by: str) -> Experiment:
     commit = ctx.history.arm_commit(parent)
     idea = replace(idea, parent=parent)
     ctx.record(ExperimentOpened(ctx.clock(), index, parent, commit, by, name, branch, idea))
-    faults.point("by_hand.opened")
+    fault_points.point("by_hand.opened")
     entry = ctx.history.experiments[index]
     complete(ctx, entry)
     return entry
@@ -89,14 +90,14 @@ def complete(ctx: Context, entry: Experiment) -> None:
     start = entry.opened.parent_commit
     if git.branch_commit(root, entry.branch) is None:
         git.create_branch(root, entry.branch, start)
-    faults.point("by_hand.branch")
+    fault_points.point("by_hand.branch")
     brief = ctx.paths.experiment(entry.name) / "brief.md"
     if brief.exists() and tree.exists():
         return
     worktree.add(root, tree, start)
     for missing in worktree.populate_submodules(root, tree):
         ctx.note(f"the worktree of {entry.name} lacks the submodule {missing}")
-    faults.point("by_hand.tree")
+    fault_points.point("by_hand.tree")
     told = brief_text(brief_for(ctx, entry.index, entry.opened.parent))
     brief.parent.mkdir(parents=True, exist_ok=True)
     atomic.replace(brief, ctx.redactor.clean(told))
@@ -157,7 +158,7 @@ def _examine(ctx: Context, entry: Experiment, tree: Path) -> ExperimentCommitted
 def _seal(ctx: Context, event: ExperimentCommitted) -> None:
     """Put the branch on the commit, leave the evidence, then let the journal say so."""
     root = ctx.paths.root
-    faults.point("by_hand.commit")
+    fault_points.point("by_hand.commit")
     head = git.branch_commit(root, event.branch)
     if head is None:
         git.create_branch(root, event.branch, event.commit)
@@ -165,7 +166,7 @@ def _seal(ctx: Context, event: ExperimentCommitted) -> None:
         if head != event.parent_commit:
             ctx.note(f"branch {event.branch} stood at {head}, which somebody committed; {event.commit[:7]} replaces it")
         git.advance_branch(root, event.branch, head, event.commit)
-    faults.point("by_hand.sealed")
+    fault_points.point("by_hand.sealed")
     propose.leave_evidence(ctx, event.name, event.index, event.parent_commit, event.commit, event.hypothesis)
     ctx.record(event)
 
@@ -184,7 +185,7 @@ def drop(ctx: Context, entry: Experiment, reason: str) -> None:
     if not entry.committed:
         complete(ctx, entry)
         _seal(ctx, _examine(ctx, entry, ctx.paths.by_hand(entry.index)))
-    faults.point("by_hand.dropped")
+    fault_points.point("by_hand.dropped")
     for run in ctx.history.runs_of(entry.name):
         if not run.settled and not run.cancelled:
             runs.cancel(ctx, run, reason)

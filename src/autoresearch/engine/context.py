@@ -13,8 +13,9 @@ from autoresearch.core.places import Places
 from autoresearch.core.redact import Redactor
 from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import Limits
+from autoresearch.machine import disk
 from autoresearch.ports import Launcher, MetricSource, Researcher, Survey, Target, Tracker
-from autoresearch.workspace import disk, git
+from autoresearch.workspace import git
 from autoresearch.workspace.journal import Journal
 from autoresearch.workspace.ledger import Ledger
 from autoresearch.workspace.memory import SessionMemory

@@ -20,7 +20,7 @@ from autoresearch.engine.remeasure import remeasure
 from autoresearch.engine.repair import repair
 from autoresearch.engine.room import Room
 from autoresearch.errors import LauncherError
-from autoresearch.workspace import faults
+from autoresearch.machine import fault_points
 
 _HEALTH_EVERY_S = 10.0
 _OUTAGE_FIRST_S = 2.0
@@ -106,7 +106,7 @@ class Loop:
             if isinstance(move, moves.Wait | moves.Stop):
                 return move
             self.carry_out(move)
-            faults.point("loop.moved")
+            fault_points.point("loop.moved")
             self.refresh()
 
     def _next(self) -> moves.Move:

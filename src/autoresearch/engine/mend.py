@@ -6,7 +6,8 @@ from pathlib import Path
 from autoresearch.core import naming
 from autoresearch.engine.context import Context
 from autoresearch.errors import RepositoryError
-from autoresearch.workspace import atomic, git, worktree
+from autoresearch.machine import atomic
+from autoresearch.workspace import git, worktree
 
 
 def mend(ctx: Context) -> None:

@@ -24,8 +24,9 @@ from autoresearch.engine.brief import brief_for, brief_text
 from autoresearch.engine.context import Context
 from autoresearch.engine.trees import checkout, pure, survey_of_arm
 from autoresearch.errors import RecipeError, RepositoryError, ResearcherError
+from autoresearch.machine import atomic, fault_points
 from autoresearch.ports import Survey
-from autoresearch.workspace import atomic, faults, git, worktree
+from autoresearch.workspace import git, worktree
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,9 @@ def open_baseline(ctx: Context) -> None:
     message = commit_message(ctx, BASELINE, hypothesis)
     commit = git.commit_tree_from(ctx.paths.root, base, (), message, git.identity(ctx.paths.root), entry.opened.at)
     branch = naming.branch(ctx.campaign.campaign, BASELINE)
-    faults.point("propose.baseline.branch")
+    fault_points.point("propose.baseline.branch")
     git.create_branch(ctx.paths.root, branch, commit)
-    faults.point("propose.baseline.record")
+    fault_points.point("propose.baseline.record")
     fingerprint = _fingerprint(ctx, commit, ctx.survey)
     ctx.record(
         ExperimentCommitted(
@@ -81,7 +82,7 @@ def explore(ctx: Context, parent: str) -> bool:
     chain.mark_plateaus(ctx)
     index = max(ctx.history.experiments, default=0) + 1
     ctx.record(ExperimentOpened(ctx.clock(), index, parent, ctx.history.arm_commit(parent)))
-    faults.point("propose.opened")
+    fault_points.point("propose.opened")
     return reopen(ctx, index)
 
 
@@ -100,7 +101,7 @@ def reopen(ctx: Context, index: int) -> bool:
             worktree.remove(ctx.paths.root, tree)
             return False
         atomic.replace(kept, json.dumps(asdict(proposal), indent=2) + "\n")
-    faults.point("propose.edited")
+    fault_points.point("propose.edited")
     _commit(ctx, entry, tree, proposal)
     kept.unlink(missing_ok=True)
     if is_clean(ctx, proposal.hypothesis):
@@ -232,13 +233,13 @@ def _commit(ctx: Context, entry: Experiment, tree: Path, proposal: Proposal) -> 
     files, unheld = committable(tree, parent_commit)
     name, commit = _named_commit(ctx, entry, tree, hypothesis, files)
     branch = naming.branch(ctx.campaign.campaign, name)
-    faults.point("propose.commit")
+    fault_points.point("propose.commit")
     git.create_branch(ctx.paths.root, branch, commit)
-    faults.point("propose.branch")
+    fault_points.point("propose.branch")
     unheld += (proposal.refused,) if proposal.refused else ()
     event = examined(ctx, entry, name, branch, commit, parent_commit, tree, hypothesis, files, unheld)
     leave_evidence(ctx, name, entry.index, parent_commit, commit, hypothesis)
-    faults.point("propose.record")
+    fault_points.point("propose.record")
     ctx.record(event)
     chain.send_to_rest(ctx, hypothesis.source, event.breaches)
 

@@ -6,7 +6,8 @@ from autoresearch.core import merging, naming
 from autoresearch.core.event import BundleMade, ExperimentCommitted
 from autoresearch.engine.context import Context
 from autoresearch.errors import RecipeError, RepositoryError
-from autoresearch.workspace import faults, git, worktree
+from autoresearch.machine import fault_points
+from autoresearch.workspace import git, worktree
 
 
 def remeasure(ctx: Context, name: str, experiment: str, parent: str) -> None:
@@ -27,7 +28,7 @@ def remeasure(ctx: Context, name: str, experiment: str, parent: str) -> None:
     branch = naming.branch(ctx.campaign.campaign, name)
     git.create_branch(ctx.paths.root, branch, commit)
     worktree.attach(tree, branch)
-    faults.point("propose.bundle.yardstick")
+    fault_points.point("propose.bundle.yardstick")
     ctx.record(BundleMade(ctx.clock(), name, branch, commit, (), parent, yardstick=experiment))
 
 

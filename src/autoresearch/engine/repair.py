@@ -13,7 +13,8 @@ from autoresearch.engine.context import Context
 from autoresearch.engine.propose import committable, hear, keep_testimony, scope_of
 from autoresearch.engine.trees import checkout, place, pure
 from autoresearch.errors import RecipeError, ResearcherError
-from autoresearch.workspace import faults, git, worktree
+from autoresearch.machine import fault_points
+from autoresearch.workspace import git, worktree
 
 
 @runtime_checkable
@@ -53,9 +54,9 @@ def repair(ctx: Context, name: str, crash: str, *, by_hand: bool = False) -> Non
     if problems := _problems(ctx, entry, fixed):
         _refuse(ctx, entry, problems)
         return
-    faults.point("repair.commit")
+    fault_points.point("repair.commit")
     git.advance_branch(ctx.paths.root, entry.branch, entry.commit, fixed)
-    faults.point("repair.record")
+    fault_points.point("repair.record")
     ctx.record(ExperimentRepaired(ctx.clock(), name, fixed, f"mended: {crash}", files))
 
 

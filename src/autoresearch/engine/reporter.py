@@ -14,7 +14,8 @@ from autoresearch.core.report_markdown import markdown
 from autoresearch.engine.context import Context
 from autoresearch.engine.remember import begin, checkpoint, recovered, remember
 from autoresearch.errors import StorageError
-from autoresearch.workspace import atomic, picture, volume
+from autoresearch.machine import atomic
+from autoresearch.workspace import picture, volume
 
 _BEAT_S = 15.0
 _REPORT_S = 60.0

@@ -18,8 +18,9 @@ from autoresearch.engine import milestones
 from autoresearch.engine.context import Context
 from autoresearch.engine.trees import checkout, place, survey_of_arm
 from autoresearch.errors import RecipeError
+from autoresearch.machine import atomic, fault_points
 from autoresearch.ports import RunRequest
-from autoresearch.workspace import atomic, faults, volume, worktree
+from autoresearch.workspace import volume, worktree
 from autoresearch.workspace.cleanlog import end_of
 
 
@@ -45,7 +46,7 @@ def launch(ctx: Context, arm: str, seed: int, purpose: Purpose, why: str) -> Non
             str(log), resources, _limit_s(ctx), view.run_s, plumbing, why,
         )
     )  # fmt: skip
-    faults.point("run.planned")
+    fault_points.point("run.planned")
     if job is None:
         give_up(ctx, ctx.history.runs[run_id], refused)
     else:
@@ -100,7 +101,7 @@ def _submit(ctx: Context, job: Job, run: Run) -> None:
     submission = planned(ctx, job, ctx.paths.evidence(run.planned.experiment, run.planned.number))
     _latest_log(ctx, run)
     job_id = ctx.launcher.submit(submission)
-    faults.point("run.submitted")
+    fault_points.point("run.submitted")
     ctx.record(RunSubmitted(ctx.clock(), job.run_id, job_id))
 
 
@@ -195,7 +196,7 @@ def end(ctx: Context, run: Run, status: JobStatus) -> None:
         ctx.launcher.cancel(run.job_id)
         leftovers = ctx.launcher.leftovers(run.job_id)
     ctx.record(RunEnded(ctx.clock(), run.run_id, status, leftovers))
-    faults.point("run.ended")
+    fault_points.point("run.ended")
     measure(ctx, run)
 
 
@@ -215,7 +216,7 @@ def measure(ctx: Context, run: Run) -> None:
     arm, number = run.planned.experiment, run.planned.number
     found = read(ctx, Path(run.planned.folder), Path(run.planned.log), status, arm, number)
     milestones.tell(ctx, run)
-    faults.point("run.measured")
+    fault_points.point("run.measured")
     ctx.record(RunMeasured(ctx.clock(), run.run_id, found))
     idle = not any(other.planned.experiment == arm for other in ctx.history.in_flight())
     volume.release(ctx.paths, arm, number, well=status.state is JobState.SUCCEEDED, idle=idle)

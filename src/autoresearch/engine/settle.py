@@ -14,7 +14,8 @@ from autoresearch.core.record import PLACES, Row, cells, decode, to_note
 from autoresearch.core.statistics import mean
 from autoresearch.engine.context import Context
 from autoresearch.engine.watched import watched
-from autoresearch.workspace import faults, notes
+from autoresearch.machine import fault_points
+from autoresearch.workspace import notes
 
 
 def settle(ctx: Context, name: str, verdict: Verdict, incumbent: str | None) -> None:
@@ -22,7 +23,7 @@ def settle(ctx: Context, name: str, verdict: Verdict, incumbent: str | None) -> 
     entry = ctx.history.experiment(name)
     row = row_for(ctx, entry, verdict)
     ctx.record(ExperimentJudged(ctx.clock(), name, verdict, cells(row), incumbent, watched(ctx, entry)))
-    faults.point("settle.judged")
+    fault_points.point("settle.judged")
     publish(ctx, entry)
 
 
@@ -30,9 +31,9 @@ def publish(ctx: Context, entry: Experiment) -> None:
     """Make sure that the ledger and the notes show what the journal says of a judged experiment."""
     row = _row_of(entry)
     ctx.ledger.append(row)
-    faults.point("settle.row")
+    fault_points.point("settle.row")
     notes.write(ctx.paths.root, entry.commit, to_note(row))
-    faults.point("settle.noted")
+    fault_points.point("settle.noted")
 
 
 def publish_missing(ctx: Context) -> None:

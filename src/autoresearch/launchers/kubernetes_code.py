@@ -7,7 +7,7 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 
 from autoresearch.errors import LauncherError
-from autoresearch.workspace.process import CommandError, run
+from autoresearch.machine.process import CommandError, run
 
 _LISTING_S = 120.0
 

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from shlex import quote
 
 from autoresearch.core.job import Job
-from autoresearch.workspace import proctree, runfolder
+from autoresearch.machine import processes
+from autoresearch.workspace import runfolder
 
 SCRIPT, CODE = "job.sh", "code.sha256"
 NODE = "AUTORESEARCH_NODE"
@@ -47,7 +48,7 @@ def script(job: Job, there: There, env: Mapping[str, str], setup: Sequence[str],
         setup: Shell lines before the command.
         requeue: Whether a pod that was evicted may be followed by another one.
     """
-    variables = {"PYTHONUNBUFFERED": "1", **env, **job.env, proctree.RUN_NAME: job.run_id}
+    variables = {"PYTHONUNBUFFERED": "1", **env, **job.env, processes.RUN_NAME: job.run_id}
     exports = [f"export {name}={quote(there(value))}" for name, value in variables.items()]
     command = " ".join(quote(there(word)) for word in job.argv)
     limit = 0.0 if job.limit_s is None else job.limit_s

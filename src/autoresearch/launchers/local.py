@@ -24,8 +24,9 @@ from urllib.parse import quote as as_file_name
 from autoresearch.core.job import Job, JobState, JobStatus, Submission
 from autoresearch.errors import LauncherError, StorageError
 from autoresearch.launchers.local_options import LocalOptions
-from autoresearch.workspace import faults, gpus, proctree, runfolder
-from autoresearch.workspace.process import CommandError, run
+from autoresearch.machine import fault_points, gpus, processes
+from autoresearch.machine.process import CommandError, run
+from autoresearch.workspace import runfolder
 from autoresearch.workspace.runfolder import RunSpec
 from autoresearch.workspace.supervisor import CANCEL
 
@@ -88,7 +89,7 @@ class LocalLauncher:
             LauncherError: The machine lacks the GPUs, or the supervisor could not be started.
             StorageError: The disk takes no more; nothing was started.
         """
-        if not proctree.PROC.joinpath("self/stat").exists():
+        if not processes.PROC.joinpath("self/stat").exists():
             raise LauncherError("the local launcher needs Linux: this machine has no /proc")
         run_id, folder = submission.run_id, Path(submission.folder)
         if self.find(run_id):
@@ -101,7 +102,7 @@ class LocalLauncher:
             runfolder.write(folder / runfolder.SPEC, spec._asdict(), sync=True)
         except OSError as error:
             raise StorageError(f"run {run_id} was not started: {error}; fix that and submit it again") from error
-        faults.point("launcher.submit")
+        fault_points.point("launcher.submit")
         _supervise(run_id, folder)
         return run_id
 
@@ -136,12 +137,12 @@ class LocalLauncher:
         if self._read(job_id, runfolder.EXIT) is None and _elsewhere(state):
             raise LauncherError(f"run {job_id} is on {state['node']}; cancel it there")
         watcher = _watcher(state)
-        if watcher and proctree.tell(watcher, CANCEL):
+        if watcher and processes.tell(watcher, CANCEL):
             return
         until = time.monotonic() + 5.0
         while (left := self._belonging(job_id)) and time.monotonic() < until:
             for process in left:
-                proctree.tell(process, signal.SIGKILL)
+                processes.tell(process, signal.SIGKILL)
             time.sleep(0.02)
 
     def leftovers(self, job_id: str) -> tuple[str, ...]:
@@ -151,7 +152,7 @@ class LocalLauncher:
     def _environment(self, job: Job) -> dict[str, str]:
         scratch = self._scratch(job)
         ours = {"PYTHONUNBUFFERED": "1"} | ({"RAY_TMPDIR": scratch} if scratch else {})
-        return {**ours, **self.options.env, **job.env, proctree.RUN_NAME: job.run_id}
+        return {**ours, **self.options.env, **job.env, processes.RUN_NAME: job.run_id}
 
     def _scratch(self, job: Job) -> str:
         """A Ray directory of the run's own, so that runs do not join each other's clusters.
@@ -185,19 +186,19 @@ class LocalLauncher:
         folder = self._folder(run_id)
         return runfolder.read(folder / name) if folder else None
 
-    def _belonging(self, run_id: str) -> list[proctree.Process]:
+    def _belonging(self, run_id: str) -> list[processes.Process]:
         folder = self._folder(run_id)
         if folder is None:
             return []
         state = runfolder.read(folder / runfolder.STATE) or {}
-        known = state.get("tree", []) if state.get("boot") == proctree.boot() else []
-        table = proctree.everyone()
+        known = state.get("tree", []) if state.get("boot") == processes.boot() else []
+        table = processes.everyone()
         supervisors = [
             process
             for process in table.values()
-            if not process.dead and proctree.carries(process.pid, proctree.SUPERVISOR_MARK, str(folder))
+            if not process.dead and processes.carries(process.pid, processes.SUPERVISOR_MARK, str(folder))
         ]
-        return proctree.belonging(str(folder), [(pid, started) for pid, started in known], table) + supervisors
+        return processes.belonging(str(folder), [(pid, started) for pid, started in known], table) + supervisors
 
     def _status(self, run_id: str) -> JobStatus:
         record = runfolder.read(self._record(run_id))
@@ -221,19 +222,19 @@ def _supervise(run_id: str, folder: Path) -> None:
     # -P: the directory we happen to be in, often the user's checkout, must not shadow modules.
     argv = [sys.executable, "-P", "-m", "autoresearch.workspace.supervisor", str(folder / runfolder.SPEC)]
     try:
-        run(argv, env={**os.environ, proctree.SUPERVISOR_MARK: str(folder)}, timeout=60.0)
+        run(argv, env={**os.environ, processes.SUPERVISOR_MARK: str(folder)}, timeout=60.0)
     except CommandError as error:
         raise LauncherError(f"the supervisor of run {run_id} could not be started: {error}") from error
 
 
-def _watcher(state: Mapping[str, Any]) -> proctree.Process | None:
+def _watcher(state: Mapping[str, Any]) -> processes.Process | None:
     """The run's supervisor, if it lives and is on this machine."""
-    process = proctree.look(state["pid"]) if state.get("boot") == proctree.boot() else None
+    process = processes.look(state["pid"]) if state.get("boot") == processes.boot() else None
     return process if process and process.started == state["started"] and not process.dead else None
 
 
 def _elsewhere(state: Mapping[str, Any]) -> bool:
-    return bool(state) and state["boot"] != proctree.boot() and state["node"] != os.uname().nodename
+    return bool(state) and state["boot"] != processes.boot() and state["node"] != os.uname().nodename
 
 
 def _why_dead(folder: Path, state: Mapping[str, Any] | None) -> str:

@@ -22,7 +22,7 @@ from autoresearch.launchers.kubernetes import ClusterLauncher, repository_file
 from autoresearch.launchers.kubernetes_api import RAY_JOB
 from autoresearch.launchers.kubernetes_manifest import Manifest
 from autoresearch.launchers.nrl_k8s_options import NrlK8sOptions
-from autoresearch.workspace.process import CommandError, run
+from autoresearch.machine.process import CommandError, run
 
 _TOOL_S = 180.0
 _NO_RECIPE = "no-recipe.yaml"

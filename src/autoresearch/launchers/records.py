@@ -16,7 +16,8 @@ from urllib.parse import quote
 from autoresearch.core import naming
 from autoresearch.core.job import Job, JobState, JobStatus
 from autoresearch.errors import StorageError
-from autoresearch.workspace import proctree, runfolder
+from autoresearch.machine import processes
+from autoresearch.workspace import runfolder
 from autoresearch.workspace.runfolder import RunSpec
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
@@ -121,7 +122,7 @@ def spec_of(job: Job, env: Mapping[str, str], grace_s: float, scratch: str = "")
         directory=job.directory,
         folder=job.folder,
         log=job.log,
-        env={"PYTHONUNBUFFERED": "1", **env, **job.env, proctree.RUN_NAME: job.run_id},
+        env={"PYTHONUNBUFFERED": "1", **env, **job.env, processes.RUN_NAME: job.run_id},
         limit_s=job.limit_s,
         grace_s=grace_s,
         memory_gb=job.resources.memory_gb,
@@ -163,10 +164,10 @@ def never(job_id: str) -> JobStatus:
 def living(folder: Path) -> tuple[str, ...]:
     """Living processes of a run on this machine, its supervisor included."""
     state = runfolder.read(folder / runfolder.STATE) or {}
-    here = state.get("boot") == proctree.boot()
+    here = state.get("boot") == processes.boot()
     known = [(pid, started) for pid, started in state.get("tree", [])] if here else []
-    table = proctree.everyone()
-    found = proctree.belonging(str(folder), known, table)
+    table = processes.everyone()
+    found = processes.belonging(str(folder), known, table)
     watcher = table.get(state["pid"]) if here else None
     if watcher and watcher.started == state["started"] and not watcher.dead:
         found.append(watcher)

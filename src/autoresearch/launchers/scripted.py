@@ -26,7 +26,8 @@ from pydantic import BaseModel, Field, ValidationError
 
 from autoresearch.core.job import Job, JobState, JobStatus, Submission
 from autoresearch.errors import LauncherError
-from autoresearch.workspace import faults, runfolder
+from autoresearch.machine import fault_points
+from autoresearch.workspace import runfolder
 
 
 class Part(BaseModel, frozen=True, extra="forbid"):
@@ -95,7 +96,7 @@ class ScriptedLauncher:
             before = sum(run["pattern"] == pattern for run in self._runs())
             value = _take(part.value, before)
             _write(Path(str(submission.payload["log"])), part.log, submission.run_id, value)
-            faults.point("launcher.submit")
+            fault_points.point("launcher.submit")
             fresh = {"folder": submission.folder, "value": value, "at": -1, "cancelled": False}
             run = {**submission.payload, **fresh}
             runfolder.write(self._place(submission.run_id), run, sync=True)

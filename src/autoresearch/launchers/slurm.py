@@ -25,9 +25,9 @@ from autoresearch.launchers.slurm_options import SlurmOptions
 from autoresearch.launchers.slurm_query import Row
 from autoresearch.launchers.slurm_status import Seen, status
 from autoresearch.launchers.slurm_warm import WarmAllocation
+from autoresearch.machine.process import CommandError
 from autoresearch.ports import Held
 from autoresearch.workspace import runfolder
-from autoresearch.workspace.process import CommandError
 from autoresearch.workspace.runfolder import RunSpec
 
 _SOON_S = 1.0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from autoresearch.errors import LauncherError
 from autoresearch.launchers.slurm_query import TIME_FORMAT
-from autoresearch.workspace.process import CommandError, Completed, run
+from autoresearch.machine.process import CommandError, Completed, run
 
 _ANSWER_S = 60.0
 

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 from autoresearch.launchers.slurm_script import OUTPUT
 from autoresearch.launchers.slurm_spool import Done, Request, Spool
+from autoresearch.machine.process import CommandError, Completed, run
 from autoresearch.workspace import runfolder
-from autoresearch.workspace.process import CommandError, Completed, run
 
 _TICK_S = 0.2
 _NO_SRUN = 127

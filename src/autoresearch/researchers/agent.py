@@ -19,12 +19,13 @@ from autoresearch.core.guards import Limits
 from autoresearch.core.hypothesis import AREAS, Brief, Hypothesis
 from autoresearch.core.redact import Redactor
 from autoresearch.errors import ResearcherError
+from autoresearch.machine import atomic
 from autoresearch.researchers import agent_answer, agent_output
 from autoresearch.researchers.agent_answer import Answer
 from autoresearch.researchers.agent_call import Caller, Result, as_json, fill, template
 from autoresearch.researchers.agent_options import AgentOptions
 from autoresearch.researchers.agent_output import Trouble
-from autoresearch.workspace import atomic, git, secrets, worktree
+from autoresearch.workspace import git, secrets, worktree
 from autoresearch.workspace.custody import Custody
 
 _MOST_TRANSCRIPT = 256 * 1024

@@ -32,8 +32,9 @@ from acp.schema import (
 from autoresearch import __version__
 from autoresearch.core.guards import Limits
 from autoresearch.core.permission import Permission, Wish, permission
-from autoresearch.workspace import confined, proctree
-from autoresearch.workspace.process import CommandError, converse
+from autoresearch.machine import processes
+from autoresearch.machine.process import CommandError, converse
+from autoresearch.workspace import confined
 
 _MOST_LINE = 64 << 20
 _MOST_TEXT = 64_000
@@ -95,7 +96,7 @@ class _Turn:
 
     async def run(self) -> int:
         """Talk, and leave one `ended` line whatever happens."""
-        env = {**self.task.env, proctree.RUN_MARK: os.environ.get(proctree.RUN_MARK, "")}
+        env = {**self.task.env, processes.RUN_MARK: os.environ.get(processes.RUN_MARK, "")}
         try:
             child, sink, source = await converse(
                 self.task.argv, cwd=Path(self.task.tree), env=env, most_line=_MOST_LINE

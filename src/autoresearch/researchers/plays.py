@@ -129,7 +129,7 @@ def render(book: Book | None = None) -> str:
     """The book as the page `docs/reference/playbook.md`."""
     book = book or builtin()
     symptoms = sorted({name for play in book.plays for name in play.answers})
-    made = "The plays are in `src/autoresearch/researchers/plays.yaml`. How they are chosen:"
+    made = "The plays are in `src/autoresearch/researchers/playbook/plays.yaml`. How they are chosen:"
     lines = [
         "# The playbook",
         "",

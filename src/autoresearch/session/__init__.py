@@ -17,13 +17,14 @@ from autoresearch.core.record import Row
 from autoresearch.core.spec import Campaign
 from autoresearch.errors import AutoresearchError, CampaignError, HeldError, UsageError
 from autoresearch.examples import DemoRepository, create
+from autoresearch.machine import atomic
+from autoresearch.machine.clock import SteadyClock
 from autoresearch.session import campaign_file, doctor, hold, planning, records, sites, status, wiring
 from autoresearch.session.curves import Curves
 from autoresearch.session.driven import DrivenExperiment
 from autoresearch.session.planning import Plan, Request
 from autoresearch.session.status import CampaignStatus, RunningRun
-from autoresearch.workspace import atomic, git, secrets
-from autoresearch.workspace.clock import SteadyClock
+from autoresearch.workspace import git, secrets
 from autoresearch.workspace.ledger import Ledger
 from autoresearch.workspace.paths import EXCLUDED, CampaignPaths, Layout
 

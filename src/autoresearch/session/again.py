@@ -10,8 +10,8 @@ from autoresearch.engine import again
 from autoresearch.engine.again import Reproduction
 from autoresearch.engine.context import Context
 from autoresearch.errors import CampaignError
+from autoresearch.machine.clock import SteadyClock
 from autoresearch.session import Session, hold, sites, wiring
-from autoresearch.workspace.clock import SteadyClock
 
 __all__ = ["Reproduction", "rehearse", "reproduce"]
 

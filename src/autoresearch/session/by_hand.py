@@ -19,11 +19,11 @@ from autoresearch.engine.loop import Loop
 from autoresearch.engine.reporter import Reporter, write_report
 from autoresearch.engine.settle import publish
 from autoresearch.errors import CampaignError, UsageError
+from autoresearch.machine import process
+from autoresearch.machine.clock import SteadyClock
 from autoresearch.session import hold, sites, wiring
 from autoresearch.session.driven import DrivenExperiment, driven
 from autoresearch.session.status import Judged, judged_value
-from autoresearch.workspace import process
-from autoresearch.workspace.clock import SteadyClock
 
 DROPPED = "dropped by"
 """First words of the row of an experiment that was given up."""

@@ -7,7 +7,7 @@ import yaml
 
 from autoresearch.core.spec import Campaign
 from autoresearch.errors import CampaignError
-from autoresearch.workspace import atomic
+from autoresearch.machine import atomic
 
 _HEADER = """\
 # A research campaign. Edit it before the first `autoresearch run`; from then on it is frozen.

@@ -14,10 +14,10 @@ from autoresearch.core.job import Resources
 from autoresearch.core.places import recommend
 from autoresearch.core.spec import SiteSpec
 from autoresearch.errors import AutoresearchError
+from autoresearch.machine.process import CommandError, run
 from autoresearch.session import places
 from autoresearch.workspace import git, volume
 from autoresearch.workspace.paths import Volume
-from autoresearch.workspace.process import CommandError, run
 
 _LOW_DISK_GB = 5.0
 _AGENTS = {"claude": "Claude Code", "codex": "Codex", "gemini": "Gemini CLI", "opencode": "OpenCode", "aider": "Aider"}

@@ -11,11 +11,11 @@ from pathlib import Path
 from types import FrameType
 
 from autoresearch.errors import HeldError
+from autoresearch.machine import process
+from autoresearch.machine.lock import CampaignLock
+from autoresearch.machine.lock_owner import alive
 from autoresearch.session import wiring
 from autoresearch.session.wiring import Opened
-from autoresearch.workspace import process
-from autoresearch.workspace.holder import alive
-from autoresearch.workspace.lock import CampaignLock
 from autoresearch.workspace.paths import CampaignPaths
 
 

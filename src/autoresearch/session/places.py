@@ -10,7 +10,7 @@ import yaml
 
 from autoresearch.core.places import Places
 from autoresearch.core.spec import Campaign
-from autoresearch.workspace import gpus
+from autoresearch.machine import gpus
 
 _BUSY_ABOVE_GB = 1.0
 _IN_CLUSTER = "in-cluster"

@@ -13,7 +13,7 @@ from autoresearch.core.figure import BASELINE_COLOUR, COLOURS, FAINT, Box, Drawi
 from autoresearch.core.policies import POLICIES, policy
 from autoresearch.engine.simulation import STREAMS, Figure, Outcome, Summary, World, run_campaign, summarise
 from autoresearch.errors import UsageError
-from autoresearch.workspace import atomic
+from autoresearch.machine import atomic
 
 _WORTH_A_POOL = 20_000
 """Simulated runs from which starting a process per core is worth its second or so."""

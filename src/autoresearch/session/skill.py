@@ -10,7 +10,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path, PurePosixPath
 
 from autoresearch.errors import UsageError
-from autoresearch.workspace import atomic
+from autoresearch.machine import atomic
 
 NAME = "autoresearch"
 

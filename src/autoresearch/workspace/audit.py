@@ -21,9 +21,9 @@ from autoresearch.core.experiment import Verdict
 from autoresearch.core.hypothesis import Hypothesis
 from autoresearch.core.record import Row
 from autoresearch.errors import LedgerError
-from autoresearch.workspace import atomic
+from autoresearch.machine import atomic
+from autoresearch.machine.lock import file_lock
 from autoresearch.workspace.ledger import Ledger
-from autoresearch.workspace.lock import file_lock
 
 
 @dataclass(frozen=True)

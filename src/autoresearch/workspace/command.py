@@ -4,7 +4,7 @@ import os
 import signal
 from typing import NoReturn
 
-from autoresearch.workspace import proctree
+from autoresearch.machine import processes
 from autoresearch.workspace.runfolder import RunSpec
 
 NO_START = 127
@@ -19,7 +19,7 @@ def become(spec: RunSpec, env: dict[str, str], sink: int, fail: int) -> NoReturn
     doing = spec.directory
     try:
         os.setsid()
-        proctree.prctl(proctree.PARENT_DEATH, signal.SIGTERM)
+        processes.prctl(processes.PARENT_DEATH, signal.SIGTERM)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(sink, 1)
         os.dup2(sink, 2)

@@ -20,10 +20,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from autoresearch.workspace import proctree
+from autoresearch.machine import processes
+from autoresearch.machine.process import CommandError
+from autoresearch.machine.process import run as run_process
 from autoresearch.workspace.boundedlog import BoundedLog
-from autoresearch.workspace.process import CommandError
-from autoresearch.workspace.process import run as run_process
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _CHUNK = 1 << 16
@@ -115,9 +115,9 @@ def run(cell: Cell) -> Ending:
 def _sweep(folder: str) -> tuple[str, ...]:
     """End what still carries our mark, wherever it went; returns what cannot be ended."""
     until = time.monotonic() + 5.0
-    while found := proctree.belonging(folder, (), proctree.everyone()):
+    while found := processes.belonging(folder, (), processes.everyone()):
         for process in found:
-            proctree.tell(process, signal.SIGKILL)
+            processes.tell(process, signal.SIGKILL)
         if time.monotonic() > until:
             break
         time.sleep(0.02)
@@ -203,8 +203,8 @@ class _Watcher:
         self._look_at = now + max(0.5, 20 * took)
         return f"it wrote {grown / 1e6:.0f} MB, more than allowed" if grown > self.cell.max_disk_bytes else ""
 
-    def _tree(self) -> list[proctree.Process]:
-        found = proctree.descendants([os.getpid()], proctree.everyone())
+    def _tree(self) -> list[processes.Process]:
+        found = processes.descendants([os.getpid()], processes.everyone())
         return [process for process in found if not process.dead]
 
     def _alive(self) -> int:
@@ -222,20 +222,20 @@ class _Watcher:
                 # Bubblewrap would end its inside at once; it follows when that has ended by itself.
                 if process.name != "bwrap" and (process.pid, process.started) not in told:
                     told.add((process.pid, process.started))
-                    proctree.tell(process, signal.SIGTERM)
-                    proctree.tell(process, signal.SIGCONT)
+                    processes.tell(process, signal.SIGTERM)
+                    processes.tell(process, signal.SIGCONT)
             signal.sigtimedwait({signal.SIGCHLD}, 0.05)
         until = time.monotonic() + _UNKILLABLE_S
         while self._reap() and time.monotonic() < until:
             # Only our own children: nobody else can free their ids, and theirs become ours when they die.
-            for pid in proctree.own_children():
+            for pid in processes.own_children():
                 with suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
             signal.sigtimedwait({signal.SIGCHLD}, 0.005)
 
     def _reap(self) -> bool:
         """Collect what ended; False when not one descendant is left."""
-        codes, left = proctree.collect()
+        codes, left = processes.collect()
         self.code = codes.get(self.main, self.code)
         return left
 
@@ -253,7 +253,7 @@ def _become(cell: Cell, inbox: int, out: int, err: int, fail: int) -> NoReturn:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
-        os.execvpe(cell.argv[0], list(cell.argv), {**cell.env, proctree.RUN_MARK: cell.folder})  # noqa: S606
+        os.execvpe(cell.argv[0], list(cell.argv), {**cell.env, processes.RUN_MARK: cell.folder})  # noqa: S606
     except OSError as error:
         os.write(fail, f"could not start: {doing}: {error.strerror}".encode())
     finally:

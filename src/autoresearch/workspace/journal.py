@@ -13,8 +13,9 @@ from pathlib import Path
 from autoresearch.core import event_line
 from autoresearch.core.event import Event, Noted
 from autoresearch.errors import LedgerError
-from autoresearch.workspace import atomic, faults, secrets
-from autoresearch.workspace.lock import file_lock
+from autoresearch.machine import atomic, fault_points
+from autoresearch.machine.lock import file_lock
+from autoresearch.workspace import secrets
 
 _POINT = "journal.append"
 _GLIMPSE = 80
@@ -38,13 +39,13 @@ class Journal:
         Raises:
             StorageError: The disk refused; the journal is as it was.
         """
-        faults.point(f"{_POINT}.before")
+        fault_points.point(f"{_POINT}.before")
         line = event_line.dump(event).encode() + b"\n"
         with file_lock(self.path):
             piece = self._mended() + line
             offset = atomic.append(self.path, piece, _POINT)
             number = self._lines(offset) + piece.count(b"\n")
-        faults.point(f"{_POINT}.after")
+        fault_points.point(f"{_POINT}.after")
         return number
 
     def read(self) -> tuple[Event, ...]:

@@ -14,8 +14,8 @@ from autoresearch.core import record
 from autoresearch.core.cell import clean
 from autoresearch.core.record import Row, Table
 from autoresearch.errors import LedgerError
-from autoresearch.workspace import atomic, faults
-from autoresearch.workspace.lock import file_lock
+from autoresearch.machine import atomic, fault_points
+from autoresearch.machine.lock import file_lock
 
 _POINT = "ledger.append"
 _HEAD_BYTES = 1 << 16
@@ -42,11 +42,11 @@ class Ledger:
             StorageError: The disk refused; the file is as it was.
             LedgerError: The file is something else than a ledger; it is left alone.
         """
-        faults.point(f"{_POINT}.before")
+        fault_points.point(f"{_POINT}.before")
         with file_lock(self.path):
             data = atomic.read(self.path)
             written = self._append(data, row)
-        faults.point(f"{_POINT}.after")
+        fault_points.point(f"{_POINT}.after")
         return written
 
     def table(self) -> Table:

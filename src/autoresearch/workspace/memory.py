@@ -10,7 +10,7 @@ from autoresearch.core import memory
 from autoresearch.core.memory import MemoryState, Stamp, TimelineEntry
 from autoresearch.core.redact import Redactor
 from autoresearch.errors import StorageError
-from autoresearch.workspace import atomic
+from autoresearch.machine import atomic
 
 EVERY_S = 1800.0
 """Seconds after which a checkpoint is due (R167)."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from autoresearch.core.naming import PREFIX
 from autoresearch.errors import RepositoryError
-from autoresearch.workspace import faults
+from autoresearch.machine import fault_points
 from autoresearch.workspace.gitcall import ask, call, private_index
 from autoresearch.workspace.gitdiff import blobs
 
@@ -31,13 +31,13 @@ def write(repo: Path, commit: str, text: str) -> None:
     Raises:
         RepositoryError: Git refused, or other writers won every time.
     """
-    faults.point("notes.write.before")
+    fault_points.point("notes.write.before")
     body = text if text.endswith("\n") else f"{text}\n"
     blob = call(repo, "hash-object", "-w", "--stdin", stdin=body.encode()).text
     for _ in range(ATTEMPTS):
         old = ask(repo, "rev-parse", "--verify", "--quiet", REF)
         if _replaced(repo, old, _with_note(repo, old, commit, blob)):
-            faults.point("notes.write.after")
+            fault_points.point("notes.write.after")
             return
     raise RepositoryError(f"the note on {commit} lost {ATTEMPTS} races for {REF}; is something else writing notes?")
 

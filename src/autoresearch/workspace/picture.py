@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autoresearch.core.figure import PAPER, Box, Dot, Drawing, Line, Shape, Text
-from autoresearch.workspace import atomic
+from autoresearch.machine import atomic
 
 if TYPE_CHECKING:
     from PIL import ImageDraw

@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from autoresearch.workspace import gpus, runfolder
+from autoresearch.machine import gpus
+from autoresearch.workspace import runfolder
 from autoresearch.workspace.cleanlog import CleanLog
 
 _CHUNK = 1 << 20

@@ -9,7 +9,7 @@ from pathlib import Path
 from autoresearch.core.redact import Redactor, looks_random
 from autoresearch.core.secret_names import Suspicion, suspicion
 from autoresearch.core.secret_shapes import SHAPES
-from autoresearch.workspace import atomic
+from autoresearch.machine import atomic
 
 _ENTRY = re.compile(
     r"^[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_][\w.]*)[ \t]*=[ \t]*"

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autoresearch.errors import RepositoryError
+from autoresearch.machine.folders import delete
 from autoresearch.workspace import git
-from autoresearch.workspace.folders import delete
 from autoresearch.workspace.gitcall import FULL, ask, call, nul, private_index
 from autoresearch.workspace.gitdiff import differing
 

@@ -18,7 +18,8 @@ import traceback
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from autoresearch.workspace import gpus, proctree, runfolder, secrets
+from autoresearch.machine import gpus, processes
+from autoresearch.workspace import runfolder, secrets
 from autoresearch.workspace.boundedlog import BoundedLog
 from autoresearch.workspace.cleanlog import CleanLog
 from autoresearch.workspace.command import NO_START, become
@@ -71,7 +72,7 @@ def _detached(spec: RunSpec, say: int) -> NoReturn:
 def supervise(spec: RunSpec, say: int) -> None:
     """Claim the run and carry it out; `say` hears `ok` as soon as the run cannot get lost any more."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
-    proctree.prctl(proctree.CHILD_SUBREAPER, 1)
+    processes.prctl(processes.CHILD_SUBREAPER, 1)
     run = Run(spec)
     claimed = run.claim()
     os.write(say, b"ok")
@@ -102,16 +103,16 @@ class Run:
         self.peak_bytes, self.cpu_s = 0, 0.0
         self.recorder: Recorder | None = None
         self._waits_for = f"waiting for {spec.gpus} free GPUs" if spec.gpus else ""
-        self._tree: list[proctree.Process] = []
+        self._tree: list[processes.Process] = []
         self._scan_s = 0.0
         self._sample_at = 0.0
         self._memory_kills = 0
-        me = proctree.look(os.getpid())
+        me = processes.look(os.getpid())
         self._identity = {
             "run_id": spec.run_id,
             "pid": os.getpid(),
             "started": me.started if me else 0,
-            "boot": proctree.boot(),
+            "boot": processes.boot(),
             "node": os.uname().nodename,
         }
 
@@ -152,7 +153,7 @@ class Run:
         return None
 
     def _has_to_wait(self) -> bool:
-        if (free := proctree.available_gb()) < self.spec.min_free_memory_gb:
+        if (free := processes.available_gb()) < self.spec.min_free_memory_gb:
             wanted = f"waiting for {self.spec.min_free_memory_gb:g} GB of free memory, there are {free:.1f}"
         elif not self.spec.gpus or self.hold.take(self.spec.gpus, self.spec.gpu_pool, self.spec.max_gpu_memory_used_gb):
             return False
@@ -200,7 +201,7 @@ class Run:
 
     def reap(self) -> bool:
         """Collect everything that ended; False when not one descendant is left."""
-        codes, left = proctree.collect()
+        codes, left = processes.collect()
         self.code = codes.get(self.main, self.code)
         return left
 
@@ -213,7 +214,7 @@ class Run:
         out, sink = os.pipe()
         failed, fail = os.pipe()
         self._make_scratch()
-        self._memory_kills = proctree.memory_kills()
+        self._memory_kills = processes.memory_kills()
         self.began, self.started_at = time.monotonic(), time.time()
         self.main = os.fork()
         if not self.main:
@@ -236,8 +237,8 @@ class Run:
 
     def _environment(self) -> dict[str, str]:
         env = {**os.environ, **self.spec.env}
-        env |= {proctree.RUN_NAME: self.spec.run_id, proctree.RUN_MARK: self.spec.folder}
-        env.pop(proctree.SUPERVISOR_MARK, None)
+        env |= {processes.RUN_NAME: self.spec.run_id, processes.RUN_MARK: self.spec.folder}
+        env.pop(processes.SUPERVISOR_MARK, None)
         if self.hold.indices:
             # Without the order, CUDA counts the fastest GPU first, and the driver library by bus.
             env["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
@@ -246,7 +247,7 @@ class Run:
 
     def _exited(self) -> Ending:
         code = self.code or 0
-        struck = proctree.memory_kills() - self._memory_kills if code else 0
+        struck = processes.memory_kills() - self._memory_kills if code else 0
         hint = f"; the kernel's out-of-memory killer struck {struck} times on this machine meanwhile" if struck else ""
         if code >= 0:
             return Ending("exited", f"exited with code {code}{hint}")
@@ -254,9 +255,9 @@ class Run:
         word = "memory" if struck and -code == signal.SIGKILL else "exited"
         return Ending(word, f"ended by signal {name}, which autoresearch did not send{hint}")
 
-    def _scan(self) -> list[proctree.Process]:
+    def _scan(self) -> list[processes.Process]:
         began = time.thread_time()
-        self._tree = proctree.descendants([os.getpid()], proctree.everyone())
+        self._tree = processes.descendants([os.getpid()], processes.everyone())
         self._scan_s = time.thread_time() - began
         return self._tree
 
@@ -275,7 +276,7 @@ class Run:
         limit = None if self.spec.memory_gb is None else self.spec.memory_gb * 1e9
         if limit is None or sum(process.rss for process in self._tree) <= limit:
             return False
-        return proctree.proportional_bytes(self._tree) > limit
+        return processes.proportional_bytes(self._tree) > limit
 
     def _end_tree(self) -> None:
         told: set[tuple[int, int]] = set()
@@ -284,8 +285,8 @@ class Run:
             for process in self._scan():
                 if (process.pid, process.started) not in told:
                     told.add((process.pid, process.started))
-                    proctree.tell(process, signal.SIGTERM)
-                    proctree.tell(process, signal.SIGCONT)
+                    processes.tell(process, signal.SIGTERM)
+                    processes.tell(process, signal.SIGCONT)
             self._nap(min(max(0.05, 5 * self._scan_s), until - time.monotonic()))
         self.kill()
 
@@ -295,7 +296,7 @@ class Run:
         while self.reap() and time.monotonic() < until:
             # Only our own children, whose ids nobody else can free; theirs become ours the moment they die. So parents
             # go first, and what forks faster than a whole table of processes is read is still hit.
-            for pid in proctree.own_children():
+            for pid in processes.own_children():
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
             self._nap(0.005)
@@ -303,9 +304,9 @@ class Run:
     def _end_escaped(self) -> list[str]:
         """What left the tree, for example because it was started by a daemon on the run's behalf."""
         until = time.monotonic() + 5.0
-        while escaped := proctree.belonging(self.spec.folder, (), proctree.everyone()):
+        while escaped := processes.belonging(self.spec.folder, (), processes.everyone()):
             for process in escaped:
-                proctree.tell(process, signal.SIGKILL)
+                processes.tell(process, signal.SIGKILL)
             if time.monotonic() > until:
                 break
             self._nap(0.02)

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from autoresearch.core.site import Ground
 from autoresearch.errors import CampaignError, StorageError
-from autoresearch.workspace import atomic, disk, runfolder
-from autoresearch.workspace.folders import delete
+from autoresearch.machine import atomic, disk
+from autoresearch.machine.folders import delete
+from autoresearch.workspace import runfolder
 from autoresearch.workspace.paths import BESIDE, KINDS, CampaignPaths, Volume, short
 
 _SMALL = 1 << 20

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autoresearch.errors import RepositoryError
-from autoresearch.workspace import faults, git
-from autoresearch.workspace.folders import delete
+from autoresearch.machine import fault_points
+from autoresearch.machine.folders import delete
+from autoresearch.workspace import git
 from autoresearch.workspace.gitcall import FULL, ask, call, private_index
 from autoresearch.workspace.gitdiff import differing
 from autoresearch.workspace.submodules import Unfilled, edited_submodules, populate_submodules
@@ -77,9 +78,9 @@ def add(repo: Path, path: Path, commit: str) -> Path:
         return path
     remove(repo, path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    faults.point("worktree.add.before")
+    fault_points.point("worktree.add.before")
     call(repo, "worktree", "add", "--quiet", "--detach", "--no-guess-remote", str(path), commit, config=_ADD)
-    faults.point("worktree.add.after")
+    fault_points.point("worktree.add.after")
     return path
 
 
@@ -108,12 +109,12 @@ def remove(repo: Path, path: Path) -> None:
     delete(trash)
     if os.path.lexists(path):
         path.rename(trash)
-    faults.point("worktree.remove.before")
+    fault_points.point("worktree.remove.before")
     if tree is not None:
         delete(tree.admin)
         with suppress(OSError):  # git, too, keeps no empty folder of worktrees
             tree.admin.parent.rmdir()
-    faults.point("worktree.remove.after")
+    fault_points.point("worktree.remove.after")
     delete(trash)
 
 

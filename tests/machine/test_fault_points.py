@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 import autoresearch
 from autoresearch.errors import UsageError
-from autoresearch.workspace import faults, process
-from autoresearch.workspace.faults import POINTS, Fault, parse
+from autoresearch.machine import fault_points, process
+from autoresearch.machine.fault_points import POINTS, Fault, parse
 
 SOURCE = Path(autoresearch.__file__).parent
 FAMILIES = re.compile(r"(ledger|journal)\.append\.\w+|file\.replace\.\w+")
@@ -24,8 +24,8 @@ from autoresearch.workspace import faults
 sink = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
 for number in range(3):
     try:
-        faults.point("lock.release")
-        faults.write("ledger.append.write", sink, b"0123456789")
+        fault_points.point("lock.release")
+        fault_points.write("ledger.append.write", sink, b"0123456789")
     except OSError as error:
         print(number, error.errno, error.strerror)
 """
@@ -33,7 +33,7 @@ for number in range(3):
 
 def order(sink: Path, text: str, code: str = THREE) -> process.Completed:
     argv = [sys.executable, "-c", code, str(sink)]
-    return process.run(argv, env={**os.environ, faults.VARIABLE: text}, check=False)
+    return process.run(argv, env={**os.environ, fault_points.VARIABLE: text}, check=False)
 
 
 def test_without_an_order_nothing_happens(tmp_path: Path):
@@ -93,7 +93,7 @@ def test_a_misspelt_order_is_refused_at_the_start(tmp_path: Path, text: str, why
     """A drill that tests nothing must not pass: the names and kinds are listed."""
     with pytest.raises(UsageError, match=re.escape(why)):
         parse(text)
-    said = order(tmp_path / "sink", text, "from autoresearch.workspace import faults; faults.check()")
+    said = order(tmp_path / "sink", text, "from autoresearch.workspace import faults; fault_points.check()")
     assert why.encode() in said.stderr
 
 
@@ -103,12 +103,14 @@ def test_any_order_is_read_or_refused(text: str):
     try:
         assert all(isinstance(fault, Fault) for fault in parse(text))
     except UsageError as error:
-        assert faults.VARIABLE in str(error)  # noqa: PT017
+        assert fault_points.VARIABLE in str(error)  # noqa: PT017
 
 
 def test_every_point_is_in_the_table_and_every_entry_is_a_point():
     """A drill that goes through the table reaches every place there is, and waits for none that is not."""
-    source = "".join(file.read_text(encoding="utf-8") for file in SOURCE.rglob("*.py") if file.name != "faults.py")
+    source = "".join(
+        file.read_text(encoding="utf-8") for file in SOURCE.rglob("*.py") if file.name != "fault_points.py"
+    )
     used = set(re.findall(r'faults\.(?:point|write)\(\s*"([\w.]+)"', source))
     assert used <= set(POINTS)
     assert [name for name in set(POINTS) - used if f'"{name.rpartition(".")[0]}"' not in source] == []

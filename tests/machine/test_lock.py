@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 
 from autoresearch.errors import HeldError, StorageError
-from autoresearch.workspace import lock as locks
-from autoresearch.workspace import process
-from autoresearch.workspace.holder import Holder, alive, here
-from autoresearch.workspace.lock import CampaignLock, file_lock
+from autoresearch.machine import lock as locks
+from autoresearch.machine import process
+from autoresearch.machine.lock import CampaignLock, file_lock
+from autoresearch.machine.lock_owner import Holder, alive, here
 
 CONTENDER = """
 import sys, time
 from pathlib import Path
 from autoresearch.errors import HeldError
-from autoresearch.workspace.lock import CampaignLock
+from autoresearch.machine.lock import CampaignLock
 while time.time() < float(sys.argv[2]):
     pass
 for round in range(int(sys.argv[3])):
@@ -35,7 +35,7 @@ for round in range(int(sys.argv[3])):
         pass
 time.sleep(1)
 """
-TAKER = "import sys; from pathlib import Path; from autoresearch.workspace.lock import CampaignLock; {}"
+TAKER = "import sys; from pathlib import Path; from autoresearch.machine.lock import CampaignLock; {}"
 
 
 def run(path: Path, code: str, fault: str = "") -> process.Completed:

@@ -1,6 +1,6 @@
 """The clock: whatever is done to the wall clock, time goes on evenly."""
 
-from autoresearch.workspace.clock import SteadyClock, since_boot
+from autoresearch.machine.clock import SteadyClock, since_boot
 
 
 class Wall:

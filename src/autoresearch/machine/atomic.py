@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from autoresearch.errors import StorageError
-from autoresearch.workspace import faults
+from autoresearch.machine import fault_points
 
 
 def append(path: Path, data: bytes, point: str) -> int:
@@ -53,12 +53,12 @@ def replace(path: Path, data: bytes | str, point: str = "file.replace") -> None:
             _write_aside(aside, content, f"{point}.write")
             with suppress(FileNotFoundError):
                 shutil.copymode(target, aside)
-            faults.point(f"{point}.rename")
+            fault_points.point(f"{point}.rename")
             aside.replace(target)
         finally:
             aside.unlink(missing_ok=True)
         sync_folder(target.parent)
-        faults.point(f"{point}.after")
+        fault_points.point(f"{point}.after")
 
 
 def sweep(folders: Iterable[Path]) -> None:
@@ -137,7 +137,7 @@ def _open(path: Path, flags: int) -> int:
 def _append(descriptor: int, before: int, data: bytes, point: str) -> None:
     try:
         _write_all(descriptor, data, f"{point}.write")
-        faults.point(f"{point}.sync")
+        fault_points.point(f"{point}.sync")
         os.fsync(descriptor)
     except OSError:
         if before < os.fstat(descriptor).st_size <= before + len(data):
@@ -161,7 +161,7 @@ def _write_all(descriptor: int, data: bytes, point: str) -> None:
     left = memoryview(data)
     while left:
         try:
-            left = left[faults.write(point, descriptor, bytes(left)) :]
+            left = left[fault_points.write(point, descriptor, bytes(left)) :]
         except InterruptedError:
             continue
 

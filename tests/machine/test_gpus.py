@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from autoresearch.workspace import gpus
+from autoresearch.machine import gpus
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_the_kernel_gives_back_what_a_killed_holder_held(holds, tmp_path):
 HOLDER = """
 import sys, time
 from pathlib import Path
-from autoresearch.workspace.gpus import Hold
+from autoresearch.machine.gpus import Hold
 hold = Hold(Path(sys.argv[1]))
 while not hold.take(1, [0], 1.0):
     time.sleep(0.001)

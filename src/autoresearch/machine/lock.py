@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Self
 
 from autoresearch.errors import HeldError, StorageError
-from autoresearch.workspace import atomic, faults
-from autoresearch.workspace.holder import Holder, alive, here, read
+from autoresearch.machine import atomic, fault_points
+from autoresearch.machine.lock_owner import Holder, alive, here, read
 
 PATIENCE_S = 60.0
 """How long a writer waits for the other writers of a file."""
@@ -50,11 +50,11 @@ class CampaignLock:
             HeldError: Somebody else holds it; the message says who, where, since when, and what to do.
             StorageError: The lock file cannot be written.
         """
-        faults.point("lock.acquire.before")
+        fault_points.point("lock.acquire.before")
         with atomic.storage(self.path, "lock"):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._mine = _take(self.path, take_over=take_over)
-        faults.point("lock.acquire.after")
+        fault_points.point("lock.acquire.after")
         return self._mine
 
     def holder(self) -> Holder | None:
@@ -80,7 +80,7 @@ class CampaignLock:
         mine, self._mine = self._mine, None
         if mine is None or mine.pid != os.getpid():
             return
-        faults.point("lock.release")
+        fault_points.point("lock.release")
         with atomic.storage(self.path, "unlock"), suppress(HeldError), _claim(self.path, mine.token):
             if _look(self.path)[1] == mine.token:
                 self.path.unlink()
@@ -207,7 +207,7 @@ def _take(path: Path, *, take_over: bool) -> Holder:
         if lives or (lives is None and not take_over):
             raise HeldError(_who(path, found, seen, lives))
         with _claim(path, token):
-            faults.point("lock.takeover")
+            fault_points.point("lock.takeover")
             if _look(path)[1] == token:
                 _aside(path, mine).replace(path)
                 return mine
