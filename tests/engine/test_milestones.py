@@ -5,8 +5,8 @@ import shlex
 
 import pytest
 
-from autoresearch.core.redact import Redactor
 from autoresearch.examples import create
+from autoresearch.secrets.redactor import Redactor
 from autoresearch.session import Request, Session
 from autoresearch.targets.nemo_rl.grammar import milestones
 from autoresearch.workspace.cleanlog import ends_of

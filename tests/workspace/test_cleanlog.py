@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoresearch.core.redact import HIDDEN, Redactor
+from autoresearch.secrets.redactor import HIDDEN, Redactor
 from autoresearch.workspace.boundedlog import BoundedLog
 from autoresearch.workspace.cleanlog import CleanLog
 

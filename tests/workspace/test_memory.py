@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 import pytest
 
 from autoresearch.core.memory import MemoryState, TimelineEntry
-from autoresearch.core.redact import Redactor
 from autoresearch.errors import StorageError
+from autoresearch.secrets.redactor import Redactor
 from autoresearch.workspace.memory import SessionMemory, sessions
 
 NOW = datetime(2026, 11, 23, 22, 15, tzinfo=UTC).timestamp()
@@ -163,7 +163,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from autoresearch.core.memory import MemoryState, TimelineEntry
-from autoresearch.core.redact import Redactor
+from autoresearch.secrets.redactor import Redactor
 from autoresearch.workspace.memory import SessionMemory
 made = SessionMemory.open(Path(sys.argv[1]), "tiny", 1e9, Redactor())
 made.checkpoint(MemoryState(goal="second", campaign="tiny"), 1e9 + 9, TimelineEntry(result="second"))

@@ -19,7 +19,6 @@ from hashlib import sha256
 from pathlib import Path
 
 from autoresearch.core.job import Job, JobState, JobStatus, Submission
-from autoresearch.core.redact import Redactor
 from autoresearch.errors import LauncherError, StorageError
 from autoresearch.launchers import kubernetes_manifest as manifests
 from autoresearch.launchers import kubernetes_script as scripts
@@ -30,6 +29,7 @@ from autoresearch.launchers.kubernetes_options import ClusterOptions, Kubernetes
 from autoresearch.launchers.kubernetes_status import Seen, object_state, status, stuck
 from autoresearch.launchers.kubernetes_teardown import Teardown
 from autoresearch.launchers.records import Record, Records, living, patience_s
+from autoresearch.secrets.redactor import Redactor
 from autoresearch.workspace import runfolder
 
 MANIFEST, LAST_SEEN, POD_LOG = "manifest.yaml", "kubernetes.json", "pod.log"

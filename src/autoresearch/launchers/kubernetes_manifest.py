@@ -15,11 +15,11 @@ from typing import Any
 import yaml
 
 from autoresearch.core.job import Job, Resources
-from autoresearch.core.redact import Redactor
 from autoresearch.errors import LauncherError
 from autoresearch.launchers.kubernetes_options import KubernetesOptions
 from autoresearch.launchers.kubernetes_script import NODE, margin_s
 from autoresearch.launchers.records import unique_name
+from autoresearch.secrets.redactor import Redactor
 
 LONGEST = 47
 """Longest name KubeRay takes for a RayJob: it appends to it, and what it makes are names of services."""

@@ -17,7 +17,6 @@ from typing import Any
 from autoresearch.core.briefing import plain, sections
 from autoresearch.core.guards import Limits
 from autoresearch.core.hypothesis import AREAS, Brief, Hypothesis
-from autoresearch.core.redact import Redactor
 from autoresearch.errors import ResearcherError
 from autoresearch.machine import atomic
 from autoresearch.researchers import agent_answer, agent_output
@@ -25,7 +24,9 @@ from autoresearch.researchers.agent_answer import Answer
 from autoresearch.researchers.agent_call import Caller, Result, as_json, fill, template
 from autoresearch.researchers.agent_options import AgentOptions
 from autoresearch.researchers.agent_output import Trouble
-from autoresearch.workspace import git, secrets, worktree
+from autoresearch.secrets import environment
+from autoresearch.secrets.redactor import Redactor
+from autoresearch.workspace import git, worktree
 from autoresearch.workspace.custody import Custody
 
 _MOST_TRANSCRIPT = 256 * 1024
@@ -237,7 +238,7 @@ class AgentResearcher:
             atomic.replace(self.folder / "spent.json", as_json({"usd": round(self._spent() + usd, 6)}))
 
     def _redactor(self) -> Redactor:
-        return secrets.load(self.options.root / ".env", os.environ)
+        return environment.load(self.options.root / ".env", os.environ)
 
 
 _TODO = {

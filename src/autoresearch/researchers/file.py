@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from autoresearch.core.hypothesis import Brief, Hypothesis
 from autoresearch.errors import CampaignError
-from autoresearch.workspace import secrets
+from autoresearch.secrets import environment
 
 
 class Entry(BaseModel):
@@ -141,7 +141,7 @@ class FileResearcher:
     def propose(self, brief: Brief, tree: Path) -> Hypothesis | None:  # noqa: ARG002 - the list says it all
         """The next entry that has not been tried, or None at the end of the list."""
         used = Counter((item.title, item.overrides) for item in brief.tried if item.source == self.name)
-        clean = secrets.load(self._root / ".env", os.environ).clean  # as the titles of what was tried have been
+        clean = environment.load(self._root / ".env", os.environ).clean  # as the titles of what was tried have been
         for idea in self._ideas():
             key = (clean(idea.title), idea.overrides)
             if not used[key]:

@@ -19,12 +19,13 @@ from autoresearch.errors import AutoresearchError, CampaignError, HeldError, Usa
 from autoresearch.examples import DemoRepository, create
 from autoresearch.machine import atomic
 from autoresearch.machine.clock import SteadyClock
+from autoresearch.secrets import environment
 from autoresearch.session import campaign_file, doctor, hold, planning, records, sites, status, wiring
 from autoresearch.session.curves import Curves
 from autoresearch.session.driven import DrivenExperiment
 from autoresearch.session.planning import Plan, Request
 from autoresearch.session.status import CampaignStatus, RunningRun
-from autoresearch.workspace import git, secrets
+from autoresearch.workspace import git
 from autoresearch.workspace.ledger import Ledger
 from autoresearch.workspace.paths import EXCLUDED, CampaignPaths, Layout
 
@@ -390,9 +391,9 @@ class Session:
 def hide(text: str, where: Path | None = None) -> str:
     """A text without the secrets of this environment and repository, for what is told when something goes wrong."""
     try:
-        return secrets.run_redactor(where or Path.cwd(), {}).clean(text)
+        return environment.run_redactor(where or Path.cwd(), {}).clean(text)
     except (AutoresearchError, OSError):
-        return secrets.load(None, os.environ).clean(text)
+        return environment.load(None, os.environ).clean(text)
 
 
 def demo(directory: Path) -> DemoRepository:

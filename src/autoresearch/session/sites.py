@@ -12,7 +12,8 @@ from autoresearch.core.site import BREV, PLAIN, Site
 from autoresearch.core.spec import Campaign, SiteSpec
 from autoresearch.engine.context import Context
 from autoresearch.errors import StorageError
-from autoresearch.workspace import secrets, volume
+from autoresearch.secrets import environment
+from autoresearch.workspace import volume
 from autoresearch.workspace.paths import CampaignPaths, Volume
 
 
@@ -78,7 +79,7 @@ def storage(campaign: Campaign, root: Path, values: Mapping[str, object]) -> Sto
 def reminders(root: Path, values: Mapping[str, object]) -> tuple[str, ...]:
     """What the secret store lacks for a recipe; names only."""
     store = root / ".env"
-    names = {*secrets.read_dotenv(store), *os.environ}
+    names = {*environment.read_dotenv(store), *os.environ}
     return site.reminders(values, names, str(store), exists=store.exists())
 
 
@@ -115,7 +116,7 @@ def ready(paths: CampaignPaths) -> Iterator[None]:
     if problem := volume.lacking(paths.volume, 0):
         raise StorageError(problem)
     volume.claim(paths, fresh=False)
-    with secrets.exported(paths.root / ".env"):
+    with environment.exported(paths.root / ".env"):
         yield
 
 

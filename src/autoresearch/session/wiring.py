@@ -16,15 +16,16 @@ from autoresearch.core.history import History, fold
 from autoresearch.core.job import Submission
 from autoresearch.core.places import recommend, refusal
 from autoresearch.core.policies import policy
-from autoresearch.core.redact import Redactor
 from autoresearch.core.spec import Campaign, SiteSpec
 from autoresearch.core.stop import DEFAULT, Limits, StopRule, parse
 from autoresearch.engine.context import Context
 from autoresearch.errors import CampaignError, LedgerError
 from autoresearch.ports import Launcher, MetricSource, Researcher, RunRequest, Survey, Target
+from autoresearch.secrets import environment
+from autoresearch.secrets.redactor import Redactor
 from autoresearch.session import campaign_file, inputs, places, sites
 from autoresearch.session.planning import Plan, target_of
-from autoresearch.workspace import git, secrets, worktree
+from autoresearch.workspace import git, worktree
 from autoresearch.workspace.journal import Journal
 from autoresearch.workspace.ledger import Ledger
 from autoresearch.workspace.memory import SessionMemory
@@ -221,7 +222,7 @@ def _survey_at(target: Target, paths: CampaignPaths, commit: str) -> Survey:
 
 def redactor(root: Path) -> Redactor:
     """Knows the secrets of this environment and of the repository's `.env`."""
-    return secrets.load(root / ".env", os.environ)
+    return environment.load(root / ".env", os.environ)
 
 
 def wire(opened: Opened, clock: Callable[[], float] = time.time, *, proposing: bool = True) -> Context:

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from pathlib import Path
 
-from autoresearch.core.redact import Cleaner, Redactor
+from autoresearch.secrets.redactor import Cleaner, Redactor
 from autoresearch.workspace.boundedlog import BoundedLog
 
 _PIECE = 1 << 16

@@ -15,7 +15,7 @@ from autoresearch.core.event import Event, Noted
 from autoresearch.errors import LedgerError
 from autoresearch.machine import atomic, fault_points
 from autoresearch.machine.lock import file_lock
-from autoresearch.workspace import secrets
+from autoresearch.secrets import environment
 
 _POINT = "journal.append"
 _GLIMPSE = 80
@@ -149,7 +149,7 @@ class Journal:
 
     def _glimpse(self, line: bytes) -> str:
         """How a line begins, for an error message: without the secrets a hand may have put there."""
-        text = secrets.run_redactor(self.path.parent, {}).clean(_shown(line))
+        text = environment.run_redactor(self.path.parent, {}).clean(_shown(line))
         return repr(text[:_GLIMPSE]) + (f" and {len(text) - _GLIMPSE} more characters" if len(text) > _GLIMPSE else "")
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from autoresearch.core import memory
 from autoresearch.core.memory import MemoryState, Stamp, TimelineEntry
-from autoresearch.core.redact import Redactor
 from autoresearch.errors import StorageError
 from autoresearch.machine import atomic
+from autoresearch.secrets.redactor import Redactor
 
 EVERY_S = 1800.0
 """Seconds after which a checkpoint is due (R167)."""

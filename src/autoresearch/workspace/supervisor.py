@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from autoresearch.machine import gpus, processes
-from autoresearch.workspace import runfolder, secrets
+from autoresearch.secrets import environment
+from autoresearch.workspace import runfolder
 from autoresearch.workspace.boundedlog import BoundedLog
 from autoresearch.workspace.cleanlog import CleanLog
 from autoresearch.workspace.command import NO_START, become
@@ -209,7 +210,7 @@ class Run:
         """Start the command; what went wrong, or nothing."""
         path = Path(self.spec.log)
         path.parent.mkdir(parents=True, exist_ok=True)
-        redactor = secrets.run_redactor(self.folder, self.spec.env)
+        redactor = environment.run_redactor(self.folder, self.spec.env)
         log = CleanLog(BoundedLog(path, self.spec.max_log_bytes), redactor)
         out, sink = os.pipe()
         failed, fail = os.pipe()

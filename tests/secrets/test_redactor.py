@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoresearch.core.redact import Redactor
-from autoresearch.core.secret_names import Suspicion, suspicion
+from autoresearch.secrets.redactor import Redactor
+from autoresearch.secrets.secret_names import Suspicion, suspicion
 
 HEX40 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b"
 # Put together here so that no scanner of repositories takes this file for a leak.

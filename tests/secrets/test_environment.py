@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoresearch.errors import StorageError
-from autoresearch.workspace.secrets import dotenv, load, secret_values
+from autoresearch.secrets.environment import dotenv, load, secret_values
 
 ENV_FILE = r"""# keys
 HF_TOKEN=hf-from-file-1

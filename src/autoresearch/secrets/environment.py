@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from autoresearch.core.redact import Redactor, looks_random
-from autoresearch.core.secret_names import Suspicion, suspicion
-from autoresearch.core.secret_shapes import SHAPES
 from autoresearch.machine import atomic
+from autoresearch.secrets.redactor import Redactor, looks_random
+from autoresearch.secrets.secret_names import Suspicion, suspicion
+from autoresearch.secrets.shapes import SHAPES
 
 _ENTRY = re.compile(
     r"^[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_][\w.]*)[ \t]*=[ \t]*"
