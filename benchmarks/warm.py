@@ -16,8 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from autoresearch.core.job import JobState
 from autoresearch.launchers.slurm import SlurmLauncher
+from autoresearch.run.job import JobState
 from autoresearch.testing import JobFactory, settle
 
 

@@ -11,8 +11,8 @@ from typing import Protocol, runtime_checkable
 
 from autoresearch.core.event import Event
 from autoresearch.core.hypothesis import Brief, Facts, Hypothesis
-from autoresearch.core.job import Job, JobStatus, Resources, Submission
-from autoresearch.core.metric import Measurement, Objective, Readings, Series, Symptom
+from autoresearch.run.job import Job, JobStatus, Resources, Submission
+from autoresearch.run.measurement import Measurement, Objective, Readings, Series, Symptom
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def health(where: Path, recipe: str, overrides: Sequence[str], run: Path) -> dic
         UsageError: There is no such folder.
     """
     from autoresearch import plugins  # noqa: PLC0415
-    from autoresearch.core.job import JobState, JobStatus  # noqa: PLC0415
+    from autoresearch.run.job import JobState, JobStatus  # noqa: PLC0415
     from autoresearch.targets.nemo_rl import budget as budgets  # noqa: PLC0415
     from autoresearch.targets.nemo_rl import measure, metric  # noqa: PLC0415
     from autoresearch.targets.nemo_rl.recipe import load  # noqa: PLC0415

@@ -20,8 +20,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from autoresearch.core.hypothesis import Brief, Hypothesis, Tried
-from autoresearch.core.job import Job, JobState, JobStatus, Resources
 from autoresearch.ports import Launcher, Researcher
+from autoresearch.run.job import Job, JobState, JobStatus, Resources
 
 LauncherMaker = Callable[[], Launcher]
 ResearcherMaker = Callable[[], Researcher]

@@ -11,8 +11,8 @@ import pytest
 
 from autoresearch.core import event
 from autoresearch.core.hypothesis import Brief, Hypothesis
-from autoresearch.core.metric import Objective
 from autoresearch.researchers.agent import AgentResearcher
+from autoresearch.run.measurement import Objective
 from autoresearch.workspace import git, sandbox, worktree
 from autoresearch.workspace.journal import Journal
 

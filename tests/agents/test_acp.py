@@ -8,8 +8,8 @@ from tests.agents.fake_llm import Fail, Say, Script, Shell, Write, serving
 from tests.agents.real_agents import ANSWER, TURNS, codex_home, settings
 
 from autoresearch.core.hypothesis import Brief
-from autoresearch.core.metric import Objective
 from autoresearch.errors import ResearcherError
+from autoresearch.run.measurement import Objective
 
 pytestmark = needs_acp
 

@@ -9,8 +9,8 @@ import pytest
 from tests.agents.conftest import needs_acp
 
 from autoresearch.core.hypothesis import Brief
-from autoresearch.core.metric import Objective
 from autoresearch.errors import CampaignError, ResearcherError
+from autoresearch.run.measurement import Objective
 
 pytestmark = needs_acp
 PEER = Path(__file__).with_name("acp_peer.py")

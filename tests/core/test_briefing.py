@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from autoresearch.core.briefing import brief_text, plain, sections
 from autoresearch.core.hypothesis import Brief, Facts, Tried
-from autoresearch.core.metric import Objective, Severity, Symptom
+from autoresearch.run.measurement import Objective, Severity, Symptom
 
 OBJECTIVE = Objective("raise validation accuracy", "val:accuracy", meaning="mean reward over the validation set")
 

@@ -11,9 +11,9 @@ from autoresearch.core.by_hand import Dropping, Errand
 from autoresearch.core.experiment import Status
 from autoresearch.core.history import fold
 from autoresearch.core.hypothesis import Hypothesis
-from autoresearch.core.metric import Severity, Symptom
 from autoresearch.core.outlook import outlook
 from autoresearch.core.policies import policy
+from autoresearch.run.measurement import Severity, Symptom
 
 TRIVIAL = (Symptom("trivial-code-error", Severity.FATAL, "NameError: lr"),)
 

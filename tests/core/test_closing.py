@@ -6,10 +6,10 @@ import pytest
 
 from autoresearch.core.board import Board, Done, Idea, Measure, PolicySettings, Propose, Trial
 from autoresearch.core.experiment import Purpose, Status, Verdict
-from autoresearch.core.metric import Objective
 from autoresearch.core.policies import policy
 from autoresearch.core.policies.closing import reserve
 from autoresearch.core.policies.evidence import Evidence
+from autoresearch.run.measurement import Objective
 
 
 def found(gain: float, *, left: int = 50):

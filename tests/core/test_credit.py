@@ -4,8 +4,8 @@ import pytest
 
 from autoresearch.core.board import Board, Idea, PolicySettings, Trial
 from autoresearch.core.experiment import Purpose, Status, Verdict
-from autoresearch.core.metric import Objective
 from autoresearch.core.policies.evidence import Evidence
+from autoresearch.run.measurement import Objective
 
 BASE = tuple(Trial("baseline", 42 + n, Purpose.BASELINE, value=v, order=n) for n, v in enumerate((1.00, 1.02, 0.98)))
 ONE_RUN = 0.02 * 2**0.5

@@ -9,9 +9,9 @@ from autoresearch.core.board import Board, Bundle, Demote, Idea, PolicySettings,
 from autoresearch.core.experiment import Purpose, Status, Verdict
 from autoresearch.core.history import fold
 from autoresearch.core.hypothesis import Hypothesis
-from autoresearch.core.metric import Objective
 from autoresearch.core.policies import policy
 from autoresearch.core.policies.claims import Standing, claims
+from autoresearch.run.measurement import Objective
 
 
 def campaign(*anchors: float, **rest: bool):

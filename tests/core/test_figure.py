@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from autoresearch.core import figure
 from autoresearch.core.history import History
-from autoresearch.core.metric import Objective
 from autoresearch.core.outlook import outlook
 from autoresearch.core.report import Entry, Report, Spend, build
 from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import Limits
+from autoresearch.run.measurement import Objective
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 

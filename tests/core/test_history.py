@@ -6,9 +6,9 @@ from autoresearch.core import event as happened
 from autoresearch.core.experiment import Purpose, Status, Verdict
 from autoresearch.core.history import fold
 from autoresearch.core.hypothesis import Hypothesis
-from autoresearch.core.job import JobState, JobStatus, Resources
-from autoresearch.core.metric import Completion, Measurement
 from autoresearch.errors import LedgerError
+from autoresearch.run.job import JobState, JobStatus, Resources
+from autoresearch.run.measurement import Completion, Measurement
 
 
 def opened(index, name, parent="baseline"):

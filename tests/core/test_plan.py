@@ -10,12 +10,12 @@ from autoresearch.core.board import Demote
 from autoresearch.core.experiment import Purpose, Status, Verdict
 from autoresearch.core.history import fold
 from autoresearch.core.hypothesis import Hypothesis
-from autoresearch.core.job import JobState, JobStatus, Resources
-from autoresearch.core.metric import Completion, Measurement, Objective, Severity, Symptom
 from autoresearch.core.outlook import outlook
 from autoresearch.core.policies import policy
 from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import Limits
+from autoresearch.run.job import JobState, JobStatus, Resources
+from autoresearch.run.measurement import Completion, Measurement, Objective, Severity, Symptom
 
 OBJECTIVE = Objective("more", "score")
 CAMPAIGN = Campaign.of({"campaign": "c", "verdict": {"policy": "greedy", "baseline_runs": 1}})

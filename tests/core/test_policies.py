@@ -20,10 +20,10 @@ from autoresearch.core.board import (
     Trial,
 )
 from autoresearch.core.experiment import Purpose, Status, Verdict
-from autoresearch.core.metric import Direction, Objective
 from autoresearch.core.policies import POLICIES, policy
 from autoresearch.core.policies.claims import claims, drift
 from autoresearch.errors import CampaignError
+from autoresearch.run.measurement import Direction, Objective
 
 NAMES = sorted(POLICIES)
 UP = Objective("more", "val:accuracy")

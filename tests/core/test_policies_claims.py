@@ -6,12 +6,12 @@ import pytest
 
 from autoresearch.core.board import Board, Bundle, Idea, PolicySettings, Trial
 from autoresearch.core.experiment import Purpose, Status, Verdict
-from autoresearch.core.metric import Direction, Objective
 from autoresearch.core.policies import POLICIES
 from autoresearch.core.policies.claims import Standing, beside_drift, claims, drift
 from autoresearch.core.policies.costs import cost
 from autoresearch.core.policies.evidence import Evidence
 from autoresearch.engine.simulation import World, run_campaign
+from autoresearch.run.measurement import Direction, Objective
 
 UP = Objective("more", "val:accuracy")
 BASE = tuple(Trial("baseline", 42 + n, Purpose.BASELINE, value=v, order=n) for n, v in enumerate((1.0, 1.1, 0.9)))

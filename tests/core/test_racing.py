@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoresearch.core.metric import Direction, Objective
 from autoresearch.core.racing import hopeless
+from autoresearch.run.measurement import Direction, Objective
 
 UP = Objective("more", "val:accuracy")
 DOWN = Objective("less", "val:loss", Direction.MINIMIZE)

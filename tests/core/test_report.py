@@ -12,8 +12,6 @@ from autoresearch.core import event as happened
 from autoresearch.core.experiment import Purpose, Status, Verdict
 from autoresearch.core.history import fold
 from autoresearch.core.hypothesis import Hypothesis
-from autoresearch.core.job import JobState, JobStatus, Resources
-from autoresearch.core.metric import Completion, Direction, Measurement, Objective
 from autoresearch.core.outlook import outlook
 from autoresearch.core.policies.claims import Drift
 from autoresearch.core.report import build, interval
@@ -22,6 +20,8 @@ from autoresearch.core.report_markdown import markdown, table
 from autoresearch.core.report_words import claim_words, drift_words, standing
 from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import Limits
+from autoresearch.run.job import JobState, JobStatus, Resources
+from autoresearch.run.measurement import Completion, Direction, Measurement, Objective
 
 HOSTILE = "<script>alert(1)</script> | a\nb \x1b[2J ]]> & \" ' [x](http://evil.invalid)"
 

@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from autoresearch.core.metric import Direction, Objective
 from autoresearch.core.stop import (
     DEFAULT,
     Comparison,
@@ -21,6 +20,7 @@ from autoresearch.core.stop import (
     span,
 )
 from autoresearch.errors import CampaignError
+from autoresearch.run.measurement import Direction, Objective
 
 START = 1_795_400_000.0
 HOUR = 3600.0

@@ -8,11 +8,11 @@ from autoresearch.core.experiment import Purpose, Status, Verdict
 from autoresearch.core.guards import FileChange, Limits, yardstick
 from autoresearch.core.history import fold
 from autoresearch.core.hypothesis import Hypothesis
-from autoresearch.core.job import JobState, JobStatus, Resources
-from autoresearch.core.metric import Completion, Measurement, Objective
 from autoresearch.core.policies import policy
 from autoresearch.core.spec import Campaign
 from autoresearch.core.yardstick import Remeasure, advise
+from autoresearch.run.job import JobState, JobStatus, Resources
+from autoresearch.run.measurement import Completion, Measurement, Objective
 
 OBJECTIVE = Objective("more", "score")
 CAMPAIGN = Campaign.of({"campaign": "c", "verdict": {"policy": "greedy"}})

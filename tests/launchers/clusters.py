@@ -19,12 +19,12 @@ from typing import Any
 
 import pytest
 
-from autoresearch.core.job import JobState, JobStatus
 from autoresearch.errors import LauncherError
 from autoresearch.launchers.ray_http import Head
 from autoresearch.machine import processes
 from autoresearch.machine.process import start
 from autoresearch.ports import Launcher
+from autoresearch.run.job import JobState, JobStatus
 
 TOOLS = Path(__file__).parents[2] / "tools"
 

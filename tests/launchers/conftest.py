@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from tests.launchers.clusters import double, double_session, ray_address, slurm, slurm_session
 
-from autoresearch.core.job import Job
 from autoresearch.ports import Launcher
+from autoresearch.run.job import Job
 from autoresearch.testing import JobFactory
 
 __all__ = ["double", "double_session", "ray_address", "slurm", "slurm_session"]

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from autoresearch.core.job import JobState
 from autoresearch.errors import LauncherError
 from autoresearch.launchers.kubernetes import KubernetesLauncher
 from autoresearch.launchers.kubernetes_api import _pages
 from autoresearch.launchers.kubernetes_code import checksums
+from autoresearch.run.job import JobState
 from autoresearch.testing import ProcessContract, settle
 
 SITE = {"image": "nemo-rl:test", "poll_s": 0, "teardown_s": 20}

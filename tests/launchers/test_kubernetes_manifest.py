@@ -9,7 +9,6 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoresearch.core.job import Job, JobState, Resources
 from autoresearch.errors import LauncherError
 from autoresearch.launchers import kubernetes_manifest as manifests
 from autoresearch.launchers.kubernetes import KubernetesLauncher
@@ -17,6 +16,7 @@ from autoresearch.launchers.kubernetes_script import There
 from autoresearch.launchers.kubernetes_status import RAY_JOB, Seen, object_state, status
 from autoresearch.launchers.nrl_k8s import NrlK8sLauncher, difference
 from autoresearch.launchers.records import Record
+from autoresearch.run.job import Job, JobState, Resources
 
 from .clusters import why_no_kubernetes
 

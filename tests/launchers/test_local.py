@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from autoresearch.core.job import JobState, Resources
 from autoresearch.errors import LauncherError, StorageError
 from autoresearch.launchers.local import LocalLauncher
 from autoresearch.machine import gpus
 from autoresearch.machine.process import run
+from autoresearch.run.job import JobState, Resources
 from autoresearch.testing import JobFactory, ProcessContract, settle
 
 
@@ -135,7 +135,7 @@ def test_shared_memory_counts_once(launcher, job):
 RACER = """
 import json, sys
 from pathlib import Path
-from autoresearch.core.job import Submission
+from autoresearch.run.job import Submission
 from autoresearch.launchers.local import LocalLauncher
 folder = Path(sys.argv[1])
 plan = Submission(**json.loads((folder / "plan.json").read_text()))

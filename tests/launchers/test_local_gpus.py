@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from autoresearch.core.job import JobState
 from autoresearch.launchers.local import LocalLauncher
 from autoresearch.machine.process import run
+from autoresearch.run.job import JobState
 from autoresearch.testing import JobFactory, settle
 
 COMPILER = shutil.which("cc") or shutil.which("gcc")
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(COMPILER is None, reason="needs a C compiler for
 CONTROLLER = """
 import json, sys
 from pathlib import Path
-from autoresearch.core.job import Submission
+from autoresearch.run.job import Submission
 from autoresearch.errors import LauncherError
 from autoresearch.launchers.local import LocalLauncher
 folder = Path(sys.argv[1])

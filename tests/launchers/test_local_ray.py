@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from tests.launchers.clusters import find_ray
 
-from autoresearch.core.job import JobState
 from autoresearch.launchers.local import LocalLauncher
+from autoresearch.run.job import JobState
 from autoresearch.testing import JobFactory, settle
 
 pytestmark = pytest.mark.ray

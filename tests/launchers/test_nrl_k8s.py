@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from autoresearch.core.job import JobState, Resources
 from autoresearch.errors import LauncherError
 from autoresearch.launchers.nrl_k8s import NrlK8sLauncher
+from autoresearch.run.job import JobState, Resources
 from autoresearch.testing import JobFactory, ProcessContract, settle
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "kubernetes"

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from autoresearch.core.job import JobState
 from autoresearch.errors import LauncherError
 from autoresearch.launchers.scripted import ScriptedLauncher
+from autoresearch.run.job import JobState
 from autoresearch.testing import LauncherContract
 
 

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoresearch.core.job import Job, JobState, Resources
 from autoresearch.errors import LauncherError
 from autoresearch.launchers import slurm_query
 from autoresearch.launchers.records import Record, unique_name
@@ -18,6 +17,7 @@ from autoresearch.launchers.slurm_query import Row
 from autoresearch.launchers.slurm_script import minutes
 from autoresearch.launchers.slurm_spool import Done, Request, Spool, Taken
 from autoresearch.launchers.slurm_status import Seen, status
+from autoresearch.run.job import Job, JobState, Resources
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "slurm"
 JOB = Job(

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from tests.launchers.clusters import reach
 
-from autoresearch.core.job import JobState, Resources
 from autoresearch.errors import LauncherError
 from autoresearch.launchers.slurm import SlurmLauncher
+from autoresearch.run.job import JobState, Resources
 from autoresearch.testing import ProcessContract, settle
 
 pytestmark = [pytest.mark.slurm, pytest.mark.usefixtures("slurm")]

@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from autoresearch.core.job import Job, JobState
 from autoresearch.launchers.local import LocalLauncher
+from autoresearch.run.job import Job, JobState
 from autoresearch.testing import JobFactory, settle
 
 LIMIT_S, GRACE_S, SLACK_S = 0.6, 0.4, 2.0
@@ -183,7 +183,7 @@ def test_binary_output_is_kept_as_it_is(launcher, python):
 CONTROLLER = """
 import json, sys, time
 from pathlib import Path
-from autoresearch.core.job import Submission
+from autoresearch.run.job import Submission
 from autoresearch.launchers.local import LocalLauncher
 folder = Path(sys.argv[1])
 LocalLauncher({}, folder).submit(Submission(**json.loads((folder / "plan.json").read_text())))

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoresearch.core.hypothesis import Brief, Hypothesis, Tried
-from autoresearch.core.metric import Objective
 from autoresearch.errors import CampaignError
 from autoresearch.researchers.file import FileResearcher, read
+from autoresearch.run.measurement import Objective
 from autoresearch.testing import ResearcherContract
 
 TWO = "- {title: First, overrides: [a=1]}\n- {title: Second, overrides: [b=2]}\n"

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 
 from autoresearch.core.hypothesis import Brief, Facts, Hypothesis, Tried
-from autoresearch.core.metric import Objective, Severity, Symptom
 from autoresearch.errors import CampaignError
 from autoresearch.researchers.playbook import PlaybookResearcher, choose
 from autoresearch.researchers.plays import builtin, read
 from autoresearch.researchers.recipe_rules import broken
+from autoresearch.run.measurement import Objective, Severity, Symptom
 from autoresearch.targets.nemo_rl import protect
 from autoresearch.targets.nemo_rl.facts import facts
 from autoresearch.targets.nemo_rl.overrides import apply
@@ -115,7 +115,7 @@ def test_the_worst_symptom_is_answered_first(math):
 
 def test_every_symptom_of_a_real_run_is_known(math):
     """Plays answer only to names that health and crash rules give."""
-    from autoresearch.targets.crashes import SIGNATURES
+    from autoresearch.run.crash_signatures import SIGNATURES
     from autoresearch.targets.nemo_rl.health import RULES
 
     given = {one.name for one in (*RULES, *SIGNATURES)}

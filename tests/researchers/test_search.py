@@ -6,8 +6,8 @@ from statistics import mean
 import pytest
 
 from autoresearch.core.hypothesis import Brief, Facts, Tried
-from autoresearch.core.metric import Direction, Objective
 from autoresearch.errors import CampaignError, ResearcherError
+from autoresearch.run.measurement import Direction, Objective
 from autoresearch.testing import ResearcherContract
 
 pytest.importorskip("numpy")

@@ -3,8 +3,8 @@
 from autoresearch.cli.lines import Lines
 from autoresearch.core import event as happened
 from autoresearch.core.experiment import Purpose
-from autoresearch.core.job import Resources
-from autoresearch.core.metric import Completion, Measurement
+from autoresearch.run.job import Resources
+from autoresearch.run.measurement import Completion, Measurement
 
 PLANNED = happened.RunPlanned(
     0.0, "ar-night-raise-the-lr-0fc9", "raise-the-lr", 2, 43, Purpose.REPEAT, "local", "train", "/f", "/l",

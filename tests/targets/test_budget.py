@@ -4,8 +4,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from autoresearch.core.job import Resources
 from autoresearch.errors import RecipeError
+from autoresearch.run.job import Resources
 from autoresearch.targets.nemo_rl import metric
 from autoresearch.targets.nemo_rl.budget import binomial_error, budget, smallest_effect, test_script, validation_samples
 from autoresearch.targets.nemo_rl.recipe import load

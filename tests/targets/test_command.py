@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from autoresearch import plugins
-from autoresearch.core.job import JobState, JobStatus, Resources
-from autoresearch.core.metric import Completion, Readings, Series, Severity
 from autoresearch.errors import CampaignError, RecipeError
 from autoresearch.machine.process import run
 from autoresearch.ports import RunRequest
+from autoresearch.run.job import JobState, JobStatus, Resources
+from autoresearch.run.measurement import Completion, Readings, Series, Severity
 from autoresearch.targets.command import CommandTarget
 
 OBJECTIVE = {"goal": "raise it", "metric": "accuracy", "direction": "auto"}

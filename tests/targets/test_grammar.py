@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoresearch.core.metric import Completion
+from autoresearch.run.measurement import Completion
 from autoresearch.targets.nemo_rl import grammar
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "nemo_rl_logs"

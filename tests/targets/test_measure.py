@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoresearch import plugins
-from autoresearch.core.job import JobState, JobStatus
-from autoresearch.core.metric import Completion, Direction, Objective, Readings, SampleSet, Series, Severity
 from autoresearch.errors import CampaignError
-from autoresearch.targets.curve import check_rule, choose, merge, samples_at, standard_error
+from autoresearch.run.choose_value import check_rule, choose, merge, samples_at, standard_error
+from autoresearch.run.job import JobState, JobStatus
+from autoresearch.run.measurement import Completion, Direction, Objective, Readings, SampleSet, Series, Severity
 from autoresearch.targets.nemo_rl.measure import SOURCES, measure, spelling
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "nemo_rl_logs"

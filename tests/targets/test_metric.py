@@ -2,8 +2,8 @@ import re
 
 import pytest
 
-from autoresearch.core.metric import Direction
 from autoresearch.errors import CampaignError
+from autoresearch.run.measurement import Direction
 from autoresearch.targets.nemo_rl import metric
 from autoresearch.targets.nemo_rl.recipe import load
 

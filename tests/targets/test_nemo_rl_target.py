@@ -3,10 +3,10 @@ import json
 import pytest
 
 from autoresearch import plugins
-from autoresearch.core.job import JobState, JobStatus
-from autoresearch.core.metric import Readings, Series
 from autoresearch.errors import CampaignError, RecipeError
 from autoresearch.ports import RunRequest
+from autoresearch.run.job import JobState, JobStatus
+from autoresearch.run.measurement import Readings, Series
 from autoresearch.targets.nemo_rl import protect
 from autoresearch.targets.nemo_rl.recipe import load
 

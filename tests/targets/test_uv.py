@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from autoresearch.core.job import JobState
 from autoresearch.launchers.local import LocalLauncher
 from autoresearch.machine.process import run
 from autoresearch.ports import RunRequest
+from autoresearch.run.job import JobState
 from autoresearch.targets.nemo_rl import NemoRLTarget
 from autoresearch.testing import settle
 

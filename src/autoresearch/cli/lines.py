@@ -10,7 +10,7 @@ from autoresearch.core import event as happened
 
 if TYPE_CHECKING:
     from autoresearch.core.event import Event
-    from autoresearch.core.metric import Measurement
+    from autoresearch.run.measurement import Measurement
 
 
 class Lines:

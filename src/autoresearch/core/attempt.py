@@ -9,8 +9,8 @@ from autoresearch.core import racing
 from autoresearch.core.board import Trial
 from autoresearch.core.experiment import Verdict
 from autoresearch.core.hypothesis import Hypothesis
-from autoresearch.core.job import JobState
-from autoresearch.core.metric import Completion, Measurement, Severity
+from autoresearch.run.job import JobState
+from autoresearch.run.measurement import Completion, Measurement, Severity
 
 
 @dataclass

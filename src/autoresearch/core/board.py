@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from autoresearch.core.experiment import Purpose, Verdict
-from autoresearch.core.metric import Objective
+from autoresearch.run.measurement import Objective
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from autoresearch.core.hypothesis import AREAS, Brief, Tried
-from autoresearch.core.logtext import clean
 from autoresearch.core.plateau import SETTLED
+from autoresearch.run.log_patterns import clean
 
 _WIDTH = 240
 _MOST_VALUES = 60

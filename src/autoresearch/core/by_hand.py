@@ -11,10 +11,10 @@ from autoresearch.core.attempt import Experiment
 from autoresearch.core.board import Policy
 from autoresearch.core.experiment import Status, Verdict
 from autoresearch.core.history import History
-from autoresearch.core.metric import Objective
 from autoresearch.core.moves import Ask, Bundle, Explore, Judge, Launch, Move, Repair, Stop, Wait
 from autoresearch.core.outlook import Outlook
 from autoresearch.core.spec import Campaign
+from autoresearch.run.measurement import Objective
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from pydantic import Field
 
 from autoresearch.core.experiment import Purpose, Verdict
 from autoresearch.core.hypothesis import Hypothesis
-from autoresearch.core.job import JobStatus, Resources
-from autoresearch.core.metric import Measurement, Objective
+from autoresearch.run.job import JobStatus, Resources
+from autoresearch.run.measurement import Measurement, Objective
 
 
 @dataclass(frozen=True)

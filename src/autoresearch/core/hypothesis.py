@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from autoresearch.core.metric import Objective, Symptom
+from autoresearch.run.measurement import Objective, Symptom
 
 AREAS = (
     "backend",

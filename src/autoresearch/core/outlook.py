@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from autoresearch.core.history import History
-from autoresearch.core.metric import Objective
 from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import Limits, Spent, StopState, check
+from autoresearch.run.measurement import Objective
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from autoresearch.core.baseline import baseline_verdict
 from autoresearch.core.board import Advice, Board, Combine, Demote, Done, Measure, Policy, Propose, Rest, Settle
 from autoresearch.core.experiment import BASELINE, Status, Verdict
 from autoresearch.core.history import History
-from autoresearch.core.metric import Objective
 from autoresearch.core.moves import (
     Ask,
     Bundle,
@@ -30,6 +29,7 @@ from autoresearch.core.moves import (
 from autoresearch.core.outlook import Outlook
 from autoresearch.core.policies.claims import beside_drift
 from autoresearch.core.spec import Campaign
+from autoresearch.run.measurement import Objective
 
 _REST_FIRST_S, _REST_MOST_S, _TROUBLES = 60.0, 1800.0, 12
 

@@ -9,8 +9,8 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from autoresearch.core.metric import Objective
 from autoresearch.core.statistics import mean
+from autoresearch.run.measurement import Objective
 
 Curve = Sequence[tuple[int, float]]
 

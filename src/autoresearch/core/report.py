@@ -7,7 +7,6 @@ from autoresearch.core.attempt import Experiment, Idle, Run
 from autoresearch.core.board import Board
 from autoresearch.core.experiment import BASELINE, Purpose, Status
 from autoresearch.core.history import History
-from autoresearch.core.metric import Objective
 from autoresearch.core.outlook import Outlook
 from autoresearch.core.plan import board as board_of
 from autoresearch.core.policies import words
@@ -15,6 +14,7 @@ from autoresearch.core.policies.claims import Claim, Claims, Drift, claims, drif
 from autoresearch.core.policies.evidence import Evidence
 from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import StopState
+from autoresearch.run.measurement import Objective
 
 
 @dataclass(frozen=True)

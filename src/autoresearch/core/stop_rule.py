@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from autoresearch.core.metric import Direction, Objective
 from autoresearch.errors import CampaignError
+from autoresearch.run.measurement import Direction, Objective
 
 
 class Comparison(StrEnum):

@@ -13,10 +13,10 @@ from autoresearch.core.attempt import Experiment, touched, why_no_value
 from autoresearch.core.board import Board, Idea, Measure, Policy, PolicySettings, Settle
 from autoresearch.core.experiment import BASELINE, Purpose, Status, Verdict
 from autoresearch.core.history import History
-from autoresearch.core.metric import Objective
 from autoresearch.core.policies import words
 from autoresearch.core.policies.evidence import Effect, Evidence
 from autoresearch.core.spec import Campaign
+from autoresearch.run.measurement import Objective
 
 
 @dataclass(frozen=True)

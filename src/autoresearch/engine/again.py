@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autoresearch.core import naming, plan
-from autoresearch.core.agreement import Agreement
 from autoresearch.core.attempt import Run, usable
-from autoresearch.core.job import JobState, JobStatus, Submission
-from autoresearch.core.metric import Measurement
 from autoresearch.core.policies.evidence import Evidence
 from autoresearch.engine import runs
 from autoresearch.engine.context import Context
 from autoresearch.errors import LauncherError
 from autoresearch.ports import RunRequest
+from autoresearch.run.integrity import Agreement
+from autoresearch.run.job import JobState, JobStatus, Submission
+from autoresearch.run.measurement import Measurement
 from autoresearch.workspace import volume, worktree
 
 

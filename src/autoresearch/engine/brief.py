@@ -5,11 +5,11 @@ from autoresearch.core.attempt import Experiment
 from autoresearch.core.briefing import brief_text
 from autoresearch.core.history import History
 from autoresearch.core.hypothesis import Brief, Tried
-from autoresearch.core.metric import Severity, Symptom
 from autoresearch.core.plateau import next_area, plateaus
 from autoresearch.core.policies.evidence import Evidence
 from autoresearch.engine.context import Context
 from autoresearch.engine.trees import survey_of_arm
+from autoresearch.run.measurement import Severity, Symptom
 
 __all__ = ["brief_for", "brief_text", "symptoms_of", "tried"]
 

@@ -9,11 +9,11 @@ from autoresearch.core.board import Policy
 from autoresearch.core.event import Event, Noted
 from autoresearch.core.history import History
 from autoresearch.core.outlook import Outlook, outlook
-from autoresearch.core.places import Places
 from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import Limits
 from autoresearch.machine import disk
 from autoresearch.ports import Launcher, MetricSource, Researcher, Survey, Target, Tracker
+from autoresearch.run.placement import Places
 from autoresearch.secrets.redactor import Redactor
 from autoresearch.workspace import git
 from autoresearch.workspace.journal import Journal

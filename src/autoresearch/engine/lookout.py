@@ -5,11 +5,11 @@ from pathlib import Path
 from autoresearch.core import plan, racing
 from autoresearch.core.attempt import Run
 from autoresearch.core.experiment import BASELINE, Purpose
-from autoresearch.core.job import JobState, JobStatus
-from autoresearch.core.metric import Completion
 from autoresearch.core.policies.evidence import Evidence
 from autoresearch.engine import runs
 from autoresearch.engine.context import Context
+from autoresearch.run.job import JobState, JobStatus
+from autoresearch.run.measurement import Completion
 
 _WHOLE = (Completion.DONE, Completion.EARLY_STOPPED)
 

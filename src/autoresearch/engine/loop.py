@@ -11,7 +11,6 @@ from autoresearch import __version__
 from autoresearch.core import moves, plan
 from autoresearch.core.attempt import Run
 from autoresearch.core.event import ApprovalAsked, CampaignEnded, ControllerStarted, ControllerStopped, IncumbentDemoted
-from autoresearch.core.metric import Severity
 from autoresearch.core.yardstick import Remeasure
 from autoresearch.engine import bundles, holding, lookout, milestones, propose, runs, settle, trees
 from autoresearch.engine.context import Context
@@ -21,6 +20,7 @@ from autoresearch.engine.repair import repair
 from autoresearch.engine.room import Room
 from autoresearch.errors import LauncherError
 from autoresearch.machine import fault_points
+from autoresearch.run.measurement import Severity
 
 _HEALTH_EVERY_S = 10.0
 _OUTAGE_FIRST_S = 2.0

@@ -11,15 +11,15 @@ from autoresearch.core import naming
 from autoresearch.core.attempt import Run
 from autoresearch.core.event import RunCancelled, RunEnded, RunMeasured, RunPlanned, RunStarted, RunSubmitted
 from autoresearch.core.experiment import Purpose
-from autoresearch.core.job import Job, JobState, JobStatus, Resources, Submission
-from autoresearch.core.metric import Measurement, Readings
-from autoresearch.core.places import on_cpu
 from autoresearch.engine import milestones
 from autoresearch.engine.context import Context
 from autoresearch.engine.trees import checkout, place, survey_of_arm
 from autoresearch.errors import RecipeError
 from autoresearch.machine import atomic, fault_points
 from autoresearch.ports import RunRequest
+from autoresearch.run.job import Job, JobState, JobStatus, Resources, Submission
+from autoresearch.run.measurement import Measurement, Readings
+from autoresearch.run.placement import on_cpu
 from autoresearch.workspace import volume, worktree
 from autoresearch.workspace.cleanlog import end_of
 

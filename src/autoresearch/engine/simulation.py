@@ -26,12 +26,12 @@ from autoresearch.core.board import (
     Trial,
 )
 from autoresearch.core.experiment import BASELINE, Status
-from autoresearch.core.metric import Objective
 from autoresearch.core.policies.claims import Standing, claims, drift
 from autoresearch.core.policies.evidence import Evidence
 from autoresearch.core.policies.fresh import confirmed
 from autoresearch.engine.streams import STREAMS, Stream, World
 from autoresearch.errors import CampaignError
+from autoresearch.run.measurement import Objective
 
 __all__ = ["STREAMS", "Figure", "Outcome", "Stream", "Summary", "World", "run_campaign", "simulate", "summarise"]
 

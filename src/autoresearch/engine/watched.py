@@ -7,9 +7,9 @@ from pathlib import Path
 from statistics import fmean
 
 from autoresearch.core.attempt import Experiment, Run
-from autoresearch.core.metric import Series
 from autoresearch.engine.context import Context
 from autoresearch.engine.runs import read_all
+from autoresearch.run.measurement import Series
 
 _TAG = re.compile(r"[A-Za-z_][\w-]*(?:/[\w.@-]+)+")
 _TAIL = 0.2

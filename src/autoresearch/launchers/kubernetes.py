@@ -18,7 +18,6 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
-from autoresearch.core.job import Job, JobState, JobStatus, Submission
 from autoresearch.errors import LauncherError, StorageError
 from autoresearch.launchers import kubernetes_manifest as manifests
 from autoresearch.launchers import kubernetes_script as scripts
@@ -29,6 +28,7 @@ from autoresearch.launchers.kubernetes_options import ClusterOptions, Kubernetes
 from autoresearch.launchers.kubernetes_status import Seen, object_state, status, stuck
 from autoresearch.launchers.kubernetes_teardown import Teardown
 from autoresearch.launchers.records import Record, Records, living, patience_s
+from autoresearch.run.job import Job, JobState, JobStatus, Submission
 from autoresearch.secrets.redactor import Redactor
 from autoresearch.workspace import runfolder
 

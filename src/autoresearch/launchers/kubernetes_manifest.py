@@ -14,11 +14,11 @@ from typing import Any
 
 import yaml
 
-from autoresearch.core.job import Job, Resources
 from autoresearch.errors import LauncherError
 from autoresearch.launchers.kubernetes_options import KubernetesOptions
 from autoresearch.launchers.kubernetes_script import NODE, margin_s
 from autoresearch.launchers.records import unique_name
+from autoresearch.run.job import Job, Resources
 from autoresearch.secrets.redactor import Redactor
 
 LONGEST = 47

@@ -9,8 +9,8 @@ import re
 from collections.abc import Mapping, Sequence
 from shlex import quote
 
-from autoresearch.core.job import Job
 from autoresearch.machine import processes
+from autoresearch.run.job import Job
 from autoresearch.workspace import runfolder
 
 SCRIPT, CODE = "job.sh", "code.sha256"

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from autoresearch.core.job import JobState, JobStatus
 from autoresearch.launchers.kubernetes_script import ENDED_BEFORE
 from autoresearch.launchers.records import Record
 from autoresearch.launchers.slurm_status import ENDINGS
+from autoresearch.run.job import JobState, JobStatus
 
 Object = Mapping[str, Any]
 

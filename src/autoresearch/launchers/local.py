@@ -21,11 +21,11 @@ from shlex import quote
 from typing import Any
 from urllib.parse import quote as as_file_name
 
-from autoresearch.core.job import Job, JobState, JobStatus, Submission
 from autoresearch.errors import LauncherError, StorageError
 from autoresearch.launchers.local_options import LocalOptions
 from autoresearch.machine import fault_points, gpus, processes
 from autoresearch.machine.process import CommandError, run
+from autoresearch.run.job import Job, JobState, JobStatus, Submission
 from autoresearch.workspace import runfolder
 from autoresearch.workspace.runfolder import RunSpec
 from autoresearch.workspace.supervisor import CANCEL

@@ -14,7 +14,6 @@ from typing import Any
 
 import yaml
 
-from autoresearch.core.job import Job, Submission
 from autoresearch.errors import LauncherError
 from autoresearch.launchers import kubernetes_manifest as manifests
 from autoresearch.launchers import nrl_k8s_infra
@@ -23,6 +22,7 @@ from autoresearch.launchers.kubernetes_api import RAY_JOB
 from autoresearch.launchers.kubernetes_manifest import Manifest
 from autoresearch.launchers.nrl_k8s_options import NrlK8sOptions
 from autoresearch.machine.process import CommandError, run
+from autoresearch.run.job import Job, Submission
 
 _TOOL_S = 180.0
 _NO_RECIPE = "no-recipe.yaml"

@@ -16,7 +16,6 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from autoresearch.core.job import Job, JobState, JobStatus, Submission
 from autoresearch.errors import LauncherError
 from autoresearch.launchers import ray_upload
 from autoresearch.launchers.ray_http import STATES, Head
@@ -24,6 +23,7 @@ from autoresearch.launchers.ray_options import RayOptions
 from autoresearch.launchers.ray_upload import Entry
 from autoresearch.launchers.records import Record, Records, lay_out, living, never, patience_s, spec_of, unique_name
 from autoresearch.launchers.slurm_status import ENDINGS
+from autoresearch.run.job import Job, JobState, JobStatus, Submission
 from autoresearch.workspace import arrived, runfolder
 from autoresearch.workspace.archive import pack
 from autoresearch.workspace.runfolder import RunSpec

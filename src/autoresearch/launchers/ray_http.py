@@ -7,8 +7,8 @@ import urllib.request
 from typing import Any
 from urllib.parse import quote
 
-from autoresearch.core.job import JobState
 from autoresearch.errors import LauncherError
+from autoresearch.run.job import JobState
 
 _ANSWER_S = 30.0
 

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from autoresearch.core import naming
-from autoresearch.core.job import Job, JobState, JobStatus
 from autoresearch.errors import StorageError
 from autoresearch.machine import processes
+from autoresearch.run.job import Job, JobState, JobStatus
 from autoresearch.workspace import runfolder
 from autoresearch.workspace.runfolder import RunSpec
 

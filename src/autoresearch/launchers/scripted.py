@@ -24,9 +24,9 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, Field, ValidationError
 
-from autoresearch.core.job import Job, JobState, JobStatus, Submission
 from autoresearch.errors import LauncherError
 from autoresearch.machine import fault_points
+from autoresearch.run.job import Job, JobState, JobStatus, Submission
 from autoresearch.workspace import runfolder
 
 

@@ -17,7 +17,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from autoresearch.core.job import Job, JobStatus, Resources, Submission
 from autoresearch.errors import LauncherError
 from autoresearch.launchers import slurm_calls, slurm_query, slurm_script
 from autoresearch.launchers.records import Record, Records, lay_out, living, never, spec_of, unique_name
@@ -27,6 +26,7 @@ from autoresearch.launchers.slurm_status import Seen, status
 from autoresearch.launchers.slurm_warm import WarmAllocation
 from autoresearch.machine.process import CommandError
 from autoresearch.ports import Held
+from autoresearch.run.job import Job, JobStatus, Resources, Submission
 from autoresearch.workspace import runfolder
 from autoresearch.workspace.runfolder import RunSpec
 

@@ -6,7 +6,7 @@ Text rather than `--json`, whose layout changes from release to release. Formats
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
-from autoresearch.core.job import JobState
+from autoresearch.run.job import JobState
 
 _WIDTHS = {
     "JobID": 24, "State": 24, "exit_code": 16, "RestartCnt": 8, "NodeList": 512, "SubmitTime": 24, "StartTime": 24,

@@ -8,8 +8,8 @@ import math
 from dataclasses import replace
 from shlex import quote
 
-from autoresearch.core.job import Job
 from autoresearch.launchers.slurm_options import Allocation, SlurmOptions
+from autoresearch.run.job import Job
 from autoresearch.workspace import runfolder
 from autoresearch.workspace.runfolder import RunSpec
 

@@ -7,9 +7,9 @@ let go of its job, and who ended it only the scheduler knows.
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from autoresearch.core.job import JobState, JobStatus
 from autoresearch.launchers.records import Record
 from autoresearch.launchers.slurm_query import Row
+from autoresearch.run.job import JobState, JobStatus
 
 ENDINGS = {
     "timed-out": JobState.TIMED_OUT,

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from autoresearch.core.duration import span
-from autoresearch.core.job import Job, JobState, Resources
 from autoresearch.errors import LauncherError, StorageError
 from autoresearch.launchers import slurm_calls, slurm_script
 from autoresearch.launchers.records import Record, Records, unique_name
@@ -19,6 +18,7 @@ from autoresearch.launchers.slurm_options import Allocation, SlurmOptions
 from autoresearch.launchers.slurm_query import STEPS, Row, parse_steps
 from autoresearch.launchers.slurm_spool import Done, Request, Spool, Taken
 from autoresearch.ports import Held
+from autoresearch.run.job import Job, JobState, Resources
 from autoresearch.workspace import runfolder
 from autoresearch.workspace.runfolder import RunSpec
 

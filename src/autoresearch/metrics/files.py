@@ -12,9 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from autoresearch.core.metric import Readings, Series
 from autoresearch.errors import CampaignError
 from autoresearch.metrics.foreign import Found, as_strings, files_below, number, parse_json, refuse_unknown, whole
+from autoresearch.run.measurement import Readings, Series
 
 FORMATS = ("json", "jsonl", "csv", "tsv")
 MAX_BYTES = 64 * 1024 * 1024

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from autoresearch.core.logtext import MAX_LINE, Grammar, Scan, clean
-from autoresearch.core.metric import Readings, Series
 from autoresearch.errors import CampaignError
 from autoresearch.metrics.foreign import Found, as_strings, files_below, number, refuse_unknown, remember, whole
+from autoresearch.run.log_patterns import MAX_LINE, Grammar, Scan, clean
+from autoresearch.run.measurement import Readings, Series
 
 MAX_BYTES = 64 * 1024 * 1024
 """Beyond this a log is read at its head and its tail, half of it each."""

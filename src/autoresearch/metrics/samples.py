@@ -16,9 +16,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from autoresearch.core.metric import Readings, SampleSet, Series
 from autoresearch.errors import CampaignError
 from autoresearch.metrics.foreign import Found, files_below, number, parse_json, refuse_unknown, remember, whole
+from autoresearch.run.measurement import Readings, SampleSet, Series
 
 TAG = "val_data/reward"
 """Tag of the mean reward over the validation set."""

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from autoresearch.core.metric import Readings, Series
 from autoresearch.metrics.foreign import Found, files_below, refuse_unknown, remember
+from autoresearch.run.measurement import Readings, Series
 
 _HPARAMS_RUN = re.compile(r"(?:^|/)\d{9,}\.\d+/[^/]+$")
 """`add_hparams` opens a sub-run named after the clock; it repeats the configuration and holds no curve."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from autoresearch.core.logtext import excerpt
+from autoresearch.run.log_patterns import excerpt
 
 
 class Trouble(StrEnum):

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoresearch.core.hypothesis import Brief, Tried
-from autoresearch.core.metric import Direction
 from autoresearch.researchers.changes import assignments, canonical, lookup, text
 from autoresearch.researchers.space import Point, Space
 from autoresearch.researchers.surface import Observed
+from autoresearch.run.measurement import Direction
 
 Array = NDArray[np.float64]
 _MOST = 160

@@ -15,11 +15,11 @@ import yaml
 
 from autoresearch.core.guards import matches
 from autoresearch.core.hypothesis import AREAS, Brief, Hypothesis, Tried
-from autoresearch.core.metric import Severity
 from autoresearch.errors import CampaignError
 from autoresearch.researchers import plays, recipe_rules
 from autoresearch.researchers.changes import Draft, apply, effective, lookup, missing, same, text
 from autoresearch.researchers.plays import Book, Play
+from autoresearch.run.measurement import Severity
 
 _GRADES = {"high": 0, "fair": 1, "low": 2}
 _COSTS = {"low": 0, "medium": 1, "high": 2}

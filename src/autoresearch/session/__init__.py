@@ -11,7 +11,6 @@ from autoresearch.core import event as happened
 from autoresearch.core.attempt import Experiment, Run
 from autoresearch.core.event import Event
 from autoresearch.core.experiment import Status, Verdict
-from autoresearch.core.job import Submission
 from autoresearch.core.moves import Stop
 from autoresearch.core.record import Row
 from autoresearch.core.spec import Campaign
@@ -19,6 +18,7 @@ from autoresearch.errors import AutoresearchError, CampaignError, HeldError, Usa
 from autoresearch.examples import DemoRepository, create
 from autoresearch.machine import atomic
 from autoresearch.machine.clock import SteadyClock
+from autoresearch.run.job import Submission
 from autoresearch.secrets import environment
 from autoresearch.session import campaign_file, doctor, hold, planning, records, sites, status, wiring
 from autoresearch.session.curves import Curves

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from autoresearch.core.attempt import Run, usable
 from autoresearch.core.history import History
-from autoresearch.core.job import Submission
 from autoresearch.engine import again
 from autoresearch.engine.again import Reproduction
 from autoresearch.engine.context import Context
 from autoresearch.errors import CampaignError
 from autoresearch.machine.clock import SteadyClock
+from autoresearch.run.job import Submission
 from autoresearch.session import Session, hold, sites, wiring
 
 __all__ = ["Reproduction", "rehearse", "reproduce"]

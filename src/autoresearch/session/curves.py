@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autoresearch.core.metric import Objective
 from autoresearch.ports import MetricSource
+from autoresearch.run.measurement import Objective
 from autoresearch.session import wiring
 from autoresearch.session.planning import target_of
 from autoresearch.session.status import RunningRun

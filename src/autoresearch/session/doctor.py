@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autoresearch.core import site
-from autoresearch.core.job import Resources
-from autoresearch.core.places import recommend
 from autoresearch.core.spec import SiteSpec
 from autoresearch.errors import AutoresearchError
 from autoresearch.machine.process import CommandError, run
+from autoresearch.run.job import Resources
+from autoresearch.run.placement import recommend
 from autoresearch.session import places
 from autoresearch.workspace import git, volume
 from autoresearch.workspace.paths import Volume

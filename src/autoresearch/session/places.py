@@ -8,9 +8,9 @@ from pathlib import Path
 
 import yaml
 
-from autoresearch.core.places import Places
 from autoresearch.core.spec import Campaign
 from autoresearch.machine import gpus
+from autoresearch.run.placement import Places
 
 _BUSY_ABOVE_GB = 1.0
 _IN_CLUSTER = "in-cluster"

@@ -10,7 +10,6 @@ from typing import Any
 
 from autoresearch import plugins
 from autoresearch.core import naming
-from autoresearch.core.places import Places, Recommendation, crowded, recommend, refusal
 from autoresearch.core.policies import policy
 from autoresearch.core.policies.costs import Cost, cost
 from autoresearch.core.site import PLAIN
@@ -18,6 +17,7 @@ from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import DEFAULT, StopRule, describe, parse, span
 from autoresearch.errors import AutoresearchError, CampaignError, LauncherError, UsageError
 from autoresearch.ports import Holder, Survey, Target
+from autoresearch.run.placement import Places, Recommendation, crowded, recommend, refusal
 from autoresearch.session import inputs, places, sites
 from autoresearch.session.sites import Storage
 from autoresearch.workspace import git

@@ -8,8 +8,8 @@ from autoresearch.core.attempt import Experiment, Run
 from autoresearch.core.event import ApprovalAsked
 from autoresearch.core.experiment import BASELINE, Status
 from autoresearch.core.history import History
-from autoresearch.core.metric import Objective
 from autoresearch.core.stop import Spent, check
+from autoresearch.run.measurement import Objective
 from autoresearch.session.driven import DrivenExperiment, driven
 from autoresearch.session.wiring import Opened
 

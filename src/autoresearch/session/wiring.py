@@ -13,14 +13,14 @@ from autoresearch.core import naming
 from autoresearch.core.event import CampaignStarted
 from autoresearch.core.experiment import BASELINE
 from autoresearch.core.history import History, fold
-from autoresearch.core.job import Submission
-from autoresearch.core.places import recommend, refusal
 from autoresearch.core.policies import policy
 from autoresearch.core.spec import Campaign, SiteSpec
 from autoresearch.core.stop import DEFAULT, Limits, StopRule, parse
 from autoresearch.engine.context import Context
 from autoresearch.errors import CampaignError, LedgerError
 from autoresearch.ports import Launcher, MetricSource, Researcher, RunRequest, Survey, Target
+from autoresearch.run.job import Submission
+from autoresearch.run.placement import recommend, refusal
 from autoresearch.secrets import environment
 from autoresearch.secrets.redactor import Redactor
 from autoresearch.session import campaign_file, inputs, places, sites

@@ -15,12 +15,12 @@ from typing import Any
 import yaml
 
 from autoresearch.core.hypothesis import Facts
-from autoresearch.core.job import Job, JobState, JobStatus, Resources
-from autoresearch.core.metric import Completion, Direction, Measurement, Objective, Readings, Severity, Symptom
 from autoresearch.errors import CampaignError, RecipeError, StorageError
 from autoresearch.ports import RunRequest, SourceSpec, Survey
-from autoresearch.targets.crashes import crash_symptoms, post_mortem, worst_first
-from autoresearch.targets.curve import JUDGED, Merged, check_rule, choose, cut_short, merge, nothing_found
+from autoresearch.run.choose_value import JUDGED, Merged, check_rule, choose, cut_short, merge, nothing_found
+from autoresearch.run.crash_signatures import crash_symptoms, post_mortem, worst_first
+from autoresearch.run.job import Job, JobState, JobStatus, Resources
+from autoresearch.run.measurement import Completion, Direction, Measurement, Objective, Readings, Severity, Symptom
 
 _NUMBER = r"[-+]?(?:nan|inf|\d[\d.]*(?:[eE][-+]?\d+)?)"
 _SOURCES = {"json": "files", "jsonl": "files", "csv": "files", "tsv": "files", "stdout": "logs", "tensorboard": ""}

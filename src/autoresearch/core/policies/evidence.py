@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from autoresearch.core.board import Board, Bundle, Idea, Trial
 from autoresearch.core.experiment import BASELINE, Purpose
 from autoresearch.core.lineage import lineage
-from autoresearch.core.metric import Direction
 from autoresearch.core.noise import Noise, estimate, sample_errors
 from autoresearch.core.policies.arms import Arm, read
 from autoresearch.core.policies.latest import latest, once
 from autoresearch.core.statistics import mean, normal_quantile, t_quantile, t_to_z
+from autoresearch.run.measurement import Direction
 
 TAU = 2.0
 """Spread of true effects that credit is shrunk with: so many noises of one run, or gains worth having if that is more.

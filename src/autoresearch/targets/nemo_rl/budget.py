@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from autoresearch.core.job import Resources
-from autoresearch.core.metric import Objective
+from autoresearch.run.job import Resources
+from autoresearch.run.measurement import Objective
 from autoresearch.targets.nemo_rl.length import own_limit_minutes, steps_of_data
 from autoresearch.targets.nemo_rl.metric import ROLLOUT, gym
 from autoresearch.targets.nemo_rl.recipe import Recipe, whole_number

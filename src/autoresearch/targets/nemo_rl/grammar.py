@@ -9,8 +9,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from autoresearch.core.logtext import Grammar, clean, scan
-from autoresearch.core.metric import Completion, Readings
+from autoresearch.run.log_patterns import Grammar, clean, scan
+from autoresearch.run.measurement import Completion, Readings
 
 _NUMBER = r"([+-]?(?:nan|inf|\d[\d.]*(?:e[+-]?\d+)?))"
 _BULLET = r"^\s*• "

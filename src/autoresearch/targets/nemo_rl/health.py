@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import fmean, median
 
-from autoresearch.core.metric import Readings, Series, Severity, Symptom
-from autoresearch.targets.crashes import crash_symptoms, worst_first
+from autoresearch.run.crash_signatures import crash_symptoms, worst_first
+from autoresearch.run.measurement import Readings, Series, Severity, Symptom
 from autoresearch.targets.nemo_rl import grammar
 
 SPAN = 5

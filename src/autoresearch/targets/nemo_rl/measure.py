@@ -12,11 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from autoresearch.core.job import JobState, JobStatus
-from autoresearch.core.metric import Completion, Measurement, Objective, Readings, Series, Symptom
 from autoresearch.ports import SourceSpec
-from autoresearch.targets.crashes import post_mortem
-from autoresearch.targets.curve import (
+from autoresearch.run.choose_value import (
     JUDGED,
     Choice,
     Merged,
@@ -28,6 +25,9 @@ from autoresearch.targets.curve import (
     samples_at,
     standard_error,
 )
+from autoresearch.run.crash_signatures import post_mortem
+from autoresearch.run.job import JobState, JobStatus
+from autoresearch.run.measurement import Completion, Measurement, Objective, Readings, Series, Symptom
 from autoresearch.targets.nemo_rl import grammar
 from autoresearch.targets.nemo_rl.grammar import Printed
 from autoresearch.targets.nemo_rl.health import Curves, diverged, health

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from autoresearch.core.metric import Direction, Objective
 from autoresearch.errors import CampaignError
+from autoresearch.run.measurement import Direction, Objective
 from autoresearch.targets.nemo_rl.measure import spelling
 from autoresearch.targets.nemo_rl.recipe import Recipe
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from autoresearch.core.job import Job, JobStatus
-from autoresearch.core.metric import Completion, Direction, Measurement, Objective, Readings, Severity, Symptom
 from autoresearch.errors import CampaignError, RecipeError
 from autoresearch.ports import RunRequest, SourceSpec, Survey
+from autoresearch.run.choose_value import check_rule
+from autoresearch.run.job import Job, JobStatus
+from autoresearch.run.measurement import Completion, Direction, Measurement, Objective, Readings, Severity, Symptom
 from autoresearch.targets import edit
-from autoresearch.targets.curve import check_rule
 from autoresearch.targets.nemo_rl import budget, facts, grammar, measure, metric, protect, provenance, submission
 from autoresearch.targets.nemo_rl.health import health
 from autoresearch.targets.nemo_rl.inputs import inputs, left_open

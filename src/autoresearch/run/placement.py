@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from autoresearch.core.job import Resources
+from autoresearch.run.job import Resources
 
 
 @dataclass(frozen=True)

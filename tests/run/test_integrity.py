@@ -2,7 +2,7 @@
 
 import pytest
 
-from autoresearch.core.agreement import Agreement
+from autoresearch.run.integrity import Agreement
 
 
 @pytest.mark.parametrize(

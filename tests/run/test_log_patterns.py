@@ -5,7 +5,7 @@ import re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoresearch.core.logtext import MAX_LINE, Grammar, clean, excerpt, scan
+from autoresearch.run.log_patterns import MAX_LINE, Grammar, clean, excerpt, scan
 
 
 def test_decoration_goes_and_text_stays():

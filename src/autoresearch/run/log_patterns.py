@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from autoresearch.core.metric import Series
+from autoresearch.run.measurement import Series
 
 MAX_LINE = 4000
 """Characters of a line that patterns are tried on; a printed configuration can be a megabyte in one line."""

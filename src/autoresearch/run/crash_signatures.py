@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from autoresearch.core.job import JobState, JobStatus
-from autoresearch.core.logtext import clean, excerpt
-from autoresearch.core.metric import Severity, Symptom
+from autoresearch.run.job import JobState, JobStatus
+from autoresearch.run.log_patterns import clean, excerpt
+from autoresearch.run.measurement import Severity, Symptom
 
 IDEA, ENVIRONMENT, UNKNOWN = "idea", "environment", "unknown"
 

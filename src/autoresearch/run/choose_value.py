@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from statistics import fmean, median, stdev
 
-from autoresearch.core.job import JobState, JobStatus
-from autoresearch.core.logtext import excerpt
-from autoresearch.core.metric import Completion, Objective, Readings, SampleSet, Series
 from autoresearch.errors import CampaignError
+from autoresearch.run.job import JobState, JobStatus
+from autoresearch.run.log_patterns import excerpt
+from autoresearch.run.measurement import Completion, Objective, Readings, SampleSet, Series
 
 _MEAN_LAST = re.compile(r"mean-last-([1-9]\d?)$")
 _FLOAT32 = 1e-6

@@ -2,8 +2,8 @@
 
 import pytest
 
-from autoresearch.core.job import Resources
-from autoresearch.core.places import Places, crowded, on_cpu, recommend, refusal
+from autoresearch.run.job import Resources
+from autoresearch.run.placement import Places, crowded, on_cpu, recommend, refusal
 
 EIGHT = Resources(nodes=1, gpus_per_node=8)
 
