@@ -15,8 +15,8 @@ from typing import NamedTuple
 import yaml
 
 from autoresearch.cli.main import main as autoresearch
-from autoresearch.core.hypothesis import Brief, Hypothesis
 from autoresearch.core.record import parse_table
+from autoresearch.experiment.hypothesis import Brief, Hypothesis
 from autoresearch.machine import fault_points, process
 
 NAME, PATIENCE_S = "drill", 120

@@ -24,7 +24,8 @@ from pydantic_core import PydanticUndefined
 
 from autoresearch import errors, plugins
 from autoresearch.cli import main as command_line
-from autoresearch.core import event, record, spec
+from autoresearch.core import record, spec
+from autoresearch.experiment import events
 from autoresearch.researchers import plays
 
 ROOT = Path(__file__).resolve().parents[1]

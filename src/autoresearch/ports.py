@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from autoresearch.core.event import Event
-from autoresearch.core.hypothesis import Brief, Facts, Hypothesis
+from autoresearch.experiment.events import Event
+from autoresearch.experiment.hypothesis import Brief, Facts, Hypothesis
 from autoresearch.run.job import Job, JobStatus, Resources, Submission
 from autoresearch.run.measurement import Measurement, Objective, Readings, Series, Symptom
 

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from autoresearch.core.hypothesis import Brief, Hypothesis, Tried
+from autoresearch.experiment.hypothesis import Brief, Hypothesis, Tried
 from autoresearch.ports import Launcher, Researcher
 from autoresearch.run.job import Job, JobState, JobStatus, Resources
 

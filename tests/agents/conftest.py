@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from autoresearch.core import event
-from autoresearch.core.hypothesis import Brief, Hypothesis
+from autoresearch.experiment import events
+from autoresearch.experiment.hypothesis import Brief, Hypothesis
 from autoresearch.researchers.agent import AgentResearcher
 from autoresearch.run.measurement import Objective
 from autoresearch.workspace import git, sandbox, worktree
@@ -135,7 +135,7 @@ def bench(tmp_path: Path) -> Bench:
     git.exclude(root, ("/reports/", "/session/", "/.autoresearch/"))
     made = Bench(root)
     made.folder.mkdir(parents=True)
-    Journal(made.journal).append(event.CampaignStarted(1.0, "night", made.commit, "Ada"))
+    Journal(made.journal).append(events.CampaignStarted(1.0, "night", made.commit, "Ada"))
     (made.folder / "campaign.yaml").write_text("campaign: night\n")
     made.ledger.write_text(HEADER + "1\tautoresearch/night/baseline\n")
     (root / "notes.txt").write_text("one\nunsaved thoughts\n")

@@ -7,8 +7,8 @@ from tests.agents.conftest import needs_acp
 from tests.agents.fake_llm import Fail, Say, Script, Shell, Write, serving
 from tests.agents.real_agents import ANSWER, TURNS, codex_home, settings
 
-from autoresearch.core.hypothesis import Brief
 from autoresearch.errors import ResearcherError
+from autoresearch.experiment.hypothesis import Brief
 from autoresearch.run.measurement import Objective
 
 pytestmark = needs_acp

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from tests.agents.conftest import needs_acp
 
-from autoresearch.core.hypothesis import Brief
 from autoresearch.errors import CampaignError, ResearcherError
+from autoresearch.experiment.hypothesis import Brief
 from autoresearch.run.measurement import Objective
 
 pytestmark = needs_acp

@@ -5,14 +5,14 @@ from dataclasses import replace
 import pytest
 from tests.core.test_plan import BASELINE, CAMPAIGN, NO_LIMIT, OBJECTIVE, committed, planned, ran
 
-from autoresearch.core import event as happened
 from autoresearch.core import moves, plan
 from autoresearch.core.by_hand import Dropping, Errand
-from autoresearch.core.experiment import Status
-from autoresearch.core.history import fold
-from autoresearch.core.hypothesis import Hypothesis
 from autoresearch.core.outlook import outlook
 from autoresearch.core.policies import policy
+from autoresearch.experiment import events as happened
+from autoresearch.experiment.history import fold
+from autoresearch.experiment.hypothesis import Hypothesis
+from autoresearch.experiment.outcome import Status
 from autoresearch.run.measurement import Severity, Symptom
 
 TRIVIAL = (Symptom("trivial-code-error", Severity.FATAL, "NameError: lr"),)

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from autoresearch.core.board import Board, Done, Idea, Measure, PolicySettings, Propose, Trial
-from autoresearch.core.experiment import Purpose, Status, Verdict
 from autoresearch.core.policies import policy
 from autoresearch.core.policies.closing import reserve
 from autoresearch.core.policies.evidence import Evidence
+from autoresearch.experiment.board import Board, Done, Idea, Measure, PolicySettings, Propose, Trial
+from autoresearch.experiment.outcome import Purpose, Status, Verdict
 from autoresearch.run.measurement import Objective
 
 

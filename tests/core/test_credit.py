@@ -2,9 +2,9 @@
 
 import pytest
 
-from autoresearch.core.board import Board, Idea, PolicySettings, Trial
-from autoresearch.core.experiment import Purpose, Status, Verdict
 from autoresearch.core.policies.evidence import Evidence
+from autoresearch.experiment.board import Board, Idea, PolicySettings, Trial
+from autoresearch.experiment.outcome import Purpose, Status, Verdict
 from autoresearch.run.measurement import Objective
 
 BASE = tuple(Trial("baseline", 42 + n, Purpose.BASELINE, value=v, order=n) for n, v in enumerate((1.00, 1.02, 0.98)))

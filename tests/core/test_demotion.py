@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from autoresearch.core import event as happened
-from autoresearch.core.board import Board, Bundle, Demote, Idea, PolicySettings, Propose, Trial
-from autoresearch.core.experiment import Purpose, Status, Verdict
-from autoresearch.core.history import fold
-from autoresearch.core.hypothesis import Hypothesis
 from autoresearch.core.policies import policy
 from autoresearch.core.policies.claims import Standing, claims
+from autoresearch.experiment import events as happened
+from autoresearch.experiment.board import Board, Bundle, Demote, Idea, PolicySettings, Propose, Trial
+from autoresearch.experiment.history import fold
+from autoresearch.experiment.hypothesis import Hypothesis
+from autoresearch.experiment.outcome import Purpose, Status, Verdict
 from autoresearch.run.measurement import Objective
 
 

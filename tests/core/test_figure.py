@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoresearch.core import figure
-from autoresearch.core.history import History
 from autoresearch.core.outlook import outlook
 from autoresearch.core.report import Entry, Report, Spend, build
 from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import Limits
+from autoresearch.experiment.history import History
 from autoresearch.run.measurement import Objective
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)

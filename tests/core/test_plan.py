@@ -4,16 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from autoresearch.core import event as happened
 from autoresearch.core import moves, plan
-from autoresearch.core.board import Demote
-from autoresearch.core.experiment import Purpose, Status, Verdict
-from autoresearch.core.history import fold
-from autoresearch.core.hypothesis import Hypothesis
 from autoresearch.core.outlook import outlook
 from autoresearch.core.policies import policy
 from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import Limits
+from autoresearch.experiment import events as happened
+from autoresearch.experiment.board import Demote
+from autoresearch.experiment.history import fold
+from autoresearch.experiment.hypothesis import Hypothesis
+from autoresearch.experiment.outcome import Purpose, Status, Verdict
 from autoresearch.run.job import JobState, JobStatus, Resources
 from autoresearch.run.measurement import Completion, Measurement, Objective, Severity, Symptom
 

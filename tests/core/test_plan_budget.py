@@ -1,9 +1,9 @@
 """How many runs still fit: every one of them at its full length when it starts."""
 
-from autoresearch.core.history import History
 from autoresearch.core.outlook import _runs
 from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import Limits
+from autoresearch.experiment.history import History
 
 
 def left(seconds, full_s=20.0, typical_s=12.0):

@@ -6,7 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoresearch.core.board import (
+from autoresearch.core.policies import POLICIES, policy
+from autoresearch.core.policies.claims import claims, drift
+from autoresearch.errors import CampaignError
+from autoresearch.experiment.board import (
     Board,
     Bundle,
     Combine,
@@ -19,10 +22,7 @@ from autoresearch.core.board import (
     Settle,
     Trial,
 )
-from autoresearch.core.experiment import Purpose, Status, Verdict
-from autoresearch.core.policies import POLICIES, policy
-from autoresearch.core.policies.claims import claims, drift
-from autoresearch.errors import CampaignError
+from autoresearch.experiment.outcome import Purpose, Status, Verdict
 from autoresearch.run.measurement import Direction, Objective
 
 NAMES = sorted(POLICIES)

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from autoresearch.core.board import Board, Bundle, Idea, PolicySettings, Trial
-from autoresearch.core.experiment import Purpose, Status, Verdict
 from autoresearch.core.policies import POLICIES
 from autoresearch.core.policies.claims import Standing, beside_drift, claims, drift
 from autoresearch.core.policies.costs import cost
 from autoresearch.core.policies.evidence import Evidence
 from autoresearch.engine.simulation import World, run_campaign
+from autoresearch.experiment.board import Board, Bundle, Idea, PolicySettings, Trial
+from autoresearch.experiment.outcome import Purpose, Status, Verdict
 from autoresearch.run.measurement import Direction, Objective
 
 UP = Objective("more", "val:accuracy")

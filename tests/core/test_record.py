@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoresearch.core.cell import clean
-from autoresearch.core.experiment import Status
 from autoresearch.core.record import (
     COLUMNS,
     SHARED,
@@ -22,6 +21,7 @@ from autoresearch.core.record import (
     to_note,
 )
 from autoresearch.errors import LedgerError
+from autoresearch.experiment.outcome import Status
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "ledger_v1.tsv"
 FULL = {

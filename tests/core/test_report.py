@@ -8,10 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoresearch.core import event as happened
-from autoresearch.core.experiment import Purpose, Status, Verdict
-from autoresearch.core.history import fold
-from autoresearch.core.hypothesis import Hypothesis
 from autoresearch.core.outlook import outlook
 from autoresearch.core.policies.claims import Drift
 from autoresearch.core.report import build, interval
@@ -20,6 +16,10 @@ from autoresearch.core.report_markdown import markdown, table
 from autoresearch.core.report_words import claim_words, drift_words, standing
 from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import Limits
+from autoresearch.experiment import events as happened
+from autoresearch.experiment.history import fold
+from autoresearch.experiment.hypothesis import Hypothesis
+from autoresearch.experiment.outcome import Purpose, Status, Verdict
 from autoresearch.run.job import JobState, JobStatus, Resources
 from autoresearch.run.measurement import Completion, Direction, Measurement, Objective
 

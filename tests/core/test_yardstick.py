@@ -2,15 +2,15 @@
 
 import pytest
 
-from autoresearch.core import event as happened
-from autoresearch.core.board import Measure, Settle
-from autoresearch.core.experiment import Purpose, Status, Verdict
 from autoresearch.core.guards import FileChange, Limits, yardstick
-from autoresearch.core.history import fold
-from autoresearch.core.hypothesis import Hypothesis
 from autoresearch.core.policies import policy
 from autoresearch.core.spec import Campaign
 from autoresearch.core.yardstick import Remeasure, advise
+from autoresearch.experiment import events as happened
+from autoresearch.experiment.board import Measure, Settle
+from autoresearch.experiment.history import fold
+from autoresearch.experiment.hypothesis import Hypothesis
+from autoresearch.experiment.outcome import Purpose, Status, Verdict
 from autoresearch.run.job import JobState, JobStatus, Resources
 from autoresearch.run.measurement import Completion, Measurement, Objective
 

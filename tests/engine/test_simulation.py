@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from autoresearch.core.board import PolicySettings
 from autoresearch.core.policies import POLICIES, policy
 from autoresearch.engine.simulation import STREAMS, Stream, World, run_campaign, simulate
 from autoresearch.errors import CampaignError
+from autoresearch.experiment.board import PolicySettings
 
 QUIET = World(STREAMS["base"], noise=0.01, runs=30)
 

@@ -5,11 +5,11 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoresearch.core.event import Noted
 from autoresearch.core.event_line import dump, load
-from autoresearch.core.history import fold
 from autoresearch.core.record import COLUMNS, decode, encode, parse_table
 from autoresearch.errors import LedgerError
+from autoresearch.experiment.events import Noted
+from autoresearch.experiment.history import fold
 from autoresearch.workspace.journal import Journal
 from autoresearch.workspace.ledger import Ledger
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from tests.conftest import Lab, make_repository
 
-from autoresearch.core.event import Steered
 from autoresearch.core.record import decode
 from autoresearch.errors import StorageError
+from autoresearch.experiment.events import Steered
 from autoresearch.workspace.journal import Journal
 from autoresearch.workspace.ledger import Ledger
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoresearch.core.hypothesis import Brief, Hypothesis, Tried
 from autoresearch.errors import CampaignError
+from autoresearch.experiment.hypothesis import Brief, Hypothesis, Tried
 from autoresearch.researchers.file import FileResearcher, read
 from autoresearch.run.measurement import Objective
 from autoresearch.testing import ResearcherContract

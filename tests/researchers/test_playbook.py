@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from autoresearch.core.hypothesis import Brief, Facts, Hypothesis, Tried
 from autoresearch.errors import CampaignError
+from autoresearch.experiment.hypothesis import Brief, Facts, Hypothesis, Tried
 from autoresearch.researchers.playbook import PlaybookResearcher, choose
 from autoresearch.researchers.plays import builtin, read
 from autoresearch.researchers.recipe_rules import broken

@@ -5,8 +5,8 @@ from statistics import mean
 
 import pytest
 
-from autoresearch.core.hypothesis import Brief, Facts, Tried
 from autoresearch.errors import CampaignError, ResearcherError
+from autoresearch.experiment.hypothesis import Brief, Facts, Tried
 from autoresearch.run.measurement import Direction, Objective
 from autoresearch.testing import ResearcherContract
 

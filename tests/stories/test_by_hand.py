@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from tests.conftest import commit_all
 
-from autoresearch.core.hypothesis import Hypothesis
 from autoresearch.errors import CampaignError, HeldError, RepositoryError, UsageError
+from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.session import Session
 from autoresearch.session.by_hand import Onlooker
 from autoresearch.workspace.git import message, resolve

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import Lab
 from tests.stories.test_by_hand import QUICK, approve, carry, edit, verbs
 
-from autoresearch.core.hypothesis import Hypothesis
+from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.machine import fault_points
 from autoresearch.session import Session
 from autoresearch.workspace.git import branches

@@ -1,8 +1,8 @@
 """Events as lines for a person."""
 
 from autoresearch.cli.lines import Lines
-from autoresearch.core import event as happened
-from autoresearch.core.experiment import Purpose
+from autoresearch.experiment import events as happened
+from autoresearch.experiment.outcome import Purpose
 from autoresearch.run.job import Resources
 from autoresearch.run.measurement import Completion, Measurement
 

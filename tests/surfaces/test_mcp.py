@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from autoresearch.core.event import RunMeasured
+from autoresearch.experiment.events import RunMeasured
 from autoresearch.mcp.answers import MOST, cut, head, newest_rows, tail
 from autoresearch.session import Session
 from autoresearch.session.by_hand import Onlooker

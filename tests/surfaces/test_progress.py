@@ -4,7 +4,7 @@ import json
 import re
 
 from autoresearch.cli.live import PlainView
-from autoresearch.core.event import ExperimentJudged
+from autoresearch.experiment.events import ExperimentJudged
 from autoresearch.session import Session
 
 

@@ -4,10 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from autoresearch.core.event import Event, ExperimentCommitted, ExperimentJudged, ExperimentOpened, ExperimentRepaired
-from autoresearch.core.experiment import Status, Verdict
-from autoresearch.core.hypothesis import Hypothesis
 from autoresearch.core.record import Row, cells, decode, to_note
+from autoresearch.experiment.events import (
+    Event,
+    ExperimentCommitted,
+    ExperimentJudged,
+    ExperimentOpened,
+    ExperimentRepaired,
+)
+from autoresearch.experiment.hypothesis import Hypothesis
+from autoresearch.experiment.outcome import Status, Verdict
 from autoresearch.workspace import audit
 from autoresearch.workspace.audit import check
 from autoresearch.workspace.journal import Journal

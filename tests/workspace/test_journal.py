@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from autoresearch.core.event import Noted, Paused, Steered
 from autoresearch.core.event_line import dump
 from autoresearch.errors import LedgerError
+from autoresearch.experiment.events import Noted, Paused, Steered
 from autoresearch.machine import process
 from autoresearch.workspace.journal import Journal
 
@@ -19,7 +19,7 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "journal_v1.jsonl"
 WRITER = """
 import sys
 from pathlib import Path
-from autoresearch.core.event import Steered
+from autoresearch.experiment.events import Steered
 from autoresearch.workspace.journal import Journal
 journal = Journal(Path(sys.argv[1]))
 for number in range(int(sys.argv[3])):

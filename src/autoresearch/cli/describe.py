@@ -203,7 +203,7 @@ def status_text(status: CampaignStatus, last: int = 8, width: int | None = None)
 
 def best_from(status: CampaignStatus) -> str:
     """Whose value `best` is, and on what it rests: `idea, 3 fresh seeds`, `idea, selection runs`, `baseline`."""
-    from autoresearch.core.experiment import BASELINE  # noqa: PLC0415 - `--help` can do without
+    from autoresearch.experiment.outcome import BASELINE  # noqa: PLC0415 - `--help` can do without
 
     if status.incumbent == BASELINE:
         return status.incumbent

@@ -12,7 +12,7 @@ from autoresearch.errors import UsageError
 if TYPE_CHECKING:
     import argparse
 
-    from autoresearch.core.hypothesis import Hypothesis
+    from autoresearch.experiment.hypothesis import Hypothesis
     from autoresearch.session import DrivenExperiment, Session
     from autoresearch.session.by_hand import ByHand, Onlooker
 
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _idea(args: argparse.Namespace) -> Hypothesis:
-    from autoresearch.core.hypothesis import Hypothesis  # noqa: PLC0415 - `--help` can do without
+    from autoresearch.experiment.hypothesis import Hypothesis  # noqa: PLC0415 - `--help` can do without
 
     return Hypothesis(
         title=args.subject.strip(),

@@ -6,10 +6,10 @@ import time
 from typing import TYPE_CHECKING
 
 from autoresearch.cli.output import duration
-from autoresearch.core import event as happened
+from autoresearch.experiment import events as happened
 
 if TYPE_CHECKING:
-    from autoresearch.core.event import Event
+    from autoresearch.experiment.events import Event
     from autoresearch.run.measurement import Measurement
 
 

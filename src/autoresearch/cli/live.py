@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Self
 
 from autoresearch.cli import lines, output
 from autoresearch.cli.describe import aim, best_from, effect, progress
-from autoresearch.core import event as happened
-from autoresearch.core.event import Event
+from autoresearch.experiment import events as happened
+from autoresearch.experiment.events import Event
 from autoresearch.session import CampaignStatus, Session
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from autoresearch.core.attempt import Experiment, Run
+    from autoresearch.experiment.experiment import Experiment, Run
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

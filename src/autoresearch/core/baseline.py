@@ -1,9 +1,9 @@
 """The baseline's own row, the first of every campaign."""
 
-from autoresearch.core.attempt import Experiment, usable, why_no_value
-from autoresearch.core.board import Advice, Measure, Rest
-from autoresearch.core.experiment import BASELINE, Purpose, Status, Verdict
-from autoresearch.core.history import History
+from autoresearch.experiment.board import Advice, Measure, Rest
+from autoresearch.experiment.experiment import Experiment, usable, why_no_value
+from autoresearch.experiment.history import History
+from autoresearch.experiment.outcome import BASELINE, Purpose, Status, Verdict
 
 
 def baseline_verdict(history: History, advice: Advice) -> Verdict | None:

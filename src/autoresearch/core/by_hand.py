@@ -7,13 +7,13 @@ which experiment it waits for, and whether that one may be judged now.
 from dataclasses import dataclass, replace
 
 from autoresearch.core import plan
-from autoresearch.core.attempt import Experiment
-from autoresearch.core.board import Policy
-from autoresearch.core.experiment import Status, Verdict
-from autoresearch.core.history import History
 from autoresearch.core.moves import Ask, Bundle, Explore, Judge, Launch, Move, Repair, Stop, Wait
 from autoresearch.core.outlook import Outlook
 from autoresearch.core.spec import Campaign
+from autoresearch.experiment.board import Policy
+from autoresearch.experiment.experiment import Experiment
+from autoresearch.experiment.history import History
+from autoresearch.experiment.outcome import Status, Verdict
 from autoresearch.run.measurement import Objective
 
 

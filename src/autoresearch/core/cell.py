@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from autoresearch.core.experiment import Status
+from autoresearch.experiment.outcome import Status
 
 T = TypeVar("T")
 

@@ -6,8 +6,8 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
-from autoresearch.core.event import Event
 from autoresearch.errors import LedgerError
+from autoresearch.experiment.events import Event
 
 VERSION = 1
 

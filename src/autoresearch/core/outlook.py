@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from autoresearch.core.history import History
 from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import Limits, Spent, StopState, check
+from autoresearch.experiment.history import History
 from autoresearch.run.measurement import Objective
 
 

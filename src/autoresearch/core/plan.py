@@ -6,11 +6,7 @@ The engine carries a move out, records what happened, and asks again, until the 
 from collections.abc import Callable
 
 from autoresearch.core import yardstick
-from autoresearch.core.attempt import Experiment, Run
 from autoresearch.core.baseline import baseline_verdict
-from autoresearch.core.board import Advice, Board, Combine, Demote, Done, Measure, Policy, Propose, Rest, Settle
-from autoresearch.core.experiment import BASELINE, Status, Verdict
-from autoresearch.core.history import History
 from autoresearch.core.moves import (
     Ask,
     Bundle,
@@ -29,6 +25,10 @@ from autoresearch.core.moves import (
 from autoresearch.core.outlook import Outlook
 from autoresearch.core.policies.claims import beside_drift
 from autoresearch.core.spec import Campaign
+from autoresearch.experiment.board import Advice, Board, Combine, Demote, Done, Measure, Policy, Propose, Rest, Settle
+from autoresearch.experiment.experiment import Experiment, Run
+from autoresearch.experiment.history import History
+from autoresearch.experiment.outcome import BASELINE, Status, Verdict
 from autoresearch.run.measurement import Objective
 
 _REST_FIRST_S, _REST_MOST_S, _TROUBLES = 60.0, 1800.0, 12

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from autoresearch.core.cell import Reader, clean, decimal, quote, split, stamp, tenths
-from autoresearch.core.experiment import Status
 from autoresearch.errors import LedgerError
+from autoresearch.experiment.outcome import Status
 
 SHARED = (
     "index", "branch", "parent_commit", "commit", "recipe", "metric_name", "metric_value", "memory_gb",

@@ -3,10 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from autoresearch.core.attempt import Experiment, Idle, Run
-from autoresearch.core.board import Board
-from autoresearch.core.experiment import BASELINE, Purpose, Status
-from autoresearch.core.history import History
 from autoresearch.core.outlook import Outlook
 from autoresearch.core.plan import board as board_of
 from autoresearch.core.policies import words
@@ -14,6 +10,10 @@ from autoresearch.core.policies.claims import Claim, Claims, Drift, claims, drif
 from autoresearch.core.policies.evidence import Evidence
 from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import StopState
+from autoresearch.experiment.board import Board
+from autoresearch.experiment.experiment import Experiment, Idle, Run
+from autoresearch.experiment.history import History
+from autoresearch.experiment.outcome import BASELINE, Purpose, Status
 from autoresearch.run.measurement import Objective
 
 

@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from autoresearch.core.board import PolicySettings
 from autoresearch.errors import CampaignError
+from autoresearch.experiment.board import PolicySettings
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
 FOLDER_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")

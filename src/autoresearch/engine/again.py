@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from autoresearch.core import naming, plan
-from autoresearch.core.attempt import Run, usable
+from autoresearch.core import plan
 from autoresearch.core.policies.evidence import Evidence
 from autoresearch.engine import runs
 from autoresearch.engine.context import Context
 from autoresearch.errors import LauncherError
+from autoresearch.experiment import names
+from autoresearch.experiment.experiment import Run, usable
 from autoresearch.ports import RunRequest
 from autoresearch.run.integrity import Agreement
 from autoresearch.run.job import JobState, JobStatus, Submission
@@ -84,7 +85,7 @@ def _placed(ctx: Context, run: Run) -> Iterator[tuple[RunRequest, str, int]]:
     """A worktree of its own, gone afterwards, and a folder below the experiment's that is still to be made."""
     label = f"{run.planned.experiment}/again"
     number = _next(ctx, label)
-    run_id = naming.run_id(ctx.campaign.campaign, f"{run.planned.experiment}-again", number)
+    run_id = names.run_id(ctx.campaign.campaign, f"{run.planned.experiment}-again", number)
     commit = ctx.history.arm_commit(run.planned.experiment)
     tree = ctx.paths.worktree(f".again-{run_id}")
     worktree.add(ctx.paths.root, tree, commit)

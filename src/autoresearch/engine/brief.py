@@ -1,14 +1,14 @@
 """What a researcher is told: bounded, readable by a person, and without raw logs."""
 
 from autoresearch.core import plan
-from autoresearch.core.attempt import Experiment
-from autoresearch.core.briefing import brief_text
-from autoresearch.core.history import History
-from autoresearch.core.hypothesis import Brief, Tried
-from autoresearch.core.plateau import next_area, plateaus
 from autoresearch.core.policies.evidence import Evidence
 from autoresearch.engine.context import Context
 from autoresearch.engine.trees import survey_of_arm
+from autoresearch.experiment.briefing import brief_text
+from autoresearch.experiment.experiment import Experiment
+from autoresearch.experiment.history import History
+from autoresearch.experiment.hypothesis import Brief, Tried
+from autoresearch.experiment.plateau import next_area, plateaus
 from autoresearch.run.measurement import Severity, Symptom
 
 __all__ = ["brief_for", "brief_text", "symptoms_of", "tried"]

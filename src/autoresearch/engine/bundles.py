@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from autoresearch.core import merging, naming
-from autoresearch.core.event import BundleMade
 from autoresearch.engine.context import Context
 from autoresearch.engine.propose import is_clean
 from autoresearch.engine.trees import survey_of_arm
 from autoresearch.errors import RecipeError
+from autoresearch.experiment import change, names
+from autoresearch.experiment.events import BundleMade
 from autoresearch.machine import fault_points
 from autoresearch.workspace import git, worktree
 
@@ -24,7 +24,7 @@ def bundle(ctx: Context, name: str, ideas: tuple[str, ...], parent: str) -> None
     except Conflict as conflict:
         ctx.record(BundleMade(ctx.clock(), name, "", "", ideas, parent, str(conflict)))
         return
-    branch = naming.branch(ctx.campaign.campaign, name)
+    branch = names.branch(ctx.campaign.campaign, name)
     git.create_branch(ctx.paths.root, branch, commit)
     worktree.attach(ctx.paths.worktree(name), branch)
     fault_points.point("propose.bundle.record")
@@ -79,10 +79,10 @@ def _overridden(ctx: Context, tree: Path, ideas: Sequence[str]) -> tuple[str, ..
         entry = ctx.history.experiment(idea)
         before, after = (survey_of_arm(ctx, arm).facts.values for arm in (entry.parent, idea))
         overrides = entry.hypothesis.overrides
-        if why := merging.clash(here, before, after, overrides):
+        if why := change.clash(here, before, after, overrides):
             raise Conflict(f"{idea} conflicts: {why}")
         files.update(ctx.target.apply(tree, overrides))
-        here = merging.merged(here, before, after, overrides)
+        here = change.merged(here, before, after, overrides)
     return tuple(sorted(files))
 
 

@@ -7,16 +7,16 @@ row. Each function can be called again after a crash at any line.
 from dataclasses import replace
 from pathlib import Path
 
-from autoresearch.core import naming
-from autoresearch.core.attempt import Experiment
-from autoresearch.core.event import ExperimentCommitted, ExperimentOpened
-from autoresearch.core.hypothesis import BY_HAND, Hypothesis
 from autoresearch.core.plan import crash_to_mend
 from autoresearch.engine import propose, runs
 from autoresearch.engine.brief import brief_for, brief_text
 from autoresearch.engine.context import Context
 from autoresearch.engine.repair import objections
 from autoresearch.errors import CampaignError
+from autoresearch.experiment import names
+from autoresearch.experiment.events import ExperimentCommitted, ExperimentOpened
+from autoresearch.experiment.experiment import Experiment
+from autoresearch.experiment.hypothesis import BY_HAND, Hypothesis
 from autoresearch.machine import atomic, fault_points
 from autoresearch.workspace import git, worktree
 
@@ -43,7 +43,7 @@ def open_experiment(ctx: Context, idea: Hypothesis, by: str) -> Experiment:
     parent = _parent(ctx, idea.parent)
     index = max(ctx.history.experiments) + 1
     name = _free_name(ctx, idea.title)
-    branch = naming.branch(ctx.campaign.campaign, name)
+    branch = names.branch(ctx.campaign.campaign, name)
     commit = ctx.history.arm_commit(parent)
     idea = replace(idea, parent=parent)
     ctx.record(ExperimentOpened(ctx.clock(), index, parent, commit, by, name, branch, idea))
@@ -78,8 +78,8 @@ def _free_name(ctx: Context, title: str) -> str:
     """A name nobody has, whose branch is free too."""
     taken = {other.name for other in ctx.history.experiments.values()} | set(ctx.history.bundles)
     while True:
-        name = naming.slug(title, taken)
-        if git.branch_commit(ctx.paths.root, naming.branch(ctx.campaign.campaign, name)) is None:
+        name = names.slug(title, taken)
+        if git.branch_commit(ctx.paths.root, names.branch(ctx.campaign.campaign, name)) is None:
             return name
         taken.add(name)
 

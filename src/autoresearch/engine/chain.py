@@ -2,9 +2,9 @@
 
 from autoresearch.core.chain import Turn, order, patience
 from autoresearch.core.chain import why_nobody as in_words
-from autoresearch.core.event import PlateauReached
-from autoresearch.core.plateau import SETTLED, next_area, plateaus
 from autoresearch.engine.context import Context
+from autoresearch.experiment.events import PlateauReached
+from autoresearch.experiment.plateau import SETTLED, next_area, plateaus
 from autoresearch.ports import Researcher
 
 

@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autoresearch.core.board import Policy
-from autoresearch.core.event import Event, Noted
-from autoresearch.core.history import History
 from autoresearch.core.outlook import Outlook, outlook
 from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import Limits
+from autoresearch.experiment.board import Policy
+from autoresearch.experiment.events import Event, Noted
+from autoresearch.experiment.history import History
 from autoresearch.machine import disk
 from autoresearch.ports import Launcher, MetricSource, Researcher, Survey, Target, Tracker
 from autoresearch.run.placement import Places

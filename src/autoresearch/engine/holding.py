@@ -1,8 +1,8 @@
 """Capacity that a launcher holds between runs: written down with its cost, given back at the end (R150)."""
 
-from autoresearch.core.event import AllocationEnded
 from autoresearch.engine.context import Context
 from autoresearch.errors import LauncherError
+from autoresearch.experiment.events import AllocationEnded
 from autoresearch.ports import Holder
 
 

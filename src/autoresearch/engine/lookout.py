@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from autoresearch.core import plan, racing
-from autoresearch.core.attempt import Run
-from autoresearch.core.experiment import BASELINE, Purpose
 from autoresearch.core.policies.evidence import Evidence
 from autoresearch.engine import runs
 from autoresearch.engine.context import Context
+from autoresearch.experiment.experiment import Run
+from autoresearch.experiment.outcome import BASELINE, Purpose
 from autoresearch.run.job import JobState, JobStatus
 from autoresearch.run.measurement import Completion
 

@@ -9,8 +9,6 @@ from pathlib import Path
 
 from autoresearch import __version__
 from autoresearch.core import moves, plan
-from autoresearch.core.attempt import Run
-from autoresearch.core.event import ApprovalAsked, CampaignEnded, ControllerStarted, ControllerStopped, IncumbentDemoted
 from autoresearch.core.yardstick import Remeasure
 from autoresearch.engine import bundles, holding, lookout, milestones, propose, runs, settle, trees
 from autoresearch.engine.context import Context
@@ -19,6 +17,14 @@ from autoresearch.engine.remeasure import remeasure
 from autoresearch.engine.repair import repair
 from autoresearch.engine.room import Room
 from autoresearch.errors import LauncherError
+from autoresearch.experiment.events import (
+    ApprovalAsked,
+    CampaignEnded,
+    ControllerStarted,
+    ControllerStopped,
+    IncumbentDemoted,
+)
+from autoresearch.experiment.experiment import Run
 from autoresearch.machine import fault_points
 from autoresearch.run.measurement import Severity
 

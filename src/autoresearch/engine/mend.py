@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from autoresearch.core import naming
 from autoresearch.engine.context import Context
 from autoresearch.errors import RepositoryError
+from autoresearch.experiment import names
 from autoresearch.machine import atomic
 from autoresearch.workspace import git, worktree
 
@@ -21,7 +21,7 @@ def mend(ctx: Context) -> None:
 
 def restore_branches(ctx: Context) -> None:
     """Every branch the journal knows exists again, with a note for each that was missing (it is kept for ever, R38)."""
-    there = git.branches(ctx.paths.root, naming.campaign_prefix(ctx.campaign.campaign))
+    there = git.branches(ctx.paths.root, names.campaign_prefix(ctx.campaign.campaign))
     for branch, commit in _known(ctx):
         if branch in there:
             continue

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from autoresearch.core.attempt import Run
 from autoresearch.engine.context import Context
+from autoresearch.experiment.experiment import Run
 from autoresearch.ports import Narrator
 from autoresearch.workspace.cleanlog import ends_of
 

@@ -12,18 +12,18 @@ from typing import Protocol, runtime_checkable
 
 from pydantic import TypeAdapter
 
-from autoresearch.core import naming
-from autoresearch.core.attempt import Experiment
-from autoresearch.core.event import ExperimentAbandoned, ExperimentCommitted, ExperimentOpened
-from autoresearch.core.experiment import BASELINE
 from autoresearch.core.guards import Limits, breaches, changed_keys, yardstick
-from autoresearch.core.hypothesis import BY_HAND, Hypothesis
 from autoresearch.core.simpler import simplifies
 from autoresearch.engine import chain
 from autoresearch.engine.brief import brief_for, brief_text
 from autoresearch.engine.context import Context
 from autoresearch.engine.trees import checkout, pure, survey_of_arm
 from autoresearch.errors import RecipeError, RepositoryError, ResearcherError
+from autoresearch.experiment import names
+from autoresearch.experiment.events import ExperimentAbandoned, ExperimentCommitted, ExperimentOpened
+from autoresearch.experiment.experiment import Experiment
+from autoresearch.experiment.hypothesis import BY_HAND, Hypothesis
+from autoresearch.experiment.outcome import BASELINE
 from autoresearch.machine import atomic, fault_points
 from autoresearch.ports import Survey
 from autoresearch.workspace import git, worktree
@@ -63,7 +63,7 @@ def open_baseline(ctx: Context) -> None:
     entry = ctx.history.experiments[1]
     message = commit_message(ctx, BASELINE, hypothesis)
     commit = git.commit_tree_from(ctx.paths.root, base, (), message, git.identity(ctx.paths.root), entry.opened.at)
-    branch = naming.branch(ctx.campaign.campaign, BASELINE)
+    branch = names.branch(ctx.campaign.campaign, BASELINE)
     fault_points.point("propose.baseline.branch")
     git.create_branch(ctx.paths.root, branch, commit)
     fault_points.point("propose.baseline.record")
@@ -232,7 +232,7 @@ def _commit(ctx: Context, entry: Experiment, tree: Path, proposal: Proposal) -> 
     parent_commit = ctx.history.arm_commit(hypothesis.parent)
     files, unheld = committable(tree, parent_commit)
     name, commit = _named_commit(ctx, entry, tree, hypothesis, files)
-    branch = naming.branch(ctx.campaign.campaign, name)
+    branch = names.branch(ctx.campaign.campaign, name)
     fault_points.point("propose.commit")
     git.create_branch(ctx.paths.root, branch, commit)
     fault_points.point("propose.branch")
@@ -251,10 +251,10 @@ def _named_commit(
     parent, identity = ctx.history.arm_commit(hypothesis.parent), git.identity(ctx.paths.root)
     taken = {other.name for other in ctx.history.experiments.values()} | set(ctx.history.bundles)
     while True:
-        name = naming.slug(hypothesis.title, taken)
+        name = names.slug(hypothesis.title, taken)
         message = commit_message(ctx, name, hypothesis)
         commit = git.commit_tree_from(tree, parent, files, message, identity, entry.opened.at)
-        branch = naming.branch(ctx.campaign.campaign, name)
+        branch = names.branch(ctx.campaign.campaign, name)
         if git.branches(ctx.paths.root, branch) in ({}, {branch: commit}):
             return name, commit
         taken.add(name)

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from autoresearch.core import merging, naming
-from autoresearch.core.event import BundleMade, ExperimentCommitted
 from autoresearch.engine.context import Context
 from autoresearch.errors import RecipeError, RepositoryError
+from autoresearch.experiment import change, names
+from autoresearch.experiment.events import BundleMade, ExperimentCommitted
 from autoresearch.machine import fault_points
 from autoresearch.workspace import git, worktree
 
@@ -25,7 +25,7 @@ def remeasure(ctx: Context, name: str, experiment: str, parent: str) -> None:
         why = ctx.redactor.clean(str(error))
         ctx.record(BundleMade(ctx.clock(), name, "", "", (), parent, why, yardstick=experiment))
         return
-    branch = naming.branch(ctx.campaign.campaign, name)
+    branch = names.branch(ctx.campaign.campaign, name)
     git.create_branch(ctx.paths.root, branch, commit)
     worktree.attach(tree, branch)
     fault_points.point("propose.bundle.yardstick")
@@ -40,8 +40,8 @@ def _measuring_part(ctx: Context, tree: Path, committed: ExperimentCommitted) ->
         others = tuple(file for file in committed.files if file not in measuring)
         git.apply_patch(tree, git.diff(ctx.paths.root, committed.parent_commit, committed.commit, exclude=others))
     keys = measuring - set(files)
-    overrides = [text for text in committed.hypothesis.overrides if merging.names_any((text,), keys)]
-    if missed := sorted(key for key in keys if not files and not merging.names_any(overrides, {key})):
+    overrides = [text for text in committed.hypothesis.overrides if change.names_any((text,), keys)]
+    if missed := sorted(key for key in keys if not files and not change.names_any(overrides, {key})):
         raise RecipeError(
             f"{missed[0]} was changed by a diff of the recipe, which cannot be told from the rest of the idea; "
             "propose it as an override"

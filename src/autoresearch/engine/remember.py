@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-from autoresearch.core import event as happened
-from autoresearch.core import naming
-from autoresearch.core.attempt import Experiment
 from autoresearch.core.cell import clean
-from autoresearch.core.event import Event
-from autoresearch.core.experiment import Purpose
-from autoresearch.core.history import History
 from autoresearch.core.memory import Assumption, FileNote, MemoryState, Skill, Step, TimelineEntry
 from autoresearch.core.stop import StopRule, describe, parse
 from autoresearch.engine.context import Context
+from autoresearch.experiment import events as happened
+from autoresearch.experiment import names
+from autoresearch.experiment.events import Event
+from autoresearch.experiment.experiment import Experiment
+from autoresearch.experiment.history import History
+from autoresearch.experiment.outcome import Purpose
 from autoresearch.workspace import git
 
 _RECENT = 12
@@ -170,7 +170,7 @@ def _stop(ctx: Context) -> str:
 
 def _verification(ctx: Context) -> str:
     """What was checked just now, and what was not."""
-    rows = {row.branch for row in ctx.ledger.rows(naming.campaign_prefix(ctx.campaign.campaign))}
+    rows = {row.branch for row in ctx.ledger.rows(names.campaign_prefix(ctx.campaign.campaign))}
     judged = ctx.history.judged
     shown = sum(clean(entry.branch) in rows for entry in judged)
     return (

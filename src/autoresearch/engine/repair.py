@@ -4,15 +4,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from autoresearch.core.attempt import Experiment
-from autoresearch.core.event import ExperimentRepaired
 from autoresearch.core.guards import breaches
-from autoresearch.core.hypothesis import Brief
 from autoresearch.engine.brief import brief_for
 from autoresearch.engine.context import Context
 from autoresearch.engine.propose import committable, hear, keep_testimony, scope_of
 from autoresearch.engine.trees import checkout, place, pure
 from autoresearch.errors import RecipeError, ResearcherError
+from autoresearch.experiment.events import ExperimentRepaired
+from autoresearch.experiment.experiment import Experiment
+from autoresearch.experiment.hypothesis import Brief
 from autoresearch.machine import fault_points
 from autoresearch.workspace import git, worktree
 

@@ -5,15 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from autoresearch.core import event as happened
 from autoresearch.core import figure
-from autoresearch.core.event import Event
 from autoresearch.core.report import Report, build
 from autoresearch.core.report_html import html
 from autoresearch.core.report_markdown import markdown
 from autoresearch.engine.context import Context
 from autoresearch.engine.remember import begin, checkpoint, recovered, remember
 from autoresearch.errors import StorageError
+from autoresearch.experiment import events as happened
+from autoresearch.experiment.events import Event
 from autoresearch.machine import atomic
 from autoresearch.workspace import picture, volume
 

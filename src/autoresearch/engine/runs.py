@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from autoresearch.core import naming
-from autoresearch.core.attempt import Run
-from autoresearch.core.event import RunCancelled, RunEnded, RunMeasured, RunPlanned, RunStarted, RunSubmitted
-from autoresearch.core.experiment import Purpose
 from autoresearch.engine import milestones
 from autoresearch.engine.context import Context
 from autoresearch.engine.trees import checkout, place, survey_of_arm
 from autoresearch.errors import RecipeError
+from autoresearch.experiment import names
+from autoresearch.experiment.events import RunCancelled, RunEnded, RunMeasured, RunPlanned, RunStarted, RunSubmitted
+from autoresearch.experiment.experiment import Run
+from autoresearch.experiment.outcome import Purpose
 from autoresearch.machine import atomic, fault_points
 from autoresearch.ports import RunRequest
 from autoresearch.run.job import Job, JobState, JobStatus, Resources, Submission
@@ -28,7 +28,7 @@ def launch(ctx: Context, arm: str, seed: int, purpose: Purpose, why: str) -> Non
     """Plan one run, write it down, then submit it: a crash between the two is found again by its run id."""
     number = len(ctx.history.runs_of(arm)) + 1
     folder, log = ctx.paths.run(arm, number), ctx.paths.log(arm, number)
-    run_id = naming.run_id(ctx.campaign.campaign, arm, number)
+    run_id = names.run_id(ctx.campaign.campaign, arm, number)
     tree = checkout(ctx, arm)
     view = ctx.outlook()
     job: Job | None = None

@@ -4,16 +4,16 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from autoresearch.core import naming
-from autoresearch.core.attempt import Experiment, Run, usable
 from autoresearch.core.cell import clean
-from autoresearch.core.event import ExperimentJudged
-from autoresearch.core.experiment import Status, Verdict
-from autoresearch.core.history import History
 from autoresearch.core.record import PLACES, Row, cells, decode, to_note
 from autoresearch.core.statistics import mean
 from autoresearch.engine.context import Context
 from autoresearch.engine.watched import watched
+from autoresearch.experiment import names
+from autoresearch.experiment.events import ExperimentJudged
+from autoresearch.experiment.experiment import Experiment, Run, usable
+from autoresearch.experiment.history import History
+from autoresearch.experiment.outcome import Status, Verdict
 from autoresearch.machine import fault_points
 from autoresearch.workspace import notes
 
@@ -38,7 +38,7 @@ def publish(ctx: Context, entry: Experiment) -> None:
 
 def publish_missing(ctx: Context) -> None:
     """Publish what the journal has judged and ledger or notes do not show; they are read once, however many rows."""
-    rows, noted = ctx.ledger.branches(naming.campaign_prefix(ctx.campaign.campaign)), notes.all(ctx.paths.root)
+    rows, noted = ctx.ledger.branches(names.campaign_prefix(ctx.campaign.campaign)), notes.all(ctx.paths.root)
     missing = [entry for entry in ctx.history.judged if clean(entry.branch) not in rows or not _noted(entry, noted)]
     # A half-written last row is completed before another is put below it, which would end it as it is.
     begun = ctx.ledger.begun()

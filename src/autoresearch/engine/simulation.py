@@ -10,7 +10,12 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from autoresearch.core.board import (
+from autoresearch.core.policies.claims import Standing, claims, drift
+from autoresearch.core.policies.evidence import Evidence
+from autoresearch.core.policies.fresh import confirmed
+from autoresearch.engine.streams import STREAMS, Stream, World
+from autoresearch.errors import CampaignError
+from autoresearch.experiment.board import (
     Advice,
     Board,
     Bundle,
@@ -25,12 +30,7 @@ from autoresearch.core.board import (
     Settle,
     Trial,
 )
-from autoresearch.core.experiment import BASELINE, Status
-from autoresearch.core.policies.claims import Standing, claims, drift
-from autoresearch.core.policies.evidence import Evidence
-from autoresearch.core.policies.fresh import confirmed
-from autoresearch.engine.streams import STREAMS, Stream, World
-from autoresearch.errors import CampaignError
+from autoresearch.experiment.outcome import BASELINE, Status
 from autoresearch.run.measurement import Objective
 
 __all__ = ["STREAMS", "Figure", "Outcome", "Stream", "Summary", "World", "run_campaign", "simulate", "summarise"]

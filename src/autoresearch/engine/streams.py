@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from autoresearch.core.board import PolicySettings
+from autoresearch.experiment.board import PolicySettings
 
 
 @dataclass(frozen=True)

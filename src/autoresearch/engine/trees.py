@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from autoresearch.core.experiment import BASELINE
 from autoresearch.engine.context import Context
+from autoresearch.experiment.outcome import BASELINE
 from autoresearch.ports import Survey
 from autoresearch.workspace import worktree
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from statistics import fmean
 
-from autoresearch.core.attempt import Experiment, Run
 from autoresearch.engine.context import Context
 from autoresearch.engine.runs import read_all
+from autoresearch.experiment.experiment import Experiment, Run
 from autoresearch.run.measurement import Series
 
 _TAG = re.compile(r"[A-Za-z_][\w-]*(?:/[\w.@-]+)+")

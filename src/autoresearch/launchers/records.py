@@ -13,8 +13,8 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from autoresearch.core import naming
 from autoresearch.errors import StorageError
+from autoresearch.experiment import names
 from autoresearch.machine import processes
 from autoresearch.run.job import Job, JobState, JobStatus
 from autoresearch.workspace import runfolder
@@ -104,7 +104,7 @@ def unique_name(run_id: str, campaign_folder: str) -> str:
     Equal names do harm: NeMo-RL's ray.sub, for one, runs jobs of one name one after the other.
     """
     digest = sha256(f"{campaign_folder}\0{run_id}".encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return f"{run_id if _PLAIN.fullmatch(run_id) else naming.slug(run_id)}-{digest}"
+    return f"{run_id if _PLAIN.fullmatch(run_id) else names.slug(run_id)}-{digest}"
 
 
 def spec_of(job: Job, env: Mapping[str, str], grace_s: float, scratch: str = "") -> RunSpec:

@@ -21,8 +21,8 @@ from mcp.types import ToolAnnotations
 from pydantic import Field
 
 from autoresearch import __version__
-from autoresearch.core.hypothesis import Hypothesis
 from autoresearch.errors import AutoresearchError, UsageError
+from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.mcp.answers import (
     Attempt,
     Page,

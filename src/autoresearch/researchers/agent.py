@@ -14,10 +14,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from autoresearch.core.briefing import plain, sections
 from autoresearch.core.guards import Limits
-from autoresearch.core.hypothesis import AREAS, Brief, Hypothesis
 from autoresearch.errors import ResearcherError
+from autoresearch.experiment.briefing import plain, sections
+from autoresearch.experiment.hypothesis import AREAS, Brief, Hypothesis
 from autoresearch.machine import atomic
 from autoresearch.researchers import agent_answer, agent_output
 from autoresearch.researchers.agent_answer import Answer

@@ -12,8 +12,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-from autoresearch.core.briefing import plain
-from autoresearch.core.hypothesis import Hypothesis
+from autoresearch.experiment.briefing import plain
+from autoresearch.experiment.hypothesis import Hypothesis
 
 NAME = ".autoresearch-answer.json"
 """What the answer's file is called, wherever it lies."""

@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from autoresearch.core.hypothesis import Brief, Hypothesis
 from autoresearch.errors import CampaignError
+from autoresearch.experiment.hypothesis import Brief, Hypothesis
 from autoresearch.secrets import environment
 
 

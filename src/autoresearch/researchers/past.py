@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoresearch.core.hypothesis import Brief, Tried
+from autoresearch.experiment.hypothesis import Brief, Tried
 from autoresearch.researchers.changes import assignments, canonical, lookup, text
 from autoresearch.researchers.space import Point, Space
 from autoresearch.researchers.surface import Observed

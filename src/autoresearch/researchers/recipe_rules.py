@@ -7,7 +7,7 @@ already is the recipe's own business.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from autoresearch.core.hypothesis import Facts
+from autoresearch.experiment.hypothesis import Facts
 
 Values = Mapping[str, Any]
 

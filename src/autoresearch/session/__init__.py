@@ -7,15 +7,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autoresearch.core import event as happened
-from autoresearch.core.attempt import Experiment, Run
-from autoresearch.core.event import Event
-from autoresearch.core.experiment import Status, Verdict
 from autoresearch.core.moves import Stop
 from autoresearch.core.record import Row
 from autoresearch.core.spec import Campaign
 from autoresearch.errors import AutoresearchError, CampaignError, HeldError, UsageError
 from autoresearch.examples import DemoRepository, create
+from autoresearch.experiment import events as happened
+from autoresearch.experiment.events import Event
+from autoresearch.experiment.experiment import Experiment, Run
+from autoresearch.experiment.outcome import Status, Verdict
 from autoresearch.machine import atomic
 from autoresearch.machine.clock import SteadyClock
 from autoresearch.run.job import Submission

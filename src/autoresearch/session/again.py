@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from autoresearch.core.attempt import Run, usable
-from autoresearch.core.history import History
 from autoresearch.engine import again
 from autoresearch.engine.again import Reproduction
 from autoresearch.engine.context import Context
 from autoresearch.errors import CampaignError
+from autoresearch.experiment.experiment import Run, usable
+from autoresearch.experiment.history import History
 from autoresearch.machine.clock import SteadyClock
 from autoresearch.run.job import Submission
 from autoresearch.session import Session, hold, sites, wiring

@@ -7,10 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from autoresearch.core.attempt import Experiment
 from autoresearch.core.by_hand import Dropping, Errand
-from autoresearch.core.event import Event
-from autoresearch.core.hypothesis import AREAS, Hypothesis
 from autoresearch.core.moves import Stop
 from autoresearch.core.plan import Chooser
 from autoresearch.engine import by_hand
@@ -19,6 +16,9 @@ from autoresearch.engine.loop import Loop
 from autoresearch.engine.reporter import Reporter, write_report
 from autoresearch.engine.settle import publish
 from autoresearch.errors import CampaignError, UsageError
+from autoresearch.experiment.events import Event
+from autoresearch.experiment.experiment import Experiment
+from autoresearch.experiment.hypothesis import AREAS, Hypothesis
 from autoresearch.machine import process
 from autoresearch.machine.clock import SteadyClock
 from autoresearch.session import hold, sites, wiring

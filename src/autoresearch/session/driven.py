@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass
 
-from autoresearch.core.attempt import Experiment, Run
 from autoresearch.core.by_hand import Errand
-from autoresearch.core.history import History
 from autoresearch.core.moves import Judge
 from autoresearch.core.outlook import outlook
 from autoresearch.core.plan import crash_to_mend
 from autoresearch.core.policies import policy
 from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import Limits
+from autoresearch.experiment.experiment import Experiment, Run
+from autoresearch.experiment.history import History
 from autoresearch.workspace.paths import CampaignPaths
 
 

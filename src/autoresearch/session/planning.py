@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from autoresearch import plugins
-from autoresearch.core import naming
 from autoresearch.core.policies import policy
 from autoresearch.core.policies.costs import Cost, cost
 from autoresearch.core.site import PLAIN
 from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import DEFAULT, StopRule, describe, parse, span
 from autoresearch.errors import AutoresearchError, CampaignError, LauncherError, UsageError
+from autoresearch.experiment import names
 from autoresearch.ports import Holder, Survey, Target
 from autoresearch.run.placement import Places, Recommendation, crowded, recommend, refusal
 from autoresearch.session import inputs, places, sites
@@ -245,8 +245,8 @@ def _fresh_name(root: Path, survey: Survey, now: datetime) -> str:
     model = str(
         survey.facts.values.get("policy.model_name", "") or Path(survey.lineage[0]).stem if survey.lineage else ""
     )
-    name = naming.campaign_name(now.date(), algorithm, model.rsplit("/", 1)[-1])
-    taken = {found.campaign for branch in git.branches(root) if (found := naming.parse_branch(branch))}
+    name = names.campaign_name(now.date(), algorithm, model.rsplit("/", 1)[-1])
+    taken = {found.campaign for branch in git.branches(root) if (found := names.parse_branch(branch))}
     taken |= {path.name for path in Layout(root).campaigns.glob("*")}
     return next(one for one in (name, *(f"{name}-{n}" for n in range(2, 10_000))) if one not in taken)
 

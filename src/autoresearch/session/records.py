@@ -1,9 +1,9 @@
 """Ledger, journal and notes tell one truth: whether they do, and each made again from the others."""
 
-from autoresearch.core import naming
-from autoresearch.core.event import Event
 from autoresearch.core.record import Row
 from autoresearch.errors import CampaignError
+from autoresearch.experiment import names
+from autoresearch.experiment.events import Event
 from autoresearch.session.wiring import Opened
 from autoresearch.workspace import audit, git, notes
 from autoresearch.workspace.journal import Journal
@@ -21,7 +21,7 @@ def check(opened: Opened) -> list[str]:
     table, noted = Ledger(paths.ledger).table(), notes.all(paths.root)
     if not events and not _rows(paths)[0]:
         raise _not_begun(paths)
-    found = audit.check(table.rows, events, noted, naming.campaign_prefix(paths.name))
+    found = audit.check(table.rows, events, noted, names.campaign_prefix(paths.name))
     lines = [f"ledger line {one.line}: {one.text}" for one in table.problems]
     return [*lines, *(f"{one.branch}: {one.where}: {one.text}" for one in found)]
 
@@ -76,7 +76,7 @@ def _rebuild_journal(paths: CampaignPaths, now: float) -> str:
 
 def _rows(paths: CampaignPaths) -> tuple[tuple[Row, ...], str]:
     """The campaign's rows, from the ledger or else from the notes, and from which of them."""
-    prefix = naming.campaign_prefix(paths.name)
+    prefix = names.campaign_prefix(paths.name)
     rows = Ledger(paths.ledger).rows(prefix)
     noted = audit.rows_of_notes(notes.all(paths.root)) if not rows else ()
     return (rows, "ledger") if rows else (tuple(row for row in noted if row.branch.startswith(prefix)), "notes")

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-from autoresearch.core.board import PolicySettings
 from autoresearch.core.figure import BASELINE_COLOUR, COLOURS, FAINT, Box, Drawing, Shape, Text, svg
 from autoresearch.core.policies import POLICIES, policy
 from autoresearch.engine.simulation import STREAMS, Figure, Outcome, Summary, World, run_campaign, summarise
 from autoresearch.errors import UsageError
+from autoresearch.experiment.board import PolicySettings
 from autoresearch.machine import atomic
 
 _WORTH_A_POOL = 20_000

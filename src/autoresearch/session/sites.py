@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autoresearch.core import site
-from autoresearch.core.attempt import Experiment, Run
 from autoresearch.core.site import BREV, PLAIN, Site
 from autoresearch.core.spec import Campaign, SiteSpec
 from autoresearch.engine.context import Context
 from autoresearch.errors import StorageError
+from autoresearch.experiment.experiment import Experiment, Run
 from autoresearch.secrets import environment
 from autoresearch.workspace import volume
 from autoresearch.workspace.paths import CampaignPaths, Volume

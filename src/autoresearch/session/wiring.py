@@ -9,15 +9,15 @@ from functools import partial
 from pathlib import Path
 
 from autoresearch import plugins
-from autoresearch.core import naming
-from autoresearch.core.event import CampaignStarted
-from autoresearch.core.experiment import BASELINE
-from autoresearch.core.history import History, fold
 from autoresearch.core.policies import policy
 from autoresearch.core.spec import Campaign, SiteSpec
 from autoresearch.core.stop import DEFAULT, Limits, StopRule, parse
 from autoresearch.engine.context import Context
 from autoresearch.errors import CampaignError, LedgerError
+from autoresearch.experiment import names as naming
+from autoresearch.experiment.events import CampaignStarted
+from autoresearch.experiment.history import History, fold
+from autoresearch.experiment.outcome import BASELINE
 from autoresearch.ports import Launcher, MetricSource, Researcher, RunRequest, Survey, Target
 from autoresearch.run.job import Submission
 from autoresearch.run.placement import recommend, refusal

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autoresearch.core import event_line, record
-from autoresearch.core.event import (
+from autoresearch.core.record import Row
+from autoresearch.errors import LedgerError
+from autoresearch.experiment.events import (
     Event,
     ExperimentCommitted,
     ExperimentJudged,
@@ -17,10 +19,8 @@ from autoresearch.core.event import (
     ExperimentRepaired,
     Noted,
 )
-from autoresearch.core.experiment import Verdict
-from autoresearch.core.hypothesis import Hypothesis
-from autoresearch.core.record import Row
-from autoresearch.errors import LedgerError
+from autoresearch.experiment.hypothesis import Hypothesis
+from autoresearch.experiment.outcome import Verdict
 from autoresearch.machine import atomic
 from autoresearch.machine.lock import file_lock
 from autoresearch.workspace.ledger import Ledger

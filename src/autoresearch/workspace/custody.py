@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autoresearch.core.event_line import load
-from autoresearch.core.naming import PREFIX
 from autoresearch.errors import AutoresearchError, LedgerError
+from autoresearch.experiment.names import PREFIX
 from autoresearch.machine.lock import file_lock
 from autoresearch.workspace import git
 from autoresearch.workspace.gitcall import ask, call

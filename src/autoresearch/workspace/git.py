@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from autoresearch.core.naming import PREFIX
 from autoresearch.errors import RepositoryError
+from autoresearch.experiment.names import PREFIX
 from autoresearch.workspace.gitcall import ask, call, nul
 from autoresearch.workspace.gitcommit import (
     Identity,

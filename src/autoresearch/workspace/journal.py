@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 from autoresearch.core import event_line
-from autoresearch.core.event import Event, Noted
 from autoresearch.errors import LedgerError
+from autoresearch.experiment.events import Event, Noted
 from autoresearch.machine import atomic, fault_points
 from autoresearch.machine.lock import file_lock
 from autoresearch.secrets import environment

@@ -9,8 +9,8 @@ git log --notes=autoresearch                                         # read
 
 from pathlib import Path
 
-from autoresearch.core.naming import PREFIX
 from autoresearch.errors import RepositoryError
+from autoresearch.experiment.names import PREFIX
 from autoresearch.machine import fault_points
 from autoresearch.workspace.gitcall import ask, call, private_index
 from autoresearch.workspace.gitdiff import blobs

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from autoresearch.core.naming import PREFIX
+from autoresearch.experiment.names import PREFIX
 from autoresearch.workspace.git import HEADS, common_dir, root
 from autoresearch.workspace.gitcall import call
 from autoresearch.workspace.notes import REF

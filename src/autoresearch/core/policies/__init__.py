@@ -1,12 +1,12 @@
 """Verdict policies by name. Each is pure: the same board gives the same advice."""
 
-from autoresearch.core.board import Policy
 from autoresearch.core.policies.auto import Auto
 from autoresearch.core.policies.greedy import Greedy
 from autoresearch.core.policies.screening import Screening
 from autoresearch.core.policies.sequential import Sequential
 from autoresearch.core.policies.strict import Strict
 from autoresearch.errors import CampaignError
+from autoresearch.experiment.board import Policy
 
 POLICIES: dict[str, type[Policy]] = {
     "auto": Auto,

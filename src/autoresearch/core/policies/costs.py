@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from autoresearch.core.board import PolicySettings
 from autoresearch.core.design import rows_for
 from autoresearch.core.policies import policy
 from autoresearch.core.policies.closing import PAIRS
 from autoresearch.core.policies.sequential import ANCHOR_EVERY, MOST
 from autoresearch.core.policies.strict import LOOKS
+from autoresearch.experiment.board import PolicySettings
 
 _ARRAY = 11
 

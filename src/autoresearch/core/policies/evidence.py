@@ -3,13 +3,13 @@
 import math
 from dataclasses import dataclass
 
-from autoresearch.core.board import Board, Bundle, Idea, Trial
-from autoresearch.core.experiment import BASELINE, Purpose
-from autoresearch.core.lineage import lineage
 from autoresearch.core.noise import Noise, estimate, sample_errors
 from autoresearch.core.policies.arms import Arm, read
 from autoresearch.core.policies.latest import latest, once
 from autoresearch.core.statistics import mean, normal_quantile, t_quantile, t_to_z
+from autoresearch.experiment.board import Board, Bundle, Idea, Trial
+from autoresearch.experiment.lineage import lineage
+from autoresearch.experiment.outcome import BASELINE, Purpose
 from autoresearch.run.measurement import Direction
 
 TAU = 2.0

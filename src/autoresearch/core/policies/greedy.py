@@ -9,11 +9,11 @@
 It finds most where noise is under half of the gains sought; its keeps are not evidence.
 """
 
-from autoresearch.core.board import PolicySettings
-from autoresearch.core.experiment import Status
 from autoresearch.core.policies import judging
 from autoresearch.core.policies.evidence import Evidence
 from autoresearch.core.policies.single import Contest, OneAtATime, Ruling
+from autoresearch.experiment.board import PolicySettings
+from autoresearch.experiment.outcome import Status
 
 
 class Greedy(OneAtATime):

@@ -13,9 +13,7 @@ With too few ideas or runs for an array it works as `sequential` does.
 
 import math
 
-from autoresearch.core.board import Advice, Bundle, Combine, Idea, Measure, Settle, Trial
 from autoresearch.core.design import plackett_burman, rows_for
-from autoresearch.core.experiment import Purpose, Status
 from autoresearch.core.policies import judging, words
 from autoresearch.core.policies.arrays import (
     Array,
@@ -29,6 +27,8 @@ from autoresearch.core.policies.evidence import PAIR_FROM, Effect, Evidence
 from autoresearch.core.policies.latest import latest
 from autoresearch.core.policies.sequential import Sequential
 from autoresearch.core.policies.single import Ruling, explore, spares
+from autoresearch.experiment.board import Advice, Bundle, Combine, Idea, Measure, Settle, Trial
+from autoresearch.experiment.outcome import Purpose, Status
 
 KEEP = 0.8
 """Standard errors from which an idea belongs to the winning set."""

@@ -13,12 +13,12 @@
 import math
 from collections.abc import Sequence
 
-from autoresearch.core.board import Advice, Measure, Trial
-from autoresearch.core.experiment import BASELINE, Purpose, Status
 from autoresearch.core.policies import judging
 from autoresearch.core.policies.evidence import Evidence
 from autoresearch.core.policies.single import Contest, OneAtATime, Ruling, affords, spares
 from autoresearch.core.statistics import normal_cdf
+from autoresearch.experiment.board import Advice, Measure, Trial
+from autoresearch.experiment.outcome import BASELINE, Purpose, Status
 
 ETA = 1.0
 """A kept idea's credited gain must be worth this many ordinary runs."""

@@ -8,7 +8,12 @@ When it cannot be merged it must beat the incumbent as it is.
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from autoresearch.core.board import (
+from autoresearch.core.policies import judging, words
+from autoresearch.core.policies.closing import bundle_name, closing, largest_reserve, reserve
+from autoresearch.core.policies.demotion import demotion
+from autoresearch.core.policies.evidence import Effect, Evidence
+from autoresearch.core.policies.opening import opening
+from autoresearch.experiment.board import (
     Advice,
     Board,
     Bundle,
@@ -20,12 +25,7 @@ from autoresearch.core.board import (
     Rest,
     Settle,
 )
-from autoresearch.core.experiment import BASELINE, Purpose, Status, Verdict
-from autoresearch.core.policies import judging, words
-from autoresearch.core.policies.closing import bundle_name, closing, largest_reserve, reserve
-from autoresearch.core.policies.demotion import demotion
-from autoresearch.core.policies.evidence import Effect, Evidence
-from autoresearch.core.policies.opening import opening
+from autoresearch.experiment.outcome import BASELINE, Purpose, Status, Verdict
 
 
 class Ruling(NamedTuple):

@@ -10,10 +10,10 @@
 Changes kept for being simpler or needed (R106, R107) claim no gain and are outside the 10 %.
 """
 
-from autoresearch.core.experiment import Status
 from autoresearch.core.policies import judging
 from autoresearch.core.policies.evidence import Evidence
 from autoresearch.core.policies.single import Contest, OneAtATime, Ruling
+from autoresearch.experiment.outcome import Status
 
 ERROR = 0.10
 """Chance, over the whole campaign, that any change without a true gain is kept for its gain."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from autoresearch.core.hypothesis import Facts
+from autoresearch.experiment.hypothesis import Facts
 from autoresearch.targets.nemo_rl.metric import ROLLOUT, gym, single_controller
 from autoresearch.targets.nemo_rl.protect import protected
 from autoresearch.targets.nemo_rl.recipe import Recipe

@@ -4,11 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.test_history import ran
 
-from autoresearch.core import event as happened
-from autoresearch.core.experiment import Status, Verdict
-from autoresearch.core.history import fold
-from autoresearch.core.hypothesis import AREAS, Hypothesis
-from autoresearch.core.plateau import SETTLED, Plateau, next_area, plateaus
+from autoresearch.experiment import events as happened
+from autoresearch.experiment.history import fold
+from autoresearch.experiment.hypothesis import AREAS, Hypothesis
+from autoresearch.experiment.outcome import Status, Verdict
+from autoresearch.experiment.plateau import SETTLED, Plateau, next_area, plateaus
 
 
 def settled(ideas):

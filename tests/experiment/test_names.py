@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoresearch.core import naming
 from autoresearch.errors import CampaignError
+from autoresearch.experiment import names
 from autoresearch.machine import process
 
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,61}", fullmatch=True)
@@ -20,18 +20,18 @@ ODD = ["", "...", "a..b", "x.lock", "-rf", "Größeres Δ-Clipping, schneller!",
 @pytest.mark.parametrize("title", ODD)
 def test_git_itself_accepts_a_slug_of_anything(title):
     """The rules in `git check-ref-format` are git's, so git is asked."""
-    name = naming.branch("2026-11-23-grpo-tiny", naming.slug(title))
+    name = names.branch("2026-11-23-grpo-tiny", names.slug(title))
     assert process.run(["git", "check-ref-format", "--branch", name], check=False).code == 0
 
 
 @given(st.text(), st.sets(st.text(max_size=3)))
 def test_a_slug_is_short_plain_and_new(title, taken):
     """Any title gives a branch that is readable on a terminal and not in use."""
-    taken |= {naming.slug(title), naming.slug(title, {naming.slug(title)})}
-    slug = naming.slug(title, taken)
+    taken |= {names.slug(title), names.slug(title, {names.slug(title)})}
+    slug = names.slug(title, taken)
     assert slug not in taken
-    assert len(slug) <= naming.SLUG_LENGTH
-    assert naming.slug(slug) == slug
+    assert len(slug) <= names.SLUG_LENGTH
+    assert names.slug(slug) == slug
 
 
 @pytest.mark.parametrize(
@@ -45,29 +45,29 @@ def test_a_slug_is_short_plain_and_new(title, taken):
 )
 def test_a_slug_keeps_the_words(title, slug):
     """A person recognises the hypothesis in the branch (R41)."""
-    assert naming.slug(title) == slug
+    assert names.slug(title) == slug
 
 
 @given(NAMES, NAMES)
 def test_a_branch_says_where_it_belongs(campaign, experiment):
     """What was formatted parses to the same two names, as a branch and as a full ref."""
-    name = naming.branch(campaign, experiment)
-    assert naming.parse_branch(name) == naming.parse_branch(f"refs/heads/{name}") == (campaign, experiment)
+    name = names.branch(campaign, experiment)
+    assert names.parse_branch(name) == names.parse_branch(f"refs/heads/{name}") == (campaign, experiment)
 
 
 @given(st.text())
 def test_a_branch_that_parses_was_formatted_here(name):
     """Nothing that is not ours is taken for ours, whatever it looks like."""
-    parsed = naming.parse_branch(f"autoresearch/{name}")
-    assert parsed is None or naming.branch(*parsed) == f"autoresearch/{name}"
-    assert naming.parse_branch(name) is None or name.startswith("autoresearch/")
+    parsed = names.parse_branch(f"autoresearch/{name}")
+    assert parsed is None or names.branch(*parsed) == f"autoresearch/{name}"
+    assert names.parse_branch(name) is None or name.startswith("autoresearch/")
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "..", "a..b", "x.lock", "x.", "-x", "a b", "é", "a\n", "x" * 64])
 def test_a_name_that_git_would_refuse_is_refused_first(name):
     """The message proposes a name that works."""
     with pytest.raises(CampaignError, match="for example"):
-        naming.branch(name, "baseline")
+        names.branch(name, "baseline")
 
 
 PARTS = st.tuples(st.one_of(st.sampled_from(["a", "a-b", "a--b", "A-B", "b"]), st.text(max_size=70)), st.sampled_from(["b", "b-c", "c", "c-1", "x" * 60]), st.integers(1, 99))  # fmt: skip
@@ -76,27 +76,27 @@ PARTS = st.tuples(st.one_of(st.sampled_from(["a", "a-b", "a--b", "A-B", "b"]), s
 @given(PARTS, PARTS)
 def test_two_runs_never_share_an_id(one, other):
     """Also where the parts could be joined to the same text, or are cut."""
-    assert (naming.run_id(*one) == naming.run_id(*other)) == (one == other)
+    assert (names.run_id(*one) == names.run_id(*other)) == (one == other)
 
 
 @given(st.text(), st.text(), st.integers(0))
 def test_a_run_id_is_a_label(campaign, experiment, number):
     """Slurm takes any name; Kubernetes wants lowercase letters, digits and dashes, a letter first, at most 63."""
-    assert re.fullmatch(LABEL, naming.run_id(campaign, experiment, number))
+    assert re.fullmatch(LABEL, names.run_id(campaign, experiment, number))
 
 
 def test_a_run_id_is_readable():
     """Where nothing has to be cut the parts stand there as they are."""
-    assert naming.run_id("2026-11-23-grpo", "lower-kl", 3) == "ar-2026-11-23-grpo--lower-kl--3"
+    assert names.run_id("2026-11-23-grpo", "lower-kl", 3) == "ar-2026-11-23-grpo--lower-kl--3"
 
 
 @given(st.from_regex(LABEL, fullmatch=True), st.from_regex(LABEL, fullmatch=True), st.integers(16, 63))
 def test_shortened_names_fit_and_stay_apart(one, other, limit):
     """A scheduler with a smaller limit gets names as distinct as ours."""
-    short = naming.shorten(one, limit)
+    short = names.shorten(one, limit)
     assert re.fullmatch(LABEL, short)
     assert len(short) <= limit
-    assert (naming.shorten(one, limit) == naming.shorten(other, limit)) == (one == other)
+    assert (names.shorten(one, limit) == names.shorten(other, limit)) == (one == other)
 
 
 @pytest.mark.parametrize(
@@ -110,4 +110,4 @@ def test_shortened_names_fit_and_stay_apart(one, other, limit):
 )
 def test_a_campaign_is_named_by_day_algorithm_and_model(model, name):
     """The proposal is a valid name, whatever the model is called."""
-    assert naming.check_name(naming.campaign_name(date(2026, 11, 23), "GRPO", model)) == name
+    assert names.check_name(names.campaign_name(date(2026, 11, 23), "GRPO", model)) == name

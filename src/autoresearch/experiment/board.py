@@ -8,7 +8,7 @@ GPUs is the code that was simulated.
 from dataclasses import dataclass
 from typing import Protocol
 
-from autoresearch.core.experiment import Purpose, Verdict
+from autoresearch.experiment.outcome import Purpose, Verdict
 from autoresearch.run.measurement import Objective
 
 

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoresearch.core.merging import clash, merged
+from autoresearch.experiment.change import clash, merged
 
 CONFIGS = st.dictionaries(st.sampled_from(["a.x", "a.y", "b"]), st.integers(0, 2))
 

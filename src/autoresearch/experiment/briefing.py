@@ -7,8 +7,8 @@ escape sequence stays data.
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from autoresearch.core.hypothesis import AREAS, Brief, Tried
-from autoresearch.core.plateau import SETTLED
+from autoresearch.experiment.hypothesis import AREAS, Brief, Tried
+from autoresearch.experiment.plateau import SETTLED
 from autoresearch.run.log_patterns import clean
 
 _WIDTH = 240

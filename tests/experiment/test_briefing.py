@@ -3,8 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoresearch.core.briefing import brief_text, plain, sections
-from autoresearch.core.hypothesis import Brief, Facts, Tried
+from autoresearch.experiment.briefing import brief_text, plain, sections
+from autoresearch.experiment.hypothesis import Brief, Facts, Tried
 from autoresearch.run.measurement import Objective, Severity, Symptom
 
 OBJECTIVE = Objective("raise validation accuracy", "val:accuracy", meaning="mean reward over the validation set")

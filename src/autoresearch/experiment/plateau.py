@@ -3,10 +3,10 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from autoresearch.core.attempt import Experiment
-from autoresearch.core.experiment import BASELINE, Status
-from autoresearch.core.history import History
-from autoresearch.core.hypothesis import AREAS
+from autoresearch.experiment.experiment import Experiment
+from autoresearch.experiment.history import History
+from autoresearch.experiment.hypothesis import AREAS
+from autoresearch.experiment.outcome import BASELINE, Status
 
 SETTLED = 4
 """Settled ideas of one area in a row without a keep that make a plateau."""

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from autoresearch.core import event as happened
 from autoresearch.core import racing
-from autoresearch.core.board import Trial
-from autoresearch.core.experiment import Verdict
-from autoresearch.core.hypothesis import Hypothesis
+from autoresearch.experiment import events as happened
+from autoresearch.experiment.board import Trial
+from autoresearch.experiment.hypothesis import Hypothesis
+from autoresearch.experiment.outcome import Verdict
 from autoresearch.run.job import JobState
 from autoresearch.run.measurement import Completion, Measurement, Severity
 

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from autoresearch.core.experiment import Purpose, Verdict
-from autoresearch.core.hypothesis import Hypothesis
+from autoresearch.experiment.hypothesis import Hypothesis
+from autoresearch.experiment.outcome import Purpose, Verdict
 from autoresearch.run.job import JobStatus, Resources
 from autoresearch.run.measurement import Measurement, Objective
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from autoresearch.core import event as happened
-from autoresearch.core.experiment import Purpose, Status, Verdict
-from autoresearch.core.history import fold
-from autoresearch.core.hypothesis import Hypothesis
 from autoresearch.errors import LedgerError
+from autoresearch.experiment import events as happened
+from autoresearch.experiment.history import fold
+from autoresearch.experiment.hypothesis import Hypothesis
+from autoresearch.experiment.outcome import Purpose, Status, Verdict
 from autoresearch.run.job import JobState, JobStatus, Resources
 from autoresearch.run.measurement import Completion, Measurement
 

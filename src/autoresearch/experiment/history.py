@@ -4,8 +4,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import takewhile
 
-from autoresearch.core import event as happened
-from autoresearch.core.attempt import (
+from autoresearch.errors import LedgerError
+from autoresearch.experiment import events as happened
+from autoresearch.experiment.board import Bundle, Idea, Trial
+from autoresearch.experiment.events import Event
+from autoresearch.experiment.experiment import (
     Experiment,
     Idle,
     Run,
@@ -16,11 +19,8 @@ from autoresearch.core.attempt import (
     trial_of,
     usable,
 )
-from autoresearch.core.board import Bundle, Idea, Trial
-from autoresearch.core.event import Event
-from autoresearch.core.experiment import BASELINE, Purpose, Status
-from autoresearch.core.lineage import lineage
-from autoresearch.errors import LedgerError
+from autoresearch.experiment.lineage import lineage
+from autoresearch.experiment.outcome import BASELINE, Purpose, Status
 
 FORGIVEN = 2
 """Runs of one arm that the machine may lose before a further one counts as failed: an idea may be what kills it."""
