@@ -24,7 +24,8 @@ from pydantic_core import PydanticUndefined
 
 from autoresearch import errors, plugins
 from autoresearch.cli import main as command_line
-from autoresearch.core import record, spec
+from autoresearch.config import schema
+from autoresearch.core import record
 from autoresearch.experiment import events
 from autoresearch.researchers import plays
 
@@ -117,9 +118,9 @@ def campaign_page() -> str:
             "freezes it. Unknown keys are refused with the nearest valid one named. Keys left out have their default.\n"
             "Words for the stop rule: [stop-rules.md](../how-to/stop-rules.md).\n"
         ),
-        _model(spec.Campaign),
+        _model(schema.Campaign),
     ]
-    for name, field in spec.Campaign.model_fields.items():
+    for name, field in schema.Campaign.model_fields.items():
         for model in _models(field.annotation):
             open_ended = model.model_config.get("extra") == "allow"
             more = " The adapters below say which." if open_ended else ""

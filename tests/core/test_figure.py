@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autoresearch.config.schema import Campaign
 from autoresearch.core import figure
 from autoresearch.core.outlook import outlook
 from autoresearch.core.report import Entry, Report, Spend, build
-from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import Limits
 from autoresearch.experiment.history import History
 from autoresearch.run.measurement import Objective

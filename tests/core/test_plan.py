@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from autoresearch.config.schema import Campaign
 from autoresearch.core import moves, plan
 from autoresearch.core.outlook import outlook
 from autoresearch.core.policies import policy
-from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import Limits
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.board import Demote

@@ -1,7 +1,7 @@
 """How many runs still fit: every one of them at its full length when it starts."""
 
+from autoresearch.config.schema import Campaign
 from autoresearch.core.outlook import _runs
-from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import Limits
 from autoresearch.experiment.history import History
 

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autoresearch.config.schema import Campaign
 from autoresearch.core.outlook import outlook
 from autoresearch.core.policies.claims import Drift
 from autoresearch.core.report import build, interval
 from autoresearch.core.report_html import html
 from autoresearch.core.report_markdown import markdown, table
 from autoresearch.core.report_words import claim_words, drift_words, standing
-from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import Limits
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.history import fold

@@ -2,9 +2,9 @@
 
 import pytest
 
+from autoresearch.config.schema import Campaign
 from autoresearch.core.guards import FileChange, Limits, yardstick
 from autoresearch.core.policies import policy
-from autoresearch.core.spec import Campaign
 from autoresearch.core.yardstick import Remeasure, advise
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.board import Measure, Settle

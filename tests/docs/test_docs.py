@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import pytest
 
 from autoresearch.cli.main import COMMANDS, parser
-from autoresearch.core.spec import Campaign
+from autoresearch.config.schema import Campaign
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDES = ("README.md", "AGENTS.md", "CONTRIBUTING.md", "CHANGELOG.md", "changelog.d/README.md")

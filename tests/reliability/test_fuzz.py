@@ -4,9 +4,9 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from autoresearch.core.spec import Campaign
+from autoresearch.config.campaign_file import parse_yaml
+from autoresearch.config.schema import Campaign
 from autoresearch.errors import CampaignError
-from autoresearch.session.campaign_file import parse_yaml
 
 GOOD = {
     "campaign": "night",

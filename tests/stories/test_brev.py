@@ -11,11 +11,12 @@ import pytest
 from tests.conftest import Lab, commit_all, make_repository
 from tests.launchers.clusters import why_no_kubernetes
 
+from autoresearch.config import campaign_file
 from autoresearch.core.record import PLACES
 from autoresearch.engine.loop import Loop
 from autoresearch.errors import AutoresearchError, CampaignError
 from autoresearch.machine.lock import CampaignLock
-from autoresearch.session import Session, campaign_file, wiring
+from autoresearch.session import Session, wiring
 from autoresearch.workspace import git
 from autoresearch.workspace.paths import KINDS, CampaignPaths, Volume, short
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from autoresearch.core.spec import Campaign
-from autoresearch.session import campaign_file
+from autoresearch.config import campaign_file
+from autoresearch.config.schema import Campaign
 
 EDITS = {
     "no YAML": ("stop: 4 experiments", "stop: [4", r"campaign\.yaml line \d+, column \d+"),

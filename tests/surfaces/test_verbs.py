@@ -6,7 +6,7 @@ import shutil
 import pytest
 import yaml
 
-from autoresearch.session import campaign_file
+from autoresearch.config import campaign_file
 
 PLAN = ("plan", "--target", "command", "--command", "python3 train.py", "--metric", "score", "--direction", "maximize",
         "--stop", "5 experiments", "--set", "target.source.type=stdout", "--launcher", "local", "--ideas", "ideas.yaml")  # fmt: skip

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from autoresearch.cli.output import cut, duration, entry, number, table, wrapped
 
 if TYPE_CHECKING:
-    from autoresearch.core.spec import Campaign
+    from autoresearch.config.schema import Campaign
     from autoresearch.session import CampaignStatus, DrivenExperiment, Plan
     from autoresearch.session.status import Judged, RunningRun
 

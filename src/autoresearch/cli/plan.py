@@ -102,7 +102,7 @@ def _set(found: dict[str, Any], item: str) -> None:
         raise UsageError(f"--set {item!r}: write KEY=VALUE, for example --set verdict.confirm=0.2")
     import yaml  # noqa: PLC0415 - only when asked for
 
-    from autoresearch.core.spec import Campaign  # noqa: PLC0415 - likewise
+    from autoresearch.config.schema import Campaign  # noqa: PLC0415 - likewise
 
     *above, last = key.split(".")
     if above == ["target"]:

@@ -6,10 +6,10 @@ which experiment it waits for, and whether that one may be judged now.
 
 from dataclasses import dataclass, replace
 
+from autoresearch.config.schema import Campaign
 from autoresearch.core import plan
 from autoresearch.core.moves import Ask, Bundle, Explore, Judge, Launch, Move, Repair, Stop, Wait
 from autoresearch.core.outlook import Outlook
-from autoresearch.core.spec import Campaign
 from autoresearch.experiment.board import Policy
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.history import History

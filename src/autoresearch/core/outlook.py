@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from autoresearch.core.spec import Campaign
+from autoresearch.config.schema import Campaign
 from autoresearch.core.stop import Limits, Spent, StopState, check
 from autoresearch.experiment.history import History
 from autoresearch.run.measurement import Objective

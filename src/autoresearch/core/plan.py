@@ -5,6 +5,7 @@ The engine carries a move out, records what happened, and asks again, until the 
 
 from collections.abc import Callable
 
+from autoresearch.config.schema import Campaign
 from autoresearch.core import yardstick
 from autoresearch.core.baseline import baseline_verdict
 from autoresearch.core.moves import (
@@ -24,7 +25,6 @@ from autoresearch.core.moves import (
 )
 from autoresearch.core.outlook import Outlook
 from autoresearch.core.policies.claims import beside_drift
-from autoresearch.core.spec import Campaign
 from autoresearch.experiment.board import Advice, Board, Combine, Demote, Done, Measure, Policy, Propose, Rest, Settle
 from autoresearch.experiment.experiment import Experiment, Run
 from autoresearch.experiment.history import History

@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from autoresearch.config.schema import Campaign
 from autoresearch.core.outlook import Outlook
 from autoresearch.core.plan import board as board_of
 from autoresearch.core.policies import words
 from autoresearch.core.policies.claims import Claim, Claims, Drift, claims, drift
 from autoresearch.core.policies.evidence import Evidence
-from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import StopState
 from autoresearch.experiment.board import Board
 from autoresearch.experiment.experiment import Experiment, Idle, Run

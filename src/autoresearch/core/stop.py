@@ -4,9 +4,9 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from autoresearch.core.duration import exact, span
-from autoresearch.core.stop_rule import DEFAULT, Comparison, Limits, StopRule, TargetValue, WallTime, same_metric
-from autoresearch.core.stop_words import describe, parse
+from autoresearch.config.duration import exact, span
+from autoresearch.config.stop_phrase import describe, parse
+from autoresearch.config.stop_rule import DEFAULT, Comparison, Limits, StopRule, TargetValue, WallTime, same_metric
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ campaign was measured the old way; its row says how to build on it. Policies see
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from autoresearch.config.schema import Campaign
 from autoresearch.core.policies import words
 from autoresearch.core.policies.evidence import Effect, Evidence
-from autoresearch.core.spec import Campaign
 from autoresearch.experiment.board import Board, Idea, Measure, Policy, PolicySettings, Settle
 from autoresearch.experiment.experiment import Experiment, touched, why_no_value
 from autoresearch.experiment.history import History

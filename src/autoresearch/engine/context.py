@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from autoresearch.config.schema import Campaign
 from autoresearch.core.outlook import Outlook, outlook
-from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import Limits
 from autoresearch.experiment.board import Policy
 from autoresearch.experiment.events import Event, Noted

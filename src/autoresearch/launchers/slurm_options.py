@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, Field, field_validator, model_validator
 
-from autoresearch.core import duration
+from autoresearch.config import duration
 from autoresearch.launchers.options import Options
 
 _OURS = {

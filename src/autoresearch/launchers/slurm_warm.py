@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from autoresearch.core.duration import span
+from autoresearch.config.duration import span
 from autoresearch.errors import LauncherError, StorageError
 from autoresearch.launchers import slurm_calls, slurm_script
 from autoresearch.launchers.records import Record, Records, unique_name

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from autoresearch.config import campaign_file
+from autoresearch.config.schema import Campaign
 from autoresearch.core.moves import Stop
 from autoresearch.core.record import Row
-from autoresearch.core.spec import Campaign
 from autoresearch.errors import AutoresearchError, CampaignError, HeldError, UsageError
 from autoresearch.examples import DemoRepository, create
 from autoresearch.experiment import events as happened
@@ -20,7 +21,7 @@ from autoresearch.machine import atomic
 from autoresearch.machine.clock import SteadyClock
 from autoresearch.run.job import Submission
 from autoresearch.secrets import environment
-from autoresearch.session import campaign_file, doctor, hold, planning, records, sites, status, wiring
+from autoresearch.session import doctor, hold, planning, records, sites, status, wiring
 from autoresearch.session.curves import Curves
 from autoresearch.session.driven import DrivenExperiment
 from autoresearch.session.planning import Plan, Request

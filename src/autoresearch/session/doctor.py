@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from autoresearch.core import site
-from autoresearch.core.spec import SiteSpec
+from autoresearch.config import site
+from autoresearch.config.schema import SiteSpec
 from autoresearch.errors import AutoresearchError
 from autoresearch.machine.process import CommandError, run
 from autoresearch.run.job import Resources

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
+from autoresearch.config.schema import Campaign
 from autoresearch.core.by_hand import Errand
 from autoresearch.core.moves import Judge
 from autoresearch.core.outlook import outlook
 from autoresearch.core.plan import crash_to_mend
 from autoresearch.core.policies import policy
-from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import Limits
 from autoresearch.experiment.experiment import Experiment, Run
 from autoresearch.experiment.history import History

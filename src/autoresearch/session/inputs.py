@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from autoresearch.core.spec import Campaign
+from autoresearch.config.schema import Campaign
 from autoresearch.errors import CampaignError
 from autoresearch.workspace import git
 

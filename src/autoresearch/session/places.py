@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from autoresearch.core.spec import Campaign
+from autoresearch.config.schema import Campaign
 from autoresearch.machine import gpus
 from autoresearch.run.placement import Places
 

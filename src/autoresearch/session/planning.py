@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from autoresearch import plugins
+from autoresearch.config.schema import Campaign
+from autoresearch.config.site import PLAIN
 from autoresearch.core.policies import policy
 from autoresearch.core.policies.costs import Cost, cost
-from autoresearch.core.site import PLAIN
-from autoresearch.core.spec import Campaign
 from autoresearch.core.stop import DEFAULT, StopRule, describe, parse, span
 from autoresearch.errors import AutoresearchError, CampaignError, LauncherError, UsageError
 from autoresearch.experiment import names

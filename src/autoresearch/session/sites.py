@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from autoresearch.core import site
-from autoresearch.core.site import BREV, PLAIN, Site
-from autoresearch.core.spec import Campaign, SiteSpec
+from autoresearch.config import site
+from autoresearch.config.schema import Campaign, SiteSpec
+from autoresearch.config.site import BREV, PLAIN, Site
 from autoresearch.engine.context import Context
 from autoresearch.errors import StorageError
 from autoresearch.experiment.experiment import Experiment, Run

@@ -9,8 +9,9 @@ from functools import partial
 from pathlib import Path
 
 from autoresearch import plugins
+from autoresearch.config import campaign_file
+from autoresearch.config.schema import Campaign, SiteSpec
 from autoresearch.core.policies import policy
-from autoresearch.core.spec import Campaign, SiteSpec
 from autoresearch.core.stop import DEFAULT, Limits, StopRule, parse
 from autoresearch.engine.context import Context
 from autoresearch.errors import CampaignError, LedgerError
@@ -23,7 +24,7 @@ from autoresearch.run.job import Submission
 from autoresearch.run.placement import recommend, refusal
 from autoresearch.secrets import environment
 from autoresearch.secrets.redactor import Redactor
-from autoresearch.session import campaign_file, inputs, places, sites
+from autoresearch.session import inputs, places, sites
 from autoresearch.session.planning import Plan, target_of
 from autoresearch.workspace import git, worktree
 from autoresearch.workspace.journal import Journal

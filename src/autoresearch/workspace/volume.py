@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from autoresearch.core.site import Ground
+from autoresearch.config.site import Ground
 from autoresearch.errors import CampaignError, StorageError
 from autoresearch.machine import atomic, disk
 from autoresearch.machine.folders import delete

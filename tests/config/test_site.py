@@ -2,8 +2,8 @@
 
 import pytest
 
-from autoresearch.core.site import Ground, Site, choose, reminders, user
-from autoresearch.core.spec import Campaign, SiteSpec
+from autoresearch.config.schema import Campaign, SiteSpec
+from autoresearch.config.site import Ground, Site, choose, reminders, user
 from autoresearch.errors import CampaignError
 
 BREV = Ground(checkout=True, volume=True, apart=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from autoresearch.core.spec import Campaign
+from autoresearch.config.schema import Campaign
 from autoresearch.errors import CampaignError
 from autoresearch.machine import atomic
 

@@ -12,9 +12,9 @@ from datetime import date
 from itertools import pairwise
 from math import isfinite
 
-from autoresearch.core.duration import DURATION, exact, seconds
-from autoresearch.core.number_words import as_digits
-from autoresearch.core.stop_rule import DEFAULT, Comparison, StopRule, TargetValue, WallTime
+from autoresearch.config.duration import DURATION, exact, seconds
+from autoresearch.config.number_words import as_digits
+from autoresearch.config.stop_rule import DEFAULT, Comparison, StopRule, TargetValue, WallTime
 from autoresearch.errors import CampaignError
 
 EXAMPLES = (

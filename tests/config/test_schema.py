@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoresearch.core.spec import Campaign
+from autoresearch.config.schema import Campaign
 from autoresearch.errors import CampaignError
 
 KEYS = [*Campaign.model_fields, "type", "parallel", "policy", "metric", "grace", "env", "allow", "x", "", "a.b"]

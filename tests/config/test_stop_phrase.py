@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoresearch.core.duration import exact, seconds
+from autoresearch.config.duration import exact, seconds
 from autoresearch.core.stop import DEFAULT, Comparison, StopRule, TargetValue, WallTime, describe, parse
 from autoresearch.errors import CampaignError
 

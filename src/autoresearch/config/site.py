@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from autoresearch.core.spec import FOLDER_NAME, SiteSpec
+from autoresearch.config.schema import FOLDER_NAME, SiteSpec
 from autoresearch.errors import CampaignError
 
 BREV, PLAIN = "brev", "plain"
