@@ -22,6 +22,7 @@ from pathlib import Path
 from string import ascii_lowercase
 
 from autoresearch.errors import AutoresearchError
+from autoresearch.git import refs
 from autoresearch.ports import RunRequest
 from autoresearch.session import Plan, Request, Session, planning
 from autoresearch.targets.nemo_rl import NemoRLTarget, documents
@@ -29,7 +30,6 @@ from autoresearch.targets.nemo_rl.budget import test_script
 from autoresearch.targets.nemo_rl.recipe import jsonable, load
 from autoresearch.targets.nemo_rl.submission import derived_entry
 from autoresearch.targets.yaml_text import same
-from autoresearch.workspace import git
 
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden" / "nemo_rl_configs"
 STOP = "20 experiments or 10h total, 1h each"
@@ -189,7 +189,7 @@ def legend(lines):
 def head(root, lines):
     plans = [line for line in lines if line.plan]
     plumbing = [line for line in plans if line.plan.survey.plumbing]
-    commit = (root / ".git").exists() and git.head_commit(root)
+    commit = (root / ".git").exists() and refs.head_commit(root)
     return f"""# Every NeMo-RL recipe, planned
 
 What `autoresearch plan RECIPE --launcher slurm --stop "{STOP}"` says of every recipe and

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from autoresearch.core.record import Row, parse_table
-from autoresearch.workspace import git
+from autoresearch.git import refs
 
 IDEAS = [
     {"title": "raise the learning rate", "area": "optimizer", "overrides": ["lr=0.2"]},
@@ -147,7 +147,7 @@ class Lab:
         path = self.folder / "campaign.yaml"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(yaml.safe_dump(document, sort_keys=False))
-        git.exclude(self.root, ("/reports/", "/session/", "/.autoresearch/"))
+        refs.exclude(self.root, ("/reports/", "/session/", "/.autoresearch/"))
         return path
 
     def rows(self) -> tuple[Row, ...]:

@@ -41,9 +41,9 @@ from drill_lab import CAMPAIGNS, NAME, Ended, Lab
 from drill_page import fill, soaked, tables
 
 from autoresearch import plugins
+from autoresearch.git import worktree
 from autoresearch.machine import fault_points, processes
 from autoresearch.session import Session
-from autoresearch.workspace import worktree
 from autoresearch.workspace.snapshot import Snapshot, difference
 
 KINDS = {

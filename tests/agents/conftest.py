@@ -11,9 +11,10 @@ import pytest
 
 from autoresearch.experiment import events
 from autoresearch.experiment.hypothesis import Brief, Hypothesis
+from autoresearch.git import refs, worktree
 from autoresearch.researchers.agent import AgentResearcher
 from autoresearch.run.measurement import Objective
-from autoresearch.workspace import git, sandbox, worktree
+from autoresearch.workspace import sandbox
 from autoresearch.workspace.journal import Journal
 
 SECRET = "hunter2-7Qx9vLmZp41"
@@ -132,7 +133,7 @@ def bench(tmp_path: Path) -> Bench:
         call(root, *words)
     call(root, "branch", "autoresearch/night/baseline")
     call(root, "branch", "precious")
-    git.exclude(root, ("/reports/", "/session/", "/.autoresearch/"))
+    refs.exclude(root, ("/reports/", "/session/", "/.autoresearch/"))
     made = Bench(root)
     made.folder.mkdir(parents=True)
     Journal(made.journal).append(events.CampaignStarted(1.0, "night", made.commit, "Ada"))

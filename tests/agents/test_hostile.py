@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from autoresearch.core.guards import Limits, breaches
-from autoresearch.workspace import git
+from autoresearch.git import refs as git
 from autoresearch.workspace.snapshot import Snapshot, difference
 
 

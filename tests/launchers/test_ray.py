@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from autoresearch import plugins
 from autoresearch.errors import LauncherError
 from autoresearch.examples import create
+from autoresearch.git import refs
 from autoresearch.launchers.ray import RayLauncher
 from autoresearch.launchers.ray_http import Head
 from autoresearch.launchers.ray_upload import returned
@@ -25,7 +26,6 @@ from autoresearch.ports import RunRequest
 from autoresearch.run.crash_signatures import crash_symptoms
 from autoresearch.run.job import JobState
 from autoresearch.testing import ProcessContract, settle
-from autoresearch.workspace import git
 
 PATIENCE_S = 90.0
 needs_head = [pytest.mark.ray, pytest.mark.usefixtures("ray_address")]
@@ -161,7 +161,7 @@ def test_a_sent_nemo_rl_run_says_whose_code_it_imported(ray_address, tmp_path):
     folder.mkdir()
     command = [sys.executable, "examples/run_grpo.py"]
     target = plugins.load("targets", "nemo-rl")(recipe=str(made.recipe), command=command, options={"steps": 30})
-    request = RunRequest("run-1", made.root, folder, folder / "run.log", 7, None, git.head_commit(made.root))
+    request = RunRequest("run-1", made.root, folder, folder / "run.log", 7, None, refs.head_commit(made.root))
     launcher = RayLauncher({"poll_s": 0, "address": ray_address, "code": "upload"}, tmp_path / "campaign")
     status = settle(launcher, launcher.submit(launcher.plan(target.job(request))), PATIENCE_S)
     assert status.state is JobState.SUCCEEDED, request.log.read_text()

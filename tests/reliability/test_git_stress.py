@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from autoresearch.workspace import git as ours
+from autoresearch.git import refs as ours
 from autoresearch.workspace.snapshot import Snapshot, difference
 
 SHORT = {"stop": "3 experiments", "verdict": {"policy": "greedy", "baseline_runs": 1, "confirm": 0}}

@@ -15,9 +15,9 @@ from autoresearch.config import campaign_file
 from autoresearch.core.record import PLACES
 from autoresearch.engine.loop import Loop
 from autoresearch.errors import AutoresearchError, CampaignError
+from autoresearch.git import refs
 from autoresearch.machine.lock import CampaignLock
 from autoresearch.session import Session, wiring
-from autoresearch.workspace import git
 from autoresearch.workspace.paths import KINDS, CampaignPaths, Volume, short
 
 TRAIN = """\
@@ -180,7 +180,7 @@ def test_a_wiped_volume_leaves_enough_to_read_and_to_reproduce(night):
     assert json.loads((kept / "measurement.json").read_text())["value"] == 0.2
     assert json.loads((kept / "environment.json").read_text())["argv"] == ["python3", "train.py"]
     assert json.loads((kept / "seen.json").read_text())["WANDB_DIR"]
-    assert git.branches(lab.root, "autoresearch/night/raise-the-learning-rate")
+    assert refs.branches(lab.root, "autoresearch/night/raise-the-learning-rate")
 
 
 @pytest.mark.parametrize("spoil", ["gone", "full"])

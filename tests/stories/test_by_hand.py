@@ -12,9 +12,9 @@ from tests.conftest import commit_all
 
 from autoresearch.errors import CampaignError, HeldError, RepositoryError, UsageError
 from autoresearch.experiment.hypothesis import Hypothesis
+from autoresearch.git.refs import message, resolve
 from autoresearch.session import Session
 from autoresearch.session.by_hand import Onlooker
-from autoresearch.workspace.git import message, resolve
 from autoresearch.workspace.snapshot import Snapshot, difference
 
 TRIVIAL = {"states": ["running", "failed"], "log": "NameError: name 'lr' is not defined\n", "exit_code": 1}

@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
+from autoresearch.git.refs import branches
 from autoresearch.machine import fault_points
-from autoresearch.workspace.git import branches
 
 PLACES = [name for name in fault_points.POINTS if not name.startswith(("lock.takeover", "propose.bundle"))]
 ENGINE = [name for name in PLACES if name.startswith(("propose.", "run.", "settle.", "loop."))]

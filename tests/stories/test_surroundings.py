@@ -7,8 +7,9 @@ import subprocess
 import pytest
 from tests.conftest import WORK, Lab, commit_all, make_repository
 
+from autoresearch.git import refs
 from autoresearch.session import Session
-from autoresearch.workspace import git, notes
+from autoresearch.workspace import notes
 from autoresearch.workspace.paths import EXCLUDED
 from autoresearch.workspace.snapshot import Snapshot, difference
 
@@ -50,7 +51,7 @@ def test_a_linked_worktree_has_campaigns_of_its_own(lab):
     assert (difference(before[0], Snapshot.take(lab.root)), difference(before[1], Snapshot.take(linked))) == ((), ())
     in_order(side, "aside")
     assert not lab.ledger.exists()
-    assert git.branches(lab.root, "autoresearch/aside")
+    assert refs.branches(lab.root, "autoresearch/aside")
 
 
 def test_a_subdirectory_is_as_good_as_the_top(lab):

@@ -6,15 +6,16 @@ import sys
 import pytest
 
 from autoresearch.errors import RepositoryError
+from autoresearch.git import refs
 from autoresearch.machine import process
-from autoresearch.workspace import git, notes
+from autoresearch.workspace import notes
 
 
 @pytest.fixture
 def commits(repo):
     """Three commits of experiments."""
-    base, who = git.head_commit(repo), git.identity(repo)
-    return [git.commit_tree_from(repo, base, (), f"idea {number}", who, 1.7e9) for number in range(3)]
+    base, who = refs.head_commit(repo), refs.identity(repo)
+    return [refs.commit_tree_from(repo, base, (), f"idea {number}", who, 1.7e9) for number in range(3)]
 
 
 def test_a_note_is_read_back_and_the_last_one_counts(repo, commits):
@@ -47,7 +48,7 @@ def test_git_shows_our_notes_and_we_read_gits(repo, commits, run_git):
 
 def test_notes_travel_with_the_documented_commands(repo, commits, run_git, tmp_path):
     """Pushed to a server and fetched by a fresh clone they are all there."""
-    git.create_branch(repo, "autoresearch/c/one", commits[0])
+    refs.create_branch(repo, "autoresearch/c/one", commits[0])
     notes.write(repo, commits[0], "kept")
     run_git(tmp_path, "init", "-q", "--bare", "server.git")
     run_git(repo, "remote", "add", "origin", str(tmp_path / "server.git"))
@@ -69,8 +70,8 @@ for commit in commits:
 
 def test_writers_at_the_same_time_lose_nothing(repo):
     """Three controllers of one repository write as fast as they can; every note is there in the end."""
-    base, who = git.head_commit(repo), git.identity(repo)
-    commits = [git.commit_tree_from(repo, base, (), f"idea {number}", who, 1.7e9) for number in range(9)]
+    base, who = refs.head_commit(repo), refs.identity(repo)
+    commits = [refs.commit_tree_from(repo, base, (), f"idea {number}", who, 1.7e9) for number in range(9)]
     one, two, three = (" ".join(commits[start::3]) for start in range(3))
     script = f'write() {{ "$PYTHON" -c "$WRITER" "$REPO" "$@"; }}; write {one} & write {two} & write {three} & wait'
     env = os.environ | {"PYTHON": sys.executable, "WRITER": WRITER, "REPO": str(repo)}
@@ -80,7 +81,7 @@ def test_writers_at_the_same_time_lose_nothing(repo):
 
 def test_a_ref_that_cannot_be_written_is_a_clear_error(repo, commits):
     """Not an endless series of attempts: what git says is passed on."""
-    git.create_branch(repo, "autoresearch/c/one", commits[0])
-    (git.common_dir(repo) / "refs" / "notes").write_text("in the way")
+    refs.create_branch(repo, "autoresearch/c/one", commits[0])
+    (refs.common_dir(repo) / "refs" / "notes").write_text("in the way")
     with pytest.raises(RepositoryError, match="update-ref failed"):
         notes.write(repo, commits[0], "x")

@@ -9,8 +9,8 @@ from autoresearch.engine.trees import survey_of_arm
 from autoresearch.errors import RecipeError
 from autoresearch.experiment import change, names
 from autoresearch.experiment.events import BundleMade
+from autoresearch.git import refs, worktree
 from autoresearch.machine import fault_points
-from autoresearch.workspace import git, worktree
 
 
 class Conflict(Exception):  # noqa: N818 - an outcome that is recorded, no failure of ours
@@ -25,7 +25,7 @@ def bundle(ctx: Context, name: str, ideas: tuple[str, ...], parent: str) -> None
         ctx.record(BundleMade(ctx.clock(), name, "", "", ideas, parent, str(conflict)))
         return
     branch = names.branch(ctx.campaign.campaign, name)
-    git.create_branch(ctx.paths.root, branch, commit)
+    refs.create_branch(ctx.paths.root, branch, commit)
     worktree.attach(ctx.paths.worktree(name), branch)
     fault_points.point("propose.bundle.record")
     ctx.record(BundleMade(ctx.clock(), name, branch, commit, ideas, parent))
@@ -44,7 +44,7 @@ def _composed(ctx: Context, name: str, ideas: Sequence[str], base: str) -> str:
             ctx.survey_of(start, tree)
             return start
         files = _overridden(ctx, tree, keyed)
-        whole = git.commit_tree_from(tree, start, files, name, git.identity(ctx.paths.root), 0)
+        whole = refs.commit_tree_from(tree, start, files, name, refs.identity(ctx.paths.root), 0)
         commit = _commit(ctx, name, ideas, base, f"{whole}^{{tree}}", [*diffs, *keyed])
         ctx.survey_of(commit, tree)
     except RecipeError as error:
@@ -65,7 +65,7 @@ def _merged(ctx: Context, name: str, ideas: Sequence[str], base: str, diffs: Seq
     start = base
     for number, idea in enumerate(diffs, start=1):
         entry = ctx.history.experiment(idea)
-        result = git.merge_tree(ctx.paths.root, start, entry.commit, base=entry.parent_commit)
+        result = refs.merge_tree(ctx.paths.root, start, entry.commit, base=entry.parent_commit)
         if result.tree is None:
             raise Conflict(f"{idea} conflicts in {', '.join(result.conflicts)}")
         start = _commit(ctx, name, ideas, base, result.tree, diffs[:number])
@@ -91,4 +91,4 @@ def _commit(ctx: Context, name: str, ideas: Sequence[str], base: str, tree: str,
     at = max(ctx.history.experiment(idea).opened.at for idea in ideas)
     message = f"bundle: {', '.join(ideas)}\n\nAutoresearch-Bundle: {ctx.campaign.campaign}/{name}"
     parents = [base, *(ctx.history.experiment(idea).commit for idea in held)]
-    return git.commit_tree(ctx.paths.root, tree, parents, message, git.identity(ctx.paths.root), at)
+    return refs.commit_tree(ctx.paths.root, tree, parents, message, refs.identity(ctx.paths.root), at)

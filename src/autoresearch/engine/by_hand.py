@@ -17,8 +17,8 @@ from autoresearch.experiment import names
 from autoresearch.experiment.events import ExperimentCommitted, ExperimentOpened
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.hypothesis import BY_HAND, Hypothesis
+from autoresearch.git import refs, worktree
 from autoresearch.machine import atomic, fault_points
-from autoresearch.workspace import git, worktree
 
 
 def open_experiment(ctx: Context, idea: Hypothesis, by: str) -> Experiment:
@@ -79,7 +79,7 @@ def _free_name(ctx: Context, title: str) -> str:
     taken = {other.name for other in ctx.history.experiments.values()} | set(ctx.history.bundles)
     while True:
         name = names.slug(title, taken)
-        if git.branch_commit(ctx.paths.root, names.branch(ctx.campaign.campaign, name)) is None:
+        if refs.branch_commit(ctx.paths.root, names.branch(ctx.campaign.campaign, name)) is None:
             return name
         taken.add(name)
 
@@ -88,8 +88,8 @@ def complete(ctx: Context, entry: Experiment) -> None:
     """Make what a crash of ours, or somebody's hand, left missing of an open experiment: branch, worktree, brief."""
     root, tree = ctx.paths.root, ctx.paths.by_hand(entry.index)
     start = entry.opened.parent_commit
-    if git.branch_commit(root, entry.branch) is None:
-        git.create_branch(root, entry.branch, start)
+    if refs.branch_commit(root, entry.branch) is None:
+        refs.create_branch(root, entry.branch, start)
     fault_points.point("by_hand.branch")
     brief = ctx.paths.experiment(entry.name) / "brief.md"
     if brief.exists() and tree.exists():
@@ -151,7 +151,7 @@ def _examine(ctx: Context, entry: Experiment, tree: Path) -> ExperimentCommitted
     start, idea = entry.opened.parent_commit, entry.hypothesis
     files, unheld = propose.committable(tree, start)
     message = propose.commit_message(ctx, entry.name, idea)
-    commit = git.commit_tree_from(tree, start, files, message, git.identity(ctx.paths.root), entry.opened.at)
+    commit = refs.commit_tree_from(tree, start, files, message, refs.identity(ctx.paths.root), entry.opened.at)
     return propose.examined(ctx, entry, entry.name, entry.branch, commit, start, tree, idea, files, unheld)
 
 
@@ -159,13 +159,13 @@ def _seal(ctx: Context, event: ExperimentCommitted) -> None:
     """Put the branch on the commit, leave the evidence, then let the journal say so."""
     root = ctx.paths.root
     fault_points.point("by_hand.commit")
-    head = git.branch_commit(root, event.branch)
+    head = refs.branch_commit(root, event.branch)
     if head is None:
-        git.create_branch(root, event.branch, event.commit)
+        refs.create_branch(root, event.branch, event.commit)
     elif head != event.commit:
         if head != event.parent_commit:
             ctx.note(f"branch {event.branch} stood at {head}, which somebody committed; {event.commit[:7]} replaces it")
-        git.advance_branch(root, event.branch, head, event.commit)
+        refs.advance_branch(root, event.branch, head, event.commit)
     fault_points.point("by_hand.sealed")
     propose.leave_evidence(ctx, event.name, event.index, event.parent_commit, event.commit, event.hypothesis)
     ctx.record(event)

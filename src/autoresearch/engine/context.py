@@ -11,11 +11,11 @@ from autoresearch.core.stop import Limits
 from autoresearch.experiment.board import Policy
 from autoresearch.experiment.events import Event, Noted
 from autoresearch.experiment.history import History
+from autoresearch.git import refs
 from autoresearch.machine import disk
 from autoresearch.ports import Launcher, MetricSource, Researcher, Survey, Target, Tracker
 from autoresearch.run.placement import Places
 from autoresearch.secrets.redactor import Redactor
-from autoresearch.workspace import git
 from autoresearch.workspace.journal import Journal
 from autoresearch.workspace.ledger import Ledger
 from autoresearch.workspace.memory import SessionMemory
@@ -130,7 +130,7 @@ class Context:
         """Whether the user's checkout has uncommitted work; git is asked at most once a minute."""
         now = self.clock()
         if not 0 <= now - self._changes_seen[0] < _CHANGES_EVERY_S:
-            self._changes_seen = (now, bool(git.changes(self.paths.root)))
+            self._changes_seen = (now, bool(refs.changes(self.paths.root)))
         return self._changes_seen[1]
 
     def outlook(self) -> Outlook:

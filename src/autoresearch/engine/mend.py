@@ -6,8 +6,8 @@ from pathlib import Path
 from autoresearch.engine.context import Context
 from autoresearch.errors import RepositoryError
 from autoresearch.experiment import names
+from autoresearch.git import refs, worktree
 from autoresearch.machine import atomic
-from autoresearch.workspace import git, worktree
 
 
 def mend(ctx: Context) -> None:
@@ -21,12 +21,12 @@ def mend(ctx: Context) -> None:
 
 def restore_branches(ctx: Context) -> None:
     """Every branch the journal knows exists again, with a note for each that was missing (it is kept for ever, R38)."""
-    there = git.branches(ctx.paths.root, names.campaign_prefix(ctx.campaign.campaign))
+    there = refs.branches(ctx.paths.root, names.campaign_prefix(ctx.campaign.campaign))
     for branch, commit in _known(ctx):
         if branch in there:
             continue
         try:
-            git.create_branch(ctx.paths.root, branch, commit)
+            refs.create_branch(ctx.paths.root, branch, commit)
         except RepositoryError as error:
             ctx.note(f"branch {branch} is gone and cannot be restored: {error}")
         else:

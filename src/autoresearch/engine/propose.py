@@ -24,9 +24,9 @@ from autoresearch.experiment.events import ExperimentAbandoned, ExperimentCommit
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.hypothesis import BY_HAND, Hypothesis
 from autoresearch.experiment.outcome import BASELINE
+from autoresearch.git import refs, worktree
 from autoresearch.machine import atomic, fault_points
 from autoresearch.ports import Survey
-from autoresearch.workspace import git, worktree
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,10 @@ def open_baseline(ctx: Context) -> None:
     hypothesis = Hypothesis(title="the unmodified recipe", area="baseline", parent=BASELINE, source="engine")
     entry = ctx.history.experiments[1]
     message = commit_message(ctx, BASELINE, hypothesis)
-    commit = git.commit_tree_from(ctx.paths.root, base, (), message, git.identity(ctx.paths.root), entry.opened.at)
+    commit = refs.commit_tree_from(ctx.paths.root, base, (), message, refs.identity(ctx.paths.root), entry.opened.at)
     branch = names.branch(ctx.campaign.campaign, BASELINE)
     fault_points.point("propose.baseline.branch")
-    git.create_branch(ctx.paths.root, branch, commit)
+    refs.create_branch(ctx.paths.root, branch, commit)
     fault_points.point("propose.baseline.record")
     fingerprint = _fingerprint(ctx, commit, ctx.survey)
     ctx.record(
@@ -124,7 +124,7 @@ def _edits(ctx: Context, source: str) -> bool:
 def committable(tree: Path, parent: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What an edit left in a worktree: files that a commit can hold, and why each of the others cannot be held."""
     paths = worktree.edited(tree, parent)
-    files = tuple(path for path in paths if git.can_commit(path))
+    files = tuple(path for path in paths if refs.can_commit(path))
     return files, tuple(f"{path} cannot be part of a commit: it is git's own" for path in paths if path not in files)
 
 
@@ -221,7 +221,7 @@ def _apply(ctx: Context, tree: Path, hypothesis: Hypothesis) -> str:
         if hypothesis.overrides:
             ctx.target.apply(tree, hypothesis.overrides)
         if hypothesis.patch:
-            git.apply_patch(tree, hypothesis.patch)
+            refs.apply_patch(tree, hypothesis.patch)
     except (RecipeError, RepositoryError) as error:
         return str(error)
     return ""
@@ -234,7 +234,7 @@ def _commit(ctx: Context, entry: Experiment, tree: Path, proposal: Proposal) -> 
     name, commit = _named_commit(ctx, entry, tree, hypothesis, files)
     branch = names.branch(ctx.campaign.campaign, name)
     fault_points.point("propose.commit")
-    git.create_branch(ctx.paths.root, branch, commit)
+    refs.create_branch(ctx.paths.root, branch, commit)
     fault_points.point("propose.branch")
     unheld += (proposal.refused,) if proposal.refused else ()
     event = examined(ctx, entry, name, branch, commit, parent_commit, tree, hypothesis, files, unheld)
@@ -248,14 +248,14 @@ def _named_commit(
     ctx: Context, entry: Experiment, tree: Path, hypothesis: Hypothesis, files: tuple[str, ...]
 ) -> tuple[str, str]:
     """Name and commit of an attempt; a branch that somebody else made is left alone, and the next name taken."""
-    parent, identity = ctx.history.arm_commit(hypothesis.parent), git.identity(ctx.paths.root)
+    parent, identity = ctx.history.arm_commit(hypothesis.parent), refs.identity(ctx.paths.root)
     taken = {other.name for other in ctx.history.experiments.values()} | set(ctx.history.bundles)
     while True:
         name = names.slug(hypothesis.title, taken)
         message = commit_message(ctx, name, hypothesis)
-        commit = git.commit_tree_from(tree, parent, files, message, identity, entry.opened.at)
+        commit = refs.commit_tree_from(tree, parent, files, message, identity, entry.opened.at)
         branch = names.branch(ctx.campaign.campaign, name)
-        if git.branches(ctx.paths.root, branch) in ({}, {branch: commit}):
+        if refs.branches(ctx.paths.root, branch) in ({}, {branch: commit}):
             return name, commit
         taken.add(name)
 
@@ -273,7 +273,7 @@ def examined(
     unheld: tuple[str, ...],
 ) -> ExperimentCommitted:
     """The commit's event, with everything the guards found in it."""
-    changes = git.file_changes(ctx.paths.root, parent_commit, commit)
+    changes = refs.file_changes(ctx.paths.root, parent_commit, commit)
     found = list(unheld)
     after = _survey(ctx, commit, tree if is_clean(ctx, hypothesis) else None, found)
     old, new = survey_of_arm(ctx, hypothesis.parent).facts.values, after.facts.values if after else None
@@ -343,7 +343,7 @@ def _fingerprint(ctx: Context, commit: str, survey: Survey | None) -> str:
     """Equal for two commits with the same resolved recipe and the same code outside the recipe's files."""
     assert ctx.history.started is not None  # noqa: S101 - see open_baseline
     lineage = survey.lineage if survey else ()
-    code = git.diff(ctx.paths.root, ctx.history.started.base_commit, commit, exclude=lineage)
+    code = refs.diff(ctx.paths.root, ctx.history.started.base_commit, commit, exclude=lineage)
     values = json.dumps(dict(survey.facts.values), sort_keys=True, default=str) if survey else commit
     return hashlib.sha256(f"{code}\0{values}".encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
@@ -370,7 +370,7 @@ def leave_evidence(
     """Patch, hypothesis, brief and whatever its researcher left, in the experiment's own folder."""
     folder = ctx.paths.experiment(name)
     folder.mkdir(parents=True, exist_ok=True)
-    atomic.replace(folder / "diff.patch", git.patch(ctx.paths.root, parent_commit, commit))
+    atomic.replace(folder / "diff.patch", refs.patch(ctx.paths.root, parent_commit, commit))
     atomic.replace(folder / "hypothesis.json", json.dumps(asdict(hypothesis), indent=2) + "\n")
     brief = ctx.paths.folder / ".attempts" / f"{index}.brief.md"
     if brief.exists():

@@ -6,8 +6,8 @@ from autoresearch.engine.context import Context
 from autoresearch.errors import RecipeError, RepositoryError
 from autoresearch.experiment import change, names
 from autoresearch.experiment.events import BundleMade, ExperimentCommitted
+from autoresearch.git import refs, worktree
 from autoresearch.machine import fault_points
-from autoresearch.workspace import git, worktree
 
 
 def remeasure(ctx: Context, name: str, experiment: str, parent: str) -> None:
@@ -26,7 +26,7 @@ def remeasure(ctx: Context, name: str, experiment: str, parent: str) -> None:
         ctx.record(BundleMade(ctx.clock(), name, "", "", (), parent, why, yardstick=experiment))
         return
     branch = names.branch(ctx.campaign.campaign, name)
-    git.create_branch(ctx.paths.root, branch, commit)
+    refs.create_branch(ctx.paths.root, branch, commit)
     worktree.attach(tree, branch)
     fault_points.point("propose.bundle.yardstick")
     ctx.record(BundleMade(ctx.clock(), name, branch, commit, (), parent, yardstick=experiment))
@@ -38,7 +38,7 @@ def _measuring_part(ctx: Context, tree: Path, committed: ExperimentCommitted) ->
     files = tuple(file for file in committed.files if file in measuring)
     if files:
         others = tuple(file for file in committed.files if file not in measuring)
-        git.apply_patch(tree, git.diff(ctx.paths.root, committed.parent_commit, committed.commit, exclude=others))
+        refs.apply_patch(tree, refs.diff(ctx.paths.root, committed.parent_commit, committed.commit, exclude=others))
     keys = measuring - set(files)
     overrides = [text for text in committed.hypothesis.overrides if change.names_any((text,), keys)]
     if missed := sorted(key for key in keys if not files and not change.names_any(overrides, {key})):
@@ -54,4 +54,4 @@ def _commit(
 ) -> str:
     message = f"yardstick: {committed.name}\n\nAutoresearch-Bundle: {ctx.campaign.campaign}/{name}"
     at = ctx.history.experiment(committed.name).opened.at
-    return git.commit_tree_from(tree, base, files, message, git.identity(ctx.paths.root), at)
+    return refs.commit_tree_from(tree, base, files, message, refs.identity(ctx.paths.root), at)

@@ -12,7 +12,7 @@ from autoresearch.experiment.events import Event
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import Purpose
-from autoresearch.workspace import git
+from autoresearch.git import refs
 
 _RECENT = 12
 
@@ -116,7 +116,7 @@ def recovered(ctx: Context) -> None:
     """After a gap: hold the notes against git, and put what does not agree on the timeline (R180-R185)."""
     current = _current(ctx.history)
     branch = current.branch if current else ""
-    head = (git.branch_commit(ctx.paths.root, branch) or "") if branch else ""
+    head = (refs.branch_commit(ctx.paths.root, branch) or "") if branch else ""
     ctx.memory.note_recovery(ctx.clock(), ctx.memory.mismatches(branch, head))
     ctx.memory.checkpoint(state_of(ctx), ctx.clock())
 

@@ -13,8 +13,8 @@ from autoresearch.errors import RecipeError, ResearcherError
 from autoresearch.experiment.events import ExperimentRepaired
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.hypothesis import Brief
+from autoresearch.git import refs, worktree
 from autoresearch.machine import fault_points
-from autoresearch.workspace import git, worktree
 
 
 @runtime_checkable
@@ -33,7 +33,7 @@ def repair(ctx: Context, name: str, crash: str, *, by_hand: bool = False) -> Non
     entry = ctx.history.experiment(name)
     if (found := _found_again(ctx, entry)) is not None:
         if problems := _problems(ctx, entry, found):
-            git.advance_branch(ctx.paths.root, entry.branch, found, entry.commit)
+            refs.advance_branch(ctx.paths.root, entry.branch, found, entry.commit)
             _refuse(ctx, entry, problems)
             return
         ctx.record(ExperimentRepaired(ctx.clock(), name, found, f"mended: {crash}", _files(ctx, entry.commit, found)))
@@ -55,7 +55,7 @@ def repair(ctx: Context, name: str, crash: str, *, by_hand: bool = False) -> Non
         _refuse(ctx, entry, problems)
         return
     fault_points.point("repair.commit")
-    git.advance_branch(ctx.paths.root, entry.branch, entry.commit, fixed)
+    refs.advance_branch(ctx.paths.root, entry.branch, entry.commit, fixed)
     fault_points.point("repair.record")
     ctx.record(ExperimentRepaired(ctx.clock(), name, fixed, f"mended: {crash}", files))
 
@@ -64,7 +64,7 @@ def _fix(ctx: Context, entry: Experiment, tree: Path, files: tuple[str, ...], cr
     subject = f"{entry.hypothesis.area}: fix {crash}"
     message = f"{subject}\n\nAutoresearch-Experiment: {ctx.campaign.campaign}/{entry.name}"
     at = entry.opened.at + _number(entry)
-    return git.commit_tree_from(tree, entry.commit, files, message, git.identity(ctx.paths.root), at)
+    return refs.commit_tree_from(tree, entry.commit, files, message, refs.identity(ctx.paths.root), at)
 
 
 def objections(ctx: Context, entry: Experiment, tree: Path, crash: str) -> tuple[str, ...]:
@@ -85,7 +85,7 @@ def _number(entry: Experiment) -> int:
 
 def _problems(ctx: Context, entry: Experiment, commit: str) -> tuple[str, ...]:
     """What a fix may not do, whoever put it on the branch: the same as any edit, protected recipe keys included."""
-    changes = git.file_changes(ctx.paths.root, entry.parent_commit, commit)
+    changes = refs.file_changes(ctx.paths.root, entry.parent_commit, commit)
     try:
         with pure(ctx, commit) as tree:
             values = ctx.survey_of(commit, tree).facts.values
@@ -96,14 +96,14 @@ def _problems(ctx: Context, entry: Experiment, commit: str) -> tuple[str, ...]:
 
 def _found_again(ctx: Context, entry: Experiment) -> str | None:
     """A fix that stands on the branch already: we died before the journal heard of it."""
-    head = git.branch_commit(ctx.paths.root, entry.branch)
-    if head in (None, entry.commit) or git.resolve(ctx.paths.root, f"{head}^") != entry.commit:
+    head = refs.branch_commit(ctx.paths.root, entry.branch)
+    if head in (None, entry.commit) or refs.resolve(ctx.paths.root, f"{head}^") != entry.commit:
         return None
     return head
 
 
 def _files(ctx: Context, before: str, after: str) -> tuple[str, ...]:
-    return tuple(change.path for change in git.file_changes(ctx.paths.root, before, after))
+    return tuple(change.path for change in refs.file_changes(ctx.paths.root, before, after))
 
 
 def _mend(ctx: Context, entry: Experiment, tree: Path, crash: str) -> bool:

@@ -15,12 +15,13 @@ from autoresearch.experiment import names
 from autoresearch.experiment.events import RunCancelled, RunEnded, RunMeasured, RunPlanned, RunStarted, RunSubmitted
 from autoresearch.experiment.experiment import Run
 from autoresearch.experiment.outcome import Purpose
+from autoresearch.git import worktree
 from autoresearch.machine import atomic, fault_points
 from autoresearch.ports import RunRequest
 from autoresearch.run.job import Job, JobState, JobStatus, Resources, Submission
 from autoresearch.run.measurement import Measurement, Readings
 from autoresearch.run.placement import on_cpu
-from autoresearch.workspace import volume, worktree
+from autoresearch.workspace import volume
 from autoresearch.workspace.cleanlog import end_of
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from autoresearch.engine.context import Context
 from autoresearch.experiment.outcome import BASELINE
+from autoresearch.git import worktree
 from autoresearch.ports import Survey
-from autoresearch.workspace import worktree
 
 
 def checkout(ctx: Context, arm: str) -> Path:

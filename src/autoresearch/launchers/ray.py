@@ -4,7 +4,7 @@ The job id is a submission id of ours: run id, digest and a random token that is
 so that a run is submitted once whatever happens in between. With `code: shared` the head starts our supervisor
 (`on_node`), and log, limit and end are those of a local run. With `code: upload` the head gets an archive of the
 experiment's commit, coreutils' `timeout` keeps the limit there, and the log is fetched. Before anything is
-started there, the files that arrived are compared with the commit by their fingerprint (`workspace/arrived.py`).
+started there, the files that arrived are compared with the commit by their fingerprint (`git/arrived.py`).
 """
 
 import os
@@ -17,6 +17,8 @@ from shlex import quote
 from typing import Any
 
 from autoresearch.errors import LauncherError
+from autoresearch.git import arrived
+from autoresearch.git.archive import pack
 from autoresearch.launchers import ray_upload
 from autoresearch.launchers.ray_http import STATES, Head
 from autoresearch.launchers.ray_options import RayOptions
@@ -24,8 +26,7 @@ from autoresearch.launchers.ray_upload import Entry
 from autoresearch.launchers.records import Record, Records, lay_out, living, never, patience_s, spec_of, unique_name
 from autoresearch.launchers.slurm_status import ENDINGS
 from autoresearch.run.job import Job, JobState, JobStatus, Submission
-from autoresearch.workspace import arrived, runfolder
-from autoresearch.workspace.archive import pack
+from autoresearch.workspace import runfolder
 from autoresearch.workspace.runfolder import RunSpec
 
 _SOON_S = 0.5

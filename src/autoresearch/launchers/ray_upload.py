@@ -13,7 +13,8 @@ from shlex import quote
 from typing import NamedTuple
 
 from autoresearch.errors import LauncherError
-from autoresearch.workspace import arrived, runfolder
+from autoresearch.git import arrived
+from autoresearch.workspace import runfolder
 from autoresearch.workspace.runfolder import RunSpec
 
 FOLDER = ".autoresearch-run"

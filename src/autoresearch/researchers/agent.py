@@ -18,6 +18,7 @@ from autoresearch.core.guards import Limits
 from autoresearch.errors import ResearcherError
 from autoresearch.experiment.briefing import plain, sections
 from autoresearch.experiment.hypothesis import AREAS, Brief, Hypothesis
+from autoresearch.git import refs, worktree
 from autoresearch.machine import atomic
 from autoresearch.researchers import agent_answer, agent_output
 from autoresearch.researchers.agent_answer import Answer
@@ -26,7 +27,6 @@ from autoresearch.researchers.agent_options import AgentOptions
 from autoresearch.researchers.agent_output import Trouble
 from autoresearch.secrets import environment
 from autoresearch.secrets.redactor import Redactor
-from autoresearch.workspace import git, worktree
 from autoresearch.workspace.custody import Custody
 
 _MOST_TRANSCRIPT = 256 * 1024
@@ -72,7 +72,7 @@ class AgentResearcher:
         if self._spent() >= (self.options.max_cost_usd or float("inf")):
             self._notes.append(f"the agent has used up its {self.options.max_cost_usd:g} USD; it is not asked again")
             return None
-        commit = git.head_commit(tree)
+        commit = refs.head_commit(tree)
         why = ""
         for number in range(1, self.options.tries + 1):
             label = f"{brief.index}-{number}"
@@ -94,7 +94,7 @@ class AgentResearcher:
             ResearcherError: It could not work.
         """
         tree = Path(str(tree))
-        commit = git.head_commit(tree)
+        commit = refs.head_commit(tree)
         label = f"{brief.index}-repair"
         prompt = self._prompt("repair", brief, label, plain(self._redactor().clean(crash), 1000))
         result = self._call(label, brief, prompt, tree)

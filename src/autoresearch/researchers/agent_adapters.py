@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from autoresearch.git.call import EMAIL
 from autoresearch.researchers import agent_output
 from autoresearch.researchers.agent_output import Said
 from autoresearch.workspace.custody import HAND
-from autoresearch.workspace.gitcall import EMAIL
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from autoresearch.core.guards import Limits
 from autoresearch.errors import CampaignError, ResearcherError
+from autoresearch.git.call import EMAIL
 from autoresearch.machine.folders import delete
 from autoresearch.researchers import agent_answer
 from autoresearch.researchers.agent_adapters import REACH, Adapter, Call, adapter
@@ -23,7 +24,6 @@ from autoresearch.researchers.agent_output import Said
 from autoresearch.workspace import contained, sandbox
 from autoresearch.workspace.contained import Cell, Ending
 from autoresearch.workspace.custody import HAND, git_folder
-from autoresearch.workspace.gitcall import EMAIL
 
 _PLAIN = ("LANG", "LC_ALL", "LC_CTYPE", "TERM", "TZ")
 _GIT = {

@@ -17,6 +17,7 @@ from autoresearch.experiment import events as happened
 from autoresearch.experiment.events import Event
 from autoresearch.experiment.experiment import Experiment, Run
 from autoresearch.experiment.outcome import Status, Verdict
+from autoresearch.git import refs
 from autoresearch.machine import atomic
 from autoresearch.machine.clock import SteadyClock
 from autoresearch.run.job import Submission
@@ -26,7 +27,6 @@ from autoresearch.session.curves import Curves
 from autoresearch.session.driven import DrivenExperiment
 from autoresearch.session.planning import Plan, Request
 from autoresearch.session.status import CampaignStatus, RunningRun
-from autoresearch.workspace import git
 from autoresearch.workspace.ledger import Ledger
 from autoresearch.workspace.paths import EXCLUDED, CampaignPaths, Layout
 
@@ -79,7 +79,7 @@ class Session:
         paths = Layout(plan.root).campaign(plan.campaign.campaign)
         if paths.campaign_file.exists():
             raise CampaignError(f"{paths.campaign_file} exists already; edit it, or give the new one another --name")
-        git.exclude(plan.root, EXCLUDED)
+        refs.exclude(plan.root, EXCLUDED)
         paths.proposal.unlink(missing_ok=True)
         if agent:
             atomic.replace(paths.proposal, f"{agent}\n")
@@ -224,7 +224,7 @@ class Session:
         with hold.held(self.where, self.name, take_over=take_over) as (opened, _):
             if started := opened.history.started:
                 raise CampaignError(f"the plan of {opened.paths.name} was approved by {started.approved_by} already")
-            base = git.resolve(opened.paths.root, opened.campaign.base)
+            base = refs.resolve(opened.paths.root, opened.campaign.base)
             if shown and (opened.campaign, base) != (shown.campaign, shown.base_commit):
                 raise CampaignError(
                     f"{opened.paths.campaign_file} or the commit it begins from was changed while its plan was being "
@@ -305,7 +305,7 @@ class Session:
         """What one attempt changed against its parent."""
         opened = wiring.open_campaign(self.where, self.name)
         entry = self._experiment(opened, index)
-        return git.diff(opened.paths.root, entry.parent_commit, entry.commit) if entry.commit else ""
+        return refs.diff(opened.paths.root, entry.parent_commit, entry.commit) if entry.commit else ""
 
     def ledger(self) -> tuple[Row, ...]:
         """Every row of the repository's ledger, those of other campaigns included."""

@@ -12,11 +12,12 @@ from pathlib import Path
 from autoresearch.config import site
 from autoresearch.config.schema import SiteSpec
 from autoresearch.errors import AutoresearchError
+from autoresearch.git import refs
 from autoresearch.machine.process import CommandError, run
 from autoresearch.run.job import Resources
 from autoresearch.run.placement import recommend
 from autoresearch.session import places
-from autoresearch.workspace import git, volume
+from autoresearch.workspace import volume
 from autoresearch.workspace.paths import Volume
 
 _LOW_DISK_GB = 5.0
@@ -64,9 +65,9 @@ def _repository(where: Path) -> Iterator[Check]:
     recent = tuple(int(part) for part in version.split(".")[:2]) >= (2, 38)
     yield Check("git", "ok" if recent else "fail", version, "" if recent else "install git 2.38 or newer")
     try:
-        root = git.root(where)
-        yield Check("repository", "ok", f"{root} at {git.head_commit(root)[:7]}")
-        changes = git.changes(root)
+        root = refs.root(where)
+        yield Check("repository", "ok", f"{root} at {refs.head_commit(root)[:7]}")
+        changes = refs.changes(root)
         told = f"{len(changes.staged)} staged, {len(changes.unstaged)} unstaged, {len(changes.untracked)} untracked"
         yield Check("local changes", "note", told if changes else "none", "they are left untouched" if changes else "")
     except AutoresearchError as error:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from autoresearch.config.schema import Campaign
 from autoresearch.errors import CampaignError
-from autoresearch.workspace import git
+from autoresearch.git import refs
 
 _SHOWN = 3
 
@@ -24,7 +24,7 @@ def missing(campaign: Campaign, root: Path, inputs: Sequence[str]) -> str:
     here = campaign.launcher.type == "local"
     absent = [path for path in inputs if Path(path).is_absolute() and here and not Path(path).exists()]
     relative = [path for path in inputs if not Path(path).is_absolute()]
-    lost = sorted(set(relative) - git.tracked(root, relative)) if relative else []
+    lost = sorted(set(relative) - refs.tracked(root, relative)) if relative else []
     loose = [path for path in lost if (root / path).exists()]
     nowhere = [*absent, *(path for path in lost if path not in loose)]
     told = [f"{_named(nowhere)} not there"] if nowhere else []
@@ -52,7 +52,7 @@ def uncommitted(commit: str, files: Sequence[str], held: Collection[str]) -> str
     Args:
         commit: Where experiments start.
         files: The files, relative to the root.
-        held: Those that the commit holds, of `git.committed`.
+        held: Those that the commit holds, of `refs.committed`.
     """
     absent = sorted(set(files).difference(held))
     if not absent:
@@ -67,7 +67,7 @@ def check_recipe(root: Path, commit: str, recipe: str) -> None:
         CampaignError: It is not committed.
     """
     files = [recipe] if recipe else []
-    if told := uncommitted(commit, files, git.committed(root, commit, files)):
+    if told := uncommitted(commit, files, refs.committed(root, commit, files)):
         raise CampaignError(f"recipe {told}: git add {recipe} && git commit")
 
 

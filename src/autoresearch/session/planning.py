@@ -16,12 +16,12 @@ from autoresearch.core.policies.costs import Cost, cost
 from autoresearch.core.stop import DEFAULT, StopRule, describe, parse, span
 from autoresearch.errors import AutoresearchError, CampaignError, LauncherError, UsageError
 from autoresearch.experiment import names
+from autoresearch.git import refs
+from autoresearch.git.refs import Changes
 from autoresearch.ports import Holder, Survey, Target
 from autoresearch.run.placement import Places, Recommendation, crowded, recommend, refusal
 from autoresearch.session import inputs, places, sites
 from autoresearch.session.sites import Storage
-from autoresearch.workspace import git
-from autoresearch.workspace.git import Changes
 from autoresearch.workspace.paths import Layout
 
 _LONGEST = 1000
@@ -110,8 +110,8 @@ def make(where: Path, request: Request, clock: Callable[[], float]) -> Plan:
     Raises:
         AutoresearchError: Something about repository, recipe, stop rule or flags stands in the way.
     """
-    root = git.root(where)
-    git.head_commit(root)
+    root = refs.root(where)
+    refs.head_commit(root)
     document = dict(request.settings)
     if request.recipe:
         document["recipe"] = _inside(root, where, request.recipe)
@@ -132,14 +132,14 @@ def examine(campaign: Campaign, root: Path, survey: Survey | None = None) -> Pla
     survey = survey or survey_of(campaign, root)
     rule = parse(campaign.stop) if campaign.stop else DEFAULT
     rule.begin(0.0, objective=survey.objective) if rule.deadline_at is None else None
-    base, changes, runs = git.resolve(root, campaign.base), git.changes(root), _cost(campaign, rule)
+    base, changes, runs = refs.resolve(root, campaign.base), refs.changes(root), _cost(campaign, rule)
     around = places.seen_by(campaign)
     kept = sites.storage(campaign, root, survey.facts.values)
     return Plan(
         campaign=campaign,
         root=root,
         base_commit=base,
-        branch=git.current_branch(root),
+        branch=refs.current_branch(root),
         changes=changes,
         survey=survey,
         rule=rule,
@@ -246,7 +246,7 @@ def _fresh_name(root: Path, survey: Survey, now: datetime) -> str:
         survey.facts.values.get("policy.model_name", "") or Path(survey.lineage[0]).stem if survey.lineage else ""
     )
     name = names.campaign_name(now.date(), algorithm, model.rsplit("/", 1)[-1])
-    taken = {found.campaign for branch in git.branches(root) if (found := names.parse_branch(branch))}
+    taken = {found.campaign for branch in refs.branches(root) if (found := names.parse_branch(branch))}
     taken |= {path.name for path in Layout(root).campaigns.glob("*")}
     return next(one for one in (name, *(f"{name}-{n}" for n in range(2, 10_000))) if one not in taken)
 
@@ -254,7 +254,7 @@ def _fresh_name(root: Path, survey: Survey, now: datetime) -> str:
 def _checkout_warnings(changes: Changes, survey: Survey, root: Path, base: str) -> tuple[str, ...]:
     """R19: the user's own unfinished work is named, left alone, and never silently part of a run."""
     dirty = {*changes.staged, *changes.unstaged, *changes.conflicted, *changes.untracked}
-    held = git.committed(root, base, survey.lineage)
+    held = refs.committed(root, base, survey.lineage)
     absent, ours = inputs.uncommitted(base, survey.lineage, held), sorted(dirty & held)
     told = f"uncommitted changes in {', '.join(ours)} are not part of the campaign: it starts from the commit"
     return (*((f"`run` will refuse to begin: {absent}",) if absent else ()), *((told,) if ours else ()))

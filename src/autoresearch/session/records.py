@@ -4,8 +4,9 @@ from autoresearch.core.record import Row
 from autoresearch.errors import CampaignError
 from autoresearch.experiment import names
 from autoresearch.experiment.events import Event
+from autoresearch.git import refs
 from autoresearch.session.wiring import Opened
-from autoresearch.workspace import audit, git, notes
+from autoresearch.workspace import audit, notes
 from autoresearch.workspace.journal import Journal
 from autoresearch.workspace.ledger import Ledger
 from autoresearch.workspace.paths import EXCLUDED, CampaignPaths, Layout
@@ -58,7 +59,7 @@ def rebuild_ledger_from_notes(place: Layout) -> str:
             f"{place.root} has neither a campaign nor notes of one; fetch the notes with: "
             f"git fetch origin {notes.REF}:{notes.REF}"
         )
-    git.exclude(place.root, EXCLUDED)
+    refs.exclude(place.root, EXCLUDED)
     audit.mend_ledger(place.ledger, rows)
     return f"rebuilt {place.ledger} from the notes on {len(rows)} commits"
 

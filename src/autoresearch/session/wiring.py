@@ -19,6 +19,7 @@ from autoresearch.experiment import names as naming
 from autoresearch.experiment.events import CampaignStarted
 from autoresearch.experiment.history import History, fold
 from autoresearch.experiment.outcome import BASELINE
+from autoresearch.git import refs, worktree
 from autoresearch.ports import Launcher, MetricSource, Researcher, RunRequest, Survey, Target
 from autoresearch.run.job import Submission
 from autoresearch.run.placement import recommend, refusal
@@ -26,7 +27,6 @@ from autoresearch.secrets import environment
 from autoresearch.secrets.redactor import Redactor
 from autoresearch.session import inputs, places, sites
 from autoresearch.session.planning import Plan, target_of
-from autoresearch.workspace import git, worktree
 from autoresearch.workspace.journal import Journal
 from autoresearch.workspace.ledger import Ledger
 from autoresearch.workspace.memory import SessionMemory
@@ -60,7 +60,7 @@ class Opened:
 
 def layout(where: Path) -> Layout:
     """The repository a person stands in."""
-    return Layout(git.root(where))
+    return Layout(refs.root(where))
 
 
 def names(where: Layout) -> list[str]:
@@ -151,8 +151,8 @@ def begin(opened: Opened, approved_by: str, clock: Callable[[], float]) -> None:
     _researchers(campaign, paths)
     _refuse_secrets(campaign, paths)
     _check_branches(paths)
-    git.exclude(paths.root, EXCLUDED)
-    base = git.resolve(paths.root, campaign.base)
+    refs.exclude(paths.root, EXCLUDED)
+    base = refs.resolve(paths.root, campaign.base)
     frozen = campaign.model_copy(update={"base": base, "site": sites.frozen(campaign)})
     sites.check(sites.placed(paths, frozen), frozen)
     now = clock()
@@ -191,13 +191,13 @@ def _check_branches(paths: CampaignPaths) -> None:
     """Branches are kept for ever, so a name that was used before needs another one; nor may one stand in its way."""
     prefix = naming.campaign_prefix(paths.name)
     baseline = naming.branch(paths.name, BASELINE)
-    if git.branches(paths.root, baseline):
+    if refs.branches(paths.root, baseline):
         raise CampaignError(
             f"branch {baseline} exists already, from an earlier campaign of this name; branches are kept, so give the "
             f"new campaign another name: its folder's and under `campaign:` in {paths.campaign_file}"
         )
     for branch in (naming.PREFIX, prefix):
-        if git.branch_commit(paths.root, branch):
+        if refs.branch_commit(paths.root, branch):
             raise CampaignError(
                 f"a branch {branch!r} exists, so none can be made below it; rename it: git branch -m {branch} NEW"
             )
@@ -313,7 +313,7 @@ def first_submission(plan: Plan) -> Submission:
     campaign = plan.campaign.model_copy(update={"site": sites.frozen(plan.campaign)})
     paths = sites.placed(CampaignPaths(plan.root, campaign.campaign), campaign)
     inputs.check_recipe(paths.root, plan.base_commit, campaign.recipe)
-    git.exclude(paths.root, EXCLUDED)
+    refs.exclude(paths.root, EXCLUDED)
     tree = paths.worktree(f".dry-run-{os.getpid()}")
     worktree.add(paths.root, tree, plan.base_commit)
     try:

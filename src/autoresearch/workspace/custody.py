@@ -18,9 +18,9 @@ from pathlib import Path
 from autoresearch.core.event_line import load
 from autoresearch.errors import AutoresearchError, LedgerError
 from autoresearch.experiment.names import PREFIX
+from autoresearch.git import refs as git
+from autoresearch.git.call import ask, call
 from autoresearch.machine.lock import file_lock
-from autoresearch.workspace import git
-from autoresearch.workspace.gitcall import ask, call
 from autoresearch.workspace.paths import CampaignPaths
 
 HAND = "autoresearch-agent"

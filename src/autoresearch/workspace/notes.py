@@ -11,9 +11,9 @@ from pathlib import Path
 
 from autoresearch.errors import RepositoryError
 from autoresearch.experiment.names import PREFIX
+from autoresearch.git.call import ask, call, private_index
+from autoresearch.git.diff import blobs
 from autoresearch.machine import fault_points
-from autoresearch.workspace.gitcall import ask, call, private_index
-from autoresearch.workspace.gitdiff import blobs
 
 REF = f"refs/notes/{PREFIX}"
 ATTEMPTS = 100

@@ -14,10 +14,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from autoresearch.experiment.names import PREFIX
-from autoresearch.workspace.git import HEADS, common_dir, root
-from autoresearch.workspace.gitcall import call
+from autoresearch.git.call import call
+from autoresearch.git.refs import HEADS, common_dir, root
+from autoresearch.git.worktree import HOME, listing
 from autoresearch.workspace.notes import REF
-from autoresearch.workspace.worktree import HOME, listing
 
 OURS = ("reports/auto_research*", "session", HOME)
 """Top-level places in a checkout that are ours, as globs of relative paths."""

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autoresearch.errors import RepositoryError
+from autoresearch.git import refs
+from autoresearch.git.call import FULL, ask, call, private_index
+from autoresearch.git.diff import differing
+from autoresearch.git.submodules import Unfilled, edited_submodules, populate_submodules
 from autoresearch.machine import fault_points
 from autoresearch.machine.folders import delete
-from autoresearch.workspace import git
-from autoresearch.workspace.gitcall import FULL, ask, call, private_index
-from autoresearch.workspace.gitdiff import differing
-from autoresearch.workspace.submodules import Unfilled, edited_submodules, populate_submodules
 
 __all__ = [
     "HOME",
@@ -73,7 +73,7 @@ def add(repo: Path, path: Path, commit: str) -> Path:
     Raises:
         RepositoryError: `path` does not lie below `HOME`, or git cannot check out `commit`.
     """
-    path, commit = _absolute(path), git.resolve(repo, commit)
+    path, commit = _absolute(path), refs.resolve(repo, commit)
     if _healthy(repo, path, commit):
         return path
     remove(repo, path)
@@ -126,10 +126,10 @@ def sweep(below: Path) -> None:
 
 def _check_ours(repo: Path, path: Path) -> None:
     """Whatever lies below `HOME` (which may be a link to a larger disk) may be deleted, and nothing else."""
-    homes = {(folder / HOME).resolve() for folder in (git.root(repo), git.common_dir(repo).parent)}
+    homes = {(folder / HOME).resolve() for folder in (refs.root(repo), refs.common_dir(repo).parent)}
     if path.is_symlink() or homes.isdisjoint(path.parents):
         raise RepositoryError(
-            f"{path} does not lie below {git.root(repo) / HOME}, as our worktrees do; it stays as it is"
+            f"{path} does not lie below {refs.root(repo) / HOME}, as our worktrees do; it stays as it is"
         )
 
 
@@ -145,7 +145,7 @@ def _registered(repo: Path, path: Path) -> Tree | None:
 
 def _registrations(repo: Path) -> Iterator[tuple[Path, Path]]:
     """Folder and admin folder of every linked worktree, from gitrepository-layout(5)."""
-    home = git.common_dir(repo) / "worktrees"
+    home = refs.common_dir(repo) / "worktrees"
     for admin in home.iterdir() if home.is_dir() else ():
         if pointer := _first_line(admin / "gitdir"):
             yield _absolute((admin / pointer).parent), admin
@@ -157,7 +157,7 @@ def _tree(path: Path, admin: Path) -> Tree:
         ref = ask(admin, "--git-dir=.", "symbolic-ref", "--quiet", "HEAD")
     except RepositoryError:
         return Tree(path, admin, None, None, locked=(admin / "locked").exists())
-    return Tree(path, admin, commit, ref and ref.removeprefix(git.HEADS), locked=(admin / "locked").exists())
+    return Tree(path, admin, commit, ref and ref.removeprefix(refs.HEADS), locked=(admin / "locked").exists())
 
 
 def _admin(path: Path) -> Path | None:
@@ -184,7 +184,7 @@ def check(repo: Path, path: Path) -> None:
     if tree is None or _admin(path) != tree.admin:
         raise RepositoryError(
             f"{path} is no longer the worktree that was made there: its .git file is gone or leads elsewhere; "
-            f"put back what it said: gitdir: {tree.admin if tree else git.common_dir(repo) / 'worktrees' / '...'}"
+            f"put back what it said: gitdir: {tree.admin if tree else refs.common_dir(repo) / 'worktrees' / '...'}"
         )
 
 
@@ -194,9 +194,9 @@ def attach(path: Path, branch: str) -> None:
     Raises:
         RepositoryError: There is no such branch.
     """
-    if git.branch_commit(path, branch) is None:
+    if refs.branch_commit(path, branch) is None:
         raise RepositoryError(f"there is no branch {branch} to put {path} on")
-    call(path, "symbolic-ref", "-m", "autoresearch", "HEAD", git.HEADS + branch)
+    call(path, "symbolic-ref", "-m", "autoresearch", "HEAD", refs.HEADS + branch)
     call(path, "read-tree", "--reset", "HEAD", config=FULL)
     call(path, "update-index", "-q", "--refresh", config=FULL, codes=(0, 1))
 

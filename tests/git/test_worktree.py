@@ -6,13 +6,13 @@ import shutil
 import pytest
 
 from autoresearch.errors import RepositoryError
-from autoresearch.workspace import git, worktree
+from autoresearch.git import refs, worktree
 
 
 @pytest.fixture
 def base(repo):
     """The commit that is checked out."""
-    return git.head_commit(repo)
+    return refs.head_commit(repo)
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_a_worktree_holds_the_commit_and_not_the_users_edits(repo, base, run_git
     (repo / "train.py").write_text("dirty\n")
     tree = worktree.add(repo, repo / ".autoresearch" / "x", base)
     assert (tree / "train.py").read_text() == "print(1)\n"
-    assert (git.head_commit(tree), git.current_branch(tree)) == (base, None)
+    assert (refs.head_commit(tree), refs.current_branch(tree)) == (base, None)
     assert run_git(tree, "status", "--porcelain") == ""
 
 
@@ -124,18 +124,18 @@ def test_worktrees_of_the_users_own_are_left_alone(repo, tree, base, run_git):
 def test_another_commit_makes_a_new_one(repo, tree, base):
     """Edits on top of the wrong commit are worth nothing."""
     (tree / "train.py").write_text("2\n")
-    made = git.commit_tree_from(tree, base, ("train.py",), "x", git.identity(repo), 1.7e9)
+    made = refs.commit_tree_from(tree, base, ("train.py",), "x", refs.identity(repo), 1.7e9)
     (tree / "old.py").unlink()
     worktree.add(repo, tree, made)
     assert worktree.edited(tree, made) == ()
-    assert git.head_commit(tree) == made
+    assert refs.head_commit(tree) == made
 
 
 def test_a_worktree_on_its_branch_looks_clean_to_a_person(repo, tree, base, run_git):
     """After the commit was made beside it, `git status` in it says what is true."""
     (tree / "new.py").write_text("x\n")
-    made = git.commit_tree_from(tree, base, ("new.py",), "x", git.identity(repo), 1.7e9)
-    git.create_branch(repo, "autoresearch/c/one", made)
+    made = refs.commit_tree_from(tree, base, ("new.py",), "x", refs.identity(repo), 1.7e9)
+    refs.create_branch(repo, "autoresearch/c/one", made)
     worktree.attach(tree, "autoresearch/c/one")
     assert run_git(tree, "status", "--porcelain", "--branch") == "## autoresearch/c/one"
     (found,) = worktree.listing(repo, repo / ".autoresearch")
@@ -199,7 +199,7 @@ class TestSubmodules:
         run_git(repo, "commit", "-qm", "library")
         (repo / "3rdparty" / "lib" / "reward.py").write_text("library 2\n")
         run_git(repo / "3rdparty" / "lib", *who, "commit", "-qam", "second")
-        return git.head_commit(repo)
+        return refs.head_commit(repo)
 
     @pytest.fixture
     def tree(self, repo, pinned):

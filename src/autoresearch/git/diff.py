@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from autoresearch.core.guards import FileChange
 from autoresearch.errors import RepositoryError
-from autoresearch.workspace.gitcall import EMAIL, FULL, NAME, call, nul, private_index
-from autoresearch.workspace.gitcommit import Identity, commit_tree
+from autoresearch.git.call import EMAIL, FULL, NAME, call, nul, private_index
+from autoresearch.git.commit import Identity, commit_tree
 
 SYMLINK, SUBMODULE = "120000", "160000"
 _DIFF = (

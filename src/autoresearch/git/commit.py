@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autoresearch.errors import RepositoryError
-from autoresearch.workspace.gitcall import EMAIL, FULL, NAME, ask, call, lines, private_index
+from autoresearch.git.call import EMAIL, FULL, NAME, ask, call, lines, private_index
 
 _TRAILER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*): (.+)")
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoresearch.errors import RepositoryError
-from autoresearch.workspace import git, gitcall
-from autoresearch.workspace.gitcommit import Identity, parse_trailers, signed_off
+from autoresearch.git import call, refs
+from autoresearch.git.commit import Identity, parse_trailers, signed_off
 
 ADA = Identity("Ada Lovelace", "ada@example.org")
 AT = 1_700_000_000.9
@@ -17,17 +17,17 @@ AT = 1_700_000_000.9
 @pytest.fixture
 def base(repo):
     """The commit that everything starts from."""
-    return git.head_commit(repo)
+    return refs.head_commit(repo)
 
 
 def commit(repo, base, paths=(), message="recipe: idea", at=AT):
-    return git.commit_tree_from(repo, base, paths, message, ADA, at)
+    return refs.commit_tree_from(repo, base, paths, message, ADA, at)
 
 
 class TestQuestions:
     def test_root_is_found_from_anywhere_inside(self, repo):
         """A campaign may be started in any folder of the checkout."""
-        assert git.root(repo / "config") == git.root(repo) == repo
+        assert refs.root(repo / "config") == refs.root(repo) == repo
 
     @pytest.mark.parametrize(
         ("make", "says"),
@@ -41,24 +41,24 @@ class TestQuestions:
         if make:
             run_git(place, "init", "-q", *make)
         with pytest.raises(RepositoryError, match=says):
-            git.root(place)
+            refs.root(place)
 
     def test_commits_are_found_by_name_and_options_are_not_names(self, repo, base, run_git):
         """Branch, tag and short hash resolve; a blob, a missing name and an option do not."""
         run_git(repo, "tag", "-a", "v1", "-m", "x")
-        assert {git.resolve(repo, rev) for rev in ("main", "v1", base[:8], "HEAD")} == {base}
+        assert {refs.resolve(repo, rev) for rev in ("main", "v1", base[:8], "HEAD")} == {base}
         for rev in ("HEAD:train.py", "nowhere", "--all", ""):
             with pytest.raises(RepositoryError, match="names no commit"):
-                git.resolve(repo, rev)
+                refs.resolve(repo, rev)
 
     def test_the_current_branch_is_told_even_before_its_first_commit(self, repo, tmp_path, run_git):
         """And is None on a detached HEAD."""
         run_git(repo, "checkout", "-q", "-b", "feature/x")
-        assert git.current_branch(repo) == "feature/x"
+        assert refs.current_branch(repo) == "feature/x"
         run_git(repo, "checkout", "-q", "--detach")
-        assert git.current_branch(repo) is None
+        assert refs.current_branch(repo) is None
         run_git(tmp_path, "init", "-q", "-b", "new", "unborn")
-        assert git.current_branch(tmp_path / "unborn") == "new"
+        assert refs.current_branch(tmp_path / "unborn") == "new"
 
     def test_changes_are_told_apart(self, repo, run_git):
         """What is staged, what is not, and what git does not know, with any file name, from any folder."""
@@ -68,7 +68,7 @@ class TestQuestions:
         (repo / "train.py").write_text("3\n")
         (repo / "new dir").mkdir()
         (repo / "new dir" / "a b").write_text("x")
-        found = git.changes(repo / "config")
+        found = refs.changes(repo / "config")
         assert found.staged == ("old.py", "train.py", "two\nlines → x")
         assert (found.unstaged, found.untracked, found.conflicted) == (("train.py",), ("new dir/a b",), ())
 
@@ -79,13 +79,13 @@ class TestQuestions:
             (repo / "train.py").write_text(branch)
             run_git(repo, "commit", "-qam", branch)
         run_git(repo, "merge", "-q", "other", check=False)
-        assert git.changes(repo).conflicted == ("train.py",)
+        assert refs.changes(repo).conflicted == ("train.py",)
 
     def test_who_the_user_is(self, repo, run_git):
         """Their name where git knows it; ours, whole, where it does not."""
-        assert str(git.identity(repo)) == "Ada Lovelace <ada@example.org>"
+        assert str(refs.identity(repo)) == "Ada Lovelace <ada@example.org>"
         run_git(repo, "config", "--unset", "user.email")
-        assert str(git.identity(repo)) == "autoresearch <autoresearch@localhost>"
+        assert str(refs.identity(repo)) == "autoresearch <autoresearch@localhost>"
 
 
 class TestCommits:
@@ -98,7 +98,7 @@ class TestCommits:
         (repo / "unnamed.py").write_text("x")
         made = commit(repo, base, ("train.py", "old.py", "config/grpo.yaml", "-new\n"))
         found = {
-            change.path: (change.status, change.mode, change.link) for change in git.changed_files(repo, base, made)
+            change.path: (change.status, change.mode, change.link) for change in refs.changed_files(repo, base, made)
         }
         assert found == {
             "train.py": ("M", "100644", None),
@@ -116,7 +116,7 @@ class TestCommits:
         (repo / "config").rmdir()
         (repo / "config").write_text("x")
         made = commit(repo, base, ("train.py", "train.py/a", "config", "config/grpo.yaml"))
-        assert git.show_file(repo, made, "train.py/a") == git.show_file(repo, made, "config") == b"x"
+        assert refs.show_file(repo, made, "train.py/a") == refs.show_file(repo, made, "config") == b"x"
 
     def test_the_same_work_gives_the_same_commit(self, repo, base):
         """So a crash between commit and record leaves no second one."""
@@ -131,7 +131,7 @@ class TestCommits:
     def test_ignored_files_are_taken_when_named(self, repo, base):
         """Naming is enough; what is ignored is a rule for looking, not for taking."""
         (repo / "x.log").write_text("x")
-        assert git.show_file(repo, commit(repo, base, ("x.log",)), "x.log") == b"x"
+        assert refs.show_file(repo, commit(repo, base, ("x.log",)), "x.log") == b"x"
 
     @pytest.mark.parametrize("path", ["../outside", ".git/config", "a/.GIT/x", "nested/"])
     def test_what_cannot_be_committed_is_refused(self, repo, base, path):
@@ -143,13 +143,13 @@ class TestCommits:
     def test_odd_messages_survive(self, repo, base):
         """No encoding, length or NUL byte stops a commit."""
         made = commit(repo, base, message="recipe: ünï ✓ \0 # no comment\n\nbody\ud800 " + "x" * 3000)
-        assert git.message(repo, made).startswith("recipe: ünï ✓  # no comment\n\nbody? xxx")
+        assert refs.message(repo, made).startswith("recipe: ünï ✓  # no comment\n\nbody? xxx")
 
     def test_the_sign_off_joins_other_trailers(self, repo, base):
         """One block of trailers that git reads, and no second sign-off (R44)."""
         made = commit(repo, base, message="recipe: idea\n\nwhy: because\n\nAutoresearch-Experiment: c/x\n")
-        assert git.trailers(repo, made) == (("Autoresearch-Experiment", "c/x"), ("Signed-off-by", str(ADA)))
-        assert signed_off(git.message(repo, made), ADA) == git.message(repo, made)
+        assert refs.trailers(repo, made) == (("Autoresearch-Experiment", "c/x"), ("Signed-off-by", str(ADA)))
+        assert signed_off(refs.message(repo, made), ADA) == refs.message(repo, made)
 
     @given(st.text())
     def test_every_message_ends_signed_off_once(self, text):
@@ -162,46 +162,46 @@ class TestCommits:
 class TestBranches:
     def test_making_one_twice_is_fine_and_overwriting_is_not(self, repo, base):
         """A branch is kept for ever; only the same commit may be put there again."""
-        git.create_branch(repo, "autoresearch/c/one", base)
-        git.create_branch(repo, "autoresearch/c/one", base)
+        refs.create_branch(repo, "autoresearch/c/one", base)
+        refs.create_branch(repo, "autoresearch/c/one", base)
         with pytest.raises(RepositoryError, match=r"already exists.*is kept"):
-            git.create_branch(repo, "autoresearch/c/one", commit(repo, base))
-        assert git.branches(repo, "autoresearch/c") == {"autoresearch/c/one": base}
+            refs.create_branch(repo, "autoresearch/c/one", commit(repo, base))
+        assert refs.branches(repo, "autoresearch/c") == {"autoresearch/c/one": base}
 
     def test_advancing_asks_where_it_was(self, repo, base):
         """Compare-and-swap: done twice is fine, over somebody else's move it is refused."""
         new, other = commit(repo, base), commit(repo, base, message="other")
-        git.create_branch(repo, "autoresearch/c/one", base)
-        git.advance_branch(repo, "autoresearch/c/one", base, new)
-        git.advance_branch(repo, "autoresearch/c/one", base, new)
+        refs.create_branch(repo, "autoresearch/c/one", base)
+        refs.advance_branch(repo, "autoresearch/c/one", base, new)
+        refs.advance_branch(repo, "autoresearch/c/one", base, new)
         with pytest.raises(RepositoryError, match="somebody moved it"):
-            git.advance_branch(repo, "autoresearch/c/one", base, other)
-        assert git.branch_commit(repo, "autoresearch/c/one") == new
+            refs.advance_branch(repo, "autoresearch/c/one", base, other)
+        assert refs.branch_commit(repo, "autoresearch/c/one") == new
 
     def test_other_peoples_branches_are_never_written(self, repo, base):
         """Whatever we are told."""
         for name in ("main", "feature/x", "autoresearch"):
             with pytest.raises(RepositoryError, match="not written by autoresearch"):
-                git.create_branch(repo, name, base)
+                refs.create_branch(repo, name, base)
 
     @pytest.mark.parametrize("name", ["autoresearch/..", "autoresearch/a b", "autoresearch/x.lock", "autoresearch/"])
     def test_a_name_git_refuses_is_an_error(self, repo, base, name):
         """Not a branch of another name."""
         with pytest.raises(RepositoryError):
-            git.create_branch(repo, name, base)
+            refs.create_branch(repo, name, base)
 
     def test_a_branch_in_the_way_is_an_error_that_names_it(self, repo, base, run_git):
         """A user may have a branch called just `autoresearch`."""
         run_git(repo, "branch", "autoresearch")
         with pytest.raises(RepositoryError, match="refs/heads/autoresearch"):
-            git.create_branch(repo, "autoresearch/c/one", base)
+            refs.create_branch(repo, "autoresearch/c/one", base)
 
     def test_listing_takes_whole_components(self, repo, base):
         """The campaign `c` does not see the branches of the campaign `cc`."""
         for name in ("autoresearch/c/one", "autoresearch/cc/two"):
-            git.create_branch(repo, name, base)
-        assert list(git.branches(repo, "autoresearch/c")) == ["autoresearch/c/one"]
-        assert git.branch_commit(repo, "autoresearch/c/none") is None
+            refs.create_branch(repo, name, base)
+        assert list(refs.branches(repo, "autoresearch/c")) == ["autoresearch/c/one"]
+        assert refs.branch_commit(repo, "autoresearch/c/none") is None
 
 
 class TestDifferences:
@@ -209,9 +209,9 @@ class TestDifferences:
         """So a protected file cannot be moved away unseen."""
         (repo / "old.py").rename(repo / "ne\tw.py")
         made = commit(repo, base, ("old.py", "ne\tw.py"))
-        (change,) = git.changed_files(repo, base, made)
+        (change,) = refs.changed_files(repo, base, made)
         assert (change.status, change.old_path, change.path, change.added) == ("R", "old.py", "ne\tw.py", 0)
-        assert [(found.path, found.added, found.deleted) for found in git.file_changes(repo, base, made)] == [
+        assert [(found.path, found.added, found.deleted) for found in refs.file_changes(repo, base, made)] == [
             ("ne\tw.py", 5, 0),
             ("old.py", 0, 5),
         ]
@@ -221,17 +221,17 @@ class TestDifferences:
         name = os.fsdecode(b"\xff:x")
         (repo / name).write_bytes(b"\0\1")
         made = commit(repo, base, (name,))
-        (change,) = git.changed_files(repo, base, made)
+        (change,) = refs.changed_files(repo, base, made)
         assert (change.path, change.binary, change.added) == (name, True, 0)
-        assert git.show_file(repo, made, name) == b"\0\1"
+        assert refs.show_file(repo, made, name) == b"\0\1"
 
     def test_a_submodule_and_its_end_are_recognised(self, repo, base, run_git):
         """A pinned commit is no file; guards are told so when it comes and when it goes."""
         run_git(repo, "update-index", "--add", "--cacheinfo", f"160000,{base},3rdparty/x")
         run_git(repo, "commit", "-qm", "pin")
-        pinned = git.head_commit(repo)
+        pinned = refs.head_commit(repo)
         for a, b in ((base, pinned), (pinned, base)):
-            assert [found.submodule for found in git.file_changes(repo, a, b)] == [True]
+            assert [found.submodule for found in refs.file_changes(repo, a, b)] == [True]
 
     def test_a_patch_makes_the_same_tree_again(self, repo, base, run_git):
         """The evidence is complete: binary content, modes, links and deletions."""
@@ -241,7 +241,7 @@ class TestDifferences:
         (repo / "link").symlink_to("x")
         made = commit(repo, base, ("bin", "train.py", "old.py", "link"))
         patch = repo.parent / "x.patch"
-        patch.write_bytes(git.patch(repo, base, made))
+        patch.write_bytes(refs.patch(repo, base, made))
         run_git(repo, "stash", "-u", "-q")
         run_git(repo, "apply", "--index", str(patch))
         assert run_git(repo, "write-tree") == run_git(repo, "rev-parse", f"{made}^{{tree}}")
@@ -250,26 +250,26 @@ class TestDifferences:
         """Named literally: a star in a name is a star."""
         for name in ("a*", "ab"):
             (repo / name).write_text("x\n")
-        text = git.diff(repo, base, commit(repo, base, ("a*", "ab")), exclude=("a*",))
+        text = refs.diff(repo, base, commit(repo, base, ("a*", "ab")), exclude=("a*",))
         assert "b/ab" in text
         assert "b/a*" not in text
 
     def test_bytes_that_are_no_text_do_not_stop_a_diff(self, repo, base):
         """A Latin-1 file is shown with its odd bytes replaced."""
         (repo / "latin").write_bytes(b"caf\xe9\n")
-        assert "+caf\ufffd" in git.diff(repo, base, commit(repo, base, ("latin",)))
+        assert "+caf\ufffd" in refs.diff(repo, base, commit(repo, base, ("latin",)))
 
     def test_a_missing_file_is_named(self, repo, base):
         """With the commit it was looked for in."""
         with pytest.raises(RepositoryError, match=r"has no file 'none\.py'"):
-            git.show_file(repo, base, "none.py")
+            refs.show_file(repo, base, "none.py")
 
     def test_an_archive_holds_what_was_committed(self, repo, base, tmp_path):
         """Also files that attributes keep out of releases, and links and modes."""
         (repo / ".gitattributes").write_text("train.py export-ignore\n")
         (repo / "run").symlink_to("train.py")
         (repo / "old.py").chmod(0o755)
-        git.archive(repo, commit(repo, base, (".gitattributes", "run", "old.py")), tmp_path / "out")
+        refs.archive(repo, commit(repo, base, (".gitattributes", "run", "old.py")), tmp_path / "out")
         names = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*")}
         assert names == {".gitattributes", ".gitignore", "config", "config/grpo.yaml", "old.py", "run", "train.py"}
         assert os.access(tmp_path / "out" / "old.py", os.X_OK)
@@ -281,7 +281,7 @@ class TestPatches:
 
     def test_a_patch_with_wrong_counts_is_applied(self, repo):
         """Language models cannot count lines."""
-        git.apply_patch(repo, self.PATCH)
+        refs.apply_patch(repo, self.PATCH)
         assert (repo / "train.py").read_text() == "print(2)\n"
 
     @pytest.mark.parametrize(
@@ -292,8 +292,8 @@ class TestPatches:
     def test_what_does_not_fit_changes_nothing(self, repo, patch):
         """All or nothing, and never outside."""
         with pytest.raises(RepositoryError):
-            git.apply_patch(repo, patch)
-        assert not git.changes(repo)
+            refs.apply_patch(repo, patch)
+        assert not refs.changes(repo)
 
 
 class TestMerges:
@@ -310,29 +310,29 @@ class TestMerges:
 
     def test_a_bundle_holds_all_ideas(self, repo, base, ideas, run_git):
         """One signed-off commit, the start first among its parents, and no file of the checkout touched."""
-        merged = git.merge_commit(repo, base, ideas[:2], "bundle: two", ADA, AT)
+        merged = refs.merge_commit(repo, base, ideas[:2], "bundle: two", ADA, AT)
         assert merged.conflicts == ()
-        assert git.show_file(repo, merged.commit, "train.py") == b"print(2)\n"
-        assert git.show_file(repo, merged.commit, "old.py").startswith(b"A\n")
+        assert refs.show_file(repo, merged.commit, "train.py") == b"print(2)\n"
+        assert refs.show_file(repo, merged.commit, "old.py").startswith(b"A\n")
         assert run_git(repo, "log", "-1", "--format=%P", merged.commit).split() == [base, *ideas[:2]]
-        assert ("Signed-off-by", str(ADA)) in git.trailers(repo, merged.commit)
+        assert ("Signed-off-by", str(ADA)) in refs.trailers(repo, merged.commit)
 
     def test_a_conflict_is_an_answer(self, repo, base, ideas):
         """With the files and the idea that did not fit; nothing is raised."""
-        merged = git.merge_commit(repo, base, ideas, "bundle: three", ADA, AT)
+        merged = refs.merge_commit(repo, base, ideas, "bundle: three", ADA, AT)
         assert (merged.commit, merged.conflicts, merged.culprit) == (None, ("train.py",), ideas[2])
-        assert git.merge_tree(repo, ideas[0], ideas[2]).conflicts == ("train.py",)
+        assert refs.merge_tree(repo, ideas[0], ideas[2]).conflicts == ("train.py",)
 
     def test_another_base_can_be_named(self, repo, base, ideas):
         """With the first idea as the base, the third one simply takes it back."""
-        merged = git.merge_tree(repo, ideas[0], ideas[2], base=ideas[0])
-        assert git.show_file(repo, commit(repo, base), "train.py") == b"print(1)\n"
-        assert merged.tree == git.merge_tree(repo, base, ideas[2]).tree
+        merged = refs.merge_tree(repo, ideas[0], ideas[2], base=ideas[0])
+        assert refs.show_file(repo, commit(repo, base), "train.py") == b"print(1)\n"
+        assert merged.tree == refs.merge_tree(repo, base, ideas[2]).tree
 
     def test_unrelated_histories_are_an_error(self, repo, base):
         """Not a conflict: nothing in the campaign can lead there."""
         with pytest.raises(RepositoryError, match="merge-tree failed"):
-            git.merge_tree(repo, base, git.commit_tree(repo, f"{base}^{{tree}}", [], "root", ADA, AT))
+            refs.merge_tree(repo, base, refs.commit_tree(repo, f"{base}^{{tree}}", [], "root", ADA, AT))
 
 
 def test_our_folders_are_hidden_from_git_once(repo, run_git):
@@ -340,8 +340,8 @@ def test_our_folders_are_hidden_from_git_once(repo, run_git):
     exclude = repo / ".git" / "info" / "exclude"
     exclude.write_text("theirs")
     run_git(repo, "worktree", "add", "-q", "--detach", str(repo.parent / "other"))
-    assert git.exclude(repo.parent / "other", ["/.autoresearch/", "theirs"]) == ("/.autoresearch/",)
-    assert git.exclude(repo, ["/.autoresearch/"]) == ()
+    assert refs.exclude(repo.parent / "other", ["/.autoresearch/", "theirs"]) == ("/.autoresearch/",)
+    assert refs.exclude(repo, ["/.autoresearch/"]) == ()
     assert exclude.read_text() == "theirs\n/.autoresearch/\n"
 
 
@@ -349,9 +349,9 @@ def test_hooks_that_a_configuration_file_names_are_switched_off_by_name(repo, ru
     """Newer versions of git run those too; the settings we would give name every one of them."""
     run_git(repo, "config", "hook.my linter.event", "reference-transaction")
     run_git(repo, "config", "hook.x.y.command", "false")
-    assert gitcall.named_hooks(repo) == ("hook.my linter.enabled=false", "hook.x.y.enabled=false")
+    assert call.named_hooks(repo) == ("hook.my linter.enabled=false", "hook.x.y.enabled=false")
 
 
 def test_git_is_new_enough_here():
     """The tests that merge mean something only then."""
-    assert gitcall.version() >= gitcall.MINIMUM
+    assert call.version() >= call.MINIMUM

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autoresearch.errors import RepositoryError
+from autoresearch.git import refs
+from autoresearch.git.call import FULL, ask, call, nul, private_index
+from autoresearch.git.diff import differing
 from autoresearch.machine.folders import delete
-from autoresearch.workspace import git
-from autoresearch.workspace.gitcall import FULL, ask, call, nul, private_index
-from autoresearch.workspace.gitdiff import differing
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def populate_submodules(repo: Path, tree: Path) -> tuple[Unfilled, ...]:
     Returns:
         Submodules that are populated in the user's checkout and could not be filled.
     """
-    return tuple(_fill_all(git.root(repo), tree, git.head_commit(tree), ""))
+    return tuple(_fill_all(refs.root(repo), tree, refs.head_commit(tree), ""))
 
 
 def edited_submodules(repo: Path, tree: Path) -> tuple[str, ...]:
@@ -58,7 +58,7 @@ def edited_submodules(repo: Path, tree: Path) -> tuple[str, ...]:
 
     Such edits are part of no commit, so a run that uses them cannot be reproduced.
     """
-    return tuple(sorted(_edits(git.root(repo), tree, git.head_commit(tree), "")))
+    return tuple(sorted(_edits(refs.root(repo), tree, refs.head_commit(tree), "")))
 
 
 def _fill_all(theirs: Path, top: Path, commit: str, above: str) -> Iterator[Unfilled]:
@@ -83,7 +83,7 @@ def _pins(theirs: Path, top: Path, commit: str, above: str) -> Iterator[_Pin]:
     """The submodules that `commit` of the user's repository `theirs` pins, where they are populated."""
     for record in nul(call(theirs, "ls-tree", "-r", "-z", "--full-tree", commit).stdout):
         (mode, _, pinned), path = record.partition("\t")[0].split(" "), record.partition("\t")[2]
-        if mode == git.SUBMODULE and (theirs / path / ".git").exists():
+        if mode == refs.SUBMODULE and (theirs / path / ".git").exists():
             yield _Pin(above + path, theirs / path, top / above / path, pinned)
 
 

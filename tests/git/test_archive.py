@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from autoresearch.errors import LauncherError
-from autoresearch.workspace import arrived
-from autoresearch.workspace.archive import pack
+from autoresearch.git import arrived
+from autoresearch.git.archive import pack
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ import os
 import pytest
 
 from autoresearch.errors import RepositoryError
-from autoresearch.workspace import git, notes, worktree
+from autoresearch.git import refs, worktree
+from autoresearch.workspace import notes
 from autoresearch.workspace.snapshot import Snapshot, difference
 
 HOOKS = (
@@ -17,26 +18,26 @@ HOOKS = (
 
 def story(repo):
     """A whole experiment and a bundle: everything we ever do to a repository."""
-    git.exclude(repo, ["/reports/auto_research/", "/session/", "/.autoresearch/"])
-    base, who, tree = git.head_commit(repo), git.identity(repo), git.root(repo) / ".autoresearch" / "trees" / "one"
-    git.changes(repo)
+    refs.exclude(repo, ["/reports/auto_research/", "/session/", "/.autoresearch/"])
+    base, who, tree = refs.head_commit(repo), refs.identity(repo), refs.root(repo) / ".autoresearch" / "trees" / "one"
+    refs.changes(repo)
     worktree.add(repo, tree, base)
     worktree.populate_submodules(repo, tree)
     (tree / "config" / "grpo.yaml").write_text("lr: 2\n")
     (tree / 'naïve "new"\nfile').write_text("x\n")
     (tree / "old.py").unlink()
     paths = worktree.edited(tree, base)
-    commit = git.commit_tree_from(tree, base, paths, "recipe: twice the rate", who, 1.7e9)
-    git.create_branch(repo, "autoresearch/c/one", commit)
+    commit = refs.commit_tree_from(tree, base, paths, "recipe: twice the rate", who, 1.7e9)
+    refs.create_branch(repo, "autoresearch/c/one", commit)
     worktree.attach(tree, "autoresearch/c/one")
-    empty = git.commit_tree_from(repo, base, (), "baseline: start", who, 1.7e9)
-    git.create_branch(repo, "autoresearch/c/baseline", empty)
-    more = git.commit_tree_from(tree, commit, (), "recipe: mended", who, 1.7e9)
-    git.advance_branch(repo, "autoresearch/c/one", commit, more)
-    assert [change.path for change in git.changed_files(repo, base, more)] == list(paths)
-    assert "+lr: 2" in git.diff(repo, base, more)
+    empty = refs.commit_tree_from(repo, base, (), "baseline: start", who, 1.7e9)
+    refs.create_branch(repo, "autoresearch/c/baseline", empty)
+    more = refs.commit_tree_from(tree, commit, (), "recipe: mended", who, 1.7e9)
+    refs.advance_branch(repo, "autoresearch/c/one", commit, more)
+    assert [change.path for change in refs.changed_files(repo, base, more)] == list(paths)
+    assert "+lr: 2" in refs.diff(repo, base, more)
     notes.write(repo, more, "kept")
-    bundle = git.merge_commit(repo, empty, [more], "bundle: one", who, 1.7e9)
+    bundle = refs.merge_commit(repo, empty, [more], "bundle: one", who, 1.7e9)
     assert bundle.commit is not None
     worktree.add(repo, tree, bundle.commit)
     assert worktree.edited(tree, bundle.commit) == ()
@@ -244,7 +245,7 @@ def test_a_repository_without_a_commit_gets_a_clear_answer(tmp_path, run_git):
     """An unborn branch is no place to start from, and the message says what to do."""
     run_git(tmp_path, "init", "-q", "unborn")
     with pytest.raises(RepositoryError, match=r"no commit yet.*git commit"):
-        git.head_commit(tmp_path / "unborn")
+        refs.head_commit(tmp_path / "unborn")
 
 
 def act(what, repo, run_git):
@@ -265,7 +266,7 @@ def act(what, repo, run_git):
 
 
 def notes_free_commit(repo):
-    return git.commit_tree_from(repo, git.head_commit(repo), (), "x", git.identity(repo), 1.7e9)
+    return refs.commit_tree_from(repo, refs.head_commit(repo), (), "x", refs.identity(repo), 1.7e9)
 
 
 @pytest.mark.parametrize(

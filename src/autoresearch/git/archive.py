@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from autoresearch.errors import LauncherError, RepositoryError
-from autoresearch.workspace import arrived
-from autoresearch.workspace.gitcall import call
+from autoresearch.git import arrived
+from autoresearch.git.call import call
 
 
 class Archive(NamedTuple):

@@ -12,17 +12,9 @@ from pathlib import Path
 
 from autoresearch.errors import RepositoryError
 from autoresearch.experiment.names import PREFIX
-from autoresearch.workspace.gitcall import ask, call, nul
-from autoresearch.workspace.gitcommit import (
-    Identity,
-    can_commit,
-    commit_tree,
-    commit_tree_from,
-    identity,
-    message,
-    trailers,
-)
-from autoresearch.workspace.gitdiff import (
+from autoresearch.git.call import ask, call, nul
+from autoresearch.git.commit import Identity, can_commit, commit_tree, commit_tree_from, identity, message, trailers
+from autoresearch.git.diff import (
     SUBMODULE,
     Change,
     Merged,
