@@ -100,7 +100,7 @@ def health(where: Path, recipe: str, overrides: Sequence[str], run: Path) -> dic
 def _printed(root: Path, run: Path) -> str:
     """The end of the newest log, without secrets."""
     from autoresearch.secrets import environment  # noqa: PLC0415
-    from autoresearch.workspace.cleanlog import end_of  # noqa: PLC0415
+    from autoresearch.supervision.run_log import end_of  # noqa: PLC0415
 
     logs = sorted(run.rglob("*.log"), key=lambda path: path.stat().st_mtime)
     return end_of(logs[-1], environment.load(root / ".env", os.environ)) if logs else ""

@@ -8,8 +8,8 @@ import pytest
 from autoresearch.examples import create
 from autoresearch.secrets.redactor import Redactor
 from autoresearch.session import Request, Session
+from autoresearch.supervision.run_log import ends_of
 from autoresearch.targets.nemo_rl.grammar import milestones
-from autoresearch.workspace.cleanlog import ends_of
 
 LOG = """\
 wandb: \U0001f680 View run at https://wandb.ai/lab/grpo/runs/ab12cd

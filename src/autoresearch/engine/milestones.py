@@ -5,7 +5,7 @@ from pathlib import Path
 from autoresearch.engine.context import Context
 from autoresearch.experiment.experiment import Run
 from autoresearch.ports import Narrator
-from autoresearch.workspace.cleanlog import ends_of
+from autoresearch.supervision.run_log import ends_of
 
 
 def tell(ctx: Context, run: Run) -> None:

@@ -21,8 +21,8 @@ from autoresearch.ports import RunRequest
 from autoresearch.run.job import Job, JobState, JobStatus, Resources, Submission
 from autoresearch.run.measurement import Measurement, Readings
 from autoresearch.run.placement import on_cpu
+from autoresearch.supervision.run_log import end_of
 from autoresearch.workspace import volume
-from autoresearch.workspace.cleanlog import end_of
 
 
 def launch(ctx: Context, arm: str, seed: int, purpose: Purpose, why: str) -> None:

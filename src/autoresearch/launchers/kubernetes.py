@@ -30,7 +30,7 @@ from autoresearch.launchers.kubernetes_teardown import Teardown
 from autoresearch.launchers.records import Record, Records, living, patience_s
 from autoresearch.run.job import Job, JobState, JobStatus, Submission
 from autoresearch.secrets.redactor import Redactor
-from autoresearch.workspace import runfolder
+from autoresearch.supervision import run_folder
 
 MANIFEST, LAST_SEEN, POD_LOG = "manifest.yaml", "kubernetes.json", "pod.log"
 _SOON_S = 1.0
@@ -222,7 +222,7 @@ class ClusterLauncher:
 
     def _status(self, record: Record) -> JobStatus:
         now = time.monotonic()
-        ended = runfolder.read(Path(record.folder, runfolder.EXIT))
+        ended = run_folder.read(Path(record.folder, run_folder.EXIT))
         found, pods = self._objects.get(record.name), self._pods.get(record.name, [])
         if found and not _is_ours(found, record):
             found, pods = None, []
@@ -235,7 +235,7 @@ class ClusterLauncher:
         begun = self._stuck.setdefault(record.name, now) if stuck(pods) else now
         if not stuck(pods):
             self._stuck.pop(record.name, None)
-        state = runfolder.read(Path(record.folder, runfolder.STATE)) or {}
+        state = run_folder.read(Path(record.folder, run_folder.STATE)) or {}
         patience = self._options.pull_patience_s
         return status(Seen(record, found, pods, state, ended, time.time(), now - since, now - begun, patience))
 
@@ -285,7 +285,7 @@ class ClusterLauncher:
         over = found is not None and object_state(found).ended
         if found and over:
             self._keep(record, found, self._cluster.pods(f"{RUN}={record.name}"))
-        if not over and not Path(record.folder, runfolder.EXIT).exists():
+        if not over and not Path(record.folder, run_folder.EXIT).exists():
             self._records.cancelled(record)
         if found:
             self._cluster.delete(self.kind, record.name, str(found["metadata"]["uid"]))
@@ -355,14 +355,14 @@ def _unclear(found: Manifest | None, record: Record) -> bool:
     """Whether only pods can tell how a run is doing: it has not begun, or has not ended by itself."""
     if found is None:
         return False
-    ended = runfolder.read(Path(record.folder, runfolder.EXIT))
+    ended = run_folder.read(Path(record.folder, run_folder.EXIT))
     if object_state(found).ended:
         return ended is None or ended["ending"] != "exited" or ended["exit_code"] != 0
-    return not Path(record.folder, runfolder.STATE).exists() or ended is not None
+    return not Path(record.folder, run_folder.STATE).exists() or ended is not None
 
 
 def _kept(record: Record) -> tuple[Manifest | None, list[Manifest]]:
-    seen = runfolder.read(Path(record.folder, LAST_SEEN)) or {}
+    seen = run_folder.read(Path(record.folder, LAST_SEEN)) or {}
     found = seen.get("object")
     return (found, seen.get("pods", [])) if found and _is_ours(found, record) else (None, [])
 

@@ -11,7 +11,7 @@ from shlex import quote
 
 from autoresearch.machine import processes
 from autoresearch.run.job import Job
-from autoresearch.workspace import runfolder
+from autoresearch.supervision import run_folder
 
 SCRIPT, CODE = "job.sh", "code.sha256"
 NODE = "AUTORESEARCH_NODE"
@@ -78,7 +78,7 @@ def margin_s(job: Job) -> int:
 
 
 _FUNCTIONS = f"""\
-state="$folder/{runfolder.STATE}" ended="$folder/{runfolder.EXIT}"
+state="$folder/{run_folder.STATE}" ended="$folder/{run_folder.EXIT}"
 node=${{{NODE}:-$(hostname)}} child= told= began=
 now_us() {{ echo "${{EPOCHREALTIME/[.,]/}}"; }}
 seconds() {{ echo "${{1:0:-6}}.${{1: -6}}"; }}

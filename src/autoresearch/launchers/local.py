@@ -1,7 +1,7 @@
 """Runs on this machine, each under a supervisor process of its own that outlives us and enforces its limits.
 
 The job id is the run id. What the launcher knows lies in files: `.runs/` in the campaign's folder says where a run's
-folder is, and the files of `workspace/runfolder.py` in there say how the run is doing. A new launcher on the same
+folder is, and the files of `workspace/run_folder.py` in there say how the run is doing. A new launcher on the same
 folder therefore knows every run of the old one, and starting a run twice is impossible: the second supervisor finds
 the first one's claim.
 
@@ -26,9 +26,9 @@ from autoresearch.launchers.local_options import LocalOptions
 from autoresearch.machine import fault_points, gpus, processes
 from autoresearch.machine.process import CommandError, run
 from autoresearch.run.job import Job, JobState, JobStatus, Submission
-from autoresearch.workspace import runfolder
-from autoresearch.workspace.runfolder import RunSpec
-from autoresearch.workspace.supervisor import CANCEL
+from autoresearch.supervision import run_folder
+from autoresearch.supervision.run_folder import RunSpec
+from autoresearch.supervision.supervisor import CANCEL
 
 _ENDINGS = {
     "timed-out": JobState.TIMED_OUT,
@@ -98,8 +98,8 @@ class LocalLauncher:
         try:
             self._records.mkdir(parents=True, exist_ok=True)
             folder.mkdir(parents=True, exist_ok=True)
-            runfolder.create(self._record(run_id), {"folder": submission.folder, "submitted_at": time.time()})
-            runfolder.write(folder / runfolder.SPEC, spec._asdict(), sync=True)
+            run_folder.create(self._record(run_id), {"folder": submission.folder, "submitted_at": time.time()})
+            run_folder.write(folder / run_folder.SPEC, spec._asdict(), sync=True)
         except OSError as error:
             raise StorageError(f"run {run_id} was not started: {error}; fix that and submit it again") from error
         fault_points.point("launcher.submit")
@@ -111,7 +111,7 @@ class LocalLauncher:
 
         A supervisor that another controller, dead by now, was just starting is waited for, three seconds at most.
         """
-        record = runfolder.read(self._record(run_id))
+        record = run_folder.read(self._record(run_id))
         if record is None:
             return None
         folder = Path(record["folder"])
@@ -133,8 +133,8 @@ class LocalLauncher:
         Raises:
             LauncherError: The run is on another machine.
         """
-        state = self._read(job_id, runfolder.STATE) or {}
-        if self._read(job_id, runfolder.EXIT) is None and _elsewhere(state):
+        state = self._read(job_id, run_folder.STATE) or {}
+        if self._read(job_id, run_folder.EXIT) is None and _elsewhere(state):
             raise LauncherError(f"run {job_id} is on {state['node']}; cancel it there")
         watcher = _watcher(state)
         if watcher and processes.tell(watcher, CANCEL):
@@ -179,18 +179,18 @@ class LocalLauncher:
         return self._records / f"{as_file_name(run_id, safe='')}.json"
 
     def _folder(self, run_id: str) -> Path | None:
-        record = runfolder.read(self._record(run_id))
+        record = run_folder.read(self._record(run_id))
         return Path(record["folder"]) if record else None
 
     def _read(self, run_id: str, name: str) -> dict[str, Any] | None:
         folder = self._folder(run_id)
-        return runfolder.read(folder / name) if folder else None
+        return run_folder.read(folder / name) if folder else None
 
     def _belonging(self, run_id: str) -> list[processes.Process]:
         folder = self._folder(run_id)
         if folder is None:
             return []
-        state = runfolder.read(folder / runfolder.STATE) or {}
+        state = run_folder.read(folder / run_folder.STATE) or {}
         known = state.get("tree", []) if state.get("boot") == processes.boot() else []
         table = processes.everyone()
         supervisors = [
@@ -201,26 +201,26 @@ class LocalLauncher:
         return processes.belonging(str(folder), [(pid, started) for pid, started in known], table) + supervisors
 
     def _status(self, run_id: str) -> JobStatus:
-        record = runfolder.read(self._record(run_id))
+        record = run_folder.read(self._record(run_id))
         if record is None:
             return JobStatus(JobState.VANISHED, reason=f"no run {run_id} was ever submitted from here")
         folder, submitted_at = Path(record["folder"]), record["submitted_at"]
-        state = runfolder.read(folder / runfolder.STATE)
+        state = run_folder.read(folder / run_folder.STATE)
         # Before the look for its end: a supervisor that is dead by now has already written that.
         dead = _why_dead(folder, state)
-        ended = runfolder.read(folder / runfolder.EXIT)
+        ended = run_folder.read(folder / run_folder.EXIT)
         if ended:
             return _ended(ended, submitted_at)
         return _live(state or {}, dead, submitted_at)
 
 
 def _claimed(folder: Path) -> bool:
-    return any((folder / name).exists() for name in (runfolder.STATE, runfolder.EXIT))
+    return any((folder / name).exists() for name in (run_folder.STATE, run_folder.EXIT))
 
 
 def _supervise(run_id: str, folder: Path) -> None:
     # -P: the directory we happen to be in, often the user's checkout, must not shadow modules.
-    argv = [sys.executable, "-P", "-m", "autoresearch.workspace.supervisor", str(folder / runfolder.SPEC)]
+    argv = [sys.executable, "-P", "-m", "autoresearch.supervision.supervisor", str(folder / run_folder.SPEC)]
     try:
         run(argv, env={**os.environ, processes.SUPERVISOR_MARK: str(folder)}, timeout=60.0)
     except CommandError as error:
@@ -244,7 +244,7 @@ def _why_dead(folder: Path, state: Mapping[str, Any] | None) -> str:
     if not _elsewhere(state):
         return "" if _watcher(state) else "its supervisor was killed, or the machine restarted, before the run ended"
     try:
-        silent_s = time.time() - (folder / runfolder.STATE).stat().st_mtime
+        silent_s = time.time() - (folder / run_folder.STATE).stat().st_mtime
     except OSError:
         silent_s = _SILENT_S
     return "" if silent_s < _SILENT_S else f"nothing was heard of it from {state['node']} for {silent_s:.0f} s"

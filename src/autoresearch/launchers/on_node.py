@@ -11,9 +11,9 @@ import os
 import sys
 from pathlib import Path
 
-from autoresearch.workspace import runfolder
-from autoresearch.workspace.runfolder import RunSpec
-from autoresearch.workspace.supervisor import supervise
+from autoresearch.supervision import run_folder
+from autoresearch.supervision.run_folder import RunSpec
+from autoresearch.supervision.supervisor import supervise
 
 ANOTHER_HAS_IT = 75
 """Exit code of a job that found its run claimed by another (EX_TEMPFAIL of sysexits.h)."""
@@ -21,11 +21,11 @@ ANOTHER_HAS_IT = 75
 
 def main() -> int:
     """Carry the run out and return its exit code."""
-    spec = RunSpec(**(runfolder.read(Path(sys.argv[1])) or {}))
+    spec = RunSpec(**(run_folder.read(Path(sys.argv[1])) or {}))
     folder = Path(spec.folder)
     _set_aside(folder, int(os.environ.get("SLURM_RESTART_COUNT") or 0))
     supervise(spec, os.open(os.devnull, os.O_WRONLY))
-    ended = runfolder.read(folder / runfolder.EXIT) or {}
+    ended = run_folder.read(folder / run_folder.EXIT) or {}
     if ended.get("pid") != os.getpid() or ended.get("node") != os.uname().nodename:
         sys.stderr.write(f"run {spec.run_id} belongs to another job; this one did nothing\n")
         return ANOTHER_HAS_IT
@@ -37,7 +37,7 @@ def _set_aside(folder: Path, restarts: int) -> None:
     """After a requeue: the files of the attempt before become history, so that this one may claim the run."""
     if not restarts:
         return
-    for name in (runfolder.STATE, runfolder.EXIT):
+    for name in (run_folder.STATE, run_folder.EXIT):
         with contextlib.suppress(FileNotFoundError):
             (folder / name).replace(folder / f"{name}.attempt-{restarts}")
 

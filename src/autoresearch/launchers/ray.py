@@ -26,8 +26,8 @@ from autoresearch.launchers.ray_upload import Entry
 from autoresearch.launchers.records import Record, Records, lay_out, living, never, patience_s, spec_of, unique_name
 from autoresearch.launchers.slurm_status import ENDINGS
 from autoresearch.run.job import Job, JobState, JobStatus, Submission
-from autoresearch.workspace import runfolder
-from autoresearch.workspace.runfolder import RunSpec
+from autoresearch.supervision import run_folder
+from autoresearch.supervision.run_folder import RunSpec
 
 _SOON_S = 0.5
 _FINISHING_S = 60.0
@@ -112,7 +112,7 @@ class RayLauncher:
         record = self._records.get(run_id)
         if record is None or record.job_id is None:
             return None
-        ran = any(Path(record.folder, name).exists() for name in (runfolder.STATE, runfolder.EXIT))
+        ran = any(Path(record.folder, name).exists() for name in (run_folder.STATE, run_folder.EXIT))
         return record.job_id if ran or self.head.job(record.job_id) else None
 
     def _request(self, submission: Submission, spec: RunSpec, job_id: str) -> dict[str, Any]:
@@ -178,7 +178,7 @@ class RayLauncher:
         state = STATES.get(job["status"], JobState.UNKNOWN) if job else None
         if self.options.code == "upload" and job:
             self._fetch_log(job_id, record)
-        ended = runfolder.read(Path(record.folder, runfolder.EXIT))
+        ended = run_folder.read(Path(record.folder, run_folder.EXIT))
         if ended and (state is None or state.ended or time.time() - ended["ended_at"] > _FINISHING_S):
             return _by_files(record, state, ended)
         if job is None or state is None:
@@ -196,7 +196,7 @@ class RayLauncher:
         return JobStatus(JobState.VANISHED, reason=reason, submitted_at=record.asked_at)
 
     def _waits_for_files(self, job_id: str, record: Record) -> bool:
-        claimed = Path(record.folder, runfolder.STATE).exists()
+        claimed = Path(record.folder, run_folder.STATE).exists()
         return self.options.code == "shared" and claimed and self._lagging(job_id)
 
     def _lagging(self, job_id: str) -> bool:
@@ -221,7 +221,7 @@ class RayLauncher:
         record = self._records.of_job(job_id)
         if record is None:
             return
-        if not Path(record.folder, runfolder.EXIT).exists():
+        if not Path(record.folder, run_folder.EXIT).exists():
             self._records.cancelled(record)
         self.head.stop(job_id)
         self._asked = float("-inf")
@@ -235,7 +235,7 @@ class RayLauncher:
         record = self._records.of_job(job_id)
         if record is None:
             return ()
-        ended = Path(record.folder, runfolder.EXIT)
+        ended = Path(record.folder, run_folder.EXIT)
         until = time.monotonic() + _LETTING_GO_S
         while (held := self._held(job_id)) and ended.exists() and time.monotonic() < until:
             time.sleep(0.2)
@@ -255,7 +255,7 @@ def _record(submission: Submission, spec: RunSpec, options: RayOptions) -> Recor
 
 
 def _supervised(spec: RunSpec, python: str) -> str:
-    return f"exec {quote(python)} -P -m autoresearch.launchers.on_node {quote(f'{spec.folder}/{runfolder.SPEC}')}"
+    return f"exec {quote(python)} -P -m autoresearch.launchers.on_node {quote(f'{spec.folder}/{run_folder.SPEC}')}"
 
 
 def _by_files(record: Record, state: JobState | None, ended: Mapping[str, Any]) -> JobStatus:
@@ -279,7 +279,7 @@ def _by_files(record: Record, state: JobState | None, ended: Mapping[str, Any]) 
 
 
 def _by_ray(record: Record, state: JobState, job: Mapping[str, Any]) -> JobStatus:
-    report = runfolder.read(Path(record.folder, runfolder.STATE)) or {}
+    report = run_folder.read(Path(record.folder, run_folder.STATE)) or {}
     started, ended = _seconds(job.get("start_time")), _seconds(job.get("end_time"))
     code = job.get("driver_exit_code")
     ran_s = (ended or 0.0) - (started or 0.0)

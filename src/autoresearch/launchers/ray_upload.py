@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from autoresearch.errors import LauncherError
 from autoresearch.git import arrived
-from autoresearch.workspace import runfolder
-from autoresearch.workspace.runfolder import RunSpec
+from autoresearch.supervision import run_folder
+from autoresearch.supervision.run_folder import RunSpec
 
 FOLDER = ".autoresearch-run"
 """The run's folder on the head, inside the unpacked commit."""
@@ -26,7 +26,7 @@ _VERIFIED = 'python3 -I -c "$AUTORESEARCH_ARRIVED" "$AUTORESEARCH_FINGERPRINT"'
 _MOST_CARRIED = 64 * 1024
 """Bytes of files that are sent along in a variable; Linux ends a variable at 128 KiB."""
 
-_RETURNED = re.compile(rf"{runfolder.RETURNED} (provenance[\w.-]*\.json) (\{{.*\}})")
+_RETURNED = re.compile(rf"{run_folder.RETURNED} (provenance[\w.-]*\.json) (\{{.*\}})")
 
 
 class Entry(NamedTuple):
@@ -40,7 +40,7 @@ def entry(spec: RunSpec) -> Entry:
     """Compare what arrived, set what names our folders, and start the command under `timeout`."""
     moved = {name: value for name, value in spec.env.items() if spec.directory in value or spec.folder in value}
     exports = [f"export {name}={_there(value, spec, folder=True)}" for name, value in moved.items()]
-    steps = [_VERIFIED, *exports, f"export {runfolder.BY_LOG}=1", f"exec {_limited(spec)}"]
+    steps = [_VERIFIED, *exports, f"export {run_folder.BY_LOG}=1", f"exec {_limited(spec)}"]
     return Entry(" && ".join(steps), {name: value for name, value in spec.env.items() if name not in moved})
 
 

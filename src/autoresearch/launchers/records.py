@@ -17,8 +17,8 @@ from autoresearch.errors import StorageError
 from autoresearch.experiment import names
 from autoresearch.machine import processes
 from autoresearch.run.job import Job, JobState, JobStatus
-from autoresearch.workspace import runfolder
-from autoresearch.workspace.runfolder import RunSpec
+from autoresearch.supervision import run_folder
+from autoresearch.supervision.run_folder import RunSpec
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
@@ -58,7 +58,7 @@ class Records:
 
     def get(self, run_id: str) -> Record | None:
         """The record of a run."""
-        return _record(runfolder.read(self._place(run_id)))
+        return _record(run_folder.read(self._place(run_id)))
 
     def put(self, record: Record) -> None:
         """Write a record, durably.
@@ -68,7 +68,7 @@ class Records:
         """
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            runfolder.write(self._place(record.run_id), record._asdict(), sync=True)
+            run_folder.write(self._place(record.run_id), record._asdict(), sync=True)
         except OSError as error:
             raise StorageError(f"run {record.run_id} was not started: {error}; fix that and submit it again") from error
 
@@ -86,7 +86,7 @@ class Records:
     def __iter__(self) -> Iterator[Record]:
         """All records."""
         for place in self._folder.glob("*.json"):
-            record = _record(runfolder.read(place))
+            record = _record(run_folder.read(place))
             if record:
                 yield record
 
@@ -145,14 +145,14 @@ def lay_out(spec: RunSpec, texts: Mapping[str, str] = MappingProxyType({})) -> N
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
             (folder / name).write_text(text, encoding="utf-8", errors="surrogateescape")
-        runfolder.write(folder / runfolder.SPEC, spec._asdict(), sync=True)
+        run_folder.write(folder / run_folder.SPEC, spec._asdict(), sync=True)
     except OSError as error:
         raise StorageError(f"run {spec.run_id} was not submitted: {error}; fix that and submit it again") from error
 
 
 def patience_s(records: Collection[Record], poll_s: float, soon_s: float) -> float:
     """Seconds an answer of the scheduler may be old: `poll_s`, at most `soon_s` once a run's files say it is over."""
-    done = any(Path(record.folder, runfolder.EXIT).exists() for record in records)
+    done = any(Path(record.folder, run_folder.EXIT).exists() for record in records)
     return min(soon_s, poll_s) if done else poll_s
 
 
@@ -163,7 +163,7 @@ def never(job_id: str) -> JobStatus:
 
 def living(folder: Path) -> tuple[str, ...]:
     """Living processes of a run on this machine, its supervisor included."""
-    state = runfolder.read(folder / runfolder.STATE) or {}
+    state = run_folder.read(folder / run_folder.STATE) or {}
     here = state.get("boot") == processes.boot()
     known = [(pid, started) for pid, started in state.get("tree", [])] if here else []
     table = processes.everyone()

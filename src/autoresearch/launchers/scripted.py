@@ -27,7 +27,7 @@ from pydantic import BaseModel, Field, ValidationError
 from autoresearch.errors import LauncherError
 from autoresearch.machine import fault_points
 from autoresearch.run.job import Job, JobState, JobStatus, Submission
-from autoresearch.workspace import runfolder
+from autoresearch.supervision import run_folder
 
 
 class Part(BaseModel, frozen=True, extra="forbid"):
@@ -99,7 +99,7 @@ class ScriptedLauncher:
             fault_points.point("launcher.submit")
             fresh = {"folder": submission.folder, "value": value, "at": -1, "cancelled": False}
             run = {**submission.payload, **fresh}
-            runfolder.write(self._place(submission.run_id), run, sync=True)
+            run_folder.write(self._place(submission.run_id), run, sync=True)
         return submission.run_id
 
     def find(self, run_id: str) -> str | None:
@@ -119,23 +119,23 @@ class ScriptedLauncher:
 
     def cancel(self, job_id: str) -> None:
         """End a run that has not ended."""
-        run = runfolder.read(self._place(job_id))
+        run = run_folder.read(self._place(job_id))
         if run and not _ended(run):
-            runfolder.write(self._place(job_id), run | {"cancelled": True}, sync=True)
+            run_folder.write(self._place(job_id), run | {"cancelled": True}, sync=True)
 
     def leftovers(self, job_id: str) -> tuple[str, ...]:
         """The run itself while it plays."""
-        run = runfolder.read(self._place(job_id))
+        run = run_folder.read(self._place(job_id))
         return (f"scripted run {job_id}",) if run and not _ended(run) else ()
 
     def _place(self, run_id: str) -> Path:
         return self._stage / f"{quote(run_id, safe='')}.json"
 
     def _runs(self) -> list[dict[str, Any]]:
-        return [run for path in self._stage.glob("*.json") if (run := runfolder.read(path))]
+        return [run for path in self._stage.glob("*.json") if (run := run_folder.read(path))]
 
     def _advance(self, run_id: str) -> str:
-        run = runfolder.read(self._place(run_id))
+        run = run_folder.read(self._place(run_id))
         if run is None:
             return JobState.VANISHED
         if not _ended(run):
@@ -143,11 +143,11 @@ class ScriptedLauncher:
             if _word(run) in {JobState.SUCCEEDED, JobState.FAILED}:
                 for name, text in run["part"]["files"].items():
                     _write(Path(run["folder"], name), text, run_id, run["value"])
-            runfolder.write(self._place(run_id), run, sync=True)
+            run_folder.write(self._place(run_id), run, sync=True)
         return _word(run)
 
     def _status(self, run_id: str, state: JobState) -> JobStatus:
-        run = runfolder.read(self._place(run_id))
+        run = run_folder.read(self._place(run_id))
         if run is None or not state.ended:
             return JobStatus(state, reason="" if run else f"no run {run_id} was ever submitted from here")
         code = run["part"]["exit_code"]

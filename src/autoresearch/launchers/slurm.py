@@ -27,8 +27,8 @@ from autoresearch.launchers.slurm_warm import WarmAllocation
 from autoresearch.machine.process import CommandError
 from autoresearch.ports import Held
 from autoresearch.run.job import Job, JobStatus, Resources, Submission
-from autoresearch.workspace import runfolder
-from autoresearch.workspace.runfolder import RunSpec
+from autoresearch.supervision import run_folder
+from autoresearch.supervision.run_folder import RunSpec
 
 _SOON_S = 1.0
 """Fewest seconds between two questions when a run's files say that something has changed."""
@@ -202,7 +202,7 @@ class SlurmLauncher:
         over = ended is None and (row is None or row.state.ended)
         since = self._unexplained.setdefault(job_id, now) if over else now
         self._link_log(record, job_id, row.restarts if row else 0)
-        report = runfolder.read(Path(record.folder, runfolder.STATE)) or {}
+        report = run_folder.read(Path(record.folder, run_folder.STATE)) or {}
         output = _last_words(Path(record.folder, slurm_script.OUTPUT.replace("%j", job_id))) if over else ""
         return status(Seen(record, row, report, ended, time.time(), now - since, output))
 
@@ -235,7 +235,7 @@ class SlurmLauncher:
         record = self._records.of_job(job_id)
         if record is None:
             return
-        ended = runfolder.read(Path(record.folder, runfolder.EXIT))
+        ended = run_folder.read(Path(record.folder, run_folder.EXIT))
         if ended is None:
             self._records.cancelled(record)
         if self._warm:
@@ -301,13 +301,13 @@ class SlurmLauncher:
 
 def _going(left: Collection[str], record: Record) -> bool:
     """Whether what is left is just being let go of by Slurm."""
-    if Path(record.folder, runfolder.EXIT).exists() and all(word.startswith("step") for word in left):
+    if Path(record.folder, run_folder.EXIT).exists() and all(word.startswith("step") for word in left):
         return True
     return all("(COMPLETING)" in word for word in left)
 
 
 def _ends(records: Collection[Record]) -> dict[str, dict[str, Any] | None]:
-    return {record.run_id: runfolder.read(Path(record.folder, runfolder.EXIT)) for record in records}
+    return {record.run_id: run_folder.read(Path(record.folder, run_folder.EXIT)) for record in records}
 
 
 def _is(row: Row, record: Record) -> bool:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from autoresearch.launchers.slurm_script import OUTPUT
 from autoresearch.launchers.slurm_spool import Done, Request, Spool
 from autoresearch.machine.process import CommandError, Completed, run
-from autoresearch.workspace import runfolder
+from autoresearch.supervision import run_folder
 
 _TICK_S = 0.2
 _NO_SRUN = 127
@@ -105,7 +105,7 @@ def step(request: Request, share: Share, python: str = sys.executable) -> list[s
         f"--cpus-per-task={request.cpus or share.cpus}",
         f"--gres=gpu:{request.gpus}" if request.gpus else "--gres=none",
         *([] if memory_mb is None else [f"--mem={memory_mb}M"]),
-        python, "-P", "-m", "autoresearch.launchers.on_node", f"{request.folder}/{runfolder.SPEC}",
+        python, "-P", "-m", "autoresearch.launchers.on_node", f"{request.folder}/{run_folder.SPEC}",
     ]  # fmt: skip
 
 

@@ -10,8 +10,8 @@ from shlex import quote
 
 from autoresearch.launchers.slurm_options import Allocation, SlurmOptions
 from autoresearch.run.job import Job
-from autoresearch.workspace import runfolder
-from autoresearch.workspace.runfolder import RunSpec
+from autoresearch.supervision import run_folder
+from autoresearch.supervision.run_folder import RunSpec
 
 SCRIPT, COMMAND = "job.sh", "command.sh"
 OUTPUT = "slurm-%j.out"
@@ -59,7 +59,7 @@ def batch(spec: RunSpec, flags: list[str], options: SlurmOptions) -> str:
         *_what(spec),
         *options.setup,
         *_our_python(options),
-        f'exec "$python" -P -m autoresearch.launchers.on_node {quote(f"{spec.folder}/{runfolder.SPEC}")}',
+        f'exec "$python" -P -m autoresearch.launchers.on_node {quote(f"{spec.folder}/{run_folder.SPEC}")}',
     ]
     return "\n".join(lines) + "\n"
 
@@ -179,7 +179,7 @@ def command(spec: RunSpec) -> str:
     limit = 0.0 if spec.limit_s is None else spec.limit_s
     return f"""\
 #!/bin/bash
-ended_at={quote(f"{spec.folder}/{runfolder.EXIT}")}
+ended_at={quote(f"{spec.folder}/{run_folder.EXIT}")}
 [ -e "$ended_at" ] && mv "$ended_at" "$ended_at.attempt-${{SLURM_RESTART_COUNT:-0}}"
 cd {quote(spec.directory)} || exit
 begun=$(date +%s)

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from autoresearch.workspace import runfolder
+from autoresearch.supervision import run_folder
 
 
 class Request(NamedTuple):
@@ -41,7 +41,7 @@ class Request(NamedTuple):
     @property
     def claimed(self) -> bool:
         """Whether a supervisor has begun it, or it has ended otherwise: nobody else may begin it."""
-        return any(Path(self.folder, name).exists() for name in (runfolder.STATE, runfolder.EXIT))
+        return any(Path(self.folder, name).exists() for name in (run_folder.STATE, run_folder.EXIT))
 
 
 class Taken(NamedTuple):
@@ -73,7 +73,7 @@ class Spool:
         """
         if self.where(request.name) is None:
             self._todo.mkdir(parents=True, exist_ok=True)
-            runfolder.create(self._todo / f"{request.name}.json", request._asdict())
+            run_folder.create(self._todo / f"{request.name}.json", request._asdict())
 
     def waiting(self) -> list[Request]:
         """Runs that nobody has taken, in the order of their turn."""
@@ -92,7 +92,7 @@ class Spool:
         if request := _request(self._todo / f"{name}.json"):
             return request
         taken = next(iter(self.folder.glob(f"taken/*/{name}.json")), None)
-        done = runfolder.read(self._done / f"{name}.json")
+        done = run_folder.read(self._done / f"{name}.json")
         if done:
             return Done(**done)
         request = _request(taken) if taken else None
@@ -120,7 +120,7 @@ class Spool:
     def finish(self, name: str, done: Done) -> None:
         """Say that a step is over."""
         self._done.mkdir(parents=True, exist_ok=True)
-        runfolder.write(self._done / f"{name}.json", done._asdict(), sync=True)
+        run_folder.write(self._done / f"{name}.json", done._asdict(), sync=True)
         self._taken(name, done.allocation).unlink(missing_ok=True)
 
     @property
@@ -136,5 +136,5 @@ class Spool:
 
 
 def _request(place: Path) -> Request | None:
-    document = runfolder.read(place)
+    document = run_folder.read(place)
     return Request(**document) if document else None

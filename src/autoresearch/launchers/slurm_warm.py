@@ -19,8 +19,8 @@ from autoresearch.launchers.slurm_query import STEPS, Row, parse_steps
 from autoresearch.launchers.slurm_spool import Done, Request, Spool, Taken
 from autoresearch.ports import Held
 from autoresearch.run.job import Job, JobState, Resources
-from autoresearch.workspace import runfolder
-from autoresearch.workspace.runfolder import RunSpec
+from autoresearch.supervision import run_folder
+from autoresearch.supervision.run_folder import RunSpec
 
 _MARGIN_S = 30.0
 """What a run needs beyond limit and grace, for the start and the end of its step."""
@@ -86,7 +86,7 @@ class WarmAllocation:
         """
         try:
             self.spool.folder.mkdir(parents=True, exist_ok=True)
-            runfolder.write(self.spool.folder / _PLAN, wanted)
+            run_folder.write(self.spool.folder / _PLAN, wanted)
         except OSError as error:
             raise StorageError(f"run {record.run_id} was not submitted: {error}; fix that, submit it again") from error
         alive = self.alive(rows)
@@ -217,7 +217,7 @@ class WarmAllocation:
 
     def held(self, rows: Iterable[Row]) -> tuple[Held, ...]:
         """Allocations that have begun, among these rows."""
-        ours, wanted = self._by_job(), runfolder.read(self.spool.folder / _PLAN) or {}
+        ours, wanted = self._by_job(), run_folder.read(self.spool.folder / _PLAN) or {}
         nodes, gpus = int(wanted.get("nodes", 1)), int(wanted.get("gpus", 0))
         return tuple(
             Held(row.job_id, nodes, gpus, row.started_at, row.ended_at if row.state.ended else None)
@@ -245,7 +245,7 @@ class WarmAllocation:
 
     def _ask(self) -> str:
         """Submit the job that becomes the allocation."""
-        wanted = runfolder.read(self.spool.folder / _PLAN) or {}
+        wanted = run_folder.read(self.spool.folder / _PLAN) or {}
         token, name = os.urandom(6).hex(), str(wanted["name"])
         place = self.spool.folder.absolute()
         script = place / _SCRIPT
@@ -267,7 +267,7 @@ def _in(request: Request, row: Row, allocation: str, held: Row | None) -> Row | 
     if held is None:
         return None
     if not held.state.ended:
-        running = Path(request.folder, runfolder.STATE).exists()
+        running = Path(request.folder, run_folder.STATE).exists()
         return row._replace(
             word="RUNNING" if running else "PENDING", reason="" if running else f"its step in {allocation} is starting"
         )
@@ -279,19 +279,19 @@ def _claim(record: Record) -> bool:
     """Take a run's right to begin, as a supervisor would, and conclude it; False when it has begun."""
     folder = Path(record.folder)
     nobody = {"run_id": record.run_id, "pid": 0, "started": 0, "boot": "", "node": ""}
-    if _ended(record) or not runfolder.create(folder / runfolder.STATE, nobody | {"phase": "cancelled"}):
+    if _ended(record) or not run_folder.create(folder / run_folder.STATE, nobody | {"phase": "cancelled"}):
         return False
     ended = {"ending": "cancelled", "reason": "cancelled before it began", "exit_code": None, "started_at": None}
-    runfolder.conclude(folder, nobody | ended | {"ended_at": time.time()})
+    run_folder.conclude(folder, nobody | ended | {"ended_at": time.time()})
     return True
 
 
 def _ended(record: Record) -> bool:
-    return Path(record.folder, runfolder.EXIT).exists()
+    return Path(record.folder, run_folder.EXIT).exists()
 
 
 def _has_begun(record: Record) -> bool:
-    return any(Path(record.folder, name).exists() for name in (runfolder.STATE, runfolder.EXIT))
+    return any(Path(record.folder, name).exists() for name in (run_folder.STATE, run_folder.EXIT))
 
 
 def _last_words(output: Path) -> str:

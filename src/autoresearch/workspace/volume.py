@@ -13,7 +13,7 @@ from autoresearch.config.site import Ground
 from autoresearch.errors import CampaignError, StorageError
 from autoresearch.machine import atomic, disk
 from autoresearch.machine.folders import delete
-from autoresearch.workspace import runfolder
+from autoresearch.supervision import run_folder
 from autoresearch.workspace.paths import BESIDE, KINDS, CampaignPaths, Volume, short
 
 _SMALL = 1 << 20
@@ -65,9 +65,9 @@ def claim(paths: CampaignPaths, *, fresh: bool) -> None:
     ours = {"campaign": paths.name, "repository": str(paths.root)}
     with atomic.storage(paths.heavy, "make"):
         paths.heavy.mkdir(parents=True, exist_ok=True)
-        runfolder.create(paths.claim, ours)
+        run_folder.create(paths.claim, ours)
         others = [entry.name for entry in paths.heavy.iterdir() if entry != paths.claim]
-    found = runfolder.read(paths.claim)
+    found = run_folder.read(paths.claim)
     if found != ours or (fresh and others):
         owner = (found or {}).get("repository", "somebody unknown")
         raise CampaignError(

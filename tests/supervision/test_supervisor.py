@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from autoresearch.machine.process import CommandError, run
-from autoresearch.workspace import runfolder, supervisor
-from autoresearch.workspace.runfolder import RunSpec
+from autoresearch.supervision import run_folder, supervisor
+from autoresearch.supervision.run_folder import RunSpec
 
 
 @pytest.fixture
@@ -37,20 +37,20 @@ def spec(tmp_path):
             scratch="",
         )
         wanted = plain._replace(**changes)
-        runfolder.write(tmp_path / runfolder.SPEC, wanted._asdict())
+        run_folder.write(tmp_path / run_folder.SPEC, wanted._asdict())
         return wanted
 
     return make
 
 
 def supervise(folder):
-    argv = [sys.executable, "-P", "-m", "autoresearch.workspace.supervisor", str(folder / runfolder.SPEC)]
+    argv = [sys.executable, "-P", "-m", "autoresearch.supervision.supervisor", str(folder / run_folder.SPEC)]
     return run(argv, timeout=30.0)
 
 
 def ended(folder, patience_s=20.0):
     until = time.monotonic() + patience_s
-    while (end := runfolder.read(folder / runfolder.EXIT)) is None:
+    while (end := run_folder.read(folder / run_folder.EXIT)) is None:
         assert time.monotonic() < until
         time.sleep(0.02)
     return end
@@ -60,7 +60,7 @@ def test_it_returns_when_the_run_is_claimed(spec, tmp_path):
     """The starter gets control back while the run still runs, and nothing of it is our child."""
     spec("sleep 0.5")
     supervise(tmp_path)
-    state = runfolder.read(tmp_path / runfolder.STATE)
+    state = run_folder.read(tmp_path / run_folder.STATE)
     assert psutil.Process(state["pid"]).ppid() != os.getpid()
     assert ended(tmp_path)["exit_code"] == 0
 
@@ -77,7 +77,7 @@ def test_a_second_supervisor_leaves_the_run_alone(spec, tmp_path):
 
 def test_a_spec_that_makes_no_sense_is_refused(tmp_path):
     """The starter hears that nothing was started, and why."""
-    (tmp_path / runfolder.SPEC).write_text('{"run_id": "x"}')
+    (tmp_path / run_folder.SPEC).write_text('{"run_id": "x"}')
     with pytest.raises(CommandError, match="argv"):
         supervise(tmp_path)
 
@@ -89,7 +89,7 @@ def test_a_run_that_cannot_be_logged_is_concluded(spec, tmp_path):
     supervise(tmp_path)
     assert ended(tmp_path)["ending"] == "failed"
     assert "IsADirectoryError" in ended(tmp_path)["reason"]
-    assert "Traceback" in (tmp_path / runfolder.TROUBLE).read_text()
+    assert "Traceback" in (tmp_path / run_folder.TROUBLE).read_text()
 
 
 def test_times_do_not_follow_the_clock(spec):
@@ -105,7 +105,7 @@ def test_no_file_of_the_current_directory_is_imported(spec, tmp_path):
     """A checkout with a `signal.py` of its own does not break its runs."""
     (tmp_path / "signal.py").write_text("raise SystemExit('imported the wrong one')")
     spec("true")
-    argv = [sys.executable, "-P", "-m", "autoresearch.workspace.supervisor", str(tmp_path / runfolder.SPEC)]
+    argv = [sys.executable, "-P", "-m", "autoresearch.supervision.supervisor", str(tmp_path / run_folder.SPEC)]
     run(argv, cwd=tmp_path, timeout=30.0)
     assert ended(tmp_path)["exit_code"] == 0
 
@@ -117,7 +117,7 @@ def test_the_scratch_folder_is_removed_unless_it_may_explain_a_failure(spec, tmp
     supervise(tmp_path)
     assert ended(tmp_path)["exit_code"] == 0
     assert not scratch.exists()
-    for name in (runfolder.STATE, runfolder.EXIT):
+    for name in (run_folder.STATE, run_folder.EXIT):
         (tmp_path / name).unlink()
     spec("touch scratch/x; exit 1", scratch=str(scratch))
     supervise(tmp_path)
@@ -157,7 +157,7 @@ def test_a_run_that_fills_the_disk_is_concluded(spec, tmp_path):
         wanted = spec(
             "head -c 1000000 /dev/zero", folder=str(disk), log=str(disk / "run.log"), max_log_bytes=10_000_000
         )
-        runfolder.write(disk / runfolder.SPEC, wanted._asdict())
+        run_folder.write(disk / run_folder.SPEC, wanted._asdict())
         supervise(disk)
         end = ended(disk)
         assert (end["ending"], end["exit_code"], end["log_bytes"]) == ("exited", 0, 1_000_000)
@@ -168,6 +168,6 @@ def test_a_run_that_fills_the_disk_is_concluded(spec, tmp_path):
 
 
 def _unmount(disk: Path) -> None:
-    pid = json.loads((disk / runfolder.STATE).read_text())["pid"]
+    pid = json.loads((disk / run_folder.STATE).read_text())["pid"]
     psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=5)
     subprocess.run(["umount", disk], check=True)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoresearch.secrets.redactor import HIDDEN, Redactor
-from autoresearch.workspace.boundedlog import BoundedLog
-from autoresearch.workspace.cleanlog import CleanLog
+from autoresearch.supervision.boundedlog import BoundedLog
+from autoresearch.supervision.run_log import CleanLog
 
 SECRET = "s3cret-Value-0815"
 TOKEN = "hf_" + "Ab1" * 11

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from autoresearch.machine import gpus
-from autoresearch.workspace import runfolder
-from autoresearch.workspace.cleanlog import CleanLog
+from autoresearch.supervision import run_folder
+from autoresearch.supervision.run_log import CleanLog
 
 _CHUNK = 1 << 20
 
@@ -82,7 +82,7 @@ class Recorder(threading.Thread):
         with contextlib.suppress(Exception):
             snapshot = self._snapshot()
             self._sample_gpus(snapshot["gpus"])
-            runfolder.write(self._state, snapshot | {"peak_gpu_memory_gb": self.peak_gpu_gb})
+            run_folder.write(self._state, snapshot | {"peak_gpu_memory_gb": self.peak_gpu_gb})
 
     def _sample_gpus(self, indices: Sequence[int]) -> None:
         used = gpus.used_gb(indices) if indices else None

@@ -5,7 +5,7 @@ import signal
 from typing import NoReturn
 
 from autoresearch.machine import processes
-from autoresearch.workspace.runfolder import RunSpec
+from autoresearch.supervision.run_folder import RunSpec
 
 NO_START = 127
 """Exit code of a command that could not be started, as a shell's."""

@@ -13,7 +13,7 @@ from collections import deque
 from pathlib import Path
 
 from autoresearch.secrets.redactor import Cleaner, Redactor
-from autoresearch.workspace.boundedlog import BoundedLog
+from autoresearch.supervision.boundedlog import BoundedLog
 
 _PIECE = 1 << 16
 _MOST = 2 << 20

@@ -1,4 +1,4 @@
-"""`python -m autoresearch.workspace.supervisor SPEC`: one small process that watches over one run and outlives us.
+"""`python -m autoresearch.supervision.supervisor SPEC`: one small process that watches over one run and outlives us.
 
 It detaches itself, claims the run, waits for memory and GPUs, starts the command, keeps the log bounded, enforces the
 limits, and does not end before every process of the run has. That is proved, not hoped for: it is a *child subreaper*
@@ -20,12 +20,12 @@ from typing import Any, NamedTuple, NoReturn
 
 from autoresearch.machine import gpus, processes
 from autoresearch.secrets import environment
-from autoresearch.workspace import runfolder
-from autoresearch.workspace.boundedlog import BoundedLog
-from autoresearch.workspace.cleanlog import CleanLog
-from autoresearch.workspace.command import NO_START, become
-from autoresearch.workspace.recorder import Recorder
-from autoresearch.workspace.runfolder import RunSpec
+from autoresearch.supervision import run_folder
+from autoresearch.supervision.boundedlog import BoundedLog
+from autoresearch.supervision.child import NO_START, become
+from autoresearch.supervision.recorder import Recorder
+from autoresearch.supervision.run_folder import RunSpec
+from autoresearch.supervision.run_log import CleanLog
 
 CANCEL = signal.SIGUSR1
 _OUTSIDE = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -42,7 +42,7 @@ class Ending(NamedTuple):
 
 def main() -> int:
     """Detach, and say by the exit code whether the run is in good hands."""
-    spec = RunSpec(**(runfolder.read(Path(sys.argv[1])) or {}))
+    spec = RunSpec(**(run_folder.read(Path(sys.argv[1])) or {}))
     said, say = os.pipe()
     if os.fork() == 0:
         os.close(said)
@@ -66,7 +66,7 @@ def _detached(spec: RunSpec, say: int) -> NoReturn:
         with contextlib.suppress(OSError):
             os.write(say, f"{type(error).__name__}: {error}\n".encode())
         with contextlib.suppress(OSError):
-            Path(spec.folder, runfolder.TROUBLE).write_text(traceback.format_exc())
+            Path(spec.folder, run_folder.TROUBLE).write_text(traceback.format_exc())
     os._exit(0)
 
 
@@ -83,7 +83,7 @@ def supervise(spec: RunSpec, say: int) -> None:
     try:
         ending = run.wait_for_turn() or run.watch()
     except Exception as error:  # noqa: BLE001 (a defect of ours must not leave a run unwatched)
-        Path(spec.folder, runfolder.TROUBLE).write_text(traceback.format_exc())
+        Path(spec.folder, run_folder.TROUBLE).write_text(traceback.format_exc())
         ending = Ending("failed", f"the supervisor failed: {type(error).__name__}: {error}")
     try:
         run.end(ending)
@@ -119,11 +119,11 @@ class Run:
 
     def claim(self) -> bool:
         """Make the run ours; False when another supervisor has it, or had."""
-        if (self.folder / runfolder.EXIT).exists():
+        if (self.folder / run_folder.EXIT).exists():
             return False
-        if not runfolder.create(self.folder / runfolder.STATE, self.snapshot()):
+        if not run_folder.create(self.folder / run_folder.STATE, self.snapshot()):
             return False
-        runfolder.reserve(self.folder)
+        run_folder.reserve(self.folder)
         return True
 
     def snapshot(self) -> dict[str, Any]:
@@ -162,7 +162,7 @@ class Run:
             wanted = f"waiting for {self.spec.gpus} free GPUs"
         if wanted != self._waits_for:
             self._waits_for = wanted
-            runfolder.write(self.folder / runfolder.STATE, self.snapshot())
+            run_folder.write(self.folder / run_folder.STATE, self.snapshot())
         return True
 
     def watch(self) -> Ending:
@@ -222,7 +222,7 @@ class Run:
             become(self.spec, self._environment(), sink, fail)
         os.close(sink)
         os.close(fail)
-        self.recorder = Recorder(out, log, self.folder / runfolder.STATE, self.snapshot)
+        self.recorder = Recorder(out, log, self.folder / run_folder.STATE, self.snapshot)
         self.recorder.start()
         with os.fdopen(failed, "rb") as answer:
             return answer.read().decode("utf-8", "replace")
@@ -342,7 +342,7 @@ class Run:
             self._clear_scratch(keep=report["ending"] == "exited" and report["exit_code"] != 0)
         for _ in range(600):
             try:
-                runfolder.conclude(self.folder, report)
+                run_folder.conclude(self.folder, report)
             except FileNotFoundError:
                 return
             except OSError:
