@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from autoresearch.core.record import Row, parse_table
 from autoresearch.git import refs
+from autoresearch.records.row import Row, parse_table
 
 IDEAS = [
     {"title": "raise the learning rate", "area": "optimizer", "overrides": ["lr=0.2"]},

@@ -15,9 +15,9 @@ from typing import NamedTuple
 import yaml
 
 from autoresearch.cli.main import main as autoresearch
-from autoresearch.core.record import parse_table
 from autoresearch.experiment.hypothesis import Brief, Hypothesis
 from autoresearch.machine import fault_points, process
+from autoresearch.records.row import parse_table
 
 NAME, PATIENCE_S = "drill", 120
 

@@ -25,8 +25,8 @@ from pydantic_core import PydanticUndefined
 from autoresearch import errors, plugins
 from autoresearch.cli import main as command_line
 from autoresearch.config import schema
-from autoresearch.core import record
 from autoresearch.experiment import events
+from autoresearch.records import row
 from autoresearch.researchers import plays
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -211,10 +211,10 @@ def _declared(module: ModuleType) -> list[type[BaseModel]]:
 
 def ledger_page() -> str:
     """The ledger's columns, in file order."""
-    told = _attributes(record.Row) | _WRITTEN
+    told = _attributes(row.Row) | _WRITTEN
     rows = [
-        f"| {number} | `{name}` | {'all' if name in record.SHARED else 'ours'} | {_cell(told[name])} |"
-        for number, name in enumerate(record.COLUMNS, 1)
+        f"| {number} | `{name}` | {'all' if name in row.SHARED else 'ours'} | {_cell(told[name])} |"
+        for number, name in enumerate(row.COLUMNS, 1)
     ]
     return (
         f"# The ledger\n\n`reports/auto_research_results.tsv`: one row per attempted experiment of every campaign, "
@@ -222,7 +222,7 @@ def ledger_page() -> str:
         "| # | column | written by | meaning |\n| --- | --- | --- | --- |\n" + "\n".join(rows) + "\n\n"
         "The first fifteen columns are those of NeMo-RL's auto-research skill; a file with only these reads fine.\n"
         f"A ledger with experiments whose heavy files lie on a volume ([Brev](../how-to/brev.md)) has "
-        f"{', '.join(f'`{name}`' for name in record.PLACES)} after all others; they hold absolute paths.\n"
+        f"{', '.join(f'`{name}`' for name in row.PLACES)} after all others; they hold absolute paths.\n"
         "`autoresearch ledger check` compares ledger, journal and notes; `autoresearch ledger rebuild` repairs the "
         "ledger and the notes from the journal, a lost journal from those, and keeps the old files.\n"
     )

@@ -6,9 +6,9 @@ from dataclasses import fields
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoresearch.core.event_line import dump, load
 from autoresearch.errors import LedgerError
 from autoresearch.experiment import events as happened
+from autoresearch.records.event_line import dump, load
 
 KINDS = [
     made

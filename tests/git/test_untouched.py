@@ -6,7 +6,7 @@ import pytest
 
 from autoresearch.errors import RepositoryError
 from autoresearch.git import refs, worktree
-from autoresearch.workspace import notes
+from autoresearch.records import notes
 from autoresearch.workspace.snapshot import Snapshot, difference
 
 HOOKS = (

@@ -5,13 +5,13 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoresearch.core.event_line import dump, load
-from autoresearch.core.record import COLUMNS, decode, encode, parse_table
 from autoresearch.errors import LedgerError
 from autoresearch.experiment.events import Noted
 from autoresearch.experiment.history import fold
-from autoresearch.workspace.journal import Journal
-from autoresearch.workspace.ledger import Ledger
+from autoresearch.records.event_line import dump, load
+from autoresearch.records.journal import Journal
+from autoresearch.records.ledger import Ledger
+from autoresearch.records.row import COLUMNS, decode, encode, parse_table
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 HEADER, *LINES = (GOLDEN / "ledger_v1.tsv").read_text().splitlines()

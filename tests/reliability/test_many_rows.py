@@ -2,7 +2,7 @@
 
 import hashlib
 
-from autoresearch.core.record import COLUMNS, header
+from autoresearch.records.row import COLUMNS, header
 
 MANY = 100_000
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from autoresearch.core.record import parse_table
+from autoresearch.records.row import parse_table
 
 SHORT = {"stop": "3 experiments", "verdict": {"policy": "greedy", "baseline_runs": 1, "confirm": 0}}
 SAID = [(1, "keep"), (2, "keep"), (3, "discard")]
@@ -17,8 +17,8 @@ COMPILER = shutil.which("cc")
 WRITER = """
 import sys
 from pathlib import Path
-from autoresearch.core.record import decode
-from autoresearch.workspace.ledger import Ledger
+from autoresearch.records.row import decode
+from autoresearch.records.ledger import Ledger
 ledger = Ledger(Path(sys.argv[1]))
 for number in range(int(sys.argv[2]), int(sys.argv[3])):
     ledger.append(decode({"index": str(number), "branch": f"b/{number}", "status": "keep"}))

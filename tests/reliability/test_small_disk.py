@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from tests.conftest import Lab, make_repository
 
-from autoresearch.core.record import decode
 from autoresearch.errors import StorageError
 from autoresearch.experiment.events import Steered
-from autoresearch.workspace.journal import Journal
-from autoresearch.workspace.ledger import Ledger
+from autoresearch.records.journal import Journal
+from autoresearch.records.ledger import Ledger
+from autoresearch.records.row import decode
 
 SHORT = {"stop": "3 experiments", "verdict": {"policy": "greedy", "baseline_runs": 1, "confirm": 0}}
 SAID = [(1, "keep"), (2, "keep"), (3, "discard")]

@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 
-from autoresearch.core.record import SHARED, parse_table
+from autoresearch.records.row import SHARED, parse_table
 
 NOTES = "refs/notes/autoresearch"
 AS_ADA = ("-c", "user.name=Ada", "-c", "user.email=ada@example.invalid")

@@ -7,8 +7,8 @@ from importlib.resources import files
 import pytest
 
 from autoresearch.cli.main import COMMANDS
-from autoresearch.core import record
 from autoresearch.errors import UsageError
+from autoresearch.records import row
 from autoresearch.session import skill
 
 HERE = files("autoresearch") / "skills" / skill.NAME
@@ -38,7 +38,7 @@ def test_every_command_the_pack_speaks_of_exists():
 def test_the_pack_names_the_ledgers_columns():
     """All of them, in file order."""
     words = re.findall(r"[a-z_]+", (HERE / "references" / "results.md").read_text())
-    assert [word for word in dict.fromkeys(words) if word in record.COLUMNS] == list(record.COLUMNS)
+    assert [word for word in dict.fromkeys(words) if word in row.COLUMNS] == list(row.COLUMNS)
 
 
 def test_the_front_page_is_short_and_leads_to_every_other_page():

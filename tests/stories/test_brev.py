@@ -12,13 +12,13 @@ from tests.conftest import Lab, commit_all, make_repository
 from tests.launchers.clusters import why_no_kubernetes
 
 from autoresearch.config import campaign_file
-from autoresearch.core.record import PLACES
 from autoresearch.engine.loop import Loop
 from autoresearch.errors import AutoresearchError, CampaignError
 from autoresearch.git import refs
 from autoresearch.machine.lock import CampaignLock
+from autoresearch.records.paths import KINDS, CampaignPaths, Volume, short
+from autoresearch.records.row import PLACES
 from autoresearch.session import Session, wiring
-from autoresearch.workspace.paths import KINDS, CampaignPaths, Volume, short
 
 TRAIN = """\
 import json, os, pathlib, tempfile

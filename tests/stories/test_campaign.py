@@ -5,7 +5,7 @@ import subprocess
 import yaml
 from tests.conftest import IDEAS
 
-from autoresearch.core.record import SHARED
+from autoresearch.records.row import SHARED
 from autoresearch.workspace.snapshot import Snapshot, difference
 
 

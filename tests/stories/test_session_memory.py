@@ -2,7 +2,7 @@
 
 import json
 
-from autoresearch.core.memory import header_of
+from autoresearch.records.session_memory import header_of
 
 
 def texts(lab) -> dict[str, str]:

@@ -8,9 +8,9 @@ import pytest
 from tests.conftest import WORK, Lab, commit_all, make_repository
 
 from autoresearch.git import refs
+from autoresearch.records import notes
+from autoresearch.records.paths import EXCLUDED
 from autoresearch.session import Session
-from autoresearch.workspace import notes
-from autoresearch.workspace.paths import EXCLUDED
 from autoresearch.workspace.snapshot import Snapshot, difference
 
 POLICY = {"policy": "greedy", "baseline_runs": 1, "confirm": 0}

@@ -14,10 +14,10 @@ from autoresearch.experiment import names
 from autoresearch.experiment.experiment import Run, usable
 from autoresearch.git import worktree
 from autoresearch.ports import RunRequest
+from autoresearch.records import volume
 from autoresearch.run.integrity import Agreement
 from autoresearch.run.job import JobState, JobStatus, Submission
 from autoresearch.run.measurement import Measurement
-from autoresearch.workspace import volume
 
 
 @dataclass(frozen=True)

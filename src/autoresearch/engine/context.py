@@ -14,12 +14,12 @@ from autoresearch.experiment.history import History
 from autoresearch.git import refs
 from autoresearch.machine import disk
 from autoresearch.ports import Launcher, MetricSource, Researcher, Survey, Target, Tracker
+from autoresearch.records.journal import Journal
+from autoresearch.records.ledger import Ledger
+from autoresearch.records.paths import CampaignPaths
+from autoresearch.records.session_folder import SessionMemory
 from autoresearch.run.placement import Places
 from autoresearch.secrets.redactor import Redactor
-from autoresearch.workspace.journal import Journal
-from autoresearch.workspace.ledger import Ledger
-from autoresearch.workspace.memory import SessionMemory
-from autoresearch.workspace.paths import CampaignPaths
 
 _CHANGES_EVERY_S = 60.0
 

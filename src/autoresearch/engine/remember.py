@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from autoresearch.core.cell import clean
-from autoresearch.core.memory import Assumption, FileNote, MemoryState, Skill, Step, TimelineEntry
 from autoresearch.core.stop import StopRule, describe, parse
 from autoresearch.engine.context import Context
 from autoresearch.experiment import events as happened
@@ -13,6 +11,8 @@ from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import Purpose
 from autoresearch.git import refs
+from autoresearch.records.cell import clean
+from autoresearch.records.session_memory import Assumption, FileNote, MemoryState, Skill, Step, TimelineEntry
 
 _RECENT = 12
 

@@ -15,7 +15,8 @@ from autoresearch.errors import StorageError
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.events import Event
 from autoresearch.machine import atomic
-from autoresearch.workspace import picture, volume
+from autoresearch.records import volume
+from autoresearch.workspace import picture
 
 _BEAT_S = 15.0
 _REPORT_S = 60.0

@@ -3,7 +3,7 @@
 from autoresearch.core import moves
 from autoresearch.core.yardstick import Remeasure
 from autoresearch.engine.context import Context
-from autoresearch.workspace import volume
+from autoresearch.records import volume
 
 _NEEDS_ROOM = (moves.OpenBaseline, moves.Reopen, moves.Explore, moves.Bundle, Remeasure, moves.Repair, moves.Launch)
 

@@ -18,11 +18,11 @@ from autoresearch.experiment.outcome import Purpose
 from autoresearch.git import worktree
 from autoresearch.machine import atomic, fault_points
 from autoresearch.ports import RunRequest
+from autoresearch.records import volume
 from autoresearch.run.job import Job, JobState, JobStatus, Resources, Submission
 from autoresearch.run.measurement import Measurement, Readings
 from autoresearch.run.placement import on_cpu
 from autoresearch.supervision.run_log import end_of
-from autoresearch.workspace import volume
 
 
 def launch(ctx: Context, arm: str, seed: int, purpose: Purpose, why: str) -> None:

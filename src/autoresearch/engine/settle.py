@@ -4,8 +4,6 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from autoresearch.core.cell import clean
-from autoresearch.core.record import PLACES, Row, cells, decode, to_note
 from autoresearch.core.statistics import mean
 from autoresearch.engine.context import Context
 from autoresearch.engine.watched import watched
@@ -15,7 +13,9 @@ from autoresearch.experiment.experiment import Experiment, Run, usable
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import Status, Verdict
 from autoresearch.machine import fault_points
-from autoresearch.workspace import notes
+from autoresearch.records import notes
+from autoresearch.records.cell import clean
+from autoresearch.records.row import PLACES, Row, cells, decode, to_note
 
 
 def settle(ctx: Context, name: str, verdict: Verdict, incumbent: str | None) -> None:

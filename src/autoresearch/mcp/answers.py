@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from autoresearch.core.record import Row
 from autoresearch.experiment.experiment import Experiment, Run, why_no_value
+from autoresearch.records.row import Row
 from autoresearch.session import CampaignStatus, Plan
 
 MOST = 24_000

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from autoresearch.config import campaign_file
 from autoresearch.config.schema import Campaign
 from autoresearch.core.moves import Stop
-from autoresearch.core.record import Row
 from autoresearch.errors import AutoresearchError, CampaignError, HeldError, UsageError
 from autoresearch.examples import DemoRepository, create
 from autoresearch.experiment import events as happened
@@ -20,6 +19,9 @@ from autoresearch.experiment.outcome import Status, Verdict
 from autoresearch.git import refs
 from autoresearch.machine import atomic
 from autoresearch.machine.clock import SteadyClock
+from autoresearch.records.ledger import Ledger
+from autoresearch.records.paths import EXCLUDED, CampaignPaths, Layout
+from autoresearch.records.row import Row
 from autoresearch.run.job import Submission
 from autoresearch.secrets import environment
 from autoresearch.session import doctor, hold, planning, records, sites, status, wiring
@@ -27,8 +29,6 @@ from autoresearch.session.curves import Curves
 from autoresearch.session.driven import DrivenExperiment
 from autoresearch.session.planning import Plan, Request
 from autoresearch.session.status import CampaignStatus, RunningRun
-from autoresearch.workspace.ledger import Ledger
-from autoresearch.workspace.paths import EXCLUDED, CampaignPaths, Layout
 
 if TYPE_CHECKING:
     from autoresearch.session.by_hand import ByHand

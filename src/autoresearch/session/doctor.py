@@ -14,11 +14,11 @@ from autoresearch.config.schema import SiteSpec
 from autoresearch.errors import AutoresearchError
 from autoresearch.git import refs
 from autoresearch.machine.process import CommandError, run
+from autoresearch.records import volume
+from autoresearch.records.paths import Volume
 from autoresearch.run.job import Resources
 from autoresearch.run.placement import recommend
 from autoresearch.session import places
-from autoresearch.workspace import volume
-from autoresearch.workspace.paths import Volume
 
 _LOW_DISK_GB = 5.0
 _AGENTS = {"claude": "Claude Code", "codex": "Codex", "gemini": "Gemini CLI", "opencode": "OpenCode", "aider": "Aider"}

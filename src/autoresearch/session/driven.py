@@ -11,7 +11,7 @@ from autoresearch.core.policies import policy
 from autoresearch.core.stop import Limits
 from autoresearch.experiment.experiment import Experiment, Run
 from autoresearch.experiment.history import History
-from autoresearch.workspace.paths import CampaignPaths
+from autoresearch.records.paths import CampaignPaths
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from autoresearch.errors import HeldError
 from autoresearch.machine import process
 from autoresearch.machine.lock import CampaignLock
 from autoresearch.machine.lock_owner import alive
+from autoresearch.records.paths import CampaignPaths
 from autoresearch.session import wiring
 from autoresearch.session.wiring import Opened
-from autoresearch.workspace.paths import CampaignPaths
 
 
 @contextlib.contextmanager

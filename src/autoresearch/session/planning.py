@@ -19,10 +19,10 @@ from autoresearch.experiment import names
 from autoresearch.git import refs
 from autoresearch.git.refs import Changes
 from autoresearch.ports import Holder, Survey, Target
+from autoresearch.records.paths import Layout
 from autoresearch.run.placement import Places, Recommendation, crowded, recommend, refusal
 from autoresearch.session import inputs, places, sites
 from autoresearch.session.sites import Storage
-from autoresearch.workspace.paths import Layout
 
 _LONGEST = 1000
 """Bytes of a recipe's path; longer ones no file system takes."""

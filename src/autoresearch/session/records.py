@@ -1,15 +1,15 @@
 """Ledger, journal and notes tell one truth: whether they do, and each made again from the others."""
 
-from autoresearch.core.record import Row
 from autoresearch.errors import CampaignError
 from autoresearch.experiment import names
 from autoresearch.experiment.events import Event
 from autoresearch.git import refs
+from autoresearch.records import consistency, notes
+from autoresearch.records.journal import Journal
+from autoresearch.records.ledger import Ledger
+from autoresearch.records.paths import EXCLUDED, CampaignPaths, Layout
+from autoresearch.records.row import Row
 from autoresearch.session.wiring import Opened
-from autoresearch.workspace import audit, notes
-from autoresearch.workspace.journal import Journal
-from autoresearch.workspace.ledger import Ledger
-from autoresearch.workspace.paths import EXCLUDED, CampaignPaths, Layout
 
 
 def check(opened: Opened) -> list[str]:
@@ -22,7 +22,7 @@ def check(opened: Opened) -> list[str]:
     table, noted = Ledger(paths.ledger).table(), notes.all(paths.root)
     if not events and not _rows(paths)[0]:
         raise _not_begun(paths)
-    found = audit.check(table.rows, events, noted, names.campaign_prefix(paths.name))
+    found = consistency.check(table.rows, events, noted, names.campaign_prefix(paths.name))
     lines = [f"ledger line {one.line}: {one.text}" for one in table.problems]
     return [*lines, *(f"{one.branch}: {one.where}: {one.text}" for one in found)]
 
@@ -53,14 +53,14 @@ def rebuild_ledger_from_notes(place: Layout) -> str:
     Raises:
         CampaignError: There are no notes of ours.
     """
-    rows = audit.rows_of_notes(notes.all(place.root))
+    rows = consistency.rows_of_notes(notes.all(place.root))
     if not rows:
         raise CampaignError(
             f"{place.root} has neither a campaign nor notes of one; fetch the notes with: "
             f"git fetch origin {notes.REF}:{notes.REF}"
         )
     refs.exclude(place.root, EXCLUDED)
-    audit.mend_ledger(place.ledger, rows)
+    consistency.mend_ledger(place.ledger, rows)
     return f"rebuilt {place.ledger} from the notes on {len(rows)} commits"
 
 
@@ -68,7 +68,7 @@ def _rebuild_journal(paths: CampaignPaths, now: float) -> str:
     rows, source = _rows(paths)
     if not rows:
         raise _not_begun(paths)
-    kept = audit.mend_journal(paths.journal, audit.events_of_rows(rows, now, source))
+    kept = consistency.mend_journal(paths.journal, consistency.events_of_rows(rows, now, source))
     return (
         f"rebuilt {paths.journal} from the {source}: {len(rows)} experiments, which can be looked at; the campaign "
         f"cannot go on without the journal it had" + (f"; the old one is {kept}" if kept else "")
@@ -79,19 +79,19 @@ def _rows(paths: CampaignPaths) -> tuple[tuple[Row, ...], str]:
     """The campaign's rows, from the ledger or else from the notes, and from which of them."""
     prefix = names.campaign_prefix(paths.name)
     rows = Ledger(paths.ledger).rows(prefix)
-    noted = audit.rows_of_notes(notes.all(paths.root)) if not rows else ()
+    noted = consistency.rows_of_notes(notes.all(paths.root)) if not rows else ()
     return (rows, "ledger") if rows else (tuple(row for row in noted if row.branch.startswith(prefix)), "notes")
 
 
 def _rebuild_ledger(paths: CampaignPaths, events: tuple[Event, ...]) -> str:
-    kept = audit.mend_ledger(paths.ledger, audit.rows_of_events(events))
+    kept = consistency.mend_ledger(paths.ledger, consistency.rows_of_events(events))
     return f"rebuilt {paths.ledger}" + (f"; the old one is {kept}" if kept else "; nothing had to change")
 
 
 def _rebuild_notes(paths: CampaignPaths, events: tuple[Event, ...]) -> list[str]:
     """Only under full hashes: a journal made from rows knows them shortened, and adds no note."""
     noted = notes.all(paths.root)
-    meant = {commit: text for commit, text in audit.notes_of_events(events).items() if len(commit) >= 40}
+    meant = {commit: text for commit, text in consistency.notes_of_events(events).items() if len(commit) >= 40}
     wrong = {commit: text for commit, text in meant.items() if noted.get(commit, "").rstrip("\n") != text}
     for commit, text in wrong.items():
         notes.write(paths.root, commit, text)

@@ -12,9 +12,9 @@ from autoresearch.config.site import BREV, PLAIN, Site
 from autoresearch.engine.context import Context
 from autoresearch.errors import StorageError
 from autoresearch.experiment.experiment import Experiment, Run
+from autoresearch.records import volume
+from autoresearch.records.paths import CampaignPaths, Volume
 from autoresearch.secrets import environment
-from autoresearch.workspace import volume
-from autoresearch.workspace.paths import CampaignPaths, Volume
 
 
 @dataclass(frozen=True)

@@ -21,16 +21,16 @@ from autoresearch.experiment.history import History, fold
 from autoresearch.experiment.outcome import BASELINE
 from autoresearch.git import refs, worktree
 from autoresearch.ports import Launcher, MetricSource, Researcher, RunRequest, Survey, Target
+from autoresearch.records.journal import Journal
+from autoresearch.records.ledger import Ledger
+from autoresearch.records.paths import EXCLUDED, CampaignPaths, Layout
+from autoresearch.records.session_folder import SessionMemory
 from autoresearch.run.job import Submission
 from autoresearch.run.placement import recommend, refusal
 from autoresearch.secrets import environment
 from autoresearch.secrets.redactor import Redactor
 from autoresearch.session import inputs, places, sites
 from autoresearch.session.planning import Plan, target_of
-from autoresearch.workspace.journal import Journal
-from autoresearch.workspace.ledger import Ledger
-from autoresearch.workspace.memory import SessionMemory
-from autoresearch.workspace.paths import EXCLUDED, CampaignPaths, Layout
 
 
 @dataclass(frozen=True)

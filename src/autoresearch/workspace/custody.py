@@ -15,13 +15,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autoresearch.core.event_line import load
 from autoresearch.errors import AutoresearchError, LedgerError
 from autoresearch.experiment.names import PREFIX
 from autoresearch.git import refs as git
 from autoresearch.git.call import ask, call
 from autoresearch.machine.lock import file_lock
-from autoresearch.workspace.paths import CampaignPaths
+from autoresearch.records.event_line import load
+from autoresearch.records.paths import CampaignPaths
 
 HAND = "autoresearch-agent"
 """Committer name of whatever an agent does with git: reflogs then tell its doing from a person's."""

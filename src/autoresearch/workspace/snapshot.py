@@ -17,7 +17,7 @@ from autoresearch.experiment.names import PREFIX
 from autoresearch.git.call import call
 from autoresearch.git.refs import HEADS, common_dir, root
 from autoresearch.git.worktree import HOME, listing
-from autoresearch.workspace.notes import REF
+from autoresearch.records.notes import REF
 
 OURS = ("reports/auto_research*", "session", HOME)
 """Top-level places in a checkout that are ours, as globs of relative paths."""

@@ -10,9 +10,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from autoresearch.core.cell import Reader, clean, decimal, quote, split, stamp, tenths
 from autoresearch.errors import LedgerError
 from autoresearch.experiment.outcome import Status
+from autoresearch.records.cell import Reader, clean, decimal, quote, split, stamp, tenths
 
 SHARED = (
     "index", "branch", "parent_commit", "commit", "recipe", "metric_name", "metric_value", "memory_gb",

@@ -6,10 +6,10 @@ from dataclasses import replace
 from datetime import datetime, tzinfo
 from pathlib import Path
 
-from autoresearch.core import memory
-from autoresearch.core.memory import MemoryState, Stamp, TimelineEntry
 from autoresearch.errors import StorageError
 from autoresearch.machine import atomic
+from autoresearch.records import session_memory
+from autoresearch.records.session_memory import MemoryState, Stamp, TimelineEntry
 from autoresearch.secrets.redactor import Redactor
 
 EVERY_S = 1800.0
@@ -62,7 +62,7 @@ class SessionMemory:
             StorageError: The folder cannot be made or read.
         """
         for folder in sessions(root):
-            if memory.header_of(_text(folder / "session_state.md")).get("campaign") == campaign:
+            if session_memory.header_of(_text(folder / "session_state.md")).get("campaign") == campaign:
                 return cls(folder, redactor, zone, resumed=True)
         made = cls(_make(root, now, zone), redactor, zone)
         made._begin(campaign, now)
@@ -85,16 +85,16 @@ class SessionMemory:
         Raises:
             StorageError: The disk refused; every file is as it was, or complete.
         """
-        clean: MemoryState = memory.scrub(state, self._redactor.clean)
+        clean: MemoryState = session_memory.scrub(state, self._redactor.clean)
         before = _text(self.folder / "session_state.md")
-        clean = clean if new_goal else _with_goal(clean, memory.goal_of(before))
-        started = memory.header_of(before).get("started") or self._local(now)
+        clean = clean if new_goal else _with_goal(clean, session_memory.goal_of(before))
+        started = session_memory.header_of(before).get("started") or self._local(now)
         stamp = Stamp(self.folder.name, started, self._local(now))
         if entry is not None:
             self._append(entry, now)
-        self._replace("files.md", memory.files(clean))
-        self._replace("session_state.md", memory.session_state(clean, stamp))
-        self._replace("handoff.md", memory.handoff(clean))
+        self._replace("files.md", session_memory.files(clean))
+        self._replace("session_state.md", session_memory.session_state(clean, stamp))
+        self._replace("handoff.md", session_memory.handoff(clean))
         self._last = now
 
     def due(self, now: float) -> bool:
@@ -107,16 +107,16 @@ class SessionMemory:
         Missing or damaged files leave gaps and never raise.
         """
         handed, state, timeline = (_text(self.folder / name) for name in _IN_ORDER)
-        return memory.recovery_page(handed, state, timeline, PAGE)
+        return session_memory.recovery_page(handed, state, timeline, PAGE)
 
     @property
     def goal(self) -> str:
         """The goal that was written first, empty before the first checkpoint."""
-        return memory.goal_of(_text(self.folder / "session_state.md"))
+        return session_memory.goal_of(_text(self.folder / "session_state.md"))
 
     def mismatches(self, branch: str, head: str) -> tuple[str, ...]:
         """Where git, as the caller sees it now, disagrees with the notes (R165); one sentence each."""
-        return memory.mismatches(_text(self.folder / "session_state.md"), branch, head)
+        return session_memory.mismatches(_text(self.folder / "session_state.md"), branch, head)
 
     def note_recovery(self, now: float, found: Sequence[str] = ()) -> None:
         """Append that work was taken up again, and what did not agree (R185)."""
@@ -134,16 +134,16 @@ class SessionMemory:
         """Mark the session as the campaign's before anything else happens in it."""
         at = self._local(now)
         state = MemoryState(goal="", campaign=campaign)
-        self._replace("session_state.md", memory.session_state(state, Stamp(self.folder.name, at, at)))
+        self._replace("session_state.md", session_memory.session_state(state, Stamp(self.folder.name, at, at)))
 
     def _append(self, entry: TimelineEntry, now: float) -> None:
         path = self.folder / "timeline.md"
-        clean: TimelineEntry = memory.scrub(entry, self._redactor.clean)
-        text = memory.timeline_entry(clean, self._local(now))
+        clean: TimelineEntry = session_memory.scrub(entry, self._redactor.clean)
+        text = session_memory.timeline_entry(clean, self._local(now))
         last = _last_byte(path)
         # A crash may have torn the last entry: a new one always begins on a line of its own.
-        start = memory.TIMELINE if not last else "" if last == b"\n" else "\n"
-        atomic.append(path, (start + text).encode("utf-8", "replace"), "memory.append")
+        start = session_memory.TIMELINE if not last else "" if last == b"\n" else "\n"
+        atomic.append(path, (start + text).encode("utf-8", "replace"), "session_memory.append")
 
     def _replace(self, name: str, text: str) -> None:
         atomic.replace(self.folder / name, self._redactor.clean(text).encode("utf-8", "replace"))
@@ -164,7 +164,7 @@ def _last_byte(path: Path) -> bytes:
 
 
 def _with_goal(state: MemoryState, goal: str) -> MemoryState:
-    if not goal or memory.same_goal(state.goal, goal):
+    if not goal or session_memory.same_goal(state.goal, goal):
         return state
     asked = (*state.steering, state.goal) if state.goal and state.goal not in state.steering else state.steering
     return replace(state, goal=goal, steering=asked)

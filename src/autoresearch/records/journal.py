@@ -10,11 +10,11 @@ import os
 import time
 from pathlib import Path
 
-from autoresearch.core import event_line
 from autoresearch.errors import LedgerError
 from autoresearch.experiment.events import Event, Noted
 from autoresearch.machine import atomic, fault_points
 from autoresearch.machine.lock import file_lock
+from autoresearch.records import event_line
 from autoresearch.secrets import environment
 
 _POINT = "journal.append"

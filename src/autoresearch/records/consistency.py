@@ -8,8 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from autoresearch.core import event_line, record
-from autoresearch.core.record import Row
 from autoresearch.errors import LedgerError
 from autoresearch.experiment.events import (
     Event,
@@ -23,7 +21,10 @@ from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import Verdict
 from autoresearch.machine import atomic
 from autoresearch.machine.lock import file_lock
-from autoresearch.workspace.ledger import Ledger
+from autoresearch.records import event_line
+from autoresearch.records import row as record
+from autoresearch.records.ledger import Ledger
+from autoresearch.records.row import Row
 
 
 @dataclass(frozen=True)

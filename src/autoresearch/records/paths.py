@@ -199,7 +199,7 @@ class CampaignPaths(Layout):
 
     @property
     def claim(self) -> Path:
-        """Says on the volume whose folder that is; see `workspace/volume.py`."""
+        """Says on the volume whose folder that is; see `records/volume.py`."""
         return self.heavy / "campaign.json"
 
     @property

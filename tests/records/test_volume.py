@@ -3,8 +3,8 @@
 import pytest
 
 from autoresearch.errors import StorageError
-from autoresearch.workspace import volume
-from autoresearch.workspace.paths import CampaignPaths, Volume, short
+from autoresearch.records import volume
+from autoresearch.records.paths import CampaignPaths, Volume, short
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from autoresearch.config.site import Ground
 from autoresearch.errors import CampaignError, StorageError
 from autoresearch.machine import atomic, disk
 from autoresearch.machine.folders import delete
+from autoresearch.records.paths import BESIDE, KINDS, CampaignPaths, Volume, short
 from autoresearch.supervision import run_folder
-from autoresearch.workspace.paths import BESIDE, KINDS, CampaignPaths, Volume, short
 
 _SMALL = 1 << 20
 """Bytes below which a file of a run is kept in the repository as well."""

@@ -8,7 +8,7 @@ import pytest
 from autoresearch.errors import RepositoryError
 from autoresearch.git import refs
 from autoresearch.machine import process
-from autoresearch.workspace import notes
+from autoresearch.records import notes
 
 
 @pytest.fixture

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoresearch.core.cell import clean
-from autoresearch.core.record import (
+from autoresearch.errors import LedgerError
+from autoresearch.experiment.outcome import Status
+from autoresearch.records.cell import clean
+from autoresearch.records.row import (
     COLUMNS,
     SHARED,
     Row,
@@ -20,8 +22,6 @@ from autoresearch.core.record import (
     parse_table,
     to_note,
 )
-from autoresearch.errors import LedgerError
-from autoresearch.experiment.outcome import Status
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "ledger_v1.tsv"
 FULL = {

@@ -5,8 +5,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoresearch.core import memory
-from autoresearch.core.memory import Assumption, FileNote, MemoryState, Skill, Stamp, Step, TimelineEntry
+from autoresearch.records import session_memory
+from autoresearch.records.session_memory import Assumption, FileNote, MemoryState, Skill, Stamp, Step, TimelineEntry
 
 STAMP = Stamp("20261123_221500", "2026-11-23 22:15:00 +0100", "2026-11-24 01:00:00 +0100")
 STATE = MemoryState(
@@ -37,7 +37,7 @@ STATE = MemoryState(
 
 def test_the_state_has_the_skills_headers_and_sections():
     """Header and headings are those of the skill, in its order; goal, plan and rule are there in words."""
-    text = memory.session_state(STATE, STAMP)
+    text = session_memory.session_state(STATE, STAMP)
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == [
         "Goal", "Current Subtask", "Loaded Skills", "Current Status", "Plan", "Assumptions", "Blockers",
     ]  # fmt: skip
@@ -56,12 +56,12 @@ def test_the_state_has_the_skills_headers_and_sections():
 
 def test_files_and_handoff_have_the_skills_sections():
     """Each path says why; the next action comes first."""
-    assert memory.files(STATE) == (
+    assert session_memory.files(STATE) == (
         "# Files\n\n## Inspected\n- `examples/configs/tiny.yaml` - the recipe\n\n"
         "## Changed\n- `examples/configs/tiny.yaml` - lr 1e-6 to 3e-6\n\n"
         "## Generated\n- `reports/auto_research_results.tsv` - ledger\n"
     )
-    handed = memory.handoff(STATE)
+    handed = session_memory.handoff(STATE)
     assert re.findall(r"^## (.*)$", handed, re.MULTILINE) == ["Resume From Here", "Next Actions", "Watch Outs"]
     assert "## Next Actions\n- judge experiment 7\n" in handed
     assert "Goal: raise validation accuracy of the tiny recipe. On branch autoresearch/" in handed
@@ -70,7 +70,7 @@ def test_files_and_handoff_have_the_skills_sections():
 def test_a_timeline_entry_says_what_there_is_to_say():
     """Four bullets at most, empty ones left out."""
     entry = TimelineEntry(asked="go on", decision="repeat experiment 6, because\nits effect is within noise")
-    assert memory.timeline_entry(entry, "2026-11-24 01:00:00 +0100") == (
+    assert session_memory.timeline_entry(entry, "2026-11-24 01:00:00 +0100") == (
         "\n## 2026-11-24 01:00:00 +0100\n- User asked: go on\n"
         "- Decision: repeat experiment 6, because its effect is within noise\n"
     )
@@ -78,29 +78,31 @@ def test_a_timeline_entry_says_what_there_is_to_say():
 
 def test_an_empty_state_is_still_a_complete_file():
     """Nobody has to guess whether a section was forgotten."""
-    text = memory.session_state(MemoryState(goal=""), STAMP)
+    text = session_memory.session_state(MemoryState(goal=""), STAMP)
     assert text.count("None recorded") == 6
-    assert memory.goal_of(text) == ""
+    assert session_memory.goal_of(text) == ""
 
 
 def test_what_grows_is_cut_to_what_is_recent():
     """After a thousand experiments the files still fit on a screen, and say what they leave out."""
     many = tuple(FileNote(f"runs/{number}", "log " * 1000) for number in range(1000))
-    text = memory.files(MemoryState(goal="g", inspected=many, changed=many, generated=many))
+    text = session_memory.files(MemoryState(goal="g", inspected=many, changed=many, generated=many))
     assert len(text) < 40_000
     assert "- (975 earlier ones left out)" in text
     assert "runs/999" in text
-    handed = memory.handoff(MemoryState(goal="g", next_actions=tuple(f"action {number}" for number in range(99))))
+    handed = session_memory.handoff(
+        MemoryState(goal="g", next_actions=tuple(f"action {number}" for number in range(99)))
+    )
     assert "- action 0\n" in handed
     assert "- (74 further ones left out)" in handed
 
 
 def test_git_has_the_last_word():
     """Notes that disagree with git are told, notes that agree or say nothing are not."""
-    text = memory.session_state(STATE, STAMP)
-    assert memory.mismatches(text, STATE.branch, STATE.head) == ()
-    assert memory.mismatches("", "main", "abc") == ()
-    assert memory.mismatches(text, "main", "abcdef") == (
+    text = session_memory.session_state(STATE, STAMP)
+    assert session_memory.mismatches(text, STATE.branch, STATE.head) == ()
+    assert session_memory.mismatches("", "main", "abc") == ()
+    assert session_memory.mismatches(text, "main", "abcdef") == (
         "the notes say branch autoresearch/2026-11-23-tiny/higher-lr, git says main",
         "the notes say commit 9f86d081884c, git says abcdef",
     )
@@ -108,11 +110,13 @@ def test_git_has_the_last_word():
 
 def test_the_page_begins_with_the_handoff_and_ends_with_what_happened_last():
     """In the order in which one should read, and never longer than a page."""
-    timeline = memory.TIMELINE + "".join(
-        memory.timeline_entry(TimelineEntry(result=f"run {number}"), f"2026-11-24 {number:02d}:00:00")
+    timeline = session_memory.TIMELINE + "".join(
+        session_memory.timeline_entry(TimelineEntry(result=f"run {number}"), f"2026-11-24 {number:02d}:00:00")
         for number in range(99)
     )
-    page = memory.recovery_page(memory.handoff(STATE), memory.session_state(STATE, STAMP), timeline, 4000)
+    page = session_memory.recovery_page(
+        session_memory.handoff(STATE), session_memory.session_state(STATE, STAMP), timeline, 4000
+    )
     places = [page.index(title) for title in ("# Handoff", "# Session State", "# Timeline, newest", "run 97", "run 98")]
     assert places == sorted(places)
     assert len(page) <= 4000
@@ -128,26 +132,26 @@ anything = st.text(max_size=60) | st.sampled_from(
                  steering=st.lists(anything, max_size=3).map(tuple), blockers=st.lists(anything, max_size=3).map(tuple)))  # fmt: skip
 def test_no_text_can_forge_the_structure(state):
     """Steering, logs and agents' words stay inside their section, whatever they contain."""
-    text = memory.session_state(state, STAMP)
+    text = session_memory.session_state(state, STAMP)
     assert len(re.findall(r"^## ", text, re.MULTILINE)) == 7
     assert len(re.findall(r"^- Branch: ", text, re.MULTILINE)) == 1
-    assert memory.header_of(text)["session"] == STAMP.session
-    assert memory.same_goal(state.goal, memory.goal_of(text)) or memory.goal_of(text) == ""
-    assert len(re.findall(r"^## ", memory.handoff(state), re.MULTILINE)) == 3
+    assert session_memory.header_of(text)["session"] == STAMP.session
+    assert session_memory.same_goal(state.goal, session_memory.goal_of(text)) or session_memory.goal_of(text) == ""
+    assert len(re.findall(r"^## ", session_memory.handoff(state), re.MULTILINE)) == 3
     text.encode()
 
 
 @given(st.text(max_size=400), st.text(max_size=400), st.text(max_size=400), st.integers(200, 900))
 def test_damaged_notes_are_read_as_far_as_they_go(handed, state, timeline, limit):
     """Whatever a crash or a person left in the files, reading them works and stays bounded."""
-    assert len(memory.recovery_page(handed, state, timeline, limit)) <= limit + 1
-    memory.mismatches(state, "main", "abc")
-    memory.goal_of(state)
+    assert len(session_memory.recovery_page(handed, state, timeline, limit)) <= limit + 1
+    session_memory.mismatches(state, "main", "abc")
+    session_memory.goal_of(state)
 
 
 def test_scrubbing_reaches_every_text():
     """No field is forgotten, however deep."""
-    shouted = memory.scrub(STATE, str.upper)
+    shouted = session_memory.scrub(STATE, str.upper)
     assert "the recipe" not in repr(shouted)
     assert shouted.inspected[0].why == "THE RECIPE"
     assert shouted.plan[0].done is True

@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoresearch.core.record import COLUMNS, SHARED, Row, decode, encode, header
 from autoresearch.errors import LedgerError, StorageError
 from autoresearch.machine import process
-from autoresearch.workspace.ledger import Ledger
+from autoresearch.records.ledger import Ledger
+from autoresearch.records.row import COLUMNS, SHARED, Row, decode, encode, header
 
 WRITER = """
 import resource, sys
 from pathlib import Path
-from autoresearch.core.record import decode
-from autoresearch.workspace.ledger import Ledger
+from autoresearch.records.row import decode
+from autoresearch.records.ledger import Ledger
 ledger = Ledger(Path(sys.argv[1]))
 if len(sys.argv) > 4:
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[4]), int(sys.argv[4])))

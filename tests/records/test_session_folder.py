@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from autoresearch.core.memory import MemoryState, TimelineEntry
 from autoresearch.errors import StorageError
+from autoresearch.records.session_folder import SessionMemory, sessions
+from autoresearch.records.session_memory import MemoryState, TimelineEntry
 from autoresearch.secrets.redactor import Redactor
-from autoresearch.workspace.memory import SessionMemory, sessions
 
 NOW = datetime(2026, 11, 23, 22, 15, tzinfo=UTC).timestamp()
 TOKEN = "hf_" + "AbC4" * 8
@@ -162,9 +162,9 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
 SCRIPT = """
 import sys
 from pathlib import Path
-from autoresearch.core.memory import MemoryState, TimelineEntry
+from autoresearch.records.session_memory import MemoryState, TimelineEntry
 from autoresearch.secrets.redactor import Redactor
-from autoresearch.workspace.memory import SessionMemory
+from autoresearch.records.session_folder import SessionMemory
 made = SessionMemory.open(Path(sys.argv[1]), "tiny", 1e9, Redactor())
 made.checkpoint(MemoryState(goal="second", campaign="tiny"), 1e9 + 9, TimelineEntry(result="second"))
 """

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from autoresearch.core.record import Row, cells, decode, to_note
 from autoresearch.experiment.events import (
     Event,
     ExperimentCommitted,
@@ -14,10 +13,11 @@ from autoresearch.experiment.events import (
 )
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import Status, Verdict
-from autoresearch.workspace import audit
-from autoresearch.workspace.audit import check
-from autoresearch.workspace.journal import Journal
-from autoresearch.workspace.ledger import Ledger
+from autoresearch.records import consistency
+from autoresearch.records.consistency import check
+from autoresearch.records.journal import Journal
+from autoresearch.records.ledger import Ledger
+from autoresearch.records.row import Row, cells, decode, to_note
 
 NAMES = ("baseline", "lr", "crashed")
 
@@ -97,8 +97,8 @@ def test_the_ledger_is_rebuilt_from_the_journal_and_from_the_notes(tmp_path: Pat
     first, second, third = (Ledger(tmp_path / name) for name in ("first", "second", "third"))
     for found in ROWS:
         first.append(found)
-    assert audit.mend_ledger(second.path, audit.rows_of_events(EVENTS)) is None
-    assert audit.mend_ledger(third.path, audit.rows_of_notes(dict(reversed(NOTES.items())))) is None
+    assert consistency.mend_ledger(second.path, consistency.rows_of_events(EVENTS)) is None
+    assert consistency.mend_ledger(third.path, consistency.rows_of_notes(dict(reversed(NOTES.items())))) is None
     assert first.path.read_bytes() == second.path.read_bytes() == third.path.read_bytes()
 
 
@@ -109,7 +109,7 @@ def test_a_damaged_ledger_is_mended_and_kept(tmp_path: Path):
     for found in (row("baseline", status="discard"), by_hand, ROWS[2]):
         ledger.append(found)
     before = ledger.path.read_bytes()
-    kept = audit.mend_ledger(ledger.path, audit.rows_of_events(EVENTS))
+    kept = consistency.mend_ledger(ledger.path, consistency.rows_of_events(EVENTS))
     assert kept is not None
     assert kept.read_bytes() == before
     assert ledger.rows() == (ROWS[0], by_hand, ROWS[2], ROWS[1])
@@ -121,8 +121,8 @@ def test_the_journal_is_rebuilt_from_rows(tmp_path: Path, source: str):
     """It knows every experiment and verdict again, says that it was rebuilt, and agrees with the others."""
     journal = Journal(tmp_path / "journal.jsonl")
     journal.path.write_text("garbage\n")
-    rows = ROWS if source == "ledger" else audit.rows_of_notes(NOTES)
-    kept = audit.mend_journal(journal.path, audit.events_of_rows(rows, 5.0, source))
+    rows = ROWS if source == "ledger" else consistency.rows_of_notes(NOTES)
+    kept = consistency.mend_journal(journal.path, consistency.events_of_rows(rows, 5.0, source))
     events = journal.read()
     assert kept is not None
     assert kept.read_text() == "garbage\n"
@@ -134,7 +134,7 @@ def test_the_journal_is_rebuilt_from_rows(tmp_path: Path, source: str):
 
 def test_the_notes_are_rebuilt_from_the_journal():
     """Under the full hashes, which only the journal knows."""
-    assert audit.notes_of_events(EVENTS) == NOTES
+    assert consistency.notes_of_events(EVENTS) == NOTES
 
 
 def test_the_note_of_a_mended_experiment_is_for_the_mended_commit():
@@ -142,4 +142,4 @@ def test_the_note_of_a_mended_experiment_is_for_the_mended_commit():
     found, fixed = ROWS[1], "f" * 40
     opened, committed, judged = events_of(found)
     events = (opened, committed, ExperimentRepaired(2.5, committed.name, fixed, "NameError"), judged)
-    assert audit.notes_of_events(events) == {fixed: to_note(found)}
+    assert consistency.notes_of_events(events) == {fixed: to_note(found)}

@@ -9,18 +9,18 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from autoresearch.core.event_line import dump
 from autoresearch.errors import LedgerError
 from autoresearch.experiment.events import Noted, Paused, Steered
 from autoresearch.machine import process
-from autoresearch.workspace.journal import Journal
+from autoresearch.records.event_line import dump
+from autoresearch.records.journal import Journal
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "journal_v1.jsonl"
 WRITER = """
 import sys
 from pathlib import Path
 from autoresearch.experiment.events import Steered
-from autoresearch.workspace.journal import Journal
+from autoresearch.records.journal import Journal
 journal = Journal(Path(sys.argv[1]))
 for number in range(int(sys.argv[3])):
     journal.append(Steered(at=float(number), text="größer", by=sys.argv[2]))

@@ -10,12 +10,12 @@ every verdict.
 from collections.abc import Sequence
 from pathlib import Path
 
-from autoresearch.core import record
-from autoresearch.core.cell import clean
-from autoresearch.core.record import Row, Table
 from autoresearch.errors import LedgerError
 from autoresearch.machine import atomic, fault_points
 from autoresearch.machine.lock import file_lock
+from autoresearch.records import row as record
+from autoresearch.records.cell import clean
+from autoresearch.records.row import Row, Table
 
 _POINT = "ledger.append"
 _HEAD_BYTES = 1 << 16
