@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 
 from peers import PEERS
 
-from autoresearch.core.policies import POLICIES, policy
-from autoresearch.engine.simulation import STREAMS, Outcome, World, run_campaign, summarise
 from autoresearch.experiment.board import Policy, PolicySettings
+from autoresearch.verdict.policies import POLICIES, policy
+from autoresearch.verdict.simulation import STREAMS, Outcome, World, run_campaign, summarise
 
 FIRST_SEED = 100_000
 GREEDY = "greedy"

@@ -7,11 +7,11 @@ None of them runs fresh seeds at the end, so a benchmark gives them the whole bu
 from itertools import product
 from statistics import fmean, median
 
-from autoresearch.core.policies.evidence import Evidence
-from autoresearch.core.policies.single import Contest, OneAtATime, Ruling
-from autoresearch.core.statistics import normal_cdf
 from autoresearch.experiment.board import PolicySettings
 from autoresearch.experiment.outcome import BASELINE, Status
+from autoresearch.verdict.evidence import Evidence
+from autoresearch.verdict.policies.one_at_a_time import Contest, OneAtATime, Ruling
+from autoresearch.verdict.statistics import normal_cdf
 
 KEEP, DISCARD = Ruling(Status.KEEP, "kept"), Ruling(Status.DISCARD, "dropped")
 

@@ -8,12 +8,12 @@ from tests.core.test_plan import BASELINE, CAMPAIGN, NO_LIMIT, OBJECTIVE, commit
 from autoresearch.core import moves, plan
 from autoresearch.core.by_hand import Dropping, Errand
 from autoresearch.core.outlook import outlook
-from autoresearch.core.policies import policy
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.history import fold
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import Status
 from autoresearch.run.measurement import Severity, Symptom
+from autoresearch.verdict.policies import policy
 
 TRIVIAL = (Symptom("trivial-code-error", Severity.FATAL, "NameError: lr"),)
 

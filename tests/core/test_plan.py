@@ -7,7 +7,6 @@ import pytest
 from autoresearch.config.schema import Campaign
 from autoresearch.core import moves, plan
 from autoresearch.core.outlook import outlook
-from autoresearch.core.policies import policy
 from autoresearch.core.stop import Limits
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.board import Demote
@@ -16,6 +15,7 @@ from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
 from autoresearch.run.job import JobState, JobStatus, Resources
 from autoresearch.run.measurement import Completion, Measurement, Objective, Severity, Symptom
+from autoresearch.verdict.policies import policy
 
 OBJECTIVE = Objective("more", "score")
 CAMPAIGN = Campaign.of({"campaign": "c", "verdict": {"policy": "greedy", "baseline_runs": 1}})

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from autoresearch.config.schema import Campaign
 from autoresearch.core.outlook import outlook
-from autoresearch.core.policies.claims import Drift
 from autoresearch.core.report import build, interval
 from autoresearch.core.report_html import html
 from autoresearch.core.report_markdown import markdown, table
@@ -22,6 +21,7 @@ from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
 from autoresearch.run.job import JobState, JobStatus, Resources
 from autoresearch.run.measurement import Completion, Direction, Measurement, Objective
+from autoresearch.verdict.claims import Drift
 
 HOSTILE = "<script>alert(1)</script> | a\nb \x1b[2J ]]> & \" ' [x](http://evil.invalid)"
 

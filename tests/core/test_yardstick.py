@@ -4,7 +4,6 @@ import pytest
 
 from autoresearch.config.schema import Campaign
 from autoresearch.core.guards import FileChange, Limits, yardstick
-from autoresearch.core.policies import policy
 from autoresearch.core.yardstick import Remeasure, advise
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.board import Measure, Settle
@@ -13,6 +12,7 @@ from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
 from autoresearch.run.job import JobState, JobStatus, Resources
 from autoresearch.run.measurement import Completion, Measurement, Objective
+from autoresearch.verdict.policies import policy
 
 OBJECTIVE = Objective("more", "score")
 CAMPAIGN = Campaign.of({"campaign": "c", "verdict": {"policy": "greedy"}})

@@ -97,7 +97,7 @@ def _minutes(minutes: float) -> str:
 def _power(plan: Plan) -> str:
     error, metric = plan.survey.standard_error, plan.survey.objective.metric
     if error is None:
-        from autoresearch.core.policies import policy  # noqa: PLC0415 - `--help` can do without
+        from autoresearch.verdict.policies import policy  # noqa: PLC0415 - `--help` can do without
 
         repeats = policy(plan.campaign.verdict.policy).baseline_runs(plan.campaign.settings()) > 1
         how = "repeats of the baseline measure it" if repeats else "a single baseline run does not measure it"

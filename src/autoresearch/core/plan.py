@@ -24,12 +24,12 @@ from autoresearch.core.moves import (
     Wait,
 )
 from autoresearch.core.outlook import Outlook
-from autoresearch.core.policies.claims import beside_drift
 from autoresearch.experiment.board import Advice, Board, Combine, Demote, Done, Measure, Policy, Propose, Rest, Settle
 from autoresearch.experiment.experiment import Experiment, Run
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE, Status, Verdict
 from autoresearch.run.measurement import Objective
+from autoresearch.verdict.claims import beside_drift
 
 _REST_FIRST_S, _REST_MOST_S, _TROUBLES = 60.0, 1800.0, 12
 

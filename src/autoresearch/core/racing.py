@@ -9,8 +9,8 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from autoresearch.core.statistics import mean
 from autoresearch.run.measurement import Objective
+from autoresearch.verdict.statistics import mean
 
 Curve = Sequence[tuple[int, float]]
 

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from autoresearch.core.policies import words
-from autoresearch.core.policies.claims import Drift, Standing
 from autoresearch.core.report import Entry, Report, interval
 from autoresearch.experiment.outcome import Status
+from autoresearch.verdict import words
+from autoresearch.verdict.claims import Drift, Standing
 
 STANDINGS = {
     "proven": "confirmed on fresh seeds, which had no part in selection",

@@ -10,13 +10,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from autoresearch.config.schema import Campaign
-from autoresearch.core.policies import words
-from autoresearch.core.policies.evidence import Effect, Evidence
 from autoresearch.experiment.board import Board, Idea, Measure, Policy, PolicySettings, Settle
 from autoresearch.experiment.experiment import Experiment, touched, why_no_value
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status, Verdict
 from autoresearch.run.measurement import Objective
+from autoresearch.verdict import words
+from autoresearch.verdict.evidence import Effect, Evidence
 
 
 @dataclass(frozen=True)

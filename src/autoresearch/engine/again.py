@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autoresearch.core import plan
-from autoresearch.core.policies.evidence import Evidence
 from autoresearch.engine import runs
 from autoresearch.engine.context import Context
 from autoresearch.errors import LauncherError
@@ -18,6 +17,7 @@ from autoresearch.records import volume
 from autoresearch.run.integrity import Agreement
 from autoresearch.run.job import JobState, JobStatus, Submission
 from autoresearch.run.measurement import Measurement
+from autoresearch.verdict.evidence import Evidence
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """What a researcher is told: bounded, readable by a person, and without raw logs."""
 
 from autoresearch.core import plan
-from autoresearch.core.policies.evidence import Evidence
 from autoresearch.engine.context import Context
 from autoresearch.engine.trees import survey_of_arm
 from autoresearch.experiment.briefing import brief_text
@@ -10,6 +9,7 @@ from autoresearch.experiment.history import History
 from autoresearch.experiment.hypothesis import Brief, Tried
 from autoresearch.experiment.plateau import next_area, plateaus
 from autoresearch.run.measurement import Severity, Symptom
+from autoresearch.verdict.evidence import Evidence
 
 __all__ = ["brief_for", "brief_text", "symptoms_of", "tried"]
 

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from autoresearch.core import plan, racing
-from autoresearch.core.policies.evidence import Evidence
 from autoresearch.engine import runs
 from autoresearch.engine.context import Context
 from autoresearch.experiment.experiment import Run
 from autoresearch.experiment.outcome import BASELINE, Purpose
 from autoresearch.run.job import JobState, JobStatus
 from autoresearch.run.measurement import Completion
+from autoresearch.verdict.evidence import Evidence
 
 _WHOLE = (Completion.DONE, Completion.EARLY_STOPPED)
 

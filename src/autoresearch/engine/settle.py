@@ -4,7 +4,6 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from autoresearch.core.statistics import mean
 from autoresearch.engine.context import Context
 from autoresearch.engine.watched import watched
 from autoresearch.experiment import names
@@ -16,6 +15,7 @@ from autoresearch.machine import fault_points
 from autoresearch.records import notes
 from autoresearch.records.cell import clean
 from autoresearch.records.row import PLACES, Row, cells, decode, to_note
+from autoresearch.verdict.statistics import mean
 
 
 def settle(ctx: Context, name: str, verdict: Verdict, incumbent: str | None) -> None:

@@ -7,11 +7,11 @@ from autoresearch.core.by_hand import Errand
 from autoresearch.core.moves import Judge
 from autoresearch.core.outlook import outlook
 from autoresearch.core.plan import crash_to_mend
-from autoresearch.core.policies import policy
 from autoresearch.core.stop import Limits
 from autoresearch.experiment.experiment import Experiment, Run
 from autoresearch.experiment.history import History
 from autoresearch.records.paths import CampaignPaths
+from autoresearch.verdict.policies import policy
 
 
 @dataclass(frozen=True)

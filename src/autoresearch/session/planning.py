@@ -11,8 +11,6 @@ from typing import Any
 from autoresearch import plugins
 from autoresearch.config.schema import Campaign
 from autoresearch.config.site import PLAIN
-from autoresearch.core.policies import policy
-from autoresearch.core.policies.costs import Cost, cost
 from autoresearch.core.stop import DEFAULT, StopRule, describe, parse, span
 from autoresearch.errors import AutoresearchError, CampaignError, LauncherError, UsageError
 from autoresearch.experiment import names
@@ -23,6 +21,8 @@ from autoresearch.records.paths import Layout
 from autoresearch.run.placement import Places, Recommendation, crowded, recommend, refusal
 from autoresearch.session import inputs, places, sites
 from autoresearch.session.sites import Storage
+from autoresearch.verdict.policies import policy
+from autoresearch.verdict.policies.run_costs import Cost, cost
 
 _LONGEST = 1000
 """Bytes of a recipe's path; longer ones no file system takes."""

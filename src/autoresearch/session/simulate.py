@@ -9,11 +9,11 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from autoresearch.core.figure import BASELINE_COLOUR, COLOURS, FAINT, Box, Drawing, Shape, Text, svg
-from autoresearch.core.policies import POLICIES, policy
-from autoresearch.engine.simulation import STREAMS, Figure, Outcome, Summary, World, run_campaign, summarise
 from autoresearch.errors import UsageError
 from autoresearch.experiment.board import PolicySettings
 from autoresearch.machine import atomic
+from autoresearch.verdict.policies import POLICIES, policy
+from autoresearch.verdict.simulation import STREAMS, Figure, Outcome, Summary, World, run_campaign, summarise
 
 _WORTH_A_POOL = 20_000
 """Simulated runs from which starting a process per core is worth its second or so."""

@@ -11,7 +11,6 @@ from pathlib import Path
 from autoresearch import plugins
 from autoresearch.config import campaign_file
 from autoresearch.config.schema import Campaign, SiteSpec
-from autoresearch.core.policies import policy
 from autoresearch.core.stop import DEFAULT, Limits, StopRule, parse
 from autoresearch.engine.context import Context
 from autoresearch.errors import CampaignError, LedgerError
@@ -31,6 +30,7 @@ from autoresearch.secrets import environment
 from autoresearch.secrets.redactor import Redactor
 from autoresearch.session import inputs, places, sites
 from autoresearch.session.planning import Plan, target_of
+from autoresearch.verdict.policies import policy
 
 
 @dataclass(frozen=True)

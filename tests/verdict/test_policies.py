@@ -6,8 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoresearch.core.policies import POLICIES, policy
-from autoresearch.core.policies.claims import claims, drift
 from autoresearch.errors import CampaignError
 from autoresearch.experiment.board import (
     Board,
@@ -24,6 +22,8 @@ from autoresearch.experiment.board import (
 )
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
 from autoresearch.run.measurement import Direction, Objective
+from autoresearch.verdict.claims import claims, drift
+from autoresearch.verdict.policies import POLICIES, policy
 
 NAMES = sorted(POLICIES)
 UP = Objective("more", "val:accuracy")

@@ -13,22 +13,15 @@ With too few ideas or runs for an array it works as `sequential` does.
 
 import math
 
-from autoresearch.core.design import plackett_burman, rows_for
-from autoresearch.core.policies import judging, words
-from autoresearch.core.policies.arrays import (
-    Array,
-    arrays,
-    crashed,
-    effects,
-    prefix,
-    suspicion,
-)
-from autoresearch.core.policies.evidence import PAIR_FROM, Effect, Evidence
-from autoresearch.core.policies.latest import latest
-from autoresearch.core.policies.sequential import Sequential
-from autoresearch.core.policies.single import Ruling, explore, spares
 from autoresearch.experiment.board import Advice, Bundle, Combine, Idea, Measure, Settle, Trial
 from autoresearch.experiment.outcome import Purpose, Status
+from autoresearch.verdict import shared_rules, words
+from autoresearch.verdict.evidence import PAIR_FROM, Effect, Evidence
+from autoresearch.verdict.latest import latest
+from autoresearch.verdict.policies.design import plackett_burman, rows_for
+from autoresearch.verdict.policies.one_at_a_time import Ruling, explore, spares
+from autoresearch.verdict.policies.screening_array import Array, arrays, crashed, effects, prefix, suspicion
+from autoresearch.verdict.policies.sequential import Sequential
 
 KEEP = 0.8
 """Standard errors from which an idea belongs to the winning set."""
@@ -124,11 +117,13 @@ class Screening(Sequential):
         return self._together(evidence, array, together, [idea for idea in undecided if idea.name in winners], worth)
 
     def _lost(self, evidence: Evidence, idea: Idea, effect: Effect, sets: tuple[Bundle, ...]) -> Settle:
-        word = "worse" if effect.z < -judging.CLEAR else "not distinguishable"
+        word = "worse" if effect.z < -shared_rules.CLEAR else "not distinguishable"
         if any(idea.name in one.ideas for one in sets):
             word = f"but the winners cannot be merged with it, and it was the weakest: {sets[0].conflict}"
         reason = f"{_bundled_gain(effect)}, {word}"
-        return Settle(idea.name, judging.verdict(evidence, idea.name, Status.DISCARD, reason, effect, by=self.name))
+        return Settle(
+            idea.name, shared_rules.verdict(evidence, idea.name, Status.DISCARD, reason, effect, by=self.name)
+        )
 
     def _together(
         self, evidence: Evidence, array: Array, together: Bundle, winners: list[Idea], worth: dict[str, Effect]
@@ -145,7 +140,7 @@ class Screening(Sequential):
         ruling = _ruling(evidence, array, together, worth)
         idea = winners[0]
         reason = f"{_bundled_gain(worth[idea.name])}, {ruling.reason}"
-        found = judging.verdict(evidence, idea.name, ruling.status, reason, worth[idea.name], by=self.name)
+        found = shared_rules.verdict(evidence, idea.name, ruling.status, reason, worth[idea.name], by=self.name)
         return Settle(idea.name, found, together.name if ruling.status is Status.KEEP else None)
 
 
@@ -155,8 +150,8 @@ def _wins(evidence: Evidence, name: str, effect: Effect) -> bool:
     if idea is None:
         return False
     if effect.z >= KEEP:
-        return not judging.objection(evidence, idea, name, effect)
-    return bool(judging.excuse(evidence, idea, effect))
+        return not shared_rules.objection(evidence, idea, name, effect)
+    return bool(shared_rules.excuse(evidence, idea, effect))
 
 
 def _winners(evidence: Evidence, worth: dict[str, Effect]) -> tuple[str, ...]:
@@ -223,7 +218,7 @@ def _settle_broken(evidence: Evidence, array: Array, by: str) -> Settle | None:
         if idea is not None and idea.verdict is None:
             note = next((n for r in array.rows if name in r.ideas and (n := evidence.arm(r.name).note)), "")
             reason = f"every bundle with it gave no metric, while all else in them ran{': ' + note if note else ''}"
-            return Settle(name, judging.verdict(evidence, name, Status.CRASH, reason, by=by))
+            return Settle(name, shared_rules.verdict(evidence, name, Status.CRASH, reason, by=by))
     return None
 
 

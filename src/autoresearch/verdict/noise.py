@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
-from autoresearch.core.statistics import mean, median
+from autoresearch.verdict.statistics import mean, median
 
 _PSEUDO_PAIRS = 4
 """A seed correlation is believed as if this many pairs had shown none."""

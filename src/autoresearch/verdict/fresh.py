@@ -1,9 +1,9 @@
 """What fresh seeds say: comparisons by runs that chose nothing, and by no others."""
 
-from autoresearch.core.policies.arms import sort
-from autoresearch.core.policies.evidence import FRESH, Effect, Evidence
 from autoresearch.experiment.board import Trial
 from autoresearch.experiment.outcome import BASELINE
+from autoresearch.verdict.arms import sort
+from autoresearch.verdict.evidence import FRESH, Effect, Evidence
 
 
 def confirmed(evidence: Evidence, arm: str, against: str) -> Effect | None:

@@ -1,8 +1,8 @@
 """The start of every campaign: the baseline first, and nothing without it."""
 
-from autoresearch.core.policies.evidence import Evidence
 from autoresearch.experiment.board import Advice, Done, Measure, Rest
 from autoresearch.experiment.outcome import BASELINE, Purpose
+from autoresearch.verdict.evidence import Evidence
 
 _CRASHES = 2
 """A crashed baseline is tried once more, not twice."""

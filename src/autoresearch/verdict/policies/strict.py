@@ -10,10 +10,10 @@
 Changes kept for being simpler or needed (R106, R107) claim no gain and are outside the 10 %.
 """
 
-from autoresearch.core.policies import judging
-from autoresearch.core.policies.evidence import Evidence
-from autoresearch.core.policies.single import Contest, OneAtATime, Ruling
 from autoresearch.experiment.outcome import Status
+from autoresearch.verdict import shared_rules
+from autoresearch.verdict.evidence import Evidence
+from autoresearch.verdict.policies.one_at_a_time import Contest, OneAtATime, Ruling
 
 ERROR = 0.10
 """Chance, over the whole campaign, that any change without a true gain is kept for its gain."""
@@ -37,14 +37,14 @@ class Strict(OneAtATime):
             allowed = allowance(evidence, contest) / len(LOOKS)
             bound = effect.bound(allowed)
             if bound is not None and bound > 0:
-                objection = judging.objection(evidence, contest.idea, contest.arm, effect)
+                objection = shared_rules.objection(evidence, contest.idea, contest.arm, effect)
                 if objection:
                     return Ruling(Status.DISCARD, objection)
                 return Ruling(Status.KEEP, f"better at error {allowed:.2g}, this look's part of {ERROR:g}")
         floor = max((z for looked, z in _HOPELESS.items() if looked <= runs), default=0.0)
         if effect.z >= floor and not contest.last and runs < max(LOOKS):
             return None
-        excuse = judging.excuse(evidence, contest.idea, effect)
+        excuse = shared_rules.excuse(evidence, contest.idea, effect)
         if excuse:
             return Ruling(Status.KEEP, excuse)
         return Ruling(Status.DISCARD, f"not shown at this idea's part of the campaign's error of {ERROR:g}")

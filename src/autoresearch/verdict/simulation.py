@@ -10,10 +10,6 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from autoresearch.core.policies.claims import Standing, claims, drift
-from autoresearch.core.policies.evidence import Evidence
-from autoresearch.core.policies.fresh import confirmed
-from autoresearch.engine.streams import STREAMS, Stream, World
 from autoresearch.errors import CampaignError
 from autoresearch.experiment.board import (
     Advice,
@@ -32,6 +28,10 @@ from autoresearch.experiment.board import (
 )
 from autoresearch.experiment.outcome import BASELINE, Status
 from autoresearch.run.measurement import Objective
+from autoresearch.verdict.claims import Standing, claims, drift
+from autoresearch.verdict.evidence import Evidence
+from autoresearch.verdict.fresh import confirmed
+from autoresearch.verdict.simulated_world import STREAMS, Stream, World
 
 __all__ = ["STREAMS", "Figure", "Outcome", "Stream", "Summary", "World", "run_campaign", "simulate", "summarise"]
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from autoresearch.core.policies import POLICIES, policy
-from autoresearch.engine.simulation import STREAMS, Stream, World, run_campaign, simulate
 from autoresearch.errors import CampaignError
 from autoresearch.experiment.board import PolicySettings
+from autoresearch.verdict.policies import POLICIES, policy
+from autoresearch.verdict.simulation import STREAMS, Stream, World, run_campaign, simulate
 
 QUIET = World(STREAMS["base"], noise=0.01, runs=30)
 

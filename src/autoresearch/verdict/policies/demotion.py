@@ -1,10 +1,10 @@
 """An incumbent that further runs do not bear out: later ideas start from what it was built on."""
 
-from autoresearch.core.policies import words
-from autoresearch.core.policies.evidence import UNSELECTED, Evidence
-from autoresearch.core.policies.judging import FLAT
 from autoresearch.experiment.board import Demote
 from autoresearch.experiment.outcome import BASELINE, Status
+from autoresearch.verdict import words
+from autoresearch.verdict.evidence import UNSELECTED, Evidence
+from autoresearch.verdict.shared_rules import FLAT
 
 MARGIN = 0.5
 """Standard errors below which an incumbent is taken back; at zero, two in five of those taken back were true gains."""

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from autoresearch.core.policies import policy
-from autoresearch.core.policies.claims import Standing, claims
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.board import Board, Bundle, Demote, Idea, PolicySettings, Propose, Trial
 from autoresearch.experiment.history import fold
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
 from autoresearch.run.measurement import Objective
+from autoresearch.verdict.claims import Standing, claims
+from autoresearch.verdict.policies import policy
 
 
 def campaign(*anchors: float, **rest: bool):

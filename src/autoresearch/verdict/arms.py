@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from autoresearch.core.noise import averages
-from autoresearch.core.policies.latest import once
-from autoresearch.core.statistics import mean
 from autoresearch.experiment.board import Trial
+from autoresearch.verdict.latest import once
+from autoresearch.verdict.noise import averages
+from autoresearch.verdict.statistics import mean
 
 
 @dataclass(eq=False)

@@ -1,12 +1,12 @@
 """Verdict policies by name. Each is pure: the same board gives the same advice."""
 
-from autoresearch.core.policies.auto import Auto
-from autoresearch.core.policies.greedy import Greedy
-from autoresearch.core.policies.screening import Screening
-from autoresearch.core.policies.sequential import Sequential
-from autoresearch.core.policies.strict import Strict
 from autoresearch.errors import CampaignError
 from autoresearch.experiment.board import Policy
+from autoresearch.verdict.policies.auto import Auto
+from autoresearch.verdict.policies.greedy import Greedy
+from autoresearch.verdict.policies.screening import Screening
+from autoresearch.verdict.policies.sequential import Sequential
+from autoresearch.verdict.policies.strict import Strict
 
 POLICIES: dict[str, type[Policy]] = {
     "auto": Auto,

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from autoresearch.core.noise import pooled
-from autoresearch.core.policies.evidence import UNSELECTED, Effect, Evidence
-from autoresearch.core.policies.fresh import confirmed, left_out
-from autoresearch.core.policies.latest import latest
-from autoresearch.core.statistics import mean, normal_cdf, t_cdf, t_quantile
 from autoresearch.experiment.board import Board, Idea, Trial
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status, Verdict
+from autoresearch.verdict.evidence import UNSELECTED, Effect, Evidence
+from autoresearch.verdict.fresh import confirmed, left_out
+from autoresearch.verdict.latest import latest
+from autoresearch.verdict.noise import pooled
+from autoresearch.verdict.statistics import mean, normal_cdf, t_cdf, t_quantile
 
 PROVEN = 0.95
 """Probability of a positive effect from which it is proven; fresh seeds only, and an idea may as well do nothing."""

@@ -4,11 +4,11 @@ import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from autoresearch.core.policies.claims import claims
-from autoresearch.core.policies.evidence import FRESH, Evidence
-from autoresearch.core.policies.latest import latest
 from autoresearch.experiment.board import Advice, Combine, Done, Measure, Rest, Trial
 from autoresearch.experiment.outcome import BASELINE, Purpose
+from autoresearch.verdict.claims import claims
+from autoresearch.verdict.evidence import FRESH, Evidence
+from autoresearch.verdict.latest import latest
 
 PAIRS = 3
 """Fresh pairs of incumbent and baseline wanted at least, where runs are left for them."""

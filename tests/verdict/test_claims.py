@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from autoresearch.core.policies import POLICIES
-from autoresearch.core.policies.claims import Standing, beside_drift, claims, drift
-from autoresearch.core.policies.costs import cost
-from autoresearch.core.policies.evidence import Evidence
-from autoresearch.engine.simulation import World, run_campaign
 from autoresearch.experiment.board import Board, Bundle, Idea, PolicySettings, Trial
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
 from autoresearch.run.measurement import Direction, Objective
+from autoresearch.verdict.claims import Standing, beside_drift, claims, drift
+from autoresearch.verdict.evidence import Evidence
+from autoresearch.verdict.policies import POLICIES
+from autoresearch.verdict.policies.run_costs import cost
+from autoresearch.verdict.simulation import World, run_campaign
 
 UP = Objective("more", "val:accuracy")
 BASE = tuple(Trial("baseline", 42 + n, Purpose.BASELINE, value=v, order=n) for n, v in enumerate((1.0, 1.1, 0.9)))

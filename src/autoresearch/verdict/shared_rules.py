@@ -1,11 +1,11 @@
 """Rules that every policy shares: the end of ideas that numbers do not decide, exceptions, and a verdict in writing."""
 
-from autoresearch.core.policies import words
-from autoresearch.core.policies.arms import Arm
-from autoresearch.core.policies.evidence import Effect, Evidence
-from autoresearch.core.statistics import mean
 from autoresearch.experiment.board import Idea
 from autoresearch.experiment.outcome import Status, Verdict
+from autoresearch.verdict import words
+from autoresearch.verdict.arms import Arm
+from autoresearch.verdict.evidence import Effect, Evidence
+from autoresearch.verdict.statistics import mean
 
 FLAT = 1.28
 """Within this many standard errors of zero a gain is flat (R106, R107): 80 % of no-change comparisons are."""

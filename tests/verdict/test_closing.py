@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from autoresearch.core.policies import policy
-from autoresearch.core.policies.closing import reserve
-from autoresearch.core.policies.evidence import Evidence
 from autoresearch.experiment.board import Board, Done, Idea, Measure, PolicySettings, Propose, Trial
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
 from autoresearch.run.measurement import Objective
+from autoresearch.verdict.evidence import Evidence
+from autoresearch.verdict.policies import policy
+from autoresearch.verdict.policies.closing import reserve
 
 
 def found(gain: float, *, left: int = 50):

@@ -1,6 +1,6 @@
 """Numbers as a person reads them in a verdict."""
 
-from autoresearch.core.policies.evidence import Effect
+from autoresearch.verdict.evidence import Effect
 
 
 def runs(count: int, kind: str = "run") -> str:

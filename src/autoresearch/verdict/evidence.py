@@ -3,14 +3,14 @@
 import math
 from dataclasses import dataclass
 
-from autoresearch.core.noise import Noise, estimate, sample_errors
-from autoresearch.core.policies.arms import Arm, read
-from autoresearch.core.policies.latest import latest, once
-from autoresearch.core.statistics import mean, normal_quantile, t_quantile, t_to_z
 from autoresearch.experiment.board import Board, Bundle, Idea, Trial
 from autoresearch.experiment.lineage import lineage
 from autoresearch.experiment.outcome import BASELINE, Purpose
 from autoresearch.run.measurement import Direction
+from autoresearch.verdict.arms import Arm, read
+from autoresearch.verdict.latest import latest, once
+from autoresearch.verdict.noise import Noise, estimate, sample_errors
+from autoresearch.verdict.statistics import mean, normal_quantile, t_quantile, t_to_z
 
 TAU = 2.0
 """Spread of true effects that credit is shrunk with: so many noises of one run, or gains worth having if that is more.

@@ -13,12 +13,12 @@
 import math
 from collections.abc import Sequence
 
-from autoresearch.core.policies import judging
-from autoresearch.core.policies.evidence import Evidence
-from autoresearch.core.policies.single import Contest, OneAtATime, Ruling, affords, spares
-from autoresearch.core.statistics import normal_cdf
 from autoresearch.experiment.board import Advice, Measure, Trial
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status
+from autoresearch.verdict import shared_rules
+from autoresearch.verdict.evidence import Evidence
+from autoresearch.verdict.policies.one_at_a_time import Contest, OneAtATime, Ruling, affords, spares
+from autoresearch.verdict.statistics import normal_cdf
 
 ETA = 1.0
 """A kept idea's credited gain must be worth this many ordinary runs."""
@@ -49,9 +49,9 @@ class Sequential(OneAtATime):
         last = contest.last or effect.runs >= most
         if effect.error is None:
             return self._without_noise(evidence, contest, last=last)
-        if effect.runs < asked and not last and effect.z > -judging.CLEAR:
+        if effect.runs < asked and not last and effect.z > -shared_rules.CLEAR:
             return None
-        if not last and -judging.FLAT < effect.z < WINS and affords(evidence, most):
+        if not last and -shared_rules.FLAT < effect.z < WINS and affords(evidence, most):
             return None
         if effect.z <= 0:
             return self._dropped(evidence, contest)
@@ -73,17 +73,19 @@ class Sequential(OneAtATime):
         return self._kept(evidence, contest) if last else None
 
     def _kept(self, evidence: Evidence, contest: Contest) -> Ruling:
-        objection = judging.objection(evidence, contest.idea, contest.arm, contest.effect)
+        objection = shared_rules.objection(evidence, contest.idea, contest.arm, contest.effect)
         if objection:
             return Ruling(Status.DISCARD, objection)
-        word = "clearly better" if contest.effect.z >= judging.CLEAR else "promising, to be confirmed on fresh seeds"
+        word = (
+            "clearly better" if contest.effect.z >= shared_rules.CLEAR else "promising, to be confirmed on fresh seeds"
+        )
         return Ruling(Status.KEEP, word)
 
     def _dropped(self, evidence: Evidence, contest: Contest) -> Ruling:
-        excuse = judging.excuse(evidence, contest.idea, contest.effect)
+        excuse = shared_rules.excuse(evidence, contest.idea, contest.effect)
         if excuse:
             return Ruling(Status.KEEP, excuse)
-        word = "worse" if contest.effect.z < -judging.CLEAR else "not distinguishable"
+        word = "worse" if contest.effect.z < -shared_rules.CLEAR else "not distinguishable"
         return Ruling(Status.DISCARD, word)
 
 

@@ -8,11 +8,6 @@ When it cannot be merged it must beat the incumbent as it is.
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from autoresearch.core.policies import judging, words
-from autoresearch.core.policies.closing import bundle_name, closing, largest_reserve, reserve
-from autoresearch.core.policies.demotion import demotion
-from autoresearch.core.policies.evidence import Effect, Evidence
-from autoresearch.core.policies.opening import opening
 from autoresearch.experiment.board import (
     Advice,
     Board,
@@ -26,6 +21,11 @@ from autoresearch.experiment.board import (
     Settle,
 )
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status, Verdict
+from autoresearch.verdict import shared_rules, words
+from autoresearch.verdict.evidence import Effect, Evidence
+from autoresearch.verdict.policies.closing import bundle_name, closing, largest_reserve, reserve
+from autoresearch.verdict.policies.demotion import demotion
+from autoresearch.verdict.policies.opening import opening
 
 
 class Ruling(NamedTuple):
@@ -101,7 +101,7 @@ class OneAtATime:
         return f"{self.name}: one idea at a time"
 
     def _next(self, evidence: Evidence, idea: Idea) -> Settle | Combine | Measure | None:
-        plain = judging.without_numbers(evidence, idea, self.name)
+        plain = shared_rules.without_numbers(evidence, idea, self.name)
         if plain is not None:
             return Settle(idea.name, plain)
         arm = evidence.arm(idea.name)
@@ -117,7 +117,7 @@ class OneAtATime:
 
     def _first(self, evidence: Evidence, idea: Idea) -> Settle | Measure:
         if evidence.board.runs_left is not None and evidence.board.runs_left <= 0:
-            return Settle(idea.name, judging.never_run(evidence, idea, self.name))
+            return Settle(idea.name, shared_rules.never_run(evidence, idea, self.name))
         seed = evidence.next_seed(idea.name, idea.parent)
         return Measure(idea.name, seed, Purpose.EXPLORE, f"first run, on a seed of {idea.parent}")
 
@@ -143,7 +143,9 @@ class OneAtATime:
         if not arm.runs:
             reason = f"better than {idea.parent}, but it gave no metric on top of the incumbent {merge.parent}"
             effect = evidence.compare(idea.name, idea.parent)
-            return Settle(idea.name, judging.verdict(evidence, idea.name, Status.DISCARD, reason, effect, by=self.name))
+            return Settle(
+                idea.name, shared_rules.verdict(evidence, idea.name, Status.DISCARD, reason, effect, by=self.name)
+            )
         return self._contest(evidence, idea, merge.name, merge.parent)
 
     def _contest(self, evidence: Evidence, idea: Idea, arm: str, against: str) -> Settle | Measure | None:
@@ -154,7 +156,7 @@ class OneAtATime:
             against, effect = BASELINE, evidence.compare(arm, BASELINE, credit=self.credit)
         if effect is None:
             reason = f"{against} has no run it could be compared with, so no claim is made and the incumbent stays"
-            return Settle(idea.name, judging.verdict(evidence, arm, Status.KEEP, reason, by=self.name))
+            return Settle(idea.name, shared_rules.verdict(evidence, arm, Status.KEEP, reason, by=self.name))
         tries = effect.runs + evidence.arm(arm).failed
         last = not spares(evidence, 1) or tries >= max(1, evidence.settings.max_runs)
         contest = Contest(idea, arm, against, effect, last)
@@ -167,7 +169,9 @@ class OneAtATime:
     def _settle(self, evidence: Evidence, contest: Contest, ruling: Ruling) -> Settle:
         place = f" against {contest.against}" if contest.against != BASELINE else ""
         reason = f"{words.gain(contest.effect)}{place}, {ruling.reason}"
-        found: Verdict = judging.verdict(evidence, contest.arm, ruling.status, reason, contest.effect, by=self.name)
+        found: Verdict = shared_rules.verdict(
+            evidence, contest.arm, ruling.status, reason, contest.effect, by=self.name
+        )
         moves = ruling.status is Status.KEEP and contest.against in (evidence.board.incumbent, BASELINE)
         return Settle(contest.idea.name, found, contest.arm if moves else None)
 
@@ -216,7 +220,7 @@ def finish(evidence: Evidence, by: str) -> Advice:
         if seen
         else "the run budget ended before a run of it could be judged"
     )
-    return Settle(idea.name, judging.verdict(evidence, idea.name, status, reason, by=by))
+    return Settle(idea.name, shared_rules.verdict(evidence, idea.name, status, reason, by=by))
 
 
 def _strange(evidence: Evidence, arm: str) -> bool:

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from autoresearch.core.design import rows_for
-from autoresearch.core.policies import policy
-from autoresearch.core.policies.closing import PAIRS
-from autoresearch.core.policies.sequential import ANCHOR_EVERY, MOST
-from autoresearch.core.policies.strict import LOOKS
 from autoresearch.experiment.board import PolicySettings
+from autoresearch.verdict.policies import policy
+from autoresearch.verdict.policies.closing import PAIRS
+from autoresearch.verdict.policies.design import rows_for
+from autoresearch.verdict.policies.sequential import ANCHOR_EVERY, MOST
+from autoresearch.verdict.policies.strict import LOOKS
 
 _ARRAY = 11
 

@@ -9,11 +9,11 @@
 It finds most where noise is under half of the gains sought; its keeps are not evidence.
 """
 
-from autoresearch.core.policies import judging
-from autoresearch.core.policies.evidence import Evidence
-from autoresearch.core.policies.single import Contest, OneAtATime, Ruling
 from autoresearch.experiment.board import PolicySettings
 from autoresearch.experiment.outcome import Status
+from autoresearch.verdict import shared_rules
+from autoresearch.verdict.evidence import Evidence
+from autoresearch.verdict.policies.one_at_a_time import Contest, OneAtATime, Ruling
 
 
 class Greedy(OneAtATime):
@@ -31,7 +31,7 @@ class Greedy(OneAtATime):
         if contest.effect.runs < (contest.idea.seeds or 1) and not contest.last:
             return None
         if contest.effect.gain > 0:
-            objection = judging.objection(evidence, contest.idea, contest.arm, contest.effect)
+            objection = shared_rules.objection(evidence, contest.idea, contest.arm, contest.effect)
             return Ruling(Status.DISCARD, objection) if objection else Ruling(Status.KEEP, "greedy: it looked better")
-        excuse = judging.excuse(evidence, contest.idea, contest.effect)
+        excuse = shared_rules.excuse(evidence, contest.idea, contest.effect)
         return Ruling(Status.KEEP, excuse) if excuse else Ruling(Status.DISCARD, "greedy: it looked no better")

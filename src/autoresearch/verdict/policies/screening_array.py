@@ -7,12 +7,12 @@ from functools import lru_cache
 from itertools import chain
 from operator import mul
 
-from autoresearch.core.noise import Noise
-from autoresearch.core.policies.arms import Arm
-from autoresearch.core.policies.evidence import PAIR_FROM, TAU, Effect, Evidence
-from autoresearch.core.policies.latest import latest, once
-from autoresearch.core.statistics import mean
 from autoresearch.experiment.board import Bundle
+from autoresearch.verdict.arms import Arm
+from autoresearch.verdict.evidence import PAIR_FROM, TAU, Effect, Evidence
+from autoresearch.verdict.latest import latest, once
+from autoresearch.verdict.noise import Noise
+from autoresearch.verdict.statistics import mean
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,12 +13,12 @@ import math
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
-from autoresearch.core.policies.arrays import arrays
-from autoresearch.core.policies.evidence import PILOT, Evidence
-from autoresearch.core.policies.screening import Screening
-from autoresearch.core.policies.sequential import MOST, Sequential
-from autoresearch.core.policies.single import Contest, Ruling, affords
 from autoresearch.experiment.board import Advice
+from autoresearch.verdict.evidence import PILOT, Evidence
+from autoresearch.verdict.policies.one_at_a_time import Contest, Ruling, affords
+from autoresearch.verdict.policies.screening import Screening
+from autoresearch.verdict.policies.screening_array import arrays
+from autoresearch.verdict.policies.sequential import MOST, Sequential
 
 QUIET = 1.0
 """Noise of one run, in gains worth having, up to which luck cannot hold the bar for long, and anchors are spared.
