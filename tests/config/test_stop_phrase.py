@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoresearch.config.duration import exact, seconds
-from autoresearch.core.stop import DEFAULT, Comparison, StopRule, TargetValue, WallTime, describe, parse
 from autoresearch.errors import CampaignError
+from autoresearch.scheduling.stop_check import DEFAULT, Comparison, StopRule, TargetValue, WallTime, describe, parse
 
 HOUR = 3600.0
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from autoresearch.config.schema import Campaign
 from autoresearch.core import figure
-from autoresearch.core.outlook import outlook
 from autoresearch.core.report import Entry, Report, Spend, build
-from autoresearch.core.stop import Limits
 from autoresearch.experiment.history import History
 from autoresearch.run.measurement import Objective
+from autoresearch.scheduling.budget import outlook
+from autoresearch.scheduling.stop_check import Limits
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 

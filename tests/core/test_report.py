@@ -9,18 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoresearch.config.schema import Campaign
-from autoresearch.core.outlook import outlook
 from autoresearch.core.report import build, interval
 from autoresearch.core.report_html import html
 from autoresearch.core.report_markdown import markdown, table
 from autoresearch.core.report_words import claim_words, drift_words, standing
-from autoresearch.core.stop import Limits
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.history import fold
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
 from autoresearch.run.job import JobState, JobStatus, Resources
 from autoresearch.run.measurement import Completion, Direction, Measurement, Objective
+from autoresearch.scheduling.budget import outlook
+from autoresearch.scheduling.stop_check import Limits
 from autoresearch.verdict.claims import Drift
 
 HOSTILE = "<script>alert(1)</script> | a\nb \x1b[2J ]]> & \" ' [x](http://evil.invalid)"

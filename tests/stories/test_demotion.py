@@ -5,8 +5,8 @@ import time
 import yaml
 from tests.conftest import commit_all
 
-from autoresearch.core import moves
 from autoresearch.engine.loop import Loop
+from autoresearch.scheduling import moves
 from autoresearch.session import wiring
 
 LUCKY = """

@@ -4,14 +4,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from autoresearch.config.schema import Campaign
-from autoresearch.core.outlook import Outlook
-from autoresearch.core.plan import board as board_of
-from autoresearch.core.stop import StopState
 from autoresearch.experiment.board import Board
 from autoresearch.experiment.experiment import Experiment, Idle, Run
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status
 from autoresearch.run.measurement import Objective
+from autoresearch.scheduling.budget import Outlook
+from autoresearch.scheduling.next_move import board as board_of
+from autoresearch.scheduling.stop_check import StopState
 from autoresearch.verdict import words
 from autoresearch.verdict.claims import Claim, Claims, Drift, claims, drift
 from autoresearch.verdict.evidence import Evidence

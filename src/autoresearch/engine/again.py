@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from autoresearch.core import plan
 from autoresearch.engine import runs
 from autoresearch.engine.context import Context
 from autoresearch.errors import LauncherError
@@ -17,6 +16,7 @@ from autoresearch.records import volume
 from autoresearch.run.integrity import Agreement
 from autoresearch.run.job import JobState, JobStatus, Submission
 from autoresearch.run.measurement import Measurement
+from autoresearch.scheduling import next_move
 from autoresearch.verdict.evidence import Evidence
 
 
@@ -67,7 +67,7 @@ def reproduce(ctx: Context, run: Run, wait: Callable[[Path], None]) -> Reproduct
         status = _followed(ctx, ctx.launcher.submit(submission), lambda: wait(Path(job.log)))
         found = runs.read(ctx, Path(job.folder), Path(job.log), status, label, number)
         volume.release(ctx.paths, label, number, well=status.state is JobState.SUCCEEDED, idle=True)
-    evidence = Evidence(plan.board(ctx.history, ctx.campaign, ctx.survey.objective, ctx.outlook()))
+    evidence = Evidence(next_move.board(ctx.history, ctx.campaign, ctx.survey.objective, ctx.outlook()))
     valid = None if status.state in {JobState.TIMED_OUT, JobState.CANCELLED} else found.value
     return Reproduction(
         run.planned.experiment, ctx.history.arm_commit(run.planned.experiment), run.planned.seed, run.planned.number,

@@ -1,6 +1,5 @@
 """What a researcher is told: bounded, readable by a person, and without raw logs."""
 
-from autoresearch.core import plan
 from autoresearch.engine.context import Context
 from autoresearch.engine.trees import survey_of_arm
 from autoresearch.experiment.briefing import brief_text
@@ -9,6 +8,7 @@ from autoresearch.experiment.history import History
 from autoresearch.experiment.hypothesis import Brief, Tried
 from autoresearch.experiment.plateau import next_area, plateaus
 from autoresearch.run.measurement import Severity, Symptom
+from autoresearch.scheduling import next_move
 from autoresearch.verdict.evidence import Evidence
 
 __all__ = ["brief_for", "brief_text", "symptoms_of", "tried"]
@@ -20,7 +20,7 @@ def brief_for(ctx: Context, index: int, parent: str) -> Brief:
     """The brief for one proposal on top of `parent`."""
     survey = survey_of_arm(ctx, parent)
     scope = ctx.campaign.scope
-    evidence = Evidence(plan.board(ctx.history, ctx.campaign, ctx.survey.objective, ctx.outlook()))
+    evidence = Evidence(next_move.board(ctx.history, ctx.campaign, ctx.survey.objective, ctx.outlook()))
     worn = tuple(found.area for found in plateaus(ctx.history))
     return Brief(
         campaign=ctx.campaign.campaign,

@@ -7,7 +7,6 @@ row. Each function can be called again after a crash at any line.
 from dataclasses import replace
 from pathlib import Path
 
-from autoresearch.core.plan import crash_to_mend
 from autoresearch.engine import propose, runs
 from autoresearch.engine.brief import brief_for, brief_text
 from autoresearch.engine.context import Context
@@ -19,6 +18,7 @@ from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.hypothesis import BY_HAND, Hypothesis
 from autoresearch.git import refs, worktree
 from autoresearch.machine import atomic, fault_points
+from autoresearch.scheduling.next_move import crash_to_mend
 
 
 def open_experiment(ctx: Context, idea: Hypothesis, by: str) -> Experiment:

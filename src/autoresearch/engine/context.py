@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autoresearch.config.schema import Campaign
-from autoresearch.core.outlook import Outlook, outlook
-from autoresearch.core.stop import Limits
 from autoresearch.experiment.board import Policy
 from autoresearch.experiment.events import Event, Noted
 from autoresearch.experiment.history import History
@@ -19,6 +17,8 @@ from autoresearch.records.ledger import Ledger
 from autoresearch.records.paths import CampaignPaths
 from autoresearch.records.session_folder import SessionMemory
 from autoresearch.run.placement import Places
+from autoresearch.scheduling.budget import Outlook, outlook
+from autoresearch.scheduling.stop_check import Limits
 from autoresearch.secrets.redactor import Redactor
 
 _CHANGES_EVERY_S = 60.0

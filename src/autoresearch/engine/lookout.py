@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from autoresearch.core import plan, racing
 from autoresearch.engine import runs
 from autoresearch.engine.context import Context
 from autoresearch.experiment.experiment import Run
 from autoresearch.experiment.outcome import BASELINE, Purpose
 from autoresearch.run.job import JobState, JobStatus
 from autoresearch.run.measurement import Completion
+from autoresearch.scheduling import next_move, pruning
 from autoresearch.verdict.evidence import Evidence
 
 _WHOLE = (Completion.DONE, Completion.EARLY_STOPPED)
@@ -28,13 +28,13 @@ def hopeless(ctx: Context, run: Run) -> str:
     references = _references(ctx, planned.experiment)
     if not references:
         return ""
-    board = plan.board(ctx.history, ctx.campaign, ctx.survey.objective, ctx.outlook())
+    board = next_move.board(ctx.history, ctx.campaign, ctx.survey.objective, ctx.outlook())
     folder = Path(planned.folder)
     now = ctx.target.measure(folder, runs.log_tail(ctx, run), runs.read_all(ctx, folder), JobStatus(JobState.RUNNING))
-    return racing.hopeless(now.curve, references, ctx.survey.objective, Evidence(board).sigma) or ""
+    return pruning.hopeless(now.curve, references, ctx.survey.objective, Evidence(board).sigma) or ""
 
 
-def _references(ctx: Context, arm: str) -> list[racing.Curve]:
+def _references(ctx: Context, arm: str) -> list[pruning.Curve]:
     """Curves of the parent's complete runs, of the baseline's when the parent has none."""
     history = ctx.history
     parent = history.bundles[arm].parent if arm in history.bundles else history.experiment(arm).parent

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autoresearch import __version__
-from autoresearch.core import moves, plan
-from autoresearch.core.yardstick import Remeasure
 from autoresearch.engine import bundles, holding, lookout, milestones, propose, runs, settle, trees
 from autoresearch.engine.context import Context
 from autoresearch.engine.mend import mend
@@ -27,6 +25,8 @@ from autoresearch.experiment.events import (
 from autoresearch.experiment.experiment import Run
 from autoresearch.machine import fault_points
 from autoresearch.run.measurement import Severity
+from autoresearch.scheduling import moves, next_move
+from autoresearch.scheduling.yardstick import Remeasure
 
 _HEALTH_EVERY_S = 10.0
 _OUTAGE_FIRST_S = 2.0
@@ -62,7 +62,7 @@ class Loop:
     sleep: Callable[[float], None] = time.sleep
     refresh: Callable[[], None] = lambda: None
     health_s: float = _HEALTH_EVERY_S
-    choose: plan.Chooser = plan.next_move
+    choose: next_move.Chooser = next_move.next_move
     resting: bool = False
     _outage: Outage | None = None
     _looked: dict[str, float] = field(default_factory=dict)

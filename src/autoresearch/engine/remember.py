@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from autoresearch.core.stop import StopRule, describe, parse
 from autoresearch.engine.context import Context
 from autoresearch.experiment import events as happened
 from autoresearch.experiment import names
@@ -13,6 +12,7 @@ from autoresearch.experiment.outcome import Purpose
 from autoresearch.git import refs
 from autoresearch.records.cell import clean
 from autoresearch.records.session_memory import Assumption, FileNote, MemoryState, Skill, Step, TimelineEntry
+from autoresearch.scheduling.stop_check import StopRule, describe, parse
 
 _RECENT = 12
 

@@ -1,9 +1,9 @@
 """Room on the disk: without it nothing new is begun; the campaign waits and goes on when there is some (R190, R208)."""
 
-from autoresearch.core import moves
-from autoresearch.core.yardstick import Remeasure
 from autoresearch.engine.context import Context
 from autoresearch.records import volume
+from autoresearch.scheduling import moves
+from autoresearch.scheduling.yardstick import Remeasure
 
 _NEEDS_ROOM = (moves.OpenBaseline, moves.Reopen, moves.Explore, moves.Bundle, Remeasure, moves.Repair, moves.Launch)
 

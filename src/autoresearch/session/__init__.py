@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from autoresearch.config import campaign_file
 from autoresearch.config.schema import Campaign
-from autoresearch.core.moves import Stop
 from autoresearch.errors import AutoresearchError, CampaignError, HeldError, UsageError
 from autoresearch.examples import DemoRepository, create
 from autoresearch.experiment import events as happened
@@ -23,6 +22,7 @@ from autoresearch.records.ledger import Ledger
 from autoresearch.records.paths import EXCLUDED, CampaignPaths, Layout
 from autoresearch.records.row import Row
 from autoresearch.run.job import Submission
+from autoresearch.scheduling.moves import Stop
 from autoresearch.secrets import environment
 from autoresearch.session import doctor, hold, planning, records, sites, status, wiring
 from autoresearch.session.curves import Curves

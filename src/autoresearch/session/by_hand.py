@@ -7,9 +7,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from autoresearch.core.by_hand import Dropping, Errand
-from autoresearch.core.moves import Stop
-from autoresearch.core.plan import Chooser
 from autoresearch.engine import by_hand
 from autoresearch.engine.context import Context
 from autoresearch.engine.loop import Loop
@@ -21,6 +18,9 @@ from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.hypothesis import AREAS, Hypothesis
 from autoresearch.machine import process
 from autoresearch.machine.clock import SteadyClock
+from autoresearch.scheduling.by_hand import Dropping, Errand
+from autoresearch.scheduling.moves import Stop
+from autoresearch.scheduling.next_move import Chooser
 from autoresearch.session import hold, sites, wiring
 from autoresearch.session.driven import DrivenExperiment, driven
 from autoresearch.session.status import Judged, judged_value

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 
 from autoresearch.config.schema import Campaign
-from autoresearch.core.by_hand import Errand
-from autoresearch.core.moves import Judge
-from autoresearch.core.outlook import outlook
-from autoresearch.core.plan import crash_to_mend
-from autoresearch.core.stop import Limits
 from autoresearch.experiment.experiment import Experiment, Run
 from autoresearch.experiment.history import History
 from autoresearch.records.paths import CampaignPaths
+from autoresearch.scheduling.budget import outlook
+from autoresearch.scheduling.by_hand import Errand
+from autoresearch.scheduling.moves import Judge
+from autoresearch.scheduling.next_move import crash_to_mend
+from autoresearch.scheduling.stop_check import Limits
 from autoresearch.verdict.policies import policy
 
 

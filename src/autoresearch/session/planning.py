@@ -11,7 +11,6 @@ from typing import Any
 from autoresearch import plugins
 from autoresearch.config.schema import Campaign
 from autoresearch.config.site import PLAIN
-from autoresearch.core.stop import DEFAULT, StopRule, describe, parse, span
 from autoresearch.errors import AutoresearchError, CampaignError, LauncherError, UsageError
 from autoresearch.experiment import names
 from autoresearch.git import refs
@@ -19,6 +18,7 @@ from autoresearch.git.refs import Changes
 from autoresearch.ports import Holder, Survey, Target
 from autoresearch.records.paths import Layout
 from autoresearch.run.placement import Places, Recommendation, crowded, recommend, refusal
+from autoresearch.scheduling.stop_check import DEFAULT, StopRule, describe, parse, span
 from autoresearch.session import inputs, places, sites
 from autoresearch.session.sites import Storage
 from autoresearch.verdict.policies import policy

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from autoresearch.core.stop import Spent, check
 from autoresearch.experiment.events import ApprovalAsked
 from autoresearch.experiment.experiment import Experiment, Run
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE, Status
 from autoresearch.run.measurement import Objective
+from autoresearch.scheduling.stop_check import Spent, check
 from autoresearch.session.driven import DrivenExperiment, driven
 from autoresearch.session.wiring import Opened
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from autoresearch import plugins
 from autoresearch.config import campaign_file
 from autoresearch.config.schema import Campaign, SiteSpec
-from autoresearch.core.stop import DEFAULT, Limits, StopRule, parse
 from autoresearch.engine.context import Context
 from autoresearch.errors import CampaignError, LedgerError
 from autoresearch.experiment import names as naming
@@ -26,6 +25,7 @@ from autoresearch.records.paths import EXCLUDED, CampaignPaths, Layout
 from autoresearch.records.session_folder import SessionMemory
 from autoresearch.run.job import Submission
 from autoresearch.run.placement import recommend, refusal
+from autoresearch.scheduling.stop_check import DEFAULT, Limits, StopRule, parse
 from autoresearch.secrets import environment
 from autoresearch.secrets.redactor import Redactor
 from autoresearch.session import inputs, places, sites

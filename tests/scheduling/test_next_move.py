@@ -5,9 +5,6 @@ from dataclasses import replace
 import pytest
 
 from autoresearch.config.schema import Campaign
-from autoresearch.core import moves, plan
-from autoresearch.core.outlook import outlook
-from autoresearch.core.stop import Limits
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.board import Demote
 from autoresearch.experiment.history import fold
@@ -15,6 +12,9 @@ from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
 from autoresearch.run.job import JobState, JobStatus, Resources
 from autoresearch.run.measurement import Completion, Measurement, Objective, Severity, Symptom
+from autoresearch.scheduling import moves, next_move
+from autoresearch.scheduling.budget import outlook
+from autoresearch.scheduling.stop_check import Limits
 from autoresearch.verdict.policies import policy
 
 OBJECTIVE = Objective("more", "score")
@@ -56,7 +56,7 @@ def move(events, campaign=CAMPAIGN, limits=NO_LIMIT, now=5000.0, expected_s=None
     """What is next after these events."""
     history = fold(events)
     view = outlook(history, campaign, limits, OBJECTIVE, now, expected_s)
-    return plan.next_move(history, campaign, policy(campaign.verdict.policy), OBJECTIVE, view)
+    return next_move.next_move(history, campaign, policy(campaign.verdict.policy), OBJECTIVE, view)
 
 
 def test_the_baseline_comes_first_and_alone():
@@ -177,6 +177,6 @@ def test_taking_an_incumbent_back_is_carried_out_at_once():
     """A demotion needs no slot and no budget: it is the next move whatever is in flight."""
     history = fold([*BASELINE, *planned("baseline", 2)])
     view = outlook(history, CAMPAIGN, NO_LIMIT, OBJECTIVE, 5000.0, None)
-    assert plan.next_move(history, CAMPAIGN, TakesBack(), OBJECTIVE, view) == moves.StepBack(
+    assert next_move.next_move(history, CAMPAIGN, TakesBack(), OBJECTIVE, view) == moves.StepBack(
         "baseline", "baseline", "no better"
     )

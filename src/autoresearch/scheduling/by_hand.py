@@ -7,14 +7,14 @@ which experiment it waits for, and whether that one may be judged now.
 from dataclasses import dataclass, replace
 
 from autoresearch.config.schema import Campaign
-from autoresearch.core import plan
-from autoresearch.core.moves import Ask, Bundle, Explore, Judge, Launch, Move, Repair, Stop, Wait
-from autoresearch.core.outlook import Outlook
 from autoresearch.experiment.board import Policy
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import Status, Verdict
 from autoresearch.run.measurement import Objective
+from autoresearch.scheduling import next_move
+from autoresearch.scheduling.budget import Outlook
+from autoresearch.scheduling.moves import Ask, Bundle, Explore, Judge, Launch, Move, Repair, Stop, Wait
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class Errand:
         view = replace(view, asking=False)
         if self.judge:  # what was asked to end may still be judged
             history = replace(history, stop=None)
-        move = plan.next_move(history, campaign, policy, objective, view)
+        move = next_move.next_move(history, campaign, policy, objective, view)
         if isinstance(move, Explore):
-            move = plan.next_move(history, campaign, policy, objective, replace(view, may_explore=False))
+            move = next_move.next_move(history, campaign, policy, objective, replace(view, may_explore=False))
         if isinstance(move, Repair) and move.experiment != entry.name:
             return Stop(_comes_first(history.experiment(move.experiment), move.crash), final=False)
         return self._judging(entry, move) if self.judge else self._running(entry, move)

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from autoresearch.config.schema import Campaign
-from autoresearch.core.stop import Limits, Spent, StopState, check
 from autoresearch.experiment.history import History
 from autoresearch.run.measurement import Objective
+from autoresearch.scheduling.stop_check import Limits, Spent, StopState, check
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,14 @@ from dataclasses import replace
 import pytest
 from tests.core.test_plan import BASELINE, CAMPAIGN, NO_LIMIT, OBJECTIVE, committed, planned, ran
 
-from autoresearch.core import moves, plan
-from autoresearch.core.by_hand import Dropping, Errand
-from autoresearch.core.outlook import outlook
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.history import fold
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import Status
 from autoresearch.run.measurement import Severity, Symptom
+from autoresearch.scheduling import moves, next_move
+from autoresearch.scheduling.budget import outlook
+from autoresearch.scheduling.by_hand import Dropping, Errand
 from autoresearch.verdict.policies import policy
 
 TRIVIAL = (Symptom("trivial-code-error", Severity.FATAL, "NameError: lr"),)
@@ -42,9 +42,9 @@ def campaign_of(name):
 def test_an_experiment_open_by_hand_is_left_alone_and_counted():
     """A plain run asks its researchers for another idea; the attempt counts against the stop rule."""
     events = [*BASELINE, *opened(2, "mine")]
-    assert isinstance(move(events, plan.next_move), moves.Explore)
+    assert isinstance(move(events, next_move.next_move), moves.Explore)
     limits = replace(NO_LIMIT, target_experiment_count=2)
-    assert isinstance(move(events, plan.next_move, limits=limits), moves.Stop)
+    assert isinstance(move(events, next_move.next_move, limits=limits), moves.Stop)
 
 
 def test_the_baseline_runs_first():
@@ -82,7 +82,7 @@ def test_a_trivial_crash_waits_for_a_hand_and_takes_the_fix_of_that_hand():
     events = [*BASELINE, *driven(2, "mine"), *ran("mine", None, at=5000, symptoms=TRIVIAL)]
     assert "NameError: lr" in move(events, Errand(2)).reason
     assert move(events, Errand(2, mended=True)) == moves.Repair("mine", "NameError: lr", by_hand=True)
-    assert move(events, plan.next_move) == moves.Repair("mine", "NameError: lr")
+    assert move(events, next_move.next_move) == moves.Repair("mine", "NameError: lr")
 
 
 def test_an_errand_never_ends_the_campaign():
@@ -90,7 +90,7 @@ def test_an_errand_never_ends_the_campaign():
     crashed = [*committed(1, "baseline"), *driven(2, "mine")]
     for number in (1, 2, 3):
         crashed += ran("baseline", None, number, at=10.0 + number)
-    verdict = move(crashed, plan.next_move).verdict
+    verdict = move(crashed, next_move.next_move).verdict
     over = move([*crashed, happened.ExperimentJudged(9, "baseline", verdict, {})], Errand(2))
     assert isinstance(over, moves.Stop)
     assert not over.final

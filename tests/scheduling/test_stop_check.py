@@ -7,7 +7,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from autoresearch.core.stop import (
+from autoresearch.errors import CampaignError
+from autoresearch.run.measurement import Direction, Objective
+from autoresearch.scheduling.stop_check import (
     DEFAULT,
     Comparison,
     Limits,
@@ -19,8 +21,6 @@ from autoresearch.core.stop import (
     same_metric,
     span,
 )
-from autoresearch.errors import CampaignError
-from autoresearch.run.measurement import Direction, Objective
 
 START = 1_795_400_000.0
 HOUR = 3600.0

@@ -1,9 +1,9 @@
 """How many runs still fit: every one of them at its full length when it starts."""
 
 from autoresearch.config.schema import Campaign
-from autoresearch.core.outlook import _runs
-from autoresearch.core.stop import Limits
 from autoresearch.experiment.history import History
+from autoresearch.scheduling.budget import _runs
+from autoresearch.scheduling.stop_check import Limits
 
 
 def left(seconds, full_s=20.0, typical_s=12.0):

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoresearch.core.racing import hopeless
 from autoresearch.run.measurement import Direction, Objective
+from autoresearch.scheduling.pruning import hopeless
 
 UP = Objective("more", "val:accuracy")
 DOWN = Objective("less", "val:loss", Direction.MINIMIZE)

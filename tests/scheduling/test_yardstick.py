@@ -4,7 +4,6 @@ import pytest
 
 from autoresearch.config.schema import Campaign
 from autoresearch.core.guards import FileChange, Limits, yardstick
-from autoresearch.core.yardstick import Remeasure, advise
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.board import Measure, Settle
 from autoresearch.experiment.history import fold
@@ -12,6 +11,7 @@ from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
 from autoresearch.run.job import JobState, JobStatus, Resources
 from autoresearch.run.measurement import Completion, Measurement, Objective
+from autoresearch.scheduling.yardstick import Remeasure, advise
 from autoresearch.verdict.policies import policy
 
 OBJECTIVE = Objective("more", "score")

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from autoresearch.core.yardstick import Remeasure
 from autoresearch.experiment.outcome import Purpose, Verdict
+from autoresearch.scheduling.yardstick import Remeasure
 
 
 @dataclass(frozen=True)

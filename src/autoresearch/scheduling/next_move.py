@@ -6,9 +6,15 @@ The engine carries a move out, records what happened, and asks again, until the 
 from collections.abc import Callable
 
 from autoresearch.config.schema import Campaign
-from autoresearch.core import yardstick
-from autoresearch.core.baseline import baseline_verdict
-from autoresearch.core.moves import (
+from autoresearch.experiment.board import Advice, Board, Combine, Demote, Done, Measure, Policy, Propose, Rest, Settle
+from autoresearch.experiment.experiment import Experiment, Run
+from autoresearch.experiment.history import History
+from autoresearch.experiment.outcome import BASELINE, Status, Verdict
+from autoresearch.run.measurement import Objective
+from autoresearch.scheduling import yardstick
+from autoresearch.scheduling.baseline import baseline_verdict
+from autoresearch.scheduling.budget import Outlook
+from autoresearch.scheduling.moves import (
     Ask,
     Bundle,
     CancelAll,
@@ -23,12 +29,6 @@ from autoresearch.core.moves import (
     Stop,
     Wait,
 )
-from autoresearch.core.outlook import Outlook
-from autoresearch.experiment.board import Advice, Board, Combine, Demote, Done, Measure, Policy, Propose, Rest, Settle
-from autoresearch.experiment.experiment import Experiment, Run
-from autoresearch.experiment.history import History
-from autoresearch.experiment.outcome import BASELINE, Status, Verdict
-from autoresearch.run.measurement import Objective
 from autoresearch.verdict.claims import beside_drift
 
 _REST_FIRST_S, _REST_MOST_S, _TROUBLES = 60.0, 1800.0, 12
