@@ -12,10 +12,10 @@ import pytest
 from autoresearch.experiment import events
 from autoresearch.experiment.hypothesis import Brief, Hypothesis
 from autoresearch.git import refs, worktree
+from autoresearch.guards import sandbox
 from autoresearch.records.journal import Journal
 from autoresearch.researchers.agent import AgentResearcher
 from autoresearch.run.measurement import Objective
-from autoresearch.workspace import sandbox
 
 SECRET = "hunter2-7Qx9vLmZp41"
 ANSWER = """cat > "$AUTORESEARCH_ANSWER" <<'END'

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from autoresearch.core.guards import Limits, breaches
 from autoresearch.git import refs as git
+from autoresearch.guards.scope import Limits, breaches
 from autoresearch.workspace.snapshot import Snapshot, difference
 
 

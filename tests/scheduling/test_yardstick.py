@@ -3,12 +3,12 @@
 import pytest
 
 from autoresearch.config.schema import Campaign
-from autoresearch.core.guards import FileChange, Limits, yardstick
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.board import Measure, Settle
 from autoresearch.experiment.history import fold
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
+from autoresearch.guards.scope import FileChange, Limits, yardstick
 from autoresearch.run.job import JobState, JobStatus, Resources
 from autoresearch.run.measurement import Completion, Measurement, Objective
 from autoresearch.scheduling.yardstick import Remeasure, advise

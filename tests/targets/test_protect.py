@@ -1,6 +1,6 @@
 import pytest
 
-from autoresearch.core.guards import FileChange, Limits, breaches
+from autoresearch.guards.scope import FileChange, Limits, breaches
 from autoresearch.targets.nemo_rl import protect
 from autoresearch.targets.nemo_rl.recipe import load
 

@@ -12,8 +12,6 @@ from typing import Protocol, runtime_checkable
 
 from pydantic import TypeAdapter
 
-from autoresearch.core.guards import Limits, breaches, changed_keys, yardstick
-from autoresearch.core.simpler import simplifies
 from autoresearch.engine import chain
 from autoresearch.engine.brief import brief_for, brief_text
 from autoresearch.engine.context import Context
@@ -25,6 +23,8 @@ from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.hypothesis import BY_HAND, Hypothesis
 from autoresearch.experiment.outcome import BASELINE
 from autoresearch.git import refs, worktree
+from autoresearch.guards.scope import Limits, breaches, changed_keys, yardstick
+from autoresearch.guards.simpler import simplifies
 from autoresearch.machine import atomic, fault_points
 from autoresearch.ports import Survey
 

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from autoresearch.core.guards import breaches
 from autoresearch.engine.brief import brief_for
 from autoresearch.engine.context import Context
 from autoresearch.engine.propose import committable, hear, keep_testimony, scope_of
@@ -14,6 +13,7 @@ from autoresearch.experiment.events import ExperimentRepaired
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.hypothesis import Brief
 from autoresearch.git import refs, worktree
+from autoresearch.guards.scope import breaches
 from autoresearch.machine import fault_points
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Mapping, Sequence
 
-from autoresearch.core.guards import changed_keys
+from autoresearch.guards.scope import changed_keys
 
 _MISSING = object()
 

@@ -14,11 +14,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from autoresearch.core.guards import Limits
 from autoresearch.errors import ResearcherError
 from autoresearch.experiment.briefing import plain, sections
 from autoresearch.experiment.hypothesis import AREAS, Brief, Hypothesis
 from autoresearch.git import refs, worktree
+from autoresearch.guards.custody import Custody
+from autoresearch.guards.scope import Limits
 from autoresearch.machine import atomic
 from autoresearch.researchers import agent_answer, agent_output
 from autoresearch.researchers.agent_answer import Answer
@@ -27,7 +28,6 @@ from autoresearch.researchers.agent_options import AgentOptions
 from autoresearch.researchers.agent_output import Trouble
 from autoresearch.secrets import environment
 from autoresearch.secrets.redactor import Redactor
-from autoresearch.workspace.custody import Custody
 
 _MOST_TRANSCRIPT = 256 * 1024
 _NOT_A_CHANGE = "no change"

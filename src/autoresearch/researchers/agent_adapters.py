@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from autoresearch.git.call import EMAIL
+from autoresearch.guards.custody import HAND
 from autoresearch.researchers import agent_output
 from autoresearch.researchers.agent_output import Said
-from autoresearch.workspace.custody import HAND
 
 
 @dataclass(frozen=True)

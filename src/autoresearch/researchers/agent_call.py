@@ -12,18 +12,18 @@ from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 
-from autoresearch.core.guards import Limits
 from autoresearch.errors import CampaignError, ResearcherError
 from autoresearch.git.call import EMAIL
+from autoresearch.guards import agent_runner, sandbox
+from autoresearch.guards.agent_runner import Cell, Ending
+from autoresearch.guards.custody import HAND, git_folder
+from autoresearch.guards.scope import Limits
 from autoresearch.machine.folders import delete
 from autoresearch.researchers import agent_answer
 from autoresearch.researchers.agent_adapters import REACH, Adapter, Call, adapter
 from autoresearch.researchers.agent_answer import Answer
 from autoresearch.researchers.agent_options import AgentOptions
 from autoresearch.researchers.agent_output import Said
-from autoresearch.workspace import contained, sandbox
-from autoresearch.workspace.contained import Cell, Ending
-from autoresearch.workspace.custody import HAND, git_folder
 
 _PLAIN = ("LANG", "LC_ALL", "LC_CTYPE", "TERM", "TZ")
 _GIT = {
@@ -112,7 +112,7 @@ class Caller:
         home = self._home(home)
         made = self._prepared(prompt, tree, inside, home, temporary, max_cost_usd)
         at = time.time()
-        ending = contained.run(self._cell(made, place, temporary, scope))
+        ending = agent_runner.run(self._cell(made, place, temporary, scope))
         result = self._result(made, place, ending, at)
         self._keep_login(home)
         for left in [path for glob in self.adapter.litter for path in tree.glob(glob)]:

@@ -13,9 +13,9 @@ from typing import Any
 
 import yaml
 
-from autoresearch.core.guards import matches
 from autoresearch.errors import CampaignError
 from autoresearch.experiment.hypothesis import AREAS, Brief, Hypothesis, Tried
+from autoresearch.guards.scope import matches
 from autoresearch.researchers import plays, recipe_rules
 from autoresearch.researchers.changes import Draft, apply, effective, lookup, missing, same, text
 from autoresearch.researchers.plays import Book, Play

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from autoresearch.core.guards import matches
 from autoresearch.errors import CampaignError, ResearcherError
 from autoresearch.experiment.hypothesis import Brief, Hypothesis
+from autoresearch.guards.scope import matches
 from autoresearch.researchers.candidates import best_first, spread
 from autoresearch.researchers.changes import Change, Draft, apply, is_number, lookup, missing, same, text
 from autoresearch.researchers.past import Past, read_past

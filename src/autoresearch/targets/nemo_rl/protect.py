@@ -11,7 +11,7 @@ from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
-from autoresearch.core.guards import changed_keys, matches
+from autoresearch.guards.scope import changed_keys, matches
 from autoresearch.targets.nemo_rl.recipe import ALGORITHMS
 
 FILES: tuple[str, ...] = (

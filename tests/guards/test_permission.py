@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoresearch.core.guards import FileChange, Limits, breaches
-from autoresearch.core.permission import Wish, permission
+from autoresearch.guards.permission import Wish, permission
+from autoresearch.guards.scope import FileChange, Limits, breaches
 
 SCOPE = Limits(allow=("src/**",), protect=("src/eval/**",))
 

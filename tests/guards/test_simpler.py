@@ -2,8 +2,8 @@
 
 import pytest
 
-from autoresearch.core.guards import FileChange
-from autoresearch.core.simpler import simplifies
+from autoresearch.guards.scope import FileChange
+from autoresearch.guards.simpler import simplifies
 
 RECIPE = ("recipe.yaml",)
 BEFORE = {"kl": 0.01, "scheduler.warmup": 10, "workers": 1, "lr": 0.1, "async.enabled": True, "packing": False}

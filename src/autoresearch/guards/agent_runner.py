@@ -1,6 +1,6 @@
 """Run one foreign program to its end, with nothing left of it afterwards.
 
-`run` starts `python -m autoresearch.workspace.contained SPEC`, a small process of its own that is a *child subreaper*
+`run` starts `python -m autoresearch.guards.agent_runner SPEC`, a small process of its own that is a *child subreaper*
 (prctl(2)): whatever the program orphans becomes this process's child, and no run supervisor of the campaign can be
 reaped by mistake. It keeps time, watches how much is written, ends the whole tree by TERM, grace and KILL, and writes
 how it went. Should that process itself be killed, `run` finds what is left by the mark in its environment.
@@ -96,7 +96,7 @@ def run(cell: Cell) -> Ending:
     spec.touch(mode=0o600)
     spec.write_text(json.dumps(asdict(cell)), encoding="utf-8", errors="surrogateescape")
     patience = cell.timeout_s + cell.grace_s + 2 * _UNKILLABLE_S
-    argv = (sys.executable, "-m", "autoresearch.workspace.contained", str(spec))
+    argv = (sys.executable, "-m", "autoresearch.guards.agent_runner", str(spec))
     try:
         said = run_process(argv, cwd=Path("/"), check=False, timeout=patience).stderr.decode("utf-8", "replace")
     except CommandError as error:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from autoresearch.core.guards import FileChange, Limits, breaches, changed_keys, matches
+from autoresearch.guards.scope import FileChange, Limits, breaches, changed_keys, matches
 
 
 @pytest.mark.parametrize(("glob", "path", "fits"), [

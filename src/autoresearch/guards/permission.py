@@ -6,7 +6,7 @@ above all by shell commands, is held by its sandbox, and the commit is examined 
 
 from dataclasses import dataclass
 
-from autoresearch.core.guards import FileChange, Limits, breaches
+from autoresearch.guards.scope import FileChange, Limits, breaches
 
 _EDITS = frozenset({"edit", "delete", "move"})
 _LOOKS = frozenset({"read", "search", "think"})
