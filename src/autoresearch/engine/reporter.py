@@ -5,10 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from autoresearch.core import figure
-from autoresearch.core.report import Report, build
-from autoresearch.core.report_html import html
-from autoresearch.core.report_markdown import markdown
 from autoresearch.engine.context import Context
 from autoresearch.engine.remember import begin, checkpoint, recovered, remember
 from autoresearch.errors import StorageError
@@ -16,7 +12,10 @@ from autoresearch.experiment import events as happened
 from autoresearch.experiment.events import Event
 from autoresearch.machine import atomic
 from autoresearch.records import volume
-from autoresearch.workspace import picture
+from autoresearch.report import figure, png
+from autoresearch.report.html import html
+from autoresearch.report.markdown import markdown
+from autoresearch.report.report import Report, build
 
 _BEAT_S = 15.0
 _REPORT_S = 60.0
@@ -100,5 +99,5 @@ def write_report(ctx: Context) -> tuple[Path, ...]:
     }
     for path, text in texts.items():
         atomic.replace(path, clean(text))
-    drawn = picture.png(progress, folder / "progress.png")
+    drawn = png.png(progress, folder / "progress.png")
     return (*texts, *([drawn] if drawn else []))

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-from autoresearch.core.figure import BASELINE_COLOUR, COLOURS, FAINT, Box, Drawing, Shape, Text, svg
 from autoresearch.errors import UsageError
 from autoresearch.experiment.board import PolicySettings
 from autoresearch.machine import atomic
+from autoresearch.report.figure import BASELINE_COLOUR, COLOURS, FAINT, Box, Drawing, Shape, Text, svg
 from autoresearch.verdict.policies import POLICIES, policy
 from autoresearch.verdict.simulation import STREAMS, Figure, Outcome, Summary, World, run_campaign, summarise
 

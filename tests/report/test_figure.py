@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoresearch.config.schema import Campaign
-from autoresearch.core import figure
-from autoresearch.core.report import Entry, Report, Spend, build
 from autoresearch.experiment.history import History
+from autoresearch.report import figure
+from autoresearch.report.report import Entry, Report, Spend, build
 from autoresearch.run.measurement import Objective
 from autoresearch.scheduling.budget import outlook
 from autoresearch.scheduling.stop_check import Limits

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 
-from autoresearch.core.report import Entry, Report
+from autoresearch.report.report import Entry, Report
 from autoresearch.run.measurement import Direction
 
 INK, FAINT, GRID, PAPER = "#1f2933", "#7b8794", "#e4e7eb", "#ffffff"

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from autoresearch.core.report import Report, interval
-from autoresearch.core.report_words import (
+from autoresearch.report.phrases import (
     AREA_HEAD,
     STANDINGS,
     area_rows,
@@ -14,6 +13,7 @@ from autoresearch.core.report_words import (
     standing,
     time_words,
 )
+from autoresearch.report.report import Report, interval
 
 
 def markdown(report: Report) -> str:

@@ -4,8 +4,8 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autoresearch.core.figure import PAPER, Box, Dot, Drawing, Line, Shape, Text
 from autoresearch.machine import atomic
+from autoresearch.report.figure import PAPER, Box, Dot, Drawing, Line, Shape, Text
 
 if TYPE_CHECKING:
     from PIL import ImageDraw

@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoresearch.config.schema import Campaign
-from autoresearch.core.report import build, interval
-from autoresearch.core.report_html import html
-from autoresearch.core.report_markdown import markdown, table
-from autoresearch.core.report_words import claim_words, drift_words, standing
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.history import fold
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
+from autoresearch.report.html import html
+from autoresearch.report.markdown import markdown, table
+from autoresearch.report.phrases import claim_words, drift_words, standing
+from autoresearch.report.report import build, interval
 from autoresearch.run.job import JobState, JobStatus, Resources
 from autoresearch.run.measurement import Completion, Direction, Measurement, Objective
 from autoresearch.scheduling.budget import outlook

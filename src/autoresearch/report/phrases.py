@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from autoresearch.core.report import Entry, Report, interval
 from autoresearch.experiment.outcome import Status
+from autoresearch.report.report import Entry, Report, interval
 from autoresearch.verdict import words
 from autoresearch.verdict.claims import Drift, Standing
 

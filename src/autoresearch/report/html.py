@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from autoresearch.core import figure
-from autoresearch.core.report import Entry, Report, interval
-from autoresearch.core.report_words import (
+from autoresearch.report import figure
+from autoresearch.report.phrases import (
     AREA_HEAD,
     STANDINGS,
     area_rows,
@@ -16,6 +15,7 @@ from autoresearch.core.report_words import (
     standing,
     time_words,
 )
+from autoresearch.report.report import Entry, Report, interval
 
 _STYLE = """
 :root { color-scheme: light; --ink: #1f2933; --faint: #616e7c; --line: #e4e7eb; --keep: #1a7f37; --crash: #cf222e; }
