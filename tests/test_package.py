@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import autoresearch
-from autoresearch import plugins
 from autoresearch.cli.main import COMMANDS, parser
+from autoresearch.ports import plugins
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -40,9 +40,9 @@ from typing import NamedTuple
 from drill_lab import CAMPAIGNS, NAME, Ended, Lab
 from drill_page import fill, soaked, tables
 
-from autoresearch import plugins
 from autoresearch.git import worktree
 from autoresearch.machine import fault_points, processes
+from autoresearch.ports import plugins
 from autoresearch.session import Session
 from autoresearch.workspace.snapshot import Snapshot, difference
 

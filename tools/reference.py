@@ -22,10 +22,11 @@ from typing import Any, NamedTuple, get_args
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from autoresearch import errors, plugins
+from autoresearch import errors
 from autoresearch.cli import main as command_line
 from autoresearch.config import schema
 from autoresearch.experiment import events
+from autoresearch.ports import plugins
 from autoresearch.records import row
 from autoresearch.researchers import plays
 

@@ -78,7 +78,7 @@ def health(where: Path, recipe: str, overrides: Sequence[str], run: Path) -> dic
         RecipeError: The recipe or an override is wrong.
         UsageError: There is no such folder.
     """
-    from autoresearch import plugins  # noqa: PLC0415
+    from autoresearch.ports import plugins  # noqa: PLC0415
     from autoresearch.run.job import JobState, JobStatus  # noqa: PLC0415
     from autoresearch.targets.nemo_rl import budget as budgets  # noqa: PLC0415
     from autoresearch.targets.nemo_rl import measure, metric  # noqa: PLC0415

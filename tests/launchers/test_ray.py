@@ -15,14 +15,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoresearch import plugins
 from autoresearch.errors import LauncherError
 from autoresearch.examples import create
 from autoresearch.git import refs
 from autoresearch.launchers.ray import RayLauncher
 from autoresearch.launchers.ray_http import Head
 from autoresearch.launchers.ray_upload import returned
-from autoresearch.ports import RunRequest
+from autoresearch.ports import RunRequest, plugins
 from autoresearch.run.crash_signatures import crash_symptoms
 from autoresearch.run.job import JobState
 from autoresearch.testing import ProcessContract, settle

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from autoresearch import plugins
 from autoresearch.errors import CampaignError, RecipeError
 from autoresearch.machine.process import run
-from autoresearch.ports import RunRequest
+from autoresearch.ports import RunRequest, plugins
 from autoresearch.run.job import JobState, JobStatus, Resources
 from autoresearch.run.measurement import Completion, Readings, Series, Severity
 from autoresearch.targets.command import CommandTarget

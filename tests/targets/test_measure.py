@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoresearch import plugins
 from autoresearch.errors import CampaignError
+from autoresearch.ports import plugins
 from autoresearch.run.choose_value import check_rule, choose, merge, samples_at, standard_error
 from autoresearch.run.job import JobState, JobStatus
 from autoresearch.run.measurement import Completion, Direction, Objective, Readings, SampleSet, Series, Severity

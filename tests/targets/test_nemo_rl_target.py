@@ -2,9 +2,8 @@ import json
 
 import pytest
 
-from autoresearch import plugins
 from autoresearch.errors import CampaignError, RecipeError
-from autoresearch.ports import RunRequest
+from autoresearch.ports import RunRequest, plugins
 from autoresearch.run.job import JobState, JobStatus
 from autoresearch.run.measurement import Readings, Series
 from autoresearch.targets.nemo_rl import protect

@@ -8,14 +8,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from autoresearch import plugins
 from autoresearch.config.schema import Campaign
 from autoresearch.config.site import PLAIN
 from autoresearch.errors import AutoresearchError, CampaignError, LauncherError, UsageError
 from autoresearch.experiment import names
 from autoresearch.git import refs
 from autoresearch.git.refs import Changes
-from autoresearch.ports import Holder, Survey, Target
+from autoresearch.ports import Holder, Survey, Target, plugins
 from autoresearch.records.paths import Layout
 from autoresearch.run.placement import Places, Recommendation, crowded, recommend, refusal
 from autoresearch.scheduling.stop_check import DEFAULT, StopRule, describe, parse, span

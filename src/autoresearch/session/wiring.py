@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from autoresearch import plugins
 from autoresearch.config import campaign_file
 from autoresearch.config.schema import Campaign, SiteSpec
 from autoresearch.engine.context import Context
@@ -18,7 +17,7 @@ from autoresearch.experiment.events import CampaignStarted
 from autoresearch.experiment.history import History, fold
 from autoresearch.experiment.outcome import BASELINE
 from autoresearch.git import refs, worktree
-from autoresearch.ports import Launcher, MetricSource, Researcher, RunRequest, Survey, Target
+from autoresearch.ports import Launcher, MetricSource, Researcher, RunRequest, Survey, Target, plugins
 from autoresearch.records.journal import Journal
 from autoresearch.records.ledger import Ledger
 from autoresearch.records.paths import EXCLUDED, CampaignPaths, Layout
