@@ -44,7 +44,7 @@ from autoresearch.git import worktree
 from autoresearch.machine import fault_points, processes
 from autoresearch.ports import plugins
 from autoresearch.session import Session
-from autoresearch.workspace.snapshot import Snapshot, difference
+from autoresearch.testing.user_files import Snapshot, difference
 
 KINDS = {
     "kill": "kill",

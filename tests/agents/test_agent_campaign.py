@@ -10,7 +10,7 @@ from tests.agents.fake_llm import Fail, Say, Script, Shell, serving
 from tests.agents.real_agents import settings
 from tests.agents.test_acp_hostile import PEER
 
-from autoresearch.workspace.snapshot import Snapshot, difference
+from autoresearch.testing.user_files import Snapshot, difference
 
 SCRIPT = {"*baseline*": {"value": [0.5]}, "*learning-rate*": {"value": [0.7]}, "*": {"value": [0.5]}}
 EDIT = """sed -i 's/0.1/0.2/' config.json

@@ -12,7 +12,7 @@ import pytest
 
 from autoresearch.git import refs as git
 from autoresearch.guards.scope import Limits, breaches
-from autoresearch.workspace.snapshot import Snapshot, difference
+from autoresearch.testing.user_files import Snapshot, difference
 
 
 def to_root(bench, script):

@@ -7,7 +7,7 @@ import pytest
 from autoresearch.errors import RepositoryError
 from autoresearch.git import refs, worktree
 from autoresearch.records import notes
-from autoresearch.workspace.snapshot import Snapshot, difference
+from autoresearch.testing.user_files import Snapshot, difference
 
 HOOKS = (
     "applypatch-msg", "commit-msg", "fsmonitor-watchman", "post-applypatch", "post-checkout", "post-commit",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from autoresearch.git import refs as ours
-from autoresearch.workspace.snapshot import Snapshot, difference
+from autoresearch.testing.user_files import Snapshot, difference
 
 SHORT = {"stop": "3 experiments", "verdict": {"policy": "greedy", "baseline_runs": 1, "confirm": 0}}
 SAID = [(1, "keep"), (2, "keep"), (3, "discard")]

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from tests.conftest import commit_all
 
-from autoresearch.workspace.snapshot import Snapshot, difference
+from autoresearch.testing.user_files import Snapshot, difference
 
 TRAIN = 'import json\nprint("score:", json.load(open("config.json"))["lr"])\n'
 CHEAT = """\

@@ -15,7 +15,7 @@ from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.git.refs import message, resolve
 from autoresearch.session import Session
 from autoresearch.session.by_hand import Onlooker
-from autoresearch.workspace.snapshot import Snapshot, difference
+from autoresearch.testing.user_files import Snapshot, difference
 
 TRIVIAL = {"states": ["running", "failed"], "log": "NameError: name 'lr' is not defined\n", "exit_code": 1}
 SCRIPT = {

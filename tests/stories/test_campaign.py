@@ -6,7 +6,7 @@ import yaml
 from tests.conftest import IDEAS
 
 from autoresearch.records.row import SHARED
-from autoresearch.workspace.snapshot import Snapshot, difference
+from autoresearch.testing.user_files import Snapshot, difference
 
 
 def git(lab, *words: str) -> str:

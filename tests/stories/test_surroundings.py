@@ -11,7 +11,7 @@ from autoresearch.git import refs
 from autoresearch.records import notes
 from autoresearch.records.paths import EXCLUDED
 from autoresearch.session import Session
-from autoresearch.workspace.snapshot import Snapshot, difference
+from autoresearch.testing.user_files import Snapshot, difference
 
 POLICY = {"policy": "greedy", "baseline_runs": 1, "confirm": 0}
 
