@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from autoresearch.launchers.slurm import SlurmLauncher
+from autoresearch.launchers.slurm.launcher import SlurmLauncher
 from autoresearch.run.job import JobState
 from autoresearch.testing import JobFactory, settle
 

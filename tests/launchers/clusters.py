@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from autoresearch.errors import LauncherError
-from autoresearch.launchers.ray_http import Head
+from autoresearch.launchers.ray.http import Head
 from autoresearch.machine import processes
 from autoresearch.machine.process import start
 from autoresearch.ports import Launcher

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import pytest
 
 from autoresearch.errors import LauncherError
-from autoresearch.launchers.kubernetes import KubernetesLauncher
-from autoresearch.launchers.kubernetes_api import _pages
-from autoresearch.launchers.kubernetes_code import checksums
+from autoresearch.launchers.kubernetes.api import _pages
+from autoresearch.launchers.kubernetes.kubernetes_code import checksums
+from autoresearch.launchers.kubernetes.launcher import KubernetesLauncher
 from autoresearch.run.job import JobState
 from autoresearch.testing import ProcessContract, settle
 

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoresearch.errors import LauncherError
-from autoresearch.launchers import kubernetes_manifest as manifests
-from autoresearch.launchers.kubernetes import KubernetesLauncher
-from autoresearch.launchers.kubernetes_script import There
-from autoresearch.launchers.kubernetes_status import RAY_JOB, Seen, object_state, status
-from autoresearch.launchers.nrl_k8s import NrlK8sLauncher, difference
-from autoresearch.launchers.records import Record
+from autoresearch.launchers.job_files import Record
+from autoresearch.launchers.kubernetes import manifest as manifests
+from autoresearch.launchers.kubernetes.launcher import KubernetesLauncher
+from autoresearch.launchers.kubernetes.nrl_k8s import NrlK8sLauncher, difference
+from autoresearch.launchers.kubernetes.script import There
+from autoresearch.launchers.kubernetes.status import RAY_JOB, Seen, object_state, status
 from autoresearch.run.job import Job, JobState, Resources
 
 from .clusters import why_no_kubernetes

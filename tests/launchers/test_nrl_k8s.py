@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from autoresearch.errors import LauncherError
-from autoresearch.launchers.nrl_k8s import NrlK8sLauncher
+from autoresearch.launchers.kubernetes.nrl_k8s import NrlK8sLauncher
 from autoresearch.run.job import JobState, Resources
 from autoresearch.testing import JobFactory, ProcessContract, settle
 

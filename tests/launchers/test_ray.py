@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from autoresearch.errors import LauncherError
 from autoresearch.examples import create
 from autoresearch.git import refs
-from autoresearch.launchers.ray import RayLauncher
-from autoresearch.launchers.ray_http import Head
-from autoresearch.launchers.ray_upload import returned
+from autoresearch.launchers.ray.http import Head
+from autoresearch.launchers.ray.launcher import RayLauncher
+from autoresearch.launchers.ray.upload import returned
 from autoresearch.ports import RunRequest, plugins
 from autoresearch.run.crash_signatures import crash_symptoms
 from autoresearch.run.job import JobState

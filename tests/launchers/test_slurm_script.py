@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoresearch.errors import LauncherError
-from autoresearch.launchers import slurm_query
-from autoresearch.launchers.records import Record, unique_name
-from autoresearch.launchers.slurm import SlurmLauncher
-from autoresearch.launchers.slurm_holder import Share, step
-from autoresearch.launchers.slurm_query import Row
-from autoresearch.launchers.slurm_script import minutes
-from autoresearch.launchers.slurm_spool import Done, Request, Spool, Taken
-from autoresearch.launchers.slurm_status import Seen, status
+from autoresearch.launchers.job_files import Record, unique_name
+from autoresearch.launchers.slurm import commands
+from autoresearch.launchers.slurm.commands import Row
+from autoresearch.launchers.slurm.launcher import SlurmLauncher
+from autoresearch.launchers.slurm.script import minutes
+from autoresearch.launchers.slurm.status import Seen, status
+from autoresearch.launchers.slurm.warm_node import Share, step
+from autoresearch.launchers.slurm.warm_spool import Done, Request, Spool, Taken
 from autoresearch.run.job import Job, JobState, Resources
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "slurm"
@@ -79,7 +79,7 @@ def test_what_an_allocation_cannot_be_is_one_clear_line(tmp_path, options, said)
 @given(st.text())
 def test_steps_are_read_from_any_text(text):
     """What squeue did not write is left out and never raises."""
-    assert all(isinstance(name, str) for _, name in slurm_query.parse_steps(text))
+    assert all(isinstance(name, str) for _, name in commands.parse_steps(text))
 
 
 def test_a_run_in_the_spool_is_in_one_place(tmp_path):
@@ -126,19 +126,19 @@ WORDS = {
 @pytest.mark.parametrize("word", WORDS)
 def test_every_word_of_slurm_has_one_of_ours(word):
     """A word that is not known is not a failure."""
-    assert slurm_query.job_state(word) is WORDS[word]
+    assert commands.job_state(word) is WORDS[word]
 
 
 @given(st.text())
 def test_any_answer_of_squeue_can_be_read(text):
     """A torn, empty or foreign answer gives no rows, and never an exception."""
-    assert isinstance(slurm_query.parse_squeue(text), list)
+    assert isinstance(commands.parse_squeue(text), list)
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="\n|"), max_size=12), min_size=10, max_size=10))
 def test_any_answer_of_sacct_can_be_read(cells):
     """The same for the accounts."""
-    rows = slurm_query.parse_sacct(
+    rows = commands.parse_sacct(
         "|".join(cells) + "\n7|FAILED|3:0|n1|100|101|102||c|name\n7.batch|FAILED|3:0|n1||||2048K||batch"
     )
     assert rows["7"].exit_code == 3

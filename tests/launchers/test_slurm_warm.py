@@ -11,7 +11,7 @@ import pytest
 from tests.launchers.clusters import reach
 
 from autoresearch.errors import LauncherError
-from autoresearch.launchers.slurm import SlurmLauncher
+from autoresearch.launchers.slurm.launcher import SlurmLauncher
 from autoresearch.run.job import JobState, Resources
 from autoresearch.testing import ProcessContract, settle
 

@@ -1,10 +1,10 @@
 """Where runs happen: one file per launcher."""
 
 BUILTIN = {
-    "kubernetes": "autoresearch.launchers.kubernetes:KubernetesLauncher",
+    "kubernetes": "autoresearch.launchers.kubernetes.launcher:KubernetesLauncher",
     "local": "autoresearch.launchers.local:LocalLauncher",
-    "nrl-k8s": "autoresearch.launchers.nrl_k8s:NrlK8sLauncher",
-    "ray": "autoresearch.launchers.ray:RayLauncher",
+    "nrl-k8s": "autoresearch.launchers.kubernetes.nrl_k8s:NrlK8sLauncher",
+    "ray": "autoresearch.launchers.ray.launcher:RayLauncher",
     "scripted": "autoresearch.launchers.scripted:ScriptedLauncher",
-    "slurm": "autoresearch.launchers.slurm:SlurmLauncher",
+    "slurm": "autoresearch.launchers.slurm.launcher:SlurmLauncher",
 }

@@ -20,7 +20,7 @@ if ! [ -x "$python" ]; then
   echo "node $(hostname) has no $python; set the launcher's option python to one that all nodes see" >&2
   exit 127
 fi
-exec "$python" -P -m autoresearch.launchers.slurm_holder '/data/my repo/reports/.slurm/warm' 4 900 $((14400 - SECONDS))
+exec "$python" -P -m autoresearch.launchers.slurm.warm_node '/data/my repo/reports/.slurm/warm' 4 900 $((14400 - SECONDS))
 
 # run 'ar-night--lower-kl--3', limit 3600 s, then TERM, 10 s, KILL; under supervision it does:
 #   cd '/data/my repo/.autoresearch/worktrees/lower-kl' && PYTHONUNBUFFERED=1 RAY_TMPDIR=/tmp/ar-ed26fbabbf88 PYTHONPATH='/data/my repo' AUTORESEARCH_RUN_ID=ar-night--lower-kl--3 uv run examples/run_grpo.py --config 'a b.yaml' grpo.seed=44

@@ -8,7 +8,7 @@ import math
 from dataclasses import replace
 from shlex import quote
 
-from autoresearch.launchers.slurm_options import Allocation, SlurmOptions
+from autoresearch.launchers.slurm.options import Allocation, SlurmOptions
 from autoresearch.run.job import Job
 from autoresearch.supervision import run_folder
 from autoresearch.supervision.run_folder import RunSpec
@@ -98,7 +98,7 @@ def allocation(flags: list[str], options: SlurmOptions, held: Allocation, spool:
         f"# a warm allocation: runs handed over in {spool!r} become steps of it".replace("\n", " "),
         *options.setup,
         *_our_python(options),
-        f'exec "$python" -P -m autoresearch.launchers.slurm_holder {settings}',
+        f'exec "$python" -P -m autoresearch.launchers.slurm.warm_node {settings}',
     ]
     return "\n".join(lines) + "\n"
 

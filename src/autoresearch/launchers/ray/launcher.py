@@ -19,12 +19,12 @@ from typing import Any
 from autoresearch.errors import LauncherError
 from autoresearch.git import arrived
 from autoresearch.git.archive import pack
-from autoresearch.launchers import ray_upload
-from autoresearch.launchers.ray_http import STATES, Head
-from autoresearch.launchers.ray_options import RayOptions
-from autoresearch.launchers.ray_upload import Entry
-from autoresearch.launchers.records import Record, Records, lay_out, living, never, patience_s, spec_of, unique_name
-from autoresearch.launchers.slurm_status import ENDINGS
+from autoresearch.launchers.job_files import Record, Records, lay_out, living, never, patience_s, spec_of, unique_name
+from autoresearch.launchers.ray import upload
+from autoresearch.launchers.ray.http import STATES, Head
+from autoresearch.launchers.ray.ray_options import RayOptions
+from autoresearch.launchers.ray.upload import Entry
+from autoresearch.launchers.slurm.status import ENDINGS
 from autoresearch.run.job import Job, JobState, JobStatus, Submission
 from autoresearch.supervision import run_folder
 from autoresearch.supervision.run_folder import RunSpec
@@ -72,7 +72,7 @@ class RayLauncher:
         grace_s = job.grace_s if self.options.grace_s is None else self.options.grace_s
         spec = spec_of(job, self.options.env, grace_s)
         shared = self.options.code == "shared"
-        sent = Entry(_supervised(spec, self.options.python), spec.env) if shared else ray_upload.entry(spec)
+        sent = Entry(_supervised(spec, self.options.python), spec.env) if shared else upload.entry(spec)
         # Ray kills what has not ended three seconds after a stop, unless it is told otherwise.
         variables = {**sent.variables, "RAY_JOB_STOP_WAIT_TIME_S": str(ceil(grace_s) + 10)}
         payload = {
@@ -122,7 +122,7 @@ class RayLauncher:
         if options.code == "upload":
             place, fingerprint = self._send_code(spec, job_id)
             environment = {
-                "env_vars": {**variables, **ray_upload.check(spec, fingerprint)},
+                "env_vars": {**variables, **upload.check(spec, fingerprint)},
                 "working_dir": place,
             }
         reserved = {
@@ -207,7 +207,7 @@ class RayLauncher:
         text = self.head.log(job_id)
         if text is not None:
             Path(record.log).write_text(text, encoding="utf-8", errors="surrogateescape")
-            for name, content in ray_upload.returned(text):
+            for name, content in upload.returned(text):
                 Path(record.folder, name).write_text(content, encoding="utf-8", errors="surrogateescape")
 
     # -- ending ---------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from autoresearch.errors import LauncherError
-from autoresearch.launchers.slurm_query import TIME_FORMAT
+from autoresearch.launchers.slurm.commands import TIME_FORMAT
 from autoresearch.machine.process import CommandError, Completed, run
 
 _ANSWER_S = 60.0

@@ -2,10 +2,10 @@
 
 import time
 
-from autoresearch.launchers.kubernetes_api import JOB, RAY_CLUSTER, RAY_JOB, Cluster, Kind
-from autoresearch.launchers.kubernetes_manifest import RUN, Manifest, is_signed
-from autoresearch.launchers.kubernetes_status import object_state
-from autoresearch.launchers.records import Record
+from autoresearch.launchers.job_files import Record
+from autoresearch.launchers.kubernetes.api import JOB, RAY_CLUSTER, RAY_JOB, Cluster, Kind
+from autoresearch.launchers.kubernetes.manifest import RUN, Manifest, is_signed
+from autoresearch.launchers.kubernetes.status import object_state
 
 _LIVING = {"Pending", "Running", "Unknown"}
 _LETTING_GO_S = 10.0

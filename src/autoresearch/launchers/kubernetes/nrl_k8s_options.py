@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from autoresearch.launchers.kubernetes_options import ClusterOptions
+from autoresearch.launchers.kubernetes.options import ClusterOptions
 
 
 class NrlK8sOptions(ClusterOptions):

@@ -12,11 +12,12 @@ from typing import Any
 
 from autoresearch.config.duration import span
 from autoresearch.errors import LauncherError, StorageError
-from autoresearch.launchers import slurm_calls, slurm_script
-from autoresearch.launchers.records import Record, Records, unique_name
-from autoresearch.launchers.slurm_options import Allocation, SlurmOptions
-from autoresearch.launchers.slurm_query import STEPS, Row, parse_steps
-from autoresearch.launchers.slurm_spool import Done, Request, Spool, Taken
+from autoresearch.launchers.job_files import Record, Records, unique_name
+from autoresearch.launchers.slurm import script as slurm_script
+from autoresearch.launchers.slurm import slurm_calls
+from autoresearch.launchers.slurm.commands import STEPS, Row, parse_steps
+from autoresearch.launchers.slurm.options import Allocation, SlurmOptions
+from autoresearch.launchers.slurm.warm_spool import Done, Request, Spool, Taken
 from autoresearch.ports import Held
 from autoresearch.run.job import Job, JobState, Resources
 from autoresearch.supervision import run_folder

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from autoresearch.launchers.kubernetes_script import ENDED_BEFORE
-from autoresearch.launchers.records import Record
-from autoresearch.launchers.slurm_status import ENDINGS
+from autoresearch.launchers.job_files import Record
+from autoresearch.launchers.kubernetes.script import ENDED_BEFORE
+from autoresearch.launchers.slurm.status import ENDINGS
 from autoresearch.run.job import JobState, JobStatus
 
 Object = Mapping[str, Any]

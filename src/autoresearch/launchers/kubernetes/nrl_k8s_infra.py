@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from autoresearch.errors import LauncherError
-from autoresearch.launchers.kubernetes_manifest import MANAGED, Manifest, pod_templates
+from autoresearch.launchers.kubernetes.manifest import MANAGED, Manifest, pod_templates
 
 TTL_S = 0
 """The tool's own default keeps a finished cluster, GPUs and all, for an hour."""

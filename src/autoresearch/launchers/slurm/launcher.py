@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from autoresearch.errors import LauncherError
-from autoresearch.launchers import slurm_calls, slurm_query, slurm_script
-from autoresearch.launchers.records import Record, Records, lay_out, living, never, spec_of, unique_name
-from autoresearch.launchers.slurm_options import SlurmOptions
-from autoresearch.launchers.slurm_query import Row
-from autoresearch.launchers.slurm_status import Seen, status
-from autoresearch.launchers.slurm_warm import WarmAllocation
+from autoresearch.launchers.job_files import Record, Records, lay_out, living, never, spec_of, unique_name
+from autoresearch.launchers.slurm import commands, slurm_calls
+from autoresearch.launchers.slurm import script as slurm_script
+from autoresearch.launchers.slurm.commands import Row
+from autoresearch.launchers.slurm.options import SlurmOptions
+from autoresearch.launchers.slurm.status import Seen, status
+from autoresearch.launchers.slurm.warm_allocation import WarmAllocation
 from autoresearch.machine.process import CommandError
 from autoresearch.ports import Held
 from autoresearch.run.job import Job, JobStatus, Resources, Submission
@@ -117,7 +118,7 @@ class SlurmLauncher:
         if record.job_id:
             return record.job_id
         self._query(0.0)
-        found = slurm_query.best(row for row in self._rows if _is(row, record)) or self._from_accounts(record)
+        found = commands.best(row for row in self._rows if _is(row, record)) or self._from_accounts(record)
         if found:
             self._adopt(record, found.job_id)
         return found.job_id if found else None
@@ -149,7 +150,7 @@ class SlurmLauncher:
     def _from_accounts(self, record: Record) -> Row | None:
         since = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(record.asked_at - 60))
         rows = self._sacct(name=record.name, since=since).values()
-        return slurm_query.best(
+        return commands.best(
             row
             for row in rows
             if _is(row, record) or (not row.comment and (row.submitted_at or 0) >= record.asked_at - 60)
@@ -180,7 +181,7 @@ class SlurmLauncher:
 
     def _found(self, records: Collection[Record]) -> dict[str, Row | None]:
         rows = {row.job_id: row for row in self._rows}
-        named = slurm_query.by_name(self._rows)
+        named = commands.by_name(self._rows)
         return {str(record.job_id): self._row(record, rows, named) for record in records}
 
     @staticmethod
@@ -188,7 +189,7 @@ class SlurmLauncher:
         """What squeue says of a run; a second job for it, if there ever is one, counts while it is alive."""
         own = rows.get(str(record.job_id))
         others = [row for row in named.get(record.name, ()) if _is(row, record)]
-        return slurm_query.best([*([own] if own else []), *others])
+        return commands.best([*([own] if own else []), *others])
 
     def _warm_rows(self, held: WarmAllocation, records: Collection[Record]) -> dict[str, Row | None]:
         held.tend(self._rows)
@@ -209,17 +210,17 @@ class SlurmLauncher:
     def _query(self, patience_s: float) -> None:
         now = time.monotonic()
         if now - self._asked >= patience_s:
-            self._rows = slurm_query.parse_squeue(slurm_calls.ask(slurm_query.SQUEUE, "ask").text)
+            self._rows = commands.parse_squeue(slurm_calls.ask(commands.SQUEUE, "ask").text)
             self._asked = now
 
     def _sacct(self, ids: Collection[str] = (), name: str = "", since: str = "") -> Mapping[str, Row]:
         if not self._accounts:
             return {}
-        argv = slurm_query.sacct(ids, name, since)
+        argv = commands.sacct(ids, name, since)
         try:
-            return slurm_query.parse_sacct(slurm_calls.ask(argv, "ask").text)
+            return commands.parse_sacct(slurm_calls.ask(argv, "ask").text)
         except LauncherError as error:
-            if isinstance(error.__cause__, CommandError) and slurm_query.disabled(error.__cause__.stderr):
+            if isinstance(error.__cause__, CommandError) and commands.disabled(error.__cause__.stderr):
                 self._accounts = False
                 return {}
             raise

@@ -7,8 +7,8 @@ let go of its job, and who ended it only the scheduler knows.
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from autoresearch.launchers.records import Record
-from autoresearch.launchers.slurm_query import Row
+from autoresearch.launchers.job_files import Record
+from autoresearch.launchers.slurm.commands import Row
 from autoresearch.run.job import JobState, JobStatus
 
 ENDINGS = {

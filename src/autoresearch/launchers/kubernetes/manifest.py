@@ -15,9 +15,9 @@ from typing import Any
 import yaml
 
 from autoresearch.errors import LauncherError
-from autoresearch.launchers.kubernetes_options import KubernetesOptions
-from autoresearch.launchers.kubernetes_script import NODE, margin_s
-from autoresearch.launchers.records import unique_name
+from autoresearch.launchers.job_files import unique_name
+from autoresearch.launchers.kubernetes.options import KubernetesOptions
+from autoresearch.launchers.kubernetes.script import NODE, margin_s
 from autoresearch.run.job import Job, Resources
 from autoresearch.secrets.redactor import Redactor
 

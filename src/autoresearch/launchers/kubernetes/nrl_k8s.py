@@ -15,12 +15,12 @@ from typing import Any
 import yaml
 
 from autoresearch.errors import LauncherError
-from autoresearch.launchers import kubernetes_manifest as manifests
-from autoresearch.launchers import nrl_k8s_infra
-from autoresearch.launchers.kubernetes import ClusterLauncher, repository_file
-from autoresearch.launchers.kubernetes_api import RAY_JOB
-from autoresearch.launchers.kubernetes_manifest import Manifest
-from autoresearch.launchers.nrl_k8s_options import NrlK8sOptions
+from autoresearch.launchers.kubernetes import manifest as manifests
+from autoresearch.launchers.kubernetes import nrl_k8s_infra
+from autoresearch.launchers.kubernetes.api import RAY_JOB
+from autoresearch.launchers.kubernetes.launcher import ClusterLauncher, repository_file
+from autoresearch.launchers.kubernetes.manifest import Manifest
+from autoresearch.launchers.kubernetes.nrl_k8s_options import NrlK8sOptions
 from autoresearch.machine.process import CommandError, run
 from autoresearch.run.job import Job, Submission
 
