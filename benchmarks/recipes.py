@@ -25,11 +25,12 @@ from autoresearch.errors import AutoresearchError
 from autoresearch.git import refs
 from autoresearch.ports import RunRequest
 from autoresearch.session import Plan, Request, Session, planning
-from autoresearch.targets.nemo_rl import NemoRLTarget, documents
-from autoresearch.targets.nemo_rl.budget import test_script
-from autoresearch.targets.nemo_rl.recipe import jsonable, load
-from autoresearch.targets.nemo_rl.submission import derived_entry
-from autoresearch.targets.yaml_text import same
+from autoresearch.targets.nemo_rl import NemoRLTarget
+from autoresearch.targets.nemo_rl.cost import test_script
+from autoresearch.targets.nemo_rl.run_command import derived_entry
+from autoresearch.targets.recipe import documents
+from autoresearch.targets.recipe.recipe import jsonable, load
+from autoresearch.targets.recipe.yaml_text import same
 
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden" / "nemo_rl_configs"
 STOP = "20 experiments or 10h total, 1h each"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from autoresearch.examples import create
-from autoresearch.targets.nemo_rl.recipe import Recipe, load
+from autoresearch.targets.recipe.recipe import Recipe, load
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "nemo_rl_configs" / "configs.tgz"
 

@@ -13,8 +13,8 @@ from autoresearch.researchers.recipe_rules import broken
 from autoresearch.run.measurement import Objective, Severity, Symptom
 from autoresearch.targets.nemo_rl import protect
 from autoresearch.targets.nemo_rl.facts import facts
-from autoresearch.targets.nemo_rl.overrides import apply
-from autoresearch.targets.nemo_rl.recipe import Recipe
+from autoresearch.targets.recipe.overrides import apply
+from autoresearch.targets.recipe.recipe import Recipe
 
 ACCURACY = Objective("raise validation accuracy", "val:accuracy", tag="validation/accuracy")
 RECIPES = (

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from autoresearch.errors import RecipeError
-from autoresearch.targets import yaml_text
-from autoresearch.targets.edit import apply_overrides
-from autoresearch.targets.nemo_rl.recipe import load
+from autoresearch.targets.recipe import yaml_text
+from autoresearch.targets.recipe.edit import apply_overrides
+from autoresearch.targets.recipe.recipe import load
 
 CHILD = "examples/configs/grpo_math_8B.yaml"
 FULL = "examples/configs/grpo_math_1B.yaml"

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoresearch.errors import RecipeError
-from autoresearch.targets.nemo_rl import overrides
-from autoresearch.targets.nemo_rl.recipe import load
+from autoresearch.targets.recipe import overrides
+from autoresearch.targets.recipe.recipe import load
 
 GRPO = "examples/configs/grpo_math_1B.yaml"
 

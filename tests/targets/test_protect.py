@@ -2,7 +2,7 @@ import pytest
 
 from autoresearch.guards.scope import FileChange, Limits, breaches
 from autoresearch.targets.nemo_rl import protect
-from autoresearch.targets.nemo_rl.recipe import load
+from autoresearch.targets.recipe.recipe import load
 
 GRPO = "examples/configs/grpo_math_1B.yaml"
 

@@ -7,9 +7,9 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from autoresearch.errors import RecipeError
-from autoresearch.targets.nemo_rl import compose, documents
-from autoresearch.targets.nemo_rl.recipe import jsonable, load, show
-from autoresearch.targets.yaml_text import same
+from autoresearch.targets.recipe import compose, documents
+from autoresearch.targets.recipe.recipe import jsonable, load, show
+from autoresearch.targets.recipe.yaml_text import same
 
 GRPO = "examples/configs/grpo_math_1B.yaml"
 DEEP = "examples/configs/recipes/llm/grpo-qwen2.5-7b-instruct-4n8g-megatron.yaml"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from autoresearch import recipes
 from autoresearch.cli.main import main
 from autoresearch.errors import UsageError
+from autoresearch.targets.nemo_rl import inspection
 
 LOGS = Path(__file__).parents[1] / "golden" / "nemo_rl_logs"
 GRPO = "examples/configs/grpo_math_1B.yaml"
@@ -37,7 +37,7 @@ def test_a_secret_in_a_log_is_not_repeated(nemo, tmp_path):
     shutil.copytree(LOGS / "grpo_badkey", tmp_path / "run")
     with (tmp_path / "run" / "run.log").open("a") as log:
         log.write("huggingface_hub.errors.GatedRepoError: 401 with token hf_" + "aB3dE5gH7jK9" * 3 + "\n")
-    told = json.dumps(recipes.health(nemo, GRPO, (), tmp_path / "run"))
+    told = json.dumps(inspection.health(nemo, GRPO, (), tmp_path / "run"))
     assert "GatedRepoError" in told
     assert "aB3dE5gH7jK9" not in told
 
@@ -45,5 +45,5 @@ def test_a_secret_in_a_log_is_not_repeated(nemo, tmp_path):
 def test_without_a_run_the_command_says_what_it_needs(nemo):
     """A folder that is not there, or none named: one line."""
     with pytest.raises(UsageError, match="is not a folder"):
-        recipes.health(nemo, GRPO, (), nemo / "nowhere")
+        inspection.health(nemo, GRPO, (), nemo / "nowhere")
     assert main(["recipe", "health", GRPO, "--repo", str(nemo)]) == 2

@@ -5,9 +5,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from autoresearch import recipes
 from autoresearch.cli import output
 from autoresearch.errors import UsageError
+from autoresearch.targets.nemo_rl import inspection
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,14 +24,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the answer."""
     if args.action == "show":
-        found = recipes.show(args.repo, args.recipe, args.overrides, resolved=args.resolved)
+        found = inspection.show(args.repo, args.recipe, args.overrides, resolved=args.resolved)
         output.say(_dump(found) if args.json else _tree(found) if args.resolved else _lineage(found))
         return 0
     if args.action == "health":
-        found = recipes.health(args.repo, args.recipe, args.overrides, _run(args))
+        found = inspection.health(args.repo, args.recipe, args.overrides, _run(args))
         output.emit(found) if args.json else output.say(_health(found))
         return 0
-    ask = recipes.metric if args.action == "metric" else recipes.budget
+    ask = inspection.metric if args.action == "metric" else inspection.budget
     found = ask(args.repo, args.recipe, args.overrides)
     output.emit(found) if args.json else output.say(_lines(found))
     return 0

@@ -117,7 +117,7 @@ class CommandTarget:
         if path.suffix == ".json":
             return (self._config,) if _edit_json(path, self._document(tree), overrides) else ()
         # The editor brings the whole recipe language along; a target without overrides does not need it.
-        from autoresearch.targets.edit import apply_overrides  # noqa: PLC0415
+        from autoresearch.targets.recipe.edit import apply_overrides  # noqa: PLC0415
 
         return (self._config,) if apply_overrides(path, overrides) else ()
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from autoresearch.experiment.hypothesis import Facts
-from autoresearch.targets.nemo_rl.metric import ROLLOUT, gym, single_controller
+from autoresearch.targets.nemo_rl.objective import ROLLOUT, gym, single_controller
 from autoresearch.targets.nemo_rl.protect import protected
-from autoresearch.targets.nemo_rl.recipe import Recipe
+from autoresearch.targets.recipe.recipe import Recipe
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ run has its GPUs, so a missing one would cost a start-up each time.
 
 import re
 
-from autoresearch.targets.nemo_rl.metric import gym
-from autoresearch.targets.nemo_rl.recipe import Recipe
+from autoresearch.targets.nemo_rl.objective import gym
+from autoresearch.targets.recipe.recipe import Recipe
 
 GYM = "3rdparty/Gym-workspace/Gym"
 """Where the NeMo-Gym submodule is checked out (commit 7ea279abf)."""

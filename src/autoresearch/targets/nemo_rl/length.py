@@ -7,7 +7,7 @@ comes first; a data loader drops its last, incomplete batch. Epochs that are not
 from collections.abc import Mapping
 from typing import Any
 
-from autoresearch.targets.nemo_rl.recipe import Recipe, whole_number
+from autoresearch.targets.recipe.recipe import Recipe, whole_number
 
 TRAIN_ROWS: Mapping[tuple[str, str], int] = {
     ("OpenMathInstruct-2", ""): 1_000_000,

@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from autoresearch.guards.scope import changed_keys, matches
-from autoresearch.targets.nemo_rl.recipe import ALGORITHMS
+from autoresearch.targets.recipe.recipe import ALGORITHMS
 
 FILES: tuple[str, ...] = (
     "nemo_rl/environments/**",

@@ -20,7 +20,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from autoresearch.targets.nemo_rl.recipe import Recipe, jsonable
+from autoresearch.targets.recipe.recipe import Recipe, jsonable
 
 PROBE = ".probe"
 """Folder inside the run folder that holds the `sitecustomize`."""

@@ -12,12 +12,25 @@ from autoresearch.ports import RunRequest, SourceSpec, Survey
 from autoresearch.run.choose_value import check_rule
 from autoresearch.run.job import Job, JobStatus
 from autoresearch.run.measurement import Completion, Direction, Measurement, Objective, Readings, Severity, Symptom
-from autoresearch.targets import edit
-from autoresearch.targets.nemo_rl import budget, facts, grammar, measure, metric, protect, provenance, submission
+from autoresearch.targets.nemo_rl import (
+    cost as budget,
+)
+from autoresearch.targets.nemo_rl import (
+    facts,
+    grammar,
+    measure,
+    protect,
+    provenance,
+    run_command,
+)
+from autoresearch.targets.nemo_rl import (
+    objective as metric,
+)
 from autoresearch.targets.nemo_rl.health import health
 from autoresearch.targets.nemo_rl.inputs import inputs, left_open
-from autoresearch.targets.nemo_rl.overrides import apply
-from autoresearch.targets.nemo_rl.recipe import Recipe, load
+from autoresearch.targets.recipe import edit
+from autoresearch.targets.recipe.overrides import apply
+from autoresearch.targets.recipe.recipe import Recipe, load
 
 RECORD = "recipe.json"
 """What is kept in the run folder about recipe and dependencies."""
@@ -111,7 +124,7 @@ class NemoRLTarget:
         python = provenance.environment(request.tree, str(self._options.get("venv", "")))
         return Job(
             run_id=request.run_id,
-            argv=submission.argv(self._command(recipe), recipe, overrides, no_sync=python.no_sync),
+            argv=run_command.argv(self._command(recipe), recipe, overrides, no_sync=python.no_sync),
             directory=str(request.tree),
             folder=str(request.folder),
             log=str(request.log),
@@ -120,9 +133,9 @@ class NemoRLTarget:
             limit_s=request.limit_s,
         )
 
-    def injections(self, recipe: Recipe, request: RunRequest, cost: budget.Budget) -> tuple[submission.Injection, ...]:
+    def injections(self, recipe: Recipe, request: RunRequest, cost: budget.Budget) -> tuple[run_command.Injection, ...]:
         """What is set for this run on top of recipe and hypothesis, each with its reason."""
-        return submission.injections(
+        return run_command.injections(
             recipe,
             request.folder,
             seed=request.seed,
@@ -185,7 +198,7 @@ class NemoRLTarget:
 
     def _command(self, recipe: Recipe) -> tuple[str, ...]:
         return self.command or (
-            "uv", "run", submission.entry_point(recipe, budget.test_script(recipe.root, recipe))
+            "uv", "run", run_command.entry_point(recipe, budget.test_script(recipe.root, recipe))
         )  # fmt: skip
 
     def _cautions(self, recipe: Recipe) -> tuple[str, ...]:

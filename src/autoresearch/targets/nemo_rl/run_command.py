@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autoresearch.errors import RecipeError
-from autoresearch.targets.nemo_rl.budget import TestScript
+from autoresearch.targets.nemo_rl.cost import TestScript
 from autoresearch.targets.nemo_rl.length import seconds_of
-from autoresearch.targets.nemo_rl.metric import examinable, gym, single_controller
-from autoresearch.targets.nemo_rl.recipe import Recipe
+from autoresearch.targets.nemo_rl.objective import examinable, gym, single_controller
+from autoresearch.targets.recipe.recipe import Recipe
 
 MARGIN = 0.05
 """Share of a run's limit kept free after the last save: one more step and the checkpoint have to fit in."""

@@ -14,8 +14,8 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from autoresearch.errors import RecipeError
-from autoresearch.targets.nemo_rl.compose import Layer
-from autoresearch.targets.nemo_rl.recipe import Recipe, nearest, unknown_key
+from autoresearch.targets.recipe.compose import Layer
+from autoresearch.targets.recipe.recipe import Recipe, nearest, unknown_key
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from autoresearch.errors import RecipeError
-from autoresearch.targets.nemo_rl import submission
-from autoresearch.targets.nemo_rl.recipe import load
+from autoresearch.targets.nemo_rl import run_command
+from autoresearch.targets.recipe.recipe import load
 
 GRPO = "examples/configs/grpo_math_1B.yaml"
 FOLDER = Path("/runs/one")
@@ -12,7 +12,7 @@ FOLDER = Path("/runs/one")
 
 def injected(recipe, **settings: object):
     chosen = {"seed": 7, "commit": "c0ffee", "limit_s": None, **settings}
-    return [one.override for one in submission.injections(recipe, FOLDER, **chosen)]
+    return [one.override for one in run_command.injections(recipe, FOLDER, **chosen)]
 
 
 @pytest.mark.parametrize(
@@ -42,16 +42,16 @@ def injected(recipe, **settings: object):
 )
 def test_each_algorithm_has_its_entry_point(nemo, placeholders, recipe, entry):
     """The training script follows from the recipe's sections, as upstream's own test scripts call it."""
-    assert submission.derived_entry(load(nemo, recipe)) == entry
+    assert run_command.derived_entry(load(nemo, recipe)) == entry
 
 
 def test_a_fragment_and_a_missing_script_are_refused(checkout):
     """What cannot be run is told before anything is planned."""
     (checkout / "part.yaml").write_text("a: 1\n")
     with pytest.raises(RecipeError, match="trains nothing"):
-        submission.entry_point(load(checkout, "part.yaml"))
+        run_command.entry_point(load(checkout, "part.yaml"))
     with pytest.raises(RecipeError, match=r"needs examples/run_rm.py, which is not in .*; set `command:`"):
-        submission.entry_point(load(checkout, "examples/configs/rm.yaml"))
+        run_command.entry_point(load(checkout, "examples/configs/rm.yaml"))
 
 
 def test_every_run_gets_its_own_places_and_seed(nemo):
@@ -123,7 +123,7 @@ def test_the_recipe_saves_before_the_limit(nemo, own, limit_s, setup_s, expected
     """Start-up and a margin are taken off the limit, because NeMo-RL's clock starts later; a tighter own limit stays."""
     value = "null" if own is None else own
     recipe = load(nemo, GRPO, [f"checkpointing.checkpoint_must_save_by={value}"])
-    assert submission.save_by(recipe, limit_s, setup_s) == expected
+    assert run_command.save_by(recipe, limit_s, setup_s) == expected
 
 
 @pytest.mark.parametrize(
@@ -132,14 +132,14 @@ def test_the_recipe_saves_before_the_limit(nemo, own, limit_s, setup_s, expected
 def test_any_folder_name_survives_the_override_grammar(nemo, name):
     """A run folder with odd characters arrives as it is."""
     path = Path("/runs") / name
-    assert load(nemo, GRPO, [f"logger.log_dir={submission.text(path)}"]).get("logger.log_dir") == str(path)
+    assert load(nemo, GRPO, [f"logger.log_dir={run_command.text(path)}"]).get("logger.log_dir") == str(path)
 
 
 def test_a_shared_environment_is_not_synced(nemo):
     """`uv run` must not re-point a virtual environment that others use; other commands stay as they are."""
     recipe = load(nemo, GRPO)
-    assert submission.argv(["uv", "run", "a.py"], recipe, ["x=1"], no_sync=True) == (
+    assert run_command.argv(["uv", "run", "a.py"], recipe, ["x=1"], no_sync=True) == (
         "uv", "run", "--no-sync", "a.py", "--config", GRPO, "x=1",
     )  # fmt: skip
-    assert submission.argv(["python", "a.py"], recipe, [], no_sync=True)[:2] == ("python", "a.py")
-    assert submission.argv(["uv", "run", "--no-sync", "a.py"], recipe, [], no_sync=True).count("--no-sync") == 1
+    assert run_command.argv(["python", "a.py"], recipe, [], no_sync=True)[:2] == ("python", "a.py")
+    assert run_command.argv(["uv", "run", "--no-sync", "a.py"], recipe, [], no_sync=True).count("--no-sync") == 1

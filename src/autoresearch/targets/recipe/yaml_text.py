@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from yaml import events
 
-from autoresearch.targets.nemo_rl import documents
+from autoresearch.targets.recipe import documents
 
 INDENT = 2
 """Columns by which an inserted section is indented below its key."""

@@ -4,8 +4,8 @@ import pytest
 
 from autoresearch.errors import CampaignError
 from autoresearch.run.measurement import Direction
-from autoresearch.targets.nemo_rl import metric
-from autoresearch.targets.nemo_rl.recipe import load
+from autoresearch.targets.nemo_rl import objective as metric
+from autoresearch.targets.recipe.recipe import load
 
 GRPO = "examples/configs/grpo_math_1B.yaml"
 SFT = "examples/configs/sft.yaml"

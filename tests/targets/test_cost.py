@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from autoresearch.errors import RecipeError
 from autoresearch.run.job import Resources
-from autoresearch.targets.nemo_rl import metric
-from autoresearch.targets.nemo_rl.budget import binomial_error, budget, smallest_effect, test_script, validation_samples
-from autoresearch.targets.nemo_rl.recipe import load
+from autoresearch.targets.nemo_rl import objective
+from autoresearch.targets.nemo_rl.cost import binomial_error, budget, smallest_effect, test_script, validation_samples
+from autoresearch.targets.recipe.recipe import load
 
 GRPO = "examples/configs/grpo_math_1B.yaml"
 RECIPE = "examples/configs/recipes/llm/mine-1n8g.yaml"
@@ -30,7 +30,7 @@ test_script.__test__ = False
 
 
 def cost(recipe, **options: object):
-    return budget(recipe, metric.objective_for(recipe), **options)
+    return budget(recipe, objective.objective_for(recipe), **options)
 
 
 @pytest.fixture
@@ -181,4 +181,4 @@ def test_no_value_of_a_count_upsets_a_plan(nemo, key, value):
     with contextlib.suppress(RecipeError):
         found = load(nemo, GRPO, (f"{key}={text}",))
         cost(found)
-        metric.warnings(found, metric.objective_for(found))
+        objective.warnings(found, objective.objective_for(found))

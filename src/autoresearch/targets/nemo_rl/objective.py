@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from autoresearch.errors import CampaignError
 from autoresearch.run.measurement import Direction, Objective
 from autoresearch.targets.nemo_rl.measure import spelling
-from autoresearch.targets.nemo_rl.recipe import Recipe
+from autoresearch.targets.recipe.recipe import Recipe
 
 PEAK_MEMORY = "peak_memory_gb"
 """The memory objective: the largest value of the GPU monitor over the whole run, not the last point of a tag."""

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from autoresearch.errors import RecipeError
-from autoresearch.targets.nemo_rl import documents
+from autoresearch.targets.recipe import documents
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,9 @@ import yaml
 from omegaconf import OmegaConf
 
 from autoresearch.errors import RecipeError, StorageError
-from autoresearch.targets import yaml_text
-from autoresearch.targets.nemo_rl import documents
-from autoresearch.targets.nemo_rl.overrides import apply, parse
-from autoresearch.targets.nemo_rl.recipe import Recipe, dotted, load
+from autoresearch.targets.recipe import documents, yaml_text
+from autoresearch.targets.recipe.overrides import apply, parse
+from autoresearch.targets.recipe.recipe import Recipe, dotted, load
 
 ROUNDS = 4
 """Passes over the text. One is enough, save where an anchor carries an edit to places that must stay as they were."""

@@ -18,7 +18,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException, UnsupportedInterpolationType
 
 from autoresearch.errors import RecipeError
-from autoresearch.targets.nemo_rl.compose import Layer, compose, create, first_line, register_resolvers, shown
+from autoresearch.targets.recipe.compose import Layer, compose, create, first_line, register_resolvers, shown
 
 Steps = tuple[Any, ...]
 """A key as the steps that lead to it; a step is a mapping's key or a list's index."""
@@ -186,7 +186,7 @@ def load(root: Path, recipe: str | Path, overrides: Sequence[str] = (), *, text:
     plain = Recipe(root, shown(root, file), lineage, (), layers, config)
     if not overrides:
         return plain
-    from autoresearch.targets.nemo_rl.overrides import apply  # noqa: PLC0415  (hydra costs 0.2 s; most calls need none)
+    from autoresearch.targets.recipe.overrides import apply  # noqa: PLC0415  (hydra costs 0.2 s; most calls need none)
 
     return apply(plain, tuple(overrides))
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from autoresearch.run.job import Resources
 from autoresearch.run.measurement import Objective
 from autoresearch.targets.nemo_rl.length import own_limit_minutes, steps_of_data
-from autoresearch.targets.nemo_rl.metric import ROLLOUT, gym
-from autoresearch.targets.nemo_rl.recipe import Recipe, whole_number
+from autoresearch.targets.nemo_rl.objective import ROLLOUT, gym
+from autoresearch.targets.recipe.recipe import Recipe, whole_number
 
 UNBOUNDED_STEPS = 100_000
 """A `max_num_steps` from here on is no length but "until the data ends" (the exemplars say 1000000)."""
