@@ -28,7 +28,7 @@ from autoresearch.config import schema
 from autoresearch.experiment import events
 from autoresearch.ports import plugins
 from autoresearch.records import row
-from autoresearch.researchers import plays
+from autoresearch.researchers.playbook import plays
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "reference"

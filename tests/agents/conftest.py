@@ -14,7 +14,7 @@ from autoresearch.experiment.hypothesis import Brief, Hypothesis
 from autoresearch.git import refs, worktree
 from autoresearch.guards import sandbox
 from autoresearch.records.journal import Journal
-from autoresearch.researchers.agent import AgentResearcher
+from autoresearch.researchers.agent.researcher import AgentResearcher
 from autoresearch.run.measurement import Objective
 
 SECRET = "hunter2-7Qx9vLmZp41"

@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoresearch.researchers import agent_answer, agent_output
-from autoresearch.researchers.agent_output import Said, Trouble
+from autoresearch.researchers.agent import answer as agent_answer
+from autoresearch.researchers.agent import transcript
+from autoresearch.researchers.agent.transcript import Said, Trouble
 
 READERS = (
-    agent_output.claude, agent_output.codex, agent_output.gemini, agent_output.opencode, agent_output.aider,
-    agent_output.acp,
+    transcript.claude, transcript.codex, transcript.gemini, transcript.opencode, transcript.aider,
+    transcript.acp,
 )  # fmt: skip
 KINDS = (
     "ended",
@@ -68,7 +69,7 @@ def test_any_events_can_be_read(events):
     text = "\n".join(json.dumps(event) for event in events) + "\n{torn"
     for reader in READERS:
         assert isinstance(reader(text), Said)
-    assert isinstance(agent_output.mini(text, text), Said)
+    assert isinstance(transcript.mini(text, text), Said)
 
 
 def test_a_bomb_of_aliases_is_no_answer():
@@ -113,13 +114,13 @@ def test_the_last_answer_of_a_message_counts():
 )
 def test_troubles_are_told_by_their_words(words, trouble):
     """Each of the messages that real agents print has its kind."""
-    assert agent_output.trouble(Said(error=words), "") is trouble
+    assert transcript.trouble(Said(error=words), "") is trouble
 
 
 def test_aider_and_mini_are_read_too():
     """Tokens and money from Aider's text and mini-swe-agent's trajectory."""
-    aider = agent_output.aider("Tokens: 2.3k sent, 120 received. Cost: $0.01 message, $0.01 session.\n")
+    aider = transcript.aider("Tokens: 2.3k sent, 120 received. Cost: $0.01 message, $0.01 session.\n")
     assert (aider.tokens_in, aider.tokens_out, aider.cost_usd) == (2300, 120, 0.01)
     info = {"exit_status": "LimitsExceeded", "submission": "", "model_stats": {"instance_cost": 0.2, "api_calls": 3}}
-    mini = agent_output.mini("", json.dumps({"info": info, "messages": [{"role": "user", "content": "hi"}]}))
+    mini = transcript.mini("", json.dumps({"info": info, "messages": [{"role": "user", "content": "hi"}]}))
     assert (mini.cost_usd, mini.turns, mini.error) == (0.2, 3, "LimitsExceeded")

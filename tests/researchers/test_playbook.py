@@ -7,8 +7,8 @@ import pytest
 
 from autoresearch.errors import CampaignError
 from autoresearch.experiment.hypothesis import Brief, Facts, Hypothesis, Tried
-from autoresearch.researchers.playbook import PlaybookResearcher, choose
-from autoresearch.researchers.plays import builtin, read
+from autoresearch.researchers.playbook.plays import builtin, read
+from autoresearch.researchers.playbook.researcher import PlaybookResearcher, choose
 from autoresearch.researchers.recipe_rules import broken
 from autoresearch.run.measurement import Objective, Severity, Symptom
 from autoresearch.targets.nemo_rl import protect

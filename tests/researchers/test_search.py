@@ -11,9 +11,9 @@ from autoresearch.run.measurement import Direction, Objective
 from autoresearch.testing import ResearcherContract
 
 pytest.importorskip("numpy")
-from autoresearch.researchers.past import read_past
-from autoresearch.researchers.search import SearchResearcher
-from autoresearch.researchers.space import read_space
+from autoresearch.researchers.search.past import read_past
+from autoresearch.researchers.search.researcher import SearchResearcher
+from autoresearch.researchers.search.space import read_space
 
 LOSS = Objective("lower the loss", "val:loss", Direction.MINIMIZE)
 SPACE = {"x": {"type": "float", "low": -1.0, "high": 1.0}}

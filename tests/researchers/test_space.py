@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from autoresearch.errors import CampaignError
 
 np = pytest.importorskip("numpy")
-from autoresearch.researchers.space import read_space  # noqa: E402 - only where numpy is
+from autoresearch.researchers.search.space import read_space  # noqa: E402 - only where numpy is
 
 numbers = st.floats(1e-9, 1e9)
 ranges = st.tuples(numbers, numbers).filter(lambda ends: ends[1] > ends[0] * 1.01)

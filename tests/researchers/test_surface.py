@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 np = pytest.importorskip("numpy")
-from autoresearch.researchers.surface import Observed, Surface  # noqa: E402 - only where numpy is
+from autoresearch.researchers.search.surface import Observed, Surface  # noqa: E402 - only where numpy is
 
 LINE = np.linspace(0, 1, 7)[:, None]
 

@@ -1,8 +1,8 @@
 """Where ideas come from: one file per researcher."""
 
 BUILTIN = {
-    "agent": "autoresearch.researchers.agent:AgentResearcher",
+    "agent": "autoresearch.researchers.agent.researcher:AgentResearcher",
     "file": "autoresearch.researchers.file:FileResearcher",
-    "playbook": "autoresearch.researchers.playbook:PlaybookResearcher",
-    "search": "autoresearch.researchers.search:SearchResearcher",
+    "playbook": "autoresearch.researchers.playbook.researcher:PlaybookResearcher",
+    "search": "autoresearch.researchers.search.researcher:SearchResearcher",
 }

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from autoresearch.errors import CampaignError
-from autoresearch.researchers.changes import canonical, is_number, text
+from autoresearch.researchers.override_forms import canonical, is_number, text
 
 Array = NDArray[np.float64]
 Point = dict[str, Any]

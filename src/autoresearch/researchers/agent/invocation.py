@@ -19,11 +19,11 @@ from autoresearch.guards.agent_runner import Cell, Ending
 from autoresearch.guards.custody import HAND, git_folder
 from autoresearch.guards.scope import Limits
 from autoresearch.machine.folders import delete
-from autoresearch.researchers import agent_answer
-from autoresearch.researchers.agent_adapters import REACH, Adapter, Call, adapter
-from autoresearch.researchers.agent_answer import Answer
-from autoresearch.researchers.agent_options import AgentOptions
-from autoresearch.researchers.agent_output import Said
+from autoresearch.researchers.agent import answer as agent_answer
+from autoresearch.researchers.agent.adapters import REACH, Adapter, Call, adapter
+from autoresearch.researchers.agent.answer import Answer
+from autoresearch.researchers.agent.options import AgentOptions
+from autoresearch.researchers.agent.transcript import Said
 
 _PLAIN = ("LANG", "LC_ALL", "LC_CTYPE", "TERM", "TZ")
 _GIT = {
@@ -224,7 +224,7 @@ class Caller:
         # -P: what lies in the directory it starts in is never imported.
         return replace(
             cell,
-            argv=(sys.executable, "-P", "-m", "autoresearch.researchers.agent_acp"),
+            argv=(sys.executable, "-P", "-m", "autoresearch.researchers.agent.acp"),
             directory=cell.folder,
             env={name: os.environ[name] for name in ("PATH", "LANG", "PYTHONPATH") if name in os.environ},
             stdin=json.dumps(task),

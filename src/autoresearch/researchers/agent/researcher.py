@@ -21,11 +21,12 @@ from autoresearch.git import refs, worktree
 from autoresearch.guards.custody import Custody
 from autoresearch.guards.scope import Limits
 from autoresearch.machine import atomic
-from autoresearch.researchers import agent_answer, agent_output
-from autoresearch.researchers.agent_answer import Answer
-from autoresearch.researchers.agent_call import Caller, Result, as_json, fill, template
-from autoresearch.researchers.agent_options import AgentOptions
-from autoresearch.researchers.agent_output import Trouble
+from autoresearch.researchers.agent import answer as agent_answer
+from autoresearch.researchers.agent import transcript
+from autoresearch.researchers.agent.answer import Answer
+from autoresearch.researchers.agent.invocation import Caller, Result, as_json, fill, template
+from autoresearch.researchers.agent.options import AgentOptions
+from autoresearch.researchers.agent.transcript import Trouble
 from autoresearch.secrets import environment
 from autoresearch.secrets.redactor import Redactor
 
@@ -157,9 +158,9 @@ class AgentResearcher:
             return self._hypothesis(answer or Answer(), edited, tree)
         # A turn that ended in good order says itself what was wrong; what such an agent logs beside it is noise.
         stderr = "" if self.options.protocol == "acp" and ending.code == 0 else result.stderr
-        why = agent_output.reason(result.said, stderr)
+        why = transcript.reason(result.said, stderr)
         told = ending.word == "exited" or (ending.word == "timed-out" and result.said.error)
-        kind = agent_output.trouble(result.said, stderr) if told else Trouble.UNKNOWN
+        kind = transcript.trouble(result.said, stderr) if told else Trouble.UNKNOWN
         if ending.word == "not-started" or kind in {Trouble.LOGIN, Trouble.QUOTA, Trouble.RATE}:
             words = ending.reason if ending.word == "not-started" else f"{kind}: {self._redactor().clean(plain(why))}"
             self._record_trouble(result, words)

@@ -16,11 +16,11 @@ import numpy as np
 from autoresearch.errors import CampaignError, ResearcherError
 from autoresearch.experiment.hypothesis import Brief, Hypothesis
 from autoresearch.guards.scope import matches
-from autoresearch.researchers.candidates import best_first, spread
-from autoresearch.researchers.changes import Change, Draft, apply, is_number, lookup, missing, same, text
-from autoresearch.researchers.past import Past, read_past
+from autoresearch.researchers.override_forms import Change, Draft, apply, is_number, lookup, missing, same, text
 from autoresearch.researchers.recipe_rules import ROLLOUT, broken
-from autoresearch.researchers.space import Point, Space, read_space
+from autoresearch.researchers.search.candidates import best_first, spread
+from autoresearch.researchers.search.past import Past, read_past
+from autoresearch.researchers.search.space import Point, Space, read_space
 
 _BATCH = "policy.train_global_batch_size"
 

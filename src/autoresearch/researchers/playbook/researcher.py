@@ -16,9 +16,10 @@ import yaml
 from autoresearch.errors import CampaignError
 from autoresearch.experiment.hypothesis import AREAS, Brief, Hypothesis, Tried
 from autoresearch.guards.scope import matches
-from autoresearch.researchers import plays, recipe_rules
-from autoresearch.researchers.changes import Draft, apply, effective, lookup, missing, same, text
-from autoresearch.researchers.plays import Book, Play
+from autoresearch.researchers import recipe_rules
+from autoresearch.researchers.override_forms import Draft, apply, effective, lookup, missing, same, text
+from autoresearch.researchers.playbook import plays
+from autoresearch.researchers.playbook.plays import Book, Play
 from autoresearch.run.measurement import Severity
 
 _GRADES = {"high": 0, "fair": 1, "low": 2}

@@ -9,7 +9,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from autoresearch.errors import CampaignError
-from autoresearch.researchers.changes import Change, Condition, Written
+from autoresearch.researchers.override_forms import Change, Condition, Written
 
 Grade = Literal["high", "fair", "low"]
 

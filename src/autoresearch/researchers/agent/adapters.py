@@ -12,8 +12,8 @@ from typing import Any
 
 from autoresearch.git.call import EMAIL
 from autoresearch.guards.custody import HAND
-from autoresearch.researchers import agent_output
-from autoresearch.researchers.agent_output import Said
+from autoresearch.researchers.agent import transcript
+from autoresearch.researchers.agent.transcript import Said
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def _read_mini(stdout: str, call: Call) -> Said:
             trajectory = source.read(32 << 20).decode("utf-8", "replace")
     except OSError:
         trajectory = ""
-    return agent_output.mini(stdout, trajectory)
+    return transcript.mini(stdout, trajectory)
 
 
 def _aider(call: Call) -> list[str]:
@@ -184,7 +184,7 @@ ADAPTERS: Mapping[str, Adapter] = {
     "claude": Adapter(
         "claude",
         _claude,
-        lambda stdout, _call: agent_output.claude(stdout),
+        lambda stdout, _call: transcript.claude(stdout),
         (
             *_ANTHROPIC, "CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_MODEL", "ANTHROPIC_SMALL_FAST_MODEL",
             "ANTHROPIC_DEFAULT_HAIKU_MODEL", "CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX",
@@ -198,7 +198,7 @@ ADAPTERS: Mapping[str, Adapter] = {
     "codex": Adapter(
         "codex",
         _codex,
-        lambda stdout, _call: agent_output.codex(stdout),
+        lambda stdout, _call: transcript.codex(stdout),
         ("OPENAI_API_KEY", "CODEX_API_KEY", "OPENAI_BASE_URL"),
         (".codex/auth.json",),
         stdin=True,
@@ -206,7 +206,7 @@ ADAPTERS: Mapping[str, Adapter] = {
     "gemini": Adapter(
         "gemini",
         _gemini,
-        lambda stdout, _call: agent_output.gemini(stdout),
+        lambda stdout, _call: transcript.gemini(stdout),
         (
             "GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_GEMINI_BASE_URL", "GOOGLE_CLOUD_PROJECT",
             "GOOGLE_CLOUD_LOCATION", "GOOGLE_GENAI_USE_VERTEXAI",
@@ -217,7 +217,7 @@ ADAPTERS: Mapping[str, Adapter] = {
     "opencode": Adapter(
         "opencode",
         _opencode,
-        lambda stdout, _call: agent_output.opencode(stdout),
+        lambda stdout, _call: transcript.opencode(stdout),
         (*_ANTHROPIC, *_OPENAI, "OPENROUTER_API_KEY", "GEMINI_API_KEY", "OPENCODE_API_KEY", "OPENCODE_CONFIG_CONTENT"),
         (".local/share/opencode/auth.json",),
         {
@@ -240,13 +240,13 @@ ADAPTERS: Mapping[str, Adapter] = {
     "aider": Adapter(
         "aider",
         _aider,
-        lambda stdout, _call: agent_output.aider(stdout),
+        lambda stdout, _call: transcript.aider(stdout),
         (*_ANTHROPIC, *_OPENAI, "OPENROUTER_API_KEY", "GEMINI_API_KEY"),
         env={"LITELLM_LOCAL_MODEL_COST_MAP": "True"},
         settings=_aider_settings,
         litter=(".aider.tags.cache*",),
     ),
-    "command": Adapter("", _command, lambda stdout, _call: agent_output.command(stdout), stdin=True),
+    "command": Adapter("", _command, lambda stdout, _call: transcript.command(stdout), stdin=True),
 }  # fmt: skip
 """Every agent by the name a campaign file uses."""
 
@@ -259,7 +259,7 @@ def adapter(agent: str, protocol: str) -> Adapter:
 
 
 def _read_acp(stdout: str, _call: Call) -> Said:
-    return agent_output.acp(stdout)
+    return transcript.acp(stdout)
 
 
 _CONVERSING: Mapping[str, Mapping[str, Any]] = {

@@ -1,6 +1,6 @@
 """One turn with an agent that speaks the Agent Client Protocol (agentclientprotocol.com, version 1).
 
-`python -m autoresearch.researchers.agent_acp` runs as the main process of a call's cell, outside the sandbox, and
+`python -m autoresearch.researchers.agent.acp` runs as the main process of a call's cell, outside the sandbox, and
 starts the agent as its child, inside. It reads a `Task` from standard input, answers what the agent asks from the
 campaign's scope, and prints what happened as JSON lines, which `agent_output.acp` reads. The agent has no way into what
 is printed here but by the protocol. This is the only module that imports the SDK.

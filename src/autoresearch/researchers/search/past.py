@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoresearch.experiment.hypothesis import Brief, Tried
-from autoresearch.researchers.changes import assignments, canonical, lookup, text
-from autoresearch.researchers.space import Point, Space
-from autoresearch.researchers.surface import Observed
+from autoresearch.researchers.override_forms import assignments, canonical, lookup, text
+from autoresearch.researchers.search.space import Point, Space
+from autoresearch.researchers.search.surface import Observed
 from autoresearch.run.measurement import Direction
 
 Array = NDArray[np.float64]

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from autoresearch.researchers.past import Past
-from autoresearch.researchers.space import Point, Space
-from autoresearch.researchers.surface import Observed, Surface
+from autoresearch.researchers.search.past import Past
+from autoresearch.researchers.search.space import Point, Space
+from autoresearch.researchers.search.surface import Observed, Surface
 
 Array = NDArray[np.float64]
 
