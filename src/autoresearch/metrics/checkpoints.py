@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
-from autoresearch.metrics.foreign import Found, files_below, number, parse_json, refuse_unknown
+from autoresearch.metrics.safe_read import Found, files_below, number, parse_json, refuse_unknown
 from autoresearch.run.measurement import Readings, Series
 
 _SAVE = re.compile(r"(?:^|/)step_(\d{1,15})/training_info\.json$")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from autoresearch.errors import CampaignError
-from autoresearch.metrics.foreign import Found, as_strings, files_below, number, parse_json, refuse_unknown, whole
+from autoresearch.metrics.safe_read import Found, as_strings, files_below, number, parse_json, refuse_unknown, whole
 from autoresearch.run.measurement import Readings, Series
 
 FORMATS = ("json", "jsonl", "csv", "tsv")

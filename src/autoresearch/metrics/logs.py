@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from autoresearch.errors import CampaignError
-from autoresearch.metrics.foreign import Found, as_strings, files_below, number, refuse_unknown, remember, whole
+from autoresearch.metrics.safe_read import Found, as_strings, files_below, number, refuse_unknown, remember, whole
 from autoresearch.run.log_patterns import MAX_LINE, Grammar, Scan, clean
 from autoresearch.run.measurement import Readings, Series
 

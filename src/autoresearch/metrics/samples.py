@@ -17,7 +17,7 @@ from statistics import fmean
 from typing import Any
 
 from autoresearch.errors import CampaignError
-from autoresearch.metrics.foreign import Found, files_below, number, parse_json, refuse_unknown, remember, whole
+from autoresearch.metrics.safe_read import Found, files_below, number, parse_json, refuse_unknown, remember, whole
 from autoresearch.run.measurement import Readings, SampleSet, Series
 
 TAG = "val_data/reward"

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from autoresearch.metrics.foreign import Found, files_below, refuse_unknown, remember
+from autoresearch.metrics.safe_read import Found, files_below, refuse_unknown, remember
 from autoresearch.run.measurement import Readings, Series
 
 _HPARAMS_RUN = re.compile(r"(?:^|/)\d{9,}\.\d+/[^/]+$")
