@@ -1,7 +1,7 @@
 """What a researcher is told: bounded, readable by a person, and without raw logs."""
 
 from autoresearch.engine.context import Context
-from autoresearch.engine.trees import survey_of_arm
+from autoresearch.engine.worktrees import survey_of_arm
 from autoresearch.experiment.briefing import brief_text
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.history import History

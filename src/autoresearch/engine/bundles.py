@@ -5,7 +5,7 @@ from pathlib import Path
 
 from autoresearch.engine.context import Context
 from autoresearch.engine.propose import is_clean
-from autoresearch.engine.trees import survey_of_arm
+from autoresearch.engine.worktrees import survey_of_arm
 from autoresearch.errors import RecipeError
 from autoresearch.experiment import change, names
 from autoresearch.experiment.events import BundleMade

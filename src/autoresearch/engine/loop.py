@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autoresearch import __version__
-from autoresearch.engine import bundles, holding, lookout, milestones, propose, runs, settle, trees
+from autoresearch.engine import bundles, holding, milestones, night_watch, propose, runs, settle, worktrees
 from autoresearch.engine.context import Context
 from autoresearch.engine.mend import mend
 from autoresearch.engine.remeasure import remeasure
@@ -98,7 +98,7 @@ class Loop:
         if move.final:
             ctx.record(CampaignEnded(ctx.clock(), move.reason))
         if not ctx.history.in_flight():
-            trees.tidy(ctx)
+            worktrees.tidy(ctx)
         ctx.record(ControllerStopped(ctx.clock(), platform.node(), os.getpid(), move.reason))
         self.refresh()
         return move
@@ -224,4 +224,4 @@ class Loop:
         fatal = next((symptom for symptom in found if symptom.severity is Severity.FATAL), None)
         if fatal:
             return f"ended early, {fatal.name}: {fatal.evidence}"
-        return lookout.hopeless(ctx, run)
+        return night_watch.hopeless(ctx, run)

@@ -12,10 +12,10 @@ from typing import Protocol, runtime_checkable
 
 from pydantic import TypeAdapter
 
-from autoresearch.engine import chain
+from autoresearch.engine import ask
 from autoresearch.engine.brief import brief_for, brief_text
 from autoresearch.engine.context import Context
-from autoresearch.engine.trees import checkout, pure, survey_of_arm
+from autoresearch.engine.worktrees import checkout, pure, survey_of_arm
 from autoresearch.errors import RecipeError, RepositoryError, ResearcherError
 from autoresearch.experiment import names
 from autoresearch.experiment.events import ExperimentAbandoned, ExperimentCommitted, ExperimentOpened
@@ -79,7 +79,7 @@ def open_baseline(ctx: Context) -> None:
 
 def explore(ctx: Context, parent: str) -> bool:
     """Open an attempt and bring it to its commit; False when no researcher has an idea."""
-    chain.mark_plateaus(ctx)
+    ask.mark_plateaus(ctx)
     index = max(ctx.history.experiments, default=0) + 1
     ctx.record(ExperimentOpened(ctx.clock(), index, parent, ctx.history.arm_commit(parent)))
     fault_points.point("propose.opened")
@@ -143,7 +143,7 @@ def _ask(ctx: Context, entry: Experiment, tree: Path) -> Proposal | None:
     """
     troubles: list[str] = []
     pristine = False
-    for researcher in chain.in_turn(ctx):
+    for researcher in ask.in_turn(ctx):
         if not pristine:
             _fresh(ctx, tree, entry.opened.parent_commit)
         pristine = not _edits(ctx, researcher.name)
@@ -165,7 +165,7 @@ def _ask(ctx: Context, entry: Experiment, tree: Path) -> Proposal | None:
         folder = ctx.paths.folder / ".attempts"
         atomic.replace(folder / f"{entry.index}.brief.md", ctx.redactor.clean(brief_text(brief)))
         return Proposal(hypothesis, _apply(ctx, tree, hypothesis))
-    why = "; ".join(troubles) or chain.why_nobody(ctx)
+    why = "; ".join(troubles) or ask.why_nobody(ctx)
     ctx.record(ExperimentAbandoned(ctx.clock(), entry.index, why, exhausted=not troubles))
     return None
 
@@ -241,7 +241,7 @@ def _commit(ctx: Context, entry: Experiment, tree: Path, proposal: Proposal) -> 
     leave_evidence(ctx, name, entry.index, parent_commit, commit, hypothesis)
     fault_points.point("propose.record")
     ctx.record(event)
-    chain.send_to_rest(ctx, hypothesis.source, event.breaches)
+    ask.send_to_rest(ctx, hypothesis.source, event.breaches)
 
 
 def _named_commit(

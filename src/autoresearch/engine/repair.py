@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 from autoresearch.engine.brief import brief_for
 from autoresearch.engine.context import Context
 from autoresearch.engine.propose import committable, hear, keep_testimony, scope_of
-from autoresearch.engine.trees import checkout, place, pure
+from autoresearch.engine.worktrees import checkout, place, pure
 from autoresearch.errors import RecipeError, ResearcherError
 from autoresearch.experiment.events import ExperimentRepaired
 from autoresearch.experiment.experiment import Experiment

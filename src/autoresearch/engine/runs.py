@@ -9,7 +9,7 @@ from pathlib import Path
 
 from autoresearch.engine import milestones
 from autoresearch.engine.context import Context
-from autoresearch.engine.trees import checkout, place, survey_of_arm
+from autoresearch.engine.worktrees import checkout, place, survey_of_arm
 from autoresearch.errors import RecipeError
 from autoresearch.experiment import names
 from autoresearch.experiment.events import RunCancelled, RunEnded, RunMeasured, RunPlanned, RunStarted, RunSubmitted

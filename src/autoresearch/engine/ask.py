@@ -1,8 +1,8 @@
 """The researchers of a campaign as a chain: who is asked next, who rests, and which area all of them should leave."""
 
-from autoresearch.core.chain import Turn, order, patience
-from autoresearch.core.chain import why_nobody as in_words
 from autoresearch.engine.context import Context
+from autoresearch.engine.turns import Turn, order, patience
+from autoresearch.engine.turns import why_nobody as in_words
 from autoresearch.experiment.events import PlateauReached
 from autoresearch.experiment.plateau import SETTLED, next_area, plateaus
 from autoresearch.ports import Researcher
