@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from autoresearch.examples import DemoRepository, create
+from autoresearch.examples.demo_repository import DemoRepository, create
 from autoresearch.machine.process import run
 
 LR, KL = "policy.optimizer.kwargs.lr", "loss_fn.reference_policy_kl_penalty"

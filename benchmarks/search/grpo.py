@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from tasks import Changes, git, run_here
 
-from autoresearch.examples import create
+from autoresearch.examples.demo_repository import create
 
 QUIET = ("checkpointing.enabled=false", "logger.tensorboard_enabled=false", "logger.monitor_gpus=false")
 STEPS = 50

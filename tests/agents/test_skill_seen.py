@@ -6,13 +6,13 @@ import pytest
 from tests.agents.fake_llm import Script, serving
 from tests.agents.test_real_agents import TURNS, settings
 
-from autoresearch.session import skill
+from autoresearch.skills import skill_pack
 
 
 @pytest.mark.parametrize("name", ["claude", "codex", "opencode"])
 def test_an_agent_is_told_of_the_skill(bench, monkeypatch, name):
     """Installed into the project for this agent alone, offered by it to the model without a word of ours."""
-    skill.install(bench.tree, [name])
+    skill_pack.install(bench.tree, [name])
     script = Script(TURNS)
     with serving(script) as url:
         said = settings(name, url, monkeypatch)

@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-from autoresearch.examples import create
+from autoresearch.examples.demo_repository import create
 from autoresearch.secrets.redactor import Redactor
 from autoresearch.session import Request, Session
 from autoresearch.supervision.run_log import ends_of

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from autoresearch.examples import DemoRepository, create
+from autoresearch.examples.demo_repository import DemoRepository, create
 from autoresearch.machine.process import run
 
 

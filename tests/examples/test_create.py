@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from autoresearch.errors import UsageError
-from autoresearch.examples import create
+from autoresearch.examples.demo_repository import create
 from autoresearch.machine.process import run
 from autoresearch.researchers.file import read
 

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoresearch.errors import LauncherError
-from autoresearch.examples import create
+from autoresearch.examples.demo_repository import create
 from autoresearch.git import refs
 from autoresearch.launchers.ray.http import Head
 from autoresearch.launchers.ray.launcher import RayLauncher

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from autoresearch.examples import create
+from autoresearch.examples.demo_repository import create
 from autoresearch.targets.recipe.recipe import Recipe, load
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "nemo_rl_configs" / "configs.tgz"

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoresearch.examples import create
+from autoresearch.examples.demo_repository import create
 from autoresearch.session import Request, Session
 from autoresearch.session.places import current_context, look
 

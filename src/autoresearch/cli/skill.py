@@ -23,12 +23,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the pack's front page, or install it and say what was written."""
-    from autoresearch.session import skill  # noqa: PLC0415 - `--help` can do without
+    from autoresearch.skills import skill_pack  # noqa: PLC0415 - `--help` can do without
 
     if args.action == "show":
-        output.say(skill.pack()["SKILL.md"].decode())
+        output.say(skill_pack.pack()["SKILL.md"].decode())
         return 0
-    for found in skill.install((args.project or Path.home()).absolute(), args.agent or ()):
+    for found in skill_pack.install((args.project or Path.home()).absolute(), args.agent or ()):
         done = f"{len(found.written)} files written" if found.written else "already there"
         output.say(f"{found.folder}: {done}, for {', '.join(found.agents)}")
         for path in found.kept:

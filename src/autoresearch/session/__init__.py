@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from autoresearch.config import campaign_file
 from autoresearch.config.schema import Campaign
 from autoresearch.errors import AutoresearchError, CampaignError, HeldError, UsageError
-from autoresearch.examples import DemoRepository, create
+from autoresearch.examples.demo_repository import DemoRepository, create
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.events import Event
 from autoresearch.experiment.experiment import Experiment, Run

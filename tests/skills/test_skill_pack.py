@@ -9,14 +9,14 @@ import pytest
 from autoresearch.cli.main import COMMANDS
 from autoresearch.errors import UsageError
 from autoresearch.records import row
-from autoresearch.session import skill
+from autoresearch.skills import skill_pack
 
-HERE = files("autoresearch") / "skills" / skill.NAME
+HERE = files("autoresearch") / "skills" / skill_pack.NAME
 TASKS = json.loads((HERE / "evals" / "evals.json").read_text())
 
 
 def prose() -> str:
-    return "\n".join(content.decode() for content in skill.pack().values())
+    return "\n".join(content.decode() for content in skill_pack.pack().values())
 
 
 def test_the_pack_is_valid_by_the_formats_own_checker():
@@ -43,9 +43,9 @@ def test_the_pack_names_the_ledgers_columns():
 
 def test_the_front_page_is_short_and_leads_to_every_other_page():
     """An agent's context is dear; what is rarely needed lies in a page of its own."""
-    front = skill.pack()["SKILL.md"].decode()
+    front = skill_pack.pack()["SKILL.md"].decode()
     assert len(front.splitlines()) < 60
-    assert set(re.findall(r"\]\((references/[a-z-]+\.md)\)", front)) == set(skill.pack()) - {"SKILL.md"}
+    assert set(re.findall(r"\]\((references/[a-z-]+\.md)\)", front)) == set(skill_pack.pack()) - {"SKILL.md"}
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task["id"])
@@ -55,7 +55,7 @@ def test_an_evaluation_task_is_whole(task):
     assert task["ground_truth"]
     assert task["expected_behavior"]
     negative = "-negative-" in task["id"]
-    assert task["expected_skill"] == (None if negative else skill.NAME)
+    assert task["expected_skill"] == (None if negative else skill_pack.NAME)
     assert task.get("should_trigger", True) is not negative
 
 
@@ -67,12 +67,12 @@ def test_there_are_at_least_twenty_tasks_of_both_kinds():
 
 def test_installing_again_updates_and_keeps_what_was_changed(tmp_path):
     """One folder for Claude Code, one for the others; a file edited meanwhile is kept beside the new one."""
-    first = skill.install(tmp_path)
+    first = skill_pack.install(tmp_path)
     assert {found.folder.parent.parent.name for found in first} == {".claude", ".agents"}
-    assert all(not found.written for found in skill.install(tmp_path))
+    assert all(not found.written for found in skill_pack.install(tmp_path))
     page = first[0].folder / "references" / "results.md"
     page.write_text("my notes")
-    again = skill.install(tmp_path)[0]
+    again = skill_pack.install(tmp_path)[0]
     assert again.written == ("references/results.md",)
     assert again.kept[0].read_text() == "my notes"
 
@@ -83,12 +83,12 @@ def test_a_skill_of_somebody_else_is_left_alone(tmp_path):
     theirs.parent.mkdir(parents=True)
     theirs.write_text("---\nname: autoresearch\ndescription: mine\n---\nprogram: nemo-autoresearch\n")
     with pytest.raises(UsageError, match="another skill of this name"):
-        skill.install(tmp_path)
+        skill_pack.install(tmp_path)
     assert not (tmp_path / ".claude").exists()
-    assert skill.install(tmp_path, ["claude"])[0].written
+    assert skill_pack.install(tmp_path, ["claude"])[0].written
 
 
 def test_an_unknown_agent_is_refused_by_name(tmp_path):
     """With the ones that are known."""
     with pytest.raises(UsageError, match=r"'emacs'.*known: claude, codex"):
-        skill.install(tmp_path, ["emacs"])
+        skill_pack.install(tmp_path, ["emacs"])
