@@ -21,10 +21,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import ascii_lowercase
 
+from autoresearch.campaign import planning
+from autoresearch.campaign.campaign import Plan, Request, Session
 from autoresearch.errors import AutoresearchError
 from autoresearch.git import refs
 from autoresearch.ports import RunRequest
-from autoresearch.session import Plan, Request, Session, planning
 from autoresearch.targets.nemo_rl import NemoRLTarget
 from autoresearch.targets.nemo_rl.cost import test_script
 from autoresearch.targets.nemo_rl.run_command import derived_entry

@@ -40,10 +40,10 @@ from typing import NamedTuple
 from drill_lab import CAMPAIGNS, NAME, Ended, Lab
 from drill_page import fill, soaked, tables
 
+from autoresearch.campaign.campaign import Session
 from autoresearch.git import worktree
 from autoresearch.machine import fault_points, processes
 from autoresearch.ports import plugins
-from autoresearch.session import Session
 from autoresearch.testing.user_files import Snapshot, difference
 
 KINDS = {

@@ -6,8 +6,9 @@ from typing import Any
 
 from tasks import Changes, Task, git
 
-from autoresearch.engine.reporter import report_of
-from autoresearch.session import Request, Session, wiring
+from autoresearch.campaign import opening
+from autoresearch.campaign.campaign import Request, Session
+from autoresearch.campaign.reporter import report_of
 
 PEERS = {"Optuna TPE": "TPESampler", "Optuna random": "RandomSampler"}
 
@@ -43,12 +44,12 @@ def campaign(method: str, task: Task, root: Path, repetition: int, runs: int, se
     request = Request(task.recipe, f"{runs} runs, 60s each", settings=_settings(method, task, repetition))
     session.write(session.plan(request))
     session.run("benchmark", poll_s=0.4)
-    opened = wiring.open_campaign(session.where, session.name)
+    opened = opening.open_campaign(session.where, session.name)
     history = opened.history
     used = {run.planned.seed for run in history.runs.values()}
     if used & set(seeds) or len(history.runs) > runs:
         raise SystemExit(f"the campaign made {len(history.runs)} runs, with seeds {sorted(used)}: that is not allowed")
-    report = report_of(wiring.wire(opened, session.clock, proposing=False))
+    report = report_of(opening.wire(opened, session.clock, proposing=False))
     if report.best is None:
         raise SystemExit(f"{method}, repetition {repetition}: the campaign has no valid baseline")
     git(root, "checkout", "--quiet", "--detach", report.incumbent_branch)

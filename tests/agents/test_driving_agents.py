@@ -10,7 +10,7 @@ import pytest
 from tests.agents.fake_llm import Call, Say, Script, Shell, serving
 from tests.agents.real_agents import settings
 
-from autoresearch.session import Session
+from autoresearch.campaign.campaign import Session
 
 PLAYED = {"*baseline*": {"value": [0.5]}, "*": {"value": [0.7]}}
 EDIT = Shell("""sed -i 's/"lr": 0.1/"lr": 0.2/' .autoresearch/by-hand/night/2/config.json""")

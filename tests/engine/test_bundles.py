@@ -6,10 +6,10 @@ import pytest
 import yaml
 from tests.conftest import commit_all
 
+from autoresearch.campaign.opening import open_campaign, wire
 from autoresearch.engine.bundles import bundle
 from autoresearch.engine.propose import is_clean
 from autoresearch.experiment.hypothesis import Hypothesis
-from autoresearch.session.wiring import open_campaign, wire
 
 CONFIG = "# how to train\nlr: 0.1  # a decade either way\nwd: 0.0\nclip: 1.0\n"
 IDEAS = (

@@ -5,9 +5,9 @@ import shlex
 
 import pytest
 
+from autoresearch.campaign.campaign import Request, Session
 from autoresearch.examples.demo_repository import create
 from autoresearch.secrets.redactor import Redactor
-from autoresearch.session import Request, Session
 from autoresearch.supervision.run_log import ends_of
 from autoresearch.targets.nemo_rl.grammar import milestones
 

@@ -2,17 +2,17 @@
 
 import itertools
 
+from autoresearch.campaign import opening
 from autoresearch.engine.loop import Loop
 from autoresearch.machine.disk import free_gb
 from autoresearch.machine.lock import CampaignLock
-from autoresearch.session import wiring
 
 
 def loop_with(lab, free):
     """The real loop of the laboratory's campaign, on a disk that has as much room as `free` says."""
-    opened = wiring.open_campaign(lab.root)
-    wiring.begin(opened, "Ada", lambda: 1_800_000_000.0)
-    context = wiring.wire(opened, lambda: 1_800_000_000.0)
+    opened = opening.open_campaign(lab.root)
+    opening.begin(opened, "Ada", lambda: 1_800_000_000.0)
+    context = opening.wire(opened, lambda: 1_800_000_000.0)
     context.free_gb = lambda _path: next(free)
     return Loop(context, 0.0, sleep=lambda _s: None)
 

@@ -11,6 +11,8 @@ import pytest
 from tests.conftest import Lab, commit_all, make_repository
 from tests.launchers.clusters import why_no_kubernetes
 
+from autoresearch.campaign import opening
+from autoresearch.campaign.campaign import Session
 from autoresearch.config import campaign_file
 from autoresearch.engine.loop import Loop
 from autoresearch.errors import AutoresearchError, CampaignError
@@ -18,7 +20,6 @@ from autoresearch.git import refs
 from autoresearch.machine.lock import CampaignLock
 from autoresearch.records.paths import KINDS, CampaignPaths, Volume, short
 from autoresearch.records.row import PLACES
-from autoresearch.session import Session, wiring
 
 TRAIN = """\
 import json, os, pathlib, tempfile
@@ -203,9 +204,9 @@ def test_nothing_begins_on_a_volume_that_is_gone_or_nearly_full(brev, spoil):
 def test_a_volume_that_fills_up_is_waited_for(brev):
     """R208: checked all the time; nothing new is begun, two lines say so, and the campaign ends as it would have."""
     brev.write(site={**brev.site, "min_free_gb": 3})
-    opened = wiring.open_campaign(brev.lab.root)
-    wiring.begin(opened, "Ada", lambda: 1_800_000_000.0)
-    context = wiring.wire(opened, lambda: 1_800_000_000.0)
+    opened = opening.open_campaign(brev.lab.root)
+    opening.begin(opened, "Ada", lambda: 1_800_000_000.0)
+    context = opening.wire(opened, lambda: 1_800_000_000.0)
     room = itertools.chain([5.0] * 3, [2.5] * 20, itertools.repeat(5.0))
     context.free_gb = lambda path: next(room) if path.is_relative_to(brev.volume) else 5.0
     loop = Loop(context, 0.0, sleep=lambda _s: None)

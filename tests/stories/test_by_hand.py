@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from tests.conftest import commit_all
 
+from autoresearch.campaign.by_hand import Onlooker
+from autoresearch.campaign.campaign import Session
 from autoresearch.errors import CampaignError, HeldError, RepositoryError, UsageError
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.git.refs import message, resolve
-from autoresearch.session import Session
-from autoresearch.session.by_hand import Onlooker
 from autoresearch.testing.user_files import Snapshot, difference
 
 TRIVIAL = {"states": ["running", "failed"], "log": "NameError: name 'lr' is not defined\n", "exit_code": 1}

@@ -10,10 +10,10 @@ import pytest
 from tests.conftest import Lab
 from tests.stories.test_by_hand import QUICK, approve, carry, edit, verbs
 
+from autoresearch.campaign.campaign import Session
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.git.refs import branches
 from autoresearch.machine import fault_points
-from autoresearch.session import Session
 
 WAY = {
     "new": ["by_hand.opened", "by_hand.branch", "by_hand.tree", "journal.append.sync"],

@@ -5,9 +5,9 @@ import time
 import yaml
 from tests.conftest import commit_all
 
+from autoresearch.campaign import opening
 from autoresearch.engine.loop import Loop
 from autoresearch.scheduling import moves
-from autoresearch.session import wiring
 
 LUCKY = """
 import json, random, sys
@@ -23,13 +23,13 @@ def test_a_demotion_is_an_event_in_words_and_the_row_stays(lab):
     """The loop records who was taken back and why; whoever opens the campaign next goes on from the baseline."""
     verdict = {"policy": "sequential", "baseline_runs": 3, "confirm": 0}
     lab.write(stop="2 experiments", launcher={"type": "scripted", "script": SCRIPT}, verdict=verdict)
-    wiring.begin(wiring.open_campaign(lab.root), "Ada", time.time)
-    loop = Loop(wiring.wire(wiring.open_campaign(lab.root)), 0.01)
+    opening.begin(opening.open_campaign(lab.root), "Ada", time.time)
+    loop = Loop(opening.wire(opening.open_campaign(lab.root)), 0.01)
     loop.run()
     kept, rows = loop.ctx.history.incumbent, lab.ledger.read_text()
     assert kept != "baseline"
     loop.carry_out(moves.StepBack(kept, "baseline", "after further runs it is no better"))
-    again = wiring.wire(wiring.open_campaign(lab.root)).history
+    again = opening.wire(opening.open_campaign(lab.root)).history
     assert again.incumbent == "baseline"
     assert [(event.name, event.reason) for event in again.demotions] == [(kept, "after further runs it is no better")]
     assert lab.ledger.read_text() == rows

@@ -7,7 +7,7 @@ import psutil
 import pytest
 from tests.conftest import commit_all
 
-from autoresearch.session import Session
+from autoresearch.campaign.campaign import Session
 
 
 def living(pids):

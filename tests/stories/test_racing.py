@@ -2,8 +2,8 @@
 
 import time
 
+from autoresearch.campaign import opening
 from autoresearch.engine.loop import Loop
-from autoresearch.session import wiring
 
 CLIMB = "score: 0.2\nscore: 0.3\nscore: 0.4\nscore: {value}\n"
 STUCK = "score: 0.01\nscore: 0.01\nscore: 0.01\n"
@@ -19,8 +19,8 @@ def work(lab):
     verdict = {"policy": "sequential", "baseline_runs": 3}
     launcher = {"type": "scripted", "script": SCRIPT}
     lab.write(stop="2 experiments", launcher=launcher, verdict=verdict)
-    wiring.begin(wiring.open_campaign(lab.root), "Ada", time.time)
-    Loop(wiring.wire(wiring.open_campaign(lab.root)), 0.01, health_s=0.0).run()
+    opening.begin(opening.open_campaign(lab.root), "Ada", time.time)
+    Loop(opening.wire(opening.open_campaign(lab.root)), 0.01, health_s=0.0).run()
     return lab.rows()[1]
 
 

@@ -7,10 +7,10 @@ import subprocess
 import pytest
 from tests.conftest import WORK, Lab, commit_all, make_repository
 
+from autoresearch.campaign.campaign import Session
 from autoresearch.git import refs
 from autoresearch.records import notes
 from autoresearch.records.paths import EXCLUDED
-from autoresearch.session import Session
 from autoresearch.testing.user_files import Snapshot, difference
 
 POLICY = {"policy": "greedy", "baseline_runs": 1, "confirm": 0}

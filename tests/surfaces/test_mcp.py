@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from autoresearch.campaign.by_hand import Onlooker
+from autoresearch.campaign.campaign import Session
 from autoresearch.experiment.events import RunMeasured
 from autoresearch.mcp.answers import MOST, cut, head, newest_rows, tail
-from autoresearch.session import Session
-from autoresearch.session.by_hand import Onlooker
 
 try:
     from mcp.client.client import Client

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autoresearch.campaign.campaign import Request, Session
+from autoresearch.campaign.places import current_context, look
 from autoresearch.examples.demo_repository import create
-from autoresearch.session import Request, Session
-from autoresearch.session.places import current_context, look
 
 COMPILER = shutil.which("cc") or shutil.which("gcc")
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="needs a C compiler for a stand-in of NVIDIA's library")

@@ -3,9 +3,9 @@
 import json
 import re
 
+from autoresearch.campaign.campaign import Session
 from autoresearch.cli.live import PlainView
 from autoresearch.experiment.events import ExperimentJudged
-from autoresearch.session import Session
 
 
 def progress(told: str) -> list[str]:

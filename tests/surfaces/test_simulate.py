@@ -4,8 +4,8 @@ import math
 
 import pytest
 
+from autoresearch.campaign.simulate import Trial, compare
 from autoresearch.errors import UsageError
-from autoresearch.session.simulate import Trial, compare
 
 
 def test_processes_do_not_change_the_figures():

@@ -8,7 +8,7 @@ import sys
 from autoresearch.cli import main
 for name in main.COMMANDS:
     main.parser(name)
-print(*sorted({"pydantic", "yaml", "rich", "omegaconf", "autoresearch.session"} & set(sys.modules)))
+print(*sorted({"pydantic", "yaml", "rich", "omegaconf", "autoresearch.campaign.campaign"} & set(sys.modules)))
 """
 
 
@@ -20,7 +20,7 @@ def test_flags_are_told_without_what_commands_work_with():
 
 def test_whoever_only_looks_loads_no_engine():
     """`status` and its like read files; the loop and the reporter are for those who work."""
-    code = "import sys, autoresearch.session; print('autoresearch.engine.loop' in sys.modules)"
+    code = "import sys, autoresearch.campaign.campaign; print('autoresearch.engine.loop' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from autoresearch.campaign.campaign import Request, Session
 from autoresearch.cli.describe import plan_text
 from autoresearch.errors import CampaignError
-from autoresearch.session import Request, Session
 
 STOP = "20 experiments or 10h total, 1h each"
 GRPO = "examples/configs/recipes/llm/grpo-llama3.2-1b-instruct-1n8g-fsdp2tp1.v3.yaml"

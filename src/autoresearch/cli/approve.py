@@ -11,7 +11,7 @@ from autoresearch.cli.run import ask
 if TYPE_CHECKING:
     import argparse
 
-    from autoresearch.session import Session
+    from autoresearch.campaign.campaign import Session
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

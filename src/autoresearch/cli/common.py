@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from autoresearch.session import Session
+    from autoresearch.campaign.campaign import Session
 
 
 def campaign_arguments(parser: argparse.ArgumentParser, *, json: bool = False) -> None:
@@ -45,6 +45,6 @@ def _seconds(text: str) -> float:
 
 def session_of(args: argparse.Namespace) -> "Session":
     """The session a command line means."""
-    from autoresearch.session import Session  # noqa: PLC0415 - see above
+    from autoresearch.campaign.campaign import Session  # noqa: PLC0415 - see above
 
     return Session(args.repo.absolute(), args.campaign)

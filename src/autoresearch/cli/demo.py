@@ -23,7 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Make the repository, plan, run, and say where everything is."""
-    from autoresearch.session import Request, Session, demo  # noqa: PLC0415 - `--help` can do without
+    from autoresearch.campaign.campaign import Request, Session, demo  # noqa: PLC0415 - `--help` can do without
 
     folder = args.dir or Path(tempfile.mkdtemp(prefix="autoresearch-demo-")) / "repository"
     made = demo(folder)

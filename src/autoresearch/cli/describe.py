@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from autoresearch.cli.output import cut, duration, entry, number, table, wrapped
 
 if TYPE_CHECKING:
+    from autoresearch.campaign.campaign import CampaignStatus, DrivenExperiment, Plan
+    from autoresearch.campaign.status import Judged, RunningRun
     from autoresearch.config.schema import Campaign
-    from autoresearch.session import CampaignStatus, DrivenExperiment, Plan
-    from autoresearch.session.status import Judged, RunningRun
 
 
 def plan_text(plan: Plan, width: int | None = None) -> str:

@@ -12,9 +12,9 @@ from autoresearch.errors import UsageError
 if TYPE_CHECKING:
     import argparse
 
+    from autoresearch.campaign.by_hand import ByHand, Onlooker
+    from autoresearch.campaign.campaign import DrivenExperiment, Session
     from autoresearch.experiment.hypothesis import Hypothesis
-    from autoresearch.session import DrivenExperiment, Session
-    from autoresearch.session.by_hand import ByHand, Onlooker
 
 _NEEDS = {"new": "a title", "run": "a number", "judge": "a number", "drop": "a number", "show": "a number", "list": ""}
 
@@ -78,8 +78,8 @@ def _number(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace, session: Session, by_hand: ByHand) -> None:
+    from autoresearch.campaign.by_hand import Onlooker  # noqa: PLC0415
     from autoresearch.cli.live import LiveView, PlainView  # noqa: PLC0415 - as above
-    from autoresearch.session.by_hand import Onlooker  # noqa: PLC0415
 
     number = _number(args)
     if args.detach:
@@ -100,7 +100,7 @@ def _run(args: argparse.Namespace, session: Session, by_hand: ByHand) -> None:
 
 
 def _quiet(args: argparse.Namespace) -> Onlooker:
-    from autoresearch.session.by_hand import Onlooker  # noqa: PLC0415 - as above
+    from autoresearch.campaign.by_hand import Onlooker  # noqa: PLC0415 - as above
 
     return Onlooker(poll_s=args.poll)
 

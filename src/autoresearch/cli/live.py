@@ -6,11 +6,11 @@ from collections import deque
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from autoresearch.campaign.campaign import CampaignStatus, Session
 from autoresearch.cli import lines, output
 from autoresearch.cli.describe import aim, best_from, effect, progress
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.events import Event
-from autoresearch.session import CampaignStatus, Session
 
 if TYPE_CHECKING:
     from rich.console import Group

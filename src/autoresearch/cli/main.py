@@ -131,7 +131,7 @@ def _fail(text: str, code: int = 1) -> int:
 
 
 def _hide(text: str) -> str:
-    from autoresearch.session import hide  # noqa: PLC0415 - only when something went wrong
+    from autoresearch.campaign.campaign import hide  # noqa: PLC0415 - only when something went wrong
 
     return hide(text)
 

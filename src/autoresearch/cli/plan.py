@@ -39,7 +39,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the plan and write the campaign file."""
-    from autoresearch.session import Request  # noqa: PLC0415 - `--help` can do without
+    from autoresearch.campaign.campaign import Request  # noqa: PLC0415 - `--help` can do without
 
     session = session_of(args)
     plan = session.plan(Request(args.recipe, args.stop, args.campaign or "", settings(args)))

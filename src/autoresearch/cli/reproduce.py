@@ -10,7 +10,7 @@ from autoresearch.cli import output
 from autoresearch.cli.common import campaign_arguments, session_of
 
 if TYPE_CHECKING:
-    from autoresearch.session.again import Reproduction
+    from autoresearch.campaign.again import Reproduction
 
 _POLL_S = 0.5
 
@@ -27,7 +27,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Make the run again, wait for it, and compare; 1 when it is not reproduced."""
-    from autoresearch.session import again  # noqa: PLC0415 - `--help` can do without
+    from autoresearch.campaign import again  # noqa: PLC0415 - `--help` can do without
 
     session = session_of(args)
     if args.dry_run:

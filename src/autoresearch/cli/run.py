@@ -9,7 +9,7 @@ from autoresearch.cli.describe import plan_text, status_text
 from autoresearch.errors import UsageError
 
 if TYPE_CHECKING:
-    from autoresearch.session import Plan, Session
+    from autoresearch.campaign.campaign import Plan, Session
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,8 +56,8 @@ def ask(session: "Session", question: str) -> "Plan":
 
 def work(session: "Session", *, plain: bool = False, poll_s: float = 0.5, take_over: bool = False) -> int:
     """Run the loop with a view on it, and end with the status."""
+    from autoresearch.campaign.controller import person  # noqa: PLC0415
     from autoresearch.cli.live import LiveView, PlainView  # noqa: PLC0415 - `--help` can do without
-    from autoresearch.session.hold import person  # noqa: PLC0415
 
     view = PlainView(session) if plain or not output.on_terminal() else LiveView(session)
     with view:

@@ -27,7 +27,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print one line per policy; gains in the metric's own unit."""
-    from autoresearch.session.simulate import Trial, compare, plot  # noqa: PLC0415 - `--help` can do without
+    from autoresearch.campaign.simulate import Trial, compare, plot  # noqa: PLC0415 - `--help` can do without
 
     trial = Trial(
         args.noise, args.gain, args.runs, args.worth, args.stream, tuple(args.policy), args.campaigns, args.parallel,

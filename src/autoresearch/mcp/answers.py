@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from autoresearch.campaign.campaign import CampaignStatus, Plan
 from autoresearch.experiment.experiment import Experiment, Run, why_no_value
 from autoresearch.records.row import Row
-from autoresearch.session import CampaignStatus, Plan
 
 MOST = 24_000
 """Characters of the longest page: what a model reads at once without losing the rest of its work."""

@@ -21,6 +21,9 @@ from mcp.types import ToolAnnotations
 from pydantic import Field
 
 from autoresearch import __version__
+from autoresearch.campaign.by_hand import ByHand, Onlooker
+from autoresearch.campaign.campaign import CampaignStatus, DrivenExperiment, Request, Session, hide
+from autoresearch.campaign.status import Judged
 from autoresearch.errors import AutoresearchError, UsageError
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.mcp.answers import (
@@ -37,9 +40,6 @@ from autoresearch.mcp.answers import (
     shown,
     tail,
 )
-from autoresearch.session import CampaignStatus, DrivenExperiment, Request, Session, hide
-from autoresearch.session.by_hand import ByHand, Onlooker
-from autoresearch.session.status import Judged
 
 _GUIDE = """\
 Experiments on a training recipe, under rules that the program keeps. The way of one experiment:

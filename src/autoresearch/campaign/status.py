@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from autoresearch.campaign.by_hand_state import DrivenExperiment, driven
+from autoresearch.campaign.opening import Opened
 from autoresearch.experiment.events import ApprovalAsked
 from autoresearch.experiment.experiment import Experiment, Run
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE, Status
 from autoresearch.run.measurement import Objective
 from autoresearch.scheduling.stop_check import Spent, check
-from autoresearch.session.driven import DrivenExperiment, driven
-from autoresearch.session.wiring import Opened
 
 
 @dataclass(frozen=True)

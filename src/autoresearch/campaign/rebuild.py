@@ -1,5 +1,6 @@
 """Ledger, journal and notes tell one truth: whether they do, and each made again from the others."""
 
+from autoresearch.campaign.opening import Opened
 from autoresearch.errors import CampaignError
 from autoresearch.experiment import names
 from autoresearch.experiment.events import Event
@@ -9,7 +10,6 @@ from autoresearch.records.journal import Journal
 from autoresearch.records.ledger import Ledger
 from autoresearch.records.paths import EXCLUDED, CampaignPaths, Layout
 from autoresearch.records.row import Row
-from autoresearch.session.wiring import Opened
 
 
 def check(opened: Opened) -> list[str]:

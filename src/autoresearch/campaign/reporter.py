@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from autoresearch.campaign.session_writer import begin, checkpoint, recovered, remember
 from autoresearch.engine.context import Context
-from autoresearch.engine.remember import begin, checkpoint, recovered, remember
 from autoresearch.errors import StorageError
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.events import Event

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from autoresearch.campaign import places, preflight, storage
+from autoresearch.campaign.planning import Plan, target_of
 from autoresearch.config import campaign_file
 from autoresearch.config.schema import Campaign, SiteSpec
 from autoresearch.engine.context import Context
@@ -27,8 +29,6 @@ from autoresearch.run.placement import recommend, refusal
 from autoresearch.scheduling.stop_check import DEFAULT, Limits, StopRule, parse
 from autoresearch.secrets import environment
 from autoresearch.secrets.redactor import Redactor
-from autoresearch.session import inputs, places, sites
-from autoresearch.session.planning import Plan, target_of
 from autoresearch.verdict.policies import policy
 
 
@@ -91,7 +91,7 @@ def open_campaign(where: Path, name: str | None = None) -> Opened:
     events, heard = journal.tail(0)
     history = fold(events)
     campaign = _frozen(history, paths)
-    return Opened(sites.placed(paths, campaign), campaign, journal, history, heard)
+    return Opened(storage.placed(paths, campaign), campaign, journal, history, heard)
 
 
 def find(where: Path, name: str | None = None) -> CampaignPaths:
@@ -152,10 +152,10 @@ def begin(opened: Opened, approved_by: str, clock: Callable[[], float]) -> None:
     _check_branches(paths)
     refs.exclude(paths.root, EXCLUDED)
     base = refs.resolve(paths.root, campaign.base)
-    frozen = campaign.model_copy(update={"base": base, "site": sites.frozen(campaign)})
-    sites.check(sites.placed(paths, frozen), frozen)
+    frozen = campaign.model_copy(update={"base": base, "site": storage.frozen(campaign)})
+    storage.check(storage.placed(paths, frozen), frozen)
     now = clock()
-    inputs.check_recipe(paths.root, base, campaign.recipe)
+    preflight.check_recipe(paths.root, base, campaign.recipe)
     survey = _survey_at(target_of(frozen), paths, base)
     kind, small = campaign.launcher.type, bool(survey.plumbing)
     around = places.seen_by(campaign)
@@ -165,11 +165,11 @@ def begin(opened: Opened, approved_by: str, clock: Callable[[], float]) -> None:
         raise CampaignError(
             f"launcher {kind} is refused: {problem}; name another under `launcher:` in the campaign file ({advice})"
         )
-    inputs.check(campaign, paths.root, survey.inputs)
+    preflight.check(campaign, paths.root, survey.inputs)
     objective = survey.objective
     limits = rule_of(campaign).begin(now, objective=objective).plain()
     plan = frozen.model_dump(mode="json")
-    sites.claim(sites.placed(paths, frozen))
+    storage.claim(storage.placed(paths, frozen))
     event = CampaignStarted(now, campaign.campaign, base, approved_by, limits, plan, objective)
     opened.journal.append(event)
     opened.history.apply(event)
@@ -240,7 +240,7 @@ def wire(opened: Opened, clock: Callable[[], float] = time.time, *, proposing: b
     if started is None:
         raise LedgerError(f"campaign {opened.paths.name} has not started; start it with: autoresearch run")
     campaign = Campaign.of(dict(started.plan), f"journal of {opened.paths.name}")
-    paths = sites.placed(opened.paths, campaign)
+    paths = storage.placed(opened.paths, campaign)
     target = target_of(campaign)
     survey = _survey_at(target, paths, started.base_commit)
     context = Context(
@@ -309,9 +309,9 @@ def sources_of(target: Target) -> Mapping[str, MetricSource]:
 
 def first_submission(plan: Plan) -> Submission:
     """What the baseline's first run would send, planned in a worktree that is gone again afterwards."""
-    campaign = plan.campaign.model_copy(update={"site": sites.frozen(plan.campaign)})
-    paths = sites.placed(CampaignPaths(plan.root, campaign.campaign), campaign)
-    inputs.check_recipe(paths.root, plan.base_commit, campaign.recipe)
+    campaign = plan.campaign.model_copy(update={"site": storage.frozen(plan.campaign)})
+    paths = storage.placed(CampaignPaths(plan.root, campaign.campaign), campaign)
+    preflight.check_recipe(paths.root, plan.base_commit, campaign.recipe)
     refs.exclude(paths.root, EXCLUDED)
     tree = paths.worktree(f".dry-run-{os.getpid()}")
     worktree.add(paths.root, tree, plan.base_commit)

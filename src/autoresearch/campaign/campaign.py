@@ -7,6 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from autoresearch.campaign import controller, doctor, opening, planning, status, storage
+from autoresearch.campaign import rebuild as records
+from autoresearch.campaign.by_hand_state import DrivenExperiment
+from autoresearch.campaign.curves import Curves
+from autoresearch.campaign.planning import Plan, Request
+from autoresearch.campaign.status import CampaignStatus, RunningRun
 from autoresearch.config import campaign_file
 from autoresearch.config.schema import Campaign
 from autoresearch.errors import AutoresearchError, CampaignError, HeldError, UsageError
@@ -24,14 +30,9 @@ from autoresearch.records.row import Row
 from autoresearch.run.job import Submission
 from autoresearch.scheduling.moves import Stop
 from autoresearch.secrets import environment
-from autoresearch.session import doctor, hold, planning, records, sites, status, wiring
-from autoresearch.session.curves import Curves
-from autoresearch.session.driven import DrivenExperiment
-from autoresearch.session.planning import Plan, Request
-from autoresearch.session.status import CampaignStatus, RunningRun
 
 if TYPE_CHECKING:
-    from autoresearch.session.by_hand import ByHand
+    from autoresearch.campaign.by_hand import ByHand
 
 __all__ = [
     "CampaignStatus",
@@ -61,7 +62,7 @@ class Session:
     clock: Callable[[], float] = field(default=time.time)
     by: str = ""
     _curves: Curves = field(default_factory=Curves)
-    _working: wiring.Opened | None = None
+    _working: opening.Opened | None = None
 
     # -- before -------------------------------------------------------------------------------------------------
 
@@ -93,9 +94,9 @@ class Session:
         Raises:
             CampaignError: The campaign has not begun, an agent planned it, and nobody said its name.
         """
-        paths = wiring.find(self.where, self.name)
+        paths = opening.find(self.where, self.name)
         agent = atomic.read(paths.proposal).decode(errors="replace").strip()
-        if not agent or self.name is not None or wiring.open_campaign(self.where, paths.name).history.started:
+        if not agent or self.name is not None or opening.open_campaign(self.where, paths.name).history.started:
             return
         raise CampaignError(
             f"campaign {paths.name} was planned by {agent} and has not been reviewed; review it with: autoresearch run "
@@ -104,7 +105,7 @@ class Session:
 
     def examine(self) -> Plan:
         """The written campaign as a plan, to be shown before it runs."""
-        opened = wiring.open_campaign(self.where, self.name)
+        opened = opening.open_campaign(self.where, self.name)
         return planning.examine(opened.campaign, opened.paths.root)
 
     # -- the run ------------------------------------------------------------------------------------------------
@@ -130,31 +131,31 @@ class Session:
         Raises:
             HeldError: Another controller is at work on it.
         """
+        from autoresearch.campaign.reporter import Reporter  # noqa: PLC0415
         from autoresearch.engine.loop import Loop  # noqa: PLC0415 - whoever only looks needs no engine
-        from autoresearch.engine.reporter import Reporter  # noqa: PLC0415
 
-        with hold.held(self.where, self.name, take_over=take_over) as (opened, lock):
+        with controller.held(self.where, self.name, take_over=take_over) as (opened, lock):
             clock = SteadyClock(self.clock, not_before=opened.history.last_at)
             fresh = opened.history.started is None
             if fresh:
-                wiring.begin(opened, approved_by, clock)
-            context = wiring.wire(opened, clock)
+                opening.begin(opened, approved_by, clock)
+            context = opening.wire(opened, clock)
             if listen:
                 context.listeners.append(listen)
             reporter = Reporter(context, lock.refresh, poll or (lambda: None))
             self._working = replace(opened, history=context.history)
             try:
-                with sites.ready(context.paths), hold.terminable():
+                with storage.ready(context.paths), controller.terminable():
                     reporter.start()
                     if fresh:
-                        sites.remind(context)
+                        storage.remind(context)
                     return Loop(context, poll_s, refresh=reporter.refresh).run()
             finally:
                 self._working = None
 
     def by_hand(self) -> "ByHand":
         """The verbs for experiments that are driven one by one."""
-        from autoresearch.session.by_hand import ByHand  # noqa: PLC0415 - whoever only looks needs no engine
+        from autoresearch.campaign.by_hand import ByHand  # noqa: PLC0415 - whoever only looks needs no engine
 
         return ByHand(self.where, self.name, self.clock, self._who())
 
@@ -188,7 +189,7 @@ class Session:
         """
         opened = self._started()
         flying = len(opened.history.in_flight())
-        if hold.at_work(opened.paths):
+        if controller.at_work(opened.paths):
             opened.journal.append(happened.StopRequested(self.clock(), self._who(), now, self.clean(reason)))
             return "asked to stop " + ("now" if now else "after the runs in flight")
         if not flying:
@@ -219,9 +220,9 @@ class Session:
         Raises:
             CampaignError: It was approved before, is no longer what was shown, or cannot be carried out.
         """
-        from autoresearch.engine.remember import begin  # noqa: PLC0415 - whoever only looks needs no engine
+        from autoresearch.campaign.session_writer import begin  # noqa: PLC0415 - whoever only looks needs no engine
 
-        with hold.held(self.where, self.name, take_over=take_over) as (opened, _):
+        with controller.held(self.where, self.name, take_over=take_over) as (opened, _):
             if started := opened.history.started:
                 raise CampaignError(f"the plan of {opened.paths.name} was approved by {started.approved_by} already")
             base = refs.resolve(opened.paths.root, opened.campaign.base)
@@ -230,10 +231,10 @@ class Session:
                     f"{opened.paths.campaign_file} or the commit it begins from was changed while its plan was being "
                     f"read; nothing is approved: read it again"
                 )
-            wiring.begin(opened, self._who(), self.clock)
-            context = wiring.wire(opened, self.clock, proposing=False)
+            opening.begin(opened, self._who(), self.clock)
+            context = opening.wire(opened, self.clock, proposing=False)
             begin(context)
-            sites.remind(context)
+            storage.remind(context)
             return opened.paths.name
 
     def answer(self, request: str | None, *, granted: bool, reason: str = "") -> str:
@@ -268,64 +269,64 @@ class Session:
         """Where the campaign stands; while it is run from here, as the controller sees it, without reading anything."""
         if self._working is not None:
             return status.status_of(self._working, self.clock(), held=True)
-        opened = wiring.open_campaign(self.where, self.name)
-        return status.status_of(opened, self.clock(), held=hold.at_work(opened.paths))
+        opened = opening.open_campaign(self.where, self.name)
+        return status.status_of(opened, self.clock(), held=controller.at_work(opened.paths))
 
     def campaigns(self) -> list[str]:
         """Names of the repository's campaigns, the one worked on last first."""
-        return wiring.names(wiring.layout(self.where))
+        return opening.names(opening.layout(self.where))
 
     def paths(self) -> CampaignPaths:
         """Where the campaign's things lie; its journal is not read."""
-        return wiring.find(self.where, self.name)
+        return opening.find(self.where, self.name)
 
     def campaign(self) -> Campaign:
         """The campaign file."""
-        return wiring.open_campaign(self.where, self.name).campaign
+        return opening.open_campaign(self.where, self.name).campaign
 
     def experiment(self, index: int) -> Experiment:
         """One attempt with everything known about it."""
-        return self._experiment(wiring.open_campaign(self.where, self.name), index)
+        return self._experiment(opening.open_campaign(self.where, self.name), index)
 
     def runs(self, index: int) -> list[Run]:
         """Runs of one attempt, oldest first."""
-        opened = wiring.open_campaign(self.where, self.name)
+        opened = opening.open_campaign(self.where, self.name)
         return list(opened.history.runs_of(self._experiment(opened, index).name))
 
     def log(self, index: int) -> Path:
         """The newest run log of one attempt."""
-        opened = wiring.open_campaign(self.where, self.name)
+        opened = opening.open_campaign(self.where, self.name)
         entry = self._experiment(opened, index)
         path = status.log_of(opened, index)
         if not path.exists():
-            raise CampaignError(sites.why_no_log(opened.paths, entry, opened.history.runs_of(entry.name), path))
+            raise CampaignError(storage.why_no_log(opened.paths, entry, opened.history.runs_of(entry.name), path))
         return path
 
     def diff(self, index: int) -> str:
         """What one attempt changed against its parent."""
-        opened = wiring.open_campaign(self.where, self.name)
+        opened = opening.open_campaign(self.where, self.name)
         entry = self._experiment(opened, index)
         return refs.diff(opened.paths.root, entry.parent_commit, entry.commit) if entry.commit else ""
 
     def ledger(self) -> tuple[Row, ...]:
         """Every row of the repository's ledger, those of other campaigns included."""
-        return Ledger(wiring.layout(self.where).ledger).rows()
+        return Ledger(opening.layout(self.where).ledger).rows()
 
     def report(self) -> tuple[Path, ...]:
         """Write the report anew and return the paths of its files."""
-        from autoresearch.engine.reporter import write_report  # noqa: PLC0415
+        from autoresearch.campaign.reporter import write_report  # noqa: PLC0415
 
-        return write_report(wiring.wire(self._started(), self.clock, proposing=False))
+        return write_report(opening.wire(self._started(), self.clock, proposing=False))
 
     def memory(self) -> str:
         """One bounded page with all that is needed to go on after everything was forgotten."""
-        return wiring.wire(self._started(), self.clock, proposing=False).memory.recover()
+        return opening.wire(self._started(), self.clock, proposing=False).memory.recover()
 
     def checkpoint(self) -> Path:
         """Write the session memory now and return its folder."""
-        from autoresearch.engine.remember import remember  # noqa: PLC0415
+        from autoresearch.campaign.session_writer import remember  # noqa: PLC0415
 
-        return remember(wiring.wire(self._started(), self.clock, proposing=False), "checkpoint asked for")
+        return remember(opening.wire(self._started(), self.clock, proposing=False), "checkpoint asked for")
 
     def curve(self, run: RunningRun) -> tuple[tuple[int, float], ...]:
         """The metric so far of a run in flight, as (step, value); empty when nothing was measured yet."""
@@ -333,7 +334,7 @@ class Session:
 
     def check(self) -> list[str]:
         """What ledger, journal and notes do not say alike, one sentence each."""
-        return records.check(wiring.open_campaign(self.where, self.name))
+        return records.check(opening.open_campaign(self.where, self.name))
 
     def rebuild(self) -> str:
         """Make ledger, notes and journal say the same again; what was there is kept. Returns what was done, in words.
@@ -341,9 +342,9 @@ class Session:
         Where there is no campaign, as in a clone, the git notes say what the ledger was.
         """
         if self.name is None and not self.campaigns():
-            return records.rebuild_ledger_from_notes(wiring.layout(self.where))
+            return records.rebuild_ledger_from_notes(opening.layout(self.where))
         paths = self.paths()
-        if hold.at_work(paths):
+        if controller.at_work(paths):
             raise HeldError(f"a controller is at work on {paths.name}; stop it first (autoresearch stop), then rebuild")
         return records.rebuild(paths, self.clock())
 
@@ -353,7 +354,7 @@ class Session:
 
     def dry_run(self, plan: Plan) -> Submission:
         """The first submission of a plan as it would be sent; nothing is sent and nothing is left behind."""
-        return wiring.first_submission(plan)
+        return opening.first_submission(plan)
 
     def detach(self, poll_s: float = 0.5, *, take_over: bool = False) -> int:
         """Go on in a process of its own that survives this terminal; returns its process id.
@@ -361,26 +362,26 @@ class Session:
         Raises:
             HeldError: Another controller is at work; nothing is started.
         """
-        with hold.held(self.where, self.name, take_over=take_over) as (opened, _):
+        with controller.held(self.where, self.name, take_over=take_over) as (opened, _):
             paths = opened.paths
-        return hold.detach(paths, "run", "--yes", poll_s=poll_s)
+        return controller.detach(paths, "run", "--yes", poll_s=poll_s)
 
     # -- inside -------------------------------------------------------------------------------------------------
 
     def _who(self) -> str:
-        return self.by or hold.person()
+        return self.by or controller.person()
 
-    def _started(self) -> wiring.Opened:
-        opened = wiring.open_campaign(self.where, self.name)
+    def _started(self) -> opening.Opened:
+        opened = opening.open_campaign(self.where, self.name)
         if opened.history.started is None:
             raise CampaignError(f"campaign {opened.paths.name} has not started; start it with: autoresearch run")
         return opened
 
     def clean(self, text: str) -> str:
         """A text without the secrets of this environment and repository."""
-        return wiring.redactor(wiring.layout(self.where).root).clean(text)
+        return opening.redactor(opening.layout(self.where).root).clean(text)
 
-    def _experiment(self, opened: wiring.Opened, index: int) -> Experiment:
+    def _experiment(self, opened: opening.Opened, index: int) -> Experiment:
         found = opened.history.experiments.get(index)
         if found is None:
             most = max(opened.history.experiments, default=0)

@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from autoresearch.campaign import controller, opening, storage
+from autoresearch.campaign.by_hand_state import DrivenExperiment, driven
+from autoresearch.campaign.reporter import Reporter, write_report
+from autoresearch.campaign.status import Judged, judged_value
 from autoresearch.engine import by_hand
 from autoresearch.engine.context import Context
 from autoresearch.engine.loop import Loop
-from autoresearch.engine.reporter import Reporter, write_report
 from autoresearch.engine.settle import publish
 from autoresearch.errors import CampaignError, UsageError
 from autoresearch.experiment.events import Event
@@ -21,9 +24,6 @@ from autoresearch.machine.clock import SteadyClock
 from autoresearch.scheduling.by_hand import Dropping, Errand
 from autoresearch.scheduling.moves import Stop
 from autoresearch.scheduling.next_move import Chooser
-from autoresearch.session import hold, sites, wiring
-from autoresearch.session.driven import DrivenExperiment, driven
-from autoresearch.session.status import Judged, judged_value
 
 DROPPED = "dropped by"
 """First words of the row of an experiment that was given up."""
@@ -106,12 +106,12 @@ class ByHand:
         with self._working(take_over=take_over) as (ctx, _):
             by_hand.hand_in(ctx, _driven_by_hand(ctx, index))
             paths = ctx.paths
-        return hold.detach(paths, "experiment", "run", str(index), poll_s=poll_s)
+        return controller.detach(paths, "experiment", "run", str(index), poll_s=poll_s)
 
     def following(self, process_id: int | None = None) -> bool:
         """Whether a controller works on the campaign, or a process that `detach` has started is about to."""
-        paths = wiring.find(self.where, self.name)
-        return hold.at_work(paths) or (process_id is not None and process.alive(process_id))
+        paths = opening.find(self.where, self.name)
+        return controller.at_work(paths) or (process_id is not None and process.alive(process_id))
 
     def judge(self, index: int, onlooker: Onlooker = Onlooker()) -> Judged:
         """The verdict of the campaign's policy, with row, note, session memory and report; twice is fine.
@@ -159,15 +159,15 @@ class ByHand:
 
     def listing(self) -> tuple[DrivenExperiment, ...]:
         """Experiments opened by hand, judged ones included, by index."""
-        opened = wiring.open_campaign(self.where, self.name)
+        opened = opening.open_campaign(self.where, self.name)
         entries = (entry for _, entry in sorted(opened.history.experiments.items()) if entry.by_hand)
-        held, now = hold.at_work(opened.paths), self.clock()
+        held, now = controller.at_work(opened.paths), self.clock()
         return tuple(driven(opened.paths, opened.history, opened.campaign, entry, now, held=held) for entry in entries)
 
     def one(self, index: int, process_id: int | None = None) -> DrivenExperiment:
         """One of them; `process_id` as for `following`."""
         held = self.following(process_id)
-        opened = wiring.open_campaign(self.where, self.name)
+        opened = opening.open_campaign(self.where, self.name)
         entry = _entry(opened.history.experiments, index)
         return driven(opened.paths, opened.history, opened.campaign, entry, self.clock(), held=held)
 
@@ -179,13 +179,13 @@ class ByHand:
     ) -> Iterator[tuple[Context, Reporter]]:
         """The campaign, held by this caller alone; refused before its plan is approved, and while it rests."""
         onlooker = onlooker or Onlooker()
-        with hold.held(self.where, self.name, take_over=take_over) as (opened, lock):
+        with controller.held(self.where, self.name, take_over=take_over) as (opened, lock):
             _may_work(opened, resting=resting)
             clock = SteadyClock(self.clock, not_before=opened.history.last_at)
-            context = wiring.wire(opened, clock, proposing=False)
+            context = opening.wire(opened, clock, proposing=False)
             context.listeners.append(onlooker.listen)
             reporter = Reporter(context, lock.refresh, onlooker.poll)
-            with sites.ready(context.paths):
+            with storage.ready(context.paths):
                 reporter.start()
                 yield context, reporter
 
@@ -203,7 +203,7 @@ def _check_words(idea: Hypothesis) -> None:
         raise UsageError(f"the reason and what to watch are longer than {_WORDS} characters together; shorten them")
 
 
-def _may_work(opened: wiring.Opened, *, resting: bool) -> None:
+def _may_work(opened: opening.Opened, *, resting: bool) -> None:
     history, name = opened.history, opened.paths.name
     if history.started is None:
         raise CampaignError(
@@ -255,7 +255,7 @@ def _closed(ctx: Context, entry: Experiment) -> Judged:
 
 
 def _work(ctx: Context, reporter: Reporter, onlooker: Onlooker, choose: Chooser, *, resting: bool = False) -> Stop:
-    with hold.terminable():
+    with controller.terminable():
         return Loop(ctx, onlooker.poll_s, refresh=reporter.refresh, choose=choose, resting=resting).run()
 
 

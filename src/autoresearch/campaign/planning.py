@@ -8,6 +8,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from autoresearch.campaign import places, preflight
+from autoresearch.campaign import storage as sites
+from autoresearch.campaign.storage import Storage
 from autoresearch.config.schema import Campaign
 from autoresearch.config.site import PLAIN
 from autoresearch.errors import AutoresearchError, CampaignError, LauncherError, UsageError
@@ -18,8 +21,6 @@ from autoresearch.ports import Holder, Survey, Target, plugins
 from autoresearch.records.paths import Layout
 from autoresearch.run.placement import Places, Recommendation, crowded, recommend, refusal
 from autoresearch.scheduling.stop_check import DEFAULT, StopRule, describe, parse, span
-from autoresearch.session import inputs, places, sites
-from autoresearch.session.sites import Storage
 from autoresearch.verdict.policies import policy
 from autoresearch.verdict.policies.run_costs import Cost, cost
 
@@ -254,7 +255,7 @@ def _checkout_warnings(changes: Changes, survey: Survey, root: Path, base: str) 
     """R19: the user's own unfinished work is named, left alone, and never silently part of a run."""
     dirty = {*changes.staged, *changes.unstaged, *changes.conflicted, *changes.untracked}
     held = refs.committed(root, base, survey.lineage)
-    absent, ours = inputs.uncommitted(base, survey.lineage, held), sorted(dirty & held)
+    absent, ours = preflight.uncommitted(base, survey.lineage, held), sorted(dirty & held)
     told = f"uncommitted changes in {', '.join(ours)} are not part of the campaign: it starts from the commit"
     return (*((f"`run` will refuse to begin: {absent}",) if absent else ()), *((told,) if ours else ()))
 
@@ -305,7 +306,7 @@ def _researcher_warnings(campaign: Campaign, root: Path) -> tuple[str, ...]:
 
 
 def _input_warnings(campaign: Campaign, survey: Survey, root: Path) -> tuple[str, ...]:
-    absent, far = inputs.missing(campaign, root, survey.inputs), inputs.elsewhere(campaign, survey.inputs)
+    absent, far = preflight.missing(campaign, root, survey.inputs), preflight.elsewhere(campaign, survey.inputs)
     return (*((f"`run` will refuse to begin: {absent}",) if absent else ()), *((far,) if far else ()))
 
 

@@ -3,15 +3,16 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from autoresearch.engine import again
-from autoresearch.engine.again import Reproduction
+from autoresearch.campaign import controller, opening, storage
+from autoresearch.campaign import reproduce as again
+from autoresearch.campaign.campaign import Session
+from autoresearch.campaign.reproduce import Reproduction
 from autoresearch.engine.context import Context
 from autoresearch.errors import CampaignError
 from autoresearch.experiment.experiment import Run, usable
 from autoresearch.experiment.history import History
 from autoresearch.machine.clock import SteadyClock
 from autoresearch.run.job import Submission
-from autoresearch.session import Session, hold, sites, wiring
 
 __all__ = ["Reproduction", "rehearse", "reproduce"]
 
@@ -29,7 +30,7 @@ def reproduce(session: Session, index: int, number: int | None, wait: Callable[[
         CampaignError: There is no such run.
         HeldError: A controller is at work on the campaign.
     """
-    with hold.held(session.where, session.name) as (opened, lock), hold.terminable():
+    with controller.held(session.where, session.name) as (opened, lock), controller.terminable():
         context = _wired(session, opened)
         run = _recorded(context.history, index, number)
 
@@ -37,7 +38,7 @@ def reproduce(session: Session, index: int, number: int | None, wait: Callable[[
             lock.refresh()
             wait(log)
 
-        with sites.ready(context.paths):
+        with storage.ready(context.paths):
             return again.reproduce(context, run, waiting)
 
 
@@ -47,12 +48,12 @@ def rehearse(session: Session, index: int, number: int | None) -> Submission:
     Raises:
         CampaignError: There is no such run.
     """
-    context = _wired(session, wiring.open_campaign(session.where, session.name))
+    context = _wired(session, opening.open_campaign(session.where, session.name))
     return again.rehearse(context, _recorded(context.history, index, number))
 
 
-def _wired(session: Session, opened: wiring.Opened) -> Context:
-    return wiring.wire(opened, SteadyClock(session.clock, not_before=opened.history.last_at), proposing=False)
+def _wired(session: Session, opened: opening.Opened) -> Context:
+    return opening.wire(opened, SteadyClock(session.clock, not_before=opened.history.last_at), proposing=False)
 
 
 def _recorded(history: History, index: int, number: int | None) -> Run:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from autoresearch.campaign import places
 from autoresearch.config import site
 from autoresearch.config.schema import SiteSpec
 from autoresearch.errors import AutoresearchError
@@ -18,7 +19,6 @@ from autoresearch.records import volume
 from autoresearch.records.paths import Volume
 from autoresearch.run.job import Resources
 from autoresearch.run.placement import recommend
-from autoresearch.session import places
 
 _LOW_DISK_GB = 5.0
 _AGENTS = {"claude": "Claude Code", "codex": "Codex", "gemini": "Gemini CLI", "opencode": "OpenCode", "aider": "Aider"}

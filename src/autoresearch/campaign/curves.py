@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from autoresearch.campaign import opening
+from autoresearch.campaign.planning import target_of
+from autoresearch.campaign.status import RunningRun
 from autoresearch.ports import MetricSource
 from autoresearch.run.measurement import Objective
-from autoresearch.session import wiring
-from autoresearch.session.planning import target_of
-from autoresearch.session.status import RunningRun
 
 
 @dataclass
@@ -34,7 +34,7 @@ class Curves:
         return ()
 
     def _open(self, where: Path, campaign: str) -> None:
-        opened = wiring.open_campaign(where, campaign)
-        self._sources = wiring.sources_of(target_of(opened.campaign))
+        opened = opening.open_campaign(where, campaign)
+        self._sources = opening.sources_of(target_of(opened.campaign))
         self._objective = opened.history.started.objective if opened.history.started else None
         self._opened = True

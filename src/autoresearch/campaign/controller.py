@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
+from autoresearch.campaign import opening
+from autoresearch.campaign.opening import Opened
 from autoresearch.errors import HeldError
 from autoresearch.machine import process
 from autoresearch.machine.lock import CampaignLock
 from autoresearch.machine.lock_owner import alive
 from autoresearch.records.paths import CampaignPaths
-from autoresearch.session import wiring
-from autoresearch.session.wiring import Opened
 
 
 @contextlib.contextmanager
@@ -26,14 +26,14 @@ def held(where: Path, name: str | None, *, take_over: bool = False) -> Iterator[
     Raises:
         HeldError: Another controller is at work on it.
     """
-    paths = wiring.find(where, name)
+    paths = opening.find(where, name)
     lock = CampaignLock(paths.lock)
     try:
         lock.acquire(take_over=take_over)
     except HeldError as error:
         raise HeldError(f"campaign {paths.name} is {error}") from None
     with lock:
-        yield wiring.open_campaign(where, paths.name), lock
+        yield opening.open_campaign(where, paths.name), lock
 
 
 def at_work(paths: CampaignPaths) -> bool:
