@@ -3,7 +3,7 @@
 import argparse
 
 from autoresearch.cli import output
-from autoresearch.cli.common import campaign_arguments, session_of
+from autoresearch.cli.arguments import campaign_arguments, session_of
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from autoresearch.cli import output
-from autoresearch.cli.common import campaign_arguments, following_arguments, session_of
+from autoresearch.cli.arguments import campaign_arguments, following_arguments, session_of
 from autoresearch.cli.describe import driven_table, driven_text, judged_text
 from autoresearch.errors import UsageError
 

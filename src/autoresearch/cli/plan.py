@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 from autoresearch.cli import output
-from autoresearch.cli.common import session_of
+from autoresearch.cli.arguments import session_of
 from autoresearch.cli.describe import plan_document, plan_text
 from autoresearch.errors import UsageError
 

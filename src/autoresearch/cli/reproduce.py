@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autoresearch.cli import output
-from autoresearch.cli.common import campaign_arguments, session_of
+from autoresearch.cli.arguments import campaign_arguments, session_of
 
 if TYPE_CHECKING:
     from autoresearch.campaign.again import Reproduction

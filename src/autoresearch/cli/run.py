@@ -4,7 +4,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from autoresearch.cli import output
-from autoresearch.cli.common import campaign_arguments, following_arguments, session_of
+from autoresearch.cli.arguments import campaign_arguments, following_arguments, session_of
 from autoresearch.cli.describe import plan_text, status_text
 from autoresearch.errors import UsageError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from autoresearch.cli import output
-from autoresearch.cli.common import campaign_arguments, session_of
+from autoresearch.cli.arguments import campaign_arguments, session_of
 from autoresearch.cli.run import ask
 
 if TYPE_CHECKING:
