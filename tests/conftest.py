@@ -15,9 +15,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.repositories import home, repo, run_git
 
 from autoresearch.git import refs
 from autoresearch.records.row import Row, parse_table
+
+__all__ = ["home", "repo", "run_git"]  # fixtures for every room
 
 IDEAS = [
     {"title": "raise the learning rate", "area": "optimizer", "overrides": ["lr=0.2"]},

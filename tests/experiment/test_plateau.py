@@ -2,7 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.core.test_history import ran
+from tests.experiment.test_history import ran
 
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.history import fold

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from tests.core.test_plan import BASELINE, CAMPAIGN, NO_LIMIT, OBJECTIVE, committed, planned, ran
+from tests.scheduling.test_next_move import BASELINE, CAMPAIGN, NO_LIMIT, OBJECTIVE, committed, planned, ran
 
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.history import fold
