@@ -30,7 +30,8 @@ from autoresearch.targets.nemo_rl import NemoRLTarget
 from autoresearch.targets.nemo_rl.cost import test_script
 from autoresearch.targets.nemo_rl.run_command import derived_entry
 from autoresearch.targets.recipe import documents
-from autoresearch.targets.recipe.recipe import jsonable, load
+from autoresearch.targets.recipe.load import load
+from autoresearch.targets.recipe.recipe import jsonable
 from autoresearch.targets.recipe.yaml_text import same
 
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden" / "nemo_rl_configs"

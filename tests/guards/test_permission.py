@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autoresearch.experiment.change import FileChange
 from autoresearch.guards.permission import Wish, permission
-from autoresearch.guards.scope import FileChange, Limits, breaches
+from autoresearch.guards.scope import Limits, breaches
 
 SCOPE = Limits(allow=("src/**",), protect=("src/eval/**",))
 

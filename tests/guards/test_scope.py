@@ -2,7 +2,8 @@
 
 import pytest
 
-from autoresearch.guards.scope import FileChange, Limits, breaches, changed_keys, matches
+from autoresearch.experiment.change import FileChange, changed_keys
+from autoresearch.guards.scope import Limits, breaches, matches
 
 
 @pytest.mark.parametrize(("glob", "path", "fits"), [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from autoresearch.guards.scope import FileChange
+from autoresearch.experiment.change import FileChange
 from autoresearch.guards.simpler import simplifies
 
 RECIPE = ("recipe.yaml",)

@@ -12,7 +12,7 @@ from autoresearch.config.schema import Campaign
 from autoresearch.experiment.history import History
 from autoresearch.report import figure
 from autoresearch.report.report import Entry, Report, Spend, build
-from autoresearch.run.measurement import Objective
+from autoresearch.run.objective import Objective
 from autoresearch.scheduling.budget import outlook
 from autoresearch.scheduling.stop_check import Limits
 

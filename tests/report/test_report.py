@@ -18,7 +18,8 @@ from autoresearch.report.markdown import markdown, table
 from autoresearch.report.phrases import claim_words, drift_words, standing
 from autoresearch.report.report import build, interval
 from autoresearch.run.job import JobState, JobStatus, Resources
-from autoresearch.run.measurement import Completion, Direction, Measurement, Objective
+from autoresearch.run.measurement import Completion, Measurement
+from autoresearch.run.objective import Direction, Objective
 from autoresearch.scheduling.budget import outlook
 from autoresearch.scheduling.stop_check import Limits
 from autoresearch.verdict.claims import Drift

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from autoresearch.examples.demo_repository import create
-from autoresearch.targets.recipe.recipe import Recipe, load
+from autoresearch.targets.recipe.load import load
+from autoresearch.targets.recipe.recipe import Recipe
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "nemo_rl_configs" / "configs.tgz"
 

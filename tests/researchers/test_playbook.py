@@ -10,7 +10,8 @@ from autoresearch.experiment.hypothesis import Brief, Facts, Hypothesis, Tried
 from autoresearch.researchers.playbook.plays import builtin, read
 from autoresearch.researchers.playbook.researcher import PlaybookResearcher, choose
 from autoresearch.researchers.recipe_rules import broken
-from autoresearch.run.measurement import Objective, Severity, Symptom
+from autoresearch.run.objective import Objective
+from autoresearch.run.symptom import Severity, Symptom
 from autoresearch.targets.nemo_rl import protect
 from autoresearch.targets.nemo_rl.facts import facts
 from autoresearch.targets.recipe.overrides import apply

@@ -5,7 +5,8 @@ import re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoresearch.run.log_patterns import MAX_LINE, Grammar, clean, excerpt, scan
+from autoresearch.run.log_patterns import Grammar, scan
+from autoresearch.run.symptom import MAX_LINE, clean, excerpt
 
 
 def test_decoration_goes_and_text_stays():

@@ -9,7 +9,7 @@ from autoresearch.experiment import events as happened
 from autoresearch.experiment.history import fold
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import Status
-from autoresearch.run.measurement import Severity, Symptom
+from autoresearch.run.symptom import Severity, Symptom
 from autoresearch.scheduling import moves, next_move
 from autoresearch.scheduling.budget import outlook
 from autoresearch.scheduling.by_hand import Dropping, Errand

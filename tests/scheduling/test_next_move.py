@@ -11,7 +11,9 @@ from autoresearch.experiment.history import fold
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
 from autoresearch.run.job import JobState, JobStatus, Resources
-from autoresearch.run.measurement import Completion, Measurement, Objective, Severity, Symptom
+from autoresearch.run.measurement import Completion, Measurement
+from autoresearch.run.objective import Objective
+from autoresearch.run.symptom import Severity, Symptom
 from autoresearch.scheduling import moves, next_move
 from autoresearch.scheduling.budget import outlook
 from autoresearch.scheduling.stop_check import Limits

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from autoresearch.errors import CampaignError
-from autoresearch.run.measurement import Direction, Objective
+from autoresearch.run.objective import Direction, Objective
 from autoresearch.scheduling.stop_check import (
     DEFAULT,
     Comparison,

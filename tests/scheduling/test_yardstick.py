@@ -5,12 +5,14 @@ import pytest
 from autoresearch.config.schema import Campaign
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.board import Measure, Settle
+from autoresearch.experiment.change import FileChange
 from autoresearch.experiment.history import fold
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
-from autoresearch.guards.scope import FileChange, Limits, yardstick
+from autoresearch.guards.scope import Limits, yardstick
 from autoresearch.run.job import JobState, JobStatus, Resources
-from autoresearch.run.measurement import Completion, Measurement, Objective
+from autoresearch.run.measurement import Completion, Measurement
+from autoresearch.run.objective import Objective
 from autoresearch.scheduling.yardstick import Remeasure, advise
 from autoresearch.verdict.policies import policy
 

@@ -11,7 +11,8 @@ from autoresearch.errors import CampaignError, RecipeError
 from autoresearch.machine.process import run
 from autoresearch.ports import RunRequest, plugins
 from autoresearch.run.job import JobState, JobStatus, Resources
-from autoresearch.run.measurement import Completion, Readings, Series, Severity
+from autoresearch.run.measurement import Completion, Readings, Series
+from autoresearch.run.symptom import Severity
 from autoresearch.targets.command import CommandTarget
 
 OBJECTIVE = {"goal": "raise it", "metric": "accuracy", "direction": "auto"}

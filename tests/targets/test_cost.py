@@ -8,7 +8,7 @@ from autoresearch.errors import RecipeError
 from autoresearch.run.job import Resources
 from autoresearch.targets.nemo_rl import objective
 from autoresearch.targets.nemo_rl.cost import binomial_error, budget, smallest_effect, test_script, validation_samples
-from autoresearch.targets.recipe.recipe import load
+from autoresearch.targets.recipe.load import load
 
 GRPO = "examples/configs/grpo_math_1B.yaml"
 RECIPE = "examples/configs/recipes/llm/mine-1n8g.yaml"

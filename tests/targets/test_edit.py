@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 from autoresearch.errors import RecipeError
 from autoresearch.targets.recipe import yaml_text
 from autoresearch.targets.recipe.edit import apply_overrides
-from autoresearch.targets.recipe.recipe import load
+from autoresearch.targets.recipe.load import load
 
 CHILD = "examples/configs/grpo_math_8B.yaml"
 FULL = "examples/configs/grpo_math_1B.yaml"

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from autoresearch.run.crash_signatures import SIGNATURES, crash_symptoms, post_mortem, status_symptoms, worst_first
 from autoresearch.run.job import JobState, JobStatus
-from autoresearch.run.measurement import Readings, Series, Severity, Symptom
+from autoresearch.run.measurement import Readings, Series
+from autoresearch.run.symptom import Severity, Symptom
 from autoresearch.targets.nemo_rl.health import RULES, health
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "nemo_rl_logs"

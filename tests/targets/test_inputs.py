@@ -1,7 +1,7 @@
 import pytest
 
 from autoresearch.targets.nemo_rl.inputs import GYM, inputs, left_open
-from autoresearch.targets.recipe.recipe import load
+from autoresearch.targets.recipe.load import load
 
 GRPO = "examples/configs/grpo_math_1B.yaml"
 WORKPLACE = "examples/nemo_gym/grpo_workplace_assistant_nemotron_nano_v2_9b.yaml"

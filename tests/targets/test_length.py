@@ -3,7 +3,7 @@ import pytest
 from autoresearch.targets.nemo_rl.cost import budget
 from autoresearch.targets.nemo_rl.length import own_limit_minutes, seconds_of, steps_of_data
 from autoresearch.targets.nemo_rl.objective import objective_for
-from autoresearch.targets.recipe.recipe import load
+from autoresearch.targets.recipe.load import load
 
 GRPO = "examples/configs/grpo_math_1B.yaml"
 

@@ -7,7 +7,7 @@ from autoresearch.ports import RunRequest, plugins
 from autoresearch.run.job import JobState, JobStatus
 from autoresearch.run.measurement import Readings, Series
 from autoresearch.targets.nemo_rl import protect
-from autoresearch.targets.recipe.recipe import load
+from autoresearch.targets.recipe.load import load
 
 GRPO = "examples/configs/grpo_math_1B.yaml"
 DPO = "examples/configs/dpo.yaml"

@@ -3,9 +3,9 @@ import re
 import pytest
 
 from autoresearch.errors import CampaignError
-from autoresearch.run.measurement import Direction
+from autoresearch.run.objective import Direction
 from autoresearch.targets.nemo_rl import objective as metric
-from autoresearch.targets.recipe.recipe import load
+from autoresearch.targets.recipe.load import load
 
 GRPO = "examples/configs/grpo_math_1B.yaml"
 SFT = "examples/configs/sft.yaml"

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from autoresearch.errors import RecipeError
 from autoresearch.targets.recipe import overrides
-from autoresearch.targets.recipe.recipe import load
+from autoresearch.targets.recipe.load import load
 
 GRPO = "examples/configs/grpo_math_1B.yaml"
 

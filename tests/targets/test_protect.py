@@ -1,8 +1,9 @@
 import pytest
 
-from autoresearch.guards.scope import FileChange, Limits, breaches
+from autoresearch.experiment.change import FileChange
+from autoresearch.guards.scope import Limits, breaches
 from autoresearch.targets.nemo_rl import protect
-from autoresearch.targets.recipe.recipe import load
+from autoresearch.targets.recipe.load import load
 
 GRPO = "examples/configs/grpo_math_1B.yaml"
 

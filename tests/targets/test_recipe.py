@@ -8,7 +8,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from autoresearch.errors import RecipeError
 from autoresearch.targets.recipe import compose, documents
-from autoresearch.targets.recipe.recipe import jsonable, load, show
+from autoresearch.targets.recipe.load import load, show
+from autoresearch.targets.recipe.recipe import jsonable
 from autoresearch.targets.recipe.yaml_text import same
 
 GRPO = "examples/configs/grpo_math_1B.yaml"

@@ -4,7 +4,7 @@ import pytest
 
 from autoresearch.errors import RecipeError
 from autoresearch.targets.nemo_rl import run_command
-from autoresearch.targets.recipe.recipe import load
+from autoresearch.targets.recipe.load import load
 
 GRPO = "examples/configs/grpo_math_1B.yaml"
 FOLDER = Path("/runs/one")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autoresearch.campaign import controller, doctor, opening, planning, status, storage
+from autoresearch.campaign import opening as storage_opening
 from autoresearch.campaign import rebuild as records
 from autoresearch.campaign.by_hand_state import DrivenExperiment
 from autoresearch.campaign.curves import Curves
@@ -148,7 +149,7 @@ class Session:
                 with storage.ready(context.paths), controller.terminable():
                     reporter.start()
                     if fresh:
-                        storage.remind(context)
+                        storage_opening.remind(context)
                     return Loop(context, poll_s, refresh=reporter.refresh).run()
             finally:
                 self._working = None
@@ -234,7 +235,7 @@ class Session:
             opening.begin(opened, self._who(), self.clock)
             context = opening.wire(opened, self.clock, proposing=False)
             begin(context)
-            storage.remind(context)
+            storage_opening.remind(context)
             return opened.paths.name
 
     def answer(self, request: str | None, *, granted: bool, reason: str = "") -> str:

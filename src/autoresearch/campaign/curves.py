@@ -8,7 +8,7 @@ from autoresearch.campaign import opening
 from autoresearch.campaign.planning import target_of
 from autoresearch.campaign.status import RunningRun
 from autoresearch.ports import MetricSource
-from autoresearch.run.measurement import Objective
+from autoresearch.run.objective import Objective
 
 
 @dataclass

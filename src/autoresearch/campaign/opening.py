@@ -10,6 +10,7 @@ from pathlib import Path
 
 from autoresearch.campaign import places, preflight, storage
 from autoresearch.campaign.planning import Plan, target_of
+from autoresearch.campaign.storage import reminders
 from autoresearch.config import campaign_file
 from autoresearch.config.schema import Campaign, SiteSpec
 from autoresearch.engine.context import Context
@@ -326,3 +327,10 @@ def first_submission(plan: Plan) -> Submission:
         return launcher_of(campaign, paths).plan(replace(job, env=env))
     finally:
         worktree.remove(paths.root, tree)
+
+
+def remind(context: Context) -> None:
+    """Note what the secret store lacks, where the rules of a Brev machine hold (R200)."""
+    if context.paths.volume:
+        for line in reminders(context.paths.root, context.survey.facts.values):
+            context.note(line)

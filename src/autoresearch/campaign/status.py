@@ -10,7 +10,7 @@ from autoresearch.experiment.events import ApprovalAsked
 from autoresearch.experiment.experiment import Experiment, Run
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE, Status
-from autoresearch.run.measurement import Objective
+from autoresearch.run.objective import Objective
 from autoresearch.scheduling.stop_check import Spent, check
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from autoresearch.config import site
 from autoresearch.config.schema import Campaign, SiteSpec
 from autoresearch.config.site import BREV, PLAIN, Site
-from autoresearch.engine.context import Context
 from autoresearch.errors import StorageError
 from autoresearch.experiment.experiment import Experiment, Run
 from autoresearch.records import volume
@@ -118,13 +117,6 @@ def ready(paths: CampaignPaths) -> Iterator[None]:
     volume.claim(paths, fresh=False)
     with environment.exported(paths.root / ".env"):
         yield
-
-
-def remind(context: Context) -> None:
-    """Note what the secret store lacks, where the rules of a Brev machine hold (R200)."""
-    if context.paths.volume:
-        for line in reminders(context.paths.root, context.survey.facts.values):
-            context.note(line)
 
 
 def why_no_log(paths: CampaignPaths, entry: Experiment, runs: Sequence[Run], log: Path) -> str:

@@ -7,7 +7,7 @@ from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.history import History
 from autoresearch.experiment.hypothesis import Brief, Tried
 from autoresearch.experiment.plateau import next_area, plateaus
-from autoresearch.run.measurement import Severity, Symptom
+from autoresearch.run.symptom import Severity, Symptom
 from autoresearch.scheduling import next_move
 from autoresearch.verdict.evidence import Evidence
 

@@ -24,7 +24,7 @@ from autoresearch.experiment.events import (
 )
 from autoresearch.experiment.experiment import Run
 from autoresearch.machine import fault_points
-from autoresearch.run.measurement import Severity
+from autoresearch.run.symptom import Severity
 from autoresearch.scheduling import moves, next_move
 from autoresearch.scheduling.yardstick import Remeasure
 

@@ -18,12 +18,13 @@ from autoresearch.engine.context import Context
 from autoresearch.engine.worktrees import checkout, pure, survey_of_arm
 from autoresearch.errors import RecipeError, RepositoryError, ResearcherError
 from autoresearch.experiment import names
+from autoresearch.experiment.change import changed_keys
 from autoresearch.experiment.events import ExperimentAbandoned, ExperimentCommitted, ExperimentOpened
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.hypothesis import BY_HAND, Hypothesis
 from autoresearch.experiment.outcome import BASELINE
 from autoresearch.git import refs, worktree
-from autoresearch.guards.scope import Limits, breaches, changed_keys, yardstick
+from autoresearch.guards.scope import Limits, breaches, yardstick
 from autoresearch.guards.simpler import simplifies
 from autoresearch.machine import atomic, fault_points
 from autoresearch.ports import Survey

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from autoresearch.experiment.outcome import Purpose, Verdict
-from autoresearch.run.measurement import Objective
+from autoresearch.run.objective import Objective
 
 
 @dataclass(frozen=True)

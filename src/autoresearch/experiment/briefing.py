@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from autoresearch.experiment.hypothesis import AREAS, Brief, Tried
 from autoresearch.experiment.plateau import SETTLED
-from autoresearch.run.log_patterns import clean
+from autoresearch.run.symptom import clean
 
 _WIDTH = 240
 _MOST_VALUES = 60

@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-
-from autoresearch.guards.scope import changed_keys
+from dataclasses import dataclass
 
 _MISSING = object()
 
@@ -60,3 +59,33 @@ def _related(key: str, name: str) -> bool:
 
 def _word(value: object) -> str:
     return "unset" if value is _MISSING else repr(value)
+
+
+@dataclass(frozen=True)
+class FileChange:
+    """One file of a commit's difference to its parent.
+
+    Attributes:
+        path: Path in the repository.
+        added: Lines added; 0 for a binary file.
+        deleted: Lines deleted.
+        binary: Whether git sees it as binary.
+        link_target: Where it points if it is a symbolic link, else empty.
+        submodule: Whether it is a submodule's commit.
+        hook: Whether it is executable and lies where git looks for hooks.
+    """
+
+    path: str
+    added: int = 0
+    deleted: int = 0
+    binary: bool = False
+    link_target: str = ""
+    submodule: bool = False
+
+
+def changed_keys(before: Mapping[str, object], after: Mapping[str, object]) -> tuple[str, ...]:
+    """Recipe keys whose resolved values differ, sorted."""
+    missing = object()
+    return tuple(
+        sorted(key for key in before.keys() | after.keys() if before.get(key, missing) != after.get(key, missing))
+    )

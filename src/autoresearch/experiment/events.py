@@ -13,7 +13,8 @@ from pydantic import Field
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import Purpose, Verdict
 from autoresearch.run.job import JobStatus, Resources
-from autoresearch.run.measurement import Measurement, Objective
+from autoresearch.run.measurement import Measurement
+from autoresearch.run.objective import Objective
 
 
 @dataclass(frozen=True)

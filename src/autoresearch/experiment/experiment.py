@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from autoresearch.experiment import events as happened
+from autoresearch.experiment import outcome
 from autoresearch.experiment.board import Trial
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import Verdict
 from autoresearch.run.job import JobState
-from autoresearch.run.measurement import Completion, Measurement, Severity
-from autoresearch.scheduling import pruning
+from autoresearch.run.measurement import Completion, Measurement
+from autoresearch.run.symptom import Severity
 
 
 @dataclass
@@ -179,7 +180,7 @@ def touched(committed: happened.ExperimentCommitted) -> frozenset[str]:
 def shows_poor_idea(run: Run) -> bool:
     """Whether a failed or hopeless run speaks against the idea itself and not against the machine (R111)."""
     found = run.measurement
-    if run.cancelled.startswith(pruning.WORD):
+    if run.cancelled.startswith(outcome.WORD):
         return True
     if found is None or found.value is not None or not found.symptoms:
         return False

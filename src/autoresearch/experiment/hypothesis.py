@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from autoresearch.run.measurement import Objective, Symptom
+from autoresearch.run.objective import Objective
+from autoresearch.run.symptom import Symptom
 
 AREAS = (
     "backend",

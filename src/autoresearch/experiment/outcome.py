@@ -57,3 +57,7 @@ class Verdict:
     high: float | None = None
     runs: int = 0
     by: str = ""
+
+
+WORD = "hopeless"
+"""How the reason of a run that was given up begins."""

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from autoresearch.errors import RepositoryError
+from autoresearch.experiment.change import FileChange
 from autoresearch.git.call import EMAIL, FULL, NAME, call, nul, private_index
 from autoresearch.git.commit import Identity, commit_tree
-from autoresearch.guards.scope import FileChange
 
 SYMLINK, SUBMODULE = "120000", "160000"
 _DIFF = (

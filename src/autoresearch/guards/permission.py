@@ -6,7 +6,8 @@ above all by shell commands, is held by its sandbox, and the commit is examined 
 
 from dataclasses import dataclass
 
-from autoresearch.guards.scope import FileChange, Limits, breaches
+from autoresearch.experiment.change import FileChange
+from autoresearch.guards.scope import Limits, breaches
 
 _EDITS = frozenset({"edit", "delete", "move"})
 _LOOKS = frozenset({"read", "search", "think"})

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
+from autoresearch.experiment.change import FileChange, changed_keys
+
 ALWAYS_PROTECTED = (
     "**/.git",
     "**/.git/**",
@@ -28,28 +30,6 @@ ALWAYS_PROTECTED = (
 )
 """Never part of a hypothesis, whatever the campaign file says: the repository's own machinery, our records, and what
 tells coding agents how to behave, for the next agent would read what this one wrote."""
-
-
-@dataclass(frozen=True)
-class FileChange:
-    """One file of a commit's difference to its parent.
-
-    Attributes:
-        path: Path in the repository.
-        added: Lines added; 0 for a binary file.
-        deleted: Lines deleted.
-        binary: Whether git sees it as binary.
-        link_target: Where it points if it is a symbolic link, else empty.
-        submodule: Whether it is a submodule's commit.
-        hook: Whether it is executable and lies where git looks for hooks.
-    """
-
-    path: str
-    added: int = 0
-    deleted: int = 0
-    binary: bool = False
-    link_target: str = ""
-    submodule: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,14 +112,6 @@ def yardstick(
     files = {change.path for change in changes if matches(change.path, limits.protect)}
     keys = {key for key in changed_keys(before or {}, after or {}) if _protecting(key, limits)}
     return tuple(sorted(name for name in files | keys if matches(name, limits.subject)))
-
-
-def changed_keys(before: Mapping[str, object], after: Mapping[str, object]) -> tuple[str, ...]:
-    """Recipe keys whose resolved values differ, sorted."""
-    missing = object()
-    return tuple(
-        sorted(key for key in before.keys() | after.keys() if before.get(key, missing) != after.get(key, missing))
-    )
 
 
 def _protecting(key: str, limits: Limits) -> str | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from autoresearch.guards.scope import FileChange, changed_keys
+from autoresearch.experiment.change import FileChange, changed_keys
 
 
 def simplifies(

@@ -13,8 +13,9 @@ from typing import BinaryIO
 
 from autoresearch.errors import CampaignError
 from autoresearch.metrics.safe_read import Found, as_strings, files_below, number, refuse_unknown, remember, whole
-from autoresearch.run.log_patterns import MAX_LINE, Grammar, Scan, clean
+from autoresearch.run.log_patterns import Grammar, Scan
 from autoresearch.run.measurement import Readings, Series
+from autoresearch.run.symptom import MAX_LINE, clean
 
 MAX_BYTES = 64 * 1024 * 1024
 """Beyond this a log is read at its head and its tail, half of it each."""

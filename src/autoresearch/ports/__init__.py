@@ -12,7 +12,9 @@ from typing import Protocol, runtime_checkable
 from autoresearch.experiment.events import Event
 from autoresearch.experiment.hypothesis import Brief, Facts, Hypothesis
 from autoresearch.run.job import Job, JobStatus, Resources, Submission
-from autoresearch.run.measurement import Measurement, Objective, Readings, Series, Symptom
+from autoresearch.run.measurement import Measurement, Readings, Series
+from autoresearch.run.objective import Objective
+from autoresearch.run.symptom import Symptom
 
 
 @dataclass(frozen=True)

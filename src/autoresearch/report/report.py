@@ -8,7 +8,7 @@ from autoresearch.experiment.board import Board
 from autoresearch.experiment.experiment import Experiment, Idle, Run
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status
-from autoresearch.run.measurement import Objective
+from autoresearch.run.objective import Objective
 from autoresearch.scheduling.budget import Outlook
 from autoresearch.scheduling.next_move import board as board_of
 from autoresearch.scheduling.stop_check import StopState

@@ -10,8 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from autoresearch.run.job import JobState, JobStatus
-from autoresearch.run.log_patterns import clean, excerpt
-from autoresearch.run.measurement import Severity, Symptom
+from autoresearch.run.symptom import Severity, Symptom, clean, excerpt
 
 IDEA, ENVIRONMENT, UNKNOWN = "idea", "environment", "unknown"
 

@@ -114,3 +114,14 @@ class JobStatus:
     """Largest resident host memory of the whole process tree, in GB."""
     peak_gpu_memory_gb: float | None = None
     """Largest memory seen on any GPU the job was given, in GB."""
+
+
+ENDINGS = {
+    "timed-out": JobState.TIMED_OUT,
+    "cancelled": JobState.CANCELLED,
+    "memory": JobState.OUT_OF_MEMORY,
+    "preempted": JobState.PREEMPTED,
+    "not-started": JobState.FAILED,
+    "failed": JobState.NODE_FAILED,
+}
+"""A supervisor's words; `exited` is a matter of the exit code."""

@@ -6,35 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from autoresearch.run.measurement import Series
-
-MAX_LINE = 4000
-"""Characters of a line that patterns are tried on; a printed configuration can be a megabyte in one line."""
-
-_ESCAPES = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]"  # colour and cursor movement
-    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # window titles and links
-    r"|\x1b[@-Z\\^_]"
-)
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-_ACTOR = re.compile(r"^\s*\([A-Za-z_][\w.:\-\[\]/ ]* pid=\d+(?:, ip=[\w.:]+)?\) ?")
-_REPEATED = re.compile(r" \[repeated \d+x across cluster\].*$")
-
-
-def clean(line: str) -> str:
-    """One line without colours, overwritten progress, control characters and Ray's actor prefix."""
-    text = line.rstrip("\r\n").rpartition("\r")[2][: 2 * MAX_LINE]
-    if not text.isprintable():
-        text = _CONTROL.sub("", _ESCAPES.sub("", text))
-    if " pid=" in text:
-        text = _REPEATED.sub("", _ACTOR.sub("", text))
-    return text[:MAX_LINE]
-
-
-def excerpt(text: str, lines: int = 10, width: int = 200) -> str:
-    """The last non-empty lines of a log, cleaned and cut, fit for a note in a report."""
-    tidy = (clean(line).rstrip() for line in text.split("\n")[-20 * lines :])
-    kept = [line if len(line) <= width else f"{line[: width - 3]}..." for line in tidy if line.strip()]
-    return "\n".join(kept[-lines:])
+from autoresearch.run.symptom import clean
 
 
 @dataclass(frozen=True)

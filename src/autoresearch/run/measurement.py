@@ -1,52 +1,10 @@
 """What is being improved, and what a run said about it. *Better*, never *larger*."""
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-
-class Direction(StrEnum):
-    """Which way is up."""
-
-    MAXIMIZE = "maximize"
-    MINIMIZE = "minimize"
-
-
-@dataclass(frozen=True)
-class Objective:
-    """The one number a campaign judges by.
-
-    Attributes:
-        goal: The aim in the user's words ("raise validation accuracy").
-        metric: The metric in the recipe's own spelling, e.g. `val:accuracy`.
-        direction: Whether more or less of it is better.
-        tag: Where a logger writes it, e.g. `validation/accuracy`.
-        meaning: What the number is, in words ("mean reward over the validation set").
-    """
-
-    goal: str
-    metric: str
-    direction: Direction = Direction.MAXIMIZE
-    tag: str = ""
-    meaning: str = ""
-
-    def gain(self, value: float, over: float) -> float:
-        """How much better `value` is than `over`; negative when worse, whichever way is up."""
-        return value - over if self.direction is Direction.MAXIMIZE else over - value
-
-    def better(self, value: float, over: float) -> bool:
-        """Whether `value` is strictly better than `over`."""
-        return self.gain(value, over) > 0
-
-    def best(self, values: Iterable[float]) -> float:
-        """The best finite value.
-
-        Raises:
-            ValueError: No finite value was given.
-        """
-        finite = [value for value in values if math.isfinite(value)]
-        return max(finite) if self.direction is Direction.MAXIMIZE else min(finite)
+from autoresearch.run.symptom import Symptom
 
 
 @dataclass(frozen=True)
@@ -124,33 +82,6 @@ class Completion(StrEnum):
     CRASHED = "crashed"
     CANCELLED = "cancelled"
     UNKNOWN = "unknown"
-
-
-class Severity(StrEnum):
-    """How much a symptom should worry."""
-
-    INFO = "info"
-    WARNING = "warning"
-    FATAL = "fatal"
-
-
-@dataclass(frozen=True)
-class Symptom:
-    """Something a run's own files say about its health.
-
-    Attributes:
-        name: Stable kebab-case name that the playbook keys on, e.g. `entropy-collapse`, `oom-gpu`.
-        severity: How much it should worry.
-        evidence: The numbers or the cleaned log line that show it.
-        fault: Whose doing it is: `idea`, `environment` or `unknown`.
-        advice: What to try next, in one sentence.
-    """
-
-    name: str
-    severity: Severity
-    evidence: str
-    fault: str = "unknown"
-    advice: str = ""
 
 
 @dataclass(frozen=True)

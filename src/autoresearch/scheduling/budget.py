@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from autoresearch.config.schema import Campaign
 from autoresearch.experiment.history import History
-from autoresearch.run.measurement import Objective
+from autoresearch.run.objective import Objective
 from autoresearch.scheduling.stop_check import Limits, Spent, StopState, check
 
 

@@ -11,7 +11,7 @@ from autoresearch.experiment.board import Policy
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import Status, Verdict
-from autoresearch.run.measurement import Objective
+from autoresearch.run.objective import Objective
 from autoresearch.scheduling import next_move
 from autoresearch.scheduling.budget import Outlook
 from autoresearch.scheduling.moves import Ask, Bundle, Explore, Judge, Launch, Move, Repair, Stop, Wait

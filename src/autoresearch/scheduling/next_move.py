@@ -10,7 +10,7 @@ from autoresearch.experiment.board import Advice, Board, Combine, Demote, Done, 
 from autoresearch.experiment.experiment import Experiment, Run
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE, Status, Verdict
-from autoresearch.run.measurement import Objective
+from autoresearch.run.objective import Objective
 from autoresearch.scheduling import yardstick
 from autoresearch.scheduling.baseline import baseline_verdict
 from autoresearch.scheduling.budget import Outlook

@@ -9,13 +9,12 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from autoresearch.run.measurement import Objective
+from autoresearch.experiment.outcome import WORD
+from autoresearch.run.objective import Objective
 from autoresearch.verdict.statistics import mean
 
 Curve = Sequence[tuple[int, float]]
 
-WORD = "hopeless"
-"""How the reason of a run that was given up begins."""
 
 CLEAR = 4.0
 """Standard errors that a run must be behind, beyond what it could still make up."""

@@ -14,7 +14,7 @@ from autoresearch.experiment.board import Board, Idea, Measure, Policy, PolicySe
 from autoresearch.experiment.experiment import Experiment, touched, why_no_value
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status, Verdict
-from autoresearch.run.measurement import Objective
+from autoresearch.run.objective import Objective
 from autoresearch.verdict import words
 from autoresearch.verdict.evidence import Effect, Evidence
 

@@ -20,7 +20,9 @@ from autoresearch.ports import RunRequest, SourceSpec, Survey
 from autoresearch.run.choose_value import JUDGED, Merged, check_rule, choose, cut_short, merge, nothing_found
 from autoresearch.run.crash_signatures import crash_symptoms, post_mortem, worst_first
 from autoresearch.run.job import Job, JobState, JobStatus, Resources
-from autoresearch.run.measurement import Completion, Direction, Measurement, Objective, Readings, Severity, Symptom
+from autoresearch.run.measurement import Completion, Measurement, Readings
+from autoresearch.run.objective import Direction, Objective
+from autoresearch.run.symptom import Severity, Symptom
 
 _NUMBER = r"[-+]?(?:nan|inf|\d[\d.]*(?:[eE][-+]?\d+)?)"
 _SOURCES = {"json": "files", "jsonl": "files", "csv": "files", "tsv": "files", "stdout": "logs", "tensorboard": ""}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from autoresearch.experiment.board import Board, Bundle, Idea, Trial
 from autoresearch.experiment.lineage import lineage
 from autoresearch.experiment.outcome import BASELINE, Purpose
-from autoresearch.run.measurement import Direction
+from autoresearch.run.objective import Direction
 from autoresearch.verdict.arms import Arm, read
 from autoresearch.verdict.latest import latest, once
 from autoresearch.verdict.noise import Noise, estimate, sample_errors

@@ -27,7 +27,7 @@ from autoresearch.experiment.board import (
     Trial,
 )
 from autoresearch.experiment.outcome import BASELINE, Status
-from autoresearch.run.measurement import Objective
+from autoresearch.run.objective import Objective
 from autoresearch.verdict.claims import Standing, claims, drift
 from autoresearch.verdict.evidence import Evidence
 from autoresearch.verdict.fresh import confirmed

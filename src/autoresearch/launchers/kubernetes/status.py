@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 
 from autoresearch.launchers.job_files import Record
 from autoresearch.launchers.kubernetes.script import ENDED_BEFORE
-from autoresearch.launchers.slurm.status import ENDINGS
-from autoresearch.run.job import JobState, JobStatus
+from autoresearch.run.job import ENDINGS, JobState, JobStatus
 
 Object = Mapping[str, Any]
 

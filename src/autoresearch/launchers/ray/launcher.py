@@ -24,8 +24,7 @@ from autoresearch.launchers.ray import upload
 from autoresearch.launchers.ray.http import STATES, Head
 from autoresearch.launchers.ray.ray_options import RayOptions
 from autoresearch.launchers.ray.upload import Entry
-from autoresearch.launchers.slurm.status import ENDINGS
-from autoresearch.run.job import Job, JobState, JobStatus, Submission
+from autoresearch.run.job import ENDINGS, Job, JobState, JobStatus, Submission
 from autoresearch.supervision import run_folder
 from autoresearch.supervision.run_folder import RunSpec
 

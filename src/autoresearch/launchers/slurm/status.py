@@ -9,17 +9,7 @@ from typing import Any, NamedTuple
 
 from autoresearch.launchers.job_files import Record
 from autoresearch.launchers.slurm.commands import Row
-from autoresearch.run.job import JobState, JobStatus
-
-ENDINGS = {
-    "timed-out": JobState.TIMED_OUT,
-    "cancelled": JobState.CANCELLED,
-    "memory": JobState.OUT_OF_MEMORY,
-    "preempted": JobState.PREEMPTED,
-    "not-started": JobState.FAILED,
-    "failed": JobState.NODE_FAILED,
-}
-"""A supervisor's words; `exited` is a matter of the exit code."""
+from autoresearch.run.job import ENDINGS, JobState, JobStatus
 
 _FINISHING_S = 60.0
 """A job that is still there so long after its run has ended is reported as ended, and named as left over."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from autoresearch.run.log_patterns import excerpt
+from autoresearch.run.symptom import excerpt
 
 
 class Trouble(StrEnum):

@@ -20,7 +20,7 @@ from autoresearch.researchers import recipe_rules
 from autoresearch.researchers.override_forms import Draft, apply, effective, lookup, missing, same, text
 from autoresearch.researchers.playbook import plays
 from autoresearch.researchers.playbook.plays import Book, Play
-from autoresearch.run.measurement import Severity
+from autoresearch.run.symptom import Severity
 
 _GRADES = {"high": 0, "fair": 1, "low": 2}
 _COSTS = {"low": 0, "medium": 1, "high": 2}

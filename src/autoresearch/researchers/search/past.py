@@ -12,7 +12,7 @@ from autoresearch.experiment.hypothesis import Brief, Tried
 from autoresearch.researchers.override_forms import assignments, canonical, lookup, text
 from autoresearch.researchers.search.space import Point, Space
 from autoresearch.researchers.search.surface import Observed
-from autoresearch.run.measurement import Direction
+from autoresearch.run.objective import Direction
 
 Array = NDArray[np.float64]
 _MOST = 160

@@ -9,8 +9,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from autoresearch.run.log_patterns import Grammar, clean, scan
+from autoresearch.run.log_patterns import Grammar, scan
 from autoresearch.run.measurement import Completion, Readings
+from autoresearch.run.symptom import clean
 
 _NUMBER = r"([+-]?(?:nan|inf|\d[\d.]*(?:e[+-]?\d+)?))"
 _BULLET = r"^\s*• "

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from statistics import fmean, median
 
 from autoresearch.run.crash_signatures import crash_symptoms, worst_first
-from autoresearch.run.measurement import Readings, Series, Severity, Symptom
+from autoresearch.run.measurement import Readings, Series
+from autoresearch.run.symptom import Severity, Symptom
 from autoresearch.targets.nemo_rl import grammar
 
 SPAN = 5

@@ -35,7 +35,7 @@ def show(where: Path, recipe: str, overrides: Sequence[str], *, resolved: bool) 
     Raises:
         RecipeError: The recipe, a parent or an override is wrong.
     """
-    from autoresearch.targets.recipe import recipe as recipes  # noqa: PLC0415
+    from autoresearch.targets.recipe import load as recipes  # noqa: PLC0415
 
     root = root_of(where)
     return recipes.show(root, inside(root, where, recipe), overrides, resolved=resolved)
@@ -44,7 +44,7 @@ def show(where: Path, recipe: str, overrides: Sequence[str], *, resolved: bool) 
 def metric(where: Path, recipe: str, overrides: Sequence[str]) -> dict[str, Any]:
     """The authoritative metric in its spellings, with direction, meaning and warnings."""
     from autoresearch.targets.nemo_rl import objective as metrics  # noqa: PLC0415
-    from autoresearch.targets.recipe.recipe import load  # noqa: PLC0415
+    from autoresearch.targets.recipe.load import load  # noqa: PLC0415
 
     root = root_of(where)
     loaded = load(root, inside(root, where, recipe), overrides)
@@ -56,7 +56,7 @@ def budget(where: Path, recipe: str, overrides: Sequence[str]) -> dict[str, Any]
     """Nodes, GPUs, steps, minutes, evaluation noise and what is too small about it."""
     from autoresearch.targets.nemo_rl import cost as budgets  # noqa: PLC0415
     from autoresearch.targets.nemo_rl import objective as metrics  # noqa: PLC0415
-    from autoresearch.targets.recipe.recipe import load  # noqa: PLC0415
+    from autoresearch.targets.recipe.load import load  # noqa: PLC0415
 
     root = root_of(where)
     loaded = load(root, inside(root, where, recipe), overrides)
@@ -83,7 +83,7 @@ def health(where: Path, recipe: str, overrides: Sequence[str], run: Path) -> dic
     from autoresearch.targets.nemo_rl import cost as budgets  # noqa: PLC0415
     from autoresearch.targets.nemo_rl import measure  # noqa: PLC0415
     from autoresearch.targets.nemo_rl import objective as metric
-    from autoresearch.targets.recipe.recipe import load  # noqa: PLC0415
+    from autoresearch.targets.recipe.load import load  # noqa: PLC0415
 
     if not run.is_dir():
         raise UsageError(f"{run} is not a folder; give the one with the run's logs and checkpoints")

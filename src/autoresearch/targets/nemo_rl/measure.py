@@ -27,7 +27,9 @@ from autoresearch.run.choose_value import (
 )
 from autoresearch.run.crash_signatures import post_mortem
 from autoresearch.run.job import JobState, JobStatus
-from autoresearch.run.measurement import Completion, Measurement, Objective, Readings, Series, Symptom
+from autoresearch.run.measurement import Completion, Measurement, Readings, Series
+from autoresearch.run.objective import Objective
+from autoresearch.run.symptom import Symptom
 from autoresearch.targets.nemo_rl import grammar
 from autoresearch.targets.nemo_rl.grammar import Printed
 from autoresearch.targets.nemo_rl.health import Curves, diverged, health

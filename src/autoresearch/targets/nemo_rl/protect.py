@@ -11,7 +11,8 @@ from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
-from autoresearch.guards.scope import changed_keys, matches
+from autoresearch.experiment.change import changed_keys
+from autoresearch.guards.scope import matches
 from autoresearch.targets.recipe.recipe import ALGORITHMS
 
 FILES: tuple[str, ...] = (

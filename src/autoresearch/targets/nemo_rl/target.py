@@ -11,7 +11,9 @@ from autoresearch.errors import CampaignError, RecipeError
 from autoresearch.ports import RunRequest, SourceSpec, Survey
 from autoresearch.run.choose_value import check_rule
 from autoresearch.run.job import Job, JobStatus
-from autoresearch.run.measurement import Completion, Direction, Measurement, Objective, Readings, Severity, Symptom
+from autoresearch.run.measurement import Completion, Measurement, Readings
+from autoresearch.run.objective import Direction, Objective
+from autoresearch.run.symptom import Severity, Symptom
 from autoresearch.targets.nemo_rl import (
     cost as budget,
 )
@@ -29,8 +31,9 @@ from autoresearch.targets.nemo_rl import (
 from autoresearch.targets.nemo_rl.health import health
 from autoresearch.targets.nemo_rl.inputs import inputs, left_open
 from autoresearch.targets.recipe import edit
+from autoresearch.targets.recipe.load import load
 from autoresearch.targets.recipe.overrides import apply
-from autoresearch.targets.recipe.recipe import Recipe, load
+from autoresearch.targets.recipe.recipe import Recipe
 
 RECORD = "recipe.json"
 """What is kept in the run folder about recipe and dependencies."""

@@ -15,8 +15,9 @@ from omegaconf import OmegaConf
 
 from autoresearch.errors import RecipeError, StorageError
 from autoresearch.targets.recipe import documents, yaml_text
+from autoresearch.targets.recipe.load import load
 from autoresearch.targets.recipe.overrides import apply, parse
-from autoresearch.targets.recipe.recipe import Recipe, dotted, load
+from autoresearch.targets.recipe.recipe import Recipe, dotted
 
 ROUNDS = 4
 """Passes over the text. One is enough, save where an anchor carries an edit to places that must stay as they were."""

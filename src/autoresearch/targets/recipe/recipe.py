@@ -8,7 +8,7 @@ until everything is composed. Overrides are hydra's, applied in struct mode, in 
 
 import difflib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException, UnsupportedInterpolationType
 
 from autoresearch.errors import RecipeError
-from autoresearch.targets.recipe.compose import Layer, compose, create, first_line, register_resolvers, shown
+from autoresearch.targets.recipe.compose import Layer, first_line
 
 Steps = tuple[Any, ...]
 """A key as the steps that lead to it; a step is a mapping's key or a list's index."""
@@ -162,65 +162,6 @@ def whole_number(value: object) -> int | None:
     return int(number) if math.isfinite(number) and number == int(number) else None
 
 
-def load(root: Path, recipe: str | Path, overrides: Sequence[str] = (), *, text: str | None = None) -> Recipe:
-    """Compose a recipe.
-
-    Args:
-        root: The checkout; a relative `recipe` starts here.
-        recipe: The recipe file.
-        overrides: Hydra overrides, applied in order.
-        text: Content to read in place of the recipe file's own, for trying an edit.
-
-    Raises:
-        RecipeError: A file, a parent or an override is wrong; one line that names it and says what to do.
-    """
-    register_resolvers()
-    root = root.resolve()
-    file = (root / recipe).resolve()
-    if not file.is_file():
-        raise RecipeError(_no_such_recipe(root, str(recipe), file))
-    merged, layers = compose(root, file, text=text)
-    config = create(shown(root, file), merged)
-    layers = tuple(reversed(layers))
-    lineage = tuple(dict.fromkeys(layer.source for layer in layers))
-    plain = Recipe(root, shown(root, file), lineage, (), layers, config)
-    if not overrides:
-        return plain
-    from autoresearch.targets.recipe.overrides import apply  # noqa: PLC0415  (hydra costs 0.2 s; most calls need none)
-
-    return apply(plain, tuple(overrides))
-
-
-def show(root: Path, recipe: str | Path, overrides: Sequence[str] = (), *, resolved: bool = False) -> dict[str, Any]:
-    """What `autoresearch recipe show` prints, as values that JSON can hold.
-
-    Args:
-        root: The checkout.
-        recipe: The recipe file.
-        overrides: Hydra overrides.
-        resolved: The whole resolved config; otherwise lineage, and value and source of every key.
-
-    Returns:
-        With `resolved` the config itself. Otherwise `recipe`, `algorithm`, `lineage`, `overrides`,
-        `values` (dotted key to `{"value": ..., "from": ...}`) and `unresolved` (dotted key to reason).
-
-    Raises:
-        RecipeError: As `load` and, with `resolved`, as `Recipe.resolved`.
-    """
-    composed = load(root, recipe, overrides)
-    if resolved:
-        return jsonable(composed.resolved())  # type: ignore[no-any-return]
-    sources = composed.origins()
-    return {
-        "recipe": composed.path,
-        "algorithm": composed.algorithm,
-        "lineage": list(composed.lineage),
-        "overrides": list(composed.overrides),
-        "values": {key: {"value": jsonable(value), "from": sources[key]} for key, value in composed.values.items()},
-        "unresolved": composed.unresolved,
-    }
-
-
 def flatten(node: Any, path: Steps = ()) -> Iterator[tuple[Steps, Any]]:
     """Every scalar, list and empty mapping below `node` with the steps to it; lists count as one value."""
     if isinstance(node, Mapping) and (node or not path):
@@ -261,15 +202,6 @@ def nearest(recipe: Recipe, key: str, count: int = 3) -> list[str]:
     last = key.rpartition(".")[2]
     same = sorted((name for name in known if name.rpartition(".")[2] == last), key=lambda name: (name.count("."), name))
     return list(dict.fromkeys([*difflib.get_close_matches(key, sorted(known), count, 0.75), *same]))[:count]
-
-
-def _no_such_recipe(root: Path, asked: str, file: Path) -> str:
-    if file.is_dir():
-        return f"{asked}: is a folder; name one of the recipes in it"
-    known = {path.name: shown(root, path) for path in sorted((root / "examples").rglob("*.yaml"))}
-    near = difflib.get_close_matches(file.name, known, 2, 0.5)
-    hint = f"did you mean {' or '.join(known[name] for name in near)}?" if near else f"paths start at {root}"
-    return f"{asked}: there is no such recipe; {hint}"
 
 
 def _provides(values: Any, path: Steps) -> bool:
