@@ -25,7 +25,7 @@ from autoresearch.campaign import planning
 from autoresearch.campaign.campaign import Plan, Request, Session
 from autoresearch.errors import AutoresearchError
 from autoresearch.git import refs
-from autoresearch.ports import RunRequest
+from autoresearch.ports.target import RunRequest
 from autoresearch.targets.nemo_rl import NemoRLTarget
 from autoresearch.targets.nemo_rl.cost import test_script
 from autoresearch.targets.nemo_rl.run_command import derived_entry

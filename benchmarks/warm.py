@@ -18,7 +18,7 @@ from pathlib import Path
 
 from autoresearch.launchers.slurm.launcher import SlurmLauncher
 from autoresearch.run.job import JobState
-from autoresearch.testing import JobFactory, settle
+from autoresearch.testing.launchers import JobFactory, settle
 
 
 def one_run(launcher: SlurmLauncher, job: JobFactory, name: str) -> float:

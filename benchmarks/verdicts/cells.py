@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 
 from peers import PEERS
 
-from autoresearch.experiment.board import Policy, PolicySettings
+from autoresearch.experiment.board import PolicySettings
+from autoresearch.ports.policy import Policy
 from autoresearch.verdict.policies import POLICIES, policy
 from autoresearch.verdict.simulation import STREAMS, Outcome, World, run_campaign, summarise
 

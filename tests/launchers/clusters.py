@@ -23,7 +23,7 @@ from autoresearch.errors import LauncherError
 from autoresearch.launchers.ray.http import Head
 from autoresearch.machine import processes
 from autoresearch.machine.process import start
-from autoresearch.ports import Launcher
+from autoresearch.ports.launcher import Launcher
 from autoresearch.run.job import JobState, JobStatus
 
 TOOLS = Path(__file__).parents[2] / "tools"

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from tests.launchers.clusters import double, double_session, ray_address, slurm, slurm_session
 
-from autoresearch.ports import Launcher
+from autoresearch.ports.launcher import Launcher
 from autoresearch.run.job import Job
-from autoresearch.testing import JobFactory
+from autoresearch.testing.launchers import JobFactory
 
 __all__ = ["double", "double_session", "ray_address", "slurm", "slurm_session"]
 

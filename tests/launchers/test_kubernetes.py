@@ -13,7 +13,7 @@ from autoresearch.launchers.kubernetes.api import _pages
 from autoresearch.launchers.kubernetes.kubernetes_code import checksums
 from autoresearch.launchers.kubernetes.launcher import KubernetesLauncher
 from autoresearch.run.job import JobState
-from autoresearch.testing import ProcessContract, settle
+from autoresearch.testing.launchers import ProcessContract, settle
 
 SITE = {"image": "nemo-rl:test", "poll_s": 0, "teardown_s": 20}
 needs_double = [pytest.mark.kubernetes, pytest.mark.usefixtures("double")]

@@ -18,7 +18,7 @@ from autoresearch.launchers.local import LocalLauncher
 from autoresearch.machine import gpus
 from autoresearch.machine.process import run
 from autoresearch.run.job import JobState, Resources
-from autoresearch.testing import JobFactory, ProcessContract, settle
+from autoresearch.testing.launchers import JobFactory, ProcessContract, settle
 
 
 @pytest.fixture

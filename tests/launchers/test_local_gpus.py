@@ -12,7 +12,7 @@ import pytest
 from autoresearch.launchers.local import LocalLauncher
 from autoresearch.machine.process import run
 from autoresearch.run.job import JobState
-from autoresearch.testing import JobFactory, settle
+from autoresearch.testing.launchers import JobFactory, settle
 
 COMPILER = shutil.which("cc") or shutil.which("gcc")
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="needs a C compiler for the stand-in driver")

@@ -9,7 +9,7 @@ from tests.launchers.clusters import find_ray
 
 from autoresearch.launchers.local import LocalLauncher
 from autoresearch.run.job import JobState
-from autoresearch.testing import JobFactory, settle
+from autoresearch.testing.launchers import JobFactory, settle
 
 pytestmark = pytest.mark.ray
 PATIENCE_S = 240.0

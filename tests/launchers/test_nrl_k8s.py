@@ -11,7 +11,7 @@ import yaml
 from autoresearch.errors import LauncherError
 from autoresearch.launchers.kubernetes.nrl_k8s import NrlK8sLauncher
 from autoresearch.run.job import JobState, Resources
-from autoresearch.testing import JobFactory, ProcessContract, settle
+from autoresearch.testing.launchers import JobFactory, ProcessContract, settle
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "kubernetes"
 TOOL = os.environ.get("AUTORESEARCH_TEST_NRL_K8S") or shutil.which("nrl-k8s") or ""

@@ -21,10 +21,11 @@ from autoresearch.git import refs
 from autoresearch.launchers.ray.http import Head
 from autoresearch.launchers.ray.launcher import RayLauncher
 from autoresearch.launchers.ray.upload import returned
-from autoresearch.ports import RunRequest, plugins
+from autoresearch.ports import plugins
+from autoresearch.ports.target import RunRequest
 from autoresearch.run.crash_signatures import crash_symptoms
 from autoresearch.run.job import JobState
-from autoresearch.testing import ProcessContract, settle
+from autoresearch.testing.launchers import ProcessContract, settle
 
 PATIENCE_S = 90.0
 needs_head = [pytest.mark.ray, pytest.mark.usefixtures("ray_address")]

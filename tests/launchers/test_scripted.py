@@ -7,7 +7,7 @@ import pytest
 from autoresearch.errors import LauncherError
 from autoresearch.launchers.scripted import ScriptedLauncher
 from autoresearch.run.job import JobState
-from autoresearch.testing import LauncherContract
+from autoresearch.testing.launchers import LauncherContract
 
 
 class TestContract(LauncherContract):

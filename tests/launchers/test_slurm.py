@@ -13,7 +13,7 @@ from tests.launchers.clusters import reach
 from autoresearch.errors import LauncherError
 from autoresearch.launchers.slurm.launcher import SlurmLauncher
 from autoresearch.run.job import JobState
-from autoresearch.testing import ProcessContract, settle
+from autoresearch.testing.launchers import ProcessContract, settle
 
 pytestmark = [pytest.mark.slurm, pytest.mark.usefixtures("slurm")]
 

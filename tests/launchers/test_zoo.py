@@ -13,7 +13,7 @@ import pytest
 
 from autoresearch.launchers.local import LocalLauncher
 from autoresearch.run.job import Job, JobState
-from autoresearch.testing import JobFactory, settle
+from autoresearch.testing.launchers import JobFactory, settle
 
 LIMIT_S, GRACE_S, SLACK_S = 0.6, 0.4, 2.0
 

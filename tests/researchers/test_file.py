@@ -8,7 +8,7 @@ from autoresearch.errors import CampaignError
 from autoresearch.experiment.hypothesis import Brief, Hypothesis, Tried
 from autoresearch.researchers.file import FileResearcher, read
 from autoresearch.run.objective import Objective
-from autoresearch.testing import ResearcherContract
+from autoresearch.testing.researchers import ResearcherContract
 
 TWO = "- {title: First, overrides: [a=1]}\n- {title: Second, overrides: [b=2]}\n"
 

@@ -8,7 +8,7 @@ import pytest
 from autoresearch.errors import CampaignError, ResearcherError
 from autoresearch.experiment.hypothesis import Brief, Facts, Tried
 from autoresearch.run.objective import Direction, Objective
-from autoresearch.testing import ResearcherContract
+from autoresearch.testing.researchers import ResearcherContract
 
 pytest.importorskip("numpy")
 from autoresearch.researchers.search.past import read_past

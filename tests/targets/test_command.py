@@ -9,7 +9,8 @@ import pytest
 
 from autoresearch.errors import CampaignError, RecipeError
 from autoresearch.machine.process import run
-from autoresearch.ports import RunRequest, plugins
+from autoresearch.ports import plugins
+from autoresearch.ports.target import RunRequest
 from autoresearch.run.job import JobState, JobStatus, Resources
 from autoresearch.run.measurement import Completion, Readings, Series
 from autoresearch.run.symptom import Severity

@@ -3,7 +3,8 @@ import json
 import pytest
 
 from autoresearch.errors import CampaignError, RecipeError
-from autoresearch.ports import RunRequest, plugins
+from autoresearch.ports import plugins
+from autoresearch.ports.target import RunRequest
 from autoresearch.run.job import JobState, JobStatus
 from autoresearch.run.measurement import Readings, Series
 from autoresearch.targets.nemo_rl import protect

@@ -15,10 +15,10 @@ import pytest
 
 from autoresearch.launchers.local import LocalLauncher
 from autoresearch.machine.process import run
-from autoresearch.ports import RunRequest
+from autoresearch.ports.target import RunRequest
 from autoresearch.run.job import JobState
 from autoresearch.targets.nemo_rl import NemoRLTarget
-from autoresearch.testing import settle
+from autoresearch.testing.launchers import settle
 
 RECIPE = """\
 grpo: {max_num_steps: 50, seed: 1, val_period: 5}

@@ -7,7 +7,7 @@ from pathlib import Path
 from autoresearch.campaign import opening
 from autoresearch.campaign.planning import target_of
 from autoresearch.campaign.status import RunningRun
-from autoresearch.ports import MetricSource
+from autoresearch.ports.metric_source import MetricSource
 from autoresearch.run.objective import Objective
 
 

@@ -20,7 +20,11 @@ from autoresearch.experiment.events import CampaignStarted
 from autoresearch.experiment.history import History, fold
 from autoresearch.experiment.outcome import BASELINE
 from autoresearch.git import refs, worktree
-from autoresearch.ports import Launcher, MetricSource, Researcher, RunRequest, Survey, Target, plugins
+from autoresearch.ports import plugins
+from autoresearch.ports.launcher import Launcher
+from autoresearch.ports.metric_source import MetricSource
+from autoresearch.ports.researcher import Researcher
+from autoresearch.ports.target import RunRequest, Survey, Target
 from autoresearch.records.journal import Journal
 from autoresearch.records.ledger import Ledger
 from autoresearch.records.paths import EXCLUDED, CampaignPaths, Layout

@@ -17,7 +17,9 @@ from autoresearch.errors import AutoresearchError, CampaignError, LauncherError,
 from autoresearch.experiment import names
 from autoresearch.git import refs
 from autoresearch.git.refs import Changes
-from autoresearch.ports import Holder, Survey, Target, plugins
+from autoresearch.ports import plugins
+from autoresearch.ports.launcher import Holder
+from autoresearch.ports.target import Survey, Target
 from autoresearch.records.paths import Layout
 from autoresearch.run.placement import Places, Recommendation, crowded, recommend, refusal
 from autoresearch.scheduling.stop_check import DEFAULT, StopRule, describe, parse, span

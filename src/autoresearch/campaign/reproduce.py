@@ -11,7 +11,7 @@ from autoresearch.errors import LauncherError
 from autoresearch.experiment import names
 from autoresearch.experiment.experiment import Run, usable
 from autoresearch.git import worktree
-from autoresearch.ports import RunRequest
+from autoresearch.ports.target import RunRequest
 from autoresearch.records import volume
 from autoresearch.run.integrity import Agreement
 from autoresearch.run.job import JobState, JobStatus, Submission

@@ -1,11 +1,22 @@
 """The researchers of a campaign as a chain: who is asked next, who rests, and which area all of them should leave."""
 
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from autoresearch.engine.brief import brief_for, brief_text
 from autoresearch.engine.context import Context
 from autoresearch.engine.turns import Turn, order, patience
 from autoresearch.engine.turns import why_nobody as in_words
-from autoresearch.experiment.events import PlateauReached
+from autoresearch.errors import RecipeError, RepositoryError, ResearcherError
+from autoresearch.experiment.events import ExperimentAbandoned, PlateauReached
+from autoresearch.experiment.experiment import Experiment
+from autoresearch.experiment.hypothesis import BY_HAND, Hypothesis
 from autoresearch.experiment.plateau import SETTLED, next_area, plateaus
-from autoresearch.ports import Researcher
+from autoresearch.git import refs, worktree
+from autoresearch.machine import atomic
+from autoresearch.ports.researcher import Researcher, Witness
 
 
 def in_turn(ctx: Context) -> list[Researcher]:
@@ -48,3 +59,123 @@ def _turns(ctx: Context) -> list[Turn]:
         )
         for one, spec in zip(ctx.researchers, ctx.campaign.researcher, strict=True)
     ]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """An idea as it stands in a worktree: the hypothesis, and why it could not be applied, if so."""
+
+    hypothesis: Hypothesis
+    refused: str = ""
+
+
+_PROPOSAL = TypeAdapter(Proposal)
+
+
+def is_clean(ctx: Context, hypothesis: Hypothesis) -> bool:
+    """Whether an attempt's worktree holds what its commit holds: an editor or a patch may leave ignored files too."""
+    return not hypothesis.patch and not _edits(ctx, hypothesis.source)
+
+
+def _edits(ctx: Context, source: str) -> bool:
+    """Whether a researcher, or a hand, works in the worktree itself and may leave more there than its commit holds."""
+    return source == BY_HAND or source in ctx.editors
+
+
+def kept_proposal(path: Path) -> Proposal | None:
+    try:
+        return _PROPOSAL.validate_json(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def ask_for_proposal(ctx: Context, entry: Experiment, tree: Path) -> Proposal | None:
+    """The first idea any researcher has, applied to a fresh worktree of the parent it asks for.
+
+    Without one the attempt is given up: for good when every researcher said that it has no more, for a while when one
+    of them could not do its part (no quota, no login).
+    """
+    troubles: list[str] = []
+    pristine = False
+    for researcher in in_turn(ctx):
+        if not pristine:
+            _fresh(ctx, tree, entry.opened.parent_commit)
+        pristine = not _edits(ctx, researcher.name)
+        brief = brief_for(ctx, entry.index, entry.opened.parent)
+        try:
+            hypothesis = researcher.propose(brief, tree)
+        except ResearcherError as error:
+            troubles.append(f"{researcher.name}: {ctx.redactor.clean(str(error))}")
+            continue
+        finally:
+            hear(ctx, researcher)
+        if hypothesis is None:
+            continue
+        hypothesis = without_secrets(ctx, replace(hypothesis, source=hypothesis.source or researcher.name))
+        parent = _parent(ctx, hypothesis, entry)
+        if ctx.history.arm_commit(parent) != entry.opened.parent_commit:
+            _fresh(ctx, tree, ctx.history.arm_commit(parent))
+        hypothesis = replace(hypothesis, parent=parent)
+        folder = ctx.paths.folder / ".attempts"
+        atomic.replace(folder / f"{entry.index}.brief.md", ctx.redactor.clean(brief_text(brief)))
+        return Proposal(hypothesis, _apply(ctx, tree, hypothesis))
+    why = "; ".join(troubles) or why_nobody(ctx)
+    ctx.record(ExperimentAbandoned(ctx.clock(), entry.index, why, exhausted=not troubles))
+    return None
+
+
+def hear(ctx: Context, researcher: object) -> None:
+    """Write down what a researcher has to tell about its own work."""
+    for text in researcher.notes() if isinstance(researcher, Witness) else ():
+        ctx.note(ctx.redactor.clean(text))
+
+
+def without_secrets(ctx: Context, hypothesis: Hypothesis) -> Hypothesis:
+    """A hypothesis with secrets taken out of its words; overrides and patch are what will run, and stay as they are."""
+    clean = ctx.redactor.clean
+    return replace(
+        hypothesis,
+        title=clean(hypothesis.title),
+        rationale=clean(hypothesis.rationale),
+        watch=tuple(clean(item) for item in hypothesis.watch),
+    )
+
+
+def _fresh(ctx: Context, tree: Path, commit: str) -> None:
+    worktree.remove(ctx.paths.root, tree)
+    worktree.add(ctx.paths.root, tree, commit)
+
+
+def _parent(ctx: Context, hypothesis: Hypothesis, entry: Experiment) -> str:
+    """The arm a hypothesis starts from; one that cannot be one falls back to the attempt's own, with a note."""
+    if hypothesis.parent == "incumbent":
+        return entry.opened.parent
+    if why := unfit(ctx, hypothesis.parent):
+        ctx.note(f"{hypothesis.title!r} asks for parent {hypothesis.parent!r}, which {why}; using its default")
+        return entry.opened.parent
+    return hypothesis.parent
+
+
+def unfit(ctx: Context, arm: str) -> str:
+    """Why nothing may be built on an arm, empty when it may: guards compare with the parent, so it must be clean."""
+    if arm in ctx.history.bundles:
+        return "could not be merged" if ctx.history.bundles[arm].conflict else ""
+    try:
+        committed = ctx.history.experiment(arm).committed
+    except KeyError:
+        return "does not exist"
+    if ctx.history.has_yardstick(arm):
+        return "is measured with a yardstick of its own"
+    return "was refused" if committed and committed.breaches else ""
+
+
+def _apply(ctx: Context, tree: Path, hypothesis: Hypothesis) -> str:
+    """Write overrides and patch into the tree; why they cannot be applied, empty when they were."""
+    try:
+        if hypothesis.overrides:
+            ctx.target.apply(tree, hypothesis.overrides)
+        if hypothesis.patch:
+            refs.apply_patch(tree, hypothesis.patch)
+    except (RecipeError, RepositoryError) as error:
+        return str(error)
+    return ""

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from autoresearch.engine.ask import is_clean
 from autoresearch.engine.context import Context
-from autoresearch.engine.propose import is_clean
 from autoresearch.engine.worktrees import survey_of_arm
 from autoresearch.errors import RecipeError
 from autoresearch.experiment import change, names

@@ -7,7 +7,7 @@ row. Each function can be called again after a crash at any line.
 from dataclasses import replace
 from pathlib import Path
 
-from autoresearch.engine import propose, runs
+from autoresearch.engine import ask, guarded_commit, propose, runs
 from autoresearch.engine.brief import brief_for, brief_text
 from autoresearch.engine.context import Context
 from autoresearch.engine.repair import objections
@@ -32,7 +32,7 @@ def open_experiment(ctx: Context, idea: Hypothesis, by: str) -> Experiment:
     Raises:
         CampaignError: Nothing may be begun now, or nothing can be built on that parent.
     """
-    idea = propose.without_secrets(ctx, replace(idea, source=BY_HAND))
+    idea = ask.without_secrets(ctx, replace(idea, source=BY_HAND))
     again = next((one for one in ctx.history.by_hand if not one.committed and one.hypothesis.title == idea.title), None)
     if again is not None:
         complete(ctx, again)
@@ -69,7 +69,7 @@ def _parent(ctx: Context, wanted: str) -> str:
         return ctx.history.incumbent
     index = int(wanted) if wanted.isdecimal() else None
     name = ctx.history.experiments[index].name if index in ctx.history.experiments else wanted
-    if why := propose.unfit(ctx, name):
+    if why := ask.unfit(ctx, name):
         raise CampaignError(f"nothing can be built on {wanted!r}: it {why}; choose another --parent, or leave it out")
     return name
 
@@ -149,10 +149,10 @@ def _examine(ctx: Context, entry: Experiment, tree: Path) -> ExperimentCommitted
     """The commit of what stands in the worktree, with everything the guards found; no branch is moved."""
     worktree.check(ctx.paths.root, tree)
     start, idea = entry.opened.parent_commit, entry.hypothesis
-    files, unheld = propose.committable(tree, start)
-    message = propose.commit_message(ctx, entry.name, idea)
+    files, unheld = guarded_commit.committable(tree, start)
+    message = guarded_commit.commit_message(ctx, entry.name, idea)
     commit = refs.commit_tree_from(tree, start, files, message, refs.identity(ctx.paths.root), entry.opened.at)
-    return propose.examined(ctx, entry, entry.name, entry.branch, commit, start, tree, idea, files, unheld)
+    return guarded_commit.examined(ctx, entry, entry.name, entry.branch, commit, start, tree, idea, files, unheld)
 
 
 def _seal(ctx: Context, event: ExperimentCommitted) -> None:
@@ -167,7 +167,7 @@ def _seal(ctx: Context, event: ExperimentCommitted) -> None:
             ctx.note(f"branch {event.branch} stood at {head}, which somebody committed; {event.commit[:7]} replaces it")
         refs.advance_branch(root, event.branch, head, event.commit)
     fault_points.point("by_hand.sealed")
-    propose.leave_evidence(ctx, event.name, event.index, event.parent_commit, event.commit, event.hypothesis)
+    guarded_commit.leave_evidence(ctx, event.name, event.index, event.parent_commit, event.commit, event.hypothesis)
     ctx.record(event)
 
 

@@ -6,12 +6,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autoresearch.config.schema import Campaign
-from autoresearch.experiment.board import Policy
 from autoresearch.experiment.events import Event, Noted
 from autoresearch.experiment.history import History
 from autoresearch.git import refs
 from autoresearch.machine import disk
-from autoresearch.ports import Launcher, MetricSource, Researcher, Survey, Target, Tracker
+from autoresearch.ports.launcher import Launcher
+from autoresearch.ports.metric_source import MetricSource
+from autoresearch.ports.policy import Policy
+from autoresearch.ports.researcher import Researcher
+from autoresearch.ports.target import Survey, Target
+from autoresearch.ports.tracker import Tracker
 from autoresearch.records.journal import Journal
 from autoresearch.records.ledger import Ledger
 from autoresearch.records.paths import CampaignPaths

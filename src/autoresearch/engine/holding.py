@@ -3,7 +3,7 @@
 from autoresearch.engine.context import Context
 from autoresearch.errors import LauncherError
 from autoresearch.experiment.events import AllocationEnded
-from autoresearch.ports import Holder
+from autoresearch.ports.launcher import Holder
 
 
 def look(ctx: Context) -> None:

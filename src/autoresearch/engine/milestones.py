@@ -4,7 +4,7 @@ from pathlib import Path
 
 from autoresearch.engine.context import Context
 from autoresearch.experiment.experiment import Run
-from autoresearch.ports import Narrator
+from autoresearch.ports.target import Narrator
 from autoresearch.supervision.run_log import ends_of
 
 

@@ -2,30 +2,19 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
+from autoresearch.engine.ask import hear
 from autoresearch.engine.brief import brief_for
 from autoresearch.engine.context import Context
-from autoresearch.engine.propose import committable, hear, keep_testimony, scope_of
+from autoresearch.engine.guarded_commit import committable, keep_testimony, scope_of
 from autoresearch.engine.worktrees import checkout, place, pure
 from autoresearch.errors import RecipeError, ResearcherError
 from autoresearch.experiment.events import ExperimentRepaired
 from autoresearch.experiment.experiment import Experiment
-from autoresearch.experiment.hypothesis import Brief
 from autoresearch.git import refs, worktree
 from autoresearch.guards.scope import breaches
 from autoresearch.machine import fault_points
-
-
-@runtime_checkable
-class Mender(Protocol):
-    """A researcher that can also mend its own trivial crashes."""
-
-    name: str
-
-    def repair(self, brief: Brief, tree: object, crash: str) -> bool:
-        """Edit the experiment's worktree so that it no longer crashes; False when it cannot."""
-        ...
+from autoresearch.ports.researcher import Mender
 
 
 def repair(ctx: Context, name: str, crash: str, *, by_hand: bool = False) -> None:

@@ -17,7 +17,7 @@ from autoresearch.experiment.experiment import Run
 from autoresearch.experiment.outcome import Purpose
 from autoresearch.git import worktree
 from autoresearch.machine import atomic, fault_points
-from autoresearch.ports import RunRequest
+from autoresearch.ports.target import RunRequest
 from autoresearch.records import volume
 from autoresearch.run.job import Job, JobState, JobStatus, Resources, Submission
 from autoresearch.run.measurement import Measurement, Readings

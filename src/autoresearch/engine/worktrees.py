@@ -7,7 +7,7 @@ from pathlib import Path
 from autoresearch.engine.context import Context
 from autoresearch.experiment.outcome import BASELINE
 from autoresearch.git import worktree
-from autoresearch.ports import Survey
+from autoresearch.ports.target import Survey
 
 
 def checkout(ctx: Context, arm: str) -> Path:

@@ -6,7 +6,6 @@ GPUs is the code that was simulated.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from autoresearch.experiment.outcome import Purpose, Verdict
 from autoresearch.run.objective import Objective
@@ -203,17 +202,3 @@ class Done:
 
 
 Advice = Propose | Measure | Combine | Settle | Demote | Rest | Done
-
-
-class Policy(Protocol):
-    """Decides what to run next and when an experiment is judged. Pure: the same board gives the same advice."""
-
-    name: str
-
-    def baseline_runs(self, settings: PolicySettings) -> int:
-        """Number of baseline runs wanted before the first idea."""
-        ...
-
-    def advise(self, board: Board) -> Advice:
-        """Say the single next thing to do; called again after it is done, until `Rest` or `Done`."""
-        ...

@@ -1,4 +1,4 @@
-"""TODO."""
+"""What a campaign is about: a metric, and which way is up."""
 
 import math
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""TODO."""
+"""What is wrong with a run, in one line that is safe to show: symptoms, and text of a log without its tricks."""
 
 import re
 from dataclasses import dataclass

@@ -7,10 +7,10 @@ which experiment it waits for, and whether that one may be judged now.
 from dataclasses import dataclass, replace
 
 from autoresearch.config.schema import Campaign
-from autoresearch.experiment.board import Policy
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import Status, Verdict
+from autoresearch.ports.policy import Policy
 from autoresearch.run.objective import Objective
 from autoresearch.scheduling import next_move
 from autoresearch.scheduling.budget import Outlook

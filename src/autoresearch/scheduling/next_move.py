@@ -6,10 +6,11 @@ The engine carries a move out, records what happened, and asks again, until the 
 from collections.abc import Callable
 
 from autoresearch.config.schema import Campaign
-from autoresearch.experiment.board import Advice, Board, Combine, Demote, Done, Measure, Policy, Propose, Rest, Settle
+from autoresearch.experiment.board import Advice, Board, Combine, Demote, Done, Measure, Propose, Rest, Settle
 from autoresearch.experiment.experiment import Experiment, Run
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE, Status, Verdict
+from autoresearch.ports.policy import Policy
 from autoresearch.run.objective import Objective
 from autoresearch.scheduling import yardstick
 from autoresearch.scheduling.baseline import baseline_verdict

@@ -10,10 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from autoresearch.config.schema import Campaign
-from autoresearch.experiment.board import Board, Idea, Measure, Policy, PolicySettings, Settle
+from autoresearch.experiment.board import Board, Idea, Measure, PolicySettings, Settle
 from autoresearch.experiment.experiment import Experiment, touched, why_no_value
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status, Verdict
+from autoresearch.ports.policy import Policy
 from autoresearch.run.objective import Objective
 from autoresearch.verdict import words
 from autoresearch.verdict.evidence import Effect, Evidence

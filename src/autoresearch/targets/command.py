@@ -16,7 +16,7 @@ import yaml
 
 from autoresearch.errors import CampaignError, RecipeError, StorageError
 from autoresearch.experiment.hypothesis import Facts
-from autoresearch.ports import RunRequest, SourceSpec, Survey
+from autoresearch.ports.target import RunRequest, SourceSpec, Survey
 from autoresearch.run.choose_value import JUDGED, Merged, check_rule, choose, cut_short, merge, nothing_found
 from autoresearch.run.crash_signatures import crash_symptoms, post_mortem, worst_first
 from autoresearch.run.job import Job, JobState, JobStatus, Resources

@@ -20,13 +20,13 @@ from autoresearch.experiment.board import (
     Done,
     Idea,
     Measure,
-    Policy,
     Propose,
     Rest,
     Settle,
     Trial,
 )
 from autoresearch.experiment.outcome import BASELINE, Status
+from autoresearch.ports.policy import Policy
 from autoresearch.run.objective import Objective
 from autoresearch.verdict.claims import Standing, claims, drift
 from autoresearch.verdict.evidence import Evidence

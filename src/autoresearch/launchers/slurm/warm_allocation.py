@@ -18,7 +18,7 @@ from autoresearch.launchers.slurm import slurm_calls
 from autoresearch.launchers.slurm.commands import STEPS, Row, parse_steps
 from autoresearch.launchers.slurm.options import Allocation, SlurmOptions
 from autoresearch.launchers.slurm.warm_spool import Done, Request, Spool, Taken
-from autoresearch.ports import Held
+from autoresearch.ports.launcher import Held
 from autoresearch.run.job import Job, JobState, Resources
 from autoresearch.supervision import run_folder
 from autoresearch.supervision.run_folder import RunSpec

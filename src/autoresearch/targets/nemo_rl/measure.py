@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from autoresearch.ports import SourceSpec
+from autoresearch.ports.target import SourceSpec
 from autoresearch.run.choose_value import (
     JUDGED,
     Choice,

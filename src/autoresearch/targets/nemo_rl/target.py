@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from autoresearch.errors import CampaignError, RecipeError
-from autoresearch.ports import RunRequest, SourceSpec, Survey
+from autoresearch.ports.target import RunRequest, SourceSpec, Survey
 from autoresearch.run.choose_value import check_rule
 from autoresearch.run.job import Job, JobStatus
 from autoresearch.run.measurement import Completion, Measurement, Readings

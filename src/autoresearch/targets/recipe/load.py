@@ -1,4 +1,4 @@
-"""TODO."""
+"""A recipe and its parents, read from a checkout and resolved."""
 
 import difflib
 from collections.abc import Sequence

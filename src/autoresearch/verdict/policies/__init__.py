@@ -1,7 +1,7 @@
 """Verdict policies by name. Each is pure: the same board gives the same advice."""
 
 from autoresearch.errors import CampaignError
-from autoresearch.experiment.board import Policy
+from autoresearch.ports.policy import Policy
 from autoresearch.verdict.policies.auto import Auto
 from autoresearch.verdict.policies.greedy import Greedy
 from autoresearch.verdict.policies.screening import Screening

@@ -1,0 +1,193 @@
+"""One examined commit: what was changed, whether it may be run, and the evidence kept of it.
+
+Commits are made with the time recorded in the journal, so that the same content gives the same commit.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from autoresearch.engine import ask
+from autoresearch.engine.ask import Proposal, is_clean
+from autoresearch.engine.context import Context
+from autoresearch.engine.worktrees import pure, survey_of_arm
+from autoresearch.errors import RecipeError
+from autoresearch.experiment import names
+from autoresearch.experiment.change import changed_keys
+from autoresearch.experiment.events import ExperimentCommitted
+from autoresearch.experiment.experiment import Experiment
+from autoresearch.experiment.hypothesis import Hypothesis
+from autoresearch.experiment.outcome import BASELINE
+from autoresearch.git import refs, worktree
+from autoresearch.guards.scope import Limits, breaches, yardstick
+from autoresearch.guards.simpler import simplifies
+from autoresearch.machine import atomic, fault_points
+from autoresearch.ports.researcher import Witness
+from autoresearch.ports.target import Survey
+
+
+def committable(tree: Path, parent: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What an edit left in a worktree: files that a commit can hold, and why each of the others cannot be held."""
+    paths = worktree.edited(tree, parent)
+    files = tuple(path for path in paths if refs.can_commit(path))
+    return files, tuple(f"{path} cannot be part of a commit: it is git's own" for path in paths if path not in files)
+
+
+def commit_proposal(ctx: Context, entry: Experiment, tree: Path, proposal: Proposal) -> None:
+    hypothesis = proposal.hypothesis
+    parent_commit = ctx.history.arm_commit(hypothesis.parent)
+    files, unheld = committable(tree, parent_commit)
+    name, commit = _named_commit(ctx, entry, tree, hypothesis, files)
+    branch = names.branch(ctx.campaign.campaign, name)
+    fault_points.point("propose.commit")
+    refs.create_branch(ctx.paths.root, branch, commit)
+    fault_points.point("propose.branch")
+    unheld += (proposal.refused,) if proposal.refused else ()
+    event = examined(ctx, entry, name, branch, commit, parent_commit, tree, hypothesis, files, unheld)
+    leave_evidence(ctx, name, entry.index, parent_commit, commit, hypothesis)
+    fault_points.point("propose.record")
+    ctx.record(event)
+    ask.send_to_rest(ctx, hypothesis.source, event.breaches)
+
+
+def _named_commit(
+    ctx: Context, entry: Experiment, tree: Path, hypothesis: Hypothesis, files: tuple[str, ...]
+) -> tuple[str, str]:
+    """Name and commit of an attempt; a branch that somebody else made is left alone, and the next name taken."""
+    parent, identity = ctx.history.arm_commit(hypothesis.parent), refs.identity(ctx.paths.root)
+    taken = {other.name for other in ctx.history.experiments.values()} | set(ctx.history.bundles)
+    while True:
+        name = names.slug(hypothesis.title, taken)
+        message = commit_message(ctx, name, hypothesis)
+        commit = refs.commit_tree_from(tree, parent, files, message, identity, entry.opened.at)
+        branch = names.branch(ctx.campaign.campaign, name)
+        if refs.branches(ctx.paths.root, branch) in ({}, {branch: commit}):
+            return name, commit
+        taken.add(name)
+
+
+def examined(
+    ctx: Context,
+    entry: Experiment,
+    name: str,
+    branch: str,
+    commit: str,
+    parent_commit: str,
+    tree: Path,
+    hypothesis: Hypothesis,
+    files: tuple[str, ...],
+    unheld: tuple[str, ...],
+) -> ExperimentCommitted:
+    """The commit's event, with everything the guards found in it."""
+    changes = refs.file_changes(ctx.paths.root, parent_commit, commit)
+    found = list(unheld)
+    after = _survey(ctx, commit, tree if is_clean(ctx, hypothesis) else None, found)
+    old, new = survey_of_arm(ctx, hypothesis.parent).facts.values, after.facts.values if after else None
+    hypothesis = _borne_out(ctx, hypothesis, simpler=simplifies(changes, after.lineage if after else (), old, new))
+    keys = (*files, *(changed_keys(old, new) if new is not None else ()))
+    scope = scope_of(ctx)
+    found += breaches(changes, scope, old, new)
+    found += [
+        f"{path} lies in a submodule: such an edit is part of no commit"
+        for path in worktree.edited_submodules(ctx.paths.root, tree)
+    ]
+    if not files and not unheld:
+        found.append("the change is empty: the tree equals its parent's")
+    fingerprint = fingerprint_of(ctx, commit, after)
+    if twin := _twin(ctx, fingerprint, entry.index):
+        found.append(f"duplicate: the same code and configuration as #{twin.index} {twin.name}")
+    parent_config = () if hypothesis.parent == BASELINE else _config_of(ctx, hypothesis.parent)
+    return ExperimentCommitted(
+        ctx.clock(), entry.index, name, branch, commit, hypothesis, files,
+        complexity=sum(change.added - change.deleted for change in changes), keys=keys, breaches=tuple(found),
+        config=(*parent_config, *hypothesis.overrides), parent=hypothesis.parent, parent_commit=parent_commit,
+        fingerprint=fingerprint, yardstick=yardstick(changes, scope, old, new),
+    )  # fmt: skip
+
+
+def _borne_out(ctx: Context, hypothesis: Hypothesis, *, simpler: bool) -> Hypothesis:
+    """The hypothesis without a claim to simplify that its commit does not bear out: such a claim decides ties."""
+    if simpler or not hypothesis.simplifies:
+        return hypothesis
+    ctx.note(f"{hypothesis.title!r} claims to simplify, but its commit removes no more than it adds: a tie discards it")
+    return replace(hypothesis, simplifies=False)
+
+
+def scope_of(ctx: Context) -> Limits:
+    """The campaign's scope with the target's own protection."""
+    scope = ctx.campaign.scope
+    return Limits(
+        allow=scope.allow,
+        protect=(*ctx.survey.protect, *scope.protect),
+        protect_keys=(*ctx.survey.protect_keys, *scope.protect_keys),
+        subject=scope.subject,
+        max_files=scope.max_files,
+        max_lines=scope.max_lines,
+    )
+
+
+def _survey(ctx: Context, commit: str, tree: Path | None, problems: list[str]) -> Survey | None:
+    """The recipe of a commit, read in a worktree that holds the commit and nothing else, or in one made for it."""
+    try:
+        if tree is not None:
+            return ctx.survey_of(commit, tree)
+        with pure(ctx, commit) as made:
+            return ctx.survey_of(commit, made)
+    except RecipeError as error:
+        problems.append(f"the recipe is refused: {error}")
+        return None
+
+
+def _config_of(ctx: Context, arm: str) -> tuple[str, ...]:
+    if arm in ctx.history.bundles:
+        return tuple(key for idea in ctx.history.bundles[arm].ideas for key in _config_of(ctx, idea))
+    committed = ctx.history.experiment(arm).committed
+    return committed.config if committed else ()
+
+
+def fingerprint_of(ctx: Context, commit: str, survey: Survey | None) -> str:
+    """Equal for two commits with the same resolved recipe and the same code outside the recipe's files."""
+    assert ctx.history.started is not None  # noqa: S101 - see open_baseline
+    lineage = survey.lineage if survey else ()
+    code = refs.diff(ctx.paths.root, ctx.history.started.base_commit, commit, exclude=lineage)
+    values = json.dumps(dict(survey.facts.values), sort_keys=True, default=str) if survey else commit
+    return hashlib.sha256(f"{code}\0{values}".encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def _twin(ctx: Context, fingerprint: str, index: int) -> Experiment | None:
+    for entry in ctx.history.experiments.values():
+        if entry.committed and entry.index != index and entry.committed.fingerprint == fingerprint:
+            return entry
+    return None
+
+
+def commit_message(ctx: Context, name: str, hypothesis: Hypothesis) -> str:
+    """`<area>: <idea>`, the reasoning, and which experiment it is (R45); the sign-off is added by the commit."""
+    subject = f"{hypothesis.area}: {hypothesis.title}".replace("\n", " ")
+    body = [ctx.redactor.clean(hypothesis.rationale)] if hypothesis.rationale else []
+    if hypothesis.overrides:
+        body.append("Overrides:\n" + "\n".join(f"  {item}" for item in hypothesis.overrides))
+    return "\n\n".join([subject, *body, f"Autoresearch-Experiment: {ctx.campaign.campaign}/{name}"])
+
+
+def leave_evidence(
+    ctx: Context, name: str, index: int, parent_commit: str, commit: str, hypothesis: Hypothesis
+) -> None:
+    """Patch, hypothesis, brief and whatever its researcher left, in the experiment's own folder."""
+    folder = ctx.paths.experiment(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    atomic.replace(folder / "diff.patch", refs.patch(ctx.paths.root, parent_commit, commit))
+    atomic.replace(folder / "hypothesis.json", json.dumps(asdict(hypothesis), indent=2) + "\n")
+    brief = ctx.paths.folder / ".attempts" / f"{index}.brief.md"
+    if brief.exists():
+        brief.replace(folder / "brief.md")
+    keep_testimony(ctx, hypothesis.source, index, folder)
+
+
+def keep_testimony(ctx: Context, source: str, index: int, folder: Path) -> None:
+    """Move what a researcher left about an attempt beside the experiment's other evidence."""
+    for witness in (one for one in ctx.researchers if isinstance(one, Witness) and one.name == source):
+        for file in sorted(witness.evidence(index).glob("*")):
+            folder.mkdir(parents=True, exist_ok=True)
+            file.replace(folder / file.name)

@@ -1,0 +1,79 @@
+"""The port of launchers: where runs happen, and what one can do besides.
+
+A launcher is made with `options=` and `folder=`, the campaign's folder.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from autoresearch.run.job import Job, JobStatus, Resources, Submission
+
+
+class Launcher(Protocol):
+    """Starts runs somewhere. Made with `options=`, `folder=` (the campaign's folder). `plan` is pure text."""
+
+    name: str
+
+    def plan(self, job: Job) -> Submission:
+        """The exact request, nothing sent: a dry run and a golden file cost nothing."""
+        ...
+
+    def submit(self, submission: Submission) -> str:
+        """Send it and return the job id. A second call for one run id returns the same job, not a second one."""
+        ...
+
+    def find(self, run_id: str) -> str | None:
+        """The job id of a run that may or may not have been submitted before a crash of ours."""
+        ...
+
+    def states(self, ids: Collection[str]) -> Mapping[str, JobStatus]:
+        """How all these jobs are doing, with one query. Raises LauncherError during an outage."""
+        ...
+
+    def cancel(self, job_id: str) -> None:
+        """End a job and everything it started. Twice is fine, late is fine."""
+        ...
+
+    def leftovers(self, job_id: str) -> tuple[str, ...]:
+        """What is still alive of a job, in words. Empty is the proof that nothing is."""
+        ...
+
+
+@dataclass(frozen=True)
+class Held:
+    """Capacity that a launcher holds between runs, such as a warm allocation of Slurm.
+
+    Attributes:
+        job_id: What the engine calls it.
+        nodes: How many nodes it has.
+        gpus: How many GPUs in all.
+        started_at: Unix seconds when it began, None if it has not.
+        ended_at: Unix seconds when it ended, None while it lasts.
+    """
+
+    job_id: str
+    nodes: int
+    gpus: int
+    started_at: float | None
+    ended_at: float | None
+
+
+@runtime_checkable
+class Holder(Protocol):
+    """What a launcher that holds capacity between runs can do besides; the engine looks for it, most have none."""
+
+    def offer(self, resources: Resources) -> str:
+        """What holding costs at most, in words, for runs that need this; empty when the options ask for none."""
+        ...
+
+    def held(self) -> tuple[Held, ...]:
+        """What is held or was held, as of the latest question to the scheduler.
+
+        Raises LauncherError during an outage.
+        """
+        ...
+
+    def release(self) -> tuple[str, ...]:
+        """Give everything back that is held. What is left, in words: empty is the proof that nothing is."""
+        ...

@@ -1,0 +1,130 @@
+"""The port of targets: what we know about the thing being trained, and what a target can do besides.
+
+A target is made with `recipe=`, `command=`, `objective=` and `options=`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from autoresearch.experiment.hypothesis import Facts
+from autoresearch.run.job import Job, JobStatus, Resources
+from autoresearch.run.measurement import Measurement, Readings
+from autoresearch.run.objective import Objective
+from autoresearch.run.symptom import Symptom
+
+
+@dataclass(frozen=True)
+class SourceSpec:
+    """A metric source by name and options, as a target asks for it. `name` is a key of `metrics.BUILTIN`."""
+
+    name: str
+    options: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What a target needs to know to turn an experiment into a job.
+
+    Attributes:
+        run_id: Unique name of the run.
+        tree: The experiment's worktree, absolute.
+        folder: The run's own folder, absolute; it exists.
+        log: The run's log file, absolute.
+        seed: Training seed of this run.
+        limit_s: Wall-clock limit of the run in seconds, None for none.
+        commit: Full hash of the experiment's commit.
+        overrides: Further overrides for this run only (never part of the hypothesis).
+    """
+
+    run_id: str
+    tree: Path
+    folder: Path
+    log: Path
+    seed: int
+    limit_s: float | None
+    commit: str
+    overrides: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a target found out about the thing to be trained, before anything is run.
+
+    Attributes:
+        objective: The authoritative metric with its direction and meaning.
+        command: Entry point and arguments before per-run injections.
+        resources: What one run needs.
+        lineage: The recipe and its parents, nearest first, repository-relative.
+        minutes: Expected minutes per run, None when unknown.
+        setup_minutes: Start-up part of it, None when unknown.
+        steps: Training steps per run, None when unknown.
+        step_minutes: Expected minutes of one of them, None when unknown.
+        first_value: Step after which a run first has a value of the metric, None when unknown or when it is the last.
+        least_steps: Fewer steps than these judge no idea (R113).
+        standard_error: Evaluation noise expected from the size of the validation set, None when unknown.
+        plumbing: Why a run is too small to judge an idea by; empty when it is not.
+        protect: Globs of files that measure and must not be edited.
+        protect_keys: Recipe keys that measure and must not be overridden.
+        facts: The recipe as researchers see it.
+        warnings: What a maintainer would point out, one sentence each.
+        inputs: Files or folders that a run reads: absolute, or relative to the repository and then tracked.
+    """
+
+    objective: Objective
+    command: tuple[str, ...]
+    resources: Resources = field(default_factory=Resources)
+    lineage: tuple[str, ...] = ()
+    minutes: float | None = None
+    setup_minutes: float | None = None
+    steps: int | None = None
+    step_minutes: float | None = None
+    first_value: int | None = None
+    least_steps: int = 0
+    standard_error: float | None = None
+    plumbing: str = ""
+    protect: tuple[str, ...] = ()
+    protect_keys: tuple[str, ...] = ()
+    facts: Facts = field(default_factory=Facts)
+    warnings: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+
+
+class Target(Protocol):
+    """What we know about the thing being trained. Made with `recipe=`, `command=`, `objective=`, `options=`."""
+
+    name: str
+
+    def survey(self, tree: Path) -> Survey:
+        """Read recipe and code in `tree`; raises RecipeError with one clear line when that cannot be done."""
+        ...
+
+    def apply(self, tree: Path, overrides: Sequence[str]) -> tuple[str, ...]:
+        """Write overrides into the recipe file in `tree` with the smallest edit; returns the files changed."""
+        ...
+
+    def job(self, request: RunRequest) -> Job:
+        """The exact training command of one run, with per-run injections (own folders, seed, limits)."""
+        ...
+
+    def sources(self) -> tuple[SourceSpec, ...]:
+        """Metric sources in order of trust."""
+        ...
+
+    def measure(self, folder: Path, log_tail: str, readings: Mapping[str, Readings], status: JobStatus) -> Measurement:
+        """One number and its circumstances from what the sources read; never raises for a broken run."""
+        ...
+
+    def health(self, log_tail: str, readings: Mapping[str, Readings]) -> tuple[Symptom, ...]:
+        """Findings about a run, worst first, also while it is still running; a FATAL one justifies an early kill."""
+        ...
+
+
+@runtime_checkable
+class Narrator(Protocol):
+    """What a target can do besides that can tell how far a run has come; the engine looks for it, not all have it."""
+
+    def milestones(self, log: str) -> tuple[str, ...]:
+        """What a log says has been reached, in words that stay the same at every look: a link, the first rollouts."""
+        ...
