@@ -8,7 +8,7 @@ from tasks import Changes, Task, git
 
 from autoresearch.campaign import opening
 from autoresearch.campaign.campaign import Request, Session
-from autoresearch.campaign.reporter import report_of
+from autoresearch.campaign.controller import report_of
 
 PEERS = {"Optuna TPE": "TPESampler", "Optuna random": "RandomSampler"}
 

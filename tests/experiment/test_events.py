@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from autoresearch.errors import LedgerError
 from autoresearch.experiment import events as happened
-from autoresearch.records.event_line import dump, load
+from autoresearch.records.journal import dump, load
 
 KINDS = [
     made

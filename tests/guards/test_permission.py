@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoresearch.experiment.change import FileChange
-from autoresearch.guards.permission import Wish, permission
-from autoresearch.guards.scope import Limits, breaches
+from autoresearch.guards.scope import Limits, Wish, breaches, permission
 
 SCOPE = Limits(allow=("src/**",), protect=("src/eval/**",))
 

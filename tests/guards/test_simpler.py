@@ -3,7 +3,7 @@
 import pytest
 
 from autoresearch.experiment.change import FileChange
-from autoresearch.guards.simpler import simplifies
+from autoresearch.guards.scope import simplifies
 
 RECIPE = ("recipe.yaml",)
 BEFORE = {"kl": 0.01, "scheduler.warmup": 10, "workers": 1, "lr": 0.1, "async.enabled": True, "packing": False}

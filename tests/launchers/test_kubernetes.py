@@ -10,8 +10,8 @@ import pytest
 
 from autoresearch.errors import LauncherError
 from autoresearch.launchers.kubernetes.api import _pages
-from autoresearch.launchers.kubernetes.kubernetes_code import checksums
 from autoresearch.launchers.kubernetes.launcher import KubernetesLauncher
+from autoresearch.launchers.kubernetes.script import checksums
 from autoresearch.run.job import JobState
 from autoresearch.testing.launchers import ProcessContract, settle
 

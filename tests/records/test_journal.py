@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from autoresearch.errors import LedgerError
 from autoresearch.experiment.events import Noted, Paused, Steered
 from autoresearch.machine import process
-from autoresearch.records.event_line import dump
-from autoresearch.records.journal import Journal
+from autoresearch.records.journal import Journal, dump
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "journal_v1.jsonl"
 WRITER = """

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from autoresearch.errors import LedgerError
 from autoresearch.experiment.events import Noted
 from autoresearch.experiment.history import fold
-from autoresearch.records.event_line import dump, load
-from autoresearch.records.journal import Journal
+from autoresearch.records.journal import Journal, dump, load
 from autoresearch.records.ledger import Ledger
 from autoresearch.records.row import COLUMNS, decode, encode, parse_table
 

@@ -10,7 +10,8 @@ from autoresearch.experiment.history import fold
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import Status
 from autoresearch.run.symptom import Severity, Symptom
-from autoresearch.scheduling import moves, next_move
+from autoresearch.scheduling import next_move
+from autoresearch.scheduling import next_move as moves
 from autoresearch.scheduling.budget import outlook
 from autoresearch.scheduling.by_hand import Dropping, Errand
 from autoresearch.verdict.policies import policy

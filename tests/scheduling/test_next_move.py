@@ -14,7 +14,8 @@ from autoresearch.run.job import JobState, JobStatus, Resources
 from autoresearch.run.measurement import Completion, Measurement
 from autoresearch.run.objective import Objective
 from autoresearch.run.symptom import Severity, Symptom
-from autoresearch.scheduling import moves, next_move
+from autoresearch.scheduling import next_move
+from autoresearch.scheduling import next_move as moves
 from autoresearch.scheduling.budget import outlook
 from autoresearch.scheduling.stop_check import Limits
 from autoresearch.verdict.policies import policy

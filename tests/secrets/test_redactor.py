@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoresearch.secrets.redactor import Redactor
-from autoresearch.secrets.secret_names import Suspicion, suspicion
+from autoresearch.secrets.shapes import Suspicion, suspicion
 
 HEX40 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b"
 # Put together here so that no scanner of repositories takes this file for a leak.

@@ -7,7 +7,7 @@ from tests.conftest import commit_all
 
 from autoresearch.campaign import opening
 from autoresearch.engine.loop import Loop
-from autoresearch.scheduling import moves
+from autoresearch.scheduling import next_move
 
 LUCKY = """
 import json, random, sys
@@ -28,7 +28,7 @@ def test_a_demotion_is_an_event_in_words_and_the_row_stays(lab):
     loop.run()
     kept, rows = loop.ctx.history.incumbent, lab.ledger.read_text()
     assert kept != "baseline"
-    loop.carry_out(moves.StepBack(kept, "baseline", "after further runs it is no better"))
+    loop.carry_out(next_move.StepBack(kept, "baseline", "after further runs it is no better"))
     again = opening.wire(opening.open_campaign(lab.root)).history
     assert again.incumbent == "baseline"
     assert [(event.name, event.reason) for event in again.demotions] == [(kept, "after further runs it is no better")]

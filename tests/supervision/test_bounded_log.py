@@ -11,7 +11,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoresearch.supervision.boundedlog import BoundedLog
+from autoresearch.supervision.run_log import BoundedLog
 
 LIMIT = 4096
 MARK = re.compile(rb"\n\[autoresearch: (\d+) bytes left out here\]\n")
@@ -69,7 +69,7 @@ FULL_DISK = """
 import sys
 from itertools import pairwise
 from pathlib import Path
-from autoresearch.supervision.boundedlog import BoundedLog
+from autoresearch.supervision.run_log import BoundedLog
 log = BoundedLog(Path(sys.argv[1]), 100_000)
 for _ in range(40):
     log.write(b"x" * 10_000)

@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoresearch.secrets.redactor import HIDDEN, Redactor
-from autoresearch.supervision.boundedlog import BoundedLog
-from autoresearch.supervision.run_log import CleanLog
+from autoresearch.supervision.run_log import BoundedLog, CleanLog
 
 SECRET = "s3cret-Value-0815"
 TOKEN = "hf_" + "Ab1" * 11

@@ -1,6 +1,6 @@
 """Events as lines for a person."""
 
-from autoresearch.cli.lines import Lines
+from autoresearch.cli.live import Lines
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.outcome import Purpose
 from autoresearch.run.job import Resources

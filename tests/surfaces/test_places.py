@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoresearch.campaign.campaign import Request, Session
-from autoresearch.campaign.places import current_context, look
+from autoresearch.campaign.preflight import current_context, look
 from autoresearch.examples.demo_repository import create
 
 COMPILER = shutil.which("cc") or shutil.which("gcc")

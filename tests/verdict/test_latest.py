@@ -1,6 +1,6 @@
 """Remembering the last answer changes when work is done, never what comes out."""
 
-from autoresearch.verdict.latest import latest, once
+from autoresearch.verdict.arms import latest, once
 
 
 def test_the_last_question_is_answered_from_memory_and_no_other():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from autoresearch.campaign import controller, opening, storage
 from autoresearch.campaign.by_hand_state import DrivenExperiment, driven
-from autoresearch.campaign.reporter import Reporter, write_report
+from autoresearch.campaign.controller import Reporter, write_report
 from autoresearch.campaign.status import Judged, judged_value
 from autoresearch.engine import by_hand
 from autoresearch.engine.context import Context
@@ -22,8 +22,7 @@ from autoresearch.experiment.hypothesis import AREAS, Hypothesis
 from autoresearch.machine import process
 from autoresearch.machine.clock import SteadyClock
 from autoresearch.scheduling.by_hand import Dropping, Errand
-from autoresearch.scheduling.moves import Stop
-from autoresearch.scheduling.next_move import Chooser
+from autoresearch.scheduling.next_move import Chooser, Stop
 
 DROPPED = "dropped by"
 """First words of the row of an experiment that was given up."""

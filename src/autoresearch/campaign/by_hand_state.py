@@ -8,8 +8,7 @@ from autoresearch.experiment.history import History
 from autoresearch.records.paths import CampaignPaths
 from autoresearch.scheduling.budget import outlook
 from autoresearch.scheduling.by_hand import Errand
-from autoresearch.scheduling.moves import Judge
-from autoresearch.scheduling.next_move import crash_to_mend
+from autoresearch.scheduling.next_move import Judge, crash_to_mend
 from autoresearch.scheduling.stop_check import Limits
 from autoresearch.verdict.policies import policy
 

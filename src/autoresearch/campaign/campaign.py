@@ -7,13 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autoresearch.campaign import controller, doctor, opening, planning, status, storage
+from autoresearch.campaign import controller, opening, planning, preflight, status, storage
 from autoresearch.campaign import opening as storage_opening
 from autoresearch.campaign import rebuild as records
 from autoresearch.campaign.by_hand_state import DrivenExperiment
-from autoresearch.campaign.curves import Curves
 from autoresearch.campaign.planning import Plan, Request
-from autoresearch.campaign.status import CampaignStatus, RunningRun
+from autoresearch.campaign.status import CampaignStatus, Curves, RunningRun
 from autoresearch.config import campaign_file
 from autoresearch.config.schema import Campaign
 from autoresearch.errors import AutoresearchError, CampaignError, HeldError, UsageError
@@ -29,7 +28,7 @@ from autoresearch.records.ledger import Ledger
 from autoresearch.records.paths import EXCLUDED, CampaignPaths, Layout
 from autoresearch.records.row import Row
 from autoresearch.run.job import Submission
-from autoresearch.scheduling.moves import Stop
+from autoresearch.scheduling.next_move import Stop
 from autoresearch.secrets import environment
 
 if TYPE_CHECKING:
@@ -132,7 +131,7 @@ class Session:
         Raises:
             HeldError: Another controller is at work on it.
         """
-        from autoresearch.campaign.reporter import Reporter  # noqa: PLC0415
+        from autoresearch.campaign.controller import Reporter  # noqa: PLC0415
         from autoresearch.engine.loop import Loop  # noqa: PLC0415 - whoever only looks needs no engine
 
         with controller.held(self.where, self.name, take_over=take_over) as (opened, lock):
@@ -315,7 +314,7 @@ class Session:
 
     def report(self) -> tuple[Path, ...]:
         """Write the report anew and return the paths of its files."""
-        from autoresearch.campaign.reporter import write_report  # noqa: PLC0415
+        from autoresearch.campaign.controller import write_report  # noqa: PLC0415
 
         return write_report(opening.wire(self._started(), self.clock, proposing=False))
 
@@ -349,9 +348,9 @@ class Session:
             raise HeldError(f"a controller is at work on {paths.name}; stop it first (autoresearch stop), then rebuild")
         return records.rebuild(paths, self.clock())
 
-    def doctor(self) -> tuple[doctor.Check, ...]:
+    def doctor(self) -> tuple[preflight.Check, ...]:
         """What this machine and repository offer and lack."""
-        return doctor.examine(self.where)
+        return preflight.examine(self.where)
 
     def dry_run(self, plan: Plan) -> Submission:
         """The first submission of a plan as it would be sent; nothing is sent and nothing is left behind."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from autoresearch.campaign import places, preflight, storage
+from autoresearch.campaign import preflight, storage
+from autoresearch.campaign import preflight as places
 from autoresearch.campaign.planning import Plan, target_of
 from autoresearch.campaign.storage import reminders
 from autoresearch.config import campaign_file

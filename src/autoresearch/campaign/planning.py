@@ -8,7 +8,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from autoresearch.campaign import places, preflight
+from autoresearch.campaign import preflight
+from autoresearch.campaign import preflight as places
 from autoresearch.campaign import storage as sites
 from autoresearch.campaign.storage import Storage
 from autoresearch.config.schema import Campaign

@@ -1,11 +1,32 @@
-"""Whether what a run reads is there, before anything is launched (R26)."""
+"""Whether what a run reads is there, before anything is launched (R26).
 
-from collections.abc import Collection, Sequence
+Looks around for places where runs could happen. Asks no cluster for anything and starts no process.
+
+Is everything here that a campaign needs? Looks, changes nothing.
+"""
+
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from autoresearch.config.schema import Campaign
-from autoresearch.errors import CampaignError
+import yaml
+
+from autoresearch.campaign import preflight
+from autoresearch.config import site
+from autoresearch.config.schema import Campaign, SiteSpec
+from autoresearch.errors import AutoresearchError, CampaignError
 from autoresearch.git import refs
+from autoresearch.machine import gpus
+from autoresearch.machine.process import CommandError, run
+from autoresearch.records import volume
+from autoresearch.records.paths import Volume
+from autoresearch.run.job import Resources
+from autoresearch.run.placement import Places, recommend
 
 _SHOWN = 3
 
@@ -83,3 +104,148 @@ def elsewhere(campaign: Campaign, inputs: Sequence[str]) -> str:
 def _named(paths: Sequence[str]) -> str:
     more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
     return f"{', '.join(paths[:_SHOWN])}{more} {'is' if len(paths) == 1 else 'are'}"
+
+
+_BUSY_ABOVE_GB = 1.0
+_IN_CLUSTER = "in-cluster"
+
+
+def look(environ: Mapping[str, str] | None = None) -> Places:
+    """What this machine offers, by its devices, its commands and its environment."""
+    env = os.environ if environ is None else environ
+    found = gpus.available(env)
+    return Places(
+        gpus=found,
+        busy=tuple(index for index in found if not gpus.is_free(index, _BUSY_ABOVE_GB)),
+        slurm=shutil.which("sbatch", path=env.get("PATH")) is not None,
+        ray=env.get("RAY_ADDRESS", ""),
+        kubernetes=_context(env),
+    )
+
+
+def seen_by(campaign: Campaign) -> Places:
+    """The same as the campaign's launcher sees it: a local one may be limited to some of the GPUs."""
+    chosen = campaign.launcher.options().get("gpus") if campaign.launcher.type == "local" else None
+    allowed = tuple(chosen) if isinstance(chosen, list | tuple) else None
+    return replace(look(), allowed=allowed)
+
+
+def _context(env: Mapping[str, str]) -> str:
+    """The current kube context: of the first file in `KUBECONFIG` that sets one, as kubectl chooses; empty for none."""
+    configured = env.get("KUBECONFIG") or str(Path(env.get("HOME", "/")) / ".kube" / "config")
+    named = (current_context(Path(part)) for part in configured.split(os.pathsep) if part)
+    return next(filter(None, named), _IN_CLUSTER if "KUBERNETES_SERVICE_HOST" in env else "")
+
+
+def current_context(file: Path) -> str:
+    """What a kubeconfig says the current context is; empty when it says nothing that can be understood."""
+    try:
+        document = yaml.safe_load(file.read_bytes())
+    except (OSError, ValueError, yaml.YAMLError, RecursionError):
+        return ""
+    found = document.get("current-context") if isinstance(document, dict) else None
+    return found if isinstance(found, str) and found.isprintable() else ""
+
+
+_LOW_DISK_GB = 5.0
+_AGENTS = {"claude": "Claude Code", "codex": "Codex", "gemini": "Gemini CLI", "opencode": "OpenCode", "aider": "Aider"}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at.
+
+    Attributes:
+        name: What was looked at.
+        state: `ok`, `note` (nothing is wrong), `warn` or `fail` (a campaign cannot run).
+        found: What is there.
+        advice: What to do about it, empty when nothing need be done.
+    """
+
+    name: str
+    state: str
+    found: str
+    advice: str = ""
+
+
+def examine(where: Path) -> tuple[Check, ...]:
+    """Look at this machine and at the repository `where` lies in."""
+    environ = dict(os.environ)
+    return (*_machine(), *_repository(where), *_disk(where), *_site(), *_places(environ), *_extras(), *_agents())
+
+
+def _machine() -> Iterator[Check]:
+    version = platform.python_version()
+    yield Check("python", "ok" if sys.version_info >= (3, 11) else "fail", f"{version} at {sys.executable}")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    yield Check("cores", "ok", str(cores))
+    if sys.platform != "linux":
+        yield Check("platform", "warn", sys.platform, "only Linux can prove that no process of a run is left")
+
+
+def _repository(where: Path) -> Iterator[Check]:
+    try:
+        version = run(("git", "--version")).text.removeprefix("git version ")
+    except CommandError:
+        yield Check("git", "fail", "not found", "install git 2.38 or newer")
+        return
+    recent = tuple(int(part) for part in version.split(".")[:2]) >= (2, 38)
+    yield Check("git", "ok" if recent else "fail", version, "" if recent else "install git 2.38 or newer")
+    try:
+        root = refs.root(where)
+        yield Check("repository", "ok", f"{root} at {refs.head_commit(root)[:7]}")
+        changes = refs.changes(root)
+        told = f"{len(changes.staged)} staged, {len(changes.unstaged)} unstaged, {len(changes.untracked)} untracked"
+        yield Check("local changes", "note", told if changes else "none", "they are left untouched" if changes else "")
+    except AutoresearchError as error:
+        yield Check("repository", "warn", str(error))
+
+
+def _disk(where: Path) -> Iterator[Check]:
+    usage = shutil.disk_usage(where)
+    free = usage.free / 1e9
+    low = free < _LOW_DISK_GB
+    yield Check(
+        "disk", "warn" if low else "ok", f"{free:.0f} GB free", "logs and checkpoints need space" if low else ""
+    )
+
+
+def _site(spec: SiteSpec | None = None) -> Iterator[Check]:
+    """Whether this is a Brev machine (R36)."""
+    spec = spec or SiteSpec()
+    chosen = site.choose(spec, "local", volume.look(spec.checkout, spec.volume))
+    if chosen.type == site.PLAIN:
+        yield Check("Brev", "note", f"no: {chosen.why}")
+        return
+    problem = volume.lacking(Volume(Path(spec.volume), site.user(spec, os.environ)), spec.min_free_gb)
+    yield Check("Brev", "warn" if problem else "ok", chosen.why, problem or f"heavy files go to {spec.volume}")
+
+
+def _places(environ: Mapping[str, str]) -> Iterator[Check]:
+    found = preflight.look(environ)
+    told = f"{len(found.gpus)}, of which {found.free} free" if found.gpus else "none"
+    yield Check("GPUs", "ok" if found.gpus else "note", told, "" if found.gpus else "GPU recipes run elsewhere")
+    yield Check("Slurm", "note", "sbatch is here" if found.slurm else "not here")
+    yield Check("Ray", "note", found.ray or "no RAY_ADDRESS")
+    yield Check("Kubernetes", "note", found.kubernetes or "no kube context")
+    for name, gpu in (("a CPU recipe", 0), ("an 8-GPU recipe", 8)):
+        chosen = recommend(Resources(gpus_per_node=gpu), found)
+        refused = [f"{launcher} would be refused: {why}" for launcher, why in chosen.refused]
+        yield Check(name, "note", chosen.launcher or "ask", "; ".join([chosen.why, *refused]))
+
+
+def _extras() -> Iterator[Check]:
+    wanted = (
+        ("numpy", "researcher search and the demo", "demo"),
+        ("PIL", "progress.png", "demo"),
+        ("kubernetes", "launchers kubernetes and nrl-k8s", "kubernetes"),
+    )
+    for module, what, extra in wanted:
+        there = importlib.util.find_spec(module) is not None
+        advice = "" if there else f"needed for {what}: pip install 'nemo-autoresearch[{extra}]'"
+        yield Check(module, "ok" if there else "note", "installed" if there else "not installed", advice)
+
+
+def _agents() -> Iterator[Check]:
+    found = [name for program, name in _AGENTS.items() if shutil.which(program)]
+    yield Check("coding agents", "note", ", ".join(found) or "none")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from autoresearch.engine import ask, guarded_commit, propose, runs
-from autoresearch.engine.brief import brief_for, brief_text
+from autoresearch.engine.ask import brief_for, brief_text
 from autoresearch.engine.context import Context
 from autoresearch.engine.repair import objections
 from autoresearch.errors import CampaignError

@@ -20,8 +20,7 @@ from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import BASELINE
 from autoresearch.git import refs, worktree
-from autoresearch.guards.scope import Limits, breaches, yardstick
-from autoresearch.guards.simpler import simplifies
+from autoresearch.guards.scope import Limits, breaches, simplifies, yardstick
 from autoresearch.machine import atomic, fault_points
 from autoresearch.ports.researcher import Witness
 from autoresearch.ports.target import Survey

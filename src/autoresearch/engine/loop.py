@@ -8,12 +8,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autoresearch import __version__
-from autoresearch.engine import bundles, holding, milestones, night_watch, propose, runs, settle, worktrees
+from autoresearch.engine import (
+    bundles,
+    night_watch,
+    propose,
+    runs,
+    settle,
+    worktrees,
+)
+from autoresearch.engine import (
+    night_watch as holding,
+)
+from autoresearch.engine import (
+    runs as milestones,
+)
 from autoresearch.engine.context import Context
-from autoresearch.engine.mend import mend
+from autoresearch.engine.night_watch import Room
 from autoresearch.engine.remeasure import remeasure
 from autoresearch.engine.repair import repair
-from autoresearch.engine.room import Room
+from autoresearch.engine.worktrees import mend
 from autoresearch.errors import LauncherError
 from autoresearch.experiment.events import (
     ApprovalAsked,
@@ -25,7 +38,8 @@ from autoresearch.experiment.events import (
 from autoresearch.experiment.experiment import Run
 from autoresearch.machine import fault_points
 from autoresearch.run.symptom import Severity
-from autoresearch.scheduling import moves, next_move
+from autoresearch.scheduling import next_move
+from autoresearch.scheduling import next_move as moves
 from autoresearch.scheduling.yardstick import Remeasure
 
 _HEALTH_EVERY_S = 10.0

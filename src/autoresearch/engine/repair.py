@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from autoresearch.engine.ask import hear
-from autoresearch.engine.brief import brief_for
+from autoresearch.engine.ask import brief_for, hear
 from autoresearch.engine.context import Context
 from autoresearch.engine.guarded_commit import committable, keep_testimony, scope_of
 from autoresearch.engine.worktrees import checkout, place, pure

@@ -1,4 +1,7 @@
-"""From a commit to a measurement: plan, submit, follow, end, read."""
+"""From a commit to a measurement: plan, submit, follow, end, read.
+
+What a run says of being under way, noted once for whoever launched it.
+"""
 
 import json
 import platform
@@ -7,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from autoresearch.engine import milestones
 from autoresearch.engine.context import Context
 from autoresearch.engine.worktrees import checkout, place, survey_of_arm
 from autoresearch.errors import RecipeError
@@ -17,12 +19,27 @@ from autoresearch.experiment.experiment import Run
 from autoresearch.experiment.outcome import Purpose
 from autoresearch.git import worktree
 from autoresearch.machine import atomic, fault_points
-from autoresearch.ports.target import RunRequest
+from autoresearch.ports.target import Narrator, RunRequest
 from autoresearch.records import volume
 from autoresearch.run.job import Job, JobState, JobStatus, Resources, Submission
 from autoresearch.run.measurement import Measurement, Readings
 from autoresearch.run.placement import on_cpu
-from autoresearch.supervision.run_log import end_of
+from autoresearch.supervision.run_log import end_of, ends_of
+
+
+def tell(ctx: Context, run: Run) -> None:
+    """Note every milestone in the log of a run that was not noted yet; a log that cannot be read says nothing."""
+    if not isinstance(ctx.target, Narrator):
+        return
+    try:
+        log = ends_of(Path(run.planned.log), ctx.redactor)
+    except OSError:
+        return
+    told = {note.text for note in ctx.history.notes}
+    for reached in ctx.target.milestones(log):
+        text = ctx.redactor.clean(f"{run.run_id}: {reached}")
+        if text not in told:
+            ctx.note(text)
 
 
 def launch(ctx: Context, arm: str, seed: int, purpose: Purpose, why: str) -> None:
@@ -216,7 +233,7 @@ def measure(ctx: Context, run: Run) -> None:
     status = replace(ended.status, reason=run.cancelled) if run.cancelled else ended.status
     arm, number = run.planned.experiment, run.planned.number
     found = read(ctx, Path(run.planned.folder), Path(run.planned.log), status, arm, number)
-    milestones.tell(ctx, run)
+    tell(ctx, run)
     fault_points.point("run.measured")
     ctx.record(RunMeasured(ctx.clock(), run.run_id, found))
     idle = not any(other.planned.experiment == arm for other in ctx.history.in_flight())

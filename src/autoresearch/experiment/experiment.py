@@ -1,6 +1,9 @@
-"""One attempt and its runs, as far as they have come; see `history` for the whole campaign."""
+"""One attempt and its runs, as far as they have come; see `history` for the whole campaign.
 
-from collections.abc import Iterable
+What an arm is made of: the ideas merged on the way from the baseline to it.
+"""
+
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -219,3 +222,20 @@ def why_no_value(run: Run) -> str:
     worst = found.symptoms[0] if found.symptoms else None
     told = f"{worst.name}: {worst.evidence}" if worst else found.note or (status.reason if status else "")
     return told or "no valid metric was found"
+
+
+def lineage(arm: str, parent: Callable[[str], str], own: Callable[[str], tuple[str, ...]]) -> tuple[str, ...]:
+    """The ideas inside `arm`, oldest first.
+
+    Args:
+        arm: An experiment, a bundle or the baseline.
+        parent: The arm that an arm was made from, empty for the baseline and for strangers.
+        own: The ideas that an arm adds to its parent.
+    """
+    found: list[str] = []
+    seen: set[str] = set()
+    while arm and arm not in seen:
+        seen.add(arm)
+        found = [idea for idea in own(arm) if idea not in found] + found
+        arm = parent(arm)
+    return tuple(found)

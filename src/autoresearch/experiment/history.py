@@ -13,13 +13,13 @@ from autoresearch.experiment.experiment import (
     Idle,
     Run,
     idle_of,
+    lineage,
     lost,
     shows_poor_idea,
     touched,
     trial_of,
     usable,
 )
-from autoresearch.experiment.lineage import lineage
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status
 
 FORGIVEN = 2

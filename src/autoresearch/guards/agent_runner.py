@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 from autoresearch.machine import processes
 from autoresearch.machine.process import CommandError
 from autoresearch.machine.process import run as run_process
-from autoresearch.supervision.boundedlog import BoundedLog
+from autoresearch.supervision.run_log import BoundedLog
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _CHUNK = 1 << 16

@@ -20,7 +20,7 @@ from autoresearch.experiment.names import PREFIX
 from autoresearch.git import refs as git
 from autoresearch.git.call import ask, call
 from autoresearch.machine.lock import file_lock
-from autoresearch.records.event_line import load
+from autoresearch.records.journal import load
 from autoresearch.records.paths import CampaignPaths
 
 HAND = "autoresearch-agent"

@@ -1,4 +1,12 @@
-"""Is the change within its scope, and is what measures untouched? Decided on the commit, not on what anyone says."""
+"""Is the change within its scope, and is what measures untouched? Decided on the commit, not on what anyone says.
+
+Does a change simplify? A claim that decides a tie (R106) is held against the commit, whoever makes it.
+
+May an agent do what it asks for? The campaign's scope, applied to one request before it is carried out.
+
+An answer spares work that the guards would refuse later; it takes nothing from them. What an agent does without asking,
+above all by shell commands, is held by its sandbox, and the commit is examined whatever was asked and answered.
+"""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -126,3 +134,90 @@ def _key_problems(before: Mapping[str, object], after: Mapping[str, object], lim
                 f"recipe key {key} is protected ({glob.replace('/', '.')}): it is part of the evaluation "
                 f"({before.get(key, 'unset')!r} became {after.get(key, 'unset')!r})"
             )
+
+
+def simplifies(
+    changes: Iterable[FileChange],
+    recipe: Iterable[str],
+    before: Mapping[str, object] | None,
+    after: Mapping[str, object] | None,
+) -> bool:
+    """Whether a commit removes more lines than it adds, or changes the recipe only to turn things off in it.
+
+    Args:
+        changes: The commit's files against its parent.
+        recipe: The files the recipe consists of.
+        before: The resolved recipe at the parent, flattened; None when there is no recipe.
+        after: The same at the candidate.
+    """
+    changes = tuple(changes)
+    if sum(change.added - change.deleted for change in changes) < 0:
+        return True
+    if before is None or after is None or not {change.path for change in changes} <= set(recipe):
+        return False
+    keys = changed_keys(before, after)
+    return all(_off(after.get(key)) for key in keys) and any(not _off(before.get(key)) for key in keys)
+
+
+def _off(value: object) -> bool:
+    """Gone, null, false, zero or empty."""
+    return not value or value == "null"
+
+
+_EDITS = frozenset({"edit", "delete", "move"})
+_LOOKS = frozenset({"read", "search", "think"})
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What an agent asks to be allowed.
+
+    Attributes:
+        kind: What it would do, in the words of the Agent Client Protocol's `ToolKind`; anything else is `other`.
+        title: Its own words about it.
+        paths: Files of the worktree it names, relative to it.
+        own: Whether it names files in places of its own (home, temporary folder, answer).
+        outside: Files it names that are neither.
+    """
+
+    kind: str
+    title: str = ""
+    paths: tuple[str, ...] = ()
+    own: bool = False
+    outside: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Permission:
+    """The answer to a wish, and why in words."""
+
+    granted: bool
+    why: str
+
+
+def permission(wish: Wish, limits: Limits, *, network: bool) -> Permission:
+    """Answer a wish.
+
+    Args:
+        wish: What is asked for.
+        limits: The campaign's scope with the target's own protection.
+        network: Whether the agent may reach the network.
+    """
+    if wish.kind == "execute":
+        return Permission(True, "a command runs within the bounds that hold every agent")
+    if wish.outside:
+        return Permission(False, f"{wish.outside[0]} is outside the worktree")
+    if wish.kind in _EDITS:
+        return _edit(wish, limits)
+    if wish.kind in _LOOKS:
+        return Permission(True, "it only looks")
+    if wish.kind == "fetch":
+        return Permission(network, "the network is open to it" if network else "the network is closed to it")
+    return Permission(False, f"nothing in the campaign allows {wish.kind!r}")
+
+
+def _edit(wish: Wish, limits: Limits) -> Permission:
+    if not wish.paths and not wish.own:
+        return Permission(False, "it does not say which file")
+    found = breaches((FileChange(path) for path in wish.paths), limits)
+    return Permission(not found, found[0] if found else "within the scope")

@@ -8,6 +8,8 @@ the first one's claim.
 GPUs are handed out whole, by index in bus order, through `CUDA_VISIBLE_DEVICES`. A run that needs more than are free
 is `QUEUED`: its supervisor already exists and starts it, in the environment of its submission and without our help, as
 soon as they are. A run that asks for no GPU sees what we see. Time in the queue does not count towards its limit.
+
+What a person may write under `launcher: {type: local, ...}`.
 """
 
 import hashlib
@@ -18,17 +20,46 @@ import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from shlex import quote
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote as as_file_name
 
+from pydantic import Field, field_validator
+
 from autoresearch.errors import LauncherError, StorageError
-from autoresearch.launchers.local_options import LocalOptions
+from autoresearch.launchers.options import Options
 from autoresearch.machine import fault_points, gpus, processes
 from autoresearch.machine.process import CommandError, run
 from autoresearch.run.job import Job, JobState, JobStatus, Submission
 from autoresearch.supervision import run_folder
 from autoresearch.supervision.run_folder import RunSpec
 from autoresearch.supervision.supervisor import CANCEL
+
+
+class LocalOptions(Options):
+    """Options of the local launcher."""
+
+    launcher: ClassVar[str] = "local"
+
+    gpus: tuple[int, ...] | None = None
+    """Indices, in bus order, of the GPUs to hand out; `auto`: all, or those `CUDA_VISIBLE_DEVICES` names."""
+
+    max_gpu_memory_used_gb: float = Field(default=1.0, ge=0)
+    """A GPU with more memory than this in use belongs to somebody else and is left alone."""
+
+    min_free_memory_gb: float = Field(default=1.0, ge=0)
+    """A run waits, like for a GPU, until the machine has so much memory available."""
+
+    env: Mapping[str, str] = Field(default_factory=dict)
+    """Variables for every run; a run's own win. Not for secrets: they are inherited, these are written to disk."""
+
+    grace_s: float | None = Field(default=None, ge=0)
+    """Seconds between TERM and KILL, in place of each job's own."""
+
+    @field_validator("gpus", mode="before")
+    @classmethod
+    def _auto(cls, value: object) -> object:
+        return None if value == "auto" else value
+
 
 _ENDINGS = {
     "timed-out": JobState.TIMED_OUT,

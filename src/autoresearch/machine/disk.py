@@ -1,6 +1,10 @@
-"""How much room there is."""
+"""How much room there is.
+
+Folders of ours: removed whole, whatever was done to them.
+"""
 
 import os
+import shutil
 from pathlib import Path
 
 _NEXT_TO_NOTHING = 1_000_000
@@ -35,3 +39,18 @@ def _state(path: Path) -> os.statvfs_result | None:
         return os.statvfs(there)
     except OSError:
         return None
+
+
+def delete(folder: Path) -> None:
+    """Delete a folder tree, read-only folders in it included; one that is not there is fine."""
+    if not os.path.lexists(folder):
+        return
+    if folder.is_symlink() or not folder.is_dir():
+        folder.unlink()
+        return
+    folder.chmod(0o700)
+    for place, names, _ in os.walk(folder):
+        for inner in (Path(place, name) for name in names):
+            if not inner.is_symlink():
+                inner.chmod(0o700)
+    shutil.rmtree(folder)

@@ -21,7 +21,7 @@ from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import Verdict
 from autoresearch.machine import atomic
 from autoresearch.machine.lock import file_lock
-from autoresearch.records import event_line
+from autoresearch.records import journal as event_line
 from autoresearch.records import row as record
 from autoresearch.records.ledger import Ledger
 from autoresearch.records.row import Row

@@ -3,19 +3,74 @@
 A line counts once its newline is written. A half-written last line belongs to a writer that died before it could
 act on the event; the next append takes it out and says so in an event of its own. Any other line that cannot be read
 is an error, because a state replayed without it would be another one; `salvage` is the way out.
+
+One event as one JSON line of the journal, and back.
 """
 
 import json
 import os
 import time
+from functools import cache
 from pathlib import Path
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from autoresearch.errors import LedgerError
 from autoresearch.experiment.events import Event, Noted
 from autoresearch.machine import atomic, fault_points
 from autoresearch.machine.lock import file_lock
-from autoresearch.records import event_line
 from autoresearch.secrets import environment
+
+VERSION = 1
+
+
+@cache
+def _adapter() -> TypeAdapter[Any]:
+    """Reads and writes events; made when the first one is, for that takes as long as importing everything else."""
+    return TypeAdapter(Event, config=ConfigDict(ser_json_inf_nan="constants"))
+
+
+def dump(event: Event) -> str:
+    """The event as one JSON line, without its newline. NaN and infinities are written as JavaScript writes them."""
+    try:
+        body = _adapter().dump_json(event).decode()
+    except PydanticSerializationError:
+        plain = _readable(_adapter().dump_python(event))
+        body = _adapter().dump_json(_adapter().validate_python(plain)).decode()
+    return f'{{"v":{VERSION},{body[1:]}'
+
+
+def _readable(value: Any) -> Any:
+    """What UTF-8 cannot hold (a file name in other bytes, half an emoji) as an escape in ASCII."""
+    match value:
+        case str():
+            return value.encode("utf-8", "backslashreplace").decode()
+        case dict():
+            return {_readable(key): _readable(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_readable(item) for item in value]
+        case _:
+            return value
+
+
+def load(line: str) -> Event:
+    """Read one journal line.
+
+    Raises:
+        LedgerError: It is no JSON object, or no event that this version knows.
+    """
+    try:
+        event: Event = _adapter().validate_json(line)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise LedgerError(
+            f"not a journal event ({first['msg']}{' at ' + where if where else ''}): {line[:120]!r}"
+        ) from None
+    return event
+
 
 _POINT = "journal.append"
 _GLIMPSE = 80
@@ -40,7 +95,7 @@ class Journal:
             StorageError: The disk refused; the journal is as it was.
         """
         fault_points.point(f"{_POINT}.before")
-        line = event_line.dump(event).encode() + b"\n"
+        line = dump(event).encode() + b"\n"
         with file_lock(self.path):
             piece = self._mended() + line
             offset = atomic.append(self.path, piece, _POINT)
@@ -174,7 +229,7 @@ def _last_line(path: Path, size: int) -> bytes:
 
 def _event(line: bytes) -> Event | None:
     try:
-        return event_line.load(line.decode())
+        return load(line.decode())
     except (LedgerError, UnicodeDecodeError):
         return None
 
@@ -185,11 +240,11 @@ def _newer(line: bytes) -> bool:
     except ValueError:
         return False
     version = said.get("v") if isinstance(said, dict) else None
-    return isinstance(version, int) and version > event_line.VERSION
+    return isinstance(version, int) and version > VERSION
 
 
 def _noted(text: str, raw: bytes) -> bytes:
-    return event_line.dump(Noted(at=time.time(), text=text, details={"raw": _shown(raw)})).encode() + b"\n"
+    return dump(Noted(at=time.time(), text=text, details={"raw": _shown(raw)})).encode() + b"\n"
 
 
 def _shown(raw: bytes) -> str:

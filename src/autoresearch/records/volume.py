@@ -12,7 +12,7 @@ from pathlib import Path
 from autoresearch.config.site import Ground
 from autoresearch.errors import CampaignError, StorageError
 from autoresearch.machine import atomic, disk
-from autoresearch.machine.folders import delete
+from autoresearch.machine.disk import delete
 from autoresearch.records.paths import BESIDE, KINDS, CampaignPaths, Volume, short
 from autoresearch.supervision import run_folder
 

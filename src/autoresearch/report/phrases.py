@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from autoresearch.experiment.outcome import Status
 from autoresearch.report.report import Entry, Report, interval
-from autoresearch.verdict import words
+from autoresearch.verdict import evidence
 from autoresearch.verdict.claims import Drift, Standing
 
 STANDINGS = {
@@ -61,7 +61,7 @@ def claim_words(entry: Entry) -> str:
         return head + entry.reason
     effect = interval(claim.effect, claim.low, claim.high) or "no comparison"
     kind = "fresh seed" if claim.fresh else "selection run"
-    return f"{head}{effect} on {words.runs(claim.runs, kind)}"
+    return f"{head}{effect} on {evidence.runs(claim.runs, kind)}"
 
 
 def facts(report: Report, mark: str = "") -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from autoresearch.ports.policy import Policy
 from autoresearch.run.objective import Objective
 from autoresearch.scheduling import next_move
 from autoresearch.scheduling.budget import Outlook
-from autoresearch.scheduling.moves import Ask, Bundle, Explore, Judge, Launch, Move, Repair, Stop, Wait
+from autoresearch.scheduling.next_move import Ask, Bundle, Explore, Judge, Launch, Move, Repair, Stop, Wait
 
 
 @dataclass(frozen=True)

@@ -1,36 +1,163 @@
 """What to do next: `next_move`, a pure function.
 
 The engine carries a move out, records what happened, and asks again, until the move is `Wait` or `Stop`.
+
+The baseline's own row, the first of every campaign.
+
+What the engine can be told to do next: one frozen value per move, made by `plan.next_move`.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from autoresearch.config.schema import Campaign
 from autoresearch.experiment.board import Advice, Board, Combine, Demote, Done, Measure, Propose, Rest, Settle
-from autoresearch.experiment.experiment import Experiment, Run
+from autoresearch.experiment.experiment import Experiment, Run, usable, why_no_value
 from autoresearch.experiment.history import History
-from autoresearch.experiment.outcome import BASELINE, Status, Verdict
+from autoresearch.experiment.outcome import BASELINE, Purpose, Status, Verdict
 from autoresearch.ports.policy import Policy
 from autoresearch.run.objective import Objective
 from autoresearch.scheduling import yardstick
-from autoresearch.scheduling.baseline import baseline_verdict
 from autoresearch.scheduling.budget import Outlook
-from autoresearch.scheduling.moves import (
-    Ask,
-    Bundle,
-    CancelAll,
-    Explore,
-    Judge,
-    Launch,
-    Move,
-    OpenBaseline,
-    Reopen,
-    Repair,
-    StepBack,
-    Stop,
-    Wait,
-)
+from autoresearch.scheduling.yardstick import Remeasure
 from autoresearch.verdict.claims import beside_drift
+
+
+@dataclass(frozen=True)
+class OpenBaseline:
+    """Make the baseline's branch: an empty, signed-off commit on the base commit."""
+
+
+@dataclass(frozen=True)
+class Explore:
+    """Ask a researcher for one hypothesis on top of `parent` and commit it."""
+
+    parent: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Reopen:
+    """Finish an attempt that has its index but no commit yet (a crash of ours came between)."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class Launch:
+    """Start one run of `arm`."""
+
+    arm: str
+    seed: int
+    purpose: Purpose
+    why: str
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Merge several experiments on one branch."""
+
+    name: str
+    ideas: tuple[str, ...]
+    parent: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Write the verdict of `experiment` down for good."""
+
+    experiment: str
+    verdict: Verdict
+    incumbent: str | None
+
+
+@dataclass(frozen=True)
+class StepBack:
+    """Record that `arm` is no longer the incumbent: later ideas start from `incumbent`."""
+
+    arm: str
+    incumbent: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Repair:
+    """Let the researcher mend a trivial crash of `experiment` on its branch, then run it again."""
+
+    experiment: str
+    crash: str
+    by_hand: bool = False
+    """Whether whoever opened it by hand has mended it in their worktree."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Ask a person whether a launch may go ahead; it waits until they answer."""
+
+    request: str
+    arm: str
+    question: str
+    gpu_hours: float
+
+
+@dataclass(frozen=True)
+class CancelAll:
+    """End every run in flight: a person asked to stop now."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Nothing to do until a run ends or a person speaks."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Stop:
+    """The campaign is over, or a person asked for its end. `final` tells the first from the second."""
+
+    reason: str
+    final: bool = True
+
+
+Move = (
+    OpenBaseline | Explore | Reopen | Launch | Bundle | Remeasure | Judge | StepBack | Repair | Ask
+    | CancelAll | Wait | Stop
+)  # fmt: skip
+
+
+def baseline_verdict(history: History, advice: Advice) -> Verdict | None:
+    """The baseline's row is the first one: written as soon as the policy turns to anything but baseline runs (R55)."""
+    entry = history.baseline
+    if entry is None or entry.judged or isinstance(advice, Rest):
+        return None
+    if isinstance(advice, Measure) and advice.arm == BASELINE and advice.purpose is Purpose.BASELINE:
+        return None
+    if any(not run.settled for run in history.runs_of(BASELINE)):
+        return None
+    return first_row(history, entry)
+
+
+def first_row(history: History, entry: Experiment) -> Verdict:
+    """The baseline's verdict: kept with the mean of its valid runs, a crash without any (R55)."""
+    runs = history.runs_of(entry.name)
+    valid = [run for run in runs if run.valid]
+    if not valid:
+        reason = why_no_value(runs[-1]) if runs else "it was never run"
+        return Verdict(Status.CRASH, f"the baseline has no valid run: {reason}", runs=len(runs), by="engine")
+    value = history.value_of(entry.name)
+    values = ", ".join(f"{one:.4g}" for run in valid if (one := usable(run)) is not None)
+    return Verdict(
+        Status.KEEP,
+        f"the unmodified recipe: mean {value:.4g} over {len(valid)} run{'s' * (len(valid) > 1)} ({values})",
+        value=value,
+        runs=len(valid),
+        by="engine",
+    )
+
 
 _REST_FIRST_S, _REST_MOST_S, _TROUBLES = 60.0, 1800.0, 12
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from autoresearch.machine import atomic
 from autoresearch.secrets.redactor import Redactor, looks_random
-from autoresearch.secrets.secret_names import Suspicion, suspicion
-from autoresearch.secrets.shapes import SHAPES
+from autoresearch.secrets.shapes import SHAPES, Suspicion, suspicion
 
 _ENTRY = re.compile(
     r"^[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_][\w.]*)[ \t]*=[ \t]*"

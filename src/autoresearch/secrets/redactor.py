@@ -11,8 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import quote, quote_plus
 
-from autoresearch.secrets.secret_names import Suspicion, suspicion
-from autoresearch.secrets.shapes import HIDDEN, SHAPES
+from autoresearch.secrets.shapes import HIDDEN, SHAPES, Suspicion, suspicion
 
 SHORTEST = 6
 """Characters below which a known value is not looked for: it would damage more than it hides."""

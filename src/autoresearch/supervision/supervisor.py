@@ -21,11 +21,10 @@ from typing import Any, NamedTuple, NoReturn
 from autoresearch.machine import gpus, processes
 from autoresearch.secrets import environment
 from autoresearch.supervision import run_folder
-from autoresearch.supervision.boundedlog import BoundedLog
 from autoresearch.supervision.child import NO_START, become
 from autoresearch.supervision.recorder import Recorder
 from autoresearch.supervision.run_folder import RunSpec
-from autoresearch.supervision.run_log import CleanLog
+from autoresearch.supervision.run_log import BoundedLog, CleanLog
 
 CANCEL = signal.SIGUSR1
 _OUTSIDE = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)

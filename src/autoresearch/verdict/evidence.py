@@ -1,14 +1,16 @@
-"""A board read once: runs by arm, noise, credited levels, comparisons. *Gain* units throughout: more is better."""
+"""A board read once: runs by arm, noise, credited levels, comparisons. *Gain* units throughout: more is better.
+
+Numbers as a person reads them in a verdict.
+"""
 
 import math
 from dataclasses import dataclass
 
 from autoresearch.experiment.board import Board, Bundle, Idea, Trial
-from autoresearch.experiment.lineage import lineage
+from autoresearch.experiment.experiment import lineage
 from autoresearch.experiment.outcome import BASELINE, Purpose
 from autoresearch.run.objective import Direction
-from autoresearch.verdict.arms import Arm, read
-from autoresearch.verdict.latest import latest, once
+from autoresearch.verdict.arms import Arm, latest, once, read
 from autoresearch.verdict.noise import Noise, estimate, sample_errors
 from autoresearch.verdict.statistics import mean, normal_quantile, t_quantile, t_to_z
 
@@ -294,3 +296,17 @@ def _repeats(arms: dict[str, Arm]) -> tuple[dict[str, Arm], tuple[float, ...]]:
 @latest
 def _noise(repeated: dict[str, Arm], against: tuple[tuple[str, str], ...], errors: tuple[float, ...]) -> Noise:
     return estimate({name: arm.values for name, arm in repeated.items()}, against, errors)
+
+
+def runs(count: int, kind: str = "run") -> str:
+    """`1 run`, `3 runs`, and likewise for another `kind` of run."""
+    return f"{count} {kind}" if count == 1 else f"{count} {kind}s"
+
+
+def gain(effect: Effect, kind: str = "run") -> str:
+    """`+0.004 [-0.011, +0.019] over 3 runs`: gain, 90 % interval, how many runs of which `kind` the candidate has."""
+    low, high = effect.low, effect.high
+    interval = "(noise not measured)" if low is None or high is None else f"[{low:+.3g}, {high:+.3g}]"
+    pairs = " on common seeds" if effect.paired else ""
+    part = " (validation noise only; nothing was repeated)" if effect.error is not None and not effect.freedom else ""
+    return f"{effect.gain:+.3g} {interval} over {runs(effect.runs, kind)}{pairs}{part}"

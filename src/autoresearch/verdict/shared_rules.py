@@ -2,7 +2,7 @@
 
 from autoresearch.experiment.board import Idea
 from autoresearch.experiment.outcome import Status, Verdict
-from autoresearch.verdict import words
+from autoresearch.verdict import evidence as words
 from autoresearch.verdict.arms import Arm
 from autoresearch.verdict.evidence import Effect, Evidence
 from autoresearch.verdict.statistics import mean

@@ -28,9 +28,8 @@ from autoresearch.experiment.board import (
 from autoresearch.experiment.outcome import BASELINE, Status
 from autoresearch.ports.policy import Policy
 from autoresearch.run.objective import Objective
-from autoresearch.verdict.claims import Standing, claims, drift
+from autoresearch.verdict.claims import Standing, claims, confirmed, drift
 from autoresearch.verdict.evidence import Evidence
-from autoresearch.verdict.fresh import confirmed
 from autoresearch.verdict.simulated_world import STREAMS, Stream, World
 
 __all__ = ["STREAMS", "Figure", "Outcome", "Stream", "Summary", "World", "run_campaign", "simulate", "summarise"]

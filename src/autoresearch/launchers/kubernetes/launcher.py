@@ -23,11 +23,10 @@ from autoresearch.launchers.job_files import Record, Records, living, patience_s
 from autoresearch.launchers.kubernetes import manifest as manifests
 from autoresearch.launchers.kubernetes import script as scripts
 from autoresearch.launchers.kubernetes.api import JOB, RAY_JOB, Cluster, Kind, need_client
-from autoresearch.launchers.kubernetes.kubernetes_code import checksums
-from autoresearch.launchers.kubernetes.kubernetes_teardown import Teardown
 from autoresearch.launchers.kubernetes.manifest import CAMPAIGN, RUN, RUN_ID, TOKEN, Manifest, is_signed
 from autoresearch.launchers.kubernetes.options import ClusterOptions, KubernetesOptions
-from autoresearch.launchers.kubernetes.status import Seen, object_state, status, stuck
+from autoresearch.launchers.kubernetes.script import checksums
+from autoresearch.launchers.kubernetes.status import Seen, Teardown, object_state, status, stuck
 from autoresearch.run.job import Job, JobState, JobStatus, Submission
 from autoresearch.secrets.redactor import Redactor
 from autoresearch.supervision import run_folder

@@ -19,7 +19,8 @@ from typing import Any
 
 from autoresearch.errors import LauncherError
 from autoresearch.launchers.job_files import Record, Records, lay_out, living, never, spec_of, unique_name
-from autoresearch.launchers.slurm import commands, slurm_calls
+from autoresearch.launchers.slurm import commands
+from autoresearch.launchers.slurm import commands as slurm_calls
 from autoresearch.launchers.slurm import script as slurm_script
 from autoresearch.launchers.slurm.commands import Row
 from autoresearch.launchers.slurm.options import SlurmOptions

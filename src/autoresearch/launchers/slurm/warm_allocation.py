@@ -13,8 +13,8 @@ from typing import Any
 from autoresearch.config.duration import span
 from autoresearch.errors import LauncherError, StorageError
 from autoresearch.launchers.job_files import Record, Records, unique_name
+from autoresearch.launchers.slurm import commands
 from autoresearch.launchers.slurm import script as slurm_script
-from autoresearch.launchers.slurm import slurm_calls
 from autoresearch.launchers.slurm.commands import STEPS, Row, parse_steps
 from autoresearch.launchers.slurm.options import Allocation, SlurmOptions
 from autoresearch.launchers.slurm.warm_spool import Done, Request, Spool, Taken
@@ -174,7 +174,7 @@ class WarmAllocation:
             return
         for step, name in self._steps():
             if name == record.name:
-                slurm_calls.cancel(step)
+                commands.cancel(step)
 
     def leftovers(self, record: Record, rows: Collection[Row]) -> list[str]:
         """What Slurm still has of a run: its place in the queue of the allocation, or its step."""
@@ -190,7 +190,7 @@ class WarmAllocation:
             LauncherError: Slurm does not answer.
         """
         for row in self._living(query()):
-            slurm_calls.cancel(row.job_id)
+            commands.cancel(row.job_id)
         until = time.monotonic() + _GONE_S
         while (left := self._living(query())) and time.monotonic() < until:
             time.sleep(0.2)
@@ -254,13 +254,13 @@ class WarmAllocation:
         record = Record(f"{name}-{token}", str(place), "", name, token, time.time())
         self._records.put(record)
         argv = ["sbatch", "--parsable", f"--comment=autoresearch:{token}", f"--chdir={place}", str(script)]
-        job_id = slurm_calls.submit(argv, "a warm allocation", {}, place)
+        job_id = commands.submit(argv, "a warm allocation", {}, place)
         self._records.put(record._replace(job_id=job_id))
         return job_id
 
     @staticmethod
     def _steps() -> list[tuple[str, str]]:
-        return parse_steps(slurm_calls.ask(STEPS, "ask").text)
+        return parse_steps(commands.ask(STEPS, "ask").text)
 
 
 def _in(request: Request, row: Row, allocation: str, held: Row | None) -> Row | None:

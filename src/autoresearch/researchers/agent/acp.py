@@ -31,8 +31,7 @@ from acp.schema import (
 
 from autoresearch import __version__
 from autoresearch.guards import agent_files
-from autoresearch.guards.permission import Permission, Wish, permission
-from autoresearch.guards.scope import Limits
+from autoresearch.guards.scope import Limits, Permission, Wish, permission
 from autoresearch.machine import processes
 from autoresearch.machine.process import CommandError, converse
 

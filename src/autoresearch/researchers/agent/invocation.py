@@ -18,7 +18,7 @@ from autoresearch.guards import agent_runner, sandbox
 from autoresearch.guards.agent_runner import Cell, Ending
 from autoresearch.guards.custody import HAND, git_folder
 from autoresearch.guards.scope import Limits
-from autoresearch.machine.folders import delete
+from autoresearch.machine.disk import delete
 from autoresearch.researchers.agent import answer as agent_answer
 from autoresearch.researchers.agent.adapters import REACH, Adapter, Call, adapter
 from autoresearch.researchers.agent.answer import Answer

@@ -6,9 +6,9 @@ from functools import lru_cache
 
 from autoresearch.experiment.board import Advice, Combine, Done, Measure, Rest, Trial
 from autoresearch.experiment.outcome import BASELINE, Purpose
+from autoresearch.verdict.arms import latest
 from autoresearch.verdict.claims import claims
 from autoresearch.verdict.evidence import FRESH, Evidence
-from autoresearch.verdict.latest import latest
 
 PAIRS = 3
 """Fresh pairs of incumbent and baseline wanted at least, where runs are left for them."""

@@ -3,6 +3,10 @@
 An idea made from an arm that is no longer the incumbent (several slots, an incumbent that moved meanwhile) is judged
 against its own parent first; if it is good there, it is merged on top of the incumbent and must be good there too.
 When it cannot be merged it must beat the incumbent as it is.
+
+An incumbent that further runs do not bear out: later ideas start from what it was built on.
+
+The start of every campaign: the baseline first, and nothing without it.
 """
 
 from dataclasses import dataclass
@@ -13,6 +17,8 @@ from autoresearch.experiment.board import (
     Board,
     Bundle,
     Combine,
+    Demote,
+    Done,
     Idea,
     Measure,
     PolicySettings,
@@ -21,11 +27,92 @@ from autoresearch.experiment.board import (
     Settle,
 )
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status, Verdict
-from autoresearch.verdict import shared_rules, words
-from autoresearch.verdict.evidence import Effect, Evidence
+from autoresearch.verdict import evidence as words
+from autoresearch.verdict import shared_rules
+from autoresearch.verdict.evidence import UNSELECTED, Effect, Evidence
 from autoresearch.verdict.policies.closing import bundle_name, closing, largest_reserve, reserve
-from autoresearch.verdict.policies.demotion import demotion
-from autoresearch.verdict.policies.opening import opening
+from autoresearch.verdict.shared_rules import FLAT
+
+_CRASHES = 2
+"""A crashed baseline is tried once more, not twice."""
+
+
+def opening(evidence: Evidence, wanted: int) -> Advice | None:
+    """What the baseline still needs, None once ideas may be tried.
+
+    The baseline runs alone until its first valid run. Should it crash twice without one, nothing can be judged.
+    """
+    arm = evidence.arm(BASELINE)
+    usable = arm.runs + len(arm.weak)
+    if not usable and not arm.pending and arm.failed >= _CRASHES:
+        note = f" ({arm.note})" if arm.note else ""
+        return Done(f"no valid baseline after {arm.failed} runs{note}; nothing can be judged without one")
+    spent = evidence.board.runs_left is not None and evidence.board.runs_left <= 0
+    if usable + arm.pending < _affordable(evidence, wanted) and arm.failed < _CRASHES and not spent:
+        why = "the baseline, before any idea" if not usable else f"noise: baseline run {usable + 1} of {wanted}"
+        return Measure(BASELINE, evidence.next_seed(BASELINE, BASELINE), Purpose.BASELINE, why)
+    if usable:
+        return None
+    if arm.pending:
+        return Rest("waiting for the first valid baseline run")
+    return Done("no run is left for a valid baseline; nothing can be judged without one")
+
+
+def _affordable(evidence: Evidence, wanted: int) -> int:
+    """Baseline runs wanted, but at most a quarter of a small budget and one more when only plumbing can be seen."""
+    if evidence.arm(BASELINE).weak and not evidence.whole_runs_exist:
+        return 1
+    total = evidence.board.runs_total
+    if total is None or evidence.settings.baseline_runs is not None:
+        return max(1, wanted)
+    return max(1, min(wanted, total // 4))
+
+
+MARGIN = 0.5
+"""Standard errors below which an incumbent is taken back; at zero, two in five of those taken back were true gains."""
+
+
+def demotion(evidence: Evidence) -> Demote | None:
+    """Take the incumbent back when, with an unselected run counted, it looks worse than its parent or the baseline.
+
+    Levels are credited, and credit fades as unselected runs arrive, so what is compared is the best guess of either; it
+    must be `MARGIN` standard errors below, for a change that is flat costs nothing, and taking back a true gain does. A
+    change that was kept without a gain (flat and simpler, needed later) must be as far below as no flat one is.
+    """
+    board = evidence.board
+    arm = board.incumbent
+    if arm == BASELINE or evidence.arm(arm).pending:
+        return None
+    if not any(t.arm == arm and t.purpose in UNSELECTED and t.value is not None for t in board.trials):
+        return None
+    for rival in dict.fromkeys((evidence.parent(arm), BASELINE)):
+        if _stands(evidence, rival) and (lost := _lost(evidence, arm, rival)):
+            return Demote(arm, rival, lost)
+    return None
+
+
+def _stands(evidence: Evidence, arm: str) -> bool:
+    """Whether an arm may be built upon: the baseline, a bundle that ran, an idea that was kept."""
+    if arm not in evidence.ideas:
+        return arm == BASELINE or arm in evidence.bundles
+    verdict = evidence.ideas[arm].verdict
+    return verdict is not None and verdict.status is Status.KEEP
+
+
+def _lost(evidence: Evidence, arm: str, rival: str) -> str:
+    """Why the arm is no better than `rival`, empty when it is or when that cannot be told."""
+    ours, theirs, effect = evidence.credited(arm), evidence.credited(rival), evidence.compare(arm, rival)
+    if ours is None or theirs is None or effect is None or effect.error is None:
+        return ""
+    margin = MARGIN if _kept_for_its_gain(evidence, arm) else FLAT
+    if ours - theirs > -margin * effect.error:
+        return ""
+    return f"after further runs it is {words.gain(effect)} against {rival}, less after correcting for selection"
+
+
+def _kept_for_its_gain(evidence: Evidence, arm: str) -> bool:
+    verdicts = [evidence.ideas[idea].verdict for idea in evidence.adds(arm) if idea in evidence.ideas]
+    return any(v is not None and v.effect is not None and v.effect > 0 for v in verdicts)
 
 
 class Ruling(NamedTuple):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from autoresearch.experiment.board import PolicySettings
 from autoresearch.verdict.policies import policy
 from autoresearch.verdict.policies.closing import PAIRS
-from autoresearch.verdict.policies.design import rows_for
+from autoresearch.verdict.policies.screening_array import rows_for
 from autoresearch.verdict.policies.sequential import ANCHOR_EVERY, MOST
 from autoresearch.verdict.policies.strict import LOOKS
 

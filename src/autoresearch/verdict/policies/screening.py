@@ -15,12 +15,21 @@ import math
 
 from autoresearch.experiment.board import Advice, Bundle, Combine, Idea, Measure, Settle, Trial
 from autoresearch.experiment.outcome import Purpose, Status
-from autoresearch.verdict import shared_rules, words
+from autoresearch.verdict import evidence as words
+from autoresearch.verdict import shared_rules
+from autoresearch.verdict.arms import latest
 from autoresearch.verdict.evidence import PAIR_FROM, Effect, Evidence
-from autoresearch.verdict.latest import latest
-from autoresearch.verdict.policies.design import plackett_burman, rows_for
 from autoresearch.verdict.policies.one_at_a_time import Ruling, explore, spares
-from autoresearch.verdict.policies.screening_array import Array, arrays, crashed, effects, prefix, suspicion
+from autoresearch.verdict.policies.screening_array import (
+    Array,
+    arrays,
+    crashed,
+    effects,
+    plackett_burman,
+    prefix,
+    rows_for,
+    suspicion,
+)
 from autoresearch.verdict.policies.sequential import Sequential
 
 KEEP = 0.8
