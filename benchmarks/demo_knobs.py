@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autoresearch.examples.demo_repository import DemoRepository, create
-from autoresearch.machine.process import run
+from autoresearch.machine.processes import run
 
 LR, KL = "policy.optimizer.kwargs.lr", "loss_fn.reference_policy_kl_penalty"
 TEMPERATURE, GENERATIONS = "policy.generation.temperature", "grpo.num_generations_per_prompt"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from autoresearch.machine import process
+from autoresearch.machine import processes
 
 Git = Callable[..., str]
 
@@ -31,7 +31,7 @@ def run_git(home: Path) -> Git:
     """Git as the user runs it."""
 
     def run(repo: Path, *args: str, check: bool = True) -> str:
-        return process.run(["git", "-C", str(repo), *args], check=check).text
+        return processes.run(["git", "-C", str(repo), *args], check=check).text
 
     return run
 

@@ -8,7 +8,8 @@ python tools/drill.py --into docs/reliability.md     # the counts go into the pa
 ```
 
 A drill is a fork of this process that works on a small campaign through the real command line with a fault ordered
-(`autoresearch.machine.fault_points`), then forks without one until the campaign has ended. The campaign has a baseline with
+(`autoresearch.machine.fault_points`),
+then forks without one until the campaign has ended. The campaign has a baseline with
 two runs, an idea that is repeated, and one that crashes, is mended on its branch and runs again; a second one makes
 bundles. Afterwards the following must hold:
 

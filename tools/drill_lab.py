@@ -16,7 +16,7 @@ import yaml
 
 from autoresearch.cli.main import main as autoresearch
 from autoresearch.experiment.hypothesis import Brief, Hypothesis
-from autoresearch.machine import fault_points, process
+from autoresearch.machine import fault_points, processes
 from autoresearch.records.row import parse_table
 
 NAME, PATIENCE_S = "drill", 120
@@ -126,7 +126,7 @@ class Lab:
 
     def git(self, *words: str) -> str:
         """Git as the user runs it."""
-        return process.run(("git", *words), cwd=self.root).text
+        return processes.run(("git", *words), cwd=self.root).text
 
     def run(self, order: str = "", told: Path | None = None, *, storm: bool = False) -> Ended:
         """Fork, and work on the campaign there until it ends, fails or is killed; in a storm of signals if wanted."""

@@ -219,7 +219,7 @@ def ledger_page() -> str:
     ]
     return (
         f"# The ledger\n\n`reports/auto_research_results.tsv`: one row per attempted experiment of every campaign, "
-        f"written once.\n\n{_rest(record)}\n\n"
+        f"written once.\n\n{_rest(row)}\n\n"
         "| # | column | written by | meaning |\n| --- | --- | --- | --- |\n" + "\n".join(rows) + "\n\n"
         "The first fifteen columns are those of NeMo-RL's auto-research skill; a file with only these reads fine.\n"
         f"A ledger with experiments whose heavy files lie on a volume ([Brev](../how-to/brev.md)) has "
@@ -234,14 +234,14 @@ def journal_page() -> str:
     kinds = sorted(
         (
             cls
-            for cls in vars(event).values()
+            for cls in vars(events).values()
             if isinstance(cls, type) and "kind" in getattr(cls, "__annotations__", {})
         ),
         key=lambda cls: inspect.getsourcelines(cls)[1],
     )
     rows = [f"| `{cls.kind}` | {_cell(_summary(cls))} | {_fields(cls)} |" for cls in kinds]
     return (
-        f"# The journal\n\n{_prose(_doc(event))}\n\n"
+        f"# The journal\n\n{_prose(_doc(events))}\n\n"
         "`reports/auto_research/<campaign>/journal.jsonl` is what the program resumes from. Every line has `v`, `kind` "
         "and `at`.\n\n| kind | what happened | further fields |\n| --- | --- | --- |\n" + "\n".join(rows) + "\n"
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from autoresearch.examples.demo_repository import DemoRepository, create
-from autoresearch.machine.process import run
+from autoresearch.machine.processes import run
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import yaml
 
 from autoresearch.errors import UsageError
 from autoresearch.examples.demo_repository import create
-from autoresearch.machine.process import run
+from autoresearch.machine.processes import run
 from autoresearch.researchers.file import read
 
 TREE = Path(__file__).parents[2] / "src/autoresearch/examples/tree"

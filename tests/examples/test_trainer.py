@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from autoresearch.machine.process import run
+from autoresearch.machine.processes import run
 
 SHORT = ("grpo.max_num_steps=6", "grpo.val_period=3", "checkpointing.save_period=3")
 KINDS = ("• Loss:", "• Accuracy:", "• Avg Reward:")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from autoresearch.errors import CampaignError
 from autoresearch.experiment import names
-from autoresearch.machine import process
+from autoresearch.machine import processes
 
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,61}", fullmatch=True)
 LABEL = r"[a-z][a-z0-9-]{0,61}[a-z0-9]"
@@ -21,7 +21,7 @@ ODD = ["", "...", "a..b", "x.lock", "-rf", "Größeres Δ-Clipping, schneller!",
 def test_git_itself_accepts_a_slug_of_anything(title):
     """The rules in `git check-ref-format` are git's, so git is asked."""
     name = names.branch("2026-11-23-grpo-tiny", names.slug(title))
-    assert process.run(["git", "check-ref-format", "--branch", name], check=False).code == 0
+    assert processes.run(["git", "check-ref-format", "--branch", name], check=False).code == 0
 
 
 @given(st.text(), st.sets(st.text(max_size=3)))

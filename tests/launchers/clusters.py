@@ -22,7 +22,7 @@ import pytest
 from autoresearch.errors import LauncherError
 from autoresearch.launchers.ray.http import Head
 from autoresearch.machine import processes
-from autoresearch.machine.process import start
+from autoresearch.machine.processes import start
 from autoresearch.ports.launcher import Launcher
 from autoresearch.run.job import JobState, JobStatus
 

@@ -16,7 +16,7 @@ import pytest
 from autoresearch.errors import LauncherError, StorageError
 from autoresearch.launchers.local import LocalLauncher
 from autoresearch.machine import gpus
-from autoresearch.machine.process import run
+from autoresearch.machine.processes import run
 from autoresearch.run.job import JobState, Resources
 from autoresearch.testing.launchers import JobFactory, ProcessContract, settle
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from autoresearch.launchers.local import LocalLauncher
-from autoresearch.machine.process import run
+from autoresearch.machine.processes import run
 from autoresearch.run.job import JobState
 from autoresearch.testing.launchers import JobFactory, settle
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import autoresearch
 from autoresearch.errors import UsageError
-from autoresearch.machine import fault_points, process
+from autoresearch.machine import fault_points, processes
 from autoresearch.machine.fault_points import POINTS, Fault, parse
 
 SOURCE = Path(autoresearch.__file__).parent
@@ -31,9 +31,9 @@ for number in range(3):
 """
 
 
-def order(sink: Path, text: str, code: str = THREE) -> process.Completed:
+def order(sink: Path, text: str, code: str = THREE) -> processes.Completed:
     argv = [sys.executable, "-c", code, str(sink)]
-    return process.run(argv, env={**os.environ, fault_points.VARIABLE: text}, check=False)
+    return processes.run(argv, env={**os.environ, fault_points.VARIABLE: text}, check=False)
 
 
 def test_without_an_order_nothing_happens(tmp_path: Path):

@@ -13,7 +13,7 @@ import pytest
 
 from autoresearch.errors import HeldError, StorageError
 from autoresearch.machine import lock as locks
-from autoresearch.machine import process
+from autoresearch.machine import processes
 from autoresearch.machine.lock import CampaignLock, file_lock
 from autoresearch.machine.lock_owner import Holder, alive, here
 
@@ -38,11 +38,11 @@ time.sleep(1)
 TAKER = "import sys; from pathlib import Path; from autoresearch.machine.lock import CampaignLock; {}"
 
 
-def run(path: Path, code: str, fault: str = "") -> process.Completed:
+def run(path: Path, code: str, fault: str = "") -> processes.Completed:
     """Run `code` with `lock` being the campaign's lock, in a process of its own that then ends."""
     text = f"{TAKER.format(f'lock = CampaignLock(Path(sys.argv[1])); {code}')}"
     argv = [sys.executable, "-c", text, str(path)]
-    return process.run(argv, env={**os.environ, "AUTORESEARCH_FAULT": fault}, check=False)
+    return processes.run(argv, env={**os.environ, "AUTORESEARCH_FAULT": fault}, check=False)
 
 
 def held_by(path: Path, **changes: object) -> Holder:
@@ -172,7 +172,7 @@ def test_of_racing_contenders_exactly_one_wins(tmp_path: Path, stale: bool):
     start = time.time() + 2.5
     argv = [sys.executable, "-c", CONTENDER, str(tmp_path), str(start), str(rounds)]
     with ThreadPoolExecutor(6) as pool:
-        done = list(pool.map(lambda _: process.run(argv).text.split(), range(6)))
+        done = list(pool.map(lambda _: processes.run(argv).text.split(), range(6)))
     assert sorted(int(number) for won in done for number in won) == list(range(rounds))
 
 

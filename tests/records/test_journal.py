@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from autoresearch.errors import LedgerError
 from autoresearch.experiment.events import Noted, Paused, Steered
-from autoresearch.machine import process
+from autoresearch.machine import processes
 from autoresearch.records.journal import Journal, dump
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "journal_v1.jsonl"
@@ -30,9 +30,9 @@ def said(text: str) -> Steered:
     return Steered(at=1.0, text=text, by="anna")
 
 
-def write(path: Path, by: str, count: int, fault: str = "") -> process.Completed:
+def write(path: Path, by: str, count: int, fault: str = "") -> processes.Completed:
     argv = [sys.executable, "-c", WRITER, str(path), by, str(count)]
-    return process.run(argv, env={**os.environ, "AUTORESEARCH_FAULT": fault}, check=False)
+    return processes.run(argv, env={**os.environ, "AUTORESEARCH_FAULT": fault}, check=False)
 
 
 @pytest.fixture

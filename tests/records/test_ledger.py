@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoresearch.errors import LedgerError, StorageError
-from autoresearch.machine import process
+from autoresearch.machine import processes
 from autoresearch.records.ledger import Ledger
 from autoresearch.records.row import COLUMNS, SHARED, Row, decode, encode, header
 
@@ -34,10 +34,10 @@ def row(name: str, **more: str) -> Row:
     )
 
 
-def write(path: Path, start: int, stop: int, *limit: int, fault: str = "") -> process.Completed:
+def write(path: Path, start: int, stop: int, *limit: int, fault: str = "") -> processes.Completed:
     """Append rows `p/<start>` to `p/<stop - 1>` in a process of its own."""
     argv = [sys.executable, "-c", WRITER, *map(str, (path, start, stop, *limit))]
-    return process.run(argv, env={**os.environ, "AUTORESEARCH_FAULT": fault}, check=False)
+    return processes.run(argv, env={**os.environ, "AUTORESEARCH_FAULT": fault}, check=False)
 
 
 @pytest.fixture
@@ -51,11 +51,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     disk = tmp_path / "disk"
     disk.mkdir()
     try:
-        process.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(disk)])
-    except process.CommandError as error:
+        processes.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(disk)])
+    except processes.CommandError as error:
         pytest.skip(f"a full disk needs the right to mount a tmpfs: {str(error).splitlines()[-1].strip()}")
     yield disk
-    process.run(["umount", str(disk)])
+    processes.run(["umount", str(disk)])
 
 
 def test_a_row_is_written_once(ledger: Ledger):

@@ -7,7 +7,7 @@ import pytest
 
 from autoresearch.errors import RepositoryError
 from autoresearch.git import refs
-from autoresearch.machine import process
+from autoresearch.machine import processes
 from autoresearch.records import notes
 
 
@@ -75,7 +75,7 @@ def test_writers_at_the_same_time_lose_nothing(repo):
     one, two, three = (" ".join(commits[start::3]) for start in range(3))
     script = f'write() {{ "$PYTHON" -c "$WRITER" "$REPO" "$@"; }}; write {one} & write {two} & write {three} & wait'
     env = os.environ | {"PYTHON": sys.executable, "WRITER": WRITER, "REPO": str(repo)}
-    said = process.run(["sh", "-c", script], env=env).stderr
+    said = processes.run(["sh", "-c", script], env=env).stderr
     assert notes.all(repo) == {commit: f"on {commit}\n" for commit in commits}, said
 
 

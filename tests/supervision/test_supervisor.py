@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from autoresearch.machine.process import CommandError, run
+from autoresearch.machine.processes import CommandError, run
 from autoresearch.supervision import run_folder, supervisor
 from autoresearch.supervision.run_folder import RunSpec
 

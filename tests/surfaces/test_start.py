@@ -27,7 +27,7 @@ def test_whoever_only_looks_loads_no_engine():
 
 def test_the_agents_that_flags_name_are_those_the_skill_knows():
     """They are named twice, so that `skill --help` loads nothing."""
-    from autoresearch.cli.skill import AGENTS
+    from autoresearch.cli.setup import AGENTS
     from autoresearch.skills.skill_pack import FOLDERS
 
     assert tuple(FOLDERS) == AGENTS

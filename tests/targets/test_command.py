@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from autoresearch.errors import CampaignError, RecipeError
-from autoresearch.machine.process import run
+from autoresearch.machine.processes import run
 from autoresearch.ports import plugins
 from autoresearch.ports.target import RunRequest
 from autoresearch.run.job import JobState, JobStatus, Resources

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from autoresearch.machine.process import run
+from autoresearch.machine.processes import run
 from autoresearch.targets.nemo_rl import provenance
 
 

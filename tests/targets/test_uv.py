@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from autoresearch.launchers.local import LocalLauncher
-from autoresearch.machine.process import run
+from autoresearch.machine.processes import run
 from autoresearch.ports.target import RunRequest
 from autoresearch.run.job import JobState
 from autoresearch.targets.nemo_rl import NemoRLTarget

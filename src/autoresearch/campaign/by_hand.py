@@ -19,7 +19,7 @@ from autoresearch.errors import CampaignError, UsageError
 from autoresearch.experiment.events import Event
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.hypothesis import AREAS, Hypothesis
-from autoresearch.machine import process
+from autoresearch.machine import processes
 from autoresearch.machine.clock import SteadyClock
 from autoresearch.scheduling.by_hand import Dropping, Errand
 from autoresearch.scheduling.next_move import Chooser, Stop
@@ -110,7 +110,7 @@ class ByHand:
     def following(self, process_id: int | None = None) -> bool:
         """Whether a controller works on the campaign, or a process that `detach` has started is about to."""
         paths = opening.find(self.where, self.name)
-        return controller.at_work(paths) or (process_id is not None and process.alive(process_id))
+        return controller.at_work(paths) or (process_id is not None and processes.is_running(process_id))
 
     def judge(self, index: int, onlooker: Onlooker = Onlooker()) -> Judged:
         """The verdict of the campaign's policy, with row, note, session memory and report; twice is fine.

@@ -22,7 +22,7 @@ from autoresearch.engine.context import Context
 from autoresearch.errors import HeldError, StorageError
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.events import Event
-from autoresearch.machine import atomic, process
+from autoresearch.machine import atomic, processes
 from autoresearch.machine.lock import CampaignLock
 from autoresearch.machine.lock_owner import alive
 from autoresearch.records import volume
@@ -74,7 +74,7 @@ def detach(paths: CampaignPaths, *words: str, poll_s: float) -> int:
     """Start a command that works on the campaign in a process of its own, which survives this terminal; its id."""
     options = ("--plain", "--poll", str(poll_s), "--campaign", paths.name)
     argv = (sys.executable, "-m", "autoresearch", *words, *options)
-    return process.start(argv, cwd=paths.root, log=paths.controller_log)
+    return processes.start(argv, cwd=paths.root, log=paths.controller_log)
 
 
 @contextlib.contextmanager

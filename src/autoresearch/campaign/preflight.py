@@ -16,13 +16,12 @@ from pathlib import Path
 
 import yaml
 
-from autoresearch.campaign import preflight
 from autoresearch.config import site
 from autoresearch.config.schema import Campaign, SiteSpec
 from autoresearch.errors import AutoresearchError, CampaignError
 from autoresearch.git import refs
 from autoresearch.machine import gpus
-from autoresearch.machine.process import CommandError, run
+from autoresearch.machine.processes import CommandError, run
 from autoresearch.records import volume
 from autoresearch.records.paths import Volume
 from autoresearch.run.job import Resources
@@ -222,7 +221,7 @@ def _site(spec: SiteSpec | None = None) -> Iterator[Check]:
 
 
 def _places(environ: Mapping[str, str]) -> Iterator[Check]:
-    found = preflight.look(environ)
+    found = look(environ)
     told = f"{len(found.gpus)}, of which {found.free} free" if found.gpus else "none"
     yield Check("GPUs", "ok" if found.gpus else "note", told, "" if found.gpus else "GPU recipes run elsewhere")
     yield Check("Slurm", "note", "sbatch is here" if found.slurm else "not here")

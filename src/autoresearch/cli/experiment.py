@@ -1,7 +1,14 @@
-"""`autoresearch experiment new|run|judge|drop|list|show`: drive experiments by hand, under the campaign's rules."""
+"""`autoresearch experiment new|run|judge|drop|list|show`: drive experiments by hand, under the campaign's rules.
+
+`autoresearch reproduce N`: repeat a recorded run (same commit, same seed) and compare the result.
+"""
 
 from __future__ import annotations
 
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autoresearch.cli import output
@@ -19,7 +26,7 @@ if TYPE_CHECKING:
 _NEEDS = {"new": "a title", "run": "a number", "judge": "a number", "drop": "a number", "show": "a number", "list": ""}
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def add_experiment_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `experiment`."""
     parser.add_argument("action", choices=tuple(_NEEDS), help="what to do")
     parser.add_argument("subject", nargs="?", default="", help="new: one-line title; otherwise the experiment number")
@@ -33,7 +40,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     campaign_arguments(parser, json=True)
 
 
-def run(args: argparse.Namespace) -> int:
+def run_experiment(args: argparse.Namespace) -> int:
     """Carry out one verb and say what leads on."""
     if bool(args.subject) != bool(_NEEDS[args.action]):
         wanted = _NEEDS[args.action] or "nothing more"
@@ -107,3 +114,58 @@ def _quiet(args: argparse.Namespace) -> Onlooker:
 
 def _say(args: argparse.Namespace, found: DrivenExperiment) -> None:
     output.emit(found) if args.json else output.say(driven_text(found))
+
+
+if TYPE_CHECKING:
+    from autoresearch.campaign.reproduce import Reproduction
+
+_POLL_S = 0.5
+
+
+def add_reproduce_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `reproduce`."""
+    parser.add_argument("index", type=int, help="experiment number, as in the ledger")
+    parser.add_argument(
+        "--run", type=int, metavar="K", help="which of its runs (default: the first with a metric value)"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="print the submission and change nothing")
+    campaign_arguments(parser, json=True)
+
+
+def run_reproduce(args: argparse.Namespace) -> int:
+    """Make the run again, wait for it, and compare; 1 when it is not reproduced."""
+    from autoresearch.campaign import reproduce  # noqa: PLC0415 - `--help` can do without
+
+    session = session_of(args)
+    if args.dry_run:
+        output.say(reproduce.rehearse(session, args.index, args.run).text)
+        return 0
+    made = reproduce.reproduce(session, args.index, args.run, _waiting(quiet=args.json))
+    output.emit(made) if args.json else output.say(_text(args.index, made))
+    return 0 if made.agreement.holds else 1
+
+
+def _waiting(*, quiet: bool) -> Callable[[Path], None]:
+    told: set[Path] = set()
+
+    def wait(log: Path) -> None:
+        if log not in told and not quiet:
+            output.say(f"running; its log is {log}")
+            told.add(log)
+        time.sleep(_POLL_S)
+
+    return wait
+
+
+def _text(index: int, made: Reproduction) -> str:
+    agreement, found = made.agreement, made.measurement
+    rows = [
+        ("experiment", f"#{index} {made.experiment} at {made.commit[:7]}"),
+        ("run", f"{made.run}, seed {made.seed}"),
+        ("recorded", output.number(agreement.recorded) or "no value"),
+        ("again", f"{output.number(agreement.again) or 'no value'} ({found.completion})"),
+        ("outcome", agreement.sentence),
+        ("note", found.note),
+        ("files", str(made.folder)),
+    ]
+    return "\n".join(f"{label + ':':14}{text}" for label, text in rows if text)

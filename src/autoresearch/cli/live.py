@@ -203,7 +203,7 @@ class LiveView:
         self._live.update(view(self._session, tuple(self._recent)), refresh=True)
 
 
-def view(session: Session, recent: tuple[str, ...] = ()) -> "Group":
+def view(session: Session, recent: tuple[str, ...] = ()) -> Group:
     """The whole view as something rich can draw."""
     from rich.console import Group  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
@@ -236,7 +236,7 @@ def _head(status: CampaignStatus) -> object:
     return head
 
 
-def _running(session: Session, status: CampaignStatus) -> "Table":
+def _running(session: Session, status: CampaignStatus) -> Table:
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
@@ -255,7 +255,7 @@ def _running(session: Session, status: CampaignStatus) -> "Table":
     return table
 
 
-def _verdicts(status: CampaignStatus) -> "Table":
+def _verdicts(status: CampaignStatus) -> Table:
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 

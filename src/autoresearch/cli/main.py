@@ -45,7 +45,18 @@ COMMANDS = {
     "session": "show the session memory, or write it now",
     "skill": "install or show the skill pack for coding agents",
 }
-"""Every command with its line of help; each lives in a module of its name."""
+"""Every command with its line of help."""
+
+MODULES = {
+    "plan": ("plan",),
+    "run": ("run",),
+    "reading": ("status", "watch", "show", "log", "diff", "ledger", "report", "session"),
+    "steering": ("approve", "deny", "overrule", "pause", "resume", "steer", "stop"),
+    "experiment": ("experiment", "reproduce"),
+    "questions": ("recipe", "simulate"),
+    "setup": ("demo", "doctor", "skill", "mcp"),
+}
+"""Which module has a command's two functions: `add_<command>_arguments` and `run_<command>`."""
 
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -61,8 +72,10 @@ class _Parser(argparse.ArgumentParser):
         super().error(_hide(message))
 
 
-def _module(name: str) -> ModuleType:
-    return importlib.import_module(f"autoresearch.cli.{name}")
+def _module(command: str) -> ModuleType:
+    """The module of a command, loaded only now: `--help` should not wait for the other verbs."""
+    home = next(module for module, commands in MODULES.items() if command in commands)
+    return importlib.import_module(f"autoresearch.cli.{home}")
 
 
 def parser(chosen: str | None = None) -> argparse.ArgumentParser:
@@ -77,7 +90,7 @@ def parser(chosen: str | None = None) -> argparse.ArgumentParser:
     for name, line in COMMANDS.items():
         sub = commands.add_parser(name, help=line, description=f"{line[:1].upper()}{line[1:]}.")
         if name == chosen:
-            _module(name).arguments(sub)
+            getattr(_module(name), f"add_{name}_arguments")(sub)
     return top
 
 
@@ -92,7 +105,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         _check(chosen, argv)
         args = parser(chosen).parse_args(list(argv))
-        return int(_module(args.command).run(args))
+        return int(getattr(_module(args.command), f"run_{args.command}")(args))
     except AutoresearchError as error:
         return _fail(str(error), error.exit_code)
     except KeyboardInterrupt:

@@ -9,7 +9,7 @@ from autoresearch.cli.describe import plan_document, plan_text
 from autoresearch.errors import UsageError
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `plan`; everything else is edited in the file."""
     parser.add_argument("recipe", nargs="?", default="", help="the recipe (YAML) to start from")
     parser.add_argument("--stop", metavar="WORDS", help="stop rule, e.g. '50 experiments or 10h total, 1h each'")
@@ -37,7 +37,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print machine-readable JSON")
 
 
-def run(args: argparse.Namespace) -> int:
+def run_plan(args: argparse.Namespace) -> int:
     """Print the plan and write the campaign file."""
     from autoresearch.campaign.campaign import Request  # noqa: PLC0415 - `--help` can do without
 

@@ -1,4 +1,7 @@
-"""`autoresearch recipe show|metric|budget|health RECIPE [OVERRIDES...]`: inspect one recipe."""
+"""`autoresearch recipe show|metric|budget|health RECIPE [OVERRIDES...]`: inspect one recipe.
+
+`autoresearch simulate`: run simulated campaigns through the policies that judge real ones.
+"""
 
 import argparse
 import json
@@ -7,10 +10,10 @@ from typing import Any
 
 from autoresearch.cli import output
 from autoresearch.errors import UsageError
-from autoresearch.targets.nemo_rl import inspection
+from autoresearch.ports import plugins
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `recipe`."""
     parser.add_argument("action", choices=("show", "metric", "budget", "health"), help="what to show")
     parser.add_argument("recipe", help="the recipe (YAML)")
@@ -21,8 +24,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--repo", metavar="DIR", type=Path, default=Path(), help="the checkout (default: here)")
 
 
-def run(args: argparse.Namespace) -> int:
+def run_recipe(args: argparse.Namespace) -> int:
     """Print the answer."""
+    inspection = plugins.inspector("nemo-rl")
     if args.action == "show":
         found = inspection.show(args.repo, args.recipe, args.overrides, resolved=args.resolved)
         output.say(_dump(found) if args.json else _tree(found) if args.resolved else _lineage(found))
@@ -84,3 +88,56 @@ def _text(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "\n".join(str(item) for item in value).replace("\n", "\n" + " " * 20)
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def add_simulate_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `simulate`."""
+    parser.add_argument("--noise", type=float, required=True, help="standard deviation between runs of the same code")
+    parser.add_argument(
+        "--gain", type=float, required=True, help="typical size of a true improvement, in the same unit"
+    )
+    parser.add_argument("--runs", type=int, default=50, help="run budget of a campaign (default: 50)")
+    parser.add_argument("--worth", type=float, help="the smallest gain you would care about (default: --gain)")
+    parser.add_argument("--policy", action="append", default=[], help="compare only these; repeat for several")
+    parser.add_argument(
+        "--stream", default="base", help="base, null, decay, sparse, heavy, builds, interactions, drift"
+    )
+    parser.add_argument("--campaigns", type=int, default=100, help="simulated campaigns per policy (default: 100)")
+    parser.add_argument("--parallel", type=int, default=1, help="runs at a time (default: 1)")
+    parser.add_argument("--seed", type=int, default=0, help="first random seed")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="also draw the comparison as an SVG")
+    parser.add_argument("--json", action="store_true", help="print machine-readable JSON")
+
+
+def run_simulate(args: argparse.Namespace) -> int:
+    """Print one line per policy; gains in the metric's own unit."""
+    from autoresearch.campaign.simulate import Trial, compare, plot  # noqa: PLC0415 - `--help` can do without
+
+    trial = Trial(
+        args.noise, args.gain, args.runs, args.worth, args.stream, tuple(args.policy), args.campaigns, args.parallel,
+        args.seed,
+    )  # fmt: skip
+    found = compare(trial)
+    if args.plot:
+        plot(found, args.gain, args.plot)
+    if args.json:
+        output.emit(found)
+        return 0
+    unit = args.gain
+    rows = [
+        (
+            one.policy, f"{one.gain.mean * unit:+.3g} ± {one.gain.error * unit:.2g}",
+            f"{one.announced_minus_true.mean * unit:+.3g}", f"{one.keeps.mean:.1f}", f"{one.false_keeps.mean:.1f}",
+            f"{one.missed.mean:.1f}", f"{one.false_claims.mean:.1%}", f"{one.runs.mean:.0f}",
+        )
+        for one in found
+    ]  # fmt: skip
+    head = ("policy", "true gain", "announced - true", "keeps", "false keeps", "missed", "false claims", "runs")
+    output.say(output.table(head, rows))
+    output.say(
+        f"\n{args.campaigns} campaigns of {args.runs} runs each; noise/gain = {args.noise / unit:.2g}. "
+        "False claims: campaigns that call something proven which is not."
+    )
+    if args.plot:
+        output.say(f"Drawn to {args.plot}")
+    return 0

@@ -1,11 +1,29 @@
-"""`autoresearch show N`: one experiment with its runs and evidence."""
+"""`autoresearch show N`: one experiment with its runs and evidence.
+
+`autoresearch status`: where the campaign stands.
+
+`autoresearch watch`: the status, updated until the campaign ends or Ctrl-C.
+
+`autoresearch log N`: the newest run log of an experiment.
+
+`autoresearch diff N`: what an experiment changed against its parent.
+
+`autoresearch ledger`: the table of all attempts; check it, rebuild it.
+
+`autoresearch report`: write the report and print its path.
+
+`autoresearch session`: the session memory, shown or written now.
+"""
 
 from __future__ import annotations
 
+import argparse
+import time
 from typing import TYPE_CHECKING
 
 from autoresearch.cli import output
 from autoresearch.cli.arguments import campaign_arguments, session_of
+from autoresearch.cli.describe import status_text
 
 if TYPE_CHECKING:
     import argparse
@@ -14,13 +32,13 @@ if TYPE_CHECKING:
     from autoresearch.experiment.experiment import Experiment, Run
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def add_show_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `show`."""
     parser.add_argument("index", type=int, help="experiment number, as in the ledger")
     campaign_arguments(parser, json=True)
 
 
-def run(args: argparse.Namespace) -> int:
+def run_show(args: argparse.Namespace) -> int:
     """Print everything known about one attempt."""
     session = session_of(args)
     entry, runs = session.experiment(args.index), session.runs(args.index)
@@ -68,3 +86,134 @@ def _row(run: Run) -> tuple[object, ...]:
         run.planned.number, run.planned.purpose, run.planned.seed, found.completion if found else "in flight",
         minutes, output.number(found.value) if found else "", run.cancelled or told,
     )  # fmt: skip
+
+
+def add_status_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `status`."""
+    campaign_arguments(parser, json=True)
+    parser.add_argument("--last", type=int, default=8, help="how many verdicts to show")
+
+
+def run_status(args: argparse.Namespace) -> int:
+    """Print the status."""
+    status = session_of(args).status()
+    output.emit(status) if args.json else output.say(status_text(status, args.last, output.terminal_width()))
+    return 0
+
+
+def add_watch_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `watch`."""
+    campaign_arguments(parser)
+    parser.add_argument("--interval", type=float, default=2.0, metavar="S", help="seconds between two updates")
+
+
+def run_watch(args: argparse.Namespace) -> int:
+    """Redraw until there is nothing more to see; on a pipe print the status once."""
+    from autoresearch.cli.live import LiveView  # noqa: PLC0415 - `--help` can do without
+
+    session = session_of(args)
+    if output.on_terminal():
+        with LiveView(session) as view:
+            while session.status().controller:
+                view.refresh()
+                time.sleep(args.interval)
+    output.say(status_text(session.status(), width=output.terminal_width()))
+    return 0
+
+
+def add_log_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `log`."""
+    parser.add_argument("index", type=int, help="experiment number, as in the ledger")
+    parser.add_argument("-f", "--follow", action="store_true", help="keep printing as it grows, until Ctrl-C")
+    parser.add_argument("--path", action="store_true", help="print only the path of the file")
+    campaign_arguments(parser, json=True)
+
+
+def run_log(args: argparse.Namespace) -> int:
+    """Print the log."""
+    path = session_of(args).log(args.index)
+    if args.json:
+        output.emit({"path": path, "text": path.read_text(encoding="utf-8", errors="replace")})
+        return 0
+    if args.path:
+        output.say(str(path))
+        return 0
+    with path.open(encoding="utf-8", errors="replace") as stream:
+        output.show(stream.read())
+        while args.follow:
+            output.show(stream.read())
+            time.sleep(0.5)
+    return 0
+
+
+def add_diff_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `diff`."""
+    parser.add_argument("index", type=int, help="experiment number, as in the ledger")
+    campaign_arguments(parser, json=True)
+
+
+def run_diff(args: argparse.Namespace) -> int:
+    """Print the diff."""
+    session = session_of(args)
+    text = session.diff(args.index)
+    if args.json:
+        entry = session.experiment(args.index)
+        output.emit({"parent": entry.parent_commit, "commit": entry.commit, "diff": text})
+    else:
+        output.say(text.rstrip("\n"))
+    return 0
+
+
+def add_ledger_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `ledger`."""
+    parser.add_argument("action", nargs="?", choices=("show", "check", "rebuild"), default="show")
+    campaign_arguments(parser, json=True)
+
+
+def run_ledger(args: argparse.Namespace) -> int:
+    """Show the rows, say what disagrees, or rebuild the file from the journals and notes."""
+    session = session_of(args)
+    if args.action == "check":
+        found = session.check()
+        output.emit(found) if args.json else output.say("\n".join(found) or "ledger, journals and notes agree")
+        return 1 if found else 0
+    if args.action == "rebuild":
+        output.say(session.rebuild())
+        return 0
+    rows = session.ledger()
+    if args.json:
+        output.emit(rows)
+        return 0
+    columns = ("#", "branch", "status", "value", "effect", "runs", "minutes", "description", "reason")
+    output.say(output.table(columns, [
+        (r.index, r.branch, r.status, output.number(r.metric_value), output.number(r.effect, "+.3g"), r.runs,
+         f"{r.elapsed_min:.1f}", r.description, r.reason)
+        for r in rows
+    ]))  # fmt: skip
+    return 0
+
+
+def add_report_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `report`."""
+    campaign_arguments(parser, json=True)
+
+
+def run_report(args: argparse.Namespace) -> int:
+    """Write Markdown, one self-contained HTML page and the plots."""
+    files = session_of(args).report()
+    output.emit(files) if args.json else output.say("\n".join(map(str, files)))
+    return 0
+
+
+def add_session_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `session`."""
+    parser.add_argument("action", nargs="?", choices=("show", "checkpoint"), default="show")
+    campaign_arguments(parser, json=True)
+
+
+def run_session(args: argparse.Namespace) -> int:
+    """Print one bounded page with all that is needed to go on, or write the four files now."""
+    session = session_of(args)
+    what, said = ("page", session.memory()) if args.action == "show" else ("folder", str(session.checkpoint()))
+    output.emit({what: said}) if args.json else output.say(said)
+    return 0

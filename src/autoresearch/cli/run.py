@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from autoresearch.campaign.campaign import Plan, Session
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `run`."""
     campaign_arguments(parser)
     parser.add_argument("--yes", action="store_true", help="approve the plan without asking")
@@ -20,7 +20,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     following_arguments(parser)
 
 
-def run(args: argparse.Namespace) -> int:
+def run_run(args: argparse.Namespace) -> int:
     """Show the plan, ask, then work until the stop rule is met."""
     session = session_of(args)
     if args.dry_run:

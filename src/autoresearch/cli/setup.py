@@ -1,4 +1,11 @@
-"""`autoresearch demo`: a real campaign on the built-in GRPO example."""
+"""`autoresearch demo`: a real campaign on the built-in GRPO example.
+
+`autoresearch doctor`: check that this machine and repository are ready for a campaign
+
+`autoresearch skill`: the skill pack for coding agents, installed or shown.
+
+`autoresearch mcp`: serve these commands to agents as tools (Model Context Protocol over stdio).
+"""
 
 import argparse
 import sys
@@ -6,13 +13,15 @@ import tempfile
 from pathlib import Path
 
 from autoresearch.cli import output
+from autoresearch.cli.arguments import campaign_arguments, session_of
 from autoresearch.cli.describe import plan_text
 from autoresearch.cli.run import work
+from autoresearch.errors import PluginError
 
 STOP = "13 experiments or 2m total, 20s each"
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def add_demo_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `demo`."""
     parser.add_argument("--dir", type=Path, metavar="DIR", help="create the demo repository here and keep it")
     parser.add_argument("--stop", metavar="WORDS", default=STOP, help=f"stop rule (default: {STOP})")
@@ -21,7 +30,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plain", action="store_true", help="plain lines instead of the live view")
 
 
-def run(args: argparse.Namespace) -> int:
+def run_demo(args: argparse.Namespace) -> int:
     """Make the repository, plan, run, and say where everything is."""
     from autoresearch.campaign.campaign import Request, Session, demo  # noqa: PLC0415 - `--help` can do without
 
@@ -48,3 +57,76 @@ def run(args: argparse.Namespace) -> int:
     code = work(session, plain=args.plain, poll_s=0.2)
     output.say(f"Repository: {made.root}\nExplore it with: autoresearch status, show 2, diff 2, log 2, ledger")
     return code
+
+
+_MARKS = {"ok": "ok  ", "note": "-   ", "warn": "WARN", "fail": "FAIL"}
+
+
+def add_doctor_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `doctor`."""
+    campaign_arguments(parser, json=True)
+
+
+def run_doctor(args: argparse.Namespace) -> int:
+    """Print what was found; exit code 1 when a campaign could not run."""
+    checks = session_of(args).doctor()
+    if args.json:
+        output.emit(checks)
+    else:
+        width = max(len(check.name) for check in checks)
+        for check in checks:
+            advice = f"  ({check.advice})" if check.advice else ""
+            output.say(f"{_MARKS[check.state]}  {check.name:{width}}  {check.found}{advice}")
+    return 1 if any(check.state == "fail" for check in checks) else 0
+
+
+AGENTS = ("claude", "codex", "gemini", "cursor", "opencode")
+"""Those that `session.skill.FOLDERS` knows; named here so that flags are told without loading it."""
+
+
+def add_skill_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `skill`."""
+    parser.add_argument("action", choices=("install", "show"), help="install it where agents find it, or print it")
+    parser.add_argument("--agent", action="append", choices=AGENTS, help="for this agent only; repeat for several")
+    parser.add_argument(
+        "--project",
+        metavar="DIR",
+        type=Path,
+        help="install into a project, for everyone who clones it (default: your home)",
+    )
+
+
+def run_skill(args: argparse.Namespace) -> int:
+    """Print the pack's front page, or install it and say what was written."""
+    from autoresearch.skills import skill_pack  # noqa: PLC0415 - `--help` can do without
+
+    if args.action == "show":
+        output.say(skill_pack.pack()["SKILL.md"].decode())
+        return 0
+    for found in skill_pack.install((args.project or Path.home()).absolute(), args.agent or ()):
+        done = f"{len(found.written)} files written" if found.written else "already there"
+        output.say(f"{found.folder}: {done}, for {', '.join(found.agents)}")
+        for path in found.kept:
+            output.say(f"  what was there before: {path}")
+    return 0
+
+
+def add_mcp_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `mcp`."""
+    parser.add_argument(
+        "--campaign", metavar="NAME", help="campaign for calls that name none (default: the most recent one)"
+    )
+    parser.add_argument("--repo", metavar="DIR", type=Path, default=Path(), help="the repository (default: here)")
+
+
+def run_mcp(args: argparse.Namespace) -> int:
+    """Serve one client until it goes away."""
+    try:
+        from autoresearch.mcp.server import serve  # noqa: PLC0415 - an optional package, and only this command needs it
+    except ImportError as error:
+        raise PluginError(
+            f"the MCP server needs a package that is not installed ({error.name or error}); "
+            f"install it with: pip install 'nemo-autoresearch[mcp]'"
+        ) from None
+    serve(args.repo.absolute(), args.campaign)
+    return 0

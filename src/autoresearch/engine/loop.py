@@ -22,9 +22,9 @@ from autoresearch.engine import (
 from autoresearch.engine import (
     runs as milestones,
 )
+from autoresearch.engine.bundles import remeasure
 from autoresearch.engine.context import Context
 from autoresearch.engine.night_watch import Room
-from autoresearch.engine.remeasure import remeasure
 from autoresearch.engine.repair import repair
 from autoresearch.engine.worktrees import mend
 from autoresearch.errors import LauncherError

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autoresearch.errors import UsageError, crossing
-from autoresearch.machine.process import run
+from autoresearch.machine.processes import run
 
 _TREE = Path(__file__).parent / "tree"
 _RECIPE = Path("examples/configs/recipes/llm/grpo-tiny-1n0g.yaml")

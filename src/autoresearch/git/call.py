@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 from autoresearch.errors import RepositoryError
 from autoresearch.machine import disk
-from autoresearch.machine.process import CommandError, Completed, run
+from autoresearch.machine.processes import CommandError, Completed, run
 
 NAME, EMAIL = "autoresearch", "autoresearch@localhost"
 """Who we are in a reflog, and in a commit when the user has no name."""

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from autoresearch.machine import processes
-from autoresearch.machine.process import CommandError
-from autoresearch.machine.process import run as run_process
+from autoresearch.machine.processes import CommandError
+from autoresearch.machine.processes import run as run_process
 from autoresearch.supervision.run_log import BoundedLog
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36

@@ -28,7 +28,7 @@ from pydantic import Field, field_validator
 from autoresearch.errors import LauncherError, StorageError
 from autoresearch.launchers.options import Options
 from autoresearch.machine import fault_points, gpus, processes
-from autoresearch.machine.process import CommandError, run
+from autoresearch.machine.processes import CommandError, run
 from autoresearch.run.job import Job, JobState, JobStatus, Submission
 from autoresearch.supervision import run_folder
 from autoresearch.supervision.run_folder import RunSpec

@@ -8,12 +8,13 @@ from autoresearch.ports.launcher import Held, Holder, Launcher
 from autoresearch.ports.metric_source import MetricSource
 from autoresearch.ports.policy import Policy
 from autoresearch.ports.researcher import Mender, Researcher, Witness
-from autoresearch.ports.target import Narrator, RunRequest, SourceSpec, Survey, Target
+from autoresearch.ports.target import Inspector, Narrator, RunRequest, SourceSpec, Survey, Target
 from autoresearch.ports.tracker import Tracker
 
 __all__ = [
     "Held",
     "Holder",
+    "Inspector",
     "Launcher",
     "Mender",
     "MetricSource",

@@ -3,9 +3,10 @@
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, cast
 
 from autoresearch.errors import PluginError
+from autoresearch.ports.target import Inspector
 
 ROOMS = ("targets", "researchers", "launchers", "metrics", "trackers")
 
@@ -44,3 +45,16 @@ def load(room: str, name: str) -> Any:
             f"{room}: {name!r} needs a package that is not installed ({error.name or error}); "
             f"install it, for example with: pip install 'nemo-autoresearch[{name}]'"
         ) from error
+
+
+def inspector(target: str) -> Inspector:
+    """What a target can say about a single recipe, without loading the rest of it.
+
+    Raises:
+        PluginError: The target answers no such questions.
+    """
+    known: dict[str, str] = import_module("autoresearch.targets").INSPECTORS
+    if target not in known:
+        raise PluginError(f"target {target!r} answers no questions about single recipes; these do: {', '.join(known)}")
+    found: Inspector = cast("Inspector", import_module(known[target]))
+    return found

@@ -6,7 +6,7 @@ A target is made with `recipe=`, `command=`, `objective=` and `options=`.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from autoresearch.experiment.hypothesis import Facts
 from autoresearch.run.job import Job, JobStatus, Resources
@@ -127,4 +127,28 @@ class Narrator(Protocol):
 
     def milestones(self, log: str) -> tuple[str, ...]:
         """What a log says has been reached, in words that stay the same at every look: a link, the first rollouts."""
+        ...
+
+
+class Inspector(Protocol):
+    """Answers about one recipe without a campaign: `recipe show|metric|budget|health`.
+
+    A module will do; a target names it in `targets.INSPECTORS`. `where` is the folder the person stands in, `recipe` a
+    path from there or from the checkout's root. Every answer raises RecipeError for a recipe that cannot be read.
+    """
+
+    def show(self, where: Path, recipe: str, overrides: Sequence[str], *, resolved: bool) -> dict[str, Any]:
+        """The resolved config, or the lineage with value and origin of every key."""
+        ...
+
+    def metric(self, where: Path, recipe: str, overrides: Sequence[str]) -> dict[str, Any]:
+        """The authoritative metric in its spellings, with direction, meaning and warnings."""
+        ...
+
+    def budget(self, where: Path, recipe: str, overrides: Sequence[str]) -> dict[str, Any]:
+        """What one run needs and how long it takes, and what is too small about it."""
+        ...
+
+    def health(self, where: Path, recipe: str, overrides: Sequence[str], run: Path) -> dict[str, Any]:
+        """What the files of one run say about it: the number, how far it came, and symptoms, worst first."""
         ...

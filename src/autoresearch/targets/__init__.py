@@ -4,3 +4,6 @@ BUILTIN = {
     "command": "autoresearch.targets.command:CommandTarget",
     "nemo-rl": "autoresearch.targets.nemo_rl:NemoRLTarget",
 }
+
+INSPECTORS = {"nemo-rl": "autoresearch.targets.nemo_rl.inspection"}
+"""What answers about single recipes; apart from the target, which is slow to load."""

@@ -33,7 +33,7 @@ from autoresearch.launchers.kubernetes.api import RAY_JOB
 from autoresearch.launchers.kubernetes.launcher import ClusterLauncher, repository_file
 from autoresearch.launchers.kubernetes.manifest import MANAGED, Manifest, pod_templates
 from autoresearch.launchers.kubernetes.options import ClusterOptions
-from autoresearch.machine.process import CommandError, run
+from autoresearch.machine.processes import CommandError, run
 from autoresearch.run.job import Job, Submission
 
 TTL_S = 0

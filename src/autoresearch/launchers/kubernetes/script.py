@@ -17,7 +17,7 @@ from shlex import quote
 
 from autoresearch.errors import LauncherError
 from autoresearch.machine import processes
-from autoresearch.machine.process import CommandError, run
+from autoresearch.machine.processes import CommandError, run
 from autoresearch.run.job import Job
 from autoresearch.supervision import run_folder
 

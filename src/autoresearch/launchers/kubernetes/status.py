@@ -19,7 +19,7 @@ from autoresearch.run.job import ENDINGS, JobState, JobStatus
 
 Object = Mapping[str, Any]
 
-RAY_JOB = {
+RAY_JOB_STATES = {
     "": JobState.QUEUED,
     "Initializing": JobState.QUEUED,
     "Waiting": JobState.QUEUED,
@@ -95,7 +95,7 @@ def object_state(found: Object) -> JobState:
     """What a Job or RayJob says of itself."""
     said = found.get("status") or {}
     if found.get("kind") == "RayJob":
-        state = RAY_JOB.get(said.get("jobDeploymentStatus") or "", JobState.UNKNOWN)
+        state = RAY_JOB_STATES.get(said.get("jobDeploymentStatus") or "", JobState.UNKNOWN)
         word = said.get("jobStatus") if state is JobState.SUCCEEDED else ""
         return {"STOPPED": JobState.CANCELLED, "FAILED": JobState.FAILED}.get(word or "", state)
     for one in said.get("conditions") or []:

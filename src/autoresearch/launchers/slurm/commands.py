@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from autoresearch.errors import LauncherError
-from autoresearch.machine.process import CommandError, Completed, run
+from autoresearch.machine.processes import CommandError, Completed, run
 from autoresearch.run.job import JobState
 
 _WIDTHS = {

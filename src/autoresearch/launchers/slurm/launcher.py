@@ -26,7 +26,7 @@ from autoresearch.launchers.slurm.commands import Row
 from autoresearch.launchers.slurm.options import SlurmOptions
 from autoresearch.launchers.slurm.status import Seen, status
 from autoresearch.launchers.slurm.warm_allocation import WarmAllocation
-from autoresearch.machine.process import CommandError
+from autoresearch.machine.processes import CommandError
 from autoresearch.ports.launcher import Held
 from autoresearch.run.job import Job, JobStatus, Resources, Submission
 from autoresearch.supervision import run_folder

@@ -1,4 +1,5 @@
-"""`python -m autoresearch.launchers.slurm.warm_node SPOOL SLOTS IDLE_S LEFT_S`: what a warm allocation runs on its node.
+"""`python -m autoresearch.launchers.slurm.warm_node SPOOL SLOTS IDLE_S LEFT_S`: what runs on the node of a
+warm allocation.
 
 It takes runs from the spool, first come, first served, starts each as a step of its own job with srun, and ends, and
 the allocation with it, when nothing was to do for IDLE_S seconds or what waits does not fit into the time left. Nobody
@@ -16,7 +17,7 @@ from typing import NamedTuple
 
 from autoresearch.launchers.slurm.script import OUTPUT
 from autoresearch.launchers.slurm.warm_spool import Done, Request, Spool
-from autoresearch.machine.process import CommandError, Completed, run
+from autoresearch.machine.processes import CommandError, Completed, run
 from autoresearch.supervision import run_folder
 
 _TICK_S = 0.2

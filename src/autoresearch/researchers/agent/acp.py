@@ -33,7 +33,7 @@ from autoresearch import __version__
 from autoresearch.guards import agent_files
 from autoresearch.guards.scope import Limits, Permission, Wish, permission
 from autoresearch.machine import processes
-from autoresearch.machine.process import CommandError, converse
+from autoresearch.machine.processes import CommandError, converse
 
 _MOST_LINE = 64 << 20
 _MOST_TEXT = 64_000

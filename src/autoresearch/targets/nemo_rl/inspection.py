@@ -82,7 +82,7 @@ def health(where: Path, recipe: str, overrides: Sequence[str], run: Path) -> dic
     from autoresearch.run.job import JobState, JobStatus  # noqa: PLC0415
     from autoresearch.targets.nemo_rl import cost as budgets  # noqa: PLC0415
     from autoresearch.targets.nemo_rl import measure  # noqa: PLC0415
-    from autoresearch.targets.nemo_rl import objective as metric
+    from autoresearch.targets.nemo_rl import objective as metric  # noqa: PLC0415
     from autoresearch.targets.recipe.load import load  # noqa: PLC0415
 
     if not run.is_dir():
