@@ -146,7 +146,7 @@ def bench(tmp_path: Path) -> Bench:
 
 needs_acp = pytest.mark.skipif(
     find_spec("acp") is None and not os.environ.get("CI"),
-    reason="install it with: pip install 'nemo-autoresearch[acp]'",
+    reason="install it with: pip install -e '.[acp]'",
 )
 WHY_NOT = sandbox.why_not()
 needs_bwrap = pytest.mark.skipif(bool(WHY_NOT) and not os.environ.get("CI"), reason=WHY_NOT or "bubblewrap works")

@@ -313,7 +313,7 @@ class Double:
 def why_no_kubernetes() -> str:
     """Why the Kubernetes launchers cannot be tested here; empty when they can."""
     missing = importlib.util.find_spec("kubernetes") is None and os.environ.get("CI") != "true"
-    return "the package kubernetes is not installed: pip install 'nemo-autoresearch[kubernetes]'" if missing else ""
+    return "the package kubernetes is not installed: pip install -e '.[kubernetes]'" if missing else ""
 
 
 @pytest.fixture(scope="session")

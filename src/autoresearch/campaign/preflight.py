@@ -16,6 +16,7 @@ from pathlib import Path
 
 import yaml
 
+from autoresearch import extras
 from autoresearch.config import site
 from autoresearch.config.schema import Campaign, SiteSpec
 from autoresearch.errors import AutoresearchError, CampaignError
@@ -235,13 +236,15 @@ def _places(environ: Mapping[str, str]) -> Iterator[Check]:
 
 def _extras() -> Iterator[Check]:
     wanted = (
-        ("numpy", "researcher search and the demo", "demo"),
-        ("PIL", "progress.png", "demo"),
-        ("kubernetes", "launchers kubernetes and nrl-k8s", "kubernetes"),
+        ("numpy", "researcher search and the demo"),
+        ("PIL", "progress.png"),
+        ("kubernetes", "launchers kubernetes and nrl-k8s"),
+        ("acp", "agents with protocol: acp"),
+        ("mcp", "autoresearch mcp"),
     )
-    for module, what, extra in wanted:
+    for module, what in wanted:
         there = importlib.util.find_spec(module) is not None
-        advice = "" if there else f"needed for {what}: pip install 'nemo-autoresearch[{extra}]'"
+        advice = "" if there else f"needed for {what}; {extras.advice(module)}"
         yield Check(module, "ok" if there else "note", "installed" if there else "not installed", advice)
 
 

@@ -12,6 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from autoresearch import extras
 from autoresearch.cli import output
 from autoresearch.cli.arguments import campaign_arguments, session_of
 from autoresearch.cli.describe import plan_text
@@ -125,8 +126,7 @@ def run_mcp(args: argparse.Namespace) -> int:
         from autoresearch.mcp.server import serve  # noqa: PLC0415 - an optional package, and only this command needs it
     except ImportError as error:
         raise PluginError(
-            f"the MCP server needs a package that is not installed ({error.name or error}); "
-            f"install it with: pip install 'nemo-autoresearch[mcp]'"
+            f"the MCP server needs a package that is not installed ({error.name or error}); {extras.advice(error.name)}"
         ) from None
     serve(args.repo.absolute(), args.campaign)
     return 0

@@ -5,6 +5,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, cast
 
+from autoresearch import extras
 from autoresearch.errors import PluginError
 from autoresearch.ports.target import Inspector
 
@@ -43,7 +44,7 @@ def load(room: str, name: str) -> Any:
     except ImportError as error:
         raise PluginError(
             f"{room}: {name!r} needs a package that is not installed ({error.name or error}); "
-            f"install it, for example with: pip install 'nemo-autoresearch[{name}]'"
+            f"{extras.advice(error.name)}"
         ) from error
 
 

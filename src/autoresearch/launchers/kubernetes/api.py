@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from autoresearch import extras
 from autoresearch.errors import LauncherError
 
 _ANSWER_S = 30.0
@@ -44,7 +45,7 @@ def need_client() -> None:
     if find_spec("kubernetes") is None:
         raise LauncherError(
             "the launchers kubernetes and nrl-k8s need the package kubernetes, which is not installed; "
-            "install it with: pip install 'nemo-autoresearch[kubernetes]'"
+            f"{extras.advice('kubernetes')}"
         )
 
 

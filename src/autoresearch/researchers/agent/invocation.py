@@ -12,6 +12,7 @@ from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 
+from autoresearch import extras
 from autoresearch.errors import CampaignError, ResearcherError
 from autoresearch.git.call import EMAIL
 from autoresearch.guards import agent_runner, sandbox
@@ -82,8 +83,7 @@ class Caller:
         self.uncontained = "sandbox: none was chosen" if options.sandbox == "none" else sandbox.why_not()
         if self.adapter.converses and find_spec("acp") is None:
             raise CampaignError(
-                "researcher `agent`: `protocol: acp` needs a package that is not installed; "
-                "install it with: pip install 'nemo-autoresearch[acp]'"
+                f"researcher `agent`: `protocol: acp` needs a package that is not installed; {extras.advice('acp')}"
             )
         if options.sandbox == "bwrap" and self.uncontained:
             raise CampaignError(
