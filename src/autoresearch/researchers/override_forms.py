@@ -136,13 +136,16 @@ def same(one: Any, other: Any) -> bool:
 
 
 def text(value: Any) -> str:
-    """A value as an override spells it; floats always read back as floats, also by strict YAML 1.1 readers."""
+    """A value as an override spells it; floats always read back as floats, also by strict YAML 1.1 readers.
+
+    Fifteen digits: every number that a person writes comes back as written, and 0.1 + 0.2 is 0.3.
+    """
     if value is None:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
-        mantissa, exponent, power = f"{value:.6g}".partition("e")
+        mantissa, exponent, power = f"{value:.15g}".partition("e")
         return (mantissa if "." in mantissa else f"{mantissa}.0") + exponent + power
     if isinstance(value, list | tuple):
         return f"[{','.join(map(text, value))}]"
@@ -163,7 +166,7 @@ def canonical(value: str) -> str:
     """One spelling for all spellings of a value: `3`, `3.0` and `+3` are equal, and so are `'a'` and `a`."""
     bare = "".join(value.split()).strip("'\"")
     try:
-        return f"{float(bare):.6g}"
+        return f"{float(bare):.15g}"
     except ValueError:
         return bare.lower() if bare.lower() in {"true", "false", "null"} else bare
 
@@ -259,7 +262,7 @@ def _follow(draft: Draft, key: str, leaders: list[str]) -> bool:
     number = present * math.prod(new) / math.prod(old)
     if isinstance(present, int) and number != int(number):
         return False
-    draft.put(key, int(number) if isinstance(present, int) else number)
+    draft.put(key, int(number) if isinstance(present, int) else float(f"{number:.6g}"))
     return True
 
 

@@ -6,6 +6,7 @@ choices have an axis each, so that any two of them are equally far apart.
 
 import math
 from collections.abc import Mapping
+from decimal import Decimal
 from functools import cached_property
 from itertools import islice, product
 from typing import Any
@@ -23,6 +24,11 @@ Point = dict[str, Any]
 
 _APART = 1 / math.sqrt(2)
 """A choice on its own axis lies here, so that two different ones are 1 apart."""
+
+_PLACES = 1000
+"""Values that a float has at least, evenly over its range, however narrow the range is beside its ends."""
+_FINEST = 1e-13
+"""Part of a float below which a digit is an accident of arithmetic."""
 
 
 class Knob(BaseModel):
@@ -52,6 +58,12 @@ class Knob(BaseModel):
             raise ValueError("a number needs low < high")
         elif self.log and self.low <= 0:
             raise ValueError("a logarithmic scale needs low > 0")
+        elif not math.isfinite(self.high / self.low if self.log else self.high - self.low):
+            raise ValueError("low and high are too far apart for the arithmetic of floats")
+        elif (
+            self.type == "float" and not _FINEST * max(abs(self.low), abs(self.high)) < (self.high - self.low) / _PLACES
+        ):
+            raise ValueError("low and high are too close for the arithmetic of floats")
         elif self.type == "int" and math.ceil(self.low) >= math.floor(self.high):
             raise ValueError("an int needs at least two whole numbers between low and high")
         return self
@@ -93,15 +105,15 @@ class Knob(BaseModel):
         return np.array([math.log(number / low) / math.log(high / low) if self.log else (number - low) / (high - low)])
 
     def value(self, place: Array) -> Any:
-        """The value nearest to a place; floats have three significant digits."""
+        """The value nearest to a place; floats have as few digits as keep `_PLACES` of them apart."""
         if self._nominal:
             return self.steps[int(place.argmax())]
         share = min(max(float(place[0]), 0.0), 1.0)
         if self.type == "categorical":
             return self.steps[round(share * (len(self.steps) - 1))]
         low, high = self._ends
-        number = low * (high / low) ** share if self.log else low + share * (high - low)
-        return round(number) if self.type == "int" else min(max(float(f"{number:.3g}"), low), high)
+        number = low ** (1 - share) * high**share if self.log else low * (1 - share) + high * share
+        return round(number) if self.type == "int" else min(max(self._short(number), low), high)
 
     def snapped(self, places: Array) -> Array:
         """The nearest places of values it can have, shape (n, axes)."""
@@ -113,6 +125,22 @@ class Knob(BaseModel):
         marks = np.concatenate([place for step in self.steps if (place := self.place(step)) is not None])
         nearest: Array = marks[np.abs(places - marks).argmin(1)][:, None]
         return nearest
+
+    def _short(self, number: float) -> float:
+        """The nearest number with no digit that the range has no use for; short numbers stay as they are.
+
+        Every number of a linear range ends at one decimal. On a logarithmic one the decimal follows the number, coarser
+        from 1, 2 and 5 of each decade on: those are themselves short, so that what was rounded once stays the same.
+        """
+        low, high = self._ends
+        exact = Decimal(number)
+        if self.log:
+            part = min(math.log(high / low) / _PLACES, 0.1)
+            lead = max(first for first in (1, 2, 5) if first <= max(1, exact.as_tuple().digits[0]))
+            power = exact.adjusted() + math.floor(math.log10(part * lead))
+        else:
+            power = math.floor(math.log10((high - low) / _PLACES))
+        return float(exact.quantize(Decimal(1).scaleb(power)))
 
     @property
     def _nominal(self) -> bool:
