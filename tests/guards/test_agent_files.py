@@ -58,7 +58,7 @@ def test_a_path_is_seen_from_the_folder_however_it_is_spelled(tmp_path):
 
 
 @given(path=st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 def test_no_spelling_leads_out(tmp_path, path):
     """What is not refused lies below the folder."""
     found = agent_files.relative(tmp_path, path)

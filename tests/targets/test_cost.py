@@ -173,7 +173,9 @@ def test_what_nemo_rl_reads_as_a_count_is_one(nemo):
     assert (found.resources.gpus, found.steps) == (16, 1000)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None
+)
 @given(st.sampled_from(COUNTED), st.one_of(st.integers(), st.floats(), st.booleans(), st.just("x"), st.just("null")))
 def test_no_value_of_a_count_upsets_a_plan(nemo, key, value):
     """Whatever stands there: a plan, or one clear line."""
