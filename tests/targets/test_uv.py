@@ -34,7 +34,7 @@ version = "0.1.0"
 requires-python = ">=3.11"
 dependencies = [DEPENDENCIES]
 [build-system]
-requires = ["uv_build"]
+requires = ["uv_build>=0.1,<99"]
 build-backend = "uv_build"
 [tool.uv.build-backend]
 module-name = "MODULE"
