@@ -11,7 +11,15 @@ from autoresearch.cli.main import COMMANDS, parser
 from autoresearch.config.schema import Campaign
 
 ROOT = Path(__file__).resolve().parents[2]
-GUIDES = ("README.md", "AGENTS.md", "CONTRIBUTING.md", "CHANGELOG.md", "changelog.d/README.md")
+GUIDES = (
+    "README.md",
+    "AGENTS.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "SECURITY.md",
+    "CODE_OF_CONDUCT.md",
+    "changelog.d/README.md",
+)
 PAGES = [ROOT / name for name in GUIDES] + sorted((ROOT / "docs").rglob("*.md"))
 FENCE = re.compile(r"^```(.*?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"!?\[[^]]*]\(([^)\s]+)\)")
