@@ -109,7 +109,8 @@ class Screening(Sequential):
     def _decide(self, evidence: Evidence, array: Array) -> Advice | None:
         """The array is complete: drop losers, run the winners together, keep or drop them together."""
         worth = effects(evidence, array)
-        undecided = [evidence.ideas[n] for n in array.members if n in worth and evidence.ideas[n].verdict is None]
+        known = [evidence.ideas[name] for name in array.members if name in worth and name in evidence.ideas]
+        undecided = [idea for idea in known if idea.verdict is None]
         sets = _sets(evidence, array)
         together = sets[-1] if sets else None
         winners = together.ideas if together else _winners(evidence, worth)

@@ -19,6 +19,9 @@ from autoresearch.verdict.evidence import PAIR_FROM, TAU, Effect, Evidence
 from autoresearch.verdict.noise import Noise
 from autoresearch.verdict.statistics import mean
 
+_WIDEST = 1e4
+"""Prior spread of effects, in noises, at most: a wider one leaves ideas that no row tells apart without a solution."""
+
 
 @dataclass(frozen=True, eq=False)
 class Array:
@@ -143,7 +146,8 @@ def _effects(
     data += [(empty, y) for seed, y in parent.values.items() if not paired or seed in seeds]
     scale = sigma or 1.0
     shrunk = scale * math.sqrt(1 - noise.rho) if paired else scale
-    solved = _posterior(data, len(names), max(TAU * scale, _spread(data, len(names))) / shrunk)
+    spread = max(TAU * scale, _spread(data, len(names))) / shrunk
+    solved = _posterior(data, len(names), min(_WIDEST, spread))
     if solved is None:
         return {}
     means, variances = solved
