@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 from autoresearch.experiment.outcome import Status
 from autoresearch.report.report import Entry, Report, interval
-from autoresearch.verdict import evidence
 from autoresearch.verdict.claims import Drift, Standing
+from autoresearch.verdict.effect import counted
 
 STANDINGS = {
     "proven": "confirmed on fresh seeds, which had no part in selection",
@@ -61,7 +61,7 @@ def claim_words(entry: Entry) -> str:
         return head + entry.reason
     effect = interval(claim.effect, claim.low, claim.high) or "no comparison"
     kind = "fresh seed" if claim.fresh else "selection run"
-    return f"{head}{effect} on {evidence.runs(claim.runs, kind)}"
+    return f"{head}{effect} on {counted(claim.runs, kind)}"
 
 
 def facts(report: Report, mark: str = "") -> list[tuple[str, str]]:

@@ -12,8 +12,8 @@ from autoresearch.run.objective import Objective
 from autoresearch.scheduling.budget import Outlook
 from autoresearch.scheduling.next_move import board as board_of
 from autoresearch.scheduling.stop_check import StopState
-from autoresearch.verdict import evidence as words
 from autoresearch.verdict.claims import Claim, Claims, Drift, claims, drift
+from autoresearch.verdict.effect import counted
 from autoresearch.verdict.evidence import Evidence
 
 
@@ -331,7 +331,7 @@ def _attention(history: History, found: Claims, state: StopState) -> tuple[str, 
         f"{lost.name} was demoted, later ideas build on {lost.incumbent}: {lost.reason}" for lost in history.demotions
     ]
     told += [
-        f"{claim.name}: {claim.standing} after {words.runs(claim.runs)}; more seeds would settle it"
+        f"{claim.name}: {claim.standing} after {counted(claim.runs)}; more seeds would settle it"
         for claim in found.ideas
         if claim.standing in {"likely", "unresolved"} and claim.effect is not None and claim.effect > 0
     ]

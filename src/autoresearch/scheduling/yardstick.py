@@ -16,8 +16,8 @@ from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status, Verdict
 from autoresearch.ports.policy import Policy
 from autoresearch.run.objective import Objective
-from autoresearch.verdict import evidence
-from autoresearch.verdict.evidence import Effect, Evidence
+from autoresearch.verdict.effect import Effect
+from autoresearch.verdict.evidence import Evidence
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def _verdict(history: History, entry: Experiment, objective: Objective) -> Verdi
         reason = f"it changes nothing but the evaluation ({what}), so no gain can be claimed"
         return Verdict(Status.DISCARD, reason + after, value, runs=runs, by="engine")
     effect = _effect(history, entry, objective)
-    reason = f"with its own yardstick ({what}) {evidence.gain(effect)} against {entry.parent} measured again"
+    reason = f"with its own yardstick ({what}) {effect.told()} against {entry.parent} measured again"
     return Verdict(Status.DISCARD, reason + after, value, effect.gain, effect.low, effect.high, runs, by="engine")
 
 

@@ -11,7 +11,8 @@ from enum import StrEnum
 from autoresearch.experiment.board import Board, Idea, Trial
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status, Verdict
 from autoresearch.verdict.arms import latest, sort
-from autoresearch.verdict.evidence import FRESH, UNSELECTED, Effect, Evidence
+from autoresearch.verdict.effect import Effect
+from autoresearch.verdict.evidence import FRESH, UNSELECTED, Evidence
 from autoresearch.verdict.noise import pooled
 from autoresearch.verdict.statistics import mean, normal_cdf, t_cdf, t_quantile
 

@@ -1,18 +1,15 @@
-"""A board read once: runs by arm, noise, credited levels, comparisons. *Gain* units throughout: more is better.
-
-Numbers as a person reads them in a verdict.
-"""
+"""A board read once: runs by arm, noise, credited levels, comparisons. *Gain* units throughout: more is better."""
 
 import math
-from dataclasses import dataclass
 
 from autoresearch.experiment.board import Board, Bundle, Idea, Trial
 from autoresearch.experiment.experiment import lineage
 from autoresearch.experiment.outcome import BASELINE, Purpose
 from autoresearch.run.objective import Direction
 from autoresearch.verdict.arms import Arm, latest, once, read
+from autoresearch.verdict.effect import Effect
 from autoresearch.verdict.noise import Noise, estimate, sample_errors
-from autoresearch.verdict.statistics import mean, normal_quantile, t_quantile, t_to_z
+from autoresearch.verdict.statistics import mean
 
 TAU = 2.0
 """Spread of true effects that credit is shrunk with: so many noises of one run, or gains worth having if that is more.
@@ -33,52 +30,6 @@ UNSELECTED = (Purpose.ANCHOR, *FRESH)
 """Runs that had no part in what became of their arm."""
 
 _NEVER_RAN = Arm()
-
-
-@dataclass(frozen=True)
-class Effect:
-    """A gain over a reference, positive when better.
-
-    Attributes:
-        gain: Estimate in the metric's unit.
-        error: Its standard error, None while no noise is known.
-        freedom: Degrees of freedom of the noise; 0 when it comes from the validation set alone.
-        runs: Runs of the candidate behind it.
-        paired: Whether common seeds were used.
-    """
-
-    gain: float
-    error: float | None
-    freedom: int
-    runs: int
-    paired: bool = False
-
-    @property
-    def z(self) -> float:
-        """How many normal standard errors above zero, with few degrees of freedom allowed for; 0 without noise."""
-        if self.error is None:
-            return 0.0
-        if self.error == 0:
-            return math.copysign(40.0, self.gain) if self.gain else 0.0
-        ratio = self.gain / self.error
-        return t_to_z(ratio, self.freedom) if self.freedom else max(-40.0, min(40.0, ratio))
-
-    def bound(self, probability: float) -> float | None:
-        """The gain below which the true one lies with `probability`, None while no noise is known."""
-        if self.error is None:
-            return None
-        quantile = t_quantile(probability, self.freedom) if self.freedom else normal_quantile(probability)
-        return self.gain + quantile * self.error
-
-    @property
-    def low(self) -> float | None:
-        """Lower end of the 90 % interval."""
-        return self.bound(0.05)
-
-    @property
-    def high(self) -> float | None:
-        """Upper end of the 90 % interval."""
-        return self.bound(0.95)
 
 
 class Evidence:
@@ -296,17 +247,3 @@ def _repeats(arms: dict[str, Arm]) -> tuple[dict[str, Arm], tuple[float, ...]]:
 @latest
 def _noise(repeated: dict[str, Arm], against: tuple[tuple[str, str], ...], errors: tuple[float, ...]) -> Noise:
     return estimate({name: arm.values for name, arm in repeated.items()}, against, errors)
-
-
-def runs(count: int, kind: str = "run") -> str:
-    """`1 run`, `3 runs`, and likewise for another `kind` of run."""
-    return f"{count} {kind}" if count == 1 else f"{count} {kind}s"
-
-
-def gain(effect: Effect, kind: str = "run") -> str:
-    """`+0.004 [-0.011, +0.019] over 3 runs`: gain, 90 % interval, how many runs of which `kind` the candidate has."""
-    low, high = effect.low, effect.high
-    interval = "(noise not measured)" if low is None or high is None else f"[{low:+.3g}, {high:+.3g}]"
-    pairs = " on common seeds" if effect.paired else ""
-    part = " (validation noise only; nothing was repeated)" if effect.error is not None and not effect.freedom else ""
-    return f"{effect.gain:+.3g} {interval} over {runs(effect.runs, kind)}{pairs}{part}"

@@ -2,9 +2,9 @@
 
 from autoresearch.experiment.board import Idea
 from autoresearch.experiment.outcome import Status, Verdict
-from autoresearch.verdict import evidence as words
 from autoresearch.verdict.arms import Arm
-from autoresearch.verdict.evidence import Effect, Evidence
+from autoresearch.verdict.effect import Effect, counted
+from autoresearch.verdict.evidence import Evidence
 from autoresearch.verdict.statistics import mean
 
 FLAT = 1.28
@@ -45,7 +45,7 @@ def without_numbers(evidence: Evidence, idea: Idea, by: str) -> Verdict | None:
     note = f": {arm.note}" if arm.note else ""
     if idea.fatal:
         return verdict(evidence, idea.name, Status.DISCARD, f"the idea itself caused the failure{note}", by=by)
-    return verdict(evidence, idea.name, Status.CRASH, f"no valid metric in {words.runs(arm.failed)}{note}", by=by)
+    return verdict(evidence, idea.name, Status.CRASH, f"no valid metric in {counted(arm.failed)}{note}", by=by)
 
 
 def _weak(evidence: Evidence, idea: Idea, arm: Arm, by: str) -> Verdict:

@@ -27,9 +27,9 @@ from autoresearch.experiment.board import (
     Settle,
 )
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status, Verdict
-from autoresearch.verdict import evidence as words
 from autoresearch.verdict import shared_rules
-from autoresearch.verdict.evidence import UNSELECTED, Effect, Evidence
+from autoresearch.verdict.effect import Effect
+from autoresearch.verdict.evidence import UNSELECTED, Evidence
 from autoresearch.verdict.policies.closing import bundle_name, closing, largest_reserve, reserve
 from autoresearch.verdict.shared_rules import FLAT
 
@@ -107,7 +107,7 @@ def _lost(evidence: Evidence, arm: str, rival: str) -> str:
     margin = MARGIN if _kept_for_its_gain(evidence, arm) else FLAT
     if ours - theirs > -margin * effect.error:
         return ""
-    return f"after further runs it is {words.gain(effect)} against {rival}, less after correcting for selection"
+    return f"after further runs it is {effect.told()} against {rival}, less after correcting for selection"
 
 
 def _kept_for_its_gain(evidence: Evidence, arm: str) -> bool:
@@ -249,13 +249,13 @@ class OneAtATime:
         contest = Contest(idea, arm, against, effect, last)
         ruling = self.rule(evidence, contest)
         if ruling is None and not last:
-            why = f"so far {words.gain(effect)}"
+            why = f"so far {effect.told()}"
             return Measure(arm, evidence.next_seed(arm, against), Purpose.REPEAT, why)
         return self._settle(evidence, contest, ruling or Ruling(Status.DISCARD, "not distinguishable"))
 
     def _settle(self, evidence: Evidence, contest: Contest, ruling: Ruling) -> Settle:
         place = f" against {contest.against}" if contest.against != BASELINE else ""
-        reason = f"{words.gain(contest.effect)}{place}, {ruling.reason}"
+        reason = f"{contest.effect.told()}{place}, {ruling.reason}"
         found: Verdict = shared_rules.verdict(
             evidence, contest.arm, ruling.status, reason, contest.effect, by=self.name
         )

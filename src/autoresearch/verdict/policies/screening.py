@@ -15,10 +15,10 @@ import math
 
 from autoresearch.experiment.board import Advice, Bundle, Combine, Idea, Measure, Settle, Trial
 from autoresearch.experiment.outcome import Purpose, Status
-from autoresearch.verdict import evidence as words
 from autoresearch.verdict import shared_rules
 from autoresearch.verdict.arms import latest
-from autoresearch.verdict.evidence import PAIR_FROM, Effect, Evidence
+from autoresearch.verdict.effect import Effect
+from autoresearch.verdict.evidence import PAIR_FROM, Evidence
 from autoresearch.verdict.policies.one_at_a_time import Ruling, explore, spares
 from autoresearch.verdict.policies.screening_array import (
     Array,
@@ -186,8 +186,8 @@ def _ruling(evidence: Evidence, array: Array, together: Bundle, worth: dict[str,
     if effect is None:
         return Ruling(Status.DISCARD, "but the winners of the array have no valid run together")
     if effect.z < DROP:
-        return Ruling(Status.DISCARD, f"but the winners together are not better: {words.gain(effect)}")
-    told = f"promising; the winners together {words.gain(effect)}{_interaction(together, effect, worth)}"
+        return Ruling(Status.DISCARD, f"but the winners together are not better: {effect.told()}")
+    told = f"promising; the winners together {effect.told()}{_interaction(together, effect, worth)}"
     return Ruling(Status.KEEP, f"{told}, to be confirmed on fresh seeds")
 
 
@@ -204,7 +204,7 @@ def _interaction(together: Bundle, effect: Effect, worth: dict[str, Effect]) -> 
 
 
 def _bundled_gain(effect: Effect) -> str:
-    return words.gain(effect, "bundled run")
+    return effect.told("bundled run")
 
 
 def _started(evidence: Evidence, array: Array) -> bool:

@@ -15,7 +15,8 @@ from operator import mul
 
 from autoresearch.experiment.board import Bundle
 from autoresearch.verdict.arms import Arm, latest, once
-from autoresearch.verdict.evidence import PAIR_FROM, TAU, Effect, Evidence
+from autoresearch.verdict.effect import Effect
+from autoresearch.verdict.evidence import PAIR_FROM, TAU, Evidence
 from autoresearch.verdict.noise import Noise
 from autoresearch.verdict.statistics import mean
 
