@@ -7,7 +7,8 @@ import pytest
 from autoresearch.experiment.board import Board, Bundle, Idea, PolicySettings, Trial
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
 from autoresearch.run.objective import Direction, Objective
-from autoresearch.verdict.claims import Standing, beside_drift, claims, drift
+from autoresearch.verdict.claims import Standing, claims
+from autoresearch.verdict.drift import beside_drift, drift
 from autoresearch.verdict.evidence import Evidence
 from autoresearch.verdict.policies import POLICIES
 from autoresearch.verdict.policies.run_costs import cost

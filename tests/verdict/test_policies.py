@@ -22,7 +22,8 @@ from autoresearch.experiment.board import (
 )
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
 from autoresearch.run.objective import Direction, Objective
-from autoresearch.verdict.claims import claims, drift
+from autoresearch.verdict.claims import claims
+from autoresearch.verdict.drift import drift
 from autoresearch.verdict.policies import POLICIES, policy
 
 NAMES = sorted(POLICIES)

@@ -22,7 +22,8 @@ from autoresearch.experiment.board import Advice, Board, Bundle, Done, Idea, Pol
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
 from autoresearch.ports.policy import Policy
 from autoresearch.run.objective import Direction, Objective
-from autoresearch.verdict.claims import claims, drift
+from autoresearch.verdict.claims import claims
+from autoresearch.verdict.drift import drift
 from autoresearch.verdict.policies import policy
 from autoresearch.verdict.simulation import STREAMS, World, run_campaign
 

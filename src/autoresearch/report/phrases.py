@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 from autoresearch.experiment.outcome import Status
 from autoresearch.report.report import Entry, Report, interval
-from autoresearch.verdict.claims import Drift, Standing
+from autoresearch.verdict.claims import Standing
+from autoresearch.verdict.drift import Drift
 from autoresearch.verdict.effect import counted
 
 STANDINGS = {

@@ -20,7 +20,7 @@ from autoresearch.run.objective import Objective
 from autoresearch.scheduling import yardstick
 from autoresearch.scheduling.budget import Outlook
 from autoresearch.scheduling.yardstick import Remeasure
-from autoresearch.verdict.claims import beside_drift
+from autoresearch.verdict.drift import beside_drift
 
 
 @dataclass(frozen=True)

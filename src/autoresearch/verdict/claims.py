@@ -1,56 +1,18 @@
 """What a campaign may say in the morning: proven, likely, unresolved or refuted, and how likely any of it is wrong.
 
-What fresh seeds say: comparisons by runs that chose nothing, and by no others.
+Proof comes from fresh seeds: from runs that chose nothing, and from no others.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from autoresearch.experiment.board import Board, Idea, Trial
-from autoresearch.experiment.outcome import BASELINE, Purpose, Status, Verdict
+from autoresearch.experiment.outcome import BASELINE, Purpose, Status
 from autoresearch.verdict.arms import latest, sort
 from autoresearch.verdict.effect import Effect
-from autoresearch.verdict.evidence import FRESH, UNSELECTED, Evidence
-from autoresearch.verdict.noise import pooled
-from autoresearch.verdict.statistics import mean, normal_cdf, t_cdf, t_quantile
-
-
-def confirmed(evidence: Evidence, arm: str, against: str) -> Effect | None:
-    """Gain of `arm` over `against` from fresh seeds alone, None without a fresh run of both.
-
-    Each side's mean is over its fresh runs; common seeds are paired when their correlation is real.
-    """
-    chosen = tuple(trial for trial in evidence.board.trials if trial.purpose in FRESH)
-    if not any(trial.arm == arm for trial in chosen):
-        return None
-    alone = _FreshEvidence(evidence, chosen)
-    return alone.compare(arm, against, credit=False)
-
-
-class _FreshEvidence(Evidence):
-    """The same board seen through its fresh runs, with the noise of the whole campaign."""
-
-    def __init__(self, whole: Evidence, chosen: tuple[Trial, ...]) -> None:
-        super().__init__(whole.board)
-        self.whole_runs_exist = whole.whole_runs_exist
-        self.arms = sort(chosen, self.sign, partial_judges=not self.whole_runs_exist)
-        self.noise = whole.noise
-
-
-def left_out(evidence: Evidence, idea: str) -> str:
-    """Name of the bundle that holds every kept change but `idea`; empty when there is none."""
-    rest = frozenset(evidence.held) - {idea}
-    return next(
-        (
-            bundle.name
-            for bundle in evidence.board.bundles
-            if bundle.parent == BASELINE and frozenset(bundle.ideas) == rest and not bundle.conflict
-        ),
-        "",
-    )
-
+from autoresearch.verdict.evidence import FRESH, Evidence
+from autoresearch.verdict.statistics import normal_cdf, t_cdf, t_quantile
 
 PROVEN = 0.95
 """Probability of a positive effect from which it is proven; fresh seeds only, and an idea may as well do nothing."""
@@ -114,27 +76,6 @@ class Claims:
     false_chance: float
 
 
-@dataclass(frozen=True)
-class Drift:
-    """Change of the machine over the campaign, from repeats of the same arms.
-
-    Attributes:
-        slope: Change of the metric (its own unit and direction) per run of the campaign.
-        total: The same from the first run to the last.
-        low: Lower end of the 90 % interval of `total`.
-        high: Upper end of the 90 % interval of `total`.
-        repeats: Repeats beyond the first of each arm that it rests on.
-        shown: Whether the 99 % interval excludes no drift.
-    """
-
-    slope: float
-    total: float
-    low: float
-    high: float
-    repeats: int
-    shown: bool
-
-
 @latest
 def claims(board: Board) -> Claims:
     """Classify every judged idea and the campaign's whole gain."""
@@ -143,7 +84,7 @@ def claims(board: Board) -> Claims:
     found = tuple(_claim_idea(evidence, idea, spread) for idea in board.ideas if idea.verdict is not None)
     whole = None
     if board.incumbent != BASELINE:
-        effect = confirmed(evidence, board.incumbent, BASELINE)
+        effect = fresh_comparison(evidence, board.incumbent, BASELINE)
         many = max(1, len(evidence.held))
         whole = _claim(board.incumbent, effect, spread * many, fresh=True) if effect else None
         whole = whole or Claim(board.incumbent, Standing.UNRESOLVED)
@@ -153,76 +94,39 @@ def claims(board: Board) -> Claims:
     return Claims(found, whole, min(1.0, sum(counted)))
 
 
-def drift(board: Board) -> Drift | None:
-    """Trend over time within arms that ran more than once; None with fewer than three repeats, or all at one time.
+def fresh_comparison(evidence: Evidence, arm: str, against: str) -> Effect | None:
+    """Gain of `arm` over `against` from fresh seeds alone, None without a fresh run of both.
 
-    Of the baseline all runs count, of other arms those that chose nothing: what was kept or repeated for a lucky first
-    run falls back later, and would look like a machine that gets worse. A few repeats can hug their own trend by luck,
-    so the scatter within ideas, whose runs lie close in time, is pooled in where it is larger.
+    Each side's mean is over its fresh runs; common seeds are paired when their correlation is real.
     """
-    evidence = Evidence(board)
-    runs = _valid(board)
-    points = [point for name in evidence.arms for point in _centred(name, runs.get(name, []))]
-    repeats = len(points) - len({name for name, _, _ in points})
-    spread = sum(when * when for _, when, _ in points)
-    if repeats < 3 or spread <= 0:
+    chosen = tuple(trial for trial in evidence.board.trials if trial.purpose in FRESH)
+    if not any(trial.arm == arm for trial in chosen):
         return None
-    slope = sum(when * value for _, when, value in points) / spread
-    rest = sum((value - slope * when) * (value - slope * when) for _, when, value in points)
-    square, freedom = _noise(rest, max(1, repeats - 1), board)
-    error = math.sqrt(square / spread)
-    span = max(trial.order for trial in board.trials) - min(trial.order for trial in board.trials)
-    margin = t_quantile(0.95, freedom) * error
-    shown = abs(slope) > t_quantile(0.995, freedom) * error
-    return Drift(slope, slope * span, (slope - margin) * span, (slope + margin) * span, repeats, shown)
+    alone = _FreshEvidence(evidence, chosen)
+    return alone.compare(arm, against, credit=False)
 
 
-def beside_drift(verdict: Verdict, board: Board) -> Verdict:
-    """The verdict, with a remark where the machine is known to drift: runs of other times were compared as they are.
+class _FreshEvidence(Evidence):
+    """The same board seen through its fresh runs, with the noise of the whole campaign."""
 
-    What a correction could win back at most is on the page about verdicts. Claims need none, their pairs being run side
-    by side.
-    """
-    trend = drift(board) if verdict.effect is not None else None
-    if trend is None or not trend.shown:
-        return verdict
-    remark = f"not corrected for drift, by which the same code changed {trend.total:+.3g} so far"
-    return replace(verdict, reason=f"{verdict.reason}; {remark}")
+    def __init__(self, whole: Evidence, chosen: tuple[Trial, ...]) -> None:
+        super().__init__(whole.board)
+        self.whole_runs_exist = whole.whole_runs_exist
+        self.arms = sort(chosen, self.sign, partial_judges=not self.whole_runs_exist)
+        self.noise = whole.noise
 
 
-def _noise(rest: float, freedom: int, board: Board) -> tuple[float, int]:
-    """Variance of one run with its degrees of freedom: about the trend, and within ideas where that is more."""
-    within: dict[str, list[float]] = {}
-    for trial in board.trials:
-        if trial.arm != BASELINE and _known(trial):
-            within.setdefault(trial.arm, []).append(trial.value or 0.0)
-    sigma, more = pooled(within.values())
-    if sigma is None or sigma * sigma <= rest / freedom:
-        return rest / freedom, freedom
-    return (rest + more * sigma * sigma) / (freedom + more), freedom + more
-
-
-def _known(trial: Trial) -> bool:
-    return not trial.pending and not trial.partial and trial.value is not None and math.isfinite(trial.value)
-
-
-def _valid(board: Board) -> dict[str, list[tuple[float, float]]]:
-    """(order, value) of every arm's valid runs, as far as they chose nothing."""
-    found: dict[str, list[tuple[float, float]]] = {}
-    for t in board.trials:
-        if t.arm != BASELINE and t.purpose not in UNSELECTED:
-            continue
-        if _known(t):
-            found.setdefault(t.arm, []).append((float(t.order), t.value or 0.0))
-    return found
-
-
-def _centred(arm: str, runs: Sequence[tuple[float, float]]) -> list[tuple[str, float, float]]:
-    """(arm, time, value) of an arm's runs, both about their means; empty for fewer than two."""
-    if len(runs) < 2:
-        return []
-    when, level = mean([order for order, _ in runs]), mean([value for _, value in runs])
-    return [(arm, order - when, value - level) for order, value in runs]
+def left_out(evidence: Evidence, idea: str) -> str:
+    """Name of the bundle that holds every kept change but `idea`; empty when there is none."""
+    rest = frozenset(evidence.held) - {idea}
+    return next(
+        (
+            bundle.name
+            for bundle in evidence.board.bundles
+            if bundle.parent == BASELINE and frozenset(bundle.ideas) == rest and not bundle.conflict
+        ),
+        "",
+    )
 
 
 def _spread(evidence: Evidence) -> float:
@@ -266,11 +170,11 @@ def _fresh(evidence: Evidence, idea: Idea) -> Effect | None:
     if idea.name not in held:
         return None
     if len(held) == 1:
-        return confirmed(evidence, incumbent, BASELINE)
+        return fresh_comparison(evidence, incumbent, BASELINE)
     without = left_out(evidence, idea.name)
     if not any(t.arm == without and t.purpose is Purpose.ABLATE for t in evidence.board.trials):
         return None
-    return confirmed(evidence, incumbent, without)
+    return fresh_comparison(evidence, incumbent, without)
 
 
 def _claim(name: str, effect: Effect, spread: float, *, fresh: bool) -> Claim:

@@ -28,7 +28,8 @@ from autoresearch.experiment.board import (
 from autoresearch.experiment.outcome import BASELINE, Status
 from autoresearch.ports.policy import Policy
 from autoresearch.run.objective import Objective
-from autoresearch.verdict.claims import Standing, claims, confirmed, drift
+from autoresearch.verdict.claims import Standing, claims, fresh_comparison
+from autoresearch.verdict.drift import drift
 from autoresearch.verdict.evidence import Evidence
 from autoresearch.verdict.simulated_world import STREAMS, Stream, World
 
@@ -310,7 +311,7 @@ class _Campaign:
         evidence = Evidence(board)
         kept = [i.name for i in board.ideas if i.verdict is not None and i.verdict.status is Status.KEEP]
         gain = self._true(board.incumbent)
-        fresh = confirmed(evidence, board.incumbent, BASELINE) if board.incumbent != BASELINE else None
+        fresh = fresh_comparison(evidence, board.incumbent, BASELINE) if board.incumbent != BASELINE else None
         announced = _level(evidence, board.incumbent) - _level(evidence, BASELINE)
         right = [effect for name, effect in self.effects.items() if effect > 0 and name not in self.crashing]
         claimed = claims(board)
