@@ -8,7 +8,7 @@ from peers import PEERS
 
 from autoresearch.experiment.board import PolicySettings
 from autoresearch.ports.policy import Policy
-from autoresearch.verdict.policies import POLICIES, policy
+from autoresearch.verdict.policies import BUILTIN, policy
 from autoresearch.verdict.simulation import STREAMS, Outcome, World, run_campaign, summarise
 
 FIRST_SEED = 100_000
@@ -75,8 +75,8 @@ def measure(cell: Cell) -> dict[str, object]:
 
 def rivals() -> list[tuple[str, Policy, float]]:
     """Name, policy, share kept for fresh seeds."""
-    every: list[tuple[str, Policy, float]] = [(peer.name, peer(), 0.0) for peer in PEERS]
-    return every + [(f"ours: {name}", policy(name), CONFIRM) for name in sorted(POLICIES)]
+    every: list[tuple[str, Policy, float]] = [(peer.name, peer, 0.0) for peer in PEERS]
+    return every + [(f"ours: {name}", policy(name), CONFIRM) for name in sorted(BUILTIN)]
 
 
 def _play(judge: Policy, cell: Cell, confirm: float) -> list[Outcome]:

@@ -10,7 +10,7 @@ from autoresearch.run.objective import Direction, Objective
 from autoresearch.verdict.claims import Standing, claims
 from autoresearch.verdict.drift import beside_drift, drift
 from autoresearch.verdict.evidence import Evidence
-from autoresearch.verdict.policies import POLICIES
+from autoresearch.verdict.policies import BUILTIN, policy
 from autoresearch.verdict.policies.run_costs import cost
 from autoresearch.verdict.simulation import World, run_campaign
 
@@ -116,24 +116,24 @@ def test_a_row_says_that_the_machine_drifted(step, said):
     assert ("+0.35" in judged.reason) == bool(step)
 
 
-@pytest.mark.parametrize("name", sorted(POLICIES))
+@pytest.mark.parametrize("name", sorted(BUILTIN))
 @pytest.mark.parametrize("experiments", [3, 12])
 def test_a_campaign_costs_what_the_plan_said(name, experiments):
     """Simulated campaigns without a run budget spend between the least and the most that were announced."""
-    said = cost(name, experiments)
+    said = cost(policy(name), experiments)
     world = World(runs=None, experiments=experiments, noise=1.5, settings=PolicySettings(worth=1.0))
     for seed in range(4):
-        assert said.least <= run_campaign(POLICIES[name](), world, seed).runs <= said.most
+        assert said.least <= run_campaign(policy(name), world, seed).runs <= said.most
 
 
 def test_the_plan_counts_what_leaving_changes_out_may_cost():
     """With a run budget that holds more than the ideas want, a campaign still spends no more than was announced."""
     settings = PolicySettings(worth=1.0)
-    said = cost("greedy", 6, settings, budgeted=True)
-    spent = [run_campaign(POLICIES["greedy"](), World(runs=90, experiments=6, noise=0.5, settings=settings), seed).runs
+    said = cost(policy("greedy"), 6, settings, budgeted=True)
+    spent = [run_campaign(policy("greedy"), World(runs=90, experiments=6, noise=0.5, settings=settings), seed).runs
              for seed in range(6)]  # fmt: skip
     assert max(spent) <= said.most
-    assert max(spent) > cost("greedy", 6, settings).most
+    assert max(spent) > cost(policy("greedy"), 6, settings).most
 
 
 def test_validation_samples_bound_the_noise_from_below():

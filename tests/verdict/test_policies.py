@@ -24,9 +24,9 @@ from autoresearch.experiment.outcome import Purpose, Status, Verdict
 from autoresearch.run.objective import Direction, Objective
 from autoresearch.verdict.claims import claims
 from autoresearch.verdict.drift import drift
-from autoresearch.verdict.policies import POLICIES, policy
+from autoresearch.verdict.policies import BUILTIN, policy
 
-NAMES = sorted(POLICIES)
+NAMES = sorted(BUILTIN)
 UP = Objective("more", "val:accuracy")
 DOWN = Objective("less", "val:loss", Direction.MINIMIZE)
 

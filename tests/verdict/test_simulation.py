@@ -6,13 +6,13 @@ import pytest
 
 from autoresearch.errors import CampaignError
 from autoresearch.experiment.board import PolicySettings
-from autoresearch.verdict.policies import POLICIES, policy
+from autoresearch.verdict.policies import BUILTIN, policy
 from autoresearch.verdict.simulation import STREAMS, Stream, World, run_campaign, simulate
 
 QUIET = World(STREAMS["base"], noise=0.01, runs=30)
 
 
-@pytest.mark.parametrize("name", sorted(POLICIES))
+@pytest.mark.parametrize("name", sorted(BUILTIN))
 @pytest.mark.parametrize("stream", sorted(STREAMS))
 @pytest.mark.parametrize("slots", [1, 4])
 def test_every_campaign_ends_within_its_budget(name, stream, slots):
@@ -46,7 +46,7 @@ def test_greedy_keeps_about_four_false_ideas_in_a_hundred_runs_of_pure_noise():
 def test_a_small_campaign_stays_cheap():
     """Baseline and three ideas without a run budget cost at most 20 runs under any policy."""
     world = World(runs=None, experiments=3, noise=1.0)
-    for name in POLICIES:
+    for name in BUILTIN:
         assert max(run_campaign(policy(name), world, seed).runs for seed in range(6)) <= 20
 
 

@@ -172,7 +172,7 @@ def _cost(campaign: Campaign, rule: StopRule) -> Cost:
     most = rule.target_run_count
     limited = any(limit is not None for limit in (rule.total_s, rule.deadline_at, rule.gpu_hours, most))
     attempts = rule.target_experiment_count or min(50, most or 50)
-    wanted = cost(campaign.verdict.policy, attempts - 1, campaign.settings(), budgeted=limited)
+    wanted = cost(policy(campaign.verdict.policy), attempts - 1, campaign.settings(), budgeted=limited)
     if most is None:
         return wanted
     why = f"{wanted.why}; the stop rule allows {most}"

@@ -12,7 +12,7 @@ from autoresearch.errors import UsageError
 from autoresearch.experiment.board import PolicySettings
 from autoresearch.machine import atomic
 from autoresearch.report.figure import BASELINE_COLOUR, COLOURS, FAINT, Box, Drawing, Shape, Text, svg
-from autoresearch.verdict.policies import POLICIES, policy
+from autoresearch.verdict.policies import BUILTIN, policy
 from autoresearch.verdict.simulation import STREAMS, Figure, Outcome, Summary, World, run_campaign, summarise
 
 _WORTH_A_POOL = 20_000
@@ -73,7 +73,7 @@ def compare(trial: Trial) -> tuple[Summary, ...]:
         slots=trial.slots,
         settings=PolicySettings(worth=worth),
     )
-    names = trial.policies or tuple(POLICIES)
+    names = trial.policies or tuple(BUILTIN)
     for name in names:
         policy(name)
     tasks = [(name, world, trial.seed + number) for name in names for number in range(trial.campaigns)]

@@ -1,6 +1,6 @@
 """The port of policies: what says which runs are worth making and what they mean."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from autoresearch.experiment.board import Advice, Board, PolicySettings
 
@@ -8,7 +8,10 @@ from autoresearch.experiment.board import Advice, Board, PolicySettings
 class Policy(Protocol):
     """Decides what to run next and when an experiment is judged. Pure: the same board gives the same advice."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What the campaign file calls it."""
+        ...
 
     def baseline_runs(self, settings: PolicySettings) -> int:
         """Number of baseline runs wanted before the first idea."""
@@ -16,4 +19,13 @@ class Policy(Protocol):
 
     def advise(self, board: Board) -> Advice:
         """Say the single next thing to do; called again after it is done, until `Rest` or `Done`."""
+        ...
+
+
+@runtime_checkable
+class Estimating(Protocol):
+    """Optional: a policy that can say beforehand what ideas will cost, for a plan to show."""
+
+    def exploring(self, experiments: int, settings: PolicySettings) -> tuple[int, int]:
+        """Runs that so many ideas take at least and at most, baseline and fresh seeds not counted."""
         ...

@@ -13,12 +13,13 @@ import math
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
-from autoresearch.experiment.board import Advice
 from autoresearch.verdict.evidence import PILOT, Evidence
-from autoresearch.verdict.policies.one_at_a_time import Contest, Ruling, affords
-from autoresearch.verdict.policies.screening import Screening
+from autoresearch.verdict.policies.closing import affords
+from autoresearch.verdict.policies.composed import Composed, Contest, Ruling, WayOfJudging, nothing_aside
+from autoresearch.verdict.policies.one_at_a_time import one_at_a_time
+from autoresearch.verdict.policies.screening import bundled_where_they_fit, many_at_a_time
 from autoresearch.verdict.policies.screening_array import arrays
-from autoresearch.verdict.policies.sequential import MOST, Sequential
+from autoresearch.verdict.policies.sequential import MOST, anchor, by_credited_gain
 
 QUIET = 1.0
 """Noise of one run, in gains worth having, up to which luck cannot hold the bar for long, and anchors are spared.
@@ -31,55 +32,57 @@ LOUD = 1.5
 """Noise of one run, in gains worth having, from which ideas are bundled."""
 
 
-class Choice(NamedTuple):
-    """Which way of judging, and why; `calm` where a lucky run cannot hold the bar for long."""
+def auto() -> Composed:
+    """Chooses between one run per idea, `sequential` and `screening`."""
+    return Composed(name="auto", choose=choose, spends=bundled_where_they_fit)
 
-    way: Literal["single", "sequential", "screening"]
+
+def choose(evidence: Evidence) -> WayOfJudging:
+    """By one run's noise beside the gain worth having; an array under way is finished first."""
+    seen = by_noise(evidence)
+    bundles = seen.suits == "screening" or _under_way(evidence)
+    return WayOfJudging(
+        by="auto",
+        order=many_at_a_time if bundles else one_at_a_time,
+        rule=at_first_look if seen.suits == "single" else by_credited_gain,
+        aside=nothing_aside if seen.calm else anchor,
+        wish=f"auto: {seen.why}",
+    )
+
+
+def at_first_look(evidence: Evidence, contest: Contest) -> Ruling | None:
+    """As `sequential`, without a run more than the hypothesis asked for."""
+    if contest.effect.runs >= (contest.idea.seeds or 1):
+        contest = replace(contest, last=True)
+    return by_credited_gain(evidence, contest)
+
+
+def _under_way(evidence: Evidence) -> bool:
+    open_names = {idea.name for idea in evidence.open}
+    return any(open_names & set(array.members) for array in arrays(evidence))
+
+
+class NoiseSeen(NamedTuple):
+    """What the measured noise suits, and why; `calm` where a lucky run cannot hold the bar for long."""
+
+    suits: Literal["single", "sequential", "screening"]
     why: str
     calm: bool = False
 
 
-class Auto(Screening):
-    """Chooses between one run per idea, `sequential` and `screening`."""
-
-    name = "auto"
-
-    def work(self, evidence: Evidence) -> Advice | None:
-        """As the choice says; an array under way is finished first."""
-        open_names = {idea.name for idea in evidence.open}
-        under_way = any(open_names & set(array.members) for array in arrays(evidence))
-        if under_way or choose(evidence).way == "screening":
-            return super().work(evidence)
-        return Sequential.work(self, evidence)
-
-    def rule(self, evidence: Evidence, contest: Contest) -> Ruling | None:
-        """As `sequential`, at the first look where noise is quiet."""
-        if choose(evidence).way == "single" and contest.effect.runs >= (contest.idea.seeds or 1):
-            contest = replace(contest, last=True)
-        return super().rule(evidence, contest)
-
-    def aside(self, evidence: Evidence) -> Advice | None:
-        """Anchors where the bar can be lucky."""
-        return None if choose(evidence).calm else super().aside(evidence)
-
-    def wish(self, evidence: Evidence) -> str:
-        """Name the choice and its numbers."""
-        return f"auto: {choose(evidence).why}"
-
-
-def choose(evidence: Evidence) -> Choice:
-    """By one run's noise beside the gain worth having."""
+def by_noise(evidence: Evidence) -> NoiseSeen:
+    """One run's noise beside the gain worth having."""
     sigma, gain = evidence.sigma, evidence.scale
     if sigma is None:
-        return Choice("sequential", "sequential, because the noise is not known yet")
+        return NoiseSeen("sequential", "sequential, because the noise is not known yet")
     if gain is None:
-        return Choice("sequential", f"sequential, until {PILOT} ideas show how large gains are")
+        return NoiseSeen("sequential", f"sequential, until {PILOT} ideas show how large gains are")
     source = "the gain worth having" if gain == evidence.settings.worth else "gains so far"
     numbers = f"for the noise of one run is {sigma:.3g} and {source} {gain:.3g}"
     most = min(MOST, max(1, evidence.settings.max_runs))
     if most > 1 and affords(evidence, most):
         if sigma / math.sqrt(most) < LOUD * gain:
-            return Choice("sequential", f"sequential, {numbers}, and {most} runs fit for every idea to come")
+            return NoiseSeen("sequential", f"sequential, {numbers}, and {most} runs fit for every idea to come")
     elif sigma < LOUD * gain:
-        return Choice("single", f"one run per idea, {numbers}", calm=sigma < QUIET * gain)
-    return Choice("screening", f"screening, many ideas per run, {numbers}")
+        return NoiseSeen("single", f"one run per idea, {numbers}", calm=sigma < QUIET * gain)
+    return NoiseSeen("screening", f"screening, many ideas per run, {numbers}")

@@ -43,6 +43,28 @@ def largest_reserve(evidence: Evidence) -> int:
     return wanted if total >= 2 * wanted else 0
 
 
+def spares(evidence: Evidence, runs: int) -> bool:
+    """Whether so many runs may go into exploring, those kept for fresh seeds set aside."""
+    left = evidence.board.runs_left
+    if left is None or left - runs >= largest_reserve(evidence):
+        return True
+    return left - runs >= reserve(evidence)
+
+
+def coming(evidence: Evidence) -> int | None:
+    """Ideas that are still to be proposed at most, None when nothing counts them."""
+    board = evidence.board
+    return board.ideas_left if board.may_explore and not board.no_more_ideas else 0
+
+
+def affords(evidence: Evidence, runs: int) -> bool:
+    """Whether a run budget gives so many runs to every idea that is open or still to come."""
+    more = coming(evidence)
+    if more is None or evidence.board.runs_left is None:
+        return False
+    return spares(evidence, runs * (more + len(evidence.open)))
+
+
 def _needed(evidence: Evidence) -> int:
     """Fresh pairs that would show the gain seen so far at `SURE` standard errors: n = 2 (SURE sigma / gain)^2.
 

@@ -13,25 +13,30 @@ from autoresearch.experiment.board import PolicySettings
 from autoresearch.experiment.outcome import Status
 from autoresearch.verdict import shared_rules
 from autoresearch.verdict.evidence import Evidence
-from autoresearch.verdict.policies.one_at_a_time import Contest, OneAtATime, Ruling
+from autoresearch.verdict.policies.composed import Composed, Contest, Ruling, WayOfJudging, always
+from autoresearch.verdict.policies.one_at_a_time import one_at_a_time
 
 
-class Greedy(OneAtATime):
+def greedy() -> Composed:
     """Keep what looks better in one run."""
+    way = WayOfJudging(
+        by="greedy", order=one_at_a_time, rule=by_one_look, credit=False, wish="greedy: one idea at a time"
+    )
+    return Composed(name="greedy", choose=always(way), baseline=1, spends=one_run_each)
 
-    name = "greedy"
-    credit = False
 
-    def baseline_runs(self, settings: PolicySettings) -> int:
-        """One, or what the campaign file says."""
-        return 1 if settings.baseline_runs is None else max(1, settings.baseline_runs)
+def by_one_look(evidence: Evidence, contest: Contest) -> Ruling | None:
+    """One look; the seeds that a hypothesis asked for are granted first."""
+    if contest.effect.runs < (contest.idea.seeds or 1) and not contest.last:
+        return None
+    if contest.effect.gain > 0:
+        objection = shared_rules.objection(evidence, contest.idea, contest.arm, contest.effect)
+        return Ruling(Status.DISCARD, objection) if objection else Ruling(Status.KEEP, "greedy: it looked better")
+    excuse = shared_rules.excuse(evidence, contest.idea, contest.effect)
+    return Ruling(Status.KEEP, excuse) if excuse else Ruling(Status.DISCARD, "greedy: it looked no better")
 
-    def rule(self, evidence: Evidence, contest: Contest) -> Ruling | None:
-        """One look; the seeds that a hypothesis asked for are granted first."""
-        if contest.effect.runs < (contest.idea.seeds or 1) and not contest.last:
-            return None
-        if contest.effect.gain > 0:
-            objection = shared_rules.objection(evidence, contest.idea, contest.arm, contest.effect)
-            return Ruling(Status.DISCARD, objection) if objection else Ruling(Status.KEEP, "greedy: it looked better")
-        excuse = shared_rules.excuse(evidence, contest.idea, contest.effect)
-        return Ruling(Status.KEEP, excuse) if excuse else Ruling(Status.DISCARD, "greedy: it looked no better")
+
+def one_run_each(experiments: int, settings: PolicySettings) -> tuple[int, int]:
+    """Runs that so many ideas take: one each."""
+    del settings
+    return experiments, experiments

@@ -3,13 +3,8 @@
 from dataclasses import dataclass
 
 from autoresearch.experiment.board import PolicySettings
-from autoresearch.verdict.policies import policy
+from autoresearch.ports.policy import Estimating, Policy
 from autoresearch.verdict.policies.closing import PAIRS
-from autoresearch.verdict.policies.screening_array import rows_for
-from autoresearch.verdict.policies.sequential import ANCHOR_EVERY, MOST
-from autoresearch.verdict.policies.strict import LOOKS
-
-_ARRAY = 11
 
 
 @dataclass(frozen=True)
@@ -27,22 +22,19 @@ class Cost:
     why: str
 
 
-def cost(name: str, experiments: int, settings: PolicySettings | None = None, *, budgeted: bool = False) -> Cost:
+def cost(judge: Policy, experiments: int, settings: PolicySettings | None = None, *, budgeted: bool = False) -> Cost:
     """Runs that a policy needs for so many ideas, one at a time; a run budget cuts it short.
 
     Args:
-        name: The policy.
+        judge: The policy. One that makes no estimate may give every idea all the runs that the campaign file allows.
         experiments: Ideas.
         settings: What the campaign file says about judging.
         budgeted: Whether time or GPU-hours limit the runs: what ideas leave of them goes into leaving each kept change
             out.
-
-    Raises:
-        CampaignError: There is no policy of that name.
     """
     given = settings or PolicySettings()
-    base = policy(name).baseline_runs(given)
-    least, most = _exploring(name, experiments, given)
+    base = judge.baseline_runs(given)
+    least, most = _exploring(judge, experiments, given)
     explored = base + most
     share = min(0.9, max(0.0, given.confirm))
     fresh = max(2 * PAIRS, round(explored * share / (1 - share))) if share and experiments else 0
@@ -53,22 +45,7 @@ def cost(name: str, experiments: int, settings: PolicySettings | None = None, *,
     return Cost(base + least, explored + fresh, why)
 
 
-def _exploring(name: str, experiments: int, settings: PolicySettings) -> tuple[int, int]:
-    doubtful = max(1, min(MOST, settings.max_runs))
-    single = experiments * doubtful
-    anchored = single + single // ANCHOR_EVERY
-    if name == "greedy":
-        return experiments, experiments
-    if name == "strict":
-        return experiments, experiments * max(1, min(LOOKS[-1], settings.max_runs))
-    if name == "sequential":
-        return experiments, anchored
-    bundled = _bundled(experiments)
-    return min(bundled, experiments), max(2 * bundled + anchored, anchored)
-
-
-def _bundled(experiments: int) -> int:
-    """Full arrays of eleven with one run of their winners each, and a smaller array or single runs for the rest."""
-    whole, rest = divmod(experiments, _ARRAY)
-    size = rows_for(rest) if rest >= 3 else None
-    return whole * (_ARRAY + 2) + (size + 1 if size else rest)
+def _exploring(judge: Policy, experiments: int, settings: PolicySettings) -> tuple[int, int]:
+    if isinstance(judge, Estimating):
+        return judge.exploring(experiments, settings)
+    return experiments, experiments * max(1, settings.max_runs)

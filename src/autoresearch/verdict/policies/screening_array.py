@@ -1,10 +1,4 @@
-"""Reading a screening array: which ideas crash it, and what each is worth.
-
-Two-level screening designs: many changes judged at once, each by half of all runs.
-
-Plackett and Burman, The design of optimum multifactorial experiments, Biometrika 33 (1946): a generating row shifted
-cyclically, and a last row of all lows. Any two columns are orthogonal, so each main effect has variance 4 s^2 / N.
-"""
+"""Reading a screening array: which ideas crash it, and what each is worth."""
 
 import math
 from collections.abc import Sequence
@@ -13,7 +7,7 @@ from functools import lru_cache
 from itertools import chain
 from operator import mul
 
-from autoresearch.experiment.board import Bundle
+from autoresearch.experiment.board import Bundle, Idea
 from autoresearch.verdict.arms import Arm, latest, once
 from autoresearch.verdict.effect import Effect
 from autoresearch.verdict.evidence import PAIR_FROM, TAU, Evidence
@@ -49,6 +43,15 @@ class Array:
     def ran(self, evidence: Evidence) -> tuple[Arm | None, ...]:
         """The runs of each row, None for one that never ran."""
         return tuple(map(evidence.arms.get, self._names))
+
+    def started(self, evidence: Evidence) -> bool:
+        """Whether any of its rows was sent to run."""
+        return any(arm is not None for arm in self.ran(evidence))
+
+    def undecided(self, evidence: Evidence) -> tuple[Idea, ...]:
+        """Its ideas without a verdict, in order of first appearance."""
+        known = (evidence.ideas.get(name) for name in self.members)
+        return tuple(idea for idea in known if idea is not None and idea.verdict is None)
 
     @once
     def _names(self) -> tuple[str, ...]:
@@ -202,34 +205,3 @@ def _inverse(matrix: list[list[float]]) -> list[list[float]]:
                 other[pivot] = 0.0
                 other[:] = [a - factor * b for a, b in zip(other, row, strict=True)]
     return matrix
-
-
-_GENERATORS = {
-    4: "++-",
-    8: "+++-+--",
-    12: "++-+++---+-",
-    16: "++++-+-++--+---",
-    20: "++--++++-+-+----++-",
-    24: "+++++-+-++--++--+-+----",
-}
-
-SIZES = tuple(_GENERATORS)
-"""Numbers of runs for which there is a design; one fewer is the most changes it can hold."""
-
-
-def rows_for(changes: int) -> int | None:
-    """The least number of runs that can screen `changes`, None when there is no design so large."""
-    return next((size for size in SIZES if size > changes), None)
-
-
-def plackett_burman(size: int) -> tuple[tuple[bool, ...], ...]:
-    """The design with `size` runs: one row per run, one column per change (`size` - 1), True where it is switched on.
-
-    Raises:
-        ValueError: There is no design of that size.
-    """
-    if size not in _GENERATORS:
-        raise ValueError(f"no screening design has {size} runs; there are {', '.join(map(str, SIZES))}")
-    first = tuple(sign == "+" for sign in _GENERATORS[size])
-    shifted = tuple(first[-turn:] + first[:-turn] if turn else first for turn in range(size - 1))
-    return (*shifted, (False,) * (size - 1))

@@ -13,11 +13,13 @@
 import math
 from collections.abc import Sequence
 
-from autoresearch.experiment.board import Advice, Measure, Trial
+from autoresearch.experiment.board import Advice, Measure, PolicySettings, Trial
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status
 from autoresearch.verdict import shared_rules
 from autoresearch.verdict.evidence import Evidence
-from autoresearch.verdict.policies.one_at_a_time import Contest, OneAtATime, Ruling, affords, spares
+from autoresearch.verdict.policies.closing import affords, spares
+from autoresearch.verdict.policies.composed import Composed, Contest, Ruling, WayOfJudging, always
+from autoresearch.verdict.policies.one_at_a_time import one_at_a_time
 from autoresearch.verdict.statistics import normal_cdf
 
 ETA = 1.0
@@ -37,56 +39,60 @@ WINS = 2.5
 _OF_IDEAS = (Purpose.EXPLORE, Purpose.REPEAT, Purpose.SCREEN)
 
 
-class Sequential(OneAtATime):
+def sequential() -> Composed:
     """Repeats where they can change the verdict."""
+    way = WayOfJudging(
+        by="sequential",
+        order=one_at_a_time,
+        rule=by_credited_gain,
+        aside=anchor,
+        wish="sequential: one idea at a time",
+    )
+    return Composed(name="sequential", choose=always(way), spends=with_anchors)
 
-    name = "sequential"
 
-    def rule(self, evidence: Evidence, contest: Contest) -> Ruling | None:
-        """Drop, keep or look again, by gain above the credited bar."""
-        effect, asked = contest.effect, contest.idea.seeds or 1
-        most = max(asked, min(MOST, evidence.settings.max_runs))
-        last = contest.last or effect.runs >= most
-        if effect.error is None:
-            return self._without_noise(evidence, contest, last=last)
-        if effect.runs < asked and not last and effect.z > -shared_rules.CLEAR:
-            return None
-        if not last and -shared_rules.FLAT < effect.z < WINS and affords(evidence, most):
-            return None
-        if effect.z <= 0:
-            return self._dropped(evidence, contest)
-        pace = ordinary_gain(evidence)
-        if not last and effect.error * unit_loss(effect.z) > LOOK * pace:
-            return None
-        if credited_gain(evidence, contest) >= ETA * pace:
-            return self._kept(evidence, contest)
-        return self._dropped(evidence, contest)
+def by_credited_gain(evidence: Evidence, contest: Contest) -> Ruling | None:
+    """Drop, keep or look again, by gain above the credited bar."""
+    effect, asked = contest.effect, contest.idea.seeds or 1
+    most = max(asked, min(MOST, evidence.settings.max_runs))
+    last = contest.last or effect.runs >= most
+    if effect.error is None:
+        return _without_noise(evidence, contest, last=last)
+    if effect.runs < asked and not last and effect.z > -shared_rules.CLEAR:
+        return None
+    if not last and -shared_rules.FLAT < effect.z < WINS and affords(evidence, most):
+        return None
+    if effect.z <= 0:
+        return _dropped(evidence, contest)
+    pace = ordinary_gain(evidence)
+    if not last and effect.error * unit_loss(effect.z) > LOOK * pace:
+        return None
+    if credited_gain(evidence, contest) >= ETA * pace:
+        return _kept(evidence, contest)
+    return _dropped(evidence, contest)
 
-    def aside(self, evidence: Evidence) -> Advice | None:
-        """An anchor when it is due."""
-        return anchor(evidence)
 
-    def _without_noise(self, evidence: Evidence, contest: Contest, *, last: bool) -> Ruling | None:
-        """Nothing was ever repeated: another run of what looks better shows some noise at least."""
-        if contest.effect.gain <= 0:
-            return self._dropped(evidence, contest)
-        return self._kept(evidence, contest) if last else None
+def _without_noise(evidence: Evidence, contest: Contest, *, last: bool) -> Ruling | None:
+    """Nothing was ever repeated: another run of what looks better shows some noise at least."""
+    if contest.effect.gain <= 0:
+        return _dropped(evidence, contest)
+    return _kept(evidence, contest) if last else None
 
-    def _kept(self, evidence: Evidence, contest: Contest) -> Ruling:
-        objection = shared_rules.objection(evidence, contest.idea, contest.arm, contest.effect)
-        if objection:
-            return Ruling(Status.DISCARD, objection)
-        word = (
-            "clearly better" if contest.effect.z >= shared_rules.CLEAR else "promising, to be confirmed on fresh seeds"
-        )
-        return Ruling(Status.KEEP, word)
 
-    def _dropped(self, evidence: Evidence, contest: Contest) -> Ruling:
-        excuse = shared_rules.excuse(evidence, contest.idea, contest.effect)
-        if excuse:
-            return Ruling(Status.KEEP, excuse)
-        word = "worse" if contest.effect.z < -shared_rules.CLEAR else "not distinguishable"
-        return Ruling(Status.DISCARD, word)
+def _kept(evidence: Evidence, contest: Contest) -> Ruling:
+    objection = shared_rules.objection(evidence, contest.idea, contest.arm, contest.effect)
+    if objection:
+        return Ruling(Status.DISCARD, objection)
+    word = "clearly better" if contest.effect.z >= shared_rules.CLEAR else "promising, to be confirmed on fresh seeds"
+    return Ruling(Status.KEEP, word)
+
+
+def _dropped(evidence: Evidence, contest: Contest) -> Ruling:
+    excuse = shared_rules.excuse(evidence, contest.idea, contest.effect)
+    if excuse:
+        return Ruling(Status.KEEP, excuse)
+    word = "worse" if contest.effect.z < -shared_rules.CLEAR else "not distinguishable"
+    return Ruling(Status.DISCARD, word)
 
 
 def unit_loss(z: float) -> float:
@@ -133,3 +139,9 @@ def _since_anchor(trials: Sequence[Trial]) -> int:
             break
         since += trial.purpose in _OF_IDEAS
     return since
+
+
+def with_anchors(experiments: int, settings: PolicySettings) -> tuple[int, int]:
+    """Runs that so many ideas take: one each when all fail at once, else repeats and an anchor now and then."""
+    repeated = experiments * max(1, min(MOST, settings.max_runs))
+    return experiments, repeated + repeated // ANCHOR_EVERY

@@ -10,10 +10,12 @@
 Changes kept for being simpler or needed (R106, R107) claim no gain and are outside the 10 %.
 """
 
+from autoresearch.experiment.board import PolicySettings
 from autoresearch.experiment.outcome import Status
 from autoresearch.verdict import shared_rules
 from autoresearch.verdict.evidence import Evidence
-from autoresearch.verdict.policies.one_at_a_time import Contest, OneAtATime, Ruling
+from autoresearch.verdict.policies.composed import Composed, Contest, Ruling, WayOfJudging, always
+from autoresearch.verdict.policies.one_at_a_time import one_at_a_time
 
 ERROR = 0.10
 """Chance, over the whole campaign, that any change without a true gain is kept for its gain."""
@@ -24,30 +26,32 @@ _HOPELESS = {1: 0.3, 2: 0.8, 4: 1.3}
 """Runs so far -> standard errors under which an idea is dropped."""
 
 
-class Strict(OneAtATime):
+def strict() -> Composed:
     """Spend a campaign-wide error budget."""
+    way = WayOfJudging(
+        by="strict", order=one_at_a_time, rule=within_the_error, credit=False, wish="strict: one idea at a time"
+    )
+    return Composed(name="strict", choose=always(way), spends=every_look)
 
-    name = "strict"
-    credit = False
 
-    def rule(self, evidence: Evidence, contest: Contest) -> Ruling | None:
-        """Test at the planned looks only."""
-        effect, runs = contest.effect, contest.effect.runs
-        if runs in LOOKS or contest.last:
-            allowed = allowance(evidence, contest) / len(LOOKS)
-            bound = effect.bound(allowed)
-            if bound is not None and bound > 0:
-                objection = shared_rules.objection(evidence, contest.idea, contest.arm, effect)
-                if objection:
-                    return Ruling(Status.DISCARD, objection)
-                return Ruling(Status.KEEP, f"better at error {allowed:.2g}, this look's part of {ERROR:g}")
-        floor = max((z for looked, z in _HOPELESS.items() if looked <= runs), default=0.0)
-        if effect.z >= floor and not contest.last and runs < max(LOOKS):
-            return None
-        excuse = shared_rules.excuse(evidence, contest.idea, effect)
-        if excuse:
-            return Ruling(Status.KEEP, excuse)
-        return Ruling(Status.DISCARD, f"not shown at this idea's part of the campaign's error of {ERROR:g}")
+def within_the_error(evidence: Evidence, contest: Contest) -> Ruling | None:
+    """Test at the planned looks only."""
+    effect, runs = contest.effect, contest.effect.runs
+    if runs in LOOKS or contest.last:
+        allowed = allowance(evidence, contest) / len(LOOKS)
+        bound = effect.bound(allowed)
+        if bound is not None and bound > 0:
+            objection = shared_rules.objection(evidence, contest.idea, contest.arm, effect)
+            if objection:
+                return Ruling(Status.DISCARD, objection)
+            return Ruling(Status.KEEP, f"better at error {allowed:.2g}, this look's part of {ERROR:g}")
+    floor = max((z for looked, z in _HOPELESS.items() if looked <= runs), default=0.0)
+    if effect.z >= floor and not contest.last and runs < max(LOOKS):
+        return None
+    excuse = shared_rules.excuse(evidence, contest.idea, effect)
+    if excuse:
+        return Ruling(Status.KEEP, excuse)
+    return Ruling(Status.DISCARD, f"not shown at this idea's part of the campaign's error of {ERROR:g}")
 
 
 def allowance(evidence: Evidence, contest: Contest) -> float:
@@ -57,3 +61,8 @@ def allowance(evidence: Evidence, contest: Contest) -> float:
         return ERROR / max(1, total)
     place = evidence.board.ideas.index(contest.idea) + 1
     return ERROR / (place * (place + 1))
+
+
+def every_look(experiments: int, settings: PolicySettings) -> tuple[int, int]:
+    """Runs that so many ideas take: one each when all are hopeless, up to the last look when none is."""
+    return experiments, experiments * max(1, min(LOOKS[-1], settings.max_runs))

@@ -1,0 +1,176 @@
+"""What every verdict policy is made of: an order of work and a rule, between one beginning and one end.
+
+A *rule* judges a candidate by what its runs show. An *order* says what is worked on next, and asks the rule. Both are
+plain functions that know nothing of each other, so any rule can stand in any order; a policy names the two, and may
+choose them anew for every board.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from autoresearch.experiment.board import Advice, Board, Done, Idea, Measure, PolicySettings, Rest, Settle
+from autoresearch.experiment.outcome import BASELINE, Purpose, Status
+from autoresearch.verdict import shared_rules
+from autoresearch.verdict.effect import Effect
+from autoresearch.verdict.evidence import Evidence
+from autoresearch.verdict.policies.closing import closing
+
+_CRASHES = 2
+"""A crashed baseline is tried once more, not twice."""
+
+
+class Ruling(NamedTuple):
+    """What a rule says of a candidate."""
+
+    status: Status
+    reason: str
+
+
+@dataclass(frozen=True)
+class Contest:
+    """A candidate against a reference, as far as runs show.
+
+    Attributes:
+        idea: The idea under judgement.
+        arm: What ran for it: the idea itself, or its merge onto the incumbent.
+        against: The reference arm.
+        effect: The comparison.
+        last: No further run can be had for it.
+    """
+
+    idea: Idea
+    arm: str
+    against: str
+    effect: Effect
+    last: bool
+
+
+class Rule(Protocol):
+    """Judges a candidate by numbers, and by nothing that is not in its arguments."""
+
+    def __call__(self, evidence: Evidence, contest: Contest, /) -> Ruling | None:
+        """The verdict, None to ask for another run; where the contest is the last, None is a discard."""
+        ...
+
+
+class Order(Protocol):
+    """Says what is done next between the baseline and the fresh seeds, and by nothing that is not in its arguments."""
+
+    def __call__(self, evidence: Evidence, way: "WayOfJudging", /) -> Advice | None:
+        """Verdicts that are due, runs that open ideas need, the next idea; None when nothing is left of these."""
+        ...
+
+
+def nothing_aside(evidence: Evidence) -> Advice | None:
+    """No runs but those that ideas need."""
+    del evidence
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WayOfJudging:
+    """How a board is judged.
+
+    Attributes:
+        by: The policy's name, as verdicts bear it.
+        order: What is worked on next.
+        rule: What is kept.
+        credit: Whether an incumbent is compared with the luck that got it kept taken out.
+        aside: A run for the sake of the others, such as an anchor, when it is due.
+        wish: What to say with a request for an idea that is to be worked on by itself.
+    """
+
+    by: str
+    order: Order
+    rule: Rule
+    credit: bool = True
+    aside: Callable[[Evidence], Advice | None] = nothing_aside
+    wish: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Composed:
+    """A verdict policy made of functions; see `ports.policy.Policy`.
+
+    Attributes:
+        name: What the campaign file calls it.
+        choose: The way of judging for a board whose baseline is done.
+        baseline: Baseline runs wanted where the campaign file does not say; three is the least that shows noise.
+        spends: Runs that so many ideas take under these settings, at least and at most, anchors included.
+    """
+
+    name: str
+    choose: Callable[[Evidence], WayOfJudging]
+    baseline: int = 3
+    spends: Callable[[int, PolicySettings], tuple[int, int]]
+
+    def baseline_runs(self, settings: PolicySettings) -> int:
+        """Its own number, or what the campaign file says."""
+        return self.baseline if settings.baseline_runs is None else max(1, settings.baseline_runs)
+
+    def exploring(self, experiments: int, settings: PolicySettings) -> tuple[int, int]:
+        """Runs that so many ideas take, at least and at most."""
+        return self.spends(experiments, settings)
+
+    def advise(self, board: Board) -> Advice:
+        """Baseline, then open ideas, then new ones, then fresh seeds."""
+        evidence = Evidence(board)
+        return opening(evidence, self.baseline_runs(board.settings)) or self._work(evidence)
+
+    def _work(self, evidence: Evidence) -> Advice:
+        way = self.choose(evidence)
+        return way.order(evidence, way) or finish(evidence, way.by)
+
+
+def always(way: WayOfJudging) -> Callable[[Evidence], WayOfJudging]:
+    """The choice of a policy that judges every board in one way."""
+    return lambda _: way
+
+
+def opening(evidence: Evidence, wanted: int) -> Advice | None:
+    """What the baseline still needs, None once ideas may be tried.
+
+    The baseline runs alone until its first valid run. Should it crash twice without one, nothing can be judged.
+    """
+    arm = evidence.arm(BASELINE)
+    usable = arm.runs + len(arm.weak)
+    if not usable and not arm.pending and arm.failed >= _CRASHES:
+        note = f" ({arm.note})" if arm.note else ""
+        return Done(f"no valid baseline after {arm.failed} runs{note}; nothing can be judged without one")
+    spent = evidence.board.runs_left is not None and evidence.board.runs_left <= 0
+    if usable + arm.pending < _affordable(evidence, wanted) and arm.failed < _CRASHES and not spent:
+        why = "the baseline, before any idea" if not usable else f"noise: baseline run {usable + 1} of {wanted}"
+        return Measure(BASELINE, evidence.next_seed(BASELINE, BASELINE), Purpose.BASELINE, why)
+    if usable:
+        return None
+    if arm.pending:
+        return Rest("waiting for the first valid baseline run")
+    return Done("no run is left for a valid baseline; nothing can be judged without one")
+
+
+def _affordable(evidence: Evidence, wanted: int) -> int:
+    """Baseline runs wanted, but at most a quarter of a small budget and one more when only plumbing can be seen."""
+    if evidence.arm(BASELINE).weak and not evidence.whole_runs_exist:
+        return 1
+    total = evidence.board.runs_total
+    if total is None or evidence.settings.baseline_runs is not None:
+        return max(1, wanted)
+    return max(1, min(wanted, total // 4))
+
+
+def finish(evidence: Evidence, by: str) -> Advice:
+    """Wait for open ideas, settle those that nothing can judge any more, then fresh seeds."""
+    if not evidence.open:
+        return closing(evidence)
+    if evidence.pending:
+        return Rest("waiting for runs of open ideas")
+    idea = evidence.open[0]
+    seen = evidence.arm(idea.name).runs or evidence.arm(idea.name).weak
+    status = Status.DISCARD if seen else Status.CRASH
+    reason = (
+        "no run is left in the budget to judge it"
+        if seen
+        else "the run budget ended before a run of it could be judged"
+    )
+    return Settle(idea.name, shared_rules.verdict(evidence, idea.name, status, reason, by=by))
