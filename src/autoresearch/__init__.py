@@ -1,3 +1,3 @@
 """Overnight research campaigns for RL post-training: a program that enforces the rules."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
