@@ -22,7 +22,8 @@ from pathlib import Path
 from string import ascii_lowercase
 
 from autoresearch.campaign import planning
-from autoresearch.campaign.campaign import Plan, Request, Session
+from autoresearch.campaign.campaign import Campaign, Request
+from autoresearch.campaign.planning import Plan
 from autoresearch.errors import AutoresearchError
 from autoresearch.git import refs
 from autoresearch.ports.target import RunRequest
@@ -141,7 +142,7 @@ class Line:
 
 def markdown(root):
     """The page docs/nemo-rl-recipes.md: summary, legend, a table per folder."""
-    session = Session(root)
+    session = Campaign(root)
     paths = [path for folder in FOLDERS for path in sorted((root / folder).rglob("*.yaml"))]
     with ThreadPoolExecutor(3) as several:  # most of a plan is waiting for git
         lines = list(several.map(lambda path: planned_line(session, root, path), paths))

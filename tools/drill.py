@@ -41,7 +41,7 @@ from typing import NamedTuple
 from drill_lab import CAMPAIGNS, NAME, Ended, Lab
 from drill_page import fill, soaked, tables
 
-from autoresearch.campaign.campaign import Session
+from autoresearch.campaign.campaign import Campaign
 from autoresearch.git import worktree
 from autoresearch.machine import fault_points, processes
 from autoresearch.ports import plugins
@@ -164,7 +164,7 @@ class Ground:
         said, runs = self.calm[name]
         found = [] if lab.said() == said else [f"the ledger says {lab.said()} instead of {said}"]
         found += [] if lab.runs() == runs else [f"the runs were {lab.runs()} instead of {runs}"]
-        found += [f"the records disagree: {text}" for text in Session(lab.root, NAME).check()]
+        found += [f"the records disagree: {text}" for text in Campaign(lab.root, NAME).check()]
         found += [f"the user's checkout: {text}" for text in difference(before, Snapshot.take(lab.root))]
         return found + leftovers(lab)
 

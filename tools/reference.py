@@ -119,9 +119,9 @@ def campaign_page() -> str:
             "freezes it. Unknown keys are refused with the nearest valid one named. Keys left out have their default.\n"
             "Words for the stop rule: [stop-rules.md](../how-to/stop-rules.md).\n"
         ),
-        _model(schema.Campaign),
+        _model(schema.CampaignConfig),
     ]
-    for name, field in schema.Campaign.model_fields.items():
+    for name, field in schema.CampaignConfig.model_fields.items():
         for model in _models(field.annotation):
             open_ended = model.model_config.get("extra") == "allow"
             more = " The adapters below say which." if open_ended else ""

@@ -7,7 +7,7 @@ from typing import Any
 from tasks import Changes, Task, git
 
 from autoresearch.campaign import opening
-from autoresearch.campaign.campaign import Request, Session
+from autoresearch.campaign.campaign import Campaign, Request
 from autoresearch.campaign.controller import report_of
 
 PEERS = {"Optuna TPE": "TPESampler", "Optuna random": "RandomSampler"}
@@ -40,7 +40,7 @@ class End:
 
 def campaign(method: str, task: Task, root: Path, repetition: int, runs: int, seeds: list[int]) -> End:
     """A campaign by the program, in a repository of its own, to its own end."""
-    session = Session(task.repository(root))
+    session = Campaign(task.repository(root))
     request = Request(task.recipe, f"{runs} runs, 60s each", settings=_settings(method, task, repetition))
     session.write(session.plan(request))
     session.run("benchmark", poll_s=0.4)

@@ -9,7 +9,8 @@ from peers import PEERS
 from autoresearch.experiment.board import PolicySettings
 from autoresearch.ports.policy import Policy
 from autoresearch.verdict.policies import BUILTIN, policy
-from autoresearch.verdict.simulation import STREAMS, Outcome, World, run_campaign, summarise
+from autoresearch.verdict.simulated_world import STREAMS, World
+from autoresearch.verdict.simulation import Outcome, run_campaign, summarise
 
 FIRST_SEED = 100_000
 GREEDY = "greedy"

@@ -10,7 +10,7 @@ import pytest
 from tests.agents.fake_llm import Call, Say, Script, Shell, serving
 from tests.agents.real_agents import settings
 
-from autoresearch.campaign.campaign import Session
+from autoresearch.campaign.campaign import Campaign
 
 PLAYED = {"*baseline*": {"value": [0.5]}, "*": {"value": [0.7]}}
 EDIT = Shell("""sed -i 's/"lr": 0.1/"lr": 0.2/' .autoresearch/by-hand/night/2/config.json""")
@@ -21,7 +21,7 @@ UNDO = Shell("git -C .autoresearch/by-hand/night/2 checkout -q train.py")
 def prepare(lab):
     """A campaign with a protected script, approved by a person."""
     lab.write(launcher={"type": "scripted", "script": PLAYED}, scope={"protect": ["train.py"]}, stop="3 experiments")
-    Session(lab.root).approve_plan()
+    Campaign(lab.root).approve_plan()
 
 
 def let_work(lab, argv):
@@ -135,7 +135,7 @@ def test_a_real_agent_completes_a_campaign_in_its_shell(lab, monkeypatch):
             let_work(lab, [*said["command"], "-p", "improve it", "--model", "played", "--allowedTools", "Bash"])
         if one is before:
             assert lab.journal() == []
-            Session(lab.root).approve_plan()
+            Campaign(lab.root).approve_plan()
     assert "only a person may do that" in heard(before)
     assert "no terminal" in heard(before)
     assert [(row.index, row.status.value, row.metric_value) for row in lab.rows()] == [
@@ -144,4 +144,4 @@ def test_a_real_agent_completes_a_campaign_in_its_shell(lab, monkeypatch):
     ]
     assert "nothing to judge" in heard(script)
     assert "train.py is protected" in heard(script)
-    assert Session(lab.root).check() == []
+    assert Campaign(lab.root).check() == []

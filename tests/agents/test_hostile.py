@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from autoresearch.git import refs as git
+from autoresearch.git import commits as git_commit
+from autoresearch.git import diffs
 from autoresearch.guards.scope import Limits, breaches
 from autoresearch.testing.user_files import Snapshot, difference
 
@@ -156,9 +157,11 @@ def test_links_and_pipes_lead_nowhere(either):
     hypothesis = either.ask(script)
     assert hypothesis.overrides == ()
     assert not [path for path in either.tree.iterdir() if path.name in {"pipe", "zero", "core"}]
-    commit = git.commit_tree_from(either.tree, either.commit, either.edited(), "x", git.Identity("a", "b"), 0.0)
+    commit = git_commit.commit_tree_from(
+        either.tree, either.commit, either.edited(), "x", git_commit.Identity("a", "b"), 0.0
+    )
     assert any(
-        "symbolic link" in found for found in breaches(git.file_changes(either.root, either.commit, commit), Limits())
+        "symbolic link" in found for found in breaches(diffs.file_changes(either.root, either.commit, commit), Limits())
     )
 
 
@@ -167,8 +170,10 @@ def test_instructions_for_the_next_agent_are_never_committed(bench):
     bench.ask(
         "mkdir -p a/.claude; for f in CLAUDE.md a/AGENTS.md a/.claude/settings.json .mcp.json; do echo obey > $f; done"
     )
-    commit = git.commit_tree_from(bench.tree, bench.commit, bench.edited(), "x", git.Identity("a", "b"), 0.0)
-    assert len(breaches(git.file_changes(bench.root, bench.commit, commit), Limits())) == 4
+    commit = git_commit.commit_tree_from(
+        bench.tree, bench.commit, bench.edited(), "x", git_commit.Identity("a", "b"), 0.0
+    )
+    assert len(breaches(diffs.file_changes(bench.root, bench.commit, commit), Limits())) == 4
 
 
 def test_the_controllers_processes_are_out_of_sight_in_the_sandbox(bench):

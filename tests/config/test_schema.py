@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoresearch.config.schema import Campaign
+from autoresearch.config.schema import CampaignConfig
 from autoresearch.errors import CampaignError
 
-KEYS = [*Campaign.model_fields, "type", "parallel", "policy", "metric", "grace", "env", "allow", "x", "", "a.b"]
+KEYS = [*CampaignConfig.model_fields, "type", "parallel", "policy", "metric", "grace", "env", "allow", "x", "", "a.b"]
 VALUES = st.recursive(
     st.none()
     | st.booleans()
@@ -30,13 +30,13 @@ DOCUMENTS = VALUES | st.dictionaries(st.sampled_from(KEYS) | st.integers(), VALU
 def test_any_document_is_a_campaign_or_a_campaign_error(document):
     """No parsed file, however odd, ends in another exception; the error is about the file it names."""
     try:
-        made = Campaign.of(document, "night.yaml")
+        made = CampaignConfig.of(document, "night.yaml")
     except CampaignError as error:
         made, told = None, str(error)
     if made is None:
         assert told.startswith("night.yaml: ")
     else:
-        assert Campaign.of(made.model_dump(mode="json"), "again") == made
+        assert CampaignConfig.of(made.model_dump(mode="json"), "again") == made
 
 
 @pytest.mark.parametrize(("part", "key", "meant"), [
@@ -46,24 +46,24 @@ def test_any_document_is_a_campaign_or_a_campaign_error(document):
 def test_an_unknown_key_names_the_nearest_at_every_level(part, key, meant):
     """The path of the key and what was probably meant."""
     with pytest.raises(CampaignError, match=rf"'{part}\.{key}': did you mean '{meant}'"):
-        Campaign.of({"campaign": "a", part: {key: 1}})
+        CampaignConfig.of({"campaign": "a", part: {key: 1}})
 
 
 @pytest.mark.parametrize("name", ["", "A", "a b", "-a", "a-", "a..b", "a.lock", "ü", "a/b"])
 def test_a_name_that_no_branch_can_bear_is_refused(name):
     """The name becomes part of every branch."""
     with pytest.raises(CampaignError, match="branch names"):
-        Campaign.of({"campaign": name})
+        CampaignConfig.of({"campaign": name})
 
 
 def test_an_adapter_may_be_named_by_a_word_or_by_a_mapping():
     """`local` and `{type: local}` are one thing; several researchers are asked in their order."""
-    short = Campaign.of({"campaign": "a", "launcher": "local", "researcher": "search"})
-    long = Campaign.of({"campaign": "a", "launcher": {"type": "local"}, "researcher": [{"type": "search"}]})
+    short = CampaignConfig.of({"campaign": "a", "launcher": "local", "researcher": "search"})
+    long = CampaignConfig.of({"campaign": "a", "launcher": {"type": "local"}, "researcher": [{"type": "search"}]})
     assert short == long
 
 
 def test_a_command_is_a_list_of_words():
     """One string would have to be split by guessing; the line shows how to write it."""
     with pytest.raises(CampaignError, match=r"list of words, for example \['python', 'train.py'\]"):
-        Campaign.of({"campaign": "a", "command": "python train.py"})
+        CampaignConfig.of({"campaign": "a", "command": "python train.py"})

@@ -2,7 +2,7 @@
 
 import pytest
 
-from autoresearch.config.schema import Campaign, SiteSpec
+from autoresearch.config.schema import CampaignConfig, SiteConfig
 from autoresearch.config.site import Ground, Site, choose, reminders, user
 from autoresearch.errors import CampaignError
 
@@ -11,7 +11,7 @@ BREV = Ground(checkout=True, volume=True, apart=True)
 
 def test_a_brev_machine_is_known_by_its_checkout_and_its_volume():
     """R36: both together; the reason is told."""
-    found = choose(SiteSpec(), "local", BREV)
+    found = choose(SiteConfig(), "local", BREV)
     assert found.type == "brev"
     assert "/home/ubuntu/RL" in found.why
     assert "/ephemeral" in found.why
@@ -31,21 +31,21 @@ def test_a_brev_machine_is_known_by_its_checkout_and_its_volume():
 )
 def test_half_of_a_brev_machine_is_none(ground, why):
     """R213: a laptop with a folder of that name, or a checkout of that path, is left as it is."""
-    assert choose(SiteSpec(), "local", ground) == Site("plain", why)
+    assert choose(SiteConfig(), "local", ground) == Site("plain", why)
 
 
 @pytest.mark.parametrize("launcher", ["kubernetes", "nrl-k8s", "slurm", "ray"])
 def test_runs_that_are_elsewhere_never_get_the_layout(launcher):
     """R213: from a Brev machine too, a pod or a node sees no volume of ours; asking for it is refused."""
-    assert choose(SiteSpec(), launcher, BREV).type == "plain"
+    assert choose(SiteConfig(), launcher, BREV).type == "plain"
     with pytest.raises(CampaignError, match=f"launcher {launcher} do not see; use launcher local, or site plain"):
-        choose(SiteSpec(type="brev"), launcher, BREV)
+        choose(SiteConfig(type="brev"), launcher, BREV)
 
 
 def test_a_person_decides_over_what_was_found():
     """The flag or the key wins, in both directions."""
-    assert choose(SiteSpec(type="plain"), "local", BREV).type == "plain"
-    assert choose(SiteSpec(type="brev"), "local", Ground()).type == "brev"
+    assert choose(SiteConfig(type="plain"), "local", BREV).type == "plain"
+    assert choose(SiteConfig(type="brev"), "local", Ground()).type == "brev"
 
 
 @pytest.mark.parametrize(
@@ -54,8 +54,8 @@ def test_a_person_decides_over_what_was_found():
 )
 def test_the_folder_on_the_volume_is_the_users(environ, name):
     """R191: `${USER:-ubuntu}`, and never a path."""
-    assert user(SiteSpec(), environ) == name
-    assert user(SiteSpec(user="grace"), environ) == "grace"
+    assert user(SiteConfig(), environ) == name
+    assert user(SiteConfig(user="grace"), environ) == "grace"
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_the_folder_on_the_volume_is_the_users(environ, name):
 def test_a_site_that_could_lead_elsewhere_is_refused(site):
     """Relative paths, steps upwards, names with a slash, misspelt types."""
     with pytest.raises(CampaignError, match="site"):
-        Campaign.of({"campaign": "night", "site": site})
+        CampaignConfig.of({"campaign": "night", "site": site})
 
 
 def test_a_missing_store_and_missing_keys_are_reminded_of_by_name():

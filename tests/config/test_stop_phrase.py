@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoresearch.config.duration import exact, seconds
+from autoresearch.config.stop_phrase import describe, parse
+from autoresearch.config.stop_rule import DEFAULT, Comparison, StopRule, TargetValue, WallTime
 from autoresearch.errors import CampaignError
-from autoresearch.scheduling.stop_check import DEFAULT, Comparison, StopRule, TargetValue, WallTime, describe, parse
 
 HOUR = 3600.0
 

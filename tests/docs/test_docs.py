@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import pytest
 
 from autoresearch.cli.main import COMMANDS, parser
-from autoresearch.config.schema import Campaign
+from autoresearch.config.schema import CampaignConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDES = (
@@ -103,7 +103,7 @@ def keys(model, above=""):
 def test_every_key_of_the_campaign_file_is_documented_with_a_meaning():
     """A knob without a word is a knob nobody may turn."""
     text = (ROOT / "docs" / "reference" / "campaign.md").read_text()
-    for key in keys(Campaign):
+    for key in keys(CampaignConfig):
         row = re.search(rf"^\| `{key.rpartition('.')[2]}` \|.*\| (.+) \|$", text, re.MULTILINE)
         assert row, key
 

@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-from autoresearch.campaign.campaign import Request, Session
+from autoresearch.campaign.campaign import Campaign, Request
 from autoresearch.examples.demo_repository import create
 from autoresearch.secrets.redactor import Redactor
 from autoresearch.supervision.run_log import ends_of
@@ -43,7 +43,7 @@ def test_the_beginning_of_a_long_log_is_read_too(tmp_path, size):
 def test_milestones_of_a_run_are_noted_once(tmp_path):
     """A person who left it alone finds the link in the journal, however often the log was looked at."""
     made = create(tmp_path / "RL")
-    session = Session(made.root)
+    session = Campaign(made.root)
     shell = f"printf %s {shlex.quote(LOG)}; sleep 1"
     settings = {"launcher": {"type": "local"}, "command": ["sh", "-c", shell], "verdict": {"policy": "greedy"}}
     session.write(session.plan(Request(str(made.recipe), "1 experiment", "night", settings)))

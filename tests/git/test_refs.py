@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoresearch.errors import RepositoryError
-from autoresearch.git import call, refs
-from autoresearch.git.commit import Identity, parse_trailers, signed_off
+from autoresearch.git import call, commits, diffs, refs
+from autoresearch.git.commits import Identity, parse_trailers, signed_off
 
 ADA = Identity("Ada Lovelace", "ada@example.org")
 AT = 1_700_000_000.9
@@ -21,7 +21,7 @@ def base(repo):
 
 
 def commit(repo, base, paths=(), message="recipe: idea", at=AT):
-    return refs.commit_tree_from(repo, base, paths, message, ADA, at)
+    return commits.commit_tree_from(repo, base, paths, message, ADA, at)
 
 
 class TestQuestions:
@@ -83,9 +83,9 @@ class TestQuestions:
 
     def test_who_the_user_is(self, repo, run_git):
         """Their name where git knows it; ours, whole, where it does not."""
-        assert str(refs.identity(repo)) == "Ada Lovelace <ada@example.org>"
+        assert str(commits.identity(repo)) == "Ada Lovelace <ada@example.org>"
         run_git(repo, "config", "--unset", "user.email")
-        assert str(refs.identity(repo)) == "autoresearch <autoresearch@localhost>"
+        assert str(commits.identity(repo)) == "autoresearch <autoresearch@localhost>"
 
 
 class TestCommits:
@@ -98,7 +98,7 @@ class TestCommits:
         (repo / "unnamed.py").write_text("x")
         made = commit(repo, base, ("train.py", "old.py", "config/grpo.yaml", "-new\n"))
         found = {
-            change.path: (change.status, change.mode, change.link) for change in refs.changed_files(repo, base, made)
+            change.path: (change.status, change.mode, change.link) for change in diffs.changed_files(repo, base, made)
         }
         assert found == {
             "train.py": ("M", "100644", None),
@@ -116,7 +116,7 @@ class TestCommits:
         (repo / "config").rmdir()
         (repo / "config").write_text("x")
         made = commit(repo, base, ("train.py", "train.py/a", "config", "config/grpo.yaml"))
-        assert refs.show_file(repo, made, "train.py/a") == refs.show_file(repo, made, "config") == b"x"
+        assert diffs.show_file(repo, made, "train.py/a") == diffs.show_file(repo, made, "config") == b"x"
 
     def test_the_same_work_gives_the_same_commit(self, repo, base):
         """So a crash between commit and record leaves no second one."""
@@ -131,7 +131,7 @@ class TestCommits:
     def test_ignored_files_are_taken_when_named(self, repo, base):
         """Naming is enough; what is ignored is a rule for looking, not for taking."""
         (repo / "x.log").write_text("x")
-        assert refs.show_file(repo, commit(repo, base, ("x.log",)), "x.log") == b"x"
+        assert diffs.show_file(repo, commit(repo, base, ("x.log",)), "x.log") == b"x"
 
     @pytest.mark.parametrize("path", ["../outside", ".git/config", "a/.GIT/x", "nested/"])
     def test_what_cannot_be_committed_is_refused(self, repo, base, path):
@@ -143,13 +143,13 @@ class TestCommits:
     def test_odd_messages_survive(self, repo, base):
         """No encoding, length or NUL byte stops a commit."""
         made = commit(repo, base, message="recipe: ünï ✓ \0 # no comment\n\nbody\ud800 " + "x" * 3000)
-        assert refs.message(repo, made).startswith("recipe: ünï ✓  # no comment\n\nbody? xxx")
+        assert commits.message(repo, made).startswith("recipe: ünï ✓  # no comment\n\nbody? xxx")
 
     def test_the_sign_off_joins_other_trailers(self, repo, base):
         """One block of trailers that git reads, and no second sign-off (R44)."""
         made = commit(repo, base, message="recipe: idea\n\nwhy: because\n\nAutoresearch-Experiment: c/x\n")
-        assert refs.trailers(repo, made) == (("Autoresearch-Experiment", "c/x"), ("Signed-off-by", str(ADA)))
-        assert signed_off(refs.message(repo, made), ADA) == refs.message(repo, made)
+        assert commits.trailers(repo, made) == (("Autoresearch-Experiment", "c/x"), ("Signed-off-by", str(ADA)))
+        assert signed_off(commits.message(repo, made), ADA) == commits.message(repo, made)
 
     @given(st.text())
     def test_every_message_ends_signed_off_once(self, text):
@@ -209,9 +209,9 @@ class TestDifferences:
         """So a protected file cannot be moved away unseen."""
         (repo / "old.py").rename(repo / "ne\tw.py")
         made = commit(repo, base, ("old.py", "ne\tw.py"))
-        (change,) = refs.changed_files(repo, base, made)
+        (change,) = diffs.changed_files(repo, base, made)
         assert (change.status, change.old_path, change.path, change.added) == ("R", "old.py", "ne\tw.py", 0)
-        assert [(found.path, found.added, found.deleted) for found in refs.file_changes(repo, base, made)] == [
+        assert [(found.path, found.added, found.deleted) for found in diffs.file_changes(repo, base, made)] == [
             ("ne\tw.py", 5, 0),
             ("old.py", 0, 5),
         ]
@@ -221,9 +221,9 @@ class TestDifferences:
         name = os.fsdecode(b"\xff:x")
         (repo / name).write_bytes(b"\0\1")
         made = commit(repo, base, (name,))
-        (change,) = refs.changed_files(repo, base, made)
+        (change,) = diffs.changed_files(repo, base, made)
         assert (change.path, change.binary, change.added) == (name, True, 0)
-        assert refs.show_file(repo, made, name) == b"\0\1"
+        assert diffs.show_file(repo, made, name) == b"\0\1"
 
     def test_a_submodule_and_its_end_are_recognised(self, repo, base, run_git):
         """A pinned commit is no file; guards are told so when it comes and when it goes."""
@@ -231,7 +231,7 @@ class TestDifferences:
         run_git(repo, "commit", "-qm", "pin")
         pinned = refs.head_commit(repo)
         for a, b in ((base, pinned), (pinned, base)):
-            assert [found.submodule for found in refs.file_changes(repo, a, b)] == [True]
+            assert [found.submodule for found in diffs.file_changes(repo, a, b)] == [True]
 
     def test_a_patch_makes_the_same_tree_again(self, repo, base, run_git):
         """The evidence is complete: binary content, modes, links and deletions."""
@@ -241,7 +241,7 @@ class TestDifferences:
         (repo / "link").symlink_to("x")
         made = commit(repo, base, ("bin", "train.py", "old.py", "link"))
         patch = repo.parent / "x.patch"
-        patch.write_bytes(refs.patch(repo, base, made))
+        patch.write_bytes(diffs.patch(repo, base, made))
         run_git(repo, "stash", "-u", "-q")
         run_git(repo, "apply", "--index", str(patch))
         assert run_git(repo, "write-tree") == run_git(repo, "rev-parse", f"{made}^{{tree}}")
@@ -250,26 +250,26 @@ class TestDifferences:
         """Named literally: a star in a name is a star."""
         for name in ("a*", "ab"):
             (repo / name).write_text("x\n")
-        text = refs.diff(repo, base, commit(repo, base, ("a*", "ab")), exclude=("a*",))
+        text = diffs.diff(repo, base, commit(repo, base, ("a*", "ab")), exclude=("a*",))
         assert "b/ab" in text
         assert "b/a*" not in text
 
     def test_bytes_that_are_no_text_do_not_stop_a_diff(self, repo, base):
         """A Latin-1 file is shown with its odd bytes replaced."""
         (repo / "latin").write_bytes(b"caf\xe9\n")
-        assert "+caf\ufffd" in refs.diff(repo, base, commit(repo, base, ("latin",)))
+        assert "+caf\ufffd" in diffs.diff(repo, base, commit(repo, base, ("latin",)))
 
     def test_a_missing_file_is_named(self, repo, base):
         """With the commit it was looked for in."""
         with pytest.raises(RepositoryError, match=r"has no file 'none\.py'"):
-            refs.show_file(repo, base, "none.py")
+            diffs.show_file(repo, base, "none.py")
 
     def test_an_archive_holds_what_was_committed(self, repo, base, tmp_path):
         """Also files that attributes keep out of releases, and links and modes."""
         (repo / ".gitattributes").write_text("train.py export-ignore\n")
         (repo / "run").symlink_to("train.py")
         (repo / "old.py").chmod(0o755)
-        refs.archive(repo, commit(repo, base, (".gitattributes", "run", "old.py")), tmp_path / "out")
+        diffs.archive(repo, commit(repo, base, (".gitattributes", "run", "old.py")), tmp_path / "out")
         names = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*")}
         assert names == {".gitattributes", ".gitignore", "config", "config/grpo.yaml", "old.py", "run", "train.py"}
         assert os.access(tmp_path / "out" / "old.py", os.X_OK)
@@ -281,7 +281,7 @@ class TestPatches:
 
     def test_a_patch_with_wrong_counts_is_applied(self, repo):
         """Language models cannot count lines."""
-        refs.apply_patch(repo, self.PATCH)
+        diffs.apply_patch(repo, self.PATCH)
         assert (repo / "train.py").read_text() == "print(2)\n"
 
     @pytest.mark.parametrize(
@@ -292,7 +292,7 @@ class TestPatches:
     def test_what_does_not_fit_changes_nothing(self, repo, patch):
         """All or nothing, and never outside."""
         with pytest.raises(RepositoryError):
-            refs.apply_patch(repo, patch)
+            diffs.apply_patch(repo, patch)
         assert not refs.changes(repo)
 
 
@@ -310,29 +310,29 @@ class TestMerges:
 
     def test_a_bundle_holds_all_ideas(self, repo, base, ideas, run_git):
         """One signed-off commit, the start first among its parents, and no file of the checkout touched."""
-        merged = refs.merge_commit(repo, base, ideas[:2], "bundle: two", ADA, AT)
+        merged = diffs.merge_commit(repo, base, ideas[:2], "bundle: two", ADA, AT)
         assert merged.conflicts == ()
-        assert refs.show_file(repo, merged.commit, "train.py") == b"print(2)\n"
-        assert refs.show_file(repo, merged.commit, "old.py").startswith(b"A\n")
+        assert diffs.show_file(repo, merged.commit, "train.py") == b"print(2)\n"
+        assert diffs.show_file(repo, merged.commit, "old.py").startswith(b"A\n")
         assert run_git(repo, "log", "-1", "--format=%P", merged.commit).split() == [base, *ideas[:2]]
-        assert ("Signed-off-by", str(ADA)) in refs.trailers(repo, merged.commit)
+        assert ("Signed-off-by", str(ADA)) in commits.trailers(repo, merged.commit)
 
     def test_a_conflict_is_an_answer(self, repo, base, ideas):
         """With the files and the idea that did not fit; nothing is raised."""
-        merged = refs.merge_commit(repo, base, ideas, "bundle: three", ADA, AT)
+        merged = diffs.merge_commit(repo, base, ideas, "bundle: three", ADA, AT)
         assert (merged.commit, merged.conflicts, merged.culprit) == (None, ("train.py",), ideas[2])
-        assert refs.merge_tree(repo, ideas[0], ideas[2]).conflicts == ("train.py",)
+        assert diffs.merge_tree(repo, ideas[0], ideas[2]).conflicts == ("train.py",)
 
     def test_another_base_can_be_named(self, repo, base, ideas):
         """With the first idea as the base, the third one simply takes it back."""
-        merged = refs.merge_tree(repo, ideas[0], ideas[2], base=ideas[0])
-        assert refs.show_file(repo, commit(repo, base), "train.py") == b"print(1)\n"
-        assert merged.tree == refs.merge_tree(repo, base, ideas[2]).tree
+        merged = diffs.merge_tree(repo, ideas[0], ideas[2], base=ideas[0])
+        assert diffs.show_file(repo, commit(repo, base), "train.py") == b"print(1)\n"
+        assert merged.tree == diffs.merge_tree(repo, base, ideas[2]).tree
 
     def test_unrelated_histories_are_an_error(self, repo, base):
         """Not a conflict: nothing in the campaign can lead there."""
         with pytest.raises(RepositoryError, match="merge-tree failed"):
-            refs.merge_tree(repo, base, refs.commit_tree(repo, f"{base}^{{tree}}", [], "root", ADA, AT))
+            diffs.merge_tree(repo, base, commits.commit_tree(repo, f"{base}^{{tree}}", [], "root", ADA, AT))
 
 
 def test_our_folders_are_hidden_from_git_once(repo, run_git):

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from autoresearch.errors import RepositoryError
-from autoresearch.git import refs, worktree
+from autoresearch.git import commits, diffs, refs, worktree
 from autoresearch.records import notes
 from autoresearch.testing.user_files import Snapshot, difference
 
@@ -19,7 +19,11 @@ HOOKS = (
 def story(repo):
     """A whole experiment and a bundle: everything we ever do to a repository."""
     refs.exclude(repo, ["/reports/auto_research/", "/session/", "/.autoresearch/"])
-    base, who, tree = refs.head_commit(repo), refs.identity(repo), refs.root(repo) / ".autoresearch" / "trees" / "one"
+    base, who, tree = (
+        refs.head_commit(repo),
+        commits.identity(repo),
+        refs.root(repo) / ".autoresearch" / "trees" / "one",
+    )
     refs.changes(repo)
     worktree.add(repo, tree, base)
     worktree.populate_submodules(repo, tree)
@@ -27,17 +31,17 @@ def story(repo):
     (tree / 'naïve "new"\nfile').write_text("x\n")
     (tree / "old.py").unlink()
     paths = worktree.edited(tree, base)
-    commit = refs.commit_tree_from(tree, base, paths, "recipe: twice the rate", who, 1.7e9)
+    commit = commits.commit_tree_from(tree, base, paths, "recipe: twice the rate", who, 1.7e9)
     refs.create_branch(repo, "autoresearch/c/one", commit)
     worktree.attach(tree, "autoresearch/c/one")
-    empty = refs.commit_tree_from(repo, base, (), "baseline: start", who, 1.7e9)
+    empty = commits.commit_tree_from(repo, base, (), "baseline: start", who, 1.7e9)
     refs.create_branch(repo, "autoresearch/c/baseline", empty)
-    more = refs.commit_tree_from(tree, commit, (), "recipe: mended", who, 1.7e9)
+    more = commits.commit_tree_from(tree, commit, (), "recipe: mended", who, 1.7e9)
     refs.advance_branch(repo, "autoresearch/c/one", commit, more)
-    assert [change.path for change in refs.changed_files(repo, base, more)] == list(paths)
-    assert "+lr: 2" in refs.diff(repo, base, more)
+    assert [change.path for change in diffs.changed_files(repo, base, more)] == list(paths)
+    assert "+lr: 2" in diffs.diff(repo, base, more)
     notes.write(repo, more, "kept")
-    bundle = refs.merge_commit(repo, empty, [more], "bundle: one", who, 1.7e9)
+    bundle = diffs.merge_commit(repo, empty, [more], "bundle: one", who, 1.7e9)
     assert bundle.commit is not None
     worktree.add(repo, tree, bundle.commit)
     assert worktree.edited(tree, bundle.commit) == ()
@@ -180,15 +184,15 @@ def packed(repo, run_git, fired):
 def peculiar(repo, run_git, fired):
     """Settings that change what git prints or how it compares."""
     settings = (
-        "color.ui=always", "diff.noprefix=true", "diff.mnemonicPrefix=true", "status.relativePaths=true",
-        "status.showUntrackedFiles=no", "core.quotePath=true", "diff.relative=true", "diff.renames=copies",
+        "color.ui=always", "diffs.noprefix=true", "diffs.mnemonicPrefix=true", "status.relativePaths=true",
+        "status.showUntrackedFiles=no", "core.quotePath=true", "diffs.relative=true", "diffs.renames=copies",
         "i18n.commitEncoding=ISO-8859-1", "core.ignoreStat=true", "notes.rewriteMode=overwrite", "column.ui=always",
-        "diff.ignoreSubmodules=all", "log.showSignature=true", "extensions.worktreeConfig=true",
+        "diffs.ignoreSubmodules=all", "log.showSignature=true", "extensions.worktreeConfig=true",
         "core.logAllRefUpdates=always", "apply.whitespace=error", "merge.conflictStyle=diff3",
     )  # fmt: skip
     for setting in settings:
         run_git(repo, "config", *setting.split("="))
-    run_git(repo, "config", "diff.external", str(script(fired.parent / "differ", f"echo differ >>'{fired}'")))
+    run_git(repo, "config", "diffs.external", str(script(fired.parent / "differ", f"echo differ >>'{fired}'")))
 
 
 def everything(repo, run_git, fired):
@@ -266,7 +270,7 @@ def act(what, repo, run_git):
 
 
 def notes_free_commit(repo):
-    return refs.commit_tree_from(repo, refs.head_commit(repo), (), "x", refs.identity(repo), 1.7e9)
+    return commits.commit_tree_from(repo, refs.head_commit(repo), (), "x", commits.identity(repo), 1.7e9)
 
 
 @pytest.mark.parametrize(

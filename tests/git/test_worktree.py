@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from autoresearch.errors import RepositoryError
-from autoresearch.git import refs, worktree
+from autoresearch.git import commits, refs, worktree
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def test_worktrees_of_the_users_own_are_left_alone(repo, tree, base, run_git):
 def test_another_commit_makes_a_new_one(repo, tree, base):
     """Edits on top of the wrong commit are worth nothing."""
     (tree / "train.py").write_text("2\n")
-    made = refs.commit_tree_from(tree, base, ("train.py",), "x", refs.identity(repo), 1.7e9)
+    made = commits.commit_tree_from(tree, base, ("train.py",), "x", commits.identity(repo), 1.7e9)
     (tree / "old.py").unlink()
     worktree.add(repo, tree, made)
     assert worktree.edited(tree, made) == ()
@@ -134,7 +134,7 @@ def test_another_commit_makes_a_new_one(repo, tree, base):
 def test_a_worktree_on_its_branch_looks_clean_to_a_person(repo, tree, base, run_git):
     """After the commit was made beside it, `git status` in it says what is true."""
     (tree / "new.py").write_text("x\n")
-    made = refs.commit_tree_from(tree, base, ("new.py",), "x", refs.identity(repo), 1.7e9)
+    made = commits.commit_tree_from(tree, base, ("new.py",), "x", commits.identity(repo), 1.7e9)
     refs.create_branch(repo, "autoresearch/c/one", made)
     worktree.attach(tree, "autoresearch/c/one")
     assert run_git(tree, "status", "--porcelain", "--branch") == "## autoresearch/c/one"

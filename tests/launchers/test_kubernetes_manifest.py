@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from autoresearch.errors import LauncherError
 from autoresearch.launchers.job_files import Record
 from autoresearch.launchers.kubernetes import manifest as manifests
+from autoresearch.launchers.kubernetes.api import RAY_JOB
 from autoresearch.launchers.kubernetes.launcher import KubernetesLauncher
 from autoresearch.launchers.kubernetes.nrl_k8s import NrlK8sLauncher, difference
 from autoresearch.launchers.kubernetes.script import There
-from autoresearch.launchers.kubernetes.status import RAY_JOB, Seen, object_state, status
+from autoresearch.launchers.kubernetes.status import ClusterView, object_state, status
 from autoresearch.run.job import Job, JobState, Resources
 
 from .clusters import why_no_kubernetes
@@ -223,7 +224,7 @@ def disrupted(reason):
 
 
 def seen(found, *pods: object, ended=None, state=BEGUN, waited_s=100.0, **record: object):
-    return status(Seen(RECORD._replace(**record), found, pods, state, ended, 1000.0, waited_s))
+    return status(ClusterView(RECORD._replace(**record), found, pods, state, ended, 1000.0, waited_s))
 
 
 @pytest.mark.parametrize(("pod", "state", "word"), [

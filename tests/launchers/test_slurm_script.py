@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from autoresearch.errors import LauncherError
 from autoresearch.launchers.job_files import Record, unique_name
 from autoresearch.launchers.slurm import commands
-from autoresearch.launchers.slurm.commands import Row
+from autoresearch.launchers.slurm.commands import QueueLine
 from autoresearch.launchers.slurm.launcher import SlurmLauncher
 from autoresearch.launchers.slurm.script import minutes
-from autoresearch.launchers.slurm.status import Seen, status
+from autoresearch.launchers.slurm.status import SlurmView, status
 from autoresearch.launchers.slurm.warm_node import Share, step
-from autoresearch.launchers.slurm.warm_spool import Done, Request, Spool, Taken
+from autoresearch.launchers.slurm.warm_spool import Spool, SpoolRequest, SpoolResult, Taken
 from autoresearch.run.job import Job, JobState, Resources
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "slurm"
@@ -55,7 +55,7 @@ def test_the_script_of_a_warm_allocation_is_as_agreed():
 
 def test_a_step_has_whole_gpus_and_a_share_of_its_own():
     """What a run names it gets, the rest is an equal part of the node; a CPU run gets no GPU."""
-    big = Request("run", "7.ab", "/runs/1", 0.0, 60.0, gpus=4, cpus=16, memory_mb=1000)
+    big = SpoolRequest("run", "7.ab", "/runs/1", 0.0, 60.0, gpus=4, cpus=16, memory_mb=1000)
     small = big._replace(gpus=0, cpus=None, memory_mb=None)
     argv = step(big, Share(8, 500), "py")
     assert {"--exact", "--nodes=1", "--cpus-per-task=16", "--gres=gpu:4", "--mem=1000M"} <= set(argv)
@@ -84,7 +84,7 @@ def test_steps_are_read_from_any_text(text):
 
 def test_a_run_in_the_spool_is_in_one_place(tmp_path):
     """Waiting, taken, given back, taken again, done; nobody takes it twice, and handing it over again is nothing."""
-    spool, request = Spool(tmp_path), Request("run", "7.ab", str(tmp_path / "run"), 1.0, None, 0, None, None)
+    spool, request = Spool(tmp_path), SpoolRequest("run", "7.ab", str(tmp_path / "run"), 1.0, None, 0, None, None)
     assert spool.where("run") is None
     spool.put(request)
     assert (spool.waiting(), spool.where("run")) == ([request], request)
@@ -93,9 +93,9 @@ def test_a_run_in_the_spool_is_in_one_place(tmp_path):
     assert (spool.waiting(), list(spool.taken())) == ([], [Taken(request, "7")])
     spool.give_back(Taken(request, "7"))
     assert spool.take(request, "8")
-    spool.finish("run", Done("8", 3, 5.0))
+    spool.finish("run", SpoolResult("8", 3, 5.0))
     spool.put(request)
-    assert (spool.where("run"), spool.waiting(), list(spool.taken())) == (Done("8", 3, 5.0), [], [])
+    assert (spool.where("run"), spool.waiting(), list(spool.taken())) == (SpoolResult("8", 3, 5.0), [], [])
 
 
 def test_slurms_limit_never_comes_before_ours():
@@ -147,7 +147,7 @@ def test_any_answer_of_sacct_can_be_read(cells):
 
 def seen(row, ended=None, cancelled_at=None, waited_s=0.0, output=""):
     record = Record("run-1", "/f", "/f/log", "run-1-x", "t", 50.0, "7", cancelled_at)
-    return Seen(record, row, {}, ended, time.time(), waited_s, output)
+    return SlurmView(record, row, {}, ended, time.time(), waited_s, output)
 
 
 def exit_file(ending="exited", code=0, ended_at=200.0):
@@ -162,22 +162,22 @@ def exit_file(ending="exited", code=0, ended_at=200.0):
 
 
 @pytest.mark.parametrize(("what", "state"), [
-    (seen(Row("7", "RUNNING", started_at=100.0), exit_file(ended_at=time.time())), JobState.RUNNING),
-    (seen(Row("7", "COMPLETING", started_at=100.0), exit_file()), JobState.SUCCEEDED),
-    (seen(Row("7", "RUNNING", restarts=1, started_at=300.0), exit_file()), JobState.RUNNING),
-    (seen(Row("7", "PENDING", restarts=1), exit_file("preempted", 143)), JobState.QUEUED),
-    (seen(Row("7", "PREEMPTED"), exit_file("preempted", 143)), JobState.PREEMPTED),
-    (seen(Row("7", "CANCELLED"), exit_file("preempted", 143)), JobState.CANCELLED),
+    (seen(QueueLine("7", "RUNNING", started_at=100.0), exit_file(ended_at=time.time())), JobState.RUNNING),
+    (seen(QueueLine("7", "COMPLETING", started_at=100.0), exit_file()), JobState.SUCCEEDED),
+    (seen(QueueLine("7", "RUNNING", restarts=1, started_at=300.0), exit_file()), JobState.RUNNING),
+    (seen(QueueLine("7", "PENDING", restarts=1), exit_file("preempted", 143)), JobState.QUEUED),
+    (seen(QueueLine("7", "PREEMPTED"), exit_file("preempted", 143)), JobState.PREEMPTED),
+    (seen(QueueLine("7", "CANCELLED"), exit_file("preempted", 143)), JobState.CANCELLED),
     (seen(None, exit_file("preempted", 143)), JobState.PREEMPTED),
     (seen(None, exit_file("preempted", 143), cancelled_at=150.0), JobState.CANCELLED),
-    (seen(Row("7", "CANCELLED"), exit_file()), JobState.SUCCEEDED),
-    (seen(Row("7", "NODE_FAIL")), JobState.NODE_FAILED),
-    (seen(Row("7", "COMPLETED")), JobState.UNKNOWN),
-    (seen(Row("7", "COMPLETED"), waited_s=99), JobState.SUCCEEDED),
-    (seen(Row("7", "FAILED", 1), output="no python"), JobState.FAILED),
+    (seen(QueueLine("7", "CANCELLED"), exit_file()), JobState.SUCCEEDED),
+    (seen(QueueLine("7", "NODE_FAIL")), JobState.NODE_FAILED),
+    (seen(QueueLine("7", "COMPLETED")), JobState.UNKNOWN),
+    (seen(QueueLine("7", "COMPLETED"), waited_s=99), JobState.SUCCEEDED),
+    (seen(QueueLine("7", "FAILED", 1), output="no python"), JobState.FAILED),
     (seen(None), JobState.UNKNOWN),
     (seen(None, waited_s=99), JobState.VANISHED),
-    (seen(Row("7", "SOMETHING_NEW")), JobState.UNKNOWN),
+    (seen(QueueLine("7", "SOMETHING_NEW")), JobState.UNKNOWN),
 ])  # fmt: skip
 def test_files_first_scheduler_second(what, state):
     """The run's files say how it ended; that it has ended at all, and by whom, Slurm has a say in."""

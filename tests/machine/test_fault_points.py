@@ -20,7 +20,7 @@ FAMILIES = re.compile(r"(ledger|journal)\.append\.\w+|file\.replace\.\w+")
 
 THREE = """
 import os, sys
-from autoresearch.workspace import faults
+from autoresearch.machine import fault_points
 sink = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
 for number in range(3):
     try:
@@ -93,7 +93,7 @@ def test_a_misspelt_order_is_refused_at_the_start(tmp_path: Path, text: str, why
     """A drill that tests nothing must not pass: the names and kinds are listed."""
     with pytest.raises(UsageError, match=re.escape(why)):
         parse(text)
-    said = order(tmp_path / "sink", text, "from autoresearch.workspace import faults; fault_points.check()")
+    said = order(tmp_path / "sink", text, "from autoresearch.machine import fault_points; fault_points.check()")
     assert why.encode() in said.stderr
 
 
@@ -120,11 +120,11 @@ def test_every_point_is_in_the_table_and_every_entry_is_a_point():
 def test_the_points_of_a_family_are_reached(tmp_path: Path, name: str):
     """Each step of appending and replacing can be made to fail."""
     code = (
-        "import sys; from pathlib import Path; from autoresearch.workspace import atomic, ledger, journal\n"
-        "from autoresearch.core import event, record\n"
+        "import sys; from pathlib import Path; from autoresearch.machine import atomic\n"
+        "from autoresearch.records import journal, ledger, row; from autoresearch.experiment import events\n"
         "folder = Path(sys.argv[1]); folder.mkdir()\n"
-        "ledger.Ledger(folder / 'l').append(record.decode({'branch': 'a', 'status': 'keep'}))\n"
-        "journal.Journal(folder / 'j').append(event.Resumed(at=1.0, by='anna'))\n"
+        "ledger.Ledger(folder / 'l').append(row.decode({'branch': 'a', 'status': 'keep'}))\n"
+        "journal.Journal(folder / 'j').append(events.Resumed(at=1.0, by='anna'))\n"
         "atomic.replace(folder / 'f', 'text')"
     )
     assert order(tmp_path / "folder", f"{name}=kill", code).code == -9

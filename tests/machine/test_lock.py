@@ -15,7 +15,7 @@ from autoresearch.errors import HeldError, StorageError
 from autoresearch.machine import lock as locks
 from autoresearch.machine import processes
 from autoresearch.machine.lock import CampaignLock, file_lock
-from autoresearch.machine.lock_owner import Holder, alive, here
+from autoresearch.machine.lock_owner import LockOwner, alive, here
 
 CONTENDER = """
 import sys, time
@@ -45,7 +45,7 @@ def run(path: Path, code: str, fault: str = "") -> processes.Completed:
     return processes.run(argv, env={**os.environ, "AUTORESEARCH_FAULT": fault}, check=False)
 
 
-def held_by(path: Path, **changes: object) -> Holder:
+def held_by(path: Path, **changes: object) -> LockOwner:
     """Put a lock file there as if somebody else had made it."""
     somebody = replace(here(token="theirs", since=time.time()), **changes)
     path.write_text(json.dumps(asdict(somebody)))

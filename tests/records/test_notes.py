@@ -7,6 +7,7 @@ import pytest
 
 from autoresearch.errors import RepositoryError
 from autoresearch.git import refs
+from autoresearch.git.commits import commit_tree_from, identity
 from autoresearch.machine import processes
 from autoresearch.records import notes
 
@@ -14,8 +15,8 @@ from autoresearch.records import notes
 @pytest.fixture
 def commits(repo):
     """Three commits of experiments."""
-    base, who = refs.head_commit(repo), refs.identity(repo)
-    return [refs.commit_tree_from(repo, base, (), f"idea {number}", who, 1.7e9) for number in range(3)]
+    base, who = refs.head_commit(repo), identity(repo)
+    return [commit_tree_from(repo, base, (), f"idea {number}", who, 1.7e9) for number in range(3)]
 
 
 def test_a_note_is_read_back_and_the_last_one_counts(repo, commits):
@@ -61,7 +62,7 @@ def test_notes_travel_with_the_documented_commands(repo, commits, run_git, tmp_p
 WRITER = """
 import sys
 from pathlib import Path
-from autoresearch.workspace import notes
+from autoresearch.records import notes
 repo, *commits = sys.argv[1:]
 for commit in commits:
     notes.write(Path(repo), commit, f"on {commit}")
@@ -70,8 +71,8 @@ for commit in commits:
 
 def test_writers_at_the_same_time_lose_nothing(repo):
     """Three controllers of one repository write as fast as they can; every note is there in the end."""
-    base, who = refs.head_commit(repo), refs.identity(repo)
-    commits = [refs.commit_tree_from(repo, base, (), f"idea {number}", who, 1.7e9) for number in range(9)]
+    base, who = refs.head_commit(repo), identity(repo)
+    commits = [commit_tree_from(repo, base, (), f"idea {number}", who, 1.7e9) for number in range(9)]
     one, two, three = (" ".join(commits[start::3]) for start in range(3))
     script = f'write() {{ "$PYTHON" -c "$WRITER" "$REPO" "$@"; }}; write {one} & write {two} & write {three} & wait'
     env = os.environ | {"PYTHON": sys.executable, "WRITER": WRITER, "REPO": str(repo)}

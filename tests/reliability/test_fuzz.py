@@ -5,7 +5,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from autoresearch.config.campaign_file import parse_yaml
-from autoresearch.config.schema import Campaign
+from autoresearch.config.schema import CampaignConfig
 from autoresearch.errors import CampaignError
 
 GOOD = {
@@ -20,13 +20,13 @@ GOOD = {
 }
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12) | st.dates()
 TREES = st.recursive(LEAVES, lambda kids: st.lists(kids, max_size=3) | st.dictionaries(LEAVES, kids, max_size=3))
-KEYS = st.sampled_from([*Campaign.model_fields, "campain", "", "type", "\0"])
+KEYS = st.sampled_from([*CampaignConfig.model_fields, "campain", "", "type", "\0"])
 
 
-def read(text: str) -> Campaign | None:
+def read(text: str) -> CampaignConfig | None:
     """The campaign, or None when it was refused as it should be."""
     try:
-        return Campaign.of(parse_yaml(text, "campaign.yaml"), "campaign.yaml")
+        return CampaignConfig.of(parse_yaml(text, "campaign.yaml"), "campaign.yaml")
     except CampaignError as error:
         assert str(error).startswith("campaign.yaml")  # noqa: PT017
         return None
@@ -51,7 +51,7 @@ def test_any_value_under_any_key_is_taken_or_refused_by_name(changes):
     """A good file with values of any kind and shape in it; what is taken survives being written and read again."""
     found = read(yaml.safe_dump({**GOOD, **changes}))
     if found is not None:
-        assert Campaign.of(found.model_dump(mode="json")) == found
+        assert CampaignConfig.of(found.model_dump(mode="json")) == found
 
 
 @given(data=st.data())
@@ -64,4 +64,4 @@ def test_a_good_file_with_a_few_characters_changed(data):
         text = text[:place] + data.draw(st.text(max_size=2)) + text[place + data.draw(st.integers(0, 2)) :]
     found = read(text)
     if found is not None:
-        assert Campaign.of(found.model_dump(mode="json")) == found
+        assert CampaignConfig.of(found.model_dump(mode="json")) == found

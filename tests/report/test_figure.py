@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoresearch.config.schema import Campaign
+from autoresearch.config.schema import CampaignConfig
 from autoresearch.experiment.history import History
 from autoresearch.report import figure
-from autoresearch.report.report import Entry, Report, Spend, build
+from autoresearch.report.report import Report, ReportLine, Spend, build
 from autoresearch.run.objective import Objective
 from autoresearch.scheduling.budget import outlook
 from autoresearch.scheduling.stop_check import Limits
@@ -23,13 +23,13 @@ def entry(index=1, title="x", values=(0.5,), status="keep"):
     value = sum(values) / len(values) if values else None
     given = {"index": index, "title": title, "status": status, "value": value, "values": tuple(values)}
     blank = {"str": "", "int": 0, "float": 0.0, "tuple[str, ...]": ()}
-    rest = {field.name: blank.get(str(getattr(field.type, "__name__", field.type))) for field in fields(Entry)}
+    rest = {field.name: blank.get(str(getattr(field.type, "__name__", field.type))) for field in fields(ReportLine)}
     rest |= dict.fromkeys(("overrides", "symptoms"), ())
-    return Entry(**(rest | given))
+    return ReportLine(**(rest | given))
 
 
-def report(*entries: Entry, **changes: object) -> Report:
-    campaign, objective = Campaign.of({"campaign": "c"}), Objective("more", "score")
+def report(*entries: ReportLine, **changes: object) -> Report:
+    campaign, objective = CampaignConfig.of({"campaign": "c"}), Objective("more", "score")
     view = outlook(History(), campaign, Limits(0.0), objective, 1.0)
     return replace(build(History(), campaign, objective, view, 1.0), entries=entries, **changes)
 

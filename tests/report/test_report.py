@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoresearch.config.schema import Campaign
+from autoresearch.config.schema import CampaignConfig
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.history import fold
 from autoresearch.experiment.hypothesis import Hypothesis
@@ -60,7 +60,7 @@ def run(name, number, value, purpose):
 
 def report(title="idea", goal="more", direction=Direction.MAXIMIZE, fresh=()):
     """Baseline, one kept idea, one crashed; values of fresh seeds of the kept one if there are any."""
-    campaign = Campaign.of({"campaign": "c", "verdict": {"policy": "greedy"}})
+    campaign = CampaignConfig.of({"campaign": "c", "verdict": {"policy": "greedy"}})
     objective, limits = Objective(goal, "score", direction, meaning=goal), Limits(0.0, target_experiment_count=9)
     history = fold([
         happened.CampaignStarted(0.0, "c", "0" * 40, "ada"), *experiment(1, "baseline", [0.5, 0.52], "keep"),
@@ -110,7 +110,7 @@ def test_an_idea_that_won_as_a_merge_stands_at_the_merge():
         happened.CampaignStarted(0.0, "c", "0" * 40, "ada"), *experiment(1, "baseline", [0.5], "keep"), *before, merge,
         *run("merge-1", 1, 0.7, Purpose.REPEAT), *run("merge-1", 2, 0.8, Purpose.REPEAT), replace(judged, incumbent="merge-1"),
     ])  # fmt: skip
-    campaign, limits = Campaign.of({"campaign": "c"}), Limits(0.0, target_experiment_count=9)
+    campaign, limits = CampaignConfig.of({"campaign": "c"}), Limits(0.0, target_experiment_count=9)
     objective = Objective("more", "score", Direction.MAXIMIZE)
     made = build(history, campaign, objective, outlook(history, campaign, limits, objective, 7000.0), 7000.0)
     assert (made.entries[1].value, made.entries[1].values) == (pytest.approx(0.75), (0.7, 0.8))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from autoresearch.config.schema import Campaign
+from autoresearch.config.schema import CampaignConfig
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.board import Demote
 from autoresearch.experiment.history import fold
@@ -21,7 +21,7 @@ from autoresearch.scheduling.stop_check import Limits
 from autoresearch.verdict.policies import policy
 
 OBJECTIVE = Objective("more", "score")
-CAMPAIGN = Campaign.of({"campaign": "c", "verdict": {"policy": "greedy", "baseline_runs": 1}})
+CAMPAIGN = CampaignConfig.of({"campaign": "c", "verdict": {"policy": "greedy", "baseline_runs": 1}})
 NO_LIMIT = Limits(started_at=0.0)
 
 
@@ -147,7 +147,7 @@ def test_gpu_hours_are_not_overspent():
 
 def test_slots_are_filled_and_not_overfilled():
     """With two slots a second idea is opened beside the first, a third waits."""
-    two = Campaign.of({**CAMPAIGN.model_dump(), "launcher": {"type": "local", "parallel": 2}})
+    two = CampaignConfig.of({**CAMPAIGN.model_dump(), "launcher": {"type": "local", "parallel": 2}})
     one = [*BASELINE, *committed(2, "idea"), *planned("idea", at=5000)]
     assert isinstance(move(one), moves.Wait)
     assert isinstance(move(one, two), moves.Explore)

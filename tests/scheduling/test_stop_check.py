@@ -7,20 +7,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from autoresearch.config.duration import span
+from autoresearch.config.stop_phrase import parse
+from autoresearch.config.stop_rule import DEFAULT, Comparison, TargetValue, same_metric
 from autoresearch.errors import CampaignError
 from autoresearch.run.objective import Direction, Objective
-from autoresearch.scheduling.stop_check import (
-    DEFAULT,
-    Comparison,
-    Limits,
-    Spent,
-    TargetValue,
-    check,
-    fits,
-    parse,
-    same_metric,
-    span,
-)
+from autoresearch.scheduling.stop_check import Limits, Spent, check, fits
 
 START = 1_795_400_000.0
 HOUR = 3600.0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from autoresearch.config.schema import Campaign
+from autoresearch.config.schema import CampaignConfig
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.board import Measure, Settle
 from autoresearch.experiment.change import FileChange
@@ -17,7 +17,7 @@ from autoresearch.scheduling.yardstick import Remeasure, advise
 from autoresearch.verdict.policies import policy
 
 OBJECTIVE = Objective("more", "score")
-CAMPAIGN = Campaign.of({"campaign": "c", "verdict": {"policy": "greedy"}})
+CAMPAIGN = CampaignConfig.of({"campaign": "c", "verdict": {"policy": "greedy"}})
 
 
 def committed(index, name, **more: object):

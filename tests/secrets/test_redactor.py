@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoresearch.secrets.redactor import Redactor
-from autoresearch.secrets.shapes import Suspicion, suspicion
+from autoresearch.secrets.shapes import SecretName, suspicion
 
 HEX40 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b"
 # Put together here so that no scanner of repositories takes this file for a leak.
@@ -224,7 +224,7 @@ def test_a_line_without_end_is_cleaned_and_bounded():
 )  # fmt: skip
 def test_names_are_judged_as_people_would(name, level):
     """A key to a service is a secret, a token of text is none."""
-    assert suspicion(name) is Suspicion[level]
+    assert suspicion(name) is SecretName[level]
 
 
 EVIL = ["key", "token", "sk-", "key=", "token=", "password=$", "://a:", "eyJaaaaaaaa-", "A", "-", "-----BEGIN PRIVATE KEY-----\n",

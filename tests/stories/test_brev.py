@@ -12,7 +12,7 @@ from tests.conftest import Lab, commit_all, make_repository
 from tests.launchers.clusters import why_no_kubernetes
 
 from autoresearch.campaign import opening
-from autoresearch.campaign.campaign import Session
+from autoresearch.campaign.campaign import Campaign
 from autoresearch.config import campaign_file
 from autoresearch.engine.loop import Loop
 from autoresearch.errors import AutoresearchError, CampaignError
@@ -63,7 +63,7 @@ class Brev:
 
     def work(self):
         """The same in this process."""
-        Session(self.lab.root).run("Ada", poll_s=0.01)
+        Campaign(self.lab.root).run("Ada", poll_s=0.01)
 
     def refused(self):
         """What is said when that is refused."""
@@ -125,7 +125,7 @@ def test_the_row_records_absolute_paths_on_the_volume(night):
         str(night.volume / "nemo-rl" / "ada" / "cache"),
     ]
     assert row.command == "python3 train.py"
-    assert Session(night.lab.root).check() == []
+    assert Campaign(night.lab.root).check() == []
 
 
 def test_runs_are_told_where_to_write_and_to_find_what_is_shared(night):
@@ -170,7 +170,7 @@ def test_a_wiped_volume_leaves_enough_to_read_and_to_reproduce(night):
         told = (lab.folder / "report.md").read_text()
         assert f"the files of 2 of 2 runs on {night.volume} are gone (logs, checkpoints, artifacts)" in told
         assert "is gone with the files on" in lab.refused("log", "2")
-        assert Session(lab.root).check() == []
+        assert Campaign(lab.root).check() == []
         night.volume.mkdir()
         made = lab.cli("reproduce", "2", USER="ada")
         assert (made.returncode, "0.2" in made.stdout) == (0, True), made.stdout + made.stderr
@@ -225,7 +225,7 @@ def test_another_campaign_of_the_name_keeps_its_folder(brev, make_lab):
     other.write(site=brev.site)
     before = texts(brev.volume)
     with pytest.raises(CampaignError) as refusal:
-        Session(other.root).run("Ada")
+        Campaign(other.root).run("Ada")
     line = str(refusal.value)
     assert f"holds files of another campaign 'night' (of {brev.lab.root}); give this one another name" in line
     assert (texts(brev.volume), other.journal()) == (before, [])
@@ -294,7 +294,7 @@ def test_a_dry_run_shows_the_layout_and_makes_nothing(brev):
 def test_a_missing_store_is_reminded_of_before_and_at_the_start(brev):
     """R200: in the plan and as a note; the campaign goes on."""
     line = f"{brev.lab.root}/.env does not exist: whatever needs a login has to find it in the environment"
-    assert line in Session(brev.lab.root).examine().warnings
+    assert line in Campaign(brev.lab.root).examine().warnings
     brev.work()
     assert line in [event["text"] for event in brev.lab.journal("noted")]
 
@@ -310,7 +310,7 @@ def test_a_laptop_with_half_of_it_is_left_alone(lab, half):
     (lab.root / "train.py").write_text("import os\nprint('score: 1')\nprint(sorted(os.environ))\n")
     commit_all(lab.root)
     lab.write(site={"checkout": str(checkout), "volume": str(volume)}, launcher="local", stop="1 experiment")
-    Session(lab.root).run("Ada", poll_s=0.01)
+    Campaign(lab.root).run("Ada", poll_s=0.01)
     log = (lab.folder / "baseline" / "run-1" / "run.log").read_text()
     assert not any(name in log for name in ("WANDB_DIR", "HF_HOME", "HF_TOKEN", "AUTORESEARCH_ARTIFACTS"))
     assert "checkpoint_path" not in lab.ledger.read_text()
@@ -351,7 +351,7 @@ def test_a_launcher_elsewhere_gets_no_layout_on_a_brev_machine(lab, machine, lau
         pytest.skip(reason)
     chosen = {"type": launcher, **ELSEWHERE[launcher]}
     lab.write(launcher=chosen, site=machine)
-    session = Session(lab.root)
+    session = Campaign(lab.root)
     told = session.dry_run(session.examine()).text
     assert "train.py" in told
     assert str(machine["volume"]) not in told

@@ -11,10 +11,11 @@ import pytest
 from tests.conftest import commit_all
 
 from autoresearch.campaign.by_hand import Onlooker
-from autoresearch.campaign.campaign import Session
+from autoresearch.campaign.campaign import Campaign
 from autoresearch.errors import CampaignError, HeldError, RepositoryError, UsageError
 from autoresearch.experiment.hypothesis import Hypothesis
-from autoresearch.git.refs import message, resolve
+from autoresearch.git.commits import message
+from autoresearch.git.refs import resolve
 from autoresearch.testing.user_files import Snapshot, difference
 
 TRIVIAL = {"states": ["running", "failed"], "log": "NameError: name 'lr' is not defined\n", "exit_code": 1}
@@ -35,7 +36,7 @@ def settings(**more: object):
 def approve(lab, **more: object):
     """A campaign of its own kind, approved."""
     lab.write(**settings(**more))
-    Session(lab.root).approve_plan()
+    Campaign(lab.root).approve_plan()
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def hands(lab):
 
 
 def verbs(lab):
-    return Session(lab.root, by="ada").by_hand()
+    return Campaign(lab.root, by="ada").by_hand()
 
 
 def begin(lab, title, lr=0.2, **more: object):
@@ -92,7 +93,7 @@ def test_an_experiment_goes_from_an_edit_to_a_row(hands):
     kept = {path.name for path in (hands.folder / "double-the-rate").iterdir()}
     assert {"brief.md", "diff.patch", "hypothesis.json", "run-1", "run.log"} <= kept
     assert "double the rate" in (hands.folder / "report.md").read_text()
-    assert "double-the-rate" in Session(hands.root).memory()
+    assert "double-the-rate" in Campaign(hands.root).memory()
 
 
 def test_the_next_one_starts_from_the_incumbent_unless_told(hands):
@@ -162,7 +163,7 @@ def test_a_plain_run_leaves_an_open_experiment_alone(lab):
     made = begin(lab, "mine", 0.25)
     assert lab.run().returncode == 0
     assert [row.index for row in lab.rows()] == [1, 3]
-    assert [one.index for one in Session(lab.root).status().by_hand] == [2]
+    assert [one.index for one in Campaign(lab.root).status().by_hand] == [2]
     verbs(lab).run(made.index, QUICK)
     assert verbs(lab).judge(made.index, QUICK).status in {"keep", "discard"}
     assert sorted(row.index for row in lab.rows()) == [1, 2, 3]
@@ -202,8 +203,8 @@ def test_a_launch_that_wants_approval_waits_for_a_person(lab):
 
     def answer(event) -> None:
         if event.kind == "approval_asked":
-            asked.extend(Session(lab.root).status().waiting)
-            Session(lab.root).answer(event.request, granted=event.experiment == "baseline", reason="too costly")
+            asked.extend(Campaign(lab.root).status().waiting)
+            Campaign(lab.root).answer(event.request, granted=event.experiment == "baseline", reason="too costly")
 
     denied = verbs(lab).run(2, Onlooker(listen=answer, poll_s=0.01))
     assert denied.next == "autoresearch experiment judge 2", "running it again would lead nowhere"
@@ -276,10 +277,10 @@ def test_at_a_terminal_the_plan_is_shown_and_asked_about(lab):
 def test_a_yes_is_to_the_plan_that_was_read(lab):
     """Whoever edits the campaign file while a person reads its plan has not had it approved."""
     lab.write(**settings())
-    read = Session(lab.root).examine()
+    read = Campaign(lab.root).examine()
     lab.write(**settings(stop="60 experiments"))
     with pytest.raises(CampaignError, match="was changed while its plan was being read; nothing is approved"):
-        Session(lab.root).approve_plan(read)
+        Campaign(lab.root).approve_plan(read)
     assert lab.journal() == []
 
 
@@ -312,11 +313,11 @@ def test_a_paused_or_stopped_campaign_opens_and_runs_nothing(hands):
     """Only a person's `resume` lets it go on; results that are in may still be judged."""
     made = begin(hands, "double the rate")
     verbs(hands).run(made.index, QUICK)
-    Session(hands.root).pause("lunch")
+    Campaign(hands.root).pause("lunch")
     with pytest.raises(CampaignError, match=r"was paused by .* \(lunch\).*autoresearch resume"):
         begin(hands, "another")
     assert verbs(hands).judge(made.index, QUICK).status == "keep"
-    Session(hands.root).resume()
+    Campaign(hands.root).resume()
     assert begin(hands, "another", 0.3).index == 3
 
 
@@ -326,12 +327,12 @@ def test_what_was_stopped_may_be_judged_or_dropped_and_stays_stopped(hands):
 
     def stop(event) -> None:
         if event.kind == "run_submitted" and "double" in event.run_id:
-            Session(hands.root).stop("enough")
+            Campaign(hands.root).stop("enough")
 
     verbs(hands).run(judged.index, Onlooker(listen=stop, poll_s=0.01))
     assert verbs(hands).judge(judged.index, QUICK).status == "keep"
     assert verbs(hands).drop(dropped.index, "no time", QUICK).status == "discard"
-    assert Session(hands.root).status().state == "stopped"
+    assert Campaign(hands.root).status().state == "stopped"
     with pytest.raises(CampaignError, match=r"was stopped by .* \(enough\).*autoresearch resume"):
         begin(hands, "one more", 0.4)
 
@@ -369,7 +370,7 @@ def test_one_controller_at_a_time(hands):
         with pytest.raises(HeldError, match=f"process {os.getpid()}|pid {os.getpid()}|{os.getpid()}"):
             begin(hands, "another")
         with pytest.raises(HeldError):
-            Session(hands.root).detach()
+            Campaign(hands.root).detach()
 
     verbs(hands).run(made.index, Onlooker(listen=disturb, poll_s=0.01))
     assert len(verbs(hands).listing()) == 1

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import Lab
 from tests.stories.test_by_hand import QUICK, approve, carry, edit, verbs
 
-from autoresearch.campaign.campaign import Session
+from autoresearch.campaign.campaign import Campaign
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.git.refs import branches
 from autoresearch.machine import fault_points
@@ -79,5 +79,5 @@ def test_killed_at_any_step_it_is_repeated_and_nothing_is_lost_or_doubled(prepar
     assert sorted(branches(prepared.root)) == [f"autoresearch/night/{name}" for name in names]
     assert len(prepared.journal("run_planned")) == (2 if verb == "drop" else 3)
     assert len(prepared.journal("experiment_opened")) == 3
-    assert Session(prepared.root).check() == []
+    assert Campaign(prepared.root).check() == []
     assert not (prepared.root / ".autoresearch" / "by-hand" / "night" / "3").exists()

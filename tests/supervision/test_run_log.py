@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoresearch.secrets.redactor import HIDDEN, Redactor
+from autoresearch.secrets.redactor import Redactor
+from autoresearch.secrets.shapes import HIDDEN
 from autoresearch.supervision.run_log import BoundedLog, CleanLog
 
 SECRET = "s3cret-Value-0815"

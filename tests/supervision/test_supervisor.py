@@ -12,15 +12,15 @@ import pytest
 
 from autoresearch.machine.processes import CommandError, run
 from autoresearch.supervision import run_folder, supervisor
-from autoresearch.supervision.run_folder import RunSpec
+from autoresearch.supervision.run_folder import SupervisorSpec
 
 
 @pytest.fixture
 def spec(tmp_path):
     """Makes the spec of a run of a shell script, written to disk."""
 
-    def make(script, **changes: object) -> RunSpec:
-        plain = RunSpec(
+    def make(script, **changes: object) -> SupervisorSpec:
+        plain = SupervisorSpec(
             run_id="run-1",
             argv=["sh", "-c", script],
             directory=str(tmp_path),
@@ -94,7 +94,7 @@ def test_a_run_that_cannot_be_logged_is_concluded(spec, tmp_path):
 
 def test_times_do_not_follow_the_clock(spec):
     """A clock that jumps changes when a run seems to have started, never how long it ran."""
-    watch = supervisor.Run(spec("true"))
+    watch = supervisor.SupervisedRun(spec("true"))
     watch.began, watch.started_at = time.monotonic() - 5.0, time.time() + 86_400.0
     report = watch._report("exited", "", watch.wall_s)
     assert report["wall_s"] == pytest.approx(5.0, abs=1.0)

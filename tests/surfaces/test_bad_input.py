@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from autoresearch import errors
 from autoresearch.config import campaign_file
-from autoresearch.config.schema import Campaign
+from autoresearch.config.schema import CampaignConfig
 
 EDITS = {
     "no YAML": ("stop: 4 experiments", "stop: [4", r"campaign\.yaml line \d+, column \d+"),
@@ -55,20 +56,20 @@ def test_any_text_in_place_of_a_campaign_file_is_refused_in_words(tmp_path, text
     """No document a person could save there ends in a traceback."""
     path = tmp_path / "campaign.yaml"
     path.write_text(text)
-    with pytest.raises(campaign_file.CampaignError, match=r"campaign\.yaml"):
+    with pytest.raises(errors.CampaignError, match=r"campaign\.yaml"):
         campaign_file.read(path)
 
 
 def test_a_campaign_file_that_is_no_text_is_refused(tmp_path):
     """Bytes that are no UTF-8 are named as such."""
     (tmp_path / "campaign.yaml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(campaign_file.CampaignError, match="cannot be read"):
+    with pytest.raises(errors.CampaignError, match="cannot be read"):
         campaign_file.read(tmp_path / "campaign.yaml")
 
 
 def test_a_written_campaign_file_reads_back_equal(tmp_path):
     """What `plan` writes is what `run` will read, options of adapters and odd characters included."""
-    made = Campaign.of(
+    made = CampaignConfig.of(
         {"campaign": "a", "stop": "2 experiments: ü", "launcher": {"type": "local", "gpus": [0, 1]}, "command": ["a b", "#c"],
          "researcher": [{"type": "file", "path": "x: y"}, "search"], "verdict": {"worth": 1e-9}}
     )  # fmt: skip

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoresearch.campaign.campaign import Request, Session
+from autoresearch.campaign.campaign import Campaign, Request
 from autoresearch.campaign.preflight import current_context, look
 from autoresearch.examples.demo_repository import create
 
@@ -153,7 +153,7 @@ def test_a_plumbing_run_of_a_gpu_recipe_goes_on_without_gpus(tmp_path):
     recipe = made.root / "examples/configs/grpo_tiny.yaml"
     recipe.write_text(recipe.read_text().replace("gpus_per_node: 0", "gpus_per_node: 2"))
     subprocess.run(("git", "commit", "-qam", "two GPUs"), cwd=made.root, check=True, env=identity())
-    session = Session(made.root)
+    session = Campaign(made.root)
     settings = {"target": {"type": "nemo-rl", "steps": 2}, "launcher": {"type": "local"},
                 "command": [sys.executable, "examples/run_grpo.py"], "verdict": {"policy": "greedy", "baseline_runs": 1}}  # fmt: skip
     session.write(session.plan(Request(str(made.recipe), "1 experiment", "night", settings)))

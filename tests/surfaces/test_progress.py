@@ -3,7 +3,7 @@
 import json
 import re
 
-from autoresearch.campaign.campaign import Session
+from autoresearch.campaign.campaign import Campaign
 from autoresearch.cli.live import PlainView
 from autoresearch.experiment.events import ExperimentJudged
 
@@ -34,7 +34,7 @@ def test_a_resumed_campaign_first_says_where_it_stands(lab):
 
 def test_progress_is_printed_also_while_nothing_happens(ended, capsys):
     """A run of an hour is no hour of silence (R103)."""
-    view = PlainView(Session(ended.root), every_s=0.0)
+    view = PlainView(Campaign(ended.root), every_s=0.0)
     view.refresh()
     view.refresh()
     assert len(progress(capsys.readouterr().out)) == 2
@@ -42,13 +42,13 @@ def test_progress_is_printed_also_while_nothing_happens(ended, capsys):
 
 def test_without_a_look_being_due_nothing_is_repeated(ended, capsys):
     """Between two verdicts the view is quiet; a verdict makes it speak."""
-    view = PlainView(Session(ended.root))
+    view = PlainView(Campaign(ended.root))
     view.refresh()
     view.refresh()
     judged = next(event for event in ended.journal("experiment_judged"))
     assert judged["name"] == "baseline"
     assert len(progress(capsys.readouterr().out)) == 1
-    view.tell(ExperimentJudged(0.0, "baseline", Session(ended.root).experiment(1).judged.verdict, {}))
+    view.tell(ExperimentJudged(0.0, "baseline", Campaign(ended.root).experiment(1).judged.verdict, {}))
     view.refresh()
     assert len(progress(capsys.readouterr().out)) == 1
 

@@ -4,14 +4,16 @@ import math
 
 import pytest
 
-from autoresearch.campaign.simulate import Trial, compare
+from autoresearch.campaign.simulate import SimulationSetup, compare
 from autoresearch.errors import UsageError
 
 
 def test_processes_do_not_change_the_figures():
     """Two processes and one give the same summaries, down to the last digit."""
-    trial = Trial(noise=1.0, gain=1.0, runs=12, campaigns=3, policies=("greedy", "screening"), seed=7)
-    assert compare(Trial(**{**vars(trial), "processes": 2})) == compare(Trial(**{**vars(trial), "processes": 1}))
+    trial = SimulationSetup(noise=1.0, gain=1.0, runs=12, campaigns=3, policies=("greedy", "screening"), seed=7)
+    assert compare(SimulationSetup(**{**vars(trial), "processes": 2})) == compare(
+        SimulationSetup(**{**vars(trial), "processes": 1})
+    )
 
 
 @pytest.mark.parametrize(
@@ -22,4 +24,4 @@ def test_processes_do_not_change_the_figures():
 def test_sizes_that_make_no_sense_are_refused(wrong):
     """Before anything is simulated, and by name of what is needed."""
     with pytest.raises(UsageError, match="simulate needs"):
-        compare(Trial(**{"noise": 1.0, "gain": 1.0, "runs": 12, "campaigns": 1, **wrong}))
+        compare(SimulationSetup(**{"noise": 1.0, "gain": 1.0, "runs": 12, "campaigns": 1, **wrong}))

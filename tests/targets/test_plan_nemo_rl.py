@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from autoresearch.campaign.campaign import Request, Session
+from autoresearch.campaign.campaign import Campaign, Request
 from autoresearch.cli.describe import plan_text
 from autoresearch.errors import CampaignError
 
@@ -36,7 +36,7 @@ def repository(nemo, tmp_path_factory):
     user = ("-c", "user.name=A", "-c", "user.email=a@example.invalid", "-c", "commit.gpgsign=false")
     for words in (("init", "-q", "-b", "main"), ("add", "."), (*user, "commit", "-q", "-m", "RL")):
         subprocess.run(["git", *words], cwd=root, check=True)
-    return Session(root)
+    return Campaign(root)
 
 
 def planned(repository, recipe):

@@ -12,7 +12,8 @@ from autoresearch.verdict.drift import beside_drift, drift
 from autoresearch.verdict.evidence import Evidence
 from autoresearch.verdict.policies import BUILTIN, policy
 from autoresearch.verdict.policies.run_costs import cost
-from autoresearch.verdict.simulation import World, run_campaign
+from autoresearch.verdict.simulated_world import World
+from autoresearch.verdict.simulation import run_campaign
 
 UP = Objective("more", "val:accuracy")
 BASE = tuple(Trial("baseline", 42 + n, Purpose.BASELINE, value=v, order=n) for n, v in enumerate((1.0, 1.1, 0.9)))

@@ -25,7 +25,8 @@ from autoresearch.run.objective import Direction, Objective
 from autoresearch.verdict.claims import claims
 from autoresearch.verdict.drift import drift
 from autoresearch.verdict.policies import policy
-from autoresearch.verdict.simulation import STREAMS, World, run_campaign
+from autoresearch.verdict.simulated_world import STREAMS, World
+from autoresearch.verdict.simulation import run_campaign
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "policy_advice.json"
 NAMES = ("auto", "greedy", "screening", "sequential", "strict")

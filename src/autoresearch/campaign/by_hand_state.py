@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from autoresearch.config.schema import Campaign
+from autoresearch.config.schema import CampaignConfig
+from autoresearch.config.stop_rule import StopLimits
 from autoresearch.experiment.experiment import Experiment, Run
 from autoresearch.experiment.history import History
 from autoresearch.records.paths import CampaignPaths
 from autoresearch.scheduling.budget import outlook
 from autoresearch.scheduling.by_hand import Errand
 from autoresearch.scheduling.next_move import Judge, crash_to_mend
-from autoresearch.scheduling.stop_check import Limits
 from autoresearch.verdict.policies import policy
 
 
@@ -54,7 +54,7 @@ class DrivenExperiment:
 
 
 def driven(
-    paths: CampaignPaths, history: History, campaign: Campaign, entry: Experiment, now: float, *, held: bool
+    paths: CampaignPaths, history: History, campaign: CampaignConfig, entry: Experiment, now: float, *, held: bool
 ) -> DrivenExperiment:
     """An experiment that is driven by hand, as surfaces show it.
 
@@ -98,7 +98,14 @@ def _left(paths: CampaignPaths, history: History, entry: Experiment, *, held: bo
 
 
 def _stage(
-    history: History, campaign: Campaign, entry: Experiment, made: list[Run], crash: str, now: float, *, held: bool
+    history: History,
+    campaign: CampaignConfig,
+    entry: Experiment,
+    made: list[Run],
+    crash: str,
+    now: float,
+    *,
+    held: bool,
 ) -> tuple[str, str]:
     """The verb that leads on, and how far it has come."""
     if entry.verdict:
@@ -112,12 +119,12 @@ def _stage(
     return "run", "running" if held else "interrupted"
 
 
-def _ready(history: History, campaign: Campaign, entry: Experiment, now: float) -> bool:
+def _ready(history: History, campaign: CampaignConfig, entry: Experiment, now: float) -> bool:
     """Whether the policy would judge it as things stand, and asks for no further run first."""
     started = history.started
     if started is None or started.objective is None:  # a journal from before it was written down
         return True
-    view = outlook(history, campaign, Limits.load(started.limits), started.objective, now)
+    view = outlook(history, campaign, StopLimits.load(started.limits), started.objective, now)
     errand = Errand(entry.index, judge=True)
     move = errand(history, campaign, policy(campaign.verdict.policy), started.objective, view)
     return isinstance(move, Judge) and move.experiment == entry.name

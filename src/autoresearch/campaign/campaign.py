@@ -10,18 +10,17 @@ from typing import TYPE_CHECKING
 from autoresearch.campaign import controller, opening, planning, preflight, status, storage
 from autoresearch.campaign import opening as storage_opening
 from autoresearch.campaign import rebuild as records
-from autoresearch.campaign.by_hand_state import DrivenExperiment
-from autoresearch.campaign.planning import Plan, Request
-from autoresearch.campaign.status import CampaignStatus, Curves, RunningRun
+from autoresearch.campaign.planning import Plan, PlanRequest
+from autoresearch.campaign.status import CampaignStatus, LiveCurves, RunningRun
 from autoresearch.config import campaign_file
-from autoresearch.config.schema import Campaign
+from autoresearch.config.schema import CampaignConfig
 from autoresearch.errors import AutoresearchError, CampaignError, HeldError, UsageError
 from autoresearch.examples.demo_repository import DemoRepository, create
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.events import Event
 from autoresearch.experiment.experiment import Experiment, Run
 from autoresearch.experiment.outcome import Status, Verdict
-from autoresearch.git import refs
+from autoresearch.git import diffs, refs
 from autoresearch.machine import atomic
 from autoresearch.machine.clock import SteadyClock
 from autoresearch.records.ledger import Ledger
@@ -34,20 +33,9 @@ from autoresearch.secrets import environment
 if TYPE_CHECKING:
     from autoresearch.campaign.by_hand import ByHand
 
-__all__ = [
-    "CampaignStatus",
-    "DrivenExperiment",
-    "Plan",
-    "Request",
-    "RunningRun",
-    "Session",
-    "demo",
-    "hide",
-]
-
 
 @dataclass
-class Session:
+class Campaign:
     """A repository, and the campaign in it that a person means.
 
     Attributes:
@@ -61,12 +49,12 @@ class Session:
     name: str | None = None
     clock: Callable[[], float] = field(default=time.time)
     by: str = ""
-    _curves: Curves = field(default_factory=Curves)
+    _curves: LiveCurves = field(default_factory=LiveCurves)
     _working: opening.Opened | None = None
 
     # -- before -------------------------------------------------------------------------------------------------
 
-    def plan(self, request: Request) -> Plan:
+    def plan(self, request: PlanRequest) -> Plan:
         """What a campaign would be; nothing is written."""
         return planning.make(self.where, request, self.clock)
 
@@ -280,7 +268,7 @@ class Session:
         """Where the campaign's things lie; its journal is not read."""
         return opening.find(self.where, self.name)
 
-    def campaign(self) -> Campaign:
+    def campaign(self) -> CampaignConfig:
         """The campaign file."""
         return opening.open_campaign(self.where, self.name).campaign
 
@@ -306,7 +294,7 @@ class Session:
         """What one attempt changed against its parent."""
         opened = opening.open_campaign(self.where, self.name)
         entry = self._experiment(opened, index)
-        return refs.diff(opened.paths.root, entry.parent_commit, entry.commit) if entry.commit else ""
+        return diffs.diff(opened.paths.root, entry.parent_commit, entry.commit) if entry.commit else ""
 
     def ledger(self) -> tuple[Row, ...]:
         """Every row of the repository's ledger, those of other campaigns included."""

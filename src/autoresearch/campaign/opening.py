@@ -13,7 +13,9 @@ from autoresearch.campaign import preflight as places
 from autoresearch.campaign.planning import Plan, target_of
 from autoresearch.campaign.storage import reminders
 from autoresearch.config import campaign_file
-from autoresearch.config.schema import Campaign, SiteSpec
+from autoresearch.config.schema import CampaignConfig, SiteConfig
+from autoresearch.config.stop_phrase import parse
+from autoresearch.config.stop_rule import DEFAULT, StopLimits, StopRule
 from autoresearch.engine.context import Context
 from autoresearch.errors import CampaignError, LedgerError
 from autoresearch.experiment import names as naming
@@ -32,7 +34,6 @@ from autoresearch.records.paths import EXCLUDED, CampaignPaths, Layout
 from autoresearch.records.session_folder import SessionMemory
 from autoresearch.run.job import Submission
 from autoresearch.run.placement import recommend, refusal
-from autoresearch.scheduling.stop_check import DEFAULT, Limits, StopRule, parse
 from autoresearch.secrets import environment
 from autoresearch.secrets.redactor import Redactor
 from autoresearch.verdict.policies import policy
@@ -51,16 +52,16 @@ class Opened:
     """
 
     paths: CampaignPaths
-    campaign: Campaign
+    campaign: CampaignConfig
     journal: Journal
     history: History
     heard: int
 
     @property
-    def limits(self) -> Limits | None:
+    def limits(self) -> StopLimits | None:
         """The stop rule in absolute values, None before the start."""
         started = self.history.started
-        return Limits.load(started.limits) if started else None
+        return StopLimits.load(started.limits) if started else None
 
 
 def layout(where: Path) -> Layout:
@@ -115,7 +116,7 @@ def find(where: Path, name: str | None = None) -> CampaignPaths:
     return place.campaign(name or known[0])
 
 
-def _frozen(history: History, paths: CampaignPaths) -> Campaign:
+def _frozen(history: History, paths: CampaignPaths) -> CampaignConfig:
     """The campaign file, or once it has begun the plan in the journal, which the file may not contradict."""
     if history.started is None:
         written = campaign_file.read(paths.campaign_file)
@@ -124,7 +125,7 @@ def _frozen(history: History, paths: CampaignPaths) -> Campaign:
                 f"{paths.campaign_file} calls itself {written.campaign!r}; rename the folder or the campaign"
             )
         return written
-    frozen = Campaign.of(dict(history.started.plan), f"journal of {paths.name}")
+    frozen = CampaignConfig.of(dict(history.started.plan), f"journal of {paths.name}")
     if not paths.campaign_file.exists():
         return frozen
     written = campaign_file.read(paths.campaign_file)
@@ -136,7 +137,7 @@ def _frozen(history: History, paths: CampaignPaths) -> Campaign:
     return frozen
 
 
-def _site_as(written: Campaign, frozen: Campaign) -> SiteSpec:
+def _site_as(written: CampaignConfig, frozen: CampaignConfig) -> SiteConfig:
     """The written site with what `begin` found out for it."""
     found = {"user": written.site.user or frozen.site.user}
     if written.site.type == "auto":
@@ -181,7 +182,7 @@ def begin(opened: Opened, approved_by: str, clock: Callable[[], float]) -> None:
     opened.history.apply(event)
 
 
-def _refuse_secrets(campaign: Campaign, paths: CampaignPaths) -> None:
+def _refuse_secrets(campaign: CampaignConfig, paths: CampaignPaths) -> None:
     """The plan is copied into the journal, and variables into every submission: a secret has no place in it."""
     hidden = redactor(paths.root).clean_mapping(campaign.run.env)
     for name, value in campaign.run.env.items():
@@ -208,7 +209,7 @@ def _check_branches(paths: CampaignPaths) -> None:
             )
 
 
-def rule_of(campaign: Campaign) -> StopRule:
+def rule_of(campaign: CampaignConfig) -> StopRule:
     """The campaign's stop rule, parsed."""
     return parse(campaign.stop) if campaign.stop else DEFAULT
 
@@ -245,7 +246,7 @@ def wire(opened: Opened, clock: Callable[[], float] = time.time, *, proposing: b
     started = opened.history.started
     if started is None:
         raise LedgerError(f"campaign {opened.paths.name} has not started; start it with: autoresearch run")
-    campaign = Campaign.of(dict(started.plan), f"journal of {opened.paths.name}")
+    campaign = CampaignConfig.of(dict(started.plan), f"journal of {opened.paths.name}")
     paths = storage.placed(opened.paths, campaign)
     target = target_of(campaign)
     survey = _survey_at(target, paths, started.base_commit)
@@ -253,7 +254,7 @@ def wire(opened: Opened, clock: Callable[[], float] = time.time, *, proposing: b
         campaign=campaign,
         paths=paths,
         survey=survey,
-        limits=Limits.load(started.limits),
+        limits=StopLimits.load(started.limits),
         policy=policy(campaign.verdict.policy),
         target=target,
         researchers=_researchers(campaign, paths) if proposing else (),
@@ -276,7 +277,7 @@ def wire(opened: Opened, clock: Callable[[], float] = time.time, *, proposing: b
     return context
 
 
-def launcher_of(campaign: Campaign, paths: CampaignPaths) -> Launcher:
+def launcher_of(campaign: CampaignConfig, paths: CampaignPaths) -> Launcher:
     """The campaign's launcher, made with its own options."""
     launcher: Launcher = plugins.load("launchers", campaign.launcher.type)(
         options=campaign.launcher.options(), folder=paths.folder
@@ -284,7 +285,7 @@ def launcher_of(campaign: Campaign, paths: CampaignPaths) -> Launcher:
     return launcher
 
 
-def _researchers(campaign: Campaign, paths: CampaignPaths) -> tuple[Researcher, ...]:
+def _researchers(campaign: CampaignConfig, paths: CampaignPaths) -> tuple[Researcher, ...]:
     made: list[Researcher] = []
     for number, (spec, name) in enumerate(zip(campaign.researcher, _names(campaign), strict=True)):
         folder = paths.scratch(f"{number}-{spec.type}")
@@ -295,14 +296,14 @@ def _researchers(campaign: Campaign, paths: CampaignPaths) -> tuple[Researcher, 
     return tuple(made)
 
 
-def _names(campaign: Campaign) -> tuple[str, ...]:
+def _names(campaign: CampaignConfig) -> tuple[str, ...]:
     """What rows, shares and limits know each researcher by: its own name, and a number where there are several."""
     kinds = [str(plugins.load("researchers", spec.type).name) for spec in campaign.researcher]
     earlier = [kinds[:place].count(kind) for place, kind in enumerate(kinds)]
     return tuple(f"{kind}-{count + 1}" if count else kind for kind, count in zip(kinds, earlier, strict=True))
 
 
-def _editors(campaign: Campaign) -> frozenset[str]:
+def _editors(campaign: CampaignConfig) -> frozenset[str]:
     """Researchers that edit the worktree themselves, by name."""
     named = zip(campaign.researcher, _names(campaign), strict=True)
     return frozenset(name for spec, name in named if getattr(plugins.load("researchers", spec.type), "edits", False))

@@ -12,8 +12,11 @@ from autoresearch.campaign import preflight
 from autoresearch.campaign import preflight as places
 from autoresearch.campaign import storage as sites
 from autoresearch.campaign.storage import Storage
-from autoresearch.config.schema import Campaign
+from autoresearch.config.duration import span
+from autoresearch.config.schema import CampaignConfig
 from autoresearch.config.site import PLAIN
+from autoresearch.config.stop_phrase import describe, parse
+from autoresearch.config.stop_rule import DEFAULT, StopRule
 from autoresearch.errors import AutoresearchError, CampaignError, LauncherError, UsageError
 from autoresearch.experiment import names
 from autoresearch.git import refs
@@ -23,7 +26,6 @@ from autoresearch.ports.launcher import Holder
 from autoresearch.ports.target import Survey, Target
 from autoresearch.records.paths import Layout
 from autoresearch.run.placement import Places, Recommendation, crowded, recommend, refusal
-from autoresearch.scheduling.stop_check import DEFAULT, StopRule, describe, parse, span
 from autoresearch.verdict.policies import policy
 from autoresearch.verdict.policies.run_costs import Cost, cost
 
@@ -34,7 +36,7 @@ _TRAITS = ("dapo", "gdpo", "grpo", "ppo", "dpo", "sft", "rm", "distillation")
 
 
 @dataclass(frozen=True)
-class Request:
+class PlanRequest:
     """What a person asked `plan` for; everything else is detected.
 
     Attributes:
@@ -69,7 +71,7 @@ class Plan:
         warnings: What a careful colleague would point out.
     """
 
-    campaign: Campaign
+    campaign: CampaignConfig
     root: Path
     base_commit: str
     branch: str | None
@@ -102,7 +104,7 @@ class Plan:
         return None if self.hours_per_run is None else self.hours_per_run * self.survey.resources.gpus
 
 
-def make(where: Path, request: Request, clock: Callable[[], float]) -> Plan:
+def make(where: Path, request: PlanRequest, clock: Callable[[], float]) -> Plan:
     """Detect everything and put it into a campaign file that has not been written yet.
 
     Args:
@@ -120,7 +122,7 @@ def make(where: Path, request: Request, clock: Callable[[], float]) -> Plan:
         document["recipe"] = _inside(root, where, request.recipe)
     if request.stop is not None:
         document["stop"] = request.stop
-    draft = Campaign.of({"campaign": request.name or "draft", **document}, "command line")
+    draft = CampaignConfig.of({"campaign": request.name or "draft", **document}, "command line")
     survey = survey_of(draft, root)
     if "launcher" not in request.settings or "type" not in request.settings["launcher"]:
         draft = _placed(draft, survey)
@@ -129,7 +131,7 @@ def make(where: Path, request: Request, clock: Callable[[], float]) -> Plan:
     return examine(draft.model_copy(update={"campaign": name}), root, survey)
 
 
-def examine(campaign: Campaign, root: Path, survey: Survey | None = None) -> Plan:
+def examine(campaign: CampaignConfig, root: Path, survey: Survey | None = None) -> Plan:
     """Everything a person should see before a campaign file is run."""
     _check_names(campaign)
     survey = survey or survey_of(campaign, root)
@@ -159,7 +161,7 @@ def examine(campaign: Campaign, root: Path, survey: Survey | None = None) -> Pla
     )  # fmt: skip
 
 
-def _check_names(campaign: Campaign) -> None:
+def _check_names(campaign: CampaignConfig) -> None:
     """A misspelt policy, launcher or researcher is told before a plan is shown."""
     policy(campaign.verdict.policy)
     plugins.load("launchers", campaign.launcher.type)
@@ -167,7 +169,7 @@ def _check_names(campaign: Campaign) -> None:
         plugins.load("researchers", researcher.type)
 
 
-def _cost(campaign: Campaign, rule: StopRule) -> Cost:
+def _cost(campaign: CampaignConfig, rule: StopRule) -> Cost:
     """What the policy will want, as far as a count of runs lets it; without a count, for fifty attempts."""
     most = rule.target_run_count
     limited = any(limit is not None for limit in (rule.total_s, rule.deadline_at, rule.gpu_hours, most))
@@ -184,7 +186,7 @@ def _told(runs: Cost, rule: StopRule) -> str:
     return told if rule.target_experiment_count or rule.target_run_count else f"for 50 experiments: {told}"
 
 
-def _placed(campaign: Campaign, survey: Survey) -> Campaign:
+def _placed(campaign: CampaignConfig, survey: Survey) -> CampaignConfig:
     """Without a launcher asked for, the one recommended, where there is such a launcher."""
     chosen = recommend(survey.resources, places.look()).launcher
     if not chosen or chosen not in plugins.names("launchers"):
@@ -192,7 +194,7 @@ def _placed(campaign: Campaign, survey: Survey) -> Campaign:
     return campaign.model_copy(update={"launcher": campaign.launcher.model_copy(update={"type": chosen})})
 
 
-def _sited(campaign: Campaign) -> Campaign:
+def _sited(campaign: CampaignConfig) -> CampaignConfig:
     """A volume that was found is written into the file, so that a person sees it there."""
     chosen = sites.choose(campaign).type
     if chosen == PLAIN:
@@ -200,12 +202,12 @@ def _sited(campaign: Campaign) -> Campaign:
     return campaign.model_copy(update={"site": campaign.site.model_copy(update={"type": chosen})})
 
 
-def survey_of(campaign: Campaign, tree: Path) -> Survey:
+def survey_of(campaign: CampaignConfig, tree: Path) -> Survey:
     """Ask the campaign's target about the recipe in a tree."""
     return target_of(campaign).survey(tree)
 
 
-def target_of(campaign: Campaign) -> Target:
+def target_of(campaign: CampaignConfig) -> Target:
     """The campaign's target, made with what the file says."""
     if campaign.target.type == "nemo-rl" and not campaign.recipe:
         raise CampaignError("no recipe was given: name one, for example: autoresearch plan examples/configs/R.yaml")
@@ -263,7 +265,7 @@ def _checkout_warnings(changes: Changes, survey: Survey, root: Path, base: str) 
     return (*((f"`run` will refuse to begin: {absent}",) if absent else ()), *((told,) if ours else ()))
 
 
-def _place_warnings(campaign: Campaign, survey: Survey, around: Places, found: Recommendation) -> tuple[str, ...]:
+def _place_warnings(campaign: CampaignConfig, survey: Survey, around: Places, found: Recommendation) -> tuple[str, ...]:
     kind = campaign.launcher.type
     problem = refusal(kind, survey.resources, around, plumbing=bool(survey.plumbing))
     if problem:
@@ -276,7 +278,7 @@ def _place_warnings(campaign: Campaign, survey: Survey, around: Places, found: R
     return (full,) if full else ()
 
 
-def _ray_warnings(campaign: Campaign, survey: Survey, root: Path) -> tuple[str, ...]:
+def _ray_warnings(campaign: CampaignConfig, survey: Survey, root: Path) -> tuple[str, ...]:
     """Several nodes want Ray on all of them, which a plain batch job does not start."""
     plain = campaign.launcher.type == "slurm" and campaign.launcher.options().get("style", "batch") == "batch"
     if not plain or survey.resources.nodes == 1 or not (root / "ray.sub").is_file():
@@ -286,7 +288,7 @@ def _ray_warnings(campaign: Campaign, survey: Survey, root: Path) -> tuple[str, 
     return (f"{told}launcher: {{type: slurm, style: ray.sub, container: IMAGE}}",)
 
 
-def _launcher_warnings(campaign: Campaign, root: Path) -> tuple[str, ...]:
+def _launcher_warnings(campaign: CampaignConfig, root: Path) -> tuple[str, ...]:
     """What the launcher itself says to its options: some need more than a machine can be seen to offer."""
     folder = Layout(root).campaign(campaign.campaign).folder
     try:
@@ -296,7 +298,7 @@ def _launcher_warnings(campaign: Campaign, root: Path) -> tuple[str, ...]:
     return ()
 
 
-def _researcher_warnings(campaign: Campaign, root: Path) -> tuple[str, ...]:
+def _researcher_warnings(campaign: CampaignConfig, root: Path) -> tuple[str, ...]:
     """What each researcher says to its options, such as a list of ideas that is not there."""
     paths, found = Layout(root).campaign(campaign.campaign), []
     for spec in campaign.researcher:
@@ -308,7 +310,7 @@ def _researcher_warnings(campaign: Campaign, root: Path) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _input_warnings(campaign: Campaign, survey: Survey, root: Path) -> tuple[str, ...]:
+def _input_warnings(campaign: CampaignConfig, survey: Survey, root: Path) -> tuple[str, ...]:
     absent, far = preflight.missing(campaign, root, survey.inputs), preflight.elsewhere(campaign, survey.inputs)
     return (*((f"`run` will refuse to begin: {absent}",) if absent else ()), *((far,) if far else ()))
 
@@ -317,7 +319,7 @@ def _volume_warnings(kept: Storage) -> tuple[str, ...]:
     return (f"the campaign would not begin: {kept.problem}",) if kept.problem else ()
 
 
-def _held_warnings(campaign: Campaign, survey: Survey, root: Path) -> tuple[str, ...]:
+def _held_warnings(campaign: CampaignConfig, survey: Survey, root: Path) -> tuple[str, ...]:
     """What a launcher would hold between runs, and at what cost."""
     kind = plugins.load("launchers", campaign.launcher.type)
     if not issubclass(kind, Holder):
@@ -326,7 +328,7 @@ def _held_warnings(campaign: Campaign, survey: Survey, root: Path) -> tuple[str,
     return (told,) if told else ()
 
 
-def _rule_warnings(campaign: Campaign, rule: StopRule, survey: Survey) -> tuple[str, ...]:
+def _rule_warnings(campaign: CampaignConfig, rule: StopRule, survey: Survey) -> tuple[str, ...]:
     found = []
     if campaign.stop is None:
         found.append(f"no stop rule given: {describe(DEFAULT)} (the baseline and three low-risk experiments)")

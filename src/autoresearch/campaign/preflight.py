@@ -18,7 +18,7 @@ import yaml
 
 from autoresearch import extras
 from autoresearch.config import site
-from autoresearch.config.schema import Campaign, SiteSpec
+from autoresearch.config.schema import CampaignConfig, SiteConfig
 from autoresearch.errors import AutoresearchError, CampaignError
 from autoresearch.git import refs
 from autoresearch.machine import gpus
@@ -31,7 +31,7 @@ from autoresearch.run.placement import Places, recommend
 _SHOWN = 3
 
 
-def missing(campaign: Campaign, root: Path, inputs: Sequence[str]) -> str:
+def missing(campaign: CampaignConfig, root: Path, inputs: Sequence[str]) -> str:
     """What of a run's inputs is missing, in words; empty when nothing is.
 
     An absolute path must be on this machine when runs happen here; elsewhere that cannot be known from here. A relative
@@ -57,7 +57,7 @@ def missing(campaign: Campaign, root: Path, inputs: Sequence[str]) -> str:
     return "; ".join(told)
 
 
-def check(campaign: Campaign, root: Path, inputs: Sequence[str]) -> None:
+def check(campaign: CampaignConfig, root: Path, inputs: Sequence[str]) -> None:
     """Refuse to begin without them.
 
     Raises:
@@ -92,7 +92,7 @@ def check_recipe(root: Path, commit: str, recipe: str) -> None:
         raise CampaignError(f"recipe {told}: git add {recipe} && git commit")
 
 
-def elsewhere(campaign: Campaign, inputs: Sequence[str]) -> str:
+def elsewhere(campaign: CampaignConfig, inputs: Sequence[str]) -> str:
     """Absolute inputs that this machine does not have and the nodes of a cluster may; in words, empty without any."""
     if campaign.launcher.type == "local":
         return ""
@@ -123,7 +123,7 @@ def look(environ: Mapping[str, str] | None = None) -> Places:
     )
 
 
-def seen_by(campaign: Campaign) -> Places:
+def seen_by(campaign: CampaignConfig) -> Places:
     """The same as the campaign's launcher sees it: a local one may be limited to some of the GPUs."""
     chosen = campaign.launcher.options().get("gpus") if campaign.launcher.type == "local" else None
     allowed = tuple(chosen) if isinstance(chosen, list | tuple) else None
@@ -210,9 +210,9 @@ def _disk(where: Path) -> Iterator[Check]:
     )
 
 
-def _site(spec: SiteSpec | None = None) -> Iterator[Check]:
+def _site(spec: SiteConfig | None = None) -> Iterator[Check]:
     """Whether this is a Brev machine (R36)."""
-    spec = spec or SiteSpec()
+    spec = spec or SiteConfig()
     chosen = site.choose(spec, "local", volume.look(spec.checkout, spec.volume))
     if chosen.type == site.PLAIN:
         yield Check("Brev", "note", f"no: {chosen.why}")

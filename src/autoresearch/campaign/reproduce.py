@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autoresearch.campaign import controller, opening, storage
-from autoresearch.campaign.campaign import Session
+from autoresearch.campaign.campaign import Campaign
 from autoresearch.engine import runs
 from autoresearch.engine.context import Context
 from autoresearch.errors import CampaignError, LauncherError
@@ -126,7 +126,7 @@ def _followed(ctx: Context, job_id: str, wait: Callable[[], None]) -> JobStatus:
         ctx.launcher.cancel(job_id)
 
 
-def reproduce(session: Session, index: int, number: int | None, wait: Callable[[Path], None]) -> Reproduction:
+def reproduce(session: Campaign, index: int, number: int | None, wait: Callable[[Path], None]) -> Reproduction:
     """Run an experiment's recorded run again; ledger, journal and notes stay as they are.
 
     Args:
@@ -151,7 +151,7 @@ def reproduce(session: Session, index: int, number: int | None, wait: Callable[[
             return run_again(context, run, waiting)
 
 
-def rehearse(session: Session, index: int, number: int | None) -> Submission:
+def rehearse(session: Campaign, index: int, number: int | None) -> Submission:
     """What would be sent; nothing is.
 
     Raises:
@@ -161,7 +161,7 @@ def rehearse(session: Session, index: int, number: int | None) -> Submission:
     return submission_again(context, _recorded(context.history, index, number))
 
 
-def _wired(session: Session, opened: opening.Opened) -> Context:
+def _wired(session: Campaign, opened: opening.Opened) -> Context:
     return opening.wire(opened, SteadyClock(session.clock, not_before=opened.history.last_at), proposing=False)
 
 

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from autoresearch.config.stop_phrase import describe, parse
+from autoresearch.config.stop_rule import StopRule
 from autoresearch.engine.context import Context
 from autoresearch.experiment import events as happened
 from autoresearch.experiment import names
@@ -12,7 +14,6 @@ from autoresearch.experiment.outcome import Purpose
 from autoresearch.git import refs
 from autoresearch.records.cell import clean
 from autoresearch.records.session_memory import Assumption, FileNote, MemoryState, Skill, Step, TimelineEntry
-from autoresearch.scheduling.stop_check import StopRule, describe, parse
 
 _RECENT = 12
 

@@ -13,7 +13,8 @@ from autoresearch.experiment.board import PolicySettings
 from autoresearch.machine import atomic
 from autoresearch.report.figure import BASELINE_COLOUR, COLOURS, FAINT, Box, Drawing, Shape, Text, svg
 from autoresearch.verdict.policies import BUILTIN, policy
-from autoresearch.verdict.simulation import STREAMS, Figure, Outcome, Summary, World, run_campaign, summarise
+from autoresearch.verdict.simulated_world import STREAMS, World
+from autoresearch.verdict.simulation import Figure, Outcome, Summary, run_campaign, summarise
 
 _WORTH_A_POOL = 20_000
 """Simulated runs from which starting a process per core is worth its second or so."""
@@ -22,7 +23,7 @@ _Task = tuple[str, World, int]
 
 
 @dataclass(frozen=True)
-class Trial:
+class SimulationSetup:
     """What to simulate; metric values in the metric's own unit.
 
     Attributes:
@@ -51,7 +52,7 @@ class Trial:
     processes: int | None = None
 
 
-def compare(trial: Trial) -> tuple[Summary, ...]:
+def compare(trial: SimulationSetup) -> tuple[Summary, ...]:
     """One summary per policy; gains in units of `trial.gain`.
 
     Raises:

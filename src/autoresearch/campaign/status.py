@@ -259,7 +259,7 @@ def log_of(opened: Opened, index: int) -> Path:
 
 
 @dataclass
-class Curves:
+class LiveCurves:
     """Reads curves with the campaign's own metric sources, opened once."""
 
     _sources: Mapping[str, MetricSource] = field(default_factory=dict)

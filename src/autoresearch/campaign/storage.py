@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autoresearch.config import site
-from autoresearch.config.schema import Campaign, SiteSpec
+from autoresearch.config.schema import CampaignConfig, SiteConfig
 from autoresearch.config.site import BREV, PLAIN, Site
 from autoresearch.errors import StorageError
 from autoresearch.experiment.experiment import Experiment, Run
@@ -37,33 +37,33 @@ class Storage:
     reminders: tuple[str, ...] = ()
 
 
-def choose(campaign: Campaign) -> Site:
+def choose(campaign: CampaignConfig) -> Site:
     """The site of a campaign that has not begun."""
     spec = campaign.site
     return site.choose(spec, campaign.launcher.type, volume.look(spec.checkout, spec.volume))
 
 
-def _why(campaign: Campaign) -> str:
+def _why(campaign: CampaignConfig) -> str:
     """Why a campaign has the site it has: what was found rather than the word that `plan` made of it."""
     found = choose(campaign.model_copy(update={"site": campaign.site.model_copy(update={"type": "auto"})}))
     chosen = choose(campaign)
     return found.why if found.type == chosen.type else chosen.why
 
 
-def frozen(campaign: Campaign) -> SiteSpec:
+def frozen(campaign: CampaignConfig) -> SiteConfig:
     """The site as a started plan keeps it: nothing is left to be detected."""
     spec = campaign.site
     return spec.model_copy(update={"type": choose(campaign).type, "user": site.user(spec, os.environ)})
 
 
-def placed(paths: CampaignPaths, campaign: Campaign) -> CampaignPaths:
+def placed(paths: CampaignPaths, campaign: CampaignConfig) -> CampaignPaths:
     """The campaign's places, those on its volume included. A plan that leaves the site open has none."""
     spec = campaign.site
     on = Volume(Path(spec.volume), site.user(spec, os.environ)) if spec.type == BREV else None
     return replace(paths, volume=on)
 
 
-def storage(campaign: Campaign, root: Path, values: Mapping[str, object]) -> Storage:
+def storage(campaign: CampaignConfig, root: Path, values: Mapping[str, object]) -> Storage:
     """What a plan says about its heavy files."""
     chosen = choose(campaign)
     decided = campaign.model_copy(update={"site": campaign.site.model_copy(update={"type": chosen.type})})
@@ -82,7 +82,7 @@ def reminders(root: Path, values: Mapping[str, object]) -> tuple[str, ...]:
     return site.reminders(values, names, str(store), exists=store.exists())
 
 
-def check(paths: CampaignPaths, campaign: Campaign) -> None:
+def check(paths: CampaignPaths, campaign: CampaignConfig) -> None:
     """Refuse to begin on a volume that is gone or nearly full (R190).
 
     Raises:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from autoresearch.campaign.campaign import Session
+    from autoresearch.campaign.campaign import Campaign
 
 
 def campaign_arguments(parser: argparse.ArgumentParser, *, json: bool = False) -> None:
@@ -43,8 +43,8 @@ def _seconds(text: str) -> float:
     return value
 
 
-def session_of(args: argparse.Namespace) -> "Session":
+def session_of(args: argparse.Namespace) -> "Campaign":
     """The session a command line means."""
-    from autoresearch.campaign.campaign import Session  # noqa: PLC0415 - see above
+    from autoresearch.campaign.campaign import Campaign  # noqa: PLC0415 - see above
 
-    return Session(args.repo.absolute(), args.campaign)
+    return Campaign(args.repo.absolute(), args.campaign)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from autoresearch.cli.output import cut, duration, entry, number, table, wrapped
 
 if TYPE_CHECKING:
-    from autoresearch.campaign.campaign import CampaignStatus, DrivenExperiment, Plan
-    from autoresearch.campaign.status import Judged, RunningRun
-    from autoresearch.config.schema import Campaign
+    from autoresearch.campaign.by_hand_state import DrivenExperiment
+    from autoresearch.campaign.planning import Plan
+    from autoresearch.campaign.status import CampaignStatus, Judged, RunningRun
+    from autoresearch.config.schema import CampaignConfig
 
 
 def plan_text(plan: Plan, width: int | None = None) -> str:
@@ -167,7 +168,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
     }
 
 
-def campaign_document(campaign: Campaign) -> dict[str, Any]:
+def campaign_document(campaign: CampaignConfig) -> dict[str, Any]:
     """The campaign file for `--json`."""
     return campaign.model_dump(mode="json")
 

@@ -11,7 +11,8 @@ from collections import deque
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from autoresearch.campaign.campaign import CampaignStatus, Session
+from autoresearch.campaign.campaign import Campaign
+from autoresearch.campaign.status import CampaignStatus
 from autoresearch.cli import output
 from autoresearch.cli.describe import aim, best_from, effect, progress
 from autoresearch.cli.output import duration
@@ -127,7 +128,7 @@ _PROGRESS_S = 600.0
 class PlainView:
     """One line per event, and how far the campaign has come: at the start, after each verdict, every ten minutes."""
 
-    def __init__(self, session: Session, every_s: float = _PROGRESS_S) -> None:
+    def __init__(self, session: Campaign, every_s: float = _PROGRESS_S) -> None:
         """Prepare; nothing is printed before something happens.
 
         Args:
@@ -168,7 +169,7 @@ class PlainView:
 class LiveView:
     """Counts, budget, best so far, runs with their curves, last verdicts: redrawn about once a second."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Campaign) -> None:
         """Prepare; nothing is drawn before the block is entered."""
         from rich.live import Live  # noqa: PLC0415 - a heavy import that plain commands do without
 
@@ -203,7 +204,7 @@ class LiveView:
         self._live.update(view(self._session, tuple(self._recent)), refresh=True)
 
 
-def view(session: Session, recent: tuple[str, ...] = ()) -> Group:
+def view(session: Campaign, recent: tuple[str, ...] = ()) -> Group:
     """The whole view as something rich can draw."""
     from rich.console import Group  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
@@ -236,7 +237,7 @@ def _head(status: CampaignStatus) -> object:
     return head
 
 
-def _running(session: Session, status: CampaignStatus) -> Table:
+def _running(session: Campaign, status: CampaignStatus) -> Table:
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 

@@ -52,7 +52,7 @@ MODULES = {
     "run": ("run",),
     "reading": ("status", "watch", "show", "log", "diff", "ledger", "report", "session"),
     "steering": ("approve", "deny", "overrule", "pause", "resume", "steer", "stop"),
-    "experiment": ("experiment", "reproduce"),
+    "by_hand": ("experiment", "reproduce"),
     "questions": ("recipe", "simulate"),
     "setup": ("demo", "doctor", "skill", "mcp"),
 }

@@ -39,10 +39,10 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_plan(args: argparse.Namespace) -> int:
     """Print the plan and write the campaign file."""
-    from autoresearch.campaign.campaign import Request  # noqa: PLC0415 - `--help` can do without
+    from autoresearch.campaign.planning import PlanRequest  # noqa: PLC0415 - `--help` can do without
 
     session = session_of(args)
-    plan = session.plan(Request(args.recipe, args.stop, args.campaign or "", settings(args)))
+    plan = session.plan(PlanRequest(args.recipe, args.stop, args.campaign or "", settings(args)))
     submission = session.dry_run(plan) if args.dry_run else None
     path = None if args.dry_run else session.write(plan)
     if args.json:
@@ -102,7 +102,7 @@ def _set(found: dict[str, Any], item: str) -> None:
         raise UsageError(f"--set {item!r}: write KEY=VALUE, for example --set verdict.confirm=0.2")
     import yaml  # noqa: PLC0415 - only when asked for
 
-    from autoresearch.config.schema import Campaign  # noqa: PLC0415 - likewise
+    from autoresearch.config.schema import CampaignConfig  # noqa: PLC0415 - likewise
 
     *above, last = key.split(".")
     if above == ["target"]:
@@ -111,7 +111,7 @@ def _set(found: dict[str, Any], item: str) -> None:
     for part in above:
         below = place.setdefault(part, {})
         place[part] = place = below if isinstance(below, dict) else {"type": below}
-    if not above and last not in Campaign.model_fields:
+    if not above and last not in CampaignConfig.model_fields:
         raise UsageError(f"--set {item!r}: the campaign file has no key {last!r}")
     try:
         place[last] = yaml.safe_load(value)

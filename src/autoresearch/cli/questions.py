@@ -111,9 +111,9 @@ def add_simulate_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_simulate(args: argparse.Namespace) -> int:
     """Print one line per policy; gains in the metric's own unit."""
-    from autoresearch.campaign.simulate import Trial, compare, plot  # noqa: PLC0415 - `--help` can do without
+    from autoresearch.campaign.simulate import SimulationSetup, compare, plot  # noqa: PLC0415 - `--help` can do without
 
-    trial = Trial(
+    trial = SimulationSetup(
         args.noise, args.gain, args.runs, args.worth, args.stream, tuple(args.policy), args.campaigns, args.parallel,
         args.seed,
     )  # fmt: skip

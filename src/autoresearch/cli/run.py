@@ -9,7 +9,8 @@ from autoresearch.cli.describe import plan_text, status_text
 from autoresearch.errors import UsageError
 
 if TYPE_CHECKING:
-    from autoresearch.campaign.campaign import Plan, Session
+    from autoresearch.campaign.campaign import Campaign
+    from autoresearch.campaign.planning import Plan
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +38,7 @@ def run_run(args: argparse.Namespace) -> int:
     return work(session, plain=args.plain, poll_s=args.poll, take_over=args.take_over)
 
 
-def ask(session: "Session", question: str) -> "Plan":
+def ask(session: "Campaign", question: str) -> "Plan":
     """Show the plan, have a person at this terminal say yes to it, and return it.
 
     Raises:
@@ -54,7 +55,7 @@ def ask(session: "Session", question: str) -> "Plan":
     return plan
 
 
-def work(session: "Session", *, plain: bool = False, poll_s: float = 0.5, take_over: bool = False) -> int:
+def work(session: "Campaign", *, plain: bool = False, poll_s: float = 0.5, take_over: bool = False) -> int:
     """Run the loop with a view on it, and end with the status."""
     from autoresearch.campaign.controller import person  # noqa: PLC0415
     from autoresearch.cli.live import LiveView, PlainView  # noqa: PLC0415 - `--help` can do without

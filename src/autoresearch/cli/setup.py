@@ -33,11 +33,12 @@ def add_demo_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_demo(args: argparse.Namespace) -> int:
     """Make the repository, plan, run, and say where everything is."""
-    from autoresearch.campaign.campaign import Request, Session, demo  # noqa: PLC0415 - `--help` can do without
+    from autoresearch.campaign.campaign import Campaign, demo  # noqa: PLC0415 - `--help` can do without
+    from autoresearch.campaign.planning import PlanRequest  # noqa: PLC0415 - `--help` can do without
 
     folder = args.dir or Path(tempfile.mkdtemp(prefix="autoresearch-demo-")) / "repository"
     made = demo(folder)
-    session = Session(made.root)
+    session = Campaign(made.root)
     settings = {
         "objective": {"goal": "raise validation accuracy on sums"},
         "target": {"type": "nemo-rl", "minutes": 0.1, "setup_minutes": 0.01},
@@ -51,7 +52,7 @@ def run_demo(args: argparse.Namespace) -> int:
         "verdict": {"policy": args.policy, "worth": 0.02, "max_runs_per_experiment": 3},
         "run": {"grace": 1.0},
     }
-    plan = session.plan(Request(str(made.recipe), args.stop, settings=settings))
+    plan = session.plan(PlanRequest(str(made.recipe), args.stop, settings=settings))
     session.write(plan)
     output.say(plan_text(plan, output.terminal_width()))
     output.say()

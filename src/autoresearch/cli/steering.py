@@ -25,7 +25,7 @@ from autoresearch.cli.run import ask
 if TYPE_CHECKING:
     import argparse
 
-    from autoresearch.campaign.campaign import Session
+    from autoresearch.campaign.campaign import Campaign
 
 
 def add_approve_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +50,7 @@ def run_approve(args: argparse.Namespace) -> int:
     return 0
 
 
-def _plan(session: Session, *, yes: bool) -> int:
+def _plan(session: Campaign, *, yes: bool) -> int:
     if yes:
         session.refuse_unread()
     shown = ask(session, "Approve this plan?") if not yes and session.status().state == "planned" else None

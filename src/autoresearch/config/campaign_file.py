@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from autoresearch.config.schema import Campaign
+from autoresearch.config.schema import CampaignConfig
 from autoresearch.errors import CampaignError
 from autoresearch.machine import atomic
 
@@ -49,7 +49,7 @@ def parse_yaml(text: str, source: str) -> Any:
         raise CampaignError(f"{source}: not valid YAML: {error}") from None
 
 
-def read(path: Path) -> Campaign:
+def read(path: Path) -> CampaignConfig:
     """Read a campaign file.
 
     Raises:
@@ -61,10 +61,10 @@ def read(path: Path) -> Campaign:
         raise CampaignError(f"{path} does not exist; write it with: autoresearch plan RECIPE") from None
     except (OSError, UnicodeDecodeError) as error:
         raise CampaignError(f"{path} cannot be read: {error}") from None
-    return Campaign.of(parse_yaml(text, str(path)), str(path))
+    return CampaignConfig.of(parse_yaml(text, str(path)), str(path))
 
 
-def text(campaign: Campaign) -> str:
+def text(campaign: CampaignConfig) -> str:
     """The file's text: what differs from the defaults, and always what the campaign is about."""
     document = campaign.model_dump(mode="json", exclude_defaults=True)
     always = {"objective": campaign.objective, "launcher": campaign.launcher, "verdict": campaign.verdict}
@@ -84,6 +84,6 @@ def _shorter(value: Any) -> Any:
     return value
 
 
-def write(path: Path, campaign: Campaign) -> None:
+def write(path: Path, campaign: CampaignConfig) -> None:
     """Write the file at once or not at all."""
     atomic.replace(path, text(campaign))

@@ -41,7 +41,7 @@ class _Adapter(BaseModel):
         return dict(self.model_extra or {})
 
 
-class ObjectiveSpec(_Part):
+class ObjectiveConfig(_Part):
     """What to improve."""
 
     goal: str = "improve the recipe's own metric"
@@ -52,11 +52,11 @@ class ObjectiveSpec(_Part):
     """`maximize` or `minimize`; `auto`: as the recipe says."""
 
 
-class TargetSpec(_Adapter):
+class TargetConfig(_Adapter):
     """What is being trained: `nemo-rl` or `command`."""
 
 
-class LauncherSpec(_Adapter):
+class LauncherConfig(_Adapter):
     """Where runs happen; further keys are the launcher's own options."""
 
     type: str = "local"
@@ -64,7 +64,7 @@ class LauncherSpec(_Adapter):
     """Runs in flight at the same time."""
 
 
-class ResearcherSpec(_Adapter):
+class ResearcherConfig(_Adapter):
     """Who proposes; further keys are the researcher's own options."""
 
     share: float | None = Field(default=None, gt=0)
@@ -75,7 +75,7 @@ class ResearcherSpec(_Adapter):
     """Rejected proposals in a row after which it rests; None: 3, except for a list (`file`), which never rests."""
 
 
-class VerdictSpec(_Part):
+class VerdictConfig(_Part):
     """How experiments are judged."""
 
     policy: str = "auto"
@@ -90,7 +90,7 @@ class VerdictSpec(_Part):
     """Runs of the baseline before the first idea; None: the policy's own number."""
 
 
-class ScopeSpec(_Part):
+class ScopeConfig(_Part):
     """What an experiment may change; checked on the commit itself."""
 
     allow: tuple[str, ...] = ("**",)
@@ -108,7 +108,7 @@ class ScopeSpec(_Part):
     """Most lines one hypothesis may add and delete together."""
 
 
-class ApprovalSpec(_Part):
+class ApprovalConfig(_Part):
     """What needs a person's approval."""
 
     plan: Literal["ask", "auto"] = "ask"
@@ -119,7 +119,7 @@ class ApprovalSpec(_Part):
     """A launch predicted to cost more than this waits for `autoresearch approve`, whatever `launch` says."""
 
 
-class RunSpec(_Part):
+class RunConfig(_Part):
     """How every single run is made."""
 
     first_seed: int = Field(default=42, ge=0)
@@ -142,7 +142,7 @@ class RunSpec(_Part):
     """Times a trivial crash may be repaired on its branch before the experiment counts as crashed."""
 
 
-class SiteSpec(_Part):
+class SiteConfig(_Part):
     """Where large files go: next to the records in the checkout, or to a separate volume, as on Brev."""
 
     type: Literal["auto", "plain", "brev"] = "auto"
@@ -176,13 +176,13 @@ class SiteSpec(_Part):
         return value
 
 
-class Campaign(_Part):
+class CampaignConfig(_Part):
     """One campaign, frozen when it starts."""
 
     campaign: str
     """Name; also the branch prefix: `autoresearch/<campaign>/`."""
-    objective: ObjectiveSpec = ObjectiveSpec()
-    target: TargetSpec = TargetSpec(type="nemo-rl")
+    objective: ObjectiveConfig = ObjectiveConfig()
+    target: TargetConfig = TargetConfig(type="nemo-rl")
     recipe: str = ""
     """The recipe, relative to the repository; optional for the `command` target."""
     command: tuple[str, ...] | None = None
@@ -191,14 +191,14 @@ class Campaign(_Part):
     """Commit the baseline is made from; `run` freezes it to a full hash."""
     stop: str | None = None
     """Stop rule in words, e.g. `50 experiments or 10h total, 1h each`; None: baseline and three experiments."""
-    launcher: LauncherSpec = LauncherSpec()
-    site: SiteSpec = SiteSpec()
-    researcher: tuple[ResearcherSpec, ...] = (ResearcherSpec(type="playbook"),)
+    launcher: LauncherConfig = LauncherConfig()
+    site: SiteConfig = SiteConfig()
+    researcher: tuple[ResearcherConfig, ...] = (ResearcherConfig(type="playbook"),)
     """Who proposes; several are asked in order until one has an idea."""
-    verdict: VerdictSpec = VerdictSpec()
-    scope: ScopeSpec = ScopeSpec()
-    approval: ApprovalSpec = ApprovalSpec()
-    run: RunSpec = RunSpec()
+    verdict: VerdictConfig = VerdictConfig()
+    scope: ScopeConfig = ScopeConfig()
+    approval: ApprovalConfig = ApprovalConfig()
+    run: RunConfig = RunConfig()
 
     @field_validator("campaign")
     @classmethod
@@ -237,7 +237,7 @@ class Campaign(_Part):
         )
 
     @classmethod
-    def of(cls, document: object, source: str = "campaign file") -> "Campaign":
+    def of(cls, document: object, source: str = "campaign file") -> "CampaignConfig":
         """Validate a parsed campaign file.
 
         Args:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from autoresearch.config.schema import FOLDER_NAME, SiteSpec
+from autoresearch.config.schema import FOLDER_NAME, SiteConfig
 from autoresearch.errors import CampaignError
 
 BREV, PLAIN = "brev", "plain"
@@ -42,7 +42,7 @@ class Site:
     why: str
 
 
-def choose(spec: SiteSpec, launcher: str, ground: Ground) -> Site:
+def choose(spec: SiteConfig, launcher: str, ground: Ground) -> Site:
     """Decide where the heavy files of a campaign go.
 
     Raises:
@@ -63,7 +63,7 @@ def choose(spec: SiteSpec, launcher: str, ground: Ground) -> Site:
     return Site(BREV, f"{spec.checkout} is a checkout and {spec.volume} is a volume: a Brev machine")
 
 
-def _missing(spec: SiteSpec, ground: Ground) -> str:
+def _missing(spec: SiteConfig, ground: Ground) -> str:
     if not ground.checkout:
         return f"{spec.checkout} is not a checkout"
     if not ground.volume:
@@ -71,7 +71,7 @@ def _missing(spec: SiteSpec, ground: Ground) -> str:
     return "" if ground.apart else f"{spec.volume} lies on the disk of {spec.checkout} and is not a separate volume"
 
 
-def user(spec: SiteSpec, environ: Mapping[str, str]) -> str:
+def user(spec: SiteConfig, environ: Mapping[str, str]) -> str:
     """The folder on the volume that is ours: `${USER:-ubuntu}` unless the campaign file names one (R191)."""
     found = spec.user or environ.get("USER", "")
     return found if FOLDER_NAME.fullmatch(found) else "ubuntu"

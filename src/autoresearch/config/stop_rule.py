@@ -132,7 +132,7 @@ class WallTime:
 
 
 @dataclass(frozen=True)
-class Limits:
+class StopLimits:
     """A stop rule in absolute values, fixed when the campaign begins. Any one that is reached ends the campaign.
 
     Attributes:
@@ -165,7 +165,7 @@ class Limits:
         return body
 
     @classmethod
-    def load(cls, body: Mapping[str, Any]) -> "Limits":
+    def load(cls, body: Mapping[str, Any]) -> "StopLimits":
         """The limits again, from what `plain` gave.
 
         Raises:
@@ -177,7 +177,7 @@ class Limits:
             raise CampaignError(f"stored stop limits cannot be read: {error.errors()[0]['msg']}: {body!r}") from None
 
 
-_LIMITS = TypeAdapter(Limits)
+_LIMITS = TypeAdapter(StopLimits)
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ class StopRule:
     target_run_count: int | None = None
     stalled_experiment_count: int | None = None
 
-    def begin(self, now: float, zone: tzinfo | None = None, objective: Objective | None = None) -> Limits:
+    def begin(self, now: float, zone: tzinfo | None = None, objective: Objective | None = None) -> StopLimits:
         """The rule in absolute values for a campaign that begins now.
 
         Args:
@@ -221,7 +221,7 @@ class StopRule:
         """
         ends = [now + self.total_s] if self.total_s is not None else []
         ends += [self.deadline_at.after(now, zone)] if self.deadline_at else []
-        return Limits(
+        return StopLimits(
             started_at=now,
             target_experiment_count=self.target_experiment_count,
             campaign_deadline=min(ends, default=None),

@@ -19,14 +19,12 @@ from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.history import History
 from autoresearch.experiment.hypothesis import BY_HAND, Brief, Hypothesis, Tried
 from autoresearch.experiment.plateau import SETTLED, next_area, plateaus
-from autoresearch.git import refs, worktree
+from autoresearch.git import diffs, worktree
 from autoresearch.machine import atomic
 from autoresearch.ports.researcher import Researcher, Witness
 from autoresearch.run.symptom import Severity, Symptom
 from autoresearch.scheduling import next_move
 from autoresearch.verdict.evidence import Evidence
-
-__all__ = ["brief_for", "brief_text", "symptoms_of", "tried"]
 
 _ORDER = {Severity.FATAL: 0, Severity.WARNING: 1, Severity.INFO: 2}
 
@@ -256,7 +254,7 @@ def _apply(ctx: Context, tree: Path, hypothesis: Hypothesis) -> str:
         if hypothesis.overrides:
             ctx.target.apply(tree, hypothesis.overrides)
         if hypothesis.patch:
-            refs.apply_patch(tree, hypothesis.patch)
+            diffs.apply_patch(tree, hypothesis.patch)
     except (RecipeError, RepositoryError) as error:
         return str(error)
     return ""

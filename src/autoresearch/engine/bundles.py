@@ -12,7 +12,8 @@ from autoresearch.engine.worktrees import survey_of_arm
 from autoresearch.errors import RecipeError, RepositoryError
 from autoresearch.experiment import change, names
 from autoresearch.experiment.events import BundleMade, ExperimentCommitted
-from autoresearch.git import refs, worktree
+from autoresearch.git import commits, refs, worktree
+from autoresearch.git import diffs as diff
 from autoresearch.machine import fault_points
 
 
@@ -47,7 +48,7 @@ def _composed(ctx: Context, name: str, ideas: Sequence[str], base: str) -> str:
             ctx.survey_of(start, tree)
             return start
         files = _overridden(ctx, tree, keyed)
-        whole = refs.commit_tree_from(tree, start, files, name, refs.identity(ctx.paths.root), 0)
+        whole = commits.commit_tree_from(tree, start, files, name, commits.identity(ctx.paths.root), 0)
         commit = _commit(ctx, name, ideas, base, f"{whole}^{{tree}}", [*diffs, *keyed])
         ctx.survey_of(commit, tree)
     except RecipeError as error:
@@ -68,7 +69,7 @@ def _merged(ctx: Context, name: str, ideas: Sequence[str], base: str, diffs: Seq
     start = base
     for number, idea in enumerate(diffs, start=1):
         entry = ctx.history.experiment(idea)
-        result = refs.merge_tree(ctx.paths.root, start, entry.commit, base=entry.parent_commit)
+        result = diff.merge_tree(ctx.paths.root, start, entry.commit, base=entry.parent_commit)
         if result.tree is None:
             raise Conflict(f"{idea} conflicts in {', '.join(result.conflicts)}")
         start = _commit(ctx, name, ideas, base, result.tree, diffs[:number])
@@ -94,7 +95,7 @@ def _commit(ctx: Context, name: str, ideas: Sequence[str], base: str, tree: str,
     at = max(ctx.history.experiment(idea).opened.at for idea in ideas)
     message = f"bundle: {', '.join(ideas)}\n\nAutoresearch-Bundle: {ctx.campaign.campaign}/{name}"
     parents = [base, *(ctx.history.experiment(idea).commit for idea in held)]
-    return refs.commit_tree(ctx.paths.root, tree, parents, message, refs.identity(ctx.paths.root), at)
+    return commits.commit_tree(ctx.paths.root, tree, parents, message, commits.identity(ctx.paths.root), at)
 
 
 def remeasure(ctx: Context, name: str, experiment: str, parent: str) -> None:
@@ -125,7 +126,7 @@ def _measuring_part(ctx: Context, tree: Path, committed: ExperimentCommitted) ->
     files = tuple(file for file in committed.files if file in measuring)
     if files:
         others = tuple(file for file in committed.files if file not in measuring)
-        refs.apply_patch(tree, refs.diff(ctx.paths.root, committed.parent_commit, committed.commit, exclude=others))
+        diff.apply_patch(tree, diff.diff(ctx.paths.root, committed.parent_commit, committed.commit, exclude=others))
     keys = measuring - set(files)
     overrides = [text for text in committed.hypothesis.overrides if change.names_any((text,), keys)]
     if missed := sorted(key for key in keys if not files and not change.names_any(overrides, {key})):
@@ -141,4 +142,4 @@ def _commit_measuring_part(
 ) -> str:
     message = f"yardstick: {committed.name}\n\nAutoresearch-Bundle: {ctx.campaign.campaign}/{name}"
     at = ctx.history.experiment(committed.name).opened.at
-    return refs.commit_tree_from(tree, base, files, message, refs.identity(ctx.paths.root), at)
+    return commits.commit_tree_from(tree, base, files, message, commits.identity(ctx.paths.root), at)

@@ -8,15 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from autoresearch.engine import ask, guarded_commit, propose, runs
-from autoresearch.engine.ask import brief_for, brief_text
+from autoresearch.engine.ask import brief_for
 from autoresearch.engine.context import Context
 from autoresearch.engine.repair import objections
 from autoresearch.errors import CampaignError
 from autoresearch.experiment import names
+from autoresearch.experiment.briefing import brief_text
 from autoresearch.experiment.events import ExperimentCommitted, ExperimentOpened
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.hypothesis import BY_HAND, Hypothesis
-from autoresearch.git import refs, worktree
+from autoresearch.git import commits, refs, worktree
 from autoresearch.machine import atomic, fault_points
 from autoresearch.scheduling.next_move import crash_to_mend
 
@@ -151,7 +152,7 @@ def _examine(ctx: Context, entry: Experiment, tree: Path) -> ExperimentCommitted
     start, idea = entry.opened.parent_commit, entry.hypothesis
     files, unheld = guarded_commit.committable(tree, start)
     message = guarded_commit.commit_message(ctx, entry.name, idea)
-    commit = refs.commit_tree_from(tree, start, files, message, refs.identity(ctx.paths.root), entry.opened.at)
+    commit = commits.commit_tree_from(tree, start, files, message, commits.identity(ctx.paths.root), entry.opened.at)
     return guarded_commit.examined(ctx, entry, entry.name, entry.branch, commit, start, tree, idea, files, unheld)
 
 

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autoresearch.config.schema import Campaign
+from autoresearch.config.schema import CampaignConfig
+from autoresearch.config.stop_rule import StopLimits
 from autoresearch.experiment.events import Event, Noted
 from autoresearch.experiment.history import History
 from autoresearch.git import refs
@@ -22,7 +23,6 @@ from autoresearch.records.paths import CampaignPaths
 from autoresearch.records.session_folder import SessionMemory
 from autoresearch.run.placement import Places
 from autoresearch.scheduling.budget import Outlook, outlook
-from autoresearch.scheduling.stop_check import Limits
 from autoresearch.secrets.redactor import Redactor
 
 _CHANGES_EVERY_S = 60.0
@@ -56,10 +56,10 @@ class Context:
         listeners: Called with every event after it was applied; for surfaces that show progress.
     """
 
-    campaign: Campaign
+    campaign: CampaignConfig
     paths: CampaignPaths
     survey: Survey
-    limits: Limits
+    limits: StopLimits
     policy: Policy
     target: Target
     researchers: Sequence[Researcher]

@@ -19,7 +19,7 @@ from autoresearch.experiment.events import ExperimentCommitted
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import BASELINE
-from autoresearch.git import refs, worktree
+from autoresearch.git import commits, diffs, refs, worktree
 from autoresearch.guards.scope import Limits, breaches, simplifies, yardstick
 from autoresearch.machine import atomic, fault_points
 from autoresearch.ports.researcher import Witness
@@ -29,7 +29,7 @@ from autoresearch.ports.target import Survey
 def committable(tree: Path, parent: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What an edit left in a worktree: files that a commit can hold, and why each of the others cannot be held."""
     paths = worktree.edited(tree, parent)
-    files = tuple(path for path in paths if refs.can_commit(path))
+    files = tuple(path for path in paths if commits.can_commit(path))
     return files, tuple(f"{path} cannot be part of a commit: it is git's own" for path in paths if path not in files)
 
 
@@ -54,12 +54,12 @@ def _named_commit(
     ctx: Context, entry: Experiment, tree: Path, hypothesis: Hypothesis, files: tuple[str, ...]
 ) -> tuple[str, str]:
     """Name and commit of an attempt; a branch that somebody else made is left alone, and the next name taken."""
-    parent, identity = ctx.history.arm_commit(hypothesis.parent), refs.identity(ctx.paths.root)
+    parent, identity = ctx.history.arm_commit(hypothesis.parent), commits.identity(ctx.paths.root)
     taken = {other.name for other in ctx.history.experiments.values()} | set(ctx.history.bundles)
     while True:
         name = names.slug(hypothesis.title, taken)
         message = commit_message(ctx, name, hypothesis)
-        commit = refs.commit_tree_from(tree, parent, files, message, identity, entry.opened.at)
+        commit = commits.commit_tree_from(tree, parent, files, message, identity, entry.opened.at)
         branch = names.branch(ctx.campaign.campaign, name)
         if refs.branches(ctx.paths.root, branch) in ({}, {branch: commit}):
             return name, commit
@@ -79,7 +79,7 @@ def examined(
     unheld: tuple[str, ...],
 ) -> ExperimentCommitted:
     """The commit's event, with everything the guards found in it."""
-    changes = refs.file_changes(ctx.paths.root, parent_commit, commit)
+    changes = diffs.file_changes(ctx.paths.root, parent_commit, commit)
     found = list(unheld)
     after = _survey(ctx, commit, tree if is_clean(ctx, hypothesis) else None, found)
     old, new = survey_of_arm(ctx, hypothesis.parent).facts.values, after.facts.values if after else None
@@ -149,7 +149,7 @@ def fingerprint_of(ctx: Context, commit: str, survey: Survey | None) -> str:
     """Equal for two commits with the same resolved recipe and the same code outside the recipe's files."""
     assert ctx.history.started is not None  # noqa: S101 - see open_baseline
     lineage = survey.lineage if survey else ()
-    code = refs.diff(ctx.paths.root, ctx.history.started.base_commit, commit, exclude=lineage)
+    code = diffs.diff(ctx.paths.root, ctx.history.started.base_commit, commit, exclude=lineage)
     values = json.dumps(dict(survey.facts.values), sort_keys=True, default=str) if survey else commit
     return hashlib.sha256(f"{code}\0{values}".encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
@@ -176,7 +176,7 @@ def leave_evidence(
     """Patch, hypothesis, brief and whatever its researcher left, in the experiment's own folder."""
     folder = ctx.paths.experiment(name)
     folder.mkdir(parents=True, exist_ok=True)
-    atomic.replace(folder / "diff.patch", refs.patch(ctx.paths.root, parent_commit, commit))
+    atomic.replace(folder / "diffs.patch", diffs.patch(ctx.paths.root, parent_commit, commit))
     atomic.replace(folder / "hypothesis.json", json.dumps(asdict(hypothesis), indent=2) + "\n")
     brief = ctx.paths.folder / ".attempts" / f"{index}.brief.md"
     if brief.exists():

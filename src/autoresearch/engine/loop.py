@@ -143,7 +143,7 @@ class Loop:
                 propose.reopen(self.ctx, move.index)
             case moves.Explore():
                 propose.explore(self.ctx, move.parent)
-            case moves.Bundle():
+            case moves.MakeBundle():
                 bundles.bundle(self.ctx, move.name, move.ideas, move.parent)
             case Remeasure():
                 remeasure(self.ctx, move.name, move.experiment, move.parent)

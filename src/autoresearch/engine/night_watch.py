@@ -84,7 +84,7 @@ def release(ctx: Context) -> None:
         ctx.note(f"not given back, it ends by its idle limit: {'; '.join(left)}")
 
 
-_NEEDS_ROOM = (moves.OpenBaseline, moves.Reopen, moves.Explore, moves.Bundle, Remeasure, moves.Repair, moves.Launch)
+_NEEDS_ROOM = (moves.OpenBaseline, moves.Reopen, moves.Explore, moves.MakeBundle, Remeasure, moves.Repair, moves.Launch)
 
 
 class Room:

@@ -16,7 +16,7 @@ from autoresearch.experiment import names
 from autoresearch.experiment.events import ExperimentCommitted, ExperimentOpened
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import BASELINE
-from autoresearch.git import refs, worktree
+from autoresearch.git import commits, refs, worktree
 from autoresearch.machine import atomic, fault_points
 
 
@@ -29,7 +29,9 @@ def open_baseline(ctx: Context) -> None:
     hypothesis = Hypothesis(title="the unmodified recipe", area="baseline", parent=BASELINE, source="engine")
     entry = ctx.history.experiments[1]
     message = commit_message(ctx, BASELINE, hypothesis)
-    commit = refs.commit_tree_from(ctx.paths.root, base, (), message, refs.identity(ctx.paths.root), entry.opened.at)
+    commit = commits.commit_tree_from(
+        ctx.paths.root, base, (), message, commits.identity(ctx.paths.root), entry.opened.at
+    )
     branch = names.branch(ctx.campaign.campaign, BASELINE)
     fault_points.point("propose.baseline.branch")
     refs.create_branch(ctx.paths.root, branch, commit)

@@ -10,7 +10,7 @@ from autoresearch.engine.worktrees import checkout, place, pure
 from autoresearch.errors import RecipeError, ResearcherError
 from autoresearch.experiment.events import ExperimentRepaired
 from autoresearch.experiment.experiment import Experiment
-from autoresearch.git import refs, worktree
+from autoresearch.git import commits, diffs, refs, worktree
 from autoresearch.guards.scope import breaches
 from autoresearch.machine import fault_points
 from autoresearch.ports.researcher import Mender
@@ -52,7 +52,7 @@ def _fix(ctx: Context, entry: Experiment, tree: Path, files: tuple[str, ...], cr
     subject = f"{entry.hypothesis.area}: fix {crash}"
     message = f"{subject}\n\nAutoresearch-Experiment: {ctx.campaign.campaign}/{entry.name}"
     at = entry.opened.at + _number(entry)
-    return refs.commit_tree_from(tree, entry.commit, files, message, refs.identity(ctx.paths.root), at)
+    return commits.commit_tree_from(tree, entry.commit, files, message, commits.identity(ctx.paths.root), at)
 
 
 def objections(ctx: Context, entry: Experiment, tree: Path, crash: str) -> tuple[str, ...]:
@@ -73,7 +73,7 @@ def _number(entry: Experiment) -> int:
 
 def _problems(ctx: Context, entry: Experiment, commit: str) -> tuple[str, ...]:
     """What a fix may not do, whoever put it on the branch: the same as any edit, protected recipe keys included."""
-    changes = refs.file_changes(ctx.paths.root, entry.parent_commit, commit)
+    changes = diffs.file_changes(ctx.paths.root, entry.parent_commit, commit)
     try:
         with pure(ctx, commit) as tree:
             values = ctx.survey_of(commit, tree).facts.values
@@ -91,7 +91,7 @@ def _found_again(ctx: Context, entry: Experiment) -> str | None:
 
 
 def _files(ctx: Context, before: str, after: str) -> tuple[str, ...]:
-    return tuple(change.path for change in refs.file_changes(ctx.paths.root, before, after))
+    return tuple(change.path for change in diffs.file_changes(ctx.paths.root, before, after))
 
 
 def _mend(ctx: Context, entry: Experiment, tree: Path, crash: str) -> bool:

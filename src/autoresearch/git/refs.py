@@ -1,8 +1,7 @@
 """The questions the program asks git, and branches of ours.
 
 Each function takes any path inside the user's checkout or inside a worktree of it. Nothing here writes to a checkout,
-to the user's index, or to a ref outside `refs/heads/autoresearch/`. Making commits (`gitcommit`) and looking between
-them (`gitdiff`) are reached through this module too.
+to the user's index, or to a ref outside `refs/heads/autoresearch/`.
 """
 
 import os
@@ -13,62 +12,8 @@ from pathlib import Path
 from autoresearch.errors import RepositoryError
 from autoresearch.experiment.names import PREFIX
 from autoresearch.git.call import ask, call, nul
-from autoresearch.git.commit import Identity, can_commit, commit_tree, commit_tree_from, identity, message, trailers
-from autoresearch.git.diff import (
-    SUBMODULE,
-    Change,
-    Merged,
-    MergeResult,
-    apply_patch,
-    archive,
-    changed_files,
-    diff,
-    file_changes,
-    merge_commit,
-    merge_tree,
-    patch,
-    show_file,
-)
 
 HEADS = "refs/heads/"
-
-__all__ = [
-    "HEADS",
-    "SUBMODULE",
-    "Change",
-    "Changes",
-    "Identity",
-    "MergeResult",
-    "Merged",
-    "advance_branch",
-    "apply_patch",
-    "archive",
-    "branch_commit",
-    "branches",
-    "can_commit",
-    "changed_files",
-    "changes",
-    "commit_tree",
-    "commit_tree_from",
-    "committed",
-    "common_dir",
-    "create_branch",
-    "current_branch",
-    "diff",
-    "exclude",
-    "file_changes",
-    "head_commit",
-    "identity",
-    "merge_commit",
-    "merge_tree",
-    "message",
-    "patch",
-    "resolve",
-    "root",
-    "show_file",
-    "tracked",
-    "trailers",
-]
 
 
 @dataclass(frozen=True)

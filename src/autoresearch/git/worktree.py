@@ -15,7 +15,7 @@ from pathlib import Path
 from autoresearch.errors import RepositoryError
 from autoresearch.git import refs
 from autoresearch.git.call import FULL, ask, call, nul, private_index
-from autoresearch.git.diff import differing
+from autoresearch.git.diffs import SUBMODULE, differing
 from autoresearch.machine import fault_points
 from autoresearch.machine.disk import delete
 
@@ -91,7 +91,7 @@ def _pins(theirs: Path, top: Path, commit: str, above: str) -> Iterator[_Pin]:
     """The submodules that `commit` of the user's repository `theirs` pins, where they are populated."""
     for record in nul(call(theirs, "ls-tree", "-r", "-z", "--full-tree", commit).stdout):
         (mode, _, pinned), path = record.partition("\t")[0].split(" "), record.partition("\t")[2]
-        if mode == refs.SUBMODULE and (theirs / path / ".git").exists():
+        if mode == SUBMODULE and (theirs / path / ".git").exists():
             yield _Pin(above + path, theirs / path, top / above / path, pinned)
 
 
@@ -122,21 +122,6 @@ def _borrowed(pin: _Pin) -> Iterator[dict[str, str]]:
     with private_index() as index:
         yield index | {"GIT_DIR": git_dir, "GIT_WORK_TREE": str(pin.place)}
 
-
-__all__ = [
-    "HOME",
-    "Tree",
-    "Unfilled",
-    "add",
-    "attach",
-    "check",
-    "edited",
-    "edited_submodules",
-    "listing",
-    "populate_submodules",
-    "remove",
-    "sweep",
-]
 
 HOME = ".autoresearch"
 """The folder in the user's checkout below which all worktrees of ours lie, and left-overs may be deleted."""

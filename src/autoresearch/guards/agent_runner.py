@@ -62,7 +62,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Ending:
+class CallEnd:
     """How it went.
 
     Attributes:
@@ -83,7 +83,7 @@ class Ending:
     reason: str = ""
 
 
-def run(cell: Cell) -> Ending:
+def run(cell: Cell) -> CallEnd:
     """Run `cell` to its end. What it printed lies in `stdout.log` and `stderr.log` below `cell.folder`.
 
     Never raises for anything the program does; at the end no process of it is alive, or `left` names it.
@@ -107,9 +107,9 @@ def run(cell: Cell) -> Ending:
         left = _sweep(cell.folder)
     try:
         found = json.loads(verdict.read_bytes())
-        return Ending(**(found | {"left": (*found["left"], *left)}))
+        return CallEnd(**(found | {"left": (*found["left"], *left)}))
     except (OSError, ValueError, TypeError, KeyError):
-        return Ending("lost", left=left, reason=f"what watched over it was killed: {said.strip()[-200:]}")
+        return CallEnd("lost", left=left, reason=f"what watched over it was killed: {said.strip()[-200:]}")
 
 
 def _sweep(folder: str) -> tuple[str, ...]:
@@ -131,7 +131,7 @@ def main() -> int:
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     # A controller that dies takes the agent with it: nobody would read its answer.
     _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    ending = _Watcher(cell).run() if os.getppid() != 1 else Ending("stopped", reason="the controller is gone")
+    ending = _Watcher(cell).run() if os.getppid() != 1 else CallEnd("stopped", reason="the controller is gone")
     aside = Path(cell.folder, "ending.json.new")
     aside.write_text(json.dumps(asdict(ending)))
     aside.replace(Path(cell.folder, "ending.json"))
@@ -148,7 +148,7 @@ class _Watcher:
         self._empty = _used(cell.writable)
         self._drains: list[threading.Thread] = []
 
-    def run(self) -> Ending:
+    def run(self) -> CallEnd:
         trouble = self._start()
         word, reason = ("not-started", trouble) if trouble else self._watch()
         alive = self._alive() if word == "exited" else 0
@@ -158,7 +158,7 @@ class _Watcher:
         code = self.code if word == "exited" else None
         left = [f"{process.pid} ({process.name})" for process in self._tree()]
         wall_s = round(time.monotonic() - self.began, 3)
-        return Ending(word, code if code is None or code >= 0 else 128 - code, wall_s, alive, tuple(left), reason)
+        return CallEnd(word, code if code is None or code >= 0 else 128 - code, wall_s, alive, tuple(left), reason)
 
     def _start(self) -> str:
         cell = self.cell

@@ -18,7 +18,7 @@ from autoresearch.experiment import names
 from autoresearch.machine import processes
 from autoresearch.run.job import Job, JobState, JobStatus
 from autoresearch.supervision import run_folder
-from autoresearch.supervision.run_folder import RunSpec
+from autoresearch.supervision.run_folder import SupervisorSpec
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 
@@ -107,7 +107,7 @@ def unique_name(run_id: str, campaign_folder: str) -> str:
     return f"{run_id if _PLAIN.fullmatch(run_id) else names.slug(run_id)}-{digest}"
 
 
-def spec_of(job: Job, env: Mapping[str, str], grace_s: float, scratch: str = "") -> RunSpec:
+def spec_of(job: Job, env: Mapping[str, str], grace_s: float, scratch: str = "") -> SupervisorSpec:
     """What a supervisor on a node has to carry out; the scheduler has chosen the node's GPUs already.
 
     Args:
@@ -116,7 +116,7 @@ def spec_of(job: Job, env: Mapping[str, str], grace_s: float, scratch: str = "")
         grace_s: Seconds between TERM and KILL.
         scratch: Folder to make for the run on the node, empty for none.
     """
-    return RunSpec(
+    return SupervisorSpec(
         run_id=job.run_id,
         argv=job.argv,
         directory=job.directory,
@@ -134,7 +134,7 @@ def spec_of(job: Job, env: Mapping[str, str], grace_s: float, scratch: str = "")
     )
 
 
-def lay_out(spec: RunSpec, texts: Mapping[str, str] = MappingProxyType({})) -> None:
+def lay_out(spec: SupervisorSpec, texts: Mapping[str, str] = MappingProxyType({})) -> None:
     """Make the run's folder, with what its supervisor has to carry out and further files by their names.
 
     Raises:

@@ -31,7 +31,7 @@ from autoresearch.machine import fault_points, gpus, processes
 from autoresearch.machine.processes import CommandError, run
 from autoresearch.run.job import Job, JobState, JobStatus, Submission
 from autoresearch.supervision import run_folder
-from autoresearch.supervision.run_folder import RunSpec
+from autoresearch.supervision.run_folder import SupervisorSpec
 from autoresearch.supervision.supervisor import CANCEL
 
 
@@ -94,7 +94,7 @@ class LocalLauncher:
                 f"run {job.run_id} needs {job.resources.nodes} nodes and the local launcher has one; "
                 f"choose a recipe for one node, or the launcher slurm, ray or kubernetes"
             )
-        spec = RunSpec(
+        spec = SupervisorSpec(
             run_id=job.run_id,
             argv=job.argv,
             directory=job.directory,
@@ -125,7 +125,7 @@ class LocalLauncher:
         run_id, folder = submission.run_id, Path(submission.folder)
         if self.find(run_id):
             return run_id
-        spec = RunSpec(**dict(submission.payload))._replace(gpu_pool=self._pool(submission))  # type: ignore[arg-type]
+        spec = SupervisorSpec(**dict(submission.payload))._replace(gpu_pool=self._pool(submission))  # type: ignore[arg-type]
         try:
             self._records.mkdir(parents=True, exist_ok=True)
             folder.mkdir(parents=True, exist_ok=True)
@@ -312,7 +312,7 @@ def _ended(exit_: Mapping[str, Any], submitted_at: float) -> JobStatus:
     )
 
 
-def _text(spec: RunSpec) -> str:
+def _text(spec: SupervisorSpec) -> str:
     limit = "no limit" if spec.limit_s is None else f"limit {spec.limit_s:g} s, then TERM, {spec.grace_s:g} s, KILL"
     lines = [
         f"# {spec.run_id!r}: local, {limit}",

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from autoresearch.supervision import run_folder
-from autoresearch.supervision.run_folder import RunSpec
+from autoresearch.supervision.run_folder import SupervisorSpec
 from autoresearch.supervision.supervisor import supervise
 
 ANOTHER_HAS_IT = 75
@@ -21,7 +21,7 @@ ANOTHER_HAS_IT = 75
 
 def main() -> int:
     """Carry the run out and return its exit code."""
-    spec = RunSpec(**(run_folder.read(Path(sys.argv[1])) or {}))
+    spec = SupervisorSpec(**(run_folder.read(Path(sys.argv[1])) or {}))
     folder = Path(spec.folder)
     _set_aside(folder, int(os.environ.get("SLURM_RESTART_COUNT") or 0))
     supervise(spec, os.open(os.devnull, os.O_WRONLY))

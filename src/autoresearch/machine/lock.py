@@ -20,7 +20,7 @@ from typing import Self
 
 from autoresearch.errors import HeldError, StorageError
 from autoresearch.machine import atomic, fault_points
-from autoresearch.machine.lock_owner import Holder, alive, here, read
+from autoresearch.machine.lock_owner import LockOwner, alive, here, read
 
 PATIENCE_S = 60.0
 """How long a writer waits for the other writers of a file."""
@@ -38,9 +38,9 @@ class CampaignLock:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._mine: Holder | None = None
+        self._mine: LockOwner | None = None
 
-    def acquire(self, *, take_over: bool = False) -> Holder:
+    def acquire(self, *, take_over: bool = False) -> LockOwner:
         """Take hold of the campaign, replacing a holder that is provably dead on this machine.
 
         Args:
@@ -57,7 +57,7 @@ class CampaignLock:
         fault_points.point("lock.acquire.after")
         return self._mine
 
-    def holder(self) -> Holder | None:
+    def holder(self) -> LockOwner | None:
         """Who holds the campaign now, None for nobody. It may be dead: see `alive`."""
         return _look(self.path)[0]
 
@@ -93,7 +93,7 @@ class CampaignLock:
     def __exit__(self, *_: object) -> None:
         self.release()
 
-    def _own(self) -> Holder:
+    def _own(self) -> LockOwner:
         if self._mine is None:
             raise HeldError(f"the campaign lock {self.path} is not held by this process; acquire it first")
         return self._mine
@@ -194,7 +194,7 @@ def _wait(path: Path, pause: float, deadline: float, why: str = "") -> float:
     return min(pause * 1.5, 0.05)
 
 
-def _take(path: Path, *, take_over: bool) -> Holder:
+def _take(path: Path, *, take_over: bool) -> LockOwner:
     """Make the lock file ours, or say who has it."""
     while True:
         mine = here(token=uuid.uuid4().hex, since=time.time())
@@ -225,7 +225,7 @@ def _claim(path: Path, token: str) -> Iterator[None]:
             right.unlink()
 
 
-def _appear(path: Path, mine: Holder) -> bool:
+def _appear(path: Path, mine: LockOwner) -> bool:
     """Create the lock file with its content in one step; False when there is one already."""
     aside = _aside(path, mine)
     try:
@@ -241,7 +241,7 @@ def _appear(path: Path, mine: Holder) -> bool:
     return True
 
 
-def _create(path: Path, mine: Holder) -> bool:
+def _create(path: Path, mine: LockOwner) -> bool:
     """The same where there are no hard links; for a moment the file is empty, which reads as held by an unknown."""
     try:
         with path.open("x") as sink:
@@ -251,7 +251,7 @@ def _create(path: Path, mine: Holder) -> bool:
     return True
 
 
-def _aside(path: Path, mine: Holder) -> Path:
+def _aside(path: Path, mine: LockOwner) -> Path:
     aside = path.with_name(f"{path.name}.{mine.token}")
     with aside.open("x") as sink:
         sink.write(json.dumps(asdict(mine)))
@@ -260,7 +260,7 @@ def _aside(path: Path, mine: Holder) -> Path:
     return aside
 
 
-def _look(path: Path) -> tuple[Holder | None, str]:
+def _look(path: Path) -> tuple[LockOwner | None, str]:
     """Who holds a lock, and the token of this holding: a digest when the file does not say, empty when nobody."""
     try:
         content = path.read_bytes()
@@ -280,7 +280,7 @@ def _seen(path: Path) -> float:
         return 0.0
 
 
-def _who(path: Path, found: Holder | None, seen: float, lives: bool | None) -> str:
+def _who(path: Path, found: LockOwner | None, seen: float, lives: bool | None) -> str:
     if found is None:
         return f"held by somebody whom its lock {path} does not name; if no controller runs, use --take-over"
     if lives:

@@ -16,7 +16,7 @@ _KINDS: dict[str, Callable[[Any], Any]] = {
 
 
 @dataclass(frozen=True)
-class Holder:
+class LockOwner:
     """Who holds a lock.
 
     Attributes:
@@ -44,7 +44,7 @@ class Holder:
         return f"process {self.pid} on {self.host} since {when}"
 
 
-def alive(holder: Holder, seen: float) -> bool | None:
+def alive(holder: LockOwner, seen: float) -> bool | None:
     """Whether a holder lives. None: it cannot be known from here (another host, another container).
 
     Args:
@@ -61,15 +61,15 @@ def alive(holder: Holder, seen: float) -> bool | None:
     return born == holder.born or (born >= 0 and 0 in (born, holder.born))
 
 
-def read(said: Mapping[str, Any]) -> Holder:
+def read(said: Mapping[str, Any]) -> LockOwner:
     """The holder that a lock file describes. Raises KeyError, TypeError or ValueError when it does not."""
-    return Holder(**{name: kind(said[name]) for name, kind in _KINDS.items()})
+    return LockOwner(**{name: kind(said[name]) for name, kind in _KINDS.items()})
 
 
-def here(token: str = "", since: float = 0.0) -> Holder:
+def here(token: str = "", since: float = 0.0) -> LockOwner:
     """This process as a holder."""
     pid = os.getpid()
-    return Holder(
+    return LockOwner(
         host=socket.gethostname(),
         machine=_line("/etc/machine-id"),
         boot=_line("/proc/sys/kernel/random/boot_id"),

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from autoresearch.campaign.campaign import CampaignStatus, Plan
+from autoresearch.campaign.planning import Plan
+from autoresearch.campaign.status import CampaignStatus
 from autoresearch.experiment.experiment import Experiment, Run, why_no_value
 from autoresearch.records.row import Row
 

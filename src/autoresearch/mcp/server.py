@@ -22,8 +22,10 @@ from pydantic import Field
 
 from autoresearch import __version__
 from autoresearch.campaign.by_hand import ByHand, Onlooker
-from autoresearch.campaign.campaign import CampaignStatus, DrivenExperiment, Request, Session, hide
-from autoresearch.campaign.status import Judged
+from autoresearch.campaign.by_hand_state import DrivenExperiment
+from autoresearch.campaign.campaign import Campaign, hide
+from autoresearch.campaign.planning import PlanRequest
+from autoresearch.campaign.status import CampaignStatus, Judged
 from autoresearch.errors import AutoresearchError, UsageError
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.mcp.answers import (
@@ -148,8 +150,8 @@ class Tools:
         """Show what a campaign on a recipe would be; with `write` also write its file. A person approves it."""
         if "approval" in (settings or {}):
             raise UsageError("what needs approval is decided by a person: leave `approval` out; they edit the file")
-        session = Session(self._where)
-        made = session.plan(Request(recipe, stop, name, settings or {}))
+        session = Campaign(self._where)
+        made = session.plan(PlanRequest(recipe, stop, name, settings or {}))
         return plan_shown(made, str(session.write(made, _caller(ctx))) if write else "")
 
     def status(self, campaign: _Campaign = None) -> CampaignStatus:
@@ -319,8 +321,8 @@ class Tools:
         """Without secrets, wherever this is called."""
         return hide(text, self._where)
 
-    def _session(self, campaign: str | None, ctx: Context | None = None) -> Session:
-        return Session(self._where, campaign or self._campaign, by=self.clean(_caller(ctx)) if ctx else "")
+    def _session(self, campaign: str | None, ctx: Context | None = None) -> Campaign:
+        return Campaign(self._where, campaign or self._campaign, by=self.clean(_caller(ctx)) if ctx else "")
 
     def _hand(self, campaign: str | None, ctx: Context | None = None) -> ByHand:
         return self._session(campaign, ctx).by_hand()
@@ -339,7 +341,7 @@ def _caller(ctx: Context) -> str:
     return f"{name or 'an agent'} over MCP"
 
 
-def _progress(session: Session) -> str:
+def _progress(session: Campaign) -> str:
     """What is going on, in one line."""
     status = session.status()
     if not status.running:

@@ -12,7 +12,7 @@ from pathlib import Path
 from autoresearch.errors import RepositoryError
 from autoresearch.experiment.names import PREFIX
 from autoresearch.git.call import ask, call, private_index
-from autoresearch.git.diff import blobs
+from autoresearch.git.diffs import blobs
 from autoresearch.machine import fault_points
 
 REF = f"refs/notes/{PREFIX}"

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 
-from autoresearch.report.report import Entry, Report
+from autoresearch.report.report import Report, ReportLine
 from autoresearch.run.objective import Direction
 
 INK, FAINT, GRID, PAPER = "#1f2933", "#7b8794", "#e4e7eb", "#ffffff"
@@ -184,7 +184,7 @@ def _staircase(axes: _Axes, report: Report, levels: Mapping[int, float]) -> list
     return [Line((*points, (axes.right, axes.y(best))), COLOURS["keep"], 2.0)]
 
 
-def _attempt(axes: _Axes, entry: Entry, level: float | None) -> list[Shape]:
+def _attempt(axes: _Axes, entry: ReportLine, level: float | None) -> list[Shape]:
     x, colour = axes.x(entry.index), COLOURS[entry.status]
     tip = f"#{entry.index} {entry.title}: {entry.status}. {entry.reason}"
     if level is None:

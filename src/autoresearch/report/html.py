@@ -15,7 +15,7 @@ from autoresearch.report.phrases import (
     standing,
     time_words,
 )
-from autoresearch.report.report import Entry, Report, interval
+from autoresearch.report.report import Report, ReportLine, interval
 
 _STYLE = """
 :root { color-scheme: light; --ink: #1f2933; --faint: #616e7c; --line: #e4e7eb; --keep: #1a7f37; --crash: #cf222e; }
@@ -87,7 +87,7 @@ def _attempts(report: Report) -> str:
     return f'<h2>All experiments</h2><div class="scroll"><table>{_head(head)}{rows}</table></div>'
 
 
-def _attempt(entry: Entry) -> str:
+def _attempt(entry: ReportLine) -> str:
     details = [
         ("why", entry.reason),
         ("branch", f"{entry.branch} ({entry.commit}), from {entry.parent}"),

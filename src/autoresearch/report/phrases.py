@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from autoresearch.experiment.outcome import Status
-from autoresearch.report.report import Entry, Report, interval
+from autoresearch.report.report import Report, ReportLine, interval
 from autoresearch.verdict.claims import Standing
 from autoresearch.verdict.drift import Drift
 from autoresearch.verdict.effect import counted
@@ -31,7 +31,7 @@ def drift_words(drift: Drift) -> str:
     return f"No drift over time beyond chance: {trend} (90 % interval)."
 
 
-def standing(entry: Entry) -> str:
+def standing(entry: ReportLine) -> str:
     """Where an attempt stands in the lists of what can be believed: a claim's word, `crashed`, or empty for none."""
     if entry.claim is None:
         return ""
@@ -40,7 +40,7 @@ def standing(entry: Entry) -> str:
     return str(Standing.REFUTED if _failed(entry) else entry.claim.standing)
 
 
-def _failed(entry: Entry) -> bool:
+def _failed(entry: ReportLine) -> bool:
     """Whether an attempt was turned down for the way in which its runs failed, without any number of its own."""
     return entry.status == Status.DISCARD and not entry.runs
 
@@ -54,7 +54,7 @@ def risk_words(report: Report) -> str:
     return f"Probability that at least one proven claim is false: {percent}."
 
 
-def claim_words(entry: Entry) -> str:
+def claim_words(entry: ReportLine) -> str:
     """An attempt's line in the lists of what can be believed."""
     claim = entry.claim
     head = f"#{entry.index} {entry.title}: "

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from autoresearch.config.schema import Campaign
+from autoresearch.config.schema import CampaignConfig
 from autoresearch.experiment.board import Board
 from autoresearch.experiment.experiment import Experiment, Idle, Run
 from autoresearch.experiment.history import History
@@ -19,7 +19,7 @@ from autoresearch.verdict.evidence import Evidence
 
 
 @dataclass(frozen=True)
-class Entry:
+class ReportLine:
     """One experiment in the report.
 
     Attributes:
@@ -135,7 +135,7 @@ class Report:
     at: float
     state: str
     reason: str
-    entries: tuple[Entry, ...]
+    entries: tuple[ReportLine, ...]
     incumbent: str
     incumbent_branch: str
     baseline: float | None
@@ -178,7 +178,7 @@ def interval(effect: float | None, low: float | None, high: float | None) -> str
     return f"{effect:+.3g}" + ("" if low is None or high is None else f" [{low:+.3g}, {high:+.3g}]")
 
 
-def build(history: History, campaign: Campaign, objective: Objective, view: Outlook, now: float) -> Report:
+def build(history: History, campaign: CampaignConfig, objective: Objective, view: Outlook, now: float) -> Report:
     """Put the report together from the campaign so far.
 
     Args:
@@ -237,7 +237,7 @@ def _best(history: History, board: Board) -> tuple[float | None, str]:
     return evidence.sign * level, f"corrected for selection; {measured:.4g} as measured, no fresh seed yet"
 
 
-def _entry(history: History, entry: Experiment, found: dict[str, Claim]) -> Entry:
+def _entry(history: History, entry: Experiment, found: dict[str, Claim]) -> ReportLine:
     verdict, runs, arm = entry.verdict, history.runs_of(entry.name), _judged_arm(history, entry)
     values = tuple(
         run.measurement.value
@@ -245,7 +245,7 @@ def _entry(history: History, entry: Experiment, found: dict[str, Claim]) -> Entr
         if run.valid and run.measurement and run.measurement.value is not None
     )
     symptoms = {s.name: s.evidence for run in runs if run.measurement for s in run.measurement.symptoms}
-    return Entry(
+    return ReportLine(
         index=entry.index,
         name=entry.name,
         title=entry.hypothesis.title,

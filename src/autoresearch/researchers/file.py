@@ -15,7 +15,7 @@ from autoresearch.experiment.hypothesis import Brief, Hypothesis
 from autoresearch.secrets import environment
 
 
-class Entry(BaseModel):
+class ListedIdea(BaseModel):
     """One hypothesis of the list; at least `overrides` or `patch` says what to change."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,13 +44,13 @@ class Entry(BaseModel):
     """Later ideas need it, so a tie keeps it."""
 
     @model_validator(mode="after")
-    def _changes_something(self) -> "Entry":
+    def _changes_something(self) -> "ListedIdea":
         if not self.overrides and not self.patch:
             raise ValueError("says nothing to change; give it overrides or a patch")
         return self
 
 
-_LIST: TypeAdapter[tuple[Entry, ...]] = TypeAdapter(tuple[Entry, ...])
+_LIST: TypeAdapter[tuple[ListedIdea, ...]] = TypeAdapter(tuple[ListedIdea, ...])
 
 
 def read(path: Path, beside: Path | None = None) -> tuple[Hypothesis, ...]:
@@ -88,10 +88,10 @@ def _mistake(error: ValidationError, document: Any) -> str:
         title = f" ({entry['title']!r})" if isinstance(entry, dict) and "title" in entry else ""
         where = f"entry {number + 1}{title}" + (f", {'.'.join(map(str, keys))}" if keys else "")
     told = first["msg"].removeprefix("Value error, ")
-    return f"at {where}: {told}; an entry has the keys {', '.join(Entry.model_fields)}"
+    return f"at {where}: {told}; an entry has the keys {', '.join(ListedIdea.model_fields)}"
 
 
-def _hypothesis(entry: Entry, folder: Path) -> Hypothesis:
+def _hypothesis(entry: ListedIdea, folder: Path) -> Hypothesis:
     patch = entry.patch
     if patch and "\n" not in patch:
         try:

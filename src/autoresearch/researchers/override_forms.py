@@ -22,7 +22,7 @@ class Written(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Change(Written):
+class OverrideForm(Written):
     """The new value of one key. A bare value means `to`."""
 
     to: Any = None
@@ -57,7 +57,7 @@ class Change(Written):
         return written if isinstance(written, Mapping) else {"to": written}
 
     @model_validator(mode="after")
-    def _has_one_form(self) -> "Change":
+    def _has_one_form(self) -> "OverrideForm":
         forms = set(_FORMS) & self.model_fields_set
         if len(forms) != 1:
             raise ValueError(f"a change is a bare value, or exactly one of {', '.join(_FORMS)}")
@@ -199,7 +199,7 @@ class Draft:
         return {**self.values, **self.changed}
 
 
-def apply(draft: Draft, key: str, change: Change, resolve: Callable[[str], str | None]) -> bool:
+def apply(draft: Draft, key: str, change: OverrideForm, resolve: Callable[[str], str | None]) -> bool:
     """Add one change to a draft; False when it cannot be made of what the recipe has.
 
     Args:
@@ -222,7 +222,7 @@ def apply(draft: Draft, key: str, change: Change, resolve: Callable[[str], str |
     return _scale(draft, key, change, draft.now(sources[0]))
 
 
-def _scale(draft: Draft, key: str, change: Change, value: Any) -> bool:
+def _scale(draft: Draft, key: str, change: OverrideForm, value: Any) -> bool:
     number = _scaled(change, value) if is_number(value) else None
     if number is None:
         return False
@@ -231,7 +231,7 @@ def _scale(draft: Draft, key: str, change: Change, value: Any) -> bool:
     return True
 
 
-def _scaled(change: Change, value: float) -> float | None:
+def _scaled(change: OverrideForm, value: float) -> float | None:
     """The new number, None where there is none that the form allows."""
     if change.power_of_two and value <= 0:
         return None

@@ -23,7 +23,7 @@ JUDGED = frozenset({Completion.DONE, Completion.EARLY_STOPPED, Completion.TIMED_
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChosenValue:
     """Which points of a curve make up the value.
 
     Attributes:
@@ -52,7 +52,7 @@ def check_rule(rule: str) -> str:
 
 def choose(
     objective: Objective, curve: Sequence[tuple[int, float]], rule: str = "last", *, after: int = 0
-) -> Choice | None:
+) -> ChosenValue | None:
     """The value of a run by one of these rules; None when no validation after step `after` is finite.
 
     - `last`, the default: the final model's own validation. It is unbiased, it is the number a person finds in the last
@@ -74,13 +74,13 @@ def choose(
     if rule == "best":
         value = objective.best(value for _, value in finite)
         step = next(step for step, each in reversed(finite) if each == value)
-        return Choice(value, step, (step,))
+        return ChosenValue(value, step, (step,))
     if rule == "median-half":
         used = finite[len(finite) // 2 :]
-        return Choice(median(value for _, value in used), used[-1][0], tuple(step for step, _ in used))
+        return ChosenValue(median(value for _, value in used), used[-1][0], tuple(step for step, _ in used))
     found = _MEAN_LAST.match(check_rule(rule))
     used = finite[-int(found.group(1)) :] if found else finite[-1:]
-    return Choice(fmean(value for _, value in used), used[-1][0], tuple(step for step, _ in used))
+    return ChosenValue(fmean(value for _, value in used), used[-1][0], tuple(step for step, _ in used))
 
 
 def cut_short(status: JobStatus) -> Completion | None:
@@ -109,7 +109,7 @@ def rule_for(tag: str, steps: int, rule: str) -> str:
 
 
 @dataclass(frozen=True)
-class Merged:
+class AgreedCurve:
     """One curve from several sources.
 
     Attributes:
@@ -123,7 +123,7 @@ class Merged:
     disagreements: tuple[str, ...]
 
 
-def merge(by_source: Mapping[str, Series], printed: Iterable[str] = ("logs",)) -> Merged:
+def merge(by_source: Mapping[str, Series], printed: Iterable[str] = ("logs",)) -> AgreedCurve:
     """Join the curves of several sources, given in order of trust, and cross-check them.
 
     A less trusted source fills the steps that a better one lacks: event files lose their last seconds in a crash.
@@ -148,7 +148,7 @@ def merge(by_source: Mapping[str, Series], printed: Iterable[str] = ("logs",)) -
         for step, value in series.points():
             if step not in values:
                 values[step], source[step] = value, name
-    return Merged(tuple(sorted(values.items())), source, tuple(disagreements))
+    return AgreedCurve(tuple(sorted(values.items())), source, tuple(disagreements))
 
 
 def _agree(one: float, other: float, printed: bool) -> bool:

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from autoresearch.config.schema import Campaign
+from autoresearch.config.schema import CampaignConfig
+from autoresearch.config.stop_rule import StopLimits
 from autoresearch.experiment.history import History
 from autoresearch.run.objective import Objective
-from autoresearch.scheduling.stop_check import Limits, Spent, StopState, check
+from autoresearch.scheduling.stop_check import Spent, StopState, check
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,8 @@ class Outlook:
 
 def outlook(
     history: History,
-    campaign: Campaign,
-    limits: Limits,
+    campaign: CampaignConfig,
+    limits: StopLimits,
     objective: Objective,
     now: float,
     expected_s: float | None = None,
@@ -63,7 +64,7 @@ def outlook(
     return Outlook(state, run_s, run_hours, left, total, not state.met and roomy and history.stop is None, now)
 
 
-def _next_run_s(history: History, limits: Limits, expected_s: float | None) -> float:
+def _next_run_s(history: History, limits: StopLimits, expected_s: float | None) -> float:
     """R100: with a cap per experiment, a run fits only if the whole cap fits; without one, judge by what runs took."""
     if limits.per_experiment_timeout is not None:
         return limits.per_experiment_timeout
@@ -88,7 +89,7 @@ def _best(history: History, objective: Objective) -> dict[str, float]:
 
 
 def _runs(
-    history: History, campaign: Campaign, limits: Limits, now: float, full_s: float, typical_s: float
+    history: History, campaign: CampaignConfig, limits: StopLimits, now: float, full_s: float, typical_s: float
 ) -> tuple[int | None, int | None]:
     """Runs that still fit into time, GPU-hours and a count of runs, and runs made so far added to that.
 

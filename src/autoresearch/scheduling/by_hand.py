@@ -6,7 +6,7 @@ which experiment it waits for, and whether that one may be judged now.
 
 from dataclasses import dataclass, replace
 
-from autoresearch.config.schema import Campaign
+from autoresearch.config.schema import CampaignConfig
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import Status, Verdict
@@ -14,7 +14,7 @@ from autoresearch.ports.policy import Policy
 from autoresearch.run.objective import Objective
 from autoresearch.scheduling import next_move
 from autoresearch.scheduling.budget import Outlook
-from autoresearch.scheduling.next_move import Ask, Bundle, Explore, Judge, Launch, Move, Repair, Stop, Wait
+from autoresearch.scheduling.next_move import Ask, Explore, Judge, Launch, MakeBundle, Move, Repair, Stop, Wait
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Errand:
     mended: bool = False
 
     def __call__(
-        self, history: History, campaign: Campaign, policy: Policy, objective: Objective, view: Outlook
+        self, history: History, campaign: CampaignConfig, policy: Policy, objective: Objective, view: Outlook
     ) -> Move:
         """The campaign's next move; `Stop`, never final, when it is not for this errand."""
         entry = history.experiments[self.index]
@@ -63,7 +63,7 @@ class Errand:
 
     def _judging(self, entry: Experiment, move: Move) -> Move:
         match move:
-            case Launch() | Bundle() | Ask():
+            case Launch() | MakeBundle() | Ask():
                 wanted = getattr(move, "arm", entry.name)
                 return Stop(f"the verdict policy asks for another run of {wanted} first ({_why(move)})", final=False)
             case Wait():
@@ -106,5 +106,5 @@ def _comes_first(other: Experiment, crash: str) -> str:
     return f"experiment {other.index} comes first, which crashed for a trivial reason ({crash}): {mended}"
 
 
-def _why(move: Launch | Bundle | Ask) -> str:
+def _why(move: Launch | MakeBundle | Ask) -> str:
     return move.question if isinstance(move, Ask) else move.why

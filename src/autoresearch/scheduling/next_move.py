@@ -10,7 +10,7 @@ What the engine can be told to do next: one frozen value per move, made by `plan
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from autoresearch.config.schema import Campaign
+from autoresearch.config.schema import CampaignConfig
 from autoresearch.experiment.board import Advice, Board, Combine, Demote, Done, Measure, Propose, Rest, Settle
 from autoresearch.experiment.experiment import Experiment, Run, usable, why_no_value
 from autoresearch.experiment.history import History
@@ -54,7 +54,7 @@ class Launch:
 
 
 @dataclass(frozen=True)
-class Bundle:
+class MakeBundle:
     """Merge several experiments on one branch."""
 
     name: str
@@ -124,7 +124,7 @@ class Stop:
 
 
 Move = (
-    OpenBaseline | Explore | Reopen | Launch | Bundle | Remeasure | Judge | StepBack | Repair | Ask
+    OpenBaseline | Explore | Reopen | Launch | MakeBundle | Remeasure | Judge | StepBack | Repair | Ask
     | CancelAll | Wait | Stop
 )  # fmt: skip
 
@@ -162,11 +162,11 @@ def first_row(history: History, entry: Experiment) -> Verdict:
 _REST_FIRST_S, _REST_MOST_S, _TROUBLES = 60.0, 1800.0, 12
 
 
-Chooser = Callable[[History, Campaign, Policy, Objective, Outlook], Move]
+Chooser = Callable[[History, CampaignConfig, Policy, Objective, Outlook], Move]
 """What says what to do next: `next_move`, or another that asks it."""
 
 
-def board(history: History, campaign: Campaign, objective: Objective, view: Outlook) -> Board:
+def board(history: History, campaign: CampaignConfig, objective: Objective, view: Outlook) -> Board:
     """The campaign as the verdict policy sees it."""
     return Board(
         objective=objective,
@@ -183,7 +183,7 @@ def board(history: History, campaign: Campaign, objective: Objective, view: Outl
     )
 
 
-def next_move(history: History, campaign: Campaign, policy: Policy, objective: Objective, view: Outlook) -> Move:
+def next_move(history: History, campaign: CampaignConfig, policy: Policy, objective: Objective, view: Outlook) -> Move:
     """The one next thing to do.
 
     Args:
@@ -234,7 +234,7 @@ def _resting(history: History, view: Outlook) -> Move | None:
     return Wait(f"researchers rest until asked again: {last.reason}") if view.now < again else None
 
 
-def _approval(history: History, campaign: Campaign, advice: Measure, view: Outlook) -> Move | None:
+def _approval(history: History, campaign: CampaignConfig, advice: Measure, view: Outlook) -> Move | None:
     """Costly launches wait for a person (R13); None when this one may go ahead."""
     limit = campaign.approval.ask_above_gpu_hours
     if campaign.approval.launch == "auto" and (limit is None or view.run_gpu_hours <= limit):
@@ -262,13 +262,13 @@ def _denied(history: History, arm: str, why: str) -> Move:
     return Judge(arm, Verdict(Status.DISCARD, why, by="engine"), None)
 
 
-def _from_advice(advice: Advice, campaign: Campaign, view: Outlook, flying: list[Run], idle: str) -> Move:
+def _from_advice(advice: Advice, campaign: CampaignConfig, view: Outlook, flying: list[Run], idle: str) -> Move:
     full = len(flying) >= campaign.launcher.parallel
     match advice:
         case Demote():
             return StepBack(advice.arm, advice.incumbent, advice.why)
         case Combine():
-            return Bundle(advice.name, advice.ideas, advice.parent, advice.why)
+            return MakeBundle(advice.name, advice.ideas, advice.parent, advice.why)
         case Propose() | Measure() if full:
             return Wait(f"{len(flying)} of {campaign.launcher.parallel} slots in use")
         case Measure() if view.runs_left == 0:
@@ -303,7 +303,7 @@ def _wind_down(history: History, flying: list[Run]) -> Move:
     return Stop(f"stopped by {stop.by}{': ' + stop.reason if stop.reason else ''}", final=False)
 
 
-def _repair(history: History, campaign: Campaign) -> Repair | None:
+def _repair(history: History, campaign: CampaignConfig) -> Repair | None:
     """A trivial crash (typo, import, shape) of an open experiment is mended before it is judged."""
     for entry in history.experiments.values():
         if crash := crash_to_mend(history, campaign, entry):
@@ -311,7 +311,7 @@ def _repair(history: History, campaign: Campaign) -> Repair | None:
     return None
 
 
-def crash_to_mend(history: History, campaign: Campaign, entry: Experiment) -> str:
+def crash_to_mend(history: History, campaign: CampaignConfig, entry: Experiment) -> str:
     """The trivial crash of an experiment's last run that may still be mended; empty when there is none."""
     if entry.judged or entry.name == BASELINE or len(entry.repairs) >= campaign.run.repair_tries:
         return ""

@@ -5,8 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from autoresearch.config.duration import exact, span
-from autoresearch.config.stop_phrase import describe, parse
-from autoresearch.config.stop_rule import DEFAULT, Comparison, Limits, StopRule, TargetValue, WallTime, same_metric
+from autoresearch.config.stop_rule import StopLimits, TargetValue, same_metric
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ class StopState:
 
 
 def check(
-    limits: Limits,
+    limits: StopLimits,
     spent: Spent,
     now: float,
     next_run_s: float | None = None,
@@ -97,7 +96,7 @@ def check(
 
 
 def fits(
-    limits: Limits,
+    limits: StopLimits,
     now: float,
     run_s: float | None,
     *,
@@ -117,7 +116,7 @@ def fits(
 
 
 def _reached(
-    limits: Limits, spent: Spent, now: float, run_s: float | None, gpu_hours: float | None
+    limits: StopLimits, spent: Spent, now: float, run_s: float | None, gpu_hours: float | None
 ) -> Iterator[tuple[str, str]]:
     """Triggers that are reached, the most telling first."""
     count, target = limits.target_experiment_count, limits.target_metric
@@ -136,7 +135,7 @@ def _reached(
         yield "gpu-hours", ", ".join([dear, *_attempts(limits, spent)])
 
 
-def _late(limits: Limits, now: float, run_s: float | None) -> str | None:
+def _late(limits: StopLimits, now: float, run_s: float | None) -> str | None:
     left = _seconds_left(limits, now)
     if left is None:
         return None
@@ -149,7 +148,7 @@ def _late(limits: Limits, now: float, run_s: float | None) -> str | None:
     return None
 
 
-def _too_dear(limits: Limits, spent: float, wanted: float | None) -> str | None:
+def _too_dear(limits: StopLimits, spent: float, wanted: float | None) -> str | None:
     left = _gpu_hours_left(limits, spent)
     if left is None:
         return None
@@ -160,7 +159,7 @@ def _too_dear(limits: Limits, spent: float, wanted: float | None) -> str | None:
     return None
 
 
-def _open(limits: Limits, spent: Spent, now: float) -> str:
+def _open(limits: StopLimits, spent: Spent, now: float) -> str:
     parts = [*_attempts(limits, spent), *_launched(limits, spent), *_stalled(limits, spent)]
     left = _seconds_left(limits, now)
     parts += [f"{span(left)} remaining"] if left is not None else []
@@ -173,16 +172,16 @@ def _open(limits: Limits, spent: Spent, now: float) -> str:
     return f"stop condition not yet met: {', '.join(parts)}"
 
 
-def _attempts(limits: Limits, spent: Spent) -> list[str]:
+def _attempts(limits: StopLimits, spent: Spent) -> list[str]:
     count = limits.target_experiment_count
     return [f"{spent.attempted} attempted" if count is None else f"{spent.attempted}/{count} attempted"]
 
 
-def _launched(limits: Limits, spent: Spent) -> list[str]:
+def _launched(limits: StopLimits, spent: Spent) -> list[str]:
     return [f"{spent.runs}/{limits.target_run_count} runs"] if limits.target_run_count is not None else []
 
 
-def _stalled(limits: Limits, spent: Spent) -> list[str]:
+def _stalled(limits: StopLimits, spent: Spent) -> list[str]:
     most = limits.stalled_experiment_count
     return [f"{spent.stalled}/{most} in a row without a keep"] if most is not None else []
 
@@ -199,31 +198,13 @@ def _measured(target: TargetValue | None, spent: Spent) -> float | None:
     return found[0] if len(found) == 1 and math.isfinite(found[0]) else None
 
 
-def _seconds_left(limits: Limits, now: float) -> float | None:
+def _seconds_left(limits: StopLimits, now: float) -> float | None:
     return None if limits.campaign_deadline is None else max(0.0, limits.campaign_deadline - now)
 
 
-def _gpu_hours_left(limits: Limits, spent: float) -> float | None:
+def _gpu_hours_left(limits: StopLimits, spent: float) -> float | None:
     return None if limits.gpu_hours is None else max(0.0, limits.gpu_hours - spent)
 
 
 def _less(limit: int | None, used: int) -> int | None:
     return None if limit is None else max(0, limit - used)
-
-
-__all__ = [
-    "DEFAULT",
-    "Comparison",
-    "Limits",
-    "Spent",
-    "StopRule",
-    "StopState",
-    "TargetValue",
-    "WallTime",
-    "check",
-    "describe",
-    "fits",
-    "parse",
-    "same_metric",
-    "span",
-]

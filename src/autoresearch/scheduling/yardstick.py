@@ -9,7 +9,7 @@ campaign was measured the old way; its row says how to build on it. Policies see
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from autoresearch.config.schema import Campaign
+from autoresearch.config.schema import CampaignConfig
 from autoresearch.experiment.board import Board, Idea, Measure, PolicySettings, Settle
 from autoresearch.experiment.experiment import Experiment, touched, why_no_value
 from autoresearch.experiment.history import History
@@ -44,7 +44,7 @@ def beside(entry: Experiment) -> frozenset[str]:
 
 
 def advise(
-    history: History, campaign: Campaign, policy: Policy, objective: Objective, runs_left: int | None
+    history: History, campaign: CampaignConfig, policy: Policy, objective: Objective, runs_left: int | None
 ) -> Remeasure | Measure | Settle | None:
     """What the oldest such idea needs next; None when there is none, or its runs are under way.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from autoresearch.machine import atomic
 from autoresearch.secrets.redactor import Redactor, looks_random
-from autoresearch.secrets.shapes import SHAPES, Suspicion, suspicion
+from autoresearch.secrets.shapes import SHAPES, SecretName, suspicion
 
 _ENTRY = re.compile(
     r"^[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_][\w.]*)[ \t]*=[ \t]*"
@@ -76,7 +76,7 @@ def secret_values(variables: Mapping[str, str]) -> Iterator[str]:
     """Values that must never be written down, told by the variable's name or by their own looks."""
     for name, value in variables.items():
         level = suspicion(name)
-        named = _worth_hiding(value) if level is Suspicion.SURE else level is Suspicion.LOOKS and looks_random(value)
+        named = _worth_hiding(value) if level is SecretName.SURE else level is SecretName.LOOKS and looks_random(value)
         if named or any(shape.clean(value) != value for shape in SHAPES):
             yield value
 

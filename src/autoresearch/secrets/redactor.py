@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import quote, quote_plus
 
-from autoresearch.secrets.shapes import HIDDEN, SHAPES, Suspicion, suspicion
+from autoresearch.secrets.shapes import HIDDEN, SHAPES, SecretName, suspicion
 
 SHORTEST = 6
 """Characters below which a known value is not looked for: it would damage more than it hides."""
@@ -159,11 +159,11 @@ def _hide_values(text: str, pattern: re.Pattern[str]) -> str:
     while found := pattern.search(text, at):
         at = found.end()
         name = _name(text, found)
-        if suspicion(name) is Suspicion.NONE or (found["space"] and not _OPTION.match(name)):
+        if suspicion(name) is SecretName.NONE or (found["space"] and not _OPTION.match(name)):
             continue
         if _NO_VALUE.match(text, at):
             continue
-        value = _VALUE.match(text, at, len(text) if suspicion(name) is Suspicion.SURE else at + _LONGEST_TOKEN)
+        value = _VALUE.match(text, at, len(text) if suspicion(name) is SecretName.SURE else at + _LONGEST_TOKEN)
         if value and _secret(name, value["value"]):
             parts += [text[done : value.start("value")], HIDDEN]
             done = at = value.end("value")
@@ -180,11 +180,11 @@ def _name(text: str, found: re.Match[str]) -> str:
 
 def _secret(name: str, value: str) -> bool:
     level = suspicion(name)
-    if level is Suspicion.NONE or not value or _NO_VALUE.match(value):
+    if level is SecretName.NONE or not value or _NO_VALUE.match(value):
         return False
     if value.strip(",;)]}").rpartition(".")[2].lower() == name.strip("-").lower():
         return False
-    if level is Suspicion.LOOKS:
+    if level is SecretName.LOOKS:
         return looks_random(value.rstrip(",;)]}"))
     return not _PATH.match(value) if "credential" in name.lower() else True
 

@@ -120,7 +120,7 @@ SHAPES = (
 """Most telling first; a private key block goes before the lines it consists of."""
 
 
-class Suspicion(Enum):
+class SecretName(Enum):
     """How much a name says about its value."""
 
     NONE = 0
@@ -161,22 +161,22 @@ _TEXT = frozenset({
 
 
 @lru_cache(maxsize=4096)
-def suspicion(name: str) -> Suspicion:
+def suspicion(name: str) -> SecretName:
     """What a name such as `WANDB_API_KEY`, `clientSecret` or `--hub-token` says about its value."""
     words = [word.lower() for word in _WORDS.findall(name)]
     if not words or (words[-1] in _ABOUT and words[-3:] != ["access", "key", "id"]):
-        return Suspicion.NONE
+        return SecretName.NONE
     if _ALWAYS & set(words) or any(tuple(words[-length:]) in _ENDINGS for length in (1, 2, 3)):
-        return Suspicion.SURE
+        return SecretName.SURE
     if words[-1] == "token":
         return _of_token(words[:-1], shouted=name.isupper())
     shouted_key = words[-1] == "key" and len(words) > 1 and name.isupper()
-    return Suspicion.LOOKS if shouted_key else Suspicion.NONE
+    return SecretName.LOOKS if shouted_key else SecretName.NONE
 
 
-def _of_token(before: list[str], *, shouted: bool) -> Suspicion:
+def _of_token(before: list[str], *, shouted: bool) -> SecretName:
     if not before:
-        return Suspicion.LOOKS
+        return SecretName.LOOKS
     if before[-1] in _TEXT:
-        return Suspicion.NONE
-    return Suspicion.SURE if shouted or before[-1] in _OWNERS else Suspicion.LOOKS
+        return SecretName.NONE
+    return SecretName.SURE if shouted or before[-1] in _OWNERS else SecretName.LOOKS

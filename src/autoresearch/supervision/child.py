@@ -5,7 +5,7 @@ import signal
 from typing import NoReturn
 
 from autoresearch.machine import processes
-from autoresearch.supervision.run_folder import RunSpec
+from autoresearch.supervision.run_folder import SupervisorSpec
 
 NO_START = 127
 """Exit code of a command that could not be started, as a shell's."""
@@ -14,7 +14,7 @@ _BORN_WITH = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGHUP, signal.SIGINT, sign
 """Signals a command expects to be born with the defaults of; Python ignores two, nohup and background shells others."""
 
 
-def become(spec: RunSpec, env: dict[str, str], sink: int, fail: int) -> NoReturn:
+def become(spec: SupervisorSpec, env: dict[str, str], sink: int, fail: int) -> NoReturn:
     """Turn this process, just forked, into the run's command; what goes wrong is written to `fail`."""
     doing = spec.directory
     try:

@@ -25,7 +25,7 @@ RETURNED = "autoresearch-file"
 _RESERVED = 16 * 1024
 
 
-class RunSpec(NamedTuple):
+class SupervisorSpec(NamedTuple):
     """What a supervisor has to carry out.
 
     Attributes:

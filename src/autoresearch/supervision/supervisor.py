@@ -23,7 +23,7 @@ from autoresearch.secrets import environment
 from autoresearch.supervision import run_folder
 from autoresearch.supervision.child import NO_START, become
 from autoresearch.supervision.recorder import Recorder
-from autoresearch.supervision.run_folder import RunSpec
+from autoresearch.supervision.run_folder import SupervisorSpec
 from autoresearch.supervision.run_log import BoundedLog, CleanLog
 
 CANCEL = signal.SIGUSR1
@@ -32,7 +32,7 @@ _WATCHED = {signal.SIGCHLD, CANCEL, *_OUTSIDE}
 _UNKILLABLE_S = 30.0
 
 
-class Ending(NamedTuple):
+class ProcessEnd(NamedTuple):
     """Why a run is over: one word for programs and a sentence for people."""
 
     word: str
@@ -41,7 +41,7 @@ class Ending(NamedTuple):
 
 def main() -> int:
     """Detach, and say by the exit code whether the run is in good hands."""
-    spec = RunSpec(**(run_folder.read(Path(sys.argv[1])) or {}))
+    spec = SupervisorSpec(**(run_folder.read(Path(sys.argv[1])) or {}))
     said, say = os.pipe()
     if os.fork() == 0:
         os.close(said)
@@ -54,7 +54,7 @@ def main() -> int:
     return 0 if word == "ok" else 1
 
 
-def _detached(spec: RunSpec, say: int) -> NoReturn:
+def _detached(spec: SupervisorSpec, say: int) -> NoReturn:
     try:
         os.chdir("/")
         nowhere = os.open(os.devnull, os.O_RDWR)
@@ -69,11 +69,11 @@ def _detached(spec: RunSpec, say: int) -> NoReturn:
     os._exit(0)
 
 
-def supervise(spec: RunSpec, say: int) -> None:
+def supervise(spec: SupervisorSpec, say: int) -> None:
     """Claim the run and carry it out; `say` hears `ok` as soon as the run cannot get lost any more."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
     processes.prctl(processes.CHILD_SUBREAPER, 1)
-    run = Run(spec)
+    run = SupervisedRun(spec)
     claimed = run.claim()
     os.write(say, b"ok")
     os.close(say)
@@ -83,17 +83,17 @@ def supervise(spec: RunSpec, say: int) -> None:
         ending = run.wait_for_turn() or run.watch()
     except Exception as error:  # noqa: BLE001 (a defect of ours must not leave a run unwatched)
         Path(spec.folder, run_folder.TROUBLE).write_text(traceback.format_exc())
-        ending = Ending("failed", f"the supervisor failed: {type(error).__name__}: {error}")
+        ending = ProcessEnd("failed", f"the supervisor failed: {type(error).__name__}: {error}")
     try:
         run.end(ending)
     finally:
         run.kill()
 
 
-class Run:
+class SupervisedRun:
     """One run from claim to conclusion."""
 
-    def __init__(self, spec: RunSpec) -> None:
+    def __init__(self, spec: SupervisorSpec) -> None:
         self.spec, self.folder = spec, Path(spec.folder)
         self.hold = gpus.Hold()
         self.began: float | None = None
@@ -144,7 +144,7 @@ class Run:
         """Seconds the run has been running."""
         return 0.0 if self.began is None else round(time.monotonic() - self.began, 3)
 
-    def wait_for_turn(self) -> Ending | None:
+    def wait_for_turn(self) -> ProcessEnd | None:
         """Wait for free memory and hold the GPUs it needs; an ending when it was cancelled meanwhile."""
         while self._has_to_wait():
             ending = _told(signal.sigtimedwait(_WATCHED, 0.5))
@@ -164,26 +164,26 @@ class Run:
             run_folder.write(self.folder / run_folder.STATE, self.snapshot())
         return True
 
-    def watch(self) -> Ending:
+    def watch(self) -> ProcessEnd:
         """Start the command and wait until it ends, or has to."""
         trouble = self._start()
         if trouble:
-            return Ending("not-started", trouble)
+            return ProcessEnd("not-started", trouble)
         limit = float("inf") if self.spec.limit_s is None else self.spec.limit_s
         while True:
             self.reap()
             if self.code is not None:
                 return self._exited()
             if self.wall_s >= limit:
-                return Ending("timed-out", f"timed out: still running after {limit:g} s")
+                return ProcessEnd("timed-out", f"timed out: still running after {limit:g} s")
             if self._sample() and self._over_memory():
-                return Ending("memory", f"over its memory limit of {self.spec.memory_gb:g} GB")
+                return ProcessEnd("memory", f"over its memory limit of {self.spec.memory_gb:g} GB")
             patience = min(limit - self.wall_s, self._sample_at - time.monotonic())
             ending = _told(signal.sigtimedwait(_WATCHED, max(patience, 0.0)))
             if ending:
                 return ending
 
-    def end(self, ending: Ending) -> None:
+    def end(self, ending: ProcessEnd) -> None:
         """End whatever still lives, prove that it is gone, and write how it went."""
         alive = len([process for process in self._scan() if not process.dead])
         self._end_tree()
@@ -245,15 +245,15 @@ class Run:
             env["CUDA_VISIBLE_DEVICES"] = ",".join(str(index) for index in self.hold.indices)
         return env
 
-    def _exited(self) -> Ending:
+    def _exited(self) -> ProcessEnd:
         code = self.code or 0
         struck = processes.memory_kills() - self._memory_kills if code else 0
         hint = f"; the kernel's out-of-memory killer struck {struck} times on this machine meanwhile" if struck else ""
         if code >= 0:
-            return Ending("exited", f"exited with code {code}{hint}")
+            return ProcessEnd("exited", f"exited with code {code}{hint}")
         name = signal.Signals(-code).name if -code in list(signal.Signals) else str(-code)
         word = "memory" if struck and -code == signal.SIGKILL else "exited"
-        return Ending(word, f"ended by signal {name}, which autoresearch did not send{hint}")
+        return ProcessEnd(word, f"ended by signal {name}, which autoresearch did not send{hint}")
 
     def _scan(self) -> list[processes.Process]:
         began = time.thread_time()
@@ -360,13 +360,13 @@ class Run:
             shutil.rmtree(self.spec.scratch, ignore_errors=True)
 
 
-def _told(info: signal.struct_siginfo | None) -> Ending | None:
+def _told(info: signal.struct_siginfo | None) -> ProcessEnd | None:
     if info is None or info.si_signo == signal.SIGCHLD:
         return None
     if info.si_signo == CANCEL:
-        return Ending("cancelled", "cancelled")
+        return ProcessEnd("cancelled", "cancelled")
     name = signal.Signals(info.si_signo).name
-    return Ending(
+    return ProcessEnd(
         "preempted", f"the supervisor was asked to stop by {name} from process {info.si_pid}, not by autoresearch"
     )
 

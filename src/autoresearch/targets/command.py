@@ -17,7 +17,7 @@ import yaml
 from autoresearch.errors import CampaignError, RecipeError, StorageError
 from autoresearch.experiment.hypothesis import Facts
 from autoresearch.ports.target import RunRequest, SourceSpec, Survey
-from autoresearch.run.choose_value import JUDGED, Merged, check_rule, choose, cut_short, merge, nothing_found
+from autoresearch.run.choose_value import JUDGED, AgreedCurve, check_rule, choose, cut_short, merge, nothing_found
 from autoresearch.run.crash_signatures import crash_symptoms, post_mortem, worst_first
 from autoresearch.run.job import Job, JobState, JobStatus, Resources
 from autoresearch.run.measurement import Completion, Measurement, Readings
@@ -188,7 +188,7 @@ class CommandTarget:
         found = self.health(log_tail, readings)
         return post_mortem(found, status, log_tail) if completion is Completion.CRASHED else found
 
-    def _note(self, merged: Merged, completion: Completion, status: JobStatus) -> str:
+    def _note(self, merged: AgreedCurve, completion: Completion, status: JobStatus) -> str:
         if completion in JUDGED:
             return "; ".join(merged.disagreements)
         step, value = merged.curve[-1]
@@ -272,7 +272,7 @@ def _source(wanted: object, tag: str) -> SourceSpec:
     return SourceSpec(_SOURCES[kind] or kind, options)
 
 
-def _ended(merged: Merged, status: JobStatus) -> Completion:
+def _ended(merged: AgreedCurve, status: JobStatus) -> Completion:
     if merged.curve and not math.isfinite(merged.curve[-1][1]):
         return Completion.DIVERGED
     if not status.state.ended:
@@ -283,7 +283,7 @@ def _ended(merged: Merged, status: JobStatus) -> Completion:
     return Completion.DONE if status.state is JobState.SUCCEEDED else Completion.CRASHED
 
 
-def _before_training(merged: Merged) -> int:
+def _before_training(merged: AgreedCurve) -> int:
     """Step 0 is before training where steps are counted, and all there is where they are not."""
     return 0 if merged.curve and merged.curve[-1][0] > 0 else -1
 

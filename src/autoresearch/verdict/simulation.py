@@ -31,9 +31,7 @@ from autoresearch.run.objective import Objective
 from autoresearch.verdict.claims import Standing, claims, fresh_comparison
 from autoresearch.verdict.drift import drift
 from autoresearch.verdict.evidence import Evidence
-from autoresearch.verdict.simulated_world import STREAMS, Stream, World
-
-__all__ = ["STREAMS", "Figure", "Outcome", "Stream", "Summary", "World", "run_campaign", "simulate", "summarise"]
+from autoresearch.verdict.simulated_world import World
 
 _OBJECTIVE = Objective("more", "metric")
 _ADVICE_LIMIT = 200

@@ -26,7 +26,7 @@ from autoresearch.launchers.kubernetes.api import JOB, RAY_JOB, Cluster, Kind, n
 from autoresearch.launchers.kubernetes.manifest import CAMPAIGN, RUN, RUN_ID, TOKEN, Manifest, is_signed
 from autoresearch.launchers.kubernetes.options import ClusterOptions, KubernetesOptions
 from autoresearch.launchers.kubernetes.script import checksums
-from autoresearch.launchers.kubernetes.status import Seen, Teardown, object_state, status, stuck
+from autoresearch.launchers.kubernetes.status import ClusterView, Teardown, object_state, status, stuck
 from autoresearch.run.job import Job, JobState, JobStatus, Submission
 from autoresearch.secrets.redactor import Redactor
 from autoresearch.supervision import run_folder
@@ -236,7 +236,7 @@ class ClusterLauncher:
             self._stuck.pop(record.name, None)
         state = run_folder.read(Path(record.folder, run_folder.STATE)) or {}
         patience = self._options.pull_patience_s
-        return status(Seen(record, found, pods, state, ended, time.time(), now - since, now - begun, patience))
+        return status(ClusterView(record, found, pods, state, ended, time.time(), now - since, now - begun, patience))
 
     def _keep(self, record: Record, found: Manifest, pods: list[Manifest]) -> None:
         """Save what the cluster says at a run's end: objects expire, and pods' logs go with them."""

@@ -59,7 +59,7 @@ class ClusterOptions(Options):
         return paths
 
 
-class Volume(BaseModel, frozen=True, extra="forbid"):
+class PodVolume(BaseModel, frozen=True, extra="forbid"):
     """A persistent volume claim that pods of a run mount."""
 
     claim: str
@@ -91,7 +91,7 @@ class KubernetesOptions(ClusterOptions):
     image: str | None = None
     """Container image; required without a template, and in place of the template's."""
 
-    volumes: tuple[Volume, ...] = ()
+    volumes: tuple[PodVolume, ...] = ()
     """Claims that pods mount; one of them must hold repository and reports."""
 
     secrets: Mapping[str, str] = Field(default_factory=dict)

@@ -1,7 +1,7 @@
 """The script that a pod runs, as text; nothing here touches the world.
 
 It needs bash and coreutils in the image, not us. It checks that the code it sees is the experiment's commit, keeps the
-limit, and writes how the run began and ended into the run's folder, in the words of `runfolder`.
+limit, and writes how the run began and ended into the run's folder, in the words of `run_folder`.
 
 Which bytes a pod has to see: the files of the experiment's commit, each with its SHA-256.
 

@@ -52,7 +52,7 @@ _SKEW_S = 30.0
 """How far the clock of a node may be behind ours."""
 
 
-class Seen(NamedTuple):
+class ClusterView(NamedTuple):
     """Everything known of one run at one moment.
 
     Attributes:
@@ -78,7 +78,7 @@ class Seen(NamedTuple):
     patience_s: float = float("inf")
 
 
-def status(seen: Seen) -> JobStatus:
+def status(seen: ClusterView) -> JobStatus:
     """How the run is doing."""
     state = None if seen.object is None else object_state(seen.object)
     over = state is None or state.ended
@@ -112,7 +112,7 @@ def stuck(pods: Sequence[Object]) -> str:
     return ""
 
 
-def _alive(seen: Seen, state: JobState) -> JobStatus:
+def _alive(seen: ClusterView, state: JobState) -> JobStatus:
     problem = stuck(seen.pods)
     if problem and seen.stuck_s >= seen.patience_s:
         return _base(seen, JobState.FAILED, f"its pod cannot start: {problem}")
@@ -123,12 +123,12 @@ def _alive(seen: Seen, state: JobState) -> JobStatus:
     return _base(seen, state, "; ".join(filter(None, (again, waiting))))
 
 
-def _overdue(seen: Seen, ended: Object) -> bool:
+def _overdue(seen: ClusterView, ended: Object) -> bool:
     """Whether an object stays on although its run has long ended; one that may go on again is followed."""
     return bool(ended["ending"] != "preempted" and seen.now - ended["ended_at"] > _FINISHING_S)
 
 
-def _by_files(seen: Seen, ended: Object, state: JobState | None) -> JobStatus:
+def _by_files(seen: ClusterView, ended: Object, state: JobState | None) -> JobStatus:
     code = ended["exit_code"]
     own = ENDINGS.get(ended["ending"], JobState.SUCCEEDED if code == 0 else JobState.FAILED)
     reason = str(ended["reason"])
@@ -144,7 +144,7 @@ def _by_files(seen: Seen, ended: Object, state: JobState | None) -> JobStatus:
     return JobStatus(**{**found.__dict__, "node": ended["node"], "started_at": ended["started_at"]})
 
 
-def _gone(seen: Seen) -> JobStatus:
+def _gone(seen: ClusterView) -> JobStatus:
     if seen.record.cancelled_at is not None:
         return _base(seen, JobState.CANCELLED, "cancelled at our request", ended_at=seen.now)
     if seen.waited_s < _FILE_LAG_S:
@@ -152,7 +152,7 @@ def _gone(seen: Seen) -> JobStatus:
     return _base(seen, JobState.VANISHED, "its object was deleted or has expired, and the run has left no exit file")
 
 
-def _by_cluster(seen: Seen, state: JobState) -> JobStatus:
+def _by_cluster(seen: ClusterView, state: JobState) -> JobStatus:
     """An end without a file of the run's own."""
     outside, word = _outside(seen.pods)
     if state is JobState.SUCCEEDED or (seen.state and not outside):
@@ -240,7 +240,7 @@ def _word(found: Object | None) -> str:
     return ""
 
 
-def _ended_at(seen: Seen) -> float | None:
+def _ended_at(seen: ClusterView) -> float | None:
     said = (seen.object or {}).get("status") or {}
     word = said.get("completionTime") or said.get("endTime")
     times = [one.get("finishedAt") for one in _ends(seen.pods)]
@@ -256,7 +256,7 @@ def seconds(word: str | None) -> float | None:
 
 
 def _base(
-    seen: Seen, state: JobState, reason: str, exit_code: int | None = None, ended_at: float | None = None
+    seen: ClusterView, state: JobState, reason: str, exit_code: int | None = None, ended_at: float | None = None
 ) -> JobStatus:
     created = seconds(((seen.object or {}).get("metadata") or {}).get("creationTimestamp"))
     begun = seen.state.get("started_at") if state is not JobState.QUEUED else None

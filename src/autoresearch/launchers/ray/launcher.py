@@ -28,10 +28,10 @@ from autoresearch.launchers.job_files import Record, Records, lay_out, living, n
 from autoresearch.launchers.options import Options
 from autoresearch.launchers.ray import upload
 from autoresearch.launchers.ray.http import STATES, Head
-from autoresearch.launchers.ray.upload import Entry
+from autoresearch.launchers.ray.upload import RayEntry
 from autoresearch.run.job import ENDINGS, Job, JobState, JobStatus, Submission
 from autoresearch.supervision import run_folder
-from autoresearch.supervision.run_folder import RunSpec
+from autoresearch.supervision.run_folder import SupervisorSpec
 
 
 class RayOptions(Options):
@@ -121,7 +121,7 @@ class RayLauncher:
         grace_s = job.grace_s if self.options.grace_s is None else self.options.grace_s
         spec = spec_of(job, self.options.env, grace_s)
         shared = self.options.code == "shared"
-        sent = Entry(_supervised(spec, self.options.python), spec.env) if shared else upload.entry(spec)
+        sent = RayEntry(_supervised(spec, self.options.python), spec.env) if shared else upload.entry(spec)
         # Ray kills what has not ended three seconds after a stop, unless it is told otherwise.
         variables = {**sent.variables, "RAY_JOB_STOP_WAIT_TIME_S": str(ceil(grace_s) + 10)}
         payload = {
@@ -141,7 +141,7 @@ class RayLauncher:
             LauncherError: The head refuses it or does not answer; then it may be submitted again.
             StorageError: The disk takes no more; nothing was submitted.
         """
-        spec = RunSpec(**submission.payload["spec"])  # type: ignore[arg-type]
+        spec = SupervisorSpec(**submission.payload["spec"])  # type: ignore[arg-type]
         record = self._records.get(submission.run_id) or _record(submission, spec, self.options)
         job_id = str(record.job_id)
         if self._records.get(submission.run_id) and self.head.job(job_id):
@@ -164,7 +164,7 @@ class RayLauncher:
         ran = any(Path(record.folder, name).exists() for name in (run_folder.STATE, run_folder.EXIT))
         return record.job_id if ran or self.head.job(record.job_id) else None
 
-    def _request(self, submission: Submission, spec: RunSpec, job_id: str) -> dict[str, Any]:
+    def _request(self, submission: Submission, spec: SupervisorSpec, job_id: str) -> dict[str, Any]:
         options = self.options
         variables: Mapping[str, str] = submission.payload["env_vars"]  # type: ignore[assignment]
         environment: dict[str, Any] = {"env_vars": variables}
@@ -187,7 +187,7 @@ class RayLauncher:
             **{name: value for name, value in reserved.items() if value is not None},
         }
 
-    def _send_code(self, spec: RunSpec, job_id: str) -> tuple[str, str]:
+    def _send_code(self, spec: SupervisorSpec, job_id: str) -> tuple[str, str]:
         """Upload the experiment's commit; returns the address Ray knows it by, and the fingerprint of its files."""
         archive = pack(Path(spec.directory))
         size_mb = len(archive.content) / 1e6
@@ -296,14 +296,14 @@ class RayLauncher:
         return (f"Ray job {job_id} ({job['status']})",) if job and alive else ()
 
 
-def _record(submission: Submission, spec: RunSpec, options: RayOptions) -> Record:
+def _record(submission: Submission, spec: SupervisorSpec, options: RayOptions) -> Record:
     name, token = str(submission.payload["name"]), os.urandom(6).hex()
     limit_s = spec.limit_s if options.code == "upload" else None
     job_id = f"{name}-{token}"
     return Record(submission.run_id, spec.folder, spec.log, name, token, time.time(), job_id, limit_s=limit_s)
 
 
-def _supervised(spec: RunSpec, python: str) -> str:
+def _supervised(spec: SupervisorSpec, python: str) -> str:
     return f"exec {quote(python)} -P -m autoresearch.launchers.on_node {quote(f'{spec.folder}/{run_folder.SPEC}')}"
 
 
@@ -362,7 +362,7 @@ def _seconds(milliseconds: float | None) -> float | None:
     return milliseconds / 1000 if milliseconds else None
 
 
-def _text(spec: RunSpec, entrypoint: str, variables: Mapping[str, str], options: RayOptions) -> str:
+def _text(spec: SupervisorSpec, entrypoint: str, variables: Mapping[str, str], options: RayOptions) -> str:
     limit = "no limit" if spec.limit_s is None else f"limit {spec.limit_s:g} s, then TERM, {spec.grace_s:g} s, KILL"
     command = " ".join(quote(word) for word in spec.argv)
     sent = "sent as an archive" if options.code == "upload" else "seen by the head under the same path"

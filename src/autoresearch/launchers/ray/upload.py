@@ -15,7 +15,7 @@ from typing import NamedTuple
 from autoresearch.errors import LauncherError
 from autoresearch.git import arrived
 from autoresearch.supervision import run_folder
-from autoresearch.supervision.run_folder import RunSpec
+from autoresearch.supervision.run_folder import SupervisorSpec
 
 FOLDER = ".autoresearch-run"
 """The run's folder on the head, inside the unpacked commit."""
@@ -29,22 +29,22 @@ _MOST_CARRIED = 64 * 1024
 _RETURNED = re.compile(rf"{run_folder.RETURNED} (provenance[\w.-]*\.json) (\{{.*\}})")
 
 
-class Entry(NamedTuple):
+class RayEntry(NamedTuple):
     """The entrypoint, and the variables that Ray sets for it: those that name none of our folders."""
 
     command: str
     variables: Mapping[str, str]
 
 
-def entry(spec: RunSpec) -> Entry:
+def entry(spec: SupervisorSpec) -> RayEntry:
     """Compare what arrived, set what names our folders, and start the command under `timeout`."""
     moved = {name: value for name, value in spec.env.items() if spec.directory in value or spec.folder in value}
     exports = [f"export {name}={_there(value, spec, folder=True)}" for name, value in moved.items()]
     steps = [_VERIFIED, *exports, f"export {run_folder.BY_LOG}=1", f"exec {_limited(spec)}"]
-    return Entry(" && ".join(steps), {name: value for name, value in spec.env.items() if name not in moved})
+    return RayEntry(" && ".join(steps), {name: value for name, value in spec.env.items() if name not in moved})
 
 
-def check(spec: RunSpec, fingerprint: str) -> dict[str, str]:
+def check(spec: SupervisorSpec, fingerprint: str) -> dict[str, str]:
     """Variables for the comparison: its source, what the commit's fingerprint is, and the files that go along.
 
     Raises:
@@ -71,7 +71,7 @@ def returned(log: str) -> Iterator[tuple[str, str]]:
             yield found[1], found[2] + "\n"
 
 
-def _carried(spec: RunSpec) -> dict[str, str]:
+def _carried(spec: SupervisorSpec) -> dict[str, str]:
     """Files in folders of ours that variables lead to, by their path on the head, relative to the commit."""
     named = {
         Path(part) for value in spec.env.values() for part in value.split(":") if part.startswith(f"{spec.folder}/")
@@ -80,13 +80,13 @@ def _carried(spec: RunSpec) -> dict[str, str]:
     return {f"{FOLDER}/{file.relative_to(spec.folder)}": file.read_text("utf-8") for file in files}
 
 
-def _limited(spec: RunSpec) -> str:
+def _limited(spec: SupervisorSpec) -> str:
     limit_s = 0.0 if spec.limit_s is None else spec.limit_s
     command = " ".join(_there(word, spec, folder=False) for word in spec.argv)
     return f"timeout --signal=TERM --kill-after={spec.grace_s:g} {limit_s:g} {command}"
 
 
-def _there(text: str, spec: RunSpec, *, folder: bool) -> str:
+def _there(text: str, spec: SupervisorSpec, *, folder: bool) -> str:
     """Quoted for a shell, with our worktree as the folder it runs in, and our run folder, if wanted, as the one there.
 
     Arguments keep the run's folder: where checkpoints go is the recipe's business, and Ray's own folder is short-lived.

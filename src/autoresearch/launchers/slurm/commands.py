@@ -59,7 +59,7 @@ _STATES = {
 """Slurm's words (job state codes of squeue(1) and sacct(1)) in ours."""
 
 
-class Row(NamedTuple):
+class QueueLine(NamedTuple):
     """What Slurm says of one job. Times are Unix seconds, None where there is none yet."""
 
     job_id: str
@@ -86,7 +86,7 @@ def job_state(word: str) -> JobState:
     return _STATES.get(word.partition(" ")[0].rstrip("+"), JobState.UNKNOWN)
 
 
-def parse_squeue(text: str) -> list[Row]:
+def parse_squeue(text: str) -> list[QueueLine]:
     """Rows of `SQUEUE`; lines that are none are left out."""
     return [row for line in text.splitlines() if (row := _squeue_row(line))]
 
@@ -96,7 +96,7 @@ def parse_steps(text: str) -> list[tuple[str, str]]:
     return [(line[:40].strip(), line[41:169].strip()) for line in text.splitlines() if line[40:41] == "|"]
 
 
-def _squeue_row(line: str) -> Row | None:
+def _squeue_row(line: str) -> QueueLine | None:
     cells, rest = [], line
     for width in _WIDTHS.values():
         # By width first: a comment of somebody else's may hold a bar.
@@ -105,7 +105,7 @@ def _squeue_row(line: str) -> Row | None:
     if len(line) <= sum(_WIDTHS.values()) or not cells[0]:
         return None
     job_id, word, code, restarts, node, submitted, started, ended, reason, comment, name = cells
-    return Row(
+    return QueueLine(
         job_id, word, _exit_status(code), _number(restarts) or 0, _known(node), _time(submitted), _time(started),
         _time(ended), "" if reason == "None" else reason, _known(comment), name,
     )  # fmt: skip
@@ -117,9 +117,9 @@ def sacct(ids: Collection[str] = (), name: str = "", since: str = "") -> tuple[s
     return ("sacct", "-n", "-P", "-D", "-o", ",".join(_ACCOUNTS), *by)
 
 
-def parse_sacct(text: str) -> dict[str, Row]:
+def parse_sacct(text: str) -> dict[str, QueueLine]:
     """The latest row of each job by its id, with the most memory any of its steps had."""
-    rows: dict[str, Row] = {}
+    rows: dict[str, QueueLine] = {}
     peak: dict[str, float] = {}
     for line in text.splitlines():
         cells = line.split("|", len(_ACCOUNTS) - 1)
@@ -132,14 +132,14 @@ def parse_sacct(text: str) -> dict[str, Row]:
     return {job_id: row._replace(peak_memory_gb=peak[job_id] or None) for job_id, row in rows.items()}
 
 
-def _sacct_row(cells: list[str]) -> Row:
+def _sacct_row(cells: list[str]) -> QueueLine:
     job_id, word, code, node, submitted, started, ended, _, comment, name = cells
     own, _, signal = code.partition(":")
     status = _number(own)
     if not status and _number(signal):
         status = 128 + (_number(signal) or 0)
     node = "" if node == "None assigned" else node
-    return Row(
+    return QueueLine(
         job_id, word, status, 0, node, _time(submitted), _time(started), _time(ended), "", comment, name
     )  # fmt: skip
 
@@ -149,14 +149,14 @@ def disabled(said: bytes) -> bool:
     return b"accounting storage is disabled" in said.lower()
 
 
-def best(rows: Iterable[Row]) -> Row | None:
+def best(rows: Iterable[QueueLine]) -> QueueLine | None:
     """Of several jobs for one run the one that counts: one that is alive, else the latest."""
     return max(rows, key=lambda row: (not row.state.ended, _order(row.job_id)), default=None)
 
 
-def by_name(rows: Iterable[Row]) -> Mapping[str, list[Row]]:
+def by_name(rows: Iterable[QueueLine]) -> Mapping[str, list[QueueLine]]:
     """Rows grouped by job name."""
-    groups: dict[str, list[Row]] = {}
+    groups: dict[str, list[QueueLine]] = {}
     for row in rows:
         groups.setdefault(row.name, []).append(row)
     return groups

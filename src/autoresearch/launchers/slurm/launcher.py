@@ -22,15 +22,15 @@ from autoresearch.launchers.job_files import Record, Records, lay_out, living, n
 from autoresearch.launchers.slurm import commands
 from autoresearch.launchers.slurm import commands as slurm_calls
 from autoresearch.launchers.slurm import script as slurm_script
-from autoresearch.launchers.slurm.commands import Row
+from autoresearch.launchers.slurm.commands import QueueLine
 from autoresearch.launchers.slurm.options import SlurmOptions
-from autoresearch.launchers.slurm.status import Seen, status
+from autoresearch.launchers.slurm.status import SlurmView, status
 from autoresearch.launchers.slurm.warm_allocation import WarmAllocation
 from autoresearch.machine.processes import CommandError
 from autoresearch.ports.launcher import Held
 from autoresearch.run.job import Job, JobStatus, Resources, Submission
 from autoresearch.supervision import run_folder
-from autoresearch.supervision.run_folder import RunSpec
+from autoresearch.supervision.run_folder import SupervisorSpec
 
 _SOON_S = 1.0
 """Fewest seconds between two questions when a run's files say that something has changed."""
@@ -46,11 +46,11 @@ class SlurmLauncher:
         self.options = SlurmOptions.parse(options)
         self._folder = folder.absolute()
         self._records = Records(self._folder / ".slurm")
-        self._rows: list[Row] = []
+        self._rows: list[QueueLine] = []
         self._asked = float("-inf")
         self._accounts = True
         self._unexplained: dict[str, float] = {}
-        self._looked_up: dict[str, Row | None] = {}
+        self._looked_up: dict[str, QueueLine | None] = {}
         self._warm = WarmAllocation(self._folder / ".slurm", self.options) if self.options.allocation else None
 
     # -- submitting -----------------------------------------------------------------------------------------------
@@ -84,7 +84,7 @@ class SlurmLauncher:
         known = self.find(submission.run_id)
         if known:
             return known
-        spec = RunSpec(**submission.payload["spec"])  # type: ignore[arg-type]
+        spec = SupervisorSpec(**submission.payload["spec"])  # type: ignore[arg-type]
         name = str(submission.payload["name"])
         record = Record(submission.run_id, submission.folder, spec.log, name, os.urandom(6).hex(), time.time())
         if self._warm:
@@ -97,7 +97,7 @@ class SlurmLauncher:
         self._adopt(record, job_id)
         return job_id
 
-    def _hand_over(self, held: WarmAllocation, submission: Submission, spec: RunSpec, record: Record) -> str:
+    def _hand_over(self, held: WarmAllocation, submission: Submission, spec: SupervisorSpec, record: Record) -> str:
         self._query(self.options.poll_s)
         job_id = held.begin(record, submission.payload["allocation"], self._rows)  # type: ignore[arg-type]
         self._asked = float("-inf")
@@ -148,7 +148,7 @@ class SlurmLauncher:
             log.unlink(missing_ok=True)
             log.symlink_to(wanted)
 
-    def _from_accounts(self, record: Record) -> Row | None:
+    def _from_accounts(self, record: Record) -> QueueLine | None:
         since = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(record.asked_at - 60))
         rows = self._sacct(name=record.name, since=since).values()
         return commands.best(
@@ -180,33 +180,35 @@ class SlurmLauncher:
             for job_id, record in records.items()
         }
 
-    def _found(self, records: Collection[Record]) -> dict[str, Row | None]:
+    def _found(self, records: Collection[Record]) -> dict[str, QueueLine | None]:
         rows = {row.job_id: row for row in self._rows}
         named = commands.by_name(self._rows)
         return {str(record.job_id): self._row(record, rows, named) for record in records}
 
     @staticmethod
-    def _row(record: Record, rows: Mapping[str, Row], named: Mapping[str, Collection[Row]]) -> Row | None:
+    def _row(
+        record: Record, rows: Mapping[str, QueueLine], named: Mapping[str, Collection[QueueLine]]
+    ) -> QueueLine | None:
         """What squeue says of a run; a second job for it, if there ever is one, counts while it is alive."""
         own = rows.get(str(record.job_id))
         others = [row for row in named.get(record.name, ()) if _is(row, record)]
         return commands.best([*([own] if own else []), *others])
 
-    def _warm_rows(self, held: WarmAllocation, records: Collection[Record]) -> dict[str, Row | None]:
+    def _warm_rows(self, held: WarmAllocation, records: Collection[Record]) -> dict[str, QueueLine | None]:
         held.tend(self._rows)
         rows = {row.job_id: row for row in self._rows}
         if missing := held.missing(records, rows):
             rows |= self._sacct(missing)
         return {str(record.job_id): held.row(record, rows) for record in records}
 
-    def _status(self, job_id: str, record: Record, row: Row | None, ended: Mapping[str, Any] | None) -> JobStatus:
+    def _status(self, job_id: str, record: Record, row: QueueLine | None, ended: Mapping[str, Any] | None) -> JobStatus:
         now = time.monotonic()
         over = ended is None and (row is None or row.state.ended)
         since = self._unexplained.setdefault(job_id, now) if over else now
         self._link_log(record, job_id, row.restarts if row else 0)
         report = run_folder.read(Path(record.folder, run_folder.STATE)) or {}
         output = _last_words(Path(record.folder, slurm_script.OUTPUT.replace("%j", job_id))) if over else ""
-        return status(Seen(record, row, report, ended, time.time(), now - since, output))
+        return status(SlurmView(record, row, report, ended, time.time(), now - since, output))
 
     def _query(self, patience_s: float) -> None:
         now = time.monotonic()
@@ -214,7 +216,7 @@ class SlurmLauncher:
             self._rows = commands.parse_squeue(slurm_calls.ask(commands.SQUEUE, "ask").text)
             self._asked = now
 
-    def _sacct(self, ids: Collection[str] = (), name: str = "", since: str = "") -> Mapping[str, Row]:
+    def _sacct(self, ids: Collection[str] = (), name: str = "", since: str = "") -> Mapping[str, QueueLine]:
         if not self._accounts:
             return {}
         argv = commands.sacct(ids, name, since)
@@ -296,7 +298,7 @@ class SlurmLauncher:
         """
         return self._warm.release(self._fresh_rows) if self._warm else ()
 
-    def _fresh_rows(self) -> list[Row]:
+    def _fresh_rows(self) -> list[QueueLine]:
         self._query(0.0)
         return self._rows
 
@@ -312,11 +314,11 @@ def _ends(records: Collection[Record]) -> dict[str, dict[str, Any] | None]:
     return {record.run_id: run_folder.read(Path(record.folder, run_folder.EXIT)) for record in records}
 
 
-def _is(row: Row, record: Record) -> bool:
+def _is(row: QueueLine, record: Record) -> bool:
     return row.name == record.name and row.comment == f"autoresearch:{record.token}"
 
 
-def _spec(job: Job, options: SlurmOptions, grace_s: float) -> RunSpec:
+def _spec(job: Job, options: SlurmOptions, grace_s: float) -> SupervisorSpec:
     # ray.sub has a cluster of its own to join, and so must nobody else.
     own_ray = options.style == "batch" and not {"RAY_TMPDIR"} & {*job.env, *options.env}
     if not own_ray:

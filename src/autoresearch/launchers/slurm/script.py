@@ -11,7 +11,7 @@ from shlex import quote
 from autoresearch.launchers.slurm.options import Allocation, SlurmOptions
 from autoresearch.run.job import Job
 from autoresearch.supervision import run_folder
-from autoresearch.supervision.run_folder import RunSpec
+from autoresearch.supervision.run_folder import SupervisorSpec
 
 SCRIPT, COMMAND = "job.sh", "command.sh"
 OUTPUT = "slurm-%j.out"
@@ -50,7 +50,7 @@ def directives(job: Job, options: SlurmOptions, name: str, grace_s: float) -> li
     return [*flags, "--requeue" if options.requeue else "--no-requeue", "--open-mode=append", *options.extra]
 
 
-def batch(spec: RunSpec, flags: list[str], options: SlurmOptions) -> str:
+def batch(spec: SupervisorSpec, flags: list[str], options: SlurmOptions) -> str:
     """The script of style `batch`."""
     lines = [
         "#!/bin/bash",
@@ -103,12 +103,12 @@ def allocation(flags: list[str], options: SlurmOptions, held: Allocation, spool:
     return "\n".join(lines) + "\n"
 
 
-def handed_over(spec: RunSpec, script: str) -> str:
+def handed_over(spec: SupervisorSpec, script: str) -> str:
     """What a run in a warm allocation does, with the script of the allocation it may be the first to need."""
     return "\n".join([script, *_what(spec), "# handed over through the spool, and started there with srun", ""])
 
 
-def _what(spec: RunSpec) -> list[str]:
+def _what(spec: SupervisorSpec) -> list[str]:
     command = " ".join(quote(word) for word in spec.argv)
     return [
         *_comment(f"run {spec.run_id!r}, {_limit(spec)}; under supervision it does:"),
@@ -127,7 +127,7 @@ def _our_python(options: SlurmOptions) -> list[str]:
     ]
 
 
-def contained(spec: RunSpec, options: SlurmOptions) -> RunSpec:
+def contained(spec: SupervisorSpec, options: SlurmOptions) -> SupervisorSpec:
     """The same run inside a pyxis container, if there is one: our supervisor stays outside and watches srun."""
     if options.container is None:
         return spec
@@ -140,7 +140,7 @@ def contained(spec: RunSpec, options: SlurmOptions) -> RunSpec:
     return spec._replace(argv=(*srun, *spec.argv))
 
 
-def ray_sub(spec: RunSpec, flags: list[str], options: SlurmOptions, gpus_per_node: int) -> str:
+def ray_sub(spec: SupervisorSpec, flags: list[str], options: SlurmOptions, gpus_per_node: int) -> str:
     """What style `ray.sub` does, as a script that can be pasted into a shell."""
     variables = ray_sub_variables(spec, options, gpus_per_node)
     lines = [
@@ -161,7 +161,7 @@ def submitted_elsewhere(flags: list[str], folder: str) -> list[str]:
     return [output if flag == f"--output={OUTPUT}" else flag for flag in flags]
 
 
-def ray_sub_variables(spec: RunSpec, options: SlurmOptions, gpus_per_node: int) -> dict[str, str]:
+def ray_sub_variables(spec: SupervisorSpec, options: SlurmOptions, gpus_per_node: int) -> dict[str, str]:
     """The environment in which NeMo-RL's ray.sub is submitted."""
     return {
         "COMMAND": f"bash {quote(f'{spec.folder}/{COMMAND}')}",
@@ -173,7 +173,7 @@ def ray_sub_variables(spec: RunSpec, options: SlurmOptions, gpus_per_node: int) 
     }
 
 
-def command(spec: RunSpec) -> str:
+def command(spec: SupervisorSpec) -> str:
     """A script that keeps the limit with coreutils alone and writes how it ended, for where we are not installed."""
     inner = " ".join(quote(word) for word in spec.argv)
     limit = 0.0 if spec.limit_s is None else spec.limit_s
@@ -197,17 +197,17 @@ exit $code
 """
 
 
-def _own_mounts(spec: RunSpec) -> tuple[str, str]:
+def _own_mounts(spec: SupervisorSpec) -> tuple[str, str]:
     return (f"{spec.directory}:{spec.directory}", f"{spec.folder}:{spec.folder}")
 
 
-def _limit(spec: RunSpec) -> str:
+def _limit(spec: SupervisorSpec) -> str:
     if spec.limit_s is None:
         return "no limit"
     return f"limit {spec.limit_s:g} s, then TERM, {spec.grace_s:g} s, KILL"
 
 
-def _settings(spec: RunSpec) -> str:
+def _settings(spec: SupervisorSpec) -> str:
     return "".join(f"{name}={quote(value)} " for name, value in spec.env.items())
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from autoresearch.launchers.job_files import Record
-from autoresearch.launchers.slurm.commands import Row
+from autoresearch.launchers.slurm.commands import QueueLine
 from autoresearch.run.job import ENDINGS, JobState, JobStatus
 
 _FINISHING_S = 60.0
@@ -24,7 +24,7 @@ _FROM_OUTSIDE = {
 }
 
 
-class Seen(NamedTuple):
+class SlurmView(NamedTuple):
     """Everything known of one run at one moment.
 
     Attributes:
@@ -38,7 +38,7 @@ class Seen(NamedTuple):
     """
 
     record: Record
-    row: Row | None
+    row: QueueLine | None
     state: Mapping[str, Any]
     ended: Mapping[str, Any] | None
     now: float
@@ -46,7 +46,7 @@ class Seen(NamedTuple):
     output: str = ""
 
 
-def status(seen: Seen) -> JobStatus:
+def status(seen: SlurmView) -> JobStatus:
     """How the run is doing."""
     row = seen.row
     if row and not row.state.ended:
@@ -60,27 +60,27 @@ def status(seen: Seen) -> JobStatus:
     return _by_slurm_alone(seen, row)
 
 
-def _files_may_come(seen: Seen) -> bool:
+def _files_may_come(seen: SlurmView) -> bool:
     """Whether the run may have written how it ended, where we cannot see it yet; what it said itself, we can see."""
     if seen.row is None or seen.row.state is JobState.SUCCEEDED:
         return True
     return seen.row.state is JobState.FAILED and not seen.output
 
 
-def _overdue(seen: Seen, row: Row, ended: Mapping[str, Any]) -> bool:
+def _overdue(seen: SlurmView, row: QueueLine, ended: Mapping[str, Any]) -> bool:
     """Whether a job stays on although its run has long ended; one that was requeued has a newer start, or none."""
     this_attempt = row.state is JobState.RUNNING and (row.started_at or 0.0) <= ended["ended_at"]
     return this_attempt and seen.now - ended["ended_at"] > _FINISHING_S
 
 
-def _alive(seen: Seen, row: Row) -> JobStatus:
+def _alive(seen: SlurmView, row: QueueLine) -> JobStatus:
     again = f"requeued {row.restarts} times" if row.restarts else ""
     waiting = row.reason if row.state is JobState.QUEUED else ""
     strange = f"Slurm says {row.word}" if row.state is JobState.UNKNOWN else ""
     return _base(seen, row.state, "; ".join(filter(None, (again, waiting, strange))))
 
 
-def _ended(seen: Seen, ended: Mapping[str, Any]) -> JobStatus:
+def _ended(seen: SlurmView, ended: Mapping[str, Any]) -> JobStatus:
     code = ended["exit_code"]
     state = ENDINGS.get(ended["ending"], JobState.SUCCEEDED if code == 0 else JobState.FAILED)
     reason = ended["reason"]
@@ -101,7 +101,7 @@ def _ended(seen: Seen, ended: Mapping[str, Any]) -> JobStatus:
     )
 
 
-def _ended_from_outside(seen: Seen, state: JobState) -> JobState | None:
+def _ended_from_outside(seen: SlurmView, state: JobState) -> JobState | None:
     """Who ended a run that was told to end: its supervisor sees only a signal, and its command may die of it first."""
     if state not in {JobState.PREEMPTED, JobState.FAILED, JobState.OUT_OF_MEMORY}:
         return None
@@ -113,14 +113,14 @@ def _ended_from_outside(seen: Seen, state: JobState) -> JobState | None:
     return None
 
 
-def _by_slurm_alone(seen: Seen, row: Row) -> JobStatus:
+def _by_slurm_alone(seen: SlurmView, row: QueueLine) -> JobStatus:
     said = f"; its script said: {seen.output}" if seen.output and row.state is JobState.FAILED else ""
     # Slurm's code for what was ended from outside is that of its own step, or none.
     code = row.exit_code if row.state in {JobState.SUCCEEDED, JobState.FAILED} else None
     return _base(seen, row.state, _words(seen, row.state) + said, code, row.ended_at)
 
 
-def _words(seen: Seen, state: JobState) -> str:
+def _words(seen: SlurmView, state: JobState) -> str:
     if seen.row is None:
         return f"{state}, at our request"
     reason = f" ({seen.row.reason})" if seen.row.reason else ""
@@ -128,7 +128,7 @@ def _words(seen: Seen, state: JobState) -> str:
 
 
 def _base(
-    seen: Seen, state: JobState, reason: str, exit_code: int | None = None, ended_at: float | None = None
+    seen: SlurmView, state: JobState, reason: str, exit_code: int | None = None, ended_at: float | None = None
 ) -> JobStatus:
     report, row = seen.state, seen.row
     started = report.get("started_at") or (row.started_at if row and state is not JobState.QUEUED else None)
@@ -146,9 +146,9 @@ def _base(
     )
 
 
-def _node(seen: Seen, otherwise: str) -> str:
+def _node(seen: SlurmView, otherwise: str) -> str:
     return (seen.row.node if seen.row else "") or otherwise
 
 
-def _submitted(seen: Seen) -> float:
+def _submitted(seen: SlurmView) -> float:
     return (seen.row.submitted_at if seen.row else None) or seen.record.asked_at

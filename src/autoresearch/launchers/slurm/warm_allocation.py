@@ -15,13 +15,13 @@ from autoresearch.errors import LauncherError, StorageError
 from autoresearch.launchers.job_files import Record, Records, unique_name
 from autoresearch.launchers.slurm import commands
 from autoresearch.launchers.slurm import script as slurm_script
-from autoresearch.launchers.slurm.commands import STEPS, Row, parse_steps
+from autoresearch.launchers.slurm.commands import STEPS, QueueLine, parse_steps
 from autoresearch.launchers.slurm.options import Allocation, SlurmOptions
-from autoresearch.launchers.slurm.warm_spool import Done, Request, Spool, Taken
+from autoresearch.launchers.slurm.warm_spool import Spool, SpoolRequest, SpoolResult, Taken
 from autoresearch.ports.launcher import Held
 from autoresearch.run.job import Job, JobState, Resources
 from autoresearch.supervision import run_folder
-from autoresearch.supervision.run_folder import RunSpec
+from autoresearch.supervision.run_folder import SupervisorSpec
 
 _MARGIN_S = 30.0
 """What a run needs beyond limit and grace, for the start and the end of its step."""
@@ -42,7 +42,7 @@ class WarmAllocation:
         self._records = Records(folder / "allocations")
         self._refused, self._retry_at = "", float("-inf")
 
-    def plan(self, job: Job, spec: RunSpec) -> tuple[str, dict[str, Any]]:
+    def plan(self, job: Job, spec: SupervisorSpec) -> tuple[str, dict[str, Any]]:
         """The script of the allocation with the run's step, and what `begin` and `hand_over` need; nothing is sent.
 
         Raises:
@@ -78,7 +78,7 @@ class WarmAllocation:
 
     # -- runs -----------------------------------------------------------------------------------------------------
 
-    def begin(self, record: Record, wanted: Mapping[str, Any], rows: list[Row]) -> str:
+    def begin(self, record: Record, wanted: Mapping[str, Any], rows: list[QueueLine]) -> str:
         """Make sure of an allocation; returns the job id of the run in it.
 
         Raises:
@@ -101,7 +101,7 @@ class WarmAllocation:
             StorageError: The disk takes no more.
         """
         try:
-            self.spool.put(Request(record.name, str(record.job_id), record.folder, record.asked_at, **need))
+            self.spool.put(SpoolRequest(record.name, str(record.job_id), record.folder, record.asked_at, **need))
         except OSError as error:
             raise StorageError(f"run {record.run_id} was not submitted: {error}; fix that, submit it again") from error
 
@@ -109,7 +109,7 @@ class WarmAllocation:
         """Whether a run was handed over, or has begun."""
         return self.spool.where(record.name) is not None or _has_begun(record)
 
-    def tend(self, rows: list[Row]) -> None:
+    def tend(self, rows: list[QueueLine]) -> None:
         """Ask for a new allocation when runs wait and there is none; a refusal is told with each waiting run."""
         alive = {row.job_id for row in self._living(rows)}
         for taken in self.spool.taken():
@@ -126,7 +126,7 @@ class WarmAllocation:
         except LauncherError as error:
             self._refused, self._retry_at = str(error).splitlines()[0], time.monotonic() + _AGAIN_S
 
-    def _fail_with(self, latest: Row | None) -> None:
+    def _fail_with(self, latest: QueueLine | None) -> None:
         """What waits for an allocation that could not even begin fails with it: the next would do the same."""
         if latest is None or latest.state is not JobState.FAILED:
             return
@@ -135,28 +135,30 @@ class WarmAllocation:
             output = Path(request.folder, slurm_script.OUTPUT.replace("%j", request.job_id))
             output.write_text(f"allocation {latest.job_id} failed: {said}\n", encoding="utf-8")
             self.spool.withdraw(request.name)
-            self.spool.finish(request.name, Done(latest.job_id, latest.exit_code or 1, latest.ended_at or time.time()))
+            self.spool.finish(
+                request.name, SpoolResult(latest.job_id, latest.exit_code or 1, latest.ended_at or time.time())
+            )
 
-    def row(self, record: Record, rows: Mapping[str, Row]) -> Row | None:
+    def row(self, record: Record, rows: Mapping[str, QueueLine]) -> QueueLine | None:
         """A run in the words that squeue has for jobs, None when nothing is known of it."""
-        row = Row(str(record.job_id), "PENDING", submitted_at=record.asked_at, name=record.name)
+        row = QueueLine(str(record.job_id), "PENDING", submitted_at=record.asked_at, name=record.name)
         match self.spool.where(record.name):
-            case Request():
+            case SpoolRequest():
                 return row._replace(reason=self._why(rows.values()))
             case Taken(request, allocation):
                 return _in(request, row, allocation, rows.get(allocation))
-            case Done(allocation, code, ended_at):
+            case SpoolResult(allocation, code, ended_at):
                 word = "CANCELLED" if record.cancelled_at and code else "FAILED" if code else "COMPLETED"
                 reason = f"its step in allocation {allocation} ended with code {code}" if code else ""
                 return row._replace(word=word, exit_code=code, ended_at=ended_at, reason=reason)
         return None
 
-    def _why(self, rows: Iterable[Row]) -> str:
+    def _why(self, rows: Iterable[QueueLine]) -> str:
         held = self.alive(rows)
         there = f"allocation {held.job_id} is {held.word} {held.reason}".strip() if held else ""
         return f"waiting for its turn; {there or self._refused or 'an allocation is asked for'}"
 
-    def missing(self, records: Iterable[Record], rows: Mapping[str, Row]) -> set[str]:
+    def missing(self, records: Iterable[Record], rows: Mapping[str, QueueLine]) -> set[str]:
         """Allocations that squeue has forgotten and on which the end of one of these runs depends."""
         places = (self.spool.where(record.name) for record in records if not _ended(record))
         return {place.allocation for place in places if isinstance(place, Taken) and place.allocation not in rows}
@@ -176,14 +178,14 @@ class WarmAllocation:
             if name == record.name:
                 commands.cancel(step)
 
-    def leftovers(self, record: Record, rows: Collection[Row]) -> list[str]:
+    def leftovers(self, record: Record, rows: Collection[QueueLine]) -> list[str]:
         """What Slurm still has of a run: its place in the queue of the allocation, or its step."""
         place, alive = self.spool.where(record.name), {row.job_id for row in self._living(rows)}
-        waits = isinstance(place, Request) or (isinstance(place, Taken) and place.allocation in alive)
+        waits = isinstance(place, SpoolRequest) or (isinstance(place, Taken) and place.allocation in alive)
         steps = [f"step {step} of Slurm" for step, name in self._steps() if name == record.name]
         return steps or (["a place in the queue of the allocation"] if waits and not _ended(record) else [])
 
-    def release(self, query: Callable[[], list[Row]]) -> tuple[str, ...]:
+    def release(self, query: Callable[[], list[QueueLine]]) -> tuple[str, ...]:
         """Give the allocation back and wait until Slurm has let go of it, a minute at most; what is left, in words.
 
         Raises:
@@ -198,11 +200,11 @@ class WarmAllocation:
 
     # -- the allocation -------------------------------------------------------------------------------------------
 
-    def alive(self, rows: Iterable[Row]) -> Row | None:
+    def alive(self, rows: Iterable[QueueLine]) -> QueueLine | None:
         """The allocation that is there or on its way."""
         return next(iter(self._living(rows)), None)
 
-    def _latest(self, rows: Iterable[Row]) -> Row | None:
+    def _latest(self, rows: Iterable[QueueLine]) -> QueueLine | None:
         newest = max(self._records, key=lambda record: record.asked_at, default=None)
         return next((row for row in rows if newest and row.job_id == newest.job_id), None)
 
@@ -216,7 +218,7 @@ class WarmAllocation:
             f"given back after {span(wanted.idle)} without a run: idle time is paid for too{cost}"
         )
 
-    def held(self, rows: Iterable[Row]) -> tuple[Held, ...]:
+    def held(self, rows: Iterable[QueueLine]) -> tuple[Held, ...]:
         """Allocations that have begun, among these rows."""
         ours, wanted = self._by_job(), run_folder.read(self.spool.folder / _PLAN) or {}
         nodes, gpus = int(wanted.get("nodes", 1)), int(wanted.get("gpus", 0))
@@ -226,14 +228,14 @@ class WarmAllocation:
             if row.job_id in ours and row.started_at and row.state is not JobState.QUEUED
         )
 
-    def forgotten(self, rows: Iterable[Row]) -> set[str]:
+    def forgotten(self, rows: Iterable[QueueLine]) -> set[str]:
         """Allocations of ours that are in none of these rows."""
         return self._by_job() - {row.job_id for row in rows}
 
     def _by_job(self) -> set[str]:
         return {record.job_id for record in self._records if record.job_id}
 
-    def _living(self, rows: Iterable[Row]) -> list[Row]:
+    def _living(self, rows: Iterable[QueueLine]) -> list[QueueLine]:
         ours = self._by_comment()
         found = [row for row in rows if row.comment in ours and not row.state.ended]
         for row in found:
@@ -263,7 +265,7 @@ class WarmAllocation:
         return parse_steps(commands.ask(STEPS, "ask").text)
 
 
-def _in(request: Request, row: Row, allocation: str, held: Row | None) -> Row | None:
+def _in(request: SpoolRequest, row: QueueLine, allocation: str, held: QueueLine | None) -> QueueLine | None:
     """A run that an allocation has taken."""
     if held is None:
         return None

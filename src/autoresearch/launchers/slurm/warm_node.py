@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from autoresearch.launchers.slurm.script import OUTPUT
-from autoresearch.launchers.slurm.warm_spool import Done, Request, Spool
+from autoresearch.launchers.slurm.warm_spool import Spool, SpoolRequest, SpoolResult
 from autoresearch.machine.processes import CommandError, Completed, run
 from autoresearch.supervision import run_folder
 
@@ -37,16 +37,16 @@ def main() -> int:
     job_id = os.environ["SLURM_JOB_ID"]
     per_node = max(1, slots // int(os.environ.get("SLURM_JOB_NUM_NODES", "1")))
     with ThreadPoolExecutor(slots) as pool:
-        Holder(Spool(spool), job_id, slots, _share(per_node), pool).serve(idle_s, time.monotonic() + left_s)
+        WarmNode(Spool(spool), job_id, slots, _share(per_node), pool).serve(idle_s, time.monotonic() + left_s)
     return 0
 
 
-class Holder:
+class WarmNode:
     """One allocation at work."""
 
     def __init__(self, spool: Spool, job_id: str, slots: int, share: Share, pool: ThreadPoolExecutor) -> None:
         self._spool, self._job_id, self._slots, self._share, self._pool = spool, job_id, slots, share, pool
-        self._steps: dict[str, tuple[Request, Future[Completed]]] = {}
+        self._steps: dict[str, tuple[SpoolRequest, Future[Completed]]] = {}
         self._fresh = True
 
     def serve(self, idle_s: float, ends_at: float) -> None:
@@ -64,17 +64,17 @@ class Holder:
                 return
             time.sleep(_TICK_S)
 
-    def _fits(self, request: Request, left_s: float) -> bool:
+    def _fits(self, request: SpoolRequest, left_s: float) -> bool:
         """Whether there is time for a run; the first one has it, or no allocation would ever be long enough for it."""
         return self._fresh or request.need_s is None or request.need_s <= left_s
 
-    def _over(self, request: Request) -> bool:
+    def _over(self, request: SpoolRequest) -> bool:
         """Whether a waiting run may no longer begin; it is let go of then."""
         if request.claimed:
             self._spool.withdraw(request.name)
         return request.claimed
 
-    def _begin(self, requests: list[Request]) -> None:
+    def _begin(self, requests: list[SpoolRequest]) -> None:
         for request in requests:
             if len(self._steps) < self._slots and self._spool.take(request, self._job_id):
                 self._steps[request.name] = request, self._pool.submit(_carry_out, step(request, self._share))
@@ -87,7 +87,7 @@ class Holder:
                 if future.done():
                     done = future.result()
                     Path(request.folder, OUTPUT.replace("%j", request.job_id)).write_bytes(done.stdout + done.stderr)
-                    self._spool.finish(name, Done(self._job_id, done.code, time.time()))
+                    self._spool.finish(name, SpoolResult(self._job_id, done.code, time.time()))
                     del self._steps[name]
 
 
@@ -98,7 +98,7 @@ def _carry_out(argv: list[str]) -> Completed:
         return Completed(_NO_SRUN, b"", str(error).encode())
 
 
-def step(request: Request, share: Share, python: str = sys.executable) -> list[str]:
+def step(request: SpoolRequest, share: Share, python: str = sys.executable) -> list[str]:
     """The srun command of one run."""
     memory_mb = share.memory_mb if request.memory_mb is None else request.memory_mb
     return [

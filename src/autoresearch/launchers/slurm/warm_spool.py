@@ -15,7 +15,7 @@ from typing import NamedTuple
 from autoresearch.supervision import run_folder
 
 
-class Request(NamedTuple):
+class SpoolRequest(NamedTuple):
     """One run for a warm allocation.
 
     Attributes:
@@ -47,11 +47,11 @@ class Request(NamedTuple):
 class Taken(NamedTuple):
     """A run that an allocation has taken."""
 
-    request: Request
+    request: SpoolRequest
     allocation: str
 
 
-class Done(NamedTuple):
+class SpoolResult(NamedTuple):
     """A step that is over: the allocation it ran in, the exit code of srun, and when, in Unix seconds."""
 
     allocation: str
@@ -65,7 +65,7 @@ class Spool:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def put(self, request: Request) -> None:
+    def put(self, request: SpoolRequest) -> None:
         """Hand a run over, unless that has been done.
 
         Raises:
@@ -75,7 +75,7 @@ class Spool:
             self._todo.mkdir(parents=True, exist_ok=True)
             run_folder.create(self._todo / f"{request.name}.json", request._asdict())
 
-    def waiting(self) -> list[Request]:
+    def waiting(self) -> list[SpoolRequest]:
         """Runs that nobody has taken, in the order of their turn."""
         found = (_request(place) for place in self._todo.glob("*.json"))
         return sorted((request for request in found if request), key=lambda request: (request.asked_at, request.name))
@@ -86,7 +86,7 @@ class Spool:
             if request := _request(place):
                 yield Taken(request, place.parent.name)
 
-    def where(self, name: str) -> Request | Taken | Done | None:
+    def where(self, name: str) -> SpoolRequest | Taken | SpoolResult | None:
         """Where a run is: waiting, taken or done; None when it was never handed over, or was withdrawn."""
         # In the order a run goes, so that one on its way is not missed; done is written before taken is removed.
         if request := _request(self._todo / f"{name}.json"):
@@ -94,11 +94,11 @@ class Spool:
         taken = next(iter(self.folder.glob(f"taken/*/{name}.json")), None)
         done = run_folder.read(self._done / f"{name}.json")
         if done:
-            return Done(**done)
+            return SpoolResult(**done)
         request = _request(taken) if taken else None
         return Taken(request, taken.parent.name) if request and taken else None
 
-    def take(self, request: Request, allocation: str) -> bool:
+    def take(self, request: SpoolRequest, allocation: str) -> bool:
         """Begin a run; False when it was withdrawn or somebody else has it."""
         place = self._taken(request.name, allocation)
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -117,7 +117,7 @@ class Spool:
         """Take a run back that nobody has taken."""
         (self._todo / f"{name}.json").unlink(missing_ok=True)
 
-    def finish(self, name: str, done: Done) -> None:
+    def finish(self, name: str, done: SpoolResult) -> None:
         """Say that a step is over."""
         self._done.mkdir(parents=True, exist_ok=True)
         run_folder.write(self._done / f"{name}.json", done._asdict(), sync=True)
@@ -135,6 +135,6 @@ class Spool:
         return self.folder / "taken" / allocation / f"{name}.json"
 
 
-def _request(place: Path) -> Request | None:
+def _request(place: Path) -> SpoolRequest | None:
     document = run_folder.read(place)
-    return Request(**document) if document else None
+    return SpoolRequest(**document) if document else None

@@ -16,7 +16,7 @@ from autoresearch import extras
 from autoresearch.errors import CampaignError, ResearcherError
 from autoresearch.git.call import EMAIL
 from autoresearch.guards import agent_runner, sandbox
-from autoresearch.guards.agent_runner import Cell, Ending
+from autoresearch.guards.agent_runner import CallEnd, Cell
 from autoresearch.guards.custody import HAND, git_folder
 from autoresearch.guards.scope import Limits
 from autoresearch.machine.disk import delete
@@ -57,7 +57,7 @@ class Result:
         at: Unix time of its start.
     """
 
-    ending: Ending
+    ending: CallEnd
     said: Said
     answer: Answer | None
     stdout: str
@@ -251,7 +251,7 @@ class Caller:
 
     # -- after ----------------------------------------------------------------------------------------------------
 
-    def _result(self, call: Call, place: Path, ending: Ending, at: float) -> Result:
+    def _result(self, call: Call, place: Path, ending: CallEnd, at: float) -> Result:
         stdout, stderr = (_read(place / "watch" / name) for name in ("stdout.log", "stderr.log"))
         said = self.adapter.read(stdout, call)
         in_file = [agent_answer.take(file) for file in (call.answer_file, call.tree / agent_answer.NAME)]

@@ -9,7 +9,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from autoresearch.errors import CampaignError
-from autoresearch.researchers.override_forms import Change, Condition, Written
+from autoresearch.researchers.override_forms import Condition, OverrideForm, Written
 
 Grade = Literal["high", "fair", "low"]
 
@@ -56,7 +56,7 @@ class Play(Written):
     """Keys that validation must not follow, or the play would change the exam."""
     after: tuple[str, ...] = ()
     """Only once one of these keys has been changed with success (R132)."""
-    set: dict[str, Change] = Field(min_length=1)
+    set: dict[str, OverrideForm] = Field(min_length=1)
     """What to change, by key; a key that ends with `?` only where the recipe has it."""
     watch: dict[str, str] = Field(default_factory=dict)
     """Logged tags, and what they should do if the play works for its reason."""
@@ -192,7 +192,7 @@ def _condition(one: Condition) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {_value(getattr(one, name))}" for name in sorted(one.model_fields_set))
 
 
-def _change(one: Change) -> str:
+def _change(one: OverrideForm) -> str:
     said = one.model_dump(include=one.model_fields_set)
     return ", ".join(f"{name.replace('_', ' ')} {_value(value)}" for name, value in said.items())
 

@@ -16,7 +16,7 @@ import numpy as np
 from autoresearch.errors import CampaignError, ResearcherError
 from autoresearch.experiment.hypothesis import Brief, Hypothesis
 from autoresearch.guards.scope import matches
-from autoresearch.researchers.override_forms import Change, Draft, apply, is_number, lookup, missing, same, text
+from autoresearch.researchers.override_forms import Draft, OverrideForm, apply, is_number, lookup, missing, same, text
 from autoresearch.researchers.recipe_rules import ROLLOUT, broken
 from autoresearch.researchers.search.candidates import best_first, spread
 from autoresearch.researchers.search.past import Past, read_past
@@ -150,5 +150,5 @@ def _draft(brief: Brief, space: Space, point: Point) -> Draft:
     for algorithm in sorted(brief.facts.traits.intersection(ROLLOUT)):
         factors = (f"{algorithm}.num_prompts_per_step", f"{algorithm}.num_generations_per_prompt")
         if draft.changed.keys() & set(factors) and _BATCH not in draft.changed and _BATCH in values:
-            apply(draft, _BATCH, Change(follows=factors), str)
+            apply(draft, _BATCH, OverrideForm(follows=factors), str)
     return draft

@@ -31,7 +31,7 @@ _FINEST = 1e-13
 """Part of a float below which a digit is an accident of arithmetic."""
 
 
-class Knob(BaseModel):
+class Dimension(BaseModel):
     """One dimension of the space."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -48,7 +48,7 @@ class Knob(BaseModel):
     """Values of a categorical."""
 
     @model_validator(mode="after")
-    def _is_a_range(self) -> "Knob":
+    def _is_a_range(self) -> "Dimension":
         if self.type == "categorical":
             if len({text(choice) for choice in self.choices}) < 2:
                 raise ValueError("a categorical needs at least two choices")
@@ -152,7 +152,7 @@ class Knob(BaseModel):
         return (math.ceil(self.low), math.floor(self.high)) if self.type == "int" else (self.low, self.high)
 
 
-class Space(dict[str, Knob]):
+class Space(dict[str, Dimension]):
     """Knobs by dotted key, and the cube they span."""
 
     @cached_property
@@ -204,9 +204,9 @@ def read_space(document: Mapping[str, Any]) -> Space:
     return Space({str(key): _knob(str(key), spec) for key, spec in document.items()})
 
 
-def _knob(key: str, spec: Any) -> Knob:
+def _knob(key: str, spec: Any) -> Dimension:
     try:
-        return Knob.model_validate(_spelled_out(spec))
+        return Dimension.model_validate(_spelled_out(spec))
     except ValidationError as error:
         raise CampaignError(
             f"search space, {key}: {error.errors()[0]['msg'].removeprefix('Value error, ')}; "

@@ -23,7 +23,7 @@ STREAK = 3
 """Steps in a row without a finite loss that count as divergence."""
 
 
-class Curves:
+class RunCurves:
     """Series of a run by logger tag, event files before printed lines."""
 
     def __init__(self, readings: Mapping[str, Readings]) -> None:
@@ -68,13 +68,13 @@ class Rule:
     """
 
     name: str
-    shows: Callable[[Curves], str]
+    shows: Callable[[RunCurves], str]
     advice: str
     severity: Severity = Severity.WARNING
     fault: str = "idea"
 
 
-def diverged(curves: Curves) -> str:
+def diverged(curves: RunCurves) -> str:
     """Whether loss or gradient norm stopped being finite for good: `STREAK` steps in a row, or the final loss."""
     for tag in ("train/loss", "train/grad_norm"):
         series = curves.series(tag)
@@ -97,13 +97,13 @@ def _streak_start(series: Series) -> int | None:
     return None
 
 
-def _fatal_streak(curves: Curves) -> str:
+def _fatal_streak(curves: RunCurves) -> str:
     found = (curves.series(tag) for tag in ("train/loss", "train/grad_norm"))
     starts = [(series.tag, at) for series in found if series and (at := _streak_start(series)) is not None]
     return "; ".join(f"{tag} not finite in {STREAK} steps in a row, from step {at} on" for tag, at in starts)
 
 
-def _single_nan(curves: Curves) -> str:
+def _single_nan(curves: RunCurves) -> str:
     if _fatal_streak(curves):
         return ""
     shown = []
@@ -115,7 +115,7 @@ def _single_nan(curves: Curves) -> str:
     return "; ".join(shown)
 
 
-def _gradient_spikes(curves: Curves) -> str:
+def _gradient_spikes(curves: RunCurves) -> str:
     values = curves.finite("train/grad_norm")
     if len(values) < 2 * SPAN:
         return ""
@@ -123,40 +123,40 @@ def _gradient_spikes(curves: Curves) -> str:
     return f"train/grad_norm reached {worst:.3g}, usually {usual:.3g}" if usual > 0 and worst > 10 * usual else ""
 
 
-def _kl_growth(curves: Curves) -> str:
+def _kl_growth(curves: RunCurves) -> str:
     early, late = curves.early("train/kl_penalty"), curves.late("train/kl_penalty")
     if early is None or late is None or late < 0.1 or late < 5 * abs(early):
         return ""
     return f"train/kl_penalty rose from {early:.3g} to {late:.3g}"
 
 
-def _mismatch(curves: Curves) -> str:
+def _mismatch(curves: RunCurves) -> str:
     """Upstream plots and warns beyond 1.05, and calls KL errors below about 1e-3 healthy; twice that is shown."""
     limits = (("train/token_mult_prob_error", 1.05), ("train/gen_kl_error", 2e-3))
     found = ((tag, limit, curves.late(tag)) for tag, limit in limits)
     return "; ".join(f"{tag} {late:.4g} (healthy below {limit:g})" for tag, limit, late in found if (late or 0) > limit)
 
 
-def _entropy_collapse(curves: Curves) -> str:
+def _entropy_collapse(curves: RunCurves) -> str:
     early, late = curves.early("train/approx_entropy"), curves.late("train/approx_entropy")
     if early is None or late is None or early <= 0 or late > 0.25 * early:
         return ""
     return f"train/approx_entropy fell from {early:.3g} to {late:.3g}"
 
 
-def _share(curves: Curves, name: str) -> float:
+def _share(curves: RunCurves, name: str) -> float:
     """Late share of prompt groups, 0 to 1; upstream logs `baseline_reward/pct_*` in percent."""
     return (curves.late(f"train/baseline_reward/pct_{name}") or 0.0) / 100
 
 
-def _zero_variance(curves: Curves) -> str:
+def _zero_variance(curves: RunCurves) -> str:
     none, every = _share(curves, "0"), _share(curves, "1")
     if none + every <= 0.6:
         return ""
     return f"{none:.0%} of prompt groups all wrong and {every:.0%} all right: they give no gradient"
 
 
-def _no_signal(curves: Curves) -> str:
+def _no_signal(curves: RunCurves) -> str:
     reward = curves.late("train/reward")
     if _share(curves, "0") > 0.9:
         return f"{_share(curves, '0'):.0%} of prompt groups never score"
@@ -166,17 +166,17 @@ def _no_signal(curves: Curves) -> str:
     return ""
 
 
-def _saturated(curves: Curves) -> str:
+def _saturated(curves: RunCurves) -> str:
     share = _share(curves, "1")
     return f"{share:.0%} of prompt groups are always right" if share > 0.8 else ""
 
 
-def _truncation(curves: Curves) -> str:
+def _truncation(curves: RunCurves) -> str:
     late = curves.late("train/truncation_rate")
     return f"{late:.0%} of answers hit the length limit" if late is not None and late > 0.2 else ""
 
 
-def _weak_transfer(curves: Curves) -> str:
+def _weak_transfer(curves: RunCurves) -> str:
     validation = curves.finite("validation/accuracy")
     early, late = curves.early("train/reward"), curves.late("train/reward")
     if early is None or late is None or len(validation) < 3:
@@ -187,12 +187,12 @@ def _weak_transfer(curves: Curves) -> str:
     return f"train/reward gained {gained:.3g}, validation/accuracy {transferred:.3g}"
 
 
-def _ratio(curves: Curves, part: str, whole: str) -> float:
+def _ratio(curves: RunCurves, part: str, whole: str) -> float:
     share, total = curves.late(part), curves.late(whole)
     return share / total if share is not None and total else 0.0
 
 
-def _generation_bound(curves: Curves) -> str:
+def _generation_bound(curves: RunCurves) -> str:
     """Synchronous runs log `generation`; asynchronous ones the part of it that training waits for."""
     tags = ("timing/train/exposed_generation", "timing/train/generation")
     tag = next((each for each in tags if curves.finite(each)), tags[-1])
@@ -200,7 +200,7 @@ def _generation_bound(curves: Curves) -> str:
     return f"{tag} takes {share:.0%} of a step" if share > 0.65 else ""
 
 
-def _low_gpu_use(curves: Curves) -> str:
+def _low_gpu_use(curves: RunCurves) -> str:
     by_gpu = curves.matching(r"ray/node\.\d+\.gpu\.\d+\.util")
     values = [value for each in by_gpu.values() for value in each]
     if len(values) < SPAN or fmean(values) >= 30:
@@ -208,7 +208,7 @@ def _low_gpu_use(curves: Curves) -> str:
     return f"GPUs are used {fmean(values):.0f} % on average ({len(by_gpu)} GPUs)"
 
 
-def _idle_workers(curves: Curves) -> str:
+def _idle_workers(curves: RunCurves) -> str:
     late = curves.late("performance/training_worker_idle_time_ratio")
     return f"training workers idle {late:.0%} of the time" if late is not None and late > 0.3 else ""
 
@@ -272,7 +272,7 @@ RULES: tuple[Rule, ...] = (
 
 def health(log_tail: str, readings: Mapping[str, Readings]) -> tuple[Symptom, ...]:
     """Crash signatures and symptoms, worst first."""
-    curves = Curves(grammar.with_tail(readings, log_tail))
+    curves = RunCurves(grammar.with_tail(readings, log_tail))
     found = ((rule, rule.shows(curves)) for rule in RULES)
     symptoms = [Symptom(rule.name, rule.severity, shown, rule.fault, rule.advice) for rule, shown in found if shown]
     return worst_first([*crash_symptoms(log_tail), *symptoms])

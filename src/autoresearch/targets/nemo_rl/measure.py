@@ -15,8 +15,8 @@ from statistics import fmean
 from autoresearch.ports.target import SourceSpec
 from autoresearch.run.choose_value import (
     JUDGED,
-    Choice,
-    Merged,
+    AgreedCurve,
+    ChosenValue,
     choose,
     cut_short,
     merge,
@@ -32,7 +32,7 @@ from autoresearch.run.objective import Objective
 from autoresearch.run.symptom import Symptom
 from autoresearch.targets.nemo_rl import grammar
 from autoresearch.targets.nemo_rl.grammar import Printed
-from autoresearch.targets.nemo_rl.health import Curves, diverged, health
+from autoresearch.targets.nemo_rl.health import RunCurves, diverged, health
 
 SOURCES: tuple[SourceSpec, ...] = (
     SourceSpec("tensorboard", {}),
@@ -118,7 +118,7 @@ def measure(
     """
     words, printed = spelling(objective.metric, objective.tag), grammar.facts(log_tail)
     readings = grammar.with_tail(readings, log_tail)
-    merged, curves = merge(_by_source(words, readings)), Curves(readings)
+    merged, curves = merge(_by_source(words, readings)), RunCurves(readings)
     reached, target = _reached(curves, readings), printed.target(steps)
     nan = diverged(curves) or _last_is_nan(objective, merged)
     completion = ended(status, reached, target, printed, nan=bool(nan))
@@ -169,7 +169,7 @@ def _first(readings: Readings | None, keys: tuple[str, ...]) -> Series | None:
     return next((readings.series[key] for key in keys if key in readings.series), None) if readings else None
 
 
-def _reached(curves: Curves, readings: Mapping[str, Readings]) -> int | None:
+def _reached(curves: RunCurves, readings: Mapping[str, Readings]) -> int | None:
     """The last training step that was completed, by any witness."""
     witnesses = (
         curves.series("train/loss"),
@@ -180,7 +180,7 @@ def _reached(curves: Curves, readings: Mapping[str, Readings]) -> int | None:
     return max((series.steps[-1] for series in witnesses if series is not None and series.steps), default=None)
 
 
-def _last_is_nan(objective: Objective, merged: Merged) -> str:
+def _last_is_nan(objective: Objective, merged: AgreedCurve) -> str:
     if not merged.curve or math.isfinite(merged.curve[-1][1]):
         return ""
     step, value = merged.curve[-1]
@@ -222,8 +222,8 @@ def _end_note(
 def _value_note(
     objective: Objective,
     words: Spelling,
-    merged: Merged,
-    chosen: Choice | None,
+    merged: AgreedCurve,
+    chosen: ChosenValue | None,
     completion: Completion,
     reached: int | None,
 ) -> str:
@@ -240,20 +240,20 @@ def _value_note(
     return ""
 
 
-def _samples(words: Spelling, readings: Mapping[str, Readings], kept: Choice) -> tuple[float, ...]:
+def _samples(words: Spelling, readings: Mapping[str, Readings], kept: ChosenValue) -> tuple[float, ...]:
     """Rewards behind the value. Rewards that do not average to it are torn or someone else's, and are not used."""
     found = readings.get("samples")
     samples = samples_at(found.samples, kept.steps) if found and words.sampled else ()
     return samples if samples and math.isclose(fmean(samples), kept.value, rel_tol=1e-5, abs_tol=1e-4) else ()
 
 
-def _prompts(readings: Mapping[str, Readings], kept: Choice) -> str:
+def _prompts(readings: Mapping[str, Readings], kept: ChosenValue) -> str:
     """What all the validations behind a value asked, as a fingerprint; empty when they did not ask the same."""
     asked = {one.prompts for one in readings["samples"].samples if one.step in kept.steps}
     return asked.pop() if len(asked) == 1 else ""
 
 
-def _peak_memory(curves: Curves, status: JobStatus) -> float | None:
+def _peak_memory(curves: RunCurves, status: JobStatus) -> float | None:
     """Largest GPU memory seen by NeMo-RL's monitor or by the launcher; without either the host's.
 
     The monitor samples every ten seconds or so, hence both are lower bounds and the larger one is closer.

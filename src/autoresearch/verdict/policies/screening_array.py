@@ -93,7 +93,7 @@ def crashed(evidence: Evidence, row: Bundle) -> bool:
 
 
 @dataclass(frozen=True)
-class Suspicion:
+class CrashSuspicion:
     """Who can have crashed the rows of an array.
 
     Attributes:
@@ -107,18 +107,18 @@ class Suspicion:
     suspects: frozenset[str]
 
 
-def suspicion(evidence: Evidence, array: Array) -> Suspicion:
+def suspicion(evidence: Evidence, array: Array) -> CrashSuspicion:
     """What the rows that ran say of who crashed the others."""
     return _suspicion(array, array.ran(evidence))
 
 
 @lru_cache(maxsize=64)
-def _suspicion(array: Array, ran: tuple[Arm | None, ...]) -> Suspicion:
+def _suspicion(array: Array, ran: tuple[Arm | None, ...]) -> CrashSuspicion:
     rows = [(row, arm) for row, arm in zip(array.rows, ran, strict=True) if arm is not None]
     fine = frozenset(idea for row, arm in rows if arm.values for idea in row.ideas)
     groups = [frozenset(row.ideas) - fine for row, arm in rows if arm.failed and not arm.values]
     caught = frozenset(idea for group in groups if len(group) == 1 for idea in group)
-    return Suspicion(fine, caught, frozenset(idea for group in groups if not group & caught for idea in group))
+    return CrashSuspicion(fine, caught, frozenset(idea for group in groups if not group & caught for idea in group))
 
 
 def effects(evidence: Evidence, array: Array) -> dict[str, Effect]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from autoresearch.errors import RepositoryError
 from autoresearch.experiment.change import FileChange
 from autoresearch.git.call import EMAIL, FULL, NAME, call, nul, private_index
-from autoresearch.git.commit import Identity, commit_tree
+from autoresearch.git.commits import Identity, commit_tree
 
 SYMLINK, SUBMODULE = "120000", "160000"
 _DIFF = (
@@ -25,7 +25,7 @@ _PATCH = ("-p", "--no-renames", "--full-index", "--src-prefix=a/", "--dst-prefix
 
 
 @dataclass(frozen=True)
-class Change:
+class FileStatus:
     """One file that differs between two commits.
 
     Attributes:
@@ -75,7 +75,7 @@ class MergeResult:
 
 
 @dataclass(frozen=True)
-class Merged:
+class MergedTree:
     """A merge of several commits.
 
     Attributes:
@@ -89,7 +89,7 @@ class Merged:
     culprit: str | None = None
 
 
-def changed_files(repo: Path, a: str, b: str, *, renames: bool = True) -> tuple[Change, ...]:
+def changed_files(repo: Path, a: str, b: str, *, renames: bool = True) -> tuple[FileStatus, ...]:
     """Every file that differs between two commits, in git's order.
 
     Args:
@@ -141,11 +141,11 @@ def _renamed(tokens: Iterator[str]) -> str:
     return next(tokens)
 
 
-def _change(entry: _Raw, counts: tuple[str, str], targets: dict[str, bytes]) -> Change:
+def _change(entry: _Raw, counts: tuple[str, str], targets: dict[str, bytes]) -> FileStatus:
     binary = counts[0] == "-"
     added, deleted = (0, 0) if binary else (int(counts[0]), int(counts[1]))
     link = os.fsdecode(targets[entry.blob]) if entry.mode == SYMLINK else None
-    return Change(
+    return FileStatus(
         entry.status, entry.path, entry.old_path, entry.mode, entry.old_mode, added, deleted, binary=binary, link=link
     )
 
@@ -259,7 +259,9 @@ def _bare_commit(repo: Path, commit: str, parents: Sequence[str]) -> str:
     return commit_tree(repo, f"{commit}^{{tree}}", parents, "autoresearch: merge base", Identity(NAME, EMAIL), 0)
 
 
-def merge_commit(repo: Path, start: str, commits: Sequence[str], message: str, identity: Identity, at: float) -> Merged:
+def merge_commit(
+    repo: Path, start: str, commits: Sequence[str], message: str, identity: Identity, at: float
+) -> MergedTree:
     """Merge several commits into one signed-off commit, one after the other; no ref moves.
 
     Args:
@@ -274,7 +276,7 @@ def merge_commit(repo: Path, start: str, commits: Sequence[str], message: str, i
     for other in commits:
         result = merge_tree(repo, merged, other)
         if result.tree is None:
-            return Merged(None, result.conflicts, other)
+            return MergedTree(None, result.conflicts, other)
         tree = result.tree
         merged = commit_tree(repo, tree, [merged, other], message, identity, at)
-    return Merged(commit_tree(repo, tree, [start, *commits], message, identity, at))
+    return MergedTree(commit_tree(repo, tree, [start, *commits], message, identity, at))

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     import argparse
 
     from autoresearch.campaign.by_hand import ByHand, Onlooker
-    from autoresearch.campaign.campaign import DrivenExperiment, Session
+    from autoresearch.campaign.by_hand_state import DrivenExperiment
+    from autoresearch.campaign.campaign import Campaign
     from autoresearch.experiment.hypothesis import Hypothesis
 
 _NEEDS = {"new": "a title", "run": "a number", "judge": "a number", "drop": "a number", "show": "a number", "list": ""}
@@ -84,7 +85,7 @@ def _number(args: argparse.Namespace) -> int:
     return int(args.subject)
 
 
-def _run(args: argparse.Namespace, session: Session, by_hand: ByHand) -> None:
+def _run(args: argparse.Namespace, session: Campaign, by_hand: ByHand) -> None:
     from autoresearch.campaign.by_hand import Onlooker  # noqa: PLC0415
     from autoresearch.cli.live import LiveView, PlainView  # noqa: PLC0415 - as above
 
