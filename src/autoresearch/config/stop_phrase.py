@@ -84,12 +84,12 @@ _CLAUSES = {
     "runs": rf"(?:{_STOP}(?:after|at) |after |within )?{_MOST}(?:(?:a )?(?:total|budget) of )?"
     rf"(?P<runs>[0-9]{{1,9}}) runs?(?: {_TOTAL})?",
     "stall": rf"(?:{_STOP}(?:after|at) |after )?(?P<stall>[0-9]{{1,9}}) {_NOUN}(?: in a row)? without "
-    r"(?:a |an |any )?(?:keeps?|kept (?:one|idea|experiment)|improvements?|gains?)",
+    r"(?:a |an |any )?(?:keeps?|kept (?:1|idea|experiment)|improvements?|gains?)",
     "total": rf"(?:(?:run|stop|end|finish|quit) )?(?:(?:for|within|in|after) )?{_MOST}(?:a )?"
     rf"(?P<whole>{_WHOLE})?{_MOST}{_TIME}(?P<sum> {_TOTAL})?"
     r"(?: max(?:imum)?| at most| budget)?",
     "each": rf"(?:of |a )?(?:{_CAP}(?: of|:)? )?{_MOST}{_TIME}(?: {_CAP})?"
-    rf"(?: ?/ ?{_RUN}| (?:each|apiece|(?:for )?(?:each|every) {_RUN}|per[ -]{_RUN}|an? {_RUN}))"
+    rf"(?: ?/ ?{_RUN}| (?:(?:for )?(?:each|every) {_RUN}|each|apiece|per[ -]{_RUN}|an? {_RUN}))"
     rf"(?: {_CAP})?(?: at most)?",
     "each_first": rf"(?:each(?: {_RUN})?|every {_RUN}|per[ -]{_RUN})(?: {_CAP})?(?: of| is|:)?"
     rf"(?: may (?:run|take)| takes| limited to| capped at)?(?: for)? {_MOST}{_TIME}",
