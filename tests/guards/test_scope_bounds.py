@@ -1,0 +1,177 @@
+"""Every protection and every bound of the guards has a row: what is one beyond it, and what is still within."""
+
+import pytest
+
+from autoresearch.experiment.change import FileChange, changed_keys
+from autoresearch.guards.scope import Limits, Permission, Wish, breaches, matches, permission, simplifies, yardstick
+
+PROTECTED = (
+    ".git", ".git/config", "sub/.git", "sub/.git/hooks/x", ".gitmodules", ".gitattributes", "a/.gitattributes", ".githooks/x",
+    ".husky/x", "reports/x/y", "session/x/y", ".autoresearch/x", "CLAUDE.md", "a/CLAUDE.md", "AGENTS.md", "a/AGENTS.md",
+    "GEMINI.md", "a/GEMINI.md", ".mcp.json", "a/.mcp.json", ".claude/x", "a/.claude/x", ".agents/x", "a/.agents/x", ".codex/x",
+    "a/.codex/x", ".gemini/x", "a/.gemini/x", ".opencode/x", "a/.opencode/x", ".cursor/x", "a/.cursor/x",
+)  # fmt: skip
+FREE = (
+    "a/.gitmodules", "gitmodules", ".gitignore", "a/.githooks/x", "a/reports/x", "a/session/x", "reports.py", "claude.md", "MCP.json",
+    ".cursorrules", "xCLAUDE.md", "CLAUDE.md.txt", ".gitlab/x", "agents/x",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("path", PROTECTED)
+def test_the_repositorys_machinery_is_nobodys_to_change(path):
+    """Whatever the campaign file allows, and whatever it names as its subject."""
+    (told,) = breaches([FileChange(path, 1)], Limits(subject=("**",)))
+    assert told.startswith(path)
+
+
+@pytest.mark.parametrize("path", FREE)
+def test_what_only_looks_like_it_may_change(path):
+    """The names are held to as a whole, and most of them at the root."""
+    assert breaches([FileChange(path, 1)], Limits()) == ()
+
+
+LINKS = [
+    ("a", "b", True), ("a", "b/c", True), ("a", "./b", True), ("d/a", "b..c/d", True), ("a", ".b", True), ("a", "...", True),
+    ("a", "..", False), ("a", "../b", False), ("d/a", "../b", False), ("a", "/b", False), ("a", "b/../../c", False), ("a", "/", False),
+    ("a", "x/../b", False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "target", "within"), LINKS)
+def test_a_link_may_lead_to_a_place_in_the_tree(path, target, within):
+    """One that stays in it is a file like any other; one that goes up or starts at the root is a breach."""
+    told = breaches([FileChange(path, 1, link_target=target)], Limits())
+    wanted = () if within else (f"{path} is a symbolic link to {target!r}, which may lead out of the tree",)
+    assert told == wanted
+
+
+@pytest.mark.parametrize(("files", "lines", "told"), [
+    (2, (50, 50), ()), (3, (50, 50), ("3 files changed, at most 2 allowed (scope.max_files)",)),
+    (1, (51, 50), ("101 lines changed, at most 100 allowed (scope.max_lines)",)), (1, (0, 101), ("101 lines changed, at most 100 allowed (scope.max_lines)",)),
+    (1, (101, 0), ("101 lines changed, at most 100 allowed (scope.max_lines)",)),
+])  # fmt: skip
+def test_an_idea_is_small(files, lines, told):
+    """At the bound it is still; lines added and removed count alike, over all its files."""
+    changes = [FileChange(f"f{n}", *(lines if n == 0 else (0, 0))) for n in range(files)]
+    assert breaches(changes, Limits(max_files=2, max_lines=100)) == told
+
+
+def test_without_other_words_twenty_files_and_a_thousand_lines_are_small():
+    """What a campaign file that says nothing means."""
+    assert Limits() == Limits(("**",), (), (), (), 20, 1000)
+    assert breaches([FileChange(f"f{n}", 50) for n in range(20)], Limits()) == ()
+    assert len(breaches([FileChange(f"f{n}", 50) for n in range(21)], Limits())) == 2
+
+
+def test_a_change_of_nothing_but_its_path_is_no_lines_and_no_link():
+    """What git tells of a file that was only renamed."""
+    assert FileChange("a") == FileChange("a", 0, 0, binary=False, link_target="", submodule=False)
+
+
+SCOPE = Limits(
+    allow=("src/**", "conf/*.yaml"),
+    protect=("src/eval/**",),
+    protect_keys=("grpo.val_*", "seed"),
+    subject=("src/eval/x.py", "seed"),
+)
+
+
+@pytest.mark.parametrize(("path", "told"), [
+    ("src/a.py", ""), ("conf/a.yaml", ""), ("conf/b/a.yaml", "outside the campaign's scope"), ("README.md", "outside"),
+    ("src/eval/a.py", "part of the evaluation"), ("src/eval/x.py", ""),
+])  # fmt: skip
+def test_a_file_is_within_the_scope_or_is_told_why_not(path, told):
+    """What measures may change only where the campaign calls it its subject."""
+    found = breaches([FileChange(path, 1)], SCOPE)
+    assert (told in found[0]) if told else not found
+
+
+@pytest.mark.parametrize(("key", "values", "told"), [
+    ("lr", (1, 2), False), ("seed", (1, 2), False), ("grpo.val_batch", (1, 1), False), ("grpo.val_batch", (1, 2), True), ("grpo.batch", (1, 2), False),
+    ("grpo.val_x.y", (1, 2), False), ("x.grpo.val_a", (1, 2), False),
+])  # fmt: skip
+def test_a_protected_key_may_not_get_another_value(key, values, told):
+    """Unless it is the subject; its old and new value are named."""
+    found = breaches([], SCOPE, {key: values[0]}, {key: values[1]})
+    words = f"recipe key {key} is protected (grpo.val_*): it is part of the evaluation (1 became 2)"
+    assert found == ((words,) if told else ())
+
+
+def test_a_key_that_comes_or_goes_was_changed():
+    """Also when its value is null: unset is not null."""
+    assert changed_keys({"a": None, "b": 1, "d": 1}, {"b": 1, "c": None, "d": 2}) == ("a", "c", "d")
+    (gone,) = breaches([], SCOPE, {"grpo.val_batch": 1}, {})
+    assert gone.endswith("(1 became 'unset')")
+    (new,) = breaches([], SCOPE, {}, {"grpo.val_batch": 1})
+    assert new.endswith("('unset' became 1)")
+    assert breaches([], SCOPE, None, {"grpo.val_batch": 1}) == breaches([], SCOPE, {"grpo.val_batch": 1}, None) == ()
+
+
+def test_the_yardstick_is_files_and_keys_that_measure_and_are_the_subject():
+    """Sorted; what is protected and not the subject is no yardstick, nor is a subject that measures nothing."""
+    changes = [FileChange("src/eval/x.py"), FileChange("src/eval/y.py"), FileChange("src/a.py")]
+    limits = Limits(protect=("src/eval/**",), protect_keys=("seed", "exam.*"), subject=("src/**", "seed", "lr"))
+    before, after = {"seed": 1, "exam.n": 1, "lr": 1}, {"seed": 2, "exam.n": 2, "lr": 2}
+    assert yardstick(changes, limits, before, after) == ("seed", "src/eval/x.py", "src/eval/y.py")
+    assert yardstick(changes[2:], limits) == yardstick(changes[2:], limits, before, before) == ()
+    assert yardstick([], limits, None, after) == yardstick([], limits, before, None) == ("seed",)
+
+
+@pytest.mark.parametrize(("glob", "path", "fits"), [
+    ("a/**/b", "a/b", True), ("a/**/b", "a/x/y/b", True), ("**/b", "ab", False), ("a**", "a/b/c", True), ("*", "a", True),
+    ("*", "a/b", False), ("a/*", "a/", True), ("?", "", False), ("a/", "a", False), ("a/", "ab", False), ("a", "a/b", False), ("a", "ba", False),
+    ("a+b", "aab", False), ("[ab]", "a", False), ("a*c", "a\nc", True),
+])  # fmt: skip
+def test_a_glob_covers_the_whole_path_and_its_signs_mean_one_thing_each(glob, path, fits):
+    """The first one that does is told."""
+    assert matches(path, ("never", glob)) == (glob if fits else None)
+
+
+@pytest.mark.parametrize(("wish", "answer"), [
+    (Wish("execute", outside=("/x",)), Permission(True, "a command runs within the bounds that hold every agent")),
+    (Wish("edit", paths=("src/a.py",), outside=("/x", "/y")), Permission(False, "/x is outside the worktree")),
+    (Wish("read", outside=("/x",)), Permission(False, "/x is outside the worktree")),
+    *((Wish(kind, paths=("src/a.py",)), Permission(True, "within the scope")) for kind in ("edit", "delete", "move")),
+    *((Wish(kind), Permission(False, "it does not say which file")) for kind in ("edit", "delete", "move")),
+    (Wish("edit", own=True), Permission(True, "within the scope")),
+    *((Wish(kind), Permission(True, "it only looks")) for kind in ("read", "search", "think")),
+    (Wish("other"), Permission(False, "nothing in the campaign allows 'other'")),
+    (Wish("fetch"), Permission(True, "the network is open to it")),
+])  # fmt: skip
+def test_each_kind_of_wish_has_its_answer(wish, answer):
+    """In words that the agent reads."""
+    assert permission(wish, SCOPE, network=True) == answer
+
+
+def test_a_refused_edit_says_what_the_guards_would_say():
+    """The first breach; and a closed network is closed."""
+    told = permission(Wish("edit", paths=("src/a.py", "src/eval/a.py", "x")), SCOPE, network=False)
+    assert told == Permission(False, breaches([FileChange("src/eval/a.py")], SCOPE)[0])
+    assert permission(Wish("fetch"), SCOPE, network=False) == Permission(False, "the network is closed to it")
+
+
+RECIPE, BEFORE = ("r.yaml", "base.yaml"), {"kl": 0.1, "off": False, "word": "x"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "simpler"),
+    [(((1, 2),), True), (((2, 2),), False), (((3, 2),), False), (((5, 0), (0, 6)), True), (((5, 0), (0, 5)), False)],
+)
+def test_a_commit_that_removes_more_than_it_adds_simplifies(lines, simpler):
+    """Over all its files; as many of either is no simplification."""
+    assert (
+        simplifies([FileChange(f"f{n}.py", *each) for n, each in enumerate(lines)], RECIPE, BEFORE, BEFORE) is simpler
+    )
+
+
+@pytest.mark.parametrize(("files", "after", "simpler"), [
+    (["r.yaml"], {"kl": 0}, True), (["base.yaml", "r.yaml"], {"kl": None}, True), (["r.yaml"], {"kl": "null"}, True), (["r.yaml"], {"kl": []}, True),
+    (["r.yaml"], {"kl": ""}, True), (["r.yaml"], {"kl": 0.2}, False), (["r.yaml"], {"kl": 0, "word": "y"}, False), (["r.yaml"], {"off": None}, False),
+    (["r.yaml"], {"new": 0}, False), (["r.yaml", "a.py"], {"kl": 0}, False), (["r.yaml"], {"kl": 0, "off": 0}, True), (["r.yaml"], {}, False),
+])  # fmt: skip
+def test_turning_something_off_and_nothing_else_simplifies(files, after, simpler):
+    """In the recipe alone; something that was off already is nothing turned off."""
+    changes = [FileChange(file, 1, 1) for file in files]
+    assert simplifies(changes, RECIPE, BEFORE, BEFORE | after) is simpler
+    assert simplifies(changes, RECIPE, None, BEFORE | after) is False
+    assert simplifies(changes, RECIPE, BEFORE, None) is False
