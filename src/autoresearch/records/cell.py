@@ -43,7 +43,7 @@ def decimal(value: float | None) -> str:
     """Six decimals; an exponent where those would show nothing, or a wall of digits. Empty for no finite number."""
     if value is None or not math.isfinite(value):
         return ""
-    tiny_or_huge = value != 0 and not 5e-7 <= abs(value) < 1e15
+    tiny_or_huge = value != 0 and not 5e-7 < abs(value) < 1e15
     return f"{value:.6e}" if tiny_or_huge else f"{value + 0.0:.6f}"
 
 
