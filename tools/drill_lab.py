@@ -62,6 +62,8 @@ class DrillResearcher:
     """A list of ideas, by somebody who also mends what crashes; each fix differs, as an agent's would."""
 
     name = "drill"
+    edits = False
+    finite = False
 
     def __init__(self, *, options: Mapping[str, object], folder: Path) -> None:
         """Nothing to prepare."""

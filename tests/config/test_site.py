@@ -11,7 +11,7 @@ BREV = Ground(checkout=True, volume=True, apart=True)
 
 def test_a_brev_machine_is_known_by_its_checkout_and_its_volume():
     """R36: both together; the reason is told."""
-    found = choose(SiteConfig(), "local", BREV)
+    found = choose(SiteConfig(), "local", BREV, here=True)
     assert found.type == "brev"
     assert "/home/ubuntu/RL" in found.why
     assert "/ephemeral" in found.why
@@ -31,21 +31,21 @@ def test_a_brev_machine_is_known_by_its_checkout_and_its_volume():
 )
 def test_half_of_a_brev_machine_is_none(ground, why):
     """R213: a laptop with a folder of that name, or a checkout of that path, is left as it is."""
-    assert choose(SiteConfig(), "local", ground) == Site("plain", why)
+    assert choose(SiteConfig(), "local", ground, here=True) == Site("plain", why)
 
 
 @pytest.mark.parametrize("launcher", ["kubernetes", "nrl-k8s", "slurm", "ray"])
 def test_runs_that_are_elsewhere_never_get_the_layout(launcher):
     """R213: from a Brev machine too, a pod or a node sees no volume of ours; asking for it is refused."""
-    assert choose(SiteConfig(), launcher, BREV).type == "plain"
-    with pytest.raises(CampaignError, match=f"launcher {launcher} do not see; use launcher local, or site plain"):
-        choose(SiteConfig(type="brev"), launcher, BREV)
+    assert choose(SiteConfig(), launcher, BREV, here=False).type == "plain"
+    with pytest.raises(CampaignError, match=f"launcher {launcher} do not see; use a launcher whose runs happen here"):
+        choose(SiteConfig(type="brev"), launcher, BREV, here=False)
 
 
 def test_a_person_decides_over_what_was_found():
     """The flag or the key wins, in both directions."""
-    assert choose(SiteConfig(type="plain"), "local", BREV).type == "plain"
-    assert choose(SiteConfig(type="brev"), "local", Ground()).type == "brev"
+    assert choose(SiteConfig(type="plain"), "local", BREV, here=True).type == "plain"
+    assert choose(SiteConfig(type="brev"), "local", Ground(), here=True).type == "brev"
 
 
 @pytest.mark.parametrize(

@@ -36,9 +36,9 @@ def test_a_researcher_rests_after_three_refused_proposals_in_a_row():
 
 def test_a_list_is_never_sent_to_rest_unless_the_file_says_so():
     """Each of its ideas comes once: three refused in a row say nothing about the fourth."""
-    assert patience("file", None) is None
-    assert patience("agent", None) == PATIENCE
-    assert patience("file", 2) == 2
+    assert patience(None, finite=True) is None
+    assert patience(None, finite=False) == PATIENCE
+    assert patience(2, finite=True) == 2
     assert order([Turn(5, refused=50, patience=None)]) == (0,)
 
 

@@ -199,3 +199,13 @@ def test_wrong_options_are_one_clear_line(tmp_path, options, said):
     """Unknown names are answered with the nearest, wrong values with their option."""
     with pytest.raises(LauncherError, match=said):
         SlurmLauncher(options, tmp_path)
+
+
+def test_slurm_without_its_commands_is_refused(tmp_path, monkeypatch):
+    """R34: the native launcher needs the native commands; waiting for them would hide that."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    launcher = SlurmLauncher({}, tmp_path)
+    assert launcher.refusal(Resources()) == "Slurm's sbatch is not on the PATH here"
+    (tmp_path / "sbatch").write_text("#!/bin/sh\n")
+    (tmp_path / "sbatch").chmod(0o755)
+    assert launcher.refusal(Resources()) == ""

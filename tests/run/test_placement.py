@@ -40,9 +40,9 @@ def test_busy_gpus_of_other_people_are_respected():
 
 def test_a_gpu_recipe_on_cpu_is_refused_except_as_plumbing():
     """R35: CPU-only runs of GPU recipes are for dry runs and plumbing."""
-    assert refusal("local", EIGHT, Places())
-    assert refusal("local", EIGHT, Places(), plumbing=True) == ""
-    assert refusal("local", Resources(), Places()) == ""
+    assert refusal(EIGHT, Places())
+    assert refusal(EIGHT, Places(), plumbing=True) == ""
+    assert refusal(Resources(), Places()) == ""
 
 
 def test_a_plumbing_run_goes_without_the_gpus_that_are_not_there():
@@ -55,10 +55,7 @@ def test_a_plumbing_run_goes_without_the_gpus_that_are_not_there():
 def test_several_nodes_are_never_this_machine():
     """Not for plumbing either: no launcher here could start such a run."""
     two = Resources(nodes=2, gpus_per_node=8)
-    assert (
-        refusal("local", two, Places(gpus=tuple(range(16))), plumbing=True)
-        == "a run needs 2 nodes and this is one machine"
-    )
+    assert refusal(two, Places(gpus=tuple(range(16))), plumbing=True) == "a run needs 2 nodes and this is one machine"
 
 
 @pytest.mark.parametrize(
@@ -71,9 +68,9 @@ def test_several_nodes_are_never_this_machine():
 def test_the_gpus_that_a_campaign_file_allows_are_what_counts(allowed, why):
     """Too few of them, or ones that are not there: refused before anything begins, and not recommended."""
     places = Places(gpus=tuple(range(8)), allowed=allowed, slurm=True)
-    assert refusal("local", EIGHT, places) == why
+    assert refusal(EIGHT, places) == why
     assert recommend(EIGHT, places).launcher == "slurm"
-    assert refusal("local", Resources(gpus_per_node=1), Places(gpus=(), allowed=(0,))) == (
+    assert refusal(Resources(gpus_per_node=1), Places(gpus=(), allowed=(0,))) == (
         "launcher.gpus names 0, and the GPUs here are none"
     )
 
@@ -83,12 +80,6 @@ def test_free_gpus_that_the_campaign_may_not_use_are_not_counted():
     places = Places(gpus=tuple(range(8)), busy=(0,), allowed=(0, 1))
     assert (places.usable, places.free) == (2, 1)
     assert recommend(Resources(gpus_per_node=1), places).launcher == "local"
-
-
-def test_slurm_without_its_commands_is_refused():
-    """R34: the native launcher needs the native commands; waiting for them would hide that."""
-    assert refusal("slurm", EIGHT, Places()) == "Slurm's sbatch is not on the PATH here"
-    assert refusal("slurm", EIGHT, Places(slurm=True)) == ""
 
 
 def test_a_ray_address_that_no_job_can_be_sent_to_is_not_recommended():

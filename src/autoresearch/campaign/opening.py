@@ -33,7 +33,7 @@ from autoresearch.records.ledger import Ledger
 from autoresearch.records.paths import EXCLUDED, CampaignPaths, Layout
 from autoresearch.records.session_folder import SessionMemory
 from autoresearch.run.job import Submission
-from autoresearch.run.placement import recommend, refusal
+from autoresearch.run.placement import recommend
 from autoresearch.secrets import environment
 from autoresearch.secrets.redactor import Redactor
 from autoresearch.verdict.policies import policy
@@ -153,7 +153,7 @@ def begin(opened: Opened, approved_by: str, clock: Callable[[], float]) -> None:
     """
     paths, campaign = opened.paths, opened.campaign
     policy(campaign.verdict.policy)
-    launcher_of(campaign, paths)
+    launcher = launcher_of(campaign, paths)
     _researchers(campaign, paths)
     _refuse_secrets(campaign, paths)
     _check_branches(paths)
@@ -164,13 +164,13 @@ def begin(opened: Opened, approved_by: str, clock: Callable[[], float]) -> None:
     now = clock()
     preflight.check_recipe(paths.root, base, campaign.recipe)
     survey = _survey_at(target_of(frozen), paths, base)
-    kind, small = campaign.launcher.type, bool(survey.plumbing)
     around = places.seen_by(campaign)
-    if problem := refusal(kind, survey.resources, around, plumbing=small):
+    if problem := preflight.refused(launcher, survey, around):
         found = recommend(survey.resources, around)
         advice = f"recommended is {found.launcher}" if found.launcher else found.why
         raise CampaignError(
-            f"launcher {kind} is refused: {problem}; name another under `launcher:` in the campaign file ({advice})"
+            f"launcher {campaign.launcher.type} is refused: {problem}; name another under `launcher:` in the campaign "
+            f"file ({advice})"
         )
     preflight.check(campaign, paths.root, survey.inputs)
     objective = survey.objective
@@ -306,7 +306,7 @@ def _names(campaign: CampaignConfig) -> tuple[str, ...]:
 def _editors(campaign: CampaignConfig) -> frozenset[str]:
     """Researchers that edit the worktree themselves, by name."""
     named = zip(campaign.researcher, _names(campaign), strict=True)
-    return frozenset(name for spec, name in named if getattr(plugins.load("researchers", spec.type), "edits", False))
+    return frozenset(name for spec, name in named if plugins.load("researchers", spec.type).edits)
 
 
 def sources_of(target: Target) -> Mapping[str, MetricSource]:

@@ -22,10 +22,10 @@ from autoresearch.experiment import names
 from autoresearch.git import refs
 from autoresearch.git.refs import Changes
 from autoresearch.ports import plugins
-from autoresearch.ports.launcher import Holder
+from autoresearch.ports.launcher import Adviser, Launcher, WarmAllocation, occupies
 from autoresearch.ports.target import Survey, Target
 from autoresearch.records.paths import Layout
-from autoresearch.run.placement import Places, Recommendation, crowded, recommend, refusal
+from autoresearch.run.placement import Places, Recommendation, crowded, recommend
 from autoresearch.verdict.policies import policy
 from autoresearch.verdict.policies.run_costs import Cost, cost
 
@@ -153,10 +153,8 @@ def examine(campaign: CampaignConfig, root: Path, survey: Survey | None = None) 
         recommendation=(found := recommend(survey.resources, around)),
         warnings=(*_checkout_warnings(changes, survey, root, base), *survey.warnings,
                   *_rule_warnings(campaign, rule, survey),
-                  *_place_warnings(campaign, survey, around, found), *_ray_warnings(campaign, survey, root),
-                  *_launcher_warnings(campaign, root), *_researcher_warnings(campaign, root),
-                  *kept.reminders, *_volume_warnings(kept),
-                  *_held_warnings(campaign, survey, root), *_input_warnings(campaign, survey, root)),
+                  *_launcher_warnings(campaign, survey, around, found, root), *_researcher_warnings(campaign, root),
+                  *kept.reminders, *_volume_warnings(kept), *_input_warnings(campaign, survey, root)),
         storage=kept,
     )  # fmt: skip
 
@@ -209,8 +207,6 @@ def survey_of(campaign: CampaignConfig, tree: Path) -> Survey:
 
 def target_of(campaign: CampaignConfig) -> Target:
     """The campaign's target, made with what the file says."""
-    if campaign.target.type == "nemo-rl" and not campaign.recipe:
-        raise CampaignError("no recipe was given: name one, for example: autoresearch plan examples/configs/R.yaml")
     target: Target = plugins.load("targets", campaign.target.type)(
         recipe=campaign.recipe,
         command=campaign.command,
@@ -265,37 +261,26 @@ def _checkout_warnings(changes: Changes, survey: Survey, root: Path, base: str) 
     return (*((f"`run` will refuse to begin: {absent}",) if absent else ()), *((told,) if ours else ()))
 
 
-def _place_warnings(campaign: CampaignConfig, survey: Survey, around: Places, found: Recommendation) -> tuple[str, ...]:
-    kind = campaign.launcher.type
-    problem = refusal(kind, survey.resources, around, plumbing=bool(survey.plumbing))
-    if problem:
-        return (f"launcher {kind} would be refused: {problem}",)
-    if found.launcher and found.launcher != kind:
-        return (f"launcher {found.launcher} would suit better: {found.why}",)
-    if not found.launcher and kind == "local":
-        return (f"say where to run with --launcher: {found.why}",)
-    full = crowded(survey.resources, around, campaign.launcher.parallel) if kind == "local" else ""
-    return (full,) if full else ()
-
-
-def _ray_warnings(campaign: CampaignConfig, survey: Survey, root: Path) -> tuple[str, ...]:
-    """Several nodes want Ray on all of them, which a plain batch job does not start."""
-    plain = campaign.launcher.type == "slurm" and campaign.launcher.options().get("style", "batch") == "batch"
-    if not plain or survey.resources.nodes == 1 or not (root / "ray.sub").is_file():
-        return ()
-    nodes = survey.resources.nodes
-    told = f"a plain Slurm job starts the command on the first of {nodes} nodes only; to start Ray on all of them: "
-    return (f"{told}launcher: {{type: slurm, style: ray.sub, container: IMAGE}}",)
-
-
-def _launcher_warnings(campaign: CampaignConfig, root: Path) -> tuple[str, ...]:
-    """What the launcher itself says to its options: some need more than a machine can be seen to offer."""
-    folder = Layout(root).campaign(campaign.campaign).folder
+def _launcher_warnings(
+    campaign: CampaignConfig, survey: Survey, around: Places, found: Recommendation, root: Path
+) -> tuple[str, ...]:
+    """What speaks against the launcher: its own options, this machine, another that suits better; and what it holds."""
+    kind, folder = campaign.launcher.type, Layout(root).campaign(campaign.campaign).folder
     try:
-        plugins.load("launchers", campaign.launcher.type)(options=campaign.launcher.options(), folder=folder)
+        launcher: Launcher = plugins.load("launchers", kind)(options=campaign.launcher.options(), folder=folder)
     except LauncherError as error:
         return (f"`run` will refuse the launcher: {error}",)
-    return ()
+    if problem := preflight.refused(launcher, survey, around):
+        told = f"launcher {kind} would be refused: {problem}"
+    elif found.launcher and found.launcher != kind:
+        told = f"launcher {found.launcher} would suit better: {found.why}"
+    elif not found.launcher and occupies(launcher):
+        told = f"say where to run with --launcher: {found.why}"
+    else:
+        told = crowded(survey.resources, around, campaign.launcher.parallel) if occupies(launcher) else ""
+    asked = launcher.warnings(survey.resources, root) if isinstance(launcher, Adviser) else ()
+    held = launcher.offer(survey.resources) if isinstance(launcher, WarmAllocation) else ""
+    return tuple(filter(None, (told, *asked, held)))
 
 
 def _researcher_warnings(campaign: CampaignConfig, root: Path) -> tuple[str, ...]:
@@ -317,15 +302,6 @@ def _input_warnings(campaign: CampaignConfig, survey: Survey, root: Path) -> tup
 
 def _volume_warnings(kept: Storage) -> tuple[str, ...]:
     return (f"the campaign would not begin: {kept.problem}",) if kept.problem else ()
-
-
-def _held_warnings(campaign: CampaignConfig, survey: Survey, root: Path) -> tuple[str, ...]:
-    """What a launcher would hold between runs, and at what cost."""
-    kind = plugins.load("launchers", campaign.launcher.type)
-    if not issubclass(kind, Holder):
-        return ()
-    told = kind(options=campaign.launcher.options(), folder=root).offer(survey.resources)
-    return (told,) if told else ()
 
 
 def _rule_warnings(campaign: CampaignConfig, rule: StopRule, survey: Survey) -> tuple[str, ...]:

@@ -23,10 +23,13 @@ from autoresearch.errors import AutoresearchError, CampaignError
 from autoresearch.git import refs
 from autoresearch.machine import gpus
 from autoresearch.machine.processes import CommandError, run
+from autoresearch.ports import plugins
+from autoresearch.ports.launcher import Adviser, Launcher, occupies
+from autoresearch.ports.target import Survey
 from autoresearch.records import volume
 from autoresearch.records.paths import Volume
 from autoresearch.run.job import Resources
-from autoresearch.run.placement import Places, recommend
+from autoresearch.run.placement import Places, recommend, refusal
 
 _SHOWN = 3
 
@@ -42,7 +45,7 @@ def missing(campaign: CampaignConfig, root: Path, inputs: Sequence[str]) -> str:
         root: The checkout.
         inputs: As a target's survey names them.
     """
-    here = campaign.launcher.type == "local"
+    here = occupies(plugins.load("launchers", campaign.launcher.type))
     absent = [path for path in inputs if Path(path).is_absolute() and here and not Path(path).exists()]
     relative = [path for path in inputs if not Path(path).is_absolute()]
     lost = sorted(set(relative) - refs.tracked(root, relative)) if relative else []
@@ -94,7 +97,7 @@ def check_recipe(root: Path, commit: str, recipe: str) -> None:
 
 def elsewhere(campaign: CampaignConfig, inputs: Sequence[str]) -> str:
     """Absolute inputs that this machine does not have and the nodes of a cluster may; in words, empty without any."""
-    if campaign.launcher.type == "local":
+    if occupies(plugins.load("launchers", campaign.launcher.type)):
         return ""
     absent = [path for path in inputs if Path(path).is_absolute() and not Path(path).exists()]
     them = "it" if len(absent) == 1 else "them"
@@ -124,10 +127,18 @@ def look(environ: Mapping[str, str] | None = None) -> Places:
 
 
 def seen_by(campaign: CampaignConfig) -> Places:
-    """The same as the campaign's launcher sees it: a local one may be limited to some of the GPUs."""
-    chosen = campaign.launcher.options().get("gpus") if campaign.launcher.type == "local" else None
+    """The same as the campaign's launcher sees it: one whose runs happen here may be limited to some of the GPUs."""
+    here = plugins.load("launchers", campaign.launcher.type).here
+    chosen = campaign.launcher.options().get("gpus") if here else None
     allowed = tuple(chosen) if isinstance(chosen, list | tuple) else None
     return replace(look(), allowed=allowed)
+
+
+def refused(launcher: Launcher, survey: Survey, around: Places) -> str:
+    """Why runs as surveyed must not be sent to a launcher; empty when they may."""
+    asked = launcher.refusal(survey.resources) if isinstance(launcher, Adviser) else ""
+    small = bool(survey.plumbing)
+    return asked or (refusal(survey.resources, around, plumbing=small) if occupies(launcher) else "")
 
 
 def _context(env: Mapping[str, str]) -> str:
@@ -213,7 +224,7 @@ def _disk(where: Path) -> Iterator[Check]:
 def _site(spec: SiteConfig | None = None) -> Iterator[Check]:
     """Whether this is a Brev machine (R36)."""
     spec = spec or SiteConfig()
-    chosen = site.choose(spec, "local", volume.look(spec.checkout, spec.volume))
+    chosen = site.choose(spec, "local", volume.look(spec.checkout, spec.volume), here=True)
     if chosen.type == site.PLAIN:
         yield Check("Brev", "note", f"no: {chosen.why}")
         return

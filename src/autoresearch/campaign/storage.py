@@ -11,6 +11,7 @@ from autoresearch.config.schema import CampaignConfig, SiteConfig
 from autoresearch.config.site import BREV, PLAIN, Site
 from autoresearch.errors import StorageError
 from autoresearch.experiment.experiment import Experiment, Run
+from autoresearch.ports import plugins
 from autoresearch.records import volume
 from autoresearch.records.paths import CampaignPaths, Volume
 from autoresearch.secrets import environment
@@ -40,7 +41,9 @@ class Storage:
 def choose(campaign: CampaignConfig) -> Site:
     """The site of a campaign that has not begun."""
     spec = campaign.site
-    return site.choose(spec, campaign.launcher.type, volume.look(spec.checkout, spec.volume))
+    kind = campaign.launcher.type
+    ground = volume.look(spec.checkout, spec.volume)
+    return site.choose(spec, kind, ground, here=plugins.load("launchers", kind).here)
 
 
 def _why(campaign: CampaignConfig) -> str:

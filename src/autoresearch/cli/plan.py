@@ -90,9 +90,9 @@ def _put(found: dict[str, Any], key: str, value: Any) -> None:
 
 def _researchers(args: argparse.Namespace) -> list[Any]:
     names = list(args.researcher or [])
-    if args.ideas and "file" not in names:
-        names.insert(0, "file")
-    return [{"type": name, "path": args.ideas} if name == "file" and args.ideas else name for name in names]
+    own: dict[str, Any] = {"file": {"path": args.ideas}} if args.ideas else {}
+    asked = [*(name for name in own if name not in names), *names]
+    return [{"type": name, **own[name]} if name in own else name for name in asked]
 
 
 def _set(found: dict[str, Any], item: str) -> None:
@@ -106,7 +106,7 @@ def _set(found: dict[str, Any], item: str) -> None:
 
     *above, last = key.split(".")
     if above == ["target"]:
-        found.setdefault("target", {"type": "nemo-rl"})
+        found.setdefault("target", {"type": CampaignConfig.model_fields["target"].default.type})
     place = found
     for part in above:
         below = place.setdefault(part, {})

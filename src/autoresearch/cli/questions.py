@@ -10,7 +10,6 @@ from typing import Any
 
 from autoresearch.cli import output
 from autoresearch.errors import UsageError
-from autoresearch.ports import plugins
 
 
 def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +25,8 @@ def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_recipe(args: argparse.Namespace) -> int:
     """Print the answer."""
+    from autoresearch.ports import plugins  # noqa: PLC0415 - `--help` can do without
+
     inspection = plugins.inspector("nemo-rl")
     if args.action == "show":
         found = inspection.show(args.repo, args.recipe, args.overrides, resolved=args.resolved)

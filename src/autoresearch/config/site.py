@@ -8,9 +8,6 @@ from autoresearch.errors import CampaignError
 
 BREV, PLAIN = "brev", "plain"
 
-_HERE = frozenset({"local", "scripted"})
-"""Launchers whose runs see the disks of this machine."""
-
 _LOGINS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 
 
@@ -42,17 +39,22 @@ class Site:
     why: str
 
 
-def choose(spec: SiteConfig, launcher: str, ground: Ground) -> Site:
+def choose(spec: SiteConfig, launcher: str, ground: Ground, *, here: bool) -> Site:
     """Decide where the heavy files of a campaign go.
+
+    Args:
+        spec: What the campaign file says.
+        launcher: What the launcher is called.
+        ground: What was found.
+        here: Whether its runs see the disks of this machine.
 
     Raises:
         CampaignError: The volume was asked for and the runs would not see it.
     """
-    here = launcher in _HERE
     if spec.type == BREV and not here:
         raise CampaignError(
             f"site brev keeps files on {spec.volume} of this machine, which runs of the launcher {launcher} do not "
-            f"see; use launcher local, or site plain"
+            f"see; use a launcher whose runs happen here, such as local, or site plain"
         )
     if spec.type != "auto":
         return Site(spec.type, "as asked for")

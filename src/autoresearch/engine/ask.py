@@ -134,7 +134,7 @@ def _turns(ctx: Context) -> list[Turn]:
     return [
         Turn(
             made.count(one.name), spec.share, spec.limit, ctx.history.refused.get(one.name, 0),
-            patience(spec.type, spec.patience),
+            patience(spec.patience, finite=one.finite),
         )
         for one, spec in zip(ctx.researchers, ctx.campaign.researcher, strict=True)
     ]  # fmt: skip

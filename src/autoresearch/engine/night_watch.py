@@ -13,7 +13,7 @@ from autoresearch.errors import LauncherError
 from autoresearch.experiment.events import AllocationEnded
 from autoresearch.experiment.experiment import Run
 from autoresearch.experiment.outcome import BASELINE, Purpose
-from autoresearch.ports.launcher import Holder
+from autoresearch.ports.launcher import WarmAllocation
 from autoresearch.records import volume
 from autoresearch.run.job import JobState, JobStatus
 from autoresearch.run.measurement import Completion
@@ -63,7 +63,7 @@ def look(ctx: Context) -> None:
     Raises:
         LauncherError: The scheduler cannot be asked right now.
     """
-    if not isinstance(ctx.launcher, Holder):
+    if not isinstance(ctx.launcher, WarmAllocation):
         return
     for held in ctx.launcher.held():
         if held.started_at is None or held.ended_at is None or held.job_id in ctx.history.allocations:
@@ -73,7 +73,7 @@ def look(ctx: Context) -> None:
 
 def release(ctx: Context) -> None:
     """Give everything back; what cannot be proved gone is noted, and goes away by its own idle limit."""
-    if not isinstance(ctx.launcher, Holder):
+    if not isinstance(ctx.launcher, WarmAllocation):
         return
     try:
         left = ctx.launcher.release()

@@ -19,6 +19,7 @@ from autoresearch.experiment.experiment import Run
 from autoresearch.experiment.outcome import Purpose
 from autoresearch.git import worktree
 from autoresearch.machine import atomic, fault_points
+from autoresearch.ports.launcher import occupies
 from autoresearch.ports.target import Narrator, RunRequest
 from autoresearch.records import volume
 from autoresearch.run.job import Job, JobState, JobStatus, Resources, Submission
@@ -106,7 +107,7 @@ def job_for(ctx: Context, request: RunRequest, label: str, number: int, *, plumb
 
 
 def _resources(ctx: Context, job: Job, *, plumbing: bool) -> Resources:
-    return on_cpu(job.resources, ctx.look()) if plumbing and ctx.launcher.name == "local" else job.resources
+    return on_cpu(job.resources, ctx.look()) if plumbing and occupies(ctx.launcher) else job.resources
 
 
 def _limit_s(ctx: Context) -> float | None:

@@ -180,5 +180,5 @@ def _peak_memory(runs: list[Run]) -> float:
 
 def _job_ids(ctx: Context, runs: list[Run]) -> str:
     """R84: the scheduler's ids, `none` for local runs."""
-    ids = [run.job_id for run in runs if run.job_id] if ctx.launcher.name not in {"local", "scripted"} else []
+    ids = [run.job_id for run in runs if run.job_id] if not ctx.launcher.here else []
     return ",".join(ids) or "none"

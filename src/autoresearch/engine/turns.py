@@ -6,9 +6,6 @@ from dataclasses import dataclass
 PATIENCE = 3
 """Refused proposals in a row after which a researcher rests: a fourth would tell nobody anything new."""
 
-_LISTS = frozenset({"file"})
-"""Kinds of researchers that have each idea once: what they were refused says nothing about what is still to come."""
-
 
 @dataclass(frozen=True)
 class Turn:
@@ -39,9 +36,12 @@ class Turn:
         return not self.rests and (self.limit is None or self.proposed < self.limit)
 
 
-def patience(kind: str, wish: int | None) -> int | None:
-    """Refused proposals in a row after which a researcher of a kind rests, None for never; `wish` comes first."""
-    return wish if wish is not None or kind in _LISTS else PATIENCE
+def patience(wish: int | None, *, finite: bool) -> int | None:
+    """Refused proposals in a row after which a researcher rests, None for never; `wish` comes first.
+
+    A finite one has each idea once: what it was refused says nothing about what is still to come.
+    """
+    return wish if wish is not None or finite else PATIENCE
 
 
 def order(turns: Sequence[Turn]) -> tuple[int, ...]:

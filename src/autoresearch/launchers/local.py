@@ -78,6 +78,7 @@ class LocalLauncher:
     """Starts runs here. Options are described in `LocalOptions`."""
 
     name = "local"
+    here = True
 
     def __init__(self, options: Mapping[str, object], folder: Path) -> None:
         self.options = LocalOptions.parse(options)

@@ -76,6 +76,8 @@ class ScriptedLauncher:
     """Plays a script. The job id is the run id."""
 
     name = "scripted"
+    here = True
+    rehearses = True
 
     def __init__(self, options: Mapping[str, object], folder: Path) -> None:
         self.options = Script.parse(options)

@@ -4,7 +4,7 @@ A class needs only the right shape, no base class. Adapters are named in a table
 entry point `autoresearch.<room>`.
 """
 
-from autoresearch.ports.launcher import Held, Holder, Launcher
+from autoresearch.ports.launcher import Adviser, HeldCapacity, Launcher, Rehearsal, WarmAllocation
 from autoresearch.ports.metric_source import MetricSource
 from autoresearch.ports.policy import Policy
 from autoresearch.ports.researcher import Mender, Researcher, Witness
@@ -12,19 +12,21 @@ from autoresearch.ports.target import Inspector, Narrator, RunRequest, SourceSpe
 from autoresearch.ports.tracker import Tracker
 
 __all__ = [
-    "Held",
-    "Holder",
+    "Adviser",
+    "HeldCapacity",
     "Inspector",
     "Launcher",
     "Mender",
     "MetricSource",
     "Narrator",
     "Policy",
+    "Rehearsal",
     "Researcher",
     "RunRequest",
     "SourceSpec",
     "Survey",
     "Target",
     "Tracker",
+    "WarmAllocation",
     "Witness",
 ]

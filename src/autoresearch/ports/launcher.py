@@ -1,10 +1,12 @@
 """The port of launchers: where runs happen, and what one can do besides.
 
-A launcher is made with `options=` and `folder=`, the campaign's folder.
+A launcher is made with `options=` and `folder=`, the campaign's folder. `name` and `here` belong to the class: they are
+read before one is made.
 """
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from autoresearch.run.job import Job, JobStatus, Resources, Submission
@@ -14,6 +16,9 @@ class Launcher(Protocol):
     """Starts runs somewhere. Made with `options=`, `folder=` (the campaign's folder). `plan` is pure text."""
 
     name: str
+    """What a campaign file calls it under `launcher.type`."""
+    here: bool
+    """Whether runs happen on this machine: they see its disks, use its GPUs, and have no job id worth telling."""
 
     def plan(self, job: Job) -> Submission:
         """The exact request, nothing sent: a dry run and a golden file cost nothing."""
@@ -40,8 +45,34 @@ class Launcher(Protocol):
         ...
 
 
+@runtime_checkable
+class Rehearsal(Protocol):
+    """A launcher that only plays runs: what a real run would read or occupy need not be there."""
+
+    rehearses: bool
+    """True; it says so on the class."""
+
+
+def occupies(launcher: Launcher | type[Launcher]) -> bool:
+    """Whether runs take GPUs of this machine and read its files."""
+    return launcher.here and not isinstance(launcher, Rehearsal)
+
+
+@runtime_checkable
+class Adviser(Protocol):
+    """A launcher that knows before a run is sent what would go wrong with it, as its options are."""
+
+    def refusal(self, resources: Resources) -> str:
+        """Why runs that need this cannot be sent from this machine; empty when they can. Starts nothing."""
+        ...
+
+    def warnings(self, resources: Resources, root: Path) -> tuple[str, ...]:
+        """What a person should know of the options before they approve a plan for the repository at `root`."""
+        ...
+
+
 @dataclass(frozen=True)
-class Held:
+class HeldCapacity:
     """Capacity that a launcher holds between runs, such as a warm allocation of Slurm.
 
     Attributes:
@@ -60,14 +91,14 @@ class Held:
 
 
 @runtime_checkable
-class Holder(Protocol):
+class WarmAllocation(Protocol):
     """What a launcher that holds capacity between runs can do besides; the engine looks for it, most have none."""
 
     def offer(self, resources: Resources) -> str:
         """What holding costs at most, in words, for runs that need this; empty when the options ask for none."""
         ...
 
-    def held(self) -> tuple[Held, ...]:
+    def held(self) -> tuple[HeldCapacity, ...]:
         """What is held or was held, as of the latest question to the scheduler.
 
         Raises LauncherError during an outage.

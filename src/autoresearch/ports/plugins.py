@@ -1,15 +1,49 @@
-"""Adapters by name: the built-in table of a room merged with its entry points; a clash is an error."""
+"""Adapters by name: the built-in table of a room merged with its entry points; a clash is an error.
 
+What is loaded is held to its port: a class that lacks something is refused by name before anything begins.
+"""
+
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
-from typing import Any, cast
+from importlib.metadata import EntryPoint, entry_points
+from inspect import get_annotations
+from types import MappingProxyType
+from typing import Any, NamedTuple, cast
 
 from autoresearch import extras
 from autoresearch.errors import PluginError
-from autoresearch.ports.target import Inspector
+from autoresearch.ports.launcher import Launcher
+from autoresearch.ports.metric_source import MetricSource
+from autoresearch.ports.researcher import Researcher
+from autoresearch.ports.target import Inspector, Target
+from autoresearch.ports.tracker import Tracker
 
-ROOMS = ("targets", "researchers", "launchers", "metrics", "trackers")
+
+class AdapterKind(NamedTuple):
+    """One kind of adapter.
+
+    Attributes:
+        one: What a person calls one of them.
+        table: The module whose `BUILTIN` names those that come with the program.
+        port: What each of them has to have.
+    """
+
+    one: str
+    table: str
+    port: type
+
+
+ROOMS: Mapping[str, AdapterKind] = MappingProxyType(
+    {
+        "targets": AdapterKind("target", "autoresearch.targets", Target),
+        "researchers": AdapterKind("researcher", "autoresearch.researchers", Researcher),
+        "launchers": AdapterKind("launcher", "autoresearch.launchers", Launcher),
+        "metrics": AdapterKind("metric source", "autoresearch.metrics", MetricSource),
+        "trackers": AdapterKind("tracker", "autoresearch.trackers", Tracker),
+    }
+)
+"""Kinds of adapters; the entry points of `x` are in the group `autoresearch.x`."""
 
 
 @cache
@@ -19,8 +53,8 @@ def names(room: str) -> dict[str, str]:
     Raises:
         PluginError: Two packages claim one name.
     """
-    table: dict[str, str] = dict(import_module(f"autoresearch.{room}").BUILTIN)
-    for point in entry_points(group=f"autoresearch.{room}"):
+    table: dict[str, str] = dict(import_module(ROOMS[room].table).BUILTIN)
+    for point in _points(room):
         if point.name in table:
             raise PluginError(
                 f"two {room} are called {point.name!r}: {table[point.name]} and {point.value}; uninstall one of them"
@@ -29,23 +63,68 @@ def names(room: str) -> dict[str, str]:
     return table
 
 
+@cache
+def _points(room: str) -> tuple[EntryPoint, ...]:
+    return tuple(entry_points(group=f"autoresearch.{room}"))
+
+
+def forget() -> None:
+    """Look anew which packages are installed: for a process that has just installed one."""
+    names.cache_clear()
+    _points.cache_clear()
+
+
 def load(room: str, name: str) -> Any:
     """The adapter class behind a name.
 
     Raises:
-        PluginError: There is none, or its module cannot be imported.
+        PluginError: There is none, its module cannot be imported, or it lacks something that its port asks for.
     """
-    table = names(room)
+    table, one = names(room), ROOMS[room].one
     if name not in table:
-        raise PluginError(f"there is no {room.removesuffix('s')} {name!r}; choose one of: {', '.join(sorted(table))}")
-    module, _, attribute = table[name].partition(":")
+        raise PluginError(f"there is no {one} {name!r}; choose one of: {', '.join(sorted(table))}")
+    package = next((_package(point) for point in _points(room) if point.name == name), "")
     try:
-        return getattr(import_module(module), attribute)
-    except ImportError as error:
+        found = EntryPoint(name, table[name], f"autoresearch.{room}").load()
+    except Exception as error:
+        if package:
+            raise PluginError(f"{one} {name!r} of the package {package} {_broken(error, package)}") from error
+        if not isinstance(error, ImportError):
+            raise
         raise PluginError(
-            f"{room}: {name!r} needs a package that is not installed ({error.name or error}); "
-            f"{extras.advice(error.name)}"
+            f"{one} {name!r} needs a package that is not installed ({error.name or error}); {extras.advice(error.name)}"
         ) from error
+    if missing := lacking(room, found):
+        whose = f" of the package {package}" if package else ""
+        raise PluginError(
+            f"{one} {name!r}{whose} lacks {', '.join(missing)}; add what is missing to {table[name]}, "
+            f"{ROOMS[room].port.__module__} says what each is for"
+        )
+    return found
+
+
+def _package(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else point.module.partition(".")[0]
+
+
+def _broken(error: Exception, package: str) -> str:
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f"needs the module {error.name!r}, which is not installed; install what {package} needs, or uninstall it"
+    return f"cannot be loaded: {type(error).__name__}: {error}; mend that package or uninstall it"
+
+
+def lacking(room: str, adapter: object) -> tuple[str, ...]:
+    """What an adapter, or its class, lacks of what its port asks for, as one would write it: `here: bool`, `find()`."""
+    return tuple(_lacking(ROOMS[room].port, adapter))
+
+
+def _lacking(port: type, adapter: object) -> Iterator[str]:
+    for name, kind in get_annotations(port).items():
+        if not isinstance(getattr(adapter, name, None), kind):
+            yield f"`{name}: {kind.__name__}`"
+    for name, value in vars(port).items():
+        if callable(value) and not name.startswith("_") and not callable(getattr(adapter, name, None)):
+            yield f"`{name}()`"
 
 
 def inspector(target: str) -> Inspector:

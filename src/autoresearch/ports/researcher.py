@@ -1,6 +1,7 @@
 """The port of researchers: who has ideas, and what one can do besides.
 
-A researcher is made with `options=` and `folder=`, a scratch folder of its own that survives a resume.
+A researcher is made with `options=` and `folder=`, a scratch folder of its own that survives a resume. `name`, `edits`
+and `finite` belong to the class: they are read before one is made.
 """
 
 from pathlib import Path
@@ -13,9 +14,18 @@ class Researcher(Protocol):
     """Has ideas. Made with `options=`, `folder=` (a scratch folder of its own that survives a resume)."""
 
     name: str
+    """What a campaign file calls it; a second one of its kind is told apart by a number, which the program sets."""
+    edits: bool
+    """Whether it works in the tree itself, and so may leave more there than its commit will hold."""
+    finite: bool
+    """Whether it has each idea once, as a list does: refusals say nothing about what is to come and never rest it."""
 
     def propose(self, brief: Brief, tree: Path) -> Hypothesis | None:
-        """One hypothesis, or None when it has no more. It may edit `tree`; overrides and patch are applied for it."""
+        """One hypothesis, or None when it has no more. Overrides and patch are applied to `tree` for it.
+
+        One that `edits` may change `tree` itself. Whatever is left there by one that has no idea, or that fails, is
+        thrown away before anybody else is asked.
+        """
         ...
 
 

@@ -116,6 +116,8 @@ class FileResearcher:
     """
 
     name = "file"
+    edits = False
+    finite = True
 
     def __init__(self, *, options: Mapping[str, Any], folder: Path) -> None:
         path = options.get("path")

@@ -5,6 +5,9 @@ from dataclasses import dataclass, replace
 
 from autoresearch.run.job import Resources
 
+HERE = "local"
+"""The launcher recommended for runs on this machine."""
+
 
 @dataclass(frozen=True)
 class Places:
@@ -56,12 +59,12 @@ class Recommendation:
 def recommend(resources: Resources, places: Places) -> Recommendation:
     """Choose a launcher for a run that needs `resources`; none, when a person has to say (R15)."""
     refused = _refused(resources, places)
-    here = "local" not in dict(refused)
+    here = HERE not in dict(refused)
     need = f"a run needs {_gpus(resources.gpus)}"
     if here and resources.gpus == 0:
-        return Recommendation("local", "the run needs no GPU", refused)
+        return Recommendation(HERE, "the run needs no GPU", refused)
     if here and places.free >= resources.gpus:
-        return Recommendation("local", f"{need} and {places.free}are free on this machine", refused)
+        return Recommendation(HERE, f"{need} and {places.free}are free on this machine", refused)
     elsewhere = _elsewhere(places)
     if len(elsewhere) == 1:
         name, found = elsewhere[0]
@@ -71,13 +74,13 @@ def recommend(resources: Resources, places: Places) -> Recommendation:
         return Recommendation("", f"{need}, and several launchers offer them: {names}", refused)
     if here:
         busy = f"{len(places.busy)} of {len(places.gpus)} GPUs here are busy; runs wait for free ones"
-        return Recommendation("local", busy, refused)
+        return Recommendation(HERE, busy, refused)
     return Recommendation("", f"{need} and no launcher found here offers them", refused)
 
 
 def _refused(resources: Resources, places: Places) -> tuple[tuple[str, str], ...]:
     """Launchers that would be refused; of those elsewhere only the ones that something here hints at."""
-    told = [("local", refusal("local", resources, places))]
+    told = [(HERE, refusal(resources, places))]
     if places.ray and not _reachable(places.ray):
         told.append(("ray", f"RAY_ADDRESS is {places.ray} and the launcher needs the dashboard's, http://HOST:8265"))
     return tuple((name, why) for name, why in told if why)
@@ -96,15 +99,13 @@ def _reachable(ray: str) -> bool:
     return ray.startswith(("http://", "https://"))
 
 
-def refusal(launcher: str, resources: Resources, places: Places, *, plumbing: bool = False) -> str:
-    """Why a launcher must not be used for such a run, empty when it may.
+def refusal(resources: Resources, places: Places, *, plumbing: bool = False) -> str:
+    """Why such a run must not be started on this machine, empty when it may.
 
     A GPU recipe on a machine without enough GPUs is refused (R35), unless its runs are too small to judge by anyway:
     such runs only show that the plumbing holds, and are started without GPUs; see `on_cpu`.
     """
-    if launcher == "slurm" and not places.slurm:
-        return "Slurm's sbatch is not on the PATH here"
-    if launcher != "local" or resources.gpus == 0:
+    if resources.gpus == 0:
         return ""
     if resources.nodes > 1:
         return f"a run needs {resources.nodes} nodes and this is one machine"

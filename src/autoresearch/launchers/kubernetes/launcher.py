@@ -45,6 +45,7 @@ class ClusterLauncher:
     """
 
     name: str
+    here = False
     kind: Kind
 
     def __init__(self, options: ClusterOptions, folder: Path, namespace: str | None = None) -> None:

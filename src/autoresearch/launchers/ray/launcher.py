@@ -90,6 +90,7 @@ class RayLauncher:
     """Submits runs to a Ray head. Options are described in `RayOptions`."""
 
     name = "ray"
+    here = False
 
     def __init__(self, options: Mapping[str, object], folder: Path) -> None:
         self.options = RayOptions.parse(options)

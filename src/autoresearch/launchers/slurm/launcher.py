@@ -11,6 +11,7 @@ job as its comment. Who finds a record without a job id, after a crash, looks fo
 """
 
 import os
+import shutil
 import time
 from collections.abc import Collection, Mapping
 from hashlib import sha256
@@ -25,9 +26,9 @@ from autoresearch.launchers.slurm import script as slurm_script
 from autoresearch.launchers.slurm.commands import QueueLine
 from autoresearch.launchers.slurm.options import SlurmOptions
 from autoresearch.launchers.slurm.status import SlurmView, status
-from autoresearch.launchers.slurm.warm_allocation import WarmAllocation
+from autoresearch.launchers.slurm.warm_allocation import SlurmWarmAllocation
 from autoresearch.machine.processes import CommandError
-from autoresearch.ports.launcher import Held
+from autoresearch.ports.launcher import HeldCapacity
 from autoresearch.run.job import Job, JobStatus, Resources, Submission
 from autoresearch.supervision import run_folder
 from autoresearch.supervision.run_folder import SupervisorSpec
@@ -41,6 +42,7 @@ class SlurmLauncher:
     """Submits runs to Slurm. Options are described in `SlurmOptions`."""
 
     name = "slurm"
+    here = False
 
     def __init__(self, options: Mapping[str, object], folder: Path) -> None:
         self.options = SlurmOptions.parse(options)
@@ -51,7 +53,7 @@ class SlurmLauncher:
         self._accounts = True
         self._unexplained: dict[str, float] = {}
         self._looked_up: dict[str, QueueLine | None] = {}
-        self._warm = WarmAllocation(self._folder / ".slurm", self.options) if self.options.allocation else None
+        self._warm = SlurmWarmAllocation(self._folder / ".slurm", self.options) if self.options.allocation else None
 
     # -- submitting -----------------------------------------------------------------------------------------------
 
@@ -97,7 +99,9 @@ class SlurmLauncher:
         self._adopt(record, job_id)
         return job_id
 
-    def _hand_over(self, held: WarmAllocation, submission: Submission, spec: SupervisorSpec, record: Record) -> str:
+    def _hand_over(
+        self, held: SlurmWarmAllocation, submission: Submission, spec: SupervisorSpec, record: Record
+    ) -> str:
         self._query(self.options.poll_s)
         job_id = held.begin(record, submission.payload["allocation"], self._rows)  # type: ignore[arg-type]
         self._asked = float("-inf")
@@ -194,7 +198,7 @@ class SlurmLauncher:
         others = [row for row in named.get(record.name, ()) if _is(row, record)]
         return commands.best([*([own] if own else []), *others])
 
-    def _warm_rows(self, held: WarmAllocation, records: Collection[Record]) -> dict[str, QueueLine | None]:
+    def _warm_rows(self, held: SlurmWarmAllocation, records: Collection[Record]) -> dict[str, QueueLine | None]:
         held.tend(self._rows)
         rows = {row.job_id: row for row in self._rows}
         if missing := held.missing(records, rows):
@@ -271,13 +275,27 @@ class SlurmLauncher:
         rows = [row for row in self._rows if (row.job_id == job_id or _is(row, record)) and not row.state.ended]
         return [f"job {row.job_id} ({row.word}) on {row.node or 'no node yet'}" for row in rows]
 
+    # -- what is known beforehand ---------------------------------------------------------------------------------
+
+    def refusal(self, resources: Resources) -> str:  # noqa: ARG002 - nothing about a run changes it
+        """Nothing can be submitted from a machine without Slurm's commands."""
+        return "" if shutil.which("sbatch") else "Slurm's sbatch is not on the PATH here"
+
+    def warnings(self, resources: Resources, root: Path) -> tuple[str, ...]:
+        """Several nodes want Ray on all of them, which a plain batch job does not start."""
+        nodes = resources.nodes
+        if self.options.style != "batch" or nodes == 1 or not (root / "ray.sub").is_file():
+            return ()
+        told = f"a plain Slurm job starts the command on the first of {nodes} nodes only; to start Ray on all of them: "
+        return (f"{told}launcher: {{type: slurm, style: ray.sub, container: IMAGE}}",)
+
     # -- what is held between runs --------------------------------------------------------------------------------
 
     def offer(self, resources: Resources) -> str:
         """What the warm allocation costs at most, empty without one."""
         return self._warm.offer(resources) if self._warm else ""
 
-    def held(self) -> tuple[Held, ...]:
+    def held(self) -> tuple[HeldCapacity, ...]:
         """Warm allocations, as of the latest question; each that squeue has forgotten is looked up once.
 
         Raises:

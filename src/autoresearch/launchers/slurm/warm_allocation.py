@@ -18,7 +18,7 @@ from autoresearch.launchers.slurm import script as slurm_script
 from autoresearch.launchers.slurm.commands import STEPS, QueueLine, parse_steps
 from autoresearch.launchers.slurm.options import Allocation, SlurmOptions
 from autoresearch.launchers.slurm.warm_spool import Spool, SpoolRequest, SpoolResult, Taken
-from autoresearch.ports.launcher import Held
+from autoresearch.ports.launcher import HeldCapacity
 from autoresearch.run.job import Job, JobState, Resources
 from autoresearch.supervision import run_folder
 from autoresearch.supervision.run_folder import SupervisorSpec
@@ -33,7 +33,7 @@ _ENDINGS = {"PREEMPTED": "PREEMPTED", "TIMEOUT": "PREEMPTED", "DEADLINE": "PREEM
 """How a run ends that was going on when Slurm ended its allocation; anything else is a failure of the node."""
 
 
-class WarmAllocation:
+class SlurmWarmAllocation:
     """The allocation of one campaign. `rows` are always those of the latest question to squeue."""
 
     def __init__(self, folder: Path, options: SlurmOptions) -> None:
@@ -218,12 +218,12 @@ class WarmAllocation:
             f"given back after {span(wanted.idle)} without a run: idle time is paid for too{cost}"
         )
 
-    def held(self, rows: Iterable[QueueLine]) -> tuple[Held, ...]:
+    def held(self, rows: Iterable[QueueLine]) -> tuple[HeldCapacity, ...]:
         """Allocations that have begun, among these rows."""
         ours, wanted = self._by_job(), run_folder.read(self.spool.folder / _PLAN) or {}
         nodes, gpus = int(wanted.get("nodes", 1)), int(wanted.get("gpus", 0))
         return tuple(
-            Held(row.job_id, nodes, gpus, row.started_at, row.ended_at if row.state.ended else None)
+            HeldCapacity(row.job_id, nodes, gpus, row.started_at, row.ended_at if row.state.ended else None)
             for row in rows
             if row.job_id in ours and row.started_at and row.state is not JobState.QUEUED
         )

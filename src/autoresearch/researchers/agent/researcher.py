@@ -49,6 +49,7 @@ class AgentResearcher:
     name = "agent"
     edits = True
     """It works in the worktree itself."""
+    finite = False
 
     def __init__(self, *, options: Mapping[str, Any], folder: Path) -> None:
         self.options = AgentOptions.of(options)

@@ -42,6 +42,8 @@ class PlaybookResearcher:
     """
 
     name = "playbook"
+    edits = False
+    finite = False
 
     def __init__(self, *, options: Mapping[str, Any], folder: Path) -> None:  # noqa: ARG002 - see above
         path = options.get("path")

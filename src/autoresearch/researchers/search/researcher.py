@@ -59,6 +59,8 @@ class SearchResearcher:
     """
 
     name = "search"
+    edits = False
+    finite = False
 
     def __init__(self, *, options: Mapping[str, Any], folder: Path) -> None:  # noqa: ARG002 - see above
         self._options = _read(options)

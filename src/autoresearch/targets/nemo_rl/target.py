@@ -63,6 +63,8 @@ class NemoRLTarget:
         objective: Mapping[str, Any] | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
+        if not recipe:
+            raise CampaignError("no recipe was given: name one, for example: autoresearch plan examples/configs/R.yaml")
         self.recipe = recipe
         self.command = tuple(command or ())
         self._wish = dict(objective or {})

@@ -1,0 +1,82 @@
+"""Adapters by name, from packages of other people."""
+
+import pytest
+from tests.plugin_packages import installed, write
+
+from autoresearch.errors import PluginError
+from autoresearch.ports import plugins
+
+LAUNCHER = """
+class Theirs:
+    name = "theirs"
+    here = True
+
+    def __init__(self, *, options, folder):
+        pass
+
+    def plan(self, job): ...
+    def submit(self, submission): ...
+    def find(self, run_id): ...
+    def states(self, ids): ...
+    def cancel(self, job_id): ...
+    def leftovers(self, job_id): ...
+"""
+
+
+def launcher_of(tmp_path, source: str):
+    """What loading the launcher of such a package gives."""
+    write(tmp_path, {"launchers": {"theirs": "their_adapters:Theirs"}}, source)
+    with installed(tmp_path):
+        return plugins.load("launchers", "theirs")
+
+
+def test_an_installed_launcher_is_found_by_its_name(tmp_path):
+    """One line of a package's metadata is all it takes, and it stands beside ours."""
+    assert launcher_of(tmp_path, LAUNCHER).name == "theirs"
+    with installed(tmp_path):
+        assert {"local", "theirs"} <= set(plugins.names("launchers"))
+    assert "theirs" not in plugins.names("launchers")
+
+
+@pytest.mark.parametrize(
+    ("without", "told"),
+    [("    here = True\n", "`here: bool`"), ("    def cancel(self, job_id): ...\n", "`cancel()`")],
+)
+def test_a_class_that_lacks_something_is_refused_with_what_it_lacks(tmp_path, without, told):
+    """Package, class and attribute are named, and where to read what it is for."""
+    with pytest.raises(PluginError) as refusal:
+        launcher_of(tmp_path, LAUNCHER.replace(without, ""))
+    assert str(refusal.value) == (
+        f"launcher 'theirs' of the package their-package lacks {told}; add what is missing to their_adapters:Theirs, "
+        "autoresearch.ports.launcher says what each is for"
+    )
+
+
+def test_an_attribute_of_the_wrong_type_counts_as_missing(tmp_path):
+    """The word "no" is true, and would make every launcher one of this machine."""
+    with pytest.raises(PluginError, match="lacks `here: bool`"):
+        launcher_of(tmp_path, LAUNCHER.replace("here = True", 'here = "no"'))
+
+
+def test_what_a_package_fails_to_import_is_its_own_affair(tmp_path):
+    """The package that has to be mended is named, and never an extra of ours."""
+    with pytest.raises(PluginError) as refusal:
+        launcher_of(tmp_path, "import numpy_of_theirs\n" + LAUNCHER)
+    assert str(refusal.value) == (
+        "launcher 'theirs' of the package their-package needs the module 'numpy_of_theirs', which is not installed; "
+        "install what their-package needs, or uninstall it"
+    )
+
+
+@pytest.mark.parametrize("source", ["1 / 0\n", "class Mine: ...\n", "def broken(:\n"])
+def test_a_package_that_breaks_while_it_is_loaded_is_named(tmp_path, source):
+    """An exception, a class that is not there, a file that is no Python: one clear line each."""
+    with pytest.raises(PluginError, match=r"^launcher 'theirs' of the package their-package cannot be loaded: .+"):
+        launcher_of(tmp_path, source)
+
+
+def test_a_name_of_ours_cannot_be_taken(tmp_path):
+    """Whoever installs a second `local` is told, whichever adapter was asked for."""
+    write(tmp_path, {"launchers": {"local": "their_adapters:Theirs"}}, LAUNCHER)
+    with installed(tmp_path), pytest.raises(PluginError, match="two launchers are called 'local'"):
+        plugins.load("launchers", "slurm")
