@@ -1,10 +1,14 @@
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from tests.conftest import commit_all
+from tests.surfaces.test_dry_run import begin, dry, sent
 
-from autoresearch.campaign.campaign import Campaign, Request
+from autoresearch.campaign.campaign import Campaign
+from autoresearch.campaign.planning import PlanRequest
 from autoresearch.cli.describe import plan_text
 from autoresearch.errors import CampaignError
 
@@ -40,7 +44,7 @@ def repository(nemo, tmp_path_factory):
 
 
 def planned(repository, recipe):
-    return repository.plan(Request(recipe, STOP, "night", {"launcher": {"type": "slurm"}}))
+    return repository.plan(PlanRequest(recipe, STOP, "night", {"launcher": {"type": "slurm"}}))
 
 
 def test_a_plan_says_time_and_gpu_hours_of_a_run_and_of_the_night(repository):
@@ -82,6 +86,28 @@ def test_a_dry_run_shows_the_command_and_leaves_nothing(repository, recipe, entr
     assert len(listed.stdout.splitlines()) == 1
 
 
+def test_plumbing_is_shown_as_it_is_sent(repository, tmp_path):
+    """Without GPUs where there are too few for it, with the probe; only the baseline's own commit is not known yet."""
+    request = PlanRequest(
+        GRPO,
+        "1 experiment or 40m total",
+        "plumbing",
+        {"launcher": {"type": "local"}, "target": {"type": "nemo-rl", "steps": 2}},
+    )
+    session = Campaign(shutil.copytree(repository.where, tmp_path / "RL"))
+    (session.where / "examples" / "prompts").mkdir(exist_ok=True)
+    (session.where / "examples" / "prompts" / "cot.txt").touch()
+    commit_all(session.where)
+    session.write(session.plan(request))
+    shown = dry(session.where)
+    begin(session.where)
+    kept = sent(session.where)
+    (commit,) = re.findall(r"git_meta=(\w{40})", kept)
+    assert (commit in shown, "/.probe" in shown) == (False, True)
+    assert re.sub(r"git_meta=\w{40}", f"git_meta={commit}", shown) == kept
+    assert dry(session.where) == kept
+
+
 def test_several_nodes_without_ray_are_pointed_out(repository):
     """A plain batch job would leave all nodes but the first idle, and Ray would wait for GPUs that never come."""
     many = planned(repository, "examples/nemo_gym/grpo_nanov3.yaml")
@@ -105,7 +131,7 @@ def test_several_nodes_without_ray_are_pointed_out(repository):
 )
 def test_a_plan_says_what_a_cut_run_is_worth(repository, stop, why):
     """R113, R149: a cap that leaves a run no validation, or a handful of steps, is told before it is paid for."""
-    plan = repository.plan(Request(GRPO, stop, "night", {"launcher": {"type": "slurm"}}))
+    plan = repository.plan(PlanRequest(GRPO, stop, "night", {"launcher": {"type": "slurm"}}))
     assert (
         next(one for one in plan.warnings if "it may be cut" in one)
         .replace(" by the slowest pace expected", "")

@@ -342,7 +342,10 @@ class Campaign:
 
     def dry_run(self, plan: Plan) -> Submission:
         """The first submission of a plan as it would be sent; nothing is sent and nothing is left behind."""
-        return opening.first_submission(plan)
+        name = plan.campaign.campaign
+        known = name in self.campaigns()
+        history = opening.open_campaign(self.where, name).history if known else None
+        return opening.first_submission(plan, self.clock, history)
 
     def detach(self, poll_s: float = 0.5, *, take_over: bool = False) -> int:
         """Go on in a process of its own that survives this terminal; returns its process id.

@@ -17,6 +17,7 @@ from autoresearch.config.schema import CampaignConfig, SiteConfig
 from autoresearch.config.stop_phrase import parse
 from autoresearch.config.stop_rule import DEFAULT, StopLimits, StopRule
 from autoresearch.engine.context import Context
+from autoresearch.engine.jobs import JobBuilder, elsewhere
 from autoresearch.errors import CampaignError, LedgerError
 from autoresearch.experiment import names as naming
 from autoresearch.experiment.events import CampaignStarted
@@ -27,7 +28,7 @@ from autoresearch.ports import plugins
 from autoresearch.ports.launcher import Launcher
 from autoresearch.ports.metric_source import MetricSource
 from autoresearch.ports.researcher import Researcher
-from autoresearch.ports.target import RunRequest, Survey, Target
+from autoresearch.ports.target import Survey, Target
 from autoresearch.records.journal import Journal
 from autoresearch.records.ledger import Ledger
 from autoresearch.records.paths import EXCLUDED, CampaignPaths, Layout
@@ -314,25 +315,40 @@ def sources_of(target: Target) -> Mapping[str, MetricSource]:
     return {spec.name: plugins.load("metrics", spec.name)(options=spec.options) for spec in target.sources()}
 
 
-def first_submission(plan: Plan) -> Submission:
-    """What the baseline's first run would send, planned in a worktree that is gone again afterwards."""
+def first_submission(plan: Plan, clock: Callable[[], float], history: History | None = None) -> Submission:
+    """What the baseline's first run would send now, as it would be kept: planned in a worktree that is gone again.
+
+    Only what does not exist yet can differ: the hash of the baseline's own commit, for which the base's stands in.
+
+    Args:
+        plan: The campaign.
+        clock: Unix time in seconds.
+        history: The campaign so far, where it has begun.
+    """
     campaign = plan.campaign.model_copy(update={"site": storage.frozen(plan.campaign)})
     paths = storage.placed(CampaignPaths(plan.root, campaign.campaign), campaign)
     preflight.check_recipe(paths.root, plan.base_commit, campaign.recipe)
     refs.exclude(paths.root, EXCLUDED)
-    tree = paths.worktree(f".dry-run-{os.getpid()}")
+    look = partial(places.seen_by, campaign)
+    made = JobBuilder(
+        campaign=campaign, paths=paths, target=target_of(campaign), launcher=launcher_of(campaign, paths), look=look
+    )
+    started = history.started if history else None
+    baseline = history.baseline if history else None
+    tree, place = paths.worktree(f".dry-run-{os.getpid()}"), paths.worktree("1")
     worktree.add(paths.root, tree, plan.base_commit)
     try:
-        folder, log = paths.run(BASELINE, 1), paths.log(BASELINE, 1)
-        run_id = naming.run_id(campaign.campaign, BASELINE, 1)
-        limit = plan.rule.per_experiment_timeout_s
-        seed = campaign.run.first_seed
-        request = RunRequest(run_id, tree, folder, log, seed, limit, plan.base_commit)
-        job = target_of(campaign).job(request)
-        env = {**paths.variables(BASELINE, 1), **job.env, **campaign.run.env}
-        return launcher_of(campaign, paths).plan(replace(job, env=env))
+        survey, now = made.target.survey(tree), clock()
+        limits = StopLimits.load(started.limits) if started else plan.rule.begin(now, objective=survey.objective)
+        request = made.request(
+            BASELINE, 1, run_id=naming.run_id(campaign.campaign, BASELINE, 1), tree=tree, seed=campaign.run.first_seed,
+            limit_s=limits.run_limit_s(now), commit=(baseline and baseline.commit) or plan.base_commit,
+        )  # fmt: skip
+        job = made.job(request, BASELINE, 1, plumbing=bool(survey.plumbing))
     finally:
         worktree.remove(paths.root, tree)
+    submission = made.launcher.plan(elsewhere(job, tree, place))
+    return replace(submission, text=redactor(paths.root).clean(submission.text))
 
 
 def remind(context: Context) -> None:

@@ -5,7 +5,7 @@ Making a recorded run again, while nobody else works on its campaign.
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autoresearch.campaign import controller, opening, storage
@@ -69,7 +69,7 @@ def run_again(ctx: Context, run: Run, wait: Callable[[Path], None]) -> Reproduct
     with _placed(ctx, run) as (request, label, number):
         request.folder.mkdir(parents=True)
         volume.prepare(ctx.paths, label, number)
-        job = runs.job_for(ctx, request, label, number, plumbing=run.planned.plumbing)
+        job = ctx.jobs.job(request, label, number, plumbing=run.planned.plumbing)
         submission = runs.planned(ctx, job, ctx.paths.evidence(label, number))
         status = _followed(ctx, ctx.launcher.submit(submission), lambda: wait(Path(job.log)))
         found = runs.read(ctx, Path(job.folder), Path(job.log), status, label, number)
@@ -85,7 +85,8 @@ def run_again(ctx: Context, run: Run, wait: Callable[[Path], None]) -> Reproduct
 def submission_again(ctx: Context, run: Run) -> Submission:
     """What would be sent; nothing is."""
     with _placed(ctx, run) as (request, label, number):
-        return ctx.launcher.plan(runs.job_for(ctx, request, label, number, plumbing=run.planned.plumbing))
+        submission = ctx.launcher.plan(ctx.jobs.job(request, label, number, plumbing=run.planned.plumbing))
+        return replace(submission, text=ctx.redactor.clean(submission.text))
 
 
 @contextlib.contextmanager
@@ -99,9 +100,9 @@ def _placed(ctx: Context, run: Run) -> Iterator[tuple[RunRequest, str, int]]:
     worktree.add(ctx.paths.root, tree, commit)
     try:
         worktree.populate_submodules(ctx.paths.root, tree)
-        folder, log = ctx.paths.run(label, number), ctx.paths.log(label, number)
-        limit = ctx.limits.per_experiment_timeout
-        yield RunRequest(run_id, tree, folder, log, run.planned.seed, limit, commit), label, number
+        limit_s, seed = ctx.limits.per_experiment_timeout, run.planned.seed
+        request = ctx.jobs.request(label, number, run_id=run_id, tree=tree, seed=seed, limit_s=limit_s, commit=commit)
+        yield request, label, number
     finally:
         worktree.remove(ctx.paths.root, tree)
 

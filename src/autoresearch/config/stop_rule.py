@@ -157,6 +157,11 @@ class StopLimits:
     target_run_count: int | None = None
     stalled_experiment_count: int | None = None
 
+    def run_limit_s(self, now: float) -> float | None:
+        """Seconds a run that starts now may take: the cap per run, or less where the deadline is nearer (R70)."""
+        left = None if self.campaign_deadline is None else max(1.0, self.campaign_deadline - now)
+        return min((limit for limit in (self.per_experiment_timeout, left) if limit is not None), default=None)
+
     def plain(self) -> dict[str, Any]:
         """The limits as strings, numbers and None only, for JSON and YAML."""
         body = asdict(self)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.config.stop_rule import StopLimits
+from autoresearch.engine.jobs import JobBuilder
 from autoresearch.experiment.events import Event, Noted
 from autoresearch.experiment.history import History
 from autoresearch.git import refs
@@ -110,6 +111,13 @@ class Context:
                 self._mute.add(tracker.name)
                 told = self.redactor.clean(f"tracker {tracker.name} failed and is told nothing more: {error}")
                 self.journal.append(Noted(self.clock(), told))
+
+    @property
+    def jobs(self) -> JobBuilder:
+        """Makes the jobs of this campaign's runs."""
+        return JobBuilder(
+            campaign=self.campaign, paths=self.paths, target=self.target, launcher=self.launcher, look=self.look
+        )
 
     @property
     def recipe(self) -> str:

@@ -19,12 +19,10 @@ from autoresearch.experiment.experiment import Run
 from autoresearch.experiment.outcome import Purpose
 from autoresearch.git import worktree
 from autoresearch.machine import atomic, fault_points
-from autoresearch.ports.launcher import occupies
-from autoresearch.ports.target import Narrator, RunRequest
+from autoresearch.ports.target import Narrator
 from autoresearch.records import volume
-from autoresearch.run.job import Job, JobState, JobStatus, Resources, Submission
+from autoresearch.run.job import Job, JobState, JobStatus, Submission
 from autoresearch.run.measurement import Measurement, Readings
-from autoresearch.run.placement import on_cpu
 from autoresearch.supervision.run_log import end_of, ends_of
 
 
@@ -49,12 +47,12 @@ def launch(ctx: Context, arm: str, seed: int, purpose: Purpose, why: str) -> Non
     folder, log = ctx.paths.run(arm, number), ctx.paths.log(arm, number)
     run_id = names.run_id(ctx.campaign.campaign, arm, number)
     tree = checkout(ctx, arm)
-    view = ctx.outlook()
+    view, limit_s = ctx.outlook(), ctx.limits.run_limit_s(ctx.clock())
     job: Job | None = None
     plumbing, refused = False, ""
     try:
         plumbing = bool(survey_of_arm(ctx, arm).plumbing)
-        job = _job(ctx, run_id, tree, number, seed, arm, plumbing=plumbing)
+        job = _job(ctx, run_id, tree, number, seed, arm, limit_s, plumbing=plumbing)
     except RecipeError as error:
         refused = str(error)
     argv, resources = (job.argv, job.resources) if job else ((), ctx.survey.resources)
@@ -62,7 +60,7 @@ def launch(ctx: Context, arm: str, seed: int, purpose: Purpose, why: str) -> Non
         RunPlanned(
             ctx.clock(), run_id, arm, number, seed, purpose, ctx.launcher.name,
             shlex.join(ctx.redactor.clean_argv(argv)), str(folder),
-            str(log), resources, _limit_s(ctx), view.run_s, plumbing, why,
+            str(log), resources, limit_s, view.run_s, plumbing, why,
         )
     )  # fmt: skip
     fault_points.point("run.planned")
@@ -79,41 +77,15 @@ def give_up(ctx: Context, run: Run, reason: str) -> None:
     measure(ctx, run)
 
 
-def _job(ctx: Context, run_id: str, tree: Path, number: int, seed: int, arm: str, *, plumbing: bool) -> Job:
-    folder, log = ctx.paths.run(arm, number), ctx.paths.log(arm, number)
-    folder.mkdir(parents=True, exist_ok=True)
+def _job(
+    ctx: Context, run_id: str, tree: Path, number: int, seed: int, arm: str, limit_s: float | None, *, plumbing: bool
+) -> Job:
+    ctx.paths.run(arm, number).mkdir(parents=True, exist_ok=True)
     volume.prepare(ctx.paths, arm, number)
-    request = RunRequest(run_id, tree, folder, log, seed, _limit_s(ctx), ctx.history.arm_commit(arm))
-    return job_for(ctx, request, arm, number, plumbing=plumbing)
-
-
-def job_for(ctx: Context, request: RunRequest, label: str, number: int, *, plumbing: bool) -> Job:
-    """The job of a run whose folders are those of `label` and `number`; plumbing may do without GPUs.
-
-    Raises:
-        RecipeError: The target refuses it.
-    """
-    job = ctx.target.job(request)
-    settings = ctx.campaign.run
-    return replace(
-        job,
-        env={**ctx.paths.variables(label, number), **job.env, **settings.env},
-        resources=replace(
-            _resources(ctx, job, plumbing=plumbing), memory_gb=settings.memory_gb or job.resources.memory_gb
-        ),
-        grace_s=settings.grace,
-        max_log_bytes=int(settings.max_log_mb * 1024 * 1024),
+    request = ctx.jobs.request(
+        arm, number, run_id=run_id, tree=tree, seed=seed, limit_s=limit_s, commit=ctx.history.arm_commit(arm)
     )
-
-
-def _resources(ctx: Context, job: Job, *, plumbing: bool) -> Resources:
-    return on_cpu(job.resources, ctx.look()) if plumbing and occupies(ctx.launcher) else job.resources
-
-
-def _limit_s(ctx: Context) -> float | None:
-    """The tighter of the cap per run and what is left until the deadline (R70)."""
-    left = None if ctx.limits.campaign_deadline is None else max(1.0, ctx.limits.campaign_deadline - ctx.clock())
-    return min((limit for limit in (ctx.limits.per_experiment_timeout, left) if limit is not None), default=None)
+    return ctx.jobs.job(request, arm, number, plumbing=plumbing)
 
 
 def _submit(ctx: Context, job: Job, run: Run) -> None:
@@ -173,8 +145,8 @@ def _submit_again(ctx: Context, run: Run) -> None:
     planned = run.planned
     tree = checkout(ctx, planned.experiment)
     try:
-        small = planned.plumbing
-        job = _job(ctx, run.run_id, tree, planned.number, planned.seed, planned.experiment, plumbing=small)
+        small, limit_s = planned.plumbing, ctx.limits.run_limit_s(ctx.clock())
+        job = _job(ctx, run.run_id, tree, planned.number, planned.seed, planned.experiment, limit_s, plumbing=small)
     except RecipeError as error:
         give_up(ctx, run, str(error))
     else:

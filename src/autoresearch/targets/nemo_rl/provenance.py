@@ -75,15 +75,12 @@ def main_checkout(tree: Path) -> Path:
     return common.parent if common and common.name == ".git" else tree
 
 
-def place_probe(folder: Path) -> Path | None:
-    """Put the `sitecustomize` into the run folder, where every node sees it; None when there is no such folder yet."""
-    if not folder.is_dir():
-        return None
+def place_probe(folder: Path) -> None:
+    """Put the `sitecustomize` into the run folder, where every node sees it."""
     probe = folder / PROBE
     probe.mkdir(exist_ok=True)
     source = Path(__file__).with_name("probe.py")
     (probe / "sitecustomize.py").write_bytes(source.read_bytes())
-    return probe
 
 
 def record(recipe: Recipe, tree: Path, commit: str) -> dict[str, Any]:

@@ -127,13 +127,14 @@ class NemoRLTarget:
         chosen = self.injections(recipe, request, cost)
         overrides = (*request.overrides, *(one.override for one in chosen))
         python = provenance.environment(request.tree, str(self._options.get("venv", "")))
+        self._keep(recipe, overrides, request)
         return Job(
             run_id=request.run_id,
             argv=run_command.argv(self._command(recipe), recipe, overrides, no_sync=python.no_sync),
             directory=str(request.tree),
             folder=str(request.folder),
             log=str(request.log),
-            env={**python.env, **_environment(request, self._keep(recipe, overrides, request))},
+            env={**python.env, **_environment(request)},
             resources=cost.resources,
             limit_s=request.limit_s,
         )
@@ -214,10 +215,10 @@ class NemoRLTarget:
             *_environment_caution(recipe, self.command),
         )
 
-    def _keep(self, recipe: Recipe, overrides: Sequence[str], request: RunRequest) -> Path | None:
-        """Leave recipe and probe in the run folder; returns the probe's folder."""
+    def _keep(self, recipe: Recipe, overrides: Sequence[str], request: RunRequest) -> None:
+        """Leave recipe and probe in the run folder; a run that is only looked at has none."""
         if not request.folder.is_dir():
-            return None
+            return
         final = apply(load(request.tree, self.recipe), overrides)
         objective = self._objective(recipe)
         kept = {
@@ -233,7 +234,7 @@ class NemoRLTarget:
             },
         }
         (request.folder / RECORD).write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
-        return provenance.place_probe(request.folder)
+        provenance.place_probe(request.folder)
 
 
 _WISH = {"metric": "auto", "direction": "auto", "goal": ""}
@@ -263,9 +264,13 @@ def _refuse(options: Mapping[str, Any]) -> None:
     check_rule(str(options.get("validations", "last")))
 
 
-def _environment(request: RunRequest, probe: Path | None) -> dict[str, str]:
+def _environment(request: RunRequest) -> dict[str, str]:
     """The worktree first on the path, then the probe, then what was there."""
-    path = [str(request.tree), *([str(probe)] if probe else []), *filter(None, [os.environ.get("PYTHONPATH", "")])]
+    path = [
+        str(request.tree),
+        str(request.folder / provenance.PROBE),
+        *filter(None, [os.environ.get("PYTHONPATH", "")]),
+    ]
     return {
         "PYTHONPATH": os.pathsep.join(path),
         "AUTORESEARCH_FOLDER": str(request.folder),
