@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
-from autoresearch.metrics.safe_read import Found, files_below, number, parse_json, refuse_unknown
+from autoresearch.metrics.safe_read import MAX_BYTES, Found, files_below, number, parse_json, refuse_unknown
 from autoresearch.run.measurement import Readings, Series
 
 _SAVE = re.compile(r"(?:^|/)step_(\d{1,15})/training_info\.json$")
@@ -34,7 +34,7 @@ class CheckpointSource:
             files.append(item.name)
             info = _info(item)
             if info is None:
-                notes.append(f"{item.name}: not a JSON object; left out")
+                notes.append(f"{item.name}: no JSON object that can be read; left out")
             for key, value in (info or {}).items():
                 points[key][int(saved.group(1))] = value
         series = {tag: Series.of(tag, values.items()) for tag, values in points.items()}
@@ -42,6 +42,8 @@ class CheckpointSource:
 
 
 def _info(item: Found) -> dict[str, float] | None:
+    if item.size > MAX_BYTES:
+        return None
     try:
         document = parse_json(item.path.read_bytes())
     except OSError:

@@ -13,12 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from autoresearch.errors import CampaignError
-from autoresearch.metrics.safe_read import Found, as_strings, files_below, number, parse_json, refuse_unknown, whole
+from autoresearch.metrics.safe_read import (
+    MAX_BYTES,
+    Found,
+    as_strings,
+    files_below,
+    number,
+    parse_json,
+    refuse_unknown,
+    whole,
+)
 from autoresearch.run.measurement import Readings, Series
 
 FORMATS = ("json", "jsonl", "csv", "tsv")
-MAX_BYTES = 64 * 1024 * 1024
-"""Larger files are not read: they hold something else than metrics."""
 
 Point = tuple[str, int, float]
 

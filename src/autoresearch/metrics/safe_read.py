@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from autoresearch.errors import CampaignError
 
@@ -57,6 +57,20 @@ def _match(folder: Path, path: Path, globs: Iterable[str]) -> Found | None:
     if not stat.S_ISREG(status.st_mode):
         return None  # opening a pipe would wait for ever
     return Found(path, name, status.st_size, status.st_mtime, status.st_ino)
+
+
+MAX_BYTES = 64 * 1024 * 1024
+"""A larger document holds something else than metrics and is not read: nothing of a run may fill our memory."""
+
+_MAX_LINE = 16 * 1024 * 1024
+
+
+def lines_of(stream: BinaryIO) -> Iterator[bytes]:
+    """The lines of a file; of one that is longer than 16 MiB only the beginning."""
+    while line := stream.readline(_MAX_LINE):
+        yield line
+        while len(line) == _MAX_LINE and not line.endswith(b"\n"):
+            line = stream.readline(_MAX_LINE)
 
 
 MAX_REMEMBERED = 512

@@ -17,7 +17,16 @@ from statistics import fmean
 from typing import Any
 
 from autoresearch.errors import CampaignError
-from autoresearch.metrics.safe_read import Found, files_below, number, parse_json, refuse_unknown, remember, whole
+from autoresearch.metrics.safe_read import (
+    Found,
+    files_below,
+    lines_of,
+    number,
+    parse_json,
+    refuse_unknown,
+    remember,
+    whole,
+)
 from autoresearch.run.measurement import Readings, SampleSet, Series
 
 TAG = "val_data/reward"
@@ -89,7 +98,7 @@ def _read_rollouts(path: Path) -> _Rollouts:
     rollouts = _Rollouts()
     try:
         with path.open("rb") as stream:
-            for line in stream:
+            for line in lines_of(stream):
                 _take(line, rollouts)
     except OSError:
         rollouts.skipped += 1

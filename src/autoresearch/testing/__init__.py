@@ -13,14 +13,25 @@ class TestMyLauncher(ProcessContract):
 """
 
 from autoresearch.testing.launchers import JobFactory, LauncherContract, LauncherMaker, ProcessContract, settle
+from autoresearch.testing.metric_sources import MetricSourceContract, RunWriter, SourceMaker
+from autoresearch.testing.policies import PolicyContract, PolicyMaker
 from autoresearch.testing.researchers import ResearcherContract, ResearcherMaker
+from autoresearch.testing.targets import RunEnder, TargetContract, TargetMaker
 
 __all__ = [
     "JobFactory",
     "LauncherContract",
     "LauncherMaker",
+    "MetricSourceContract",
+    "PolicyContract",
+    "PolicyMaker",
     "ProcessContract",
     "ResearcherContract",
     "ResearcherMaker",
+    "RunEnder",
+    "RunWriter",
+    "SourceMaker",
+    "TargetContract",
+    "TargetMaker",
     "settle",
 ]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from autoresearch.ports.launcher import Launcher
 from autoresearch.run.job import Job, JobState, JobStatus, Resources
+from autoresearch.testing.shape import gaps, made_with
 
 LauncherMaker = Callable[[], Launcher]
 
@@ -57,6 +58,11 @@ def settle(launcher: Launcher, job_id: str, patience_s: float = 30.0) -> JobStat
 
 class LauncherContract:
     """What every launcher promises. Give it the fixtures `make` (a LauncherMaker) and `job` (a JobFactory)."""
+
+    def test_it_has_the_shape_of_a_launcher(self, make: LauncherMaker) -> None:
+        """Every attribute and method of the port, and it is made with `options=` and `folder=`."""
+        assert gaps(make(), Launcher) == ()
+        assert made_with(type(make()), "options", "folder") == ""
 
     def test_a_plan_sends_nothing(self, make: LauncherMaker, job: JobFactory) -> None:
         """Planning twice gives the same text and leaves no job behind."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from autoresearch.experiment.hypothesis import Brief, Hypothesis, Tried
 from autoresearch.ports.researcher import Researcher
+from autoresearch.testing.shape import gaps, made_with
 
 ResearcherMaker = Callable[[], Researcher]
 
@@ -16,6 +17,11 @@ class ResearcherContract:
 
     Give fixtures `make` (a new researcher each call) and `brief` (one that it has an idea for).
     """
+
+    def test_it_has_the_shape_of_a_researcher(self, make: ResearcherMaker) -> None:
+        """Every attribute and method of the port, and it is made with `options=` and `folder=`."""
+        assert gaps(make(), Researcher) == ()
+        assert made_with(type(make()), "options", "folder") == ""
 
     def test_an_idea_is_a_hypothesis_with_a_change(self, make: ResearcherMaker, brief: Brief, tmp_path: Path) -> None:
         """It has a title on one line, and overrides, a patch or an edited tree."""
