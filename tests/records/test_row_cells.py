@@ -254,7 +254,7 @@ def ledger(tmp_path: Path) -> Ledger:
 WHOLE = f"{HEADER}\n{encode(row('a'))}\n{encode(row('b'))}\n".encode()
 
 
-@pytest.mark.parametrize("cut", range(0, len(WHOLE) - 1, 3))
+@pytest.mark.parametrize("cut", [*range(0, len(WHOLE) - 1, 17), len(WHOLE) - 2, len(HEADER), len(HEADER) + 1])
 def test_a_row_cut_anywhere_is_completed_by_itself(ledger: Ledger, cut: int):
     """The file is then what it would have been."""
     ledger.path.write_bytes(WHOLE[:cut])

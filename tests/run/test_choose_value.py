@@ -7,7 +7,7 @@ import pytest
 from autoresearch.errors import CampaignError
 from autoresearch.run.choose_value import (
     JUDGED,
-    Choice,
+    ChosenValue,
     check_rule,
     choose,
     cut_short,
@@ -34,7 +34,7 @@ NAN = math.nan
 def test_each_rule_has_its_number(objective, rule, value, step, steps):
     """With the steps it is made of; the model before training never counts."""
     found = choose(objective, CURVE, rule)
-    assert found == Choice(pytest.approx(value), step, steps)
+    assert found == ChosenValue(pytest.approx(value), step, steps)
     assert choose(objective, CURVE) == choose(objective, CURVE, "last")
 
 
@@ -52,8 +52,8 @@ def test_a_curve_gives_a_number_only_where_its_end_is_one(points, rule, value):
 
 def test_what_was_there_before_a_resumed_run_does_not_count():
     """Only steps after the one it began at."""
-    assert choose(UP, CURVE, "mean-last-9", after=1) == Choice(0.25, 3, (2, 3))
-    assert choose(UP, CURVE, after=2) == Choice(0.2, 3, (3,))
+    assert choose(UP, CURVE, "mean-last-9", after=1) == ChosenValue(0.25, 3, (2, 3))
+    assert choose(UP, CURVE, after=2) == ChosenValue(0.2, 3, (3,))
     assert choose(UP, CURVE, after=3) is None
     assert choose(UP, CURVE, "mean-last-9", after=-1).steps == (0, 1, 2, 3)
 

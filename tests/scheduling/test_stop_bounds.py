@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 import pytest
 
 from autoresearch.config.stop_phrase import describe, parse
-from autoresearch.config.stop_rule import Comparison, Limits, StopRule, TargetValue, WallTime
+from autoresearch.config.stop_rule import Comparison, StopLimits, StopRule, TargetValue, WallTime
 from autoresearch.errors import CampaignError
 from autoresearch.run.objective import Direction, Objective
 from autoresearch.scheduling.stop_check import Spent, check, fits
@@ -201,16 +201,16 @@ def test_a_person_is_asked_once_it_is_over_and_only_if_the_words_say_so():
 def test_a_target_is_held_against_the_one_metric_of_its_name(name, found):
     """Its exact name, or the only one that answers to it; of two, of none and of what diverged nothing is known."""
     best = {"val:kl": 0.6, "train:kl": 0.9, "val:reward": 0.7, "val:loss": math.nan}
-    limits = Limits(START, target_metric=TargetValue(name, Comparison.AT_LEAST, 0.1))
+    limits = StopLimits(START, target_metric=TargetValue(name, Comparison.AT_LEAST, 0.1))
     assert check(limits, Spent(best=best), START).met is (found is not None)
     told = "not measured yet" if found is None else f"{found}"
-    assert f"{name} {told}, wanted >= 1" in check(Limits(START, target_metric=TargetValue(name, Comparison.AT_LEAST, 1)),
+    assert f"{name} {told}, wanted >= 1" in check(StopLimits(START, target_metric=TargetValue(name, Comparison.AT_LEAST, 1)),
                                                   Spent(best=best), START).sentence  # fmt: skip
 
 
 def test_a_target_without_a_name_is_held_against_the_only_metric():
     """Before a campaign's objective is known there is no other to mean."""
-    limits = Limits(START, target_metric=TargetValue(None, Comparison.AT_LEAST, 0.5))
+    limits = StopLimits(START, target_metric=TargetValue(None, Comparison.AT_LEAST, 0.5))
     assert check(limits, Spent(best={"score": 0.5}), START).reason == "objective 0.5 >= 0.5"
     assert not check(limits, Spent(best={"score": 0.5, "other": 0.5}), START).met
 
@@ -245,7 +245,7 @@ def test_utc_is_utc_wherever_the_clock_hangs():
 def test_a_rule_begins_with_every_one_of_its_parts():
     """What a campaign is held to is all that was said, in absolute values."""
     rule = StopRule("", 5, 10 * HOUR, None, HOUR, TargetValue("kl", Comparison.BELOW, 0.5), 20.0, True, 6, 7)
-    assert rule.begin(START, UTC, ACCURACY) == Limits(
+    assert rule.begin(START, UTC, ACCURACY) == StopLimits(
         START, 5, START + 10 * HOUR, HOUR, TargetValue("kl", Comparison.BELOW, 0.5), 20.0, True, 6, 7
     )
 

@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from autoresearch.secrets.redactor import SHORTEST, Redactor, looks_random
-from autoresearch.secrets.shapes import SHAPES, Shape, Suspicion, suspicion
+from autoresearch.secrets.shapes import SHAPES, SecretName, Shape, suspicion
 
 HIDDEN = "[redacted]"
 MIXED = "aB3dE6gH" * 200
@@ -194,7 +194,7 @@ NAMES = [
 @pytest.mark.parametrize(("name", "level"), NAMES, ids=[name for name, _ in NAMES])
 def test_every_word_of_a_name_weighs_what_it_should(name, level):
     """In whichever way the words are joined."""
-    assert suspicion(name) is Suspicion[level]
+    assert suspicion(name) is SecretName[level]
 
 
 @pytest.mark.parametrize(("value", "random"), [
