@@ -7,8 +7,9 @@ from typing import Any
 from tasks import Changes, Task, git
 
 from autoresearch.campaign import opening
-from autoresearch.campaign.campaign import Campaign, Request
+from autoresearch.campaign.campaign import Campaign
 from autoresearch.campaign.controller import report_of
+from autoresearch.campaign.planning import PlanRequest
 
 PEERS = {"Optuna TPE": "TPESampler", "Optuna random": "RandomSampler"}
 
@@ -41,7 +42,7 @@ class End:
 def campaign(method: str, task: Task, root: Path, repetition: int, runs: int, seeds: list[int]) -> End:
     """A campaign by the program, in a repository of its own, to its own end."""
     session = Campaign(task.repository(root))
-    request = Request(task.recipe, f"{runs} runs, 60s each", settings=_settings(method, task, repetition))
+    request = PlanRequest(task.recipe, f"{runs} runs, 60s each", settings=_settings(method, task, repetition))
     session.write(session.plan(request))
     session.run("benchmark", poll_s=0.4)
     opened = opening.open_campaign(session.where, session.name)

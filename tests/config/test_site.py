@@ -38,7 +38,7 @@ def test_half_of_a_brev_machine_is_none(ground, why):
 def test_runs_that_are_elsewhere_never_get_the_layout(launcher):
     """R213: from a Brev machine too, a pod or a node sees no volume of ours; asking for it is refused."""
     assert choose(SiteConfig(), launcher, BREV, here=False).type == "plain"
-    with pytest.raises(CampaignError, match=f"launcher {launcher} do not see; use a launcher whose runs happen here"):
+    with pytest.raises(CampaignError, match=f"launcher {launcher} do not see; use launcher local, or site plain"):
         choose(SiteConfig(type="brev"), launcher, BREV, here=False)
 
 

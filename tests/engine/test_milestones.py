@@ -5,7 +5,8 @@ import shlex
 
 import pytest
 
-from autoresearch.campaign.campaign import Campaign, Request
+from autoresearch.campaign.campaign import Campaign
+from autoresearch.campaign.planning import PlanRequest
 from autoresearch.examples.demo_repository import create
 from autoresearch.secrets.redactor import Redactor
 from autoresearch.supervision.run_log import ends_of
@@ -46,7 +47,7 @@ def test_milestones_of_a_run_are_noted_once(tmp_path):
     session = Campaign(made.root)
     shell = f"printf %s {shlex.quote(LOG)}; sleep 1"
     settings = {"launcher": {"type": "local"}, "command": ["sh", "-c", shell], "verdict": {"policy": "greedy"}}
-    session.write(session.plan(Request(str(made.recipe), "1 experiment", "night", settings)))
+    session.write(session.plan(PlanRequest(str(made.recipe), "1 experiment", "night", settings)))
     session.run("Ada", poll_s=0.05)
     events = map(json.loads, session.paths().journal.read_text().splitlines())
     noted = [event["text"] for event in events if event["kind"] == "noted"]

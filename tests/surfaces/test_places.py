@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoresearch.campaign.campaign import Campaign, Request
+from autoresearch.campaign.campaign import Campaign
+from autoresearch.campaign.planning import PlanRequest
 from autoresearch.campaign.preflight import current_context, look
 from autoresearch.examples.demo_repository import create
 
@@ -156,7 +157,7 @@ def test_a_plumbing_run_of_a_gpu_recipe_goes_on_without_gpus(tmp_path):
     session = Campaign(made.root)
     settings = {"target": {"type": "nemo-rl", "steps": 2}, "launcher": {"type": "local"},
                 "command": [sys.executable, "examples/run_grpo.py"], "verdict": {"policy": "greedy", "baseline_runs": 1}}  # fmt: skip
-    session.write(session.plan(Request(str(made.recipe), "1 experiment", "night", settings)))
+    session.write(session.plan(PlanRequest(str(made.recipe), "1 experiment", "night", settings)))
     session.run("Ada", poll_s=0.05)
     run = session.runs(1)[0]
     assert (run.planned.plumbing, run.planned.resources.gpus) == (True, 0)

@@ -54,7 +54,7 @@ def choose(spec: SiteConfig, launcher: str, ground: Ground, *, here: bool) -> Si
     if spec.type == BREV and not here:
         raise CampaignError(
             f"site brev keeps files on {spec.volume} of this machine, which runs of the launcher {launcher} do not "
-            f"see; use a launcher whose runs happen here, such as local, or site plain"
+            f"see; use launcher local, or site plain"
         )
     if spec.type != "auto":
         return Site(spec.type, "as asked for")

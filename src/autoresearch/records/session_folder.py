@@ -143,7 +143,7 @@ class SessionMemory:
         last = _last_byte(path)
         # A crash may have torn the last entry: a new one always begins on a line of its own.
         start = session_memory.TIMELINE if not last else "" if last == b"\n" else "\n"
-        atomic.append(path, (start + text).encode("utf-8", "replace"), "session_memory.append")
+        atomic.append(path, (start + text).encode("utf-8", "replace"), "memory.append")
 
     def _replace(self, name: str, text: str) -> None:
         atomic.replace(self.folder / name, self._redactor.clean(text).encode("utf-8", "replace"))

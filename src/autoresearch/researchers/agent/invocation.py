@@ -304,7 +304,7 @@ def template(name: str, folder: Path | None) -> str:
     own = folder / name if folder else None
     if own is not None and own.is_file():
         return own.read_text(encoding="utf-8")
-    return files("autoresearch.researchers").joinpath("prompts", name).read_text(encoding="utf-8")
+    return files("autoresearch.researchers.agent").joinpath("prompts", name).read_text(encoding="utf-8")
 
 
 def fill(text: str, parts: Mapping[str, str]) -> str:
