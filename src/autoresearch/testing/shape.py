@@ -31,11 +31,15 @@ def made_with(kind: Callable[..., Any], *keywords: str) -> str:
 
 
 def _attributes(adapter: object, port: type) -> Iterator[str]:
-    for name, kind in {**get_type_hints(port), **_properties(port)}.items():
-        if not hasattr(adapter, name):
+    """An attribute belongs to the class, for it is read before one is made; a property to what was made."""
+    wanted: list[tuple[object, str, Any]] = [(type(adapter), name, kind) for name, kind in get_type_hints(port).items()]
+    wanted += [(adapter, name, kind) for name, kind in _properties(port).items()]
+    for owner, name, kind in wanted:
+        value = getattr(owner, name, None)
+        if value is None:
             yield f"{type(adapter).__name__} has no attribute {name!r}, which {port.__name__} asks for"
-        elif kind in _PLAIN and type(getattr(adapter, name)) is not kind:
-            yield f"{type(adapter).__name__}.{name} is {getattr(adapter, name)!r}, not of type {kind.__name__}"
+        elif kind in _PLAIN and type(value) is not kind:
+            yield f"{type(adapter).__name__}.{name} is {value!r}, not of type {kind.__name__}"
 
 
 def _properties(port: type) -> dict[str, Any]:
