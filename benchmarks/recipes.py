@@ -26,7 +26,7 @@ from autoresearch.campaign.campaign import Campaign
 from autoresearch.campaign.planning import Plan, PlanRequest
 from autoresearch.errors import AutoresearchError
 from autoresearch.git import refs
-from autoresearch.ports.target import RunRequest
+from autoresearch.ports.target import RunPlanRequest
 from autoresearch.targets.nemo_rl import NemoRLTarget
 from autoresearch.targets.nemo_rl.cost import test_script
 from autoresearch.targets.nemo_rl.run_command import derived_entry
@@ -116,7 +116,7 @@ def survey(root, folder):
 def planned(root, name, folder, tables):
     target = NemoRLTarget(recipe=name)
     found = target.survey(root)
-    job = target.job(RunRequest("run-1", root, folder, folder / "run.log", 7, 3600.0, "0" * 40))
+    job = target.job(RunPlanRequest("run-1", root, folder, folder / "run.log", 7, 3600.0, "0" * 40))
     load(root, name, job.argv[job.argv.index("--config") + 2 :]).resolved()
     tables["outcome"]["planned, and the whole command composes"] += 1
     tables["entry point"][found.command[-1]] += 1
@@ -164,7 +164,7 @@ def planned_line(session, root, path):
     try:
         plan = session.plan(PlanRequest(str(path), STOP, "table", {"launcher": {"type": "slurm"}}))
         folder = Path("/runs/baseline/run-1")
-        request = RunRequest("run-1", root, folder, folder / "run.log", 42, 3600.0, plan.base_commit)
+        request = RunPlanRequest("run-1", root, folder, folder / "run.log", 42, 3600.0, plan.base_commit)
         argv = planning.target_of(plan.campaign).job(request).argv
         load(root, name, argv[argv.index("--config") + 2 :]).resolved()
     except AutoresearchError as error:

@@ -84,10 +84,19 @@ def cli_page() -> str:
 
 def _command(name: str) -> str:
     chosen = _subparsers(command_line.parser(name))[name]
-    doc = _doc(importlib.import_module(f"autoresearch.cli.{name}"))
+    home = next(module for module, commands in command_line.MODULES.items() if name in commands)
+    doc = _told_of(name, _doc(importlib.import_module(f"autoresearch.cli.{home}")))
     rows = [_argument(action) for action in chosen._actions if not isinstance(action, argparse._HelpAction)]  # noqa: SLF001 - argparse has no other way to list them
     table = "\n".join(["| argument | meaning |", "| --- | --- |", *rows]) + "\n" if rows else ""
     return f"## {name}\n\n{_prose(doc)}\n\n{table}"
+
+
+def _told_of(command: str, doc: str) -> str:
+    """What a module that has several commands says of one: from `autoresearch COMMAND` to the next of these."""
+    stories = re.split(r"\n\n(?=`autoresearch )", doc)
+    return next(
+        story for story in stories if story.startswith((f"`autoresearch {command}`", f"`autoresearch {command} "))
+    )
 
 
 def _subparsers(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
@@ -201,9 +210,11 @@ def _adapter(room: str, name: str) -> str:
 
 def _declared(module: ModuleType) -> list[type[BaseModel]]:
     """Options models of an adapter: those its module declares, or imports from a module of options beside it."""
-    homes = {module.__name__, f"{module.__name__}_options"}
+    homes = {module.__name__, f"{module.__name__.rpartition('.')[0]}.options"}
     return [
-        m for m in vars(module).values() if isinstance(m, type) and issubclass(m, BaseModel) and m.__module__ in homes
+        m
+        for m in vars(module).values()
+        if isinstance(m, type) and issubclass(m, BaseModel) and m.__module__ in homes and m.model_fields
     ]
 
 

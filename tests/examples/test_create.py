@@ -40,9 +40,7 @@ def test_the_commit_does_not_depend_on_the_users_git(repository, tmp_path):
     (tmp_path / "ignore").write_text("*.py\n")
     settings = f"[core]\n\thooksPath = {hooks}\n\texcludesFile = {tmp_path}/ignore\n[commit]\n\tgpgSign = true\n"
     (tmp_path / ".gitconfig").write_text(settings)
-    code = (
-        f"from pathlib import Path; from autoresearch.examples import create; create(Path({str(tmp_path / 'two')!r}))"
-    )
+    code = f"from pathlib import Path; from autoresearch.examples.demo_repository import create; create(Path({str(tmp_path / 'two')!r}))"
     environment = os.environ | {"HOME": str(tmp_path), "GIT_DIR": "/nowhere"}
     run((sys.executable, "-c", code), env=environment)
     heads = [run(("git", "rev-parse", "HEAD"), cwd=root).text for root in (repository.root, tmp_path / "two")]

@@ -184,15 +184,15 @@ def packed(repo, run_git, fired):
 def peculiar(repo, run_git, fired):
     """Settings that change what git prints or how it compares."""
     settings = (
-        "color.ui=always", "diffs.noprefix=true", "diffs.mnemonicPrefix=true", "status.relativePaths=true",
-        "status.showUntrackedFiles=no", "core.quotePath=true", "diffs.relative=true", "diffs.renames=copies",
+        "color.ui=always", "diff.noprefix=true", "diff.mnemonicPrefix=true", "status.relativePaths=true",
+        "status.showUntrackedFiles=no", "core.quotePath=true", "diff.relative=true", "diff.renames=copies",
         "i18n.commitEncoding=ISO-8859-1", "core.ignoreStat=true", "notes.rewriteMode=overwrite", "column.ui=always",
-        "diffs.ignoreSubmodules=all", "log.showSignature=true", "extensions.worktreeConfig=true",
+        "diff.ignoreSubmodules=all", "log.showSignature=true", "extensions.worktreeConfig=true",
         "core.logAllRefUpdates=always", "apply.whitespace=error", "merge.conflictStyle=diff3",
     )  # fmt: skip
     for setting in settings:
         run_git(repo, "config", *setting.split("="))
-    run_git(repo, "config", "diffs.external", str(script(fired.parent / "differ", f"echo differ >>'{fired}'")))
+    run_git(repo, "config", "diff.external", str(script(fired.parent / "differ", f"echo differ >>'{fired}'")))
 
 
 def everything(repo, run_git, fired):

@@ -124,7 +124,7 @@ def test_over_slurms_own_limit(submit, job, slurm):
 
 CONTROLLER = """
 import sys; from pathlib import Path
-from autoresearch.launchers.slurm import SlurmLauncher; from autoresearch.testing import JobFactory
+from autoresearch.launchers.slurm.launcher import SlurmLauncher; from autoresearch.testing import JobFactory
 root = Path(sys.argv[1]); launcher = SlurmLauncher({"poll_s": 0}, root / "campaign")
 launcher.submit(launcher.plan(JobFactory(root)("echo started >> count; sleep 1")))
 """

@@ -152,7 +152,7 @@ def test_the_end_of_a_campaign_gives_it_back(submit, slurm, job):
 
 CONTROLLER = """
 import sys, time; from pathlib import Path
-from autoresearch.launchers.slurm import SlurmLauncher; from autoresearch.testing import JobFactory
+from autoresearch.launchers.slurm.launcher import SlurmLauncher; from autoresearch.testing import JobFactory
 root = Path(sys.argv[1]); held = {"time": "10m", "idle": "1m"}
 launcher = SlurmLauncher({"poll_s": 0, "allocation": held}, root / "campaign")
 launcher.submit(launcher.plan(JobFactory(root)("echo started >> count; sleep 2")))

@@ -111,7 +111,7 @@ def test_every_point_is_in_the_table_and_every_entry_is_a_point():
     source = "".join(
         file.read_text(encoding="utf-8") for file in SOURCE.rglob("*.py") if file.name != "fault_points.py"
     )
-    used = set(re.findall(r'faults\.(?:point|write)\(\s*"([\w.]+)"', source))
+    used = set(re.findall(r'fault_points\.(?:point|write)\(\s*"([\w.]+)"', source))
     assert used <= set(POINTS)
     assert [name for name in set(POINTS) - used if f'"{name.rpartition(".")[0]}"' not in source] == []
 

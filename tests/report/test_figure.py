@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoresearch.config.schema import CampaignConfig
+from autoresearch.config.stop_rule import StopLimits
 from autoresearch.experiment.history import History
 from autoresearch.report import figure
 from autoresearch.report.report import Report, ReportLine, Spend, build
 from autoresearch.run.objective import Objective
 from autoresearch.scheduling.budget import outlook
-from autoresearch.scheduling.stop_check import Limits
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -30,7 +30,7 @@ def entry(index=1, title="x", values=(0.5,), status="keep"):
 
 def report(*entries: ReportLine, **changes: object) -> Report:
     campaign, objective = CampaignConfig.of({"campaign": "c"}), Objective("more", "score")
-    view = outlook(History(), campaign, Limits(0.0), objective, 1.0)
+    view = outlook(History(), campaign, StopLimits(0.0), objective, 1.0)
     return replace(build(History(), campaign, objective, view, 1.0), entries=entries, **changes)
 
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoresearch.config.schema import CampaignConfig
+from autoresearch.config.stop_rule import StopLimits
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.history import fold
 from autoresearch.experiment.hypothesis import Hypothesis
@@ -21,7 +22,6 @@ from autoresearch.run.job import JobState, JobStatus, Resources
 from autoresearch.run.measurement import Completion, Measurement
 from autoresearch.run.objective import Direction, Objective
 from autoresearch.scheduling.budget import outlook
-from autoresearch.scheduling.stop_check import Limits
 from autoresearch.verdict.drift import Drift
 
 HOSTILE = "<script>alert(1)</script> | a\nb \x1b[2J ]]> & \" ' [x](http://evil.invalid)"
@@ -61,7 +61,7 @@ def run(name, number, value, purpose):
 def report(title="idea", goal="more", direction=Direction.MAXIMIZE, fresh=()):
     """Baseline, one kept idea, one crashed; values of fresh seeds of the kept one if there are any."""
     campaign = CampaignConfig.of({"campaign": "c", "verdict": {"policy": "greedy"}})
-    objective, limits = Objective(goal, "score", direction, meaning=goal), Limits(0.0, target_experiment_count=9)
+    objective, limits = Objective(goal, "score", direction, meaning=goal), StopLimits(0.0, target_experiment_count=9)
     history = fold([
         happened.CampaignStarted(0.0, "c", "0" * 40, "ada"), *experiment(1, "baseline", [0.5, 0.52], "keep"),
         *experiment(2, "idea", [0.7, 0.72], "keep", title, 0.2), *experiment(3, "bad", [None], "crash", "bad", area="data"),
@@ -110,7 +110,7 @@ def test_an_idea_that_won_as_a_merge_stands_at_the_merge():
         happened.CampaignStarted(0.0, "c", "0" * 40, "ada"), *experiment(1, "baseline", [0.5], "keep"), *before, merge,
         *run("merge-1", 1, 0.7, Purpose.REPEAT), *run("merge-1", 2, 0.8, Purpose.REPEAT), replace(judged, incumbent="merge-1"),
     ])  # fmt: skip
-    campaign, limits = CampaignConfig.of({"campaign": "c"}), Limits(0.0, target_experiment_count=9)
+    campaign, limits = CampaignConfig.of({"campaign": "c"}), StopLimits(0.0, target_experiment_count=9)
     objective = Objective("more", "score", Direction.MAXIMIZE)
     made = build(history, campaign, objective, outlook(history, campaign, limits, objective, 7000.0), 7000.0)
     assert (made.entries[1].value, made.entries[1].values) == (pytest.approx(0.75), (0.7, 0.8))

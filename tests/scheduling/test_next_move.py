@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from autoresearch.config.schema import CampaignConfig
+from autoresearch.config.stop_rule import StopLimits
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.board import Demote
 from autoresearch.experiment.history import fold
@@ -17,12 +18,11 @@ from autoresearch.run.symptom import Severity, Symptom
 from autoresearch.scheduling import next_move
 from autoresearch.scheduling import next_move as moves
 from autoresearch.scheduling.budget import outlook
-from autoresearch.scheduling.stop_check import Limits
 from autoresearch.verdict.policies import policy
 
 OBJECTIVE = Objective("more", "score")
 CAMPAIGN = CampaignConfig.of({"campaign": "c", "verdict": {"policy": "greedy", "baseline_runs": 1}})
-NO_LIMIT = Limits(started_at=0.0)
+NO_LIMIT = StopLimits(started_at=0.0)
 
 
 def committed(index, name):

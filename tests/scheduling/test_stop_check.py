@@ -9,10 +9,10 @@ import pytest
 
 from autoresearch.config.duration import span
 from autoresearch.config.stop_phrase import parse
-from autoresearch.config.stop_rule import DEFAULT, Comparison, TargetValue, same_metric
+from autoresearch.config.stop_rule import DEFAULT, Comparison, StopLimits, TargetValue, same_metric
 from autoresearch.errors import CampaignError
 from autoresearch.run.objective import Direction, Objective
-from autoresearch.scheduling.stop_check import Limits, Spent, check, fits
+from autoresearch.scheduling.stop_check import Spent, check, fits
 
 START = 1_795_400_000.0
 HOUR = 3600.0
@@ -23,7 +23,7 @@ def at(hours: float) -> float:
     return START + hours * HOUR
 
 
-def begin(words: str) -> Limits:
+def begin(words: str) -> StopLimits:
     return parse(words).begin(START, UTC, ACCURACY)
 
 
@@ -181,9 +181,9 @@ def test_limits_travel_through_json():
     """What is stored at the beginning is what a later controller holds us to."""
     for words in ["", "50 experiments or 10h total, 1h each", "until accuracy reaches 0.8", "7.5 GPU-hours"]:
         limits = begin(words)
-        assert Limits.load(json.loads(json.dumps(limits.plain()))) == limits
+        assert StopLimits.load(json.loads(json.dumps(limits.plain()))) == limits
     with pytest.raises(CampaignError, match="cannot be read"):
-        Limits.load({"started_at": "soon"})
+        StopLimits.load({"started_at": "soon"})
 
 
 def test_until_means_the_next_time_the_clock_shows_it():

@@ -7,8 +7,8 @@ import pytest
 from autoresearch.errors import CampaignError
 from autoresearch.experiment.board import PolicySettings
 from autoresearch.verdict.policies import BUILTIN, policy
-from autoresearch.verdict.simulated_world import STREAMS, World
-from autoresearch.verdict.simulation import Stream, run_campaign, simulate
+from autoresearch.verdict.simulated_world import STREAMS, Stream, World
+from autoresearch.verdict.simulation import run_campaign, simulate
 
 QUIET = World(STREAMS["base"], noise=0.01, runs=30)
 

@@ -83,7 +83,7 @@ def run_doctor(args: argparse.Namespace) -> int:
 
 
 AGENTS = ("claude", "codex", "gemini", "cursor", "opencode")
-"""Those that `session.skill.FOLDERS` knows; named here so that flags are told without loading it."""
+"""Those that `skills.skill_pack.FOLDERS` knows; named here so that flags are told without loading it."""
 
 
 def add_skill_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""A stop rule as a value, and the absolute limits it becomes when a campaign begins. Words live in `stop_words`."""
+"""A stop rule as a value, and the absolute limits it becomes when a campaign begins. Words live in `stop_phrase`."""
 
 import math
 import re

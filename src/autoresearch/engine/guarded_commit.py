@@ -176,7 +176,7 @@ def leave_evidence(
     """Patch, hypothesis, brief and whatever its researcher left, in the experiment's own folder."""
     folder = ctx.paths.experiment(name)
     folder.mkdir(parents=True, exist_ok=True)
-    atomic.replace(folder / "diffs.patch", diffs.patch(ctx.paths.root, parent_commit, commit))
+    atomic.replace(folder / "diff.patch", diffs.patch(ctx.paths.root, parent_commit, commit))
     atomic.replace(folder / "hypothesis.json", json.dumps(asdict(hypothesis), indent=2) + "\n")
     brief = ctx.paths.folder / ".attempts" / f"{index}.brief.md"
     if brief.exists():

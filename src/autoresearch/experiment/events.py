@@ -19,7 +19,7 @@ from autoresearch.run.objective import Objective
 
 @dataclass(frozen=True)
 class CampaignStarted:
-    """The plan was approved and frozen; see `stop.Limits.plain` for `limits`."""
+    """The plan was approved and frozen; see `config.stop_rule.StopLimits.plain` for `limits`."""
 
     at: float
     campaign: str

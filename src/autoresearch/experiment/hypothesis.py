@@ -39,7 +39,7 @@ class Hypothesis:
         watch: What to look at afterwards to see whether it worked for the reason given.
         symptoms: Names of the symptoms it answers.
         seeds: How many seeds to run before judging; None leaves it to the verdict policy.
-        simplifies: Whether it claims to remove more than it adds, so that a tie keeps it (R106); see `core.simpler`.
+        simplifies: Whether it claims to remove more than it adds, so that a tie keeps it (R106); see `guards.scope`.
         unlocks: Whether later ideas need it, so that a tie keeps it (R107).
         source: Name of the researcher that proposed it.
     """
@@ -140,7 +140,7 @@ class Brief:
         max_lines: Most lines it may add and delete together, None when nothing is said.
         repeats: Repeated runs behind `noise`; 0 when it is the validation set's own noise alone.
         smallest: Smallest gain that one run can tell from none, None while that is not known.
-        worn: Areas at a plateau, see `core.plateau`.
+        worn: Areas at a plateau, see `experiment.plateau`.
         next_area: The area to look at instead; empty when there is no plateau, or every area is at one.
         low_risk: Whether only low-risk ideas are wanted, as when nobody gave a stop rule (R93).
         origin: The recipe's values before any change, by dotted key.

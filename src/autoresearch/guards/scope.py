@@ -42,7 +42,7 @@ tells coding agents how to behave, for the next agent would read what this one w
 
 @dataclass(frozen=True)
 class Limits:
-    """What one hypothesis may do; see `spec.ScopeSpec` for the meaning of each."""
+    """What one hypothesis may do; see `config.schema.ScopeConfig` for the meaning of each."""
 
     allow: tuple[str, ...] = ("**",)
     protect: tuple[str, ...] = ()

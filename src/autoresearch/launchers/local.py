@@ -1,15 +1,13 @@
 """Runs on this machine, each under a supervisor process of its own that outlives us and enforces its limits.
 
 The job id is the run id. What the launcher knows lies in files: `.runs/` in the campaign's folder says where a run's
-folder is, and the files of `workspace/run_folder.py` in there say how the run is doing. A new launcher on the same
+folder is, and the files of `supervision/run_folder.py` in there say how the run is doing. A new launcher on the same
 folder therefore knows every run of the old one, and starting a run twice is impossible: the second supervisor finds
 the first one's claim.
 
 GPUs are handed out whole, by index in bus order, through `CUDA_VISIBLE_DEVICES`. A run that needs more than are free
 is `QUEUED`: its supervisor already exists and starts it, in the environment of its submission and without our help, as
 soon as they are. A run that asks for no GPU sees what we see. Time in the queue does not count towards its limit.
-
-What a person may write under `launcher: {type: local, ...}`.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """Three records of one truth: the ledger is read, the journal resumed from, the notes travel. Do they agree?
 
 Everything here is values in, values out, but for `mend_ledger` and `mend_journal`, which keep a backup. What a git note
-says enters as `notes`, commit → text, as `workspace.notes` reads it.
+says enters as `notes`, commit → text, as `records.notes` reads it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

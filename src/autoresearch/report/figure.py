@@ -1,4 +1,4 @@
-"""Plots as lists of shapes: one drawing, written as SVG here and as PNG by `workspace.picture`.
+"""Plots as lists of shapes: one drawing, written as SVG here and as PNG by `png`.
 
 Coordinates are pixels, x to the right, y downwards, as in SVG.
 """

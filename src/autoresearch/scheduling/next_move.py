@@ -4,7 +4,7 @@ The engine carries a move out, records what happened, and asks again, until the 
 
 The baseline's own row, the first of every campaign.
 
-What the engine can be told to do next: one frozen value per move, made by `plan.next_move`.
+What the engine can be told to do next: one frozen value per move, made by `next_move`.
 """
 
 from collections.abc import Callable
@@ -191,7 +191,7 @@ def next_move(history: History, campaign: CampaignConfig, policy: Policy, object
         campaign: The campaign file.
         policy: The verdict policy.
         objective: What better means.
-        view: What the rest of the budget can hold, from `outlook`.
+        view: What the rest of the budget can hold, from `budget.outlook`.
     """
     flying = history.in_flight()
     if history.stop is not None:

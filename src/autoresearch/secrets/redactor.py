@@ -1,7 +1,7 @@
 """Keeps secrets out of everything that is written: logs, rows, notes, reports, prompts.
 
 Three nets, each with its own mesh: values known from the environment, in the encodings they commonly take; shapes that
-give a secret away (`secret_shapes`); and values given to a name that secrets have (`secret_names`). Ordinary text,
+give a secret away (`shapes`); and values given to a name that secrets have (`shapes.SecretName`). Ordinary text,
 paths, numbers and git hashes pass unharmed, and what was cleaned once stays as it is when cleaned again.
 """
 

@@ -4,8 +4,6 @@ The object is made by us, so that its name is unique for each run, the command c
 ours; the infra file's own `launch.entrypoint` is not used. Where the tool itself is installed, its `check` has to pass
 and its `run --dry-run` has to show the same object before anything is sent.
 
-What a person may write under `launcher: {type: nrl-k8s, ...}`.
-
 An infra file of NeMo-RL's `infra/nrl_k8s`, and the RayJob that it stands for.
 
 Written from that tool's behaviour at NeMo-RL commit a3c7eee: where the tool is installed, the launcher compares both

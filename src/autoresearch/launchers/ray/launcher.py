@@ -5,8 +5,6 @@ so that a run is submitted once whatever happens in between. With `code: shared`
 (`on_node`), and log, limit and end are those of a local run. With `code: upload` the head gets an archive of the
 experiment's commit, coreutils' `timeout` keeps the limit there, and the log is fetched. Before anything is
 started there, the files that arrived are compared with the commit by their fingerprint (`git/arrived.py`).
-
-What a person may write under `launcher: {type: ray, ...}`.
 """
 
 import os

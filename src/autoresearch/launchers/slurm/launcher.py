@@ -4,7 +4,7 @@ The job id is Slurm's. What is submitted is a script in the run's folder; on the
 (`on_node`), so that a run's log, limit and end are those of a local run. Code and folders are found by their paths: the
 repository lies on a file system that the nodes share with us.
 
-With the option `allocation` the campaign holds one job, and runs are steps of it (`slurm_warm`).
+With the option `allocation` the campaign holds one job, and runs are steps of it (`warm_allocation`).
 
 A run is submitted once: before sbatch is asked, a record with a random token is written, and the token travels with the
 job as its comment. Who finds a record without a job id, after a crash, looks for that token before submitting.

@@ -2,7 +2,7 @@
 
 `python -m autoresearch.researchers.agent.acp` runs as the main process of a call's cell, outside the sandbox, and
 starts the agent as its child, inside. It reads a `Task` from standard input, answers what the agent asks from the
-campaign's scope, and prints what happened as JSON lines, which `agent_output.acp` reads. The agent has no way into what
+campaign's scope, and prints what happened as JSON lines, which `transcript.acp` reads. The agent has no way into what
 is printed here but by the protocol. This is the only module that imports the SDK.
 """
 
@@ -53,7 +53,7 @@ class Task:
         tree: The worktree, absolute.
         own: Folders that are the agent's own: for its answer, its home, its temporary files.
         prompt: What it is told.
-        scope: Fields of `core.guards.Limits`.
+        scope: Fields of `guards.scope.Limits`.
         until: When the turn is cancelled, as a reading of this machine's monotonic clock in seconds.
         grace_s: Seconds it then has to end it by itself.
         mode: The session mode to set where the agent has it; empty for its own choice.

@@ -1,7 +1,7 @@
 """The agents we can drive headless, one entry each: command line, login, and how its output is read.
 
 Nothing of the user's environment or home reaches an agent but what its entry names: `variables` by name, `logins` as
-copies. Each entry was tried with the real program against a scripted model; versions stand in `agent_output`.
+copies. Each entry was tried with the real program against a scripted model; versions stand in `transcript`.
 """
 
 import json
@@ -70,7 +70,7 @@ class Adapter:
         env: Variables it always gets.
         settings: Files to write below its home: path and text.
         stdin: Whether it reads its prompt from standard input.
-        converses: Whether it speaks the Agent Client Protocol and is talked to by `agent_acp`.
+        converses: Whether it speaks the Agent Client Protocol and is talked to by `acp`.
         mode: For such an agent, the session mode it shall work in; empty for its own choice.
         litter: Globs of what it leaves at the top of its worktree for its own use; deleted after a call.
         model_variable: The environment variable that names its model where its command line has no option for it.

@@ -172,7 +172,7 @@ _STOPS = {"refusal": "refusal", "max_tokens": "its answer grew too long", "cost"
 
 
 def acp(stdout: str) -> Said:
-    """The lines that `agent_acp` prints, one per event."""
+    """The lines that `acp` prints, one per event."""
     said, asked = Said(), list[Mapping[str, str]]()
     for event in _events(stdout):
         match event.get("event"):

@@ -31,7 +31,7 @@ class Play(Written):
     title: str = Field(min_length=1, max_length=100)
     """The change and its effect in one line; the same for every recipe, so that what was tried is recognised."""
     area: str
-    """One of `core.hypothesis.AREAS`."""
+    """One of `experiment.hypothesis.AREAS`."""
     why: str
     """The reasoning, for the commit message."""
     answers: tuple[str, ...] = ()
