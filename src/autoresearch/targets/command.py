@@ -14,8 +14,9 @@ from typing import Any
 
 import yaml
 
-from autoresearch.errors import CampaignError, RecipeError, StorageError
+from autoresearch.errors import CampaignError, RecipeError
 from autoresearch.experiment.hypothesis import Facts
+from autoresearch.machine import atomic
 from autoresearch.ports.target import RunRequest, SourceSpec, Survey
 from autoresearch.run.choose_value import JUDGED, AgreedCurve, check_rule, choose, cut_short, merge, nothing_found
 from autoresearch.run.crash_signatures import crash_symptoms, post_mortem, worst_first
@@ -23,6 +24,7 @@ from autoresearch.run.job import Job, JobState, JobStatus, Resources
 from autoresearch.run.measurement import Completion, Measurement, Readings
 from autoresearch.run.objective import Direction, Objective
 from autoresearch.run.symptom import Severity, Symptom
+from autoresearch.targets.recipe import json_text
 
 _NUMBER = r"[-+]?(?:nan|inf|\d[\d.]*(?:[eE][-+]?\d+)?)"
 _SOURCES = {"json": "files", "jsonl": "files", "csv": "files", "tsv": "files", "stdout": "logs", "tensorboard": ""}
@@ -117,7 +119,12 @@ class CommandTarget:
             )
         path = tree / self._config
         if path.suffix == ".json":
-            return (self._config,) if _edit_json(path, self._document(tree), overrides) else ()
+            self._document(tree)
+            before = path.read_bytes()
+            after = json_text.edited(before.decode(), overrides).encode()
+            if after != before:
+                atomic.replace(path, after)
+            return (self._config,) if after != before else ()
         # The editor brings the whole recipe language along; a target without overrides does not need it.
         from autoresearch.targets.recipe.edit import apply_overrides  # noqa: PLC0415
 
@@ -294,35 +301,3 @@ def _flat(document: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield from _flat(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
-
-
-def _edit_json(path: Path, document: dict[Any, Any], overrides: Sequence[str]) -> bool:
-    before = json.dumps(document)
-    for override in overrides:
-        _set(document, override)
-    if json.dumps(document) == before:
-        return False
-    try:
-        path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise StorageError(f"{path.name} cannot be written: {error}") from error
-    return True
-
-
-def _set(document: dict[Any, Any], override: str) -> None:
-    key, found, text = override.partition("=")
-    added = key.startswith("+")
-    *parents, last = key.lstrip("+").split(".")
-    place = document
-    for parent in parents:
-        inner = place.setdefault(parent, {}) if added else place.get(parent)
-        if not isinstance(inner, dict):
-            raise RecipeError(f"{override!r}: there is no section {parent!r} in the configuration file")
-        place = inner
-    if not found or not last or (last not in place and not added):
-        raise RecipeError(f"{override!r}: write it as key=value with a key that exists, or +key=value to add one")
-    try:
-        place[last] = yaml.safe_load(text)
-        json.dumps(place[last])
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
-        raise RecipeError(f"{override[:200]!r}: the value is not understood, or nothing JSON can hold") from error

@@ -4,8 +4,6 @@ The file must mean afterwards what the recipe meant with the overrides on top: t
 changed until it does. A change that a file cannot express (deleting what a parent says) is refused, the file untouched.
 """
 
-import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,8 @@ from typing import Any
 import yaml
 from omegaconf import OmegaConf
 
-from autoresearch.errors import RecipeError, StorageError
+from autoresearch.errors import RecipeError
+from autoresearch.machine import atomic
 from autoresearch.targets.recipe import documents, yaml_text
 from autoresearch.targets.recipe.load import load
 from autoresearch.targets.recipe.overrides import apply, parse
@@ -45,7 +44,7 @@ def apply_overrides(path: Path, overrides: Sequence[str], root: Path | None = No
     text = edited(recipe, before, apply(recipe, overrides))
     if text == before:
         return False
-    _write(path, text)
+    atomic.replace(path, text)
     return True
 
 
@@ -145,22 +144,3 @@ def _spellings(overrides: Sequence[str]) -> dict[str, str]:
 
 def _plain(recipe: Recipe) -> Any:
     return OmegaConf.to_container(recipe.config, resolve=False)
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace the file's content in one step, its mode and any symbolic link to it kept."""
-    path = path.resolve()
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        aside = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(text.encode("utf-8"))
-                file.flush()
-                os.fsync(file.fileno())
-            aside.chmod(path.stat().st_mode & 0o7777)
-            aside.replace(path)
-        finally:
-            aside.unlink(missing_ok=True)
-    except OSError as error:
-        raise StorageError(f"{path}: cannot be written ({error.strerror}); the old file is intact") from error
