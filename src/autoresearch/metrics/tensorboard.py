@@ -3,8 +3,9 @@
 Formats read here:
 
 - TFRecord framing (tensorflow/core/lib/io/record_writer.h): little-endian u64 length, u32 masked CRC-32C of those eight
-  bytes, the record, u32 masked CRC-32C of the record. The length's CRC is checked, the record's is not: it would cost
-  more than the rest of the reading together, and a torn write already shows in the framing.
+  bytes, the record, u32 masked CRC-32C of the record. The length's CRC is checked. The record's would cost more than
+  the rest of the reading together, so it is checked only where the record would replace or precede what its file has
+  said: a torn write already shows in the framing, and no damage may change a number that stands before it.
 - Protocol-buffer wire format (protobuf.dev/programming-guides/encoding) of `Event` (step 2, summary 5), `Summary`
   (value 1), `Summary.Value` (tag 1, simple_value 2, tensor 8, metadata 9) and `TensorProto`.
 """
@@ -81,8 +82,8 @@ class _EventFile:
         try:
             with path.open("rb") as stream:
                 stream.seek(self.offset)
-                for record in self._records(stream):
-                    self._take(record)
+                for record, crc in self._records(stream):
+                    self._take(record, crc)
         except OSError as error:
             self.problem = f"cannot be read: {error.strerror or error}"
 
@@ -92,8 +93,8 @@ class _EventFile:
         if self.problem:
             yield self.problem
 
-    def _records(self, stream: BinaryIO) -> Iterator[bytes]:
-        """Whole records from the stream's position on; `offset` ends behind the last whole one."""
+    def _records(self, stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
+        """Whole records with their checksums, from the position on; `offset` ends behind the last whole one."""
         while header := stream.read(12):
             if len(header) < 12:
                 self.problem = "ends in a torn record"
@@ -107,16 +108,23 @@ class _EventFile:
                 self.problem = "ends in a torn record"
                 return
             self.offset += 16 + length
-            yield record[:length]
+            yield record[:length], struct.unpack_from("<I", record, length)[0]
 
-    def _take(self, record: bytes) -> None:
+    def _take(self, record: bytes, crc: int) -> None:
         try:
             scalars = list(scalars_of(record))
         except WireError:
             self.skipped += 1
             return
+        if any(self._said(tag, step) for tag, step, _ in scalars) and masked_crc32c(record) != crc:
+            self.skipped += 1
+            return
         for tag, step, value in scalars:
             self.points[tag].append((step, value))
+
+    def _said(self, tag: str, step: int) -> bool:
+        """Whether the file already has this step of a tag, or a later one: a sound writer goes forward."""
+        return tag in self.points and step <= self.points[tag][-1][0]
 
 
 def scalars_of(event: bytes) -> Iterator[tuple[str, int, float]]:
