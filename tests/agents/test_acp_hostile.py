@@ -21,7 +21,7 @@ REJECT = {"optionId": "yes", "name": "Of course", "kind": "reject_once"}
 def meet(bench, deed, requests=(), **more: object):
     """One attempt of the misbehaving agent in a campaign about `config.json`."""
     argv = [sys.executable, str(PEER), deed, json.dumps(requests)]
-    said = {"agent": "command", "protocol": "acp", "command": argv, "show": [str(PEER.parent)], "timeout": 30}
+    said = {"agent": "command", "protocol": "acp", "command": argv, "show": [str(PEER.parent)], "timeout": 120}
     brief = Brief(
         "night", 2, Objective("raise the score", "score"), allow=("config*", "sub/**"), protect=("config.key",)
     )
@@ -116,7 +116,7 @@ def test_answers_follow_the_kind_of_an_option_and_never_its_name_or_id(bench):
 )
 def test_a_partner_that_keeps_no_rules_is_an_attempt_that_says_so(bench, deed, why):
     """Garbage, death and silence are each a reason; a line without end is passed over in bounded memory."""
-    hypothesis = meet(bench, deed, tries=1, timeout=4 if deed == "deaf" else 30, grace=0.5)
+    hypothesis = meet(bench, deed, tries=1, timeout=4 if deed == "deaf" else 120, grace=0.5)
     assert why in hypothesis.rationale
     assert hypothesis.title.startswith("no change")
     assert bench.edited() == ()

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.agents.conftest import needs_bwrap
 
 from autoresearch.git import commits as git_commit
 from autoresearch.git import diffs
@@ -141,10 +142,10 @@ def test_instructions_planted_in_words_stay_one_line_of_data(bench):
 
 def test_filling_the_disk_ends_at_its_quota(either):
     """One file or many: it is ended, its files are gone with the attempt."""
-    either.ask("while true; do n=$((n+1)); head -c 1000000 /dev/zero > f$n; done", max_disk_mb=20, timeout=20)
+    either.ask("while true; do n=$((n+1)); head -c 1000000 /dev/zero > f$n; done", max_disk_mb=20, timeout=120)
     assert either.last_call()["ending"] == "disk"
     assert either.edited() == ()
-    either.ask("head -c 100000000 /dev/zero > big; ls -l big; rm big\n" + either.EDIT, max_disk_mb=20, timeout=20)
+    either.ask("head -c 100000000 /dev/zero > big; ls -l big; rm big\n" + either.EDIT, max_disk_mb=20, timeout=120)
     assert either.edited() == ("config.json",)
 
 
@@ -176,6 +177,7 @@ def test_instructions_for_the_next_agent_are_never_committed(bench):
     assert len(breaches(diffs.file_changes(bench.root, bench.commit, commit), Limits())) == 4
 
 
+@needs_bwrap
 def test_the_controllers_processes_are_out_of_sight_in_the_sandbox(bench):
     """No process of anybody else's can be seen, and so none can be killed."""
     script = f"readlink /proc/*/exe > notes.txt; kill -9 {os.getpid()} 2>> notes.txt\n{bench.EDIT}"
@@ -204,7 +206,7 @@ def test_a_controller_that_is_killed_takes_its_agent_with_it(either):
         f"r.propose(Brief('night', 2, Objective('x', 'y')), Path({str(either.tree)!r}))"
     )
     controller = subprocess.Popen((sys.executable, "-c", code))
-    until = time.monotonic() + 30
+    until = time.monotonic() + 120
     while not either.alive(mark) and time.monotonic() < until:
         time.sleep(0.05)
     assert either.alive(mark)
@@ -215,6 +217,7 @@ def test_a_controller_that_is_killed_takes_its_agent_with_it(either):
     assert either.alive(mark) == []
 
 
+@needs_bwrap
 def test_the_sandbox_hides_the_places_where_secrets_lie(bench, monkeypatch, tmp_path):
     """Keys in the home directory and sockets of daemons: empty; the worktree, its home and /tmp: writable."""
     home = tmp_path / "home"
@@ -232,6 +235,7 @@ def test_the_sandbox_hides_the_places_where_secrets_lie(bench, monkeypatch, tmp_
     assert not Path("/tmp/a").exists()
 
 
+@needs_bwrap
 @pytest.mark.parametrize("network", [True, False])
 def test_the_network_is_a_choice(bench, network):
     """With `network: false` there is no interface but the loopback of its own."""

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from tests.agents.conftest import call
+from tests.agents.conftest import call, needs_bwrap
 
 UNDONE = "env -u GIT_CONFIG_COUNT git"
 """Git without the settings that the program gives an agent's git: what a determined one would use."""
@@ -56,8 +56,11 @@ def test_a_force_push_with_those_settings_undone_is_stopped_by_the_sandbox_only(
 class Ear:
     """Listens on loopback and keeps whatever is sent."""
 
+    LAST = b"that was all"
+
     def __init__(self) -> None:
-        self.heard = b""
+        self._heard = b""
+        self._over = threading.Event()
         self.server = socket.create_server(("127.0.0.1", 0))
         self.port = self.server.getsockname()[1]
         self.thread = threading.Thread(target=self._listen, daemon=True)
@@ -71,7 +74,17 @@ class Ear:
                 return
             with peer:
                 while data := peer.recv(1 << 16):
-                    self.heard += data
+                    self._heard += data
+            if self._heard.endswith(self.LAST):
+                self._heard = self._heard.removesuffix(self.LAST)
+                self._over.set()
+
+    def all(self) -> bytes:
+        """What was sent so far: peers are taken in the order in which they came, and this one comes last."""
+        with socket.create_connection(("127.0.0.1", self.port)) as peer:
+            peer.sendall(self.LAST)
+        assert self._over.wait(60)
+        return self._heard
 
     def close(self) -> None:
         self.server.shutdown(socket.SHUT_RDWR)
@@ -105,23 +118,26 @@ def keyed(bench, tmp_path, monkeypatch):
     return bench
 
 
+@needs_bwrap
 def test_with_the_network_on_the_code_can_be_sent_but_no_planted_secret(keyed, ear):
     """What the sandbox hides cannot leave; what the agent must read to work, it can tell anybody."""
     keyed.ask(tell(keyed, ear), sandbox="bwrap", network=True)
-    assert b'{"lr": 0.1}' in ear.heard
-    assert keyed.SECRET.encode() not in ear.heard
+    heard = ear.all()
+    assert b'{"lr": 0.1}' in heard
+    assert keyed.SECRET.encode() not in heard
 
 
+@needs_bwrap
 def test_with_the_network_off_nothing_is_sent(keyed, ear):
     """Not even to this machine."""
     keyed.ask(tell(keyed, ear), sandbox="bwrap", network=False)
-    assert ear.heard == b""
+    assert ear.all() == b""
 
 
 def test_without_a_sandbox_files_with_secrets_can_be_sent_as_the_page_says(keyed, ear):
     """The gap that the note in the journal warns of; only the environment that it is given is clean."""
     keyed.ask(tell(keyed, ear), sandbox="none")
-    assert f"WANDB_API_KEY={keyed.SECRET}\n".encode() in ear.heard
+    assert f"WANDB_API_KEY={keyed.SECRET}\n".encode() in ear.all()
     assert "works without a sandbox" in keyed.notes()
 
 
