@@ -44,17 +44,29 @@ def test_evaluation_noise_is_told_apart():
 
 
 @pytest.mark.parametrize(
-    ("probability", "freedom", "point"), [(0.95, 1, 6.314), (0.95, 2, 2.920), (0.975, 9, 2.262), (0.05, 30, -1.697)]
+    ("probability", "freedom", "point"),
+    [
+        (0.95, 1, 6.31375151),
+        (0.05, 3, -2.35336343),
+        (0.995, 10, 3.16927267),
+        (1e-4, 2, -70.7000711),
+        (0.5, 7, 0.0),
+        (3e-4, 40, -3.7265178),
+        (0.75, 199, 0.675724596),
+        (1e-7, 5, -39.3418196),
+        (0.95, 200, 1.64485363),
+    ],
 )
-def test_t_quantiles_agree_with_tables(probability, freedom, point):
-    """Published table values of Student's t."""
-    assert t_quantile(probability, freedom) == pytest.approx(point, abs=6e-4)
-    assert t_cdf(point, freedom) == pytest.approx(probability, abs=1e-4)
+def test_t_quantiles_are_those_of_scipy(probability, freedom, point):
+    """Nine digits of `scipy.stats.t.ppf`, in both tails; from 200 degrees on those of `norm.ppf`."""
+    assert t_quantile(probability, freedom) == pytest.approx(point, rel=4e-9, abs=1e-12)
+    if freedom < 200:
+        assert t_cdf(point, freedom) == pytest.approx(probability, rel=1e-6)
 
 
 def test_normal_and_wallace():
     """The normal quantile, and t = 2.92 with two degrees of freedom being about 1.6 normal deviates."""
-    assert normal_quantile(0.975) == pytest.approx(1.959964, abs=1e-5)
+    assert normal_quantile(0.975) == pytest.approx(1.959963985, abs=1e-9)
     assert t_to_z(2.920, 2) == pytest.approx(1.645, abs=0.04)
 
 

@@ -1,10 +1,16 @@
 """The little statistics that verdicts need, in plain Python: normal and Student's t, no tables, no libraries."""
 
 import math
-from collections.abc import Callable, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
+from statistics import NormalDist
 
-_FINE = 1e-12
+_NORMAL = NormalDist()
+
+_FINE = 1e-7
+"""Relative step after which a quantile is as good as doubles allow: each step squares what is wrong with it."""
+
+_STEPS = 12
+"""Steps at most, for where rounding moves the point more than a step does."""
 
 
 def mean(values: Sequence[float]) -> float:
@@ -27,13 +33,15 @@ def normal_cdf(z: float) -> float:
 
 
 def normal_quantile(probability: float) -> float:
-    """The `z` below which a standard normal lies with `probability` in (0, 1), to about 1e-10."""
-    return _bisect(normal_cdf, probability)
+    """The `z` below which a standard normal lies with `probability` in (0, 1)."""
+    return _NORMAL.inv_cdf(probability)
 
 
-@lru_cache(maxsize=4096)
 def t_quantile(probability: float, freedom: int) -> float:
     """The point below which Student's t lies with `probability` in (0, 1).
+
+    Newton's method on log probability against log distance, in which the tails of t are nearly straight, from the point
+    that Wallace's approximation (see `t_to_z`) gives: three steps or four, to about 1e-12.
 
     Args:
         probability: Between 0 and 1, both excluded.
@@ -41,7 +49,18 @@ def t_quantile(probability: float, freedom: int) -> float:
     """
     if freedom >= 200:
         return normal_quantile(probability)
-    return _bisect(lambda t: t_cdf(t, freedom), probability)
+    if probability > 0.5:
+        return -t_quantile(1 - probability, freedom)
+    point = _z_to_t(normal_quantile(probability), freedom)
+    for _ in range(_STEPS):
+        below = t_cdf(point, freedom)
+        if not point or below <= 0:
+            break
+        step = math.log(below / probability) * below / (point * _t_density(point, freedom))
+        point *= math.exp(-step)
+        if abs(step) < _FINE:
+            break
+    return point
 
 
 def t_cdf(t: float, freedom: int) -> float:
@@ -74,13 +93,14 @@ def t_to_z(t: float, freedom: int) -> float:
     return math.copysign(factor * math.sqrt(freedom * math.log1p(t * t / freedom)), t)
 
 
-def _bisect(cdf: Callable[[float], float], probability: float) -> float:
-    low, high = -1.0, 1.0
-    while cdf(low) > probability:
-        low *= 2
-    while cdf(high) < probability:
-        high *= 2
-    while high - low > _FINE * max(1.0, abs(low), abs(high)):
-        middle = (low + high) / 2
-        low, high = (middle, high) if cdf(middle) < probability else (low, middle)
-    return (low + high) / 2
+def _z_to_t(z: float, freedom: int) -> float:
+    """The inverse of `t_to_z`."""
+    factor = (8 * freedom + 1) / (8 * freedom + 3)
+    square = z * z / (factor * factor * freedom)
+    return math.copysign(math.sqrt(freedom * math.expm1(min(square, 700.0))), z) if z else 0.0
+
+
+def _t_density(t: float, freedom: int) -> float:
+    half = (freedom + 1) / 2
+    weight = math.lgamma(half) - math.lgamma(freedom / 2) - half * math.log1p(t * t / freedom)
+    return math.exp(weight) / math.sqrt(freedom * math.pi)
