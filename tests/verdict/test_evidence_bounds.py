@@ -7,7 +7,7 @@ import pytest
 from tests.verdict.boards import BASE, DOWN, INF, KEEP, NAN, UP, board, idea, runs
 
 from autoresearch.experiment.board import Board, Bundle, PolicySettings, Trial
-from autoresearch.verdict.arms import read, sort
+from autoresearch.verdict.arms import SortedRuns, sort
 from autoresearch.verdict.effect import Effect, counted
 from autoresearch.verdict.evidence import Evidence
 from autoresearch.verdict.noise import averages, estimate, sample_errors
@@ -61,8 +61,9 @@ def test_every_run_is_of_one_kind():
 @pytest.mark.parametrize("terms", [(1.0, True), (1.0, False), (-1.0, True)])
 def test_what_was_read_before_changes_no_answer(before, after, terms):
     """A board that grew, shrank, changed a run or an arm, or is looked at the other way round."""
-    read(before, 1.0, partial_judges=True)
-    found, wanted = read(after, terms[0], partial_judges=terms[1]), sort(after, terms[0], partial_judges=terms[1])
+    kept = SortedRuns()
+    kept.read(before, 1.0, partial_judges=True)
+    found, wanted = kept.read(after, terms[0], partial_judges=terms[1]), sort(after, terms[0], partial_judges=terms[1])
     assert {name: vars(arm) for name, arm in found.items()} == {name: vars(arm) for name, arm in wanted.items()}
 
 

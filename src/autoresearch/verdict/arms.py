@@ -1,61 +1,13 @@
-"""The runs of a board, sorted by what ran: one `Arm` per configuration, in gain units.
-
-Work that successive boards share: done once, and never a matter of what was asked before.
-"""
+"""The runs of a board, sorted by what ran: one `Arm` per configuration, in gain units."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import wraps
-from typing import Generic, ParamSpec, TypeVar
 
 from autoresearch.experiment.board import Trial
-from autoresearch.verdict.noise import averages
+from autoresearch.verdict.noise import averages, residuals, sample_errors
+from autoresearch.verdict.remembered import once
 from autoresearch.verdict.statistics import mean
-
-_Question = ParamSpec("_Question")
-_Answer = TypeVar("_Answer")
-_Owner = TypeVar("_Owner")
-
-
-class once(Generic[_Owner, _Answer]):  # noqa: N801  (read as the decorator that it is)
-    """A property worked out when it is first asked for.
-
-    `functools.cached_property` without its lock, which up to Python 3.11 costs more than most of the work kept here.
-    """
-
-    def __init__(self, work: Callable[[_Owner], _Answer]) -> None:
-        self.work = work
-        self.__doc__ = work.__doc__
-
-    def __set_name__(self, owner: type[_Owner], name: str) -> None:
-        self.name = name
-
-    def __get__(self, owner: _Owner, kind: type[_Owner]) -> _Answer:
-        answer = self.work(owner)
-        owner.__dict__[self.name] = answer
-        return answer
-
-
-def latest(work: Callable[_Question, _Answer]) -> Callable[_Question, _Answer]:
-    """Remember the last question to a pure function, and its answer.
-
-    The next board mostly differs in one run or one idea. `==` is quick between tuples that share their parts, for it
-    looks no further where both hold the very same object; a hash, which `lru_cache` needs, is worked out in full.
-    """
-    remembered: list[tuple[object, _Answer]] = []
-
-    @wraps(work)
-    def ask(*question: _Question.args, **named: _Question.kwargs) -> _Answer:
-        asked = (question, named)
-        for before, answer in remembered:
-            if before == asked:
-                return answer
-        answer = work(*question, **named)
-        remembered[:] = [(asked, answer)]
-        return answer
-
-    return ask
 
 
 @dataclass(eq=False)
@@ -92,8 +44,18 @@ class Arm:
         """Mean over the runs it may be judged by; there must be one."""
         return mean(tuple(self.values.values()))
 
+    @once
+    def scatter(self) -> tuple[float, ...]:
+        """What each repeat says of the noise of one run."""
+        return residuals(tuple(self.values.values()))
+
+    @once
+    def sample_errors(self) -> tuple[float, ...]:
+        """Evaluation noise of a run, from every two successive ones on the same samples."""
+        return tuple(sample_errors(self.samples.values()))
+
     def add(self, trial: Trial, sign: float, *, partial_judges: bool) -> None:
-        """Take in one more run."""
+        """Take in one more run; not once any of the above was asked for."""
         self.tried.append(trial.seed)
         if trial.pending:
             self.pending += 1
@@ -130,18 +92,15 @@ def sort(trials: Iterable[Trial], sign: float, *, partial_judges: bool) -> dict[
     return arms
 
 
-class _Sorted:
-    """The runs sorted last: of the next board's, only the arms whose runs changed are sorted anew.
-
-    The answer never depends on what was read before, only how fast it comes.
-    """
+class SortedRuns:
+    """The runs sorted last: of the next board's, only the arms whose runs changed are sorted anew."""
 
     def __init__(self) -> None:
-        self.last: tuple[tuple[Trial, ...], tuple[float, bool], dict[str, Arm]] = ((), (0.0, False), {})
+        self._last: tuple[tuple[Trial, ...], tuple[float, bool], dict[str, Arm]] = ((), (0.0, False), {})
 
     def read(self, trials: tuple[Trial, ...], sign: float, *, partial_judges: bool) -> dict[str, Arm]:
-        """As `sort`."""
-        before, terms, arms = self.last
+        """As `sort`; the answer never depends on what was read before, only how fast it comes."""
+        before, terms, arms = self._last
         if before is trials and terms == (sign, partial_judges):
             return arms
         other = [(old, new) for old, new in zip(before, trials, strict=False) if old is not new]
@@ -152,8 +111,5 @@ class _Sorted:
             changed = {new.arm for _, new in other} | {trial.arm for trial in trials[len(before) :]}
             again = sort((t for t in trials if t.arm in changed), sign, partial_judges=partial_judges)
             found = {**arms, **again}
-        self.last = (trials, (sign, partial_judges), found)
+        self._last = (trials, (sign, partial_judges), found)
         return found
-
-
-read = _Sorted().read

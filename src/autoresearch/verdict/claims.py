@@ -9,9 +9,9 @@ from enum import StrEnum
 
 from autoresearch.experiment.board import Board, Idea, Trial
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status
-from autoresearch.verdict.arms import latest, sort
+from autoresearch.verdict.arms import Arm, sort
 from autoresearch.verdict.effect import Effect
-from autoresearch.verdict.evidence import FRESH, Evidence
+from autoresearch.verdict.evidence import FRESH, Evidence, difference
 from autoresearch.verdict.statistics import normal_cdf, t_cdf, t_quantile
 
 PROVEN = 0.95
@@ -76,22 +76,27 @@ class Claims:
     false_chance: float
 
 
-@latest
 def claims(board: Board) -> Claims:
     """Classify every judged idea and the campaign's whole gain."""
     evidence = Evidence(board)
     spread = _spread(evidence)
     found = tuple(_claim_idea(evidence, idea, spread) for idea in board.ideas if idea.verdict is not None)
-    whole = None
-    if board.incumbent != BASELINE:
-        effect = fresh_comparison(evidence, board.incumbent, BASELINE)
-        many = max(1, len(evidence.held))
-        whole = _claim(board.incumbent, effect, spread * many, fresh=True) if effect else None
-        whole = whole or Claim(board.incumbent, Standing.UNRESOLVED)
+    whole = whole_claim(evidence)
     said = [*found, *([whole] if whole else [])]
     alone = len(evidence.held) == 1
     counted = [c.wrong for c in said if c.standing is Standing.PROVEN and not (alone and c is whole)]
     return Claims(found, whole, min(1.0, sum(counted)))
+
+
+def whole_claim(evidence: Evidence) -> Claim | None:
+    """The incumbent against the baseline; None when nothing was kept."""
+    incumbent = evidence.board.incumbent
+    if incumbent == BASELINE:
+        return None
+    effect = fresh_comparison(evidence, incumbent, BASELINE)
+    if effect is None:
+        return Claim(incumbent, Standing.UNRESOLVED)
+    return _claim(incumbent, effect, _spread(evidence) * max(1, len(evidence.held)), fresh=True)
 
 
 def fresh_comparison(evidence: Evidence, arm: str, against: str) -> Effect | None:
@@ -99,21 +104,16 @@ def fresh_comparison(evidence: Evidence, arm: str, against: str) -> Effect | Non
 
     Each side's mean is over its fresh runs; common seeds are paired when their correlation is real.
     """
-    chosen = tuple(trial for trial in evidence.board.trials if trial.purpose in FRESH)
-    if not any(trial.arm == arm for trial in chosen):
+    arms = evidence.answers.of(_fresh_arms, evidence.board.trials, evidence.sign, not evidence.whole_runs_exist)
+    ours, theirs = arms.get(arm), arms.get(against)
+    if ours is None or theirs is None or not ours.runs or not theirs.runs:
         return None
-    alone = _FreshEvidence(evidence, chosen)
-    return alone.compare(arm, against, credit=False)
+    return difference(ours, theirs, evidence.noise, evidence.sigma)
 
 
-class _FreshEvidence(Evidence):
-    """The same board seen through its fresh runs, with the noise of the whole campaign."""
-
-    def __init__(self, whole: Evidence, chosen: tuple[Trial, ...]) -> None:
-        super().__init__(whole.board)
-        self.whole_runs_exist = whole.whole_runs_exist
-        self.arms = sort(chosen, self.sign, partial_judges=not self.whole_runs_exist)
-        self.noise = whole.noise
+def _fresh_arms(trials: tuple[Trial, ...], sign: float, partial_judges: bool) -> dict[str, Arm]:
+    chosen = (trial for trial in trials if trial.purpose in FRESH)
+    return sort(chosen, sign, partial_judges=partial_judges)
 
 
 def left_out(evidence: Evidence, idea: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from autoresearch.experiment.board import Board, Trial
 from autoresearch.experiment.outcome import BASELINE, Verdict
-from autoresearch.verdict.evidence import UNSELECTED, Evidence
+from autoresearch.verdict.evidence import UNSELECTED
 from autoresearch.verdict.noise import pooled
 from autoresearch.verdict.statistics import mean, t_quantile
 
@@ -39,9 +39,7 @@ def drift(board: Board) -> Drift | None:
     run falls back later, and would look like a machine that gets worse. A few repeats can hug their own trend by luck,
     so the scatter within ideas, whose runs lie close in time, is pooled in where it is larger.
     """
-    evidence = Evidence(board)
-    runs = _valid(board)
-    points = [point for name in evidence.arms for point in _centred(name, runs.get(name, []))]
+    points = [point for name, runs in _valid(board).items() for point in _centred(name, runs)]
     repeats = len(points) - len({name for name, _, _ in points})
     spread = sum(when * when for _, when, _ in points)
     if repeats < 3 or spread <= 0:

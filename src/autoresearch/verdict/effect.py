@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from autoresearch.verdict.remembered import once
 from autoresearch.verdict.statistics import normal_quantile, t_quantile, t_to_z
 
 
@@ -36,20 +37,22 @@ class Effect:
 
     def bound(self, probability: float) -> float | None:
         """The gain below which the true one lies with `probability`, None while no noise is known."""
-        if self.error is None:
-            return None
-        quantile = t_quantile(probability, self.freedom) if self.freedom else normal_quantile(probability)
-        return self.gain + quantile * self.error
+        return None if self.error is None else self.gain + _quantile(probability, self.freedom) * self.error
 
     @property
     def low(self) -> float | None:
         """Lower end of the 90 % interval."""
-        return self.bound(0.05)
+        return None if self._margin is None else self.gain - self._margin
 
     @property
     def high(self) -> float | None:
         """Upper end of the 90 % interval."""
-        return self.bound(0.95)
+        return None if self._margin is None else self.gain + self._margin
+
+    @once
+    def _margin(self) -> float | None:
+        """Half the width of the 90 % interval."""
+        return None if self.error is None else _quantile(0.95, self.freedom) * self.error
 
     def told(self, kind: str = "run") -> str:
         """`+0.004 [-0.011, +0.019] over 3 runs`: gain, 90 % interval, how many runs of which `kind` it rests on."""
@@ -63,3 +66,7 @@ class Effect:
 def counted(count: int, kind: str = "run") -> str:
     """`1 run`, `3 runs`, and likewise for another `kind` of run."""
     return f"{count} {kind}" if count == 1 else f"{count} {kind}s"
+
+
+def _quantile(probability: float, freedom: int) -> float:
+    return t_quantile(probability, freedom) if freedom else normal_quantile(probability)

@@ -6,9 +6,10 @@ from autoresearch.experiment.board import Board, Bundle, Idea, Trial
 from autoresearch.experiment.experiment import lineage
 from autoresearch.experiment.outcome import BASELINE, Purpose
 from autoresearch.run.objective import Direction
-from autoresearch.verdict.arms import Arm, latest, once, read
+from autoresearch.verdict.arms import Arm, SortedRuns
 from autoresearch.verdict.effect import Effect
-from autoresearch.verdict.noise import Noise, estimate, sample_errors
+from autoresearch.verdict.noise import Noise, estimate
+from autoresearch.verdict.remembered import LastAnswers, once
 from autoresearch.verdict.statistics import mean
 
 TAU = 2.0
@@ -32,11 +33,26 @@ UNSELECTED = (Purpose.ANCHOR, *FRESH)
 _NEVER_RAN = Arm()
 
 
+class Reader:
+    """Reads one board after another; who does so for a campaign holds one, for most of a board is the last one's.
+
+    What is read never depends on the boards before, only how fast.
+    """
+
+    def __init__(self) -> None:
+        self.runs = SortedRuns()
+        self.answers = LastAnswers()
+
+
 class Evidence:
     """A board and what follows from it, made anew for every advice; what goes beyond the runs waits for demand."""
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: Board, reader: Reader | None = None) -> None:
         """Take the board and sort its runs; the rest waits for demand.
+
+        Args:
+            board: What to read.
+            reader: Who read the boards before; None for a board by itself.
 
         Attributes:
             board: What was read.
@@ -45,12 +61,15 @@ class Evidence:
             whole_runs_exist: Whether the baseline reached its last step in a run that may judge; if not, ending early
                 is the rule here.
             arms: Every arm that ran, by name.
+            answers: What was worked out for the board before, for what is the same in this one.
         """
+        reader = reader or Reader()
+        self.answers = reader.answers
         self.board = board
         self.settings = board.settings
         self.sign = 1.0 if board.objective.direction is Direction.MAXIMIZE else -1.0
         self.whole_runs_exist = any(_whole_baseline(trial) for trial in board.trials)
-        self.arms = read(board.trials, self.sign, partial_judges=not self.whole_runs_exist)
+        self.arms = reader.runs.read(board.trials, self.sign, partial_judges=not self.whole_runs_exist)
 
     def arm(self, name: str) -> Arm:
         """The runs of an arm; none for one that never ran."""
@@ -59,17 +78,17 @@ class Evidence:
     @once
     def ideas(self) -> dict[str, Idea]:
         """Ideas by name."""
-        return _ideas(self.board.ideas)
+        return self.answers.of(_ideas, self.board.ideas)
 
     @once
     def bundles(self) -> dict[str, Bundle]:
         """Bundles by name."""
-        return _bundles(self.board.bundles)
+        return self.answers.of(_bundles, self.board.bundles)
 
     @once
     def open(self) -> tuple[Idea, ...]:
         """Ideas without a verdict, in order of attempt."""
-        return _open(self.board.ideas)
+        return self.answers.of(_open, self.board.ideas)
 
     @once
     def pending(self) -> bool:
@@ -79,9 +98,9 @@ class Evidence:
     @once
     def noise(self) -> Noise:
         """Noise pooled over every configuration of the campaign."""
-        repeated, errors = _repeats(self.arms)
+        repeated, errors = self.answers.of(_repeats, self.arms)
         against = tuple((name, parent) for name in repeated if (parent := self.parent(name)))
-        return _noise(repeated, against, errors)
+        return self.answers.of(_noise, repeated, against, errors)
 
     def parent(self, arm: str) -> str:
         """The arm that `arm` was made from; empty for the baseline and for strangers."""
@@ -172,27 +191,12 @@ class Evidence:
             arm: The candidate.
             against: The reference, a kept arm or the baseline.
             credit: Take selection's luck out of the reference.
-
-        With common seeds and a measured correlation rho, the reference's mean over the common seeds takes the share
-        a = rho * (common / n) of its whole mean (a control variate).
         """
         ours, theirs = self.arm(arm), self.arm(against)
         if not ours.runs or not theirs.runs:
             return None
-        level = self.credited(against) if credit else theirs.level
-        gain = ours.level - (theirs.level if level is None else level)
-        common = [seed for seed in ours.values if seed in theirs.values]
-        rho = self.noise.rho if self.noise.rho > PAIR_FROM and common else 0.0
-        n, whole, both = ours.runs, theirs.runs, len(common)
-        share = rho * both / n
-        variance = 1 / n + 1 / whole
-        if share:
-            gain -= share * (mean([theirs.values[seed] for seed in common]) - theirs.level)
-            variance += share * share * (1 / both - 1 / whole) - 2 * share * rho * (1 / n - both / (n * whole))
-            variance -= 2 * rho * both / (n * whole)
-        sigma = self.sigma
-        error = None if sigma is None else sigma * math.sqrt(max(variance, 0.0))
-        return Effect(gain, error, self.noise.freedom, n, paired=bool(share))
+        level = self.credited(against) if credit else None
+        return difference(ours, theirs, self.noise, self.sigma, level)
 
     def smallest(self, against: str) -> float | None:
         """Smallest gain that one run could show over `against`: below it the 90 % interval reaches zero.
@@ -215,35 +219,58 @@ class Evidence:
         return next((seed for seed in self.arm(like).tried if seed not in tried), self.fresh_seed())
 
 
+def difference(ours: Arm, theirs: Arm, noise: Noise, sigma: float | None, level: float | None = None) -> Effect:
+    """Gain of one arm over another, both of which ran.
+
+    With common seeds and a measured correlation rho, the reference's mean over the common seeds takes the share
+    a = rho * (common / n) of its whole mean (a control variate).
+
+    Args:
+        ours: The candidate.
+        theirs: The reference.
+        noise: That of the campaign.
+        sigma: Noise of one run, None while it is not known.
+        level: What the reference counts for, None for its mean.
+    """
+    gain = ours.level - (theirs.level if level is None else level)
+    common = [seed for seed in ours.values if seed in theirs.values]
+    rho = noise.rho if noise.rho > PAIR_FROM and common else 0.0
+    n, whole, both = ours.runs, theirs.runs, len(common)
+    share = rho * both / n
+    variance = 1 / n + 1 / whole
+    if share:
+        gain -= share * (mean([theirs.values[seed] for seed in common]) - theirs.level)
+        variance += share * share * (1 / both - 1 / whole) - 2 * share * rho * (1 / n - both / (n * whole))
+        variance -= 2 * rho * both / (n * whole)
+    error = None if sigma is None else sigma * math.sqrt(max(variance, 0.0))
+    return Effect(gain, error, noise.freedom, n, paired=bool(share))
+
+
 def _whole_baseline(trial: Trial) -> bool:
     if trial.arm != BASELINE or trial.pending or trial.partial or trial.plumbing:
         return False
     return trial.value is not None and math.isfinite(trial.value)
 
 
-@latest
 def _ideas(ideas: tuple[Idea, ...]) -> dict[str, Idea]:
     return {idea.name: idea for idea in ideas}
 
 
-@latest
 def _bundles(bundles: tuple[Bundle, ...]) -> dict[str, Bundle]:
     return {bundle.name: bundle for bundle in bundles}
 
 
-@latest
 def _open(ideas: tuple[Idea, ...]) -> tuple[Idea, ...]:
     return tuple(idea for idea in ideas if idea.verdict is None)
 
 
-@latest
 def _repeats(arms: dict[str, Arm]) -> tuple[dict[str, Arm], tuple[float, ...]]:
     """Arms that ran more than once, and the evaluation noise of single runs: from paired samples, else as reported."""
-    samples = [alike for arm in arms.values() for alike in arm.samples.values()]
-    errors = sample_errors(samples) or [error for arm in arms.values() for error in arm.errors]
+    errors = [error for arm in arms.values() for error in arm.sample_errors]
+    errors = errors or [error for arm in arms.values() for error in arm.errors]
     return {name: arm for name, arm in arms.items() if len(arm.values) > 1}, tuple(errors)
 
 
-@latest
 def _noise(repeated: dict[str, Arm], against: tuple[tuple[str, str], ...], errors: tuple[float, ...]) -> Noise:
-    return estimate({name: arm.values for name, arm in repeated.items()}, against, errors)
+    scatter = [residual for arm in repeated.values() for residual in arm.scatter]
+    return estimate({name: arm.values for name, arm in repeated.items()}, against, errors, scatter)

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 
 from autoresearch.verdict.statistics import mean, median
@@ -64,15 +63,28 @@ def pooled(groups: Iterable[Sequence[float]]) -> tuple[float | None, int]:
     Returns:
         (None, 0) when no group has two members.
     """
-    residuals = [residual for group in groups for residual in _residuals(tuple(group))]
-    if not residuals:
+    return _spread([residual for group in groups for residual in residuals(group)])
+
+
+def residuals(group: Sequence[float]) -> tuple[float, ...]:
+    """One per repeat: how far it lies from the mean of the earlier ones, on the scale of a single run."""
+    found, centre = [], 0.0
+    for count, value in enumerate(group):
+        if count:
+            found.append((value - centre) * math.sqrt(count / (count + 1)))
+        centre += (value - centre) / (count + 1)
+    return tuple(found)
+
+
+def _spread(repeats: Sequence[float]) -> tuple[float | None, int]:
+    if not repeats:
         return None, 0
-    square = sum(residual * residual for residual in residuals) / len(residuals)
-    if len(residuals) >= _ROBUST_FROM:
-        limit = _CLIP * median([abs(residual) for residual in residuals])
-        clipped = sum(min(residual * residual, limit * limit) for residual in residuals) / len(residuals)
+    square = sum(residual * residual for residual in repeats) / len(repeats)
+    if len(repeats) >= _ROBUST_FROM:
+        limit = _CLIP * median([abs(residual) for residual in repeats])
+        clipped = sum(min(residual * residual, limit * limit) for residual in repeats) / len(repeats)
         square = (square + min(square, clipped / _CLIPPED_SHARE)) / 2
-    return math.sqrt(square), len(residuals)
+    return math.sqrt(square), len(repeats)
 
 
 def correlation(pairs: Iterable[Sequence[float]], sigma: float | None) -> tuple[float, int]:
@@ -93,6 +105,7 @@ def estimate(
     runs: Mapping[str, Mapping[int, float]],
     against: Iterable[tuple[str, str]] = (),
     errors: Sequence[float] = (),
+    scatter: Sequence[float] | None = None,
 ) -> Noise:
     """The campaign's noise from all its valid runs.
 
@@ -100,8 +113,11 @@ def estimate(
         runs: Arm -> seed -> value.
         against: Arms to look for common seeds in, as (arm, arm).
         errors: Evaluation standard errors that runs reported.
+        scatter: The `residuals` of all arms, where they are known already.
     """
-    sigma, freedom = pooled([tuple(values.values()) for values in runs.values()])
+    if scatter is None:
+        scatter = [residual for values in runs.values() for residual in residuals(tuple(values.values()))]
+    sigma, freedom = _spread(scatter)
     differences = [
         [runs[one][seed] - runs[two][seed] for seed in runs[one] if seed in runs[two]]
         for one, two in against
@@ -135,22 +151,10 @@ def sample_errors(runs: Iterable[Sequence[tuple[float, ...]]]) -> list[float]:
     ]
 
 
-@lru_cache(maxsize=512)
 def paired_error(one: tuple[float, ...], two: tuple[float, ...]) -> float:
-    """Evaluation noise of one of two runs on the same samples, at least two of them; remembered for the last pairs."""
+    """Evaluation noise of one of two runs on the same samples, at least two of them."""
     differences = [a - b for a, b in zip(one, two, strict=True)]
     centre = mean(differences)
     count = len(differences)
     square = sum((difference - centre) * (difference - centre) for difference in differences) / (count - 1)
     return math.sqrt(square / (2 * count))
-
-
-@lru_cache(maxsize=4096)
-def _residuals(group: tuple[float, ...]) -> tuple[float, ...]:
-    """One per repeat; remembered, for of one board to the next hardly a group changes."""
-    found, centre = [], 0.0
-    for count, value in enumerate(group):
-        if count:
-            found.append((value - centre) * math.sqrt(count / (count + 1)))
-        centre += (value - centre) / (count + 1)
-    return tuple(found)

@@ -1,13 +1,11 @@
 """The end of every campaign: fresh seeds for what is about to be claimed, and each kept change left out in turn."""
 
 import math
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass
 
-from autoresearch.experiment.board import Advice, Combine, Done, Measure, Rest, Trial
+from autoresearch.experiment.board import Advice, Board, Combine, Done, Measure, Rest, Trial
 from autoresearch.experiment.outcome import BASELINE, Purpose
-from autoresearch.verdict.arms import latest
-from autoresearch.verdict.claims import claims
+from autoresearch.verdict.claims import whole_claim
 from autoresearch.verdict.evidence import FRESH, Evidence
 
 PAIRS = 3
@@ -22,7 +20,6 @@ SURE = 3.5
 """Standard errors of the campaign's whole gain that its fresh pairs are meant to give, were it as large as it seems."""
 
 
-@lru_cache(maxsize=2)
 def reserve(evidence: Evidence) -> int:
     """Runs kept for the end: what it takes to prove the gain as it now seems, the campaign file's share at most.
 
@@ -71,9 +68,19 @@ def _needed(evidence: Evidence) -> int:
     Seen by runs that chose: were fresh runs counted, a lucky first pair would end the look at the others.
     """
     board = evidence.board
-    chose = _chose(board.trials)
-    if len(chose) < len(board.trials):
-        evidence = Evidence(replace(board, trials=chose))
+    chose = evidence.answers.of(_chose, board.trials)
+    if len(chose) == len(board.trials):
+        return _pairs_to_show(evidence)
+    seen = Board(board.objective, board.settings, board.ideas, chose, board.bundles, board.incumbent)
+    return evidence.answers.of(_pairs_to_show_of, seen)
+
+
+def _pairs_to_show_of(board: Board) -> int:
+    return _pairs_to_show(Evidence(board))
+
+
+def _pairs_to_show(evidence: Evidence) -> int:
+    board = evidence.board
     base, best, sigma = evidence.arm(BASELINE), evidence.credited(board.incumbent), evidence.sigma
     if board.incumbent == BASELINE or best is None or not base.runs or not sigma:
         return PAIRS
@@ -84,7 +91,6 @@ def _needed(evidence: Evidence) -> int:
     return max(LEAST, min(MOST_PAIRS, math.ceil(2 * ratio * ratio)))
 
 
-@latest
 def _chose(trials: tuple[Trial, ...]) -> tuple[Trial, ...]:
     """The runs that had a part in a choice."""
     return tuple(trial for trial in trials if trial.purpose not in FRESH)
@@ -190,7 +196,7 @@ def _end(evidence: Evidence) -> Advice:
     incumbent = evidence.board.incumbent
     if incumbent == BASELINE:
         return Done("nothing beat the baseline, so nothing is left to confirm")
-    whole = claims(evidence.board).campaign
+    whole = whole_claim(evidence)
     if whole is None or whole.effect is None:
         return Done(f"{incumbent} is the best kept; no fresh run could confirm it")
     interval = "(noise not measured)" if whole.low is None else f"[{whole.low:+.3g}, {whole.high:+.3g}]"

@@ -6,14 +6,14 @@ choose them anew for every board.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from autoresearch.experiment.board import Advice, Board, Done, Idea, Measure, PolicySettings, Rest, Settle
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status
 from autoresearch.verdict import shared_rules
 from autoresearch.verdict.effect import Effect
-from autoresearch.verdict.evidence import Evidence
+from autoresearch.verdict.evidence import Evidence, Reader
 from autoresearch.verdict.policies.closing import closing
 
 _CRASHES = 2
@@ -98,12 +98,14 @@ class Composed:
         choose: The way of judging for a board whose baseline is done.
         baseline: Baseline runs wanted where the campaign file does not say; three is the least that shows noise.
         spends: Runs that so many ideas take under these settings, at least and at most, anchors included.
+        reader: Reads the boards; it makes the next one cheaper and changes no advice.
     """
 
     name: str
     choose: Callable[[Evidence], WayOfJudging]
     baseline: int = 3
     spends: Callable[[int, PolicySettings], tuple[int, int]]
+    reader: Reader = field(default_factory=Reader, compare=False, repr=False)
 
     def baseline_runs(self, settings: PolicySettings) -> int:
         """Its own number, or what the campaign file says."""
@@ -115,7 +117,7 @@ class Composed:
 
     def advise(self, board: Board) -> Advice:
         """Baseline, then open ideas, then new ones, then fresh seeds."""
-        evidence = Evidence(board)
+        evidence = Evidence(board, self.reader)
         return opening(evidence, self.baseline_runs(board.settings)) or self._work(evidence)
 
     def _work(self, evidence: Evidence) -> Advice:

@@ -2,16 +2,16 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 from itertools import chain
 from operator import mul
 
 from autoresearch.experiment.board import Bundle, Idea
-from autoresearch.verdict.arms import Arm, latest, once
+from autoresearch.verdict.arms import Arm
 from autoresearch.verdict.effect import Effect
 from autoresearch.verdict.evidence import PAIR_FROM, TAU, Evidence
 from autoresearch.verdict.noise import Noise
+from autoresearch.verdict.remembered import LastAnswers, once
 from autoresearch.verdict.statistics import mean
 
 _WIDEST = 1e4
@@ -20,15 +20,17 @@ _WIDEST = 1e4
 
 @dataclass(frozen=True, eq=False)
 class Array:
-    """One batch of bundles with a common parent; the same bundles make the same object.
+    """One batch of bundles with a common parent; for one reader the same bundles are the same object.
 
     Attributes:
         number: Batch number, from 1.
         rows: Its bundles in order, replacements included.
+        answers: What was worked out of its runs last.
     """
 
     number: int
     rows: tuple[Bundle, ...]
+    answers: LastAnswers = field(default_factory=LastAnswers, repr=False)
 
     @property
     def origin(self) -> str:
@@ -38,7 +40,7 @@ class Array:
     @once
     def members(self) -> tuple[str, ...]:
         """Its ideas, in order of first appearance."""
-        return tuple(dict.fromkeys(chain.from_iterable(row.ideas for row in self.rows)))
+        return _members(self.rows)
 
     def ran(self, evidence: Evidence) -> tuple[Arm | None, ...]:
         """The runs of each row, None for one that never ran."""
@@ -58,6 +60,10 @@ class Array:
         return tuple(row.name for row in self.rows)
 
 
+def _members(bundles: tuple[Bundle, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(chain.from_iterable(bundle.ideas for bundle in bundles)))
+
+
 def prefix(number: int) -> str:
     """How the names of a batch's bundles begin."""
     return f"screen-{number}-"
@@ -65,10 +71,9 @@ def prefix(number: int) -> str:
 
 def arrays(evidence: Evidence) -> tuple[Array, ...]:
     """The board's screening arrays, oldest first."""
-    return _grouped(evidence.board.bundles)
+    return evidence.answers.of(_grouped, evidence.board.bundles)
 
 
-@latest
 def _grouped(bundles: tuple[Bundle, ...]) -> tuple[Array, ...]:
     found: dict[int, list[Bundle]] = {}
     for bundle in bundles:
@@ -78,12 +83,12 @@ def _grouped(bundles: tuple[Bundle, ...]) -> tuple[Array, ...]:
     return tuple(Array(number, tuple(rows)) for number, rows in sorted(found.items()))
 
 
-@lru_cache(maxsize=512)
 def _number(bundle: str) -> int | None:
     """Which array a bundle's name says it is a row of; None for other bundles."""
-    kind, _, rest = bundle.partition("-")
-    number = rest.partition("-")[0]
-    return int(number) if kind == "screen" and number.isascii() and number.isdigit() else None
+    if not bundle.startswith("screen-"):
+        return None
+    number = bundle.split("-", 2)[1]
+    return int(number) if number.isascii() and number.isdigit() else None
 
 
 def crashed(evidence: Evidence, row: Bundle) -> bool:
@@ -109,12 +114,11 @@ class CrashSuspicion:
 
 def suspicion(evidence: Evidence, array: Array) -> CrashSuspicion:
     """What the rows that ran say of who crashed the others."""
-    return _suspicion(array, array.ran(evidence))
+    return array.answers.of(_suspicion, array.rows, array.ran(evidence))
 
 
-@lru_cache(maxsize=64)
-def _suspicion(array: Array, ran: tuple[Arm | None, ...]) -> CrashSuspicion:
-    rows = [(row, arm) for row, arm in zip(array.rows, ran, strict=True) if arm is not None]
+def _suspicion(bundles: tuple[Bundle, ...], ran: tuple[Arm | None, ...]) -> CrashSuspicion:
+    rows = [(row, arm) for row, arm in zip(bundles, ran, strict=True) if arm is not None]
     fine = frozenset(idea for row, arm in rows if arm.values for idea in row.ideas)
     groups = [frozenset(row.ideas) - fine for row, arm in rows if arm.failed and not arm.values]
     caught = frozenset(idea for group in groups if len(group) == 1 for idea in group)
@@ -128,19 +132,19 @@ def effects(evidence: Evidence, array: Array) -> dict[str, Effect]:
     `TAU` noises, or what the rows scatter beyond noise when that is more; the parent's level has none. Runs of the
     parent count as rows without ideas, on common seeds only where the rows share one.
     """
-    return _effects(array, array.ran(evidence), evidence.arm(array.origin), evidence.noise, evidence.sigma)
+    parent = evidence.arm(array.origin)
+    return array.answers.of(_effects, array.rows, array.ran(evidence), parent, evidence.noise, evidence.sigma)
 
 
-@latest
 def _effects(
-    array: Array, ran: tuple[Arm | None, ...], parent: Arm, noise: Noise, sigma: float | None
+    bundles: tuple[Bundle, ...], ran: tuple[Arm | None, ...], parent: Arm, noise: Noise, sigma: float | None
 ) -> dict[str, Effect]:
     """See `effects`; worked out once for all verdicts on an array."""
-    fine = _suspicion(array, ran).cleared
-    names = [idea for idea in array.members if idea in fine]
+    fine = _suspicion(bundles, ran).cleared
+    names = [idea for idea in _members(bundles) if idea in fine]
     data = [
         ((1.0, *(float(name in row.ideas) for name in names)), value)
-        for row, arm in zip(array.rows, ran, strict=True)
+        for row, arm in zip(bundles, ran, strict=True)
         if arm is not None
         for value in arm.values.values()
     ]

@@ -9,7 +9,6 @@ import math
 
 from autoresearch.experiment.board import Advice, Bundle, Combine, Idea, Measure, Trial
 from autoresearch.experiment.outcome import Purpose
-from autoresearch.verdict.arms import latest
 from autoresearch.verdict.evidence import PAIR_FROM, Evidence
 from autoresearch.verdict.policies.screening_array import Array, crashed, effects, prefix, suspicion
 
@@ -52,7 +51,7 @@ def plackett_burman(size: int) -> tuple[tuple[bool, ...], ...]:
 
 def next_row(evidence: Evidence, chosen: tuple[Idea, ...], begun: Array | None, number: int) -> Advice | None:
     """Make the rows of an array one by one; run the first when all are made."""
-    wanted = _design(tuple(idea.name for idea in chosen))
+    wanted = evidence.answers.of(_design, tuple(idea.name for idea in chosen))
     made = {row.ideas for row in begun.rows} if begun else set()
     for ideas in wanted:
         if ideas not in made:
@@ -132,7 +131,6 @@ def _seed(evidence: Evidence, array: Array) -> int:
     return evidence.fresh_seed()
 
 
-@latest
 def _design(names: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
     """The rows of an array of these ideas, those without any left out; none when there are too many of them."""
     size = rows_for(len(names))

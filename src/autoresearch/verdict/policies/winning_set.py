@@ -5,7 +5,6 @@ import math
 from autoresearch.experiment.board import Advice, Bundle, Combine, Idea, Measure, Settle
 from autoresearch.experiment.outcome import Purpose, Status
 from autoresearch.verdict import shared_rules
-from autoresearch.verdict.arms import latest
 from autoresearch.verdict.effect import Effect
 from autoresearch.verdict.evidence import Evidence
 from autoresearch.verdict.policies.closing import spares
@@ -117,10 +116,9 @@ def _rounds(evidence: Evidence, idea: Idea) -> int:
 
 def _sets(evidence: Evidence, array: Array) -> tuple[Bundle, ...]:
     """The array's winning set, and what was left of it when it could not be merged, in order."""
-    return _sets_of(evidence.board.bundles, f"set-{array.number}")
+    return evidence.answers.of(_sets_of, evidence.board.bundles, f"set-{array.number}")
 
 
-@latest
 def _sets_of(bundles: tuple[Bundle, ...], name: str) -> tuple[Bundle, ...]:
     return tuple(b for b in bundles if b.name == name or b.name.startswith(f"{name}-"))
 
