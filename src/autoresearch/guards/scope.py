@@ -11,7 +11,7 @@ above all by shell commands, is held by its sandbox, and the commit is examined 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cached_property
 
 from autoresearch.experiment.change import FileChange, changed_keys
 
@@ -51,8 +51,43 @@ class Limits:
     max_files: int = 20
     max_lines: int = 1000
 
+    @cached_property
+    def never(self) -> "Globs":
+        """What no campaign may allow."""
+        return Globs(ALWAYS_PROTECTED)
 
-@cache
+    @cached_property
+    def allowed(self) -> "Globs":
+        """`allow`, to be asked about many paths."""
+        return Globs(self.allow)
+
+    @cached_property
+    def protected(self) -> "Globs":
+        """`protect`, likewise."""
+        return Globs(self.protect)
+
+    @cached_property
+    def protected_keys(self) -> "Globs":
+        """`protect_keys`, likewise, with slashes for dots."""
+        return Globs(glob.replace(".", "/") for glob in self.protect_keys)
+
+    @cached_property
+    def subjects(self) -> "Globs":
+        """`subject`, likewise."""
+        return Globs(self.subject)
+
+
+class Globs:
+    """Path patterns, compiled for whoever asks about many paths."""
+
+    def __init__(self, globs: Iterable[str]) -> None:
+        self._patterns = tuple((glob, _pattern(glob)) for glob in globs)
+
+    def match(self, path: str) -> str | None:
+        """The first glob that a path (or dotted key) matches as a whole, or None."""
+        return next((glob for glob, pattern in self._patterns if pattern.fullmatch(path)), None)
+
+
 def _pattern(glob: str) -> re.Pattern[str]:
     """`*` stays within a path part, `**` crosses parts, `?` is one character; a trailing `/` means everything below."""
     glob = glob + "**" if glob.endswith("/") else glob
@@ -63,7 +98,7 @@ def _pattern(glob: str) -> re.Pattern[str]:
 
 def matches(path: str, globs: Iterable[str]) -> str | None:
     """The first glob that a path (or dotted key) matches as a whole, or None."""
-    return next((glob for glob in globs if _pattern(glob).fullmatch(path)), None)
+    return Globs(globs).match(path)
 
 
 def breaches(
@@ -93,11 +128,11 @@ def breaches(
 
 
 def _file_problems(change: FileChange, limits: Limits) -> Iterable[str]:
-    if glob := matches(change.path, ALWAYS_PROTECTED):
+    if glob := limits.never.match(change.path):
         yield f"{change.path} can never be part of an experiment ({glob})"
-    elif (glob := matches(change.path, limits.protect)) and not matches(change.path, limits.subject):
+    elif (glob := limits.protected.match(change.path)) and not limits.subjects.match(change.path):
         yield f"{change.path} is protected ({glob}): it is part of the evaluation"
-    elif not matches(change.path, limits.allow):
+    elif not limits.allowed.match(change.path):
         yield f"{change.path} is outside the campaign's scope (scope.allow)"
     if change.binary:
         yield f"{change.path} is a binary file"
@@ -117,19 +152,19 @@ def yardstick(
 
     Arguments as for `breaches`.
     """
-    files = {change.path for change in changes if matches(change.path, limits.protect)}
+    files = {change.path for change in changes if limits.protected.match(change.path)}
     keys = {key for key in changed_keys(before or {}, after or {}) if _protecting(key, limits)}
-    return tuple(sorted(name for name in files | keys if matches(name, limits.subject)))
+    return tuple(sorted(name for name in files | keys if limits.subjects.match(name)))
 
 
 def _protecting(key: str, limits: Limits) -> str | None:
-    return matches(key.replace(".", "/"), tuple(glob.replace(".", "/") for glob in limits.protect_keys))
+    return limits.protected_keys.match(key.replace(".", "/"))
 
 
 def _key_problems(before: Mapping[str, object], after: Mapping[str, object], limits: Limits) -> Iterable[str]:
     for key in changed_keys(before, after):
         glob = _protecting(key, limits)
-        if glob and not matches(key, limits.subject):
+        if glob and not limits.subjects.match(key):
             yield (
                 f"recipe key {key} is protected ({glob.replace('/', '.')}): it is part of the evaluation "
                 f"({before.get(key, 'unset')!r} became {after.get(key, 'unset')!r})"

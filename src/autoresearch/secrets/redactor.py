@@ -83,14 +83,17 @@ class Redactor:
 
     def clean_mapping(self, values: Mapping[str, str]) -> dict[str, str]:
         """Variables or options fit to be written down: values are hidden for what they are called or contain."""
-        return {name: HIDDEN if value and _secret(name, value) else self.clean(value) for name, value in values.items()}
+        return {
+            name: HIDDEN if value and _secret(name, value, suspicion(name)) else self.clean(value)
+            for name, value in values.items()
+        }
 
     def clean_argv(self, words: Iterable[str]) -> tuple[str, ...]:
         """A command line fit to be written down: also the word after an option such as `--api-key` is hidden."""
         cleaned: list[str] = []
         option = ""
         for word in words:
-            cleaned.append(HIDDEN if option and _secret(option, word) else self.clean(word))
+            cleaned.append(HIDDEN if option and _secret(option, word, suspicion(option)) else self.clean(word))
             option = word if _OPTION.match(word) and "=" not in word else ""
         return tuple(cleaned)
 
@@ -156,15 +159,17 @@ def _ready(held: str) -> int:
 def _hide_values(text: str, pattern: re.Pattern[str]) -> str:
     """The text with the values of suspicious names hidden; what follows a harmless name is looked at again."""
     parts, done, at = [], 0, 0
+    levels: dict[str, SecretName] = {}
     while found := pattern.search(text, at):
         at = found.end()
         name = _name(text, found)
-        if suspicion(name) is SecretName.NONE or (found["space"] and not _OPTION.match(name)):
+        level = levels.get(name) or levels.setdefault(name, suspicion(name))
+        if level is SecretName.NONE or (found["space"] and not _OPTION.match(name)):
             continue
         if _NO_VALUE.match(text, at):
             continue
-        value = _VALUE.match(text, at, len(text) if suspicion(name) is SecretName.SURE else at + _LONGEST_TOKEN)
-        if value and _secret(name, value["value"]):
+        value = _VALUE.match(text, at, len(text) if level is SecretName.SURE else at + _LONGEST_TOKEN)
+        if value and _secret(name, value["value"], level):
             parts += [text[done : value.start("value")], HIDDEN]
             done = at = value.end("value")
     return "".join([*parts, text[done:]])
@@ -178,8 +183,7 @@ def _name(text: str, found: re.Match[str]) -> str:
     return f"{outside.split()[-1]} {name}" if outside.lower().endswith(_SPOKEN) else name
 
 
-def _secret(name: str, value: str) -> bool:
-    level = suspicion(name)
+def _secret(name: str, value: str, level: SecretName) -> bool:
     if level is SecretName.NONE or not value or _NO_VALUE.match(value):
         return False
     if value.strip(",;)]}").rpartition(".")[2].lower() == name.strip("-").lower():

@@ -6,7 +6,6 @@ Whether a variable, key or option is called as secrets are called.
 import re
 from dataclasses import dataclass
 from enum import Enum
-from functools import lru_cache
 
 HIDDEN = "[redacted]"
 
@@ -160,7 +159,6 @@ _TEXT = frozenset({
 })  # fmt: skip
 
 
-@lru_cache(maxsize=4096)
 def suspicion(name: str) -> SecretName:
     """What a name such as `WANDB_API_KEY`, `clientSecret` or `--hub-token` says about its value."""
     words = [word.lower() for word in _WORDS.findall(name)]

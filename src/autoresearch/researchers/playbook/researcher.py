@@ -15,7 +15,7 @@ import yaml
 
 from autoresearch.errors import CampaignError
 from autoresearch.experiment.hypothesis import AREAS, Brief, Hypothesis, Tried
-from autoresearch.guards.scope import matches
+from autoresearch.guards.scope import Globs
 from autoresearch.researchers import recipe_rules
 from autoresearch.researchers.override_forms import Draft, apply, effective, lookup, missing, same, text
 from autoresearch.researchers.playbook import plays
@@ -109,6 +109,11 @@ class _Table:
         """Every configuration tried so far."""
         return frozenset(effective(item.config) for item in self.brief.tried)
 
+    @cached_property
+    def measuring(self) -> Globs:
+        """Keys that are part of the evaluation, with slashes for dots."""
+        return Globs(glob.replace(".", "/") for glob in self.brief.protect_keys)
+
     def key(self, name: str) -> str | None:
         """The recipe's key for a name, None when it has none."""
         key = self.book.key(name.rstrip("?"), self.traits)
@@ -126,9 +131,8 @@ class _Table:
 
     def protected(self, key: str) -> bool:
         """Whether a key, or something below it, is what measures."""
-        globs = tuple(glob.replace(".", "/") for glob in self.brief.protect_keys)
         below = (name for name in self.values if name.startswith(f"{key}."))
-        return any(matches(name.replace(".", "/"), globs) for name in (key, *below))
+        return any(self.measuring.match(name.replace(".", "/")) for name in (key, *below))
 
 
 def _candidates(table: _Table) -> Iterator[Candidate]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from autoresearch.errors import CampaignError, ResearcherError
 from autoresearch.experiment.hypothesis import Brief, Hypothesis
-from autoresearch.guards.scope import matches
+from autoresearch.guards.scope import Globs
 from autoresearch.researchers.override_forms import Draft, OverrideForm, apply, is_number, lookup, missing, same, text
 from autoresearch.researchers.recipe_rules import ROLLOUT, broken
 from autoresearch.researchers.search.candidates import best_first, spread
@@ -95,11 +95,11 @@ class SearchResearcher:
     def _space(self, brief: Brief) -> Space:
         """The declared space checked against the recipe, or the derived one."""
         declared, values = self._options.space, brief.facts.values
-        globs = tuple(glob.replace(".", "/") for glob in brief.protect_keys)
+        measuring = Globs(glob.replace(".", "/") for glob in brief.protect_keys)
         unknown = [key for key in declared if missing(lookup(values, key))]
         if unknown:
             raise ResearcherError(f"search space: the recipe has no key {', '.join(unknown)}; correct its spelling")
-        barred = [key for key in declared if matches(key.replace(".", "/"), globs)]
+        barred = [key for key in declared if measuring.match(key.replace(".", "/"))]
         if barred:
             raise ResearcherError(f"search space: {', '.join(barred)} is protected; take it out of the space")
         space = declared or read_space({key: one for key, one in brief.facts.space.items() if key in values})
