@@ -26,6 +26,7 @@ from autoresearch.run.symptom import Severity, Symptom
 from autoresearch.scheduling import next_move
 from autoresearch.verdict.evidence import Evidence
 
+_SHOWN = 3
 _ORDER = {Severity.FATAL: 0, Severity.WARNING: 1, Severity.INFO: 2}
 
 
@@ -169,17 +170,16 @@ def kept_proposal(path: Path) -> Proposal | None:
 
 
 def ask_for_proposal(ctx: Context, entry: Experiment, tree: Path) -> Proposal | None:
-    """The first idea any researcher has, applied to a fresh worktree of the parent it asks for.
+    """The first idea any researcher has, applied to a worktree of the parent it asks for.
+
+    Everybody finds a fresh worktree: what was left there by whoever had no idea, or failed, is in nobody else's commit.
 
     Without one the attempt is given up: for good when every researcher said that it has no more, for a while when one
     of them could not do its part (no quota, no login).
     """
     troubles: list[str] = []
-    pristine = False
     for researcher in in_turn(ctx):
-        if not pristine:
-            _fresh(ctx, tree, entry.opened.parent_commit)
-        pristine = not _edits(ctx, researcher.name)
+        _fresh(ctx, tree, entry.opened.parent_commit)
         brief = brief_for(ctx, entry.index, entry.opened.parent)
         try:
             hypothesis = researcher.propose(brief, tree)
@@ -192,8 +192,9 @@ def ask_for_proposal(ctx: Context, entry: Experiment, tree: Path) -> Proposal | 
             continue
         hypothesis = without_secrets(ctx, replace(hypothesis, source=hypothesis.source or researcher.name))
         parent = _parent(ctx, hypothesis, entry)
-        if ctx.history.arm_commit(parent) != entry.opened.parent_commit:
-            _fresh(ctx, tree, ctx.history.arm_commit(parent))
+        commit = ctx.history.arm_commit(parent)
+        if commit != entry.opened.parent_commit or _meddled(ctx, researcher, tree, commit):
+            _fresh(ctx, tree, commit)
         hypothesis = replace(hypothesis, parent=parent)
         folder = ctx.paths.folder / ".attempts"
         atomic.replace(folder / f"{entry.index}.brief.md", ctx.redactor.clean(brief_text(brief)))
@@ -201,6 +202,17 @@ def ask_for_proposal(ctx: Context, entry: Experiment, tree: Path) -> Proposal | 
     why = "; ".join(troubles) or why_nobody(ctx)
     ctx.record(ExperimentAbandoned(ctx.clock(), entry.index, why, exhausted=not troubles))
     return None
+
+
+def _meddled(ctx: Context, researcher: Researcher, tree: Path, commit: str) -> bool:
+    """Whether a researcher that says it edits nothing has edited the tree; a person is told where its edits went."""
+    files = () if researcher.edits else worktree.edited(tree, commit)
+    if files:
+        ctx.note(
+            f"researcher {researcher.name} edited {', '.join(files[:_SHOWN])} and does not say that it `edits`: what "
+            f"it changed was thrown away, its overrides and patch count"
+        )
+    return bool(files)
 
 
 def hear(ctx: Context, researcher: object) -> None:

@@ -36,6 +36,9 @@ def repair(ctx: Context, name: str, crash: str, *, by_hand: bool = False) -> Non
         _refuse(ctx, entry, unheld)
         return
     if not files:
+        if not by_hand:
+            # What a failed try has left there is in nobody's next run.
+            worktree.remove(ctx.paths.root, place(ctx, entry.name))
         ctx.record(ExperimentRepaired(ctx.clock(), name, entry.commit, f"not repaired: {crash}"))
         return
     fixed = _fix(ctx, entry, tree, files, crash)

@@ -1,0 +1,60 @@
+"""Who is asked for an idea finds a tree of the parent, whatever others did there before."""
+
+import pytest
+from tests.plugin_packages import write
+
+MEDDLER = """
+from autoresearch.experiment.hypothesis import Hypothesis
+from autoresearch.errors import ResearcherError
+
+class Meddler:
+    name = "meddler"
+    edits = {edits}
+    finite = False
+
+    def __init__(self, *, options, folder):
+        pass
+
+    def propose(self, brief, tree):
+        (tree / "leaked.py").write_text("left behind\\n")
+        (tree / "train.py").write_text("raise SystemExit('meddled')\\n")
+        {end}
+"""
+
+
+@pytest.fixture
+def campaign(lab, tmp_path):
+    """Runs a campaign of a meddler followed by a list of ideas; what its one idea changed, as committed."""
+
+    def run(edits: bool, end: str) -> list[str]:
+        package = tmp_path / "package"
+        package.mkdir()
+        write(package, {"researchers": {"meddler": "their_adapters:Meddler"}}, MEDDLER.format(edits=edits, end=end))
+        lab.write(researcher=["meddler", {"type": "file", "path": "ideas.yaml"}], stop="2 experiments")
+        done = lab.run(PYTHONPATH=str(package))
+        assert done.returncode == 0, done.stderr
+        (committed,) = [event for event in lab.journal("experiment_committed") if event["index"] == 2]
+        return list(committed["files"])
+
+    return run
+
+
+@pytest.mark.parametrize("edits", [True, False])
+@pytest.mark.parametrize("end", ["return None", "raise ResearcherError('no quota')"])
+def test_what_one_researcher_leaves_is_not_in_the_next_ones_commit(campaign, edits, end):
+    """It said that it edits or said nothing of it, had no idea or failed: the list's commit is its own alone."""
+    assert campaign(edits, end) == ["config.json"]
+
+
+def test_edits_of_one_that_says_it_makes_none_are_thrown_away_and_told(campaign, lab):
+    """Its overrides count; a person reads that something else was changed."""
+    idea = "return Hypothesis(title='mine', area='model', overrides=('lr=0.3',), source='meddler')"
+    assert campaign(False, idea) == ["config.json"]
+    notes = [str(note["text"]) for note in lab.journal("noted")]
+    assert any("edited leaked.py, train.py and does not say that it `edits`" in text for text in notes)
+
+
+def test_edits_of_one_that_says_so_are_its_commit(campaign):
+    """An agent's work is what it left in the tree."""
+    idea = "return Hypothesis(title='mine', area='model', source='meddler')"
+    assert campaign(True, idea) == ["leaked.py", "train.py"]
