@@ -142,7 +142,7 @@ class Line:
 
 def markdown(root):
     """The page docs/nemo-rl-recipes.md: summary, legend, a table per folder."""
-    session = Campaign(root)
+    session = Campaign(where=root)
     paths = [path for folder in FOLDERS for path in sorted((root / folder).rglob("*.yaml"))]
     with ThreadPoolExecutor(3) as several:  # most of a plan is waiting for git
         lines = list(several.map(lambda path: planned_line(session, root, path), paths))

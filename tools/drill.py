@@ -164,7 +164,7 @@ class Ground:
         said, runs = self.calm[name]
         found = [] if lab.said() == said else [f"the ledger says {lab.said()} instead of {said}"]
         found += [] if lab.runs() == runs else [f"the runs were {lab.runs()} instead of {runs}"]
-        found += [f"the records disagree: {text}" for text in Campaign(lab.root, NAME).check()]
+        found += [f"the records disagree: {text}" for text in Campaign(where=lab.root, name=NAME).check()]
         found += [f"the user's checkout: {text}" for text in difference(before, Snapshot.take(lab.root))]
         return found + leftovers(lab)
 

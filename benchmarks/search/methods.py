@@ -41,7 +41,7 @@ class End:
 
 def campaign(method: str, task: Task, root: Path, repetition: int, runs: int, seeds: list[int]) -> End:
     """A campaign by the program, in a repository of its own, to its own end."""
-    session = Campaign(task.repository(root))
+    session = Campaign(where=task.repository(root))
     request = PlanRequest(task.recipe, f"{runs} runs, 60s each", settings=_settings(method, task, repetition))
     session.write(session.plan(request))
     session.run("benchmark", poll_s=0.4)

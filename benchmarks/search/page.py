@@ -162,16 +162,16 @@ def _panel(name: str, task: Results, top: float) -> Iterator[Shape]:
         return _LEFT + (_WIDTH - _LEFT - 40) * (gain - low + room) / (high - low + 2 * room)
 
     bottom = top + _ROW * len(methods)
-    yield Text(16, top - 16, f"{name}: true gain over the untouched recipe", INK, 14, bold=True)
+    yield Text(x=16, y=top - 16, text=f"{name}: true gain over the untouched recipe", colour=INK, size=14, bold=True)
     for mark in (high, high / 2, 0.0):
         yield Line(((at(mark), top), (at(mark), bottom)), FAINT if mark == 0 else GRID, 1)
-        yield Text(at(mark), bottom + 16, _number(mark, "+"), FAINT, 11, "middle")
+        yield Text(x=at(mark), y=bottom + 16, text=_number(mark, "+"), colour=FAINT, size=11, anchor="middle")
     for row, method in enumerate(methods):
         y, mean = top + _ROW * (row + 0.5), statistics.fmean(gains[method])
         colour = _PEERS if method.startswith("Optuna") else _OURS
-        yield Text(_LEFT - 12, y + 4, method, INK, 12, "end")
+        yield Text(x=_LEFT - 12, y=y + 4, text=method, colour=INK, size=12, anchor="end")
         for gain in gains[method]:
-            yield Dot(at(gain), y, 3.5, colour, f"{method}: {_number(gain, '+')}", hollow=True)
+            yield Dot(x=at(gain), y=y, radius=3.5, colour=colour, tip=f"{method}: {_number(gain, '+')}", hollow=True)
         error = statistics.stdev(gains[method]) / math.sqrt(len(gains[method])) if len(gains[method]) > 1 else 0.0
         yield Line(((at(mean - error), y), (at(mean + error), y)), colour, 3)
         yield Line(((at(mean), y - 8), (at(mean), y + 8)), colour, 3)

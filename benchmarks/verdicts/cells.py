@@ -81,7 +81,12 @@ def rivals() -> list[tuple[str, Policy, float]]:
 
 
 def _play(judge: Policy, cell: Cell, confirm: float) -> list[Outcome]:
-    world = World(STREAMS[cell.stream], cell.noise, cell.runs, settings=PolicySettings(worth=1.0, confirm=confirm))
+    world = World(
+        stream=STREAMS[cell.stream],
+        noise=cell.noise,
+        runs=cell.runs,
+        settings=PolicySettings(worth=1.0, confirm=confirm),
+    )
     return [run_campaign(judge, world, FIRST_SEED + number) for number in range(cell.campaigns)]
 
 

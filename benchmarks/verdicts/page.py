@@ -142,9 +142,9 @@ def _plot(cells: Sequence[Result], name: str, title: str, span: tuple[float, flo
     """One panel per stream at 100 runs: a number over the noise-to-effect ratio, one line per policy."""
     panels = [s for s in dict.fromkeys(c["cell"]["stream"] for c in cells) if s != "null"]
     width, height = 300, 220
-    shapes: list[Shape] = [Text(20, 22, f"{title}; 100 runs, over r = noise / mean gain", size=14, bold=True)]
+    shapes: list[Shape] = [Text(x=20, y=22, text=f"{title}; 100 runs, over r = noise / mean gain", size=14, bold=True)]
     for place, (policy, colour) in enumerate(LINES.items()):
-        shapes += [Dot(30 + 150 * place, 42, 5, colour), Text(40 + 150 * place, 46, policy)]
+        shapes += [Dot(x=30 + 150 * place, y=42, radius=5, colour=colour), Text(x=40 + 150 * place, y=46, text=policy)]
     for place, stream in enumerate(panels):
         left, top = 40 + (place % 3) * width, 80 + (place // 3) * height
         shapes += _panel(cells, stream, name, span, left, top)
@@ -162,16 +162,22 @@ def _panel(
         across = noises.index(noise) / max(1, len(noises) - 1)
         return left + wide * across, top + high * (1 - (value - span[0]) / (span[1] - span[0]))
 
-    shapes: list[Shape] = [Text(left, top - 8, stream, INK, 12, bold=True)]
+    shapes: list[Shape] = [Text(x=left, y=top - 8, text=stream, colour=INK, size=12, bold=True)]
     for part in range(5):
         value = span[0] + (span[1] - span[0]) * part / 4
         y = top + high * (1 - part / 4)
-        shapes += [Line(((left, y), (left + wide, y)), GRID), Text(left - 6, y + 4, f"{value:g}", FAINT, 10, "end")]
-    shapes += [Text(spot(n, span[0])[0], top + high + 16, f"{n:g}", FAINT, 10, "middle") for n in noises]
+        shapes += [
+            Line(((left, y), (left + wide, y)), GRID),
+            Text(x=left - 6, y=y + 4, text=f"{value:g}", colour=FAINT, size=10, anchor="end"),
+        ]
+    shapes += [
+        Text(x=spot(n, span[0])[0], y=top + high + 16, text=f"{n:g}", colour=FAINT, size=10, anchor="middle")
+        for n in noises
+    ]
     for policy, colour in LINES.items():
         points = [(c["cell"]["noise"], _value(c, policy, name)) for c in here]
         places = tuple(spot(n, min(span[1], max(span[0], v))) for n, v in sorted(points) if not math.isnan(v))
-        shapes += [Line(places, colour, 2.0), *(Dot(x, y, 2.5, colour) for x, y in places)]
+        shapes += [Line(places, colour, 2.0), *(Dot(x=x, y=y, radius=2.5, colour=colour) for x, y in places)]
     return shapes
 
 

@@ -78,7 +78,13 @@ class Bench:
         return self.researcher(script, **options).propose(self.brief(), self.tree)
 
     def brief(self) -> Brief:
-        return Brief("night", 2, Objective("raise the score", "score"), "3 of 4 attempted", recipe="config.json")
+        return Brief(
+            campaign="night",
+            index=2,
+            objective=Objective("raise the score", "score"),
+            stop_sentence="3 of 4 attempted",
+            recipe="config.json",
+        )
 
     def notes(self) -> str:
         """What a person would read."""
@@ -136,7 +142,9 @@ def bench(tmp_path: Path) -> Bench:
     refs.exclude(root, ("/reports/", "/session/", "/.autoresearch/"))
     made = Bench(root)
     made.folder.mkdir(parents=True)
-    Journal(made.journal).append(events.CampaignStarted(1.0, "night", made.commit, "Ada"))
+    Journal(made.journal).append(
+        events.CampaignStarted(at=1.0, campaign="night", base_commit=made.commit, approved_by="Ada")
+    )
     (made.folder / "campaign.yaml").write_text("campaign: night\n")
     made.ledger.write_text(HEADER + "1\tautoresearch/night/baseline\n")
     (root / "notes.txt").write_text("one\nunsaved thoughts\n")

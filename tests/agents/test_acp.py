@@ -22,7 +22,13 @@ def asked(bench):
 def scoped(bench, url, monkeypatch, name, **more: object):
     """Have it propose in a campaign that may only touch `config.json`."""
     researcher = bench.researcher("", **settings(name, url, monkeypatch, "acp") | more)
-    brief = Brief("night", 2, Objective("raise the score", "score"), allow=("config*",), protect=("config.key",))
+    brief = Brief(
+        campaign="night",
+        index=2,
+        objective=Objective("raise the score", "score"),
+        allow=("config*",),
+        protect=("config.key",),
+    )
     return researcher.propose(brief, bench.tree)
 
 

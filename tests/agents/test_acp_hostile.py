@@ -23,7 +23,11 @@ def meet(bench, deed, requests=(), **more: object):
     argv = [sys.executable, str(PEER), deed, json.dumps(requests)]
     said = {"agent": "command", "protocol": "acp", "command": argv, "show": [str(PEER.parent)], "timeout": 120}
     brief = Brief(
-        "night", 2, Objective("raise the score", "score"), allow=("config*", "sub/**"), protect=("config.key",)
+        campaign="night",
+        index=2,
+        objective=Objective("raise the score", "score"),
+        allow=("config*", "sub/**"),
+        protect=("config.key",),
     )
     return bench.researcher("", **said | more).propose(brief, bench.tree)
 

@@ -15,7 +15,18 @@ HOUR = 3600.0
 
 
 def rule(count=None, total=None, each=None, until=None, gpu_hours=None, asks=False, runs=None, stall=None) -> StopRule:
-    return StopRule("", count, total, until, each, None, gpu_hours, asks, runs, stall)
+    return StopRule(
+        words="",
+        target_experiment_count=count,
+        total_s=total,
+        deadline_at=until,
+        per_experiment_timeout_s=each,
+        target=None,
+        gpu_hours=gpu_hours,
+        asks=asks,
+        target_run_count=runs,
+        stalled_experiment_count=stall,
+    )
 
 
 def target(metric, comparison, value) -> StopRule:
@@ -251,7 +262,7 @@ def test_clauses_mean_the_same_in_any_order(phrase):
         with pytest.raises(CampaignError):
             parse(words)
         return
-    read, want = parse(words), StopRule("", **meant)
+    read, want = parse(words), StopRule(words="", **meant)
     if words.isupper() and want.target:
         assert read.target.metric.lower() == want.target.metric
         return

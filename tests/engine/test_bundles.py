@@ -87,5 +87,5 @@ def test_an_editors_overrides_are_not_all_of_its_idea(lab):
     assert lab.run().returncode == 0
     ctx = wire(open_campaign(lab.root), proposing=False)
     assert (ctx.researchers, ctx.editors) == ((), {"agent"})
-    assert is_clean(ctx, Hypothesis("t", source="file"))
-    assert not is_clean(ctx, Hypothesis("t", source="agent"))
+    assert is_clean(ctx, Hypothesis(title="t", source="file"))
+    assert not is_clean(ctx, Hypothesis(title="t", source="agent"))

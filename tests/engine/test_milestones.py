@@ -44,7 +44,7 @@ def test_the_beginning_of_a_long_log_is_read_too(tmp_path, size):
 def test_milestones_of_a_run_are_noted_once(tmp_path):
     """A person who left it alone finds the link in the journal, however often the log was looked at."""
     made = create(tmp_path / "RL")
-    session = Campaign(made.root)
+    session = Campaign(where=made.root)
     shell = f"printf %s {shlex.quote(LOG)}; sleep 1"
     settings = {"launcher": {"type": "local"}, "command": ["sh", "-c", shell], "verdict": {"policy": "greedy"}}
     session.write(session.plan(PlanRequest(str(made.recipe), "1 experiment", "night", settings)))

@@ -14,8 +14,10 @@ from autoresearch.run.measurement import Completion, Measurement
 def opened(index, name, parent="baseline"):
     commit, idea = f"{index:040x}", Hypothesis(title=name, area="optimizer")
     return [
-        happened.ExperimentOpened(index, index, parent, "0" * 40),
-        happened.ExperimentCommitted(index, index, name, f"autoresearch/c/{name}", commit, idea),
+        happened.ExperimentOpened(at=index, index=index, parent=parent, parent_commit="0" * 40),
+        happened.ExperimentCommitted(
+            at=index, index=index, name=name, branch=f"autoresearch/c/{name}", commit=commit, hypothesis=idea
+        ),
     ]
 
 
@@ -24,11 +26,21 @@ def ran(name, number, value, state=JobState.SUCCEEDED, at=100.0):
     completion = Completion.DONE if value is not None else Completion.CRASHED
     return [
         happened.RunPlanned(
-            at, run_id, name, number, 42, Purpose.EXPLORE, "x", "c", "/f", "/f/run.log", Resources(gpus_per_node=2)
+            at=at,
+            run_id=run_id,
+            experiment=name,
+            number=number,
+            seed=42,
+            purpose=Purpose.EXPLORE,
+            launcher="x",
+            command="c",
+            folder="/f",
+            log="/f/run.log",
+            resources=Resources(gpus_per_node=2),
         ),
         happened.RunSubmitted(at + 1, run_id, "job"),
         happened.RunStarted(at + 11, run_id),
-        happened.RunEnded(at + 3611, run_id, JobStatus(state, exit_code=0)),
+        happened.RunEnded(at + 3611, run_id, JobStatus(state=state, exit_code=0)),
         happened.RunMeasured(at + 3612, run_id, Measurement(metric="score", value=value, completion=completion)),
     ]
 
@@ -48,7 +60,9 @@ def test_a_run_that_was_cut_gives_no_value():
 def test_runs_before_a_repair_are_no_evidence():
     """The mended commit counts from its own runs on; the old ones stay on record."""
     events = [*opened(1, "baseline"), *opened(2, "idea"), *ran("idea", 1, None)]
-    history = fold([*events, happened.ExperimentRepaired(9, "idea", "f" * 40, "typo"), *ran("idea", 2, 0.7)])
+    history = fold(
+        [*events, happened.ExperimentRepaired(at=9, name="idea", commit="f" * 40, reason="typo"), *ran("idea", 2, 0.7)]
+    )
     assert [run.run_id for run in history.current_runs("idea")] == ["idea-2"]
     assert len(history.runs_of("idea")) == 2
     assert history.value_of("idea") == 0.7
@@ -61,7 +75,7 @@ def test_a_repair_that_changed_nothing_supersedes_nothing():
         [
             *opened(1, "baseline"),
             *ran("baseline", 1, 0.5),
-            happened.ExperimentRepaired(9, "baseline", f"{1:040x}", "no"),
+            happened.ExperimentRepaired(at=9, name="baseline", commit=f"{1:040x}", reason="no"),
         ]
     )
     assert len(history.current_runs("baseline")) == 1
@@ -69,8 +83,11 @@ def test_a_repair_that_changed_nothing_supersedes_nothing():
 
 def test_a_persons_verdict_is_in_force_and_the_policys_stays_on_record():
     """Both can be read; an overruled keep is no longer kept."""
-    kept, denied = Verdict(Status.KEEP, "better"), Verdict(Status.DISCARD, "a leak", by="ada")
-    history = fold([*opened(1, "baseline"), *opened(2, "idea"), happened.ExperimentJudged(5, "idea", kept, {}, "idea"),
+    kept, denied = (
+        Verdict(status=Status.KEEP, reason="better"),
+        Verdict(status=Status.DISCARD, reason="a leak", by="ada"),
+    )
+    history = fold([*opened(1, "baseline"), *opened(2, "idea"), happened.ExperimentJudged(at=5, name="idea", verdict=kept, row={}, incumbent="idea"),
                     happened.VerdictOverruled(6, "idea", denied, "ada")])  # fmt: skip
     assert history.experiment("idea").verdict == denied
     assert history.experiment("idea").judged.verdict == kept
@@ -79,24 +96,37 @@ def test_a_persons_verdict_is_in_force_and_the_policys_stays_on_record():
 
 def test_an_abandoned_attempt_gives_its_index_back():
     """No idea was had, so nothing was attempted."""
-    history = fold([*opened(1, "baseline"), happened.ExperimentOpened(2, 2, "baseline", "0" * 40),
+    history = fold([*opened(1, "baseline"), happened.ExperimentOpened(at=2, index=2, parent="baseline", parent_commit="0" * 40),
                     happened.ExperimentAbandoned(3, 2, "none", exhausted=True)])  # fmt: skip
     assert (history.attempted, history.exhausted) == (1, True)
 
 
 def test_a_verdict_is_a_reason_to_ask_again():
     """Who had no idea before it may have one now; nobody is asked again while nothing has happened."""
-    none = [*opened(1, "baseline"), *opened(2, "idea"), happened.ExperimentOpened(3, 3, "baseline", "0" * 40),
+    none = [*opened(1, "baseline"), *opened(2, "idea"), happened.ExperimentOpened(at=3, index=3, parent="baseline", parent_commit="0" * 40),
             happened.ExperimentAbandoned(4, 3, "no more", exhausted=True)]  # fmt: skip
     assert fold([*none, *ran("idea", 1, 0.4)]).exhausted_because == "no more"
-    assert not fold([*none, happened.ExperimentJudged(5, "idea", Verdict(Status.DISCARD, "x"), {})]).exhausted
+    assert not fold(
+        [
+            *none,
+            happened.ExperimentJudged(at=5, name="idea", verdict=Verdict(status=Status.DISCARD, reason="x"), row={}),
+        ]
+    ).exhausted
 
 
 def refused(index, source, *breaches: str):
     idea = Hypothesis(title=f"i{index}", source=source)
     return [
-        happened.ExperimentOpened(index, index, "baseline", "0" * 40),
-        happened.ExperimentCommitted(index, index, f"i{index}", "b", f"{index:040x}", idea, breaches=breaches),
+        happened.ExperimentOpened(at=index, index=index, parent="baseline", parent_commit="0" * 40),
+        happened.ExperimentCommitted(
+            at=index,
+            index=index,
+            name=f"i{index}",
+            branch="b",
+            commit=f"{index:040x}",
+            hypothesis=idea,
+            breaches=breaches,
+        ),
     ]
 
 
@@ -109,7 +139,10 @@ def test_refusals_are_counted_in_a_row_and_by_researcher():
 def test_a_keep_or_a_persons_word_ends_a_researchers_rest():
     """What it was told has changed; a discard of somebody else's idea tells it nothing new."""
     events = [*opened(1, "baseline"), *(one for index in (2, 3, 4) for one in refused(index, "agent", "x"))]
-    judged = [happened.ExperimentJudged(9, "i4", Verdict(status, "x"), {}) for status in (Status.DISCARD, Status.KEEP)]
+    judged = [
+        happened.ExperimentJudged(at=9, name="i4", verdict=Verdict(status=status, reason="x"), row={})
+        for status in (Status.DISCARD, Status.KEEP)
+    ]
     assert fold([*events, judged[0]]).refused["agent"] == 3
     assert fold([*events, judged[1]]).refused == {}
     assert fold([*events, happened.Steered(9, "try the scheduler", "ada")]).refused == {}
@@ -121,7 +154,7 @@ def test_a_new_controller_takes_an_old_stop_back_but_not_a_pause():
         [
             happened.Paused(1, "lunch", "ada"),
             happened.StopRequested(2, "ada"),
-            happened.ControllerStarted(3, "h", 1, "0"),
+            happened.ControllerStarted(at=3, host="h", pid=1, version="0"),
         ]
     )
     assert history.stop is None
@@ -130,7 +163,7 @@ def test_a_new_controller_takes_an_old_stop_back_but_not_a_pause():
 
 def test_an_allocation_costs_what_its_runs_did_not_use():
     """Two hours of four GPUs, one of them with a run on two: six idle GPU-hours, and eight in all."""
-    held = happened.AllocationEnded(8000, "7", 1, 4, 0.0, 7200.0)
+    held = happened.AllocationEnded(at=8000, job_id="7", nodes=1, gpus=4, started_at=0.0, ended_at=7200.0)
     history = fold([*opened(1, "baseline"), *ran("baseline", 1, 0.5), held])
     assert history.idle() == [(60.0, 6.0)]
     assert history.gpu_hours == pytest.approx(8.0)

@@ -17,10 +17,17 @@ def settled(ideas):
     for index, (area, status, tested) in enumerate(ideas, start=2):
         name, commit = f"e{index}", f"{index:040x}"
         events += [
-            happened.ExperimentOpened(index, index, "baseline", "0" * 40),
-            happened.ExperimentCommitted(index, index, name, f"b/{name}", commit, Hypothesis(name, area)),
+            happened.ExperimentOpened(at=index, index=index, parent="baseline", parent_commit="0" * 40),
+            happened.ExperimentCommitted(
+                at=index,
+                index=index,
+                name=name,
+                branch=f"b/{name}",
+                commit=commit,
+                hypothesis=Hypothesis(title=name, area=area),
+            ),
             *(ran(name, 1, 0.5) if tested else []),
-            happened.ExperimentJudged(index, name, Verdict(status, "x"), {}),
+            happened.ExperimentJudged(at=index, name=name, verdict=Verdict(status=status, reason="x"), row={}),
         ]
     return fold(events)
 

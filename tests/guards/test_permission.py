@@ -51,4 +51,4 @@ def test_fetching_follows_the_choice_of_network():
 def test_an_edit_is_allowed_exactly_when_the_guards_would_not_refuse_the_file(paths):
     """Request and commit are measured by one rule."""
     granted = permission(Wish("edit", paths=tuple(paths)), SCOPE, network=True).granted
-    assert granted == (not breaches([FileChange(path) for path in paths], SCOPE))
+    assert granted == (not breaches([FileChange(path=path) for path in paths], SCOPE))

@@ -21,20 +21,20 @@ def test_globs_mean_what_people_expect(glob, path, fits):
 )
 def test_our_records_and_gits_machinery_are_never_part_of_a_hypothesis(path):
     """Whatever the campaign file allows or calls its subject."""
-    assert breaches([FileChange(path, 1)], Limits(allow=("**",), subject=("**",)))
+    assert breaches([FileChange(path=path, added=1)], Limits(allow=("**",), subject=("**",)))
 
 
 def test_a_protected_file_may_change_only_as_the_subject():
     """What measures is protected, unless the campaign is about it."""
-    change = [FileChange("eval/reward.py", 1)]
+    change = [FileChange(path="eval/reward.py", added=1)]
     assert "is part of the evaluation" in breaches(change, Limits(protect=("eval/**",)))[0]
     assert breaches(change, Limits(protect=("eval/**",), subject=("eval/**",))) == ()
 
 
 @pytest.mark.parametrize(("change", "told"), [
-    (FileChange("a", binary=True), "binary"), (FileChange("a", submodule=True), "submodule"),
-    (FileChange("a", link_target="/etc/passwd"), "symbolic link"), (FileChange("a", link_target="b/../../c"), "symbolic link"),
-    (FileChange("b/c", 1), "outside the campaign's scope"), (FileChange("a", 60, 50), "110 lines changed, at most 100"),
+    (FileChange(path="a", binary=True), "binary"), (FileChange(path="a", submodule=True), "submodule"),
+    (FileChange(path="a", link_target="/etc/passwd"), "symbolic link"), (FileChange(path="a", link_target="b/../../c"), "symbolic link"),
+    (FileChange(path="b/c", added=1), "outside the campaign's scope"), (FileChange(path="a", added=60, deleted=50), "110 lines changed, at most 100"),
 ])  # fmt: skip
 def test_what_does_not_belong_into_one_small_idea_is_a_breach(change, told):
     """Binaries, submodules, links out of the tree, other folders, too much at once."""

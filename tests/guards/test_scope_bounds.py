@@ -17,17 +17,21 @@ FREE = (
 )  # fmt: skip
 
 
+def _change(path, added=0, deleted=0) -> FileChange:
+    return FileChange(path=path, added=added, deleted=deleted)
+
+
 @pytest.mark.parametrize("path", PROTECTED)
 def test_the_repositorys_machinery_is_nobodys_to_change(path):
     """Whatever the campaign file allows, and whatever it names as its subject."""
-    (told,) = breaches([FileChange(path, 1)], Limits(subject=("**",)))
+    (told,) = breaches([FileChange(path=path, added=1)], Limits(subject=("**",)))
     assert told.startswith(path)
 
 
 @pytest.mark.parametrize("path", FREE)
 def test_what_only_looks_like_it_may_change(path):
     """The names are held to as a whole, and most of them at the root."""
-    assert breaches([FileChange(path, 1)], Limits()) == ()
+    assert breaches([FileChange(path=path, added=1)], Limits()) == ()
 
 
 LINKS = [
@@ -40,7 +44,7 @@ LINKS = [
 @pytest.mark.parametrize(("path", "target", "within"), LINKS)
 def test_a_link_may_lead_to_a_place_in_the_tree(path, target, within):
     """One that stays in it is a file like any other; one that goes up or starts at the root is a breach."""
-    told = breaches([FileChange(path, 1, link_target=target)], Limits())
+    told = breaches([FileChange(path=path, added=1, link_target=target)], Limits())
     wanted = () if within else (f"{path} is a symbolic link to {target!r}, which may lead out of the tree",)
     assert told == wanted
 
@@ -52,20 +56,22 @@ def test_a_link_may_lead_to_a_place_in_the_tree(path, target, within):
 ])  # fmt: skip
 def test_an_idea_is_small(files, lines, told):
     """At the bound it is still; lines added and removed count alike, over all its files."""
-    changes = [FileChange(f"f{n}", *(lines if n == 0 else (0, 0))) for n in range(files)]
+    changes = [_change(f"f{n}", *(lines if n == 0 else (0, 0))) for n in range(files)]
     assert breaches(changes, Limits(max_files=2, max_lines=100)) == told
 
 
 def test_without_other_words_twenty_files_and_a_thousand_lines_are_small():
     """What a campaign file that says nothing means."""
-    assert Limits() == Limits(("**",), (), (), (), 20, 1000)
-    assert breaches([FileChange(f"f{n}", 50) for n in range(20)], Limits()) == ()
-    assert len(breaches([FileChange(f"f{n}", 50) for n in range(21)], Limits())) == 2
+    assert Limits() == Limits(allow=("**",), protect=(), protect_keys=(), subject=(), max_files=20, max_lines=1000)
+    assert breaches([FileChange(path=f"f{n}", added=50) for n in range(20)], Limits()) == ()
+    assert len(breaches([FileChange(path=f"f{n}", added=50) for n in range(21)], Limits())) == 2
 
 
 def test_a_change_of_nothing_but_its_path_is_no_lines_and_no_link():
     """What git tells of a file that was only renamed."""
-    assert FileChange("a") == FileChange("a", 0, 0, binary=False, link_target="", submodule=False)
+    assert FileChange(path="a") == FileChange(
+        path="a", added=0, deleted=0, binary=False, link_target="", submodule=False
+    )
 
 
 SCOPE = Limits(
@@ -82,7 +88,7 @@ SCOPE = Limits(
 ])  # fmt: skip
 def test_a_file_is_within_the_scope_or_is_told_why_not(path, told):
     """What measures may change only where the campaign calls it its subject."""
-    found = breaches([FileChange(path, 1)], SCOPE)
+    found = breaches([FileChange(path=path, added=1)], SCOPE)
     assert (told in found[0]) if told else not found
 
 
@@ -109,7 +115,7 @@ def test_a_key_that_comes_or_goes_was_changed():
 
 def test_the_yardstick_is_files_and_keys_that_measure_and_are_the_subject():
     """Sorted; what is protected and not the subject is no yardstick, nor is a subject that measures nothing."""
-    changes = [FileChange("src/eval/x.py"), FileChange("src/eval/y.py"), FileChange("src/a.py")]
+    changes = [FileChange(path="src/eval/x.py"), FileChange(path="src/eval/y.py"), FileChange(path="src/a.py")]
     limits = Limits(protect=("src/eval/**",), protect_keys=("seed", "exam.*"), subject=("src/**", "seed", "lr"))
     before, after = {"seed": 1, "exam.n": 1, "lr": 1}, {"seed": 2, "exam.n": 2, "lr": 2}
     assert yardstick(changes, limits, before, after) == ("seed", "src/eval/x.py", "src/eval/y.py")
@@ -146,7 +152,7 @@ def test_each_kind_of_wish_has_its_answer(wish, answer):
 def test_a_refused_edit_says_what_the_guards_would_say():
     """The first breach; and a closed network is closed."""
     told = permission(Wish("edit", paths=("src/a.py", "src/eval/a.py", "x")), SCOPE, network=False)
-    assert told == Permission(False, breaches([FileChange("src/eval/a.py")], SCOPE)[0])
+    assert told == Permission(False, breaches([FileChange(path="src/eval/a.py")], SCOPE)[0])
     assert permission(Wish("fetch"), SCOPE, network=False) == Permission(False, "the network is closed to it")
 
 
@@ -159,9 +165,7 @@ RECIPE, BEFORE = ("r.yaml", "base.yaml"), {"kl": 0.1, "off": False, "word": "x"}
 )
 def test_a_commit_that_removes_more_than_it_adds_simplifies(lines, simpler):
     """Over all its files; as many of either is no simplification."""
-    assert (
-        simplifies([FileChange(f"f{n}.py", *each) for n, each in enumerate(lines)], RECIPE, BEFORE, BEFORE) is simpler
-    )
+    assert simplifies([_change(f"f{n}.py", *each) for n, each in enumerate(lines)], RECIPE, BEFORE, BEFORE) is simpler
 
 
 @pytest.mark.parametrize(("files", "after", "simpler"), [
@@ -171,7 +175,7 @@ def test_a_commit_that_removes_more_than_it_adds_simplifies(lines, simpler):
 ])  # fmt: skip
 def test_turning_something_off_and_nothing_else_simplifies(files, after, simpler):
     """In the recipe alone; something that was off already is nothing turned off."""
-    changes = [FileChange(file, 1, 1) for file in files]
+    changes = [FileChange(path=file, added=1, deleted=1) for file in files]
     assert simplifies(changes, RECIPE, BEFORE, BEFORE | after) is simpler
     assert simplifies(changes, RECIPE, None, BEFORE | after) is False
     assert simplifies(changes, RECIPE, BEFORE, None) is False

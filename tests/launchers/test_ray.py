@@ -161,7 +161,15 @@ def test_a_sent_nemo_rl_run_says_whose_code_it_imported(ray_address, tmp_path):
     folder.mkdir()
     command = [sys.executable, "examples/run_grpo.py"]
     target = plugins.load("targets", "nemo-rl")(recipe=str(made.recipe), command=command, options={"steps": 30})
-    request = RunRequest("run-1", made.root, folder, folder / "run.log", 7, None, refs.head_commit(made.root))
+    request = RunRequest(
+        run_id="run-1",
+        tree=made.root,
+        folder=folder,
+        log=folder / "run.log",
+        seed=7,
+        limit_s=None,
+        commit=refs.head_commit(made.root),
+    )
     launcher = RayLauncher({"poll_s": 0, "address": ray_address, "code": "upload"}, tmp_path / "campaign")
     status = settle(launcher, launcher.submit(launcher.plan(target.job(request))), PATIENCE_S)
     assert status.state is JobState.SUCCEEDED, request.log.read_text()

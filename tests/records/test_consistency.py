@@ -38,9 +38,18 @@ ROWS = tuple(row(name) for name in NAMES)
 def events_of(found: Row) -> tuple[Event, ...]:
     name, commit = found.branch.rpartition("/")[2], found.commit + "0" * 33
     return (
-        ExperimentOpened(1.0, found.index, "", "base"),
-        ExperimentCommitted(2.0, found.index, name, found.branch, commit, Hypothesis(title=found.description)),
-        ExperimentJudged(3.0, name, Verdict(found.status, found.reason), cells(found)),
+        ExperimentOpened(at=1.0, index=found.index, parent="", parent_commit="base"),
+        ExperimentCommitted(
+            at=2.0,
+            index=found.index,
+            name=name,
+            branch=found.branch,
+            commit=commit,
+            hypothesis=Hypothesis(title=found.description),
+        ),
+        ExperimentJudged(
+            at=3.0, name=name, verdict=Verdict(status=found.status, reason=found.reason), row=cells(found)
+        ),
     )
 
 
@@ -54,7 +63,7 @@ def said(*parts: object) -> list[tuple[str, str, str]]:
 
 def test_three_records_of_one_truth_agree():
     """Nothing to say; an experiment that is not judged yet has no row anywhere."""
-    open_one = ExperimentOpened(9.0, 4, "", "base")
+    open_one = ExperimentOpened(at=9.0, index=4, parent="", parent_commit="base")
     assert check(ROWS, (*EVENTS, open_one), NOTES) == ()
 
 
@@ -141,5 +150,10 @@ def test_the_note_of_a_mended_experiment_is_for_the_mended_commit():
     """A repair moved its branch before it was judged."""
     found, fixed = ROWS[1], "f" * 40
     opened, committed, judged = events_of(found)
-    events = (opened, committed, ExperimentRepaired(2.5, committed.name, fixed, "NameError"), judged)
+    events = (
+        opened,
+        committed,
+        ExperimentRepaired(at=2.5, name=committed.name, commit=fixed, reason="NameError"),
+        judged,
+    )
     assert consistency.notes_of_events(events) == {fixed: to_note(found)}

@@ -14,7 +14,7 @@ def loop_with(lab, free):
     opening.begin(opened, "Ada", lambda: 1_800_000_000.0)
     context = opening.wire(opened, lambda: 1_800_000_000.0)
     context.free_gb = lambda _path: next(free)
-    return Loop(context, 0.0, sleep=lambda _s: None)
+    return Loop(ctx=context, poll_s=0.0, sleep=lambda _s: None)
 
 
 def test_a_campaign_waits_for_room_and_goes_on(lab):

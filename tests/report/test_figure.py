@@ -30,7 +30,7 @@ def entry(index=1, title="x", values=(0.5,), status="keep"):
 
 def report(*entries: ReportLine, **changes: object) -> Report:
     campaign, objective = CampaignConfig.of({"campaign": "c"}), Objective("more", "score")
-    view = outlook(History(), campaign, StopLimits(0.0), objective, 1.0)
+    view = outlook(History(), campaign, StopLimits(started_at=0.0), objective, 1.0)
     return replace(build(History(), campaign, objective, view, 1.0), entries=entries, **changes)
 
 

@@ -29,16 +29,22 @@ HOSTILE = "<script>alert(1)</script> | a\nb \x1b[2J ]]> & \" ' [x](http://evil.i
 
 def experiment(index, name, values, status, title="", effect=None, area="optimizer"):
     idea = Hypothesis(title=title or name, area=area, overrides=("lr=1",), source="file")
-    opened = happened.ExperimentOpened(index, index, "baseline", "0" * 40)
-    made = happened.ExperimentCommitted(index, index, name, f"autoresearch/c/{name}", f"{index:040x}", idea)
+    opened = happened.ExperimentOpened(at=index, index=index, parent="baseline", parent_commit="0" * 40)
+    made = happened.ExperimentCommitted(
+        at=index, index=index, name=name, branch=f"autoresearch/c/{name}", commit=f"{index:040x}", hypothesis=idea
+    )
     purpose = Purpose.BASELINE if index == 1 else Purpose.EXPLORE
     runs = [event for number, value in enumerate(values, 1) for event in run(name, number, value, purpose)]
-    verdict = Verdict(Status(status), "because", values[0], effect, None, None, len(values))
+    verdict = Verdict(
+        status=Status(status), reason="because", value=values[0], effect=effect, low=None, high=None, runs=len(values)
+    )
     return [
         opened,
         made,
         *runs,
-        happened.ExperimentJudged(index, name, verdict, {}, name if status == "keep" else None),
+        happened.ExperimentJudged(
+            at=index, name=name, verdict=verdict, row={}, incumbent=name if status == "keep" else None
+        ),
     ]
 
 
@@ -49,11 +55,21 @@ def run(name, number, value, purpose):
     )
     return [
         happened.RunPlanned(
-            start, run_id, name, number, 41 + number, purpose, "x", "c", "/f", "/f/run.log", Resources(gpus_per_node=4)
+            at=start,
+            run_id=run_id,
+            experiment=name,
+            number=number,
+            seed=41 + number,
+            purpose=purpose,
+            launcher="x",
+            command="c",
+            folder="/f",
+            log="/f/run.log",
+            resources=Resources(gpus_per_node=4),
         ),
         happened.RunSubmitted(start, run_id, "job"),
         happened.RunStarted(start + 60, run_id),
-        happened.RunEnded(start + 660, run_id, JobStatus(JobState.SUCCEEDED, exit_code=0)),
+        happened.RunEnded(start + 660, run_id, JobStatus(state=JobState.SUCCEEDED, exit_code=0)),
         happened.RunMeasured(start + 660, run_id, found),
     ]
 
@@ -61,9 +77,12 @@ def run(name, number, value, purpose):
 def report(title="idea", goal="more", direction=Direction.MAXIMIZE, fresh=()):
     """Baseline, one kept idea, one crashed; values of fresh seeds of the kept one if there are any."""
     campaign = CampaignConfig.of({"campaign": "c", "verdict": {"policy": "greedy"}})
-    objective, limits = Objective(goal, "score", direction, meaning=goal), StopLimits(0.0, target_experiment_count=9)
+    objective, limits = (
+        Objective(goal, "score", direction, meaning=goal),
+        StopLimits(started_at=0.0, target_experiment_count=9),
+    )
     history = fold([
-        happened.CampaignStarted(0.0, "c", "0" * 40, "ada"), *experiment(1, "baseline", [0.5, 0.52], "keep"),
+        happened.CampaignStarted(at=0.0, campaign="c", base_commit="0" * 40, approved_by="ada"), *experiment(1, "baseline", [0.5, 0.52], "keep"),
         *experiment(2, "idea", [0.7, 0.72], "keep", title, 0.2), *experiment(3, "bad", [None], "crash", "bad", area="data"),
         *(event for number, value in enumerate(fresh, 3) for event in run("idea", number, value, Purpose.CONFIRM)),
         happened.Steered(50.0, title, "ada"), happened.CampaignEnded(6000.0, "enough"),
@@ -105,12 +124,14 @@ def test_before_fresh_seeds_the_best_value_is_corrected_for_selection():
 def test_an_idea_that_won_as_a_merge_stands_at_the_merge():
     """It was judged together with what was kept meanwhile, so its own runs on the old parent are not its level."""
     *before, judged = experiment(2, "idea", [0.6], "keep", effect=0.1)
-    merge = happened.BundleMade(3.0, "merge-1", "autoresearch/c/merge-1", "f" * 40, ("idea",), "baseline")
+    merge = happened.BundleMade(
+        at=3.0, name="merge-1", branch="autoresearch/c/merge-1", commit="f" * 40, ideas=("idea",), parent="baseline"
+    )
     history = fold([
-        happened.CampaignStarted(0.0, "c", "0" * 40, "ada"), *experiment(1, "baseline", [0.5], "keep"), *before, merge,
+        happened.CampaignStarted(at=0.0, campaign="c", base_commit="0" * 40, approved_by="ada"), *experiment(1, "baseline", [0.5], "keep"), *before, merge,
         *run("merge-1", 1, 0.7, Purpose.REPEAT), *run("merge-1", 2, 0.8, Purpose.REPEAT), replace(judged, incumbent="merge-1"),
     ])  # fmt: skip
-    campaign, limits = CampaignConfig.of({"campaign": "c"}), StopLimits(0.0, target_experiment_count=9)
+    campaign, limits = CampaignConfig.of({"campaign": "c"}), StopLimits(started_at=0.0, target_experiment_count=9)
     objective = Objective("more", "score", Direction.MAXIMIZE)
     made = build(history, campaign, objective, outlook(history, campaign, limits, objective, 7000.0), 7000.0)
     assert (made.entries[1].value, made.entries[1].values) == (pytest.approx(0.75), (0.7, 0.8))
@@ -137,7 +158,7 @@ def test_an_idea_that_fails_by_its_own_fault_is_refuted_with_the_reason():
 ])  # fmt: skip
 def test_drift_is_worded_as_its_interval_is(low, high, shown, said):
     """A 90 % interval beside zero is not called no drift, one around zero not drift."""
-    assert said in drift_words(Drift(0.1, 1.0, low, high, 9, shown))
+    assert said in drift_words(Drift(slope=0.1, total=1.0, low=low, high=high, repeats=9, shown=shown))
 
 
 class Page(HTMLParser):

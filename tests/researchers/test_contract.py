@@ -21,4 +21,6 @@ class TestPlaybook(ResearcherContract):
     def brief(self, recipe):
         known = facts(recipe("grpo_math_1B.yaml"), {})
         slow = Symptom("entropy-collapse", Severity.WARNING, "seen")
-        return Brief("c", 2, Objective("raise it", "val:accuracy"), facts=known, symptoms=(slow,))
+        return Brief(
+            campaign="c", index=2, objective=Objective("raise it", "val:accuracy"), facts=known, symptoms=(slow,)
+        )

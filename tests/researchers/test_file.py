@@ -15,10 +15,17 @@ TWO = "- {title: First, overrides: [a=1]}\n- {title: Second, overrides: [b=2]}\n
 
 def brief(*done: Hypothesis):
     tried = tuple(
-        Tried(index + 2, f"e{index}", idea.title, overrides=idea.overrides, status="discard", source="file")
+        Tried(
+            index=index + 2,
+            name=f"e{index}",
+            title=idea.title,
+            overrides=idea.overrides,
+            status="discard",
+            source="file",
+        )
         for index, idea in enumerate(done)
     )
-    return Brief("c", len(done) + 2, Objective("g", "val:accuracy"), tried=tried)
+    return Brief(campaign="c", index=len(done) + 2, objective=Objective("g", "val:accuracy"), tried=tried)
 
 
 @pytest.fixture
@@ -62,8 +69,8 @@ def test_a_restart_goes_on_where_it_was(ideas, tmp_path):
 
 def test_the_same_title_from_somebody_else_is_not_ours(ideas, tmp_path):
     """Only what this list proposed counts as done."""
-    other = Tried(2, "e2", "First", overrides=("a=1",), source="search")
-    asked = Brief("c", 3, Objective("g", "val:accuracy"), tried=(other,))
+    other = Tried(index=2, name="e2", title="First", overrides=("a=1",), source="search")
+    asked = Brief(campaign="c", index=3, objective=Objective("g", "val:accuracy"), tried=(other,))
     assert researcher(ideas).propose(asked, tmp_path).title == "First"
 
 

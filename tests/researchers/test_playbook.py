@@ -34,7 +34,14 @@ def brief(known: Facts, *symptoms: str, tried=(), objective: Objective = ACCURAC
     found = tuple(Symptom(name, Severity.WARNING, "seen") for name in symptoms)
     keys = more.pop("protect_keys", protect.keys())
     return Brief(
-        "c", len(tried) + 2, objective, facts=known, symptoms=found, tried=tuple(tried), protect_keys=keys, **more
+        campaign="c",
+        index=len(tried) + 2,
+        objective=objective,
+        facts=known,
+        symptoms=found,
+        tried=tuple(tried),
+        protect_keys=keys,
+        **more,
     )
 
 
@@ -193,7 +200,9 @@ def test_what_somebody_else_tried_is_not_tried_again(demo):
     """An equal value in another spelling, from any researcher, counts as tried."""
     lr = "policy.optimizer.kwargs.lr"
     tenth = demo.values[lr] * 3
-    other = Tried(2, "e2", "a person's idea", config=(f"{lr}={tenth:.3e}",), status="crash", source="file")
+    other = Tried(
+        index=2, name="e2", title="a person's idea", config=(f"{lr}={tenth:.3e}",), status="crash", source="file"
+    )
     assert ask(demo).overrides == (f"{lr}={tenth}",)
     assert ask(demo, tried=[other]).overrides != (f"{lr}={tenth}",)
 
@@ -221,7 +230,9 @@ def ideas_after(facts, kept):
 def test_a_kept_batch_change_retunes_the_learning_rate(demo):
     """The learning rate follows a new batch size before anything else of the menu (R132)."""
     change = ("grpo.num_generations_per_prompt=8",)
-    kept = Tried(2, "e2", "more answers", overrides=change, config=change, status="keep", source="file")
+    kept = Tried(
+        index=2, name="e2", title="more answers", overrides=change, config=change, status="keep", source="file"
+    )
     moved = replace(
         demo, values={**demo.values, "grpo.num_generations_per_prompt": 8, "policy.train_global_batch_size": 256}
     )
@@ -232,7 +243,7 @@ def test_a_kept_batch_change_retunes_the_learning_rate(demo):
 def test_out_of_memory_is_taken_back_where_it_came_from(math):
     """The latest change that needed memory shrinks before any other relief is tried."""
     change = ("policy.train_micro_batch_size=16",)
-    kept = Tried(2, "e2", "bigger", overrides=change, config=change, status="keep")
+    kept = Tried(index=2, name="e2", title="bigger", overrides=change, config=change, status="keep")
     grown = replace(math, values={**math.values, "policy.train_micro_batch_size": 16, "policy.logprob_batch_size": 16})
     idea = ask(grown, "oom-gpu", tried=[kept], parent="e2")
     assert idea.overrides == ("policy.train_micro_batch_size=8",)
@@ -243,9 +254,9 @@ def test_a_change_that_ran_out_of_memory_is_reduced_then_given_up(math):
     key = "policy.generation.vllm_cfg.gpu_memory_utilization"
     tried = [
         Tried(
-            2,
-            "e2",
-            "more",
+            index=2,
+            name="e2",
+            title="more",
             overrides=(f"{key}=0.8",),
             config=(f"{key}=0.8",),
             status="crash",

@@ -38,10 +38,12 @@ def researcher(space=None, **options: object):
 def brief(values, tried=(), *, space=None, traits=(), origin=None, **more: object):
     """A brief at a parent with these values; `origin` are the recipe's own, if they differ."""
     facts = Facts(values, frozenset(traits), space=space or {})
-    first = Tried(1, "baseline", "baseline", status="keep", value=1.0, runs=3)
+    first = Tried(index=1, name="baseline", title="baseline", status="keep", value=1.0, runs=3)
     tried = tuple(tried) if tried and tried[0].name == "baseline" else (first, *tried)
     goal = more.pop("objective", LOSS)
-    return Brief("c", len(tried) + 1, goal, facts=facts, tried=tried, origin=origin or values, **more)
+    return Brief(
+        campaign="c", index=len(tried) + 1, objective=goal, facts=facts, tried=tried, origin=origin or values, **more
+    )
 
 
 def settings(overrides):
@@ -50,7 +52,7 @@ def settings(overrides):
 
 def campaign(one, values, score, attempts):
     """Values reached when every proposal is tried from the baseline; a score of None is a crash."""
-    tried = [Tried(1, "baseline", "baseline", status="keep", value=score(values), runs=1)]
+    tried = [Tried(index=1, name="baseline", title="baseline", status="keep", value=score(values), runs=1)]
     for index in range(2, attempts + 2):
         idea = one.propose(brief(values, tried), None)
         if idea is None:
@@ -58,7 +60,17 @@ def campaign(one, values, score, attempts):
         value = score({**values, **settings(idea.overrides)})
         status = "crash" if value is None else "discard"
         tried.append(
-            Tried(index, f"e{index}", idea.title, "", idea.overrides, idea.overrides, status, value, source="search")
+            Tried(
+                index=index,
+                name=f"e{index}",
+                title=idea.title,
+                area="",
+                overrides=idea.overrides,
+                config=idea.overrides,
+                status=status,
+                value=value,
+                source="search",
+            )
         )
     return tried
 
@@ -108,7 +120,10 @@ def test_more_is_better_where_the_objective_says_so():
     """The same surface is climbed or descended, as the objective points."""
     up = replace(LOSS, direction=Direction.MAXIMIZE)
     line = enumerate((0.1, -0.7, -0.3, 0.4, 0.7))
-    tried = [Tried(i, f"e{i}" if i else "baseline", "", config=(f"x={x}",), status="discard", value=x) for i, x in line]
+    tried = [
+        Tried(index=i, name=f"e{i}" if i else "baseline", title="", config=(f"x={x}",), status="discard", value=x)
+        for i, x in line
+    ]
     one = researcher(SPACE, spread=0)
     low = one.propose(brief({"x": 0.1}, tried), None)
     high = one.propose(brief({"x": 0.1}, tried, objective=up), None)
@@ -129,7 +144,7 @@ def test_parallel_proposals_do_not_crowd():
     points = []
     for index in range(8, 11):
         idea = researcher(SPACE).propose(brief({"x": -0.9}, tried), None)
-        tried.append(Tried(index, f"e{index}", "", config=idea.overrides, source="search"))
+        tried.append(Tried(index=index, name=f"e{index}", title="", config=idea.overrides, source="search"))
         points.append(settings(idea.overrides)["x"])
     assert len(set(points)) == 3
 
@@ -139,8 +154,8 @@ def test_a_point_is_reached_from_any_parent():
     origin = {"a": 0.123456, "b": 0.5}
     space = {"a": {"type": "float", "low": 0.0, "high": 1.0}, "b": [0.5, 0.7, 0.9]}
     tried = [
-        Tried(2, "e2", "", config=("a=0.9", "b=0.7"), status="keep", value=0.9),
-        Tried(3, "e3", "", config=("a=0.9", "b=0.9"), status="discard", value=1.0),
+        Tried(index=2, name="e2", title="", config=("a=0.9", "b=0.7"), status="keep", value=0.9),
+        Tried(index=3, name="e3", title="", config=("a=0.9", "b=0.9"), status="discard", value=1.0),
     ]
     seen = set()
     for seed in range(6):
@@ -157,22 +172,22 @@ def test_a_small_space_ends():
     one = researcher({"mode": ["fast", "slow"]})
     first = one.propose(brief({"mode": "fast"}), None)
     assert first.overrides == ("mode=slow",)
-    tried = [Tried(2, "e2", first.title, config=first.overrides, status="discard", value=1.0)]
+    tried = [Tried(index=2, name="e2", title=first.title, config=first.overrides, status="discard", value=1.0)]
     assert one.propose(brief({"mode": "fast"}, tried), None) is None
 
 
 def test_other_spellings_and_other_researchers_count_as_tried():
     """A point that a person's list reached is not proposed again."""
-    tried = [Tried(2, "e2", "mine", config=("n=+2",), status="discard", value=1.0, source="file")]
-    tried.append(Tried(3, "e3", "mine", config=("n=3.0",), status="discard", value=1.0, source="file"))
+    tried = [Tried(index=2, name="e2", title="mine", config=("n=+2",), status="discard", value=1.0, source="file")]
+    tried.append(Tried(index=3, name="e3", title="mine", config=("n=3.0",), status="discard", value=1.0, source="file"))
     assert researcher({"n": [1, 3]}).propose(brief({"n": 1}, tried), None) is None
 
 
 def test_a_point_may_be_tried_again_beside_other_settings():
     """What failed beside one setting outside of the space is open beside another."""
     tried = [
-        Tried(2, "e2", "mine", config=("mode=slow",), status="discard", value=2.0),
-        Tried(3, "e3", "mine", config=("other=1",), status="keep", value=0.5),
+        Tried(index=2, name="e2", title="mine", config=("mode=slow",), status="discard", value=2.0),
+        Tried(index=3, name="e3", title="mine", config=("other=1",), status="keep", value=0.5),
     ]
     asked = brief({"mode": "fast", "other": 1}, tried, parent="e3", origin={"mode": "fast", "other": 0})
     assert researcher({"mode": ["fast", "slow"]}).propose(asked, None).overrides == ("mode=slow",)
@@ -182,14 +197,14 @@ def test_a_long_campaign_is_fitted_to_the_best_and_the_newest():
     """Time and memory of a proposal are bounded, however much was tried before."""
     tried = [
         Tried(
-            n,
-            f"e{n}",
-            "",
-            "",
-            (),
-            (f"x={n / 2000 - 0.4!r}",),
-            "crash" if n % 9 == 0 else "discard",
-            None if n % 9 == 0 else n % 500 + 1.0,
+            index=n,
+            name=f"e{n}",
+            title="",
+            area="",
+            overrides=(),
+            config=(f"x={n / 2000 - 0.4!r}",),
+            status="crash" if n % 9 == 0 else "discard",
+            value=None if n % 9 == 0 else n % 500 + 1.0,
         )
         for n in range(2, 1502)
     ]

@@ -14,7 +14,9 @@ def surface(levels, *, places=LINE, runs=None, noise=0.01):
     count = len(levels)
     many = np.ones(count) if runs is None else np.array(runs, dtype=float)
     owners = tuple(range(places.shape[1]))
-    seen = Observed(places, np.array(levels, dtype=float), many, owners, noise, freedom=20)
+    seen = Observed(
+        places=places, levels=np.array(levels, dtype=float), runs=many, owners=owners, noise=noise, freedom=20
+    )
     return Surface(seen, np.random.default_rng(0))
 
 

@@ -85,7 +85,7 @@ def test_an_unknown_rule_is_refused_with_the_known_ones(rule):
 ])  # fmt: skip
 def test_the_launchers_word_counts_where_it_ended_the_run(state, reason, ended):
     """A run it let go on to its own end is judged by its files."""
-    assert cut_short(JobStatus(state, reason=reason)) is ended
+    assert cut_short(JobStatus(state=state, reason=reason)) is ended
 
 
 def test_the_number_stands_after_these_ends_only():

@@ -55,5 +55,7 @@ def test_sections_name_tags():
 @given(st.lists(st.text()))
 def test_any_lines_can_be_scanned(lines):
     """No text breaks a scan, also when step patterns catch words and enormous numbers."""
-    grammar = Grammar({"x": re.compile("(.)")}, re.compile(r"(\w+)"), re.compile(r"at (.*)"), restarts=True)
+    grammar = Grammar(
+        values={"x": re.compile("(.)")}, step=re.compile(r"(\w+)"), anchor=re.compile(r"at (.*)"), restarts=True
+    )
     scan([*lines, "9" * 400, "at 1e400", "at 7"], grammar)

@@ -22,7 +22,18 @@ TRIVIAL = (Symptom("trivial-code-error", Severity.FATAL, "NameError: lr"),)
 def opened(index, name):
     """Opened by hand, not handed in."""
     branch, idea = f"autoresearch/c/{name}", Hypothesis(title=name, source="hand")
-    return [happened.ExperimentOpened(index, index, "baseline", "0" * 40, "ada", name, branch, idea)]
+    return [
+        happened.ExperimentOpened(
+            at=index,
+            index=index,
+            parent="baseline",
+            parent_commit="0" * 40,
+            by="ada",
+            name=name,
+            branch=branch,
+            hypothesis=idea,
+        )
+    ]
 
 
 def driven(index, name):
@@ -92,7 +103,7 @@ def test_an_errand_never_ends_the_campaign():
     for number in (1, 2, 3):
         crashed += ran("baseline", None, number, at=10.0 + number)
     verdict = move(crashed, next_move.next_move).verdict
-    over = move([*crashed, happened.ExperimentJudged(9, "baseline", verdict, {})], Errand(2))
+    over = move([*crashed, happened.ExperimentJudged(at=9, name="baseline", verdict=verdict, row={})], Errand(2))
     assert isinstance(over, moves.Stop)
     assert not over.final
 

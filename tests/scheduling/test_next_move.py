@@ -27,22 +27,39 @@ NO_LIMIT = StopLimits(started_at=0.0)
 
 def committed(index, name):
     idea = Hypothesis(title=name, area="optimizer")
-    opened = happened.ExperimentOpened(index, index, "baseline", "0" * 40)
-    return [opened, happened.ExperimentCommitted(index, index, name, f"autoresearch/c/{name}", f"{index:040x}", idea)]
+    opened = happened.ExperimentOpened(at=index, index=index, parent="baseline", parent_commit="0" * 40)
+    return [
+        opened,
+        happened.ExperimentCommitted(
+            at=index, index=index, name=name, branch=f"autoresearch/c/{name}", commit=f"{index:040x}", hypothesis=idea
+        ),
+    ]
 
 
 def planned(name, number=1, at=10.0, gpus=0):
     run_id = f"{name}-{number}"
     resources = Resources(gpus_per_node=gpus)
     return [
-        happened.RunPlanned(at, run_id, name, number, 42, Purpose.EXPLORE, "x", "c", "/f", "/f/run.log", resources),
+        happened.RunPlanned(
+            at=at,
+            run_id=run_id,
+            experiment=name,
+            number=number,
+            seed=42,
+            purpose=Purpose.EXPLORE,
+            launcher="x",
+            command="c",
+            folder="/f",
+            log="/f/run.log",
+            resources=resources,
+        ),
         happened.RunSubmitted(at, run_id, "job"),
         happened.RunStarted(at, run_id),
     ]
 
 
 def ran(name, value, number=1, at=10.0, took=3600.0, gpus=0, symptoms=()):
-    run_id, status = f"{name}-{number}", JobStatus(JobState.SUCCEEDED, exit_code=0)
+    run_id, status = f"{name}-{number}", JobStatus(state=JobState.SUCCEEDED, exit_code=0)
     found = Measurement(metric="score", value=value, completion=Completion.DONE, symptoms=symptoms)
     return [
         *planned(name, number, at, gpus),
@@ -51,7 +68,9 @@ def ran(name, value, number=1, at=10.0, took=3600.0, gpus=0, symptoms=()):
     ]
 
 
-JUDGED = happened.ExperimentJudged(5000, "baseline", Verdict(Status.KEEP, "baseline", 0.5), {})
+JUDGED = happened.ExperimentJudged(
+    at=5000, name="baseline", verdict=Verdict(status=Status.KEEP, reason="baseline", value=0.5), row={}
+)
 BASELINE = [*committed(1, "baseline"), *ran("baseline", 0.5), JUDGED]
 
 
@@ -82,12 +101,16 @@ def test_a_baseline_without_a_number_is_a_crash_and_the_end():
         events += ran("baseline", None, number, at=10.0 + number)
     judge = move(events)
     assert judge.verdict.status is Status.CRASH
-    assert isinstance(move([*events, happened.ExperimentJudged(9, "baseline", judge.verdict, {})]), moves.Stop)
+    assert isinstance(
+        move([*events, happened.ExperimentJudged(at=9, name="baseline", verdict=judge.verdict, row={})]), moves.Stop
+    )
 
 
 def test_an_attempt_left_open_by_a_crash_is_finished_first():
     """It has its index; asking for a new idea would leave a gap."""
-    assert move([*BASELINE, happened.ExperimentOpened(6, 2, "baseline", "0" * 40)]) == moves.Reopen(2)
+    assert move(
+        [*BASELINE, happened.ExperimentOpened(at=6, index=2, parent="baseline", parent_commit="0" * 40)]
+    ) == moves.Reopen(2)
 
 
 def test_a_paused_campaign_judges_but_starts_nothing():
@@ -112,7 +135,7 @@ def test_stop_waits_for_runs_in_flight_and_stop_now_ends_them():
 def test_the_count_includes_the_baseline_and_ends_the_campaign():
     """R96: failed attempts and the baseline count; with the last one judged there is nothing left to open."""
     events = [*BASELINE, *committed(2, "idea"), *ran("idea", 0.4, at=5000),
-              happened.ExperimentJudged(9000, "idea", Verdict(Status.DISCARD, "worse", 0.4), {})]  # fmt: skip
+              happened.ExperimentJudged(at=9000, name="idea", verdict=Verdict(status=Status.DISCARD, reason="worse", value=0.4), row={})]  # fmt: skip
     over = move(events, limits=replace(NO_LIMIT, target_experiment_count=2), now=9000)
     assert isinstance(over, moves.Stop)
     assert over.final
@@ -159,7 +182,7 @@ def test_a_trivial_crash_is_mended_once_before_it_is_judged():
     typo = Symptom("trivial-error", Severity.FATAL, "NameError: lr", fault="code")
     events = [*BASELINE, *committed(2, "idea"), *ran("idea", None, at=5000, symptoms=(typo,))]
     assert move(events) == moves.Repair("idea", "NameError: lr")
-    mended = [*events, happened.ExperimentRepaired(9, "idea", "f" * 40, "typo")]
+    mended = [*events, happened.ExperimentRepaired(at=9, name="idea", commit="f" * 40, reason="typo")]
     assert isinstance(move(mended), moves.Launch)
     assert not isinstance(move([*mended, *ran("idea", None, 2, at=9000, symptoms=(typo,))]), moves.Repair)
 

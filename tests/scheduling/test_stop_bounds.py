@@ -201,16 +201,16 @@ def test_a_person_is_asked_once_it_is_over_and_only_if_the_words_say_so():
 def test_a_target_is_held_against_the_one_metric_of_its_name(name, found):
     """Its exact name, or the only one that answers to it; of two, of none and of what diverged nothing is known."""
     best = {"val:kl": 0.6, "train:kl": 0.9, "val:reward": 0.7, "val:loss": math.nan}
-    limits = StopLimits(START, target_metric=TargetValue(name, Comparison.AT_LEAST, 0.1))
+    limits = StopLimits(started_at=START, target_metric=TargetValue(name, Comparison.AT_LEAST, 0.1))
     assert check(limits, Spent(best=best), START).met is (found is not None)
     told = "not measured yet" if found is None else f"{found}"
-    assert f"{name} {told}, wanted >= 1" in check(StopLimits(START, target_metric=TargetValue(name, Comparison.AT_LEAST, 1)),
+    assert f"{name} {told}, wanted >= 1" in check(StopLimits(started_at=START, target_metric=TargetValue(name, Comparison.AT_LEAST, 1)),
                                                   Spent(best=best), START).sentence  # fmt: skip
 
 
 def test_a_target_without_a_name_is_held_against_the_only_metric():
     """Before a campaign's objective is known there is no other to mean."""
-    limits = StopLimits(START, target_metric=TargetValue(None, Comparison.AT_LEAST, 0.5))
+    limits = StopLimits(started_at=START, target_metric=TargetValue(None, Comparison.AT_LEAST, 0.5))
     assert check(limits, Spent(best={"score": 0.5}), START).reason == "objective 0.5 >= 0.5"
     assert not check(limits, Spent(best={"score": 0.5, "other": 0.5}), START).met
 
@@ -244,9 +244,28 @@ def test_utc_is_utc_wherever_the_clock_hangs():
 
 def test_a_rule_begins_with_every_one_of_its_parts():
     """What a campaign is held to is all that was said, in absolute values."""
-    rule = StopRule("", 5, 10 * HOUR, None, HOUR, TargetValue("kl", Comparison.BELOW, 0.5), 20.0, True, 6, 7)
+    rule = StopRule(
+        words="",
+        target_experiment_count=5,
+        total_s=10 * HOUR,
+        deadline_at=None,
+        per_experiment_timeout_s=HOUR,
+        target=TargetValue("kl", Comparison.BELOW, 0.5),
+        gpu_hours=20.0,
+        asks=True,
+        target_run_count=6,
+        stalled_experiment_count=7,
+    )
     assert rule.begin(START, UTC, ACCURACY) == StopLimits(
-        START, 5, START + 10 * HOUR, HOUR, TargetValue("kl", Comparison.BELOW, 0.5), 20.0, True, 6, 7
+        started_at=START,
+        target_experiment_count=5,
+        campaign_deadline=START + 10 * HOUR,
+        per_experiment_timeout=HOUR,
+        target_metric=TargetValue("kl", Comparison.BELOW, 0.5),
+        gpu_hours=20.0,
+        asks=True,
+        target_run_count=6,
+        stalled_experiment_count=7,
     )
 
 
@@ -260,7 +279,7 @@ def test_a_rule_begins_with_every_one_of_its_parts():
     (StopRule(gpu_hours=7.5), "7.5 GPU-hours"), (StopRule(gpu_hours=0.000001), "0.000001 GPU-hours"),
     (StopRule(target=TargetValue(None, Comparison.REACHES, 0.8)), "until objective reaches 0.8"),
     (StopRule(target=TargetValue("val/kl", Comparison.BELOW, 0.1)), "until val/kl < 0.1"),
-    (StopRule("", 5, 3600.0, None, 60.0, None, 2.0, True, 6, 7),
+    (StopRule(words="", target_experiment_count=5, total_s=3600.0, deadline_at=None, per_experiment_timeout_s=60.0, target=None, gpu_hours=2.0, asks=True, target_run_count=6, stalled_experiment_count=7),
      "5 experiments or 6 runs or 7 experiments without a keep or 1h total or 2 GPU-hours, 1m each, then ask"),
 ])  # fmt: skip
 def test_a_rule_is_said_in_one_way(rule, words):

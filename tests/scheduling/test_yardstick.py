@@ -21,18 +21,33 @@ CAMPAIGN = CampaignConfig.of({"campaign": "c", "verdict": {"policy": "greedy"}})
 
 
 def committed(index, name, **more: object):
-    opened = happened.ExperimentOpened(index, index, "baseline", "0" * 40)
+    opened = happened.ExperimentOpened(at=index, index=index, parent="baseline", parent_commit="0" * 40)
     idea = Hypothesis(title=name, overrides=("exam=2", "lr=1"))
     branch = f"autoresearch/c/{name}"
-    return [opened, happened.ExperimentCommitted(index, index, name, branch, f"{index:040x}", idea, **more)]
+    return [
+        opened,
+        happened.ExperimentCommitted(
+            at=index, index=index, name=name, branch=branch, commit=f"{index:040x}", hypothesis=idea, **more
+        ),
+    ]
 
 
 def ran(arm, value, seed=42):
-    run_id, place = f"{arm}-{seed}", ("/f", "/f/run.log", Resources())
-    found = Measurement("score", value, completion=Completion.DONE, note="" if value else "it broke")
+    run_id = f"{arm}-{seed}"
+    found = Measurement(metric="score", value=value, completion=Completion.DONE, note="" if value else "it broke")
     return [
-        happened.RunPlanned(10.0, run_id, arm, 1, seed, Purpose.EXPLORE, "x", "c", *place),
-        happened.RunEnded(20.0, run_id, JobStatus(JobState.SUCCEEDED, exit_code=0)),
+        happened.RunPlanned(
+            at=10.0,
+            run_id=run_id,
+            experiment=arm,
+            number=1,
+            seed=seed,
+            purpose=Purpose.EXPLORE,
+            launcher="x",
+            command="c",
+            *place,
+        ),
+        happened.RunEnded(20.0, run_id, JobStatus(state=JobState.SUCCEEDED, exit_code=0)),
         happened.RunMeasured(20.0, run_id, found),
     ]
 
@@ -41,10 +56,14 @@ KEYS = ("config.yaml", "exam", "lr")
 START = [
     *committed(1, "baseline"),
     *ran("baseline", 0.5),
-    happened.ExperimentJudged(30.0, "baseline", Verdict(Status.KEEP, "baseline", 0.5), {}),
+    happened.ExperimentJudged(
+        at=30.0, name="baseline", verdict=Verdict(status=Status.KEEP, reason="baseline", value=0.5), row={}
+    ),
 ]
 IDEA = committed(2, "idea", keys=KEYS, files=("config.yaml",), yardstick=("exam",), parent="baseline")
-ARM = happened.BundleMade(40.0, "yardstick-2-parent", "b", "2" * 40, (), "baseline", yardstick="idea")
+ARM = happened.BundleMade(
+    at=40.0, name="yardstick-2-parent", branch="b", commit="2" * 40, ideas=(), parent="baseline", yardstick="idea"
+)
 
 
 def need(*events: object, runs_left=None):
@@ -97,4 +116,7 @@ def test_the_yardstick_is_what_is_protected_and_named_as_the_subject():
     """A protected key that is no subject is a breach, not a yardstick; a free one is neither."""
     limits = Limits(protect=("exam.py",), protect_keys=("exam.**", "seed"), subject=("exam.*", "exam.py"))
     before, after = {"exam.size": 1, "seed": 1, "lr": 1}, {"exam.size": 2, "seed": 2, "lr": 2}
-    assert yardstick([FileChange("exam.py"), FileChange("train.py")], limits, before, after) == ("exam.py", "exam.size")
+    assert yardstick([FileChange(path="exam.py"), FileChange(path="train.py")], limits, before, after) == (
+        "exam.py",
+        "exam.size",
+    )

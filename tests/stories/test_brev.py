@@ -63,7 +63,7 @@ class Brev:
 
     def work(self):
         """The same in this process."""
-        Campaign(self.lab.root).run("Ada", poll_s=0.01)
+        Campaign(where=self.lab.root).run("Ada", poll_s=0.01)
 
     def refused(self):
         """What is said when that is refused."""
@@ -125,7 +125,7 @@ def test_the_row_records_absolute_paths_on_the_volume(night):
         str(night.volume / "nemo-rl" / "ada" / "cache"),
     ]
     assert row.command == "python3 train.py"
-    assert Campaign(night.lab.root).check() == []
+    assert Campaign(where=night.lab.root).check() == []
 
 
 def test_runs_are_told_where_to_write_and_to_find_what_is_shared(night):
@@ -170,7 +170,7 @@ def test_a_wiped_volume_leaves_enough_to_read_and_to_reproduce(night):
         told = (lab.folder / "report.md").read_text()
         assert f"the files of 2 of 2 runs on {night.volume} are gone (logs, checkpoints, artifacts)" in told
         assert "is gone with the files on" in lab.refused("log", "2")
-        assert Campaign(lab.root).check() == []
+        assert Campaign(where=lab.root).check() == []
         night.volume.mkdir()
         made = lab.cli("reproduce", "2", USER="ada")
         assert (made.returncode, "0.2" in made.stdout) == (0, True), made.stdout + made.stderr
@@ -209,7 +209,7 @@ def test_a_volume_that_fills_up_is_waited_for(brev):
     context = opening.wire(opened, lambda: 1_800_000_000.0)
     room = itertools.chain([5.0] * 3, [2.5] * 20, itertools.repeat(5.0))
     context.free_gb = lambda path: next(room) if path.is_relative_to(brev.volume) else 5.0
-    loop = Loop(context, 0.0, sleep=lambda _s: None)
+    loop = Loop(ctx=context, poll_s=0.0, sleep=lambda _s: None)
     with CampaignLock(context.paths.lock):
         loop.run()
     notes = [event["text"] for event in brev.lab.journal("noted")]
@@ -225,7 +225,7 @@ def test_another_campaign_of_the_name_keeps_its_folder(brev, make_lab):
     other.write(site=brev.site)
     before = texts(brev.volume)
     with pytest.raises(CampaignError) as refusal:
-        Campaign(other.root).run("Ada")
+        Campaign(where=other.root).run("Ada")
     line = str(refusal.value)
     assert f"holds files of another campaign 'night' (of {brev.lab.root}); give this one another name" in line
     assert (texts(brev.volume), other.journal()) == (before, [])
@@ -294,7 +294,7 @@ def test_a_dry_run_shows_the_layout_and_makes_nothing(brev):
 def test_a_missing_store_is_reminded_of_before_and_at_the_start(brev):
     """R200: in the plan and as a note; the campaign goes on."""
     line = f"{brev.lab.root}/.env does not exist: whatever needs a login has to find it in the environment"
-    assert line in Campaign(brev.lab.root).examine().warnings
+    assert line in Campaign(where=brev.lab.root).examine().warnings
     brev.work()
     assert line in [event["text"] for event in brev.lab.journal("noted")]
 
@@ -310,7 +310,7 @@ def test_a_laptop_with_half_of_it_is_left_alone(lab, half):
     (lab.root / "train.py").write_text("import os\nprint('score: 1')\nprint(sorted(os.environ))\n")
     commit_all(lab.root)
     lab.write(site={"checkout": str(checkout), "volume": str(volume)}, launcher="local", stop="1 experiment")
-    Campaign(lab.root).run("Ada", poll_s=0.01)
+    Campaign(where=lab.root).run("Ada", poll_s=0.01)
     log = (lab.folder / "baseline" / "run-1" / "run.log").read_text()
     assert not any(name in log for name in ("WANDB_DIR", "HF_HOME", "HF_TOKEN", "AUTORESEARCH_ARTIFACTS"))
     assert "checkpoint_path" not in lab.ledger.read_text()
@@ -351,7 +351,7 @@ def test_a_launcher_elsewhere_gets_no_layout_on_a_brev_machine(lab, machine, lau
         pytest.skip(reason)
     chosen = {"type": launcher, **ELSEWHERE[launcher]}
     lab.write(launcher=chosen, site=machine)
-    session = Campaign(lab.root)
+    session = Campaign(where=lab.root)
     told = session.dry_run(session.examine()).text
     assert "train.py" in told
     assert str(machine["volume"]) not in told

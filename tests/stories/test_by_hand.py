@@ -36,7 +36,7 @@ def settings(**more: object):
 def approve(lab, **more: object):
     """A campaign of its own kind, approved."""
     lab.write(**settings(**more))
-    Campaign(lab.root).approve_plan()
+    Campaign(where=lab.root).approve_plan()
 
 
 @pytest.fixture
@@ -47,12 +47,12 @@ def hands(lab):
 
 
 def verbs(lab):
-    return Campaign(lab.root, by="ada").by_hand()
+    return Campaign(where=lab.root, by="ada").by_hand()
 
 
 def begin(lab, title, lr=0.2, **more: object):
     """Open an experiment and edit its worktree."""
-    made = verbs(lab).open(Hypothesis(title, area="optimizer", **more))
+    made = verbs(lab).open(Hypothesis(title=title, area="optimizer", **more))
     edit(made, lr)
     return made
 
@@ -93,7 +93,7 @@ def test_an_experiment_goes_from_an_edit_to_a_row(hands):
     kept = {path.name for path in (hands.folder / "double-the-rate").iterdir()}
     assert {"brief.md", "diff.patch", "hypothesis.json", "run-1", "run.log"} <= kept
     assert "double the rate" in (hands.folder / "report.md").read_text()
-    assert "double-the-rate" in Campaign(hands.root).memory()
+    assert "double-the-rate" in Campaign(where=hands.root).memory()
 
 
 def test_the_next_one_starts_from_the_incumbent_unless_told(hands):
@@ -108,7 +108,7 @@ def test_the_next_one_starts_from_the_incumbent_unless_told(hands):
 def test_opening_twice_is_opening_once(hands):
     """A caller that does not know whether it was heard asks again: same number, same worktree, its edits untouched."""
     first = begin(hands, "double the rate")
-    again = verbs(hands).open(Hypothesis("double the rate"))
+    again = verbs(hands).open(Hypothesis(title="double the rate"))
     assert (again.index, again.worktree) == (first.index, first.worktree)
     assert '"lr": 0.2' in Path(again.worktree, "config.json").read_text()
 
@@ -163,7 +163,7 @@ def test_a_plain_run_leaves_an_open_experiment_alone(lab):
     made = begin(lab, "mine", 0.25)
     assert lab.run().returncode == 0
     assert [row.index for row in lab.rows()] == [1, 3]
-    assert [one.index for one in Campaign(lab.root).status().by_hand] == [2]
+    assert [one.index for one in Campaign(where=lab.root).status().by_hand] == [2]
     verbs(lab).run(made.index, QUICK)
     assert verbs(lab).judge(made.index, QUICK).status in {"keep", "discard"}
     assert sorted(row.index for row in lab.rows()) == [1, 2, 3]
@@ -203,8 +203,8 @@ def test_a_launch_that_wants_approval_waits_for_a_person(lab):
 
     def answer(event) -> None:
         if event.kind == "approval_asked":
-            asked.extend(Campaign(lab.root).status().waiting)
-            Campaign(lab.root).answer(event.request, granted=event.experiment == "baseline", reason="too costly")
+            asked.extend(Campaign(where=lab.root).status().waiting)
+            Campaign(where=lab.root).answer(event.request, granted=event.experiment == "baseline", reason="too costly")
 
     denied = verbs(lab).run(2, Onlooker(listen=answer, poll_s=0.01))
     assert denied.next == "autoresearch experiment judge 2", "running it again would lead nowhere"
@@ -244,7 +244,7 @@ def test_a_trivial_crash_waits_for_its_own_hand(hands):
 def test_nothing_begins_before_a_person_approved_the_plan(lab):
     """The refusal names the command that a person types; without a terminal that asks for `--yes`."""
     with pytest.raises(CampaignError, match="autoresearch approve plan --campaign night"):
-        verbs(lab).open(Hypothesis("double the rate"))
+        verbs(lab).open(Hypothesis(title="double the rate"))
     assert "no terminal" in lab.refused("approve", "plan", code=2)
     assert lab.journal() == []
 
@@ -277,10 +277,10 @@ def test_at_a_terminal_the_plan_is_shown_and_asked_about(lab):
 def test_a_yes_is_to_the_plan_that_was_read(lab):
     """Whoever edits the campaign file while a person reads its plan has not had it approved."""
     lab.write(**settings())
-    read = Campaign(lab.root).examine()
+    read = Campaign(where=lab.root).examine()
     lab.write(**settings(stop="60 experiments"))
     with pytest.raises(CampaignError, match="was changed while its plan was being read; nothing is approved"):
-        Campaign(lab.root).approve_plan(read)
+        Campaign(where=lab.root).approve_plan(read)
     assert lab.journal() == []
 
 
@@ -295,7 +295,7 @@ def test_what_the_guards_object_to_is_not_committed(hands):
     git(made.worktree, "checkout", "train.py")
     verbs(hands).run(made.index, QUICK)
     with pytest.raises(CampaignError, match="the change is empty"):
-        verbs(hands).run(verbs(hands).open(Hypothesis("nothing")).index, QUICK)
+        verbs(hands).run(verbs(hands).open(Hypothesis(title="nothing")).index, QUICK)
     with pytest.raises(CampaignError, match="duplicate: the same code and configuration as #2"):
         verbs(hands).run(begin(hands, "the same", parent="1").index, QUICK)
     assert len(hands.journal("run_planned")) == 2
@@ -313,11 +313,11 @@ def test_a_paused_or_stopped_campaign_opens_and_runs_nothing(hands):
     """Only a person's `resume` lets it go on; results that are in may still be judged."""
     made = begin(hands, "double the rate")
     verbs(hands).run(made.index, QUICK)
-    Campaign(hands.root).pause("lunch")
+    Campaign(where=hands.root).pause("lunch")
     with pytest.raises(CampaignError, match=r"was paused by .* \(lunch\).*autoresearch resume"):
         begin(hands, "another")
     assert verbs(hands).judge(made.index, QUICK).status == "keep"
-    Campaign(hands.root).resume()
+    Campaign(where=hands.root).resume()
     assert begin(hands, "another", 0.3).index == 3
 
 
@@ -327,12 +327,12 @@ def test_what_was_stopped_may_be_judged_or_dropped_and_stays_stopped(hands):
 
     def stop(event) -> None:
         if event.kind == "run_submitted" and "double" in event.run_id:
-            Campaign(hands.root).stop("enough")
+            Campaign(where=hands.root).stop("enough")
 
     verbs(hands).run(judged.index, Onlooker(listen=stop, poll_s=0.01))
     assert verbs(hands).judge(judged.index, QUICK).status == "keep"
     assert verbs(hands).drop(dropped.index, "no time", QUICK).status == "discard"
-    assert Campaign(hands.root).status().state == "stopped"
+    assert Campaign(where=hands.root).status().state == "stopped"
     with pytest.raises(CampaignError, match=r"was stopped by .* \(enough\).*autoresearch resume"):
         begin(hands, "one more", 0.4)
 
@@ -370,7 +370,7 @@ def test_one_controller_at_a_time(hands):
         with pytest.raises(HeldError, match=f"process {os.getpid()}|pid {os.getpid()}|{os.getpid()}"):
             begin(hands, "another")
         with pytest.raises(HeldError):
-            Campaign(hands.root).detach()
+            Campaign(where=hands.root).detach()
 
     verbs(hands).run(made.index, Onlooker(listen=disturb, poll_s=0.01))
     assert len(verbs(hands).listing()) == 1

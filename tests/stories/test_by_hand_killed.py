@@ -45,7 +45,7 @@ def step(lab, verb):
     """One verb of the way, as a caller repeats it that does not know how far it came."""
     hand = verbs(lab)
     if verb == "new":
-        hand.open(Hypothesis("double the rate"))
+        hand.open(Hypothesis(title="double the rate"))
     elif verb == "run":
         edit(hand.one(3), 0.2)
         hand.run(3, QUICK)
@@ -79,5 +79,5 @@ def test_killed_at_any_step_it_is_repeated_and_nothing_is_lost_or_doubled(prepar
     assert sorted(branches(prepared.root)) == [f"autoresearch/night/{name}" for name in names]
     assert len(prepared.journal("run_planned")) == (2 if verb == "drop" else 3)
     assert len(prepared.journal("experiment_opened")) == 3
-    assert Campaign(prepared.root).check() == []
+    assert Campaign(where=prepared.root).check() == []
     assert not (prepared.root / ".autoresearch" / "by-hand" / "night" / "3").exists()

@@ -24,7 +24,7 @@ def test_a_demotion_is_an_event_in_words_and_the_row_stays(lab):
     verdict = {"policy": "sequential", "baseline_runs": 3, "confirm": 0}
     lab.write(stop="2 experiments", launcher={"type": "scripted", "script": SCRIPT}, verdict=verdict)
     opening.begin(opening.open_campaign(lab.root), "Ada", time.time)
-    loop = Loop(opening.wire(opening.open_campaign(lab.root)), 0.01)
+    loop = Loop(ctx=opening.wire(opening.open_campaign(lab.root)), poll_s=0.01)
     loop.run()
     kept, rows = loop.ctx.history.incumbent, lab.ledger.read_text()
     assert kept != "baseline"

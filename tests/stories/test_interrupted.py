@@ -100,9 +100,9 @@ def test_a_stopped_campaign_leaves_a_report_of_all_it_did(lab):
 
     def stop(event) -> None:
         if event.kind == "experiment_judged" and event.name != "baseline":
-            Campaign(lab.root).stop("enough")
+            Campaign(where=lab.root).stop("enough")
 
-    Campaign(lab.root).run("ada", stop, poll_s=0.01)
+    Campaign(where=lab.root).run("ada", stop, poll_s=0.01)
     last = lab.rows()[-1]
     assert last.index == 2
     assert last.description in (lab.folder / "report.md").read_text()

@@ -20,7 +20,7 @@ def work(lab):
     launcher = {"type": "scripted", "script": SCRIPT}
     lab.write(stop="2 experiments", launcher=launcher, verdict=verdict)
     opening.begin(opening.open_campaign(lab.root), "Ada", time.time)
-    Loop(opening.wire(opening.open_campaign(lab.root)), 0.01, health_s=0.0).run()
+    Loop(ctx=opening.wire(opening.open_campaign(lab.root)), poll_s=0.01, health_s=0.0).run()
     return lab.rows()[1]
 
 

@@ -20,7 +20,7 @@ def in_order(lab, name="night"):
     """Whether a campaign has come to its end with a keep, a discard and a crash, and everything written agrees."""
     rows = [row for row in lab.rows() if f"/{name}/" in row.branch]
     assert [row.status.value for row in rows] == ["keep", "keep", "discard", "crash"], rows
-    assert Campaign(lab.root, name).check() == []
+    assert Campaign(where=lab.root, name=name).check() == []
 
 
 def test_two_campaigns_at_once_share_a_repository(lab):
@@ -76,7 +76,7 @@ def test_any_name_of_the_folder_will_do(place, tmp_path, name):
         done = odd.run()
         assert done.returncode == 0, done.stderr
         assert [row.metric_value for row in odd.rows()] == [0.1, 0.2]
-        assert Campaign(odd.root).check() == []
+        assert Campaign(where=odd.root).check() == []
         assert not (odd.root / "x").exists()
     finally:
         shutil.rmtree(odd.root.parent)
@@ -104,7 +104,7 @@ def test_any_kind_of_clone_will_do(lab, kind):
     source, made = Snapshot.take(lab.root), Lab(clone)
     made.write(verdict=POLICY, stop="2 experiments")
     before = Snapshot.take(clone)
-    session = Campaign(clone)
+    session = Campaign(where=clone)
     session.run("Ada", poll_s=0.01)
     assert [row.status.value for row in made.rows()] == ["keep", "keep"]
     assert session.check() == []

@@ -7,10 +7,12 @@ from autoresearch.run.job import Resources
 from autoresearch.run.measurement import Completion, Measurement
 
 PLANNED = happened.RunPlanned(
-    0.0, "ar-night-raise-the-lr-0fc9", "raise-the-lr", 2, 43, Purpose.REPEAT, "local", "train", "/f", "/l",
-    Resources(), why="so far +0.1 over 1 run",
+    at=0.0, run_id="ar-night-raise-the-lr-0fc9", experiment="raise-the-lr", number=2, seed=43, purpose=Purpose.REPEAT, launcher="local", command="train", folder="/f", log="/l",
+    resources=Resources(), why="so far +0.1 over 1 run",
 )  # fmt: skip
-MEASURED = happened.RunMeasured(1.0, PLANNED.run_id, Measurement("acc", 0.25, step=10, completion=Completion.DONE))
+MEASURED = happened.RunMeasured(
+    1.0, PLANNED.run_id, Measurement(metric="acc", value=0.25, step=10, completion=Completion.DONE)
+)
 
 
 def test_a_run_keeps_the_name_it_was_planned_with():
@@ -27,6 +29,6 @@ def test_a_run_planned_by_an_earlier_controller_goes_by_its_id():
 
 def test_a_run_without_a_number_says_why():
     """The reason stands once, not behind the word for it."""
-    crashed = Measurement("acc", completion=Completion.CRASHED, note="the run crashed at step 0")
+    crashed = Measurement(metric="acc", completion=Completion.CRASHED, note="the run crashed at step 0")
     line = Lines().line(happened.RunMeasured(1.0, "r", crashed))
     assert line.endswith("  r: no valid acc: the run crashed at step 0")

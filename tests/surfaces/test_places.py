@@ -154,7 +154,7 @@ def test_a_plumbing_run_of_a_gpu_recipe_goes_on_without_gpus(tmp_path):
     recipe = made.root / "examples/configs/grpo_tiny.yaml"
     recipe.write_text(recipe.read_text().replace("gpus_per_node: 0", "gpus_per_node: 2"))
     subprocess.run(("git", "commit", "-qam", "two GPUs"), cwd=made.root, check=True, env=identity())
-    session = Campaign(made.root)
+    session = Campaign(where=made.root)
     settings = {"target": {"type": "nemo-rl", "steps": 2}, "launcher": {"type": "local"},
                 "command": [sys.executable, "examples/run_grpo.py"], "verdict": {"policy": "greedy", "baseline_runs": 1}}  # fmt: skip
     session.write(session.plan(PlanRequest(str(made.recipe), "1 experiment", "night", settings)))

@@ -34,7 +34,7 @@ def test_a_resumed_campaign_first_says_where_it_stands(lab):
 
 def test_progress_is_printed_also_while_nothing_happens(ended, capsys):
     """A run of an hour is no hour of silence (R103)."""
-    view = PlainView(Campaign(ended.root), every_s=0.0)
+    view = PlainView(Campaign(where=ended.root), every_s=0.0)
     view.refresh()
     view.refresh()
     assert len(progress(capsys.readouterr().out)) == 2
@@ -42,13 +42,17 @@ def test_progress_is_printed_also_while_nothing_happens(ended, capsys):
 
 def test_without_a_look_being_due_nothing_is_repeated(ended, capsys):
     """Between two verdicts the view is quiet; a verdict makes it speak."""
-    view = PlainView(Campaign(ended.root))
+    view = PlainView(Campaign(where=ended.root))
     view.refresh()
     view.refresh()
     judged = next(event for event in ended.journal("experiment_judged"))
     assert judged["name"] == "baseline"
     assert len(progress(capsys.readouterr().out)) == 1
-    view.tell(ExperimentJudged(0.0, "baseline", Campaign(ended.root).experiment(1).judged.verdict, {}))
+    view.tell(
+        ExperimentJudged(
+            at=0.0, name="baseline", verdict=Campaign(where=ended.root).experiment(1).judged.verdict, row={}
+        )
+    )
     view.refresh()
     assert len(progress(capsys.readouterr().out)) == 1
 

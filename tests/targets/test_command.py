@@ -17,7 +17,7 @@ from autoresearch.run.symptom import Severity
 from autoresearch.targets.command import CommandTarget
 
 OBJECTIVE = {"goal": "raise it", "metric": "accuracy", "direction": "auto"}
-OK = JobStatus(JobState.SUCCEEDED, exit_code=0)
+OK = JobStatus(state=JobState.SUCCEEDED, exit_code=0)
 
 SCRIPT = """
 import json, os, sys
@@ -48,7 +48,16 @@ def tree(tmp_path):
 def request(tree, overrides=()):
     folder = tree.parent / "run"
     folder.mkdir(exist_ok=True)
-    return RunRequest("r1", tree, folder, folder / "run.log", 7, 60.0, "c" * 40, overrides)
+    return RunRequest(
+        run_id="r1",
+        tree=tree,
+        folder=folder,
+        log=folder / "run.log",
+        seed=7,
+        limit_s=60.0,
+        commit="c" * 40,
+        overrides=overrides,
+    )
 
 
 def carried_out(made, tree):
@@ -58,7 +67,9 @@ def carried_out(made, tree):
     Path(job.log).write_bytes(done.stdout + done.stderr)
     sources = {spec.name: plugins.load("metrics", spec.name)(options=spec.options) for spec in made.sources()}
     readings = {name: source.read(Path(job.folder)) for name, source in sources.items()}
-    status = JobStatus(JobState.FAILED if done.code else JobState.SUCCEEDED, done.code, peak_memory_gb=0.5)
+    status = JobStatus(
+        state=JobState.FAILED if done.code else JobState.SUCCEEDED, exit_code=done.code, peak_memory_gb=0.5
+    )
     return made.measure(Path(job.folder), Path(job.log).read_text(), readings, status)
 
 
@@ -154,11 +165,11 @@ def test_a_flat_result_file_counts(tmp_path):
 @pytest.mark.parametrize(
     ("status", "completion"),
     [
-        (JobStatus(JobState.TIMED_OUT), Completion.TIMED_OUT),
-        (JobStatus(JobState.CANCELLED), Completion.CANCELLED),
-        (JobStatus(JobState.CANCELLED, reason="stalled: nothing printed"), Completion.STALLED),
-        (JobStatus(JobState.VANISHED), Completion.CRASHED),
-        (JobStatus(JobState.RUNNING), Completion.UNKNOWN),
+        (JobStatus(state=JobState.TIMED_OUT), Completion.TIMED_OUT),
+        (JobStatus(state=JobState.CANCELLED), Completion.CANCELLED),
+        (JobStatus(state=JobState.CANCELLED, reason="stalled: nothing printed"), Completion.STALLED),
+        (JobStatus(state=JobState.VANISHED), Completion.CRASHED),
+        (JobStatus(state=JobState.RUNNING), Completion.UNKNOWN),
     ],
 )
 def test_how_it_ended(tmp_path, status, completion):

@@ -141,7 +141,7 @@ def test_evidence_is_bounded_around_the_match():
 )
 def test_the_launchers_word_is_a_cause(state, name, fault):
     """What the scheduler saw is FATAL, with whose doing it was."""
-    (found,) = status_symptoms(JobStatus(state, node="n7", reason="it says so"))
+    (found,) = status_symptoms(JobStatus(state=state, node="n7", reason="it says so"))
     assert (found.name, found.fault, found.severity) == (name, fault, Severity.FATAL)
     assert found.evidence == f"the launcher says {state.value} on n7: it says so"
 
@@ -149,9 +149,9 @@ def test_the_launchers_word_is_a_cause(state, name, fault):
 def test_a_post_mortem_names_a_cause_or_says_there_is_none():
     """Signatures become FATAL; a warning about the idea is never promoted to the reason of a death."""
     warning = Symptom("kl-growth", Severity.WARNING, "x", "idea")
-    found = post_mortem([warning, *crash_symptoms(DEATHS[9][1])], JobStatus(JobState.FAILED, 1), "")
+    found = post_mortem([warning, *crash_symptoms(DEATHS[9][1])], JobStatus(state=JobState.FAILED, exit_code=1), "")
     assert (found[0].name, found[0].severity) == ("oom-gpu", Severity.FATAL)
-    silent = post_mortem([warning], JobStatus(JobState.FAILED, exit_code=7), "last words\n")
+    silent = post_mortem([warning], JobStatus(state=JobState.FAILED, exit_code=7), "last words\n")
     assert (silent[0].name, silent[0].fault) == ("unexplained-crash", "unknown")
     assert silent[0].evidence == "exit code 7, last line: last words"
 

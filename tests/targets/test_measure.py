@@ -21,8 +21,8 @@ from autoresearch.targets.nemo_rl.measure import SOURCES, measure, spelling
 GOLDEN = Path(__file__).parents[1] / "golden" / "nemo_rl_logs"
 ACCURACY = Objective("raise accuracy", "val:accuracy")
 LOSS = Objective("lower the loss", "val:val_loss", Direction.MINIMIZE)
-OK = JobStatus(JobState.SUCCEEDED, exit_code=0)
-FAILED = JobStatus(JobState.FAILED, exit_code=1)
+OK = JobStatus(state=JobState.SUCCEEDED, exit_code=0)
+FAILED = JobStatus(state=JobState.FAILED, exit_code=1)
 
 
 def read(folder):
@@ -140,7 +140,7 @@ def test_three_spellings_are_one_metric(metric, tag, saved):
 
 LOG = "========================= Epoch 1/1 =========================\n========================= Step 2/3 =====\n"
 LOG += "📊 Training Results:\n  • Loss: 0.5000\n"
-STALL = JobStatus(JobState.CANCELLED, reason="stalled: nothing printed for 30 minutes")
+STALL = JobStatus(state=JobState.CANCELLED, reason="stalled: nothing printed for 30 minutes")
 
 
 @pytest.mark.parametrize(
@@ -152,17 +152,17 @@ STALL = JobStatus(JobState.CANCELLED, reason="stalled: nothing printed for 30 mi
         ("", OK, 10, Completion.CRASHED),
         ("", FAILED, 10, Completion.CRASHED),
         ("Timeout has been reached, stopping training early\n", OK, 10, Completion.TIMED_OUT),
-        ("", JobStatus(JobState.TIMED_OUT), 10, Completion.TIMED_OUT),
+        ("", JobStatus(state=JobState.TIMED_OUT), 10, Completion.TIMED_OUT),
         ("accuracy reached the early-stop threshold (0.9 >= 0.8)\n", OK, 10, Completion.EARLY_STOPPED),
         ("accuracy reached the early-stop threshold (0.9 >= 0.8)\n", OK, 3, Completion.EARLY_STOPPED),
         ("Max number of steps has been reached, stopping training early\n", OK, 10, Completion.DONE),
         ("====== Step 3/3 ======\n", OK, 1_000_000, Completion.DONE),
         ("====== Epoch 1/2 ======\n====== Step 3/3 ======\n", OK, None, Completion.DONE),
-        ("", JobStatus(JobState.CANCELLED, reason="asked by a person"), 10, Completion.CANCELLED),
+        ("", JobStatus(state=JobState.CANCELLED, reason="asked by a person"), 10, Completion.CANCELLED),
         ("", STALL, 10, Completion.STALLED),
-        ("", JobStatus(JobState.NODE_FAILED), 10, Completion.CRASHED),
-        ("", JobStatus(JobState.VANISHED), 10, Completion.CRASHED),
-        ("", JobStatus(JobState.RUNNING), 10, Completion.UNKNOWN),
+        ("", JobStatus(state=JobState.NODE_FAILED), 10, Completion.CRASHED),
+        ("", JobStatus(state=JobState.VANISHED), 10, Completion.CRASHED),
+        ("", JobStatus(state=JobState.RUNNING), 10, Completion.UNKNOWN),
     ],
 )
 def test_how_a_run_ended(log, status, steps, expected):
@@ -204,7 +204,7 @@ def test_a_nan_that_passed_is_a_warning():
 def test_the_untrained_model_is_no_result():
     """A validation before training alone gives no value, in words."""
     zero = Readings({"validation/accuracy": Series.of("validation/accuracy", [(0, 0.2)])})
-    found = of("", JobStatus(JobState.TIMED_OUT), tensorboard=zero)
+    found = of("", JobStatus(state=JobState.TIMED_OUT), tensorboard=zero)
     assert found.value is None
     assert "only the model before training was validated" in found.note
 

@@ -20,7 +20,14 @@ def target(recipe=GRPO, **settings: object):
 
 def request(checkout, folder, limit_s=3600.0):
     return RunRequest(
-        "c-base-1", checkout, folder, folder / "run.log", 7, limit_s, "c" * 40, ("grpo.num_prompts_per_step=16",)
+        run_id="c-base-1",
+        tree=checkout,
+        folder=folder,
+        log=folder / "run.log",
+        seed=7,
+        limit_s=limit_s,
+        commit="c" * 40,
+        overrides=("grpo.num_prompts_per_step=16",),
     )
 
 
@@ -93,7 +100,7 @@ def measured(checkout, folder, **options: str):
     surveyed.job(request(checkout, folder))
     series = (Series("validation/accuracy", (10,), (0.5,)), Series("train/loss", (9, 10), (0.2, 0.1)))
     readings = {"tensorboard": Readings({one.tag: one for one in series})}
-    return surveyed.measure(folder, _LOG, readings, JobStatus(JobState.SUCCEEDED, 0))
+    return surveyed.measure(folder, _LOG, readings, JobStatus(state=JobState.SUCCEEDED, exit_code=0))
 
 
 def test_a_run_of_other_code_has_no_number(checkout, folder):
@@ -155,6 +162,6 @@ def test_a_run_cut_after_a_few_steps_judges_nothing(tmp_path, reached, state, sm
     series = Series("validation/accuracy", (5, reached), (0.2, 0.4))
     steps = Series("train/loss", tuple(range(1, reached + 1)), (0.1,) * reached)
     readings = {"tensorboard": Readings({"validation/accuracy": series, "train/loss": steps})}
-    found = target().measure(tmp_path, "", readings, JobStatus(JobState[state]))
+    found = target().measure(tmp_path, "", readings, JobStatus(state=JobState[state]))
     assert found.value == 0.4
     assert bool(found.plumbing) is small

@@ -40,7 +40,7 @@ def repository(nemo, tmp_path_factory):
     user = ("-c", "user.name=A", "-c", "user.email=a@example.invalid", "-c", "commit.gpgsign=false")
     for words in (("init", "-q", "-b", "main"), ("add", "."), (*user, "commit", "-q", "-m", "RL")):
         subprocess.run(["git", *words], cwd=root, check=True)
-    return Campaign(root)
+    return Campaign(where=root)
 
 
 def planned(repository, recipe):
@@ -94,7 +94,7 @@ def test_plumbing_is_shown_as_it_is_sent(repository, tmp_path):
         "plumbing",
         {"launcher": {"type": "local"}, "target": {"type": "nemo-rl", "steps": 2}},
     )
-    session = Campaign(shutil.copytree(repository.where, tmp_path / "RL"))
+    session = Campaign(where=shutil.copytree(repository.where, tmp_path / "RL"))
     (session.where / "examples" / "prompts").mkdir(exist_ok=True)
     (session.where / "examples" / "prompts" / "cot.txt").touch()
     commit_all(session.where)

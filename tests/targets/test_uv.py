@@ -110,7 +110,11 @@ def job(tree, command=None):
     folder.mkdir(parents=True, exist_ok=True)
     commit = run(["git", "rev-parse", "HEAD"], cwd=tree).text
     target = NemoRLTarget(recipe="examples/configs/tiny.yaml", command=command)
-    return target.job(RunRequest("run-1", tree, folder, folder / "run.log", 7, 60.0, commit))
+    return target.job(
+        RunRequest(
+            run_id="run-1", tree=tree, folder=folder, log=folder / "run.log", seed=7, limit_s=60.0, commit=commit
+        )
+    )
 
 
 def start(made):

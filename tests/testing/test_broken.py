@@ -30,7 +30,7 @@ from autoresearch.verdict.policies import policy
 from autoresearch.verdict.simulated_world import World
 from autoresearch.verdict.simulation import run_campaign
 
-BRIEF = Brief("c", 2, Objective("g", "m"))
+BRIEF = Brief(campaign="c", index=2, objective=Objective("g", "m"))
 
 
 @pytest.mark.parametrize("port", [Launcher, MetricSource, Policy, Researcher, Target])
@@ -160,7 +160,7 @@ class Stubborn:
 
     def propose(self, brief, tree):
         (tree / "note").write_text("here")
-        return Hypothesis("again", overrides=("a=1",))
+        return Hypothesis(title="again", overrides=("a=1",))
 
 
 def test_a_stubborn_researcher_breaks_its_promises(tmp_path):

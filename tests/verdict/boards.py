@@ -11,7 +11,7 @@ NAN, INF = math.nan, math.inf
 
 
 def runs(arm: str, *values: float | None, seed: int = 42, **more: object) -> tuple[Trial, ...]:
-    return tuple(Trial(arm, seed + n, value=value, order=n, **more) for n, value in enumerate(values))
+    return tuple(Trial(arm=arm, seed=seed + n, value=value, order=n, **more) for n, value in enumerate(values))
 
 
 BASE = runs("baseline", 1.00, 1.02, 0.98, purpose=Purpose.BASELINE)
@@ -19,13 +19,17 @@ BASE = runs("baseline", 1.00, 1.02, 0.98, purpose=Purpose.BASELINE)
 
 
 def board(*trials: Trial, ideas: tuple[Idea, ...] = (), **more: object) -> Board:
-    return Board(UP, ideas=ideas, trials=(*BASE, *trials), **more)
+    return Board(objective=UP, ideas=ideas, trials=(*BASE, *trials), **more)
 
 
 def idea(
     name: str, parent: str = "baseline", status: Status | None = None, effect: float | None = None, runs: int = 1
 ) -> Idea:
-    return Idea(name, parent, None if status is None else Verdict(status, "", effect=effect, runs=runs))
+    return Idea(
+        name=name,
+        parent=parent,
+        verdict=None if status is None else Verdict(status=status, reason="", effect=effect, runs=runs),
+    )
 
 
 KEEP, DISCARD, CRASH = Status.KEEP, Status.DISCARD, Status.CRASH

@@ -16,23 +16,28 @@ from autoresearch.verdict.simulated_world import World
 from autoresearch.verdict.simulation import run_campaign
 
 UP = Objective("more", "val:accuracy")
-BASE = tuple(Trial("baseline", 42 + n, Purpose.BASELINE, value=v, order=n) for n, v in enumerate((1.0, 1.1, 0.9)))
-KEPT = Verdict(Status.KEEP, "", 2.0, 1.0, 0.8, 1.2, 1)
+BASE = tuple(
+    Trial(arm="baseline", seed=42 + n, purpose=Purpose.BASELINE, value=v, order=n)
+    for n, v in enumerate((1.0, 1.1, 0.9))
+)
+KEPT = Verdict(status=Status.KEEP, reason="", value=2.0, effect=1.0, low=0.8, high=1.2, runs=1)
 
 
 def kept(name, parent="baseline"):
-    return Idea(name, parent, verdict=KEPT)
+    return Idea(name=name, parent=parent, verdict=KEPT)
 
 
 def fresh(arm, value, purpose=Purpose.CONFIRM):
     wobble = (0.05, -0.05, 0.0)
-    return tuple(Trial(arm, 90 + n, purpose, value=value + w, order=20 + n) for n, w in enumerate(wobble))
+    return tuple(
+        Trial(arm=arm, seed=90 + n, purpose=purpose, value=value + w, order=20 + n) for n, w in enumerate(wobble)
+    )
 
 
 def test_a_gain_on_fresh_seeds_is_proven_and_shrunk():
     """Three fresh pairs far apart prove the idea and the campaign, with an effect below the raw difference."""
-    trials = (*BASE, Trial("a", 42, value=2.0), *fresh("a", 2.0), *fresh("baseline", 1.0))
-    found = claims(Board(UP, ideas=(kept("a"),), trials=trials, incumbent="a"))
+    trials = (*BASE, Trial(arm="a", seed=42, value=2.0), *fresh("a", 2.0), *fresh("baseline", 1.0))
+    found = claims(Board(objective=UP, ideas=(kept("a"),), trials=trials, incumbent="a"))
     assert found.ideas[0].standing is Standing.PROVEN
     assert found.campaign.standing is Standing.PROVEN
     assert 0.5 < found.ideas[0].effect < 1.0
@@ -41,7 +46,9 @@ def test_a_gain_on_fresh_seeds_is_proven_and_shrunk():
 
 def test_runs_that_chose_an_idea_never_prove_it():
     """However good the exploratory run, without fresh seeds an idea is at most likely."""
-    found = claims(Board(UP, ideas=(kept("a"),), trials=(*BASE, Trial("a", 42, value=9.0)), incumbent="a"))
+    found = claims(
+        Board(objective=UP, ideas=(kept("a"),), trials=(*BASE, Trial(arm="a", seed=42, value=9.0)), incumbent="a")
+    )
     assert found.ideas[0].standing is Standing.LIKELY
     assert found.false_chance == 0
 
@@ -56,7 +63,7 @@ def test_an_idea_is_proven_by_leaving_it_out():
         *fresh("without-2", 2.0, Purpose.ABLATE),
     )
     bundles = (Bundle("without-1", ("b",), "baseline"), Bundle("without-2", ("a",), "baseline"))
-    board = Board(UP, ideas=(kept("a"), kept("b", "a")), trials=trials, bundles=bundles, incumbent="b")
+    board = Board(objective=UP, ideas=(kept("a"), kept("b", "a")), trials=trials, bundles=bundles, incumbent="b")
     standing = {claim.name: claim.standing for claim in claims(board).ideas}
     assert standing["a"] is Standing.PROVEN
     assert standing["b"] is not Standing.PROVEN
@@ -64,9 +71,13 @@ def test_an_idea_is_proven_by_leaving_it_out():
 
 def test_a_clear_loss_is_refuted_and_nothing_known_is_unresolved():
     """A discard far below the baseline is refuted; a crash says nothing about the idea."""
-    lost = Idea("a", "baseline", verdict=Verdict(Status.DISCARD, "", 0.1, -0.9, -1.2, -0.6, 1))
-    failed = Idea("b", "baseline", verdict=Verdict(Status.CRASH, ""))
-    found = claims(Board(UP, ideas=(lost, failed), trials=(*BASE, Trial("a", 42, value=0.1))))
+    lost = Idea(
+        name="a",
+        parent="baseline",
+        verdict=Verdict(status=Status.DISCARD, reason="", value=0.1, effect=-0.9, low=-1.2, high=-0.6, runs=1),
+    )
+    failed = Idea(name="b", parent="baseline", verdict=Verdict(status=Status.CRASH, reason=""))
+    found = claims(Board(objective=UP, ideas=(lost, failed), trials=(*BASE, Trial(arm="a", seed=42, value=0.1))))
     assert [claim.standing for claim in found.ideas] == [Standing.REFUTED, Standing.UNRESOLVED]
 
 
@@ -74,45 +85,49 @@ def test_direction_turns_with_the_objective():
     """A lower loss is a positive effect."""
     down = Objective("less", "val:loss", Direction.MINIMIZE)
     trials = (*BASE, *fresh("a", 0.2), *fresh("baseline", 1.0))
-    found = claims(Board(down, ideas=(kept("a"),), trials=trials, incumbent="a"))
+    found = claims(Board(objective=down, ideas=(kept("a"),), trials=trials, incumbent="a"))
     assert found.campaign.effect > 0
     assert found.campaign.standing is Standing.PROVEN
 
 
 def test_drift_shows_on_repeats_of_one_arm():
     """A baseline that climbs through the campaign shows the slope, one that does not shows none."""
-    climbing = tuple(Trial("baseline", n, value=n * 0.1 + 0.01 * (n % 2), order=10 * n) for n in range(6))
-    found = drift(Board(UP, trials=climbing))
+    climbing = tuple(Trial(arm="baseline", seed=n, value=n * 0.1 + 0.01 * (n % 2), order=10 * n) for n in range(6))
+    found = drift(Board(objective=UP, trials=climbing))
     assert found.shown
     assert found.total == pytest.approx(0.5, abs=0.03)
     steady = tuple(replace(t, value=1.0 + 0.01 * (t.order % 20)) for t in climbing)
-    assert not drift(Board(UP, trials=steady)).shown
-    assert drift(Board(UP, trials=climbing[:2])) is None
+    assert not drift(Board(objective=UP, trials=steady)).shown
+    assert drift(Board(objective=UP, trials=climbing[:2])) is None
 
 
 def test_repeats_that_agree_by_chance_show_no_drift():
     """Six runs of the baseline that hug a small trend say little where every idea scatters ten times as much."""
-    base = tuple(Trial("baseline", n, value=1 - 0.01 * n, order=10 * n) for n in range(6))
-    ideas = tuple(Trial(f"i{n}", s, value=1 + 0.1 * s, order=10 * n + s) for n in range(6) for s in (0, 1))
-    assert drift(Board(UP, trials=base)).shown
-    assert not drift(Board(UP, trials=(*base, *ideas))).shown
+    base = tuple(Trial(arm="baseline", seed=n, value=1 - 0.01 * n, order=10 * n) for n in range(6))
+    ideas = tuple(Trial(arm=f"i{n}", seed=s, value=1 + 0.1 * s, order=10 * n + s) for n in range(6) for s in (0, 1))
+    assert drift(Board(objective=UP, trials=base)).shown
+    assert not drift(Board(objective=UP, trials=(*base, *ideas))).shown
 
 
 def test_luck_that_wears_off_is_no_drift():
     """Arms repeated for a lucky first run fall back: that is selection, and says nothing about the machine."""
-    base = tuple(Trial("baseline", n, value=1.0 + 0.01 * (n % 2), order=20 * n) for n in range(4))
+    base = tuple(Trial(arm="baseline", seed=n, value=1.0 + 0.01 * (n % 2), order=20 * n) for n in range(4))
     lucky = tuple(
-        Trial(f"i{n}", seed, value=1.5 if seed == 0 else 1.0, order=10 * n + seed) for n in range(6) for seed in (0, 1)
+        Trial(arm=f"i{n}", seed=seed, value=1.5 if seed == 0 else 1.0, order=10 * n + seed)
+        for n in range(6)
+        for seed in (0, 1)
     )
-    assert not drift(Board(UP, trials=(*base, *lucky))).shown
-    assert drift(Board(UP, trials=lucky)) is None
+    assert not drift(Board(objective=UP, trials=(*base, *lucky))).shown
+    assert drift(Board(objective=UP, trials=lucky)) is None
 
 
 @pytest.mark.parametrize(("step", "said"), [(0.05, "good; not corrected for drift, by which"), (0.0, "good")])
 def test_a_row_says_that_the_machine_drifted(step, said):
     """Once it is certain, and never otherwise, the reason of a measured verdict names how far the same code moved."""
-    base = (Trial("baseline", n, value=1.0 + step * n + 0.001 * (n % 2), order=n) for n in range(8))
-    judged = beside_drift(Verdict(Status.KEEP, "good", effect=0.1), Board(UP, trials=tuple(base)))
+    base = (Trial(arm="baseline", seed=n, value=1.0 + step * n + 0.001 * (n % 2), order=n) for n in range(8))
+    judged = beside_drift(
+        Verdict(status=Status.KEEP, reason="good", effect=0.1), Board(objective=UP, trials=tuple(base))
+    )
     assert judged.reason.startswith(said)
     assert ("+0.35" in judged.reason) == bool(step)
 
@@ -140,27 +155,30 @@ def test_the_plan_counts_what_leaving_changes_out_may_cost():
 def test_validation_samples_bound_the_noise_from_below():
     """Two lucky equal baseline runs do not make noise zero: their answers differ, problem by problem."""
     one, two = (1.0, 0.0) * 50, (0.0, 1.0) * 50
-    trials = (Trial("baseline", 1, value=0.5, samples=one), Trial("baseline", 2, value=0.5, samples=two))
-    noise = Evidence(Board(UP, trials=trials)).sigma
+    trials = (
+        Trial(arm="baseline", seed=1, value=0.5, samples=one),
+        Trial(arm="baseline", seed=2, value=0.5, samples=two),
+    )
+    noise = Evidence(Board(objective=UP, trials=trials)).sigma
     assert noise == pytest.approx(0.0711, abs=1e-3)
-    assert Evidence(Board(UP, trials=tuple(replace(t, value=5.0) for t in trials))).sigma == 0
+    assert Evidence(Board(objective=UP, trials=tuple(replace(t, value=5.0) for t in trials))).sigma == 0
 
 
 def test_validations_of_other_prompts_are_not_paired():
     """As many samples of other prompts say nothing about one validation set; the reported errors stand in."""
     one, two = (1.0, 0.0) * 50, (0.0, 1.0) * 50
     trials = (
-        Trial("baseline", 1, value=0.5, samples=one, prompts="aime", standard_error=0.05),
-        Trial("baseline", 2, value=0.5, samples=two, prompts="math", standard_error=0.05),
+        Trial(arm="baseline", seed=1, value=0.5, samples=one, prompts="aime", standard_error=0.05),
+        Trial(arm="baseline", seed=2, value=0.5, samples=two, prompts="math", standard_error=0.05),
     )
-    assert Evidence(Board(UP, trials=trials)).sigma == pytest.approx(0.05)
+    assert Evidence(Board(objective=UP, trials=trials)).sigma == pytest.approx(0.05)
     same = tuple(replace(trial, prompts="aime") for trial in trials)
-    assert Evidence(Board(UP, trials=same)).sigma == pytest.approx(0.0711, abs=1e-3)
+    assert Evidence(Board(objective=UP, trials=same)).sigma == pytest.approx(0.0711, abs=1e-3)
 
 
 def test_the_smallest_visible_gain_is_where_the_interval_leaves_zero():
     """One run against four of the baseline, noise from those four: t(95 %, 3) times sigma times sqrt(1 + 1/4)."""
-    trials = tuple(Trial("baseline", seed, value=value) for seed, value in enumerate((0.1, 0.2, 0.1, 0.2)))
-    evidence = Evidence(Board(UP, trials=trials))
+    trials = tuple(Trial(arm="baseline", seed=seed, value=value) for seed, value in enumerate((0.1, 0.2, 0.1, 0.2)))
+    evidence = Evidence(Board(objective=UP, trials=trials))
     assert evidence.smallest("baseline") == pytest.approx(2.3534 * evidence.sigma * 1.25**0.5, rel=1e-4)
-    assert Evidence(Board(UP, trials=trials[:1])).smallest("baseline") is None
+    assert Evidence(Board(objective=UP, trials=trials[:1])).smallest("baseline") is None

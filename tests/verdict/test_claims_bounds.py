@@ -15,16 +15,21 @@ from autoresearch.verdict.evidence import Evidence
 def test_nothing_is_claimed_without_noise_or_without_runs():
     """A gain over one run each is told, and goes no further."""
     one = idea("a", status=KEEP, effect=0.5)
-    trials = (Trial("baseline", 1, value=1.0), Trial("a", 1, value=1.5))
-    fresh = (Trial("baseline", 9, Purpose.CONFIRM, value=1.0), Trial("a", 9, Purpose.CONFIRM, value=1.5))
-    found = claims(Board(UP, ideas=(one,), trials=(*trials, *fresh[1:]), incumbent="a"))
-    assert found.campaign == Claim("a", Standing.UNRESOLVED)
-    assert claims(Board(UP, ideas=(one,), trials=trials, incumbent="a")).campaign == Claim("a", Standing.UNRESOLVED)
-    assert claims(Board(UP, ideas=(one, idea("b")), trials=trials)).campaign is None
-    alone = claims(Board(UP, ideas=(one, idea("b")), trials=trials, incumbent="a")).ideas
-    assert alone == (Claim("a", Standing.UNRESOLVED, 0.5, runs=1),)
-    assert claims(Board(UP, ideas=(idea("a", status=CRASH),), trials=trials)).ideas == (
-        Claim("a", Standing.UNRESOLVED),
+    trials = (Trial(arm="baseline", seed=1, value=1.0), Trial(arm="a", seed=1, value=1.5))
+    fresh = (
+        Trial(arm="baseline", seed=9, purpose=Purpose.CONFIRM, value=1.0),
+        Trial(arm="a", seed=9, purpose=Purpose.CONFIRM, value=1.5),
+    )
+    found = claims(Board(objective=UP, ideas=(one,), trials=(*trials, *fresh[1:]), incumbent="a"))
+    assert found.campaign == Claim(name="a", standing=Standing.UNRESOLVED)
+    assert claims(Board(objective=UP, ideas=(one,), trials=trials, incumbent="a")).campaign == Claim(
+        name="a", standing=Standing.UNRESOLVED
+    )
+    assert claims(Board(objective=UP, ideas=(one, idea("b")), trials=trials)).campaign is None
+    alone = claims(Board(objective=UP, ideas=(one, idea("b")), trials=trials, incumbent="a")).ideas
+    assert alone == (Claim(name="a", standing=Standing.UNRESOLVED, effect=0.5, runs=1),)
+    assert claims(Board(objective=UP, ideas=(idea("a", status=CRASH),), trials=trials)).ideas == (
+        Claim(name="a", standing=Standing.UNRESOLVED),
     )
 
 
@@ -40,7 +45,7 @@ def test_equal_runs_make_certain_claims():
             *runs("baseline", 1.0, seed=90, purpose=Purpose.CONFIRM),
             *runs("a", 1.0 + gain, seed=90, purpose=Purpose.CONFIRM),
         )
-        found = claims(Board(UP, ideas=(idea("a", status=KEEP, effect=0.5),), trials=trials, incumbent="a"))
+        found = claims(Board(objective=UP, ideas=(idea("a", status=KEEP, effect=0.5),), trials=trials, incumbent="a"))
         assert (found.campaign.standing, found.campaign.wrong) == (standing, wrong)
         assert found.campaign.fresh
 
@@ -51,14 +56,17 @@ def test_the_campaigns_claim_counts_beside_several_ideas_and_not_beside_its_only
               *runs("without-1", 1.05, 1.07, 1.03, seed=90, purpose=Purpose.ABLATE), *runs("without-2", 1.05, 1.07, 1.03, seed=90, purpose=Purpose.ABLATE))  # fmt: skip
     ideas = (idea("a", status=KEEP, effect=0.05), idea("b", "a", KEEP, 0.05))
     bundles = (Bundle("without-1", ("b",), "baseline"), Bundle("without-2", ("a",), "baseline"))
-    found = claims(Board(UP, ideas=ideas, trials=trials, bundles=bundles, incumbent="b"))
+    found = claims(Board(objective=UP, ideas=ideas, trials=trials, bundles=bundles, incumbent="b"))
     proven = [one.wrong for one in (*found.ideas, found.campaign) if one.standing is Standing.PROVEN]
     assert found.campaign.standing is Standing.PROVEN
     assert len(proven) > 1
     assert found.false_chance == pytest.approx(sum(proven))
     only = claims(
         Board(
-            UP, ideas=ideas[:1], trials=tuple(replace(t, arm="a") if t.arm == "b" else t for t in trials), incumbent="a"
+            objective=UP,
+            ideas=ideas[:1],
+            trials=tuple(replace(t, arm="a") if t.arm == "b" else t for t in trials),
+            incumbent="a",
         )
     )
     assert only.false_chance == only.campaign.wrong == only.ideas[0].wrong
@@ -77,7 +85,9 @@ def test_everything_but_one_is_a_bundle_from_the_baseline_without_a_conflict():
 def climbing(
     *values: float | None, arm: str = "baseline", purpose: Purpose = Purpose.ANCHOR, gap: int = 10, **more: object
 ) -> tuple[Trial, ...]:
-    return tuple(Trial(arm, n, purpose, value=value, order=gap * n, **more) for n, value in enumerate(values))
+    return tuple(
+        Trial(arm=arm, seed=n, purpose=purpose, value=value, order=gap * n, **more) for n, value in enumerate(values)
+    )
 
 
 UPHILL = climbing(0.50, 0.52, 0.54, 0.561)
@@ -85,16 +95,16 @@ UPHILL = climbing(0.50, 0.52, 0.54, 0.561)
 
 def test_drift_needs_three_repeats_at_different_times():
     """Of valid runs of the baseline, or runs of others that chose nothing."""
-    assert drift(Board(UP, trials=UPHILL)).repeats == 3
-    assert drift(Board(UP, trials=UPHILL[:3])) is None
-    assert drift(Board(UP, trials=tuple(replace(t, order=5) for t in UPHILL))) is None
+    assert drift(Board(objective=UP, trials=UPHILL)).repeats == 3
+    assert drift(Board(objective=UP, trials=UPHILL[:3])) is None
+    assert drift(Board(objective=UP, trials=tuple(replace(t, order=5) for t in UPHILL))) is None
     for spoilt in (
         replace(UPHILL[3], pending=True),
         replace(UPHILL[3], partial=True),
         replace(UPHILL[3], value=NAN),
         replace(UPHILL[3], value=None),
     ):
-        assert drift(Board(UP, trials=(*UPHILL[:3], spoilt))) is None
+        assert drift(Board(objective=UP, trials=(*UPHILL[:3], spoilt))) is None
     for purpose, counts in (
         (Purpose.ANCHOR, True),
         (Purpose.CONFIRM, True),
@@ -103,33 +113,33 @@ def test_drift_needs_three_repeats_at_different_times():
         (Purpose.REPEAT, False),
     ):
         assert (
-            drift(Board(UP, trials=climbing(0.50, 0.52, 0.54, 0.561, arm="a", purpose=purpose))) is not None
+            drift(Board(objective=UP, trials=climbing(0.50, 0.52, 0.54, 0.561, arm="a", purpose=purpose))) is not None
         ) is counts
-    assert drift(Board(UP, trials=climbing(0.50, 0.52, 0.54, 0.561, purpose=Purpose.EXPLORE))) is not None
-    one = Trial("a", 9, Purpose.ANCHOR, value=9.0, order=3)
-    assert drift(Board(UP, trials=(*UPHILL, one))) == drift(Board(UP, trials=UPHILL))
+    assert drift(Board(objective=UP, trials=climbing(0.50, 0.52, 0.54, 0.561, purpose=Purpose.EXPLORE))) is not None
+    one = Trial(arm="a", seed=9, purpose=Purpose.ANCHOR, value=9.0, order=3)
+    assert drift(Board(objective=UP, trials=(*UPHILL, one))) == drift(Board(objective=UP, trials=UPHILL))
 
 
 def test_drift_is_within_arms_and_told_over_the_whole_campaign():
     """Two arms at different levels share one slope; the total is from the first run to the last of all."""
     high = climbing(1.50, 1.521, 1.54, 1.56, arm="a")
-    both = drift(Board(UP, trials=(*UPHILL, *high)))
+    both = drift(Board(objective=UP, trials=(*UPHILL, *high)))
     assert (both.repeats, both.slope) == (6, pytest.approx(0.00201, abs=1e-6))
-    longer = drift(Board(UP, trials=(*UPHILL, Trial("b", 1, pending=True, order=90))))
+    longer = drift(Board(objective=UP, trials=(*UPHILL, Trial(arm="b", seed=1, pending=True, order=90))))
     assert longer.total == pytest.approx(longer.slope * 90)
     assert (longer.low, longer.high) == (pytest.approx(longer.total - (longer.high - longer.total)), longer.high)
-    assert drift(Board(UP, trials=(*UPHILL, Trial("b", 1, pending=True, order=-10)))).total == pytest.approx(
-        longer.slope * 40
-    )
+    assert drift(
+        Board(objective=UP, trials=(*UPHILL, Trial(arm="b", seed=1, pending=True, order=-10)))
+    ).total == pytest.approx(longer.slope * 40)
 
 
 def test_a_remark_on_drift_is_for_a_verdict_that_has_an_effect():
     """And where drift is certain."""
     steep = climbing(0.50, 0.52, 0.54, 0.56, 0.581, 0.60)
-    judged = Verdict(KEEP, "good", effect=0.1)
-    assert beside_drift(judged, Board(UP, trials=steep)).reason == (
+    judged = Verdict(status=KEEP, reason="good", effect=0.1)
+    assert beside_drift(judged, Board(objective=UP, trials=steep)).reason == (
         "good; not corrected for drift, by which the same code changed +0.1 so far"
     )
-    assert beside_drift(replace(judged, effect=None), Board(UP, trials=steep)).reason == "good"
-    assert beside_drift(judged, Board(UP, trials=climbing(0.5, 0.6, 0.5, 0.6, 0.5))).reason == "good"
-    assert beside_drift(judged, Board(UP)).reason == "good"
+    assert beside_drift(replace(judged, effect=None), Board(objective=UP, trials=steep)).reason == "good"
+    assert beside_drift(judged, Board(objective=UP, trials=climbing(0.5, 0.6, 0.5, 0.6, 0.5))).reason == "good"
+    assert beside_drift(judged, Board(objective=UP)).reason == "good"

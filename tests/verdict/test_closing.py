@@ -14,11 +14,27 @@ from autoresearch.verdict.policies.closing import reserve
 
 def found(gain: float, *, left: int = 50):
     """A campaign of a hundred runs with a noise of 0.1 that has kept one idea."""
-    base = [Trial("baseline", 42 + n, Purpose.BASELINE, value=1 + 0.1 * (n - 1), order=n) for n in range(3)]
-    ours = [Trial("a", 42 + n, value=1 + gain + 0.1 * (n - 1), order=3 + n) for n in range(3)]
-    kept = Idea("a", "baseline", verdict=Verdict(Status.KEEP, "", 1 + gain, gain, 0.0, 2 * gain, 3))
+    base = [
+        Trial(arm="baseline", seed=42 + n, purpose=Purpose.BASELINE, value=1 + 0.1 * (n - 1), order=n) for n in range(3)
+    ]
+    ours = [Trial(arm="a", seed=42 + n, value=1 + gain + 0.1 * (n - 1), order=3 + n) for n in range(3)]
+    kept = Idea(
+        name="a",
+        parent="baseline",
+        verdict=Verdict(status=Status.KEEP, reason="", value=1 + gain, effect=gain, low=0.0, high=2 * gain, runs=3),
+    )
     settings = PolicySettings(worth=0.1)
-    return Board(Objective("more", "score"), settings, (kept,), (*base, *ours), (), "a", True, left, 100)
+    return Board(
+        objective=Objective("more", "score"),
+        settings=settings,
+        ideas=(kept,),
+        trials=(*base, *ours),
+        bundles=(),
+        incumbent="a",
+        may_explore=True,
+        runs_left=left,
+        runs_total=100,
+    )
 
 
 @pytest.mark.parametrize(("gain", "runs"), [(1.0, 4), (0.25, 12), (0.01, 15)])
@@ -40,7 +56,7 @@ def test_fresh_runs_do_not_decide_how_many_follow():
         now = replace(found(0.25, left=12), may_explore=False)
         while isinstance(advice := policy("auto").advise(now), Measure):
             value = 1.0 + luck * (advice.arm == "a")
-            done = Trial(advice.arm, advice.seed, advice.purpose, value=value, order=len(now.trials))
+            done = Trial(arm=advice.arm, seed=advice.seed, purpose=advice.purpose, value=value, order=len(now.trials))
             now = replace(now, trials=(*now.trials, done), runs_left=now.runs_left - 1)
         assert isinstance(advice, Done)
         return sum(trial.purpose is Purpose.CONFIRM for trial in now.trials)

@@ -16,11 +16,28 @@ from autoresearch.verdict.policies import policy
 
 def campaign(*anchors: float, **rest: bool):
     """Baseline at 1.0 with a noise of 0.02; `a` was kept at 1.1, and its anchors said what is given."""
-    base = [Trial("baseline", 42 + n, Purpose.BASELINE, value=1 + 0.02 * (n - 1), order=n) for n in range(3)]
-    first = Trial("a", 42, value=1.1, order=3)
-    more = [Trial("a", 60 + n, Purpose.ANCHOR, value=value, order=4 + n) for n, value in enumerate(anchors)]
-    kept = Idea("a", "baseline", Verdict(Status.KEEP, "", 1.1, 0.1, 0.05, 0.15, 1), **rest)
-    return Board(Objective("more", "score"), PolicySettings(worth=0.01), (kept,), (*base, first, *more), (), "a")
+    base = [
+        Trial(arm="baseline", seed=42 + n, purpose=Purpose.BASELINE, value=1 + 0.02 * (n - 1), order=n)
+        for n in range(3)
+    ]
+    first = Trial(arm="a", seed=42, value=1.1, order=3)
+    more = [
+        Trial(arm="a", seed=60 + n, purpose=Purpose.ANCHOR, value=value, order=4 + n) for n, value in enumerate(anchors)
+    ]
+    kept = Idea(
+        name="a",
+        parent="baseline",
+        verdict=Verdict(status=Status.KEEP, reason="", value=1.1, effect=0.1, low=0.05, high=0.15, runs=1),
+        **rest,
+    )
+    return Board(
+        objective=Objective("more", "score"),
+        settings=PolicySettings(worth=0.01),
+        ideas=(kept,),
+        trials=(*base, first, *more),
+        bundles=(),
+        incumbent="a",
+    )
 
 
 @pytest.mark.parametrize("name", ["sequential", "screening", "auto"])
@@ -56,8 +73,19 @@ def test_a_set_falls_back_to_what_it_was_merged_onto():
     """A bundle's parent is the incumbent before it."""
     board = campaign(1.1)
     both = Bundle("set-1", ("b", "c"), "a")
-    kept = tuple(Idea(n, "a", Verdict(Status.KEEP, "", None, 0.05, 0.0, 0.1, 6)) for n in "bc")
-    runs = (*board.trials, Trial("set-1", 70, Purpose.SCREEN, value=1.2), Trial("set-1", 71, Purpose.ANCHOR, value=0.8))
+    kept = tuple(
+        Idea(
+            name=n,
+            parent="a",
+            verdict=Verdict(status=Status.KEEP, reason="", value=None, effect=0.05, low=0.0, high=0.1, runs=6),
+        )
+        for n in "bc"
+    )
+    runs = (
+        *board.trials,
+        Trial(arm="set-1", seed=70, purpose=Purpose.SCREEN, value=1.2),
+        Trial(arm="set-1", seed=71, purpose=Purpose.ANCHOR, value=0.8),
+    )
     now = replace(board, ideas=(*board.ideas, *kept), bundles=(both,), trials=runs, incumbent="set-1")
     advice = policy("sequential").advise(now)
     assert (advice.arm, advice.incumbent) == ("set-1", "a")
@@ -66,11 +94,15 @@ def test_a_set_falls_back_to_what_it_was_merged_onto():
 def kept(index: int, name: str, parent: str):
     """The events of one kept experiment."""
     idea = Hypothesis(title=name, overrides=("lr=1",))
-    verdict = Verdict(Status.KEEP, "because", 1.0, runs=1)
+    verdict = Verdict(status=Status.KEEP, reason="because", value=1.0, runs=1)
     return [
-        happened.ExperimentOpened(index, index, parent, "0" * 40),
-        happened.ExperimentCommitted(index, index, name, f"autoresearch/c/{name}", f"{index:040x}", idea),
-        happened.ExperimentJudged(index, name, verdict, {}, None if name == "baseline" else name),
+        happened.ExperimentOpened(at=index, index=index, parent=parent, parent_commit="0" * 40),
+        happened.ExperimentCommitted(
+            at=index, index=index, name=name, branch=f"autoresearch/c/{name}", commit=f"{index:040x}", hypothesis=idea
+        ),
+        happened.ExperimentJudged(
+            at=index, name=name, verdict=verdict, row={}, incumbent=None if name == "baseline" else name
+        ),
     ]
 
 
@@ -78,7 +110,7 @@ LINE = [*kept(1, "baseline", ""), *kept(2, "a", "baseline"), *kept(3, "b", "a"),
 
 
 def overruled(name: str, status: Status):
-    return happened.VerdictOverruled(9, name, Verdict(status, "not what we want", by="ada"), "ada")
+    return happened.VerdictOverruled(9, name, Verdict(status=status, reason="not what we want", by="ada"), "ada")
 
 
 @pytest.mark.parametrize(("name", "left"), [("c", "b"), ("b", "a"), ("a", "baseline")])

@@ -37,9 +37,9 @@ def test_an_effect_says_what_it_rests_on():
 
 
 KINDS = (
-    Trial("a", 1, pending=True), Trial("a", 2, note="oom"), Trial("a", 3, value=NAN, note="nan"), Trial("a", 4, value=INF, note="inf"),
-    Trial("a", 5, value=0.5, plumbing=True), Trial("a", 6, value=0.6, partial=True), Trial("a", 7, value=0.7, standard_error=0.1),
-    Trial("a", 7, value=9.9, standard_error=0.2), Trial("a", 8, value=0.9, standard_error=NAN), Trial("b", 7, value=-1.0),
+    Trial(arm="a", seed=1, pending=True), Trial(arm="a", seed=2, note="oom"), Trial(arm="a", seed=3, value=NAN, note="nan"), Trial(arm="a", seed=4, value=INF, note="inf"),
+    Trial(arm="a", seed=5, value=0.5, plumbing=True), Trial(arm="a", seed=6, value=0.6, partial=True), Trial(arm="a", seed=7, value=0.7, standard_error=0.1),
+    Trial(arm="a", seed=7, value=9.9, standard_error=0.2), Trial(arm="a", seed=8, value=0.9, standard_error=NAN), Trial(arm="b", seed=7, value=-1.0),
 )  # fmt: skip
 
 
@@ -69,13 +69,13 @@ def test_what_was_read_before_changes_no_answer(before, after, terms):
 
 def test_a_run_that_ended_early_judges_only_where_no_baseline_reached_its_end():
     """A whole run of the baseline with a finite value makes early ends failures."""
-    early = Trial("a", 42, value=2.0, partial=True)
+    early = Trial(arm="a", seed=42, value=2.0, partial=True)
     for base, judges in (
-        (Trial("baseline", 42, value=1.0), False), (Trial("baseline", 42, value=1.0, partial=True), True), (Trial("baseline", 42, value=NAN), True),
-        (Trial("baseline", 42, value=1.0, plumbing=True), True), (Trial("baseline", 42, pending=True, value=1.0), True), (Trial("b", 42, value=1.0), True),
-        (Trial("baseline", 42), True),
+        (Trial(arm="baseline", seed=42, value=1.0), False), (Trial(arm="baseline", seed=42, value=1.0, partial=True), True), (Trial(arm="baseline", seed=42, value=NAN), True),
+        (Trial(arm="baseline", seed=42, value=1.0, plumbing=True), True), (Trial(arm="baseline", seed=42, pending=True, value=1.0), True), (Trial(arm="b", seed=42, value=1.0), True),
+        (Trial(arm="baseline", seed=42), True),
     ):  # fmt: skip
-        assert bool(Evidence(Board(UP, trials=(base, early))).arm("a").runs) is judges, base
+        assert bool(Evidence(Board(objective=UP, trials=(base, early))).arm("a").runs) is judges, base
 
 
 def test_what_a_board_holds_is_found_by_name():
@@ -83,7 +83,10 @@ def test_what_a_board_holds_is_found_by_name():
     ideas = (idea("a", status=KEEP), idea("b", "a", KEEP), idea("c", "set-1"))
     here = Evidence(
         board(
-            Trial("c", 1, pending=True), ideas=ideas, bundles=(Bundle("set-1", ("a", "b"), "baseline"),), incumbent="c"
+            Trial(arm="c", seed=1, pending=True),
+            ideas=ideas,
+            bundles=(Bundle("set-1", ("a", "b"), "baseline"),),
+            incumbent="c",
         )
     )
     assert [here.parent(name) for name in ("a", "b", "c", "set-1", "baseline", "x")] == [
@@ -97,7 +100,7 @@ def test_what_a_board_holds_is_found_by_name():
     assert [here.adds(name) for name in ("a", "set-1", "x")] == [("a",), ("a", "b"), ()]
     assert (here.lineage("b"), here.held, [one.name for one in here.open]) == (("a", "b"), ("a", "b", "c"), ["c"])
     assert (here.pending, Evidence(board()).pending) == (True, False)
-    assert (here.arm("x").runs, here.sign, Evidence(Board(DOWN)).sign) == (0, 1.0, -1.0)
+    assert (here.arm("x").runs, here.sign, Evidence(Board(objective=DOWN)).sign) == (0, 1.0, -1.0)
 
 
 @pytest.mark.parametrize(
@@ -105,18 +108,25 @@ def test_what_a_board_holds_is_found_by_name():
 )
 def test_the_next_seed_pairs_as_long_as_it_can(own, other, seed):
     """Then it is one beyond all that were used; on an empty board the first one of the campaign."""
-    trials = [Trial("a", one, value=1.0) for one in own] + [Trial("b", one, value=1.0) for one in other]
-    here = Evidence(Board(UP, trials=(*trials, Trial("c", 45))))
+    trials = [Trial(arm="a", seed=one, value=1.0) for one in own] + [
+        Trial(arm="b", seed=one, value=1.0) for one in other
+    ]
+    here = Evidence(Board(objective=UP, trials=(*trials, Trial(arm="c", seed=45))))
     assert here.next_seed("a", "b") == seed
-    assert Evidence(Board(UP, PolicySettings(first_seed=7))).fresh_seed() == 7
-    assert Evidence(Board(UP, PolicySettings(first_seed=7), trials=(Trial("c", 3),))).fresh_seed() == 7
+    assert Evidence(Board(objective=UP, settings=PolicySettings(first_seed=7))).fresh_seed() == 7
+    assert (
+        Evidence(
+            Board(objective=UP, settings=PolicySettings(first_seed=7), trials=(Trial(arm="c", seed=3),))
+        ).fresh_seed()
+        == 7
+    )
 
 
 def test_noise_needs_two_runs_of_something_and_is_no_less_than_the_validation_sets():
     """One of everything leaves what its runs report, else nothing."""
-    one = Trial("a", 1, value=1.0, standard_error=0.3)
-    assert Evidence(Board(UP, trials=(replace(one, standard_error=None),))).sigma is None
-    alone = Evidence(Board(UP, trials=(one, replace(one, arm="baseline", standard_error=0.4))))
+    one = Trial(arm="a", seed=1, value=1.0, standard_error=0.3)
+    assert Evidence(Board(objective=UP, trials=(replace(one, standard_error=None),))).sigma is None
+    alone = Evidence(Board(objective=UP, trials=(one, replace(one, arm="baseline", standard_error=0.4))))
     assert (alone.sigma, alone.noise.freedom) == (pytest.approx(math.sqrt(0.125)), 0)
     assert alone.compare("a", "baseline").error == pytest.approx(math.sqrt(0.25))
     assert Evidence(board()).sigma == pytest.approx(0.02)
@@ -161,7 +171,7 @@ def test_credit_is_taken_off_one_judged_idea_only():
         )
         < 1.1
     )
-    assert Evidence(Board(UP, ideas=(kept,), trials=(*BASE[:1], *trials))).credited("a") == 1.1
+    assert Evidence(Board(objective=UP, ideas=(kept,), trials=(*BASE[:1], *trials))).credited("a") == 1.1
     assert Evidence(board(ideas=(kept,))).credited("a") is None
 
 
@@ -179,7 +189,9 @@ def moving(rho: float) -> Board:
     apart = (1.0, -1.0, 1.0, 1.0, -1.0)
     x = tuple(1 + b + (1 - rho) * a for b, a in zip(base, apart, strict=True))
     return Board(
-        UP, ideas=(idea("x"), idea("a")), trials=(*runs("baseline", *base), *runs("x", *x), *runs("a", 0.9, 1.3))
+        objective=UP,
+        ideas=(idea("x"), idea("a")),
+        trials=(*runs("baseline", *base), *runs("x", *x), *runs("a", 0.9, 1.3)),
     )
 
 

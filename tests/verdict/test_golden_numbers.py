@@ -98,19 +98,26 @@ def test_the_error_of_paired_samples_agrees_with_scipy():
 
 
 def idea(name, parent, status, effect, low, high, runs):
-    return Idea(name, parent, Verdict(Status(status), "", None, effect, low, high, runs) if status else None)
+    return Idea(
+        name=name,
+        parent=parent,
+        verdict=Verdict(status=Status(status), reason="", value=None, effect=effect, low=low, high=high, runs=runs)
+        if status
+        else None,
+    )
 
 
 def board(body) -> Board:
     return Board(
-        Objective("", "score", Direction(body["direction"])),
-        PolicySettings(worth=body["worth"]),
-        tuple(idea(*one) for one in body["ideas"]),
-        tuple(
-            Trial(arm, seed, Purpose(why), value=value, order=order) for arm, seed, value, why, order in body["runs"]
+        objective=Objective("", "score", Direction(body["direction"])),
+        settings=PolicySettings(worth=body["worth"]),
+        ideas=tuple(idea(*one) for one in body["ideas"]),
+        trials=tuple(
+            Trial(arm=arm, seed=seed, purpose=Purpose(why), value=value, order=order)
+            for arm, seed, value, why, order in body["runs"]
         ),
-        tuple(Bundle(name, tuple(ideas), parent) for name, ideas, parent in body["bundles"]),
-        body["incumbent"],
+        bundles=tuple(Bundle(name, tuple(ideas), parent) for name, ideas, parent in body["bundles"]),
+        incumbent=body["incumbent"],
     )
 
 

@@ -32,8 +32,8 @@ from autoresearch.verdict.policies.strict import within_the_error
 from autoresearch.verdict.simulated_world import World
 from autoresearch.verdict.simulation import run_campaign
 
-A, B = Idea("a", "baseline"), Idea("b", "baseline")
-KEPT = Verdict(Status.KEEP, "", 1.1, 0.1, 0.05, 0.15, 1)
+A, B = Idea(name="a", parent="baseline"), Idea(name="b", parent="baseline")
+KEPT = Verdict(status=Status.KEEP, reason="", value=1.1, effect=0.1, low=0.05, high=0.15, runs=1)
 
 
 def always_kept(evidence: Evidence, contest: Contest) -> Ruling | None:
@@ -103,9 +103,9 @@ def test_ideas_run_in_the_order_of_their_attempts_and_before_a_new_one_is_asked_
     """Each gets its first run on a seed of its parent; only then is somebody asked for another."""
     waiting = board(ideas=(A, B))
     assert [next_of(waiting).arm, next_of(waiting).seed, next_of(waiting).purpose] == ["a", 42, Purpose.EXPLORE]
-    one = replace(waiting, trials=(*BASE, Trial("a", 42, pending=True)))
+    one = replace(waiting, trials=(*BASE, Trial(arm="a", seed=42, pending=True)))
     assert next_of(one).arm == "b"
-    both = replace(one, trials=(*one.trials, Trial("b", 42, pending=True)))
+    both = replace(one, trials=(*one.trials, Trial(arm="b", seed=42, pending=True)))
     assert next_of(both) == Propose("baseline", "an idea, please")
 
 
@@ -228,7 +228,7 @@ def test_a_policy_ends_with_fresh_seeds_when_its_order_has_nothing_left():
     made = Composed(name="test", choose=always(way(order=lambda *_: None)), spends=one_run_each)
     held = board(*runs("a", 1.1), ideas=(replace(A, verdict=KEPT),), incumbent="a")
     assert made.advise(held).purpose is Purpose.CONFIRM
-    assert made.advise(replace(held, ideas=(A,), trials=(*held.trials, Trial("a", 50, pending=True)))) == Rest(
+    assert made.advise(replace(held, ideas=(A,), trials=(*held.trials, Trial(arm="a", seed=50, pending=True)))) == Rest(
         "waiting for runs of open ideas"
     )
     assert isinstance(made.advise(board()), Done)

@@ -161,7 +161,7 @@ def campaigns() -> Iterator[tuple[str, Recorder]]:
         driver, custom = NAMES[number % 5], CUSTOMS[number // 5 % 8]
         runs, experiments = BUDGETS[number // 3 % 6]
         world = World(
-            STREAMS[streams[number // 2 % len(streams)]], NOISES[number // 5 % 6], runs, experiments,
+            stream=STREAMS[streams[number // 2 % len(streams)]], noise=NOISES[number // 5 % 6], runs=runs, experiments=experiments,
             rho=0.75 * (number % 4 == 1), slots=1 + 2 * (number % 3 == 2), settings=SETTINGS[number // 2 % 7],
         )  # fmt: skip
         recorder = Recorder(JUDGES[driver], custom)
@@ -190,36 +190,47 @@ class Draws:
             return None
         effect = self.of(None, self.number())
         low, high = (None, None) if effect is None or self.of(True, False, False) else (effect - 1.5, effect + 1.5)
-        return Verdict(self.of(*Status), "said", 1.0, effect, low, high, self.of(0, 1, 2, 4))
+        return Verdict(
+            status=self.of(*Status),
+            reason="said",
+            value=1.0,
+            effect=effect,
+            low=low,
+            high=high,
+            runs=self.of(0, 1, 2, 4),
+        )
 
     def ideas(self, arms: tuple[str, ...]) -> tuple[Idea, ...]:
         return tuple(
-            Idea(name, self.of(*arms), self.verdict(), self.of(-3, 0, 80), self.of(True, False), self.of(True, False),
-                 frozenset(self.of((), ("x",), ("y",), ("x", "y"))), self.of(None, None, 1, 3),
-                 self.of("", "", "", "breach"), self.of(True, False, False))
+            Idea(name=name, parent=self.of(*arms), verdict=self.verdict(), complexity=self.of(-3, 0, 80), simplifies=self.of(True, False), unlocks=self.of(True, False),
+                 keys=frozenset(self.of((), ("x",), ("y",), ("x", "y"))), seeds=self.of(None, None, 1, 3),
+                 broken=self.of("", "", "", "breach"), fatal=self.of(True, False, False))
             for name in "abcd"[: self.of(0, 1, 2, 3, 4)]
         )  # fmt: skip
 
     def trial(self, arm: str, order: int) -> Trial:
         value = self.of(self.number(), self.number(), self.number(), self.number(), None, float("inf"), 64.0)
         return Trial(
-            arm, 42 + int(self.dice.random() * 6), self.of(*Purpose), self.of(True, *[False] * 5), value,
-            self.of(None, 0.25), self.of(True, *[False] * 7), self.of(True, *[False] * 5), order,
-            "" if value is not None else "out of memory",
+            arm=arm, seed=42 + int(self.dice.random() * 6), purpose=self.of(*Purpose), pending=self.of(True, *[False] * 5), value=value,
+            standard_error=self.of(None, 0.25), plumbing=self.of(True, *[False] * 7), partial=self.of(True, *[False] * 5), order=order,
+            note="" if value is not None else "out of memory",
         )  # fmt: skip
 
     def board(self) -> Board:
         arms = ("baseline", "a", "b", "c", "screen-1-1", "screen-1-2", "screen-2-1", "set-1", "merge-1", "stranger")
-        begun = [Trial("baseline", 42 + n, Purpose.BASELINE, value=self.number() / 8) for n in range(self.of(0, 1, 3))]
+        begun = [
+            Trial(arm="baseline", seed=42 + n, purpose=Purpose.BASELINE, value=self.number() / 8)
+            for n in range(self.of(0, 1, 3))
+        ]
         names = [*[t.arm for t in begun], *(self.of(*arms) for _ in range(int(self.dice.random() * 14)))]
         trials = [begun[n] if n < len(begun) else self.trial(name, n) for n, name in enumerate(names)]
         kinds = [kind for kind in arms[4:9] if self.of(True, False)]
         bundles = [Bundle(kind, self.of(("a",), ("a", "b"), ("c", "b"), ("a", "b", "c")), self.of("baseline", "a"),
                           self.of("", "", "", "both touch x")) for kind in kinds]  # fmt: skip
         return Board(
-            self.of(UP, DOWN), self.of(*SETTINGS), self.ideas(arms), tuple(trials), tuple(bundles), self.of(*arms[:4]),
-            self.of(True, False), self.of(None, 0, 1, 3, 20), self.of(None, 12, 60), self.of(True, False, False),
-            self.of(None, 0, 4),
+            objective=self.of(UP, DOWN), settings=self.of(*SETTINGS), ideas=self.ideas(arms), trials=tuple(trials), bundles=tuple(bundles), incumbent=self.of(*arms[:4]),
+            may_explore=self.of(True, False), runs_left=self.of(None, 0, 1, 3, 20), runs_total=self.of(None, 12, 60), no_more_ideas=self.of(True, False, False),
+            ideas_left=self.of(None, 0, 4),
         )  # fmt: skip
 
 

@@ -63,10 +63,10 @@ def test_a_property_is_worked_out_once_for_each_owner():
 
 def board(*values: float, last: bool = False):
     """Runs of baseline and `a` in turn, the last of them still pending or not."""
-    trials = [Trial(("baseline", "a")[n % 2], 42 + n, value=value, order=n) for n, value in enumerate(values)]
+    trials = [Trial(arm=("baseline", "a")[n % 2], seed=42 + n, value=value, order=n) for n, value in enumerate(values)]
     if last:
-        trials[-1] = Trial(trials[-1].arm, trials[-1].seed, pending=True, order=trials[-1].order)
-    return Board(Objective("more", "score"), trials=tuple(trials))
+        trials[-1] = Trial(arm=trials[-1].arm, seed=trials[-1].seed, pending=True, order=trials[-1].order)
+    return Board(objective=Objective("more", "score"), trials=tuple(trials))
 
 
 def test_what_is_read_does_not_depend_on_what_was_read_before():
@@ -84,7 +84,10 @@ def test_what_is_read_does_not_depend_on_what_was_read_before():
 @pytest.mark.parametrize("name", sorted(BUILTIN))
 def test_a_board_is_forgotten_with_the_policy_that_read_it(name):
     """Nothing of a campaign stays in the process when its policy is gone."""
-    judge, shown = policy(name), Board(Objective("more", "score"), trials=(Trial("baseline", 1, Purpose.BASELINE),))
+    judge, shown = (
+        policy(name),
+        Board(objective=Objective("more", "score"), trials=(Trial(arm="baseline", seed=1, purpose=Purpose.BASELINE),)),
+    )
     judge.advise(shown)
     left = weakref.ref(shown.trials[0])
     del judge, shown

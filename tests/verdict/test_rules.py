@@ -15,7 +15,7 @@ from autoresearch.verdict.policies.greedy import by_one_look
 from autoresearch.verdict.policies.sequential import by_credited_gain, credited_gain, ordinary_gain
 from autoresearch.verdict.policies.strict import allowance, within_the_error
 
-A = Idea("a", "baseline")
+A = Idea(name="a", parent="baseline")
 SIMPLER = replace(A, simplifies=True)
 THREE_SEEDS = replace(A, seeds=3)
 KEEP, DISCARD, AGAIN = Status.KEEP, Status.DISCARD, None

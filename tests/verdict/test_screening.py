@@ -8,11 +8,19 @@ from autoresearch.verdict.policies import policy
 
 def board(ideas: str, rows: tuple[Bundle, ...], values: dict[str, float]):
     """Three baseline runs with a noise of 0.02, one more among the rows, and the rows as given."""
-    base = [Trial("baseline", 42 + n, Purpose.BASELINE, value=1 + 0.02 * (n - 1), order=n) for n in range(3)]
+    base = [
+        Trial(arm="baseline", seed=42 + n, purpose=Purpose.BASELINE, value=1 + 0.02 * (n - 1), order=n)
+        for n in range(3)
+    ]
     seen = {**values, "baseline": 1.0}
-    runs = [Trial(arm, 50 + n, Purpose.SCREEN, value=v, order=9 + n) for n, (arm, v) in enumerate(seen.items())]
-    named = tuple(Idea(name, "baseline") for name in ideas)
-    return Board(Objective("more", "score"), ideas=named, trials=(*base, *runs), bundles=rows, may_explore=False)
+    runs = [
+        Trial(arm=arm, seed=50 + n, purpose=Purpose.SCREEN, value=v, order=9 + n)
+        for n, (arm, v) in enumerate(seen.items())
+    ]
+    named = tuple(Idea(name=name, parent="baseline") for name in ideas)
+    return Board(
+        objective=Objective("more", "score"), ideas=named, trials=(*base, *runs), bundles=rows, may_explore=False
+    )
 
 
 def test_a_wild_number_in_an_array_is_judged():

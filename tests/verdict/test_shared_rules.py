@@ -20,16 +20,17 @@ from autoresearch.verdict.evidence import Evidence
 def test_a_flat_change_is_excused_where_it_simplifies_or_is_needed(effect, worth, kept):
     """Within 1.28 standard errors, and within the worth or one standard error; any other change never."""
     here = Evidence(board(settings=PolicySettings(worth=worth)))
-    assert bool(rules.excuse(here, Idea("a", "baseline", simplifies=True), effect)) is kept
-    assert bool(rules.excuse(here, Idea("a", "baseline", unlocks=True), effect)) is kept
-    assert rules.excuse(here, Idea("a", "baseline"), effect) == ""
+    assert bool(rules.excuse(here, Idea(name="a", parent="baseline", simplifies=True), effect)) is kept
+    assert bool(rules.excuse(here, Idea(name="a", parent="baseline", unlocks=True), effect)) is kept
+    assert rules.excuse(here, Idea(name="a", parent="baseline"), effect) == ""
     if kept:
         assert (
-            rules.excuse(here, Idea("a", "baseline", simplifies=True, unlocks=True), effect)
+            rules.excuse(here, Idea(name="a", parent="baseline", simplifies=True, unlocks=True), effect)
             == "no difference, but simpler"
         )
         assert (
-            rules.excuse(here, Idea("a", "baseline", unlocks=True), effect) == "no difference, but later ideas need it"
+            rules.excuse(here, Idea(name="a", parent="baseline", unlocks=True), effect)
+            == "no difference, but later ideas need it"
         )
 
 
@@ -43,8 +44,8 @@ def test_a_flat_change_is_excused_where_it_simplifies_or_is_needed(effect, worth
 ])  # fmt: skip
 def test_a_gain_that_is_not_clear_may_be_objected_to(trials, complexity, effect, told):
     """For being long, for a run that failed, for runs that scatter; at 1.645 standard errors it is clear."""
-    here = Evidence(Board(UP, trials=(*BASE, *runs("z", *(1.0, 1.02) * 30), *trials)))
-    one = Idea("a", "baseline", complexity=complexity)
+    here = Evidence(Board(objective=UP, trials=(*BASE, *runs("z", *(1.0, 1.02) * 30), *trials)))
+    one = Idea(name="a", parent="baseline", complexity=complexity)
     assert rules.objection(here, one, "a", effect) == told
     assert rules.objection(here, one, "a", replace(effect, gain=0.03291)) == ""
 
@@ -57,7 +58,7 @@ def test_runs_scatter_from_two_and_a_half_times_the_noise_on(values, unstable):
     """Three runs at least, by their sample standard deviation about their own mean; a noise of 0.02."""
     arm = Arm(values=dict(enumerate(values)))
     assert rules._scatters(Evidence(board()), arm) is unstable
-    assert rules._scatters(Evidence(Board(UP, trials=BASE[:1])), arm) is False
+    assert rules._scatters(Evidence(Board(objective=UP, trials=BASE[:1])), arm) is False
 
 
 def plain(one: Idea, *trials: Trial):
@@ -66,24 +67,24 @@ def plain(one: Idea, *trials: Trial):
 
 def test_ideas_that_no_number_decides_end_by_what_happened():
     """Broken, failed, its own fault, too small to tell, ended early; while a run is to come or may judge, not at all."""
-    a = Idea("a", "baseline")
-    weak = Trial("a", 1, value=0.5, plumbing=True)
+    a = Idea(name="a", parent="baseline")
+    weak = Trial(arm="a", seed=1, value=0.5, plumbing=True)
     cases = [
         (replace(a, broken="breach"), (), CRASH, "no run was possible: breach"), (replace(a, broken="bad", fatal=True), (), DISCARD, "no run was possible: bad"),
-        (a, (Trial("a", 1, note="oom"),), CRASH, "no valid metric in 1 run: oom"), (a, (Trial("a", 1), Trial("a", 2)), CRASH, "no valid metric in 2 runs"),
-        (replace(a, fatal=True), (Trial("a", 1, note="oom"),), DISCARD, "the idea itself caused the failure: oom"),
+        (a, (Trial(arm="a", seed=1, note="oom"),), CRASH, "no valid metric in 1 run: oom"), (a, (Trial(arm="a", seed=1), Trial(arm="a", seed=2)), CRASH, "no valid metric in 2 runs"),
+        (replace(a, fatal=True), (Trial(arm="a", seed=1, note="oom"),), DISCARD, "the idea itself caused the failure: oom"),
         (a, (weak,), KEEP, "it runs, but the run is too small to judge the idea; the incumbent stays"),
-        (a, (Trial("a", 1, value=0.5, partial=True, note="time-out"),), DISCARD, "it ended before its last step while the baseline did not: time-out"),
-        (a, (Trial("a", 1, value=0.5, partial=True), weak), KEEP, "it runs, but the run is too small to judge the idea; the incumbent stays"),
+        (a, (Trial(arm="a", seed=1, value=0.5, partial=True, note="time-out"),), DISCARD, "it ended before its last step while the baseline did not: time-out"),
+        (a, (Trial(arm="a", seed=1, value=0.5, partial=True), weak), KEEP, "it runs, but the run is too small to judge the idea; the incumbent stays"),
     ]  # fmt: skip
     for one, trials, status, reason in cases:
         found = plain(one, *trials)
         assert (found.status, found.reason, found.by, found.effect) == (status, reason, "me", None)
     for trials in (
         (),
-        (Trial("a", 1, pending=True), Trial("a", 2)),
-        (Trial("a", 1, value=0.5), Trial("a", 2)),
-        (Trial("a", 1, pending=True), weak),
+        (Trial(arm="a", seed=1, pending=True), Trial(arm="a", seed=2)),
+        (Trial(arm="a", seed=1, value=0.5), Trial(arm="a", seed=2)),
+        (Trial(arm="a", seed=1, pending=True), weak),
     ):
         assert plain(a, *trials) is None
 
@@ -92,12 +93,12 @@ def test_a_verdict_has_its_evidence():
     """The value in the metric's own direction, the mean of weak runs where there are no others, and how many there were."""
     down = Evidence(
         Board(
-            DOWN,
+            objective=DOWN,
             trials=(
                 *BASE,
                 *runs("a", 2.0, 4.0),
-                Trial("b", 1, value=3.0, plumbing=True),
-                Trial("b", 2, value=5.0, plumbing=True),
+                Trial(arm="b", seed=1, value=3.0, plumbing=True),
+                Trial(arm="b", seed=2, value=5.0, plumbing=True),
             ),
         )
     )
@@ -107,5 +108,5 @@ def test_a_verdict_has_its_evidence():
     weak, none = rules.verdict(down, "b", KEEP, "", by=""), rules.verdict(down, "c", KEEP, "", by="")
     assert (weak.value, weak.runs, none.value, none.runs) == (4.0, 2, None, 0)
     assert rules.verdict(down, "a", KEEP, "", by="").runs == 2
-    never = rules.never_run(down, Idea("c", "baseline"), "me")
+    never = rules.never_run(down, Idea(name="c", parent="baseline"), "me")
     assert (never.status, never.reason) == (CRASH, "the run budget ended before its first run")

@@ -10,7 +10,7 @@ from autoresearch.verdict.policies import BUILTIN, policy
 from autoresearch.verdict.simulated_world import STREAMS, Stream, World
 from autoresearch.verdict.simulation import run_campaign, simulate
 
-QUIET = World(STREAMS["base"], noise=0.01, runs=30)
+QUIET = World(stream=STREAMS["base"], noise=0.01, runs=30)
 
 
 @pytest.mark.parametrize("name", sorted(BUILTIN))
@@ -18,7 +18,7 @@ QUIET = World(STREAMS["base"], noise=0.01, runs=30)
 @pytest.mark.parametrize("slots", [1, 4])
 def test_every_campaign_ends_within_its_budget(name, stream, slots):
     """Any policy on any stream, one run at a time or four, comes to Done and spends no run it does not have."""
-    outcome = run_campaign(policy(name), World(STREAMS[stream], noise=2.0, runs=30, slots=slots), 5)
+    outcome = run_campaign(policy(name), World(stream=STREAMS[stream], noise=2.0, runs=30, slots=slots), 5)
     assert outcome.runs <= 30
     assert 0 <= outcome.stated <= 1
 
@@ -38,7 +38,7 @@ def test_without_noise_greedy_finds_nearly_everything():
 
 def test_greedy_keeps_about_four_false_ideas_in_a_hundred_runs_of_pure_noise():
     """The known price of greed: the number of records in a hundred draws, about 4.2, and +2.5 sigma announced."""
-    world = World(STREAMS["null"], noise=1.0, runs=100, settings=PolicySettings(confirm=0.0))
+    world = World(stream=STREAMS["null"], noise=1.0, runs=100, settings=PolicySettings(confirm=0.0))
     found = simulate(policy("greedy"), world, campaigns=40)
     assert 3.4 < found.false_keeps.mean < 5.0
     assert found.announced_minus_true.mean > 1.8
@@ -59,14 +59,14 @@ def test_a_campaign_without_a_limit_is_refused():
 
 def test_strict_holds_its_error_budget():
     """Of sixty campaigns of pure noise at most about one in ten keeps anything for its gain."""
-    world = World(STREAMS["null"], noise=1.0, runs=30)
+    world = World(stream=STREAMS["null"], noise=1.0, runs=30)
     hit = sum(run_campaign(policy("strict"), world, 300 + number).keeps > 0 for number in range(60))
     assert hit <= 10
 
 
 def test_a_machine_that_drifts_is_told_and_claims_hold():
     """Six noises of drift show on repeats of unchanged code, and pairs run side by side at the end do not fall for it."""
-    shaky = World(Stream(drift=6.0), noise=1.0, runs=60)
+    shaky = World(stream=Stream(drift=6.0), noise=1.0, runs=60)
     found = [run_campaign(policy("sequential"), shaky, seed) for seed in range(12)]
     steady = [run_campaign(policy("sequential"), replace(shaky, stream=Stream()), seed) for seed in range(12)]
     assert sum(outcome.drifted for outcome in found) >= 9

@@ -183,7 +183,7 @@ class ByHand:
             clock = SteadyClock(self.clock, not_before=opened.history.last_at)
             context = opening.wire(opened, clock, proposing=False)
             context.listeners.append(onlooker.listen)
-            reporter = Reporter(context, lock.refresh, onlooker.poll)
+            reporter = Reporter(ctx=context, beat=lock.refresh, poll=onlooker.poll)
             with storage.ready(context.paths):
                 reporter.start()
                 yield context, reporter
@@ -255,7 +255,7 @@ def _closed(ctx: Context, entry: Experiment) -> Judged:
 
 def _work(ctx: Context, reporter: Reporter, onlooker: Onlooker, choose: Chooser, *, resting: bool = False) -> Stop:
     with controller.terminable():
-        return Loop(ctx, onlooker.poll_s, refresh=reporter.refresh, choose=choose, resting=resting).run()
+        return Loop(ctx=ctx, poll_s=onlooker.poll_s, refresh=reporter.refresh, choose=choose, resting=resting).run()
 
 
 def _shown(ctx: Context, entry: Experiment) -> DrivenExperiment:

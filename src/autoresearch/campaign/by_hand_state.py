@@ -13,7 +13,7 @@ from autoresearch.scheduling.next_move import Judge, crash_to_mend
 from autoresearch.verdict.policies import policy
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DrivenExperiment:
     """An experiment that a person or an agent drives by hand.
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from autoresearch.campaign.by_hand import ByHand
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Campaign:
     """A repository, and the campaign in it that a person means.
 
@@ -130,14 +130,14 @@ class Campaign:
             context = opening.wire(opened, clock)
             if listen:
                 context.listeners.append(listen)
-            reporter = Reporter(context, lock.refresh, poll or (lambda: None))
+            reporter = Reporter(ctx=context, beat=lock.refresh, poll=poll or (lambda: None))
             self._working = replace(opened, history=context.history)
             try:
                 with storage.ready(context.paths), controller.terminable():
                     reporter.start()
                     if fresh:
                         storage_opening.remind(context)
-                    return Loop(context, poll_s, refresh=reporter.refresh).run()
+                    return Loop(ctx=context, poll_s=poll_s, refresh=reporter.refresh).run()
             finally:
                 self._working = None
 
@@ -234,7 +234,11 @@ class Campaign:
         if request is None or request not in open_ones:
             waiting = ", ".join(open_ones) or "none"
             raise CampaignError(f"which launch? waiting for approval: {waiting}")
-        opened.journal.append(happened.ApprovalGiven(self.clock(), request, granted, self._who(), self.clean(reason)))
+        opened.journal.append(
+            happened.ApprovalGiven(
+                at=self.clock(), request=request, granted=granted, by=self._who(), reason=self.clean(reason)
+            )
+        )
         return request
 
     def overrule(self, index: int, word: str, reason: str) -> None:
@@ -246,9 +250,15 @@ class Campaign:
         if entry.verdict is None:
             raise CampaignError(f"experiment {index} has no verdict yet; wait for it")
         verdict = Verdict(
-            Status(word), self.clean(reason), entry.verdict.value, entry.verdict.effect, entry.verdict.low,
-            entry.verdict.high, entry.verdict.runs, self._who(),
-        )  # fmt: skip
+            status=Status(word),
+            reason=self.clean(reason),
+            value=entry.verdict.value,
+            effect=entry.verdict.effect,
+            low=entry.verdict.low,
+            high=entry.verdict.high,
+            runs=entry.verdict.runs,
+            by=self._who(),
+        )
         opened.journal.append(happened.VerdictOverruled(self.clock(), entry.name, verdict, self._who()))
 
     # -- reading ------------------------------------------------------------------------------------------------

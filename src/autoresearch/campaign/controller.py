@@ -110,7 +110,7 @@ _CHANGE_THE_REPORT = (
 )
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Reporter:
     """Listens to the campaign and writes what changed.
 

@@ -178,7 +178,15 @@ def begin(opened: Opened, approved_by: str, clock: Callable[[], float]) -> None:
     limits = rule_of(campaign).begin(now, objective=objective).plain()
     plan = frozen.model_dump(mode="json")
     storage.claim(storage.placed(paths, frozen))
-    event = CampaignStarted(now, campaign.campaign, base, approved_by, limits, plan, objective)
+    event = CampaignStarted(
+        at=now,
+        campaign=campaign.campaign,
+        base_commit=base,
+        approved_by=approved_by,
+        limits=limits,
+        plan=plan,
+        objective=objective,
+    )
     opened.journal.append(event)
     opened.history.apply(event)
 

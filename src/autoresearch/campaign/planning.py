@@ -52,7 +52,7 @@ class PlanRequest:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """A campaign that has not begun, and everything a person should see before it does.
 

@@ -27,7 +27,7 @@ from autoresearch.scheduling import next_move
 from autoresearch.verdict.evidence import Evidence
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Reproduction:
     """A run made again, and what came out.
 
@@ -77,9 +77,16 @@ def run_again(ctx: Context, run: Run, wait: Callable[[Path], None]) -> Reproduct
     evidence = Evidence(next_move.board(ctx.history, ctx.campaign, ctx.survey.objective, ctx.outlook()))
     valid = None if status.state in {JobState.TIMED_OUT, JobState.CANCELLED} else found.value
     return Reproduction(
-        run.planned.experiment, ctx.history.arm_commit(run.planned.experiment), run.planned.seed, run.planned.number,
-        Path(job.folder), Path(job.log), status, found, Agreement(usable(run), valid, evidence.sigma),
-    )  # fmt: skip
+        experiment=run.planned.experiment,
+        commit=ctx.history.arm_commit(run.planned.experiment),
+        seed=run.planned.seed,
+        run=run.planned.number,
+        folder=Path(job.folder),
+        log=Path(job.log),
+        status=status,
+        measurement=found,
+        agreement=Agreement(usable(run), valid, evidence.sigma),
+    )
 
 
 def submission_again(ctx: Context, run: Run) -> Submission:

@@ -22,7 +22,7 @@ _WORTH_A_POOL = 20_000
 _Task = tuple[str, World, int]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SimulationSetup:
     """What to simulate; metric values in the metric's own unit.
 
@@ -105,12 +105,12 @@ def plot(summaries: Sequence[Summary], gain: float, path: Path) -> None:
     """Write an SVG: true gain of each policy beside the gain a leader board would announce."""
     most = max((max(one.gain.mean, one.gain.mean + one.announced_minus_true.mean) for one in summaries), default=1.0)
     shapes: list[Shape] = [
-        Text(120, 22, "true gain", BASELINE_COLOUR, 12),
-        Text(200, 22, "gain as the search saw it", COLOURS["open"], 12),
+        Text(x=120, y=22, text="true gain", colour=BASELINE_COLOUR, size=12),
+        Text(x=200, y=22, text="gain as the search saw it", colour=COLOURS["open"], size=12),
     ]
     for place, one in enumerate(summaries):
         y = 38 + place * 54
-        shapes.append(Text(110, y + 24, one.policy, anchor="end", size=13))
+        shapes.append(Text(x=110, y=y + 24, text=one.policy, anchor="end", size=13))
         shapes += _bar(y, one.gain, gain, most, BASELINE_COLOUR)
         announced = Figure(one.gain.mean + one.announced_minus_true.mean, one.announced_minus_true.error, one.campaigns)
         shapes += _bar(y + 20, announced, gain, most, COLOURS["open"])
@@ -121,4 +121,7 @@ def plot(summaries: Sequence[Summary], gain: float, path: Path) -> None:
 def _bar(y: float, figure: Figure, gain: float, most: float, colour: str) -> list[Shape]:
     length = max(1.0, 480 * max(0.0, figure.mean) / max(most, 1e-9))
     told = f"{figure.mean * gain:+.3g} ± {figure.error * gain:.2g}"
-    return [Box(120, y, length, 16, colour), Text(126 + length, y + 12, told, FAINT, 11)]
+    return [
+        Box(x=120, y=y, width=length, height=16, colour=colour),
+        Text(x=126 + length, y=y + 12, text=told, colour=FAINT, size=11),
+    ]

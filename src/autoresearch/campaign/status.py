@@ -20,7 +20,7 @@ from autoresearch.run.objective import Objective
 from autoresearch.scheduling.stop_check import Spent, check
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunningRun:
     """A run in flight.
 
@@ -47,7 +47,7 @@ class RunningRun:
     folder: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Judged:
     """An experiment with its verdict."""
 
@@ -66,7 +66,7 @@ class Judged:
     branch: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CampaignStatus:
     """Where a campaign stands.
 
@@ -228,9 +228,16 @@ def _running(run: Run, now: float) -> RunningRun:
     since = run.started_at or run.submitted_at or run.planned.at
     state = "running" if run.started_at else "queued" if run.submitted_at else "planned"
     return RunningRun(
-        run.run_id, run.planned.experiment, run.planned.seed, str(run.planned.purpose), state,
-        max(0.0, now - since), run.planned.predicted_s, run.planned.log, run.planned.folder,
-    )  # fmt: skip
+        run_id=run.run_id,
+        experiment=run.planned.experiment,
+        seed=run.planned.seed,
+        purpose=str(run.planned.purpose),
+        state=state,
+        elapsed_s=max(0.0, now - since),
+        predicted_s=run.planned.predicted_s,
+        log=run.planned.log,
+        folder=run.planned.folder,
+    )
 
 
 def judged_value(entry: Experiment) -> Judged:
@@ -238,9 +245,20 @@ def judged_value(entry: Experiment) -> Judged:
     verdict = entry.verdict
     assert verdict is not None  # noqa: S101 - the caller chose judged ones
     return Judged(
-        entry.index, entry.name, entry.hypothesis.title, entry.hypothesis.area, str(verdict.status), verdict.value,
-        verdict.effect, verdict.low, verdict.high, verdict.runs, verdict.reason, verdict.by, entry.branch,
-    )  # fmt: skip
+        index=entry.index,
+        name=entry.name,
+        title=entry.hypothesis.title,
+        area=entry.hypothesis.area,
+        status=str(verdict.status),
+        value=verdict.value,
+        effect=verdict.effect,
+        low=verdict.low,
+        high=verdict.high,
+        runs=verdict.runs,
+        reason=verdict.reason,
+        by=verdict.by,
+        branch=entry.branch,
+    )
 
 
 def _waiting(ask: ApprovalAsked) -> str:

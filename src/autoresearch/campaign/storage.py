@@ -17,7 +17,7 @@ from autoresearch.records.paths import CampaignPaths, Volume
 from autoresearch.secrets import environment
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Storage:
     """Where a plan's heavy files would go.
 
@@ -72,10 +72,17 @@ def storage(campaign: CampaignConfig, root: Path, values: Mapping[str, object]) 
     decided = campaign.model_copy(update={"site": campaign.site.model_copy(update={"type": chosen.type})})
     paths = placed(CampaignPaths(root, campaign.campaign), decided)
     if paths.volume is None:
-        return Storage(PLAIN, _why(campaign))
+        return Storage(type=PLAIN, why=_why(campaign))
     problem = volume.lacking(paths.volume, campaign.site.min_free_gb)
     told = reminders(root, values)
-    return Storage(BREV, _why(campaign), str(paths.heavy), str(paths.volume.caches), problem, told)
+    return Storage(
+        type=BREV,
+        why=_why(campaign),
+        files=str(paths.heavy),
+        caches=str(paths.volume.caches),
+        problem=problem,
+        reminders=told,
+    )
 
 
 def reminders(root: Path, values: Mapping[str, object]) -> tuple[str, ...]:

@@ -47,4 +47,4 @@ def session_of(args: argparse.Namespace) -> "Campaign":
     """The session a command line means."""
     from autoresearch.campaign.campaign import Campaign  # noqa: PLC0415 - see above
 
-    return Campaign(args.repo.absolute(), args.campaign)
+    return Campaign(where=args.repo.absolute(), name=args.campaign)

@@ -115,9 +115,16 @@ def run_simulate(args: argparse.Namespace) -> int:
     from autoresearch.campaign.simulate import SimulationSetup, compare, plot  # noqa: PLC0415 - `--help` can do without
 
     trial = SimulationSetup(
-        args.noise, args.gain, args.runs, args.worth, args.stream, tuple(args.policy), args.campaigns, args.parallel,
-        args.seed,
-    )  # fmt: skip
+        noise=args.noise,
+        gain=args.gain,
+        runs=args.runs,
+        worth=args.worth,
+        stream=args.stream,
+        policies=tuple(args.policy),
+        campaigns=args.campaigns,
+        slots=args.parallel,
+        seed=args.seed,
+    )
     found = compare(trial)
     if args.plot:
         plot(found, args.gain, args.plot)

@@ -38,7 +38,7 @@ def run_demo(args: argparse.Namespace) -> int:
 
     folder = args.dir or Path(tempfile.mkdtemp(prefix="autoresearch-demo-")) / "repository"
     made = demo(folder)
-    session = Campaign(made.root)
+    session = Campaign(where=made.root)
     settings = {
         "objective": {"goal": "raise validation accuracy on sums"},
         "target": {"type": "nemo-rl", "minutes": 0.1, "setup_minutes": 0.01},

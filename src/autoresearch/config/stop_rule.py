@@ -131,7 +131,7 @@ class WallTime:
         return f"{day}{self.hour:02d}:{self.minute:02d}{' UTC' if self.utc else ''}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StopLimits:
     """A stop rule in absolute values, fixed when the campaign begins. Any one that is reached ends the campaign.
 
@@ -185,7 +185,7 @@ class StopLimits:
 _LIMITS = TypeAdapter(StopLimits)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StopRule:
     """When a campaign ends, as its owner put it; durations in seconds. Any one trigger that is reached ends it.
 

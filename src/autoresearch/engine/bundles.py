@@ -26,13 +26,17 @@ def bundle(ctx: Context, name: str, ideas: tuple[str, ...], parent: str) -> None
     try:
         commit = _composed(ctx, name, ideas, ctx.history.arm_commit(parent))
     except Conflict as conflict:
-        ctx.record(BundleMade(ctx.clock(), name, "", "", ideas, parent, str(conflict)))
+        ctx.record(
+            BundleMade(
+                at=ctx.clock(), name=name, branch="", commit="", ideas=ideas, parent=parent, conflict=str(conflict)
+            )
+        )
         return
     branch = names.branch(ctx.campaign.campaign, name)
     refs.create_branch(ctx.paths.root, branch, commit)
     worktree.attach(ctx.paths.worktree(name), branch)
     fault_points.point("propose.bundle.record")
-    ctx.record(BundleMade(ctx.clock(), name, branch, commit, ideas, parent))
+    ctx.record(BundleMade(at=ctx.clock(), name=name, branch=branch, commit=commit, ideas=ideas, parent=parent))
 
 
 def _composed(ctx: Context, name: str, ideas: Sequence[str], base: str) -> str:
@@ -111,13 +115,28 @@ def remeasure(ctx: Context, name: str, experiment: str, parent: str) -> None:
         ctx.survey_of(commit, tree)
     except (RecipeError, RepositoryError) as error:
         why = ctx.redactor.clean(str(error))
-        ctx.record(BundleMade(ctx.clock(), name, "", "", (), parent, why, yardstick=experiment))
+        ctx.record(
+            BundleMade(
+                at=ctx.clock(),
+                name=name,
+                branch="",
+                commit="",
+                ideas=(),
+                parent=parent,
+                conflict=why,
+                yardstick=experiment,
+            )
+        )
         return
     branch = names.branch(ctx.campaign.campaign, name)
     refs.create_branch(ctx.paths.root, branch, commit)
     worktree.attach(tree, branch)
     fault_points.point("propose.bundle.yardstick")
-    ctx.record(BundleMade(ctx.clock(), name, branch, commit, (), parent, yardstick=experiment))
+    ctx.record(
+        BundleMade(
+            at=ctx.clock(), name=name, branch=branch, commit=commit, ideas=(), parent=parent, yardstick=experiment
+        )
+    )
 
 
 def _measuring_part(ctx: Context, tree: Path, committed: ExperimentCommitted) -> tuple[str, ...]:

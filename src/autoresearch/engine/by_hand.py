@@ -47,7 +47,18 @@ def open_experiment(ctx: Context, idea: Hypothesis, by: str) -> Experiment:
     branch = names.branch(ctx.campaign.campaign, name)
     commit = ctx.history.arm_commit(parent)
     idea = replace(idea, parent=parent)
-    ctx.record(ExperimentOpened(ctx.clock(), index, parent, commit, by, name, branch, idea))
+    ctx.record(
+        ExperimentOpened(
+            at=ctx.clock(),
+            index=index,
+            parent=parent,
+            parent_commit=commit,
+            by=by,
+            name=name,
+            branch=branch,
+            hypothesis=idea,
+        )
+    )
     fault_points.point("by_hand.opened")
     entry = ctx.history.experiments[index]
     complete(ctx, entry)

@@ -29,7 +29,7 @@ from autoresearch.secrets.redactor import Redactor
 _CHANGES_EVERY_S = 60.0
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Context:
     """One campaign at work.
 

@@ -98,7 +98,7 @@ def examined(
         found.append(f"duplicate: the same code and configuration as #{twin.index} {twin.name}")
     parent_config = () if hypothesis.parent == BASELINE else _config_of(ctx, hypothesis.parent)
     return ExperimentCommitted(
-        ctx.clock(), entry.index, name, branch, commit, hypothesis, files,
+        at=ctx.clock(), index=entry.index, name=name, branch=branch, commit=commit, hypothesis=hypothesis, files=files,
         complexity=sum(change.added - change.deleted for change in changes), keys=keys, breaches=tuple(found),
         config=(*parent_config, *hypothesis.overrides), parent=hypothesis.parent, parent_commit=parent_commit,
         fingerprint=fingerprint, yardstick=yardstick(changes, scope, old, new),

@@ -35,7 +35,7 @@ class JobBuilder:
     ) -> RunRequest:
         """What the target is asked for: a run whose folders are those of `label` and `number`."""
         folder, log = self.paths.run(label, number), self.paths.log(label, number)
-        return RunRequest(run_id, tree, folder, log, seed, limit_s, commit)
+        return RunRequest(run_id=run_id, tree=tree, folder=folder, log=log, seed=seed, limit_s=limit_s, commit=commit)
 
     def job(self, request: RunRequest, label: str, number: int, *, plumbing: bool) -> Job:
         """The job of a requested run; plumbing may do without GPUs.

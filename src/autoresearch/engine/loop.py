@@ -57,7 +57,7 @@ class Outage:
     retry_at: float = 0.0
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Loop:
     """Carries a campaign out, one move at a time.
 
@@ -99,7 +99,11 @@ class Loop:
     def begin(self) -> None:
         """Take hold of the campaign and mend what a crash of ours left half done."""
         ctx = self.ctx
-        ctx.record(ControllerStarted(ctx.clock(), platform.node(), os.getpid(), __version__, self.resting))
+        ctx.record(
+            ControllerStarted(
+                at=ctx.clock(), host=platform.node(), pid=os.getpid(), version=__version__, resting=self.resting
+            )
+        )
         mend(ctx)
         settle.publish_missing(ctx)
 
@@ -156,7 +160,13 @@ class Loop:
             case moves.Repair():
                 repair(self.ctx, move.experiment, move.crash, by_hand=move.by_hand)
             case moves.Ask():
-                ask = ApprovalAsked(self.ctx.clock(), move.request, move.arm, move.question, move.gpu_hours)
+                ask = ApprovalAsked(
+                    at=self.ctx.clock(),
+                    request=move.request,
+                    experiment=move.arm,
+                    question=move.question,
+                    gpu_hours=move.gpu_hours,
+                )
                 self.ctx.record(ask)
             case moves.CancelAll():
                 for run in self.ctx.history.in_flight():

@@ -41,7 +41,9 @@ def hopeless(ctx: Context, run: Run) -> str:
         return ""
     board = next_move.board(ctx.history, ctx.campaign, ctx.survey.objective, ctx.outlook())
     folder = Path(planned.folder)
-    now = ctx.target.measure(folder, runs.log_tail(ctx, run), runs.read_all(ctx, folder), JobStatus(JobState.RUNNING))
+    now = ctx.target.measure(
+        folder, runs.log_tail(ctx, run), runs.read_all(ctx, folder), JobStatus(state=JobState.RUNNING)
+    )
     return pruning.hopeless(now.curve, references, ctx.survey.objective, Evidence(board).sigma) or ""
 
 
@@ -68,7 +70,16 @@ def look(ctx: Context) -> None:
     for held in ctx.launcher.held():
         if held.started_at is None or held.ended_at is None or held.job_id in ctx.history.allocations:
             continue
-        ctx.record(AllocationEnded(ctx.clock(), held.job_id, held.nodes, held.gpus, held.started_at, held.ended_at))
+        ctx.record(
+            AllocationEnded(
+                at=ctx.clock(),
+                job_id=held.job_id,
+                nodes=held.nodes,
+                gpus=held.gpus,
+                started_at=held.started_at,
+                ended_at=held.ended_at,
+            )
+        )
 
 
 def release(ctx: Context) -> None:

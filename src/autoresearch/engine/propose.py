@@ -25,7 +25,7 @@ def open_baseline(ctx: Context) -> None:
     assert ctx.history.started is not None  # noqa: S101 - the session starts a campaign before its loop
     base = ctx.history.started.base_commit
     if 1 not in ctx.history.experiments:
-        ctx.record(ExperimentOpened(ctx.clock(), 1, BASELINE, base))
+        ctx.record(ExperimentOpened(at=ctx.clock(), index=1, parent=BASELINE, parent_commit=base))
     hypothesis = Hypothesis(title="the unmodified recipe", area="baseline", parent=BASELINE, source="engine")
     entry = ctx.history.experiments[1]
     message = commit_message(ctx, BASELINE, hypothesis)
@@ -39,10 +39,17 @@ def open_baseline(ctx: Context) -> None:
     fingerprint = fingerprint_of(ctx, commit, ctx.survey)
     ctx.record(
         ExperimentCommitted(
-            ctx.clock(), 1, BASELINE, branch, commit, hypothesis, parent=BASELINE, parent_commit=base,
+            at=ctx.clock(),
+            index=1,
+            name=BASELINE,
+            branch=branch,
+            commit=commit,
+            hypothesis=hypothesis,
+            parent=BASELINE,
+            parent_commit=base,
             fingerprint=fingerprint,
         )
-    )  # fmt: skip
+    )
     checkout(ctx, BASELINE)
 
 
@@ -50,7 +57,9 @@ def explore(ctx: Context, parent: str) -> bool:
     """Open an attempt and bring it to its commit; False when no researcher has an idea."""
     ask.mark_plateaus(ctx)
     index = max(ctx.history.experiments, default=0) + 1
-    ctx.record(ExperimentOpened(ctx.clock(), index, parent, ctx.history.arm_commit(parent)))
+    ctx.record(
+        ExperimentOpened(at=ctx.clock(), index=index, parent=parent, parent_commit=ctx.history.arm_commit(parent))
+    )
     fault_points.point("propose.opened")
     return reopen(ctx, index)
 

@@ -24,7 +24,15 @@ def repair(ctx: Context, name: str, crash: str, *, by_hand: bool = False) -> Non
             refs.advance_branch(ctx.paths.root, entry.branch, found, entry.commit)
             _refuse(ctx, entry, problems)
             return
-        ctx.record(ExperimentRepaired(ctx.clock(), name, found, f"mended: {crash}", _files(ctx, entry.commit, found)))
+        ctx.record(
+            ExperimentRepaired(
+                at=ctx.clock(),
+                name=name,
+                commit=found,
+                reason=f"mended: {crash}",
+                files=_files(ctx, entry.commit, found),
+            )
+        )
         return
     tree = ctx.paths.by_hand(entry.index) if by_hand else checkout(ctx, name)
     files: tuple[str, ...] = ()
@@ -39,7 +47,7 @@ def repair(ctx: Context, name: str, crash: str, *, by_hand: bool = False) -> Non
         if not by_hand:
             # What a failed try has left there is in nobody's next run.
             worktree.remove(ctx.paths.root, place(ctx, entry.name))
-        ctx.record(ExperimentRepaired(ctx.clock(), name, entry.commit, f"not repaired: {crash}"))
+        ctx.record(ExperimentRepaired(at=ctx.clock(), name=name, commit=entry.commit, reason=f"not repaired: {crash}"))
         return
     fixed = _fix(ctx, entry, tree, files, crash)
     if problems := _problems(ctx, entry, fixed):
@@ -48,7 +56,7 @@ def repair(ctx: Context, name: str, crash: str, *, by_hand: bool = False) -> Non
     fault_points.point("repair.commit")
     refs.advance_branch(ctx.paths.root, entry.branch, entry.commit, fixed)
     fault_points.point("repair.record")
-    ctx.record(ExperimentRepaired(ctx.clock(), name, fixed, f"mended: {crash}", files))
+    ctx.record(ExperimentRepaired(at=ctx.clock(), name=name, commit=fixed, reason=f"mended: {crash}", files=files))
 
 
 def _fix(ctx: Context, entry: Experiment, tree: Path, files: tuple[str, ...], crash: str) -> str:
@@ -67,7 +75,11 @@ def objections(ctx: Context, entry: Experiment, tree: Path, crash: str) -> tuple
 
 def _refuse(ctx: Context, entry: Experiment, problems: Iterable[str]) -> None:
     worktree.remove(ctx.paths.root, place(ctx, entry.name))  # the next run is made from the commit, not from the fix
-    ctx.record(ExperimentRepaired(ctx.clock(), entry.name, entry.commit, f"fix refused: {'; '.join(problems)}"))
+    ctx.record(
+        ExperimentRepaired(
+            at=ctx.clock(), name=entry.name, commit=entry.commit, reason=f"fix refused: {'; '.join(problems)}"
+        )
+    )
 
 
 def _number(entry: Experiment) -> int:

@@ -58,11 +58,23 @@ def launch(ctx: Context, arm: str, seed: int, purpose: Purpose, why: str) -> Non
     argv, resources = (job.argv, job.resources) if job else ((), ctx.survey.resources)
     ctx.record(
         RunPlanned(
-            ctx.clock(), run_id, arm, number, seed, purpose, ctx.launcher.name,
-            shlex.join(ctx.redactor.clean_argv(argv)), str(folder),
-            str(log), resources, limit_s, view.run_s, plumbing, why,
+            at=ctx.clock(),
+            run_id=run_id,
+            experiment=arm,
+            number=number,
+            seed=seed,
+            purpose=purpose,
+            launcher=ctx.launcher.name,
+            command=shlex.join(ctx.redactor.clean_argv(argv)),
+            folder=str(folder),
+            log=str(log),
+            resources=resources,
+            limit_s=limit_s,
+            predicted_s=view.run_s,
+            plumbing=plumbing,
+            why=why,
         )
-    )  # fmt: skip
+    )
     fault_points.point("run.planned")
     if job is None:
         give_up(ctx, ctx.history.runs[run_id], refused)
@@ -72,7 +84,7 @@ def launch(ctx: Context, arm: str, seed: int, purpose: Purpose, why: str) -> Non
 
 def give_up(ctx: Context, run: Run, reason: str) -> None:
     """A run that no launcher would take: it ends without having begun."""
-    status = JobStatus(JobState.FAILED, reason=ctx.redactor.clean(f"it could not be submitted: {reason}"))
+    status = JobStatus(state=JobState.FAILED, reason=ctx.redactor.clean(f"it could not be submitted: {reason}"))
     ctx.record(RunEnded(ctx.clock(), run.run_id, status))
     measure(ctx, run)
 

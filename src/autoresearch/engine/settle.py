@@ -75,7 +75,11 @@ def settle(ctx: Context, name: str, verdict: Verdict, incumbent: str | None) -> 
     """Judge for good: journal first, then the ledger's row, then the note on the commit. Each can be repeated."""
     entry = ctx.history.experiment(name)
     row = row_for(ctx, entry, verdict)
-    ctx.record(ExperimentJudged(ctx.clock(), name, verdict, cells(row), incumbent, watched(ctx, entry)))
+    ctx.record(
+        ExperimentJudged(
+            at=ctx.clock(), name=name, verdict=verdict, row=cells(row), incumbent=incumbent, watched=watched(ctx, entry)
+        )
+    )
     fault_points.point("settle.judged")
     publish(ctx, entry)
 

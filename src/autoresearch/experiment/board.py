@@ -11,7 +11,7 @@ from autoresearch.experiment.outcome import Purpose, Verdict
 from autoresearch.run.objective import Objective
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Trial:
     """One run as a policy sees it.
 
@@ -45,7 +45,7 @@ class Trial:
     prompts: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Idea:
     """One experiment as a policy sees it.
 
@@ -110,7 +110,7 @@ class PolicySettings:
     first_seed: int = 42
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Board:
     """The whole campaign as a policy sees it.
 

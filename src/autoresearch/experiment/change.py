@@ -61,7 +61,7 @@ def _word(value: object) -> str:
     return "unset" if value is _MISSING else repr(value)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FileChange:
     """One file of a commit's difference to its parent.
 

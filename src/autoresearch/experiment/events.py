@@ -17,7 +17,7 @@ from autoresearch.run.measurement import Measurement
 from autoresearch.run.objective import Objective
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CampaignStarted:
     """The plan was approved and frozen; see `config.stop_rule.StopLimits.plain` for `limits`."""
 
@@ -31,7 +31,7 @@ class CampaignStarted:
     kind: Literal["campaign_started"] = "campaign_started"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ControllerStarted:
     """A controller started working on the campaign.
 
@@ -62,7 +62,7 @@ class ControllerStopped:
     kind: Literal["controller_stopped"] = "controller_stopped"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ExperimentOpened:
     """An attempt got its index; nothing exists of it yet but this line.
 
@@ -91,7 +91,7 @@ class ExperimentAbandoned:
     kind: Literal["experiment_abandoned"] = "experiment_abandoned"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ExperimentCommitted:
     """A hypothesis was committed on its branch (the baseline as an empty commit)."""
 
@@ -113,7 +113,7 @@ class ExperimentCommitted:
     kind: Literal["experiment_committed"] = "experiment_committed"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ExperimentRepaired:
     """A follow-up fix commit went onto an experiment's branch."""
 
@@ -125,7 +125,7 @@ class ExperimentRepaired:
     kind: Literal["experiment_repaired"] = "experiment_repaired"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BundleMade:
     """Several experiments were merged on one branch, or could not be; or an arm got another idea's `yardstick`."""
 
@@ -140,7 +140,7 @@ class BundleMade:
     kind: Literal["bundle_made"] = "bundle_made"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunPlanned:
     """A run is about to be submitted. Written before the launcher is asked, so that no job is ever orphaned."""
 
@@ -214,7 +214,7 @@ class RunMeasured:
     kind: Literal["run_measured"] = "run_measured"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ExperimentJudged:
     """The verdict is final; `row` is the ledger's line, cell by cell, as it was (or is about to be) written."""
 
@@ -289,7 +289,7 @@ class StopRequested:
     kind: Literal["stop_requested"] = "stop_requested"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ApprovalAsked:
     """A launch waits for a person."""
 
@@ -301,7 +301,7 @@ class ApprovalAsked:
     kind: Literal["approval_asked"] = "approval_asked"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ApprovalGiven:
     """A person answered."""
 
@@ -313,7 +313,7 @@ class ApprovalGiven:
     kind: Literal["approval_given"] = "approval_given"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AllocationEnded:
     """Capacity that was held between runs, such as a warm allocation of Slurm, was released or lost."""
 

@@ -17,7 +17,7 @@ from autoresearch.run.measurement import Completion, Measurement
 from autoresearch.run.symptom import Severity
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Run:
     """One launched job of an experiment or bundle, as far as it has come."""
 
@@ -115,7 +115,7 @@ def lost(run: Run) -> bool:
     return gone and run.settled and not run.cancelled and usable(run) is None
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Experiment:
     """One attempt: its hypothesis, branch, runs and verdict, as far as it has come."""
 

@@ -26,7 +26,7 @@ FORGIVEN = 2
 """Runs of one arm that the machine may lose before a further one counts as failed: an idea may be what kills it."""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class History:
     """Everything known of a campaign; `apply` folds in one more event."""
 
@@ -74,7 +74,7 @@ class History:
             case happened.ControllerStopped():
                 self.controller, self.left = None, event
             case happened.ExperimentOpened():
-                self.experiments[event.index] = Experiment(event)
+                self.experiments[event.index] = Experiment(opened=event)
             case happened.ExperimentAbandoned():
                 self.experiments.pop(event.index, None)
                 if event.exhausted:
@@ -117,7 +117,7 @@ class History:
     def _apply_to_run_or_person(self, event: Event) -> None:
         match event:
             case happened.RunPlanned():
-                self.runs[event.run_id] = run = Run(event, order=len(self.runs))
+                self.runs[event.run_id] = run = Run(planned=event, order=len(self.runs))
                 self._runs.setdefault(event.experiment, []).append(run)
             case happened.RunSubmitted():
                 run = self.runs[event.run_id]

@@ -24,7 +24,7 @@ BY_HAND = "hand"
 """Source of a hypothesis that a person or an agent drives by hand."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Hypothesis:
     """One idea, small enough for one commit.
 
@@ -59,7 +59,7 @@ class Hypothesis:
     source: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Tried:
     """One earlier experiment as a researcher sees it.
 
@@ -115,7 +115,7 @@ class Facts:
     space: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Brief:
     """Everything a researcher is told for one proposal; bounded, and no raw logs.
 

@@ -34,7 +34,7 @@ class Purpose(StrEnum):
     """The winner with one kept change left out."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Verdict:
     """The judgement on one experiment.
 

@@ -24,7 +24,7 @@ _DIFF = (
 _PATCH = ("-p", "--no-renames", "--full-index", "--src-prefix=a/", "--dst-prefix=b/")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FileStatus:
     """One file that differs between two commits.
 
@@ -119,7 +119,14 @@ def changed_files(repo: Path, a: str, b: str, *, renames: bool = True) -> tuple[
 def file_changes(repo: Path, a: str, b: str) -> tuple[FileChange, ...]:
     """What differs between two commits as the guards look at it: a moved file counts at both of its places."""
     return tuple(
-        FileChange(change.path, change.added, change.deleted, change.binary, change.link or "", change.is_submodule)
+        FileChange(
+            path=change.path,
+            added=change.added,
+            deleted=change.deleted,
+            binary=change.binary,
+            link_target=change.link or "",
+            submodule=change.is_submodule,
+        )
         for change in changed_files(repo, a, b, renames=False)
     )
 
@@ -146,7 +153,15 @@ def _change(entry: _Raw, counts: tuple[str, str], targets: dict[str, bytes]) -> 
     added, deleted = (0, 0) if binary else (int(counts[0]), int(counts[1]))
     link = os.fsdecode(targets[entry.blob]) if entry.mode == SYMLINK else None
     return FileStatus(
-        entry.status, entry.path, entry.old_path, entry.mode, entry.old_mode, added, deleted, binary=binary, link=link
+        status=entry.status,
+        path=entry.path,
+        old_path=entry.old_path,
+        mode=entry.mode,
+        old_mode=entry.old_mode,
+        added=added,
+        deleted=deleted,
+        binary=binary,
+        link=link,
     )
 
 

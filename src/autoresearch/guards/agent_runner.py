@@ -32,7 +32,7 @@ _NO_START = 127
 _STOP = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Cell:
     """What to run, where, and within which bounds.
 
@@ -61,7 +61,7 @@ class Cell:
     max_disk_bytes: int = 2 << 30
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CallEnd:
     """How it went.
 
@@ -109,7 +109,7 @@ def run(cell: Cell) -> CallEnd:
         found = json.loads(verdict.read_bytes())
         return CallEnd(**(found | {"left": (*found["left"], *left)}))
     except (OSError, ValueError, TypeError, KeyError):
-        return CallEnd("lost", left=left, reason=f"what watched over it was killed: {said.strip()[-200:]}")
+        return CallEnd(word="lost", left=left, reason=f"what watched over it was killed: {said.strip()[-200:]}")
 
 
 def _sweep(folder: str) -> tuple[str, ...]:
@@ -131,7 +131,7 @@ def main() -> int:
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     # A controller that dies takes the agent with it: nobody would read its answer.
     _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    ending = _Watcher(cell).run() if os.getppid() != 1 else CallEnd("stopped", reason="the controller is gone")
+    ending = _Watcher(cell).run() if os.getppid() != 1 else CallEnd(word="stopped", reason="the controller is gone")
     aside = Path(cell.folder, "ending.json.new")
     aside.write_text(json.dumps(asdict(ending)))
     aside.replace(Path(cell.folder, "ending.json"))
@@ -158,7 +158,14 @@ class _Watcher:
         code = self.code if word == "exited" else None
         left = [f"{process.pid} ({process.name})" for process in self._tree()]
         wall_s = round(time.monotonic() - self.began, 3)
-        return CallEnd(word, code if code is None or code >= 0 else 128 - code, wall_s, alive, tuple(left), reason)
+        return CallEnd(
+            word=word,
+            code=code if code is None or code >= 0 else 128 - code,
+            wall_s=wall_s,
+            ended=alive,
+            left=tuple(left),
+            reason=reason,
+        )
 
     def _start(self) -> str:
         cell = self.cell

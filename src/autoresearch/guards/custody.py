@@ -39,7 +39,7 @@ Content = bytes | str | None
 """A file's bytes, a link's target, or None for nothing there."""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Custody:
     """The state before; `settle` compares and mends.
 
@@ -82,7 +82,13 @@ class Custody:
             uncontained: Whether the agent will be able to write elsewhere.
         """
         root = git.root(root)
-        taken = cls(root, tree, CampaignPaths(root, folder.name), (tree / ".git").read_bytes(), uncontained)
+        taken = cls(
+            root=root,
+            tree=tree,
+            paths=CampaignPaths(root, folder.name),
+            pointer=(tree / ".git").read_bytes(),
+            watched=uncontained,
+        )
         if uncontained:
             taken._look()
         return taken

@@ -26,7 +26,7 @@ _HIDDEN_TOPS = ("/tmp", "/var/tmp", "/run", "/dev")  # noqa: S108 - hidden, not 
 _UNSHARED = ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class View:
     """What the inside may see and write. Later attributes win over earlier ones; paths are absolute.
 

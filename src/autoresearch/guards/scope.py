@@ -40,7 +40,7 @@ ALWAYS_PROTECTED = (
 tells coding agents how to behave, for the next agent would read what this one wrote."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Limits:
     """What one hypothesis may do; see `config.schema.ScopeConfig` for the meaning of each."""
 
@@ -254,5 +254,5 @@ def permission(wish: Wish, limits: Limits, *, network: bool) -> Permission:
 def _edit(wish: Wish, limits: Limits) -> Permission:
     if not wish.paths and not wish.own:
         return Permission(False, "it does not say which file")
-    found = breaches((FileChange(path) for path in wish.paths), limits)
+    found = breaches((FileChange(path=path) for path in wish.paths), limits)
     return Permission(not found, found[0] if found else "within the scope")

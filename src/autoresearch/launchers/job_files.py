@@ -158,7 +158,7 @@ def patience_s(records: Collection[Record], poll_s: float, soon_s: float) -> flo
 
 def never(job_id: str) -> JobStatus:
     """The state of a job that has no record."""
-    return JobStatus(JobState.VANISHED, reason=f"no job {job_id} was ever submitted from here")
+    return JobStatus(state=JobState.VANISHED, reason=f"no job {job_id} was ever submitted from here")
 
 
 def living(folder: Path) -> tuple[str, ...]:

@@ -233,7 +233,7 @@ class LocalLauncher:
     def _status(self, run_id: str) -> JobStatus:
         record = run_folder.read(self._record(run_id))
         if record is None:
-            return JobStatus(JobState.VANISHED, reason=f"no run {run_id} was ever submitted from here")
+            return JobStatus(state=JobState.VANISHED, reason=f"no run {run_id} was ever submitted from here")
         folder, submitted_at = Path(record["folder"]), record["submitted_at"]
         state = run_folder.read(folder / run_folder.STATE)
         # Before the look for its end: a supervisor that is dead by now has already written that.

@@ -151,9 +151,11 @@ class ScriptedLauncher:
     def _status(self, run_id: str, state: JobState) -> JobStatus:
         run = run_folder.read(self._place(run_id))
         if run is None or not state.ended:
-            return JobStatus(state, reason="" if run else f"no run {run_id} was ever submitted from here")
+            return JobStatus(state=state, reason="" if run else f"no run {run_id} was ever submitted from here")
         code = run["part"]["exit_code"]
-        return JobStatus(state, exit_code=int(state is not JobState.SUCCEEDED) if code is None else code, reason=state)
+        return JobStatus(
+            state=state, exit_code=int(state is not JobState.SUCCEEDED) if code is None else code, reason=state
+        )
 
 
 def _take(value: float | tuple[float, ...], before: int) -> float | None:

@@ -15,7 +15,7 @@ _KINDS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LockOwner:
     """Who holds a lock.
 

@@ -76,7 +76,7 @@ def recent(status: CampaignStatus) -> CampaignStatus:
     return replace(status, verdicts=status.verdicts[-RECENT:], steering=status.steering[-RECENT:])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Attempt:
     """A row of the ledger, without what only its file needs."""
 
@@ -98,12 +98,23 @@ class Attempt:
 def attempt(row: Row) -> Attempt:
     """A row as a tool answers it."""
     return Attempt(
-        row.index, row.branch, row.commit, str(row.status), row.metric_name, row.metric_value, row.effect,
-        row.effect_low, row.effect_high, row.runs or 0, round(row.elapsed_min, 2), row.description, row.reason,
-    )  # fmt: skip
+        index=row.index,
+        branch=row.branch,
+        commit=row.commit,
+        status=str(row.status),
+        metric=row.metric_name,
+        value=row.metric_value,
+        effect=row.effect,
+        effect_low=row.effect_low,
+        effect_high=row.effect_high,
+        runs=row.runs or 0,
+        minutes=round(row.elapsed_min, 2),
+        description=row.description,
+        reason=row.reason,
+    )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunShown:
     """One run of an experiment."""
 
@@ -116,7 +127,7 @@ class RunShown:
     told: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Shown:
     """One experiment with its runs and its verdict.
 
@@ -193,7 +204,7 @@ def _run(run: Run) -> RunShown:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PlanShown:
     """What a campaign would be.
 

@@ -150,7 +150,7 @@ class Tools:
         """Show what a campaign on a recipe would be; with `write` also write its file. A person approves it."""
         if "approval" in (settings or {}):
             raise UsageError("what needs approval is decided by a person: leave `approval` out; they edit the file")
-        session = Campaign(self._where)
+        session = Campaign(where=self._where)
         made = session.plan(PlanRequest(recipe, stop, name, settings or {}))
         return plan_shown(made, str(session.write(made, _caller(ctx))) if write else "")
 
@@ -322,7 +322,7 @@ class Tools:
         return hide(text, self._where)
 
     def _session(self, campaign: str | None, ctx: Context | None = None) -> Campaign:
-        return Campaign(self._where, campaign or self._campaign, by=self.clean(_caller(ctx)) if ctx else "")
+        return Campaign(where=self._where, name=campaign or self._campaign, by=self.clean(_caller(ctx)) if ctx else "")
 
     def _hand(self, campaign: str | None, ctx: Context | None = None) -> ByHand:
         return self._session(campaign, ctx).by_hand()

@@ -68,13 +68,17 @@ class LogSource:
     def _follow(self, item: Found) -> "_LogFile":
         known = self._files.get(item.path)
         if known is None or known.inode != item.inode or item.size < known.offset:
-            known = remember(self._files, item.path, _LogFile(item.inode, Scan(self._grammar), self._patience_s))
+            known = remember(
+                self._files,
+                item.path,
+                _LogFile(inode=item.inode, scan=Scan(self._grammar), patience_s=self._patience_s),
+            )
         if item.size > known.offset:
             known.advance(item, self._max_bytes)
         return known
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _LogFile:
     """What has been read of one log, and up to which byte."""
 

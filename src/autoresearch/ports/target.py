@@ -23,7 +23,7 @@ class SourceSpec:
     options: Mapping[str, object]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunRequest:
     """What a target needs to know to turn an experiment into a job.
 
@@ -48,7 +48,7 @@ class RunRequest:
     overrides: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Survey:
     """What a target found out about the thing to be trained, before anything is run.
 

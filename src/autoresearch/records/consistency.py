@@ -162,7 +162,13 @@ def _events_of_row(row: Row, at: float) -> tuple[Event, ...]:
     name = row.branch.rpartition("/")[2]
     began, ended = row.started_at or at, row.finished_at or at
     verdict = Verdict(
-        row.status, row.reason, row.metric_value, row.effect, row.effect_low, row.effect_high, row.runs or 0
+        status=row.status,
+        reason=row.reason,
+        value=row.metric_value,
+        effect=row.effect,
+        low=row.effect_low,
+        high=row.effect_high,
+        runs=row.runs or 0,
     )
     return (
         ExperimentOpened(at=began, index=row.index, parent="", parent_commit=row.parent_commit),

@@ -33,7 +33,7 @@ NOTE_VERSION = 1
 HASH_LENGTH = 7
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Row:
     """One attempted experiment, as the ledger tells it.
 

@@ -49,7 +49,7 @@ class FileNote:
     why: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MemoryState:
     """What is true now, for the next reader.
 

@@ -28,7 +28,7 @@ class Line:
     dashed: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Dot:
     """A filled circle; `tip` is shown when a pointer rests on it."""
 
@@ -40,7 +40,7 @@ class Dot:
     hollow: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Box:
     """A filled rectangle."""
 
@@ -52,7 +52,7 @@ class Box:
     tip: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Text:
     """One line of text; `anchor` is `start`, `middle` or `end`; y is the baseline."""
 
@@ -78,7 +78,7 @@ class Drawing:
     shapes: tuple[Shape, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Axes:
     """Where data lie on the page."""
 
@@ -129,21 +129,25 @@ def _axes(report: Report, levels: Mapping[int, float], width: int, height: int) 
     low, high = min(values), max(values)
     margin = (high - low) * 0.12 or abs(high) * 0.1 or 1.0
     count = max((entry.index for entry in report.entries), default=1)
-    return _Axes(64, width - 24, 56, height - 46, low - margin, high + margin, count)
+    return _Axes(
+        left=64, right=width - 24, top=56, bottom=height - 46, low=low - margin, high=high + margin, count=count
+    )
 
 
 def _frame(axes: _Axes, report: Report) -> list[Shape]:
     shapes: list[Shape] = [
-        Text(axes.left, 24, report.campaign, size=15, bold=True),
-        Text(axes.left, 42, f"{report.objective.metric}, {report.objective.direction}", FAINT),
-        Text((axes.left + axes.right) / 2, axes.bottom + 36, "attempt", FAINT, anchor="middle"),
+        Text(x=axes.left, y=24, text=report.campaign, size=15, bold=True),
+        Text(x=axes.left, y=42, text=f"{report.objective.metric}, {report.objective.direction}", colour=FAINT),
+        Text(x=(axes.left + axes.right) / 2, y=axes.bottom + 36, text="attempt", colour=FAINT, anchor="middle"),
     ]
     for value in ticks(axes.low, axes.high):
         shapes.append(Line(((axes.left, axes.y(value)), (axes.right, axes.y(value))), GRID))
-        shapes.append(Text(axes.left - 8, axes.y(value) + 4, f"{value:.4g}", FAINT, 11, "end"))
+        shapes.append(
+            Text(x=axes.left - 8, y=axes.y(value) + 4, text=f"{value:.4g}", colour=FAINT, size=11, anchor="end")
+        )
     step = max(1, math.ceil(axes.count / 20))
     shapes += [
-        Text(axes.x(index), axes.bottom + 18, str(index), FAINT, 11, "middle")
+        Text(x=axes.x(index), y=axes.bottom + 18, text=str(index), colour=FAINT, size=11, anchor="middle")
         for index in range(1, axes.count + 1, step)
     ]
     return [*shapes, *_legend(axes)]
@@ -153,7 +157,7 @@ def _legend(axes: _Axes) -> list[Shape]:
     shapes: list[Shape] = []
     x = axes.right - 4 * 82
     for name in ("keep", "discard", "crash", "open"):
-        shapes += [Dot(x, 38, 5, COLOURS[name]), Text(x + 10, 42, name, FAINT)]
+        shapes += [Dot(x=x, y=38, radius=5, colour=COLOURS[name]), Text(x=x + 10, y=42, text=name, colour=FAINT)]
         x += 82
     return shapes
 
@@ -164,7 +168,9 @@ def _baseline(axes: _Axes, report: Report) -> list[Shape]:
     y = axes.y(report.baseline)
     return [
         Line(((axes.left, y), (axes.right, y)), BASELINE_COLOUR, 1.2, dashed=True),
-        Text(axes.right, y - 5, f"baseline {report.baseline:.4g}", BASELINE_COLOUR, 11, "end"),
+        Text(
+            x=axes.right, y=y - 5, text=f"baseline {report.baseline:.4g}", colour=BASELINE_COLOUR, size=11, anchor="end"
+        ),
     ]
 
 
@@ -188,9 +194,12 @@ def _attempt(axes: _Axes, entry: ReportLine, level: float | None) -> list[Shape]
     x, colour = axes.x(entry.index), COLOURS[entry.status]
     tip = f"#{entry.index} {entry.title}: {entry.status}. {entry.reason}"
     if level is None:
-        return [Text(x, axes.bottom - 4, "x", colour, 14, "middle", bold=True), Dot(x, axes.bottom - 9, 7, "none", tip)]
-    runs = [Dot(x, axes.y(value), 2.2, FAINT) for value in entry.values]
-    return [*runs, Dot(x, axes.y(level), 5.5, colour, tip)]
+        return [
+            Text(x=x, y=axes.bottom - 4, text="x", colour=colour, size=14, anchor="middle", bold=True),
+            Dot(x=x, y=axes.bottom - 9, radius=7, colour="none", tip=tip),
+        ]
+    runs = [Dot(x=x, y=axes.y(value), radius=2.2, colour=FAINT) for value in entry.values]
+    return [*runs, Dot(x=x, y=axes.y(level), radius=5.5, colour=colour, tip=tip)]
 
 
 def _labels(axes: _Axes, report: Report, levels: Mapping[int, float]) -> list[Text]:
@@ -206,7 +215,14 @@ def _labels(axes: _Axes, report: Report, levels: Mapping[int, float]) -> list[Te
         if entry.index > 1:
             x, y = axes.x(entry.index), axes.y(level)
             side, anchor = (-9, "end") if x > axes.right - _LABEL_WIDTH else (9, "start")
-            text = Text(x + side, y + (-8 if above else 17), _short(entry.title), COLOURS["keep"], 11, anchor)
+            text = Text(
+                x=x + side,
+                y=y + (-8 if above else 17),
+                text=_short(entry.title),
+                colour=COLOURS["keep"],
+                size=11,
+                anchor=anchor,
+            )
             if moved := _aside(axes, text, placed, -_LABEL_LINE if above else _LABEL_LINE):
                 placed.append(moved)
         best = level if rises else best
@@ -244,9 +260,9 @@ def spend(report: Report, width: int = 920) -> Drawing:
         length = (width - 330) * row.minutes / most
         told = f"{row.minutes:.1f} min, {row.runs} runs" + (f", {row.gpu_hours:.1f} GPU-h" if row.gpu_hours else "")
         shapes += [
-            Text(100, y + 13, row.purpose, anchor="end"),
-            Box(110, y, max(1.0, length), 18, BASELINE_COLOUR, told),
-            Text(118 + length, y + 13, told, FAINT, 11),
+            Text(x=100, y=y + 13, text=row.purpose, anchor="end"),
+            Box(x=110, y=y, width=max(1.0, length), height=18, colour=BASELINE_COLOUR, tip=told),
+            Text(x=118 + length, y=y + 13, text=told, colour=FAINT, size=11),
         ]
     return Drawing(width, 20 + 26 * max(1, len(rows)), "spend by purpose", tuple(shapes))
 

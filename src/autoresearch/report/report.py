@@ -18,7 +18,7 @@ from autoresearch.verdict.effect import counted
 from autoresearch.verdict.evidence import Evidence
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ReportLine:
     """One experiment in the report.
 
@@ -71,7 +71,7 @@ class ReportLine:
     log: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Area:
     """What an area of ideas gave."""
 
@@ -94,7 +94,7 @@ class Spend:
     gpu_hours: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """Everything the report shows.
 
@@ -300,9 +300,14 @@ def _area(history: History, name: str, entries: list[Experiment]) -> Area:
     counts = {status: sum(1 for verdict in said if verdict.status is status) for status in Status}
     effects = [verdict.effect for verdict in said if verdict.effect is not None]
     return Area(
-        name, len(entries), counts[Status.KEEP], counts[Status.DISCARD], counts[Status.CRASH],
-        max(effects, default=None), sum(_minutes(history.runs_of(entry.name)) for entry in entries),
-    )  # fmt: skip
+        name=name,
+        attempts=len(entries),
+        keep=counts[Status.KEEP],
+        discard=counts[Status.DISCARD],
+        crash=counts[Status.CRASH],
+        best=max(effects, default=None),
+        minutes=sum(_minutes(history.runs_of(entry.name)) for entry in entries),
+    )
 
 
 def _spend(runs: list[Run], idle: list[Idle]) -> tuple[Spend, ...]:

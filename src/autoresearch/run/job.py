@@ -27,7 +27,7 @@ class Resources:
         return self.nodes * self.gpus_per_node
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Job:
     """What a target wants started.
 
@@ -98,7 +98,7 @@ class JobState(StrEnum):
         return self not in {JobState.QUEUED, JobState.RUNNING, JobState.UNKNOWN}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class JobStatus:
     """How a job is doing; fields are None where the engine does not know them. Times are Unix seconds."""
 

@@ -9,7 +9,7 @@ from autoresearch.run.measurement import Series
 from autoresearch.run.symptom import clean
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Grammar:
     """Which lines of a log carry numbers.
 

@@ -84,7 +84,7 @@ class Completion(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Measurement:
     """What the harness read of one run, from files the run wrote.
 

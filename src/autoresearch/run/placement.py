@@ -9,7 +9,7 @@ HERE = "local"
 """The launcher recommended for runs on this machine."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Places:
     """What was found on this machine.
 

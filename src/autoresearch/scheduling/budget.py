@@ -9,7 +9,7 @@ from autoresearch.run.objective import Objective
 from autoresearch.scheduling.stop_check import Spent, StopState, check
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Outlook:
     """What the rest of the budget can hold.
 
@@ -61,7 +61,15 @@ def outlook(
     state = check(limits, spent, now, run_s, run_hours)
     left, total = _runs(history, campaign, limits, now, run_s, _typical_s(history) or run_s)
     roomy = left is None or left > 0
-    return Outlook(state, run_s, run_hours, left, total, not state.met and roomy and history.stop is None, now)
+    return Outlook(
+        stop=state,
+        run_s=run_s,
+        run_gpu_hours=run_hours,
+        runs_left=left,
+        runs_total=total,
+        may_explore=not state.met and roomy and history.stop is None,
+        now=now,
+    )
 
 
 def _next_run_s(history: History, limits: StopLimits, expected_s: float | None) -> float:

@@ -97,7 +97,9 @@ class Dropping:
             return Wait(f"runs of experiment {self.index} are being ended")
         count = sum(run.valid for run in history.current_runs(entry.name))
         value = history.value_of(entry.name)
-        return Judge(entry.name, Verdict(Status.DISCARD, self.reason, value=value, runs=count, by=self.by), None)
+        return Judge(
+            entry.name, Verdict(status=Status.DISCARD, reason=self.reason, value=value, runs=count, by=self.by), None
+        )
 
 
 def _comes_first(other: Experiment, crash: str) -> str:

@@ -147,12 +147,14 @@ def first_row(history: History, entry: Experiment) -> Verdict:
     valid = [run for run in runs if run.valid]
     if not valid:
         reason = why_no_value(runs[-1]) if runs else "it was never run"
-        return Verdict(Status.CRASH, f"the baseline has no valid run: {reason}", runs=len(runs), by="engine")
+        return Verdict(
+            status=Status.CRASH, reason=f"the baseline has no valid run: {reason}", runs=len(runs), by="engine"
+        )
     value = history.value_of(entry.name)
     values = ", ".join(f"{one:.4g}" for run in valid if (one := usable(run)) is not None)
     return Verdict(
-        Status.KEEP,
-        f"the unmodified recipe: mean {value:.4g} over {len(valid)} run{'s' * (len(valid) > 1)} ({values})",
+        status=Status.KEEP,
+        reason=f"the unmodified recipe: mean {value:.4g} over {len(valid)} run{'s' * (len(valid) > 1)} ({values})",
         value=value,
         runs=len(valid),
         by="engine",
@@ -259,7 +261,7 @@ def _denied(history: History, arm: str, why: str) -> Move:
         return Wait(why) if history.in_flight() else Stop(why)
     if history.baseline is None or not history.baseline.judged:
         return Wait("the baseline's row comes first")
-    return Judge(arm, Verdict(Status.DISCARD, why, by="engine"), None)
+    return Judge(arm, Verdict(status=Status.DISCARD, reason=why, by="engine"), None)
 
 
 def _from_advice(advice: Advice, campaign: CampaignConfig, view: Outlook, flying: list[Run], idle: str) -> Move:

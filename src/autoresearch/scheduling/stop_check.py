@@ -27,7 +27,7 @@ class Spent:
     stalled: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StopState:
     """Whether a campaign is over, and what is left of it.
 

@@ -84,7 +84,7 @@ def _next(
             return Remeasure(name, entry.name, parent)
         if conflict := history.bundles[name].conflict:
             why = f"{parent} cannot be measured again with its yardstick: {conflict}"
-            return Settle(entry.name, Verdict(Status.CRASH, why, by="engine"))
+            return Settle(entry.name, Verdict(status=Status.CRASH, reason=why, by="engine"))
     runs = [run for arm in (entry.name, *arms) for run in history.current_runs(arm)]
     failed = next((run for run in runs if run.settled and not run.valid), None)
     if failed is None and not spent and (missing := _missing(history, entry, arms, seeds)):
@@ -95,7 +95,7 @@ def _next(
         told = "the run budget ended before it and its references were measured"
         if failed is not None:
             told = f"a run of {failed.planned.experiment} gave no metric: {why_no_value(failed)}"
-        return Settle(entry.name, Verdict(Status.CRASH, told, runs=len(runs), by="engine"))
+        return Settle(entry.name, Verdict(status=Status.CRASH, reason=told, runs=len(runs), by="engine"))
     return Settle(entry.name, _verdict(history, entry, objective))
 
 
@@ -128,17 +128,28 @@ def _verdict(history: History, entry: Experiment, objective: Objective) -> Verdi
     )
     if not beside(entry):
         reason = f"it changes nothing but the evaluation ({what}), so no gain can be claimed"
-        return Verdict(Status.DISCARD, reason + after, value, runs=runs, by="engine")
+        return Verdict(status=Status.DISCARD, reason=reason + after, value=value, runs=runs, by="engine")
     effect = _effect(history, entry, objective)
     reason = f"with its own yardstick ({what}) {effect.told()} against {entry.parent} measured again"
-    return Verdict(Status.DISCARD, reason + after, value, effect.gain, effect.low, effect.high, runs, by="engine")
+    return Verdict(
+        status=Status.DISCARD,
+        reason=reason + after,
+        value=value,
+        effect=effect.gain,
+        low=effect.low,
+        high=effect.high,
+        runs=runs,
+        by="engine",
+    )
 
 
 def _effect(history: History, entry: Experiment, objective: Objective) -> Effect:
     """The comparison of any policy, on a board that holds nothing but the idea and what was measured again for it."""
     arms = (entry.name, *references(entry))
     trials = tuple(trial for trial in history.every_trial() if trial.arm in arms)
-    idea = Idea(entry.name, arms[1])
-    found = Evidence(Board(objective, ideas=(idea,), trials=trials)).compare(entry.name, arms[1], credit=False)
+    idea = Idea(name=entry.name, parent=arms[1])
+    found = Evidence(Board(objective=objective, ideas=(idea,), trials=trials)).compare(
+        entry.name, arms[1], credit=False
+    )
     assert found is not None  # noqa: S101 - the caller has seen valid runs of both
     return found

@@ -90,27 +90,27 @@ class PolicyContract:
 
     def test_the_baseline_comes_first(self, make: PolicyMaker) -> None:
         """Nothing can be judged without it; with no run to be had for it, nothing is left to do."""
-        first = make().advise(Board(_OBJECTIVE))
+        first = make().advise(Board(objective=_OBJECTIVE))
         assert isinstance(first, Measure)
         assert first.arm == BASELINE
-        assert isinstance(make().advise(Board(_OBJECTIVE, runs_left=0, runs_total=0)), Done)
+        assert isinstance(make().advise(Board(objective=_OBJECTIVE, runs_left=0, runs_total=0)), Done)
 
     def test_a_baseline_that_always_crashes_ends_the_campaign(self, make: PolicyMaker) -> None:
         """After a few attempts, and with a reason."""
-        board = Board(_OBJECTIVE)
+        board = Board(objective=_OBJECTIVE)
         for order in range(10):
             advice = make().advise(board)
             if isinstance(advice, Done):
                 break
             assert isinstance(advice, Measure)
-            trial = Trial(advice.arm, advice.seed, advice.purpose, order=order, note="it crashed")
+            trial = Trial(arm=advice.arm, seed=advice.seed, purpose=advice.purpose, order=order, note="it crashed")
             board = replace(board, trials=(*board.trials, trial))
         assert isinstance(advice, Done)
         assert advice.why
 
     def test_an_idea_that_cannot_run_is_settled_without_a_run(self, make: PolicyMaker) -> None:
         """A breach of the scope costs nothing, and is never kept."""
-        board = _with_idea(make(), Idea("idea-1", BASELINE, broken="it edits the validation data"))
+        board = _with_idea(make(), Idea(name="idea-1", parent=BASELINE, broken="it edits the validation data"))
         advice = make().advise(board)
         assert isinstance(advice, Settle)
         assert advice.idea == "idea-1"
@@ -118,7 +118,7 @@ class PolicyContract:
 
     def test_fixed_boards_need_no_clock_and_no_dice(self, make: PolicyMaker, monkeypatch: pytest.MonkeyPatch) -> None:
         """What is advised follows from the board alone."""
-        board = _with_idea(make(), Idea("idea-1", BASELINE))
+        board = _with_idea(make(), Idea(name="idea-1", parent=BASELINE))
         expected = make().advise(board)
         policy = make()
         with monkeypatch.context() as still:
@@ -210,9 +210,15 @@ def _forbidden(*_: object) -> float:
 
 def _with_idea(policy: Policy, idea: Idea) -> Board:
     """A board whose baseline has all its runs, and one open idea."""
-    board = Board(_OBJECTIVE, settings=PolicySettings(worth=1.0))
+    board = Board(objective=_OBJECTIVE, settings=PolicySettings(worth=1.0))
     while isinstance(advice := policy.advise(board), Measure):
-        done = Trial(BASELINE, advice.seed, advice.purpose, value=0.5 + 0.01 * len(board.trials), order=advice.seed)
+        done = Trial(
+            arm=BASELINE,
+            seed=advice.seed,
+            purpose=advice.purpose,
+            value=0.5 + 0.01 * len(board.trials),
+            order=advice.seed,
+        )
         board = replace(board, trials=(*board.trials, done))
     return replace(board, ideas=(idea,))
 

@@ -116,7 +116,14 @@ def after(brief: Brief, idea: Hypothesis | None, name: str) -> Brief:
     assert idea is not None
     source = idea.source or name
     done = Tried(
-        brief.index, f"e{brief.index}", idea.title, idea.area, idea.overrides, idea.overrides, "discard", source=source
+        index=brief.index,
+        name=f"e{brief.index}",
+        title=idea.title,
+        area=idea.area,
+        overrides=idea.overrides,
+        config=idea.overrides,
+        status="discard",
+        source=source,
     )
     return replace(brief, index=brief.index + 1, tried=(*brief.tried, done))
 

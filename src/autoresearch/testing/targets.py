@@ -22,7 +22,7 @@ from autoresearch.testing.shape import gaps, made_with
 TargetMaker = Callable[[], Target]
 RunEnder = Callable[[Path], str]
 
-_GOOD = JobStatus(JobState.SUCCEEDED, exit_code=0)
+_GOOD = JobStatus(state=JobState.SUCCEEDED, exit_code=0)
 _SEVERITIES = (Severity.FATAL, Severity.WARNING, Severity.INFO)
 _LOGS = ("", "\x00\xff\x1b[31m\n" * 100, "x" * 1_000_000, "step 1\r" * 10_000, "Traceback (most recent call last):\n")
 
@@ -142,7 +142,7 @@ class TargetContract:
         (tmp_path / "empty").mkdir()
         target = _surveyed(make, tree)
         for run in (tmp_path / "empty", tmp_path / "gone"):
-            found = target.measure(run, "", _readings(target, run), JobStatus(state))
+            found = target.measure(run, "", _readings(target, run), JobStatus(state=state))
             assert (found.value, found.source) == (None, "")
             assert found.note
 
@@ -152,7 +152,11 @@ class TargetContract:
         target = _surveyed(make, tree)
         tag = target.survey(tree).objective.tag
         for readings in _strange(tag, [spec.name for spec in target.sources()]):
-            for status in (_GOOD, JobStatus(JobState.FAILED, 1, "killed"), JobStatus(JobState.RUNNING)):
+            for status in (
+                _GOOD,
+                JobStatus(state=JobState.FAILED, exit_code=1, reason="killed"),
+                JobStatus(state=JobState.RUNNING),
+            ):
                 found = target.measure(tmp_path, log, readings, status)
                 assert isinstance(found, Measurement)
                 assert found.value is None or math.isfinite(found.value)
@@ -166,7 +170,7 @@ class TargetContract:
         for file in [path for path in run.rglob("*") if path.is_file()]:
             file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
         readings = _readings(target, run)
-        found = target.measure(run, log[: len(log) // 2], readings, JobStatus(JobState.RUNNING))
+        found = target.measure(run, log[: len(log) // 2], readings, JobStatus(state=JobState.RUNNING))
         assert found.value is None or math.isfinite(found.value)
         assert _sorted(target.health(log[: len(log) // 2], readings))
 
@@ -181,7 +185,9 @@ class TargetContract:
 def a_request(tree: Path, folder: Path) -> RunRequest:
     """A run in `folder`, which exists afterwards."""
     folder.mkdir(parents=True, exist_ok=True)
-    return RunRequest("run-1", tree, folder, folder / "run.log", 7, 60.0, "c" * 40)
+    return RunRequest(
+        run_id="run-1", tree=tree, folder=folder, log=folder / "run.log", seed=7, limit_s=60.0, commit="c" * 40
+    )
 
 
 def _surveyed(make: TargetMaker, tree: Path) -> Target:

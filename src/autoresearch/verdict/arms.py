@@ -10,7 +10,7 @@ from autoresearch.verdict.remembered import once
 from autoresearch.verdict.statistics import mean
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class Arm:
     """What is known of one configuration; values are in gain units, by seed.
 

@@ -36,7 +36,7 @@ class Standing(StrEnum):
     REFUTED = "refuted"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Claim:
     """What is claimed of one idea, or of the whole campaign.
 
@@ -95,7 +95,7 @@ def whole_claim(evidence: Evidence) -> Claim | None:
         return None
     effect = fresh_comparison(evidence, incumbent, BASELINE)
     if effect is None:
-        return Claim(incumbent, Standing.UNRESOLVED)
+        return Claim(name=incumbent, standing=Standing.UNRESOLVED)
     return _claim(incumbent, effect, _spread(evidence) * max(1, len(evidence.held)), fresh=True)
 
 
@@ -150,7 +150,7 @@ def _claim_idea(evidence: Evidence, idea: Idea, spread: float) -> Claim:
         return _claim(idea.name, effect, spread, fresh=True)
     verdict = idea.verdict
     if verdict is None or verdict.effect is None:
-        return Claim(idea.name, Standing.UNRESOLVED)
+        return Claim(name=idea.name, standing=Standing.UNRESOLVED)
     effect = evidence.compare(idea.name, idea.parent)
     if effect is None or (verdict.status is Status.KEEP and idea.name in evidence.held):
         error = None if verdict.high is None or verdict.low is None else _error(evidence, verdict.low, verdict.high)
@@ -180,7 +180,7 @@ def _fresh(evidence: Evidence, idea: Idea) -> Effect | None:
 def _claim(name: str, effect: Effect, spread: float, *, fresh: bool) -> Claim:
     """Shrink an effect by a normal prior about zero of variance `spread`, then read off how sure it is."""
     if effect.error is None:
-        return Claim(name, Standing.UNRESOLVED, effect.gain, runs=effect.runs, fresh=fresh)
+        return Claim(name=name, standing=Standing.UNRESOLVED, effect=effect.gain, runs=effect.runs, fresh=fresh)
     square = effect.error * effect.error
     belief = 1.0 if math.isinf(spread) or not square else spread / (spread + square)
     gain, error = belief * effect.gain, math.sqrt(belief) * effect.error
@@ -189,7 +189,16 @@ def _claim(name: str, effect: Effect, spread: float, *, fresh: bool) -> Claim:
     nothing = _nothing(effect, belief)
     wrong = nothing + (1 - nothing) * (1 - right)
     standing = _standing(right, wrong, fresh=fresh)
-    return Claim(name, standing, gain, shrunk.low, shrunk.high, effect.runs, fresh, wrong)
+    return Claim(
+        name=name,
+        standing=standing,
+        effect=gain,
+        low=shrunk.low,
+        high=shrunk.high,
+        runs=effect.runs,
+        fresh=fresh,
+        wrong=wrong,
+    )
 
 
 def _nothing(effect: Effect, belief: float) -> float:

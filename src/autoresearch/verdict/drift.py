@@ -11,7 +11,7 @@ from autoresearch.verdict.noise import pooled
 from autoresearch.verdict.statistics import mean, t_quantile
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Drift:
     """Change of the machine over the campaign, from repeats of the same arms.
 
@@ -51,7 +51,14 @@ def drift(board: Board) -> Drift | None:
     span = max(trial.order for trial in board.trials) - min(trial.order for trial in board.trials)
     margin = t_quantile(0.95, freedom) * error
     shown = abs(slope) > t_quantile(0.995, freedom) * error
-    return Drift(slope, slope * span, (slope - margin) * span, (slope + margin) * span, repeats, shown)
+    return Drift(
+        slope=slope,
+        total=slope * span,
+        low=(slope - margin) * span,
+        high=(slope + margin) * span,
+        repeats=repeats,
+        shown=shown,
+    )
 
 
 def beside_drift(verdict: Verdict, board: Board) -> Verdict:

@@ -28,8 +28,17 @@ def verdict(
     weak = [trial.value for trial in runs.weak if trial.value is not None]
     value = evidence.sign * runs.level if runs.runs else mean(weak) if weak else None
     if effect is None:
-        return Verdict(status, reason, value=value, runs=runs.runs + len(weak), by=by)
-    return Verdict(status, reason, value, effect.gain, effect.low, effect.high, effect.runs, by)
+        return Verdict(status=status, reason=reason, value=value, runs=runs.runs + len(weak), by=by)
+    return Verdict(
+        status=status,
+        reason=reason,
+        value=value,
+        effect=effect.gain,
+        low=effect.low,
+        high=effect.high,
+        runs=effect.runs,
+        by=by,
+    )
 
 
 def without_numbers(evidence: Evidence, idea: Idea, by: str) -> Verdict | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from autoresearch.experiment.board import PolicySettings
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Stream:
     """What researchers come up with.
 
@@ -42,7 +42,7 @@ STREAMS: dict[str, Stream] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class World:
     """One simulated campaign's terms.
 

@@ -38,7 +38,7 @@ _ADVICE_LIMIT = 200
 """Pieces of advice per run after which a policy that never rests is called broken."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What one simulated campaign came to; gains in mean improvements.
 
@@ -89,7 +89,7 @@ class Figure:
         return f"{self.mean:.2f}±{self.error:.2f}" if self.count else "-"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Summary:
     """Means over simulated campaigns, each with its standard error; see `Outcome` for what they count."""
 
@@ -152,7 +152,7 @@ def run_campaign(policy: Policy, world: World, seed: int) -> Outcome:
     """
     if world.runs is None and world.experiments is None:
         raise CampaignError("a simulated campaign needs a limit: give runs or experiments")
-    campaign = _Campaign(world, seed)
+    campaign = _Campaign(world=world, seed=seed)
     limit = _ADVICE_LIMIT * ((world.runs or 0) + 20 * (world.experiments or 0) + 50)
     for _ in range(limit):
         if campaign.full:
@@ -165,7 +165,7 @@ def run_campaign(policy: Policy, world: World, seed: int) -> Outcome:
     raise CampaignError(f"policy {policy.name} gave {limit} pieces of advice without coming to an end")
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Campaign:
     """The engine's part: a board, hidden truths, and runs that end in order."""
 
@@ -192,15 +192,15 @@ class _Campaign:
         runs, most = self.world.runs, self.world.experiments
         ideas_left = None if most is None else most - len(self.ideas)
         return Board(
-            _OBJECTIVE,
-            self.world.settings,
-            self.ideas,
-            self.trials,
-            self.bundles,
-            self.incumbent,
-            ideas_left != 0,
-            None if runs is None else runs - len(self.trials),
-            runs,
+            objective=_OBJECTIVE,
+            settings=self.world.settings,
+            ideas=self.ideas,
+            trials=self.trials,
+            bundles=self.bundles,
+            incumbent=self.incumbent,
+            may_explore=ideas_left != 0,
+            runs_left=None if runs is None else runs - len(self.trials),
+            runs_total=runs,
             ideas_left=ideas_left,
         )
 
@@ -213,10 +213,14 @@ class _Campaign:
             case Propose(parent=parent):
                 name = self._think()
                 self._holds(name, parent, (name,))
-                self.ideas += (Idea(name, parent),)
+                self.ideas += (Idea(name=name, parent=parent),)
             case Measure():
                 self.waiting.append(len(self.trials))
-                self.trials += (Trial(advice.arm, advice.seed, advice.purpose, pending=True, order=len(self.trials)),)
+                self.trials += (
+                    Trial(
+                        arm=advice.arm, seed=advice.seed, purpose=advice.purpose, pending=True, order=len(self.trials)
+                    ),
+                )
             case Combine():
                 self._holds(advice.name, advice.parent, advice.ideas)
                 self.bundles += (Bundle(advice.name, advice.ideas, advice.parent),)
@@ -234,7 +238,9 @@ class _Campaign:
             raise CampaignError("the policy rests although no run is pending")
         place = self.waiting.pop(0)
         begun = self.trials[place]
-        ended = Trial(begun.arm, begun.seed, begun.purpose, value=self._value(begun), order=begun.order)
+        ended = Trial(
+            arm=begun.arm, seed=begun.seed, purpose=begun.purpose, value=self._value(begun), order=begun.order
+        )
         self.trials = (*self.trials[:place], ended, *self.trials[place + 1 :])
 
     def _think(self) -> str:
@@ -346,7 +352,7 @@ class _Campaign:
     def _possible(self) -> float:
         """A judge who sees the truth, one run per idea, on the ideas of this stream."""
         most = min(limit for limit in (self.world.runs, self.world.experiments) if limit is not None)
-        mind = _Campaign(replace(self.world, stream=replace(self.world.stream, builds=False)), self.seed)
+        mind = _Campaign(world=replace(self.world, stream=replace(self.world.stream, builds=False)), seed=self.seed)
         for _ in range(most):
             mind._think()
         return sum(max(0.0, effect) for name, effect in mind.effects.items() if name not in mind.crashing)

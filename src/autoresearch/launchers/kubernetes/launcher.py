@@ -368,7 +368,7 @@ def _kept(record: Record) -> tuple[Manifest | None, list[Manifest]]:
 
 
 def _never(job_id: str) -> JobStatus:
-    return JobStatus(JobState.VANISHED, reason=f"no job {job_id} was ever submitted from here")
+    return JobStatus(state=JobState.VANISHED, reason=f"no job {job_id} was ever submitted from here")
 
 
 def _write(place: Path, text: str) -> None:

@@ -232,16 +232,16 @@ class RayLauncher:
         if job is None or state is None:
             return self._unknown(job_id, record)
         if state in {JobState.SUCCEEDED, JobState.FAILED} and self._waits_for_files(job_id, record):
-            return JobStatus(JobState.UNKNOWN, reason="its job is over; waiting for its files to appear")
+            return JobStatus(state=JobState.UNKNOWN, reason="its job is over; waiting for its files to appear")
         return _by_ray(record, state, job)
 
     def _unknown(self, job_id: str, record: Record) -> JobStatus:
         if self._lagging(job_id):
             return JobStatus(
-                JobState.UNKNOWN, reason="the head does not know the job yet", submitted_at=record.asked_at
+                state=JobState.UNKNOWN, reason="the head does not know the job yet", submitted_at=record.asked_at
             )
         reason = "the head does not know the job, perhaps it was restarted, and the run has left no exit file"
-        return JobStatus(JobState.VANISHED, reason=reason, submitted_at=record.asked_at)
+        return JobStatus(state=JobState.VANISHED, reason=reason, submitted_at=record.asked_at)
 
     def _waits_for_files(self, job_id: str, record: Record) -> bool:
         claimed = Path(record.folder, run_folder.STATE).exists()
@@ -333,7 +333,9 @@ def _by_ray(record: Record, state: JobState, job: Mapping[str, Any]) -> JobStatu
     ran_s = (ended or 0.0) - (started or 0.0)
     complaint = _complaint(Path(record.log)) if code == arrived.NOT_THE_COMMIT else ""
     if complaint:
-        return JobStatus(JobState.NODE_FAILED, code, complaint, submitted_at=record.asked_at, ended_at=ended)
+        return JobStatus(
+            state=JobState.NODE_FAILED, exit_code=code, reason=complaint, submitted_at=record.asked_at, ended_at=ended
+        )
     timed_out = record.limit_s is not None and code in _TIMED_OUT and ran_s >= record.limit_s
     return JobStatus(
         state=JobState.TIMED_OUT if timed_out and record.limit_s is not None else state,

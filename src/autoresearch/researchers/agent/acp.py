@@ -43,7 +43,7 @@ _NAMED = ("file_path", "filePath", "path", "abs_path", "absolute_path", "noteboo
 """Where agents name files in a tool's input, beside the protocol's own `locations`."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Task:
     """What one turn needs.
 

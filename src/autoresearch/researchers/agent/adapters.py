@@ -16,7 +16,7 @@ from autoresearch.researchers.agent import transcript
 from autoresearch.researchers.agent.transcript import Said
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Call:
     """One call of an agent.
 
@@ -57,7 +57,7 @@ class Call:
         return [option, self.model] if self.model else []
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Adapter:
     """How one agent is driven.
 
@@ -182,55 +182,78 @@ def _command(call: Call) -> list[str]:
 
 ADAPTERS: Mapping[str, Adapter] = {
     "claude": Adapter(
-        "claude",
-        _claude,
-        lambda stdout, _call: transcript.claude(stdout),
-        (
-            *_ANTHROPIC, "CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_MODEL", "ANTHROPIC_SMALL_FAST_MODEL",
-            "ANTHROPIC_DEFAULT_HAIKU_MODEL", "CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX",
-            "CLOUD_ML_REGION", "ANTHROPIC_VERTEX_PROJECT_ID", "AWS_REGION", "AWS_BEARER_TOKEN_BEDROCK",
+        program="claude",
+        argv=_claude,
+        read=lambda stdout, _call: transcript.claude(stdout),
+        variables=(
+            *_ANTHROPIC,
+            "CLAUDE_CODE_OAUTH_TOKEN",
+            "ANTHROPIC_MODEL",
+            "ANTHROPIC_SMALL_FAST_MODEL",
+            "ANTHROPIC_DEFAULT_HAIKU_MODEL",
+            "CLAUDE_CODE_USE_BEDROCK",
+            "CLAUDE_CODE_USE_VERTEX",
+            "CLOUD_ML_REGION",
+            "ANTHROPIC_VERTEX_PROJECT_ID",
+            "AWS_REGION",
+            "AWS_BEARER_TOKEN_BEDROCK",
         ),
-        (".claude/.credentials.json",),
+        logins=(".claude/.credentials.json",),
         # Of itself it tries ten times, for minutes, even where it lacks a login.
-        {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER": "1", "CLAUDE_CODE_MAX_RETRIES": "4"},
+        env={
+            "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+            "DISABLE_AUTOUPDATER": "1",
+            "CLAUDE_CODE_MAX_RETRIES": "4",
+        },
         stdin=True,
     ),
     "codex": Adapter(
-        "codex",
-        _codex,
-        lambda stdout, _call: transcript.codex(stdout),
-        ("OPENAI_API_KEY", "CODEX_API_KEY", "OPENAI_BASE_URL"),
-        (".codex/auth.json",),
+        program="codex",
+        argv=_codex,
+        read=lambda stdout, _call: transcript.codex(stdout),
+        variables=("OPENAI_API_KEY", "CODEX_API_KEY", "OPENAI_BASE_URL"),
+        logins=(".codex/auth.json",),
         stdin=True,
     ),
     "gemini": Adapter(
-        "gemini",
-        _gemini,
-        lambda stdout, _call: transcript.gemini(stdout),
-        (
-            "GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_GEMINI_BASE_URL", "GOOGLE_CLOUD_PROJECT",
-            "GOOGLE_CLOUD_LOCATION", "GOOGLE_GENAI_USE_VERTEXAI",
+        program="gemini",
+        argv=_gemini,
+        read=lambda stdout, _call: transcript.gemini(stdout),
+        variables=(
+            "GEMINI_API_KEY",
+            "GOOGLE_API_KEY",
+            "GOOGLE_GEMINI_BASE_URL",
+            "GOOGLE_CLOUD_PROJECT",
+            "GOOGLE_CLOUD_LOCATION",
+            "GOOGLE_GENAI_USE_VERTEXAI",
         ),
-        (".gemini/oauth_creds.json", ".gemini/google_accounts.json"),
+        logins=(".gemini/oauth_creds.json", ".gemini/google_accounts.json"),
         settings=_gemini_settings,
     ),
     "opencode": Adapter(
-        "opencode",
-        _opencode,
-        lambda stdout, _call: transcript.opencode(stdout),
-        (*_ANTHROPIC, *_OPENAI, "OPENROUTER_API_KEY", "GEMINI_API_KEY", "OPENCODE_API_KEY", "OPENCODE_CONFIG_CONTENT"),
-        (".local/share/opencode/auth.json",),
-        {
+        program="opencode",
+        argv=_opencode,
+        read=lambda stdout, _call: transcript.opencode(stdout),
+        variables=(
+            *_ANTHROPIC,
+            *_OPENAI,
+            "OPENROUTER_API_KEY",
+            "GEMINI_API_KEY",
+            "OPENCODE_API_KEY",
+            "OPENCODE_CONFIG_CONTENT",
+        ),
+        logins=(".local/share/opencode/auth.json",),
+        env={
             "OPENCODE_DISABLE_AUTOUPDATE": "1",
             "OPENCODE_DISABLE_MODELS_FETCH": "1",
             "OPENCODE_PERMISSION": '{"bash":"allow","edit":"allow"}',
         },
     ),
     "mini": Adapter(
-        "mini",
-        _mini,
-        _read_mini,
-        (*_ANTHROPIC, *_OPENAI, "OPENROUTER_API_KEY", "GEMINI_API_KEY"),
+        program="mini",
+        argv=_mini,
+        read=_read_mini,
+        variables=(*_ANTHROPIC, *_OPENAI, "OPENROUTER_API_KEY", "GEMINI_API_KEY"),
         env={
             "MSWEA_CONFIGURED": "true",
             "MSWEA_COST_TRACKING": "ignore_errors",
@@ -238,16 +261,16 @@ ADAPTERS: Mapping[str, Adapter] = {
         },
     ),
     "aider": Adapter(
-        "aider",
-        _aider,
-        lambda stdout, _call: transcript.aider(stdout),
-        (*_ANTHROPIC, *_OPENAI, "OPENROUTER_API_KEY", "GEMINI_API_KEY"),
+        program="aider",
+        argv=_aider,
+        read=lambda stdout, _call: transcript.aider(stdout),
+        variables=(*_ANTHROPIC, *_OPENAI, "OPENROUTER_API_KEY", "GEMINI_API_KEY"),
         env={"LITELLM_LOCAL_MODEL_COST_MAP": "True"},
         settings=_aider_settings,
         litter=(".aider.tags.cache*",),
     ),
-    "command": Adapter("", _command, lambda stdout, _call: transcript.command(stdout), stdin=True),
-}  # fmt: skip
+    "command": Adapter(program="", argv=_command, read=lambda stdout, _call: transcript.command(stdout), stdin=True),
+}
 """Every agent by the name a campaign file uses."""
 
 

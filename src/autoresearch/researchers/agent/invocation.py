@@ -44,7 +44,7 @@ _LEAVE_S = 10.0
 """Time that our side of a conversation has to take its leave, after its own limit."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Result:
     """What one call came to.
 
@@ -155,10 +155,19 @@ class Caller:
         prompt_file.write_text(prompt, encoding="utf-8")
         env = self._environment(home, temporary, prompt_file, answer_file)
         call = Call(
-            prompt if len(prompt.encode()) < _LONGEST_ARGUMENT else f"Read {prompt_file} and do what it says.",
-            prompt_file, answer_file, inside, home, tree, env, self.options.model, self.options.command,
-            self.options.args, max_cost_usd, contained=not self.uncontained,
-        )  # fmt: skip
+            prompt=prompt if len(prompt.encode()) < _LONGEST_ARGUMENT else f"Read {prompt_file} and do what it says.",
+            prompt_file=prompt_file,
+            answer_file=answer_file,
+            folder=inside,
+            home=home,
+            tree=tree,
+            env=env,
+            model=self.options.model,
+            command=self.options.command,
+            extra=self.options.args,
+            max_cost_usd=max_cost_usd,
+            contained=not self.uncontained,
+        )
         (home / ".codex").mkdir(exist_ok=True)
         for name, text in self.adapter.settings(call).items():
             if self.options.home is not None and (home / name).exists():
@@ -259,7 +268,14 @@ class Caller:
         if said.cancelled or (self.adapter.converses and ending.word == "timed-out"):
             reason = f"still at work after {self.options.timeout:g} s"
             ending = replace(ending, word="timed-out", code=None, reason=reason)
-        return Result(ending, replace(said, text=said.text[-64_000:]), answer, stdout, stderr, at)
+        return Result(
+            ending=ending,
+            said=replace(said, text=said.text[-64_000:]),
+            answer=answer,
+            stdout=stdout,
+            stderr=stderr,
+            at=at,
+        )
 
 
 def _program(options: AgentOptions, adapter: Adapter) -> str:

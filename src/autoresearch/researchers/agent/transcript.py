@@ -25,7 +25,7 @@ class Trouble(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Said:
     """An agent's own account of one call.
 

@@ -45,7 +45,9 @@ def best_first(space: Space, past: Past, knobs: int | None, dice: np.random.Gene
         levels = np.concatenate([seen.levels, surface.level(past.pending)])
         places = np.concatenate([seen.places, past.pending])
         runs = np.concatenate([seen.runs, np.ones(len(past.pending))])
-        seen = Observed(places, levels, runs, seen.owners, seen.noise, seen.freedom)
+        seen = Observed(
+            places=places, levels=levels, runs=runs, owners=seen.owners, noise=seen.noise, freedom=seen.freedom
+        )
         surface = Surface(seen, dice)
     places, hopes = _candidates(space, past, surface, seen, knobs, dice)
     best = np.argsort(-hopes, kind="stable")

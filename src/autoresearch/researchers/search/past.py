@@ -22,7 +22,7 @@ Settings = frozenset[tuple[str, str]]
 """Keys and values, spelled in one way."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Past:
     """What is known of a space when a proposal is wanted.
 

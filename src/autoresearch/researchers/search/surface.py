@@ -29,7 +29,7 @@ _POWER_SPREAD = 0.7
 _JITTER = 1e-6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Observed:
     """What was measured.
 

@@ -45,7 +45,7 @@ _SETTING = re.compile(r"^\s*([A-Z][A-Z0-9_]*)=[\"']?(?:\$\{\1:-)?(\d+)\b", re.MU
 _ENTRY = re.compile(r"examples/(?:[a-z_]+/)?run_[a-z_]+\.py")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TestScript:
     """What the recipe's own test script says.
 
@@ -74,7 +74,7 @@ class TestScript:
         return self.minutes / per_run if self.minutes and per_run else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Budget:
     """What one run costs and what it can show.
 

@@ -10,7 +10,7 @@ from autoresearch.targets.nemo_rl.protect import protected
 from autoresearch.targets.recipe.recipe import Recipe
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Knob:
     """A numeric key worth searching.
 
@@ -32,21 +32,23 @@ class Knob:
 
 
 KNOBS: tuple[Knob, ...] = (
-    Knob("policy.optimizer.kwargs.lr", 0.1, 10.0, factor=True, log=True),
-    Knob("policy.megatron_cfg.optimizer.lr", 0.1, 10.0, factor=True, log=True),
-    Knob("policy.optimizer.kwargs.weight_decay", 0.1, 10.0, factor=True, log=True, zero=(0.0001, 0.1)),
-    Knob("policy.megatron_cfg.optimizer.weight_decay", 0.1, 10.0, factor=True, log=True, zero=(0.0001, 0.1)),
-    Knob("policy.max_grad_norm", 0.1, 10.0, factor=True, log=True),
-    Knob("loss_fn.reference_policy_kl_penalty", 0.1, 10.0, factor=True, log=True, zero=(0.0001, 0.01)),
-    Knob("loss_fn.ratio_clip_min", 0.1, 0.4),
-    Knob("loss_fn.ratio_clip_max", 0.1, 0.4),
-    Knob("policy.generation.temperature", 0.6, 1.2),
-    Knob("policy.generation.top_p", 0.8, 1.0),
-    Knob("*.num_prompts_per_step", 0.5, 4.0, factor=True, log=True),
-    Knob("*.num_generations_per_prompt", 0.5, 4.0, factor=True, log=True),
-    Knob("dpo.reference_policy_kl_penalty", 0.1, 10.0, factor=True, log=True),
-    Knob("dpo.preference_loss_weight", 0.25, 4.0, factor=True, log=True),
-    Knob("dpo.sft_loss_weight", 0.25, 4.0, factor=True, log=True),
+    Knob(key="policy.optimizer.kwargs.lr", low=0.1, high=10.0, factor=True, log=True),
+    Knob(key="policy.megatron_cfg.optimizer.lr", low=0.1, high=10.0, factor=True, log=True),
+    Knob(key="policy.optimizer.kwargs.weight_decay", low=0.1, high=10.0, factor=True, log=True, zero=(0.0001, 0.1)),
+    Knob(
+        key="policy.megatron_cfg.optimizer.weight_decay", low=0.1, high=10.0, factor=True, log=True, zero=(0.0001, 0.1)
+    ),
+    Knob(key="policy.max_grad_norm", low=0.1, high=10.0, factor=True, log=True),
+    Knob(key="loss_fn.reference_policy_kl_penalty", low=0.1, high=10.0, factor=True, log=True, zero=(0.0001, 0.01)),
+    Knob(key="loss_fn.ratio_clip_min", low=0.1, high=0.4),
+    Knob(key="loss_fn.ratio_clip_max", low=0.1, high=0.4),
+    Knob(key="policy.generation.temperature", low=0.6, high=1.2),
+    Knob(key="policy.generation.top_p", low=0.8, high=1.0),
+    Knob(key="*.num_prompts_per_step", low=0.5, high=4.0, factor=True, log=True),
+    Knob(key="*.num_generations_per_prompt", low=0.5, high=4.0, factor=True, log=True),
+    Knob(key="dpo.reference_policy_kl_penalty", low=0.1, high=10.0, factor=True, log=True),
+    Knob(key="dpo.preference_loss_weight", low=0.25, high=4.0, factor=True, log=True),
+    Knob(key="dpo.sft_loss_weight", low=0.25, high=4.0, factor=True, log=True),
 )
 """Ranges are a decade around the recipe's own value where scale is all that is known, and the usual ones elsewhere."""
 

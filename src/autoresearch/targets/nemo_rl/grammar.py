@@ -94,7 +94,7 @@ def milestones(text: str) -> tuple[str, ...]:
     return (*told, *(["its first batch of rollouts is complete"] if _GENERATED.search(text) else []))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Printed:
     """What a log, or the tail of one, says besides numbers.
 
@@ -158,7 +158,7 @@ def facts(text: str) -> Printed:
             if pattern.search(line):
                 ending, ending_line = completion, line.strip()
         said |= {name: found.group(1).strip() for name, one in _FACTS.items() if (found := one.search(line))}
-    return Printed(ending, ending_line, step, epoch, **said)
+    return Printed(ending=ending, ending_line=ending_line, step=step, epoch=epoch, **said)
 
 
 def _pair(pattern: re.Pattern[str], line: str) -> tuple[int, int] | None:

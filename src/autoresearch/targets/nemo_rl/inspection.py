@@ -92,7 +92,7 @@ def health(where: Path, recipe: str, overrides: Sequence[str], run: Path) -> dic
     objective = metric.objective_for(loaded)
     readings = {one.name: plugins.load("metrics", one.name)(options=one.options).read(run) for one in measure.SOURCES}
     # How the process ended is not known here: the run is taken to be over, and judged by the step it reached.
-    status, steps = JobStatus(JobState.VANISHED), budgets.budget(loaded, objective).steps
+    status, steps = JobStatus(state=JobState.VANISHED), budgets.budget(loaded, objective).steps
     found = measure.measure(objective, run, _printed(root, run), readings, status, steps)
     told = {key: value for key, value in asdict(found).items() if key not in {"curve", "samples"}}
     return told | {"symptoms": [one for one in told["symptoms"] if one["name"] != status.state]}

@@ -31,7 +31,7 @@ def load(root: Path, recipe: str | Path, overrides: Sequence[str] = (), *, text:
     config = create(shown(root, file), merged)
     layers = tuple(reversed(layers))
     lineage = tuple(dict.fromkeys(layer.source for layer in layers))
-    plain = Recipe(root, shown(root, file), lineage, (), layers, config)
+    plain = Recipe(root=root, path=shown(root, file), lineage=lineage, overrides=(), layers=layers, config=config)
     if not overrides:
         return plain
     from autoresearch.targets.recipe.overrides import apply  # noqa: PLC0415  (hydra costs 0.2 s; most calls need none)

@@ -29,7 +29,7 @@ ALGORITHMS = ("grpo", "ppo", "sft", "dpo", "rm", "distillation", "eval")
 _MISSING = object()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """A composed recipe.
 

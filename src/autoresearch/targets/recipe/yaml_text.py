@@ -22,7 +22,7 @@ class Unfit(Exception):  # noqa: N818  (not a failure: the caller says what it m
     """The edit cannot be written at this place; the text says why."""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Node:
     """A value and where it lies: characters `start` to `end`, its anchor and tag included.
 
@@ -174,7 +174,9 @@ def same(one: Any, other: Any) -> bool:
 def _node(event: Any, stream: Iterator[Any]) -> Node:
     start: Any = event.start_mark
     end: Any = event.end_mark
-    node = Node("scalar", start.index, end.index, start.line + 1, start.column, anchor=event.anchor)
+    node = Node(
+        kind="scalar", start=start.index, end=end.index, line=start.line + 1, column=start.column, anchor=event.anchor
+    )
     if isinstance(event, events.AliasEvent):
         node.kind = "alias"
     elif isinstance(event, events.ScalarEvent):

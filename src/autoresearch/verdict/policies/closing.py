@@ -71,7 +71,14 @@ def _needed(evidence: Evidence) -> int:
     chose = evidence.answers.of(_chose, board.trials)
     if len(chose) == len(board.trials):
         return _pairs_to_show(evidence)
-    seen = Board(board.objective, board.settings, board.ideas, chose, board.bundles, board.incumbent)
+    seen = Board(
+        objective=board.objective,
+        settings=board.settings,
+        ideas=board.ideas,
+        trials=chose,
+        bundles=board.bundles,
+        incumbent=board.incumbent,
+    )
     return evidence.answers.of(_pairs_to_show_of, seen)
 
 
