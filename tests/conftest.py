@@ -88,7 +88,7 @@ class Lab:
             env=environ,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=280,
             check=False,
             stdin=subprocess.DEVNULL,
         )
@@ -102,14 +102,14 @@ class Lab:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         signal.signal(signal.SIGHUP, signal.SIG_IGN if self.nohup else signal.SIG_DFL)
 
-    def start(self, *words: str, fault: str = "") -> subprocess.Popen[str]:
+    def start(self, *words: str, fault: str = "", **env: str) -> subprocess.Popen[str]:
         """Begin to work on the campaign and come back at once."""
         argv = (sys.executable, "-m", "autoresearch", *(words or WORK))
         pipe = subprocess.PIPE
         return subprocess.Popen(
             argv,
             cwd=self.root,
-            env=self.environ(fault, {}),
+            env=self.environ(fault, env),
             stdin=subprocess.DEVNULL,
             stdout=pipe,
             stderr=pipe,
@@ -120,7 +120,7 @@ class Lab:
     def shell(self, rest: str) -> subprocess.CompletedProcess[str]:
         """`autoresearch ledger` with something behind it on the shell's line."""
         line = f"{shlex.quote(sys.executable)} -m autoresearch ledger {rest}"
-        return subprocess.run(line, shell=True, cwd=self.root, capture_output=True, text=True, timeout=120, check=False)
+        return subprocess.run(line, shell=True, cwd=self.root, capture_output=True, text=True, timeout=280, check=False)
 
     def environ(self, fault: str, env: dict[str, str]) -> dict[str, str]:
         """What the program finds in its environment."""
@@ -134,7 +134,7 @@ class Lab:
         assert lines[0].startswith("autoresearch: ")
         return lines[0]
 
-    def until(self, found: Callable[[], object], what: str, patience_s: float = 60.0) -> object:
+    def until(self, found: Callable[[], object], what: str, patience_s: float = 200.0) -> object:
         """Wait for something to become true, and return it."""
         limit = time.monotonic() + patience_s
         while not (value := found()):
@@ -183,6 +183,27 @@ class Lab:
     def gate(self) -> Path:
         """Runs of `local` end as soon as this file is there."""
         return self.root.parent / "gate"
+
+    @property
+    def turnstile(self) -> Path:
+        """Where a controller of `start_stepwise` waits after each move of its loop."""
+        return self.root.parent.with_name(f"{self.root.parent.name}.turnstile")
+
+    def start_stepwise(self, **env: str) -> subprocess.Popen[str]:
+        """Begin to work on the campaign, and stand still after each move until `step` or `let_go` is called."""
+        return self.start(fault=f"loop.moved#1+=gate:{self.turnstile}", **env)
+
+    def step(self, controller: subprocess.Popen[str], found: Callable[[], object], what: str) -> None:
+        """Let a stepwise controller make moves until something is so; it stands at the turnstile afterwards."""
+        while not found():
+            assert controller.poll() is None, f"the campaign was over before: {what}"
+            self.turnstile.touch()
+            self.until(lambda: not self.turnstile.exists() or controller.poll() is not None, what)
+
+    def let_go(self) -> None:
+        """From now on a stepwise controller works on without standing still."""
+        self.turnstile.unlink(missing_ok=True)
+        self.turnstile.mkdir()
 
     def pids(self) -> list[int]:
         """The processes of all runs of `local`, one for each time a run was started."""

@@ -2,7 +2,9 @@
 
 import os
 import re
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -77,6 +79,22 @@ def test_several_orders_and_a_delay(tmp_path: Path):
     assert said.startswith("2 5 ")
 
 
+def test_a_gate_lets_one_through_for_each_file(tmp_path: Path):
+    """Three go through it: two with a file each that is taken away, all others as soon as a folder stands there."""
+    gate = tmp_path / "gate"
+    argv = [sys.executable, "-c", THREE, str(tmp_path / "sink")]
+    environ = {**os.environ, fault_points.VARIABLE: f"lock.release#1+=gate:{gate}"}
+    with subprocess.Popen(argv, env=environ) as child:
+        for passed in (0, 1, 2):
+            while (tmp_path / "sink").exists() and (tmp_path / "sink").stat().st_size < 10 * passed:
+                time.sleep(0.01)
+            assert child.poll() is None
+            gate.touch() if passed < 2 else gate.mkdir()
+            while gate.is_file():
+                time.sleep(0.01)
+    assert (tmp_path / "sink").read_bytes() == b"0123456789" * 3
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
@@ -84,6 +102,8 @@ def test_several_orders_and_a_delay(tmp_path: Path):
         ("lock.release=fire", "there is no kind 'fire'"),
         ("lock.release=delay", "there is no kind 'delay'"),
         ("lock.release=kill:3", "there is no kind 'kill:3'"),
+        ("lock.release=gate", "there is no kind 'gate'"),
+        ("lock.release=gate:3", "there is no kind 'gate:3'"),
         ("lock.release=torn", "nothing is written at 'lock.release'"),
         ("lock.release#0=kill", "is not understood"),
         ("lock.release", "is not understood"),

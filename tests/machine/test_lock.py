@@ -22,18 +22,20 @@ import sys, time
 from pathlib import Path
 from autoresearch.errors import HeldError
 from autoresearch.machine.lock import CampaignLock
-while time.time() < float(sys.argv[2]):
-    pass
-for round in range(int(sys.argv[3])):
-    lock = CampaignLock(Path(sys.argv[1]) / f"{round}.lock")
+folder, mine, rounds = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+def meet(where):
+    (folder / f"{where}-{mine}.here").touch()
+    while len(list(folder.glob(f"{where}-*.here"))) < 6:
+        time.sleep(0.001)
+for round in range(rounds):
+    lock = CampaignLock(folder / f"{round}.lock")
+    meet(round)
     try:
         lock.acquire()
         print(round)
     except HeldError:
         pass
-    while time.time() < float(sys.argv[2]) + 0.1 * (round + 1):
-        pass
-time.sleep(1)
+meet("end")
 """
 TAKER = "import sys; from pathlib import Path; from autoresearch.machine.lock import CampaignLock; {}"
 
@@ -96,7 +98,7 @@ def test_a_zombie_is_dead():
     pid = os.fork()
     if not pid:
         os._exit(0)
-    time.sleep(0.1)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     assert alive(replace(here(), pid=pid), time.time()) is False
     os.waitpid(pid, 0)
 
@@ -169,10 +171,9 @@ def test_of_racing_contenders_exactly_one_wins(tmp_path: Path, stale: bool):
     if stale:
         for number in range(rounds):
             held_by(tmp_path / f"{number}.lock", born=1)
-    start = time.time() + 2.5
-    argv = [sys.executable, "-c", CONTENDER, str(tmp_path), str(start), str(rounds)]
+    argv = [sys.executable, "-c", CONTENDER, str(tmp_path)]
     with ThreadPoolExecutor(6) as pool:
-        done = list(pool.map(lambda _: processes.run(argv).text.split(), range(6)))
+        done = list(pool.map(lambda n: processes.run([*argv, str(n), str(rounds)]).text.split(), range(6)))
     assert sorted(int(number) for won in done for number in won) == list(range(rounds))
 
 

@@ -31,16 +31,16 @@ def short(lab):
 
 
 def meanwhile(lab, *doings: Callable[[], object]) -> None:
-    """Run the campaign slowly, and do something each time its journal has grown; the exit code."""
-    controller = lab.start(fault="loop.moved#1+=delay:0.15")
+    """Run the campaign, and do something beside a move of it each time its journal has grown."""
+    controller = lab.start_stepwise()
     seen = 0
     for doing in doings:
-        while len(lab.journal()) <= seen and controller.poll() is None:
-            pass
-        assert controller.poll() is None, "the campaign ended too soon to be disturbed"
+        lab.step(controller, lambda: len(lab.journal()) > seen, "a journal that grew")  # noqa: B023 - called at once
         seen = len(lab.journal()) + 3
+        lab.turnstile.touch()
         doing()
-    _, trouble = controller.communicate(timeout=120)
+    lab.let_go()
+    _, trouble = controller.communicate(timeout=200)
     assert controller.returncode == 0, trouble
 
 

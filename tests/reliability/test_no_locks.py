@@ -63,16 +63,12 @@ def test_a_campaign_is_killed_and_goes_on_without_locks(lab, without):
 def test_a_second_controller_is_refused_without_locks(lab, without):
     """The first one is at work and is not disturbed."""
     lab.write(**SHORT)
-    slow = ("run", "--yes", "--plain", "--poll", "0.01")
-    env = lab.environ("loop.moved#1+=delay:0.3", without)
-    first = subprocess.Popen(
-        (sys.executable, "-m", "autoresearch", *slow), cwd=lab.root, env=env, stdout=subprocess.DEVNULL
-    )
-    try:
-        lab.until(lambda: lab.journal("run_planned"), "the first controller at work")
-        assert f"process {first.pid} on" in lab.refused("run", "--yes", "--plain", **without)
-    finally:
-        assert first.wait(timeout=60) == 0
+    first = lab.start_stepwise(**without)
+    lab.step(first, lambda: lab.journal("run_planned"), "the first controller at work")
+    assert f"process {first.pid} on" in lab.refused("run", "--yes", "--plain", **without)
+    lab.let_go()
+    first.communicate(timeout=200)
+    assert first.returncode == 0
     assert [(row.index, row.status.value) for row in lab.rows()] == SAID
 
 

@@ -109,10 +109,11 @@ def test_a_metric_at_and_below_zero_is_a_metric(lab):
 def test_a_campaign_ended_in_any_way_goes_on_with_one_command(lab, word):
     """Neither stuck, nor started anew, nor a question asked: the same rows as if nothing had been."""
     lab.write(stop="3 experiments", verdict={"policy": "greedy", "baseline_runs": 1, "confirm": 0})
-    controller = lab.start(fault="loop.moved#1+=delay:0.1")
-    lab.until(lambda: lab.journal("run_measured"), "a measured run")
+    controller = lab.start_stepwise()
+    lab.step(controller, lambda: lab.journal("run_measured"), "a measured run")
     controller.send_signal(word)
-    controller.communicate(timeout=60)
+    lab.let_go()
+    controller.communicate(timeout=200)
     assert controller.returncode in {-signal.SIGKILL, 130}
     assert "night: interrupted" in lab.cli("status").stdout
     opened = [json.dumps(event) for event in lab.journal("experiment_opened")]

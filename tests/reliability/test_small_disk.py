@@ -62,10 +62,11 @@ def no_names_left(disk: Path) -> Callable[[], None]:
 def test_a_disk_that_runs_full_ends_in_one_line_and_the_campaign_goes_on(lab, disk, fill, events):
     """Whatever the campaign was at: exit code 1, one line that says why; with room again, the same rows."""
     lab.write(**SHORT, run={"min_free_gb": 0})
-    controller = lab.start(fault="loop.moved#1+=delay:0.1")
-    lab.until(lambda: len(lab.journal()) >= events, f"{events} events")
+    controller = lab.start_stepwise()
+    lab.step(controller, lambda: len(lab.journal()) >= events, f"{events} events")
+    lab.turnstile.mkdir()
     make_room = fill(disk)
-    _, told = controller.communicate(timeout=60)
+    _, told = controller.communicate(timeout=200)
     assert (controller.returncode, told.count("\n")) == (1, 1), told
     assert "No space left on device" in told
     make_room()
@@ -79,9 +80,10 @@ def test_a_disk_that_runs_full_ends_in_one_line_and_the_campaign_goes_on(lab, di
 def test_below_the_limit_the_campaign_waits_and_goes_on_when_there_is_room(lab, disk):
     """Told once, with the numbers and the option; nothing is begun meanwhile; nobody has to start it again."""
     lab.write(**SHORT, run={"min_free_gb": 0.003})
-    controller = lab.start(fault="loop.moved#1+=delay:0.1")
-    lab.until(lambda: lab.journal("experiment_judged"), "a verdict")
+    controller = lab.start_stepwise()
+    lab.step(controller, lambda: lab.journal("experiment_judged"), "a verdict")
     (disk / "ballast").write_bytes(b"x" * 5_000_000)
+    lab.let_go()
     lab.until(lambda: lab.journal("noted"), "a note")
     begun = len(lab.journal("run_planned"))
     told = str(lab.journal("noted")[0]["text"])
@@ -89,7 +91,7 @@ def test_below_the_limit_the_campaign_waits_and_goes_on_when_there_is_room(lab, 
     assert lab.cli("status").returncode == 0
     assert len(lab.journal("run_planned")) == begun
     (disk / "ballast").unlink()
-    out, trouble = controller.communicate(timeout=60)
+    out, trouble = controller.communicate(timeout=200)
     assert controller.returncode == 0, trouble
     assert out.count("free some space") == 1
     assert "there is enough disk space again" in out

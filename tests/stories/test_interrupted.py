@@ -27,7 +27,7 @@ def test_an_interrupted_controller_leaves_its_job_and_the_next_adopts_it(lab, wo
     lab.local(stop="2 experiments")
     controller = begun(lab)
     controller.send_signal(word)
-    told = controller.communicate(timeout=30)[1]
+    told = controller.communicate(timeout=200)[1]
     assert (controller.returncode, told.count("\n")) == (130, 1)
     assert "continue with: autoresearch run" in told
     first = lab.pids()
@@ -47,7 +47,7 @@ def test_a_hangup_under_nohup_ends_nothing(lab):
     controller = begun(lab)
     controller.send_signal(signal.SIGHUP)
     lab.gate.touch()
-    controller.communicate(timeout=60)
+    controller.communicate(timeout=200)
     assert controller.returncode == 0
     assert [row.index for row in lab.rows()] == [1, 2]
 
@@ -57,7 +57,7 @@ def test_two_jobs_survive_the_death_of_their_controller(lab):
     lab.local(parallel=2, stop="2 experiments", verdict={"policy": "greedy", "baseline_runs": 2})
     controller = begun(lab, jobs=2)
     controller.kill()
-    controller.communicate(timeout=30)
+    controller.communicate(timeout=200)
     first = lab.pids()
     assert living(first) == first
     assert "night: interrupted" in lab.cli("status").stdout
@@ -73,7 +73,7 @@ def test_stop_now_ends_the_job_and_proves_it_gone(lab):
     lab.local(stop="2 experiments")
     controller = begun(lab)
     assert "asked to stop now" in lab.cli("stop", "enough", "--now").stdout
-    told = controller.communicate(timeout=60)[0]
+    told = controller.communicate(timeout=200)[0]
     assert controller.returncode == 0
     assert living(lab.pids()) == []
     assert "night: stopped (enough)" in told
@@ -88,7 +88,7 @@ def test_what_a_dead_controller_left_is_ended_by_stop_now(lab):
     lab.local(stop="2 experiments")
     controller = begun(lab)
     controller.kill()
-    controller.communicate(timeout=30)
+    controller.communicate(timeout=200)
     assert "1 of its runs go on by themselves" in lab.refused("stop")
     assert "1 runs in flight were ended" in lab.cli("stop", "--now").stdout
     assert living(lab.pids()) == []
@@ -135,7 +135,7 @@ def test_a_run_whose_code_was_removed_is_made_again(lab):
     controller = begun(lab)
     shutil.rmtree(lab.root / ".autoresearch" / "worktrees")
     lab.gate.touch()
-    assert "night: ended" in controller.communicate(timeout=60)[0]
+    assert "night: ended" in controller.communicate(timeout=200)[0]
     ends = [event["status"] for event in lab.journal("run_ended")]
     assert [status["state"] for status in ends] == ["vanished", "succeeded"]
     assert "was removed while it ran" in ends[0]["reason"]

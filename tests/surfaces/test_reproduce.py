@@ -71,7 +71,7 @@ def test_interrupted_it_ends_its_run(trained):
     log = trained.folder / "raise-the-learning-rate" / "again" / "run-1" / "run.log"
     trained.until(log.exists, "the run to start")
     child.send_signal(signal.SIGTERM)
-    child.communicate(timeout=30)
+    child.communicate(timeout=200)
     assert child.returncode == 130
     assert not list((trained.root / ".autoresearch" / "worktrees").glob("*/*"))
     trained.gate.touch()

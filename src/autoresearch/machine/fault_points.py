@@ -5,10 +5,11 @@ AUTORESEARCH_FAULT="ledger.append.write#3=torn"      at the third time that plac
 AUTORESEARCH_FAULT="journal.append.write#2+=enospc"  the second time and ever after: a disk that stays full
 ```
 
-Kinds: `kill` (SIGKILL to ourselves), `enospc`, `eio`, `eintr` (the system call's error), `delay:SECONDS`, and `torn`
-(half the bytes, then SIGKILL). A place whose name ends in `.write` holds bytes in its hand: only there `torn` makes
-sense, and there `enospc` and `eio` come after half the bytes, as a filling disk has it. Without the variable a place
-costs one test.
+Kinds: `kill` (SIGKILL to ourselves), `enospc`, `eio`, `eintr` (the system call's error), `delay:SECONDS`, `torn`
+(half the bytes, then SIGKILL), and `gate:FILE`, which waits until that file is there and takes it away: one file lets
+one through, a folder of that name lets everybody through. A place whose name ends in `.write` holds bytes in its hand:
+only there `torn` makes sense, and there `enospc` and `eio` come after half the bytes, as a filling disk has it. Without
+the variable a place costs one test.
 """
 
 import errno
@@ -20,6 +21,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 from autoresearch.errors import UsageError
 
@@ -80,7 +82,8 @@ POINTS = {
 
 _ERRORS = {"enospc": errno.ENOSPC, "eio": errno.EIO, "eintr": errno.EINTR}
 _SPEC = re.compile(
-    r"(?P<point>[\w.]+)(?:#(?P<nth>[1-9]\d*)(?P<on>\+?))?=(?P<kind>[a-z]+)(?::(?P<seconds>\d+(?:\.\d*)?))?"
+    r"(?P<point>[\w.]+)(?:#(?P<nth>[1-9]\d*)(?P<on>\+?))?=(?P<kind>[a-z]+)"
+    r"(?::(?:(?P<seconds>\d+(?:\.\d*)?)|(?P<gate>/.+)))?"
 )
 _ARMED = os.environ.get(VARIABLE, "")
 _REACHED: Counter[str] = Counter()
@@ -96,6 +99,7 @@ class Fault:
     nth: int = 1
     on: bool = False
     seconds: float = 0.0
+    gate: str = ""
 
 
 def parse(text: str) -> tuple[Fault, ...]:
@@ -158,14 +162,19 @@ def _fault(text: str) -> Fault:
     name, kind = match["point"], match["kind"]
     if name not in POINTS:
         raise UsageError(f"{VARIABLE}: there is no point {name!r}; choose one of: {', '.join(POINTS)}")
-    if kind not in (*_ERRORS, "kill", "torn", "delay") or (kind == "delay") != bool(match["seconds"]):
+    needs = (kind == "delay", kind == "gate")
+    if kind not in (*_ERRORS, "kill", "torn", "delay", "gate") or needs != (
+        bool(match["seconds"]),
+        bool(match["gate"]),
+    ):
         raise UsageError(
             f"{VARIABLE}: there is no kind {text.partition('=')[2]!r}; "
-            f"choose one of: kill, enospc, eio, eintr, torn, delay:SECONDS"
+            f"choose one of: kill, enospc, eio, eintr, torn, delay:SECONDS, gate:/FILE"
         )
     if kind == "torn" and not name.endswith(".write"):
         raise UsageError(f"{VARIABLE}: nothing is written at {name!r} that could be torn; use kill")
-    return Fault(name, kind, int(match["nth"] or 1), bool(match["on"]), float(match["seconds"] or 0))
+    seconds, gate = float(match["seconds"] or 0), match["gate"] or ""
+    return Fault(name, kind, int(match["nth"] or 1), bool(match["on"]), seconds, gate)
 
 
 def _due(name: str) -> Fault | None:
@@ -182,10 +191,22 @@ def _due(name: str) -> Fault | None:
 def _fail(fault: Fault | None, name: str) -> None:
     if fault is None:
         return
-    if fault.kind == "delay":
+    if fault.kind in ("delay", "gate"):
         time.sleep(fault.seconds)
+        while fault.gate and not _lets_through(Path(fault.gate)):
+            time.sleep(0.01)
         return
     if fault.kind in ("kill", "torn"):
         os.kill(os.getpid(), signal.SIGKILL)
     code = _ERRORS[fault.kind]
     raise OSError(code, f"{os.strerror(code)} (ordered at {name})")
+
+
+def _lets_through(gate: Path) -> bool:
+    try:
+        gate.unlink()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return gate.is_dir()
+    return True
