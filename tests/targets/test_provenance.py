@@ -26,10 +26,10 @@ def repository(tmp_path):
 def start(folder, tree, path, code="import nemo_rl"):
     """Run Python as a job does, with the probe on its path."""
     folder.mkdir(exist_ok=True)
-    probe = provenance.place_probe(folder)
+    provenance.place_probe(folder)
     env = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(path), str(probe)]),
+        "PYTHONPATH": os.pathsep.join([str(path), str(folder / provenance.PROBE)]),
         "AUTORESEARCH_FOLDER": str(folder),
         "AUTORESEARCH_TREE": str(tree),
     }
@@ -81,7 +81,7 @@ def test_the_probe_leaves_the_job_alone(repository, tmp_path):
     (tree / "sitecustomize.py").write_text("import builtins; builtins.own = 5\n")
     folder = tmp_path / "run"
     folder.mkdir()
-    probe = provenance.place_probe(folder)
+    provenance.place_probe(folder)
     env = {**os.environ, "PYTHONPATH": f"{probe}{os.pathsep}{tree}", "AUTORESEARCH_FOLDER": "/nowhere/at/all"}
     done = run([sys.executable, "-c", "import nemo_rl; print(own)"], env=env, cwd=folder)
     assert (done.text, done.stderr) == ("5", b"")

@@ -113,8 +113,8 @@ def measure(
         readings: What each of `SOURCES` found, by source name.
         status: How the launcher says the job is doing.
         steps: Training steps the recipe asks for, None when unknown.
-        validations: Which validation counts: `last`, `best` or `mean-last-N`, see `choose_value.choose`. For metrics of every
-            step, `last` means the last stretch, see `choose_value.rule_for`.
+        validations: Which validation counts: `last`, `best` or `mean-last-N`, see `choose_value.choose`. For metrics
+            of every step, `last` means the last stretch, see `choose_value.rule_for`.
     """
     words, printed = spelling(objective.metric, objective.tag), grammar.facts(log_tail)
     readings = grammar.with_tail(readings, log_tail)
