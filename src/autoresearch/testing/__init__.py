@@ -17,6 +17,7 @@ from autoresearch.testing.metric_sources import MetricSourceContract, RunWriter,
 from autoresearch.testing.policies import PolicyContract, PolicyMaker
 from autoresearch.testing.researchers import ResearcherContract, ResearcherMaker
 from autoresearch.testing.targets import RunEnder, TargetContract, TargetMaker
+from autoresearch.testing.trackers import Shown, TrackerContract, TrackerMaker
 
 __all__ = [
     "JobFactory",
@@ -30,8 +31,11 @@ __all__ = [
     "ResearcherMaker",
     "RunEnder",
     "RunWriter",
+    "Shown",
     "SourceMaker",
     "TargetContract",
     "TargetMaker",
+    "TrackerContract",
+    "TrackerMaker",
     "settle",
 ]

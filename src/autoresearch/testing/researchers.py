@@ -54,6 +54,12 @@ class ResearcherContract:
         assert gaps(make(), Researcher) == ()
         assert made_with(type(make()), "options", "folder") == ""
 
+    def test_it_can_be_given_a_name(self, make: ResearcherMaker) -> None:
+        """A second one of its kind in a campaign is told apart by a number in its name."""
+        one, name = make(), make().name
+        one.name = f"{name}-2"
+        assert (one.name, make().name) == (f"{name}-2", name)
+
     def test_an_idea_is_a_hypothesis_with_a_change(self, make: ResearcherMaker, brief: Brief, fresh: TreeMaker) -> None:
         """It has a title on one line, and overrides, a patch or an edited tree."""
         answer = ask(make(), brief, fresh())
