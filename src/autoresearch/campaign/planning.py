@@ -261,6 +261,11 @@ def _checkout_warnings(changes: Changes, survey: Survey, root: Path, base: str) 
     return (*((f"`run` will refuse to begin: {absent}",) if absent else ()), *((told,) if ours else ()))
 
 
+def _both_here(launcher: Launcher, recommended: str) -> bool:
+    """Whether another launcher than the recommended one runs on this machine as well, as one from a package may."""
+    return occupies(launcher) and occupies(plugins.load("launchers", recommended))
+
+
 def _launcher_warnings(
     campaign: CampaignConfig, survey: Survey, around: Places, found: Recommendation, root: Path
 ) -> tuple[str, ...]:
@@ -272,7 +277,7 @@ def _launcher_warnings(
         return (f"`run` will refuse the launcher: {error}",)
     if problem := preflight.refused(launcher, survey, around):
         told = f"launcher {kind} would be refused: {problem}"
-    elif found.launcher and found.launcher != kind:
+    elif found.launcher and found.launcher != kind and not _both_here(launcher, found.launcher):
         told = f"launcher {found.launcher} would suit better: {found.why}"
     elif not found.launcher and occupies(launcher):
         told = f"say where to run with --launcher: {found.why}"
