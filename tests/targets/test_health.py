@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from autoresearch.run.crash_signatures import SIGNATURES, crash_symptoms, post_mortem, status_symptoms, worst_first
@@ -251,6 +251,7 @@ values = st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=15)
 @given(
     st.text(), st.dictionaries(st.sampled_from([t for rule in AILMENTS for t in rule[1]["tensorboard"].series]), values)
 )
+@example("", {"ray/node.0.gpu.0.util": [0.0, 0.0, 0.0, 8.988465674311579e307, 8.98846567431158e307]})
 def test_any_curves_and_words_are_judged_without_failing(log, curves):
     """No combination of numbers and words breaks the judgement."""
     series = {tag: Series.of(tag, enumerate(points)) for tag, points in curves.items()}

@@ -82,7 +82,11 @@ def test_the_probe_leaves_the_job_alone(repository, tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()
     provenance.place_probe(folder)
-    env = {**os.environ, "PYTHONPATH": f"{probe}{os.pathsep}{tree}", "AUTORESEARCH_FOLDER": "/nowhere/at/all"}
+    env = {
+        **os.environ,
+        "PYTHONPATH": f"{folder / provenance.PROBE}{os.pathsep}{tree}",
+        "AUTORESEARCH_FOLDER": "/nowhere/at/all",
+    }
     done = run([sys.executable, "-c", "import nemo_rl; print(own)"], env=env, cwd=folder)
     assert (done.text, done.stderr) == ("5", b"")
 

@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from statistics import fmean, median
+from statistics import median
 
 from autoresearch.run.crash_signatures import crash_symptoms, worst_first
 from autoresearch.run.measurement import Readings, Series
@@ -203,9 +203,10 @@ def _generation_bound(curves: RunCurves) -> str:
 def _low_gpu_use(curves: RunCurves) -> str:
     by_gpu = curves.matching(r"ray/node\.\d+\.gpu\.\d+\.util")
     values = [value for each in by_gpu.values() for value in each]
-    if len(values) < SPAN or fmean(values) >= 30:
+    used = sum(values) / max(len(values), 1)  # not fmean, which refuses numbers too wild to be a share of anything
+    if len(values) < SPAN or used >= 30:
         return ""
-    return f"GPUs are used {fmean(values):.0f} % on average ({len(by_gpu)} GPUs)"
+    return f"GPUs are used {used:.0f} % on average ({len(by_gpu)} GPUs)"
 
 
 def _idle_workers(curves: RunCurves) -> str:
