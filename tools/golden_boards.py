@@ -31,7 +31,7 @@ class Idea:
 
 @dataclass(frozen=True)
 class Board:
-    """A campaign. `bundles` are (name, ideas, parent)."""
+    """A campaign. `bundles` are (name, ideas, parent); `more` are settings and budgets by their names."""
 
     runs: tuple[Run, ...]
     ideas: tuple[Idea, ...] = ()
@@ -39,6 +39,7 @@ class Board:
     incumbent: str = "baseline"
     direction: str = "maximize"
     worth: float | None = None
+    more: tuple[tuple[str, int | float | bool], ...] = ()
 
     @property
     def sign(self) -> float:
@@ -135,6 +136,11 @@ BOARDS: dict[str, tuple[Board, list[list[Any]]]] = {
     "some seeds are common": (
         Board((*MANY, *MOVES, *arm("a", 0.60, 0.55, 0.49, seed=44)), (Idea("x", status="discard", effect=0.1),)),
         [["compare", "a", "baseline"], ["compare", "baseline", "a"]],
+    ),
+    "measured again with an idea's yardstick": (
+        Board((*arm("idea", 2.0, 2.1, 1.95), *arm("yardstick-2-parent", 1.5, 1.62, 1.48)),
+              (Idea("idea", "yardstick-2-parent", status=""),)),
+        [["compare", "idea", "yardstick-2-parent"]],
     ),
     "a run collapsed": (
         Board((*MANY, *arm("a", 0.52, 0.50), *arm("b", 0.55, 0.05))), [["compare", "a", "baseline"], ["smallest"]],

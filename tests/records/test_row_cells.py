@@ -149,6 +149,8 @@ def test_a_row_that_says_little_has_the_least_of_everything():
     assert (cells(read)["runs"], cells(row())["runs"], cells(read)["index"]) == ("", "2", "0")
     with pytest.raises(LedgerError, match="no branch"):
         decode({"status": "keep"})
+    with pytest.raises(LedgerError, match=f"status is '{'x' * 40}', not one of keep, discard, crash"):
+        decode({"branch": "b", "status": "x" * 41})
     with pytest.raises(LedgerError) as refused:
         decode({"branch": "b", "status": "x", "reason": "y" * 500})
     assert len(str(refused.value)) < 400
@@ -242,6 +244,7 @@ def test_the_last_note_that_is_ours_counts():
     old, new = to_note(row("old")), to_note(row("new"))
     assert from_note(f'{old}\n{new}\n[1]\n{{"a": 1}}\nplain').branch == "p/new"
     assert '"v":1,' in new
+    assert "größer" in to_note(row(description="größer"))
     with pytest.raises(LedgerError, match=f"not a result of an experiment: '{'x' * 120}'$"):
         from_note("x" * 121)
 
@@ -259,7 +262,7 @@ def test_a_row_cut_anywhere_is_completed_by_itself(ledger: Ledger, cut: int):
     """The file is then what it would have been."""
     ledger.path.write_bytes(WHOLE[:cut])
     ledger.append(row("a"))
-    ledger.append(row("b"))
+    assert ledger.append(row("b"))
     assert ledger.path.read_bytes() == WHOLE
 
 

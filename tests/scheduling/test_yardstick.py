@@ -1,5 +1,8 @@
 """What an idea with a yardstick of its own needs next, from histories made by hand."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from autoresearch.config.schema import CampaignConfig
@@ -87,6 +90,19 @@ def test_the_effect_is_against_what_was_measured_again():
     assert isinstance(found, Settle)
     assert (found.verdict.status, found.verdict.effect, found.incumbent) == (Status.DISCARD, 0.5, None)
     assert "baseline measures 1.5 with it" in found.verdict.reason
+
+
+def test_its_effect_and_interval_are_those_of_scipy():
+    """Three seeds of either side; `tools/golden_numbers.py` works the numbers out of the same runs."""
+    rows = json.loads((Path(__file__).parents[1] / "golden" / "verdict_numbers.json").read_text())["boards"]
+    row = next(row for row in rows if row["name"] == "measured again with an idea's yardstick")
+    runs = [event for arm, seed, value, *_ in row["board"]["runs"] for event in ran(arm, value, seed)]
+    three = CampaignConfig.of({"campaign": "c", "verdict": {"policy": "sequential"}})
+    seeds = [event for seed in (43, 44) for event in ran("baseline", 0.5, seed)]
+    found = advise(fold([*START, *seeds, *IDEA, ARM, *runs]), three, policy("sequential"), OBJECTIVE, None)
+    ((_, wanted),) = row["asked"]
+    for name, number in (("effect", "gain"), ("low", "low"), ("high", "high")):
+        assert getattr(found.verdict, name) == pytest.approx(wanted[number], rel=1e-5)
 
 
 @pytest.mark.parametrize("broken", ["idea", "yardstick-2-parent"])

@@ -1,6 +1,7 @@
 """Every kind of secret has a row here: the shortest that is hidden, and one character less, which is not."""
 
 import base64
+import json
 
 import pytest
 
@@ -179,6 +180,7 @@ TEXT = [
 NAMES = [
     *((name, "SURE") for name in (*ALWAYS, *ENDINGS)),
     *((name.upper(), "SURE") for name in (*ALWAYS, *ENDINGS)),
+    *((f"their_{name}", "SURE") for name in (*ALWAYS, *ENDINGS)),
     *((f"secret_{about}", "NONE") for about in ABOUT),
     *((f"{owner}_token", "SURE") for owner in OWNERS),
     *((f"{text}_token", "NONE") for text in TEXT),
@@ -299,6 +301,23 @@ def test_a_known_value_needs_six_characters_and_its_lines_sixteen():
     assert Redactor([" abcdef "]).clean("-abcdef-") == f"-{HIDDEN}-"
 
 
+@pytest.mark.parametrize("value", ["~~~???>>>", "x~~~???>>>", "xy~~~???>>>"])
+def test_both_alphabets_of_base64_are_known(value):
+    """Plus and slash, and what stands for them in an address."""
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        assert Redactor([value]).clean(encode(b"a" + value.encode() + b"b").decode()).count(HIDDEN) == 1
+        assert Redactor([value]).clean(f"{encode(b'abc' + value.encode()).decode()}").startswith(f"YWJj{HIDDEN}")
+        assert Redactor([value[-8:]]).clean(encode(b"abc" + value[-8:].encode()).decode()).count(HIDDEN) == 0
+
+
+@pytest.mark.parametrize("value", ['a"bcdef', 'é"bcdef', "\u00e9bc\\def"])
+def test_a_known_value_is_found_whole_as_json_writes_it(value):
+    """With its quotes and backslashes escaped, letters of other languages escaped or not."""
+    for plain in (True, False):
+        written = json.dumps({"k": value}, ensure_ascii=plain)
+        assert Redactor([value]).clean(written) == '{"k": "' + HIDDEN + '"}'
+
+
 def test_the_longest_known_value_goes_first():
     """So that no rest of it is left beside a shorter one that it holds."""
     assert Redactor(["abcdefgh", "abcdef"]).clean("abcdefgh") == HIDDEN
@@ -321,6 +340,11 @@ def test_a_stream_holds_a_key_block_until_it_closes():
     """Other text goes at once; so does a line that is no part of a block."""
     begin, end = BEGIN.format("", ""), END.format("", "")
     assert stream(f"a\n{begin}\nx\n", f"{end}\n", "b\n") == ["a\n", f"{HIDDEN}\n", "b\n"]
+    assert stream(f"{begin}\nx\n", f"{end}\nb\n") == [f"{HIDDEN}\nb\n"]
+    for length, held in ((38, 1), (39, 2)):
+        kind = "A" * (length - 1) + " "
+        pieces = stream(f"{BEGIN.format(kind, '')}\nx\n", f"{END.format(kind, '')}\n")
+        assert len(pieces) == held
     assert stream("-----BEGIN CERTIFICATE-----\n", "b\n") == ["-----BEGIN CERTIFICATE-----\n", "b\n"]
     assert stream(f"a\n{MIXED[:16]}\n", f"{end}\nb\n") == ["a\n", f"{HIDDEN}\nb\n"]
     assert stream(f"a\n{MIXED[:15]}\n", "b\n") == [f"a\n{MIXED[:15]}\n", "b\n"]
@@ -334,4 +358,5 @@ def test_a_line_too_long_to_hold_is_cut_between_two_words():
     assert first.endswith(" ")
     assert Redactor().cut("x" * 1000) == 500
     assert Redactor().cut("a b " * 10) == 40
-    assert stream("word " * 13_107) == ["word " * 13_107]
+    assert stream("word " * 13_107 + "x") == ["word " * 13_107 + "x"]
+    assert len(stream("word " * 13_107 + "xy")) == 2

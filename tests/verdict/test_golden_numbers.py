@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from autoresearch.experiment.board import Board, Bundle, Idea, PolicySettings, Trial
+from autoresearch.experiment.board import Board, Bundle, Idea, Measure, PolicySettings, Propose, Settle, Trial
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
 from autoresearch.run.objective import Direction, Objective
 from autoresearch.verdict.claims import claims
 from autoresearch.verdict.drift import drift
 from autoresearch.verdict.evidence import Evidence
 from autoresearch.verdict.noise import correlation, paired_error, pooled
+from autoresearch.verdict.policies import policy
 from autoresearch.verdict.policies.screening_array import arrays, effects
 from autoresearch.verdict.policies.sequential import unit_loss
 from autoresearch.verdict.statistics import mean, median, normal_cdf, normal_quantile, t_cdf, t_quantile, t_to_z
@@ -108,9 +109,11 @@ def idea(name, parent, status, effect, low, high, runs):
 
 
 def board(body) -> Board:
+    more = dict(body["more"])
+    settings = {name: more.pop(name) for name in ("max_runs",) if name in more}
     return Board(
         objective=Objective("", "score", Direction(body["direction"])),
-        settings=PolicySettings(worth=body["worth"]),
+        settings=PolicySettings(worth=body["worth"], **settings),
         ideas=tuple(idea(*one) for one in body["ideas"]),
         trials=tuple(
             Trial(arm=arm, seed=seed, purpose=Purpose(why), value=value, order=order)
@@ -118,6 +121,7 @@ def board(body) -> Board:
         ),
         bundles=tuple(Bundle(name, tuple(ideas), parent) for name, ideas, parent in body["bundles"]),
         incumbent=body["incumbent"],
+        **more,
     )
 
 
@@ -159,3 +163,22 @@ def test_effects_intervals_and_chances_agree_with_scipy(case):
     here = board(case["board"])
     for question, wanted in case["asked"]:
         agrees(answer(here, *question), wanted)
+
+
+def said(policy_name, body) -> str:
+    """Advice in a word."""
+    match policy(policy_name).advise(board(body)):
+        case Settle(verdict=found):
+            return found.status.value
+        case Measure(purpose=Purpose.REPEAT):
+            return "repeat"
+        case Propose(why=why) if policy_name == "auto":
+            return why.removeprefix("auto: ").partition(",")[0].partition(":")[0]
+        case other:
+            return type(other).__name__.lower()
+
+
+@pytest.mark.parametrize("case", GOLDEN["edges"], ids=[case["name"] for case in GOLDEN["edges"]])
+def test_advice_changes_at_the_very_number_where_it_should(case):
+    """A ten-millionth below it and above it, on a board of its own; the number is solved for by scipy."""
+    assert [said(case["policy"], body) for body in case["boards"]] == case["says"], case["at"]

@@ -114,7 +114,7 @@ class Redactor:
         """Where a text too long to hold can be cut: what is cleaned in two parts there is the same as in one."""
         whole = self.clean(held)
         ends = [found.end() for found in _BLANK.finditer(held, len(held) // 2)]
-        for end in ends[: -_TRIES - 1 : -1]:
+        for end in reversed(ends[-_TRIES:]):
             if self.clean(held[:end]) + self.clean(held[end:]) == whole:
                 return end
         return len(held) // 2
