@@ -23,7 +23,7 @@ from string import ascii_lowercase
 
 from autoresearch.campaign import planning
 from autoresearch.campaign.campaign import Campaign
-from autoresearch.campaign.planning import Plan, PlanRequest
+from autoresearch.campaign.plan import Plan, PlanRequest
 from autoresearch.errors import AutoresearchError
 from autoresearch.git import refs
 from autoresearch.ports.target import RunPlanRequest

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-import autoresearch
+from autoresearch import version
 
 ROOT = Path(__file__).resolve().parents[1]
 KINDS = [
@@ -25,7 +25,7 @@ def tree(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / "src/autoresearch").mkdir(parents=True)
-    (tmp_path / "src/autoresearch/__init__.py").write_text('"""Words."""\n\n__version__ = "0.1.0"\n')
+    (tmp_path / "src/autoresearch/version.py").write_text('"""Words."""\n\n__version__ = "0.1.0"\n')
     (tmp_path / "CHANGELOG.md").write_text("# Changelog\n\n<!-- releases -->\n")
     (tmp_path / "changelog.d").mkdir()
     (tmp_path / "changelog.d/README.md").write_text("# Fragments\n")
@@ -55,8 +55,8 @@ def test_every_home_of_the_version_says_the_same():
     """Package, project metadata and citation name one version."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert project["project"]["dynamic"] == ["version"]
-    assert ROOT / project["tool"]["hatch"]["version"]["path"] == Path(autoresearch.__file__)
-    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == autoresearch.__version__
+    assert ROOT / project["tool"]["hatch"]["version"]["path"] == Path(version.__file__)
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == version.__version__
 
 
 def test_every_fragment_has_a_kind_that_towncrier_knows():
@@ -73,7 +73,7 @@ def test_fragments_become_the_version_s_part_and_are_gone(tree):
     told = entries(tree, "0.2.0")
     assert told == {"Added": ['Stop rules understand "until 07:00".'], "Changed": ["The search moves all knobs,"]}
     assert [path.name for path in (tree / "changelog.d").iterdir()] == ["README.md"]
-    assert '__version__ = "0.2.0"' in (tree / "src/autoresearch/__init__.py").read_text()
+    assert '__version__ = "0.2.0"' in (tree / "src/autoresearch/version.py").read_text()
     assert release(tree, "check", "0.2.0") == (0, "")
 
 
@@ -112,7 +112,7 @@ def test_a_tree_that_is_not_the_whole_release_is_refused(tree):
     code, said = release(tree, "check", "0.9.0")
     assert code == 1
     assert said.splitlines()[:4] == [
-        "__init__.py is not of 0.9.0",
+        "version.py is not of 0.9.0",
         "CITATION.cff is not of 0.9.0",
         "CHANGELOG.md has no 0.9.0",
         "not in the changelog yet: late.added.md",

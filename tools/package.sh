@@ -11,7 +11,7 @@ rm -rf dist
 "$scratch/tools/bin/python" -m build --outdir dist .
 "$scratch/tools/bin/twine" check --strict dist/*
 
-version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' src/autoresearch/__init__.py)
+version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' src/autoresearch/version.py)
 for made in dist/*.whl dist/*.tar.gz; do
     python3 -m venv "$scratch/fresh"
     "$scratch/fresh/bin/pip" install -q "$made"

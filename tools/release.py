@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 CHANGELOG, FRAGMENTS, PYPROJECT = ROOT / "CHANGELOG.md", ROOT / "changelog.d", ROOT / "pyproject.toml"
 VERSION_HOMES = (
-    (ROOT / "src/autoresearch/__init__.py", r'^__version__ = "(.*)"$'),
+    (ROOT / "src/autoresearch/version.py", r'^__version__ = "(.*)"$'),
     (ROOT / "CITATION.cff", r'^version: "(.*)"$'),
 )
 MARK = "<!-- releases -->\n"

@@ -9,7 +9,7 @@ from tasks import Changes, Task, git
 from autoresearch.campaign import opening
 from autoresearch.campaign.campaign import Campaign
 from autoresearch.campaign.controller import report_of
-from autoresearch.campaign.planning import PlanRequest
+from autoresearch.campaign.plan import PlanRequest
 
 PEERS = {"Optuna TPE": "TPESampler", "Optuna random": "RandomSampler"}
 

@@ -1,3 +1,5 @@
 """Overnight research campaigns for RL post-training: a program that enforces the rules."""
 
-__version__ = "0.2.0"
+from autoresearch.version import __version__
+
+__all__ = ["__version__"]

@@ -6,7 +6,7 @@ import shlex
 import pytest
 
 from autoresearch.campaign.campaign import Campaign
-from autoresearch.campaign.planning import PlanRequest
+from autoresearch.campaign.plan import PlanRequest
 from autoresearch.examples.demo_repository import create
 from autoresearch.secrets.redactor import Redactor
 from autoresearch.supervision.run_log import ends_of

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoresearch.campaign.campaign import Campaign
-from autoresearch.campaign.planning import PlanRequest
+from autoresearch.campaign.plan import PlanRequest
 from autoresearch.campaign.preflight import current_context, look
 from autoresearch.examples.demo_repository import create
 

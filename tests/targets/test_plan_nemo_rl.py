@@ -8,8 +8,7 @@ from tests.conftest import commit_all
 from tests.surfaces.test_dry_run import begin, dry, sent
 
 from autoresearch.campaign.campaign import Campaign
-from autoresearch.campaign.planning import PlanRequest
-from autoresearch.cli.describe import plan_text
+from autoresearch.campaign.plan import PlanRequest
 from autoresearch.errors import CampaignError
 
 STOP = "20 experiments or 10h total, 1h each"
@@ -50,7 +49,7 @@ def planned(repository, recipe):
 def test_a_plan_says_time_and_gpu_hours_of_a_run_and_of_the_night(repository):
     """Start-up is told apart, and so is what the stop rule leaves room for."""
     plan = planned(repository, GRPO)
-    text = plan_text(plan)
+    text = plan.text()
     assert "1 node(s) x 8 GPU, 500 steps, about 30m00s, 4.0 GPU-hours, including 5m00s of start-up" in text
     least, most = plan.runs
     assert f"{least} to {most} runs" in text
@@ -63,7 +62,7 @@ def test_a_run_of_unknown_length_is_bounded_by_its_limit(repository):
     plan = planned(repository, "examples/configs/grpo_math_1B.yaml")
     assert plan.survey.minutes is None
     assert plan.hours_per_run == 1.0
-    assert "at most 1h00m" in plan_text(plan)
+    assert "at most 1h00m" in plan.text()
 
 
 @pytest.mark.parametrize(
@@ -158,9 +157,8 @@ def test_a_recipe_that_ends_itself_too_early_is_pointed_out(repository):
 
 def test_a_loss_has_no_noise_that_could_be_known_before(repository):
     """The plan says so and who measures it, rather than nothing."""
-    assert "the recipe does not say the noise of val:validation-default_loss; repeats" in plan_text(
-        planned(repository, "examples/configs/dpo.yaml")
-    )
+    told = planned(repository, "examples/configs/dpo.yaml").text()
+    assert "the recipe does not say the noise of val:validation-default_loss; repeats" in told
 
 
 def test_a_recipe_that_is_not_committed_is_called_so(repository):

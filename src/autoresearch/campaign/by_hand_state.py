@@ -7,6 +7,7 @@ from autoresearch.config.stop_rule import StopLimits
 from autoresearch.experiment.experiment import Experiment, Run
 from autoresearch.experiment.history import History
 from autoresearch.records.paths import CampaignPaths
+from autoresearch.report.plain_text import number, table
 from autoresearch.scheduling.budget import outlook
 from autoresearch.scheduling.by_hand import Errand
 from autoresearch.scheduling.next_move import Judge, crash_to_mend
@@ -128,3 +129,9 @@ def _ready(history: History, campaign: CampaignConfig, entry: Experiment, now: f
     errand = Errand(entry.index, judge=True)
     move = errand(history, campaign, policy(campaign.verdict.policy), started.objective, view)
     return isinstance(move, Judge) and move.experiment == entry.name
+
+
+def driven_table(found: tuple[DrivenExperiment, ...]) -> str:
+    """Experiments that are driven by hand."""
+    rows = [(one.index, one.state, one.runs, number(one.value), one.by, one.title, one.next) for one in found]
+    return table(("#", "by hand", "runs", "value", "by", "hypothesis", "next"), rows)

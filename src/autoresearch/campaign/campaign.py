@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autoresearch.campaign import controller, opening, planning, preflight, status, storage
+from autoresearch.campaign import controller, opening, planning, preflight, standing, storage
 from autoresearch.campaign import opening as storage_opening
 from autoresearch.campaign import rebuild as records
-from autoresearch.campaign.planning import Plan, PlanRequest
-from autoresearch.campaign.status import CampaignStatus, LiveCurves, RunningRun
+from autoresearch.campaign.plan import Plan, PlanRequest
+from autoresearch.campaign.standing import LiveCurves
+from autoresearch.campaign.status import CampaignStatus, RunningRun
 from autoresearch.config import campaign_file
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.errors import AutoresearchError, CampaignError, HeldError, UsageError
@@ -266,9 +267,9 @@ class Campaign:
     def status(self) -> CampaignStatus:
         """Where the campaign stands; while it is run from here, as the controller sees it, without reading anything."""
         if self._working is not None:
-            return status.status_of(self._working, self.clock(), held=True)
+            return standing.status_of(self._working, self.clock(), held=True)
         opened = opening.open_campaign(self.where, self.name)
-        return status.status_of(opened, self.clock(), held=controller.at_work(opened.paths))
+        return standing.status_of(opened, self.clock(), held=controller.at_work(opened.paths))
 
     def campaigns(self) -> list[str]:
         """Names of the repository's campaigns, the one worked on last first."""
@@ -295,7 +296,7 @@ class Campaign:
         """The newest run log of one attempt."""
         opened = opening.open_campaign(self.where, self.name)
         entry = self._experiment(opened, index)
-        path = status.log_of(opened, index)
+        path = standing.log_of(opened, index)
         if not path.exists():
             raise CampaignError(storage.why_no_log(opened.paths, entry, opened.history.runs_of(entry.name), path))
         return path

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from autoresearch.campaign import preflight, storage
 from autoresearch.campaign import preflight as places
-from autoresearch.campaign.planning import Plan, target_of
+from autoresearch.campaign.plan import Plan
+from autoresearch.campaign.planning import target_of
 from autoresearch.campaign.storage import reminders
 from autoresearch.config import campaign_file
 from autoresearch.config.schema import CampaignConfig, SiteConfig

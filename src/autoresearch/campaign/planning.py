@@ -1,16 +1,15 @@
 """What a campaign would be: detected from the repository, shown before anything is touched."""
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
 from autoresearch.campaign import preflight
 from autoresearch.campaign import preflight as places
 from autoresearch.campaign import storage as sites
+from autoresearch.campaign.plan import Plan, PlanRequest
 from autoresearch.campaign.storage import Storage
 from autoresearch.config.duration import span
 from autoresearch.config.schema import CampaignConfig
@@ -33,75 +32,6 @@ _LONGEST = 1000
 """Bytes of a recipe's path; longer ones no file system takes."""
 
 _TRAITS = ("dapo", "gdpo", "grpo", "ppo", "dpo", "sft", "rm", "distillation")
-
-
-@dataclass(frozen=True)
-class PlanRequest:
-    """What a person asked `plan` for; everything else is detected.
-
-    Attributes:
-        recipe: Path of the recipe, relative to where the person stands; empty for the `command` target.
-        stop: Stop rule in words.
-        name: Campaign name, empty to have one made.
-        settings: Further keys of the campaign file, as given on the command line.
-    """
-
-    recipe: str = ""
-    stop: str | None = None
-    name: str = ""
-    settings: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """A campaign that has not begun, and everything a person should see before it does.
-
-    Attributes:
-        campaign: The campaign file as it would be written.
-        root: The repository.
-        base_commit: Full hash the baseline is made from.
-        branch: The user's current branch, None when detached.
-        changes: Uncommitted work in the checkout; it is never touched and never part of a run.
-        survey: The recipe as the target understands it.
-        rule: The stop rule, parsed.
-        cost: How many runs the verdict policy will want, in words.
-        runs: The fewest and the most of them.
-        recommendation: Where such runs should happen, by what was found on this machine.
-        storage: Where heavy files would go.
-        warnings: What a careful colleague would point out.
-    """
-
-    campaign: CampaignConfig
-    root: Path
-    base_commit: str
-    branch: str | None
-    changes: Changes
-    survey: Survey
-    rule: StopRule
-    cost: str
-    recommendation: Recommendation
-    storage: Storage
-    warnings: tuple[str, ...] = ()
-    runs: tuple[int, int] = (0, 0)
-
-    @property
-    def hours_per_run(self) -> float | None:
-        """Hours of one run at most: as the target expects, or until its time limit; None when neither is known."""
-        expected = None if self.survey.minutes is None else self.survey.minutes / 60
-        cap = self.rule.per_experiment_timeout_s
-        known = [hours for hours in (expected, None if cap is None else cap / 3600) if hours is not None]
-        return min(known, default=None)
-
-    @property
-    def runs_that_fit(self) -> int | None:
-        """Runs that fit into the total time, None when it or a run's length is not known."""
-        total, hours = self.rule.total_s, self.hours_per_run
-        return None if total is None or not hours else int(total / 3600 / hours) * self.campaign.launcher.parallel
-
-    @property
-    def gpu_hours_per_run(self) -> float | None:
-        """Expected GPU-hours of one run, None when unknown."""
-        return None if self.hours_per_run is None else self.hours_per_run * self.survey.resources.gpus
 
 
 def make(where: Path, request: PlanRequest, clock: Callable[[], float]) -> Plan:

@@ -1,23 +1,12 @@
-"""Where a campaign stands: one value for the terminal, for `--json` and for the report.
+"""Where a campaign stands: one value for the terminal, for `--json` and for a notebook, and its words."""
 
-The metric of runs in flight, for live views; files that did not grow are not read again.
-"""
+from dataclasses import dataclass
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-
-from autoresearch.campaign import opening
-from autoresearch.campaign.by_hand_state import DrivenExperiment, driven
-from autoresearch.campaign.opening import Opened
-from autoresearch.campaign.planning import target_of
-from autoresearch.experiment.events import ApprovalAsked
-from autoresearch.experiment.experiment import Experiment, Run
-from autoresearch.experiment.history import History
-from autoresearch.experiment.outcome import BASELINE, Status
-from autoresearch.ports.metric_source import MetricSource
-from autoresearch.run.objective import Objective
-from autoresearch.scheduling.stop_check import Spent, check
+from autoresearch.campaign.by_hand_state import DrivenExperiment, driven_table
+from autoresearch.experiment.outcome import BASELINE
+from autoresearch.report import plain_text
+from autoresearch.report.plain_text import cut, duration, number, table, wrapped
+from autoresearch.report.report import interval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +38,23 @@ class RunningRun:
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """An experiment with its verdict."""
+    """An experiment with its verdict.
+
+    Attributes:
+        index: Its number in the ledger.
+        name: Its name.
+        title: Its hypothesis in one line.
+        area: Its area.
+        status: `keep`, `discard` or `crash`.
+        value: Mean of the metric over its valid runs, None without one.
+        effect: Estimated gain against its parent in the better direction, None without a comparison.
+        low: Lower end of the 90 % interval of `effect`.
+        high: Upper end of the 90 % interval of `effect`.
+        runs: Runs the verdict rests on.
+        reason: Why, in words.
+        by: Who judged: the policy's name, or a person.
+        branch: Its branch.
+    """
 
     index: int
     name: str
@@ -64,6 +69,15 @@ class Judged:
     reason: str
     by: str
     branch: str
+
+    @property
+    def gain(self) -> str:
+        """The effect with its interval, as `+0.004 [-0.011, +0.019]`; empty without one."""
+        return interval(self.effect, self.low, self.high)
+
+    def __str__(self) -> str:
+        """The verdict in one line."""
+        return f"#{self.index} {self.name}: {self.status}: {self.reason} (by {self.by})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,176 +144,92 @@ class CampaignStatus:
     best_fresh: int = 0
     question: str = ""
 
+    @property
+    def aim(self) -> str:
+        """Goal and objective, as `raise the score: maximize score`; before the start the recipe may still decide."""
+        if self.metric == "auto":
+            return self.goal
+        return f"{self.goal}: {self.metric if self.direction == 'auto' else f'{self.direction} {self.metric}'}"
 
-def status_of(opened: Opened, now: float, *, held: bool) -> CampaignStatus:
-    """Where a campaign stands.
+    @property
+    def best_from(self) -> str:
+        """Whose value `best` is, and on what it rests: `idea, 3 fresh seeds`, `idea, selection runs`, `baseline`."""
+        if self.incumbent == BASELINE:
+            return self.incumbent
+        fresh = f"{self.best_fresh} fresh seed{'s' * (self.best_fresh != 1)}"
+        return f"{self.incumbent}, {fresh if self.best_fresh else 'selection runs'}"
 
-    Args:
-        opened: The campaign.
-        now: Unix time in seconds.
-        held: Whether a controller holds its lock.
-    """
-    history, limits, fresh = opened.history, opened.limits, _fresh(opened.history)
-    objective = history.started.objective if history.started else None
-    goal = opened.campaign.objective
-    state = check(limits, _spent(history, objective), now) if limits else None
-    last = next((entry for _, entry in sorted(history.experiments.items(), reverse=True)), None)
-    counts = {status: sum(1 for e in history.judged if _status(e) == status) for status in Status}
-    controller = history.controller
-    return CampaignStatus(
-        campaign=opened.campaign.campaign,
-        state=_state(history, held=held),
-        goal=objective.goal if objective else goal.goal,
-        metric=objective.metric if objective else goal.metric,
-        direction=str(objective.direction) if objective else goal.direction,
-        stop=state.sentence if state else "",
-        attempted=history.attempted,
-        target_count=limits.target_experiment_count if limits else None,
-        remaining_s=state.remaining_s if state else None,
-        gpu_hours=history.gpu_hours,
-        keep=len(history.kept),
-        discard=counts[Status.DISCARD],
-        crash=counts[Status.CRASH],
-        baseline=history.value_of(BASELINE) if history.baseline else None,
-        incumbent=history.incumbent,
-        best=_best(history, fresh),
-        best_fresh=len(fresh),
-        current=last.name if last else "",
-        branch=last.branch if last else "",
-        controller=f"{controller.host}:{controller.pid}" if controller and held else "",
-        reason=_reason(history, held=held),
-        running=tuple(_running(run, now) for run in history.in_flight()),
-        verdicts=tuple(judged_value(entry) for entry in history.judged),
-        steering=tuple(said.text for said in history.steering),
-        waiting=tuple(_waiting(ask) for key, ask in history.approvals.items() if key not in history.answers),
-        by_hand=tuple(
-            driven(opened.paths, history, opened.campaign, entry, now, held=held) for entry in history.by_hand
-        ),
-        latest=max(history.judged, key=lambda entry: entry.judged.at if entry.judged else 0.0).index
-        if history.judged
-        else None,
-        question=state.question(history.incumbent, history.incumbent_branch) if state and history.ended else "",
-    )
+    def progress(self) -> str:
+        """How far the campaign has come, in one line: stop rule with numbers, latest and best, branch, runs."""
+        return _progress(self)
+
+    def text(self, last: int = 8, width: int | None = None) -> str:
+        """Where the campaign stands, for people.
+
+        Args:
+            last: How many verdicts, newest last.
+            width: Verdicts are cut to so many characters, and the first line is broken there; None: neither.
+        """
+        return _text(self, last, width)
+
+    def __str__(self) -> str:
+        """Where the campaign stands, for people."""
+        return self.text()
+
+    def _repr_html_(self) -> str:
+        return plain_text.as_html(self.text())
 
 
-def _status(entry: Experiment) -> Status | None:
-    return entry.verdict.status if entry.verdict else None
+def _text(status: CampaignStatus, last: int, width: int | None) -> str:
+    head = f"{status.campaign}: {status.state}{f' ({status.reason})' if status.reason else ''}"
+    lines = [
+        wrapped(head, width),
+        f"  {status.aim}",
+        f"  {status.stop}" if status.stop else None,
+        f"  {status.keep} kept, {status.discard} discarded, {status.crash} crashed"
+        + (f"; {status.gpu_hours:.1f} GPU-hours" if status.gpu_hours else ""),
+        f"  baseline {number(status.baseline)}, best {number(status.best) or '-'} ({status.best_from})"
+        if status.baseline is not None
+        else "  no baseline yet",
+    ]
+    lines += [f"  {text}" for text in (*status.waiting, status.question) if text]
+    if status.running:
+        lines += ["", _running(status.running)]
+    if status.by_hand:
+        lines += ["", driven_table(status.by_hand)]
+    if status.verdicts:
+        lines += ["", _verdicts(status.verdicts[-last:], width)]
+    return "\n".join(line for line in lines if line is not None)
 
 
-def _best(history: History, fresh: Sequence[float]) -> float | None:
-    if not history.baseline:
-        return None
-    return sum(fresh) / len(fresh) if fresh else history.value_of(history.incumbent)
+def _progress(status: CampaignStatus) -> str:
+    last = next((one for one in status.verdicts if one.index == status.latest), None)
+    parts = [
+        status.stop,
+        f"latest: #{last.index} {last.name} {last.status}" if last else "no verdict yet",
+        f"best: {number(status.best)} ({status.best_from})" if status.best is not None else "",
+        f"current branch {status.branch}" if status.branch else "",
+        *(f"{run.experiment} seed {run.seed} {run.state} for {duration(run.elapsed_s)}" for run in status.running[:3]),
+        f"{len(status.running) - 3} more runs" if len(status.running) > 3 else "",
+    ]
+    return "; ".join(part for part in parts if part)
 
 
-def _fresh(history: History) -> list[float]:
-    return [] if history.incumbent == BASELINE else history.fresh_values(history.incumbent)
+def _running(running: tuple[RunningRun, ...]) -> str:
+    """Runs in flight."""
+    rows = [(run.experiment, run.purpose, run.seed, run.state, duration(run.elapsed_s)) for run in running]
+    return table(("running", "purpose", "seed", "state", "for"), rows)
 
 
-def _spent(history: History, objective: Objective | None) -> Spent:
-    best = history.value_of(history.incumbent) if history.baseline else None
-    reached = {objective.metric: best} if objective and best is not None else {}
-    return Spent(history.attempted, history.gpu_hours, reached, len(history.runs), history.stalled)
+def _verdicts(verdicts: tuple[Judged, ...], width: int | None = None) -> str:
+    """Experiments with their verdicts; the effect is a column, so the reason goes without it."""
+    title = None if width is None else width // 4
+    rows = [
+        (one.index, one.status, number(one.value), one.gain, one.runs, one.area, cut(one.title, title), _why(one))
+        for one in verdicts
+    ]
+    return table(("#", "verdict", "value", "effect", "runs", "area", "hypothesis", "why"), rows, width)
 
 
-def _state(history: History, *, held: bool) -> str:
-    if history.started is None:
-        return "planned"
-    if history.ended is not None:
-        return "ended"
-    if not held:
-        return "stopped" if history.stop else "interrupted" if history.controller or history.in_flight() else "idle"
-    if history.stop is not None:
-        return "stopping"
-    return "paused" if history.paused else "running"
-
-
-def _reason(history: History, *, held: bool) -> str:
-    if history.ended:
-        return history.ended.reason
-    if history.paused:
-        return f"paused by {history.paused.by}: {history.paused.reason or 'no reason given'}"
-    if history.stop:
-        return history.stop.reason
-    return history.left.reason if history.left and not held else ""
-
-
-def _running(run: Run, now: float) -> RunningRun:
-    since = run.started_at or run.submitted_at or run.planned.at
-    state = "running" if run.started_at else "queued" if run.submitted_at else "planned"
-    return RunningRun(
-        run_id=run.run_id,
-        experiment=run.planned.experiment,
-        seed=run.planned.seed,
-        purpose=str(run.planned.purpose),
-        state=state,
-        elapsed_s=max(0.0, now - since),
-        predicted_s=run.planned.predicted_s,
-        log=run.planned.log,
-        folder=run.planned.folder,
-    )
-
-
-def judged_value(entry: Experiment) -> Judged:
-    """A judged experiment as surfaces show it."""
-    verdict = entry.verdict
-    assert verdict is not None  # noqa: S101 - the caller chose judged ones
-    return Judged(
-        index=entry.index,
-        name=entry.name,
-        title=entry.hypothesis.title,
-        area=entry.hypothesis.area,
-        status=str(verdict.status),
-        value=verdict.value,
-        effect=verdict.effect,
-        low=verdict.low,
-        high=verdict.high,
-        runs=verdict.runs,
-        reason=verdict.reason,
-        by=verdict.by,
-        branch=entry.branch,
-    )
-
-
-def _waiting(ask: ApprovalAsked) -> str:
-    return f"{ask.request} waits for a person ({ask.question}): autoresearch approve {ask.request}"
-
-
-def log_of(opened: Opened, index: int) -> Path:
-    """The newest run log of an experiment.
-
-    Raises:
-        KeyError: There is no such experiment.
-    """
-    entry = opened.history.experiments[index]
-    runs = opened.history.runs_of(entry.name)
-    return Path(runs[-1].planned.log) if runs else opened.paths.experiment(entry.name) / "run.log"
-
-
-@dataclass
-class LiveCurves:
-    """Reads curves with the campaign's own metric sources, opened once."""
-
-    _sources: Mapping[str, MetricSource] = field(default_factory=dict)
-    _objective: Objective | None = None
-    _opened: bool = False
-
-    def curve(self, where: Path, run: RunningRun) -> tuple[tuple[int, float], ...]:
-        """The objective's metric of a run as (step, value), from the most trusted source that has it."""
-        if not self._opened:
-            self._open(where, Path(run.folder).parent.parent.name)
-        if self._objective is None:
-            return ()
-        spellings = (self._objective.tag, self._objective.metric)
-        for source in self._sources.values():
-            series = source.read(Path(run.folder)).series
-            found = next((series[tag] for tag in spellings if tag in series), None)
-            if found is not None:
-                return found.points()
-        return ()
-
-    def _open(self, where: Path, campaign: str) -> None:
-        opened = opening.open_campaign(where, campaign)
-        self._sources = opening.sources_of(target_of(opened.campaign))
-        self._objective = opened.history.started.objective if opened.history.started else None
-        self._opened = True
+def _why(one: Judged) -> str:
+    return one.reason.removeprefix(one.gain).strip()

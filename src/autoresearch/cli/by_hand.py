@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from autoresearch.cli import output
 from autoresearch.cli.arguments import campaign_arguments, following_arguments, session_of
-from autoresearch.cli.describe import driven_table, driven_text, judged_text
+from autoresearch.cli.describe import driven_text
 from autoresearch.errors import UsageError
+from autoresearch.report import plain_text
 
 if TYPE_CHECKING:
     import argparse
@@ -50,6 +51,8 @@ def run_experiment(args: argparse.Namespace) -> int:
     by_hand = session.by_hand()
     match args.action:
         case "list":
+            from autoresearch.campaign.by_hand_state import driven_table  # noqa: PLC0415 - `--help` can do without
+
             found = by_hand.listing()
             output.emit(found) if args.json else output.say(driven_table(found))
         case "new":
@@ -62,7 +65,7 @@ def run_experiment(args: argparse.Namespace) -> int:
             watch = _quiet(args)
             number = _number(args)
             made = by_hand.judge(number, watch) if args.action == "judge" else by_hand.drop(number, args.reason, watch)
-            output.emit(made) if args.json else output.say(judged_text(made))
+            output.emit(made) if args.json else output.say(str(made))
     return 0
 
 
@@ -163,8 +166,8 @@ def _text(index: int, made: Reproduction) -> str:
     rows = [
         ("experiment", f"#{index} {made.experiment} at {made.commit[:7]}"),
         ("run", f"{made.run}, seed {made.seed}"),
-        ("recorded", output.number(agreement.recorded) or "no value"),
-        ("again", f"{output.number(agreement.again) or 'no value'} ({found.completion})"),
+        ("recorded", plain_text.number(agreement.recorded) or "no value"),
+        ("again", f"{plain_text.number(agreement.again) or 'no value'} ({found.completion})"),
         ("outcome", agreement.sentence),
         ("note", found.note),
         ("files", str(made.folder)),

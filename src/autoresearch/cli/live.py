@@ -1,7 +1,4 @@
-"""What a person sees while a campaign runs: a live view on a terminal, plain lines elsewhere.
-
-One line per event, for logs and for the tail of the live view.
-"""
+"""What a person sees while a campaign runs: a live view on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -14,108 +11,10 @@ from typing import TYPE_CHECKING, Self
 from autoresearch.campaign.campaign import Campaign
 from autoresearch.campaign.status import CampaignStatus
 from autoresearch.cli import output
-from autoresearch.cli.describe import aim, best_from, effect, progress
-from autoresearch.cli.output import duration
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.events import Event
-
-if TYPE_CHECKING:
-    from autoresearch.experiment.events import Event
-    from autoresearch.run.measurement import Measurement
-
-
-class Lines:
-    """Events as lines. A run is called `<experiment> run <number>` once it was seen planned, by its id before."""
-
-    def __init__(self) -> None:
-        """No run is known yet."""
-        self._runs: dict[str, str] = {}
-
-    def line(self, event: Event) -> str | None:
-        """What happened, in one line; None for what a person need not read."""
-        if isinstance(event, happened.RunPlanned):
-            self._runs[event.run_id] = f"{event.experiment} run {event.number}"
-        text = _of_run(event, self._runs) or _text(event)
-        return f"{clock(event.at)}  {text}" if text else None
-
-
-def clock(at: float | None = None) -> str:
-    """A moment in Unix seconds as local time of day; now when none is given."""
-    return time.strftime("%H:%M:%S", time.localtime(at))
-
-
-def _of_run(event: Event, runs: dict[str, str]) -> str:
-    match event:
-        case happened.RunPlanned():
-            why = f": {event.why}" if event.why else ""
-            return f"{runs[event.run_id]} ({event.purpose}, seed {event.seed}){why}"
-        case happened.RunSubmitted() if event.adopted:
-            return f"{runs.get(event.run_id, event.run_id)}: found again and adopted"
-        case happened.RunCancelled():
-            return f"{runs.get(event.run_id, event.run_id)}: {event.reason}"
-        case happened.RunEnded() if event.leftovers:
-            return f"{runs.get(event.run_id, event.run_id)}: STILL ALIVE: {'; '.join(event.leftovers)}"
-        case happened.RunMeasured():
-            return f"{runs.get(event.run_id, event.run_id)}: {_measured(event.measurement)}"
-        case _:
-            return ""
-
-
-def _measured(found: Measurement) -> str:
-    if found.value is None:
-        return " ".join(f"no valid {found.metric}: {found.note or found.completion}".split())[:300]
-    return f"{found.metric} = {found.value:.4g} at step {found.step} ({found.completion})"
-
-
-def _text(event: Event) -> str:
-    match event:
-        case happened.CampaignStarted():
-            return f"campaign {event.campaign} starts from {event.base_commit[:7]}"
-        case happened.ExperimentOpened() if event.by:
-            return f"#{event.index} opened by hand by {event.by}: {event.branch}"
-        case happened.ExperimentCommitted():
-            trouble = f"  [{'; '.join(event.breaches)}]" if event.breaches else ""
-            return f"#{event.index} {event.hypothesis.area}: {event.hypothesis.title}  ({event.branch}){trouble}"
-        case happened.BundleMade() if event.yardstick:
-            return f"{event.name}: {event.parent} with the yardstick of {event.yardstick} {event.conflict}".rstrip()
-        case happened.BundleMade():
-            return f"bundle {event.name} of {', '.join(event.ideas)} {event.conflict}".rstrip()
-        case happened.AllocationEnded():
-            return f"allocation {event.job_id} ended after {duration(event.ended_at - event.started_at)}"
-        case happened.IncumbentDemoted():
-            return f"{event.name} is no longer the incumbent, {event.incumbent} is: {event.reason}"
-        case happened.PlateauReached():
-            instead = f"; next: {event.next_area}" if event.next_area else ""
-            return f"area {event.area} is at a plateau after {len(event.ideas)} settled ideas{instead}"
-        case happened.ExperimentJudged():
-            return f"{event.verdict.status.value.upper():7} {event.name}: {event.verdict.reason}"
-        case _:
-            return _person_or_controller(event)
-
-
-def _person_or_controller(event: Event) -> str:
-    match event:
-        case happened.VerdictOverruled():
-            return f"{event.by} overruled {event.name}: {event.verdict.status}, {event.verdict.reason}"
-        case happened.Steered():
-            return f"{event.by}: {event.text}"
-        case happened.Paused():
-            return f"paused by {event.by}: {event.reason or 'no reason given'}"
-        case happened.Resumed():
-            return f"resumed by {event.by}"
-        case happened.StopRequested():
-            return f"{event.by} asked to stop{' now' if event.now else ''} {event.reason}".rstrip()
-        case happened.ApprovalAsked():
-            return f"waiting for approval of {event.request}: {event.question}"
-        case happened.ApprovalGiven():
-            return f"{event.by} {'approved' if event.granted else 'denied'} {event.request} {event.reason}".rstrip()
-        case happened.Noted():
-            return event.text
-        case happened.CampaignEnded():
-            return f"campaign ended: {event.reason}"
-        case _:
-            return ""
-
+from autoresearch.report import plain_text
+from autoresearch.report.event_lines import Lines, clock
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -161,8 +60,8 @@ class PlainView:
             return
         status = self._session.status()
         if self._said == -math.inf:
-            output.say(f"{clock()}  {aim(status)}")
-        output.say(f"{clock()}  {progress(status)}")
+            output.say(f"{clock()}  {status.aim}")
+        output.say(f"{clock()}  {status.progress()}")
         self._due, self._said = False, now
 
 
@@ -225,15 +124,15 @@ def _head(status: CampaignStatus) -> object:
     head = Text()
     head.append(status.campaign, style="bold")
     head.append(f"  {status.state}\n", style="yellow" if status.state != "running" else "green")
-    head.append(f"{aim(status)}\n")
+    head.append(f"{status.aim}\n")
     head.append(f"{status.stop}\n", style="cyan")
     head.append(f"current branch {status.branch}\n" if status.branch else "", style="dim")
     head.append(f"{status.keep} kept", style="green")
     head.append(f", {status.discard} discarded, ")
     head.append(f"{status.crash} crashed", style="red" if status.crash else "")
-    head.append(f"   baseline {output.number(status.baseline) or '-'}   best ")
-    head.append(f"{output.number(status.best) or '-'}", style="bold")
-    head.append(f" ({best_from(status)})")
+    head.append(f"   baseline {plain_text.number(status.baseline) or '-'}   best ")
+    head.append(f"{plain_text.number(status.best) or '-'}", style="bold")
+    head.append(f" ({status.best_from})")
     return head
 
 
@@ -248,7 +147,7 @@ def _running(session: Campaign, status: CampaignStatus) -> Table:
         curve = session.curve(run)
         latest = f"{curve[-1][1]:.3f} @ {curve[-1][0]}" if curve else ""
         table.add_row(
-            Text(run.experiment), run.purpose, str(run.seed), run.state, output.duration(run.elapsed_s),
+            Text(run.experiment), run.purpose, str(run.seed), run.state, plain_text.duration(run.elapsed_s),
             f"{sparkline([value for _, value in curve])} {latest}",
         )  # fmt: skip
     if len(status.running) > 12:
@@ -266,7 +165,7 @@ def _verdicts(status: CampaignStatus) -> Table:
     colours = {"keep": "green", "discard": "white", "crash": "red"}
     for one in status.verdicts[-8:]:
         table.add_row(
-            str(one.index), Text(one.status, colours[one.status]), output.number(one.value), Text(effect(one)),
+            str(one.index), Text(one.status, colours[one.status]), plain_text.number(one.value), Text(one.gain),
             str(one.runs), Text(one.title),
         )  # fmt: skip
     return table

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import NoReturn
 
-from autoresearch import __version__
 from autoresearch.cli import output
 from autoresearch.errors import AutoresearchError, UsageError
+from autoresearch.version import __version__
 
 COMMANDS = {
     "demo": "run a real campaign on the built-in GRPO example: no GPU, key or network",

@@ -5,7 +5,7 @@ from typing import Any
 
 from autoresearch.cli import output
 from autoresearch.cli.arguments import session_of
-from autoresearch.cli.describe import plan_document, plan_text
+from autoresearch.cli.describe import plan_document
 from autoresearch.errors import UsageError
 
 
@@ -39,7 +39,7 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_plan(args: argparse.Namespace) -> int:
     """Print the plan and write the campaign file."""
-    from autoresearch.campaign.planning import PlanRequest  # noqa: PLC0415 - `--help` can do without
+    from autoresearch.campaign.plan import PlanRequest  # noqa: PLC0415 - `--help` can do without
 
     session = session_of(args)
     plan = session.plan(PlanRequest(args.recipe, args.stop, args.campaign or "", settings(args)))
@@ -48,7 +48,7 @@ def run_plan(args: argparse.Namespace) -> int:
     if args.json:
         output.emit(plan_document(plan) | {"file": path, "submission": submission and submission.text})
         return 0
-    output.say(plan_text(plan, output.terminal_width()))
+    output.say(plan.text(output.terminal_width()))
     if submission is not None:
         output.say(f"\nThe first submission would be:\n\n{submission.text}")
     else:

@@ -10,6 +10,7 @@ from typing import Any
 
 from autoresearch.cli import output
 from autoresearch.errors import UsageError
+from autoresearch.report import plain_text
 
 
 def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,7 +72,7 @@ def _lineage(found: dict[str, Any]) -> str:
     rows = [(key, json.dumps(entry["value"], ensure_ascii=False), entry["from"]) for key, entry in values]
     head = f"{found['algorithm']} recipe: " + " <- ".join(found["lineage"])
     unresolved = [f"cannot be resolved: {key}: {why}" for key, why in found["unresolved"].items()]
-    return "\n".join([head, "", output.table(("key", "value", "from"), _shortened(rows)), *unresolved])
+    return "\n".join([head, "", plain_text.table(("key", "value", "from"), _shortened(rows)), *unresolved])
 
 
 def _shortened(rows: list[tuple[str, str, str]], width: int = 60) -> list[tuple[str, str, str]]:
@@ -141,7 +142,7 @@ def run_simulate(args: argparse.Namespace) -> int:
         for one in found
     ]  # fmt: skip
     head = ("policy", "true gain", "announced - true", "keeps", "false keeps", "missed", "false claims", "runs")
-    output.say(output.table(head, rows))
+    output.say(plain_text.table(head, rows))
     output.say(
         f"\n{args.campaigns} campaigns of {args.runs} runs each; noise/gain = {args.noise / unit:.2g}. "
         "False claims: campaigns that call something proven which is not."

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from autoresearch.cli import output
 from autoresearch.cli.arguments import campaign_arguments, session_of
-from autoresearch.cli.describe import status_text
+from autoresearch.report import plain_text
 
 if TYPE_CHECKING:
     import argparse
@@ -73,7 +73,7 @@ def _text(entry: Experiment) -> str:
 def _runs(entry: Experiment, runs: Sequence[Run]) -> str:
     if runs:
         columns = ("run", "purpose", "seed", "state", "minutes", "value", "what happened")
-        return output.table(columns, map(_row, runs))
+        return plain_text.table(columns, map(_row, runs))
     bundled = entry.verdict is not None and entry.verdict.runs > 0
     return "no run of its own: it was judged by runs of bundles that it was part of" if bundled else "no run yet"
 
@@ -84,7 +84,7 @@ def _row(run: Run) -> tuple[object, ...]:
     minutes = "" if run.wall_s is None else f"{run.wall_s / 60:.1f}"
     return (
         run.planned.number, run.planned.purpose, run.planned.seed, found.completion if found else "in flight",
-        minutes, output.number(found.value) if found else "", run.cancelled or told,
+        minutes, plain_text.number(found.value) if found else "", run.cancelled or told,
     )  # fmt: skip
 
 
@@ -97,7 +97,7 @@ def add_status_arguments(parser: argparse.ArgumentParser) -> None:
 def run_status(args: argparse.Namespace) -> int:
     """Print the status."""
     status = session_of(args).status()
-    output.emit(status) if args.json else output.say(status_text(status, args.last, output.terminal_width()))
+    output.emit(status) if args.json else output.say(status.text(args.last, output.terminal_width()))
     return 0
 
 
@@ -117,7 +117,7 @@ def run_watch(args: argparse.Namespace) -> int:
             while session.status().controller:
                 view.refresh()
                 time.sleep(args.interval)
-    output.say(status_text(session.status(), width=output.terminal_width()))
+    output.say(session.status().text(width=output.terminal_width()))
     return 0
 
 
@@ -185,8 +185,8 @@ def run_ledger(args: argparse.Namespace) -> int:
         output.emit(rows)
         return 0
     columns = ("#", "branch", "status", "value", "effect", "runs", "minutes", "description", "reason")
-    output.say(output.table(columns, [
-        (r.index, r.branch, r.status, output.number(r.metric_value), output.number(r.effect, "+.3g"), r.runs,
+    output.say(plain_text.table(columns, [
+        (r.index, r.branch, r.status, plain_text.number(r.metric_value), plain_text.number(r.effect, "+.3g"), r.runs,
          f"{r.elapsed_min:.1f}", r.description, r.reason)
         for r in rows
     ]))  # fmt: skip

@@ -5,12 +5,11 @@ from typing import TYPE_CHECKING
 
 from autoresearch.cli import output
 from autoresearch.cli.arguments import campaign_arguments, following_arguments, session_of
-from autoresearch.cli.describe import plan_text, status_text
 from autoresearch.errors import UsageError
 
 if TYPE_CHECKING:
     from autoresearch.campaign.campaign import Campaign
-    from autoresearch.campaign.planning import Plan
+    from autoresearch.campaign.plan import Plan
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +44,7 @@ def ask(session: "Campaign", question: str) -> "Plan":
         UsageError: Nobody is there, or they say no.
     """
     plan = session.examine()
-    output.say(plan_text(plan, output.terminal_width()))
+    output.say(plan.text(output.terminal_width()))
     if plan.campaign.approval.plan == "auto":
         return plan
     if not output.on_terminal():
@@ -65,6 +64,6 @@ def work(session: "Campaign", *, plain: bool = False, poll_s: float = 0.5, take_
         session.run(person(), view.tell, view.refresh, poll_s, take_over=take_over)
     output.say()
     status = session.status()
-    output.say(status_text(status, last=50, width=output.terminal_width()))
+    output.say(status.text(last=50, width=output.terminal_width()))
     output.say(f"\nReport: {session.paths().report}")
     return 1 if status.state == "ended" and status.baseline is None else 0

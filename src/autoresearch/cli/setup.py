@@ -15,7 +15,6 @@ from pathlib import Path
 from autoresearch import extras
 from autoresearch.cli import output
 from autoresearch.cli.arguments import campaign_arguments, session_of
-from autoresearch.cli.describe import plan_text
 from autoresearch.cli.run import work
 from autoresearch.errors import PluginError
 
@@ -34,7 +33,7 @@ def add_demo_arguments(parser: argparse.ArgumentParser) -> None:
 def run_demo(args: argparse.Namespace) -> int:
     """Make the repository, plan, run, and say where everything is."""
     from autoresearch.campaign.campaign import Campaign, demo  # noqa: PLC0415 - `--help` can do without
-    from autoresearch.campaign.planning import PlanRequest  # noqa: PLC0415 - `--help` can do without
+    from autoresearch.campaign.plan import PlanRequest  # noqa: PLC0415 - `--help` can do without
 
     folder = args.dir or Path(tempfile.mkdtemp(prefix="autoresearch-demo-")) / "repository"
     made = demo(folder)
@@ -54,7 +53,7 @@ def run_demo(args: argparse.Namespace) -> int:
     }
     plan = session.plan(PlanRequest(str(made.recipe), args.stop, settings=settings))
     session.write(plan)
-    output.say(plan_text(plan, output.terminal_width()))
+    output.say(plan.text(output.terminal_width()))
     output.say()
     code = work(session, plain=args.plain, poll_s=0.2)
     output.say(f"Repository: {made.root}\nExplore it with: autoresearch status, show 2, diff 2, log 2, ledger")

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autoresearch import __version__
 from autoresearch.engine import (
     bundles,
     night_watch,
@@ -41,6 +40,7 @@ from autoresearch.run.symptom import Severity
 from autoresearch.scheduling import next_move
 from autoresearch.scheduling import next_move as moves
 from autoresearch.scheduling.yardstick import Remeasure
+from autoresearch.version import __version__
 
 _HEALTH_EVERY_S = 10.0
 _OUTAGE_FIRST_S = 2.0

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from autoresearch.campaign.planning import Plan
+from autoresearch.campaign.plan import Plan
 from autoresearch.campaign.status import CampaignStatus
 from autoresearch.experiment.experiment import Experiment, Run, why_no_value
 from autoresearch.records.row import Row

@@ -20,11 +20,10 @@ from mcp.server.mcpserver.exceptions import ResourceError, ToolError
 from mcp.types import ToolAnnotations
 from pydantic import Field
 
-from autoresearch import __version__
 from autoresearch.campaign.by_hand import ByHand, Onlooker
 from autoresearch.campaign.by_hand_state import DrivenExperiment
 from autoresearch.campaign.campaign import Campaign, hide
-from autoresearch.campaign.planning import PlanRequest
+from autoresearch.campaign.plan import PlanRequest
 from autoresearch.campaign.status import CampaignStatus, Judged
 from autoresearch.errors import AutoresearchError, UsageError
 from autoresearch.experiment.hypothesis import Hypothesis
@@ -42,6 +41,7 @@ from autoresearch.mcp.answers import (
     shown,
     tail,
 )
+from autoresearch.version import __version__
 
 _GUIDE = """\
 Experiments on a training recipe, under rules that the program keeps. The way of one experiment:

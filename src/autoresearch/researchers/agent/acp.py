@@ -29,11 +29,11 @@ from acp.schema import (
     RequestPermissionResponse,
 )
 
-from autoresearch import __version__
 from autoresearch.guards import agent_files
 from autoresearch.guards.scope import Limits, Permission, Wish, permission
 from autoresearch.machine import processes
 from autoresearch.machine.processes import CommandError, converse
+from autoresearch.version import __version__
 
 _MOST_LINE = 64 << 20
 _MOST_TEXT = 64_000

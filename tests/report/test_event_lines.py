@@ -1,8 +1,8 @@
 """Events as lines for a person."""
 
-from autoresearch.cli.live import Lines
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.outcome import Purpose
+from autoresearch.report.event_lines import Lines
 from autoresearch.run.job import Resources
 from autoresearch.run.measurement import Completion, Measurement
 

@@ -3,12 +3,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoresearch.cli import output
+from autoresearch.report import plain_text
 
 
 def test_a_long_text_goes_on_below_its_beginning():
     """Labels stay a column of their own."""
-    assert output.entry("warning:", "one two three", 27).split("\n") == [
+    assert plain_text.entry("warning:", "one two three", 27).split("\n") == [
         "warning:          one two",
         " " * 18 + "three",
     ]
@@ -17,7 +17,7 @@ def test_a_long_text_goes_on_below_its_beginning():
 @given(words=st.lists(st.text("abc-/.=", min_size=1, max_size=12), min_size=1), width=st.integers(31, 120))
 def test_breaking_lines_loses_no_word(words: list[str], width: int):
     """Every word is there in its order, and no line is longer than asked for."""
-    lines = output.entry("", " ".join(words), width).split("\n")
+    lines = plain_text.entry("", " ".join(words), width).split("\n")
     assert " ".join(lines).split() == words
     assert max(map(len, lines)) <= width
 
@@ -25,5 +25,5 @@ def test_breaking_lines_loses_no_word(words: list[str], width: int):
 def test_a_table_is_cut_only_where_a_width_is_given():
     """A file or a pipe gets every character; a cut line says that it is one."""
     rows = [(1, "a" * 30)]
-    assert output.table(("#", "why"), rows).endswith("a" * 30)
-    assert output.table(("#", "why"), rows, 10).split("\n") == ["#  why", "1  aaaaaa…"]
+    assert plain_text.table(("#", "why"), rows).endswith("a" * 30)
+    assert plain_text.table(("#", "why"), rows, 10).split("\n") == ["#  why", "1  aaaaaa…"]

@@ -1,0 +1,227 @@
+"""What a person asked for, and the plan made of it: what they read before they approve anything."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from autoresearch.campaign.storage import Storage
+from autoresearch.config.schema import CampaignConfig
+from autoresearch.config.stop_rule import StopRule
+from autoresearch.git.refs import Changes
+from autoresearch.ports.target import Survey
+from autoresearch.records.paths import Layout
+from autoresearch.report import plain_text
+from autoresearch.report.plain_text import duration, entry
+from autoresearch.run.placement import Recommendation
+from autoresearch.verdict.policies import policy
+
+
+@dataclass(frozen=True)
+class PlanRequest:
+    """What a person asked `plan` for; everything else is detected.
+
+    Attributes:
+        recipe: Path of the recipe, relative to where the person stands; empty for the `command` target.
+        stop: Stop rule in words.
+        name: Campaign name, empty to have one made.
+        settings: Further keys of the campaign file, as given on the command line.
+    """
+
+    recipe: str = ""
+    stop: str | None = None
+    name: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A campaign that has not begun, and everything a person should see before it does.
+
+    Attributes:
+        campaign: The campaign file as it would be written.
+        root: The repository.
+        base_commit: Full hash the baseline is made from.
+        branch: The user's current branch, None when detached.
+        changes: Uncommitted work in the checkout; it is never touched and never part of a run.
+        survey: The recipe as the target understands it.
+        rule: The stop rule, parsed.
+        cost: How many runs the verdict policy will want, in words.
+        runs: The fewest and the most of them.
+        recommendation: Where such runs should happen, by what was found on this machine.
+        storage: Where heavy files would go.
+        warnings: What a careful colleague would point out.
+    """
+
+    campaign: CampaignConfig
+    root: Path
+    base_commit: str
+    branch: str | None
+    changes: Changes
+    survey: Survey
+    rule: StopRule
+    cost: str
+    recommendation: Recommendation
+    storage: Storage
+    warnings: tuple[str, ...] = ()
+    runs: tuple[int, int] = (0, 0)
+
+    @property
+    def hours_per_run(self) -> float | None:
+        """Hours of one run at most: as the target expects, or until its time limit; None when neither is known."""
+        expected = None if self.survey.minutes is None else self.survey.minutes / 60
+        cap = self.rule.per_experiment_timeout_s
+        known = [hours for hours in (expected, None if cap is None else cap / 3600) if hours is not None]
+        return min(known, default=None)
+
+    @property
+    def runs_that_fit(self) -> int | None:
+        """Runs that fit into the total time, None when it or a run's length is not known."""
+        total, hours = self.rule.total_s, self.hours_per_run
+        return None if total is None or not hours else int(total / 3600 / hours) * self.campaign.launcher.parallel
+
+    @property
+    def gpu_hours_per_run(self) -> float | None:
+        """Expected GPU-hours of one run, None when unknown."""
+        return None if self.hours_per_run is None else self.hours_per_run * self.survey.resources.gpus
+
+    @property
+    def name(self) -> str:
+        """The campaign's name."""
+        return self.campaign.campaign
+
+    @property
+    def file(self) -> Path:
+        """Where the campaign file is, once it is written."""
+        return Layout(self.root).campaign(self.name).campaign_file
+
+    def text(self, width: int | None = None) -> str:
+        """The plan as a person approves it, its lines broken to `width` characters; None: never."""
+        return _text(self, width)
+
+    def __str__(self) -> str:
+        """The plan as a person approves it."""
+        return self.text()
+
+    def _repr_html_(self) -> str:
+        return plain_text.as_html(self.text())
+
+
+def _text(plan: Plan, width: int | None) -> str:
+    campaign, survey = plan.campaign, plan.survey
+    objective = survey.objective
+    rows = [
+        ("campaign", campaign.campaign),
+        ("repository", f"{plan.root} on {plan.branch or 'a detached HEAD'}, from commit {plan.base_commit[:7]}"),
+        ("local changes", _changes(plan)),
+        ("recipe", " <- ".join(survey.lineage) or campaign.recipe or "none"),
+        ("objective", f"{objective.goal}: {objective.direction} {objective.metric}"),
+        ("", objective.meaning),
+        ("command", " ".join(survey.command)),
+        ("one run", _run(plan)),
+        ("whole campaign", _whole(plan)),
+        ("sensitivity", _power(plan)),
+        ("launcher", f"{campaign.launcher.type}, {campaign.launcher.parallel} at a time"),
+        ("", _place(plan)),
+        ("heavy files", f"{plan.storage.files} ({plan.storage.why})" if plan.storage.files else ""),
+        ("", f"shared caches in {plan.storage.caches}" if plan.storage.caches else ""),
+        ("researchers", ", then ".join(spec.type for spec in campaign.researcher)),
+        ("verdicts", f"{campaign.verdict.policy}: {plan.cost}"),
+        ("stop", plan.rule.words or "default: the baseline and three experiments, then ask"),
+        ("", _limits(plan)),
+        ("branches", f"autoresearch/{campaign.campaign}/... (all are kept)"),
+    ]
+    rows += [("warning", text) for text in plan.warnings]
+    return "\n".join(entry(f"{label}:" if label else "", text, width) for label, text in rows if text)
+
+
+def _changes(plan: Plan) -> str:
+    changes = plan.changes
+    counts = {
+        "staged": changes.staged, "unstaged": changes.unstaged,
+        "untracked": changes.untracked, "conflicted": changes.conflicted,
+    }  # fmt: skip
+    told = [f"{len(paths)} {kind}" for kind, paths in counts.items() if paths]
+    return f"{', '.join(told)}: left untouched, not part of any run" if told else "none"
+
+
+def _run(plan: Plan) -> str:
+    survey, resources = plan.survey, plan.survey.resources
+    where = f"{resources.nodes} node(s) x {resources.gpus_per_node} GPU" if resources.gpus else "CPU only"
+    steps = f", {survey.steps} steps" if survey.steps else ""
+    hours = f", {plan.gpu_hours_per_run:.1f} GPU-hours" if plan.gpu_hours_per_run else ""
+    start = (survey.setup_minutes or 0) * 60
+    setup = f", including {duration(start)} of start-up" if start >= 1 else ""
+    return f"{where}{steps}{_length(plan)}{hours}{setup}"
+
+
+def _length(plan: Plan) -> str:
+    hours, minutes = plan.hours_per_run, plan.survey.minutes
+    if minutes is not None:
+        limited = hours is not None and hours * 60 < minutes
+        return f", about {_minutes(minutes)}" + (f", limited to {duration(hours * 3600)}" if limited and hours else "")
+    return f", at most {duration(hours * 3600)}" if hours else ", length not known"
+
+
+def _whole(plan: Plan) -> str:
+    """Time and GPU-hours of the campaign, start-up apart, and what of it the stop rule leaves room for."""
+    hours, (least, most) = plan.hours_per_run, plan.runs
+    if not hours or not most:
+        return ""
+    gpus, parallel = plan.survey.resources.gpus, plan.campaign.launcher.parallel
+    start = (plan.survey.setup_minutes or 0) / 60
+    told = [f"{least} to {most} runs", f"{_span(least * hours / parallel, most * hours / parallel)}"]
+    told += [f"{least * hours * gpus:.0f} to {most * hours * gpus:.0f} GPU-hours"] if gpus else []
+    told += [f"start-up is {_span(least * start / parallel, most * start / parallel)} of it"] if start else []
+    fit, total = plan.runs_that_fit, plan.rule.total_s
+    if fit is not None and total is not None and fit < most:
+        left = f" and {fit * hours * gpus:.0f} GPU-hours" if gpus else ""
+        told.append(f"the stop rule allows about {fit} runs{left}")
+    return "; ".join(told)
+
+
+def _span(low: float, high: float) -> str:
+    return f"{duration(round(low * 3600))} to {duration(round(high * 3600))}"
+
+
+def _minutes(minutes: float) -> str:
+    return duration(minutes * 60)
+
+
+def _power(plan: Plan) -> str:
+    error, metric = plan.survey.standard_error, plan.survey.objective.metric
+    if error is None:
+        repeats = policy(plan.campaign.verdict.policy).baseline_runs(plan.campaign.settings()) > 1
+        how = "repeats of the baseline measure it" if repeats else "a single baseline run does not measure it"
+        return f"the recipe does not say the noise of {metric}; {how}"
+    alone = f"one validation has standard error {error:.3g}"
+    return f"{alone}; two single runs are distinguishable from about {2.8 * error:.2g}"
+
+
+def _place(plan: Plan) -> str:
+    found = plan.recommendation
+    advice = f"recommended: {found.launcher}, {found.why}" if found.launcher else f"no recommendation: {found.why}"
+    return "; ".join([advice, *(f"{name} would be refused: {why}" for name, why in found.refused)])
+
+
+def _limits(plan: Plan) -> str:
+    rule = plan.rule
+    parts = []
+    if rule.target_experiment_count:
+        parts.append(f"{rule.target_experiment_count} attempts, the baseline included")
+    if rule.target_run_count:
+        parts.append(f"{rule.target_run_count} runs, repeats and fresh seeds included")
+    if rule.stalled_experiment_count:
+        parts.append(f"{rule.stalled_experiment_count} experiments in a row without a keep")
+    if rule.total_s:
+        parts.append(f"{duration(rule.total_s)} in total")
+    if rule.deadline_at:
+        parts.append(f"until {rule.deadline_at}")
+    if rule.per_experiment_timeout_s:
+        parts.append(f"each run limited to {duration(rule.per_experiment_timeout_s)}")
+    if rule.gpu_hours:
+        parts.append(f"{rule.gpu_hours:g} GPU-hours")
+    if rule.target:
+        target = rule.target
+        parts.append(f"until {target.metric or plan.survey.objective.metric} {target.comparison} {target.value:g}")
+    return "; ".join(parts)

@@ -1,0 +1,195 @@
+"""Works out where a campaign stands, from its history and its stop rule.
+
+The metric of runs in flight, for live views; files that did not grow are not read again.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from autoresearch.campaign import opening
+from autoresearch.campaign.by_hand_state import driven
+from autoresearch.campaign.opening import Opened
+from autoresearch.campaign.planning import target_of
+from autoresearch.campaign.status import CampaignStatus, Judged, RunningRun
+from autoresearch.experiment.events import ApprovalAsked
+from autoresearch.experiment.experiment import Experiment, Run
+from autoresearch.experiment.history import History
+from autoresearch.experiment.outcome import BASELINE, Status
+from autoresearch.ports.metric_source import MetricSource
+from autoresearch.run.objective import Objective
+from autoresearch.scheduling.stop_check import Spent, check
+
+
+def status_of(opened: Opened, now: float, *, held: bool) -> CampaignStatus:
+    """Where a campaign stands.
+
+    Args:
+        opened: The campaign.
+        now: Unix time in seconds.
+        held: Whether a controller holds its lock.
+    """
+    history, limits, fresh = opened.history, opened.limits, _fresh(opened.history)
+    objective = history.started.objective if history.started else None
+    goal = opened.campaign.objective
+    state = check(limits, _spent(history, objective), now) if limits else None
+    last = next((entry for _, entry in sorted(history.experiments.items(), reverse=True)), None)
+    counts = {status: sum(1 for e in history.judged if _status(e) == status) for status in Status}
+    controller = history.controller
+    return CampaignStatus(
+        campaign=opened.campaign.campaign,
+        state=_state(history, held=held),
+        goal=objective.goal if objective else goal.goal,
+        metric=objective.metric if objective else goal.metric,
+        direction=str(objective.direction) if objective else goal.direction,
+        stop=state.sentence if state else "",
+        attempted=history.attempted,
+        target_count=limits.target_experiment_count if limits else None,
+        remaining_s=state.remaining_s if state else None,
+        gpu_hours=history.gpu_hours,
+        keep=len(history.kept),
+        discard=counts[Status.DISCARD],
+        crash=counts[Status.CRASH],
+        baseline=history.value_of(BASELINE) if history.baseline else None,
+        incumbent=history.incumbent,
+        best=_best(history, fresh),
+        best_fresh=len(fresh),
+        current=last.name if last else "",
+        branch=last.branch if last else "",
+        controller=f"{controller.host}:{controller.pid}" if controller and held else "",
+        reason=_reason(history, held=held),
+        running=tuple(_running(run, now) for run in history.in_flight()),
+        verdicts=tuple(judged_value(entry) for entry in history.judged),
+        steering=tuple(said.text for said in history.steering),
+        waiting=tuple(_waiting(ask) for key, ask in history.approvals.items() if key not in history.answers),
+        by_hand=tuple(
+            driven(opened.paths, history, opened.campaign, entry, now, held=held) for entry in history.by_hand
+        ),
+        latest=max(history.judged, key=lambda entry: entry.judged.at if entry.judged else 0.0).index
+        if history.judged
+        else None,
+        question=state.question(history.incumbent, history.incumbent_branch) if state and history.ended else "",
+    )
+
+
+def _status(entry: Experiment) -> Status | None:
+    return entry.verdict.status if entry.verdict else None
+
+
+def _best(history: History, fresh: Sequence[float]) -> float | None:
+    if not history.baseline:
+        return None
+    return sum(fresh) / len(fresh) if fresh else history.value_of(history.incumbent)
+
+
+def _fresh(history: History) -> list[float]:
+    return [] if history.incumbent == BASELINE else history.fresh_values(history.incumbent)
+
+
+def _spent(history: History, objective: Objective | None) -> Spent:
+    best = history.value_of(history.incumbent) if history.baseline else None
+    reached = {objective.metric: best} if objective and best is not None else {}
+    return Spent(history.attempted, history.gpu_hours, reached, len(history.runs), history.stalled)
+
+
+def _state(history: History, *, held: bool) -> str:
+    if history.started is None:
+        return "planned"
+    if history.ended is not None:
+        return "ended"
+    if not held:
+        return "stopped" if history.stop else "interrupted" if history.controller or history.in_flight() else "idle"
+    if history.stop is not None:
+        return "stopping"
+    return "paused" if history.paused else "running"
+
+
+def _reason(history: History, *, held: bool) -> str:
+    if history.ended:
+        return history.ended.reason
+    if history.paused:
+        return f"paused by {history.paused.by}: {history.paused.reason or 'no reason given'}"
+    if history.stop:
+        return history.stop.reason
+    return history.left.reason if history.left and not held else ""
+
+
+def _running(run: Run, now: float) -> RunningRun:
+    since = run.started_at or run.submitted_at or run.planned.at
+    state = "running" if run.started_at else "queued" if run.submitted_at else "planned"
+    return RunningRun(
+        run_id=run.run_id,
+        experiment=run.planned.experiment,
+        seed=run.planned.seed,
+        purpose=str(run.planned.purpose),
+        state=state,
+        elapsed_s=max(0.0, now - since),
+        predicted_s=run.planned.predicted_s,
+        log=run.planned.log,
+        folder=run.planned.folder,
+    )
+
+
+def judged_value(entry: Experiment) -> Judged:
+    """A judged experiment as surfaces show it."""
+    verdict = entry.verdict
+    assert verdict is not None  # noqa: S101 - the caller chose judged ones
+    return Judged(
+        index=entry.index,
+        name=entry.name,
+        title=entry.hypothesis.title,
+        area=entry.hypothesis.area,
+        status=str(verdict.status),
+        value=verdict.value,
+        effect=verdict.effect,
+        low=verdict.low,
+        high=verdict.high,
+        runs=verdict.runs,
+        reason=verdict.reason,
+        by=verdict.by,
+        branch=entry.branch,
+    )
+
+
+def _waiting(ask: ApprovalAsked) -> str:
+    return f"{ask.request} waits for a person ({ask.question}): autoresearch approve {ask.request}"
+
+
+def log_of(opened: Opened, index: int) -> Path:
+    """The newest run log of an experiment.
+
+    Raises:
+        KeyError: There is no such experiment.
+    """
+    entry = opened.history.experiments[index]
+    runs = opened.history.runs_of(entry.name)
+    return Path(runs[-1].planned.log) if runs else opened.paths.experiment(entry.name) / "run.log"
+
+
+@dataclass
+class LiveCurves:
+    """Reads curves with the campaign's own metric sources, opened once."""
+
+    _sources: Mapping[str, MetricSource] = field(default_factory=dict)
+    _objective: Objective | None = None
+    _opened: bool = False
+
+    def curve(self, where: Path, run: RunningRun) -> tuple[tuple[int, float], ...]:
+        """The objective's metric of a run as (step, value), from the most trusted source that has it."""
+        if not self._opened:
+            self._open(where, Path(run.folder).parent.parent.name)
+        if self._objective is None:
+            return ()
+        spellings = (self._objective.tag, self._objective.metric)
+        for source in self._sources.values():
+            series = source.read(Path(run.folder)).series
+            found = next((series[tag] for tag in spellings if tag in series), None)
+            if found is not None:
+                return found.points()
+        return ()
+
+    def _open(self, where: Path, campaign: str) -> None:
+        opened = opening.open_campaign(where, campaign)
+        self._sources = opening.sources_of(target_of(opened.campaign))
+        self._objective = opened.history.started.objective if opened.history.started else None
+        self._opened = True

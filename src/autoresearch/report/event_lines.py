@@ -1,0 +1,101 @@
+"""Events as lines for people: one line each, for logs, for the tail of a live view and for notebooks."""
+
+import time
+
+from autoresearch.experiment import events as happened
+from autoresearch.experiment.events import Event
+from autoresearch.report.plain_text import duration
+from autoresearch.run.measurement import Measurement
+
+
+class Lines:
+    """Events as lines. A run is called `<experiment> run <number>` once it was seen planned, by its id before."""
+
+    def __init__(self) -> None:
+        """No run is known yet."""
+        self._runs: dict[str, str] = {}
+
+    def line(self, event: Event) -> str | None:
+        """What happened, in one line; None for what a person need not read."""
+        if isinstance(event, happened.RunPlanned):
+            self._runs[event.run_id] = f"{event.experiment} run {event.number}"
+        text = _of_run(event, self._runs) or _text(event)
+        return f"{clock(event.at)}  {text}" if text else None
+
+
+def clock(at: float | None = None) -> str:
+    """A moment in Unix seconds as local time of day; now when none is given."""
+    return time.strftime("%H:%M:%S", time.localtime(at))
+
+
+def _of_run(event: Event, runs: dict[str, str]) -> str:
+    match event:
+        case happened.RunPlanned():
+            why = f": {event.why}" if event.why else ""
+            return f"{runs[event.run_id]} ({event.purpose}, seed {event.seed}){why}"
+        case happened.RunSubmitted() if event.adopted:
+            return f"{runs.get(event.run_id, event.run_id)}: found again and adopted"
+        case happened.RunCancelled():
+            return f"{runs.get(event.run_id, event.run_id)}: {event.reason}"
+        case happened.RunEnded() if event.leftovers:
+            return f"{runs.get(event.run_id, event.run_id)}: STILL ALIVE: {'; '.join(event.leftovers)}"
+        case happened.RunMeasured():
+            return f"{runs.get(event.run_id, event.run_id)}: {_measured(event.measurement)}"
+        case _:
+            return ""
+
+
+def _measured(found: Measurement) -> str:
+    if found.value is None:
+        return " ".join(f"no valid {found.metric}: {found.note or found.completion}".split())[:300]
+    return f"{found.metric} = {found.value:.4g} at step {found.step} ({found.completion})"
+
+
+def _text(event: Event) -> str:
+    match event:
+        case happened.CampaignStarted():
+            return f"campaign {event.campaign} starts from {event.base_commit[:7]}"
+        case happened.ExperimentOpened() if event.by:
+            return f"#{event.index} opened by hand by {event.by}: {event.branch}"
+        case happened.ExperimentCommitted():
+            trouble = f"  [{'; '.join(event.breaches)}]" if event.breaches else ""
+            return f"#{event.index} {event.hypothesis.area}: {event.hypothesis.title}  ({event.branch}){trouble}"
+        case happened.BundleMade() if event.yardstick:
+            return f"{event.name}: {event.parent} with the yardstick of {event.yardstick} {event.conflict}".rstrip()
+        case happened.BundleMade():
+            return f"bundle {event.name} of {', '.join(event.ideas)} {event.conflict}".rstrip()
+        case happened.AllocationEnded():
+            return f"allocation {event.job_id} ended after {duration(event.ended_at - event.started_at)}"
+        case happened.IncumbentDemoted():
+            return f"{event.name} is no longer the incumbent, {event.incumbent} is: {event.reason}"
+        case happened.PlateauReached():
+            instead = f"; next: {event.next_area}" if event.next_area else ""
+            return f"area {event.area} is at a plateau after {len(event.ideas)} settled ideas{instead}"
+        case happened.ExperimentJudged():
+            return f"{event.verdict.status.value.upper():7} {event.name}: {event.verdict.reason}"
+        case _:
+            return _person_or_controller(event)
+
+
+def _person_or_controller(event: Event) -> str:
+    match event:
+        case happened.VerdictOverruled():
+            return f"{event.by} overruled {event.name}: {event.verdict.status}, {event.verdict.reason}"
+        case happened.Steered():
+            return f"{event.by}: {event.text}"
+        case happened.Paused():
+            return f"paused by {event.by}: {event.reason or 'no reason given'}"
+        case happened.Resumed():
+            return f"resumed by {event.by}"
+        case happened.StopRequested():
+            return f"{event.by} asked to stop{' now' if event.now else ''} {event.reason}".rstrip()
+        case happened.ApprovalAsked():
+            return f"waiting for approval of {event.request}: {event.question}"
+        case happened.ApprovalGiven():
+            return f"{event.by} {'approved' if event.granted else 'denied'} {event.request} {event.reason}".rstrip()
+        case happened.Noted():
+            return event.text
+        case happened.CampaignEnded():
+            return f"campaign ended: {event.reason}"
+        case _:
+            return ""
