@@ -18,6 +18,7 @@ from autoresearch.ports.metric_source import MetricSource
 from autoresearch.ports.policy import Policy
 from autoresearch.ports.researcher import Researcher
 from autoresearch.ports.target import Target
+from autoresearch.ports.tracker import Tracker
 from autoresearch.run.measurement import Readings, Series
 from autoresearch.run.objective import Objective
 from autoresearch.targets.command import CommandTarget
@@ -26,6 +27,7 @@ from autoresearch.testing.policies import PolicyContract, Watched
 from autoresearch.testing.researchers import ResearcherContract
 from autoresearch.testing.shape import gaps, made_with
 from autoresearch.testing.targets import TargetContract, a_request
+from autoresearch.testing.trackers import TrackerContract
 from autoresearch.verdict.policies import policy
 from autoresearch.verdict.simulated_world import World
 from autoresearch.verdict.simulation import run_campaign
@@ -33,7 +35,7 @@ from autoresearch.verdict.simulation import run_campaign
 BRIEF = Brief(campaign="c", index=2, objective=Objective("g", "m"))
 
 
-@pytest.mark.parametrize("port", [Launcher, MetricSource, Policy, Researcher, Target])
+@pytest.mark.parametrize("port", [Launcher, MetricSource, Policy, Researcher, Target, Tracker])
 def test_what_has_nothing_lacks_everything(port):
     """Every attribute, property and method of a port is missed, each in a sentence of its own."""
     wanted = {name for name in (*vars(port), *port.__annotations__) if not name.startswith("_")}
@@ -239,6 +241,29 @@ def test_a_policy_that_looks_at_the_clock_is_noticed(monkeypatch):
     """What is advised must follow from the board."""
     with pytest.raises(AssertionError, match="pure"):
         PolicyContract().test_fixed_boards_need_no_clock_and_no_dice(lambda: Bad(timely), monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("leaves_out", "promise"),
+    [
+        ("nothing", "test_what_is_told_twice_is_shown_once"),
+        ("nothing", "test_an_unknown_kind_is_passed_over"),
+        ("experiments", "test_a_campaign_can_be_read"),
+    ],
+)
+def test_a_tracker_that_appends_whatever_it_is_told_is_noticed(tmp_path, leaves_out, promise):
+    """A line for every event is a line too many after a resume, and for kinds that are yet to come."""
+
+    class Appending:
+        def tell(self, event) -> None:
+            with (tmp_path / "log").open("a", errors="replace") as log:
+                log.write(
+                    "" if event.kind.startswith(("experiment", "run")) and leaves_out != "nothing" else f"{event}\n"
+                )
+
+    (tmp_path / "log").touch()
+    with pytest.raises(AssertionError):
+        getattr(TrackerContract(), promise)(Appending, (tmp_path / "log").read_text)
 
 
 def told(spoil):

@@ -48,7 +48,7 @@ class TestCsvIdeas(ResearcherContract):
 
     @pytest.fixture
     def brief(self):
-        return Brief("night", 2, Objective("raise it", "accuracy"))
+        return Brief(campaign="night", index=2, objective=Objective("raise it", "accuracy"))
 
 
 class TestTomlScript(TargetContract):

@@ -115,7 +115,7 @@ def tell(tracker: Tracker, told: Sequence[Event]) -> None:
 
 def a_campaign(text: str = "plain words") -> list[Event]:
     """The events of a small campaign: a baseline, an idea that is kept, a person who speaks, and the end."""
-    hypothesis = Hypothesis("Raise the learning rate", overrides=("lr=0.1",), rationale=text, source="file")
+    hypothesis = Hypothesis(title="Raise the learning rate", overrides=("lr=0.1",), rationale=text, source="file")
     commit = {"commit": "c" * 40, "hypothesis": hypothesis}
     objective = Objective("raise it", "accuracy")
     return [
@@ -129,7 +129,9 @@ def a_campaign(text: str = "plain words") -> list[Event]:
         _planned(8.0, text),
         events.RunSubmitted(at=9.0, run_id=f"{CAMPAIGN}-{IDEA}-1", job_id="17"),
         events.RunStarted(at=10.0, run_id=f"{CAMPAIGN}-{IDEA}-1", node="node"),
-        events.RunEnded(at=11.0, run_id=f"{CAMPAIGN}-{IDEA}-1", status=JobStatus(JobState.SUCCEEDED, exit_code=0)),
+        events.RunEnded(
+            at=11.0, run_id=f"{CAMPAIGN}-{IDEA}-1", status=JobStatus(state=JobState.SUCCEEDED, exit_code=0)
+        ),
         _measured(0.75),
         _judged(Status.KEEP, 0.75, text),
         events.Steered(at=14.0, text=text, by="Ada"),
@@ -169,7 +171,7 @@ def _measured(value: float | None) -> Event:
 
 
 def _judged(status: Status, value: float | None, reason: str) -> events.ExperimentJudged:
-    verdict = Verdict(status, reason, value=value, effect=value, runs=1, by="greedy")
+    verdict = Verdict(status=status, reason=reason, value=value, effect=value, runs=1, by="greedy")
     return events.ExperimentJudged(
         at=13.0, name=IDEA, verdict=verdict, row={"status": status, "reason": reason}, incumbent=IDEA
     )

@@ -93,10 +93,10 @@ class NiceLauncher:
             code = int(ended["code"])
             usual = JobState.FAILED if code else JobState.SUCCEEDED
             times = {"started_at": ended["started_at"], "ended_at": ended["ended_at"]}
-            return JobStatus(STATES.get(ended["how"], usual), code, **times)
+            return JobStatus(state=STATES.get(ended["how"], usual), exit_code=code, **times)
         if watched:
-            return JobStatus(JobState.RUNNING, started_at=(place / "supervisor").stat().st_mtime)
-        return JobStatus(JobState.VANISHED, reason="nobody watches over it")
+            return JobStatus(state=JobState.RUNNING, started_at=(place / "supervisor").stat().st_mtime)
+        return JobStatus(state=JobState.VANISHED, reason="nobody watches over it")
 
     def _place(self, run_id: str) -> Path:
         return self._folder / hashlib.sha256(run_id.encode()).hexdigest()[:16]

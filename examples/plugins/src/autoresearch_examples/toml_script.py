@@ -50,7 +50,7 @@ class TomlScript:
     def survey(self, tree: Path) -> Survey:
         """The recipe's values by dotted key: what researchers see, and what tells two ideas apart."""
         values = dict(_flat(_parsed(_text(tree / self._recipe), self._recipe)))
-        return Survey(self._objective, self._command, lineage=(self._recipe,), facts=Facts(values))
+        return Survey(objective=self._objective, command=self._command, lineage=(self._recipe,), facts=Facts(values))
 
     def apply(self, tree: Path, overrides: Sequence[str]) -> tuple[str, ...]:
         """All overrides or none: the file is written once, when everything is understood."""

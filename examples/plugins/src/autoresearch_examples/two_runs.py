@@ -72,7 +72,7 @@ class TwoRuns:
     def _settle(self, board: Board, idea: Idea, status: Status, reason: str, gain: float | None = None) -> Settle:
         values = _values(_runs(board, idea.name))
         value = fmean(values) if values else None
-        verdict = Verdict(status, reason, value=value, effect=gain, runs=len(values), by=self.name)
+        verdict = Verdict(status=status, reason=reason, value=value, effect=gain, runs=len(values), by=self.name)
         return Settle(idea.name, verdict, incumbent=idea.name if gain is not None and gain > 0 else None)
 
 
