@@ -259,7 +259,7 @@ def ray_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield head.address
 
 
-def reach(launcher: Launcher, job_id: str, state: JobState, patience_s: float = 30.0) -> JobStatus:
+def reach(launcher: Launcher, job_id: str, state: JobState, patience_s: float = 200.0) -> JobStatus:
     """Poll a job until it is in this state."""
     until = time.monotonic() + patience_s
     while (status := launcher.states([job_id])[job_id]).state is not state and time.monotonic() < until:
@@ -280,7 +280,7 @@ class Double:
         argv = [sys.executable, str(Path(__file__).with_name("kube_double.py")), str(self.folder)]
         self.folder.mkdir(parents=True, exist_ok=True)
         self.pid = start(argv, log=self.folder / "double.log")
-        until = time.monotonic() + 30
+        until = time.monotonic() + 120
         while not self.kubeconfig.exists():
             assert time.monotonic() < until, (self.folder / "double.log").read_text()
             time.sleep(0.02)
@@ -289,7 +289,7 @@ class Double:
     def down(self) -> None:
         """Stop it; it ends the processes of its pods."""
         os.kill(self.pid, signal.SIGTERM)
-        until = time.monotonic() + 20
+        until = time.monotonic() + 120
         while living(self.pid):
             assert time.monotonic() < until, "the API server double does not end"
             time.sleep(0.02)
@@ -306,7 +306,7 @@ class Double:
         """One request, as JSON."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.address + path, data=data, method=method)
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             return json.loads(answer.read())
 
 

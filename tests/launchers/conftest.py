@@ -15,6 +15,16 @@ from autoresearch.testing.launchers import JobFactory
 __all__ = ["double", "double_session", "ray_address", "slurm", "slurm_session"]
 
 
+WAIT = "until [ -e go ]; do sleep 0.02; done"
+"""What a job runs that is to live until the fixture `go` is called."""
+
+
+@pytest.fixture
+def go(tmp_path: Path) -> Callable[[], None]:
+    """Lets jobs of `WAIT` go on."""
+    return (tmp_path / "tree" / "go").touch
+
+
 @pytest.fixture
 def job(tmp_path: Path) -> JobFactory:
     """Makes jobs in folders below the test's own."""

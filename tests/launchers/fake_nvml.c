@@ -1,5 +1,6 @@
 /* A stand-in for NVIDIA's management library, built by tests: the real bindings load it, the real code calls it.
-   The file named by FAKE_GPUS holds one line per GPU: the bytes in use. It may be rewritten at any time. */
+   The file named by FAKE_GPUS holds one line per GPU: the bytes in use. It may be rewritten at any time. Each time the
+   memory has been asked for, a file `*.seen` beside it says so. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -33,6 +34,10 @@ int nvmlDeviceGetMemoryInfo(void *device, Memory *memory) {
     memory->total = 80000000000ULL;
     memory->used = used[(size_t)device - 1];
     memory->free = memory->total - memory->used;
+    char seen[4096];
+    snprintf(seen, sizeof seen, "%s.seen", getenv("FAKE_GPUS"));
+    FILE *file = fopen(seen, "w");
+    if (file) fclose(file);
     return 0;
 }
 

@@ -7,8 +7,8 @@ pods, secrets, claims and service accounts: create, read, list by label, merge-p
 watch. `kube_controllers.py` plays Job controller, KubeRay operator, scheduler and kubelet. There is no admission, no
 RBAC, no schema validation, no volumes and no container: what passes here may still be refused by a real cluster.
 
-`POST /double/...` makes things go wrong: `fail` answers with an error so many times, `away` stops listening for a while,
-`end` ends a pod as a node would (OOMKilled, Evicted). `GET /double/requests` tells what was asked.
+`POST /double/...` makes things go wrong: `fail` answers with an error so many times, `away` stops listening until there
+is a file FOLDER/back, `end` ends a pod as a node would (OOMKilled, Evicted). `GET /double/requests` tells what was asked.
 """
 
 import json
@@ -306,7 +306,7 @@ class Double:
             self.failures.append({"times": 1, "match": "", "status": 500, "reason": "InternalError",
                                   "message": "made to fail", **body})  # fmt: skip
         elif what == "away":
-            threading.Thread(target=self.go_away, args=(body["seconds"],)).start()
+            threading.Thread(target=self.go_away).start()
         elif what == "end":
             self.controllers.end_pods(body["run"], body["reason"])
         elif what == "requests":
@@ -317,12 +317,15 @@ class Double:
             raise RefusedError(404, "NotFound", f"no such trouble: {what}")
         return {}
 
-    def go_away(self, seconds):
-        """Refuse connections for a while; what runs goes on."""
+    def go_away(self):
+        """Refuse connections until there is a file `back`; what runs goes on."""
+        back = self.folder / "back"
+        back.unlink(missing_ok=True)
         self.away = True
         self.server.shutdown()
         self.server.server_close()
-        time.sleep(seconds)
+        while not back.exists():
+            time.sleep(0.02)
         self.away = False
         self.listen(self.port)
 

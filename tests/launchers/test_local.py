@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from tests.launchers.conftest import WAIT
 
 from autoresearch.errors import LauncherError, StorageError
 from autoresearch.launchers.local import LocalLauncher
@@ -104,30 +105,43 @@ def test_a_signal_is_told_from_an_exit_code(launcher, job):
     assert "SIGSEGV, which autoresearch did not send" in status.reason
 
 
-def test_what_it_cost_is_measured(launcher, job):
+def seen_to(launcher, job_id, wanted):
+    """Poll until a status is as wanted; a run that ends before it never will be."""
+    while not wanted(status := launcher.states([job_id])[job_id]):
+        assert not status.state.ended, status
+        time.sleep(0.02)
+    return status
+
+
+def test_what_it_cost_is_measured(launcher, job, go):
     """Processor seconds cover the whole tree, memory its largest moment, times its real length."""
-    burn = f"{sys.executable} -c 'x = bytearray(80_000_000); [i * i for i in range(3_000_000)]'"
-    wanted = job(f"({burn}) & wait; sleep 0.3")
-    status = settle(launcher, launcher.submit(launcher.plan(wanted)))
+    burn = "import os; x = bytearray(80_000_000)\nwhile not os.path.exists('go'): pass"
+    wanted = job(f'({sys.executable} -c "{burn}") & wait')
+    job_id = launcher.submit(launcher.plan(wanted))
+    seen_to(launcher, job_id, lambda status: (status.cpu_s or 0) > 0.1 and (status.peak_memory_gb or 0) > 0.08)
+    go()
+    status = settle(launcher, job_id)
     assert status.cpu_s > 0.1
     assert 0.08 < status.peak_memory_gb < 1.0
     assert status.ended_at - status.started_at == pytest.approx(ended(wanted)["wall_s"], abs=0.01)
-    assert ended(wanted)["wall_s"] > 0.3
 
 
 def test_too_much_memory_ends_a_run(launcher, job):
     """The memory limit holds for the tree and is told apart from a failure."""
-    hungry = job(f"{sys.executable} -c 'import time; x = bytearray(200_000_000); time.sleep(30)'", memory_gb=0.1)
+    hungry = job(f"{sys.executable} -c 'import time; x = bytearray(200_000_000); time.sleep(300)'", memory_gb=0.1)
     status = settle(launcher, launcher.submit(launcher.plan(hungry)))
     assert status.state is JobState.OUT_OF_MEMORY
     assert "memory limit of 0.1 GB" in status.reason
 
 
-def test_shared_memory_counts_once(launcher, job):
+def test_shared_memory_counts_once(launcher, job, go):
     """Workers that share their parent's pages, as data loaders do, do not break a limit they keep."""
-    share = "import os, time\nx = bytearray(60_000_000)\nfor _ in range(3):\n    os.fork() or time.sleep(9)\ntime.sleep(0.6)"
+    share = 'import os, time\nx = bytearray(60_000_000)\nfor _ in range(3):\n    os.fork() or time.sleep(300)\nwhile not os.path.exists("go"): time.sleep(0.02)'
     wanted = job(f"{sys.executable} -c '{share}'", memory_gb=0.15)
-    status = settle(launcher, launcher.submit(launcher.plan(wanted)))
+    job_id = launcher.submit(launcher.plan(wanted))
+    seen_to(launcher, job_id, lambda status: (status.peak_memory_gb or 0) > 0.15)
+    go()
+    status = settle(launcher, job_id)
     assert status.state is JobState.SUCCEEDED
     assert status.peak_memory_gb > 0.15
 
@@ -149,7 +163,7 @@ print(launcher.submit(plan))
 
 def test_racing_submissions_start_one_process(tmp_path, launcher, job):
     """Four controllers that submit one run at one moment start it once and all get its id."""
-    plan = launcher.plan(job("echo started >> count; sleep 0.3"))
+    plan = launcher.plan(job("echo started >> count"))
     folder = tmp_path / "campaign"
     folder.mkdir()
     (folder / "plan.json").write_text(json.dumps(asdict(plan)))
@@ -201,7 +215,8 @@ def test_a_run_waits_while_memory_is_short(tmp_path, job):
     """It is queued with the reason, costs nothing of its limit, and can be cancelled; with enough memory it begins."""
     short = LocalLauncher({"min_free_memory_gb": 1e6}, tmp_path / "campaign")
     waiting = short.submit(short.plan(job("touch ran", name="waiting", limit_s=0.1)))
-    time.sleep(0.6)
+    seen_to(short, waiting, lambda status: status.reason)
+    time.sleep(0.2)  # longer than its limit
     status = short.states([waiting])[waiting]
     assert status.state is JobState.QUEUED
     assert re.fullmatch(r"waiting for 1e\+06 GB of free memory, there are \d+\.\d", status.reason)
@@ -217,15 +232,17 @@ no_driver = pytest.mark.skipif(gpus.available({}) != (), reason="these GPUs exis
 
 
 @no_driver
-def test_runs_wait_for_gpus_and_never_share_one(tmp_path, job):
+def test_runs_wait_for_gpus_and_never_share_one(tmp_path, job, go):
     """Of two runs for one GPU the second is queued, does not lose running time, and starts by itself."""
     index = 900 + os.getpid() % 10_000
     launcher = LocalLauncher({"gpus": [index]}, tmp_path / "campaign")
-    first = launcher.submit(launcher.plan(job("sleep 0.7", name="first", gpus=1)))
-    wanted = job("echo $CUDA_VISIBLE_DEVICES", name="second", gpus=1, limit_s=0.5)
+    first = launcher.submit(launcher.plan(job(WAIT, name="first", gpus=1)))
+    wanted = job("echo $CUDA_VISIBLE_DEVICES", name="second", gpus=1, limit_s=1.0)
     second = launcher.submit(launcher.plan(wanted))
     queued = launcher.states([second])[second]
     assert (queued.state, queued.reason) == (JobState.QUEUED, "waiting for 1 free GPUs")
+    time.sleep(1.0)  # its limit
+    go()
     assert settle(launcher, first).ended_at <= settle(launcher, second).started_at
     assert Path(wanted.log).read_text() == f"{index}\n"
 

@@ -129,6 +129,6 @@ def test_a_queued_run_starts_when_somebody_else_leaves(tmp_path, submit, launche
 
 def test_peak_gpu_memory_is_the_most_seen(tmp_path, submit, launcher, gpus):
     """While a run holds GPUs, the largest memory in use on any of them is kept."""
-    job = JobFactory(tmp_path)(f"echo 7000000000 > {gpus}; sleep 1.3; echo 1000 > {gpus}", gpus=1)
-    submit(job)
+    looked = f"rm -f {gpus}.seen; until [ -e {gpus}.seen ]; do sleep 0.02; done"
+    submit(JobFactory(tmp_path)(f"echo 7000000000 > {gpus}; {looked}; {looked}; echo 1000 > {gpus}", gpus=1))
     assert settle(launcher, "run-1").peak_gpu_memory_gb == pytest.approx(7.0)

@@ -27,7 +27,7 @@ def spec(tmp_path):
             folder=str(tmp_path),
             log=str(tmp_path / "run.log"),
             env={},
-            limit_s=30.0,
+            limit_s=200.0,
             grace_s=0.5,
             memory_gb=None,
             max_log_bytes=100_000,
@@ -45,10 +45,10 @@ def spec(tmp_path):
 
 def supervise(folder):
     argv = [sys.executable, "-P", "-m", "autoresearch.supervision.supervisor", str(folder / run_folder.SPEC)]
-    return run(argv, timeout=30.0)
+    return run(argv, timeout=200.0)
 
 
-def ended(folder, patience_s=20.0):
+def ended(folder, patience_s=200.0):
     until = time.monotonic() + patience_s
     while (end := run_folder.read(folder / run_folder.EXIT)) is None:
         assert time.monotonic() < until
@@ -58,18 +58,20 @@ def ended(folder, patience_s=20.0):
 
 def test_it_returns_when_the_run_is_claimed(spec, tmp_path):
     """The starter gets control back while the run still runs, and nothing of it is our child."""
-    spec("sleep 0.5")
+    spec("until [ -e go ]; do sleep 0.02; done")
     supervise(tmp_path)
     state = run_folder.read(tmp_path / run_folder.STATE)
     assert psutil.Process(state["pid"]).ppid() != os.getpid()
+    (tmp_path / "go").touch()
     assert ended(tmp_path)["exit_code"] == 0
 
 
 def test_a_second_supervisor_leaves_the_run_alone(spec, tmp_path):
     """Whether the first still watches or has ended, the run is not started again."""
-    spec("echo started; sleep 0.3")
+    spec("echo started; until [ -e go ]; do sleep 0.02; done")
     supervise(tmp_path)
     supervise(tmp_path)
+    (tmp_path / "go").touch()
     ended(tmp_path)
     supervise(tmp_path)
     assert (tmp_path / "run.log").read_text() == "started\n"

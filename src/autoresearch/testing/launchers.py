@@ -24,7 +24,7 @@ class JobFactory:
         script: str = "true",
         *,
         name: str = "run-1",
-        limit_s: float | None = 30.0,
+        limit_s: float | None = 200.0,
         grace_s: float = 0.5,
         max_log_bytes: int = 1 << 20,
         memory_gb: float | None = None,
@@ -48,7 +48,7 @@ class JobFactory:
         )
 
 
-def settle(launcher: Launcher, job_id: str, patience_s: float = 30.0) -> JobStatus:
+def settle(launcher: Launcher, job_id: str, patience_s: float = 200.0) -> JobStatus:
     """Poll a job until it has ended; its last status if it does not within `patience_s`."""
     until = time.monotonic() + patience_s
     while not (status := launcher.states([job_id])[job_id]).state.ended and time.monotonic() < until:
