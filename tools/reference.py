@@ -37,6 +37,7 @@ _ROOMS = {
     "targets": "Targets: what is being trained",
     "researchers": "Researchers: who proposes",
     "launchers": "Launchers: where runs happen",
+    "metrics": "Metric sources: what a run wrote, read back",
 }
 
 _TIME = "UTC, as `2026-11-23T22:15:00Z`; empty when unknown."
@@ -196,7 +197,8 @@ def _strings(body: list[ast.stmt]) -> Iterator[tuple[str, str]]:
 
 
 def _room(room: str, title: str) -> str:
-    return f"## {title}\n\n" + "\n".join(_adapter(room, name) for name in sorted(plugins.names(room)))
+    ours: dict[str, str] = importlib.import_module(plugins.ROOMS[room].table).BUILTIN
+    return f"## {title}\n\n" + "\n".join(_adapter(room, name) for name in sorted(ours))
 
 
 def _adapter(room: str, name: str) -> str:

@@ -9,7 +9,8 @@ import pytest
 from autoresearch.ports import plugins
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "autoresearch"
-NAMES = {name for room in plugins.ROOMS for name in plugins.names(room)}
+NAMES = {name for room in plugins.ROOMS for name in plugins.names(room)} - {"auto"}
+"""Names of adapters; `auto` is a value of other keys as well."""
 HOMES = tuple(f"{room.table.removeprefix('autoresearch.').replace('.', '/')}/" for room in plugins.ROOMS.values())
 ELSEWHERE = [
     path

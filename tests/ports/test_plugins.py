@@ -3,6 +3,8 @@
 import pytest
 from tests.plugin_packages import installed, write
 
+from autoresearch.campaign.simulate import SimulationSetup, compare
+from autoresearch.cli.main import parser
 from autoresearch.errors import PluginError
 from autoresearch.ports import plugins
 
@@ -80,3 +82,49 @@ def test_a_name_of_ours_cannot_be_taken(tmp_path):
     write(tmp_path, {"launchers": {"local": "their_adapters:Theirs"}}, LAUNCHER)
     with installed(tmp_path), pytest.raises(PluginError, match="two launchers are called 'local'"):
         plugins.load("launchers", "slurm")
+
+
+def test_help_lists_what_is_installed(tmp_path, capsys):
+    """Names of every kind, those of other packages beside ours."""
+    write(tmp_path, {"launchers": {"theirs": "their_adapters:Theirs"}}, LAUNCHER)
+    with installed(tmp_path), pytest.raises(SystemExit):
+        parser("plan").parse_args(["plan", "--help"])
+    told = capsys.readouterr().out
+    for room in plugins.ROOMS:
+        (line,) = [line for line in told.splitlines() if line.split()[:1] == [room]]
+        assert [name for name in plugins.names(room) if name not in line] == []
+    assert "slurm, theirs" in told
+
+
+POLICY = """
+from autoresearch.verdict.policies.greedy import greedy
+
+class Named:
+    name = "theirs"
+
+    def __init__(self):
+        self._greedy = greedy()
+
+    def baseline_runs(self, settings):
+        return self._greedy.baseline_runs(settings)
+
+    def advise(self, board):
+        return self._greedy.advise(board)
+"""
+
+
+def test_an_installed_policy_is_compared_with_ours(tmp_path):
+    """`simulate` takes it by its name; one that is greedy under another name does as greedy does."""
+    write(tmp_path, {"policies": {"theirs": "their_adapters:Named"}}, POLICY)
+    with installed(tmp_path):
+        setup = SimulationSetup(1.0, 1.0, runs=12, policies=("greedy", "theirs"), campaigns=5, processes=1)
+        ours, theirs = compare(setup)
+    assert (ours.policy, theirs.policy) == ("greedy", "theirs")
+    assert theirs.gain == ours.gain
+
+
+def test_a_policy_that_lacks_something_is_refused(tmp_path):
+    """It is made and held to its port before a plan is shown."""
+    write(tmp_path, {"policies": {"theirs": "their_adapters:Named"}}, POLICY.replace("def advise", "def advice"))
+    with installed(tmp_path), pytest.raises(PluginError, match=r"verdict policy 'theirs' .* lacks `advise\(\)`"):
+        plugins.load("policies", "theirs")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoresearch.errors import CampaignError
+from autoresearch.errors import PluginError
 from autoresearch.experiment.board import (
     Board,
     Bundle,
@@ -393,7 +393,7 @@ def test_auto_says_which_way_and_why(worth, word):
 
 def test_an_unknown_policy_is_refused_with_the_known_ones():
     """A misspelt name answers with every valid one."""
-    with pytest.raises(CampaignError, match="auto, greedy, screening, sequential, strict"):
+    with pytest.raises(PluginError, match="auto, greedy, screening, sequential, strict"):
         policy("gredy")
 
 

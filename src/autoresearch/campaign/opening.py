@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 from autoresearch.campaign import preflight, storage
 from autoresearch.campaign import preflight as places
 from autoresearch.campaign.plan import Plan
-from autoresearch.campaign.planning import target_of
+from autoresearch.campaign.planning import sources_of, target_of
 from autoresearch.campaign.storage import reminders
 from autoresearch.config import campaign_file
 from autoresearch.config.schema import CampaignConfig, SiteConfig
@@ -27,7 +27,6 @@ from autoresearch.experiment.outcome import BASELINE
 from autoresearch.git import refs, worktree
 from autoresearch.ports import plugins
 from autoresearch.ports.launcher import Launcher
-from autoresearch.ports.metric_source import MetricSource
 from autoresearch.ports.researcher import Researcher
 from autoresearch.ports.target import Survey, Target
 from autoresearch.records.journal import Journal
@@ -165,7 +164,9 @@ def begin(opened: Opened, approved_by: str, clock: Callable[[], float]) -> None:
     storage.check(storage.placed(paths, frozen), frozen)
     now = clock()
     preflight.check_recipe(paths.root, base, campaign.recipe)
-    survey = _survey_at(target_of(frozen), paths, base)
+    target = target_of(frozen)
+    sources_of(target)
+    survey = _survey_at(target, paths, base)
     around = places.seen_by(campaign)
     if problem := preflight.refused(launcher, survey, around):
         found = recommend(survey.resources, around)
@@ -317,11 +318,6 @@ def _editors(campaign: CampaignConfig) -> frozenset[str]:
     """Researchers that edit the worktree themselves, by name."""
     named = zip(campaign.researcher, _names(campaign), strict=True)
     return frozenset(name for spec, name in named if plugins.load("researchers", spec.type).edits)
-
-
-def sources_of(target: Target) -> Mapping[str, MetricSource]:
-    """The target's metric sources, made, in its order of trust."""
-    return {spec.name: plugins.load("metrics", spec.name)(options=spec.options) for spec in target.sources()}
 
 
 def first_submission(plan: Plan, clock: Callable[[], float], history: History | None = None) -> Submission:

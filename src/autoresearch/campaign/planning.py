@@ -1,7 +1,7 @@
 """What a campaign would be: detected from the repository, shown before anything is touched."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
@@ -22,6 +22,7 @@ from autoresearch.git import refs
 from autoresearch.git.refs import Changes
 from autoresearch.ports import plugins
 from autoresearch.ports.launcher import Adviser, Launcher, WarmAllocation, occupies
+from autoresearch.ports.metric_source import MetricSource
 from autoresearch.ports.target import Survey, Target
 from autoresearch.records.paths import Layout
 from autoresearch.run.placement import Places, Recommendation, crowded, recommend
@@ -64,6 +65,7 @@ def make(where: Path, request: PlanRequest, clock: Callable[[], float]) -> Plan:
 def examine(campaign: CampaignConfig, root: Path, survey: Survey | None = None) -> Plan:
     """Everything a person should see before a campaign file is run."""
     _check_names(campaign)
+    sources_of(target_of(campaign))
     survey = survey or survey_of(campaign, root)
     rule = parse(campaign.stop) if campaign.stop else DEFAULT
     rule.begin(0.0, objective=survey.objective) if rule.deadline_at is None else None
@@ -144,6 +146,15 @@ def target_of(campaign: CampaignConfig) -> Target:
         options=campaign.target.options(),
     )
     return target
+
+
+def sources_of(target: Target) -> Mapping[str, MetricSource]:
+    """The target's metric sources, made, in its order of trust.
+
+    Raises:
+        AutoresearchError: There is no such source, or it refuses its options.
+    """
+    return {spec.name: plugins.load("metrics", spec.name)(options=spec.options) for spec in target.sources()}
 
 
 def _inside(root: Path, where: Path, recipe: str) -> str:

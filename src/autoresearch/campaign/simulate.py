@@ -11,8 +11,9 @@ from pathlib import Path
 from autoresearch.errors import UsageError
 from autoresearch.experiment.board import PolicySettings
 from autoresearch.machine import atomic
+from autoresearch.ports import plugins
 from autoresearch.report.figure import BASELINE_COLOUR, COLOURS, FAINT, Box, Drawing, Shape, Text, svg
-from autoresearch.verdict.policies import BUILTIN, policy
+from autoresearch.verdict.policies import policy
 from autoresearch.verdict.simulated_world import STREAMS, World
 from autoresearch.verdict.simulation import Figure, Outcome, Summary, run_campaign, summarise
 
@@ -57,7 +58,7 @@ def compare(trial: SimulationSetup) -> tuple[Summary, ...]:
 
     Raises:
         UsageError: A number makes no sense, or the stream is unknown.
-        CampaignError: A policy is unknown.
+        PluginError: A policy is unknown.
     """
     sizes = (trial.gain, trial.gain if trial.worth is None else trial.worth)
     if not 0 <= trial.noise < math.inf or not all(0 < size < math.inf for size in sizes):
@@ -74,7 +75,7 @@ def compare(trial: SimulationSetup) -> tuple[Summary, ...]:
         slots=trial.slots,
         settings=PolicySettings(worth=worth),
     )
-    names = trial.policies or tuple(BUILTIN)
+    names = trial.policies or tuple(plugins.names("policies"))
     for name in names:
         policy(name)
     tasks = [(name, world, trial.seed + number) for name in names for number in range(trial.campaigns)]

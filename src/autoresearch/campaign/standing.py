@@ -10,7 +10,7 @@ from pathlib import Path
 from autoresearch.campaign import opening
 from autoresearch.campaign.by_hand_state import driven
 from autoresearch.campaign.opening import Opened
-from autoresearch.campaign.planning import target_of
+from autoresearch.campaign.planning import sources_of, target_of
 from autoresearch.campaign.status import CampaignStatus, Judged, RunningRun
 from autoresearch.experiment.events import ApprovalAsked
 from autoresearch.experiment.experiment import Experiment, Run
@@ -190,6 +190,6 @@ class LiveCurves:
 
     def _open(self, where: Path, campaign: str) -> None:
         opened = opening.open_campaign(where, campaign)
-        self._sources = opening.sources_of(target_of(opened.campaign))
+        self._sources = sources_of(target_of(opened.campaign))
         self._objective = opened.history.started.objective if opened.history.started else None
         self._opened = True

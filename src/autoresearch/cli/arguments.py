@@ -36,6 +36,15 @@ def poll_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--poll", type=_seconds, default=0.5, metavar="S", help=told)
 
 
+def list_installed(parser: argparse.ArgumentParser, *rooms: str) -> None:
+    """Say below the flags which names may be given: those of the program and of installed packages."""
+    from autoresearch.ports import plugins  # noqa: PLC0415 - most commands name no adapter
+
+    lines = [f"  {room:<13}{', '.join(sorted(plugins.names(room)))}" for room in rooms]
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = "\n".join(["installed:", *lines])
+
+
 def _seconds(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 3600:

@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 from autoresearch.cli import output
-from autoresearch.cli.arguments import session_of
+from autoresearch.cli.arguments import list_installed, session_of
 from autoresearch.cli.describe import plan_document
 from autoresearch.errors import UsageError
 
@@ -18,7 +18,7 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--direction", choices=("maximize", "minimize"), help="whether larger or smaller values are better"
     )
-    parser.add_argument("--target", help="what is being trained: nemo-rl (default) or command")
+    parser.add_argument("--target", help="what is being trained (default: nemo-rl)")
     parser.add_argument("--command", dest="argv", metavar="CMD", help="training command, as one shell-quoted string")
     parser.add_argument("--launcher", help="where runs happen (default: local)")
     parser.add_argument("--site", choices=("auto", "plain", "brev"), help="where heavy files go (default: auto)")
@@ -35,6 +35,7 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--repo", metavar="DIR", type=_path, default=_path("."), help="the repository (default: here)")
     parser.add_argument("--dry-run", action="store_true", help="print the plan and the first submission, write nothing")
     parser.add_argument("--json", action="store_true", help="print machine-readable JSON")
+    list_installed(parser, "targets", "launchers", "researchers", "policies", "metrics", "trackers")
 
 
 def run_plan(args: argparse.Namespace) -> int:

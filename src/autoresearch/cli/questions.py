@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from autoresearch.cli import output
+from autoresearch.cli.arguments import list_installed
 from autoresearch.errors import UsageError
 from autoresearch.report import plain_text
 
@@ -109,6 +110,7 @@ def add_simulate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="first random seed")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="also draw the comparison as an SVG")
     parser.add_argument("--json", action="store_true", help="print machine-readable JSON")
+    list_installed(parser, "policies")
 
 
 def run_simulate(args: argparse.Namespace) -> int:

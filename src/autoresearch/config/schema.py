@@ -53,7 +53,7 @@ class ObjectiveConfig(_Part):
 
 
 class TargetConfig(_Adapter):
-    """What is being trained: `nemo-rl` or `command`."""
+    """What is being trained: `nemo-rl`, `command` or an installed one."""
 
 
 class LauncherConfig(_Adapter):
@@ -72,14 +72,14 @@ class ResearcherConfig(_Adapter):
     limit: int | None = Field(default=None, ge=1)
     """Most experiments it may propose; None: no limit."""
     patience: int | None = Field(default=None, ge=1)
-    """Rejected proposals in a row after which it rests; None: 3, except for a list (`file`), which never rests."""
+    """Rejected proposals in a row after which it rests; None: 3; a list such as `file` never rests."""
 
 
 class VerdictConfig(_Part):
     """How experiments are judged."""
 
     policy: str = "auto"
-    """`auto`, `greedy`, `sequential`, `strict` or `screening`; `autoresearch simulate` compares them."""
+    """`auto`, `greedy`, `sequential`, `strict`, `screening` or an installed one; `simulate` compares them."""
     worth: float | None = Field(default=None, gt=0)
     """The smallest gain worth having, in the metric's own unit."""
     max_runs_per_experiment: int = Field(default=8, ge=1)

@@ -9,15 +9,13 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from inspect import get_annotations
 from types import MappingProxyType
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from autoresearch import extras
 from autoresearch.errors import PluginError
-from autoresearch.ports.launcher import Launcher
-from autoresearch.ports.metric_source import MetricSource
-from autoresearch.ports.researcher import Researcher
-from autoresearch.ports.target import Inspector, Target
-from autoresearch.ports.tracker import Tracker
+
+if TYPE_CHECKING:
+    from autoresearch.ports.target import Inspector
 
 
 class AdapterKind(NamedTuple):
@@ -26,21 +24,24 @@ class AdapterKind(NamedTuple):
     Attributes:
         one: What a person calls one of them.
         table: The module whose `BUILTIN` names those that come with the program.
-        port: What each of them has to have.
+        port: What each of them has to have, as `module:Protocol` of this folder: listing names loads none of it.
+        plain: Whether one needs nothing to be made: what is loaded is then one that is made, and not its class.
     """
 
     one: str
     table: str
-    port: type
+    port: str
+    plain: bool = False
 
 
 ROOMS: Mapping[str, AdapterKind] = MappingProxyType(
     {
-        "targets": AdapterKind("target", "autoresearch.targets", Target),
-        "researchers": AdapterKind("researcher", "autoresearch.researchers", Researcher),
-        "launchers": AdapterKind("launcher", "autoresearch.launchers", Launcher),
-        "metrics": AdapterKind("metric source", "autoresearch.metrics", MetricSource),
-        "trackers": AdapterKind("tracker", "autoresearch.trackers", Tracker),
+        "targets": AdapterKind("target", "autoresearch.targets", "target:Target"),
+        "researchers": AdapterKind("researcher", "autoresearch.researchers", "researcher:Researcher"),
+        "launchers": AdapterKind("launcher", "autoresearch.launchers", "launcher:Launcher"),
+        "metrics": AdapterKind("metric source", "autoresearch.metrics", "metric_source:MetricSource"),
+        "trackers": AdapterKind("tracker", "autoresearch.trackers", "tracker:Tracker"),
+        "policies": AdapterKind("verdict policy", "autoresearch.verdict.policies", "policy:Policy", plain=True),
     }
 )
 """Kinds of adapters; the entry points of `x` are in the group `autoresearch.x`."""
@@ -75,17 +76,18 @@ def forget() -> None:
 
 
 def load(room: str, name: str) -> Any:
-    """The adapter class behind a name.
+    """The adapter class behind a name; of policies the policy itself, which nothing but its name is needed for.
 
     Raises:
         PluginError: There is none, its module cannot be imported, or it lacks something that its port asks for.
     """
-    table, one = names(room), ROOMS[room].one
+    table, one, plain = names(room), ROOMS[room].one, ROOMS[room].plain
     if name not in table:
         raise PluginError(f"there is no {one} {name!r}; choose one of: {', '.join(sorted(table))}")
     package = next((_package(point) for point in _points(room) if point.name == name), "")
     try:
-        found = EntryPoint(name, table[name], f"autoresearch.{room}").load()
+        provided = EntryPoint(name, table[name], f"autoresearch.{room}").load()
+        found = provided() if plain else provided
     except Exception as error:
         if package:
             raise PluginError(f"{one} {name!r} of the package {package} {_broken(error, package)}") from error
@@ -98,7 +100,7 @@ def load(room: str, name: str) -> Any:
         whose = f" of the package {package}" if package else ""
         raise PluginError(
             f"{one} {name!r}{whose} lacks {', '.join(missing)}; add what is missing to {table[name]}, "
-            f"{ROOMS[room].port.__module__} says what each is for"
+            f"autoresearch.ports.{ROOMS[room].port.partition(':')[0]} says what each is for"
         )
     return found
 
@@ -115,7 +117,7 @@ def _broken(error: Exception, package: str) -> str:
 
 def lacking(room: str, adapter: object) -> tuple[str, ...]:
     """What an adapter, or its class, lacks of what its port asks for, as one would write it: `here: bool`, `find()`."""
-    return tuple(_lacking(ROOMS[room].port, adapter))
+    return tuple(_lacking(EntryPoint(room, f"autoresearch.ports.{ROOMS[room].port}", "").load(), adapter))
 
 
 def _lacking(port: type, adapter: object) -> Iterator[str]:
@@ -123,11 +125,13 @@ def _lacking(port: type, adapter: object) -> Iterator[str]:
         if not isinstance(getattr(adapter, name, None), kind):
             yield f"`{name}: {kind.__name__}`"
     for name, value in vars(port).items():
+        if isinstance(value, property) and not hasattr(adapter, name):
+            yield f"`{name}`"
         if callable(value) and not name.startswith("_") and not callable(getattr(adapter, name, None)):
             yield f"`{name}()`"
 
 
-def inspector(target: str) -> Inspector:
+def inspector(target: str) -> "Inspector":
     """What a target can say about a single recipe, without loading the rest of it.
 
     Raises:

@@ -17,7 +17,7 @@ from autoresearch.run.symptom import Symptom
 
 @dataclass(frozen=True)
 class SourceSpec:
-    """A metric source by name and options, as a target asks for it. `name` is a key of `metrics.BUILTIN`."""
+    """A metric source by name and options, as a target asks for it. `name` is one of `plugins.names("metrics")`."""
 
     name: str
     options: Mapping[str, object]

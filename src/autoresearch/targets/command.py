@@ -24,10 +24,9 @@ from autoresearch.run.job import Job, JobState, JobStatus, Resources
 from autoresearch.run.measurement import Completion, Measurement, Readings
 from autoresearch.run.objective import Direction, Objective
 from autoresearch.run.symptom import Severity, Symptom
+from autoresearch.targets.chosen_source import chosen_source
 from autoresearch.targets.recipe import json_text
 
-_NUMBER = r"[-+]?(?:nan|inf|\d[\d.]*(?:[eE][-+]?\d+)?)"
-_SOURCES = {"json": "files", "jsonl": "files", "csv": "files", "tsv": "files", "stdout": "logs", "tensorboard": ""}
 _KNOWN = (
     *("source", "config", "steps", "minutes", "setup_minutes", "gpus", "nodes", "cpus", "memory_gb", "seed_env", "env"),
     *("protect", "protect_keys", "inputs", "space", "standard_error", "tag", "validations"),
@@ -38,8 +37,9 @@ class CommandTarget:
     """Any command as a target.
 
     Options:
-        source: Where the number is: a mapping with `type` (`stdout`, `json`, `jsonl`, `csv`, `tsv`, `tensorboard`) and
-            the options of that metric source. Default: printed as `<metric>: <number>` or `<metric>=<number>`.
+        source: Where the number is: `stdout`, `json`, `jsonl`, `csv`, `tsv` or the name of a metric source, ours or an
+            installed package's; or a mapping with that as `type` and the options of the metric source. Default: printed
+            as `<metric>: <number>` or `<metric>=<number>`.
         tag: Name of the metric in that source. Default: the objective's metric.
         validations: Which of several values counts: `last` (default), `best` or `mean-last-N`.
         config: YAML or JSON file that overrides edit. Default: the recipe, when it is such a file.
@@ -83,7 +83,7 @@ class CommandTarget:
         self._rule = check_rule(str(chosen.get("validations", "last")))
         fallback = recipe if recipe.endswith((".yaml", ".yml", ".json")) else ""
         self._config = str(chosen.get("config") or fallback)
-        self._source = _source(chosen.get("source"), self._tag)
+        self._source = chosen_source(chosen.get("source", "stdout"), self._tag)
 
     def survey(self, tree: Path) -> Survey:
         """What the options declare, checked against the files in `tree`."""
@@ -263,20 +263,6 @@ def _objective(asked: Mapping[str, Any], tag: str) -> Objective:
     down = asked.get("direction") == Direction.MINIMIZE
     direction = Direction.MINIMIZE if down else Direction.MAXIMIZE
     return Objective(str(asked.get("goal", "")), str(asked["metric"]), direction, tag)
-
-
-def _source(wanted: object, tag: str) -> SourceSpec:
-    if wanted is None:
-        wanted = {"type": "stdout"}
-    if not isinstance(wanted, Mapping) or wanted.get("type") not in _SOURCES:
-        raise CampaignError(f"target option 'source' needs a type, one of: {', '.join(_SOURCES)}; got {wanted!r}")
-    kind = str(wanted["type"])
-    options = {str(key): value for key, value in wanted.items() if key != "type"}
-    if kind == "stdout":
-        options.setdefault("patterns", {tag: rf"(?:^|[^\w/.:-]){re.escape(tag)}[\"']?\s*[:=]\s*({_NUMBER})"})
-    elif kind != "tensorboard":
-        options.setdefault("format", kind)
-    return SourceSpec(_SOURCES[kind] or kind, options)
 
 
 def _ended(merged: AgreedCurve, status: JobStatus) -> Completion:

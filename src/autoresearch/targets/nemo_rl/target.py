@@ -14,6 +14,7 @@ from autoresearch.run.job import Job, JobStatus
 from autoresearch.run.measurement import Completion, Measurement, Readings
 from autoresearch.run.objective import Direction, Objective
 from autoresearch.run.symptom import Severity, Symptom
+from autoresearch.targets.chosen_source import chosen_source
 from autoresearch.targets.nemo_rl import (
     cost as budget,
 )
@@ -49,6 +50,8 @@ class NemoRLTarget:
         expected: Expected value of a metric that is a share, for its standard error; 0.5 otherwise.
         validations: Which validation of a run counts: `last`, `best` or `mean-last-N`.
         venv: A shared virtual environment; the main checkout's `.venv` otherwise.
+        source: One more metric source, ours or an installed package's, by name or as a mapping with `type` and its own
+            options; what it reads under the metric's logger tag counts where NeMo-RL's own files say nothing.
         provenance: What to do with a number whose job never said which code it imported: `required` makes the run a
             crash with that reason, `noted` takes it with a note; `required` otherwise.
     """
@@ -70,6 +73,7 @@ class NemoRLTarget:
         self._wish = dict(objective or {})
         self._options = dict(options or {})
         _refuse(self._options)
+        self._sources = _sources(self._options, str(self._wish.get("metric", "")))
         self._seen: Survey | None = None
 
     def survey(self, tree: Path) -> Survey:
@@ -152,8 +156,8 @@ class NemoRLTarget:
         )
 
     def sources(self) -> tuple[SourceSpec, ...]:
-        """Event files, checkpoints, rollouts, printed lines: in order of trust."""
-        return measure.SOURCES
+        """Event files, checkpoints, rollouts, printed lines, and what a person named besides: in order of trust."""
+        return self._sources
 
     def measure(self, folder: Path, log_tail: str, readings: Mapping[str, Readings], status: JobStatus) -> Measurement:
         """The run's number; no number, and the reason, when the code that ran was not the experiment's."""
@@ -246,7 +250,17 @@ _OPTIONS: dict[str, Any] = {
     "validations": str,
     "venv": str,
     "provenance": str,
+    "source": (str, Mapping),
 }
+
+
+def _sources(options: Mapping[str, Any], metric: str) -> tuple[SourceSpec, ...]:
+    if "source" not in options:
+        return measure.SOURCES
+    more = chosen_source(options["source"], metric)
+    if more.name in {own.name for own in measure.SOURCES}:
+        raise CampaignError(f"target: source {more.name} is read for every NeMo-RL run already; name another one")
+    return (*measure.SOURCES, more)
 
 
 def _refuse(options: Mapping[str, Any]) -> None:

@@ -1,9 +1,11 @@
 """Verdict policies by name. Each is pure: the same board gives the same advice."""
 
-from importlib import import_module
+from typing import TYPE_CHECKING
 
-from autoresearch.errors import CampaignError
-from autoresearch.ports.policy import Policy
+from autoresearch.ports import plugins
+
+if TYPE_CHECKING:
+    from autoresearch.ports.policy import Policy
 
 BUILTIN = {
     "auto": "autoresearch.verdict.policies.auto:auto",
@@ -15,14 +17,11 @@ BUILTIN = {
 """What stands behind a name is called without arguments and gives a policy."""
 
 
-def policy(name: str) -> Policy:
-    """The built-in policy of that name.
+def policy(name: str) -> "Policy":
+    """The policy of that name, ours or of an installed package.
 
     Raises:
-        CampaignError: There is none.
+        PluginError: There is none, or it cannot be had.
     """
-    if name not in BUILTIN:
-        raise CampaignError(f"there is no verdict policy {name!r}; choose one of: {', '.join(sorted(BUILTIN))}")
-    module, _, attribute = BUILTIN[name].partition(":")
-    made: Policy = getattr(import_module(module), attribute)()
-    return made
+    found: Policy = plugins.load("policies", name)
+    return found
