@@ -76,7 +76,7 @@ def _resampled(values: list[float]) -> list[float]:
 
 def _peer(name: str, rule: Rule, baseline: int) -> Composed:
     """A rule that believes the incumbent's mean as it stands."""
-    way = WayOfJudging(by=name, order=one_at_a_time, rule=rule, credit=False, wish=f"{name}: one idea at a time")
+    way = WayOfJudging(by=name, order=one_at_a_time, rule=rule, credit=False, why=f"{name}: one idea at a time")
     return Composed(name=name, choose=always(way), baseline=baseline, spends=one_run_each)
 
 

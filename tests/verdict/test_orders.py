@@ -56,7 +56,7 @@ class Asked:
 
 
 def way(rule=never_sure, order=one_at_a_time, **more: object) -> WayOfJudging:
-    return WayOfJudging(by="test", order=order, rule=rule, wish="an idea, please", **more)
+    return WayOfJudging(by="test", order=order, rule=rule, why="an idea, please", **more)
 
 
 def next_of(shown: Board, rule=never_sure, order=one_at_a_time, **more: object):
@@ -248,7 +248,7 @@ def test_auto_chooses_by_the_noise_beside_the_gain_worth_having(worth, more, ord
     """A noise of 0.02: unknown gains, quiet, quiet enough for one look, loud, loud but with runs for all."""
     chosen = choose(Evidence(board(settings=PolicySettings(worth=worth), **more)))
     assert (chosen.order, chosen.rule, chosen.aside) == (order, rule, aside)
-    assert chosen.wish.startswith("auto: ")
+    assert chosen.why.startswith("auto: ")
 
 
 def test_auto_finishes_an_array_before_it_changes_its_mind():

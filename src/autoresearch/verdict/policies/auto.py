@@ -14,9 +14,9 @@ from dataclasses import replace
 from typing import Literal, NamedTuple
 
 from autoresearch.verdict.evidence import PILOT, Evidence
-from autoresearch.verdict.policies.closing import affords
 from autoresearch.verdict.policies.composed import Composed, Contest, Ruling, WayOfJudging, nothing_aside
 from autoresearch.verdict.policies.one_at_a_time import one_at_a_time
+from autoresearch.verdict.policies.reserve import affords
 from autoresearch.verdict.policies.screening import bundled_where_they_fit, many_at_a_time
 from autoresearch.verdict.policies.screening_array import arrays
 from autoresearch.verdict.policies.sequential import MOST, anchor, by_credited_gain
@@ -46,7 +46,7 @@ def choose(evidence: Evidence) -> WayOfJudging:
         order=many_at_a_time if bundles else one_at_a_time,
         rule=at_first_look if seen.suits == "single" else by_credited_gain,
         aside=nothing_aside if seen.calm else anchor,
-        wish=f"auto: {seen.why}",
+        why=f"auto: {seen.why}",
     )
 
 

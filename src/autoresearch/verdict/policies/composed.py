@@ -78,7 +78,7 @@ class WayOfJudging:
         rule: What is kept.
         credit: Whether an incumbent is compared with the luck that got it kept taken out.
         aside: A run for the sake of the others, such as an anchor, when it is due.
-        wish: What to say with a request for an idea that is to be worked on by itself.
+        why: What to say with a request for an idea that is to be worked on by itself.
     """
 
     by: str
@@ -86,7 +86,7 @@ class WayOfJudging:
     rule: Rule
     credit: bool = True
     aside: Callable[[Evidence], Advice | None] = nothing_aside
-    wish: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

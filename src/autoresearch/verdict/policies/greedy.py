@@ -20,7 +20,7 @@ from autoresearch.verdict.policies.one_at_a_time import one_at_a_time
 def greedy() -> Composed:
     """Keep what looks better in one run."""
     way = WayOfJudging(
-        by="greedy", order=one_at_a_time, rule=by_one_look, credit=False, wish="greedy: one idea at a time"
+        by="greedy", order=one_at_a_time, rule=by_one_look, credit=False, why="greedy: one idea at a time"
     )
     return Composed(name="greedy", choose=always(way), baseline=1, spends=one_run_each)
 

@@ -12,8 +12,9 @@ from autoresearch.experiment.board import Advice, Bundle, Combine, Demote, Idea,
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status
 from autoresearch.verdict import shared_rules
 from autoresearch.verdict.evidence import UNSELECTED, Evidence
-from autoresearch.verdict.policies.closing import bundle_name, spares
+from autoresearch.verdict.policies.closing import bundle_name
 from autoresearch.verdict.policies.composed import Contest, Ruling, WayOfJudging
+from autoresearch.verdict.policies.reserve import spares
 from autoresearch.verdict.shared_rules import FLAT
 
 MARGIN = 0.5
@@ -22,7 +23,7 @@ MARGIN = 0.5
 
 def one_at_a_time(evidence: Evidence, way: WayOfJudging) -> Advice | None:
     """What open ideas need, then a run for the sake of all, then the next idea."""
-    return judge(evidence, way) or way.aside(evidence) or propose(evidence, way.wish)
+    return judge(evidence, way) or way.aside(evidence) or propose(evidence, way.why)
 
 
 def judge(evidence: Evidence, way: WayOfJudging) -> Advice | None:

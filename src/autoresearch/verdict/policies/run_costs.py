@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from autoresearch.experiment.board import PolicySettings
 from autoresearch.ports.policy import Estimating, Policy
-from autoresearch.verdict.policies.closing import PAIRS
+from autoresearch.verdict.policies.reserve import PAIRS
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from autoresearch.experiment.board import Advice, Idea, PolicySettings, Settle
 from autoresearch.experiment.outcome import Status
 from autoresearch.verdict import shared_rules
 from autoresearch.verdict.evidence import Evidence
-from autoresearch.verdict.policies.closing import spares
 from autoresearch.verdict.policies.composed import Composed, WayOfJudging, always
 from autoresearch.verdict.policies.one_at_a_time import next_for, one_at_a_time, propose
+from autoresearch.verdict.policies.reserve import spares
 from autoresearch.verdict.policies.screening_array import Array, arrays, suspicion
 from autoresearch.verdict.policies.screening_rows import COLUMNS, next_row, row_to_run, rows_for
 from autoresearch.verdict.policies.sequential import anchor, by_credited_gain, with_anchors
@@ -31,7 +31,7 @@ def screening() -> Composed:
         order=many_at_a_time,
         rule=by_credited_gain,
         aside=anchor,
-        wish="screening: one idea at a time",
+        why="screening: one idea at a time",
     )
     return Composed(name="screening", choose=always(way), spends=bundled_where_they_fit)
 

@@ -17,9 +17,9 @@ from autoresearch.experiment.board import Advice, Measure, PolicySettings, Trial
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status
 from autoresearch.verdict import shared_rules
 from autoresearch.verdict.evidence import Evidence
-from autoresearch.verdict.policies.closing import affords, spares
 from autoresearch.verdict.policies.composed import Composed, Contest, Ruling, WayOfJudging, always
 from autoresearch.verdict.policies.one_at_a_time import one_at_a_time
+from autoresearch.verdict.policies.reserve import affords, spares
 from autoresearch.verdict.statistics import normal_cdf
 
 ETA = 1.0
@@ -46,7 +46,7 @@ def sequential() -> Composed:
         order=one_at_a_time,
         rule=by_credited_gain,
         aside=anchor,
-        wish="sequential: one idea at a time",
+        why="sequential: one idea at a time",
     )
     return Composed(name="sequential", choose=always(way), spends=with_anchors)
 

@@ -29,7 +29,7 @@ _HOPELESS = {1: 0.3, 2: 0.8, 4: 1.3}
 def strict() -> Composed:
     """Spend a campaign-wide error budget."""
     way = WayOfJudging(
-        by="strict", order=one_at_a_time, rule=within_the_error, credit=False, wish="strict: one idea at a time"
+        by="strict", order=one_at_a_time, rule=within_the_error, credit=False, why="strict: one idea at a time"
     )
     return Composed(name="strict", choose=always(way), spends=every_look)
 
@@ -45,7 +45,7 @@ def within_the_error(evidence: Evidence, contest: Contest) -> Ruling | None:
             if objection:
                 return Ruling(Status.DISCARD, objection)
             return Ruling(Status.KEEP, f"better at error {allowed:.2g}, this look's part of {ERROR:g}")
-    floor = max((z for looked, z in _HOPELESS.items() if looked <= runs), default=0.0)
+    floor = max(z for looked, z in _HOPELESS.items() if looked <= runs)
     if effect.z >= floor and not contest.last and runs < max(LOOKS):
         return None
     excuse = shared_rules.excuse(evidence, contest.idea, effect)

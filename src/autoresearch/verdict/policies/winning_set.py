@@ -7,9 +7,9 @@ from autoresearch.experiment.outcome import Purpose, Status
 from autoresearch.verdict import shared_rules
 from autoresearch.verdict.effect import Effect
 from autoresearch.verdict.evidence import Evidence
-from autoresearch.verdict.policies.closing import spares
 from autoresearch.verdict.policies.composed import Ruling
 from autoresearch.verdict.policies.one_at_a_time import explore
+from autoresearch.verdict.policies.reserve import spares
 from autoresearch.verdict.policies.screening_array import Array, arrays, effects
 from autoresearch.verdict.policies.screening_rows import COLUMNS
 
