@@ -36,7 +36,7 @@ def value_of(target, folder):
     """What a target makes of the file that only the foreign source reads."""
     (folder / "number.txt").write_text("0.5")
     readings = {name: source.read(folder) for name, source in sources_of(target).items()}
-    return target.measure(folder, "", readings, JobStatus(JobState.SUCCEEDED)), readings
+    return target.measure(folder, "", readings, JobStatus(state=JobState.SUCCEEDED)), readings
 
 
 @pytest.mark.parametrize(("source", "value"), [("theirs", 0.5), ({"type": "theirs", "scale": 4}, 2.0)])
