@@ -153,11 +153,20 @@ def _members(session: int | None) -> list[psutil.Process]:
 
 
 def _session(place: Path) -> int | None:
-    """The supervisor leads it, so its number is the supervisor's; none once the run has ended."""
+    """The supervisor leads it, so its number is the supervisor's; none once the run has ended.
+
+    Numbers are used again after a while, and after a reboot: a leader that is younger than our file is a stranger.
+    """
     try:
-        return None if (place / "ended.json").exists() else int((place / "supervisor").read_text())
+        if (place / "ended.json").exists():
+            return None
+        session, written = int((place / "supervisor").read_text()), (place / "supervisor").stat().st_mtime
     except (OSError, ValueError):
         return None
+    with contextlib.suppress(psutil.NoSuchProcess):
+        if psutil.Process(session).create_time() > written + 1.0:
+            return None
+    return session if psutil.boot_time() < written else None
 
 
 def _supervised(place: Path) -> bool:

@@ -1,0 +1,63 @@
+"""One campaign from the command line with a plug-in of every kind, as the README of this folder types it."""
+
+import os
+import re
+import shutil
+import subprocess
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("autoresearch_examples", reason="install them with: pip install -e examples/plugins")
+
+PLUGINS = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def repo(tmp_path_factory):
+    """The repository after the campaign."""
+    place = tmp_path_factory.mktemp("campaign") / "mine"
+    shutil.copytree(PLUGINS / "campaign", place)
+    [block] = re.findall(r"^```sh run\n(.*?)^```$", (PLUGINS / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    home = place.parent
+    (home / ".gitconfig").write_text("[user]\n\tname = Ada\n\temail = ada@example.invalid\n")
+    path = f"{sysconfig.get_path('scripts')}:{os.environ['PATH']}"
+    environ = {**os.environ, "PATH": path, "HOME": str(home), "XDG_CONFIG_HOME": str(home), "PYTHONWARNINGS": ""}
+    done = subprocess.run(
+        ("sh", "-eu", "-c", block), cwd=place, env=environ, capture_output=True, text=True, timeout=250, check=False
+    )
+    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    return place
+
+
+def records(repo):
+    return repo / "reports" / "auto_research" / "six"
+
+
+def test_the_campaign_file_names_all_six(repo):
+    """One file, each by its name."""
+    text = (records(repo) / "campaign.yaml").read_text()
+    assert all(name in text for name in ("toml-script", "nice", "csv-ideas", "two-runs"))
+
+
+def test_the_ideas_of_the_table_are_judged_by_two_runs_each(repo):
+    """Researcher, target and policy: every row of the table was tried, and no verdict rests on one run."""
+    rows = [line.split("\t") for line in (repo / "reports" / "auto_research_results.tsv").read_text().splitlines()]
+    table = [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
+    assert [row["runs"] for row in table] == ["2", "2", "2", "1"]
+    assert [row["status"] for row in table[1:]][-1] == "crash"
+    assert "mean" in table[1]["reason"]
+
+
+def test_the_runs_were_nice(repo):
+    """The launcher's request is kept with the run, and its option has reached it."""
+    kept = sorted(records(repo).rglob("submission.txt"))
+    assert len(kept) == 7
+    assert all("nice -n 15 python3 train.py" in path.read_text() for path in kept)
+
+
+def test_the_numbers_are_those_of_the_long_table(repo):
+    """The metric source's last value of a run is the value that was judged."""
+    measured = next(records(repo).joinpath("baseline").rglob("measurement.json")).read_text()
+    assert '"source": "long-csv"' in measured
