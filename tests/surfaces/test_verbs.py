@@ -67,7 +67,7 @@ def test_show_log_and_diff_tell_of_one_experiment(ended):
     """Its runs with what happened, the newest log as it was written, the change against its parent."""
     assert "RuntimeError: boom" in ended.cli("show", "4").stdout
     assert ended.cli("log", "4").stdout == "RuntimeError: boom\n"
-    assert '+  "lr": 0.2' in ended.cli("diff", "2").stdout
+    assert '+{"lr": 0.2, "wd": 0.0}' in ended.cli("diff", "2").stdout
     assert ended.cli("diff", "1").stdout.strip() == ""
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from autoresearch.campaign import controller, opening, storage
 from autoresearch.campaign.by_hand_state import DrivenExperiment, driven
 from autoresearch.campaign.controller import Reporter, write_report
+from autoresearch.campaign.reading import reading_of
 from autoresearch.campaign.standing import judged_value
 from autoresearch.campaign.status import Judged
 from autoresearch.engine import by_hand
@@ -250,7 +251,7 @@ def _closed(ctx: Context, entry: Experiment) -> Judged:
     publish(ctx, entry)
     if kept := by_hand.tidy(ctx, entry):
         ctx.note(f"{kept} holds edits that are not on {entry.branch}; it stays until somebody removes it")
-    write_report(ctx)
+    write_report(reading_of(ctx), ctx.clock(), ctx.redactor)
     return judged_value(entry)
 
 

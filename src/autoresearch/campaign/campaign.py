@@ -7,8 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autoresearch.campaign import controller, opening, planning, preflight, standing, storage
-from autoresearch.campaign import opening as storage_opening
+from autoresearch.campaign import controller, opening, planning, preflight, reading, session_writer, standing, storage
 from autoresearch.campaign import rebuild as records
 from autoresearch.campaign.plan import Plan, PlanRequest
 from autoresearch.campaign.standing import LiveCurves
@@ -120,7 +119,6 @@ class Campaign:
         Raises:
             HeldError: Another controller is at work on it.
         """
-        from autoresearch.campaign.controller import Reporter  # noqa: PLC0415
         from autoresearch.engine.loop import Loop  # noqa: PLC0415 - whoever only looks needs no engine
 
         with controller.held(self.where, self.name, take_over=take_over) as (opened, lock):
@@ -131,13 +129,13 @@ class Campaign:
             context = opening.wire(opened, clock)
             if listen:
                 context.listeners.append(listen)
-            reporter = Reporter(ctx=context, beat=lock.refresh, poll=poll or (lambda: None))
+            reporter = controller.Reporter(ctx=context, beat=lock.refresh, poll=poll or (lambda: None))
             self._working = replace(opened, history=context.history)
             try:
                 with storage.ready(context.paths), controller.terminable():
                     reporter.start()
                     if fresh:
-                        storage_opening.remind(context)
+                        opening.remind(context)
                     return Loop(ctx=context, poll_s=poll_s, refresh=reporter.refresh).run()
             finally:
                 self._working = None
@@ -209,8 +207,6 @@ class Campaign:
         Raises:
             CampaignError: It was approved before, is no longer what was shown, or cannot be carried out.
         """
-        from autoresearch.campaign.session_writer import begin  # noqa: PLC0415 - whoever only looks needs no engine
-
         with controller.held(self.where, self.name, take_over=take_over) as (opened, _):
             if started := opened.history.started:
                 raise CampaignError(f"the plan of {opened.paths.name} was approved by {started.approved_by} already")
@@ -222,8 +218,8 @@ class Campaign:
                 )
             opening.begin(opened, self._who(), self.clock)
             context = opening.wire(opened, self.clock, proposing=False)
-            begin(context)
-            storage_opening.remind(context)
+            session_writer.begin(context)
+            opening.remind(context)
             return opened.paths.name
 
     def answer(self, request: str | None, *, granted: bool, reason: str = "") -> str:
@@ -313,19 +309,19 @@ class Campaign:
 
     def report(self) -> tuple[Path, ...]:
         """Write the report anew and return the paths of its files."""
-        from autoresearch.campaign.controller import write_report  # noqa: PLC0415
-
-        return write_report(opening.wire(self._started(), self.clock, proposing=False))
+        opened = self._started()
+        return controller.write_report(reading.read(opened), self.clock(), opening.redactor(opened.paths.root))
 
     def memory(self) -> str:
         """One bounded page with all that is needed to go on after everything was forgotten."""
-        return opening.wire(self._started(), self.clock, proposing=False).memory.recover()
+        opened = self._started()
+        return session_writer.recall(opened.paths, opening.redactor(opened.paths.root))
 
     def checkpoint(self) -> Path:
         """Write the session memory now and return its folder."""
-        from autoresearch.campaign.session_writer import remember  # noqa: PLC0415
-
-        return remember(opening.wire(self._started(), self.clock, proposing=False), "checkpoint asked for")
+        opened = self._started()
+        redactor = opening.redactor(opened.paths.root)
+        return session_writer.remember_read(reading.read(opened), redactor, "checkpoint asked for", self.clock())
 
     def curve(self, run: RunningRun) -> tuple[tuple[int, float], ...]:
         """The metric so far of a run in flight, as (step, value); empty when nothing was measured yet."""

@@ -17,6 +17,7 @@ from types import FrameType
 
 from autoresearch.campaign import opening
 from autoresearch.campaign.opening import Opened
+from autoresearch.campaign.reading import Reading, reading_of
 from autoresearch.campaign.session_writer import begin, checkpoint, recovered, remember
 from autoresearch.engine.context import Context
 from autoresearch.errors import HeldError, StorageError
@@ -31,6 +32,7 @@ from autoresearch.report import figure, png
 from autoresearch.report.html import html
 from autoresearch.report.markdown import markdown
 from autoresearch.report.report import Report, build
+from autoresearch.secrets.redactor import Redactor
 
 
 @contextlib.contextmanager
@@ -158,22 +160,24 @@ class Reporter:
     def _write(self) -> None:
         self._reported, self._stale = time.monotonic(), False
         try:
-            write_report(self.ctx)
+            write_report(reading_of(self.ctx), self.ctx.clock(), self.ctx.redactor)
         except StorageError as error:
             self.ctx.note(f"the report could not be written: {error}")
 
 
-def report_of(ctx: Context) -> Report:
-    """The report as a value."""
-    report = build(ctx.history, ctx.campaign, ctx.survey.objective, ctx.outlook(), ctx.clock())
-    lost = volume.lost(ctx.paths, [Path(run.planned.folder) for run in ctx.history.runs.values() if run.ended])
+def report_of(reading: Reading, now: float) -> Report:
+    """The report as a value, from the records alone."""
+    opened = reading.opened
+    report = build(opened.history, opened.campaign, reading.objective, reading.outlook(now), now)
+    folders = [Path(run.planned.folder) for run in opened.history.runs.values() if run.ended]
+    lost = volume.lost(opened.paths, folders)
     return replace(report, attention=(lost, *report.attention)) if lost else report
 
 
-def write_report(ctx: Context) -> tuple[Path, ...]:
-    """Write `report.md`, `report.html`, `progress.svg` and, where Pillow is installed, `progress.png`."""
-    report, clean = report_of(ctx), ctx.redactor.clean
-    page, folder = ctx.paths.report, ctx.paths.folder
+def write_report(reading: Reading, now: float, redactor: Redactor) -> tuple[Path, ...]:
+    """Write `report.md`, `report.html`, `progress.svg` and, where Pillow is installed, `progress.png`; nothing else."""
+    report, paths = report_of(reading, now), reading.opened.paths
+    page, folder = paths.report, paths.folder
     progress = figure.progress(report)
     texts = {
         page: markdown(report),
@@ -181,6 +185,6 @@ def write_report(ctx: Context) -> tuple[Path, ...]:
         folder / "progress.svg": figure.svg(progress),
     }
     for path, text in texts.items():
-        atomic.replace(path, clean(text))
+        atomic.replace(path, redactor.clean(text))
     drawn = png.png(progress, folder / "progress.png")
     return (*texts, *([drawn] if drawn else []))

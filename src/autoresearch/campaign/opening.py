@@ -21,7 +21,7 @@ from autoresearch.engine.context import Context
 from autoresearch.engine.jobs import JobBuilder, elsewhere
 from autoresearch.errors import CampaignError, LedgerError
 from autoresearch.experiment import names as naming
-from autoresearch.experiment.events import CampaignStarted
+from autoresearch.experiment.events import BaseSurvey, CampaignStarted
 from autoresearch.experiment.history import History, fold
 from autoresearch.experiment.outcome import BASELINE
 from autoresearch.git import refs, worktree
@@ -188,9 +188,15 @@ def begin(opened: Opened, approved_by: str, clock: Callable[[], float]) -> None:
         limits=limits,
         plan=plan,
         objective=objective,
+        survey=seen(survey),
     )
     opened.journal.append(event)
     opened.history.apply(event)
+
+
+def seen(survey: Survey) -> BaseSurvey:
+    """What is frozen of a survey for whoever reads the journal."""
+    return BaseSurvey(lineage=survey.lineage, minutes=survey.minutes, gpus=survey.resources.gpus)
 
 
 def _refuse_secrets(campaign: CampaignConfig, paths: CampaignPaths) -> None:

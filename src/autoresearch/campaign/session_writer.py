@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
+from autoresearch.campaign.opening import Opened
+from autoresearch.campaign.reading import Reading, reading_of
+from autoresearch.config.schema import CampaignConfig
 from autoresearch.config.stop_phrase import describe, parse
 from autoresearch.config.stop_rule import StopRule
 from autoresearch.engine.context import Context
+from autoresearch.errors import CampaignError
 from autoresearch.experiment import events as happened
 from autoresearch.experiment import names
 from autoresearch.experiment.events import Event
@@ -13,7 +17,12 @@ from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import Purpose
 from autoresearch.git import refs
 from autoresearch.records.cell import clean
+from autoresearch.records.ledger import Ledger
+from autoresearch.records.paths import CampaignPaths
+from autoresearch.records.session_folder import SessionMemory
 from autoresearch.records.session_memory import Assumption, FileNote, MemoryState, Skill, Step, TimelineEntry
+from autoresearch.run.objective import Objective
+from autoresearch.secrets.redactor import Redactor
 
 _RECENT = 12
 
@@ -21,8 +30,32 @@ _RECENT = 12
 def remember(ctx: Context, result: str, *, asked: str = "", decision: str = "") -> Path:
     """Write down what is true now, with one entry on the timeline; returns the session's folder."""
     entry = TimelineEntry(asked=asked, decision=decision, result=result)
-    ctx.memory.checkpoint(state_of(ctx), ctx.clock(), entry)
+    ctx.memory.checkpoint(_state(ctx), ctx.clock(), entry)
     return ctx.memory.folder
+
+
+def remember_read(reading: Reading, redactor: Redactor, result: str, now: float) -> Path:
+    """The same from the records alone, by whoever only reads; returns the session's folder."""
+    paths = reading.opened.paths
+    memory = SessionMemory.open(paths.sessions, paths.name, now, redactor)
+    changes = bool(refs.changes(paths.root))
+    memory.checkpoint(state_of(reading, now, changes=changes), now, TimelineEntry(result=result))
+    return memory.folder
+
+
+def recall(paths: CampaignPaths, redactor: Redactor) -> str:
+    """One bounded page with all that is needed to go on; nothing is made.
+
+    Raises:
+        CampaignError: The campaign has no session memory.
+    """
+    found = SessionMemory.find(paths.sessions, paths.name, redactor)
+    if found is None:
+        raise CampaignError(
+            f"campaign {paths.name} has no session memory in {paths.sessions}; write one with: autoresearch session "
+            f"checkpoint"
+        )
+    return found.recover()
 
 
 def entry_for(event: Event) -> TimelineEntry | None:
@@ -96,21 +129,22 @@ def _person_or_controller(event: Event) -> TimelineEntry | None:
 def checkpoint(ctx: Context, event: Event) -> None:
     """Write the files when an event is one of the triggers."""
     if (entry := entry_for(event)) is not None:
-        ctx.memory.checkpoint(state_of(ctx), ctx.clock(), entry)
+        ctx.memory.checkpoint(_state(ctx), ctx.clock(), entry)
 
 
 def begin(ctx: Context) -> None:
     """Start the record of a campaign, before its first branch: what was asked for and what was decided (R153, R164)."""
-    started, campaign = ctx.history.started, ctx.campaign
+    started, campaign, objective = ctx.history.started, ctx.campaign, ctx.survey.objective
+    ideas = ", ".join(spec.type for spec in campaign.researcher)
     approved = f"the plan was approved by {started.approved_by}" if started else ""
     policy = f"policy {campaign.verdict.policy}, launcher {campaign.launcher.type}"
     entry = TimelineEntry(
-        asked=ctx.survey.objective.goal,
-        context=f"read {', '.join(ctx.survey.lineage) or campaign.recipe or 'no recipe'}: {_objective(ctx)}",
-        decision=f"{policy}; ideas from {', '.join(spec.type for spec in campaign.researcher)}; stop: {_stop(ctx)}",
+        asked=objective.goal,
+        context=f"read {', '.join(ctx.survey.lineage) or campaign.recipe or 'no recipe'}: {_judged_by(objective)}",
+        decision=f"{policy}; ideas from {ideas}; stop: {_stop(campaign)}",
         result=approved,
     )
-    ctx.memory.checkpoint(state_of(ctx), ctx.clock(), entry)
+    ctx.memory.checkpoint(_state(ctx), ctx.clock(), entry)
 
 
 def recovered(ctx: Context) -> None:
@@ -119,27 +153,38 @@ def recovered(ctx: Context) -> None:
     branch = current.branch if current else ""
     head = (refs.branch_commit(ctx.paths.root, branch) or "") if branch else ""
     ctx.memory.note_recovery(ctx.clock(), ctx.memory.mismatches(branch, head))
-    ctx.memory.checkpoint(state_of(ctx), ctx.clock())
+    ctx.memory.checkpoint(_state(ctx), ctx.clock())
 
 
-def state_of(ctx: Context) -> MemoryState:
-    """What is true now, from the history alone."""
-    history, current = ctx.history, _current(ctx.history)
+def _state(ctx: Context) -> MemoryState:
+    return state_of(reading_of(ctx), ctx.clock(), changes=ctx.user_has_changes())
+
+
+def state_of(reading: Reading, now: float, *, changes: bool) -> MemoryState:
+    """What is true now, from the records alone.
+
+    Args:
+        reading: The campaign.
+        now: Unix seconds.
+        changes: Whether the user's checkout has uncommitted work.
+    """
+    opened, objective = reading.opened, reading.objective
+    history, paths, current = opened.history, opened.paths, _current(opened.history)
     return MemoryState(
-        goal=f"{ctx.survey.objective.goal} ({_objective(ctx)})",
+        goal=f"{objective.goal} ({_judged_by(objective)})",
         subtask=_subtask(history),
         status=_status(history),
-        verification=_verification(ctx),
+        verification=_verification(opened),
         latest_result=_latest(history),
-        stop_rule=_stop(ctx),
-        stop_sentence=ctx.outlook().stop.sentence,
-        campaign=ctx.campaign.campaign,
-        repo=str(ctx.paths.root),
+        stop_rule=_stop(opened.campaign),
+        stop_sentence=reading.outlook(now).stop.sentence,
+        campaign=opened.campaign.campaign,
+        repo=str(paths.root),
         branch=current.branch if current else "",
         head=current.commit if current else "",
-        uncommitted=_uncommitted(ctx),
+        uncommitted=_uncommitted(opened, changes=changes),
         skills=(Skill("autoresearch", "it keeps the campaign's rules", "drive it with its commands, not by hand"),),
-        plan=_plan(history, reported=ctx.paths.report.exists()),
+        plan=_plan(history, reported=paths.report.exists()),
         steering=tuple(said.text for said in history.steering),
         assumptions=(
             Assumption("the recipe's metric is the only source of truth", "autoresearch plan shows which it is"),
@@ -147,32 +192,32 @@ def state_of(ctx: Context) -> MemoryState:
         ),
         constraints=("every branch is kept", "one hypothesis per branch", "no secret is ever written down"),
         blockers=tuple(ask.question for key, ask in history.approvals.items() if key not in history.answers),
-        inspected=tuple(FileNote(path, "recipe or one of its parents") for path in ctx.survey.lineage),
+        inspected=tuple(FileNote(path, "recipe or one of its parents") for path in reading.base.lineage),
         changed=_changed(history),
         generated=(
-            FileNote(ctx.paths.relative(ctx.paths.ledger), "the ledger, one row per attempt"),
-            FileNote(ctx.paths.relative(ctx.paths.journal), "the journal the program resumes from"),
-            FileNote(ctx.paths.relative(ctx.paths.report), "the report"),
-            *([FileNote(str(ctx.paths.heavy), "logs, checkpoints, artifacts of all runs")] if ctx.paths.volume else []),
+            FileNote(paths.relative(paths.ledger), "the ledger, one row per attempt"),
+            FileNote(paths.relative(paths.journal), "the journal the program resumes from"),
+            FileNote(paths.relative(paths.report), "the report"),
+            *([FileNote(str(paths.heavy), "logs, checkpoints, artifacts of all runs")] if paths.volume else []),
         ),
         next_actions=_next_actions(history),
         watch_outs=("do not edit the ledger, the journal or a campaign branch by hand",),
     )  # fmt: skip
 
 
-def _objective(ctx: Context) -> str:
-    return f"{ctx.survey.objective.direction} {ctx.survey.objective.metric}"
+def _judged_by(objective: Objective) -> str:
+    return f"{objective.direction} {objective.metric}"
 
 
-def _stop(ctx: Context) -> str:
-    rule: StopRule | None = parse(ctx.campaign.stop) if ctx.campaign.stop else None
+def _stop(campaign: CampaignConfig) -> str:
+    rule: StopRule | None = parse(campaign.stop) if campaign.stop else None
     return describe(rule) if rule else "default: baseline and three experiments, then ask"
 
 
-def _verification(ctx: Context) -> str:
+def _verification(opened: Opened) -> str:
     """What was checked just now, and what was not."""
-    rows = {row.branch for row in ctx.ledger.rows(names.campaign_prefix(ctx.campaign.campaign))}
-    judged = ctx.history.judged
+    rows = {row.branch for row in Ledger(opened.paths.ledger).rows(names.campaign_prefix(opened.campaign.campaign))}
+    judged = opened.history.judged
     shown = sum(clean(entry.branch) in rows for entry in judged)
     return (
         f"{shown} of {len(judged)} verdicts have their row in the ledger; the program read every metric from the runs' "
@@ -195,14 +240,14 @@ def _subtask(history: History) -> str:
     return f"driven by hand: {mine}" if mine else "choosing the next experiment"
 
 
-def _uncommitted(ctx: Context) -> str:
+def _uncommitted(opened: Opened, *, changes: bool) -> str:
     """Whose work is in no commit yet (R177): the person's in the checkout, and edits of experiments that are open."""
     edits = [
-        f"edits of #{entry.index} by {entry.opened.by} in {ctx.paths.by_hand(entry.index)}"
-        for entry in ctx.history.by_hand
+        f"edits of #{entry.index} by {entry.opened.by} in {opened.paths.by_hand(entry.index)}"
+        for entry in opened.history.by_hand
         if not entry.committed
     ]
-    users = ["the user's own, left alone"] if ctx.user_has_changes() else []
+    users = ["the user's own, left alone"] if changes else []
     return "; ".join([*users, *edits]) or "none"
 
 

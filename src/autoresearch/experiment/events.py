@@ -18,8 +18,34 @@ from autoresearch.run.objective import Objective
 
 
 @dataclass(frozen=True, kw_only=True)
+class BaseSurvey:
+    """What was found out about the base commit when the plan was frozen, so that readers need not look at its code.
+
+    Attributes:
+        lineage: The recipe and its parents, nearest first, repository-relative.
+        minutes: Expected minutes per run, None when unknown.
+        gpus: GPUs of a run.
+    """
+
+    lineage: tuple[str, ...] = ()
+    minutes: float | None = None
+    gpus: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class CampaignStarted:
-    """The plan was approved and frozen; see `config.stop_rule.StopLimits.plain` for `limits`."""
+    """The plan was approved and frozen; see `config.stop_rule.StopLimits.plain` for `limits`.
+
+    Attributes:
+        at: Unix seconds.
+        campaign: Its name.
+        base_commit: Full hash.
+        approved_by: Who approved the plan.
+        limits: The stop rule in absolute values.
+        plan: The campaign file.
+        objective: What is judged by.
+        survey: What readers need to know of the base; None in journals of earlier versions.
+    """
 
     at: float
     campaign: str
@@ -28,6 +54,7 @@ class CampaignStarted:
     limits: Mapping[str, Any] = field(default_factory=dict)
     plan: Mapping[str, Any] = field(default_factory=dict)
     objective: Objective | None = None
+    survey: BaseSurvey | None = None
     kind: Literal["campaign_started"] = "campaign_started"
 
 

@@ -61,12 +61,19 @@ class SessionMemory:
         Raises:
             StorageError: The folder cannot be made or read.
         """
-        for folder in sessions(root):
-            if session_memory.header_of(_text(folder / "session_state.md")).get("campaign") == campaign:
-                return cls(folder, redactor, zone, resumed=True)
+        if (found := cls.find(root, campaign, redactor, zone)) is not None:
+            return found
         made = cls(_make(root, now, zone), redactor, zone)
         made._begin(campaign, now)
         return made
+
+    @classmethod
+    def find(cls, root: Path, campaign: str, redactor: Redactor, zone: tzinfo | None = None) -> "SessionMemory | None":
+        """The newest session of a campaign, None when it has none; nothing is made."""
+        for folder in sessions(root):
+            if session_memory.header_of(_text(folder / "session_state.md")).get("campaign") == campaign:
+                return cls(folder, redactor, zone, resumed=True)
+        return None
 
     def checkpoint(
         self, state: MemoryState, now: float, entry: TimelineEntry | None = None, *, new_goal: bool = False

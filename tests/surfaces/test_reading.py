@@ -1,0 +1,129 @@
+"""Verbs that read create nothing: no worktree, no git write, no lock, no file but the report itself."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from autoresearch.campaign.campaign import Campaign
+from autoresearch.cli.main import main
+
+VERBS = [
+    ("status",), ("show", "1"), ("log", "1"), ("diff", "1"), ("ledger",), ("ledger", "check"), ("report",),
+    ("session", "show"), ("watch",), ("experiment", "list"),
+]  # fmt: skip
+REPORT = {"report.md", "report.html", "progress.svg", "progress.png"}
+
+
+def everything(root: Path) -> dict[str, bytes | None]:
+    """Every file below a folder, git's own included, byte by byte; folders too."""
+    found = {}
+    for path in root.rglob("*"):
+        found[str(path.relative_to(root))] = path.read_bytes() if path.is_file() else None
+    return found
+
+
+def changed(lab, *words: str) -> set[str]:
+    """Names of what a verb made, changed or took away; the verb itself has to succeed."""
+    before = everything(lab.root)
+    with contextlib.chdir(lab.root):
+        assert main(words) == 0
+    after = everything(lab.root)
+    return {name for name in before.keys() | after.keys() if before.get(name, b"?") != after.get(name, b"?")}
+
+
+def names(lab, found: set[str]) -> set[str]:
+    """Those names without the campaign's folder."""
+    folder = lab.folder.relative_to(lab.root)
+    return {str(Path(name).relative_to(folder)) if Path(name).is_relative_to(folder) else name for name in found}
+
+
+def as_written_before(lab) -> None:
+    """Make the journal one of the previous version, which froze nothing of the base."""
+    path = lab.folder / "journal.jsonl"
+    first, rest = path.read_text().split("\n", 1)
+    event = json.loads(first)
+    assert event.pop("survey") == {"lineage": ["config.json"], "minutes": None, "gpus": 0}
+    path.write_text(json.dumps(event) + "\n" + rest)
+
+
+@pytest.fixture(params=["this version", "the previous one"])
+def past(finished, request):
+    """A campaign that has ended, with the journal of this version or of the one before."""
+    if request.param == "the previous one":
+        as_written_before(finished)
+    return finished
+
+
+@pytest.mark.parametrize("words", VERBS, ids=" ".join)
+def test_reading_changes_no_byte(past, words):
+    """Not in the checkout, not in `.git`, not beside the records; a report is all that `report` writes."""
+    assert names(past, changed(past, *words)) <= (REPORT if words == ("report",) else set())
+
+
+def test_reading_asks_git_and_orders_nothing(past, monkeypatch):
+    """Every call of git is a question."""
+    folder, calls = past.root.parent / "bin", past.root.parent / "calls"
+    folder.mkdir()
+    real = shutil.which("git")
+    wrapper = folder / "git"
+    wrapper.write_text(
+        f"#!{sys.executable}\nimport os, sys\n"
+        f"open({str(calls)!r}, 'a').write('\\t'.join(sys.argv[1:]) + '\\n')\n"
+        f"os.execv({real!r}, ['git', *sys.argv[1:]])\n"
+    )
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    for words in VERBS:
+        changed(past, *words)
+    verbs = {_verb(line.split("\t")) for line in calls.read_text().splitlines()}
+    assert verbs <= {"version", "rev-parse", "diff-tree", "cat-file", "notes"}
+    assert verbs
+
+
+def _verb(words: list[str]) -> str:
+    """The subcommand of a call of git."""
+    place = 0
+    while words[place].startswith("-"):
+        place += 2 if words[place] in {"-c", "-C"} else 1
+    return words[place]
+
+
+def test_a_checkpoint_writes_the_session_folder_and_nothing_else(past):
+    """Four files in the campaign's session, whatever version began it."""
+    found = {Path(name) for name in changed(past, "session", "checkpoint")}
+    (session,) = {Path(*path.parts[:2]) for path in found}
+    assert session.parent == Path("session")
+
+
+def test_a_journal_of_the_version_before_gives_the_same_report(finished):
+    """What was not frozen is taken from the runs; the session's page says the same too."""
+
+    def told() -> tuple[list[bytes], str]:
+        night = Campaign(where=finished.root, clock=lambda: 2e9)
+        return [path.read_bytes() for path in night.report()], night.memory()
+
+    fresh = told()
+    as_written_before(finished)
+    assert told() == fresh
+
+
+def test_beside_a_controller_reading_changes_no_byte(lab):
+    """The controller holds still meanwhile; only its run goes on printing."""
+    lab.local(stop="1 experiment")
+    child = lab.start()
+    lab.until(lab.pids, "the run to start")
+    os.kill(child.pid, signal.SIGSTOP)
+    try:
+        found = {name for words in VERBS if words != ("watch",) for name in names(lab, changed(lab, *words))}
+    finally:
+        os.kill(child.pid, signal.SIGCONT)
+        lab.gate.touch()
+    child.communicate(timeout=60)
+    assert child.returncode == 0
+    assert {name for name in found - REPORT if not name.startswith("baseline/run")} == set()
