@@ -145,10 +145,12 @@ def _end(session: int | None, grace_s: float) -> None:
 def _members(session: int | None) -> list[psutil.Process]:
     """Processes of a session that have not ended, without ourselves."""
     found = []
-    for one in psutil.process_iter():
+    for pid in psutil.pids():
         with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
-            if one.pid != os.getpid() and os.getsid(one.pid) == session and one.status() != psutil.STATUS_ZOMBIE:
-                found.append(one)
+            if pid != os.getpid() and os.getsid(pid) == session:
+                one = psutil.Process(pid)
+                if one.status() != psutil.STATUS_ZOMBIE:
+                    found.append(one)
     return found
 
 
