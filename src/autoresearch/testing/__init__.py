@@ -10,14 +10,21 @@ class TestMyLauncher(ProcessContract):
     def job(self, tmp_path):
         return JobFactory(tmp_path)
 ```
+
+Each kind has a page "write your own ..." in the documentation. Suites need pytest, the rest of this package does not: a
+suite is loaded when it is asked for.
 """
 
-from autoresearch.testing.launchers import JobFactory, LauncherContract, LauncherMaker, ProcessContract, settle
-from autoresearch.testing.metric_sources import MetricSourceContract, RunWriter, SourceMaker
-from autoresearch.testing.policies import PolicyContract, PolicyMaker
-from autoresearch.testing.researchers import ResearcherContract, ResearcherMaker
-from autoresearch.testing.targets import RunEnder, TargetContract, TargetMaker
-from autoresearch.testing.trackers import Shown, TrackerContract, TrackerMaker
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from autoresearch.testing.launchers import JobFactory, LauncherContract, LauncherMaker, ProcessContract, settle
+    from autoresearch.testing.metric_sources import MetricSourceContract, RunWriter, SourceMaker
+    from autoresearch.testing.policies import PolicyContract, PolicyMaker
+    from autoresearch.testing.researchers import ResearcherContract, ResearcherMaker
+    from autoresearch.testing.targets import RunEnder, TargetContract, TargetMaker
+    from autoresearch.testing.trackers import Shown, TrackerContract, TrackerMaker
 
 __all__ = [
     "JobFactory",
@@ -39,3 +46,13 @@ __all__ = [
     "TrackerMaker",
     "settle",
 ]
+
+_FILES = ("launchers", "researchers", "targets", "metric_sources", "trackers", "policies")
+
+
+def __getattr__(name: str) -> Any:
+    for file in _FILES if name in __all__ else ():
+        found = getattr(import_module(f"autoresearch.testing.{file}"), name, None)
+        if found is not None:
+            return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
