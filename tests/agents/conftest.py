@@ -109,7 +109,7 @@ class Bench:
         return alive(mark)
 
     def edited(self) -> tuple[str, ...]:
-        return worktree.edited(self.tree, self.commit)
+        return worktree.edited_paths(self.tree, self.commit)
 
 
 def alive(mark: str) -> list[str]:

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from tests.conftest import commit_all
 
-from autoresearch.campaign.opening import open_campaign, wire
+from autoresearch.campaign.opening import make_context, open_campaign
 from autoresearch.engine.ask import is_clean
 from autoresearch.engine.bundles import bundle
 from autoresearch.experiment.hypothesis import Hypothesis
@@ -33,7 +33,7 @@ def tried(lab):
     lab.write(stop="5 experiments", target=target, launcher={"type": "scripted", "script": {"*": {"value": [0.5]}}})
     done = lab.run()
     assert done.returncode == 0, done.stderr
-    return wire(open_campaign(lab.root), proposing=False)
+    return make_context(open_campaign(lab.root), proposing=False)
 
 
 def made(ctx, *ideas: str):
@@ -85,7 +85,7 @@ def test_an_editors_overrides_are_not_all_of_its_idea(lab):
         researcher=[{"type": "agent", "agent": "command", "command": ["true"]}, {"type": "file", "path": "ideas.yaml"}]
     )
     assert lab.run().returncode == 0
-    ctx = wire(open_campaign(lab.root), proposing=False)
+    ctx = make_context(open_campaign(lab.root), proposing=False)
     assert (ctx.researchers, ctx.editors) == ((), {"agent"})
     assert is_clean(ctx, Hypothesis(title="t", source="file"))
     assert not is_clean(ctx, Hypothesis(title="t", source="agent"))

@@ -30,7 +30,7 @@ def story(repo):
     (tree / "config" / "grpo.yaml").write_text("lr: 2\n")
     (tree / 'naïve "new"\nfile').write_text("x\n")
     (tree / "old.py").unlink()
-    paths = worktree.edited(tree, base)
+    paths = worktree.edited_paths(tree, base)
     commit = commits.commit_tree_from(tree, base, paths, "recipe: twice the rate", who, 1.7e9)
     refs.create_branch(repo, "autoresearch/c/one", commit)
     worktree.attach(tree, "autoresearch/c/one")
@@ -44,7 +44,7 @@ def story(repo):
     bundle = diffs.merge_commit(repo, empty, [more], "bundle: one", who, 1.7e9)
     assert bundle.commit is not None
     worktree.add(repo, tree, bundle.commit)
-    assert worktree.edited(tree, bundle.commit) == ()
+    assert worktree.edited_paths(tree, bundle.commit) == ()
     worktree.remove(repo, tree)
     assert notes.all(repo) == {more: "kept\n"}
     return paths

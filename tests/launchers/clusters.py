@@ -228,7 +228,7 @@ class RayHead:
 
 def living(pid: int) -> bool:
     """Whether a process exists and is more than an exit status."""
-    process = processes.look(pid)
+    process = processes.process_info(pid)
     return process is not None and not process.dead
 
 

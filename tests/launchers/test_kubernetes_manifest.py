@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 from autoresearch.errors import LauncherError
 from autoresearch.launchers.job_files import Record
 from autoresearch.launchers.kubernetes import manifest as manifests
-from autoresearch.launchers.kubernetes.api import RAY_JOB
 from autoresearch.launchers.kubernetes.launcher import KubernetesLauncher
 from autoresearch.launchers.kubernetes.nrl_k8s import NrlK8sLauncher, difference
 from autoresearch.launchers.kubernetes.script import There
-from autoresearch.launchers.kubernetes.status import ClusterView, object_state, status
+from autoresearch.launchers.kubernetes.status import RAY_JOB_STATES, ClusterView, object_state, status
 from autoresearch.run.job import Job, JobState, Resources
 
 from .clusters import why_no_kubernetes
@@ -175,7 +174,7 @@ def test_a_template_of_any_shape_is_read_or_refused(spec, metadata, kind):
     except LauncherError as error:
         assert "t.yaml" in str(error)  # noqa: PT017 - either way is fine
     else:
-        assert manifests.owned(found, "n", "c", "s", requeue=True)["metadata"]["name"] == "n"
+        assert manifests.owned_by(found, "n", "c", "s", requeue=True)["metadata"]["name"] == "n"
 
 
 @pytest.mark.parametrize(("infra", "said"), [
@@ -246,7 +245,7 @@ def test_who_ended_a_pod_is_told_by_the_pod(pod, state, word):
 @given(st.text())
 def test_a_word_that_nobody_knows_is_no_failure(word):
     """Versions of KubeRay add words: those not in our table are unknown, and asked about again."""
-    expected = RAY_JOB.get(word, JobState.UNKNOWN)
+    expected = RAY_JOB_STATES.get(word, JobState.UNKNOWN)
     assert object_state(rayjob(word)) is expected
 
 

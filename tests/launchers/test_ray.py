@@ -20,7 +20,7 @@ from autoresearch.examples.demo_repository import create
 from autoresearch.git import refs
 from autoresearch.launchers.ray.http import Head
 from autoresearch.launchers.ray.launcher import RayLauncher
-from autoresearch.launchers.ray.upload import returned
+from autoresearch.launchers.ray.upload import read_returned_files
 from autoresearch.ports import plugins
 from autoresearch.ports.target import RunRequest
 from autoresearch.run.crash_signatures import crash_symptoms
@@ -186,13 +186,18 @@ def test_a_sent_nemo_rl_run_says_whose_code_it_imported(ray_address, tmp_path):
 ])  # fmt: skip
 def test_a_worker_that_imported_other_code_is_heard_through_the_log(line):
     """Ray puts a worker's name before what it prints."""
-    assert list(returned(f"before\n{line}\nafter")) == [("provenance-mismatch-node-7.json", '{"nemo_rl": "/old"}\n')]
+    assert list(read_returned_files(f"before\n{line}\nafter")) == [
+        ("provenance-mismatch-node-7.json", '{"nemo_rl": "/old"}\n')
+    ]
 
 
 @given(st.text())
 def test_no_log_brings_back_anything_but_reports(text):
     """A line may hold any name; only that of a report in the run's folder is written."""
-    assert all(name.startswith("provenance") and "/" not in name for name, _ in returned(f"autoresearch-file {text}"))
+    assert all(
+        name.startswith("provenance") and "/" not in name
+        for name, _ in read_returned_files(f"autoresearch-file {text}")
+    )
 
 
 def test_a_head_that_is_away_is_an_outage(job, tmp_path):

@@ -24,14 +24,14 @@ def child():
 
 def test_a_look_agrees_with_psutil(child):
     """Parent, name and start time are what an independent reader finds."""
-    process, other = processes.look(child.pid), psutil.Process(child.pid)
+    process, other = processes.process_info(child.pid), psutil.Process(child.pid)
     assert (process.parent, process.name, process.dead) == (os.getpid(), "sleep", False)
     assert process.started / os.sysconf("SC_CLK_TCK") + psutil.boot_time() == pytest.approx(other.create_time(), abs=1)
 
 
 def test_memory_and_time_are_measured_in_bytes_and_seconds():
     """For a process at rest, ourselves, an independent reader finds the same."""
-    process, other = processes.look(os.getpid()), psutil.Process()
+    process, other = processes.process_info(os.getpid()), psutil.Process()
     assert process.rss == pytest.approx(other.memory_info().rss, rel=0.2)
     assert process.cpu_s == pytest.approx(sum(other.cpu_times()[:4]), abs=0.5)
     assert processes.proportional_bytes([process]) < 1.2 * process.rss
@@ -43,27 +43,27 @@ def test_a_process_may_call_itself_anything(name):
     argv = [sys.executable, "-S", "-c", NAMED, name]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         process.stdout.readline()
-        seen = processes.look(process.pid)
+        seen = processes.process_info(process.pid)
         process.kill()
     assert (seen.name, seen.parent) == (name, os.getpid())
 
 
 def test_an_id_with_another_start_is_another_process(child):
     """A reused process id is not taken for the process that had it, and is not signalled."""
-    process = processes.look(child.pid)
+    process = processes.process_info(child.pid)
     assert processes.alive(process.pid, process.started)
     assert not processes.alive(process.pid, process.started + 1)
-    assert not processes.tell(process._replace(started=process.started + 1), signal.SIGKILL)
+    assert not processes.signal_tree(process._replace(started=process.started + 1), signal.SIGKILL)
     assert child.poll() is None
 
 
 def test_a_zombie_is_not_alive(child):
     """What only waits to be collected does not count as left over."""
-    process = processes.look(child.pid)
-    assert processes.tell(process, signal.SIGKILL)
+    process = processes.process_info(child.pid)
+    assert processes.signal_tree(process, signal.SIGKILL)
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     assert not processes.alive(process.pid, process.started)
-    assert processes.belonging("/run/1", (), {child.pid: processes.look(child.pid)}) == []
+    assert processes.belonging("/run/1", (), {child.pid: processes.process_info(child.pid)}) == []
 
 
 def test_a_process_carries_its_mark(child):

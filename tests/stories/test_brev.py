@@ -205,8 +205,8 @@ def test_a_volume_that_fills_up_is_waited_for(brev):
     """R208: checked all the time; nothing new is begun, two lines say so, and the campaign ends as it would have."""
     brev.write(site={**brev.site, "min_free_gb": 3})
     opened = opening.open_campaign(brev.lab.root)
-    opening.begin(opened, "Ada", lambda: 1_800_000_000.0)
-    context = opening.wire(opened, lambda: 1_800_000_000.0)
+    opening.begin_campaign(opened, "Ada", lambda: 1_800_000_000.0)
+    context = opening.make_context(opened, lambda: 1_800_000_000.0)
     room = itertools.chain([5.0] * 3, [2.5] * 20, itertools.repeat(5.0))
     context.free_gb = lambda path: next(room) if path.is_relative_to(brev.volume) else 5.0
     loop = Loop(ctx=context, poll_s=0.0, sleep=lambda _s: None)

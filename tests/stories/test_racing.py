@@ -19,8 +19,8 @@ def work(lab):
     verdict = {"policy": "sequential", "baseline_runs": 3}
     launcher = {"type": "scripted", "script": SCRIPT}
     lab.write(stop="2 experiments", launcher=launcher, verdict=verdict)
-    opening.begin(opening.open_campaign(lab.root), "Ada", time.time)
-    Loop(ctx=opening.wire(opening.open_campaign(lab.root)), poll_s=0.01, health_s=0.0).run()
+    opening.begin_campaign(opening.open_campaign(lab.root), "Ada", time.time)
+    Loop(ctx=opening.make_context(opening.open_campaign(lab.root)), poll_s=0.01, health_s=0.0).run()
     return lab.rows()[1]
 
 

@@ -57,12 +57,12 @@ def dry(root: Path, now: float = NOW) -> str:
 
 def begin(root: Path) -> None:
     """Approve the plan, as `run` does before anything else."""
-    opening.begin(opening.open_campaign(root), "Ada", lambda: NOW)
+    opening.begin_campaign(opening.open_campaign(root), "Ada", lambda: NOW)
 
 
 def sent(root: Path, now: float = NOW) -> str:
     """What is kept with the baseline's first run, sent at that moment as the loop would."""
-    context = opening.wire(opening.open_campaign(root), lambda: now, proposing=False)
+    context = opening.make_context(opening.open_campaign(root), lambda: now, proposing=False)
     propose.open_baseline(context)
     with contextlib.suppress(LauncherError):
         runs.launch(context, BASELINE, context.campaign.run.first_seed, Purpose.BASELINE, "")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from autoresearch.campaign.campaign import Campaign
 from autoresearch.campaign.plan import PlanRequest
-from autoresearch.campaign.preflight import current_context, look
+from autoresearch.campaign.preflight import current_context, find_places
 from autoresearch.examples.demo_repository import create
 
 COMPILER = shutil.which("cc") or shutil.which("gcc")
@@ -46,17 +46,20 @@ def kubeconfig(folder, text):
 def test_the_kube_context_is_read_without_kubectl(tmp_path):
     """The first file of several that sets one, as kubectl chooses it."""
     env = kubeconfig(tmp_path, "current-context: prod-east\n")
-    assert look(env).kubernetes == "prod-east"
+    assert find_places(env).kubernetes == "prod-east"
     (tmp_path / "first").write_text("contexts: []\n")
-    assert look(env | {"KUBECONFIG": f"{tmp_path}/first:{tmp_path}/none:{tmp_path}/config"}).kubernetes == "prod-east"
+    assert (
+        find_places(env | {"KUBECONFIG": f"{tmp_path}/first:{tmp_path}/none:{tmp_path}/config"}).kubernetes
+        == "prod-east"
+    )
 
 
 def test_without_a_context_there_is_none(tmp_path):
     """No file, an empty one, and a pod, which needs none."""
     nothing = {"PATH": "", "HOME": str(tmp_path)}
-    assert look(nothing).kubernetes == ""
-    assert look(kubeconfig(tmp_path, "")).kubernetes == ""
-    assert look(nothing | {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}).kubernetes == "in-cluster"
+    assert find_places(nothing).kubernetes == ""
+    assert find_places(kubeconfig(tmp_path, "")).kubernetes == ""
+    assert find_places(nothing | {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}).kubernetes == "in-cluster"
 
 
 @given(

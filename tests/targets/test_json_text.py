@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoresearch.errors import RecipeError
-from autoresearch.targets.recipe.json_text import edited, put, remove
+from autoresearch.targets.recipe.json_text import edit_text, put, remove
 
 SPACES = st.sampled_from(["", " ", "\n  ", "\r\n\t", "   "])
 NUMBERS = ["1", "-0", "0.10", "1e-4", "3.0E+2", "12345678901234567890", "1.000"]
@@ -152,7 +152,7 @@ TEXT = '{\r\n\t"lr" : 1.0e-4,  "steps":[10, {"at": 2.50}],\n\n  "name": "caf\\u0
 )
 def test_an_override_is_one_small_edit(override, old, new):
     """Numbers are written as the override spells them; tabs, line ends and escapes stay as somebody wrote them."""
-    assert edited(TEXT, [override]) == TEXT.replace(old, new, 1)
+    assert edit_text(TEXT, [override]) == TEXT.replace(old, new, 1)
 
 
 @pytest.mark.parametrize(
@@ -163,10 +163,10 @@ def test_an_override_is_one_small_edit(override, old, new):
 def test_what_does_not_fit_is_refused(override):
     """A key that is not there, a value that JSON cannot hold, an item that a list lacks: one clear error each."""
     with pytest.raises(RecipeError, match=r"^'"):
-        edited(TEXT, [override])
+        edit_text(TEXT, [override])
 
 
 def test_of_a_key_written_twice_the_one_that_counts_is_changed():
     """Parsers take the last; deleted, both are gone."""
-    assert edited('{"a": 1, "a": 2}', ["a=3"]) == '{"a": 1, "a": 3}'
-    assert edited('{"a": 1, "b": 0, "a": 2}', ["~a"]) == '{"b": 0}'
+    assert edit_text('{"a": 1, "a": 2}', ["a=3"]) == '{"a": 1, "a": 3}'
+    assert edit_text('{"a": 1, "b": 0, "a": 2}', ["~a"]) == '{"b": 0}'

@@ -180,13 +180,13 @@ class ByHand:
     ) -> Iterator[tuple[Context, Reporter]]:
         """The campaign, held by this caller alone; refused before its plan is approved, and while it rests."""
         onlooker = onlooker or Onlooker()
-        with controller.held(self.where, self.name, take_over=take_over) as (opened, lock):
+        with controller.hold_campaign(self.where, self.name, take_over=take_over) as (opened, lock):
             _may_work(opened, resting=resting)
             clock = SteadyClock(self.clock, not_before=opened.history.last_at)
-            context = opening.wire(opened, clock, proposing=False)
+            context = opening.make_context(opened, clock, proposing=False)
             context.listeners.append(onlooker.listen)
             reporter = Reporter(ctx=context, beat=lock.refresh, poll=onlooker.poll)
-            with storage.ready(context.paths):
+            with storage.site_ready(context.paths):
                 reporter.start()
                 yield context, reporter
 

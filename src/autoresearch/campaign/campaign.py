@@ -121,21 +121,21 @@ class Campaign:
         """
         from autoresearch.engine.loop import Loop  # noqa: PLC0415 - whoever only looks needs no engine
 
-        with controller.held(self.where, self.name, take_over=take_over) as (opened, lock):
+        with controller.hold_campaign(self.where, self.name, take_over=take_over) as (opened, lock):
             clock = SteadyClock(self.clock, not_before=opened.history.last_at)
             fresh = opened.history.started is None
             if fresh:
-                opening.begin(opened, approved_by, clock)
-            context = opening.wire(opened, clock)
+                opening.begin_campaign(opened, approved_by, clock)
+            context = opening.make_context(opened, clock)
             if listen:
                 context.listeners.append(listen)
             reporter = controller.Reporter(ctx=context, beat=lock.refresh, poll=poll or (lambda: None))
             self._working = replace(opened, history=context.history)
             try:
-                with storage.ready(context.paths), controller.terminable():
+                with storage.site_ready(context.paths), controller.terminable():
                     reporter.start()
                     if fresh:
-                        opening.remind(context)
+                        opening.note_missing_secrets(context)
                     return Loop(ctx=context, poll_s=poll_s, refresh=reporter.refresh).run()
             finally:
                 self._working = None
@@ -207,7 +207,7 @@ class Campaign:
         Raises:
             CampaignError: It was approved before, is no longer what was shown, or cannot be carried out.
         """
-        with controller.held(self.where, self.name, take_over=take_over) as (opened, _):
+        with controller.hold_campaign(self.where, self.name, take_over=take_over) as (opened, _):
             if started := opened.history.started:
                 raise CampaignError(f"the plan of {opened.paths.name} was approved by {started.approved_by} already")
             base = refs.resolve(opened.paths.root, opened.campaign.base)
@@ -216,10 +216,10 @@ class Campaign:
                     f"{opened.paths.campaign_file} or the commit it begins from was changed while its plan was being "
                     f"read; nothing is approved: read it again"
                 )
-            opening.begin(opened, self._who(), self.clock)
-            context = opening.wire(opened, self.clock, proposing=False)
-            session_writer.begin(context)
-            opening.remind(context)
+            opening.begin_campaign(opened, self._who(), self.clock)
+            context = opening.make_context(opened, self.clock, proposing=False)
+            session_writer.start_memory(context)
+            opening.note_missing_secrets(context)
             return opened.paths.name
 
     def answer(self, request: str | None, *, granted: bool, reason: str = "") -> str:
@@ -269,7 +269,7 @@ class Campaign:
 
     def campaigns(self) -> list[str]:
         """Names of the repository's campaigns, the one worked on last first."""
-        return opening.names(opening.layout(self.where))
+        return opening.names(opening.find_layout(self.where))
 
     def paths(self) -> CampaignPaths:
         """Where the campaign's things lie; its journal is not read."""
@@ -305,7 +305,7 @@ class Campaign:
 
     def ledger(self) -> tuple[Row, ...]:
         """Every row of the repository's ledger, those of other campaigns included."""
-        return Ledger(opening.layout(self.where).ledger).rows()
+        return Ledger(opening.find_layout(self.where).ledger).rows()
 
     def report(self) -> tuple[Path, ...]:
         """Write the report anew and return the paths of its files."""
@@ -337,7 +337,7 @@ class Campaign:
         Where there is no campaign, as in a clone, the git notes say what the ledger was.
         """
         if self.name is None and not self.campaigns():
-            return records.rebuild_ledger_from_notes(opening.layout(self.where))
+            return records.rebuild_ledger_from_notes(opening.find_layout(self.where))
         paths = self.paths()
         if controller.at_work(paths):
             raise HeldError(f"a controller is at work on {paths.name}; stop it first (autoresearch stop), then rebuild")
@@ -360,7 +360,7 @@ class Campaign:
         Raises:
             HeldError: Another controller is at work; nothing is started.
         """
-        with controller.held(self.where, self.name, take_over=take_over) as (opened, _):
+        with controller.hold_campaign(self.where, self.name, take_over=take_over) as (opened, _):
             paths = opened.paths
         return controller.detach(paths, "run", "--yes", poll_s=poll_s)
 
@@ -377,7 +377,7 @@ class Campaign:
 
     def clean(self, text: str) -> str:
         """A text without the secrets of this environment and repository."""
-        return opening.redactor(opening.layout(self.where).root).clean(text)
+        return opening.redactor(opening.find_layout(self.where).root).clean(text)
 
     def _experiment(self, opened: opening.Opened, index: int) -> Experiment:
         found = opened.history.experiments.get(index)

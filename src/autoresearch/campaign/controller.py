@@ -18,7 +18,7 @@ from types import FrameType
 from autoresearch.campaign import opening
 from autoresearch.campaign.opening import Opened
 from autoresearch.campaign.reading import Reading, reading_of
-from autoresearch.campaign.session_writer import begin, checkpoint, recovered, remember
+from autoresearch.campaign.session_writer import checkpoint, note_recovery, remember, start_memory
 from autoresearch.engine.context import Context
 from autoresearch.errors import HeldError, StorageError
 from autoresearch.experiment import events as happened
@@ -36,7 +36,7 @@ from autoresearch.secrets.redactor import Redactor
 
 
 @contextlib.contextmanager
-def held(where: Path, name: str | None, *, take_over: bool = False) -> Iterator[tuple[Opened, CampaignLock]]:
+def hold_campaign(where: Path, name: str | None, *, take_over: bool = False) -> Iterator[tuple[Opened, CampaignLock]]:
     """The campaign, read while nobody else works on it, and the lock that keeps it so.
 
     Raises:
@@ -132,9 +132,9 @@ class Reporter:
     def start(self) -> None:
         """Begin to listen; the session memory is started first, or recovered when it was there before us."""
         if self.ctx.memory.resumed and self.ctx.memory.goal:
-            recovered(self.ctx)
+            note_recovery(self.ctx)
         else:
-            begin(self.ctx)
+            start_memory(self.ctx)
         self.ctx.listeners.append(self.tell)
 
     def tell(self, event: Event) -> None:
@@ -170,7 +170,7 @@ def report_of(reading: Reading, now: float) -> Report:
     opened = reading.opened
     report = build(opened.history, opened.campaign, reading.objective, reading.outlook(now), now)
     folders = [Path(run.planned.folder) for run in opened.history.runs.values() if run.ended]
-    lost = volume.lost(opened.paths, folders)
+    lost = volume.volume_was_lost(opened.paths, folders)
     return replace(report, attention=(lost, *report.attention)) if lost else report
 
 

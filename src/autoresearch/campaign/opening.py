@@ -65,7 +65,7 @@ class Opened:
         return StopLimits.load(started.limits) if started else None
 
 
-def layout(where: Path) -> Layout:
+def find_layout(where: Path) -> Layout:
     """The repository a person stands in."""
     return Layout(refs.root(where))
 
@@ -99,7 +99,7 @@ def open_campaign(where: Path, name: str | None = None) -> Opened:
     events, heard = journal.tail(0)
     history = fold(events)
     campaign = _frozen(history, paths)
-    return Opened(storage.placed(paths, campaign), campaign, journal, history, heard)
+    return Opened(storage.with_site(paths, campaign), campaign, journal, history, heard)
 
 
 def find(where: Path, name: str | None = None) -> CampaignPaths:
@@ -108,7 +108,7 @@ def find(where: Path, name: str | None = None) -> CampaignPaths:
     Raises:
         CampaignError: There is none, or none of that name.
     """
-    place = layout(where)
+    place = find_layout(where)
     known = names(place)
     if name is None and not known:
         raise CampaignError(f"no campaign in {place.root} yet; write one with: autoresearch plan RECIPE")
@@ -139,14 +139,14 @@ def _frozen(history: History, paths: CampaignPaths) -> CampaignConfig:
 
 
 def _site_as(written: CampaignConfig, frozen: CampaignConfig) -> SiteConfig:
-    """The written site with what `begin` found out for it."""
+    """The written site with what `begin_campaign` found out for it."""
     found = {"user": written.site.user or frozen.site.user}
     if written.site.type == "auto":
         found["type"] = frozen.site.type
     return written.site.model_copy(update=found)
 
 
-def begin(opened: Opened, approved_by: str, clock: Callable[[], float]) -> None:
+def begin_campaign(opened: Opened, approved_by: str, clock: Callable[[], float]) -> None:
     """Freeze the plan: the base commit as a hash, the site as it was found, the stop rule as absolute values.
 
     Raises:
@@ -160,15 +160,15 @@ def begin(opened: Opened, approved_by: str, clock: Callable[[], float]) -> None:
     _check_branches(paths)
     refs.exclude(paths.root, EXCLUDED)
     base = refs.resolve(paths.root, campaign.base)
-    frozen = campaign.model_copy(update={"base": base, "site": storage.frozen(campaign)})
-    storage.check(storage.placed(paths, frozen), frozen)
+    frozen = campaign.model_copy(update={"base": base, "site": storage.site_of_journal(campaign)})
+    storage.check(storage.with_site(paths, frozen), frozen)
     now = clock()
     preflight.check_recipe(paths.root, base, campaign.recipe)
     target = target_of(frozen)
     sources_of(target)
     survey = _survey_at(target, paths, base)
     around = places.seen_by(campaign)
-    if problem := preflight.refused(launcher, survey, around):
+    if problem := preflight.why_refused(launcher, survey, around):
         found = recommend(survey.resources, around)
         advice = f"recommended is {found.launcher}" if found.launcher else found.why
         raise CampaignError(
@@ -179,7 +179,7 @@ def begin(opened: Opened, approved_by: str, clock: Callable[[], float]) -> None:
     objective = survey.objective
     limits = rule_of(campaign).begin(now, objective=objective).plain()
     plan = frozen.model_dump(mode="json")
-    storage.claim(storage.placed(paths, frozen))
+    storage.claim_volume(storage.with_site(paths, frozen))
     event = CampaignStarted(
         at=now,
         campaign=campaign.campaign,
@@ -249,7 +249,7 @@ def redactor(root: Path) -> Redactor:
     return environment.load(root / ".env", os.environ)
 
 
-def wire(opened: Opened, clock: Callable[[], float] = time.time, *, proposing: bool = True) -> Context:
+def make_context(opened: Opened, clock: Callable[[], float] = time.time, *, proposing: bool = True) -> Context:
     """The engine's context for a campaign that has begun.
 
     Args:
@@ -264,7 +264,7 @@ def wire(opened: Opened, clock: Callable[[], float] = time.time, *, proposing: b
     if started is None:
         raise LedgerError(f"campaign {opened.paths.name} has not started; start it with: autoresearch run")
     campaign = CampaignConfig.of(dict(started.plan), f"journal of {opened.paths.name}")
-    paths = storage.placed(opened.paths, campaign)
+    paths = storage.with_site(opened.paths, campaign)
     target = target_of(campaign)
     survey = _survey_at(target, paths, started.base_commit)
     context = Context(
@@ -336,8 +336,8 @@ def first_submission(plan: Plan, clock: Callable[[], float], history: History | 
         clock: Unix time in seconds.
         history: The campaign so far, where it has begun.
     """
-    campaign = plan.campaign.model_copy(update={"site": storage.frozen(plan.campaign)})
-    paths = storage.placed(CampaignPaths(plan.root, campaign.campaign), campaign)
+    campaign = plan.campaign.model_copy(update={"site": storage.site_of_journal(plan.campaign)})
+    paths = storage.with_site(CampaignPaths(plan.root, campaign.campaign), campaign)
     preflight.check_recipe(paths.root, plan.base_commit, campaign.recipe)
     refs.exclude(paths.root, EXCLUDED)
     look = partial(places.seen_by, campaign)
@@ -362,7 +362,7 @@ def first_submission(plan: Plan, clock: Callable[[], float], history: History | 
     return replace(submission, text=redactor(paths.root).clean(submission.text))
 
 
-def remind(context: Context) -> None:
+def note_missing_secrets(context: Context) -> None:
     """Note what the secret store lacks, where the rules of a Brev machine hold (R200)."""
     if context.paths.volume:
         for line in reminders(context.paths.root, context.survey.facts.values):

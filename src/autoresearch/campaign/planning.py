@@ -118,7 +118,7 @@ def _told(runs: Cost, rule: StopRule) -> str:
 
 def _placed(campaign: CampaignConfig, survey: Survey) -> CampaignConfig:
     """Without a launcher asked for, the one recommended, where there is such a launcher."""
-    chosen = recommend(survey.resources, places.look()).launcher
+    chosen = recommend(survey.resources, places.find_places()).launcher
     if not chosen or chosen not in plugins.names("launchers"):
         return campaign
     return campaign.model_copy(update={"launcher": campaign.launcher.model_copy(update={"type": chosen})})
@@ -197,7 +197,7 @@ def _checkout_warnings(changes: Changes, survey: Survey, root: Path, base: str) 
     """R19: the user's own unfinished work is named, left alone, and never silently part of a run."""
     dirty = {*changes.staged, *changes.unstaged, *changes.conflicted, *changes.untracked}
     held = refs.committed(root, base, survey.lineage)
-    absent, ours = preflight.uncommitted(base, survey.lineage, held), sorted(dirty & held)
+    absent, ours = preflight.find_uncommitted(base, survey.lineage, held), sorted(dirty & held)
     told = f"uncommitted changes in {', '.join(ours)} are not part of the campaign: it starts from the commit"
     return (*((f"`run` will refuse to begin: {absent}",) if absent else ()), *((told,) if ours else ()))
 
@@ -216,7 +216,7 @@ def _launcher_warnings(
         launcher: Launcher = plugins.load("launchers", kind)(options=campaign.launcher.options(), folder=folder)
     except LauncherError as error:
         return (f"`run` will refuse the launcher: {error}",)
-    if problem := preflight.refused(launcher, survey, around):
+    if problem := preflight.why_refused(launcher, survey, around):
         told = f"launcher {kind} would be refused: {problem}"
     elif found.launcher and found.launcher != kind and not _both_here(launcher, found.launcher):
         told = f"launcher {found.launcher} would suit better: {found.why}"

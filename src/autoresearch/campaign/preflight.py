@@ -70,7 +70,7 @@ def check(campaign: CampaignConfig, root: Path, inputs: Sequence[str]) -> None:
         raise CampaignError(f"a run needs files that it would not find: {told}; nothing was launched")
 
 
-def uncommitted(commit: str, files: Sequence[str], held: Collection[str]) -> str:
+def find_uncommitted(commit: str, files: Sequence[str], held: Collection[str]) -> str:
     """Files of a recipe that the commit which experiments start from does not hold, in words; empty without any.
 
     Args:
@@ -91,7 +91,7 @@ def check_recipe(root: Path, commit: str, recipe: str) -> None:
         CampaignError: It is not committed.
     """
     files = [recipe] if recipe else []
-    if told := uncommitted(commit, files, refs.committed(root, commit, files)):
+    if told := find_uncommitted(commit, files, refs.committed(root, commit, files)):
         raise CampaignError(f"recipe {told}: git add {recipe} && git commit")
 
 
@@ -113,7 +113,7 @@ _BUSY_ABOVE_GB = 1.0
 _IN_CLUSTER = "in-cluster"
 
 
-def look(environ: Mapping[str, str] | None = None) -> Places:
+def find_places(environ: Mapping[str, str] | None = None) -> Places:
     """What this machine offers, by its devices, its commands and its environment."""
     env = os.environ if environ is None else environ
     found = gpus.available(env)
@@ -131,10 +131,10 @@ def seen_by(campaign: CampaignConfig) -> Places:
     here = plugins.load("launchers", campaign.launcher.type).here
     chosen = campaign.launcher.options().get("gpus") if here else None
     allowed = tuple(chosen) if isinstance(chosen, list | tuple) else None
-    return replace(look(), allowed=allowed)
+    return replace(find_places(), allowed=allowed)
 
 
-def refused(launcher: Launcher, survey: Survey, around: Places) -> str:
+def why_refused(launcher: Launcher, survey: Survey, around: Places) -> str:
     """Why runs as surveyed must not be sent to a launcher; empty when they may."""
     asked = launcher.refusal(survey.resources) if isinstance(launcher, Adviser) else ""
     small = bool(survey.plumbing)
@@ -224,7 +224,7 @@ def _disk(where: Path) -> Iterator[Check]:
 def _site(spec: SiteConfig | None = None) -> Iterator[Check]:
     """Whether this is a Brev machine (R36)."""
     spec = spec or SiteConfig()
-    chosen = site.choose(spec, "local", volume.look(spec.checkout, spec.volume), here=True)
+    chosen = site.choose(spec, "local", volume.inspect_volume(spec.checkout, spec.volume), here=True)
     if chosen.type == site.PLAIN:
         yield Check("Brev", "note", f"no: {chosen.why}")
         return
@@ -233,7 +233,7 @@ def _site(spec: SiteConfig | None = None) -> Iterator[Check]:
 
 
 def _places(environ: Mapping[str, str]) -> Iterator[Check]:
-    found = look(environ)
+    found = find_places(environ)
     told = f"{len(found.gpus)}, of which {found.free} free" if found.gpus else "none"
     yield Check("GPUs", "ok" if found.gpus else "note", told, "" if found.gpus else "GPU recipes run elsewhere")
     yield Check("Slurm", "note", "sbatch is here" if found.slurm else "not here")

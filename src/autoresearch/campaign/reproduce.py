@@ -70,9 +70,9 @@ def run_again(ctx: Context, run: Run, wait: Callable[[Path], None]) -> Reproduct
         request.folder.mkdir(parents=True)
         volume.prepare(ctx.paths, label, number)
         job = ctx.jobs.job(request, label, number, plumbing=run.planned.plumbing)
-        submission = runs.planned(ctx, job, ctx.paths.evidence(label, number))
+        submission = runs.write_submission(ctx, job, ctx.paths.evidence(label, number))
         status = _followed(ctx, ctx.launcher.submit(submission), lambda: wait(Path(job.log)))
-        found = runs.read(ctx, Path(job.folder), Path(job.log), status, label, number)
+        found = runs.measure_folder(ctx, Path(job.folder), Path(job.log), status, label, number)
         volume.release(ctx.paths, label, number, well=status.state is JobState.SUCCEEDED, idle=True)
     evidence = Evidence(next_move.board(ctx.history, ctx.campaign, ctx.survey.objective, ctx.outlook()))
     valid = None if status.state in {JobState.TIMED_OUT, JobState.CANCELLED} else found.value
@@ -147,7 +147,7 @@ def reproduce(session: Campaign, index: int, number: int | None, wait: Callable[
         CampaignError: There is no such run.
         HeldError: A controller is at work on the campaign.
     """
-    with controller.held(session.where, session.name) as (opened, lock), controller.terminable():
+    with controller.hold_campaign(session.where, session.name) as (opened, lock), controller.terminable():
         context = _wired(session, opened)
         run = _recorded(context.history, index, number)
 
@@ -155,7 +155,7 @@ def reproduce(session: Campaign, index: int, number: int | None, wait: Callable[
             lock.refresh()
             wait(log)
 
-        with storage.ready(context.paths):
+        with storage.site_ready(context.paths):
             return run_again(context, run, waiting)
 
 
@@ -170,7 +170,7 @@ def rehearse(session: Campaign, index: int, number: int | None) -> Submission:
 
 
 def _wired(session: Campaign, opened: opening.Opened) -> Context:
-    return opening.wire(opened, SteadyClock(session.clock, not_before=opened.history.last_at), proposing=False)
+    return opening.make_context(opened, SteadyClock(session.clock, not_before=opened.history.last_at), proposing=False)
 
 
 def _recorded(history: History, index: int, number: int | None) -> Run:

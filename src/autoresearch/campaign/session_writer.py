@@ -132,7 +132,7 @@ def checkpoint(ctx: Context, event: Event) -> None:
         ctx.memory.checkpoint(_state(ctx), ctx.clock(), entry)
 
 
-def begin(ctx: Context) -> None:
+def start_memory(ctx: Context) -> None:
     """Start the record of a campaign, before its first branch: what was asked for and what was decided (R153, R164)."""
     started, campaign, objective = ctx.history.started, ctx.campaign, ctx.survey.objective
     ideas = ", ".join(spec.type for spec in campaign.researcher)
@@ -147,7 +147,7 @@ def begin(ctx: Context) -> None:
     ctx.memory.checkpoint(_state(ctx), ctx.clock(), entry)
 
 
-def recovered(ctx: Context) -> None:
+def note_recovery(ctx: Context) -> None:
     """After a gap: hold the notes against git, and put what does not agree on the timeline (R180-R185)."""
     current = _current(ctx.history)
     branch = current.branch if current else ""

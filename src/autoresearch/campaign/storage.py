@@ -42,7 +42,7 @@ def choose(campaign: CampaignConfig) -> Site:
     """The site of a campaign that has not begun."""
     spec = campaign.site
     kind = campaign.launcher.type
-    ground = volume.look(spec.checkout, spec.volume)
+    ground = volume.inspect_volume(spec.checkout, spec.volume)
     return site.choose(spec, kind, ground, here=plugins.load("launchers", kind).here)
 
 
@@ -53,13 +53,13 @@ def _why(campaign: CampaignConfig) -> str:
     return found.why if found.type == chosen.type else chosen.why
 
 
-def frozen(campaign: CampaignConfig) -> SiteConfig:
+def site_of_journal(campaign: CampaignConfig) -> SiteConfig:
     """The site as a started plan keeps it: nothing is left to be detected."""
     spec = campaign.site
     return spec.model_copy(update={"type": choose(campaign).type, "user": site.user(spec, os.environ)})
 
 
-def placed(paths: CampaignPaths, campaign: CampaignConfig) -> CampaignPaths:
+def with_site(paths: CampaignPaths, campaign: CampaignConfig) -> CampaignPaths:
     """The campaign's places, those on its volume included. A plan that leaves the site open has none."""
     spec = campaign.site
     on = Volume(Path(spec.volume), site.user(spec, os.environ)) if spec.type == BREV else None
@@ -70,7 +70,7 @@ def storage(campaign: CampaignConfig, root: Path, values: Mapping[str, object]) 
     """What a plan says about its heavy files."""
     chosen = choose(campaign)
     decided = campaign.model_copy(update={"site": campaign.site.model_copy(update={"type": chosen.type})})
-    paths = placed(CampaignPaths(root, campaign.campaign), decided)
+    paths = with_site(CampaignPaths(root, campaign.campaign), decided)
     if paths.volume is None:
         return Storage(type=PLAIN, why=_why(campaign))
     problem = volume.lacking(paths.volume, campaign.site.min_free_gb)
@@ -102,7 +102,7 @@ def check(paths: CampaignPaths, campaign: CampaignConfig) -> None:
         raise StorageError(problem)
 
 
-def claim(paths: CampaignPaths) -> None:
+def claim_volume(paths: CampaignPaths) -> None:
     """Make the folder on the volume a new campaign's own.
 
     Raises:
@@ -112,7 +112,7 @@ def claim(paths: CampaignPaths) -> None:
 
 
 @contextmanager
-def ready(paths: CampaignPaths) -> Iterator[None]:
+def site_ready(paths: CampaignPaths) -> Iterator[None]:
     """Work on a begun campaign with its volume checked and the secret store exported; without a volume, just work.
 
     Raises:
@@ -125,7 +125,7 @@ def ready(paths: CampaignPaths) -> Iterator[None]:
     if problem := volume.lacking(paths.volume, 0):
         raise StorageError(problem)
     volume.claim(paths, fresh=False)
-    with environment.exported(paths.root / ".env"):
+    with environment.export_secrets(paths.root / ".env"):
         yield
 
 

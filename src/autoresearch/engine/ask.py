@@ -46,7 +46,7 @@ def brief_for(ctx: Context, index: int, parent: str) -> Brief:
         parent=parent,
         facts=survey.facts,
         symptoms=symptoms_of(ctx.history, parent),
-        tried=tried(ctx.history),
+        tried=tried_ideas(ctx.history),
         noise=evidence.sigma,
         steering=tuple(said.text for said in ctx.history.steering),
         allow=scope.allow,
@@ -73,7 +73,7 @@ def symptoms_of(history: History, arm: str) -> tuple[Symptom, ...]:
     return tuple(sorted(found.values(), key=lambda symptom: _ORDER[symptom.severity]))
 
 
-def tried(history: History) -> tuple[Tried, ...]:
+def tried_ideas(history: History) -> tuple[Tried, ...]:
     """All earlier experiments, oldest first: who forgets one proposes it again."""
     return tuple(_tried(history, entry) for _, entry in sorted(history.experiments.items()) if entry.committed)
 
@@ -187,7 +187,7 @@ def ask_for_proposal(ctx: Context, entry: Experiment, tree: Path) -> Proposal | 
             troubles.append(f"{researcher.name}: {ctx.redactor.clean(str(error))}")
             continue
         finally:
-            hear(ctx, researcher)
+            collect_notes(ctx, researcher)
         if hypothesis is None:
             continue
         hypothesis = without_secrets(ctx, replace(hypothesis, source=hypothesis.source or researcher.name))
@@ -206,7 +206,7 @@ def ask_for_proposal(ctx: Context, entry: Experiment, tree: Path) -> Proposal | 
 
 def _meddled(ctx: Context, researcher: Researcher, tree: Path, commit: str) -> bool:
     """Whether a researcher that says it edits nothing has edited the tree; a person is told where its edits went."""
-    files = () if researcher.edits else worktree.edited(tree, commit)
+    files = () if researcher.edits else worktree.edited_paths(tree, commit)
     if files:
         ctx.note(
             f"researcher {researcher.name} edited {', '.join(files[:_SHOWN])} and does not say that it `edits`: what "
@@ -215,7 +215,7 @@ def _meddled(ctx: Context, researcher: Researcher, tree: Path, commit: str) -> b
     return bool(files)
 
 
-def hear(ctx: Context, researcher: object) -> None:
+def collect_notes(ctx: Context, researcher: object) -> None:
     """Write down what a researcher has to tell about its own work."""
     for text in researcher.notes() if isinstance(researcher, Witness) else ():
         ctx.note(ctx.redactor.clean(text))

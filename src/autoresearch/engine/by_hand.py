@@ -144,7 +144,7 @@ def _mended(ctx: Context, entry: Experiment, tree: Path) -> bool:
     if entry.judged or not tree.exists():
         return False
     worktree.check(ctx.paths.root, tree)
-    if not worktree.edited(tree, entry.commit):
+    if not worktree.edited_paths(tree, entry.commit):
         return False
     crash = crash_to_mend(ctx.history, ctx.campaign, entry)
     if not crash:
@@ -164,7 +164,7 @@ def _examine(ctx: Context, entry: Experiment, tree: Path) -> ExperimentCommitted
     files, unheld = guarded_commit.committable(tree, start)
     message = guarded_commit.commit_message(ctx, entry.name, idea)
     commit = commits.commit_tree_from(tree, start, files, message, commits.identity(ctx.paths.root), entry.opened.at)
-    return guarded_commit.examined(ctx, entry, entry.name, entry.branch, commit, start, tree, idea, files, unheld)
+    return guarded_commit.record_commit(ctx, entry, entry.name, entry.branch, commit, start, tree, idea, files, unheld)
 
 
 def _seal(ctx: Context, event: ExperimentCommitted) -> None:
@@ -208,7 +208,7 @@ def tidy(ctx: Context, entry: Experiment) -> str:
     tree = ctx.paths.by_hand(entry.index)
     if not tree.exists():
         return ""
-    if worktree.edited(tree, entry.commit):
+    if worktree.edited_paths(tree, entry.commit):
         return str(tree)
     worktree.remove(ctx.paths.root, tree)
     return ""

@@ -11,7 +11,7 @@ from pathlib import Path
 from autoresearch.engine import ask
 from autoresearch.engine.ask import Proposal, is_clean
 from autoresearch.engine.context import Context
-from autoresearch.engine.worktrees import pure, survey_of_arm
+from autoresearch.engine.worktrees import clean_checkout, survey_of_arm
 from autoresearch.errors import RecipeError
 from autoresearch.experiment import names
 from autoresearch.experiment.change import changed_keys
@@ -28,7 +28,7 @@ from autoresearch.ports.target import Survey
 
 def committable(tree: Path, parent: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What an edit left in a worktree: files that a commit can hold, and why each of the others cannot be held."""
-    paths = worktree.edited(tree, parent)
+    paths = worktree.edited_paths(tree, parent)
     files = tuple(path for path in paths if commits.can_commit(path))
     return files, tuple(f"{path} cannot be part of a commit: it is git's own" for path in paths if path not in files)
 
@@ -43,7 +43,7 @@ def commit_proposal(ctx: Context, entry: Experiment, tree: Path, proposal: Propo
     refs.create_branch(ctx.paths.root, branch, commit)
     fault_points.point("propose.branch")
     unheld += (proposal.refused,) if proposal.refused else ()
-    event = examined(ctx, entry, name, branch, commit, parent_commit, tree, hypothesis, files, unheld)
+    event = record_commit(ctx, entry, name, branch, commit, parent_commit, tree, hypothesis, files, unheld)
     leave_evidence(ctx, name, entry.index, parent_commit, commit, hypothesis)
     fault_points.point("propose.record")
     ctx.record(event)
@@ -66,7 +66,7 @@ def _named_commit(
         taken.add(name)
 
 
-def examined(
+def record_commit(
     ctx: Context,
     entry: Experiment,
     name: str,
@@ -131,7 +131,7 @@ def _survey(ctx: Context, commit: str, tree: Path | None, problems: list[str]) -
     try:
         if tree is not None:
             return ctx.survey_of(commit, tree)
-        with pure(ctx, commit) as made:
+        with clean_checkout(ctx, commit) as made:
             return ctx.survey_of(commit, made)
     except RecipeError as error:
         problems.append(f"the recipe is refused: {error}")

@@ -25,7 +25,7 @@ from autoresearch.engine.bundles import remeasure
 from autoresearch.engine.context import Context
 from autoresearch.engine.night_watch import Room
 from autoresearch.engine.repair import repair
-from autoresearch.engine.worktrees import mend
+from autoresearch.engine.worktrees import restore
 from autoresearch.errors import LauncherError
 from autoresearch.experiment.events import (
     ApprovalAsked,
@@ -104,7 +104,7 @@ class Loop:
                 at=ctx.clock(), host=platform.node(), pid=os.getpid(), version=__version__, resting=self.resting
             )
         )
-        mend(ctx)
+        restore(ctx)
         settle.publish_missing(ctx)
 
     def end(self, move: moves.Stop) -> moves.Stop:
@@ -190,7 +190,7 @@ class Loop:
             runs.recover(self.ctx)
             runs.end_cancelled(self.ctx, self._cancelled)
             runs.follow(self.ctx)
-            holding.look(self.ctx)
+            holding.note_allocations(self.ctx)
         except LauncherError as error:
             self._wait_out(error, now)
             return

@@ -59,7 +59,7 @@ def _references(ctx: Context, arm: str) -> list[pruning.Curve]:
     return []
 
 
-def look(ctx: Context) -> None:
+def note_allocations(ctx: Context) -> None:
     """Write down what has ended since the last look.
 
     Raises:
@@ -88,7 +88,7 @@ def release(ctx: Context) -> None:
         return
     try:
         left = ctx.launcher.release()
-        look(ctx)
+        note_allocations(ctx)
     except LauncherError as error:
         left = (str(error),)
     if left:

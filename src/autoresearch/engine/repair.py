@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from autoresearch.engine.ask import brief_for, hear
+from autoresearch.engine.ask import brief_for, collect_notes
 from autoresearch.engine.context import Context
 from autoresearch.engine.guarded_commit import committable, keep_testimony, scope_of
-from autoresearch.engine.worktrees import checkout, place, pure
+from autoresearch.engine.worktrees import checkout, clean_checkout, tree_path
 from autoresearch.errors import RecipeError, ResearcherError
 from autoresearch.experiment.events import ExperimentRepaired
 from autoresearch.experiment.experiment import Experiment
@@ -46,7 +46,7 @@ def repair(ctx: Context, name: str, crash: str, *, by_hand: bool = False) -> Non
     if not files:
         if not by_hand:
             # What a failed try has left there is in nobody's next run.
-            worktree.remove(ctx.paths.root, place(ctx, entry.name))
+            worktree.remove(ctx.paths.root, tree_path(ctx, entry.name))
         ctx.record(ExperimentRepaired(at=ctx.clock(), name=name, commit=entry.commit, reason=f"not repaired: {crash}"))
         return
     fixed = _fix(ctx, entry, tree, files, crash)
@@ -74,7 +74,9 @@ def objections(ctx: Context, entry: Experiment, tree: Path, crash: str) -> tuple
 
 
 def _refuse(ctx: Context, entry: Experiment, problems: Iterable[str]) -> None:
-    worktree.remove(ctx.paths.root, place(ctx, entry.name))  # the next run is made from the commit, not from the fix
+    worktree.remove(
+        ctx.paths.root, tree_path(ctx, entry.name)
+    )  # the next run is made from the commit, not from the fix
     ctx.record(
         ExperimentRepaired(
             at=ctx.clock(), name=entry.name, commit=entry.commit, reason=f"fix refused: {'; '.join(problems)}"
@@ -90,7 +92,7 @@ def _problems(ctx: Context, entry: Experiment, commit: str) -> tuple[str, ...]:
     """What a fix may not do, whoever put it on the branch: the same as any edit, protected recipe keys included."""
     changes = diffs.file_changes(ctx.paths.root, entry.parent_commit, commit)
     try:
-        with pure(ctx, commit) as tree:
+        with clean_checkout(ctx, commit) as tree:
             values = ctx.survey_of(commit, tree).facts.values
     except RecipeError as error:
         return (f"the recipe is refused: {error}",)
@@ -119,4 +121,4 @@ def _mend(ctx: Context, entry: Experiment, tree: Path, crash: str) -> bool:
         ctx.note(f"researcher {mender.name} could not repair {entry.name}: {error}")
         return False
     finally:
-        hear(ctx, mender)
+        collect_notes(ctx, mender)

@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from autoresearch.engine.context import Context
-from autoresearch.engine.worktrees import checkout, place, survey_of_arm
+from autoresearch.engine.worktrees import checkout, survey_of_arm, tree_path
 from autoresearch.errors import RecipeError
 from autoresearch.experiment import names
 from autoresearch.experiment.events import RunCancelled, RunEnded, RunMeasured, RunPlanned, RunStarted, RunSubmitted
@@ -101,14 +101,14 @@ def _job(
 
 
 def _submit(ctx: Context, job: Job, run: Run) -> None:
-    submission = planned(ctx, job, ctx.paths.evidence(run.planned.experiment, run.planned.number))
+    submission = write_submission(ctx, job, ctx.paths.evidence(run.planned.experiment, run.planned.number))
     _latest_log(ctx, run)
     job_id = ctx.launcher.submit(submission)
     fault_points.point("run.submitted")
     ctx.record(RunSubmitted(ctx.clock(), job.run_id, job_id))
 
 
-def planned(ctx: Context, job: Job, kept: Path) -> Submission:
+def write_submission(ctx: Context, job: Job, kept: Path) -> Submission:
     """The exact request, written into `kept` together with the environment it is made in."""
     submission = ctx.launcher.plan(job)
     atomic.replace(kept / "submission.txt", ctx.redactor.clean(submission.text))
@@ -158,7 +158,16 @@ def _submit_again(ctx: Context, run: Run) -> None:
     tree = checkout(ctx, planned.experiment)
     try:
         small, limit_s = planned.plumbing, ctx.limits.run_limit_s(ctx.clock())
-        job = _job(ctx, run.run_id, tree, planned.number, planned.seed, planned.experiment, limit_s, plumbing=small)
+        job = _job(
+            ctx,
+            run.run_id,
+            tree,
+            planned.number,
+            planned.seed,
+            planned.experiment,
+            limit_s,
+            plumbing=small,
+        )
     except RecipeError as error:
         give_up(ctx, run, str(error))
     else:
@@ -186,11 +195,11 @@ def _take_in(ctx: Context, run: Run, status: JobStatus) -> bool:
         return True
     if not status.state.ended:
         return False
-    end(ctx, run, status)
+    end_run(ctx, run, status)
     return True
 
 
-def end(ctx: Context, run: Run, status: JobStatus) -> None:
+def end_run(ctx: Context, run: Run, status: JobStatus) -> None:
     """Write down that a run is over, with the proof that nothing of it is left, and measure it."""
     assert run.job_id is not None  # noqa: S101 - only submitted runs have a status
     status = _undermined(ctx, run, replace(status, reason=ctx.redactor.clean(status.reason)))
@@ -205,7 +214,7 @@ def end(ctx: Context, run: Run, status: JobStatus) -> None:
 
 def _undermined(ctx: Context, run: Run, status: JobStatus) -> JobStatus:
     """A run that failed after somebody had removed its code from under it did not fail by itself."""
-    tree = place(ctx, run.planned.experiment)
+    tree = tree_path(ctx, run.planned.experiment)
     if status.state is not JobState.FAILED or tree.exists():
         return status
     return replace(status, state=JobState.VANISHED, reason=f"its worktree {tree} was removed while it ran")
@@ -217,17 +226,17 @@ def measure(ctx: Context, run: Run) -> None:
     assert ended is not None  # noqa: S101 - `end` recorded it
     status = replace(ended.status, reason=run.cancelled) if run.cancelled else ended.status
     arm, number = run.planned.experiment, run.planned.number
-    found = read(ctx, Path(run.planned.folder), Path(run.planned.log), status, arm, number)
+    found = measure_folder(ctx, Path(run.planned.folder), Path(run.planned.log), status, arm, number)
     tell(ctx, run)
     fault_points.point("run.measured")
     ctx.record(RunMeasured(ctx.clock(), run.run_id, found))
     idle = not any(other.planned.experiment == arm for other in ctx.history.in_flight())
     volume.release(ctx.paths, arm, number, well=status.state is JobState.SUCCEEDED, idle=idle)
     if idle:
-        worktree.remove(ctx.paths.root, place(ctx, arm))
+        worktree.remove(ctx.paths.root, tree_path(ctx, arm))
 
 
-def read(ctx: Context, folder: Path, log: Path, status: JobStatus, label: str, number: int) -> Measurement:
+def measure_folder(ctx: Context, folder: Path, log: Path, status: JobStatus, label: str, number: int) -> Measurement:
     """What a run's own files say, kept as `measurement.json` with the evidence of `label` and `number`."""
     found = _clean(ctx, ctx.target.measure(folder, tail_of(ctx, log), read_all(ctx, folder), status))
     volume.keep(ctx.paths, label, number)

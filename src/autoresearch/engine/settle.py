@@ -29,7 +29,7 @@ _TAIL = 0.2
 """Share of a run's last points that stands for where it ended."""
 
 
-def watched(ctx: Context, entry: Experiment) -> tuple[str, ...]:
+def watched_values(ctx: Context, entry: Experiment) -> tuple[str, ...]:
     """One line per watched tag that both sides logged: `train/reward: 0.41, parent 0.38 (reward rises)`."""
     wanted = [(text, tag) for text in entry.hypothesis.watch for tag in _TAG.findall(text)]
     if not wanted or ctx.history.has_yardstick(entry.name):
@@ -77,7 +77,12 @@ def settle(ctx: Context, name: str, verdict: Verdict, incumbent: str | None) -> 
     row = row_for(ctx, entry, verdict)
     ctx.record(
         ExperimentJudged(
-            at=ctx.clock(), name=name, verdict=verdict, row=cells(row), incumbent=incumbent, watched=watched(ctx, entry)
+            at=ctx.clock(),
+            name=name,
+            verdict=verdict,
+            row=cells(row),
+            incumbent=incumbent,
+            watched=watched_values(ctx, entry),
         )
     )
     fault_points.point("settle.judged")

@@ -18,7 +18,7 @@ from autoresearch.ports.target import Survey
 
 def checkout(ctx: Context, arm: str) -> Path:
     """The arm's own worktree, on its branch, made again if it is gone; submodules are filled from the user's."""
-    tree = place(ctx, arm)
+    tree = tree_path(ctx, arm)
     commit = ctx.history.arm_commit(arm)
     worktree.add(ctx.paths.root, tree, commit)
     worktree.attach(tree, ctx.history.arm_branch(arm))
@@ -28,7 +28,7 @@ def checkout(ctx: Context, arm: str) -> Path:
 
 
 @contextmanager
-def pure(ctx: Context, commit: str) -> Iterator[Path]:
+def clean_checkout(ctx: Context, commit: str) -> Iterator[Path]:
     """A worktree that holds a commit and nothing else, gone again afterwards."""
     tree = ctx.paths.worktree(f".pure-{commit[:12]}")
     worktree.remove(ctx.paths.root, tree)
@@ -50,11 +50,11 @@ def survey_of_arm(ctx: Context, arm: str) -> Survey:
     commit = ctx.history.arm_commit(arm)
     if (known := ctx.known_survey(commit)) is not None:
         return known
-    with pure(ctx, commit) as tree:
+    with clean_checkout(ctx, commit) as tree:
         return ctx.survey_of(commit, tree)
 
 
-def place(ctx: Context, arm: str) -> Path:
+def tree_path(ctx: Context, arm: str) -> Path:
     """Where an arm's worktree lies: an experiment keeps the one its attempt began in."""
     label = arm if arm in ctx.history.bundles else str(ctx.history.experiment(arm).index)
     return ctx.paths.worktree(label)
@@ -68,7 +68,7 @@ def tidy(ctx: Context) -> None:
     worktree.sweep(below)
 
 
-def mend(ctx: Context) -> None:
+def restore(ctx: Context) -> None:
     """Remove half-written files and half-removed worktrees, and restore campaign branches that somebody deleted."""
     paths = ctx.paths
     for below in (paths.worktree("any").parent, paths.by_hand(1).parent):

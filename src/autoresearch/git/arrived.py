@@ -29,7 +29,7 @@ def fingerprint(files: Iterable[tuple[bytes, str]]) -> str:
     return hashlib.sha256(b"".join(sorted(path + b"\0" + name.encode() + b"\n" for path, name in files))).hexdigest()
 
 
-def found(top: Path, algorithm: str) -> Iterator[tuple[bytes, str]]:
+def walk_contents(top: Path, algorithm: str) -> Iterator[tuple[bytes, str]]:
     """Every file and link below a folder, with the id of its content; a link's is where it leads."""
     for path in top.rglob("*"):
         if path.is_symlink() or path.is_file():
@@ -47,7 +47,7 @@ def lay_out(files: Mapping[str, str]) -> None:
 
 if __name__ == "__main__":
     wanted_algorithm, _, wanted = sys.argv[1].partition(":")
-    here = fingerprint(found(Path.cwd(), wanted_algorithm))
+    here = fingerprint(walk_contents(Path.cwd(), wanted_algorithm))
     if here != wanted:
         sys.stdout.write(f"{SAID}: its files have the fingerprint {here[:12]}, those of the commit {wanted[:12]}\n")
         sys.exit(NOT_THE_COMMIT)

@@ -291,7 +291,7 @@ def attach(path: Path, branch: str) -> None:
     call(path, "update-index", "-q", "--refresh", config=FULL, codes=(0, 1))
 
 
-def edited(tree: Path, parent: str) -> tuple[str, ...]:
+def edited_paths(tree: Path, parent: str) -> tuple[str, ...]:
     """Every path in a worktree that differs from `parent`, sorted: changed, gone, or new and not ignored.
 
     The worktree's own index and HEAD are not trusted, so commits and `assume-unchanged` marks made in it hide nothing.

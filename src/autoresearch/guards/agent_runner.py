@@ -117,7 +117,7 @@ def _sweep(folder: str) -> tuple[str, ...]:
     until = time.monotonic() + 5.0
     while found := processes.belonging(folder, (), processes.everyone()):
         for process in found:
-            processes.tell(process, signal.SIGKILL)
+            processes.signal_tree(process, signal.SIGKILL)
         if time.monotonic() > until:
             break
         time.sleep(0.02)
@@ -229,8 +229,8 @@ class _Watcher:
                 # Bubblewrap would end its inside at once; it follows when that has ended by itself.
                 if process.name != "bwrap" and (process.pid, process.started) not in told:
                     told.add((process.pid, process.started))
-                    processes.tell(process, signal.SIGTERM)
-                    processes.tell(process, signal.SIGCONT)
+                    processes.signal_tree(process, signal.SIGTERM)
+                    processes.signal_tree(process, signal.SIGCONT)
             signal.sigtimedwait({signal.SIGCHLD}, 0.05)
         until = time.monotonic() + _UNKILLABLE_S
         while self._reap() and time.monotonic() < until:

@@ -167,12 +167,12 @@ class LocalLauncher:
         if self._read(job_id, run_folder.EXIT) is None and _elsewhere(state):
             raise LauncherError(f"run {job_id} is on {state['node']}; cancel it there")
         watcher = _watcher(state)
-        if watcher and processes.tell(watcher, CANCEL):
+        if watcher and processes.signal_tree(watcher, CANCEL):
             return
         until = time.monotonic() + 5.0
         while (left := self._belonging(job_id)) and time.monotonic() < until:
             for process in left:
-                processes.tell(process, signal.SIGKILL)
+                processes.signal_tree(process, signal.SIGKILL)
             time.sleep(0.02)
 
     def leftovers(self, job_id: str) -> tuple[str, ...]:
@@ -259,7 +259,7 @@ def _supervise(run_id: str, folder: Path) -> None:
 
 def _watcher(state: Mapping[str, Any]) -> processes.Process | None:
     """The run's supervisor, if it lives and is on this machine."""
-    process = processes.look(state["pid"]) if state.get("boot") == processes.boot() else None
+    process = processes.process_info(state["pid"]) if state.get("boot") == processes.boot() else None
     return process if process and process.started == state["started"] and not process.dead else None
 
 

@@ -62,7 +62,7 @@ class Process(NamedTuple):
         return self.state in "ZX"
 
 
-def look(pid: int) -> Process | None:
+def process_info(pid: int) -> Process | None:
     """One process, or None when there is none of that id."""
     try:
         text = (PROC / str(pid) / "stat").read_bytes().decode("utf-8", "replace")
@@ -77,7 +77,7 @@ def look(pid: int) -> Process | None:
 
 def everyone() -> dict[int, Process]:
     """All processes this one can see."""
-    seen = (look(int(name)) for name in os.listdir(PROC) if name.isdigit())  # noqa: PTH208
+    seen = (process_info(int(name)) for name in os.listdir(PROC) if name.isdigit())  # noqa: PTH208
     return {process.pid: process for process in seen if process}
 
 
@@ -132,7 +132,7 @@ def boot() -> str:
 
 def alive(pid: int, started: int) -> bool:
     """Whether exactly this process, not a later one of the same id, still runs."""
-    process = look(pid)
+    process = process_info(pid)
     return process is not None and process.started == started and not process.dead
 
 
@@ -161,7 +161,7 @@ def belonging(folder: str, known: Iterable[tuple[int, int]], table: Mapping[int,
     return [process for process in family.values() if not process.dead and process.pid != os.getpid()]
 
 
-def tell(process: Process, number: int) -> bool:
+def signal_tree(process: Process, number: int) -> bool:
     """Send a signal to exactly this process; False when it is gone or not ours to signal."""
     try:
         handle = os.pidfd_open(process.pid)

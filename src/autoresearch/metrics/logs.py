@@ -133,7 +133,7 @@ def _grammar(options: Mapping[str, object]) -> Grammar:
             "group, such as {accuracy: 'accuracy=([0-9.]+)'}"
         )
     return Grammar(
-        values={str(tag): compiled(text, f"patterns.{tag}") for tag, text in patterns.items()},
+        values={str(tag): compile_pattern(text, f"patterns.{tag}") for tag, text in patterns.items()},
         step=_optional(options, "step"),
         anchor=_optional(options, "anchor"),
         section=_optional(options, "section"),
@@ -143,10 +143,10 @@ def _grammar(options: Mapping[str, object]) -> Grammar:
 
 
 def _optional(options: Mapping[str, object], key: str) -> re.Pattern[str] | None:
-    return compiled(options[key], key) if options.get(key) else None
+    return compile_pattern(options[key], key) if options.get(key) else None
 
 
-def compiled(text: object, option: str) -> re.Pattern[str]:
+def compile_pattern(text: object, option: str) -> re.Pattern[str]:
     """A pattern a person wrote, checked.
 
     Raises:

@@ -25,7 +25,7 @@ _MOST = 4 * _SMALL
 _OURS = frozenset({"submission.txt", "environment.json", "measurement.json"})
 
 
-def look(checkout: str, volume: str) -> Ground:
+def inspect_volume(checkout: str, volume: str) -> Ground:
     """What is there of a Brev machine."""
     home, disk_ = Path(checkout), Path(volume)
     try:
@@ -152,7 +152,7 @@ def _plain(file: Path) -> bool:
     return file.is_file() and not file.is_symlink() and not file.name.startswith(".") and file.name not in _OURS
 
 
-def lost(paths: CampaignPaths, runs: Sequence[Path]) -> str:
+def volume_was_lost(paths: CampaignPaths, runs: Sequence[Path]) -> str:
     """How many of these runs' folders a wiped volume has taken along, in words; empty when none or without a volume."""
     gone = sum(not run.exists() for run in runs) if paths.volume else 0
     if not gone or paths.volume is None:

@@ -46,7 +46,7 @@ def dotenv(text: str) -> dict[str, str]:
 
 
 @contextmanager
-def exported(path: Path) -> Iterator[None]:
+def export_secrets(path: Path) -> Iterator[None]:
     """Export a `.env` file to whatever is started inside the block (R198); what is set already wins.
 
     Raises:

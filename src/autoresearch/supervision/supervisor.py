@@ -107,7 +107,7 @@ class SupervisedRun:
         self._scan_s = 0.0
         self._sample_at = 0.0
         self._memory_kills = 0
-        me = processes.look(os.getpid())
+        me = processes.process_info(os.getpid())
         self._identity = {
             "run_id": spec.run_id,
             "pid": os.getpid(),
@@ -285,8 +285,8 @@ class SupervisedRun:
             for process in self._scan():
                 if (process.pid, process.started) not in told:
                     told.add((process.pid, process.started))
-                    processes.tell(process, signal.SIGTERM)
-                    processes.tell(process, signal.SIGCONT)
+                    processes.signal_tree(process, signal.SIGTERM)
+                    processes.signal_tree(process, signal.SIGCONT)
             self._nap(min(max(0.05, 5 * self._scan_s), until - time.monotonic()))
         self.kill()
 
@@ -306,7 +306,7 @@ class SupervisedRun:
         until = time.monotonic() + 5.0
         while escaped := processes.belonging(self.spec.folder, (), processes.everyone()):
             for process in escaped:
-                processes.tell(process, signal.SIGKILL)
+                processes.signal_tree(process, signal.SIGKILL)
             if time.monotonic() > until:
                 break
             self._nap(0.02)

@@ -121,7 +121,7 @@ class CommandTarget:
         if path.suffix == ".json":
             self._document(tree)
             before = path.read_bytes()
-            after = json_text.edited(before.decode(), overrides).encode()
+            after = json_text.edit_text(before.decode(), overrides).encode()
             if after != before:
                 atomic.replace(path, after)
             return (self._config,) if after != before else ()

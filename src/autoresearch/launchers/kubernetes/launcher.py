@@ -108,7 +108,7 @@ class ClusterLauncher:
 
     def owned(self, manifest: Manifest, name: str, script: str, annotations: Mapping[str, str]) -> Manifest:
         """A manifest with everything that is ours."""
-        made = manifests.owned(manifest, name, self._campaign, script, requeue=self._options.requeue)
+        made = manifests.owned_by(manifest, name, self._campaign, script, requeue=self._options.requeue)
         made["metadata"]["annotations"] = {**(made["metadata"].get("annotations") or {}), **annotations}
         return made
 
@@ -320,7 +320,7 @@ class KubernetesLauncher(ClusterLauncher):
         """From the template, or from the options."""
         if self._template is None:
             return (manifests.plain_job if self.options.kind == "job" else manifests.ray_job)(job, self.options)
-        made = manifests.filled(self._template, self.options)
+        made = manifests.fill_manifest(self._template, self.options)
         if problem := manifests.gpu_problem(made, job.resources, self.options.gpu):
             raise LauncherError(f"the template {self.options.template} does not fit: {problem}; correct either")
         return made

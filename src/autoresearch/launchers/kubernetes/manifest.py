@@ -143,7 +143,7 @@ def read_template(text: str, where: str, kind: str) -> Manifest:
     template: Manifest = json.loads(json.dumps(found, default=str))
     try:
         complete = bool(pod_templates(template)) and all(main_container(pod) for pod in pod_templates(template))
-        references(owned(template, "trial", "trial", "trial", requeue=False))
+        references(owned_by(template, "trial", "trial", "trial", requeue=False))
     except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
         raise LauncherError(f"the template {where} is not shaped like a {wanted}: {error!r}; compare it") from error
     if not complete:
@@ -151,7 +151,7 @@ def read_template(text: str, where: str, kind: str) -> Manifest:
     return template
 
 
-def filled(template: Manifest, options: KubernetesOptions) -> Manifest:
+def fill_manifest(template: Manifest, options: KubernetesOptions) -> Manifest:
     """A template with the options that it leaves to us: image, secrets, labels."""
     manifest = copy.deepcopy(template)
     manifest.setdefault("metadata", {}).setdefault("labels", {}).update(options.labels)
@@ -170,7 +170,7 @@ def is_signed(found: Manifest, name: str, token: str) -> bool:
     return labels.get(RUN) == name and annotations.get(TOKEN) == token
 
 
-def owned(manifest: Manifest, name: str, campaign: str, script: str, *, requeue: bool) -> Manifest:
+def owned_by(manifest: Manifest, name: str, campaign: str, script: str, *, requeue: bool) -> Manifest:
     """The manifest with everything that is ours.
 
     Args:

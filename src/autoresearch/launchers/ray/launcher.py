@@ -255,7 +255,7 @@ class RayLauncher:
         text = self.head.log(job_id)
         if text is not None:
             Path(record.log).write_text(text, encoding="utf-8", errors="surrogateescape")
-            for name, content in upload.returned(text):
+            for name, content in upload.read_returned_files(text):
                 Path(record.folder, name).write_text(content, encoding="utf-8", errors="surrogateescape")
 
     # -- ending ---------------------------------------------------------------------------------------------------

@@ -64,7 +64,7 @@ def check(spec: SupervisorSpec, fingerprint: str) -> dict[str, str]:
     }
 
 
-def returned(log: str) -> Iterator[tuple[str, str]]:
+def read_returned_files(log: str) -> Iterator[tuple[str, str]]:
     """Name and content of every file that the run sent back through its log."""
     for line in log.splitlines():
         if found := _RETURNED.search(line):

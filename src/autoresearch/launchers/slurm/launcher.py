@@ -72,7 +72,7 @@ class SlurmLauncher:
         if self._warm:
             text, more = self._warm.plan(job, spec)
             return Submission(job.run_id, self.name, text, job.folder, payload | more)
-        spec = slurm_script.contained(spec, options)
+        spec = slurm_script.container_lines(spec, options)
         text = slurm_script.batch(spec, flags, options)
         return Submission(job.run_id, self.name, text, job.folder, payload | {"spec": spec._asdict()})
 

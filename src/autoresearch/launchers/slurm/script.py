@@ -127,7 +127,7 @@ def _our_python(options: SlurmOptions) -> list[str]:
     ]
 
 
-def contained(spec: SupervisorSpec, options: SlurmOptions) -> SupervisorSpec:
+def container_lines(spec: SupervisorSpec, options: SlurmOptions) -> SupervisorSpec:
     """The same run inside a pyxis container, if there is one: our supervisor stays outside and watches srun."""
     if options.container is None:
         return spec

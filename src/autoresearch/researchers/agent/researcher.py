@@ -101,7 +101,7 @@ class AgentResearcher:
         prompt = self._prompt("repair", brief, label, plain(self._redactor().clean(crash), 1000))
         result = self._call(label, brief, prompt, tree)
         found = self._verdict(result, tree, commit)
-        mended = isinstance(found, Hypothesis) and bool(worktree.edited(tree, commit))
+        mended = isinstance(found, Hypothesis) and bool(worktree.edited_paths(tree, commit))
         self._record(brief.index, result, "mended" if mended else f"not repaired: {found}"[:500])
         if not mended:
             self._undo(tree, commit)
@@ -149,7 +149,7 @@ class AgentResearcher:
         Raises:
             ResearcherError: Neither another try nor a row would help: the agent cannot work now.
         """
-        edited = worktree.edited(tree, commit)
+        edited = worktree.edited_paths(tree, commit)
         answer, ending = result.answer, result.ending
         if ending.word in {"exited", "lost"} and ending.code == 0 and answer and answer.no_idea and not edited:
             self._notes.append(f"the agent has no further idea: {answer.no_idea}")

@@ -121,7 +121,7 @@ def measure(
     merged, curves = merge(_by_source(words, readings)), RunCurves(readings)
     reached, target = _reached(curves, readings), printed.target(steps)
     nan = diverged(curves) or _last_is_nan(objective, merged)
-    completion = ended(status, reached, target, printed, nan=bool(nan))
+    completion = completion_of(status, reached, target, printed, nan=bool(nan))
     chosen = choose(objective, merged.curve, rule_for(words.tag, len(merged.curve), validations))
     kept = chosen if completion in JUDGED else None
     samples = _samples(words, readings, kept) if kept else ()
@@ -187,7 +187,9 @@ def _last_is_nan(objective: Objective, merged: AgreedCurve) -> str:
     return f"{objective.metric} is {value} at step {step}"
 
 
-def ended(status: JobStatus, reached: int | None, target: int | None, printed: Printed, *, nan: bool) -> Completion:
+def completion_of(
+    status: JobStatus, reached: int | None, target: int | None, printed: Printed, *, nan: bool
+) -> Completion:
     """How a run ended: NaN first, then the steps it reached and what it printed, the launcher's word last."""
     if nan:
         return Completion.DIVERGED

@@ -120,14 +120,14 @@ def verify(folder: Path, tree: Path, commit: str) -> str | None:
     return None
 
 
-def reported(folder: Path) -> bool:
+def has_reported(folder: Path) -> bool:
     """Whether the job said where its code came from."""
     return (folder / REPORT).is_file() or any(folder.glob("provenance-mismatch-*.json"))
 
 
-def unreported(folder: Path) -> str:
+def missing_proof(folder: Path) -> str:
     """Why a number cannot be traced to the experiment's commit, in words; empty when the job has said what it ran."""
-    if reported(folder):
+    if has_reported(folder):
         return ""
     return (
         f"the job never said which nemo_rl it imported (no {REPORT} in {folder}), so nothing proves that this is the "

@@ -176,7 +176,7 @@ class NemoRLTarget:
         wrong = provenance.verify(folder, Path(str(kept.get("tree", folder))), str(kept.get("commit", "")))
         if wrong:
             return _distrusted(found, "provenance-mismatch", f"{wrong}; its numbers do not count")
-        silent = provenance.unreported(folder) if found.value is not None and status.state.ended else ""
+        silent = provenance.missing_proof(folder) if found.value is not None and status.state.ended else ""
         if not silent:
             return found
         if self._options.get("provenance") == "noted":

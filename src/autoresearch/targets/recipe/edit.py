@@ -41,14 +41,14 @@ def apply_overrides(path: Path, overrides: Sequence[str], root: Path | None = No
     """
     recipe = load(root or path.parent, path)
     before = documents.read_text(path, recipe.path)
-    text = edited(recipe, before, apply(recipe, overrides))
+    text = edit_text(recipe, before, apply(recipe, overrides))
     if text == before:
         return False
     atomic.replace(path, text)
     return True
 
 
-def edited(recipe: Recipe, text: str, wanted: Recipe) -> str:
+def edit_text(recipe: Recipe, text: str, wanted: Recipe) -> str:
     """The text of `recipe`'s own file, changed until it composes to the same as `wanted`.
 
     Raises:

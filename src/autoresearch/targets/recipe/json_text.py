@@ -30,7 +30,7 @@ class _Item:
     end: int
 
 
-def edited(text: str, overrides: Sequence[str]) -> str:
+def edit_text(text: str, overrides: Sequence[str]) -> str:
     """The text with overrides applied in order: `key=value`, `+key=value` to add, `~key` to delete.
 
     Keys are dotted; a number is an item of a list. Values are YAML, in which JSON is contained.
