@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.scheduling.test_budget import left
 
 from autoresearch.campaign.campaign import Campaign
+from autoresearch.campaign.plan import PlanRequest
 from autoresearch.cli.main import main
 
 VERBS = [
@@ -127,3 +129,36 @@ def test_beside_a_controller_reading_changes_no_byte(lab):
     child.communicate(timeout=60)
     assert child.returncode == 0
     assert {name for name in found - REPORT if not name.startswith("baseline/run")} == set()
+
+
+def test_status_counts_as_the_controller_does(finished):
+    """Where the longest run so far does not fit any more, `status` and the session's page say that the end has come."""
+    path = finished.folder / "journal.jsonl"
+    events = [json.loads(line) for line in path.read_text().splitlines()]
+    events = [event for event in events if event["kind"] not in {"campaign_ended", "controller_stopped"}]
+    end = events[-1]["at"]
+    events[0]["limits"] |= {"target_experiment_count": None, "campaign_deadline": end + 400, "asks": True}
+    first = next(event for event in events if event["kind"] == "run_ended")
+    first["status"] |= {"started_at": first["at"] - 60, "ended_at": first["at"]}
+    for seconds, met in ((61, False), (59, True)):
+        events[0]["limits"]["campaign_deadline"] = end + seconds
+        path.write_text("".join(json.dumps(event) + "\n" for event in events))
+        night = Campaign(where=finished.root, clock=lambda: end)
+        stop = night.status().stop
+        assert stop.startswith("stop condition met") is met
+        night.checkpoint()
+        assert stop in night.memory()
+
+
+def test_a_plan_counts_runs_as_they_are_scheduled(lab):
+    """Runs of 12 s with a cap of 20 s: in 31 s one round of two starts, in 32 s a second one."""
+    target = {"type": "command", "minutes": 0.2, "gpus": 0}
+    for seconds, runs in ((20, 2), (31, 2), (32, 4)):
+        settings = {
+            "target": target, "command": ["python3", "train.py"], "objective": {"metric": "score"},
+            "launcher": {"type": "local", "parallel": 2}, "researcher": {"type": "file", "path": "ideas.yaml"},
+        }  # fmt: skip
+        request = PlanRequest("", f"9 experiments or {seconds}s total, 20s each", "short", settings)
+        plan = Campaign(where=lab.root).plan(request)
+        assert plan.runs_that_fit == runs == left(seconds)
+        assert f"the stop rule allows about {runs} runs" in plan.text()

@@ -54,7 +54,7 @@ def test_a_plan_says_time_and_gpu_hours_of_a_run_and_of_the_night(repository):
     least, most = plan.runs
     assert f"{least} to {most} runs" in text
     assert f"{4 * least} to {4 * most} GPU-hours; start-up is" in text
-    assert "the stop rule allows about 20 runs and 80 GPU-hours" in text
+    assert "the stop rule allows about 19 runs and 76 GPU-hours" in text
 
 
 def test_a_run_of_unknown_length_is_bounded_by_its_limit(repository):

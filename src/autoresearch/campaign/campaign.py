@@ -350,8 +350,7 @@ class Campaign:
     def dry_run(self, plan: Plan) -> Submission:
         """The first submission of a plan as it would be sent; nothing is sent and nothing is left behind."""
         name = plan.campaign.campaign
-        known = name in self.campaigns()
-        history = opening.open_campaign(self.where, name).history if known else None
+        history = opening.open_campaign(self.where, name).history if name in self.campaigns() else None
         return opening.first_submission(plan, self.clock, history)
 
     def detach(self, poll_s: float = 0.5, *, take_over: bool = False) -> int:

@@ -14,6 +14,7 @@ from autoresearch.records.paths import Layout
 from autoresearch.report import plain_text
 from autoresearch.report.plain_text import duration, entry
 from autoresearch.run.placement import Recommendation
+from autoresearch.scheduling.budget import in_turn
 from autoresearch.verdict.policies import policy
 
 
@@ -76,9 +77,17 @@ class Plan:
 
     @property
     def runs_that_fit(self) -> int | None:
-        """Runs that fit into the total time, None when it or a run's length is not known."""
-        total, hours = self.rule.total_s, self.hours_per_run
-        return None if total is None or not hours else int(total / 3600 / hours) * self.campaign.launcher.parallel
+        """Runs that time and GPU-hours leave room for, as they are scheduled; None when nothing known limits them."""
+        typical, rule, gpus = self.hours_per_run, self.rule, self.survey.resources.gpus
+        if not typical:
+            return None
+        full = typical if rule.per_experiment_timeout_s is None else rule.per_experiment_timeout_s / 3600
+        fits: list[int] = []
+        if rule.total_s is not None:
+            fits.append(in_turn(rule.total_s / 3600, full, typical) * self.campaign.launcher.parallel)
+        if rule.gpu_hours is not None and gpus:
+            fits.append(in_turn(rule.gpu_hours, full * gpus, typical * gpus))
+        return min(fits, default=None)
 
     @property
     def gpu_hours_per_run(self) -> float | None:
@@ -173,8 +182,8 @@ def _whole(plan: Plan) -> str:
     told = [f"{least} to {most} runs", f"{_span(least * hours / parallel, most * hours / parallel)}"]
     told += [f"{least * hours * gpus:.0f} to {most * hours * gpus:.0f} GPU-hours"] if gpus else []
     told += [f"start-up is {_span(least * start / parallel, most * start / parallel)} of it"] if start else []
-    fit, total = plan.runs_that_fit, plan.rule.total_s
-    if fit is not None and total is not None and fit < most:
+    fit = plan.runs_that_fit
+    if fit is not None and fit < most:
         left = f" and {fit * hours * gpus:.0f} GPU-hours" if gpus else ""
         told.append(f"the stop rule allows about {fit} runs{left}")
     return "; ".join(told)

@@ -11,6 +11,7 @@ from autoresearch.campaign import opening
 from autoresearch.campaign.by_hand_state import driven
 from autoresearch.campaign.opening import Opened
 from autoresearch.campaign.planning import sources_of, target_of
+from autoresearch.campaign.reading import read
 from autoresearch.campaign.status import CampaignStatus, Judged, RunningRun
 from autoresearch.experiment.events import ApprovalAsked
 from autoresearch.experiment.experiment import Experiment, Run
@@ -18,7 +19,6 @@ from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE, Status
 from autoresearch.ports.metric_source import MetricSource
 from autoresearch.run.objective import Objective
-from autoresearch.scheduling.stop_check import Spent, check
 
 
 def status_of(opened: Opened, now: float, *, held: bool) -> CampaignStatus:
@@ -32,7 +32,7 @@ def status_of(opened: Opened, now: float, *, held: bool) -> CampaignStatus:
     history, limits, fresh = opened.history, opened.limits, _fresh(opened.history)
     objective = history.started.objective if history.started else None
     goal = opened.campaign.objective
-    state = check(limits, _spent(history, objective), now) if limits else None
+    state = read(opened).outlook(now).stop if limits else None
     last = next((entry for _, entry in sorted(history.experiments.items(), reverse=True)), None)
     counts = {status: sum(1 for e in history.judged if _status(e) == status) for status in Status}
     controller = history.controller
@@ -84,12 +84,6 @@ def _best(history: History, fresh: Sequence[float]) -> float | None:
 
 def _fresh(history: History) -> list[float]:
     return [] if history.incumbent == BASELINE else history.fresh_values(history.incumbent)
-
-
-def _spent(history: History, objective: Objective | None) -> Spent:
-    best = history.value_of(history.incumbent) if history.baseline else None
-    reached = {objective.metric: best} if objective and best is not None else {}
-    return Spent(history.attempted, history.gpu_hours, reached, len(history.runs), history.stalled)
 
 
 def _state(history: History, *, held: bool) -> str:

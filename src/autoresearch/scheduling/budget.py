@@ -96,24 +96,27 @@ def _best(history: History, objective: Objective) -> dict[str, float]:
     return {} if value is None else {objective.metric: value}
 
 
+def in_turn(left: float, full: float, typical: float) -> int:
+    """Runs that fit one after the other into what is left, of seconds or of GPU-hours.
+
+    Each must fit at its full length when it starts; when the next can start is judged by what runs typically take.
+    """
+    return 1 + int((left - full) / typical + 1e-9) if left >= full and left > 0 else 0
+
+
 def _runs(
     history: History, campaign: CampaignConfig, limits: StopLimits, now: float, full_s: float, typical_s: float
 ) -> tuple[int | None, int | None]:
-    """Runs that still fit into time, GPU-hours and a count of runs, and runs made so far added to that.
-
-    A run must fit at its full length when it starts; when the next can start is judged by what runs typically take.
-    """
+    """Runs that still fit into time, GPU-hours and a count of runs, and runs made so far added to that."""
     fits: list[int] = []
     flying = len(history.in_flight())
     gpus = max((run.planned.resources.gpus for run in history.runs.values()), default=0)
     left_s = None if limits.campaign_deadline is None else limits.campaign_deadline - now
     if left_s is not None and (typical_s > 0 or left_s <= 0):
-        rounds = 1 + int((left_s - full_s) // typical_s) if left_s >= full_s and left_s > 0 else 0
-        fits.append(max(0, rounds * campaign.launcher.parallel - flying))
+        fits.append(max(0, in_turn(left_s, full_s, typical_s) * campaign.launcher.parallel - flying))
     if limits.gpu_hours is not None and typical_s * gpus > 0:
         left_hours, full_hours = limits.gpu_hours - history.gpu_hours, full_s / 3600 * gpus
-        count = 1 + int((left_hours - full_hours) / (typical_s / 3600 * gpus)) if left_hours >= full_hours else 0
-        fits.append(max(0, count - flying))
+        fits.append(max(0, in_turn(left_hours, full_hours, typical_s / 3600 * gpus) - flying))
     if limits.target_run_count is not None:
         fits.append(max(0, limits.target_run_count - len(history.runs)))
     if not fits:
