@@ -71,8 +71,10 @@ class LauncherContract:
         assert launcher.find(wanted.run_id) is None
 
     def test_a_plan_is_text_that_can_be_kept(self, make: LauncherMaker, job: JobFactory) -> None:
-        """The request survives being written as JSON and read back by another process."""
-        plan = make().plan(job())
+        """It says whose request it is, and survives being written as JSON and read back by another process."""
+        launcher, wanted = make(), job()
+        plan = launcher.plan(wanted)
+        assert (plan.run_id, plan.launcher, plan.folder) == (wanted.run_id, launcher.name, wanted.folder)
         assert plan.text
         assert json.loads(json.dumps(plan.payload)) is not None
 
