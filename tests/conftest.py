@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 from hypothesis import HealthCheck, settings
+from tests.preloaded import preloaded
 from tests.repositories import home, repo, run_git
 
 from autoresearch.git import refs
@@ -80,8 +81,10 @@ class Lab:
         self, *words: str, fault: str = "", prefix: tuple[str, ...] = (), **env: str
     ) -> subprocess.CompletedProcess[str]:
         """Run the program as a user would; a fault makes it fail at a named place."""
-        argv = (*prefix, sys.executable, "-m", "autoresearch", *words)
         environ = self.environ(fault, env)
+        if not prefix and preloaded().fits(environ):
+            return preloaded().run(words, self.root, environ, timeout=280)
+        argv = (*prefix, sys.executable, "-m", "autoresearch", *words)
         return subprocess.run(
             argv,
             cwd=self.root,

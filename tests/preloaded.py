@@ -1,0 +1,168 @@
+"""The program, loaded once and forked for each command: loading is most of what a short command costs.
+
+Every command is still a process of its own, with a directory, an environment, streams and an exit code like any other.
+What a fork cannot show is started anew by `Lab.cli`: faults, wrappers, and variables that count while Python starts.
+"""
+
+import atexit
+import gc
+import importlib
+import io
+import json
+import os
+import pkgutil
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import traceback
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+AT_START = ("AUTORESEARCH_", "COLUMNS", "COVERAGE", "LANG", "LC_", "LD_", "PYTHON", "TZ")
+"""Beginnings of variables that are looked at before a command begins."""
+LEFT_OUT = ("autoresearch.examples", "autoresearch.mcp", "autoresearch.researchers.search", "autoresearch.testing")
+"""What has threads of its own when it is loaded, or is no part of a command."""
+
+
+class Preloaded:
+    """A process that has loaded the program and becomes a command whenever it is asked."""
+
+    def __init__(self) -> None:
+        self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._born = _relevant(os.environ)
+        argv = (sys.executable, str(Path(__file__)), str(theirs.fileno()))
+        self._process = subprocess.Popen(
+            argv,
+            pass_fds=(theirs.fileno(),),
+            stdin=subprocess.DEVNULL,
+            preexec_fn=_signals,  # noqa: PLW1509 - the test runner starts no threads
+        )
+        theirs.close()
+        assert self._ours.recv(16) == b"loaded"
+
+    def close(self) -> None:
+        """End it; the commands that it has become go on."""
+        self._ours.close()
+        self._process.wait()
+
+    def fits(self, env: Mapping[str, str]) -> bool:
+        """Whether a command with this environment would begin as one that is started anew."""
+        return _relevant(env) == self._born
+
+    def run(
+        self, words: Sequence[str], cwd: Path, env: Mapping[str, str], timeout: float
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command and wait for its end.
+
+        Raises:
+            subprocess.TimeoutExpired: It went on for too long, and was killed.
+        """
+        asked = json.dumps({"words": words, "cwd": str(cwd), "env": dict(env)}).encode()
+        hears, tells = os.pipe()
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, os.fdopen(hears) as told:
+            try:
+                socket.send_fds(self._ours, [asked], [out.fileno(), err.fileno(), tells])
+            finally:
+                os.close(tells)
+            pid = int(told.readline())
+            if not select.select([hears], [], [], timeout)[0]:
+                os.kill(pid, signal.SIGKILL)
+                raise subprocess.TimeoutExpired(list(words), timeout)
+            code = int(told.readline())
+            said = [io.TextIOWrapper(stream, encoding="utf-8") for stream in (out, err)]
+            return subprocess.CompletedProcess(list(words), code, *[_whole(stream) for stream in said])
+
+
+@cache
+def preloaded() -> Preloaded:
+    """The one of this test process."""
+    made = Preloaded()
+    atexit.register(made.close)
+    return made
+
+
+def _whole(stream: io.TextIOWrapper) -> str:
+    stream.seek(0)
+    return stream.read()
+
+
+def _relevant(env: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in env.items() if value and name.startswith(AT_START)}
+
+
+def _signals() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def _serve(asked: socket.socket) -> None:
+    import autoresearch
+
+    for module in pkgutil.walk_packages(autoresearch.__path__, "autoresearch."):
+        if not module.name.startswith(LEFT_OUT) and not module.name.endswith("__main__"):
+            try:
+                importlib.import_module(module.name)
+            except ImportError:  # of an extra that is not installed
+                continue
+    gc.freeze()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    asked.send(b"loaded")
+    while True:
+        data, streams, _, _ = socket.recv_fds(asked, 1 << 20, 3)
+        if not data:
+            return
+        if not os.fork():
+            asked.close()
+            _accompany(json.loads(data), *streams)
+        for stream in streams:
+            os.close(stream)
+
+
+def _accompany(request: Mapping[str, object], out: int, err: int, told: int) -> None:
+    """Start the command as a child, and tell its process id and then its exit code."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    pid = os.fork()
+    if not pid:
+        os.close(told)
+        _become(request, out, err)
+    os.close(out)
+    os.close(err)
+    os.write(told, f"{pid}\n".encode())
+    os.write(told, f"{os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])}\n".encode())
+    os._exit(0)
+
+
+def _become(request: Mapping[str, object], out: int, err: int) -> None:
+    """Be the command from here on."""
+    os.dup2(out, 1)
+    os.dup2(err, 2)
+    os.closerange(3, max(out, err) + 1)
+    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - for the rest of this life
+    sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
+    code = 1
+    try:
+        os.chdir(str(request["cwd"]))
+        os.environ.clear()
+        os.environ.update(request["env"])  # type: ignore[call-overload]
+        sys.argv = ["autoresearch", *request["words"]]  # type: ignore[misc]
+        code = importlib.import_module("autoresearch.__main__").main()
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else 0 if ended.code is None else 1
+    except BaseException:  # noqa: BLE001 - as the interpreter would
+        traceback.print_exc()
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except OSError:
+                code = 120
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    sys.path[0] = ""
+    _serve(socket.socket(fileno=int(sys.argv[1])))
