@@ -15,8 +15,7 @@ from autoresearch.campaign.planning import sources_of, target_of
 from autoresearch.campaign.storage import reminders
 from autoresearch.config import campaign_file
 from autoresearch.config.schema import CampaignConfig, SiteConfig
-from autoresearch.config.stop_phrase import parse
-from autoresearch.config.stop_rule import DEFAULT, StopLimits, StopRule
+from autoresearch.config.stop_rule import StopLimits
 from autoresearch.engine.context import Context
 from autoresearch.engine.jobs import JobBuilder, elsewhere
 from autoresearch.errors import CampaignError, LedgerError
@@ -177,7 +176,7 @@ def begin_campaign(opened: Opened, approved_by: str, clock: Callable[[], float])
         )
     preflight.check(campaign, paths.root, survey.inputs)
     objective = survey.objective
-    limits = rule_of(campaign).begin(now, objective=objective).plain()
+    limits = campaign.stop_rule.begin(now, objective=objective).plain()
     plan = frozen.model_dump(mode="json")
     storage.claim_volume(storage.with_site(paths, frozen))
     event = CampaignStarted(
@@ -224,11 +223,6 @@ def _check_branches(paths: CampaignPaths) -> None:
             raise CampaignError(
                 f"a branch {branch!r} exists, so none can be made below it; rename it: git branch -m {branch} NEW"
             )
-
-
-def rule_of(campaign: CampaignConfig) -> StopRule:
-    """The campaign's stop rule, parsed."""
-    return parse(campaign.stop) if campaign.stop else DEFAULT
 
 
 def _survey_at(target: Target, paths: CampaignPaths, commit: str) -> Survey:

@@ -14,7 +14,7 @@ from autoresearch.campaign.storage import Storage
 from autoresearch.config.duration import span
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.config.site import PLAIN
-from autoresearch.config.stop_phrase import describe, parse
+from autoresearch.config.stop_phrase import describe
 from autoresearch.config.stop_rule import DEFAULT, StopRule
 from autoresearch.errors import AutoresearchError, CampaignError, LauncherError, UsageError
 from autoresearch.experiment import names
@@ -67,7 +67,7 @@ def examine(campaign: CampaignConfig, root: Path, survey: Survey | None = None) 
     _check_names(campaign)
     sources_of(target_of(campaign))
     survey = survey or survey_of(campaign, root)
-    rule = parse(campaign.stop) if campaign.stop else DEFAULT
+    rule = campaign.stop_rule
     rule.begin(0.0, objective=survey.objective) if rule.deadline_at is None else None
     base, changes, runs = refs.resolve(root, campaign.base), refs.changes(root), _cost(campaign, rule)
     around = places.seen_by(campaign)

@@ -14,7 +14,7 @@ from autoresearch.engine import runs
 from autoresearch.engine.context import Context
 from autoresearch.errors import CampaignError, LauncherError
 from autoresearch.experiment import names
-from autoresearch.experiment.experiment import Run, usable
+from autoresearch.experiment.experiment import Run
 from autoresearch.experiment.history import History
 from autoresearch.git import worktree
 from autoresearch.machine.clock import SteadyClock
@@ -85,7 +85,7 @@ def run_again(ctx: Context, run: Run, wait: Callable[[Path], None]) -> Reproduct
         log=Path(job.log),
         status=status,
         measurement=found,
-        agreement=Agreement(usable(run), valid, evidence.sigma),
+        agreement=Agreement(run.value, valid, evidence.sigma),
     )
 
 
@@ -179,7 +179,7 @@ def _recorded(history: History, index: int, number: int | None) -> Run:
     if not made:
         raise CampaignError(f"experiment {index} has no run that ended, so there is nothing to make again")
     if number is None:
-        return next((run for run in made if usable(run) is not None), made[-1])
+        return next((run for run in made if run.value is not None), made[-1])
     found = next((run for run in made if run.planned.number == number), None)
     if found is None:
         there = ", ".join(str(run.planned.number) for run in made)

@@ -5,8 +5,7 @@ from pathlib import Path
 from autoresearch.campaign.opening import Opened
 from autoresearch.campaign.reading import Reading, reading_of
 from autoresearch.config.schema import CampaignConfig
-from autoresearch.config.stop_phrase import describe, parse
-from autoresearch.config.stop_rule import StopRule
+from autoresearch.config.stop_phrase import describe
 from autoresearch.engine.context import Context
 from autoresearch.errors import CampaignError
 from autoresearch.experiment import events as happened
@@ -210,8 +209,7 @@ def _judged_by(objective: Objective) -> str:
 
 
 def _stop(campaign: CampaignConfig) -> str:
-    rule: StopRule | None = parse(campaign.stop) if campaign.stop else None
-    return describe(rule) if rule else "default: baseline and three experiments, then ask"
+    return describe(campaign.stop_rule) if campaign.stop else "default: baseline and three experiments, then ask"
 
 
 def _verification(opened: Opened) -> str:

@@ -7,10 +7,13 @@ Unknown keys are refused with the nearest valid one named.
 import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from functools import cached_property
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from autoresearch.config.stop_phrase import parse
+from autoresearch.config.stop_rule import DEFAULT, StopRule
 from autoresearch.errors import CampaignError
 from autoresearch.experiment.board import PolicySettings
 
@@ -225,6 +228,15 @@ class CampaignConfig(_Part):
     @classmethod
     def _one_or_many(cls, value: object) -> object:
         return value if isinstance(value, list | tuple) else (value,)
+
+    @cached_property
+    def stop_rule(self) -> StopRule:
+        """`stop` as a value, parsed when it is first asked for and never again.
+
+        Raises:
+            CampaignError: The words are not understood.
+        """
+        return parse(self.stop) if self.stop else DEFAULT
 
     def settings(self) -> PolicySettings:
         """What the verdict policy needs to know of this file."""

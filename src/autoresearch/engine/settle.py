@@ -14,7 +14,7 @@ from autoresearch.engine.context import Context
 from autoresearch.engine.runs import read_all
 from autoresearch.experiment import names
 from autoresearch.experiment.events import ExperimentJudged
-from autoresearch.experiment.experiment import Experiment, Run, usable
+from autoresearch.experiment.experiment import Experiment, Run
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import Status, Verdict
 from autoresearch.machine import fault_points
@@ -86,12 +86,18 @@ def settle(ctx: Context, name: str, verdict: Verdict, incumbent: str | None) -> 
         )
     )
     fault_points.point("settle.judged")
-    publish(ctx, entry)
+    publish(ctx, entry, row)
 
 
-def publish(ctx: Context, entry: Experiment) -> None:
-    """Make sure that the ledger and the notes show what the journal says of a judged experiment."""
-    row = _row_of(entry)
+def publish(ctx: Context, entry: Experiment, row: Row | None = None) -> None:
+    """Make sure that the ledger and the notes show what the journal says of a judged experiment.
+
+    Args:
+        ctx: The campaign.
+        entry: The judged experiment.
+        row: Its row, when it has just been made; otherwise the journal's.
+    """
+    row = row or _row_of(entry)
     ctx.ledger.append(row)
     fault_points.point("settle.row")
     notes.write(ctx.paths.root, entry.commit, to_note(row))
@@ -162,7 +168,7 @@ def _share(history: History, run: Run) -> float:
 
 def _value(history: History, entry: Experiment, verdict: Verdict, runs: Sequence[Run]) -> tuple[float | None, str]:
     """The metric of a row and the reason beside it; an idea that ran in bundles alone has the mean of those."""
-    values = [value for run in runs if (value := usable(run)) is not None]
+    values = [value for run in runs if (value := run.value) is not None]
     if verdict.value is not None or not values or history.runs_of(entry.name):
         return verdict.value, verdict.reason
     told = f"{verdict.reason}; the value is the mean of the {len(values)} bundles that hold it"

@@ -68,7 +68,20 @@ class Run:
     @property
     def valid(self) -> bool:
         """Whether it gave a number one may judge by."""
-        return self.measurement is not None and usable(self) is not None
+        return self.value is not None
+
+    @property
+    def value(self) -> float | None:
+        """Its measurement's value as a policy sees it; None when that does not count.
+
+        A run over its limit is a failure (R98), and so is a diverged one, whatever it printed before.
+        """
+        found = self.measurement
+        if found is None or found.completion is Completion.DIVERGED:
+            return None
+        if self.ended is not None and self.ended.status.state in {JobState.TIMED_OUT, JobState.CANCELLED}:
+            return None
+        return found.value
 
 
 class Idle(NamedTuple):
@@ -96,23 +109,13 @@ def _overlap_s(run: Run, allocation: happened.AllocationEnded) -> float:
     return max(0.0, min(ended, allocation.ended_at) - max(ended - run.wall_s, allocation.started_at))
 
 
-def usable(run: Run) -> float | None:
-    """The run's value as a policy sees it: an overrun of the limit is a failure (R98), and so is a diverged run."""
-    found = run.measurement
-    if found is None or found.value is None or found.completion is Completion.DIVERGED:
-        return None
-    if run.ended is not None and run.ended.status.state in {JobState.TIMED_OUT, JobState.CANCELLED}:
-        return None
-    return found.value
-
-
 _LOST = frozenset({JobState.NODE_FAILED, JobState.PREEMPTED, JobState.VANISHED})
 
 
 def lost(run: Run) -> bool:
     """Whether the machine took a run away before it gave a number, which says nothing about what was run."""
     gone = run.ended is not None and run.ended.status.state in _LOST
-    return gone and run.settled and not run.cancelled and usable(run) is None
+    return gone and run.settled and not run.cancelled and run.value is None
 
 
 @dataclass(kw_only=True)
@@ -198,7 +201,7 @@ def trial_of(run: Run) -> Trial:
         seed=run.planned.seed,
         purpose=run.planned.purpose,
         pending=found is None,
-        value=usable(run),
+        value=run.value,
         standard_error=found.standard_error if found else None,
         plumbing=run.planned.plumbing or bool(found and found.plumbing),
         partial=bool(found and found.completion in {Completion.TIMED_OUT, Completion.STALLED, Completion.CANCELLED}),
@@ -212,7 +215,7 @@ def trial_of(run: Run) -> Trial:
 def why_no_value(run: Run) -> str:
     """In words, why a measured run has no number; empty when it has one or is still going."""
     found = run.measurement
-    if found is None or usable(run) is not None:
+    if found is None or run.value is not None:
         return ""
     if run.cancelled:
         return run.cancelled

@@ -18,7 +18,6 @@ from autoresearch.experiment.experiment import (
     shows_poor_idea,
     touched,
     trial_of,
-    usable,
 )
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status
 
@@ -298,14 +297,14 @@ class History:
     def fresh_values(self, arm: str) -> list[float]:
         """The metric of an arm's valid runs on fresh seeds, which had no part in choosing it."""
         runs = (run for run in self.current_runs(arm) if run.planned.purpose is Purpose.CONFIRM)
-        return [value for run in runs if (value := usable(run)) is not None]
+        return [value for run in runs if (value := run.value) is not None]
 
     def runs_behind(self, arm: str) -> int:
         """Valid runs behind `value_of`."""
         return len(self._values(arm))
 
     def _values(self, arm: str) -> list[float]:
-        return [value for run in self.current_runs(arm) if (value := usable(run)) is not None]
+        return [value for run in self.current_runs(arm) if (value := run.value) is not None]
 
     # -- what a policy sees -------------------------------------------------------------------------------------
 

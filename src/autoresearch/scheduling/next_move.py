@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.experiment.board import Advice, Board, Combine, Demote, Done, Measure, Propose, Rest, Settle
-from autoresearch.experiment.experiment import Experiment, Run, usable, why_no_value
+from autoresearch.experiment.experiment import Experiment, Run, why_no_value
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status, Verdict
 from autoresearch.ports.policy import Policy
@@ -151,7 +151,7 @@ def first_row(history: History, entry: Experiment) -> Verdict:
             status=Status.CRASH, reason=f"the baseline has no valid run: {reason}", runs=len(runs), by="engine"
         )
     value = history.value_of(entry.name)
-    values = ", ".join(f"{one:.4g}" for run in valid if (one := usable(run)) is not None)
+    values = ", ".join(f"{one:.4g}" for run in valid if (one := run.value) is not None)
     return Verdict(
         status=Status.KEEP,
         reason=f"the unmodified recipe: mean {value:.4g} over {len(valid)} run{'s' * (len(valid) > 1)} ({values})",
