@@ -76,9 +76,14 @@ def path_of(module: str) -> Path:
 
 
 def mutants(module: str) -> list[Mutant]:
-    """Every fault that can be put into a module, in the order of its text; of two alike the later one is numbered."""
+    """Every fault that can be put into a module of ours, in the order of its text."""
+    return faults(module, path_of(module).read_text())
+
+
+def faults(module: str, text: str) -> list[Mutant]:
+    """Every fault that can be put into a text; of two alike the later one is numbered."""
     walk = _Walk(module)
-    walk.visit(ast.parse(path_of(module).read_text()))
+    walk.visit(ast.parse(text))
     seen: dict[str, int] = {}
     told = []
     for one in walk.found:

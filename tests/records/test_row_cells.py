@@ -266,6 +266,20 @@ def test_a_row_cut_anywhere_is_completed_by_itself(ledger: Ledger, cut: int):
     assert ledger.path.read_bytes() == WHOLE
 
 
+@pytest.mark.parametrize("lost", range(1, 8))
+def test_a_row_cut_within_its_last_cell_is_known_by_the_rest(ledger: Ledger, lost: int):
+    """It looks whole, so only the row itself can tell; another row takes it as it stands."""
+    full = row("b", reason="better")
+    whole = WHOLE[: WHOLE.index(b"\n1\tp/b") + 1] + encode(full).encode() + b"\n"
+    ledger.path.write_bytes(whole[:-lost])
+    assert ledger.append(full) is (lost > 1)
+    assert ledger.path.read_bytes() == (whole if lost > 1 else whole[:-1])
+    ledger.path.write_bytes(whole[:-lost])
+    assert not ledger.append(row("b", reason="worse")) or lost == 7
+    assert ledger.append(row("c"))
+    assert ledger.rows()[-1].branch == "p/c"
+
+
 @pytest.mark.parametrize("lost", [1, 2, 9])
 def test_another_row_goes_below_a_cut_one(ledger: Ledger, lost: int):
     """A line that lacks its newline only is whole; one that lacks more is marked as torn, and its branch is free."""
@@ -356,8 +370,8 @@ def test_a_file_of_another_encoding_is_read_and_never_written(ledger: Ledger):
     """As a spreadsheet saves it."""
     ledger.path.write_bytes(WHOLE.decode().encode("utf-16"))
     assert [one.branch for one in ledger.rows()] == ["p/a", "p/b"]
-    for encoding in ("utf-16-le", "utf-16-be"):
-        marked = {"utf-16-le": b"\xff\xfe", "utf-16-be": b"\xfe\xff"}[encoding] + WHOLE.decode().encode(encoding)
+    for mark, encoding in ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"), (b"\xff\xfe", "utf-8")):
+        marked = mark + WHOLE.decode().encode(encoding)
         ledger.path.write_bytes(marked)
         with pytest.raises(LedgerError, match="is not a ledger"):
             ledger.append(row("c"))

@@ -341,6 +341,7 @@ def test_a_stream_holds_a_key_block_until_it_closes():
     begin, end = BEGIN.format("", ""), END.format("", "")
     assert stream(f"a\n{begin}\nx\n", f"{end}\n", "b\n") == ["a\n", f"{HIDDEN}\n", "b\n"]
     assert stream(f"{begin}\nx\n", f"{end}\nb\n") == [f"{HIDDEN}\nb\n"]
+    assert stream(f"{begin}\nx\n{end}\na\n{begin}\ny\n", f"{end}\n") == [f"{HIDDEN}\na\n", f"{HIDDEN}\n"]
     for length, held in ((38, 1), (39, 2)):
         kind = "A" * (length - 1) + " "
         pieces = stream(f"{BEGIN.format(kind, '')}\nx\n", f"{END.format(kind, '')}\n")

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from tests.verdict.boards import BASE, CRASH, KEEP, NAN, UP, board, idea, runs
 
-from autoresearch.experiment.board import Board, Bundle, Trial
+from autoresearch.experiment.board import Board, Bundle, Idea, Trial
 from autoresearch.experiment.outcome import Purpose, Verdict
 from autoresearch.verdict.claims import Claim, Standing, claims, left_out
 from autoresearch.verdict.drift import beside_drift, drift
@@ -33,6 +33,26 @@ def test_nothing_is_claimed_without_noise_or_without_runs():
     )
 
 
+def test_a_verdicts_own_interval_is_read_back_as_it_was_made():
+    """With the validation set's noise alone by the normal: (0.7 - 0.3) / 2 / 1.645 is the error, a prior of 0.054 shrinks it."""
+    kept = Idea(
+        name="a", parent="baseline", verdict=Verdict(status=KEEP, reason="", effect=0.5, low=0.3, high=0.7, runs=1)
+    )
+    trials = (*runs("baseline", 1.0, standard_error=0.1), *runs("a", 1.5, standard_error=0.1))
+    (found,) = claims(Board(objective=UP, ideas=(kept,), trials=trials, incumbent="a")).ideas
+    assert (found.effect, found.low) == (pytest.approx(0.392535, abs=1e-5), pytest.approx(0.215329, abs=1e-5))
+
+
+def test_an_incumbent_that_nobody_made_is_claimed_as_one_change():
+    """Fresh runs of it count, though no idea is known to be in it."""
+    fresh = (
+        *runs("x", 1.2, 1.22, seed=90, purpose=Purpose.CONFIRM),
+        *runs("baseline", 1.0, 1.02, seed=90, purpose=Purpose.CONFIRM),
+    )
+    found = claims(board(*fresh, incumbent="x")).campaign
+    assert found.effect > 0
+
+
 def test_equal_runs_make_certain_claims():
     """Where noise is nought a gain is proven, a loss refuted, and none is neither."""
     for gain, standing, wrong in (
@@ -48,6 +68,16 @@ def test_equal_runs_make_certain_claims():
         found = claims(Board(objective=UP, ideas=(idea("a", status=KEEP, effect=0.5),), trials=trials, incumbent="a"))
         assert (found.campaign.standing, found.campaign.wrong) == (standing, wrong)
         assert found.campaign.fresh
+    nearly = (
+        *runs("baseline", 1.0, 1.0 + 1e-11),
+        *(replace(trial, value=1 + (trial.arm == "a") * 0.5) for trial in trials[2:]),
+    )
+    assert (
+        claims(
+            Board(objective=UP, ideas=(idea("a", status=KEEP, effect=0.5),), trials=nearly, incumbent="a")
+        ).campaign.wrong
+        < 1e-4
+    )
 
 
 def test_the_campaigns_claim_counts_beside_several_ideas_and_not_beside_its_only_one():

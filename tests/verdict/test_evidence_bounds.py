@@ -10,7 +10,7 @@ from autoresearch.experiment.board import Board, Bundle, PolicySettings, Trial
 from autoresearch.verdict.arms import SortedRuns, sort
 from autoresearch.verdict.effect import Effect, counted
 from autoresearch.verdict.evidence import Evidence
-from autoresearch.verdict.noise import averages, estimate, sample_errors
+from autoresearch.verdict.noise import Noise, averages, estimate, sample_errors
 
 
 @pytest.mark.parametrize(("effect", "z", "low", "high"), [
@@ -243,7 +243,5 @@ def test_the_noise_of_a_campaign_is_of_all_its_arms():
     )
     assert (found.sigma, found.freedom, found.pairs) == (pytest.approx(math.sqrt(0.02)), 2, 1)
     assert (found.rho, found.evaluation) == (pytest.approx(0.99 / 5), pytest.approx(math.sqrt(0.125)))
-    assert found.training == pytest.approx(0.0)
     assert estimate({"a": {1: 0.0, 2: 1.0}}).evaluation is None
-    assert estimate({"a": {1: 0.0, 2: 1.0}}, errors=[0.5]).training == pytest.approx(0.5)
-    assert estimate({}).training is None
+    assert estimate({}) == Noise() == Noise(None, 0, None, 0.0, 0)

@@ -37,10 +37,10 @@ def test_common_seeds_show_their_correlation():
 
 
 def test_evaluation_noise_is_told_apart():
-    """What the finite validation set explains is not seed noise."""
-    noise = estimate({"a": {1: 0.0, 2: 2.0}}, errors=[1.0])
+    """What the finite validation set explains is known beside the scatter of runs."""
+    noise = estimate({"a": {1: 0.0, 2: 2.0}}, errors=[1.0, 7.0])
     assert noise.sigma == pytest.approx(2**0.5)
-    assert noise.training == pytest.approx(1.0)
+    assert noise.evaluation == pytest.approx(5.0)
 
 
 @pytest.mark.parametrize(

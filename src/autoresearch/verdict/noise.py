@@ -45,13 +45,6 @@ class Noise:
     rho: float = 0.0
     pairs: int = 0
 
-    @property
-    def training(self) -> float | None:
-        """Part of `sigma` that comes from seeds and not from the finite validation set."""
-        if self.sigma is None:
-            return None
-        return math.sqrt(max(0.0, self.sigma * self.sigma - (self.evaluation or 0.0) * (self.evaluation or 0.0)))
-
 
 def pooled(groups: Iterable[Sequence[float]]) -> tuple[float | None, int]:
     """Standard deviation within groups of repeats, and its degrees of freedom.
