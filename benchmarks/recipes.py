@@ -162,7 +162,7 @@ def planned_line(session, root, path):
     """Plan of one recipe and the job of its first run, whose command must compose again, overrides included."""
     name = path.relative_to(root).as_posix()
     try:
-        plan = session.plan(PlanRequest(str(path), STOP, "table", {"launcher": {"type": "slurm"}}))
+        plan = session.draft(PlanRequest(str(path), STOP, "table", {"launcher": {"type": "slurm"}}))
         folder = Path("/runs/baseline/run-1")
         request = RunPlanRequest("run-1", root, folder, folder / "run.log", 42, 3600.0, plan.base_commit)
         argv = planning.target_of(plan.campaign).job(request).argv

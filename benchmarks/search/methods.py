@@ -43,8 +43,8 @@ def campaign(method: str, task: Task, root: Path, repetition: int, runs: int, se
     """A campaign by the program, in a repository of its own, to its own end."""
     session = Campaign(where=task.repository(root))
     request = PlanRequest(task.recipe, f"{runs} runs, 60s each", settings=_settings(method, task, repetition))
-    session.write(session.plan(request))
-    session.run("benchmark", poll_s=0.4)
+    session.write(session.draft(request))
+    session.run(approved_by="benchmark", poll_s=0.4)
     opened = opening.open_campaign(session.where, session.name)
     history = opened.history
     used = {run.planned.seed for run in history.runs.values()}

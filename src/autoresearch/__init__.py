@@ -1,5 +1,84 @@
-"""Overnight research campaigns for RL post-training: a program that enforces the rules."""
+"""Overnight research campaigns for RL post-training: a program that enforces the rules.
+
+`import autoresearch as ar` is for scripts and notebooks. Public are the names of `__all__`, and of these whatever does
+not begin with an underscore; docs/reference/python.md lists both. Everything is loaded when it is first asked for.
+"""
 
 from autoresearch.version import __version__
 
-__all__ = ["__version__"]
+TYPE_CHECKING = False
+"""True for type checkers, which know the name; asking `typing` for it would double the time of the import."""
+
+if TYPE_CHECKING:
+    from autoresearch import errors
+    from autoresearch.campaign.campaign import Campaign
+    from autoresearch.campaign.plan import Plan
+    from autoresearch.campaign.simulate import Comparison
+    from autoresearch.campaign.status import CampaignStatus, Judged, RunningRun
+    from autoresearch.experiment.events import Event
+    from autoresearch.experiment.experiment import Experiment, Run
+    from autoresearch.experiment.outcome import Status, Verdict
+    from autoresearch.library import open, plan, simulate  # noqa: A004 - as in gzip
+    from autoresearch.records.row import Row
+    from autoresearch.run.objective import Direction, Objective
+
+__all__ = [
+    "Campaign",
+    "CampaignStatus",
+    "Comparison",
+    "Direction",
+    "Event",
+    "Experiment",
+    "Judged",
+    "Objective",
+    "Plan",
+    "Row",
+    "Run",
+    "RunningRun",
+    "Status",
+    "Verdict",
+    "__version__",
+    "errors",
+    "open",
+    "plan",
+    "simulate",
+]
+
+_HOMES = {
+    "Campaign": "campaign.campaign",
+    "CampaignStatus": "campaign.status",
+    "Comparison": "campaign.simulate",
+    "Direction": "run.objective",
+    "Event": "experiment.events",
+    "Experiment": "experiment.experiment",
+    "Judged": "campaign.status",
+    "Objective": "run.objective",
+    "Plan": "campaign.plan",
+    "Row": "records.row",
+    "Run": "experiment.experiment",
+    "RunningRun": "campaign.status",
+    "Status": "experiment.outcome",
+    "Verdict": "experiment.outcome",
+    "open": "library",
+    "plan": "library",
+    "simulate": "library",
+}
+
+
+if not TYPE_CHECKING:  # or a type checker would believe in every name
+
+    def __getattr__(name: str) -> object:
+        """Load a public name when it is first asked for: importing the package costs nothing."""
+        from importlib import import_module  # noqa: PLC0415 - likewise
+
+        if name == "errors":
+            return import_module("autoresearch.errors")
+        if name not in _HOMES:
+            raise AttributeError(f"module 'autoresearch' has no attribute {name!r}")
+        value = getattr(import_module(f"autoresearch.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -21,7 +21,7 @@ UNDO = Shell("git -C .autoresearch/by-hand/night/2 checkout -q train.py")
 def prepare(lab):
     """A campaign with a protected script, approved by a person."""
     lab.write(launcher={"type": "scripted", "script": PLAYED}, scope={"protect": ["train.py"]}, stop="3 experiments")
-    Campaign(where=lab.root).approve_plan()
+    Campaign(where=lab.root).approve()
 
 
 def let_work(lab, argv):
@@ -135,7 +135,7 @@ def test_a_real_agent_completes_a_campaign_in_its_shell(lab, monkeypatch):
             let_work(lab, [*said["command"], "-p", "improve it", "--model", "played", "--allowedTools", "Bash"])
         if one is before:
             assert lab.journal() == []
-            Campaign(where=lab.root).approve_plan()
+            Campaign(where=lab.root).approve()
     assert "only a person may do that" in heard(before)
     assert "no terminal" in heard(before)
     assert [(row.index, row.status.value, row.metric_value) for row in lab.rows()] == [

@@ -47,8 +47,8 @@ def test_milestones_of_a_run_are_noted_once(tmp_path):
     session = Campaign(where=made.root)
     shell = f"printf %s {shlex.quote(LOG)}; sleep 1"
     settings = {"launcher": {"type": "local"}, "command": ["sh", "-c", shell], "verdict": {"policy": "greedy"}}
-    session.write(session.plan(PlanRequest(str(made.recipe), "1 experiment", "night", settings)))
-    session.run("Ada", poll_s=0.05)
+    session.write(session.draft(PlanRequest(str(made.recipe), "1 experiment", "night", settings)))
+    session.run(approved_by="Ada", poll_s=0.05)
     events = map(json.loads, session.paths().journal.read_text().splitlines())
     noted = [event["text"] for event in events if event["kind"] == "noted"]
     runs = {run.run_id for run in session.runs(1)}

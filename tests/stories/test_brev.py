@@ -63,7 +63,7 @@ class Brev:
 
     def work(self):
         """The same in this process."""
-        Campaign(where=self.lab.root).run("Ada", poll_s=0.01)
+        Campaign(where=self.lab.root).run(approved_by="Ada", poll_s=0.01)
 
     def refused(self):
         """What is said when that is refused."""
@@ -225,7 +225,7 @@ def test_another_campaign_of_the_name_keeps_its_folder(brev, make_lab):
     other.write(site=brev.site)
     before = texts(brev.volume)
     with pytest.raises(CampaignError) as refusal:
-        Campaign(where=other.root).run("Ada")
+        Campaign(where=other.root).run(approved_by="Ada")
     line = str(refusal.value)
     assert f"holds files of another campaign 'night' (of {brev.lab.root}); give this one another name" in line
     assert (texts(brev.volume), other.journal()) == (before, [])
@@ -294,7 +294,7 @@ def test_a_dry_run_shows_the_layout_and_makes_nothing(brev):
 def test_a_missing_store_is_reminded_of_before_and_at_the_start(brev):
     """R200: in the plan and as a note; the campaign goes on."""
     line = f"{brev.lab.root}/.env does not exist: whatever needs a login has to find it in the environment"
-    assert line in Campaign(where=brev.lab.root).examine().warnings
+    assert line in Campaign(where=brev.lab.root).plan().warnings
     brev.work()
     assert line in [event["text"] for event in brev.lab.journal("noted")]
 
@@ -310,7 +310,7 @@ def test_a_laptop_with_half_of_it_is_left_alone(lab, half):
     (lab.root / "train.py").write_text("import os\nprint('score: 1')\nprint(sorted(os.environ))\n")
     commit_all(lab.root)
     lab.write(site={"checkout": str(checkout), "volume": str(volume)}, launcher="local", stop="1 experiment")
-    Campaign(where=lab.root).run("Ada", poll_s=0.01)
+    Campaign(where=lab.root).run(approved_by="Ada", poll_s=0.01)
     log = (lab.folder / "baseline" / "run-1" / "run.log").read_text()
     assert not any(name in log for name in ("WANDB_DIR", "HF_HOME", "HF_TOKEN", "AUTORESEARCH_ARTIFACTS"))
     assert "checkpoint_path" not in lab.ledger.read_text()
@@ -352,10 +352,10 @@ def test_a_launcher_elsewhere_gets_no_layout_on_a_brev_machine(lab, machine, lau
     chosen = {"type": launcher, **ELSEWHERE[launcher]}
     lab.write(launcher=chosen, site=machine)
     session = Campaign(where=lab.root)
-    told = session.dry_run(session.examine()).text
+    told = session.dry_run(session.plan()).text
     assert "train.py" in told
     assert str(machine["volume"]) not in told
     assert not any(name in told for name in ("HF_HOME", "WANDB_DIR", "UV_CACHE_DIR"))
     lab.write(launcher=chosen, site={**machine, "type": "brev"})
     with pytest.raises(CampaignError, match="use launcher local, or site plain"):
-        session.run("Ada")
+        session.run(approved_by="Ada")

@@ -36,7 +36,7 @@ def settings(**more: object):
 def approve(lab, **more: object):
     """A campaign of its own kind, approved."""
     lab.write(**settings(**more))
-    Campaign(where=lab.root).approve_plan()
+    Campaign(where=lab.root).approve()
 
 
 @pytest.fixture
@@ -277,10 +277,10 @@ def test_at_a_terminal_the_plan_is_shown_and_asked_about(lab):
 def test_a_yes_is_to_the_plan_that_was_read(lab):
     """Whoever edits the campaign file while a person reads its plan has not had it approved."""
     lab.write(**settings())
-    read = Campaign(where=lab.root).examine()
+    read = Campaign(where=lab.root).plan()
     lab.write(**settings(stop="60 experiments"))
     with pytest.raises(CampaignError, match="was changed while its plan was being read; nothing is approved"):
-        Campaign(where=lab.root).approve_plan(read)
+        Campaign(where=lab.root).approve(read)
     assert lab.journal() == []
 
 

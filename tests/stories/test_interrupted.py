@@ -102,7 +102,7 @@ def test_a_stopped_campaign_leaves_a_report_of_all_it_did(lab):
         if event.kind == "experiment_judged" and event.name != "baseline":
             Campaign(where=lab.root).stop("enough")
 
-    Campaign(where=lab.root).run("ada", stop, poll_s=0.01)
+    Campaign(where=lab.root).run(stop, approved_by="ada", poll_s=0.01)
     last = lab.rows()[-1]
     assert last.index == 2
     assert last.description in (lab.folder / "report.md").read_text()

@@ -105,7 +105,7 @@ def test_any_kind_of_clone_will_do(lab, kind):
     made.write(verdict=POLICY, stop="2 experiments")
     before = Snapshot.take(clone)
     session = Campaign(where=clone)
-    session.run("Ada", poll_s=0.01)
+    session.run(approved_by="Ada", poll_s=0.01)
     assert [row.status.value for row in made.rows()] == ["keep", "keep"]
     assert session.check() == []
     assert (difference(source, Snapshot.take(lab.root)), difference(before, Snapshot.take(clone))) == ((), ())

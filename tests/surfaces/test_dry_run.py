@@ -52,7 +52,7 @@ def anywhere(lab, request, monkeypatch):
 def dry(root: Path, now: float = NOW) -> str:
     """What a dry run shows."""
     session = Campaign(where=root, clock=lambda: now)
-    return session.dry_run(session.examine()).text
+    return session.dry_run(session.plan()).text
 
 
 def begin(root: Path) -> None:
@@ -84,7 +84,7 @@ def test_near_the_deadline_it_shows_what_is_left(anywhere):
     """Twenty minutes of a campaign that has begun are less than the cap of thirty."""
     begin(anywhere.root)
     shown = dry(anywhere.root, NOW + 1200)
-    assert (shown == dry(anywhere.root)) is (Campaign(where=anywhere.root).campaign().launcher.type == "scripted")
+    assert (shown == dry(anywhere.root)) is (Campaign(where=anywhere.root).config().launcher.type == "scripted")
     assert sent(anywhere.root, NOW + 1200) == shown
 
 

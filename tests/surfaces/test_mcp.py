@@ -92,7 +92,7 @@ def speak(lab, conversation, *words: str):
 def approved(lab):
     """A campaign whose plan a person has approved."""
     lab.write(launcher={"type": "scripted", "script": SCRIPT}, scope={"protect": ["train.py"]}, stop="4 experiments")
-    Campaign(where=lab.root).approve_plan()
+    Campaign(where=lab.root).approve()
     return lab
 
 
@@ -160,7 +160,7 @@ def test_an_experiment_goes_from_a_tool_call_to_a_verdict(approved):
 def test_progress_is_told_while_a_run_is_followed(lab):
     """A line whenever something changes: which run, on which seed, the metric so far."""
     lab.local(stop="2 experiments")
-    Campaign(where=lab.root).approve_plan()
+    Campaign(where=lab.root).approve()
 
     async def conversation(call) -> None:
         edit(await call("experiment_new", title="double the rate"))
@@ -175,7 +175,7 @@ def test_progress_is_told_while_a_run_is_followed(lab):
 def test_a_cancelled_call_and_a_closed_client_end_no_run(lab):
     """The runs belong to a process of their own: whoever comes next follows the same one."""
     lab.local(stop="2 experiments")
-    Campaign(where=lab.root).approve_plan()
+    Campaign(where=lab.root).approve()
 
     async def conversation(call) -> None:
         edit(await call("experiment_new", title="double the rate"))
@@ -217,7 +217,7 @@ def test_a_hostile_caller_is_refused_in_one_line(lab):
         assert "a person lets it go on with: autoresearch resume" in await call.refused("experiment_new", title="more")
 
     speak(lab, before)
-    Campaign(where=lab.root).approve_plan()
+    Campaign(where=lab.root).approve()
     speak(lab, after)
     assert lab.rows() == ()
     assert lab.journal("run_planned") == []
@@ -267,7 +267,7 @@ def test_no_answer_holds_a_secret(approved):
 def test_a_controller_that_died_between_two_runs_is_followed_by_another(lab):
     """One run is in and the policy wants more: judging is refused, and running goes on instead of doing nothing."""
     lab.write(launcher={"type": "scripted", "script": SCRIPT}, verdict={"policy": "strict", "baseline_runs": 2})
-    Campaign(where=lab.root).approve_plan()
+    Campaign(where=lab.root).approve()
 
     def leave(event) -> None:
         if isinstance(event, RunMeasured) and "double" in event.run_id:
@@ -287,7 +287,7 @@ def test_a_controller_that_died_between_two_runs_is_followed_by_another(lab):
 def test_a_process_that_dies_early_is_not_called_running(lab):
     """Its run goes on without it: the answer says that nobody follows it, and calling again does."""
     lab.local()
-    Campaign(where=lab.root).approve_plan()
+    Campaign(where=lab.root).approve()
 
     async def conversation(call) -> None:
         edit(await call("experiment_new", title="double the rate"))

@@ -160,8 +160,8 @@ def test_a_plumbing_run_of_a_gpu_recipe_goes_on_without_gpus(tmp_path):
     session = Campaign(where=made.root)
     settings = {"target": {"type": "nemo-rl", "steps": 2}, "launcher": {"type": "local"},
                 "command": [sys.executable, "examples/run_grpo.py"], "verdict": {"policy": "greedy", "baseline_runs": 1}}  # fmt: skip
-    session.write(session.plan(PlanRequest(str(made.recipe), "1 experiment", "night", settings)))
-    session.run("Ada", poll_s=0.05)
+    session.write(session.draft(PlanRequest(str(made.recipe), "1 experiment", "night", settings)))
+    session.run(approved_by="Ada", poll_s=0.05)
     run = session.runs(1)[0]
     assert (run.planned.plumbing, run.planned.resources.gpus) == (True, 0)
     assert run.ended.status.exit_code == 0, run.ended

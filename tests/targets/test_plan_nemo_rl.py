@@ -43,7 +43,7 @@ def repository(nemo, tmp_path_factory):
 
 
 def planned(repository, recipe):
-    return repository.plan(PlanRequest(recipe, STOP, "night", {"launcher": {"type": "slurm"}}))
+    return repository.draft(PlanRequest(recipe, STOP, "night", {"launcher": {"type": "slurm"}}))
 
 
 def test_a_plan_says_time_and_gpu_hours_of_a_run_and_of_the_night(repository):
@@ -97,7 +97,7 @@ def test_plumbing_is_shown_as_it_is_sent(repository, tmp_path):
     (session.where / "examples" / "prompts").mkdir(exist_ok=True)
     (session.where / "examples" / "prompts" / "cot.txt").touch()
     commit_all(session.where)
-    session.write(session.plan(request))
+    session.write(session.draft(request))
     shown = dry(session.where)
     begin(session.where)
     kept = sent(session.where)
@@ -130,7 +130,7 @@ def test_several_nodes_without_ray_are_pointed_out(repository):
 )
 def test_a_plan_says_what_a_cut_run_is_worth(repository, stop, why):
     """R113, R149: a cap that leaves a run no validation, or a handful of steps, is told before it is paid for."""
-    plan = repository.plan(PlanRequest(GRPO, stop, "night", {"launcher": {"type": "slurm"}}))
+    plan = repository.draft(PlanRequest(GRPO, stop, "night", {"launcher": {"type": "slurm"}}))
     assert (
         next(one for one in plan.warnings if "it may be cut" in one)
         .replace(" by the slowest pace expected", "")

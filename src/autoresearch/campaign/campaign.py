@@ -1,6 +1,5 @@
-"""One campaign, opened: its verbs are all that a surface ever calls."""
+"""One campaign, opened: its verbs are all that a surface ever calls, and what a script or a notebook works with."""
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -11,12 +10,12 @@ from autoresearch.campaign import controller, opening, planning, preflight, read
 from autoresearch.campaign import rebuild as records
 from autoresearch.campaign.plan import Plan, PlanRequest
 from autoresearch.campaign.standing import LiveCurves
-from autoresearch.campaign.status import CampaignStatus, RunningRun
+from autoresearch.campaign.status import CampaignStatus, Judged, RunningRun
 from autoresearch.config import campaign_file
 from autoresearch.config.schema import CampaignConfig
-from autoresearch.errors import AutoresearchError, CampaignError, HeldError, UsageError
-from autoresearch.examples.demo_repository import DemoRepository, create
+from autoresearch.errors import CampaignError, HeldError, UsageError
 from autoresearch.experiment import events as happened
+from autoresearch.experiment import names
 from autoresearch.experiment.events import Event
 from autoresearch.experiment.experiment import Experiment, Run
 from autoresearch.experiment.outcome import Status, Verdict
@@ -26,9 +25,8 @@ from autoresearch.machine.clock import SteadyClock
 from autoresearch.records.ledger import Ledger
 from autoresearch.records.paths import EXCLUDED, CampaignPaths, Layout
 from autoresearch.records.row import Row
+from autoresearch.report import event_lines
 from autoresearch.run.job import Submission
-from autoresearch.scheduling.next_move import Stop
-from autoresearch.secrets import environment
 
 if TYPE_CHECKING:
     from autoresearch.campaign.by_hand import ByHand
@@ -54,7 +52,7 @@ class Campaign:
 
     # -- before -------------------------------------------------------------------------------------------------
 
-    def plan(self, request: PlanRequest) -> Plan:
+    def draft(self, request: PlanRequest) -> Plan:
         """What a campaign would be; nothing is written."""
         return planning.make(self.where, request, self.clock)
 
@@ -76,47 +74,62 @@ class Campaign:
         self.name = plan.campaign.campaign
         return paths.campaign_file
 
-    def refuse_unread(self) -> None:
-        """Refuse to approve unread what an agent has planned, unless the campaign was named: a person may mean another.
-
-        Raises:
-            CampaignError: The campaign has not begun, an agent planned it, and nobody said its name.
-        """
-        paths = opening.find(self.where, self.name)
-        agent = atomic.read(paths.proposal).decode(errors="replace").strip()
-        if not agent or self.name is not None or opening.open_campaign(self.where, paths.name).history.started:
-            return
-        raise CampaignError(
-            f"campaign {paths.name} was planned by {agent} and has not been reviewed; review it with: autoresearch run "
-            f"--campaign {paths.name}, or continue another one by its name"
-        )
-
-    def examine(self) -> Plan:
-        """The written campaign as a plan, to be shown before it runs."""
+    def plan(self) -> Plan:
+        """The plan as it is written now: what a person reads before they approve it."""
         opened = opening.open_campaign(self.where, self.name)
         return planning.examine(opened.campaign, opened.paths.root)
+
+    def approve(self, plan: Plan | None = None, *, by: str = "", take_over: bool = False) -> str:
+        """Approve the written plan; its stop rule counts from now. Returns the campaign's name.
+
+        Args:
+            plan: What the person has read; approval of it is none of anything else. None: approved unread.
+            by: Who approves, for the record; empty for whoever is logged in.
+            take_over: As for `run`.
+
+        Raises:
+            CampaignError: It was approved before, is no longer what was shown, or cannot be carried out; or an agent
+                planned it, and nobody has read it.
+        """
+        with controller.hold_campaign(self.where, self.name, take_over=take_over) as (opened, _):
+            if started := opened.history.started:
+                raise CampaignError(f"the plan of {opened.paths.name} was approved by {started.approved_by} already")
+            if plan is None:
+                controller.refuse_unread(opened, named=self.name is not None)
+            else:
+                planning.refuse_another(plan, opened.campaign, opened.paths)
+            opening.begin_campaign(opened, by or self._who(), self.clock)
+            context = opening.make_context(opened, self.clock, proposing=False)
+            session_writer.start_memory(context)
+            opening.note_missing_secrets(context)
+            return opened.paths.name
 
     # -- the run ------------------------------------------------------------------------------------------------
 
     def run(
         self,
-        approved_by: str,
-        listen: Callable[[Event], None] | None = None,
-        poll: Callable[[], None] | None = None,
-        poll_s: float = 0.5,
+        on_event: Callable[[Event], None] | None = None,
         *,
+        on_line: Callable[[str], None] | None = None,
+        on_look: Callable[[], None] | None = None,
+        poll_s: float = 0.5,
+        approved_by: str = "",
         take_over: bool = False,
-    ) -> Stop:
-        """Work on the campaign until it ends or a person asks for the end.
+    ) -> CampaignStatus:
+        """Work on the campaign until it ends or a person asks for the end; returns where it stands then.
+
+        Interrupted, as by Ctrl-C or an interrupted notebook, runs in flight go on; a later `run` goes on with them.
 
         Args:
-            approved_by: Who approved the plan.
-            listen: Called with every event.
-            poll: Called after every look at the jobs; for live views.
+            on_event: Called with every event.
+            on_line: Called with every event that a person would read, as one line: `print` will do.
+            on_look: Called after every look at the jobs; for live views.
             poll_s: Seconds between two looks.
+            approved_by: Who approves the plan unread, where it was not approved yet; empty for nobody.
             take_over: Take the campaign from a controller on another host that is known to be dead.
 
         Raises:
+            CampaignError: Its plan is not approved.
             HeldError: Another controller is at work on it.
         """
         from autoresearch.engine.loop import Loop  # noqa: PLC0415 - whoever only looks needs no engine
@@ -125,20 +138,34 @@ class Campaign:
             clock = SteadyClock(self.clock, not_before=opened.history.last_at)
             fresh = opened.history.started is None
             if fresh:
-                opening.begin_campaign(opened, approved_by, clock)
+                controller.refuse_unapproved(opened, approved_by, named=self.name is not None)
+                opening.begin_campaign(opened, approved_by or self._who(), clock)
             context = opening.make_context(opened, clock)
-            if listen:
-                context.listeners.append(listen)
-            reporter = controller.Reporter(ctx=context, beat=lock.refresh, poll=poll or (lambda: None))
+            context.listeners += [heard for heard in (on_event, event_lines.teller(on_line)) if heard]
+            reporter = controller.Reporter(ctx=context, beat=lock.refresh, poll=on_look or (lambda: None))
             self._working = replace(opened, history=context.history)
             try:
                 with storage.site_ready(context.paths), controller.terminable():
                     reporter.start()
                     if fresh:
                         opening.note_missing_secrets(context)
-                    return Loop(ctx=context, poll_s=poll_s, refresh=reporter.refresh).run()
+                    Loop(ctx=context, poll_s=poll_s, refresh=reporter.refresh).run()
             finally:
                 self._working = None
+        return self.status()
+
+    def detach(self, poll_s: float = 0.5, *, take_over: bool = False) -> int:
+        """Run in a process of its own that survives this terminal or notebook; returns its process id.
+
+        Raises:
+            CampaignError: Its plan is not approved; nothing is started.
+            HeldError: Another controller is at work; nothing is started.
+        """
+        with controller.hold_campaign(self.where, self.name, take_over=take_over) as (opened, _):
+            if opened.history.started is None:
+                controller.refuse_unapproved(opened, named=self.name is not None)
+            paths = opened.paths
+        return controller.detach(paths, "run", "--yes", poll_s=poll_s)
 
     def by_hand(self) -> "ByHand":
         """The verbs for experiments that are driven one by one."""
@@ -194,33 +221,8 @@ class Campaign:
             if isinstance(event, happened.ControllerStarted):
                 opened.journal.append(request)
 
-        self.run(self._who(), ask)
+        self.run(ask)
         return f"{flying} runs in flight were ended; nobody had worked on the campaign"
-
-    def approve_plan(self, shown: Plan | None = None, *, take_over: bool = False) -> str:
-        """Approve the written plan without running it, so that experiments may be driven by hand; returns its name.
-
-        Args:
-            shown: What the person has read; approval of it is none of anything else.
-            take_over: As for `run`.
-
-        Raises:
-            CampaignError: It was approved before, is no longer what was shown, or cannot be carried out.
-        """
-        with controller.hold_campaign(self.where, self.name, take_over=take_over) as (opened, _):
-            if started := opened.history.started:
-                raise CampaignError(f"the plan of {opened.paths.name} was approved by {started.approved_by} already")
-            base = refs.resolve(opened.paths.root, opened.campaign.base)
-            if shown and (opened.campaign, base) != (shown.campaign, shown.base_commit):
-                raise CampaignError(
-                    f"{opened.paths.campaign_file} or the commit it begins from was changed while its plan was being "
-                    f"read; nothing is approved: read it again"
-                )
-            opening.begin_campaign(opened, self._who(), self.clock)
-            context = opening.make_context(opened, self.clock, proposing=False)
-            session_writer.start_memory(context)
-            opening.note_missing_secrets(context)
-            return opened.paths.name
 
     def answer(self, request: str | None, *, granted: bool, reason: str = "") -> str:
         """Answer a launch that waits for a person; without a name the only one waiting. Returns the request's name."""
@@ -238,16 +240,18 @@ class Campaign:
         )
         return request
 
-    def overrule(self, index: int, word: str, reason: str) -> None:
-        """Change a verdict, with a reason that is recorded as the person's."""
+    def overrule(self, index: int, verdict: str, *, reason: str) -> None:
+        """Change a verdict to `keep`, `discard` or `crash`, with a reason that is recorded as the person's."""
+        if verdict not in list(Status):
+            raise UsageError(f"{verdict!r} is no verdict; choose one of: {', '.join(Status)}")
         if not reason.strip():
             raise UsageError("overruling a verdict needs a reason: --reason '...'")
         opened = self._started()
         entry = self._experiment(opened, index)
         if entry.verdict is None:
             raise CampaignError(f"experiment {index} has no verdict yet; wait for it")
-        verdict = Verdict(
-            status=Status(word),
+        judgement = Verdict(
+            status=Status(verdict),
             reason=self.clean(reason),
             value=entry.verdict.value,
             effect=entry.verdict.effect,
@@ -256,7 +260,7 @@ class Campaign:
             runs=entry.verdict.runs,
             by=self._who(),
         )
-        opened.journal.append(happened.VerdictOverruled(self.clock(), entry.name, verdict, self._who()))
+        opened.journal.append(happened.VerdictOverruled(self.clock(), entry.name, judgement, self._who()))
 
     # -- reading ------------------------------------------------------------------------------------------------
 
@@ -275,9 +279,18 @@ class Campaign:
         """Where the campaign's things lie; its journal is not read."""
         return opening.find(self.where, self.name)
 
-    def campaign(self) -> CampaignConfig:
+    def config(self) -> CampaignConfig:
         """The campaign file."""
         return opening.open_campaign(self.where, self.name).campaign
+
+    def verdicts(self) -> tuple[Judged, ...]:
+        """Every experiment with a verdict, by number, as the verdicts are now: a person may have overruled one."""
+        return self.status().verdicts
+
+    def rows(self) -> tuple[Row, ...]:
+        """The campaign's rows of the ledger, one per attempted experiment, as they were written."""
+        mine = f"{names.campaign_prefix(self.paths().name)}/"
+        return tuple(row for row in self.ledger() if row.branch.startswith(mine))
 
     def experiment(self, index: int) -> Experiment:
         """One attempt with everything known about it."""
@@ -353,16 +366,6 @@ class Campaign:
         history = opening.open_campaign(self.where, name).history if name in self.campaigns() else None
         return opening.first_submission(plan, self.clock, history)
 
-    def detach(self, poll_s: float = 0.5, *, take_over: bool = False) -> int:
-        """Go on in a process of its own that survives this terminal; returns its process id.
-
-        Raises:
-            HeldError: Another controller is at work; nothing is started.
-        """
-        with controller.hold_campaign(self.where, self.name, take_over=take_over) as (opened, _):
-            paths = opened.paths
-        return controller.detach(paths, "run", "--yes", poll_s=poll_s)
-
     # -- inside -------------------------------------------------------------------------------------------------
 
     def _who(self) -> str:
@@ -385,16 +388,3 @@ class Campaign:
             there = f"it has 1 to {most}" if most else "it has none yet"
             raise CampaignError(f"there is no experiment {index} in {opened.paths.name}; {there}")
         return found
-
-
-def hide(text: str, where: Path | None = None) -> str:
-    """A text without the secrets of this environment and repository, for what is told when something goes wrong."""
-    try:
-        return environment.run_redactor(where or Path.cwd(), {}).clean(text)
-    except (AutoresearchError, OSError):
-        return environment.load(None, os.environ).clean(text)
-
-
-def demo(directory: Path) -> DemoRepository:
-    """Make the example repository in a new or empty directory."""
-    return create(directory)

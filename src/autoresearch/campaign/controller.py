@@ -20,7 +20,7 @@ from autoresearch.campaign.opening import Opened
 from autoresearch.campaign.reading import Reading, reading_of
 from autoresearch.campaign.session_writer import checkpoint, note_recovery, remember, start_memory
 from autoresearch.engine.context import Context
-from autoresearch.errors import HeldError, StorageError
+from autoresearch.errors import CampaignError, HeldError, StorageError
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.events import Event
 from autoresearch.machine import atomic, processes
@@ -50,6 +50,44 @@ def hold_campaign(where: Path, name: str | None, *, take_over: bool = False) -> 
         raise HeldError(f"campaign {paths.name} is {error}") from None
     with lock:
         yield opening.open_campaign(where, paths.name), lock
+
+
+def refuse_unapproved(opened: Opened, approved_by: str = "", *, named: bool) -> None:
+    """Refuse to begin what nobody approves: neither a person now, nor the file that a person wrote.
+
+    Args:
+        opened: A campaign that has not begun.
+        approved_by: Who approves it now, unread; empty for nobody.
+        named: As for `refuse_unread`.
+
+    Raises:
+        CampaignError: Nobody does, or an agent planned it.
+    """
+    if not approved_by and opened.campaign.approval.plan != "auto":
+        raise CampaignError(
+            f"the plan of {opened.paths.name} is not approved, so nothing was started; read it and approve it with "
+            f"campaign.approve(campaign.plan()), or with: autoresearch run"
+        )
+    refuse_unread(opened, named=named)
+
+
+def refuse_unread(opened: Opened, *, named: bool) -> None:
+    """Refuse to approve unread what an agent has planned, unless the campaign was named: a person may mean another.
+
+    Args:
+        opened: A campaign that has not begun.
+        named: Whether the person said which campaign they mean.
+
+    Raises:
+        CampaignError: An agent planned it, and nobody said its name.
+    """
+    agent = atomic.read(opened.paths.proposal).decode(errors="replace").strip()
+    if agent and not named:
+        name = opened.paths.name
+        raise CampaignError(
+            f"campaign {name} was planned by {agent} and has not been reviewed; review it with: autoresearch run "
+            f"--campaign {name}, or continue another one by its name"
+        )
 
 
 def at_work(paths: CampaignPaths) -> bool:

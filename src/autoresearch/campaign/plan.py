@@ -1,6 +1,6 @@
 """What a person asked for, and the plan made of it: what they read before they approve anything."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,70 @@ class PlanRequest:
     stop: str | None = None
     name: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+def request(
+    recipe: str = "",
+    *,
+    stop: str | None = None,
+    name: str = "",
+    goal: str | None = None,
+    metric: str | None = None,
+    direction: str | None = None,
+    target: str | None = None,
+    command: Sequence[str] = (),
+    launcher: str | None = None,
+    parallel: int | None = None,
+    site: str | None = None,
+    researcher: Sequence[str | Mapping[str, Any]] = (),
+    ideas: str | None = None,
+    policy: str | None = None,
+    worth: float | None = None,
+    base: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> PlanRequest:
+    """Put what a person says, on a command line or in a script, where the campaign file has it.
+
+    What is None or empty was not said. `settings` has further keys of the file, dotted or not; they win.
+    """
+    found: dict[str, Any] = {
+        "objective": _said(goal=goal, metric=metric, direction=direction),
+        "launcher": _said(type=launcher, parallel=parallel),
+        "verdict": _said(policy=policy, worth=worth),
+        "site": _said(type=site),
+        "target": target,
+        "base": base,
+        "command": tuple(command),
+        "researcher": _researchers(researcher, ideas),
+    }
+    found = {key: value for key, value in found.items() if value}
+    for key, value in (settings or {}).items():
+        _put(found, key, value)
+    return PlanRequest(recipe, stop, name, found)
+
+
+def _said(**values: object) -> dict[str, object]:
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _researchers(asked: Sequence[str | Mapping[str, Any]], ideas: str | None) -> list[str | Mapping[str, Any]]:
+    """A list of ideas brings the researcher that reads it, first unless it is asked for at another place."""
+    if not ideas:
+        return list(asked)
+    listed = {"type": "file", "path": ideas}
+    return [listed if one == "file" else one for one in (asked if "file" in asked else ("file", *asked))]
+
+
+def _put(found: dict[str, Any], key: str, value: object) -> None:
+    """`verdict.confirm`: an adapter's name that stands in the way becomes its `type`."""
+    *above, last = key.split(".")
+    if above == ["target"]:
+        found.setdefault("target", {"type": CampaignConfig.model_fields["target"].default.type})
+    place = found
+    for part in above:
+        below = place.setdefault(part, {})
+        place[part] = place = below if isinstance(below, dict) else {"type": below}
+    place[last] = value
 
 
 @dataclass(frozen=True, kw_only=True)

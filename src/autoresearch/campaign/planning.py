@@ -24,7 +24,7 @@ from autoresearch.ports import plugins
 from autoresearch.ports.launcher import Adviser, Launcher, WarmAllocation, occupies
 from autoresearch.ports.metric_source import MetricSource
 from autoresearch.ports.target import Survey, Target
-from autoresearch.records.paths import Layout
+from autoresearch.records.paths import CampaignPaths, Layout
 from autoresearch.run.placement import Places, Recommendation, crowded, recommend
 from autoresearch.verdict.policies import policy
 from autoresearch.verdict.policies.run_costs import Cost, cost
@@ -89,6 +89,21 @@ def examine(campaign: CampaignConfig, root: Path, survey: Survey | None = None) 
                   *kept.reminders, *_volume_warnings(kept), *_input_warnings(campaign, survey, root)),
         storage=kept,
     )  # fmt: skip
+
+
+def refuse_another(shown: Plan, written: CampaignConfig, paths: CampaignPaths) -> None:
+    """Refuse to take a person's yes to one plan for a yes to another.
+
+    Raises:
+        CampaignError: What is written is not what was shown.
+    """
+    if shown.name != paths.name:
+        raise CampaignError(f"the plan shown is of {shown.name}, not of {paths.name}; open that one by its name")
+    if (written, refs.resolve(paths.root, written.base)) != (shown.campaign, shown.base_commit):
+        raise CampaignError(
+            f"{paths.campaign_file} or the commit it begins from was changed while its plan was being read; nothing is "
+            f"approved: read it again"
+        )
 
 
 def _check_names(campaign: CampaignConfig) -> None:

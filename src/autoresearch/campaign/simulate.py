@@ -12,6 +12,7 @@ from autoresearch.errors import UsageError
 from autoresearch.experiment.board import PolicySettings
 from autoresearch.machine import atomic
 from autoresearch.ports import plugins
+from autoresearch.report import plain_text
 from autoresearch.report.figure import BASELINE_COLOUR, COLOURS, FAINT, Box, Drawing, Shape, Text, svg
 from autoresearch.verdict.policies import policy
 from autoresearch.verdict.simulated_world import STREAMS, World
@@ -53,8 +54,42 @@ class SimulationSetup:
     processes: int | None = None
 
 
-def compare(trial: SimulationSetup) -> tuple[Summary, ...]:
-    """One summary per policy; gains in units of `trial.gain`.
+@dataclass(frozen=True)
+class Comparison:
+    """What became of the same invented campaigns under each policy.
+
+    Attributes:
+        setup: What was simulated.
+        summaries: One per policy; gains in units of `setup.gain`.
+    """
+
+    setup: SimulationSetup
+    summaries: tuple[Summary, ...]
+
+    def __str__(self) -> str:
+        """One line per policy; gains in the metric's own unit."""
+        unit = self.setup.gain
+        head = ("policy", "true gain", "announced - true", "keeps", "false keeps", "missed", "false claims", "runs")
+        rows = [
+            (
+                one.policy, f"{one.gain.mean * unit:+.3g} ± {one.gain.error * unit:.2g}",
+                f"{one.announced_minus_true.mean * unit:+.3g}", f"{one.keeps.mean:.1f}", f"{one.false_keeps.mean:.1f}",
+                f"{one.missed.mean:.1f}", f"{one.false_claims.mean:.1%}", f"{one.runs.mean:.0f}",
+            )
+            for one in self.summaries
+        ]  # fmt: skip
+        told = f"{self.setup.campaigns} campaigns of {self.setup.runs} runs each; noise/gain = "
+        return (
+            f"{plain_text.table(head, rows)}\n\n{told}{self.setup.noise / unit:.2g}. "
+            "False claims: campaigns that call something proven which is not."
+        )
+
+    def _repr_html_(self) -> str:
+        return plain_text.as_html(str(self))
+
+
+def compare(trial: SimulationSetup) -> Comparison:
+    """The same invented campaigns under each policy.
 
     Raises:
         UsageError: A number makes no sense, or the stream is unknown.
@@ -81,10 +116,9 @@ def compare(trial: SimulationSetup) -> tuple[Summary, ...]:
     tasks = [(name, world, trial.seed + number) for name in names for number in range(trial.campaigns)]
     processes = trial.processes or (_cores() if len(tasks) * trial.runs >= _WORTH_A_POOL else 1)
     found = _spread(tasks, processes) if processes > 1 else [_one(task) for task in tasks]
-    return tuple(
-        summarise(name, found[place * trial.campaigns : (place + 1) * trial.campaigns])
-        for place, name in enumerate(names)
-    )
+    size = trial.campaigns
+    summaries = [summarise(name, found[at * size : (at + 1) * size]) for at, name in enumerate(names)]
+    return Comparison(trial, tuple(summaries))
 
 
 def _cores() -> int:

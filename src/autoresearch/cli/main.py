@@ -144,7 +144,7 @@ def _fail(text: str, code: int = 1) -> int:
 
 
 def _hide(text: str) -> str:
-    from autoresearch.campaign.campaign import hide  # noqa: PLC0415 - only when something went wrong
+    from autoresearch.secrets.environment import hide  # noqa: PLC0415 - only when something went wrong
 
     return hide(text)
 

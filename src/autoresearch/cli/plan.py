@@ -1,12 +1,17 @@
 """`autoresearch plan RECIPE`: inspect a recipe, propose a campaign and write its file."""
 
+from __future__ import annotations
+
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autoresearch.cli import output
 from autoresearch.cli.arguments import list_installed, session_of
 from autoresearch.cli.describe import plan_document
 from autoresearch.errors import UsageError
+
+if TYPE_CHECKING:
+    from autoresearch.campaign.plan import PlanRequest
 
 
 def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,10 +45,8 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_plan(args: argparse.Namespace) -> int:
     """Print the plan and write the campaign file."""
-    from autoresearch.campaign.plan import PlanRequest  # noqa: PLC0415 - `--help` can do without
-
     session = session_of(args)
-    plan = session.plan(PlanRequest(args.recipe, args.stop, args.campaign or "", settings(args)))
+    plan = session.draft(_request(args))
     submission = session.dry_run(plan) if args.dry_run else None
     path = None if args.dry_run else session.write(plan)
     if args.json:
@@ -57,22 +60,28 @@ def run_plan(args: argparse.Namespace) -> int:
     return 0
 
 
-def settings(args: argparse.Namespace) -> dict[str, Any]:
-    """The flags as keys of the campaign file."""
-    found: dict[str, Any] = {}
-    objective = {"goal": args.goal, "metric": args.metric, "direction": args.direction}
-    _put(found, "objective", {key: value for key, value in objective.items() if value is not None})
-    launcher = {"type": args.launcher, "parallel": args.parallel}
-    _put(found, "launcher", {key: value for key, value in launcher.items() if value is not None})
-    _put(found, "verdict", {k: v for k, v in {"policy": args.policy, "worth": args.worth}.items() if v is not None})
-    _put(found, "site", {"type": args.site} if args.site else None)
-    _put(found, "target", args.target)
-    _put(found, "base", args.base)
-    _put(found, "command", _words(args.argv) if args.argv else None)
-    _put(found, "researcher", _researchers(args))
-    for item in args.set:
-        _set(found, item)
-    return found
+def _request(args: argparse.Namespace) -> PlanRequest:
+    from autoresearch.campaign.plan import request  # noqa: PLC0415 - `--help` can do without
+
+    return request(
+        args.recipe,
+        stop=args.stop,
+        name=args.campaign or "",
+        goal=args.goal,
+        metric=args.metric,
+        direction=args.direction,
+        target=args.target,
+        command=_words(args.argv or ""),
+        launcher=args.launcher,
+        parallel=args.parallel,
+        site=args.site,
+        researcher=args.researcher or (),
+        ideas=args.ideas,
+        policy=args.policy,
+        worth=args.worth,
+        base=args.base,
+        settings=dict(_setting(item) for item in args.set),
+    )
 
 
 def _words(command: str) -> tuple[str, ...]:
@@ -84,38 +93,15 @@ def _words(command: str) -> tuple[str, ...]:
         raise UsageError(f"--command {command!r} is not valid shell quoting: {error}") from None
 
 
-def _put(found: dict[str, Any], key: str, value: Any) -> None:
-    if value:
-        found[key] = value
-
-
-def _researchers(args: argparse.Namespace) -> list[Any]:
-    names = list(args.researcher or [])
-    own: dict[str, Any] = {"file": {"path": args.ideas}} if args.ideas else {}
-    asked = [*(name for name in own if name not in names), *names]
-    return [{"type": name, **own[name]} if name in own else name for name in asked]
-
-
-def _set(found: dict[str, Any], item: str) -> None:
+def _setting(item: str) -> tuple[str, Any]:
     """`verdict.confirm=0.2`: a dotted key of the campaign file with a YAML value."""
     key, sign, value = item.partition("=")
     if not sign or not key:
         raise UsageError(f"--set {item!r}: write KEY=VALUE, for example --set verdict.confirm=0.2")
     import yaml  # noqa: PLC0415 - only when asked for
 
-    from autoresearch.config.schema import CampaignConfig  # noqa: PLC0415 - likewise
-
-    *above, last = key.split(".")
-    if above == ["target"]:
-        found.setdefault("target", {"type": CampaignConfig.model_fields["target"].default.type})
-    place = found
-    for part in above:
-        below = place.setdefault(part, {})
-        place[part] = place = below if isinstance(below, dict) else {"type": below}
-    if not above and last not in CampaignConfig.model_fields:
-        raise UsageError(f"--set {item!r}: the campaign file has no key {last!r}")
     try:
-        place[last] = yaml.safe_load(value)
+        return key, yaml.safe_load(value)
     except yaml.YAMLError:
         raise UsageError(f"--set {item!r}: the value is not valid YAML; put quotes around it if it is text") from None
 

@@ -130,25 +130,11 @@ def run_simulate(args: argparse.Namespace) -> int:
     )
     found = compare(trial)
     if args.plot:
-        plot(found, args.gain, args.plot)
+        plot(found.summaries, args.gain, args.plot)
     if args.json:
-        output.emit(found)
+        output.emit(found.summaries)
         return 0
-    unit = args.gain
-    rows = [
-        (
-            one.policy, f"{one.gain.mean * unit:+.3g} ± {one.gain.error * unit:.2g}",
-            f"{one.announced_minus_true.mean * unit:+.3g}", f"{one.keeps.mean:.1f}", f"{one.false_keeps.mean:.1f}",
-            f"{one.missed.mean:.1f}", f"{one.false_claims.mean:.1%}", f"{one.runs.mean:.0f}",
-        )
-        for one in found
-    ]  # fmt: skip
-    head = ("policy", "true gain", "announced - true", "keeps", "false keeps", "missed", "false claims", "runs")
-    output.say(plain_text.table(head, rows))
-    output.say(
-        f"\n{args.campaigns} campaigns of {args.runs} runs each; noise/gain = {args.noise / unit:.2g}. "
-        "False claims: campaigns that call something proven which is not."
-    )
+    output.say(str(found))
     if args.plot:
         output.say(f"Drawn to {args.plot}")
     return 0

@@ -22,19 +22,20 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_run(args: argparse.Namespace) -> int:
     """Show the plan, ask, then work until the stop rule is met."""
+    from autoresearch.campaign.controller import person  # noqa: PLC0415 - `--help` can do without
+
     session = session_of(args)
     if args.dry_run:
-        output.say(session.dry_run(session.examine()).text)
+        output.say(session.dry_run(session.plan()).text)
         return 0
-    if args.yes:
-        session.refuse_unread()
-    elif session.status().state == "planned":
-        session.approve_plan(ask(session, "Start this campaign?"), take_over=args.take_over)
+    if session.status().state == "planned" and (args.detach or not args.yes):
+        session.approve(None if args.yes else ask(session, "Start this campaign?"), take_over=args.take_over)
     if args.detach:
         process_id = session.detach(args.poll, take_over=args.take_over)
         output.say(f"running in the background as process {process_id}; follow it with: autoresearch watch")
         return 0
-    return work(session, plain=args.plain, poll_s=args.poll, take_over=args.take_over)
+    approved_by = person() if args.yes else ""
+    return work(session, plain=args.plain, poll_s=args.poll, approved_by=approved_by, take_over=args.take_over)
 
 
 def ask(session: "Campaign", question: str) -> "Plan":
@@ -43,7 +44,7 @@ def ask(session: "Campaign", question: str) -> "Plan":
     Raises:
         UsageError: Nobody is there, or they say no.
     """
-    plan = session.examine()
+    plan = session.plan()
     output.say(plan.text(output.terminal_width()))
     if plan.campaign.approval.plan == "auto":
         return plan
@@ -54,16 +55,18 @@ def ask(session: "Campaign", question: str) -> "Plan":
     return plan
 
 
-def work(session: "Campaign", *, plain: bool = False, poll_s: float = 0.5, take_over: bool = False) -> int:
+def work(
+    session: "Campaign", *, plain: bool = False, poll_s: float = 0.5, approved_by: str = "", take_over: bool = False
+) -> int:
     """Run the loop with a view on it, and end with the status."""
-    from autoresearch.campaign.controller import person  # noqa: PLC0415
     from autoresearch.cli.live import LiveView, PlainView  # noqa: PLC0415 - `--help` can do without
 
     view = PlainView(session) if plain or not output.on_terminal() else LiveView(session)
     with view:
-        session.run(person(), view.tell, view.refresh, poll_s, take_over=take_over)
+        status = session.run(
+            view.tell, on_look=view.refresh, poll_s=poll_s, approved_by=approved_by, take_over=take_over
+        )
     output.say()
-    status = session.status()
     output.say(status.text(last=50, width=output.terminal_width()))
     output.say(f"\nReport: {session.paths().report}")
     return 1 if status.state == "ended" and status.baseline is None else 0

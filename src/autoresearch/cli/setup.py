@@ -32,11 +32,13 @@ def add_demo_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_demo(args: argparse.Namespace) -> int:
     """Make the repository, plan, run, and say where everything is."""
-    from autoresearch.campaign.campaign import Campaign, demo  # noqa: PLC0415 - `--help` can do without
+    from autoresearch.campaign.campaign import Campaign  # noqa: PLC0415 - `--help` can do without
+    from autoresearch.campaign.controller import person  # noqa: PLC0415
     from autoresearch.campaign.plan import PlanRequest  # noqa: PLC0415 - `--help` can do without
+    from autoresearch.examples.demo_repository import create  # noqa: PLC0415
 
     folder = args.dir or Path(tempfile.mkdtemp(prefix="autoresearch-demo-")) / "repository"
-    made = demo(folder)
+    made = create(folder)
     session = Campaign(where=made.root)
     settings = {
         "objective": {"goal": "raise validation accuracy on sums"},
@@ -51,11 +53,11 @@ def run_demo(args: argparse.Namespace) -> int:
         "verdict": {"policy": args.policy, "worth": 0.02, "max_runs_per_experiment": 3},
         "run": {"grace": 1.0},
     }
-    plan = session.plan(PlanRequest(str(made.recipe), args.stop, settings=settings))
+    plan = session.draft(PlanRequest(str(made.recipe), args.stop, settings=settings))
     session.write(plan)
     output.say(plan.text(output.terminal_width()))
     output.say()
-    code = work(session, plain=args.plain, poll_s=0.2)
+    code = work(session, plain=args.plain, poll_s=0.2, approved_by=person())
     output.say(f"Repository: {made.root}\nExplore it with: autoresearch status, show 2, diff 2, log 2, ledger")
     return code
 

@@ -51,10 +51,8 @@ def run_approve(args: argparse.Namespace) -> int:
 
 
 def _plan(session: Campaign, *, yes: bool) -> int:
-    if yes:
-        session.refuse_unread()
     shown = ask(session, "Approve this plan?") if not yes and session.status().state == "planned" else None
-    output.say(f"the plan of {session.approve_plan(shown)} is approved; its stop rule counts from now")
+    output.say(f"the plan of {session.approve(shown)} is approved; its stop rule counts from now")
     return 0
 
 
@@ -84,7 +82,7 @@ def add_overrule_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_overrule(args: argparse.Namespace) -> int:
     """Record the person's verdict; the ledger's row stays as it was written."""
-    session_of(args).overrule(args.index, args.verdict, args.reason)
+    session_of(args).overrule(args.index, args.verdict, reason=args.reason)
     output.say(f"experiment {args.index} is now {args.verdict}; the ledger keeps the original row, the journal both")
     return 0
 

@@ -22,7 +22,7 @@ from pydantic import Field
 
 from autoresearch.campaign.by_hand import ByHand, Onlooker
 from autoresearch.campaign.by_hand_state import DrivenExperiment
-from autoresearch.campaign.campaign import Campaign, hide
+from autoresearch.campaign.campaign import Campaign
 from autoresearch.campaign.plan import PlanRequest
 from autoresearch.campaign.status import CampaignStatus, Judged
 from autoresearch.errors import AutoresearchError, UsageError
@@ -41,6 +41,7 @@ from autoresearch.mcp.answers import (
     shown,
     tail,
 )
+from autoresearch.secrets.environment import hide
 from autoresearch.version import __version__
 
 _GUIDE = """\
@@ -151,7 +152,7 @@ class Tools:
         if "approval" in (settings or {}):
             raise UsageError("what needs approval is decided by a person: leave `approval` out; they edit the file")
         session = Campaign(where=self._where)
-        made = session.plan(PlanRequest(recipe, stop, name, settings or {}))
+        made = session.draft(PlanRequest(recipe, stop, name, settings or {}))
         return plan_shown(made, str(session.write(made, _caller(ctx))) if write else "")
 
     def status(self, campaign: _Campaign = None) -> CampaignStatus:

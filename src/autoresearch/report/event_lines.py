@@ -1,6 +1,7 @@
 """Events as lines for people: one line each, for logs, for the tail of a live view and for notebooks."""
 
 import time
+from collections.abc import Callable
 
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.events import Event
@@ -21,6 +22,19 @@ class Lines:
             self._runs[event.run_id] = f"{event.experiment} run {event.number}"
         text = _of_run(event, self._runs) or _text(event)
         return f"{clock(event.at)}  {text}" if text else None
+
+
+def teller(say: Callable[[str], None] | None) -> Callable[[Event], None] | None:
+    """A listener that says every event that a person would read; None when there is nobody to say it to."""
+    if say is None:
+        return None
+    lines = Lines()
+
+    def tell(event: Event) -> None:
+        if text := lines.line(event):
+            say(text)
+
+    return tell
 
 
 def clock(at: float | None = None) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from autoresearch.errors import AutoresearchError
 from autoresearch.machine import atomic
 from autoresearch.secrets.redactor import Redactor, looks_random
 from autoresearch.secrets.shapes import SHAPES, SecretName, suspicion
@@ -70,6 +71,14 @@ def run_redactor(folder: Path, variables: Mapping[str, str]) -> Redactor:
     """
     root = next((parent for parent in (folder, *folder.parents) if (parent / ".git").exists()), None)
     return load(root / ".env" if root else None, {**os.environ, **variables})
+
+
+def hide(text: str, where: Path | None = None) -> str:
+    """A text without the secrets of this environment and repository, for what is told when something goes wrong."""
+    try:
+        return run_redactor(where or Path.cwd(), {}).clean(text)
+    except (AutoresearchError, OSError):
+        return load(None, os.environ).clean(text)
 
 
 def secret_values(variables: Mapping[str, str]) -> Iterator[str]:
