@@ -2,7 +2,7 @@
 
 import pytest
 
-from autoresearch.verdict.policies.screening_rows import SIZES, plackett_burman, rows_for
+from autoresearch.verdict.policies.screening_rows import COLUMNS, SIZES, plackett_burman, rows_for
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -17,8 +17,9 @@ def test_columns_are_balanced_and_orthogonal(size):
 
 
 def test_the_smallest_design_that_fits_is_taken():
-    """Eleven changes fit twelve runs, twelve need sixteen, and two dozen fit none."""
-    assert [rows_for(n) for n in (3, 4, 11, 12, 24)] == [4, 8, 12, 16, None]
+    """Three changes fit four runs, a fourth needs eight; eleven, the most of an array, fit twelve."""
+    assert [rows_for(n) for n in (3, 4, 7, 8, 11)] == [4, 8, 8, 12, 12]
+    assert COLUMNS == (11, 7, 3)
 
 
 def test_an_impossible_size_is_refused():

@@ -21,7 +21,7 @@ from autoresearch.experiment.board import (
 )
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
 from autoresearch.verdict.evidence import Evidence
-from autoresearch.verdict.policies import run_costs
+from autoresearch.verdict.policies import policy, run_costs
 from autoresearch.verdict.policies.auto import at_first_look, choose
 from autoresearch.verdict.policies.composed import Composed, Contest, Ruling, WayOfJudging, always, nothing_aside
 from autoresearch.verdict.policies.greedy import by_one_look, one_run_each
@@ -232,6 +232,44 @@ def test_a_policy_ends_with_fresh_seeds_when_its_order_has_nothing_left():
         "waiting for runs of open ideas"
     )
     assert isinstance(made.advise(board()), Done)
+
+
+@pytest.mark.parametrize(
+    ("trials", "status", "reason"),
+    [
+        (runs("a", 1.1), Status.DISCARD, "no run is left in the budget to judge it"),
+        (runs("a", 1.1, partial=True), Status.DISCARD, "no run is left in the budget to judge it"),
+        ((), Status.CRASH, "the run budget ended before a run of it could be judged"),
+    ],
+)
+def test_an_idea_that_no_order_can_bring_on_is_settled_all_the_same(trials, status, reason):
+    """Every experiment has a row: a discard where something ran, a crash where nothing did."""
+    made = Composed(name="test", choose=always(way(order=lambda *_: None)), spends=one_run_each)
+    advice = made.advise(board(*trials, ideas=(A, B)))
+    assert (advice.idea, advice.verdict.status, advice.verdict.reason, advice.verdict.by) == (
+        "a",
+        status,
+        reason,
+        "test",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "experiments", "runs"),
+    [
+        ("greedy", 12, (12, 12)),
+        ("strict", 12, (12, 96)),
+        ("sequential", 12, (12, 37)),
+        ("screening", 2, (2, 10)),
+        ("screening", 3, (3, 19)),
+        ("screening", 11, (11, 60)),
+        ("auto", 14, (14, 79)),
+        ("auto", 13, (13, 70)),
+    ],
+)
+def test_a_policy_says_what_its_ideas_cost(name, experiments, runs):
+    """At least and at most: one look each, three with anchors, or two arrays and then three looks each."""
+    assert policy(name).exploring(experiments, PolicySettings()) == runs
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,8 @@ def test_sequential_gives_three_runs_to_all_where_they_cost_nothing():
     plenty = evidence(settings=PolicySettings(worth=0.02), runs_left=60, runs_total=64, ideas_left=10)
     found = [said(by_credited_gain, plenty, contest(0.02 * z)) for z in (-1.35, -1.2, 0.1, 2.4, 2.6)]
     assert found == [DISCARD, AGAIN, AGAIN, AGAIN, KEEP]
+    exact = replace(contest(0.0), effect=Effect(2.5, 1.0, 0, 1))
+    assert said(by_credited_gain, plenty, exact) is KEEP
 
 
 def test_a_keep_must_be_worth_an_ordinary_run():

@@ -127,6 +127,5 @@ def bundled_where_they_fit(experiments: int, settings: PolicySettings) -> tuple[
     """Runs that so many ideas take: in arrays, or, when each is doubtful, in two arrays and then singly."""
     _, single = with_anchors(experiments, settings)
     whole, rest = divmod(experiments, COLUMNS[0])
-    size = rows_for(rest) if rest >= COLUMNS[-1] else None
-    bundled = whole * (COLUMNS[0] + 2) + (size + 1 if size else rest)
+    bundled = whole * (COLUMNS[0] + 2) + (rows_for(rest) + 1 if rest >= COLUMNS[-1] else rest)
     return min(bundled, experiments), 2 * bundled + single

@@ -12,9 +12,6 @@ from autoresearch.experiment.outcome import Purpose
 from autoresearch.verdict.evidence import PAIR_FROM, Evidence
 from autoresearch.verdict.policies.screening_array import Array, crashed, effects, prefix, suspicion
 
-COLUMNS = (11, 7, 3)
-"""Ideas that an array holds at most, the largest that the budget allows."""
-
 BLUR = 1.3
 """An effect whose error is this many times that of a full design of as many rows is not told apart from another."""
 
@@ -22,18 +19,18 @@ _GENERATORS = {
     4: "++-",
     8: "+++-+--",
     12: "++-+++---+-",
-    16: "++++-+-++--+---",
-    20: "++--++++-+-+----++-",
-    24: "+++++-+-++--++--+-+----",
 }
 
 SIZES = tuple(_GENERATORS)
-"""Numbers of runs for which there is a design; one fewer is the most changes it can hold."""
+"""Numbers of runs for which there is a design."""
+
+COLUMNS = tuple(size - 1 for size in reversed(SIZES))
+"""Ideas that an array holds at most, the largest that the budget allows: one fewer than runs."""
 
 
-def rows_for(changes: int) -> int | None:
-    """The least number of runs that can screen `changes`, None when there is no design so large."""
-    return next((size for size in SIZES if size > changes), None)
+def rows_for(changes: int) -> int:
+    """The least number of runs that can screen `changes`, which are as many at most as the largest array holds."""
+    return next(size for size in SIZES if size > changes)
 
 
 def plackett_burman(size: int) -> tuple[tuple[bool, ...], ...]:
@@ -132,8 +129,7 @@ def _seed(evidence: Evidence, array: Array) -> int:
 
 
 def _design(names: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-    """The rows of an array of these ideas, those without any left out; none when there are too many of them."""
-    size = rows_for(len(names))
-    rows = [] if size is None else plackett_burman(size)
+    """The rows of an array of these ideas, those without any left out."""
+    rows = plackett_burman(rows_for(len(names)))
     wanted = (tuple(name for name, on in zip(names, row, strict=False) if on) for row in rows)
     return tuple(dict.fromkeys(ideas for ideas in wanted if ideas))
