@@ -338,13 +338,6 @@ def test_the_oldest_open_idea_is_measured_before_a_new_one_is_asked_for(name):
     assert policy(name).advise(busy).arm == "b"
 
 
-def test_ideas_that_share_a_key_do_not_wait_for_an_array_for_ever():
-    """Eleven ideas on one key cannot be bundled: they run singly, oldest first, before a twelfth is asked for."""
-    alike = tuple(Idea(name=f"i{n}", parent="baseline", keys=frozenset({"lr"})) for n in range(11))
-    advice = policy("screening").advise(board(*alike, runs_left=60, runs_total=63))
-    assert (advice.arm, advice.purpose) == ("i0", Purpose.EXPLORE)
-
-
 PLENTY = {"settings": PolicySettings(worth=0.02, max_runs=3), "runs_left": 60, "runs_total": 63, "ideas_left": 10}
 
 
@@ -395,41 +388,3 @@ def test_an_unknown_policy_is_refused_with_the_known_ones():
     """A misspelt name answers with every valid one."""
     with pytest.raises(PluginError, match="auto, greedy, screening, sequential, strict"):
         policy("gredy")
-
-
-def screened(*bundles: Bundle):
-    """Three ideas after a four-run array in which a and b gain and c loses."""
-    rows = [Bundle("screen-1-1", ("a", "b"), "baseline"), Bundle("screen-1-2", ("b", "c"), "baseline")]
-    rows += [Bundle("screen-1-3", ("a", "c"), "baseline")]
-    values = {"screen-1-1": 1.5, "screen-1-2": 1.0, "screen-1-3": 1.1, "baseline": 1.0}
-    seen = [
-        Trial(arm=arm, seed=50 + n, purpose=Purpose.SCREEN, value=v, order=9 + n)
-        for n, (arm, v) in enumerate(values.items())
-    ]
-    named = tuple(Idea(name=n, parent="baseline") for n in "abc")
-    return board(*named, trials=tuple(seen), bundles=(*rows, *bundles), may_explore=False)
-
-
-def test_a_winning_set_is_run_as_a_whole():
-    """The loser is dropped, then the winners are merged, strongest first, and run together."""
-    lost = policy("screening").advise(screened())
-    assert (lost.idea, lost.verdict.status) == ("c", Status.DISCARD)
-    rest = screened()
-    rest = replace(rest, ideas=(*rest.ideas[:2], replace(rest.ideas[2], verdict=lost.verdict)))
-    assert policy("screening").advise(rest).ideas == ("a", "b")
-    made = replace(rest, bundles=(*rest.bundles, Bundle("set-1", ("a", "b"), "baseline")))
-    assert policy("screening").advise(made).arm == "set-1"
-
-
-def test_a_winning_set_that_cannot_be_merged_loses_its_weakest_idea_only():
-    """A conflict between two winners costs one of them, and its row says why."""
-    torn = screened(Bundle("set-1", ("a", "b"), "baseline", "b conflicts in config.json"))
-    torn = replace(
-        torn, ideas=(*torn.ideas[:2], replace(torn.ideas[2], verdict=Verdict(status=Status.DISCARD, reason="")))
-    )
-    again = policy("screening").advise(torn)
-    assert (again.name, again.ideas) == ("set-1-2", ("a",))
-    left = replace(torn, bundles=(*torn.bundles, Bundle(again.name, again.ideas, "baseline")))
-    lost = policy("screening").advise(left)
-    assert (lost.idea, lost.verdict.status) == ("b", Status.DISCARD)
-    assert "cannot be merged" in lost.verdict.reason

@@ -40,10 +40,7 @@ def within_the_error(evidence: Evidence, contest: Contest) -> Ruling | None:
     if runs in LOOKS or contest.last:
         allowed = allowance(evidence, contest) / len(LOOKS)
         bound = effect.bound(allowed)
-        if bound is not None and bound > 0:
-            objection = shared_rules.objection(evidence, contest.idea, contest.arm, effect)
-            if objection:
-                return Ruling(Status.DISCARD, objection)
+        if bound is not None and bound > 0:  # so clear that nothing else can be held against it
             return Ruling(Status.KEEP, f"better at error {allowed:.2g}, this look's part of {ERROR:g}")
     floor = max(z for looked, z in _HOPELESS.items() if looked <= runs)
     if effect.z >= floor and not contest.last and runs < max(LOOKS):

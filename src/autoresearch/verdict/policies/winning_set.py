@@ -43,7 +43,7 @@ def waiting(evidence: Evidence, array: Array) -> bool:
 
 
 def decide(evidence: Evidence, array: Array, by: str) -> Advice | None:
-    """The array is complete: drop losers, run the winners together, keep or drop them together."""
+    """The array is complete and nothing of it runs: drop losers, run the winners together, keep or drop them all."""
     worth = effects(evidence, array)
     undecided = [idea for idea in array.undecided(evidence) if idea.name in worth]
     sets = _sets(evidence, array)
@@ -73,11 +73,9 @@ def _lost(evidence: Evidence, idea: Idea, effect: Effect, sets: tuple[Bundle, ..
 
 def _together(
     evidence: Evidence, array: Array, together: Bundle, idea: Idea, worth: dict[str, Effect], *, by: str
-) -> Advice | None:
+) -> Measure | Settle:
     """Run the winners as a whole, then settle them one after the other by what that showed; `idea` is the next."""
     arm = evidence.arm(together.name)
-    if arm.pending:
-        return None
     can_run = evidence.board.runs_left is None or evidence.board.runs_left > 0
     if not arm.runs and not arm.failed and not together.conflict and can_run:
         return Measure(together.name, evidence.fresh_seed(), Purpose.SCREEN, "the winners together")
