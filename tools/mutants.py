@@ -24,8 +24,7 @@ import tempfile
 import time
 import tomllib
 import traceback
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
@@ -87,20 +86,40 @@ def table() -> tuple[list[Group], list[Explained]]:
     return groups, [Explained(one["fault"], " ".join(one["why"].split())) for one in told.get("explained", [])]
 
 
-def outcome(group: Group, mutant: Mutant | None, cpu_s: float) -> tuple[str, float]:
-    """`killed`, `survived`, `endless` or `unborn`, and processor seconds spent; no mutant: as they are."""
-    with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
-        child = os.fork()
-        if not child:
-            _run(group, mutant, cpu_s, Path(folder))
-        _, status, used = os.wait4(child, 0)
-        spent = used.ru_utime + used.ru_stime
-        if os.WIFSIGNALED(status):
-            return "endless" if os.WTERMSIG(status) in {signal.SIGXCPU, signal.SIGKILL} else "killed", spent
-        code = os.WEXITSTATUS(status)
-        if mutant is None and code:
-            raise SystemExit(f"{group.name}: tests fail without a fault\n{(Path(folder) / 'out').read_text()[-4000:]}")
-        return _OUTCOMES.get(code, "killed"), spent
+def outcomes(
+    group: Group, tried: Sequence[Mutant | None], cpu_s: float, jobs: int = 1
+) -> Iterator[tuple[Mutant | None, str, float]]:
+    """Each with what became of it and the processor seconds it took, as they end; None: the tests without a fault.
+
+    It is `killed`, `survived`, `endless` (tests that used so many processor seconds) or `unborn`.
+    """
+    waiting, running = list(reversed(tried)), {}
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                mutant = waiting.pop()
+                running[_begun(group, mutant, cpu_s, Path(folder))] = mutant
+            child, status, used = os.wait4(-1, 0)
+            mutant = running.pop(child)
+            if mutant is None and status:
+                told = (Path(folder) / str(child) / "out").read_text()
+                raise SystemExit(f"{group.name}: its tests fail without a fault\n{told[-4000:]}")
+            yield mutant, _word(status), used.ru_utime + used.ru_stime
+
+
+def _word(status: int) -> str:
+    if os.WIFSIGNALED(status):
+        return "endless" if os.WTERMSIG(status) in {signal.SIGXCPU, signal.SIGKILL} else "killed"
+    return _OUTCOMES.get(os.WEXITSTATUS(status), "killed")
+
+
+def _begun(group: Group, mutant: Mutant | None, cpu_s: float, folder: Path) -> int:
+    child = os.fork()
+    if not child:
+        own = folder / str(os.getpid())
+        own.mkdir()
+        _run(group, mutant, cpu_s, own)
+    return child
 
 
 def _run(group: Group, mutant: Mutant | None, cpu_s: float, folder: Path) -> None:
@@ -191,24 +210,18 @@ def _files(path: Path) -> list[Path]:
 def measure(group: Group, seed: int, count: int, jobs: int, known: _Known) -> Tally:
     """Try the sample of a group, or take what is known of it."""
     chosen = group.sample(seed, count)
-    todo = [mutant for mutant in chosen if known.get(group, mutant) is None]
+    told = {mutant: found for mutant in chosen if (found := known.get(group, mutant))}
+    todo = [mutant for mutant in chosen if mutant not in told]
     began = time.monotonic()
-    usual = outcome(group, None, 3600.0)[1] if todo else 0.0
-    limit = 4 * usual + _CPU_S
-    with ThreadPoolExecutor(jobs) as pool:
-        for mutant, (found, spent) in zip(todo, pool.map(lambda one: outcome(group, one, limit), todo), strict=True):
-            known.put(group, mutant, found)
-            print(
-                f"{found:9}{spent:6.1f} s  {mutant.module.partition('.')[2]}:{mutant.line}  {mutant.change}", flush=True
-            )
-            found_of[mutant.key] = found
-    told = {mutant: known.get(group, mutant) or found_of[mutant.key] for mutant in chosen}
+    usual = next(outcomes(group, [None], 3600.0))[2] if todo else 0.0
+    for mutant, found, spent in outcomes(group, todo, 4 * usual + _CPU_S, jobs):
+        assert mutant is not None
+        told[mutant] = found
+        known.put(group, mutant, found)
+        print(f"{found:9}{spent:6.1f} s  {mutant.module.partition('.')[2]}:{mutant.line}  {mutant.change}", flush=True)
     every = sum(len(mutants(module)) for module in group.modules)
     print(f"== {group.name}: tests take {usual:.1f} s, {time.monotonic() - began:.0f} s in all", flush=True)
-    return Tally(group.name, group.modules, group.tests, every, told)
-
-
-found_of: dict[str, str] = {}
+    return Tally(group.name, group.modules, group.tests, every, {mutant: told[mutant] for mutant in chosen})
 
 
 def main(argv: Sequence[str] | None = None) -> int:
