@@ -50,8 +50,12 @@ class TestNemoRL(TargetContract):
         return lambda: NemoRLTarget(recipe="examples/configs/grpo_math_1B.yaml", options={"provenance": "noted"})
 
     @pytest.fixture
-    def tree(self, checkout, tmp_path_factory):
-        return shutil.copytree(checkout, tmp_path_factory.mktemp("tree"), dirs_exist_ok=True)
+    def tree(self, nemo, tmp_path):
+        configs = tmp_path / "tree" / "examples" / "configs"
+        configs.mkdir(parents=True)
+        shutil.copy(nemo / "examples" / "configs" / "grpo_math_1B.yaml", configs)
+        (configs.parent / "run_grpo.py").touch()
+        return tmp_path / "tree"
 
     @pytest.fixture
     def override(self):

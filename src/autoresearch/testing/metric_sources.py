@@ -18,7 +18,7 @@ from autoresearch.testing.shape import gaps, made_with
 SourceMaker = Callable[[], MetricSource]
 RunWriter = Callable[[Path], None]
 
-HUGE = 512 * 1024 * 1024
+HUGE = 256 * 1024 * 1024
 """Bytes of a file that no source may take into memory whole."""
 
 _PATIENCE_S = 60.0
@@ -142,7 +142,7 @@ class MetricSourceContract:
                 file.write_bytes(content)
 
     def test_a_huge_file_is_not_taken_into_memory(self, make: SourceMaker, whole: Path) -> None:
-        """A file of 512 MiB is read in part or not at all, in bounded time and memory."""
+        """A file of 256 MiB is read in part or not at all, in bounded time and memory."""
         for file, content in _files(make(), whole):
             os.truncate(file, HUGE)
             tracemalloc.start()
