@@ -81,7 +81,7 @@ def driven(
         branch=entry.branch,
         commit=entry.commit,
         worktree=str(paths.by_hand(entry.index)),
-        brief=str(paths.experiment(entry.name) / "brief.md"),
+        brief=str(paths.brief(entry.name)),
         runs=len(made),
         value=history.value_of(entry.name),
         reason=entry.verdict.reason if entry.verdict else crash or _left(paths, history, entry, held=held),

@@ -215,14 +215,13 @@ def report_of(reading: Reading, now: float) -> Report:
 def write_report(reading: Reading, now: float, redactor: Redactor) -> tuple[Path, ...]:
     """Write `report.md`, `report.html`, `progress.svg` and, where Pillow is installed, `progress.png`; nothing else."""
     report, paths = report_of(reading, now), reading.opened.paths
-    page, folder = paths.report, paths.folder
     progress = figure.progress(report)
     texts = {
-        page: markdown(report),
-        folder / "report.html": html(report),
-        folder / "progress.svg": figure.svg(progress),
+        paths.report: markdown(report),
+        paths.report_page: html(report),
+        paths.progress("svg"): figure.svg(progress),
     }
     for path, text in texts.items():
         atomic.replace(path, redactor.clean(text))
-    drawn = png.png(progress, folder / "progress.png")
+    drawn = png.png(progress, paths.progress("png"))
     return (*texts, *([drawn] if drawn else []))

@@ -71,17 +71,17 @@ def find_layout(where: Path) -> Layout:
 
 def names(where: Layout) -> list[str]:
     """Campaigns of a repository, the one worked on last first; one that has begun needs its file no more."""
-    found = {file.parent for file in where.campaigns.glob("*/campaign.yaml")}
-    found |= {file.parent for file in where.campaigns.glob("*/journal.jsonl") if _holds_plan(file)}
-    return [folder.name for folder in sorted(found, key=_touched, reverse=True)]
+    found = [paths for paths in where.folders() if paths.campaign_file.exists() or _holds_plan(paths.journal)]
+    return [paths.name for paths in sorted(found, key=_touched, reverse=True)]
 
 
-def _touched(folder: Path) -> tuple[float, str]:
-    journal = folder / "journal.jsonl"
-    return ((journal if journal.exists() else folder / "campaign.yaml").stat().st_mtime, folder.name)
+def _touched(paths: CampaignPaths) -> tuple[float, str]:
+    return ((paths.journal if paths.journal.exists() else paths.campaign_file).stat().st_mtime, paths.name)
 
 
 def _holds_plan(journal: Path) -> bool:
+    if not journal.exists():
+        return False
     with journal.open("rb") as source:
         return b'"kind":"campaign_started"' in source.readline()
 
@@ -205,7 +205,7 @@ def _refuse_secrets(campaign: CampaignConfig, paths: CampaignPaths) -> None:
         if hidden[name] != value:
             raise CampaignError(
                 f"run.env.{name} in {paths.campaign_file} looks like a secret, and the plan goes into the journal; "
-                f"take it out there and put it into {paths.root / '.env'} or the environment, which runs inherit"
+                f"take it out there and put it into {paths.secrets} or the environment, which runs inherit"
             )
 
 
@@ -240,7 +240,7 @@ def _survey_at(target: Target, paths: CampaignPaths, commit: str) -> Survey:
 
 def redactor(root: Path) -> Redactor:
     """Knows the secrets of this environment and of the repository's `.env`."""
-    return environment.load(root / ".env", os.environ)
+    return environment.load(Layout(root).secrets, os.environ)
 
 
 def make_context(opened: Opened, clock: Callable[[], float] = time.time, *, proposing: bool = True) -> Context:

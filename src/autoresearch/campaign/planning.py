@@ -204,7 +204,7 @@ def _fresh_name(root: Path, survey: Survey, now: datetime) -> str:
     )
     name = names.campaign_name(now.date(), algorithm, model.rsplit("/", 1)[-1])
     taken = {found.campaign for branch in refs.branches(root) if (found := names.parse_branch(branch))}
-    taken |= {path.name for path in Layout(root).campaigns.glob("*")}
+    taken |= {paths.name for paths in Layout(root).folders()}
     return next(one for one in (name, *(f"{name}-{n}" for n in range(2, 10_000))) if one not in taken)
 
 

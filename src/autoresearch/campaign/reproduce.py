@@ -70,7 +70,7 @@ def run_again(ctx: Context, run: Run, wait: Callable[[Path], None]) -> Reproduct
         request.folder.mkdir(parents=True)
         volume.prepare(ctx.paths, label, number)
         job = ctx.jobs.job(request, label, number, plumbing=run.planned.plumbing)
-        submission = runs.write_submission(ctx, job, ctx.paths.evidence(label, number))
+        submission = runs.write_submission(ctx, job, label, number)
         status = _followed(ctx, ctx.launcher.submit(submission), lambda: wait(Path(job.log)))
         found = runs.measure_folder(ctx, Path(job.folder), Path(job.log), status, label, number)
         volume.release(ctx.paths, label, number, well=status.state is JobState.SUCCEEDED, idle=True)

@@ -18,6 +18,7 @@ from autoresearch.experiment.experiment import Experiment, Run
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE, Status
 from autoresearch.ports.metric_source import MetricSource
+from autoresearch.records.paths import campaign_of
 from autoresearch.run.objective import Objective
 
 
@@ -157,7 +158,7 @@ def log_of(opened: Opened, index: int) -> Path:
     """
     entry = opened.history.experiments[index]
     runs = opened.history.runs_of(entry.name)
-    return Path(runs[-1].planned.log) if runs else opened.paths.experiment(entry.name) / "run.log"
+    return Path(runs[-1].planned.log) if runs else opened.paths.run_log(entry.name)
 
 
 @dataclass
@@ -171,7 +172,7 @@ class LiveCurves:
     def curve(self, where: Path, run: RunningRun) -> tuple[tuple[int, float], ...]:
         """The objective's metric of a run as (step, value), from the most trusted source that has it."""
         if not self._opened:
-            self._open(where, Path(run.folder).parent.parent.name)
+            self._open(where, campaign_of(Path(run.folder)))
         if self._objective is None:
             return ()
         spellings = (self._objective.tag, self._objective.metric)

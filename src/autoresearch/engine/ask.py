@@ -196,8 +196,7 @@ def ask_for_proposal(ctx: Context, entry: Experiment, tree: Path) -> Proposal | 
         if commit != entry.opened.parent_commit or _meddled(ctx, researcher, tree, commit):
             _fresh(ctx, tree, commit)
         hypothesis = replace(hypothesis, parent=parent)
-        folder = ctx.paths.folder / ".attempts"
-        atomic.replace(folder / f"{entry.index}.brief.md", ctx.redactor.clean(brief_text(brief)))
+        atomic.replace(ctx.paths.attempt_brief(entry.index), ctx.redactor.clean(brief_text(brief)))
         return Proposal(hypothesis, _apply(ctx, tree, hypothesis))
     why = "; ".join(troubles) or why_nobody(ctx)
     ctx.record(ExperimentAbandoned(ctx.clock(), entry.index, why, exhausted=not troubles))

@@ -103,7 +103,7 @@ def complete(ctx: Context, entry: Experiment) -> None:
     if refs.branch_commit(root, entry.branch) is None:
         refs.create_branch(root, entry.branch, start)
     fault_points.point("by_hand.branch")
-    brief = ctx.paths.experiment(entry.name) / "brief.md"
+    brief = ctx.paths.brief(entry.name)
     if brief.exists() and tree.exists():
         return
     worktree.add(root, tree, start)

@@ -174,14 +174,12 @@ def leave_evidence(
     ctx: Context, name: str, index: int, parent_commit: str, commit: str, hypothesis: Hypothesis
 ) -> None:
     """Patch, hypothesis, brief and whatever its researcher left, in the experiment's own folder."""
-    folder = ctx.paths.experiment(name)
-    folder.mkdir(parents=True, exist_ok=True)
-    atomic.replace(folder / "diff.patch", diffs.patch(ctx.paths.root, parent_commit, commit))
-    atomic.replace(folder / "hypothesis.json", json.dumps(asdict(hypothesis), indent=2) + "\n")
-    brief = ctx.paths.folder / ".attempts" / f"{index}.brief.md"
+    atomic.replace(ctx.paths.patch(name), diffs.patch(ctx.paths.root, parent_commit, commit))
+    atomic.replace(ctx.paths.hypothesis(name), json.dumps(asdict(hypothesis), indent=2) + "\n")
+    brief = ctx.paths.attempt_brief(index)
     if brief.exists():
-        brief.replace(folder / "brief.md")
-    keep_testimony(ctx, hypothesis.source, index, folder)
+        brief.replace(ctx.paths.brief(name))
+    keep_testimony(ctx, hypothesis.source, index, ctx.paths.experiment(name))
 
 
 def keep_testimony(ctx: Context, source: str, index: int, folder: Path) -> None:

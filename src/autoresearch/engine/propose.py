@@ -71,7 +71,7 @@ def reopen(ctx: Context, index: int) -> bool:
         return True
     entry = ctx.history.experiments[index]
     tree = ctx.paths.worktree(str(index))
-    kept = ctx.paths.folder / ".attempts" / f"{index}.json"
+    kept = ctx.paths.attempt(index)
     proposal = kept_proposal(kept)
     if proposal is None or not tree.exists():
         proposal = ask_for_proposal(ctx, entry, tree)

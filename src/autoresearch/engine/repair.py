@@ -39,7 +39,7 @@ def repair(ctx: Context, name: str, crash: str, *, by_hand: bool = False) -> Non
     unheld: tuple[str, ...] = ()
     if by_hand or _mend(ctx, entry, tree, crash):
         files, unheld = committable(tree, entry.commit)
-    keep_testimony(ctx, entry.hypothesis.source, entry.index, ctx.paths.experiment(name) / f"repair-{_number(entry)}")
+    keep_testimony(ctx, entry.hypothesis.source, entry.index, ctx.paths.repair(name, _number(entry)))
     if unheld:
         _refuse(ctx, entry, unheld)
         return

@@ -101,18 +101,18 @@ def _job(
 
 
 def _submit(ctx: Context, job: Job, run: Run) -> None:
-    submission = write_submission(ctx, job, ctx.paths.evidence(run.planned.experiment, run.planned.number))
+    submission = write_submission(ctx, job, run.planned.experiment, run.planned.number)
     _latest_log(ctx, run)
     job_id = ctx.launcher.submit(submission)
     fault_points.point("run.submitted")
     ctx.record(RunSubmitted(ctx.clock(), job.run_id, job_id))
 
 
-def write_submission(ctx: Context, job: Job, kept: Path) -> Submission:
-    """The exact request, written into `kept` together with the environment it is made in."""
+def write_submission(ctx: Context, job: Job, label: str, number: int) -> Submission:
+    """The exact request, written beside the run's other evidence together with the environment it is made in."""
     submission = ctx.launcher.plan(job)
-    atomic.replace(kept / "submission.txt", ctx.redactor.clean(submission.text))
-    atomic.replace(kept / "environment.json", json.dumps(_environment(ctx, job), indent=2) + "\n")
+    atomic.replace(ctx.paths.submission(label, number), ctx.redactor.clean(submission.text))
+    atomic.replace(ctx.paths.environment(label, number), json.dumps(_environment(ctx, job), indent=2) + "\n")
     return submission
 
 
@@ -132,7 +132,7 @@ def _environment(ctx: Context, job: Job) -> Mapping[str, object]:
 
 def _latest_log(ctx: Context, run: Run) -> None:
     """`<experiment>/run.log` always leads to the newest run's log (R66)."""
-    log, link = Path(run.planned.log), ctx.paths.experiment(run.planned.experiment) / "run.log"
+    log, link = Path(run.planned.log), ctx.paths.run_log(run.planned.experiment)
     volume.lead(link, log.relative_to(link.parent) if log.is_relative_to(link.parent) else log)
     if (latest := ctx.paths.latest_log(run.planned.experiment)) != link:
         volume.lead(latest, Path(f"run-{run.planned.number}", log.name))
@@ -240,7 +240,7 @@ def measure_folder(ctx: Context, folder: Path, log: Path, status: JobStatus, lab
     """What a run's own files say, kept as `measurement.json` with the evidence of `label` and `number`."""
     found = _clean(ctx, ctx.target.measure(folder, tail_of(ctx, log), read_all(ctx, folder), status))
     volume.keep(ctx.paths, label, number)
-    atomic.replace(ctx.paths.evidence(label, number) / "measurement.json", json.dumps(asdict(found), indent=2) + "\n")
+    atomic.replace(ctx.paths.measurement(label, number), json.dumps(asdict(found), indent=2) + "\n")
     return found
 
 

@@ -62,7 +62,7 @@ def tree_path(ctx: Context, arm: str) -> Path:
 
 def tidy(ctx: Context) -> None:
     """Take away every worktree of the campaign; branches hold everything they held."""
-    below = ctx.paths.worktree("any").parent
+    below = ctx.paths.worktrees
     for tree in worktree.listing(ctx.paths.root, below):
         worktree.remove(ctx.paths.root, tree.path)
     worktree.sweep(below)
@@ -71,7 +71,7 @@ def tidy(ctx: Context) -> None:
 def restore(ctx: Context) -> None:
     """Remove half-written files and half-removed worktrees, and restore campaign branches that somebody deleted."""
     paths = ctx.paths
-    for below in (paths.worktree("any").parent, paths.by_hand(1).parent):
+    for below in (paths.worktrees, paths.hands):
         worktree.sweep(below)
     atomic.sweep((paths.ledger.parent, *_folders(ctx), *paths.sessions.glob("*")))
     restore_branches(ctx)

@@ -311,7 +311,7 @@ class Tools:
     def brief_page(self, index: int) -> str:
         """The brief of an experiment."""
         session = self._session(None)
-        path = session.paths().experiment(session.experiment(index).name) / "brief.md"
+        path = session.paths().brief(session.experiment(index).name)
         if not path.exists():
             return "this experiment has no brief\n"
         return cut(head(self.clean(path.read_text("utf-8")), str(path)))

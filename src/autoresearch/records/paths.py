@@ -34,9 +34,18 @@ class Layout:
         """Worktrees and locks; nothing that cannot be rebuilt, but edits by hand that were not handed in."""
         return self.root / ".autoresearch"
 
+    @property
+    def secrets(self) -> Path:
+        """The user's secret store; read, never written."""
+        return self.root / ".env"
+
     def campaign(self, name: str) -> "CampaignPaths":
         """The places of one campaign."""
         return CampaignPaths(self.root, name)
+
+    def folders(self) -> "tuple[CampaignPaths, ...]":
+        """Every folder beside those of campaigns, whether there is a campaign in it or not."""
+        return tuple(self.campaign(found.name) for found in self.campaigns.glob("*"))
 
 
 KINDS = ("logs", "checkpoints", "artifacts", "ray", "tmp", "wandb")
@@ -44,6 +53,9 @@ KINDS = ("logs", "checkpoints", "artifacts", "ray", "tmp", "wandb")
 
 BESIDE = ("ray", "tmp", "wandb")
 """Those of them that no number is ever read from: they lie beside the runs' own folders, the others inside."""
+
+SUBMISSION, ENVIRONMENT, MEASUREMENT = KEPT = ("submission.txt", "environment.json", "measurement.json")
+"""What we keep of every run, in the repository."""
 
 _CACHES = {
     "HF_HOME": "huggingface",
@@ -137,8 +149,17 @@ class CampaignPaths(Layout):
 
     @property
     def report(self) -> Path:
-        """The report in Markdown; `report.html` and the plots lie beside it."""
+        """The report in Markdown."""
         return self.folder / "report.md"
+
+    @property
+    def report_page(self) -> Path:
+        """The same as one self-contained page."""
+        return self.folder / "report.html"
+
+    def progress(self, ending: str) -> Path:
+        """Its plot, as `svg` or `png`."""
+        return self.folder / f"progress.{ending}"
 
     @property
     def lock(self) -> Path:
@@ -148,6 +169,34 @@ class CampaignPaths(Layout):
     def experiment(self, name: str) -> Path:
         """Evidence of one experiment."""
         return self.folder / name
+
+    def brief(self, experiment: str) -> Path:
+        """What whoever made an experiment had been told."""
+        return self.experiment(experiment) / "brief.md"
+
+    def patch(self, experiment: str) -> Path:
+        """What it changes."""
+        return self.experiment(experiment) / "diff.patch"
+
+    def hypothesis(self, experiment: str) -> Path:
+        """Its idea."""
+        return self.experiment(experiment) / "hypothesis.json"
+
+    def repair(self, experiment: str, number: int) -> Path:
+        """What its researcher left when it mended it."""
+        return self.experiment(experiment) / f"repair-{number}"
+
+    def run_log(self, experiment: str) -> Path:
+        """Leads to the log of its newest run (R66)."""
+        return self.experiment(experiment) / "run.log"
+
+    def attempt(self, index: int) -> Path:
+        """A proposal that is still to be committed."""
+        return self.folder / ".attempts" / f"{index}.json"
+
+    def attempt_brief(self, index: int) -> Path:
+        """The brief of an attempt that has no name yet."""
+        return self.folder / ".attempts" / f"{index}.brief.md"
 
     @property
     def heavy(self) -> Path:
@@ -165,11 +214,23 @@ class CampaignPaths(Layout):
 
     def latest_log(self, experiment: str) -> Path:
         """Leads to the log of the experiment's newest run (R66); on a volume where R207 wants it."""
-        return self.heavy / experiment / "logs" / "run.log" if self.volume else self.experiment(experiment) / "run.log"
+        return self.heavy / experiment / "logs" / "run.log" if self.volume else self.run_log(experiment)
 
     def evidence(self, experiment: str, number: int) -> Path:
         """What we keep of a run, always in the repository: submission, environment, measurement."""
         return self.experiment(experiment) / _run(number)
+
+    def submission(self, experiment: str, number: int) -> Path:
+        """The request as it was sent, without secrets."""
+        return self.evidence(experiment, number) / SUBMISSION
+
+    def environment(self, experiment: str, number: int) -> Path:
+        """Command, variables and machine it was sent from."""
+        return self.evidence(experiment, number) / ENVIRONMENT
+
+    def measurement(self, experiment: str, number: int) -> Path:
+        """What the run's own files said."""
+        return self.evidence(experiment, number) / MEASUREMENT
 
     def kind(self, experiment: str, kind: str, number: int | None = None) -> Path:
         """One of `KINDS` of an experiment on a volume, or the entry in it for one run."""
@@ -189,13 +250,23 @@ class CampaignPaths(Layout):
             "AUTORESEARCH_ARTIFACTS": str(self.run(experiment, number) / "artifacts"),
         }
 
+    @property
+    def worktrees(self) -> Path:
+        """Every working tree of the campaign, but those in which somebody edits by hand."""
+        return self.private / "worktrees" / self.name
+
     def worktree(self, label: str) -> Path:
         """Working tree of one experiment, or of one attempt that has no name yet."""
-        return self.private / "worktrees" / self.name / label
+        return self.worktrees / label
+
+    @property
+    def hands(self) -> Path:
+        """The working trees in which somebody edits by hand."""
+        return self.private / "by-hand" / self.name
 
     def by_hand(self, index: int) -> Path:
         """Working tree in which a person or an agent edits an experiment; its runs have another one."""
-        return self.private / "by-hand" / self.name / str(index)
+        return self.hands / str(index)
 
     @property
     def claim(self) -> Path:
@@ -214,6 +285,11 @@ class CampaignPaths(Layout):
     def relative(self, path: Path) -> str:
         """A path as rows show it: relative to the repository when inside, else absolute."""
         return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
+
+
+def campaign_of(run: Path) -> str:
+    """The name of the campaign that a run's folder belongs to."""
+    return run.parent.parent.name
 
 
 def _run(number: int) -> str:

@@ -13,7 +13,7 @@ from autoresearch.config.site import Ground
 from autoresearch.errors import CampaignError, StorageError
 from autoresearch.machine import atomic, disk
 from autoresearch.machine.disk import delete
-from autoresearch.records.paths import BESIDE, KINDS, CampaignPaths, Volume, short
+from autoresearch.records.paths import BESIDE, KEPT, KINDS, CampaignPaths, Volume, short
 from autoresearch.supervision import run_folder
 
 _SMALL = 1 << 20
@@ -21,8 +21,6 @@ _SMALL = 1 << 20
 
 _MOST = 4 * _SMALL
 """Bytes kept of one run in all, smallest files first."""
-
-_OURS = frozenset({"submission.txt", "environment.json", "measurement.json"})
 
 
 def inspect_volume(checkout: str, volume: str) -> Ground:
@@ -149,7 +147,7 @@ def keep(paths: CampaignPaths, experiment: str, number: int) -> None:
 
 def _plain(file: Path) -> bool:
     """Whether it is a file of the run, and not called like one that we keep of every run."""
-    return file.is_file() and not file.is_symlink() and not file.name.startswith(".") and file.name not in _OURS
+    return file.is_file() and not file.is_symlink() and not file.name.startswith(".") and file.name not in KEPT
 
 
 def volume_was_lost(paths: CampaignPaths, runs: Sequence[Path]) -> str:

@@ -20,6 +20,7 @@ from autoresearch.guards.agent_runner import CallEnd, Cell
 from autoresearch.guards.custody import HAND, git_folder
 from autoresearch.guards.scope import Limits
 from autoresearch.machine.disk import delete
+from autoresearch.records.paths import Layout
 from autoresearch.researchers.agent import answer as agent_answer
 from autoresearch.researchers.agent.adapters import REACH, Adapter, Call, adapter
 from autoresearch.researchers.agent.answer import Answer
@@ -242,7 +243,7 @@ class Caller:
 
     def _view(self, call: Call, temporary: Path) -> sandbox.View:
         root = self.options.root.resolve()
-        records = [root / "reports" / "auto_research", root / "session"]
+        records = [Layout(root).campaigns, Layout(root).sessions]
         hidden = [
             *sandbox.credentials(Path.home(), (root, call.tree)),
             *(path for path in records if path.is_dir()),
