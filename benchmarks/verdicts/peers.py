@@ -10,7 +10,6 @@ from statistics import fmean, median
 from autoresearch.experiment.outcome import BASELINE, Status
 from autoresearch.verdict.evidence import Evidence
 from autoresearch.verdict.policies.composed import Composed, Contest, Rule, Ruling, WayOfJudging, always
-from autoresearch.verdict.policies.greedy import one_run_each
 from autoresearch.verdict.policies.one_at_a_time import one_at_a_time
 from autoresearch.verdict.statistics import normal_cdf
 
@@ -77,7 +76,7 @@ def _resampled(values: list[float]) -> list[float]:
 def _peer(name: str, rule: Rule, baseline: int) -> Composed:
     """A rule that believes the incumbent's mean as it stands."""
     way = WayOfJudging(by=name, order=one_at_a_time, rule=rule, credit=False, why=f"{name}: one idea at a time")
-    return Composed(name=name, choose=always(way), baseline=baseline, spends=one_run_each)
+    return Composed(name=name, choose=always(way), baseline=baseline)
 
 
 PEERS = (

@@ -24,7 +24,7 @@ from autoresearch.verdict.evidence import Evidence
 from autoresearch.verdict.policies import policy, run_costs
 from autoresearch.verdict.policies.auto import at_first_look, choose
 from autoresearch.verdict.policies.composed import Composed, Contest, Ruling, WayOfJudging, always, nothing_aside
-from autoresearch.verdict.policies.greedy import by_one_look, one_run_each
+from autoresearch.verdict.policies.greedy import by_one_look
 from autoresearch.verdict.policies.one_at_a_time import one_at_a_time
 from autoresearch.verdict.policies.screening import many_at_a_time
 from autoresearch.verdict.policies.sequential import anchor, by_credited_gain
@@ -208,7 +208,7 @@ def test_too_few_ideas_for_an_array_are_worked_on_one_at_a_time(count):
 )
 def test_any_rule_in_any_order_is_a_policy_that_ends(rule, order):
     """Also pairs that no built-in policy has come to Done within the budget, one run at a time or three."""
-    made = Composed(name="test", choose=always(way(rule, order, aside=anchor)), spends=one_run_each)
+    made = Composed(name="test", choose=always(way(rule, order, aside=anchor)))
     for slots in (1, 3):
         assert run_campaign(made, World(runs=40, noise=1.5, slots=slots), 7).runs <= 40
 
@@ -216,7 +216,7 @@ def test_any_rule_in_any_order_is_a_policy_that_ends(rule, order):
 def test_nothing_is_chosen_before_the_baseline_is_done():
     """The way of judging is asked for once its noise is known, and then once for each board."""
     asked: list[Evidence] = []
-    made = Composed(name="test", choose=lambda seen: asked.append(seen) or way(), spends=one_run_each)
+    made = Composed(name="test", choose=lambda seen: asked.append(seen) or way())
     assert made.advise(replace(board(), trials=BASE[:2])).purpose is Purpose.BASELINE
     assert asked == []
     made.advise(board(ideas=(A, B)))
@@ -225,7 +225,7 @@ def test_nothing_is_chosen_before_the_baseline_is_done():
 
 def test_a_policy_ends_with_fresh_seeds_when_its_order_has_nothing_left():
     """None from an order is the end of exploring: open ideas are waited for, then claims are confirmed."""
-    made = Composed(name="test", choose=always(way(order=lambda *_: None)), spends=one_run_each)
+    made = Composed(name="test", choose=always(way(order=lambda *_: None)))
     held = board(*runs("a", 1.1), ideas=(replace(A, verdict=KEPT),), incumbent="a")
     assert made.advise(held).purpose is Purpose.CONFIRM
     assert made.advise(replace(held, ideas=(A,), trials=(*held.trials, Trial(arm="a", seed=50, pending=True)))) == Rest(
@@ -244,7 +244,7 @@ def test_a_policy_ends_with_fresh_seeds_when_its_order_has_nothing_left():
 )
 def test_an_idea_that_no_order_can_bring_on_is_settled_all_the_same(trials, status, reason):
     """Every experiment has a row: a discard where something ran, a crash where nothing did."""
-    made = Composed(name="test", choose=always(way(order=lambda *_: None)), spends=one_run_each)
+    made = Composed(name="test", choose=always(way(order=lambda *_: None)))
     advice = made.advise(board(*trials, ideas=(A, B)))
     assert (advice.idea, advice.verdict.status, advice.verdict.reason, advice.verdict.by) == (
         "a",

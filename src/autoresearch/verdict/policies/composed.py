@@ -89,6 +89,11 @@ class WayOfJudging:
     why: str = ""
 
 
+def as_allowed(experiments: int, settings: PolicySettings) -> tuple[int, int]:
+    """Runs that so many ideas take where nothing more is known: one each, up to what the campaign file allows."""
+    return experiments, experiments * max(1, settings.max_runs)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Composed:
     """A verdict policy made of functions; see `ports.policy.Policy`.
@@ -104,7 +109,7 @@ class Composed:
     name: str
     choose: Callable[[Evidence], WayOfJudging]
     baseline: int = 3
-    spends: Callable[[int, PolicySettings], tuple[int, int]]
+    spends: Callable[[int, PolicySettings], tuple[int, int]] = as_allowed
     reader: Reader = field(default_factory=Reader, compare=False, repr=False)
 
     def baseline_runs(self, settings: PolicySettings) -> int:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from autoresearch.experiment.board import PolicySettings
 from autoresearch.ports.policy import Estimating, Policy
+from autoresearch.verdict.policies.composed import as_allowed
 from autoresearch.verdict.policies.reserve import PAIRS
 
 
@@ -48,4 +49,4 @@ def cost(judge: Policy, experiments: int, settings: PolicySettings | None = None
 def _exploring(judge: Policy, experiments: int, settings: PolicySettings) -> tuple[int, int]:
     if isinstance(judge, Estimating):
         return judge.exploring(experiments, settings)
-    return experiments, experiments * max(1, settings.max_runs)
+    return as_allowed(experiments, settings)
