@@ -13,7 +13,7 @@ from tests.agents.conftest import needs_bwrap
 
 from autoresearch.git import commits as git_commit
 from autoresearch.git import diffs
-from autoresearch.guards.scope import Limits, breaches
+from autoresearch.guards.scope import Scope, breaches
 from autoresearch.testing.user_files import Snapshot, difference
 
 
@@ -162,7 +162,7 @@ def test_links_and_pipes_lead_nowhere(either):
         either.tree, either.commit, either.edited(), "x", git_commit.Identity("a", "b"), 0.0
     )
     assert any(
-        "symbolic link" in found for found in breaches(diffs.file_changes(either.root, either.commit, commit), Limits())
+        "symbolic link" in found for found in breaches(diffs.file_changes(either.root, either.commit, commit), Scope())
     )
 
 
@@ -174,7 +174,7 @@ def test_instructions_for_the_next_agent_are_never_committed(bench):
     commit = git_commit.commit_tree_from(
         bench.tree, bench.commit, bench.edited(), "x", git_commit.Identity("a", "b"), 0.0
     )
-    assert len(breaches(diffs.file_changes(bench.root, bench.commit, commit), Limits())) == 4
+    assert len(breaches(diffs.file_changes(bench.root, bench.commit, commit), Scope())) == 4
 
 
 @needs_bwrap

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoresearch.experiment.change import FileChange
-from autoresearch.guards.scope import Limits, Wish, breaches, permission
+from autoresearch.guards.scope import Scope, Wish, breaches, permission
 
-SCOPE = Limits(allow=("src/**",), protect=("src/eval/**",))
+SCOPE = Scope(allow=("src/**",), protect=("src/eval/**",))
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_the_scope_decides(wish, granted):
 @pytest.mark.parametrize("path", [".git", ".git/config", "sub/.git", "sub/.git/hooks/pre-commit"])
 def test_gits_own_files_are_nobodys_to_edit(path):
     """A worktree's `.git` is a file, and decides whose configuration git obeys there, however wide the scope is."""
-    assert not permission(Wish("edit", paths=(path,)), Limits(allow=("**",)), network=True).granted
+    assert not permission(Wish("edit", paths=(path,)), Scope(allow=("**",)), network=True).granted
 
 
 def test_fetching_follows_the_choice_of_network():

@@ -3,7 +3,7 @@
 import pytest
 
 from autoresearch.experiment.change import FileChange, changed_keys
-from autoresearch.guards.scope import Limits, breaches, matches
+from autoresearch.guards.scope import Scope, breaches, matches
 
 
 @pytest.mark.parametrize(("glob", "path", "fits"), [
@@ -21,14 +21,14 @@ def test_globs_mean_what_people_expect(glob, path, fits):
 )
 def test_our_records_and_gits_machinery_are_never_part_of_a_hypothesis(path):
     """Whatever the campaign file allows or calls its subject."""
-    assert breaches([FileChange(path=path, added=1)], Limits(allow=("**",), subject=("**",)))
+    assert breaches([FileChange(path=path, added=1)], Scope(allow=("**",), subject=("**",)))
 
 
 def test_a_protected_file_may_change_only_as_the_subject():
     """What measures is protected, unless the campaign is about it."""
     change = [FileChange(path="eval/reward.py", added=1)]
-    assert "is part of the evaluation" in breaches(change, Limits(protect=("eval/**",)))[0]
-    assert breaches(change, Limits(protect=("eval/**",), subject=("eval/**",))) == ()
+    assert "is part of the evaluation" in breaches(change, Scope(protect=("eval/**",)))[0]
+    assert breaches(change, Scope(protect=("eval/**",), subject=("eval/**",))) == ()
 
 
 @pytest.mark.parametrize(("change", "told"), [
@@ -38,12 +38,12 @@ def test_a_protected_file_may_change_only_as_the_subject():
 ])  # fmt: skip
 def test_what_does_not_belong_into_one_small_idea_is_a_breach(change, told):
     """Binaries, submodules, links out of the tree, other folders, too much at once."""
-    assert told in "; ".join(breaches([change], Limits(allow=("a",), max_lines=100)))
+    assert told in "; ".join(breaches([change], Scope(allow=("a",), max_lines=100)))
 
 
 def test_a_change_of_a_protected_key_is_seen_in_the_resolved_recipe():
     """However it came about (a parent, an interpolation), with both values."""
     before, after = {"grpo.val_batch": 1, "lr": 1}, {"grpo.val_batch": 2, "lr": 2}
     assert changed_keys(before, after) == ("grpo.val_batch", "lr")
-    found = breaches([], Limits(protect_keys=("grpo.val_*",)), before, after)
+    found = breaches([], Scope(protect_keys=("grpo.val_*",)), before, after)
     assert found == ("recipe key grpo.val_batch is protected (grpo.val_*): it is part of the evaluation (1 became 2)",)

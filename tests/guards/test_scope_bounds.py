@@ -3,7 +3,7 @@
 import pytest
 
 from autoresearch.experiment.change import FileChange, changed_keys
-from autoresearch.guards.scope import Limits, Permission, Wish, breaches, matches, permission, simplifies, yardstick
+from autoresearch.guards.scope import Permission, Scope, Wish, breaches, matches, permission, simplifies, yardstick
 
 PROTECTED = (
     ".git", ".git/config", "sub/.git", "sub/.git/hooks/x", ".gitmodules", ".gitattributes", "a/.gitattributes", ".githooks/x",
@@ -24,14 +24,14 @@ def _change(path, added=0, deleted=0) -> FileChange:
 @pytest.mark.parametrize("path", PROTECTED)
 def test_the_repositorys_machinery_is_nobodys_to_change(path):
     """Whatever the campaign file allows, and whatever it names as its subject."""
-    (told,) = breaches([FileChange(path=path, added=1)], Limits(subject=("**",)))
+    (told,) = breaches([FileChange(path=path, added=1)], Scope(subject=("**",)))
     assert told.startswith(path)
 
 
 @pytest.mark.parametrize("path", FREE)
 def test_what_only_looks_like_it_may_change(path):
     """The names are held to as a whole, and most of them at the root."""
-    assert breaches([FileChange(path=path, added=1)], Limits()) == ()
+    assert breaches([FileChange(path=path, added=1)], Scope()) == ()
 
 
 LINKS = [
@@ -44,7 +44,7 @@ LINKS = [
 @pytest.mark.parametrize(("path", "target", "within"), LINKS)
 def test_a_link_may_lead_to_a_place_in_the_tree(path, target, within):
     """One that stays in it is a file like any other; one that goes up or starts at the root is a breach."""
-    told = breaches([FileChange(path=path, added=1, link_target=target)], Limits())
+    told = breaches([FileChange(path=path, added=1, link_target=target)], Scope())
     wanted = () if within else (f"{path} is a symbolic link to {target!r}, which may lead out of the tree",)
     assert told == wanted
 
@@ -57,14 +57,14 @@ def test_a_link_may_lead_to_a_place_in_the_tree(path, target, within):
 def test_an_idea_is_small(files, lines, told):
     """At the bound it is still; lines added and removed count alike, over all its files."""
     changes = [_change(f"f{n}", *(lines if n == 0 else (0, 0))) for n in range(files)]
-    assert breaches(changes, Limits(max_files=2, max_lines=100)) == told
+    assert breaches(changes, Scope(max_files=2, max_lines=100)) == told
 
 
 def test_without_other_words_twenty_files_and_a_thousand_lines_are_small():
     """What a campaign file that says nothing means."""
-    assert Limits() == Limits(allow=("**",), protect=(), protect_keys=(), subject=(), max_files=20, max_lines=1000)
-    assert breaches([FileChange(path=f"f{n}", added=50) for n in range(20)], Limits()) == ()
-    assert len(breaches([FileChange(path=f"f{n}", added=50) for n in range(21)], Limits())) == 2
+    assert Scope() == Scope(allow=("**",), protect=(), protect_keys=(), subject=(), max_files=20, max_lines=1000)
+    assert breaches([FileChange(path=f"f{n}", added=50) for n in range(20)], Scope()) == ()
+    assert len(breaches([FileChange(path=f"f{n}", added=50) for n in range(21)], Scope())) == 2
 
 
 def test_a_change_of_nothing_but_its_path_is_no_lines_and_no_link():
@@ -74,7 +74,7 @@ def test_a_change_of_nothing_but_its_path_is_no_lines_and_no_link():
     )
 
 
-SCOPE = Limits(
+SCOPE = Scope(
     allow=("src/**", "conf/*.yaml"),
     protect=("src/eval/**",),
     protect_keys=("grpo.val_*", "seed"),
@@ -116,7 +116,7 @@ def test_a_key_that_comes_or_goes_was_changed():
 def test_the_yardstick_is_files_and_keys_that_measure_and_are_the_subject():
     """Sorted; what is protected and not the subject is no yardstick, nor is a subject that measures nothing."""
     changes = [FileChange(path="src/eval/x.py"), FileChange(path="src/eval/y.py"), FileChange(path="src/a.py")]
-    limits = Limits(protect=("src/eval/**",), protect_keys=("seed", "exam.*"), subject=("src/**", "seed", "lr"))
+    limits = Scope(protect=("src/eval/**",), protect_keys=("seed", "exam.*"), subject=("src/**", "seed", "lr"))
     before, after = {"seed": 1, "exam.n": 1, "lr": 1}, {"seed": 2, "exam.n": 2, "lr": 2}
     assert yardstick(changes, limits, before, after) == ("seed", "src/eval/x.py", "src/eval/y.py")
     assert yardstick(changes[2:], limits) == yardstick(changes[2:], limits, before, before) == ()

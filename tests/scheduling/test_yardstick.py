@@ -12,7 +12,7 @@ from autoresearch.experiment.change import FileChange
 from autoresearch.experiment.history import fold
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
-from autoresearch.guards.scope import Limits, yardstick
+from autoresearch.guards.scope import Scope, yardstick
 from autoresearch.run.job import JobState, JobStatus, Resources
 from autoresearch.run.measurement import Completion, Measurement
 from autoresearch.run.objective import Objective
@@ -132,7 +132,7 @@ def test_a_policy_sees_neither_the_idea_nor_what_was_measured_again():
 
 def test_the_yardstick_is_what_is_protected_and_named_as_the_subject():
     """A protected key that is no subject is a breach, not a yardstick; a free one is neither."""
-    limits = Limits(protect=("exam.py",), protect_keys=("exam.**", "seed"), subject=("exam.*", "exam.py"))
+    limits = Scope(protect=("exam.py",), protect_keys=("exam.**", "seed"), subject=("exam.*", "exam.py"))
     before, after = {"exam.size": 1, "seed": 1, "lr": 1}, {"exam.size": 2, "seed": 2, "lr": 2}
     assert yardstick([FileChange(path="exam.py"), FileChange(path="train.py")], limits, before, after) == (
         "exam.py",

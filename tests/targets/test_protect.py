@@ -1,7 +1,7 @@
 import pytest
 
 from autoresearch.experiment.change import FileChange
-from autoresearch.guards.scope import Limits, breaches
+from autoresearch.guards.scope import Scope, breaches
 from autoresearch.targets.nemo_rl import protect
 from autoresearch.targets.recipe.load import load
 
@@ -73,7 +73,7 @@ def test_sampling_that_validation_copies_is_protected_by_its_copy(nemo):
 )
 def test_files_that_only_measure_may_not_change(path, breach):
     """Globs go through the campaign's own guard."""
-    found = breaches([FileChange(path=path, added=1)], Limits(protect=protect.files()))
+    found = breaches([FileChange(path=path, added=1)], Scope(protect=protect.files()))
     assert bool(found) is breach
 
 

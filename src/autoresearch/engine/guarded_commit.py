@@ -20,7 +20,7 @@ from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import BASELINE
 from autoresearch.git import commits, diffs, refs, worktree
-from autoresearch.guards.scope import Limits, breaches, simplifies, yardstick
+from autoresearch.guards.scope import Scope, breaches, simplifies, yardstick
 from autoresearch.machine import atomic, fault_points
 from autoresearch.ports.researcher import Witness
 from autoresearch.ports.target import Survey
@@ -113,10 +113,10 @@ def _borne_out(ctx: Context, hypothesis: Hypothesis, *, simpler: bool) -> Hypoth
     return replace(hypothesis, simplifies=False)
 
 
-def scope_of(ctx: Context) -> Limits:
+def scope_of(ctx: Context) -> Scope:
     """The campaign's scope with the target's own protection."""
     scope = ctx.campaign.scope
-    return Limits(
+    return Scope(
         allow=scope.allow,
         protect=(*ctx.survey.protect, *scope.protect),
         protect_keys=(*ctx.survey.protect_keys, *scope.protect_keys),

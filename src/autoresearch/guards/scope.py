@@ -41,7 +41,7 @@ tells coding agents how to behave, for the next agent would read what this one w
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class Scope:
     """What one hypothesis may do; see `config.schema.ScopeConfig` for the meaning of each."""
 
     allow: tuple[str, ...] = ("**",)
@@ -103,7 +103,7 @@ def matches(path: str, globs: Iterable[str]) -> str | None:
 
 def breaches(
     changes: Iterable[FileChange],
-    limits: Limits,
+    limits: Scope,
     before: Mapping[str, object] | None = None,
     after: Mapping[str, object] | None = None,
 ) -> tuple[str, ...]:
@@ -127,7 +127,7 @@ def breaches(
     return tuple(found)
 
 
-def _file_problems(change: FileChange, limits: Limits) -> Iterable[str]:
+def _file_problems(change: FileChange, limits: Scope) -> Iterable[str]:
     if glob := limits.never.match(change.path):
         yield f"{change.path} can never be part of an experiment ({glob})"
     elif (glob := limits.protected.match(change.path)) and not limits.subjects.match(change.path):
@@ -144,7 +144,7 @@ def _file_problems(change: FileChange, limits: Limits) -> Iterable[str]:
 
 def yardstick(
     changes: Iterable[FileChange],
-    limits: Limits,
+    limits: Scope,
     before: Mapping[str, object] | None = None,
     after: Mapping[str, object] | None = None,
 ) -> tuple[str, ...]:
@@ -157,11 +157,11 @@ def yardstick(
     return tuple(sorted(name for name in files | keys if limits.subjects.match(name)))
 
 
-def _protecting(key: str, limits: Limits) -> str | None:
+def _protecting(key: str, limits: Scope) -> str | None:
     return limits.protected_keys.match(key.replace(".", "/"))
 
 
-def _key_problems(before: Mapping[str, object], after: Mapping[str, object], limits: Limits) -> Iterable[str]:
+def _key_problems(before: Mapping[str, object], after: Mapping[str, object], limits: Scope) -> Iterable[str]:
     for key in changed_keys(before, after):
         glob = _protecting(key, limits)
         if glob and not limits.subjects.match(key):
@@ -230,7 +230,7 @@ class Permission:
     why: str
 
 
-def permission(wish: Wish, limits: Limits, *, network: bool) -> Permission:
+def permission(wish: Wish, limits: Scope, *, network: bool) -> Permission:
     """Answer a wish.
 
     Args:
@@ -251,7 +251,7 @@ def permission(wish: Wish, limits: Limits, *, network: bool) -> Permission:
     return Permission(False, f"nothing in the campaign allows {wish.kind!r}")
 
 
-def _edit(wish: Wish, limits: Limits) -> Permission:
+def _edit(wish: Wish, limits: Scope) -> Permission:
     if not wish.paths and not wish.own:
         return Permission(False, "it does not say which file")
     found = breaches((FileChange(path=path) for path in wish.paths), limits)

@@ -30,7 +30,7 @@ from acp.schema import (
 )
 
 from autoresearch.guards import agent_files
-from autoresearch.guards.scope import Limits, Permission, Wish, permission
+from autoresearch.guards.scope import Permission, Scope, Wish, permission
 from autoresearch.machine import processes
 from autoresearch.machine.processes import CommandError, converse
 from autoresearch.version import __version__
@@ -179,7 +179,7 @@ class _Client:
     def __init__(self, task: Task) -> None:
         self.task = task
         self.tree, self.own = Path(task.tree), tuple(map(Path, task.own))
-        self.scope = Limits(**{key: _frozen(value) for key, value in task.scope.items()})
+        self.scope = Scope(**{key: _frozen(value) for key, value in task.scope.items()})
         self.too_dear = asyncio.Event()
         self.usage: Mapping[str, int] = {}
         self.cost_usd: float | None = None

@@ -18,7 +18,7 @@ from autoresearch.git.call import EMAIL
 from autoresearch.guards import agent_runner, sandbox
 from autoresearch.guards.agent_runner import CallEnd, Cell
 from autoresearch.guards.custody import HAND, git_folder
-from autoresearch.guards.scope import Limits
+from autoresearch.guards.scope import Scope
 from autoresearch.machine.disk import delete
 from autoresearch.records.paths import Layout
 from autoresearch.researchers.agent import answer as agent_answer
@@ -92,7 +92,7 @@ class Caller:
                 f"or set `sandbox: auto` to go without"
             )
 
-    def call(self, label: str, prompt: str, tree: Path, max_cost_usd: float | None, scope: Limits) -> Result:
+    def call(self, label: str, prompt: str, tree: Path, max_cost_usd: float | None, scope: Scope) -> Result:
         """Have the agent edit `tree`; when this returns no process of it is left.
 
         Args:
@@ -205,7 +205,7 @@ class Caller:
             "AUTORESEARCH_ANSWER": str(answer_file),
         }
 
-    def _cell(self, call: Call, place: Path, temporary: Path, scope: Limits) -> Cell:
+    def _cell(self, call: Call, place: Path, temporary: Path, scope: Scope) -> Cell:
         options = self.options
         argv = self.adapter.argv(call)
         argv[0] = self.program or argv[0]
@@ -224,7 +224,7 @@ class Caller:
         )
         return self._conversing(cell, call, scope) if self.adapter.converses else cell
 
-    def _conversing(self, cell: Cell, call: Call, scope: Limits) -> Cell:
+    def _conversing(self, cell: Cell, call: Call, scope: Scope) -> Cell:
         """The same around our side of the conversation, which has none of the agent's environment."""
         task = {
             "argv": cell.argv, "env": cell.env, "tree": str(call.tree), "own": cell.writable[1:], "prompt": call.prompt,

@@ -19,7 +19,7 @@ from autoresearch.experiment.briefing import plain, sections
 from autoresearch.experiment.hypothesis import AREAS, Brief, Hypothesis
 from autoresearch.git import refs, worktree
 from autoresearch.guards.custody import Custody
-from autoresearch.guards.scope import Limits
+from autoresearch.guards.scope import Scope
 from autoresearch.machine import atomic
 from autoresearch.researchers.agent import answer as agent_answer
 from autoresearch.researchers.agent import transcript
@@ -251,9 +251,9 @@ _TODO = {
 _TODO_ELSE = "see that it is installed and can be started"
 
 
-def _scope(brief: Brief) -> Limits:
+def _scope(brief: Brief) -> Scope:
     """What an agent that asks is answered by; the guards on the commit know more, such as recipe keys and sizes."""
-    return Limits(allow=brief.allow or ("**",), protect=brief.protect, subject=brief.subject)
+    return Scope(allow=brief.allow or ("**",), protect=brief.protect, subject=brief.subject)
 
 
 def _bounded(text: str) -> str:
