@@ -100,7 +100,9 @@ def home(url: str) -> None:
     }
     lines = "".join(f'{key} = "{page}"\n' for key, page in pages.items())
     text = re.sub(rf"^(?:{'|'.join(pages)}) = .*\n", "", PYPROJECT.read_text(), flags=re.MULTILINE)
-    PYPROJECT.write_text(text.replace("[project.urls]\n", f"[project.urls]\n{lines}"))
+    PYPROJECT.write_text(
+        re.sub(r"^\[project\.urls\]\n(?:#.*\n)*", f"[project.urls]\n{lines}", text, flags=re.MULTILINE)
+    )
     citation = ROOT / "CITATION.cff"
     kept = re.sub(r"^repository-code: .*\n", "", citation.read_text(), flags=re.MULTILINE)
     citation.write_text(f'{kept}repository-code: "{url}"\n')
