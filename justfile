@@ -21,4 +21,4 @@ types:
 # Write the generated pages anew, and test the documentation.
 docs:
     .venv/bin/python tools/reference.py
-    .venv/bin/pytest -q tests/docs
+    .venv/bin/pytest -q -m 'not soak' tests/docs

@@ -11,7 +11,7 @@ from autoresearch.errors import ResearcherError
 from autoresearch.experiment.hypothesis import Brief
 from autoresearch.run.objective import Objective
 
-pytestmark = needs_acp
+pytestmark = [needs_acp, pytest.mark.full]
 
 
 def asked(bench):
@@ -52,7 +52,7 @@ def test_an_edit_within_the_scope_is_allowed_and_one_beside_it_is_not(bench, mon
     files = {"train.py": "evil", "config.key": "evil", "config.more.json": "{}"}
     turns = [Write(f"{bench.tree}/{path}", text) for path, text in files.items()]
     with serving(Script((*turns, Say(ANSWER)))) as url:
-        hypothesis = scoped(bench, url, monkeypatch, name, timeout=60, tries=1)
+        hypothesis = scoped(bench, url, monkeypatch, name, timeout=120, tries=1)
     requests = [answer for answer in asked(bench) if answer[1] != "written"]
     assert requests == [("edit", "reject_once")] * 2 + [("edit", "allow_once")], bench.evidence("agent.log")
     assert bench.edited() == ("config.more.json",)
@@ -80,4 +80,4 @@ def test_a_model_that_refuses_the_account_is_a_trouble_here_too(bench, monkeypat
         serving(Script((Say("x"),), Fail(status, message))) as url,
         pytest.raises(ResearcherError, match=word),
     ):
-        scoped(bench, url, monkeypatch, name, timeout=60)
+        scoped(bench, url, monkeypatch, name, timeout=120)

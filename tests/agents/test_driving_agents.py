@@ -12,6 +12,8 @@ from tests.agents.real_agents import settings
 
 from autoresearch.campaign.campaign import Campaign
 
+pytestmark = pytest.mark.full
+
 PLAYED = {"*baseline*": {"value": [0.5]}, "*": {"value": [0.7]}}
 EDIT = Shell("""sed -i 's/"lr": 0.1/"lr": 0.2/' .autoresearch/by-hand/night/2/config.json""")
 CHEAT = Shell("echo 'print(\"score: 9\")' > .autoresearch/by-hand/night/2/train.py")

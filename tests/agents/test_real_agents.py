@@ -9,6 +9,8 @@ from tests.agents.real_agents import HEAVY, TURNS, settings
 
 from autoresearch.errors import ResearcherError
 
+pytestmark = pytest.mark.full
+
 
 @pytest.mark.parametrize("name", ["claude", "codex", "gemini", "opencode"])
 def test_a_real_agent_proposes_an_edit(bench, monkeypatch, name):

@@ -8,6 +8,8 @@ from tests.agents.test_real_agents import TURNS, settings
 
 from autoresearch.skills import skill_pack
 
+pytestmark = pytest.mark.full
+
 
 @pytest.mark.parametrize("name", ["claude", "codex", "opencode"])
 def test_an_agent_is_told_of_the_skill(bench, monkeypatch, name):

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.full
+
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 RUN = re.compile(r"^```sh run\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TOUR = ("own-script", "stop-rules", "read-the-report", "resume-and-steer", "notes-and-clones", "drive-by-hand")
@@ -43,7 +45,6 @@ def test_the_how_to_pages_run_in_their_order(tmp_path):
     assert said["notes-and-clones"].count('"metric_name":"accuracy"') == 2
 
 
-@pytest.mark.stress
 @pytest.mark.timeout(900)
 def test_the_tutorial_runs(tmp_path):
     """The tutorial's short demo makes a campaign whose every command afterwards works."""

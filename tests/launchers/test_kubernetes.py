@@ -86,7 +86,7 @@ def answers(launcher, job_id):
 def test_an_outage_is_an_error_and_then_over(make, job, go, double, trouble):
     """A server that is away or overloaded says nothing of a run: the error is ours to wait out, the run goes on."""
     launcher = make()
-    job_id = launcher.submit(launcher.plan(job(WAIT)))
+    job_id = launcher.submit(launcher.plan(job(WAIT, limit_s=600.0)))
     what, how = trouble
     double.trouble(what, **how)
     with pytest.raises(LauncherError, match="Kubernetes could not list jobs"):
@@ -292,7 +292,7 @@ def test_a_log_that_may_not_be_read_is_no_outage(make, job, double):
 def test_nothing_of_a_rayjob_is_left(make, job, go, double):
     """R253: the RayJob is Complete, and Ray cluster, submitter and pods of its name are gone."""
     launcher = make(kind="rayjob")
-    job_id = launcher.submit(launcher.plan(job(WAIT)))
+    job_id = launcher.submit(launcher.plan(job(WAIT, limit_s=600.0)))
     until(lambda: [one for one in objects(double, f"{RAY}/rayclusters") if one["metadata"]["name"].startswith(job_id)])
     assert any(job_id in held for held in launcher.leftovers(job_id))
     go()
@@ -309,7 +309,8 @@ def test_a_slow_teardown_holds_up_nobody(make, job, go, double):
     """A Ray cluster that takes its time: the run is not called over before it is gone, and the other is followed."""
     launcher = make(kind="rayjob")
     slow, other = (
-        launcher.submit(launcher.plan(job(what, name=name))) for what, name in ((WAIT, "slow"), ("sleep 600", "other"))
+        launcher.submit(launcher.plan(job(what, limit_s=600.0, name=name)))
+        for what, name in ((WAIT, "slow"), ("sleep 600", "other"))
     )
     held = f"{RAY}/rayclusters/" + until(lambda: next(
         (one["metadata"]["name"] for one in objects(double, f"{RAY}/rayclusters") if one["metadata"]["name"].startswith(slow)),
@@ -330,7 +331,7 @@ def test_a_slow_teardown_holds_up_nobody(make, job, go, double):
 def test_what_does_not_go_is_left_over(make, job, go, double):
     """After `teardown_s` the run is over all the same, and what stays is named."""
     launcher = make(kind="rayjob", teardown_s=0.5)
-    job_id = launcher.submit(launcher.plan(job(WAIT)))
+    job_id = launcher.submit(launcher.plan(job(WAIT, limit_s=600.0)))
     name = until(lambda: [one["metadata"]["name"] for one in objects(double, f"{RAY}/rayclusters")
                           if one["metadata"]["name"].startswith(job_id)])[0]  # fmt: skip
     double.call("PATCH", f"{RAY}/rayclusters/{name}", {"metadata": {"finalizers": ["test/stuck"]}})

@@ -116,7 +116,7 @@ def seen_to(launcher, job_id, wanted):
 def test_what_it_cost_is_measured(launcher, job, go):
     """Processor seconds cover the whole tree, memory its largest moment, times its real length."""
     burn = "import os; x = bytearray(80_000_000)\nwhile not os.path.exists('go'): pass"
-    wanted = job(f'({sys.executable} -c "{burn}") & wait')
+    wanted = job(f'({sys.executable} -c "{burn}") & wait', limit_s=600.0)
     job_id = launcher.submit(launcher.plan(wanted))
     seen_to(launcher, job_id, lambda status: (status.cpu_s or 0) > 0.1 and (status.peak_memory_gb or 0) > 0.08)
     go()
@@ -137,7 +137,7 @@ def test_too_much_memory_ends_a_run(launcher, job):
 def test_shared_memory_counts_once(launcher, job, go):
     """Workers that share their parent's pages, as data loaders do, do not break a limit they keep."""
     share = 'import os, time\nx = bytearray(60_000_000)\nfor _ in range(3):\n    os.fork() or time.sleep(300)\nwhile not os.path.exists("go"): time.sleep(0.02)'
-    wanted = job(f"{sys.executable} -c '{share}'", memory_gb=0.15)
+    wanted = job(f"{sys.executable} -c '{share}'", memory_gb=0.15, limit_s=600.0)
     job_id = launcher.submit(launcher.plan(wanted))
     seen_to(launcher, job_id, lambda status: (status.peak_memory_gb or 0) > 0.15)
     go()
@@ -236,7 +236,7 @@ def test_runs_wait_for_gpus_and_never_share_one(tmp_path, job, go):
     """Of two runs for one GPU the second is queued, does not lose running time, and starts by itself."""
     index = 900 + os.getpid() % 10_000
     launcher = LocalLauncher({"gpus": [index]}, tmp_path / "campaign")
-    first = launcher.submit(launcher.plan(job(WAIT, name="first", gpus=1)))
+    first = launcher.submit(launcher.plan(job(WAIT, limit_s=600.0, name="first", gpus=1)))
     wanted = job("echo $CUDA_VISIBLE_DEVICES", name="second", gpus=1, limit_s=1.0)
     second = launcher.submit(launcher.plan(wanted))
     queued = launcher.states([second])[second]

@@ -11,7 +11,7 @@ from autoresearch.launchers.local import LocalLauncher
 from autoresearch.run.job import JobState
 from autoresearch.testing.launchers import JobFactory, settle
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.full, pytest.mark.ray]
 PATIENCE_S = 240.0
 
 RUN = """

@@ -28,7 +28,7 @@ from autoresearch.run.job import JobState
 from autoresearch.testing.launchers import ProcessContract, settle
 
 PATIENCE_S = 90.0
-needs_head = [pytest.mark.ray, pytest.mark.usefixtures("ray_address")]
+needs_head = [pytest.mark.full, pytest.mark.ray, pytest.mark.usefixtures("ray_address")]
 
 
 class TestContract(ProcessContract):
@@ -51,6 +51,7 @@ def upload(tmp_path, ray_address, job):
     return RayLauncher({"poll_s": 0, "address": ray_address, "code": "upload"}, tmp_path / "campaign")
 
 
+@pytest.mark.full
 @pytest.mark.ray
 def test_the_commit_is_sent_and_the_log_comes_back(upload, job):
     """The head runs what is committed, not what lies in the worktree, and its output becomes the run's log."""
@@ -97,6 +98,7 @@ def meddled(archive):
     return changed.getvalue()
 
 
+@pytest.mark.full
 @pytest.mark.ray
 def test_an_archive_that_was_changed_on_its_way_is_not_run(upload, job, ray_address, tmp_path):
     """What arrived is not the commit: nothing is started, and the failure is no fault of the idea."""
@@ -117,6 +119,7 @@ def test_an_archive_that_was_changed_on_its_way_is_not_run(upload, job, ray_addr
     assert [found.name for found in crash_symptoms(log)] == ["code-mismatch"]
 
 
+@pytest.mark.full
 @pytest.mark.ray
 def test_every_run_finds_the_commit_as_it_is(upload, job):
     """What one run left behind in its folder there, the next one of the same commit does not see."""
@@ -125,6 +128,7 @@ def test_every_run_finds_the_commit_as_it_is(upload, job):
         assert settle(upload, upload.submit(upload.plan(wanted)), PATIENCE_S).state is JobState.SUCCEEDED
 
 
+@pytest.mark.full
 @pytest.mark.ray
 def test_a_limit_without_our_supervisor(upload, job):
     """Where we are not installed, coreutils keeps the limit, and the end is a time-out."""
@@ -132,6 +136,7 @@ def test_a_limit_without_our_supervisor(upload, job):
     assert settle(upload, job_id, PATIENCE_S).state is JobState.TIMED_OUT
 
 
+@pytest.mark.full
 @pytest.mark.ray
 def test_an_archive_that_is_too_large_is_refused(upload, job, tmp_path):
     """The cap is kept before anything is sent, and the message says what to do."""
@@ -140,6 +145,7 @@ def test_an_archive_that_is_too_large_is_refused(upload, job, tmp_path):
         tight.submit(tight.plan(job()))
 
 
+@pytest.mark.full
 @pytest.mark.ray
 def test_a_submission_the_head_has_already_is_that_job(ray_address, job, tmp_path):
     """Killed after the head had answered: the record names the job, and the head knows it."""
@@ -153,6 +159,7 @@ def test_a_submission_the_head_has_already_is_that_job(ray_address, job, tmp_pat
     settle(again, job_id, PATIENCE_S)
 
 
+@pytest.mark.full
 @pytest.mark.ray
 def test_a_sent_nemo_rl_run_says_whose_code_it_imported(ray_address, tmp_path):
     """The head sees none of our folders: the probe goes along, its report and the number come back by the log."""

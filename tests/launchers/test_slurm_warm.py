@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 from tests.launchers.clusters import reach
+from tests.launchers.conftest import WAIT
 
 from autoresearch.errors import LauncherError
 from autoresearch.launchers.slurm.launcher import SlurmLauncher
 from autoresearch.run.job import JobState, Resources
 from autoresearch.testing.launchers import ProcessContract, settle
 
-pytestmark = [pytest.mark.slurm, pytest.mark.usefixtures("slurm")]
+pytestmark = [pytest.mark.full, pytest.mark.slurm, pytest.mark.usefixtures("slurm")]
 HELD = {"time": "10m", "idle": "1m"}
 
 
@@ -56,7 +57,7 @@ def test_a_run_that_hangs_is_ended_and_the_allocation_stays(submit, slurm, job):
     launcher, hung = submit(job("trap '' TERM; kill -STOP $PPID; sleep 300", name="hung"))
     reach(launcher, hung, JobState.RUNNING)
     launcher.cancel(hung)
-    assert settle(launcher, hung, 60).state is JobState.CANCELLED
+    assert settle(launcher, hung).state is JobState.CANCELLED
     assert launcher.leftovers(hung) == ()
     launcher, after = submit(job(name="after"))
     assert settle(launcher, after).state is JobState.SUCCEEDED
@@ -115,7 +116,7 @@ def test_a_failed_node_ends_the_runs_of_its_allocation(submit, slurm, job):
         assert settle(launcher, job_id).state is JobState.NODE_FAILED
     finally:
         slurm.resume("n2")
-    until = time.monotonic() + 10
+    until = time.monotonic() + 200
     while launcher.leftovers(job_id):
         assert time.monotonic() < until
 
@@ -124,7 +125,7 @@ def test_a_run_that_no_longer_fits_gets_a_new_allocation(submit, make, job):
     """No run is begun that the allocation's own end would cut short: each needs 60.5 s, and the first takes one."""
     held = {"time": "61s", "idle": "1m"}
     for number in range(2):
-        launcher, job_id = submit(job("sleep 1", name=f"run-{number}"), allocation=held)
+        launcher, job_id = submit(job("sleep 1", name=f"run-{number}", limit_s=30.0), allocation=held)
         assert settle(launcher, job_id).state is JobState.SUCCEEDED
     assert len(allocations(launcher)) == 2
 
@@ -134,7 +135,7 @@ def test_an_idle_allocation_goes_away_by_itself(submit, slurm, job):
     launcher, job_id = submit(job(), allocation={"time": "10m", "idle": "2s"})
     settle(launcher, job_id)
     (held,) = allocations(launcher)
-    until = time.monotonic() + 20
+    until = time.monotonic() + 200
     while slurm.do("squeue", "-h", "-j", held, "-t", "all", "-o", "%T").strip() != "COMPLETED":
         assert time.monotonic() < until
         time.sleep(0.2)
@@ -155,8 +156,8 @@ import sys, time; from pathlib import Path
 from autoresearch.launchers.slurm.launcher import SlurmLauncher; from autoresearch.testing import JobFactory
 root = Path(sys.argv[1]); held = {"time": "10m", "idle": "1m"}
 launcher = SlurmLauncher({"poll_s": 0, "allocation": held}, root / "campaign")
-launcher.submit(launcher.plan(JobFactory(root)("echo started >> count; sleep 2")))
-time.sleep(60)
+launcher.submit(launcher.plan(JobFactory(root)("echo started >> count; until [ -e go ]; do sleep 0.02; done")))
+time.sleep(600)
 """
 
 
@@ -164,7 +165,7 @@ def controller(root):
     return subprocess.Popen((sys.executable, "-c", CONTROLLER, str(root)))
 
 
-def test_a_step_in_flight_is_adopted(make, job):
+def test_a_step_in_flight_is_adopted(make, job, go):
     """The controller is killed while its run goes on: the next one finds it, and starts nothing twice."""
     first = controller(job.root)
     while not Path(job.root, "tree", "count").exists():
@@ -172,7 +173,8 @@ def test_a_step_in_flight_is_adopted(make, job):
     first.kill()
     first.wait()
     found = make().find("run-1")
-    assert found == make().submit(make().plan(job("echo started >> count; sleep 2")))
+    assert found == make().submit(make().plan(job(f"echo started >> count; {WAIT}")))
+    go()
     assert settle(make(), found).state is JobState.SUCCEEDED
     assert Path(job.root, "tree", "count").read_text() == "started\n"
     assert len(allocations(make())) == 1

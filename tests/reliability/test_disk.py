@@ -39,7 +39,7 @@ def test_a_campaign_on_a_full_disk_says_so_and_starts_nothing(lab):
             assert controller.poll() is None
         assert lab.journal("run_planned") == []
         assert lab.cli("stop").returncode == 0
-        out, _ = controller.communicate(timeout=60)
+        out, _ = controller.communicate(timeout=200)
     finally:
         controller.kill()
     assert controller.returncode == 0

@@ -15,7 +15,7 @@ SLICE = [
 ]
 
 
-@pytest.mark.stress
+@pytest.mark.full
 @pytest.mark.parametrize(("kinds", "points"), SLICE)
 def test_struck_anywhere_it_goes_on_to_the_same_ledger(kinds, points):
     """Same rows, same runs, nothing left over, the user's checkout untouched; see the tool for all that is looked at."""

@@ -10,6 +10,8 @@ import pytest
 from autoresearch.git import refs as ours
 from autoresearch.testing.user_files import Snapshot, difference
 
+pytestmark = pytest.mark.full
+
 SHORT = {"stop": "3 experiments", "verdict": {"policy": "greedy", "baseline_runs": 1, "confirm": 0}}
 SAID = [(1, "keep"), (2, "keep"), (3, "discard")]
 AS_ADA = ("-c", "user.name=Ada", "-c", "user.email=ada@example.invalid")

@@ -2,6 +2,8 @@
 
 import hashlib
 
+import pytest
+
 from autoresearch.records.row import COLUMNS, header
 
 MANY = 100_000
@@ -17,6 +19,7 @@ def theirs() -> bytes:
     return (header() + "\n" + "\n".join(lines) + "\n").encode()
 
 
+@pytest.mark.full
 def test_a_campaign_adds_its_rows_to_a_hundred_thousand(lab):
     """Every byte of theirs stays, ours come once, and the records are found to agree."""
     before = theirs()

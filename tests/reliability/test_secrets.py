@@ -94,6 +94,7 @@ def assert_they_came_by(lab, told) -> None:
     assert all(MARK in text for text in (log, json.dumps(lab.journal()), lab.ledger.read_text(), "".join(told)))
 
 
+@pytest.mark.full
 def test_no_secret_is_kept_or_shown(lab, told):
     """Nothing below our folders, no note, no commit message, and nothing on the terminal holds any of the twenty."""
     assert len(ALL) == 20

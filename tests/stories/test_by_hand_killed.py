@@ -67,7 +67,7 @@ def killed(lab, verb, point):
     return os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
 
 
-@pytest.mark.stress
+@pytest.mark.full
 @pytest.mark.parametrize(("verb", "point"), [(verb, point) for verb, points in WAY.items() for point in points])
 def test_killed_at_any_step_it_is_repeated_and_nothing_is_lost_or_doubled(prepared, verb, point):
     """One number, one branch, one commit, one run, one row; the worktree is gone in the end."""

@@ -68,7 +68,7 @@ def test_who_had_no_idea_is_asked_again_after_the_next_verdict(lab):
     child = lab.start()
     lab.until(lambda: lab.journal("experiment_abandoned"), "the list to have no more")
     (lab.root / "ideas.yaml").write_text(yaml.safe_dump(ideas[:2]))
-    out, err = child.communicate(timeout=60)
+    out, err = child.communicate(timeout=200)
     assert child.returncode == 0, err
     assert [row.description for row in lab.rows()][1:] == ["raise the learning rate", "weight decay"], out
     assert len(lab.journal("experiment_abandoned")) == 1

@@ -5,6 +5,8 @@ from tests.conftest import commit_all
 
 TRAIN = """\
 import json, sys
+
+pytestmark = pytest.mark.full
 config = json.load(open("config.json"))
 if config["lr"] > 1:
     sys.exit("RuntimeError: boom")

@@ -2,6 +2,7 @@
 
 import time
 
+import pytest
 import yaml
 from tests.conftest import commit_all
 
@@ -37,6 +38,7 @@ def test_a_demotion_is_an_event_in_words_and_the_row_stays(lab):
     assert f"{kept} was demoted, later ideas build on baseline" in (lab.folder / "report.md").read_text()
 
 
+@pytest.mark.full
 def test_a_lucky_incumbent_is_taken_back_by_its_own_campaign(lab):
     """One lucky run is kept, 25 ideas fail on top of it, its anchor shows what it is, and the next idea starts anew."""
     (lab.root / "train.py").write_text(LUCKY)

@@ -39,7 +39,7 @@ def resumed(lab, undisturbed):
 
 
 # The second time is the first idea where the first was the baseline.
-@pytest.mark.stress
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("step", "nth"),
     [(name, 1) for name in ENGINE] + [(name, 2) for name in RECORDS if name != "lock.release"] + [("lock.release", 1)],

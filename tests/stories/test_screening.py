@@ -50,6 +50,7 @@ def test_an_array_judges_every_idea_and_finds_the_one_that_crashes(screened):
         assert holds(screened, bundle["branch"]) == {idea.split("-")[1] for idea in bundle["ideas"]}
 
 
+@pytest.mark.full
 def test_a_row_of_a_bundled_idea_has_its_numbers_and_its_evidence(screened):
     """The mean of the bundles that hold it, a command, a share of the time, a log that is there; zeros are for crashes."""
     measured = {

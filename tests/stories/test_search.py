@@ -48,6 +48,7 @@ def test_a_budget_of_runs_is_spent_on_points_and_on_the_proof_and_not_exceeded(l
     assert "8/8 runs" in done.stdout
 
 
+@pytest.mark.full
 def test_a_killed_campaign_goes_on_with_the_very_same_points(lab, make_lab):
     """The search keeps nothing: killed while a proposal was open, it ends with the ledger of a campaign that was not."""
     write(lab, "3 experiments")

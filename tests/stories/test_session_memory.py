@@ -77,7 +77,7 @@ def test_a_launch_that_waits_for_a_person_is_a_blocker_at_once(lab):
     lab.until(lambda: "wait for a person" in texts(lab)["timeline.md"], "the checkpoint")
     assert "## Blockers\n- launch baseline/1" in texts(lab)["session_state.md"]
     controller.terminate()
-    controller.communicate(timeout=60)
+    controller.communicate(timeout=200)
 
 
 def test_the_handoff_reads_as_sentences(ended):

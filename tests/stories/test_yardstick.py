@@ -86,6 +86,7 @@ def test_nothing_is_built_on_a_yardstick_of_its_own(night):
     assert any("yardstick of its own" in note["text"] for note in night.journal("noted"))
 
 
+@pytest.mark.full
 def test_a_death_in_between_makes_nothing_twice(lab):
     """The branch of what is measured again stands, the journal has not heard of it: the campaign goes on from there."""
     prepare(lab, (BOTH,))

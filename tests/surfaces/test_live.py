@@ -24,7 +24,7 @@ def on_terminal(lab, *words: str):
     return pid, terminal
 
 
-def seen(terminal, patience_s=60.0, until=None):
+def seen(terminal, patience_s=200.0, until=None):
     """What was drawn, without colours and cursor movements, until a pattern or the end."""
     text, limit = "", time.monotonic() + patience_s
     while time.monotonic() < limit:
@@ -75,7 +75,7 @@ def test_watch_draws_titles_as_they_are(lab):
     pid, terminal = on_terminal(lab, "watch", "--interval", "0.2")
     drawn = seen(terminal, until=r"1 +keep +0\.1")
     lab.gate.touch()
-    controller.communicate(timeout=60)
+    controller.communicate(timeout=200)
     drawn += seen(terminal)
     assert "[bold red]this[/]" in drawn
     assert os.waitpid(pid, 0)[1] == 0

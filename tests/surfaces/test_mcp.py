@@ -85,7 +85,7 @@ def speak(lab, conversation, *words: str):
         async with connected() as call:
             return await conversation(call)
 
-    return asyncio.run(asyncio.wait_for(whole(), 120))
+    return asyncio.run(asyncio.wait_for(whole(), 280))
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def plant(made, name, content):
     place.symlink_to(content) if isinstance(content, Path) else place.write_text(content)
 
 
-async def until(found, patience_s=60):
+async def until(found, patience_s=200):
     """Wait for something to become true."""
     for _ in range(patience_s * 20):
         if found():

@@ -126,7 +126,7 @@ def test_beside_a_controller_reading_changes_no_byte(lab):
     finally:
         os.kill(child.pid, signal.SIGCONT)
         lab.gate.touch()
-    child.communicate(timeout=60)
+    child.communicate(timeout=200)
     assert child.returncode == 0
     assert {name for name in found - REPORT if not name.startswith("baseline/run")} == set()
 

@@ -94,7 +94,7 @@ def test_a_paused_controller_starts_nothing_until_resume(lab):
     assert "night: paused" in lab.cli("status").stdout
     assert len(lab.journal("run_planned")) == 1
     lab.cli("resume")
-    controller.communicate(timeout=60)
+    controller.communicate(timeout=200)
     assert [row.index for row in lab.rows()] == [1, 2]
 
 

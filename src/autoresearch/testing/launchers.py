@@ -24,7 +24,7 @@ class JobFactory:
         script: str = "true",
         *,
         name: str = "run-1",
-        limit_s: float | None = 200.0,
+        limit_s: float | None = 30.0,
         grace_s: float = 0.5,
         max_log_bytes: int = 1 << 20,
         memory_gb: float | None = None,
