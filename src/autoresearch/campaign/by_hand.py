@@ -10,8 +10,7 @@ from pathlib import Path
 from autoresearch.campaign import controller, opening, storage
 from autoresearch.campaign.by_hand_state import DrivenExperiment, driven
 from autoresearch.campaign.controller import Reporter, write_report
-from autoresearch.campaign.reading import reading_of
-from autoresearch.campaign.standing import judged_value
+from autoresearch.campaign.standing import judged_value, reading_of
 from autoresearch.campaign.status import Judged
 from autoresearch.engine import by_hand
 from autoresearch.engine.context import Context

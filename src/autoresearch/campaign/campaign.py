@@ -6,8 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autoresearch.campaign import controller, opening, planning, preflight, reading, session_writer, standing, storage
-from autoresearch.campaign import rebuild as records
+from autoresearch.campaign import controller, opening, planning, preflight, rebuild, session_writer, standing, storage
 from autoresearch.campaign.plan import Plan, PlanRequest
 from autoresearch.campaign.standing import LiveCurves
 from autoresearch.campaign.status import CampaignStatus, Judged, RunningRun
@@ -323,7 +322,7 @@ class Campaign:
     def report(self) -> tuple[Path, ...]:
         """Write the report anew and return the paths of its files."""
         opened = self._started()
-        return controller.write_report(reading.read(opened), self.clock(), opening.redactor(opened.paths.root))
+        return controller.write_report(standing.read(opened), self.clock(), opening.redactor(opened.paths.root))
 
     def memory(self) -> str:
         """One bounded page with all that is needed to go on after everything was forgotten."""
@@ -334,7 +333,7 @@ class Campaign:
         """Write the session memory now and return its folder."""
         opened = self._started()
         redactor = opening.redactor(opened.paths.root)
-        return session_writer.remember_read(reading.read(opened), redactor, "checkpoint asked for", self.clock())
+        return session_writer.remember_read(standing.read(opened), redactor, "checkpoint asked for", self.clock())
 
     def curve(self, run: RunningRun) -> tuple[tuple[int, float], ...]:
         """The metric so far of a run in flight, as (step, value); empty when nothing was measured yet."""
@@ -342,7 +341,7 @@ class Campaign:
 
     def check(self) -> list[str]:
         """What ledger, journal and notes do not say alike, one sentence each."""
-        return records.check(opening.open_campaign(self.where, self.name))
+        return rebuild.check(opening.open_campaign(self.where, self.name))
 
     def rebuild(self) -> str:
         """Make ledger, notes and journal say the same again; what was there is kept. Returns what was done, in words.
@@ -350,11 +349,11 @@ class Campaign:
         Where there is no campaign, as in a clone, the git notes say what the ledger was.
         """
         if self.name is None and not self.campaigns():
-            return records.rebuild_ledger_from_notes(opening.find_layout(self.where))
+            return rebuild.rebuild_ledger_from_notes(opening.find_layout(self.where))
         paths = self.paths()
         if controller.at_work(paths):
             raise HeldError(f"a controller is at work on {paths.name}; stop it first (autoresearch stop), then rebuild")
-        return records.rebuild(paths, self.clock())
+        return rebuild.rebuild(paths, self.clock())
 
     def doctor(self) -> tuple[preflight.Check, ...]:
         """What this machine and repository offer and lack."""

@@ -17,8 +17,8 @@ from types import FrameType
 
 from autoresearch.campaign import opening
 from autoresearch.campaign.opening import Opened
-from autoresearch.campaign.reading import Reading, reading_of
 from autoresearch.campaign.session_writer import checkpoint, note_recovery, remember, start_memory
+from autoresearch.campaign.standing import Reading, reading_of
 from autoresearch.engine.context import Context
 from autoresearch.errors import CampaignError, HeldError, StorageError
 from autoresearch.experiment import events as happened

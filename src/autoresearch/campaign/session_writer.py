@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from autoresearch.campaign.opening import Opened
-from autoresearch.campaign.reading import Reading, reading_of
+from autoresearch.campaign.standing import Reading, reading_of
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.config.stop_phrase import describe
 from autoresearch.engine.context import Context

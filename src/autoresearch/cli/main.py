@@ -48,8 +48,7 @@ COMMANDS = {
 """Every command with its line of help."""
 
 MODULES = {
-    "plan": ("plan",),
-    "run": ("run",),
+    "starting": ("plan", "run"),
     "reading": ("status", "watch", "show", "log", "diff", "ledger", "report", "session"),
     "steering": ("approve", "deny", "overrule", "pause", "resume", "steer", "stop"),
     "by_hand": ("experiment", "reproduce"),

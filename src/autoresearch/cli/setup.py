@@ -15,7 +15,7 @@ from pathlib import Path
 from autoresearch import extras
 from autoresearch.cli import output
 from autoresearch.cli.arguments import campaign_arguments, session_of
-from autoresearch.cli.run import work
+from autoresearch.cli.starting import work
 from autoresearch.errors import PluginError
 
 STOP = "13 experiments or 2m total, 20s each"

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from autoresearch.cli import output
 from autoresearch.cli.arguments import campaign_arguments, session_of
-from autoresearch.cli.run import ask
+from autoresearch.cli.starting import ask
 
 if TYPE_CHECKING:
     import argparse

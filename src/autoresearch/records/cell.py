@@ -68,7 +68,7 @@ def unquote(cell: str) -> str:
     return cell[1:-1].replace('""', '"') if cell.startswith('"') and _QUOTED.fullmatch(cell) else cell
 
 
-class Reader:
+class CellReader:
     """Typed cells out of one row of clean text; what cannot be read is complained about and taken as missing."""
 
     def __init__(self, said: Mapping[str, str], complaints: list[str]) -> None:

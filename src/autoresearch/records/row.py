@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from autoresearch.errors import LedgerError
 from autoresearch.experiment.outcome import Status
-from autoresearch.records.cell import Reader, clean, decimal, quote, split, stamp, tenths
+from autoresearch.records.cell import CellReader, clean, decimal, quote, split, stamp, tenths
 
 SHARED = (
     "index", "branch", "parent_commit", "commit", "recipe", "metric_name", "metric_value", "memory_gb",
@@ -279,7 +279,7 @@ def _assign(columns: Sequence[str], found: Sequence[str]) -> tuple[dict[str, str
 def _read(said: Mapping[str, str]) -> tuple[Row | None, tuple[str, ...]]:
     """The row, None when branch or status is missing, and a complaint per cell that could not be read."""
     complaints: list[str] = []
-    reader = Reader(said, complaints)
+    reader = CellReader(said, complaints)
     status = reader.status()
     branch = reader.text("branch")
     if not branch:

@@ -19,7 +19,7 @@ _MANY = 200
 
 
 @dataclass(frozen=True)
-class Answer:
+class Asked:
     """What came of one question: the idea, and the files that the researcher changed in the tree itself."""
 
     idea: Hypothesis | None
@@ -109,12 +109,12 @@ class ResearcherContract:
         assert idea.source in {"", make().name}
 
 
-def ask(researcher: Researcher, brief: Brief, tree: Path) -> Answer:
+def ask(researcher: Researcher, brief: Brief, tree: Path) -> Asked:
     """Ask for one idea, and see what has changed in the tree."""
     before = _files(tree)
     idea = researcher.propose(brief, tree)
     now = _files(tree)
-    return Answer(idea, tuple((path, now.get(path)) for path in sorted(changed(before, now))))
+    return Asked(idea, tuple((path, now.get(path)) for path in sorted(changed(before, now))))
 
 
 def after(brief: Brief, idea: Hypothesis | None, name: str) -> Brief:

@@ -56,7 +56,7 @@ class RunCurves:
 
 
 @dataclass(frozen=True)
-class Rule:
+class HealthRule:
     """One symptom.
 
     Attributes:
@@ -214,55 +214,59 @@ def _idle_workers(curves: RunCurves) -> str:
     return f"training workers idle {late:.0%} of the time" if late is not None and late > 0.3 else ""
 
 
-RULES: tuple[Rule, ...] = (
-    Rule(
+RULES: tuple[HealthRule, ...] = (
+    HealthRule(
         "nan-loss",
         _fatal_streak,
         "Lower the learning rate, clip gradients harder, or raise precision; the weights are lost.",
         Severity.FATAL,
     ),
-    Rule("nan-step", _single_nan, "A step was not finite: watch precision, learning rate and gradient clipping."),
-    Rule("gradient-spikes", _gradient_spikes, "Lower the learning rate, lengthen the warm-up or clip harder."),
-    Rule("kl-growth", _kl_growth, "Raise the KL penalty, lower the learning rate or take fewer updates per batch."),
-    Rule(
+    HealthRule("nan-step", _single_nan, "A step was not finite: watch precision, learning rate and gradient clipping."),
+    HealthRule("gradient-spikes", _gradient_spikes, "Lower the learning rate, lengthen the warm-up or clip harder."),
+    HealthRule(
+        "kl-growth", _kl_growth, "Raise the KL penalty, lower the learning rate or take fewer updates per batch."
+    ),
+    HealthRule(
         "train-inference-mismatch",
         _mismatch,
         "Bring training and rollout numerics together (precision, backend) or correct by importance sampling.",
     ),
-    Rule(
+    HealthRule(
         "entropy-collapse",
         _entropy_collapse,
         "Keep exploration: higher upper clip, lower learning rate, higher temperature or a KL term.",
     ),
-    Rule(
+    HealthRule(
         "no-reward-signal",
         _no_signal,
         "Rewards are all zero: check the prompt template, the answer format and the difficulty of the data.",
     ),
-    Rule(
+    HealthRule(
         "reward-saturation",
         _saturated,
         "The training set is solved: use harder or filtered prompts, or a stricter reward.",
     ),
-    Rule(
+    HealthRule(
         "zero-variance-groups",
         _zero_variance,
         "Most groups give no gradient: more generations per prompt, dynamic sampling, or prompts of middle difficulty.",
     ),
-    Rule("truncation", _truncation, "Allow longer answers, shape the reward for length, or filter overlong samples."),
-    Rule(
+    HealthRule(
+        "truncation", _truncation, "Allow longer answers, shape the reward for length, or filter overlong samples."
+    ),
+    HealthRule(
         "weak-transfer",
         _weak_transfer,
         "Training reward rises without validation: compare prompts, reward and data of the two.",
     ),
-    Rule(
+    HealthRule(
         "generation-bound",
         _generation_bound,
         "Rollouts take most of a step: shorter answers, asynchronous rollouts, or more generation workers.",
         Severity.INFO,
     ),
-    Rule("idle-workers", _idle_workers, "Balance sequences between workers or pack them.", Severity.INFO),
-    Rule(
+    HealthRule("idle-workers", _idle_workers, "Balance sequences between workers or pack them.", Severity.INFO),
+    HealthRule(
         "low-gpu-use",
         _low_gpu_use,
         "GPUs wait: larger micro batches, fewer off-loads, or rollouts and training in parallel.",
