@@ -14,7 +14,17 @@ from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-EXTRAS = MappingProxyType({"PIL": "demo", "acp": "acp", "kubernetes": "kubernetes", "mcp": "mcp", "numpy": "search"})
+EXTRAS = MappingProxyType(
+    {
+        "PIL": "demo",
+        "acp": "acp",
+        "kubernetes": "kubernetes",
+        "mcp": "mcp",
+        "mlflow": "mlflow",
+        "numpy": "search",
+        "wandb": "wandb",
+    }
+)
 """The extra that brings a package, by the module it is imported as: all that parts of the program import late."""
 
 

@@ -118,7 +118,7 @@ def test_an_installed_policy_is_compared_with_ours(tmp_path):
     write(tmp_path, {"policies": {"theirs": "their_adapters:Named"}}, POLICY)
     with installed(tmp_path):
         setup = SimulationSetup(noise=1.0, gain=1.0, runs=12, policies=("greedy", "theirs"), campaigns=5, processes=1)
-        ours, theirs = compare(setup)
+        ours, theirs = compare(setup).summaries
     assert (ours.policy, theirs.policy) == ("greedy", "theirs")
     assert theirs.gain == ours.gain
 

@@ -12,6 +12,7 @@ from autoresearch.campaign.by_hand_state import DrivenExperiment, driven
 from autoresearch.campaign.controller import Reporter, write_report
 from autoresearch.campaign.standing import judged_value, reading_of
 from autoresearch.campaign.status import Judged
+from autoresearch.campaign.tracking import tell_trackers
 from autoresearch.engine import by_hand
 from autoresearch.engine.context import Context
 from autoresearch.engine.loop import Loop
@@ -185,7 +186,7 @@ class ByHand:
             context = opening.make_context(opened, clock, proposing=False)
             context.listeners.append(onlooker.listen)
             reporter = Reporter(ctx=context, beat=lock.refresh, poll=onlooker.poll)
-            with storage.site_ready(context.paths):
+            with storage.site_ready(context.paths), tell_trackers(context):
                 reporter.start()
                 yield context, reporter
 

@@ -131,6 +131,7 @@ class Campaign:
             CampaignError: Its plan is not approved.
             HeldError: Another controller is at work on it.
         """
+        from autoresearch.campaign.tracking import tell_trackers  # noqa: PLC0415
         from autoresearch.engine.loop import Loop  # noqa: PLC0415 - whoever only looks needs no engine
 
         with controller.hold_campaign(self.where, self.name, take_over=take_over) as (opened, lock):
@@ -144,11 +145,11 @@ class Campaign:
             reporter = controller.Reporter(ctx=context, beat=lock.refresh, poll=on_look or (lambda: None))
             self._working = replace(opened, history=context.history)
             try:
-                with storage.site_ready(context.paths), controller.terminable():
+                with storage.site_ready(context.paths), controller.terminable(), tell_trackers(context) as tracking:
                     reporter.start()
                     if fresh:
                         opening.note_missing_secrets(context)
-                    Loop(ctx=context, poll_s=poll_s, refresh=reporter.refresh).run()
+                    Loop(ctx=context, poll_s=poll_s, refresh=tracking.before(reporter.refresh)).run()
             finally:
                 self._working = None
         return self.status()

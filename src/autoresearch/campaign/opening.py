@@ -13,6 +13,7 @@ from autoresearch.campaign import preflight as places
 from autoresearch.campaign.plan import Plan
 from autoresearch.campaign.planning import sources_of, target_of
 from autoresearch.campaign.storage import reminders
+from autoresearch.campaign.tracking import trackers_of
 from autoresearch.config import campaign_file
 from autoresearch.config.schema import CampaignConfig, SiteConfig
 from autoresearch.config.stop_rule import StopLimits
@@ -156,6 +157,8 @@ def begin_campaign(opened: Opened, approved_by: str, clock: Callable[[], float])
     launcher = launcher_of(campaign, paths)
     _researchers(campaign, paths)
     _refuse_secrets(campaign, paths)
+    for make in trackers_of(campaign, paths).values():
+        make()
     _check_branches(paths)
     refs.exclude(paths.root, EXCLUDED)
     base = refs.resolve(paths.root, campaign.base)
@@ -200,11 +203,15 @@ def seen(survey: Survey) -> BaseSurvey:
 
 def _refuse_secrets(campaign: CampaignConfig, paths: CampaignPaths) -> None:
     """The plan is copied into the journal, and variables into every submission: a secret has no place in it."""
-    hidden = redactor(paths.root).clean_mapping(campaign.run.env)
-    for name, value in campaign.run.env.items():
-        if hidden[name] != value:
+    words = {f"run.env.{name}": (name, value) for name, value in campaign.run.env.items()}
+    for place, tracker in enumerate(campaign.trackers):
+        options = {name: value for name, value in tracker.options().items() if isinstance(value, str)}
+        words |= {f"trackers[{place}].{name}": (name, value) for name, value in options.items()}
+    known = redactor(paths.root)
+    for where, (name, value) in words.items():
+        if known.clean_mapping({name: value})[name] != value:
             raise CampaignError(
-                f"run.env.{name} in {paths.campaign_file} looks like a secret, and the plan goes into the journal; "
+                f"{where} in {paths.campaign_file} looks like a secret, and the plan goes into the journal; "
                 f"take it out there and put it into {paths.secrets} or the environment, which runs inherit"
             )
 

@@ -83,8 +83,9 @@ def _researchers(asked: Sequence[str | Mapping[str, Any]], ideas: str | None) ->
     """A list of ideas brings the researcher that reads it, first unless it is asked for at another place."""
     if not ideas:
         return list(asked)
-    listed = {"type": "file", "path": ideas}
-    return [listed if one == "file" else one for one in (asked if "file" in asked else ("file", *asked))]
+    listed: dict[str, Mapping[str, Any]] = {"file": {"type": "file", "path": ideas}}
+    missing = [name for name in listed if name not in asked]
+    return [listed.get(one, one) if isinstance(one, str) else one for one in (*missing, *asked)]
 
 
 def _put(found: dict[str, Any], key: str, value: object) -> None:

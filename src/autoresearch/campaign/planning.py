@@ -11,6 +11,7 @@ from autoresearch.campaign import preflight as places
 from autoresearch.campaign import storage as sites
 from autoresearch.campaign.plan import Plan, PlanRequest
 from autoresearch.campaign.storage import Storage
+from autoresearch.campaign.tracking import trackers_of
 from autoresearch.config.duration import span
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.config.site import PLAIN
@@ -86,6 +87,7 @@ def examine(campaign: CampaignConfig, root: Path, survey: Survey | None = None) 
         warnings=(*_checkout_warnings(changes, survey, root, base), *survey.warnings,
                   *_rule_warnings(campaign, rule, survey),
                   *_launcher_warnings(campaign, survey, around, found, root), *_researcher_warnings(campaign, root),
+                  *_tracker_warnings(campaign, root),
                   *kept.reminders, *_volume_warnings(kept), *_input_warnings(campaign, survey, root)),
         storage=kept,
     )  # fmt: skip
@@ -112,6 +114,8 @@ def _check_names(campaign: CampaignConfig) -> None:
     plugins.load("launchers", campaign.launcher.type)
     for researcher in campaign.researcher:
         plugins.load("researchers", researcher.type)
+    for tracker in campaign.trackers:
+        plugins.load("trackers", tracker.type)
 
 
 def _cost(campaign: CampaignConfig, rule: StopRule) -> Cost:
@@ -253,6 +257,17 @@ def _researcher_warnings(campaign: CampaignConfig, root: Path) -> tuple[str, ...
             plugins.load("researchers", spec.type)(options=options, folder=paths.scratch(spec.type))
         except AutoresearchError as error:
             found.append(f"`run` will refuse the researcher: {error}")
+    return tuple(found)
+
+
+def _tracker_warnings(campaign: CampaignConfig, root: Path) -> tuple[str, ...]:
+    """What each tracker says to its options, such as that its package is not installed."""
+    found = []
+    for make in trackers_of(campaign, Layout(root).campaign(campaign.campaign)).values():
+        try:
+            make()
+        except AutoresearchError as error:
+            found.append(f"`run` will refuse the tracker: {error}")
     return tuple(found)
 
 

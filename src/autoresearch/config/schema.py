@@ -78,6 +78,10 @@ class ResearcherConfig(_Adapter):
     """Rejected proposals in a row after which it rests; None: 3; a list such as `file` never rests."""
 
 
+class TrackerConfig(_Adapter):
+    """Who else is told what happens; further keys are the tracker's own options."""
+
+
 class VerdictConfig(_Part):
     """How experiments are judged."""
 
@@ -198,6 +202,8 @@ class CampaignConfig(_Part):
     site: SiteConfig = SiteConfig()
     researcher: tuple[ResearcherConfig, ...] = (ResearcherConfig(type="playbook"),)
     """Who proposes; several are asked in order until one has an idea."""
+    trackers: tuple[TrackerConfig, ...] = ()
+    """Who else is told of the start, of runs, verdicts and the end; one that fails or hangs never holds anything up."""
     verdict: VerdictConfig = VerdictConfig()
     scope: ScopeConfig = ScopeConfig()
     approval: ApprovalConfig = ApprovalConfig()
@@ -224,7 +230,7 @@ class CampaignConfig(_Part):
             raise ValueError(f"write it in words, for example '{value} experiments' or '10h total, 1h each'")
         return value
 
-    @field_validator("researcher", mode="before")
+    @field_validator("researcher", "trackers", mode="before")
     @classmethod
     def _one_or_many(cls, value: object) -> object:
         return value if isinstance(value, list | tuple) else (value,)

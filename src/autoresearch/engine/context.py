@@ -17,7 +17,6 @@ from autoresearch.ports.metric_source import MetricSource
 from autoresearch.ports.policy import Policy
 from autoresearch.ports.researcher import Researcher
 from autoresearch.ports.target import Survey, Target
-from autoresearch.ports.tracker import Tracker
 from autoresearch.records.journal import Journal
 from autoresearch.records.ledger import Ledger
 from autoresearch.records.paths import CampaignPaths
@@ -51,7 +50,6 @@ class Context:
         clock: Unix time in seconds.
         history: The journal's replay; only `hear` changes it.
         heard: Bytes of the journal that `history` has taken in.
-        trackers: Who else is told.
         free_gb: Free space on the disk of a path.
         look: What this machine offers the launcher.
         listeners: Called with every event after it was applied; for surfaces that show progress.
@@ -74,13 +72,11 @@ class Context:
     editors: frozenset[str] = frozenset()
     history: History = field(default_factory=History)
     heard: int = 0
-    trackers: Sequence[Tracker] = ()
     free_gb: Callable[[Path], float] = disk.free_gb
     look: Callable[[], Places] = Places
     listeners: list[Callable[[Event], None]] = field(default_factory=list)
     _surveys: dict[str, Survey] = field(default_factory=dict)
     _changes_seen: tuple[float, bool] = (-math.inf, False)
-    _mute: set[str] = field(default_factory=set)
 
     def record(self, event: Event) -> None:
         """Write an event down, then let it take effect: the state is only ever what the journal says."""
@@ -96,21 +92,9 @@ class Context:
         events, self.heard = self.journal.tail(self.heard)
         for event in events:
             self.history.apply(event)
-            self._tell(event)
+            for listener in self.listeners:
+                listener(event)
         return events
-
-    def _tell(self, event: Event) -> None:
-        for listener in self.listeners:
-            listener(event)
-        for tracker in self.trackers:
-            if tracker.name in self._mute:
-                continue
-            try:
-                tracker.tell(event)
-            except Exception as error:  # noqa: BLE001 - a tracker may fail in any way without hurting the campaign
-                self._mute.add(tracker.name)
-                told = self.redactor.clean(f"tracker {tracker.name} failed and is told nothing more: {error}")
-                self.journal.append(Noted(self.clock(), told))
 
     @property
     def jobs(self) -> JobBuilder:

@@ -161,6 +161,14 @@ class CampaignPaths(Layout):
         """Its plot, as `svg` or `png`."""
         return self.folder / f"progress.{ending}"
 
+    def tracker(self, label: str) -> Path:
+        """Where a tracker may keep files of its own."""
+        return self.folder / "trackers" / label
+
+    def told(self, label: str) -> Path:
+        """How far a tracker was told."""
+        return self.folder / "trackers" / f"{label}.json"
+
     @property
     def lock(self) -> Path:
         """Held by the campaign's one controller."""

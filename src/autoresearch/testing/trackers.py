@@ -13,7 +13,7 @@ from autoresearch.experiment import events
 from autoresearch.experiment.events import Event
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status, Verdict
-from autoresearch.ports.tracker import Tracker
+from autoresearch.ports.tracker import Recalling, Tracker
 from autoresearch.run.job import JobState, JobStatus, Resources
 from autoresearch.run.measurement import Completion, Measurement
 from autoresearch.run.objective import Objective
@@ -58,7 +58,7 @@ class TrackerContract:
         """Nothing is told ahead of what happened before it."""
         told = a_campaign()
         for number in range(1, len(told) + 1):
-            tell(make(), told[number - 1 : number])
+            tell(resumed(make, told[: number - 1]), told[number - 1 : number])
             if IDEA in shown():
                 assert any(_names(event, IDEA) for event in told[:number])
 
@@ -74,7 +74,7 @@ class TrackerContract:
         """A controller that was killed loses its tracker: the next one tells the rest, with no line lost or doubled."""
         told = a_campaign()
         tell(make(), told[:cut])
-        tell(make(), told[cut:])
+        tell(resumed(make, told[:cut]), told[cut:])
         apart = shown()
         tell(make(), told)
         assert shown() == apart
@@ -111,6 +111,15 @@ def tell(tracker: Tracker, told: Sequence[Event]) -> None:
     """Tell a tracker events, one after the other."""
     for event in told:
         tracker.tell(event)
+
+
+def resumed(make: TrackerMaker, before: Sequence[Event]) -> Tracker:
+    """A new tracker after a controller has ended; one that recalls is given what the old one was told."""
+    tracker = make()
+    if isinstance(tracker, Recalling):
+        for event in before:
+            tracker.recall(event)
+    return tracker
 
 
 def a_campaign(text: str = "plain words") -> list[Event]:

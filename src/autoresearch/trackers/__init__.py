@@ -1,3 +1,6 @@
 """Who else is told: one file per tracker."""
 
-BUILTIN: dict[str, str] = {}
+BUILTIN = {
+    "mlflow": "autoresearch.trackers.mlflow:MlflowTracker",
+    "wandb": "autoresearch.trackers.wandb:WandbTracker",
+}

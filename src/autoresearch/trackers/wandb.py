@@ -1,0 +1,106 @@
+"""Weights & Biases: one run for each experiment that was judged, and one for the campaign once it has ended.
+
+Overrides and the commit become the config, the curve of each seed a history, verdict and figures the summary; the runs
+of a campaign are a group. A run is written whole and once: W&B cannot take one up again while it is offline, and a run
+that is open for hours would have to outlive its controller.
+"""
+
+import logging
+from collections import defaultdict
+from hashlib import sha256
+from typing import Any, ClassVar, Literal
+
+from autoresearch.experiment.events import Event
+from autoresearch.trackers.options import TrackerOptions
+from autoresearch.trackers.story import Page, Story
+
+
+class WandbOptions(TrackerOptions):
+    """Options of the W&B tracker. The key comes from `WANDB_API_KEY` or `wandb login`, never from here."""
+
+    tracker: ClassVar[str] = "wandb"
+    package: ClassVar[str] = "wandb"
+
+    project: str = "autoresearch"
+    """W&B project."""
+
+    entity: str | None = None
+    """W&B user or team; left out, W&B's own default."""
+
+    mode: Literal["online", "offline"] | None = None
+    """`offline` writes to `folder`, for `wandb sync` later; left out, what `WANDB_MODE` says."""
+
+
+class WandbTracker:
+    """Tells W&B. Options are described in `WandbOptions`."""
+
+    name = "wandb"
+
+    def __init__(self, *, options: dict[str, Any]) -> None:
+        self.options = WandbOptions.parse(options)
+        self._story = Story()
+
+    def recall(self, event: Event) -> None:
+        """Take in what was told before."""
+        self._story.take(event)
+
+    def tell(self, event: Event) -> None:
+        """Write the pages that are finished now."""
+        for page in self._story.take(event):
+            if page.outcome:
+                self._write(page)
+
+    def _write(self, page: Page) -> None:
+        """One run from its beginning to its end, and once: a controller may be killed before it can say that it was."""
+        identity = sha256(page.key.encode("utf-8", "replace")).hexdigest()[:16]
+        mark = self.options.folder / f"{identity}.written"
+        if mark.exists():
+            return
+        import wandb  # noqa: PLC0415 - an optional package, and slow to load
+
+        logging.getLogger("wandb").setLevel(logging.ERROR)
+        self.options.folder.mkdir(parents=True, exist_ok=True)
+        run = wandb.init(
+            project=self.options.project,
+            entity=self.options.entity,
+            id=identity,
+            name=page.name,
+            group=page.campaign,
+            job_type="experiment" if "/" in page.key else "campaign",
+            tags=[page.outcome],
+            config=dict(page.settings),
+            mode=self.options.mode,
+            dir=str(self.options.folder.absolute()),
+            resume="allow" if self.options.mode == "online" else None,
+            reinit="create_new",
+            settings=_quiet(wandb),
+        )
+        for step, figures in sorted(_by_step(page).items()):
+            run.log(figures, step=step)
+        run.summary.update({**page.words, **page.numbers})
+        run.finish(exit_code=int(page.outcome == "crash"))
+        mark.touch()
+
+
+def _quiet(wandb: Any) -> Any:
+    """Nothing is printed, and nothing of this machine is sent: not its load, its code, its packages or its git."""
+    return wandb.Settings(
+        silent=True,
+        console="off",
+        disable_code=True,
+        disable_git=True,
+        disable_job_creation=True,
+        save_code=False,
+        x_disable_stats=True,
+        x_disable_meta=True,
+        x_save_requirements=False,
+    )
+
+
+def _by_step(page: Page) -> dict[int, dict[str, float]]:
+    """W&B takes the figures of one step together, steps ascending."""
+    found: dict[int, dict[str, float]] = defaultdict(dict)
+    for name, curve in page.curves.items():
+        for step, value in curve:
+            found[step][name] = value
+    return found

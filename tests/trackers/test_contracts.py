@@ -1,0 +1,123 @@
+"""Our trackers with their real packages, which work without a server and without a key."""
+
+import sqlite3
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from autoresearch.testing.trackers import TrackerContract, a_campaign, tell
+
+pytestmark = [pytest.mark.trackers, pytest.mark.filterwarnings("default")]
+
+
+class TestMlflow(TrackerContract):
+    """A database in a folder, read as SQLite has it."""
+
+    @pytest.fixture(autouse=True)
+    def package(self):
+        pytest.importorskip("mlflow", reason="needs mlflow: pip install '.[mlflow]'")
+
+    @pytest.fixture
+    def make(self, tmp_path):
+        from autoresearch.trackers.mlflow import MlflowTracker
+
+        return lambda: MlflowTracker(options={"folder": tmp_path})
+
+    @pytest.fixture
+    def shown(self, tmp_path):
+        return lambda: "\n".join(map(repr, rows(tmp_path / "mlflow.db")))
+
+    def test_a_verdict_is_a_tag_and_a_curve_a_metric(self, make, tmp_path):
+        """What the page promises: parameters, the curve of a seed, figures, status and end."""
+        tell(make(), a_campaign())
+        found = set(rows(tmp_path / "mlflow.db"))
+        assert {
+            ("param", "override.lr", "0.1"),
+            ("tag", "status", "keep"),
+            ("run", "raise-the-rate", "FINISHED"),
+        } <= found
+        assert {("metric", "accuracy.seed-42", 0.6, 1), ("metric", "accuracy.seed-42", 0.75, 2)} <= found
+        assert ("metric", "value", 0.75, 0) in found
+
+
+def rows(database: Path) -> list[tuple[object, ...]]:
+    """Parameters, tags, metrics and runs, sorted; none where nothing was told."""
+    if not database.exists():
+        return []
+    with sqlite3.connect(database) as opened:
+        found = [("param", *row) for row in opened.execute("select key, value from params")]
+        found += [("tag", *row) for row in opened.execute("select key, value from tags")]
+        found += [("metric", *row) for row in opened.execute("select key, value, step from metrics")]
+        found += [("run", *row) for row in opened.execute("select name, status from runs")]
+    return sorted(found, key=repr)
+
+
+class TestWandb(TrackerContract):
+    """Offline: what `wandb sync` would send, in files."""
+
+    @pytest.fixture(autouse=True)
+    def package(self):
+        pytest.importorskip("wandb", reason="needs wandb: pip install '.[wandb]'")
+
+    @pytest.fixture
+    def make(self, tmp_path):
+        from autoresearch.trackers.wandb import WandbTracker
+
+        return lambda: WandbTracker(options={"folder": tmp_path, "mode": "offline"})
+
+    @pytest.fixture
+    def shown(self, tmp_path):
+        return lambda: "\n".join(sorted(words(tmp_path)))
+
+    def test_a_verdict_is_a_summary_and_a_curve_a_history(self, make, tmp_path):
+        """What the page promises: a group for the campaign, the config, the curve of a seed, the verdict."""
+        tell(make(), a_campaign())
+        found = words(tmp_path)
+        assert "run raise-the-rate in night, tags keep" in found
+        assert 'config override.lr "0.1"' in found
+        assert [word for word in found if word.startswith("history {'accuracy")] == [
+            "history {'accuracy.seed-42': '0.6'}",
+            "history {'accuracy.seed-42': '0.75'}",
+        ]
+        assert 'summary status "keep"' in found
+        assert "summary value 0.75" in found
+
+
+def words(folder: Path) -> list[str]:
+    """What the records of all offline runs hold, without times and places, sorted."""
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    found = []
+    for file in folder.glob("wandb/offline-run-*/*.wandb"):
+        for data in records(file.read_bytes()):
+            record = Record()
+            record.ParseFromString(data)
+            run, history = record.run, {_key(one): one.value_json for one in record.history.item}
+            if run.display_name:
+                found.append(f"run {run.display_name} in {run.run_group}, tags {','.join(run.tags)}")
+                found += [f"config {_key(one)} {one.value_json}" for one in run.config.update]
+            own = {name: value for name, value in history.items() if not name.startswith("_")}
+            found += [f"history {own}"] if own else []
+            found += [f"summary {_key(one)} {one.value_json}" for one in record.summary.update]
+    return sorted(word for word in found if "_wandb" not in word and "summary _" not in word)
+
+
+def _key(item) -> str:
+    return item.key or "/".join(item.nested_key)
+
+
+def records(data: bytes) -> Iterator[bytes]:
+    """The records of a W&B file: LevelDB's log format, blocks of 32 KiB, after a header of seven bytes."""
+    place, piece = 7, b""
+    while place + 7 <= len(data):
+        if 32768 - place % 32768 < 7:
+            place += 32768 - place % 32768
+            continue
+        size, kind = struct.unpack("<HB", data[place + 4 : place + 7])
+        piece += data[place + 7 : place + 7 + size]
+        place += 7 + size
+        if kind in {1, 4}:
+            yield piece
+            piece = b""
