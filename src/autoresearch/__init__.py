@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from autoresearch import errors
     from autoresearch.campaign.campaign import Campaign
     from autoresearch.campaign.plan import Plan
-    from autoresearch.campaign.simulate import Comparison
+    from autoresearch.campaign.simulate import PolicyComparison
     from autoresearch.campaign.status import CampaignStatus, Judged, RunningRun
     from autoresearch.experiment.events import Event
     from autoresearch.experiment.experiment import Experiment, Run
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 __all__ = [
     "Campaign",
     "CampaignStatus",
-    "Comparison",
     "Direction",
     "Event",
     "Experiment",
     "Judged",
     "Objective",
     "Plan",
+    "PolicyComparison",
     "Row",
     "Run",
     "RunningRun",
@@ -47,7 +47,7 @@ __all__ = [
 _HOMES = {
     "Campaign": "campaign.campaign",
     "CampaignStatus": "campaign.status",
-    "Comparison": "campaign.simulate",
+    "PolicyComparison": "campaign.simulate",
     "Direction": "run.objective",
     "Event": "experiment.events",
     "Experiment": "experiment.experiment",

@@ -12,7 +12,7 @@ from typing import Any
 
 from autoresearch.campaign.campaign import Campaign
 from autoresearch.campaign.plan import Plan, request
-from autoresearch.campaign.simulate import Comparison, SimulationSetup, compare
+from autoresearch.campaign.simulate import PolicyComparison, SimulationSetup, compare
 
 
 def plan(
@@ -129,7 +129,7 @@ def simulate(
     parallel: int = 1,
     seed: int = 0,
     processes: int | None = 1,
-) -> Comparison:
+) -> PolicyComparison:
     """Try verdict policies on invented campaigns with your own noise, effect and budget, before anything is spent.
 
     Args:

@@ -68,7 +68,7 @@ def reads(campaign: ar.Campaign) -> None:
 def decides() -> None:
     """Figures before anything is spent, and the errors that tell what to do."""
     comparison = ar.simulate(noise=0.02, gain=0.01, policies=["greedy", "auto"])
-    assert_type(comparison, ar.Comparison)
+    assert_type(comparison, ar.PolicyComparison)
     assert_type(comparison.summaries[0].gain.mean, float)
     try:
         ar.open("nowhere")

@@ -55,7 +55,7 @@ class SimulationSetup:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PolicyComparison:
     """What became of the same invented campaigns under each policy.
 
     Attributes:
@@ -88,7 +88,7 @@ class Comparison:
         return plain_text.as_html(str(self))
 
 
-def compare(trial: SimulationSetup) -> Comparison:
+def compare(trial: SimulationSetup) -> PolicyComparison:
     """The same invented campaigns under each policy.
 
     Raises:
@@ -118,7 +118,7 @@ def compare(trial: SimulationSetup) -> Comparison:
     found = _spread(tasks, processes) if processes > 1 else [_one(task) for task in tasks]
     size = trial.campaigns
     summaries = [summarise(name, found[at * size : (at + 1) * size]) for at, name in enumerate(names)]
-    return Comparison(trial, tuple(summaries))
+    return PolicyComparison(trial, tuple(summaries))
 
 
 def _cores() -> int:
