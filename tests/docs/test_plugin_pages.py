@@ -13,8 +13,8 @@ FILES = {path.name: path for path in PLUGINS.rglob("*") if path.suffix in {".py"
 
 
 def test_every_kind_has_its_page():
-    """One question each: a kind, a page."""
-    kinds = {"launcher", "metric-source", "policy", "researcher", "target"}
+    """One question each: six kinds, six pages."""
+    kinds = {"launcher", "metric-source", "policy", "researcher", "target", "tracker"}
     assert {page.stem.removeprefix("write-your-own-") for page in PAGES} == kinds
 
 

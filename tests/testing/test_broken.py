@@ -243,27 +243,48 @@ def test_a_policy_that_looks_at_the_clock_is_noticed(monkeypatch):
         PolicyContract().test_fixed_boards_need_no_clock_and_no_dice(lambda: Bad(timely), monkeypatch)
 
 
-@pytest.mark.parametrize(
-    ("leaves_out", "promise"),
-    [
-        ("nothing", "test_what_is_told_twice_is_shown_once"),
-        ("nothing", "test_an_unknown_kind_is_passed_over"),
-        ("experiments", "test_a_campaign_can_be_read"),
-    ],
-)
-def test_a_tracker_that_appends_whatever_it_is_told_is_noticed(tmp_path, leaves_out, promise):
-    """A line for every event is a line too many after a resume, and for kinds that are yet to come."""
+class Appending:
+    """A line for every event, whatever it is."""
 
-    class Appending:
-        def tell(self, event) -> None:
-            with (tmp_path / "log").open("a", errors="replace") as log:
-                log.write(
-                    "" if event.kind.startswith(("experiment", "run")) and leaves_out != "nothing" else f"{event}\n"
-                )
+    def __init__(self, folder, kinds=("experiment", "run", "some")) -> None:
+        self.log, self.kinds = folder / "log", kinds
 
-    (tmp_path / "log").touch()
+    def tell(self, event):
+        if event.kind.startswith(self.kinds):
+            with self.log.open("a") as log:
+                log.write(f"{event}\n")
+
+
+@pytest.fixture
+def shown(tmp_path):
+    return lambda: (tmp_path / "log").read_text() if (tmp_path / "log").exists() else ""
+
+
+def test_a_tracker_that_appends_whatever_it_is_told_is_noticed(tmp_path, shown):
+    """A campaign that nobody can read, a line too many after a kill, and one for kinds that are yet to come."""
+    suite = TrackerContract()
     with pytest.raises(AssertionError):
-        getattr(TrackerContract(), promise)(Appending, (tmp_path / "log").read_text)
+        suite.test_a_campaign_can_be_read(lambda: Appending(tmp_path, ("steered",)), shown)
+    with pytest.raises(AssertionError):
+        suite.test_what_is_told_twice_is_shown_once(lambda: Appending(tmp_path), shown)
+    with pytest.raises(AssertionError):
+        suite.test_an_unknown_kind_is_passed_over(lambda: Appending(tmp_path), shown)
+
+
+class Forgetful(Appending):
+    """Shows how many events it was told, and begins to count anew with every controller."""
+
+    count = 0
+
+    def tell(self, event):
+        self.count += 1
+        self.log.write_text(str(self.count))
+
+
+def test_a_tracker_that_forgets_is_noticed(tmp_path, shown):
+    """What it was told before the controller was killed is part of what it shows."""
+    with pytest.raises(AssertionError):
+        TrackerContract().test_a_new_tracker_goes_on_where_the_old_one_was(lambda: Forgetful(tmp_path), shown, 4)
 
 
 def told(spoil):

@@ -38,7 +38,7 @@ def records(repo):
 def test_the_campaign_file_names_all_six(repo):
     """One file, each by its name."""
     text = (records(repo) / "campaign.yaml").read_text()
-    assert all(name in text for name in ("toml-script", "nice", "csv-ideas", "two-runs"))
+    assert all(name in text for name in ("toml-script", "nice", "csv-ideas", "diary", "two-runs"))
 
 
 def test_the_ideas_of_the_table_are_judged_by_two_runs_each(repo):
@@ -61,3 +61,12 @@ def test_the_numbers_are_those_of_the_long_table(repo):
     """The metric source's last value of a run is the value that was judged."""
     measured = next(records(repo).joinpath("baseline").rglob("measurement.json")).read_text()
     assert '"source": "long-csv"' in measured
+
+
+def test_the_diary_tells_the_night(repo):
+    """The tracker was told of every verdict, in order, and of the end."""
+    [diary] = records(repo).rglob("diary.md")
+    told = [line.split("  ", 1)[1] for line in diary.read_text().splitlines() if "note:" not in line]
+    assert told[0] == "# six"
+    assert [line.split(":")[0] for line in told[1:3]] == ["**keep** baseline", "**keep** raise-the-learning-rate"]
+    assert told[-1].startswith("ended:")

@@ -105,9 +105,8 @@ class TestDiary(TrackerContract):
 
     @pytest.fixture
     def make(self, tmp_path):
-        return lambda: Diary(options={"path": str(tmp_path / "diary.md")})
+        return lambda: Diary(options={"folder": tmp_path})
 
     @pytest.fixture
     def shown(self, tmp_path):
-        diary = tmp_path / "diary.md"
-        return lambda: diary.read_text(encoding="utf-8") if diary.exists() else ""
+        return lambda: "".join(diary.read_text(encoding="utf-8") for diary in tmp_path.glob("diary.md"))

@@ -12,23 +12,24 @@ class Diary:
     """Appends to a file.
 
     Options:
-        path: The file. Default `diary.md`, where the program was started.
+        path: The file. Default `diary.md` in the tracker's own folder, which is in the campaign's.
     """
 
     name = "diary"
 
     def __init__(self, *, options: Mapping[str, object]) -> None:
-        unknown = set(options) - {"path"}
+        unknown = set(options) - {"folder", "path"}  # folder: ours alone, given in any case
         if unknown:
             raise CampaignError(f"tracker 'diary' has no option {min(unknown)!r}; it knows: path")
-        self._path = Path(str(options.get("path", "diary.md")))
+        self._path = Path(str(options["folder"]), str(options.get("path", "diary.md")))
 
     def tell(self, event: Event) -> None:
-        """One line, unless it is there already: a campaign that is resumed tells its events again."""
+        """One line, unless it is there already: an event comes twice when a controller was killed meanwhile."""
         words = _words(event)
         if not words:
             return
         line = f"{datetime.fromtimestamp(event.at, UTC):%Y-%m-%d %H:%M:%S}  {' '.join(words.split())}\n"
+        self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.open("a+", encoding="utf-8", errors="replace") as diary:
             diary.seek(0)
             if line not in diary:
