@@ -1,20 +1,19 @@
 """Writes the reference pages of the documentation from the program itself: `python tools/reference.py [--check]`.
 
 `docs/reference/`: `cli.md` from the argument tree, `campaign.md` from the campaign file's model and from the adapters,
-`ledger.md` from the columns, `journal.md` from the events, `exit-codes.md` from the failure tree, `playbook.md` from
-the plays. With `--check` nothing is written; the exit code is 1 when a page says something else than the program does.
+`campaign.schema.json` for editors, `ledger.md` from the columns, `journal.md` from the events, `exit-codes.md` from the
+failure tree, `playbook.md` from the plays, `python.md` from the public names. With `--check` nothing is written; the
+exit code is 1 when a page says something else than the program does.
 """
 
 import argparse
-import ast
 import importlib
 import inspect
 import json
 import re
+import runpy
 import sys
-import textwrap
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple, get_args
@@ -24,7 +23,7 @@ from pydantic_core import PydanticUndefined
 
 from autoresearch import errors
 from autoresearch.cli import main as command_line
-from autoresearch.config import schema
+from autoresearch.config import json_schema, schema
 from autoresearch.experiment import events
 from autoresearch.ports import plugins
 from autoresearch.records import row
@@ -68,8 +67,10 @@ def pages() -> dict[Path, str]:
         "journal.md": journal_page(),
         "exit-codes.md": exit_codes_page(),
         "playbook.md": plays.render(),
+        "python.md": runpy.run_path(str(Path(__file__).with_name("reference_python.py")))["page"](),
     }
-    return {FOLDER / name: _NOTICE + text.rstrip() + "\n" for name, text in made.items()}
+    told = {FOLDER / name: _NOTICE + text.rstrip() + "\n" for name, text in made.items()}
+    return told | {FOLDER / "campaign.schema.json": schema_file()}
 
 
 # -- the command line ---------------------------------------------------------------------------------------------
@@ -139,6 +140,12 @@ def campaign_page() -> str:
     return "\n".join([*parts, *(_room(room, title) for room, title in _ROOMS.items())])
 
 
+def schema_file() -> str:
+    """The campaign file's JSON Schema, with the adapters that come with the program."""
+    made = json_schema.schema({kind: _ours(room) for kind, room in json_schema.ROOMS.items()})
+    return json.dumps(made, indent=2, ensure_ascii=False) + "\n"
+
+
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:
     for part in get_args(annotation) or (annotation,):
         if isinstance(part, type) and issubclass(part, BaseModel):
@@ -146,7 +153,7 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def _model(model: type[BaseModel]) -> str:
-    told = _told(model)
+    told = json_schema.told(model)
     rows = ["| key | default | meaning |", "| --- | --- | --- |"]
     for name, field in model.model_fields.items():
         below = next(_models(field.annotation), None)
@@ -179,26 +186,12 @@ def _yaml(value: object) -> str:
     return words[value] if value is None or isinstance(value, bool) or value in ("", ()) else str(value)
 
 
-def _told(model: type[BaseModel]) -> dict[str, str]:
-    """The strings under a model's fields, those of its base classes included."""
-    found: dict[str, str] = {}
-    for one in reversed([cls for cls in model.__mro__ if issubclass(cls, BaseModel) and cls is not BaseModel]):
-        body = ast.parse(textwrap.dedent(inspect.getsource(one))).body[0]
-        found |= dict(_strings(body.body if isinstance(body, ast.ClassDef) else []))
-    return found
-
-
-def _strings(body: list[ast.stmt]) -> Iterator[tuple[str, str]]:
-    for above, below in pairwise(body):
-        if not isinstance(above, ast.AnnAssign) or not isinstance(above.target, ast.Name):
-            continue
-        if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant) and isinstance(below.value.value, str):
-            yield above.target.id, inspect.cleandoc(below.value.value)
-
-
 def _room(room: str, title: str) -> str:
-    ours: dict[str, str] = importlib.import_module(plugins.ROOMS[room].table).BUILTIN
-    return f"## {title}\n\n" + "\n".join(_adapter(room, name) for name in sorted(ours))
+    return f"## {title}\n\n" + "\n".join(_adapter(room, name) for name in sorted(_ours(room)))
+
+
+def _ours(room: str) -> dict[str, str]:
+    return dict(importlib.import_module(plugins.ROOMS[room].table).BUILTIN)
 
 
 def _adapter(room: str, name: str) -> str:

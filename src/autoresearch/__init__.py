@@ -15,15 +15,17 @@ if TYPE_CHECKING:
     from autoresearch.campaign.plan import Plan
     from autoresearch.campaign.simulate import PolicyComparison
     from autoresearch.campaign.status import CampaignStatus, Judged, RunningRun
+    from autoresearch.config.schema import CampaignConfig
     from autoresearch.experiment.events import Event
     from autoresearch.experiment.experiment import Experiment, Run
     from autoresearch.experiment.outcome import Status, Verdict
-    from autoresearch.library import open, plan, simulate  # noqa: A004 - as in gzip
+    from autoresearch.library import open, plan, schema, simulate  # noqa: A004 - as in gzip
     from autoresearch.records.row import Row
     from autoresearch.run.objective import Direction, Objective
 
 __all__ = [
     "Campaign",
+    "CampaignConfig",
     "CampaignStatus",
     "Direction",
     "Event",
@@ -41,11 +43,13 @@ __all__ = [
     "errors",
     "open",
     "plan",
+    "schema",
     "simulate",
 ]
 
 _HOMES = {
     "Campaign": "campaign.campaign",
+    "CampaignConfig": "config.schema",
     "CampaignStatus": "campaign.status",
     "PolicyComparison": "campaign.simulate",
     "Direction": "run.objective",
@@ -61,6 +65,7 @@ _HOMES = {
     "Verdict": "experiment.outcome",
     "open": "library",
     "plan": "library",
+    "schema": "library",
     "simulate": "library",
 }
 

@@ -10,6 +10,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
+from autoresearch.campaign import planning
 from autoresearch.campaign.campaign import Campaign
 from autoresearch.campaign.plan import Plan, request
 from autoresearch.campaign.simulate import PolicyComparison, SimulationSetup, compare
@@ -165,6 +166,11 @@ def simulate(
         processes=processes,
     )
     return compare(setup)
+
+
+def schema() -> dict[str, Any]:
+    """The campaign file as a JSON Schema, for editors and forms; it names the adapters that are installed here."""
+    return planning.schema()
 
 
 def _folder(where: str | PathLike[str]) -> Path:

@@ -1,8 +1,9 @@
-"""Commands of the documentation that are marked `sh run` do run, page after page, as a reader would type them."""
+"""Blocks of the documentation marked `sh run` and `python run` do run, page after page, as a reader would type them."""
 
 import os
 import re
 import subprocess
+import sys
 import sysconfig
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 pytestmark = pytest.mark.full
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
+PYTHON = re.compile(r"^```python run\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 RUN = re.compile(r"^```sh run\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TOUR = ("own-script", "stop-rules", "read-the-report", "resume-and-steer", "notes-and-clones", "drive-by-hand")
 
@@ -19,13 +21,17 @@ def type_in(page, folder):
     """Type a page's commands into a shell in `folder`; returns what it printed."""
     blocks = RUN.findall(page.read_text())
     assert blocks, f"{page} has no block marked `sh run`"
+    return run(("sh", "-eu", "-c", "\n".join(blocks)), page, folder)
+
+
+def run(argv, page, folder):
+    """Run a program in `folder` as somebody who is at home there; returns what it printed."""
     home = folder / "home"
     home.mkdir(exist_ok=True)
     (home / ".gitconfig").write_text("[user]\n\tname = Ada\n\temail = ada@example.invalid\n")
     path = f"{sysconfig.get_path('scripts')}:{os.environ['PATH']}"
     environ = {**os.environ, "PATH": path, "HOME": str(home), "XDG_CONFIG_HOME": str(home), "PYTHONWARNINGS": ""}
-    shell = ("sh", "-eu", "-c", "\n".join(blocks))
-    done = subprocess.run(shell, cwd=folder, env=environ, capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run(argv, cwd=folder, env=environ, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, f"{page.name}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     return done.stdout
 
@@ -52,6 +58,22 @@ def test_the_tutorial_runs(tmp_path):
     said = type_in(DOCS / "tutorial.md", tmp_path)
     assert "4/4 attempted" in said or "deadline" in said
     assert "report.html" in said
+
+
+@pytest.mark.timeout(900)
+def test_the_python_tutorial_runs(tmp_path):
+    """One script of all its blocks: refused, approved, run, steered, read and simulated."""
+    page = DOCS / "tutorial-python.md"
+    type_in(page, tmp_path)
+    said = run((sys.executable, "-W", "error", "-c", "\n".join(PYTHON.findall(page.read_text()))), page, tmp_path)
+    assert "the plan of first-try is not approved" in said
+    assert "4/4 attempted" in said
+    assert "ended ('prefer changes that do not make a run slower',)" in said
+    assert "4 crash None Diverge" in said
+    assert "Raise the learning rate: +" in said
+    assert '+{"lr": 0.1' in said
+    assert "report.md" in said
+    assert "20 campaigns of 20 runs each" in said
 
 
 def test_a_campaign_on_a_volume_runs_as_the_page_says(tmp_path, monkeypatch):

@@ -1,5 +1,7 @@
 """One campaign, opened: its verbs are all that a surface ever calls, and what a script or a notebook works with."""
 
+import json
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -60,7 +62,7 @@ class Campaign:
 
         Args:
             plan: What is to be run.
-            agent: Which agent planned it; empty for a person. See `refuse_unread`.
+            agent: Which agent planned it; empty for a person. Then a person who approves it unread says its name.
         """
         paths = Layout(plan.root).campaign(plan.campaign.campaign)
         if paths.campaign_file.exists():
@@ -69,7 +71,9 @@ class Campaign:
         paths.proposal.unlink(missing_ok=True)
         if agent:
             atomic.replace(paths.proposal, f"{agent}\n")
-        campaign_file.write(paths.campaign_file, plan.campaign)
+        schema = Layout(plan.root).schema
+        atomic.replace(schema, f"{json.dumps(planning.schema(), indent=2)}\n")
+        campaign_file.write(paths.campaign_file, plan.campaign, os.path.relpath(schema, paths.folder))
         self.name = plan.campaign.campaign
         return paths.campaign_file
 
@@ -180,11 +184,11 @@ class Campaign:
         if not text.strip():
             raise UsageError("no text given; for example: autoresearch steer 'try smaller batches'")
         opened = self._started()
-        opened.journal.append(happened.Steered(self.clock(), self.clean(text.strip()), self._who()))
+        opened.journal.append(happened.Steered(self.clock(), self._clean(text.strip()), self._who()))
 
     def pause(self, reason: str = "") -> None:
         """Pause the campaign until `resume`; runs in flight go on."""
-        self._started().journal.append(happened.Paused(self.clock(), self.clean(reason), self._who()))
+        self._started().journal.append(happened.Paused(self.clock(), self._clean(reason), self._who()))
 
     def resume(self) -> None:
         """Let a paused or stopped campaign go on."""
@@ -204,7 +208,7 @@ class Campaign:
         opened = self._started()
         flying = len(opened.history.in_flight())
         if controller.at_work(opened.paths):
-            opened.journal.append(happened.StopRequested(self.clock(), self._who(), now, self.clean(reason)))
+            opened.journal.append(happened.StopRequested(self.clock(), self._who(), now, self._clean(reason)))
             return "asked to stop " + ("now" if now else "after the runs in flight")
         if not flying:
             raise CampaignError(
@@ -215,7 +219,7 @@ class Campaign:
                 f"nobody works on {opened.paths.name}, and {flying} of its runs go on by themselves; end them with: "
                 f"autoresearch stop --now, or let them count with: autoresearch run"
             )
-        request = happened.StopRequested(self.clock(), self._who(), now, self.clean(reason))
+        request = happened.StopRequested(self.clock(), self._who(), now, self._clean(reason))
 
         def ask(event: Event) -> None:
             if isinstance(event, happened.ControllerStarted):
@@ -235,7 +239,7 @@ class Campaign:
             raise CampaignError(f"which launch? waiting for approval: {waiting}")
         opened.journal.append(
             happened.ApprovalGiven(
-                at=self.clock(), request=request, granted=granted, by=self._who(), reason=self.clean(reason)
+                at=self.clock(), request=request, granted=granted, by=self._who(), reason=self._clean(reason)
             )
         )
         return request
@@ -252,7 +256,7 @@ class Campaign:
             raise CampaignError(f"experiment {index} has no verdict yet; wait for it")
         judgement = Verdict(
             status=Status(verdict),
-            reason=self.clean(reason),
+            reason=self._clean(reason),
             value=entry.verdict.value,
             effect=entry.verdict.effect,
             low=entry.verdict.low,
@@ -377,7 +381,7 @@ class Campaign:
             raise CampaignError(f"campaign {opened.paths.name} has not started; start it with: autoresearch run")
         return opened
 
-    def clean(self, text: str) -> str:
+    def _clean(self, text: str) -> str:
         """A text without the secrets of this environment and repository."""
         return opening.redactor(opening.find_layout(self.where).root).clean(text)
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from autoresearch.campaign import preflight
 from autoresearch.campaign import preflight as places
@@ -12,6 +13,7 @@ from autoresearch.campaign import storage as sites
 from autoresearch.campaign.plan import Plan, PlanRequest
 from autoresearch.campaign.storage import Storage
 from autoresearch.campaign.tracking import trackers_of
+from autoresearch.config import json_schema
 from autoresearch.config.duration import span
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.config.site import PLAIN
@@ -149,6 +151,11 @@ def _sited(campaign: CampaignConfig) -> CampaignConfig:
     if chosen == PLAIN:
         return campaign
     return campaign.model_copy(update={"site": campaign.site.model_copy(update={"type": chosen})})
+
+
+def schema() -> dict[str, Any]:
+    """The campaign file as a JSON Schema for editors, with the adapters that are installed here."""
+    return json_schema.schema({kind: plugins.names(room) for kind, room in json_schema.ROOMS.items()})
 
 
 def survey_of(campaign: CampaignConfig, tree: Path) -> Survey:

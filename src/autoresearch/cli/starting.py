@@ -42,12 +42,18 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", dest="campaign", help="campaign name (default: made from date and recipe)")
     parser.add_argument("--repo", metavar="DIR", type=_path, default=_path("."), help="the repository (default: here)")
     parser.add_argument("--dry-run", action="store_true", help="print the plan and the first submission, write nothing")
+    parser.add_argument("--schema", action="store_true", help="print the campaign file's JSON Schema, and nothing else")
     parser.add_argument("--json", action="store_true", help="print machine-readable JSON")
     list_installed(parser, "targets", "launchers", "researchers", "policies", "metrics", "trackers")
 
 
 def run_plan(args: argparse.Namespace) -> int:
     """Print the plan and write the campaign file."""
+    if args.schema:
+        from autoresearch.campaign import planning  # noqa: PLC0415 - `--help` can do without
+
+        output.emit(planning.schema())
+        return 0
     session = session_of(args)
     plan = session.draft(_request(args))
     submission = session.dry_run(plan) if args.dry_run else None

@@ -64,15 +64,21 @@ def read(path: Path) -> CampaignConfig:
     return CampaignConfig.of(parse_yaml(text, str(path)), str(path))
 
 
-def text(campaign: CampaignConfig) -> str:
-    """The file's text: what differs from the defaults, and always what the campaign is about."""
+def text(campaign: CampaignConfig, schema: str = "") -> str:
+    """The file's text: what differs from the defaults, and always what the campaign is about.
+
+    Args:
+        campaign: What is to be written.
+        schema: Where editors find the file's JSON Schema, relative to the file; empty for nowhere.
+    """
     document = campaign.model_dump(mode="json", exclude_defaults=True)
     always = {"objective": campaign.objective, "launcher": campaign.launcher, "verdict": campaign.verdict}
     document |= {key: value.model_dump(mode="json", exclude_none=True) for key, value in always.items()}
     document["target"] = campaign.target.model_dump(mode="json")
     document["researcher"] = [one.model_dump(mode="json") for one in campaign.researcher]
     ordered = {key: _shorter(document[key]) for key in type(campaign).model_fields if key in document}
-    return _HEADER + yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True, width=110)
+    hint = f"# yaml-language-server: $schema={schema}\n" if schema else ""
+    return hint + _HEADER + yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True, width=110)
 
 
 def _shorter(value: Any) -> Any:
@@ -84,6 +90,6 @@ def _shorter(value: Any) -> Any:
     return value
 
 
-def write(path: Path, campaign: CampaignConfig) -> None:
-    """Write the file at once or not at all."""
-    atomic.replace(path, text(campaign))
+def write(path: Path, campaign: CampaignConfig, schema: str = "") -> None:
+    """Write the file at once or not at all; `schema` as for `text`."""
+    atomic.replace(path, text(campaign, schema))

@@ -39,6 +39,11 @@ class Layout:
         """The user's secret store; read, never written."""
         return self.root / ".env"
 
+    @property
+    def schema(self) -> Path:
+        """What editors know of campaign files, written with each of them."""
+        return self.private / "campaign.schema.json"
+
     def campaign(self, name: str) -> "CampaignPaths":
         """The places of one campaign."""
         return CampaignPaths(self.root, name)
