@@ -117,7 +117,13 @@ def _broken(error: Exception, package: str) -> str:
 
 def lacking(room: str, adapter: object) -> tuple[str, ...]:
     """What an adapter, or its class, lacks of what its port asks for, as one would write it: `here: bool`, `find()`."""
-    return tuple(_lacking(EntryPoint(room, f"autoresearch.ports.{ROOMS[room].port}", "").load(), adapter))
+    return tuple(_lacking(port_of(room), adapter))
+
+
+def port_of(room: str) -> type:
+    """The Protocol that every adapter of a room has to have."""
+    port: type = EntryPoint(room, f"autoresearch.ports.{ROOMS[room].port}", "").load()
+    return port
 
 
 def _lacking(port: type, adapter: object) -> Iterator[str]:

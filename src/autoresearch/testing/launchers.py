@@ -61,7 +61,7 @@ class LauncherContract:
 
     def test_it_has_the_shape_of_a_launcher(self, make: LauncherMaker) -> None:
         """Every attribute and method of the port, and it is made with `options=` and `folder=`."""
-        assert gaps(make(), Launcher) == ()
+        assert gaps("launchers", make()) == ()
         assert made_with(type(make()), "options", "folder") == ""
 
     def test_a_plan_sends_nothing(self, make: LauncherMaker, job: JobFactory) -> None:

@@ -43,7 +43,7 @@ class MetricSourceContract:
 
     def test_it_has_the_shape_of_a_metric_source(self, make: SourceMaker) -> None:
         """Every attribute and method of the port, and it is made with `options=`."""
-        assert gaps(make(), MetricSource) == ()
+        assert gaps("metrics", make()) == ()
         assert made_with(type(make()), "options") == ""
 
     def test_a_whole_run_is_read(self, make: SourceMaker, whole: Path) -> None:

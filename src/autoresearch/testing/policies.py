@@ -81,7 +81,7 @@ class PolicyContract:
 
     def test_it_has_the_shape_of_a_policy(self, make: PolicyMaker) -> None:
         """Every attribute and method of the port; what an entry point names is called without arguments."""
-        assert gaps(make(), Policy) == ()
+        assert gaps("policies", make()) == ()
 
     def test_the_number_of_baseline_runs_is_the_files_if_it_has_one(self, make: PolicyMaker) -> None:
         """Its own is at least one."""

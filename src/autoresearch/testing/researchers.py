@@ -51,7 +51,7 @@ class ResearcherContract:
 
     def test_it_has_the_shape_of_a_researcher(self, make: ResearcherMaker) -> None:
         """Every attribute and method of the port, and it is made with `options=` and `folder=`."""
-        assert gaps(make(), Researcher) == ()
+        assert gaps("researchers", make()) == ()
         assert made_with(type(make()), "options", "folder") == ""
 
     def test_it_can_be_given_a_name(self, make: ResearcherMaker) -> None:

@@ -41,7 +41,7 @@ class TargetContract:
 
     def test_it_has_the_shape_of_a_target(self, make: TargetMaker) -> None:
         """Every attribute and method of the port; made with `recipe=`, `command=`, `objective=` and `options=`."""
-        assert gaps(make(), Target) == ()
+        assert gaps("targets", make()) == ()
         assert made_with(type(make()), "recipe", "command", "objective", "options") == ""
 
     def test_a_survey_is_the_same_twice_and_changes_nothing(self, make: TargetMaker, tree: Path) -> None:
