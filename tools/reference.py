@@ -37,6 +37,7 @@ _ROOMS = {
     "researchers": "Researchers: who proposes",
     "launchers": "Launchers: where runs happen",
     "metrics": "Metric sources: what a run wrote, read back",
+    "trackers": "Trackers: who else is told",
 }
 
 _TIME = "UTC, as `2026-11-23T22:15:00Z`; empty when unknown."
@@ -206,11 +207,12 @@ def _adapter(room: str, name: str) -> str:
 def _declared(module: ModuleType) -> list[type[BaseModel]]:
     """Options models of an adapter: those its module declares, or imports from a module of options beside it."""
     homes = {module.__name__, f"{module.__name__.rpartition('.')[0]}.options"}
-    return [
+    found = [
         m
         for m in vars(module).values()
         if isinstance(m, type) and issubclass(m, BaseModel) and m.__module__ in homes and m.model_fields
     ]
+    return [m for m in found if not any(m in other.__mro__[1:] for other in found)]
 
 
 # -- files and codes ----------------------------------------------------------------------------------------------
