@@ -16,7 +16,7 @@ PLUGINS = Path(__file__).resolve().parents[1]
 
 @pytest.fixture(scope="module")
 def repo(tmp_path_factory):
-    """The repository after the campaign."""
+    """The repository after the campaign; what was printed is in `said` beside it."""
     place = tmp_path_factory.mktemp("campaign") / "mine"
     shutil.copytree(PLUGINS / "campaign", place)
     [block] = re.findall(r"^```sh run\n(.*?)^```$", (PLUGINS / "README.md").read_text(), re.MULTILINE | re.DOTALL)
@@ -28,6 +28,7 @@ def repo(tmp_path_factory):
         ("sh", "-eu", "-c", block), cwd=place, env=environ, capture_output=True, text=True, timeout=250, check=False
     )
     assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    (home / "said").write_text(done.stdout)
     return place
 
 
@@ -39,6 +40,13 @@ def test_the_campaign_file_names_all_six(repo):
     """One file, each by its name."""
     text = (records(repo) / "campaign.yaml").read_text()
     assert all(name in text for name in ("toml-script", "nice", "csv-ideas", "diary", "two-runs"))
+
+
+def test_the_plan_takes_the_launcher_as_it_is(repo):
+    """One that runs on this machine is not advised against in favour of the built-in one."""
+    said = (repo.parent / "said").read_text()
+    assert "launcher:         nice" in said
+    assert "would suit better" not in said
 
 
 def test_the_ideas_of_the_table_are_judged_by_two_runs_each(repo):

@@ -63,6 +63,8 @@ class NiceLauncher:
                 subprocess.run(supervisor, check=True, timeout=PATIENCE_S)
         except (OSError, subprocess.SubprocessError) as error:
             raise LauncherError(f"run {submission.run_id} was not started: {error}") from error
+        if self.find(submission.run_id) is None:
+            raise LauncherError(f"run {submission.run_id} was not started: its supervisor died at once")
         return submission.run_id
 
     def find(self, run_id: str) -> str | None:
