@@ -207,12 +207,12 @@ def _refuse_secrets(campaign: CampaignConfig, paths: CampaignPaths) -> None:
     for place, tracker in enumerate(campaign.trackers):
         options = {name: value for name, value in tracker.options().items() if isinstance(value, str)}
         words |= {f"trackers[{place}].{name}": (name, value) for name, value in options.items()}
-    known = redactor(paths.root)
+    known, store = redactor(paths.root), environment.store(paths.root)
     for where, (name, value) in words.items():
         if known.clean_mapping({name: value})[name] != value:
             raise CampaignError(
                 f"{where} in {paths.campaign_file} looks like a secret, and the plan goes into the journal; "
-                f"take it out there and put it into {paths.secrets} or the environment, which runs inherit"
+                f"take it out there and put it into {store} or the environment, which runs inherit"
             )
 
 
@@ -247,7 +247,7 @@ def _survey_at(target: Target, paths: CampaignPaths, commit: str) -> Survey:
 
 def redactor(root: Path) -> Redactor:
     """Knows the secrets of this environment and of the repository's `.env`."""
-    return environment.load(Layout(root).secrets, os.environ)
+    return environment.of_repository(root)
 
 
 def make_context(opened: Opened, clock: Callable[[], float] = time.time, *, proposing: bool = True) -> Context:

@@ -7,7 +7,7 @@ from typing import Any
 
 from autoresearch.campaign.storage import Storage
 from autoresearch.config.schema import CampaignConfig
-from autoresearch.config.stop_rule import StopRule
+from autoresearch.config.stop_rule import DEFAULT_WORDS, StopRule
 from autoresearch.git.refs import Changes
 from autoresearch.ports.target import Survey
 from autoresearch.records.paths import Layout
@@ -201,7 +201,7 @@ def _text(plan: Plan, width: int | None) -> str:
         ("", f"shared caches in {plan.storage.caches}" if plan.storage.caches else ""),
         ("researchers", ", then ".join(spec.type for spec in campaign.researcher)),
         ("verdicts", f"{campaign.verdict.policy}: {plan.cost}"),
-        ("stop", plan.rule.words or "default: the baseline and three experiments, then ask"),
+        ("stop", plan.rule.words or DEFAULT_WORDS),
         ("", _limits(plan)),
         ("branches", f"autoresearch/{campaign.campaign}/... (all are kept)"),
     ]

@@ -6,6 +6,7 @@ from autoresearch.campaign.opening import Opened
 from autoresearch.campaign.standing import Reading, reading_of
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.config.stop_phrase import describe
+from autoresearch.config.stop_rule import DEFAULT_WORDS
 from autoresearch.engine.context import Context
 from autoresearch.errors import CampaignError
 from autoresearch.experiment import events as happened
@@ -209,7 +210,7 @@ def _judged_by(objective: Objective) -> str:
 
 
 def _stop(campaign: CampaignConfig) -> str:
-    return describe(campaign.stop_rule) if campaign.stop else "default: baseline and three experiments, then ask"
+    return describe(campaign.stop_rule) if campaign.stop else DEFAULT_WORDS
 
 
 def _verification(opened: Opened) -> str:

@@ -13,7 +13,7 @@ from autoresearch.errors import StorageError
 from autoresearch.experiment.experiment import Experiment, Run
 from autoresearch.ports import plugins
 from autoresearch.records import volume
-from autoresearch.records.paths import CampaignPaths, Layout, Volume
+from autoresearch.records.paths import CampaignPaths, Volume
 from autoresearch.secrets import environment
 
 
@@ -87,7 +87,7 @@ def storage(campaign: CampaignConfig, root: Path, values: Mapping[str, object]) 
 
 def reminders(root: Path, values: Mapping[str, object]) -> tuple[str, ...]:
     """What the secret store lacks for a recipe; names only."""
-    store = Layout(root).secrets
+    store = environment.store(root)
     names = {*environment.read_dotenv(store), *os.environ}
     return site.reminders(values, names, str(store), exists=store.exists())
 
@@ -125,7 +125,7 @@ def site_ready(paths: CampaignPaths) -> Iterator[None]:
     if problem := volume.lacking(paths.volume, 0):
         raise StorageError(problem)
     volume.claim(paths, fresh=False)
-    with environment.export_secrets(paths.secrets):
+    with environment.export_secrets(environment.store(paths.root)):
         yield
 
 

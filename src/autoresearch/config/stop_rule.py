@@ -246,6 +246,9 @@ class StopRule:
 DEFAULT = StopRule(target_experiment_count=4, asks=True)
 """No rule given: the baseline and three low-risk experiments, then summarise and ask (R93)."""
 
+DEFAULT_WORDS = "default: the baseline and three experiments, then ask"
+"""The same for people."""
+
 
 def _resolved(target: TargetValue | None, objective: Objective | None) -> TargetValue | None:
     if target is None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from autoresearch.campaign.plan import Plan
 from autoresearch.campaign.status import CampaignStatus
+from autoresearch.config.stop_rule import DEFAULT_WORDS
 from autoresearch.experiment.experiment import Experiment, Run, why_no_value
 from autoresearch.records.row import Row
 
@@ -262,7 +263,7 @@ def plan_shown(plan: Plan, file: str) -> PlanShown:
         command=survey.command,
         launcher=campaign.launcher.type,
         policy=campaign.verdict.policy,
-        stop=plan.rule.words or "default: the baseline and three experiments",
+        stop=plan.rule.words or DEFAULT_WORDS,
         base_commit=plan.base_commit,
         gpus=survey.resources.gpus,
         hours_per_run=plan.hours_per_run,

@@ -35,11 +35,6 @@ class Layout:
         return self.root / ".autoresearch"
 
     @property
-    def secrets(self) -> Path:
-        """The user's secret store; read, never written."""
-        return self.root / ".env"
-
-    @property
     def schema(self) -> Path:
         """What editors know of campaign files, written with each of them."""
         return self.private / "campaign.schema.json"

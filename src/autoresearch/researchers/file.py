@@ -1,6 +1,5 @@
 """Ideas a person wrote down: a YAML list of hypotheses, proposed in order, each once."""
 
-import os
 import shutil
 from collections import Counter
 from collections.abc import Mapping
@@ -143,7 +142,7 @@ class FileResearcher:
     def propose(self, brief: Brief, tree: Path) -> Hypothesis | None:  # noqa: ARG002 - the list says it all
         """The next entry that has not been tried, or None at the end of the list."""
         used = Counter((item.title, item.overrides) for item in brief.tried if item.source == self.name)
-        clean = environment.load(self._root / ".env", os.environ).clean  # as the titles of what was tried have been
+        clean = environment.of_repository(self._root).clean  # as the titles of what was tried have been
         for idea in self._ideas():
             key = (clean(idea.title), idea.overrides)
             if not used[key]:

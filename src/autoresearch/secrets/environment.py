@@ -70,7 +70,17 @@ def run_redactor(folder: Path, variables: Mapping[str, str]) -> Redactor:
         variables: Set for the run on top of our environment.
     """
     root = next((parent for parent in (folder, *folder.parents) if (parent / ".git").exists()), None)
-    return load(root / ".env" if root else None, {**os.environ, **variables})
+    return load(store(root) if root else None, {**os.environ, **variables})
+
+
+def store(root: Path) -> Path:
+    """The secret store of a repository; it is read and never written."""
+    return root / ".env"
+
+
+def of_repository(root: Path) -> Redactor:
+    """Knows the secrets of this environment and of a repository's store."""
+    return load(store(root), os.environ)
 
 
 def hide(text: str, where: Path | None = None) -> str:

@@ -240,7 +240,7 @@ class AgentResearcher:
             atomic.replace(self.folder / "spent.json", as_json({"usd": round(self._spent() + usd, 6)}))
 
     def _redactor(self) -> Redactor:
-        return environment.load(self.options.root / ".env", os.environ)
+        return environment.of_repository(self.options.root)
 
 
 _TODO = {

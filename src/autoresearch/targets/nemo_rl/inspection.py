@@ -1,6 +1,5 @@
 """Questions about one NeMo-RL recipe, answered without a campaign; each imports only what it needs."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -104,4 +103,4 @@ def _printed(root: Path, run: Path) -> str:
     from autoresearch.supervision.run_log import end_of  # noqa: PLC0415
 
     logs = sorted(run.rglob("*.log"), key=lambda path: path.stat().st_mtime)
-    return end_of(logs[-1], environment.load(root / ".env", os.environ)) if logs else ""
+    return end_of(logs[-1], environment.of_repository(root)) if logs else ""
