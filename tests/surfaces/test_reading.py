@@ -159,6 +159,6 @@ def test_a_plan_counts_runs_as_they_are_scheduled(lab):
             "launcher": {"type": "local", "parallel": 2}, "researcher": {"type": "file", "path": "ideas.yaml"},
         }  # fmt: skip
         request = PlanRequest("", f"9 experiments or {seconds}s total, 20s each", "short", settings)
-        plan = Campaign(where=lab.root).plan(request)
+        plan = Campaign(where=lab.root).draft(request)
         assert plan.runs_that_fit == runs == left(seconds)
         assert f"the stop rule allows about {runs} runs" in plan.text()

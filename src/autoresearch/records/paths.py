@@ -44,7 +44,7 @@ class Layout:
         return CampaignPaths(self.root, name)
 
     def folders(self) -> "tuple[CampaignPaths, ...]":
-        """Every folder beside those of campaigns, whether there is a campaign in it or not."""
+        """What lies where campaigns do, whether there is a campaign in it or not."""
         return tuple(self.campaign(found.name) for found in self.campaigns.glob("*"))
 
 
