@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from autoresearch import errors
     from autoresearch.campaign.campaign import Campaign
     from autoresearch.campaign.plan import Plan
-    from autoresearch.campaign.simulate import PolicyComparison
     from autoresearch.campaign.status import CampaignStatus, Judged, RunningRun
     from autoresearch.config.schema import CampaignConfig
     from autoresearch.experiment.events import Event
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from autoresearch.experiment.outcome import Status, Verdict
     from autoresearch.library import open, plan, schema, simulate  # noqa: A004 - as in gzip
     from autoresearch.records.row import Row
+    from autoresearch.report.policy_comparison import PolicyComparison
     from autoresearch.run.objective import Direction, Objective
 
 __all__ = [
@@ -51,7 +51,7 @@ _HOMES = {
     "Campaign": "campaign.campaign",
     "CampaignConfig": "config.schema",
     "CampaignStatus": "campaign.status",
-    "PolicyComparison": "campaign.simulate",
+    "PolicyComparison": "report.policy_comparison",
     "Direction": "run.objective",
     "Event": "experiment.events",
     "Experiment": "experiment.experiment",

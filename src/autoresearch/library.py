@@ -13,7 +13,7 @@ from typing import Any
 from autoresearch.campaign import planning
 from autoresearch.campaign.campaign import Campaign
 from autoresearch.campaign.plan import Plan, request
-from autoresearch.campaign.simulate import PolicyComparison, SimulationSetup, compare
+from autoresearch.report.policy_comparison import PolicyComparison, SimulationSetup, compare
 
 
 def plan(

@@ -3,10 +3,10 @@
 import pytest
 from tests.plugin_packages import installed, write
 
-from autoresearch.campaign.simulate import SimulationSetup, compare
 from autoresearch.cli.main import parser
 from autoresearch.errors import PluginError
 from autoresearch.ports import plugins
+from autoresearch.report.policy_comparison import SimulationSetup, compare
 
 LAUNCHER = """
 class Theirs:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from html import unescape
 
 import pytest
 
@@ -46,6 +47,16 @@ def test_a_plan_is_the_same_from_a_script_and_from_the_command_line(lab):
     assert not ar.plan(repo=lab.root, name="looked", write=False, **SAID).file.exists()
 
 
+def test_a_notebook_shows_the_words_of_a_value(lab):
+    """A plan, a status and a comparison are text in a cell, whatever stands in it."""
+    plan = ar.plan(repo=lab.root, name="mine", goal="accuracy > 0.9 & <b>fast</b>", **SAID)
+    values = (plan, ar.open(plan).status(), ar.simulate(noise=1, gain=1, runs=4, campaigns=1, policies=["greedy"]))
+    for value in values:
+        shown = value._repr_html_()
+        assert (shown[:5], unescape(shown[5:-6]), shown[-6:]) == ("<pre>", str(value), "</pre>")
+    assert "0.9 &amp; &lt;b&gt;fast&lt;/b&gt;" in plan._repr_html_()
+
+
 def test_nothing_runs_before_a_person_has_approved(lab):
     """Neither here nor in a process of its own; no branch and no event."""
     campaign = ar.open(lab.root)
@@ -84,6 +95,15 @@ def test_a_campaign_is_run_and_read(lab):
     assert any("KEEP    raise-the-learning-rate" in line for line in lines)
     assert [one.status for one in campaign.verdicts()] == [str(row.status) for row in campaign.rows()]
     assert all(path.exists() for path in campaign.report())
+
+
+def test_an_approved_campaign_goes_on_without_us(lab):
+    """Handed to a process of its own, whose work is seen from here."""
+    campaign = ar.open(lab.root)
+    campaign.approve(campaign.plan(), by="Ada")
+    assert campaign.detach(0.01) > 0
+    lab.until(lambda: (campaign.status().state, campaign.status().controller) == ("ended", ""), "the end")
+    assert campaign.status().keep == 1
 
 
 def test_what_a_person_says_is_recorded_in_their_name(lab):

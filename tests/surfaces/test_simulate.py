@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from autoresearch.campaign.simulate import SimulationSetup, compare
 from autoresearch.errors import UsageError
+from autoresearch.report.policy_comparison import SimulationSetup, compare
 
 
 def test_processes_do_not_change_the_figures():

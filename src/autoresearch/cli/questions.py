@@ -115,7 +115,7 @@ def add_simulate_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_simulate(args: argparse.Namespace) -> int:
     """Print one line per policy; gains in the metric's own unit."""
-    from autoresearch.campaign.simulate import SimulationSetup, compare, plot  # noqa: PLC0415 - `--help` can do without
+    from autoresearch.report.policy_comparison import SimulationSetup, compare, plot  # noqa: PLC0415 - `--help` can do without
 
     trial = SimulationSetup(
         noise=args.noise,
