@@ -1,6 +1,7 @@
 """Campaigns that tell a tracker, and trackers that fail them."""
 
 import json
+import sqlite3
 import subprocess
 import time
 
@@ -147,3 +148,19 @@ def test_a_mistake_in_the_campaign_file_is_refused_before_it_begins(lab, tracker
     lab.write(trackers=trackers)
     assert told in lab.refused("run", "--yes", "--plain")
     assert lab.journal() == []
+
+
+@pytest.mark.trackers
+def test_a_campaign_is_found_in_both_of_ours(lab):
+    """With the real packages, offline: rows of the ledger are runs there, and the process ends with them."""
+    pytest.importorskip("mlflow", reason="needs mlflow: pip install '.[mlflow]'")
+    pytest.importorskip("wandb", reason="needs wandb: pip install '.[wandb]'")
+    lab.write(trackers=["mlflow", {"type": "wandb", "mode": "offline"}], stop="2 experiments")
+    assert lab.run().returncode == 0
+    assert notes(lab) == []
+    with sqlite3.connect(lab.folder / "trackers" / "mlflow" / "mlflow.db") as database:
+        runs = dict(database.execute("select name, status from runs"))
+        verdicts = [value for (value,) in database.execute("select value from tags where key = 'status'")]
+    assert runs == dict.fromkeys(("night", *(row.branch.rpartition("/")[2] for row in lab.rows())), "FINISHED")
+    assert sorted(verdicts) == sorted(row.status for row in lab.rows())
+    assert len(list((lab.folder / "trackers" / "wandb" / "wandb").glob("offline-run-*/*.wandb"))) == 3
