@@ -41,10 +41,11 @@ def story(repo):
     assert [change.path for change in diffs.changed_files(repo, base, more)] == list(paths)
     assert "+lr: 2" in diffs.diff(repo, base, more)
     notes.write(repo, more, "kept")
-    bundle = diffs.merge_commit(repo, empty, [more], "bundle: one", who, 1.7e9)
-    assert bundle.commit is not None
-    worktree.add(repo, tree, bundle.commit)
-    assert worktree.edited_paths(tree, bundle.commit) == ()
+    merged = diffs.merge_tree(repo, empty, more)
+    assert merged.tree is not None
+    bundle = commits.commit_tree(repo, merged.tree, [empty, more], "bundle: one", who, 1.7e9)
+    worktree.add(repo, tree, bundle)
+    assert worktree.edited_paths(tree, bundle) == ()
     worktree.remove(repo, tree)
     assert notes.all(repo) == {more: "kept\n"}
     return paths

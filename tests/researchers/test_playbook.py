@@ -7,6 +7,7 @@ import pytest
 
 from autoresearch.errors import CampaignError
 from autoresearch.experiment.hypothesis import Brief, Facts, Hypothesis, Tried
+from autoresearch.guards.scope import Scope, breaches
 from autoresearch.researchers.playbook.plays import builtin, read
 from autoresearch.researchers.playbook.researcher import PlaybookResearcher, choose
 from autoresearch.researchers.recipe_rules import broken
@@ -17,6 +18,7 @@ from autoresearch.targets.nemo_rl.facts import facts
 from autoresearch.targets.recipe.overrides import apply
 from autoresearch.targets.recipe.recipe import Recipe
 
+SCOPE = Scope(protect_keys=protect.keys())
 ACCURACY = Objective("raise validation accuracy", "val:accuracy", tag="validation/accuracy")
 RECIPES = (
     "grpo_math_1B_sglang.yaml",
@@ -332,7 +334,7 @@ def test_recipes_take_every_idea_as_it_is(case):
         changed = apply(base, idea.overrides)
         after = {**base.values, **changed.values}
         assert changed.values != base.values, idea
-        assert not [one for one in protect.touches(base.values, after) if "key logger." not in one], idea
+        assert not [one for one in breaches((), SCOPE, base.values, after) if "key logger." not in one], idea
         assert not broken(base.values, changed.values, known(base)), idea
         if rollouts(base.values) == base.values["policy.train_global_batch_size"] and ".num_" in str(idea.overrides):
             assert rollouts(changed.values) == changed.values["policy.train_global_batch_size"], idea

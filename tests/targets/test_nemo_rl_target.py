@@ -3,6 +3,7 @@ import json
 import pytest
 
 from autoresearch.errors import CampaignError, RecipeError
+from autoresearch.guards.scope import Scope, breaches
 from autoresearch.ports import plugins
 from autoresearch.ports.target import RunRequest
 from autoresearch.run.job import JobState, JobStatus
@@ -151,7 +152,7 @@ def test_the_search_space_holds_free_knobs_only(checkout):
     space = target().survey(checkout).facts.space
     assert space["policy.optimizer.kwargs.lr"] == {"type": "float", "low": 5e-7, "high": 5e-5, "log": True}
     assert space["grpo.num_generations_per_prompt"]["type"] == "int"
-    assert not [key for key in space if protect.protected(key)]
+    assert breaches((), Scope(protect_keys=protect.keys()), {}, dict(space)) == ()
     assert "policy.megatron_cfg.optimizer.lr" not in space
     assert "policy.generation.temperature" not in space
 

@@ -30,11 +30,6 @@ def show(text: str) -> None:
     sys.stdout.flush()
 
 
-def warn(text: str) -> None:
-    """One line of caution, on stderr."""
-    sys.stderr.write(f"warning: {text}\n")
-
-
 def emit(value: object) -> None:
     """A value as JSON: dataclasses become objects, NaN and infinities null."""
     say(json.dumps(_plain(value), indent=2, ensure_ascii=False))

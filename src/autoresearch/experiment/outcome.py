@@ -22,8 +22,6 @@ class Purpose(StrEnum):
     EXPLORE = "explore"
     REPEAT = "repeat"
     """Another seed for an experiment whose verdict is open."""
-    REPAIR = "repair"
-    """The same hypothesis again, after a trivial crash was mended on its branch."""
     ANCHOR = "anchor"
     """The baseline or the incumbent once more: noise, drift, and a bar that luck cannot hold."""
     SCREEN = "screen"

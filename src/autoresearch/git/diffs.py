@@ -74,21 +74,6 @@ class MergeResult:
     conflicts: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class MergedTree:
-    """A merge of several commits.
-
-    Attributes:
-        commit: Hash of the merge, None when it conflicts.
-        conflicts: Files in conflict, sorted.
-        culprit: The first commit that could not be merged into those before it.
-    """
-
-    commit: str | None
-    conflicts: tuple[str, ...] = ()
-    culprit: str | None = None
-
-
 def changed_files(repo: Path, a: str, b: str, *, renames: bool = True) -> tuple[FileStatus, ...]:
     """Every file that differs between two commits, in git's order.
 
@@ -209,18 +194,6 @@ def differing(place: Path, commit: str, env: Mapping[str, str]) -> tuple[str, ..
     return tuple(sorted({*changed, *new}))
 
 
-def show_file(repo: Path, commit: str, path: str) -> bytes:
-    """A file as a commit holds it (for a symbolic link, its target).
-
-    Raises:
-        RepositoryError: The commit has no such file.
-    """
-    try:
-        return call(repo, "cat-file", "blob", f"{commit}:{path}").stdout
-    except RepositoryError as error:
-        raise RepositoryError(f"commit {commit} has no file {path!r}; see: git ls-tree {commit}") from error
-
-
 def blobs(repo: Path, hashes: Sequence[str]) -> list[bytes]:
     """The contents of many objects with one call, in the order asked for.
 
@@ -272,26 +245,3 @@ def merge_tree(repo: Path, ours: str, theirs: str, base: str | None = None) -> M
 
 def _bare_commit(repo: Path, commit: str, parents: Sequence[str]) -> str:
     return commit_tree(repo, f"{commit}^{{tree}}", parents, "autoresearch: merge base", Identity(NAME, EMAIL), 0)
-
-
-def merge_commit(
-    repo: Path, start: str, commits: Sequence[str], message: str, identity: Identity, at: float
-) -> MergedTree:
-    """Merge several commits into one signed-off commit, one after the other; no ref moves.
-
-    Args:
-        repo: Any path in the repository.
-        start: The commit to merge into, the first parent.
-        commits: The commits to merge, further parents in this order.
-        message: Subject and body of the merge.
-        identity: Author, committer and signer.
-        at: Commit time, UTC Unix seconds.
-    """
-    merged, tree = start, f"{start}^{{tree}}"
-    for other in commits:
-        result = merge_tree(repo, merged, other)
-        if result.tree is None:
-            return MergedTree(None, result.conflicts, other)
-        tree = result.tree
-        merged = commit_tree(repo, tree, [merged, other], message, identity, at)
-    return MergedTree(commit_tree(repo, tree, [start, *commits], message, identity, at))

@@ -67,12 +67,6 @@ class TestScript:
     gpus_per_node: int | None = None
     entry: str = ""
 
-    @property
-    def minutes_per_step(self) -> float | None:
-        """Minutes per step at most, start-up included, None when unknown."""
-        per_run = self.steps_per_run or self.steps
-        return self.minutes / per_run if self.minutes and per_run else None
-
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:

@@ -6,12 +6,11 @@ file that changes them is seen; and the functions that validate inside files tha
 
 import ast
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
-from autoresearch.experiment.change import changed_keys
 from autoresearch.guards.scope import matches
 from autoresearch.targets.recipe.recipe import ALGORITHMS
 
@@ -79,27 +78,6 @@ def protected(key: str) -> str | None:
     globs = keys()
     found = matches(key.replace(".", "/"), tuple(glob.replace(".", "/") for glob in globs))
     return None if found is None else next(glob for glob in globs if glob.replace(".", "/") == found)
-
-
-def touches(before: Mapping[str, object], after: Mapping[str, object]) -> tuple[str, ...]:
-    """Protected keys whose resolved value differs between two recipes, each with both values, in words.
-
-    Args:
-        before: The parent's resolved recipe, flattened.
-        after: The candidate's.
-    """
-    return tuple(
-        f"recipe key {key} is protected ({protected(key)}): "
-        f"{before.get(key, 'unset')!r} became {after.get(key, 'unset')!r}"
-        for key in changed_keys(before, after)
-        if protected(key)
-    )
-
-
-def touched_by(overrides: Sequence[str]) -> tuple[str, ...]:
-    """Overrides that name a protected key, or a section that holds one."""
-    named = [(text, re.split(r"[=@]", text.lstrip("+~"), maxsplit=1)[0]) for text in overrides]
-    return tuple(text for text, key in named if protected(key) or protected(f"{key}.any"))
 
 
 def measuring_code(tree: Path) -> dict[str, str]:
