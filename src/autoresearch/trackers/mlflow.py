@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from autoresearch.experiment.events import Event
 from autoresearch.trackers.options import TrackerOptions
-from autoresearch.trackers.story import Page, Story
+from autoresearch.trackers.story import Story, StoryPage
 
 _KEY = "autoresearch.key"
 _LONGEST = 500
@@ -63,7 +63,7 @@ class MlflowTracker:
             self._made = _client(self.options)
         return self._made
 
-    def _write(self, page: Page) -> None:
+    def _write(self, page: StoryPage) -> None:
         from mlflow.entities import Param, RunTag  # noqa: PLC0415 - an optional package
 
         client, run = self._client(), self._run(page)
@@ -75,7 +75,7 @@ class MlflowTracker:
         if page.outcome:
             client.set_terminated(run, _ENDED[page.outcome], int(page.at * 1000))
 
-    def _run(self, page: Page) -> str:
+    def _run(self, page: StoryPage) -> str:
         """The id of a page's run, made when there is none."""
         if page.key not in self._runs:
             client, wanted = self._client(), self.options.experiment or page.campaign
@@ -88,7 +88,7 @@ class MlflowTracker:
             self._runs[page.key] = run.info.run_id
         return self._runs[page.key]
 
-    def _news(self, run: str, page: Page) -> Iterator[Any]:
+    def _news(self, run: str, page: StoryPage) -> Iterator[Any]:
         """The figures that the run does not have yet: a store keeps what is sent twice twice."""
         from mlflow.entities import Metric  # noqa: PLC0415 - an optional package
 

@@ -22,7 +22,7 @@ Curve = tuple[tuple[int, float], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Page:
+class StoryPage:
     """One experiment, or the campaign, as far as it has come.
 
     Attributes:
@@ -52,16 +52,16 @@ class Story:
     """The pages so far. Only what a tracker is told changes them."""
 
     def __init__(self) -> None:
-        self._campaign = Page(key="", campaign="", name="")
-        self._pages: dict[str, Page] = {}
+        self._campaign = StoryPage(key="", campaign="", name="")
+        self._pages: dict[str, StoryPage] = {}
         self._runs: dict[str, RunPlanned] = {}
         self._index: dict[str, int] = {}
 
-    def take(self, event: Event) -> tuple[Page, ...]:
+    def take(self, event: Event) -> tuple[StoryPage, ...]:
         """The pages that an event has changed so that a reader should see it: a start, a number, a verdict, the end."""
         return tuple(_readable(page) for page in self._changed(event))
 
-    def _changed(self, event: Event) -> tuple[Page, ...]:
+    def _changed(self, event: Event) -> tuple[StoryPage, ...]:
         match event:
             case CampaignStarted():
                 return (self._begin(event),)
@@ -82,25 +82,25 @@ class Story:
                 pass
         return ()
 
-    def _begin(self, event: CampaignStarted) -> Page:
+    def _begin(self, event: CampaignStarted) -> StoryPage:
         goal = event.objective.goal if event.objective else ""
         settings = {"base_commit": event.base_commit, "goal": goal, "approved_by": event.approved_by}
         if event.objective:
             settings["metric"] = event.objective.metric
-        self._campaign = Page(
+        self._campaign = StoryPage(
             key=event.campaign, campaign=event.campaign, name=event.campaign, at=event.at, settings=settings
         )
         return self._campaign
 
-    def _page(self, name: str) -> Page:
+    def _page(self, name: str) -> StoryPage:
         campaign = self._campaign.campaign
-        return self._pages.get(name) or Page(key=f"{campaign}/{name}", campaign=campaign, name=name)
+        return self._pages.get(name) or StoryPage(key=f"{campaign}/{name}", campaign=campaign, name=name)
 
-    def _put(self, name: str, page: Page) -> Page:
+    def _put(self, name: str, page: StoryPage) -> StoryPage:
         self._pages[name] = page
         return page
 
-    def _measure(self, event: RunMeasured) -> tuple[Page, ...]:
+    def _measure(self, event: RunMeasured) -> tuple[StoryPage, ...]:
         """The run's curve, beside those of the experiment's other seeds."""
         run, found = self._runs.get(event.run_id), event.measurement
         if run is None:
@@ -112,7 +112,7 @@ class Story:
         numbers = {**page.numbers, **_finite_only(value)}
         return (self._put(run.experiment, replace(page, at=event.at, curves=curves, numbers=numbers)),)
 
-    def _judge(self, event: ExperimentJudged) -> tuple[Page, ...]:
+    def _judge(self, event: ExperimentJudged) -> tuple[StoryPage, ...]:
         verdict, page = event.verdict, self._page(event.name)
         figures = {"value": verdict.value, "effect": verdict.effect, "low": verdict.low, "high": verdict.high}
         known = {name: value for name, value in figures.items() if value is not None}
@@ -121,7 +121,7 @@ class Story:
         judged = replace(page, at=event.at, words=words, numbers=numbers, outcome=verdict.status.value)
         return (self._put(event.name, judged), self._count(event))
 
-    def _count(self, event: ExperimentJudged) -> Page:
+    def _count(self, event: ExperimentJudged) -> StoryPage:
         """The campaign's own page: values over experiments, and how many were kept."""
         page, status = self._campaign, event.verdict.status
         step, value = self._index.get(event.name, len(self._pages)), event.verdict.value
@@ -136,7 +136,7 @@ class Story:
         return self._campaign
 
 
-def _readable(page: Page) -> Page:
+def _readable(page: StoryPage) -> StoryPage:
     """Texts that every tracker can hold: what UTF-8 cannot, half an emoji, is an escape."""
     settings, words = (
         {name: text.encode("utf-8", "backslashreplace").decode() for name, text in texts.items()}
@@ -145,7 +145,7 @@ def _readable(page: Page) -> Page:
     return replace(page, settings=settings, words=words)
 
 
-def _committed(page: Page, event: ExperimentCommitted) -> Page:
+def _committed(page: StoryPage, event: ExperimentCommitted) -> StoryPage:
     idea = event.hypothesis
     overrides = dict(override.lstrip("+~").partition("=")[::2] for override in idea.overrides)
     settings = {

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 
 from autoresearch.experiment.events import Event
 from autoresearch.trackers.options import TrackerOptions
-from autoresearch.trackers.story import Page, Story
+from autoresearch.trackers.story import Story, StoryPage
 
 
 class WandbOptions(TrackerOptions):
@@ -50,7 +50,7 @@ class WandbTracker:
             if page.outcome:
                 self._write(page)
 
-    def _write(self, page: Page) -> None:
+    def _write(self, page: StoryPage) -> None:
         """One run from its beginning to its end, and once: a controller may be killed before it can say that it was."""
         identity = sha256(page.key.encode("utf-8", "replace")).hexdigest()[:16]
         mark = self.options.folder / f"{identity}.written"
@@ -97,7 +97,7 @@ def _quiet(wandb: Any) -> Any:
     )
 
 
-def _by_step(page: Page) -> dict[int, dict[str, float]]:
+def _by_step(page: StoryPage) -> dict[int, dict[str, float]]:
     """W&B takes the figures of one step together, steps ascending."""
     found: dict[int, dict[str, float]] = defaultdict(dict)
     for name, curve in page.curves.items():
