@@ -82,6 +82,25 @@ def test_an_approval_is_of_the_plan_that_was_read_and_says_whose_it_is(lab):
         campaign.approve(campaign.plan())
 
 
+def test_an_opened_campaign_stays_the_same_one(lab):
+    """Whatever is planned or worked on later, and it says in one line which one it is."""
+    campaign = ar.open(lab.root)
+    ar.plan(repo=lab.root, name="later", **SAID)
+    assert (campaign.status().campaign, ar.open(lab.root).status().campaign) == ("night", "later")
+    assert "name='night'" in repr(campaign)
+    assert "clock" not in repr(campaign)
+
+
+def test_what_an_agent_planned_is_not_approved_unread_by_chance(lab):
+    """Being the newest is not being meant: a person says its name, or shows that they have read it."""
+    read = ar.plan(repo=lab.root, name="its", write=False, **SAID)
+    ar.Campaign(where=lab.root).write(read, agent="some agent")
+    for unread in (lambda: ar.open(lab.root).approve(), lambda: ar.open(lab.root).run(approved_by="Ada")):
+        with pytest.raises(ar.errors.CampaignError, match="planned by some agent and has not been reviewed"):
+            unread()
+    assert ar.open(lab.root).approve(ar.open(lab.root).plan()) == "its"
+
+
 def test_a_campaign_is_run_and_read(lab):
     """Events as values and as lines; status, verdicts, rows and report say what the command line says."""
     campaign = ar.open(lab.root, by="Ada")

@@ -40,16 +40,18 @@ class Campaign:
     Attributes:
         where: Directory the person stands in.
         name: Campaign name; None means the one worked on last.
-        clock: Unix time in seconds.
         by: In whose name things are done; empty for the person at this terminal.
+        picked: Whether the name is the one worked on last, and not one that a person has said.
+        clock: Unix time in seconds.
     """
 
     where: Path
     name: str | None = None
-    clock: Callable[[], float] = field(default=time.time)
     by: str = ""
-    _curves: LiveCurves = field(default_factory=LiveCurves)
-    _working: opening.Opened | None = None
+    picked: bool = False
+    clock: Callable[[], float] = field(default=time.time, repr=False)
+    _curves: LiveCurves = field(default_factory=LiveCurves, repr=False)
+    _working: opening.Opened | None = field(default=None, repr=False)
 
     # -- before -------------------------------------------------------------------------------------------------
 
@@ -98,7 +100,7 @@ class Campaign:
             if started := opened.history.started:
                 raise CampaignError(f"the plan of {opened.paths.name} was approved by {started.approved_by} already")
             if plan is None:
-                controller.refuse_unread(opened, named=self.name is not None)
+                controller.refuse_unread(opened, named=self._named())
             else:
                 planning.refuse_another(plan, opened.campaign, opened.paths)
             opening.begin_campaign(opened, by or self._who(), self.clock)
@@ -142,7 +144,7 @@ class Campaign:
             clock = SteadyClock(self.clock, not_before=opened.history.last_at)
             fresh = opened.history.started is None
             if fresh:
-                controller.refuse_unapproved(opened, approved_by, named=self.name is not None)
+                controller.refuse_unapproved(opened, approved_by, named=self._named())
                 opening.begin_campaign(opened, approved_by or self._who(), clock)
             context = opening.make_context(opened, clock)
             context.listeners += [heard for heard in (on_event, event_lines.teller(on_line)) if heard]
@@ -167,7 +169,7 @@ class Campaign:
         """
         with controller.hold_campaign(self.where, self.name, take_over=take_over) as (opened, _):
             if opened.history.started is None:
-                controller.refuse_unapproved(opened, named=self.name is not None)
+                controller.refuse_unapproved(opened, named=self._named())
             paths = opened.paths
         return controller.detach(paths, "run", "--yes", poll_s=poll_s)
 
@@ -251,7 +253,7 @@ class Campaign:
         if not reason.strip():
             raise UsageError("overruling a verdict needs a reason: --reason '...'")
         opened = self._started()
-        entry = self._experiment(opened, index)
+        entry = opened.experiment(index)
         if entry.verdict is None:
             raise CampaignError(f"experiment {index} has no verdict yet; wait for it")
         judgement = Verdict(
@@ -298,17 +300,17 @@ class Campaign:
 
     def experiment(self, index: int) -> Experiment:
         """One attempt with everything known about it."""
-        return self._experiment(opening.open_campaign(self.where, self.name), index)
+        return opening.open_campaign(self.where, self.name).experiment(index)
 
     def runs(self, index: int) -> list[Run]:
         """Runs of one attempt, oldest first."""
         opened = opening.open_campaign(self.where, self.name)
-        return list(opened.history.runs_of(self._experiment(opened, index).name))
+        return list(opened.history.runs_of(opened.experiment(index).name))
 
     def log(self, index: int) -> Path:
         """The newest run log of one attempt."""
         opened = opening.open_campaign(self.where, self.name)
-        entry = self._experiment(opened, index)
+        entry = opened.experiment(index)
         path = standing.log_of(opened, index)
         if not path.exists():
             raise CampaignError(storage.why_no_log(opened.paths, entry, opened.history.runs_of(entry.name), path))
@@ -317,7 +319,7 @@ class Campaign:
     def diff(self, index: int) -> str:
         """What one attempt changed against its parent."""
         opened = opening.open_campaign(self.where, self.name)
-        entry = self._experiment(opened, index)
+        entry = opened.experiment(index)
         return diffs.diff(opened.paths.root, entry.parent_commit, entry.commit) if entry.commit else ""
 
     def ledger(self) -> tuple[Row, ...]:
@@ -375,6 +377,9 @@ class Campaign:
     def _who(self) -> str:
         return self.by or controller.person()
 
+    def _named(self) -> bool:
+        return self.name is not None and not self.picked
+
     def _started(self) -> opening.Opened:
         opened = opening.open_campaign(self.where, self.name)
         if opened.history.started is None:
@@ -384,11 +389,3 @@ class Campaign:
     def _clean(self, text: str) -> str:
         """A text without the secrets of this environment and repository."""
         return opening.redactor(opening.find_layout(self.where).root).clean(text)
-
-    def _experiment(self, opened: opening.Opened, index: int) -> Experiment:
-        found = opened.history.experiments.get(index)
-        if found is None:
-            most = max(opened.history.experiments, default=0)
-            there = f"it has 1 to {most}" if most else "it has none yet"
-            raise CampaignError(f"there is no experiment {index} in {opened.paths.name}; {there}")
-        return found

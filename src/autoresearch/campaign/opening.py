@@ -22,6 +22,7 @@ from autoresearch.engine.jobs import JobBuilder, elsewhere
 from autoresearch.errors import CampaignError, LedgerError
 from autoresearch.experiment import names as naming
 from autoresearch.experiment.events import BaseSurvey, CampaignStarted
+from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.history import History, fold
 from autoresearch.experiment.outcome import BASELINE
 from autoresearch.git import refs, worktree
@@ -63,6 +64,19 @@ class Opened:
         """The stop rule in absolute values, None before the start."""
         started = self.history.started
         return StopLimits.load(started.limits) if started else None
+
+    def experiment(self, index: int) -> Experiment:
+        """One attempt.
+
+        Raises:
+            CampaignError: There is none of that number; the text says which there are.
+        """
+        found = self.history.experiments.get(index)
+        if found is None:
+            most = max(self.history.experiments, default=0)
+            there = f"it has 1 to {most}" if most else "it has none yet"
+            raise CampaignError(f"there is no experiment {index} in {self.paths.name}; {there}")
+        return found
 
 
 def find_layout(where: Path) -> Layout:
