@@ -47,6 +47,13 @@ SETTINGS = (
 BUDGETS = ((24, None), (60, None), (None, 6), (50, 8), (9, None), (40, 14))
 """Runs and experiments."""
 
+PURPOSES = (
+    Purpose.BASELINE, Purpose.EXPLORE, Purpose.REPEAT, Purpose.BASELINE,
+    Purpose.ANCHOR, Purpose.SCREEN, Purpose.CONFIRM, Purpose.ABLATE,
+)  # fmt: skip
+STATUSES = (Status.KEEP, Status.DISCARD, Status.CRASH)
+"""In an order of their own: what is drawn must not depend on what there is to draw from elsewhere."""
+
 MOST_BOARDS = 150
 RANDOM_BOARDS = 1500
 
@@ -191,7 +198,7 @@ class Draws:
         effect = self.of(None, self.number())
         low, high = (None, None) if effect is None or self.of(True, False, False) else (effect - 1.5, effect + 1.5)
         return Verdict(
-            status=self.of(*Status),
+            status=self.of(*STATUSES),
             reason="said",
             value=1.0,
             effect=effect,
@@ -211,7 +218,7 @@ class Draws:
     def trial(self, arm: str, order: int) -> Trial:
         value = self.of(self.number(), self.number(), self.number(), self.number(), None, float("inf"), 64.0)
         return Trial(
-            arm=arm, seed=42 + int(self.dice.random() * 6), purpose=self.of(*Purpose), pending=self.of(True, *[False] * 5), value=value,
+            arm=arm, seed=42 + int(self.dice.random() * 6), purpose=self.of(*PURPOSES), pending=self.of(True, *[False] * 5), value=value,
             standard_error=self.of(None, 0.25), plumbing=self.of(True, *[False] * 7), partial=self.of(True, *[False] * 5), order=order,
             note="" if value is not None else "out of memory",
         )  # fmt: skip
