@@ -26,7 +26,7 @@ def plan(
     metric: str | None = None,
     direction: str | None = None,
     target: str | None = None,
-    command: Sequence[str] = (),
+    command: str | Sequence[str] = (),
     launcher: str | None = None,
     parallel: int | None = None,
     site: str | None = None,
@@ -51,7 +51,7 @@ def plan(
         metric: Metric to judge by.
         direction: `maximize` or `minimize`.
         target: What is being trained: `nemo-rl` or `command`.
-        command: The training command, word by word.
+        command: The training command, word by word, or in one string with a shell's quotes.
         launcher: Where runs happen.
         parallel: Runs at a time.
         site: Where heavy files go: `auto`, `plain` or `brev`.
@@ -124,7 +124,7 @@ def simulate(
     gain: float,
     runs: int = 50,
     worth: float | None = None,
-    policies: Sequence[str] = (),
+    policies: str | Sequence[str] = (),
     stream: str = "base",
     campaigns: int = 100,
     parallel: int = 1,
@@ -159,7 +159,7 @@ def simulate(
         runs=runs,
         worth=worth,
         stream=stream,
-        policies=tuple(policies),
+        policies=(policies,) if isinstance(policies, str) else tuple(policies),
         campaigns=campaigns,
         slots=parallel,
         seed=seed,

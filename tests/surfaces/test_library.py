@@ -47,6 +47,15 @@ def test_a_plan_is_the_same_from_a_script_and_from_the_command_line(lab):
     assert not ar.plan(repo=lab.root, name="looked", write=False, **SAID).file.exists()
 
 
+def test_one_word_is_not_taken_for_its_letters(lab):
+    """A command or a policy in one string is what it says; an open quote is told."""
+    said = {**SAID, "command": "python3 train.py 'two words'"}
+    assert ar.plan(repo=lab.root, write=False, **said).campaign.command == ("python3", "train.py", "two words")
+    assert len(ar.simulate(noise=1, gain=1, runs=4, campaigns=1, policies="greedy").summaries) == 1
+    with pytest.raises(ar.errors.UsageError, match="is not valid shell quoting"):
+        ar.plan(repo=lab.root, write=False, **{**SAID, "command": "python3 'train.py"})
+
+
 def test_a_notebook_shows_the_words_of_a_value(lab):
     """A plan, a status and a comparison are text in a cell, whatever stands in it."""
     plan = ar.plan(repo=lab.root, name="mine", goal="accuracy > 0.9 & <b>fast</b>", **SAID)

@@ -1,5 +1,6 @@
 """What a person asked for, and the plan made of it: what they read before they approve anything."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 from autoresearch.campaign.storage import Storage
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.config.stop_rule import DEFAULT_WORDS, StopRule
+from autoresearch.errors import UsageError
 from autoresearch.git.refs import Changes
 from autoresearch.ports.target import Survey
 from autoresearch.records.paths import Layout
@@ -44,7 +46,7 @@ def request(
     metric: str | None = None,
     direction: str | None = None,
     target: str | None = None,
-    command: Sequence[str] = (),
+    command: str | Sequence[str] = (),
     launcher: str | None = None,
     parallel: int | None = None,
     site: str | None = None,
@@ -58,6 +60,9 @@ def request(
     """Put what a person says, on a command line or in a script, where the campaign file has it.
 
     What is None or empty was not said. `settings` has further keys of the file, dotted or not; they win.
+
+    Raises:
+        UsageError: A command in one string has a quote that is not closed.
     """
     found: dict[str, Any] = {
         "objective": _said(goal=goal, metric=metric, direction=direction),
@@ -66,13 +71,21 @@ def request(
         "site": _said(type=site),
         "target": target,
         "base": base,
-        "command": tuple(command),
+        "command": _words(command),
         "researcher": _researchers(researcher, ideas),
     }
     found = {key: value for key, value in found.items() if value}
     for key, value in (settings or {}).items():
         _put(found, key, value)
     return PlanRequest(recipe, stop, name, found)
+
+
+def _words(command: str | Sequence[str]) -> tuple[str, ...]:
+    """A command in one string is split as a shell would, but nothing in it is expanded."""
+    try:
+        return tuple(shlex.split(command) if isinstance(command, str) else command)
+    except ValueError as error:
+        raise UsageError(f"command {command!r} is not valid shell quoting: {error}") from None
 
 
 def _said(**values: object) -> dict[str, object]:

@@ -56,7 +56,7 @@ def make(where: Path, request: PlanRequest, clock: Callable[[], float]) -> Plan:
         document["recipe"] = _inside(root, where, request.recipe)
     if request.stop is not None:
         document["stop"] = request.stop
-    draft = CampaignConfig.of({"campaign": request.name or "draft", **document}, "command line")
+    draft = CampaignConfig.of({"campaign": request.name or "draft", **document}, "plan")
     survey = survey_of(draft, root)
     if "launcher" not in request.settings or "type" not in request.settings["launcher"]:
         draft = _placed(draft, survey)

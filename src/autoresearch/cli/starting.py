@@ -80,7 +80,7 @@ def _request(args: argparse.Namespace) -> PlanRequest:
         metric=args.metric,
         direction=args.direction,
         target=args.target,
-        command=_words(args.argv or ""),
+        command=args.argv or (),
         launcher=args.launcher,
         parallel=args.parallel,
         site=args.site,
@@ -91,15 +91,6 @@ def _request(args: argparse.Namespace) -> PlanRequest:
         base=args.base,
         settings=dict(_setting(item) for item in args.set),
     )
-
-
-def _words(command: str) -> tuple[str, ...]:
-    import shlex  # noqa: PLC0415 - only this command splits words
-
-    try:
-        return tuple(shlex.split(command))
-    except ValueError as error:
-        raise UsageError(f"--command {command!r} is not valid shell quoting: {error}") from None
 
 
 def _setting(item: str) -> tuple[str, Any]:
