@@ -332,6 +332,7 @@ def test_a_stream_gives_whole_lines_as_they_end():
     """A line end, or the carriage return of a progress bar that is followed by more."""
     assert stream("a\nb", "c\nd") == ["a\n", "bc\n", "d"]
     assert stream("a\rb", "\rc") == ["a\r", "b\r", "c"]
+    assert stream("\ra", "b") == ["\r", "ab"]
     assert stream("a\r", "\nb") == ["a\r\n", "b"]
     assert stream("", "") == []
 

@@ -3,12 +3,13 @@
 from dataclasses import replace
 
 import pytest
-from tests.verdict.boards import BASE, CRASH, KEEP, NAN, UP, board, idea, runs
+from tests.verdict.boards import BASE, CRASH, INF, KEEP, NAN, UP, board, idea, runs
 
 from autoresearch.experiment.board import Board, Bundle, Idea, Trial
 from autoresearch.experiment.outcome import Purpose, Verdict
-from autoresearch.verdict.claims import Claim, Standing, claims, left_out
+from autoresearch.verdict.claims import Claim, Standing, _positive, claims, left_out
 from autoresearch.verdict.drift import beside_drift, drift
+from autoresearch.verdict.effect import Effect
 from autoresearch.verdict.evidence import Evidence
 
 
@@ -146,6 +147,8 @@ def test_drift_needs_three_repeats_at_different_times():
             drift(Board(objective=UP, trials=climbing(0.50, 0.52, 0.54, 0.561, arm="a", purpose=purpose))) is not None
         ) is counts
     assert drift(Board(objective=UP, trials=climbing(0.50, 0.52, 0.54, 0.561, purpose=Purpose.EXPLORE))) is not None
+    twos = [climbing(n, n + 0.1, arm=f"i{n}", gap=30) for n in range(3)]
+    assert drift(Board(objective=UP, trials=(*twos[0], *twos[1], *twos[2]))).repeats == 3
     one = Trial(arm="a", seed=9, purpose=Purpose.ANCHOR, value=9.0, order=3)
     assert drift(Board(objective=UP, trials=(*UPHILL, one))) == drift(Board(objective=UP, trials=UPHILL))
 
@@ -173,3 +176,8 @@ def test_a_remark_on_drift_is_for_a_verdict_that_has_an_effect():
     assert beside_drift(replace(judged, effect=None), Board(objective=UP, trials=steep)).reason == "good"
     assert beside_drift(judged, Board(objective=UP, trials=climbing(0.5, 0.6, 0.5, 0.6, 0.5))).reason == "good"
     assert beside_drift(judged, Board(objective=UP)).reason == "good"
+
+
+def test_a_gain_of_which_nothing_is_known_is_as_likely_as_not():
+    """Where the numbers of a board are too wild for a ratio."""
+    assert _positive(Effect(gain=INF, error=INF, freedom=2, runs=1)) == 0.5

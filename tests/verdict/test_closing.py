@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from autoresearch.experiment.board import Board, Done, Idea, Measure, PolicySettings, Propose, Trial
+from autoresearch.experiment.board import Board, Bundle, Done, Idea, Measure, PolicySettings, Propose, Trial
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
 from autoresearch.run.objective import Objective
 from autoresearch.verdict.evidence import Evidence
 from autoresearch.verdict.policies import policy
+from autoresearch.verdict.policies.closing import bundle_name
 from autoresearch.verdict.policies.reserve import reserve
 
 
@@ -62,3 +63,11 @@ def test_fresh_runs_do_not_decide_how_many_follow():
         return sum(trial.purpose is Purpose.CONFIRM for trial in now.trials)
 
     assert pairs(5.0) == pairs(0.25) == pairs(-5.0)
+
+
+def test_a_new_bundle_has_a_name_that_nothing_has():
+    """The next number is passed over where a bundle, or an idea of a person, bears it."""
+    made = Bundle(name="without-2", ideas=("a",), parent="baseline")
+    assert bundle_name(Evidence(replace(found(1.0), bundles=(made,))), "without") == "without-3"
+    assert bundle_name(Evidence(replace(found(1.0), bundles=(made,))), "merge") == "merge-2"
+    assert bundle_name(Evidence(found(1.0)), "without") == "without-1"

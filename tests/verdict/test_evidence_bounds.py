@@ -221,7 +221,7 @@ def test_a_comparison_is_held_against_the_credited_level_unless_told_otherwise()
 
 @pytest.mark.parametrize(("samples", "value", "same"), [
     ((0.0, 1.0) * 4, 0.5, True), ((0.0, 1.0) * 3 + (0.5,), 0.5, False), ((0.0, 1.0) * 4, 0.50049, True), ((0.0, 1.0) * 4, 0.5006, False),
-    ((0.0, 1.0) * 4, 0.49951, True), ((0.0, NAN) * 4, 0.5, False), ((0.0,) * 8, 0.0, True), ((-1.0,) * 8, -1.0005, True),
+    ((0.0, 1.0) * 4, 0.49951, True), ((0.0, NAN) * 4, 0.5, False), ((0.0, INF) * 4, 0.5, False), ((0.0,) * 8, 0.0, True), ((-1.0,) * 8, -1.0005, True),
 ])  # fmt: skip
 def test_samples_belong_to_the_value_that_is_their_mean(samples, value, same):
     """To a thousandth, of eight samples at least, all of them finite."""
