@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the lowest versions that pyproject.toml admits, imports every module and runs the tests of what uses a library.
-# Twice: with every extra, and with the demo's alone, for some extras ask for newer versions of the rest.
+# Thrice: with every extra for tests, with the demo's and with the trackers' alone, for some ask for newer versions of the
+# rest.
 # Needs uv on PATH or in .venv; the environments are made in a temporary folder.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -47,3 +48,6 @@ tests demo
 try all -e '.[test]'
 imports all ""
 tests all
+
+try trackers -e '.[mlflow,wandb]' 'hypothesis>=6.100' 'pytest>=8.3.5' 'pytest-timeout>=2.3'
+"$scratch/trackers/bin/pytest" -q -m trackers tests/trackers

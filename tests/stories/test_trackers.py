@@ -150,6 +150,7 @@ def test_a_mistake_in_the_campaign_file_is_refused_before_it_begins(lab, tracker
     assert lab.journal() == []
 
 
+@pytest.mark.full
 @pytest.mark.trackers
 def test_a_campaign_is_found_in_both_of_ours(lab):
     """With the real packages, offline: rows of the ledger are runs there, and the process ends with them."""

@@ -9,7 +9,7 @@ import pytest
 
 from autoresearch.testing.trackers import TrackerContract, a_campaign, tell
 
-pytestmark = [pytest.mark.trackers, pytest.mark.filterwarnings("default")]
+pytestmark = [pytest.mark.full, pytest.mark.trackers, pytest.mark.filterwarnings("default")]
 
 
 class TestMlflow(TrackerContract):

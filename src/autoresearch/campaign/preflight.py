@@ -252,6 +252,8 @@ def _extras() -> Iterator[Check]:
         ("kubernetes", "launchers kubernetes and nrl-k8s"),
         ("acp", "agents with protocol: acp"),
         ("mcp", "autoresearch mcp"),
+        ("mlflow", "tracker mlflow"),
+        ("wandb", "tracker wandb"),
     )
     for module, what in wanted:
         there = importlib.util.find_spec(module) is not None

@@ -114,7 +114,11 @@ def _client(options: MlflowOptions) -> Any:
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    return MlflowClient(tracking_uri=_uri(options))
+    logging.disable(logging.INFO)  # older releases set up their own logging once more while they make a database
+    try:
+        return MlflowClient(tracking_uri=_uri(options))
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _uri(options: MlflowOptions) -> str:
