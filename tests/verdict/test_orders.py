@@ -272,6 +272,12 @@ def test_a_policy_says_what_its_ideas_cost(name, experiments, runs):
     assert policy(name).exploring(experiments, PolicySettings()) == runs
 
 
+@pytest.mark.parametrize(("name", "most"), [("greedy", 12), ("strict", 24), ("sequential", 24), ("auto", 52)])
+def test_no_idea_costs_more_than_the_campaign_file_allows(name, most):
+    """Two runs an idea: twelve ideas take 24 at most, and 28 more where they are bundled twice first."""
+    assert policy(name).exploring(12, PolicySettings(max_runs=2)) == (12, most)
+
+
 @pytest.mark.parametrize(
     ("worth", "more", "order", "rule", "aside"),
     [
