@@ -47,9 +47,9 @@ import json, os, pathlib, time
 config = json.load(open("config.json"))
 print("pid", os.getpid(), flush=True)
 gate = pathlib.Path(os.environ["GATE"])
-for step in range(3000):
+for step in range(30000):
     if step % 10 == 0:
-        print(f"score: {0.1 + step / 10000}", flush=True)
+        print(f"score: {0.1 + step / 1000000}", flush=True)
     if gate.exists():
         break
     time.sleep(0.02)
@@ -176,7 +176,7 @@ class Lab:
         return [event for event in events if kind in {"", event["kind"]}]
 
     def local(self, parallel: int = 1, **settings: object) -> None:
-        """Let runs be real processes that go on until `gate` is opened, or end by themselves after a minute."""
+        """Let runs be real processes that go on until `gate` is opened, or end by themselves after ten minutes."""
         (self.root / "train.py").write_text(_WAITING)
         commit_all(self.root)
         run = {"env": {"GATE": str(self.gate)}, "grace": 0.5}

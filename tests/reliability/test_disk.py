@@ -35,8 +35,7 @@ def test_a_campaign_on_a_full_disk_says_so_and_starts_nothing(lab):
     lab.write(run={"min_free_gb": 10_000_000})
     controller = lab.start()
     try:
-        while not lab.journal("noted"):
-            assert controller.poll() is None
+        lab.until(lambda: lab.journal("noted") or controller.poll() is not None, "a note")
         assert lab.journal("run_planned") == []
         assert lab.cli("stop").returncode == 0
         out, _ = controller.communicate(timeout=200)

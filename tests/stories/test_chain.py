@@ -62,12 +62,13 @@ def test_who_had_no_idea_is_asked_again_after_the_next_verdict(lab):
     """The list grows while its only idea still runs: asked once in vain, not over and over, and then once more."""
     ideas = yaml.safe_load((lab.root / "ideas.yaml").read_text())
     (lab.root / "ideas.yaml").write_text(yaml.safe_dump(ideas[:1]))
-    slow = {"states": ["running"] * 300 + ["succeeded"], "value": [0.5]}
+    slow = {"states": ["running"] * 60 + ["succeeded"], "value": [0.5]}
     launcher = {"type": "scripted", "parallel": 2, "script": {"*raise*": slow, **FLAT}}
     lab.write(stop="3 experiments", launcher=launcher)
-    child = lab.start()
-    lab.until(lambda: lab.journal("experiment_abandoned"), "the list to have no more")
+    child = lab.start_stepwise()
+    lab.step(child, lambda: lab.journal("experiment_abandoned"), "the list to have no more")
     (lab.root / "ideas.yaml").write_text(yaml.safe_dump(ideas[:2]))
+    lab.let_go()
     out, err = child.communicate(timeout=200)
     assert child.returncode == 0, err
     assert [row.description for row in lab.rows()][1:] == ["raise the learning rate", "weight decay"], out
