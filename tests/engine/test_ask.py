@@ -21,16 +21,27 @@ class Meddler:
         {end}
 """
 
+HONEST = """
+class Honest(Meddler):
+    name = "honest"
+    edits = True
+
+    def propose(self, brief, tree):
+        (tree / "honest.py").write_text("mine\\n")
+        return Hypothesis(title="honest", area="model", source="honest")
+"""
+
 
 @pytest.fixture
 def campaign(lab, tmp_path):
-    """Runs a campaign of a meddler followed by a list of ideas; what its one idea changed, as committed."""
+    """Runs a campaign of a meddler followed by another; what the one idea of them changed, as committed."""
 
     def run(edits: bool, end: str) -> list[str]:
         package = tmp_path / "package"
         package.mkdir()
-        write(package, {"researchers": {"meddler": "their_adapters:Meddler"}}, MEDDLER.format(edits=edits, end=end))
-        lab.write(researcher=["meddler", {"type": "file", "path": "ideas.yaml"}], stop="2 experiments")
+        named = {name: f"their_adapters:{name.capitalize()}" for name in ("meddler", "honest")}
+        write(package, {"researchers": named}, MEDDLER.format(edits=edits, end=end) + HONEST)
+        lab.write(researcher=["meddler", "honest"], stop="2 experiments")
         done = lab.run(PYTHONPATH=str(package))
         assert done.returncode == 0, done.stderr
         (committed,) = [event for event in lab.journal("experiment_committed") if event["index"] == 2]
@@ -42,8 +53,8 @@ def campaign(lab, tmp_path):
 @pytest.mark.parametrize("edits", [True, False])
 @pytest.mark.parametrize("end", ["return None", "raise ResearcherError('no quota')"])
 def test_what_one_researcher_leaves_is_not_in_the_next_ones_commit(campaign, edits, end):
-    """It said that it edits or said nothing of it, had no idea or failed: the list's commit is its own alone."""
-    assert campaign(edits, end) == ["config.json"]
+    """Whether it said that it edits or not, had no idea or failed: the next one's commit is its own alone."""
+    assert campaign(edits, end) == ["honest.py"]
 
 
 def test_edits_of_one_that_says_it_makes_none_are_thrown_away_and_told(campaign, lab):

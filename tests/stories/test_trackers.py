@@ -94,6 +94,16 @@ def test_a_campaign_that_is_taken_up_again_tells_only_what_is_new(night, lab):
     assert [words[1] for words in second if words[0] == "told"] == [e["kind"] for e in lab.journal()[before:]]
 
 
+def test_a_controller_that_was_killed_leaves_no_gap_and_at_most_one_thing_twice(night, lab):
+    """It may die between telling and writing down that it told; nothing else comes again."""
+    assert night("recording", fault="run.submitted#2=kill").returncode == -9
+    assert night().returncode == 0
+    told = [words for words in heard(lab, "recording") if words[0] == "told"]
+    kinds = [event["kind"] for event in lab.journal()]
+    assert [words[1] for place, words in enumerate(told) if words != told[place - 1]] == kinds
+    assert len(kinds) <= len(told) <= len(kinds) + 1
+
+
 def test_a_tracker_that_fails_is_told_of_once_and_hurts_nothing(night, lab):
     """The rows are there; one note says what failed, without the secret in its words."""
     assert night("failing", "recording").returncode == 0
@@ -126,12 +136,13 @@ def test_a_tracker_that_hangs_is_left_behind(night, lab):
 
 
 def test_no_tracker_hears_a_secret(night, lab):
-    """What an idea says of itself is cleaned before it is told."""
+    """An override is what will run, so the journal has it as it is; a tracker does not."""
     secret = "hf_" + 4 * "QwErTyUi"
-    (lab.root / "ideas.yaml").write_text(json.dumps([{"title": f"use {secret}", "overrides": ["lr=0.3"]}]))
+    (lab.root / "ideas.yaml").write_text(json.dumps([{"title": "log in", "overrides": [f"+login={secret}"]}]))
     night("recording", SOME_API_KEY=secret)
     everything = json.dumps(heard(lab, "recording"))
-    assert "experiment_committed" in everything
+    assert secret in json.dumps(lab.journal("experiment_committed"))
+    assert "+login=" in everything
     assert secret not in everything
 
 

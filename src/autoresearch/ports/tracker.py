@@ -1,7 +1,8 @@
 """The port of trackers: who else is told what happens.
 
 A tracker is made with `options=`: what stands beside its `type` under `trackers:`, and `folder`, where it may keep
-files of its own for as long as the campaign is kept. `name` belongs to the class. It is told in a thread of its own,
+files of its own for as long as the campaign is kept. `name` belongs to the class. It is made to see whether its
+options are right and again when work begins, so making it tells nobody anything. It is told in a thread of its own,
 one event after the other; secrets have been taken out. A campaign never waits for it.
 """
 
