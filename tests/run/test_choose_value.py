@@ -160,7 +160,7 @@ def test_the_standard_error_is_the_spread_over_the_root_of_n(samples, error):
 
 def test_a_missing_number_is_explained_by_what_was_there_instead():
     """Where it was looked for, the nearest tags, what the sources remarked, and how the log ends."""
-    tags = {f"validation/accuracy{n}": series(1) for n in range(4)} | {"train/x": series(1)}
+    tags = {f"validation/accuracy{n}": series(1) for n in range(6)} | {"train/x": series(1)}
     found = Readings(tags, files=("a", "b", "c", "d", "e"), notes=("n1", "n2", "n3"))
     said = nothing_found(
         UP,
@@ -170,7 +170,8 @@ def test_a_missing_number_is_explained_by_what_was_there_instead():
     )
     assert said == (
         "no value of val:accuracy was found (looked for validation/accuracy). looked at tb: a, b, c and 2 more; logs: no file. "
-        "5 other tags are there, nearest: validation/accuracy3, validation/accuracy2, validation/accuracy1, validation/accuracy0. "
+        "7 other tags are there, nearest: validation/accuracy5, validation/accuracy4, validation/accuracy3, validation/accuracy2, "
+        "validation/accuracy1. "
         "tb: n1. tb: n2. tb: n3. logs: n4. logs: n5. The log ends:\nboom"
     )
 
@@ -200,6 +201,8 @@ def test_a_series_is_ordered_and_has_one_value_a_step():
     found = Series.of("x", [(3, 0.3), (1, 0.1), (3, 0.4)])
     assert (found.points(), found.last) == (((1, 0.1), (3, 0.4)), (3, 0.4))
     assert Series.of("x", []).last is None
+    with pytest.raises(ValueError, match="shorter"):
+        Series("x", (1, 2), (0.1,)).points()
 
 
 BAND = 1.96 * 2**0.5 * 0.01
@@ -218,3 +221,9 @@ def test_a_run_is_reproduced_within_196_standard_deviations_of_a_difference(reco
     """1.96 sqrt(2) sigma: 95 of 100 pairs of one configuration differ by less."""
     found = Agreement(recorded, again, noise)
     assert (found.holds, found.sentence) == (holds, sentence)
+
+
+def test_a_difference_of_just_the_band_is_within_it():
+    """One that is a hair larger is beyond."""
+    assert Agreement(0.0, BAND, 0.01).holds
+    assert not Agreement(0.0, math.nextafter(BAND, 1), 0.01).holds

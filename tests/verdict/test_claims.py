@@ -182,3 +182,11 @@ def test_the_smallest_visible_gain_is_where_the_interval_leaves_zero():
     evidence = Evidence(Board(objective=UP, trials=trials))
     assert evidence.smallest("baseline") == pytest.approx(2.3534 * evidence.sigma * 1.25**0.5, rel=1e-4)
     assert Evidence(Board(objective=UP, trials=trials[:1])).smallest("baseline") is None
+
+
+def test_a_cost_says_what_it_is_made_of():
+    """Baseline, ideas, fresh seeds; with a budget also for leaving out everything that may be kept."""
+    assert cost(policy("greedy"), 6).why == "baseline 1, ideas 6 to 6, fresh seeds 0 (nothing kept) to 6"
+    assert cost(policy("greedy"), 6, budgeted=True).why == (
+        "baseline 1, ideas 6 to 6, fresh seeds 0 (nothing kept) to 24 (everything kept)"
+    )
