@@ -63,7 +63,7 @@ def night(lab, tmp_path):
 
 def heard(lab, label):
     """What a recording tracker has written down."""
-    file = lab.folder / "trackers" / label / "heard.jsonl"
+    file = lab.folder / ".trackers" / label / "heard.jsonl"
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
@@ -119,7 +119,7 @@ def test_a_tracker_that_fails_is_told_of_once_and_hurts_nothing(night, lab):
 def test_what_a_broken_tracker_has_missed_it_is_told_later(night, lab):
     """Nothing is lost while its server is away."""
     night("failing")
-    (lab.folder / "trackers" / "failing" / "server").touch()
+    (lab.folder / ".trackers" / "failing" / "server").touch()
     night()
     kinds = [words[1] for words in heard(lab, "failing") if words[0] == "told"]
     assert kinds == [event["kind"] for event in lab.journal()]
@@ -170,9 +170,9 @@ def test_a_campaign_is_found_in_both_of_ours(lab):
     lab.write(trackers=["mlflow", {"type": "wandb", "mode": "offline"}], stop="2 experiments")
     assert lab.run().returncode == 0
     assert notes(lab) == []
-    with sqlite3.connect(lab.folder / "trackers" / "mlflow" / "mlflow.db") as database:
+    with sqlite3.connect(lab.folder / ".trackers" / "mlflow" / "mlflow.db") as database:
         runs = dict(database.execute("select name, status from runs"))
         verdicts = [value for (value,) in database.execute("select value from tags where key = 'status'")]
     assert runs == dict.fromkeys(("night", *(row.branch.rpartition("/")[2] for row in lab.rows())), "FINISHED")
     assert sorted(verdicts) == sorted(row.status for row in lab.rows())
-    assert len(list((lab.folder / "trackers" / "wandb" / "wandb").glob("offline-run-*/*.wandb"))) == 3
+    assert len(list((lab.folder / ".trackers" / "wandb" / "wandb").glob("offline-run-*/*.wandb"))) == 3

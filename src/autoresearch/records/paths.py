@@ -163,11 +163,11 @@ class CampaignPaths(Layout):
 
     def tracker(self, label: str) -> Path:
         """Where a tracker may keep files of its own."""
-        return self.folder / "trackers" / label
+        return self.folder / ".trackers" / label
 
     def told(self, label: str) -> Path:
         """How far a tracker was told."""
-        return self.folder / "trackers" / f"{label}.json"
+        return self.folder / ".trackers" / f"{label}.json"
 
     @property
     def lock(self) -> Path:

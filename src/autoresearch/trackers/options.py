@@ -22,7 +22,7 @@ class TrackerOptions(BaseModel, frozen=True, extra="forbid"):
     """The module it cannot do without."""
 
     folder: Path = Path()
-    """Where it keeps its files; left out, `trackers/` in the campaign's folder."""
+    """Where it keeps its files; left out, `.trackers/` in the campaign's folder."""
 
     @classmethod
     def parse(cls, options: Mapping[str, object]) -> Self:
