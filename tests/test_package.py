@@ -54,6 +54,7 @@ def test_every_adapter_in_the_tables_loads_and_knows_its_name(room, name):
     assert plugins.load(room, name).name == name
 
 
+@pytest.mark.full
 def test_the_wheel_ships_types_and_the_example(tmp_path):
     """An installed copy has the marker of typed packages, the licence and every tracked file of the example."""
     done = python(

@@ -58,6 +58,7 @@ def no_names_left(disk: Path) -> Callable[[], None]:
     return lambda: [file.unlink() for file in folder.iterdir()] and None  # type: ignore[func-returns-value]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("fill", "events"), [(no_bytes_left, 4), (no_bytes_left, 14), (no_names_left, 9)])
 def test_a_disk_that_runs_full_ends_in_one_line_and_the_campaign_goes_on(lab, disk, fill, events):
     """Whatever the campaign was at: exit code 1, one line that says why; with room again, the same rows."""

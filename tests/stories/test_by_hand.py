@@ -189,10 +189,10 @@ def test_a_run_is_followed_in_the_background(hands):
     git(made.worktree, "checkout", "train.py")
     begun = hands.cli("experiment", "run", "2", "--detach", "--json", "--poll", "0.01")
     assert json.loads(begun.stdout)["state"] in {"running", "measured"}
-    hands.until(lambda: verbs(hands).one(2).state == "measured", "the run to be followed")
-    told = hands.cli("experiment", "show", "2").stdout
-    assert "ready to be judged" in told
-    assert "autoresearch experiment judge 2" in told
+    show = ("experiment", "show", "2")
+    hands.until(lambda: "is ready to be judged" in hands.cli(*show).stdout, "the run to be followed")
+    assert verbs(hands).one(2).state == "measured"
+    assert "autoresearch experiment judge 2" in hands.cli(*show).stdout
 
 
 def test_a_launch_that_wants_approval_waits_for_a_person(lab):

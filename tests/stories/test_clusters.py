@@ -3,10 +3,10 @@
 import pytest
 from tests.conftest import commit_all
 
+pytestmark = pytest.mark.full
+
 TRAIN = """\
 import json, sys
-
-pytestmark = pytest.mark.full
 config = json.load(open("config.json"))
 if config["lr"] > 1:
     sys.exit("RuntimeError: boom")

@@ -65,6 +65,7 @@ def test_any_fault_at_any_place_and_time_is_survived(make_lab, undisturbed, step
     resumed(lab, undisturbed)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("step", ["journal.append.write#9+", "ledger.append.write#2+", "file.replace.write#12+"])
 def test_a_disk_that_fills_up_loses_nothing(make_lab, undisturbed, step):
     """One clear line, exit code 1; with room again the campaign goes on to the same end."""
@@ -76,6 +77,7 @@ def test_a_disk_that_fills_up_loses_nothing(make_lab, undisturbed, step):
     resumed(lab, undisturbed)
 
 
+@pytest.mark.full
 def test_a_limit_on_file_sizes_is_met_like_a_full_disk(make_lab, undisturbed):
     """The system itself refuses (no drill): `ulimit -f` lets no file grow beyond 8 KiB."""
     lab = campaign(make_lab)

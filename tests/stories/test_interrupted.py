@@ -40,6 +40,7 @@ def test_an_interrupted_controller_leaves_its_job_and_the_next_adopts_it(lab, wo
     assert len(lab.pids()) == len(lab.journal("run_planned"))
 
 
+@pytest.mark.full
 def test_a_hangup_under_nohup_ends_nothing(lab):
     """Started with hang-ups ignored, the controller works on when the terminal goes away."""
     lab.local(stop="2 experiments")
@@ -52,6 +53,7 @@ def test_a_hangup_under_nohup_ends_nothing(lab):
     assert [row.index for row in lab.rows()] == [1, 2]
 
 
+@pytest.mark.full
 def test_two_jobs_survive_the_death_of_their_controller(lab):
     """`kill -9` while two jobs run: `run` adopts both; each run was started once and ends as one row."""
     lab.local(parallel=2, stop="2 experiments", verdict={"policy": "greedy", "baseline_runs": 2})

@@ -38,6 +38,7 @@ def screened(lab):
     return lab
 
 
+@pytest.mark.full
 def test_an_array_judges_every_idea_and_finds_the_one_that_crashes(screened):
     """One row per idea: the two that help are kept, the rest is not, and the crash is blamed on the one that causes it."""
     said = {row.description.split(": ")[-1].split()[1]: row.status.value for row in screened.rows()[1:]}

@@ -92,6 +92,7 @@ KINDS = {
 }
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("kind", KINDS)
 def test_any_kind_of_clone_will_do(lab, kind):
     """What a clone lacks is fetched or made, what it shares stays as it is; two runs, one kept idea, all in agreement."""

@@ -157,6 +157,7 @@ def test_an_experiment_goes_from_a_tool_call_to_a_verdict(approved):
     assert [row.index for row in approved.rows()] == [1, 2]
 
 
+@pytest.mark.full
 def test_progress_is_told_while_a_run_is_followed(lab):
     """A line whenever something changes: which run, on which seed, the metric so far."""
     lab.local(stop="2 experiments")
@@ -172,6 +173,7 @@ def test_progress_is_told_while_a_run_is_followed(lab):
     speak(lab, conversation)
 
 
+@pytest.mark.full
 def test_a_cancelled_call_and_a_closed_client_end_no_run(lab):
     """The runs belong to a process of their own: whoever comes next follows the same one."""
     lab.local(stop="2 experiments")
@@ -264,6 +266,7 @@ def test_no_answer_holds_a_secret(approved):
     assert SECRET not in speak(approved, conversation)
 
 
+@pytest.mark.full
 def test_a_controller_that_died_between_two_runs_is_followed_by_another(lab):
     """One run is in and the policy wants more: judging is refused, and running goes on instead of doing nothing."""
     lab.write(launcher={"type": "scripted", "script": SCRIPT}, verdict={"policy": "strict", "baseline_runs": 2})
@@ -284,6 +287,7 @@ def test_a_controller_that_died_between_two_runs_is_followed_by_another(lab):
     speak(lab, conversation)
 
 
+@pytest.mark.full
 def test_a_process_that_dies_early_is_not_called_running(lab):
     """Its run goes on without it: the answer says that nobody follows it, and calling again does."""
     lab.local()
