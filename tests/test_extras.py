@@ -46,6 +46,7 @@ def test_nothing_but_the_metadata_recommends_the_name_that_no_index_has():
     assert [page.name for page, text in texts() if re.search(r"pip install\s+['\"]?nemo-auto", text)] == []
 
 
+@pytest.mark.full
 def test_the_advice_is_a_command_that_works_in_any_folder(tmp_path):
     """Typed as it stands, beside somebody else's project, it finds this program."""
     _, _, command = extras.advice("numpy").partition(": ")

@@ -135,6 +135,7 @@ def test_only_the_best_and_the_newest_checkpoints_stay(train):
     assert max(info["val:accuracy"] for info in kept.values()) == pytest.approx(max(done.accuracies), abs=5e-5)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("override", ["data.num_workers=0", "data.prefetch_factor=0"])
 def test_a_loader_without_workers_hangs_until_it_is_killed(trainer_argv, repository, tmp_path, override):
     """The log stops growing after the epoch's header, the process lives on, and dies of a signal."""

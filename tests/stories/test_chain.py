@@ -1,5 +1,6 @@
 """Who is asked next over a whole campaign: refusals, lists that grow, areas that give nothing."""
 
+import pytest
 import yaml
 
 FLAT = {"*": {"value": [0.5]}}
@@ -15,6 +16,7 @@ PATCH = """--- a/train.py
 PLAN = {"launcher": {"type": "scripted", "script": FLAT}, "scope": {"protect": ["train.py"]}}
 
 
+@pytest.mark.full
 def test_an_agent_that_is_refused_again_and_again_rests_and_the_others_go_on(lab):
     """Three refused rows, a note that says so, then the list's ideas until it is through."""
     lab.write(researcher=[AGENT, FILE], stop="9 experiments", **PLAN)

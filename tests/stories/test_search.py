@@ -36,6 +36,7 @@ def test_every_commit_holds_a_point_of_its_own_whatever_was_kept_before(lab):
     assert not any(event["breaches"] for event in made)
 
 
+@pytest.mark.full
 def test_a_budget_of_runs_is_spent_on_points_and_on_the_proof_and_not_exceeded(lab):
     """Eight runs: the baseline, points, and fresh seeds of the best at the end; not one more."""
     write(lab, "8 runs")

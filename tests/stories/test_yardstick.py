@@ -65,6 +65,7 @@ def test_parent_and_baseline_are_measured_again_with_the_new_yardstick(night):
     assert last.parent_commit == up.commit
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("night", [(UP, EXAM)], indirect=True)
 def test_a_change_of_the_yardstick_alone_claims_nothing(night):
     """It is its parent measured again: no effect, the level of both beside it, and the incumbent stays."""

@@ -9,6 +9,7 @@ import sys
 import termios
 import time
 
+import pytest
 import yaml
 
 IDEA = [{"title": "try [bold red]this[/] and [link=x]", "overrides": ["lr=0.3"]}]
@@ -62,6 +63,7 @@ def test_a_plan_that_is_not_approved_does_not_begin(lab):
     assert not lab.journal()
 
 
+@pytest.mark.full
 def test_watch_draws_titles_as_they_are(lab):
     """Brackets in a title are text, not markup; verdicts are shown; the view ends with the controller."""
     lab.local(stop="3 experiments", researcher={"type": "file", "path": "ideas.yaml"})

@@ -64,6 +64,7 @@ def test_a_rehearsal_sends_and_leaves_nothing(trained):
     assert not (trained.folder / "baseline" / "again").exists()
 
 
+@pytest.mark.full
 def test_interrupted_it_ends_its_run(trained):
     """Ctrl-C: the process is gone, the worktree too, and the next one gets a folder of its own."""
     trained.gate.unlink()
