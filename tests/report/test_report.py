@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.config.stop_rule import StopLimits
 from autoresearch.experiment import events as happened
+from autoresearch.experiment.experiment import why_no_value
 from autoresearch.experiment.history import fold
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
@@ -18,6 +19,7 @@ from autoresearch.report.html import html
 from autoresearch.report.markdown import markdown, table
 from autoresearch.report.phrases import claim_words, drift_words, standing
 from autoresearch.report.report import build, interval
+from autoresearch.run.integrity import Finding, Integrity
 from autoresearch.run.job import JobState, JobStatus, Resources
 from autoresearch.run.measurement import Completion, Measurement
 from autoresearch.run.objective import Direction, Objective
@@ -71,6 +73,17 @@ def run(name, number, value, purpose):
         happened.RunStarted(start + 60, run_id),
         happened.RunEnded(start + 660, run_id, JobStatus(state=JobState.SUCCEEDED, exit_code=0)),
         happened.RunMeasured(start + 660, run_id, found),
+    ]
+
+
+def doubted(events):
+    """The same runs, each with a number that something speaks against."""
+    against = Integrity(Finding.CONTRADICTED, ("sources disagree at step 9: a 0.7, b 0.4",))
+    return [
+        replace(event, measurement=replace(event.measurement, integrity=against))
+        if isinstance(event, happened.RunMeasured)
+        else event
+        for event in events
     ]
 
 
@@ -216,3 +229,17 @@ def test_an_interval_is_written_as_everywhere():
     assert interval(0.0041, -0.011, 0.019) == "+0.0041 [-0.011, +0.019]"
     assert interval(0.2, None, None) == "+0.2"
     assert interval(None, None, None) == ""
+
+
+def test_numbers_that_something_contradicts_are_said_first_and_count_for_nothing():
+    """Below the headline, before anything else; the run has no value, the reason is the contradiction."""
+    history = fold([*experiment(1, "baseline", [0.5], "keep"), *doubted(experiment(2, "idea", [0.7], "crash"))])
+    (bad,) = history.runs_of("idea")
+    assert (bad.value, bad.valid) == (None, False)
+    assert why_no_value(bad) == "contradicted: sources disagree at step 9: a 0.7, b 0.4"
+    campaign, objective = CampaignConfig.of({"campaign": "c"}), Objective("more", "score")
+    view = outlook(history, campaign, StopLimits(started_at=0.0, target_experiment_count=9), objective, 9.0)
+    made = build(history, campaign, objective, view, 9.0)
+    first = markdown(made).split("\n\n")[2]
+    assert first.startswith("- idea-1: contradicted: sources disagree at step 9: a 0.7, b 0.4\n- unverified: 1 of 1")
+    assert html(made).index("idea-1: contradicted") < html(made).index("<svg")

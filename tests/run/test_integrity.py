@@ -1,8 +1,14 @@
-"""When a run made again counts as reproduced."""
+"""When a number may be believed, and when a run made again counts as reproduced."""
 
 import pytest
 
-from autoresearch.run.integrity import Agreement
+from autoresearch.run.integrity import Agreement, Finding, of_sources
+
+STEPS = (10, 20, 30, 40)
+
+
+def at(*values: float, steps=STEPS):
+    return dict(zip(steps, values, strict=False))
 
 
 @pytest.mark.parametrize(
@@ -23,3 +29,53 @@ def test_an_outcome_is_told_in_words_and_judged_by_the_noise(recorded, again, no
     found = Agreement(recorded, again, noise)
     assert found.holds is holds
     assert word in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "printed", "finding"),
+    [
+        (0.640625, 0.640625, False, Finding.SOUND),
+        (0.640625, 0.6406, True, Finding.SOUND),
+        (0.640625, 0.64, True, Finding.SOUND),
+        (0.640625, 0.64064, False, Finding.SOUND),
+        (0.640625, 0.65, True, Finding.CONTRADICTED),
+        (0.640625, 0.6432, True, Finding.CONTRADICTED),
+        (0.640625, 0.6328125, False, Finding.CONTRADICTED),
+        (0.0, 0.0078125, False, Finding.CONTRADICTED),
+        (117.42, 117.0, True, Finding.SOUND),
+        (117.42, 116.0, True, Finding.CONTRADICTED),
+        (float("nan"), 0.7, False, Finding.CONTRADICTED),
+    ],
+)
+def test_rounding_is_no_contradiction_and_more_than_that_is(mine, theirs, printed, finding):
+    """One validation prompt of 128 more is a contradiction; a printed number may be short by its last place."""
+    found = of_sources({"events": {40: mine}, "other": {40: theirs}}, (40,), printed=("other",) * printed)
+    assert found.finding is finding
+
+
+def test_every_source_is_named_with_what_it_says():
+    """The sentence shows all witnesses at the step, the one believed first."""
+    found = of_sources({"a": {8: 0.74}, "b": {8: 0.48}, "c": {8: 0.434}}, (8,))
+    assert found.sentence == "contradicted: sources disagree at step 8: a 0.74, b 0.48, c 0.434"
+
+
+def test_a_number_with_one_witness_is_unverified():
+    """Sources that lack the step say nothing, for or against."""
+    found = of_sources({"a": at(0.1, 0.2, 0.3), "b": at(0.1, 0.2)}, (30,))
+    assert found.sentence == "unverified: only a has a value at step 30"
+
+
+@pytest.mark.parametrize("by", [10, -10])
+def test_a_source_that_counts_from_another_step_says_nothing(by):
+    """A whole curve moved by one point is another way to count; one point that happens to fit is not."""
+    curve = at(0.1, 0.25, 0.4, 0.55)
+    moved = {step + by: value for step, value in curve.items()}
+    assert of_sources({"a": curve, "b": moved}, (40,)).finding is Finding.UNVERIFIED
+    assert of_sources({"a": curve, "b": at(0.1, 0.25, 0.4, 0.4)}, (40,)).contradicted
+
+
+def test_of_many_contradicted_steps_three_are_told():
+    """A number made of many validations does not fill the row."""
+    found = of_sources({"a": at(*[0.5] * 4), "b": at(*[0.6] * 4)}, STEPS)
+    assert len(found.reasons) == 4
+    assert found.reasons[-1] == "1 more of the kind"

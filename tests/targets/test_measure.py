@@ -110,11 +110,20 @@ def test_what_a_better_source_lacks_is_filled_in():
     assert (found.value, found.step, found.source) == (0.3, 3, "logs")
 
 
-def test_disagreeing_sources_are_told():
+def test_a_number_that_another_source_contradicts_is_none():
     """Two witnesses that contradict each other are named with step and numbers; rounding is no contradiction."""
     found = of(tensorboard=trained(), logs=curve("validation/accuracy", 0.5, 0.60004, 0.9))
-    assert found.value == 0.7
-    assert found.note == "sources disagree at step 3: tensorboard 0.7, logs 0.9"
+    assert (found.value, found.source, found.step, found.integrity.finding) == (None, "", None, "contradicted")
+    assert found.note == "contradicted: sources disagree at step 3: tensorboard 0.7, logs 0.9"
+    sound = of(tensorboard=trained(), logs=curve("validation/accuracy", 0.5, 0.60004, 0.70004))
+    assert (sound.value, sound.integrity.finding, sound.note) == (0.7, "sound", "")
+
+
+def test_a_contradiction_elsewhere_on_the_curve_is_a_note():
+    """Only the validations that make up the number can void it."""
+    found = of(tensorboard=trained(), logs=curve("validation/accuracy", 0.5, 0.9, 0.7))
+    assert (found.value, found.integrity.finding) == (0.7, "sound")
+    assert found.note == "sources disagree at step 2: tensorboard 0.6, logs 0.9"
 
 
 @pytest.mark.parametrize(
@@ -279,11 +288,13 @@ def test_averaged_validations_have_averaged_samples():
 
 
 def test_torn_samples_are_not_used():
-    """Rewards that do not average to the value are not all of them: no samples, no standard error, and a note."""
-    samples = Readings({"val_data/reward": Series.of("", [(3, 0.5)])}, (SampleSet(3, (1.0, 0.0)),))
+    """Rewards that are not all there: no samples, no standard error, a note, and nothing against the number."""
+    samples = Readings({"val_data/reward": Series.of("", [(3, 0.5)])}, (SampleSet(3, (1.0, 0.0)),), notes=("1 torn",))
     found = of(tensorboard=trained(), samples=samples)
     assert (found.value, found.samples, found.standard_error) == (0.7, (), None)
     assert "sources disagree at step 3" in found.note
+    whole = replace(samples, notes=())
+    assert of(tensorboard=trained(), samples=whole).integrity.contradicted
 
 
 def test_samples_that_do_not_match_are_not_used():

@@ -74,10 +74,11 @@ class Run:
     def value(self) -> float | None:
         """Its measurement's value as a policy sees it; None when that does not count.
 
-        A run over its limit is a failure (R98), and so is a diverged one, whatever it printed before.
+        A run over its limit is a failure (R98), and so is a diverged one, whatever it printed before. A number that
+        something speaks against is none.
         """
         found = self.measurement
-        if found is None or found.completion is Completion.DIVERGED:
+        if found is None or found.completion is Completion.DIVERGED or found.integrity.contradicted:
             return None
         if self.ended is not None and self.ended.status.state in {JobState.TIMED_OUT, JobState.CANCELLED}:
             return None
@@ -219,6 +220,8 @@ def why_no_value(run: Run) -> str:
         return ""
     if run.cancelled:
         return run.cancelled
+    if found.integrity.contradicted:
+        return found.integrity.sentence
     status = run.ended.status if run.ended else None
     if status and status.state is JobState.TIMED_OUT:
         return status.reason or "ran past its time limit"

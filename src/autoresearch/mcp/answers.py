@@ -117,7 +117,18 @@ def attempt(row: Row) -> Attempt:
 
 @dataclass(frozen=True, kw_only=True)
 class RunShown:
-    """One run of an experiment."""
+    """One run of an experiment.
+
+    Attributes:
+        number: Counted from 1 within the experiment.
+        purpose: Why it was made.
+        seed: Its seed.
+        state: How it ended, or that it has not.
+        minutes: How long it ran, None while unknown.
+        value: Its number, None when there is no valid one.
+        integrity: `sound`, `contradicted` or `unverified`; empty while it goes on.
+        told: Why there is no number, or what is odd about it.
+    """
 
     number: int
     purpose: str
@@ -125,6 +136,7 @@ class RunShown:
     state: str
     minutes: float | None
     value: float | None
+    integrity: str
     told: str
 
 
@@ -201,6 +213,7 @@ def _run(run: Run) -> RunShown:
         state=str(found.completion) if found else "in flight",
         minutes=None if run.wall_s is None else round(run.wall_s / 60, 2),
         value=found.value if found and found.value is not None and math.isfinite(found.value) else None,
+        integrity=str(found.integrity.finding) if found else "",
         told=why_no_value(run) or (found.note if found else ""),
     )
 

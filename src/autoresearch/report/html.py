@@ -43,6 +43,7 @@ def html(report: Report) -> str:
         for part in (
             f"<h1>{_t(report.campaign)}</h1>",
             f'<p class="headline">{_t(report.headline)}</p>',
+            "".join(f"<p>{_t(line)}</p>" for line in report.integrity),
             _facts(report),
             f'<div class="scroll">{_inline(figure.progress(report))}</div>',
             _believed(report),

@@ -21,6 +21,7 @@ def markdown(report: Report) -> str:
     parts = [
         f"# {report.campaign}",
         f"**{_clean(report.headline)}**",
+        "\n".join(f"- {_clean(line)}" for line in report.integrity),
         _facts(report),
         "![progress](progress.svg)",
         _standings(report),

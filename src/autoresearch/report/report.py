@@ -1,6 +1,6 @@
 """The morning report as a value: what was tried, what it gave, how sure that is, and what it cost."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from autoresearch.config.schema import CampaignConfig
@@ -8,6 +8,7 @@ from autoresearch.experiment.board import Board
 from autoresearch.experiment.experiment import Experiment, Idle, Run
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status
+from autoresearch.run.integrity import Finding
 from autoresearch.run.objective import Objective
 from autoresearch.scheduling.budget import Outlook
 from autoresearch.scheduling.next_move import board as board_of
@@ -122,6 +123,7 @@ class Report:
         spend: What each purpose cost, dearest first.
         queue_minutes: Minutes spent waiting in queues.
         wall_minutes: Minutes from the start to the report or the end.
+        integrity: Whether the numbers may be believed at all, said before everything else; empty when all may.
         attention: What a person should look at or decide.
         steering: What the user asked for.
     """
@@ -148,6 +150,7 @@ class Report:
     spend: tuple[Spend, ...]
     queue_minutes: float
     wall_minutes: float
+    integrity: tuple[str, ...] = ()
     attention: tuple[str, ...]
     steering: tuple[str, ...]
 
@@ -218,6 +221,7 @@ def build(history: History, campaign: CampaignConfig, objective: Objective, view
         spend=_spend(runs, history.idle()),
         queue_minutes=sum(run.queued_s or 0.0 for run in runs) / 60,
         wall_minutes=(end - started.at) / 60 if started else 0.0,
+        integrity=_integrity(runs),
         attention=_attention(history, found, view.stop),
         steering=tuple(said.text for said in history.steering),
     )
@@ -320,6 +324,20 @@ def _spend(runs: list[Run], idle: list[Idle]) -> tuple[Spend, ...]:
         minutes, gpu_hours = sum(one.minutes for one in idle), sum(one.gpu_hours for one in idle)
         found.append(Spend("idle in warm allocations", 0, minutes, gpu_hours))
     return tuple(sorted(found, key=lambda spend: -spend.minutes))
+
+
+def _integrity(runs: Sequence[Run]) -> tuple[str, ...]:
+    """Numbers that something contradicts, one sentence each, and how many nothing but the run itself vouches for."""
+    found = [(run, run.measurement.integrity) for run in runs if run.measurement]
+    told = [f"{run.run_id}: {integrity.sentence}" for run, integrity in found if integrity.contradicted]
+    more = [f"{len(told) - 5} more runs are contradicted"] if len(told) > 5 else []
+    numbers = [integrity for run, integrity in found if run.valid]
+    single = sum(1 for integrity in numbers if integrity.finding is Finding.UNVERIFIED)
+    alone = (
+        f"unverified: {single} of {counted(len(numbers), 'number')} stand on one source, "
+        "which the code under test could have written"
+    )
+    return (*told[:5], *more, *([alone] if single else []))
 
 
 def _attention(history: History, found: Claims, state: StopState) -> tuple[str, ...]:

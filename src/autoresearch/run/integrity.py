@@ -1,7 +1,123 @@
-"""Whether a run made again says what the recorded one said, beside the noise that was measured."""
+"""Whether a number may be believed at all: its own sources agree on it, and a run made again says the same.
+
+What the sources say is compared at the steps that the number is taken from, and nowhere else: an oddity in the middle
+of a curve is worth a note, a contradiction about the number itself leaves no number.
+"""
 
 import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+
+_SAME = 1e-3
+"""Two readings of one number differ by less than this share of it, whatever precision each was kept in."""
+
+_MOST_DECIMALS = 2
+_MOST_DIGITS = 3
+"""The coarsest rounding that a printed number is allowed: two decimals, or three digits of a larger number."""
+
+
+class Finding(StrEnum):
+    """May a number be believed? One word per answer."""
+
+    SOUND = "sound"
+    CONTRADICTED = "contradicted"
+    UNVERIFIED = "unverified"
+
+
+@dataclass(frozen=True)
+class Integrity:
+    """What was found about a number beside the number itself.
+
+    Attributes:
+        finding: `sound` when sources that were written apart say the same, `contradicted` when something speaks against
+            the number, `unverified` when there is nothing to compare it with.
+        reasons: Why, one sentence each.
+    """
+
+    finding: Finding = Finding.UNVERIFIED
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def contradicted(self) -> bool:
+        """Whether something speaks against the number, which then is none."""
+        return self.finding is Finding.CONTRADICTED
+
+    @property
+    def sentence(self) -> str:
+        """The finding and its reasons on one line; the word alone when there are none."""
+        return f"{self.finding}: {'; '.join(self.reasons)}" if self.reasons else str(self.finding)
+
+
+def of_sources(
+    values: Mapping[str, Mapping[int, float]], steps: Iterable[int], printed: Iterable[str] = ("logs",)
+) -> Integrity:
+    """Compare what several sources say at the steps a number is taken from.
+
+    A source that lacks a step says nothing about it, and neither does one whose whole curve is the other's one point
+    earlier or later, for it counts differently. Rounding is no contradiction.
+
+    Args:
+        values: The metric by step, by source, most trusted first.
+        steps: The steps that went into the number.
+        printed: Sources whose numbers were rounded to be read by people.
+    """
+    rough, against, alone = frozenset(printed), [], []
+    for step in steps:
+        said = {name: curve[step] for name, curve in values.items() if step in curve}
+        if not said:
+            continue
+        (first, value), *others = said.items()
+        others = [
+            (name, other)
+            for name, other in others
+            if not _lags(values[first], values[name], bool({first, name} & rough))
+        ]
+        if any(not _same(value, other, name in rough, first in rough) for name, other in others):
+            told = ", ".join(f"{name} {other:.6g}" for name, other in [(first, value), *others])
+            against.append(f"sources disagree at step {step}: {told}")
+        elif not others:
+            alone.append(f"only {first} has a value at step {step}")
+    if against:
+        return Integrity(Finding.CONTRADICTED, _few(against))
+    return Integrity(Finding.UNVERIFIED, _few(alone)) if alone else Integrity(Finding.SOUND)
+
+
+def _few(sentences: Sequence[str], most: int = 3) -> tuple[str, ...]:
+    more = len(sentences) - most
+    return (*sentences[:most], *([f"{more} more of the kind"] if more > 0 else []))
+
+
+def _same(one: float, other: float, other_printed: bool, one_printed: bool) -> bool:
+    if math.isnan(one) or math.isnan(other):
+        return math.isnan(one) and math.isnan(other)
+    slack = max(_half_unit(other) if other_printed else 0.0, _half_unit(one) if one_printed else 0.0)
+    return math.isclose(one, other, rel_tol=_SAME, abs_tol=slack * 1.02 + 1e-9)
+
+
+def _half_unit(value: float) -> float:
+    """Half a unit of the last place that a printed number shows."""
+    if not math.isfinite(value):
+        return 0.0
+    shown = format(value, ".10f").rstrip("0").partition(".")
+    whole = len(shown[0].lstrip("-0"))
+    return 0.5 * 10.0 ** -max(len(shown[2]), min(_MOST_DECIMALS, _MOST_DIGITS - whole))
+
+
+def _lags(one: Mapping[int, float], other: Mapping[int, float], printed: bool) -> bool:
+    """Whether `other` is `one` moved by one of its points throughout, which at least three unequal values show."""
+    steps = sorted(one)
+    for before, after in ((steps, steps[1:]), (steps[1:], steps)):
+        pairs = [(one[old], other[new]) for old, new in zip(before, after, strict=False) if new in other]
+        moved = all(_same(mine, theirs, printed, False) for mine, theirs in pairs)
+        if (
+            moved
+            and len({mine for mine, _ in pairs}) > 2
+            and not all(_same(one[s], other[s], printed, False) for s in steps if s in other)
+        ):
+            return True
+    return False
+
 
 _MOST = 1.96
 """Two runs of one configuration differ by less than this many standard deviations of their difference in 95 of 100."""

@@ -1,9 +1,10 @@
 """What is being improved, and what a run said about it. *Better*, never *larger*."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from autoresearch.run.integrity import Finding, Integrity
 from autoresearch.run.symptom import Symptom
 
 
@@ -104,6 +105,7 @@ class Measurement:
         symptoms: Health findings, worst first.
         note: Diagnosis in words: why there is no value, or which sources disagreed.
         plumbing: Why the run turned out too small to judge an idea by (R113); empty when it did not.
+        integrity: Whether `value` may be believed; one that is contradicted is None.
     """
 
     metric: str
@@ -121,3 +123,13 @@ class Measurement:
     symptoms: tuple[Symptom, ...] = ()
     note: str = ""
     plumbing: str = ""
+    integrity: Integrity = field(default_factory=Integrity)
+
+    def void(self, reason: str) -> "Measurement":
+        """The same run without its number, because of something that speaks against it."""
+        reasons = (*(self.integrity.reasons if self.integrity.contradicted else ()), reason)
+        against = Integrity(Finding.CONTRADICTED, reasons)
+        return replace(
+            self, value=None, source="", step=None, standard_error=None, samples=(), prompts="", integrity=against,
+            note="; ".join(filter(None, (against.sentence, self.note))),
+        )  # fmt: skip

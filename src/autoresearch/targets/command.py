@@ -20,6 +20,7 @@ from autoresearch.machine import atomic
 from autoresearch.ports.target import RunRequest, SourceSpec, Survey
 from autoresearch.run.choose_value import JUDGED, AgreedCurve, check_rule, choose, cut_short, merge, nothing_found
 from autoresearch.run.crash_signatures import crash_symptoms, post_mortem, worst_first
+from autoresearch.run.integrity import Integrity, of_sources
 from autoresearch.run.job import Job, JobState, JobStatus, Resources
 from autoresearch.run.measurement import Completion, Measurement, Readings
 from autoresearch.run.objective import Direction, Objective
@@ -163,7 +164,9 @@ class CommandTarget:
         merged = merge(found)
         completion = _ended(merged, status)
         chosen = choose(self._objective, merged.curve, self._rule, after=_before_training(merged))
-        kept = chosen if completion in JUDGED else None
+        points = {name: dict(series.points()) for name, series in found.items()}
+        integrity = of_sources(points, chosen.steps) if chosen else Integrity()
+        kept = chosen if completion in JUDGED and not integrity.contradicted else None
         return Measurement(
             metric=self._objective.metric,
             value=kept.value if kept else None,
@@ -175,9 +178,10 @@ class CommandTarget:
             curve=merged.curve,
             peak_memory_gb=status.peak_gpu_memory_gb or status.peak_memory_gb,
             symptoms=self._symptoms(log_tail, readings, completion, status),
-            note=self._note(merged, completion, status)
+            note=self._note(merged, integrity, completion, status)
             if merged.curve
             else f"in {folder.name}: " + nothing_found(self._objective, (self._tag,), readings, log_tail),
+            integrity=integrity,
         )
 
     def health(self, log_tail: str, readings: Mapping[str, Readings]) -> tuple[Symptom, ...]:
@@ -195,9 +199,9 @@ class CommandTarget:
         found = self.health(log_tail, readings)
         return post_mortem(found, status, log_tail) if completion is Completion.CRASHED else found
 
-    def _note(self, merged: AgreedCurve, completion: Completion, status: JobStatus) -> str:
+    def _note(self, merged: AgreedCurve, integrity: Integrity, completion: Completion, status: JobStatus) -> str:
         if completion in JUDGED:
-            return "; ".join(merged.disagreements)
+            return integrity.sentence if integrity.contradicted else "; ".join(merged.disagreements)
         step, value = merged.curve[-1]
         code = "" if status.exit_code is None else f" with exit code {status.exit_code}"
         reason = f" ({status.reason})" if status.reason else ""

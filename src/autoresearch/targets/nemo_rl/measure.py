@@ -26,6 +26,7 @@ from autoresearch.run.choose_value import (
     standard_error,
 )
 from autoresearch.run.crash_signatures import post_mortem
+from autoresearch.run.integrity import Integrity, of_sources
 from autoresearch.run.job import JobState, JobStatus
 from autoresearch.run.measurement import Completion, Measurement, Readings, Series
 from autoresearch.run.objective import Objective
@@ -118,15 +119,17 @@ def measure(
     """
     words, printed = spelling(objective.metric, objective.tag), grammar.facts(log_tail)
     readings = grammar.with_tail(readings, log_tail)
-    merged, curves = merge(_by_source(words, readings)), RunCurves(readings)
+    by_source = _by_source(words, readings)
+    merged, curves = merge(by_source), RunCurves(readings)
     reached, target = _reached(curves, readings), printed.target(steps)
     nan = diverged(curves) or _last_is_nan(objective, merged)
     completion = completion_of(status, reached, target, printed, nan=bool(nan))
     chosen = choose(objective, merged.curve, rule_for(words.tag, len(merged.curve), validations))
-    kept = chosen if completion in JUDGED else None
+    integrity = of_sources(_witnesses(by_source, readings), chosen.steps) if chosen else Integrity()
+    kept = chosen if completion in JUDGED and not integrity.contradicted else None
     samples = _samples(words, readings, kept) if kept else ()
     notes = [
-        *merged.disagreements,
+        *([integrity.sentence] if integrity.contradicted else merged.disagreements),
         nan,
         _end_note(completion, status, reached, target, printed),
         _value_note(objective, words, merged, chosen, completion, reached),
@@ -148,7 +151,14 @@ def measure(
         peak_memory_gb=_peak_memory(curves, status),
         symptoms=_symptoms(log_tail, readings, completion, status),
         note="; ".join(filter(None, notes)),
+        integrity=integrity,
     )
+
+
+def _witnesses(by_source: Mapping[str, Series], readings: Mapping[str, Readings]) -> dict[str, Mapping[int, float]]:
+    """What may speak against a number. The mean of rollouts of which some lines are torn is another number."""
+    torn = "samples" in readings and bool(readings["samples"].notes)
+    return {name: dict(series.points()) for name, series in by_source.items() if not (torn and name == "samples")}
 
 
 def _by_source(words: Spelling, readings: Mapping[str, Readings]) -> dict[str, Series]:
