@@ -134,11 +134,11 @@ def _followed(ctx: Context, job_id: str, wait: Callable[[], None]) -> JobStatus:
         ctx.launcher.cancel(job_id)
 
 
-def reproduce(session: Campaign, index: int, number: int | None, wait: Callable[[Path], None]) -> Reproduction:
+def reproduce(campaign: Campaign, index: int, number: int | None, wait: Callable[[Path], None]) -> Reproduction:
     """Run an experiment's recorded run again; ledger, journal and notes stay as they are.
 
     Args:
-        session: The campaign.
+        campaign: The campaign.
         index: Number of the experiment.
         number: Number of the run; None: the first that gave a value, else the last one.
         wait: Called between two looks with the path of the new log; it sleeps.
@@ -147,8 +147,8 @@ def reproduce(session: Campaign, index: int, number: int | None, wait: Callable[
         CampaignError: There is no such run.
         HeldError: A controller is at work on the campaign.
     """
-    with controller.hold_campaign(session.where, session.name) as (opened, lock), controller.terminable():
-        context = _wired(session, opened)
+    with controller.hold_campaign(campaign.where, campaign.name) as (opened, lock), controller.terminable():
+        context = _wired(campaign, opened)
         run = _recorded(context.history, index, number)
 
         def waiting(log: Path) -> None:
@@ -159,18 +159,18 @@ def reproduce(session: Campaign, index: int, number: int | None, wait: Callable[
             return run_again(context, run, waiting)
 
 
-def rehearse(session: Campaign, index: int, number: int | None) -> Submission:
+def rehearse(campaign: Campaign, index: int, number: int | None) -> Submission:
     """What would be sent; nothing is.
 
     Raises:
         CampaignError: There is no such run.
     """
-    context = _wired(session, opening.open_campaign(session.where, session.name))
+    context = _wired(campaign, opening.open_campaign(campaign.where, campaign.name))
     return submission_again(context, _recorded(context.history, index, number))
 
 
-def _wired(session: Campaign, opened: opening.Opened) -> Context:
-    return opening.make_context(opened, SteadyClock(session.clock, not_before=opened.history.last_at), proposing=False)
+def _wired(campaign: Campaign, opened: opening.Opened) -> Context:
+    return opening.make_context(opened, SteadyClock(campaign.clock, not_before=opened.history.last_at), proposing=False)
 
 
 def _recorded(history: History, index: int, number: int | None) -> Run:

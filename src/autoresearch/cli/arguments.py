@@ -52,7 +52,7 @@ def _seconds(text: str) -> float:
     return value
 
 
-def session_of(args: argparse.Namespace) -> "Campaign":
+def campaign_of(args: argparse.Namespace) -> "Campaign":
     """The session a command line means."""
     from autoresearch.campaign.campaign import Campaign  # noqa: PLC0415 - see above
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autoresearch.cli import output
-from autoresearch.cli.arguments import campaign_arguments, following_arguments, session_of
+from autoresearch.cli.arguments import campaign_arguments, campaign_of, following_arguments
 from autoresearch.cli.describe import driven_text
 from autoresearch.errors import UsageError
 from autoresearch.report import plain_text
@@ -47,8 +47,8 @@ def run_experiment(args: argparse.Namespace) -> int:
     if bool(args.subject) != bool(_NEEDS[args.action]):
         wanted = _NEEDS[args.action] or "nothing more"
         raise UsageError(f"experiment {args.action} takes {wanted}; see: autoresearch experiment --help")
-    session = session_of(args)
-    by_hand = session.by_hand()
+    campaign = campaign_of(args)
+    by_hand = campaign.by_hand()
     match args.action:
         case "list":
             from autoresearch.campaign.by_hand_state import driven_table  # noqa: PLC0415 - `--help` can do without
@@ -60,7 +60,7 @@ def run_experiment(args: argparse.Namespace) -> int:
         case "show":
             _say(args, by_hand.one(_number(args)))
         case "run":
-            _run(args, session, by_hand)
+            _run(args, campaign, by_hand)
         case _:
             watch = _quiet(args)
             number = _number(args)
@@ -88,7 +88,7 @@ def _number(args: argparse.Namespace) -> int:
     return int(args.subject)
 
 
-def _run(args: argparse.Namespace, session: Campaign, by_hand: ByHand) -> None:
+def _run(args: argparse.Namespace, campaign: Campaign, by_hand: ByHand) -> None:
     from autoresearch.campaign.by_hand import Onlooker  # noqa: PLC0415
     from autoresearch.cli.live import LiveView, PlainView  # noqa: PLC0415 - as above
 
@@ -103,7 +103,7 @@ def _run(args: argparse.Namespace, session: Campaign, by_hand: ByHand) -> None:
     if args.json:
         _say(args, by_hand.run(number, _quiet(args), take_over=args.take_over))
         return
-    view = PlainView(session) if args.plain or not output.on_terminal() else LiveView(session)
+    view = PlainView(campaign) if args.plain or not output.on_terminal() else LiveView(campaign)
     with view:
         found = by_hand.run(number, Onlooker(view.tell, view.refresh, args.poll), take_over=args.take_over)
     output.say()
@@ -140,11 +140,11 @@ def run_reproduce(args: argparse.Namespace) -> int:
     """Make the run again, wait for it, and compare; 1 when it is not reproduced."""
     from autoresearch.campaign import reproduce  # noqa: PLC0415 - `--help` can do without
 
-    session = session_of(args)
+    campaign = campaign_of(args)
     if args.dry_run:
-        output.say(reproduce.rehearse(session, args.index, args.run).text)
+        output.say(reproduce.rehearse(campaign, args.index, args.run).text)
         return 0
-    made = reproduce.reproduce(session, args.index, args.run, _waiting(quiet=args.json))
+    made = reproduce.reproduce(campaign, args.index, args.run, _waiting(quiet=args.json))
     output.emit(made) if args.json else output.say(_text(args.index, made))
     return 0 if made.agreement.holds else 1
 

@@ -27,14 +27,14 @@ _PROGRESS_S = 600.0
 class PlainView:
     """One line per event, and how far the campaign has come: at the start, after each verdict, every ten minutes."""
 
-    def __init__(self, session: Campaign, every_s: float = _PROGRESS_S) -> None:
+    def __init__(self, campaign: Campaign, every_s: float = _PROGRESS_S) -> None:
         """Prepare; nothing is printed before something happens.
 
         Args:
-            session: The campaign that is run.
+            campaign: The campaign that is run.
             every_s: Seconds after which it is printed how far the campaign has come though nothing has happened.
         """
-        self._session, self._every_s = session, every_s
+        self._campaign, self._every_s = campaign, every_s
         self._lines = Lines()
         self._due, self._said = True, -math.inf
 
@@ -58,7 +58,7 @@ class PlainView:
         now = time.monotonic()
         if not self._due and now - self._said < self._every_s:
             return
-        status = self._session.status()
+        status = self._campaign.status()
         if self._said == -math.inf:
             output.say(f"{clock()}  {status.aim}")
         output.say(f"{clock()}  {status.progress()}")
@@ -68,11 +68,11 @@ class PlainView:
 class LiveView:
     """Counts, budget, best so far, runs with their curves, last verdicts: redrawn about once a second."""
 
-    def __init__(self, session: Campaign) -> None:
+    def __init__(self, campaign: Campaign) -> None:
         """Prepare; nothing is drawn before the block is entered."""
         from rich.live import Live  # noqa: PLC0415 - a heavy import that plain commands do without
 
-        self._session = session
+        self._campaign = campaign
         self._lines = Lines()
         self._recent: deque[str] = deque(maxlen=6)
         self._drawn = 0.0
@@ -100,18 +100,18 @@ class LiveView:
         if now - self._drawn < _REFRESH_S:
             return
         self._drawn = now
-        self._live.update(view(self._session, tuple(self._recent)), refresh=True)
+        self._live.update(view(self._campaign, tuple(self._recent)), refresh=True)
 
 
-def view(session: Campaign, recent: tuple[str, ...] = ()) -> Group:
+def view(campaign: Campaign, recent: tuple[str, ...] = ()) -> Group:
     """The whole view as something rich can draw."""
     from rich.console import Group  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    status = session.status()
+    status = campaign.status()
     parts: list[object] = [_head(status), Text()]
     if status.running:
-        parts += [_running(session, status), Text()]
+        parts += [_running(campaign, status), Text()]
     if status.verdicts:
         parts += [_verdicts(status), Text()]
     parts += [Text(line, style="dim", no_wrap=True, overflow="ellipsis") for line in recent]
@@ -136,7 +136,7 @@ def _head(status: CampaignStatus) -> object:
     return head
 
 
-def _running(session: Campaign, status: CampaignStatus) -> Table:
+def _running(campaign: Campaign, status: CampaignStatus) -> Table:
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
@@ -144,7 +144,7 @@ def _running(session: Campaign, status: CampaignStatus) -> Table:
     for column in ("running", "purpose", "seed", "state", "for", status.metric):
         table.add_column(Text(column), no_wrap=True)
     for run in status.running[:12]:
-        curve = session.curve(run)
+        curve = campaign.curve(run)
         latest = f"{curve[-1][1]:.3f} @ {curve[-1][0]}" if curve else ""
         table.add_row(
             Text(run.experiment), run.purpose, str(run.seed), run.state, plain_text.duration(run.elapsed_s),

@@ -22,7 +22,7 @@ import time
 from typing import TYPE_CHECKING
 
 from autoresearch.cli import output
-from autoresearch.cli.arguments import campaign_arguments, session_of
+from autoresearch.cli.arguments import campaign_arguments, campaign_of
 from autoresearch.report import plain_text
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ def add_show_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_show(args: argparse.Namespace) -> int:
     """Print everything known about one attempt."""
-    session = session_of(args)
-    entry, runs = session.experiment(args.index), session.runs(args.index)
+    campaign = campaign_of(args)
+    entry, runs = campaign.experiment(args.index), campaign.runs(args.index)
     if args.json:
         output.emit({"experiment": entry, "runs": runs})
         return 0
@@ -96,7 +96,7 @@ def add_status_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_status(args: argparse.Namespace) -> int:
     """Print the status."""
-    status = session_of(args).status()
+    status = campaign_of(args).status()
     output.emit(status) if args.json else output.say(status.text(args.last, output.terminal_width()))
     return 0
 
@@ -111,13 +111,13 @@ def run_watch(args: argparse.Namespace) -> int:
     """Redraw until there is nothing more to see; on a pipe print the status once."""
     from autoresearch.cli.live import LiveView  # noqa: PLC0415 - `--help` can do without
 
-    session = session_of(args)
+    campaign = campaign_of(args)
     if output.on_terminal():
-        with LiveView(session) as view:
-            while session.status().controller:
+        with LiveView(campaign) as view:
+            while campaign.status().controller:
                 view.refresh()
                 time.sleep(args.interval)
-    output.say(session.status().text(width=output.terminal_width()))
+    output.say(campaign.status().text(width=output.terminal_width()))
     return 0
 
 
@@ -131,7 +131,7 @@ def add_log_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_log(args: argparse.Namespace) -> int:
     """Print the log."""
-    path = session_of(args).log(args.index)
+    path = campaign_of(args).log(args.index)
     if args.json:
         output.emit({"path": path, "text": path.read_text(encoding="utf-8", errors="replace")})
         return 0
@@ -154,10 +154,10 @@ def add_diff_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_diff(args: argparse.Namespace) -> int:
     """Print the diff."""
-    session = session_of(args)
-    text = session.diff(args.index)
+    campaign = campaign_of(args)
+    text = campaign.diff(args.index)
     if args.json:
-        entry = session.experiment(args.index)
+        entry = campaign.experiment(args.index)
         output.emit({"parent": entry.parent_commit, "commit": entry.commit, "diff": text})
     else:
         output.say(text.rstrip("\n"))
@@ -172,15 +172,15 @@ def add_ledger_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_ledger(args: argparse.Namespace) -> int:
     """Show the rows, say what disagrees, or rebuild the file from the journals and notes."""
-    session = session_of(args)
+    campaign = campaign_of(args)
     if args.action == "check":
-        found = session.check()
+        found = campaign.check()
         output.emit(found) if args.json else output.say("\n".join(found) or "ledger, journals and notes agree")
         return 1 if found else 0
     if args.action == "rebuild":
-        output.say(session.rebuild())
+        output.say(campaign.rebuild())
         return 0
-    rows = session.ledger()
+    rows = campaign.ledger()
     if args.json:
         output.emit(rows)
         return 0
@@ -200,7 +200,7 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_report(args: argparse.Namespace) -> int:
     """Write Markdown, one self-contained HTML page and the plots."""
-    files = session_of(args).report()
+    files = campaign_of(args).report()
     output.emit(files) if args.json else output.say("\n".join(map(str, files)))
     return 0
 
@@ -213,7 +213,7 @@ def add_session_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_session(args: argparse.Namespace) -> int:
     """Print one bounded page with all that is needed to go on, or write the four files now."""
-    session = session_of(args)
-    what, said = ("page", session.memory()) if args.action == "show" else ("folder", str(session.checkpoint()))
+    campaign = campaign_of(args)
+    what, said = ("page", campaign.memory()) if args.action == "show" else ("folder", str(campaign.checkpoint()))
     output.emit({what: said}) if args.json else output.say(said)
     return 0

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from autoresearch import extras
 from autoresearch.cli import output
-from autoresearch.cli.arguments import campaign_arguments, session_of
+from autoresearch.cli.arguments import campaign_arguments, campaign_of
 from autoresearch.cli.starting import work
 from autoresearch.errors import PluginError
 
@@ -39,7 +39,7 @@ def run_demo(args: argparse.Namespace) -> int:
 
     folder = args.dir or Path(tempfile.mkdtemp(prefix="autoresearch-demo-")) / "repository"
     made = create(folder)
-    session = Campaign(where=made.root)
+    campaign = Campaign(where=made.root)
     settings = {
         "objective": {"goal": "raise validation accuracy on sums"},
         "target": {"type": "nemo-rl", "minutes": 0.1, "setup_minutes": 0.01},
@@ -53,11 +53,11 @@ def run_demo(args: argparse.Namespace) -> int:
         "verdict": {"policy": args.policy, "worth": 0.02, "max_runs_per_experiment": 3},
         "run": {"grace": 1.0},
     }
-    plan = session.draft(PlanRequest(str(made.recipe), args.stop, settings=settings))
-    session.write(plan)
+    plan = campaign.draft(PlanRequest(str(made.recipe), args.stop, settings=settings))
+    campaign.write(plan)
     output.say(plan.text(output.terminal_width()))
     output.say()
-    code = work(session, plain=args.plain, poll_s=0.2, approved_by=person())
+    code = work(campaign, plain=args.plain, poll_s=0.2, approved_by=person())
     output.say(f"Repository: {made.root}\nExplore it with: autoresearch status, show 2, diff 2, log 2, ledger")
     return code
 
@@ -72,7 +72,7 @@ def add_doctor_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_doctor(args: argparse.Namespace) -> int:
     """Print what was found; exit code 1 when a campaign could not run."""
-    checks = session_of(args).doctor()
+    checks = campaign_of(args).doctor()
     if args.json:
         output.emit(checks)
     else:

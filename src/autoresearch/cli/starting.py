@@ -9,7 +9,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from autoresearch.cli import output
-from autoresearch.cli.arguments import campaign_arguments, following_arguments, list_installed, session_of
+from autoresearch.cli.arguments import campaign_arguments, campaign_of, following_arguments, list_installed
 from autoresearch.cli.describe import plan_document
 from autoresearch.errors import UsageError
 
@@ -54,10 +54,10 @@ def run_plan(args: argparse.Namespace) -> int:
 
         output.emit(planning.schema())
         return 0
-    session = session_of(args)
-    plan = session.draft(_request(args))
-    submission = session.dry_run(plan) if args.dry_run else None
-    path = None if args.dry_run else session.write(plan)
+    campaign = campaign_of(args)
+    plan = campaign.draft(_request(args))
+    submission = campaign.dry_run(plan) if args.dry_run else None
+    path = None if args.dry_run else campaign.write(plan)
     if args.json:
         output.emit(plan_document(plan) | {"file": path, "submission": submission and submission.text})
         return 0
@@ -129,27 +129,27 @@ def run_run(args: argparse.Namespace) -> int:
     """Show the plan, ask, then work until the stop rule is met."""
     from autoresearch.campaign.controller import person  # noqa: PLC0415 - `--help` can do without
 
-    session = session_of(args)
+    campaign = campaign_of(args)
     if args.dry_run:
-        output.say(session.dry_run(session.plan()).text)
+        output.say(campaign.dry_run(campaign.plan()).text)
         return 0
-    if session.status().state == "planned" and (args.detach or not args.yes):
-        session.approve(None if args.yes else ask(session, "Start this campaign?"), take_over=args.take_over)
+    if campaign.status().state == "planned" and (args.detach or not args.yes):
+        campaign.approve(None if args.yes else ask(campaign, "Start this campaign?"), take_over=args.take_over)
     if args.detach:
-        process_id = session.detach(args.poll, take_over=args.take_over)
+        process_id = campaign.detach(args.poll, take_over=args.take_over)
         output.say(f"running in the background as process {process_id}; follow it with: autoresearch watch")
         return 0
     approved_by = person() if args.yes else ""
-    return work(session, plain=args.plain, poll_s=args.poll, approved_by=approved_by, take_over=args.take_over)
+    return work(campaign, plain=args.plain, poll_s=args.poll, approved_by=approved_by, take_over=args.take_over)
 
 
-def ask(session: Campaign, question: str) -> Plan:
+def ask(campaign: Campaign, question: str) -> Plan:
     """Show the plan, have a person at this terminal say yes to it, and return it.
 
     Raises:
         UsageError: Nobody is there, or they say no.
     """
-    plan = session.plan()
+    plan = campaign.plan()
     output.say(plan.text(output.terminal_width()))
     if plan.campaign.approval.plan == "auto":
         return plan
@@ -161,17 +161,17 @@ def ask(session: Campaign, question: str) -> Plan:
 
 
 def work(
-    session: Campaign, *, plain: bool = False, poll_s: float = 0.5, approved_by: str = "", take_over: bool = False
+    campaign: Campaign, *, plain: bool = False, poll_s: float = 0.5, approved_by: str = "", take_over: bool = False
 ) -> int:
     """Run the loop with a view on it, and end with the status."""
     from autoresearch.cli.live import LiveView, PlainView  # noqa: PLC0415 - `--help` can do without
 
-    view = PlainView(session) if plain or not output.on_terminal() else LiveView(session)
+    view = PlainView(campaign) if plain or not output.on_terminal() else LiveView(campaign)
     with view:
-        status = session.run(
+        status = campaign.run(
             view.tell, on_look=view.refresh, poll_s=poll_s, approved_by=approved_by, take_over=take_over
         )
     output.say()
     output.say(status.text(last=50, width=output.terminal_width()))
-    output.say(f"\nReport: {session.paths().report}")
+    output.say(f"\nReport: {campaign.paths().report}")
     return 1 if status.state == "ended" and status.baseline is None else 0

@@ -19,7 +19,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from autoresearch.cli import output
-from autoresearch.cli.arguments import campaign_arguments, session_of
+from autoresearch.cli.arguments import campaign_arguments, campaign_of
 from autoresearch.cli.starting import ask
 
 if TYPE_CHECKING:
@@ -42,17 +42,17 @@ def add_approve_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_approve(args: argparse.Namespace) -> int:
     """Record the answer; a controller acts on it at its next look, and experiments may be driven by hand."""
-    session = session_of(args)
+    campaign = campaign_of(args)
     if args.request == "plan":
-        return _plan(session, yes=args.yes)
-    request = session.answer(args.request, granted=True, reason=args.reason)
+        return _plan(campaign, yes=args.yes)
+    request = campaign.answer(args.request, granted=True, reason=args.reason)
     output.say(f"approved {request}")
     return 0
 
 
-def _plan(session: Campaign, *, yes: bool) -> int:
-    shown = ask(session, "Approve this plan?") if not yes and session.status().state == "planned" else None
-    output.say(f"the plan of {session.approve(shown)} is approved; its stop rule counts from now")
+def _plan(campaign: Campaign, *, yes: bool) -> int:
+    shown = ask(campaign, "Approve this plan?") if not yes and campaign.status().state == "planned" else None
+    output.say(f"the plan of {campaign.approve(shown)} is approved; its stop rule counts from now")
     return 0
 
 
@@ -67,7 +67,7 @@ def add_deny_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_deny(args: argparse.Namespace) -> int:
     """Record the answer; the controller acts on it at its next look."""
-    request = session_of(args).answer(args.request, granted=False, reason=args.reason)
+    request = campaign_of(args).answer(args.request, granted=False, reason=args.reason)
     output.say(f"denied {request}")
     return 0
 
@@ -82,7 +82,7 @@ def add_overrule_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_overrule(args: argparse.Namespace) -> int:
     """Record the person's verdict; the ledger's row stays as it was written."""
-    session_of(args).overrule(args.index, args.verdict, reason=args.reason)
+    campaign_of(args).overrule(args.index, args.verdict, reason=args.reason)
     output.say(f"experiment {args.index} is now {args.verdict}; the ledger keeps the original row, the journal both")
     return 0
 
@@ -95,7 +95,7 @@ def add_pause_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_pause(args: argparse.Namespace) -> int:
     """Ask the controller to pause."""
-    session_of(args).pause(args.reason)
+    campaign_of(args).pause(args.reason)
     output.say("paused: no new runs start, runs in flight continue; undo with: autoresearch resume")
     return 0
 
@@ -107,9 +107,9 @@ def add_resume_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_resume(args: argparse.Namespace) -> int:
     """Take the pause back."""
-    session = session_of(args)
-    session.resume()
-    working = session.status().controller
+    campaign = campaign_of(args)
+    campaign.resume()
+    working = campaign.status().controller
     output.say("resumed" if working else "resumed; no controller is at work, start one with: autoresearch run")
     return 0
 
@@ -122,7 +122,7 @@ def add_steer_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_steer(args: argparse.Namespace) -> int:
     """Record the words; the next brief carries them."""
-    session_of(args).steer(args.text)
+    campaign_of(args).steer(args.text)
     output.say("recorded; the next brief carries it")
     return 0
 
@@ -136,5 +136,5 @@ def add_stop_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_stop(args: argparse.Namespace) -> int:
     """Ask; `autoresearch run` continues the campaign later."""
-    output.say(session_of(args).stop(args.reason, now=args.now))
+    output.say(campaign_of(args).stop(args.reason, now=args.now))
     return 0

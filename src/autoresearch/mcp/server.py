@@ -151,13 +151,13 @@ class Tools:
         """Show what a campaign on a recipe would be; with `write` also write its file. A person approves it."""
         if "approval" in (settings or {}):
             raise UsageError("what needs approval is decided by a person: leave `approval` out; they edit the file")
-        session = Campaign(where=self._where)
-        made = session.draft(PlanRequest(recipe, stop, name, settings or {}))
-        return plan_shown(made, str(session.write(made, _caller(ctx))) if write else "")
+        found = Campaign(where=self._where)
+        made = found.draft(PlanRequest(recipe, stop, name, settings or {}))
+        return plan_shown(made, str(found.write(made, _caller(ctx))) if write else "")
 
     def status(self, campaign: _Campaign = None) -> CampaignStatus:
         """Where the campaign stands: state, budget, best so far, runs in flight, open by hand, the newest verdicts."""
-        return recent(self._session(campaign).status())
+        return recent(self._open(campaign).status())
 
     # -- driving ------------------------------------------------------------------------------------------------
 
@@ -200,11 +200,11 @@ class Tools:
         ends nothing; call again to go on following. State `crashed`: mend the crash in the worktree and call again.
         State `interrupted`: that process has ended early, `reason` says more; call again to go on.
         """
-        session, hand = self._session(campaign), self._hand(campaign, ctx)
+        found, hand = self._open(campaign), self._hand(campaign, ctx)
         process_id = await asyncio.to_thread(self._start, hand, index)
         began, told = time.monotonic(), ""
         while await asyncio.to_thread(hand.following, process_id) and time.monotonic() - began < wait_s:
-            text = await asyncio.to_thread(_progress, session)
+            text = await asyncio.to_thread(_progress, found)
             if text != told:
                 told = text
                 await ctx.report_progress(time.monotonic() - began, None, text)
@@ -241,12 +241,12 @@ class Tools:
         self, last: Annotated[int, Field(description="how many of the newest rows", ge=1, le=500)] = 50
     ) -> tuple[Attempt, ...]:
         """The newest rows of the ledger, all campaigns of the repository, oldest first."""
-        return tuple(attempt(row) for row in self._session(None).ledger()[-last:])
+        return tuple(attempt(row) for row in self._open(None).ledger()[-last:])
 
     def show(self, index: _Index, campaign: _Campaign = None) -> Shown:
         """One experiment with its hypothesis, what the guards found, its runs and its verdict."""
-        session = self._session(campaign)
-        return shown(session.experiment(index), session.runs(index))
+        found = self._open(campaign)
+        return shown(found.experiment(index), found.runs(index))
 
     def log(
         self,
@@ -255,63 +255,63 @@ class Tools:
         campaign: _Campaign = None,
     ) -> Page:
         """The end of an experiment's newest run log."""
-        return tail(self._session(campaign).log(index), lines, self.clean)
+        return tail(self._open(campaign).log(index), lines, self.clean)
 
     def diff(self, index: _Index, campaign: _Campaign = None) -> Page:
         """What an experiment's commit changes against its parent's."""
-        return head(self.clean(self._session(campaign).diff(index)))
+        return head(self.clean(self._open(campaign).diff(index)))
 
     def report(self, campaign: _Campaign = None) -> Page:
         """Write the report anew and answer its Markdown: what can be believed, and why."""
-        path = self._session(campaign).report()[0]
+        path = self._open(campaign).report()[0]
         return head(self.clean(path.read_text("utf-8")), str(path))
 
     def session_show(self, campaign: _Campaign = None) -> Page:
         """One bounded page with all that is needed to go on after everything was forgotten."""
-        return head(self._session(campaign).memory())
+        return head(self._open(campaign).memory())
 
     # -- steering -----------------------------------------------------------------------------------------------
 
     def steer(self, ctx: Context, text: str, campaign: _Campaign = None) -> CampaignStatus:
         """Add something to what the researchers are told; the objective stays."""
-        session = self._session(campaign, ctx)
-        session.steer(text)
-        return recent(session.status())
+        found = self._open(campaign, ctx)
+        found.steer(text)
+        return recent(found.status())
 
     def pause(self, ctx: Context, reason: str = "", campaign: _Campaign = None) -> CampaignStatus:
         """Pause the campaign; runs in flight go on. Only a person can resume."""
-        session = self._session(campaign, ctx)
-        session.pause(reason)
-        return recent(session.status())
+        found = self._open(campaign, ctx)
+        found.pause(reason)
+        return recent(found.status())
 
     def stop(self, ctx: Context, reason: str = "", now: bool = False, campaign: _Campaign = None) -> CampaignStatus:
         """Ask for the end, after the runs in flight or now. Only a person can let it go on."""
-        session = self._session(campaign, ctx)
-        session.stop(reason, now=now)
-        return recent(session.status())
+        found = self._open(campaign, ctx)
+        found.stop(reason, now=now)
+        return recent(found.status())
 
     # -- resources ----------------------------------------------------------------------------------------------
 
     def ledger_file(self) -> str:
         """The head of the TSV and its newest rows."""
-        path = self._session(None).paths().ledger
+        path = self._open(None).paths().ledger
         return newest_rows(self.clean(path.read_text("utf-8"))) if path.exists() else ""
 
     def report_page(self) -> str:
         """The report as it was written last."""
-        path = self._session(None).paths().report
+        path = self._open(None).paths().report
         if not path.exists():
             return "no report was written yet\n"
         return cut(head(self.clean(path.read_text("utf-8")), str(path)))
 
     def session_page(self) -> str:
         """The session memory."""
-        return self._session(None).memory()
+        return self._open(None).memory()
 
     def brief_page(self, index: int) -> str:
         """The brief of an experiment."""
-        session = self._session(None)
-        path = session.paths().brief(session.experiment(index).name)
+        found = self._open(None)
+        path = found.paths().brief(found.experiment(index).name)
         if not path.exists():
             return "this experiment has no brief\n"
         return cut(head(self.clean(path.read_text("utf-8")), str(path)))
@@ -322,11 +322,11 @@ class Tools:
         """Without secrets, wherever this is called."""
         return hide(text, self._where)
 
-    def _session(self, campaign: str | None, ctx: Context | None = None) -> Campaign:
+    def _open(self, campaign: str | None, ctx: Context | None = None) -> Campaign:
         return Campaign(where=self._where, name=campaign or self._campaign, by=self.clean(_caller(ctx)) if ctx else "")
 
     def _hand(self, campaign: str | None, ctx: Context | None = None) -> ByHand:
-        return self._session(campaign, ctx).by_hand()
+        return self._open(campaign, ctx).by_hand()
 
     def _start(self, hand: ByHand, index: int) -> int | None:
         """Have a process of its own follow the experiment's runs, unless one does already; its process id."""
@@ -342,13 +342,13 @@ def _caller(ctx: Context) -> str:
     return f"{name or 'an agent'} over MCP"
 
 
-def _progress(session: Campaign) -> str:
+def _progress(found: Campaign) -> str:
     """What is going on, in one line."""
-    status = session.status()
+    status = found.status()
     if not status.running:
         return status.waiting[0] if status.waiting else status.stop
     run = status.running[0]
-    curve = session.curve(run)
+    curve = found.curve(run)
     latest = f", {status.metric} {curve[-1][1]:.4g} at step {curve[-1][0]}" if curve else ""
     more = f", and {len(status.running) - 1} more" if len(status.running) > 1 else ""
     return f"{run.experiment}: {run.purpose} run, seed {run.seed}, {run.state}{latest}{more}"
