@@ -109,9 +109,9 @@ def _serve(asked: socket.socket) -> None:
             except ImportError:  # of an extra that is not installed
                 continue
     gc.freeze()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     asked.send(b"loaded")
     while True:
+        _bury()
         data, streams, _, _ = socket.recv_fds(asked, 1 << 20, 3)
         if not data:
             return
@@ -122,9 +122,17 @@ def _serve(asked: socket.socket) -> None:
             os.close(stream)
 
 
+def _bury() -> None:
+    """Take leave of those who are done, so that what they cost is counted as ours."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return
+
+
 def _accompany(request: Mapping[str, object], out: int, err: int, told: int) -> None:
     """Start the command as a child, and tell its process id and then its exit code."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     pid = os.fork()
     if not pid:
         os.close(told)
