@@ -1,5 +1,7 @@
 """The state is the journal's replay, and nothing else."""
 
+from dataclasses import replace
+
 import pytest
 
 from autoresearch.errors import LedgerError
@@ -7,6 +9,7 @@ from autoresearch.experiment import events as happened
 from autoresearch.experiment.history import fold
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
+from autoresearch.run.ending import Ending, Follows, Who
 from autoresearch.run.job import JobState, JobStatus, Resources
 from autoresearch.run.measurement import Completion, Measurement
 
@@ -188,6 +191,34 @@ def test_a_run_that_the_machine_lost_is_no_evidence_while_another_fits(state):
     assert len(history.trials()) == 2
     assert len(history.runs_of("idea")) == 2
     assert len(fold([*events, *lost(3, state)]).trials(room=True)) == 1
+
+
+def excused(number, who, tries):
+    *before, measured = ran("idea", number, None, JobState.FAILED)
+    ending = Ending(what="x", who=who, evidence="e", source="log", follows=Follows.AGAIN, tries=tries)
+    return [*before, replace(measured, ending=ending)]
+
+
+@pytest.mark.parametrize(("who", "tries"), [(Who.ENVIRONMENT, 2), (Who.OPERATOR, 1), (Who.UNKNOWN, 1)])
+def test_a_run_with_an_excuse_is_made_again_as_often_as_its_ending_allows(who, tries):
+    """Then the idea is untested: no crash to learn from, no step towards a plateau."""
+    events = [*opened(1, "baseline"), *opened(2, "idea")]
+    for number in range(1, tries + 1):
+        events += excused(number, who, tries)
+        assert fold(events).trials(room=True) == ()
+    history = fold([*events, *excused(tries + 1, who, tries)])
+    (trial,) = history.trials(room=True)
+    assert (trial.excused, trial.note) == (True, f"{who}: x: e")
+    assert history.untested("idea")
+    assert history.ideas()[0].untested
+
+
+def test_one_failure_of_its_own_is_enough_to_have_been_tested():
+    """An idea that crashed after the machine had taken a run away is a crash."""
+    events = [*opened(1, "baseline"), *opened(2, "idea"), *excused(1, Who.NODE, 2), *ran("idea", 2, None)]
+    history = fold(events)
+    assert not history.untested("idea")
+    assert [trial.excused for trial in history.trials(room=True)] == [False]
 
 
 def test_a_run_that_failed_or_was_cancelled_is_not_forgiven():

@@ -23,8 +23,8 @@ from autoresearch.launchers.ray.launcher import RayLauncher
 from autoresearch.launchers.ray.upload import read_returned_files
 from autoresearch.ports import plugins
 from autoresearch.ports.target import RunRequest
-from autoresearch.run.crash_signatures import crash_symptoms
 from autoresearch.run.job import JobState
+from autoresearch.run.post_mortem import crash_symptoms
 from autoresearch.testing.launchers import ProcessContract, settle
 
 PATIENCE_S = 90.0

@@ -1,5 +1,6 @@
 """The ledger's lines: what is written reads back, and what others wrote is read as far as it goes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,22 @@ def test_a_zero_of_a_valid_run_is_a_value():
     """An accuracy of nought was measured; only crash rows and rows without a run have none."""
     assert decode({**FULL, "metric_value": "0.000000"}).metric_value == 0.0
     assert decode({**FULL, "status": "discard", "metric_value": "0.000000", "runs": "0"}).metric_value is None
+
+
+@pytest.mark.parametrize("reason", ["over its memory limit", "launch denied by ada: no"])
+def test_a_discard_without_a_measurement_has_no_value(reason: str):
+    """What stands in for a number in its column is never read back as one, whatever the reason."""
+    row = replace(decode({**FULL, "status": "discard"}), metric_value=None, reason=reason)
+    assert cells(row)["metric_value"] == "0.000000"
+    assert decode(cells(row)).metric_value is None
+    assert from_note(to_note(row)).metric_value is None
+
+
+def test_a_zero_that_an_earlier_version_wrote_for_nothing_is_no_value():
+    """Its discards of ideas that crashed said so by their reason alone."""
+    said = {**FULL, "status": "discard", "metric_value": "0.000000", "runs": "1"}
+    assert decode({**said, "reason": "the idea itself caused the failure: oom-gpu: x"}).metric_value is None
+    assert decode({**said, "reason": "worse than its parent"}).metric_value == 0.0
 
 
 def test_a_tiny_metric_is_not_rounded_to_a_crash():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -173,3 +174,28 @@ def _unmount(disk: Path) -> None:
     pid = json.loads((disk / run_folder.STATE).read_text())["pid"]
     psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=200)
     subprocess.run(["umount", disk], check=True)
+
+
+def state_of(pid):
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def test_a_pause_of_the_supervisor_ends_nothing(spec, tmp_path):
+    """Stopped and continued past the end of its wait, it hears nothing that nobody sent, and the run ends by itself."""
+    spec("echo $$ > started; until test -e go; do sleep 0.02; done")
+    supervise(tmp_path)
+    patience = time.monotonic() + 60
+    while not (tmp_path / "started").exists():
+        assert time.monotonic() < patience
+    pid = run_folder.read(tmp_path / run_folder.STATE)["pid"]
+    for _ in range(3):
+        os.kill(pid, signal.SIGSTOP)
+        while state_of(pid) != "T":
+            assert time.monotonic() < patience
+        time.sleep(0.4)  # the pause itself: longer than the supervisor meant to wait
+        os.kill(pid, signal.SIGCONT)
+        while state_of(pid) == "T":
+            assert time.monotonic() < patience
+    (tmp_path / "go").touch()
+    end = ended(tmp_path)
+    assert (end["ending"], end["exit_code"]) == ("exited", 0)

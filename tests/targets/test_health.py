@@ -7,9 +7,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from autoresearch.run.crash_signatures import SIGNATURES, crash_symptoms, post_mortem, status_symptoms, worst_first
+from autoresearch.run.crash_signatures import SIGNATURES
 from autoresearch.run.job import JobState, JobStatus
 from autoresearch.run.measurement import Readings, Series
+from autoresearch.run.post_mortem import crash_symptoms, post_mortem, status_symptoms, worst_first
 from autoresearch.run.symptom import Severity, Symptom
 from autoresearch.targets.nemo_rl.health import RULES, health
 
@@ -76,6 +77,28 @@ DEATHS = [
         "code-mismatch",
         "autoresearch: the code that arrived is not the commit's, so nothing was started: train.py differs",
     ),
+    ("venv-broken", "RuntimeError: Failed to create the virtual environment for worker VllmGenerationWorker"),
+    ("venv-broken", "error: Failed to download `flash-attn==2.8.1`"),
+    ("venv-broken", "ray.exceptions.RuntimeEnvSetupError: Failed to set up runtime environment."),
+    ("image-failed", "slurmstepd: error: pyxis: child 31 failed with error code: 1"),
+    ("image-failed", "Warning  Failed  kubelet  Error: ImagePullBackOff"),
+    ("storage-failed", "OSError: [Errno 107] Transport endpoint is not connected: '/lustre/x'"),
+    ("storage-failed", "OSError: [Errno 30] Read-only file system: '/scratch/logs'"),
+    (
+        "service-unavailable",
+        "requests.exceptions.HTTPError: 503 Server Error: Service Unavailable for url: https://h/x",
+    ),
+    ("service-unavailable", "urllib3.exceptions.MaxRetryError: Max retries exceeded with url: /api/datasets/x"),
+    ("tracker-unavailable", "wandb.sdk.lib.auth.AuthenticationError: could not log in"),
+    ("environment-agent-died", "RuntimeError: NeMo-Gym resource server is not healthy after 600 s"),
+    ("no-gpu", "RuntimeError: HIP error: invalid device ordinal"),
+    ("no-gpu", "Failed to initialize NVML: Driver/library version mismatch"),
+    ("oom-gpu", "torch.OutOfMemoryError: HIP out of memory. Tried to allocate 2.00 GiB."),
+    (
+        "collective-failed",
+        "RuntimeError: [../third_party/gloo/gloo/transport/tcp/pair.cc:534] Connection closed by peer",
+    ),
+    ("placement-failed", "AssertionError: Not enough GPUs available: 4 asked for, 2 there"),
     ("unhandled-error", "mylib.errors.OddError: the moon is in the wrong place"),
 ]
 

@@ -89,6 +89,15 @@ def test_ideas_that_no_number_decides_end_by_what_happened():
         assert plain(a, *trials) is None
 
 
+def test_what_could_not_be_tested_is_never_held_against_an_idea():
+    """No discard and no instability: its runs were taken away."""
+    a, gone = Idea(name="a", parent="baseline"), Trial(arm="a", seed=1, note="node: node-failed: n7", excused=True)
+    found = plain(replace(a, untested=True, fatal=True), gone)
+    assert (found.status, found.reason) == (CRASH, "could not be tested: node: node-failed: n7")
+    here = Evidence(Board(objective=UP, trials=(*BASE, *runs("a", 1.1), gone, gone)))
+    assert rules.objection(here, a, "a", Effect(0.02, 0.02, 0, 1)) == ""
+
+
 def test_a_verdict_has_its_evidence():
     """The value in the metric's own direction, the mean of weak runs where there are no others, and how many there were."""
     down = Evidence(

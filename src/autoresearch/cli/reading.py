@@ -81,6 +81,7 @@ def _runs(entry: Experiment, runs: Sequence[Run]) -> str:
 def _row(run: Run) -> tuple[object, ...]:
     found = run.measurement
     told = (found.note or "; ".join(f"{s.name}: {s.evidence}" for s in found.symptoms[:2])) if found else ""
+    told = run.ending.sentence if run.ending and run.ending.excused else told
     minutes = "" if run.wall_s is None else f"{run.wall_s / 60:.1f}"
     return (
         run.planned.number, run.planned.purpose, run.planned.seed, found.completion if found else "in flight",

@@ -87,7 +87,7 @@ def _tried(history: History, entry: Experiment) -> Tried:
         area=entry.hypothesis.area,
         overrides=entry.hypothesis.overrides,
         config=committed.config if committed else (),
-        status=verdict.status if verdict else "",
+        status=_status(history, entry),
         value=history.value_of(entry.name),
         effect=verdict.effect if verdict else None,
         source=entry.hypothesis.source,
@@ -97,6 +97,13 @@ def _tried(history: History, entry: Experiment) -> Tried:
         files=committed.files if committed else (),
         runs=history.runs_behind(entry.name),
     )
+
+
+def _status(history: History, entry: Experiment) -> str:
+    """The verdict's word; an idea that could not be tested is no crash to learn from."""
+    if entry.verdict is None:
+        return ""
+    return "untested" if history.untested(entry.name) else entry.verdict.status
 
 
 def in_turn(ctx: Context) -> list[Researcher]:

@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from autoresearch.engine.context import Context
+from autoresearch.engine.endings import ending_of
 from autoresearch.engine.worktrees import checkout, survey_of_arm, tree_path
 from autoresearch.errors import RecipeError
 from autoresearch.experiment import names
@@ -229,7 +230,7 @@ def measure(ctx: Context, run: Run) -> None:
     found = measure_folder(ctx, Path(run.planned.folder), Path(run.planned.log), status, arm, number)
     tell(ctx, run)
     fault_points.point("run.measured")
-    ctx.record(RunMeasured(ctx.clock(), run.run_id, found))
+    ctx.record(RunMeasured(ctx.clock(), run.run_id, found, ending_of(ctx, run, found, log_tail(ctx, run))))
     idle = not any(other.planned.experiment == arm for other in ctx.history.in_flight())
     volume.release(ctx.paths, arm, number, well=status.state is JobState.SUCCEEDED, idle=idle)
     if idle:

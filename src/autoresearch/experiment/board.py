@@ -29,6 +29,7 @@ class Trial:
         samples: Rewards of the single validation samples behind `value`, in the validation set's order; empty when not
             offered.
         prompts: Fingerprint of what those samples asked; runs with different ones are never paired sample by sample.
+        excused: Whether its lack of a value says nothing about what was run.
     """
 
     arm: str
@@ -43,6 +44,7 @@ class Trial:
     note: str = ""
     samples: tuple[float, ...] = ()
     prompts: str = ""
+    excused: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +62,7 @@ class Idea:
         seeds: Number of seeds its hypothesis asked for, None to leave it to the policy.
         broken: Why it can never have a valid run (breach, refused config), empty when it can.
         fatal: Whether its failed run shows that the idea itself is poor, not a trivial bug (R111).
+        untested: Whether all its runs were taken away, as often as they were made, so that nothing is known of it.
     """
 
     name: str
@@ -72,6 +75,7 @@ class Idea:
     seeds: int | None = None
     broken: str = ""
     fatal: bool = False
+    untested: bool = False
 
 
 @dataclass(frozen=True)

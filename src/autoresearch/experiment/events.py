@@ -12,6 +12,7 @@ from pydantic import Field
 
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import Purpose, Verdict
+from autoresearch.run.ending import Ending
 from autoresearch.run.job import JobStatus, Resources
 from autoresearch.run.measurement import Measurement
 from autoresearch.run.objective import Objective
@@ -233,11 +234,12 @@ class RunEnded:
 
 @dataclass(frozen=True)
 class RunMeasured:
-    """The harness read the run's own files."""
+    """The harness read the run's own files; a run without a number has an ending that says why (not in old lines)."""
 
     at: float
     run_id: str
     measurement: Measurement
+    ending: Ending | None = None
     kind: Literal["run_measured"] = "run_measured"
 
 

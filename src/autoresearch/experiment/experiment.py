@@ -12,6 +12,7 @@ from autoresearch.experiment import outcome
 from autoresearch.experiment.board import Trial
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import Verdict
+from autoresearch.run.ending import TRIES, Ending, Follows
 from autoresearch.run.job import JobState
 from autoresearch.run.measurement import Completion, Measurement
 from autoresearch.run.symptom import Severity
@@ -29,6 +30,8 @@ class Run:
     cancelled: str = ""
     ended: happened.RunEnded | None = None
     measurement: Measurement | None = None
+    ending: Ending | None = None
+    """Whose doing it was that it gave no number; None when it gave one, and in journals of earlier versions."""
 
     @property
     def run_id(self) -> str:
@@ -114,9 +117,23 @@ _LOST = frozenset({JobState.NODE_FAILED, JobState.PREEMPTED, JobState.VANISHED})
 
 
 def lost(run: Run) -> bool:
-    """Whether the machine took a run away before it gave a number, which says nothing about what was run."""
+    """Whether a run ended without a number in a way that says nothing about what was run."""
+    if run.ending is not None:
+        return run.ending.excused
     gone = run.ended is not None and run.ended.status.state in _LOST
     return gone and run.settled and not run.cancelled and run.value is None
+
+
+def made_again(runs: Iterable[Run]) -> list[Run]:
+    """The runs of an arm that were lost and are made again: each while fewer were than its own kind of end allows.
+
+    Not for ever, for an idea may be what kills the machine.
+    """
+    found: list[Run] = []
+    for run in filter(lost, runs):
+        if len(found) < (run.ending.tries if run.ending else TRIES):
+            found.append(run)
+    return found
 
 
 @dataclass(kw_only=True)
@@ -185,8 +202,10 @@ def touched(committed: happened.ExperimentCommitted) -> frozenset[str]:
 
 
 def shows_poor_idea(run: Run) -> bool:
-    """Whether a failed or hopeless run speaks against the idea itself and not against the machine (R111)."""
+    """Whether a failed or hopeless run hit a limit that the idea is to blame for (R111); a slip in its code is none."""
     found = run.measurement
+    if run.ending is not None:
+        return run.ending.follows is Follows.DISCARD
     if run.cancelled.startswith(outcome.WORD):
         return True
     if found is None or found.value is not None or not found.symptoms:
@@ -208,6 +227,7 @@ def trial_of(run: Run) -> Trial:
         partial=bool(found and found.completion in {Completion.TIMED_OUT, Completion.STALLED, Completion.CANCELLED}),
         order=run.order,
         note=why_no_value(run),
+        excused=lost(run),
         samples=found.samples if found else (),
         prompts=found.prompts if found else "",
     )
@@ -222,6 +242,8 @@ def why_no_value(run: Run) -> str:
         return run.cancelled
     if found.integrity.contradicted:
         return found.integrity.sentence
+    if run.ending is not None and run.ending.excused:
+        return run.ending.sentence
     status = run.ended.status if run.ended else None
     if status and status.state is JobState.TIMED_OUT:
         return status.reason or "ran past its time limit"

@@ -15,14 +15,12 @@ from autoresearch.experiment.experiment import (
     idle_of,
     lineage,
     lost,
+    made_again,
     shows_poor_idea,
     touched,
     trial_of,
 )
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status
-
-FORGIVEN = 2
-"""Runs of one arm that the machine may lose before a further one counts as failed: an idea may be what kills it."""
 
 
 @dataclass(kw_only=True)
@@ -128,7 +126,8 @@ class History:
             case happened.RunEnded():
                 self.runs[event.run_id].ended = event
             case happened.RunMeasured():
-                self.runs[event.run_id].measurement = event.measurement
+                run = self.runs[event.run_id]
+                run.measurement, run.ending = event.measurement, event.ending
             case happened.Steered():
                 self.steering.append(event)
                 self._think_again()
@@ -264,8 +263,8 @@ class History:
 
     @property
     def stalled(self) -> int:
-        """Experiments judged in a row without a keep until now, crashes included, the baseline not."""
-        ideas = [entry for entry in self.judged if entry.name != BASELINE]
+        """Experiments judged in a row without a keep until now, crashes included, the baseline and the untested not."""
+        ideas = [entry for entry in self.judged if entry.name != BASELINE and not self.untested(entry.name)]
         newest_first = sorted(ideas, key=lambda entry: entry.judged.at if entry.judged else 0.0, reverse=True)
         verdicts = (entry.verdict.status for entry in newest_first if entry.verdict)
         return sum(1 for _ in takewhile(lambda status: status is not Status.KEEP, verdicts))
@@ -336,7 +335,12 @@ class History:
         return tuple(trial_of(run) for run in self.runs.values() if run.run_id not in left_out)
 
     def _forgiven(self) -> set[str]:
-        return {run.run_id for made in self._runs.values() for run in list(filter(lost, made))[:FORGIVEN]}
+        return {run.run_id for made in self._runs.values() for run in made_again(made)}
+
+    def untested(self, arm: str) -> bool:
+        """Whether no run of an arm says anything of what was run: every one was taken away, and none gave a number."""
+        runs = self.current_runs(arm)
+        return bool(runs) and all(map(lost, runs))
 
     def ideas(self) -> tuple[Idea, ...]:
         """Every committed experiment but the baseline, by index."""
@@ -361,6 +365,7 @@ class History:
             seeds=hypothesis.seeds,
             broken="; ".join(committed.breaches),
             fatal=any(shows_poor_idea(run) for run in self.current_runs(entry.name)),
+            untested=self.untested(entry.name),
         )
 
     def board_bundles(self) -> tuple[Bundle, ...]:

@@ -70,7 +70,7 @@ class Tried:
         area: Its area.
         overrides: Its overrides on top of its parent.
         config: Overrides accumulated from the baseline on, so that two paths to one config compare equal.
-        status: `keep`, `discard`, `crash`, or empty while it is still running.
+        status: `keep`, `discard`, `crash`, `untested` when every run was taken away, empty while it is still running.
         value: Mean of the metric over its runs, None without a valid one.
         effect: Gain against its parent, in the better direction.
         source: The researcher that proposed it.

@@ -28,11 +28,12 @@ class Plateau:
 def plateaus(history: History) -> tuple[Plateau, ...]:
     """Areas at a plateau, in the order they came up.
 
-    Only ideas that were run count: a refused one says nothing about its area. A keep in the area ends the plateau.
+    Only ideas that were tested count: one that was refused or could not be run says nothing about its area. A keep in
+    the area ends the plateau.
     """
     dry: dict[str, list[str]] = {}
     for entry in history.judged:
-        if entry.name == BASELINE or not history.runs_of(entry.name):
+        if entry.name == BASELINE or not history.runs_of(entry.name) or history.untested(entry.name):
             continue
         names = dry.setdefault(entry.hypothesis.area, [])
         names.append(entry.name)

@@ -56,7 +56,8 @@ class Row:
         description: The hypothesis in a few words.
         started_at: UTC Unix seconds, None when unknown.
         finished_at: UTC Unix seconds, None when unknown.
-        runs: Runs the verdict rests on, of a crash those that were made; None when a foreign row does not say.
+        runs: Runs the verdict rests on, 0 without a value, of a crash those that were made; None when a foreign row
+            does not say.
         effect: Estimated gain against the parent in the better direction, None without a comparison.
         effect_low: Lower end of its 90 % interval.
         effect_high: Upper end of its 90 % interval.
@@ -117,6 +118,10 @@ class Table:
 
 def cells(row: Row) -> dict[str, str]:
     """The row as column → cell, unquoted, in the order of `COLUMNS`, then the row's extra columns."""
+    value = decimal(_valid(row.metric_value, row.status, row.runs))
+    # The column needs a number; that it is none is said by a status, or by how many runs it rests on.
+    silent = not value and (row.status is Status.DISCARD or (row.status is Status.KEEP and row.runs is not None))
+    runs = 0 if silent else row.runs
     ours = {
         "index": str(row.index),
         "branch": row.branch,
@@ -124,7 +129,7 @@ def cells(row: Row) -> dict[str, str]:
         "commit": row.commit[:HASH_LENGTH],
         "recipe": row.recipe,
         "metric_name": row.metric_name,
-        "metric_value": decimal(_valid(row.metric_value, row.status, row.runs)) or "0.000000",
+        "metric_value": value or "0.000000",
         "memory_gb": tenths(row.memory_gb),
         "elapsed_min": tenths(row.elapsed_min),
         "launcher": row.launcher,
@@ -135,7 +140,7 @@ def cells(row: Row) -> dict[str, str]:
         "description": row.description,
         "started_at": stamp(row.started_at),
         "finished_at": stamp(row.finished_at),
-        "runs": "" if row.runs is None else str(row.runs),
+        "runs": "" if runs is None else str(runs),
         "effect": decimal(row.effect),
         "effect_low": decimal(row.effect_low),
         "effect_high": decimal(row.effect_high),
@@ -251,6 +256,16 @@ def _valid(value: float | None, status: Status, runs: int | None) -> float | Non
     return None if status is Status.CRASH or runs == 0 else value
 
 
+_NO_NUMBER = ("the idea itself caused the failure", "launch denied")
+"""Reasons of discards without a number, in ledgers whose rows did not say so by their runs."""
+
+
+def _measured(value: float | None, status: Status, reason: str) -> float | None:
+    """The value as read, None for the zero that earlier versions wrote where nothing was measured."""
+    sentinel = value == 0 and status is Status.DISCARD and reason.startswith(_NO_NUMBER)
+    return None if sentinel else value
+
+
 def _distinct(names: Sequence[str]) -> tuple[str, ...]:
     """Names without repetition: the first column of a name keeps it, a later one is known by its place as well."""
     return tuple(f"{name}.{place}" if name in names[:place] else name for place, name in enumerate(names))
@@ -294,7 +309,7 @@ def _read(said: Mapping[str, str]) -> tuple[Row | None, tuple[str, ...]]:
         commit=reader.text("commit")[:HASH_LENGTH],
         recipe=reader.text("recipe"),
         metric_name=reader.text("metric_name"),
-        metric_value=_valid(reader.number("metric_value"), status, runs),
+        metric_value=_measured(_valid(reader.number("metric_value"), status, runs), status, reader.text("reason")),
         memory_gb=reader.number("memory_gb") or 0.0,
         elapsed_min=reader.number("elapsed_min") or 0.0,
         launcher=reader.text("launcher"),

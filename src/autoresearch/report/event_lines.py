@@ -6,7 +6,6 @@ from collections.abc import Callable
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.events import Event
 from autoresearch.report.plain_text import duration
-from autoresearch.run.measurement import Measurement
 
 
 class Lines:
@@ -54,12 +53,15 @@ def _of_run(event: Event, runs: dict[str, str]) -> str:
         case happened.RunEnded() if event.leftovers:
             return f"{runs.get(event.run_id, event.run_id)}: STILL ALIVE: {'; '.join(event.leftovers)}"
         case happened.RunMeasured():
-            return f"{runs.get(event.run_id, event.run_id)}: {_measured(event.measurement)}"
+            return f"{runs.get(event.run_id, event.run_id)}: {_measured(event)}"
         case _:
             return ""
 
 
-def _measured(found: Measurement) -> str:
+def _measured(event: happened.RunMeasured) -> str:
+    found = event.measurement
+    if event.ending and event.ending.excused:
+        return f"no valid {found.metric}, not the idea's doing: {event.ending.sentence}"[:300]
     if found.value is None:
         return " ".join(f"no valid {found.metric}: {found.note or found.completion}".split())[:300]
     return f"{found.metric} = {found.value:.4g} at step {found.step} ({found.completion})"

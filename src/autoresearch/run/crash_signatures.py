@@ -1,16 +1,10 @@
-"""How runs die: signatures in the log and words of the scheduler, as a table. Pure functions.
+"""How runs die, as a table: what a log shows, whose doing it mostly is, what has to tie it to an idea, and the cure.
 
-A signature is a WARNING and never an early kill: frameworks survive some of these errors, and a model may print the
-very words in an answer. Only what follows the last sign of progress counts. Once a run is known to have crashed,
-`post_mortem` makes the finding FATAL.
+`post_mortem` reads logs by it, `ending` decides about a run.
 """
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-
-from autoresearch.run.job import JobState, JobStatus
-from autoresearch.run.symptom import Severity, Symptom, clean, excerpt
+from dataclasses import dataclass
 
 IDEA, ENVIRONMENT, UNKNOWN = "idea", "environment", "unknown"
 
@@ -23,18 +17,29 @@ class Signature:
         name: Stable name, see `Symptom.name`. One that begins with `trivial-` is a slip that a small edit on the same
             branch may mend.
         pattern: What a cleaned log line shows.
-        fault: `idea`, `environment` or `unknown`.
+        fault: `idea`, `environment` or `unknown`: whose doing it mostly is; `ending` decides about a run.
         advice: What to do next.
+        needs: What has to tie it to the idea before it is the idea's: `memory` (a change that takes memory), `code` (a
+            frame in its code), `slip` (that, or code of its own), `size`, `change` (any), `named` (the message names
+            what changed), `resources`. Empty: it never is.
+        limit: Whether it is a limit of memory, so that an idea it is tied to is discarded.
     """
 
     name: str
     pattern: re.Pattern[str]
     fault: str
     advice: str
+    needs: str = ""
+    limit: bool = False
+
+    @property
+    def slip(self) -> bool:
+        """Whether a small edit on the same branch may mend it."""
+        return self.name.startswith("trivial-")
 
 
-def _signature(name: str, fault: str, advice: str, *patterns: str) -> Signature:
-    return Signature(name, re.compile("|".join(f"(?:{each})" for each in patterns)), fault, advice)
+def _signature(name: str, fault: str, advice: str, *patterns: str, needs: str = "", limit: bool = False) -> Signature:
+    return Signature(name, re.compile("|".join(f"(?:{each})" for each in patterns)), fault, advice, needs, limit)
 
 
 SIGNATURES: tuple[Signature, ...] = (
@@ -43,6 +48,54 @@ SIGNATURES: tuple[Signature, ...] = (
         ENVIRONMENT,
         "The archive was damaged or changed on its way: run again; if it stays so, let the code be shared.",
         r"^autoresearch: the code that arrived is not the commit's",
+    ),
+    _signature(
+        "venv-broken",
+        ENVIRONMENT,
+        "Rebuild the worker's environment (NeMo-RL: NRL_FORCE_REBUILD_VENVS=true), then run again.",
+        r"py_executable\b.{0,120}\bdoes not cover|venv creation (?:was )?(?:aborted|failed)",
+        r"^\s*(?:\u00d7|x|error:) Failed to (?:build|download|fetch|prepare|extract|install|unzip)\b",
+        r"Command '?\[?'uv',.{0,200}returned non-zero exit status",
+        r"Failed to (?:create|set ?up) (?:the )?(?:virtual ?env\w*|runtime[_ ]env\w*)|\bRuntimeEnvSetupError\b",
+    ),
+    _signature(
+        "image-failed",
+        ENVIRONMENT,
+        "The container did not start: check the image's name, the registry's login and the node's container tools.",
+        r"\bpyxis: .{0,80}(?:failed|\[ERROR\]|error)|\bspank: .{0,80}failed|\benroot\b.{0,80}(?:failed|error)",
+        r"\b(?:ErrImagePull|ImagePullBackOff|InvalidImageName)\b",
+        r"Error response from daemon: .{0,80}(?:pull|manifest)|[Ff]ailed to pull image",
+    ),
+    _signature(
+        "storage-failed",
+        ENVIRONMENT,
+        "The file system did not answer properly: check its mount on that node, then run again on another one.",
+        r"\[Errno (?:5|30|103|107|112|116|121)\]",
+        r"Stale (?:NFS )?file handle|Transport endpoint is not connected|Remote I/O error|Read-only file system",
+        r"\bInput/output error\b",
+    ),
+    _signature(
+        "service-unavailable",
+        ENVIRONMENT,
+        "A hub or server was busy or out of reach: wait, log in for a larger quota, or download beforehand.",
+        r"\b429 Client Error\b|Too Many Requests|\b50[0234] Server Error\b",
+        r"\b(?:ReadTimeout|ConnectTimeout|ConnectTimeoutError|ReadTimeoutError|RemoteDisconnected|IncompleteRead)\b",
+        r"Max retries exceeded with url|Read timed out|Connection reset by peer|Connection aborted",
+    ),
+    _signature(
+        "tracker-unavailable",
+        ENVIRONMENT,
+        "The experiment tracker refused or did not answer: log in there, or switch it off (WANDB_MODE=offline).",
+        r"\bwandb\b.{0,60}(?:CommError|UsageError|AuthenticationError)",
+        r"No API key configured|Run initialization has timed out",
+        r"\bMlflowException\b.{0,80}(?:API request|connect|timed out)",
+    ),
+    _signature(
+        "environment-agent-died",
+        ENVIRONMENT,
+        "The environment's agent or server answered nothing: read its own log, then run again.",
+        r"returned 0 rollout result",
+        r"\bNeMo-?Gym\b.{0,80}(?:died|unreachable|not healthy|failed to start)",
     ),
     _signature(
         "disk-full",
@@ -66,6 +119,7 @@ SIGNATURES: tuple[Signature, ...] = (
         r"\b(?:InterpolationKeyError|InterpolationResolutionError|UnsupportedInterpolationType|MissingMandatoryValue)\b",
         r"\bMetric \S+ not found in (?:val|train)\w* metrics",
         r"\bLexerNoViableAltException\b",
+        needs="change",
     ),
     _signature(
         "oom-kv-cache",
@@ -76,6 +130,8 @@ SIGNATURES: tuple[Signature, ...] = (
         r"KV cache (?:is needed|memory).{0,80}(?:larger|exceeds|insufficient)",
         r"[Ff]ree memory on device.{0,120}less than desired GPU memory",
         r"[Ee]ngine core initialization failed.{0,80}memory",
+        needs="memory",
+        limit=True,
     ),
     _signature(
         "oom-gpu",
@@ -84,10 +140,14 @@ SIGNATURES: tuple[Signature, ...] = (
         "giving up the direction.",
         r"\bOutOfMemoryError: CUDA",
         r"CUDA out of memory",
-        r"CUDA error: out of memory",
         r"CUBLAS_STATUS_ALLOC_FAILED",
         r"NCCL.{0,40}Cuda failure.{0,20}out of memory",
         r"HIP out of memory",
+        r"(?i:cuda error): out of memory",
+        r"cumem_allocator\S* .{0,40}out of memory|CUDA_ERROR_OUT_OF_MEMORY|\bcudaErrorMemoryAllocation\b",
+        r"HIP error: out of memory|\bhipErrorOutOfMemory\b",
+        needs="memory",
+        limit=True,
     ),
     _signature(
         "oom-host",
@@ -101,6 +161,8 @@ SIGNATURES: tuple[Signature, ...] = (
         r"Cannot allocate memory",
         r"^MemoryError\b",
         r"DataLoader worker \(pid[^)]*\) is killed by signal: (?:Killed|Bus error)",
+        needs="memory",
+        limit=True,
     ),
     _signature(
         "access-refused",
@@ -111,6 +173,7 @@ SIGNATURES: tuple[Signature, ...] = (
         r"Access to (?:model|dataset) \S+ is restricted",
         r"[Ii]nvalid (?:username or password|user token)",
         r"api_key not configured",
+        needs="named",
     ),
     _signature(
         "missing-input",
@@ -122,6 +185,7 @@ SIGNATURES: tuple[Signature, ...] = (
         r"is not a local folder and is not a valid model identifier",
         r"Can't load (?:tokenizer|the configuration|the model)",
         r"Temporary failure in name resolution",
+        needs="named",
     ),
     _signature(
         "placement-failed",
@@ -131,6 +195,9 @@ SIGNATURES: tuple[Signature, ...] = (
         r"Maximum number of retries reached \(\d+\)",
         r"[Pp]lacement group.{0,80}(?:infeasible|timed out|not ready|cannot be (?:scheduled|fulfilled))",
         r"cannot be scheduled right now|No available node types can fulfill",
+        r"Not enough GPUs available|Requested \d+ GPUs?, but only \d+",
+        r"Total available GPUs \d+ is less than",
+        needs="resources",
     ),
     _signature(
         "no-gpu",
@@ -142,6 +209,10 @@ SIGNATURES: tuple[Signature, ...] = (
         r"CUDA error: (?:no CUDA-capable device|all CUDA-capable devices are busy|uncorrectable ECC)",
         r"no kernel image is available for execution",
         r"\bXid\b.{0,40}\b(?:48|63|64|74|79|94|95|119)\b",
+        r"HIP error: (?:no ROCm-capable device|invalid device ordinal)|\bhipErrorNoDevice\b",
+        r"CUDA-capable device\(s\) is/are busy or unavailable|\bcudaErrorDevicesUnavailable\b",
+        r"Driver/library version mismatch|Unable to determine the device handle for GPU",
+        r"CUDA unknown error|Failed to initialize NVML",
     ),
     _signature(
         "port-in-use",
@@ -161,6 +232,7 @@ SIGNATURES: tuple[Signature, ...] = (
         r"Expected (?:input|tensor).{0,80}(?:size|shape)",
         r"AssertionError.{0,160}(?:divisible|must be equal|must match|== )",
         r"(?:is not|must be) (?:evenly )?divisible by",
+        needs="size",
     ),
     _signature(
         "trivial-code-error",
@@ -170,6 +242,7 @@ SIGNATURES: tuple[Signature, ...] = (
         r"^\s*(?:\w+\.)*(?:ImportError|ModuleNotFoundError): ",
         r"^\s*(?:\w+\.)*TypeError: .*(?:argument|not callable|unsupported operand|not subscriptable|not iterable)",
         r"^\s*(?:\w+\.)*(?:KeyError|IndexError): ",
+        needs="slip",
     ),
     _signature(
         "backend-unsupported",
@@ -178,6 +251,7 @@ SIGNATURES: tuple[Signature, ...] = (
         r"\bNotImplementedError\b",
         r"(?:is|are) not (?:yet )?supported (?:with|for|by|in|when|on)\b",
         r"[Uu]nsupported (?:backend|precision|dtype|combination|model)",
+        needs="slip",
     ),
     _signature(
         "collective-failed",
@@ -188,6 +262,8 @@ SIGNATURES: tuple[Signature, ...] = (
         r"\bDistBackendError\b",
         r"Timed out (?:after|waiting) .{0,60}(?:ranks|store|barrier)",
         r"Connection closed by peer|ibv_\w+ failed",
+        r"\[[^\]]*\bgloo/[^\]]*\]",
+        r"Gloo connectFullMesh failed|Socket Timeout|recvValue failed",
     ),
     _signature(
         "cuda-fault",
@@ -197,6 +273,7 @@ SIGNATURES: tuple[Signature, ...] = (
         r"device-side assert triggered",
         r"CUDA error: (?:misaligned|unspecified|invalid)",
         r"Segmentation fault|\bSIGSEGV\b",
+        needs="code",
     ),
     _signature(
         "generation-engine-died",
@@ -205,6 +282,7 @@ SIGNATURES: tuple[Signature, ...] = (
         r"\bEngineDeadError\b",
         r"EngineCore.{0,60}(?:died|failed|fatal)",
         r"NRL_VLLM_ASYNC_TIMEOUT_SECONDS",
+        needs="code",
     ),
     _signature(
         "actor-died",
@@ -214,6 +292,8 @@ SIGNATURES: tuple[Signature, ...] = (
         r"The actor died unexpectedly",
         r"[Rr]aylet.{0,60}(?:died|terminated|crashed)",
         r"Could not connect to (?:the )?GCS|GCS.{0,40}(?:unavailable|timed out)",
+        r"A worker died or was killed (?:while|by)",
+        r"Failed to connect to GCS|Could not find any running Ray instance",
     ),
     _signature(
         "stalled",
@@ -244,86 +324,4 @@ UNHANDLED = _signature(
     r"^\s*(?:\w+\.)*\w*(?:Error|Exception)(?:\([\w.]*\))?: ",
 )
 
-PROGRESS = re.compile(r"📊 Training Results:|^train step \d+/\d+|^=+ Step \d+/\d+ =+$")
-"""A line that only a run that goes on prints (NeMo-RL's; a general script may have none)."""
-
-MAX_EVIDENCE = 240
-
-
-def crash_symptoms(log_tail: str) -> tuple[Symptom, ...]:
-    """Signatures found behind the last sign of progress, in the order of the table.
-
-    The last matching line is the evidence: a chained traceback ends with the error that mattered to the driver.
-    """
-    lines = [clean(line) for line in log_tail.split("\n")]
-    start = max((index for index, line in enumerate(lines) if PROGRESS.search(line)), default=-1)
-    found = _matches(lines[start + 1 :], SIGNATURES) or _matches(lines[start + 1 :], (UNHANDLED,))
-    return tuple(Symptom(one.name, Severity.WARNING, line, one.fault, one.advice) for one, line in found)
-
-
-def _matches(lines: list[str], signatures: Iterable[Signature]) -> list[tuple[Signature, str]]:
-    found = []
-    for signature in signatures:
-        shown = next((line for line in reversed(lines) if signature.pattern.search(line)), None)
-        if shown is not None:
-            found.append((signature, _shortened(shown, signature.pattern)))
-    return found
-
-
-def _shortened(line: str, pattern: re.Pattern[str]) -> str:
-    text = line.strip()
-    if len(text) <= MAX_EVIDENCE:
-        return text
-    found = pattern.search(text)
-    start = max(0, found.start() - 40) if found else 0
-    return f"{'...' if start else ''}{text[start : start + MAX_EVIDENCE - 6]}..."
-
-
-def post_mortem(symptoms: Iterable[Symptom], status: JobStatus, log_tail: str) -> tuple[Symptom, ...]:
-    """The same findings about a run that is known to have crashed: its cause first, and FATAL.
-
-    Without a signature and without a word from the launcher the cause is `unexplained-crash`, so that a mere warning
-    about the idea is never taken for the reason.
-    """
-    known = {signature.name for signature in (*SIGNATURES, UNHANDLED)}
-    found = [replace(one, severity=Severity.FATAL) if one.name in known else one for one in symptoms]
-    names = {one.name for one in found}
-    found = [*(one for one in status_symptoms(status) if one.name not in names), *found]
-    if not any(one.severity is Severity.FATAL for one in found):
-        found.append(_unexplained(status, log_tail))
-    return worst_first(found)
-
-
-def _unexplained(status: JobStatus, log_tail: str) -> Symptom:
-    code = "no exit code" if status.exit_code is None else f"exit code {status.exit_code}"
-    last = excerpt(log_tail, lines=1) or "(nothing was printed)"
-    advice = "Read the end of the log; if it says nothing, run again once."
-    return Symptom("unexplained-crash", Severity.FATAL, f"{code}, last line: {last}", UNKNOWN, advice)
-
-
-_RANK = {Severity.FATAL: 0, Severity.WARNING: 1, Severity.INFO: 2}
-
-
-def worst_first(symptoms: Iterable[Symptom]) -> tuple[Symptom, ...]:
-    """Most severe first; equals keep their order."""
-    return tuple(sorted(symptoms, key=lambda symptom: _RANK[symptom.severity]))
-
-
-_BY_STATE = {
-    JobState.OUT_OF_MEMORY: ("oom-host", IDEA),
-    JobState.NODE_FAILED: ("actor-died", ENVIRONMENT),
-    JobState.PREEMPTED: ("preempted", ENVIRONMENT),
-    JobState.VANISHED: ("vanished", ENVIRONMENT),
-}
-
-
-def status_symptoms(status: JobStatus) -> tuple[Symptom, ...]:
-    """What the scheduler itself says about a death."""
-    if status.state not in _BY_STATE:
-        return ()
-    name, fault = _BY_STATE[status.state]
-    known = {signature.name: signature.advice for signature in SIGNATURES}
-    advice = known.get(name, "The launcher lost track of the job: check the scheduler, then run again.")
-    where = f" on {status.node}" if status.node else ""
-    evidence = f"the launcher says {status.state.value}{where}" + (f": {status.reason}" if status.reason else "")
-    return (Symptom(name, Severity.FATAL, evidence, fault, advice),)
+BY_NAME = {signature.name: signature for signature in SIGNATURES}

@@ -18,7 +18,7 @@ import traceback
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from autoresearch.machine import gpus, processes
+from autoresearch.machine import gpus, processes, signals
 from autoresearch.secrets import environment
 from autoresearch.supervision import run_folder
 from autoresearch.supervision.child import NO_START, become
@@ -147,7 +147,7 @@ class SupervisedRun:
     def wait_for_turn(self) -> ProcessEnd | None:
         """Wait for free memory and hold the GPUs it needs; an ending when it was cancelled meanwhile."""
         while self._has_to_wait():
-            ending = _told(signal.sigtimedwait(_WATCHED, 0.5))
+            ending = _told(signals.wait(_WATCHED, 0.5))
             if ending:
                 return ending
         return None
@@ -179,7 +179,7 @@ class SupervisedRun:
             if self._sample() and self._over_memory():
                 return ProcessEnd("memory", f"over its memory limit of {self.spec.memory_gb:g} GB")
             patience = min(limit - self.wall_s, self._sample_at - time.monotonic())
-            ending = _told(signal.sigtimedwait(_WATCHED, max(patience, 0.0)))
+            ending = _told(signals.wait(_WATCHED, patience))
             if ending:
                 return ending
 
@@ -313,7 +313,7 @@ class SupervisedRun:
         return [f"{process.pid} ({process.name})" for process in escaped]
 
     def _nap(self, seconds: float) -> None:
-        signal.sigtimedwait({signal.SIGCHLD}, max(seconds, 0.0))
+        signals.wait({signal.SIGCHLD}, seconds)
 
     def _report(self, word: str, reason: str, wall_s: float) -> dict[str, Any]:
         code = NO_START if word == "not-started" else self.code
@@ -360,14 +360,14 @@ class SupervisedRun:
             shutil.rmtree(self.spec.scratch, ignore_errors=True)
 
 
-def _told(info: signal.struct_siginfo | None) -> ProcessEnd | None:
-    if info is None or info.si_signo == signal.SIGCHLD:
+def _told(received: signals.Received | None) -> ProcessEnd | None:
+    if received is None or received.number == signal.SIGCHLD:
         return None
-    if info.si_signo == CANCEL:
+    if received.number == CANCEL:
         return ProcessEnd("cancelled", "cancelled")
-    name = signal.Signals(info.si_signo).name
+    name = signal.Signals(received.number).name
     return ProcessEnd(
-        "preempted", f"the supervisor was asked to stop by {name} from process {info.si_pid}, not by autoresearch"
+        "preempted", f"the supervisor was asked to stop by {name} from process {received.pid}, not by autoresearch"
     )
 
 

@@ -19,11 +19,11 @@ from autoresearch.experiment.hypothesis import Facts
 from autoresearch.machine import atomic
 from autoresearch.ports.target import RunRequest, SourceSpec, Survey
 from autoresearch.run.choose_value import JUDGED, AgreedCurve, check_rule, choose, cut_short, merge, nothing_found
-from autoresearch.run.crash_signatures import crash_symptoms, post_mortem, worst_first
 from autoresearch.run.integrity import Integrity, of_sources
 from autoresearch.run.job import Job, JobState, JobStatus, Resources
 from autoresearch.run.measurement import Completion, Measurement, Readings
 from autoresearch.run.objective import Direction, Objective
+from autoresearch.run.post_mortem import crash_symptoms, post_mortem, worst_first
 from autoresearch.run.symptom import Severity, Symptom
 from autoresearch.targets.chosen_source import chosen_source
 from autoresearch.targets.recipe import json_text

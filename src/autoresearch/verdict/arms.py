@@ -17,6 +17,7 @@ class Arm:
     Attributes:
         values: Runs that may be judged by.
         failed: Runs without a valid metric.
+        excused: Those of them that say nothing about what was run.
         pending: Runs under way.
         weak: Runs with a metric that may not judge: plumbing, or ended early while the baseline did not.
         tried: Seeds of every run, valid or not.
@@ -27,6 +28,7 @@ class Arm:
 
     values: dict[int, float] = field(default_factory=dict)
     failed: int = 0
+    excused: int = 0
     pending: int = 0
     weak: list[Trial] = field(default_factory=list)
     tried: list[int] = field(default_factory=list)
@@ -61,6 +63,7 @@ class Arm:
             self.pending += 1
         elif trial.value is None or not math.isfinite(trial.value):
             self.failed += 1
+            self.excused += trial.excused
             self.note = trial.note
         elif trial.plumbing or (trial.partial and not partial_judges):
             self.weak.append(trial)

@@ -52,6 +52,8 @@ def without_numbers(evidence: Evidence, idea: Idea, by: str) -> Verdict | None:
     if arm.weak:
         return _weak(evidence, idea, arm, by)
     note = f": {arm.note}" if arm.note else ""
+    if idea.untested:
+        return verdict(evidence, idea.name, Status.CRASH, f"could not be tested{note}", by=by)
     if idea.fatal:
         return verdict(evidence, idea.name, Status.DISCARD, f"the idea itself caused the failure{note}", by=by)
     return verdict(evidence, idea.name, Status.CRASH, f"no valid metric in {counted(arm.failed)}{note}", by=by)
@@ -92,9 +94,10 @@ def objection(evidence: Evidence, idea: Idea, arm: str, effect: Effect) -> str:
     if effect.z >= CLEAR:
         return ""
     runs = evidence.arm(arm)
-    if runs.failed and runs.runs:
-        tries = runs.failed + runs.runs
-        return f"unstable: {runs.failed} of {tries} runs gave no metric, and the gain is not clear"
+    failed = runs.failed - runs.excused
+    if failed and runs.runs:
+        tries = failed + runs.runs
+        return f"unstable: {failed} of {tries} runs gave no metric, and the gain is not clear"
     if _scatters(evidence, runs):
         return f"unstable: its runs scatter over {UNSTABLE:g} times the noise, and the gain is not clear"
     if idea.complexity > COMPLEX and effect.gain <= tolerance(evidence, effect):

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import median
 
-from autoresearch.run.crash_signatures import crash_symptoms, worst_first
 from autoresearch.run.measurement import Readings, Series
+from autoresearch.run.post_mortem import crash_symptoms, worst_first
 from autoresearch.run.symptom import Severity, Symptom
 from autoresearch.targets.nemo_rl import grammar
 

@@ -25,11 +25,11 @@ from autoresearch.run.choose_value import (
     samples_at,
     standard_error,
 )
-from autoresearch.run.crash_signatures import post_mortem
 from autoresearch.run.integrity import Integrity, of_sources
 from autoresearch.run.job import JobState, JobStatus
 from autoresearch.run.measurement import Completion, Measurement, Readings, Series
 from autoresearch.run.objective import Objective
+from autoresearch.run.post_mortem import post_mortem
 from autoresearch.run.symptom import Symptom
 from autoresearch.targets.nemo_rl import grammar
 from autoresearch.targets.nemo_rl.grammar import Printed

@@ -1,0 +1,303 @@
+"""Whose doing the end of a run was, on what evidence, and what follows. Pure.
+
+Only a run's own ending, with evidence that ties it to the change, is held against an idea. What a machine, an operator,
+a site's rule or this program did costs the idea nothing, and what nobody can tell is nobody's fault: such a run is made
+again from a small budget of its own. Words alone never accuse: what the idea changed, where the error was raised and
+whether the parent fails alike outrank them. The sentences themselves are data, in `crash_signatures`.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from autoresearch.run.crash_signatures import BY_NAME, ENVIRONMENT, IDEA, Signature
+from autoresearch.run.job import JobState, JobStatus
+from autoresearch.run.measurement import Completion
+from autoresearch.run.post_mortem import post_mortem
+from autoresearch.run.symptom import Severity, Symptom
+from autoresearch.run.ties import NOTHING, Change, Place, places, ties
+
+TRIES, TRIES_UNKNOWN = 2, 1
+"""How often a run is made again that the machine or somebody took away, and one whose end nobody can explain."""
+
+
+class Who(StrEnum):
+    """Who ended a run."""
+
+    IDEA = "idea"
+    ENVIRONMENT = "environment"
+    """What a run needs around it: environments, caches, images, services, storage, the network between GPUs."""
+    NODE = "node"
+    OPERATOR = "operator"
+    """A person or a program of theirs: a cancel, a kill."""
+    SITE = "site rule"
+    PROGRAM = "program"
+    """This program itself."""
+    UNKNOWN = "unknown"
+
+
+class Follows(StrEnum):
+    """What an ending brings about."""
+
+    AGAIN = "run again"
+    MEND = "mend"
+    """A slip: mended on its branch where a researcher can, else a crash."""
+    CRASH = "crash"
+    """A failed run, without a number."""
+    DISCARD = "discard"
+    """A memory or stability limit that the idea itself hit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """How a run without a number ended.
+
+    Attributes:
+        what: What happened, a stable kebab-case name such as `oom-gpu` or `cancelled`.
+        who: Whose doing it was.
+        evidence: The line or the words that show it.
+        source: Where they are from: `launcher`, `supervisor`, `log`, `curves`, `measurement` or `controller`.
+        because: Why it is theirs, in words.
+        follows: What follows from it.
+        tries: How often a run that ends so is made again at the most.
+        cure: What a person may do about it.
+    """
+
+    what: str
+    who: Who
+    evidence: str
+    source: str
+    because: str = ""
+    follows: Follows = Follows.CRASH
+    tries: int = 0
+    cure: str = ""
+
+    @property
+    def excused(self) -> bool:
+        """Whether it says nothing about what was run."""
+        return self.follows is Follows.AGAIN
+
+    @property
+    def sentence(self) -> str:
+        """Who and what, with the evidence and the cure, in words for a row."""
+        why = f" ({self.because})" if self.because else ""
+        said = f"{self.who}: {self.what}: {self.evidence.rstrip('. ')}{why}"
+        return f"{said}. {self.cure}" if self.cure else said
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """All that is known of a run that gave no number.
+
+    Attributes:
+        status: The launcher's word, with what the supervisor wrote.
+        completion: How far it came.
+        symptoms: What the target saw in it, worst first.
+        log: The end of its log, cleaned of secrets.
+        change: What its idea changed; that of the baseline is empty.
+        tree: Folder of the code it ran, absolute.
+        cancelled: Why the controller ended it, empty when it did not.
+        hopeless: Whether that was for being far behind its parent.
+        parent: What the newest run of its parent died of, empty when that gave a number.
+    """
+
+    status: JobStatus
+    completion: Completion = Completion.UNKNOWN
+    symptoms: tuple[Symptom, ...] = ()
+    log: str = ""
+    change: Change = NOTHING
+    tree: str = ""
+    cancelled: str = ""
+    hopeless: bool = False
+    parent: str = ""
+
+
+def judge(known: Account) -> Ending:
+    """The ending of a run that gave no number: the controller's word first, then the launcher's, then the log's."""
+    found = _by_controller(known) or _by_launcher(known) or _by_log(known)
+    if found.who is Who.IDEA and known.parent == found.what and not known.hopeless:
+        found = replace(found, who=Who.ENVIRONMENT, because="its parent now fails alike")
+        return _again(found, TRIES)
+    return found
+
+
+def _again(found: Ending, tries: int) -> Ending:
+    return replace(found, follows=Follows.AGAIN, tries=tries)
+
+
+# -- what we did ourselves -----------------------------------------------------------------------------------------
+
+
+def _by_controller(known: Account) -> Ending | None:
+    if not known.cancelled:
+        return None
+    ended = Ending(what="cancelled", who=Who.OPERATOR, evidence=known.cancelled, source="controller")
+    if known.hopeless:
+        return replace(ended, what="hopeless", who=Who.IDEA, source="curves", follows=Follows.DISCARD)
+    if known.completion is Completion.STALLED:
+        return _again(replace(ended, what="stalled", who=Who.UNKNOWN, source="log"), TRIES_UNKNOWN)
+    fatal = _fatal(known.symptoms)
+    if fatal and fatal.fault == IDEA:
+        return replace(_held(fatal, known), evidence=known.cancelled)
+    return ended
+
+
+# -- what the launcher and the supervisor say ----------------------------------------------------------------------
+
+_OUR_FAILURE = re.compile(r"\bthe supervisor failed\b")
+_TOLD_TO_STOP = re.compile(r"\basked to stop by \w+")
+_NEVER_BEGUN = re.compile(r"(?i)JobLaunchFailure|launch.?fail|\bprolog\b|PrologFailed|RaisedSignal:53")
+_KILLED = re.compile(
+    r"ended by signal SIG(?:KILL|TERM|HUP|INT|QUIT|USR1|USR2)\b|exited with code (?:129|130|137|143)\b"
+)
+_KERNEL_KILLS = re.compile(r"out-of-memory killer struck")
+
+_TAKEN = {
+    JobState.VANISHED: ("vanished", Who.ENVIRONMENT, "Check the scheduler and the run's folder."),
+    JobState.NODE_FAILED: ("node-failed", Who.NODE, "Leave the node out if it fails again."),
+    JobState.PREEMPTED: ("preempted", Who.SITE, "The scheduler took the node back."),
+}
+
+
+def _by_launcher(known: Account) -> Ending | None:
+    status = known.status
+    told = status.reason or f"the launcher says {status.state.value}"
+    said = Ending(what=status.state.value, who=Who.UNKNOWN, evidence=told, source="launcher")
+    if _OUR_FAILURE.search(told):
+        return _again(replace(said, what="supervisor-failed", who=Who.PROGRAM, source="supervisor"), TRIES)
+    if status.state in _TAKEN:
+        what, who, cure = _TAKEN[status.state]
+        where = f"{told} (on {status.node})" if status.node and status.node not in told else told
+        if status.state is JobState.PREEMPTED and _TOLD_TO_STOP.search(told) and " says " not in told:
+            what, who, cure = "told-to-stop", Who.OPERATOR, ""
+        return _again(replace(said, what=what, who=who, evidence=where, cure=cure), TRIES)
+    if status.state is JobState.CANCELLED:
+        by = f"cancelled by somebody else ({told})"
+        return _again(replace(said, what="cancelled", who=Who.OPERATOR, evidence=by), TRIES)
+    if status.state is JobState.TIMED_OUT:
+        return replace(said, what="timed-out", who=Who.IDEA, because="a run over its limit is a failure")
+    if status.state is JobState.OUT_OF_MEMORY:
+        return _out_of_memory(said, known)
+    if _NEVER_BEGUN.search(told):
+        because = "its command was never reached"
+        return _again(replace(said, what="launch-failed", who=Who.NODE, because=because), TRIES)
+    return _killed(said, known)
+
+
+def _out_of_memory(said: Ending, known: Account) -> Ending:
+    """A run's own limit is its own doing; the kernel's choice on a shared machine only where the idea took memory."""
+    tie = ties(known.change, "memory", said.evidence, ())
+    if _KERNEL_KILLS.search(said.evidence) and not tie:
+        return _again(
+            replace(said, what="oom-host", because="the idea changed nothing that takes memory"), TRIES_UNKNOWN
+        )
+    if not known.change:
+        return replace(said, what="oom-host")
+    own = tie or "the memory of its own processes was measured"
+    return replace(said, what="oom-host", who=Who.IDEA, because=own, follows=Follows.DISCARD)
+
+
+def _killed(said: Ending, known: Account) -> Ending | None:
+    """An end by signal has a sender: neither we nor, as far as the log says, the run itself."""
+    if not _KILLED.search(said.evidence):
+        return None
+    named = _fatal(_causes(known))
+    if named and named.name in BY_NAME:
+        return None
+    what = replace(said, what="killed", who=Who.OPERATOR, source="supervisor", because="somebody else sent the signal")
+    return _again(what, TRIES_UNKNOWN)
+
+
+# -- what the run itself says --------------------------------------------------------------------------------------
+
+
+def _causes(known: Account) -> tuple[Symptom, ...]:
+    return known.symptoms if _fatal(known.symptoms) else post_mortem(known.symptoms, known.status, known.log)
+
+
+def _fatal(symptoms: Sequence[Symptom]) -> Symptom | None:
+    return next((one for one in symptoms if one.severity is Severity.FATAL), None)
+
+
+def _by_log(known: Account) -> Ending:
+    if known.completion in {Completion.DONE, Completion.EARLY_STOPPED}:
+        told = "it ended well and no value of the metric was found"
+        return Ending(what="no-metric", who=Who.UNKNOWN, evidence=told, source="log")
+    cause = _fatal(_causes(known))
+    assert cause is not None  # noqa: S101 - a post mortem always names one
+    signature = BY_NAME.get(cause.name)
+    if signature is None:
+        return _held(cause, known) if cause.fault == IDEA else _unclassified(cause, known)
+    tie = ties(known.change, signature.needs, cause.evidence, places(known.log, known.change, known.tree))
+    if tie:
+        return _tied(cause, signature, tie)
+    return _not_tied(cause, signature, known)
+
+
+def _said(cause: Symptom) -> Ending:
+    return Ending(what=cause.name, who=Who.UNKNOWN, evidence=cause.evidence, source="log", cure=cause.advice)
+
+
+def _held(cause: Symptom, known: Account) -> Ending:
+    """A loss that stays NaN and the like: the curves of the run itself; the baseline has nobody to hold it against."""
+    if not known.change:
+        return replace(_said(cause), source="curves")
+    because = "its own curves show it"
+    return replace(_said(cause), who=Who.IDEA, source="curves", because=because, follows=Follows.DISCARD)
+
+
+def _tied(cause: Symptom, signature: Signature, tie: str) -> Ending:
+    follows = Follows.MEND if signature.slip else Follows.DISCARD if signature.limit else Follows.CRASH
+    return replace(_said(cause), who=Who.IDEA, because=tie, follows=follows)
+
+
+def _not_tied(cause: Symptom, signature: Signature, known: Account) -> Ending:
+    said = _said(cause)
+    if signature.fault == ENVIRONMENT:
+        return _again(replace(said, who=Who.ENVIRONMENT), TRIES)
+    if signature.limit and (others := held_by_others(f"{cause.evidence}\n{known.log}")):
+        cure = "Find out who holds the GPU, or leave the node out."
+        return _again(replace(said, who=Who.ENVIRONMENT, because=others, cure=cure), TRIES)
+    found = places(known.log, known.change, known.tree)
+    if signature.slip:
+        if found and found[-1] is Place.INSTALLED and known.change:
+            because = "raised in installed code, which the idea did not touch"
+            cure = "Compare the image or environment with what this commit expects."
+            return _again(replace(said, who=Who.ENVIRONMENT, because=because, cure=cure), TRIES)
+        return replace(said, follows=Follows.MEND)
+    if not known.change:
+        return said
+    return _again(replace(said, because="nothing ties it to what the idea changed"), TRIES_UNKNOWN)
+
+
+def _unclassified(cause: Symptom, known: Account) -> Ending:
+    """An error without a signature: the idea's where its own code raised it, else nobody knows."""
+    found = places(known.log, known.change, known.tree)
+    if known.change and (tie := ties(known.change, "code", cause.evidence, found) if found else ""):
+        return replace(_said(cause), who=Who.IDEA, because=tie)
+    if known.change and found and found[-1] is Place.INSTALLED:
+        return _again(replace(_said(cause), because="raised in installed code"), TRIES_UNKNOWN)
+    return _said(cause)
+
+
+_FREE_OF = re.compile(r"[Ff]ree memory on device\S*(?: \S+)? \((\d[\d.]*)/(\d[\d.]*) (GiB|MiB)\)")
+_TOTAL = re.compile(r"total capacity of (\d[\d.]*) (GiB|MiB) of which (\d[\d.]*) (GiB|MiB) is free")
+_OWN = re.compile(r"this process has (\d[\d.]*) (GiB|MiB) memory in use")
+_UNIT = {"GiB": 1.0, "MiB": 1 / 1024}
+_MUCH = 0.5
+"""Share of a GPU that others hold from which on they are to blame for what is missing."""
+
+
+def held_by_others(text: str) -> str:
+    """What the figures of a message say of memory that others hold; empty when they do not say so."""
+    if found := _FREE_OF.search(text):
+        free, total = float(found[1]), float(found[2])
+        if free < (1 - _MUCH) * total:
+            return f"only {free:g} of {total:g} {found[3]} were free before it began: somebody else holds the GPU"
+    if (found := _TOTAL.search(text)) and (own := _OWN.search(text)):
+        total, free = float(found[1]) * _UNIT[found[2]], float(found[3]) * _UNIT[found[4]]
+        others = total - free - float(own[1]) * _UNIT[own[2]]
+        if others > _MUCH * total:
+            return f"other processes hold {others:.1f} of {total:.1f} GiB of the GPU"
+    return ""

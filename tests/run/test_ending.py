@@ -1,0 +1,186 @@
+"""Whose doing an end was: facts accuse, words alone do not."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoresearch.run.crash_signatures import SIGNATURES
+from autoresearch.run.ending import Account, Follows, Who, held_by_others, judge
+from autoresearch.run.job import JobState, JobStatus
+from autoresearch.run.measurement import Completion
+from autoresearch.run.post_mortem import crash_symptoms, post_mortem
+from autoresearch.run.symptom import Severity, Symptom
+from autoresearch.run.ties import Change
+
+RATE = Change(("optimizer.lr=2.0",), ("recipe.yaml",))
+BATCH = Change(("train.micro_batch_size=64",), ("recipe.yaml",))
+PATCH = Change((), ("lib/bonus.py",), own_files=True)
+TREE = "/repo/.autoresearch/worktrees/idea"
+TRACE = "Traceback (most recent call last):\n"
+FAILED = JobStatus(state=JobState.FAILED, exit_code=1, reason="exited with code 1")
+OOM = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB."
+
+
+def ending(log="", change=RATE, status=FAILED, **known: object):
+    symptoms = post_mortem(crash_symptoms(log), status, log)
+    plain = {"completion": Completion.CRASHED, "symptoms": symptoms, "log": log, "change": change, "tree": TREE}
+    return judge(Account(status=status, **(plain | known)))
+
+
+def said(log="", change=RATE, status=FAILED, **known: object):
+    found = ending(log, change, status, **known)
+    return (found.what, found.who, found.follows)
+
+
+def launcher(state, reason="", code=None):
+    return JobStatus(state=state, exit_code=code, reason=reason)
+
+
+TAKEN = [
+    (launcher(JobState.VANISHED), "vanished", Who.ENVIRONMENT),
+    (launcher(JobState.NODE_FAILED, "Slurm says NODE_FAIL"), "node-failed", Who.NODE),
+    (launcher(JobState.NODE_FAILED, "the supervisor failed: OSError: x"), "supervisor-failed", Who.PROGRAM),
+    (launcher(JobState.PREEMPTED, "Slurm says PREEMPTED; the supervisor was asked to stop by SIGTERM"), "preempted", Who.SITE),
+    (launcher(JobState.PREEMPTED, "the supervisor was asked to stop by SIGHUP from process 7"), "told-to-stop", Who.OPERATOR),
+    (launcher(JobState.CANCELLED, "Slurm says CANCELLED by 1000"), "cancelled", Who.OPERATOR),
+    (launcher(JobState.CANCELLED, "STOPPED"), "cancelled", Who.OPERATOR),
+    (launcher(JobState.FAILED, "Slurm says FAILED (JobLaunchFailure)", 181), "launch-failed", Who.NODE),
+    (launcher(JobState.FAILED, "ended by signal SIGKILL, which autoresearch did not send", 137), "killed", Who.OPERATOR),
+    (launcher(JobState.FAILED, "exited with code 143", 143), "killed", Who.OPERATOR),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "what", "who"), TAKEN)
+def test_what_was_taken_from_a_run_is_run_again(status, what, who):
+    """A machine, a person, a site's rule and we ourselves cost the idea nothing, nor the baseline."""
+    for change in (RATE, BATCH, PATCH, Change()):
+        assert said("step 3\n", change, status) == (what, who, Follows.AGAIN)
+
+
+def test_a_kill_with_a_cause_in_the_log_has_that_cause():
+    """A wrapper that dies by a signal after an error of the run's own hides it from nobody."""
+    status = launcher(JobState.FAILED, "exited with code 137", 137)
+    assert said(f"{OOM}\n", BATCH, status)[:2] == ("oom-gpu", Who.IDEA)
+
+
+@pytest.mark.parametrize("line", [
+    "[rank1] Watchdog caught collective operation timeout: WorkNCCL(SeqNum=7, OpType=BROADCAST)",
+    "OSError: [Errno 116] Stale file handle: '/lustre/data'", "requests.exceptions.HTTPError: 429 Client Error",
+    "RuntimeError: No CUDA GPUs are available", "RuntimeError: HIP error: no ROCm-capable device is detected",
+])  # fmt: skip
+def test_what_the_environment_did_is_run_again_for_everybody(line):
+    """Whatever the idea changed; and its baseline as well."""
+    assert all(said(f"{line}\n", one)[1:] == (Who.ENVIRONMENT, Follows.AGAIN) for one in (RATE, PATCH, Change()))
+    assert ending(f"{line}\n").tries == 2
+
+
+def test_memory_is_the_ideas_where_it_took_memory():
+    """A larger batch is held against it, a learning rate is tried once more, and a baseline has nobody to blame."""
+    assert said(OOM, BATCH) == ("oom-gpu", Who.IDEA, Follows.DISCARD)
+    assert said(OOM, RATE) == ("oom-gpu", Who.UNKNOWN, Follows.AGAIN)
+    assert ending(OOM, RATE).tries == 1
+    assert said(OOM, Change()) == ("oom-gpu", Who.UNKNOWN, Follows.CRASH)
+
+
+def test_what_the_parent_shows_too_is_not_the_ideas():
+    """The same end of the parent's newest run."""
+    assert said(OOM, BATCH, parent="oom-gpu") == ("oom-gpu", Who.ENVIRONMENT, Follows.AGAIN)
+    assert said(OOM, BATCH, parent="no-gpu")[1] == Who.IDEA
+
+
+@pytest.mark.parametrize(("text", "told"), [
+    ("Free memory on device (3.1/79.0 GiB) on startup is less than", "only 3.1 of 79 GiB were free before it began: somebody else holds the GPU"),
+    ("Free memory on device cuda:0 (10.5/80.0 GiB) on startup", "only 10.5 of 80 GiB were free before it began: somebody else holds the GPU"),
+    ("Free memory on device (70.1/79.0 GiB) on startup is less than", ""),
+    ("total capacity of 80.00 GiB of which 512.00 MiB is free. Including non-PyTorch memory, this process has 9.50 GiB memory in use.",
+     "other processes hold 70.0 of 80.0 GiB of the GPU"),
+    ("total capacity of 80.00 GiB of which 512.00 MiB is free. Including non-PyTorch memory, this process has 79.00 GiB memory in use.", ""),
+    ("CUDA out of memory.", ""),
+])  # fmt: skip
+def test_figures_say_who_holds_the_memory(text, told):
+    """More than half of a GPU in other hands is what was missing."""
+    assert held_by_others(text) == told
+
+
+def test_a_gpu_in_other_hands_is_the_environments():
+    """Unless the idea enlarged what needs memory."""
+    line = "ValueError: Free memory on device (3.1/79.0 GiB) on startup is less than desired GPU memory utilization"
+    assert said(line, RATE) == ("oom-kv-cache", Who.ENVIRONMENT, Follows.AGAIN)
+    assert said(line, BATCH)[1] == Who.IDEA
+
+
+def frames(*paths: str):
+    return TRACE + "".join(f'  File "{path}", line 3, in step\n    x()\n' for path in paths)
+
+
+@pytest.mark.parametrize(("change", "log", "expected"), [
+    (PATCH, frames(f"{TREE}/train.py", f"{TREE}/lib/bonus.py") + "NameError: name 'x' is not defined\n", (Who.IDEA, Follows.MEND)),
+    (PATCH, '  File "lib/bonus.py", line 1\n    def bonus(:\nSyntaxError: invalid syntax\n', (Who.IDEA, Follows.MEND)),
+    (PATCH, frames(f"{TREE}/lib/bonus.py", "/v/site-packages/torch/x.py") + "KeyError: 'a'\n", (Who.IDEA, Follows.MEND)),
+    (RATE, frames(f"{TREE}/train.py", "/v/site-packages/b/x.py") + "TypeError: f() got an unexpected keyword argument 'q'\n", (Who.ENVIRONMENT, Follows.AGAIN)),
+    (RATE, frames("train.py") + "KeyError: 'answer'\n", (Who.UNKNOWN, Follows.MEND)),
+    (Change(("optimizer.name=lion",), ("r.yaml",)), frames("train.py") + "KeyError: 'lion'\n", (Who.IDEA, Follows.MEND)),
+    (RATE, "KeyError: 'x'\n", (Who.UNKNOWN, Follows.MEND)),
+])  # fmt: skip
+def test_a_slip_is_the_ideas_where_its_own_code_raised_it(change, log, expected):
+    """Never a discard: code that does not run says nothing of the idea, and may be mended."""
+    found = ending(log, change)
+    assert (found.who, found.follows) == expected
+
+
+@pytest.mark.parametrize(("change", "log", "expected"), [
+    (PATCH, frames("lib/bonus.py") + "ValueError: no reward\n", (Who.IDEA, Follows.CRASH)),
+    (RATE, frames("/opt/v/site-packages/b/x.py") + "ValueError: odd\n", (Who.UNKNOWN, Follows.AGAIN)),
+    (RATE, "ValueError: odd\n", (Who.UNKNOWN, Follows.CRASH)),
+    (RATE, "", (Who.UNKNOWN, Follows.CRASH)),
+])  # fmt: skip
+def test_an_error_without_a_signature_is_nobodys_unless_its_own_code_raised_it(change, log, expected):
+    """And never a discard."""
+    found = ending(log, change)
+    assert (found.who, found.follows) == expected
+
+
+def test_own_limits_are_the_ideas():
+    """The memory of its own processes; a run past its limit (R98) fails without a discard."""
+    over = launcher(JobState.OUT_OF_MEMORY, "over its memory limit of 4 GB", 137)
+    assert said("", RATE, over) == ("oom-host", Who.IDEA, Follows.DISCARD)
+    struck = launcher(JobState.OUT_OF_MEMORY, "ended by signal SIGKILL, which autoresearch did not send; the kernel's out-of-memory killer struck 1 times", 137)  # fmt: skip
+    assert said("", RATE, struck) == ("oom-host", Who.UNKNOWN, Follows.AGAIN)
+    assert said("", BATCH, struck)[1] == Who.IDEA
+    assert said("", RATE, launcher(JobState.TIMED_OUT))[1:] == (Who.IDEA, Follows.CRASH)
+
+
+def test_what_the_controller_ended_has_the_controllers_reason():
+    """Hopeless and NaN are held against the idea, a silence nobody's, a person's stop is theirs."""
+    nan = Symptom("nan-loss", Severity.FATAL, "loss is NaN", "idea", "Lower it.")
+    ours = launcher(JobState.CANCELLED)
+    assert said(status=ours, cancelled="hopeless: far", hopeless=True)[1:] == (Who.IDEA, Follows.DISCARD)
+    assert said(status=ours, cancelled="ended early, nan-loss: x", symptoms=(nan,))[1:] == (Who.IDEA, Follows.DISCARD)
+    stalled = said(status=ours, cancelled="stalled: nothing printed", completion=Completion.STALLED, symptoms=())
+    assert stalled == ("stalled", Who.UNKNOWN, Follows.AGAIN)
+    assert said(status=ours, cancelled="stopped by ada", symptoms=())[1:] == (Who.OPERATOR, Follows.CRASH)
+
+
+@pytest.mark.parametrize("line", [
+    'answer: "CUDA out of memory" happens', "  response = RuntimeError: No CUDA GPUs are available",
+    "(raylet) It ended. There are some potential root causes. (1) killed by OOM killer (3) crashed due to SIGSEGV.",
+])  # fmt: skip
+def test_what_a_model_says_and_what_may_have_been_is_no_evidence(line):
+    """Neither an answer that was printed nor a sentence that lists every cause there is."""
+    assert crash_symptoms(f"{line}\n") == ()
+
+
+def test_every_signature_says_what_it_needs_to_accuse():
+    """A fault of the idea needs a tie; what never accuses is no limit."""
+    known = {"", "memory", "code", "slip", "size", "change", "named", "resources"}
+    assert all(one.needs in known and (one.needs or not one.limit) for one in SIGNATURES)
+    assert all(one.needs for one in SIGNATURES if one.fault == "idea")
+
+
+@given(st.text(), st.sampled_from(list(JobState)), st.text(), st.sampled_from([RATE, BATCH, PATCH, Change()]))
+def test_every_end_has_an_ending(log, state, reason, change):
+    """No words and no state are without one, and nothing is held against a baseline."""
+    found = ending(log, change, launcher(state, reason))
+    assert found.what
+    assert found.excused == bool(found.tries)
+    assert change or found.follows is not Follows.DISCARD

@@ -1,0 +1,99 @@
+"""Whole campaigns in which something else than the idea ends a run."""
+
+import os
+import signal
+
+import pytest
+from tests.conftest import Lab, commit_all
+
+SCRIPT = """\
+import json, os, pathlib, sys
+rate = json.load(open("config.json"))["lr"]
+count, left = pathlib.Path(os.environ["COUNT"]), int(os.environ["TIMES"])
+if rate != 0.1 and len(count.read_text()) < left:
+    count.write_text(count.read_text() + ".")
+    sys.exit(os.environ["WORDS"])
+print("score:", rate)
+"""
+IDEA = "- {title: raise the rate, area: optimizer, overrides: [lr=0.2]}\n"
+
+
+@pytest.fixture
+def dying(lab):
+    """Makes a campaign with one idea, whose run dies so many times with some words."""
+
+    def make(words: str, times: int) -> Lab:
+        (lab.root / "train.py").write_text(SCRIPT)
+        (lab.root / "ideas.yaml").write_text(IDEA)
+        commit_all(lab.root)
+        count = lab.root.parent / "count"
+        count.write_text("")
+        env = {"COUNT": str(count), "TIMES": str(times), "WORDS": words}
+        verdict = {"policy": "greedy", "baseline_runs": 1, "confirm": 0}
+        lab.write(launcher={"type": "local"}, run={"env": env, "grace": 0.5}, stop="2 experiments", verdict=verdict)
+        assert lab.run().returncode == 0
+        return lab
+
+    return make
+
+
+def test_what_the_environment_did_once_costs_the_idea_nothing(dying):
+    """Its second run judges it, on the seed of the first, and the row rests on one run."""
+    lab = dying("torch.distributed.DistBackendError: NCCL error: remote process exited", 1)
+    row = lab.rows()[1]
+    assert (row.status, row.metric_value, row.runs) == ("keep", 0.2, 1)
+    endings = [event["ending"] and event["ending"]["who"] for event in lab.journal("run_measured")]
+    assert endings == [None, "environment", None]
+    assert len({event["seed"] for event in lab.journal("run_planned")[1:]}) == 1
+
+
+def test_what_the_environment_does_for_ever_leaves_the_idea_untested(dying):
+    """Three runs in all; the row says what it was and what a person can do, and no number."""
+    lab = dying("OSError: [Errno 116] Stale file handle: '/data/x'", 99)
+    row = lab.rows()[1]
+    assert (row.status, row.metric_value, row.runs) == ("crash", None, 3)
+    assert row.reason.startswith("could not be tested: environment: storage-failed: OSError: [Errno 116]")
+    assert "not the idea's doing" in lab.cli("log", "2").stdout or "environment: storage" in lab.cli("show", "2").stdout
+
+
+def test_code_that_does_not_run_is_a_crash_without_a_number(lab):
+    """A syntax error in a patch is no discard, and nobody reads its zeros as a value."""
+    patch = "--- a/train.py\n+++ b/train.py\n@@ -1 +1,2 @@\n print('score: 0')\n+def bonus(:\n"
+    idea = {"title": "a bonus", "area": "reward", "patch": patch}
+    (lab.root / "ideas.yaml").write_text(repr([idea]))
+    lab.write(launcher={"type": "local"}, stop="2 experiments", verdict={"policy": "auto", "baseline_runs": 1})
+    assert lab.run().returncode == 0
+    row = lab.rows()[1]
+    assert (row.status, row.metric_value) == ("crash", None)
+    assert "SyntaxError" in row.reason
+
+
+WAITING = """\
+import json, os, pathlib, time
+rate = json.load(open("config.json"))["lr"]
+print("pid", os.getpid(), flush=True)
+while rate != 0.1 and not pathlib.Path(os.environ["GATE"]).exists():
+    time.sleep(0.02)
+print("score:", rate)
+"""
+
+
+def test_a_run_that_somebody_kills_is_made_again(lab):
+    """KILL from outside is somebody's doing and not the idea's, which its next run judges."""
+    (lab.root / "train.py").write_text(WAITING)
+    (lab.root / "ideas.yaml").write_text(IDEA)
+    commit_all(lab.root)
+    run = {"env": {"GATE": str(lab.gate)}, "grace": 0.5}
+    lab.write(
+        launcher={"type": "local"}, run=run, stop="2 experiments", verdict={"policy": "greedy", "baseline_runs": 1}
+    )
+    with lab.start() as controller:
+        log = lab.folder / "raise-the-rate" / "run-1" / "run.log"
+        words = lab.until(lambda: log.exists() and log.read_text().split(), "the idea's run works")
+        os.kill(int(words[1]), signal.SIGKILL)
+        lab.until(lambda: len(lab.journal("run_measured")) == 2, "its end is told")
+        lab.gate.touch()
+        controller.communicate(timeout=200)
+    ended = [event["ending"] and event["ending"]["what"] for event in lab.journal("run_measured")]
+    assert ended[:3] == [None, "killed", None]
+    assert [row.status for row in lab.rows()] == ["keep", "keep"]
