@@ -57,6 +57,12 @@ def test_what_one_researcher_leaves_is_not_in_the_next_ones_commit(campaign, edi
     assert campaign(edits, end) == ["honest.py"]
 
 
+@pytest.mark.parametrize("end", ["raise KeyError('a bug')", "raise SystemExit", "return 'idea'"])
+def test_the_night_outlives_a_researcher_whose_code_is_broken(campaign, end):
+    """Whatever it raises, and whatever it answers that is no idea: the next one is asked."""
+    assert campaign(False, end) == ["honest.py"]
+
+
 def test_edits_of_one_that_says_it_makes_none_are_thrown_away_and_told(campaign, lab):
     """Its overrides count; a person reads that something else was changed."""
     idea = "return Hypothesis(title='mine', area='model', overrides=('lr=0.3',), source='meddler')"

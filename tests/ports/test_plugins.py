@@ -4,7 +4,7 @@ import pytest
 from tests.plugin_packages import installed, write
 
 from autoresearch.cli.main import parser
-from autoresearch.errors import PluginError
+from autoresearch.errors import LauncherError, PluginError
 from autoresearch.ports import plugins
 from autoresearch.report.policy_comparison import SimulationSetup, compare
 
@@ -70,11 +70,21 @@ def test_what_a_package_fails_to_import_is_its_own_affair(tmp_path):
     )
 
 
-@pytest.mark.parametrize("source", ["1 / 0\n", "class Mine: ...\n", "def broken(:\n"])
+@pytest.mark.parametrize("source", ["1 / 0\n", "class Mine: ...\n", "def broken(:\n", "raise SystemExit(3)\n"])
 def test_a_package_that_breaks_while_it_is_loaded_is_named(tmp_path, source):
-    """An exception, a class that is not there, a file that is no Python: one clear line each."""
+    """An exception, a class that is not there, a file that is no Python, an exit: one clear line each."""
     with pytest.raises(PluginError, match=r"^launcher 'theirs' of the package their-package cannot be loaded: .+"):
         launcher_of(tmp_path, source)
+
+
+@pytest.mark.parametrize("failure", ["KeyError('port')", "SystemExit(3)"])
+def test_a_package_that_breaks_while_one_is_made_is_named(tmp_path, failure):
+    """It is that package's fault or its options', and nothing to report to us; a refusal of its own stays as it is."""
+    write(tmp_path, {"launchers": {"theirs": "their_adapters:Theirs"}}, LAUNCHER.replace("pass", f"raise {failure}"))
+    with installed(tmp_path), pytest.raises(PluginError, match="'theirs' of the package their-package cannot be made"):
+        plugins.make("launchers", "theirs", options={}, folder=tmp_path)
+    with pytest.raises(LauncherError, match="slots"):
+        plugins.make("launchers", "local", options={"slots": "none"}, folder=tmp_path)
 
 
 def test_a_name_of_ours_cannot_be_taken(tmp_path):

@@ -38,12 +38,16 @@ class Failing(Recording):
             raise ConnectionError("no server at 10.0.0.9; token hf_" + 4 * "AbCdEfGh")
         super().tell(event)
 
+class Exiting(Recording):
+    def tell(self, event):
+        raise SystemExit("no licence")
+
 class Hanging(Recording):
     def tell(self, event):
         self.say("told", event.kind, "")
         threading.Event().wait()
 """
-POINTS = {name: f"their_adapters:{name.capitalize()}" for name in ("recording", "failing", "hanging")}
+POINTS = {name: f"their_adapters:{name.capitalize()}" for name in ("recording", "failing", "exiting", "hanging")}
 
 
 @pytest.fixture
@@ -105,10 +109,11 @@ def test_a_controller_that_was_killed_leaves_no_gap_and_at_most_one_thing_twice(
 
 
 def test_a_tracker_that_fails_is_told_of_once_and_hurts_nothing(night, lab):
-    """The rows are there; one note says what failed, without the secret in its words."""
-    assert night("failing", "recording").returncode == 0
+    """The rows are there; one note each says what failed, without the secret in its words."""
+    assert night("failing", "exiting", "recording").returncode == 0
     assert len(lab.rows()) == 2
-    (note,) = notes(lab)
+    left, note = sorted(notes(lab))
+    assert left.startswith("tracker exiting could not be told of campaign_started and is tried again: SystemExit: no")
     assert note.startswith("tracker failing could not be told of campaign_started and is tried again: ConnectionError:")
     assert "AbCdEfGh" not in note
     lab.cli("report")

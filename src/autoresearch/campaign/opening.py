@@ -311,8 +311,8 @@ def make_context(opened: Opened, clock: Callable[[], float] = time.time, *, prop
 
 def launcher_of(campaign: CampaignConfig, paths: CampaignPaths) -> Launcher:
     """The campaign's launcher, made with its own options."""
-    launcher: Launcher = plugins.load("launchers", campaign.launcher.type)(
-        options=campaign.launcher.options(), folder=paths.folder
+    launcher: Launcher = plugins.make(
+        "launchers", campaign.launcher.type, options=campaign.launcher.options(), folder=paths.folder
     )
     return launcher
 
@@ -322,7 +322,7 @@ def _researchers(campaign: CampaignConfig, paths: CampaignPaths) -> tuple[Resear
     for number, (spec, name) in enumerate(zip(campaign.researcher, _names(campaign), strict=True)):
         folder = paths.scratch(f"{number}-{spec.type}")
         options = {"root": str(paths.root), "seed": campaign.run.first_seed, **spec.options()}
-        one: Researcher = plugins.load("researchers", spec.type)(options=options, folder=folder)
+        one: Researcher = plugins.make("researchers", spec.type, options=options, folder=folder)
         one.name = name
         made.append(one)
     return tuple(made)

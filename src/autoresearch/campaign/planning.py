@@ -165,7 +165,9 @@ def survey_of(campaign: CampaignConfig, tree: Path) -> Survey:
 
 def target_of(campaign: CampaignConfig) -> Target:
     """The campaign's target, made with what the file says."""
-    target: Target = plugins.load("targets", campaign.target.type)(
+    target: Target = plugins.make(
+        "targets",
+        campaign.target.type,
         recipe=campaign.recipe,
         command=campaign.command,
         objective=campaign.objective.model_dump(),
@@ -180,7 +182,7 @@ def sources_of(target: Target) -> Mapping[str, MetricSource]:
     Raises:
         AutoresearchError: There is no such source, or it refuses its options.
     """
-    return {spec.name: plugins.load("metrics", spec.name)(options=spec.options) for spec in target.sources()}
+    return {spec.name: plugins.make("metrics", spec.name, options=spec.options) for spec in target.sources()}
 
 
 def _inside(root: Path, where: Path, recipe: str) -> str:
@@ -239,7 +241,7 @@ def _launcher_warnings(
     """What speaks against the launcher: its own options, this machine, another that suits better; and what it holds."""
     kind, folder = campaign.launcher.type, Layout(root).campaign(campaign.campaign).folder
     try:
-        launcher: Launcher = plugins.load("launchers", kind)(options=campaign.launcher.options(), folder=folder)
+        launcher: Launcher = plugins.make("launchers", kind, options=campaign.launcher.options(), folder=folder)
     except LauncherError as error:
         return (f"`run` will refuse the launcher: {error}",)
     if problem := preflight.why_refused(launcher, survey, around):
@@ -261,7 +263,7 @@ def _researcher_warnings(campaign: CampaignConfig, root: Path) -> tuple[str, ...
     for spec in campaign.researcher:
         options = {"root": str(root), "seed": campaign.run.first_seed, **spec.options()}
         try:
-            plugins.load("researchers", spec.type)(options=options, folder=paths.scratch(spec.type))
+            plugins.make("researchers", spec.type, options=options, folder=paths.scratch(spec.type))
         except AutoresearchError as error:
             found.append(f"`run` will refuse the researcher: {error}")
     return tuple(found)

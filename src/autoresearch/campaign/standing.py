@@ -23,7 +23,7 @@ from autoresearch.experiment.events import ApprovalAsked, BaseSurvey
 from autoresearch.experiment.experiment import Experiment, Run
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE, Status
-from autoresearch.ports.metric_source import MetricSource
+from autoresearch.ports.metric_source import MetricSource, readings_of
 from autoresearch.records.paths import campaign_of
 from autoresearch.run.objective import Direction, Objective
 from autoresearch.scheduling.budget import Outlook, outlook
@@ -249,7 +249,7 @@ class LiveCurves:
             return ()
         spellings = (self._objective.tag, self._objective.metric)
         for source in self._sources.values():
-            series = source.read(Path(run.folder)).series
+            series = readings_of(source, Path(run.folder)).series
             found = next((series[tag] for tag in spellings if tag in series), None)
             if found is not None:
                 return found.points()

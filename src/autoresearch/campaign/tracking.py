@@ -44,14 +44,16 @@ def trackers_of(campaign: CampaignConfig, paths: CampaignPaths) -> dict[str, Cal
         PluginError: There is no tracker of that name.
     """
     return {
-        label: _maker(plugins.load("trackers", spec.type), {"folder": paths.tracker(label), **spec.options()})
+        label: _maker(spec.type, {"folder": paths.tracker(label), **spec.options()})
         for label, spec in zip(labels(campaign), campaign.trackers, strict=True)
     }
 
 
-def _maker(kind: Any, options: dict[str, Any]) -> Callable[[], Tracker]:
+def _maker(kind: str, options: dict[str, Any]) -> Callable[[], Tracker]:
+    plugins.load("trackers", kind)
+
     def make() -> Tracker:
-        tracker: Tracker = kind(options=options)
+        tracker: Tracker = plugins.make("trackers", kind, options=options)
         return tracker
 
     return make
@@ -219,7 +221,7 @@ class Teller(threading.Thread):
     def _attempt(self, act: Callable[[], None], what: str) -> bool:
         try:
             act()
-        except Exception as error:  # noqa: BLE001 - a tracker may fail in any way without hurting the campaign
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a tracker may fail in any way without hurting the campaign
             if not self._failing:
                 self._note(f"tracker {self.label} could not be told {what} and is tried again: {_said(error)}")
             self._failing = True
@@ -242,7 +244,7 @@ class Teller(threading.Thread):
         self._notes.put(text)
 
 
-def _said(error: Exception) -> str:
+def _said(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 

@@ -20,6 +20,7 @@ from autoresearch.experiment.experiment import Run
 from autoresearch.experiment.outcome import Purpose
 from autoresearch.git import worktree
 from autoresearch.machine import atomic, fault_points
+from autoresearch.ports.metric_source import readings_of
 from autoresearch.ports.target import Narrator
 from autoresearch.records import volume
 from autoresearch.run.job import Job, JobState, JobStatus, Submission
@@ -252,7 +253,7 @@ def _clean(ctx: Context, found: Measurement) -> Measurement:
 
 def read_all(ctx: Context, folder: Path) -> dict[str, Readings]:
     """What every metric source finds in a run's folder, by source name in order of trust."""
-    return {name: source.read(folder) for name, source in ctx.sources.items()}
+    return {name: readings_of(source, folder) for name, source in ctx.sources.items()}
 
 
 def log_tail(ctx: Context, run: Run) -> str:

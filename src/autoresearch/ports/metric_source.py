@@ -7,6 +7,7 @@ its name. `name` belongs to the class.
 from pathlib import Path
 from typing import Protocol
 
+from autoresearch.errors import AutoresearchError
 from autoresearch.run.measurement import Readings
 
 
@@ -19,3 +20,19 @@ class MetricSource(Protocol):
     def read(self, folder: Path) -> Readings:
         """Everything found below `folder`. Partial, torn and missing files are normal and never raise."""
         ...
+
+
+def readings_of(source: MetricSource, folder: Path) -> Readings:
+    """What a source reads; of one that breaks its word and raises, or answers anything else, only a note that says so.
+
+    A night must not end because a package cannot read one run: that run then has no number, and its row says why.
+    """
+    try:
+        found: object = source.read(folder)
+    except AutoresearchError:
+        raise
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - it is somebody else's code
+        return Readings(notes=(f"it failed: {type(error).__name__}: {error}",))
+    if isinstance(found, Readings):
+        return found
+    return Readings(notes=(f"it answered {type(found).__name__} instead of readings",))

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from autoresearch import extras
-from autoresearch.errors import PluginError
+from autoresearch.errors import AutoresearchError, PluginError
 
 if TYPE_CHECKING:
     from autoresearch.ports.target import Inspector
@@ -84,11 +84,11 @@ def load(room: str, name: str) -> Any:
     table, one, plain = names(room), ROOMS[room].one, ROOMS[room].plain
     if name not in table:
         raise PluginError(f"there is no {one} {name!r}; choose one of: {', '.join(sorted(table))}")
-    package = next((_package(point) for point in _points(room) if point.name == name), "")
+    package = _package_of(room, name)
     try:
         provided = EntryPoint(name, table[name], f"autoresearch.{room}").load()
         found = provided() if plain else provided
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if package:
             raise PluginError(f"{one} {name!r} of the package {package} {_broken(error, package)}") from error
         if not isinstance(error, ImportError):
@@ -105,11 +105,37 @@ def load(room: str, name: str) -> Any:
     return found
 
 
+def make(room: str, name: str, **given: Any) -> Any:
+    """An adapter, made of what a campaign file says of it.
+
+    Raises:
+        AutoresearchError: It refuses its options; a `PluginError` where it cannot be had, or one that a package
+            provides fails in a way that is not ours: whose fault that is has to be told.
+    """
+    kind, package = load(room, name), _package_of(room, name)
+    try:
+        return kind(**given)
+    except AutoresearchError:
+        raise
+    except (Exception, SystemExit) as error:
+        if not package:
+            raise
+        raise PluginError(
+            f"{ROOMS[room].one} {name!r} of the package {package} cannot be made: {type(error).__name__}: {error}; "
+            f"correct its options or mend that package"
+        ) from error
+
+
+def _package_of(room: str, name: str) -> str:
+    """The package that provides an adapter; empty for one of ours."""
+    return next((_package(point) for point in _points(room) if point.name == name), "")
+
+
 def _package(point: EntryPoint) -> str:
     return point.dist.name if point.dist else point.module.partition(".")[0]
 
 
-def _broken(error: Exception, package: str) -> str:
+def _broken(error: BaseException, package: str) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name:
         return f"needs the module {error.name!r}, which is not installed; install what {package} needs, or uninstall it"
     return f"cannot be loaded: {type(error).__name__}: {error}; mend that package or uninstall it"
