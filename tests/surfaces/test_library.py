@@ -47,6 +47,19 @@ def test_a_plan_is_the_same_from_a_script_and_from_the_command_line(lab):
     assert not ar.plan(repo=lab.root, name="looked", write=False, **SAID).file.exists()
 
 
+def test_a_list_of_ideas_is_named_from_where_one_stands(lab):
+    """In a folder below, a list that lies there is found, and the file names it as from the top."""
+    below = lab.root / "deep" / "down"
+    below.mkdir(parents=True)
+    (below / "own ideas.yaml").write_text("[{title: Up, overrides: [lr=0.2]}]\n")
+    found = [ar.plan(repo=below, ideas=name, write=False, **SAID) for name in ("own ideas.yaml", "ideas.yaml")]
+    assert [plan.campaign.researcher[0].options()["path"] for plan in found] == [
+        "deep/down/own ideas.yaml",
+        "ideas.yaml",
+    ]
+    assert not [told for plan in found for told in plan.warnings if "researcher" in told]
+
+
 def test_one_word_is_not_taken_for_its_letters(lab):
     """A command or a policy in one string is what it says; an open quote is told."""
     said = {**SAID, "command": "python3 train.py 'two words'"}

@@ -81,5 +81,5 @@ def test_interrupted_it_ends_its_run(trained):
 
 def test_what_was_never_run_cannot_be_made_again(trained):
     """One line that says what there is."""
-    assert "experiment 9 has no run that ended" in trained.refused("reproduce", "9")
+    assert "there is no experiment 9; autoresearch ledger lists" in trained.refused("reproduce", "9")
     assert "experiment 2 has no run 7 of its last commit; it has 1" in trained.refused("reproduce", "2", "--run", "7")

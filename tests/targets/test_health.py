@@ -177,6 +177,8 @@ def test_a_post_mortem_names_a_cause_or_says_there_is_none():
     silent = post_mortem([warning], JobStatus(state=JobState.FAILED, exit_code=7), "last words\n")
     assert (silent[0].name, silent[0].fault) == ("unexplained-crash", "unknown")
     assert silent[0].evidence == "exit code 7, last line: last words"
+    unborn = JobStatus(state=JobState.FAILED, exit_code=127, reason="could not start: pyton: No such file or directory")
+    assert post_mortem([], unborn, "")[0].evidence == f"{unborn.reason}, nothing was printed"
 
 
 def runs(**curves: list[float]):

@@ -74,7 +74,7 @@ class Opened:
         found = self.history.experiments.get(index)
         if found is None:
             most = max(self.history.experiments, default=0)
-            there = f"it has 1 to {most}" if most else "it has none yet"
+            there = (f"it has 1 to {most}" if most > 1 else "it has only 1") if most else "it has none yet"
             raise CampaignError(f"there is no experiment {index} in {self.paths.name}; {there}")
         return found
 

@@ -295,7 +295,8 @@ def _limits(plan: Plan) -> str:
     rule = plan.rule
     parts = []
     if rule.target_experiment_count:
-        parts.append(f"{rule.target_experiment_count} attempts, the baseline included")
+        count = rule.target_experiment_count
+        parts.append(f"{count} attempt{'s' if count > 1 else ''}, the baseline included")
     if rule.target_run_count:
         parts.append(f"{rule.target_run_count} runs, repeats and fresh seeds included")
     if rule.stalled_experiment_count:

@@ -56,6 +56,8 @@ def make(where: Path, request: PlanRequest, clock: Callable[[], float]) -> Plan:
         document["recipe"] = _inside(root, where, request.recipe)
     if request.stop is not None:
         document["stop"] = request.stop
+    if isinstance(document.get("researcher"), list):
+        document["researcher"] = [_from_the_top(root, where, one) for one in document["researcher"]]
     draft = CampaignConfig.of({"campaign": request.name or "draft", **document}, "plan")
     survey = survey_of(draft, root)
     if "launcher" not in request.settings or "type" not in request.settings["launcher"]:
@@ -197,6 +199,15 @@ def _inside(root: Path, where: Path, recipe: str) -> str:
     near = _alike(root, recipe)
     hint = f"; did you mean {', '.join(near)}?" if near else ""
     raise CampaignError(f"recipe {recipe} does not exist in {root}{hint}")
+
+
+def _from_the_top(root: Path, where: Path, researcher: Any) -> Any:
+    """A researcher whose list of ideas is named from where the person stands, as a recipe may be, told from the top."""
+    named = researcher.get("path") if isinstance(researcher, Mapping) and researcher.get("type") == "file" else None
+    there, top = where.resolve(), root.resolve()
+    if not isinstance(named, str) or there == top or not (there / named).is_file():
+        return researcher
+    return {**researcher, "path": os.path.relpath(there / named, top)}
 
 
 def _alike(root: Path, recipe: str) -> list[str]:

@@ -177,7 +177,11 @@ def _recorded(history: History, index: int, number: int | None) -> Run:
     entry = history.experiments.get(index)
     made = [run for run in history.current_runs(entry.name) if run.settled] if entry and entry.commit else []
     if not made:
-        raise CampaignError(f"experiment {index} has no run that ended, so there is nothing to make again")
+        raise CampaignError(
+            f"experiment {index} has no run that ended, so there is nothing to make again"
+            if entry
+            else f"there is no experiment {index}; autoresearch ledger lists those there are"
+        )
     if number is None:
         return next((run for run in made if run.value is not None), made[-1])
     found = next((run for run in made if run.planned.number == number), None)

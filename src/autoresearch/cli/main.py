@@ -82,7 +82,7 @@ def parser(chosen: str | None = None) -> argparse.ArgumentParser:
     top = _Parser(
         prog="autoresearch",
         description="Overnight research campaigns for RL post-training: a program that enforces the rules.",
-        epilog="Start with: autoresearch demo    Documentation: docs/",
+        epilog="Start with `autoresearch demo`. `autoresearch COMMAND --help` has a command's flags.",
     )
     top.add_argument("--version", action="version", version=f"autoresearch {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -108,7 +108,7 @@ def main(argv: Sequence[str]) -> int:
     except AutoresearchError as error:
         return _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
-        return _fail("interrupted; runs in flight go on and nothing is lost; continue with: autoresearch run", 130)
+        return _fail(_interrupted(chosen, argv), 130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at its exit
         return 0
@@ -120,6 +120,19 @@ def main(argv: Sequence[str]) -> int:
         return _fail(f"{error.strerror}{where}; nothing recorded is lost; {cure} and run it again")
     except Exception:  # noqa: BLE001 - the last door: a bug is told as one, with everything needed to mend it
         return _bug(argv)
+
+
+def _interrupted(chosen: str | None, argv: Sequence[str]) -> str:
+    """What goes on after Ctrl-C, and how to get back to it; a verb that only looks ended nothing."""
+    if chosen == "watch":
+        return "no longer watching; the campaign goes on as before"
+    if chosen not in {"run", "demo", "experiment"}:
+        return "interrupted; nothing recorded is lost; run it again"
+    import shlex  # noqa: PLC0415 - only when something went wrong
+
+    found = parser(chosen).parse_known_args(list(argv))[0] if chosen == "run" else None
+    named = f" --campaign {shlex.quote(found.campaign)}" if found and found.campaign else ""
+    return f"interrupted; runs in flight go on and nothing is lost; continue with: autoresearch run{named}"
 
 
 def _check(chosen: str | None, argv: Sequence[str]) -> None:

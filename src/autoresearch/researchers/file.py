@@ -65,7 +65,8 @@ def read(path: Path, beside: Path | None = None) -> tuple[Hypothesis, ...]:
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise CampaignError(f"the list of ideas {path} cannot be read: {error}") from None
+        told = error.strerror if isinstance(error, OSError) else error
+        raise CampaignError(f"the list of ideas {path} cannot be read: {told}; correct its `path`") from None
     except yaml.YAMLError as error:
         raise CampaignError(f"the list of ideas {path} is not valid YAML: {error}") from None
     if isinstance(document, dict) and set(document) == {"hypotheses"}:

@@ -81,9 +81,10 @@ def post_mortem(symptoms: Iterable[Symptom], status: JobStatus, log_tail: str) -
 
 def _unexplained(status: JobStatus, log_tail: str) -> Symptom:
     code = "no exit code" if status.exit_code is None else f"exit code {status.exit_code}"
-    last = excerpt(log_tail, lines=1) or "(nothing was printed)"
+    last = excerpt(log_tail, lines=1)
+    told = f"{code}, last line: {last}" if last else f"{status.reason or code}, nothing was printed"
     advice = "Read the end of the log; if it says nothing, run again once."
-    return Symptom("unexplained-crash", Severity.FATAL, f"{code}, last line: {last}", UNKNOWN, advice)
+    return Symptom("unexplained-crash", Severity.FATAL, told, UNKNOWN, advice)
 
 
 _RANK = {Severity.FATAL: 0, Severity.WARNING: 1, Severity.INFO: 2}

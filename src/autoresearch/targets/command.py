@@ -72,7 +72,9 @@ class CommandTarget:
         if unknown:
             raise CampaignError(f"target 'command' has no option {unknown[0]!r}; it knows: {', '.join(sorted(_KNOWN))}")
         if not command:
-            raise CampaignError("target 'command' needs a command: the program and its arguments as a list")
+            raise CampaignError(
+                "target 'command' needs a command: say --command 'python3 train.py {seed}', or give a list in the file"
+            )
         if objective.get("metric", "") in {"", "auto"}:
             raise CampaignError(
                 "target 'command' cannot guess the metric: name it with --metric, or objective.metric in the file"

@@ -44,7 +44,7 @@ def entry_point(recipe: Recipe, script: TestScript | None = None) -> str:
     if not entry:
         raise RecipeError(
             f"{recipe.path}: trains nothing, for it has none of the sections grpo, ppo, sft, dpo, rm, distillation "
-            "and eval; choose a complete recipe"
+            "and eval; choose a complete recipe, or say --target command for a script outside NeMo-RL"
         )
     if not (recipe.root / entry).is_file():
         raise RecipeError(

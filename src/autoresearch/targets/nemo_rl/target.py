@@ -67,7 +67,10 @@ class NemoRLTarget:
         options: Mapping[str, Any] | None = None,
     ) -> None:
         if not recipe:
-            raise CampaignError("no recipe was given: name one, for example: autoresearch plan examples/configs/R.yaml")
+            raise CampaignError(
+                "no recipe was given: name one, for example: autoresearch plan examples/configs/R.yaml; "
+                "for a script outside NeMo-RL say --target command"
+            )
         self.recipe = recipe
         self.command = tuple(command or ())
         self._wish = dict(objective or {})
