@@ -1,7 +1,11 @@
+from importlib.resources import files
+from pathlib import Path
+
 import pytest
 
 from autoresearch.experiment.change import FileChange
 from autoresearch.guards.scope import Scope, breaches
+from autoresearch.guards.shadows import Tree, shadows
 from autoresearch.targets.nemo_rl import protect
 from autoresearch.targets.recipe.load import load
 
@@ -92,3 +96,17 @@ def test_validating_code_is_protected_inside_files_that_ideas_may_touch(tmp_path
     file.write_text("def train(x):\n    return x\n\ndef validate(x):\n    return 1.0\n")
     (found,) = touched(before, protect.measuring_code(tmp_path))
     assert "nemo_rl/algorithms/grpo.py:validate" in found
+
+
+@pytest.mark.parametrize(("path", "refused"), [
+    ("nemo_rl/utils/logger/__init__.py", True), ("nemo_rl/utils/__init__.py", True), ("nemo_rl/__init__.py", True),
+    ("examples/nemo_rl/__init__.py", True), ("examples/json.py", True), ("numpy/__init__.py", True), ("conftest.py", True),
+    ("nemo_rl/utils/curves.py", False), ("nemo_rl/models/heads/__init__.py", False), ("examples/tables.py", False),
+])  # fmt: skip
+def test_what_measures_cannot_be_loaded_from_elsewhere(path, refused):
+    """In the embedded example, as in NeMo-RL itself: its eight protected files by every name that leads to them."""
+    root = Path(str(files("autoresearch"))) / "examples" / "tree"
+    held = frozenset(file.relative_to(root).as_posix() for file in root.rglob("*") if file.is_file())
+    tree = Tree(files=held, scripts=("examples/run_grpo.py",), outside=lambda: {"numpy"})
+    found = shadows([FileChange(path=path, added=1)], Scope(protect=protect.files()), tree)
+    assert bool(found) is refused

@@ -5,6 +5,7 @@ Commits are made with the time recorded in the journal, so that the same content
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -14,14 +15,16 @@ from autoresearch.engine.context import Context
 from autoresearch.engine.worktrees import clean_checkout, survey_of_arm
 from autoresearch.errors import RecipeError
 from autoresearch.experiment import names
-from autoresearch.experiment.change import changed_keys
+from autoresearch.experiment.change import FileChange, changed_keys
 from autoresearch.experiment.events import ExperimentCommitted
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import BASELINE
 from autoresearch.git import commits, diffs, refs, worktree
 from autoresearch.guards.scope import Scope, breaches, simplifies, yardstick
+from autoresearch.guards.shadows import Tree, shadows
 from autoresearch.machine import atomic, fault_points
+from autoresearch.machine.installed import importable
 from autoresearch.ports.researcher import Witness
 from autoresearch.ports.target import Survey
 
@@ -87,6 +90,7 @@ def record_commit(
     keys = (*files, *(changed_keys(old, new) if new is not None else ()))
     scope = scope_of(ctx)
     found += breaches(changes, scope, old, new)
+    found += shadowed(ctx, parent_commit, changes)
     found += [
         f"{path} lies in a submodule: such an edit is part of no commit"
         for path in worktree.edited_submodules(ctx.paths.root, tree)
@@ -124,6 +128,24 @@ def scope_of(ctx: Context) -> Scope:
         max_files=scope.max_files,
         max_lines=scope.max_lines,
     )
+
+
+def shadowed(ctx: Context, parent_commit: str, changes: Sequence[FileChange]) -> tuple[str, ...]:
+    """What a change would put before, or around, what is protected; see `guards.shadows`."""
+    return shadows(changes, scope_of(ctx), tree_of(ctx, parent_commit))
+
+
+def tree_of(ctx: Context, commit: str) -> Tree:
+    """A commit as the interpreter of a run would search it."""
+    root = ctx.paths.root
+    files = diffs.files_of(root, commit)
+
+    def outside() -> frozenset[str]:
+        own = {Path(part).stem for file in files for part in Path(file).parts}
+        return importable(root, ctx.survey.command) | (diffs.imported_names(root, commit) - own)
+
+    scripts = tuple(word for word in ctx.survey.command if word in files)
+    return Tree(files=files, scripts=scripts, outside=outside)
 
 
 def _survey(ctx: Context, commit: str, tree: Path | None, problems: list[str]) -> Survey | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from autoresearch.engine.ask import brief_for, collect_notes
 from autoresearch.engine.context import Context
-from autoresearch.engine.guarded_commit import committable, keep_testimony, scope_of
+from autoresearch.engine.guarded_commit import committable, keep_testimony, scope_of, shadowed
 from autoresearch.engine.worktrees import checkout, clean_checkout, tree_path
 from autoresearch.errors import RecipeError, ResearcherError
 from autoresearch.experiment.events import ExperimentRepaired
@@ -96,7 +96,8 @@ def _problems(ctx: Context, entry: Experiment, commit: str) -> tuple[str, ...]:
             values = ctx.survey_of(commit, tree).facts.values
     except RecipeError as error:
         return (f"the recipe is refused: {error}",)
-    return breaches(changes, scope_of(ctx), ctx.survey.facts.values, values)
+    found = breaches(changes, scope_of(ctx), ctx.survey.facts.values, values)
+    return (*found, *shadowed(ctx, entry.parent_commit, changes))
 
 
 def _found_again(ctx: Context, entry: Experiment) -> str | None:

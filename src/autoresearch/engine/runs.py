@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from autoresearch.engine import seals
 from autoresearch.engine.context import Context
 from autoresearch.engine.endings import ending_of
 from autoresearch.engine.worktrees import checkout, survey_of_arm, tree_path
@@ -49,6 +50,7 @@ def launch(ctx: Context, arm: str, seed: int, purpose: Purpose, why: str) -> Non
     folder, log = ctx.paths.run(arm, number), ctx.paths.log(arm, number)
     run_id = names.run_id(ctx.campaign.campaign, arm, number)
     tree = checkout(ctx, arm)
+    seals.mend(ctx, arm, tree)
     view, limit_s = ctx.outlook(), ctx.limits.run_limit_s(ctx.clock())
     job: Job | None = None
     plumbing, refused = False, ""
@@ -158,6 +160,7 @@ def recover(ctx: Context) -> None:
 def _submit_again(ctx: Context, run: Run) -> None:
     planned = run.planned
     tree = checkout(ctx, planned.experiment)
+    seals.mend(ctx, planned.experiment, tree)
     try:
         small, limit_s = planned.plumbing, ctx.limits.run_limit_s(ctx.clock())
         job = _job(
@@ -228,7 +231,8 @@ def measure(ctx: Context, run: Run) -> None:
     assert ended is not None  # noqa: S101 - `end` recorded it
     status = replace(ended.status, reason=run.cancelled) if run.cancelled else ended.status
     arm, number = run.planned.experiment, run.planned.number
-    found = measure_folder(ctx, Path(run.planned.folder), Path(run.planned.log), status, arm, number)
+    wrong = seals.broken(ctx, arm) if run.job_id is not None else ""
+    found = measure_folder(ctx, Path(run.planned.folder), Path(run.planned.log), status, arm, number, wrong=wrong)
     tell(ctx, run)
     fault_points.point("run.measured")
     ctx.record(RunMeasured(ctx.clock(), run.run_id, found, ending_of(ctx, run, found, log_tail(ctx, run))))
@@ -238,9 +242,15 @@ def measure(ctx: Context, run: Run) -> None:
         worktree.remove(ctx.paths.root, tree_path(ctx, arm))
 
 
-def measure_folder(ctx: Context, folder: Path, log: Path, status: JobStatus, label: str, number: int) -> Measurement:
-    """What a run's own files say, kept as `measurement.json` with the evidence of `label` and `number`."""
+def measure_folder(
+    ctx: Context, folder: Path, log: Path, status: JobStatus, label: str, number: int, *, wrong: str = ""
+) -> Measurement:
+    """What a run's own files say, kept as `measurement.json` with the evidence of `label` and `number`.
+
+    A run that did something to what measures (`wrong`, in words) has no number.
+    """
     found = _clean(ctx, ctx.target.measure(folder, tail_of(ctx, log), read_all(ctx, folder), status))
+    found = found.void(wrong) if wrong else found
     volume.keep(ctx.paths, label, number)
     atomic.replace(ctx.paths.measurement(label, number), json.dumps(asdict(found), indent=2) + "\n")
     return found

@@ -150,6 +150,18 @@ def _change(entry: _Raw, counts: tuple[str, str], targets: dict[str, bytes]) -> 
     )
 
 
+def files_of(repo: Path, commit: str) -> frozenset[str]:
+    """Every path of a commit: files, links and submodules."""
+    return frozenset(nul(call(repo, "ls-tree", "-r", "-z", "--full-tree", "--name-only", commit).stdout))
+
+
+def imported_names(repo: Path, commit: str) -> frozenset[str]:
+    """Top-level names that Python files of a commit import, those of its own modules included."""
+    pattern = "^[[:space:]]*(import|from)[[:space:]]+[A-Za-z_][A-Za-z_0-9]*"
+    found = call(repo, "grep", "-hIoE", pattern, commit, "--", "*.py", codes=(0, 1)).stdout
+    return frozenset(line.split()[-1] for line in found.decode("utf-8", "replace").splitlines() if line.split())
+
+
 def patch(repo: Path, a: str, b: str) -> bytes:
     """The difference as a patch that `git apply` takes, binary files and file modes included."""
     return call(repo, *_DIFF, *_PATCH, "--binary", a, b).stdout

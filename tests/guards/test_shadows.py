@@ -1,0 +1,108 @@
+"""What Python would load before a protected file is refused; what shadows nothing is allowed."""
+
+import pytest
+
+from autoresearch.experiment.change import FileChange
+from autoresearch.guards.scope import Scope
+from autoresearch.guards.shadows import Tree, shadows
+
+FILES = frozenset({
+    "README.md",
+    "setup.cfg",
+    "model.py",
+    "score.py",
+    "tasks/words.py",
+    "tasks/words/list.txt",
+    "src/lab/__init__.py",
+    "src/lab/judge/__init__.py",
+    "src/lab/judge/exact.py",
+    "src/lab/net.py",
+    "parts/fast.py",
+    "jobs/train.py",
+    "jobs/sets/eval.json",
+})  # fmt: skip
+PROTECTED = (
+    *("score.py", "tasks/words.py", "src/lab/judge/exact.py"),
+    *("parts/fast.py", "jobs/train.py", "jobs/sets/**"),
+)
+
+
+def found(path, *, subject=(), protect=PROTECTED, link=""):
+    tree = Tree(files=FILES, scripts=("jobs/train.py",), outside=lambda: {"numpy", "torch"})
+    limits = Scope(protect=protect, subject=subject)
+    return "; ".join(shadows([FileChange(path=path, added=1, link_target=link)], limits, tree))
+
+
+@pytest.mark.parametrize(("path", "told"), [
+    ("score/__init__.py", "score.py"), ("score/data.txt", "score.py"), ("score.cpython-312-x86_64-linux-gnu.so", "score.py"),
+    ("score.abi3.so", "score.py"), ("score.pyc", "score.py"), ("__pycache__/score.cpython-311.pyc", "score.py"),
+    ("score.pyd", "score.py"), ("tasks/words/__init__.py", "tasks/words.py"), ("tasks/__init__.py", "tasks/words.py"),
+    ("src/lab/judge/exact/__init__.py", "exact.py"), ("src/lab/judge/exact/inner/deep.py", "exact.py"),
+    ("src/lab/judge/__pycache__/exact.cpython-313.pyc", "exact.py"), ("src/lab/judge/__init__.py", "exact.py"),
+    ("src/lab/__init__.py", "exact.py"), ("src/lab/judge/__init__.abi3.so", "exact.py"), ("parts.py", "parts/fast.py"), ("SCORE/__init__.py", "score.py"),
+])  # fmt: skip
+def test_a_twin_beside_a_protected_module_is_refused(path, told):
+    """A package, a compiled or cached form, a package's own first file: each goes before the module, or around it."""
+    assert f"{told}, which is protected" in found(path)
+
+
+@pytest.mark.parametrize(("path", "told"), [
+    ("lab/__init__.py", "src/lab/judge/exact.py"), ("jobs/lab.py", "src/lab/judge/exact.py"), ("jobs/score.py", "score.py"),
+    ("jobs/tasks/words.py", "tasks/words.py"), ("src/score/__init__.py", "score.py"), ("src/parts/fast.py", "parts/fast.py"),
+])  # fmt: skip
+def test_an_import_name_of_a_protected_module_on_another_path_is_refused(path, told):
+    """The script's folder and the worktree's root are searched too, one of them first."""
+    assert told in found(path)
+
+
+@pytest.mark.parametrize("path", [
+    "random.py", "statistics/__init__.py", "jobs/math.py", "jobs/pickle/__init__.py", "csv.abi3.so", "jobs/logging.py",
+    "numpy.py", "torch/__init__.py", "jobs/torch.py", "typing.pyc",
+])  # fmt: skip
+def test_names_of_python_and_of_installed_packages_are_taken(path):
+    """Where the protected evaluation imports them, a file of that name would be loaded instead."""
+    assert "would be loaded in place of" in found(path)
+    assert found(path, protect=())
+
+
+@pytest.mark.parametrize("path", [
+    "sitecustomize.py", "jobs/usercustomize.py", "usercustomize/__init__.py", "x.pth", "conftest.py", "tests/conftest.py",
+    ".env", "jobs/.env", ".envrc", "uv.lock", "poetry.lock", "pylock.gpu.toml",
+])  # fmt: skip
+def test_what_is_loaded_around_the_evaluation_is_refused(path):
+    """Unless the campaign names it as its subject."""
+    assert found(path, protect=())
+    assert found(path, subject=(path,)) == ""
+
+
+@pytest.mark.parametrize("path", [
+    "Score.py", "src/lab/Judge/exact.py", "src/Lab/net.py", "ｓcore.py", "jobs/Sets/other.json", "ſcore.py",
+])  # fmt: skip
+def test_case_and_unicode_twins_are_refused(path):
+    """They are one file where the file system knows no case, and one name where Python normalises it."""
+    assert "only in case or Unicode form" in found(path)
+
+
+@pytest.mark.parametrize(("path", "link", "told"), [
+    ("jobs/copy.json", "sets/eval.json", "jobs/sets/eval.json"), ("extra", "src/lab", "src/lab"), ("jobs/s.py", "../score.py", "score.py"),
+    ("score", "model_parts", "score.py"), ("jobs/json", "elsewhere", "json"), ("jobs/./a", "./sets", "jobs/sets"),
+])  # fmt: skip
+def test_links_that_lead_to_or_stand_for_what_is_protected_are_refused(path, link, told):
+    """A link inside the tree is a second way to write a file, or a package in disguise."""
+    assert told in found(path, link=link)
+
+
+@pytest.mark.parametrize("path", [
+    "helpers/__init__.py", "helpers/json.py", "helpers.py", "src/lab/fresh.py", "src/lab/fresh/__init__.py", "src/lab/judge/more.py",
+    "model.py", "src/lab/net.py", "src/other/__init__.py", "jobs/tools.py", "src/lab/random.py", "tasks/words/more.txt",
+    "scores.py", "score.md", "numpy/notes.md", "docs/conftest.md", "notes.locked", "jobs/x.txt",
+])  # fmt: skip
+def test_an_honest_new_module_is_allowed(path):
+    """Shadowing nothing, however near it lies; inside a package a name of Python's is nobody else's."""
+    assert found(path) == ""
+
+
+def test_a_link_to_what_nobody_protects_is_allowed():
+    """As long as its own name stands for nothing."""
+    assert found("newest.md", link="README.md") == ""
+    assert found("jobs/nets", link="../helpers") == ""

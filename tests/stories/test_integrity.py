@@ -1,0 +1,63 @@
+"""Ideas that get at what measures instead of getting better, in whole campaigns of real processes."""
+
+import textwrap
+
+import yaml
+from tests.conftest import commit_all
+
+TRAIN = """\
+import json, pathlib, judge, tune
+tune.prepare()
+lr = json.loads(pathlib.Path("config.json").read_text())["lr"]
+print(f"score: {judge.grade(lr):.4f}", flush=True)
+"""
+JUDGE = """\
+import csv
+def grade(lr):
+    return sum(float(row[0]) for row in csv.reader(open("gold/answers.csv"))) + lr
+"""
+
+
+def patch(path, *lines: str, new=False):
+    """A unified diff that puts lines into a new file, or in place of the one line of `tune.py`."""
+    body = "".join(f"+{line}\n" for line in lines)
+    if new:
+        return f"--- /dev/null\n+++ b/{path}\n@@ -0,0 +1,{len(lines)} @@\n{body}"
+    return f"--- a/{path}\n+++ b/{path}\n@@ -1 +1,{len(lines)} @@\n-def prepare(): pass\n{body}"
+
+
+def tuned(*lines: str):
+    return patch("tune.py", "def prepare():", *(f"    {line}" for line in lines))
+
+
+IDEAS = [
+    {"title": "packaged", "patch": patch("judge/__init__.py", "def grade(lr): return 9", new=True)},
+    {"title": "own csv", "patch": patch("csv.py", "def reader(f): return [['9']]", new=True)},
+    {"title": "gold", "patch": tuned('open("gold/answers.csv", "w").write("9\\n")')},
+    {"title": "swapped", "patch": tuned("import os", 'os.rename("gold", "old")', 'os.symlink("old", "gold")')},
+    {"title": "left behind", "patch": tuned('open("random.py", "w").write("")')},
+    {"title": "honest", "overrides": ["lr=0.2"]},
+]
+
+
+def test_no_idea_that_touches_what_measures_has_a_number(lab):
+    """Twins are refused before they run; what a run changed voids it, is told, and does not reach later ideas."""
+    (lab.root / "gold").mkdir()
+    (lab.root / "gold" / "answers.csv").write_text("0.25\n0.25\n")
+    (lab.root / "judge.py").write_text(JUDGE)
+    (lab.root / "tune.py").write_text("def prepare(): pass\n")
+    (lab.root / "train.py").write_text(textwrap.dedent(TRAIN))
+    commit_all(lab.root)
+    (lab.root / "ideas.yaml").write_text(yaml.safe_dump([{"parent": "baseline", **idea} for idea in IDEAS]))
+    target = {"type": "command", "config": "config.json", "protect": ["judge.py", "train.py", "gold/**"]}
+    lab.write(stop="7 experiments", launcher={"type": "local"}, target=target, run={"grace": 0.5})
+    done = lab.run()
+    reasons = {row.description: row.reason for row in lab.rows()}
+    assert [(row.status.value, row.metric_value) for row in lab.rows()[1:6]] == [("crash", None)] * 5, done.stdout
+    assert "judge/__init__.py would be loaded in place of judge.py, which is protected" in reasons["packaged"]
+    assert "csv.py would be loaded in place of Python's own module csv" in reasons["own csv"]
+    assert "contradicted: gold/answers.csv was changed by the run" in reasons["gold"]
+    assert "contradicted: gold/answers.csv was changed by the run" in reasons["swapped"]
+    assert "contradicted: during the run came random.py would be loaded in place of" in reasons["left behind"]
+    assert (lab.rows()[6].status.value, lab.rows()[6].metric_value) == ("keep", 0.7)
+    assert "contradicted: gold/answers.csv was changed by the run" in (lab.folder / "report.md").read_text()
