@@ -48,10 +48,11 @@ def test_what_the_environment_did_once_costs_the_idea_nothing(dying):
 
 
 def test_what_the_environment_does_for_ever_leaves_the_idea_untested(dying):
-    """Three runs in all; the row says what it was and what a person can do, and no number."""
+    """Three runs in all, the last after a look at whether the machine is well; the row says what it was and what a person can do, and no number."""
     lab = dying("OSError: [Errno 116] Stale file handle: '/data/x'", 99)
     row = lab.rows()[1]
     assert (row.status, row.metric_value, row.runs) == ("crash", None, 3)
+    assert [event["purpose"] for event in lab.journal("run_planned")][1:4] == ["explore", "explore", "canary"]
     assert row.reason.startswith("could not be tested: environment: storage-failed: OSError: [Errno 116]")
     assert "not the idea's doing" in lab.cli("log", "2").stdout or "environment: storage" in lab.cli("show", "2").stdout
 

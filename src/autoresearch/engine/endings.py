@@ -24,6 +24,8 @@ def ending_of(ctx: Context, run: Run, found: Measurement, log: str) -> Ending | 
     ended = ctx.history.runs[run.run_id].ended
     if ended is None or replace(run, ended=ended, measurement=found).value is not None:
         return None
+    if run.planned.purpose is outcome.Purpose.CANARY and found.value is not None:
+        return None
     if found.integrity.contradicted:
         told = found.integrity.sentence
         return Ending(what="contradicted", who=Who.UNKNOWN, evidence=told, source="measurement")

@@ -39,6 +39,7 @@ from autoresearch.machine import fault_points
 from autoresearch.run.symptom import Severity
 from autoresearch.scheduling import next_move
 from autoresearch.scheduling import next_move as moves
+from autoresearch.scheduling.breaker import breaker
 from autoresearch.scheduling.yardstick import Remeasure
 from autoresearch.version import __version__
 
@@ -81,6 +82,7 @@ class Loop:
     _outage: Outage | None = None
     _looked: dict[str, float] = field(default_factory=dict)
     _cancelled: set[str] = field(default_factory=set)
+    _suspected: bool = False
     _heard: dict[str, tuple[int, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -136,7 +138,15 @@ class Loop:
     def _next(self) -> moves.Move:
         ctx = self.ctx
         move = self.choose(ctx.history, ctx.campaign, ctx.policy, ctx.survey.objective, ctx.outlook())
+        self._watch_breaker()
         return self._room.check(move)
+
+    def _watch_breaker(self) -> None:
+        """Both turns are noted once, so that report and status tell of them."""
+        found = breaker(self.ctx.history)
+        if (found is not None) != self._suspected:
+            self._suspected = found is not None
+            self.ctx.note(found.sentence if found else "the machine is well again, ideas are run again")
 
     def carry_out(self, move: moves.Move) -> None:
         """Do one thing."""

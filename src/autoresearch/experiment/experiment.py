@@ -81,6 +81,8 @@ class Run:
         something speaks against is none.
         """
         found = self.measurement
+        if self.planned.purpose is outcome.Purpose.CANARY:
+            return None
         if found is None or found.completion is Completion.DIVERGED or found.integrity.contradicted:
             return None
         if self.ended is not None and self.ended.status.state in {JobState.TIMED_OUT, JobState.CANCELLED}:
@@ -131,7 +133,8 @@ def made_again(runs: Iterable[Run]) -> list[Run]:
     """
     found: list[Run] = []
     for run in filter(lost, runs):
-        if len(found) < (run.ending.tries if run.ending else TRIES):
+        canary = run.planned.purpose is outcome.Purpose.CANARY
+        if not canary and len(found) < (run.ending.tries if run.ending else TRIES):
             found.append(run)
     return found
 
@@ -237,6 +240,8 @@ def why_no_value(run: Run) -> str:
     """In words, why a measured run has no number; empty when it has one or is still going."""
     found = run.measurement
     if found is None or run.value is not None:
+        return ""
+    if run.planned.purpose is outcome.Purpose.CANARY and run.ending is None:
         return ""
     if run.cancelled:
         return run.cancelled

@@ -332,7 +332,8 @@ class History:
             for run in self.runs_of(entry.name)[: entry.superseded]
         }
         left_out = superseded | self._forgiven() if room else superseded
-        return tuple(trial_of(run) for run in self.runs.values() if run.run_id not in left_out)
+        judging = (run for run in self.runs.values() if run.planned.purpose is not Purpose.CANARY)
+        return tuple(trial_of(run) for run in judging if run.run_id not in left_out)
 
     def _forgiven(self) -> set[str]:
         return {run.run_id for made in self._runs.values() for run in made_again(made)}

@@ -30,6 +30,8 @@ class Purpose(StrEnum):
     """A fresh seed that chose nothing; only these carry a claim."""
     ABLATE = "ablate"
     """The winner with one kept change left out."""
+    CANARY = "canary"
+    """The incumbent once more, to see whether the machine is well; its number judges nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)

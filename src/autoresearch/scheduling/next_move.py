@@ -18,6 +18,7 @@ from autoresearch.experiment.outcome import BASELINE, Purpose, Status, Verdict
 from autoresearch.ports.policy import Policy
 from autoresearch.run.objective import Objective
 from autoresearch.scheduling import yardstick
+from autoresearch.scheduling.breaker import breaker
 from autoresearch.scheduling.budget import Outlook
 from autoresearch.scheduling.yardstick import Remeasure
 from autoresearch.verdict.drift import beside_drift
@@ -220,6 +221,8 @@ def next_move(history: History, campaign: CampaignConfig, policy: Policy, object
         return Wait(f"paused by {history.paused.by}: {history.paused.reason or 'no reason given'}")
     if isinstance(advice, Propose) and (resting := _resting(history, view)):
         return resting
+    if (held := _held(history, campaign, advice, view)) is not None:
+        return held
     if isinstance(advice, Measure) and (held := _approval(history, campaign, advice, view)):
         return held
     return _from_advice(advice, campaign, view, flying, history.exhausted_because)
@@ -234,6 +237,23 @@ def _resting(history: History, view: Outlook) -> Move | None:
     if count >= _TROUBLES and not history.in_flight():
         return Stop(f"no researcher could propose, {count} times in a row; last: {last.reason}", final=False)
     return Wait(f"researchers rest until asked again: {last.reason}") if view.now < again else None
+
+
+def _held(history: History, campaign: CampaignConfig, advice: Advice, view: Outlook) -> Move | None:
+    """The canary, or waiting for it, while the machine is suspected; None when work may go on."""
+    if not isinstance(advice, Propose | Measure) or history.baseline is None or history.baseline.judged is None:
+        return None
+    if view.runs_left == 0 or (suspected := breaker(history)) is None:
+        return None
+    known = [run for run in history.current_runs(history.incumbent) if run.valid]
+    if not known:
+        return None
+    flying = any(run.planned.purpose is Purpose.CANARY for run in history.in_flight())
+    if flying or view.now < suspected.again_at or len(history.in_flight()) >= campaign.launcher.parallel:
+        return Wait(suspected.sentence)
+    canary = Measure(history.incumbent, known[0].planned.seed, Purpose.CANARY, suspected.sentence)
+    held = _approval(history, campaign, canary, view)
+    return held or Launch(canary.arm, canary.seed, canary.purpose, canary.why)
 
 
 def _approval(history: History, campaign: CampaignConfig, advice: Measure, view: Outlook) -> Move | None:

@@ -1,0 +1,90 @@
+"""When the machine is suspected, what is done meanwhile, and what ends it."""
+
+import pytest
+from tests.scheduling.test_next_move import CAMPAIGN, NO_LIMIT, OBJECTIVE, committed, planned
+
+from autoresearch.experiment import events as happened
+from autoresearch.experiment.history import fold
+from autoresearch.experiment.outcome import Purpose, Status, Verdict
+from autoresearch.run.ending import Ending, Follows, Who
+from autoresearch.run.job import JobState, JobStatus
+from autoresearch.run.measurement import Completion, Measurement
+from autoresearch.scheduling import next_move as moves
+from autoresearch.scheduling.breaker import breaker
+from autoresearch.scheduling.budget import outlook
+from autoresearch.verdict.policies import policy
+
+NO_GPU = Ending(what="no-gpu", who=Who.ENVIRONMENT, evidence="none", source="log", follows=Follows.AGAIN, tries=2)
+ODD = Ending(what="unhandled-error", who=Who.UNKNOWN, evidence="odd", source="log")
+KILLED = Ending(what="killed", who=Who.OPERATOR, evidence="KILL", source="supervisor", follows=Follows.AGAIN, tries=1)
+KEPT = Verdict(status=Status.KEEP, reason="the unmodified recipe", value=0.5, runs=1)
+
+
+def ran(name, number, at, ending=None, purpose=Purpose.EXPLORE):
+    plan, *begun = planned(name, number, at)
+    value = None if ending else 0.5
+    state = JobState.FAILED if ending else JobState.SUCCEEDED
+    found = Measurement(metric="score", value=value, completion=Completion.CRASHED if ending else Completion.DONE)
+    return [
+        happened.RunPlanned(**{**vars(plan), "purpose": purpose}),
+        *begun,
+        happened.RunEnded(at + 1, plan.run_id, JobStatus(state=state)),
+        happened.RunMeasured(at + 1, plan.run_id, found, ending),
+    ]
+
+
+BEGIN = [
+    *committed(1, "baseline"), *ran("baseline", 1, 10),
+    happened.ExperimentJudged(at=12, name="baseline", verdict=KEPT, row={}),
+    *committed(2, "a"), *committed(3, "b"), *committed(4, "c"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("ends", "opens"), [
+    ([("a", NO_GPU)], False), ([("a", NO_GPU), ("a", NO_GPU)], True), ([("a", NO_GPU), ("b", NO_GPU)], True),
+    ([("a", NO_GPU), ("b", None), ("b", NO_GPU)], False), ([("a", KILLED), ("b", KILLED), ("c", KILLED)], False),
+    ([("a", ODD), ("b", ODD)], False), ([("a", ODD), ("b", ODD), ("c", ODD)], True), ([("a", ODD), ("a", ODD), ("a", ODD)], False),
+])  # fmt: skip
+def test_like_failures_in_a_row_open_it(ends, opens):
+    """One cause of the machine's twice, or what nobody explains with three ideas; a number in between is a good sign."""
+    events = [event for at, (name, end) in enumerate(ends) for event in ran(name, at + 1, 20 + 10 * at, end)]
+    assert (breaker(fold([*BEGIN, *events])) is not None) is opens
+
+
+SICK = [*ran("a", 1, 20, NO_GPU), *ran("a", 2, 30, NO_GPU)]
+
+
+def move(events, now):
+    history = fold(events)
+    view = outlook(history, CAMPAIGN, NO_LIMIT, OBJECTIVE, now)
+    return moves.next_move(history, CAMPAIGN, policy("greedy"), OBJECTIVE, view)
+
+
+def test_while_it_is_open_only_the_canary_is_sent_and_ever_more_rarely():
+    """At once, then after five seconds, then after ten, from the end of the last one."""
+    found = move([*BEGIN, *SICK], 31)
+    assert (found.arm, found.seed, found.purpose) == ("baseline", 42, Purpose.CANARY)
+    first = [*BEGIN, *SICK, *ran("baseline", 2, 40, NO_GPU, Purpose.CANARY)]
+    assert isinstance(move(first, 45.9), moves.Wait)
+    assert move(first, 46).purpose is Purpose.CANARY
+    second = [*first, *ran("baseline", 3, 50, ODD, Purpose.CANARY)]
+    assert isinstance(move(second, 60.9), moves.Wait)
+    assert move(second, 61).purpose is Purpose.CANARY
+
+
+def test_a_canary_that_gives_its_number_closes_it_and_the_idea_is_run_again():
+    """Its number judges nothing: the baseline still has one run."""
+    events = [*BEGIN, *SICK, *ran("baseline", 2, 40, None, Purpose.CANARY)]
+    history = fold(events)
+    assert breaker(history) is None
+    assert history.runs_behind("baseline") == 1
+    found = move(events, 50)
+    assert (found.arm, found.purpose) == ("a", Purpose.EXPLORE)
+
+
+def test_it_says_so_in_one_sentence():
+    """With how often and the newest evidence."""
+    events = [*BEGIN, *SICK, *ran("baseline", 2, 40, NO_GPU, Purpose.CANARY)]
+    told = breaker(fold(events)).sentence
+    assert told.startswith("the machine is suspected, no idea is run: 2 runs in a row, and 1 of the incumbent")
+    assert told.endswith("environment: no-gpu: none")
