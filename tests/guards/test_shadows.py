@@ -4,7 +4,7 @@ import pytest
 
 from autoresearch.experiment.change import FileChange
 from autoresearch.guards.scope import Scope
-from autoresearch.guards.shadows import Tree, shadows
+from autoresearch.guards.shadows import SearchedTree, shadows
 
 FILES = frozenset({
     "README.md",
@@ -28,7 +28,7 @@ PROTECTED = (
 
 
 def found(path, *, subject=(), protect=PROTECTED, link=""):
-    tree = Tree(files=FILES, scripts=("jobs/train.py",), outside=lambda: {"numpy", "torch"})
+    tree = SearchedTree(files=FILES, scripts=("jobs/train.py",), outside=lambda: {"numpy", "torch"})
     limits = Scope(protect=protect, subject=subject)
     return "; ".join(shadows([FileChange(path=path, added=1, link_target=link)], limits, tree))
 

@@ -5,7 +5,7 @@ import pytest
 
 from autoresearch.experiment.change import FileChange
 from autoresearch.guards.scope import Scope, breaches
-from autoresearch.guards.shadows import Tree, shadows
+from autoresearch.guards.shadows import SearchedTree, shadows
 from autoresearch.targets.nemo_rl import protect
 from autoresearch.targets.recipe.load import load
 
@@ -107,6 +107,6 @@ def test_what_measures_cannot_be_loaded_from_elsewhere(path, refused):
     """In the embedded example, as in NeMo-RL itself: its eight protected files by every name that leads to them."""
     root = Path(str(files("autoresearch"))) / "examples" / "tree"
     held = frozenset(file.relative_to(root).as_posix() for file in root.rglob("*") if file.is_file())
-    tree = Tree(files=held, scripts=("examples/run_grpo.py",), outside=lambda: {"numpy"})
+    tree = SearchedTree(files=held, scripts=("examples/run_grpo.py",), outside=lambda: {"numpy"})
     found = shadows([FileChange(path=path, added=1)], Scope(protect=protect.files()), tree)
     assert bool(found) is refused

@@ -1,28 +1,31 @@
 """One examined commit: what was changed, whether it may be run, and the evidence kept of it.
 
+Is what measures still the commit's, before and after a run? What a run changed voids its number, and is put back.
+
 Commits are made with the time recorded in the journal, so that the same content gives the same commit.
 """
 
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from autoresearch.engine import ask
 from autoresearch.engine.ask import Proposal, is_clean
 from autoresearch.engine.context import Context
-from autoresearch.engine.worktrees import clean_checkout, survey_of_arm
-from autoresearch.errors import RecipeError
+from autoresearch.engine.worktrees import checkout, clean_checkout, survey_of_arm, tree_path
+from autoresearch.errors import RecipeError, RepositoryError
 from autoresearch.experiment import names
 from autoresearch.experiment.change import FileChange, changed_keys
 from autoresearch.experiment.events import ExperimentCommitted
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import BASELINE
-from autoresearch.git import commits, diffs, refs, worktree
+from autoresearch.git import commits, diffs, refs, seal, worktree
 from autoresearch.guards.scope import Scope, breaches, simplifies, yardstick
-from autoresearch.guards.shadows import Tree, shadows
+from autoresearch.guards.shadows import SearchedTree, loadable, shadows
 from autoresearch.machine import atomic, fault_points
 from autoresearch.machine.installed import importable
 from autoresearch.ports.researcher import Witness
@@ -135,7 +138,7 @@ def shadowed(ctx: Context, parent_commit: str, changes: Sequence[FileChange]) ->
     return shadows(changes, scope_of(ctx), tree_of(ctx, parent_commit))
 
 
-def tree_of(ctx: Context, commit: str) -> Tree:
+def tree_of(ctx: Context, commit: str) -> SearchedTree:
     """A commit as the interpreter of a run would search it."""
     root = ctx.paths.root
     files = diffs.files_of(root, commit)
@@ -145,7 +148,7 @@ def tree_of(ctx: Context, commit: str) -> Tree:
         return importable(root, ctx.survey.command) | (diffs.imported_names(root, commit) - own)
 
     scripts = tuple(word for word in ctx.survey.command if word in files)
-    return Tree(files=files, scripts=scripts, outside=outside)
+    return SearchedTree(files=files, scripts=scripts, outside=outside)
 
 
 def _survey(ctx: Context, commit: str, tree: Path | None, problems: list[str]) -> Survey | None:
@@ -210,3 +213,62 @@ def keep_testimony(ctx: Context, source: str, index: int, folder: Path) -> None:
         for file in sorted(witness.evidence(index).glob("*")):
             folder.mkdir(parents=True, exist_ok=True)
             file.replace(folder / file.name)
+
+
+_MOST = 3
+
+
+def mend(ctx: Context, arm: str, tree: Path) -> None:
+    """Before a run: what somebody else's run did to protected files of a worktree is put back, with a note."""
+    commit = ctx.history.arm_commit(arm)
+    if found := _altered(ctx, tree, commit):
+        try:
+            seal.put_back(tree, commit, found)
+        except RepositoryError:
+            worktree.remove(ctx.paths.root, tree)
+            checkout(ctx, arm)
+        ctx.note(f"protected files of the worktree of {arm} were not as committed and are put back: {_words(found)}")
+
+
+def broken(ctx: Context, arm: str) -> str:
+    """After a run: what it did to what measures, in words; empty when it did nothing. Protected files are put back.
+
+    A worktree that is gone, as when somebody removed it, tells nothing. What was changed and changed back before the
+    end is not seen.
+    """
+    tree, commit = tree_path(ctx, arm), ctx.history.arm_commit(arm)
+    if not tree.exists():
+        return ""
+    try:
+        worktree.check(ctx.paths.root, tree)
+    except RepositoryError as error:
+        return ctx.redactor.clean(str(error))
+    found = _altered(ctx, tree, commit)
+    told = [f"{path} was {what} by the run" for path, what in sorted(found.items())]
+    told += [f"during the run came {text}" for text in _planted(ctx, tree, commit)]
+    if found:
+        with suppress(RepositoryError):  # a folder that cannot be written to; the worktree is not used again either way
+            seal.put_back(tree, commit, found)
+    more = [f"and {len(told) - _MOST} more"] if len(told) > _MOST else []
+    return "; ".join((*told[:_MOST], *more))
+
+
+def _altered(ctx: Context, tree: Path, commit: str) -> dict[str, str]:
+    scope = scope_of(ctx)
+    held = [
+        file
+        for file in diffs.files_of(ctx.paths.root, commit)
+        if scope.protected.match(file) and not scope.subjects.match(file)
+    ]
+    return seal.altered(tree, commit, held) if held else {}
+
+
+def _planted(ctx: Context, tree: Path, commit: str) -> tuple[str, ...]:
+    """Modules that a run left where the next one would load them; what else it writes is its own affair."""
+    new = [FileChange(path=path) for path in seal.added(tree, commit) if loadable(path)]
+    return shadows(new, scope_of(ctx), tree_of(ctx, commit)) if new else ()
+
+
+def _words(found: dict[str, str]) -> str:
+    more = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
+    return ", ".join(f"{path} ({what})" for path, what in sorted(found.items())[:_MOST]) + more

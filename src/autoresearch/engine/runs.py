@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from autoresearch.engine import seals
 from autoresearch.engine.context import Context
 from autoresearch.engine.endings import ending_of
+from autoresearch.engine.guarded_commit import broken, mend
 from autoresearch.engine.worktrees import checkout, survey_of_arm, tree_path
 from autoresearch.errors import RecipeError
 from autoresearch.experiment import names
@@ -50,7 +50,7 @@ def launch(ctx: Context, arm: str, seed: int, purpose: Purpose, why: str) -> Non
     folder, log = ctx.paths.run(arm, number), ctx.paths.log(arm, number)
     run_id = names.run_id(ctx.campaign.campaign, arm, number)
     tree = checkout(ctx, arm)
-    seals.mend(ctx, arm, tree)
+    mend(ctx, arm, tree)
     view, limit_s = ctx.outlook(), ctx.limits.run_limit_s(ctx.clock())
     job: Job | None = None
     plumbing, refused = False, ""
@@ -160,7 +160,7 @@ def recover(ctx: Context) -> None:
 def _submit_again(ctx: Context, run: Run) -> None:
     planned = run.planned
     tree = checkout(ctx, planned.experiment)
-    seals.mend(ctx, planned.experiment, tree)
+    mend(ctx, planned.experiment, tree)
     try:
         small, limit_s = planned.plumbing, ctx.limits.run_limit_s(ctx.clock())
         job = _job(
@@ -231,7 +231,7 @@ def measure(ctx: Context, run: Run) -> None:
     assert ended is not None  # noqa: S101 - `end` recorded it
     status = replace(ended.status, reason=run.cancelled) if run.cancelled else ended.status
     arm, number = run.planned.experiment, run.planned.number
-    wrong = seals.broken(ctx, arm) if run.job_id is not None else ""
+    wrong = broken(ctx, arm) if run.job_id is not None else ""
     found = measure_folder(ctx, Path(run.planned.folder), Path(run.planned.log), status, arm, number, wrong=wrong)
     tell(ctx, run)
     fault_points.point("run.measured")

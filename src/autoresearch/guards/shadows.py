@@ -34,7 +34,7 @@ _TAGGED = (".so", ".pyd")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tree:
+class SearchedTree:
     """The commit that a change was made from, as an interpreter would search it.
 
     Attributes:
@@ -62,7 +62,7 @@ class Tree:
         return dirname(packages[-1]) if packages else dirname(module)
 
 
-def shadows(changes: Iterable[FileChange], limits: Scope, tree: Tree) -> tuple[str, ...]:
+def shadows(changes: Iterable[FileChange], limits: Scope, tree: SearchedTree) -> tuple[str, ...]:
     """Every file of a change that would be used in place of a protected one, or around it, in words.
 
     What `scope.breaches` refuses anyway is left to it, and what the campaign names as its subject is allowed.
@@ -90,7 +90,7 @@ def loadable(path: str) -> bool:
 class _Guarded:
     """The protected files of a tree, by every name that leads to them."""
 
-    def __init__(self, tree: Tree, files: frozenset[str]) -> None:
+    def __init__(self, tree: SearchedTree, files: frozenset[str]) -> None:
         self._tree = tree
         self._places = files | {folder for file in files for folder in _above(file)}
         self._folded = {_fold(place): place for place in sorted(self._places)}
