@@ -173,7 +173,7 @@ def exit_file(ending="exited", code=0, ended_at=200.0):
     (seen(QueueLine("7", "CANCELLED"), exit_file()), JobState.SUCCEEDED),
     (seen(QueueLine("7", "NODE_FAIL")), JobState.NODE_FAILED),
     (seen(QueueLine("7", "COMPLETED")), JobState.UNKNOWN),
-    (seen(QueueLine("7", "COMPLETED"), waited_s=99), JobState.SUCCEEDED),
+    (seen(QueueLine("7", "COMPLETED"), waited_s=99), JobState.FAILED),
     (seen(QueueLine("7", "FAILED", 1), output="no python"), JobState.FAILED),
     (seen(None), JobState.UNKNOWN),
     (seen(None, waited_s=99), JobState.VANISHED),

@@ -148,6 +148,7 @@ def _by_controller(known: Account) -> Ending | None:
 _OUR_FAILURE = re.compile(r"\bthe supervisor failed\b")
 _TOLD_TO_STOP = re.compile(r"\basked to stop by \w+")
 _NEVER_BEGUN = re.compile(r"(?i)JobLaunchFailure|launch.?fail|\bprolog\b|PrologFailed|RaisedSignal:53")
+_NO_EXIT_FILE = re.compile(r"\bleft no exit file\b")
 _KILLED = re.compile(
     r"ended by signal SIG(?:KILL|TERM|HUP|INT|QUIT|USR1|USR2)\b|exited with code (?:129|130|137|143)\b"
 )
@@ -182,6 +183,10 @@ def _by_launcher(known: Account) -> Ending | None:
     if _NEVER_BEGUN.search(told):
         because = "its command was never reached"
         return _again(replace(said, what="launch-failed", who=Who.NODE, because=because), TRIES)
+    if _NO_EXIT_FILE.search(told):
+        return _again(
+            replace(said, what="no-exit-file", who=Who.ENVIRONMENT, because="its supervisor never ended"), TRIES
+        )
     return _killed(said, known)
 
 
@@ -268,7 +273,7 @@ def _not_tied(cause: Symptom, signature: Signature, known: Account) -> Ending:
         return replace(said, follows=Follows.MEND)
     if not known.change:
         return said
-    return _again(replace(said, because="nothing ties it to what the idea changed"), TRIES_UNKNOWN)
+    return _again(replace(said, because="nothing ties it to what the idea changed", cure=""), TRIES_UNKNOWN)
 
 
 def _unclassified(cause: Symptom, known: Account) -> Ending:

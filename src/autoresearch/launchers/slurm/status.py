@@ -114,9 +114,13 @@ def _ended_from_outside(seen: SlurmView, state: JobState) -> JobState | None:
 
 
 def _by_slurm_alone(seen: SlurmView, row: QueueLine) -> JobStatus:
+    if row.state is JobState.SUCCEEDED:
+        # Every run has a supervisor, and that writes how it ended: a success without its evidence is none.
+        told = f"{_words(seen, row.state)}, but the run has left no exit file"
+        return _base(seen, JobState.FAILED, told, ended_at=row.ended_at)
     said = f"; its script said: {seen.output}" if seen.output and row.state is JobState.FAILED else ""
     # Slurm's code for what was ended from outside is that of its own step, or none.
-    code = row.exit_code if row.state in {JobState.SUCCEEDED, JobState.FAILED} else None
+    code = row.exit_code if row.state is JobState.FAILED else None
     return _base(seen, row.state, _words(seen, row.state) + said, code, row.ended_at)
 
 
