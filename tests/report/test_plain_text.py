@@ -27,3 +27,12 @@ def test_a_table_is_cut_only_where_a_width_is_given():
     rows = [(1, "a" * 30)]
     assert plain_text.table(("#", "why"), rows).endswith("a" * 30)
     assert plain_text.table(("#", "why"), rows, 10).split("\n") == ["#  why", "1  aaaaaa…"]
+
+
+def test_a_cell_of_many_lines_stays_in_its_row():
+    """Reasons quote logs and git; a line break among them does not tear the table."""
+    assert plain_text.table(("#", "why"), [(1, "no value. The log ends:\nboom"), (2, "fine")]).splitlines() == [
+        "#  why",
+        "1  no value. The log ends: boom",
+        "2  fine",
+    ]

@@ -228,7 +228,8 @@ class Campaign:
                 opened.journal.append(request)
 
         self.run(ask)
-        return f"{flying} runs in flight were ended; nobody had worked on the campaign"
+        were = "run in flight was" if flying == 1 else "runs in flight were"
+        return f"{flying} {were} ended; nobody had worked on the campaign"
 
     def answer(self, request: str | None, *, granted: bool, reason: str = "") -> str:
         """Answer a launch that waits for a person; without a name the only one waiting. Returns the request's name."""

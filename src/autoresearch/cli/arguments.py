@@ -53,7 +53,7 @@ def _seconds(text: str) -> float:
 
 
 def campaign_of(args: argparse.Namespace) -> "Campaign":
-    """The session a command line means."""
+    """The campaign a command line means."""
     from autoresearch.campaign.campaign import Campaign  # noqa: PLC0415 - see above
 
     return Campaign(where=args.repo.absolute(), name=args.campaign)

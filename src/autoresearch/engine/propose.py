@@ -22,7 +22,7 @@ from autoresearch.machine import atomic, fault_points
 
 def open_baseline(ctx: Context) -> None:
     """Make the baseline: an empty, signed-off commit on the base commit (R53)."""
-    assert ctx.history.started is not None  # noqa: S101 - the session starts a campaign before its loop
+    assert ctx.history.started is not None  # noqa: S101 - `begin_campaign` comes before the loop
     base = ctx.history.started.base_commit
     if 1 not in ctx.history.experiments:
         ctx.record(ExperimentOpened(at=ctx.clock(), index=1, parent=BASELINE, parent_commit=base))

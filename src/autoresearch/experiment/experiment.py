@@ -254,7 +254,7 @@ def why_no_value(run: Run) -> str:
         return status.reason or "ran past its time limit"
     worst = found.symptoms[0] if found.symptoms else None
     told = f"{worst.name}: {worst.evidence}" if worst else found.note or (status.reason if status else "")
-    return told or "no valid metric was found"
+    return " ".join(told.split()) or "no valid metric was found"
 
 
 def lineage(arm: str, parent: Callable[[str], str], own: Callable[[str], tuple[str, ...]]) -> tuple[str, ...]:

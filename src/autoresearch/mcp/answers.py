@@ -73,7 +73,7 @@ def tail(path: Path, lines: int, clean: Callable[[str], str]) -> Page:
 
 
 def recent(status: CampaignStatus) -> CampaignStatus:
-    """A status with its newest verdicts and words only; the ledger and the session have all of them."""
+    """A status with its newest verdicts and words only; the ledger and the session memory have all of them."""
     return replace(status, verdicts=status.verdicts[-RECENT:], steering=status.steering[-RECENT:])
 
 

@@ -13,10 +13,10 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], width: int |
 
     Args:
         columns: Their headings.
-        rows: One cell per column; None is empty.
+        rows: One cell per column; None is empty, line breaks are spaces.
         width: Longer lines are cut to so many characters; None: never.
     """
-    body = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    body = [["" if cell is None else " ".join(str(cell).splitlines()) for cell in row] for row in rows]
     widths = [max(len(line[place]) for line in [list(columns), *body]) for place in range(len(columns) - 1)]
     lines = [_line(line, widths) for line in [list(columns), *body]]
     return "\n".join(cut(line, width) for line in lines)
