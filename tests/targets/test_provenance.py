@@ -72,7 +72,7 @@ def test_another_commit_is_found_out(repository, tmp_path):
 def test_a_job_that_said_nothing_is_no_mismatch(tmp_path):
     """Without a report (an image that the probe does not reach) nothing is claimed either way."""
     assert provenance.verify(tmp_path, tmp_path, "") is None
-    assert not provenance.read_proof(tmp_path)
+    assert not provenance.has_reported(tmp_path)
 
 
 def test_the_probe_leaves_the_job_alone(repository, tmp_path):
