@@ -58,9 +58,14 @@ def test_what_one_researcher_leaves_is_not_in_the_next_ones_commit(campaign, edi
 
 
 @pytest.mark.parametrize("end", ["raise KeyError('a bug')", "raise SystemExit", "return 'idea'"])
-def test_the_night_outlives_a_researcher_whose_code_is_broken(campaign, end):
-    """Whatever it raises, and whatever it answers that is no idea: the next one is asked."""
+def test_the_night_outlives_a_researcher_whose_code_is_broken(campaign, lab, end):
+    """Whatever it raises, and whatever it answers that is no idea: the next one is asked, and a person reads why."""
     assert campaign(False, end) == ["honest.py"]
+    notes = [str(note["text"]) for note in lab.journal("noted") if "meddler does not work" in str(note["text"])]
+    assert len(notes) == 1
+    assert any(
+        word in notes[0] for word in ("it failed: KeyError: 'a bug'", "it failed: SystemExit", "it answered str")
+    )
 
 
 def test_edits_of_one_that_says_it_makes_none_are_thrown_away_and_told(campaign, lab):

@@ -12,7 +12,7 @@ from autoresearch.engine.context import Context
 from autoresearch.engine.turns import Turn, order, patience
 from autoresearch.engine.turns import why_nobody as in_words
 from autoresearch.engine.worktrees import survey_of_arm
-from autoresearch.errors import RecipeError, RepositoryError, ResearcherError, crossing
+from autoresearch.errors import AutoresearchError, RecipeError, RepositoryError, ResearcherError
 from autoresearch.experiment.briefing import brief_text
 from autoresearch.experiment.events import ExperimentAbandoned, PlateauReached
 from autoresearch.experiment.experiment import Experiment
@@ -189,7 +189,7 @@ def ask_for_proposal(ctx: Context, entry: Experiment, tree: Path) -> Proposal | 
         _fresh(ctx, tree, entry.opened.parent_commit)
         brief = brief_for(ctx, entry.index, entry.opened.parent)
         try:
-            hypothesis = _idea_of(researcher, brief, tree)
+            hypothesis = _idea_of(ctx, researcher, brief, tree)
         except ResearcherError as error:
             troubles.append(f"{researcher.name}: {ctx.redactor.clean(str(error))}")
             continue
@@ -210,20 +210,29 @@ def ask_for_proposal(ctx: Context, entry: Experiment, tree: Path) -> Proposal | 
     return None
 
 
-def _idea_of(researcher: Researcher, brief: Brief, tree: Path) -> Hypothesis | None:
+def _idea_of(ctx: Context, researcher: Researcher, brief: Brief, tree: Path) -> Hypothesis | None:
     """What a researcher answers; whatever else it does instead of that is a failure of it alone.
 
     Raises:
         ResearcherError: It could not do its part, or its code is broken: the others are asked all the same.
     """
     try:
-        with crossing(ResearcherError, "it failed"):
-            found: object = researcher.propose(brief, tree)
-    except SystemExit as error:
-        raise ResearcherError(f"it failed: it asked the whole program to exit ({error})") from error
+        found: object = researcher.propose(brief, tree)
+    except AutoresearchError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise _broken(ctx, researcher, f"it failed: {type(error).__name__}: {error}") from error
     if found is None or isinstance(found, Hypothesis):
         return found
-    raise ResearcherError(f"it answered {type(found).__name__} instead of a hypothesis")
+    raise _broken(ctx, researcher, f"it answered {type(found).__name__} instead of a hypothesis")
+
+
+def _broken(ctx: Context, researcher: Researcher, how: str) -> ResearcherError:
+    """The failure; a person reads it, once, also where somebody else has the next idea."""
+    told = ctx.redactor.clean(f"researcher {researcher.name} does not work and is passed over: {how}")
+    if told not in {note.text for note in ctx.history.notes}:
+        ctx.note(told)
+    return ResearcherError(how)
 
 
 def _meddled(ctx: Context, researcher: Researcher, tree: Path, commit: str) -> bool:
