@@ -18,6 +18,10 @@ lint:
 types:
     .venv/bin/mypy
 
+# Do the tests notice faults in the modules that decide? Without a group: half an hour.
+mutants *words:
+    .venv/bin/python tools/mutants.py {{words}}
+
 # Write the generated pages anew, and test the documentation.
 docs:
     .venv/bin/python tools/reference.py

@@ -19,6 +19,7 @@ import os
 import random
 import resource
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -234,12 +235,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     _warm()
     known = _Known(asked.state)
     tallies = [measure(group, asked.seed, asked.per_group, asked.jobs, known) for group in wanted]
-    text = page(tallies, explained, asked.seed)
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout
+    text = page(tallies, explained, asked.seed, commit.strip())
     with contextlib.suppress(BrokenPipeError):
         print(text)
     if asked.page:
         PAGE.write_text(text)
-    return int(any(tally.share < ENOUGH or tally.unexplained(explained) for tally in tallies))
+    unexplained = asked.page and any(tally.unexplained(explained) for tally in tallies)
+    return int(unexplained or any(tally.share < ENOUGH for tally in tallies))
 
 
 def _asked(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -11,13 +11,15 @@ ENOUGH = 0.9
 
 _HEAD = """# Do the tests notice?
 
-*Generated: `python tools/mutants.py --page --seed {seed}{count}`. Which modules and which tests: `tools/mutants.toml`.*
+*Generated: `python tools/mutants.py --page --seed {seed}{count}`, on the tree of `{commit}`. Which modules and
+which tests: `tools/mutants.toml`.*
 
 A test that passes whatever the program does is worse than none. So faults are put into the modules that decide, one at
 a time: a comparison or an operator exchanged, a bound one off, a sign, a condition the wrong way round, a result
 forgotten, a statement or an entry of a table left out, a regular expression without one of its alternatives. Then the
 group's own tests run; they are pure and take seconds. A fault that no test notices has survived. A fault that makes the
-tests run for ever counts as noticed; one with which the module cannot even be imported is not counted.
+tests run for ever counts as noticed; one with which the module cannot even be imported is not counted. Any change of
+these modules draws another sample, so CI asks for nine in ten of each group, and only this page for every single one.
 
 """
 
@@ -69,11 +71,11 @@ class Tally:
         return [mutant for mutant in self.survivors if mutant.key not in known]
 
 
-def page(tallies: Sequence[Tally], explained: Sequence[Explained], seed: int) -> str:
+def page(tallies: Sequence[Tally], explained: Sequence[Explained], seed: int, commit: str) -> str:
     """The whole page."""
     sizes = {len(tally.told) for tally in tallies}
     count = f" --per-group {max(sizes)}" if sizes else ""
-    parts = [_HEAD.format(seed=seed, count=count), _table(tallies), "\n", _survivors(tallies, explained)]
+    parts = [_HEAD.format(seed=seed, count=count, commit=commit), _table(tallies), "\n", _survivors(tallies, explained)]
     return "".join(parts)
 
 

@@ -45,6 +45,7 @@ def test_an_outcome_is_told_in_words_and_judged_by_the_noise(recorded, again, no
         (117.42, 117.0, True, Finding.SOUND),
         (117.42, 116.0, True, Finding.CONTRADICTED),
         (float("nan"), 0.7, False, Finding.CONTRADICTED),
+        (float("nan"), float("nan"), False, Finding.SOUND),
     ],
 )
 def test_rounding_is_no_contradiction_and_more_than_that_is(mine, theirs, printed, finding):
@@ -72,6 +73,13 @@ def test_a_source_that_counts_from_another_step_says_nothing(by):
     moved = {step + by: value for step, value in curve.items()}
     assert of_sources({"a": curve, "b": moved}, (40,)).finding is Finding.UNVERIFIED
     assert of_sources({"a": curve, "b": at(0.1, 0.25, 0.4, 0.4)}, (40,)).contradicted
+
+
+def test_a_plateau_does_not_hide_that_a_source_counts_from_another_step():
+    """Where two neighbours are alike the moved curve agrees with the other by chance."""
+    a = {10: 0.1, 20: 0.25, 30: 0.4, 40: 0.4, 50: 0.55}
+    b = {step + 10: value for step, value in a.items()}
+    assert of_sources({"a": a, "b": b}, (50,)).finding is Finding.UNVERIFIED
 
 
 def test_of_many_contradicted_steps_three_are_told():

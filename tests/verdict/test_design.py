@@ -9,7 +9,7 @@ from autoresearch.verdict.policies.screening_rows import COLUMNS, SIZES, placket
 def test_columns_are_balanced_and_orthogonal(size):
     """Every change is on in half of the runs, and any two are on together in a quarter of them."""
     design = plackett_burman(size)
-    assert len(design) == size
+    assert (len(design), {len(row) for row in design}) == (size, {size - 1})
     for one in range(size - 1):
         assert sum(row[one] for row in design) == size // 2
         for two in range(one):
