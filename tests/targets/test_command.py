@@ -145,14 +145,44 @@ def test_a_script_that_says_nothing_is_diagnosed(tree):
         ("val/accuracy: 0.9", None),
         ("test_accuracy: 0.9", None),
         ("accuracy is high", None),
+        ("accuracy=.75", 0.75),
+        ("accuracy: 75.5%", 75.5),
+        ("step 20 accuracy=0.5 test_accuracy=0.9", 0.5),
+        ("10:31:07,250 INFO eval accuracy: 0.5, loss: 2", 0.5),
+        ("accuracy: 0.5±0.01", 0.5),
+        ("accuracy: 12,345.6", None),
+        ("accuracy: 0,75", None),
+        ("accuracy: 12_000", None),
+        ("accuracy: 3/4", None),
+        ("accuracy: 0.5-0.7", None),
+        ("accuracy: 12k", None),
+        ("accuracy: 1\u202f234", None),
+        ("earlier work reported accuracy: 0.97", None),
+        ("accuracy: 0.97 is what earlier work reached", None),
     ],
 )
 def test_the_default_pattern(tmp_path, line, value):
-    """`name: number` and `name=number` are understood, names that merely end alike are not."""
+    """`name: number` and `name=number` are understood, whole or not at all; sentences about numbers are not."""
     (spec,) = target().sources()
     (tmp_path / "run.log").write_text(line + "\n")
     series = plugins.load("metrics", spec.name)(options=spec.options).read(tmp_path).series
     assert ([*series["accuracy"].values] if series else [None]) == [value]
+
+
+@pytest.mark.parametrize(("line", "value", "note"), [
+    ("accuracy: 12,345.6", None, "ambiguous number '12,345.6' after accuracy: print it without separators, as 1234.5"),
+    ("accuracy: 75.5%", 75.5, "accuracy is printed as percent and taken as it stands"),
+    ("accuracy: 75.5", 75.5, ""),
+])  # fmt: skip
+def test_a_number_that_may_mean_two_things_is_refused_by_name(tmp_path, line, value, note):
+    """Also when an earlier line of the run was clear: the last one is what it came to. Percent is noted."""
+    made = target()
+    (spec,) = made.sources()
+    log = f"accuracy: 0.5\n{line}\n"
+    (tmp_path / "run.log").write_text(log)
+    readings = {spec.name: plugins.load("metrics", spec.name)(options=spec.options).read(tmp_path)}
+    found = made.measure(tmp_path, log, readings, JobStatus(state=JobState.SUCCEEDED))
+    assert (found.value, found.note) == (value, note)
 
 
 def test_a_flat_result_file_counts(tmp_path):

@@ -25,7 +25,7 @@ from autoresearch.run.measurement import Completion, Measurement, Readings
 from autoresearch.run.objective import Direction, Objective
 from autoresearch.run.post_mortem import crash_symptoms, post_mortem, worst_first
 from autoresearch.run.symptom import Severity, Symptom
-from autoresearch.targets.chosen_source import chosen_source
+from autoresearch.targets.chosen_source import ambiguous, chosen_source, last_word
 from autoresearch.targets.recipe import json_text
 
 _KNOWN = (
@@ -86,7 +86,11 @@ class CommandTarget:
         self._rule = check_rule(str(chosen.get("validations", "last")))
         fallback = recipe if recipe.endswith((".yaml", ".yml", ".json")) else ""
         self._config = str(chosen.get("config") or fallback)
-        self._source = chosen_source(chosen.get("source", "stdout"), self._tag)
+        wanted = chosen.get("source", "stdout")
+        self._source = chosen_source(wanted, self._tag)
+        self._printed = wanted == "stdout" or (
+            isinstance(wanted, Mapping) and set(wanted) == {"type"} and wanted["type"] == "stdout"
+        )
 
     def survey(self, tree: Path) -> Survey:
         """What the options declare, checked against the files in `tree`."""
@@ -168,7 +172,8 @@ class CommandTarget:
         chosen = choose(self._objective, merged.curve, self._rule, after=_before_training(merged))
         points = {name: dict(series.points()) for name, series in found.items()}
         integrity = of_sources(points, chosen.steps) if chosen else Integrity()
-        kept = chosen if completion in JUDGED and not integrity.contradicted else None
+        unclear = ambiguous(self._tag, log_tail) if self._printed and completion in JUDGED else ""
+        kept = chosen if completion in JUDGED and not integrity.contradicted and not unclear else None
         return Measurement(
             metric=self._objective.metric,
             value=kept.value if kept else None,
@@ -180,8 +185,8 @@ class CommandTarget:
             curve=merged.curve,
             peak_memory_gb=status.peak_gpu_memory_gb or status.peak_memory_gb,
             symptoms=self._symptoms(log_tail, readings, completion, status),
-            note=self._note(merged, integrity, completion, status)
-            if merged.curve
+            note=unclear or self._note(merged, integrity, completion, status) or self._unit(log_tail)
+            if merged.curve or unclear
             else f"in {folder.name}: " + nothing_found(self._objective, (self._tag,), readings, log_tail),
             integrity=integrity,
         )
@@ -208,6 +213,10 @@ class CommandTarget:
         code = "" if status.exit_code is None else f" with exit code {status.exit_code}"
         reason = f" ({status.reason})" if status.reason else ""
         return f"the run {completion.value}{code}{reason}; its last {self._tag} was {value:.6g} at step {step}"
+
+    def _unit(self, log_tail: str) -> str:
+        percent = self._printed and last_word(self._tag, log_tail).endswith("%")
+        return f"{self._tag} is printed as percent and taken as it stands" if percent else ""
 
     def _arguments(self, request: RunRequest) -> Iterator[str]:
         places = {"{seed}": str(request.seed), "{folder}": str(request.folder), "{config}": self._config}
