@@ -56,6 +56,12 @@ def test_a_name_that_no_branch_can_bear_is_refused(name):
         CampaignConfig.of({"campaign": name})
 
 
+@pytest.mark.parametrize(("part", "usual"), [("target", "nemo-rl"), ("launcher", "local")])
+def test_an_option_of_the_usual_adapter_needs_no_type_beside_it(part, usual):
+    """`--set target.steps=5` without a word about the target is about the one there is without it."""
+    assert getattr(CampaignConfig.of({"campaign": "a", part: {"steps": 5}}), part).type == usual
+
+
 def test_an_adapter_may_be_named_by_a_word_or_by_a_mapping():
     """`local` and `{type: local}` are one thing; several researchers are asked in their order."""
     short = CampaignConfig.of({"campaign": "a", "launcher": "local", "researcher": "search"})

@@ -58,6 +58,9 @@ class ObjectiveConfig(_Part):
 class TargetConfig(_Adapter):
     """What is being trained: `nemo-rl`, `command` or an installed one."""
 
+    type: str = "nemo-rl"
+    """Name of the adapter."""
+
 
 class LauncherConfig(_Adapter):
     """Where runs happen; further keys are the launcher's own options."""
@@ -189,7 +192,7 @@ class CampaignConfig(_Part):
     campaign: str
     """Name; also the branch prefix: `autoresearch/<campaign>/`."""
     objective: ObjectiveConfig = ObjectiveConfig()
-    target: TargetConfig = TargetConfig(type="nemo-rl")
+    target: TargetConfig = TargetConfig()
     recipe: str = ""
     """The recipe, relative to the repository; optional for the `command` target."""
     command: tuple[str, ...] | None = None
