@@ -13,6 +13,7 @@ from autoresearch.campaign.campaign import Campaign
 from autoresearch.engine import propose, runs
 from autoresearch.errors import LauncherError
 from autoresearch.experiment.outcome import BASELINE, Purpose
+from autoresearch.testing.folders import changed, contents
 
 NOW = 1_900_000_000.0
 POD = {"spec": {"containers": [{"name": "ray", "env": []}]}}
@@ -105,3 +106,12 @@ def test_a_secret_is_shown_by_no_dry_run(lab):
     told = lab.cli("run", "--dry-run").stdout
     assert "train.py" in told
     assert "abcdef0123456789" not in told
+
+
+def test_a_dry_run_leaves_no_byte_behind(lab):
+    """A plan that is only looked at makes no folder, no worktree and no line in git's own files."""
+    before = contents(lab.root)
+    words = ("--dry-run", "--target", "command", "--command", "python3 train.py", "--metric", "score", "--goal", "more")
+    done = lab.cli("plan", *words, "--direction", "maximize", "--stop", "2 experiments", "--name", "look")
+    assert done.returncode == 0, done.stderr
+    assert changed(before, contents(lab.root)) == set()

@@ -3,7 +3,8 @@
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -354,16 +355,14 @@ def first_submission(plan: Plan, clock: Callable[[], float], history: History | 
     campaign = plan.campaign.model_copy(update={"site": storage.site_of_journal(plan.campaign)})
     paths = storage.with_site(CampaignPaths(plan.root, campaign.campaign), campaign)
     preflight.check_recipe(paths.root, plan.base_commit, campaign.recipe)
-    refs.exclude(paths.root, EXCLUDED)
     look = partial(places.seen_by, campaign)
     made = JobBuilder(
         campaign=campaign, paths=paths, target=target_of(campaign), launcher=launcher_of(campaign, paths), look=look
     )
     started = history.started if history else None
     baseline = history.baseline if history else None
-    tree, place = paths.worktree(f".dry-run-{os.getpid()}"), paths.worktree("1")
-    worktree.add(paths.root, tree, plan.base_commit)
-    try:
+    place = paths.worktree("1")
+    with _passing_checkout(paths, plan.base_commit) as tree:
         survey, now = made.target.survey(tree), clock()
         limits = StopLimits.load(started.limits) if started else plan.rule.begin(now, objective=survey.objective)
         request = made.request(
@@ -371,10 +370,23 @@ def first_submission(plan: Plan, clock: Callable[[], float], history: History | 
             limit_s=limits.run_limit_s(now), commit=(baseline and baseline.commit) or plan.base_commit,
         )  # fmt: skip
         job = made.job(request, BASELINE, 1, plumbing=bool(survey.plumbing))
-    finally:
-        worktree.remove(paths.root, tree)
     submission = made.launcher.plan(elsewhere(job, tree, place))
     return replace(submission, text=redactor(paths.root).clean(submission.text))
+
+
+@contextmanager
+def _passing_checkout(paths: CampaignPaths, commit: str) -> Iterator[Path]:
+    """A worktree of a commit, gone again afterwards with every folder that was made for it."""
+    tree = paths.worktree(f".dry-run-{os.getpid()}")
+    made = [folder for folder in tree.parents if folder.is_relative_to(paths.root) and not folder.exists()]
+    worktree.add(paths.root, tree, commit)
+    try:
+        yield tree
+    finally:
+        worktree.remove(paths.root, tree)
+        for folder in made:
+            with suppress(OSError):
+                folder.rmdir()
 
 
 def note_missing_secrets(context: Context) -> None:
