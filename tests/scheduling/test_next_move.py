@@ -6,8 +6,9 @@ import pytest
 
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.config.stop_rule import StopLimits
+from autoresearch.errors import PluginError
 from autoresearch.experiment import events as happened
-from autoresearch.experiment.board import Demote
+from autoresearch.experiment.board import Demote, Measure, Settle
 from autoresearch.experiment.history import fold
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
@@ -206,3 +207,43 @@ def test_taking_an_incumbent_back_is_carried_out_at_once():
     assert next_move.next_move(history, CAMPAIGN, TakesBack(), OBJECTIVE, view) == moves.StepBack(
         "baseline", "baseline", "no better"
     )
+
+
+class Stubborn:
+    """A policy of another package that always says the same."""
+
+    name, version = "stubborn", 1
+
+    def __init__(self, advice) -> None:
+        self.advice = advice
+
+    def baseline_runs(self, settings):
+        return 1
+
+    def advise(self, board):
+        return self.advice
+
+
+VERDICT = Verdict(status=Status.KEEP, reason="mine")
+
+
+@pytest.mark.parametrize(
+    ("advice", "told"),
+    [
+        (None, "answered None, which is no advice"),
+        (Measure("nobody", 42, Purpose.EXPLORE), "speaks of 'nobody'"),
+        (Settle("idea", VERDICT, incumbent="nobody"), "speaks of 'nobody'"),
+        (Settle("idea", VERDICT), "settles idea once more with the verdict that it has"),
+    ],
+)
+def test_advice_that_leads_nowhere_names_the_policy(advice, told):
+    """A package's policy cannot send the campaign in circles, or to an arm that there is not."""
+    judged = [
+        happened.ExperimentJudged(at=50.0, name=name, verdict=VERDICT, row={}, incumbent=None)
+        for name in ("baseline", "idea")
+    ]
+    events = [*committed(1, "baseline"), *ran("baseline", 0.5), *committed(2, "idea"), *ran("idea", 0.6), *judged]
+    history = fold(events)
+    view = outlook(history, CAMPAIGN, NO_LIMIT, OBJECTIVE, 5000.0, None)
+    with pytest.raises(PluginError, match=told):
+        moves.next_move(history, CAMPAIGN, Stubborn(advice), OBJECTIVE, view)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from autoresearch.config.schema import CampaignConfig
+from autoresearch.errors import PluginError
 from autoresearch.experiment.board import Advice, Board, Combine, Demote, Done, Measure, Propose, Rest, Settle
 from autoresearch.experiment.experiment import Experiment, Run, lost, why_no_value
 from autoresearch.experiment.history import History
@@ -195,6 +196,9 @@ def next_move(history: History, campaign: CampaignConfig, policy: Policy, object
         policy: The verdict policy.
         objective: What better means.
         view: What the rest of the budget can hold, from `budget.outlook`.
+
+    Raises:
+        PluginError: The policy's advice cannot be followed, or would be given again for ever.
     """
     flying = history.in_flight()
     if history.stop is not None:
@@ -210,7 +214,7 @@ def next_move(history: History, campaign: CampaignConfig, policy: Policy, object
     if isinstance(special, yardstick.Remeasure):
         return special
     seen = board(history, campaign, objective, view)
-    advice = special or policy.advise(seen)
+    advice = special or _checked(policy.name, policy.advise(seen), history, seen)
     if (first := baseline_verdict(history, advice)) is not None:
         return Judge(BASELINE, first, None)
     if isinstance(advice, Settle):
@@ -226,6 +230,25 @@ def next_move(history: History, campaign: CampaignConfig, policy: Policy, object
     if isinstance(advice, Measure) and (held := _approval(history, campaign, advice, view)):
         return held
     return _from_advice(advice, campaign, view, flying, history.exhausted_because)
+
+
+def _checked(name: str, advice: object, history: History, seen: Board) -> Advice:
+    """A policy's advice, when it can be followed and leads somewhere: policies come from other packages too."""
+    if not isinstance(advice, Advice):
+        raise PluginError(
+            f"policy {name!r} answered {advice!r}, which is no advice; autoresearch.ports.policy lists them"
+        )
+    known = {BASELINE, *(entry.name for entry in history.experiments.values() if entry.committed), *history.bundles}
+    named = [getattr(advice, part, None) for part in ("arm", "idea", "incumbent", "parent")]
+    if strange := [arm for arm in named if arm is not None and arm not in known]:
+        raise PluginError(f"policy {name!r} speaks of {strange[0]!r}, which is no experiment of this campaign")
+    if isinstance(advice, Settle):
+        entry = history.experiment(advice.idea) if advice.idea not in history.bundles else None
+        stands = entry.judged.verdict if entry and entry.judged else None
+        again = stands is not None and stands in (advice.verdict, beside_drift(advice.verdict, seen))
+        if again and advice.incumbent in (None, history.incumbent):
+            raise PluginError(f"policy {name!r} settles {advice.idea} once more with the verdict that it has")
+    return advice
 
 
 def _resting(history: History, view: Outlook) -> Move | None:
