@@ -166,6 +166,13 @@ def test_drift_is_within_arms_and_told_over_the_whole_campaign():
     ).total == pytest.approx(longer.slope * 40)
 
 
+def test_ideas_that_scatter_less_make_no_drift_surer():
+    """Their noise is pooled in only where it is more than what the baseline's runs lie off their line."""
+    base = climbing(0.50, 0.53, 0.49, 0.54, 0.53)
+    quiet = tuple(Trial(arm="i", seed=n, value=1 + 0.0001 * n, order=12 + n) for n in range(3))
+    assert drift(Board(objective=UP, trials=(*base, *quiet))) == drift(Board(objective=UP, trials=base))
+
+
 def test_a_remark_on_drift_is_for_a_verdict_that_has_an_effect():
     """And where drift is certain."""
     steep = climbing(0.50, 0.52, 0.54, 0.56, 0.581, 0.60)

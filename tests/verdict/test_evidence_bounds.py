@@ -57,6 +57,7 @@ def test_every_run_is_of_one_kind():
 @pytest.mark.parametrize(("before", "after"), [
     (KINDS[:4], KINDS), (KINDS, KINDS[:4]), (KINDS, (*KINDS[:-1], replace(KINDS[-1], value=2.0))), (KINDS, (*KINDS[:-1], replace(KINDS[-1], arm="c"))),
     (KINDS, KINDS), (KINDS, (replace(KINDS[0], pending=False, value=3.0), *KINDS[1:])), ((), KINDS),
+    (KINDS, (replace(KINDS[0], seed=9), *KINDS[1:-1], replace(KINDS[-1], arm="c"))),
 ])  # fmt: skip
 @pytest.mark.parametrize("terms", [(1.0, True), (1.0, False), (-1.0, True)])
 def test_what_was_read_before_changes_no_answer(before, after, terms):
