@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 
 import pytest
 
@@ -12,7 +13,7 @@ ONE, OTHER = signal.SIGUSR1, signal.SIGRTMIN + 3
 
 @pytest.fixture(autouse=True)
 def blocked():
-    """Both are blocked in this thread, so that they wait to be asked for."""
+    """Both are blocked in this thread, which they are sent to: another one of the process would die of them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {ONE, OTHER})
     yield
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -21,14 +22,14 @@ def blocked():
 @pytest.mark.parametrize("number", [ONE, OTHER])
 def test_a_signal_comes_with_its_sender(number):
     """Its number and the process that sent it; once it was taken, there is none."""
-    os.kill(os.getpid(), number)
+    signal.pthread_kill(threading.get_ident(), number)
     assert signals.wait({ONE, OTHER}, 10.0) == (number, os.getpid())
     assert signals.wait({ONE, OTHER}, 0.0) is None
 
 
 def test_what_is_not_asked_for_stays_pending():
     """It is neither heard nor lost."""
-    os.kill(os.getpid(), OTHER)
+    signal.pthread_kill(threading.get_ident(), OTHER)
     assert signals.wait({ONE}, 0.0) is None
     assert signals.wait({OTHER}, 0.0) == (OTHER, os.getpid())
 
@@ -41,5 +42,5 @@ def test_time_that_is_over_is_no_signal(seconds):
 
 def test_an_endless_wait_ends_with_a_signal():
     """Infinity is what a run without a limit waits for."""
-    os.kill(os.getpid(), ONE)
+    signal.pthread_kill(threading.get_ident(), ONE)
     assert signals.wait({ONE}, float("inf")) == (ONE, os.getpid())

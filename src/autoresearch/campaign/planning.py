@@ -202,8 +202,8 @@ def _inside(root: Path, where: Path, recipe: str) -> str:
 
 
 def _from_the_top(root: Path, where: Path, researcher: Any) -> Any:
-    """A researcher whose list of ideas is named from where the person stands, as a recipe may be, told from the top."""
-    named = researcher.get("path") if isinstance(researcher, Mapping) and researcher.get("type") == "file" else None
+    """A researcher whose `path` is named from where the person stands, as a recipe may be, told from the top."""
+    named = researcher.get("path") if isinstance(researcher, Mapping) else None
     there, top = where.resolve(), root.resolve()
     if not isinstance(named, str) or there == top or not (there / named).is_file():
         return researcher
