@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 
 from autoresearch.campaign import preflight, storage
-from autoresearch.campaign import preflight as places
 from autoresearch.campaign.plan import Plan
 from autoresearch.campaign.planning import sources_of, target_of
 from autoresearch.campaign.storage import reminders
@@ -184,7 +183,7 @@ def begin_campaign(opened: Opened, approved_by: str, clock: Callable[[], float])
     target = target_of(frozen)
     sources_of(target)
     survey = _survey_at(target, paths, base)
-    around = places.seen_by(campaign)
+    around = preflight.seen_by(campaign)
     if problem := preflight.why_refused(launcher, survey, around):
         found = recommend(survey.resources, around)
         advice = f"recommended is {found.launcher}" if found.launcher else found.why
@@ -252,12 +251,8 @@ def _survey_at(target: Target, paths: CampaignPaths, commit: str) -> Survey:
 
     The first recipe that a target surveys is the one it measures by, so it has to be the base's.
     """
-    tree = paths.worktree(f".survey-{os.getpid()}-{threading.get_ident()}")
-    worktree.add(paths.root, tree, commit)
-    try:
+    with _passing_checkout(paths, commit) as tree:
         return target.survey(tree)
-    finally:
-        worktree.remove(paths.root, tree)
 
 
 def redactor(root: Path) -> Redactor:
@@ -299,7 +294,7 @@ def make_context(opened: Opened, clock: Callable[[], float] = time.time, *, prop
         memory=SessionMemory.open(paths.sessions, campaign.campaign, clock(), redactor(paths.root)),
         redactor=redactor(paths.root),
         clock=clock,
-        look=partial(places.seen_by, campaign),
+        look=partial(preflight.seen_by, campaign),
         history=opened.history,
         heard=opened.heard,
     )
@@ -355,7 +350,7 @@ def first_submission(plan: Plan, clock: Callable[[], float], history: History | 
     campaign = plan.campaign.model_copy(update={"site": storage.site_of_journal(plan.campaign)})
     paths = storage.with_site(CampaignPaths(plan.root, campaign.campaign), campaign)
     preflight.check_recipe(paths.root, plan.base_commit, campaign.recipe)
-    look = partial(places.seen_by, campaign)
+    look = partial(preflight.seen_by, campaign)
     made = JobBuilder(
         campaign=campaign, paths=paths, target=target_of(campaign), launcher=launcher_of(campaign, paths), look=look
     )
@@ -377,7 +372,7 @@ def first_submission(plan: Plan, clock: Callable[[], float], history: History | 
 @contextmanager
 def _passing_checkout(paths: CampaignPaths, commit: str) -> Iterator[Path]:
     """A worktree of a commit, gone again afterwards with every folder that was made for it."""
-    tree = paths.worktree(f".dry-run-{os.getpid()}")
+    tree = paths.worktree(f".look-{os.getpid()}-{threading.get_ident()}")
     made = [folder for folder in tree.parents if folder.is_relative_to(paths.root) and not folder.exists()]
     worktree.add(paths.root, tree, commit)
     try:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from autoresearch.campaign import preflight
-from autoresearch.campaign import preflight as places
 from autoresearch.campaign import storage as sites
 from autoresearch.campaign.plan import Plan, PlanRequest
 from autoresearch.campaign.storage import Storage
@@ -75,7 +74,7 @@ def examine(campaign: CampaignConfig, root: Path, survey: Survey | None = None) 
     rule = campaign.stop_rule
     rule.begin(0.0, objective=survey.objective) if rule.deadline_at is None else None
     base, changes, runs = refs.resolve(root, campaign.base), refs.changes(root), _cost(campaign, rule)
-    around = places.seen_by(campaign)
+    around = preflight.seen_by(campaign)
     kept = sites.storage(campaign, root, survey.facts.values)
     return Plan(
         campaign=campaign,
@@ -141,7 +140,7 @@ def _told(runs: Cost, rule: StopRule) -> str:
 
 def _placed(campaign: CampaignConfig, survey: Survey) -> CampaignConfig:
     """Without a launcher asked for, the one recommended, where there is such a launcher."""
-    chosen = recommend(survey.resources, places.find_places()).launcher
+    chosen = recommend(survey.resources, preflight.find_places()).launcher
     if not chosen or chosen not in plugins.names("launchers"):
         return campaign
     return campaign.model_copy(update={"launcher": campaign.launcher.model_copy(update={"type": chosen})})

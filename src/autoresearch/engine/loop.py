@@ -15,12 +15,6 @@ from autoresearch.engine import (
     settle,
     worktrees,
 )
-from autoresearch.engine import (
-    night_watch as holding,
-)
-from autoresearch.engine import (
-    runs as milestones,
-)
 from autoresearch.engine.bundles import remeasure
 from autoresearch.engine.context import Context
 from autoresearch.engine.night_watch import Room
@@ -38,7 +32,6 @@ from autoresearch.experiment.experiment import Run
 from autoresearch.machine import fault_points
 from autoresearch.run.symptom import Severity
 from autoresearch.scheduling import next_move
-from autoresearch.scheduling import next_move as moves
 from autoresearch.scheduling.breaker import breaker
 from autoresearch.scheduling.yardstick import Remeasure
 from autoresearch.version import __version__
@@ -88,12 +81,12 @@ class Loop:
     def __post_init__(self) -> None:
         self._room = Room(self.ctx)
 
-    def run(self) -> moves.Stop:
+    def run(self) -> next_move.Stop:
         """Work until the stop rule is met, nothing is left to do, or a person asks for the end."""
         self.begin()
         while True:
             move = self.step()
-            if isinstance(move, moves.Stop):
+            if isinstance(move, next_move.Stop):
                 return self.end(move)
             self.refresh()
             self.sleep(self.poll_s)
@@ -109,12 +102,12 @@ class Loop:
         restore(ctx)
         settle.publish_missing(ctx)
 
-    def end(self, move: moves.Stop) -> moves.Stop:
+    def end(self, move: next_move.Stop) -> next_move.Stop:
         """Let go of it in good order."""
         ctx = self.ctx
         if not ctx.history.in_flight():
             # Before the last report, which tells what it cost.
-            holding.release(ctx)
+            night_watch.release(ctx)
         if move.final:
             ctx.record(CampaignEnded(ctx.clock(), move.reason))
         if not ctx.history.in_flight():
@@ -123,19 +116,19 @@ class Loop:
         self.refresh()
         return move
 
-    def step(self) -> moves.Wait | moves.Stop:
+    def step(self) -> next_move.Wait | next_move.Stop:
         """Take in what happened, then carry out moves until there is only waiting left."""
         self.ctx.hear()
         self._follow()
         while True:
             move = self._next()
-            if isinstance(move, moves.Wait | moves.Stop):
+            if isinstance(move, next_move.Wait | next_move.Stop):
                 return move
             self.carry_out(move)
             fault_points.point("loop.moved")
             self.refresh()
 
-    def _next(self) -> moves.Move:
+    def _next(self) -> next_move.Move:
         ctx = self.ctx
         move = self.choose(ctx.history, ctx.campaign, ctx.policy, ctx.survey.objective, ctx.outlook())
         self._watch_breaker()
@@ -148,28 +141,28 @@ class Loop:
             self._suspected = found is not None
             self.ctx.note(found.sentence if found else "the machine is well again, ideas are run again")
 
-    def carry_out(self, move: moves.Move) -> None:
+    def carry_out(self, move: next_move.Move) -> None:
         """Do one thing."""
         match move:
-            case moves.OpenBaseline():
+            case next_move.OpenBaseline():
                 propose.open_baseline(self.ctx)
-            case moves.Reopen():
+            case next_move.Reopen():
                 propose.reopen(self.ctx, move.index)
-            case moves.Explore():
+            case next_move.Explore():
                 propose.explore(self.ctx, move.parent)
-            case moves.MakeBundle():
+            case next_move.MakeBundle():
                 bundles.bundle(self.ctx, move.name, move.ideas, move.parent)
             case Remeasure():
                 remeasure(self.ctx, move.name, move.experiment, move.parent)
-            case moves.Launch():
+            case next_move.Launch():
                 self._launch(move)
-            case moves.Judge():
+            case next_move.Judge():
                 settle.settle(self.ctx, move.experiment, move.verdict, move.incumbent)
-            case moves.StepBack():
+            case next_move.StepBack():
                 self.ctx.record(IncumbentDemoted(self.ctx.clock(), move.arm, move.incumbent, move.why))
-            case moves.Repair():
+            case next_move.Repair():
                 repair(self.ctx, move.experiment, move.crash, by_hand=move.by_hand)
-            case moves.Ask():
+            case next_move.Ask():
                 ask = ApprovalAsked(
                     at=self.ctx.clock(),
                     request=move.request,
@@ -178,15 +171,15 @@ class Loop:
                     gpu_hours=move.gpu_hours,
                 )
                 self.ctx.record(ask)
-            case moves.CancelAll():
+            case next_move.CancelAll():
                 for run in self.ctx.history.in_flight():
                     runs.cancel(self.ctx, run, move.reason)
-            case moves.Wait() | moves.Stop():
+            case next_move.Wait() | next_move.Stop():
                 raise AssertionError("waiting and stopping are not carried out")
 
     # -- runs in flight -------------------------------------------------------------------------------------------
 
-    def _launch(self, move: moves.Launch) -> None:
+    def _launch(self, move: next_move.Launch) -> None:
         try:
             runs.launch(self.ctx, move.arm, move.seed, move.purpose, move.why)
         except LauncherError as error:
@@ -200,7 +193,7 @@ class Loop:
             runs.recover(self.ctx)
             runs.end_cancelled(self.ctx, self._cancelled)
             runs.follow(self.ctx)
-            holding.note_allocations(self.ctx)
+            night_watch.note_allocations(self.ctx)
         except LauncherError as error:
             self._wait_out(error, now)
             return
@@ -232,7 +225,7 @@ class Loop:
             if now - self._looked.setdefault(run.run_id, now) < self.health_s:
                 continue
             self._looked[run.run_id] = now
-            milestones.tell(self.ctx, run)
+            runs.tell(self.ctx, run)
             if reason := self._silent(run) or self._hopeless(run):
                 runs.cancel(self.ctx, run, reason)
 

@@ -18,7 +18,6 @@ from autoresearch.records import volume
 from autoresearch.run.job import JobState, JobStatus
 from autoresearch.run.measurement import Completion
 from autoresearch.scheduling import next_move, pruning
-from autoresearch.scheduling import next_move as moves
 from autoresearch.scheduling.yardstick import Remeasure
 from autoresearch.verdict.evidence import Evidence
 
@@ -95,7 +94,15 @@ def release(ctx: Context) -> None:
         ctx.note(f"not given back, it ends by its idle limit: {'; '.join(left)}")
 
 
-_NEEDS_ROOM = (moves.OpenBaseline, moves.Reopen, moves.Explore, moves.MakeBundle, Remeasure, moves.Repair, moves.Launch)
+_NEEDS_ROOM = (
+    next_move.OpenBaseline,
+    next_move.Reopen,
+    next_move.Explore,
+    next_move.MakeBundle,
+    Remeasure,
+    next_move.Repair,
+    next_move.Launch,
+)
 
 
 class Room:
@@ -105,7 +112,7 @@ class Room:
         self._ctx = ctx
         self._told = False
 
-    def check(self, move: moves.Move) -> moves.Move:
+    def check(self, move: next_move.Move) -> next_move.Move:
         """The move, or waiting instead of it; both turns are noted once."""
         lacking = self._lacking()
         if bool(lacking) != self._told:
@@ -113,7 +120,7 @@ class Room:
             self._ctx.note(
                 f"{lacking}; no new work starts until there is more" if lacking else "there is enough disk space again"
             )
-        return moves.Wait(lacking) if lacking and isinstance(move, _NEEDS_ROOM) else move
+        return next_move.Wait(lacking) if lacking and isinstance(move, _NEEDS_ROOM) else move
 
     def _lacking(self) -> str:
         least, paths = self._ctx.campaign.run.min_free_gb, self._ctx.paths

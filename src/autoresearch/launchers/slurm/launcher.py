@@ -21,7 +21,6 @@ from typing import Any
 from autoresearch.errors import LauncherError
 from autoresearch.launchers.job_files import Record, Records, lay_out, living, never, spec_of, unique_name
 from autoresearch.launchers.slurm import commands
-from autoresearch.launchers.slurm import commands as slurm_calls
 from autoresearch.launchers.slurm import script as slurm_script
 from autoresearch.launchers.slurm.commands import QueueLine
 from autoresearch.launchers.slurm.options import SlurmOptions
@@ -95,7 +94,7 @@ class SlurmLauncher:
         self._records.put(record)
         variables: Mapping[str, str] = submission.payload.get("variables", {})  # type: ignore[assignment]
         argv = self._sbatch(submission, record)
-        job_id = slurm_calls.submit(argv, f"run {submission.run_id}", variables, Path(spec.directory))
+        job_id = commands.submit(argv, f"run {submission.run_id}", variables, Path(spec.directory))
         self._adopt(record, job_id)
         return job_id
 
@@ -217,7 +216,7 @@ class SlurmLauncher:
     def _query(self, patience_s: float) -> None:
         now = time.monotonic()
         if now - self._asked >= patience_s:
-            self._rows = commands.parse_squeue(slurm_calls.ask(commands.SQUEUE, "ask").text)
+            self._rows = commands.parse_squeue(commands.ask(commands.SQUEUE, "ask").text)
             self._asked = now
 
     def _sacct(self, ids: Collection[str] = (), name: str = "", since: str = "") -> Mapping[str, QueueLine]:
@@ -225,7 +224,7 @@ class SlurmLauncher:
             return {}
         argv = commands.sacct(ids, name, since)
         try:
-            return commands.parse_sacct(slurm_calls.ask(argv, "ask").text)
+            return commands.parse_sacct(commands.ask(argv, "ask").text)
         except LauncherError as error:
             if isinstance(error.__cause__, CommandError) and commands.disabled(error.__cause__.stderr):
                 self._accounts = False
@@ -249,7 +248,7 @@ class SlurmLauncher:
         if self._warm:
             self._warm.cancel(record)
         else:
-            slurm_calls.cancel(job_id)
+            commands.cancel(job_id)
         self._asked = float("-inf")
 
     def leftovers(self, job_id: str) -> tuple[str, ...]:
