@@ -12,7 +12,9 @@ AutoresearchError            exit code 1, one clear line
 ├── LedgerError              ledger, journal or notes cannot be read or do not agree
 ├── StorageError             the disk: full, read-only, gone
 ├── HeldError                another controller holds the campaign
-├── LauncherError            a launcher or its scheduler
+├── LauncherError            a launcher or its scheduler: no answer, or none that can be understood
+│   ├── RefusedError         it answered: never, as the request stands
+│   └── NotNowError          it answered: not now, ask again
 ├── ResearcherError          a researcher (agent, list, search) could not do its part
 └── PluginError              an adapter name that is unknown or claimed twice
 ```
@@ -61,7 +63,24 @@ class HeldError(AutoresearchError):
 
 
 class LauncherError(AutoresearchError):
-    """A launcher or its scheduler could not do what was asked."""
+    """A launcher or its scheduler could not do what was asked: it did not answer, or nobody knows what it meant.
+
+    Waited out: nothing is concluded from it.
+    """
+
+
+class RefusedError(LauncherError):
+    """A launcher's scheduler answered, and refuses for good: a wrong account, more than any node has, no permission.
+
+    Asking again changes nothing. The campaign begins nothing more and stops; the run is submitted when it is continued.
+    """
+
+
+class NotNowError(LauncherError):
+    """A launcher's scheduler answered, and takes nothing more at the moment: a limit of jobs per user, a quota, 429.
+
+    Only this submission is held back; the runs in flight are followed as ever.
+    """
 
 
 class ResearcherError(AutoresearchError):

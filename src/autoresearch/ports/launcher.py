@@ -25,7 +25,13 @@ class Launcher(Protocol):
         ...
 
     def submit(self, submission: Submission) -> str:
-        """Send it and return the job id. A second call for one run id returns the same job, not a second one."""
+        """Send it and return the job id. A second call for one run id returns the same job, not a second one.
+
+        Raises:
+            RefusedError: The scheduler answered and will never take it as it stands; the text has its own sentence.
+            NotNowError: It answered and takes nothing more at the moment; the text says how many, where that is known.
+            LauncherError: It did not answer, so it may or may not have the job; `find` tells later.
+        """
         ...
 
     def find(self, run_id: str) -> str | None:
@@ -43,6 +49,14 @@ class Launcher(Protocol):
     def leftovers(self, job_id: str) -> tuple[str, ...]:
         """What is still alive of a job, in words. Empty is the proof that nothing is."""
         ...
+
+
+@runtime_checkable
+class Avoider(Protocol):
+    """A launcher that can keep a run off nodes, those in `Job.avoid_nodes`."""
+
+    avoids_nodes: bool
+    """True; it says so on the class."""
 
 
 @runtime_checkable

@@ -42,6 +42,7 @@ class Job:
         limit_s: Wall-clock limit in seconds, counted from the moment the run starts; None for no limit.
         grace_s: Seconds between TERM and KILL.
         max_log_bytes: Bound on the log file; beyond it head and tail are kept.
+        avoid_nodes: Names of nodes that failed runs of this campaign; a launcher that can, asks for others.
     """
 
     run_id: str
@@ -54,6 +55,7 @@ class Job:
     limit_s: float | None = None
     grace_s: float = 10.0
     max_log_bytes: int = 256 * 1024 * 1024
+    avoid_nodes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,8 @@ class JobStatus:
     """Largest resident host memory of the whole process tree, in GB."""
     peak_gpu_memory_gb: float | None = None
     """Largest memory seen on any GPU the job was given, in GB."""
+    stuck: bool = False
+    """Whether a queued job waits for something that cannot come by itself; `reason` says for what."""
 
 
 ENDINGS = {
