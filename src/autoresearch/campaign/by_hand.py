@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from autoresearch.campaign import controller, opening, storage
+from autoresearch.campaign import controller, opening
 from autoresearch.campaign.by_hand_state import DrivenExperiment, driven
 from autoresearch.campaign.controller import Reporter, write_report
 from autoresearch.campaign.standing import judged_value, reading_of
@@ -23,6 +23,7 @@ from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.hypothesis import AREAS, Hypothesis
 from autoresearch.machine import processes
 from autoresearch.machine.clock import SteadyClock
+from autoresearch.records import volume
 from autoresearch.scheduling.by_hand import Dropping, Errand
 from autoresearch.scheduling.next_move import Chooser, Stop
 
@@ -186,7 +187,7 @@ class ByHand:
             context = opening.make_context(opened, clock, proposing=False)
             context.listeners.append(onlooker.listen)
             reporter = Reporter(ctx=context, beat=lock.refresh, poll=onlooker.poll)
-            with storage.site_ready(context.paths), tell_trackers(context):
+            with volume.site_ready(context.paths), tell_trackers(context):
                 reporter.start()
                 yield context, reporter
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autoresearch.campaign import controller, opening, planning, preflight, rebuild, session_writer, standing, storage
+from autoresearch.campaign import controller, opening, planning, preflight, session_writer, standing
 from autoresearch.campaign.plan import Plan, PlanRequest
 from autoresearch.campaign.standing import LiveCurves
 from autoresearch.campaign.status import CampaignStatus, Judged, RunningRun
@@ -23,6 +23,7 @@ from autoresearch.experiment.outcome import Status, Verdict
 from autoresearch.git import diffs, refs
 from autoresearch.machine import atomic
 from autoresearch.machine.clock import SteadyClock
+from autoresearch.records import consistency, volume
 from autoresearch.records.ledger import Ledger
 from autoresearch.records.paths import EXCLUDED, CampaignPaths, Layout
 from autoresearch.records.row import Row
@@ -151,7 +152,7 @@ class Campaign:
             reporter = controller.Reporter(ctx=context, beat=lock.refresh, poll=on_look or (lambda: None))
             self._working = replace(opened, history=context.history)
             try:
-                with storage.site_ready(context.paths), controller.terminable(), tell_trackers(context) as tracking:
+                with volume.site_ready(context.paths), controller.terminable(), tell_trackers(context) as tracking:
                     reporter.start()
                     if fresh:
                         opening.note_missing_secrets(context)
@@ -314,7 +315,7 @@ class Campaign:
         entry = opened.experiment(index)
         path = standing.log_of(opened, index)
         if not path.exists():
-            raise CampaignError(storage.why_no_log(opened.paths, entry, opened.history.runs_of(entry.name), path))
+            raise CampaignError(volume.why_no_log(opened.paths, entry, opened.history.runs_of(entry.name), path))
         return path
 
     def diff(self, index: int) -> str:
@@ -349,7 +350,8 @@ class Campaign:
 
     def check(self) -> list[str]:
         """What ledger, journal and notes do not say alike, one sentence each."""
-        return rebuild.check(opening.open_campaign(self.where, self.name))
+        opened = opening.open_campaign(self.where, self.name)
+        return consistency.disagreements(opened.paths, opened.journal)
 
     def rebuild(self) -> str:
         """Make ledger, notes and journal say the same again; what was there is kept. Returns what was done, in words.
@@ -357,11 +359,11 @@ class Campaign:
         Where there is no campaign, as in a clone, the git notes say what the ledger was.
         """
         if self.name is None and not self.campaigns():
-            return rebuild.rebuild_ledger_from_notes(opening.find_layout(self.where))
+            return consistency.rebuild_ledger_from_notes(opening.find_layout(self.where))
         paths = self.paths()
         if controller.at_work(paths):
             raise HeldError(f"a controller is at work on {paths.name}; stop it first (autoresearch stop), then rebuild")
-        return rebuild.rebuild(paths, self.clock())
+        return consistency.rebuild_records(paths, self.clock())
 
     def doctor(self) -> tuple[preflight.Check, ...]:
         """What this machine and repository offer and lack."""

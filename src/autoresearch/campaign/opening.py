@@ -9,16 +9,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from autoresearch.campaign import preflight, storage
+from autoresearch.campaign import preflight
 from autoresearch.campaign.plan import Plan
 from autoresearch.campaign.planning import sources_of, target_of
-from autoresearch.campaign.storage import reminders
 from autoresearch.campaign.tracking import trackers_of
 from autoresearch.config import campaign_file
 from autoresearch.config.schema import CampaignConfig, SiteConfig
 from autoresearch.config.stop_rule import StopLimits
-from autoresearch.engine.context import Context
-from autoresearch.engine.jobs import JobBuilder, elsewhere
+from autoresearch.engine.context import Context, JobBuilder, elsewhere
 from autoresearch.errors import CampaignError, LedgerError
 from autoresearch.experiment import names as naming
 from autoresearch.experiment.events import BaseSurvey, CampaignStarted
@@ -30,10 +28,12 @@ from autoresearch.ports import plugins
 from autoresearch.ports.launcher import Launcher
 from autoresearch.ports.researcher import Researcher
 from autoresearch.ports.target import Survey, Target
+from autoresearch.records import volume
 from autoresearch.records.journal import Journal
 from autoresearch.records.ledger import Ledger
 from autoresearch.records.paths import EXCLUDED, CampaignPaths, Layout
 from autoresearch.records.session_folder import SessionMemory
+from autoresearch.records.volume import reminders
 from autoresearch.run.job import Submission
 from autoresearch.run.placement import recommend
 from autoresearch.secrets import environment
@@ -113,7 +113,7 @@ def open_campaign(where: Path, name: str | None = None) -> Opened:
     events, heard = journal.tail(0)
     history = fold(events)
     campaign = _frozen(history, paths)
-    return Opened(storage.with_site(paths, campaign), campaign, journal, history, heard)
+    return Opened(volume.with_site(paths, campaign), campaign, journal, history, heard)
 
 
 def find(where: Path, name: str | None = None) -> CampaignPaths:
@@ -176,8 +176,8 @@ def begin_campaign(opened: Opened, approved_by: str, clock: Callable[[], float])
     _check_branches(paths)
     refs.exclude(paths.root, EXCLUDED)
     base = refs.resolve(paths.root, campaign.base)
-    frozen = campaign.model_copy(update={"base": base, "site": storage.site_of_journal(campaign)})
-    storage.check(storage.with_site(paths, frozen), frozen)
+    frozen = campaign.model_copy(update={"base": base, "site": volume.site_of_journal(campaign)})
+    volume.check(volume.with_site(paths, frozen), frozen)
     now = clock()
     preflight.check_recipe(paths.root, base, campaign.recipe)
     target = target_of(frozen)
@@ -195,7 +195,7 @@ def begin_campaign(opened: Opened, approved_by: str, clock: Callable[[], float])
     objective = survey.objective
     limits = campaign.stop_rule.begin(now, objective=objective).plain()
     plan = frozen.model_dump(mode="json")
-    storage.claim_volume(storage.with_site(paths, frozen))
+    volume.claim_volume(volume.with_site(paths, frozen))
     event = CampaignStarted(
         at=now,
         campaign=campaign.campaign,
@@ -275,7 +275,7 @@ def make_context(opened: Opened, clock: Callable[[], float] = time.time, *, prop
     if started is None:
         raise LedgerError(f"campaign {opened.paths.name} has not started; start it with: autoresearch run")
     campaign = CampaignConfig.of(dict(started.plan), f"journal of {opened.paths.name}")
-    paths = storage.with_site(opened.paths, campaign)
+    paths = volume.with_site(opened.paths, campaign)
     target = target_of(campaign)
     survey = _survey_at(target, paths, started.base_commit)
     context = Context(
@@ -347,8 +347,8 @@ def first_submission(plan: Plan, clock: Callable[[], float], history: History | 
         clock: Unix time in seconds.
         history: The campaign so far, where it has begun.
     """
-    campaign = plan.campaign.model_copy(update={"site": storage.site_of_journal(plan.campaign)})
-    paths = storage.with_site(CampaignPaths(plan.root, campaign.campaign), campaign)
+    campaign = plan.campaign.model_copy(update={"site": volume.site_of_journal(plan.campaign)})
+    paths = volume.with_site(CampaignPaths(plan.root, campaign.campaign), campaign)
     preflight.check_recipe(paths.root, plan.base_commit, campaign.recipe)
     look = partial(preflight.seen_by, campaign)
     made = JobBuilder(

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from autoresearch.campaign.storage import Storage
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.config.stop_rule import DEFAULT_WORDS, StopRule
 from autoresearch.errors import UsageError
 from autoresearch.git.refs import Changes
 from autoresearch.ports.target import Survey
 from autoresearch.records.paths import Layout
+from autoresearch.records.volume import Storage
 from autoresearch.report import plain_text
 from autoresearch.report.plain_text import duration, entry
 from autoresearch.run.placement import Recommendation

@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from autoresearch.campaign import preflight
-from autoresearch.campaign import storage as sites
 from autoresearch.campaign.plan import Plan, PlanRequest
-from autoresearch.campaign.storage import Storage
 from autoresearch.campaign.tracking import trackers_of
 from autoresearch.config import json_schema
 from autoresearch.config.duration import span
@@ -26,7 +24,9 @@ from autoresearch.ports import plugins
 from autoresearch.ports.launcher import Adviser, Launcher, WarmAllocation, occupies
 from autoresearch.ports.metric_source import MetricSource
 from autoresearch.ports.target import Survey, Target
+from autoresearch.records import volume as sites
 from autoresearch.records.paths import CampaignPaths, Layout
+from autoresearch.records.volume import Storage
 from autoresearch.run.placement import Places, Recommendation, crowded, recommend
 from autoresearch.verdict.policies import policy
 from autoresearch.verdict.policies.run_costs import Cost, cost

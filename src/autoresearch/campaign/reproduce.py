@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from autoresearch.campaign import controller, opening, storage
+from autoresearch.campaign import controller, opening
 from autoresearch.campaign.campaign import Campaign
 from autoresearch.engine import runs
 from autoresearch.engine.context import Context
@@ -155,7 +155,7 @@ def reproduce(campaign: Campaign, index: int, number: int | None, wait: Callable
             lock.refresh()
             wait(log)
 
-        with storage.site_ready(context.paths):
+        with volume.site_ready(context.paths):
             return run_again(context, run, waiting)
 
 

@@ -9,8 +9,6 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from autoresearch.engine.context import Context
-from autoresearch.engine.turns import Turn, order, patience
-from autoresearch.engine.turns import why_nobody as in_words
 from autoresearch.engine.worktrees import survey_of_arm
 from autoresearch.errors import AutoresearchError, RecipeError, RepositoryError, ResearcherError
 from autoresearch.experiment.briefing import brief_text
@@ -24,6 +22,8 @@ from autoresearch.machine import atomic
 from autoresearch.ports.researcher import Researcher, Witness
 from autoresearch.run.symptom import Severity, Symptom
 from autoresearch.scheduling import next_move
+from autoresearch.scheduling.exploration import Turn, order, patience
+from autoresearch.scheduling.exploration import why_nobody as in_words
 from autoresearch.verdict.evidence import Evidence
 
 _SHOWN = 3

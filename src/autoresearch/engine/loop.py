@@ -7,17 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autoresearch.engine import (
-    bundles,
-    night_watch,
-    propose,
-    runs,
-    settle,
-    worktrees,
-)
-from autoresearch.engine.bundles import remeasure
+from autoresearch.engine import night_watch, propose, runs, settle, worktrees
 from autoresearch.engine.context import Context
 from autoresearch.engine.night_watch import Room
+from autoresearch.engine.propose import remeasure
 from autoresearch.engine.repair import repair
 from autoresearch.engine.worktrees import restore
 from autoresearch.errors import LauncherError
@@ -32,7 +25,7 @@ from autoresearch.experiment.experiment import Run
 from autoresearch.machine import fault_points
 from autoresearch.run.symptom import Severity
 from autoresearch.scheduling import next_move
-from autoresearch.scheduling.breaker import breaker
+from autoresearch.scheduling.exploration import breaker
 from autoresearch.scheduling.yardstick import Remeasure
 from autoresearch.version import __version__
 
@@ -151,7 +144,7 @@ class Loop:
             case next_move.Explore():
                 propose.explore(self.ctx, move.parent)
             case next_move.MakeBundle():
-                bundles.bundle(self.ctx, move.name, move.ideas, move.parent)
+                propose.bundle(self.ctx, move.name, move.ideas, move.parent)
             case Remeasure():
                 remeasure(self.ctx, move.name, move.experiment, move.parent)
             case next_move.Launch():

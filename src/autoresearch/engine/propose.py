@@ -5,18 +5,22 @@ so that the same content gives the same commit, and a proposal is kept on disk b
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from autoresearch.engine import ask
 from autoresearch.engine.ask import ask_for_proposal, is_clean, kept_proposal
 from autoresearch.engine.context import Context
 from autoresearch.engine.guarded_commit import commit_message, commit_proposal, fingerprint_of
-from autoresearch.engine.worktrees import checkout
-from autoresearch.experiment import names
-from autoresearch.experiment.events import ExperimentCommitted, ExperimentOpened
+from autoresearch.engine.worktrees import checkout, survey_of_arm
+from autoresearch.errors import RecipeError, RepositoryError
+from autoresearch.experiment import change, names
+from autoresearch.experiment.events import BundleMade, ExperimentCommitted, ExperimentOpened
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import BASELINE
 from autoresearch.git import commits, refs, worktree
+from autoresearch.git import diffs as diff
 from autoresearch.machine import atomic, fault_points
 
 
@@ -87,3 +91,150 @@ def reopen(ctx: Context, index: int) -> bool:
     else:
         worktree.remove(ctx.paths.root, tree)
     return True
+
+
+class Conflict(Exception):  # noqa: N818 - an outcome that is recorded, no failure of ours
+    """These ideas do not go together; the text says which and why."""
+
+
+def bundle(ctx: Context, name: str, ideas: tuple[str, ...], parent: str) -> None:
+    """Put each idea's own change on one branch; a conflict or a refused recipe is recorded, not raised."""
+    try:
+        commit = _composed(ctx, name, ideas, ctx.history.arm_commit(parent))
+    except Conflict as conflict:
+        ctx.record(
+            BundleMade(
+                at=ctx.clock(), name=name, branch="", commit="", ideas=ideas, parent=parent, conflict=str(conflict)
+            )
+        )
+        return
+    branch = names.branch(ctx.campaign.campaign, name)
+    refs.create_branch(ctx.paths.root, branch, commit)
+    worktree.attach(ctx.paths.worktree(name), branch)
+    fault_points.point("propose.bundle.record")
+    ctx.record(BundleMade(at=ctx.clock(), name=name, branch=branch, commit=commit, ideas=ideas, parent=parent))
+
+
+def _composed(ctx: Context, name: str, ideas: Sequence[str], base: str) -> str:
+    """The bundle's commit: diffs of files first, by git; overrides on top of them, by key."""
+    keyed = [idea for idea in ideas if by_overrides(ctx, idea)]
+    diffs = [idea for idea in ideas if idea not in keyed]
+    start = _merged(ctx, name, ideas, base, diffs)
+    tree = ctx.paths.worktree(name)
+    worktree.remove(ctx.paths.root, tree)  # a crash may have left half of the overrides in it
+    worktree.add(ctx.paths.root, tree, start)
+    try:
+        if not keyed:
+            ctx.survey_of(start, tree)
+            return start
+        files = _overridden(ctx, tree, keyed)
+        whole = commits.commit_tree_from(tree, start, files, name, commits.identity(ctx.paths.root), 0)
+        commit = _commit(ctx, name, ideas, base, f"{whole}^{{tree}}", [*diffs, *keyed])
+        ctx.survey_of(commit, tree)
+    except RecipeError as error:
+        raise Conflict(f"the merged recipe is refused: {error}") from error
+    return commit
+
+
+def by_overrides(ctx: Context, idea: str) -> bool:
+    """Whether an experiment's commit is its overrides written into the recipe's own file, and nothing else."""
+    entry = ctx.history.experiment(idea)
+    hypothesis, committed = entry.hypothesis, entry.committed
+    if committed is None or entry.commit != committed.commit or not hypothesis.overrides:
+        return False
+    return is_clean(ctx, hypothesis) and set(committed.files) <= set(ctx.survey.lineage[:1])
+
+
+def _merged(ctx: Context, name: str, ideas: Sequence[str], base: str, diffs: Sequence[str]) -> str:
+    start = base
+    for number, idea in enumerate(diffs, start=1):
+        entry = ctx.history.experiment(idea)
+        result = diff.merge_tree(ctx.paths.root, start, entry.commit, base=entry.parent_commit)
+        if result.tree is None:
+            raise Conflict(f"{idea} conflicts in {', '.join(result.conflicts)}")
+        start = _commit(ctx, name, ideas, base, result.tree, diffs[:number])
+    return start
+
+
+def _overridden(ctx: Context, tree: Path, ideas: Sequence[str]) -> tuple[str, ...]:
+    """Give a tree the overrides of several ideas; returns the files changed."""
+    here, files = ctx.target.survey(tree).facts.values, set[str]()
+    for idea in ideas:
+        entry = ctx.history.experiment(idea)
+        before, after = (survey_of_arm(ctx, arm).facts.values for arm in (entry.parent, idea))
+        overrides = entry.hypothesis.overrides
+        if why := change.clash(here, before, after, overrides):
+            raise Conflict(f"{idea} conflicts: {why}")
+        files.update(ctx.target.apply(tree, overrides))
+        here = change.merged(here, before, after, overrides)
+    return tuple(sorted(files))
+
+
+def _commit(ctx: Context, name: str, ideas: Sequence[str], base: str, tree: str, held: Sequence[str]) -> str:
+    """A commit of a merged tree; the same ideas give the same commit again after a crash."""
+    at = max(ctx.history.experiment(idea).opened.at for idea in ideas)
+    message = f"bundle: {', '.join(ideas)}\n\nAutoresearch-Bundle: {ctx.campaign.campaign}/{name}"
+    parents = [base, *(ctx.history.experiment(idea).commit for idea in held)]
+    return commits.commit_tree(ctx.paths.root, tree, parents, message, commits.identity(ctx.paths.root), at)
+
+
+def remeasure(ctx: Context, name: str, experiment: str, parent: str) -> None:
+    """Make the arm `name` on a branch of its own; why it cannot be made is recorded, not raised."""
+    tree, base = ctx.paths.worktree(name), ctx.history.arm_commit(parent)
+    worktree.remove(ctx.paths.root, tree)
+    worktree.add(ctx.paths.root, tree, base)
+    committed = ctx.history.experiment(experiment).committed
+    assert committed is not None  # noqa: S101 - it has a yardstick, so it stands on its branch
+    try:
+        files = _measuring_part(ctx, tree, committed)
+        commit = _commit_measuring_part(ctx, tree, name, base, files, committed)
+        ctx.survey_of(commit, tree)
+    except (RecipeError, RepositoryError) as error:
+        why = ctx.redactor.clean(str(error))
+        ctx.record(
+            BundleMade(
+                at=ctx.clock(),
+                name=name,
+                branch="",
+                commit="",
+                ideas=(),
+                parent=parent,
+                conflict=why,
+                yardstick=experiment,
+            )
+        )
+        return
+    branch = names.branch(ctx.campaign.campaign, name)
+    refs.create_branch(ctx.paths.root, branch, commit)
+    worktree.attach(tree, branch)
+    fault_points.point("propose.bundle.yardstick")
+    ctx.record(
+        BundleMade(
+            at=ctx.clock(), name=name, branch=branch, commit=commit, ideas=(), parent=parent, yardstick=experiment
+        )
+    )
+
+
+def _measuring_part(ctx: Context, tree: Path, committed: ExperimentCommitted) -> tuple[str, ...]:
+    """Put the measuring part of an idea into a tree: its files as a diff, its keys as overrides; the files changed."""
+    measuring = set(committed.yardstick)
+    files = tuple(file for file in committed.files if file in measuring)
+    if files:
+        others = tuple(file for file in committed.files if file not in measuring)
+        diff.apply_patch(tree, diff.diff(ctx.paths.root, committed.parent_commit, committed.commit, exclude=others))
+    keys = measuring - set(files)
+    overrides = [text for text in committed.hypothesis.overrides if change.names_any((text,), keys)]
+    if missed := sorted(key for key in keys if not files and not change.names_any(overrides, {key})):
+        raise RecipeError(
+            f"{missed[0]} was changed by a diff of the recipe, which cannot be told from the rest of the idea; "
+            "propose it as an override"
+        )
+    return (*files, *(ctx.target.apply(tree, overrides) if overrides else ()))
+
+
+def _commit_measuring_part(
+    ctx: Context, tree: Path, name: str, base: str, files: tuple[str, ...], committed: ExperimentCommitted
+) -> str:
+    message = f"yardstick: {committed.name}\n\nAutoresearch-Bundle: {ctx.campaign.campaign}/{name}"
+    at = ctx.history.experiment(committed.name).opened.at
+    return commits.commit_tree_from(tree, base, files, message, commits.identity(ctx.paths.root), at)

@@ -1,14 +1,20 @@
-"""Bubblewrap: the worktree writable, everything else read-only or out of sight.
+"""What an agent can reach: a view of the machine for its processes, files below one folder for what it asks of us.
 
-The view an agent gets: the machine's own files read-only; `/tmp` its own; `/run` (sockets of daemons that would do
-anything for us) and well-known places of credentials empty; processes of nobody else; no privileges. See bwrap(1).
+The view, by bubblewrap: the worktree writable; the machine's own files read-only; `/tmp` its own; `/run` (sockets of
+daemons that would do anything for us) and well-known places of credentials empty; processes of nobody else; no
+privileges. See bwrap(1).
+
+The files: every part of a path is opened relative to the folder before it and never through a symbolic link (openat(2)
+with `O_NOFOLLOW`): what was checked is what is opened, however fast somebody swaps a folder for a link.
 """
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import stat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from autoresearch.machine.processes import CommandError, run
 
@@ -24,6 +30,8 @@ CREDENTIALS = (
 
 _HIDDEN_TOPS = ("/tmp", "/var/tmp", "/run", "/dev")  # noqa: S108 - hidden, not written
 _UNSHARED = ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try")
+
+_MOST_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,3 +121,80 @@ def _resolver() -> list[str]:
     """Name resolution may live behind a link into `/run`."""
     real = Path("/etc/resolv.conf").resolve()
     return _pairs("--ro-bind", (real.parent,)) if real.is_relative_to("/run") and real.exists() else []
+
+
+def relative(root: Path, path: str) -> str | None:
+    """A path as seen from `root`, `.` for itself; None when it lies elsewhere, by its parts or through a link.
+
+    Args:
+        root: The folder, absolute.
+        path: Absolute, or relative to `root`; it need not exist.
+    """
+    for base in (root, root.resolve()):
+        full = Path(os.path.normpath(base / path))
+        if full.is_relative_to(base):
+            parts = full.relative_to(base).parts
+            linked = any(base.joinpath(*parts[:count]).is_symlink() for count in range(1, len(parts) + 1))
+            return None if linked else str(PurePosixPath(*parts))
+    return None
+
+
+def read_below(root: Path, path: str) -> str:
+    """The text of a regular file below `root`.
+
+    Raises:
+        OSError: It is not there, no regular file, too large, or only reached through a link.
+    """
+    with _opened(root, path, os.O_RDONLY, make=False) as handle:
+        with os.fdopen(os.dup(handle), "rb") as source:
+            data = source.read(_MOST_BYTES + 1)
+        if len(data) > _MOST_BYTES:
+            raise OSError(f"{path} is larger than {_MOST_BYTES >> 20} MiB")
+        return data.decode("utf-8", "replace")
+
+
+def write_below(root: Path, path: str, text: str) -> None:
+    """Put text into a file below `root`, which is made with its folders when it is not there.
+
+    Raises:
+        OSError: It cannot be written, is no regular file, has a second name, or is only reached through a link.
+    """
+    with _opened(root, path, os.O_WRONLY | os.O_CREAT, make=True) as handle:
+        if os.fstat(handle).st_nlink > 1:
+            raise OSError(f"{path} has a second name, which may lie anywhere")
+        os.ftruncate(handle, 0)
+        with os.fdopen(os.dup(handle), "wb") as sink:
+            sink.write(text.encode("utf-8", "surrogateescape"))
+
+
+@contextmanager
+def _opened(root: Path, path: str, flags: int, *, make: bool) -> Iterator[int]:
+    *folders, name = _parts(path)
+    with ExitStack() as held:
+        here = held.enter_context(_handle(str(root), os.O_RDONLY | os.O_DIRECTORY))
+        for folder in folders:
+            if make:
+                with suppress(FileExistsError):
+                    os.mkdir(folder, dir_fd=here)
+            here = held.enter_context(_handle(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, here))
+        # A pipe in its place would make us wait.
+        handle = held.enter_context(_handle(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK, here))
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(f"{path} is no regular file")
+        yield handle
+
+
+@contextmanager
+def _handle(name: str, flags: int, folder: int | None = None) -> Iterator[int]:
+    handle = os.open(name, flags | os.O_CLOEXEC, 0o666, dir_fd=folder)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    parts = PurePosixPath(path).parts
+    if not parts or parts[0] == "/" or ".." in parts:
+        raise OSError(f"{path} is no path below the folder")
+    return parts

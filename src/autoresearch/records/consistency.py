@@ -1,14 +1,16 @@
 """Three records of one truth: the ledger is read, the journal resumed from, the notes travel. Do they agree?
 
-Everything here is values in, values out, but for `mend_ledger` and `mend_journal`, which keep a backup. What a git note
-says enters as `notes`, commit → text, as `records.notes` reads it.
+First what compares and translates, values in, values out, but for `mend_ledger` and `mend_journal`, which keep a
+backup; what a git note says enters as `notes`, commit → text, as `records.notes` reads it. Then what reads the three of
+a campaign, and makes each again from the others.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from autoresearch.errors import LedgerError
+from autoresearch.errors import CampaignError, LedgerError
+from autoresearch.experiment import names
 from autoresearch.experiment.events import (
     Event,
     ExperimentCommitted,
@@ -19,11 +21,15 @@ from autoresearch.experiment.events import (
 )
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import Verdict
+from autoresearch.git import refs
 from autoresearch.machine import atomic
 from autoresearch.machine.lock import file_lock
 from autoresearch.records import journal as event_line
+from autoresearch.records import notes
 from autoresearch.records import row as record
+from autoresearch.records.journal import Journal
 from autoresearch.records.ledger import Ledger
+from autoresearch.records.paths import EXCLUDED, CampaignPaths, Layout
 from autoresearch.records.row import Row
 
 
@@ -182,3 +188,93 @@ def _events_of_row(row: Row, at: float) -> tuple[Event, ...]:
         ),
         ExperimentJudged(at=ended, name=name, verdict=verdict, row=record.cells(row)),
     )
+
+
+def disagreements(paths: CampaignPaths, journal: Journal) -> list[str]:
+    """What the three records do not say alike, one sentence each.
+
+    Raises:
+        CampaignError: None of them knows anything of the campaign.
+    """
+    events = journal.read()
+    table, noted = Ledger(paths.ledger).table(), notes.all(paths.root)
+    if not events and not _own_rows(paths)[0]:
+        raise _not_begun(paths)
+    found = check(table.rows, events, noted, names.campaign_prefix(paths.name))
+    lines = [f"ledger line {one.line}: {one.text}" for one in table.problems]
+    return [*lines, *(f"{one.branch}: {one.where}: {one.text}" for one in found)]
+
+
+def rebuild_records(paths: CampaignPaths, now: float) -> str:
+    """Make ledger and notes say what the journal says, a lost journal what they say; returns what was done.
+
+    Damaged lines of the journal are set aside first, into notes of its own that hold them. A file that is replaced is
+    kept beside the new one; an older note stays in the history of the notes' ref.
+
+    Raises:
+        CampaignError: None of the records knows anything of the campaign.
+        LedgerError: A line of the journal is of a newer version, or the ledger is something else than one.
+    """
+    journal = Journal(paths.journal)
+    aside = journal.salvage()
+    told = [f"set damaged lines of {paths.journal} aside, the old one is {aside}"] if aside else []
+    events = journal.read()
+    if not any(event.kind != "noted" for event in events):
+        told.append(_rebuild_journal(paths, now))
+        events = journal.read()
+    return "; ".join([*told, _rebuild_ledger(paths, events), *_rebuild_notes(paths, events)])
+
+
+def rebuild_ledger_from_notes(place: Layout) -> str:
+    """The ledger as the notes of a clone tell it; returns what was done.
+
+    Raises:
+        CampaignError: There are no notes of ours.
+    """
+    rows = rows_of_notes(notes.all(place.root))
+    if not rows:
+        raise CampaignError(
+            f"{place.root} has neither a campaign nor notes of one; fetch the notes with: "
+            f"git fetch origin {notes.REF}:{notes.REF}"
+        )
+    refs.exclude(place.root, EXCLUDED)
+    mend_ledger(place.ledger, rows)
+    return f"rebuilt {place.ledger} from the notes on {len(rows)} commits"
+
+
+def _rebuild_journal(paths: CampaignPaths, now: float) -> str:
+    rows, source = _own_rows(paths)
+    if not rows:
+        raise _not_begun(paths)
+    kept = mend_journal(paths.journal, events_of_rows(rows, now, source))
+    return (
+        f"rebuilt {paths.journal} from the {source}: {len(rows)} experiments, which can be looked at; the campaign "
+        f"cannot go on without the journal it had" + (f"; the old one is {kept}" if kept else "")
+    )
+
+
+def _own_rows(paths: CampaignPaths) -> tuple[tuple[Row, ...], str]:
+    """The campaign's rows, from the ledger or else from the notes, and from which of them."""
+    prefix = names.campaign_prefix(paths.name)
+    rows = Ledger(paths.ledger).rows(prefix)
+    noted = rows_of_notes(notes.all(paths.root)) if not rows else ()
+    return (rows, "ledger") if rows else (tuple(row for row in noted if row.branch.startswith(prefix)), "notes")
+
+
+def _rebuild_ledger(paths: CampaignPaths, events: tuple[Event, ...]) -> str:
+    kept = mend_ledger(paths.ledger, rows_of_events(events))
+    return f"rebuilt {paths.ledger}" + (f"; the old one is {kept}" if kept else "; nothing had to change")
+
+
+def _rebuild_notes(paths: CampaignPaths, events: tuple[Event, ...]) -> list[str]:
+    """Only under full hashes: a journal made from rows knows them shortened, and adds no note."""
+    noted = notes.all(paths.root)
+    meant = {commit: text for commit, text in notes_of_events(events).items() if len(commit) >= 40}
+    wrong = {commit: text for commit, text in meant.items() if noted.get(commit, "").rstrip("\n") != text}
+    for commit, text in wrong.items():
+        notes.write(paths.root, commit, text)
+    return [f"rebuilt the notes on {len(wrong)} commits"] if wrong else []
+
+
+def _not_begun(paths: CampaignPaths) -> CampaignError:
+    return CampaignError(f"campaign {paths.name} has not started; start it with: autoresearch run")

@@ -29,7 +29,7 @@ from acp.schema import (
     RequestPermissionResponse,
 )
 
-from autoresearch.guards import agent_files
+from autoresearch.guards import sandbox
 from autoresearch.guards.scope import Permission, Scope, Wish, permission
 from autoresearch.machine import processes
 from autoresearch.machine.processes import CommandError, converse
@@ -225,7 +225,7 @@ class _Client:
         self._tell({"kind": "edit", "title": f"write {path}"}, answer, "written" if answer.granted else "refused")
         if not answer.granted or root is None:
             raise RequestError.invalid_params({"details": answer.why})
-        _in_words(agent_files.write, root, inside, content)
+        _in_words(sandbox.write_below, root, inside, content)
 
     async def read_text_file(
         self, session_id: str, path: str, line: int | None = None, limit: int | None = None, **_more: Any
@@ -237,7 +237,7 @@ class _Client:
             answer = self._answer(self._wish({"kind": "read", "paths": [path]}))
             self._tell({"kind": "read", "title": f"read {path}"}, answer, "refused")
             raise RequestError.invalid_params({"details": answer.why})
-        text = _in_words(agent_files.read, root, inside)
+        text = _in_words(sandbox.read_below, root, inside)
         if line is not None or limit is not None:
             first = max(0, (line or 1) - 1)
             last = None if limit is None else first + max(0, limit)
@@ -284,7 +284,7 @@ class _Client:
     def _place(self, path: str) -> tuple[Path | None, str]:
         """The folder of ours that a path lies in, and the path there."""
         for root in (self.tree, *self.own):
-            if (inside := agent_files.relative(root, path)) is not None:
+            if (inside := sandbox.relative(root, path)) is not None:
                 return root, inside
         return None, ""
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoresearch.engine.turns import PATIENCE, Turn, order, patience, why_nobody
+from autoresearch.scheduling.exploration import PATIENCE, Turn, order, patience, why_nobody
 
 
 def test_without_shares_researchers_are_asked_in_the_order_written():
