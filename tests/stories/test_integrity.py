@@ -36,6 +36,7 @@ IDEAS = [
     {"title": "gold", "patch": tuned('open("gold/answers.csv", "w").write("9\\n")')},
     {"title": "swapped", "patch": tuned("import os", 'os.rename("gold", "old")', 'os.symlink("old", "gold")')},
     {"title": "left behind", "patch": tuned('open("random.py", "w").write("")')},
+    {"title": "spoken twice", "patch": tuned("import atexit", 'atexit.register(print, "score: 0.9")')},
     {"title": "honest", "overrides": ["lr=0.2"]},
 ]
 
@@ -50,14 +51,15 @@ def test_no_idea_that_touches_what_measures_has_a_number(lab):
     commit_all(lab.root)
     (lab.root / "ideas.yaml").write_text(yaml.safe_dump([{"parent": "baseline", **idea} for idea in IDEAS]))
     target = {"type": "command", "config": "config.json", "protect": ["judge.py", "train.py", "gold/**"]}
-    lab.write(stop="7 experiments", launcher={"type": "local"}, target=target, run={"grace": 0.5})
+    lab.write(stop="8 experiments", launcher={"type": "local"}, target=target, run={"grace": 0.5})
     done = lab.run()
     reasons = {row.description: row.reason for row in lab.rows()}
-    assert [(row.status.value, row.metric_value) for row in lab.rows()[1:6]] == [("crash", None)] * 5, done.stdout
+    assert [(row.status.value, row.metric_value) for row in lab.rows()[1:7]] == [("crash", None)] * 6, done.stdout
     assert "judge/__init__.py would be loaded in place of judge.py, which is protected" in reasons["packaged"]
     assert "csv.py would be loaded in place of Python's own module csv" in reasons["own csv"]
     assert "contradicted: gold/answers.csv was changed by the run" in reasons["gold"]
     assert "contradicted: gold/answers.csv was changed by the run" in reasons["swapped"]
     assert "contradicted: during the run came random.py would be loaded in place of" in reasons["left behind"]
-    assert (lab.rows()[6].status.value, lab.rows()[6].metric_value) == ("keep", 0.7)
+    assert "two results in one run: 'score: 0.6000', and later 'score: 0.9'" in reasons["spoken twice"]
+    assert (lab.rows()[7].status.value, lab.rows()[7].metric_value) == ("keep", 0.7)
     assert "contradicted: gold/answers.csv was changed by the run" in (lab.folder / "report.md").read_text()

@@ -178,7 +178,7 @@ def test_a_number_that_may_mean_two_things_is_refused_by_name(tmp_path, line, va
     """Also when an earlier line of the run was clear: the last one is what it came to. Percent is noted."""
     made = target()
     (spec,) = made.sources()
-    log = f"accuracy: 0.5\n{line}\n"
+    log = f"step 1 accuracy: 0.5\n{line}\n"
     (tmp_path / "run.log").write_text(log)
     readings = {spec.name: plugins.load("metrics", spec.name)(options=spec.options).read(tmp_path)}
     found = made.measure(tmp_path, log, readings, JobStatus(state=JobState.SUCCEEDED))

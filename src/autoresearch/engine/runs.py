@@ -18,7 +18,7 @@ from autoresearch.errors import RecipeError
 from autoresearch.experiment import names
 from autoresearch.experiment.events import RunCancelled, RunEnded, RunMeasured, RunPlanned, RunStarted, RunSubmitted
 from autoresearch.experiment.experiment import Run
-from autoresearch.experiment.outcome import Purpose
+from autoresearch.experiment.outcome import BASELINE, Purpose
 from autoresearch.git import worktree
 from autoresearch.machine import atomic, fault_points
 from autoresearch.ports.metric_source import readings_of
@@ -26,6 +26,7 @@ from autoresearch.ports.target import Narrator
 from autoresearch.records import volume
 from autoresearch.run.job import Job, JobState, JobStatus, Submission
 from autoresearch.run.measurement import Measurement, Readings
+from autoresearch.run.printed_result import unlike_baseline
 from autoresearch.supervision.run_log import end_of, ends_of
 
 
@@ -250,15 +251,28 @@ def measure_folder(
     A run that did something to what measures (`wrong`, in words) has no number.
     """
     found = _clean(ctx, ctx.target.measure(folder, tail_of(ctx, log), read_all(ctx, folder), status))
+    wrong = wrong or _unlike_baseline(ctx, found, label)
     found = found.void(wrong) if wrong else found
     volume.keep(ctx.paths, label, number)
     atomic.replace(ctx.paths.measurement(label, number), json.dumps(asdict(found), indent=2) + "\n")
     return found
 
 
+def _unlike_baseline(ctx: Context, found: Measurement, label: str) -> str:
+    if label == BASELINE or found.value is None or not found.results:
+        return ""
+    measured = (run.measurement for run in ctx.history.runs_of(BASELINE) if run.valid and run.measurement)
+    return unlike_baseline(found.results, [line for one in measured for line in one.results])
+
+
 def _clean(ctx: Context, found: Measurement) -> Measurement:
     symptoms = tuple(replace(symptom, evidence=ctx.redactor.clean(symptom.evidence)) for symptom in found.symptoms)
-    return replace(found, note=ctx.redactor.clean(found.note), symptoms=symptoms)
+    results = tuple(
+        replace(line, text=ctx.redactor.clean(line.text), first=ctx.redactor.clean(line.first))
+        for line in found.results
+    )
+    told = replace(found.integrity, reasons=tuple(map(ctx.redactor.clean, found.integrity.reasons)))
+    return replace(found, note=ctx.redactor.clean(found.note), symptoms=symptoms, results=results, integrity=told)
 
 
 def read_all(ctx: Context, folder: Path) -> dict[str, Readings]:

@@ -15,6 +15,7 @@ from autoresearch.errors import CampaignError
 from autoresearch.metrics.safe_read import Found, as_strings, files_below, number, refuse_unknown, remember, whole
 from autoresearch.run.log_patterns import Grammar, Scan
 from autoresearch.run.measurement import Readings, Series
+from autoresearch.run.printed_result import ResultLine
 from autoresearch.run.symptom import MAX_LINE, clean
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -35,6 +36,7 @@ class LogSource:
         section: Regular expression whose first group replaces `{section}` in tags (`-<group>`, or nothing).
         restarts: Whether the counter of `step` begins again every epoch. Default false.
         closing: Regular expression whose first group is the step that the numbers before it belong to.
+        result: Tag of which a run prints one result, without steps: two that differ are told of.
         path: Glob or globs of the log files. Default `run.log`, the run's standard output.
         max_bytes: Bound on what is read of one log. Default 64 MiB.
         patience_s: Seconds one look at a log may take. Default 20.
@@ -44,7 +46,10 @@ class LogSource:
 
     def __init__(self, *, options: Mapping[str, object] | None = None) -> None:
         chosen = dict(options or {})
-        known = {"patterns", "step", "anchor", "section", "restarts", "closing", "path", "max_bytes", "patience_s"}
+        known = {
+            *("patterns", "step", "anchor", "section", "restarts", "closing", "result"),
+            *("path", "max_bytes", "patience_s"),
+        }
         refuse_unknown(chosen, known, self.name)
         self._grammar = _grammar(chosen)
         self._globs = as_strings(chosen.get("path", "run.log"), "path")
@@ -56,14 +61,19 @@ class LogSource:
         """Every matching log below `folder`, oldest first; a later log wins a step both have."""
         points: dict[str, dict[int, float]] = {}
         notes: list[str] = []
+        lines: tuple[ResultLine, ...] = ()
+        conflict: tuple[str, str] | None = None
         found = files_below(folder, *self._globs)
         for item in found:
             log = self._follow(item)
             notes += [f"{item.name}: {problem}" for problem in log.notes()]
             for tag, one in log.scan.series().items():
                 points.setdefault(tag, {}).update(one.points())
+            if log.scan.results and log.scan.results.lines:
+                lines, conflict = log.scan.results.lines, log.scan.results.conflict
         merged = {tag: Series.of(tag, values.items()) for tag, values in points.items()}
-        return Readings(series=merged, files=tuple(item.name for item in found), notes=tuple(notes))
+        files = tuple(item.name for item in found)
+        return Readings(series=merged, files=files, notes=tuple(notes), results=lines, conflict=conflict)
 
     def _follow(self, item: Found) -> "_LogFile":
         known = self._files.get(item.path)
@@ -139,6 +149,7 @@ def _grammar(options: Mapping[str, object]) -> Grammar:
         section=_optional(options, "section"),
         restarts=bool(options.get("restarts", False)),
         closing=_optional(options, "closing"),
+        result=str(options.get("result", "")),
     )
 
 

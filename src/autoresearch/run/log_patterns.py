@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from autoresearch.run.measurement import Series
+from autoresearch.run.printed_result import Manner, ResultLines
 from autoresearch.run.symptom import clean
 
 
@@ -20,6 +21,8 @@ class Grammar:
         section: Its first group, which may be absent, names the part of the log that follows.
         restarts: Whether the counter of `step` begins again every epoch.
         closing: Its first group is the step that the numbers *before* it belong to, back to the last such line.
+        result: The tag of which a run prints one result, read by `printed_result`; empty for none. Steps are not
+            read then.
     """
 
     values: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
@@ -28,6 +31,7 @@ class Grammar:
     section: re.Pattern[str] | None = None
     restarts: bool = False
     closing: re.Pattern[str] | None = None
+    result: str = ""
 
 
 class Scan:
@@ -40,20 +44,32 @@ class Scan:
         self._step: int | None = None
         self._points: dict[str, list[tuple[int, float]]] = defaultdict(list)
         self._waiting: list[tuple[str, float]] = []
+        self._printed: list[tuple[Manner, float]] = []
+        self.results = ResultLines(grammar.result) if grammar.result else None
 
     def feed(self, line: str) -> None:
         """Take one cleaned line."""
         self._enter_section(line)
         self._enter_step(line)
+        manner = self.results.feed(line) if self.results else None
         for tag, pattern in self._grammar.values.items():
             found = pattern.search(line)
             value = _number(found) if found else None
-            if value is not None:
+            if value is not None and manner is not None and tag == self._grammar.result:
+                self._printed.append((manner, value))
+            elif value is not None:
                 self._note(tag.replace("{section}", f"-{self._section}" if self._section else ""), value)
 
     def series(self) -> dict[str, Series]:
         """Everything read so far, by tag."""
-        return {tag: Series.of(tag, points) for tag, points in self._points.items()}
+        found = {tag: Series.of(tag, points) for tag, points in self._points.items()}
+        return found | ({self._grammar.result: self._results()} if self._printed else {})
+
+    def _results(self) -> Series:
+        """What was printed of the result; labelled lines where there is no bare one."""
+        bare = any(manner is Manner.BARE for manner, _ in self._printed)
+        values = (value for manner, value in self._printed if not (bare and manner is Manner.LABELLED))
+        return Series.of(self._grammar.result, enumerate(values, 1))
 
     def _enter_section(self, line: str) -> None:
         found = self._grammar.section.search(line) if self._grammar.section else None

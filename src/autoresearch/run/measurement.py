@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from autoresearch.run.integrity import Finding, Integrity
+from autoresearch.run.printed_result import ResultLine
 from autoresearch.run.symptom import Symptom
 
 
@@ -64,12 +65,16 @@ class Readings:
         samples: Per-sample validation rewards, ascending by step.
         files: Files that were looked at, for the diagnosis of an empty result.
         notes: Oddities worth telling (a torn record, a skipped line), one sentence each.
+        results: Lines in which the result was printed, one per form; empty where no one result is expected.
+        conflict: Two of the lines that give different results, None where there is one result.
     """
 
     series: Mapping[str, Series] = field(default_factory=dict)
     samples: tuple[SampleSet, ...] = ()
     files: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    results: tuple[ResultLine, ...] = ()
+    conflict: tuple[str, str] | None = None
 
 
 class Completion(StrEnum):
@@ -106,6 +111,7 @@ class Measurement:
         note: Diagnosis in words: why there is no value, or which sources disagreed.
         plumbing: Why the run turned out too small to judge an idea by (R113); empty when it did not.
         integrity: Whether `value` may be believed; one that is contradicted is None.
+        results: Lines in which the run printed its result, one per form; empty where it prints a curve or a file.
     """
 
     metric: str
@@ -124,6 +130,7 @@ class Measurement:
     note: str = ""
     plumbing: str = ""
     integrity: Integrity = field(default_factory=Integrity)
+    results: tuple[ResultLine, ...] = ()
 
     def void(self, reason: str) -> "Measurement":
         """The same run without its number, because of something that speaks against it."""

@@ -19,13 +19,14 @@ from autoresearch.experiment.hypothesis import Facts
 from autoresearch.machine import atomic
 from autoresearch.ports.target import RunRequest, SourceSpec, Survey
 from autoresearch.run.choose_value import JUDGED, AgreedCurve, check_rule, choose, cut_short, merge, nothing_found
-from autoresearch.run.integrity import Integrity, of_sources
+from autoresearch.run.integrity import Finding, Integrity, of_sources
 from autoresearch.run.job import Job, JobState, JobStatus, Resources
 from autoresearch.run.measurement import Completion, Measurement, Readings
 from autoresearch.run.objective import Direction, Objective
 from autoresearch.run.post_mortem import crash_symptoms, post_mortem, worst_first
+from autoresearch.run.printed_result import ambiguous, conflict_words, last_word
 from autoresearch.run.symptom import Severity, Symptom
-from autoresearch.targets.chosen_source import ambiguous, chosen_source, last_word
+from autoresearch.targets.chosen_source import chosen_source
 from autoresearch.targets.recipe import json_text
 
 _KNOWN = (
@@ -42,7 +43,8 @@ class CommandTarget:
             installed package's; or a mapping with that as `type` and the options of the metric source. Default: printed
             as `<metric>: <number>` or `<metric>=<number>`.
         tag: Name of the metric in that source. Default: the objective's metric.
-        validations: Which of several values counts: `last` (default), `best` or `mean-last-N`.
+        validations: Which of several values counts: `last` (default), `best` or `mean-last-N`. Said, it declares that
+            the printed values are a curve; else two results that differ at the end of a run are none.
         config: YAML or JSON file that overrides edit. Default: the recipe, when it is such a file.
         steps, minutes, setup_minutes, standard_error: What is known of a run beforehand.
         gpus, nodes, cpus, memory_gb: What a run needs. Default: one node, no GPU.
@@ -87,7 +89,7 @@ class CommandTarget:
         fallback = recipe if recipe.endswith((".yaml", ".yml", ".json")) else ""
         self._config = str(chosen.get("config") or fallback)
         wanted = chosen.get("source", "stdout")
-        self._source = chosen_source(wanted, self._tag)
+        self._source = chosen_source(wanted, self._tag, one_result="validations" not in chosen)
         self._printed = wanted == "stdout" or (
             isinstance(wanted, Mapping) and set(wanted) == {"type"} and wanted["type"] == "stdout"
         )
@@ -171,7 +173,7 @@ class CommandTarget:
         completion = _ended(merged, status)
         chosen = choose(self._objective, merged.curve, self._rule, after=_before_training(merged))
         points = {name: dict(series.points()) for name, series in found.items()}
-        integrity = of_sources(points, chosen.steps) if chosen else Integrity()
+        integrity = self._one_result(readings) or (of_sources(points, chosen.steps) if chosen else Integrity())
         unclear = ambiguous(self._tag, log_tail) if self._printed and completion in JUDGED else ""
         kept = chosen if completion in JUDGED and not integrity.contradicted and not unclear else None
         return Measurement(
@@ -189,6 +191,7 @@ class CommandTarget:
             if merged.curve or unclear
             else f"in {folder.name}: " + nothing_found(self._objective, (self._tag,), readings, log_tail),
             integrity=integrity,
+            results=tuple(line for one in readings.values() for line in one.results),
         )
 
     def health(self, log_tail: str, readings: Mapping[str, Readings]) -> tuple[Symptom, ...]:
@@ -199,6 +202,10 @@ class CommandTarget:
         advice = "Lower the learning rate or raise precision."
         nan = [Symptom("nan-metric", Severity.FATAL, evidence, "idea", advice)] if lost else []
         return worst_first([*nan, *crash_symptoms(log_tail)])
+
+    def _one_result(self, readings: Mapping[str, Readings]) -> Integrity | None:
+        pair = next((one.conflict for one in readings.values() if one.conflict), None)
+        return Integrity(Finding.CONTRADICTED, (conflict_words(self._tag, pair),)) if pair else None
 
     def _symptoms(
         self, log_tail: str, readings: Mapping[str, Readings], completion: Completion, status: JobStatus

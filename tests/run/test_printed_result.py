@@ -1,0 +1,92 @@
+"""One run, one result: which lines give it, and when two of them are one too many."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoresearch.run.log_patterns import Grammar, Scan
+from autoresearch.run.printed_result import Manner, ResultLines, manner_of, unlike_baseline
+
+
+def read(*lines: str):
+    found = ResultLines("score")
+    for line in lines:
+        found.feed(line)
+    return found
+
+
+@pytest.mark.parametrize(("line", "manner"), [
+    ("score: 0.83", Manner.BARE), ("  score=0.83", Manner.BARE), ('{"score": 0.83}', Manner.BARE),
+    ("2026-01-02 03:04:05,678 INFO score: 0.83", Manner.BARE), ("score: 83.5%", Manner.BARE),
+    ("final score: 0.83", Manner.LABELLED), ("score=0.83 (best)", Manner.LABELLED),
+    ("step 20 score=0.83", Manner.PROGRESS), ("3/20 score: 0.83", Manner.PROGRESS),
+    ("score: 0.83 loss: 0.2", Manner.PROGRESS), ('{"step": 4, "score": 0.83}', Manner.PROGRESS),
+])  # fmt: skip
+def test_how_a_line_gives_the_result(line, manner):
+    """Alone on its line, with words around it, or with a step or other numbers beside it."""
+    assert manner_of("score", line) is manner
+
+
+@pytest.mark.parametrize("lines", [
+    ("score: 0.83",),
+    ("score: 0.83", "score: 0.83"),
+    ("score: 0.83", "score: 0.8300", "score: 0.8312"),
+    ("score: 0.1", "score: 0.2", "score: 0.3", "score: 0.2"),
+    ("step 1", "score: 0.1", "step 2", "score: 0.2"),
+    ("epoch 1/2 score=0.1", "epoch 2/2 score=0.4", "score: 0.45"),
+    ("score: 0.1", "epoch 1 score=0.3", "epoch 2 score=0.4"),
+    ("best score: 0.84", "score: 0.83"),
+    ("score: 0.83", "the paper reports score: 0.99 for this"),
+    ("score: 0.83", "paper score: 0.99"),
+    ("10%|# | score=0.1", "20%|## | score=0.2", "done"),
+])  # fmt: skip
+def test_one_result_or_a_curve_is_no_conflict(lines):
+    """Repeated, rounded, printed at steps, as a series, labelled beside a bare one, or in a sentence."""
+    assert read(*lines).conflict is None
+
+
+@pytest.mark.parametrize(("lines", "pair"), [
+    (("score: 0.61", "score: 0.903"), ("score: 0.61", "score: 0.903")),
+    (("score: 0.903", "more text", "score: 0.61"), ("score: 0.903", "score: 0.61")),
+    (("epoch 1 score=0.1", "epoch 2 score=0.4", "score: 0.41", "score: 0.9"), ("score: 0.41", "score: 0.9")),
+    (("epoch 1 score=0.1", "score: 0.41", "epoch 2 score=0.9"), ("score: 0.41", "epoch 2 score=0.9")),
+    (("score: 0.61", '{"score": 0.9}'), ("score: 0.61", '{"score": 0.9}')),
+    (("best score: 0.8", "final score: 0.7"), ("best score: 0.8", "final score: 0.7")),
+    (("step 1", "score: 0.1", "step 2", "score: 0.2", "score: 0.9"), ("score: 0.2", "score: 0.9")),
+    (("score: 0.61", "score: 0.7", '{"score": 0.9}'), ("score: 0.7", '{"score": 0.9}')),
+])  # fmt: skip
+def test_two_results_are_none(lines, pair):
+    """Whatever the first said: both lines are named, so that a person sees which was the program's."""
+    assert read(*lines).conflict == pair
+
+
+def test_labelled_lines_are_no_points_of_a_curve_beside_bare_ones():
+    """`best score: 0.9` above `score: 0.8` does not make a curve of two points; alone it is the result."""
+    scan = Scan(Grammar(values={"score": ResultLines("score")._pattern}, result="score"))
+    scan.feed("best score: 0.9")
+    assert scan.series()["score"].points() == ((1, 0.9),)
+    scan.feed("score: 0.8")
+    assert scan.series()["score"].points() == ((1, 0.8),)
+
+
+@pytest.mark.parametrize(("baseline", "own", "said"), [
+    (["score: 0.5"], ["score: 0.6"], ""),
+    (["score: 0.5"], ["score: 0.6", "score: 0.7", "score: 0.9"], "'score: 0.6', and later 'score: 0.9'"),
+    (["score: 0.5"], ["final result score=0.6"], ""),
+    (["score=0.5 loss=2.0"], ["score=0.6 loss=1.5", "score: 0.9"], "'score=0.6 loss=1.5', and later 'score: 0.9'"),
+    (["score=0.5 loss=2.0"], ["score=0.6 loss=1.5", "score: 0.6"], ""),
+    (["epoch 1 score=0.5", "epoch 2 score=0.6"], ["epoch 1 score=0.5", "epoch 2 score=0.7", "epoch 3 score=0.8"], ""),
+    ([], ["score: 0.6", "score: 0.7"], ""),
+])  # fmt: skip
+def test_a_run_prints_as_the_baseline_does(baseline, own, said):
+    """One result stays one, and a form that the baseline lacks is none beside one that it has."""
+    assert said in unlike_baseline(read(*own).lines, read(*baseline).lines)
+    assert bool(said) == bool(unlike_baseline(read(*own).lines, read(*baseline).lines))
+
+
+@given(st.lists(st.text(max_size=60) | st.floats().map(lambda x: f"score: {x}"), max_size=30))
+def test_no_output_upsets_it(lines):
+    """Whatever is printed: bounded memory, two quotes that were printed, or none."""
+    found = read(*lines)
+    assert len(found.lines) <= 8
+    assert found.conflict is None or len(set(found.conflict)) == 2
