@@ -10,7 +10,7 @@ import pytest
 
 from autoresearch.errors import LauncherError
 from autoresearch.git import arrived
-from autoresearch.git.archive import pack
+from autoresearch.git.diffs import pack
 
 
 @pytest.fixture

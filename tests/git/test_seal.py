@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from autoresearch.git import refs, seal, worktree
+from autoresearch.git import refs, worktree
 
 HELD = ("eval.py", "sets/test.csv", "link")
 
@@ -23,7 +23,7 @@ def tree(repo, run_git):
 
 
 def told(tree):
-    return seal.altered(tree, refs.head_commit(tree), HELD)
+    return worktree.altered(tree, refs.head_commit(tree), HELD)
 
 
 def rewrite(tree):
@@ -63,7 +63,7 @@ def test_every_way_to_change_a_file_is_seen_and_undone(tree, run_git, done, foun
     run_git(tree, "update-index", "--assume-unchanged", "eval.py")
     done(tree)
     assert told(tree) == found
-    seal.put_back(tree, refs.head_commit(tree), found)
+    worktree.put_back(tree, refs.head_commit(tree), found)
     assert told(tree) == {}
 
 
@@ -71,4 +71,4 @@ def test_what_came_to_a_worktree_is_listed_and_ignored_files_are_not(tree):
     """A module that a run left is seen, its log is not."""
     (tree / "json.py").write_text("")
     (tree / "sets" / "x.log").write_text("")
-    assert seal.added(tree, refs.head_commit(tree)) == ("json.py",)
+    assert worktree.added(tree, refs.head_commit(tree)) == ("json.py",)

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from autoresearch.errors import LauncherError
-from autoresearch.launchers.ray.http import Head
+from autoresearch.launchers.ray.head import Head
 from autoresearch.machine import processes
 from autoresearch.machine.processes import start
 from autoresearch.ports.launcher import Launcher

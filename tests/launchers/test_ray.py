@@ -18,9 +18,8 @@ from hypothesis import strategies as st
 from autoresearch.errors import LauncherError
 from autoresearch.examples.demo_repository import create
 from autoresearch.git import refs
-from autoresearch.launchers.ray.http import Head
+from autoresearch.launchers.ray.head import Head, read_returned_files
 from autoresearch.launchers.ray.launcher import RayLauncher
-from autoresearch.launchers.ray.upload import read_returned_files
 from autoresearch.ports import plugins
 from autoresearch.ports.target import RunRequest
 from autoresearch.run.job import JobState

@@ -13,7 +13,7 @@ from autoresearch.campaign.campaign import Campaign
 from autoresearch.engine import propose, runs
 from autoresearch.errors import LauncherError
 from autoresearch.experiment.outcome import BASELINE, Purpose
-from autoresearch.testing.folders import changed, contents
+from autoresearch.testing.user_files import changed, contents
 
 NOW = 1_900_000_000.0
 POD = {"spec": {"containers": [{"name": "ray", "env": []}]}}

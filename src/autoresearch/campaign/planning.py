@@ -24,7 +24,7 @@ from autoresearch.ports import plugins
 from autoresearch.ports.launcher import Adviser, Launcher, WarmAllocation, occupies
 from autoresearch.ports.metric_source import MetricSource
 from autoresearch.ports.target import Survey, Target
-from autoresearch.records import volume as sites
+from autoresearch.records import volume
 from autoresearch.records.paths import CampaignPaths, Layout
 from autoresearch.records.volume import Storage
 from autoresearch.run.placement import Places, Recommendation, crowded, recommend
@@ -75,7 +75,7 @@ def examine(campaign: CampaignConfig, root: Path, survey: Survey | None = None) 
     rule.begin(0.0, objective=survey.objective) if rule.deadline_at is None else None
     base, changes, runs = refs.resolve(root, campaign.base), refs.changes(root), _cost(campaign, rule)
     around = preflight.seen_by(campaign)
-    kept = sites.storage(campaign, root, survey.facts.values)
+    kept = volume.storage(campaign, root, survey.facts.values)
     return Plan(
         campaign=campaign,
         root=root,
@@ -148,7 +148,7 @@ def _placed(campaign: CampaignConfig, survey: Survey) -> CampaignConfig:
 
 def _sited(campaign: CampaignConfig) -> CampaignConfig:
     """A volume that was found is written into the file, so that a person sees it there."""
-    chosen = sites.choose(campaign).type
+    chosen = volume.choose(campaign).type
     if chosen == PLAIN:
         return campaign
     return campaign.model_copy(update={"site": campaign.site.model_copy(update={"type": chosen})})

@@ -7,7 +7,10 @@ Commits are made with the time recorded in the journal, so that the same content
 
 import hashlib
 import json
-from collections.abc import Sequence
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -23,13 +26,15 @@ from autoresearch.experiment.events import ExperimentCommitted
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import BASELINE
-from autoresearch.git import commits, diffs, refs, seal, worktree
+from autoresearch.git import commits, diffs, refs, worktree
 from autoresearch.guards.scope import Scope, breaches, simplifies, yardstick
 from autoresearch.guards.shadows import SearchedTree, loadable, shadows
 from autoresearch.machine import atomic, fault_points
-from autoresearch.machine.installed import importable
 from autoresearch.ports.researcher import Witness
 from autoresearch.ports.target import Survey
+
+_LIBRARIES = "lib*/python3*/*-packages"
+_ENDINGS = (".py", ".so", ".pyd")
 
 
 def committable(tree: Path, parent: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -223,7 +228,7 @@ def mend(ctx: Context, arm: str, tree: Path) -> None:
     commit = ctx.history.arm_commit(arm)
     if found := _altered(ctx, tree, commit):
         try:
-            seal.put_back(tree, commit, found)
+            worktree.put_back(tree, commit, found)
         except RepositoryError:
             worktree.remove(ctx.paths.root, tree)
             checkout(ctx, arm)
@@ -248,7 +253,7 @@ def broken(ctx: Context, arm: str) -> str:
     told += [f"during the run came {text}" for text in _planted(ctx, tree, commit)]
     if found:
         with suppress(RepositoryError):  # a folder that cannot be written to; the worktree is not used again either way
-            seal.put_back(tree, commit, found)
+            worktree.put_back(tree, commit, found)
     more = [f"and {len(told) - _MOST} more"] if len(told) > _MOST else []
     return "; ".join((*told[:_MOST], *more))
 
@@ -260,15 +265,49 @@ def _altered(ctx: Context, tree: Path, commit: str) -> dict[str, str]:
         for file in diffs.files_of(ctx.paths.root, commit)
         if scope.protected.match(file) and not scope.subjects.match(file)
     ]
-    return seal.altered(tree, commit, held) if held else {}
+    return worktree.altered(tree, commit, held) if held else {}
 
 
 def _planted(ctx: Context, tree: Path, commit: str) -> tuple[str, ...]:
     """Modules that a run left where the next one would load them; what else it writes is its own affair."""
-    new = [FileChange(path=path) for path in seal.added(tree, commit) if loadable(path)]
+    new = [FileChange(path=path) for path in worktree.added(tree, commit) if loadable(path)]
     return shadows(new, scope_of(ctx), tree_of(ctx, commit)) if new else ()
 
 
 def _words(found: dict[str, str]) -> str:
     more = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
     return ", ".join(f"{path} ({what})" for path, what in sorted(found.items())[:_MOST]) + more
+
+
+def importable(root: Path, command: Iterable[str] = ()) -> frozenset[str]:
+    """Names of installed packages and modules: those of a repository's own environments, the command's, and ours.
+
+    An environment elsewhere, in a container or on another node, is not seen.
+
+    Args:
+        root: The user's checkout.
+        command: What a run executes; the interpreter among its words tells where its packages are.
+    """
+    found: set[str] = set()
+    for folder in {library for prefix in _prefixes(root, command) for library in prefix.glob(_LIBRARIES)}:
+        found.update(_names(folder))
+    return frozenset(found)
+
+
+def _prefixes(root: Path, command: Iterable[str]) -> Iterator[Path]:
+    yield from (root / ".venv", root / "venv", Path(sys.prefix), Path("/usr"), Path("/usr/local"))
+    if active := os.environ.get("VIRTUAL_ENV"):
+        yield Path(active)
+    for word in command:
+        if "python" in word and (program := shutil.which(word, path=f"{root}{os.pathsep}{os.environ.get('PATH', '')}")):
+            yield from (Path(program).parent.parent, Path(program).resolve().parent.parent)
+
+
+def _names(folder: Path) -> Iterator[str]:
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        return
+    for entry in entries:
+        if entry.name.endswith(_ENDINGS) or ("." not in entry.name and entry.is_dir()):
+            yield entry.name.partition(".")[0]

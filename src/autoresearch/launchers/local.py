@@ -24,16 +24,16 @@ from urllib.parse import quote as as_file_name
 from pydantic import Field, field_validator
 
 from autoresearch.errors import LauncherError, StorageError
-from autoresearch.launchers.options import Options
 from autoresearch.machine import fault_points, gpus, processes
 from autoresearch.machine.processes import CommandError, run
+from autoresearch.ports.launcher import LauncherOptions
 from autoresearch.run.job import Job, JobState, JobStatus, Submission
 from autoresearch.supervision import run_folder
 from autoresearch.supervision.run_folder import SupervisorSpec
 from autoresearch.supervision.supervisor import CANCEL
 
 
-class LocalOptions(Options):
+class LocalOptions(LauncherOptions):
     """Options of the local launcher."""
 
     launcher: ClassVar[str] = "local"

@@ -18,9 +18,9 @@ import traceback
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
-from autoresearch.machine import gpus, processes, signals
+from autoresearch.machine import gpus, processes
 from autoresearch.secrets import environment
-from autoresearch.supervision import run_folder
+from autoresearch.supervision import child, run_folder
 from autoresearch.supervision.child import NO_START, become
 from autoresearch.supervision.recorder import Recorder
 from autoresearch.supervision.run_folder import SupervisorSpec
@@ -147,7 +147,7 @@ class SupervisedRun:
     def wait_for_turn(self) -> ProcessEnd | None:
         """Wait for free memory and hold the GPUs it needs; an ending when it was cancelled meanwhile."""
         while self._has_to_wait():
-            ending = _told(signals.wait(_WATCHED, 0.5))
+            ending = _told(child.wait(_WATCHED, 0.5))
             if ending:
                 return ending
         return None
@@ -179,7 +179,7 @@ class SupervisedRun:
             if self._sample() and self._over_memory():
                 return ProcessEnd("memory", f"over its memory limit of {self.spec.memory_gb:g} GB")
             patience = min(limit - self.wall_s, self._sample_at - time.monotonic())
-            ending = _told(signals.wait(_WATCHED, patience))
+            ending = _told(child.wait(_WATCHED, patience))
             if ending:
                 return ending
 
@@ -313,7 +313,7 @@ class SupervisedRun:
         return [f"{process.pid} ({process.name})" for process in escaped]
 
     def _nap(self, seconds: float) -> None:
-        signals.wait({signal.SIGCHLD}, seconds)
+        child.wait({signal.SIGCHLD}, seconds)
 
     def _report(self, word: str, reason: str, wall_s: float) -> dict[str, Any]:
         code = NO_START if word == "not-started" else self.code
@@ -360,7 +360,7 @@ class SupervisedRun:
             shutil.rmtree(self.spec.scratch, ignore_errors=True)
 
 
-def _told(received: signals.Received | None) -> ProcessEnd | None:
+def _told(received: child.Received | None) -> ProcessEnd | None:
     if received is None or received.number == signal.SIGCHLD:
         return None
     if received.number == CANCEL:

@@ -12,8 +12,8 @@ import pytest
 
 from autoresearch.ports.metric_source import MetricSource
 from autoresearch.run.measurement import Readings, Series
-from autoresearch.testing.folders import contents
 from autoresearch.testing.shape import gaps, made_with
+from autoresearch.testing.user_files import contents
 
 SourceMaker = Callable[[], MetricSource]
 RunWriter = Callable[[Path], None]

@@ -9,8 +9,8 @@ import pytest
 
 from autoresearch.experiment.hypothesis import Brief, Hypothesis, Tried
 from autoresearch.ports.researcher import Researcher
-from autoresearch.testing.folders import changed, contents
 from autoresearch.testing.shape import gaps, made_with
+from autoresearch.testing.user_files import changed, contents
 
 ResearcherMaker = Callable[[], Researcher]
 TreeMaker = Callable[[], Path]

@@ -16,8 +16,8 @@ from autoresearch.ports.target import RunRequest, Survey, Target
 from autoresearch.run.job import Job, JobState, JobStatus
 from autoresearch.run.measurement import Measurement, Readings, SampleSet, Series
 from autoresearch.run.symptom import Severity, Symptom
-from autoresearch.testing.folders import changed, contents
 from autoresearch.testing.shape import gaps, made_with
+from autoresearch.testing.user_files import changed, contents
 
 TargetMaker = Callable[[], Target]
 RunEnder = Callable[[Path], str]

@@ -6,10 +6,10 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
-from autoresearch.launchers.options import Options
+from autoresearch.ports.launcher import LauncherOptions
 
 
-class ClusterOptions(Options):
+class ClusterOptions(LauncherOptions):
     """Where the cluster is, how pods see our files, and how patient we are."""
 
     context: str | None = None

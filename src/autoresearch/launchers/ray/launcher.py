@@ -21,18 +21,17 @@ from pydantic import Field, field_validator
 
 from autoresearch.errors import LauncherError
 from autoresearch.git import arrived
-from autoresearch.git.archive import pack
+from autoresearch.git.diffs import pack
 from autoresearch.launchers.job_files import Record, Records, lay_out, living, never, patience_s, spec_of, unique_name
-from autoresearch.launchers.options import Options
-from autoresearch.launchers.ray import upload
-from autoresearch.launchers.ray.http import STATES, Head
-from autoresearch.launchers.ray.upload import RayEntry
+from autoresearch.launchers.ray import head
+from autoresearch.launchers.ray.head import STATES, Head, RayEntry
+from autoresearch.ports.launcher import LauncherOptions
 from autoresearch.run.job import ENDINGS, Job, JobState, JobStatus, Submission
 from autoresearch.supervision import run_folder
 from autoresearch.supervision.run_folder import SupervisorSpec
 
 
-class RayOptions(Options):
+class RayOptions(LauncherOptions):
     """Options of the Ray launcher."""
 
     launcher: ClassVar[str] = "ray"
@@ -120,7 +119,7 @@ class RayLauncher:
         grace_s = job.grace_s if self.options.grace_s is None else self.options.grace_s
         spec = spec_of(job, self.options.env, grace_s)
         shared = self.options.code == "shared"
-        sent = RayEntry(_supervised(spec, self.options.python), spec.env) if shared else upload.entry(spec)
+        sent = RayEntry(_supervised(spec, self.options.python), spec.env) if shared else head.entry(spec)
         # Ray kills what has not ended three seconds after a stop, unless it is told otherwise.
         variables = {**sent.variables, "RAY_JOB_STOP_WAIT_TIME_S": str(ceil(grace_s) + 10)}
         payload = {
@@ -170,7 +169,7 @@ class RayLauncher:
         if options.code == "upload":
             place, fingerprint = self._send_code(spec, job_id)
             environment = {
-                "env_vars": {**variables, **upload.check(spec, fingerprint)},
+                "env_vars": {**variables, **head.check(spec, fingerprint)},
                 "working_dir": place,
             }
         reserved = {
@@ -255,7 +254,7 @@ class RayLauncher:
         text = self.head.log(job_id)
         if text is not None:
             Path(record.log).write_text(text, encoding="utf-8", errors="surrogateescape")
-            for name, content in upload.read_returned_files(text):
+            for name, content in head.read_returned_files(text):
                 Path(record.folder, name).write_text(content, encoding="utf-8", errors="surrogateescape")
 
     # -- ending ---------------------------------------------------------------------------------------------------

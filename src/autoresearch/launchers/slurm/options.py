@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import BaseModel, BeforeValidator, Field, field_validator, model_validator
 
 from autoresearch.config import duration
-from autoresearch.launchers.options import Options
+from autoresearch.ports.launcher import LauncherOptions
 
 _OURS = {
     "-J": "--job-name", "-o": "--output", "-e": "--error", "-t": "--time", "-D": "--chdir", "-W": "--wait",
@@ -45,7 +45,7 @@ class Allocation(BaseModel, frozen=True, extra="forbid"):
     """Runs at a time on each node; each has its own GPUs and an equal share of processors and memory."""
 
 
-class SlurmOptions(Options):
+class SlurmOptions(LauncherOptions):
     """Options of the Slurm launcher. What is left out, the site decides."""
 
     launcher: ClassVar[str] = "slurm"
