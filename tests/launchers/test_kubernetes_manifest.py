@@ -218,6 +218,12 @@ def ended_pod(code=1, reason="Error", **more: object):
     }
 
 
+def failed_job(reason, message="", limit="3600"):
+    condition = {"type": "Failed", "status": "True", "reason": reason, "message": message}
+    annotations = {"autoresearch/limit-s": limit}
+    return {"kind": "Job", "metadata": {"annotations": annotations}, "status": {"conditions": [condition]}}
+
+
 def disrupted(reason):
     return {"conditions": [{"type": "DisruptionTarget", "status": "True", "reason": reason}]}
 
@@ -233,11 +239,13 @@ def seen(found, *pods: object, ended=None, state=BEGUN, waited_s=100.0, **record
     (ended_pod() | {"status": {"reason": "Evicted", "message": "low on memory"}}, JobState.PREEMPTED, "low on memory"),
     (ended_pod() | {"status": {"reason": "DeadlineExceeded"}}, JobState.TIMED_OUT, "DeadlineExceeded"),
     (ended_pod() | {"status": {"reason": "NodeLost"}}, JobState.NODE_FAILED, "NodeLost"),
-    (ended_pod(3), JobState.FAILED, "exit code 3"),
+    (ended_pod() | {"status": {"reason": "Preempting", "message": "for a critical pod"}}, JobState.PREEMPTED, "critical"),
+    (ended_pod() | {"status": {"reason": "OutOfnvidia.com/gpu"}}, JobState.NODE_FAILED, "OutOfnvidia"),
+    (ended_pod(3), JobState.FAILED, "exited with code 3 (Error)"),
 ])  # fmt: skip
 def test_who_ended_a_pod_is_told_by_the_pod(pod, state, word):
     """Out of memory, evicted, preempted, late, on a lost node: each has its own end and says why."""
-    found = seen({"kind": "Job", "metadata": {}, "status": {"conditions": [{"type": "Failed", "status": "True"}]}}, pod)
+    found = seen(failed_job("", limit="600"), pod)
     assert found.state is state
     assert word in found.reason
 

@@ -1,11 +1,12 @@
 """The API server, through the official Python client: the one place that knows it.
 
-Objects are plain dictionaries, as the server sends them. An answer that says "there is none" is None; everything else
-that goes wrong is a LauncherError, which the loop waits out.
+Objects are plain dictionaries, as the server sends them. An answer that says "there is none" is None. What else goes
+wrong is told apart: a refusal in the server's own sentence, a quota or a throttle that passes, and no answer at all.
 """
 
 import json
 import os
+import re
 from collections.abc import Callable
 from functools import cached_property, partial
 from importlib.util import find_spec
@@ -13,7 +14,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from autoresearch import extras
-from autoresearch.errors import LauncherError
+from autoresearch.errors import LauncherError, NotNowError, RefusedError
+from autoresearch.launchers.kubernetes.quantity import over_its_limit
 
 _ANSWER_S = 30.0
 _PAGE = 500
@@ -78,34 +80,41 @@ class Cluster:
         contexts, current = _ask("read the kube configuration", read)
         named = {one["name"]: one for one in contexts}
         if self._context and self._context not in named:
-            raise LauncherError(f"there is no kube context {self._context!r}; known: {', '.join(named) or 'none'}")
+            raise RefusedError(f"there is no kube context {self._context!r}; known: {', '.join(named) or 'none'}")
         chosen = named[self._context] if self._context else current
         return str(chosen["context"].get("namespace") or "default")
 
     # -- objects --------------------------------------------------------------------------------------------------
 
     def create(self, kind: Kind, manifest: Object) -> Object | None:
-        """Make an object; None when there is one of that name."""
+        """Make an object; None when there is one of that name.
+
+        Raises:
+            RefusedError: The server will not have it, or does not know the kind.
+            NotNowError: A quota is used up, or the server is throttling.
+            LauncherError: It did not answer.
+        """
         call = partial(self._objects.create_namespaced_custom_object, *self._at(kind), manifest, **_ASKED)
-        made: Object | None = _ask(f"create {kind.plural} {manifest['metadata']['name']}", call, none=(409,))
+        doing = f"create {kind.plural} {manifest['metadata']['name']}"
+        made: Object | None = self._ask(doing, call, none=("AlreadyExists",))
         return made
 
     def get(self, kind: Kind, name: str) -> Object | None:
         """One object, None when there is none of that name."""
         call = partial(self._objects.get_namespaced_custom_object, *self._at(kind), name, **_ASKED)
-        found: Object | None = _ask(f"read {kind.plural} {name}", call, none=(404,))
+        found: Object | None = self._ask(f"read {kind.plural} {name}", call, none=(404,))
         return found
 
     def listed(self, kind: Kind, selector: str) -> list[Object]:
         """Every object that a label selector finds; none where the cluster does not know the kind."""
         call = partial(self._objects.list_namespaced_custom_object, *self._at(kind), label_selector=selector, **_ASKED)
-        return _ask(f"list {kind.plural}", partial(_pages, call), none=(404,)) or []
+        return self._ask(f"list {kind.plural}", partial(_pages, call), none=(404,)) or []
 
     def delete(self, kind: Kind, name: str, uid: str) -> None:
         """Delete exactly this object with everything it owns; one that has gone meanwhile is fine."""
         body = {"propagationPolicy": "Foreground", "preconditions": {"uid": uid}}
         call = partial(self._objects.delete_namespaced_custom_object, *self._at(kind), name, body=body, **_ASKED)
-        _ask(f"delete {kind.plural} {name}", call, none=(404, 409))
+        self._ask(f"delete {kind.plural} {name}", call, none=(404, 409))
 
     # -- pods -----------------------------------------------------------------------------------------------------
 
@@ -116,12 +125,21 @@ class Cluster:
             answer = self._core.list_namespaced_pod(self.namespace, label_selector=selector, **more, **_ASKED_RAW)
             return json.loads(answer.data)
 
-        return _ask("list pods", partial(_pages, page)) or []
+        return self._ask("list pods", partial(_pages, page)) or []
+
+    def warnings(self) -> list[Object]:
+        """What the cluster has complained of in the last hour, oldest first; nothing where we may not read it."""
+
+        def page(**more: Any) -> Any:
+            return json.loads(self._core.list_namespaced_event(self.namespace, **_COMPLAINTS, **more).data)
+
+        found = self._ask("list events", partial(_pages, page), none=(401, 403, 404)) or []
+        return sorted(found, key=lambda one: str(one.get("lastTimestamp") or one.get("eventTime") or ""))
 
     def log(self, pod: str) -> str | None:
         """The end of what a pod's first container has printed, None when the server has none of it."""
         call = partial(self._core.read_namespaced_pod_log, pod, self.namespace, limit_bytes=_LOG_BYTES, **_ASKED_RAW)
-        answer = _ask(f"read the log of pod {pod}", call, none=(400, 404))
+        answer = self._ask(f"read the log of pod {pod}", call, none=(400, 404))
         return None if answer is None else bytes(answer.data).decode("utf-8", "replace")
 
     def there(self, plural: str, name: str) -> bool:
@@ -142,9 +160,20 @@ class Cluster:
                     raise
             return True
 
-        return bool(_ask(f"look for {plural} {name}", look, none=(404,)))
+        return bool(self._ask(f"look for {plural} {name}", look, none=(404,)))
 
     # -- connection -----------------------------------------------------------------------------------------------
+
+    def _ask(self, doing: str, call: Callable[[], Any], none: tuple[int | str, ...] = ()) -> Any:
+        """Like `_ask` below. A login that has run out is read anew the next time: somebody may have renewed it."""
+        try:
+            return _ask(doing, call, none)
+        except LauncherError as error:
+            if getattr(error.__cause__, "status", None) == 401:
+                self._made = None
+                for known in ("_objects", "_core", "_names"):
+                    self.__dict__.pop(known, None)
+            raise
 
     @property
     def _client(self) -> Any:
@@ -179,6 +208,7 @@ class Cluster:
 
 _ASKED: dict[str, Any] = {"_request_timeout": _ANSWER_S}
 _ASKED_RAW: dict[str, Any] = {**_ASKED, "_preload_content": False}
+_COMPLAINTS: dict[str, Any] = {**_ASKED_RAW, "field_selector": "type!=Normal"}
 
 
 def _connect(context: str | None) -> Any:
@@ -220,10 +250,12 @@ def _pages(ask: Callable[..., Any]) -> list[Object]:
             return found
 
 
-def _ask(doing: str, call: Callable[[], Any], none: tuple[int, ...] = ()) -> Any:
-    """What a call answers; None when the answer is one of the codes in `none`.
+def _ask(doing: str, call: Callable[[], Any], none: tuple[int | str, ...] = ()) -> Any:
+    """What a call answers; None when the answer is one of the codes or reasons in `none`.
 
     Raises:
+        RefusedError: The server refuses it, and would again.
+        NotNowError: The server refuses it for now.
         LauncherError: It failed in any other way.
     """
     try:
@@ -231,18 +263,47 @@ def _ask(doing: str, call: Callable[[], Any], none: tuple[int, ...] = ()) -> Any
         if getattr(answer, "status", 200) in none:
             return None
     except Exception as error:
-        if getattr(error, "status", None) in none:
+        code, reason, said = _answered(error)
+        if code in none or reason in none:
             return None
-        raise LauncherError(f"Kubernetes could not {doing}: {_words(error)}") from error
+        raise _failure(code, said)(_advised(doing, code, said)) from error
     return answer
 
 
-def _words(error: Exception) -> str:
-    """One line about a failure: what the server said, or what happened on the way to it."""
+_FINAL = {400, 401, 403, 404, 405, 406, 413, 415, 422}
+"""Codes of an answer that would be the same again."""
+
+_QUOTA = re.compile(r"exceeded quota: .*limited: ")
+
+
+def _failure(code: int | None, said: str) -> type[LauncherError]:
+    """What kind of failure an answer is."""
+    if code == 429 or (code == 403 and _QUOTA.search(said) and not over_its_limit(said)):
+        return NotNowError
+    return RefusedError if code in _FINAL else LauncherError
+
+
+def _advised(doing: str, code: int | None, said: str) -> str:
+    """One line: what could not be done, the server's own sentence, and what to do where that does not say it."""
+    told = f"Kubernetes could not {doing}: {said}"
+    if code == 401:
+        return (
+            f"{told}; the login of this kube context has run out or is unknown there: log in again until kubectl works"
+        )
+    if code == 404 and doing.startswith("create rayjobs") and "namespaces" not in said:
+        return (
+            f"{told}; this cluster does not know RayJobs: KubeRay is not installed there. Ask for it, or use kind: job"
+        )
+    return told
+
+
+def _answered(error: Exception) -> tuple[int | None, str, str]:
+    """Code, reason and words of a failure: what the server said, or what happened on the way to it."""
     try:
-        said = json.loads(getattr(error, "body", "") or "{}")["message"]
+        body = json.loads(getattr(error, "body", "") or "{}")
+        said, reason = str(body["message"]), str(body.get("reason", ""))
     except (ValueError, KeyError, TypeError):
-        said = ""
+        said, reason = "", ""
     code = getattr(error, "status", None)
     told = f"{code} {said or getattr(error, 'reason', '')}" if code else f"{type(error).__name__}: {error}"
-    return " ".join(told.split())[:500]
+    return code, reason, " ".join(told.split())[:1000]

@@ -9,8 +9,6 @@ object of that name exists already, it is adopted if it carries the token, and r
 objects with our run's label and token.
 """
 
-import contextlib
-import json
 import os
 import time
 from collections.abc import Collection, Mapping
@@ -18,20 +16,20 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
-from autoresearch.errors import LauncherError, StorageError
+from autoresearch.errors import RefusedError, StorageError
 from autoresearch.launchers.job_files import Record, Records, living, patience_s
 from autoresearch.launchers.kubernetes import manifest as manifests
 from autoresearch.launchers.kubernetes import script as scripts
 from autoresearch.launchers.kubernetes.api import JOB, RAY_JOB, Cluster, Kind, need_client
-from autoresearch.launchers.kubernetes.manifest import CAMPAIGN, RUN, RUN_ID, TOKEN, Manifest, is_signed
+from autoresearch.launchers.kubernetes.manifest import LIMIT, RUN, RUN_ID, TOKEN, Manifest
+from autoresearch.launchers.kubernetes.observation import Observer, is_ours
 from autoresearch.launchers.kubernetes.options import ClusterOptions, KubernetesOptions
 from autoresearch.launchers.kubernetes.script import checksums
-from autoresearch.launchers.kubernetes.status import ClusterView, Teardown, object_state, status, stuck
-from autoresearch.run.job import Job, JobState, JobStatus, Submission
-from autoresearch.secrets.redactor import Redactor
+from autoresearch.launchers.kubernetes.status import Teardown, object_state, status
+from autoresearch.run.job import Job, JobState, JobStatus, Resources, Submission
 from autoresearch.supervision import run_folder
 
-MANIFEST, LAST_SEEN, POD_LOG = "manifest.yaml", "kubernetes.json", "pod.log"
+MANIFEST = "manifest.yaml"
 _SOON_S = 1.0
 
 
@@ -46,6 +44,7 @@ class ClusterLauncher:
 
     name: str
     here = False
+    avoids_nodes = True
     kind: Kind
 
     def __init__(self, options: ClusterOptions, folder: Path, namespace: str | None = None) -> None:
@@ -56,12 +55,8 @@ class ClusterLauncher:
         self._cluster = Cluster(options.context, options.namespace or namespace)
         self._there = scripts.There(options.paths)
         self._campaign = sha256(os.fsencode(self._folder)).hexdigest()[:16]
-        self._objects: dict[str, Manifest] = {}
-        self._pods: dict[str, list[Manifest]] = {}
-        self._asked = float("-inf")
-        self._unexplained: dict[str, float] = {}
-        self._stuck: dict[str, float] = {}
         self._found: set[tuple[str, str]] = set()
+        self._observer = Observer(self._cluster, self.kind, self._campaign, options.pull_patience_s)
         self._teardown = Teardown(self._cluster, options.teardown_s)
 
     def manifest(self, job: Job) -> Manifest:
@@ -72,6 +67,21 @@ class ClusterLauncher:
         """Variables below each run's own."""
         return self._options.env
 
+    def refusal(self, resources: Resources) -> str:
+        """Why runs that need this cannot be sent; empty when they can. Nothing is asked."""
+        try:
+            self.manifest(_trial(self._folder, resources))
+        except RefusedError as error:
+            return str(error)
+        return ""
+
+    def warnings(self, resources: Resources, root: Path) -> tuple[str, ...]:  # noqa: ARG002 - nothing of it matters
+        """KAI cannot wait for a submitter that comes as a pod of its own, and KubeRay refuses such a RayJob."""
+        if self.refusal(resources) or not manifests.gangs_break(self.manifest(_trial(self._folder, resources))):
+            return ()
+        told = "kai-scheduler schedules a RayJob's pods together, and with submissionMode K8sJobMode one comes later"
+        return (f"{told}: KubeRay refuses it; set submission: HTTPMode or SidecarMode (in a manifest submissionMode)",)
+
     def before_submitting(self, submission: Submission) -> None:
         """A last look at what is to be sent; raises LauncherError when it should not be."""
 
@@ -81,15 +91,17 @@ class ClusterLauncher:
         """The object as YAML, with the script that its pod carries out as a comment below.
 
         Raises:
-            LauncherError: It would hold a secret, or pods without the GPUs that a run needs.
+            RefusedError: It would hold a secret, or pods without the GPUs that a run needs.
         """
         job = job if self._options.grace_s is None else replace(job, grace_s=self._options.grace_s)
         name = manifests.object_name(job.run_id, str(self._folder))
         script = scripts.script(
-            job, self._there, self.environment(), self._options.setup, requeue=self._options.requeue
-        )
+            job, self._there, self.environment(), self._options.setup,
+            requeue=self._options.requeue, once=self.kind == JOB,
+        )  # fmt: skip
         place = self._there(f"{job.folder}/{scripts.SCRIPT}")
-        made = self.owned(self.manifest(job), name, place, {RUN_ID: job.run_id})
+        notes = {RUN_ID: job.run_id, **({LIMIT: f"{job.limit_s:g}"} if job.limit_s is not None else {})}
+        made = self.owned(manifests.avoid(self.manifest(job), job.avoid_nodes), name, place, notes)
         self._refuse_secrets(made)
         payload = {"name": name, "manifest": made, "script": script, "directory": job.directory, "log": job.log}
         payload["argv"] = list(job.argv)
@@ -102,13 +114,15 @@ class ClusterLauncher:
         options = {"env": variables, "setup": list(self._options.setup)}
         where = manifests.secret_problem(manifest) or manifests.secret_problem(options, "options")
         if where:
-            raise LauncherError(
+            raise RefusedError(
                 f"a secret stands in {where}; name it by secretKeyRef, and change it: it was written down"
             )
 
     def owned(self, manifest: Manifest, name: str, script: str, annotations: Mapping[str, str]) -> Manifest:
         """A manifest with everything that is ours."""
         made = manifests.owned_by(manifest, name, self._campaign, script, requeue=self._options.requeue)
+        if made["kind"] == "RayJob" and self._options.start_within_s:
+            made["spec"]["preRunningDeadlineSeconds"] = self._options.start_within_s
         made["metadata"]["annotations"] = {**(made["metadata"].get("annotations") or {}), **annotations}
         return made
 
@@ -116,8 +130,9 @@ class ClusterLauncher:
         """Create the object, once.
 
         Raises:
-            LauncherError: The server refuses it or does not answer, or something it refers to is not there; then it
-                may be submitted again.
+            RefusedError: The server refuses it, or something it refers to is not there.
+            NotNowError: A quota is used up.
+            LauncherError: The server does not answer; then it may be submitted again.
             StorageError: The disk takes no more; nothing was submitted.
         """
         known = self._records.get(submission.run_id)
@@ -145,17 +160,17 @@ class ClusterLauncher:
         if record is None or record.job_id:
             return record.job_id if record else None
         found = self._cluster.get(self.kind, record.name)
-        return self._adopt(record) if found and _is_ours(found, record) else None
+        return self._adopt(record) if found and is_ours(found, record) else None
 
     def _adopt(self, record: Record) -> str:
         self._records.put(record._replace(job_id=record.name))
-        self._asked = float("-inf")
+        self._observer.forget()
         return record.name
 
     def _refuse_others(self, record: Record) -> None:
         found = self._cluster.get(self.kind, record.name)
-        if found and not _is_ours(found, record):
-            raise LauncherError(
+        if found and not is_ours(found, record):
+            raise RefusedError(
                 f"{self.kind.plural} {record.name} exists in {self._cluster.namespace} and is not this run's, perhaps "
                 f"of an earlier campaign in the same folder; delete it yourself, or give the campaign another name"
             )
@@ -178,7 +193,7 @@ class ClusterLauncher:
         """Claims, secrets and accounts exist (R227): a pod would wait for them without a word to anybody."""
         for plural, name in sorted(manifests.references(manifest) - self._found):
             if not self._cluster.there(plural, name):
-                raise LauncherError(
+                raise RefusedError(
                     f"there is no {name!r} among the {plural} of namespace {self._cluster.namespace}, and the run "
                     f"refers to it; create it, or correct the name"
                 )
@@ -195,7 +210,7 @@ class ClusterLauncher:
         records = {job_id: self._records.of_job(job_id) for job_id in ids}
         mine = [record for record in records.values() if record]
         if mine:
-            self._query(mine, patience_s(mine, self._options.poll_s, _SOON_S))
+            self._observer.look(mine, patience_s(mine, self._options.poll_s, _SOON_S))
         return {job_id: self._followed(record) if record else _never(job_id) for job_id, record in records.items()}
 
     def _followed(self, record: Record) -> JobStatus:
@@ -203,70 +218,11 @@ class ClusterLauncher:
 
         So its end waits in the poll, where other runs are followed meanwhile, and not in `leftovers`.
         """
-        found = self._status(record)
+        found = status(self._observer.view(record))
         going = self._teardown.pending(self.kind, record) if found.state.ended else ""
         return (
             replace(found, state=JobState.UNKNOWN, reason=f"it is over, and {going} is going down") if going else found
         )
-
-    def _query(self, records: Collection[Record], patience_s: float) -> None:
-        if time.monotonic() - self._asked < patience_s:
-            return
-        everything = f"{CAMPAIGN}={self._campaign}"
-        objects = {one["metadata"]["name"]: one for one in self._cluster.listed(self.kind, everything)}
-        pods: dict[str, list[Manifest]] = {}
-        if any(_unclear(objects.get(record.name), record) for record in records):
-            for pod in self._cluster.pods(everything):
-                pods.setdefault(pod["metadata"]["labels"].get(RUN, ""), []).append(pod)
-        self._objects, self._pods, self._asked = objects, pods, time.monotonic()
-
-    def _status(self, record: Record) -> JobStatus:
-        now = time.monotonic()
-        ended = run_folder.read(Path(record.folder, run_folder.EXIT))
-        found, pods = self._objects.get(record.name), self._pods.get(record.name, [])
-        if found and not _is_ours(found, record):
-            found, pods = None, []
-        if found and object_state(found).ended:
-            self._keep(record, found, pods)
-        elif found is None:
-            found, pods = _kept(record)
-        over = ended is None and (found is None or object_state(found).ended)
-        since = self._unexplained.setdefault(record.name, now) if over else now
-        begun = self._stuck.setdefault(record.name, now) if stuck(pods) else now
-        if not stuck(pods):
-            self._stuck.pop(record.name, None)
-        state = run_folder.read(Path(record.folder, run_folder.STATE)) or {}
-        patience = self._options.pull_patience_s
-        return status(ClusterView(record, found, pods, state, ended, time.time(), now - since, now - begun, patience))
-
-    def _keep(self, record: Record, found: Manifest, pods: list[Manifest]) -> None:
-        """Save what the cluster says at a run's end: objects expire, and pods' logs go with them."""
-        place = Path(record.folder, LAST_SEEN)
-        if place.exists():
-            return
-        with contextlib.suppress(OSError):  # a full disk is told by whoever must write
-            self._save_logs(record)
-            self._save_seen(place, found, pods)
-
-    def _save_seen(self, place: Path, found: Manifest, pods: list[Manifest]) -> None:
-        seen = {
-            "object": {key: found[key] for key in ("kind", "metadata", "status") if key in found},
-            "pods": [{key: pod[key] for key in ("metadata", "status") if key in pod} for pod in pods],
-        }
-        _write(place, Redactor().clean(json.dumps(seen, indent=1)) + "\n")
-
-    def _save_logs(self, record: Record) -> None:
-        """What the pod of the command printed; it becomes the run's log where the pod could not write that.
-
-        As well as may be: whoever may run pods need not be allowed to read their logs.
-        """
-        with contextlib.suppress(LauncherError):
-            for pod in self._cluster.pods(f"job-name={record.name}"):
-                said = self._cluster.log(pod["metadata"]["name"]) or ""
-                text = Redactor().clean(said)
-                for place in (Path(record.folder, POD_LOG), Path(record.log)):
-                    if text and not place.exists():
-                        _write(place, text)
 
     # -- ending ---------------------------------------------------------------------------------------------------
 
@@ -280,16 +236,16 @@ class ClusterLauncher:
         if record is None:
             return
         found = self._cluster.get(self.kind, record.name)
-        if found and not _is_ours(found, record):
+        if found and not is_ours(found, record):
             self._refuse_others(record)
         over = found is not None and object_state(found).ended
         if found and over:
-            self._keep(record, found, self._cluster.pods(f"{RUN}={record.name}"))
+            self._observer.keep(record, found, self._cluster.pods(f"{RUN}={record.name}"))
         if not over and not Path(record.folder, run_folder.EXIT).exists():
             self._records.cancelled(record)
         if found:
             self._cluster.delete(self.kind, record.name, str(found["metadata"]["uid"]))
-        self._asked = float("-inf")
+        self._observer.forget()
 
     def leftovers(self, job_id: str) -> tuple[str, ...]:
         """What the cluster still has of a run: live object, Ray clusters, jobs, pods; and processes on this machine.
@@ -312,8 +268,8 @@ class KubernetesLauncher(ClusterLauncher):
 
     def __init__(self, options: Mapping[str, object], folder: Path) -> None:
         self.options = KubernetesOptions.parse(options)
-        super().__init__(self.options, folder)
         self.kind = {"job": JOB, "rayjob": RAY_JOB}[self.options.kind]
+        super().__init__(self.options, folder)
         self._template = self._read_template()
 
     def manifest(self, job: Job) -> Manifest:
@@ -322,7 +278,7 @@ class KubernetesLauncher(ClusterLauncher):
             return (manifests.plain_job if self.options.kind == "job" else manifests.ray_job)(job, self.options)
         made = manifests.fill_manifest(self._template, self.options)
         if problem := manifests.gpu_problem(made, job.resources, self.options.gpu):
-            raise LauncherError(f"the template {self.options.template} does not fit: {problem}; correct either")
+            raise RefusedError(f"the template {self.options.template} does not fit: {problem}; correct either")
         return made
 
     def _read_template(self) -> Manifest | None:
@@ -332,7 +288,7 @@ class KubernetesLauncher(ClusterLauncher):
         try:
             text = place.read_text("utf-8")
         except (OSError, UnicodeError) as error:
-            raise LauncherError(f"the template {place} cannot be read: {error}; correct the option") from error
+            raise RefusedError(f"the template {place} cannot be read: {error}; correct the option") from error
         return manifests.read_template(text, self.options.template, self.options.kind)
 
 
@@ -347,24 +303,12 @@ def _signed(manifest: Manifest, record: Record, namespace: str) -> Manifest:
     return {**manifest, "metadata": {**metadata, "namespace": namespace, "annotations": signed}}
 
 
-def _is_ours(found: Manifest, record: Record) -> bool:
-    return is_signed(found, record.name, record.token)
-
-
-def _unclear(found: Manifest | None, record: Record) -> bool:
-    """Whether only pods can tell how a run is doing: it has not begun, or has not ended by itself."""
-    if found is None:
-        return False
-    ended = run_folder.read(Path(record.folder, run_folder.EXIT))
-    if object_state(found).ended:
-        return ended is None or ended["ending"] != "exited" or ended["exit_code"] != 0
-    return not Path(record.folder, run_folder.STATE).exists() or ended is not None
-
-
-def _kept(record: Record) -> tuple[Manifest | None, list[Manifest]]:
-    seen = run_folder.read(Path(record.folder, LAST_SEEN)) or {}
-    found = seen.get("object")
-    return (found, seen.get("pods", [])) if found and _is_ours(found, record) else (None, [])
+def _trial(folder: Path, resources: Resources) -> Job:
+    """A run that is only thought of."""
+    place = str(folder)
+    return Job(
+        run_id="trial", argv=("true",), directory=place, folder=place, log=f"{place}/run.log", resources=resources
+    )
 
 
 def _never(job_id: str) -> JobStatus:

@@ -8,13 +8,13 @@ import copy
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from shlex import quote
 from typing import Any
 
 import yaml
 
-from autoresearch.errors import LauncherError
+from autoresearch.errors import RefusedError
 from autoresearch.launchers.job_files import unique_name
 from autoresearch.launchers.kubernetes.options import KubernetesOptions
 from autoresearch.launchers.kubernetes.script import NODE, margin_s
@@ -26,6 +26,14 @@ LONGEST = 47
 
 CAMPAIGN, RUN, RUN_ID, TOKEN = (f"autoresearch/{word}" for word in ("campaign", "run", "run-id", "token"))
 """Labels by which everything of a campaign, and of a run, is found; annotations that tell one submission apart."""
+
+LIMIT = "autoresearch/limit-s"
+"""Annotation with the run's own limit: a deadline that strikes earlier is not the run's."""
+
+CLUSTER_OF_POD = "ray.io/cluster"
+"""KubeRay's label of a pod: the Ray cluster that it belongs to."""
+
+KAI = "kai-scheduler"
 
 MANAGED = "app.kubernetes.io/managed-by"
 
@@ -48,10 +56,10 @@ def plain_job(job: Job, options: KubernetesOptions) -> Manifest:
     """A Job of one pod.
 
     Raises:
-        LauncherError: The run needs more than one node.
+        RefusedError: The run needs more than one node.
     """
     if job.resources.nodes > 1:
-        raise LauncherError(
+        raise RefusedError(
             f"run {job.run_id} needs {job.resources.nodes} nodes and a plain Job is one pod; use kind: rayjob"
         )
     pod = _pod("main", job, options)
@@ -73,7 +81,9 @@ def ray_job(job: Job, options: KubernetesOptions) -> Manifest:
         sizes = {"replicas": number, "minReplicas": number, "maxReplicas": number}
         group = {"groupName": "workers", **sizes, "rayStartParams": {}, "template": _pod("ray-worker", job, options)}
         cluster["workerGroupSpecs"] = [group]
-    spec = {"submissionMode": options.submission, "shutdownAfterJobFinishes": True, "rayClusterSpec": cluster}
+    # KAI schedules a RayJob's pods together, and refuses one whose submitter is a pod that comes later.
+    submission = options.submission or ("HTTPMode" if options.scheduler == KAI else "K8sJobMode")
+    spec = {"submissionMode": submission, "shutdownAfterJobFinishes": True, "rayClusterSpec": cluster}
     return {"apiVersion": "ray.io/v1", "kind": "RayJob", "metadata": {"labels": dict(options.labels)}, "spec": spec}
 
 
@@ -93,7 +103,7 @@ def _pod(container: str, job: Job, options: KubernetesOptions) -> Manifest:
         "name": container,
         "image": options.image,
         "env": [_secret(name, source) for name, source in options.secrets.items()],
-        "resources": _resources(job.resources, options.gpu),
+        "resources": _resources(job.resources, options),
         "volumeMounts": [{"name": "shm", "mountPath": "/dev/shm"}, *mounts],  # noqa: S108
     }
     spec: Manifest = {"containers": [main], "volumes": [{"name": "shm", "emptyDir": {"medium": "Memory"}}, *volumes]}
@@ -115,13 +125,17 @@ def _secret(name: str, source: str) -> Manifest:
     return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
 
 
-def _resources(need: Resources, gpu: str) -> Manifest:
+def _resources(need: Resources, options: KubernetesOptions) -> Manifest:
+    """What the container asks for. One without GPUs always asks: a quota on CPU or memory refuses pods that do not."""
+    cpus, memory_gb = need.cpus, need.memory_gb
+    if not need.gpus_per_node:
+        cpus, memory_gb = cpus or options.cpus, memory_gb or options.memory_gb
     amounts: dict[str, str] = {}
-    if need.cpus:
-        amounts["cpu"] = str(need.cpus)
-    if need.memory_gb is not None:
-        amounts["memory"] = str(math.ceil(need.memory_gb * 1e9))
-    limits = amounts | ({gpu: str(need.gpus_per_node)} if need.gpus_per_node else {})
+    if cpus:
+        amounts["cpu"] = str(cpus)
+    if memory_gb is not None:
+        amounts["memory"] = str(math.ceil(memory_gb * 1e9))
+    limits = amounts | ({options.gpu: str(need.gpus_per_node)} if need.gpus_per_node else {})
     return {key: value for key, value in (("requests", amounts), ("limits", limits)) if value}
 
 
@@ -129,25 +143,25 @@ def read_template(text: str, where: str, kind: str) -> Manifest:
     """A template of the user's.
 
     Raises:
-        LauncherError: It is not one YAML document that holds a Job or RayJob, as `kind` says.
+        RefusedError: It is not one YAML document that holds a Job or RayJob, as `kind` says.
     """
     try:
         found = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise LauncherError(f"the template {where} is not one YAML document: {error}") from error
+        raise RefusedError(f"the template {where} is not one YAML document: {error}") from error
     wanted = {"rayjob": "RayJob", "job": "Job"}[kind]
     told = found.get("kind") if isinstance(found, dict) else type(found).__name__
     if told != wanted:
-        raise LauncherError(f"the template {where} holds a {told}, and kind: {kind} asks for a {wanted}")
+        raise RefusedError(f"the template {where} holds a {told}, and kind: {kind} asks for a {wanted}")
     # YAML's anchors share parts, and parts of ours are not shared.
     template: Manifest = json.loads(json.dumps(found, default=str))
     try:
         complete = bool(pod_templates(template)) and all(main_container(pod) for pod in pod_templates(template))
         references(owned_by(template, "trial", "trial", "trial", requeue=False))
     except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
-        raise LauncherError(f"the template {where} is not shaped like a {wanted}: {error!r}; compare it") from error
+        raise RefusedError(f"the template {where} is not shaped like a {wanted}: {error!r}; compare it") from error
     if not complete:
-        raise LauncherError(f"the template {where} has a pod without a container; give it one, the first is the run's")
+        raise RefusedError(f"the template {where} has a pod without a container; give it one, the first is the run's")
     return template
 
 
@@ -198,10 +212,36 @@ def owned_by(manifest: Manifest, name: str, campaign: str, script: str, *, reque
         main["command"] = ["bash", script]
         main.pop("args", None)
         spec["template"]["spec"]["restartPolicy"] = "Never"
-    if made["kind"] == "Job" and requeue:
-        rule = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
-        spec["podFailurePolicy"] = {"rules": [rule]}
+        # A pod that was taken away is not the command's failure; servers before 1.26 leave the policy out.
+        struck = [{"type": "DisruptionTarget", "status": "True"}]
+        rule = {"action": "Ignore" if requeue else "FailJob", "onPodConditions": struck}
+        theirs = (spec.get("podFailurePolicy") or {}).get("rules") or []
+        spec["podFailurePolicy"] = {"rules": [rule, *theirs]}
     return made
+
+
+def avoid(manifest: Manifest, nodes: Collection[str]) -> Manifest:
+    """The manifest with every pod kept off nodes, whatever affinity it has besides."""
+    if not nodes:
+        return manifest
+    made = copy.deepcopy(manifest)
+    fields = [{"key": "metadata.name", "operator": "NotIn", "values": [node]} for node in sorted(nodes)]
+    for pod in pod_templates(made):
+        affinity = pod["spec"].setdefault("affinity", {}).setdefault("nodeAffinity", {})
+        required = affinity.setdefault("requiredDuringSchedulingIgnoredDuringExecution", {})
+        # Terms are alternatives, so each needs it.
+        terms = required.get("nodeSelectorTerms") or [{}]
+        required["nodeSelectorTerms"] = [
+            {**term, "matchFields": [*(term.get("matchFields") or []), *fields]} for term in terms
+        ]
+    return made
+
+
+def gangs_break(manifest: Manifest) -> bool:
+    """Whether a RayJob goes to KAI with a submitter in a pod of its own, which gang scheduling cannot wait for."""
+    alone = (manifest["spec"].get("submissionMode") or "K8sJobMode") == "K8sJobMode"
+    pods = pod_templates(manifest)
+    return manifest.get("kind") == "RayJob" and alone and any(pod["spec"].get("schedulerName") == KAI for pod in pods)
 
 
 def pod_templates(manifest: Manifest) -> list[Manifest]:

@@ -25,7 +25,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from autoresearch.errors import LauncherError
+from autoresearch.errors import RefusedError
 from autoresearch.launchers.kubernetes import manifest as manifests
 from autoresearch.launchers.kubernetes.api import RAY_JOB
 from autoresearch.launchers.kubernetes.launcher import ClusterLauncher, repository_file
@@ -45,7 +45,7 @@ def read(path: Path) -> dict[str, Any]:
     """An infra file with what it inherits, everything resolved.
 
     Raises:
-        LauncherError: It cannot be read or resolved, or it has no training cluster or image.
+        RefusedError: It cannot be read or resolved, or it has no training cluster or image.
     """
     _resolvers()
     try:
@@ -55,12 +55,12 @@ def read(path: Path) -> dict[str, Any]:
         found: Any = OmegaConf.to_container(merged)
     except (OSError, UnicodeError, YAMLError, OmegaConfBaseException, ValueError) as error:
         told = " ".join(str(error).split())
-        raise LauncherError(f"the infra file {path} cannot be read: {told}; correct it or the option infra") from error
+        raise RefusedError(f"the infra file {path} cannot be read: {told}; correct it or the option infra") from error
     cluster = (found.get("kuberay") or {}).get("training") or {}
     needed = {"image": found.get("image"), **{f"kuberay.training.{key}": cluster.get(key) for key in ("name", "spec")}}
     lacking = [key for key, there in needed.items() if not there]
     if lacking:
-        raise LauncherError(f"the infra file {path} lacks {', '.join(lacking)}; nrl-k8s check says what else")
+        raise RefusedError(f"the infra file {path} lacks {', '.join(lacking)}; nrl-k8s check says what else")
     return dict(found)
 
 
@@ -111,7 +111,7 @@ def ray_job(infra: Mapping[str, Any]) -> Manifest:
     """The RayJob of an infra file, without its command and with its cluster's name.
 
     Raises:
-        LauncherError: Worker groups cannot be split into segments of the size it wants.
+        RefusedError: Worker groups cannot be split into segments of the size it wants.
     """
     cluster = infra["kuberay"]["training"]
     spec = copy.deepcopy(dict(cluster["spec"]))
@@ -159,7 +159,7 @@ def _split_workers(spec: Manifest, size: int | None) -> None:
             groups.append(group)
             continue
         if number % size:
-            raise LauncherError(f"worker group {group.get('groupName')} has {number} replicas, no multiple of {size}")
+            raise RefusedError(f"worker group {group.get('groupName')} has {number} replicas, no multiple of {size}")
         same = {"replicas": size, "minReplicas": size, "maxReplicas": size}
         for part in range(number // size):
             named = {"groupName": f"{group.get('groupName', 'workers')}-segment-{part}"}
@@ -216,14 +216,14 @@ class NrlK8sLauncher(ClusterLauncher):
         """The infra file's training cluster as a RayJob."""
         made = ray_job(self._infra)
         if problem := manifests.gpu_problem(made, job.resources, self.options.gpu):
-            raise LauncherError(f"the infra file {self.options.infra} does not fit: {problem}; correct either")
+            raise RefusedError(f"the infra file {self.options.infra} does not fit: {problem}; correct either")
         return made
 
     def before_submitting(self, submission: Submission) -> None:
         """Ask the tool, where it is installed (R220).
 
         Raises:
-            LauncherError: It refuses recipe or infra file, or would send something else.
+            RefusedError: It refuses recipe or infra file, or would send something else.
         """
         tool = shutil.which(self.options.tool)
         if tool is None:
@@ -246,10 +246,10 @@ class NrlK8sLauncher(ClusterLauncher):
             again = self.owned(theirs, ours["metadata"]["name"], "", ours["metadata"]["annotations"])
             again["spec"]["entrypoint"] = theirs["spec"]["entrypoint"]
         except (yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
-            raise LauncherError(f"nrl-k8s run --dry-run did not print a RayJob: {said[:300]!r}") from error
+            raise RefusedError(f"nrl-k8s run --dry-run did not print a RayJob: {said[:300]!r}") from error
         again["metadata"].pop("namespace", None)
         if where := difference(ours, again, "RayJob"):
-            raise LauncherError(
+            raise RefusedError(
                 f"nrl-k8s would send another object than we: {where}; its version may read {self.options.infra} "
                 f"differently, so please compare and tell us, or set the option tool to '' to go without it"
             )
@@ -269,7 +269,7 @@ class NrlK8sLauncher(ClusterLauncher):
         try:
             return run([tool, *words], timeout=_TOOL_S).text
         except CommandError as error:
-            raise LauncherError(f"nrl-k8s {words[0]} refuses the run: {error}") from error
+            raise RefusedError(f"nrl-k8s {words[0]} refuses the run: {error}") from error
 
 
 def difference(ours: object, theirs: object, path: str) -> str:

@@ -40,6 +40,10 @@ class ClusterOptions(LauncherOptions):
     pull_patience_s: float = Field(default=600.0, ge=0)
     """How long a pod may fail to get its image or its secrets before its run is given up."""
 
+    start_within_s: int | None = Field(default=None, ge=1)
+    """How long a RayJob may wait before its command begins, GPUs queued for included; KubeRay ends it then
+    (`preRunningDeadlineSeconds`, KubeRay 1.6 and later). None: without end."""
+
     teardown_s: float = Field(default=90.0, ge=0)
     """How long pods and Ray cluster of a run that is over may take to go before they are reported as left over."""
 
@@ -121,9 +125,17 @@ class KubernetesOptions(ClusterOptions):
     ray_version: str | None = None
     """Ray of the image, for the operator."""
 
-    submission: Literal["K8sJobMode", "HTTPMode"] = "K8sJobMode"
-    """How KubeRay hands the command to Ray. `HTTPMode` needs no pod of its own, which gang schedulers such as KAI want,
-    but then Ray's log cannot be read through the API."""
+    submission: Literal["K8sJobMode", "HTTPMode", "SidecarMode"] | None = None
+    """How KubeRay hands the command to Ray; None: `HTTPMode` with `scheduler: kai-scheduler`, else `K8sJobMode`.
+    `HTTPMode` and `SidecarMode` (KubeRay 1.5 and later) need no pod of their own, which gang schedulers such as KAI
+    want; with `HTTPMode` Ray's log cannot be read through the API, only `run.log` in the run's folder."""
+
+    cpus: int = Field(default=1, ge=1)
+    """CPU cores, asked for and at most, of a pod without GPUs whose run does not say how many."""
+
+    memory_gb: float = Field(default=8.0, gt=0)
+    """Host memory in GB, asked for and at most, of a pod without GPUs whose run does not say how much
+    (`run.memory_gb`)."""
 
     ttl_s: int = Field(default=3600, ge=0)
     """How long a plain Job stays after its end. A RayJob's cluster goes at once, the RayJob itself stays."""

@@ -46,7 +46,9 @@ class There:
         return self._pattern.sub(lambda found: self._paths[found[0]], text) if self._pattern else text
 
 
-def script(job: Job, there: There, env: Mapping[str, str], setup: Sequence[str], *, requeue: bool) -> str:
+def script(
+    job: Job, there: There, env: Mapping[str, str], setup: Sequence[str], *, requeue: bool, once: bool = False
+) -> str:
     """What `bash job.sh` does in the pod.
 
     Args:
@@ -55,12 +57,15 @@ def script(job: Job, there: There, env: Mapping[str, str], setup: Sequence[str],
         env: Variables below the job's own.
         setup: Shell lines before the command.
         requeue: Whether a pod that was evicted may be followed by another one.
+        once: Whether a pod that finds the run begun, and not ended, leaves it alone: the first may be alive still, on
+            a node that nobody reaches.
     """
     variables = {"PYTHONUNBUFFERED": "1", **env, **job.env, processes.RUN_NAME: job.run_id}
     exports = [f"export {name}={quote(there(value))}" for name, value in variables.items()]
     command = " ".join(quote(there(word)) for word in job.argv)
     limit = 0.0 if job.limit_s is None else job.limit_s
     bounds = f"limit={limit:g} limit_us={round(limit * 1e6)} grace={job.grace_s:g} again={int(requeue)}"
+    bounds += f" once={int(once and not requeue)}"
     lines = [
         "#!/bin/bash",
         *(f"# {line}" for line in f"run {job.run_id!r}, {_limit(job)}".splitlines()),
@@ -120,6 +125,10 @@ same_code() {{ # a shared file system may show a change some seconds late
 begin() {{
   if [ -e "$ended" ] && [ "$again" = 0 ] && ! grep -q '"preempted"' "$ended"; then
     echo "this run has ended before; this pod does nothing"
+    exit {ENDED_BEFORE}
+  fi
+  if [ "$once" = 1 ] && [ -e "$state" ] && [ ! -e "$ended" ]; then
+    echo "another pod has begun this run and has not ended it; this pod does nothing"
     exit {ENDED_BEFORE}
   fi
   set_aside

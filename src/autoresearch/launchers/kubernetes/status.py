@@ -6,15 +6,19 @@ ended a pod only the pod says.
 What the cluster still holds of a run that is over, and for how long it may.
 """
 
+import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from autoresearch.launchers.job_files import Record
 from autoresearch.launchers.kubernetes.api import JOB, RAY_CLUSTER, RAY_JOB, Cluster, Kind
-from autoresearch.launchers.kubernetes.manifest import RUN, Manifest, is_signed
+from autoresearch.launchers.kubernetes.disruption import Disruption, ends, newest, seconds, taken
+from autoresearch.launchers.kubernetes.manifest import LIMIT, RUN, Manifest, is_signed
+from autoresearch.launchers.kubernetes.quantity import amount
 from autoresearch.launchers.kubernetes.script import ENDED_BEFORE
+from autoresearch.launchers.kubernetes.waiting import Waiting, waiting
 from autoresearch.run.job import ENDINGS, JobState, JobStatus
 
 Object = Mapping[str, Any]
@@ -29,23 +33,10 @@ RAY_JOB_STATES = {
     "Running": JobState.RUNNING,
     "Complete": JobState.SUCCEEDED,
     "Failed": JobState.FAILED,
-    "ValidationFailed": JobState.FAILED,
+    "ValidationFailed": JobState.QUEUED,
 }
 """`jobDeploymentStatus` of KubeRay in our words; a word that is not here is UNKNOWN."""
 
-PULLING = {
-    "ErrImagePull",
-    "ImagePullBackOff",
-    "InvalidImageName",
-    "ErrImageNeverPull",
-    "RegistryUnavailable",
-    "CreateContainerConfigError",
-    "CreateContainerError",
-}
-"""Why a container waits that will not start by itself: its image or its secrets cannot be had."""
-
-_NODE = {"DeletionByPodGC", "DeletionByTaintManager"}
-_NODE_WORDS = {"NodeLost", "NodeShutdown", "Terminated", "NodeAffinity", "UnexpectedAdmissionError"}
 _FINISHING_S = 90.0
 _FILE_LAG_S = 15.0
 _SKEW_S = 30.0
@@ -65,6 +56,10 @@ class ClusterView(NamedTuple):
         waited_s: For how long its end, or its absence, has been without an explanation.
         stuck_s: For how long its image or secrets could not be had.
         patience_s: How long that may last.
+        unseen_s: Seconds since the object was last seen alive; endless when this process never saw it so.
+        ttl_s: How long the cluster keeps an object that has ended.
+        clusters: Its Ray clusters, as far as they were asked for.
+        events: What the cluster has complained of about any of these, oldest first.
     """
 
     record: Record
@@ -76,6 +71,10 @@ class ClusterView(NamedTuple):
     waited_s: float = 0.0
     stuck_s: float = 0.0
     patience_s: float = float("inf")
+    unseen_s: float = float("inf")
+    ttl_s: float = 0.0
+    clusters: Sequence[Object] = ()
+    events: Sequence[Object] = ()
 
 
 def status(seen: ClusterView) -> JobStatus:
@@ -104,23 +103,24 @@ def object_state(found: Object) -> JobState:
     return JobState.RUNNING if said.get("ready") else JobState.QUEUED
 
 
-def stuck(pods: Sequence[Object]) -> str:
-    """Why a pod cannot get its image or its secrets, empty when none is stuck."""
-    for waiting in _waiting(pods):
-        if waiting.get("reason") in PULLING:
-            return f"{waiting['reason']}: {waiting.get('message', '')}".strip(": ")
-    return ""
-
-
 def _alive(seen: ClusterView, state: JobState) -> JobStatus:
-    problem = stuck(seen.pods)
-    if problem and seen.stuck_s >= seen.patience_s:
-        return _base(seen, JobState.FAILED, f"its pod cannot start: {problem}")
-    if state is JobState.QUEUED and seen.state and seen.ended is None and _pod_runs(seen.pods):
-        state = JobState.RUNNING
+    why = Waiting()
+    if state is JobState.QUEUED:
+        if seen.state and seen.ended is None and _pod_runs(seen.pods):
+            return _base(seen, JobState.RUNNING, "")
+        asked_s = seen.now - (seconds(_metadata(seen.object).get("creationTimestamp")) or seen.record.asked_at)
+        why = waiting(seen.object, seen.pods, seen.clusters, seen.events, asked_s)
+    if seen.stuck_s >= seen.patience_s:
+        return _base(seen, JobState.FAILED, f"launch failed: its pod cannot start: {why.reason}")
     again = "waits to go on after it was ended from outside" if seen.ended else ""
-    waiting = (problem or _unscheduled(seen.pods) or _word(seen.object)) if state is JobState.QUEUED else ""
-    return _base(seen, state, "; ".join(filter(None, (again, waiting))))
+    going = "is being deleted by somebody else" if _deleted(seen) else ""
+    told = why.reason or (_word(seen.object) if state is JobState.QUEUED else "")
+    made = _base(seen, state, "; ".join(filter(None, (going, again, told))))
+    return replace(made, stuck=why.stuck and not seen.ended)
+
+
+def _deleted(seen: ClusterView) -> bool:
+    return "deletionTimestamp" in _metadata(seen.object) and seen.record.cancelled_at is None
 
 
 def _overdue(seen: ClusterView, ended: Object) -> bool:
@@ -132,16 +132,25 @@ def _by_files(seen: ClusterView, ended: Object, state: JobState | None) -> JobSt
     code = ended["exit_code"]
     own = ENDINGS.get(ended["ending"], JobState.SUCCEEDED if code == 0 else JobState.FAILED)
     reason = str(ended["reason"])
-    outside, word = _outside(seen.pods)
+    events = seen.events if own is JobState.PREEMPTED else ()
+    outside, word = _outside(seen._replace(events=events), ended["ended_at"])
     cancelled = seen.record.cancelled_at
     asked = cancelled is not None and ended["ended_at"] >= cancelled - _SKEW_S
     if own in {JobState.PREEMPTED, JobState.FAILED, JobState.OUT_OF_MEMORY}:
-        if asked or state is JobState.CANCELLED:
+        if asked:
             own, reason = JobState.CANCELLED, f"cancelled at our request; {reason}"
         elif outside:
             own, reason = outside, f"{word}; {reason}"
+        elif state is JobState.CANCELLED:
+            own, reason = JobState.CANCELLED, f"stopped through Ray by somebody else; {reason}"
+        elif own is JobState.PREEMPTED and (seen.object is None or _deleted(seen)) and cancelled is None:
+            own, reason = JobState.CANCELLED, f"{_DELETED}; {reason}"
     found = _base(seen, own, reason, code, ended["ended_at"])
-    return JobStatus(**{**found.__dict__, "node": ended["node"], "started_at": ended["started_at"]})
+    return replace(found, node=ended["node"], started_at=ended["started_at"])
+
+
+_DELETED = "its object in the cluster was deleted by somebody else"
+_NO_FILE = "the run has left no exit file"
 
 
 def _gone(seen: ClusterView) -> JobStatus:
@@ -149,12 +158,18 @@ def _gone(seen: ClusterView) -> JobStatus:
         return _base(seen, JobState.CANCELLED, "cancelled at our request", ended_at=seen.now)
     if seen.waited_s < _FILE_LAG_S:
         return _base(seen, JobState.UNKNOWN, "the cluster does not know it; waiting for its files to appear")
-    return _base(seen, JobState.VANISHED, "its object was deleted or has expired, and the run has left no exit file")
+    outside, word = _outside(seen, seen.now)
+    if outside:
+        return _base(seen, outside, f"{word}; {_NO_FILE}", ended_at=seen.now)
+    if seen.unseen_s - seen.waited_s < seen.ttl_s:
+        return _base(seen, JobState.CANCELLED, _DELETED, ended_at=seen.now)
+    return _base(seen, JobState.VANISHED, f"its object was deleted or has expired, and {_NO_FILE}")
 
 
 def _by_cluster(seen: ClusterView, state: JobState) -> JobStatus:
-    """An end without a file of the run's own."""
-    outside, word = _outside(seen.pods)
+    """An end without a file of the run's own: never a success, and never the idea's."""
+    at = _ended_at(seen) or seen.now
+    outside, word = _outside(seen, at)
     if state is JobState.SUCCEEDED or (seen.state and not outside):
         if seen.waited_s < _FILE_LAG_S:
             return _base(seen, JobState.UNKNOWN, "its job is over; waiting for its files to appear")
@@ -162,66 +177,65 @@ def _by_cluster(seen: ClusterView, state: JobState) -> JobStatus:
             return _base(seen, JobState.FAILED, "its job ended well but left no exit file where we look; check `paths`")
     if seen.record.cancelled_at is not None:
         return _base(seen, JobState.CANCELLED, "cancelled at our request", ended_at=_ended_at(seen))
-    reason = "; ".join(filter(None, (word or _terminated(seen.pods), _word(seen.object))))
-    if _word(seen.object).startswith("DeadlineExceeded") and outside is None:
-        outside = JobState.TIMED_OUT
-    return _base(seen, outside or state, reason, _exit_code(seen.pods), _ended_at(seen))
+    told = [word or _terminated(newest(seen.object, seen.pods)), _word(seen.object)]
+    if outside is None and state is JobState.CANCELLED:
+        told.insert(0, "stopped through Ray by somebody else")
+    elif outside is None:
+        told = [*(["launch failed"] if _NEVER_BEGUN.match(told[1]) else ()), *told, _NO_FILE]
+    return _base(
+        seen,
+        outside or state,
+        "; ".join(filter(None, told)),
+        _exit_code(newest(seen.object, seen.pods)),
+        _ended_at(seen),
+    )
 
 
-def _outside(pods: Sequence[Object]) -> tuple[JobState | None, str]:
-    """Who ended a pod from outside, in our words and in the node's; None when nobody did."""
-    for pod in pods:
-        said = pod.get("status") or {}
-        word = f"{said.get('reason', '')}: {said.get('message', '')}".strip(": ")
-        if said.get("reason") == "DeadlineExceeded":
-            return JobState.TIMED_OUT, word
-        if said.get("reason") in _NODE_WORDS:
-            return JobState.NODE_FAILED, word
-        for one in said.get("conditions") or []:
-            if one.get("type") == "DisruptionTarget" and one.get("status") == "True":
-                lost = one.get("reason") in _NODE
-                told = word or f"{one.get('reason', '')}: {one.get('message', '')}".strip(": ")
-                return JobState.NODE_FAILED if lost else JobState.PREEMPTED, told
-        if said.get("reason") == "Evicted":
-            return JobState.PREEMPTED, word
-        if any(one.get("reason") == "OOMKilled" for one in _ends([pod])):
-            return JobState.OUT_OF_MEMORY, "OOMKilled: the container used more memory than its limit"
-    return None, ""
+_NEVER_BEGUN = re.compile(
+    r"SubmissionFailed|PreRunningDeadlineExceeded|JobDeploymentStatusTransition|JobStatusCheckTimeout"
+)
+"""Why KubeRay gave a RayJob up before, or without, its command having ended."""
 
 
-def _containers(pods: Sequence[Object]) -> Iterator[Object]:
-    for pod in pods:
-        said = pod.get("status") or {}
-        yield from said.get("initContainerStatuses") or []
-        yield from said.get("containerStatuses") or []
+def _outside(seen: ClusterView, at: float) -> Disruption:
+    """Who ended the run's latest pods from outside."""
+    latest = newest(seen.object, seen.pods)
+    names = {_metadata(pod).get("name") for pod in latest}
+    events = [one for one in seen.events if not names or (one.get("involvedObject") or {}).get("name") in names]
+    found = taken(latest, events)
+    if found.state is None and any(one.get("exitCode") == ENDED_BEFORE for one in ends(latest)):
+        found = taken(seen.pods, seen.events)
+        told = found.word or "its first pod went without a word, and the next one found the run begun and not ended"
+        return Disruption(found.state or JobState.NODE_FAILED, told)
+    word = _word(seen.object)
+    if found.state is None and "DisruptionTarget" in word:
+        return Disruption(JobState.PREEMPTED, word)
+    if found.state is None and word.startswith("DeadlineExceeded"):
+        found = Disruption(JobState.TIMED_OUT, word)
+    return _deadline(seen, found, at) if found.state is JobState.TIMED_OUT else found
 
 
-def _waiting(pods: Sequence[Object]) -> Iterator[Object]:
-    return (one["state"]["waiting"] for one in _containers(pods) if (one.get("state") or {}).get("waiting"))
-
-
-def _ends(pods: Sequence[Object]) -> list[Object]:
-    found = [(one.get("state") or {}).get("terminated") for one in _containers(pods)]
-    return [one for one in found if one]
+def _deadline(seen: ClusterView, found: Disruption, at: float) -> Disruption:
+    """A deadline in the cluster before the run's own limit is the site's, and the run is not to blame."""
+    begun = seen.state.get("started_at") or seconds(((seen.object or {}).get("status") or {}).get("startTime"))
+    limit = amount(str((_metadata(seen.object).get("annotations") or {}).get(LIMIT) or ""))
+    if begun is None or (limit is not None and at - begun >= float(limit) - _SKEW_S):
+        return found
+    of = f"of the run's {limit} s" if limit else "and the run has no limit"
+    return Disruption(
+        JobState.PREEMPTED, f"a deadline of the site ended it after {at - begun:.0f} s {of}: {found.word}"
+    )
 
 
 def _terminated(pods: Sequence[Object]) -> str:
-    bad = [one for one in _ends(pods) if one.get("exitCode")]
+    bad = [one for one in ends(pods) if one.get("exitCode")]
     if any(one["exitCode"] == ENDED_BEFORE for one in bad):
         return "another pod had ended the run before"
-    return f"its container ended with exit code {bad[-1]['exitCode']} ({bad[-1].get('reason', '')})" if bad else ""
+    return f"its container exited with code {bad[-1]['exitCode']} ({bad[-1].get('reason', '')})" if bad else ""
 
 
 def _exit_code(pods: Sequence[Object]) -> int | None:
-    return next((int(one["exitCode"]) for one in reversed(_ends(pods)) if one.get("exitCode")), None)
-
-
-def _unscheduled(pods: Sequence[Object]) -> str:
-    for pod in pods:
-        for one in (pod.get("status") or {}).get("conditions") or []:
-            if one.get("type") == "PodScheduled" and one.get("status") == "False":
-                return f"{one.get('reason', '')}: {one.get('message', '')}".strip(": ")
-    return ""
+    return next((int(one["exitCode"]) for one in reversed(ends(pods)) if one.get("exitCode")), None)
 
 
 def _pod_runs(pods: Sequence[Object]) -> bool:
@@ -236,29 +250,27 @@ def _word(found: Object | None) -> str:
         return ": ".join(" ".join(str(part).split())[:500] for part in parts if part)
     for one in said.get("conditions") or []:
         if one.get("status") == "True" and one.get("type") in {"Failed", "Suspended"}:
-            return str(one.get("reason") or one["type"])
+            parts = (one.get("reason") or one["type"], one.get("message"))
+            return ": ".join(" ".join(str(part).split())[:500] for part in parts if part)
     return ""
 
 
 def _ended_at(seen: ClusterView) -> float | None:
     said = (seen.object or {}).get("status") or {}
     word = said.get("completionTime") or said.get("endTime")
-    times = [one.get("finishedAt") for one in _ends(seen.pods)]
+    times = [one.get("finishedAt") for one in ends(seen.pods)]
     return seconds(word or next(filter(None, times), None))
 
 
-def seconds(word: str | None) -> float | None:
-    """A time of Kubernetes (RFC 3339) in Unix seconds, None when it is none."""
-    try:
-        return datetime.fromisoformat(word).timestamp() if word else None
-    except (TypeError, ValueError):
-        return None
+def _metadata(found: Object | None) -> Object:
+    metadata: Object = (found or {}).get("metadata") or {}
+    return metadata
 
 
 def _base(
     seen: ClusterView, state: JobState, reason: str, exit_code: int | None = None, ended_at: float | None = None
 ) -> JobStatus:
-    created = seconds(((seen.object or {}).get("metadata") or {}).get("creationTimestamp"))
+    created = seconds(_metadata(seen.object).get("creationTimestamp"))
     begun = seen.state.get("started_at") if state is not JobState.QUEUED else None
     nodes = [str((pod.get("spec") or {}).get("nodeName") or "") for pod in seen.pods]
     return JobStatus(
