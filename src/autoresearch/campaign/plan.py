@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from autoresearch.config.schema import CampaignConfig
+from autoresearch.config.schema import CampaignConfig, RunConfig
 from autoresearch.config.stop_rule import DEFAULT_WORDS, StopRule
 from autoresearch.errors import UsageError
 from autoresearch.git.refs import Changes
@@ -216,6 +216,7 @@ def _text(plan: Plan, width: int | None) -> str:
         ("verdicts", f"{campaign.verdict.policy}: {plan.cost}"),
         ("stop", plan.rule.words or DEFAULT_WORDS),
         ("", _limits(plan)),
+        ("hangs", _hangs(campaign.run)),
         ("branches", f"autoresearch/{campaign.campaign}/... (all are kept)"),
     ]
     rows += [("warning", text) for text in plan.warnings]
@@ -289,6 +290,16 @@ def _place(plan: Plan) -> str:
     found = plan.recommendation
     advice = f"recommended: {found.launcher}, {found.why}" if found.launcher else f"no recommendation: {found.why}"
     return "; ".join([advice, *(f"{name} would be refused: {why}" for name, why in found.refused)])
+
+
+def _hangs(run: RunConfig) -> str:
+    if run.stall_minutes == 0:
+        return "a run that shows no new step goes on until its limit (run.stall_minutes: 0)"
+    if run.stall_minutes is not None:
+        least = f"{duration(run.stall_minutes * 60)}, or two of its parent's longest pauses,"
+    else:
+        least = f"{duration(run.stall_floor_minutes * 60)}, five usual steps or two of its parent's longest pauses,"
+    return f"a run is ended after {least} without a new step; where runs show no steps, their limit alone ends them"
 
 
 def _limits(plan: Plan) -> str:

@@ -144,12 +144,20 @@ class RunConfig(_Part):
     """Largest size of a run's log in MB; beyond it, only head and tail are kept."""
     min_free_gb: float = Field(default=1.0, ge=0)
     """Free disk space in GB below which nothing new is started; the campaign waits until there is enough again."""
-    stall_minutes: float | None = Field(default=None, gt=0)
-    """Kill a run that has printed nothing for this many minutes; None: never."""
+    stall_minutes: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """Minutes without a new step after which a run is ended as stalled; None: learned from complete runs; 0: never."""
+    stall_floor_minutes: float = Field(default=10.0, gt=0, allow_inf_nan=False)
+    """Never fewer minutes without a new step than this where `stall_minutes` is learned."""
     early_kill: bool = True
     """Kill a run that cannot recover (NaN loss) or is hopelessly behind its parent."""
     repair_tries: int = Field(default=1, ge=0)
     """Times a trivial crash may be repaired on its branch before the experiment counts as crashed."""
+
+    @field_validator("stall_minutes", mode="before")
+    @classmethod
+    def _off(cls, value: object) -> object:
+        # YAML reads a bare `off` as false.
+        return 0.0 if value is False or value == "off" else value
 
 
 class SiteConfig(_Part):

@@ -24,9 +24,11 @@ from autoresearch.records.ledger import Ledger
 from autoresearch.records.paths import CampaignPaths
 from autoresearch.records.session_folder import SessionMemory
 from autoresearch.run.job import Job, Resources
+from autoresearch.run.pace import ProgressClock
 from autoresearch.run.placement import Places, on_cpu
 from autoresearch.scheduling.budget import Outlook, outlook
 from autoresearch.secrets.redactor import Redactor
+from autoresearch.supervision.run_log import StepLog
 
 _CHANGES_EVERY_S = 60.0
 
@@ -119,6 +121,9 @@ class Context:
         free_gb: Free space on the disk of a path.
         look: What this machine offers the launcher.
         listeners: Called with every event after it was applied; for surfaces that show progress.
+        clocks: How runs in flight go on, by run id.
+        step_logs: What their logs say of steps.
+        paused: Since when they are stopped by others, Unix seconds.
     """
 
     campaign: CampaignConfig
@@ -141,6 +146,9 @@ class Context:
     free_gb: Callable[[Path], float] = disk.free_gb
     look: Callable[[], Places] = Places
     listeners: list[Callable[[Event], None]] = field(default_factory=list)
+    clocks: dict[str, ProgressClock] = field(default_factory=dict)
+    step_logs: dict[str, StepLog] = field(default_factory=dict)
+    paused: dict[str, float] = field(default_factory=dict)
     _surveys: dict[str, Survey] = field(default_factory=dict)
     _changes_seen: tuple[float, bool] = (-math.inf, False)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from autoresearch.engine import night_watch, propose, runs, settle, worktrees
 from autoresearch.engine.context import Context
-from autoresearch.engine.night_watch import Room
+from autoresearch.engine.night_watch import ProgressWatch, Room
 from autoresearch.engine.propose import remeasure
 from autoresearch.engine.repair import repair
 from autoresearch.engine.worktrees import restore
@@ -69,10 +69,10 @@ class Loop:
     _looked: dict[str, float] = field(default_factory=dict)
     _cancelled: set[str] = field(default_factory=set)
     _suspected: bool = False
-    _heard: dict[str, tuple[int, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._room = Room(self.ctx)
+        self._watch = ProgressWatch(self.ctx)
 
     def run(self) -> next_move.Stop:
         """Work until the stop rule is met, nothing is left to do, or a person asks for the end."""
@@ -211,30 +211,19 @@ class Loop:
                     runs.give_up(self.ctx, run, str(error))
 
     def _look_after(self, now: float) -> None:
-        """End runs that cannot recover: a fatal symptom, or silence for longer than the campaign allows."""
+        """End runs that cannot recover: a fatal symptom, or no new step for longer than such runs take."""
         for run in self.ctx.history.in_flight():
             if run.started_at is None or run.ended or run.cancelled:
                 continue
-            if now - self._looked.setdefault(run.run_id, now) < self.health_s:
+            if now - self._looked.setdefault(run.run_id, now) < min(self.health_s, self._watch.look_s):
                 continue
             self._looked[run.run_id] = now
             runs.tell(self.ctx, run)
-            if reason := self._silent(run) or self._hopeless(run):
+            if reason := self._watch.stalled(run, now):
+                night_watch.ask_for_stacks(run)
                 runs.cancel(self.ctx, run, reason)
-
-    def _silent(self, run: Run) -> str:
-        minutes = self.ctx.campaign.run.stall_minutes
-        if minutes is None:
-            return ""
-        try:
-            changed = Path(run.planned.log).stat().st_mtime_ns
-        except OSError:
-            return ""
-        # The file's time is only compared with itself: the wall clock may jump.
-        if self._heard.get(run.run_id, (0, 0.0))[0] != changed:
-            self._heard[run.run_id] = (changed, time.monotonic())
-        still = time.monotonic() - self._heard[run.run_id][1]
-        return f"stalled: nothing printed for {still / 60:.0f} minutes" if still > minutes * 60 else ""
+            elif reason := self._hopeless(run):
+                runs.cancel(self.ctx, run, reason)
 
     def _hopeless(self, run: Run) -> str:
         ctx = self.ctx

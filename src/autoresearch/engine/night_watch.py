@@ -1,10 +1,11 @@
-"""Looking at a run while it runs: whether its curve still leaves it a chance.
+"""Looking at a run while it runs: whether it goes on, and whether its curve still leaves it a chance.
 
 Capacity that a launcher holds between runs: written down with its cost, given back at the end (R150).
 
 Room on the disk: without it nothing new is begun; the campaign waits and goes on when there is some (R190, R208).
 """
 
+import contextlib
 from pathlib import Path
 
 from autoresearch.engine import runs
@@ -15,10 +16,12 @@ from autoresearch.experiment.experiment import Run
 from autoresearch.experiment.outcome import BASELINE, Purpose
 from autoresearch.ports.launcher import WarmAllocation
 from autoresearch.records import volume
+from autoresearch.run import pace
 from autoresearch.run.job import JobState, JobStatus
-from autoresearch.run.measurement import Completion
+from autoresearch.run.measurement import Completion, Measurement
 from autoresearch.scheduling import next_move, pruning
 from autoresearch.scheduling.yardstick import Remeasure
+from autoresearch.supervision import run_folder
 from autoresearch.verdict.evidence import Evidence
 
 _WHOLE = (Completion.DONE, Completion.EARLY_STOPPED)
@@ -44,6 +47,87 @@ def hopeless(ctx: Context, run: Run) -> str:
         folder, runs.log_tail(ctx, run), runs.read_all(ctx, folder), JobStatus(state=JobState.RUNNING)
     )
     return pruning.hopeless(now.curve, references, ctx.survey.objective, Evidence(board).sigma) or ""
+
+
+_NO_CLOCK = (
+    "no progress clock: complete runs showed no steps, only a result, so a run that hangs is ended by its time limit "
+    "alone; let it print its step now and then, or set run.stall_minutes to end one that is silent"
+)
+
+
+class ProgressWatch:
+    """Follows the steps of runs in flight by a clock that counts only the time in which they ran."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        settings = ctx.campaign.run
+        self._floor_s = 60 * settings.stall_floor_minutes
+        self._asked_s = None if settings.stall_minutes is None else 60 * settings.stall_minutes
+        self._seen: dict[str, float] = {}
+        self._heard: dict[str, tuple[int, float]] = {}
+
+    @property
+    def look_s(self) -> float:
+        """Seconds between two looks that are close enough to tell."""
+        return max(0.2, min(self._floor_s, self._asked_s or self._floor_s) / 10)
+
+    def stalled(self, run: Run, now: float) -> str:
+        """Why a run counts as stalled, empty while it does not.
+
+        Args:
+            run: A run that has started.
+            now: Seconds of a clock that neither jumps nor counts a closed laptop.
+        """
+        passed_s = now - self._seen[run.run_id] if run.run_id in self._seen else self._missed_s(run)
+        self._seen[run.run_id] = now
+        clock = runs.look_at_steps(self._ctx, run, 0.0 if run.run_id in self._ctx.paused else passed_s)
+        learned = [found.pace for found in _complete(self._ctx, run.planned.experiment) if found.pace]
+        allowed = pace.allowance(
+            clock, learned, floor_s=self._floor_s, asked_s=self._asked_s, expected_first_s=self._expected_first_s()
+        )
+        if learned and allowed.seconds is None and self._asked_s is None:
+            self._tell_once(_NO_CLOCK)
+        return pace.stalled(clock, allowed, self._silent_s(run, passed_s))
+
+    def _tell_once(self, text: str) -> None:
+        if text not in {note.text for note in self._ctx.history.notes}:
+            self._ctx.note(text)
+
+    def _missed_s(self, run: Run) -> float:
+        """Seconds that it had run before the first look at it."""
+        return max(0.0, self._ctx.clock() - (run.started_at or self._ctx.clock()))
+
+    def _expected_first_s(self) -> float | None:
+        survey = self._ctx.survey
+        if survey.setup_minutes is None or survey.step_minutes is None:
+            return None
+        return 60 * (survey.setup_minutes + survey.step_minutes)
+
+    def _silent_s(self, run: Run, passed_s: float) -> float:
+        """Seconds of its running time since its log last changed; the file's time is only compared with itself."""
+        try:
+            changed = Path(run.planned.log).stat().st_mtime_ns
+        except OSError:
+            return 0.0
+        before, silent_s = self._heard.get(run.run_id, (0, 0.0))
+        silent_s = 0.0 if changed != before else silent_s + (0.0 if run.run_id in self._ctx.paused else passed_s)
+        self._heard[run.run_id] = (changed, silent_s)
+        return silent_s
+
+
+def ask_for_stacks(run: Run) -> None:
+    """Let the run's supervisor write down what every process does before it ends them; where it cannot, nothing is."""
+    with contextlib.suppress(OSError):
+        Path(run.planned.folder, run_folder.STACKS).touch()
+
+
+def _complete(ctx: Context, arm: str) -> list[Measurement]:
+    """The measurements of its parent's and the baseline's complete runs."""
+    history = ctx.history
+    parent = history.bundles[arm].parent if arm in history.bundles else history.experiment(arm).parent
+    found = [run for name in dict.fromkeys((parent, BASELINE, arm)) if name for run in history.runs_of(name)]
+    whole = [run.measurement for run in found if run.valid]
+    return [one for one in whole if one and one.completion in _WHOLE]
 
 
 def _references(ctx: Context, arm: str) -> list[pruning.Curve]:

@@ -25,9 +25,10 @@ from autoresearch.ports.metric_source import readings_of
 from autoresearch.ports.target import Narrator
 from autoresearch.records import volume
 from autoresearch.run.job import Job, JobState, JobStatus, Submission
-from autoresearch.run.measurement import Measurement, Readings
+from autoresearch.run.measurement import Measurement, Pace, Readings
+from autoresearch.run.pace import ProgressClock, reached
 from autoresearch.run.printed_result import unlike_baseline
-from autoresearch.supervision.run_log import end_of, ends_of
+from autoresearch.supervision.run_log import StepLog, end_of, ends_of
 
 
 def tell(ctx: Context, run: Run) -> None:
@@ -39,8 +40,8 @@ def tell(ctx: Context, run: Run) -> None:
     except OSError:
         return
     told = {note.text for note in ctx.history.notes}
-    for reached in ctx.target.milestones(log):
-        text = ctx.redactor.clean(f"{run.run_id}: {reached}")
+    for milestone in ctx.target.milestones(log):
+        text = ctx.redactor.clean(f"{run.run_id}: {milestone}")
         if text not in told:
             ctx.note(text)
 
@@ -233,7 +234,9 @@ def measure(ctx: Context, run: Run) -> None:
     status = replace(ended.status, reason=run.cancelled) if run.cancelled else ended.status
     arm, number = run.planned.experiment, run.planned.number
     wrong = broken(ctx, arm) if run.job_id is not None else ""
-    found = measure_folder(ctx, Path(run.planned.folder), Path(run.planned.log), status, arm, number, wrong=wrong)
+    pace = _pace(ctx, ctx.history.runs[run.run_id])
+    folder, log = Path(run.planned.folder), Path(run.planned.log)
+    found = measure_folder(ctx, folder, log, status, arm, number, wrong=wrong, pace=pace)
     tell(ctx, run)
     fault_points.point("run.measured")
     ctx.record(RunMeasured(ctx.clock(), run.run_id, found, ending_of(ctx, run, found, log_tail(ctx, run))))
@@ -244,7 +247,15 @@ def measure(ctx: Context, run: Run) -> None:
 
 
 def measure_folder(
-    ctx: Context, folder: Path, log: Path, status: JobStatus, label: str, number: int, *, wrong: str = ""
+    ctx: Context,
+    folder: Path,
+    log: Path,
+    status: JobStatus,
+    label: str,
+    number: int,
+    *,
+    wrong: str = "",
+    pace: Pace | None = None,
 ) -> Measurement:
     """What a run's own files say, kept as `measurement.json` with the evidence of `label` and `number`.
 
@@ -252,7 +263,7 @@ def measure_folder(
     """
     found = _clean(ctx, ctx.target.measure(folder, tail_of(ctx, log), read_all(ctx, folder), status))
     wrong = wrong or _unlike_baseline(ctx, found, label)
-    found = found.void(wrong) if wrong else found
+    found = replace(found.void(wrong) if wrong else found, pace=pace)
     volume.keep(ctx.paths, label, number)
     atomic.replace(ctx.paths.measurement(label, number), json.dumps(asdict(found), indent=2) + "\n")
     return found
@@ -278,6 +289,31 @@ def _clean(ctx: Context, found: Measurement) -> Measurement:
 def read_all(ctx: Context, folder: Path) -> dict[str, Readings]:
     """What every metric source finds in a run's folder, by source name in order of trust."""
     return {name: readings_of(source, folder) for name, source in ctx.sources.items()}
+
+
+def look_at_steps(ctx: Context, run: Run, passed_s: float) -> ProgressClock:
+    """The run's clock after another look at its series and its log.
+
+    Args:
+        ctx: The campaign.
+        run: A run that has started.
+        passed_s: Seconds that it has run since the look before.
+    """
+    log = ctx.step_logs.setdefault(run.run_id, StepLog(Path(run.planned.log)))
+    seen = reached(read_all(ctx, Path(run.planned.folder)), log.look(), ctx.survey.objective.tag)
+    ctx.clocks[run.run_id] = ctx.clocks.get(run.run_id, ProgressClock()).look(seen, passed_s)
+    return ctx.clocks[run.run_id]
+
+
+def _pace(ctx: Context, run: Run) -> Pace | None:
+    """How a run that is over went on; one that was never looked at has had all its steps since it began."""
+    if run.wall_s is None:
+        return None
+    unseen_s = run.wall_s - ctx.clocks[run.run_id].told_s if run.run_id in ctx.clocks else run.wall_s
+    clock = look_at_steps(ctx, run, unseen_s)
+    ctx.clocks.pop(run.run_id, None)
+    ctx.step_logs.pop(run.run_id, None)
+    return clock.pace
 
 
 def log_tail(ctx: Context, run: Run) -> str:

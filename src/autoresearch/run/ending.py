@@ -136,7 +136,9 @@ def _by_controller(known: Account) -> Ending | None:
     if known.hopeless:
         return replace(ended, what="hopeless", who=Who.IDEA, source="curves", follows=Follows.DISCARD)
     if known.completion is Completion.STALLED:
-        return _again(replace(ended, what="stalled", who=Who.UNKNOWN, source="log"), TRIES_UNKNOWN)
+        told = known.cancelled.removeprefix("stalled: ")
+        where = "The end of its log tells where it hung."
+        return _again(replace(ended, what="stalled", who=Who.UNKNOWN, evidence=told, cure=where), TRIES_UNKNOWN)
     fatal = _fatal(known.symptoms)
     if fatal and fatal.fault == IDEA:
         return replace(_held(fatal, known), evidence=known.cancelled)

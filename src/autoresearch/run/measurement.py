@@ -91,6 +91,23 @@ class Completion(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How a run went on, in seconds of its own running time.
+
+    Attributes:
+        first_s: Until its first step, None when it showed none.
+        usual_s: Usually between two steps, None below two.
+        longest_s: Most between two steps, or after the last: a validation, a checkpoint.
+        steps: How many steps were seen.
+    """
+
+    first_s: float | None = None
+    usual_s: float | None = None
+    longest_s: float = 0.0
+    steps: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Measurement:
     """What the harness read of one run, from files the run wrote.
 
@@ -112,6 +129,7 @@ class Measurement:
         plumbing: Why the run turned out too small to judge an idea by (R113); empty when it did not.
         integrity: Whether `value` may be believed; one that is contradicted is None.
         results: Lines in which the run printed its result, one per form; empty where it prints a curve or a file.
+        pace: How it went on, as it was watched; None where it was not.
     """
 
     metric: str
@@ -131,6 +149,7 @@ class Measurement:
     plumbing: str = ""
     integrity: Integrity = field(default_factory=Integrity)
     results: tuple[ResultLine, ...] = ()
+    pace: Pace | None = None
 
     def void(self, reason: str) -> "Measurement":
         """The same run without its number, because of something that speaks against it."""

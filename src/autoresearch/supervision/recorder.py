@@ -9,6 +9,7 @@ import os
 import select
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ class Recorder(threading.Thread):
         self._pipe, self._state, self._snapshot = pipe, state, snapshot
         self._over = threading.Event()
         self._beat_at = 0.0
+        self._words: deque[str] = deque()
         os.set_blocking(pipe, False)
         with contextlib.suppress(OSError):
             # One megabyte, the most an ordinary user gets: a run that floods its log makes fewer switches.
@@ -47,6 +49,8 @@ class Recorder(threading.Thread):
         is_open = True
         while True:
             self._beat()
+            while self._words:
+                self.log.write(self._words.popleft().encode("utf-8", "replace"))
             if not is_open:
                 if self._over.wait(1.0):
                     break
@@ -56,8 +60,14 @@ class Recorder(threading.Thread):
                 break
             else:
                 self.log.rest()
+        while self._words:
+            self.log.write(self._words.popleft().encode("utf-8", "replace"))
         os.close(self._pipe)
         self.log.close()
+
+    def say(self, text: str) -> None:
+        """Put words of ours into the log, behind what has been read so far."""
+        self._words.append(text)
 
     def finish(self, patience_s: float) -> bool:
         """The processes are gone: record the rest and end. False when the disk is too slow for that."""

@@ -5,6 +5,7 @@ spec.json         what to start, written by the launcher before anything is star
 supervisor.json   who watches over it and how it is doing; creating it is the claim that makes a run start once only
 exit.json         how it ended; written once, by whoever knows
 supervisor.err    only after a failure of ours
+stacks.ask        a request: before this run is ended, write into its log what its processes are doing
 ```
 """
 
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 SPEC, STATE, EXIT, TROUBLE = "spec.json", "supervisor.json", "exit.json", "supervisor.err"
+STACKS = "stacks.ask"
 BY_LOG = "AUTORESEARCH_BY_LOG"
 """Variable of a run whose folder nobody here sees: small files go through its log, each in a line of its own."""
 

@@ -14,6 +14,8 @@ import time
 from collections import deque
 from pathlib import Path
 
+from autoresearch.run.pace import StepLines
+from autoresearch.run.symptom import MAX_LINE, clean
 from autoresearch.secrets.redactor import Cleaner, Redactor
 
 _CHUNK = 1 << 20
@@ -128,6 +130,7 @@ _PATIENCE_S = 2.0
 _TOUCH_S = 1.0
 _TORN = 4096
 _END_BYTES = 64 * 1024
+_LOOK_BYTES = 8 << 20
 
 
 def end_of(log: Path, redactor: Redactor) -> str:
@@ -153,6 +156,34 @@ def ends_of(log: Path, redactor: Redactor) -> str:
         start = stream.read(_END_BYTES)
         stream.seek(max(_END_BYTES, size - _END_BYTES))
         return redactor.clean((start + stream.read()).decode("utf-8", "replace"))
+
+
+class StepLog:
+    """What a log's lines say of steps; at each look only what is new is read.
+
+    Args:
+        path: The log.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lines = StepLines()
+        self._inode = self._offset = 0
+
+    def look(self) -> StepLines:
+        """All that its whole lines have said so far; of a flood the last 8 MiB."""
+        with contextlib.suppress(OSError), self._path.open("rb") as stream:
+            found = os.fstat(stream.fileno())
+            if found.st_ino != self._inode or found.st_size < self._offset:
+                # Its middle was left out: most of it was read before, and a step is new only once.
+                self._inode, self._offset = found.st_ino, 0
+            start = max(self._offset, found.st_size - _LOOK_BYTES)
+            stream.seek(start)
+            data, _, torn = stream.read(_LOOK_BYTES).rpartition(b"\n")
+            self._offset = stream.tell() - len(torn)
+            for line in data.split(b"\n"):
+                self._lines.feed(clean(line[-4 * MAX_LINE :].decode("utf-8", "replace")))
+        return self._lines
 
 
 class CleanLog:

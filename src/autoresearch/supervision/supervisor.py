@@ -30,6 +30,7 @@ CANCEL = signal.SIGUSR1
 _OUTSIDE = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _WATCHED = {signal.SIGCHLD, CANCEL, *_OUTSIDE}
 _UNKILLABLE_S = 30.0
+_STACKS_S = 2.0
 
 
 class ProcessEnd(NamedTuple):
@@ -185,6 +186,8 @@ class SupervisedRun:
 
     def end(self, ending: ProcessEnd) -> None:
         """End whatever still lives, prove that it is gone, and write how it went."""
+        if (self.folder / run_folder.STACKS).exists():
+            self._tell_stacks()
         alive = len([process for process in self._scan() if not process.dead])
         self._end_tree()
         left = self._end_escaped()
@@ -239,6 +242,8 @@ class SupervisedRun:
         env = {**os.environ, **self.spec.env}
         env |= {processes.RUN_NAME: self.spec.run_id, processes.RUN_MARK: self.spec.folder}
         env.pop(processes.SUPERVISOR_MARK, None)
+        # A Python that hangs can then be asked where.
+        env.setdefault("PYTHONFAULTHANDLER", "1")
         if self.hold.indices:
             # Without the order, CUDA counts the fastest GPU first, and the driver library by bus.
             env["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
@@ -277,6 +282,17 @@ class SupervisedRun:
         if limit is None or sum(process.rss for process in self._tree) <= limit:
             return False
         return processes.proportional_bytes(self._tree) > limit
+
+    def _tell_stacks(self) -> None:
+        """What its processes are doing goes into its log, before they are ended."""
+        from autoresearch.machine import stacks  # noqa: PLC0415 (needed by the one run in a hundred that hangs)
+
+        if not self.recorder or not (tree := self._scan()):
+            return
+        with contextlib.suppress(Exception):
+            self.recorder.say(stacks.told(tree))
+            if stacks.abort(tree):
+                self._nap(_STACKS_S)
 
     def _end_tree(self) -> None:
         told: set[tuple[int, int]] = set()
