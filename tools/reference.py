@@ -23,7 +23,7 @@ from pydantic_core import PydanticUndefined
 
 from autoresearch import errors
 from autoresearch.cli import main as command_line
-from autoresearch.config import json_schema, schema
+from autoresearch.config import campaign_file, schema
 from autoresearch.experiment import events
 from autoresearch.ports import plugins
 from autoresearch.records import row
@@ -143,7 +143,7 @@ def campaign_page() -> str:
 
 def schema_file() -> str:
     """The campaign file's JSON Schema, with the adapters that come with the program."""
-    made = json_schema.schema({kind: _ours(room) for kind, room in json_schema.ROOMS.items()})
+    made = campaign_file.schema({kind: _ours(room) for kind, room in campaign_file.ROOMS.items()})
     return json.dumps(made, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -154,7 +154,7 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def _model(model: type[BaseModel]) -> str:
-    told = json_schema.told(model)
+    told = campaign_file.told(model)
     rows = ["| key | default | meaning |", "| --- | --- | --- |"]
     for name, field in model.model_fields.items():
         below = next(_models(field.annotation), None)

@@ -6,7 +6,7 @@ import yaml
 
 import autoresearch as ar
 from autoresearch.config import campaign_file
-from autoresearch.config.json_schema import schema
+from autoresearch.config.campaign_file import schema
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.errors import CampaignError
 

@@ -5,10 +5,10 @@ from hypothesis import strategies as st
 from tests.experiment.test_history import ran
 
 from autoresearch.experiment import events as happened
+from autoresearch.experiment.briefing import SETTLED, Plateau, next_area, plateaus
 from autoresearch.experiment.history import fold
 from autoresearch.experiment.hypothesis import AREAS, Hypothesis
 from autoresearch.experiment.outcome import Status, Verdict
-from autoresearch.experiment.plateau import SETTLED, Plateau, next_area, plateaus
 
 
 def settled(ideas):

@@ -7,9 +7,9 @@ from tests.verdict.boards import BASE, CRASH, INF, KEEP, NAN, UP, board, idea, r
 
 from autoresearch.experiment.board import Board, Bundle, Idea, Trial
 from autoresearch.experiment.outcome import Purpose, Verdict
+from autoresearch.verdict.arms import Effect
 from autoresearch.verdict.claims import Claim, Standing, _positive, claims, left_out
 from autoresearch.verdict.drift import beside_drift, drift
-from autoresearch.verdict.effect import Effect
 from autoresearch.verdict.evidence import Evidence
 
 

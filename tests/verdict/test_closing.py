@@ -9,7 +9,7 @@ from autoresearch.experiment.outcome import Purpose, Status, Verdict
 from autoresearch.run.objective import Objective
 from autoresearch.verdict.evidence import Evidence
 from autoresearch.verdict.policies import policy
-from autoresearch.verdict.policies.closing import bundle_name
+from autoresearch.verdict.policies.composed import bundle_name
 from autoresearch.verdict.policies.reserve import reserve
 
 

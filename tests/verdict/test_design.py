@@ -2,7 +2,7 @@
 
 import pytest
 
-from autoresearch.verdict.policies.screening_rows import COLUMNS, SIZES, plackett_burman, rows_for
+from autoresearch.verdict.policies.screening_array import COLUMNS, SIZES, plackett_burman, rows_for
 
 
 @pytest.mark.parametrize("size", SIZES)

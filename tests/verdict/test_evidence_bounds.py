@@ -7,8 +7,7 @@ import pytest
 from tests.verdict.boards import BASE, DOWN, INF, KEEP, NAN, UP, board, idea, runs
 
 from autoresearch.experiment.board import Board, Bundle, PolicySettings, Trial
-from autoresearch.verdict.arms import SortedRuns, sort
-from autoresearch.verdict.effect import Effect, counted
+from autoresearch.verdict.arms import Effect, SortedRuns, counted, sort
 from autoresearch.verdict.evidence import Evidence
 from autoresearch.verdict.noise import Noise, averages, estimate, sample_errors
 

@@ -7,7 +7,7 @@ from tests.verdict.boards import BASE, board, idea, runs
 
 from autoresearch.experiment.board import Idea, PolicySettings
 from autoresearch.experiment.outcome import Status
-from autoresearch.verdict.effect import Effect
+from autoresearch.verdict.arms import Effect
 from autoresearch.verdict.evidence import Evidence
 from autoresearch.verdict.policies.auto import at_first_look
 from autoresearch.verdict.policies.composed import Contest

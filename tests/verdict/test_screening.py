@@ -8,9 +8,8 @@ from autoresearch.experiment.board import Board, Bundle, Combine, Idea, Measure,
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
 from autoresearch.verdict.evidence import Evidence
 from autoresearch.verdict.policies import policy
-from autoresearch.verdict.policies.closing import bundle_name
-from autoresearch.verdict.policies.screening_array import arrays
-from autoresearch.verdict.policies.screening_rows import row_to_run
+from autoresearch.verdict.policies.composed import bundle_name
+from autoresearch.verdict.policies.screening_array import arrays, row_to_run
 
 LOST = Verdict(status=Status.DISCARD, reason="")
 ROWS = tuple(Bundle(f"screen-1-{n}", tuple(pair), "baseline") for n, pair in enumerate(("ab", "bc", "ac"), 1))

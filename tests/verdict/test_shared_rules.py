@@ -7,8 +7,7 @@ from tests.verdict.boards import BASE, CRASH, DISCARD, DOWN, KEEP, UP, board, ru
 
 from autoresearch.experiment.board import Board, Idea, PolicySettings, Trial
 from autoresearch.verdict import shared_rules as rules
-from autoresearch.verdict.arms import Arm
-from autoresearch.verdict.effect import Effect
+from autoresearch.verdict.arms import Arm, Effect
 from autoresearch.verdict.evidence import Evidence
 
 

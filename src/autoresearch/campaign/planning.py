@@ -10,7 +10,7 @@ from typing import Any
 from autoresearch.campaign import preflight
 from autoresearch.campaign.plan import Plan, PlanRequest
 from autoresearch.campaign.tracking import trackers_of
-from autoresearch.config import json_schema
+from autoresearch.config import campaign_file
 from autoresearch.config.duration import span
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.config.site import PLAIN
@@ -156,7 +156,7 @@ def _sited(campaign: CampaignConfig) -> CampaignConfig:
 
 def schema() -> dict[str, Any]:
     """The campaign file as a JSON Schema for editors, with the adapters that are installed here."""
-    return json_schema.schema({kind: plugins.names(room) for kind, room in json_schema.ROOMS.items()})
+    return campaign_file.schema({kind: plugins.names(room) for kind, room in campaign_file.ROOMS.items()})
 
 
 def survey_of(campaign: CampaignConfig, tree: Path) -> Survey:

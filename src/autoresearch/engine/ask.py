@@ -11,12 +11,11 @@ from pydantic import TypeAdapter
 from autoresearch.engine.context import Context
 from autoresearch.engine.worktrees import survey_of_arm
 from autoresearch.errors import AutoresearchError, RecipeError, RepositoryError, ResearcherError
-from autoresearch.experiment.briefing import brief_text
+from autoresearch.experiment.briefing import SETTLED, brief_text, next_area, plateaus
 from autoresearch.experiment.events import ExperimentAbandoned, PlateauReached
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.history import History
 from autoresearch.experiment.hypothesis import BY_HAND, Brief, Hypothesis, Tried
-from autoresearch.experiment.plateau import SETTLED, next_area, plateaus
 from autoresearch.git import diffs, worktree
 from autoresearch.machine import atomic
 from autoresearch.ports.researcher import Researcher, Witness

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from autoresearch.report import figure
-from autoresearch.report.phrases import (
+from autoresearch.report.markdown import (
     AREA_HEAD,
     STANDINGS,
     area_rows,

@@ -1,19 +1,27 @@
-"""The report as Markdown, for a terminal, a pull request or a chat."""
+"""The report in words: sentences that its page and its text share, and the whole as Markdown.
+
+Markdown is for a terminal, a pull request or a chat.
+"""
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 
-from autoresearch.report.phrases import (
-    AREA_HEAD,
-    STANDINGS,
-    area_rows,
-    caution_words,
-    claim_words,
-    facts,
-    number,
-    standing,
-    time_words,
-)
-from autoresearch.report.report import Report, interval
+from autoresearch.experiment.outcome import Status
+from autoresearch.report.report import Report, ReportLine, interval
+from autoresearch.verdict.arms import counted
+from autoresearch.verdict.claims import Standing
+from autoresearch.verdict.drift import Drift
+
+STANDINGS = {
+    "proven": "confirmed on fresh seeds, which had no part in selection",
+    "likely": "probably true, not proven",
+    "unresolved": "too few runs to tell",
+    "refuted": "probably no improvement",
+    "crashed": "no valid run, so nothing is known of the idea itself",
+}
+"""What the words mean under which attempts are listed, best first."""
+
+AREA_HEAD = ("area", "attempts", "keep", "discard", "crash", "best effect", "minutes")
 
 
 def markdown(report: Report) -> str:
@@ -101,3 +109,105 @@ def _cell(cell: object) -> str:
 
 def _clean(text: str) -> str:
     return " ".join(text.split()).replace("<", "&lt;")
+
+
+def drift_words(drift: Drift) -> str:
+    """The trend of the machine in one sentence, no stronger and no weaker than its interval."""
+    trend = f"{drift.total:+.3g} [{drift.low:+.3g}, {drift.high:+.3g}] over the campaign, from {drift.repeats} repeats"
+    if drift.shown:
+        return f"The same code gave different values over time: {trend}; compare only runs made at about the same time."
+    if drift.low > 0 or drift.high < 0:
+        return f"The same code may have drifted over time, but this is not certain: {trend} (90 % interval)."
+    return f"No drift over time beyond chance: {trend} (90 % interval)."
+
+
+def standing(entry: ReportLine) -> str:
+    """Where an attempt stands in the lists of what can be believed: a claim's word, `crashed`, or empty for none."""
+    if entry.claim is None:
+        return ""
+    if entry.status == Status.CRASH:
+        return "crashed"
+    return str(Standing.REFUTED if _failed(entry) else entry.claim.standing)
+
+
+def _failed(entry: ReportLine) -> bool:
+    """Whether an attempt was turned down for the way in which its runs failed, without any number of its own."""
+    return entry.status == Status.DISCARD and not entry.runs
+
+
+def risk_words(report: Report) -> str:
+    """The probability that something called proven is not true, as a sentence; empty when nothing is called proven."""
+    if not any(standing(entry) == Standing.PROVEN for entry in report.entries):
+        return ""
+    chance = report.claims.false_chance
+    percent = f"{chance:.1%}" if chance >= 0.001 else "below 0.1%"
+    return f"Probability that at least one proven claim is false: {percent}."
+
+
+def claim_words(entry: ReportLine) -> str:
+    """An attempt's line in the lists of what can be believed."""
+    claim = entry.claim
+    head = f"#{entry.index} {entry.title}: "
+    if claim is None or entry.status == Status.CRASH or _failed(entry):
+        return head + entry.reason
+    effect = interval(claim.effect, claim.low, claim.high) or "no comparison"
+    kind = "fresh seed" if claim.fresh else "selection run"
+    return f"{head}{effect} on {counted(claim.runs, kind)}"
+
+
+def facts(report: Report, mark: str = "") -> list[tuple[str, str]]:
+    """The head of the report as labels and texts.
+
+    Args:
+        report: What to describe.
+        mark: What names from a file or a command line stand between, such as a backtick.
+    """
+    objective = report.objective
+    noise = "not measured" if report.noise is None else f"{report.noise:.3g} between runs of the same code"
+    recipe = f"{mark}{report.recipe}{mark} from commit {mark}{report.base_commit}{mark}"
+    rows = [
+        ("goal", f"{report.goal}: {objective.direction} {mark}{objective.metric}{mark}"),
+        ("the metric is", objective.meaning),
+        ("recipe", recipe if report.recipe else ""),
+        ("baseline", number(report.baseline)),
+        ("best", _best(report, mark)),
+        ("noise", noise),
+        ("judged by", f"policy {mark}{report.policy}{mark}"),
+        ("budget", report.state),
+        ("ended", report.reason),
+        ("as of", datetime.fromtimestamp(report.at, UTC).strftime("%Y-%m-%d %H:%M UTC")),
+    ]
+    return [(label, text) for label, text in rows if text]
+
+
+def _best(report: Report, mark: str) -> str:
+    basis = f", {report.best_from}" if report.best_from else ""
+    return f"{number(report.best)}{basis} ({report.incumbent}, branch {mark}{report.incumbent_branch}{mark})"
+
+
+def area_rows(report: Report) -> list[Sequence[object]]:
+    """The cells below `AREA_HEAD`."""
+    return [
+        (area.name, area.attempts, area.keep, area.discard, area.crash, interval(area.best, None, None),
+         f"{area.minutes:.1f}")
+        for area in report.areas
+    ]  # fmt: skip
+
+
+def caution_words(report: Report) -> str:
+    """How far the claims can be trusted: the risk of a false one, and drift; empty when there is nothing to say."""
+    return " ".join(filter(None, (risk_words(report), drift_words(report.drift) if report.drift else "")))
+
+
+def time_words(report: Report) -> str:
+    """Minutes of runs, of the campaign, and in queues, in one sentence."""
+    total = sum(spend.minutes for spend in report.spend if spend.runs)
+    return (
+        f"{total:.1f} minutes of runs in {report.wall_minutes:.1f} minutes of campaign, "
+        f"{report.queue_minutes:.1f} minutes in queues."
+    )
+
+
+def number(value: float | None) -> str:
+    """A value of the metric as reports show it, empty for none."""
+    return "" if value is None else f"{value:.4g}"

@@ -13,9 +13,9 @@ from autoresearch.run.objective import Objective
 from autoresearch.scheduling.budget import Outlook
 from autoresearch.scheduling.next_move import board as board_of
 from autoresearch.scheduling.stop_check import StopState
+from autoresearch.verdict.arms import counted
 from autoresearch.verdict.claims import Claim, Claims, claims
 from autoresearch.verdict.drift import Drift, drift
-from autoresearch.verdict.effect import counted
 from autoresearch.verdict.evidence import Evidence
 
 

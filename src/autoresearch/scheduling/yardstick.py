@@ -16,7 +16,7 @@ from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status, Verdict
 from autoresearch.ports.policy import Policy
 from autoresearch.run.objective import Objective
-from autoresearch.verdict.effect import Effect
+from autoresearch.verdict.arms import Effect
 from autoresearch.verdict.evidence import Evidence
 
 

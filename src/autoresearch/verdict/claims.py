@@ -9,8 +9,7 @@ from enum import StrEnum
 
 from autoresearch.experiment.board import Board, Idea, Trial
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status
-from autoresearch.verdict.arms import Arm, sort
-from autoresearch.verdict.effect import Effect
+from autoresearch.verdict.arms import Arm, Effect, sort
 from autoresearch.verdict.evidence import FRESH, Evidence, difference
 from autoresearch.verdict.statistics import normal_cdf, t_cdf, t_quantile
 

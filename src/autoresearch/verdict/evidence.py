@@ -6,8 +6,7 @@ from autoresearch.experiment.board import Board, Bundle, Idea, Trial
 from autoresearch.experiment.experiment import lineage
 from autoresearch.experiment.outcome import BASELINE, Purpose
 from autoresearch.run.objective import Direction
-from autoresearch.verdict.arms import Arm, SortedRuns
-from autoresearch.verdict.effect import Effect
+from autoresearch.verdict.arms import Arm, Effect, SortedRuns
 from autoresearch.verdict.noise import Noise, estimate
 from autoresearch.verdict.remembered import LastAnswers, once
 from autoresearch.verdict.statistics import mean

@@ -2,8 +2,7 @@
 
 from autoresearch.experiment.board import Idea
 from autoresearch.experiment.outcome import Status, Verdict
-from autoresearch.verdict.arms import Arm
-from autoresearch.verdict.effect import Effect, counted
+from autoresearch.verdict.arms import Arm, Effect, counted
 from autoresearch.verdict.evidence import Evidence
 from autoresearch.verdict.statistics import mean
 

@@ -12,8 +12,7 @@ from autoresearch.experiment.board import Advice, Bundle, Combine, Demote, Idea,
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status
 from autoresearch.verdict import shared_rules
 from autoresearch.verdict.evidence import UNSELECTED, Evidence
-from autoresearch.verdict.policies.closing import bundle_name
-from autoresearch.verdict.policies.composed import Contest, Ruling, WayOfJudging
+from autoresearch.verdict.policies.composed import Contest, Ruling, WayOfJudging, bundle_name
 from autoresearch.verdict.policies.reserve import spares
 from autoresearch.verdict.shared_rules import FLAT
 
