@@ -42,7 +42,8 @@ int nvmlDeviceGetMemoryInfo(void *device, Memory *memory) {
 }
 
 int nvmlDeviceGetUUID(void *device, char *name, unsigned length) {
-    snprintf(name, length, "GPU-fake-%d", (int)(size_t)device - 1);
+    int index = (int)(size_t)device - 1;
+    snprintf(name, length, index == 3 ? "GPU-unlike-%d" : "GPU-fake-%d", index);
     return 0;
 }
 

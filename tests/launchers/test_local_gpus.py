@@ -94,9 +94,11 @@ def test_what_counts_as_busy_is_an_option(tmp_path, submit, launcher, gpus):
     assert shown(job) == "PCI_BUS_ID 0"
 
 
-@pytest.mark.parametrize("visible", ["2,3", "GPU-fake-2,GPU-fake-3", " 3 , 2 "])
+@pytest.mark.parametrize(
+    "visible", ["2,3", "GPU-fake-2,GPU-unlike-3", " 3 , 2 ", "GPU-unlike,2,GPU-fake,1", "2,3,-1,0"]
+)
 def test_only_gpus_we_were_given_are_handed_out(tmp_path, submit, launcher, visible):
-    """Inside an allocation, by index or UUID, its GPUs are all there are."""
+    """Inside an allocation, by index or UUID, its GPUs are all there are; after a name that means none CUDA stops."""
     job = JobFactory(tmp_path)(SHOW, gpus=2)
     submit(job, CUDA_VISIBLE_DEVICES=visible)
     settle(launcher, "run-1")
@@ -116,6 +118,23 @@ def test_more_gpus_than_there_are_is_refused(tmp_path, submit, launcher):
     said = submit(JobFactory(tmp_path)(SHOW, gpus=8))
     assert said.startswith("run run-1 needs 8 GPUs and this machine has 4;")
     assert launcher.find("run-1") is None
+
+
+@pytest.mark.parametrize(("visible", "said"), [
+    ("GPU-fake", "this machine has 0; lower"), ("0,0", "this machine has 1; lower"), ("", "this machine has 0; lower"),
+    ("MIG-5c8-1/0", "names a MIG device (MIG-5c8-1/0)"), ("0,MIG-5c8,1", "this machine has 1; CUDA_VISIBLE_DEVICES"),
+])  # fmt: skip
+def test_what_names_no_whole_gpu_is_none(tmp_path, submit, visible, said):
+    """The beginning of several UUIDs, one GPU twice, nothing; and a part of a GPU is called by its name."""
+    assert said in submit(JobFactory(tmp_path)(SHOW, gpus=2), CUDA_VISIBLE_DEVICES=visible)
+
+
+def test_a_unique_beginning_of_a_uuid_is_enough(tmp_path, submit, launcher):
+    """As CUDA reads it."""
+    job = JobFactory(tmp_path)(SHOW, gpus=1)
+    submit(job, CUDA_VISIBLE_DEVICES="GPU-unl")
+    settle(launcher, "run-1")
+    assert shown(job) == "PCI_BUS_ID 3"
 
 
 def test_a_queued_run_starts_when_somebody_else_leaves(tmp_path, submit, launcher, gpus):

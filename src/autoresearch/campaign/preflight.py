@@ -123,6 +123,7 @@ def find_places(environ: Mapping[str, str] | None = None) -> Places:
         slurm=shutil.which("sbatch", path=env.get("PATH")) is not None,
         ray=env.get("RAY_ADDRESS", ""),
         kubernetes=_context(env),
+        note=gpus.parts_only(env),
     )
 
 

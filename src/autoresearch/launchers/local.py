@@ -201,7 +201,7 @@ class LocalLauncher:
         if needed > len(pool):
             raise LauncherError(
                 f"run {submission.run_id} needs {needed} GPUs and this machine has {len(pool)}; "
-                f"lower the recipe's GPUs, or choose another launcher or machine"
+                + (gpus.parts_only(os.environ) or "lower the recipe's GPUs, or choose another launcher or machine")
             )
         return pool
 

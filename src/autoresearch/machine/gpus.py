@@ -28,15 +28,41 @@ def _nvml() -> Any:
 
 
 def available(environ: Mapping[str, str]) -> tuple[int, ...]:
-    """Indices, in bus order, of the GPUs we may use: all, or those `CUDA_VISIBLE_DEVICES` names by index or UUID."""
+    """Indices, in bus order, of the GPUs we may use: all, or those that `CUDA_VISIBLE_DEVICES` names.
+
+    It names them as for CUDA: by index, by UUID, or by the beginning of a UUID that only one has; what follows the
+    first name that means no whole GPU does not count.
+    """
     nvml = _nvml()
     if nvml is None:
         return ()
     everything = range(nvml.nvmlDeviceGetCount())
     if "CUDA_VISIBLE_DEVICES" not in environ:
         return tuple(everything)
-    wanted = {word.strip() for word in environ["CUDA_VISIBLE_DEVICES"].split(",")}
-    return tuple(index for index in everything if str(index) in wanted or _uuid(nvml, index) in wanted)
+    named = {str(index): index for index in everything}
+    found = []
+    for word in _words(environ):
+        fitting = [index for index in everything if word.startswith("GPU-") and _uuid(nvml, index).startswith(word)]
+        index = named.get(word, fitting[0] if len(fitting) == 1 else None)
+        if index is None:
+            break
+        found.append(index)
+    return tuple(sorted(set(found)))
+
+
+def parts_only(environ: Mapping[str, str]) -> str:
+    """What to say where `CUDA_VISIBLE_DEVICES` names parts of a GPU (MIG), which are not handed out; else empty."""
+    parts = [word for word in _words(environ) if word.startswith("MIG-")]
+    if not parts:
+        return ""
+    return (
+        f"CUDA_VISIBLE_DEVICES names a MIG device ({parts[0]}), which is part of a GPU, and only whole GPUs are handed "
+        f"out; name whole GPUs there, or let a run ask for none: it then inherits the variable and sees that device"
+    )
+
+
+def _words(environ: Mapping[str, str]) -> list[str]:
+    return [word.strip() for word in environ.get("CUDA_VISIBLE_DEVICES", "").split(",")]
 
 
 def used_gb(indices: Iterable[int]) -> float | None:

@@ -20,6 +20,7 @@ class Places:
         ray: Address of a Ray head, empty when none is known.
         kubernetes: Current kube context, empty when there is none.
         allowed: Indices that the campaign file allows (`launcher.gpus`), None for all.
+        note: What is to be said where there are fewer GPUs than one may think, such as that only parts are visible.
     """
 
     gpus: tuple[int, ...] = ()
@@ -28,6 +29,7 @@ class Places:
     ray: str = ""
     kubernetes: str = ""
     allowed: tuple[int, ...] | None = None
+    note: str = ""
 
     @property
     def usable(self) -> int:
@@ -117,7 +119,9 @@ def refusal(resources: Resources, places: Places, *, plumbing: bool = False) -> 
     if places.usable < resources.gpus:
         limit = "" if places.allowed is None else f", of which launcher.gpus allows {places.usable}"
         offered = len(places.gpus) or "none"
-        return f"a run needs {_gpus(resources.gpus)} and this machine has {offered}{limit}"
+        return f"a run needs {_gpus(resources.gpus)} and this machine has {offered}{limit}" + (
+            f"; {places.note}" if places.note else ""
+        )
     return ""
 
 
