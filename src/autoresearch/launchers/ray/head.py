@@ -18,7 +18,7 @@ from shlex import quote
 from typing import Any, NamedTuple
 from urllib import parse
 
-from autoresearch.errors import LauncherError
+from autoresearch.errors import LauncherError, NotNowError, RefusedError
 from autoresearch.git import arrived
 from autoresearch.run.job import JobState
 from autoresearch.supervision import run_folder
@@ -34,6 +34,9 @@ STATES = {
     "FAILED": JobState.FAILED,
 }
 """Ray's words for a job in ours; a word that is not here is UNKNOWN."""
+
+_FINAL = {400, 401, 403, 405, 411, 413, 415, 422}
+"""Codes of an answer that would be the same again."""
 
 FOLDER = ".autoresearch-run"
 """The run's folder on the head, inside the unpacked commit."""
@@ -63,7 +66,13 @@ class Head:
         return found
 
     def submit(self, request: dict[str, Any]) -> None:
-        """Start a job; one that exists already under its id is left as it is."""
+        """Start a job; one that exists already under its id is left as it is.
+
+        Raises:
+            RefusedError: The head will not have it: a wrong request, a token that does not hold.
+            NotNowError: It takes nothing more at the moment.
+            LauncherError: It does not answer, or with an error of its own.
+        """
         try:
             self._json("POST", "/api/jobs/", request)
         except LauncherError:
@@ -79,6 +88,29 @@ class Head:
         said = self._json("GET", f"/api/jobs/{parse.quote(submission_id, safe='')}/logs")
         return said["logs"] if said else None
 
+    def log_tail(self, submission_id: str, node: str, lines: int) -> str | None:
+        """The last lines of what a job has printed on its node; None where the head does not offer that."""
+        wanted = parse.urlencode({"node_id": node, "filename": f"job-driver-{submission_id}.log", "lines": lines})
+        try:
+            answer = self._send("GET", f"/api/v0/logs/file?{wanted}")
+        except LauncherError as error:
+            if isinstance(error.__cause__, urllib.error.HTTPError):
+                return None
+            raise
+        return None if answer is None else answer.decode("utf-8", "replace")
+
+    def nodes(self) -> list[Mapping[str, float]] | None:
+        """What each living node has in all, by resource; None where the head does not say, or may add nodes."""
+        try:
+            said = self._json("GET", "/api/v0/nodes?detail=1")["data"]["result"]["result"]
+            report = self._json("GET", "/api/cluster_status")["data"]["clusterStatus"]["autoscalerReport"]
+            # Ray calls nodes that it did not start itself after their own id.
+            if any(kind != f"node_{node}" for node, kind in report["nodeTypeMapping"].items()):
+                return None
+            return [one["resources_total"] for one in said if one["state"] == "ALIVE"]
+        except (LauncherError, KeyError, TypeError, AttributeError):
+            return None
+
     def upload(self, name: str, archive: bytes) -> None:
         """Hand over an archive, unless the head has it already."""
         place = f"/api/packages/gcs/{parse.quote(name, safe='')}"
@@ -93,8 +125,8 @@ class Head:
             raise LauncherError(f"{self.address} does not answer as a Ray head does; check its address") from error
 
     def _send(self, method: str, path: str, body: bytes | None = None) -> bytes | None:
-        token = os.environ.get("RAY_AUTH_TOKEN")
-        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        word, source = token()
+        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {word}"} if word else {})
         request = urllib.request.Request(  # noqa: S310 (the options admit http and https only)
             self.address + path, data=body, method=method, headers=headers
         )
@@ -107,10 +139,56 @@ class Head:
                 said = error.read().decode("utf-8", "replace").strip().splitlines()
             if error.code == 404:
                 return None
-            last = said[-1] if said else ""
-            raise LauncherError(f"{self.address} refused {method} {path}: {error.code} {last}") from error
+            told = f"{self.address} refused {method} {path}: {error.code} {said[-1] if said else ''}"
+            raise _failure(error.code)(told + _cure(error.code, source)) from error
         except OSError as error:
             raise LauncherError(f"the Ray head {self.address} could not be reached: {error}") from error
+
+
+def _failure(code: int) -> type[LauncherError]:
+    if code == 429:
+        return NotNowError
+    return RefusedError if code in _FINAL else LauncherError
+
+
+def _cure(code: int, source: str) -> str:
+    """What to do about a login that does not hold; it may have held when the run was sent."""
+    if code == 401 and not source:
+        return (
+            "; the head wants a token and there is none here: set RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH, "
+            "or copy the head's token to ~/.ray/auth_token"
+        )
+    if code in {401, 403}:
+        where = source or "sent"
+        return (
+            f"; the token from {where} does not hold there, perhaps it has run out: put a new one there, and continue"
+        )
+    return ""
+
+
+def token() -> tuple[str, str]:
+    """The token for a head and where it is from, looked for as Ray's own client does; both empty when there is none.
+
+    Raises:
+        RefusedError: A file is named that holds no token.
+    """
+    if word := os.environ.get("RAY_AUTH_TOKEN", "").strip():
+        return word, "RAY_AUTH_TOKEN"
+    if named := os.environ.get("RAY_AUTH_TOKEN_PATH", ""):
+        word = _read(Path(named).expanduser())
+        if not word:
+            raise RefusedError(f"RAY_AUTH_TOKEN_PATH names {named}, which holds no token; correct it or unset it")
+        return word, f"{named} (RAY_AUTH_TOKEN_PATH)"
+    usual = Path.home() / ".ray" / "auth_token"
+    word = _read(usual)
+    return word, str(usual) if word else ""
+
+
+def _read(place: Path) -> str:
+    try:
+        return place.read_text("utf-8").strip()
+    except (OSError, UnicodeError):
+        return ""
 
 
 class RayEntry(NamedTuple):

@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from hashlib import sha256
 from math import ceil
 from pathlib import Path
@@ -19,14 +20,15 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from autoresearch.errors import LauncherError
-from autoresearch.git import arrived
+from autoresearch.errors import RefusedError
 from autoresearch.git.diffs import pack
 from autoresearch.launchers.job_files import Record, Records, lay_out, living, never, patience_s, spec_of, unique_name
 from autoresearch.launchers.ray import head
 from autoresearch.launchers.ray.head import STATES, Head, RayEntry
+from autoresearch.launchers.ray.log_copy import LogCopies
+from autoresearch.launchers.ray.status import by_files, by_ray, too_much
 from autoresearch.ports.launcher import LauncherOptions
-from autoresearch.run.job import ENDINGS, Job, JobState, JobStatus, Submission
+from autoresearch.run.job import Job, JobState, JobStatus, Submission
 from autoresearch.supervision import run_folder
 from autoresearch.supervision.run_folder import SupervisorSpec
 
@@ -78,9 +80,8 @@ class RayOptions(LauncherOptions):
 _SOON_S = 0.5
 _FINISHING_S = 60.0
 _FILE_LAG_S = 15.0
+_LOG_LAG_S = 300.0
 _LETTING_GO_S = 10.0
-_TIMED_OUT = (124, 137, -9)
-"""Exit codes of timeout(1) when it had to send TERM, and when it had to send KILL: it then dies of that itself."""
 
 
 class RayLauncher:
@@ -96,17 +97,19 @@ class RayLauncher:
         self._jobs: dict[str, dict[str, Any]] = {}
         self._asked = float("-inf")
         self._unexplained: dict[str, float] = {}
+        self._logs = LogCopies()
+        self._nodes: list[Mapping[str, float]] | None = None
 
     @property
     def head(self) -> Head:
         """The cluster's head.
 
         Raises:
-            LauncherError: Nobody says where it is.
+            RefusedError: Nobody says where it is.
         """
         address = self.options.address or os.environ.get("RAY_ADDRESS", "")
         if not address.startswith(("http://", "https://")):
-            raise LauncherError(
+            raise RefusedError(
                 "the ray launcher needs the dashboard's address, such as http://head:8265; "
                 "set its option address, or RAY_ADDRESS"
             )
@@ -136,7 +139,8 @@ class RayLauncher:
         """Hand the run to the head, once.
 
         Raises:
-            LauncherError: The head refuses it or does not answer; then it may be submitted again.
+            RefusedError: The head refuses it, or it is too large to be sent.
+            LauncherError: The head does not answer; then it may be submitted again.
             StorageError: The disk takes no more; nothing was submitted.
         """
         spec = SupervisorSpec(**submission.payload["spec"])  # type: ignore[arg-type]
@@ -190,7 +194,7 @@ class RayLauncher:
         archive = pack(Path(spec.directory))
         size_mb = len(archive.content) / 1e6
         if size_mb > self.options.max_upload_mb:
-            raise LauncherError(
+            raise RefusedError(
                 f"the commit of run {spec.run_id} is {size_mb:.1f} MB packed and max_upload_mb is "
                 f"{self.options.max_upload_mb:g}; raise that, or use code: shared"
             )
@@ -210,52 +214,73 @@ class RayLauncher:
         records = {job_id: self._records.of_job(job_id) for job_id in ids}
         mine = [record for record in records.values() if record]
         if mine:
-            self._query(patience_s(mine, self.options.poll_s, _SOON_S))
+            self._query(patience_s(mine, self.options.poll_s, _SOON_S), mine)
         return {job_id: self._status(job_id, record) for job_id, record in records.items()}
 
-    def _query(self, patience_s: float) -> None:
-        if time.monotonic() - self._asked >= patience_s:
-            self._jobs = self.head.jobs()
-            self._asked = time.monotonic()
+    def _query(self, patience_s: float, mine: Collection[Record]) -> None:
+        if time.monotonic() - self._asked < patience_s:
+            return
+        self._jobs, self._nodes = self.head.jobs(), None
+        self._asked = time.monotonic()
+        if self.options.code == "upload":
+            for record in mine:
+                job = self._jobs.get(str(record.job_id))
+                if job:
+                    over = STATES.get(job["status"], JobState.UNKNOWN).ended
+                    self._logs.fetch(self.head, job, record, over=over)
 
     def _status(self, job_id: str, record: Record | None) -> JobStatus:
         if record is None:
             return never(job_id)
         job = self._jobs.get(job_id)
         state = STATES.get(job["status"], JobState.UNKNOWN) if job else None
-        if self.options.code == "upload" and job:
-            self._fetch_log(job_id, record)
         ended = run_folder.read(Path(record.folder, run_folder.EXIT))
         if ended and (state is None or state.ended or time.time() - ended["ended_at"] > _FINISHING_S):
-            return _by_files(record, state, ended)
+            return by_files(record, state, ended)
         if job is None or state is None:
             return self._unknown(job_id, record)
-        if state in {JobState.SUCCEEDED, JobState.FAILED} and self._waits_for_files(job_id, record):
+        shared = self.options.code == "shared"
+        if shared and state in {JobState.SUCCEEDED, JobState.FAILED} and self._lagging(job_id, _FILE_LAG_S):
             return JobStatus(state=JobState.UNKNOWN, reason="its job is over; waiting for its files to appear")
-        return _by_ray(record, state, job)
+        found = by_ray(record, state, job, files=shared)
+        return self._waiting(found) if found.state is JobState.QUEUED else self._with_log(job_id, found)
+
+    def _waiting(self, found: JobStatus) -> JobStatus:
+        """A job that asks for more than any node has waits for ever, unless the cluster grows."""
+        options = self.options
+        wanted = {
+            "CPU": options.entrypoint_num_cpus,
+            "GPU": options.entrypoint_num_gpus,
+            **options.entrypoint_resources,
+        }
+        asked = {name: need for name, need in wanted.items() if need}
+        if self._nodes is None and asked:
+            self._nodes = self.head.nodes() or []
+        problem = too_much(asked, self._nodes or [])
+        return replace(found, reason=f"{problem}; {found.reason}", stuck=True) if problem else found
+
+    def _with_log(self, job_id: str, found: JobStatus) -> JobStatus:
+        """The status with what is wrong with the log; without its log a run that is over is not read."""
+        trouble = self._logs.trouble.get(job_id, "")
+        if not trouble:
+            return found
+        if not found.state.ended:
+            return replace(found, reason="; ".join(filter(None, (found.reason, trouble))))
+        if self._lagging(job_id, _LOG_LAG_S):
+            return replace(found, state=JobState.UNKNOWN, reason=f"its job is over, and {trouble}")
+        return replace(found, state=JobState.VANISHED, reason=f"its job is over ({found.state.value}), and {trouble}")
 
     def _unknown(self, job_id: str, record: Record) -> JobStatus:
-        if self._lagging(job_id):
+        if self._lagging(job_id, _FILE_LAG_S):
             return JobStatus(
                 state=JobState.UNKNOWN, reason="the head does not know the job yet", submitted_at=record.asked_at
             )
         reason = "the head does not know the job, perhaps it was restarted, and the run has left no exit file"
         return JobStatus(state=JobState.VANISHED, reason=reason, submitted_at=record.asked_at)
 
-    def _waits_for_files(self, job_id: str, record: Record) -> bool:
-        claimed = Path(record.folder, run_folder.STATE).exists()
-        return self.options.code == "shared" and claimed and self._lagging(job_id)
-
-    def _lagging(self, job_id: str) -> bool:
+    def _lagging(self, job_id: str, patience_s: float) -> bool:
         now = time.monotonic()
-        return now - self._unexplained.setdefault(job_id, now) < _FILE_LAG_S
-
-    def _fetch_log(self, job_id: str, record: Record) -> None:
-        text = self.head.log(job_id)
-        if text is not None:
-            Path(record.log).write_text(text, encoding="utf-8", errors="surrogateescape")
-            for name, content in head.read_returned_files(text):
-                Path(record.folder, name).write_text(content, encoding="utf-8", errors="surrogateescape")
+        return now - self._unexplained.setdefault(job_id, now) < patience_s
 
     # -- ending ---------------------------------------------------------------------------------------------------
 
@@ -303,63 +328,6 @@ def _record(submission: Submission, spec: SupervisorSpec, options: RayOptions) -
 
 def _supervised(spec: SupervisorSpec, python: str) -> str:
     return f"exec {quote(python)} -P -m autoresearch.launchers.on_node {quote(f'{spec.folder}/{run_folder.SPEC}')}"
-
-
-def _by_files(record: Record, state: JobState | None, ended: Mapping[str, Any]) -> JobStatus:
-    code = ended["exit_code"]
-    own = ENDINGS.get(ended["ending"], JobState.SUCCEEDED if code == 0 else JobState.FAILED)
-    asked = record.cancelled_at is not None and ended["ended_at"] >= record.cancelled_at
-    if own in {JobState.PREEMPTED, JobState.FAILED} and (asked or state is JobState.CANCELLED):
-        own = JobState.CANCELLED
-    return JobStatus(
-        state=own,
-        exit_code=code,
-        reason=ended["reason"],
-        node=ended["node"],
-        submitted_at=record.asked_at,
-        started_at=ended["started_at"],
-        ended_at=ended["ended_at"],
-        cpu_s=ended["cpu_s"],
-        peak_memory_gb=ended["peak_memory_gb"],
-        peak_gpu_memory_gb=ended["peak_gpu_memory_gb"],
-    )
-
-
-def _by_ray(record: Record, state: JobState, job: Mapping[str, Any]) -> JobStatus:
-    report = run_folder.read(Path(record.folder, run_folder.STATE)) or {}
-    started, ended = _seconds(job.get("start_time")), _seconds(job.get("end_time"))
-    code = job.get("driver_exit_code")
-    ran_s = (ended or 0.0) - (started or 0.0)
-    complaint = _complaint(Path(record.log)) if code == arrived.NOT_THE_COMMIT else ""
-    if complaint:
-        return JobStatus(
-            state=JobState.NODE_FAILED, exit_code=code, reason=complaint, submitted_at=record.asked_at, ended_at=ended
-        )
-    timed_out = record.limit_s is not None and code in _TIMED_OUT and ran_s >= record.limit_s
-    return JobStatus(
-        state=JobState.TIMED_OUT if timed_out and record.limit_s is not None else state,
-        exit_code=code if state.ended else None,
-        reason=f"timed out: still running after {record.limit_s:g} s" if timed_out else str(job.get("message") or ""),
-        node=str(report.get("node") or (job.get("driver_info") or {}).get("node_ip_address") or ""),
-        submitted_at=record.asked_at,
-        started_at=None if state is JobState.QUEUED else report.get("started_at") or started,
-        ended_at=ended if state.ended else None,
-        cpu_s=report.get("cpu_s"),
-        peak_memory_gb=report.get("peak_memory_gb"),
-    )
-
-
-def _complaint(log: Path) -> str:
-    """What the check of the files said, empty when it did not say anything."""
-    try:
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return ""
-    return next((line for line in lines if line.startswith(arrived.SAID)), "")
-
-
-def _seconds(milliseconds: float | None) -> float | None:
-    return milliseconds / 1000 if milliseconds else None
 
 
 def _text(spec: SupervisorSpec, entrypoint: str, variables: Mapping[str, str], options: RayOptions) -> str:
