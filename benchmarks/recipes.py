@@ -30,7 +30,7 @@ from autoresearch.ports.target import RunPlanRequest
 from autoresearch.targets.nemo_rl import NemoRLTarget
 from autoresearch.targets.nemo_rl.cost import test_script
 from autoresearch.targets.nemo_rl.run_command import derived_entry
-from autoresearch.targets.recipe import documents
+from autoresearch.targets.recipe import compose as recipe_files
 from autoresearch.targets.recipe.load import load
 from autoresearch.targets.recipe.recipe import jsonable
 from autoresearch.targets.recipe.yaml_text import same
@@ -82,7 +82,7 @@ def compose(root, expected):
 
 
 def one(root, path, expected):
-    documents.parse.cache_clear()
+    recipe_files.parse.cache_clear()
     began = time.perf_counter()
     outcome, kind = ["configs"], "(refused)"
     try:

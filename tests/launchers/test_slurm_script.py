@@ -15,8 +15,7 @@ from autoresearch.launchers.slurm.commands import QueueLine
 from autoresearch.launchers.slurm.launcher import SlurmLauncher
 from autoresearch.launchers.slurm.script import minutes
 from autoresearch.launchers.slurm.status import SlurmView, status
-from autoresearch.launchers.slurm.warm_node import Share, step
-from autoresearch.launchers.slurm.warm_spool import Spool, SpoolRequest, SpoolResult, Taken
+from autoresearch.launchers.slurm.warm_node import Share, Spool, SpoolRequest, SpoolResult, Taken, step
 from autoresearch.run.job import Job, JobState, Resources
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "slurm"

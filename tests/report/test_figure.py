@@ -14,7 +14,7 @@ from autoresearch.experiment.history import History
 from autoresearch.report import figure
 from autoresearch.report.report import Report, ReportLine, Spend, build
 from autoresearch.run.objective import Objective
-from autoresearch.scheduling.budget import outlook
+from autoresearch.scheduling.stop_check import outlook
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 

@@ -22,7 +22,7 @@ from autoresearch.run.integrity import Finding, Integrity
 from autoresearch.run.job import JobState, JobStatus, Resources
 from autoresearch.run.measurement import Completion, Measurement
 from autoresearch.run.objective import Direction, Objective
-from autoresearch.scheduling.budget import outlook
+from autoresearch.scheduling.stop_check import outlook
 from autoresearch.verdict.drift import Drift
 
 HOSTILE = "<script>alert(1)</script> | a\nb \x1b[2J ]]> & \" ' [x](http://evil.invalid)"

@@ -11,7 +11,7 @@ from autoresearch.run.objective import Direction, Objective
 from autoresearch.testing.researchers import ResearcherContract
 
 pytest.importorskip("numpy")
-from autoresearch.researchers.search.past import read_past
+from autoresearch.researchers.search.candidates import read_past
 from autoresearch.researchers.search.researcher import SearchResearcher
 from autoresearch.researchers.search.space import read_space
 

@@ -3,7 +3,7 @@
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.config.stop_rule import StopLimits
 from autoresearch.experiment.history import History
-from autoresearch.scheduling.budget import _runs
+from autoresearch.scheduling.stop_check import _runs
 
 
 def left(seconds, full_s=20.0, typical_s=12.0):

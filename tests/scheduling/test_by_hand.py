@@ -12,8 +12,8 @@ from autoresearch.experiment.outcome import Status
 from autoresearch.run.symptom import Severity, Symptom
 from autoresearch.scheduling import next_move
 from autoresearch.scheduling import next_move as moves
-from autoresearch.scheduling.budget import outlook
 from autoresearch.scheduling.by_hand import Dropping, Errand
+from autoresearch.scheduling.stop_check import outlook
 from autoresearch.verdict.policies import policy
 
 TRIVIAL = (Symptom("trivial-code-error", Severity.FATAL, "NameError: lr"),)

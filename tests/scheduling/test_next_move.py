@@ -18,7 +18,7 @@ from autoresearch.run.objective import Objective
 from autoresearch.run.symptom import Severity, Symptom
 from autoresearch.scheduling import next_move
 from autoresearch.scheduling import next_move as moves
-from autoresearch.scheduling.budget import outlook
+from autoresearch.scheduling.stop_check import outlook
 from autoresearch.verdict.policies import policy
 
 OBJECTIVE = Objective("more", "score")

@@ -1,6 +1,6 @@
 import pytest
 
-from autoresearch.targets.nemo_rl.inputs import GYM, inputs, left_open
+from autoresearch.targets.nemo_rl.facts import GYM, inputs, left_open
 from autoresearch.targets.recipe.load import load
 
 GRPO = "examples/configs/grpo_math_1B.yaml"

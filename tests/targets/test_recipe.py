@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from autoresearch.errors import RecipeError
-from autoresearch.targets.recipe import compose, documents
+from autoresearch.targets.recipe import compose
 from autoresearch.targets.recipe.load import load, show
 from autoresearch.targets.recipe.recipe import jsonable
 from autoresearch.targets.recipe.yaml_text import same
@@ -222,8 +222,8 @@ def outcome(read, text):
 @example("\n\ufeffa: 1\n")
 def test_any_text_is_read_as_omegaconf_reads_it_or_refused(text):
     """A text is refused exactly where omegaconf's own loader refuses it, and read as it reads it everywhere else."""
-    expected = outcome(documents.reference, text)
-    assert same(outcome(documents.parse, text), expected)
+    expected = outcome(compose.reference, text)
+    assert same(outcome(compose.parse, text), expected)
     shown = expected if isinstance(expected, dict) else {}
     with nullcontext() if isinstance(expected, dict | None) else pytest.raises(RecipeError, match=r"^r\.yaml"):
-        assert same(documents.mapping(text, "r.yaml"), shown)
+        assert same(compose.mapping(text, "r.yaml"), shown)

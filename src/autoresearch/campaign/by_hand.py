@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autoresearch.campaign import controller, opening
-from autoresearch.campaign.by_hand_state import DrivenExperiment, driven
 from autoresearch.campaign.controller import Reporter, write_report
 from autoresearch.campaign.standing import judged_value, reading_of
-from autoresearch.campaign.status import Judged
+from autoresearch.campaign.status import DrivenExperiment, Judged, driven
 from autoresearch.campaign.tracking import tell_trackers
 from autoresearch.engine import by_hand
 from autoresearch.engine.context import Context

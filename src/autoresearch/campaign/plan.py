@@ -16,7 +16,7 @@ from autoresearch.records.volume import Storage
 from autoresearch.report import plain_text
 from autoresearch.report.plain_text import duration, entry
 from autoresearch.run.placement import Recommendation
-from autoresearch.scheduling.budget import in_turn
+from autoresearch.scheduling.stop_check import in_turn
 from autoresearch.verdict.policies import policy
 
 

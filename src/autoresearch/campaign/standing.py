@@ -13,10 +13,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from autoresearch.campaign import opening
-from autoresearch.campaign.by_hand_state import driven
 from autoresearch.campaign.opening import Opened, seen
 from autoresearch.campaign.planning import sources_of, target_of
-from autoresearch.campaign.status import CampaignStatus, Judged, RunningRun
+from autoresearch.campaign.status import CampaignStatus, Judged, RunningRun, driven
 from autoresearch.engine.context import Context
 from autoresearch.errors import CampaignError
 from autoresearch.experiment.events import ApprovalAsked, BaseSurvey
@@ -26,7 +25,7 @@ from autoresearch.experiment.outcome import BASELINE, Status
 from autoresearch.ports.metric_source import MetricSource, readings_of
 from autoresearch.records.paths import campaign_of
 from autoresearch.run.objective import Direction, Objective
-from autoresearch.scheduling.budget import Outlook, outlook
+from autoresearch.scheduling.stop_check import Outlook, outlook
 
 
 @dataclass(frozen=True, kw_only=True)

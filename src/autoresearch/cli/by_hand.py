@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from autoresearch.cli import output
 from autoresearch.cli.arguments import campaign_arguments, campaign_of, following_arguments
-from autoresearch.cli.describe import driven_text
+from autoresearch.cli.output import driven_text
 from autoresearch.errors import UsageError
 from autoresearch.report import plain_text
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import argparse
 
     from autoresearch.campaign.by_hand import ByHand, Onlooker
-    from autoresearch.campaign.by_hand_state import DrivenExperiment
     from autoresearch.campaign.campaign import Campaign
+    from autoresearch.campaign.status import DrivenExperiment
     from autoresearch.experiment.hypothesis import Hypothesis
 
 _NEEDS = {"new": "a title", "run": "a number", "judge": "a number", "drop": "a number", "show": "a number", "list": ""}
@@ -51,7 +51,7 @@ def run_experiment(args: argparse.Namespace) -> int:
     by_hand = campaign.by_hand()
     match args.action:
         case "list":
-            from autoresearch.campaign.by_hand_state import driven_table  # noqa: PLC0415 - `--help` can do without
+            from autoresearch.campaign.status import driven_table  # noqa: PLC0415 - `--help` can do without
 
             found = by_hand.listing()
             output.emit(found) if args.json else output.say(driven_table(found))

@@ -1,4 +1,6 @@
-"""What is said: words for people, JSON for machines. No other module prints."""
+"""What is said: words for people, JSON for machines, plans and experiments driven by hand. No other module prints."""
+
+from __future__ import annotations
 
 import dataclasses
 import io
@@ -7,7 +9,14 @@ import math
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from autoresearch.report.plain_text import number
+
+if TYPE_CHECKING:
+    from autoresearch.campaign.plan import Plan
+    from autoresearch.campaign.status import DrivenExperiment
+    from autoresearch.config.schema import CampaignConfig
 
 _CONTROLS = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 
@@ -55,3 +64,55 @@ def terminal_width() -> int | None:
 def on_terminal() -> bool:
     """Whether a person can be asked and shown a live view."""
     return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def plan_document(plan: Plan) -> dict[str, Any]:
+    """The plan for `--json`."""
+    survey = plan.survey
+    return {
+        "campaign": campaign_document(plan.campaign),
+        "root": plan.root,
+        "branch": plan.branch,
+        "base_commit": plan.base_commit,
+        "changes": plan.changes,
+        "objective": survey.objective,
+        "lineage": survey.lineage,
+        "command": survey.command,
+        "resources": survey.resources,
+        "minutes": survey.minutes,
+        "setup_minutes": survey.setup_minutes,
+        "steps": survey.steps,
+        "gpu_hours_per_run": plan.gpu_hours_per_run,
+        "standard_error": survey.standard_error,
+        "plumbing": survey.plumbing,
+        "protect": survey.protect,
+        "protect_keys": survey.protect_keys,
+        "stop": plan.rule,
+        "cost": plan.cost,
+        "runs": plan.runs,
+        "hours_per_run": plan.hours_per_run,
+        "runs_that_fit": plan.runs_that_fit,
+        "recommendation": plan.recommendation,
+        "storage": plan.storage,
+        "warnings": plan.warnings,
+    }
+
+
+def campaign_document(campaign: CampaignConfig) -> dict[str, Any]:
+    """The campaign file for `--json`."""
+    return campaign.model_dump(mode="json")
+
+
+def driven_text(one: DrivenExperiment) -> str:
+    """One of them, with everything needed to go on."""
+    edited = {"editing": "edit the files there", "crashed": "fix the crash there"}.get(one.state, "")
+    rows = [
+        ("experiment", f"#{one.index} {one.name}: {one.area}: {one.title}"),
+        ("branch", f"{one.branch}{f' at {one.commit[:7]}' if one.commit else ''}, from {one.parent}"),
+        ("worktree", one.worktree if edited else ""),
+        ("brief", one.brief),
+        ("state", f"{one.state}{f': {one.reason}' if one.reason else ''}"),
+        ("runs", f"{one.runs}{f', mean {number(one.value)}' if one.value is not None else ''}" if one.runs else ""),
+        ("next", ", then: ".join(part for part in (edited, one.next) if part)),
+    ]
+    return "\n".join(f"{label + ':':12}{text}" for label, text in rows if text)

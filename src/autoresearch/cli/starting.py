@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from autoresearch.cli import output
 from autoresearch.cli.arguments import campaign_arguments, campaign_of, following_arguments, list_installed
-from autoresearch.cli.describe import plan_document
+from autoresearch.cli.output import plan_document
 from autoresearch.errors import UsageError
 
 if TYPE_CHECKING:

@@ -21,10 +21,9 @@ from mcp.types import ToolAnnotations
 from pydantic import Field
 
 from autoresearch.campaign.by_hand import ByHand, Onlooker
-from autoresearch.campaign.by_hand_state import DrivenExperiment
 from autoresearch.campaign.campaign import Campaign
 from autoresearch.campaign.plan import PlanRequest
-from autoresearch.campaign.status import CampaignStatus, Judged
+from autoresearch.campaign.status import CampaignStatus, DrivenExperiment, Judged
 from autoresearch.errors import AutoresearchError, UsageError
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.mcp.answers import (

@@ -10,9 +10,8 @@ from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status
 from autoresearch.run.integrity import Finding
 from autoresearch.run.objective import Objective
-from autoresearch.scheduling.budget import Outlook
 from autoresearch.scheduling.next_move import board as board_of
-from autoresearch.scheduling.stop_check import StopState
+from autoresearch.scheduling.stop_check import Outlook, StopState
 from autoresearch.verdict.arms import counted
 from autoresearch.verdict.claims import Claim, Claims, claims
 from autoresearch.verdict.drift import Drift, drift

@@ -13,8 +13,8 @@ from autoresearch.experiment.outcome import Status, Verdict
 from autoresearch.ports.policy import Policy
 from autoresearch.run.objective import Objective
 from autoresearch.scheduling import next_move
-from autoresearch.scheduling.budget import Outlook
 from autoresearch.scheduling.next_move import Ask, Explore, Judge, Launch, MakeBundle, Move, Repair, Stop, Wait
+from autoresearch.scheduling.stop_check import Outlook
 
 
 @dataclass(frozen=True)

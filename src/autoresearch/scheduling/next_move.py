@@ -19,8 +19,8 @@ from autoresearch.experiment.outcome import BASELINE, Purpose, Status, Verdict
 from autoresearch.ports.policy import Policy
 from autoresearch.run.objective import Objective
 from autoresearch.scheduling import yardstick
-from autoresearch.scheduling.budget import Outlook
 from autoresearch.scheduling.exploration import breaker
+from autoresearch.scheduling.stop_check import Outlook
 from autoresearch.scheduling.yardstick import Remeasure
 from autoresearch.verdict.drift import beside_drift
 

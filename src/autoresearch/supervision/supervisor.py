@@ -22,9 +22,8 @@ from autoresearch.machine import gpus, processes
 from autoresearch.secrets import environment
 from autoresearch.supervision import child, run_folder
 from autoresearch.supervision.child import NO_START, become
-from autoresearch.supervision.recorder import Recorder
 from autoresearch.supervision.run_folder import SupervisorSpec
-from autoresearch.supervision.run_log import BoundedLog, CleanLog
+from autoresearch.supervision.run_log import BoundedLog, CleanLog, Recorder
 
 CANCEL = signal.SIGUSR1
 _OUTSIDE = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)

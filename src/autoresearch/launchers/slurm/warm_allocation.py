@@ -17,7 +17,7 @@ from autoresearch.launchers.slurm import commands
 from autoresearch.launchers.slurm import script as slurm_script
 from autoresearch.launchers.slurm.commands import STEPS, QueueLine, parse_steps
 from autoresearch.launchers.slurm.options import Allocation, SlurmOptions
-from autoresearch.launchers.slurm.warm_spool import Spool, SpoolRequest, SpoolResult, Taken
+from autoresearch.launchers.slurm.warm_node import Spool, SpoolRequest, SpoolResult, Taken
 from autoresearch.ports.launcher import HeldCapacity
 from autoresearch.run.job import Job, JobState, Resources
 from autoresearch.supervision import run_folder

@@ -18,8 +18,7 @@ from autoresearch.experiment.hypothesis import Brief, Hypothesis
 from autoresearch.guards.scope import Globs
 from autoresearch.researchers.override_forms import Draft, OverrideForm, apply, is_number, lookup, missing, same, text
 from autoresearch.researchers.recipe_rules import ROLLOUT, broken
-from autoresearch.researchers.search.candidates import best_first, spread
-from autoresearch.researchers.search.past import Past, read_past
+from autoresearch.researchers.search.candidates import Past, best_first, read_past, spread
 from autoresearch.researchers.search.space import Point, Space, read_space
 
 _BATCH = "policy.train_global_batch_size"

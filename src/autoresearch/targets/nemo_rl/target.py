@@ -29,8 +29,8 @@ from autoresearch.targets.nemo_rl import (
 from autoresearch.targets.nemo_rl import (
     objective as metric,
 )
+from autoresearch.targets.nemo_rl.facts import inputs, left_open
 from autoresearch.targets.nemo_rl.health import health
-from autoresearch.targets.nemo_rl.inputs import inputs, left_open
 from autoresearch.targets.recipe import edit
 from autoresearch.targets.recipe.load import load
 from autoresearch.targets.recipe.overrides import apply
