@@ -49,7 +49,7 @@ print("pid", os.getpid(), flush=True)
 gate = pathlib.Path(os.environ["GATE"])
 for step in range(30000):
     if step % 10 == 0:
-        print(f"score: {0.1 + step / 1000000}", flush=True)
+        print(f"step {step} score: {0.1 + step / 1000000}", flush=True)
     if gate.exists():
         break
     time.sleep(0.02)

@@ -24,6 +24,7 @@ from autoresearch.machine import atomic, fault_points
 from autoresearch.ports.metric_source import readings_of
 from autoresearch.ports.target import Narrator
 from autoresearch.records import volume
+from autoresearch.run.integrity import off_curve
 from autoresearch.run.job import Job, JobState, JobStatus, Submission
 from autoresearch.run.measurement import Measurement, Pace, Readings
 from autoresearch.run.pace import ProgressClock, reached
@@ -264,6 +265,8 @@ def measure_folder(
     found = _clean(ctx, ctx.target.measure(folder, tail_of(ctx, log), read_all(ctx, folder), status))
     wrong = wrong or _unlike_baseline(ctx, found, label)
     found = replace(found.void(wrong) if wrong else found, pace=pace)
+    if found.value is not None and found.curve and found.value == found.curve[-1][1]:
+        found = replace(found, doubt=off_curve(found.curve, ctx.survey.objective.gain(1.0, 0.0)))
     volume.keep(ctx.paths, label, number)
     atomic.replace(ctx.paths.measurement(label, number), json.dumps(asdict(found), indent=2) + "\n")
     return found

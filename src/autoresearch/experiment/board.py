@@ -30,6 +30,8 @@ class Trial:
             offered.
         prompts: Fingerprint of what those samples asked; runs with different ones are never paired sample by sample.
         excused: Whether its lack of a value says nothing about what was run.
+        evaluated: Whether a program that the run could not reach gave the value, or the same value.
+        doubt: What is odd about the value beside the run's own curve; empty when nothing is.
     """
 
     arm: str
@@ -45,6 +47,8 @@ class Trial:
     samples: tuple[float, ...] = ()
     prompts: str = ""
     excused: bool = False
+    evaluated: bool = False
+    doubt: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +67,7 @@ class Idea:
         broken: Why it can never have a valid run (breach, refused config), empty when it can.
         fatal: Whether its failed run shows that the idea itself is poor, not a trivial bug (R111).
         untested: Whether all its runs were taken away, as often as they were made, so that nothing is known of it.
+        vouched: Whether a person gave the verdict.
     """
 
     name: str
@@ -76,6 +81,7 @@ class Idea:
     broken: str = ""
     fatal: bool = False
     untested: bool = False
+    vouched: bool = False
 
 
 @dataclass(frozen=True)

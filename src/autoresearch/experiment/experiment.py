@@ -233,6 +233,8 @@ def trial_of(run: Run) -> Trial:
         excused=lost(run),
         samples=found.samples if found else (),
         prompts=found.prompts if found else "",
+        evaluated=bool(found and found.integrity.evaluated),
+        doubt=found.doubt if found else "",
     )
 
 

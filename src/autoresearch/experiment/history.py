@@ -367,6 +367,7 @@ class History:
             broken="; ".join(committed.breaches),
             fatal=any(shows_poor_idea(run) for run in self.current_runs(entry.name)),
             untested=self.untested(entry.name),
+            vouched=entry.overruled is not None,
         )
 
     def board_bundles(self) -> tuple[Bundle, ...]:

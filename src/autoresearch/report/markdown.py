@@ -14,6 +14,7 @@ from autoresearch.verdict.drift import Drift
 
 STANDINGS = {
     "proven": "confirmed on fresh seeds, which had no part in selection",
+    "implausible": "cannot be what it looks like: look, then `autoresearch overrule N keep --reason ...`",
     "likely": "probably true, not proven",
     "unresolved": "too few runs to tell",
     "refuted": "probably no improvement",
@@ -151,6 +152,8 @@ def claim_words(entry: ReportLine) -> str:
     if claim is None or entry.status == Status.CRASH or _failed(entry):
         return head + entry.reason
     effect = interval(claim.effect, claim.low, claim.high) or "no comparison"
+    if claim.why:
+        return f"{head}{effect}: {claim.why}"
     kind = "fresh seed" if claim.fresh else "selection run"
     return f"{head}{effect} on {counted(claim.runs, kind)}"
 

@@ -167,9 +167,11 @@ class Report:
             if whole.fresh
             else "not yet confirmed on fresh seeds"
         )
-        verb = {"proven": "is proven", "likely": "is likely", "refuted": "is not"}.get(
+        verb = {"proven": "is proven", "likely": "is likely", "refuted": "is not", "implausible": "may look"}.get(
             whole.standing, "may or may not be"
         )
+        if whole.why:
+            return f"{self.incumbent}: {whole.why}. It measures {gain or 'no gain'}, {on}."
         return f"{self.incumbent} {verb} better than the baseline: {gain or 'gain not measured'}, {on}."
 
 

@@ -4,6 +4,7 @@ What the sources say is compared at the steps that the number is taken from, and
 of a curve is worth a note, a contradiction about the number itself leaves no number.
 """
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,10 +34,12 @@ class Integrity:
         finding: `sound` when sources that were written apart say the same, `contradicted` when something speaks against
             the number, `unverified` when there is nothing to compare it with.
         reasons: Why, one sentence each.
+        evaluated: Whether a program that the run could not reach gave the number, from what the run left.
     """
 
     finding: Finding = Finding.UNVERIFIED
     reasons: tuple[str, ...] = ()
+    evaluated: bool = False
 
     @property
     def contradicted(self) -> bool:
@@ -117,6 +120,32 @@ def _lags(one: Mapping[int, float], other: Mapping[int, float], printed: bool) -
         ):
             return True
     return False
+
+
+_CURVE = 8
+"""Points before the last one that make a curve whose end can be odd."""
+
+_LEAP = 4.0
+"""Times its largest step that a curve may go on by at its end."""
+
+
+def off_curve(curve: Sequence[tuple[int, float]], sign: float) -> str:
+    """What is odd about the last value beside the ones before it, in words; empty when it goes on from them.
+
+    Odd is a step up that is larger than all that the curve had covered until then, and several times its largest step.
+
+    Args:
+        curve: The metric by step.
+        sign: 1 where more is better, -1 where less is.
+    """
+    *before, last = [sign * value for _, value in curve] or [0.0]
+    if len(before) < _CURVE or not all(map(math.isfinite, (*before, last))):
+        return ""
+    largest = max(abs(new - old) for old, new in itertools.pairwise(before))
+    leap = last - before[-1]
+    if leap <= _LEAP * largest or leap <= max(before) - min(before):
+        return ""
+    return f"the last value, {sign * last:.6g}, is far from where the run's curve was, {sign * before[-1]:.6g}"
 
 
 _MOST = 1.96

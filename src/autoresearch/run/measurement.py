@@ -130,6 +130,7 @@ class Measurement:
         integrity: Whether `value` may be believed; one that is contradicted is None.
         results: Lines in which the run printed its result, one per form; empty where it prints a curve or a file.
         pace: How it went on, as it was watched; None where it was not.
+        doubt: What is odd about `value` beside the curve it ends; empty when nothing is.
     """
 
     metric: str
@@ -150,6 +151,7 @@ class Measurement:
     integrity: Integrity = field(default_factory=Integrity)
     results: tuple[ResultLine, ...] = ()
     pace: Pace | None = None
+    doubt: str = ""
 
     def void(self, reason: str) -> "Measurement":
         """The same run without its number, because of something that speaks against it."""

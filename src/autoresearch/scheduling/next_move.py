@@ -23,6 +23,7 @@ from autoresearch.scheduling.exploration import breaker
 from autoresearch.scheduling.stop_check import Outlook
 from autoresearch.scheduling.yardstick import Remeasure
 from autoresearch.verdict.drift import beside_drift
+from autoresearch.verdict.plausible import gated
 
 
 @dataclass(frozen=True)
@@ -214,7 +215,7 @@ def next_move(history: History, campaign: CampaignConfig, policy: Policy, object
     if isinstance(special, yardstick.Remeasure):
         return special
     seen = board(history, campaign, objective, view)
-    advice = special or _checked(policy.name, policy.advise(seen), history, seen)
+    advice = gated(special or _checked(policy.name, policy.advise(seen), history, seen), seen)
     if (first := baseline_verdict(history, advice)) is not None:
         return Judge(BASELINE, first, None)
     if isinstance(advice, Settle):
@@ -245,7 +246,9 @@ def _checked(name: str, advice: object, history: History, seen: Board) -> Advice
     if isinstance(advice, Settle):
         entry = history.experiment(advice.idea) if advice.idea not in history.bundles else None
         stands = entry.judged.verdict if entry and entry.judged else None
-        again = stands is not None and stands in (advice.verdict, beside_drift(advice.verdict, seen))
+        held = gated(advice, seen)
+        said = [one.verdict for one in (advice, held) if isinstance(one, Settle)]
+        again = stands is not None and any(stands in (one, beside_drift(one, seen)) for one in said)
         if again and advice.incumbent in (None, history.incumbent):
             raise PluginError(f"policy {name!r} settles {advice.idea} once more with the verdict that it has")
     return advice

@@ -27,6 +27,8 @@ class Arm:
         note: Why its last failed run has no value.
         errors: Evaluation noise as its runs reported it.
         samples: Validation samples behind values that are their mean, by what they asked.
+        evaluated: Runs behind `values` whose number a program gave that they could not reach.
+        doubt: What is odd about one of the values beside its run's own curve; empty when nothing is.
     """
 
     values: dict[int, float] = field(default_factory=dict)
@@ -38,6 +40,8 @@ class Arm:
     note: str = ""
     errors: list[float] = field(default_factory=list)
     samples: dict[str, list[tuple[float, ...]]] = field(default_factory=dict)
+    evaluated: int = 0
+    doubt: str = ""
 
     @property
     def runs(self) -> int:
@@ -71,6 +75,8 @@ class Arm:
         elif trial.plumbing or (trial.partial and not partial_judges):
             self.weak.append(trial)
         else:
+            self.evaluated += trial.evaluated and trial.seed not in self.values
+            self.doubt = self.doubt or trial.doubt
             self.values.setdefault(trial.seed, sign * trial.value)
             self._hear(trial, trial.value)
 

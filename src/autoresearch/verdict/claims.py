@@ -4,13 +4,14 @@ Proof comes from fresh seeds: from runs that chose nothing, and from no others.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from autoresearch.experiment.board import Board, Idea, Trial
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status
 from autoresearch.verdict.arms import Arm, Effect, sort
 from autoresearch.verdict.evidence import FRESH, Evidence, difference
+from autoresearch.verdict.plausible import implausible
 from autoresearch.verdict.statistics import normal_cdf, t_cdf, t_quantile
 
 PROVEN = 0.95
@@ -33,6 +34,8 @@ class Standing(StrEnum):
     LIKELY = "likely"
     UNRESOLVED = "unresolved"
     REFUTED = "refuted"
+    IMPLAUSIBLE = "implausible"
+    """The numbers say so, and they cannot be what they look like: a person is to look first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +51,7 @@ class Claim:
         runs: Runs of the better-known side that it rests on.
         fresh: Whether only runs that chose nothing were used.
         wrong: Probability that the effect is not positive; half of all kept changes are expected to do nothing.
+        why: What is implausible about it, in words; empty when nothing is.
     """
 
     name: str
@@ -58,6 +62,7 @@ class Claim:
     runs: int = 0
     fresh: bool = False
     wrong: float = 1.0
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,11 @@ def claims(board: Board) -> Claims:
     """Classify every judged idea and the campaign's whole gain."""
     evidence = Evidence(board)
     spread = _spread(evidence)
-    found = tuple(_claim_idea(evidence, idea, spread) for idea in board.ideas if idea.verdict is not None)
+    found = tuple(
+        _looked_at(evidence, _claim_idea(evidence, idea, spread), idea.name)
+        for idea in board.ideas
+        if idea.verdict is not None
+    )
     whole = whole_claim(evidence)
     said = [*found, *([whole] if whole else [])]
     alone = len(evidence.held) == 1
@@ -95,7 +104,16 @@ def whole_claim(evidence: Evidence) -> Claim | None:
     effect = fresh_comparison(evidence, incumbent, BASELINE)
     if effect is None:
         return Claim(name=incumbent, standing=Standing.UNRESOLVED)
-    return _claim(incumbent, effect, _spread(evidence) * max(1, len(evidence.held)), fresh=True)
+    claim = _claim(incumbent, effect, _spread(evidence) * max(1, len(evidence.held)), fresh=True)
+    return _looked_at(evidence, claim, incumbent, *evidence.held)
+
+
+def _looked_at(evidence: Evidence, claim: Claim, *arms: str) -> Claim:
+    """The claim, unless a person has to look first at what it says."""
+    if claim.standing not in {Standing.PROVEN, Standing.LIKELY}:
+        return claim
+    why = next(filter(None, (implausible(evidence, arm) for arm in arms)), "")
+    return replace(claim, standing=Standing.IMPLAUSIBLE, why=why) if why else claim
 
 
 def fresh_comparison(evidence: Evidence, arm: str, against: str) -> Effect | None:

@@ -1,0 +1,111 @@
+"""Whether a result can be what it looks like: a gate beside the statistics, which ask only whether it is chance.
+
+Honest runs scatter, stay off the ends of their scale, and gain in proportion to what is known of the campaign. What
+does not is neither kept nor called proven: a person looks first, or an evaluation that the run could not write settles
+it. A campaign whose baseline scatters nowhere is not asked for scatter.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from statistics import stdev
+
+from autoresearch.experiment.board import Advice, Board, Settle
+from autoresearch.experiment.outcome import BASELINE, Status
+from autoresearch.run.objective import Direction, Objective
+from autoresearch.verdict.arms import Arm
+from autoresearch.verdict.evidence import Evidence
+from autoresearch.verdict.shared_rules import FLAT
+
+WIDTHS = 50
+"""A gain of more than so many noise widths, a width being the band within which gains are flat, is looked at."""
+
+WORTHS = 20
+"""Nor is it looked at while it is at most so many times the gain that the person would care about."""
+
+_UNSCATTERED = 3
+"""Runs with different seeds that must agree to the last digit before that is odd."""
+
+_FULL = frozenset({"accuracy", "acc", "f1", "auc", "auroc", "precision", "recall", "pass", "em", "success"})
+_EMPTY = frozenset({"loss", "error", "err", "mse", "rmse", "mae", "wer", "cer"})
+_ONE = frozenset({"perplexity", "ppl"})
+
+LOOK = "implausible, look before you believe"
+"""How every reason of this gate begins."""
+
+
+def gated(advice: Advice, board: Board) -> Advice:
+    """A policy's advice, without a keep that nobody has looked at although it should be."""
+    if not isinstance(advice, Settle) or advice.verdict.status is not Status.KEEP:
+        return advice
+    why = implausible(Evidence(board), advice.incumbent or advice.idea)
+    if not why:
+        return advice
+    reason = f"{why}; it would be kept otherwise: {advice.verdict.reason}"
+    return Settle(advice.idea, replace(advice.verdict, status=Status.DISCARD, reason=reason))
+
+
+def implausible(evidence: Evidence, name: str) -> str:
+    """Why the numbers of an arm cannot be what they look like, empty when nothing is odd about them.
+
+    An arm whose runs were all evaluated by a program that they could not reach, and one that a person vouches for, are
+    past this.
+    """
+    ours, theirs = evidence.arm(name), evidence.arm(BASELINE)
+    if not ours.runs or ours.evaluated >= ours.runs:
+        return ""
+    if any(evidence.ideas[idea].vouched for idea in evidence.adds(name) if idea in evidence.ideas):
+        return ""
+    why = (
+        _at_its_bound(evidence, ours, theirs)
+        or _without_scatter(evidence, ours, theirs)
+        or _too_far(evidence, name)
+        or (ours.doubt if not theirs.doubt else "")
+    )
+    return f"{LOOK}: {why}" if why else ""
+
+
+def bound_of(objective: Objective, seen: Iterable[float]) -> float | None:
+    """The best value that a metric of this name can have, None where its name does not tell.
+
+    Args:
+        objective: The metric and its direction.
+        seen: Values of the baseline, by which percent are told from shares.
+    """
+    words = frozenset(re.split(r"[^a-z0-9]+", (objective.tag or objective.metric).lower()))
+    known = tuple(seen)
+    if objective.direction is Direction.MINIMIZE:
+        return 0.0 if words & _EMPTY and min(known, default=-1.0) >= 0 else 1.0 if words & _ONE else None
+    if not words & _FULL or not known:
+        return None
+    return 1.0 if max(known) <= 1 else 100.0 if max(known) <= 100 else None
+
+
+def _at_its_bound(evidence: Evidence, ours: Arm, theirs: Arm) -> str:
+    objective, sign = evidence.board.objective, evidence.sign
+    bound = bound_of(objective, (sign * gain for gain in theirs.values.values()))
+    if bound is None or not theirs.runs or max(theirs.values.values()) >= sign * bound:
+        return ""
+    best = max(ours.values.values())
+    return f"{objective.metric} is {sign * best:.6g}, the end of its scale" if best >= sign * bound else ""
+
+
+def _without_scatter(evidence: Evidence, ours: Arm, theirs: Arm) -> str:
+    own, base = list(ours.values.values()), list(theirs.values.values())
+    if min(len(own), len(base)) < _UNSCATTERED or len(set(own)) > 1 or len(set(base)) < len(base):
+        return ""
+    value = evidence.sign * own[0]
+    return f"{len(own)} seeds gave {value:.6g} to the last digit, and no two of the baseline's {len(base)} runs agree"
+
+
+def _too_far(evidence: Evidence, name: str) -> str:
+    parent = evidence.parent(name)
+    ours, theirs = evidence.arm(name), evidence.arm(parent if evidence.arm(parent).runs else BASELINE)
+    base = list(evidence.arm(BASELINE).values.values())
+    if not theirs.runs or len(base) < _UNSCATTERED or not (own := stdev(base)):
+        return ""
+    sigma = max(own, evidence.sigma or 0.0)
+    gain, width = ours.level - theirs.level, 2 * FLAT * sigma
+    if gain <= WIDTHS * width or gain <= WORTHS * (evidence.settings.worth or 0.0):
+        return ""
+    return f"a gain of {gain:+.4g} is {gain / width:.0f} times the width of the noise ({width:.3g})"

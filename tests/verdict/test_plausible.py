@@ -1,0 +1,114 @@
+"""Results that cannot be what they look like are neither kept nor proven until a person has looked."""
+
+from dataclasses import replace
+
+import pytest
+from tests.verdict.boards import DISCARD, KEEP, board, idea, runs
+
+from autoresearch.experiment.board import PolicySettings, Settle
+from autoresearch.experiment.outcome import Purpose
+from autoresearch.run.integrity import off_curve
+from autoresearch.run.objective import Direction, Objective
+from autoresearch.verdict.claims import Standing, claims
+from autoresearch.verdict.evidence import Evidence
+from autoresearch.verdict.plausible import LOOK, bound_of, gated, implausible
+
+UP = Direction.MAXIMIZE
+
+
+def said(*values: float, **more: object):
+    return implausible(Evidence(board(*runs("a", *values, **more), ideas=(idea("a"),))), "a")
+
+
+def scored(metric, direction=UP, base=(0.5, 0.6, 0.7)):
+    return bound_of(Objective("", metric, direction), base)
+
+
+@pytest.mark.parametrize(("values", "odd"), [
+    ((1.1, 1.12), ""),
+    ((1.5, 1.5), ""),
+    ((1.5, 1.5, 1.5), "3 seeds gave 1.5 to the last digit, and no two of the baseline's 3 runs agree"),
+    ((3.55,), ""),
+    ((3.57,), "a gain of +2.57 is 50 times the width of the noise (0.0512)"),
+])  # fmt: skip
+def test_what_is_odd_beside_the_baseline(values, odd):
+    """No scatter where the baseline scatters (three seeds), and gains beyond fifty times 2 * 1.28 * 0.02."""
+    assert said(*values) == (f"{LOOK}: {odd}" if odd else "")
+
+
+def test_a_baseline_without_scatter_asks_for_none():
+    """A deterministic script is judged as it was: no width of a noise, and no scatter to miss."""
+    same = runs("baseline", 1.0, 1.0, 1.0, purpose=Purpose.BASELINE)
+    flat = replace(board(ideas=(idea("a"),)), trials=(*same, *runs("a", 9.0, 9.0, 9.0)))
+    assert implausible(Evidence(flat), "a") == ""
+
+
+def test_a_large_gain_within_what_is_worth_having_is_left_alone():
+    """Twenty times the declared worth is nothing to stop a night for, however small the noise."""
+    for worth, odd in ((0.2, False), (0.05, True)):
+        seen = board(*runs("a", 4.0), ideas=(idea("a"),), settings=PolicySettings(worth=worth))
+        assert bool(implausible(Evidence(seen), "a")) is odd
+
+
+def test_an_evaluation_or_a_person_settles_it():
+    """Numbers that the run could not write, and a verdict that a person gave, are past this."""
+    assert said(9.0)
+    assert not said(9.0, evaluated=True)
+    vouched = board(*runs("a", 9.0), ideas=(replace(idea("a"), vouched=True),))
+    assert implausible(Evidence(vouched), "a") == ""
+
+
+@pytest.mark.parametrize(("bound", "expected"), [
+    (scored("accuracy"), 1.0), (scored("val:accuracy"), 1.0), (scored("pass@1", base=(40.0, 55.0)), 100.0),
+    (scored("score"), None), (scored("accuracy", base=(400.0,)), None), (scored("accuracy", base=()), None),
+    (scored("val_loss", Direction.MINIMIZE), 0.0), (scored("loss", Direction.MINIMIZE, (-3.0, 1.0)), None),
+    (scored("perplexity", Direction.MINIMIZE), 1.0), (scored("loss"), None), (scored("glossary", Direction.MINIMIZE), None),
+])  # fmt: skip
+def test_the_end_of_a_scale_is_told_by_the_name(bound, expected):
+    """Shares end at 1 or 100, losses at 0 unless the baseline is below it; other names tell nothing."""
+    assert bound == expected
+
+
+def test_the_end_of_its_scale_is_looked_at():
+    """A loss of 0 where the baseline had more; a baseline that is there itself makes it ordinary."""
+    down = Objective("", "loss", Direction.MINIMIZE)
+    seen = replace(board(*runs("a", 0.0), ideas=(idea("a"),)), objective=down)
+    assert implausible(Evidence(seen), "a") == f"{LOOK}: loss is 0, the end of its scale"
+    there = runs("baseline", 0.0, seed=90)
+    assert implausible(Evidence(replace(seen, trials=(*seen.trials, *there))), "a") == ""
+
+
+def test_a_keep_that_cannot_be_is_a_discard_with_the_reason():
+    """And so is what a policy says besides: a keep that can be, and a discard, pass."""
+    verdict = replace(idea("a", status=KEEP, effect=8.0).verdict, reason="clearly better")
+    odd, fine = (board(*runs("a", value), ideas=(idea("a"),)) for value in (9.0, 1.1))
+    held = gated(Settle("a", verdict, "a"), odd)
+    assert (held.verdict.status, held.incumbent) == (DISCARD, None)
+    assert held.verdict.reason.startswith(LOOK)
+    assert held.verdict.reason.endswith("otherwise: clearly better")
+    assert gated(Settle("a", verdict, "a"), fine) == Settle("a", verdict, "a")
+
+
+def test_what_looks_proven_and_cannot_be_is_called_implausible():
+    """On fresh seeds too: ten runs of one number prove that a number is written down somewhere."""
+    kept = idea("a", status=KEEP, effect=0.5)
+    fresh = [*runs("a", 1.5, 1.5, 1.5, seed=60, purpose=Purpose.CONFIRM),
+             *runs("baseline", 1.01, 1.03, 0.97, seed=60, purpose=Purpose.CONFIRM)]  # fmt: skip
+    found = claims(board(*runs("a", 1.5), *fresh, ideas=(kept,), incumbent="a"))
+    assert (found.campaign.standing, found.ideas[0].standing) == (Standing.IMPLAUSIBLE, Standing.IMPLAUSIBLE)
+    assert "to the last digit" in found.campaign.why
+    assert found.false_chance == 0
+
+
+@pytest.mark.parametrize(("values", "odd"), [
+    ([0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.9], True),
+    ([0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5], False),
+    ([0.1, 0.4, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.9], False),
+    ([0.1, 0.9], False),
+    ([0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.1], False),
+])  # fmt: skip
+def test_the_end_of_a_curve_goes_on_from_it(values, odd):
+    """A leap of several of its largest steps, beyond all it covered, in the better direction only."""
+    curve = list(enumerate(values))
+    assert bool(off_curve(curve, 1.0)) is odd
+    assert bool(off_curve([(step, -value) for step, value in curve], -1.0)) is odd
