@@ -252,7 +252,7 @@ def _closed(ctx: Context, entry: Experiment) -> Judged:
     if kept := by_hand.tidy(ctx, entry):
         ctx.note(f"{kept} holds edits that are not on {entry.branch}; it stays until somebody removes it")
     write_report(reading_of(ctx), ctx.clock(), ctx.redactor)
-    return judged_value(entry)
+    return judged_value(entry, ctx.history)
 
 
 def _work(ctx: Context, reporter: Reporter, onlooker: Onlooker, choose: Chooser, *, resting: bool = False) -> Stop:

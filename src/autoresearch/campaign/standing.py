@@ -19,7 +19,7 @@ from autoresearch.campaign.status import CampaignStatus, Judged, RunningRun, dri
 from autoresearch.engine.context import Context
 from autoresearch.errors import CampaignError
 from autoresearch.experiment.events import ApprovalAsked, BaseSurvey
-from autoresearch.experiment.experiment import Experiment, Run
+from autoresearch.experiment.experiment import Experiment, Run, integrity_of
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE, Status
 from autoresearch.ports.metric_source import MetricSource, readings_of
@@ -126,12 +126,13 @@ def status_of(opened: Opened, now: float, *, held: bool) -> CampaignStatus:
         incumbent=history.incumbent,
         best=_best(history, fresh),
         best_fresh=len(fresh),
+        best_integrity=integrity_of(history.current_runs(history.incumbent)) if history.baseline else "",
         current=last.name if last else "",
         branch=last.branch if last else "",
         controller=f"{controller.host}:{controller.pid}" if controller and held else "",
         reason=_reason(history, held=held),
         running=tuple(_running(run, now) for run in history.in_flight()),
-        verdicts=tuple(judged_value(entry) for entry in history.judged),
+        verdicts=tuple(judged_value(entry, history) for entry in history.judged),
         steering=tuple(said.text for said in history.steering),
         waiting=tuple(_waiting(ask) for key, ask in history.approvals.items() if key not in history.answers),
         by_hand=tuple(
@@ -196,7 +197,7 @@ def _running(run: Run, now: float) -> RunningRun:
     )
 
 
-def judged_value(entry: Experiment) -> Judged:
+def judged_value(entry: Experiment, history: History) -> Judged:
     """A judged experiment as surfaces show it."""
     verdict = entry.verdict
     assert verdict is not None  # noqa: S101 - the caller chose judged ones
@@ -214,6 +215,7 @@ def judged_value(entry: Experiment) -> Judged:
         reason=verdict.reason,
         by=verdict.by,
         branch=entry.branch,
+        integrity=integrity_of(history.runs_of(entry.name)),
     )
 
 

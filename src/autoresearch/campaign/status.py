@@ -188,6 +188,7 @@ class Judged:
         reason: Why, in words.
         by: Who judged: the policy's name, or a person.
         branch: Its branch.
+        integrity: Whether the numbers may be believed: `sound`, `unverified` or `contradicted`; empty without any.
     """
 
     index: int
@@ -203,6 +204,7 @@ class Judged:
     reason: str
     by: str
     branch: str
+    integrity: str = ""
 
     @property
     def gain(self) -> str:
@@ -236,6 +238,7 @@ class CampaignStatus:
         incumbent: Name of the best kept arm.
         best: Mean of the metric of the incumbent on fresh seeds, else on all its runs; None while unknown.
         best_fresh: Fresh seeds behind `best`; 0 while it rests on the runs that the incumbent was selected by.
+        best_integrity: Whether the numbers behind `best` may be believed: `sound` or `unverified`; empty without any.
         current: Experiment being worked on, empty for none.
         branch: Its branch.
         controller: `host:pid` of the controller at work, empty for none.
@@ -276,6 +279,7 @@ class CampaignStatus:
     waiting: tuple[str, ...] = ()
     latest: int | None = None
     best_fresh: int = 0
+    best_integrity: str = ""
     question: str = ""
 
     @property
@@ -291,7 +295,8 @@ class CampaignStatus:
         if self.incumbent == BASELINE:
             return self.incumbent
         fresh = f"{self.best_fresh} fresh seed{'s' * (self.best_fresh != 1)}"
-        return f"{self.incumbent}, {fresh if self.best_fresh else 'selection runs'}"
+        alone = ", unverified" if self.best_integrity == "unverified" else ""
+        return f"{self.incumbent}, {fresh if self.best_fresh else 'selection runs'}{alone}"
 
     def progress(self) -> str:
         """How far the campaign has come, in one line: stop rule with numbers, latest and best, branch, runs."""

@@ -14,13 +14,13 @@ from autoresearch.engine.context import Context
 from autoresearch.engine.runs import read_all
 from autoresearch.experiment import names
 from autoresearch.experiment.events import ExperimentJudged
-from autoresearch.experiment.experiment import Experiment, Run
+from autoresearch.experiment.experiment import Experiment, Run, integrity_of
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import Status, Verdict
 from autoresearch.machine import fault_points
 from autoresearch.records import notes
 from autoresearch.records.cell import clean
-from autoresearch.records.row import PLACES, Row, cells, decode, to_note
+from autoresearch.records.row import INTEGRITY, PLACES, Row, cells, decode, to_note
 from autoresearch.run.measurement import Series
 from autoresearch.verdict.statistics import mean
 
@@ -150,7 +150,7 @@ def row_for(ctx: Context, entry: Experiment, verdict: Verdict) -> Row:
         effect_low=verdict.low,
         effect_high=verdict.high,
         reason=ctx.redactor.clean(reason),
-        extra=_heavy(ctx, entry.name),
+        extra=_heavy(ctx, entry.name) | ({INTEGRITY: word} if (word := integrity_of(runs)) else {}),
     )
 
 

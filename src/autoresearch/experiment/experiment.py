@@ -13,6 +13,7 @@ from autoresearch.experiment.board import Trial
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import Verdict
 from autoresearch.run.ending import TRIES, Ending, Follows
+from autoresearch.run.integrity import Finding
 from autoresearch.run.job import JobState
 from autoresearch.run.measurement import Completion, Measurement
 from autoresearch.run.symptom import Severity
@@ -214,6 +215,18 @@ def shows_poor_idea(run: Run) -> bool:
     if found is None or found.value is not None or not found.symptoms:
         return False
     return found.symptoms[0].fault == "idea" and found.symptoms[0].severity is Severity.FATAL
+
+
+def integrity_of(runs: Iterable[Run]) -> str:
+    """Whether the numbers of some runs may be believed, in the word for the weakest of them; empty without any.
+
+    Where no run has a number, `contradicted` when that is why.
+    """
+    measured = [(run.valid, run.measurement.integrity) for run in runs if run.measurement]
+    counted = {found.finding for valid, found in measured if valid}
+    if counted:
+        return str(Finding.UNVERIFIED if Finding.UNVERIFIED in counted else Finding.SOUND)
+    return str(Finding.CONTRADICTED) if any(found.contradicted for _, found in measured) else ""
 
 
 def trial_of(run: Run) -> Trial:

@@ -10,7 +10,7 @@ from autoresearch.campaign.plan import Plan
 from autoresearch.campaign.status import CampaignStatus
 from autoresearch.config.stop_rule import DEFAULT_WORDS
 from autoresearch.experiment.experiment import Experiment, Run, why_no_value
-from autoresearch.records.row import Row
+from autoresearch.records.row import INTEGRITY, Row
 
 MOST = 24_000
 """Characters of the longest page: what a model reads at once without losing the rest of its work."""
@@ -79,7 +79,11 @@ def recent(status: CampaignStatus) -> CampaignStatus:
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """A row of the ledger, without what only its file needs."""
+    """A row of the ledger, without what only its file needs.
+
+    `integrity` says whether its numbers may be believed: `sound`, or `unverified` where the code under test could have
+    written them, or `contradicted`; empty without any.
+    """
 
     index: int
     branch: str
@@ -94,6 +98,7 @@ class Attempt:
     minutes: float
     description: str
     reason: str
+    integrity: str
 
 
 def attempt(row: Row) -> Attempt:
@@ -112,6 +117,7 @@ def attempt(row: Row) -> Attempt:
         minutes=round(row.elapsed_min, 2),
         description=row.description,
         reason=row.reason,
+        integrity=row.extra.get(INTEGRITY, ""),
     )
 
 

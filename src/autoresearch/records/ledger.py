@@ -169,8 +169,8 @@ def _header(data: bytes) -> tuple[int, tuple[str, ...]]:
 
 
 def _wider(columns: Sequence[str], *rows: Row) -> tuple[str, ...]:
-    """The columns with those of ours that they lack, and with those of `PLACES` that one of the rows has."""
-    extra = (name for row in rows for name in record.PLACES if name in row.extra)
+    """The columns with those of ours that they lack, and with `PLACES` and `INTEGRITY` where a row has them."""
+    extra = (name for row in rows for name in (*record.PLACES, record.INTEGRITY) if name in row.extra)
     return tuple(dict.fromkeys((*columns, *record.COLUMNS, *extra)))
 
 

@@ -26,6 +26,9 @@ COLUMNS = (*SHARED, "started_at", "finished_at", "runs", "effect", "effect_low",
 PLACES = ("checkpoint_path", "artifacts_path", "cache_root")
 """Columns after those, in a ledger with experiments whose heavy files lie on a volume (R202); absolute paths."""
 
+INTEGRITY = "integrity"
+"""Column after those: whether the numbers behind a row may be believed, `sound`, `unverified` or `contradicted`."""
+
 TORN = "#torn"
 """Last cell of a line whose writer died halfway; readers skip the line."""
 

@@ -155,7 +155,8 @@ def claim_words(entry: ReportLine) -> str:
     if claim.why:
         return f"{head}{effect}: {claim.why}"
     kind = "fresh seed" if claim.fresh else "selection run"
-    return f"{head}{effect} on {counted(claim.runs, kind)}"
+    alone = ", unverified" if entry.integrity == "unverified" else ""
+    return f"{head}{effect} on {counted(claim.runs, kind)}{alone}"
 
 
 def facts(report: Report, mark: str = "") -> list[tuple[str, str]]:

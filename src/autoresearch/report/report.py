@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.experiment.board import Board
-from autoresearch.experiment.experiment import Experiment, Idle, Run
+from autoresearch.experiment.experiment import Experiment, Idle, Run, integrity_of
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status
 from autoresearch.run.integrity import Finding
@@ -45,6 +45,7 @@ class ReportLine:
         symptoms: Health findings, `name: evidence`.
         watched: What the hypothesis said to watch, beside its parent's value.
         log: Its newest run log.
+        integrity: Whether its numbers may be believed: `sound`, `unverified` or `contradicted`; empty without any.
     """
 
     index: int
@@ -69,6 +70,7 @@ class ReportLine:
     symptoms: tuple[str, ...]
     watched: tuple[str, ...]
     log: str
+    integrity: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +125,7 @@ class Report:
         queue_minutes: Minutes spent waiting in queues.
         wall_minutes: Minutes from the start to the report or the end.
         integrity: Whether the numbers may be believed at all, said before everything else; empty when all may.
+        measured_by: Who measured the incumbent: empty when its numbers are sound, else that the run itself did.
         attention: What a person should look at or decide.
         steering: What the user asked for.
     """
@@ -150,6 +153,7 @@ class Report:
     queue_minutes: float
     wall_minutes: float
     integrity: tuple[str, ...] = ()
+    measured_by: str = ""
     attention: tuple[str, ...]
     steering: tuple[str, ...]
 
@@ -172,6 +176,7 @@ class Report:
         )
         if whole.why:
             return f"{self.incumbent}: {whole.why}. It measures {gain or 'no gain'}, {on}."
+        verb += f", {self.measured_by}," if self.measured_by and whole.standing in {"proven", "likely"} else ""
         return f"{self.incumbent} {verb} better than the baseline: {gain or 'gain not measured'}, {on}."
 
 
@@ -223,6 +228,7 @@ def build(history: History, campaign: CampaignConfig, objective: Objective, view
         queue_minutes=sum(run.queued_s or 0.0 for run in runs) / 60,
         wall_minutes=(end - started.at) / 60 if started else 0.0,
         integrity=_integrity(runs),
+        measured_by="as measured by the run itself" if _alone(history) else "",
         attention=_attention(history, found, view.stop),
         steering=tuple(said.text for said in history.steering),
     )
@@ -273,6 +279,7 @@ def _entry(history: History, entry: Experiment, found: dict[str, Claim]) -> Repo
         symptoms=tuple(f"{name}: {evidence}" for name, evidence in symptoms.items()),
         watched=entry.judged.watched if entry.judged else (),
         log=runs[-1].planned.log if runs else "",
+        integrity=integrity_of(history.runs_of(arm) or runs),
     )
 
 
@@ -339,6 +346,11 @@ def _integrity(runs: Sequence[Run]) -> tuple[str, ...]:
         "which the code under test could have written"
     )
     return (*told[:5], *more, *([alone] if single else []))
+
+
+def _alone(history: History) -> bool:
+    arms = (history.incumbent, BASELINE) if history.baseline else ()
+    return any(integrity_of(history.current_runs(arm)) == Finding.UNVERIFIED for arm in arms)
 
 
 def _attention(history: History, found: Claims, state: StopState) -> tuple[str, ...]:
