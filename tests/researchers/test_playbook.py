@@ -13,12 +13,12 @@ from autoresearch.researchers.playbook.researcher import PlaybookResearcher, cho
 from autoresearch.researchers.recipe_rules import broken
 from autoresearch.run.objective import Objective
 from autoresearch.run.symptom import Severity, Symptom
-from autoresearch.targets.nemo_rl import protect
+from autoresearch.targets.nemo_rl import protection
 from autoresearch.targets.nemo_rl.facts import facts
 from autoresearch.targets.recipe.overrides import apply
 from autoresearch.targets.recipe.recipe import Recipe
 
-SCOPE = Scope(protect_keys=protect.keys())
+SCOPE = Scope(protect_keys=protection.keys())
 ACCURACY = Objective("raise validation accuracy", "val:accuracy", tag="validation/accuracy")
 RECIPES = (
     "grpo_math_1B_sglang.yaml",
@@ -34,7 +34,7 @@ SYMPTOMS = sorted({name for play in builtin().plays for name in play.answers})
 def brief(known: Facts, *symptoms: str, tried=(), objective: Objective = ACCURACY, **more: object) -> Brief:
     """A brief whose symptoms are warnings, worst first, as listed."""
     found = tuple(Symptom(name, Severity.WARNING, "seen") for name in symptoms)
-    keys = more.pop("protect_keys", protect.keys())
+    keys = more.pop("protect_keys", protection.keys())
     return Brief(
         campaign="c",
         index=len(tried) + 2,

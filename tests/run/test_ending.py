@@ -8,9 +8,8 @@ from autoresearch.run.crash_signatures import SIGNATURES
 from autoresearch.run.ending import Account, Follows, Who, held_by_others, judge
 from autoresearch.run.job import JobState, JobStatus
 from autoresearch.run.measurement import Completion
-from autoresearch.run.post_mortem import crash_symptoms, post_mortem
+from autoresearch.run.post_mortem import Change, crash_symptoms, post_mortem
 from autoresearch.run.symptom import Severity, Symptom
-from autoresearch.run.ties import Change
 
 RATE = Change(("optimizer.lr=2.0",), ("recipe.yaml",))
 BATCH = Change(("train.micro_batch_size=64",), ("recipe.yaml",))

@@ -6,8 +6,8 @@ from tests.plugin_packages import installed, write
 from autoresearch.campaign.planning import sources_of
 from autoresearch.errors import CampaignError
 from autoresearch.ports import plugins
+from autoresearch.ports.plugins import chosen_source
 from autoresearch.run.job import JobState, JobStatus
-from autoresearch.targets.chosen_source import chosen_source
 
 SOURCE = """
 from autoresearch.run.measurement import Readings, Series

@@ -8,7 +8,7 @@ from autoresearch.ports import plugins
 from autoresearch.ports.target import RunRequest
 from autoresearch.run.job import JobState, JobStatus
 from autoresearch.run.measurement import Readings, Series
-from autoresearch.targets.nemo_rl import protect
+from autoresearch.targets.nemo_rl import protection
 from autoresearch.targets.recipe.load import load
 
 GRPO = "examples/configs/grpo_math_1B.yaml"
@@ -43,7 +43,7 @@ def test_a_survey_tells_everything_a_plan_shows(checkout):
     assert survey.objective.tag == "validation/accuracy"
     assert survey.command == ("uv", "run", "examples/run_grpo.py")
     assert survey.lineage == (GRPO,)
-    assert (survey.protect, survey.protect_keys) == (protect.files(), protect.keys())
+    assert (survey.protect, survey.protect_keys) == (protection.files(), protection.keys())
     assert survey.facts.traits >= {"grpo", "dtensor", "vllm", "colocated"}
     assert survey.facts.values["grpo.seed"] == 42
 
@@ -152,7 +152,7 @@ def test_the_search_space_holds_free_knobs_only(checkout):
     space = target().survey(checkout).facts.space
     assert space["policy.optimizer.kwargs.lr"] == {"type": "float", "low": 5e-7, "high": 5e-5, "log": True}
     assert space["grpo.num_generations_per_prompt"]["type"] == "int"
-    assert breaches((), Scope(protect_keys=protect.keys()), {}, dict(space)) == ()
+    assert breaches((), Scope(protect_keys=protection.keys()), {}, dict(space)) == ()
     assert "policy.megatron_cfg.optimizer.lr" not in space
     assert "policy.generation.temperature" not in space
 

@@ -6,11 +6,11 @@ import pytest
 from autoresearch.experiment.change import FileChange
 from autoresearch.guards.scope import Scope, breaches
 from autoresearch.guards.shadows import SearchedTree, shadows
-from autoresearch.targets.nemo_rl import protect
+from autoresearch.targets.nemo_rl import protection
 from autoresearch.targets.recipe.load import load
 
 GRPO = "examples/configs/grpo_math_1B.yaml"
-SCOPE = Scope(protect_keys=protect.keys())
+SCOPE = Scope(protect_keys=protection.keys())
 
 
 def touched(before, after):
@@ -81,7 +81,7 @@ def test_sampling_that_validation_copies_is_protected_by_its_copy(nemo):
 )
 def test_files_that_only_measure_may_not_change(path, breach):
     """Globs go through the campaign's own guard."""
-    found = breaches([FileChange(path=path, added=1)], Scope(protect=protect.files()))
+    found = breaches([FileChange(path=path, added=1)], Scope(protect=protection.files()))
     assert bool(found) is breach
 
 
@@ -90,11 +90,11 @@ def test_validating_code_is_protected_inside_files_that_ideas_may_touch(tmp_path
     file = tmp_path / "nemo_rl" / "algorithms" / "grpo.py"
     file.parent.mkdir(parents=True)
     file.write_text("def train(x):\n    return x\n\ndef validate(x):\n    return x\n")
-    before = protect.measuring_code(tmp_path)
+    before = protection.measuring_code(tmp_path)
     file.write_text("def train(x):\n    return x + 1\n\ndef validate(x):\n    # here\n    return x\n")
-    assert touched(before, protect.measuring_code(tmp_path)) == ()
+    assert touched(before, protection.measuring_code(tmp_path)) == ()
     file.write_text("def train(x):\n    return x\n\ndef validate(x):\n    return 1.0\n")
-    (found,) = touched(before, protect.measuring_code(tmp_path))
+    (found,) = touched(before, protection.measuring_code(tmp_path))
     assert "nemo_rl/algorithms/grpo.py:validate" in found
 
 
@@ -108,5 +108,5 @@ def test_what_measures_cannot_be_loaded_from_elsewhere(path, refused):
     root = Path(str(files("autoresearch"))) / "examples" / "tree"
     held = frozenset(file.relative_to(root).as_posix() for file in root.rglob("*") if file.is_file())
     tree = SearchedTree(files=held, scripts=("examples/run_grpo.py",), outside=lambda: {"numpy"})
-    found = shadows([FileChange(path=path, added=1)], Scope(protect=protect.files()), tree)
+    found = shadows([FileChange(path=path, added=1)], Scope(protect=protection.files()), tree)
     assert bool(found) is refused

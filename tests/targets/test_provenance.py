@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from autoresearch.machine.processes import run
-from autoresearch.targets.nemo_rl import provenance
+from autoresearch.targets.nemo_rl import protection
 
 
 @pytest.fixture
@@ -26,10 +26,10 @@ def repository(tmp_path):
 def start(folder, tree, path, code="import nemo_rl"):
     """Run Python as a job does, with the probe on its path."""
     folder.mkdir(exist_ok=True)
-    provenance.place_probe(folder)
+    protection.place_probe(folder)
     env = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(path), str(folder / provenance.PROBE)]),
+        "PYTHONPATH": os.pathsep.join([str(path), str(folder / protection.PROBE)]),
         "AUTORESEARCH_FOLDER": str(folder),
         "AUTORESEARCH_TREE": str(tree),
     }
@@ -41,9 +41,9 @@ def test_a_job_says_where_its_code_came_from(repository, tmp_path):
     _, tree = repository
     commit = run(["git", "rev-parse", "HEAD"], cwd=tree).text
     start(tmp_path / "run", tree, tree)
-    said = json.loads((tmp_path / "run" / provenance.REPORT).read_text())
+    said = json.loads((tmp_path / "run" / protection.REPORT).read_text())
     assert (said["nemo_rl"], said["commit"]) == (str(tree.resolve() / "nemo_rl" / "__init__.py"), commit)
-    assert provenance.verify(tmp_path / "run", tree, commit) is None
+    assert protection.verify(tmp_path / "run", tree, commit) is None
 
 
 def test_a_job_may_see_the_worktree_elsewhere(repository, tmp_path):
@@ -51,28 +51,28 @@ def test_a_job_may_see_the_worktree_elsewhere(repository, tmp_path):
     _, tree = repository
     there = tree.rename(tmp_path / "mounted")
     start(tmp_path / "run", there, there)
-    assert provenance.verify(tmp_path / "run", tree, "") is None
+    assert protection.verify(tmp_path / "run", tree, "") is None
 
 
 def test_code_from_another_place_is_found_out(repository, tmp_path):
     """A job that imports the main checkout's package instead of the experiment's is told apart."""
     main, tree = repository
     start(tmp_path / "run", tree, main)
-    assert "imported nemo_rl from" in provenance.verify(tmp_path / "run", tree, "")
-    assert str(main.resolve()) in provenance.verify(tmp_path / "run", tree, "")
+    assert "imported nemo_rl from" in protection.verify(tmp_path / "run", tree, "")
+    assert str(main.resolve()) in protection.verify(tmp_path / "run", tree, "")
 
 
 def test_another_commit_is_found_out(repository, tmp_path):
     """The right place with the wrong commit is a mismatch too."""
     _, tree = repository
     start(tmp_path / "run", tree, tree)
-    assert "not 000000000000" in provenance.verify(tmp_path / "run", tree, "0" * 40)
+    assert "not 000000000000" in protection.verify(tmp_path / "run", tree, "0" * 40)
 
 
 def test_a_job_that_said_nothing_is_no_mismatch(tmp_path):
     """Without a report (an image that the probe does not reach) nothing is claimed either way."""
-    assert provenance.verify(tmp_path, tmp_path, "") is None
-    assert not provenance.has_reported(tmp_path)
+    assert protection.verify(tmp_path, tmp_path, "") is None
+    assert not protection.has_reported(tmp_path)
 
 
 def test_the_probe_leaves_the_job_alone(repository, tmp_path):
@@ -81,10 +81,10 @@ def test_the_probe_leaves_the_job_alone(repository, tmp_path):
     (tree / "sitecustomize.py").write_text("import builtins; builtins.own = 5\n")
     folder = tmp_path / "run"
     folder.mkdir()
-    provenance.place_probe(folder)
+    protection.place_probe(folder)
     env = {
         **os.environ,
-        "PYTHONPATH": f"{folder / provenance.PROBE}{os.pathsep}{tree}",
+        "PYTHONPATH": f"{folder / protection.PROBE}{os.pathsep}{tree}",
         "AUTORESEARCH_FOLDER": "/nowhere/at/all",
     }
     done = run([sys.executable, "-c", "import nemo_rl; print(own)"], env=env, cwd=folder)
@@ -96,7 +96,7 @@ def test_a_worktree_shares_the_main_checkouts_environment(repository, monkeypatc
     monkeypatch.delenv("UV_PROJECT_ENVIRONMENT", raising=False)
     monkeypatch.delenv("NEMO_RL_VENV_DIR", raising=False)
     main, tree = repository
-    found = provenance.environment(tree)
+    found = protection.environment(tree)
     assert found.env == {"UV_PROJECT_ENVIRONMENT": str(main / ".venv"), "NEMO_RL_VENV_DIR": str(main / "venvs")}
     assert (found.no_sync, found.own) == (True, False)
 
@@ -105,7 +105,7 @@ def test_a_branch_that_changes_dependencies_gets_its_own(repository):
     """Only then is anything built, inside the worktree."""
     _, tree = repository
     (tree / "uv.lock").write_text("two\n")
-    found = provenance.environment(tree)
+    found = protection.environment(tree)
     assert (found.no_sync, found.own) == (False, True)
     assert found.env["UV_PROJECT_ENVIRONMENT"] == str(tree / ".venv")
     assert found.env["NRL_FORCE_REBUILD_VENVS"] == "true"

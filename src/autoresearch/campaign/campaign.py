@@ -21,7 +21,7 @@ from autoresearch.experiment.events import Event
 from autoresearch.experiment.experiment import Experiment, Run
 from autoresearch.experiment.outcome import Status, Verdict
 from autoresearch.git import diffs, refs
-from autoresearch.machine import atomic
+from autoresearch.machine import disk
 from autoresearch.machine.clock import SteadyClock
 from autoresearch.records import consistency, volume
 from autoresearch.records.ledger import Ledger
@@ -73,9 +73,9 @@ class Campaign:
         refs.exclude(plan.root, EXCLUDED)
         paths.proposal.unlink(missing_ok=True)
         if agent:
-            atomic.replace(paths.proposal, f"{agent}\n")
+            disk.replace(paths.proposal, f"{agent}\n")
         schema = Layout(plan.root).schema
-        atomic.replace(schema, f"{json.dumps(planning.schema(), indent=2)}\n")
+        disk.replace(schema, f"{json.dumps(planning.schema(), indent=2)}\n")
         campaign_file.write(paths.campaign_file, plan.campaign, os.path.relpath(schema, paths.folder))
         self.name = plan.campaign.campaign
         return paths.campaign_file

@@ -23,7 +23,7 @@ from autoresearch.engine.context import Context
 from autoresearch.errors import CampaignError, HeldError, StorageError
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.events import Event
-from autoresearch.machine import atomic, processes
+from autoresearch.machine import disk, processes
 from autoresearch.machine.lock import CampaignLock
 from autoresearch.machine.lock_owner import alive
 from autoresearch.records import volume
@@ -81,7 +81,7 @@ def refuse_unread(opened: Opened, *, named: bool) -> None:
     Raises:
         CampaignError: An agent planned it, and nobody said its name.
     """
-    agent = atomic.read(opened.paths.proposal).decode(errors="replace").strip()
+    agent = disk.read(opened.paths.proposal).decode(errors="replace").strip()
     if agent and not named:
         name = opened.paths.name
         raise CampaignError(
@@ -222,6 +222,6 @@ def write_report(reading: Reading, now: float, redactor: Redactor) -> tuple[Path
         paths.progress("svg"): figure.svg(progress),
     }
     for path, text in texts.items():
-        atomic.replace(path, redactor.clean(text))
+        disk.replace(path, redactor.clean(text))
     drawn = png.png(progress, paths.progress("png"))
     return (*texts, *([drawn] if drawn else []))

@@ -18,7 +18,7 @@ from autoresearch.config.schema import CampaignConfig
 from autoresearch.engine.context import Context
 from autoresearch.errors import AutoresearchError, StorageError
 from autoresearch.experiment.events import Event
-from autoresearch.machine import atomic
+from autoresearch.machine import disk
 from autoresearch.ports import plugins
 from autoresearch.ports.tracker import Closing, Recalling, Tracker
 from autoresearch.records import journal
@@ -234,7 +234,7 @@ class Teller(threading.Thread):
     def _remember(self) -> None:
         try:
             self._place.parent.mkdir(parents=True, exist_ok=True)
-            atomic.replace(self._place, json.dumps({"told": self._told}) + "\n")
+            disk.replace(self._place, json.dumps({"told": self._told}) + "\n")
         except (OSError, StorageError) as error:
             if not self._unkept:
                 self._note(f"how far tracker {self.label} was told cannot be kept, it may hear things twice: {error}")

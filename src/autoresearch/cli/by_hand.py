@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autoresearch.cli import output
-from autoresearch.cli.arguments import campaign_arguments, campaign_of, following_arguments
+from autoresearch.cli.main import campaign_arguments, campaign_of, following_arguments
 from autoresearch.cli.output import driven_text
 from autoresearch.errors import UsageError
 from autoresearch.report import plain_text

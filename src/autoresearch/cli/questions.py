@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from autoresearch.cli import output
-from autoresearch.cli.arguments import list_installed
+from autoresearch.cli.main import list_installed
 from autoresearch.errors import UsageError
 from autoresearch.report import plain_text
 

@@ -22,7 +22,7 @@ import time
 from typing import TYPE_CHECKING
 
 from autoresearch.cli import output
-from autoresearch.cli.arguments import campaign_arguments, campaign_of
+from autoresearch.cli.main import campaign_arguments, campaign_of
 from autoresearch.report import plain_text
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from autoresearch import extras
 from autoresearch.cli import output
-from autoresearch.cli.arguments import campaign_arguments, campaign_of
-from autoresearch.cli.starting import work
+from autoresearch.cli.main import campaign_arguments, campaign_of
+from autoresearch.cli.steering import work
 from autoresearch.errors import PluginError
 
 STOP = "13 experiments or 2m total, 20s each"

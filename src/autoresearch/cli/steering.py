@@ -1,4 +1,8 @@
-"""`autoresearch approve [REQUEST]`: approve a pending launch; `approve plan`: the plan itself.
+"""`autoresearch plan RECIPE`: inspect a recipe, propose a campaign and write its file.
+
+`autoresearch run`: start the campaign, or continue where it stopped.
+
+`autoresearch approve [REQUEST]`: approve a pending launch; `approve plan`: the plan itself.
 
 `autoresearch deny [REQUEST]`: refuse a pending launch.
 
@@ -16,11 +20,176 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from autoresearch.cli import output
-from autoresearch.cli.arguments import campaign_arguments, campaign_of
-from autoresearch.cli.starting import ask
+from autoresearch.cli.main import campaign_arguments, campaign_of, following_arguments, list_installed
+from autoresearch.cli.output import plan_document
+from autoresearch.errors import UsageError
+
+if TYPE_CHECKING:
+    from autoresearch.campaign.plan import PlanRequest
+
+
+def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `plan`; everything else is edited in the file."""
+    parser.add_argument("recipe", nargs="?", default="", help="the recipe (YAML) to start from")
+    parser.add_argument("--stop", metavar="WORDS", help="stop rule, e.g. '50 experiments or 10h total, 1h each'")
+    parser.add_argument("--goal", help="the goal in your own words")
+    parser.add_argument("--metric", help="metric to judge by (default: the recipe's own)")
+    parser.add_argument(
+        "--direction", choices=("maximize", "minimize"), help="whether larger or smaller values are better"
+    )
+    parser.add_argument("--target", help="what is being trained (default: nemo-rl)")
+    parser.add_argument("--command", dest="argv", metavar="CMD", help="training command, as one shell-quoted string")
+    parser.add_argument("--launcher", help="where runs happen (default: local)")
+    parser.add_argument("--site", choices=("auto", "plain", "brev"), help="where heavy files go (default: auto)")
+    parser.add_argument("--parallel", type=int, help="runs in parallel")
+    parser.add_argument("--researcher", action="append", help="who proposes ideas; repeat for several, asked in order")
+    parser.add_argument("--ideas", metavar="FILE", help="a YAML list of hypotheses, for the `file` researcher")
+    parser.add_argument("--policy", help="verdict policy (default: auto)")
+    parser.add_argument("--worth", type=float, help="the smallest gain you would care about")
+    parser.add_argument("--base", help="commit to start from (default: HEAD)")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="set any key of the campaign file"
+    )
+    parser.add_argument("--name", dest="campaign", help="campaign name (default: made from date and recipe)")
+    parser.add_argument("--repo", metavar="DIR", type=_path, default=_path("."), help="the repository (default: here)")
+    parser.add_argument("--dry-run", action="store_true", help="print the plan and the first submission, write nothing")
+    parser.add_argument("--schema", action="store_true", help="print the campaign file's JSON Schema, and nothing else")
+    parser.add_argument("--json", action="store_true", help="print machine-readable JSON")
+    list_installed(parser, "targets", "launchers", "researchers", "policies", "metrics", "trackers")
+
+
+def run_plan(args: argparse.Namespace) -> int:
+    """Print the plan and write the campaign file."""
+    if args.schema:
+        from autoresearch.campaign import planning  # noqa: PLC0415 - `--help` can do without
+
+        output.emit(planning.schema())
+        return 0
+    campaign = campaign_of(args)
+    plan = campaign.draft(_request(args))
+    submission = campaign.dry_run(plan) if args.dry_run else None
+    path = None if args.dry_run else campaign.write(plan)
+    if args.json:
+        output.emit(plan_document(plan) | {"file": path, "submission": submission and submission.text})
+        return 0
+    output.say(plan.text(output.terminal_width()))
+    if submission is not None:
+        output.say(f"\nThe first submission would be:\n\n{submission.text}")
+    else:
+        output.say(f"\nWritten to {path}\nEdit it if you like, then: autoresearch run")
+    return 0
+
+
+def _request(args: argparse.Namespace) -> PlanRequest:
+    from autoresearch.campaign.plan import request  # noqa: PLC0415 - `--help` can do without
+
+    return request(
+        args.recipe,
+        stop=args.stop,
+        name=args.campaign or "",
+        goal=args.goal,
+        metric=args.metric,
+        direction=args.direction,
+        target=args.target,
+        command=args.argv or (),
+        launcher=args.launcher,
+        parallel=args.parallel,
+        site=args.site,
+        researcher=args.researcher or (),
+        ideas=args.ideas,
+        policy=args.policy,
+        worth=args.worth,
+        base=args.base,
+        settings=dict(_setting(item) for item in args.set),
+    )
+
+
+def _setting(item: str) -> tuple[str, Any]:
+    """`verdict.confirm=0.2`: a dotted key of the campaign file with a YAML value."""
+    key, sign, value = item.partition("=")
+    if not sign or not key:
+        raise UsageError(f"--set {item!r}: write KEY=VALUE, for example --set verdict.confirm=0.2")
+    import yaml  # noqa: PLC0415 - only when asked for
+
+    try:
+        return key, yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise UsageError(f"--set {item!r}: the value is not valid YAML; put quotes around it if it is text") from None
+
+
+def _path(text: str) -> Any:
+    from pathlib import Path  # noqa: PLC0415 - argparse wants a callable
+
+    return Path(text)
+
+
+if TYPE_CHECKING:
+    from autoresearch.campaign.campaign import Campaign
+    from autoresearch.campaign.plan import Plan
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `run`."""
+    campaign_arguments(parser)
+    parser.add_argument("--yes", action="store_true", help="approve the plan without asking")
+    parser.add_argument("--dry-run", action="store_true", help="print the first submission and change nothing")
+    following_arguments(parser)
+
+
+def run_run(args: argparse.Namespace) -> int:
+    """Show the plan, ask, then work until the stop rule is met."""
+    from autoresearch.campaign.controller import person  # noqa: PLC0415 - `--help` can do without
+
+    campaign = campaign_of(args)
+    if args.dry_run:
+        output.say(campaign.dry_run(campaign.plan()).text)
+        return 0
+    if campaign.status().state == "planned" and (args.detach or not args.yes):
+        campaign.approve(None if args.yes else ask(campaign, "Start this campaign?"), take_over=args.take_over)
+    if args.detach:
+        process_id = campaign.detach(args.poll, take_over=args.take_over)
+        output.say(f"running in the background as process {process_id}; follow it with: autoresearch watch")
+        return 0
+    approved_by = person() if args.yes else ""
+    return work(campaign, plain=args.plain, poll_s=args.poll, approved_by=approved_by, take_over=args.take_over)
+
+
+def ask(campaign: Campaign, question: str) -> Plan:
+    """Show the plan, have a person at this terminal say yes to it, and return it.
+
+    Raises:
+        UsageError: Nobody is there, or they say no.
+    """
+    plan = campaign.plan()
+    output.say(plan.text(output.terminal_width()))
+    if plan.campaign.approval.plan == "auto":
+        return plan
+    if not output.on_terminal():
+        raise UsageError("the plan needs approval and there is no terminal to ask at; approve it with --yes")
+    if input(f"\n{question} [y/N] ").strip().lower() not in {"y", "yes"}:
+        raise UsageError("not approved, nothing was started; edit the campaign file and run again")
+    return plan
+
+
+def work(
+    campaign: Campaign, *, plain: bool = False, poll_s: float = 0.5, approved_by: str = "", take_over: bool = False
+) -> int:
+    """Run the loop with a view on it, and end with the status."""
+    from autoresearch.cli.live import LiveView, PlainView  # noqa: PLC0415 - `--help` can do without
+
+    view = PlainView(campaign) if plain or not output.on_terminal() else LiveView(campaign)
+    with view:
+        status = campaign.run(
+            view.tell, on_look=view.refresh, poll_s=poll_s, approved_by=approved_by, take_over=take_over
+        )
+    output.say()
+    output.say(status.text(last=50, width=output.terminal_width()))
+    output.say(f"\nReport: {campaign.paths().report}")
+    return 1 if status.state == "ended" and status.baseline is None else 0
+
 
 if TYPE_CHECKING:
     import argparse

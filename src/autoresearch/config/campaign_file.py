@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from autoresearch.config import schema as campaign_file
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.errors import CampaignError
-from autoresearch.machine import atomic
+from autoresearch.machine import disk
 
 _HEADER = """\
 # A research campaign. Edit it before the first `autoresearch run`; from then on it is frozen.
@@ -113,7 +113,7 @@ def _shorter(value: Any) -> Any:
 
 def write(path: Path, campaign: CampaignConfig, schema: str = "") -> None:
     """Write the file at once or not at all; `schema` as for `text`."""
-    atomic.replace(path, text(campaign, schema))
+    disk.replace(path, text(campaign, schema))
 
 
 def schema(adapters: Mapping[str, Iterable[str]]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.history import History
 from autoresearch.experiment.hypothesis import BY_HAND, Brief, Hypothesis, Tried
 from autoresearch.git import diffs, worktree
-from autoresearch.machine import atomic
+from autoresearch.machine import disk
 from autoresearch.ports.researcher import Researcher, Witness
 from autoresearch.run.symptom import Severity, Symptom
 from autoresearch.scheduling import next_move
@@ -202,7 +202,7 @@ def ask_for_proposal(ctx: Context, entry: Experiment, tree: Path) -> Proposal | 
         if commit != entry.opened.parent_commit or _meddled(ctx, researcher, tree, commit):
             _fresh(ctx, tree, commit)
         hypothesis = replace(hypothesis, parent=parent)
-        atomic.replace(ctx.paths.attempt_brief(entry.index), ctx.redactor.clean(brief_text(brief)))
+        disk.replace(ctx.paths.attempt_brief(entry.index), ctx.redactor.clean(brief_text(brief)))
         return Proposal(hypothesis, _apply(ctx, tree, hypothesis))
     why = "; ".join(troubles) or why_nobody(ctx)
     ctx.record(ExperimentAbandoned(ctx.clock(), entry.index, why, exhausted=not troubles))

@@ -10,7 +10,7 @@ from pathlib import Path
 from autoresearch.engine import ask, guarded_commit, propose, runs
 from autoresearch.engine.ask import brief_for
 from autoresearch.engine.context import Context
-from autoresearch.engine.repair import objections
+from autoresearch.engine.propose import objections
 from autoresearch.errors import CampaignError
 from autoresearch.experiment import names
 from autoresearch.experiment.briefing import brief_text
@@ -18,7 +18,7 @@ from autoresearch.experiment.events import ExperimentCommitted, ExperimentOpened
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.hypothesis import BY_HAND, Hypothesis
 from autoresearch.git import commits, refs, worktree
-from autoresearch.machine import atomic, fault_points
+from autoresearch.machine import disk, fault_points
 from autoresearch.scheduling.next_move import crash_to_mend
 
 
@@ -112,7 +112,7 @@ def complete(ctx: Context, entry: Experiment) -> None:
     fault_points.point("by_hand.tree")
     told = brief_text(brief_for(ctx, entry.index, entry.opened.parent))
     brief.parent.mkdir(parents=True, exist_ok=True)
-    atomic.replace(brief, ctx.redactor.clean(told))
+    disk.replace(brief, ctx.redactor.clean(told))
 
 
 # -- handing in -------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from autoresearch.experiment.experiment import Run
 from autoresearch.experiment.history import History
 from autoresearch.run.ending import Account, Ending, Who, judge
 from autoresearch.run.measurement import Measurement
-from autoresearch.run.ties import Change
+from autoresearch.run.post_mortem import Change
 
 
 def ending_of(ctx: Context, run: Run, found: Measurement, log: str) -> Ending | None:

@@ -29,7 +29,7 @@ from autoresearch.experiment.outcome import BASELINE
 from autoresearch.git import commits, diffs, refs, worktree
 from autoresearch.guards.scope import Scope, breaches, simplifies, yardstick
 from autoresearch.guards.shadows import SearchedTree, loadable, shadows
-from autoresearch.machine import atomic, fault_points
+from autoresearch.machine import disk, fault_points
 from autoresearch.ports.researcher import Witness
 from autoresearch.ports.target import Survey
 
@@ -204,8 +204,8 @@ def leave_evidence(
     ctx: Context, name: str, index: int, parent_commit: str, commit: str, hypothesis: Hypothesis
 ) -> None:
     """Patch, hypothesis, brief and whatever its researcher left, in the experiment's own folder."""
-    atomic.replace(ctx.paths.patch(name), diffs.patch(ctx.paths.root, parent_commit, commit))
-    atomic.replace(ctx.paths.hypothesis(name), json.dumps(asdict(hypothesis), indent=2) + "\n")
+    disk.replace(ctx.paths.patch(name), diffs.patch(ctx.paths.root, parent_commit, commit))
+    disk.replace(ctx.paths.hypothesis(name), json.dumps(asdict(hypothesis), indent=2) + "\n")
     brief = ctx.paths.attempt_brief(index)
     if brief.exists():
         brief.replace(ctx.paths.brief(name))

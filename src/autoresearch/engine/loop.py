@@ -10,8 +10,7 @@ from pathlib import Path
 from autoresearch.engine import night_watch, propose, runs, settle, worktrees
 from autoresearch.engine.context import Context
 from autoresearch.engine.night_watch import ProgressWatch, Room
-from autoresearch.engine.propose import remeasure
-from autoresearch.engine.repair import repair
+from autoresearch.engine.propose import remeasure, repair
 from autoresearch.engine.worktrees import restore
 from autoresearch.errors import LauncherError
 from autoresearch.experiment.events import (

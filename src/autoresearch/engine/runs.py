@@ -20,7 +20,7 @@ from autoresearch.experiment.events import RunCancelled, RunEnded, RunMeasured, 
 from autoresearch.experiment.experiment import Run
 from autoresearch.experiment.outcome import BASELINE, Purpose
 from autoresearch.git import worktree
-from autoresearch.machine import atomic, fault_points
+from autoresearch.machine import disk, fault_points
 from autoresearch.ports.metric_source import readings_of
 from autoresearch.ports.target import Narrator
 from autoresearch.records import volume
@@ -118,8 +118,8 @@ def _submit(ctx: Context, job: Job, run: Run) -> None:
 def write_submission(ctx: Context, job: Job, label: str, number: int) -> Submission:
     """The exact request, written beside the run's other evidence together with the environment it is made in."""
     submission = ctx.launcher.plan(job)
-    atomic.replace(ctx.paths.submission(label, number), ctx.redactor.clean(submission.text))
-    atomic.replace(ctx.paths.environment(label, number), json.dumps(_environment(ctx, job), indent=2) + "\n")
+    disk.replace(ctx.paths.submission(label, number), ctx.redactor.clean(submission.text))
+    disk.replace(ctx.paths.environment(label, number), json.dumps(_environment(ctx, job), indent=2) + "\n")
     return submission
 
 
@@ -268,7 +268,7 @@ def measure_folder(
     if found.value is not None and found.curve and found.value == found.curve[-1][1]:
         found = replace(found, doubt=off_curve(found.curve, ctx.survey.objective.gain(1.0, 0.0)))
     volume.keep(ctx.paths, label, number)
-    atomic.replace(ctx.paths.measurement(label, number), json.dumps(asdict(found), indent=2) + "\n")
+    disk.replace(ctx.paths.measurement(label, number), json.dumps(asdict(found), indent=2) + "\n")
     return found
 
 

@@ -12,7 +12,7 @@ from autoresearch.errors import RepositoryError
 from autoresearch.experiment import names
 from autoresearch.experiment.outcome import BASELINE
 from autoresearch.git import refs, worktree
-from autoresearch.machine import atomic
+from autoresearch.machine import disk
 from autoresearch.ports.target import Survey
 
 
@@ -73,7 +73,7 @@ def restore(ctx: Context) -> None:
     paths = ctx.paths
     for below in (paths.worktrees, paths.hands):
         worktree.sweep(below)
-    atomic.sweep((paths.ledger.parent, *_folders(ctx), *paths.sessions.glob("*")))
+    disk.sweep((paths.ledger.parent, *_folders(ctx), *paths.sessions.glob("*")))
     restore_branches(ctx)
 
 

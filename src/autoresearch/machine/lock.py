@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Self
 
 from autoresearch.errors import HeldError, StorageError
-from autoresearch.machine import atomic, fault_points
+from autoresearch.machine import disk, fault_points
 from autoresearch.machine.lock_owner import LockOwner, alive, here, read
 
 PATIENCE_S = 60.0
@@ -51,7 +51,7 @@ class CampaignLock:
             StorageError: The lock file cannot be written.
         """
         fault_points.point("lock.acquire.before")
-        with atomic.storage(self.path, "lock"):
+        with disk.storage(self.path, "lock"):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._mine = _take(self.path, take_over=take_over)
         fault_points.point("lock.acquire.after")
@@ -68,7 +68,7 @@ class CampaignLock:
             HeldError: The lock was taken over by another controller: stop at once, touch nothing.
         """
         mine = self._own()
-        with atomic.storage(self.path, "refresh the lock"):
+        with disk.storage(self.path, "refresh the lock"):
             found, token = _look(self.path)
             if token == mine.token:
                 os.utime(self.path)
@@ -81,7 +81,7 @@ class CampaignLock:
         if mine is None or mine.pid != os.getpid():
             return
         fault_points.point("lock.release")
-        with atomic.storage(self.path, "unlock"), suppress(HeldError), _claim(self.path, mine.token):
+        with disk.storage(self.path, "unlock"), suppress(HeldError), _claim(self.path, mine.token):
             if _look(self.path)[1] == mine.token:
                 self.path.unlink()
 
@@ -108,7 +108,7 @@ def file_lock(path: Path, patience: float = PATIENCE_S) -> Iterator[None]:
     Raises:
         StorageError: It was not to be had within `patience` seconds, or cannot be made.
     """
-    with atomic.storage(path, "lock"):
+    with disk.storage(path, "lock"):
         descriptor = _flocked(path, time.monotonic() + patience)
     if descriptor is None:
         with _lock_file(path, time.monotonic() + patience):
@@ -141,7 +141,7 @@ def _open(path: Path) -> int:
     except FileNotFoundError:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        atomic.sync_folder(path.parent)
+        disk.sync_folder(path.parent)
         return descriptor
 
 
@@ -174,7 +174,7 @@ def _lock_file(path: Path, deadline: float) -> Iterator[None]:
     pause = 0.001
     while True:
         try:
-            with atomic.storage(path, "lock"):
+            with disk.storage(path, "lock"):
                 mine = _take(beside, take_over=False)
             break
         except HeldError as error:

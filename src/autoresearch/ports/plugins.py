@@ -1,6 +1,7 @@
 """Adapters by name: the built-in table of a room merged with its entry points; a clash is an error.
 
-What is loaded is held to its port: a class that lacks something is refused by name before anything begins.
+What is loaded is held to its port: a class that lacks something is refused by name before anything begins. A metric
+source may have another name for a person, who says how a script writes its numbers; it is the same in every target.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,7 +13,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from autoresearch import extras
-from autoresearch.errors import AutoresearchError, PluginError
+from autoresearch.errors import AutoresearchError, CampaignError, PluginError
+from autoresearch.ports.target import SourceSpec
+from autoresearch.run.printed_result import pattern
+
+FORMATS: Mapping[str, str] = MappingProxyType(
+    {"json": "files", "jsonl": "files", "csv": "files", "tsv": "files", "stdout": "logs"}
+)
+"""Words for how a script writes its numbers, and the source that reads them; any source's own name will do as well."""
+
 
 if TYPE_CHECKING:
     from autoresearch.ports.target import Inspector
@@ -174,3 +183,30 @@ def inspector(target: str) -> "Inspector":
         raise PluginError(f"target {target!r} answers no questions about single recipes; these do: {', '.join(known)}")
     found: Inspector = cast("Inspector", import_module(known[target]))
     return found
+
+
+def chosen_source(wanted: object, tag: str, *, one_result: bool = False) -> SourceSpec:
+    """The source behind a name, or behind a mapping with a `type` and the source's own options.
+
+    Args:
+        wanted: What stands under `target.source`.
+        tag: The metric as it is printed, for `stdout` without patterns.
+        one_result: Whether a run prints its result once at its end, so that a second one is looked for.
+
+    Raises:
+        CampaignError: There is no such source.
+        PluginError: Two packages claim one name.
+    """
+    asked = {"type": wanted} if isinstance(wanted, str) else wanted
+    known = {*FORMATS, *names("metrics")}
+    if not isinstance(asked, Mapping) or asked.get("type") not in known:
+        raise CampaignError(f"target option 'source' needs a type, one of: {', '.join(sorted(known))}; got {wanted!r}")
+    kind = str(asked["type"])
+    options = {str(key): value for key, value in asked.items() if key != "type"}
+    if kind == "stdout":
+        if one_result and not options:
+            options["result"] = tag
+        options.setdefault("patterns", {tag: pattern(tag)})
+    elif kind in FORMATS:
+        options.setdefault("format", kind)
+    return SourceSpec(FORMATS.get(kind, kind), options)

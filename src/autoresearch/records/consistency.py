@@ -22,7 +22,7 @@ from autoresearch.experiment.events import (
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import Verdict
 from autoresearch.git import refs
-from autoresearch.machine import atomic
+from autoresearch.machine import disk
 from autoresearch.machine.lock import file_lock
 from autoresearch.records import journal as event_line
 from autoresearch.records import notes
@@ -116,8 +116,8 @@ def mend_journal(path: Path, events: Sequence[Event]) -> Path | None:
         StorageError: The disk refused; the journal is as it was.
     """
     with file_lock(path):
-        kept = atomic.backup(path) if atomic.read(path) else None
-        atomic.replace(path, "".join(f"{event_line.dump(event)}\n" for event in events))
+        kept = disk.backup(path) if disk.read(path) else None
+        disk.replace(path, "".join(f"{event_line.dump(event)}\n" for event in events))
     return kept
 
 

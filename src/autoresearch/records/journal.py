@@ -19,7 +19,7 @@ from pydantic_core import PydanticSerializationError
 
 from autoresearch.errors import LedgerError
 from autoresearch.experiment.events import Event, Noted
-from autoresearch.machine import atomic, fault_points
+from autoresearch.machine import disk, fault_points
 from autoresearch.machine.lock import file_lock
 from autoresearch.secrets import environment
 
@@ -98,7 +98,7 @@ class Journal:
         line = dump(event).encode() + b"\n"
         with file_lock(self.path):
             piece = self._mended() + line
-            offset = atomic.append(self.path, piece, _POINT)
+            offset = disk.append(self.path, piece, _POINT)
             number = self._lines(offset) + piece.count(b"\n")
         fault_points.point(f"{_POINT}.after")
         return number
@@ -146,8 +146,8 @@ class Journal:
             content = b"\n".join(lines) + data[end:]
             if content == data:
                 return None
-            kept = atomic.backup(self.path)
-            atomic.replace(self.path, content)
+            kept = disk.backup(self.path)
+            disk.replace(self.path, content)
         return kept
 
     def _mended(self) -> bytes:
@@ -171,7 +171,7 @@ class Journal:
         return lines
 
     def _bytes(self, offset: int) -> bytes:
-        with atomic.storage(self.path, "read"):
+        with disk.storage(self.path, "read"):
             try:
                 with self.path.open("rb") as source:
                     if source.seek(0, os.SEEK_END) < offset:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from autoresearch.errors import LedgerError
-from autoresearch.machine import atomic, fault_points
+from autoresearch.machine import disk, fault_points
 from autoresearch.machine.lock import file_lock
 from autoresearch.records import row as record
 from autoresearch.records.cell import clean
@@ -44,7 +44,7 @@ class Ledger:
         """
         fault_points.point(f"{_POINT}.before")
         with file_lock(self.path):
-            data = atomic.read(self.path)
+            data = disk.read(self.path)
             written = self._append(data, row)
         fault_points.point(f"{_POINT}.after")
         return written
@@ -57,7 +57,7 @@ class Ledger:
         """
         stamp = self._stamp()
         if stamp != self._stamped:
-            data = atomic.read(self.path)
+            data = disk.read(self.path)
             self._table = _parsed(data, self._data, self._table)
             self._stamped, self._data = stamp, data
         return self._table
@@ -72,14 +72,14 @@ class Ledger:
         Raises:
             StorageError: The file exists and cannot be read.
         """
-        data, name = atomic.read(self.path), clean(prefix).encode()
+        data, name = disk.read(self.path), clean(prefix).encode()
         columns, whole = _header(data)[1], data[: data.rfind(b"\n") + 1]
         found = b"\n".join(line for line in whole.split(b"\n") if name in line)
         return frozenset(branch for branch in _lines(found, columns).branches if branch.startswith(prefix))
 
     def begun(self) -> str:
         """Branch of an unfinished last line, empty when there is none; its row may yet be completed."""
-        data = atomic.read(self.path)
+        data = disk.read(self.path)
         return _branch(data[data.rfind(b"\n") + 1 :], _header(data)[1])
 
     def follow(self, seen: int) -> tuple[tuple[Row, ...], int]:
@@ -101,36 +101,36 @@ class Ledger:
             LedgerError: The file is something else than a ledger; it is left alone.
         """
         with file_lock(self.path):
-            data = atomic.read(self.path)
+            data = disk.read(self.path)
             columns = self._columns(data) if data.strip() else _wider((), *rows)
             wide = _widened(data, columns, *rows) if data.strip() else (record.header(columns) + "\n").encode()
             content = _replaced(wide, rows)
             if content == data:
                 return None
-            kept = atomic.backup(self.path) if data else None
-            atomic.replace(self.path, content)
+            kept = disk.backup(self.path) if data else None
+            disk.replace(self.path, content)
         return kept
 
     def _append(self, data: bytes, row: Row) -> bool:
         first = _wider((), row)
         fresh = f"{record.header(first)}\n{record.encode(row, first)}\n".encode()
         if b"\n" not in data and fresh.startswith(data):
-            atomic.append(self.path, fresh[len(data) :], _POINT)
+            disk.append(self.path, fresh[len(data) :], _POINT)
             return True
         columns = self._columns(data)
         body, tail = _torn(data, columns)
         if rest := _cut(data, record.encode(row, columns).encode()):
-            atomic.append(self.path, rest, _POINT)
+            disk.append(self.path, rest, _POINT)
             return True
         if _holds(body, columns, row.branch):
             return False
         wider = _wider(columns, row)
         addition = _completed(tail, record.encode(row, wider).encode(), data)
         if wider == columns:
-            atomic.append(self.path, addition, _POINT)
+            disk.append(self.path, addition, _POINT)
         else:
-            atomic.backup(self.path)
-            atomic.replace(self.path, _widened(data, columns, row) + addition)
+            disk.backup(self.path)
+            disk.replace(self.path, _widened(data, columns, row) + addition)
         return True
 
     def _columns(self, data: bytes) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from datetime import datetime, tzinfo
 from pathlib import Path
 
 from autoresearch.errors import StorageError
-from autoresearch.machine import atomic
+from autoresearch.machine import disk
 from autoresearch.records import session_memory
 from autoresearch.records.session_memory import MemoryState, Stamp, TimelineEntry
 from autoresearch.secrets.redactor import Redactor
@@ -150,10 +150,10 @@ class SessionMemory:
         last = _last_byte(path)
         # A crash may have torn the last entry: a new one always begins on a line of its own.
         start = session_memory.TIMELINE if not last else "" if last == b"\n" else "\n"
-        atomic.append(path, (start + text).encode("utf-8", "replace"), "memory.append")
+        disk.append(path, (start + text).encode("utf-8", "replace"), "memory.append")
 
     def _replace(self, name: str, text: str) -> None:
-        atomic.replace(self.folder / name, self._redactor.clean(text).encode("utf-8", "replace"))
+        disk.replace(self.folder / name, self._redactor.clean(text).encode("utf-8", "replace"))
 
     def _local(self, now: float) -> str:
         return datetime.fromtimestamp(now, self._zone).astimezone(self._zone).strftime("%Y-%m-%d %H:%M:%S %z")
@@ -161,7 +161,7 @@ class SessionMemory:
 
 def _last_byte(path: Path) -> bytes:
     """What a file ends with, empty when there is nothing in it; a timeline grows all night and is never read whole."""
-    with atomic.storage(path, "read"):
+    with disk.storage(path, "read"):
         try:
             with path.open("rb") as stream:
                 stream.seek(max(0, path.stat().st_size - 1))
@@ -179,7 +179,7 @@ def _with_goal(state: MemoryState, goal: str) -> MemoryState:
 
 def _make(root: Path, now: float, zone: tzinfo | None) -> Path:
     """A new session folder named after now; when two begin in one second, the later one is named after the next."""
-    with atomic.storage(root, "make a session folder in"):
+    with disk.storage(root, "make a session folder in"):
         root.mkdir(parents=True, exist_ok=True)
         for later in range(100):
             folder = root / datetime.fromtimestamp(now + later, zone).strftime(_NAME_FORMAT)
@@ -187,7 +187,7 @@ def _make(root: Path, now: float, zone: tzinfo | None) -> Path:
                 folder.mkdir()
             except FileExistsError:
                 continue
-            atomic.sync_folder(root)
+            disk.sync_folder(root)
             return folder
     raise StorageError(f"a hundred sessions of this minute exist in {root}; remove some")
 

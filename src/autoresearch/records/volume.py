@@ -17,7 +17,7 @@ from autoresearch.config.schema import CampaignConfig, SiteConfig
 from autoresearch.config.site import BREV, PLAIN, Ground, Site
 from autoresearch.errors import CampaignError, StorageError
 from autoresearch.experiment.experiment import Experiment, Run
-from autoresearch.machine import atomic, disk
+from autoresearch.machine import disk
 from autoresearch.machine.disk import delete
 from autoresearch.ports import plugins
 from autoresearch.records.paths import BESIDE, KEPT, KINDS, CampaignPaths, Volume, short
@@ -69,7 +69,7 @@ def claim(paths: CampaignPaths, *, fresh: bool) -> None:
     if paths.volume is None:
         return
     ours = {"campaign": paths.name, "repository": str(paths.root)}
-    with atomic.storage(paths.heavy, "make"):
+    with disk.storage(paths.heavy, "make"):
         paths.heavy.mkdir(parents=True, exist_ok=True)
         run_folder.create(paths.claim, ours)
         others = [entry.name for entry in paths.heavy.iterdir() if entry != paths.claim]
@@ -82,7 +82,7 @@ def claim(paths: CampaignPaths, *, fresh: bool) -> None:
         )
     assert paths.volume is not None  # noqa: S101 - for the type checker, as above
     pointer = ours | {"files": str(paths.heavy), "caches": str(paths.volume.caches)}
-    atomic.replace(paths.pointer, json.dumps(pointer, indent=2) + "\n")
+    disk.replace(paths.pointer, json.dumps(pointer, indent=2) + "\n")
 
 
 def prepare(paths: CampaignPaths, experiment: str, number: int) -> None:
@@ -94,7 +94,7 @@ def prepare(paths: CampaignPaths, experiment: str, number: int) -> None:
     if paths.volume is None:
         return
     run, home = paths.run(experiment, number), paths.heavy / experiment
-    with atomic.storage(run, "make"):
+    with disk.storage(run, "make"):
         for folder in dict.fromkeys(paths.volume.cache_variables.values()):
             Path(folder).mkdir(parents=True, exist_ok=True)
         for kind in KINDS:
@@ -114,7 +114,7 @@ def lead(link: Path, target: Path) -> None:
     Raises:
         StorageError: The disk takes no more.
     """
-    with atomic.storage(link, "make"):
+    with disk.storage(link, "make"):
         if link.is_symlink() and link.readlink() == target:
             return
         link.parent.mkdir(parents=True, exist_ok=True)
@@ -144,13 +144,13 @@ def keep(paths: CampaignPaths, experiment: str, number: int) -> None:
     if paths.volume is None or not run.is_dir():
         return
     room = _MOST
-    with atomic.storage(run, "read"):
+    with disk.storage(run, "read"):
         found = sorted((file.stat().st_size, file) for file in run.iterdir() if _plain(file))
         for size, file in found:
             room -= size
             if size >= _SMALL or room < 0:
                 return
-            atomic.replace(kept / file.name, file.read_bytes())
+            disk.replace(kept / file.name, file.read_bytes())
 
 
 def _plain(file: Path) -> bool:

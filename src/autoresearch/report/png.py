@@ -4,7 +4,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autoresearch.machine import atomic
+from autoresearch.machine import disk
 from autoresearch.report.figure import PAPER, Box, Dot, Drawing, Line, Shape, Text
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def png(drawing: Drawing, path: Path) -> Path | None:
         _draw(pen, shape)
     sink = io.BytesIO()
     image.save(sink, "PNG", optimize=True)
-    atomic.replace(path, sink.getvalue())
+    disk.replace(path, sink.getvalue())
     return path
 
 

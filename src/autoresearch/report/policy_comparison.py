@@ -10,7 +10,7 @@ from pathlib import Path
 
 from autoresearch.errors import UsageError
 from autoresearch.experiment.board import PolicySettings
-from autoresearch.machine import atomic
+from autoresearch.machine import disk
 from autoresearch.ports import plugins
 from autoresearch.report import plain_text
 from autoresearch.report.figure import BASELINE_COLOUR, COLOURS, FAINT, Box, Drawing, Shape, Text, svg
@@ -150,7 +150,7 @@ def plot(summaries: Sequence[Summary], gain: float, path: Path) -> None:
         announced = Figure(one.gain.mean + one.announced_minus_true.mean, one.announced_minus_true.error, one.campaigns)
         shapes += _bar(y + 20, announced, gain, most, COLOURS["open"])
     drawing = Drawing(760, 48 + 54 * max(1, len(summaries)), "simulated policies", tuple(shapes))
-    atomic.replace(path, svg(drawing))
+    disk.replace(path, svg(drawing))
 
 
 def _bar(y: float, figure: Figure, gain: float, most: float, colour: str) -> list[Shape]:

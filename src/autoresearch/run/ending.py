@@ -14,9 +14,8 @@ from enum import StrEnum
 from autoresearch.run.crash_signatures import BY_NAME, ENVIRONMENT, IDEA, Signature
 from autoresearch.run.job import JobState, JobStatus
 from autoresearch.run.measurement import Completion
-from autoresearch.run.post_mortem import post_mortem
+from autoresearch.run.post_mortem import NOTHING, Change, Place, places, post_mortem, ties
 from autoresearch.run.symptom import Severity, Symptom
-from autoresearch.run.ties import NOTHING, Change, Place, places, ties
 
 TRIES, TRIES_UNKNOWN = 2, 1
 """How often a run is made again that the machine or somebody took away, and one whose end nobody can explain."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from autoresearch.errors import AutoresearchError
-from autoresearch.machine import atomic
+from autoresearch.machine import disk
 from autoresearch.secrets.redactor import Redactor, looks_random
 from autoresearch.secrets.shapes import SHAPES, SecretName, suspicion
 
@@ -34,7 +34,7 @@ def load(repo_env: Path | None, environ: Mapping[str, str]) -> Redactor:
 
 def read_dotenv(path: Path | None) -> dict[str, str]:
     """Variables of a `.env` file, empty when there is none. Raises StorageError when it cannot be read."""
-    return dotenv(atomic.read(path).decode("utf-8-sig", "surrogateescape")) if path else {}
+    return dotenv(disk.read(path).decode("utf-8-sig", "surrogateescape")) if path else {}
 
 
 def dotenv(text: str) -> dict[str, str]:

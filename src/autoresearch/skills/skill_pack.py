@@ -10,7 +10,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path, PurePosixPath
 
 from autoresearch.errors import UsageError
-from autoresearch.machine import atomic
+from autoresearch.machine import disk
 
 NAME = "autoresearch"
 
@@ -88,7 +88,7 @@ def _readers(folder: str, agents: Collection[str]) -> tuple[str, ...]:
 
 def _refuse_foreign(folder: Path) -> None:
     """Never write over a skill that somebody else made."""
-    there = atomic.read(folder / "SKILL.md")
+    there = disk.read(folder / "SKILL.md")
     if there and _OURS.encode() not in there.partition(b"\n---")[0]:
         raise UsageError(f"{folder} holds another skill of this name; move it away, then install again")
 
@@ -98,11 +98,11 @@ def _install(folder: Path, agents: tuple[str, ...]) -> Installed:
     kept: list[Path] = []
     for name, content in pack().items():
         path = folder / name
-        before = atomic.read(path)
+        before = disk.read(path)
         if before == content:
             continue
         if before:
-            kept.append(atomic.backup(path))
-        atomic.replace(path, content)
+            kept.append(disk.backup(path))
+        disk.replace(path, content)
         written.append(name)
     return Installed(folder, agents, tuple(written), tuple(kept))

@@ -16,7 +16,8 @@ import yaml
 
 from autoresearch.errors import CampaignError, RecipeError
 from autoresearch.experiment.hypothesis import Facts
-from autoresearch.machine import atomic
+from autoresearch.machine import disk
+from autoresearch.ports.plugins import chosen_source
 from autoresearch.ports.target import RunRequest, SourceSpec, Survey
 from autoresearch.run.choose_value import JUDGED, AgreedCurve, check_rule, choose, cut_short, merge, nothing_found
 from autoresearch.run.integrity import Finding, Integrity, of_sources
@@ -26,7 +27,6 @@ from autoresearch.run.objective import Direction, Objective
 from autoresearch.run.post_mortem import crash_symptoms, post_mortem, worst_first
 from autoresearch.run.printed_result import ambiguous, conflict_words, last_word
 from autoresearch.run.symptom import Severity, Symptom
-from autoresearch.targets.chosen_source import chosen_source
 from autoresearch.targets.recipe import json_text
 
 _KNOWN = (
@@ -132,7 +132,7 @@ class CommandTarget:
             before = path.read_bytes()
             after = json_text.edit_text(before.decode(), overrides).encode()
             if after != before:
-                atomic.replace(path, after)
+                disk.replace(path, after)
             return (self._config,) if after != before else ()
         # The editor brings the whole recipe language along; a target without overrides does not need it.
         from autoresearch.targets.recipe.edit import apply_overrides  # noqa: PLC0415

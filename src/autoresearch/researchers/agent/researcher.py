@@ -20,7 +20,7 @@ from autoresearch.experiment.hypothesis import AREAS, Brief, Hypothesis
 from autoresearch.git import refs, worktree
 from autoresearch.guards.custody import Custody
 from autoresearch.guards.scope import Scope
-from autoresearch.machine import atomic
+from autoresearch.machine import disk
 from autoresearch.researchers.agent import answer as agent_answer
 from autoresearch.researchers.agent import transcript
 from autoresearch.researchers.agent.answer import Answer
@@ -126,7 +126,7 @@ class AgentResearcher:
     def _call(self, label: str, brief: Brief, prompt: str, tree: Path) -> Result:
         place = self.evidence(brief.index)
         place.mkdir(parents=True, exist_ok=True)
-        atomic.replace(place / "agent-prompt.md", prompt)
+        disk.replace(place / "agent-prompt.md", prompt)
         if self._caller.uncontained and not self._told:
             self._told = True
             self._notes.append(
@@ -218,7 +218,7 @@ class AgentResearcher:
                 **({"asked": asked} if asked else {}),
             }
         )  # fmt: skip
-        atomic.replace(file, as_json(document))
+        disk.replace(file, as_json(document))
         with (place / "agent.log").open("a", encoding="utf-8", errors="replace") as log:
             for name, text in (("stdout", result.stdout), ("stderr", result.stderr)):
                 log.write(f"== call {len(document['calls'])}, {name}\n{clean(_bounded(text))}\n")
@@ -227,7 +227,7 @@ class AgentResearcher:
         """Troubles belong to no experiment: the last one is kept in the researcher's own folder."""
         said = result.said
         document = {"at": result.at, "trouble": words, "exit_code": result.ending.code, "cost_usd": said.cost_usd}
-        atomic.replace(self.folder / "trouble.json", as_json(document))
+        disk.replace(self.folder / "trouble.json", as_json(document))
 
     def _spent(self) -> float:
         try:
@@ -237,7 +237,7 @@ class AgentResearcher:
 
     def _spend(self, usd: float) -> None:
         if usd:
-            atomic.replace(self.folder / "spent.json", as_json({"usd": round(self._spent() + usd, 6)}))
+            disk.replace(self.folder / "spent.json", as_json({"usd": round(self._spent() + usd, 6)}))
 
     def _redactor(self) -> Redactor:
         return environment.of_repository(self.options.root)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from autoresearch.experiment.hypothesis import Facts
 from autoresearch.targets.nemo_rl.objective import ROLLOUT, gym, single_controller
-from autoresearch.targets.nemo_rl.protect import protected
+from autoresearch.targets.nemo_rl.protection import protected
 from autoresearch.targets.recipe.recipe import Recipe
 
 GYM = "3rdparty/Gym-workspace/Gym"

@@ -8,24 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from autoresearch.errors import CampaignError, RecipeError
+from autoresearch.ports.plugins import chosen_source
 from autoresearch.ports.target import RunRequest, SourceSpec, Survey
 from autoresearch.run.choose_value import check_rule
 from autoresearch.run.job import Job, JobStatus
 from autoresearch.run.measurement import Completion, Measurement, Readings
 from autoresearch.run.objective import Direction, Objective
 from autoresearch.run.symptom import Severity, Symptom
-from autoresearch.targets.chosen_source import chosen_source
 from autoresearch.targets.nemo_rl import (
     cost as budget,
 )
-from autoresearch.targets.nemo_rl import (
-    facts,
-    grammar,
-    measure,
-    protect,
-    provenance,
-    run_command,
-)
+from autoresearch.targets.nemo_rl import facts, grammar, measure, protection, run_command
 from autoresearch.targets.nemo_rl import (
     objective as metric,
 )
@@ -104,9 +97,9 @@ class NemoRLTarget:
             least_steps=budget.MEANINGFUL_STEPS,
             standard_error=cost.standard_error,
             plumbing=cost.plumbing,
-            protect=protect.files(),
-            protect_keys=protect.keys(),
-            facts=facts.facts(recipe, protect.measuring_code(tree)),
+            protect=protection.files(),
+            protect_keys=protection.keys(),
+            facts=facts.facts(recipe, protection.measuring_code(tree)),
             warnings=(*metric.warnings(recipe, objective), *cost.warnings, *self._cautions(recipe)),
             inputs=inputs(recipe),
         )
@@ -133,7 +126,7 @@ class NemoRLTarget:
         cost = self._budget(recipe, self._objective(recipe))
         chosen = self.injections(recipe, request, cost)
         overrides = (*request.overrides, *(one.override for one in chosen))
-        python = provenance.environment(request.tree, str(self._options.get("venv", "")))
+        python = protection.environment(request.tree, str(self._options.get("venv", "")))
         self._keep(recipe, overrides, request)
         return Job(
             run_id=request.run_id,
@@ -176,10 +169,10 @@ class NemoRLTarget:
 
     def _proven(self, folder: Path, kept: Mapping[str, Any], found: Measurement, status: JobStatus) -> Measurement:
         """The measurement, without its number when that may be some other code's."""
-        wrong = provenance.verify(folder, Path(str(kept.get("tree", folder))), str(kept.get("commit", "")))
+        wrong = protection.verify(folder, Path(str(kept.get("tree", folder))), str(kept.get("commit", "")))
         if wrong:
             return _distrusted(found, "provenance-mismatch", f"{wrong}; its numbers do not count")
-        silent = provenance.missing_proof(folder) if found.value is not None and status.state.ended else ""
+        silent = protection.missing_proof(folder) if found.value is not None and status.state.ended else ""
         if not silent:
             return found
         if self._options.get("provenance") == "noted":
@@ -229,7 +222,7 @@ class NemoRLTarget:
         final = apply(load(request.tree, self.recipe), overrides)
         objective = self._objective(recipe)
         kept = {
-            **provenance.record(final, request.tree, request.commit),
+            **protection.record(final, request.tree, request.commit),
             "tree": str(request.tree),
             "steps": self._budget(final, objective).steps,
             "objective": {
@@ -241,7 +234,7 @@ class NemoRLTarget:
             },
         }
         (request.folder / RECORD).write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
-        provenance.place_probe(request.folder)
+        protection.place_probe(request.folder)
 
 
 _WISH = {"metric": "auto", "direction": "auto", "goal": ""}
@@ -285,7 +278,7 @@ def _environment(request: RunRequest) -> dict[str, str]:
     """The worktree first on the path, then the probe, then what was there."""
     path = [
         str(request.tree),
-        str(request.folder / provenance.PROBE),
+        str(request.folder / protection.PROBE),
         *filter(None, [os.environ.get("PYTHONPATH", "")]),
     ]
     return {
@@ -311,7 +304,7 @@ def _raw(recipe: Recipe) -> list[str]:
 def _environment_caution(recipe: Recipe, command: Sequence[str]) -> tuple[str, ...]:
     if (command and command[0] != "uv") or not (recipe.root / "uv.lock").is_file():
         return ()
-    python = provenance.environment(recipe.root)
+    python = protection.environment(recipe.root)
     if python.own or python.no_sync:
         return ()
     caution = (

@@ -12,7 +12,7 @@ import yaml
 from omegaconf import OmegaConf
 
 from autoresearch.errors import RecipeError
-from autoresearch.machine import atomic
+from autoresearch.machine import disk
 from autoresearch.targets.recipe import compose, yaml_text
 from autoresearch.targets.recipe.load import load
 from autoresearch.targets.recipe.overrides import apply, parse
@@ -44,7 +44,7 @@ def apply_overrides(path: Path, overrides: Sequence[str], root: Path | None = No
     text = edit_text(recipe, before, apply(recipe, overrides))
     if text == before:
         return False
-    atomic.replace(path, text)
+    disk.replace(path, text)
     return True
 
 
