@@ -15,8 +15,7 @@ from autoresearch.experiment.experiment import why_no_value
 from autoresearch.experiment.history import fold
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
-from autoresearch.report.html import html
-from autoresearch.report.markdown import claim_words, drift_words, markdown, standing, table
+from autoresearch.report.pages import claim_words, drift_words, html, markdown, standing, table
 from autoresearch.report.report import build, interval
 from autoresearch.run.integrity import Finding, Integrity
 from autoresearch.run.job import JobState, JobStatus, Resources

@@ -29,8 +29,7 @@ from autoresearch.machine.lock_owner import alive
 from autoresearch.records import volume
 from autoresearch.records.paths import CampaignPaths
 from autoresearch.report import figure, png
-from autoresearch.report.html import html
-from autoresearch.report.markdown import markdown
+from autoresearch.report.pages import html, markdown
 from autoresearch.report.report import Report, build
 from autoresearch.secrets.redactor import Redactor
 
