@@ -130,6 +130,32 @@ def test_a_secret_in_the_plan_is_refused_before_the_start(lab):
     assert lab.journal() == []
 
 
+@pytest.mark.parametrize(
+    ("words", "where"),
+    [
+        (("--goal", f"beat {SHAPES[0]}"), "objective.goal"),
+        (("--command", "python3 train.py --api-key hunter2 {seed}"), "command"),
+        (("--set", f"run.env={{'X': '{SHAPES[4]}'}}"), "run.env.X"),
+        (("--set", f"researcher={{'type': 'file', 'path': '{SHAPES[6]}'}}"), "researcher"),
+    ],
+)
+def test_plan_refuses_a_secret_before_anything_is_written_or_shown(lab, words, where):
+    """In whichever words it comes: the goal, an option of the command, a variable, an option of an adapter."""
+    asked = ("plan", "--name", "c", "--target", "command", "--command", "python3 train.py", "--metric", "m")
+    done = lab.cli(*asked, *words)
+    assert (done.returncode, "looks like a secret" in done.stderr, where in done.stderr) == (1, True, True)
+    assert found_in(done.stdout + done.stderr) == []
+    assert "hunter2" not in done.stdout + done.stderr
+    assert list(lab.root.glob("reports/auto_research/c/*")) == []
+
+
+def test_a_file_where_a_folder_must_be_is_told_by_plan(lab):
+    """And not by an internal error, or by `run` alone."""
+    (lab.root / "session").write_text("notes")
+    said = lab.refused("plan", "--name", "c", "--target", "command", "--command", "python3 train.py", "--metric", "m")
+    assert "session is a file" in said
+
+
 def test_a_bug_report_holds_no_secret(tmp_path):
     """Also the story of an internal error, which is kept in the temporary folder."""
     code = f"from autoresearch.cli import main; print(main._hide({SAID!r}))"

@@ -170,10 +170,11 @@ def begin_campaign(opened: Opened, approved_by: str, clock: Callable[[], float])
     policy(campaign.verdict.policy)
     launcher = launcher_of(campaign, paths)
     _researchers(campaign, paths)
-    _refuse_secrets(campaign, paths)
+    preflight.refuse_secrets(campaign, paths.root)
     for make in trackers_of(campaign, paths).values():
         make()
-    _check_branches(paths)
+    preflight.check_ground(paths)
+    preflight.check_branch(paths)
     refs.exclude(paths.root, EXCLUDED)
     base = refs.resolve(paths.root, campaign.base)
     frozen = campaign.model_copy(update={"base": base, "site": volume.site_of_journal(campaign)})
@@ -213,37 +214,6 @@ def begin_campaign(opened: Opened, approved_by: str, clock: Callable[[], float])
 def seen(survey: Survey) -> BaseSurvey:
     """What is frozen of a survey for whoever reads the journal."""
     return BaseSurvey(lineage=survey.lineage, minutes=survey.minutes, gpus=survey.resources.gpus)
-
-
-def _refuse_secrets(campaign: CampaignConfig, paths: CampaignPaths) -> None:
-    """The plan is copied into the journal, and variables into every submission: a secret has no place in it."""
-    words = {f"run.env.{name}": (name, value) for name, value in campaign.run.env.items()}
-    for place, tracker in enumerate(campaign.trackers):
-        options = {name: value for name, value in tracker.options().items() if isinstance(value, str)}
-        words |= {f"trackers[{place}].{name}": (name, value) for name, value in options.items()}
-    known, store = redactor(paths.root), environment.store(paths.root)
-    for where, (name, value) in words.items():
-        if known.clean_mapping({name: value})[name] != value:
-            raise CampaignError(
-                f"{where} in {paths.campaign_file} looks like a secret, and the plan goes into the journal; "
-                f"take it out there and put it into {store} or the environment, which runs inherit"
-            )
-
-
-def _check_branches(paths: CampaignPaths) -> None:
-    """Branches are kept for ever, so a name that was used before needs another one; nor may one stand in its way."""
-    prefix = naming.campaign_prefix(paths.name)
-    baseline = naming.branch(paths.name, BASELINE)
-    if refs.branches(paths.root, baseline):
-        raise CampaignError(
-            f"branch {baseline} exists already, from an earlier campaign of this name; branches are kept, so give the "
-            f"new campaign another name: its folder's and under `campaign:` in {paths.campaign_file}"
-        )
-    for branch in (naming.PREFIX, prefix):
-        if refs.branch_commit(paths.root, branch):
-            raise CampaignError(
-                f"a branch {branch!r} exists, so none can be made below it; rename it: git branch -m {branch} NEW"
-            )
 
 
 def _survey_at(target: Target, paths: CampaignPaths, commit: str) -> Survey:

@@ -58,6 +58,7 @@ def make(where: Path, request: PlanRequest, clock: Callable[[], float]) -> Plan:
     if isinstance(document.get("researcher"), list):
         document["researcher"] = [_from_the_top(root, where, one) for one in document["researcher"]]
     draft = CampaignConfig.of({"campaign": request.name or "draft", **document}, "plan")
+    preflight.refuse_secrets(draft, root)
     survey = survey_of(draft, root)
     if "launcher" not in request.settings or "type" not in request.settings["launcher"]:
         draft = _placed(draft, survey)
@@ -68,8 +69,10 @@ def make(where: Path, request: PlanRequest, clock: Callable[[], float]) -> Plan:
 
 def examine(campaign: CampaignConfig, root: Path, survey: Survey | None = None) -> Plan:
     """Everything a person should see before a campaign file is run."""
+    preflight.refuse_secrets(campaign, root)
     _check_names(campaign)
     sources_of(target_of(campaign))
+    preflight.check_ground(Layout(root).campaign(campaign.campaign))
     survey = survey or survey_of(campaign, root)
     rule = campaign.stop_rule
     rule.begin(0.0, objective=survey.objective) if rule.deadline_at is None else None

@@ -20,6 +20,8 @@ from autoresearch import extras
 from autoresearch.config import site
 from autoresearch.config.schema import CampaignConfig, SiteConfig
 from autoresearch.errors import AutoresearchError, CampaignError
+from autoresearch.experiment import names as naming
+from autoresearch.experiment.outcome import BASELINE
 from autoresearch.git import refs
 from autoresearch.machine import gpus
 from autoresearch.machine.processes import CommandError, run
@@ -27,11 +29,84 @@ from autoresearch.ports import plugins
 from autoresearch.ports.launcher import Adviser, Launcher, occupies
 from autoresearch.ports.target import Survey
 from autoresearch.records import volume
-from autoresearch.records.paths import Volume
+from autoresearch.records.paths import EXCLUDED, CampaignPaths, Volume
 from autoresearch.run.job import Resources
 from autoresearch.run.placement import Places, recommend, refusal
+from autoresearch.secrets import environment
+from autoresearch.secrets.redactor import Redactor
 
 _SHOWN = 3
+
+
+def refuse_secrets(campaign: CampaignConfig, root: Path) -> None:
+    """The plan is shown and written down, and variables go into every submission: a secret has no place in it.
+
+    Raises:
+        CampaignError: A value in it looks like a secret, or is one of this environment.
+    """
+    known = environment.of_repository(root)
+    if where := next(_telling(campaign, known), ""):
+        raise CampaignError(
+            f"{where} of the campaign looks like a secret, and the plan is written down; take it out, put it into "
+            f"{environment.store(root)} or the environment, which runs inherit, and have it read from there by its name"
+        )
+
+
+def _telling(campaign: CampaignConfig, known: Redactor) -> Iterator[str]:
+    """Where a secret stands: options and variables are also told by what they are called."""
+    plan = campaign.model_dump(mode="json")
+    if campaign.command and known.clean_argv(campaign.command) != tuple(campaign.command):
+        yield "command"
+    named = {f"run.env.{name}": (name, value) for name, value in campaign.run.env.items()}
+    for place, tracker in enumerate(campaign.trackers):
+        options = {name: value for name, value in tracker.options().items() if isinstance(value, str)}
+        named |= {f"trackers[{place}].{name}": (name, value) for name, value in options.items()}
+    yield from (where for where, (name, value) in named.items() if known.clean_mapping({name: value})[name] != value)
+    yield from (where for where, text in _texts(plan) if known.clean(text) != text)
+
+
+def _texts(value: object, where: str = "") -> Iterator[tuple[str, str]]:
+    """Every text in a plan, keys included, and where it stands."""
+    if isinstance(value, str):
+        yield where, value
+    elif isinstance(value, Mapping):
+        for key, below in value.items():
+            yield f"a key of {where or 'the file'}", str(key)
+            yield from _texts(below, f"{where}.{key}".lstrip("."))
+    elif isinstance(value, list | tuple):
+        for place, below in enumerate(value):
+            yield from _texts(below, f"{where}[{place}]")
+
+
+def check_ground(paths: CampaignPaths) -> None:
+    """Whether folders and branches can be made where they have to be.
+
+    Raises:
+        CampaignError: A file, or a branch, stands in the way.
+    """
+    folders = [paths.root / pattern.strip("/") for pattern in EXCLUDED if pattern.endswith("/")]
+    for place in dict.fromkeys(p for folder in folders for p in (folder.parent, folder)):
+        if place.exists() and not place.is_dir():
+            raise CampaignError(f"{place} is a file, and a folder of this name has to be made there; rename the file")
+    for branch in (naming.PREFIX, naming.campaign_prefix(paths.name)):
+        if refs.branch_commit(paths.root, branch):
+            raise CampaignError(
+                f"a branch {branch!r} exists, so none can be made below it; rename it: git branch -m {branch} NEW"
+            )
+
+
+def check_branch(paths: CampaignPaths) -> None:
+    """Branches are kept for ever, so a name that was used before needs another one.
+
+    Raises:
+        CampaignError: There is a baseline of this name.
+    """
+    baseline = naming.branch(paths.name, BASELINE)
+    if refs.branches(paths.root, baseline):
+        raise CampaignError(
+            f"branch {baseline} exists already, from an earlier campaign of this name; branches are kept, so give the "
+            f"new campaign another name: its folder's and under `campaign:` in {paths.campaign_file}"
+        )
 
 
 def missing(campaign: CampaignConfig, root: Path, inputs: Sequence[str]) -> str:

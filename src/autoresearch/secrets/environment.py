@@ -9,7 +9,7 @@ from pathlib import Path
 from autoresearch.errors import AutoresearchError
 from autoresearch.machine import disk
 from autoresearch.secrets.redactor import Redactor, looks_random
-from autoresearch.secrets.shapes import SHAPES, SecretName, suspicion
+from autoresearch.secrets.shapes import SecretName, suspicion
 
 _ENTRY = re.compile(
     r"^[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_][\w.]*)[ \t]*=[ \t]*"
@@ -93,10 +93,11 @@ def hide(text: str, where: Path | None = None) -> str:
 
 def secret_values(variables: Mapping[str, str]) -> Iterator[str]:
     """Values that must never be written down, told by the variable's name or by their own looks."""
+    looks = Redactor()
     for name, value in variables.items():
         level = suspicion(name)
         named = _worth_hiding(value) if level is SecretName.SURE else level is SecretName.LOOKS and looks_random(value)
-        if named or any(shape.clean(value) != value for shape in SHAPES):
+        if named or looks.tells(value):
             yield value
 
 

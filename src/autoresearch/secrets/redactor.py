@@ -8,24 +8,24 @@ paths, numbers and git hashes pass unharmed, and what was cleaned once stays as 
 import base64
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from urllib.parse import quote, quote_plus
 
-from autoresearch.secrets.shapes import HIDDEN, SHAPES, SecretName, suspicion
+from autoresearch.secrets import stream
+from autoresearch.secrets.encodings import Decoded, decoded, without_colour
+from autoresearch.secrets.shapes import DONE, HIDDEN, SHAPES, SecretName, suspicion
+from autoresearch.secrets.tokens import tokens
 
 SHORTEST = 6
 """Characters below which a known value is not looked for: it would damage more than it hides."""
 
-_LONGEST_LINE = 65536
-_TRIES = 8
 _LONGEST_TOKEN = 512
-_BLANK = re.compile(r"[^\w+/=.%:@\"'\\-]+")
-_BLOCK_LINE = re.compile(r"[A-Za-z0-9+/=]{16,}\s*")
+_RUN = re.compile(f"{DONE}+")
 
 _GLUE = r"(?P<glue>\\?[\"']?[ \t]{0,4}(?:=>|:=|[:=])[ \t]{0,4}|(?P<space>\\?[\"']?,? +))"
 _VALUE = re.compile(
-    r"(?P<open>\\[\"']|[\"'])?(?P<value>(?(open)(?:(?<=\\\")[^\"\\\n]*|(?<=\\')[^'\\\n]*|"
-    r"(?<=\")(?:[^\"\\\n]|\\.)*|(?<=')(?:[^'\\\n]|\\.)*)|[^\s\"'\\]+))"
+    r"(?P<open>\\[\"']|[\"'])?(?P<value>(?(open)(?:(?<=\\\")[^\"\\\r\n]*|(?<=\\')[^'\\\r\n]*|"
+    r"(?<=\")(?:[^\"\\\r\n]|\\.)*|(?<=')(?:[^'\\\r\n]|\\.)*)|[^\s\"'\\]+))"
 )
 _NO_NUMBER = r"(?![\w-]{0,40}+[\"']?[ \t]{0,4}[:=][ \t]{0,4}[0-9.]{1,12}(?![\w.]))"
 # Words that logs of training are full of are ruled out early: `tokens_per_sec: 5`, `tokenizer: x`, `key=3`.
@@ -41,7 +41,7 @@ _WORD = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 _SPOKEN = ("api ", "access ", "secret ", "private ")
 _OPTION = re.compile(r"--[A-Za-z]")
 _NO_VALUE = re.compile(
-    r"(?:\\?[\"'])?(?:\[redacted\]|[\[({](?=[\s\"'\\]|\Z)|<[\w .-]*>|\{\{|%\(|\*+(?![^\s\"',;])|"
+    r"(?:\\?[\"'])?(?:\[redacted\]|\uffff|[\[({](?=[\s\"'\\]|\Z)|<[\w .-]*>|\{\{|%\(|\*+(?![^\s\"',;])|"
     r"\$\{?\w+\}?(?![^\s\"',;/])|"
     r"(?:str|int|bool|bytes|float|None|null|none|nil|true|false|True|False|Optional|SecretStr|"
     r"os\.\w+|self\.\w+|args\.\w+|cfg\.\w+|config\.\w+|getpass|getenv)(?![\w!@#$%^&*+-]))"
@@ -69,16 +69,37 @@ class Redactor:
 
     def clean(self, text: str) -> str:
         """The text with every secret replaced by `[redacted]`."""
+        return "".join(stream.cleaned(self.clean_piece, text))
+
+    def clean_piece(self, text: str) -> str:
+        """The same for a text whose lines are none of them too long to look at as a whole."""
+        text = text.replace(DONE, "?") if DONE in text else text
+        lines = without_colour(text)
+        masked = self._mask(lines.text, lines.gaps)
+        if read := decoded(lines.text):
+            masked = _fill(masked, _found(read, self._mask(read.text, read.gaps, words=read.joins)))
+        if DONE not in masked:
+            return text
+        return _RUN.sub(HIDDEN, _fill(text, _found(lines, masked)) if lines.codes else masked)
+
+    def tells(self, text: str) -> bool:
+        """Whether a value is a secret by its own looks, whatever it is called."""
+        shaped = any(True for shape in SHAPES for _ in shape.spans(text))
+        return shaped or any(True for _ in tokens(text))
+
+    def _mask(self, text: str, gaps: Collection[int] = (), *, words: bool = True) -> str:
+        """The text with `DONE` for every character of a secret, so that all others keep their places."""
         for form in self._known:
             if form in text:
-                text = text.replace(form, HIDDEN)
+                text = text.replace(form, DONE * len(form))
         for shape in SHAPES:
-            text = shape.clean(text)
+            text = _fill(text, shape.spans(text, gaps))
+        text = _fill(text, tokens(text, gaps)) if words else text
         lowered = text.lower()
         for stem, patterns in _NAMED.items():
             if stem in lowered:
                 for pattern in patterns:
-                    text = _hide_values(text, pattern)
+                    text = _fill(text, _named_values(text, pattern))
         return text
 
     def clean_mapping(self, values: Mapping[str, str]) -> dict[str, str]:
@@ -100,8 +121,7 @@ class Redactor:
     def clean_stream(self, chunks: Iterable[str]) -> Iterator[str]:
         """The text of a stream, cleaned, in pieces of whole lines where lines end.
 
-        Secrets torn between two chunks are found. Text is held back until its line ends, a private key block until it
-        closes; a line longer than `_LONGEST_LINE` is cut where no secret is torn.
+        Together they are what `clean` makes of the whole text, wherever the chunks begin and end.
         """
         cleaner = Cleaner(self)
         for chunk in chunks:
@@ -110,55 +130,50 @@ class Redactor:
         if rest := cleaner.close():
             yield rest
 
-    def cut(self, held: str) -> int:
-        """Where a text too long to hold can be cut: what is cleaned in two parts there is the same as in one."""
-        whole = self.clean(held)
-        ends = [found.end() for found in _BLANK.finditer(held, len(held) // 2)]
-        for end in reversed(ends[-_TRIES:]):
-            if self.clean(held[:end]) + self.clean(held[end:]) == whole:
-                return end
-        return len(held) // 2
-
 
 class Cleaner:
     """Cleans a stream that comes in pieces, see `Redactor.clean_stream`; what `feed` holds back, `close` gives."""
 
     def __init__(self, redactor: Redactor) -> None:
-        self._redactor = redactor
+        self._clean = redactor.clean_piece
         self._held = ""
+        self._torn = False
 
     def feed(self, text: str) -> str:
         """Take a piece; returns what can go by now, cleaned."""
-        self._held += text
-        ready = _ready(self._held)
-        if not ready and len(self._held) > _LONGEST_LINE:
-            ready = self._redactor.cut(self._held)
-        going, self._held = self._held[:ready], self._held[ready:]
-        return self._redactor.clean(going) if going else ""
+        cleaned, self._held, self._torn = stream.cut_long(self._clean, self._held + text, torn=self._torn)
+        if ready := stream.ready(self._held):
+            cleaned.append(self._going(self._held[:ready]))
+            self._held = self._held[ready:]
+        return "".join(cleaned)
 
     def close(self) -> str:
         """The rest, cleaned; the next piece begins a new stream."""
         rest, self._held = self._held, ""
-        return self._redactor.clean(rest) if rest else ""
+        return self._going(rest) if rest else ""
+
+    def _going(self, text: str) -> str:
+        torn, self._torn = self._torn, False
+        return stream.without_torn(self._clean, text, torn=torn)
 
 
-def _ready(held: str) -> int:
-    """How much of the held text can go: whole lines, none of them inside an open private key block.
-
-    A carriage return ends a line too: progress bars have no other.
-    """
-    end = held.rfind("\n") + 1 or held.rfind("\r", 0, len(held) - 1) + 1
-    begin = held.rfind("-----BEGIN ", 0, end)
-    if begin >= 0 and "PRIVATE KEY" in held[begin : begin + 60] and "-----END " not in held[begin:end]:
-        return begin
-    while end and _BLOCK_LINE.fullmatch(held, held.rfind("\n", 0, end - 1) + 1, end):
-        end = held.rfind("\n", 0, end - 1) + 1
-    return end
+def _fill(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    parts, done = [], 0
+    for start, end in spans:
+        if end > done:
+            parts += [text[done:start], DONE * (end - max(start, done))]
+            done = end
+    return "".join([*parts, text[done:]]) if parts else text
 
 
-def _hide_values(text: str, pattern: re.Pattern[str]) -> str:
-    """The text with the values of suspicious names hidden; what follows a harmless name is looked at again."""
-    parts, done, at = [], 0, 0
+def _found(read: Decoded, masked: str) -> Iterator[tuple[int, int]]:
+    """Where in the whole text the secrets are that were found in it as it is read."""
+    return ((read.start(found.start()), read.end(found.end() - 1)) for found in _RUN.finditer(masked))
+
+
+def _named_values(text: str, pattern: re.Pattern[str]) -> Iterator[tuple[int, int]]:
+    """Values of suspicious names; what follows a harmless name is looked at again."""
+    at = 0
     levels: dict[str, SecretName] = {}
     while found := pattern.search(text, at):
         at = found.end()
@@ -170,9 +185,8 @@ def _hide_values(text: str, pattern: re.Pattern[str]) -> str:
             continue
         value = _VALUE.match(text, at, len(text) if level is SecretName.SURE else at + _LONGEST_TOKEN)
         if value and _secret(name, value["value"], level):
-            parts += [text[done : value.start("value")], HIDDEN]
-            done = at = value.end("value")
-    return "".join([*parts, text[done:]])
+            yield value.span("value")
+            at = value.end("value")
 
 
 def _name(text: str, found: re.Match[str]) -> str:

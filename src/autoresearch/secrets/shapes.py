@@ -1,122 +1,142 @@
-"""Secrets that can be told by their looks, whoever wrote them down and wherever.
+"""Secrets that can be told by what stands around them.
 
 Whether a variable, key or option is called as secrets are called.
 """
 
 import re
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import Enum
+
+from autoresearch.secrets.encodings import is_edge
 
 HIDDEN = "[redacted]"
 
 
+LONGEST_BLOCK, MOST_LINES, TAIL_LINES = 20_000, 1000, 120
+"""Of a private key block: characters of one that is closed, lines of one that is not, lines before an end alone."""
+
+DONE = "\uffff"
+"""Stands for each character of a secret while a text is looked through; no text has it."""
+
+
 @dataclass(frozen=True)
 class Shape:
-    """A kind of secret.
+    """A kind of secret that is told by what stands around it.
 
     Attributes:
         name: Whose it is.
         anchors: Text without which it cannot be there; looked for first, because that is cheap.
-        pattern: The secret in its surroundings.
-        shown: What is put in its place.
+        pattern: The secret, in the group `s`, in its surroundings.
+        begins: It is none in the middle of a word.
     """
 
     name: str
     anchors: tuple[str, ...]
     pattern: re.Pattern[str]
-    shown: str = HIDDEN
+    begins: bool = False
 
-    def clean(self, text: str) -> str:
-        """The text with every secret of this shape hidden."""
-        return self.pattern.sub(self.shown, text) if any(anchor in text for anchor in self.anchors) else text
+    def spans(self, text: str, gaps: Collection[int] = ()) -> Iterator[tuple[int, int]]:
+        """Where secrets of this shape are."""
+        if any(anchor in text for anchor in self.anchors):
+            for found in self.pattern.finditer(text):
+                if not self.begins or is_edge(text, found.start(), gaps):
+                    yield found.span("s")
 
 
-def _prefixed(name: str, prefix: str, rest: str) -> Shape:
-    return Shape(name, (prefix,), re.compile(rf"(?<![A-Za-z0-9]){re.escape(prefix)}{rest}"))
-
-
-_DIGIT = r"(?=[A-Za-z_-]{0,60}[0-9])"
 _KEY = r"PRIVATE KEY(?: BLOCK)?-----"
+_LINE = r"[A-Za-z0-9+/=]{16,}"
+_NEW = r"(?:\s|\\[nr])"
+_NOT = rf"(?!\[redacted\]|{DONE})"
 
 SHAPES = (
     Shape(
         "private key block",
         ("PRIVATE KEY",),
         re.compile(
-            rf"-----BEGIN [A-Z0-9 ]*{_KEY}(?:(?:(?!-----BEGIN )[\s\S]){{0,20000}}?-----END [A-Z0-9 ]*{_KEY}|"
-            rf"(?:(?:\s|\\n)*[A-Za-z0-9+/=]{{16,}})*)"
-            rf"|(?<![A-Za-z0-9+/=])(?:[A-Za-z0-9+/=]{{16,}}+(?:\s|\\n)++){{1,120}}+-----END [A-Z0-9 ]*{_KEY}"
+            rf"(?P<s>-----BEGIN [A-Z0-9 ]{{0,40}}{_KEY}(?:(?:(?!-----BEGIN )[\s\S]){{0,{LONGEST_BLOCK}}}?"
+            rf"-----END [A-Z0-9 ]{{0,40}}{_KEY}|"
+            rf"(?:{_NEW}*{_LINE}){{0,{MOST_LINES}}})"
+            rf"|(?<![A-Za-z0-9+/=])(?:{_LINE}+{_NEW}++){{1,{TAIL_LINES}}}+-----END [A-Z0-9 ]{{0,40}}{_KEY})"
         ),
     ),
-    _prefixed("Hugging Face", "hf_", r"[A-Za-z0-9]{20,}"),
-    _prefixed("Hugging Face organisation", "api_org_", r"[A-Za-z0-9]{20,}"),
-    _prefixed("OpenAI, Anthropic and others", "sk-", rf"{_DIGIT}[A-Za-z0-9_-]{{20,}}"),
-    _prefixed("NVIDIA", "nvapi-", r"[A-Za-z0-9_-]{20,}"),
-    _prefixed("Weights & Biases", "wandb_v1_", r"[A-Za-z0-9_]{20,}"),
+    Shape(
+        "PuTTY",
+        ("Private-Lines:",),
+        re.compile(
+            rf"Private-Lines: ?\d+(?P<s>(?:{_NEW}+[A-Za-z0-9+/=]{{4,}})+(?:{_NEW}+Private-(?:MAC|Hash): ?[0-9a-f]+)?)"
+        ),
+    ),
     Shape(
         "Weights & Biases login",
-        ("wandb login",),
-        re.compile(r"(wandb login (?:--\S+ )*)[0-9a-f]{40}\b"),
-        rf"\1{HIDDEN}",
+        ("login",),
+        re.compile(r"(?:wandb|weave) login (?:--\S{1,99} ){0,20}(?P<s>[0-9a-f]{40}\b)"),
     ),
     Shape(
-        "GitHub",
-        ("ghp_", "gho_", "ghu_", "ghs_", "ghr_"),
-        re.compile(r"(?<![A-Za-z0-9])gh[pousr]_[A-Za-z0-9_]{20,}"),
+        "AWS key id",
+        ("AKIA", "ASIA", "ABIA"),
+        re.compile(r"(?P<s>A[KSB]IA[A-Z0-9]{16})(?![A-Za-z0-9])"),
+        begins=True,
     ),
-    _prefixed("GitHub", "github_pat_", r"[A-Za-z0-9_]{20,}"),
-    _prefixed("GitLab", "glpat-", r"[A-Za-z0-9_-]{16,}"),
-    Shape("AWS key id", ("AKIA", "ASIA"), re.compile(r"(?<![A-Za-z0-9])A[KS]IA[A-Z0-9]{16}(?![A-Za-z0-9])")),
-    _prefixed("Google", "AIza", r"[A-Za-z0-9_-]{30,}"),
-    _prefixed("Google", "ya29.", r"[A-Za-z0-9_-]{20,}"),
-    _prefixed("Google", "GOCSPX-", r"[A-Za-z0-9_-]{20,}"),
-    Shape("Slack", ("xox",), re.compile(r"(?<![A-Za-z0-9])xox[a-z](?:\.xox[a-z])?-[A-Za-z0-9-]{10,}")),
-    Shape("Slack", ("hooks.slack.com/",), re.compile(r"(hooks\.slack\.com/\w+/)[\w/]{20,}"), rf"\1{HIDDEN}"),
-    Shape("Stripe", ("k_live_", "k_test_"), re.compile(r"(?<![A-Za-z0-9])[rs]k_(?:live|test)_[A-Za-z0-9]{16,}")),
-    _prefixed("npm", "npm_", r"[A-Za-z0-9]{36}"),
-    _prefixed("PyPI", "pypi-", r"[A-Za-z0-9_-]{50,}"),
-    _prefixed("LangSmith", "lsv2_", r"[A-Za-z0-9_]{20,}"),
-    _prefixed("JSON web token", "eyJ", r"[A-Za-z0-9_-]{8,4000}+\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?"),
+    Shape("Slack", ("xox",), re.compile(r"(?P<s>xox[a-z](?:\.xox[a-z])?-[A-Za-z0-9-]{10,})"), begins=True),
+    Shape("Slack", ("hooks.slack.com/",), re.compile(r"hooks\.slack\.com/\w+/(?P<s>[\w/]{20,})")),
+    Shape("Discord", ("api/webhooks/",), re.compile(r"api/webhooks/[0-9]+/(?P<s>[\w-]{20,})")),
+    Shape("Telegram", (":A",), re.compile(r"(?P<s>[0-9]{5,16}:A[A-Za-z0-9_-]{34})")),
+    Shape("Azure AD", ("Q~",), re.compile(r"(?P<s>[A-Za-z0-9_~.-]{3}[0-9]Q~[A-Za-z0-9_~.-]{31,34})")),
+    Shape("Terraform", (".atlasv1.",), re.compile(r"(?P<s>[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_=-]{40,})")),
+    Shape("Mailchimp", ("-us",), re.compile(r"(?P<s>[0-9a-f]{32}-us[0-9]{1,2})(?![0-9])")),
+    Shape(
+        "user and password of curl",
+        ("curl",),
+        re.compile(
+            r"curl\b[^\r\n|;]{0,400}?[\s\"',](?:-u|--user|--proxy-user|-U)[\s=\"',]{0,4}[^\s:\"',]{1,99}:(?P<s>"
+            rf"{_NOT}(?![$<{{*]|//)[^\s\"']+)"
+        ),
+    ),
     Shape(
         "authorization header",
         ("uthorization", "UTHORIZATION"),
         re.compile(
-            r"((?i:authorization)\\?[\"']?\s{0,3}[:=]\s{0,3}\\?[\"']?(?i:(?:bearer|basic|token|digest|negotiate)\s+)?+)"
-            r"(?!\[redacted\]|[$<{*])[^\s\"',\\]{6,}"
+            r"(?i:authorization)\\?[\"']?[ \t]{0,3}[:=,][ \t]{0,3}\\?[\"']?"
+            r"(?i:(?:bearer|basic|token|digest|negotiate)[ \t]{1,9})?+"
+            rf"{_NOT}(?![$<{{*])(?P<s>[^\s\"',\\]{{6,}})"
         ),
-        rf"\1{HIDDEN}",
     ),
     Shape(
         "bearer token",
         ("earer ", "EARER "),
-        re.compile(r"((?i:bearer) )(?=[A-Za-z._~+/=-]{0,60}[0-9])[A-Za-z0-9._~+/=-]{12,}"),
-        rf"\1{HIDDEN}",
+        re.compile(r"(?i:bearer) {1,4}(?P<s>(?=[A-Za-z._~+/=-]{0,60}[0-9])[A-Za-z0-9._~+/=-]{12,})"),
     ),
-    Shape(
-        "password in an address",
-        ("://",),
-        re.compile(r"(://[^\s:/@\"'?#]*:)(?!\[redacted\])[^\s/@\"']+@"),
-        rf"\1{HIDDEN}@",
-    ),
-    Shape("token in an address", ("://",), re.compile(r"(://)[^\s:/@\"'?#\[\]$]{20,}@"), rf"\1{HIDDEN}@"),
+    Shape("password in an address", ("://",), re.compile(rf"://[^\s:/@\"'?#]*:(?P<s>{_NOT}[^\s/@\"']+)@")),
+    Shape("token in an address", ("://",), re.compile(rf"://(?P<s>[^\s:/@\"'?#\[\]${DONE}]{{20,}})@")),
     Shape(
         "signed address",
         ("?", "&"),
         re.compile(
-            r"([?&](?i:token|key|sig|signature|api_?key|access_token|auth|x-amz-signature|x-amz-security-token|"
-            r"x-amz-credential|x-goog-signature|x-goog-credential)=)(?!\[redacted\])[^\s&\"'<>#\\]{8,}"
+            r"[?&](?i:token|key|sig|signature|api_?key|access_token|auth|x-amz-signature|x-amz-security-token|"
+            rf"x-amz-credential|x-goog-signature|x-goog-credential)={_NOT}(?P<s>[^\s&\"'<>#\\]{{8,}})"
         ),
-        rf"\1{HIDDEN}",
     ),
-    Shape("netrc", ("password ",), re.compile(r"(login \S+\s+password )(?!\[redacted\])\S+"), rf"\1{HIDDEN}"),
     Shape(
-        "registry login",
-        ("auth",),
-        re.compile(r"(\\?[\"']auth\\?[\"']\s*:\s*\\?[\"'])[A-Za-z0-9+/=]{12,}"),
-        rf"\1{HIDDEN}",
+        "netrc",
+        ("password",),
+        re.compile(
+            rf"login[ \t]+\S{{1,200}}\s{{1,64}}(?:account[ \t]+\S{{1,200}}\s{{1,64}})?password[ \t]+{_NOT}(?P<s>\S+)"
+        ),
+    ),
+    Shape(
+        "netrc",
+        ("password",),
+        re.compile(
+            rf"(?:^|(?<=[\n\r]))[ \t]*password[ \t]+{_NOT}(?P<s>(?=\S*[^a-z\s.:;,!?])\S{{6,}})[ \t]*(?=[\r\n]|\Z)"
+        ),
+    ),
+    Shape(
+        "registry login", ("auth",), re.compile(r"\\?[\"']auth\\?[\"'][ \t]*:[ \t]*\\?[\"'](?P<s>[A-Za-z0-9+/=]{12,})")
     ),
 )
-"""Most telling first; a private key block goes before the lines it consists of."""
+"""Most telling first; a private key block goes before the lines it consists of. Tokens that need no surroundings are in
+`tokens`."""
 
 
 class SecretName(Enum):

@@ -138,24 +138,25 @@ _PIECE = 1 << 16
 _MOST = 2 << 20
 _PATIENCE_S = 2.0
 _TOUCH_S = 1.0
-_TORN = 4096
 _END_BYTES = 64 * 1024
 _LOOK_BYTES = 8 << 20
 
 
 def end_of(log: Path, redactor: Redactor) -> str:
-    """The last 64 KiB of a log, without secrets.
+    """The whole lines in the last 64 KiB of a log, without secrets: half of one could hide what tells a secret.
 
     Raises:
         OSError: It cannot be read.
     """
     with log.open("rb") as stream:
-        stream.seek(max(0, stream.seek(0, os.SEEK_END) - _END_BYTES))
-        return redactor.clean(stream.read().decode("utf-8", "replace"))
+        begin = max(0, stream.seek(0, os.SEEK_END) - _END_BYTES)
+        stream.seek(begin)
+        data = stream.read()
+    return redactor.clean(data[_first_line(data) if begin else 0 :].decode("utf-8", "replace"))
 
 
 def ends_of(log: Path, redactor: Redactor) -> str:
-    """The first and the last 64 KiB of a log, or all of a shorter one, without secrets.
+    """The first and the last 64 KiB of a log, in whole lines, or all of a shorter one, without secrets.
 
     Raises:
         OSError: It cannot be read.
@@ -164,8 +165,14 @@ def ends_of(log: Path, redactor: Redactor) -> str:
         size = stream.seek(0, os.SEEK_END)
         stream.seek(0)
         start = stream.read(_END_BYTES)
-        stream.seek(max(_END_BYTES, size - _END_BYTES))
-        return redactor.clean((start + stream.read()).decode("utf-8", "replace"))
+        if size <= 2 * _END_BYTES:
+            return redactor.clean((start + stream.read()).decode("utf-8", "replace"))
+    return redactor.clean(start[: start.rfind(b"\n") + 1].decode("utf-8", "replace")) + end_of(log, redactor)
+
+
+def _first_line(data: bytes) -> int:
+    """Where the first line begins that is whole, in what was read from the middle of a file."""
+    return min((at + 1 for at in (data.find(b"\n"), data.find(b"\r")) if at >= 0), default=len(data))
 
 
 class StepLog:
@@ -250,7 +257,7 @@ class CleanLog:
     def _begin_anew(self, data: bytes) -> bytes:
         """Leave out what was dropped, and the torn line after it: half a secret cannot be told by its looks."""
         self._put(self._end())
-        torn = data.find(b"\n", 0, _TORN) + 1 or min(_TORN, len(data))
+        torn = _first_line(data)
         self.file.skip(self._dropped + torn)
         self._dropped = 0
         return data[torn:]

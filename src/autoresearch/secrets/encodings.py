@@ -1,0 +1,167 @@
+r"""Text inside text: colours of a terminal, escapes of JSON and Python, percent codes, quoted-printable.
+
+A secret may stand right behind such a code (`\n`, `%20`, `ESC[32m`), or have one in its middle. `is_edge` knows the
+first; `decoded` gives the lines that hold codes as they are read, with the place of each character, for the second.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+
+_ESC = r"(?:\x1b|\\+(?:u001[bB]|x1[bB]|033|e)|%1[bB]|\^\[|␛)"
+_ZERO = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\r\n]*(?:\x07|\x1b\\)|[ -/]*[0-Z\\^-~])|\x9b[0-?]*[ -/]*[@-~]|"
+    r"[\x00\xad\u200b-\u200f\u2060\ufeff]"
+)
+_CSI = r"\[[0-?]*[ -/]*[@-~]"
+_CODE = re.compile(
+    rf"[\\%=&^\[␛](?:(?<=\\)\\*(?:(?P<gone_a>(?:u001[bB]|x1[bB]|033|e){_CSI})|(?P<letter>[ntrbfv])|"
+    r"x(?P<byte>[0-9a-fA-F]{2})|u(?P<unit>[0-9a-fA-F]{4})|(?P<octal>[0-3][0-7]{2}))|"
+    rf"(?<=%)(?:25){{0,3}}(?:(?P<gone_b>1[bB](?:{_CSI}|%5[bB][0-9;]*m))|(?P<percent>[0-9a-fA-F]{{2}}))|"
+    rf"(?<=\^)(?P<gone_c>\[{_CSI})|(?<=␛)(?P<gone_d>{_CSI})|(?<!\w\[)(?<=\[)(?P<gone_e>[0-9;]{{1,12}}m)|"
+    r"(?<==)(?:(?P<gone_f>(?<=[^\r\n]{70}=)(?<![^\r\n]{76}=)\r?\n)|(?P<printable>3D|20|09|0A|22|27|3A|2E|5F|2D))|"
+    r"(?<=&)(?:(?P<entity>quot|amp|apos|lt|gt|nbsp)|#(?P<dec>[0-9]{2,4})|#x(?P<hexa>[0-9a-fA-F]{2,4}));)"
+)
+"""Every branch names its first character again, so that the search can run to the next of them."""
+_BETWEEN = "\n.\n"
+_LETTERS = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v"}
+_ENTITIES = {"quot": '"', "amp": "&", "apos": "'", "lt": "<", "gt": ">", "nbsp": " "}
+_ANY_ZERO = re.compile("[\x00\x1b\x9b\xad\u200b-\u200f\u2060\ufeff]")
+_ANY_CODE = re.compile(
+    r"\\[\\ntrbfvxue0-3]|%[0-9a-fA-F]{2}|=(?:3D|0A|(?:20)?\r?\n)|&[#a-z]|\^\[\[|␛\[|\[(?<!\w\[)[0-9;]{1,12}m"
+)
+_MAY = re.compile(
+    "key|token|secret|passw|passp|credential|pwd|Key|Token|Secret|Passw|Passp|Credential|KEY|TOKEN|SECRET|PASSW|PASSP|"
+    "CREDENTIAL|PWD|uthoriz|UTHORIZ|earer|EARER|login|curl|slack|webhook|://|%3[aA]|%2[fF]|sig|Sig|auth|Auth|AUTH|"
+    r"001[bB]|x1[bB]|033\[|\\e\[|%1[bB]|\^\[\[|␛|PRIVATE|Private|[0-9]m|=\r?\n"
+)
+"""Without one of these a line holds nothing but what was found before it was decoded."""
+_EDGE = re.compile(
+    r"(?:\\+(?:[abefnrtv0]|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|N\{[A-Z ]*\}|[0-7]{1,3})|"
+    r"(?:%(?:25)*|=)[0-9A-Fa-f]{2}|"
+    rf"(?:{_ESC}|\x9b)\[?[0-?]*[ -/]*[@-~]|\[[0-9;]*m|[0-9](?:Z|T|UTC|GMT|[AP]M|ms|s)?)\Z"
+)
+_BACK = 24
+
+
+def is_edge(text: str, at: int, gaps: Collection[int] = ()) -> bool:
+    """Whether a word may begin at a place: no letter before it, or one that belongs to a code or a time of day."""
+    if at == 0 or not (text[at - 1].isascii() and text[at - 1].isalnum()) or at in gaps:
+        return True
+    return bool(_EDGE.search(text[max(0, at - _BACK) : at]))
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A text as it is read.
+
+    Attributes:
+        text: Without its codes.
+        at: Where it begins in the whole text.
+        codes: Of each code: where it would stand in `text`, what it was, how much longer the whole text is behind it.
+    """
+
+    text: str
+    at: int
+    codes: tuple[tuple[int, str, int], ...]
+
+    @property
+    def gaps(self) -> frozenset[int]:
+        """Characters before which a code was taken out."""
+        return frozenset(place for place, shown, _ in self.codes if not shown)
+
+    @property
+    def joins(self) -> bool:
+        """Whether a word may be longer here than it looks where it is written: not all codes are blanks."""
+        return any(shown.strip(_BETWEEN) or not shown for _, shown, _ in self.codes)
+
+    def start(self, place: int) -> int:
+        """Where in the whole text a character begins."""
+        return self._whole(place, bisect_right(self.codes, place, key=itemgetter(0)))
+
+    def end(self, place: int) -> int:
+        """Where in the whole text a character ends."""
+        last = bisect_right(self.codes, place, key=itemgetter(0))
+        of_code = last and self.codes[last - 1][1] and self.codes[last - 1][0] == place
+        return self._whole(place + 1, last) if of_code else self.start(place) + 1
+
+    def _whole(self, place: int, codes: int) -> int:
+        return self.at + place + (self.codes[codes - 1][2] if codes else 0)
+
+
+def without_colour(text: str) -> Decoded:
+    """A text without what has no width: terminal codes above all."""
+    any_code = "\x1b" in text or "\0" in text or (not text.isascii() and _ANY_ZERO.search(text))
+    return _decode(text, [(0, len(text))], _ZERO) if any_code else Decoded(text, 0, ())
+
+
+def decoded(text: str) -> Decoded | None:
+    """The lines that hold a code, as they are read, one below the other; a line with a dot stands for all between."""
+    stretches: list[tuple[int, int]] = []
+    at = 0
+    while code := _ANY_CODE.search(text, at):
+        start = max(text.rfind("\n", at, code.start()), text.rfind("\r", at, code.start()), at - 1) + 1
+        at = code.end()
+        while (at := _line_end(text, at)) < len(text) and text[at - 1] == "=":
+            at = at + (2 if text[at : at + 2] == "\r\n" else 1)
+        if _MAY.search(text, start, at + 1):
+            if stretches and stretches[-1][1] + 1 == start:
+                start = stretches.pop()[0]
+            stretches.append((start, at))
+        at += 1
+    return _decode(text, stretches, _CODE) if stretches else None
+
+
+def _line_end(text: str, at: int) -> int:
+    """Where the line that holds a place ends."""
+    new = text.find("\n", at)
+    new = len(text) if new < 0 else new
+    back = text.find("\r", at, new)
+    return new if back < 0 else back
+
+
+def _decode(text: str, stretches: Sequence[tuple[int, int]], pattern: re.Pattern[str]) -> Decoded:
+    parts: list[str] = []
+    codes: list[tuple[int, str, int]] = []
+    done, size, more = stretches[0][0], 0, 0
+    first = done
+    for start, end in stretches:
+        found = [(code.start(), code.end(), _read(code)) for code in pattern.finditer(text, start, end)]
+        if start > done:
+            found.insert(0, (done, start, _BETWEEN))
+        for begin, stop, shown in found:
+            parts += (text[done:begin], shown)
+            size += begin - done
+            more += stop - begin - len(shown)
+            codes.append((size, shown, more))
+            size += len(shown)
+            done = stop
+        parts.append(text[done:end])
+        size += end - done
+        done = end
+    return Decoded("".join(parts), first, tuple(codes))
+
+
+def _read(code: re.Match[str]) -> str:
+    """What a code stands for; codes of the terminal and what has no width stand for nothing."""
+    group = code.lastgroup or ""
+    match group.partition("_")[0]:
+        case "gone" | "":
+            return ""
+        case "letter":
+            return _LETTERS[code["letter"]]
+        case "entity":
+            return _ENTITIES[code["entity"]]
+        case "octal":
+            return _char(int(code["octal"], 8))
+        case "dec":
+            return _char(int(code["dec"]))
+        case _:
+            return _char(int(code[group], 16))
+
+
+def _char(number: int) -> str:
+    """Surrogates and the like are no text, and terminal codes that were escaped are taken out by a second look."""
+    return chr(number) if number < 0xD800 else "?"

@@ -1,0 +1,144 @@
+"""A secret is known whatever stands beside it, in whatever encoding the text is, and wherever a stream is cut."""
+
+import random
+
+import pytest
+
+from autoresearch.secrets.redactor import Redactor
+from autoresearch.secrets.stream import LONGEST_LINE, LOOK
+
+A, HEX = "Ab3dEf6hIj9k", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b"
+# Put together here so that no scanner of repositories takes this file for a leak.
+TOKENS = {
+    "Hugging Face": "hf_" + A * 3, "organisation": "api_org_" + A * 3, "OpenAI": "sk-proj-" + A * 3,
+    "Anthropic": "sk-ant-api03-" + A * 3, "NVIDIA": "nvapi-" + A * 3, "W&B": "wandb_v1_" + A * 3, "GitHub": "ghp_" + A * 3,
+    "GitHub fine": "github_pat_" + A * 3, "GitLab": "glpat-" + A * 2, "AWS": "AKIA" + "QWERTY7890ASDFGH",
+    "Google": "AIza" + A * 3, "Google OAuth": "ya29." + A * 3, "Slack": "xoxb-1234567890-" + A, "Stripe": "sk_live_" + A * 2,
+    "npm": "npm_" + A * 3, "PyPI": "pypi-" + A * 5, "LangSmith": "lsv2_" + A * 3, "JWT": f"eyJ{A}.eyJ{A}.{A}",
+    "Databricks": "dapi" + HEX[:32], "SendGrid": "SG." + A * 2 + "." + A * 3, "Vault": "hvs." + A * 3,
+    "Telegram": "1234567890:AA" + (A * 3)[:33], "Discord": "M" + A * 2 + ".Ab3dEf." + A * 3, "DigitalOcean": "dop_v1_" + HEX + HEX[:24],
+    "Tailscale": "tskey-auth-" + A + "CNTRL-" + A * 2, "Groq": "gsk_" + A * 4, "xAI": "xai-" + A * 6, "Perplexity": "pplx-" + A * 4,
+    "Replicate": "r8_" + A * 3, "age": "AGE-SECRET-KEY-1" + "QPZRY9X8GF2T" * 5, "Azure AD": "aB1" + "8Q~" + (A * 3)[:34],
+    "OpenRouter": "sk-or-v1-" + HEX, "Docker": "dckr_pat_" + A * 3, "Notion": "ntn_" + A * 4, "Grafana": "glsa_" + A * 3,
+    "Pinecone": "pcsk_" + A * 4, "RunPod": "rpa_" + A * 4, "Linear": "lin_api_" + A * 4, "Tavily": "tvly-" + A * 3,
+    "Atlassian": "ATATT3" + A * 4, "Shopify": "shpat_" + HEX[:32], "Mailchimp": HEX[:32] + "-us12", "Firecrawl": "fc-" + HEX[:32],
+}  # fmt: skip
+SURROUNDINGS = {
+    "colour": "using \x1b[32m{}\x1b[0m", "bold behind a word": "using\x1b[1m{}\x1b[0m", "colours of 256": "x\x1b[38;5;12m{}\x1b[m",
+    "cleared line": "x\x1b[2K{}", "title": "\x1b]0;title\x07{}", "colour without escape": "[32m{}[0m", "as text": r"\u001b[36m{}\u001b[0m",
+    "in hex": r"x\x1b[1m{}\x1b[0m", "in octal": r"x\033[1m{}\033[0m", "shell": r"x\e[1m{}\e[0m", "caret": "x^[[1m{}^[[0m",
+    "JSON line": r'{{"msg": "headers:\n{}"}}', "JSON tab": r'{{"msg": "x\t{}\n"}}', "twice escaped": r'"{{\"msg\": \"x\\n{}\\n\"}}"',
+    "percent": "a=b%20{}%20c", "percent sign": "x%3D{}", "percent twice": "x%253D{}", "repr": r"b'abc\n{}\r\n'", "hex": r"a\x20{}\x20b",
+    "unicode": r"a\u003d{}", "printable": "x=3D{}=20", "time": "12:00:00Z{}", "time with parts": "12:00:00.123456{}", "date": "2026-11-24{}",
+    "entity": "&quot;{}&quot;", "glued digits": "1732432432{}", "underscore": "x_{}", "quotes": "'{}'", "array": '["{}","b"]',
+}  # fmt: skip
+
+
+def forms(template: str, secret: str) -> str:
+    return f"before\n{template.format(secret)}\nafter\n"
+
+
+@pytest.mark.parametrize("where", SURROUNDINGS)
+def test_every_known_token_is_found_in_any_surroundings(where):
+    """Codes of terminals, JSON, addresses, Python and mail are neighbours as a blank is one."""
+    left = {name: Redactor().clean(forms(SURROUNDINGS[where], secret)) for name, secret in TOKENS.items()}
+    assert [name for name, text in left.items() if TOKENS[name][8:] in text] == []
+    assert all(text.startswith("before\n") and text.endswith("\nafter\n") for text in left.values())
+
+
+@pytest.mark.parametrize(
+    "code", ["\x1b[1m", "\x1b[0m\x1b[31m", r"\u001b[1m", "\x1b[38;2;1;2;3m", "\0", "\u200b", "\x1b[K"]
+)
+def test_a_code_inside_a_secret_hides_nothing(code):
+    """Neither of a token nor of a value of the environment, which a terminal shows whole."""
+    known = "plain-words-but-ours-77"
+    for secret in (known, TOKENS["Hugging Face"], TOKENS["OpenAI"], TOKENS["JWT"]):
+        left = Redactor([known]).clean(f"using {secret[:9]}{code}{secret[9:]} now")
+        assert secret[9:] not in left
+        assert secret[:9] not in left
+        assert left.startswith("using ")
+        assert left.endswith(" now")
+
+
+CONTEXT = {
+    "netrc note": ("wandb: Appending key {} to netrc", HEX), "login": ("wandb login {}", HEX), "curl": ("curl -s -u ada:{} https://x", "hunter2!"),
+    "curl long": ("curl --user 'ada:{}' https://x", "hunter2!"), "header": ("Authorization: Bearer {}", A * 2), "header in percent": ("Authorization%3A%20Bearer%20{}%0A", A * 2),
+    "netrc lines": ("machine x\n  login ada\n  password {}\n", "hunter2"), "netrc escaped": (r"machine x\n\tlogin ada\n\tpassword {}\n", "hunter2"),
+    "general": ("the token is {}", A * 3), "general key": ("using key {} for it", A * 2 + "x"), "secret said": ("client secret: {}", A * 3),
+    "general in colour": ("api key \x1b[1m{}\x1b[0m", A * 3), "password said": ("password {} was refused", A * 2), "coloured name": ("\x1b[1mpassword\x1b[0m: {}", "hunter2"),
+    "PuTTY": ("PuTTY-User-Key-File-3: x\nPrivate-Lines: 2\n{}\nPrivate-MAC: " + HEX, A * 5 + "\n" + A * 4), "address": ("https%3A%2F%2Fada%3A{}%40host", "hunter2"),
+    "printable": ("password=3D{}", "hunter2"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CONTEXT)
+def test_what_stands_before_it_tells_a_secret_without_looks(name):
+    """In the plain and in every encoding."""
+    template, secret = CONTEXT[name]
+    left = Redactor().clean(forms(template, secret))
+    assert not any(line in left for line in secret.split("\n"))
+
+
+ORDINARY = [
+    "half_life_of_a_2_particle_system_20_kelvin risk-based-2024-estimators-of-value-11 task-9f86d081884c7d659a2feaa0c55ad015",
+    f"\x1b[32mcommit\x1b[0m {HEX} wandb: run id 3f9ab2c1 sha256:{HEX}{HEX[:24]} etag={HEX[:32]} cache key {HEX}",
+    "disk-550e8400-e29b-41d4-a716-446655440000 mask-20241124-abcdef0123 key 550e8400-e29b-41d4-a716-446655440000",
+    r'{"path": "C:\\new\\table", "msg": "step 1\n\u001b[36mloss\u001b[0m=0.5%20of", "tokens": 12}',
+    "missing key model.layers.0.self_attn.q_proj.weight; unexpected key model.layers.11.mlp.experts.3.w1.weight",
+    "token Qwen2.5-1.5B-Instruct-GPTQ-Int4 key grpo_math_1B_megatron_2024_11_24 secret-santa-dataset-2024-v2-english",
+    "https://host/a%20b%3Dc?x=1 50%|#####     | 5/10 [00:01<00:03] =========== lr=3e-05 pid=2034",
+    "/lustre/fsw/users/someone/auto_research/2026-11-23-grpo/exp_12/run-1/run.log curl -u https://x",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ORDINARY)
+def test_ordinary_text_with_codes_and_prefixes_stays(text):
+    """Words that only hold a prefix, hashes, ids, paths and dotted names are left to read."""
+    assert Redactor(["a-known-secret-value"]).clean(text) == text
+
+
+def lines_of_all_kinds(draw: random.Random) -> str:
+    parts = [SURROUNDINGS[draw.choice(list(SURROUNDINGS))].format(secret) for secret in TOKENS.values()]
+    parts += [template.format(secret) for template, secret in CONTEXT.values()]
+    parts += [*ORDINARY, "progress 5%\r", "x =\n", "word " * 20]
+    draw.shuffle(parts)
+    return "".join(part + draw.choice(("\n", " ", "\r\n", "\r")) for part in parts)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_stream_is_what_the_whole_text_is(seed):
+    """For texts of all planted forms and pieces of any size."""
+    draw = random.Random(seed)
+    text = lines_of_all_kinds(draw)
+    pieces, rest = [], text
+    while rest:
+        size = draw.choice((7, 61, 997))
+        pieces.append(rest[:size])
+        rest = rest[size:]
+    assert "".join(Redactor().clean_stream(pieces)) == Redactor().clean(text)
+
+
+LONG = {
+    "login": f"wandb login {HEX} ", "netrc": f"login ada password {A} ", "header": f"Authorization: Bearer {HEX}, ",
+    "token": f"{'.' * 300}{TOKENS['Hugging Face']}", "JSON": f'{{"api_key": "{A}", "x": "\\n{TOKENS["NVIDIA"]}"}}',
+    "no blank": f"password={A * 3}&",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "size"), list(zip(LONG, [9970, 8191, 65536, 80_000, 30_011, 65_535], strict=True)))
+def test_a_long_line_is_cut_where_nothing_is_torn(name, size):
+    """The words that tell a secret stay with it, and the cut does not depend on the pieces."""
+    text = LONG[name] * (2 * LONGEST_LINE // len(LONG[name])) + "\n"
+    pieces = [text[at : at + size] for at in range(0, len(text), size)]
+    left = "".join(Redactor().clean_stream(pieces))
+    assert left == Redactor().clean(text)
+    assert A not in left
+    assert HEX not in left
+
+
+def test_a_value_longer_than_a_line_is_hidden_to_its_end():
+    """There is no place to cut it, so its rest is known to be one."""
+    text = f"password='{A * (2 * (LONGEST_LINE + LOOK) // len(A))}' then"
+    left = "".join(Redactor().clean_stream([text]))
+    assert A not in left
+    assert left == Redactor().clean(text)
