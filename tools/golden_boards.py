@@ -160,6 +160,12 @@ BOARDS: dict[str, tuple[Board, list[list[Any]]]] = {
     "just proven": (claimed((1.055, 1.07, 1.06), (1.00, 1.02, 0.99)), [["claims"]]),
     "just not proven": (claimed((1.045, 1.06, 1.05), (1.00, 1.02, 0.99)), [["claims"]]),
     "one fresh pair": (claimed((1.09,), (1.0,)), [["claims"]]),
+    "a fresh run collapses": (
+        Board((*MANY, *MOVES, *arm("a", 0.71), *arm("a", 0.70, 0.10, 0.73, seed=90, purpose="confirm"),
+               *arm("baseline", 0.49, 0.52, 0.50, seed=90, purpose="confirm")),
+              (Idea("a", effect=0.2, low=0.1, high=0.3),), incumbent="a"),
+        [["claims"]],
+    ),
     "nothing fresh": (Board(TWO, (KEPT_A, LOST_C, FLAT_D), incumbent="a"), [["claims"]]),
     "no gain after all": (claimed((0.96, 0.93, 0.95), (1.0, 1.02, 0.99)), [["claims"]]),
     "two ideas, each left out": (
@@ -168,6 +174,26 @@ BOARDS: dict[str, tuple[Board, list[list[Any]]]] = {
              *arm("without-1", 1.09, 1.10, 1.08, seed=90, purpose="ablate", order=50),
              *arm("without-2", 1.15, 1.13, 1.16, seed=90, purpose="ablate", order=60)),
             (KEPT_A, Idea("b", "a", effect=0.08, low=0.02, high=0.14), LOST_C, FLAT_D), LEFT_OUT, "b",
+        ),
+        [["claims"]],
+    ),
+    "a chain of kept ideas, and what failed on top of it": (
+        Board(
+            (*BASE, *arm("a", 1.08, 1.05, order=4), *arm("b", 1.19, order=6), *arm("c", 1.11, order=7),
+             *arm("d", 1.30, 1.26, order=8), *arm("e", 0.40, order=10), *arm("f", 1.24, order=11),
+             *arm("merge-1", 1.35, order=12)),
+            (Idea("a"), Idea("b", "a"), Idea("c", "b", "discard"), Idea("d", "b"), Idea("e", "d", "discard"),
+             Idea("f", "d", "discard")),
+            (("merge-1", ("c", "f"), "d"),), "d",
+        ),
+        [["claims"]],
+    ),
+    "less is better, and all ideas help a little": (
+        Board(
+            (*BASE, *arm("a", 0.95, order=4), *arm("b", 0.91, order=5), *arm("c", 0.93, order=6),
+             *arm("d", 0.90, order=7)),
+            (Idea("a"), Idea("b", "a"), Idea("c", "b", "discard"), Idea("d", "b")), incumbent="d",
+            direction="minimize", worth=0.1,
         ),
         [["claims"]],
     ),

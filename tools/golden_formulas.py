@@ -140,9 +140,78 @@ def claim(name: str, effect: dict[str, Any], spread: float, *, fresh: bool) -> d
     wrong = float(nothing + (1 - nothing) * (1 - right))
     proven = fresh and wrong <= 0.05
     standing = "proven" if proven else "likely" if right >= 0.8 else "refuted" if right <= 0.05 else "unresolved"
+    if fresh:
+        gain, left = effect["gain"], error
     return {"name": name, "standing": standing, "effect": gain, "low": gain + quantile(0.05, freedom) * left,
             "high": gain + quantile(0.95, freedom) * left, "runs": effect["runs"],
             "fresh": fresh, "wrong": wrong}  # fmt: skip
+
+
+def afresh(board: Board, against: str) -> dict[str, Any]:
+    """Fresh runs alone; by Student's own two-sample error where that is more than twice what the noise explains."""
+    effect = compare(board, board.incumbent, against, FRESH)
+    arms = board.arms(lambda run: run.purpose in FRESH)
+    ours, theirs = list(arms[board.incumbent].values()), list(arms[against].values())
+    freedom = len(ours) + len(theirs) - 2
+    if freedom:
+        square = sum(float(np.var(side) * len(side)) for side in (ours, theirs)) / freedom
+        own = math.sqrt(square * (1 / len(ours) + 1 / len(theirs)))
+        if own > 2 * effect["error"]:
+            effect |= {"error": own, "freedom": freedom, "z": wallace(effect["gain"] / own, freedom)}
+    return effect
+
+
+def told_together(board: Board) -> dict[str, dict[str, Any]]:
+    """What ideas are worth that ran by themselves: all effects and the level at once, by conditioning one normal.
+
+    Effects are Student's t with four degrees, as a normal whose variance is divided by a weight of its own; centre and
+    spread by 60 rounds of expectation-maximisation with two imagined ideas of no effect, fewer once they stand.
+    """
+    sigma, freedom, _ = noise(board)
+    assert sigma is not None
+    arms = {name: list(runs.values()) for name, runs in board.arms(anything).items()}
+    made = {name: (parent, len(ideas)) for name, ideas, parent in board.bundles if parent}
+    made |= {idea.name: (idea.parent, 1) for idea in board.ideas}
+    arms = {name: values for name, values in arms.items() if name == "baseline" or name in made}
+    names = list(made)
+    adds = np.array([made[name][1] for name in names], float)
+    chain = np.zeros((len(arms), len(names) + 1))
+    for row, arm in enumerate(arms):
+        chain[row, 0], above = 1.0, arm
+        while above != "baseline":
+            chain[row, 1 + names.index(above)], above = 1.0, made[above][0]
+    seen = board.sign * np.array([np.mean(values) for values in arms.values()])
+    errors = np.diag([sigma**2 / len(values) for values in arms.values()])
+    ran = np.array([name in arms for name in names])
+    width = 2 * max(sigma, scale(board) or 0.0)
+    centre, spread, weights = 0.0, width**2, np.ones(len(names))
+    mean = error = np.zeros(len(names))
+    for _ in range(60):
+        before = np.array([float(np.mean(seen)), *(adds * centre)])
+        prior = np.diag([1e6, *(adds * spread / weights)])
+        pull = prior @ chain.T @ np.linalg.inv(chain @ prior @ chain.T + errors)
+        after, left = before + pull @ (seen - chain @ before), prior - pull @ chain @ prior
+        mean, error = after[1:], np.sqrt(np.diag(left)[1:])
+        old = centre, math.sqrt(spread)
+        centre = float((weights * mean)[ran].sum() / ((weights * adds)[ran].sum() + 2))
+        square = ((mean - adds * centre) ** 2 + error**2) / adds
+        spread = float(((weights * square)[ran].sum() + 2 * width**2) / (ran.sum() + 2))
+        weights = np.where(ran, 5 / (4 + square / spread), 1.0)
+        if abs(centre - old[0]) + abs(math.sqrt(spread) - old[1]) <= 1e-3 * math.sqrt(spread):
+            break
+    found = {}
+    for n, name in enumerate(names):
+        below, runs = adds[n] * centre - mean[n], len(arms.get(name, ()))
+        wild = runs == 1 and below > 0 and below**2 >= 4 * adds[n] * spread
+        reach = adds[n] * centre + quantile(0.95, 0) * math.sqrt(adds[n] * spread)
+        high = float(mean[n] + quantile(0.95, freedom) * error[n])
+        right = float(stats.t.cdf(mean[n] / error[n], freedom) if freedom else stats.norm.cdf(mean[n] / error[n]))
+        standing = "likely" if right >= 0.8 else "refuted" if right <= 0.05 else "unresolved"
+        found[name] = {"name": name, "standing": standing, "effect": float(mean[n]),
+                       "low": float(mean[n] + quantile(0.05, freedom) * error[n]),
+                       "high": max(high, reach) if wild else high, "runs": runs,
+                       "fresh": False, "wrong": 1 - right}  # fmt: skip
+    return {name: claim for name, claim in found.items() if name in arms}
 
 
 def claims(board: Board) -> dict[str, Any]:
@@ -153,11 +222,14 @@ def claims(board: Board) -> dict[str, Any]:
     excess = sum(effect**2 - 2 * sigma**2 / runs for effect, runs in effects) + 4 * sigma**2
     spread = max(0.25 * sigma**2, excess / (len(effects) + 4))
     held = board.held()
-    found = []
+    found, alone = [], told_together(board)
     for idea in board.ideas:
         without = "baseline" if len(held) == 1 else board.without(idea.name)
         if idea.name in held and without in board.arms(lambda run: run.purpose in FRESH):
-            found.append(claim(idea.name, compare(board, board.incumbent, without, FRESH), spread, fresh=True))
+            found.append(claim(idea.name, afresh(board, without), spread, fresh=True))
+            continue
+        if idea.name in alone:
+            found.append(alone[idea.name])
             continue
         if idea.name in held:
             assert idea.high is not None
@@ -179,7 +251,7 @@ def claims(board: Board) -> dict[str, Any]:
     }
     whole: dict[str, Any] | None = {"name": board.incumbent, **nothing} if held else None
     if held and "baseline" in board.arms(lambda run: run.purpose in FRESH):
-        effect = compare(board, board.incumbent, "baseline", FRESH)
+        effect = afresh(board, "baseline")
         whole = claim(board.incumbent, effect, spread * len(held), fresh=True)
     told = found if len(held) == 1 or whole is None else [*found, whole]
     chance = sum(one["wrong"] for one in told if one["standing"] == "proven")

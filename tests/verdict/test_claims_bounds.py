@@ -35,11 +35,11 @@ def test_nothing_is_claimed_without_noise_or_without_runs():
 
 
 def test_a_verdicts_own_interval_is_read_back_as_it_was_made():
-    """With the validation set's noise alone by the normal: (0.7 - 0.3) / 2 / 1.645 is the error, a prior of 0.054 shrinks it."""
+    """Without runs of its own (an array's idea), with the validation set's noise alone by the normal: (0.7 - 0.3) / 2 / 1.645 is the error, a prior of 0.054 shrinks it."""
     kept = Idea(
         name="a", parent="baseline", verdict=Verdict(status=KEEP, reason="", effect=0.5, low=0.3, high=0.7, runs=1)
     )
-    trials = (*runs("baseline", 1.0, standard_error=0.1), *runs("a", 1.5, standard_error=0.1))
+    trials = runs("baseline", 1.0, standard_error=0.1)
     (found,) = claims(Board(objective=UP, ideas=(kept,), trials=trials, incumbent="a")).ideas
     assert (found.effect, found.low) == (pytest.approx(0.392535, abs=1e-5), pytest.approx(0.215329, abs=1e-5))
 

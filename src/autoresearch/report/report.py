@@ -13,7 +13,7 @@ from autoresearch.run.objective import Objective
 from autoresearch.scheduling.next_move import board as board_of
 from autoresearch.scheduling.stop_check import Outlook, StopState
 from autoresearch.verdict.arms import counted
-from autoresearch.verdict.claims import Claim, Claims, claims
+from autoresearch.verdict.claims import Claim, Claims, Standing, claims
 from autoresearch.verdict.drift import Drift, drift
 from autoresearch.verdict.evidence import Evidence
 
@@ -177,7 +177,12 @@ class Report:
         if whole.why:
             return f"{self.incumbent}: {whole.why}. It measures {gain or 'no gain'}, {on}."
         verb += f", {self.measured_by}," if self.measured_by and whole.standing in {"proven", "likely"} else ""
-        return f"{self.incumbent} {verb} better than the baseline: {gain or 'gain not measured'}, {on}."
+        found = f"{self.incumbent} {verb} better than the baseline: {gain or 'gain not measured'}, {on}."
+        return found + _ADVICE if whole.fresh and whole.standing in _NOT_SHOWN else found
+
+
+_NOT_SHOWN = (Standing.UNRESOLVED, Standing.REFUTED)
+_ADVICE = " Stay with the baseline: the chance that this is better is below 80 %."
 
 
 def interval(effect: float | None, low: float | None, high: float | None) -> str:

@@ -10,9 +10,10 @@ from enum import StrEnum
 from autoresearch.experiment.board import Board, Idea, Trial
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status
 from autoresearch.verdict.arms import Arm, Effect, sort
-from autoresearch.verdict.evidence import FRESH, Evidence, difference
+from autoresearch.verdict.evidence import FRESH, TAU, Evidence, difference
 from autoresearch.verdict.plausible import implausible
-from autoresearch.verdict.statistics import normal_cdf, t_cdf, t_quantile
+from autoresearch.verdict.posterior import ArmNode, Worth, worths
+from autoresearch.verdict.statistics import normal_cdf, normal_quantile, t_cdf, t_quantile
 
 PROVEN = 0.95
 """Probability of a positive effect from which it is proven; fresh seeds only, and an idea may as well do nothing."""
@@ -22,6 +23,9 @@ LIKELY = 0.80
 
 _NOTHING = 0.5
 """Share of kept changes that do nothing, before their fresh runs are seen: 40 to 55 % in simulated campaigns."""
+
+_FAR_WIDER = 2.0
+"""Times the error that the campaign's noise explains, from which the compared runs' own scatter counts instead."""
 
 _PRIOR_IDEAS = 4
 """The spread of true effects is estimated as if this many ideas had shown a spread of one noise."""
@@ -45,8 +49,9 @@ class Claim:
     Attributes:
         name: The idea; the incumbent's arm for the whole campaign.
         standing: How far it goes.
-        effect: Gain, shrunk towards zero by the spread of all effects seen; None without a comparison.
-        low: Lower end of its 90 % interval, shrunk alike.
+        effect: Gain; None without a comparison. From fresh seeds as measured, for they chose nothing; from runs that
+            chose, shrunk towards zero by the spread of all effects seen.
+        low: Lower end of its 90 % interval, of the same estimate.
         high: Upper end.
         runs: Runs of the better-known side that it rests on.
         fresh: Whether only runs that chose nothing were used.
@@ -63,6 +68,10 @@ class Claim:
     fresh: bool = False
     wrong: float = 1.0
     why: str = ""
+
+    def holds(self, truth: float) -> bool | None:
+        """Whether the interval holds this effect; None without one."""
+        return None if self.low is None or self.high is None else self.low <= truth <= self.high
 
 
 @dataclass(frozen=True)
@@ -84,8 +93,9 @@ def claims(board: Board) -> Claims:
     """Classify every judged idea and the campaign's whole gain."""
     evidence = Evidence(board)
     spread = _spread(evidence)
+    told = _worths(evidence)
     found = tuple(
-        _looked_at(evidence, _claim_idea(evidence, idea, spread), idea.name)
+        _looked_at(evidence, _claim_idea(evidence, idea, spread, told.get(idea.name)), idea.name)
         for idea in board.ideas
         if idea.verdict is not None
     )
@@ -125,7 +135,20 @@ def fresh_comparison(evidence: Evidence, arm: str, against: str) -> Effect | Non
     ours, theirs = arms.get(arm), arms.get(against)
     if ours is None or theirs is None or not ours.runs or not theirs.runs:
         return None
-    return difference(ours, theirs, evidence.noise, evidence.sigma)
+    return _as_wide_as_its_runs(difference(ours, theirs, evidence.noise, evidence.sigma), ours, theirs)
+
+
+def _as_wide_as_its_runs(effect: Effect, ours: Arm, theirs: Arm) -> Effect:
+    """The same gain with the scatter of its own runs for error (Student), where that is far above the campaign's noise.
+
+    So it is when a fresh run collapses: the mean of three is off by far more than the noise of ordinary runs says.
+    """
+    freedom = ours.runs + theirs.runs - 2
+    if effect.error is None or not freedom:
+        return effect
+    square = sum(residual * residual for arm in (ours, theirs) for residual in arm.scatter) / freedom
+    own = math.sqrt(square * (1 / ours.runs + 1 / theirs.runs))
+    return replace(effect, error=own, freedom=freedom) if own > _FAR_WIDER * effect.error else effect
 
 
 def _fresh_arms(trials: tuple[Trial, ...], sign: float, partial_judges: bool) -> dict[str, Arm]:
@@ -161,10 +184,32 @@ def _spread(evidence: Evidence) -> float:
     return max(0.25 * sigma * sigma, total / (len(excess) + _PRIOR_IDEAS))
 
 
-def _claim_idea(evidence: Evidence, idea: Idea, spread: float) -> Claim:
+def _worths(evidence: Evidence) -> dict[str, Worth]:
+    """What each idea that ran by itself is worth, from all runs of the campaign together."""
+    sigma = evidence.sigma
+    if not sigma:
+        return {}
+    board = evidence.board
+    parents = {idea.name: (idea.parent, 1) for idea in board.ideas}
+    parents |= {bundle.name: (bundle.parent, len(bundle.ideas)) for bundle in board.bundles}
+    tree = {BASELINE: _node(evidence, BASELINE, "", 0)}
+    waiting = dict(parents)
+    while ready := [name for name, (parent, _) in waiting.items() if parent in tree]:
+        tree |= {name: _node(evidence, name, *waiting.pop(name)) for name in ready}
+    return worths(tree, sigma, TAU * max(sigma, evidence.scale or 0.0))
+
+
+def _node(evidence: Evidence, name: str, parent: str, ideas: int) -> ArmNode:
+    arm = evidence.arm(name)
+    return ArmNode(parent=parent, ideas=ideas, level=arm.level if arm.runs else 0.0, runs=arm.runs)
+
+
+def _claim_idea(evidence: Evidence, idea: Idea, spread: float, told: Worth | None) -> Claim:
     effect = _fresh(evidence, idea)
     if effect is not None:
         return _claim(idea.name, effect, spread, fresh=True)
+    if told is not None:
+        return _told(evidence, idea, told)
     verdict = idea.verdict
     if verdict is None or verdict.effect is None:
         return Claim(name=idea.name, standing=Standing.UNRESOLVED)
@@ -173,6 +218,24 @@ def _claim_idea(evidence: Evidence, idea: Idea, spread: float) -> Claim:
         error = None if verdict.high is None or verdict.low is None else _error(evidence, verdict.low, verdict.high)
         effect = Effect(verdict.effect, error, evidence.noise.freedom, verdict.runs)
     return _claim(idea.name, effect, spread, fresh=False)
+
+
+def _told(evidence: Evidence, idea: Idea, told: Worth) -> Claim:
+    effect = Effect(told.gain, told.error, evidence.noise.freedom, evidence.arm(idea.name).runs)
+    right = _positive(effect)
+    high = effect.high
+    if told.reach is not None and high is not None:
+        centre, width = told.reach
+        high = max(high, centre + normal_quantile(0.95) * width)
+    return Claim(
+        name=idea.name,
+        standing=_standing(right, 1 - right, fresh=False),
+        effect=effect.gain,
+        low=effect.low,
+        high=high,
+        runs=effect.runs,
+        wrong=1 - right,
+    )
 
 
 def _error(evidence: Evidence, low: float, high: float) -> float:
@@ -195,7 +258,11 @@ def _fresh(evidence: Evidence, idea: Idea) -> Effect | None:
 
 
 def _claim(name: str, effect: Effect, spread: float, *, fresh: bool) -> Claim:
-    """Shrink an effect by a normal prior about zero of variance `spread`, then read off how sure it is."""
+    """How sure an effect is under a normal prior about zero of variance `spread`, and what to print of it.
+
+    The prior is for the probability of being real. What fresh seeds measured is printed as it is: a sum of changes that
+    were kept because they looked positive is not spread about zero, and shrinking it understates good nights.
+    """
     if effect.error is None:
         return Claim(name=name, standing=Standing.UNRESOLVED, effect=effect.gain, runs=effect.runs, fresh=fresh)
     square = effect.error * effect.error
@@ -205,13 +272,13 @@ def _claim(name: str, effect: Effect, spread: float, *, fresh: bool) -> Claim:
     right = _positive(shrunk)
     nothing = _nothing(effect, belief)
     wrong = nothing + (1 - nothing) * (1 - right)
-    standing = _standing(right, wrong, fresh=fresh)
+    printed = effect if fresh else shrunk
     return Claim(
         name=name,
-        standing=standing,
-        effect=gain,
-        low=shrunk.low,
-        high=shrunk.high,
+        standing=_standing(right, wrong, fresh=fresh),
+        effect=printed.gain,
+        low=printed.low,
+        high=printed.high,
         runs=effect.runs,
         fresh=fresh,
         wrong=wrong,

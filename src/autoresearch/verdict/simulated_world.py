@@ -17,6 +17,9 @@ class Stream:
         builds: Ideas after a true keep are good with probability 0.3, after a false one with 0.1.
         interacting: Share of pairs with an interaction of standard deviation 0.5.
         heavy: Noise is Student's t with 3 degrees, and 7 % of runs collapse.
+        collapse: Share of runs that collapse by five noises and more, with noise that is normal otherwise.
+        centre: Mean of normally distributed effects; None for the mixture of the other fields.
+        width: Standard deviation of those.
         drift: Change of every metric over the campaign's budget, in units of the noise.
     """
 
@@ -28,6 +31,9 @@ class Stream:
     interacting: float = 0.0
     heavy: bool = False
     drift: float = 0.0
+    collapse: float = 0.0
+    centre: float | None = None
+    width: float = 1.0
 
 
 STREAMS: dict[str, Stream] = {
@@ -39,6 +45,11 @@ STREAMS: dict[str, Stream] = {
     "builds": Stream(builds=True),
     "interactions": Stream(interacting=0.15),
     "drift": Stream(drift=2.0),
+    "half": Stream(good=0.5, null=0.1),
+    "spike": Stream(good=0.1, null=0.7),
+    "small positive": Stream(centre=0.5, width=0.25, crash=0.0),
+    "normal": Stream(centre=-0.5, width=1.0),
+    "collapses": Stream(collapse=0.1),
 }
 
 

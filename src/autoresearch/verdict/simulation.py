@@ -28,7 +28,7 @@ from autoresearch.experiment.board import (
 from autoresearch.experiment.outcome import BASELINE, Status
 from autoresearch.ports.policy import Policy
 from autoresearch.run.objective import Objective
-from autoresearch.verdict.claims import Standing, claims, fresh_comparison
+from autoresearch.verdict.claims import Standing, claims
 from autoresearch.verdict.drift import drift
 from autoresearch.verdict.evidence import Evidence
 from autoresearch.verdict.simulated_world import World
@@ -50,8 +50,10 @@ class Outcome:
         false_keeps: Of these, ideas whose own effect is not positive.
         missed: Improvements tried and not kept.
         announced: Gain a leader board would announce: all runs of the incumbent against all of the baseline.
-        confirmed: Gain from fresh seeds, None without any.
-        covered: Whether the fresh 90 % interval holds the true gain, None without one.
+        confirmed: Gain of the campaign as its report prints it, None when it prints none.
+        covered: Whether the 90 % interval printed beside it holds the true gain, None without one.
+        singles: Claims about single ideas that have an interval.
+        singles_covered: Of these, claims whose interval holds the idea's true effect.
         claimed: Whether the campaign as a whole, or any idea in it, is called proven.
         false_claim: Whether any of that is not true.
         stated: The chance of a false claim that the campaign stated.
@@ -73,6 +75,8 @@ class Outcome:
     false_claim: bool
     stated: float
     runs: int
+    singles: int = 0
+    singles_covered: int = 0
     drifted: bool = False
     hinted: bool = False
 
@@ -251,7 +255,10 @@ class _Campaign:
         return name
 
     def _effect(self, number: int) -> float:
-        stream, draw, size = self.world.stream, self.minds.random(), self.minds.expovariate(1.0)
+        stream = self.world.stream
+        if stream.centre is not None:
+            return self.minds.gauss(stream.centre, stream.width)
+        draw, size = self.minds.random(), self.minds.expovariate(1.0)
         ruin = self.minds.random() < 0.1
         good = self._good()
         if draw < good:
@@ -304,6 +311,8 @@ class _Campaign:
             chi = self.luck.gammavariate(1.5, 2.0)
             own /= math.sqrt(chi) if chi else 1.0
             own -= 5.0 if self.luck.random() < 0.07 else 0.0
+        if self.world.stream.collapse and self.luck.random() < self.world.stream.collapse:
+            own -= 5.0 + self.luck.expovariate(0.2)
         if not self.world.rho:
             return own
         if seed not in self.seeds:
@@ -315,12 +324,13 @@ class _Campaign:
         evidence = Evidence(board)
         kept = [i.name for i in board.ideas if i.verdict is not None and i.verdict.status is Status.KEEP]
         gain = self._true(board.incumbent)
-        fresh = fresh_comparison(evidence, board.incumbent, BASELINE) if board.incumbent != BASELINE else None
         announced = _level(evidence, board.incumbent) - _level(evidence, BASELINE)
         right = [effect for name, effect in self.effects.items() if effect > 0 and name not in self.crashing]
         claimed = claims(board)
         proven = [c.name for c in claimed.ideas if c.standing is Standing.PROVEN]
-        whole = claimed.campaign is not None and claimed.campaign.standing is Standing.PROVEN
+        printed = claimed.campaign
+        whole = printed is not None and printed.standing is Standing.PROVEN
+        singles = [c.holds(self._claimed_effect(c.name)) for c in claimed.ideas if c.low is not None]
         trend = drift(board)
         wrong = [name for name in proven if self._own_effect(name) <= 0]
         return Outcome(
@@ -331,8 +341,10 @@ class _Campaign:
             false_keeps=sum(self.effects[name] <= 0 for name in kept),
             missed=len(right) - sum(self.effects[name] > 0 for name in kept),
             announced=announced,
-            confirmed=None if fresh is None else fresh.gain,
-            covered=None if fresh is None or fresh.error is None else (fresh.low or 0.0) <= gain <= (fresh.high or 0.0),
+            confirmed=None if printed is None else printed.effect,
+            covered=None if printed is None else printed.holds(gain),
+            singles=len(singles),
+            singles_covered=sum(map(bool, singles)),
             claimed=whole or bool(proven),
             false_claim=bool(wrong) or (whole and gain <= 0),
             stated=claimed.false_chance,
@@ -340,6 +352,13 @@ class _Campaign:
             drifted=trend is not None and trend.shown,
             hinted=trend is not None and (trend.low > 0 or trend.high < 0),
         )
+
+    def _claimed_effect(self, name: str) -> float:
+        """What a claim about one idea speaks of: inside the incumbent, or over the parent it was tried on."""
+        if name in self._held(self.incumbent):
+            return self._own_effect(name)
+        parent = next(idea.parent for idea in self.ideas if idea.name == name)
+        return self._true(name) - self._true(parent)
 
     def _own_effect(self, name: str) -> float:
         """What the idea is worth inside the incumbent, where interactions make that another number."""
