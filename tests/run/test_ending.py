@@ -118,9 +118,11 @@ def frames(*paths: str):
     (PATCH, '  File "lib/bonus.py", line 1\n    def bonus(:\nSyntaxError: invalid syntax\n', (Who.IDEA, Follows.MEND)),
     (PATCH, frames(f"{TREE}/lib/bonus.py", "/v/site-packages/torch/x.py") + "KeyError: 'a'\n", (Who.IDEA, Follows.MEND)),
     (RATE, frames(f"{TREE}/train.py", "/v/site-packages/b/x.py") + "TypeError: f() got an unexpected keyword argument 'q'\n", (Who.ENVIRONMENT, Follows.AGAIN)),
-    (RATE, frames("train.py") + "KeyError: 'answer'\n", (Who.UNKNOWN, Follows.MEND)),
+    (RATE, frames("train.py") + "KeyError: 'answer'\n", (Who.UNKNOWN, Follows.AGAIN)),
+    (PATCH, frames("/v/site-packages/b/x.py", "gone.py") + "KeyError: 'answer'\n", (Who.IDEA, Follows.MEND)),
     (Change(("optimizer.name=lion",), ("r.yaml",)), frames("train.py") + "KeyError: 'lion'\n", (Who.IDEA, Follows.MEND)),
-    (RATE, "KeyError: 'x'\n", (Who.UNKNOWN, Follows.MEND)),
+    (RATE, "KeyError: 'x'\n", (Who.UNKNOWN, Follows.AGAIN)),
+    (Change(), "KeyError: 'x'\n", (Who.UNKNOWN, Follows.MEND)),
 ])  # fmt: skip
 def test_a_slip_is_the_ideas_where_its_own_code_raised_it(change, log, expected):
     """Never a discard: code that does not run says nothing of the idea, and may be mended."""
@@ -131,11 +133,12 @@ def test_a_slip_is_the_ideas_where_its_own_code_raised_it(change, log, expected)
 @pytest.mark.parametrize(("change", "log", "expected"), [
     (PATCH, frames("lib/bonus.py") + "ValueError: no reward\n", (Who.IDEA, Follows.CRASH)),
     (RATE, frames("/opt/v/site-packages/b/x.py") + "ValueError: odd\n", (Who.UNKNOWN, Follows.AGAIN)),
-    (RATE, "ValueError: odd\n", (Who.UNKNOWN, Follows.CRASH)),
-    (RATE, "", (Who.UNKNOWN, Follows.CRASH)),
+    (RATE, "ValueError: odd\n", (Who.UNKNOWN, Follows.AGAIN)),
+    (RATE, "", (Who.UNKNOWN, Follows.AGAIN)),
+    (Change(), "ValueError: odd\n", (Who.UNKNOWN, Follows.CRASH)),
 ])  # fmt: skip
 def test_an_error_without_a_signature_is_nobodys_unless_its_own_code_raised_it(change, log, expected):
-    """And never a discard."""
+    """And never a discard; what nobody can tell is run once more."""
     found = ending(log, change)
     assert (found.who, found.follows) == expected
 

@@ -3,6 +3,7 @@
 import pytest
 from tests.scheduling.test_next_move import CAMPAIGN, NO_LIMIT, OBJECTIVE, committed, planned
 
+from autoresearch.config.stop_rule import StopLimits
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.history import fold
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
@@ -10,8 +11,8 @@ from autoresearch.run.ending import Ending, Follows, Who
 from autoresearch.run.job import JobState, JobStatus
 from autoresearch.run.measurement import Completion, Measurement
 from autoresearch.scheduling import next_move as moves
-from autoresearch.scheduling.exploration import breaker
 from autoresearch.scheduling.stop_check import outlook
+from autoresearch.scheduling.exploration import breaker, resting
 from autoresearch.verdict.policies import policy
 
 NO_GPU = Ending(what="no-gpu", who=Who.ENVIRONMENT, evidence="none", source="log", follows=Follows.AGAIN, tries=2)
@@ -54,9 +55,9 @@ def test_like_failures_in_a_row_open_it(ends, opens):
 SICK = [*ran("a", 1, 20, NO_GPU), *ran("a", 2, 30, NO_GPU)]
 
 
-def move(events, now):
+def move(events, now, limits=NO_LIMIT):
     history = fold(events)
-    view = outlook(history, CAMPAIGN, NO_LIMIT, OBJECTIVE, now)
+    view = outlook(history, CAMPAIGN, limits, OBJECTIVE, now)
     return moves.next_move(history, CAMPAIGN, policy("greedy"), OBJECTIVE, view)
 
 
@@ -88,3 +89,73 @@ def test_it_says_so_in_one_sentence():
     told = breaker(fold(events)).sentence
     assert told.startswith("the machine is suspected, no idea is run: 2 runs in a row, and 1 of the incumbent")
     assert told.endswith("environment: no-gpu: none")
+
+
+ONE = [*committed(1, "baseline"), *ran("baseline", 1, 10),
+       happened.ExperimentJudged(at=12, name="baseline", verdict=KEPT, row={}), *committed(2, "a")]  # fmt: skip
+TWICE = Ending(what="unhandled-error", who=Who.UNKNOWN, evidence="odd", source="log", follows=Follows.AGAIN, tries=1)
+TAKEN = Ending(what="preempted", who=Who.SITE, evidence="x", source="launcher", follows=Follows.AGAIN, tries=2)
+OWN = Ending(what="unhandled-error", who=Who.IDEA, evidence="odd", source="log", doubtful=True)
+SLIP = Ending(what="trivial-code-error", who=Who.IDEA, evidence="SyntaxError", source="log")
+SURE = [*ran("baseline", 2, 40, None, Purpose.CANARY)]
+ILL = [*ran("baseline", 2, 40, ODD, Purpose.CANARY)]
+
+
+@pytest.mark.parametrize("ends", [[TWICE, TWICE], [TAKEN, TAKEN, TAKEN], [OWN]])
+def test_before_a_row_without_a_number_the_machine_is_looked_at(ends):
+    """Ends that a sick machine may have made cost a canary first; one that is well lets the row be written."""
+    fell = [event for n, end in enumerate(ends, 1) for event in ran("a", n, 20 + 5 * n, end)]
+    found = move([*ONE, *fell], 38)
+    assert (found.arm, found.purpose) == ("baseline", Purpose.CANARY)
+    found = move([*ONE, *fell, *SURE], 42)
+    assert (found.experiment, found.verdict.status, found.verdict.value) == ("a", Status.CRASH, None)
+
+
+def test_a_slip_of_its_own_needs_no_look_at_the_machine():
+    """A syntax error in the idea's own code is nobody else's."""
+    assert isinstance(move([*ONE, *ran("a", 1, 20, SLIP)], 30), moves.Judge)
+
+
+@pytest.mark.parametrize("ends", [[TWICE, TWICE], [OWN]])
+def test_what_fell_into_an_outage_is_run_again_as_if_it_had_not_been(ends):
+    """However it looked; no row says anything of it, and after the third outage it counts."""
+    fell = [event for n, end in enumerate(ends, 1) for event in ran("a", n, 20 + 5 * n, end)]
+    found = move([*ONE, *fell, *ILL, *ran("baseline", 3, 50, None, Purpose.CANARY)], 60)
+    assert (found.arm, found.purpose) == ("a", Purpose.EXPLORE)
+    events = [*ONE]
+    for turn in range(3):
+        at = 100 * turn
+        events += [event for n, end in enumerate(ends, 1) for event in ran("a", 10 * turn + n, at + 20 + 5 * n, end)]
+        events += ran("baseline", 10 * turn + 2, at + 40, ODD, Purpose.CANARY)
+        events += ran("baseline", 10 * turn + 3, at + 50, None, Purpose.CANARY)
+    assert isinstance(move(events, 300), moves.Judge)
+
+
+def test_what_the_budget_left_without_a_run_that_counts_stays_open():
+    """It is no crash: neither never run, nor ill-fated when nobody knows whether the machine was well."""
+    spent = StopLimits(started_at=0.0, campaign_deadline=60.0, per_experiment_timeout=20.0)
+    for fell in (
+        [],
+        ran("a", 1, 20, NO_GPU),
+        [*ran("a", 1, 20, OWN), *ILL],
+        [*ran("a", 1, 20, TWICE), *ran("a", 2, 30, TWICE)],
+    ):
+        found = move([*ONE, *fell], 59, spent)
+        assert isinstance(found, moves.Stop)
+        assert "1 idea unspent, for no run of theirs counts: a" in found.reason
+    assert isinstance(move([*ONE, *ran("a", 1, 20, SLIP)], 59, spent), moves.Judge)
+
+
+def test_a_run_that_was_taken_away_rests_before_it_is_made_again():
+    """Five seconds, then thirty; other ideas go on meanwhile, and a sign that the machine is well ends the rest."""
+    first = [*ONE, *ran("a", 1, 20, KILLED)]
+    assert isinstance(move(first, 25), moves.Explore)
+    assert (move(first, 26).arm, move(first, 26).purpose) == ("a", Purpose.EXPLORE)
+    exhausted = [*first, happened.ExperimentOpened(at=21, index=3, parent="baseline", parent_commit="0" * 40),
+                 happened.ExperimentAbandoned(21, 3, "no more", exhausted=True)]  # fmt: skip
+    found = move(exhausted, 22)
+    assert found == moves.Wait("a is run again in 4s: operator: killed: KILL")
+    assert resting(fold(first), 25)[0].until == 26
+    assert not resting(fold([*first, *SURE]), 25)
+    twice = [*first, *ran("a", 2, 30, NO_GPU)]
+    assert resting(fold(twice), 35)[0].until == 61

@@ -26,6 +26,7 @@ from autoresearch.ports.metric_source import MetricSource, readings_of
 from autoresearch.records.paths import campaign_of
 from autoresearch.run.objective import Direction, Objective
 from autoresearch.scheduling.stop_check import Outlook, outlook
+from autoresearch.scheduling.exploration import held_back
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +143,7 @@ def status_of(opened: Opened, now: float, *, held: bool) -> CampaignStatus:
         if history.judged
         else None,
         question=state.question(history.incumbent, history.incumbent_branch) if state and history.ended else "",
+        held_back=held_back(history, now),
     )
 
 

@@ -250,6 +250,7 @@ class CampaignStatus:
         waiting: Launches that wait for a person's `approve` or `deny`, with the question.
         latest: Index of the experiment judged last, None before the first.
         question: What the person is asked at the end of a budget that was to end with a question, else empty.
+        held_back: Why ideas are not run, a sentence each: a suspected machine, runs that rest, ideas left unspent.
     """
 
     campaign: str
@@ -281,6 +282,7 @@ class CampaignStatus:
     best_fresh: int = 0
     best_integrity: str = ""
     question: str = ""
+    held_back: tuple[str, ...] = ()
 
     @property
     def aim(self) -> str:
@@ -331,7 +333,7 @@ def _text(status: CampaignStatus, last: int, width: int | None) -> str:
         if status.baseline is not None
         else "  no baseline yet",
     ]
-    lines += [f"  {text}" for text in (*status.waiting, status.question) if text]
+    lines += [f"  {text}" for text in (*status.waiting, *status.held_back, status.question) if text]
     if status.running:
         lines += ["", _running(status.running)]
     if status.by_hand:

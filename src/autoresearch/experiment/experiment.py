@@ -3,6 +3,7 @@
 What an arm is made of: the ideas merged on the way from the baseline to it.
 """
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -116,6 +117,9 @@ def _overlap_s(run: Run, allocation: happened.AllocationEnded) -> float:
     return max(0.0, min(ended, allocation.ended_at) - max(ended - run.wall_s, allocation.started_at))
 
 
+OUTAGES = 2
+"""Outages that cost an idea nothing; what falls into a further one counts as one of its tries."""
+
 _LOST = frozenset({JobState.NODE_FAILED, JobState.PREEMPTED, JobState.VANISHED})
 
 
@@ -127,15 +131,47 @@ def lost(run: Run) -> bool:
     return gone and run.settled and not run.cancelled and run.value is None
 
 
-def made_again(runs: Iterable[Run]) -> list[Run]:
+def well(run: Run) -> bool:
+    """Whether a run shows that the machine works: it gave its number, or it is a canary that came far enough."""
+    canary = run.planned.purpose is outcome.Purpose.CANARY
+    return run.settled and (run.ending is None if canary else run.valid)
+
+
+def outage_of(run: Run, known: Iterable[Run]) -> float | None:
+    """The end of the outage that a run without a number fell into; None when it fell into none.
+
+    An outage is known by its canaries: the incumbent failed as well, on a seed that it has run with, and nothing that
+    was begun after the run had given a number by then. It ends with the last of those canaries.
+    """
+    if run.ended is None or not run.settled or run.value is not None:
+        return None
+    at = run.ended.at
+    later = [one for one in known if one.settled and one.ended and one.planned.at >= at]
+    good = min((one.ended.at for one in later if one.ended and well(one)), default=math.inf)
+    canaries = (one for one in later if one.planned.purpose is outcome.Purpose.CANARY and not well(one))
+    return max((one.ended.at for one in canaries if one.ended and one.ended.at <= good), default=None)
+
+
+def made_again(runs: Iterable[Run], known: Iterable[Run] = ()) -> list[Run]:
     """The runs of an arm that were lost and are made again: each while fewer were than its own kind of end allows.
 
-    Not for ever, for an idea may be what kills the machine.
+    What fell into an outage does not count, up to `OUTAGES` of them: an idea may be what makes the machine ill.
+
+    Args:
+        runs: The arm's runs, oldest first.
+        known: The canaries and the runs with a number of the campaign.
     """
     found: list[Run] = []
-    for run in filter(lost, runs):
-        canary = run.planned.purpose is outcome.Purpose.CANARY
-        if not canary and len(found) < (run.ending.tries if run.ending else TRIES):
+    known, counted, outages = list(known), 0, set[float]()
+    for run in runs:
+        if run.planned.purpose is outcome.Purpose.CANARY:
+            continue
+        fell = outage_of(run, known)
+        if fell is not None and len(outages | {fell}) <= OUTAGES:
+            outages.add(fell)
+            found.append(run)
+        elif lost(run) and counted < (run.ending.tries if run.ending else TRIES):
+            counted += 1
             found.append(run)
     return found
 

@@ -295,8 +295,8 @@ class History:
 
     def fresh_values(self, arm: str) -> list[float]:
         """The metric of an arm's valid runs on fresh seeds, which had no part in choosing it."""
-        runs = (run for run in self.current_runs(arm) if run.planned.purpose is Purpose.CONFIRM)
-        return [value for run in runs if (value := run.value) is not None]
+        runs = self.current_runs(arm)
+        return [value for run in runs if run.planned.purpose is Purpose.CONFIRM and (value := run.value) is not None]
 
     def runs_behind(self, arm: str) -> int:
         """Valid runs behind `value_of`."""
@@ -331,12 +331,18 @@ class History:
             if entry.superseded
             for run in self.runs_of(entry.name)[: entry.superseded]
         }
-        left_out = superseded | self._forgiven() if room else superseded
+        left_out = superseded | ({run.run_id for arm in self._runs for run in self.made_again(arm)} if room else set())
         judging = (run for run in self.runs.values() if run.planned.purpose is not Purpose.CANARY)
         return tuple(trial_of(run) for run in judging if run.run_id not in left_out)
 
-    def _forgiven(self) -> set[str]:
-        return {run.run_id for made in self._runs.values() for run in made_again(made)}
+    def made_again(self, arm: str) -> list[Run]:
+        """The runs of an arm that are made again as if they had not been, oldest first."""
+        signs = [run for run in self.runs.values() if run.valid or run.planned.purpose is Purpose.CANARY]
+        return made_again(self.runs_of(arm), signs) if not all(run.valid for run in self.runs_of(arm)) else []
+
+    def unspent(self, arm: str) -> bool:
+        """Whether no run of an arm counts: it has none, or is owed another one for each that it has."""
+        return {run.run_id for run in self.current_runs(arm)} <= {run.run_id for run in self.made_again(arm)}
 
     def untested(self, arm: str) -> bool:
         """Whether no run of an arm says anything of what was run: every one was taken away, and none gave a number."""

@@ -345,7 +345,7 @@ def _progress(found: Campaign) -> str:
     """What is going on, in one line."""
     status = found.status()
     if not status.running:
-        return status.waiting[0] if status.waiting else status.stop
+        return next(iter((*status.waiting, *status.held_back)), status.stop)
     run = status.running[0]
     curve = found.curve(run)
     latest = f", {status.metric} {curve[-1][1]:.4g} at step {curve[-1][0]}" if curve else ""

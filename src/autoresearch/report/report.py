@@ -10,6 +10,8 @@ from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status
 from autoresearch.run.integrity import Finding
 from autoresearch.run.objective import Objective
+from autoresearch.scheduling.stop_check import Outlook
+from autoresearch.scheduling.exploration import held_back
 from autoresearch.scheduling.next_move import board as board_of
 from autoresearch.scheduling.stop_check import Outlook, StopState
 from autoresearch.verdict.arms import counted
@@ -234,7 +236,7 @@ def build(history: History, campaign: CampaignConfig, objective: Objective, view
         wall_minutes=(end - started.at) / 60 if started else 0.0,
         integrity=_integrity(runs),
         measured_by="as measured by the run itself" if _alone(history) else "",
-        attention=_attention(history, found, view.stop),
+        attention=_attention(history, found, view.stop, now),
         steering=tuple(said.text for said in history.steering),
     )
 
@@ -358,10 +360,10 @@ def _alone(history: History) -> bool:
     return any(integrity_of(history.current_runs(arm)) == Finding.UNVERIFIED for arm in arms)
 
 
-def _attention(history: History, found: Claims, state: StopState) -> tuple[str, ...]:
+def _attention(history: History, found: Claims, state: StopState, now: float) -> tuple[str, ...]:
     """What a person should look at: open questions, warnings of ours, and claims that would need more runs."""
     question = state.question(history.incumbent, history.incumbent_branch) if history.ended else ""
-    told = [question] if question else []
+    told = [*held_back(history, now), *([question] if question else [])]
     told += [f"waiting for your approval: {ask.question}" for key, ask in history.approvals.items()
             if key not in history.answers]  # fmt: skip
     told += [

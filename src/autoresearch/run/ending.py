@@ -61,6 +61,7 @@ class Ending:
         follows: What follows from it.
         tries: How often a run that ends so is made again at the most.
         cure: What a person may do about it.
+        doubtful: Whether it is held against the idea and a sick machine may have made it as well.
     """
 
     what: str
@@ -71,6 +72,7 @@ class Ending:
     follows: Follows = Follows.CRASH
     tries: int = 0
     cure: str = ""
+    doubtful: bool = False
 
     @property
     def excused(self) -> bool:
@@ -148,6 +150,7 @@ def _by_controller(known: Account) -> Ending | None:
 
 _OUR_FAILURE = re.compile(r"\bthe supervisor failed\b")
 _TOLD_TO_STOP = re.compile(r"\basked to stop by \w+")
+_NOT_TAKEN = re.compile(r"\bcould not be submitted\b")
 _NEVER_BEGUN = re.compile(r"(?i)JobLaunchFailure|launch.?fail|\bprolog\b|PrologFailed|RaisedSignal:53")
 _NO_EXIT_FILE = re.compile(r"\bleft no exit file\b")
 _KILLED = re.compile(
@@ -255,7 +258,7 @@ def _held(cause: Symptom, known: Account) -> Ending:
 
 def _tied(cause: Symptom, signature: Signature, tie: str) -> Ending:
     follows = Follows.MEND if signature.slip else Follows.DISCARD if signature.limit else Follows.CRASH
-    return replace(_said(cause), who=Who.IDEA, because=tie, follows=follows)
+    return replace(_said(cause), who=Who.IDEA, because=tie, follows=follows, doubtful=not signature.slip)
 
 
 def _not_tied(cause: Symptom, signature: Signature, known: Account) -> Ending:
@@ -271,7 +274,9 @@ def _not_tied(cause: Symptom, signature: Signature, known: Account) -> Ending:
             because = "raised in installed code, which the idea did not touch"
             cure = "Compare the image or environment with what this commit expects."
             return _again(replace(said, who=Who.ENVIRONMENT, because=because, cure=cure), TRIES)
-        return replace(said, follows=Follows.MEND)
+        if known.change.code or not known.change:
+            return replace(said, follows=Follows.MEND)
+        return _again(replace(said, because="the idea changed settings only, and it names none"), TRIES_UNKNOWN)
     if not known.change:
         return said
     return _again(replace(said, because="nothing ties it to what the idea changed", cure=""), TRIES_UNKNOWN)
@@ -279,12 +284,15 @@ def _not_tied(cause: Symptom, signature: Signature, known: Account) -> Ending:
 
 def _unclassified(cause: Symptom, known: Account) -> Ending:
     """An error without a signature: the idea's where its own code raised it, else nobody knows."""
+    said = _said(cause)
+    if not known.change or _NOT_TAKEN.search(known.status.reason):
+        return said
     found = places(known.log, known.change, known.tree)
-    if known.change and (tie := ties(known.change, "code", cause.evidence, found) if found else ""):
-        return replace(_said(cause), who=Who.IDEA, because=tie)
-    if known.change and found and found[-1] is Place.INSTALLED:
-        return _again(replace(_said(cause), because="raised in installed code"), TRIES_UNKNOWN)
-    return _said(cause)
+    if tie := ties(known.change, "code", cause.evidence, found) if found else "":
+        return replace(said, who=Who.IDEA, because=tie, doubtful=True)
+    installed = bool(found) and found[-1] is Place.INSTALLED
+    because = "raised in installed code" if installed else "nothing ties it to what the idea changed"
+    return _again(replace(said, because=because), TRIES_UNKNOWN)
 
 
 _FREE_OF = re.compile(r"[Ff]ree memory on device\S*(?: \S+)? \((\d[\d.]*)/(\d[\d.]*) (GiB|MiB)\)")

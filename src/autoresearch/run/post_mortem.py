@@ -25,12 +25,24 @@ MAX_EVIDENCE = 240
 _GUESSES = re.compile(
     r"(?i)\b(?:possible|potential|likely)(?: root)? causes?\b|\bthis (?:may|might|can|could) be (?:caused|due)\b"
 )
+_QUOTED = re.compile(r"^(?:\([^)\n]*\) *)?(?:\[[^\]\n]*\]:? *)?\s{2,}\S")
 _ANSWER = re.compile(
     r"""(?ix)^\W*(?:sample|answer|response|prompt|completion|generation|generated|rollout|assistant|user|output|text
     |message|content|question|solution|prediction|reply)s?\b[^:=]{0,40}[:=]"""
 )
 
 _CONFIGURATION = (".yaml", ".yml", ".json", ".toml", ".ini", ".cfg")
+
+
+_FRAME = re.compile(r'^\W*(?:\([^)\n]*\) *)?(?:\[[^\]\n]*\]:? *)?File "[^"\n]+", line \d+')
+
+
+def _without_source(lines: Iterable[str]) -> Iterable[str]:
+    """Lines without the source that a traceback quotes below a frame: what code would say was not said."""
+    framed = False
+    for line in lines:
+        yield "" if framed and _QUOTED.match(line) else line
+        framed = bool(_FRAME.match(line))
 
 
 def _telling(line: str) -> str:
@@ -46,7 +58,7 @@ def crash_symptoms(log_tail: str) -> tuple[Symptom, ...]:
 
     The last matching line is the evidence: a chained traceback ends with the error that mattered to the driver.
     """
-    lines = [_telling(clean(line)) for line in log_tail.split("\n")]
+    lines = [_telling(line) for line in _without_source(clean(line) for line in log_tail.split("\n"))]
     start = max((index for index, line in enumerate(lines) if PROGRESS.search(line)), default=-1)
     found = _matches(lines[start + 1 :], SIGNATURES) or _matches(lines[start + 1 :], (UNHANDLED,))
     return tuple(Symptom(one.name, Severity.WARNING, line, one.fault, one.advice) for one, line in found)

@@ -3,29 +3,37 @@
 Whose turn: each researcher has a share and a limit, and rests after refusals in a row.
 
 Whether at all: exploration is held because the machine, not the ideas, fails. Like failures that nothing ties to an
-idea open the *breaker*. While it is open nothing is begun but the *canary*: the incumbent once more, on a seed it has
-run with, with longer and longer pauses in between. A canary that gives its number closes it, and what fell meanwhile is
-run again; its own number judges nothing.
+idea open the *breaker*, and so does a *canary* that fails: the incumbent once more, on a seed it has run with. While it
+is open nothing is begun but canaries, with longer and longer pauses in between. One that is well closes it; what fell
+meanwhile is run again, its own number judges nothing.
+
+An idea whose end cannot be told from that of a sick machine is in *doubt*: a canary goes before its row is written.
+A run that was taken away *rests* before it is made again, a little longer each time, while other ideas go on.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, replace
+from itertools import islice, takewhile
 
-from autoresearch.experiment.experiment import Run
+from autoresearch.config.duration import span
+from autoresearch.experiment.board import Advice, Measure, Propose, Settle, Trial
+from autoresearch.experiment.experiment import Run, lost, trial_of, well
 from autoresearch.experiment.history import History
-from autoresearch.experiment.outcome import Purpose
+from autoresearch.experiment.outcome import BASELINE, Purpose, Status
 from autoresearch.run.ending import Ending, Who
 
 ALIKE, STRANGE = 2, 3
 """Ends alike in a row that open it: ones that the machine is known for, and ones of different ideas nobody explains."""
 FIRST_S, MOST_S = 5.0, 600.0
 """The pause after the first canary that failed; each further one doubles it, up to the second number."""
+RESTS_S = (5.0, 30.0, 120.0, 600.0)
+"""Seconds a run rests before it is made again: after the first that was lost in a row, after the second, ..."""
 
 _RECENT = 100
 """Runs looked at, newest first."""
 
 _MACHINE = frozenset({Who.ENVIRONMENT, Who.NODE})
+
 
 PATIENCE = 3
 """Refused proposals in a row after which a researcher rests: a fourth would tell nobody anything new."""
@@ -37,7 +45,7 @@ class Breaker:
 
     Attributes:
         ending: The newest end.
-        failures: Ends alike in a row, those of canaries left out.
+        failures: Ends in a row without a number, those of canaries left out.
         canaries: Canaries that failed since.
         again_at: When the next canary may be sent, Unix seconds.
     """
@@ -51,37 +59,38 @@ class Breaker:
     def sentence(self) -> str:
         """In one sentence, with the evidence."""
         tried = f", and {self.canaries} of the incumbent" if self.canaries else ""
-        told = f"{self.failures} runs in a row{tried} ended without a number"
+        told = f"{self.failures} run{'s' * (self.failures != 1)} in a row{tried} ended without a number"
         return f"the machine is suspected, no idea is run: {told}: {self.ending.sentence}"
 
 
 def breaker(history: History) -> Breaker | None:
     """The breaker as it stands; None while it is closed."""
-    row = _row_of_failures(islice(reversed(history.runs.values()), _RECENT))
-    ideas = [run for run in row if run.planned.purpose is not Purpose.CANARY]
-    if not ideas or not _opens(ideas):
+    since = _since_the_last_good_sign(history)
+    canaries = [run for run in since if run.planned.purpose is Purpose.CANARY]
+    ideas = [run for run in since if run.planned.purpose is not Purpose.CANARY and run.ending]
+    if not ideas or not (canaries or _opens(_alike(ideas))):
         return None
-    canaries = len(row) - len(ideas)
-    newest, last = ideas[0].ending, max((run.ended.at for run in row if run.ended), default=0.0)
-    assert newest is not None  # noqa: S101 - only such runs are in the row
-    pause = min(MOST_S, FIRST_S * 2 ** (canaries - 1)) if canaries else 0.0
-    return Breaker(newest, len(ideas), canaries, last + pause)
+    newest, last = ideas[0].ending, max(run.ended.at for run in since if run.ended)
+    assert newest is not None  # noqa: S101 - only such runs are among them
+    pause = min(MOST_S, FIRST_S * 2 ** (len(canaries) - 1)) if canaries else 0.0
+    failures = len(ideas) if canaries else len(_alike(ideas))
+    return Breaker(newest, failures, len(canaries), last + pause)
 
 
-def _row_of_failures(runs: Iterable[Run]) -> list[Run]:
-    """The newest ends in a row that are alike and nobody's doing, newest first, with the canaries among them."""
-    settled = [run for run in runs if run.settled and run.ended]
+def _since_the_last_good_sign(history: History) -> list[Run]:
+    settled = [run for run in islice(reversed(history.runs.values()), _RECENT) if run.settled and run.ended]
     ended = sorted(settled, key=lambda run: run.ended.at if run.ended else 0.0, reverse=True)
+    return list(takewhile(lambda run: not well(run), ended))
+
+
+def _alike(ideas: Iterable[Run]) -> list[Run]:
+    """The newest ends in a row that are alike and nobody's doing, newest first."""
     found: list[Run] = []
-    alike = ""
-    for run in ended:
-        if run.planned.purpose is Purpose.CANARY:
-            if run.ending is None:
-                break
-        elif run.ending is None or not _strange(run.ending) or alike not in {"", run.ending.what}:
+    for run in ideas:
+        if run.ending is None or not _strange(run.ending):
             break
-        else:
-            alike = run.ending.what
+        if found and found[0].ending and found[0].ending.what != run.ending.what:
+            break
         found.append(run)
     return found
 
@@ -91,9 +100,145 @@ def _strange(ending: Ending) -> bool:
 
 
 def _opens(row: list[Run]) -> bool:
-    if all(run.ending and run.ending.who in _MACHINE for run in row):
+    if row and all(run.ending and run.ending.who in _MACHINE for run in row):
         return len(row) >= ALIKE
     return len({run.planned.experiment for run in row}) >= STRANGE
+
+
+# -- an end that may be the machine's ------------------------------------------------------------------------------
+
+
+def doubt(history: History, arm: str) -> Ending | None:
+    """The end of an idea without a number that a sick machine may have made as well; None when there is no doubt.
+
+    A run that was begun afterwards and shows the machine well removes it.
+    """
+    runs = history.current_runs(arm)
+    last = runs[-1] if runs else None
+    if last is None or not last.settled or last.ended is None or last.ending is None or any(map(well, runs)):
+        return None
+    if not (lost(last) or last.ending.doubtful):
+        return None
+    at = last.ended.at
+    signs = (run for run in history.runs.values() if run.planned.at >= at and well(run))
+    return None if any(signs) else last.ending
+
+
+def unspent(history: History, advice: Settle) -> bool:
+    """Whether an idea is about to be called a crash only because the budget ended before a run of it counted."""
+    name = advice.idea
+    entry = history.experiment(name)
+    if advice.verdict.status is not Status.CRASH or (entry.committed and entry.committed.breaches):
+        return False
+    if any(name in bundle.ideas and history.runs_of(bundle.name) for bundle in history.bundles.values()):
+        return False
+    return _uncounted(history, name)
+
+
+def _uncounted(history: History, name: str) -> bool:
+    return history.unspent(name) or (history.untested(name) and doubt(history, name) is not None)
+
+
+def left_over(history: History) -> tuple[str, ...]:
+    """One sentence for the ideas that are open and of which no run counts; none where there is none."""
+    names = [
+        entry.name
+        for entry in history.experiments.values()
+        if entry.committed and not entry.by_hand and not entry.judged and _uncounted(history, entry.name)
+    ]
+    told = f"{len(names)} idea{'s' * (len(names) != 1)} unspent, for no run of theirs counts: {', '.join(names)}"
+    return (told,) if names else ()
+
+
+def held_back(history: History, now: float) -> tuple[str, ...]:
+    """Why ideas are not run, a sentence each: a suspected machine, runs that rest, ideas that the end left over."""
+    if history.ended:
+        return left_over(history)
+    suspected = breaker(history)
+    return (*([suspected.sentence] if suspected else []), *(rest.sentence(now) for rest in resting(history, now)))
+
+
+@dataclass(frozen=True)
+class HeldBack:
+    """Why a canary goes first, and from when on it may."""
+
+    why: str
+    until: float
+
+
+def hold_for(history: History, advice: Advice, now: float) -> HeldBack | None:
+    """What holds back a run, a new idea, or the row of an idea that gave no number; None when nothing does."""
+    if history.baseline is None or history.baseline.judged is None:
+        return None
+    suspected = breaker(history)
+    if isinstance(advice, Propose | Measure):
+        return HeldBack(suspected.sentence, suspected.again_at) if suspected else None
+    found = doubt(history, advice.idea) if isinstance(advice, Settle) and advice.verdict.value is None else None
+    if found is None:
+        return None
+    if suspected and suspected.canaries:
+        return HeldBack(suspected.sentence, suspected.again_at)
+    assert isinstance(advice, Settle)  # noqa: S101 - only those are in doubt
+    return HeldBack(f"is the machine well? {advice.idea} ended without a number: {found.sentence}", now)
+
+
+def canary_for(history: History, why: str) -> Measure | None:
+    """The incumbent once more, on a seed that it gave a number with; None before there is one."""
+    known = [run for run in history.current_runs(history.incumbent) if run.valid]
+    return Measure(history.incumbent, known[0].planned.seed, Purpose.CANARY, why) if known else None
+
+
+# -- rests between two tries ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Resting:
+    """A run that was taken away and is made again when its rest is over."""
+
+    run: Run
+    until: float
+
+    @property
+    def arm(self) -> str:
+        """What it runs."""
+        return self.run.planned.experiment
+
+    def trial(self) -> Trial:
+        """The run as a policy sees it: still to come, so that other ideas go on meanwhile."""
+        return replace(trial_of(self.run), pending=True, excused=False, note="", value=None)
+
+    def sentence(self, now: float) -> str:
+        """In words, for whoever waits."""
+        why = f": {self.run.ending.sentence}" if self.run.ending else ""
+        return f"{self.arm} is run again in {span(max(1.0, self.until - now))}{why}"
+
+
+def resting(history: History, now: float) -> list[Resting]:
+    """Runs that rest, the one that is over first in front; a sign that the machine is well ends every rest."""
+    good = max((run.planned.at for run in history.runs.values() if well(run)), default=0.0)
+    arms = {run.planned.experiment for run in history.runs.values() if run.settled and not run.valid}
+    found = [rest for arm in arms if (rest := _rest(history, arm)) and rest.until > now and _ended(rest.run) > good]
+    return sorted(found, key=lambda rest: rest.until)
+
+
+def _rest(history: History, arm: str) -> Resting | None:
+    runs = [run for run in history.runs_of(arm) if run.planned.purpose is not Purpose.CANARY]
+    again = {run.run_id for run in history.made_again(arm)}
+    row = list(takewhile(lambda run: run.run_id in again, reversed(runs)))
+    if not row or _judged(history, arm):
+        return None
+    return Resting(row[0], _ended(row[0]) + RESTS_S[min(len(row), len(RESTS_S)) - 1])
+
+
+def _ended(run: Run) -> float:
+    return run.ended.at if run.ended else 0.0
+
+
+def _judged(history: History, arm: str) -> bool:
+    return arm != BASELINE and arm not in history.bundles and history.experiment(arm).judged is not None
+
+
+# -- whose turn it is -----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

@@ -2,25 +2,24 @@
 
 The engine carries a move out, records what happened, and asks again, until the move is `Wait` or `Stop`.
 
-The baseline's own row, the first of every campaign.
-
-What the engine can be told to do next: one frozen value per move, made by `next_move`.
+Here are also the moves, one frozen value each, and the baseline's own row, the first of every campaign.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.errors import PluginError
 from autoresearch.experiment.board import Advice, Board, Combine, Demote, Done, Measure, Propose, Rest, Settle
+from autoresearch.experiment.events import Paused
 from autoresearch.experiment.experiment import Experiment, Run, lost, why_no_value
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status, Verdict
 from autoresearch.ports.policy import Policy
 from autoresearch.run.objective import Objective
 from autoresearch.scheduling import yardstick
-from autoresearch.scheduling.exploration import breaker
 from autoresearch.scheduling.stop_check import Outlook
+from autoresearch.scheduling.exploration import canary_for, hold_for, left_over, resting, unspent
 from autoresearch.scheduling.yardstick import Remeasure
 from autoresearch.verdict.drift import beside_drift
 from autoresearch.verdict.plausible import gated
@@ -172,12 +171,14 @@ Chooser = Callable[[History, CampaignConfig, Policy, Objective, Outlook], Move]
 
 
 def board(history: History, campaign: CampaignConfig, objective: Objective, view: Outlook) -> Board:
-    """The campaign as the verdict policy sees it."""
+    """The campaign as the verdict policy sees it: a run that rests before it is made again is still to come."""
+    room = view.runs_left != 0
+    rests = (rest.trial() for rest in resting(history, view.now) if not history.has_yardstick(rest.arm)) if room else ()
     return Board(
         objective=objective,
         settings=campaign.settings(),
         ideas=history.ideas(),
-        trials=history.trials(room=view.runs_left != 0),
+        trials=(*history.trials(room=room), *rests),
         bundles=history.board_bundles(),
         incumbent=history.incumbent,
         may_explore=view.may_explore,
@@ -215,22 +216,42 @@ def next_move(history: History, campaign: CampaignConfig, policy: Policy, object
     if isinstance(special, yardstick.Remeasure):
         return special
     seen = board(history, campaign, objective, view)
-    advice = gated(special or _checked(policy.name, policy.advise(seen), history, seen), seen)
+    advice = gated(special or _advice(policy, history, seen), seen)
     if (first := baseline_verdict(history, advice)) is not None:
         return Judge(BASELINE, first, None)
     if isinstance(advice, Settle):
         if history.baseline.judged is None:
             return Wait("the baseline's row comes first")
+        if (held := _held(history, campaign, advice, view)) is not None:
+            return held
         return Judge(advice.idea, beside_drift(advice.verdict, seen), advice.incumbent)
     if history.paused is not None:
-        return Wait(f"paused by {history.paused.by}: {history.paused.reason or 'no reason given'}")
-    if isinstance(advice, Propose) and (resting := _resting(history, view)):
-        return resting
+        return Wait(_paused(history.paused))
+    if isinstance(advice, Propose) and (troubled := _troubled(history, view)):
+        return troubled
     if (held := _held(history, campaign, advice, view)) is not None:
         return held
     if isinstance(advice, Measure) and (held := _approval(history, campaign, advice, view)):
         return held
-    return _from_advice(advice, campaign, view, flying, history.exhausted_because)
+    move = _from_advice(advice, campaign, view, flying, history.exhausted_because)
+    if isinstance(move, Stop) and view.runs_left != 0 and (rests := resting(history, view.now)):
+        return Wait(rests[0].sentence(view.now))
+    return replace(move, reason="; ".join([move.reason, *left_over(history)])) if isinstance(move, Stop) else move
+
+
+def _paused(event: Paused) -> str:
+    return f"paused by {event.by}: {event.reason or 'no reason given'}"
+
+
+def _advice(policy: Policy, history: History, seen: Board) -> Advice:
+    """A policy's advice; an idea that the budget left without a run that counts is nobody's failure and stays open."""
+    while True:
+        advice = _checked(policy.name, policy.advise(seen), history, seen)
+        if not (isinstance(advice, Settle) and seen.runs_left == 0 and unspent(history, advice)):
+            return advice
+        ideas = tuple(idea for idea in seen.ideas if idea.name != advice.idea)
+        trials = tuple(trial for trial in seen.trials if trial.arm != advice.idea)
+        seen = replace(seen, ideas=ideas, trials=trials)
 
 
 def _checked(name: str, advice: object, history: History, seen: Board) -> Advice:
@@ -254,7 +275,7 @@ def _checked(name: str, advice: object, history: History, seen: Board) -> Advice
     return advice
 
 
-def _resting(history: History, view: Outlook) -> Move | None:
+def _troubled(history: History, view: Outlook) -> Move | None:
     """Researchers in trouble are asked again after a minute, then after two, four, ... at most half an hour."""
     if not history.troubles:
         return None
@@ -266,20 +287,18 @@ def _resting(history: History, view: Outlook) -> Move | None:
 
 
 def _held(history: History, campaign: CampaignConfig, advice: Advice, view: Outlook) -> Move | None:
-    """The canary, or waiting for it, while the machine is suspected; None when work may go on."""
-    if not isinstance(advice, Propose | Measure) or history.baseline is None or history.baseline.judged is None:
+    """The canary, or waiting for it, while the machine is suspected or an end is in doubt; None when work may go on."""
+    hold = hold_for(history, advice, view.now)
+    canary = canary_for(history, hold.why) if hold and view.runs_left != 0 else None
+    if hold is None or canary is None:
         return None
-    if view.runs_left == 0 or (suspected := breaker(history)) is None:
-        return None
-    known = [run for run in history.current_runs(history.incumbent) if run.valid]
-    if not known:
-        return None
-    flying = any(run.planned.purpose is Purpose.CANARY for run in history.in_flight())
-    if flying or view.now < suspected.again_at or len(history.in_flight()) >= campaign.launcher.parallel:
-        return Wait(suspected.sentence)
-    canary = Measure(history.incumbent, known[0].planned.seed, Purpose.CANARY, suspected.sentence)
-    held = _approval(history, campaign, canary, view)
-    return held or Launch(canary.arm, canary.seed, canary.purpose, canary.why)
+    flying = history.in_flight()
+    sent = any(run.planned.purpose is Purpose.CANARY for run in flying)
+    if sent or view.now < hold.until or len(flying) >= campaign.launcher.parallel:
+        return Wait(hold.why)
+    if history.paused is not None:
+        return Wait(_paused(history.paused))
+    return _approval(history, campaign, canary, view) or Launch(canary.arm, canary.seed, canary.purpose, canary.why)
 
 
 def _approval(history: History, campaign: CampaignConfig, advice: Measure, view: Outlook) -> Move | None:
