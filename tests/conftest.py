@@ -40,7 +40,7 @@ SCRIPT = {
     "*baseline*": {"value": [0.50, 0.51, 0.49, 0.50]},
     "*raise-the*": {"value": [0.70, 0.71, 0.69, 0.70]},
     "*weight*": {"value": [0.50]},
-    "*far-too*": {"states": ["running", "failed"], "log": "RuntimeError: boom\n", "exit_code": 1},
+    "*far-too*": {"states": ["running", "failed"], "log": "RuntimeError: lr is too high\n", "exit_code": 1},
 }
 _WAITING = """\
 import json, os, pathlib, time

@@ -65,8 +65,8 @@ def test_status_says_in_text_what_it_says_in_json(ended):
 
 def test_show_log_and_diff_tell_of_one_experiment(ended):
     """Its runs with what happened, the newest log as it was written, the change against its parent."""
-    assert "RuntimeError: boom" in ended.cli("show", "4").stdout
-    assert ended.cli("log", "4").stdout == "RuntimeError: boom\n"
+    assert "RuntimeError: lr is too high" in ended.cli("show", "4").stdout
+    assert ended.cli("log", "4").stdout == "RuntimeError: lr is too high\n"
     assert '+{"lr": 0.2, "wd": 0.0}' in ended.cli("diff", "2").stdout
     assert ended.cli("diff", "1").stdout.strip() == ""
 

@@ -274,8 +274,8 @@ def _not_tied(cause: Symptom, signature: Signature, known: Account) -> Ending:
             because = "raised in installed code, which the idea did not touch"
             cure = "Compare the image or environment with what this commit expects."
             return _again(replace(said, who=Who.ENVIRONMENT, because=because, cure=cure), TRIES)
-        if known.change.code or not known.change:
-            return replace(said, follows=Follows.MEND)
+        if known.change.own_files or not known.change:
+            return replace(said, follows=Follows.MEND, doubtful=bool(known.change))
         return _again(replace(said, because="the idea changed settings only, and it names none"), TRIES_UNKNOWN)
     if not known.change:
         return said
@@ -288,8 +288,9 @@ def _unclassified(cause: Symptom, known: Account) -> Ending:
     if not known.change or _NOT_TAKEN.search(known.status.reason):
         return said
     found = places(known.log, known.change, known.tree)
-    if tie := ties(known.change, "code", cause.evidence, found) if found else "":
-        return replace(said, who=Who.IDEA, because=tie, doubtful=True)
+    if tie := ties(known.change, "code", cause.evidence, found):
+        named = bool(ties(known.change, "named", cause.evidence, ()))
+        return replace(said, who=Who.IDEA, because=tie, doubtful=not named)
     installed = bool(found) and found[-1] is Place.INSTALLED
     because = "raised in installed code" if installed else "nothing ties it to what the idea changed"
     return _again(replace(said, because=because), TRIES_UNKNOWN)
