@@ -8,7 +8,7 @@ from autoresearch.run.crash_signatures import SIGNATURES
 from autoresearch.run.ending import Account, Follows, Who, held_by_others, judge
 from autoresearch.run.job import JobState, JobStatus
 from autoresearch.run.measurement import Completion
-from autoresearch.run.post_mortem import Change, crash_symptoms, post_mortem
+from autoresearch.run.post_mortem import Change, crash_symptoms, post_mortem, reduced
 from autoresearch.run.symptom import Severity, Symptom
 
 RATE = Change(("optimizer.lr=2.0",), ("recipe.yaml",))
@@ -187,3 +187,14 @@ def test_every_end_has_an_ending(log, state, reason, change):
     assert found.what
     assert found.excused == bool(found.tries)
     assert change or found.follows is not Follows.DISCARD
+
+
+@pytest.mark.parametrize(("said", "before", "less"), [
+    ("micro_batch=64", 4, "micro_batch=32"), ("++train.max_len=2048", 1536, "++train.max_len=1792"),
+    ("gpu_memory_utilization=0.9", 0.6, "gpu_memory_utilization=0.75"), ("micro_batch=5", 4, ""), ("micro_batch=2", 4, ""),
+    ("lr=2.0", 1.0, ""), ("context_parallel_size=8", 1, ""), ("micro_batch=auto", 4, ""), ("micro_batch=64", None, ""),
+])  # fmt: skip
+def test_what_an_idea_enlarged_is_reduced_by_half(said, before, less):
+    """Towards its parent's value and never to it; only of what takes memory."""
+    key = said.partition("=")[0].lstrip("+")
+    assert reduced([said], {key: before}) == ((less,) if less else ())

@@ -8,8 +8,7 @@ import pytest
 from autoresearch.run.ending import Account, Ending, Follows, Who, judge
 from autoresearch.run.job import JobState, JobStatus
 from autoresearch.run.measurement import Completion
-from autoresearch.run.post_mortem import crash_symptoms, post_mortem
-from autoresearch.run.ties import Change
+from autoresearch.run.post_mortem import Change, crash_symptoms, post_mortem
 
 EXCERPTS = Path(__file__).parent / "excerpts"
 TABLE = list(csv.DictReader((EXCERPTS / "answers.tsv").read_text().splitlines(), delimiter="\t"))

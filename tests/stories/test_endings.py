@@ -98,3 +98,34 @@ def test_a_run_that_somebody_kills_is_made_again(lab):
     ended = [event["ending"] and event["ending"]["what"] for event in lab.journal("run_measured")]
     assert ended[:3] == [None, "killed", None]
     assert [row.status for row in lab.rows()] == ["keep", "keep"]
+
+
+HUNGRY = """\
+import json
+batch = json.load(open("config.json"))["micro_batch"]
+if batch > 40:
+    raise RuntimeError("CUDA out of memory. Tried to allocate %d MiB" % batch)
+print("score:", batch)
+"""
+
+
+def test_what_ran_out_of_memory_is_reduced_before_it_is_given_up(lab):
+    """Half of what the idea enlarged, on its own branch (R146): measured where that fits, else both are named."""
+    (lab.root / "train.py").write_text(HUNGRY)
+    (lab.root / "config.json").write_text('{"micro_batch": 4}\n')
+    ideas = [{"title": f"batch {size}", "area": "memory", "overrides": [f"micro_batch={size}"]} for size in (64, 160)]
+    (lab.root / "ideas.yaml").write_text(repr(ideas))
+    commit_all(lab.root)
+    lab.write(
+        launcher={"type": "local"}, stop="3 experiments", verdict={"policy": "greedy", "baseline_runs": 1, "confirm": 0}
+    )
+    assert lab.run().returncode == 0
+    _, fits, never = lab.rows()
+    assert (fits.status, fits.metric_value) == ("keep", 32)
+    assert "reduced to micro_batch=32 after oom-gpu" in fits.reason
+    assert (never.status, never.metric_value) == ("discard", None)
+    assert never.reason.startswith("the idea itself caused the failure: oom-gpu")
+    assert (
+        "reduced to micro_batch=80 after oom-gpu: RuntimeError: CUDA out of memory. Tried to allocate 160"
+        in never.reason
+    )

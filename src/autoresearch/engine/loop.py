@@ -153,7 +153,7 @@ class Loop:
             case next_move.StepBack():
                 self.ctx.record(IncumbentDemoted(self.ctx.clock(), move.arm, move.incumbent, move.why))
             case next_move.Repair():
-                repair(self.ctx, move.experiment, move.crash, by_hand=move.by_hand)
+                repair(self.ctx, move.experiment, move.crash, by_hand=move.by_hand, reduce=move.reduce)
             case next_move.Ask():
                 ask = ApprovalAsked(
                     at=self.ctx.clock(),

@@ -22,7 +22,7 @@ from autoresearch.engine.guarded_commit import (
     shadowed,
 )
 from autoresearch.engine.worktrees import checkout, clean_checkout, survey_of_arm, tree_path
-from autoresearch.errors import RecipeError, RepositoryError, ResearcherError
+from autoresearch.errors import RecipeError, RepositoryError, ResearcherError, crossing
 from autoresearch.experiment import change, names
 from autoresearch.experiment.events import BundleMade, ExperimentCommitted, ExperimentOpened, ExperimentRepaired
 from autoresearch.experiment.experiment import Experiment
@@ -33,6 +33,7 @@ from autoresearch.git import diffs as diff
 from autoresearch.guards.scope import breaches
 from autoresearch.machine import disk, fault_points
 from autoresearch.ports.researcher import Mender
+from autoresearch.run.post_mortem import reduced
 
 
 def open_baseline(ctx: Context) -> None:
@@ -264,7 +265,7 @@ def repair(ctx: Context, name: str, crash: str, *, by_hand: bool = False) -> Non
                 at=ctx.clock(),
                 name=name,
                 commit=found,
-                reason=f"mended: {crash}",
+                reason=f"{'reduced' if reduce else 'mended'}: {crash}",
                 files=_files(ctx, entry.commit, found),
             )
         )
@@ -272,7 +273,8 @@ def repair(ctx: Context, name: str, crash: str, *, by_hand: bool = False) -> Non
     tree = ctx.paths.by_hand(entry.index) if by_hand else checkout(ctx, name)
     files: tuple[str, ...] = ()
     unheld: tuple[str, ...] = ()
-    if by_hand or _mend(ctx, entry, tree, crash):
+    less = _reduce(ctx, entry, tree) if reduce else ()
+    if less or by_hand or (not reduce and _mend(ctx, entry, tree, crash)):
         files, unheld = committable(tree, entry.commit)
     keep_testimony(ctx, entry.hypothesis.source, entry.index, ctx.paths.repair(name, _number(entry)))
     if unheld:
@@ -282,16 +284,38 @@ def repair(ctx: Context, name: str, crash: str, *, by_hand: bool = False) -> Non
         if not by_hand:
             # What a failed try has left there is in nobody's next run.
             worktree.remove(ctx.paths.root, tree_path(ctx, entry.name))
-        ctx.record(ExperimentRepaired(at=ctx.clock(), name=name, commit=entry.commit, reason=f"not repaired: {crash}"))
+        ctx.record(
+            ExperimentRepaired(
+                at=ctx.clock(),
+                name=name,
+                commit=entry.commit,
+                reason=f"not {'reduced' if reduce else 'repaired'}: {crash}",
+            )
+        )
         return
-    fixed = _fix(ctx, entry, tree, files, crash)
+    done = f"reduced to {', '.join(less)} after {crash}" if reduce else f"mended: {crash}"
+    fixed = _fix(ctx, entry, tree, files, done if reduce else crash)
     if problems := _problems(ctx, entry, fixed):
         _refuse(ctx, entry, problems)
         return
     fault_points.point("repair.commit")
     refs.advance_branch(ctx.paths.root, entry.branch, entry.commit, fixed)
     fault_points.point("repair.record")
-    ctx.record(ExperimentRepaired(at=ctx.clock(), name=name, commit=fixed, reason=f"mended: {crash}", files=files))
+    ctx.record(ExperimentRepaired(at=ctx.clock(), name=name, commit=fixed, reason=done, files=files))
+
+
+def _reduce(ctx: Context, entry: Experiment, tree: Path) -> tuple[str, ...]:
+    """Write half of what the idea enlarged into its worktree; what that is, nothing where there is nothing to halve."""
+    try:
+        with clean_checkout(ctx, entry.parent_commit) as before:
+            values = ctx.survey_of(entry.parent_commit, before).facts.values
+        less = reduced(entry.hypothesis.overrides, values)
+        if less:
+            ctx.target.apply(tree, less)
+    except RecipeError as error:
+        ctx.note(f"{entry.name} could not be reduced: {error}")
+        return ()
+    return less
 
 
 def _fix(ctx: Context, entry: Experiment, tree: Path, files: tuple[str, ...], crash: str) -> str:
@@ -352,7 +376,9 @@ def _mend(ctx: Context, entry: Experiment, tree: Path, crash: str) -> bool:
     if mender is None:
         return False
     try:
-        return mender.repair(brief_for(ctx, entry.index, entry.name), tree, crash)
+        brief = brief_for(ctx, entry.index, entry.name)
+        with crossing(ResearcherError, "it failed"):
+            return bool(mender.repair(brief, tree, crash))
     except ResearcherError as error:
         ctx.note(f"researcher {mender.name} could not repair {entry.name}: {error}")
         return False

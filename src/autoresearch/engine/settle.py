@@ -127,6 +127,7 @@ def row_for(ctx: Context, entry: Experiment, verdict: Verdict) -> Row:
     """The ledger's line for an experiment (R76-R92)."""
     runs, crashed = _runs_behind(ctx.history, entry.name), verdict.status is Status.CRASH
     value, reason = _value(ctx.history, entry, verdict, runs)
+    reason = "; ".join([reason, *(one.reason for one in entry.repairs if one.reason.startswith("reduced"))])
     return Row(
         index=entry.index,
         branch=entry.branch,

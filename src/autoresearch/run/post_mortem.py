@@ -9,7 +9,7 @@ the change, a changed key or value that the message names, a key that takes memo
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -208,6 +208,41 @@ _MEMORY = re.compile(
 )
 _RESOURCES = re.compile(r"nodes?$|gpus?|cluster|parallel|replica|workers|world_size|devices?", re.IGNORECASE)
 _COMMON = frozenset({"name", "type", "value", "path", "key", "true", "false", "none", "null", "model", "data", "error"})
+
+
+_GROWS = re.compile(
+    r"batch|micro|seq|len(?:gth)?s?$|length|token|generations|samples|rollout|hidden|layers|width|depth|prompts|context"
+    r"|rank$|cache|utilization|window|envs|buffer",
+    re.IGNORECASE,
+)
+
+
+def reduced(assignments: Sequence[str], before: Mapping[str, object]) -> tuple[str, ...]:
+    """Half of what an idea enlarged of what takes memory, as assignments; empty where nothing lies in between.
+
+    Args:
+        assignments: Its recipe keys with their new values.
+        before: Its parent's values, by key.
+    """
+    found = []
+    for each in assignments:
+        key, _, said = each.partition("=")
+        plain = key.strip().lstrip("+~")
+        leaf = plain.rpartition(".")[2]
+        half = _half(said.strip(), before.get(plain)) if _GROWS.search(leaf) and "parallel" not in leaf else ""
+        if half:
+            found.append(f"{key}={half}")
+    return tuple(found)
+
+
+def _half(said: str, before: object) -> str:
+    if isinstance(before, bool) or not isinstance(before, int | float) or not re.fullmatch(r"\d+(?:\.\d+)?", said):
+        return ""
+    if isinstance(before, int) and said.isdigit():
+        whole = int(said) // 2 if int(said) // 2 > before else (int(said) + before) // 2
+        return str(whole) if before < whole < int(said) else ""
+    middle = f"{(float(said) + before) / 2:.6g}"
+    return middle if before < float(middle) < float(said) else ""
 
 
 def ties(change: Change, needs: str, message: str, found: Sequence[Place]) -> str:

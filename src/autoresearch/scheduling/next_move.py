@@ -11,15 +11,15 @@ from dataclasses import dataclass, replace
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.errors import PluginError
 from autoresearch.experiment.board import Advice, Board, Combine, Demote, Done, Measure, Propose, Rest, Settle
-from autoresearch.experiment.events import Paused
 from autoresearch.experiment.experiment import Experiment, Run, lost, why_no_value
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status, Verdict
 from autoresearch.ports.policy import Policy
+from autoresearch.run.ending import Who
 from autoresearch.run.objective import Objective
 from autoresearch.scheduling import yardstick
 from autoresearch.scheduling.stop_check import Outlook
-from autoresearch.scheduling.exploration import canary_for, hold_for, left_over, resting, unspent
+from autoresearch.scheduling.exploration import canary_for, doubt, hold_for, left_over, resting, unspent
 from autoresearch.scheduling.yardstick import Remeasure
 from autoresearch.verdict.drift import beside_drift
 from autoresearch.verdict.plausible import gated
@@ -91,6 +91,8 @@ class Repair:
     crash: str
     by_hand: bool = False
     """Whether whoever opened it by hand has mended it in their worktree."""
+    reduce: bool = False
+    """Whether it ran out of memory: what it enlarged is halved, by us."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +165,7 @@ def first_row(history: History, entry: Experiment) -> Verdict:
     )
 
 
+_PAUSED = "paused by {0.by}: {1}"
 _REST_FIRST_S, _REST_MOST_S, _TROUBLES = 60.0, 1800.0, 12
 
 
@@ -226,7 +229,7 @@ def next_move(history: History, campaign: CampaignConfig, policy: Policy, object
             return held
         return Judge(advice.idea, beside_drift(advice.verdict, seen), advice.incumbent)
     if history.paused is not None:
-        return Wait(_paused(history.paused))
+        return Wait(_PAUSED.format(history.paused, history.paused.reason or "no reason given"))
     if isinstance(advice, Propose) and (troubled := _troubled(history, view)):
         return troubled
     if (held := _held(history, campaign, advice, view)) is not None:
@@ -237,10 +240,6 @@ def next_move(history: History, campaign: CampaignConfig, policy: Policy, object
     if isinstance(move, Stop) and view.runs_left != 0 and (rests := resting(history, view.now)):
         return Wait(rests[0].sentence(view.now))
     return replace(move, reason="; ".join([move.reason, *left_over(history)])) if isinstance(move, Stop) else move
-
-
-def _paused(event: Paused) -> str:
-    return f"paused by {event.by}: {event.reason or 'no reason given'}"
 
 
 def _advice(policy: Policy, history: History, seen: Board) -> Advice:
@@ -297,7 +296,7 @@ def _held(history: History, campaign: CampaignConfig, advice: Advice, view: Outl
     if sent or view.now < hold.until or len(flying) >= campaign.launcher.parallel:
         return Wait(hold.why)
     if history.paused is not None:
-        return Wait(_paused(history.paused))
+        return Wait(_PAUSED.format(history.paused, history.paused.reason or "no reason given"))
     return _approval(history, campaign, canary, view) or Launch(canary.arm, canary.seed, canary.purpose, canary.why)
 
 
@@ -375,7 +374,20 @@ def _repair(history: History, campaign: CampaignConfig) -> Repair | None:
     for entry in history.experiments.values():
         if crash := crash_to_mend(history, campaign, entry):
             return Repair(entry.name, crash)
+        if crash := _memory_to_spare(history, entry):
+            return Repair(entry.name, crash, reduce=True)
     return None
+
+
+def _memory_to_spare(history: History, entry: Experiment) -> str:
+    """What an open experiment ran out of memory with, while what it enlarged was not reduced yet (R146)."""
+    if entry.judged or entry.by_hand or any(r.reason.startswith(("reduced", "not reduced")) for r in entry.repairs):
+        return ""
+    runs = history.current_runs(entry.name)
+    end = runs[-1].ending if runs and entry.hypothesis.overrides and all(run.settled for run in runs) else None
+    if end is None or end.who is not Who.IDEA or not end.what.startswith("oom") or doubt(history, entry.name):
+        return ""
+    return f"{end.what}: {end.evidence}"
 
 
 def crash_to_mend(history: History, campaign: CampaignConfig, entry: Experiment) -> str:

@@ -26,6 +26,7 @@ _GRADES = {"high": 0, "fair": 1, "low": 2}
 _COSTS = {"low": 0, "medium": 1, "high": 2}
 _SPEED = ("time", "throughput", "tokens_per_sec", "latency", "performance/", "timing/")
 _OUT_OF_MEMORY = ("out of memory", "outofmemory", "oom")
+_FAILED = frozenset({"crash", "discard"})
 _MOST_REDUCTIONS = 2
 """A change that runs out of memory is reduced this often before its axis is given up (R146, R148)."""
 
@@ -227,7 +228,7 @@ def _reductions(table: _Table) -> Iterator[Candidate]:
     for item in reversed(table.brief.tried):
         reason = item.reason.lower()
         mine = item.config[: len(item.config) - len(item.overrides)] == table.parent
-        if mine and item.status == "crash" and any(word in reason for word in _OUT_OF_MEMORY):
+        if mine and item.status in _FAILED and item.value is None and any(word in reason for word in _OUT_OF_MEMORY):
             yield from _halfway(table, item, hungry)
 
 
@@ -254,7 +255,10 @@ def _halfway(table: _Table, item: Tried, hungry: Mapping[str | None, Play]) -> I
     keys = {override.lstrip("+").partition("=")[0] for override in item.overrides}
     same_keys = [one for one in table.brief.tried if keys <= {o.lstrip("+").partition("=")[0] for o in one.overrides}]
     play = next((hungry[key] for key in sorted(keys) if key in hungry), None)
-    if play is None or len([one for one in same_keys if one.status == "crash"]) > _MOST_REDUCTIONS:
+    if (
+        play is None
+        or len([one for one in same_keys if one.status in _FAILED and one.value is None]) > _MOST_REDUCTIONS
+    ):
         return
     middle = _between(table, item)
     if middle is not None:
