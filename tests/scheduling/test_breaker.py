@@ -11,8 +11,8 @@ from autoresearch.run.ending import Ending, Follows, Who
 from autoresearch.run.job import JobState, JobStatus
 from autoresearch.run.measurement import Completion, Measurement
 from autoresearch.scheduling import next_move as moves
-from autoresearch.scheduling.stop_check import outlook
 from autoresearch.scheduling.exploration import breaker, resting
+from autoresearch.scheduling.stop_check import outlook
 from autoresearch.verdict.policies import policy
 
 NO_GPU = Ending(what="no-gpu", who=Who.ENVIRONMENT, evidence="none", source="log", follows=Follows.AGAIN, tries=2)

@@ -25,8 +25,8 @@ from autoresearch.experiment.outcome import BASELINE, Status
 from autoresearch.ports.metric_source import MetricSource, readings_of
 from autoresearch.records.paths import campaign_of
 from autoresearch.run.objective import Direction, Objective
-from autoresearch.scheduling.stop_check import Outlook, outlook
 from autoresearch.scheduling.exploration import held_back
+from autoresearch.scheduling.stop_check import Outlook, outlook
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from autoresearch.engine.context import Context
 from autoresearch.engine.worktrees import survey_of_arm
-from autoresearch.errors import AutoresearchError, RecipeError, RepositoryError, ResearcherError
+from autoresearch.errors import AutoresearchError, RecipeError, RepositoryError, ResearcherError, crossing
 from autoresearch.experiment.briefing import SETTLED, brief_text, next_area, plateaus
 from autoresearch.experiment.events import ExperimentAbandoned, PlateauReached
 from autoresearch.experiment.experiment import Experiment
@@ -247,7 +247,14 @@ def _meddled(ctx: Context, researcher: Researcher, tree: Path, commit: str) -> b
 
 def collect_notes(ctx: Context, researcher: object) -> None:
     """Write down what a researcher has to tell about its own work."""
-    for text in researcher.notes() if isinstance(researcher, Witness) else ():
+    if not isinstance(researcher, Witness):
+        return
+    try:
+        with crossing(ResearcherError, "a researcher's own notes could not be read"):
+            texts = tuple(map(str, researcher.notes()))
+    except ResearcherError as error:
+        texts = (str(error),)
+    for text in texts:
         ctx.note(ctx.redactor.clean(text))
 
 

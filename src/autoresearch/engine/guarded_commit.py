@@ -19,7 +19,7 @@ from autoresearch.engine import ask
 from autoresearch.engine.ask import Proposal, is_clean
 from autoresearch.engine.context import Context
 from autoresearch.engine.worktrees import checkout, clean_checkout, survey_of_arm, tree_path
-from autoresearch.errors import RecipeError, RepositoryError
+from autoresearch.errors import RecipeError, RepositoryError, ResearcherError, crossing
 from autoresearch.experiment import names
 from autoresearch.experiment.change import FileChange, changed_keys
 from autoresearch.experiment.events import ExperimentCommitted
@@ -215,7 +215,13 @@ def leave_evidence(
 def keep_testimony(ctx: Context, source: str, index: int, folder: Path) -> None:
     """Move what a researcher left about an attempt beside the experiment's other evidence."""
     for witness in (one for one in ctx.researchers if isinstance(one, Witness) and one.name == source):
-        for file in sorted(witness.evidence(index).glob("*")):
+        try:
+            with crossing(ResearcherError, f"what researcher {source} left about attempt {index} could not be kept"):
+                files = sorted(witness.evidence(index).glob("*"))
+        except ResearcherError as error:
+            ctx.note(ctx.redactor.clean(str(error)))
+            continue
+        for file in files:
             folder.mkdir(parents=True, exist_ok=True)
             file.replace(folder / file.name)
 

@@ -252,8 +252,16 @@ def _commit_measuring_part(
     return commits.commit_tree_from(tree, base, files, message, commits.identity(ctx.paths.root), at)
 
 
-def repair(ctx: Context, name: str, crash: str, *, by_hand: bool = False) -> None:
-    """Give the experiment's researcher one try, or take a fix made by hand; one that breaks the scope is not taken."""
+def repair(ctx: Context, name: str, crash: str, *, by_hand: bool = False, reduce: bool = False) -> None:
+    """Give the experiment's researcher one try, or take a fix made by hand; one that breaks the scope is not taken.
+
+    Args:
+        ctx: The campaign.
+        name: The experiment.
+        crash: What it died of, in words.
+        by_hand: The fix lies in the worktree of whoever opened it.
+        reduce: It ran out of memory: half of what it enlarged is taken back instead, by us (R146).
+    """
     entry = ctx.history.experiment(name)
     if (found := _found_again(ctx, entry)) is not None:
         if problems := _problems(ctx, entry, found):

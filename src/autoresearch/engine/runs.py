@@ -7,6 +7,7 @@ import json
 import platform
 import shlex
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from autoresearch.experiment.experiment import Run
 from autoresearch.experiment.outcome import BASELINE, Purpose
 from autoresearch.git import worktree
 from autoresearch.machine import disk, fault_points
+from autoresearch.ports import plugins
 from autoresearch.ports.metric_source import readings_of
 from autoresearch.ports.target import Narrator
 from autoresearch.records import volume
@@ -107,17 +109,24 @@ def _job(
     return ctx.jobs.job(request, arm, number, plumbing=plumbing)
 
 
+def _asking(ctx: Context, what: str) -> AbstractContextManager[None]:
+    """Around every question to the launcher: what it raises beside its port's errors is its package's failure."""
+    return plugins.calling("launchers", ctx.campaign.launcher.type, what)
+
+
 def _submit(ctx: Context, job: Job, run: Run) -> None:
     submission = write_submission(ctx, job, run.planned.experiment, run.planned.number)
     _latest_log(ctx, run)
-    job_id = ctx.launcher.submit(submission)
+    with _asking(ctx, "submit a run"):
+        job_id = ctx.launcher.submit(submission)
     fault_points.point("run.submitted")
     ctx.record(RunSubmitted(ctx.clock(), job.run_id, job_id))
 
 
 def write_submission(ctx: Context, job: Job, label: str, number: int) -> Submission:
     """The exact request, written beside the run's other evidence together with the environment it is made in."""
-    submission = ctx.launcher.plan(job)
+    with _asking(ctx, "plan a run"):
+        submission = ctx.launcher.plan(job)
     disk.replace(ctx.paths.submission(label, number), ctx.redactor.clean(submission.text))
     disk.replace(ctx.paths.environment(label, number), json.dumps(_environment(ctx, job), indent=2) + "\n")
     return submission
@@ -151,7 +160,8 @@ def recover(ctx: Context) -> None:
         if run.ended is not None:
             measure(ctx, run)
         elif run.job_id is None:
-            known = ctx.launcher.find(run.run_id)
+            with _asking(ctx, "find a run"):
+                known = ctx.launcher.find(run.run_id)
             if known is not None:
                 ctx.record(RunSubmitted(ctx.clock(), run.run_id, known, adopted=True))
             elif run.cancelled:
@@ -192,8 +202,10 @@ def follow(ctx: Context) -> bool:
     if not flying:
         return False
     changed = False
-    for job_id, status in ctx.launcher.states(flying.keys()).items():
-        changed |= _take_in(ctx, flying[job_id], status)
+    with _asking(ctx, "tell the states of runs"):
+        answer = [(flying[job_id], status) for job_id, status in ctx.launcher.states(flying.keys()).items()]
+    for run, status in answer:
+        changed |= _take_in(ctx, run, status)
     return changed
 
 
@@ -211,10 +223,11 @@ def end_run(ctx: Context, run: Run, status: JobStatus) -> None:
     """Write down that a run is over, with the proof that nothing of it is left, and measure it."""
     assert run.job_id is not None  # noqa: S101 - only submitted runs have a status
     status = _undermined(ctx, run, replace(status, reason=ctx.redactor.clean(status.reason)))
-    leftovers = ctx.launcher.leftovers(run.job_id)
-    if leftovers:
-        ctx.launcher.cancel(run.job_id)
+    with _asking(ctx, "say what is left of a run"):
         leftovers = ctx.launcher.leftovers(run.job_id)
+        if leftovers:
+            ctx.launcher.cancel(run.job_id)
+            leftovers = ctx.launcher.leftovers(run.job_id)
     ctx.record(RunEnded(ctx.clock(), run.run_id, status, leftovers))
     fault_points.point("run.ended")
     measure(ctx, run)
@@ -345,5 +358,6 @@ def end_cancelled(ctx: Context, told: set[str]) -> None:
     """
     for run in ctx.history.in_flight():
         if run.cancelled and run.job_id is not None and not run.ended and run.run_id not in told:
-            ctx.launcher.cancel(run.job_id)
+            with _asking(ctx, "cancel a run"):
+                ctx.launcher.cancel(run.job_id)
             told.add(run.run_id)

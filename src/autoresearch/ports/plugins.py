@@ -5,6 +5,7 @@ source may have another name for a person, who says how a script writes its numb
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -13,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from autoresearch import extras
-from autoresearch.errors import AutoresearchError, CampaignError, PluginError
+from autoresearch.errors import AutoresearchError, CampaignError, PluginError, crossing
 from autoresearch.ports.target import SourceSpec
 from autoresearch.run.printed_result import pattern
 
@@ -93,7 +94,7 @@ def load(room: str, name: str) -> Any:
     table, one, plain = names(room), ROOMS[room].one, ROOMS[room].plain
     if name not in table:
         raise PluginError(f"there is no {one} {name!r}; choose one of: {', '.join(sorted(table))}")
-    package = _package_of(room, name)
+    package = package_of(room, name)
     try:
         provided = EntryPoint(name, table[name], f"autoresearch.{room}").load()
         found = provided() if plain else provided
@@ -121,7 +122,7 @@ def make(room: str, name: str, **given: Any) -> Any:
         AutoresearchError: It refuses its options; a `PluginError` where it cannot be had, or one that a package
             provides fails in a way that is not ours: whose fault that is has to be told.
     """
-    kind, package = load(room, name), _package_of(room, name)
+    kind, package = load(room, name), package_of(room, name)
     try:
         return kind(**given)
     except AutoresearchError:
@@ -135,9 +136,30 @@ def make(room: str, name: str, **given: Any) -> Any:
         ) from error
 
 
-def _package_of(room: str, name: str) -> str:
+def package_of(room: str, name: str) -> str:
     """The package that provides an adapter; empty for one of ours."""
     return next((_package(point) for point in _points(room) if point.name == name), "")
+
+
+@contextmanager
+def calling(room: str, name: str, what: str) -> Iterator[None]:
+    """Make what an adapter of another package raises that package's own failure; ours are left as they are.
+
+    Args:
+        room: Its room, such as `launchers`.
+        name: What a campaign file calls it.
+        what: What it was asked for, in words.
+
+    Raises:
+        PluginError: It raised something that its port does not speak of, in one line that names the package.
+    """
+    package = package_of(room, name)
+    if not package:
+        yield
+        return
+    told = f"{ROOMS[room].one} {name!r} of the package {package} failed to {what}"
+    with crossing(PluginError, f"{told}; nothing recorded is lost: mend or uninstall that package, then continue"):
+        yield
 
 
 def _package(point: EntryPoint) -> str:

@@ -18,8 +18,8 @@ from autoresearch.ports.policy import Policy
 from autoresearch.run.ending import Who
 from autoresearch.run.objective import Objective
 from autoresearch.scheduling import yardstick
-from autoresearch.scheduling.stop_check import Outlook
 from autoresearch.scheduling.exploration import canary_for, doubt, hold_for, left_over, resting, unspent
+from autoresearch.scheduling.stop_check import Outlook
 from autoresearch.scheduling.yardstick import Remeasure
 from autoresearch.verdict.drift import beside_drift
 from autoresearch.verdict.plausible import gated
