@@ -101,7 +101,7 @@ def events_of_rows(rows: Sequence[Row], at: float, source: str) -> tuple[Event, 
         source: Where the rows come from, for that remark: `ledger` or `notes`.
     """
     remark = Noted(at=at, text=f"this journal was rebuilt from the {source}; its single runs are not known")
-    return (remark, *(event for row in rows for event in _events_of_row(row, at)))
+    return (remark, *(event for row in rows for event in events_of_row(row, at)))
 
 
 def mend_ledger(path: Path, rows: Sequence[Row]) -> Path | None:
@@ -164,7 +164,8 @@ def _differences(row: Row, where: str, truth: Row, source: str) -> Iterator[str]
             yield f"{column} is {said[column]!r} in the {where}, {meant[column]!r} in the {source}"
 
 
-def _events_of_row(row: Row, at: float) -> tuple[Event, ...]:
+def events_of_row(row: Row, at: float) -> tuple[Event, ...]:
+    """What a row tells of a journal that is gone; `at` stands for times that it does not have."""
     name = row.branch.rpartition("/")[2]
     began, ended = row.started_at or at, row.finished_at or at
     verdict = Verdict(
