@@ -11,7 +11,7 @@ from autoresearch.run.ending import Ending, Follows, Who
 from autoresearch.run.job import JobState, JobStatus
 from autoresearch.run.measurement import Completion, Measurement
 from autoresearch.scheduling import next_move as moves
-from autoresearch.scheduling.exploration import breaker, resting
+from autoresearch.scheduling.exploration import breaker, came_far_enough, resting
 from autoresearch.scheduling.stop_check import outlook
 from autoresearch.verdict.policies import policy
 
@@ -159,3 +159,12 @@ def test_a_run_that_was_taken_away_rests_before_it_is_made_again():
     assert not resting(fold([*first, *SURE]), 25)
     twice = [*first, *ran("a", 2, 30, NO_GPU)]
     assert resting(fold(twice), 35)[0].until == 61
+
+
+def test_a_canary_is_ended_as_soon_as_it_has_shown_enough():
+    """A step, and some seconds more than what fell; without steps it has to outlive that by far."""
+    sick = fold([*BEGIN, *SICK])
+    assert not came_far_enough(sick, 10.0, 3)
+    assert came_far_enough(sick, 17.0, 1).startswith("the machine is well: the incumbent made a step")
+    assert not came_far_enough(sick, 100.0, 0)
+    assert came_far_enough(sick, 200.0, 0).startswith("the machine is well: the incumbent still ran after 3m")

@@ -129,3 +129,35 @@ def test_what_ran_out_of_memory_is_reduced_before_it_is_given_up(lab):
         "reduced to micro_batch=80 after oom-gpu: RuntimeError: CUDA out of memory. Tried to allocate 160"
         in never.reason
     )
+
+
+ENDLESS = """\
+import json, os, pathlib, time
+rate = json.load(open("config.json"))["lr"]
+count = pathlib.Path(os.environ["COUNT"])
+started = len(count.read_text())
+count.write_text(count.read_text() + ".")
+if rate != 0.1 and started < 3:
+    raise RuntimeError("No CUDA GPUs are available")
+for step in range(600 if started in (3,) else 1):
+    print("step", step, flush=True)
+    time.sleep(0.5)
+print("score:", rate)
+"""
+
+
+@pytest.mark.full
+def test_a_canary_does_not_cost_a_whole_run(lab):
+    """The incumbent is ended when it has made steps for longer than the idea lived, and the idea is run again."""
+    (lab.root / "train.py").write_text(ENDLESS)
+    (lab.root / "ideas.yaml").write_text(IDEA)
+    commit_all(lab.root)
+    count = lab.root.parent / "count"
+    count.write_text("")
+    run = {"env": {"COUNT": str(count)}, "grace": 0.5}
+    verdict = {"policy": "greedy", "baseline_runs": 1, "confirm": 0}
+    lab.write(launcher={"type": "local"}, run=run, stop="2 experiments", verdict=verdict)
+    assert lab.run().returncode == 0
+    (ended,) = lab.journal("run_cancelled")
+    assert str(ended["reason"]).startswith("the machine is well: the incumbent made a step")
+    assert [row.status for row in lab.rows()] == ["keep", "keep"]

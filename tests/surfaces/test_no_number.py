@@ -64,7 +64,7 @@ def test_no_reader_takes_it_for_a_value(row, columns):
         assert one.metric_value is None
         assert attempt(one).value is None
         assert emitted([one])[0]["metric_value"] is None
-    assert judged_value(entry).value is None
+    assert judged_value(entry, history).value is None
     assert history.value_of(entry.name) is None
 
 

@@ -24,7 +24,8 @@ def ending_of(ctx: Context, run: Run, found: Measurement, log: str) -> Ending | 
     ended = ctx.history.runs[run.run_id].ended
     if ended is None or replace(run, ended=ended, measurement=found).value is not None:
         return None
-    if run.planned.purpose is outcome.Purpose.CANARY and found.value is not None:
+    canary = run.planned.purpose is outcome.Purpose.CANARY
+    if canary and (found.value is not None or run.cancelled.startswith(outcome.WELL)):
         return None
     if found.integrity.contradicted:
         told = found.integrity.sentence

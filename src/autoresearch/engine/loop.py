@@ -221,7 +221,7 @@ class Loop:
             if reason := self._watch.stalled(run, now):
                 night_watch.ask_for_stacks(run)
                 runs.cancel(self.ctx, run, reason)
-            elif reason := self._hopeless(run):
+            elif reason := night_watch.canary_lives(self.ctx, run) or self._hopeless(run):
                 runs.cancel(self.ctx, run, reason)
 
     def _hopeless(self, run: Run) -> str:

@@ -20,6 +20,7 @@ from autoresearch.run import pace
 from autoresearch.run.job import JobState, JobStatus
 from autoresearch.run.measurement import Completion, Measurement
 from autoresearch.scheduling import next_move, pruning
+from autoresearch.scheduling.exploration import came_far_enough
 from autoresearch.scheduling.yardstick import Remeasure
 from autoresearch.supervision import run_folder
 from autoresearch.verdict.evidence import Evidence
@@ -47,6 +48,14 @@ def hopeless(ctx: Context, run: Run) -> str:
         folder, runs.log_tail(ctx, run), runs.read_all(ctx, folder), JobStatus(state=JobState.RUNNING)
     )
     return pruning.hopeless(now.curve, references, ctx.survey.objective, Evidence(board).sigma) or ""
+
+
+def canary_lives(ctx: Context, run: Run) -> str:
+    """Why a canary need not go on, empty when it must, and for any other run."""
+    if run.planned.purpose is not Purpose.CANARY:
+        return ""
+    clock = ctx.clocks.get(run.run_id, pace.ProgressClock())
+    return came_far_enough(ctx.history, clock.told_s, clock.steps)
 
 
 _NO_CLOCK = (

@@ -59,5 +59,8 @@ class Verdict:
     by: str = ""
 
 
+WELL = "the machine is well"
+"""How the reason of a canary that has come far enough begins."""
+
 WORD = "hopeless"
 """How the reason of a run that was given up begins."""

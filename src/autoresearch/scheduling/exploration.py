@@ -19,7 +19,7 @@ from autoresearch.config.duration import span
 from autoresearch.experiment.board import Advice, Measure, Propose, Settle, Trial
 from autoresearch.experiment.experiment import Run, lost, trial_of, well
 from autoresearch.experiment.history import History
-from autoresearch.experiment.outcome import BASELINE, Purpose, Status
+from autoresearch.experiment.outcome import BASELINE, WELL, Purpose, Status
 from autoresearch.run.ending import Ending, Who
 
 ALIKE, STRANGE = 2, 3
@@ -28,6 +28,9 @@ FIRST_S, MOST_S = 5.0, 600.0
 """The pause after the first canary that failed; each further one doubles it, up to the second number."""
 RESTS_S = (5.0, 30.0, 120.0, 600.0)
 """Seconds a run rests before it is made again: after the first that was lost in a row, after the second, ..."""
+
+OUTLIVES_S = 15.0
+"""Seconds by which a canary that makes steps outlives what fell before it is ended."""
 
 _RECENT = 100
 """Runs looked at, newest first."""
@@ -180,6 +183,25 @@ def hold_for(history: History, advice: Advice, now: float) -> HeldBack | None:
         return HeldBack(suspected.sentence, suspected.again_at)
     assert isinstance(advice, Settle)  # noqa: S101 - only those are in doubt
     return HeldBack(f"is the machine well? {advice.idea} ended without a number: {found.sentence}", now)
+
+
+def came_far_enough(history: History, ran_s: float, steps: int) -> str:
+    """Why a canary need not run to its end, in words; empty while it must.
+
+    It has outlived the runs that fell, and made a step; without steps that can be seen it outlives them by far.
+
+    Args:
+        history: The campaign so far.
+        ran_s: Seconds it has run.
+        steps: Steps it has made.
+    """
+    fell = [run for run in _since_the_last_good_sign(history) if run.planned.purpose is not Purpose.CANARY]
+    longest_s = max((run.wall_s or 0.0 for run in fell), default=0.0)
+    if steps and ran_s > longest_s + OUTLIVES_S:
+        return f"{WELL}: the incumbent made a step and outlived what fell after {span(longest_s)}"
+    if ran_s > 2 * longest_s + 10 * OUTLIVES_S:
+        return f"{WELL}: the incumbent still ran after {span(ran_s)}, what fell did so within {span(longest_s)}"
+    return ""
 
 
 def canary_for(history: History, why: str) -> Measure | None:
