@@ -158,6 +158,9 @@ class Lab:
             "verdict": {"policy": "greedy", "baseline_runs": 1},
             **settings,
         }
+        # `LAB_SANDBOX=auto pytest tests/stories`: the same stories, their runs in a sandbox.
+        around = {"sandbox": os.environ.get("LAB_SANDBOX", "off"), "writable": [str(self.root.parent)]}
+        document["run"] = around | document.get("run", {})
         path = self.folder / "campaign.yaml"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(yaml.safe_dump(document, sort_keys=False))

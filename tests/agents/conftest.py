@@ -12,7 +12,7 @@ import pytest
 from autoresearch.experiment import events
 from autoresearch.experiment.hypothesis import Brief, Hypothesis
 from autoresearch.git import refs, worktree
-from autoresearch.guards import sandbox
+from autoresearch.machine import sandbox
 from autoresearch.records.journal import Journal
 from autoresearch.researchers.agent.researcher import AgentResearcher
 from autoresearch.run.objective import Objective

@@ -184,6 +184,8 @@ def begin_campaign(opened: Opened, approved_by: str, clock: Callable[[], float])
     target = target_of(frozen)
     sources_of(target)
     survey = _survey_at(target, paths, base)
+    if problem := preflight.sandbox_refusal(campaign, launcher, survey):
+        raise CampaignError(f"{problem}; nothing was begun")
     around = preflight.seen_by(campaign)
     if problem := preflight.why_refused(launcher, survey, around):
         found = recommend(survey.resources, around)
@@ -322,8 +324,9 @@ def first_submission(plan: Plan, clock: Callable[[], float], history: History | 
     preflight.check_recipe(paths.root, plan.base_commit, campaign.recipe)
     look = partial(preflight.seen_by, campaign)
     made = JobBuilder(
-        campaign=campaign, paths=paths, target=target_of(campaign), launcher=launcher_of(campaign, paths), look=look
-    )
+        campaign=campaign, paths=paths, target=target_of(campaign), launcher=launcher_of(campaign, paths),
+        survey=plan.survey, look=look,
+    )  # fmt: skip
     started = history.started if history else None
     baseline = history.baseline if history else None
     place = paths.worktree("1")

@@ -257,7 +257,9 @@ def _launcher_warnings(
         launcher: Launcher = plugins.make("launchers", kind, options=campaign.launcher.options(), folder=folder)
     except LauncherError as error:
         return (f"`run` will refuse the launcher: {error}",)
-    if problem := preflight.why_refused(launcher, survey, around):
+    if unsafe := preflight.sandbox_refusal(campaign, launcher, survey):
+        told = f"`run` will refuse to begin: {unsafe}"
+    elif problem := preflight.why_refused(launcher, survey, around):
         told = f"launcher {kind} would be refused: {problem}"
     elif found.launcher and found.launcher != kind and not _both_here(launcher, found.launcher):
         told = f"launcher {found.launcher} would suit better: {found.why}"
@@ -267,7 +269,9 @@ def _launcher_warnings(
         told = crowded(survey.resources, around, campaign.launcher.parallel) if occupies(launcher) else ""
     asked = launcher.warnings(survey.resources, root) if isinstance(launcher, Adviser) else ()
     held = launcher.offer(survey.resources) if isinstance(launcher, WarmAllocation) else ""
-    return tuple(filter(None, (told, *asked, held)))
+    why = "" if unsafe else preflight.why_unsafe(campaign, launcher, survey)
+    open_ = f"runs are not contained, they can write and reach whatever this account can: {why}" if why else ""
+    return tuple(filter(None, (told, *asked, held, open_, "" if unsafe or why else preflight.unseen(campaign))))
 
 
 def _researcher_warnings(campaign: CampaignConfig, root: Path) -> tuple[str, ...]:

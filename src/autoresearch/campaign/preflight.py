@@ -1,6 +1,6 @@
 """Whether what a run reads is there, before anything is launched (R26).
 
-Looks around for places where runs could happen. Asks no cluster for anything and starts no process.
+Looks around for places where runs could happen, and tries whether they could have a sandbox. Asks no cluster.
 
 Is everything here that a campaign needs? Looks, changes nothing.
 """
@@ -23,10 +23,10 @@ from autoresearch.errors import AutoresearchError, CampaignError
 from autoresearch.experiment import names as naming
 from autoresearch.experiment.outcome import BASELINE
 from autoresearch.git import refs
-from autoresearch.machine import gpus
+from autoresearch.machine import gpus, sandbox
 from autoresearch.machine.processes import CommandError, run
 from autoresearch.ports import plugins
-from autoresearch.ports.launcher import Adviser, Launcher, occupies
+from autoresearch.ports.launcher import Adviser, Launcher, Rehearsal, occupies, why_unconfined
 from autoresearch.ports.target import Survey
 from autoresearch.records import volume
 from autoresearch.records.paths import EXCLUDED, CampaignPaths, Volume
@@ -210,6 +210,36 @@ def seen_by(campaign: CampaignConfig) -> Places:
     return replace(find_places(), allowed=allowed)
 
 
+def why_unsafe(campaign: CampaignConfig, launcher: Launcher, survey: Survey) -> str:
+    """Why runs would not be in a sandbox, as far as that can be known here; empty when they would, or are played."""
+    if isinstance(launcher, Rehearsal):
+        return ""
+    if campaign.run.sandbox == "off":
+        return "run.sandbox is off"
+    return why_unconfined(launcher, survey.resources) or (sandbox.why_not() if launcher.here else "")
+
+
+def unseen(campaign: CampaignConfig) -> str:
+    """Logins that runs often need and that a sandbox hides, in words; empty when none is there, or all are shown."""
+    homes = (Path.home(), sandbox.account_home())
+    shown = {Path(path).expanduser() for path in campaign.run.show}
+    there = [home / login for home in homes for login in _LOGINS if (home / login).exists()]
+    hidden = [str(path) for path in dict.fromkeys(there) if not any(path.is_relative_to(one) for one in shown)]
+    return f"runs do not see {', '.join(hidden)}: name what they need under run.show" if hidden else ""
+
+
+_LOGINS = (".netrc", ".cache/huggingface/token", ".config/wandb", ".aws", ".config/gcloud")
+
+
+def sandbox_refusal(campaign: CampaignConfig, launcher: Launcher, survey: Survey) -> str:
+    """Why a campaign that asks for a sandbox must not begin; empty when it may."""
+    wanted = "run.network: off" if campaign.run.network == "off" else "run.sandbox: required"
+    if campaign.run.network == "host" and campaign.run.sandbox != "required":
+        return ""
+    why = why_unsafe(campaign, launcher, survey)
+    return f"{wanted} cannot be had: {why}" if why else ""
+
+
 def why_refused(launcher: Launcher, survey: Survey, around: Places) -> str:
     """Why runs as surveyed must not be sent to a launcher; empty when they may."""
     asked = launcher.refusal(survey.resources) if isinstance(launcher, Adviser) else ""
@@ -268,6 +298,9 @@ def _machine() -> Iterator[Check]:
     yield Check("cores", "ok", str(cores))
     if sys.platform != "linux":
         yield Check("platform", "warn", sys.platform, "only Linux can prove that no process of a run is left")
+    why_not = sandbox.why_not()
+    advice = "install bubblewrap and allow user namespaces; until then runs and agents can reach what this account can"
+    yield Check("sandbox", "warn" if why_not else "ok", why_not or "bubblewrap", advice if why_not else "")
 
 
 def _repository(where: Path) -> Iterator[Check]:

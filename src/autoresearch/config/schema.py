@@ -150,6 +150,15 @@ class RunConfig(_Part):
     """Never fewer minutes without a new step than this where `stall_minutes` is learned."""
     early_kill: bool = True
     """Kill a run that cannot recover (NaN loss) or is hopelessly behind its parent."""
+    sandbox: Literal["auto", "required", "off"] = "auto"
+    """`auto`: runs begin in a sandbox where this machine and the launcher can make one, and what they can reach without
+    it is told; `required`: no run begins without one; `off`: none is made."""
+    network: Literal["host", "off"] = "host"
+    """`host`: a run has the machine's network; `off`: it has none, and does not begin where that cannot be had."""
+    writable: tuple[str, ...] = ()
+    """Folders that runs write to besides their worktree, their own folder, `/tmp` and caches; `~` is the home."""
+    show: tuple[str, ...] = ()
+    """Files or folders that runs read although the sandbox hides them: `~/.netrc`, data below `/tmp` or `/run`."""
     repair_tries: int = Field(default=1, ge=0)
     """Times a trivial crash may be repaired on its branch before the experiment counts as crashed."""
 

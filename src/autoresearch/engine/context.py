@@ -10,6 +10,7 @@ from pathlib import Path
 
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.config.stop_rule import StopLimits
+from autoresearch.engine.reach import sandbox_of, unconfined
 from autoresearch.experiment.events import Event, Noted
 from autoresearch.experiment.history import History
 from autoresearch.git import refs
@@ -42,6 +43,7 @@ class JobBuilder:
         paths: Where its things lie.
         target: What is being trained.
         launcher: Where runs happen.
+        survey: The recipe at the base commit; what it says measures is kept read-only.
         look: What this machine offers the launcher.
     """
 
@@ -49,6 +51,7 @@ class JobBuilder:
     paths: CampaignPaths
     target: Target
     launcher: Launcher
+    survey: Survey
     look: Callable[[], Places]
 
     def request(
@@ -67,13 +70,21 @@ class JobBuilder:
         job = self.target.job(request)
         settings = self.campaign.run
         memory_gb = settings.memory_gb or job.resources.memory_gb
+        job = replace(job, resources=replace(self._resources(job, plumbing=plumbing), memory_gb=memory_gb))
+        free = self.unconfined(job.resources)
         return replace(
             job,
             env={**self.paths.variables(label, number), **job.env, **settings.env},
-            resources=replace(self._resources(job, plumbing=plumbing), memory_gb=memory_gb),
             grace_s=settings.grace,
             max_log_bytes=int(settings.max_log_mb * 1024 * 1024),
+            sandbox=None
+            if free
+            else sandbox_of(self.campaign, self.paths, self.survey, job, request.commit, label, number),
         )
+
+    def unconfined(self, resources: Resources) -> str:
+        """Why runs get no sandbox wherever they begin; empty when their machine decides."""
+        return unconfined(self.campaign, self.launcher, resources)
 
     def _resources(self, job: Job, *, plumbing: bool) -> Resources:
         return on_cpu(job.resources, self.look()) if plumbing and occupies(self.launcher) else job.resources
@@ -174,7 +185,12 @@ class Context:
     def jobs(self) -> JobBuilder:
         """Makes the jobs of this campaign's runs."""
         return JobBuilder(
-            campaign=self.campaign, paths=self.paths, target=self.target, launcher=self.launcher, look=self.look
+            campaign=self.campaign,
+            paths=self.paths,
+            target=self.target,
+            launcher=self.launcher,
+            survey=self.survey,
+            look=self.look,
         )
 
     @property

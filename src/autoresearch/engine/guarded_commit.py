@@ -18,6 +18,7 @@ from pathlib import Path
 from autoresearch.engine import ask
 from autoresearch.engine.ask import Proposal, is_clean
 from autoresearch.engine.context import Context
+from autoresearch.engine.reach import scope_for
 from autoresearch.engine.worktrees import checkout, clean_checkout, survey_of_arm, tree_path
 from autoresearch.errors import RecipeError, RepositoryError, ResearcherError, crossing
 from autoresearch.experiment import names
@@ -127,15 +128,7 @@ def _borne_out(ctx: Context, hypothesis: Hypothesis, *, simpler: bool) -> Hypoth
 
 def scope_of(ctx: Context) -> Scope:
     """The campaign's scope with the target's own protection."""
-    scope = ctx.campaign.scope
-    return Scope(
-        allow=scope.allow,
-        protect=(*ctx.survey.protect, *scope.protect),
-        protect_keys=(*ctx.survey.protect_keys, *scope.protect_keys),
-        subject=scope.subject,
-        max_files=scope.max_files,
-        max_lines=scope.max_lines,
-    )
+    return scope_for(ctx.campaign, ctx.survey)
 
 
 def shadowed(ctx: Context, parent_commit: str, changes: Sequence[FileChange]) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from autoresearch.experiment.outcome import BASELINE, Purpose
 from autoresearch.git import worktree
 from autoresearch.machine import disk, fault_points
 from autoresearch.ports import plugins
+from autoresearch.ports.launcher import Rehearsal
 from autoresearch.ports.metric_source import readings_of
 from autoresearch.ports.target import Narrator
 from autoresearch.records import volume
@@ -223,6 +224,8 @@ def end_run(ctx: Context, run: Run, status: JobStatus) -> None:
     """Write down that a run is over, with the proof that nothing of it is left, and measure it."""
     assert run.job_id is not None  # noqa: S101 - only submitted runs have a status
     status = _undermined(ctx, run, replace(status, reason=ctx.redactor.clean(status.reason)))
+    if status.uncontained is None and not isinstance(ctx.launcher, Rehearsal):
+        status = replace(status, uncontained=ctx.jobs.unconfined(run.planned.resources) or None)
     with _asking(ctx, "say what is left of a run"):
         leftovers = ctx.launcher.leftovers(run.job_id)
         if leftovers:

@@ -7,6 +7,7 @@ one therefore says: look before you submit again.
 import re
 import time
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
@@ -131,6 +132,7 @@ def spec_of(job: Job, env: Mapping[str, str], grace_s: float, scratch: str = "")
         gpu_pool=(),
         max_gpu_memory_used_gb=0.0,
         scratch=scratch,
+        sandbox=None if job.sandbox is None else asdict(job.sandbox),
     )
 
 

@@ -16,6 +16,7 @@ import signal
 import sys
 import time
 from collections.abc import Collection, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from shlex import quote
 from typing import Any, ClassVar
@@ -27,7 +28,7 @@ from autoresearch.errors import LauncherError, StorageError
 from autoresearch.machine import fault_points, gpus, processes
 from autoresearch.machine.processes import CommandError, run
 from autoresearch.ports.launcher import LauncherOptions
-from autoresearch.run.job import Job, JobState, JobStatus, Submission
+from autoresearch.run.job import Job, JobState, JobStatus, Resources, Submission
 from autoresearch.supervision import run_folder
 from autoresearch.supervision.run_folder import SupervisorSpec
 from autoresearch.supervision.supervisor import CANCEL
@@ -109,6 +110,7 @@ class LocalLauncher:
             max_gpu_memory_used_gb=self.options.max_gpu_memory_used_gb,
             scratch=self._scratch(job),
             min_free_memory_gb=self.options.min_free_memory_gb,
+            sandbox=None if job.sandbox is None else asdict(job.sandbox),
         )
         return Submission(job.run_id, self.name, _text(spec), job.folder, spec._asdict())
 
@@ -178,6 +180,10 @@ class LocalLauncher:
     def leftovers(self, job_id: str) -> tuple[str, ...]:
         """Every living process of the run, its supervisor included."""
         return tuple(f"process {process.pid} ({process.name})" for process in self._belonging(job_id))
+
+    def unconfined(self, resources: Resources) -> str:  # noqa: ARG002 - the same for every run here
+        """Nothing: the supervisor of every run looks whether there can be a sandbox."""
+        return ""
 
     def _environment(self, job: Job) -> dict[str, str]:
         scratch = self._scratch(job)
@@ -308,6 +314,7 @@ def _ended(exit_: Mapping[str, Any], submitted_at: float) -> JobStatus:
         cpu_s=exit_["cpu_s"],
         peak_memory_gb=exit_["peak_memory_gb"],
         peak_gpu_memory_gb=exit_["peak_gpu_memory_gb"],
+        uncontained=exit_.get("uncontained"),
     )
 
 
@@ -317,6 +324,7 @@ def _text(spec: SupervisorSpec) -> str:
         f"# {spec.run_id!r}: local, {limit}",
         *([f"# CUDA_VISIBLE_DEVICES: {spec.gpus} GPUs, chosen when it starts"] if spec.gpus else []),
         *([f"mkdir -p {quote(spec.scratch)} &&"] if spec.scratch else []),
+        *(["# in a sandbox, if this machine can make one"] if spec.sandbox else []),
         f"cd {quote(spec.directory)} &&",
         "env \\",
         *(f"  {quote(f'{name}={value}')} \\" for name, value in spec.env.items()),

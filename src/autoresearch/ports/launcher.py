@@ -89,6 +89,22 @@ class Adviser(Protocol):
         ...
 
 
+@runtime_checkable
+class Confiner(Protocol):
+    """A launcher whose runs begin under a supervisor of ours, which puts them into a sandbox where there can be one."""
+
+    def unconfined(self, resources: Resources) -> str:
+        """Why runs that need this get no sandbox, the options being as they are; empty when they get one."""
+        ...
+
+
+def why_unconfined(launcher: Launcher, resources: Resources) -> str:
+    """Why a launcher's runs get no sandbox wherever they begin; empty when their machine decides."""
+    if isinstance(launcher, Confiner):
+        return launcher.unconfined(resources)
+    return f"the launcher {launcher.name} starts runs where autoresearch cannot put them into one"
+
+
 @dataclass(frozen=True)
 class HeldCapacity:
     """Capacity that a launcher holds between runs, such as a warm allocation of Slurm.

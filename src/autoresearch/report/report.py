@@ -233,7 +233,7 @@ def build(history: History, campaign: CampaignConfig, objective: Objective, view
         spend=_spend(runs, history.idle()),
         queue_minutes=sum(run.queued_s or 0.0 for run in runs) / 60,
         wall_minutes=(end - started.at) / 60 if started else 0.0,
-        integrity=_integrity(runs),
+        integrity=(*_integrity(runs), *_containment(runs)),
         measured_by="as measured by the run itself" if _alone(history) else "",
         attention=_attention(history, found, view.stop, now),
         steering=tuple(said.text for said in history.steering),
@@ -357,6 +357,16 @@ def _integrity(runs: Sequence[Run]) -> tuple[str, ...]:
 def _alone(history: History) -> bool:
     arms = (history.incumbent, BASELINE) if history.baseline else ()
     return any(integrity_of(history.current_runs(arm)) == Finding.UNVERIFIED for arm in arms)
+
+
+def _containment(runs: Sequence[Run]) -> tuple[str, ...]:
+    """How many runs could reach whatever the account can, and why; one sentence, none when all were contained."""
+    reasons = [run.ended.status.uncontained for run in runs if run.ended and run.ended.status.uncontained]
+    if not reasons:
+        return ()
+    why, ended = "; ".join(sorted(set(reasons))[:3]), sum(1 for run in runs if run.ended)
+    told = f"{len(reasons)} of {counted(ended, 'run')} had no sandbox ({why})"
+    return (f"not contained: {told}; they could write and reach whatever this account can",)
 
 
 def _attention(history: History, found: Claims, state: StopState, now: float) -> tuple[str, ...]:

@@ -28,6 +28,35 @@ class Resources:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RunSandbox:
+    """What a run may reach, as far as that is the same wherever it runs. Paths are absolute; those missing are skipped.
+
+    The run's worktree and its own folder are writable, and so are caches; the rest of the machine is read-only.
+
+    Attributes:
+        required: Whether the run must not begin where no sandbox can be had.
+        network: Whether it has one.
+        shared: Folders it writes to besides.
+        shown: What it reads even where that lies below a place that is always hidden.
+        hidden: Records, other runs and other worktrees.
+        own: Folders below these that are its own.
+        frozen: Files and folders of its own that stay read-only.
+        sealed: Folders of its own that are empty and stay so.
+        links: Symbolic links below `/tmp` that lead to places of its own, as pairs.
+    """
+
+    required: bool = False
+    network: bool = True
+    shared: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
+    frozen: tuple[str, ...] = ()
+    sealed: tuple[str, ...] = ()
+    links: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Job:
     """What a target wants started.
 
@@ -43,6 +72,7 @@ class Job:
         grace_s: Seconds between TERM and KILL.
         max_log_bytes: Bound on the log file; beyond it head and tail are kept.
         avoid_nodes: Names of nodes that failed runs of this campaign; a launcher that can, asks for others.
+        sandbox: What it may reach; None: whatever the account can.
     """
 
     run_id: str
@@ -56,6 +86,7 @@ class Job:
     grace_s: float = 10.0
     max_log_bytes: int = 256 * 1024 * 1024
     avoid_nodes: tuple[str, ...] = ()
+    sandbox: RunSandbox | None = None
 
 
 @dataclass(frozen=True)
@@ -118,6 +149,8 @@ class JobStatus:
     """Largest memory seen on any GPU the job was given, in GB."""
     stuck: bool = False
     """Whether a queued job waits for something that cannot come by itself; `reason` says for what."""
+    uncontained: str | None = None
+    """Why the job had no sandbox, empty when it had one."""
 
 
 ENDINGS = {

@@ -9,11 +9,10 @@ decides, and what it does not name was never sent.
 import ctypes
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, NoReturn
 
 from autoresearch.machine import processes
-from autoresearch.supervision.run_folder import SupervisorSpec
 
 NO_START = 127
 """Exit code of a command that could not be started, as a shell's."""
@@ -26,21 +25,34 @@ _SET = ctypes.c_ulong * (1024 // _BITS)
 _LONGEST_S = float(2**31 - 1)
 
 
-def become(spec: SupervisorSpec, env: dict[str, str], sink: int, fail: int) -> NoReturn:
-    """Turn this process, just forked, into the run's command; what goes wrong is written to `fail`."""
-    doing = spec.directory
+def become(
+    argv: Sequence[str], directory: str, env: Mapping[str, str], sink: int, fail: int, keep: int | None = None
+) -> NoReturn:
+    """Turn this process, just forked, into the run's command; what goes wrong is written to `fail`.
+
+    Args:
+        argv: The command.
+        directory: Where it begins.
+        env: Its whole environment.
+        sink: What it prints goes there.
+        fail: Hears why it could not be started.
+        keep: A file descriptor that it inherits.
+    """
+    doing = directory
     try:
         os.setsid()
         processes.prctl(processes.PARENT_DEATH, signal.SIGTERM)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(sink, 1)
         os.dup2(sink, 2)
-        os.chdir(spec.directory)
-        doing = spec.argv[0]
+        if keep is not None:
+            os.set_inheritable(keep, True)
+        os.chdir(directory)
+        doing = argv[0]
         for number in _BORN_WITH:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
-        os.execvpe(spec.argv[0], list(spec.argv), env)  # noqa: S606
+        os.execvpe(argv[0], list(argv), env)  # noqa: S606
     except OSError as error:
         os.write(fail, f"could not start: {doing}: {error.strerror}".encode())
     finally:

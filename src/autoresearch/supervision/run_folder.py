@@ -46,6 +46,7 @@ class SupervisorSpec(NamedTuple):
         max_gpu_memory_used_gb: A GPU with more in use than this is somebody else's.
         min_free_memory_gb: Memory that has to be available on the machine before it begins.
         scratch: Short-named folder to make for the run and to remove when it ends well, empty for none.
+        sandbox: A `RunSandbox` as a mapping; None: the run may reach what the account can.
     """
 
     run_id: str
@@ -63,6 +64,7 @@ class SupervisorSpec(NamedTuple):
     max_gpu_memory_used_gb: float
     scratch: str
     min_free_memory_gb: float = 0.0
+    sandbox: Mapping[str, Any] | None = None
 
 
 def read(path: Path) -> dict[str, Any] | None:

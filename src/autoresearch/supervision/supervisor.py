@@ -18,9 +18,10 @@ import traceback
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
+from autoresearch.errors import LauncherError
 from autoresearch.machine import gpus, processes
 from autoresearch.secrets import environment
-from autoresearch.supervision import child, run_folder
+from autoresearch.supervision import child, confinement, run_folder, scratch
 from autoresearch.supervision.child import NO_START, become
 from autoresearch.supervision.run_folder import SupervisorSpec
 from autoresearch.supervision.run_log import BoundedLog, CleanLog, Recorder
@@ -102,6 +103,8 @@ class SupervisedRun:
         self.code: int | None = None
         self.peak_bytes, self.cpu_s = 0, 0.0
         self.recorder: Recorder | None = None
+        self.confined = confinement.Confined(spec.argv, {})
+        self._reported = -1
         self._waits_for = f"waiting for {spec.gpus} free GPUs" if spec.gpus else ""
         self._tree: list[processes.Process] = []
         self._scan_s = 0.0
@@ -166,7 +169,10 @@ class SupervisedRun:
 
     def watch(self) -> ProcessEnd:
         """Start the command and wait until it ends, or has to."""
-        trouble = self._start()
+        try:
+            trouble = self._start()
+        except LauncherError as error:
+            return ProcessEnd("failed", str(error))
         if trouble:
             return ProcessEnd("not-started", trouble)
         limit = float("inf") if self.spec.limit_s is None else self.spec.limit_s
@@ -187,6 +193,7 @@ class SupervisedRun:
         """End whatever still lives, prove that it is gone, and write how it went."""
         if (self.folder / run_folder.STACKS).exists():
             self._tell_stacks()
+        self._let_sandbox_end()
         alive = len([process for process in self._scan() if not process.dead])
         self._end_tree()
         left = self._end_escaped()
@@ -215,27 +222,20 @@ class SupervisedRun:
         log = CleanLog(BoundedLog(path, self.spec.max_log_bytes), redactor)
         out, sink = os.pipe()
         failed, fail = os.pipe()
-        self._make_scratch()
+        scratch.make(self.spec.scratch)
+        self._reported, report = os.pipe()
+        self.confined = start = confinement.confine(self.spec, self._environment(), report)
         self._memory_kills = processes.memory_kills()
         self.began, self.started_at = time.monotonic(), time.time()
         self.main = os.fork()
         if not self.main:
-            become(self.spec, self._environment(), sink, fail)
-        os.close(sink)
-        os.close(fail)
+            become(start.argv, self.spec.directory, start.env, sink, fail, report if start.temporary else None)
+        for handle in (sink, fail, report):
+            os.close(handle)
         self.recorder = Recorder(out, log, self.folder / run_folder.STATE, self.snapshot)
         self.recorder.start()
         with os.fdopen(failed, "rb") as answer:
             return answer.read().decode("utf-8", "replace")
-
-    def _make_scratch(self) -> None:
-        if not self.spec.scratch:
-            return
-        scratch = Path(self.spec.scratch)
-        scratch.mkdir(mode=0o700, exist_ok=True)
-        # It lies where every user may write, under a name that can be guessed.
-        if scratch.is_symlink() or scratch.stat().st_uid != os.getuid():
-            raise PermissionError(f"{scratch} belongs to somebody else; remove it or set RAY_TMPDIR")
 
     def _environment(self) -> dict[str, str]:
         env = {**os.environ, **self.spec.env}
@@ -250,6 +250,10 @@ class SupervisedRun:
         return env
 
     def _exited(self) -> ProcessEnd:
+        if self.confined.inside:
+            if not confinement.has_begun(self._reported):
+                return ProcessEnd("failed", "its sandbox could not be made, its log says why")
+            self.code = confinement.code_of(self.code or 0)
         code = self.code or 0
         struck = processes.memory_kills() - self._memory_kills if code else 0
         hint = f"; the kernel's out-of-memory killer struck {struck} times on this machine meanwhile" if struck else ""
@@ -258,6 +262,12 @@ class SupervisedRun:
         name = signal.Signals(-code).name if -code in list(signal.Signals) else str(-code)
         word = "memory" if struck and -code == signal.SIGKILL else "exited"
         return ProcessEnd(word, f"ended by signal {name}, which autoresearch did not send{hint}")
+
+    def _let_sandbox_end(self) -> None:
+        """When its command is over, the kernel ends what else is in it; that takes a moment."""
+        until = time.monotonic() + 5.0
+        while self.confined.inside and self.code is not None and self.reap() and time.monotonic() < until:
+            self._nap(0.02)
 
     def _scan(self) -> list[processes.Process]:
         began = time.thread_time()
@@ -297,8 +307,11 @@ class SupervisedRun:
         told: set[tuple[int, int]] = set()
         until = time.monotonic() + self.spec.grace_s
         while self.reap() and time.monotonic() < until:
-            for process in self._scan():
-                if (process.pid, process.started) not in told:
+            tree = self._scan()
+            # TERM would end bubblewrap itself, and with it all others, without any grace.
+            outer = {self.main, *(one.pid for one in tree if one.parent == self.main)} if self.confined.inside else ()
+            for process in tree:
+                if (process.pid, process.started) not in told and process.pid not in outer:
                     told.add((process.pid, process.started))
                     processes.signal_tree(process, signal.SIGTERM)
                     processes.signal_tree(process, signal.SIGCONT)
@@ -349,11 +362,12 @@ class SupervisedRun:
             "log_bytes": log.written if log else 0,
             "log_left_out": log.left_out if log else 0,
             "log_lost": log.lost if log else 0,
+            "uncontained": self.confined.why_not,
         }
 
     def _conclude(self, report: dict[str, Any]) -> None:
-        if self.spec.scratch:
-            self._clear_scratch(keep=report["ending"] == "exited" and report["exit_code"] != 0)
+        confinement.clear(self.confined)
+        scratch.clear(self.spec.scratch, keep=report["ending"] == "exited" and report["exit_code"] != 0)
         for _ in range(600):
             try:
                 run_folder.conclude(self.folder, report)
@@ -363,16 +377,6 @@ class SupervisedRun:
                 time.sleep(1.0)
                 continue
             return
-
-    def _clear_scratch(self, *, keep: bool) -> None:
-        with contextlib.suppress(OSError):
-            # An empty one explains nothing.
-            Path(self.spec.scratch).rmdir()
-            return
-        if not keep:
-            import shutil  # noqa: PLC0415 (two megabytes, needed for one moment)
-
-            shutil.rmtree(self.spec.scratch, ignore_errors=True)
 
 
 def _told(received: child.Received | None) -> ProcessEnd | None:

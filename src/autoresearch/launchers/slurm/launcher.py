@@ -75,6 +75,12 @@ class SlurmLauncher:
         text = slurm_script.batch(spec, flags, options)
         return Submission(job.run_id, self.name, text, job.folder, payload | {"spec": spec._asdict()})
 
+    def unconfined(self, resources: Resources) -> str:
+        """Why runs get no sandbox: their commands begin in a container, or on several nodes, where we are not."""
+        if self.options.style == "ray.sub" or self.options.container is not None:
+            return "they begin in a container of Slurm's, which has bounds of its own"
+        return "they begin on several nodes" if resources.nodes > 1 else ""
+
     def submit(self, submission: Submission) -> str:
         """Hand the run to Slurm, once.
 

@@ -114,6 +114,7 @@ def _what(spec: SupervisorSpec) -> list[str]:
         *_comment(f"run {spec.run_id!r}, {_limit(spec)}; under supervision it does:"),
         *_comment(f"  cd {quote(spec.directory)} && {_settings(spec)}{command}"),
         *_comment(f"  > {quote(spec.log)} 2>&1"),
+        *_comment("  in a sandbox, if the node can make one" if spec.sandbox else ""),
     ]
 
 

@@ -98,6 +98,7 @@ def _ended(seen: SlurmView, ended: Mapping[str, Any]) -> JobStatus:
         cpu_s=ended.get("cpu_s"),
         peak_memory_gb=ended.get("peak_memory_gb"),
         peak_gpu_memory_gb=ended.get("peak_gpu_memory_gb"),
+        uncontained=ended.get("uncontained"),
     )
 
 

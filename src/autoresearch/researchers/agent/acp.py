@@ -29,9 +29,8 @@ from acp.schema import (
     RequestPermissionResponse,
 )
 
-from autoresearch.guards import sandbox
 from autoresearch.guards.scope import Permission, Scope, Wish, permission
-from autoresearch.machine import processes
+from autoresearch.machine import processes, sandbox
 from autoresearch.machine.processes import CommandError, converse
 from autoresearch.version import __version__
 

@@ -15,10 +15,11 @@ from pathlib import Path
 from autoresearch import extras
 from autoresearch.errors import CampaignError, ResearcherError
 from autoresearch.git.call import EMAIL
-from autoresearch.guards import agent_runner, sandbox
+from autoresearch.guards import agent_runner
 from autoresearch.guards.agent_runner import CallEnd, Cell
 from autoresearch.guards.custody import HAND, git_folder
 from autoresearch.guards.scope import Scope
+from autoresearch.machine import sandbox
 from autoresearch.machine.disk import delete
 from autoresearch.records.paths import Layout
 from autoresearch.researchers.agent import answer as agent_answer

@@ -1,14 +1,16 @@
-"""What an agent can reach: a view of the machine for its processes, files below one folder for what it asks of us.
+"""What agents and runs can reach: a view of the machine for processes, files below one folder for what is asked of us.
 
-The view, by bubblewrap: the worktree writable; the machine's own files read-only; `/tmp` its own; `/run` (sockets of
-daemons that would do anything for us) and well-known places of credentials empty; processes of nobody else; no
-privileges. See bwrap(1).
+The view, by bubblewrap: what is written to is named; the machine's own files are read-only; `/tmp` is their own; `/run`
+(sockets of daemons that would do anything for us) and well-known places of credentials are empty; processes of nobody
+else; no privileges. See bwrap(1).
 
 The files: every part of a path is opened relative to the folder before it and never through a symbolic link (openat(2)
 with `O_NOFOLLOW`): what was checked is what is opened, however fast somebody swaps a folder for a link.
 """
 
 import os
+import pwd
+import shutil
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -28,6 +30,13 @@ CREDENTIALS = (
 )  # fmt: skip
 """Places in a home directory where people and programs keep secrets."""
 
+SYSTEM_SECRETS = (
+    "/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-", "/etc/security/opasswd", "/etc/krb5.keytab",
+    "/etc/ssh", "/etc/ssl/private", "/etc/munge", "/etc/sudoers", "/etc/sudoers.d", "/etc/wireguard",
+    "/var/spool/cron", "/var/spool/at", "/var/lib/docker", "/var/lib/kubelet", "/etc/kubernetes",
+)  # fmt: skip
+"""Places outside home directories that hold secrets, or instructions to daemons; they matter to who works as root."""
+
 _HIDDEN_TOPS = ("/tmp", "/var/tmp", "/run", "/dev")  # noqa: S108 - hidden, not written
 _UNSHARED = ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try")
 
@@ -39,18 +48,26 @@ class View:
     """What the inside may see and write. Later attributes win over earlier ones; paths are absolute.
 
     Attributes:
-        shown: Read-only, even where they lie below something hidden.
+        devices: Devices it may use, folders of them included.
+        shared: Folders it may write to, except for what the next three say.
+        shown: Read-only, even where they lie below a place that is always hidden.
         hidden: Folders that look empty and files that look empty.
         writable: Folders it may write to.
         frozen: Files or folders below these that stay read-only.
+        sealed: Folders that are empty and stay so.
+        links: Symbolic links to make, with what each leads to.
         temporary: The folder that it sees as `/tmp`.
         network: Whether it has one.
     """
 
+    devices: tuple[Path, ...] = ()
+    shared: tuple[Path, ...] = ()
     shown: tuple[Path, ...]
     hidden: tuple[Path, ...]
     writable: tuple[Path, ...]
     frozen: tuple[Path, ...]
+    sealed: tuple[Path, ...] = ()
+    links: tuple[tuple[Path, Path], ...] = ()
     temporary: Path
     network: bool = True
 
@@ -68,19 +85,46 @@ def why_not() -> str:
     return ""
 
 
-def wrap(argv: Sequence[str], view: View) -> tuple[str, ...]:
-    """The command line that runs `argv` with that view and nothing more."""
-    words: list[str] = ["bwrap", *_UNSHARED, "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
+def wrap(
+    argv: Sequence[str], view: View, *, directory: Path | None = None, status: int | None = None
+) -> tuple[str, ...]:
+    """The command line that runs `argv` with that view and nothing more.
+
+    Args:
+        argv: The command.
+        view: What it may see and write.
+        directory: Where it begins; None: where bubblewrap does.
+        status: File descriptor for what bubblewrap has to say of the command's end, as lines of JSON.
+    """
+    words: list[str] = [
+        shutil.which("bwrap") or "bwrap",
+        *_UNSHARED,
+        "--die-with-parent",
+        "--new-session",
+        "--cap-drop",
+        "ALL",
+    ]
     words += [] if view.network else ["--unshare-net"]
     words += _BASE
+    words += _pairs("--dev-bind", view.devices)
     words += ["--bind", str(view.temporary), "/tmp", "--tmpfs", "/var/tmp", "--tmpfs", "/run"]  # noqa: S108
     if view.network:
         words += _resolver()
-    words += _pairs("--ro-bind", (path for path in view.shown if _is_hidden(path)))
+    for path, leads_to in view.links:
+        words += ["--symlink", str(leads_to), str(path)]
+    later = [path for path in view.shown if _is_below(path, view.shared)]
+    words += _pairs("--ro-bind", (path for path in view.shown if _is_hidden(path) and path not in later))
+    words += _pairs("--bind", view.shared)
+    words += _pairs("--ro-bind", later)
     for path in view.hidden:
         words += _cover(path)
     words += _pairs("--bind", view.writable)
     words += _pairs("--ro-bind", view.frozen)
+    for path in view.sealed:
+        words += ["--tmpfs", str(path), "--remount-ro", str(path)]
+    words += [word for path in view.hidden if path.is_dir() for word in ("--remount-ro", str(path.resolve()))]
+    words += ["--chdir", str(directory)] if directory else []
+    words += ["--json-status-fd", str(status)] if status is not None else []
     return (*words, "--", *argv)
 
 
@@ -88,10 +132,27 @@ _BASE = ("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc")
 
 
 def credentials(home: Path, folders: Iterable[Path]) -> tuple[Path, ...]:
-    """What to hide: places of secrets in a home directory, and every `.env` file in `folders`."""
-    known = [home / place for place in CREDENTIALS]
-    known += [file for folder in folders for file in sorted(folder.glob(".env*")) if file.suffix != ".example"]
-    return tuple(path for path in known if os.path.lexists(path))
+    """What to hide: places of secrets in home directories and of the system, and every `.env` file in `folders`.
+
+    The account's own home counts besides `home`, which a variable may have moved.
+    """
+    homes = dict.fromkeys((home, account_home()))
+    known = [place / name for place in homes for name in CREDENTIALS]
+    known += [file for folder in folders for file in sorted(folder.glob(".env*")) if _may_hold_secrets(file)]
+    return tuple(path for path in (*known, *map(Path, SYSTEM_SECRETS)) if os.path.lexists(path))
+
+
+def account_home() -> Path:
+    """The home directory of this account, whatever `HOME` says."""
+    try:
+        return Path(pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:
+        return Path.home()
+
+
+def _may_hold_secrets(file: Path) -> bool:
+    # `.env` is also what some call their virtual environment.
+    return file.suffix != ".example" and not (file / "pyvenv.cfg").exists()
 
 
 def programs(env: Mapping[str, str], *more: Path) -> tuple[Path, ...]:
@@ -103,6 +164,10 @@ def programs(env: Mapping[str, str], *more: Path) -> tuple[Path, ...]:
 
 def _is_hidden(path: Path) -> bool:
     return any(path.is_relative_to(top) and path != Path(top) for top in _HIDDEN_TOPS)
+
+
+def _is_below(path: Path, folders: Iterable[Path]) -> bool:
+    return any(path.is_relative_to(folder) for folder in folders)
 
 
 def _cover(path: Path) -> list[str]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from autoresearch.guards import sandbox
+from autoresearch.machine import sandbox
 
 
 def test_a_file_is_written_with_its_folders_and_read_back(tmp_path):

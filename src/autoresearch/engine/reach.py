@@ -1,0 +1,104 @@
+"""What a run may reach: its sandbox, from the campaign's scope and the places of its records."""
+
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from autoresearch.config.schema import CampaignConfig
+from autoresearch.git import diffs, refs
+from autoresearch.guards.scope import Scope
+from autoresearch.ports.launcher import Launcher, why_unconfined
+from autoresearch.ports.target import Survey
+from autoresearch.records.paths import BESIDE, ENVIRONMENT, SUBMISSION, CampaignPaths, short
+from autoresearch.run.job import Job, Resources, RunSandbox
+from autoresearch.supervision import run_folder
+
+
+def unconfined(campaign: CampaignConfig, launcher: Launcher, resources: Resources) -> str:
+    """Why runs get no sandbox wherever they begin; empty when their machine decides."""
+    if campaign.run.sandbox == "off":
+        return "run.sandbox is off"
+    return why_unconfined(launcher, resources)
+
+
+def sandbox_of(
+    campaign: CampaignConfig, paths: CampaignPaths, survey: Survey, job: Job, commit: str, label: str, number: int
+) -> RunSandbox:
+    """What the run of a job may reach.
+
+    Args:
+        campaign: Says what a person allows.
+        paths: Where records lie.
+        survey: The recipe at the base commit; what it says measures is kept read-only.
+        job: The run.
+        commit: What its worktree holds.
+        label: Names its folders.
+        number: The run in them.
+    """
+    tree, folder = Path(job.directory), Path(job.folder)
+    files, folders, caches = protected(diffs.files_of(paths.root, commit), scope_for(campaign, survey))
+    held = [*(tree / path for path in (*folders, *files)), tree / ".git"]
+    held += [folder / name for name in (SUBMISSION, ENVIRONMENT, run_folder.SPEC)]
+    records = [paths.campaigns, paths.ledger, paths.sessions, paths.private]
+    beside = [paths.kind(label, kind, number) for kind in BESIDE] if paths.volume else []
+    home = paths.heavy / label
+    return RunSandbox(
+        required=campaign.run.sandbox == "required" or campaign.run.network == "off",
+        network=campaign.run.network == "host",
+        shared=_places(paths.root, campaign.run.writable),
+        shown=(
+            *_texts([paths.root, refs.common_dir(paths.root)]),
+            *(path for path in survey.inputs if Path(path).is_absolute()),
+            *_places(paths.root, campaign.run.show),
+        ),
+        hidden=_texts(records + ([paths.heavy] if paths.volume else [])),
+        own=_texts(beside),
+        frozen=_texts(held),
+        sealed=_texts(tree / path for path in caches),
+        links=((str(short(home)), str(home)),) if paths.volume else (),
+    )
+
+
+def scope_for(campaign: CampaignConfig, survey: Survey) -> Scope:
+    """The campaign's scope with the target's own protection."""
+    scope = campaign.scope
+    return Scope(
+        allow=scope.allow,
+        protect=(*survey.protect, *scope.protect),
+        protect_keys=(*survey.protect_keys, *scope.protect_keys),
+        subject=scope.subject,
+        max_files=scope.max_files,
+        max_lines=scope.max_lines,
+    )
+
+
+def protected(files: Iterable[str], scope: Scope) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """What a run must not write to in its worktree, sorted: files, folders, and folders of compiled modules.
+
+    A folder in which any new file would be protected is protected itself. What Python compiles of a protected module
+    would be loaded in its place.
+    """
+    held = [file for file in files if scope.protected.match(file) and not scope.subjects.match(file)]
+    whole = {
+        str(folder)
+        for file in held
+        for folder in PurePosixPath(file).parents
+        if str(folder) != "."
+        and scope.protected.match(f"{folder}/{_ANY}")
+        and not scope.subjects.match(f"{folder}/{_ANY}")
+    }
+    outer = {folder for folder in whole if not any(str(up) in whole for up in PurePosixPath(folder).parents)}
+    single = [file for file in held if not any(str(up) in outer for up in PurePosixPath(file).parents)]
+    caches = {str(PurePosixPath(file).parent / "__pycache__") for file in single if file.endswith(".py")}
+    return tuple(sorted(single)), tuple(sorted(outer)), tuple(sorted(caches))
+
+
+_ANY = "any/new file"
+
+
+def _places(root: Path, named: Iterable[str]) -> tuple[str, ...]:
+    """Paths as a person writes them: absolute, from the home, or from the repository's root."""
+    return tuple(str(root / Path(path).expanduser()) for path in named)
+
+
+def _texts(paths: Iterable[Path]) -> tuple[str, ...]:
+    return tuple(str(path) for path in paths)
