@@ -5,6 +5,7 @@ Is what measures still the commit's, before and after a run? What a run changed 
 Commits are made with the time recorded in the journal, so that the same content gives the same commit.
 """
 
+import glob
 import hashlib
 import json
 import os
@@ -31,6 +32,7 @@ from autoresearch.git import commits, diffs, refs, worktree
 from autoresearch.guards.scope import Scope, breaches, simplifies, yardstick
 from autoresearch.guards.shadows import SearchedTree, loadable, shadows
 from autoresearch.machine import disk, fault_points
+from autoresearch.machine.disk import delete
 from autoresearch.ports.researcher import Witness
 from autoresearch.ports.target import Survey
 
@@ -225,6 +227,7 @@ _MOST = 3
 def mend(ctx: Context, arm: str, tree: Path) -> None:
     """Before a run: what somebody else's run did to protected files of a worktree is put back, with a note."""
     commit = ctx.history.arm_commit(arm)
+    _forget_compiled(tree, _held(ctx, commit))
     if found := _altered(ctx, tree, commit):
         try:
             worktree.put_back(tree, commit, found)
@@ -258,13 +261,23 @@ def broken(ctx: Context, arm: str) -> str:
 
 
 def _altered(ctx: Context, tree: Path, commit: str) -> dict[str, str]:
-    scope = scope_of(ctx)
-    held = [
-        file
-        for file in diffs.files_of(ctx.paths.root, commit)
-        if scope.protected.match(file) and not scope.subjects.match(file)
-    ]
+    held = _held(ctx, commit)
     return worktree.altered(tree, commit, held) if held else {}
+
+
+def _held(ctx: Context, commit: str) -> list[str]:
+    scope, files = scope_of(ctx), diffs.files_of(ctx.paths.root, commit)
+    return [file for file in files if scope.protected.match(file) and not scope.subjects.match(file)]
+
+
+def _forget_compiled(tree: Path, held: Sequence[str]) -> None:
+    """Take away what Python, or an earlier run in its name, compiled of protected modules: it would be loaded first."""
+    for module in (tree / file for file in held if file.endswith(".py")):
+        cache = module.parent / "__pycache__"
+        if cache.is_symlink():
+            delete(cache)
+        for twin in cache.glob(f"{glob.escape(module.stem)}.*"):
+            delete(twin)
 
 
 def _planted(ctx: Context, tree: Path, commit: str) -> tuple[str, ...]:

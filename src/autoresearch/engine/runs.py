@@ -284,6 +284,7 @@ def measure_folder(
     if found.value is not None and found.curve and found.value == found.curve[-1][1]:
         found = replace(found, doubt=off_curve(found.curve, ctx.survey.objective.gain(1.0, 0.0)))
     volume.keep(ctx.paths, label, number)
+    disk.clear_way(ctx.paths.measurement(label, number))
     disk.replace(ctx.paths.measurement(label, number), json.dumps(asdict(found), indent=2) + "\n")
     return found
 

@@ -3,14 +3,19 @@
 Two ways to write that a crash cannot spoil: append one piece, or write aside and rename. Both end on the disk (fsync of
 the file, and of its folder when a name is new). Both leave the file as it was when the disk refuses. Neither locks: see
 `lock.file_lock`.
+
+Where others may write, files are opened and replaced so that nothing laid there leads elsewhere or keeps us waiting.
 """
 
+import errno
 import os
 import shutil
+import stat
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from autoresearch.errors import StorageError
 from autoresearch.machine import fault_points
@@ -210,6 +215,27 @@ def _state(path: Path) -> os.statvfs_result | None:
         return os.statvfs(there)
     except OSError:
         return None
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """A regular file, to be read: where others may write, a link would lead elsewhere and a pipe would wait for ever.
+
+    Raises:
+        OSError: It is not there, or no regular file.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        yield stream
+
+
+def clear_way(path: Path) -> None:
+    """Take away what would lead a file that is about to be written elsewhere, or keep it from being written."""
+    with suppress(OSError):
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            delete(path)
 
 
 def delete(folder: Path) -> None:

@@ -51,8 +51,10 @@ def _match(folder: Path, path: Path, globs: Iterable[str]) -> Found | None:
     if not any(fnmatchcase(name if "/" in glob else path.name, glob) for glob in globs):
         return None
     try:
+        if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
+            return None  # what lies elsewhere, another run's results for example, is no result of this run
         status = path.stat()
-    except OSError:
+    except (OSError, RuntimeError):
         return None
     if not stat.S_ISREG(status.st_mode):
         return None  # opening a pipe would wait for ever

@@ -16,6 +16,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from autoresearch.machine.disk import clear_way, opened
+
 SPEC, STATE, EXIT, TROUBLE = "spec.json", "supervisor.json", "exit.json", "supervisor.err"
 STACKS = "stacks.ask"
 BY_LOG = "AUTORESEARCH_BY_LOG"
@@ -25,6 +27,7 @@ RETURNED = "autoresearch-file"
 """How such a line begins; the file's name and its content as JSON follow."""
 
 _RESERVED = 16 * 1024
+_LARGEST = 16 << 20
 
 
 class SupervisorSpec(NamedTuple):
@@ -70,7 +73,8 @@ class SupervisorSpec(NamedTuple):
 def read(path: Path) -> dict[str, Any] | None:
     """The JSON object in a file; None when there is no such file or it holds none."""
     try:
-        value = json.loads(path.read_bytes())
+        with opened(path) as stream:
+            value = json.loads(stream.read(_LARGEST))
     except (OSError, ValueError):
         return None
     return value if isinstance(value, dict) else None
@@ -109,7 +113,10 @@ def reserve(folder: Path) -> None:
 def conclude(folder: Path, value: Mapping[str, Any]) -> None:
     """Write how a run ended, in the space reserved for that."""
     place = _reserved(folder)
-    handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    # The run could write here: what it put in our way must not lead our pen elsewhere.
+    for path in (place, folder / EXIT):
+        clear_way(path)
+    handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
     try:
         # Not truncated: blanks after a JSON value are harmless, and the blocks stay ours.
         os.write(handle, _encoded(value).ljust(_RESERVED))
@@ -117,6 +124,12 @@ def conclude(folder: Path, value: Mapping[str, Any]) -> None:
     finally:
         os.close(handle)
     place.replace(folder / EXIT)
+
+
+def tell_trouble(folder: Path, text: str) -> None:
+    """Leave word of a failure of ours."""
+    clear_way(folder / TROUBLE)
+    (folder / TROUBLE).write_text(text)
 
 
 def _reserved(folder: Path) -> Path:

@@ -23,12 +23,14 @@ from pathlib import Path
 from typing import Any
 
 from autoresearch.machine import gpus
+from autoresearch.machine.disk import clear_way, opened
 from autoresearch.run.pace import StepLines
 from autoresearch.run.symptom import MAX_LINE, clean
 from autoresearch.secrets.redactor import Cleaner, Redactor
 from autoresearch.supervision import run_folder
 
 _CHUNK = 1 << 20
+_FRESH = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class BoundedLog:
@@ -49,7 +51,7 @@ class BoundedLog:
         self.path, self.limit = path, max(limit, 4096)
         self.written = self.left_out = self.lost = 0
         self._head = self._mark_length = self._size = self._retry_at = 0
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        self._file = os.open(path, _FRESH, 0o644)
 
     def write(self, data: bytes) -> None:
         """Take more of the log."""
@@ -95,7 +97,10 @@ class BoundedLog:
         left_out = self.left_out + skipped + tail - head - (self._mark_length if self._head else 0)
         mark = f"\n[autoresearch: {left_out} bytes left out here]\n".encode()
         aside = self.path.with_name(f".{self.path.name}.aside")
-        fresh = os.open(aside, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        # The run can write here: what it puts in our way must not lead our pen elsewhere.
+        clear_way(aside)
+        clear_way(self.path)
+        fresh = os.open(aside, _FRESH, 0o644)
         try:
             _copy(self._file, fresh, 0, head)
             _write_all(fresh, mark)
@@ -148,7 +153,7 @@ def end_of(log: Path, redactor: Redactor) -> str:
     Raises:
         OSError: It cannot be read.
     """
-    with log.open("rb") as stream:
+    with opened(log) as stream:
         begin = max(0, stream.seek(0, os.SEEK_END) - _END_BYTES)
         stream.seek(begin)
         data = stream.read()
@@ -161,7 +166,7 @@ def ends_of(log: Path, redactor: Redactor) -> str:
     Raises:
         OSError: It cannot be read.
     """
-    with log.open("rb") as stream:
+    with opened(log) as stream:
         size = stream.seek(0, os.SEEK_END)
         stream.seek(0)
         start = stream.read(_END_BYTES)
@@ -189,7 +194,7 @@ class StepLog:
 
     def look(self) -> StepLines:
         """All that its whole lines have said so far; of a flood the last 8 MiB."""
-        with contextlib.suppress(OSError), self._path.open("rb") as stream:
+        with contextlib.suppress(OSError), opened(self._path) as stream:
             found = os.fstat(stream.fileno())
             if found.st_ino != self._inode or found.st_size < self._offset:
                 # Its middle was left out: most of it was read before, and a step is new only once.

@@ -66,7 +66,7 @@ def _detached(spec: SupervisorSpec, say: int) -> NoReturn:
         with contextlib.suppress(OSError):
             os.write(say, f"{type(error).__name__}: {error}\n".encode())
         with contextlib.suppress(OSError):
-            Path(spec.folder, run_folder.TROUBLE).write_text(traceback.format_exc())
+            run_folder.tell_trouble(Path(spec.folder), traceback.format_exc())
     os._exit(0)
 
 
@@ -83,7 +83,7 @@ def supervise(spec: SupervisorSpec, say: int) -> None:
     try:
         ending = run.wait_for_turn() or run.watch()
     except Exception as error:  # noqa: BLE001 (a defect of ours must not leave a run unwatched)
-        Path(spec.folder, run_folder.TROUBLE).write_text(traceback.format_exc())
+        run_folder.tell_trouble(Path(spec.folder), traceback.format_exc())
         ending = ProcessEnd("failed", f"the supervisor failed: {type(error).__name__}: {error}")
     try:
         run.end(ending)

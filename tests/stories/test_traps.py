@@ -1,0 +1,63 @@
+"""Runs that lay links, pipes and folders where the program writes and reads, without any sandbox."""
+
+import json
+import os
+import sys
+
+import yaml
+from tests.conftest import commit_all
+
+TRAIN = """\
+import json, os, pathlib
+folder = pathlib.Path(os.environ["AUTORESEARCH_RUN_FOLDER"])
+night = folder.parent.parent
+trap = json.load(open("config.json"))["trap"]
+print("score: 0.5", flush=True)
+if trap == "links":
+    (folder / "measurement.json").symlink_to(night / "journal.jsonl")
+    (folder / ".run.log.aside").symlink_to(night / "campaign.yaml")
+    (folder / ".exit.json.reserved").unlink()
+    (folder / ".exit.json.reserved").symlink_to(night.parent.parent / "auto_research_results.tsv")
+    for line in range(300):
+        print("x" * 99, flush=True)
+    print("score: 0.5", flush=True)
+if trap == "folders":
+    for name in ("measurement.json", "exit.json", "supervisor.err", ".exit.json.new"):
+        (folder / name).mkdir()
+if trap == "pipe":
+    (folder / "run.log").unlink()
+    os.mkfifo(folder / "run.log")
+if trap == "borrowed":
+    (folder / "run.log").unlink()
+    (folder / "run.log").symlink_to(night / "baseline" / "run-1" / "run.log")
+"""
+TRAPS = ("links", "folders", "pipe", "borrowed")
+
+
+def test_a_run_that_lays_traps_in_its_own_folder_harms_itself_at_most(lab):
+    """Journal, ledger and plan are whole, nothing waits for ever, and a log that leads elsewhere gives no number."""
+    (lab.root / "train.py").write_text(TRAIN)
+    (lab.root / "config.json").write_text('{"trap": ""}\n')
+    (lab.root / "ideas.yaml").write_text(
+        yaml.safe_dump([{"title": trap, "parent": "baseline", "overrides": [f"trap={trap}"]} for trap in TRAPS])
+    )
+    commit_all(lab.root)
+    plan = lab.write(
+        stop="5 experiments, 60s each",
+        launcher={"type": "local"},
+        command=[sys.executable, "train.py"],
+        run={"max_log_mb": 0.01, "grace": 0.5},
+        verdict={"policy": "greedy", "baseline_runs": 1, "confirm": 0},
+    )
+    done = lab.run()
+    assert done.returncode == 0, done.stderr
+    assert [(row.description, row.status.value) for row in lab.rows()[1:]] == [
+        ("links", "discard"), ("folders", "discard"), ("pipe", "crash"), ("borrowed", "crash"),
+    ]  # fmt: skip
+    assert len(lab.journal("run_measured")) == 5
+    assert yaml.safe_load(plan.read_text())["campaign"] == "night"
+    for folder in ("links", "folders"):
+        found = lab.folder / folder / "run-1" / "measurement.json"
+        assert not found.is_symlink()
+        assert json.loads(found.read_text())["value"] == 0.5
+    assert os.path.lexists(lab.folder / "borrowed" / "run-1" / "run.log")
