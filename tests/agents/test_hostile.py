@@ -14,6 +14,7 @@ from tests.agents.conftest import needs_bwrap
 from autoresearch.git import commits as git_commit
 from autoresearch.git import diffs
 from autoresearch.guards.scope import Scope, breaches
+from autoresearch.machine import sandbox
 from autoresearch.testing.user_files import Snapshot, difference
 
 
@@ -248,3 +249,20 @@ def test_without_a_sandbox_a_person_is_told(bench):
     """Once per campaign process, in plain words."""
     bench.ask(bench.EDIT, sandbox="none")
     assert "works without a sandbox" in bench.notes()
+
+
+@needs_bwrap
+def test_records_other_worktrees_and_the_accounts_own_keys_are_out_of_sight(bench, tmp_path, monkeypatch):
+    """The ledger, what lies beside its worktree, keys below the account's home when `HOME` is another, the system's."""
+    account = tmp_path / "account"
+    (account / ".ssh").mkdir(parents=True)
+    (account / ".ssh" / "id_ed25519").write_text("KEY")
+    monkeypatch.setattr(sandbox, "account_home", lambda: account)
+    other = bench.tree.with_name("attempt-1")
+    other.mkdir()
+    (other / "idea.py").write_text("IDEA")
+    bench.ask(
+        f"cat '{bench.ledger}' '{other}/idea.py' {account}/.ssh/* /etc/shadow > notes.txt 2>/dev/null\n{bench.EDIT}",
+        sandbox="bwrap",
+    )
+    assert (bench.tree / "notes.txt").read_text() == ""

@@ -25,3 +25,9 @@ def test_a_pattern_for_some_files_of_a_folder_keeps_no_folder():
 def test_what_a_campaign_is_about_is_not_kept():
     """`scope.subject` names protected files that are open to change."""
     assert protected(FILES, Scope(protect=("judge.py", "gold/**"), subject=("judge.py",))) == ((), ("gold",), ())
+
+
+def test_too_many_single_files_are_kept_by_their_folders():
+    """Each costs the start of every run some time."""
+    files = [f"pkg/m{number}.py" for number in range(300)]
+    assert protected([*files, "pkg/x.txt", "judge.py"], Scope(protect=("**/*.py",)))[:2] == (("judge.py",), ("pkg",))

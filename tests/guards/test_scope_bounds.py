@@ -9,11 +9,15 @@ PROTECTED = (
     ".git", ".git/config", "sub/.git", "sub/.git/hooks/x", ".gitmodules", ".gitattributes", "a/.gitattributes", ".githooks/x",
     ".husky/x", "reports/x/y", "session/x/y", ".autoresearch/x", "CLAUDE.md", "a/CLAUDE.md", "AGENTS.md", "a/AGENTS.md",
     "GEMINI.md", "a/GEMINI.md", ".mcp.json", "a/.mcp.json", ".claude/x", "a/.claude/x", ".agents/x", "a/.agents/x", ".codex/x",
-    "a/.codex/x", ".gemini/x", "a/.gemini/x", ".opencode/x", "a/.opencode/x", ".cursor/x", "a/.cursor/x",
+    "a/.codex/x", ".gemini/x", "a/.gemini/x", ".opencode/x", "a/.opencode/x", ".cursor/x", "a/.cursor/x", "claude.md", "MCP.json",
+    "opencode.json", "a/opencode.jsonc", ".aider.conf.yml", "a/.aider.model.settings.yml", "CLAUDE.local.md", "AGENTS.override.md",
+    ".cursorrules", "a/.cursorrules", ".github/copilot-instructions.md", ".github/instructions/a/b.instructions.md", ".goosehints",
+    "a/.goosehints", ".windsurfrules", ".clinerules", ".clinerules/x", ".roo/rules/x", ".roorules-code", ".envrc", "a/.envrc",
+    ".vscode/mcp.json", ".devcontainer/devcontainer.json", "QWEN.md", "WARP.md", ".kiro/steering/x.md", ".Claude/settings.json",
 )  # fmt: skip
 FREE = (
-    "a/.gitmodules", "gitmodules", ".gitignore", "a/.githooks/x", "a/reports/x", "a/session/x", "reports.py", "claude.md", "MCP.json",
-    ".cursorrules", "xCLAUDE.md", "CLAUDE.md.txt", ".gitlab/x", "agents/x",
+    "a/.gitmodules", "gitmodules", ".gitignore", "a/.githooks/x", "a/reports/x", "a/session/x", "reports.py", "sweep.yaml", "mini.yaml",
+    ".cursorrule", "xCLAUDE.md", "CLAUDE.md.txt", ".gitlab/x", "agents/x",
 )  # fmt: skip
 
 

@@ -75,7 +75,7 @@ def protected(files: Iterable[str], scope: Scope) -> tuple[tuple[str, ...], tupl
     """What a run must not write to in its worktree, sorted: files, folders, and folders of compiled modules.
 
     A folder in which any new file would be protected is protected itself. What Python compiles of a protected module
-    would be loaded in its place.
+    would be loaded in its place. Where single files are too many, the folders they lie in are protected.
     """
     held = [file for file in files if scope.protected.match(file) and not scope.subjects.match(file)]
     whole = {
@@ -88,11 +88,16 @@ def protected(files: Iterable[str], scope: Scope) -> tuple[tuple[str, ...], tupl
     }
     outer = {folder for folder in whole if not any(str(up) in whole for up in PurePosixPath(folder).parents)}
     single = [file for file in held if not any(str(up) in outer for up in PurePosixPath(file).parents)]
+    if len(single) > _MOST_SINGLE:
+        outer |= {str(PurePosixPath(file).parent) for file in single if "/" in file}
+        single = [file for file in single if "/" not in file]
     caches = {str(PurePosixPath(file).parent / "__pycache__") for file in single if file.endswith(".py")}
     return tuple(sorted(single)), tuple(sorted(outer)), tuple(sorted(caches))
 
 
 _ANY = "any/new file"
+_MOST_SINGLE = 200
+"""What is mounted costs time, and more of it each time."""
 
 
 def _places(root: Path, named: Iterable[str]) -> tuple[str, ...]:

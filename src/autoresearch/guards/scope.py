@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from autoresearch.experiment.change import FileChange, changed_keys
+from autoresearch.guards.instructions import GLOBS
 
 ALWAYS_PROTECTED = (
     "**/.git",
@@ -25,19 +26,9 @@ ALWAYS_PROTECTED = (
     "reports/**",
     "session/**",
     ".autoresearch/**",
-    "**/CLAUDE.md",
-    "**/AGENTS.md",
-    "**/GEMINI.md",
-    "**/.mcp.json",
-    "**/.claude/**",
-    "**/.agents/**",
-    "**/.codex/**",
-    "**/.gemini/**",
-    "**/.opencode/**",
-    "**/.cursor/**",
 )
-"""Never part of a hypothesis, whatever the campaign file says: the repository's own machinery, our records, and what
-tells coding agents how to behave, for the next agent would read what this one wrote."""
+"""Never part of a hypothesis, whatever the campaign file says: the repository's own machinery, and our records. What
+tells coding agents how to behave is neither; see `guards.instructions`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +46,11 @@ class Scope:
     def never(self) -> "Globs":
         """What no campaign may allow."""
         return Globs(ALWAYS_PROTECTED)
+
+    @cached_property
+    def instructions(self) -> "Globs":
+        """What tells coding agents how to behave; to be asked about paths in small letters."""
+        return Globs(GLOBS)
 
     @cached_property
     def allowed(self) -> "Globs":
@@ -130,6 +126,8 @@ def breaches(
 def _file_problems(change: FileChange, limits: Scope) -> Iterable[str]:
     if glob := limits.never.match(change.path):
         yield f"{change.path} can never be part of an experiment ({glob})"
+    elif limits.instructions.match(change.path.casefold()):
+        yield f"{change.path} can never be part of an experiment: it tells coding agents what to do"
     elif (glob := limits.protected.match(change.path)) and not limits.subjects.match(change.path):
         yield f"{change.path} is protected ({glob}): it is part of the evaluation"
     elif not limits.allowed.match(change.path):

@@ -12,6 +12,7 @@ from typing import Any
 
 from autoresearch.git.call import EMAIL
 from autoresearch.guards.custody import HAND
+from autoresearch.guards.instructions import INSTRUCTIONS
 from autoresearch.researchers.agent import transcript
 from autoresearch.researchers.agent.transcript import Said
 
@@ -74,6 +75,8 @@ class Adapter:
         mode: For such an agent, the session mode it shall work in; empty for its own choice.
         litter: Globs of what it leaves at the top of its worktree for its own use; deleted after a call.
         model_variable: The environment variable that names its model where its command line has no option for it.
+        reads: Globs of files in a repository that it takes settings and instructions from; none of them, nor any other
+            agent's, can be part of an experiment.
     """
 
     program: str
@@ -88,6 +91,7 @@ class Adapter:
     mode: Callable[[Call], str] = lambda _call: ""
     model_variable: str = ""
     litter: tuple[str, ...] = ()
+    reads: tuple[str, ...] = INSTRUCTIONS["any"]
 
 
 REACH = (
@@ -156,20 +160,27 @@ def _read_mini(stdout: str, call: Call) -> Said:
     return transcript.mini(stdout, trajectory)
 
 
+_AIDER_CONFIG = ".aider.conf.yml"
+
+
 def _aider(call: Call) -> list[str]:
     return [
         *call.program("aider"), "--message-file", str(call.prompt_file),
         "--chat-history-file", str(call.folder / "aider.chat.md"),
         "--input-history-file", str(call.folder / "aider.input"), "--yes-always", "--no-auto-commits",
         "--no-dirty-commits", "--no-gitignore", "--no-pretty", "--no-stream", "--no-check-update",
-        "--no-show-model-warnings",
+        "--no-show-model-warnings", "--config", str(call.home / _AIDER_CONFIG),
         "--analytics-disable", "--no-suggest-shell-commands", *call.choice("--model"), *call.extra,
     ]  # fmt: skip
 
 
 def _aider_settings(_call: Call) -> dict[str, str]:
     """Without a name in git's own files it would write one into the repository's, which it may not."""
-    return {".gitconfig": f"[user]\n\tname = {HAND}\n\temail = {EMAIL}\n"}
+    # With a configuration named it reads no other, such as the repository's.
+    return {
+        ".gitconfig": f"[user]\n\tname = {HAND}\n\temail = {EMAIL}\n",
+        _AIDER_CONFIG: "check-update: false\n",
+    }
 
 
 def _command(call: Call) -> list[str]:
@@ -183,6 +194,7 @@ def _command(call: Call) -> list[str]:
 ADAPTERS: Mapping[str, Adapter] = {
     "claude": Adapter(
         program="claude",
+        reads=(*INSTRUCTIONS["any"], *INSTRUCTIONS["claude"]),
         argv=_claude,
         read=lambda stdout, _call: transcript.claude(stdout),
         variables=(
@@ -209,6 +221,7 @@ ADAPTERS: Mapping[str, Adapter] = {
     ),
     "codex": Adapter(
         program="codex",
+        reads=(*INSTRUCTIONS["any"], *INSTRUCTIONS["codex"]),
         argv=_codex,
         read=lambda stdout, _call: transcript.codex(stdout),
         variables=("OPENAI_API_KEY", "CODEX_API_KEY", "OPENAI_BASE_URL"),
@@ -217,6 +230,7 @@ ADAPTERS: Mapping[str, Adapter] = {
     ),
     "gemini": Adapter(
         program="gemini",
+        reads=(*INSTRUCTIONS["any"], *INSTRUCTIONS["gemini"]),
         argv=_gemini,
         read=lambda stdout, _call: transcript.gemini(stdout),
         variables=(
@@ -232,6 +246,7 @@ ADAPTERS: Mapping[str, Adapter] = {
     ),
     "opencode": Adapter(
         program="opencode",
+        reads=(*INSTRUCTIONS["any"], *INSTRUCTIONS["opencode"]),
         argv=_opencode,
         read=lambda stdout, _call: transcript.opencode(stdout),
         variables=(
@@ -246,11 +261,13 @@ ADAPTERS: Mapping[str, Adapter] = {
         env={
             "OPENCODE_DISABLE_AUTOUPDATE": "1",
             "OPENCODE_DISABLE_MODELS_FETCH": "1",
+            "OPENCODE_DISABLE_PROJECT_CONFIG": "1",
             "OPENCODE_PERMISSION": '{"bash":"allow","edit":"allow"}',
         },
     ),
     "mini": Adapter(
         program="mini",
+        reads=(*INSTRUCTIONS["any"], *INSTRUCTIONS["mini"]),
         argv=_mini,
         read=_read_mini,
         variables=(*_ANTHROPIC, *_OPENAI, "OPENROUTER_API_KEY", "GEMINI_API_KEY"),
@@ -262,6 +279,7 @@ ADAPTERS: Mapping[str, Adapter] = {
     ),
     "aider": Adapter(
         program="aider",
+        reads=(*INSTRUCTIONS["any"], *INSTRUCTIONS["aider"]),
         argv=_aider,
         read=lambda stdout, _call: transcript.aider(stdout),
         variables=(*_ANTHROPIC, *_OPENAI, "OPENROUTER_API_KEY", "GEMINI_API_KEY"),
@@ -308,6 +326,7 @@ _CONVERSING: Mapping[str, Mapping[str, Any]] = {
         "env": {
             "OPENCODE_DISABLE_AUTOUPDATE": "1",
             "OPENCODE_DISABLE_MODELS_FETCH": "1",
+            "OPENCODE_DISABLE_PROJECT_CONFIG": "1",
             "OPENCODE_PERMISSION": '{"bash":"ask","edit":"ask","webfetch":"ask"}',
         },
     },

@@ -244,10 +244,11 @@ class Caller:
 
     def _view(self, call: Call, temporary: Path) -> sandbox.View:
         root = self.options.root.resolve()
-        records = [Layout(root).campaigns, Layout(root).sessions]
+        places = Layout(root)
+        records = [places.campaigns, places.sessions, places.ledger, places.private]
         hidden = [
             *sandbox.credentials(Path.home(), (root, call.tree)),
-            *(path for path in records if path.is_dir()),
+            *(path for path in records if path.exists()),
             *((root / path).expanduser() for path in self.options.hide),
         ]
         installed = _install_folders(Path(self.program)) if self.program else ()
