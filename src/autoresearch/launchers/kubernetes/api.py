@@ -273,7 +273,7 @@ def _ask(doing: str, call: Callable[[], Any], none: tuple[int | str, ...] = ()) 
 _FINAL = {400, 401, 403, 404, 405, 406, 413, 415, 422}
 """Codes of an answer that would be the same again."""
 
-_QUOTA = re.compile(r"exceeded quota: .*limited: ")
+_QUOTA = re.compile(r"exceeded quota: .*limited: |status unknown for quota")
 
 
 def _failure(code: int | None, said: str) -> type[LauncherError]:
