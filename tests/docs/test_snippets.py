@@ -86,6 +86,13 @@ def test_a_campaign_on_a_volume_runs_as_the_page_says(tmp_path, monkeypatch):
     assert "refused, with exit code 1" in said
 
 
+def test_the_page_about_evaluations_runs(tmp_path):
+    """A judge from the base commit says the same as the run, and the row is sound."""
+    said = type_in(DOCS / "how-to" / "evaluate.md", tmp_path)
+    assert '"integrity": "sound"' in said
+    assert "2/2 attempted" in said
+
+
 def test_the_page_of_the_local_launcher_runs(tmp_path):
     """Two runs at a time on this machine, with the launcher's options in the file and in the submission."""
     said = type_in(DOCS / "how-to" / "local.md", tmp_path)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoresearch.run.log_patterns import Grammar, Scan
-from autoresearch.run.printed_result import Manner, ResultLines, manner_of, unlike_baseline
+from autoresearch.run.printed_result import Manner, ResultLines, manner_of, result_of, unlike_baseline
 
 
 def read(*lines: str):
@@ -90,3 +90,16 @@ def test_no_output_upsets_it(lines):
     found = read(*lines)
     assert len(found.lines) <= 8
     assert found.conflict is None or len(set(found.conflict)) == 2
+
+
+@pytest.mark.parametrize(("log", "found"), [
+    ("loading\nscore: 0.5\n", (0.5, "")),
+    ("score: 0.5\nscore: 0.9\n", (None, "two results: 'score: 0.5', and later 'score: 0.9'")),
+    ("score: 0.9\nk3y score: 0.5\n", (0.5, "")),
+    ("accuracy: 0.4\n", (0.4, "")),
+    ("score: nan\n", (None, "it printed no line such as 'score: 0.5'")),
+    ("", (None, "it printed no line such as 'score: 0.5'")),
+])  # fmt: skip
+def test_what_an_evaluation_printed(log, found):
+    """One result under one of its names; lines that bear the key count alone."""
+    assert result_of(log, ("score", "accuracy"), "k3y") == found

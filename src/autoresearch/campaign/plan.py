@@ -205,6 +205,7 @@ def _text(plan: Plan, width: int | None) -> str:
         ("objective", f"{objective.goal}: {objective.direction} {objective.metric}"),
         ("", objective.meaning),
         ("command", " ".join(survey.command)),
+        ("evaluation", _evaluation(plan)),
         ("one run", _run(plan)),
         ("whole campaign", _whole(plan)),
         ("sensitivity", _power(plan)),
@@ -221,6 +222,14 @@ def _text(plan: Plan, width: int | None) -> str:
     ]
     rows += [("warning", text) for text in plan.warnings]
     return "\n".join(entry(f"{label}:" if label else "", text, width) for label, text in rows if text)
+
+
+def _evaluation(plan: Plan) -> str:
+    settings = plan.campaign.evaluate
+    if settings is None:
+        return "none of its own: the number of a run is what the run says"
+    whose = "every run leaves" if settings.when == "always" else "runs on fresh seeds leave"
+    return f"{' '.join(settings.command)}, at {plan.base_commit[:7]}, on what {whose}"
 
 
 def _changes(plan: Plan) -> str:

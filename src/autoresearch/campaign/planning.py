@@ -18,8 +18,9 @@ from autoresearch.config.stop_phrase import describe
 from autoresearch.config.stop_rule import DEFAULT, StopRule
 from autoresearch.errors import AutoresearchError, CampaignError, LauncherError, UsageError
 from autoresearch.experiment import names
-from autoresearch.git import refs
+from autoresearch.git import diffs, refs
 from autoresearch.git.refs import Changes
+from autoresearch.guards.scope import protectable
 from autoresearch.ports import plugins
 from autoresearch.ports.launcher import Adviser, Launcher, WarmAllocation, occupies
 from autoresearch.ports.metric_source import MetricSource
@@ -91,7 +92,7 @@ def examine(campaign: CampaignConfig, root: Path, survey: Survey | None = None) 
         runs=(runs.least, runs.most),
         recommendation=(found := recommend(survey.resources, around)),
         warnings=(*_checkout_warnings(changes, survey, root, base), *survey.warnings,
-                  *_rule_warnings(campaign, rule, survey),
+                  *_rule_warnings(campaign, rule, survey), *_protect_warnings(campaign, survey, root, base),
                   *_launcher_warnings(campaign, survey, around, found, root), *_researcher_warnings(campaign, root),
                   *_tracker_warnings(campaign, root),
                   *kept.reminders, *_volume_warnings(kept), *_input_warnings(campaign, survey, root)),
@@ -304,6 +305,16 @@ def _input_warnings(campaign: CampaignConfig, survey: Survey, root: Path) -> tup
 
 def _volume_warnings(kept: Storage) -> tuple[str, ...]:
     return (f"the campaign would not begin: {kept.problem}",) if kept.problem else ()
+
+
+def _protect_warnings(campaign: CampaignConfig, survey: Survey, root: Path, base: str) -> tuple[str, ...]:
+    """Says when an idea may edit all that measures it, and what might be worth protecting."""
+    if survey.protect or campaign.scope.protect:
+        return ()
+    files = diffs.files_of(root, base)
+    found = protectable(survey.command, files, diffs.named_in(root, base, survey.command))
+    told = f"; candidates: --set 'target.protect=[{', '.join(found)}]'" if found else ""
+    return (f"nothing is protected: an idea may edit the script and the data that measure it{told}",)
 
 
 def _rule_warnings(campaign: CampaignConfig, rule: StopRule, survey: Survey) -> tuple[str, ...]:

@@ -52,6 +52,15 @@ def run_demo(args: argparse.Namespace) -> int:
         "launcher": {"type": "local", "parallel": args.parallel},
         "verdict": {"policy": args.policy, "worth": 0.02, "max_runs_per_experiment": 3},
         "run": {"grace": 1.0},
+        "evaluate": {
+            "command": (
+                *(sys.executable, "examples/run_eval.py", "--config", str(made.recipe)),
+                *("--checkpoints", "{folder}/checkpoints", "--step", "{step}", "--seed", "{seed}"),
+            ),
+            "reads": ("checkpoints/step_*/policy/weights/*",),
+            "tolerance": 0.02,
+            "minutes": 1.0,
+        },
     }
     plan = campaign.draft(PlanRequest(str(made.recipe), args.stop, settings=settings))
     campaign.write(plan)

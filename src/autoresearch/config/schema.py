@@ -118,6 +118,34 @@ class ScopeConfig(_Part):
     """Most lines one hypothesis may add and delete together."""
 
 
+class EvaluateConfig(_Part):
+    """A program of the base commit that measures anew what a run left, in a process that the run cannot reach."""
+
+    command: tuple[str, ...] = Field(min_length=1)
+    """Its words. It runs in a worktree of the base commit and prints `<metric>: <number>`; `{folder}` is the run's
+    folder (also AUTORESEARCH_EVALUATED_FOLDER), `{evaluation}` its own, `{seed}` the run's seed, `{step}` the step of
+    the run's own number, or `latest` where it gave none."""
+    reads: tuple[str, ...] = ()
+    """Globs below the run's folder; a run that leaves nothing under one of them has no number."""
+    metric: str = ""
+    """Name that it prints the number under; empty: the objective's, whole or after its last `/` or `:`."""
+    when: Literal["always", "proof"] = "always"
+    """`always`, or `proof` for a dear one: only the runs on fresh seeds that a claim rests on."""
+    tolerance: float | None = Field(default=None, ge=0)
+    """By how much the run's own number may differ, in the metric's unit; None: rounding only."""
+    minutes: float = Field(default=30.0, gt=0)
+    """Minutes after which it is ended; the number is then missing, and the run is made again."""
+    gpus: int = Field(default=0, ge=0)
+    """GPUs that it needs."""
+
+    @field_validator("command", mode="before")
+    @classmethod
+    def _is_a_list(cls, value: object) -> object:
+        if isinstance(value, str):
+            raise ValueError(f"write it as a list of words, for example {value.split() or ['python', 'evaluate.py']}")  # noqa: TRY004 - pydantic's way
+        return value
+
+
 class ApprovalConfig(_Part):
     """What needs a person's approval."""
 
@@ -226,6 +254,8 @@ class CampaignConfig(_Part):
     """Who else is told of the start, of runs, verdicts and the end; one that fails or hangs never holds anything up."""
     verdict: VerdictConfig = VerdictConfig()
     scope: ScopeConfig = ScopeConfig()
+    evaluate: EvaluateConfig | None = None
+    """An independent evaluation of every run; None: a run's number is what the run itself says."""
     approval: ApprovalConfig = ApprovalConfig()
     run: RunConfig = RunConfig()
 

@@ -90,6 +90,21 @@ class JobBuilder:
         return on_cpu(job.resources, self.look()) if plumbing and occupies(self.launcher) else job.resources
 
 
+@dataclass(frozen=True, kw_only=True)
+class UnderWay:
+    """An evaluation that was started.
+
+    Attributes:
+        job: What was sent.
+        job_id: The launcher's name for it.
+        key: What marks its lines.
+    """
+
+    job: Job
+    job_id: str
+    key: str
+
+
 def elsewhere(job: Job, before: Path, after: Path) -> Job:
     """The job as it is for a worktree at `after`, made with one that lay at `before`.
 
@@ -131,6 +146,7 @@ class Context:
         heard: Bytes of the journal that `history` has taken in.
         free_gb: Free space on the disk of a path.
         look: What this machine offers the launcher.
+        evaluations: Evaluations under way, by run id; see `engine/evaluation.py`.
         listeners: Called with every event after it was applied; for surfaces that show progress.
         clocks: How runs in flight go on, by run id.
         step_logs: What their logs say of steps.
@@ -156,6 +172,7 @@ class Context:
     heard: int = 0
     free_gb: Callable[[Path], float] = disk.free_gb
     look: Callable[[], Places] = Places
+    evaluations: dict[str, UnderWay] = field(default_factory=dict)
     listeners: list[Callable[[Event], None]] = field(default_factory=list)
     clocks: dict[str, ProgressClock] = field(default_factory=dict)
     step_logs: dict[str, StepLog] = field(default_factory=dict)

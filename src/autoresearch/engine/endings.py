@@ -7,7 +7,7 @@ from autoresearch.engine.worktrees import tree_path
 from autoresearch.experiment import outcome
 from autoresearch.experiment.experiment import Run
 from autoresearch.experiment.history import History
-from autoresearch.run.ending import Account, Ending, Who, judge
+from autoresearch.run.ending import TRIES, Account, Ending, Follows, Who, judge
 from autoresearch.run.measurement import Measurement
 from autoresearch.run.post_mortem import Change
 
@@ -27,6 +27,11 @@ def ending_of(ctx: Context, run: Run, found: Measurement, log: str) -> Ending | 
     canary = run.planned.purpose is outcome.Purpose.CANARY
     if canary and (found.value is not None or run.cancelled.startswith(outcome.WELL)):
         return None
+    if found.evaluation is not None and found.evaluation.problem:
+        return Ending(
+            what="evaluation", who=Who.ENVIRONMENT, evidence=found.note, source="measurement", follows=Follows.AGAIN,
+            tries=TRIES, cure="What the run says of itself is not taken for it.",
+        )  # fmt: skip
     if found.integrity.contradicted:
         told = found.integrity.sentence
         return Ending(what="contradicted", who=Who.UNKNOWN, evidence=told, source="measurement")

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from autoresearch.engine import evaluation
 from autoresearch.engine.context import Context
 from autoresearch.engine.endings import ending_of
 from autoresearch.engine.guarded_commit import broken, mend
@@ -159,7 +160,8 @@ def recover(ctx: Context) -> None:
     """After a crash of ours: adopt what the launcher already has, submit what it never got, re-read what ended."""
     for run in ctx.history.in_flight():
         if run.ended is not None:
-            measure(ctx, run)
+            if run.run_id not in ctx.evaluations:
+                measure(ctx, run)
         elif run.job_id is None:
             with _asking(ctx, "find a run"):
                 known = ctx.launcher.find(run.run_id)
@@ -200,13 +202,19 @@ def follow(ctx: Context) -> bool:
         LauncherError: The scheduler cannot be asked right now; nothing is concluded from that.
     """
     flying = {run.job_id: run for run in ctx.history.in_flight() if run.job_id is not None and run.ended is None}
-    if not flying:
+    evaluated = {one.job_id: ctx.history.runs[run_id] for run_id, one in ctx.evaluations.items()}
+    if not flying and not evaluated:
         return False
     changed = False
     with _asking(ctx, "tell the states of runs"):
-        answer = [(flying[job_id], status) for job_id, status in ctx.launcher.states(flying.keys()).items()]
-    for run, status in answer:
-        changed |= _take_in(ctx, run, status)
+        answer = ctx.launcher.states(flying.keys() | evaluated.keys())
+    for job_id, status in answer.items():
+        if job_id in flying:
+            changed |= _take_in(ctx, flying[job_id], status)
+        elif status.state.ended:
+            run = evaluated[job_id]
+            _record(ctx, run, evaluation.finish(ctx, run, _read(ctx, run), status))
+            changed = True
     return changed
 
 
@@ -245,7 +253,17 @@ def _undermined(ctx: Context, run: Run, status: JobStatus) -> JobStatus:
 
 
 def measure(ctx: Context, run: Run) -> None:
-    """Read the number from the run's own files and write it down."""
+    """Read the number from the run's own files and write it down; first an evaluation looks at it, where one does."""
+    found = _read(ctx, run)
+    if evaluation.wanted(ctx, run, found):
+        if not (gone := evaluation.missing(ctx, run)):
+            evaluation.begin(ctx, run, found)
+            return
+        found = found.void(gone)
+    _record(ctx, run, found)
+
+
+def _read(ctx: Context, run: Run) -> Measurement:
     ended = ctx.history.runs[run.run_id].ended
     assert ended is not None  # noqa: S101 - `end` recorded it
     status = replace(ended.status, reason=run.cancelled) if run.cancelled else ended.status
@@ -253,7 +271,16 @@ def measure(ctx: Context, run: Run) -> None:
     wrong = broken(ctx, arm) if run.job_id is not None else ""
     pace = _pace(ctx, ctx.history.runs[run.run_id])
     folder, log = Path(run.planned.folder), Path(run.planned.log)
-    found = measure_folder(ctx, folder, log, status, arm, number, wrong=wrong, pace=pace)
+    return measure_folder(ctx, folder, log, status, arm, number, wrong=wrong, pace=pace)
+
+
+def _record(ctx: Context, run: Run, found: Measurement) -> None:
+    arm, number = run.planned.experiment, run.planned.number
+    ended = ctx.history.runs[run.run_id].ended
+    assert ended is not None  # noqa: S101 - `end` recorded it
+    status = ended.status
+    if found.evaluation is not None or found.integrity.contradicted:
+        disk.replace(ctx.paths.measurement(arm, number), json.dumps(asdict(found), indent=2) + "\n")
     tell(ctx, run)
     fault_points.point("run.measured")
     ctx.record(RunMeasured(ctx.clock(), run.run_id, found, ending_of(ctx, run, found, log_tail(ctx, run))))

@@ -165,6 +165,16 @@ def imported_names(repo: Path, commit: str) -> frozenset[str]:
     return frozenset(line.split()[-1] for line in found.decode("utf-8", "replace").splitlines() if line.split())
 
 
+def named_in(repo: Path, commit: str, paths: Sequence[str]) -> frozenset[str]:
+    """Words that files of a commit hold and that could name other files or modules: quoted paths, imports."""
+    there = [path for path in paths if path in files_of(repo, commit)]
+    if not there:
+        return frozenset()
+    pattern = r"[A-Za-z0-9_][A-Za-z0-9_./-]*"
+    found = call(repo, "grep", "-hoE", pattern, commit, "--", *there, codes=(0, 1)).stdout
+    return frozenset(found.decode("utf-8", "replace").split())
+
+
 def patch(repo: Path, a: str, b: str) -> bytes:
     """The difference as a patch that `git apply` takes, binary files and file modes included."""
     return call(repo, *_DIFF, *_PATCH, "--binary", a, b).stdout

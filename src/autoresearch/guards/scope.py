@@ -97,6 +97,30 @@ def matches(path: str, globs: Iterable[str]) -> str | None:
     return Globs(globs).match(path)
 
 
+_MEASURES = re.compile(r"(?i)(?:^|[/_.-])(?:eval|test|valid|score|metric|judge|grade|reward|bench|gold|label|answer)")
+_DATA = re.compile(r"(?i)(?:^|/)(?:data|datasets?|gold|eval|evals|benchmarks?)/")
+_MOST_CANDIDATES = 8
+
+
+def protectable(command: Iterable[str], files: Iterable[str], words: Iterable[str]) -> tuple[str, ...]:
+    """What of a commit might measure, and be worth protecting.
+
+    The scripts in the command, files that those name or import, what is called after measuring, and folders of data.
+
+    Args:
+        command: The words of the training command.
+        files: Every path of the commit.
+        words: Words that the scripts hold.
+    """
+    there, named = sorted(files), frozenset(words)
+    scripts = [word for word in command if word in there]
+    folders = {f"{match.group().strip('/')}/**" for path in there if (match := _DATA.search(f"/{path}"))}
+    code = (".py", ".yaml", ".yml", ".json")
+    measures = [path for path in there if _MEASURES.search(path) or (path in named and not path.endswith(code))]
+    loose = [path for path in measures if not any(f"/{path}".find(f"/{one[:-2]}") >= 0 for one in folders)]
+    return tuple(dict.fromkeys((*scripts, *loose, *sorted(folders))))[:_MOST_CANDIDATES]
+
+
 def breaches(
     changes: Iterable[FileChange],
     limits: Scope,

@@ -334,6 +334,10 @@ def _spend(runs: list[Run], idle: list[Idle]) -> tuple[Spend, ...]:
         these = [run for run in runs if run.planned.purpose is purpose]
         if these:
             found.append(Spend(str(purpose), len(these), _minutes(these), sum(run.gpu_hours for run in these)))
+    if done := [one for run in runs if run.measurement and (one := run.measurement.evaluation)]:
+        seconds = [(one.seconds or 0.0, one.gpus) for one in done]
+        gpu_hours = sum(each * gpus for each, gpus in seconds) / 3600
+        found.append(Spend("evaluations", len(done), sum(each for each, _ in seconds) / 60, gpu_hours))
     if idle:
         minutes, gpu_hours = sum(one.minutes for one in idle), sum(one.gpu_hours for one in idle)
         found.append(Spend("idle in warm allocations", 0, minutes, gpu_hours))

@@ -86,6 +86,23 @@ def of_sources(
     return Integrity(Finding.UNVERIFIED, _few(alone)) if alone else Integrity(Finding.SOUND)
 
 
+def of_evaluation(own: float | None, evaluated: float, tolerance: float | None = None) -> Integrity:
+    """What an evaluation that the run could not reach says about the run's own number.
+
+    Args:
+        own: The run's number, None when it gave none.
+        evaluated: What the evaluation gave.
+        tolerance: By how much the two may differ; None for rounding only.
+    """
+    if own is None:
+        return Integrity(Finding.SOUND, ("the evaluation's number; the run gave none",), evaluated=True)
+    close = _same(own, evaluated, True, True) if tolerance is None else abs(own - evaluated) <= tolerance
+    if close:
+        return Integrity(Finding.SOUND, evaluated=True)
+    told = f"the run says {own:.6g}, its evaluation from the base commit {evaluated:.6g}"
+    return Integrity(Finding.CONTRADICTED, (told,), evaluated=True)
+
+
 def _few(sentences: Sequence[str], most: int = 3) -> tuple[str, ...]:
     more = len(sentences) - most
     return (*sentences[:most], *([f"{more} more of the kind"] if more > 0 else []))

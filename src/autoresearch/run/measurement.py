@@ -108,6 +108,25 @@ class Pace:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What a program of the base commit made of what a run left.
+
+    Attributes:
+        value: The number it gave, None when it gave none.
+        problem: Why it gave none, in words; empty when it gave one.
+        log: What it printed.
+        seconds: How long it took, None when unknown.
+        gpus: GPUs it had.
+    """
+
+    value: float | None = None
+    problem: str = ""
+    log: str = ""
+    seconds: float | None = None
+    gpus: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Measurement:
     """What the harness read of one run, from files the run wrote.
 
@@ -130,6 +149,7 @@ class Measurement:
         integrity: Whether `value` may be believed; one that is contradicted is None.
         results: Lines in which the run printed its result, one per form; empty where it prints a curve or a file.
         pace: How it went on, as it was watched; None where it was not.
+        evaluation: What an independent evaluation gave; None where there was none.
         doubt: What is odd about `value` beside the curve it ends; empty when nothing is.
     """
 
@@ -152,6 +172,7 @@ class Measurement:
     results: tuple[ResultLine, ...] = ()
     pace: Pace | None = None
     doubt: str = ""
+    evaluation: Evaluation | None = None
 
     def void(self, reason: str) -> "Measurement":
         """The same run without its number, because of something that speaks against it."""

@@ -210,6 +210,29 @@ def conflict_words(tag: str, pair: tuple[str, str]) -> str:
     )
 
 
+def result_of(log: str, tags: Sequence[str], key: str = "") -> tuple[float | None, str]:
+    """The one result that a program printed, or why there is none.
+
+    Args:
+        log: What it printed.
+        tags: Names of the metric, the likeliest first.
+        key: Lines that begin with it, if there are any, count alone: only the program and its starter know it.
+    """
+    lines = [clean(line) for line in log.split("\n")]
+    if key:
+        marked = [line.strip().removeprefix(key).strip() for line in lines if line.strip().startswith(key)]
+        lines = marked or lines
+    for tag in dict.fromkeys(tags):
+        found = ResultLines(tag)
+        for line in lines:
+            found.feed(line)
+        if found.conflict:
+            return None, f"two results: {found.conflict[0]!r}, and later {found.conflict[1]!r}"
+        if found.lines and math.isfinite(value := found.lines[-1].value):
+            return value, ""
+    return None, f"it printed no line such as '{tags[0]}: 0.5'"
+
+
 def unlike_baseline(own: Iterable[ResultLine], baseline: Sequence[ResultLine]) -> str:
     """What a run printed that the baseline's program does not, in words; empty when there is nothing against it.
 

@@ -1,0 +1,154 @@
+"""The independent evaluation of a run: a program of the base commit reads what the run left, and gives the number.
+
+It is a job of the campaign's launcher in a worktree of its own that holds the base commit, started when the run is over
+and nothing of it is left, under a name and with a key that nobody could foresee. Nothing about it is in the journal
+before the measurement is: one that a crash of ours cut short is made again.
+"""
+
+import re
+import secrets
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from autoresearch.config.schema import EvaluateConfig
+from autoresearch.engine.context import Context, UnderWay
+from autoresearch.experiment.experiment import Run
+from autoresearch.experiment.outcome import Purpose
+from autoresearch.git import worktree
+from autoresearch.machine import disk
+from autoresearch.run.choose_value import JUDGED
+from autoresearch.run.integrity import of_evaluation
+from autoresearch.run.job import Job, JobState, JobStatus, Resources
+from autoresearch.run.measurement import Evaluation, Measurement
+from autoresearch.run.printed_result import result_of
+from autoresearch.run.symptom import excerpt
+from autoresearch.supervision.run_log import end_of
+
+_PROOF = (Purpose.CONFIRM, Purpose.ABLATE)
+
+
+def wanted(ctx: Context, run: Run, found: Measurement) -> bool:
+    """Whether a measured run is to be evaluated: it came to its end, and nothing speaks against its number."""
+    settings, planned = ctx.campaign.evaluate, run.planned
+    if settings is None or planned.purpose is Purpose.CANARY or planned.plumbing or run.cancelled:
+        return False
+    if settings.when == "proof" and planned.purpose not in _PROOF:
+        return False
+    over = found.completion in JUDGED and not found.integrity.contradicted and not ctx.history.has_yardstick(
+        planned.experiment
+    )  # fmt: skip
+    ended = ctx.history.runs[run.run_id].ended
+    return over and ended is not None and ended.status.state is JobState.SUCCEEDED
+
+
+def missing(ctx: Context, run: Run) -> str:
+    """What the evaluation reads and the run did not leave, in words; empty when all is there."""
+    settings, folder = ctx.campaign.evaluate, Path(run.planned.folder)
+    gone = [glob for glob in (settings.reads if settings else ()) if not any(folder.glob(glob))]
+    return f"the run left no {' and no '.join(gone)}, which its evaluation reads" if gone else ""
+
+
+def begin(ctx: Context, run: Run, found: Measurement) -> None:
+    """Send the evaluation of a run that is over; `ctx.evaluations` has it from then on.
+
+    Raises:
+        LauncherError: The launcher does not take it now; it is sent again.
+    """
+    settings = ctx.campaign.evaluate
+    assert settings is not None  # noqa: S101 - the caller asked whether it is wanted
+    folder = _folder(run)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    step = "latest" if found.step is None else str(found.step)
+    places = {
+        "{folder}": run.planned.folder,
+        "{seed}": str(run.planned.seed),
+        "{evaluation}": str(folder),
+        "{step}": step,
+    }
+    job, key = evaluation_job(ctx, run, places, _tree(ctx, run), folder)
+    submission = ctx.launcher.plan(job)
+    disk.replace(folder / "submission.txt", ctx.redactor.clean(submission.text.replace(key, "KEY")))
+    ctx.evaluations[run.run_id] = UnderWay(job=job, job_id=ctx.launcher.submit(submission), key=key)
+
+
+def evaluation_job(ctx: Context, run: Run, places: Mapping[str, str], tree: Path, folder: Path) -> tuple[Job, str]:
+    """The job of an evaluation, and the key of its lines."""
+    settings = ctx.campaign.evaluate
+    assert settings is not None  # noqa: S101 - the caller asked whether it is wanted
+    key, planned = secrets.token_hex(8), run.planned
+    named = re.compile("|".join(map(re.escape, places)))
+    argv = [named.sub(lambda match: places[match.group()], word) for word in settings.command]
+    own = {
+        "AUTORESEARCH_EVALUATED_FOLDER": planned.folder,
+        "AUTORESEARCH_RUN_FOLDER": str(folder),
+        "AUTORESEARCH_RESULT_KEY": key,
+        "SEED": str(planned.seed),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    return Job(
+        run_id=f"{planned.run_id}-evaluation-{secrets.token_hex(4)}",
+        argv=tuple(argv),
+        directory=str(tree),
+        folder=str(folder),
+        log=str(folder / "run.log"),
+        env={**ctx.campaign.run.env, **own},
+        resources=Resources(gpus_per_node=settings.gpus),
+        limit_s=settings.minutes * 60,
+        grace_s=ctx.campaign.run.grace,
+    ), key
+
+
+def finish(ctx: Context, run: Run, found: Measurement, status: JobStatus) -> Measurement:
+    """What a run is worth after its evaluation: the evaluated number where both agree, none where they do not.
+
+    An evaluation that failed leaves no number: what the run says of itself does not take its place.
+    """
+    under_way, settings = ctx.evaluations.pop(run.run_id), ctx.campaign.evaluate
+    assert settings is not None  # noqa: S101 - one was sent
+    worktree.remove(ctx.paths.root, Path(under_way.job.directory))
+    value, problem = _read(ctx, under_way, status, settings)
+    one = Evaluation(
+        value=value,
+        problem=ctx.redactor.clean(problem),
+        log=under_way.job.log,
+        seconds=max(0.0, status.ended_at - status.started_at) if status.ended_at and status.started_at else None,
+        gpus=under_way.job.resources.gpus,
+    )
+    if value is None:
+        note = f"the evaluation gave no number: {one.problem} ({ctx.paths.relative(Path(one.log))})"
+        return replace(found, value=None, source="", step=None, evaluation=one, note=note)
+    integrity = of_evaluation(found.value, value, settings.tolerance)
+    if integrity.contradicted:
+        return replace(found.void(integrity.reasons[0]), evaluation=one)
+    return replace(found, value=value, source=found.source or "evaluation", integrity=integrity, evaluation=one)
+
+
+def _read(ctx: Context, done: UnderWay, status: JobStatus, settings: EvaluateConfig) -> tuple[float | None, str]:
+    try:
+        log = end_of(Path(done.job.log), ctx.redactor)
+    except OSError:
+        log = ""
+    if status.state is not JobState.SUCCEEDED:
+        code = "" if status.exit_code is None else f", exit code {status.exit_code}"
+        return None, f"it {status.state}{code}{f' ({status.reason})' if status.reason else ''}: {excerpt(log, lines=3)}"
+    objective = ctx.survey.objective
+    tag = settings.metric or objective.tag or objective.metric
+    return result_of(log, (tag, *([] if settings.metric else [tag.replace(":", "/").rpartition("/")[2]])), done.key)
+
+
+def _folder(run: Run) -> Path:
+    return Path(run.planned.folder).with_name(f"evaluation-{run.planned.number}")
+
+
+def _tree(ctx: Context, run: Run) -> Path:
+    """A fresh worktree of the base commit: what a run may have left in another one does not matter here."""
+    assert ctx.history.started is not None  # noqa: S101 - it has runs
+    tree = ctx.paths.worktree(f".evaluation-{run.planned.experiment}-{run.planned.number}")
+    worktree.remove(ctx.paths.root, tree)
+    worktree.add(ctx.paths.root, tree, ctx.history.started.base_commit)
+    worktree.populate_submodules(ctx.paths.root, tree)
+    return tree
