@@ -1,11 +1,13 @@
 """One run, one result: which lines give it, and when two of them are one too many."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from autoresearch.run.log_patterns import Grammar, Scan
-from autoresearch.run.printed_result import Manner, ResultLines, manner_of, result_of, unlike_baseline
+from autoresearch.run.printed_result import Manner, ResultLines, manner_of, nearest, result_of, unlike_baseline
 
 
 def read(*lines: str):
@@ -103,3 +105,22 @@ def test_no_output_upsets_it(lines):
 def test_what_an_evaluation_printed(log, found):
     """One result under one of its names; lines that bear the key count alone."""
     assert result_of(log, ("score", "accuracy"), "k3y") == found
+
+
+@pytest.mark.parametrize(("line", "pattern"), [
+    ("Score: 0.83", r"Score:\s+"),
+    ("eval/score 0.9", r"score\s+"),
+    ("| score | 0.83 |", r"score\s+\|\s+"),
+    ("test score = 0.83", r"score\s+=\s+"),
+    ("scored 0.83", None),
+    ("the paper reports a score: 0.99", None),
+    ("score is high", None),
+])  # fmt: skip
+def test_the_nearest_line_is_named_with_a_pattern_that_takes_it(line, pattern):
+    """Another case, another place, a table: the hint's own pattern reads the number."""
+    said = nearest("val/score", f"start\n{line}\nend\n")
+    assert bool(said) is (pattern is not None)
+    if pattern is not None:
+        assert f"the nearest line is {line!r}" in said
+        assert f"'{pattern}([-+.eE0-9]+)'" in said
+        assert re.search(f"{pattern}([-+.eE0-9]+)", line).group(1) in {"0.83", "0.9"}

@@ -339,7 +339,9 @@ def first_submission(plan: Plan, clock: Callable[[], float], history: History | 
         )  # fmt: skip
         job = made.job(request, BASELINE, 1, plumbing=bool(survey.plumbing))
     submission = made.launcher.plan(elsewhere(job, tree, place))
-    return replace(submission, text=redactor(paths.root).clean(submission.text))
+    then = campaign.evaluate
+    after = f"\n\nThen, at {plan.base_commit[:7]}, on what the run left: {' '.join(then.command)}\n" if then else ""
+    return replace(submission, text=redactor(paths.root).clean(submission.text) + after)
 
 
 @contextmanager

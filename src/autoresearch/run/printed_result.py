@@ -271,3 +271,23 @@ def last_word(tag: str, log: str) -> str:
     lines = (line.rstrip("\r").rpartition("\r")[2] for line in reversed(log.split("\n")))
     found = (re.search(named(tag) + r"([^\s}\])]+)", clean(line)) for line in lines)
     return next((match.group(1).rstrip(",;") for match in found if match), "")
+
+
+def nearest(tag: str, log: str) -> str:
+    """The last line that seems to mean a metric and gives it in a form of its own, with a pattern that would take it.
+
+    Empty where no line comes near.
+
+    Args:
+        tag: The metric as it should be printed.
+        log: The end of the run's output.
+    """
+    name = re.escape(re.split(r"[/:]", tag)[-1])
+    near = re.compile(rf"(?i)((?<![a-z]){name}(?![a-z])[^\w+.-]{{1,12}})({NUMBER}){END}")
+    for line in map(clean, reversed(log.split("\n"))):
+        found = near.search(line)
+        if found and re.match(_PROSE, line):
+            head = re.sub(r"(?:\\?\s)+", r"\\s+", re.escape(found.group(1)))
+            source = f"{{type: stdout, patterns: {{{tag}: '{head}([-+.eE0-9]+)'}}}}"
+            return f"the nearest line is {line.strip()[:200]!r}; target.source={source} would take it"
+    return ""

@@ -25,7 +25,7 @@ from autoresearch.run.job import Job, JobState, JobStatus, Resources
 from autoresearch.run.measurement import Completion, Measurement, Readings
 from autoresearch.run.objective import Direction, Objective
 from autoresearch.run.post_mortem import crash_symptoms, post_mortem, worst_first
-from autoresearch.run.printed_result import ambiguous, conflict_words, last_word
+from autoresearch.run.printed_result import ambiguous, conflict_words, last_word, nearest
 from autoresearch.run.symptom import Severity, Symptom
 from autoresearch.targets.recipe import json_text
 
@@ -189,7 +189,8 @@ class CommandTarget:
             symptoms=self._symptoms(log_tail, readings, completion, status),
             note=unclear or self._note(merged, integrity, completion, status) or self._unit(log_tail)
             if merged.curve or unclear
-            else f"in {folder.name}: " + nothing_found(self._objective, (self._tag,), readings, log_tail),
+            else f"in {folder.name}: {self._hint(log_tail)}"
+            + nothing_found(self._objective, (self._tag,), readings, log_tail),
             integrity=integrity,
             results=tuple(line for one in readings.values() for line in one.results),
         )
@@ -220,6 +221,10 @@ class CommandTarget:
         code = "" if status.exit_code is None else f" with exit code {status.exit_code}"
         reason = f" ({status.reason})" if status.reason else ""
         return f"the run {completion.value}{code}{reason}; its last {self._tag} was {value:.6g} at step {step}"
+
+    def _hint(self, log_tail: str) -> str:
+        near = nearest(self._tag, log_tail) if self._printed else ""
+        return f"{near}. " if near else ""
 
     def _unit(self, log_tail: str) -> str:
         percent = self._printed and last_word(self._tag, log_tail).endswith("%")
