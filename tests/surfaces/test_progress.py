@@ -19,7 +19,8 @@ def test_every_verdict_is_followed_by_the_stop_rule_in_numbers(ended):
     assert said[0] == "stop condition not yet met: 0/4 attempted; no verdict yet"
     assert said[2].startswith(
         "stop condition not yet met: 2/4 attempted; latest: #2 raise-the-learning-rate keep; "
-        "best: 0.7 (raise-the-learning-rate, selection runs); current branch autoresearch/night/raise-the-learning-rate"
+        "best: 0.7 (raise-the-learning-rate, selection runs, unverified); "
+        "current branch autoresearch/night/raise-the-learning-rate"
     )
     assert said[-1].startswith("stop condition met: 4/4 attempted; latest: #4 far-too-high crash")
 

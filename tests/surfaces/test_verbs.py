@@ -59,7 +59,10 @@ def test_status_says_in_text_what_it_says_in_json(ended):
     """Counts, best, incumbent and every verdict."""
     told, document = ended.cli("status").stdout, json.loads(ended.cli("status", "--json").stdout)
     assert f"{document['keep']} kept, {document['discard']} discarded, {document['crash']} crashed" in told
-    assert f"best {document['best']:.4g} ({document['incumbent']}, {document['best_fresh']} fresh seeds)" in told
+    assert (
+        f"best {document['best']:.4g} ({document['incumbent']}, {document['best_fresh']} fresh seeds, unverified)"
+        in told
+    )
     assert all(one["title"] in told and one["status"] in told for one in document["verdicts"])
 
 
