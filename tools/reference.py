@@ -232,6 +232,7 @@ def ledger_page() -> str:
         "The first fifteen columns are those of NeMo-RL's auto-research skill; a file with only these reads fine.\n"
         f"A ledger with experiments whose heavy files lie on a volume ([Brev](../how-to/brev.md)) has "
         f"{', '.join(f'`{name}`' for name in row.PLACES)} after all others; they hold absolute paths.\n"
+        f"\nRows whose runs were measured have `{row.INTEGRITY}` there: `sound`, `unverified` or `contradicted`.\n"
         "`autoresearch ledger check` compares ledger, journal and notes; `autoresearch ledger rebuild` repairs the "
         "ledger and the notes from the journal, a lost journal from those, and keeps the old files.\n"
     )

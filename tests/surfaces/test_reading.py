@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -50,7 +51,7 @@ def as_written_before(lab) -> None:
     path = lab.folder / "journal.jsonl"
     first, rest = path.read_text().split("\n", 1)
     event = json.loads(first)
-    assert event.pop("survey") == {"lineage": ["config.json"], "minutes": None, "gpus": 0}
+    assert event.pop("survey") == {"lineage": ["config.json"], "minutes": None, "gpus": 0, "protected": False}
     path.write_text(json.dumps(event) + "\n" + rest)
 
 
@@ -104,11 +105,12 @@ def test_a_checkpoint_writes_the_session_folder_and_nothing_else(past):
 
 
 def test_a_journal_of_the_version_before_gives_the_same_report(finished):
-    """What was not frozen is taken from the runs; the session's page says the same too."""
+    """What was not frozen is taken from the runs; the session's page says the same too. Protection was not told of."""
+    unprotected = re.compile(rb"(?:- |<p>)nothing was protected[^\n<]*(?:\n|</p>)")
 
     def told() -> tuple[list[bytes], str]:
         night = Campaign(where=finished.root, clock=lambda: 2e9)
-        return [path.read_bytes() for path in night.report()], night.memory()
+        return [unprotected.sub(b"", path.read_bytes()) for path in night.report()], night.memory()
 
     fresh = told()
     as_written_before(finished)

@@ -207,15 +207,16 @@ def begin_campaign(opened: Opened, approved_by: str, clock: Callable[[], float])
         limits=limits,
         plan=plan,
         objective=objective,
-        survey=seen(survey),
+        survey=seen(survey, campaign),
     )
     opened.journal.append(event)
     opened.history.apply(event)
 
 
-def seen(survey: Survey) -> BaseSurvey:
+def seen(survey: Survey, campaign: CampaignConfig) -> BaseSurvey:
     """What is frozen of a survey for whoever reads the journal."""
-    return BaseSurvey(lineage=survey.lineage, minutes=survey.minutes, gpus=survey.resources.gpus)
+    held = bool(survey.protect or campaign.scope.protect or campaign.evaluate)
+    return BaseSurvey(lineage=survey.lineage, minutes=survey.minutes, gpus=survey.resources.gpus, protected=held)
 
 
 def _survey_at(target: Target, paths: CampaignPaths, commit: str) -> Survey:

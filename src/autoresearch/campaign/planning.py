@@ -308,10 +308,19 @@ def _volume_warnings(kept: Storage) -> tuple[str, ...]:
 
 
 def _protect_warnings(campaign: CampaignConfig, survey: Survey, root: Path, base: str) -> tuple[str, ...]:
-    """Says when an idea may edit all that measures it, and what might be worth protecting."""
+    """Says when an idea may edit all that measures it, and what might be worth protecting.
+
+    Raises:
+        CampaignError: The evaluation is not in the base commit.
+    """
+    files = diffs.files_of(root, base)
+    for word in campaign.evaluate.command if campaign.evaluate else ():
+        if word.endswith((".py", ".sh")) and "{" not in word and not word.startswith("/") and word not in files:
+            raise CampaignError(
+                f"evaluate.command names {word}, which commit {base[:7]} does not have; commit it first"
+            )
     if survey.protect or campaign.scope.protect:
         return ()
-    files = diffs.files_of(root, base)
     found = protectable(survey.command, files, diffs.named_in(root, base, survey.command))
     told = f"; candidates: --set 'target.protect=[{', '.join(found)}]'" if found else ""
     return (f"nothing is protected: an idea may edit the script and the data that measure it{told}",)

@@ -70,7 +70,7 @@ def read(opened: Opened) -> Reading:
 def reading_of(ctx: Context) -> Reading:
     """A campaign at work, for what it writes of itself; its survey is at hand."""
     opened = Opened(ctx.paths, ctx.campaign, ctx.journal, ctx.history, ctx.heard)
-    return Reading(opened=opened, objective=ctx.survey.objective, base=seen(ctx.survey))
+    return Reading(opened=opened, objective=ctx.survey.objective, base=seen(ctx.survey, ctx.campaign))
 
 
 def _as_first_planned(opened: Opened) -> BaseSurvey:

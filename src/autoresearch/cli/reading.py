@@ -81,6 +81,10 @@ def _runs(entry: Experiment, runs: Sequence[Run]) -> str:
 def _row(run: Run) -> tuple[object, ...]:
     found = run.measurement
     told = (found.note or "; ".join(f"{s.name}: {s.evidence}" for s in found.symptoms[:2])) if found else ""
+    word = str(found.integrity.finding) if found and run.valid else ""
+    if found and found.evaluation and found.evaluation.value is not None:
+        word += f", evaluated {plain_text.number(found.evaluation.value)}"
+    told = "; ".join(filter(None, (told, word)))
     told = run.ending.sentence if run.ending and run.ending.excused else told
     minutes = "" if run.wall_s is None else f"{run.wall_s / 60:.1f}"
     return (

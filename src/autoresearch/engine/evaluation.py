@@ -18,6 +18,7 @@ from autoresearch.experiment.experiment import Run
 from autoresearch.experiment.outcome import Purpose
 from autoresearch.git import worktree
 from autoresearch.machine import disk
+from autoresearch.ports import plugins
 from autoresearch.run.choose_value import JUDGED
 from autoresearch.run.integrity import of_evaluation
 from autoresearch.run.job import Job, JobState, JobStatus, Resources
@@ -26,6 +27,7 @@ from autoresearch.run.printed_result import result_of
 from autoresearch.run.symptom import excerpt
 from autoresearch.supervision.run_log import end_of
 
+_CUT_SHORT = (JobState.TIMED_OUT, JobState.CANCELLED)
 _PROOF = (Purpose.CONFIRM, Purpose.ABLATE)
 
 
@@ -36,11 +38,11 @@ def wanted(ctx: Context, run: Run, found: Measurement) -> bool:
         return False
     if settings.when == "proof" and planned.purpose not in _PROOF:
         return False
-    over = found.completion in JUDGED and not found.integrity.contradicted and not ctx.history.has_yardstick(
-        planned.experiment
-    )  # fmt: skip
+    if found.completion not in JUDGED or found.integrity.contradicted or ctx.history.has_yardstick(planned.experiment):
+        return False
     ended = ctx.history.runs[run.run_id].ended
-    return over and ended is not None and ended.status.state is JobState.SUCCEEDED
+    state = ended.status.state if ended else JobState.UNKNOWN
+    return state is JobState.SUCCEEDED or (found.value is not None and state not in _CUT_SHORT)
 
 
 def missing(ctx: Context, run: Run) -> str:
@@ -69,9 +71,13 @@ def begin(ctx: Context, run: Run, found: Measurement) -> None:
         "{step}": step,
     }
     job, key = evaluation_job(ctx, run, places, _tree(ctx, run), folder)
-    submission = ctx.launcher.plan(job)
+    kind = ctx.campaign.launcher.type
+    with plugins.calling("launchers", kind, "plan an evaluation"):
+        submission = ctx.launcher.plan(job)
     disk.replace(folder / "submission.txt", ctx.redactor.clean(submission.text.replace(key, "KEY")))
-    ctx.evaluations[run.run_id] = UnderWay(job=job, job_id=ctx.launcher.submit(submission), key=key)
+    with plugins.calling("launchers", kind, "submit an evaluation"):
+        job_id = ctx.launcher.submit(submission)
+    ctx.evaluations[run.run_id] = UnderWay(job=job, job_id=job_id, key=key)
 
 
 def evaluation_job(ctx: Context, run: Run, places: Mapping[str, str], tree: Path, folder: Path) -> tuple[Job, str]:
@@ -125,6 +131,12 @@ def finish(ctx: Context, run: Run, found: Measurement, status: JobStatus) -> Mea
     if integrity.contradicted:
         return replace(found.void(integrity.reasons[0]), evaluation=one)
     return replace(found, value=value, source=found.source or "evaluation", integrity=integrity, evaluation=one)
+
+
+def given_up(ctx: Context, found: Measurement, reason: str) -> Measurement:
+    """A run whose evaluation no launcher would take."""
+    note = ctx.redactor.clean(f"the evaluation could not be submitted: {reason}")
+    return replace(found, value=None, source="", step=None, evaluation=Evaluation(problem=note), note=note)
 
 
 def _read(ctx: Context, done: UnderWay, status: JobStatus, settings: EvaluateConfig) -> tuple[float | None, str]:

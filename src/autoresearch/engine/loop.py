@@ -208,6 +208,8 @@ class Loop:
             for run in self.ctx.history.in_flight():
                 if run.job_id is None:
                     runs.give_up(self.ctx, run, str(error))
+                elif run.ended is not None and run.run_id not in self.ctx.evaluations:
+                    runs.give_up_evaluation(self.ctx, run, str(error))
 
     def _look_after(self, now: float) -> None:
         """End runs that cannot recover: a fatal symptom, or no new step for longer than such runs take."""

@@ -100,6 +100,11 @@ def give_up(ctx: Context, run: Run, reason: str) -> None:
     measure(ctx, run)
 
 
+def give_up_evaluation(ctx: Context, run: Run, reason: str) -> None:
+    """A run that is over and whose evaluation no launcher would take: it has no number."""
+    _record(ctx, run, evaluation.given_up(ctx, _read(ctx, run), reason))
+
+
 def _job(
     ctx: Context, run_id: str, tree: Path, number: int, seed: int, arm: str, limit_s: float | None, *, plumbing: bool
 ) -> Job:

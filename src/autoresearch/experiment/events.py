@@ -26,11 +26,13 @@ class BaseSurvey:
         lineage: The recipe and its parents, nearest first, repository-relative.
         minutes: Expected minutes per run, None when unknown.
         gpus: GPUs of a run.
+        protected: Whether something that measures is out of the reach of ideas.
     """
 
     lineage: tuple[str, ...] = ()
     minutes: float | None = None
     gpus: int = 0
+    protected: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

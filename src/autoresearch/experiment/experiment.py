@@ -69,8 +69,8 @@ class Run:
     def gpu_hours(self) -> float:
         """GPU-hours used; 0 for a CPU run or while unknown."""
         one = self.measurement.evaluation if self.measurement else None
-        evaluated_s = (one.seconds or 0.0) * one.gpus if one else 0.0
-        return ((self.wall_s or 0.0) * self.planned.resources.gpus + evaluated_s) / 3600
+        own = (self.wall_s or 0.0) / 3600 * self.planned.resources.gpus
+        return own + (one.gpu_hours if one else 0.0)
 
     @property
     def valid(self) -> bool:

@@ -233,7 +233,7 @@ def build(history: History, campaign: CampaignConfig, objective: Objective, view
         spend=_spend(runs, history.idle()),
         queue_minutes=sum(run.queued_s or 0.0 for run in runs) / 60,
         wall_minutes=(end - started.at) / 60 if started else 0.0,
-        integrity=(*_integrity(runs), *_containment(runs)),
+        integrity=(*_unprotected(history), *_integrity(runs), *_containment(runs)),
         measured_by="as measured by the run itself" if _alone(history) else "",
         attention=_attention(history, found, view.stop, now),
         steering=tuple(said.text for said in history.steering),
@@ -335,13 +335,18 @@ def _spend(runs: list[Run], idle: list[Idle]) -> tuple[Spend, ...]:
         if these:
             found.append(Spend(str(purpose), len(these), _minutes(these), sum(run.gpu_hours for run in these)))
     if done := [one for run in runs if run.measurement and (one := run.measurement.evaluation)]:
-        seconds = [(one.seconds or 0.0, one.gpus) for one in done]
-        gpu_hours = sum(each * gpus for each, gpus in seconds) / 3600
-        found.append(Spend("evaluations", len(done), sum(each for each, _ in seconds) / 60, gpu_hours))
+        minutes, gpu_hours = sum(one.seconds or 0.0 for one in done) / 60, sum(one.gpu_hours for one in done)
+        found.append(Spend("evaluations", len(done), minutes, gpu_hours))
     if idle:
         minutes, gpu_hours = sum(one.minutes for one in idle), sum(one.gpu_hours for one in idle)
         found.append(Spend("idle in warm allocations", 0, minutes, gpu_hours))
     return tuple(sorted(found, key=lambda spend: -spend.minutes))
+
+
+def _unprotected(history: History) -> tuple[str, ...]:
+    if history.started is None or history.started.survey is None or history.started.survey.protected:
+        return ()
+    return ("nothing was protected: an idea could edit the script and the data that measured it",)
 
 
 def _integrity(runs: Sequence[Run]) -> tuple[str, ...]:

@@ -125,6 +125,11 @@ class Evaluation:
     seconds: float | None = None
     gpus: int = 0
 
+    @property
+    def gpu_hours(self) -> float:
+        """GPU-hours that it took."""
+        return (self.seconds or 0.0) / 3600 * self.gpus
+
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
