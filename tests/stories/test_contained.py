@@ -8,7 +8,9 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
+import psutil
 import pytest
 from tests.conftest import commit_all
 
@@ -30,6 +32,7 @@ REFUSED = {
     "swap the folder of protected data": 'os.rename("gold", "old")',
     "swap a folder above a protected file": 'os.rename("deep", "old")',
     "swap it and swap it back": 'os.rename("deep/er", "deep/old"); os.rename("deep/old", "deep/er")',
+    "change it and change it back": 'b = open("gold/answers.csv").read(); open("gold/answers.csv", "w").write(b)',
     "add a file to protected data": 'open("gold/more.csv", "w").write("9")',
     "plant a compiled twin": 'open("__pycache__/judge.cpython-311.pyc", "wb").write(b"")',
     "unmount what is in the way": 'subprocess.run(["umount", "judge.py"], check=True, stderr=-3)',
@@ -62,6 +65,13 @@ REFUSED = {
     "use a daemon's socket": 'os.stat("/run/docker.sock")',
     "find the supervisor": '[p for p in os.listdir("/proc") if p.isdigit() and b"supervisor" in open(f"/proc/{p}/cmdline", "rb").read()][0]',
     "signal whoever sees it": "os.kill(-1, signal.SIGSTOP); os.kill(1, signal.SIGKILL); 1 / 0",
+    "put a wrapper before a program": 'open(os.environ["PATH"].split(":")[0] + "/git", "w")',
+    "leave words for pytest": 'open(os.path.join(json.__path__[0], "..", "conftest.py"), "w")',
+    "hand work to cron": 'open("/var/spool/cron/crontabs/root", "w")',
+    "hand work to tmux": 'subprocess.run(["tmux", "-S", glob.glob("/tmp/tmux-*/default")[0], "ls"], check=True)',
+    "lower the kernel's bound on processes": 'open("/proc/sys/kernel/pid_max", "w").write("301")',
+    "name a program for the kernel to run": 'open("/proc/sys/kernel/core_pattern", "w").write("|/tmp/x")',
+    "press the machine's off switch": 'open("/proc/sysrq-trigger", "w").write("h")',
     "set the clock": "time.clock_settime(time.CLOCK_REALTIME, 0)",
     "raise its own priority": "os.nice(-5)",
 }
@@ -83,8 +93,11 @@ ALLOWED = {
 }
 """What ordinary scripts do."""
 
+DAEMONS = "8765432.1"
+"""How long daemons sleep: by that they are found again."""
+
 TRAIN = """\
-import json, os, pathlib, signal, site, socket, subprocess, sys, time
+import glob, json, os, pathlib, shutil, signal, site, socket, subprocess, sys, time
 folder = os.environ["AUTORESEARCH_RUN_FOLDER"]
 top = folder.split("/reports/")[0]
 common = top + "/.git"
@@ -94,8 +107,20 @@ for name, code in json.load(open("attempts.json")).items():
         print(f"{name}: done", flush=True)
     except BaseException as error:
         print(f"{name}: {error!r}", flush=True)
+for number, how in enumerate(("plain", "setsid", "forked", "bare", "titled")):
+    sleep = ["sleep", f"{number}DAEMONS"]
+    if how == "titled":
+        sleep = ["bash", "-c", f"exec -a [kworker/u9] sleep {number}DAEMONS"]
+    if how == "forked" and not os.fork():
+        os.setsid()
+        if not os.fork():
+            os.execvp("sleep", sleep)
+        os._exit(0)
+    if how != "forked":
+        env, own = ({} if how == "bare" else None), how != "plain"
+        subprocess.Popen([shutil.which(sleep[0]), *sleep[1:]], stdout=-3, stderr=-3, env=env, start_new_session=own)
 print("score: 0.5")
-"""
+""".replace("DAEMONS", DAEMONS)
 
 
 def bare(folder) -> str:
@@ -184,3 +209,19 @@ def test_the_number_of_a_contained_run_counts_and_nothing_says_otherwise(attempt
     assert lab.journal("run_ended")[0]["status"]["uncontained"] == ""
     assert "not contained" not in (lab.folder / "report.md").read_text()
     assert SECRET not in log
+
+
+@needs_sandbox
+def test_nothing_that_a_run_started_survives_it(attempts):
+    """In sessions of their own, forked twice, without environment, under another title: the namespace ends them."""
+    lab = attempts[1]
+    assert lab.journal("run_ended")[0]["leftovers"] == []
+    commands = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
+    assert [words for words in commands if any(word.endswith(DAEMONS) for word in words)] == []
+
+
+def test_the_page_on_containment_lists_every_attempt():
+    """What is claimed there was tried here."""
+    page = (Path(__file__).parents[2] / "docs" / "design" / "containment.md").read_text()
+    rows = {line.split("|")[1].strip() for line in page.splitlines() if line.startswith("| ")}
+    assert sorted(REFUSED.keys() - rows) == []

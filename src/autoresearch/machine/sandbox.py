@@ -128,7 +128,13 @@ def wrap(
     return (*words, "--", *argv)
 
 
-_BASE = ("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc")
+_KERNEL = ("/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/fs", "/proc/acpi", "/proc/scsi")
+"""The kernel's own settings: root may write to them in any namespace, and some of them name programs to be run."""
+
+_BASE = (
+    *("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"),
+    *(word for path in _KERNEL if os.path.lexists(path) for word in ("--ro-bind", path, path)),
+)
 
 
 def credentials(home: Path, folders: Iterable[Path]) -> tuple[Path, ...]:

@@ -43,7 +43,7 @@ _MOVED = {
 }
 """Caches that would be made at the top of the home directory or in `/tmp`, by the variable that moves them."""
 
-_DEVICES = ("nvidia*", "dri", "kfd", "infiniband", "gdrdrv", "mapper", "fuse", "accel", "vfio", "dxg")
+_DEVICES = ("nvidia*", "dri", "kfd", "infiniband", "gdrdrv", "accel", "dxg")
 _SOCKETS = ("nvidia-persistenced", "nvidia-fabricmanager", "nvidia-topologyd")
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - hidden, not written
 
