@@ -9,7 +9,7 @@ TRAIN = """\
 import json, sys
 config = json.load(open("config.json"))
 if config["lr"] > 1:
-    sys.exit("RuntimeError: boom")
+    sys.exit("RuntimeError: lr is too high")
 print("score:", 0.5 + config["lr"] - config["wd"])
 """
 

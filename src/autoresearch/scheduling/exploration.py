@@ -73,7 +73,7 @@ def breaker(history: History) -> Breaker | None:
     ideas = [run for run in since if run.planned.purpose is not Purpose.CANARY and run.ending]
     if not ideas or not (canaries or _opens(_alike(ideas))):
         return None
-    newest, last = ideas[0].ending, max(run.ended.at for run in since if run.ended)
+    newest, last = (canaries or ideas)[0].ending, max(run.ended.at for run in since if run.ended)
     assert newest is not None  # noqa: S101 - only such runs are among them
     pause = min(MOST_S, FIRST_S * 2 ** (len(canaries) - 1)) if canaries else 0.0
     failures = len(ideas) if canaries else len(_alike(ideas))
