@@ -30,7 +30,7 @@ from autoresearch.ports.target import RunPlanRequest
 from autoresearch.targets.nemo_rl import NemoRLTarget
 from autoresearch.targets.nemo_rl.cost import test_script
 from autoresearch.targets.nemo_rl.run_command import derived_entry
-from autoresearch.targets.recipe import compose as recipe_files
+from autoresearch.targets.recipe import composition as recipe_files
 from autoresearch.targets.recipe.load import load
 from autoresearch.targets.recipe.recipe import jsonable
 from autoresearch.targets.recipe.yaml_text import same

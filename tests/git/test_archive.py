@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from autoresearch.errors import LauncherError
-from autoresearch.git import arrived
+from autoresearch.git import arrival
 from autoresearch.git.diffs import pack
 
 
@@ -41,7 +41,7 @@ def unpacked(archive, place):
 
 def check(archive, place):
     """Run the check as it is run elsewhere: from its text, alone."""
-    argv = (sys.executable, "-I", "-c", Path(arrived.__file__).read_text(), archive.fingerprint)
+    argv = (sys.executable, "-I", "-c", Path(arrival.__file__).read_text(), archive.fingerprint)
     return subprocess.run(argv, cwd=place, capture_output=True, text=True, check=False)
 
 
@@ -65,8 +65,8 @@ def test_anything_else_is_refused(tree, tmp_path, damage):
     there = unpacked(archive, tmp_path / "there")
     damage(there)
     done = check(archive, there)
-    assert done.returncode == arrived.NOT_THE_COMMIT
-    assert done.stdout.startswith(arrived.SAID)
+    assert done.returncode == arrival.NOT_THE_COMMIT
+    assert done.stdout.startswith(arrival.SAID)
     assert len(done.stdout.splitlines()) == 1
 
 

@@ -10,7 +10,7 @@ from tests.launchers.clusters import why_no_kubernetes
 
 from autoresearch.campaign import opening
 from autoresearch.campaign.campaign import Campaign
-from autoresearch.engine import propose, runs
+from autoresearch.engine import branches, runs
 from autoresearch.errors import LauncherError
 from autoresearch.experiment.outcome import BASELINE, Purpose
 from autoresearch.testing.user_files import changed, contents
@@ -64,7 +64,7 @@ def begin(root: Path) -> None:
 def sent(root: Path, now: float = NOW) -> str:
     """What is kept with the baseline's first run, sent at that moment as the loop would."""
     context = opening.make_context(opening.open_campaign(root), lambda: now, proposing=False)
-    propose.open_baseline(context)
+    branches.open_baseline(context)
     with contextlib.suppress(LauncherError):
         runs.launch(context, BASELINE, context.campaign.run.first_seed, Purpose.BASELINE, "")
     for run in context.history.in_flight():

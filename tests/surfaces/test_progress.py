@@ -4,7 +4,7 @@ import json
 import re
 
 from autoresearch.campaign.campaign import Campaign
-from autoresearch.cli.live import PlainView
+from autoresearch.cli.live_view import PlainView
 from autoresearch.experiment.events import ExperimentJudged
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from autoresearch.errors import CampaignError
 from autoresearch.ports import plugins
-from autoresearch.run.choose_value import check_rule, choose, merge, samples_at, standard_error
+from autoresearch.run.chosen_value import check_rule, choose, merge, samples_at, standard_error
 from autoresearch.run.job import JobState, JobStatus
 from autoresearch.run.measurement import Completion, Readings, SampleSet, Series
 from autoresearch.run.objective import Direction, Objective

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from autoresearch.errors import RecipeError
-from autoresearch.targets.recipe import compose
+from autoresearch.targets.recipe import composition
 from autoresearch.targets.recipe.load import load, show
 from autoresearch.targets.recipe.recipe import jsonable
 from autoresearch.targets.recipe.yaml_text import same
@@ -186,7 +186,7 @@ def test_merging_is_omegaconfs_for_any_two_files(base, over):
         expected = merged_by_omegaconf(base, over)
     except (OmegaConfBaseException, TypeError, ValueError, AssertionError, KeyError):
         return
-    assert same(compose.merge_file("r.yaml", base, over), expected)
+    assert same(composition.merge_file("r.yaml", base, over), expected)
 
 
 PIECES = st.sampled_from(
@@ -222,8 +222,8 @@ def outcome(read, text):
 @example("\n\ufeffa: 1\n")
 def test_any_text_is_read_as_omegaconf_reads_it_or_refused(text):
     """A text is refused exactly where omegaconf's own loader refuses it, and read as it reads it everywhere else."""
-    expected = outcome(compose.reference, text)
-    assert same(outcome(compose.parse, text), expected)
+    expected = outcome(composition.reference, text)
+    assert same(outcome(composition.parse, text), expected)
     shown = expected if isinstance(expected, dict) else {}
     with nullcontext() if isinstance(expected, dict | None) else pytest.raises(RecipeError, match=r"^r\.yaml"):
-        assert same(compose.mapping(text, "r.yaml"), shown)
+        assert same(composition.mapping(text, "r.yaml"), shown)

@@ -9,7 +9,7 @@ from tests.verdict.boards import BASE, DOWN, INF, KEEP, NAN, UP, board, idea, ru
 from autoresearch.experiment.board import Board, Bundle, PolicySettings, Trial
 from autoresearch.verdict.arms import Effect, SortedRuns, counted, sort
 from autoresearch.verdict.evidence import Evidence
-from autoresearch.verdict.noise import Noise, averages, estimate, sample_errors
+from autoresearch.verdict.statistics import Noise, averages, estimate, sample_errors
 
 
 @pytest.mark.parametrize(("effect", "z", "low", "high"), [

@@ -16,11 +16,21 @@ from autoresearch.run.objective import Direction, Objective
 from autoresearch.verdict.claims import claims
 from autoresearch.verdict.drift import drift
 from autoresearch.verdict.evidence import Evidence
-from autoresearch.verdict.noise import correlation, paired_error, pooled
 from autoresearch.verdict.policies import policy
 from autoresearch.verdict.policies.screening_array import arrays, effects
 from autoresearch.verdict.policies.sequential import unit_loss
-from autoresearch.verdict.statistics import mean, median, normal_cdf, normal_quantile, t_cdf, t_quantile, t_to_z
+from autoresearch.verdict.statistics import (
+    correlation,
+    mean,
+    median,
+    normal_cdf,
+    normal_quantile,
+    paired_error,
+    pooled,
+    t_cdf,
+    t_quantile,
+    t_to_z,
+)
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "verdict_numbers.json").read_text())
 SAME = {"rel": 1e-5, "abs": 1e-7}

@@ -5,8 +5,17 @@ import statistics
 
 import pytest
 
-from autoresearch.verdict.noise import averages, correlation, estimate, pooled, sample_errors
-from autoresearch.verdict.statistics import normal_quantile, t_cdf, t_quantile, t_to_z
+from autoresearch.verdict.statistics import (
+    averages,
+    correlation,
+    estimate,
+    normal_quantile,
+    pooled,
+    sample_errors,
+    t_cdf,
+    t_quantile,
+    t_to_z,
+)
 
 
 def test_pooling_agrees_with_the_textbook():

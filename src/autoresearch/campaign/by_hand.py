@@ -15,7 +15,7 @@ from autoresearch.campaign.tracking import tell_trackers
 from autoresearch.engine import by_hand
 from autoresearch.engine.context import Context
 from autoresearch.engine.loop import Loop
-from autoresearch.engine.settle import publish
+from autoresearch.engine.settlement import publish
 from autoresearch.errors import CampaignError, UsageError
 from autoresearch.experiment.events import Event
 from autoresearch.experiment.experiment import Experiment

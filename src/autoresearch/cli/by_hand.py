@@ -90,7 +90,7 @@ def _number(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace, campaign: Campaign, by_hand: ByHand) -> None:
     from autoresearch.campaign.by_hand import Onlooker  # noqa: PLC0415
-    from autoresearch.cli.live import LiveView, PlainView  # noqa: PLC0415 - as above
+    from autoresearch.cli.live_view import LiveView, PlainView  # noqa: PLC0415 - as above
 
     number = _number(args)
     if args.detach:

@@ -114,7 +114,7 @@ def add_watch_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_watch(args: argparse.Namespace) -> int:
     """Redraw until there is nothing more to see; on a pipe print the status once."""
-    from autoresearch.cli.live import LiveView  # noqa: PLC0415 - `--help` can do without
+    from autoresearch.cli.live_view import LiveView  # noqa: PLC0415 - `--help` can do without
 
     campaign = campaign_of(args)
     if output.on_terminal():

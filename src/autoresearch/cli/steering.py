@@ -178,7 +178,7 @@ def work(
     campaign: Campaign, *, plain: bool = False, poll_s: float = 0.5, approved_by: str = "", take_over: bool = False
 ) -> int:
     """Run the loop with a view on it, and end with the status."""
-    from autoresearch.cli.live import LiveView, PlainView  # noqa: PLC0415 - `--help` can do without
+    from autoresearch.cli.live_view import LiveView, PlainView  # noqa: PLC0415 - `--help` can do without
 
     view = PlainView(campaign) if plain or not output.on_terminal() else LiveView(campaign)
     with view:

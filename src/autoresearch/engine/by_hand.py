@@ -7,10 +7,10 @@ row. Each function can be called again after a crash at any line.
 from dataclasses import replace
 from pathlib import Path
 
-from autoresearch.engine import ask, guarded_commit, propose, runs
-from autoresearch.engine.ask import brief_for
+from autoresearch.engine import branches, chain, guarded_commit, runs
+from autoresearch.engine.branches import objections
+from autoresearch.engine.chain import brief_for
 from autoresearch.engine.context import Context
-from autoresearch.engine.propose import objections
 from autoresearch.errors import CampaignError
 from autoresearch.experiment import names
 from autoresearch.experiment.briefing import brief_text
@@ -33,14 +33,14 @@ def open_experiment(ctx: Context, idea: Hypothesis, by: str) -> Experiment:
     Raises:
         CampaignError: Nothing may be begun now, or nothing can be built on that parent.
     """
-    idea = ask.without_secrets(ctx, replace(idea, source=BY_HAND))
+    idea = chain.without_secrets(ctx, replace(idea, source=BY_HAND))
     again = next((one for one in ctx.history.by_hand if not one.committed and one.hypothesis.title == idea.title), None)
     if again is not None:
         complete(ctx, again)
         return again
     _may_begin(ctx)
     if ctx.history.baseline is None:
-        propose.open_baseline(ctx)
+        branches.open_baseline(ctx)
     parent = _parent(ctx, idea.parent)
     index = max(ctx.history.experiments) + 1
     name = _free_name(ctx, idea.title)
@@ -81,7 +81,7 @@ def _parent(ctx: Context, wanted: str) -> str:
         return ctx.history.incumbent
     index = int(wanted) if wanted.isdecimal() else None
     name = ctx.history.experiments[index].name if index in ctx.history.experiments else wanted
-    if why := ask.unfit(ctx, name):
+    if why := chain.unfit(ctx, name):
         raise CampaignError(f"nothing can be built on {wanted!r}: it {why}; choose another --parent, or leave it out")
     return name
 

@@ -19,7 +19,7 @@ from autoresearch.experiment.outcome import Purpose
 from autoresearch.git import worktree
 from autoresearch.machine import disk
 from autoresearch.ports import plugins
-from autoresearch.run.choose_value import JUDGED
+from autoresearch.run.chosen_value import JUDGED
 from autoresearch.run.integrity import of_evaluation
 from autoresearch.run.job import Job, JobState, JobStatus, Resources
 from autoresearch.run.measurement import Evaluation, Measurement

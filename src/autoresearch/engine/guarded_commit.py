@@ -16,8 +16,8 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from autoresearch.engine import ask
-from autoresearch.engine.ask import Proposal, is_clean
+from autoresearch.engine import chain
+from autoresearch.engine.chain import Proposal, is_clean
 from autoresearch.engine.context import Context
 from autoresearch.engine.reach import scope_for
 from autoresearch.engine.worktrees import checkout, clean_checkout, survey_of_arm, tree_path
@@ -61,7 +61,7 @@ def commit_proposal(ctx: Context, entry: Experiment, tree: Path, proposal: Propo
     leave_evidence(ctx, name, entry.index, parent_commit, commit, hypothesis)
     fault_points.point("propose.record")
     ctx.record(event)
-    ask.send_to_rest(ctx, hypothesis.source, event.breaches)
+    chain.send_to_rest(ctx, hypothesis.source, event.breaches)
 
 
 def _named_commit(

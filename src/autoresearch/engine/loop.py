@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autoresearch.engine import night_watch, propose, runs, settle, worktrees
+from autoresearch.engine import branches, night_watch, runs, settlement, worktrees
+from autoresearch.engine.branches import remeasure, repair
 from autoresearch.engine.context import Context
 from autoresearch.engine.night_watch import ProgressWatch, Room
-from autoresearch.engine.propose import remeasure, repair
 from autoresearch.engine.worktrees import restore
 from autoresearch.errors import LauncherError
 from autoresearch.experiment.events import (
@@ -92,7 +92,7 @@ class Loop:
             )
         )
         restore(ctx)
-        settle.publish_missing(ctx)
+        settlement.publish_missing(ctx)
 
     def end(self, move: next_move.Stop) -> next_move.Stop:
         """Let go of it in good order."""
@@ -137,19 +137,19 @@ class Loop:
         """Do one thing."""
         match move:
             case next_move.OpenBaseline():
-                propose.open_baseline(self.ctx)
+                branches.open_baseline(self.ctx)
             case next_move.Reopen():
-                propose.reopen(self.ctx, move.index)
+                branches.reopen(self.ctx, move.index)
             case next_move.Explore():
-                propose.explore(self.ctx, move.parent)
+                branches.explore(self.ctx, move.parent)
             case next_move.MakeBundle():
-                propose.bundle(self.ctx, move.name, move.ideas, move.parent)
+                branches.bundle(self.ctx, move.name, move.ideas, move.parent)
             case Remeasure():
                 remeasure(self.ctx, move.name, move.experiment, move.parent)
             case next_move.Launch():
                 self._launch(move)
             case next_move.Judge():
-                settle.settle(self.ctx, move.experiment, move.verdict, move.incumbent)
+                settlement.settle(self.ctx, move.experiment, move.verdict, move.incumbent)
             case next_move.StepBack():
                 self.ctx.record(IncumbentDemoted(self.ctx.clock(), move.arm, move.incumbent, move.why))
             case next_move.Repair():

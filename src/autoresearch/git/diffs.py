@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from autoresearch.errors import LauncherError, RepositoryError
 from autoresearch.experiment.change import FileChange
-from autoresearch.git import arrived
+from autoresearch.git import arrival
 from autoresearch.git.call import EMAIL, FULL, NAME, call, nul, private_index
 from autoresearch.git.commits import Identity, commit_tree
 
@@ -299,7 +299,7 @@ def pack(tree: Path) -> Archive:
                 f"git packs {path.decode('utf-8', 'replace')} other than it is committed: export-ignore or "
                 f"export-subst in .gitattributes does that; take it out, or let the code be shared instead of sent"
             )
-    return Archive(content, f"{algorithm}:{arrived.fingerprint(wanted.items())}")
+    return Archive(content, f"{algorithm}:{arrival.fingerprint(wanted.items())}")
 
 
 def _listed(output: bytes) -> Iterator[tuple[bytes, str]]:
@@ -314,4 +314,4 @@ def _packed(content: bytes, algorithm: str) -> Iterator[tuple[bytes, str]]:
     with zipfile.ZipFile(BytesIO(content)) as archive:
         for entry in archive.infolist():
             if not entry.is_dir():
-                yield entry.filename.encode("utf-8", "surrogateescape"), arrived.blob(archive.read(entry), algorithm)
+                yield entry.filename.encode("utf-8", "surrogateescape"), arrival.blob(archive.read(entry), algorithm)

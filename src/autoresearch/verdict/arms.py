@@ -8,9 +8,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from autoresearch.experiment.board import Trial
-from autoresearch.verdict.noise import averages, residuals, sample_errors
-from autoresearch.verdict.remembered import once
-from autoresearch.verdict.statistics import mean, normal_quantile, t_quantile, t_to_z
+from autoresearch.verdict.memo import once
+from autoresearch.verdict.statistics import (
+    averages,
+    mean,
+    normal_quantile,
+    residuals,
+    sample_errors,
+    t_quantile,
+    t_to_z,
+)
 
 
 @dataclass(eq=False, kw_only=True)

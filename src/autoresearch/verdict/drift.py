@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from autoresearch.experiment.board import Board, Trial
 from autoresearch.experiment.outcome import BASELINE, Verdict
 from autoresearch.verdict.evidence import UNSELECTED
-from autoresearch.verdict.noise import pooled
-from autoresearch.verdict.statistics import mean, t_quantile
+from autoresearch.verdict.statistics import mean, pooled, t_quantile
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,9 +7,8 @@ from autoresearch.experiment.experiment import lineage
 from autoresearch.experiment.outcome import BASELINE, Purpose
 from autoresearch.run.objective import Direction
 from autoresearch.verdict.arms import Arm, Effect, SortedRuns
-from autoresearch.verdict.noise import Noise, estimate
-from autoresearch.verdict.remembered import LastAnswers, once
-from autoresearch.verdict.statistics import mean
+from autoresearch.verdict.memo import LastAnswers, once
+from autoresearch.verdict.statistics import Noise, estimate, mean
 
 TAU = 2.0
 """Spread of true effects that credit is shrunk with: so many noises of one run, or gains worth having if that is more.

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from urllib import parse
 
 from autoresearch.errors import LauncherError, NotNowError, RefusedError
-from autoresearch.git import arrived
+from autoresearch.git import arrival
 from autoresearch.run.job import JobState
 from autoresearch.supervision import run_folder
 from autoresearch.supervision.run_folder import SupervisorSpec
@@ -218,7 +218,7 @@ def check(spec: SupervisorSpec, fingerprint: str) -> dict[str, str]:
             f"files in {spec.folder} to which variables of run {spec.run_id} lead have {len(carried)} bytes; at most "
             f"{_MOST_CARRIED} are sent along; use code: shared"
         )
-    source = Path(arrived.__file__).read_text(encoding="utf-8")
+    source = Path(arrival.__file__).read_text(encoding="utf-8")
     return {
         "AUTORESEARCH_ARRIVED": source,
         "AUTORESEARCH_FINGERPRINT": fingerprint,

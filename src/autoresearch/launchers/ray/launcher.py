@@ -4,7 +4,7 @@ The job id is a submission id of ours: run id, digest and a random token that is
 so that a run is submitted once whatever happens in between. With `code: shared` the head starts our supervisor
 (`on_node`), and log, limit and end are those of a local run. With `code: upload` the head gets an archive of the
 experiment's commit, coreutils' `timeout` keeps the limit there, and the log is fetched. Before anything is
-started there, the files that arrived are compared with the commit by their fingerprint (`git/arrived.py`).
+started there, the files that arrived are compared with the commit by their fingerprint (`git/arrival.py`).
 """
 
 import os

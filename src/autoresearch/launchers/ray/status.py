@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from autoresearch.git import arrived
+from autoresearch.git import arrival
 from autoresearch.launchers.job_files import Record
 from autoresearch.run.job import ENDINGS, JobState, JobStatus
 from autoresearch.supervision import run_folder
@@ -68,7 +68,7 @@ def by_ray(record: Record, state: JobState, job: Mapping[str, Any], *, files: bo
 
 
 def _ended(found: JobStatus, record: Record, ran_s: float, *, files: bool) -> JobStatus:
-    complaint = _complaint(Path(record.log)) if found.exit_code == arrived.NOT_THE_COMMIT else ""
+    complaint = _complaint(Path(record.log)) if found.exit_code == arrival.NOT_THE_COMMIT else ""
     if complaint:
         return replace(found, state=JobState.NODE_FAILED, reason=complaint)
     if record.limit_s is not None and found.exit_code in _TIMED_OUT and ran_s >= record.limit_s:
@@ -106,7 +106,7 @@ def _complaint(log: Path) -> str:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return ""
-    return next((line for line in lines if line.startswith(arrived.SAID)), "")
+    return next((line for line in lines if line.startswith(arrival.SAID)), "")
 
 
 def _seconds(milliseconds: float | None) -> float | None:

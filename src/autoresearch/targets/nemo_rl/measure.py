@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import fmean
 
 from autoresearch.ports.target import SourceSpec
-from autoresearch.run.choose_value import (
+from autoresearch.run.chosen_value import (
     JUDGED,
     AgreedCurve,
     ChosenValue,
@@ -114,8 +114,8 @@ def measure(
         readings: What each of `SOURCES` found, by source name.
         status: How the launcher says the job is doing.
         steps: Training steps the recipe asks for, None when unknown.
-        validations: Which validation counts: `last`, `best` or `mean-last-N`, see `choose_value.choose`. For metrics
-            of every step, `last` means the last stretch, see `choose_value.rule_for`.
+        validations: Which validation counts: `last`, `best` or `mean-last-N`, see `chosen_value.choose`. For metrics
+            of every step, `last` means the last stretch, see `chosen_value.rule_for`.
     """
     words, printed = spelling(objective.metric, objective.tag), grammar.facts(log_tail)
     readings = grammar.with_tail(readings, log_tail)

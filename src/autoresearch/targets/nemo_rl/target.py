@@ -10,7 +10,7 @@ from typing import Any
 from autoresearch.errors import CampaignError, RecipeError
 from autoresearch.ports.plugins import chosen_source
 from autoresearch.ports.target import RunRequest, SourceSpec, Survey
-from autoresearch.run.choose_value import check_rule
+from autoresearch.run.chosen_value import check_rule
 from autoresearch.run.job import Job, JobStatus
 from autoresearch.run.measurement import Completion, Measurement, Readings
 from autoresearch.run.objective import Direction, Objective

@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 
 from autoresearch.errors import RecipeError
 from autoresearch.machine import disk
-from autoresearch.targets.recipe import compose, yaml_text
+from autoresearch.targets.recipe import composition, yaml_text
 from autoresearch.targets.recipe.load import load
 from autoresearch.targets.recipe.overrides import apply, parse
 from autoresearch.targets.recipe.recipe import Recipe, dotted
@@ -40,7 +40,7 @@ def apply_overrides(path: Path, overrides: Sequence[str], root: Path | None = No
         StorageError: The file cannot be written; the old one is intact.
     """
     recipe = load(root or path.parent, path)
-    before = compose.read_text(path, recipe.path)
+    before = composition.read_text(path, recipe.path)
     text = edit_text(recipe, before, apply(recipe, overrides))
     if text == before:
         return False
@@ -99,7 +99,7 @@ def _changed(
 
 def _own(text: str, steps: tuple[Any, ...]) -> Any:
     """What the file itself says at a place; `_GONE` where it says nothing."""
-    node = compose.parse(text)
+    node = composition.parse(text)
     for step in steps:
         node = node.get(step, _GONE) if isinstance(node, dict) else _GONE
     return node

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from autoresearch.errors import RecipeError
-from autoresearch.targets.recipe.compose import compose, create, register_resolvers, shown
+from autoresearch.targets.recipe.composition import compose, create, register_resolvers, shown
 from autoresearch.targets.recipe.recipe import Recipe, jsonable
 
 

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from autoresearch.errors import RecipeError
-from autoresearch.targets.recipe.compose import Layer
+from autoresearch.targets.recipe.composition import Layer
 from autoresearch.targets.recipe.recipe import Recipe, nearest, unknown_key
 
 

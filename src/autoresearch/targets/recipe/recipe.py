@@ -18,7 +18,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException, UnsupportedInterpolationType
 
 from autoresearch.errors import RecipeError
-from autoresearch.targets.recipe.compose import Layer, first_line
+from autoresearch.targets.recipe.composition import Layer, first_line
 
 Steps = tuple[Any, ...]
 """A key as the steps that lead to it; a step is a mapping's key or a list's index."""

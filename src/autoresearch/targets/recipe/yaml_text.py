@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from yaml import events
 
-from autoresearch.targets.recipe import compose
+from autoresearch.targets.recipe import composition
 
 INDENT = 2
 """Columns by which an inserted section is indented below its key."""
@@ -154,7 +154,7 @@ def _spellings(value: Any, quote: str | None) -> Iterator[str]:
 def reads_as(text: str, value: Any, *, flow: bool) -> bool:
     """Whether a piece of YAML, as the value of a key or an item between brackets, is that value."""
     try:
-        document = compose.parse(f"[{text}]" if flow else f"k: {text}")
+        document = composition.parse(f"[{text}]" if flow else f"k: {text}")
     except (yaml.YAMLError, ValueError, RecursionError):
         return False
     return same(document, [value] if flow else {"k": value})
@@ -205,7 +205,7 @@ def _entry(text: str, mapping: Node, step: Any) -> tuple[Node, Node] | None:
 def _key(text: str, node: Node) -> Any:
     """What a key reads as; a merge key (`<<`) and a key that is no scalar match no step."""
     source = text[node.start : node.end]
-    return compose.parse(source) if node.kind == "scalar" and source != "<<" else node
+    return composition.parse(source) if node.kind == "scalar" and source != "<<" else node
 
 
 def _insert(text: str, mapping: Node, key: Any, value: Any, spelling: str) -> str:

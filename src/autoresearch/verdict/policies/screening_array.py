@@ -15,9 +15,8 @@ from autoresearch.experiment.board import Advice, Bundle, Combine, Idea, Measure
 from autoresearch.experiment.outcome import Purpose
 from autoresearch.verdict.arms import Arm, Effect
 from autoresearch.verdict.evidence import PAIR_FROM, TAU, Evidence
-from autoresearch.verdict.noise import Noise
-from autoresearch.verdict.remembered import LastAnswers, once
-from autoresearch.verdict.statistics import mean
+from autoresearch.verdict.memo import LastAnswers, once
+from autoresearch.verdict.statistics import Noise, mean
 
 _WIDEST = 1e4
 """Prior spread of effects, in noises, at most: a wider one leaves ideas that no row tells apart without a solution."""

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from autoresearch.engine import ask
-from autoresearch.engine.ask import ask_for_proposal, brief_for, collect_notes, is_clean, kept_proposal
+from autoresearch.engine import chain
+from autoresearch.engine.chain import ask_for_proposal, brief_for, collect_notes, is_clean, kept_proposal
 from autoresearch.engine.context import Context
 from autoresearch.engine.guarded_commit import (
     commit_message,
@@ -71,7 +71,7 @@ def open_baseline(ctx: Context) -> None:
 
 def explore(ctx: Context, parent: str) -> bool:
     """Open an attempt and bring it to its commit; False when no researcher has an idea."""
-    ask.mark_plateaus(ctx)
+    chain.mark_plateaus(ctx)
     index = max(ctx.history.experiments, default=0) + 1
     ctx.record(
         ExperimentOpened(at=ctx.clock(), index=index, parent=parent, parent_commit=ctx.history.arm_commit(parent))

@@ -12,8 +12,8 @@ from autoresearch.experiment.board import Board, Trial
 from autoresearch.experiment.outcome import Purpose
 from autoresearch.run.objective import Objective
 from autoresearch.verdict.evidence import Evidence, Reader
+from autoresearch.verdict.memo import LastAnswers, once
 from autoresearch.verdict.policies import BUILTIN, policy
-from autoresearch.verdict.remembered import LastAnswers, once
 
 
 def test_the_last_question_is_answered_from_memory_and_no_other():

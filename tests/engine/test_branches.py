@@ -7,8 +7,8 @@ import yaml
 from tests.conftest import commit_all
 
 from autoresearch.campaign.opening import make_context, open_campaign
-from autoresearch.engine.ask import is_clean
-from autoresearch.engine.propose import bundle
+from autoresearch.engine.branches import bundle
+from autoresearch.engine.chain import is_clean
 from autoresearch.experiment.hypothesis import Hypothesis
 
 CONFIG = "# how to train\nlr: 0.1  # a decade either way\nwd: 0.0\nclip: 1.0\n"

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from autoresearch.errors import CampaignError
-from autoresearch.run.choose_value import (
+from autoresearch.run.chosen_value import (
     JUDGED,
     ChosenValue,
     check_rule,
