@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from autoresearch.campaign import preflight
+from autoresearch.campaign import corrections, preflight
 from autoresearch.campaign.plan import Plan
 from autoresearch.campaign.planning import sources_of, target_of
 from autoresearch.campaign.tracking import trackers_of
@@ -142,8 +142,9 @@ def _frozen(history: History, paths: CampaignPaths) -> CampaignConfig:
         return written
     frozen = CampaignConfig.of(dict(history.started.plan), f"journal of {paths.name}")
     if not paths.campaign_file.exists():
-        return frozen
+        return corrections.as_noted(history, frozen)
     written = campaign_file.read(paths.campaign_file)
+    frozen = corrections.corrected(history, frozen, written)
     if written.model_copy(update={"base": frozen.base, "site": _site_as(written, frozen)}) != frozen:
         raise CampaignError(
             f"{paths.campaign_file} was edited after the campaign had started, and a started plan is frozen; undo the "
@@ -247,7 +248,9 @@ def make_context(opened: Opened, clock: Callable[[], float] = time.time, *, prop
     started = opened.history.started
     if started is None:
         raise LedgerError(f"campaign {opened.paths.name} has not started; start it with: autoresearch run")
-    campaign = CampaignConfig.of(dict(started.plan), f"journal of {opened.paths.name}")
+    plan = CampaignConfig.of(dict(started.plan), f"journal of {opened.paths.name}")
+    approved = corrections.as_noted(opened.history, plan).launcher
+    campaign = plan.model_copy(update={"launcher": opened.campaign.launcher})
     paths = volume.with_site(opened.paths, campaign)
     target = target_of(campaign)
     survey = _survey_at(target, paths, started.base_commit)
@@ -272,6 +275,9 @@ def make_context(opened: Opened, clock: Callable[[], float] = time.time, *, prop
         heard=opened.heard,
     )
     context.hear()
+    if told := corrections.correction(approved, campaign.launcher):
+        preflight.refuse_secrets(campaign, paths.root)
+        context.note(told, launcher=campaign.launcher.model_dump_json())
     if not paths.campaign_file.exists():
         campaign_file.write(paths.campaign_file, campaign)
         context.note(f"{paths.campaign_file} was gone and is written again as the journal has it")

@@ -196,7 +196,14 @@ def _running(run: Run, now: float) -> RunningRun:
         predicted_s=run.planned.predicted_s,
         log=run.planned.log,
         folder=run.planned.folder,
+        waits=_waits(run),
     )
+
+
+def _waits(run: Run) -> str:
+    if run.waits is None or run.started_at:
+        return ""
+    return f"{run.waits.reason}; it cannot pass by itself" if run.waits.stuck else run.waits.reason
 
 
 def judged_value(entry: Experiment, history: History) -> Judged:

@@ -157,6 +157,7 @@ class RunningRun:
         predicted_s: Seconds it is expected to take at most, None when unknown.
         log: Its log file.
         folder: Its folder.
+        waits: Why it is not begun, as far as its launcher has said so.
     """
 
     run_id: str
@@ -168,6 +169,12 @@ class RunningRun:
     predicted_s: float | None
     log: str
     folder: str
+    waits: str = ""
+
+    @property
+    def told(self) -> str:
+        """Its state, with what it waits for."""
+        return f"{self.state} ({self.waits})" if self.waits else self.state
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -350,7 +357,7 @@ def _progress(status: CampaignStatus) -> str:
         f"latest: #{last.index} {last.name} {last.status}" if last else "no verdict yet",
         f"best: {number(status.best)} ({status.best_from})" if status.best is not None else "",
         f"current branch {status.branch}" if status.branch else "",
-        *(f"{run.experiment} seed {run.seed} {run.state} for {duration(run.elapsed_s)}" for run in status.running[:3]),
+        *(f"{run.experiment} seed {run.seed} {run.told} for {duration(run.elapsed_s)}" for run in status.running[:3]),
         f"{len(status.running) - 3} more runs" if len(status.running) > 3 else "",
     ]
     return "; ".join(part for part in parts if part)
@@ -358,7 +365,7 @@ def _progress(status: CampaignStatus) -> str:
 
 def _running(running: tuple[RunningRun, ...]) -> str:
     """Runs in flight."""
-    rows = [(run.experiment, run.purpose, run.seed, run.state, duration(run.elapsed_s)) for run in running]
+    rows = [(run.experiment, run.purpose, run.seed, run.told, duration(run.elapsed_s)) for run in running]
     return table(("running", "purpose", "seed", "state", "for"), rows)
 
 

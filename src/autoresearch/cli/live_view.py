@@ -147,8 +147,8 @@ def _running(campaign: Campaign, status: CampaignStatus) -> Table:
         curve = campaign.curve(run)
         latest = f"{curve[-1][1]:.3f} @ {curve[-1][0]}" if curve else ""
         table.add_row(
-            Text(run.experiment), run.purpose, str(run.seed), run.state, plain_text.duration(run.elapsed_s),
-            f"{sparkline([value for _, value in curve])} {latest}",
+            Text(run.experiment), run.purpose, str(run.seed), Text(plain_text.cut(run.told, 60)),
+            plain_text.duration(run.elapsed_s), f"{sparkline([value for _, value in curve])} {latest}",
         )  # fmt: skip
     if len(status.running) > 12:
         table.add_row(f"and {len(status.running) - 12} more")

@@ -176,6 +176,8 @@ class RunConfig(_Part):
     """Minutes without a new step after which a run is ended as stalled; None: learned from complete runs; 0: never."""
     stall_floor_minutes: float = Field(default=10.0, gt=0, allow_inf_nan=False)
     """Never fewer minutes without a new step than this where `stall_minutes` is learned."""
+    stuck_minutes: float = Field(default=10.0, ge=0)
+    """A run that waits this many minutes for what cannot come by itself (a held job) is cancelled, and work stops."""
     early_kill: bool = True
     """Kill a run that cannot recover (NaN loss) or is hopelessly behind its parent."""
     sandbox: Literal["auto", "required", "off"] = "auto"

@@ -45,6 +45,7 @@ def ending_of(ctx: Context, run: Run, found: Measurement, log: str) -> Ending | 
         tree=str(tree_path(ctx, arm)),
         cancelled=run.cancelled,
         hopeless=run.cancelled.startswith(outcome.WORD),
+        refused=run.cancelled.startswith(outcome.NEVER),
         parent=_parents_end(ctx.history, arm),
     )
     return judge(known)

@@ -3,16 +3,17 @@
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from autoresearch.engine import branches, night_watch, runs, settlement, worktrees
 from autoresearch.engine.branches import remeasure, repair
 from autoresearch.engine.context import Context
-from autoresearch.engine.night_watch import ProgressWatch, Room
+from autoresearch.engine.night_watch import Gate, ProgressWatch, Room
 from autoresearch.engine.worktrees import restore
-from autoresearch.errors import LauncherError
+from autoresearch.errors import LauncherError, NotNowError, RefusedError
 from autoresearch.experiment.events import (
     ApprovalAsked,
     CampaignEnded,
@@ -21,6 +22,7 @@ from autoresearch.experiment.events import (
     IncumbentDemoted,
 )
 from autoresearch.experiment.experiment import Run
+from autoresearch.experiment.outcome import NEVER
 from autoresearch.machine import fault_points
 from autoresearch.run.symptom import Severity
 from autoresearch.scheduling import next_move
@@ -31,7 +33,6 @@ from autoresearch.version import __version__
 _HEALTH_EVERY_S = 10.0
 _OUTAGE_FIRST_S = 2.0
 _OUTAGE_MOST_S = 60.0
-_REFUSED_AFTER_S = 900.0
 
 
 @dataclass
@@ -68,18 +69,27 @@ class Loop:
     _looked: dict[str, float] = field(default_factory=dict)
     _cancelled: set[str] = field(default_factory=set)
     _suspected: bool = False
+    _stuck: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._room = Room(self.ctx)
         self._watch = ProgressWatch(self.ctx)
+        self._gate = Gate(self.ctx)
 
     def run(self) -> next_move.Stop:
-        """Work until the stop rule is met, nothing is left to do, or a person asks for the end."""
+        """Work until the stop rule is met, nothing is left to do, or a person asks for the end.
+
+        Raises:
+            RefusedError: The launcher will never take a run as it stands; everything in flight has ended by then.
+        """
         self.begin()
         while True:
             move = self.step()
             if isinstance(move, next_move.Stop):
-                return self.end(move)
+                self.end(move)
+                if move.refused:
+                    raise RefusedError(move.reason)
+                return move
             self.refresh()
             self.sleep(self.poll_s)
 
@@ -124,7 +134,7 @@ class Loop:
         ctx = self.ctx
         move = self.choose(ctx.history, ctx.campaign, ctx.policy, ctx.survey.objective, ctx.outlook())
         self._watch_breaker()
-        return self._room.check(move)
+        return self._gate.check(self._room.check(move))
 
     def _watch_breaker(self) -> None:
         """Both turns are noted once, so that report and status tell of them."""
@@ -172,48 +182,56 @@ class Loop:
     # -- runs in flight -------------------------------------------------------------------------------------------
 
     def _launch(self, move: next_move.Launch) -> None:
-        try:
+        with self._passing():
             runs.launch(self.ctx, move.arm, move.seed, move.purpose, move.why)
-        except LauncherError as error:
-            self._wait_out(error, time.monotonic())
 
     def _follow(self) -> None:
+        """Look at what is in flight, then submit what could not be so far: the second never stands before the first."""
         now = time.monotonic()
         if self._outage and now < self._outage.retry_at:
             return
         try:
-            runs.recover(self.ctx)
             runs.end_cancelled(self.ctx, self._cancelled)
-            runs.follow(self.ctx)
+            flying = any(run.job_id is not None for run in self.ctx.history.in_flight())
+            changed = runs.follow(self.ctx)
             night_watch.note_allocations(self.ctx)
+        except (RefusedError, NotNowError) as error:  # of an evaluation: the launcher does answer
+            self._gate.failed(error, now, answers=True)
+            return
         except LauncherError as error:
             self._wait_out(error, now)
             return
         if self._outage:
             self.ctx.note(f"the launcher answers again after {now - self._outage.since:.0f} s")
             self._outage = None
+        if changed:
+            self._gate.soon()
         self._look_after(now)
+        with self._passing(answers=flying):
+            runs.measure_ended(self.ctx)
+            runs.recover(self.ctx, sending=self._gate.ready(now))
+
+    @contextmanager
+    def _passing(self, *, answers: bool = False) -> Iterator[None]:
+        try:
+            yield
+        except LauncherError as error:
+            self._gate.failed(error, time.monotonic(), answers=answers)
+        else:
+            if all(run.job_id is not None for run in self.ctx.history.in_flight()):
+                self._gate.took()
 
     def _wait_out(self, error: LauncherError, now: float) -> None:
         if self._outage is None:
             self._outage = Outage(since=now)
             self.ctx.note(f"the launcher cannot be asked, runs go on unwatched until it answers: {error}")
         self._outage.retry_at = now + self._outage.delay
-        self._refuse(error, now)
         self._outage.delay = min(_OUTAGE_MOST_S, self._outage.delay * 2)
-
-    def _refuse(self, error: LauncherError, now: float) -> None:
-        """A run that was never taken in all that time is given up: waiting longer would only hide the refusal."""
-        if self._outage and now - self._outage.since >= _REFUSED_AFTER_S:
-            for run in self.ctx.history.in_flight():
-                if run.job_id is None:
-                    runs.give_up(self.ctx, run, str(error))
-                elif run.ended is not None and run.run_id not in self.ctx.evaluations:
-                    runs.give_up_evaluation(self.ctx, run, str(error))
 
     def _look_after(self, now: float) -> None:
         """End runs that cannot recover: a fatal symptom, or no new step for longer than such runs take."""
         for run in self.ctx.history.in_flight():
+            self._look_at_queued(run, now)
             if run.started_at is None or run.ended or run.cancelled:
                 continue
             if now - self._looked.setdefault(run.run_id, now) < min(self.health_s, self._watch.look_s):
@@ -225,6 +243,18 @@ class Loop:
                 runs.cancel(self.ctx, run, reason)
             elif reason := night_watch.canary_lives(self.ctx, run) or self._hopeless(run):
                 runs.cancel(self.ctx, run, reason)
+
+    def _look_at_queued(self, run: Run, now: float) -> None:
+        """A run that waits for what cannot come by itself is cancelled after a while: the launcher refuses it."""
+        if run.waits is None or not run.waits.stuck or run.started_at or run.ended or run.cancelled:
+            self._stuck.pop(run.run_id, None)
+            return
+        minutes = self.ctx.campaign.run.stuck_minutes
+        if now - self._stuck.setdefault(run.run_id, now) >= minutes * 60:
+            runs.cancel(self.ctx, run, f"{NEVER}: {run.waits.reason}")
+            self._gate.refuse(
+                f"run {run.run_id} waited {minutes:g} minutes for what cannot come by itself: {run.waits.reason}"
+            )
 
     def _hopeless(self, run: Run) -> str:
         ctx = self.ctx

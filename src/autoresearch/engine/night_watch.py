@@ -3,6 +3,8 @@
 Capacity that a launcher holds between runs: written down with its cost, given back at the end (R150).
 
 Room on the disk: without it nothing new is begun; the campaign waits and goes on when there is some (R190, R208).
+
+The gate to the launcher: what it does not take is held back, and what it will never take ends the campaign's work.
 """
 
 import contextlib
@@ -10,7 +12,7 @@ from pathlib import Path
 
 from autoresearch.engine import runs
 from autoresearch.engine.context import Context
-from autoresearch.errors import LauncherError
+from autoresearch.errors import LauncherError, NotNowError, RefusedError
 from autoresearch.experiment.events import AllocationEnded
 from autoresearch.experiment.experiment import Run
 from autoresearch.experiment.outcome import BASELINE, Purpose
@@ -224,3 +226,71 @@ class Room:
                 return f"{found} and run.min_free_gb asks for {least:g}: free some space"
         on, least = paths.volume, self._ctx.campaign.site.min_free_gb
         return volume.lacking(on, least, self._ctx.free_gb) if on else ""
+
+
+_FIRST_S, _MOST_S = 2.0, 60.0
+_UNEXPLAINED_S = 900.0
+"""A submission alone that fails for so long, while the launcher answers everything else, is a refusal."""
+
+
+class Gate:
+    """Between the campaign and its launcher's queue.
+
+    Following never waits for submitting: what the launcher takes no more of at the moment, or does not answer to, is
+    tried again with longer and longer pauses. What it refuses for good ends the work: runs in flight are followed to
+    their end, nothing more is begun, and the campaign stops with the launcher's own sentence.
+    """
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        self._held = ""
+        self._since = self._retry_at = self._delay = 0.0
+        self._alone_since: float | None = None
+        self.refused = ""
+        """Why the launcher will never take what was sent; empty as long as it has not said so."""
+
+    def ready(self, now: float) -> bool:
+        """Whether something may be sent."""
+        return not self.refused and now >= self._retry_at
+
+    def soon(self) -> None:
+        """A run has ended: what was held back for its sake may be taken now."""
+        self._retry_at = 0.0
+
+    def took(self) -> None:
+        """The launcher takes what it is sent."""
+        self._held, self._alone_since = "", None
+        self._retry_at = self._delay = 0.0
+
+    def failed(self, error: LauncherError, now: float, *, answers: bool) -> None:
+        """It did not take a run. `answers`: whether it answered other questions meanwhile."""
+        self._alone_since = (self._alone_since or now) if answers and not isinstance(error, NotNowError) else None
+        unexplained = self._alone_since is not None and now - self._alone_since >= _UNEXPLAINED_S
+        if isinstance(error, RefusedError) or unexplained:
+            self.refuse(str(error))
+            return
+        kind = "held back" if isinstance(error, NotNowError) else "not submitted yet"
+        self._held = self._ctx.redactor.clean(f"{kind}: {error}")
+        for run in self._ctx.history.in_flight():
+            if run.job_id is None and run.ended is None:
+                runs.waits(self._ctx, run, self._held)
+        self._delay = min(_MOST_S, max(_FIRST_S, 2 * self._delay))
+        self._retry_at = now + self._delay
+
+    def refuse(self, said: str) -> None:
+        """Begin nothing more."""
+        if not self.refused:
+            self.refused = self._ctx.redactor.clean(
+                f"{said}; nothing is held against the idea; correct that, here or at the site, and go on with: "
+                f"autoresearch run --campaign {self._ctx.paths.name}"
+            )
+            self._ctx.note(f"nothing more is begun: {self.refused}")
+
+    def check(self, move: next_move.Move) -> next_move.Move:
+        """The move, or waiting or stopping instead of it."""
+        if self.refused and isinstance(move, (*_NEEDS_ROOM, next_move.Wait, next_move.Ask)):
+            told = self._ctx.evaluations
+            if any(one.job_id and (not one.ended or one.run_id in told) for one in self._ctx.history.in_flight()):
+                return next_move.Wait(self.refused)
+            return next_move.Stop(self.refused, final=False, refused=True)
+        return next_move.Wait(self._held) if self._held and isinstance(move, next_move.Launch) else move

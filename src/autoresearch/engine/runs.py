@@ -16,9 +16,17 @@ from autoresearch.engine.context import Context
 from autoresearch.engine.endings import ending_of
 from autoresearch.engine.guarded_commit import broken, mend
 from autoresearch.engine.worktrees import checkout, survey_of_arm, tree_path
-from autoresearch.errors import RecipeError
+from autoresearch.errors import LauncherError, RecipeError, RefusedError
 from autoresearch.experiment import names
-from autoresearch.experiment.events import RunCancelled, RunEnded, RunMeasured, RunPlanned, RunStarted, RunSubmitted
+from autoresearch.experiment.events import (
+    RunCancelled,
+    RunEnded,
+    RunMeasured,
+    RunPlanned,
+    RunStarted,
+    RunSubmitted,
+    RunWaits,
+)
 from autoresearch.experiment.experiment import Run
 from autoresearch.experiment.outcome import BASELINE, Purpose
 from autoresearch.git import worktree
@@ -100,11 +108,6 @@ def give_up(ctx: Context, run: Run, reason: str) -> None:
     measure(ctx, run)
 
 
-def give_up_evaluation(ctx: Context, run: Run, reason: str) -> None:
-    """A run that is over and whose evaluation no launcher would take: it has no number."""
-    _record(ctx, run, evaluation.given_up(ctx, _read(ctx, run), reason))
-
-
 def _job(
     ctx: Context, run_id: str, tree: Path, number: int, seed: int, arm: str, limit_s: float | None, *, plumbing: bool
 ) -> Job:
@@ -131,9 +134,16 @@ def _submit(ctx: Context, job: Job, run: Run) -> None:
 
 
 def write_submission(ctx: Context, job: Job, label: str, number: int) -> Submission:
-    """The exact request, written beside the run's other evidence together with the environment it is made in."""
-    with _asking(ctx, "plan a run"):
-        submission = ctx.launcher.plan(job)
+    """The exact request, written beside the run's other evidence together with the environment it is made in.
+
+    Raises:
+        RefusedError: The launcher cannot even write it down, and a plan asks nobody: the next one would be the same.
+    """
+    try:
+        with _asking(ctx, "plan a run"):
+            submission = ctx.launcher.plan(job)
+    except LauncherError as error:
+        raise RefusedError(str(error)) from error
     disk.replace(ctx.paths.submission(label, number), ctx.redactor.clean(submission.text))
     disk.replace(ctx.paths.environment(label, number), json.dumps(_environment(ctx, job), indent=2) + "\n")
     return submission
@@ -161,21 +171,35 @@ def _latest_log(ctx: Context, run: Run) -> None:
         volume.lead(latest, Path(f"run-{run.planned.number}", log.name))
 
 
-def recover(ctx: Context) -> None:
-    """After a crash of ours: adopt what the launcher already has, submit what it never got, re-read what ended."""
+def measure_ended(ctx: Context) -> None:
+    """Read what has ended and was not measured yet, after a crash of ours or of the launcher's way to evaluate it."""
     for run in ctx.history.in_flight():
-        if run.ended is not None:
-            if run.run_id not in ctx.evaluations:
-                measure(ctx, run)
-        elif run.job_id is None:
-            with _asking(ctx, "find a run"):
-                known = ctx.launcher.find(run.run_id)
-            if known is not None:
-                ctx.record(RunSubmitted(ctx.clock(), run.run_id, known, adopted=True))
-            elif run.cancelled:
-                give_up(ctx, run, run.cancelled)
-            else:
-                _submit_again(ctx, run)
+        if run.ended is not None and run.run_id not in ctx.evaluations:
+            measure(ctx, run)
+
+
+def recover(ctx: Context, *, sending: bool) -> None:
+    """What was planned and has no job yet: adopt it where the launcher has it, and submit what it never got.
+
+    Args:
+        ctx: The campaign.
+        sending: Whether the launcher may be sent anything now; what was cancelled meanwhile is given up in any case.
+
+    Raises:
+        LauncherError: The launcher does not take a run; the others wait behind it.
+    """
+    waiting = [run for run in ctx.history.in_flight() if run.job_id is None and run.ended is None]
+    for run in sorted(waiting, key=lambda run: not run.cancelled):
+        if not run.cancelled and not sending:
+            continue
+        with _asking(ctx, "find a run"):
+            known = ctx.launcher.find(run.run_id)
+        if known is not None:
+            ctx.record(RunSubmitted(ctx.clock(), run.run_id, known, adopted=True))
+        elif run.cancelled:
+            give_up(ctx, run, run.cancelled)
+        else:
+            _submit_again(ctx, run)
 
 
 def _submit_again(ctx: Context, run: Run) -> None:
@@ -184,16 +208,8 @@ def _submit_again(ctx: Context, run: Run) -> None:
     mend(ctx, planned.experiment, tree)
     try:
         small, limit_s = planned.plumbing, ctx.limits.run_limit_s(ctx.clock())
-        job = _job(
-            ctx,
-            run.run_id,
-            tree,
-            planned.number,
-            planned.seed,
-            planned.experiment,
-            limit_s,
-            plumbing=small,
-        )
+        number, seed, arm = planned.number, planned.seed, planned.experiment
+        job = _job(ctx, run.run_id, tree, number, seed, arm, limit_s, plumbing=small)
     except RecipeError as error:
         give_up(ctx, run, str(error))
     else:
@@ -227,10 +243,21 @@ def _take_in(ctx: Context, run: Run, status: JobStatus) -> bool:
     if status.state is JobState.RUNNING and run.started_at is None:
         ctx.record(RunStarted(status.started_at or ctx.clock(), run.run_id, status.node))
         return True
+    if status.state is JobState.QUEUED:
+        waits(ctx, run, status.reason, stuck=status.stuck)
     if not status.state.ended:
         return False
     end_run(ctx, run, status)
     return True
+
+
+def waits(ctx: Context, run: Run, reason: str, *, stuck: bool = False) -> None:
+    """Write down why a run is not begun, when that has changed; reasons that come and go, once a minute."""
+    before, now, said = run.waits, ctx.clock(), ctx.redactor.clean(reason)
+    if (said, stuck) == ((before.reason, before.stuck) if before else ("", False)):
+        return
+    if before is None or stuck != before.stuck or not 0 <= now - before.at < 60.0:
+        ctx.record(RunWaits(now, run.run_id, said, stuck))
 
 
 def end_run(ctx: Context, run: Run, status: JobStatus) -> None:

@@ -25,7 +25,6 @@ class BaseSurvey:
     Attributes:
         lineage: The recipe and its parents, nearest first, repository-relative.
         minutes: Expected minutes per run, None when unknown.
-        gpus: GPUs of a run.
         protected: Whether something that measures is out of the reach of ideas.
     """
 
@@ -40,12 +39,9 @@ class CampaignStarted:
     """The plan was approved and frozen; see `config.stop_rule.StopLimits.plain` for `limits`.
 
     Attributes:
-        at: Unix seconds.
-        campaign: Its name.
         base_commit: Full hash.
         approved_by: Who approved the plan.
         limits: The stop rule in absolute values.
-        plan: The campaign file.
         objective: What is judged by.
         survey: What readers need to know of the base; None in journals of earlier versions.
     """
@@ -66,9 +62,7 @@ class ControllerStarted:
     """A controller started working on the campaign.
 
     Attributes:
-        at: Unix seconds.
-        host: Its host.
-        pid: Its process id there.
+        pid: Its process id on `host`.
         version: Of this program.
         resting: It only judges or drops, so an end that was asked for stays asked for.
     """
@@ -201,6 +195,17 @@ class RunSubmitted:
     job_id: str
     adopted: bool = False
     kind: Literal["run_submitted"] = "run_submitted"
+
+
+@dataclass(frozen=True)
+class RunWaits:
+    """Why the run is not begun, as its launcher says; `stuck`: what it waits for cannot come by itself."""
+
+    at: float
+    run_id: str
+    reason: str
+    stuck: bool = False
+    kind: Literal["run_waits"] = "run_waits"
 
 
 @dataclass(frozen=True)
@@ -389,8 +394,9 @@ class CampaignEnded:
 
 Event = Annotated[
     CampaignStarted | ControllerStarted | ControllerStopped | ExperimentOpened | ExperimentAbandoned
-    | ExperimentCommitted | ExperimentRepaired | BundleMade | RunPlanned | RunSubmitted | RunStarted | RunCancelled
-    | RunEnded | RunMeasured | ExperimentJudged | VerdictOverruled | IncumbentDemoted | Steered | Paused | Resumed
-    | StopRequested | ApprovalAsked | ApprovalGiven | AllocationEnded | Noted | PlateauReached | CampaignEnded,
+    | ExperimentCommitted | ExperimentRepaired | BundleMade | RunPlanned | RunSubmitted | RunWaits | RunStarted
+    | RunCancelled | RunEnded | RunMeasured | ExperimentJudged | VerdictOverruled | IncumbentDemoted | Steered | Paused
+    | Resumed | StopRequested | ApprovalAsked | ApprovalGiven | AllocationEnded | Noted | PlateauReached
+    | CampaignEnded,
     Field(discriminator="kind"),
 ]  # fmt: skip

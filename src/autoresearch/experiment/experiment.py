@@ -29,6 +29,8 @@ class Run:
     job_id: str | None = None
     submitted_at: float | None = None
     started_at: float | None = None
+    waits: happened.RunWaits | None = None
+    """Why it is not begun, None while nobody has said so."""
     cancelled: str = ""
     ended: happened.RunEnded | None = None
     measurement: Measurement | None = None

@@ -118,7 +118,9 @@ class History:
                 self._runs.setdefault(event.experiment, []).append(run)
             case happened.RunSubmitted():
                 run = self.runs[event.run_id]
-                run.job_id, run.submitted_at = event.job_id, run.submitted_at or event.at
+                run.job_id, run.submitted_at, run.waits = event.job_id, run.submitted_at or event.at, None
+            case happened.RunWaits():
+                self.runs[event.run_id].waits = event
             case happened.RunStarted():
                 self.runs[event.run_id].started_at = event.at
             case happened.RunCancelled():
@@ -255,11 +257,8 @@ class History:
     @property
     def kept(self) -> list[Experiment]:
         """Kept experiments other than the baseline, by index."""
-        return [
-            entry
-            for entry in self.judged
-            if entry.name != BASELINE and entry.verdict and entry.verdict.status is Status.KEEP
-        ]
+        ideas = (entry for entry in self.judged if entry.name != BASELINE)
+        return [entry for entry in ideas if entry.verdict and entry.verdict.status is Status.KEEP]
 
     @property
     def stalled(self) -> int:

@@ -64,3 +64,6 @@ WELL = "the machine is well"
 
 WORD = "hopeless"
 """How the reason of a run that was given up begins."""
+
+NEVER = "never begun, its launcher waits for what cannot come by itself"
+"""How the reason of a run that was cancelled in the queue begins."""

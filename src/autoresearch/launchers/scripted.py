@@ -10,7 +10,9 @@ launcher:
 
 The first pattern (fnmatch) that fits the run id counts. Each call of `states` takes a run one word further; it stays at
 the last, so a script that ends in `running` runs for ever. The word `outage` makes that one call fail as an unreachable
-scheduler would. `value` may be a list: the runs that fit the pattern take its numbers in the order they are submitted,
+scheduler would. `answers` are for the first submissions of the runs that fit: `refused`, `not-now` or `outage`; each is
+used up by one call, then runs are taken. `waits` is why a queued run waits, and `stuck` that it cannot come by itself.
+`value` may be a list: the runs that fit the pattern take its numbers in the order they are submitted,
 the last one again and again. In `log` and `files`, `{value}` and `{run_id}` are replaced. The log is written when the
 run is submitted, the files when it succeeds or fails. Everything lies on disk, so a new launcher carries on.
 """
@@ -24,7 +26,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, Field, ValidationError
 
-from autoresearch.errors import LauncherError
+from autoresearch.errors import LauncherError, NotNowError, RefusedError
 from autoresearch.machine import fault_points
 from autoresearch.run.job import Job, JobState, JobStatus, Submission
 from autoresearch.supervision import run_folder
@@ -37,6 +39,15 @@ class Part(BaseModel, frozen=True, extra="forbid"):
         default=(JobState.RUNNING, JobState.SUCCEEDED), min_length=1
     )
     """One for each call of `states`."""
+
+    answers: tuple[Literal["refused", "not-now", "outage"], ...] = ()
+    """What the scheduler answers to the first submissions, one each."""
+
+    waits: str = ""
+    """Why a queued run waits."""
+
+    stuck: bool = False
+    """Whether that cannot pass by itself."""
 
     exit_code: int | None = None
     """Exit code once it has ended; None: 0 on success, 1 otherwise."""
@@ -95,6 +106,7 @@ class ScriptedLauncher:
             self._stage.mkdir(parents=True, exist_ok=True)
             part = Part.model_validate(submission.payload["part"])
             pattern = submission.payload["pattern"]
+            self._answer(str(pattern), part)
             before = sum(run["pattern"] == pattern for run in self._runs())
             value = _take(part.value, before)
             _write(Path(str(submission.payload["log"])), part.log, submission.run_id, value)
@@ -130,6 +142,14 @@ class ScriptedLauncher:
         run = run_folder.read(self._place(job_id))
         return (f"scripted run {job_id}",) if run and not _ended(run) else ()
 
+    def _answer(self, pattern: str, part: Part) -> None:
+        count = self._stage / f"{quote(pattern, safe='')}.answers"
+        given = len(count.read_text(encoding="utf-8")) if count.exists() else 0
+        if given < len(part.answers):
+            count.write_text("." * (given + 1), encoding="utf-8")
+            said = f"the scripted scheduler says {part.answers[given]}"
+            raise _ANSWERS[part.answers[given]](said)
+
     def _place(self, run_id: str) -> Path:
         return self._stage / f"{quote(run_id, safe='')}.json"
 
@@ -150,12 +170,17 @@ class ScriptedLauncher:
 
     def _status(self, run_id: str, state: JobState) -> JobStatus:
         run = run_folder.read(self._place(run_id))
+        if run and state is JobState.QUEUED:
+            return JobStatus(state=state, reason=run["part"]["waits"], stuck=run["part"]["stuck"])
         if run is None or not state.ended:
             return JobStatus(state=state, reason="" if run else f"no run {run_id} was ever submitted from here")
         code = run["part"]["exit_code"]
         return JobStatus(
             state=state, exit_code=int(state is not JobState.SUCCEEDED) if code is None else code, reason=state
         )
+
+
+_ANSWERS = {"refused": RefusedError, "not-now": NotNowError, "outage": LauncherError}
 
 
 def _take(value: float | tuple[float, ...], before: int) -> float | None:

@@ -56,6 +56,17 @@ class Launcher(Protocol):
 
 
 @runtime_checkable
+class Routable(Protocol):
+    """A launcher with options that say who pays and where a run queues, and nothing of what is run.
+
+    These may be corrected in the file of a campaign that has begun: its launcher may have refused them.
+    """
+
+    routing: frozenset[str]
+    """Their names; it says so on the class."""
+
+
+@runtime_checkable
 class Avoider(Protocol):
     """A launcher that can keep a run off nodes, those in `Job.avoid_nodes`."""
 

@@ -48,6 +48,9 @@ def _of_run(event: Event, runs: dict[str, str]) -> str:
             return f"{runs[event.run_id]} ({event.purpose}, seed {event.seed}){why}"
         case happened.RunSubmitted() if event.adopted:
             return f"{runs.get(event.run_id, event.run_id)}: found again and adopted"
+        case happened.RunWaits() if event.reason:
+            stuck = "; it cannot pass by itself" if event.stuck else ""
+            return f"{runs.get(event.run_id, event.run_id)} waits: {event.reason}{stuck}"
         case happened.RunCancelled():
             return f"{runs.get(event.run_id, event.run_id)}: {event.reason}"
         case happened.RunEnded() if event.leftovers:

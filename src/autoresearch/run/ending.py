@@ -20,6 +20,9 @@ from autoresearch.run.symptom import Severity, Symptom
 TRIES, TRIES_UNKNOWN = 2, 1
 """How often a run is made again that the machine or somebody took away, and one whose end nobody can explain."""
 
+TRIES_NEVER_BEGUN = 1000
+"""The same for one that its launcher never began: a person looks at it each time, for the campaign stops."""
+
 
 class Who(StrEnum):
     """Who ended a run."""
@@ -100,6 +103,7 @@ class Account:
         tree: Folder of the code it ran, absolute.
         cancelled: Why the controller ended it, empty when it did not.
         hopeless: Whether that was for being far behind its parent.
+        refused: Whether that was because its launcher would never have begun it.
         parent: What the newest run of its parent died of, empty when that gave a number.
     """
 
@@ -111,6 +115,7 @@ class Account:
     tree: str = ""
     cancelled: str = ""
     hopeless: bool = False
+    refused: bool = False
     parent: str = ""
 
 
@@ -134,6 +139,8 @@ def _by_controller(known: Account) -> Ending | None:
     if not known.cancelled:
         return None
     ended = Ending(what="cancelled", who=Who.OPERATOR, evidence=known.cancelled, source="controller")
+    if known.refused:
+        return _again(replace(ended, what="never-begun", who=Who.SITE), TRIES_NEVER_BEGUN)
     if known.hopeless:
         return replace(ended, what="hopeless", who=Who.IDEA, source="curves", follows=Follows.DISCARD)
     if known.completion is Completion.STALLED:

@@ -121,10 +121,11 @@ class Wait:
 
 @dataclass(frozen=True)
 class Stop:
-    """The campaign is over, or a person asked for its end. `final` tells the first from the second."""
+    """The campaign is over (`final`), a person asked for its end, or its launcher takes no run (`refused`)."""
 
     reason: str
     final: bool = True
+    refused: bool = False
 
 
 Move = (
@@ -338,11 +339,8 @@ def _from_advice(advice: Advice, campaign: CampaignConfig, view: Outlook, flying
         case Propose() | Measure() if full:
             return Wait(f"{len(flying)} of {campaign.launcher.parallel} slots in use")
         case Measure() if view.runs_left == 0:
-            return (
-                Wait("no further run fits the budget")
-                if flying
-                else Stop(f"no further run fits the budget: {view.stop.sentence}")
-            )
+            spent = "no further run fits the budget"
+            return Wait(spent) if flying else Stop(f"{spent}: {view.stop.sentence}")
         case Propose() if not view.may_explore:
             return Wait("no further experiment fits the budget") if flying else Stop(view.stop.sentence)
         case Propose():
