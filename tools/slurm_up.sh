@@ -1,29 +1,33 @@
 #!/usr/bin/env bash
 # Starts a real, throw-away Slurm on this machine, for tests and for people who work on the Slurm launcher.
 #
-#   tools/slurm_up.sh [--nodes N] [--accounting] [--cgroup] FOLDER
+#   tools/slurm_up.sh [--nodes N] [--accounting] [--cgroup] [--strict] FOLDER
 #
 # Everything it writes lies in FOLDER: key, sockets, logs, state, `env.sh` (to be sourced: it sets SLURM_CONF).
 # `tools/slurm_down.sh FOLDER` stops what it started. It needs root, and on Debian or Ubuntu the packages slurm-wlm and
 # munge (with --accounting also slurmdbd and mariadb-server); it installs nothing by itself unless CI=true.
 #
-# N nodes are N daemons on one host. Partitions: `debug` (default), `low`, which `high` may preempt.
-# --accounting adds a database, so that sacct answers. --cgroup (cgroup v1 with the memory controller) makes Slurm
+# N nodes are N daemons on one host. Partitions: `debug` (default), `low`, which `high` may preempt, `short` of two
+# minutes at most. A node whose name stands in FOLDER/bad-nodes fails in its Prolog. MIN_JOB_AGE and MAX_JOB_ID are
+# Slurm's options of these names.
+# --accounting adds a database, so that sacct answers. --strict (with --accounting) enforces it: account `lab` alone may
+# submit, and the QOS `few` takes two jobs, `brief` none longer than a minute. --cgroup (cgroup v1 with the memory controller) makes Slurm
 # enforce --mem, so that OUT_OF_MEMORY is real.
 set -euo pipefail
 
-nodes=3 accounting=0 cgroup=0 folder=
+nodes=3 accounting=0 cgroup=0 strict=0 folder=
 while (($#)); do
   case $1 in
     --nodes) nodes=$2; shift ;;
     --accounting) accounting=1 ;;
     --cgroup) cgroup=1 ;;
+    --strict) strict=1 accounting=1 ;;
     -*) echo "unknown option $1" >&2; exit 2 ;;
     *) folder=$(realpath -m "$1") ;;
   esac
   shift
 done
-[[ -n $folder ]] || { echo "usage: slurm_up.sh [--nodes N] [--accounting] [--cgroup] FOLDER" >&2; exit 2; }
+[[ -n $folder ]] || { echo "usage: slurm_up.sh [--nodes N] [--accounting] [--cgroup] [--strict] FOLDER" >&2; exit 2; }
 ((EUID == 0)) || { echo "slurm_up.sh needs root: Slurm's daemons start jobs as their owners" >&2; exit 3; }
 
 programs=(slurmctld slurmd munged) packages=(slurm-wlm munge)
@@ -58,6 +62,12 @@ chmod 600 "$folder/munge/key"
 munged --force --key-file="$folder/munge/key" --socket="$socket" --pid-file="$folder/run/munged.pid" \
   --log-file="$folder/log/munged.log" --seed-file="$folder/munge/seed" --num-threads=2
 
+cat >"$folder/bin/prolog" <<PROLOG
+#!/bin/sh
+[ -e "$folder/bad-nodes" ] && grep -qx "\$SLURMD_NODENAME" "$folder/bad-nodes" && exit 1
+exit 0
+PROLOG
+chmod +x "$folder/bin/prolog"
 host=$(hostname -s)
 storage=accounting_storage/none
 ((accounting)) && storage=accounting_storage/slurmdbd
@@ -88,6 +98,9 @@ PreemptMode=CANCEL
 ReturnToService=2
 KillWait=3
 MinJobAge=${MIN_JOB_AGE:-300}
+MaxJobId=${MAX_JOB_ID:-67043328}
+Prolog=$folder/bin/prolog
+PrologFlags=Alloc
 SlurmdTimeout=30
 MessageTimeout=10
 JobAcctGatherType=jobacct_gather/linux
@@ -97,6 +110,7 @@ AccountingStorageHost=127.0.0.1
 AccountingStoragePort=${port[1]}
 AccountingStoragePass=$socket
 CONF
+  ((strict)) && echo 'AccountingStorageEnforce=associations,limits,qos,safe'
   if ((cgroup)); then
     printf 'ProctrackType=proctrack/cgroup\nTaskPlugin=task/cgroup\n'
   else
@@ -107,6 +121,7 @@ CONF
   done
   cat <<CONF
 PartitionName=debug Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=5 OverSubscribe=NO
+PartitionName=short Nodes=ALL MaxTime=2 State=UP PriorityTier=5 OverSubscribe=NO
 PartitionName=low Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=1 PreemptMode=CANCEL
 PartitionName=requeued Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=1 PreemptMode=REQUEUE
 PartitionName=high Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=9 PreemptMode=OFF
@@ -155,6 +170,10 @@ CONF
   sacctmgr -i -Q add cluster throwaway >/dev/null 2>&1 || true
   sacctmgr -i -Q add account lab >/dev/null 2>&1 || true
   sacctmgr -i -Q add user root account=lab >/dev/null 2>&1 || true
+  sacctmgr -i -Q add qos few,brief >/dev/null 2>&1 || true
+  sacctmgr -i -Q modify qos few set maxsubmitjobsperuser=2 >/dev/null 2>&1 || true
+  sacctmgr -i -Q modify qos brief set maxwall=00:01:00 >/dev/null 2>&1 || true
+  sacctmgr -i -Q modify user root set qos+=few,brief,normal >/dev/null 2>&1 || true
 fi
 
 slurmctld

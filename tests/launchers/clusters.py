@@ -68,15 +68,15 @@ def session_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Cluster:
     """A Slurm of three nodes on this machine."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, *flags: str) -> None:
+        self.folder, self._flags = folder, flags
         self.conf = folder / "slurm.conf"
         self.accounting = shutil.which("slurmdbd") is not None and shutil.which("mariadbd") is not None
         self.cgroup = Path("/sys/fs/cgroup/memory/memory.limit_in_bytes").exists()
 
     def up(self) -> None:
         """Start it."""
-        flags = ["--accounting"] * self.accounting + ["--cgroup"] * self.cgroup
+        flags = self._flags or ["--accounting"] * self.accounting + ["--cgroup"] * self.cgroup
         self._tool("slurm_up.sh", "--nodes", "3", *flags)
 
     def down(self) -> None:

@@ -113,7 +113,7 @@ def test_names_are_unique_and_tame(run_id, campaign):
 
 WORDS = {
     "BOOT_FAIL": JobState.NODE_FAILED, "CANCELLED": JobState.CANCELLED, "COMPLETED": JobState.SUCCEEDED,
-    "CONFIGURING": JobState.QUEUED, "COMPLETING": JobState.RUNNING, "DEADLINE": JobState.TIMED_OUT,
+    "CONFIGURING": JobState.QUEUED, "COMPLETING": JobState.RUNNING, "DEADLINE": JobState.PREEMPTED,
     "FAILED": JobState.FAILED, "NODE_FAIL": JobState.NODE_FAILED, "OUT_OF_MEMORY": JobState.OUT_OF_MEMORY,
     "PENDING": JobState.QUEUED, "PREEMPTED": JobState.PREEMPTED, "REQUEUED": JobState.QUEUED,
     "REVOKED": JobState.CANCELLED, "RUNNING": JobState.RUNNING, "SUSPENDED": JobState.RUNNING,
@@ -208,3 +208,28 @@ def test_slurm_without_its_commands_is_refused(tmp_path, monkeypatch):
     (tmp_path / "sbatch").write_text("#!/bin/sh\n")
     (tmp_path / "sbatch").chmod(0o755)
     assert launcher.refusal(Resources()) == ""
+
+
+def test_ray_sub_gets_every_variable_that_it_reads():
+    """They come from `env`, are on record in the script, and those that are ours are refused by name."""
+    style = {**STYLES["ray.sub"], "env": {"CPUS_PER_WORKER": "16", "UV_CACHE_DIR_OVERRIDE": "/x"}}
+    text = SlurmLauncher(style, Path("/data")).plan(JOB).text
+    assert "export CPUS_PER_WORKER=16\n" in text
+    assert "export UV_CACHE_DIR_OVERRIDE=/x\n" in text
+    with pytest.raises(LauncherError, match="env names MOUNTS"):
+        SlurmLauncher({**style, "env": {"MOUNTS": "/x"}}, Path("/data"))
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ({}, "#SBATCH --exclude=n1,n2\n"),
+        ({"exclude": "n9"}, "#SBATCH --exclude=n9,n1,n2\n"),
+        ({"nodelist": "n1"}, "#SBATCH --nodelist=n1\n"),
+    ],
+)
+def test_bad_nodes_are_left_out_beside_the_persons_own(options, line):
+    """Whoever names the nodes gets them."""
+    text = SlurmLauncher(options, Path("/data")).plan(replace(JOB, avoid_nodes=("n1", "n2"))).text
+    assert line in text
+    assert ("--exclude" in text) == ("nodelist" not in options)

@@ -15,7 +15,7 @@ from autoresearch.experiment.events import Event, Noted
 from autoresearch.experiment.history import History
 from autoresearch.git import refs
 from autoresearch.machine import disk
-from autoresearch.ports.launcher import Launcher, occupies
+from autoresearch.ports.launcher import Avoider, Launcher, occupies
 from autoresearch.ports.metric_source import MetricSource
 from autoresearch.ports.policy import Policy
 from autoresearch.ports.researcher import Researcher
@@ -27,6 +27,7 @@ from autoresearch.records.session_folder import SessionMemory
 from autoresearch.run.job import Job, Resources
 from autoresearch.run.pace import ProgressClock
 from autoresearch.run.placement import Places, on_cpu
+from autoresearch.scheduling.bad_nodes import bad_nodes
 from autoresearch.scheduling.stop_check import Outlook, outlook
 from autoresearch.secrets.redactor import Redactor
 from autoresearch.supervision.run_log import StepLog
@@ -45,6 +46,7 @@ class JobBuilder:
         launcher: Where runs happen.
         survey: The recipe at the base commit; what it says measures is kept read-only.
         look: What this machine offers the launcher.
+        avoid: Nodes that failed runs of the campaign.
     """
 
     campaign: CampaignConfig
@@ -53,6 +55,7 @@ class JobBuilder:
     launcher: Launcher
     survey: Survey
     look: Callable[[], Places]
+    avoid: tuple[str, ...] = ()
 
     def request(
         self, label: str, number: int, *, run_id: str, tree: Path, seed: int, limit_s: float | None, commit: str
@@ -76,6 +79,7 @@ class JobBuilder:
             job,
             env={**self.paths.variables(label, number), **job.env, **settings.env},
             grace_s=settings.grace,
+            avoid_nodes=self.avoid,
             max_log_bytes=int(settings.max_log_mb * 1024 * 1024),
             sandbox=None
             if free
@@ -208,7 +212,12 @@ class Context:
             launcher=self.launcher,
             survey=self.survey,
             look=self.look,
+            avoid=tuple(self.bad_nodes()),
         )
+
+    def bad_nodes(self) -> dict[str, str]:
+        """Nodes that are left out, where the launcher can leave any out, each with its last failure."""
+        return bad_nodes(self.history.runs.values()) if isinstance(self.launcher, Avoider) else {}
 
     @property
     def recipe(self) -> str:

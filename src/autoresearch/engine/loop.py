@@ -134,7 +134,17 @@ class Loop:
         ctx = self.ctx
         move = self.choose(ctx.history, ctx.campaign, ctx.policy, ctx.survey.objective, ctx.outlook())
         self._watch_breaker()
+        self._watch_nodes()
         return self._gate.check(self._room.check(move))
+
+    def _watch_nodes(self) -> None:
+        """Each node that is left out is named once, so that report and status tell of it."""
+        told = {note.details.get("node") for note in self.ctx.history.notes}
+        for node, why in self.ctx.bad_nodes().items():
+            if node not in told:
+                self.ctx.note(
+                    f"node {node} is left out from now on, it failed two runs in a row; last {why}", node=node
+                )
 
     def _watch_breaker(self) -> None:
         """Both turns are noted once, so that report and status tell of them."""

@@ -70,13 +70,16 @@ class Records:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             run_folder.write(self._place(record.run_id), record._asdict(), sync=True)
+            if record.job_id:
+                self._by_job[record.job_id] = record.run_id
         except OSError as error:
             raise StorageError(f"run {record.run_id} was not started: {error}; fix that and submit it again") from error
 
     def of_job(self, job_id: str) -> Record | None:
-        """The record of a job."""
+        """The record of a job; ids come twice where they wrap or a site has lost its state, then of the newest."""
         if job_id not in self._by_job:
-            self._by_job = {record.job_id: record.run_id for record in self if record.job_id}
+            known = sorted(self, key=lambda record: record.asked_at)
+            self._by_job = {record.job_id: record.run_id for record in known if record.job_id}
         return self.get(self._by_job[job_id]) if job_id in self._by_job else None
 
     def cancelled(self, record: Record) -> None:

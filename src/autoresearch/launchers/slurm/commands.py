@@ -6,11 +6,13 @@ One way to call Slurm's own programs: their times in Unix seconds, their failure
 """
 
 import os
-from collections.abc import Collection, Iterable, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from autoresearch.errors import LauncherError
+from autoresearch.launchers.slurm import refusals
 from autoresearch.machine.processes import CommandError, Completed, run
 from autoresearch.run.job import JobState
 
@@ -48,7 +50,7 @@ _STATES = {
     "LAUNCH_FAILED": JobState.FAILED,
     "RECONFIG_FAIL": JobState.FAILED,
     "TIMEOUT": JobState.TIMED_OUT,
-    "DEADLINE": JobState.TIMED_OUT,
+    "DEADLINE": JobState.PREEMPTED,
     "OUT_OF_MEMORY": JobState.OUT_OF_MEMORY,
     "NODE_FAIL": JobState.NODE_FAILED,
     "BOOT_FAIL": JobState.NODE_FAILED,
@@ -117,8 +119,11 @@ def sacct(ids: Collection[str] = (), name: str = "", since: str = "") -> tuple[s
     return ("sacct", "-n", "-P", "-D", "-o", ",".join(_ACCOUNTS), *by)
 
 
-def parse_sacct(text: str) -> dict[str, QueueLine]:
-    """The latest row of each job by its id, with the most memory any of its steps had."""
+def parse_sacct(text: str, ours: Callable[[QueueLine], bool] = lambda _: True) -> dict[str, QueueLine]:
+    """The latest row of each job by its id, with the most memory any of its steps had.
+
+    Ids come twice where they wrap or a site has lost its state: only rows that are `ours` count.
+    """
     rows: dict[str, QueueLine] = {}
     peak: dict[str, float] = {}
     for line in text.splitlines():
@@ -127,8 +132,8 @@ def parse_sacct(text: str) -> dict[str, QueueLine]:
             continue
         job_id, _, step = cells[0].partition(".")
         peak[job_id] = max(peak.get(job_id, 0.0), _gigabytes(cells[7]))
-        if job_id.isdigit() and not step:
-            rows[job_id] = _sacct_row(cells)
+        if job_id.isdigit() and not step and ours(row := _sacct_row(cells)):
+            rows[job_id] = row
     return {job_id: row._replace(peak_memory_gb=peak[job_id] or None) for job_id, row in rows.items()}
 
 
@@ -152,6 +157,25 @@ def disabled(said: bytes) -> bool:
 def best(rows: Iterable[QueueLine]) -> QueueLine | None:
     """Of several jobs for one run the one that counts: one that is alive, else the latest."""
     return max(rows, key=lambda row: (not row.state.ended, _order(row.job_id)), default=None)
+
+
+def alive(rows: Iterable[QueueLine]) -> int:
+    """How many of these jobs have not ended."""
+    return sum(not row.state.ended for row in rows)
+
+
+def gpus_of_nodes(partition: str | None) -> frozenset[int]:
+    """How many GPUs the nodes of a partition have, each count once; empty where Slurm does not say."""
+    argv = ["sinfo", "-h", "-o", "%P %G", *([f"--partition={partition}"] if partition else [])]
+    try:
+        lines = ask(argv, "ask").text.splitlines()
+    except LauncherError:
+        return frozenset()
+    kept = [line for line in lines if partition or line.split(" ")[0].endswith("*")]
+    return frozenset(sum(int(count) for count in _GPU.findall(line)) for line in kept if _GPU.search(line))
+
+
+_GPU = re.compile(r"\bgpu(?::[^\s,:()]+)?:(\d+)")
 
 
 def by_name(rows: Iterable[QueueLine]) -> Mapping[str, list[QueueLine]]:
@@ -223,13 +247,23 @@ def ask(
         raise LauncherError(f"Slurm could not be reached to {doing}: {error}") from error
 
 
-def submit(argv: Collection[str], what: str, variables: Mapping[str, str], cwd: Path | None = None) -> str:
-    """The job id that sbatch answers.
+def submit(
+    argv: Collection[str],
+    what: str,
+    variables: Mapping[str, str],
+    cwd: Path | None = None,
+    waiting: Callable[[], int] = lambda: 0,
+) -> str:
+    """The job id that sbatch answers; `waiting` says how many jobs of this user are in the queue, where it refuses.
 
     Raises:
-        LauncherError: It refuses, does not answer, or answers something else.
+        RefusedError: It will never take it as it stands.
+        NotNowError: It takes nothing more at the moment.
+        LauncherError: It does not answer, or answers something else.
     """
-    said = ask(argv, "submit", env=_environment(variables), cwd=cwd)
+    said = ask(argv, "submit", env=_environment(variables), cwd=cwd, check=False)
+    if said.code:
+        raise refusals.unsubmitted((said.stderr or said.stdout).decode("utf-8", "replace"), what, waiting())
     job_id = said.text.split(";")[0].strip()
     if not job_id.isdigit():
         raise LauncherError(f"sbatch answered {said.text!r} to {what}, which holds no job id")

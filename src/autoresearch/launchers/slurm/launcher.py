@@ -14,19 +14,20 @@ import os
 import shutil
 import time
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from autoresearch.errors import LauncherError
+from autoresearch.errors import LauncherError, RefusedError
 from autoresearch.launchers.job_files import Record, Records, lay_out, living, never, spec_of, unique_name
 from autoresearch.launchers.slurm import commands
 from autoresearch.launchers.slurm import script as slurm_script
+from autoresearch.launchers.slurm.accounts import Accounts, is_ours, may_be_ours
 from autoresearch.launchers.slurm.commands import QueueLine
 from autoresearch.launchers.slurm.options import SlurmOptions
 from autoresearch.launchers.slurm.status import SlurmView, status
 from autoresearch.launchers.slurm.warm_allocation import SlurmWarmAllocation
-from autoresearch.machine.processes import CommandError
 from autoresearch.ports.launcher import HeldCapacity
 from autoresearch.run.job import Job, JobStatus, Resources, Submission
 from autoresearch.supervision import run_folder
@@ -42,6 +43,8 @@ class SlurmLauncher:
 
     name = "slurm"
     here = False
+    avoids_nodes = True
+    routing = frozenset({"account", "partition", "qos", "constraint", "nodelist", "exclude", "poll_s"})
 
     def __init__(self, options: Mapping[str, object], folder: Path) -> None:
         self.options = SlurmOptions.parse(options)
@@ -49,7 +52,7 @@ class SlurmLauncher:
         self._records = Records(self._folder / ".slurm")
         self._rows: list[QueueLine] = []
         self._asked = float("-inf")
-        self._accounts = True
+        self._accounts = Accounts()
         self._unexplained: dict[str, float] = {}
         self._looked_up: dict[str, QueueLine | None] = {}
         self._warm = SlurmWarmAllocation(self._folder / ".slurm", self.options) if self.options.allocation else None
@@ -63,7 +66,7 @@ class SlurmLauncher:
         name = unique_name(job.run_id, str(self._folder))
         flags = slurm_script.directives(job, options, name, grace_s)
         spec = _spec(job, options, grace_s)
-        payload: dict[str, Any] = {"name": name, "flags": flags, "spec": spec._asdict()}
+        payload: dict[str, Any] = {"name": name, "flags": flags, "spec": spec._asdict(), "avoid": list(job.avoid_nodes)}
         if options.style == "ray.sub":
             text = slurm_script.ray_sub(spec, flags, options, job.resources.gpus_per_node)
             variables = slurm_script.ray_sub_variables(spec, options, job.resources.gpus_per_node)
@@ -85,7 +88,9 @@ class SlurmLauncher:
         """Hand the run to Slurm, once.
 
         Raises:
-            LauncherError: Slurm refuses it, or does not answer; then it may be submitted again.
+            RefusedError: Slurm will never take it as it stands.
+            NotNowError: Slurm takes nothing more at the moment.
+            LauncherError: Slurm does not answer; then it may be submitted again.
             StorageError: The disk takes no more; nothing was submitted.
         """
         known = self.find(submission.run_id)
@@ -100,9 +105,23 @@ class SlurmLauncher:
         self._records.put(record)
         variables: Mapping[str, str] = submission.payload.get("variables", {})  # type: ignore[assignment]
         argv = self._sbatch(submission, record)
-        job_id = commands.submit(argv, f"run {submission.run_id}", variables, Path(spec.directory))
+        what, place = f"run {submission.run_id}", Path(spec.directory)
+        try:
+            job_id = commands.submit(argv, what, variables, place, self._waiting)
+        except RefusedError:
+            if not submission.payload.get("avoid"):
+                raise
+            # Perhaps for want of other nodes: rather there than nowhere.
+            argv.insert(-1, f"--exclude={self.options.exclude or ''}")
+            job_id = commands.submit(argv, what, variables, place, self._waiting)
         self._adopt(record, job_id)
         return job_id
+
+    def _waiting(self) -> int:
+        """How many jobs of this user are in Slurm's queue; 0 where it does not say."""
+        with suppress(LauncherError):
+            self._query(0.0)
+        return commands.alive(self._rows)
 
     def _hand_over(
         self, held: SlurmWarmAllocation, submission: Submission, spec: SupervisorSpec, record: Record
@@ -128,7 +147,7 @@ class SlurmLauncher:
         if record.job_id:
             return record.job_id
         self._query(0.0)
-        found = commands.best(row for row in self._rows if _is(row, record)) or self._from_accounts(record)
+        found = commands.best(row for row in self._rows if is_ours(row, record)) or self._from_accounts(record)
         if found:
             self._adopt(record, found.job_id)
         return found.job_id if found else None
@@ -159,11 +178,11 @@ class SlurmLauncher:
 
     def _from_accounts(self, record: Record) -> QueueLine | None:
         since = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(record.asked_at - 60))
-        rows = self._sacct(name=record.name, since=since).values()
+        rows = self._accounts.ask(name=record.name, since=since).values()
         return commands.best(
             row
             for row in rows
-            if _is(row, record) or (not row.comment and (row.submitted_at or 0) >= record.asked_at - 60)
+            if is_ours(row, record) or (not row.comment and (row.submitted_at or 0) >= record.asked_at - 60)
         )
 
     # -- following ------------------------------------------------------------------------------------------------
@@ -180,10 +199,9 @@ class SlurmLauncher:
             self._query(min(_SOON_S, self.options.poll_s) if any(_ends(mine).values()) else self.options.poll_s)
         # Only now: what a requeued run wrote at its first end must not be taken for the end that Slurm tells of.
         ends = _ends(mine)
-        found = self._warm_rows(self._warm, mine) if self._warm else self._found(mine)
-        lost = [job_id for job_id, row in found.items() if row is None and not ends[records[job_id].run_id]]  # type: ignore[union-attr]
-        if lost and not self._warm:
-            found |= {job_id: row for job_id, row in self._sacct(lost).items() if job_id in found}
+        found = (
+            self._warm_rows(self._warm, mine) if self._warm else self._accounts.explain(self._found(mine), mine, ends)
+        )
         return {
             job_id: self._status(job_id, record, found[job_id], ends[record.run_id]) if record else never(job_id)
             for job_id, record in records.items()
@@ -200,42 +218,33 @@ class SlurmLauncher:
     ) -> QueueLine | None:
         """What squeue says of a run; a second job for it, if there ever is one, counts while it is alive."""
         own = rows.get(str(record.job_id))
-        others = [row for row in named.get(record.name, ()) if _is(row, record)]
+        own = own if own and may_be_ours(own, record) else None
+        others = [row for row in named.get(record.name, ()) if is_ours(row, record)]
         return commands.best([*([own] if own else []), *others])
 
     def _warm_rows(self, held: SlurmWarmAllocation, records: Collection[Record]) -> dict[str, QueueLine | None]:
         held.tend(self._rows)
         rows = {row.job_id: row for row in self._rows}
         if missing := held.missing(records, rows):
-            rows |= self._sacct(missing)
+            rows |= self._accounts.ask(missing)
         return {str(record.job_id): held.row(record, rows) for record in records}
 
     def _status(self, job_id: str, record: Record, row: QueueLine | None, ended: Mapping[str, Any] | None) -> JobStatus:
         now = time.monotonic()
         over = ended is None and (row is None or row.state.ended)
-        since = self._unexplained.setdefault(job_id, now) if over else now
+        since = self._unexplained.setdefault(record.token, now) if over else now
         self._link_log(record, job_id, row.restarts if row else 0)
         report = run_folder.read(Path(record.folder, run_folder.STATE)) or {}
-        output = _last_words(Path(record.folder, slurm_script.OUTPUT.replace("%j", job_id))) if over else ""
-        return status(SlurmView(record, row, report, ended, time.time(), now - since, output))
+        written = Path(record.folder, slurm_script.OUTPUT.replace("%j", job_id))
+        reached = self._warm is not None or bool(report) or written.exists()
+        output = _last_words(written) if over else ""
+        return status(SlurmView(record, row, report, ended, time.time(), now - since, output, reached))
 
     def _query(self, patience_s: float) -> None:
         now = time.monotonic()
         if now - self._asked >= patience_s:
             self._rows = commands.parse_squeue(commands.ask(commands.SQUEUE, "ask").text)
             self._asked = now
-
-    def _sacct(self, ids: Collection[str] = (), name: str = "", since: str = "") -> Mapping[str, QueueLine]:
-        if not self._accounts:
-            return {}
-        argv = commands.sacct(ids, name, since)
-        try:
-            return commands.parse_sacct(commands.ask(argv, "ask").text)
-        except LauncherError as error:
-            if isinstance(error.__cause__, CommandError) and commands.disabled(error.__cause__.stderr):
-                self._accounts = False
-                return {}
-            raise
 
     # -- ending ---------------------------------------------------------------------------------------------------
 
@@ -277,7 +286,7 @@ class SlurmLauncher:
         self._query(0.0)
         if self._warm:
             return self._warm.leftovers(record, self._rows)
-        rows = [row for row in self._rows if (row.job_id == job_id or _is(row, record)) and not row.state.ended]
+        rows = [row for row in self._rows if (row.job_id == job_id or is_ours(row, record)) and not row.state.ended]
         return [f"job {row.job_id} ({row.word}) on {row.node or 'no node yet'}" for row in rows]
 
     # -- what is known beforehand ---------------------------------------------------------------------------------
@@ -289,10 +298,21 @@ class SlurmLauncher:
     def warnings(self, resources: Resources, root: Path) -> tuple[str, ...]:
         """Several nodes want Ray on all of them, which a plain batch job does not start."""
         nodes = resources.nodes
+        if self.options.style == "ray.sub" and resources.gpus_per_node:
+            return self._unlike_gres(int(self.options.env.get("GPUS_PER_NODE", resources.gpus_per_node)))
         if self.options.style != "batch" or nodes == 1 or not (root / "ray.sub").is_file():
             return ()
         told = f"a plain Slurm job starts the command on the first of {nodes} nodes only; to start Ray on all of them: "
         return (f"{told}launcher: {{type: slurm, style: ray.sub, container: IMAGE}}",)
+
+    def _unlike_gres(self, gpus: int) -> tuple[str, ...]:
+        """NeMo-RL's ray.sub ends at once where it does not get all GPUs of its nodes."""
+        there = commands.gpus_of_nodes(self.options.partition)
+        if not there or there == {gpus}:
+            return ()
+        counts = " or ".join(map(str, sorted(there)))
+        told = f"a run asks for {gpus} GPUs per node and the partition's nodes have {counts}: ray.sub ends with 1 then"
+        return (f"{told}; use style batch for runs on a part of a node",)
 
     # -- what is held between runs --------------------------------------------------------------------------------
 
@@ -310,7 +330,7 @@ class SlurmLauncher:
             return ()
         forgotten = self._warm.forgotten(self._rows) - self._looked_up.keys()
         if forgotten:
-            self._looked_up |= {**dict.fromkeys(forgotten), **self._sacct(forgotten)}
+            self._looked_up |= {**dict.fromkeys(forgotten), **self._accounts.ask(forgotten)}
         return self._warm.held((*self._rows, *filter(None, self._looked_up.values())))
 
     def release(self) -> tuple[str, ...]:
@@ -335,10 +355,6 @@ def _going(left: Collection[str], record: Record) -> bool:
 
 def _ends(records: Collection[Record]) -> dict[str, dict[str, Any] | None]:
     return {record.run_id: run_folder.read(Path(record.folder, run_folder.EXIT)) for record in records}
-
-
-def _is(row: QueueLine, record: Record) -> bool:
-    return row.name == record.name and row.comment == f"autoresearch:{record.token}"
 
 
 def _spec(job: Job, options: SlurmOptions, grace_s: float) -> SupervisorSpec:

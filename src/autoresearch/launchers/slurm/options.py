@@ -16,6 +16,7 @@ _OURS = {
     "--wrap": "", "--test-only": "", "--open-mode": "", "--quiet": "",
 }  # fmt: skip
 _RESERVED = {*_OURS, *_OURS.values()} - {""}
+_RAY_SUB_OURS = frozenset({"COMMAND", "CONTAINER", "MOUNTS", "BASE_LOG_DIR", "SETUP_COMMAND"})
 
 
 def _seconds(words: object) -> object:
@@ -80,6 +81,9 @@ class SlurmOptions(LauncherOptions):
     extra: tuple[str, ...] = ()
     """Further flags of sbatch as they are, such as `--reservation=night`; not those that we set."""
 
+    srun: tuple[str, ...] = ()
+    """Further flags of the srun that starts a container, such as `--no-container-mount-home`."""
+
     setup: tuple[str, ...] = ()
     """Shell lines that the job runs before anything else, such as `module load cuda`."""
 
@@ -100,7 +104,8 @@ class SlurmOptions(LauncherOptions):
     """Our Python as the nodes see it; it must lie on a file system that they share with us."""
 
     env: Mapping[str, str] = Field(default_factory=dict)
-    """Variables for every run; a run's own win. Not for secrets: they are written to disk."""
+    """Variables for every run, and for `ray.sub` itself (`CPUS_PER_WORKER`, ports); a run's own win. Not for secrets:
+    they are written to disk."""
 
     grace_s: float | None = Field(default=None, ge=0)
     """Seconds between TERM and KILL, in place of each job's own. On a cancel, Slurm's `KillWait` is the longest."""
@@ -108,7 +113,7 @@ class SlurmOptions(LauncherOptions):
     poll_s: float = Field(default=5.0, ge=0)
     """Fewest seconds between two questions to the scheduler, however often we are asked."""
 
-    @field_validator("extra", "setup")
+    @field_validator("extra", "setup", "srun")
     @classmethod
     def _one_line(cls, lines: tuple[str, ...]) -> tuple[str, ...]:
         if any("\n" in line or "\0" in line for line in lines):
@@ -130,6 +135,10 @@ class SlurmOptions(LauncherOptions):
     def _together(self) -> Self:
         if self.style == "ray.sub" and not self.container:
             raise ValueError("the style ray.sub needs the option container")
+        if self.style == "ray.sub" and (taken := _RAY_SUB_OURS & self.env.keys()):
+            raise ValueError(f"env names {min(taken)}, which is set for ray.sub by us; leave it out")
+        if self.srun and (self.style != "batch" or not self.container):
+            raise ValueError("the option srun goes with the style batch and a container")
         if self.allocation and (self.style != "batch" or self.container or self.requeue):
             raise ValueError("an allocation goes with the style batch, and with neither container nor requeue")
         return self

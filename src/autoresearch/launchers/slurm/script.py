@@ -43,11 +43,18 @@ def directives(job: Job, options: SlurmOptions, name: str, grace_s: float) -> li
         "mem": memory,
         "constraint": options.constraint,
         "nodelist": options.nodelist,
-        "exclude": options.exclude,
+        "exclude": _excluded(job, options),
         "output": OUTPUT,
     }
     flags = [f"--{flag}={value}" for flag, value in named.items() if value is not None]
     return [*flags, "--requeue" if options.requeue else "--no-requeue", "--open-mode=append", *options.extra]
+
+
+def _excluded(job: Job, options: SlurmOptions) -> str | None:
+    """What the person and the campaign leave out; who names the nodes of a run gets them."""
+    if options.nodelist:
+        return options.exclude
+    return ",".join(filter(None, (options.exclude, *job.avoid_nodes))) or None
 
 
 def batch(spec: SupervisorSpec, flags: list[str], options: SlurmOptions) -> str:
@@ -136,7 +143,7 @@ def container_lines(spec: SupervisorSpec, options: SlurmOptions) -> SupervisorSp
     srun = (
         "srun", "--nodes=1", "--ntasks=1", "--overlap", "--kill-on-bad-exit=1",
         f"--container-image={options.container}", f"--container-mounts={mounts}",
-        f"--container-workdir={spec.directory}",
+        f"--container-workdir={spec.directory}", *options.srun,
     )  # fmt: skip
     return spec._replace(argv=(*srun, *spec.argv))
 
@@ -164,13 +171,15 @@ def submitted_elsewhere(flags: list[str], folder: str) -> list[str]:
 
 def ray_sub_variables(spec: SupervisorSpec, options: SlurmOptions, gpus_per_node: int) -> dict[str, str]:
     """The environment in which NeMo-RL's ray.sub is submitted."""
+    gpus = {"GPUS_PER_NODE": str(gpus_per_node)} if gpus_per_node else {}
     return {
         "COMMAND": f"bash {quote(f'{spec.folder}/{COMMAND}')}",
         "CONTAINER": options.container or "",
         "MOUNTS": ",".join((*options.container_mounts, *_own_mounts(spec))),
         "BASE_LOG_DIR": spec.folder,
         **({"SETUP_COMMAND": "\n".join(options.setup)} if options.setup else {}),
-        **({"GPUS_PER_NODE": str(gpus_per_node)} if gpus_per_node else {}),
+        **gpus,
+        **options.env,
     }
 
 

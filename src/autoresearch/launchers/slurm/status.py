@@ -5,9 +5,11 @@ let go of its job, and who ended it only the scheduler knows.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from autoresearch.launchers.job_files import Record
+from autoresearch.launchers.slurm import refusals
 from autoresearch.launchers.slurm.commands import QueueLine
 from autoresearch.run.job import ENDINGS, JobState, JobStatus
 
@@ -35,6 +37,7 @@ class SlurmView(NamedTuple):
         now: Unix seconds.
         waited_s: For how long the scheduler has known nothing of it, or its end, without an exit file.
         output: The last words of the job script itself.
+        reached: Whether its node came as far as the job script: it opened the job's output, or our supervisor spoke.
     """
 
     record: Record
@@ -44,6 +47,7 @@ class SlurmView(NamedTuple):
     now: float
     waited_s: float
     output: str = ""
+    reached: bool = True
 
 
 def status(seen: SlurmView) -> JobStatus:
@@ -60,6 +64,17 @@ def status(seen: SlurmView) -> JobStatus:
     return _by_slurm_alone(seen, row)
 
 
+_BY_SIGNAL = frozenset({128 + number for number in (1, 2, 9, 10, 12, 15)})
+
+
+def unexplained(ended: Mapping[str, Any] | None) -> bool:
+    """Whether a run's own exit file says that somebody ended it, and cannot say who."""
+    return ended is not None and (
+        ended["ending"] == "preempted"
+        or (ended["ending"] == "exited" and (ended["exit_code"] in _BY_SIGNAL or (ended["exit_code"] or 0) < 0))
+    )
+
+
 def _files_may_come(seen: SlurmView) -> bool:
     """Whether the run may have written how it ended, where we cannot see it yet; what it said itself, we can see."""
     if seen.row is None or seen.row.state is JobState.SUCCEEDED:
@@ -74,10 +89,14 @@ def _overdue(seen: SlurmView, row: QueueLine, ended: Mapping[str, Any]) -> bool:
 
 
 def _alive(seen: SlurmView, row: QueueLine) -> JobStatus:
+    if row.state is JobState.QUEUED and refusals.launch_failed(row.reason):
+        # Slurm holds it for good: another node can have it, and this run never began.
+        return _base(seen, JobState.FAILED, _words(seen, row.state))
     again = f"requeued {row.restarts} times" if row.restarts else ""
     waiting = row.reason if row.state is JobState.QUEUED else ""
     strange = f"Slurm says {row.word}" if row.state is JobState.UNKNOWN else ""
-    return _base(seen, row.state, "; ".join(filter(None, (again, waiting, strange))))
+    told = _base(seen, row.state, "; ".join(filter(None, (again, waiting, strange))))
+    return replace(told, stuck=row.state is JobState.QUEUED and refusals.stuck(row.reason))
 
 
 def _ended(seen: SlurmView, ended: Mapping[str, Any]) -> JobStatus:
@@ -118,6 +137,10 @@ def _by_slurm_alone(seen: SlurmView, row: QueueLine) -> JobStatus:
     if row.state is JobState.SUCCEEDED:
         # Every run has a supervisor, and that writes how it ended: a success without its evidence is none.
         told = f"{_words(seen, row.state)}, but the run has left no exit file"
+        return _base(seen, JobState.FAILED, told, ended_at=row.ended_at)
+    if row.state is JobState.CANCELLED and row.node and not seen.reached and seen.record.cancelled_at is None:
+        # Slurm cancels what a Prolog or a missing mount has kept from beginning, and calls it so too.
+        told = f"{_words(seen, row.state)}, and its node never came to the job script: the launch failed"
         return _base(seen, JobState.FAILED, told, ended_at=row.ended_at)
     said = f"; its script said: {seen.output}" if seen.output and row.state is JobState.FAILED else ""
     # Slurm's code for what was ended from outside is that of its own step, or none.

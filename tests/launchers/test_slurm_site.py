@@ -1,0 +1,189 @@
+"""The Slurm launcher and whole campaigns on a site with rules: accounts that are enforced, limits, nodes that fail."""
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+from tests.conftest import commit_all
+from tests.launchers.clusters import Cluster, reach, session_folder, shared, why_no_slurm
+
+from autoresearch.errors import NotNowError, RefusedError
+from autoresearch.launchers.slurm.launcher import SlurmLauncher
+from autoresearch.run.job import JobState
+from autoresearch.testing.launchers import settle
+
+pytestmark = [pytest.mark.full, pytest.mark.slurm, pytest.mark.disturbs]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """A Slurm of three nodes that enforces its accounts and forgets an ended job after 20 seconds."""
+    missing = "" if shutil.which("slurmdbd") and shutil.which("mariadbd") else "slurmdbd and mariadb-server"
+    if reason := why_no_slurm() or (missing and os.environ.get("CI") != "true" and f"{missing} not installed"):
+        pytest.skip(reason)
+    running = os.environ.get("AUTORESEARCH_TEST_SLURM_SITE")
+    cluster = Cluster(Path(running) if running else session_folder(tmp_path_factory) / "site", "--strict")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MIN_JOB_AGE", "20")
+        patch.setenv("SLURM_CONF", str(cluster.conf))
+        if running:
+            yield cluster
+        else:
+            with shared(cluster.folder.with_name("site.users"), cluster.up, cluster.down):
+                yield cluster
+
+
+@pytest.fixture
+def make(tmp_path, site):
+    def maker(**options: object) -> SlurmLauncher:
+        return SlurmLauncher({"poll_s": 0, **options}, tmp_path / "campaign")
+
+    return maker
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"account": "nobody"}, "Invalid account or account/partition combination"),
+        ({"qos": "nosuch"}, "Invalid qos specification"),
+        ({"partition": "nosuch"}, "Invalid partition name"),
+        ({"extra": ["--mem=900G"]}, "Memory specification can not be satisfied"),
+        ({"gres": "gpu:99"}, "Requested node configuration is not available"),
+        ({"nodelist": "zz"}, "Invalid node name"),
+    ],
+)
+def test_what_slurm_refuses_for_good(submit, job, options, said):
+    """Its own sentence, as a refusal."""
+    with pytest.raises(RefusedError, match=said):
+        submit(job(), **options)
+
+
+def test_a_limit_of_jobs_holds_the_next_back(make, job):
+    """The third job of a QOS that takes two is for later, with the number that are there; afterwards it is taken."""
+    launcher = make(qos="few", extra=["--hold"])
+    first, _ = (launcher.submit(launcher.plan(job(name=name))) for name in "ab")
+    with pytest.raises(NotNowError, match=r"QOSMaxSubmitJobPerUserLimit.*\d+ of your jobs"):
+        launcher.submit(launcher.plan(job(name="c")))
+    launcher.cancel(first)
+    settle(launcher, first)
+    assert launcher.submit(launcher.plan(job(name="c")))
+    for job_id in launcher.states([launcher.find(name) for name in "bc"]):
+        launcher.cancel(job_id)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"partition": "short"}, "PartitionTimeLimit"),
+        ({"qos": "brief"}, "QOSMaxWallDurationPerJobLimit"),
+        ({"extra": ["--hold"]}, "JobHeldUser"),
+    ],
+)
+def test_a_job_that_cannot_begin_by_itself_says_so(submit, job, options, reason):
+    """Slurm takes it, and it would wait for ever."""
+    launcher, job_id = submit(job(limit_s=600.0), **options)
+    until = time.monotonic() + 120
+    while reason not in (status := launcher.states([job_id])[job_id]).reason and time.monotonic() < until:
+        time.sleep(0.1)
+    assert (status.state, status.stuck, reason in status.reason) == (JobState.QUEUED, True, True)
+    launcher.cancel(job_id)
+
+
+@pytest.mark.parametrize("watched", [True, False], ids=["watched", "after a pause"])
+def test_a_cancel_by_somebody_else_has_one_word(submit, make, job, site, watched):
+    """Cancelled, and by whom, whether it was watched or the controller was away until the queue had forgotten it."""
+    wanted = job("echo begun; sleep 600", limit_s=600.0)
+    launcher, job_id = submit(wanted)
+    reach(launcher, job_id, JobState.RUNNING)
+    while not Path(wanted.log).exists():
+        time.sleep(0.1)
+    site.do("scancel", job_id)
+    until = time.monotonic() + 200
+    while not watched and job_id in site.do("squeue", "-h", "-t", "all", "-o", "%i").split():
+        assert time.monotonic() < until
+        time.sleep(1)
+    status = settle(make(), job_id)
+    assert (status.state, "CANCELLED by 0" in status.reason) == (JobState.CANCELLED, True), status
+
+
+def test_a_lost_node_has_its_word_after_a_pause_too(submit, make, job, site):
+    """The exit file says TERM, the queue has forgotten, the accounts know."""
+    launcher, job_id = submit(job("sleep 600", limit_s=600.0), nodelist="n2")
+    reach(launcher, job_id, JobState.RUNNING)
+    site.do("scontrol", "update", "nodename=n2", "state=down", "reason=drill")
+    try:
+        until = time.monotonic() + 200
+        while job_id in site.do("squeue", "-h", "-t", "all", "-o", "%i").split():
+            assert time.monotonic() < until
+            time.sleep(1)
+        assert settle(make(), job_id).state is JobState.NODE_FAILED
+    finally:
+        site.resume("n2", patience_s=200.0)
+
+
+def test_nodes_to_avoid_are_avoided_and_rather_taken_than_nothing(make, job):
+    """A run goes elsewhere; when every node is to be avoided, it goes where it can."""
+    wanted = job()
+    launcher = make()
+    for number, avoid in enumerate([("n1", "n2"), ("n1", "n2", "n3", "n4", "n5")]):
+        one = type(wanted)(**{**vars(job(name=f"run-{number}")), "avoid_nodes": avoid})
+        status = settle(launcher, launcher.submit(launcher.plan(one)))
+        assert status.state is JobState.SUCCEEDED
+        assert number or status.node not in avoid
+
+
+@pytest.fixture
+def bad_node(site):
+    """Node n1 fails in its Prolog."""
+    bad = site.folder / "bad-nodes"
+    bad.write_text("n1\n")
+    yield "n1"
+    bad.unlink()
+    site.resume("n1")
+
+
+TRAIN = """\
+import json
+print("score:", json.load(open("config.json"))["lr"])
+"""
+
+
+def campaign(lab, stop="3 experiments", **launcher: object):
+    """A campaign of quick runs."""
+    (lab.root / "train.py").write_text(TRAIN)
+    commit_all(lab.root)
+    verdict = {"policy": "greedy", "baseline_runs": 1, "confirm": 0}
+    lab.write(launcher={"type": "slurm", "poll_s": 0.2, **launcher}, verdict=verdict, stop=stop)
+    return lab
+
+
+def test_a_wrong_account_stops_the_campaign_and_is_corrected_in_its_file(lab, site):
+    """Exit 1 at once with the site's sentence and no row; with the account corrected the same campaign ends well."""
+    done = campaign(lab, account="nobody").run()
+    assert (done.returncode, "Invalid account" in done.stderr, lab.rows()) == (1, True, ())
+    path = lab.folder / "campaign.yaml"
+    path.write_text(path.read_text().replace("nobody", "lab"))
+    assert lab.run().returncode == 0
+    assert [row.status for row in lab.rows()] == ["keep", "keep", "discard"]
+
+
+def test_a_limit_of_jobs_makes_a_campaign_no_worse(lab, site):
+    """Four runs at a time where two are taken: all are made, each once, and the ones held back say why."""
+    done = campaign(lab, parallel=4, qos="few", stop="4 experiments").run()
+    assert done.returncode == 0, done.stderr
+    assert len(lab.rows()) == 4
+    planned = [event["run_id"] for event in lab.journal("run_planned")]
+    assert len(planned) == len(set(planned))
+
+
+@pytest.mark.timeout(600)
+def test_a_node_that_fails_its_prolog_eats_no_idea(lab, site, bad_node):
+    """Its runs are the node's doing, and made again; it is left out and named."""
+    done = campaign(lab, partition="debug").run()
+    assert done.returncode == 0, done.stderr
+    assert [row.status for row in lab.rows()] == ["keep", "keep", "discard"]
+    blamed = [event["ending"]["who"] for event in lab.journal("run_measured") if event["ending"]]
+    print(blamed, [note["text"] for note in lab.journal("noted")])
+    assert set(blamed) <= {"node"}
