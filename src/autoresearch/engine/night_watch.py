@@ -12,6 +12,7 @@ from pathlib import Path
 
 from autoresearch.engine import runs
 from autoresearch.engine.context import Context
+from autoresearch.engine.submission import waits
 from autoresearch.errors import LauncherError, NotNowError, RefusedError
 from autoresearch.experiment.events import AllocationEnded
 from autoresearch.experiment.experiment import Run
@@ -273,7 +274,7 @@ class Gate:
         self._held = self._ctx.redactor.clean(f"{kind}: {error}")
         for run in self._ctx.history.in_flight():
             if run.job_id is None and run.ended is None:
-                runs.waits(self._ctx, run, self._held)
+                waits(self._ctx, run, self._held)
         self._delay = min(_MOST_S, max(_FIRST_S, 2 * self._delay))
         self._retry_at = now + self._delay
 

@@ -4,10 +4,7 @@ What a run says of being under way, noted once for whoever launched it.
 """
 
 import json
-import platform
 import shlex
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -15,8 +12,9 @@ from autoresearch.engine import evaluation
 from autoresearch.engine.context import Context
 from autoresearch.engine.endings import ending_of
 from autoresearch.engine.guarded_commit import broken, mend
+from autoresearch.engine.submission import asking, waits, write_submission
 from autoresearch.engine.worktrees import checkout, survey_of_arm, tree_path
-from autoresearch.errors import LauncherError, RecipeError, RefusedError
+from autoresearch.errors import RecipeError
 from autoresearch.experiment import names
 from autoresearch.experiment.events import (
     RunCancelled,
@@ -25,19 +23,17 @@ from autoresearch.experiment.events import (
     RunPlanned,
     RunStarted,
     RunSubmitted,
-    RunWaits,
 )
 from autoresearch.experiment.experiment import Run
 from autoresearch.experiment.outcome import BASELINE, Purpose
 from autoresearch.git import worktree
 from autoresearch.machine import disk, fault_points
-from autoresearch.ports import plugins
 from autoresearch.ports.launcher import Rehearsal
 from autoresearch.ports.metric_source import readings_of
 from autoresearch.ports.target import Narrator
 from autoresearch.records import volume
 from autoresearch.run.integrity import off_curve
-from autoresearch.run.job import Job, JobState, JobStatus, Submission
+from autoresearch.run.job import Job, JobState, JobStatus
 from autoresearch.run.measurement import Measurement, Pace, Readings
 from autoresearch.run.pace import ProgressClock, reached
 from autoresearch.run.printed_result import unlike_baseline
@@ -119,48 +115,13 @@ def _job(
     return ctx.jobs.job(request, arm, number, plumbing=plumbing)
 
 
-def _asking(ctx: Context, what: str) -> AbstractContextManager[None]:
-    """Around every question to the launcher: what it raises beside its port's errors is its package's failure."""
-    return plugins.calling("launchers", ctx.campaign.launcher.type, what)
-
-
 def _submit(ctx: Context, job: Job, run: Run) -> None:
     submission = write_submission(ctx, job, run.planned.experiment, run.planned.number)
     _latest_log(ctx, run)
-    with _asking(ctx, "submit a run"):
+    with asking(ctx, "submit a run"):
         job_id = ctx.launcher.submit(submission)
     fault_points.point("run.submitted")
     ctx.record(RunSubmitted(ctx.clock(), job.run_id, job_id))
-
-
-def write_submission(ctx: Context, job: Job, label: str, number: int) -> Submission:
-    """The exact request, written beside the run's other evidence together with the environment it is made in.
-
-    Raises:
-        RefusedError: The launcher cannot even write it down, and a plan asks nobody: the next one would be the same.
-    """
-    try:
-        with _asking(ctx, "plan a run"):
-            submission = ctx.launcher.plan(job)
-    except LauncherError as error:
-        raise RefusedError(str(error)) from error
-    disk.replace(ctx.paths.submission(label, number), ctx.redactor.clean(submission.text))
-    disk.replace(ctx.paths.environment(label, number), json.dumps(_environment(ctx, job), indent=2) + "\n")
-    return submission
-
-
-def _environment(ctx: Context, job: Job) -> Mapping[str, object]:
-    return {
-        "run_id": job.run_id,
-        "argv": list(ctx.redactor.clean_argv(job.argv)),
-        "directory": job.directory,
-        "env": dict(ctx.redactor.clean_mapping(job.env)),
-        "resources": asdict(job.resources),
-        "limit_s": job.limit_s,
-        "host": platform.node(),
-        "platform": platform.platform(),
-        "python": platform.python_version(),
-    }
 
 
 def _latest_log(ctx: Context, run: Run) -> None:
@@ -192,7 +153,7 @@ def recover(ctx: Context, *, sending: bool) -> None:
     for run in sorted(waiting, key=lambda run: not run.cancelled):
         if not run.cancelled and not sending:
             continue
-        with _asking(ctx, "find a run"):
+        with asking(ctx, "find a run"):
             known = ctx.launcher.find(run.run_id)
         if known is not None:
             ctx.record(RunSubmitted(ctx.clock(), run.run_id, known, adopted=True))
@@ -227,7 +188,7 @@ def follow(ctx: Context) -> bool:
     if not flying and not evaluated:
         return False
     changed = False
-    with _asking(ctx, "tell the states of runs"):
+    with asking(ctx, "tell the states of runs"):
         answer = ctx.launcher.states(flying.keys() | evaluated.keys())
     for job_id, status in answer.items():
         if job_id in flying:
@@ -251,22 +212,13 @@ def _take_in(ctx: Context, run: Run, status: JobStatus) -> bool:
     return True
 
 
-def waits(ctx: Context, run: Run, reason: str, *, stuck: bool = False) -> None:
-    """Write down why a run is not begun, when that has changed; reasons that come and go, once a minute."""
-    before, now, said = run.waits, ctx.clock(), ctx.redactor.clean(reason)
-    if (said, stuck) == ((before.reason, before.stuck) if before else ("", False)):
-        return
-    if before is None or stuck != before.stuck or not 0 <= now - before.at < 60.0:
-        ctx.record(RunWaits(now, run.run_id, said, stuck))
-
-
 def end_run(ctx: Context, run: Run, status: JobStatus) -> None:
     """Write down that a run is over, with the proof that nothing of it is left, and measure it."""
     assert run.job_id is not None  # noqa: S101 - only submitted runs have a status
     status = _undermined(ctx, run, replace(status, reason=ctx.redactor.clean(status.reason)))
     if status.uncontained is None and not isinstance(ctx.launcher, Rehearsal):
         status = replace(status, uncontained=ctx.jobs.unconfined(run.planned.resources) or None)
-    with _asking(ctx, "say what is left of a run"):
+    with asking(ctx, "say what is left of a run"):
         leftovers = ctx.launcher.leftovers(run.job_id)
         if leftovers:
             ctx.launcher.cancel(run.job_id)
@@ -421,6 +373,6 @@ def end_cancelled(ctx: Context, told: set[str]) -> None:
     """
     for run in ctx.history.in_flight():
         if run.cancelled and run.job_id is not None and not run.ended and run.run_id not in told:
-            with _asking(ctx, "cancel a run"):
+            with asking(ctx, "cancel a run"):
                 ctx.launcher.cancel(run.job_id)
             told.add(run.run_id)

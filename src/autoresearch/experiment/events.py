@@ -24,7 +24,6 @@ class BaseSurvey:
 
     Attributes:
         lineage: The recipe and its parents, nearest first, repository-relative.
-        minutes: Expected minutes per run, None when unknown.
         protected: Whether something that measures is out of the reach of ideas.
     """
 
@@ -63,7 +62,6 @@ class ControllerStarted:
 
     Attributes:
         pid: Its process id on `host`.
-        version: Of this program.
         resting: It only judges or drops, so an end that was asked for stays asked for.
     """
 
