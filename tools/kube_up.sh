@@ -60,7 +60,10 @@ fetch() { # fetch INTO: the source package, from wherever this machine's apt get
   apt=(apt-get -qq -o Dir::Etc::sourcelist=/dev/null -o "Dir::Etc::sourceparts=$into/parts"
     -o "Dir::State::lists=$into/lists" -o APT::Sandbox::User=root)
   "${apt[@]}" update || true # a third party that has no source packages is no matter
-  (cd "$into" && "${apt[@]}" source --download-only kubernetes)
+  if ! (cd "$into" && "${apt[@]}" source --download-only kubernetes); then
+    echo "apt's sources have no source package of kubernetes; Debian 12's main archive has it" >&2
+    exit 3
+  fi
   compgen -G "$into/kubernetes_1.20*.dsc" > /dev/null && return
   echo "only Kubernetes 1.20 is known to build here, and apt's sources have another: that of Debian 12 is needed" >&2
   exit 3

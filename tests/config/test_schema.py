@@ -73,3 +73,9 @@ def test_a_command_is_a_list_of_words():
     """One string would have to be split by guessing; the line shows how to write it."""
     with pytest.raises(CampaignError, match=r"list of words, for example \['python', 'train.py'\]"):
         CampaignConfig.of({"campaign": "a", "command": "python train.py"})
+
+
+@pytest.mark.parametrize(("key", "off"), [("sandbox", "off"), ("network", "off"), ("stall_minutes", 0.0)])
+def test_off_means_off_as_yaml_reads_it(key, off):
+    """YAML 1.1 reads a bare `off` as false: what a person wrote is what is meant."""
+    assert getattr(CampaignConfig.of({"campaign": "a", "run": {key: False}}).run, key) == off

@@ -198,6 +198,11 @@ class RunConfig(_Part):
         # YAML reads a bare `off` as false.
         return 0.0 if value is False or value == "off" else value
 
+    @field_validator("sandbox", "network", mode="before")
+    @classmethod
+    def _off_word(cls, value: object) -> object:
+        return "off" if value is False else value
+
 
 class SiteConfig(_Part):
     """Where large files go: next to the records in the checkout, or to a separate volume, as on Brev."""
