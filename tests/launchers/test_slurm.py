@@ -192,7 +192,7 @@ def test_without_accounting_an_unexplained_end_is_vanished(submit, job, slurm, o
     assert settle(launcher, job_id).state is JobState.SUCCEEDED
     Path(job.root, "runs", "run-1", "exit.json").unlink()
     assert launcher.states([job_id])[job_id].state is JobState.UNKNOWN
-    assert launcher._accounts is False
+    assert launcher._accounts.kept is False
 
 
 def test_a_node_without_our_python_says_so(submit, job):
