@@ -24,6 +24,7 @@ from autoresearch.git import diffs, refs
 from autoresearch.machine import disk
 from autoresearch.machine.clock import SteadyClock
 from autoresearch.records import consistency, volume
+from autoresearch.records.journal import Journal
 from autoresearch.records.ledger import Ledger
 from autoresearch.records.paths import EXCLUDED, CampaignPaths, Layout
 from autoresearch.records.row import Row
@@ -160,6 +161,10 @@ class Campaign:
             finally:
                 self._working = None
         return self.status()
+
+    def bring_back(self) -> None:
+        """Write the campaign's files anew from their copy in git, where somebody removed them."""
+        opening.bring_back(self.where, self.name)
 
     def detach(self, poll_s: float = 0.5, *, take_over: bool = False) -> int:
         """Run in a process of its own that survives this terminal or notebook; returns its process id.
@@ -350,8 +355,8 @@ class Campaign:
 
     def check(self) -> list[str]:
         """What ledger, journal and notes do not say alike, one sentence each."""
-        opened = opening.open_campaign(self.where, self.name)
-        return consistency.disagreements(opened.paths, opened.journal)
+        paths = self.paths()
+        return consistency.disagreements(paths, Journal(paths.journal))
 
     def rebuild(self) -> str:
         """Make ledger, notes and journal say the same again; what was there is kept. Returns what was done, in words.

@@ -20,13 +20,13 @@ from autoresearch.campaign.opening import Opened
 from autoresearch.campaign.session_writer import checkpoint, note_recovery, remember, start_memory
 from autoresearch.campaign.standing import Reading, reading_of
 from autoresearch.engine.context import Context
-from autoresearch.errors import CampaignError, HeldError, StorageError
+from autoresearch.errors import CampaignError, HeldError, RepositoryError, StorageError
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.events import Event
 from autoresearch.machine import disk, processes
 from autoresearch.machine.lock import CampaignLock
 from autoresearch.machine.lock_owner import alive
-from autoresearch.records import volume
+from autoresearch.records import mirror, volume
 from autoresearch.records.paths import CampaignPaths
 from autoresearch.report import figure, png
 from autoresearch.report.pages import html, markdown
@@ -41,6 +41,7 @@ def hold_campaign(where: Path, name: str | None, *, take_over: bool = False) -> 
     Raises:
         HeldError: Another controller is at work on it.
     """
+    opening.bring_back(where, name)
     paths = opening.find(where, name)
     lock = CampaignLock(paths.lock)
     try:
@@ -141,6 +142,7 @@ def terminable() -> Iterator[None]:
 
 _BEAT_S = 15.0
 _REPORT_S = 60.0
+_PART = 64
 _CHANGE_THE_REPORT = (
     happened.ExperimentJudged,
     happened.IncumbentDemoted,
@@ -165,6 +167,7 @@ class Reporter:
     _beaten: float = field(default=0.0)
     _reported: float = field(default=0.0)
     _stale: bool = True
+    _copied: int = 0
 
     def start(self) -> None:
         """Begin to listen; the session memory is started first, or recovered when it was there before us."""
@@ -173,6 +176,7 @@ class Reporter:
         else:
             start_memory(self.ctx)
         self.ctx.listeners.append(self.tell)
+        self._copy()
 
     def tell(self, event: Event) -> None:
         """Take note of one event."""
@@ -181,6 +185,18 @@ class Reporter:
             self._stale = True
         if isinstance(event, happened.CampaignEnded | happened.ControllerStopped) and self._stale:
             self._write()
+        if isinstance(event, (*_CHANGE_THE_REPORT, happened.ControllerStopped)):
+            self._copy(last=not isinstance(event, happened.ExperimentJudged))
+
+    def _copy(self, *, last: bool = False) -> None:
+        """Copy the journal into git; a long one only once it has grown by a part, or before we leave."""
+        try:
+            size = self.ctx.paths.journal.stat().st_size
+            if last or size - self._copied >= self._copied // _PART:
+                mirror.save(self.ctx.paths)
+                self._copied = size
+        except (OSError, RepositoryError, StorageError) as error:
+            self.ctx.note(f"the copy of the journal in git could not be written: {error}")
 
     def refresh(self) -> None:
         """Called after every step of the loop; does only what is due."""

@@ -19,7 +19,7 @@ from autoresearch.config.stop_rule import StopLimits
 from autoresearch.engine.context import Context, JobBuilder, elsewhere
 from autoresearch.errors import CampaignError, LedgerError
 from autoresearch.experiment import names as naming
-from autoresearch.experiment.events import BaseSurvey, CampaignStarted
+from autoresearch.experiment.events import BaseSurvey, CampaignStarted, Noted
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.history import History, fold
 from autoresearch.experiment.outcome import BASELINE
@@ -28,7 +28,7 @@ from autoresearch.ports import plugins
 from autoresearch.ports.launcher import Launcher
 from autoresearch.ports.researcher import Researcher
 from autoresearch.ports.target import Survey, Target
-from autoresearch.records import volume
+from autoresearch.records import mirror, volume
 from autoresearch.records.journal import Journal
 from autoresearch.records.ledger import Ledger
 from autoresearch.records.paths import EXCLUDED, CampaignPaths, Layout
@@ -125,10 +125,36 @@ def find(where: Path, name: str | None = None) -> CampaignPaths:
     place = find_layout(where)
     known = names(place)
     if name is None and not known:
-        raise CampaignError(f"no campaign in {place.root} yet; write one with: autoresearch plan RECIPE")
+        raise CampaignError(f"no campaign in {place.root} yet; {_how(place, name)}")
     if name is not None and name not in known:
-        raise CampaignError(f"there is no campaign {name!r} in {place.root}; known: {', '.join(known) or 'none'}")
+        told = ", ".join(known) or "none"
+        raise CampaignError(f"there is no campaign {name!r} in {place.root}; known: {told}{_how(place, name, '; ')}")
     return place.campaign(name or known[0])
+
+
+def _how(place: Layout, name: str | None, then: str = "") -> str:
+    """What to do where there is no campaign: go on with one of which git has a copy, or plan one."""
+    copied = [one for one in mirror.names(place.root) if name in (None, one)]
+    if copied:
+        return f"{then}git has a copy of {copied[0]}; go on with: autoresearch run --campaign {copied[0]}"
+    return "" if then else "write one with: autoresearch plan RECIPE"
+
+
+def bring_back(where: Path, name: str | None) -> None:
+    """Write a campaign's files anew from their copy in git, where somebody removed them."""
+    place = find_layout(where)
+    known = names(place)
+    lost = (
+        name
+        if name is not None and name not in known
+        else None
+        if known
+        else next(iter(mirror.names(place.root)), None)
+    )
+    if lost and mirror.restore(place.campaign(lost)):
+        refs.exclude(place.root, EXCLUDED)
+        told = "the files of this campaign were gone and were written anew from their copy in git; logs are gone"
+        Journal(place.campaign(lost).journal).append(Noted(at=time.time(), text=told))
 
 
 def _frozen(history: History, paths: CampaignPaths) -> CampaignConfig:

@@ -144,6 +144,7 @@ def run_run(args: argparse.Namespace) -> int:
     from autoresearch.campaign.controller import person  # noqa: PLC0415 - `--help` can do without
 
     campaign = campaign_of(args)
+    campaign.bring_back()
     if args.dry_run:
         output.say(campaign.dry_run(campaign.plan()).text)
         return 0

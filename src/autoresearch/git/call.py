@@ -21,6 +21,7 @@ NAME, EMAIL = "autoresearch", "autoresearch@localhost"
 """Who we are in a reflog, and in a commit when the user has no name."""
 
 QUIET = (
+    # What we rely on: git's own defaults, where a setting of the user's would change what our calls do or say.
     "core.hooksPath=/dev/null",
     "hook.post-checkout.enabled=false",
     "hook.post-index-change.enabled=false",
@@ -31,6 +32,33 @@ QUIET = (
     "core.ignoreStat=false",
     "core.quotePath=false",
     "core.filesRefLockTimeout=10000",
+    "core.safecrlf=false",
+    "diff.noprefix=false",
+    "diff.mnemonicPrefix=false",
+    "diff.renames=true",
+    "diff.algorithm=myers",
+    "diff.context=3",
+    "diff.interHunkContext=0",
+    "diff.ignoreSubmodules=none",
+    "diff.submodule=short",
+    "diff.relative=false",
+    "diff.suppressBlankEmpty=false",
+    "apply.whitespace=nowarn",
+    "apply.ignoreWhitespace=no",
+    "merge.renames=true",
+    "merge.conflictStyle=merge",
+    "merge.renormalize=false",
+    "log.follow=false",
+    "log.date=default",
+    "log.decorate=false",
+    "log.mailmap=false",
+    "log.showRoot=true",
+    "status.showUntrackedFiles=all",
+    "status.relativePaths=true",
+    "branch.autoSetupMerge=false",
+    "commit.cleanup=whitespace",
+    "format.pretty=medium",
+    "worktree.guessRemote=false",
     "gc.auto=0",
     "maintenance.auto=false",
     "commit.gpgSign=false",
@@ -44,8 +72,9 @@ QUIET = (
     "log.showSignature=false",
 )
 
-FULL = ("core.sparseCheckout=false",)
-"""For what happens in a worktree or an index of our own: it holds the whole tree, even where the user's is sparse."""
+FULL = ("core.sparseCheckout=false", "core.autocrlf=false", "core.eol=lf")
+"""For what happens in a worktree or an index of our own: it holds the whole tree, even where the user's is
+sparse, byte by byte as it is committed."""
 
 MINIMUM = (2, 38)
 """The first git whose `merge-tree` merges without a checkout."""

@@ -5,11 +5,12 @@ backup; what a git note says enters as `notes`, commit → text, as `records.not
 a campaign, and makes each again from the others.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from autoresearch.errors import CampaignError, LedgerError
+from autoresearch.errors import CampaignError, LedgerError, StorageError
 from autoresearch.experiment import names
 from autoresearch.experiment.events import (
     Event,
@@ -18,18 +19,20 @@ from autoresearch.experiment.events import (
     ExperimentOpened,
     ExperimentRepaired,
     Noted,
+    RunMeasured,
+    RunPlanned,
 )
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import Verdict
 from autoresearch.git import refs
 from autoresearch.machine import disk
 from autoresearch.machine.lock import file_lock
+from autoresearch.records import chain, mirror, notes
 from autoresearch.records import journal as event_line
-from autoresearch.records import notes
 from autoresearch.records import row as record
 from autoresearch.records.journal import Journal
 from autoresearch.records.ledger import Ledger
-from autoresearch.records.paths import EXCLUDED, CampaignPaths, Layout
+from autoresearch.records.paths import EXCLUDED, MEASUREMENT, CampaignPaths, Layout
 from autoresearch.records.row import Row
 
 
@@ -198,12 +201,32 @@ def disagreements(paths: CampaignPaths, journal: Journal) -> list[str]:
         CampaignError: None of them knows anything of the campaign.
     """
     events = journal.read()
+    wrong = [
+        f"journal line {number} {why}"
+        for number, why in chain.broken(journal.lines(), mirror.lines(paths.root, paths.name))
+    ]
     table, noted = Ledger(paths.ledger).table(), notes.all(paths.root)
     if not events and not _own_rows(paths)[0]:
         raise _not_begun(paths)
     found = check(table.rows, events, noted, names.campaign_prefix(paths.name))
     lines = [f"ledger line {one.line}: {one.text}" for one in table.problems]
-    return [*lines, *(f"{one.branch}: {one.where}: {one.text}" for one in found)]
+    return [*wrong, *measured(paths, events), *lines, *(f"{one.branch}: {one.where}: {one.text}" for one in found)]
+
+
+def measured(paths: CampaignPaths, events: Iterable[Event]) -> Iterator[str]:
+    """Numbers that the journal has otherwise than the runs' own measurement files, where those are there still."""
+    runs: dict[str, RunPlanned] = {}
+    for event in events:
+        if isinstance(event, RunPlanned):
+            runs[event.run_id] = event
+        elif isinstance(event, RunMeasured) and event.run_id in runs:
+            try:
+                run = runs[event.run_id]
+                said = json.loads(disk.read(paths.measurement(run.experiment, run.number)))["value"]
+            except (StorageError, ValueError, KeyError, TypeError):
+                continue
+            if isinstance(said, float | int) and said != event.measurement.value:
+                yield f"journal: {event.run_id} measured {event.measurement.value}, and its {MEASUREMENT} says {said}"
 
 
 def rebuild_records(paths: CampaignPaths, now: float) -> str:

@@ -10,6 +10,7 @@ One event as one JSON line of the journal, and back.
 import json
 import os
 import time
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,19 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from autoresearch.errors import LedgerError
-from autoresearch.experiment.events import Event, Noted
+from autoresearch.experiment.events import (
+    ApprovalGiven,
+    Event,
+    Noted,
+    Paused,
+    Resumed,
+    Steered,
+    StopRequested,
+    VerdictOverruled,
+)
 from autoresearch.machine import disk, fault_points
 from autoresearch.machine.lock import file_lock
+from autoresearch.records import chain
 from autoresearch.secrets import environment
 
 VERSION = 1
@@ -40,6 +51,14 @@ def dump(event: Event) -> str:
         plain = _readable(_adapter().dump_python(event))
         body = _adapter().dump_json(_adapter().validate_python(plain)).decode()
     return f'{{"v":{VERSION},{body[1:]}'
+
+
+def text_of(events: Iterable[Event]) -> str:
+    """A whole journal of these events."""
+    lines: list[str] = []
+    for number, event in enumerate(events, 1):
+        lines.append(chain.linked(dump(event), number, chain.digest(lines[-1].encode()) if lines else ""))
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _readable(value: Any) -> Any:
@@ -87,6 +106,8 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._counted = (0, 0)
+        self._last = (0, 0, "")
+        self._chained = False
 
     def append(self, event: Event) -> int:
         """Add an event, on the disk when this returns; its number in the journal, from 1.
@@ -95,13 +116,27 @@ class Journal:
             StorageError: The disk refused; the journal is as it was.
         """
         fault_points.point(f"{_POINT}.before")
-        line = dump(event).encode() + b"\n"
         with file_lock(self.path):
-            piece = self._mended() + line
+            closing, noted = self._mended()
+            number, head = self._head()
+            piece = closing
+            for line in (*noted, dump(event)):
+                number += 1
+                whole = chain.linked(line, number, head).encode()
+                piece, head = piece + whole + b"\n", chain.digest(whole)
             offset = disk.append(self.path, piece, _POINT)
-            number = self._lines(offset) + piece.count(b"\n")
+            self._last = offset + len(piece), number, head
         fault_points.point(f"{_POINT}.after")
         return number
+
+    def lines(self) -> tuple[bytes, ...]:
+        """The whole lines as they are written, oldest first; a torn last line belongs to none.
+
+        Raises:
+            StorageError: The file exists and cannot be read.
+        """
+        data = self._bytes(0)
+        return tuple(data[: _end(data)].removesuffix(b"\n").split(b"\n")) if data else ()
 
     def read(self) -> tuple[Event, ...]:
         """Every event, oldest first.
@@ -122,9 +157,14 @@ class Journal:
         data = self._bytes(offset)
         end = _end(data)
         found = []
+        if not offset:
+            self._chained = False
         for number, line in enumerate(data[:end].split(b"\n")):
             if line.strip():
-                found.append(self._load(line, offset, number))
+                event = self._load(line, offset, number)
+                linked = chain.link(line) is not None
+                found.append(_not_theirs(event, line) if self._chained and not linked else event)
+                self._chained |= linked
         return tuple(found), offset + end
 
     def salvage(self) -> Path | None:
@@ -143,6 +183,10 @@ class Journal:
             data = self._bytes(0)
             end = _end(data)
             lines = [self._kept(line, number) for number, line in enumerate(data[:end].split(b"\n"), 1)]
+            lines = [
+                _stands_for(now, was, lines, at)
+                for at, (now, was) in enumerate(zip(lines, data[:end].split(b"\n"), strict=True))
+            ]
             content = b"\n".join(lines) + data[end:]
             if content == data:
                 return None
@@ -150,16 +194,26 @@ class Journal:
             disk.replace(self.path, content)
         return kept
 
-    def _mended(self) -> bytes:
-        """What has to be written before the next line: nothing, but after a writer that died halfway."""
+    def _mended(self) -> tuple[bytes, tuple[str, ...]]:
+        """What has to be written before the next line, and be told: nothing, but after a writer that died halfway."""
         size = self.path.stat().st_size
         tail = _last_line(self.path, size)
         if not tail:
-            return b""
+            return b"", ()
         if not tail.strip() or _event(tail):
-            return b"\n"
+            return b"\n", ()
         os.truncate(self.path, size - len(tail))
-        return _noted("a half-written last line was taken out; its writer died before acting on it", tail)
+        return b"", (_noted("a half-written last line was taken out; its writer died before acting on it", tail),)
+
+    def _head(self) -> tuple[int, str]:
+        """How many lines there are, and the hash of the last one."""
+        size = self.path.stat().st_size
+        if self._last[0] != size:
+            tail = _last_line(self.path, size)
+            last = tail or _last_line(self.path, max(0, size - 1))
+            lines = self._lines(size) + bool(tail)
+            self._last = size, lines, chain.digest(last) if lines else ""
+        return self._last[1:]
 
     def _lines(self, offset: int) -> int:
         """Newlines before `offset`; only those since the last call are counted."""
@@ -192,7 +246,7 @@ class Journal:
             return line
         if _newer(line):
             raise LedgerError(self._damage(line, number))
-        return _noted(f"line {number} could not be read and was set aside", line).removesuffix(b"\n")
+        return _noted(f"line {number} could not be read and was set aside", line).encode()
 
     def _damage(self, line: bytes, number: int) -> str:
         if _newer(line):
@@ -206,6 +260,14 @@ class Journal:
         """How a line begins, for an error message: without the secrets a hand may have put there."""
         text = environment.run_redactor(self.path.parent, {}).clean(_shown(line))
         return repr(text[:_GLIMPSE]) + (f" and {len(text) - _GLIMPSE} more characters" if len(text) > _GLIMPSE else "")
+
+
+def _not_theirs(event: Event, line: bytes) -> Event:
+    """A line without its place in a journal that has them: somebody else wrote it, so it is no person's word."""
+    if not isinstance(event, Steered | Paused | Resumed | StopRequested | ApprovalGiven | VerdictOverruled):
+        return event
+    told = f"a line that autoresearch did not write says {event.kind!r} in a person's name; it does not count"
+    return Noted(at=event.at, text=told, details={"raw": _shown(line)})
 
 
 def _end(data: bytes) -> int:
@@ -243,8 +305,15 @@ def _newer(line: bytes) -> bool:
     return isinstance(version, int) and version > VERSION
 
 
-def _noted(text: str, raw: bytes) -> bytes:
-    return dump(Noted(at=time.time(), text=text, details={"raw": _shown(raw)})).encode() + b"\n"
+def _stands_for(line: bytes, was: bytes, lines: Sequence[bytes], at: int) -> bytes:
+    """A line that was set aside keeps its place in the chain, where there is one."""
+    if line == was or not any(chain.link(other) for other in lines):
+        return line
+    return chain.linked(line.decode(), at + 1, chain.digest(lines[at - 1]) if at else "", was).encode()
+
+
+def _noted(text: str, raw: bytes) -> str:
+    return dump(Noted(at=time.time(), text=text, details={"raw": _shown(raw)}))
 
 
 def _shown(raw: bytes) -> str:

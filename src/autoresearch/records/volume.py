@@ -314,4 +314,6 @@ def why_no_log(paths: CampaignPaths, entry: Experiment, runs: Sequence[Run], log
     if paths.volume and runs and runs[-1].ended:
         kept = paths.experiment(entry.name)
         return f"the log of experiment {entry.index} is gone with the files on {paths.volume.root} ({log}); see {kept}"
+    if runs and runs[-1].ended:
+        return f"the log of experiment {entry.index} is gone: somebody removed it ({log})"
     return f"experiment {entry.index} has no log yet ({log})"

@@ -1,0 +1,73 @@
+"""A copy of journal and campaign file in git, where `git clean`, a stash or a removed folder does not reach.
+
+`refs/autoresearch/<campaign>` names a commit whose tree holds both files as they were after the last row, at the last
+end of a controller, and a few times between. What happened since is in the files alone. Logs and measurements of runs
+are not in it.
+
+```text
+git push origin 'refs/autoresearch/*'                              # publish
+git fetch origin 'refs/autoresearch/*:refs/autoresearch/*'         # get; then `autoresearch run` goes on
+```
+"""
+
+from pathlib import Path
+
+from autoresearch.experiment.names import PREFIX
+from autoresearch.git.call import ask, call
+from autoresearch.machine import disk
+from autoresearch.records.paths import CampaignPaths
+
+REFS = f"refs/{PREFIX}/"
+JOURNAL, CAMPAIGN = "journal.jsonl", "campaign.yaml"
+
+
+def save(paths: CampaignPaths) -> None:
+    """Bring the copy up to date; nothing is done where nothing changed.
+
+    Raises:
+        RepositoryError: Git refused.
+        StorageError: A file cannot be read.
+    """
+    entries = b""
+    for name, file in ((CAMPAIGN, paths.campaign_file), (JOURNAL, paths.journal)):
+        content = disk.read(file)
+        if name == JOURNAL:
+            content = content[: content.rfind(b"\n") + 1]
+        if content:
+            blob = call(paths.root, "hash-object", "-w", "--stdin", stdin=content).text
+            entries += f"100644 blob {blob}\t{name}\n".encode()
+    tree = call(paths.root, "mktree", stdin=entries).text
+    if ask(paths.root, "rev-parse", "--verify", "--quiet", f"{REFS}{paths.name}^{{tree}}") != tree:
+        commit = call(paths.root, "commit-tree", tree, "-m", f"Journal of {paths.name}").text
+        call(paths.root, "update-ref", "-m", PREFIX, f"{REFS}{paths.name}", commit)
+
+
+def names(root: Path) -> tuple[str, ...]:
+    """Campaigns that have a copy, the newest first."""
+    listed = call(root, "for-each-ref", "--sort=-committerdate", "--format=%(refname)", REFS).text
+    return tuple(ref.removeprefix(REFS) for ref in listed.split("\n") if ref)
+
+
+def lines(root: Path, name: str) -> tuple[bytes, ...]:
+    """The whole lines of the copied journal; none where there is no copy."""
+    content = _content(root, name, JOURNAL)
+    return tuple(content.removesuffix(b"\n").split(b"\n")) if content else ()
+
+
+def restore(paths: CampaignPaths) -> bool:
+    """Write the files anew from the copy, where they are missing; whether there was one.
+
+    Raises:
+        StorageError: The disk refused.
+    """
+    found = {name: _content(paths.root, paths.name, name) for name in (CAMPAIGN, JOURNAL)}
+    for name, file in ((CAMPAIGN, paths.campaign_file), (JOURNAL, paths.journal)):
+        if found[name] and not disk.read(file):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            disk.replace(file, found[name])
+    return any(found.values())
+
+
+def _content(root: Path, name: str, file: str) -> bytes:
+    blob = ask(root, "rev-parse", "--verify", "--quiet", f"{REFS}{name}:{file}")
+    return call(root, "cat-file", "blob", blob).stdout if blob else b""
