@@ -197,7 +197,7 @@ def test_a_run_is_followed_in_the_background(hands):
 
 def test_a_launch_that_wants_approval_waits_for_a_person(lab):
     """Whoever drives it: the question is in the status, the answer a person's, and a denied idea is not run."""
-    approve(lab, approval={"launch": "ask"})
+    approve(lab, approval={"launch": "ask", "by": "anyone"})
     begin(lab, "double the rate")
     asked = []
 

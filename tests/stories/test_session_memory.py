@@ -71,7 +71,7 @@ def test_a_recovery_is_noted_once_and_nothing_else_is_made_up(lab):
 
 def test_a_launch_that_waits_for_a_person_is_a_blocker_at_once(lab):
     """Whoever takes over reads what is waited for, and for whom (R154: before pausing for input)."""
-    lab.write(approval={"launch": "ask"})
+    lab.write(approval={"launch": "ask", "by": "anyone"})
     controller = lab.start()
     lab.until(lambda: lab.journal("approval_asked"), "the question")
     lab.until(lambda: "wait for a person" in texts(lab)["timeline.md"], "the checkpoint")

@@ -115,7 +115,7 @@ def test_an_opened_campaign_stays_the_same_one(lab):
 
 def test_what_an_agent_planned_is_not_approved_unread_by_chance(lab):
     """Being the newest is not being meant: a person says its name, or shows that they have read it."""
-    read = ar.plan(repo=lab.root, name="its", write=False, **SAID)
+    read = ar.plan(repo=lab.root, name="its", write=False, settings={"approval.by": "anyone"}, **SAID)
     ar.Campaign(where=lab.root).write(read, agent="some agent")
     for unread in (lambda: ar.open(lab.root).approve(), lambda: ar.open(lab.root).run(approved_by="Ada")):
         with pytest.raises(ar.errors.CampaignError, match="planned by some agent and has not been reviewed"):

@@ -384,4 +384,5 @@ def test_a_plan_is_shown_or_written_and_never_approved(lab):
     for words in (("run", "--yes"), ("run", "--yes", "--detach"), ("approve", "plan", "--yes")):
         assert "over MCP and has not been reviewed" in lab.refused(*words)
     assert not (file.parent / "journal.jsonl").exists()
-    assert lab.cli("approve", "plan", "--yes", "--campaign", "second").returncode == 0
+    done = lab.cli("approve", "plan", "--yes", "--campaign", "second", prefix=("setsid", "-w"))
+    assert (done.returncode, "a person at a terminal" in done.stderr) == (1, True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autoresearch.campaign import controller, opening, planning, preflight, session_writer, standing
+from autoresearch.campaign import consent, controller, opening, planning, preflight, session_writer, standing
 from autoresearch.campaign.plan import Plan, PlanRequest
 from autoresearch.campaign.standing import LiveCurves
 from autoresearch.campaign.status import CampaignStatus, Judged, RunningRun
@@ -86,17 +86,17 @@ class Campaign:
         opened = opening.open_campaign(self.where, self.name)
         return planning.examine(opened.campaign, opened.paths.root)
 
-    def approve(self, plan: Plan | None = None, *, by: str = "", take_over: bool = False) -> str:
+    def approve(self, plan: Plan | None = None, *, by: str = "", take_over: bool = False, starts: bool = False) -> str:
         """Approve the written plan; its stop rule counts from now. Returns the campaign's name.
 
         Args:
             plan: What the person has read; approval of it is none of anything else. None: approved unread.
             by: Who approves, for the record; empty for whoever is logged in.
             take_over: As for `run`.
+            starts: It is given with the command that starts the campaign, which asks for no proof of a person.
 
         Raises:
-            CampaignError: It was approved before, is no longer what was shown, or cannot be carried out; or an agent
-                planned it, and nobody has read it.
+            CampaignError: It was approved before, changed since, cannot be carried out, or an agent planned it unread.
         """
         with controller.hold_campaign(self.where, self.name, take_over=take_over) as (opened, _):
             if started := opened.history.started:
@@ -105,7 +105,8 @@ class Campaign:
                 controller.refuse_unread(opened, named=self._named())
             else:
                 planning.refuse_another(plan, opened.campaign, opened.paths)
-            opening.begin_campaign(opened, by or self._who(), self.clock)
+            proof = "" if starts else consent.prove(opened, "approve the plan")
+            opening.begin_campaign(opened, by or self._who(), self.clock, proof)
             context = opening.make_context(opened, self.clock, proposing=False)
             session_writer.start_memory(context)
             opening.note_missing_secrets(context)
@@ -162,10 +163,6 @@ class Campaign:
                 self._working = None
         return self.status()
 
-    def bring_back(self) -> None:
-        """Write the campaign's files anew from their copy in git, where somebody removed them."""
-        opening.bring_back(self.where, self.name)
-
     def detach(self, poll_s: float = 0.5, *, take_over: bool = False) -> int:
         """Run in a process of its own that survives this terminal or notebook; returns its process id.
 
@@ -192,7 +189,8 @@ class Campaign:
         if not text.strip():
             raise UsageError("no text given; for example: autoresearch steer 'try smaller batches'")
         opened = self._started()
-        opened.journal.append(happened.Steered(self.clock(), self._clean(text.strip()), self._who()))
+        word = happened.Steered(self.clock(), self._clean(text.strip()), self._who())
+        consent.record(opened, word, own=bool(self.by))
 
     def pause(self, reason: str = "") -> None:
         """Pause the campaign until `resume`; runs in flight go on."""
@@ -203,7 +201,7 @@ class Campaign:
         opened = self._started()
         if opened.history.paused is None and opened.history.stop is None:
             raise CampaignError(f"campaign {opened.paths.name} is not paused; continue it with: autoresearch run")
-        opened.journal.append(happened.Resumed(self.clock(), self._who()))
+        consent.record(opened, happened.Resumed(self.clock(), self._who()), own=bool(self.by))
 
     def stop(self, reason: str = "", *, now: bool = False) -> str:
         """Ask for the end: after the runs in flight, or `now`, ending them. Returns what will happen, in words.
@@ -216,7 +214,8 @@ class Campaign:
         opened = self._started()
         flying = len(opened.history.in_flight())
         if controller.at_work(opened.paths):
-            opened.journal.append(happened.StopRequested(self.clock(), self._who(), now, self._clean(reason)))
+            word = happened.StopRequested(self.clock(), self._who(), now, self._clean(reason))
+            consent.record(opened, word, own=bool(self.by))
             return "asked to stop " + ("now" if now else "after the runs in flight")
         if not flying:
             raise CampaignError(
@@ -228,6 +227,7 @@ class Campaign:
                 f"autoresearch stop --now, or let them count with: autoresearch run"
             )
         request = happened.StopRequested(self.clock(), self._who(), now, self._clean(reason))
+        request = consent.proved(opened, request, own=bool(self.by))
 
         def ask(event: Event) -> None:
             if isinstance(event, happened.ControllerStarted):
@@ -246,10 +246,11 @@ class Campaign:
         if request is None or request not in open_ones:
             waiting = ", ".join(open_ones) or "none"
             raise CampaignError(f"which launch? waiting for approval: {waiting}")
-        opened.journal.append(
+        consent.record(
+            opened,
             happened.ApprovalGiven(
                 at=self.clock(), request=request, granted=granted, by=self._who(), reason=self._clean(reason)
-            )
+            ),
         )
         return request
 
@@ -273,7 +274,7 @@ class Campaign:
             runs=entry.verdict.runs,
             by=self._who(),
         )
-        opened.journal.append(happened.VerdictOverruled(self.clock(), entry.name, judgement, self._who()))
+        consent.record(opened, happened.VerdictOverruled(self.clock(), entry.name, judgement, self._who()))
 
     # -- reading ------------------------------------------------------------------------------------------------
 

@@ -187,7 +187,7 @@ def _site_as(written: CampaignConfig, frozen: CampaignConfig) -> SiteConfig:
     return written.site.model_copy(update=found)
 
 
-def begin_campaign(opened: Opened, approved_by: str, clock: Callable[[], float]) -> None:
+def begin_campaign(opened: Opened, approved_by: str, clock: Callable[[], float], proof: str = "") -> None:
     """Freeze the plan: the base commit as a hash, the site as it was found, the stop rule as absolute values.
 
     Raises:
@@ -235,6 +235,7 @@ def begin_campaign(opened: Opened, approved_by: str, clock: Callable[[], float])
         plan=plan,
         objective=objective,
         survey=seen(survey, campaign),
+        proof=proof,
     )
     opened.journal.append(event)
     opened.history.apply(event)

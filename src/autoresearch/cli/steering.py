@@ -141,15 +141,17 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_run(args: argparse.Namespace) -> int:
     """Show the plan, ask, then work until the stop rule is met."""
+    from autoresearch.campaign import opening  # noqa: PLC0415 - `--help` can do without
     from autoresearch.campaign.controller import person  # noqa: PLC0415 - `--help` can do without
 
     campaign = campaign_of(args)
-    campaign.bring_back()
+    opening.bring_back(campaign.where, campaign.name)
     if args.dry_run:
         output.say(campaign.dry_run(campaign.plan()).text)
         return 0
     if campaign.status().state == "planned" and (args.detach or not args.yes):
-        campaign.approve(None if args.yes else ask(campaign, "Start this campaign?"), take_over=args.take_over)
+        shown = None if args.yes else ask(campaign, "Start this campaign?")
+        campaign.approve(shown, take_over=args.take_over, starts=True)
     if args.detach:
         process_id = campaign.detach(args.poll, take_over=args.take_over)
         output.say(f"running in the background as process {process_id}; follow it with: autoresearch watch")

@@ -155,6 +155,9 @@ class ApprovalConfig(_Part):
     """`ask` or `auto`: whether every launch waits for `autoresearch approve`."""
     ask_above_gpu_hours: float | None = Field(default=None, ge=0)
     """A launch predicted to cost more than this waits for `autoresearch approve`, whatever `launch` says."""
+    by: Literal["auto", "terminal", "anyone"] = "auto"
+    """Who may approve, overrule, steer, resume and stop. `terminal`: who types a code back at a terminal of their own;
+    `anyone`: every process of this account; `auto`: `terminal` where launches ask or a researcher is an agent."""
 
 
 class RunConfig(_Part):

@@ -1,4 +1,4 @@
-"""The events of the journal, named in the past tense.
+"""The events of the journal, named in the past tense. `proof` says how a person's word was known to be one.
 
 One event is one JSON line. The format is versioned by `v` and only ever extended: a reader meets lines of every
 earlier version, and an unknown kind of a *newer* version is an error that says so. Times are UTC Unix seconds.
@@ -54,6 +54,7 @@ class CampaignStarted:
     objective: Objective | None = None
     survey: BaseSurvey | None = None
     kind: Literal["campaign_started"] = "campaign_started"
+    proof: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,6 +271,7 @@ class VerdictOverruled:
     verdict: Verdict
     by: str
     kind: Literal["verdict_overruled"] = "verdict_overruled"
+    proof: str = ""
 
 
 @dataclass(frozen=True)
@@ -291,6 +293,7 @@ class Steered:
     text: str
     by: str
     kind: Literal["steered"] = "steered"
+    proof: str = ""
 
 
 @dataclass(frozen=True)
@@ -310,6 +313,7 @@ class Resumed:
     at: float
     by: str
     kind: Literal["resumed"] = "resumed"
+    proof: str = ""
 
 
 @dataclass(frozen=True)
@@ -321,6 +325,7 @@ class StopRequested:
     now: bool = False
     reason: str = ""
     kind: Literal["stop_requested"] = "stop_requested"
+    proof: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -345,6 +350,7 @@ class ApprovalGiven:
     by: str
     reason: str = ""
     kind: Literal["approval_given"] = "approval_given"
+    proof: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

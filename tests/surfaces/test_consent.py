@@ -1,0 +1,56 @@
+"""A person's word takes a person: a terminal of their own, and a code typed back at it."""
+
+import os
+import pty
+import re
+import subprocess
+import sys
+
+import pytest
+
+ALONE = ("setsid", "-w")
+"""Without the terminal that whoever runs the tests may have."""
+
+
+@pytest.fixture
+def planned(lab):
+    """A campaign whose launches ask, before it began."""
+    lab.write(approval={"launch": "ask"})
+    return lab
+
+
+def test_without_a_terminal_nobody_is_a_person(planned):
+    """Not by another name of the program, nor by a terminal that a program made: nothing is recorded."""
+    for prefix in (ALONE, (*ALONE, "env", "X=1")):
+        done = planned.cli("approve", "plan", "--yes", prefix=prefix)
+        assert (done.returncode, "a person at a terminal" in done.stderr) == (1, True), done.stderr
+    shell = f"'{sys.executable}' -m autoresearch approve plan --yes"
+    argv = (*ALONE, "script", "-qec", shell, "/dev/null")
+    env = planned.environ("", {})
+    done = subprocess.run(argv, cwd=planned.root, env=env, input="yes\n", capture_output=True, text=True, check=False)
+    assert (done.returncode, "was made by" in done.stdout) == (1, True), done.stdout
+    assert planned.journal() == []
+
+
+def test_a_code_typed_back_is_a_persons_word_and_the_record_says_so(planned):
+    """It stands at the terminal alone."""
+    process, terminal = pty.fork()
+    if process == 0:
+        os.chdir(planned.root)
+        os.execve(
+            sys.executable, (sys.executable, "-m", "autoresearch", "approve", "plan", "--yes"), planned.environ("", {})
+        )
+    seen = b""
+    while not (code := re.search(rb"type (\d{4}): ", seen)):
+        seen += os.read(terminal, 4096)
+    os.write(terminal, code[1] + b"\n")
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
+    os.close(terminal)
+    assert "typed back" in planned.journal("campaign_started")[0]["proof"]
+
+
+def test_the_campaign_file_may_let_anyone(lab):
+    """For scripts that run unattended; and where no agent is about, nothing is asked as ever."""
+    lab.write(approval={"launch": "ask", "by": "anyone"})
+    assert lab.cli("approve", "plan", "--yes", prefix=ALONE).returncode == 0
+    assert lab.journal("campaign_started")[0]["proof"] == ""
