@@ -1,7 +1,5 @@
 """The events of the journal, named in the past tense. `proof` says how a person's word was known to be one.
-
-One event is one JSON line. The format is versioned by `v` and only ever extended: a reader meets lines of every
-earlier version, and an unknown kind of a *newer* version is an error that says so. Times are UTC Unix seconds.
+One event is one JSON line, versioned by `v`, only ever extended; a kind of a newer version is an error. Times are UTC.
 """
 
 from collections.abc import Mapping

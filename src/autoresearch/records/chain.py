@@ -77,7 +77,8 @@ def _against_chain(lines: Sequence[bytes]) -> Iterator[tuple[int, str]]:
             chained = True
             continue
         chained = True
-        if said.before != (digest(before) if number > 1 else ""):
+        aside = link(before)
+        if said.before != (digest(before) if number > 1 else "") and not (aside and aside.was):
             yield _why(number, said, lines, places)
 
 
