@@ -4,8 +4,8 @@ import pytest
 
 from autoresearch.experiment.events import Noted, Steered
 from autoresearch.records import mirror
-from autoresearch.records.chain import broken
 from autoresearch.records.journal import Journal, dump
+from autoresearch.records.links import broken
 from autoresearch.records.paths import Layout
 
 

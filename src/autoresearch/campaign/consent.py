@@ -18,6 +18,7 @@ from autoresearch.errors import CampaignError
 from autoresearch.experiment import events as happened
 from autoresearch.machine import processes
 from autoresearch.machine.lock import CampaignLock
+from autoresearch.ports import plugins
 
 Word = TypeVar(
     "Word",
@@ -94,7 +95,10 @@ def _asks(opened: Opened) -> bool:
     if approval.by != "auto":
         return approval.by == "terminal"
     waits = approval.launch == "ask" or approval.ask_above_gpu_hours is not None
-    agents = any(spec.type == "agent" for spec in opened.campaign.researcher) or opened.paths.proposal.exists()
+    agents = (
+        any(plugins.load("researchers", spec.type).edits for spec in opened.campaign.researcher)
+        or opened.paths.proposal.exists()
+    )
     return waits or agents
 
 

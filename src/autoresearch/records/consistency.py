@@ -27,8 +27,8 @@ from autoresearch.experiment.outcome import Verdict
 from autoresearch.git import refs
 from autoresearch.machine import disk
 from autoresearch.machine.lock import file_lock
-from autoresearch.records import chain, mirror, notes
 from autoresearch.records import journal as event_line
+from autoresearch.records import links, mirror, notes
 from autoresearch.records import row as record
 from autoresearch.records.journal import Journal
 from autoresearch.records.ledger import Ledger
@@ -203,7 +203,7 @@ def disagreements(paths: CampaignPaths, journal: Journal) -> list[str]:
     events = journal.read()
     wrong = [
         f"journal line {number} {why}"
-        for number, why in chain.broken(journal.lines(), mirror.lines(paths.root, paths.name))
+        for number, why in links.broken(journal.lines(), mirror.lines(paths.root, paths.name))
     ]
     table, noted = Ledger(paths.ledger).table(), notes.all(paths.root)
     if not events and not _own_rows(paths)[0]:

@@ -31,7 +31,7 @@ from autoresearch.experiment.events import (
 )
 from autoresearch.machine import disk, fault_points
 from autoresearch.machine.lock import file_lock
-from autoresearch.records import chain
+from autoresearch.records import links
 from autoresearch.secrets import environment
 
 VERSION = 1
@@ -57,7 +57,7 @@ def text_of(events: Iterable[Event]) -> str:
     """A whole journal of these events."""
     lines: list[str] = []
     for number, event in enumerate(events, 1):
-        lines.append(chain.linked(dump(event), number, chain.digest(lines[-1].encode()) if lines else ""))
+        lines.append(links.linked(dump(event), number, links.digest(lines[-1].encode()) if lines else ""))
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -122,8 +122,8 @@ class Journal:
             piece = closing
             for line in (*noted, dump(event)):
                 number += 1
-                whole = chain.linked(line, number, head).encode()
-                piece, head = piece + whole + b"\n", chain.digest(whole)
+                whole = links.linked(line, number, head).encode()
+                piece, head = piece + whole + b"\n", links.digest(whole)
             offset = disk.append(self.path, piece, _POINT)
             self._last = offset + len(piece), number, head
         fault_points.point(f"{_POINT}.after")
@@ -162,7 +162,7 @@ class Journal:
         for number, line in enumerate(data[:end].split(b"\n")):
             if line.strip():
                 event = self._load(line, offset, number)
-                linked = chain.link(line) is not None
+                linked = links.link(line) is not None
                 found.append(_not_theirs(event, line) if self._chained and not linked else event)
                 self._chained |= linked
         return tuple(found), offset + end
@@ -212,7 +212,7 @@ class Journal:
             tail = _last_line(self.path, size)
             last = tail or _last_line(self.path, max(0, size - 1))
             lines = self._lines(size) + bool(tail)
-            self._last = size, lines, chain.digest(last) if lines else ""
+            self._last = size, lines, links.digest(last) if lines else ""
         return self._last[1:]
 
     def _lines(self, offset: int) -> int:
@@ -307,9 +307,9 @@ def _newer(line: bytes) -> bool:
 
 def _stands_for(line: bytes, was: bytes, lines: Sequence[bytes], at: int) -> bytes:
     """A line that was set aside keeps its place in the chain, where there is one."""
-    if line == was or not any(chain.link(other) for other in lines):
+    if line == was or not any(links.link(other) for other in lines):
         return line
-    return chain.linked(line.decode(), at + 1, chain.digest(lines[at - 1]) if at else "", was).encode()
+    return links.linked(line.decode(), at + 1, links.digest(lines[at - 1]) if at else "", was).encode()
 
 
 def _noted(text: str, raw: bytes) -> str:
