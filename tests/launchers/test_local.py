@@ -203,12 +203,129 @@ def test_a_run_on_another_machine_is_left_alone(launcher, job, tmp_path):
     settle(launcher, launcher.submit(launcher.plan(wanted)))
     Path(wanted.folder, "exit.json").unlink()
     state = Path(wanted.folder, "supervisor.json")
-    state.write_text(json.dumps(json.loads(state.read_text()) | {"boot": "other", "node": "other"}))
+    other = {"boot": "other", "node": "other"}
+    state.write_text(json.dumps(json.loads(state.read_text()) | other))
+    record = tmp_path / "campaign" / ".runs" / "run-1.json"
+    known = json.loads(record.read_text())
+    record.write_text(json.dumps({**known, "watcher": known["watcher"] | other}))
     assert launcher.states(["run-1"])["run-1"].state is JobState.RUNNING
     with pytest.raises(LauncherError, match="is on other; cancel it there"):
         launcher.cancel("run-1")
     os.utime(state, (1.0, 1.0))
     assert launcher.states(["run-1"])["run-1"].state is JobState.VANISHED
+
+
+def supervisor_of(job):
+    return json.loads(Path(job.folder, "supervisor.json").read_text())["pid"]
+
+
+def in_state(pid, letters):
+    """Wait until a process is in one of these states."""
+    until = time.monotonic() + 200
+    while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in letters:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def test_a_stopped_supervisor_is_told_and_can_be_passed_over(launcher, job):
+    """A run that stops it keeps no limit any more: forced, all of it ends, in the words of whoever forced it."""
+    wanted = job("kill -STOP $PPID; trap '' TERM; while :; do sleep 0.02; done")
+    job_id = launcher.submit(launcher.plan(wanted))
+    status = seen_to(launcher, job_id, lambda status: status.deaf)
+    assert (status.deaf, status.paused_since) == ("its supervisor is stopped", None)
+    assert launcher.force(job_id, "timed-out", "over time") == ()
+    status = settle(launcher, job_id)
+    assert (status.state, status.reason) == (JobState.TIMED_OUT, "over time")
+
+
+def test_a_supervisor_that_is_stopped_again_and_again_is_killed_in_the_end(launcher, job):
+    """Whatever the run does to its supervisor, nothing of either is left."""
+    wanted = job("trap '' TERM; while :; do kill -STOP $PPID; done")
+    job_id = launcher.submit(launcher.plan(wanted))
+    seen_to(launcher, job_id, lambda status: status.deaf)
+    assert launcher.force(job_id, "timed-out", "over time") == ()
+    assert settle(launcher, job_id).state is JobState.TIMED_OUT
+
+
+def test_a_cancel_reaches_a_stopped_supervisor(launcher, job):
+    """It goes on, and ends its run."""
+    wanted = job("sleep 300")
+    job_id = launcher.submit(launcher.plan(wanted))
+    os.kill(supervisor_of(wanted), signal.SIGSTOP)
+    in_state(supervisor_of(wanted), "T")
+    launcher.cancel(job_id)
+    assert settle(launcher, job_id).state is JobState.CANCELLED
+
+
+@pytest.mark.parametrize("all_of_it", [False, True], ids=["the run alone", "its supervisor as well"])
+def test_a_run_that_somebody_stops_is_paused(launcher, job, go, all_of_it):
+    """Since then, and until it goes on; it ends by itself, and that time is none of its own."""
+    wanted = job(f"echo $$ > pid.new; mv pid.new pid; {WAIT}", limit_s=600.0)
+    job_id = launcher.submit(launcher.plan(wanted))
+    place = Path(wanted.directory, "pid")
+    while not place.exists():
+        time.sleep(0.02)
+    pids = [int(place.read_text()), *([supervisor_of(wanted)] if all_of_it else [])]
+    children = [int(pid) for pid in Path(f"/proc/{pids[0]}/task/{pids[0]}/children").read_text().split()]
+    for pid in (*pids, *children):
+        os.kill(pid, signal.SIGSTOP)
+    assert seen_to(launcher, job_id, lambda status: status.paused_since).paused_since <= time.time()
+    for pid in (*children, *pids):
+        os.kill(pid, signal.SIGCONT)
+    seen_to(launcher, job_id, lambda status: status.paused_since is None)
+    go()
+    assert settle(launcher, job_id).state is JobState.SUCCEEDED
+
+
+FORGE = """import json, os, sys, time
+folder = os.environ["AUTORESEARCH_RUN_FOLDER"]
+end = {"ending": "exited", "exit_code": 0, "reason": "", "node": "", "started_at": 1.0, "ended_at": 2.0, "seal": "x"}
+open(folder + "/exit.json", "w").write(sys.argv[1] or json.dumps(end))
+open(folder + "/supervisor.json", "w").write('{"pid": [], "sealed": "y"}')
+while not os.path.exists("go"): time.sleep(0.02)
+sys.exit(3)
+"""
+
+
+@pytest.mark.parametrize("end", ["", "{}", '{"ending": 3}', "no json"])
+def test_an_end_that_the_run_wrote_itself_is_not_believed(launcher, job, go, end):
+    """It goes on until its supervisor says that it is over, and that tells of the other one."""
+    wanted = job(f"{sys.executable} forge.py '{end}'", limit_s=600.0)
+    Path(wanted.directory, "forge.py").write_text(FORGE)
+    job_id = launcher.submit(launcher.plan(wanted))
+    while not Path(wanted.folder, "exit.json").exists():
+        time.sleep(0.02)
+    assert launcher.states([job_id])[job_id].state is JobState.RUNNING
+    go()
+    status = settle(launcher, job_id)
+    assert (status.state, status.exit_code) == (JobState.FAILED, 3)
+    assert "somebody else than its supervisor wrote it" in status.tampered
+
+
+def test_a_forged_end_of_a_run_that_kills_its_supervisor_is_told(launcher, job):
+    """Nobody has the last word then, and what lies there is no end."""
+    kill = f"until test -e {job.root}/runs/run-1/exit.json; do sleep 0.02; done; kill -KILL $PPID"
+    wanted = job(f"({kill}) & {sys.executable} forge.py ''")
+    Path(wanted.directory, "forge.py").write_text(FORGE)
+    job_id = launcher.submit(launcher.plan(wanted))
+    seen = settle(launcher, job_id)
+    launcher.cancel(job_id)
+    assert seen.state is JobState.VANISHED
+    assert "somebody else than its supervisor wrote it" in seen.tampered
+    assert launcher.leftovers(job_id) == ()
+
+
+def test_a_run_of_another_process_namespace_is_known_by_its_files(launcher, job, monkeypatch):
+    """Not seen is not gone: it runs while its lock is held, is asked by a file to end, and does."""
+    wanted = job("sleep 300")
+    job_id = launcher.submit(launcher.plan(wanted))
+    monkeypatch.setattr("autoresearch.machine.lock_owner.space", lambda: "pid:[1]")
+    os.utime(Path(wanted.folder, "supervisor.json"), (1.0, 1.0))
+    assert launcher.states([job_id])[job_id].state is JobState.RUNNING
+    assert "of another process-id namespace started" in launcher.leftovers(job_id)[-1]
+    launcher.cancel(job_id)
+    assert settle(launcher, job_id).state is JobState.CANCELLED
+    assert launcher.leftovers(job_id) == ()
 
 
 def test_a_run_waits_while_memory_is_short(tmp_path, job):

@@ -281,3 +281,19 @@ def test_any_curves_and_words_are_judged_without_failing(log, curves):
     """No combination of numbers and words breaks the judgement."""
     series = {tag: Series.of(tag, enumerate(points)) for tag, points in curves.items()}
     health(log, {"tensorboard": Readings(series)})
+
+
+COLLAPSES = {
+    "reward-collapse": {"train__reward": [*ramp(0.1, 0.7, 30), *[0.02] * 20]},
+    "length-collapse": {"train__mean_gen_tokens_per_sample": [*[2000.0] * 20, *[15.0] * 8]},
+    "nothing-changes": {"train__reward": [0.4375] * 12, "validation__accuracy": [0.5] * 4},
+    "zero-loss": {"train__loss": [0.0] * 12},
+}
+
+
+@pytest.mark.parametrize(("name", "curves"), COLLAPSES.items(), ids=COLLAPSES)
+def test_a_collapse_is_seen_in_the_curves_that_are_logged(name, curves):
+    """By the tags of NeMo-RL; what collapses is said with advice."""
+    found = {one.name: one for one in health("", runs(**curves))}
+    assert name in found
+    assert found[name].advice

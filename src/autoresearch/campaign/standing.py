@@ -19,9 +19,9 @@ from autoresearch.campaign.status import CampaignStatus, Judged, RunningRun, dri
 from autoresearch.engine.context import Context
 from autoresearch.errors import CampaignError
 from autoresearch.experiment.events import ApprovalAsked, BaseSurvey
-from autoresearch.experiment.experiment import Experiment, Run, integrity_of
+from autoresearch.experiment.experiment import Experiment, Run, integrity_of, pauses
 from autoresearch.experiment.history import History
-from autoresearch.experiment.outcome import BASELINE, Status
+from autoresearch.experiment.outcome import BASELINE, NO_CLOCK, Status
 from autoresearch.ports.metric_source import MetricSource, readings_of
 from autoresearch.records.paths import campaign_of
 from autoresearch.run.objective import Direction, Objective
@@ -103,6 +103,7 @@ def status_of(opened: Opened, now: float, *, held: bool) -> CampaignStatus:
         held: Whether a controller holds its lock.
     """
     history, limits, fresh = opened.history, opened.limits, _fresh(opened.history)
+    paused = pauses(history.notes)
     objective = history.started.objective if history.started else None
     goal = opened.campaign.objective
     state = read(opened).outlook(now).stop if limits else None
@@ -132,9 +133,10 @@ def status_of(opened: Opened, now: float, *, held: bool) -> CampaignStatus:
         branch=last.branch if last else "",
         controller=f"{controller.host}:{controller.pid}" if controller and held else "",
         reason=_reason(history, held=held),
-        running=tuple(_running(run, now) for run in history.in_flight()),
+        running=tuple(_running(run, now, paused.get(run.run_id)) for run in history.in_flight()),
         verdicts=tuple(judged_value(entry, history) for entry in history.judged),
         steering=tuple(said.text for said in history.steering),
+        cautions=() if history.ended else tuple(note.text for note in history.notes if note.text.startswith(NO_CLOCK)),
         waiting=tuple(_waiting(ask) for key, ask in history.approvals.items() if key not in history.answers),
         by_hand=tuple(
             driven(opened.paths, history, opened.campaign, entry, now, held=held) for entry in history.by_hand
@@ -183,9 +185,10 @@ def _reason(history: History, *, held: bool) -> str:
     return history.left.reason if history.left and not held else ""
 
 
-def _running(run: Run, now: float) -> RunningRun:
+def _running(run: Run, now: float, paused_since: float | None) -> RunningRun:
     since = run.started_at or run.submitted_at or run.planned.at
     state = "running" if run.started_at else "queued" if run.submitted_at else "planned"
+    state = "paused" if paused_since is not None else state
     return RunningRun(
         run_id=run.run_id,
         experiment=run.planned.experiment,
@@ -197,6 +200,7 @@ def _running(run: Run, now: float) -> RunningRun:
         log=run.planned.log,
         folder=run.planned.folder,
         waits=_waits(run),
+        paused_since=paused_since,
     )
 
 

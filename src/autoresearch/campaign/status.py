@@ -152,12 +152,13 @@ class RunningRun:
         experiment: What it runs.
         seed: Its training seed.
         purpose: Why it is made.
-        state: `planned`, `queued` or `running`.
+        state: `planned`, `queued`, `running` or `paused`: somebody else has stopped it.
         elapsed_s: Seconds since it left the queue, or since it was submitted.
         predicted_s: Seconds it is expected to take at most, None when unknown.
         log: Its log file.
         folder: Its folder.
         waits: Why it is not begun, as far as its launcher has said so.
+        paused_since: Unix seconds since when it is paused, None while it is not.
     """
 
     run_id: str
@@ -170,10 +171,13 @@ class RunningRun:
     log: str
     folder: str
     waits: str = ""
+    paused_since: float | None = None
 
     @property
     def told(self) -> str:
-        """Its state, with what it waits for."""
+        """Its state, with what it waits for, or since when it is paused."""
+        if self.paused_since is not None:
+            return f"paused since {plain_text.clock(self.paused_since)}"
         return f"{self.state} ({self.waits})" if self.waits else self.state
 
 
@@ -256,6 +260,7 @@ class CampaignStatus:
         by_hand: Experiments open by hand, by index.
         waiting: Launches that wait for a person's `approve` or `deny`, with the question.
         latest: Index of the experiment judged last, None before the first.
+        cautions: What cannot be guarded against in this campaign, in words.
         question: What the person is asked at the end of a budget that was to end with a question, else empty.
         held_back: Why ideas are not run, a sentence each: a suspected machine, runs that rest, ideas left unspent.
     """
@@ -290,6 +295,7 @@ class CampaignStatus:
     best_integrity: str = ""
     question: str = ""
     held_back: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
 
     @property
     def aim(self) -> str:
@@ -340,7 +346,7 @@ def _text(status: CampaignStatus, last: int, width: int | None) -> str:
         if status.baseline is not None
         else "  no baseline yet",
     ]
-    lines += [f"  {text}" for text in (*status.waiting, *status.held_back, status.question) if text]
+    lines += [f"  {text}" for text in (*status.waiting, *status.held_back, status.question, *status.cautions) if text]
     if status.running:
         lines += ["", _running(status.running)]
     if status.by_hand:

@@ -12,6 +12,7 @@ from autoresearch.config.schema import CampaignConfig
 from autoresearch.config.stop_rule import StopLimits
 from autoresearch.engine.reach import sandbox_of, unconfined
 from autoresearch.experiment.events import Event, Noted
+from autoresearch.experiment.experiment import pauses
 from autoresearch.experiment.history import History
 from autoresearch.git import refs
 from autoresearch.machine import disk
@@ -24,7 +25,7 @@ from autoresearch.records.journal import Journal
 from autoresearch.records.ledger import Ledger
 from autoresearch.records.paths import CampaignPaths
 from autoresearch.records.session_folder import SessionMemory
-from autoresearch.run.job import Job, Resources
+from autoresearch.run.job import Job, JobStatus, Resources
 from autoresearch.run.pace import ProgressClock
 from autoresearch.run.placement import Places, on_cpu
 from autoresearch.scheduling.bad_nodes import bad_nodes
@@ -154,7 +155,8 @@ class Context:
         listeners: Called with every event after it was applied; for surfaces that show progress.
         clocks: How runs in flight go on, by run id.
         step_logs: What their logs say of steps.
-        paused: Since when they are stopped by others, Unix seconds.
+        statuses: What their launcher said of them last.
+        surviving: Since when something of them lives on without its supervisor, by a clock that does not jump.
     """
 
     campaign: CampaignConfig
@@ -180,7 +182,8 @@ class Context:
     listeners: list[Callable[[Event], None]] = field(default_factory=list)
     clocks: dict[str, ProgressClock] = field(default_factory=dict)
     step_logs: dict[str, StepLog] = field(default_factory=dict)
-    paused: dict[str, float] = field(default_factory=dict)
+    statuses: dict[str, JobStatus] = field(default_factory=dict)
+    surviving: dict[str, float] = field(default_factory=dict)
     _surveys: dict[str, Survey] = field(default_factory=dict)
     _changes_seen: tuple[float, bool] = (-math.inf, False)
 
@@ -218,6 +221,11 @@ class Context:
     def bad_nodes(self) -> dict[str, str]:
         """Nodes that are left out, where the launcher can leave any out, each with its last failure."""
         return bad_nodes(self.history.runs.values()) if isinstance(self.launcher, Avoider) else {}
+
+    @property
+    def paused(self) -> Mapping[str, float]:
+        """Since when which runs are stopped by somebody else, Unix seconds."""
+        return pauses(self.history.notes)
 
     @property
     def recipe(self) -> str:

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autoresearch.engine import branches, night_watch, runs, settlement, worktrees
+from autoresearch.engine import branches, night_watch, runs, settlement, steps, worktrees
 from autoresearch.engine.branches import remeasure, repair
 from autoresearch.engine.context import Context
-from autoresearch.engine.night_watch import Gate, ProgressWatch, Room
+from autoresearch.engine.night_watch import Gate, ProgressWatch, Room, SecondWatch, Wakefulness
 from autoresearch.engine.worktrees import restore
 from autoresearch.errors import LauncherError, NotNowError, RefusedError
 from autoresearch.experiment.events import (
@@ -24,7 +24,6 @@ from autoresearch.experiment.events import (
 from autoresearch.experiment.experiment import Run
 from autoresearch.experiment.outcome import NEVER
 from autoresearch.machine import fault_points
-from autoresearch.run.symptom import Severity
 from autoresearch.scheduling import next_move
 from autoresearch.scheduling.exploration import breaker
 from autoresearch.scheduling.yardstick import Remeasure
@@ -75,6 +74,8 @@ class Loop:
         self._room = Room(self.ctx)
         self._watch = ProgressWatch(self.ctx)
         self._gate = Gate(self.ctx)
+        self._second_watch = SecondWatch(self.ctx)
+        self._wakefulness = Wakefulness(self.ctx)
 
     def run(self) -> next_move.Stop:
         """Work until the stop rule is met, nothing is left to do, or a person asks for the end.
@@ -197,6 +198,7 @@ class Loop:
 
     def _follow(self) -> None:
         """Look at what is in flight, then submit what could not be so far: the second never stands before the first."""
+        self._wakefulness.look()
         now = time.monotonic()
         if self._outage and now < self._outage.retry_at:
             return
@@ -205,12 +207,16 @@ class Loop:
             flying = any(run.job_id is not None for run in self.ctx.history.in_flight())
             changed = runs.follow(self.ctx)
             night_watch.note_allocations(self.ctx)
+            steps.note_pauses(self.ctx)
         except (RefusedError, NotNowError) as error:  # of an evaluation: the launcher does answer
             self._gate.failed(error, now, answers=True)
             return
         except LauncherError as error:
             self._wait_out(error, now)
             return
+        finally:
+            # After the look at what has ended: this thread may have been busy for long.
+            self._second_watch.look(now)
         if self._outage:
             self.ctx.note(f"the launcher answers again after {now - self._outage.since:.0f} s")
             self._outage = None
@@ -247,7 +253,7 @@ class Loop:
             if now - self._looked.setdefault(run.run_id, now) < min(self.health_s, self._watch.look_s):
                 continue
             self._looked[run.run_id] = now
-            runs.tell(self.ctx, run)
+            steps.tell(self.ctx, run)
             if reason := self._watch.stalled(run, now):
                 night_watch.ask_for_stacks(run)
                 runs.cancel(self.ctx, run, reason)
@@ -268,10 +274,9 @@ class Loop:
 
     def _hopeless(self, run: Run) -> str:
         ctx = self.ctx
+        found = ctx.target.health(runs.log_tail(ctx, run), runs.read_all(ctx, Path(run.planned.folder)))
+        steps.warn(ctx, run, found)
         if not ctx.campaign.run.early_kill:
             return ""
-        found = ctx.target.health(runs.log_tail(ctx, run), runs.read_all(ctx, Path(run.planned.folder)))
-        fatal = next((symptom for symptom in found if symptom.severity is Severity.FATAL), None)
-        if fatal:
-            return f"ended early, {fatal.name}: {fatal.evidence}"
-        return night_watch.hopeless(ctx, run)
+        fatal = next((symptom for symptom in found if night_watch.ends(ctx, run, symptom)), None)
+        return f"ended early, {fatal.name}: {fatal.evidence}" if fatal else night_watch.hopeless(ctx, run)

@@ -8,22 +8,27 @@ The gate to the launcher: what it does not take is held back, and what it will n
 """
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 
-from autoresearch.engine import runs
+from autoresearch.config.duration import span
+from autoresearch.engine import runs, steps
 from autoresearch.engine.context import Context
 from autoresearch.engine.submission import waits
 from autoresearch.errors import LauncherError, NotNowError, RefusedError
 from autoresearch.experiment.events import AllocationEnded
 from autoresearch.experiment.experiment import Run
-from autoresearch.experiment.outcome import BASELINE, Purpose
-from autoresearch.ports.launcher import WarmAllocation
+from autoresearch.experiment.outcome import BASELINE, NO_CLOCK, Purpose
+from autoresearch.machine import clock
+from autoresearch.ports.launcher import Enforcer, WarmAllocation
 from autoresearch.records import volume
-from autoresearch.run import pace
+from autoresearch.run import collapse, pace
 from autoresearch.run.job import JobState, JobStatus
 from autoresearch.run.measurement import Completion, Measurement
+from autoresearch.run.symptom import Severity, Symptom
 from autoresearch.scheduling import next_move, pruning
 from autoresearch.scheduling.exploration import came_far_enough
+from autoresearch.scheduling.overtime import Overtime, RunWatched, overtime
 from autoresearch.scheduling.yardstick import Remeasure
 from autoresearch.supervision import run_folder
 from autoresearch.verdict.evidence import Evidence
@@ -32,15 +37,9 @@ _WHOLE = (Completion.DONE, Completion.EARLY_STOPPED)
 
 
 def hopeless(ctx: Context, run: Run) -> str:
-    """Why an idea's first run should not go on, empty when it should.
-
-    Later runs always finish: dropping the bad ones would flatter the mean. So do rows of an array and fresh seeds,
-    whose numbers are needed whatever they are, and plumbing runs, which judge nothing (R113).
-    """
+    """Why an idea's first run should not go on, empty when it should."""
     planned = run.planned
-    if planned.purpose is not Purpose.EXPLORE or planned.plumbing or planned.experiment == BASELINE:
-        return ""
-    if ctx.history.has_yardstick(planned.experiment):
+    if not _is_first_look(ctx, run):
         return ""
     references = _references(ctx, planned.experiment)
     if not references:
@@ -57,12 +56,31 @@ def canary_lives(ctx: Context, run: Run) -> str:
     """Why a canary need not go on, empty when it must, and for any other run."""
     if run.planned.purpose is not Purpose.CANARY:
         return ""
-    clock = ctx.clocks.get(run.run_id, pace.ProgressClock())
-    return came_far_enough(ctx.history, clock.told_s, clock.steps)
+    clocked = ctx.clocks.get(run.run_id, pace.ProgressClock())
+    return came_far_enough(ctx.history, clocked.told_s, clocked.steps)
+
+
+def _is_first_look(ctx: Context, run: Run) -> bool:
+    """Whether a run may be ended for what its curves show.
+
+    Later runs always finish: dropping the bad ones would flatter the mean. So do rows of an array and fresh seeds,
+    whose numbers are needed whatever they are, and plumbing runs, which judge nothing (R113).
+    """
+    planned = run.planned
+    if planned.purpose is not Purpose.EXPLORE or planned.plumbing or planned.experiment == BASELINE:
+        return False
+    return not ctx.history.has_yardstick(planned.experiment)
+
+
+def ends(ctx: Context, run: Run, symptom: Symptom) -> bool:
+    """Whether a symptom ends a run: its weights are lost, or its curves have collapsed and it may be given up."""
+    if symptom.severity is not Severity.FATAL:
+        return False
+    return symptom.name not in collapse.NAMES or _is_first_look(ctx, run)
 
 
 _NO_CLOCK = (
-    "no progress clock: complete runs showed no steps, only a result, so a run that hangs is ended by its time limit "
+    f"{NO_CLOCK}: complete runs showed no steps, only a result, so a run that hangs is ended by its time limit "
     "alone; let it print its step now and then, or set run.stall_minutes to end one that is silent"
 )
 
@@ -92,14 +110,16 @@ class ProgressWatch:
         """
         passed_s = now - self._seen[run.run_id] if run.run_id in self._seen else self._missed_s(run)
         self._seen[run.run_id] = now
-        clock = runs.look_at_steps(self._ctx, run, 0.0 if run.run_id in self._ctx.paused else passed_s)
+        readings = runs.read_all(self._ctx, Path(run.planned.folder))
+        ran_s = 0.0 if run.run_id in self._ctx.paused else passed_s
+        now_at = steps.look_at_steps(self._ctx, run, readings, ran_s)
         learned = [found.pace for found in _complete(self._ctx, run.planned.experiment) if found.pace]
         allowed = pace.allowance(
-            clock, learned, floor_s=self._floor_s, asked_s=self._asked_s, expected_first_s=self._expected_first_s()
+            now_at, learned, floor_s=self._floor_s, asked_s=self._asked_s, expected_first_s=self._expected_first_s()
         )
         if learned and allowed.seconds is None and self._asked_s is None:
             self._tell_once(_NO_CLOCK)
-        return pace.stalled(clock, allowed, self._silent_s(run, passed_s))
+        return pace.stalled(now_at, allowed, self._silent_s(run, passed_s))
 
     def _tell_once(self, text: str) -> None:
         if text not in {note.text for note in self._ctx.history.notes}:
@@ -125,6 +145,82 @@ class ProgressWatch:
         silent_s = 0.0 if changed != before else silent_s + (0.0 if run.run_id in self._ctx.paused else passed_s)
         self._heard[run.run_id] = (changed, silent_s)
         return silent_s
+
+
+_AGAIN_S = 60.0
+_NAP_S = 5.0
+_UNSEEN = JobStatus(state=JobState.UNKNOWN)
+
+
+class Wakefulness:
+    """Notes when this machine has slept, a closed laptop for example."""
+
+    def __init__(self, ctx: Context, asleep: Callable[[], float] = clock.asleep) -> None:
+        self._ctx, self._asleep = ctx, asleep
+        self._before = asleep()
+
+    def look(self) -> None:
+        """At each turn of the loop."""
+        now = self._asleep()
+        slept_s, self._before = now - self._before, now
+        if slept_s < _NAP_S:
+            return
+        where = (
+            "runs on it were paused, and their limits do not count it" if self._ctx.launcher.here else "runs went on"
+        )
+        self._ctx.note(f"this machine slept for {span(slept_s)}: {where}")
+
+
+class SecondWatch:
+    """Ends runs whose own supervisor should have and has not: it is a process that a run may stop."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        self._ran: dict[str, float] = {}
+        self._seen: dict[str, float] = {}
+        self._cancelled: dict[str, float] = {}
+
+    def look(self, now: float) -> None:
+        """Look at every run in flight; at each turn of the loop.
+
+        Args:
+            now: Seconds of a clock that neither jumps nor counts a closed laptop.
+        """
+        launcher = self._ctx.launcher
+        if not isinstance(launcher, Enforcer):
+            return
+        for run in self._ctx.history.in_flight():
+            if run.job_id is None or run.ended or not (found := self._overtime(run, now)):
+                continue
+            left = launcher.force(run.job_id, found.ending, found.reason)
+            self._ctx.note(f"{run.run_id}: {found.reason}" + (f"; left: {', '.join(left)}" if left else ""))
+            # The next look at its state finds its end; where something is left it is tried again, not at once.
+            self._ran[run.run_id] = self._ran.get(run.run_id, 0.0) - _AGAIN_S
+            self._cancelled[run.run_id] = now
+
+    def _overtime(self, run: Run, now: float) -> Overtime | None:
+        passed_s = now - self._seen.get(run.run_id, now)
+        self._seen[run.run_id] = now
+        status = self._ctx.statuses.get(run.run_id, _UNSEEN)
+        if run.started_at is not None and run.run_id not in self._ran:
+            self._ran[run.run_id] = self._ran_before(run.started_at, status)
+        elif run.run_id in self._ran and run.run_id not in self._ctx.paused:
+            self._ran[run.run_id] += passed_s
+        cancelled_at = self._cancelled.setdefault(run.run_id, now) if run.cancelled else None
+        return overtime(
+            RunWatched(
+                ran_s=self._ran.get(run.run_id, 0.0),
+                limit_s=run.planned.limit_s,
+                grace_s=self._ctx.campaign.run.grace,
+                cancelled_s=None if cancelled_at is None else now - cancelled_at,
+                deaf=status.deaf,
+            )
+        )
+
+    def _ran_before(self, started_at: float, status: JobStatus) -> float:
+        """How long it has run before we first saw it: as its supervisor says, if that can be relied on."""
+        told = status.ran_s is not None and (not status.deaf or status.paused_since is not None)
+        return status.ran_s if told and status.ran_s is not None else max(0.0, self._ctx.clock() - started_at)
 
 
 def ask_for_stacks(run: Run) -> None:

@@ -1,14 +1,12 @@
-"""From a commit to a measurement: plan, submit, follow, end, read.
-
-What a run says of being under way, noted once for whoever launched it.
-"""
+"""From a commit to a measurement: plan, submit, follow, end, read."""
 
 import json
 import shlex
+import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from autoresearch.engine import evaluation
+from autoresearch.engine import evaluation, steps
 from autoresearch.engine.context import Context
 from autoresearch.engine.endings import ending_of
 from autoresearch.engine.guarded_commit import broken, mend
@@ -30,29 +28,12 @@ from autoresearch.git import worktree
 from autoresearch.machine import disk, fault_points
 from autoresearch.ports.launcher import Rehearsal
 from autoresearch.ports.metric_source import readings_of
-from autoresearch.ports.target import Narrator
 from autoresearch.records import volume
 from autoresearch.run.integrity import off_curve
 from autoresearch.run.job import Job, JobState, JobStatus
 from autoresearch.run.measurement import Measurement, Pace, Readings
-from autoresearch.run.pace import ProgressClock, reached
 from autoresearch.run.printed_result import unlike_baseline
-from autoresearch.supervision.run_log import StepLog, end_of, ends_of
-
-
-def tell(ctx: Context, run: Run) -> None:
-    """Note every milestone in the log of a run that was not noted yet; a log that cannot be read says nothing."""
-    if not isinstance(ctx.target, Narrator):
-        return
-    try:
-        log = ends_of(Path(run.planned.log), ctx.redactor)
-    except OSError:
-        return
-    told = {note.text for note in ctx.history.notes}
-    for milestone in ctx.target.milestones(log):
-        text = ctx.redactor.clean(f"{run.run_id}: {milestone}")
-        if text not in told:
-            ctx.note(text)
+from autoresearch.supervision.run_log import end_of
 
 
 def launch(ctx: Context, arm: str, seed: int, purpose: Purpose, why: str) -> None:
@@ -201,15 +182,33 @@ def follow(ctx: Context) -> bool:
 
 
 def _take_in(ctx: Context, run: Run, status: JobStatus) -> bool:
+    ctx.statuses[run.run_id] = status
     if status.state is JobState.RUNNING and run.started_at is None:
         ctx.record(RunStarted(status.started_at or ctx.clock(), run.run_id, status.node))
         return True
     if status.state is JobState.QUEUED:
         waits(ctx, run, status.reason, stuck=status.stuck)
-    if not status.state.ended:
+    if not status.state.ended or _survives(ctx, run, status):
         return False
     end_run(ctx, run, status)
     return True
+
+
+_SURVIVORS_S = 300.0
+
+
+def _survives(ctx: Context, run: Run, status: JobStatus) -> bool:
+    """Whether something of a lost run still lives: nothing takes its place before that is gone, for five minutes."""
+    if status.state is not JobState.VANISHED or run.cancelled or run.job_id is None:
+        return False
+    left = _left(ctx, run.job_id)
+    if not left:
+        return False
+    since = ctx.surviving.setdefault(run.run_id, time.monotonic())
+    text = f"{run.run_id} has lost its supervisor ({status.reason}) and cannot be ended: {', '.join(left)}"
+    if text not in {note.text for note in ctx.history.notes}:
+        ctx.note(text)
+    return time.monotonic() - since < _SURVIVORS_S
 
 
 def end_run(ctx: Context, run: Run, status: JobStatus) -> None:
@@ -218,14 +217,22 @@ def end_run(ctx: Context, run: Run, status: JobStatus) -> None:
     status = _undermined(ctx, run, replace(status, reason=ctx.redactor.clean(status.reason)))
     if status.uncontained is None and not isinstance(ctx.launcher, Rehearsal):
         status = replace(status, uncontained=ctx.jobs.unconfined(run.planned.resources) or None)
-    with asking(ctx, "say what is left of a run"):
-        leftovers = ctx.launcher.leftovers(run.job_id)
-        if leftovers:
-            ctx.launcher.cancel(run.job_id)
-            leftovers = ctx.launcher.leftovers(run.job_id)
+    leftovers = _left(ctx, run.job_id)
+    if leftovers:
+        status = replace(status, reason=f"{status.reason}; it could not be ended: {', '.join(leftovers)}")
     ctx.record(RunEnded(ctx.clock(), run.run_id, status, leftovers))
     fault_points.point("run.ended")
     measure(ctx, run)
+
+
+def _left(ctx: Context, job_id: str) -> tuple[str, ...]:
+    """What is left of a run, once it was told to go."""
+    with asking(ctx, "say what is left of a run"):
+        left = ctx.launcher.leftovers(job_id)
+        if left:
+            ctx.launcher.cancel(job_id)
+            left = ctx.launcher.leftovers(job_id)
+    return left
 
 
 def _undermined(ctx: Context, run: Run, status: JobStatus) -> JobStatus:
@@ -252,9 +259,9 @@ def _read(ctx: Context, run: Run) -> Measurement:
     assert ended is not None  # noqa: S101 - `end` recorded it
     status = replace(ended.status, reason=run.cancelled) if run.cancelled else ended.status
     arm, number = run.planned.experiment, run.planned.number
-    wrong = broken(ctx, arm) if run.job_id is not None else ""
-    pace = _pace(ctx, ctx.history.runs[run.run_id])
+    wrong = status.tampered or (broken(ctx, arm) if run.job_id is not None else "")
     folder, log = Path(run.planned.folder), Path(run.planned.log)
+    pace = steps.pace_of(ctx, ctx.history.runs[run.run_id], read_all(ctx, folder))
     return measure_folder(ctx, folder, log, status, arm, number, wrong=wrong, pace=pace)
 
 
@@ -265,7 +272,7 @@ def _record(ctx: Context, run: Run, found: Measurement) -> None:
     status = ended.status
     if found.evaluation is not None or found.integrity.contradicted:
         disk.replace(ctx.paths.measurement(arm, number), json.dumps(asdict(found), indent=2) + "\n")
-    tell(ctx, run)
+    steps.tell(ctx, run)
     fault_points.point("run.measured")
     ctx.record(RunMeasured(ctx.clock(), run.run_id, found, ending_of(ctx, run, found, log_tail(ctx, run))))
     idle = not any(other.planned.experiment == arm for other in ctx.history.in_flight())
@@ -320,31 +327,6 @@ def _clean(ctx: Context, found: Measurement) -> Measurement:
 def read_all(ctx: Context, folder: Path) -> dict[str, Readings]:
     """What every metric source finds in a run's folder, by source name in order of trust."""
     return {name: readings_of(source, folder) for name, source in ctx.sources.items()}
-
-
-def look_at_steps(ctx: Context, run: Run, passed_s: float) -> ProgressClock:
-    """The run's clock after another look at its series and its log.
-
-    Args:
-        ctx: The campaign.
-        run: A run that has started.
-        passed_s: Seconds that it has run since the look before.
-    """
-    log = ctx.step_logs.setdefault(run.run_id, StepLog(Path(run.planned.log)))
-    seen = reached(read_all(ctx, Path(run.planned.folder)), log.look(), ctx.survey.objective.tag)
-    ctx.clocks[run.run_id] = ctx.clocks.get(run.run_id, ProgressClock()).look(seen, passed_s)
-    return ctx.clocks[run.run_id]
-
-
-def _pace(ctx: Context, run: Run) -> Pace | None:
-    """How a run that is over went on; one that was never looked at has had all its steps since it began."""
-    if run.wall_s is None:
-        return None
-    unseen_s = run.wall_s - ctx.clocks[run.run_id].told_s if run.run_id in ctx.clocks else run.wall_s
-    clock = look_at_steps(ctx, run, unseen_s)
-    ctx.clocks.pop(run.run_id, None)
-    ctx.step_logs.pop(run.run_id, None)
-    return clock.pace
 
 
 def log_tail(ctx: Context, run: Run) -> str:

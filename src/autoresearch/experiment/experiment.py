@@ -180,6 +180,12 @@ def made_again(runs: Iterable[Run], known: Iterable[Run] = ()) -> list[Run]:
     return found
 
 
+def pauses(notes: Iterable[happened.Noted]) -> dict[str, float]:
+    """Since when which runs are stopped by somebody else, in Unix seconds, as the controller has noted it."""
+    told = {note.details["run"]: note.details["paused_since"] for note in notes if "paused_since" in note.details}
+    return {run_id: float(since) for run_id, since in told.items() if since}
+
+
 @dataclass(kw_only=True)
 class Experiment:
     """One attempt: its hypothesis, branch, runs and verdict, as far as it has come."""

@@ -62,6 +62,9 @@ class Verdict:
 WELL = "the machine is well"
 """How the reason of a canary that has come far enough begins."""
 
+NO_CLOCK = "no progress clock"
+"""How the note begins that a run which hangs cannot be told from one that works."""
+
 WORD = "hopeless"
 """How the reason of a run that was given up begins."""
 

@@ -10,13 +10,15 @@ is `QUEUED`: its supervisor already exists and starts it, in the environment of 
 soon as they are. A run that asks for no GPU sees what we see. Time in the queue does not count towards its limit.
 """
 
+import contextlib
 import hashlib
+import json
 import os
 import signal
 import sys
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from shlex import quote
 from typing import Any, ClassVar
@@ -28,8 +30,8 @@ from autoresearch.errors import LauncherError, StorageError
 from autoresearch.machine import fault_points, gpus, processes
 from autoresearch.machine.processes import CommandError, run
 from autoresearch.ports.launcher import LauncherOptions
-from autoresearch.run.job import Job, JobState, JobStatus, Resources, Submission
-from autoresearch.supervision import run_folder
+from autoresearch.run.job import ENDINGS, Job, JobState, JobStatus, Resources, Submission
+from autoresearch.supervision import run_folder, watcher
 from autoresearch.supervision.run_folder import SupervisorSpec
 from autoresearch.supervision.supervisor import CANCEL
 
@@ -60,17 +62,8 @@ class LocalOptions(LauncherOptions):
         return None if value == "auto" else value
 
 
-_ENDINGS = {
-    "timed-out": JobState.TIMED_OUT,
-    "cancelled": JobState.CANCELLED,
-    "memory": JobState.OUT_OF_MEMORY,
-    "preempted": JobState.PREEMPTED,
-    "not-started": JobState.FAILED,
-    "failed": JobState.NODE_FAILED,
-}
 _STARTING_S = 3.0
-_SILENT_S = 600.0
-"""A supervisor on another machine that has written nothing for so long is taken for dead."""
+_LAST_CHANCE_S = 3.0
 
 
 class LocalLauncher:
@@ -135,7 +128,9 @@ class LocalLauncher:
         except OSError as error:
             raise StorageError(f"run {run_id} was not started: {error}; fix that and submit it again") from error
         fault_points.point("launcher.submit")
-        _supervise(run_id, folder)
+        if identity := _supervise(run_id, folder):
+            # Outside of what the run is told of: its own folder may say anything.
+            self._remember(run_id, watcher=identity)
         return run_id
 
     def find(self, run_id: str) -> str | None:
@@ -160,26 +155,73 @@ class LocalLauncher:
     def cancel(self, job_id: str) -> None:
         """Tell the run's supervisor to end it, and return at once; `states` says when it has.
 
-        Without a living supervisor, everything left of the run is killed here and now, within five seconds.
+        Without a living supervisor, everything left of the run is killed here and now, within five seconds. One that
+        cannot be seen from here, from another container for example, is asked by a file.
 
         Raises:
             LauncherError: The run is on another machine.
         """
-        state = self._read(job_id, run_folder.STATE) or {}
-        if self._read(job_id, run_folder.EXIT) is None and _elsewhere(state):
-            raise LauncherError(f"run {job_id} is on {state['node']}; cancel it there")
-        watcher = _watcher(state)
-        if watcher and processes.signal_tree(watcher, CANCEL):
+        state = self._state(job_id)
+        if self._end(job_id) is not None:
+            self._kill(job_id, ())
             return
-        until = time.monotonic() + 5.0
-        while (left := self._belonging(job_id)) and time.monotonic() < until:
+        if watcher.elsewhere(state):
+            raise LauncherError(f"run {job_id} is on {state['node']}; cancel it there")
+        if watcher.hidden(state):
+            with contextlib.suppress(OSError):
+                Path(self._folder(job_id) or "", run_folder.LEAVE).touch()
+            return
+        supervisor = watcher.living(state)
+        if supervisor and not Path(self._folder(job_id) or "").is_dir():
+            # It could not say how the run ends.
+            self._kill(job_id, (supervisor,))
+        elif supervisor and processes.signal_tree(supervisor, CANCEL):
+            # A stopped one hears it only when it goes on.
+            processes.signal_tree(supervisor, signal.SIGCONT)
+        else:
+            self._kill(job_id, ())
+
+    def force(self, job_id: str, ending: str, reason: str) -> tuple[str, ...]:
+        """End the run over the head of its supervisor, which gets a last chance to do it itself."""
+        state = self._state(job_id)
+        supervisor = watcher.living(state)
+        if supervisor is None and (watcher.elsewhere(state) or watcher.hidden(state)):
+            return self.leftovers(job_id)
+        if self._end(job_id) is None:
+            self._remember(job_id, forced={"ending": ending, "reason": reason, "at": time.time()})
+        if supervisor:
+            processes.signal_tree(supervisor, CANCEL)
+            processes.signal_tree(supervisor, signal.SIGCONT)
+            until = time.monotonic() + _LAST_CHANCE_S
+            while self._end(job_id) is None and time.monotonic() < until:
+                time.sleep(0.05)
+        if self._end(job_id) is None:
+            self._kill(job_id, (supervisor,) if supervisor else ())
+        return self.leftovers(job_id)
+
+    def leftovers(self, job_id: str) -> tuple[str, ...]:
+        """Every living process of the run, its supervisor included; of one that cannot be seen, what its lock says."""
+        found = tuple(f"process {process.pid} ({process.name})" for process in self._belonging(job_id))
+        folder, state = self._folder(job_id), self._state(job_id)
+        if folder and watcher.hidden(state) and self._end(job_id) is None and watcher.held(folder):
+            return (*found, f"what process {state['pid']} of another process-id namespace started")
+        return found
+
+    def _kill(self, run_id: str, besides: Collection[processes.Process]) -> None:
+        """Kill what there is of a run until nothing is left, five seconds at most, and these processes after it."""
+        until, known = time.monotonic() + 5.0, set[tuple[int, int]]()
+        last = {one.pid: one for one in besides}
+        while time.monotonic() < until:
+            table = processes.everyone()
+            found = (*processes.descendants(last, table), *self._belonging(run_id, known))
+            left = [one for one in found if one.pid not in last and watcher.lives(one, table)]
+            known |= {(one.pid, one.started) for one in left}
+            # The supervisor goes last: until then whatever is orphaned becomes its child, and is found.
+            if not (left := left or [one for one in last.values() if watcher.lives(one, table)]):
+                return
             for process in left:
                 processes.signal_tree(process, signal.SIGKILL)
             time.sleep(0.02)
-
-    def leftovers(self, job_id: str) -> tuple[str, ...]:
-        """Every living process of the run, its supervisor included."""
-        return tuple(f"process {process.pid} ({process.name})" for process in self._belonging(job_id))
 
     def unconfined(self, resources: Resources) -> str:  # noqa: ARG002 - the same for every run here
         """Nothing: the supervisor of every run looks whether there can be a sandbox."""
@@ -222,73 +264,74 @@ class LocalLauncher:
         folder = self._folder(run_id)
         return run_folder.read(folder / name) if folder else None
 
-    def _belonging(self, run_id: str) -> list[processes.Process]:
+    def _remember(self, run_id: str, **facts: object) -> None:
+        """Add something to what is known of a run outside of its own folder."""
+        record = run_folder.read(self._record(run_id)) or {}
+        with contextlib.suppress(OSError):
+            run_folder.write(self._record(run_id), {**record, **facts}, sync=True)
+
+    def _state(self, run_id: str) -> dict[str, Any]:
+        """How its supervisor says it is doing, and who that is, for which the run's own folder is not asked."""
+        record = run_folder.read(self._record(run_id)) or {}
+        return watcher.read_state(record)
+
+    def _end(self, run_id: str) -> dict[str, Any] | None:
+        record = run_folder.read(self._record(run_id))
+        return watcher.read_end(record) if record else None
+
+    def _belonging(self, run_id: str, besides: Collection[tuple[int, int]] = ()) -> list[processes.Process]:
         folder = self._folder(run_id)
         if folder is None:
             return []
-        state = run_folder.read(folder / run_folder.STATE) or {}
-        known = state.get("tree", []) if state.get("boot") == processes.boot() else []
+        state = self._state(run_id)
+        here = state.get("boot") == processes.boot() and not watcher.hidden(state)
+        known = [*watcher.tree(state), *besides] if here else []
         table = processes.everyone()
         supervisors = [
             process
             for process in table.values()
             if not process.dead and processes.carries(process.pid, processes.SUPERVISOR_MARK, str(folder))
         ]
-        return processes.belonging(str(folder), [(pid, started) for pid, started in known], table) + supervisors
+        return processes.belonging(str(folder), known, table) + supervisors
 
     def _status(self, run_id: str) -> JobStatus:
         record = run_folder.read(self._record(run_id))
         if record is None:
             return JobStatus(state=JobState.VANISHED, reason=f"no run {run_id} was ever submitted from here")
         folder, submitted_at = Path(record["folder"]), record["submitted_at"]
-        state = run_folder.read(folder / run_folder.STATE)
+        state = watcher.read_state(record)
         # Before the look for its end: a supervisor that is dead by now has already written that.
-        dead = _why_dead(folder, state)
-        ended = run_folder.read(folder / run_folder.EXIT)
+        dead = watcher.why_dead(folder, state)
+        ended, forced = watcher.read_end(record), record.get("forced")
+        if ended and forced and ended["ending"] == "cancelled":
+            return replace(_ended(ended, submitted_at), state=ENDINGS[forced["ending"]], reason=forced["reason"])
         if ended:
             return _ended(ended, submitted_at)
-        return _live(state or {}, dead, submitted_at)
+        if dead and forced:
+            return _forced(forced, state, submitted_at)
+        return _live(folder, state, dead, submitted_at)
 
 
 def _claimed(folder: Path) -> bool:
     return any((folder / name).exists() for name in (run_folder.STATE, run_folder.EXIT))
 
 
-def _supervise(run_id: str, folder: Path) -> None:
+def _supervise(run_id: str, folder: Path) -> dict[str, Any]:
+    """Start a supervisor; who it is, empty when another has the run."""
     # -P: the directory we happen to be in, often the user's checkout, must not shadow modules.
     argv = [sys.executable, "-P", "-m", "autoresearch.supervision.supervisor", str(folder / run_folder.SPEC)]
     try:
-        run(argv, env={**os.environ, processes.SUPERVISOR_MARK: str(folder)}, timeout=60.0)
+        said = run(argv, env={**os.environ, processes.SUPERVISOR_MARK: str(folder)}, timeout=60.0).text
     except CommandError as error:
         raise LauncherError(f"the supervisor of run {run_id} could not be started: {error}") from error
+    found = json.loads(said) if said else {}
+    return found if isinstance(found, dict) else {}
 
 
-def _watcher(state: Mapping[str, Any]) -> processes.Process | None:
-    """The run's supervisor, if it lives and is on this machine."""
-    process = processes.process_info(state["pid"]) if state.get("boot") == processes.boot() else None
-    return process if process and process.started == state["started"] and not process.dead else None
-
-
-def _elsewhere(state: Mapping[str, Any]) -> bool:
-    return bool(state) and state["boot"] != processes.boot() and state["node"] != os.uname().nodename
-
-
-def _why_dead(folder: Path, state: Mapping[str, Any] | None) -> str:
-    """Why nothing more will come of a run that has not been concluded; empty while its supervisor lives."""
-    if state is None:
-        return "it was recorded but never started, or its folder is gone; submit it again"
-    if not _elsewhere(state):
-        return "" if _watcher(state) else "its supervisor was killed, or the machine restarted, before the run ended"
-    try:
-        silent_s = time.time() - (folder / run_folder.STATE).stat().st_mtime
-    except OSError:
-        silent_s = _SILENT_S
-    return "" if silent_s < _SILENT_S else f"nothing was heard of it from {state['node']} for {silent_s:.0f} s"
-
-
-def _live(state: Mapping[str, Any], dead: str, submitted_at: float) -> JobStatus:
+def _live(folder: Path, state: Mapping[str, Any], dead: str, submitted_at: float) -> JobStatus:
     waiting = state.get("phase") == "waiting"
     alive = JobState.QUEUED if waiting else JobState.RUNNING
+    supervisor = watcher.living(state)
     return JobStatus(
         state=JobState.VANISHED if dead else alive,
         reason=dead or (state.get("waits_for", "") if waiting else ""),
@@ -298,13 +341,30 @@ def _live(state: Mapping[str, Any], dead: str, submitted_at: float) -> JobStatus
         cpu_s=state.get("cpu_s"),
         peak_memory_gb=state.get("peak_memory_gb"),
         peak_gpu_memory_gb=state.get("peak_gpu_memory_gb"),
+        ran_s=state.get("wall_s"),
+        paused_since=None if dead else watcher.paused_since(folder, state, supervisor),
+        tampered=run_folder.forgery(folder) if dead else "",
+        deaf="" if dead else watcher.why_deaf(folder, state, supervisor),
+    )
+
+
+def _forced(forced: Mapping[str, Any], state: Mapping[str, Any], submitted_at: float) -> JobStatus:
+    return JobStatus(
+        state=ENDINGS[forced["ending"]],
+        reason=forced["reason"],
+        node=state.get("node", ""),
+        submitted_at=submitted_at,
+        started_at=state.get("started_at"),
+        ended_at=forced["at"],
+        cpu_s=state.get("cpu_s"),
+        peak_memory_gb=state.get("peak_memory_gb"),
     )
 
 
 def _ended(exit_: Mapping[str, Any], submitted_at: float) -> JobStatus:
     done = JobState.SUCCEEDED if exit_["exit_code"] == 0 else JobState.FAILED
     return JobStatus(
-        state=_ENDINGS.get(exit_["ending"], done),
+        state=ENDINGS.get(exit_["ending"], done),
         exit_code=exit_["exit_code"],
         reason=exit_["reason"],
         node=exit_["node"],
@@ -315,6 +375,7 @@ def _ended(exit_: Mapping[str, Any], submitted_at: float) -> JobStatus:
         peak_memory_gb=exit_["peak_memory_gb"],
         peak_gpu_memory_gb=exit_["peak_gpu_memory_gb"],
         uncontained=exit_.get("uncontained"),
+        tampered=exit_.get("tampered", ""),
     )
 
 

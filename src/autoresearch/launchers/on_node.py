@@ -25,7 +25,7 @@ def main() -> int:
     folder = Path(spec.folder)
     _set_aside(folder, int(os.environ.get("SLURM_RESTART_COUNT") or 0))
     supervise(spec, os.open(os.devnull, os.O_WRONLY))
-    ended = run_folder.read(folder / run_folder.EXIT) or {}
+    ended = run_folder.ended(folder) or {}
     if ended.get("pid") != os.getpid() or ended.get("node") != os.uname().nodename:
         sys.stderr.write(f"run {spec.run_id} belongs to another job; this one did nothing\n")
         return ANOTHER_HAS_IT

@@ -9,6 +9,11 @@ def since_boot() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
+def asleep() -> float:
+    """Seconds that this machine has slept since it was started."""
+    return since_boot() - time.monotonic()
+
+
 class SteadyClock:
     """Unix time in seconds that goes on evenly, whatever is done to the wall clock meanwhile.
 

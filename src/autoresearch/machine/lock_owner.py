@@ -73,7 +73,7 @@ def here(token: str = "", since: float = 0.0) -> LockOwner:
         host=socket.gethostname(),
         machine=_line("/etc/machine-id"),
         boot=_line("/proc/sys/kernel/random/boot_id"),
-        space=_space(),
+        space=space(),
         pid=pid,
         born=_born(pid),
         since=since,
@@ -88,7 +88,8 @@ def _line(path: str) -> str:
         return ""
 
 
-def _space() -> str:
+def space() -> str:
+    """The process-id namespace of this process; empty where it is not told."""
     try:
         return str(Path("/proc/self/ns/pid").readlink())
     except OSError:

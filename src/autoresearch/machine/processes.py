@@ -61,6 +61,11 @@ class Process(NamedTuple):
         """Whether only its exit status is left."""
         return self.state in "ZX"
 
+    @property
+    def stopped(self) -> bool:
+        """Whether somebody stopped it, a debugger included."""
+        return self.state in "Tt"
+
 
 def process_info(pid: int) -> Process | None:
     """One process, or None when there is none of that id."""

@@ -116,6 +116,22 @@ def why_unconfined(launcher: Launcher, resources: Resources) -> str:
     return f"the launcher {launcher.name} starts runs where autoresearch cannot put them into one"
 
 
+@runtime_checkable
+class Enforcer(Protocol):
+    """A launcher that can end a run over the head of its supervisor, which the run may have stopped or ended."""
+
+    def force(self, job_id: str, ending: str, reason: str) -> tuple[str, ...]:
+        """End all of it now, its supervisor included; what is left, in words. It may take ten seconds.
+
+        Args:
+            job_id: The run.
+            ending: What `states` says of it from now on, unless its supervisor has had the last word after all: one of
+                `job.ENDINGS`.
+            reason: The same in words.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class HeldCapacity:
     """Capacity that a launcher holds between runs, such as a warm allocation of Slurm.

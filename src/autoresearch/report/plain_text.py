@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from html import escape
 
 _LABEL = 18
@@ -44,6 +45,11 @@ def duration(seconds: float | None) -> str:
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h{minutes:02d}m" if hours else f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"
+
+
+def clock(at: float) -> str:
+    """A time of day, in UTC."""
+    return datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S UTC")
 
 
 def entry(label: str, text: str, width: int | None = None) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from autoresearch.run import collapse
 from autoresearch.run.crash_signatures import BY_NAME, ENVIRONMENT, IDEA, Signature
 from autoresearch.run.job import JobState, JobStatus
 from autoresearch.run.measurement import Completion
@@ -229,7 +230,9 @@ def _killed(said: Ending, known: Account) -> Ending | None:
 
 
 def _causes(known: Account) -> tuple[Symptom, ...]:
-    return known.symptoms if _fatal(known.symptoms) else post_mortem(known.symptoms, known.status, known.log)
+    """What a run can have died of; a curve that has collapsed kills nothing by itself."""
+    symptoms = tuple(one for one in known.symptoms if one.name not in collapse.NAMES)
+    return symptoms if _fatal(symptoms) else post_mortem(symptoms, known.status, known.log)
 
 
 def _fatal(symptoms: Sequence[Symptom]) -> Symptom | None:

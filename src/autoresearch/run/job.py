@@ -147,6 +147,14 @@ class JobStatus:
     """Largest resident host memory of the whole process tree, in GB."""
     peak_gpu_memory_gb: float | None = None
     """Largest memory seen on any GPU the job was given, in GB."""
+    ran_s: float | None = None
+    """Seconds that it has run so far, as its supervisor counts them."""
+    paused_since: float | None = None
+    """Since when all of it is stopped by somebody else, None while it is not."""
+    tampered: str = ""
+    """What shows that the job wrote what only its supervisor may write; empty when nothing does."""
+    deaf: str = ""
+    """Why its own supervisor cannot be relied on to keep its limits, empty when it can."""
     stuck: bool = False
     """Whether a queued job waits for something that cannot come by itself; `reason` says for what."""
     uncontained: str | None = None

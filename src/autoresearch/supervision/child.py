@@ -26,7 +26,7 @@ _LONGEST_S = float(2**31 - 1)
 
 
 def become(
-    argv: Sequence[str], directory: str, env: Mapping[str, str], sink: int, fail: int, keep: int | None = None
+    argv: Sequence[str], directory: str, env: Mapping[str, str], sink: int, fail: int, keep: Sequence[int] = ()
 ) -> NoReturn:
     """Turn this process, just forked, into the run's command; what goes wrong is written to `fail`.
 
@@ -36,7 +36,7 @@ def become(
         env: Its whole environment.
         sink: What it prints goes there.
         fail: Hears why it could not be started.
-        keep: A file descriptor that it inherits.
+        keep: File descriptors that it inherits.
     """
     doing = directory
     try:
@@ -45,8 +45,8 @@ def become(
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(sink, 1)
         os.dup2(sink, 2)
-        if keep is not None:
-            os.set_inheritable(keep, True)
+        for handle in keep:
+            os.set_inheritable(handle, True)
         os.chdir(directory)
         doing = argv[0]
         for number in _BORN_WITH:

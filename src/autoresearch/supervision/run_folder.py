@@ -3,13 +3,16 @@
 ```text
 spec.json         what to start, written by the launcher before anything is started
 supervisor.json   who watches over it and how it is doing; creating it is the claim that makes a run start once only
-exit.json         how it ended; written once, by whoever knows
+supervisor.lock   held for as long as the supervisor or the command it started lives
+exit.json         how it ended; written once, by whoever knows, and sealed by the supervisor
 supervisor.err    only after a failure of ours
+cancel.ask        a request: end this run; for where the supervisor cannot be signalled
 stacks.ask        a request: before this run is ended, write into its log what its processes are doing
 ```
 """
 
 import contextlib
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -19,7 +22,7 @@ from typing import Any, NamedTuple
 from autoresearch.machine.disk import clear_way, opened
 
 SPEC, STATE, EXIT, TROUBLE = "spec.json", "supervisor.json", "exit.json", "supervisor.err"
-STACKS = "stacks.ask"
+STACKS, LEAVE, LOCK = "stacks.ask", "cancel.ask", "supervisor.lock"
 BY_LOG = "AUTORESEARCH_BY_LOG"
 """Variable of a run whose folder nobody here sees: small files go through its log, each in a line of its own."""
 
@@ -28,6 +31,8 @@ RETURNED = "autoresearch-file"
 
 _RESERVED = 16 * 1024
 _LARGEST = 16 << 20
+_TOLD = frozenset({"ending", "exit_code", "reason", "node", "started_at", "ended_at"})
+"""What every end tells."""
 
 
 class SupervisorSpec(NamedTuple):
@@ -78,6 +83,37 @@ def read(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def digest(word: str) -> str:
+    """What a seal shows of the word behind it."""
+    return hashlib.sha256(word.encode()).hexdigest()
+
+
+def ended(folder: Path, sealed: str = "") -> dict[str, Any] | None:
+    """How a run ended, in the words of its supervisor; None before that, and when somebody else wrote it.
+
+    Args:
+        folder: The run's folder.
+        sealed: The digest of its supervisor's word; empty: the one in its state file. Where there is none either (a
+            script without a supervisor, an earlier version) the end is taken as it stands.
+    """
+    found = read(folder / EXIT)
+    if found is None or not found.keys() >= _TOLD:
+        return None
+    sealed = sealed or str((read(folder / STATE) or {}).get("sealed") or "")
+    return found if not sealed or digest(str(found.get("seal", ""))) == sealed else None
+
+
+def forgery(folder: Path) -> str:
+    """What stands in the place of a run's end before its supervisor has written it, in words; empty for nothing."""
+    place = folder / EXIT
+    if not place.exists() and not place.is_symlink():
+        return ""
+    if place.is_dir() and not place.is_symlink():
+        with contextlib.suppress(OSError):
+            place.replace(folder / f"{EXIT}.not-ours")
+    return f"{EXIT} was there before the run had ended: somebody else than its supervisor wrote it"
 
 
 def write(path: Path, value: Mapping[str, Any], *, sync: bool = False) -> None:

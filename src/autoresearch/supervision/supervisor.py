@@ -3,12 +3,14 @@
 It detaches itself, claims the run, waits for memory and GPUs, starts the command, keeps the log bounded, enforces the
 limits, and does not end before every process of the run has. That is proved, not hoped for: it is a *child subreaper*
 (prctl(2)), so whatever is orphaned below it becomes its own child, and once the kernel says it has no children, it has
-no descendants. All limits are measured on the monotonic clock, which neither jumps nor counts a closed laptop.
+no descendants. All limits are measured on the monotonic clock, which neither jumps nor counts a closed laptop, and
+without the time in which the run is stopped.
 
 Signals: USR1 cancels the run; TERM, INT and HUP from anybody else end it as preempted (a shutdown, a person).
 """
 
 import contextlib
+import json
 import os
 import resource
 import signal
@@ -25,6 +27,8 @@ from autoresearch.supervision import child, confinement, run_folder, scratch
 from autoresearch.supervision.child import NO_START, become
 from autoresearch.supervision.run_folder import SupervisorSpec
 from autoresearch.supervision.run_log import BoundedLog, CleanLog, Recorder
+from autoresearch.supervision.stopwatch import Stopwatch
+from autoresearch.supervision.watcher import SupervisorClaim
 
 CANCEL = signal.SIGUSR1
 _OUTSIDE = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -51,8 +55,11 @@ def main() -> int:
     os.close(say)
     with os.fdopen(said, "rb") as answer:
         word = answer.read().decode("utf-8", "replace")
-    sys.stderr.write("" if word == "ok" else word or "the supervisor ended before it could start the run\n")
-    return 0 if word == "ok" else 1
+    if word.startswith("ok"):
+        sys.stdout.write(word.removeprefix("ok"))
+        return 0
+    sys.stderr.write(word or "the supervisor ended before it could start the run\n")
+    return 1
 
 
 def _detached(spec: SupervisorSpec, say: int) -> NoReturn:
@@ -71,12 +78,12 @@ def _detached(spec: SupervisorSpec, say: int) -> NoReturn:
 
 
 def supervise(spec: SupervisorSpec, say: int) -> None:
-    """Claim the run and carry it out; `say` hears `ok` as soon as the run cannot get lost any more."""
+    """Claim the run and carry it out; `say` hears `ok`, and whose it is, as soon as it cannot get lost any more."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
     processes.prctl(processes.CHILD_SUBREAPER, 1)
     run = SupervisedRun(spec)
-    claimed = run.claim()
-    os.write(say, b"ok")
+    claimed = run.claim.take(run.snapshot())
+    os.write(say, b"ok" + (json.dumps(run.claim.identity).encode() if claimed else b""))
     os.close(say)
     if not claimed:
         return
@@ -97,8 +104,8 @@ class SupervisedRun:
     def __init__(self, spec: SupervisorSpec) -> None:
         self.spec, self.folder = spec, Path(spec.folder)
         self.hold = gpus.Hold()
-        self.began: float | None = None
-        self.started_at: float | None = None
+        self.claim = SupervisorClaim(self.folder, spec.run_id)
+        self.clock = Stopwatch()
         self.main = 0
         self.code: int | None = None
         self.peak_bytes, self.cpu_s = 0, 0.0
@@ -110,47 +117,26 @@ class SupervisedRun:
         self._scan_s = 0.0
         self._sample_at = 0.0
         self._memory_kills = 0
-        me = processes.process_info(os.getpid())
-        self._identity = {
-            "run_id": spec.run_id,
-            "pid": os.getpid(),
-            "started": me.started if me else 0,
-            "boot": processes.boot(),
-            "node": os.uname().nodename,
-        }
-
-    def claim(self) -> bool:
-        """Make the run ours; False when another supervisor has it, or had."""
-        if (self.folder / run_folder.EXIT).exists():
-            return False
-        if not run_folder.create(self.folder / run_folder.STATE, self.snapshot()):
-            return False
-        run_folder.reserve(self.folder)
-        return True
 
     def snapshot(self) -> dict[str, Any]:
         """How it is doing, as written to the state file."""
-        return self._identity | {
-            "phase": "waiting" if self.began is None else "running",
+        return self.claim.identity | {
+            "phase": "waiting" if self.clock.started_at is None else "running",
             "waits_for": self._waits_for,
             "main": self.main,
-            "started_at": self.started_at,
-            "wall_s": self.wall_s,
+            "started_at": self.clock.started_at,
+            "wall_s": self.clock.running_s,
+            "paused_since": self.clock.paused_since,
             "cpu_s": round(self.cpu_s, 3),
             "peak_memory_gb": self.peak_bytes / 1e9,
             "gpus": list(self.hold.indices),
             "tree": [[process.pid, process.started] for process in self._tree],
         }
 
-    @property
-    def wall_s(self) -> float:
-        """Seconds the run has been running."""
-        return 0.0 if self.began is None else round(time.monotonic() - self.began, 3)
-
     def wait_for_turn(self) -> ProcessEnd | None:
         """Wait for free memory and hold the GPUs it needs; an ending when it was cancelled meanwhile."""
         while self._has_to_wait():
-            ending = _told(child.wait(_WATCHED, 0.5))
+            ending = _told(child.wait(_WATCHED, 0.5)) or self._asked_to_leave()
             if ending:
                 return ending
         return None
@@ -180,12 +166,13 @@ class SupervisedRun:
             self.reap()
             if self.code is not None:
                 return self._exited()
-            if self.wall_s >= limit:
+            self.clock.turn(stopped=self._is_stopped())
+            if self.clock.running_s >= limit:
                 return ProcessEnd("timed-out", f"timed out: still running after {limit:g} s")
             if self._sample() and self._over_memory():
                 return ProcessEnd("memory", f"over its memory limit of {self.spec.memory_gb:g} GB")
-            patience = min(limit - self.wall_s, self._sample_at - time.monotonic())
-            ending = _told(child.wait(_WATCHED, patience))
+            patience = min(limit - self.clock.running_s, self._sample_at - time.monotonic())
+            ending = _told(child.wait(_WATCHED, self.clock.wait(patience))) or self._asked_to_leave()
             if ending:
                 return ending
 
@@ -197,7 +184,7 @@ class SupervisedRun:
         alive = len([process for process in self._scan() if not process.dead])
         self._end_tree()
         left = self._end_escaped()
-        wall_s = self.wall_s
+        wall_s = self.clock.running_s
         log_complete = self.recorder is None or self.recorder.finish(10.0)
         notes = [
             f"{alive} processes it had left running were ended" if ending.word == "exited" and alive else "",
@@ -226,10 +213,12 @@ class SupervisedRun:
         self._reported, report = os.pipe()
         self.confined = start = confinement.confine(self.spec, self._environment(), report)
         self._memory_kills = processes.memory_kills()
-        self.began, self.started_at = time.monotonic(), time.time()
+        self.clock.start()
         self.main = os.fork()
         if not self.main:
-            become(start.argv, self.spec.directory, start.env, sink, fail, report if start.temporary else None)
+            keep = (report if start.temporary else None, self.claim.handle)
+            inherited = [handle for handle in keep if handle is not None]
+            become(start.argv, self.spec.directory, start.env, sink, fail, inherited)
         for handle in (sink, fail, report):
             os.close(handle)
         self.recorder = Recorder(out, log, self.folder / run_folder.STATE, self.snapshot)
@@ -275,6 +264,15 @@ class SupervisedRun:
         self._scan_s = time.thread_time() - began
         return self._tree
 
+    def _is_stopped(self) -> bool:
+        """Whether all that lives of the run is stopped, by a scheduler, a person or a debugger."""
+        living = [process for process in self._tree if not process.dead]
+        return bool(living) and all(process.stopped for process in living)
+
+    def _asked_to_leave(self) -> ProcessEnd | None:
+        """A cancel by somebody who cannot signal us."""
+        return ProcessEnd("cancelled", "cancelled") if (self.folder / run_folder.LEAVE).exists() else None
+
     def _sample(self) -> bool:
         """Look at the tree when it is time again; a tenth of its age, at most a second, at most 2 % of a core."""
         now = time.monotonic()
@@ -283,7 +281,7 @@ class SupervisedRun:
         tree = self._scan()
         self.peak_bytes = max(self.peak_bytes, sum(process.rss for process in tree))
         self.cpu_s = max(self.cpu_s, _cpu_of_the_dead() + sum(process.cpu_s for process in tree))
-        self._sample_at = now + max(min(1.0, max(0.1, self.wall_s / 10)), 50 * self._scan_s)
+        self._sample_at = now + max(min(1.0, max(0.1, self.clock.running_s / 10)), 50 * self._scan_s)
         return True
 
     def _over_memory(self) -> bool:
@@ -347,14 +345,15 @@ class SupervisedRun:
         code = NO_START if word == "not-started" else self.code
         log = self.recorder.log.file if self.recorder else None
         largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-        return self._identity | {
+        return self.claim.identity | {
             "ending": word,
             "reason": reason,
             "exit_code": code if code is None or code >= 0 else 128 - code,
             "signal": -code if code is not None and code < 0 else None,
-            "started_at": self.started_at,
-            "ended_at": (self.started_at or time.time()) + wall_s,
+            "started_at": self.clock.started_at,
+            "ended_at": (self.clock.started_at or time.time()) + wall_s + self.clock.paused_s + self.clock.asleep_s,
             "wall_s": wall_s,
+            "paused_s": round(self.clock.paused_s, 3),
             "cpu_s": round(max(self.cpu_s, _cpu_of_the_dead()), 3),
             "peak_memory_gb": max(self.peak_bytes, largest if self.main else 0) / 1e9,
             "peak_gpu_memory_gb": self.recorder.peak_gpu_gb if self.recorder else None,
@@ -370,7 +369,7 @@ class SupervisedRun:
         scratch.clear(self.spec.scratch, keep=report["ending"] == "exited" and report["exit_code"] != 0)
         for _ in range(600):
             try:
-                run_folder.conclude(self.folder, report)
+                self.claim.conclude(report)
             except FileNotFoundError:
                 return
             except OSError:

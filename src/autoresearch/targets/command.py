@@ -20,6 +20,7 @@ from autoresearch.machine import disk
 from autoresearch.ports.plugins import chosen_source
 from autoresearch.ports.target import RunRequest, SourceSpec, Survey
 from autoresearch.run.chosen_value import JUDGED, AgreedCurve, check_rule, choose, cut_short, merge, nothing_found
+from autoresearch.run.collapse import collapses, curves_of
 from autoresearch.run.integrity import Finding, Integrity, of_sources
 from autoresearch.run.job import Job, JobState, JobStatus, Resources
 from autoresearch.run.measurement import Completion, Measurement, Readings
@@ -196,13 +197,14 @@ class CommandTarget:
         )
 
     def health(self, log_tail: str, readings: Mapping[str, Readings]) -> tuple[Symptom, ...]:
-        """Crash signatures, and a metric that is not finite any more."""
+        """Crash signatures, a metric that is not finite any more, and curves that have collapsed."""
         series = next((one.series[self._tag] for one in readings.values() if self._tag in one.series), None)
         lost = series is not None and len(series.values) >= 3 and not any(map(math.isfinite, series.values[-3:]))
         evidence = f"{self._tag} was not finite in its last three values"
         advice = "Lower the learning rate or raise precision."
         nan = [Symptom("nan-metric", Severity.FATAL, evidence, "idea", advice)] if lost else []
-        return worst_first([*nan, *crash_symptoms(log_tail)])
+        falls = self._objective.direction is Direction.MINIMIZE or self._rule == "best"
+        return worst_first([*nan, *crash_symptoms(log_tail), *collapses(curves_of(readings, self._tag, falls=falls))])
 
     def _one_result(self, readings: Mapping[str, Readings]) -> Integrity | None:
         pair = next((one.conflict for one in readings.values() if one.conflict), None)

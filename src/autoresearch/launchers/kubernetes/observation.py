@@ -79,7 +79,7 @@ class Observer:
     def view(self, record: Record) -> ClusterView:
         """Everything known of a run, as of the latest look."""
         now = time.monotonic()
-        ended = run_folder.read(Path(record.folder, run_folder.EXIT))
+        ended = run_folder.ended(Path(record.folder))
         found, pods = self._objects.get(record.name), self._pods.get(record.name, [])
         if found and not is_ours(found, record):
             found, pods = None, []
@@ -167,13 +167,13 @@ def _unclear(found: Manifest | None, record: Record) -> bool:
     """Whether pods may tell something: the run lives, so one may be taken away, or it has not ended by itself."""
     if found is None:
         return False
-    ended = run_folder.read(Path(record.folder, run_folder.EXIT))
+    ended = run_folder.ended(Path(record.folder))
     return not object_state(found).ended or ended is None or ended["ending"] != "exited" or ended["exit_code"] != 0
 
 
 def _puzzling(found: Manifest | None, record: Record) -> bool:
     """Whether complaints may explain a run: it waits, or it is over without having ended by itself."""
-    ended = run_folder.read(Path(record.folder, run_folder.EXIT))
+    ended = run_folder.ended(Path(record.folder))
     if found is None or object_state(found).ended:
         kept = Path(record.folder, LAST_SEEN).exists() and found is None
         return not kept and (ended is None or ended["ending"] == "preempted")

@@ -234,7 +234,7 @@ class RayLauncher:
             return never(job_id)
         job = self._jobs.get(job_id)
         state = STATES.get(job["status"], JobState.UNKNOWN) if job else None
-        ended = run_folder.read(Path(record.folder, run_folder.EXIT))
+        ended = run_folder.ended(Path(record.folder))
         if ended and (state is None or state.ended or time.time() - ended["ended_at"] > _FINISHING_S):
             return by_files(record, state, ended)
         if job is None or state is None:

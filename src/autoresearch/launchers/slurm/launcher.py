@@ -257,7 +257,7 @@ class SlurmLauncher:
         record = self._records.of_job(job_id)
         if record is None:
             return
-        ended = run_folder.read(Path(record.folder, run_folder.EXIT))
+        ended = run_folder.ended(Path(record.folder))
         if ended is None:
             self._records.cancelled(record)
         if self._warm:
@@ -354,7 +354,7 @@ def _going(left: Collection[str], record: Record) -> bool:
 
 
 def _ends(records: Collection[Record]) -> dict[str, dict[str, Any] | None]:
-    return {record.run_id: run_folder.read(Path(record.folder, run_folder.EXIT)) for record in records}
+    return {record.run_id: run_folder.ended(Path(record.folder)) for record in records}
 
 
 def _spec(job: Job, options: SlurmOptions, grace_s: float) -> SupervisorSpec:

@@ -118,6 +118,7 @@ def _ended(seen: SlurmView, ended: Mapping[str, Any]) -> JobStatus:
         peak_memory_gb=ended.get("peak_memory_gb"),
         peak_gpu_memory_gb=ended.get("peak_gpu_memory_gb"),
         uncontained=ended.get("uncontained"),
+        tampered=ended.get("tampered", ""),
     )
 
 
@@ -171,6 +172,7 @@ def _base(
         cpu_s=report.get("cpu_s"),
         peak_memory_gb=report.get("peak_memory_gb") or (row.peak_memory_gb if row else None),
         peak_gpu_memory_gb=report.get("peak_gpu_memory_gb"),
+        paused_since=seen.now if row and row.word == "SUSPENDED" else report.get("paused_since"),
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import median
 
+from autoresearch.run.collapse import Curves, collapses
 from autoresearch.run.measurement import Readings, Series
 from autoresearch.run.post_mortem import crash_symptoms, worst_first
 from autoresearch.run.symptom import Severity, Symptom
@@ -280,4 +281,16 @@ def health(log_tail: str, readings: Mapping[str, Readings]) -> tuple[Symptom, ..
     curves = RunCurves(grammar.with_tail(readings, log_tail))
     found = ((rule, rule.shows(curves)) for rule in RULES)
     symptoms = [Symptom(rule.name, rule.severity, shown, rule.fault, rule.advice) for rule, shown in found if shown]
-    return worst_first([*crash_symptoms(log_tail), *symptoms])
+    return worst_first([*crash_symptoms(log_tail), *symptoms, *collapses(_by_role(curves))])
+
+
+def _by_role(curves: RunCurves) -> Curves:
+    """KL has rules of its own above."""
+    validation = next(iter(sorted(curves.matching(r"validation(?:-[^/]+)?/(?:accuracy|total_reward/mean)"))), "")
+    return Curves(
+        reward=curves.series("train/reward"),
+        validation=curves.series(validation),
+        length=curves.series("train/mean_gen_tokens_per_sample"),
+        loss=curves.series("train/loss"),
+        gradient=curves.series("train/grad_norm"),
+    )
