@@ -37,9 +37,6 @@ class CampaignStarted:
 
     Attributes:
         base_commit: Full hash.
-        approved_by: Who approved the plan.
-        limits: The stop rule in absolute values.
-        objective: What is judged by.
         survey: What readers need to know of the base; None in journals of earlier versions.
     """
 
@@ -60,7 +57,6 @@ class ControllerStarted:
     """A controller started working on the campaign.
 
     Attributes:
-        pid: Its process id on `host`.
         resting: It only judges or drops, so an end that was asked for stays asked for.
     """
 
