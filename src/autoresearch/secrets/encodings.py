@@ -13,7 +13,7 @@ from operator import itemgetter
 _ESC = r"(?:\x1b|\\+(?:u001[bB]|x1[bB]|033|e)|%1[bB]|\^\[|␛)"
 _ZERO = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\r\n]*(?:\x07|\x1b\\)|[ -/]*[0-Z\\^-~])|\x9b[0-?]*[ -/]*[@-~]|"
-    r"[\x00\xad\u200b-\u200f\u2060\ufeff]"
+    r"[\x00\xad\u200b-\u200f\u2060\ufeff]+"
 )
 _CSI = r"\[[0-?]*[ -/]*[@-~]"
 _CODE = re.compile(
