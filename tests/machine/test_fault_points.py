@@ -140,11 +140,11 @@ def test_every_point_is_in_the_table_and_every_entry_is_a_point():
 def test_the_points_of_a_family_are_reached(tmp_path: Path, name: str):
     """Each step of appending and replacing can be made to fail."""
     code = (
-        "import sys; from pathlib import Path; from autoresearch.machine import atomic\n"
+        "import sys; from pathlib import Path; from autoresearch.machine import disk\n"
         "from autoresearch.records import journal, ledger, row; from autoresearch.experiment import events\n"
         "folder = Path(sys.argv[1]); folder.mkdir()\n"
         "ledger.Ledger(folder / 'l').append(row.decode({'branch': 'a', 'status': 'keep'}))\n"
         "journal.Journal(folder / 'j').append(events.Resumed(at=1.0, by='anna'))\n"
-        "atomic.replace(folder / 'f', 'text')"
+        "disk.replace(folder / 'f', 'text')"
     )
     assert order(tmp_path / "folder", f"{name}=kill", code).code == -9

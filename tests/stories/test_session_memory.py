@@ -75,7 +75,7 @@ def test_a_launch_that_waits_for_a_person_is_a_blocker_at_once(lab):
     controller = lab.start()
     lab.until(lambda: lab.journal("approval_asked"), "the question")
     lab.until(lambda: "wait for a person" in texts(lab)["timeline.md"], "the checkpoint")
-    assert "## Blockers\n- launch baseline/1" in texts(lab)["session_state.md"]
+    lab.until(lambda: "## Blockers\n- launch baseline/1" in texts(lab)["session_state.md"], "the blocker")
     controller.terminate()
     controller.communicate(timeout=200)
 

@@ -46,20 +46,24 @@ def names(lab, found: set[str]) -> set[str]:
     return {str(Path(name).relative_to(folder)) if Path(name).is_relative_to(folder) else name for name in found}
 
 
-def as_written_before(lab) -> None:
-    """Make the journal one of the previous version, which froze nothing of the base."""
+def as_written_before(lab, run_git) -> None:
+    """Make the journal one of the previous version: nothing of the base is frozen, no line is linked, git has no copy."""
     path = lab.folder / "journal.jsonl"
-    first, rest = path.read_text().split("\n", 1)
-    event = json.loads(first)
-    assert event.pop("survey") == {"lineage": ["config.json"], "minutes": None, "gpus": 0, "protected": False}
-    path.write_text(json.dumps(event) + "\n" + rest)
+    events = [json.loads(line) for line in path.read_text().splitlines()]
+    assert events[0].pop("survey") == {"lineage": ["config.json"], "minutes": None, "gpus": 0, "protected": False}
+    assert all(event.pop("n") and "prev" in event for event in events)
+    for event in events:
+        del event["prev"]
+    path.write_text("".join(json.dumps(event) + "\n" for event in events))
+    for ref in run_git(lab.root, "for-each-ref", "--format=%(refname)", "refs/autoresearch/").split():
+        run_git(lab.root, "update-ref", "-d", ref)
 
 
 @pytest.fixture(params=["this version", "the previous one"])
-def past(finished, request):
+def past(finished, request, run_git):
     """A campaign that has ended, with the journal of this version or of the one before."""
     if request.param == "the previous one":
-        as_written_before(finished)
+        as_written_before(finished, run_git)
     return finished
 
 
@@ -104,7 +108,7 @@ def test_a_checkpoint_writes_the_session_folder_and_nothing_else(past):
     assert session.parent == Path("session")
 
 
-def test_a_journal_of_the_version_before_gives_the_same_report(finished):
+def test_a_journal_of_the_version_before_gives_the_same_report(finished, run_git):
     """What was not frozen is taken from the runs; the session's page says the same too. Protection was not told of."""
     unprotected = re.compile(rb"(?:- |<p>)nothing was protected[^\n<]*(?:\n|</p>)")
 
@@ -113,7 +117,7 @@ def test_a_journal_of_the_version_before_gives_the_same_report(finished):
         return [unprotected.sub(b"", path.read_bytes()) for path in night.report()], night.memory()
 
     fresh = told()
-    as_written_before(finished)
+    as_written_before(finished, run_git)
     assert told() == fresh
 
 

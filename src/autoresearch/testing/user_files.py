@@ -17,6 +17,7 @@ from autoresearch.experiment.names import PREFIX
 from autoresearch.git.call import call
 from autoresearch.git.refs import HEADS, common_dir, root
 from autoresearch.git.worktree import HOME, listing
+from autoresearch.records.mirror import REFS
 from autoresearch.records.notes import REF
 
 OURS = ("reports/auto_research*", "session", HOME)
@@ -74,7 +75,9 @@ def _compare(what: str, before: Facts, after: Facts) -> Iterator[str]:
 def _refs(top: Path) -> Facts:
     listed = call(top, "for-each-ref", "--format=%(refname) %(symref)%(objectname)").text.splitlines()
     pairs = (line.split(" ", 1) for line in listed)
-    return tuple((name, value) for name, value in pairs if name != REF and not name.startswith(f"{HEADS}{PREFIX}/"))
+    return tuple(
+        (name, value) for name, value in pairs if name != REF and not name.startswith((f"{HEADS}{PREFIX}/", REFS))
+    )
 
 
 def _store(top: Path) -> Facts:
