@@ -3,6 +3,7 @@
 import json
 import shlex
 import time
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -170,7 +171,7 @@ def follow(ctx: Context) -> bool:
         return False
     changed = False
     with asking(ctx, "tell the states of runs"):
-        answer = ctx.launcher.states(flying.keys() | evaluated.keys())
+        answer = _states(ctx, flying.keys() | evaluated.keys())
     for job_id, status in answer.items():
         if job_id in flying:
             changed |= _take_in(ctx, flying[job_id], status)
@@ -179,6 +180,15 @@ def follow(ctx: Context) -> bool:
             _record(ctx, run, evaluation.finish(ctx, run, _read(ctx, run), status))
             changed = True
     return changed
+
+
+def _states(ctx: Context, asked: Collection[str]) -> Mapping[str, JobStatus]:
+    """How these jobs are doing. What is no such answer is its launcher's failure, as what it raises is."""
+    answer = ctx.launcher.states(asked)
+    odd = not isinstance(answer, Mapping) or not answer.keys() <= set(asked)
+    if odd or not all(isinstance(status, JobStatus) for status in answer.values()):
+        raise TypeError(f"states() answered {answer!r:.200}, not a JobStatus for each id it was asked for")
+    return answer
 
 
 def _take_in(ctx: Context, run: Run, status: JobStatus) -> bool:
