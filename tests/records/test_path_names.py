@@ -9,8 +9,8 @@ import autoresearch
 from autoresearch.records.paths import CampaignPaths, Volume, campaign_of
 
 ROOMS = ("campaign", "cli", "engine", "experiment", "mcp", "report", "scheduling", "verdict")
-FOREIGN = {"'.kube'", "'config'", "'repository'"}
-"""A person's kubeconfig, and the folder that `demo` makes: neither is a campaign's."""
+FOREIGN = {"'.kube'", "'config'", "'repository'", "'.git'", "'__pycache__'", "'.venv'", "'venv'"}
+"""A person's kubeconfig, the folder that `demo` makes, and what git and Python keep in any tree: none is a campaign's."""
 ROOT = Path(autoresearch.__file__).parent
 
 

@@ -19,6 +19,7 @@ from autoresearch.experiment.outcome import Purpose
 from autoresearch.git import worktree
 from autoresearch.machine import disk
 from autoresearch.ports import plugins
+from autoresearch.records.paths import RUN_LOG, SUBMISSION
 from autoresearch.run.chosen_value import JUDGED
 from autoresearch.run.integrity import of_evaluation
 from autoresearch.run.job import Job, JobState, JobStatus, Resources
@@ -74,7 +75,7 @@ def begin(ctx: Context, run: Run, found: Measurement) -> None:
     kind = ctx.campaign.launcher.type
     with plugins.calling("launchers", kind, "plan an evaluation"):
         submission = ctx.launcher.plan(job)
-    disk.replace(folder / "submission.txt", ctx.redactor.clean(submission.text.replace(key, "KEY")))
+    disk.replace(folder / SUBMISSION, ctx.redactor.clean(submission.text.replace(key, "KEY")))
     with plugins.calling("launchers", kind, "submit an evaluation"):
         job_id = ctx.launcher.submit(submission)
     ctx.evaluations[run.run_id] = UnderWay(job=job, job_id=job_id, key=key)
@@ -100,7 +101,7 @@ def evaluation_job(ctx: Context, run: Run, places: Mapping[str, str], tree: Path
         argv=tuple(argv),
         directory=str(tree),
         folder=str(folder),
-        log=str(folder / "run.log"),
+        log=str(folder / RUN_LOG),
         env={**ctx.campaign.run.env, **own},
         resources=Resources(gpus_per_node=settings.gpus),
         limit_s=settings.minutes * 60,

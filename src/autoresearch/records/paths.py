@@ -57,6 +57,9 @@ BESIDE = ("ray", "tmp", "wandb")
 SUBMISSION, ENVIRONMENT, MEASUREMENT = KEPT = ("submission.txt", "environment.json", "measurement.json")
 """What we keep of every run, in the repository."""
 
+RUN_LOG = "run.log"
+"""What a run, or its evaluation, prints."""
+
 _CACHES = {
     "HF_HOME": "huggingface",
     "HF_HUB_CACHE": "huggingface/hub",
@@ -196,7 +199,7 @@ class CampaignPaths(Layout):
 
     def run_log(self, experiment: str) -> Path:
         """Leads to the log of its newest run (R66)."""
-        return self.experiment(experiment) / "run.log"
+        return self.experiment(experiment) / RUN_LOG
 
     def attempt(self, index: int) -> Path:
         """A proposal that is still to be committed."""
@@ -218,11 +221,11 @@ class CampaignPaths(Layout):
     def log(self, experiment: str, number: int) -> Path:
         """What it prints."""
         run = self.run(experiment, number)
-        return run / "logs" / "run.log" if self.volume else run / "run.log"
+        return run / "logs" / RUN_LOG if self.volume else run / RUN_LOG
 
     def latest_log(self, experiment: str) -> Path:
         """Leads to the log of the experiment's newest run (R66); on a volume where R207 wants it."""
-        return self.heavy / experiment / "logs" / "run.log" if self.volume else self.run_log(experiment)
+        return self.heavy / experiment / "logs" / RUN_LOG if self.volume else self.run_log(experiment)
 
     def evidence(self, experiment: str, number: int) -> Path:
         """What we keep of a run, always in the repository: submission, environment, measurement."""
