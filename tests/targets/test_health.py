@@ -99,6 +99,11 @@ DEATHS = [
         "RuntimeError: [../third_party/gloo/gloo/transport/tcp/pair.cc:534] Connection closed by peer",
     ),
     ("placement-failed", "AssertionError: Not enough GPUs available: 4 asked for, 2 there"),
+    ("launch-failed", "srun: error: Task launch for StepId=812.0 failed on node n7: Job credential expired"),
+    (
+        "cache-broken",
+        "safetensors_rust.SafetensorError: Error while deserializing header: MetadataIncompleteBuffer",
+    ),
     ("unhandled-error", "mylib.errors.OddError: the moon is in the wrong place"),
 ]
 
