@@ -99,13 +99,37 @@ def test_a_campaign_sends_what_its_dry_run_had_shown(lab, launcher):
     assert shown.rstrip("\n") == stored.rstrip("\n")
 
 
+SECRET = "abcdef0123456789abcdef0123456789"
+TEMPLATE = {
+    "apiVersion": "batch/v1",
+    "kind": "Job",
+    "spec": {
+        "template": {
+            "spec": {"containers": [{"name": "run", "image": "rl:1", "env": [{"name": "PLACE", "value": SECRET}]}]}
+        }
+    },
+}
+
+
+def test_a_secret_in_the_plan_is_shown_by_no_dry_run(lab):
+    """It is refused, and the refusal says where it stands and not what it is."""
+    (lab.root / ".env").write_text(f"WANDB_API_KEY={SECRET}\n")
+    lab.write(command=["python3", "train.py", "--key", SECRET])
+    done = lab.cli("run", "--dry-run")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "command of the campaign looks like a secret" in done.stderr
+    assert SECRET[:16] not in done.stderr
+
+
+@pytest.mark.skipif(bool(why_no_kubernetes()), reason=why_no_kubernetes())
 def test_a_secret_is_shown_by_no_dry_run(lab):
-    """What is kept is cleaned, so what is shown is too."""
-    (lab.root / ".env").write_text("WANDB_API_KEY=abcdef0123456789abcdef0123456789\n")
-    lab.write(command=["python3", "train.py", "--key", "abcdef0123456789abcdef0123456789"])
-    told = lab.cli("run", "--dry-run").stdout
-    assert "train.py" in told
-    assert "abcdef0123456789" not in told
+    """What is kept is cleaned, so what is shown is too: a file that the plan only names may hold one."""
+    (lab.root / ".env").write_text(f"WANDB_API_KEY={SECRET}\n")
+    (lab.root / "job.yaml").write_text(yaml.safe_dump(TEMPLATE))
+    lab.write(launcher={"type": "kubernetes", "kind": "job", "template": "job.yaml"}, command=["python3", "train.py"])
+    told = dry(lab.root)
+    assert "PLACE" in told
+    assert SECRET[:16] not in told
 
 
 def test_a_dry_run_leaves_no_byte_behind(lab):
