@@ -65,8 +65,11 @@ def ready(held: str) -> int:
     A carriage return ends a line too: progress bars have no other.
     """
     end = held.rfind("\n") + 1 or held.rfind("\r", 0, len(held) - 1) + 1
+    lines = -1
     while end:
-        begin = min(_open_block(held, end), _open_lines(held, end), _open_words(held, end))
+        # What stands before as many lines as a key's end can have is no part of it, whatever it looks like.
+        lines = end if end == lines else _open_lines(held, end)
+        begin = min(_open_block(held, end), lines, _open_words(held, end))
         if begin == end:
             break
         end = begin
@@ -111,7 +114,8 @@ def _open_block(held: str, end: int) -> int:
 def _open_lines(held: str, end: int) -> int:
     """Where the last lines begin that may be those of a key whose end is to come."""
     for _ in range(TAIL_LINES):
-        line = max(held.rfind("\n", 0, end - 1), held.rfind("\r", 0, end - 1)) + 1
+        line = held.rfind("\n", 0, end - 1) + 1
+        line = max(line, held.rfind("\r", line, end - 1) + 1)
         if end <= 0 or not _BLOCK_LINE.fullmatch(held, line, end):
             break
         end = line
