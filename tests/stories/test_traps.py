@@ -22,8 +22,10 @@ if trap == "links":
         print("x" * 99, flush=True)
     print("score: 0.5", flush=True)
 if trap == "folders":
-    for name in ("measurement.json", "exit.json", "supervisor.err", ".exit.json.new"):
+    for name in ("measurement.json", "supervisor.err", ".exit.json.new"):
         (folder / name).mkdir()
+if trap == "end":
+    (folder / "exit.json").mkdir()
 if trap == "pipe":
     (folder / "run.log").unlink()
     os.mkfifo(folder / "run.log")
@@ -31,11 +33,11 @@ if trap == "borrowed":
     (folder / "run.log").unlink()
     (folder / "run.log").symlink_to(night / "baseline" / "run-1" / "run.log")
 """
-TRAPS = ("links", "folders", "pipe", "borrowed")
+TRAPS = ("links", "folders", "end", "pipe", "borrowed")
 
 
 def test_a_run_that_lays_traps_in_its_own_folder_harms_itself_at_most(lab):
-    """Journal, ledger and plan are whole, nothing waits for ever, and a log that leads elsewhere gives no number."""
+    """Journal, ledger and plan are whole, nothing waits, and who forges an end or a log has no number."""
     (lab.root / "train.py").write_text(TRAIN)
     (lab.root / "config.json").write_text('{"trap": ""}\n')
     (lab.root / "ideas.yaml").write_text(
@@ -43,7 +45,7 @@ def test_a_run_that_lays_traps_in_its_own_folder_harms_itself_at_most(lab):
     )
     commit_all(lab.root)
     plan = lab.write(
-        stop="5 experiments, 60s each",
+        stop="6 experiments, 60s each",
         launcher={"type": "local"},
         command=[sys.executable, "train.py"],
         run={"max_log_mb": 0.01, "grace": 0.5},
@@ -52,9 +54,10 @@ def test_a_run_that_lays_traps_in_its_own_folder_harms_itself_at_most(lab):
     done = lab.run()
     assert done.returncode == 0, done.stderr
     assert [(row.description, row.status.value) for row in lab.rows()[1:]] == [
-        ("links", "discard"), ("folders", "discard"), ("pipe", "crash"), ("borrowed", "crash"),
+        ("links", "discard"), ("folders", "discard"), ("end", "crash"), ("pipe", "crash"), ("borrowed", "crash"),
     ]  # fmt: skip
-    assert len(lab.journal("run_measured")) == 5
+    assert "somebody else than its supervisor wrote it" in lab.rows()[3].reason
+    assert len(lab.journal("run_measured")) == 6
     assert yaml.safe_load(plan.read_text())["campaign"] == "night"
     for folder in ("links", "folders"):
         found = lab.folder / folder / "run-1" / "measurement.json"
