@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from autoresearch.secrets.redactor import Redactor
+from autoresearch.secrets.redactor import Cleaner, Redactor
 from autoresearch.secrets.stream import LONGEST_LINE, LOOK
 
 A, HEX = "Ab3dEf6hIj9k", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b"
@@ -142,3 +142,22 @@ def test_a_value_longer_than_a_line_is_hidden_to_its_end():
     left = "".join(Redactor().clean_stream([text]))
     assert A not in left
     assert left == Redactor().clean(text)
+
+
+FLOODS = {
+    "letters": "x" * 99 + "\n", "letters, CRLF": "x" * 99 + "\r\n", "soft breaks": "ten words " * 6 + "=\n",
+    "soft breaks, CRLF": "ten words " * 6 + "=\r\n", "padded": "x" * 60 + "=\n", "backslashes": "word " * 9 + "\\\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FLOODS)
+def test_a_flood_of_lines_that_could_go_on_is_not_held(name):
+    """However many there are, no more is kept than the longest line has, and the pieces make no difference."""
+    size, text = 30_011, FLOODS[name] * (3 * LONGEST_LINE // len(FLOODS[name])) + f"password={A}\n"
+    cleaner, held, left = Cleaner(Redactor()), 0, ""
+    for at in range(0, len(text), size):
+        left += cleaner.feed(text[at : at + size])
+        held = max(held, at + size - len(left))
+    assert held <= LONGEST_LINE + LOOK + 2 * size
+    assert left + cleaner.close() == Redactor().clean(text)
+    assert A not in left

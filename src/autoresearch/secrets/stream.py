@@ -77,14 +77,30 @@ def ready(held: str) -> int:
 
 
 def _long_line(text: str) -> int:
-    """Where the first line begins that is long enough to be cut; -1 when there is none."""
+    """Where the first line begins that is long enough to be cut; -1 when there is none.
+
+    Lines that are read together are one.
+    """
     at, most = 0, LONGEST_LINE + LOOK
     while len(text) - at >= most:
-        end = max(text.rfind("\n", at, at + most), text.rfind("\r", at, at + most))
-        if end < 0:
+        end = at + most
+        while (end := _line_end(text, at, end)) and _goes_on(text, end):
+            end -= 2 if text[end - 2 : end] == "\r\n" else 1
+        if not end:
             return at
-        at = end + 1
+        at = end
     return -1
+
+
+def _line_end(text: str, at: int, end: int) -> int:
+    """Behind the last line end between two places; 0 when there is none."""
+    new = text.rfind("\n", at, end)
+    return max(new, text.rfind("\r", max(new, at), end)) + 1
+
+
+def _goes_on(text: str, end: int) -> bool:
+    """Whether what a line says goes on in the next."""
+    return bool(_GOES_ON.search(text, max(0, end - 512), end))
 
 
 def _cut(clean: Clean, window: str) -> int:
@@ -114,8 +130,7 @@ def _open_block(held: str, end: int) -> int:
 def _open_lines(held: str, end: int) -> int:
     """Where the last lines begin that may be those of a key whose end is to come."""
     for _ in range(TAIL_LINES):
-        line = held.rfind("\n", 0, end - 1) + 1
-        line = max(line, held.rfind("\r", line, end - 1) + 1)
+        line = _line_end(held, 0, end - 1)
         if end <= 0 or not _BLOCK_LINE.fullmatch(held, line, end):
             break
         end = line
@@ -124,4 +139,4 @@ def _open_lines(held: str, end: int) -> int:
 
 def _open_words(held: str, end: int) -> int:
     """Where the last line begins, if what it says goes on in the next."""
-    return held.rfind("\n", 0, end - 1) + 1 if _GOES_ON.search(held, max(0, end - 512), end) else end
+    return held.rfind("\n", 0, end - 1) + 1 if _goes_on(held, end) else end
