@@ -14,7 +14,7 @@ import shutil
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path, PurePosixPath
 
@@ -112,6 +112,7 @@ def wrap(
         words += _resolver()
     for path, leads_to in view.links:
         words += ["--symlink", str(leads_to), str(path)]
+    view = _without_links(view)
     later = [path for path in view.shown if _is_below(path, view.shared)]
     words += _pairs("--ro-bind", (path for path in view.shown if _is_hidden(path) and path not in later))
     words += _pairs("--bind", view.shared)
@@ -126,6 +127,24 @@ def wrap(
     words += ["--chdir", str(directory)] if directory else []
     words += ["--json-status-fd", str(status)] if status is not None else []
     return (*words, "--", *argv)
+
+
+def _without_links(view: View) -> View:
+    """The same view with every place below one of its links by its real name: nothing can be mounted through a link."""
+
+    def real(paths: tuple[Path, ...]) -> tuple[Path, ...]:
+        return tuple(path.resolve() if _is_below(path, links) else path for path in paths)
+
+    links = [link for link, _ in view.links]
+    return replace(
+        view,
+        shared=real(view.shared),
+        shown=real(view.shown),
+        hidden=real(view.hidden),
+        writable=real(view.writable),
+        frozen=real(view.frozen),
+        sealed=real(view.sealed),
+    )
 
 
 _KERNEL = ("/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/fs", "/proc/acpi", "/proc/scsi")
