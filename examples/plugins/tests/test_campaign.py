@@ -53,15 +53,15 @@ def test_the_ideas_of_the_table_are_judged_by_two_runs_each(repo):
     """Researcher, target and policy: every row of the table was tried, and no verdict rests on one run."""
     rows = [line.split("\t") for line in (repo / "reports" / "auto_research_results.tsv").read_text().splitlines()]
     table = [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
-    assert [row["runs"] for row in table] == ["2", "2", "2", "1"]
+    assert [row["runs"] for row in table] == ["2", "2", "2", "2"], "an error that nobody explains is tried once more"
     assert [row["status"] for row in table[1:]][-1] == "crash"
     assert "mean" in table[1]["reason"]
 
 
 def test_the_runs_were_nice(repo):
-    """The launcher's request is kept with the run, and its option has reached it."""
+    """The launcher's request is kept with the run, and its option has reached it; a canary went before the crash."""
     kept = sorted(records(repo).rglob("submission.txt"))
-    assert len(kept) == 7
+    assert len(kept) == 9
     assert all("nice -n 15 python3 train.py" in path.read_text() for path in kept)
 
 
