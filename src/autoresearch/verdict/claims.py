@@ -6,6 +6,7 @@ Proof comes from fresh seeds: from runs that chose nothing, and from no others.
 import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from graphlib import TopologicalSorter
 
 from autoresearch.experiment.board import Board, Idea, Trial
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status
@@ -49,8 +50,8 @@ class Claim:
     Attributes:
         name: The idea; the incumbent's arm for the whole campaign.
         standing: How far it goes.
-        effect: Gain; None without a comparison. From fresh seeds as measured, for they chose nothing; from runs that
-            chose, shrunk towards zero by the spread of all effects seen.
+        effect: Gain; None without a comparison. From fresh seeds as measured, for they chose nothing; else what all
+            runs together say of the idea, or, for one that never ran by itself, its verdict's effect, shrunk.
         low: Lower end of its 90 % interval, of the same estimate.
         high: Upper end.
         runs: Runs of the better-known side that it rests on.
@@ -193,9 +194,9 @@ def _worths(evidence: Evidence) -> dict[str, Worth]:
     parents = {idea.name: (idea.parent, 1) for idea in board.ideas}
     parents |= {bundle.name: (bundle.parent, len(bundle.ideas)) for bundle in board.bundles}
     tree = {BASELINE: _node(evidence, BASELINE, "", 0)}
-    waiting = dict(parents)
-    while ready := [name for name, (parent, _) in waiting.items() if parent in tree]:
-        tree |= {name: _node(evidence, name, *waiting.pop(name)) for name in ready}
+    for name in TopologicalSorter({name: (parent,) for name, (parent, _) in parents.items()}).static_order():
+        if name in parents and parents[name][0] in tree:
+            tree[name] = _node(evidence, name, *parents[name])
     return worths(tree, sigma, TAU * max(sigma, evidence.scale or 0.0))
 
 
