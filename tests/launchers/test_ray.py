@@ -3,12 +3,10 @@
 import json
 import subprocess
 import sys
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
 from threading import Thread
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 from zipfile import ZipFile
 
 import pytest
@@ -25,6 +23,8 @@ from autoresearch.ports.target import RunRequest
 from autoresearch.run.job import JobState
 from autoresearch.run.post_mortem import crash_symptoms
 from autoresearch.testing.launchers import ProcessContract, settle
+
+from .ray_between import Between
 
 PATIENCE_S = 90.0
 needs_head = [pytest.mark.full, pytest.mark.ray, pytest.mark.usefixtures("ray_address")]
@@ -61,32 +61,11 @@ def test_the_commit_is_sent_and_the_log_comes_back(upload, job):
     assert "forty-two\n" in Path(wanted.log).read_text()
 
 
-class Meddler(BaseHTTPRequestHandler):
+class Meddler(Between):
     """Between us and the head: hands everything on, but changes one file in every archive."""
 
-    head = ""
-
-    def _hand_on(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if self.command == "PUT":
-            body = meddled(body)
-        request = Request(self.head + self.path, data=body or None, method=self.command)
-        request.add_header("Content-Type", "application/json")
-        try:
-            with urlopen(request, timeout=30) as answer:
-                code, said = answer.status, answer.read()
-        except HTTPError as error:
-            with error:
-                code, said = error.code, error.read()
-        self.send_response(code)
-        self.send_header("Content-Length", str(len(said)))
-        self.end_headers()
-        self.wfile.write(said)
-
-    do_GET = do_POST = do_PUT = _hand_on  # noqa: N815 (the names that http.server calls)
-
-    def log_message(self, *words: object) -> None:
-        """Silence."""
+    def changed(self, body: bytes) -> bytes:
+        return meddled(body) if self.command == "PUT" else body
 
 
 def meddled(archive):
@@ -101,7 +80,9 @@ def meddled(archive):
 @pytest.mark.ray
 def test_an_archive_that_was_changed_on_its_way_is_not_run(upload, job, ray_address, tmp_path):
     """What arrived is not the commit: nothing is started, and the failure is no fault of the idea."""
-    between = ThreadingHTTPServer(("127.0.0.1", 0), type("ThisMeddler", (Meddler,), {"head": ray_address}))
+    between = ThreadingHTTPServer(
+        ("127.0.0.1", 0), type("ThisMeddler", (Meddler,), {"head": ray_address, "failing": {}, "asked": []})
+    )
     Thread(target=between.serve_forever, daemon=True).start()
     try:
         address = f"http://127.0.0.1:{between.server_port}"

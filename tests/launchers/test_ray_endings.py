@@ -2,11 +2,9 @@
 
 import subprocess
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 
 import pytest
 from hypothesis import given
@@ -23,6 +21,7 @@ from autoresearch.run.job import JobState
 from autoresearch.testing.launchers import settle
 
 from .clusters import reach
+from .ray_between import Between
 
 RECORD = Record("run", "/nowhere", "/nowhere/run.log", "ar-run", "token", 100.0, "ar-run")
 needs_head = [pytest.mark.full, pytest.mark.ray]
@@ -122,38 +121,6 @@ def test_a_token_file_that_is_named_must_hold_one(home, monkeypatch):
 
 
 # -- a head in between -----------------------------------------------------------------------------------------------
-
-
-class Between(BaseHTTPRequestHandler):
-    """Between us and a head: counts what is asked, answers some of it with a code, hands the rest on."""
-
-    head = ""
-    failing: dict[str, int]
-    asked: list[str]
-
-    def _hand_on(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.asked.append(self.path)
-        code = next((code for part, code in self.failing.items() if part in self.path), 0)
-        said = b"Traceback\nValueError: no such thing" if code else b""
-        if not code:
-            request = Request(self.head + self.path, data=body or None, method=self.command)
-            request.add_header("Content-Type", "application/json")
-            try:
-                with urlopen(request, timeout=120) as answer:
-                    code, said = answer.status, answer.read()
-            except HTTPError as error:
-                with error:
-                    code, said = error.code, error.read()
-        self.send_response(code)
-        self.send_header("Content-Length", str(len(said)))
-        self.end_headers()
-        self.wfile.write(said)
-
-    do_GET = do_POST = do_PUT = _hand_on  # noqa: N815 (the names that http.server calls)
-
-    def log_message(self, *words: object) -> None:
-        """Silence."""
 
 
 @pytest.fixture
