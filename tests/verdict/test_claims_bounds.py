@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from tests.verdict.boards import BASE, CRASH, INF, KEEP, NAN, UP, board, idea, runs
+from tests.verdict.boards import BASE, CRASH, DISCARD, INF, KEEP, NAN, UP, board, idea, runs
 
 from autoresearch.experiment.board import Board, Bundle, Idea, Trial
 from autoresearch.experiment.outcome import Purpose, Verdict
@@ -188,3 +188,11 @@ def test_a_remark_on_drift_is_for_a_verdict_that_has_an_effect():
 def test_a_gain_of_which_nothing_is_known_is_as_likely_as_not():
     """Where the numbers of a board are too wild for a ratio."""
     assert _positive(Effect(gain=INF, error=INF, freedom=2, runs=1)) == 0.5
+
+
+def test_an_idea_that_names_itself_as_parent_breaks_no_claim():
+    """A campaign file that a hand has changed may hold a circle; what hangs on the baseline is still told."""
+    own = idea("a", parent="a", status=DISCARD, effect=-0.5)
+    trials = (*runs("baseline", 1.0, 1.1, 0.9), *runs("a", 0.5))
+    (found,) = claims(Board(objective=UP, ideas=(own,), trials=trials)).ideas
+    assert found.runs == 1

@@ -6,7 +6,6 @@ Proof comes from fresh seeds: from runs that chose nothing, and from no others.
 import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from graphlib import TopologicalSorter
 
 from autoresearch.experiment.board import Board, Idea, Trial
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status
@@ -194,9 +193,14 @@ def _worths(evidence: Evidence) -> dict[str, Worth]:
     parents = {idea.name: (idea.parent, 1) for idea in board.ideas}
     parents |= {bundle.name: (bundle.parent, len(bundle.ideas)) for bundle in board.bundles}
     tree = {BASELINE: _node(evidence, BASELINE, "", 0)}
-    for name in TopologicalSorter({name: (parent,) for name, (parent, _) in parents.items()}).static_order():
-        if name in parents and parents[name][0] in tree:
-            tree[name] = _node(evidence, name, *parents[name])
+    children: dict[str, list[str]] = {}
+    for name, (parent, _) in parents.items():
+        children.setdefault(parent, []).append(name)
+    reached = [BASELINE]
+    for above in reached:
+        new = [name for name in children.get(above, ()) if name not in tree]
+        tree |= {name: _node(evidence, name, *parents[name]) for name in new}
+        reached += new
     return worths(tree, sigma, TAU * max(sigma, evidence.scale or 0.0))
 
 
