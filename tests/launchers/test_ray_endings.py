@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from autoresearch.errors import LauncherError, NotNowError, RefusedError
@@ -77,12 +77,13 @@ def test_a_command_must_fit_one_node(wanted, nodes, said):
     assert bool(said) is bool(too_much(wanted, nodes))
 
 
+@example(before=637, more=0, lines=1000, word="")
 @given(before=st.integers(0, 3000), more=st.integers(0, 900), lines=st.integers(0, 2000), word=st.text(max_size=3))
 def test_a_log_is_continued_or_fetched_anew(before, more, lines, word):
     """Whatever the last lines are: what is joined is the log, to the last character, and else it is not joined."""
     every = [f"step {number}: {word}\n" for number in range(before + more)]
     known, whole = "".join(every[:before]), "".join(every)
-    added = continuation(known, "".join(every[len(every) - lines :]) if lines else "")
+    added = continuation(known, "".join(every[max(0, len(every) - lines) :]) if lines else "")
     assert added is None or known + added == whole
     assert added is not None or len(known) < 4000 or lines < more + 1000
 

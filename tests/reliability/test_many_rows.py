@@ -4,19 +4,20 @@ import hashlib
 
 import pytest
 
-from autoresearch.records.row import COLUMNS, header
+from autoresearch.records.row import COLUMNS, INTEGRITY, header
 
 MANY = 100_000
+WIDTH = (*COLUMNS, INTEGRITY)
 
 
 def theirs() -> bytes:
     """A ledger of other campaigns."""
-    row = dict.fromkeys(COLUMNS, "") | {"status": "discard", "metric_value": "0.500000", "runs": "3", "reason": "noise"}
+    row = dict.fromkeys(WIDTH, "") | {"status": "discard", "metric_value": "0.500000", "runs": "3", "reason": "noise"}
     lines = (
         "\t".join((row | {"index": str(n), "branch": f"autoresearch/old-{n // 100}/idea-{n}"}).values())
         for n in range(1, MANY + 1)
     )
-    return (header() + "\n" + "\n".join(lines) + "\n").encode()
+    return (header(WIDTH) + "\n" + "\n".join(lines) + "\n").encode()
 
 
 @pytest.mark.full

@@ -55,6 +55,7 @@ class ResultLine:
         manner: `bare`, `labelled` or `progress`.
         first: The first of them that says another value than the last; the last where all say the same.
         values: How many values they say, one after the other; the same again counts once.
+        count: How many lines they are.
     """
 
     text: str
@@ -62,6 +63,7 @@ class ResultLine:
     manner: Manner
     first: str = ""
     values: int = 1
+    count: int = 1
 
     @property
     def form(self) -> str:
@@ -152,7 +154,7 @@ class ResultLines:
         if known is not None:
             again = same(known, one)
             first = known.first or ("" if again else known.text)
-            one = replace(one, first=first, values=known.values + (not again))
+            one = replace(one, first=first, values=known.values + (not again), count=known.count + 1)
         self._lines[form] = one
 
 
@@ -236,13 +238,18 @@ def result_of(log: str, tags: Sequence[str], key: str = "") -> tuple[float | Non
 def unlike_baseline(own: Iterable[ResultLine], baseline: Sequence[ResultLine]) -> str:
     """What a run printed that the baseline's program does not, in words; empty when there is nothing against it.
 
-    Where the baseline prints one result, several are none. A result in a form that the baseline lacks is none beside
-    one in the baseline's form that says something else; an idea that prints its result in a new form alone may do so.
+    Where the baseline prints one result, several are none; a curve is not meant, and may be longer than its. A result
+    in a form that the baseline lacks is none beside one in the baseline's form that says something else; an idea that
+    prints its result in a new form alone may do so.
     """
-    lines, forms = list(own), {one.form: one for one in baseline}
+    lines = list(own)
+    forms = {one.form: one for one in sorted(baseline, key=lambda one: (one.values, one.count))}
+    concluded = any(one.manner is not Manner.PROGRESS for one in baseline)
     for one in lines:
         known = forms.get(one.form)
-        if known is not None and known.values == 1 and one.values > 1 and one.first:
+        if known is None or (one.manner is Manner.PROGRESS and (concluded or known.count > 1)):
+            continue
+        if known.values == 1 and one.values > 1 and one.first:
             return f"the baseline prints one result, this run {one.values}: {one.first!r}, and later {one.text!r}"
     ours = [one for one in lines if one.form in forms]
     last = lines[-1] if lines else None
