@@ -135,17 +135,24 @@ def test_before_fresh_seeds_the_best_value_is_corrected_for_selection():
 def test_an_idea_that_won_as_a_merge_stands_at_the_merge():
     """It was judged together with what was kept meanwhile, so its own runs on the old parent are not its level."""
     *before, judged = experiment(2, "idea", [0.6], "keep", effect=0.1)
+    judged = replace(judged, incumbent="merge-1", verdict=replace(judged.verdict, value=0.75))
     merge = happened.BundleMade(
         at=3.0, name="merge-1", branch="autoresearch/c/merge-1", commit="f" * 40, ideas=("idea",), parent="baseline"
     )
     history = fold([
         happened.CampaignStarted(at=0.0, campaign="c", base_commit="0" * 40, approved_by="ada"), *experiment(1, "baseline", [0.5], "keep"), *before, merge,
-        *run("merge-1", 1, 0.7, Purpose.REPEAT), *run("merge-1", 2, 0.8, Purpose.REPEAT), replace(judged, incumbent="merge-1"),
+        *run("merge-1", 1, 0.7, Purpose.REPEAT), *run("merge-1", 2, 0.8, Purpose.REPEAT), judged,
     ])  # fmt: skip
     campaign, limits = CampaignConfig.of({"campaign": "c"}), StopLimits(started_at=0.0, target_experiment_count=9)
     objective = Objective("more", "score", Direction.MAXIMIZE)
     made = build(history, campaign, objective, outlook(history, campaign, limits, objective, 7000.0), 7000.0)
-    assert (made.entries[1].value, made.entries[1].values) == (pytest.approx(0.75), (0.7, 0.8))
+    assert (made.entries[1].value, made.entries[1].values) == (0.75, (0.7, 0.8))
+
+
+def test_a_value_is_the_ledgers_whatever_runs_come_later():
+    """A fresh seed of the proof changes what is best, not the number that stands in the row."""
+    before, after = report(), report(fresh=[0.61, 0.63])
+    assert before.entries[1].value == after.entries[1].value
 
 
 def test_a_crash_is_not_called_unresolved():

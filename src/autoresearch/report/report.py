@@ -30,7 +30,7 @@ class ReportLine:
         area: Its area.
         source: Who proposed it.
         status: `keep`, `discard`, `crash`, or `open`.
-        value: Mean of the metric over its valid runs.
+        value: The metric as it was judged, as in the ledger; while it is open, the mean over its valid runs.
         values: The metric of each valid run, in order.
         effect: Measured gain against its parent when it was judged, in the better direction.
         low: Lower end of the 90 % interval of `effect`.
@@ -256,11 +256,7 @@ def _best(history: History, board: Board) -> tuple[float | None, str]:
 
 def _entry(history: History, entry: Experiment, found: dict[str, Claim]) -> ReportLine:
     verdict, runs, arm = entry.verdict, history.runs_of(entry.name), _judged_arm(history, entry)
-    values = tuple(
-        run.measurement.value
-        for run in history.runs_of(arm)
-        if run.valid and run.measurement and run.measurement.value is not None
-    )
+    values = tuple(run.value for run in history.runs_of(arm) if run.value is not None)
     symptoms = {s.name: s.evidence for run in runs if run.measurement for s in run.measurement.symptoms}
     return ReportLine(
         index=entry.index,
@@ -269,7 +265,7 @@ def _entry(history: History, entry: Experiment, found: dict[str, Claim]) -> Repo
         area=entry.hypothesis.area,
         source=entry.hypothesis.source,
         status=str(verdict.status) if verdict else "open",
-        value=history.value_of(arm),
+        value=verdict.value if verdict and verdict.value is not None else history.value_of(arm),
         values=values,
         effect=verdict.effect if verdict else None,
         low=verdict.low if verdict else None,
@@ -290,10 +286,12 @@ def _entry(history: History, entry: Experiment, found: dict[str, Claim]) -> Repo
 
 
 def _judged_arm(history: History, entry: Experiment) -> str:
-    """Whose runs stand for an attempt: its own, or those of the merge with what was kept meanwhile that it won as."""
-    merged = entry.judged.incumbent if entry.judged else None
-    own = bool(history.runs_of(entry.name))
-    return merged if own and merged in history.bundles and history.value_of(merged) is not None else entry.name
+    """Whose runs stand for an attempt: its own, or those of its merge with what was kept meanwhile."""
+    alone = (bundle for bundle in history.bundles.values() if bundle.ideas == (entry.name,))
+    merges = [bundle.name for bundle in alone if bundle.parent not in {BASELINE, entry.parent}]
+    won = entry.judged.incumbent if entry.judged else None
+    merged = won if won in history.bundles else next(reversed(merges), entry.name)
+    return merged if history.runs_of(entry.name) and history.value_of(merged) is not None else entry.name
 
 
 def _minutes(runs: Iterable[Run]) -> float:
