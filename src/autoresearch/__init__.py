@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from autoresearch.library import open, plan, schema, simulate  # noqa: A004 - as in gzip
     from autoresearch.records.row import Row
     from autoresearch.report.policy_comparison import PolicyComparison
-    from autoresearch.run.objective import Direction, Objective
+    from autoresearch.run.measurement import Direction, Objective
 
 __all__ = [
     "Campaign",
@@ -52,11 +52,11 @@ _HOMES = {
     "CampaignConfig": "config.schema",
     "CampaignStatus": "campaign.status",
     "PolicyComparison": "report.policy_comparison",
-    "Direction": "run.objective",
+    "Direction": "run.measurement",
     "Event": "experiment.events",
     "Experiment": "experiment.experiment",
     "Judged": "campaign.status",
-    "Objective": "run.objective",
+    "Objective": "run.measurement",
     "Plan": "campaign.plan",
     "Row": "records.row",
     "Run": "experiment.experiment",

@@ -15,7 +15,7 @@ from autoresearch.git import refs, worktree
 from autoresearch.machine import sandbox
 from autoresearch.records.journal import Journal
 from autoresearch.researchers.agent.researcher import AgentResearcher
-from autoresearch.run.objective import Objective
+from autoresearch.run.measurement import Objective
 
 SECRET = "hunter2-7Qx9vLmZp41"
 ANSWER = """cat > "$AUTORESEARCH_ANSWER" <<'END'

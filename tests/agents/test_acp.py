@@ -9,7 +9,7 @@ from tests.agents.real_agents import ANSWER, TURNS, codex_home, settings
 
 from autoresearch.errors import ResearcherError
 from autoresearch.experiment.hypothesis import Brief
-from autoresearch.run.objective import Objective
+from autoresearch.run.measurement import Objective
 
 pytestmark = [needs_acp, pytest.mark.full]
 

@@ -10,7 +10,7 @@ from tests.agents.conftest import needs_acp
 
 from autoresearch.errors import CampaignError, ResearcherError
 from autoresearch.experiment.hypothesis import Brief
-from autoresearch.run.objective import Objective
+from autoresearch.run.measurement import Objective
 
 pytestmark = needs_acp
 PEER = Path(__file__).with_name("acp_peer.py")

@@ -201,7 +201,7 @@ def test_a_controller_that_is_killed_takes_its_agent_with_it(either):
     mark = f"63{os.getpid()}"
     code = (
         "import sys; from pathlib import Path; from autoresearch.researchers.agent.researcher import AgentResearcher;"
-        "from autoresearch.experiment.hypothesis import Brief; from autoresearch.run.objective import Objective;"
+        "from autoresearch.experiment.hypothesis import Brief; from autoresearch.run.measurement import Objective;"
         f"r = AgentResearcher(options={{'root': {str(either.root)!r}, 'agent': 'command', 'grace': 0.2, 'sandbox': {either.options['sandbox']!r},"
         f" 'command': ['bash', '-c', 'setsid sleep {mark} & wait']}}, folder=Path({str(either.folder / '.researchers/0-agent')!r}));"
         f"r.propose(Brief(campaign='night', index=2, objective=Objective('x', 'y')), Path({str(either.tree)!r}))"

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from autoresearch.experiment.briefing import brief_text, plain, sections
 from autoresearch.experiment.hypothesis import Brief, Facts, Tried
-from autoresearch.run.objective import Objective
+from autoresearch.run.measurement import Objective
 from autoresearch.run.symptom import Severity, Symptom
 
 OBJECTIVE = Objective("raise validation accuracy", "val:accuracy", meaning="mean reward over the validation set")

@@ -13,7 +13,7 @@ from autoresearch.config.stop_rule import StopLimits
 from autoresearch.experiment.history import History
 from autoresearch.report import figure
 from autoresearch.report.report import Report, ReportLine, Spend, build
-from autoresearch.run.objective import Objective
+from autoresearch.run.measurement import Objective
 from autoresearch.scheduling.stop_check import outlook
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)

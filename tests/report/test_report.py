@@ -19,8 +19,7 @@ from autoresearch.report.pages import claim_words, drift_words, html, markdown, 
 from autoresearch.report.report import build, interval
 from autoresearch.run.integrity import Finding, Integrity
 from autoresearch.run.job import JobState, JobStatus, Resources
-from autoresearch.run.measurement import Completion, Measurement
-from autoresearch.run.objective import Direction, Objective
+from autoresearch.run.measurement import Completion, Direction, Measurement, Objective
 from autoresearch.scheduling.stop_check import outlook
 from autoresearch.verdict.drift import Drift
 

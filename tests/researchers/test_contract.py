@@ -4,7 +4,7 @@ import pytest
 
 from autoresearch.experiment.hypothesis import Brief
 from autoresearch.researchers.playbook.researcher import PlaybookResearcher
-from autoresearch.run.objective import Objective
+from autoresearch.run.measurement import Objective
 from autoresearch.run.symptom import Severity, Symptom
 from autoresearch.targets.nemo_rl.facts import facts
 from autoresearch.testing.researchers import ResearcherContract

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from autoresearch.errors import CampaignError
 from autoresearch.experiment.hypothesis import Brief, Hypothesis, Tried
 from autoresearch.researchers.file import FileResearcher, read
-from autoresearch.run.objective import Objective
+from autoresearch.run.measurement import Objective
 from autoresearch.testing.researchers import ResearcherContract
 
 TWO = "- {title: First, overrides: [a=1]}\n- {title: Second, overrides: [b=2]}\n"

@@ -7,7 +7,7 @@ import pytest
 
 from autoresearch.errors import CampaignError, ResearcherError
 from autoresearch.experiment.hypothesis import Brief, Facts, Tried
-from autoresearch.run.objective import Direction, Objective
+from autoresearch.run.measurement import Direction, Objective
 from autoresearch.testing.researchers import ResearcherContract
 
 pytest.importorskip("numpy")

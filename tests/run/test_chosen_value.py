@@ -19,8 +19,7 @@ from autoresearch.run.chosen_value import (
 )
 from autoresearch.run.integrity import Agreement
 from autoresearch.run.job import JobState, JobStatus
-from autoresearch.run.measurement import Completion, Readings, SampleSet, Series
-from autoresearch.run.objective import Direction, Objective
+from autoresearch.run.measurement import Completion, Direction, Objective, Readings, SampleSet, Series
 
 UP, DOWN = Objective("", "val:accuracy"), Objective("", "val:loss", Direction.MINIMIZE)
 CURVE = ((0, 9.0), (1, 0.1), (2, 0.3), (3, 0.2))

@@ -13,8 +13,7 @@ from autoresearch.experiment.history import fold
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
 from autoresearch.run.job import JobState, JobStatus, Resources
-from autoresearch.run.measurement import Completion, Measurement
-from autoresearch.run.objective import Objective
+from autoresearch.run.measurement import Completion, Measurement, Objective
 from autoresearch.run.symptom import Severity, Symptom
 from autoresearch.scheduling import next_move
 from autoresearch.scheduling import next_move as moves

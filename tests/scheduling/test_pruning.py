@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoresearch.run.objective import Direction, Objective
+from autoresearch.run.measurement import Direction, Objective
 from autoresearch.scheduling.pruning import hopeless
 
 UP = Objective("more", "val:accuracy")

@@ -8,7 +8,7 @@ import pytest
 from autoresearch.config.stop_phrase import describe, parse
 from autoresearch.config.stop_rule import Comparison, StopLimits, StopRule, TargetValue, WallTime
 from autoresearch.errors import CampaignError
-from autoresearch.run.objective import Direction, Objective
+from autoresearch.run.measurement import Direction, Objective
 from autoresearch.scheduling.stop_check import Spent, check, fits
 
 START = 1_795_400_000.0

@@ -11,7 +11,7 @@ from autoresearch.config.duration import span
 from autoresearch.config.stop_phrase import parse
 from autoresearch.config.stop_rule import DEFAULT, Comparison, StopLimits, TargetValue, same_metric
 from autoresearch.errors import CampaignError
-from autoresearch.run.objective import Direction, Objective
+from autoresearch.run.measurement import Direction, Objective
 from autoresearch.scheduling.stop_check import Spent, check, fits
 
 START = 1_795_400_000.0

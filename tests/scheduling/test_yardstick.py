@@ -14,8 +14,7 @@ from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
 from autoresearch.guards.scope import Scope, yardstick
 from autoresearch.run.job import JobState, JobStatus, Resources
-from autoresearch.run.measurement import Completion, Measurement
-from autoresearch.run.objective import Objective
+from autoresearch.run.measurement import Completion, Measurement, Objective
 from autoresearch.scheduling.yardstick import Remeasure, advise
 from autoresearch.verdict.policies import policy
 

@@ -13,8 +13,7 @@ from autoresearch.errors import CampaignError
 from autoresearch.ports import plugins
 from autoresearch.run.chosen_value import check_rule, choose, merge, samples_at, standard_error
 from autoresearch.run.job import JobState, JobStatus
-from autoresearch.run.measurement import Completion, Readings, SampleSet, Series
-from autoresearch.run.objective import Direction, Objective
+from autoresearch.run.measurement import Completion, Direction, Objective, Readings, SampleSet, Series
 from autoresearch.run.symptom import Severity
 from autoresearch.targets.nemo_rl.measure import SOURCES, measure, spelling
 

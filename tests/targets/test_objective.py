@@ -3,7 +3,7 @@ import re
 import pytest
 
 from autoresearch.errors import CampaignError
-from autoresearch.run.objective import Direction
+from autoresearch.run.measurement import Direction
 from autoresearch.targets.nemo_rl import objective as metric
 from autoresearch.targets.recipe.load import load
 

@@ -14,8 +14,7 @@ from autoresearch.experiment.board import Measure, PolicySettings
 from autoresearch.experiment.hypothesis import Brief, Hypothesis
 from autoresearch.metrics.files import FileSource
 from autoresearch.ports import plugins
-from autoresearch.run.measurement import Readings, Series
-from autoresearch.run.objective import Objective
+from autoresearch.run.measurement import Objective, Readings, Series
 from autoresearch.targets.command import CommandTarget
 from autoresearch.testing.metric_sources import MetricSourceContract
 from autoresearch.testing.policies import PolicyContract, Watched

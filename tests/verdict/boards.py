@@ -4,7 +4,7 @@ import math
 
 from autoresearch.experiment.board import Board, Idea, Trial
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
-from autoresearch.run.objective import Direction, Objective
+from autoresearch.run.measurement import Direction, Objective
 
 UP, DOWN = Objective("", "score"), Objective("", "loss", Direction.MINIMIZE)
 NAN, INF = math.nan, math.inf

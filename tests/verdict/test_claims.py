@@ -6,7 +6,7 @@ import pytest
 
 from autoresearch.experiment.board import Board, Bundle, Idea, PolicySettings, Trial
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
-from autoresearch.run.objective import Direction, Objective
+from autoresearch.run.measurement import Direction, Objective
 from autoresearch.verdict.claims import Standing, claims
 from autoresearch.verdict.drift import beside_drift, drift
 from autoresearch.verdict.evidence import Evidence

@@ -6,7 +6,7 @@ import pytest
 
 from autoresearch.experiment.board import Board, Bundle, Done, Idea, Measure, PolicySettings, Propose, Trial
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
-from autoresearch.run.objective import Objective
+from autoresearch.run.measurement import Objective
 from autoresearch.verdict.evidence import Evidence
 from autoresearch.verdict.policies import policy
 from autoresearch.verdict.policies.composed import bundle_name

@@ -4,7 +4,7 @@ import pytest
 
 from autoresearch.experiment.board import Board, Idea, PolicySettings, Trial
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
-from autoresearch.run.objective import Objective
+from autoresearch.run.measurement import Objective
 from autoresearch.verdict.evidence import Evidence
 
 BASE = tuple(

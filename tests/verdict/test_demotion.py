@@ -9,7 +9,7 @@ from autoresearch.experiment.board import Board, Bundle, Demote, Idea, PolicySet
 from autoresearch.experiment.history import fold
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
-from autoresearch.run.objective import Objective
+from autoresearch.run.measurement import Objective
 from autoresearch.verdict.claims import Standing, claims
 from autoresearch.verdict.policies import policy
 

@@ -12,7 +12,7 @@ import pytest
 
 from autoresearch.experiment.board import Board, Bundle, Idea, Measure, PolicySettings, Propose, Settle, Trial
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
-from autoresearch.run.objective import Direction, Objective
+from autoresearch.run.measurement import Direction, Objective
 from autoresearch.verdict.claims import claims
 from autoresearch.verdict.drift import drift
 from autoresearch.verdict.evidence import Evidence

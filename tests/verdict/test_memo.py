@@ -10,7 +10,7 @@ import pytest
 
 from autoresearch.experiment.board import Board, Trial
 from autoresearch.experiment.outcome import Purpose
-from autoresearch.run.objective import Objective
+from autoresearch.run.measurement import Objective
 from autoresearch.verdict.evidence import Evidence, Reader
 from autoresearch.verdict.memo import LastAnswers, once
 from autoresearch.verdict.policies import BUILTIN, policy

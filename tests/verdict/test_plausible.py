@@ -8,7 +8,7 @@ from tests.verdict.boards import DISCARD, KEEP, board, idea, runs
 from autoresearch.experiment.board import PolicySettings, Settle
 from autoresearch.experiment.outcome import Purpose
 from autoresearch.run.integrity import off_curve
-from autoresearch.run.objective import Direction, Objective
+from autoresearch.run.measurement import Direction, Objective
 from autoresearch.verdict.claims import Standing, claims
 from autoresearch.verdict.evidence import Evidence
 from autoresearch.verdict.plausible import LOOK, bound_of, gated, implausible

@@ -21,7 +21,7 @@ from autoresearch.experiment.board import (
     Trial,
 )
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
-from autoresearch.run.objective import Direction, Objective
+from autoresearch.run.measurement import Direction, Objective
 from autoresearch.verdict.claims import claims
 from autoresearch.verdict.drift import drift
 from autoresearch.verdict.policies import BUILTIN, policy

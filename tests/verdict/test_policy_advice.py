@@ -21,7 +21,7 @@ from autoresearch.errors import CampaignError
 from autoresearch.experiment.board import Advice, Board, Bundle, Done, Idea, PolicySettings, Settle, Trial
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
 from autoresearch.ports.policy import Policy
-from autoresearch.run.objective import Direction, Objective
+from autoresearch.run.measurement import Direction, Objective
 from autoresearch.verdict.claims import claims
 from autoresearch.verdict.drift import drift
 from autoresearch.verdict.policies import policy

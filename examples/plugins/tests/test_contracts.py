@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("autoresearch_examples", reason="install them with: pip install -e examples/plugins")
 from autoresearch.experiment.hypothesis import Brief
-from autoresearch.run.objective import Objective
+from autoresearch.run.measurement import Objective
 from autoresearch.testing import (
     JobFactory,
     MetricSourceContract,

@@ -21,7 +21,7 @@ from autoresearch.records.ledger import Ledger
 from autoresearch.records.paths import CampaignPaths
 from autoresearch.records.session_folder import SessionMemory
 from autoresearch.records.session_memory import Assumption, FileNote, MemoryState, Skill, Step, TimelineEntry
-from autoresearch.run.objective import Objective
+from autoresearch.run.measurement import Objective
 from autoresearch.secrets.redactor import Redactor
 
 _RECENT = 12

@@ -24,7 +24,7 @@ from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE, NO_CLOCK, Status
 from autoresearch.ports.metric_source import MetricSource, readings_of
 from autoresearch.records.paths import campaign_of
-from autoresearch.run.objective import Direction, Objective
+from autoresearch.run.measurement import Direction, Objective
 from autoresearch.scheduling.exploration import held_back
 from autoresearch.scheduling.stop_check import Outlook, outlook
 

@@ -8,7 +8,7 @@ GPUs is the code that was simulated.
 from dataclasses import dataclass
 
 from autoresearch.experiment.outcome import Purpose, Verdict
-from autoresearch.run.objective import Objective
+from autoresearch.run.measurement import Objective
 
 
 @dataclass(frozen=True, kw_only=True)

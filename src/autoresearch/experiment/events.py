@@ -12,8 +12,7 @@ from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import Purpose, Verdict
 from autoresearch.run.ending import Ending
 from autoresearch.run.job import JobStatus, Resources
-from autoresearch.run.measurement import Measurement
-from autoresearch.run.objective import Objective
+from autoresearch.run.measurement import Measurement, Objective
 
 
 @dataclass(frozen=True, kw_only=True)

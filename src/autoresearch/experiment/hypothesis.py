@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from autoresearch.run.objective import Objective
+from autoresearch.run.measurement import Objective
 from autoresearch.run.symptom import Symptom
 
 AREAS = (

@@ -10,8 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from autoresearch.experiment.hypothesis import Facts
 from autoresearch.run.job import Job, JobStatus, Resources
-from autoresearch.run.measurement import Measurement, Readings
-from autoresearch.run.objective import Objective
+from autoresearch.run.measurement import Measurement, Objective, Readings
 from autoresearch.run.symptom import Symptom
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from html import escape
 
 from autoresearch.report.report import Report, ReportLine
-from autoresearch.run.objective import Direction
+from autoresearch.run.measurement import Direction
 
 INK, FAINT, GRID, PAPER = "#1f2933", "#7b8794", "#e4e7eb", "#ffffff"
 COLOURS = {"keep": "#1a7f37", "discard": "#9aa5b1", "crash": "#cf222e", "open": "#bf8700"}

@@ -9,7 +9,7 @@ from autoresearch.experiment.experiment import Experiment, Idle, Run, integrity_
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status
 from autoresearch.run.integrity import Finding
-from autoresearch.run.objective import Objective
+from autoresearch.run.measurement import Objective
 from autoresearch.scheduling.exploration import held_back
 from autoresearch.scheduling.next_move import board as board_of
 from autoresearch.scheduling.stop_check import Outlook, StopState

@@ -9,8 +9,7 @@ from statistics import fmean, median, stdev
 
 from autoresearch.errors import CampaignError
 from autoresearch.run.job import JobState, JobStatus
-from autoresearch.run.measurement import Completion, Readings, SampleSet, Series
-from autoresearch.run.objective import Objective
+from autoresearch.run.measurement import Completion, Objective, Readings, SampleSet, Series
 from autoresearch.run.symptom import excerpt
 
 _MEAN_LAST = re.compile(r"mean-last-([1-9]\d?)$")

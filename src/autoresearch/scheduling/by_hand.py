@@ -11,7 +11,7 @@ from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import Status, Verdict
 from autoresearch.ports.policy import Policy
-from autoresearch.run.objective import Objective
+from autoresearch.run.measurement import Objective
 from autoresearch.scheduling import next_move
 from autoresearch.scheduling.next_move import Ask, Explore, Judge, Launch, MakeBundle, Move, Repair, Stop, Wait
 from autoresearch.scheduling.stop_check import Outlook

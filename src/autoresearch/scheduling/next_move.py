@@ -16,7 +16,7 @@ from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status, Verdict
 from autoresearch.ports.policy import Policy
 from autoresearch.run.ending import Who
-from autoresearch.run.objective import Objective
+from autoresearch.run.measurement import Objective
 from autoresearch.scheduling import yardstick
 from autoresearch.scheduling.exploration import canary_for, doubt, hold_for, left_over, resting, unspent
 from autoresearch.scheduling.stop_check import Outlook

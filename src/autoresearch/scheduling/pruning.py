@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from autoresearch.experiment.outcome import WORD
-from autoresearch.run.objective import Objective
+from autoresearch.run.measurement import Objective
 from autoresearch.verdict.statistics import mean
 
 Curve = Sequence[tuple[int, float]]

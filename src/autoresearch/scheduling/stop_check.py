@@ -11,7 +11,7 @@ from autoresearch.config.duration import exact, span
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.config.stop_rule import StopLimits, TargetValue, same_metric
 from autoresearch.experiment.history import History
-from autoresearch.run.objective import Objective
+from autoresearch.run.measurement import Objective
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from autoresearch.experiment.experiment import Experiment, touched, why_no_value
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status, Verdict
 from autoresearch.ports.policy import Policy
-from autoresearch.run.objective import Objective
+from autoresearch.run.measurement import Objective
 from autoresearch.verdict.arms import Effect
 from autoresearch.verdict.evidence import Evidence
 

@@ -23,8 +23,7 @@ from autoresearch.run.chosen_value import JUDGED, AgreedCurve, check_rule, choos
 from autoresearch.run.collapse import collapses, curves_of
 from autoresearch.run.integrity import Finding, Integrity, of_sources
 from autoresearch.run.job import Job, JobState, JobStatus, Resources
-from autoresearch.run.measurement import Completion, Measurement, Readings
-from autoresearch.run.objective import Direction, Objective
+from autoresearch.run.measurement import Completion, Direction, Measurement, Objective, Readings
 from autoresearch.run.post_mortem import crash_symptoms, post_mortem, worst_first
 from autoresearch.run.printed_result import ambiguous, conflict_words, last_word, nearest
 from autoresearch.run.symptom import Severity, Symptom

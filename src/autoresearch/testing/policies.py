@@ -27,7 +27,7 @@ from autoresearch.experiment.board import (
 )
 from autoresearch.experiment.outcome import BASELINE, Status
 from autoresearch.ports.policy import Policy
-from autoresearch.run.objective import Direction, Objective
+from autoresearch.run.measurement import Direction, Objective
 from autoresearch.testing.shape import gaps
 from autoresearch.verdict.simulated_world import STREAMS, World
 from autoresearch.verdict.simulation import run_campaign

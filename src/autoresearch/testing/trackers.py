@@ -15,8 +15,7 @@ from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status, Verdict
 from autoresearch.ports.tracker import Recalling, Tracker
 from autoresearch.run.job import JobState, JobStatus, Resources
-from autoresearch.run.measurement import Completion, Measurement
-from autoresearch.run.objective import Objective
+from autoresearch.run.measurement import Completion, Measurement, Objective
 from autoresearch.testing.shape import gaps, made_with
 
 TrackerMaker = Callable[[], Tracker]

@@ -5,7 +5,7 @@ import math
 from autoresearch.experiment.board import Board, Bundle, Idea, Trial
 from autoresearch.experiment.experiment import lineage
 from autoresearch.experiment.outcome import BASELINE, Purpose
-from autoresearch.run.objective import Direction
+from autoresearch.run.measurement import Direction
 from autoresearch.verdict.arms import Arm, Effect, SortedRuns
 from autoresearch.verdict.memo import LastAnswers, once
 from autoresearch.verdict.statistics import Noise, estimate, mean

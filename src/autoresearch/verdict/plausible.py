@@ -12,7 +12,7 @@ from statistics import stdev
 
 from autoresearch.experiment.board import Advice, Board, Settle
 from autoresearch.experiment.outcome import BASELINE, Status
-from autoresearch.run.objective import Direction, Objective
+from autoresearch.run.measurement import Direction, Objective
 from autoresearch.verdict.arms import Arm
 from autoresearch.verdict.evidence import Evidence
 from autoresearch.verdict.shared_rules import FLAT

@@ -27,7 +27,7 @@ from autoresearch.experiment.board import (
 )
 from autoresearch.experiment.outcome import BASELINE, Status
 from autoresearch.ports.policy import Policy
-from autoresearch.run.objective import Objective
+from autoresearch.run.measurement import Objective
 from autoresearch.verdict.claims import Standing, claims
 from autoresearch.verdict.drift import drift
 from autoresearch.verdict.evidence import Evidence

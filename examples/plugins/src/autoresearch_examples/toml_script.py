@@ -11,8 +11,7 @@ from autoresearch.errors import CampaignError, RecipeError
 from autoresearch.experiment.hypothesis import Facts
 from autoresearch.ports.target import RunRequest, SourceSpec, Survey
 from autoresearch.run.job import Job, JobState, JobStatus
-from autoresearch.run.measurement import Completion, Measurement, Readings
-from autoresearch.run.objective import Direction, Objective
+from autoresearch.run.measurement import Completion, Direction, Measurement, Objective, Readings
 from autoresearch.run.post_mortem import crash_symptoms
 from autoresearch.run.symptom import Severity, Symptom
 

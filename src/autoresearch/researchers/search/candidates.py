@@ -15,7 +15,7 @@ from autoresearch.experiment.hypothesis import Brief, Tried
 from autoresearch.researchers.override_forms import assignments, canonical, lookup, text
 from autoresearch.researchers.search.space import Point, Space
 from autoresearch.researchers.search.surface import Observed, Surface
-from autoresearch.run.objective import Direction
+from autoresearch.run.measurement import Direction
 
 _MOST = 160
 """Configurations that a surface is fitted to at most: time and memory grow with the third and second power of them."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autoresearch.run.job import Resources
-from autoresearch.run.objective import Objective
+from autoresearch.run.measurement import Objective
 from autoresearch.targets.nemo_rl.length import own_limit_minutes, steps_of_data
 from autoresearch.targets.nemo_rl.objective import ROLLOUT, gym
 from autoresearch.targets.recipe.recipe import Recipe, whole_number

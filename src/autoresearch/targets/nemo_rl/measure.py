@@ -27,8 +27,7 @@ from autoresearch.run.chosen_value import (
 )
 from autoresearch.run.integrity import Integrity, of_sources
 from autoresearch.run.job import JobState, JobStatus
-from autoresearch.run.measurement import Completion, Measurement, Readings, Series
-from autoresearch.run.objective import Objective
+from autoresearch.run.measurement import Completion, Measurement, Objective, Readings, Series
 from autoresearch.run.post_mortem import post_mortem
 from autoresearch.run.symptom import Symptom
 from autoresearch.targets.nemo_rl import grammar

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from autoresearch.errors import CampaignError
-from autoresearch.run.objective import Direction, Objective
+from autoresearch.run.measurement import Direction, Objective
 from autoresearch.targets.nemo_rl.measure import spelling
 from autoresearch.targets.recipe.recipe import Recipe
 

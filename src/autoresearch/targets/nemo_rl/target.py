@@ -12,8 +12,7 @@ from autoresearch.ports.plugins import chosen_source
 from autoresearch.ports.target import RunRequest, SourceSpec, Survey
 from autoresearch.run.chosen_value import check_rule
 from autoresearch.run.job import Job, JobStatus
-from autoresearch.run.measurement import Completion, Measurement, Readings
-from autoresearch.run.objective import Direction, Objective
+from autoresearch.run.measurement import Completion, Direction, Measurement, Objective, Readings
 from autoresearch.run.symptom import Severity, Symptom
 from autoresearch.targets.nemo_rl import (
     cost as budget,
