@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from autoresearch.campaign import corrections, preflight
-from autoresearch.campaign.plan import Plan
+from autoresearch.campaign import preflight
+from autoresearch.campaign.plan import Plan, as_noted, corrected, correction
 from autoresearch.campaign.planning import sources_of, target_of
 from autoresearch.campaign.tracking import trackers_of
 from autoresearch.config import campaign_file
@@ -168,9 +168,9 @@ def _frozen(history: History, paths: CampaignPaths) -> CampaignConfig:
         return written
     frozen = CampaignConfig.of(dict(history.started.plan), f"journal of {paths.name}")
     if not paths.campaign_file.exists():
-        return corrections.as_noted(history, frozen)
+        return as_noted(history, frozen)
     written = campaign_file.read(paths.campaign_file)
-    frozen = corrections.corrected(history, frozen, written)
+    frozen = corrected(history, frozen, written)
     if written.model_copy(update={"base": frozen.base, "site": _site_as(written, frozen)}) != frozen:
         raise CampaignError(
             f"{paths.campaign_file} was edited after the campaign had started, and a started plan is frozen; undo the "
@@ -276,7 +276,7 @@ def make_context(opened: Opened, clock: Callable[[], float] = time.time, *, prop
     if started is None:
         raise LedgerError(f"campaign {opened.paths.name} has not started; start it with: autoresearch run")
     plan = CampaignConfig.of(dict(started.plan), f"journal of {opened.paths.name}")
-    approved = corrections.as_noted(opened.history, plan).launcher
+    approved = as_noted(opened.history, plan).launcher
     campaign = plan.model_copy(update={"launcher": opened.campaign.launcher})
     paths = volume.with_site(opened.paths, campaign)
     target = target_of(campaign)
@@ -302,7 +302,7 @@ def make_context(opened: Opened, clock: Callable[[], float] = time.time, *, prop
         heard=opened.heard,
     )
     context.hear()
-    if told := corrections.correction(approved, campaign.launcher):
+    if told := correction(approved, campaign.launcher):
         preflight.refuse_secrets(campaign, paths.root)
         context.note(told, launcher=campaign.launcher.model_dump_json())
     if not paths.campaign_file.exists():
