@@ -14,12 +14,12 @@ from autoresearch.experiment.board import Measure, PolicySettings
 from autoresearch.experiment.hypothesis import Brief, Hypothesis
 from autoresearch.metrics.files import FileSource
 from autoresearch.ports import plugins
+from autoresearch.ports.plugins import gaps, made_with
 from autoresearch.run.measurement import Objective, Readings, Series
 from autoresearch.targets.command import CommandTarget
 from autoresearch.testing.metric_sources import MetricSourceContract
 from autoresearch.testing.policies import PolicyContract, Watched
 from autoresearch.testing.researchers import ResearcherContract
-from autoresearch.testing.shape import gaps, made_with
 from autoresearch.testing.targets import TargetContract, a_request
 from autoresearch.testing.trackers import TrackerContract
 from autoresearch.verdict.policies import policy

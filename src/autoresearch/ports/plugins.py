@@ -1,10 +1,12 @@
 """Adapters by name: the built-in table of a room merged with its entry points; a clash is an error.
 
-What is loaded is held to its port: a class that lacks something is refused by name before anything begins. A metric
+What is loaded is held to its port: a class that lacks something is refused by name before anything begins. An adapter
+needs no base class, so nothing but this refusal, or a suite that asks for `gaps`, tells its author. A metric
 source may have another name for a person, who says how a script writes its numbers; it is the same in every target.
 """
 
-from collections.abc import Iterator, Mapping
+import inspect
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
@@ -192,6 +194,41 @@ def _lacking(port: type, adapter: object) -> Iterator[str]:
             yield f"`{name}`"
         if callable(value) and not name.startswith("_") and not callable(getattr(adapter, name, None)):
             yield f"`{name}()`"
+
+
+def gaps(room: str, adapter: object) -> tuple[str, ...]:
+    """What an adapter lacks of its port, in words; empty when it has the shape.
+
+    Args:
+        room: Its kind, a key of `ROOMS`.
+        adapter: One that was made. What the port says of attributes its class has to have: they are read before.
+    """
+    asked = adapter if ROOMS[room].plain else type(adapter)
+    return (*lacking(room, asked), *_refused_calls(port_of(room), adapter))
+
+
+def made_with(kind: Callable[..., Any], *keywords: str) -> str:
+    """Why a class cannot be called with these keywords, empty when it can: adapters are made from a campaign file."""
+    try:
+        inspect.signature(kind).bind(**dict.fromkeys(keywords))
+    except TypeError as error:
+        return f"{getattr(kind, '__name__', kind)} cannot be made with {', '.join(keywords) or 'nothing'}: {error}"
+    return ""
+
+
+def _refused_calls(port: type, adapter: object) -> Iterator[str]:
+    """Methods that are there but do not take what the program gives them."""
+    for name, asked in vars(port).items():
+        method = getattr(adapter, name, None)
+        if name.startswith("_") or not inspect.isfunction(asked) or not callable(method):
+            continue
+        parameters = [one for one in inspect.signature(asked).parameters.values() if one.name != "self"]
+        plain = [None for one in parameters if one.kind is not one.KEYWORD_ONLY]
+        named = {one.name: None for one in parameters if one.kind is one.KEYWORD_ONLY}
+        try:
+            inspect.signature(method).bind(*plain, **named)
+        except TypeError as error:
+            yield f"{name}() cannot be called as {port.__name__} is: {error}"
 
 
 def inspector(target: str) -> "Inspector":

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from autoresearch.ports.launcher import Launcher
+from autoresearch.ports.plugins import gaps, made_with
 from autoresearch.run.job import Job, JobState, JobStatus, Resources
-from autoresearch.testing.shape import gaps, made_with
 
 LauncherMaker = Callable[[], Launcher]
 

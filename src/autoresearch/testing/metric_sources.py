@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from autoresearch.ports.metric_source import MetricSource
+from autoresearch.ports.plugins import gaps, made_with
 from autoresearch.run.measurement import Readings, Series
-from autoresearch.testing.shape import gaps, made_with
 from autoresearch.testing.user_files import contents
 
 SourceMaker = Callable[[], MetricSource]

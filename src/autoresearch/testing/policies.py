@@ -26,9 +26,9 @@ from autoresearch.experiment.board import (
     Trial,
 )
 from autoresearch.experiment.outcome import BASELINE, Status
+from autoresearch.ports.plugins import gaps
 from autoresearch.ports.policy import Policy
 from autoresearch.run.measurement import Direction, Objective
-from autoresearch.testing.shape import gaps
 from autoresearch.verdict.simulated_world import STREAMS, World
 from autoresearch.verdict.simulation import run_campaign
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from autoresearch.experiment.hypothesis import Brief, Hypothesis, Tried
+from autoresearch.ports.plugins import gaps, made_with
 from autoresearch.ports.researcher import Researcher
-from autoresearch.testing.shape import gaps, made_with
 from autoresearch.testing.user_files import changed, contents
 
 ResearcherMaker = Callable[[], Researcher]

@@ -12,11 +12,11 @@ import pytest
 from autoresearch.errors import RecipeError
 from autoresearch.ports import plugins
 from autoresearch.ports.metric_source import MetricSource
+from autoresearch.ports.plugins import gaps, made_with
 from autoresearch.ports.target import RunRequest, Survey, Target
 from autoresearch.run.job import Job, JobState, JobStatus
 from autoresearch.run.measurement import Measurement, Readings, SampleSet, Series
 from autoresearch.run.symptom import Severity, Symptom
-from autoresearch.testing.shape import gaps, made_with
 from autoresearch.testing.user_files import changed, contents
 
 TargetMaker = Callable[[], Target]

@@ -13,10 +13,10 @@ from autoresearch.experiment import events
 from autoresearch.experiment.events import Event
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status, Verdict
+from autoresearch.ports.plugins import gaps, made_with
 from autoresearch.ports.tracker import Recalling, Tracker
 from autoresearch.run.job import JobState, JobStatus, Resources
 from autoresearch.run.measurement import Completion, Measurement, Objective
-from autoresearch.testing.shape import gaps, made_with
 
 TrackerMaker = Callable[[], Tracker]
 Shown = Callable[[], str]
