@@ -49,10 +49,9 @@ COMMANDS = {
 """Every command with its line of help."""
 
 MODULES = {
-    "reading": ("status", "watch", "show", "log", "diff", "ledger", "report", "session"),
+    "reading": ("status", "watch", "show", "log", "diff", "ledger", "report", "session", "recipe", "simulate"),
     "steering": ("plan", "run", "approve", "deny", "overrule", "pause", "resume", "steer", "stop"),
     "by_hand": ("experiment", "reproduce"),
-    "questions": ("recipe", "simulate"),
     "setup": ("demo", "doctor", "skill", "mcp"),
 }
 """Which module has a command's two functions: `add_<command>_arguments` and `run_<command>`."""
