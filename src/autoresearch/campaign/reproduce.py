@@ -10,9 +10,8 @@ from pathlib import Path
 
 from autoresearch.campaign import controller, opening
 from autoresearch.campaign.campaign import Campaign
-from autoresearch.engine import runs
+from autoresearch.engine import measuring, runs
 from autoresearch.engine.context import Context
-from autoresearch.engine.submission import write_submission
 from autoresearch.errors import CampaignError, LauncherError
 from autoresearch.experiment import names
 from autoresearch.experiment.experiment import Run
@@ -71,9 +70,9 @@ def run_again(ctx: Context, run: Run, wait: Callable[[Path], None]) -> Reproduct
         request.folder.mkdir(parents=True)
         volume.prepare(ctx.paths, label, number)
         job = ctx.jobs.job(request, label, number, plumbing=run.planned.plumbing)
-        submission = write_submission(ctx, job, label, number)
+        submission = runs.write_submission(ctx, job, label, number)
         status = _followed(ctx, ctx.launcher.submit(submission), lambda: wait(Path(job.log)))
-        found = runs.measure_folder(ctx, Path(job.folder), Path(job.log), status, label, number)
+        found = measuring.measure_folder(ctx, Path(job.folder), Path(job.log), status, label, number)
         volume.release(ctx.paths, label, number, well=status.state is JobState.SUCCEEDED, idle=True)
     evidence = Evidence(next_move.board(ctx.history, ctx.campaign, ctx.survey.objective, ctx.outlook()))
     valid = None if status.state in {JobState.TIMED_OUT, JobState.CANCELLED} else found.value

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autoresearch.engine import branches, night_watch, runs, settlement, steps, worktrees
+from autoresearch.engine import branches, measuring, night_watch, runs, settlement, worktrees
 from autoresearch.engine.branches import remeasure, repair
 from autoresearch.engine.context import Context
 from autoresearch.engine.night_watch import Gate, ProgressWatch, Room, SecondWatch, Wakefulness
@@ -207,7 +207,7 @@ class Loop:
             flying = any(run.job_id is not None for run in self.ctx.history.in_flight())
             changed = runs.follow(self.ctx)
             night_watch.note_allocations(self.ctx)
-            steps.note_pauses(self.ctx)
+            measuring.note_pauses(self.ctx)
         except (RefusedError, NotNowError) as error:  # of an evaluation: the launcher does answer
             self._gate.failed(error, now, answers=True)
             return
@@ -253,7 +253,7 @@ class Loop:
             if now - self._looked.setdefault(run.run_id, now) < min(self.health_s, self._watch.look_s):
                 continue
             self._looked[run.run_id] = now
-            steps.tell(self.ctx, run)
+            measuring.note_milestones(self.ctx, run)
             if reason := self._watch.stalled(run, now):
                 night_watch.ask_for_stacks(run)
                 runs.cancel(self.ctx, run, reason)
@@ -274,8 +274,8 @@ class Loop:
 
     def _hopeless(self, run: Run) -> str:
         ctx = self.ctx
-        found = ctx.target.health(runs.log_tail(ctx, run), runs.read_all(ctx, Path(run.planned.folder)))
-        steps.warn(ctx, run, found)
+        found = ctx.target.health(measuring.log_tail(ctx, run), measuring.read_all(ctx, Path(run.planned.folder)))
+        measuring.note_collapse(ctx, run, found)
         if not ctx.campaign.run.early_kill:
             return ""
         fatal = next((symptom for symptom in found if night_watch.ends(ctx, run, symptom)), None)

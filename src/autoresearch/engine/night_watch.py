@@ -12,9 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from autoresearch.config.duration import span
-from autoresearch.engine import runs, steps
+from autoresearch.engine import measuring, runs
 from autoresearch.engine.context import Context
-from autoresearch.engine.submission import waits
 from autoresearch.errors import LauncherError, NotNowError, RefusedError
 from autoresearch.experiment.events import AllocationEnded
 from autoresearch.experiment.experiment import Run
@@ -47,7 +46,7 @@ def hopeless(ctx: Context, run: Run) -> str:
     board = next_move.board(ctx.history, ctx.campaign, ctx.survey.objective, ctx.outlook())
     folder = Path(planned.folder)
     now = ctx.target.measure(
-        folder, runs.log_tail(ctx, run), runs.read_all(ctx, folder), JobStatus(state=JobState.RUNNING)
+        folder, measuring.log_tail(ctx, run), measuring.read_all(ctx, folder), JobStatus(state=JobState.RUNNING)
     )
     return pruning.hopeless(now.curve, references, ctx.survey.objective, Evidence(board).sigma) or ""
 
@@ -110,9 +109,9 @@ class ProgressWatch:
         """
         passed_s = now - self._seen[run.run_id] if run.run_id in self._seen else self._missed_s(run)
         self._seen[run.run_id] = now
-        readings = runs.read_all(self._ctx, Path(run.planned.folder))
+        readings = measuring.read_all(self._ctx, Path(run.planned.folder))
         ran_s = 0.0 if run.run_id in self._ctx.paused else passed_s
-        now_at = steps.look_at_steps(self._ctx, run, readings, ran_s)
+        now_at = measuring.look_at_steps(self._ctx, run, readings, ran_s)
         learned = [found.pace for found in _complete(self._ctx, run.planned.experiment) if found.pace]
         allowed = pace.allowance(
             now_at, learned, floor_s=self._floor_s, asked_s=self._asked_s, expected_first_s=self._expected_first_s()
@@ -370,7 +369,7 @@ class Gate:
         self._held = self._ctx.redactor.clean(f"{kind}: {error}")
         for run in self._ctx.history.in_flight():
             if run.job_id is None and run.ended is None:
-                waits(self._ctx, run, self._held)
+                runs.note_waiting(self._ctx, run, self._held)
         self._delay = min(_MOST_S, max(_FIRST_S, 2 * self._delay))
         self._retry_at = now + self._delay
 

@@ -1,40 +1,79 @@
-"""From a commit to a measurement: plan, submit, follow, end, read."""
+"""From a commit to the end of its run: plan, write down the request as it is sent, submit, follow, end."""
 
 import json
+import platform
 import shlex
 import time
 from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from autoresearch.engine import evaluation, steps
+from autoresearch.engine import measuring
 from autoresearch.engine.context import Context
-from autoresearch.engine.endings import ending_of
-from autoresearch.engine.guarded_commit import broken, mend
-from autoresearch.engine.submission import asking, waits, write_submission
+from autoresearch.engine.guarded_commit import mend
 from autoresearch.engine.worktrees import checkout, survey_of_arm, tree_path
-from autoresearch.errors import RecipeError
+from autoresearch.errors import LauncherError, RecipeError, RefusedError
 from autoresearch.experiment import names
 from autoresearch.experiment.events import (
     RunCancelled,
     RunEnded,
-    RunMeasured,
     RunPlanned,
     RunStarted,
     RunSubmitted,
+    RunWaits,
 )
 from autoresearch.experiment.experiment import Run
-from autoresearch.experiment.outcome import BASELINE, Purpose
-from autoresearch.git import worktree
+from autoresearch.experiment.outcome import Purpose
 from autoresearch.machine import disk, fault_points
+from autoresearch.ports import plugins
 from autoresearch.ports.launcher import Rehearsal
-from autoresearch.ports.metric_source import readings_of
 from autoresearch.records import volume
-from autoresearch.run.integrity import off_curve
-from autoresearch.run.job import Job, JobState, JobStatus
-from autoresearch.run.measurement import Measurement, Pace, Readings
-from autoresearch.run.printed_result import unlike_baseline
-from autoresearch.supervision.run_log import end_of
+from autoresearch.run.job import Job, JobState, JobStatus, Submission
+
+
+def asking(ctx: Context, what: str) -> AbstractContextManager[None]:
+    """Around every question to the launcher: what it raises beside its port's errors is its package's failure."""
+    return plugins.calling("launchers", ctx.campaign.launcher.type, what)
+
+
+def write_submission(ctx: Context, job: Job, label: str, number: int) -> Submission:
+    """The exact request, written beside the run's other evidence together with the environment it is made in.
+
+    Raises:
+        RefusedError: The launcher cannot even write it down, and a plan asks nobody: the next one would be the same.
+    """
+    try:
+        with asking(ctx, "plan a run"):
+            submission = ctx.launcher.plan(job)
+    except LauncherError as error:
+        raise RefusedError(str(error)) from error
+    disk.replace(ctx.paths.submission(label, number), ctx.redactor.clean(submission.text))
+    disk.replace(ctx.paths.environment(label, number), json.dumps(_environment(ctx, job), indent=2) + "\n")
+    return submission
+
+
+def _environment(ctx: Context, job: Job) -> Mapping[str, object]:
+    return {
+        "run_id": job.run_id,
+        "argv": list(ctx.redactor.clean_argv(job.argv)),
+        "directory": job.directory,
+        "env": dict(ctx.redactor.clean_mapping(job.env)),
+        "resources": asdict(job.resources),
+        "limit_s": job.limit_s,
+        "host": platform.node(),
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+    }
+
+
+def note_waiting(ctx: Context, run: Run, reason: str, *, stuck: bool = False) -> None:
+    """Write down why a run is not begun, when that has changed; reasons that come and go, once a minute."""
+    before, now, said = run.waits, ctx.clock(), ctx.redactor.clean(reason)
+    if (said, stuck) == ((before.reason, before.stuck) if before else ("", False)):
+        return
+    if before is None or stuck != before.stuck or not 0 <= now - before.at < 60.0:
+        ctx.record(RunWaits(now, run.run_id, said, stuck))
 
 
 def launch(ctx: Context, arm: str, seed: int, purpose: Purpose, why: str) -> None:
@@ -83,7 +122,7 @@ def give_up(ctx: Context, run: Run, reason: str) -> None:
     """A run that no launcher would take: it ends without having begun."""
     status = JobStatus(state=JobState.FAILED, reason=ctx.redactor.clean(f"it could not be submitted: {reason}"))
     ctx.record(RunEnded(ctx.clock(), run.run_id, status))
-    measure(ctx, run)
+    measuring.measure(ctx, run)
 
 
 def _job(
@@ -118,7 +157,7 @@ def measure_ended(ctx: Context) -> None:
     """Read what has ended and was not measured yet, after a crash of ours or of the launcher's way to evaluate it."""
     for run in ctx.history.in_flight():
         if run.ended is not None and run.run_id not in ctx.evaluations:
-            measure(ctx, run)
+            measuring.measure(ctx, run)
 
 
 def recover(ctx: Context, *, sending: bool) -> None:
@@ -177,7 +216,7 @@ def follow(ctx: Context) -> bool:
             changed |= _take_in(ctx, flying[job_id], status)
         elif status.state.ended:
             run = evaluated[job_id]
-            _record(ctx, run, evaluation.finish(ctx, run, _read(ctx, run), status))
+            measuring.take_evaluation(ctx, run, status)
             changed = True
     return changed
 
@@ -197,7 +236,7 @@ def _take_in(ctx: Context, run: Run, status: JobStatus) -> bool:
         ctx.record(RunStarted(status.started_at or ctx.clock(), run.run_id, status.node))
         return True
     if status.state is JobState.QUEUED:
-        waits(ctx, run, status.reason, stuck=status.stuck)
+        note_waiting(ctx, run, status.reason, stuck=status.stuck)
     if not status.state.ended or _survives(ctx, run, status):
         return False
     end_run(ctx, run, status)
@@ -232,7 +271,7 @@ def end_run(ctx: Context, run: Run, status: JobStatus) -> None:
         status = replace(status, reason=f"{status.reason}; it could not be ended: {', '.join(leftovers)}")
     ctx.record(RunEnded(ctx.clock(), run.run_id, status, leftovers))
     fault_points.point("run.ended")
-    measure(ctx, run)
+    measuring.measure(ctx, run)
 
 
 def _left(ctx: Context, job_id: str) -> tuple[str, ...]:
@@ -251,105 +290,6 @@ def _undermined(ctx: Context, run: Run, status: JobStatus) -> JobStatus:
     if status.state is not JobState.FAILED or tree.exists():
         return status
     return replace(status, state=JobState.VANISHED, reason=f"its worktree {tree} was removed while it ran")
-
-
-def measure(ctx: Context, run: Run) -> None:
-    """Read the number from the run's own files and write it down; first an evaluation looks at it, where one does."""
-    found = _read(ctx, run)
-    if evaluation.wanted(ctx, run, found):
-        if not (gone := evaluation.missing(ctx, run)):
-            evaluation.begin(ctx, run, found)
-            return
-        found = found.void(gone)
-    _record(ctx, run, found)
-
-
-def _read(ctx: Context, run: Run) -> Measurement:
-    ended = ctx.history.runs[run.run_id].ended
-    assert ended is not None  # noqa: S101 - `end` recorded it
-    status = replace(ended.status, reason=run.cancelled) if run.cancelled else ended.status
-    arm, number = run.planned.experiment, run.planned.number
-    wrong = status.tampered or (broken(ctx, arm) if run.job_id is not None else "")
-    folder, log = Path(run.planned.folder), Path(run.planned.log)
-    pace = steps.pace_of(ctx, ctx.history.runs[run.run_id], read_all(ctx, folder))
-    return measure_folder(ctx, folder, log, status, arm, number, wrong=wrong, pace=pace)
-
-
-def _record(ctx: Context, run: Run, found: Measurement) -> None:
-    arm, number = run.planned.experiment, run.planned.number
-    ended = ctx.history.runs[run.run_id].ended
-    assert ended is not None  # noqa: S101 - `end` recorded it
-    status = ended.status
-    if found.evaluation is not None or found.integrity.contradicted:
-        disk.replace(ctx.paths.measurement(arm, number), json.dumps(asdict(found), indent=2) + "\n")
-    steps.tell(ctx, run)
-    fault_points.point("run.measured")
-    ctx.record(RunMeasured(ctx.clock(), run.run_id, found, ending_of(ctx, run, found, log_tail(ctx, run))))
-    idle = not any(other.planned.experiment == arm for other in ctx.history.in_flight())
-    volume.release(ctx.paths, arm, number, well=status.state is JobState.SUCCEEDED, idle=idle)
-    if idle:
-        worktree.remove(ctx.paths.root, tree_path(ctx, arm))
-
-
-def measure_folder(
-    ctx: Context,
-    folder: Path,
-    log: Path,
-    status: JobStatus,
-    label: str,
-    number: int,
-    *,
-    wrong: str = "",
-    pace: Pace | None = None,
-) -> Measurement:
-    """What a run's own files say, kept as `measurement.json` with the evidence of `label` and `number`.
-
-    A run that did something to what measures (`wrong`, in words) has no number.
-    """
-    found = _clean(ctx, ctx.target.measure(folder, tail_of(ctx, log), read_all(ctx, folder), status))
-    wrong = wrong or _unlike_baseline(ctx, found, label)
-    found = replace(found.void(wrong) if wrong else found, pace=pace)
-    if found.value is not None and found.curve and found.value == found.curve[-1][1]:
-        found = replace(found, doubt=off_curve(found.curve, ctx.survey.objective.gain(1.0, 0.0)))
-    volume.keep(ctx.paths, label, number)
-    disk.clear_way(ctx.paths.measurement(label, number))
-    disk.replace(ctx.paths.measurement(label, number), json.dumps(asdict(found), indent=2) + "\n")
-    return found
-
-
-def _unlike_baseline(ctx: Context, found: Measurement, label: str) -> str:
-    if label == BASELINE or found.value is None or not found.results:
-        return ""
-    measured = (run.measurement for run in ctx.history.runs_of(BASELINE) if run.valid and run.measurement)
-    return unlike_baseline(found.results, [line for one in measured for line in one.results])
-
-
-def _clean(ctx: Context, found: Measurement) -> Measurement:
-    symptoms = tuple(replace(symptom, evidence=ctx.redactor.clean(symptom.evidence)) for symptom in found.symptoms)
-    results = tuple(
-        replace(line, text=ctx.redactor.clean(line.text), first=ctx.redactor.clean(line.first))
-        for line in found.results
-    )
-    told = replace(found.integrity, reasons=tuple(map(ctx.redactor.clean, found.integrity.reasons)))
-    return replace(found, note=ctx.redactor.clean(found.note), symptoms=symptoms, results=results, integrity=told)
-
-
-def read_all(ctx: Context, folder: Path) -> dict[str, Readings]:
-    """What every metric source finds in a run's folder, by source name in order of trust."""
-    return {name: readings_of(source, folder) for name, source in ctx.sources.items()}
-
-
-def log_tail(ctx: Context, run: Run) -> str:
-    """The end of a run's log, without secrets."""
-    return tail_of(ctx, Path(run.planned.log))
-
-
-def tail_of(ctx: Context, log: Path) -> str:
-    """The end of a log, without secrets; empty when there is none."""
-    try:
-        return end_of(log, ctx.redactor)
-    except OSError:
-        return ""
 
 
 def cancel(ctx: Context, run: Run, reason: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import fmean
 
 from autoresearch.engine.context import Context
-from autoresearch.engine.runs import read_all
+from autoresearch.engine.measuring import read_all
 from autoresearch.experiment import names
 from autoresearch.experiment.events import ExperimentJudged
 from autoresearch.experiment.experiment import Experiment, Run, integrity_of
