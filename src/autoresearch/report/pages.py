@@ -27,7 +27,8 @@ STANDINGS = {
 AREA_HEAD = ("area", "attempts", "keep", "discard", "crash", "best effect", "minutes")
 
 _STYLE = """
-:root { color-scheme: light dark; --ink: #1f2933; --faint: #616e7c; --line: #e4e7eb; --keep: #1a7f37; --crash: #cf222e; }
+:root { color-scheme: light dark; --ink: #1f2933; --faint: #616e7c; --line: #e4e7eb; --keep: #1a7f37;
+--crash: #cf222e; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e4e7eb; --faint: #9aa5b1; --line: #323f4b; --keep: #4ac26b;
 --crash: #ff7b72; } body { background: #10161d; } }
 body { font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif; color: var(--ink);
