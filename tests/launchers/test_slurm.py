@@ -272,3 +272,28 @@ def test_the_script_stays_in_the_runs_folder(submit, job):
     launcher, _ = submit(wanted)
     assert Path(wanted.folder, "job.sh").read_text() == launcher.plan(wanted).text
     assert json.loads(Path(wanted.folder, "spec.json").read_text())["run_id"] == "run-1"
+
+
+@pytest.mark.parametrize(
+    ("options", "limit_s", "said"),
+    [
+        ({"partition": "short"}, 600.0, "say 'each' 30s or less in the stop rule"),
+        ({"partition": "short"}, 30.0, ""),
+        ({"partition": "short,debug"}, 600.0, ""),
+        ({}, 10 * 86400.0, ""),
+        ({"partition": "short", "allocation": {"time": "10m"}}, 60.0, "lower the launcher's option allocation.time"),
+        ({"allocation": {"time": "10m"}}, 600.0, "raise the launcher's option allocation.time"),
+    ],
+)
+def test_what_a_partition_is_too_short_for_is_said_beforehand(make, options, limit_s, said):
+    """With the length that would do; `short` lets a job run for two minutes."""
+    told = make(**options).too_long(limit_s, 30.0)
+    assert (said in told, bool(told)) == (True, bool(said))
+
+
+def test_a_limit_above_the_partitions_is_refused_before_the_night(lab, slurm):
+    """`run` begins nothing: no row and no job, and the sentence has both lengths."""
+    lab.write(launcher={"type": "slurm", "partition": "short"}, stop="3 experiments, 10m each")
+    done = lab.run()
+    told = "partition short lets a job run for 2m at most and a run of 10m asks for 12m, its end included"
+    assert (done.returncode != 0, told in done.stderr, lab.rows()) == (True, True, ())

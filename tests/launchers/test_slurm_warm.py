@@ -121,6 +121,36 @@ def test_a_failed_node_ends_the_runs_of_its_allocation(submit, slurm, job):
         assert time.monotonic() < until
 
 
+@pytest.mark.disturbs
+@pytest.mark.parametrize("carrier", [False, True], ids=["any node", "the node of the allocation's script"])
+def test_a_dead_node_takes_its_own_run_only(make, slurm, job, go, carrier):
+    """The run on it is the node's doing, the other goes on, and so does the allocation where its script lives on."""
+    launcher = make({**HELD, "nodes": 2}, extra=["--exclusive"])
+    wanted = [job(f"echo $SLURMD_NODENAME > node.$AUTORESEARCH_RUN_ID; {WAIT}", name=f"run-{n}") for n in range(2)]
+    ids = [launcher.submit(launcher.plan(one)) for one in wanted]
+    on = {}
+    for job_id, number in zip(ids, range(2), strict=True):
+        reach(launcher, job_id, JobState.RUNNING)
+        while not (said := Path(job.root, "tree", f"node.run-{number}")).exists() or not said.read_text():
+            time.sleep(0.05)
+        on[said.read_text().strip()] = job_id
+    (held,) = allocations(launcher)
+    script = slurm.do("squeue", "-h", "-j", held, "-O", "BatchHost").strip()
+    dead = next(node for node in on if (node == script) is carrier)
+    slurm.do("scontrol", "update", f"nodename={dead}", "state=down", "reason=drill")
+    try:
+        waiting = launcher.submit(launcher.plan(job(name="waiting")))
+        lost = settle(launcher, on.pop(dead))
+        assert (lost.state, dead in (lost.reason, lost.node) or carrier) == (JobState.NODE_FAILED, True)
+        go()
+        (other,) = on.values()
+        assert settle(launcher, other).state is (JobState.NODE_FAILED if carrier else JobState.SUCCEEDED)
+        assert settle(launcher, waiting).state is JobState.SUCCEEDED
+        assert len(allocations(launcher)) == 1 + carrier
+    finally:
+        slurm.resume(dead)
+
+
 def test_a_run_that_no_longer_fits_gets_a_new_allocation(submit, make, job):
     """No run is begun that the allocation's own end would cut short: each needs 60.5 s, and the first takes one."""
     held = {"time": "61s", "idle": "1m"}

@@ -262,6 +262,8 @@ def _launcher_warnings(
         told = f"`run` will refuse to begin: {unsafe}"
     elif problem := preflight.why_refused(launcher, survey, around):
         told = f"launcher {kind} would be refused: {problem}"
+    elif problem := preflight.too_long(campaign, launcher):
+        told = f"`run` will refuse to begin: {problem}"
     elif found.launcher and found.launcher != kind and not _both_here(launcher, found.launcher):
         told = f"launcher {found.launcher} would suit better: {found.why}"
     elif not found.launcher and occupies(launcher):

@@ -26,7 +26,7 @@ from autoresearch.git import refs
 from autoresearch.machine import gpus, sandbox
 from autoresearch.machine.processes import CommandError, run
 from autoresearch.ports import plugins
-from autoresearch.ports.launcher import Adviser, Launcher, Rehearsal, occupies, why_unconfined
+from autoresearch.ports.launcher import Adviser, Launcher, Limited, Rehearsal, occupies, why_unconfined
 from autoresearch.ports.target import Survey
 from autoresearch.records import volume
 from autoresearch.records.paths import EXCLUDED, CampaignPaths, Volume
@@ -245,6 +245,12 @@ def why_refused(launcher: Launcher, survey: Survey, around: Places) -> str:
     asked = launcher.refusal(survey.resources) if isinstance(launcher, Adviser) else ""
     small = bool(survey.plumbing)
     return asked or (refusal(survey.resources, around, plumbing=small) if occupies(launcher) else "")
+
+
+def too_long(campaign: CampaignConfig, launcher: Launcher) -> str:
+    """Why the limit of a run must not be sent to the launcher's site; empty when it may, or a run has none."""
+    limit_s = campaign.stop_rule.per_experiment_timeout_s
+    return launcher.too_long(limit_s, campaign.run.grace) if limit_s and isinstance(launcher, Limited) else ""
 
 
 def _context(env: Mapping[str, str]) -> str:

@@ -101,6 +101,15 @@ class Adviser(Protocol):
 
 
 @runtime_checkable
+class Limited(Protocol):
+    """A launcher whose site lets no job run longer than a time of its own."""
+
+    def too_long(self, limit_s: float, grace_s: float) -> str:
+        """Why runs with this limit and grace cannot be sent; empty when they can, or nobody says. Starts nothing."""
+        ...
+
+
+@runtime_checkable
 class Confiner(Protocol):
     """A launcher whose runs begin under a supervisor of ours, which puts them into a sandbox where there can be one."""
 

@@ -178,6 +178,24 @@ def gpus_of_nodes(partition: str | None) -> frozenset[int]:
 _GPU = re.compile(r"\bgpu(?::[^\s,:()]+)?:(\d+)")
 
 
+def longest_s(partition: str | None) -> float | None:
+    """How long a partition lets a job run, the most patient of several; None without a limit, or where none is told."""
+    argv = ["sinfo", "-h", "-o", "%P %l", *([f"--partition={partition}"] if partition else [])]
+    try:
+        lines = [line.split() for line in ask(argv, "ask").text.splitlines()]
+    except LauncherError:
+        return None
+    told = [line[1] for line in lines if len(line) == 2 and (partition or line[0].endswith("*"))]
+    limits = [_length(text) for text in told]
+    return max((one for one in limits if one is not None), default=None) if None not in limits else None
+
+
+def _length(text: str) -> float | None:
+    """Slurm's `days-hours:minutes:seconds`, whose front parts may be missing."""
+    found = re.fullmatch(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)", text)
+    return sum(int(n or 0) * s for n, s in zip(found.groups(), (86400, 3600, 60, 1), strict=True)) if found else None
+
+
 def by_name(rows: Iterable[QueueLine]) -> Mapping[str, list[QueueLine]]:
     """Rows grouped by job name."""
     groups: dict[str, list[QueueLine]] = {}

@@ -295,6 +295,18 @@ class SlurmLauncher:
         """Nothing can be submitted from a machine without Slurm's commands."""
         return "" if shutil.which("sbatch") else "Slurm's sbatch is not on the PATH here"
 
+    def too_long(self, limit_s: float, grace_s: float) -> str:
+        """A run above its partition's MaxTime, or its allocation's, would be refused, or wait for ever."""
+        grace_s = grace_s if self.options.grace_s is None else self.options.grace_s
+        if self._warm and (told := self._warm.too_long(limit_s, grace_s)):
+            return told
+        longest = commands.longest_s(self.options.partition)
+        asked = self._warm.time_s if self._warm else 60.0 * slurm_script.minutes(limit_s, grace_s)
+        if longest is None or asked <= longest:
+            return ""
+        where = f"partition {self.options.partition}" if self.options.partition else "the default partition"
+        return slurm_script.above(where, longest, limit_s, grace_s, asked, held=self._warm is not None)
+
     def warnings(self, resources: Resources, root: Path) -> tuple[str, ...]:
         """Several nodes want Ray on all of them, which a plain batch job does not start."""
         nodes = resources.nodes

@@ -8,6 +8,7 @@ import math
 from dataclasses import replace
 from shlex import quote
 
+from autoresearch.config.duration import span
 from autoresearch.launchers.slurm.options import Allocation, SlurmOptions
 from autoresearch.run.job import Job
 from autoresearch.supervision import run_folder
@@ -24,6 +25,17 @@ _OURSELVES_MB = 512
 def minutes(limit_s: float, grace_s: float) -> int:
     """Slurm's limit for a run of ours: whole minutes, never before our own has had its grace."""
     return math.ceil((limit_s + grace_s + _MARGIN_S) / 60)
+
+
+def above(where: str, longest: float, limit_s: float, grace_s: float, asked: float, *, held: bool) -> str:
+    """What to do about jobs that are longer than their partition allows, in words; times in seconds."""
+    told = f"{where} lets a job run for {span(longest)} at most"
+    if held:
+        return f"{told} and an allocation asks for {span(asked)}; lower the launcher's option allocation.time"
+    most = longest - grace_s - _MARGIN_S
+    cure = f"say 'each' {span(most)} or less in the stop rule" if most >= 1 else "that is too short for any run"
+    more = f"a run of {span(limit_s)} asks for {span(asked)}, its end included"
+    return f"{told} and {more}; {cure}, or take another partition"
 
 
 def directives(job: Job, options: SlurmOptions, name: str, grace_s: float) -> list[str]:
@@ -87,7 +99,9 @@ def allocation_directives(job: Job, options: SlurmOptions, held: Allocation, nam
         ),
     )
     flags = directives(wanted, options, name, 0.0)
-    return [f"--time={math.ceil(held.time / 60)}", f"--ntasks-per-node={held.runs}", *flags]
+    # One dead node ends its own runs, and Slurm takes it out of the allocation. The script's node takes all with it.
+    survives = ["--no-kill"] if held.nodes > 1 else []
+    return [f"--time={math.ceil(held.time / 60)}", f"--ntasks-per-node={held.runs}", *survives, *flags]
 
 
 def memory_mb(memory_gb: float) -> int:

@@ -64,6 +64,17 @@ class SlurmWarmAllocation:
         wanted = {"name": name, "script": script, "nodes": nodes, "gpus": nodes * runs * gpus}
         return slurm_script.handed_over(spec, script), {"need": need, "allocation": wanted}
 
+    @property
+    def time_s(self) -> float:
+        """For how long Slurm is asked to leave it to us."""
+        return self._wanted.time
+
+    def too_long(self, limit_s: float, grace_s: float) -> str:
+        """Why a run with this limit fits into no allocation; empty when it does."""
+        need_s = limit_s + grace_s + _MARGIN_S
+        told = f"a run may take {span(need_s)}, its end included, and an allocation is held for {span(self.time_s)}"
+        return f"{told}; raise the launcher's option allocation.time" if need_s > self.time_s else ""
+
     def _check(self, job: Job, need_s: float | None) -> None:
         if job.resources.nodes > 1:
             raise LauncherError(
@@ -128,7 +139,7 @@ class SlurmWarmAllocation:
 
     def _fail_with(self, latest: QueueLine | None) -> None:
         """What waits for an allocation that could not even begin fails with it: the next would do the same."""
-        if latest is None or latest.state is not JobState.FAILED:
+        if latest is None or latest.state is not JobState.FAILED or self.spool.served(latest.job_id):
             return
         said = _last_words(self.spool.folder / slurm_script.OUTPUT.replace("%j", latest.job_id))
         for request in self.spool.waiting():
@@ -147,6 +158,9 @@ class SlurmWarmAllocation:
                 return row._replace(reason=self._why(rows.values()))
             case Taken(request, allocation):
                 return _in(request, row, allocation, rows.get(allocation))
+            case SpoolResult(allocation, _, ended_at, lost) if lost and not record.cancelled_at:
+                reason = f"node {lost} of allocation {allocation} failed"
+                return row._replace(word="NODE_FAIL", node=lost, ended_at=ended_at, reason=reason)
             case SpoolResult(allocation, code, ended_at):
                 word = "CANCELLED" if record.cancelled_at and code else "FAILED" if code else "COMPLETED"
                 reason = f"its step in allocation {allocation} ended with code {code}" if code else ""

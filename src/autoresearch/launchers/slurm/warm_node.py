@@ -17,6 +17,7 @@ done/RUN.json          its step is over: the exit code of srun
 """
 
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -31,6 +32,7 @@ from autoresearch.supervision import run_folder
 
 _TICK_S = 0.2
 _NO_SRUN = 127
+_NODE_FAILURE = re.compile(r"^srun: error: Node failure on ([\w.-]+)", re.MULTILINE)
 
 
 class SpoolRequest(NamedTuple):
@@ -70,11 +72,15 @@ class Taken(NamedTuple):
 
 
 class SpoolResult(NamedTuple):
-    """A step that is over: the allocation it ran in, the exit code of srun, and when, in Unix seconds."""
+    """A step that is over: the allocation it ran in, the exit code of srun, and when, in Unix seconds.
+
+    `lost` is the node that failed under it, empty where none did; srun ends with 0 then.
+    """
 
     allocation: str
     code: int
     ended_at: float
+    lost: str = ""
 
 
 class Spool:
@@ -115,6 +121,10 @@ class Spool:
             return SpoolResult(**done)
         request = _request(taken) if taken else None
         return Taken(request, taken.parent.name) if request and taken else None
+
+    def served(self, allocation: str) -> bool:
+        """Whether an allocation has ever taken a run."""
+        return self._taken("", allocation).parent.exists()
 
     def take(self, request: SpoolRequest, allocation: str) -> bool:
         """Begin a run; False when it was withdrawn or somebody else has it."""
@@ -165,21 +175,31 @@ class Share(NamedTuple):
     memory_mb: int | None
 
 
+class Seats(NamedTuple):
+    """How many runs an allocation takes at a time, how many of them one node takes, and what each gets of it."""
+
+    slots: int
+    per_node: int
+    share: Share
+
+
 def main() -> int:
     """Serve until there is nothing to do; exit code 0."""
     spool, slots, idle_s, left_s = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4])
     job_id = os.environ["SLURM_JOB_ID"]
     per_node = max(1, slots // int(os.environ.get("SLURM_JOB_NUM_NODES", "1")))
     with ThreadPoolExecutor(slots) as pool:
-        WarmNode(Spool(spool), job_id, slots, _share(per_node), pool).serve(idle_s, time.monotonic() + left_s)
+        seats = Seats(slots, per_node, _share(per_node))
+        WarmNode(Spool(spool), job_id, seats, pool).serve(idle_s, time.monotonic() + left_s)
     return 0
 
 
 class WarmNode:
     """One allocation at work."""
 
-    def __init__(self, spool: Spool, job_id: str, slots: int, share: Share, pool: ThreadPoolExecutor) -> None:
-        self._spool, self._job_id, self._slots, self._share, self._pool = spool, job_id, slots, share, pool
+    def __init__(self, spool: Spool, job_id: str, seats: Seats, pool: ThreadPoolExecutor) -> None:
+        self._spool, self._job_id, self._seats, self._pool = spool, job_id, seats, pool
+        self._lost: set[str] = set()
         self._steps: dict[str, tuple[SpoolRequest, Future[Completed]]] = {}
         self._fresh = True
 
@@ -209,9 +229,10 @@ class WarmNode:
         return request.claimed
 
     def _begin(self, requests: list[SpoolRequest]) -> None:
+        slots = self._seats.slots - len(self._lost) * self._seats.per_node
         for request in requests:
-            if len(self._steps) < self._slots and self._spool.take(request, self._job_id):
-                self._steps[request.name] = request, self._pool.submit(_carry_out, step(request, self._share))
+            if len(self._steps) < slots and self._spool.take(request, self._job_id):
+                self._steps[request.name] = request, self._pool.submit(_carry_out, step(request, self._seats.share))
                 self._fresh = False
 
     def _collect(self) -> None:
@@ -221,7 +242,9 @@ class WarmNode:
                 if future.done():
                     done = future.result()
                     Path(request.folder, OUTPUT.replace("%j", request.job_id)).write_bytes(done.stdout + done.stderr)
-                    self._spool.finish(name, SpoolResult(self._job_id, done.code, time.time()))
+                    lost = _NODE_FAILURE.search(done.stderr.decode("utf-8", "replace"))
+                    self._lost |= {lost[1]} if lost else set()
+                    self._spool.finish(name, SpoolResult(self._job_id, done.code, time.time(), lost[1] if lost else ""))
                     del self._steps[name]
 
 
