@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from golden_boards import Board, Run
-from scipy import linalg, stats
+from scipy import linalg, optimize, stats
 
 FRESH = ("confirm", "ablate")
 
@@ -256,6 +256,16 @@ def claims(board: Board) -> dict[str, Any]:
     told = found if len(held) == 1 or whole is None else [*found, whole]
     chance = sum(one["wrong"] for one in told if one["standing"] == "proven")
     return {"ideas": found, "campaign": whole, "false_chance": chance}
+
+
+def least_proven(error: float, freedom: int, spread: float) -> float:
+    """Where the chance that a fresh claim is false crosses one in twenty, by Brent's method."""
+
+    def off(gain: float) -> float:
+        effect = {"gain": gain, "error": error, "freedom": freedom, "runs": 1, "z": wallace(gain / error, freedom)}
+        return float(claim("", effect, spread, fresh=True)["wrong"]) - 0.05
+
+    return float(optimize.brentq(off, 0.0, 40 * error, xtol=1e-12))
 
 
 def drift(board: Board) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from golden_formulas import (
     correlation,
     credited,
     drift,
+    least_proven,
     scale,
     scatter,
     screened,
@@ -59,6 +60,12 @@ def figures() -> dict[str, list[list[float]]]:
         "t_quantile": [[p, f, float(student.ppf(p, f))] for p in FIGURES["p"] for f in FIGURES["freedom"]],
         "t_to_z": [[t, f, float(normal.ppf(student.cdf(t, f)))] for t in FIGURES["t"] for f in FIGURES["freedom"]],
         "unit_loss": unit,
+        "least_proven": [[*given, least_proven(*given)] for given in FIGURES["proofs"]],
+        "proof_chance": [
+            [gain, unsure, *given, float(normal.cdf((gain - least_proven(*given)) / math.hypot(unsure, given[0])))]
+            for gain, unsure in ((2.0, 0.5), (6.0, 1.0))
+            for given in FIGURES["proofs"]
+        ],
     }
 
 

@@ -124,6 +124,13 @@ def test_the_best_value_is_that_of_fresh_seeds():
     assert "0.62, mean of 2 fresh seeds (idea" in html(made)
 
 
+def test_a_night_without_fresh_seeds_recommends_the_baseline():
+    """It ended before anything confirmed what it kept, and says how large a gain it could have proven."""
+    said = report().headline
+    assert "Stay with the baseline until fresh seeds confirm it." in said
+    assert re.search(r"\d+ runs cannot prove a gain(,| below)", said)
+
+
 def test_before_fresh_seeds_the_best_value_is_corrected_for_selection():
     """Some of a kept idea's gain is luck: the value shown lies below the measured mean, which is named too."""
     made = report()

@@ -38,10 +38,24 @@ def found(gain: float, *, left: int = 50):
     )
 
 
-@pytest.mark.parametrize(("gain", "runs"), [(1.0, 4), (0.25, 12), (0.01, 15)])
+@pytest.mark.parametrize(("gain", "runs"), [(1.0, 4), (0.25, 12), (0.01, 0)])
 def test_what_is_kept_for_the_end_is_what_the_proof_needs(gain, runs):
-    """A large gain needs two pairs, a smaller one more, and nothing may take more than the share, 15 of 100."""
+    """A large gain needs two pairs, a smaller one more; what no proof could show gets none."""
     assert reserve(Evidence(found(gain))) == runs
+
+
+def test_runs_that_can_prove_nothing_go_into_ideas():
+    """With nothing kept, or a gain lost in the noise, the last run still tries an idea."""
+    nothing = replace(found(1.0, left=1), incumbent="baseline")
+    assert isinstance(policy("auto").advise(nothing), Propose)
+    assert isinstance(policy("auto").advise(found(0.01, left=1)), Propose)
+
+
+def test_a_proof_that_has_begun_is_not_broken_off_for_an_idea():
+    """One fresh run of the four is made: the three that are left stay with it, however unlucky it was."""
+    fresh = Trial(arm="a", seed=90, purpose=Purpose.CONFIRM, value=1.0, order=6)
+    now = found(1.0, left=3)
+    assert policy("auto").advise(replace(now, trials=(*now.trials, fresh))).purpose is Purpose.CONFIRM
 
 
 def test_ideas_go_on_until_only_the_proof_fits():

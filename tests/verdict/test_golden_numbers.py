@@ -19,6 +19,7 @@ from autoresearch.verdict.evidence import Evidence
 from autoresearch.verdict.policies import policy
 from autoresearch.verdict.policies.screening_array import arrays, effects
 from autoresearch.verdict.policies.sequential import unit_loss
+from autoresearch.verdict.power import least_proven, proof_chance
 from autoresearch.verdict.statistics import (
     correlation,
     mean,
@@ -80,6 +81,15 @@ def test_the_loss_of_deciding_now_agrees_with_scipy():
     """phi(z) - |z| Phi(-|z|)."""
     for z, number in GOLDEN["unit_loss"]:
         assert unit_loss(z) == pytest.approx(number, **SAME)
+
+
+def test_the_power_of_a_proof_agrees_with_scipy():
+    """The least gain that is called proven, by bisection and by Brent's method, and how likely a guess measures it."""
+    for *given, number in GOLDEN["least_proven"]:
+        assert least_proven(*given) == pytest.approx(number, rel=1e-4), given
+    assert least_proven(1.4, 4, 0.25) == float("inf")
+    for *given, number in GOLDEN["proof_chance"]:
+        assert proof_chance(*given) == pytest.approx(number, rel=1e-3), given
 
 
 def test_pooled_noise_agrees_with_contrasts():

@@ -156,8 +156,9 @@ def test_nobody_builds_on_what_its_own_further_runs_do_not_bear_out():
 
 def test_nothing_is_asked_for_that_cannot_be_judged():
     """No idea once the stop rule, the researchers or the runs kept for fresh seeds say no."""
-    for no in ({"may_explore": False}, {"no_more_ideas": True}, {"runs_left": 6, "runs_total": 100}):
-        assert next_of(board(ideas=(replace(A, verdict=KEPT),), **no)) is None
+    for no in ({"may_explore": False}, {"no_more_ideas": True}, {"runs_left": 4, "runs_total": 100}):
+        kept = board(*runs("a", 1.3), ideas=(replace(A, verdict=KEPT),), incumbent="a", **no)
+        assert next_of(kept) is None
 
 
 def collected(count: int, **more: object) -> Board:

@@ -31,6 +31,7 @@ from autoresearch.records.volume import Storage
 from autoresearch.run.placement import Places, Recommendation, crowded, recommend
 from autoresearch.verdict.policies import policy
 from autoresearch.verdict.policies.run_costs import Cost, cost
+from autoresearch.verdict.power import reach
 
 _LONGEST = 1000
 """Bytes of a recipe's path; longer ones no file system takes."""
@@ -88,7 +89,7 @@ def examine(campaign: CampaignConfig, root: Path, survey: Survey | None = None) 
         changes=changes,
         survey=survey,
         rule=rule,
-        cost=_told(runs, rule),
+        cost=_told(runs, rule) + _reach(campaign, rule),
         runs=(runs.least, runs.most),
         recommendation=(found := recommend(survey.resources, around)),
         warnings=(*_checkout_warnings(changes, survey, root, base), *survey.warnings,
@@ -140,6 +141,14 @@ def _cost(campaign: CampaignConfig, rule: StopRule) -> Cost:
 def _told(runs: Cost, rule: StopRule) -> str:
     told = f"{runs.least} to {runs.most} runs ({runs.why})"
     return told if rule.target_experiment_count or rule.target_run_count else f"for 50 experiments: {told}"
+
+
+def _reach(campaign: CampaignConfig, rule: StopRule) -> str:
+    """What so many runs can prove at all; empty where nothing counts them."""
+    most, settings = rule.target_run_count, campaign.settings()
+    if most is None or settings.confirm <= 0:
+        return ""
+    return f"; {reach(most, settings, policy(campaign.verdict.policy).baseline_runs(settings)).told()}"
 
 
 def _placed(campaign: CampaignConfig, survey: Survey) -> CampaignConfig:

@@ -17,6 +17,7 @@ from autoresearch.verdict.arms import counted
 from autoresearch.verdict.claims import Claim, Claims, Standing, claims
 from autoresearch.verdict.drift import Drift, drift
 from autoresearch.verdict.evidence import Evidence
+from autoresearch.verdict.power import cannot_prove
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +122,7 @@ class Report:
         claims: What may be claimed.
         drift: Trend of the machine, None when it cannot be told.
         noise: Standard deviation between runs of unchanged code, None when unknown.
+        reach: What the budget could not have proven, in words; empty where something is proven and before the end.
         areas: What each area gave, most attempts first.
         spend: What each purpose cost, dearest first.
         queue_minutes: Minutes spent waiting in queues.
@@ -149,6 +151,7 @@ class Report:
     claims: Claims
     drift: Drift | None
     noise: float | None
+    reach: str = ""
     areas: tuple[Area, ...]
     spend: tuple[Spend, ...]
     queue_minutes: float
@@ -167,11 +170,7 @@ class Report:
         if whole is None or self.incumbent == BASELINE:
             return f"Nothing beat the baseline ({self.baseline:.4g}) so far."
         gain = interval(whole.effect, whole.low, whole.high)
-        on = (
-            f"on {whole.runs} fresh seed{'s' * (whole.runs != 1)}"
-            if whole.fresh
-            else "not yet confirmed on fresh seeds"
-        )
+        on = f"on {counted(whole.runs, 'fresh seed')}" if whole.fresh else "not yet confirmed on fresh seeds"
         verb = {"proven": "is proven", "likely": "is likely", "refuted": "is not", "implausible": "may look"}.get(
             whole.standing, "may or may not be"
         )
@@ -179,11 +178,13 @@ class Report:
             return f"{self.incumbent}: {whole.why}. It measures {gain or 'no gain'}, {on}."
         verb += f", {self.measured_by}," if self.measured_by and whole.standing in {"proven", "likely"} else ""
         found = f"{self.incumbent} {verb} better than the baseline: {gain or 'gain not measured'}, {on}."
-        return found + _ADVICE if whole.fresh and whole.standing in _NOT_SHOWN else found
+        unsure = _ADVICE if whole.fresh else _UNSEEN if self.reason else ""
+        return found + unsure + self.reach if whole.standing in _NOT_SHOWN else found + self.reach
 
 
 _NOT_SHOWN = (Standing.UNRESOLVED, Standing.REFUTED)
 _ADVICE = " Stay with the baseline: the chance that this is better is below 80 %."
+_UNSEEN = " Stay with the baseline until fresh seeds confirm it."
 
 
 def interval(effect: float | None, low: float | None, high: float | None) -> str:
@@ -204,7 +205,7 @@ def build(history: History, campaign: CampaignConfig, objective: Objective, view
         now: Unix seconds.
     """
     board = board_of(history, campaign, objective, view)
-    found = claims(board)
+    found, evidence = claims(board), Evidence(board)
     by_name = {claim.name: claim for claim in found.ideas}
     started = history.started
     end = history.ended.at if history.ended else now
@@ -228,7 +229,8 @@ def build(history: History, campaign: CampaignConfig, objective: Objective, view
         best_from=best_from,
         claims=found,
         drift=drift(board),
-        noise=_noise(board),
+        noise=evidence.sigma,
+        reach=cannot_prove(evidence, found.campaign) if history.ended else "",
         areas=_areas(history),
         spend=_spend(runs, history.idle()),
         queue_minutes=sum(run.queued_s or 0.0 for run in runs) / 60,
@@ -296,10 +298,6 @@ def _judged_arm(history: History, entry: Experiment) -> str:
 
 def _minutes(runs: Iterable[Run]) -> float:
     return sum(run.wall_s or 0.0 for run in runs) / 60
-
-
-def _noise(board: Board) -> float | None:
-    return Evidence(board).sigma
 
 
 def _areas(history: History) -> tuple[Area, ...]:

@@ -92,7 +92,7 @@ class Claims:
 def claims(board: Board) -> Claims:
     """Classify every judged idea and the campaign's whole gain."""
     evidence = Evidence(board)
-    spread = _spread(evidence)
+    spread = effect_spread(evidence)
     told = _worths(evidence)
     found = tuple(
         _looked_at(evidence, _claim_idea(evidence, idea, spread, told.get(idea.name)), idea.name)
@@ -114,7 +114,7 @@ def whole_claim(evidence: Evidence) -> Claim | None:
     effect = fresh_comparison(evidence, incumbent, BASELINE)
     if effect is None:
         return Claim(name=incumbent, standing=Standing.UNRESOLVED)
-    claim = _claim(incumbent, effect, _spread(evidence) * max(1, len(evidence.held)), fresh=True)
+    claim = _claim(incumbent, effect, effect_spread(evidence) * max(1, len(evidence.held)), fresh=True)
     return _looked_at(evidence, claim, incumbent, *evidence.held)
 
 
@@ -169,7 +169,7 @@ def left_out(evidence: Evidence, idea: str) -> str:
     )
 
 
-def _spread(evidence: Evidence) -> float:
+def effect_spread(evidence: Evidence) -> float:
     """Variance of true effects: what first runs scatter beyond noise, held to one noise by a few imagined ideas."""
     sigma = evidence.sigma
     if not sigma:
@@ -270,13 +270,7 @@ def _claim(name: str, effect: Effect, spread: float, *, fresh: bool) -> Claim:
     """
     if effect.error is None:
         return Claim(name=name, standing=Standing.UNRESOLVED, effect=effect.gain, runs=effect.runs, fresh=fresh)
-    square = effect.error * effect.error
-    belief = 1.0 if math.isinf(spread) or not square else spread / (spread + square)
-    gain, error = belief * effect.gain, math.sqrt(belief) * effect.error
-    shrunk = Effect(gain, error, effect.freedom, effect.runs, effect.paired)
-    right = _positive(shrunk)
-    nothing = _nothing(effect, belief)
-    wrong = nothing + (1 - nothing) * (1 - right)
+    shrunk, right, wrong = doubt(effect, spread)
     printed = effect if fresh else shrunk
     return Claim(
         name=name,
@@ -288,6 +282,20 @@ def _claim(name: str, effect: Effect, spread: float, *, fresh: bool) -> Claim:
         fresh=fresh,
         wrong=wrong,
     )
+
+
+def doubt(effect: Effect, spread: float) -> tuple[Effect, float, float]:
+    """The effect under a normal prior about zero of variance `spread`, how likely it is positive, and that it is not.
+
+    The last allows for no effect at all, which the prior has no place for.
+    """
+    error = effect.error or 0.0
+    square = error * error
+    belief = 1.0 if math.isinf(spread) or not square else spread / (spread + square)
+    shrunk = Effect(belief * effect.gain, math.sqrt(belief) * error, effect.freedom, effect.runs, effect.paired)
+    right = _positive(shrunk)
+    nothing = _nothing(effect, belief)
+    return shrunk, right, nothing + (1 - nothing) * (1 - right)
 
 
 def _nothing(effect: Effect, belief: float) -> float:

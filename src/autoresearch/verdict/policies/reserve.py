@@ -1,10 +1,16 @@
-"""Runs kept for fresh seeds at the end, and with them how many may still go into exploring."""
+"""Runs kept for fresh seeds at the end, and with them how many may still go into exploring.
+
+Before each idea that would go into them it is asked how likely the proof is to succeed with the runs that are left. A
+reserve without power goes into ideas: a proof that fails says no more than none.
+"""
 
 import math
 
 from autoresearch.experiment.board import Board, Trial
-from autoresearch.experiment.outcome import BASELINE
+from autoresearch.experiment.outcome import BASELINE, Purpose
+from autoresearch.verdict.claims import effect_spread
 from autoresearch.verdict.evidence import FRESH, Evidence
+from autoresearch.verdict.power import proof_chance, share
 
 PAIRS = 3
 """Fresh pairs of incumbent and baseline wanted at least, where runs are left for them."""
@@ -17,14 +23,39 @@ MOST_PAIRS = 8
 SURE = 3.5
 """Standard errors of the campaign's whole gain that its fresh pairs are meant to give, were it as large as it seems."""
 
+HOPE = 0.2
+"""Chance that the proof succeeds below which nothing is kept for it."""
+
 
 def reserve(evidence: Evidence) -> int:
     """Runs kept for the end: what it takes to prove the gain as it now seems, the campaign file's share at most.
 
-    Where noise is small beside what was found, two pairs do, and the rest of the share goes into ideas.
+    Where noise is small beside what was found, two pairs do, and the rest of the share goes into ideas. So does all of
+    it while nothing was found that the runs left could prove.
     """
-    share = largest_reserve(evidence)
-    return min(share, 2 * pairs_needed(evidence)) if share else 0
+    most = largest_reserve(evidence)
+    if not most:
+        return 0
+    wanted = min(most, 2 * pairs_needed(evidence))
+    if any(trial.purpose is Purpose.CONFIRM for trial in evidence.board.trials[-2 * MOST_PAIRS :]):
+        return wanted
+    left = evidence.board.runs_left
+    pairs = (wanted if left is None else min(wanted, left)) // 2
+    return wanted if chance_of_proof(evidence, pairs) >= HOPE else 0
+
+
+def chance_of_proof(evidence: Evidence, pairs: int) -> float:
+    """How likely so many fresh pairs prove the campaign's gain, as the runs that chose show it; 0 with nothing kept."""
+    board = evidence.board
+    base, best, sigma = evidence.arm(BASELINE), evidence.credited(board.incumbent), evidence.sigma
+    if board.incumbent == BASELINE or best is None or not base.runs or not pairs:
+        return 0.0
+    if not sigma:
+        return 1.0
+    unsure = sigma * math.sqrt(1 / base.runs + 1 / evidence.arm(board.incumbent).runs)
+    spread = effect_spread(evidence) * max(1, len(evidence.held))
+    freedom = max(1, evidence.noise.freedom + 2 * pairs)
+    return evidence.answers.of(proof_chance, best - base.level, unsure, sigma * math.sqrt(2 / pairs), freedom, spread)
 
 
 def largest_reserve(evidence: Evidence) -> int:
@@ -32,10 +63,7 @@ def largest_reserve(evidence: Evidence) -> int:
     total = evidence.board.runs_total
     if total is None and evidence.board.runs_left is not None:
         total = evidence.board.runs_left + len(evidence.board.trials)
-    if evidence.settings.confirm <= 0 or total is None:
-        return 0
-    wanted = max(2, round(min(1.0, evidence.settings.confirm) * total))
-    return wanted if total >= 2 * wanted else 0
+    return 0 if total is None else share(total, evidence.settings)
 
 
 def spares(evidence: Evidence, runs: int) -> bool:
