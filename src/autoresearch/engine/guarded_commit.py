@@ -227,8 +227,9 @@ _MOST = 3
 def mend(ctx: Context, arm: str, tree: Path) -> None:
     """Before a run: what somebody else's run did to protected files of a worktree is put back, with a note."""
     commit = ctx.history.arm_commit(arm)
-    _forget_compiled(tree, _held(ctx, commit))
-    if found := _altered(ctx, tree, commit):
+    held = _held(ctx, commit)
+    _forget_compiled(tree, held)
+    if found := worktree.altered(tree, commit, held):
         try:
             worktree.put_back(tree, commit, found)
         except RepositoryError:
@@ -250,7 +251,7 @@ def broken(ctx: Context, arm: str) -> str:
         worktree.check(ctx.paths.root, tree)
     except RepositoryError as error:
         return ctx.redactor.clean(str(error))
-    found = _altered(ctx, tree, commit)
+    found = worktree.altered(tree, commit, _held(ctx, commit))
     told = [f"{path} was {what} by the run" for path, what in sorted(found.items())]
     told += [f"during the run came {text}" for text in _planted(ctx, tree, commit)]
     if found:
@@ -258,11 +259,6 @@ def broken(ctx: Context, arm: str) -> str:
             worktree.put_back(tree, commit, found)
     more = [f"and {len(told) - _MOST} more"] if len(told) > _MOST else []
     return "; ".join((*told[:_MOST], *more))
-
-
-def _altered(ctx: Context, tree: Path, commit: str) -> dict[str, str]:
-    held = _held(ctx, commit)
-    return worktree.altered(tree, commit, held) if held else {}
 
 
 def _held(ctx: Context, commit: str) -> list[str]:

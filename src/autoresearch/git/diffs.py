@@ -167,7 +167,8 @@ def imported_names(repo: Path, commit: str) -> frozenset[str]:
 
 def named_in(repo: Path, commit: str, paths: Sequence[str]) -> frozenset[str]:
     """Words that files of a commit hold and that could name other files or modules: quoted paths, imports."""
-    there = [path for path in paths if path in files_of(repo, commit)]
+    files = files_of(repo, commit)
+    there = [path for path in paths if path in files]
     if not there:
         return frozenset()
     pattern = r"[A-Za-z0-9_][A-Za-z0-9_./-]*"

@@ -143,14 +143,12 @@ class Tree:
         path: Its folder, absolute; it may be gone.
         admin: Git's own folder about it, below `.git/worktrees`.
         commit: The commit it is at, None when that cannot be told any more.
-        branch: The branch it is on, None when detached.
         locked: Whether it is locked, as one is that is still being made.
     """
 
     path: Path
     admin: Path
     commit: str | None
-    branch: str | None
     locked: bool
 
 
@@ -166,10 +164,11 @@ def add(repo: Path, path: Path, commit: str) -> Path:
     Raises:
         RepositoryError: `path` does not lie below `HOME`, or git cannot check out `commit`.
     """
-    path, commit = _absolute(path), refs.resolve(repo, commit)
-    if _healthy(repo, path, commit):
+    path, commit, git_dir = _absolute(path), refs.resolve(repo, commit), refs.common_dir(repo)
+    admin = _registered(git_dir, path)
+    if admin is not None and _healthy(_tree(path, admin), commit):
         return path
-    remove(repo, path)
+    _remove(refs.root(repo), git_dir, path, admin)
     path.parent.mkdir(parents=True, exist_ok=True)
     fault_points.point("worktree.add.before")
     call(repo, "worktree", "add", "--quiet", "--detach", "--no-guess-remote", str(path), commit, config=_ADD)
@@ -182,11 +181,10 @@ def _absolute(path: Path) -> Path:
     return path.parent.resolve() / path.name
 
 
-def _healthy(repo: Path, path: Path, commit: str) -> bool:
-    tree = _registered(repo, path)
-    if tree is None or tree.locked or tree.commit != commit:
+def _healthy(tree: Tree, commit: str) -> bool:
+    if tree.locked or tree.commit != commit or _admin(tree.path) != tree.admin:
         return False
-    return _admin(path) == tree.admin and (tree.admin / "index").exists() and not (tree.admin / "index.lock").exists()
+    return (tree.admin / "index").exists() and not (tree.admin / "index.lock").exists()
 
 
 def remove(repo: Path, path: Path) -> None:
@@ -195,18 +193,21 @@ def remove(repo: Path, path: Path) -> None:
     Raises:
         RepositoryError: `path` does not lie below `HOME`.
     """
-    path = _absolute(path)
+    path, git_dir = _absolute(path), refs.common_dir(repo)
+    _remove(refs.root(repo), git_dir, path, _registered(git_dir, path))
+
+
+def _remove(root: Path, git_dir: Path, path: Path, admin: Path | None) -> None:
     trash = path.with_name(f"{path.name}{_TRASH}")
-    tree = _registered(repo, path)
-    _check_ours(repo, path)
+    _check_ours(root, git_dir, path)
     delete(trash)
     if os.path.lexists(path):
         path.rename(trash)
     fault_points.point("worktree.remove.before")
-    if tree is not None:
-        delete(tree.admin)
+    if admin is not None:
+        delete(admin)
         with suppress(OSError):  # git, too, keeps no empty folder of worktrees
-            tree.admin.parent.rmdir()
+            admin.parent.rmdir()
     fault_points.point("worktree.remove.after")
     delete(trash)
 
@@ -217,28 +218,28 @@ def sweep(below: Path) -> None:
         delete(trash)
 
 
-def _check_ours(repo: Path, path: Path) -> None:
+def _check_ours(root: Path, git_dir: Path, path: Path) -> None:
     """Whatever lies below `HOME` (which may be a link to a larger disk) may be deleted, and nothing else."""
-    homes = {(folder / HOME).resolve() for folder in (refs.root(repo), refs.common_dir(repo).parent)}
+    homes = {(folder / HOME).resolve() for folder in (root, git_dir.parent)}
     if path.is_symlink() or homes.isdisjoint(path.parents):
-        raise RepositoryError(
-            f"{path} does not lie below {refs.root(repo) / HOME}, as our worktrees do; it stays as it is"
-        )
+        raise RepositoryError(f"{path} does not lie below {root / HOME}, as our worktrees do; it stays as it is")
 
 
 def listing(repo: Path, below: Path) -> tuple[Tree, ...]:
     """The worktrees that git knows of below a folder, sorted by path, also those whose folder is gone."""
     top = below.resolve()
-    return tuple(_tree(path, admin) for path, admin in sorted(_registrations(repo)) if top in path.parents)
+    known = sorted(_registrations(refs.common_dir(repo)))
+    return tuple(_tree(path, admin) for path, admin in known if top in path.parents)
 
 
-def _registered(repo: Path, path: Path) -> Tree | None:
-    return next((_tree(known, admin) for known, admin in _registrations(repo) if known == path), None)
+def _registered(git_dir: Path, path: Path) -> Path | None:
+    """Git's own folder about the worktree at `path`, None when it knows of none there."""
+    return next((admin for known, admin in _registrations(git_dir) if known == path), None)
 
 
-def _registrations(repo: Path) -> Iterator[tuple[Path, Path]]:
+def _registrations(git_dir: Path) -> Iterator[tuple[Path, Path]]:
     """Folder and admin folder of every linked worktree, from gitrepository-layout(5)."""
-    home = refs.common_dir(repo) / "worktrees"
+    home = git_dir / "worktrees"
     for admin in home.iterdir() if home.is_dir() else ():
         if pointer := _first_line(admin / "gitdir"):
             yield _absolute((admin / pointer).parent), admin
@@ -247,10 +248,9 @@ def _registrations(repo: Path) -> Iterator[tuple[Path, Path]]:
 def _tree(path: Path, admin: Path) -> Tree:
     try:
         commit = ask(admin, "--git-dir=.", "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
-        ref = ask(admin, "--git-dir=.", "symbolic-ref", "--quiet", "HEAD")
     except RepositoryError:
-        return Tree(path, admin, None, None, locked=(admin / "locked").exists())
-    return Tree(path, admin, commit, ref and ref.removeprefix(refs.HEADS), locked=(admin / "locked").exists())
+        commit = None
+    return Tree(path, admin, commit, locked=(admin / "locked").exists())
 
 
 def _admin(path: Path) -> Path | None:
@@ -273,11 +273,12 @@ def check(repo: Path, path: Path) -> None:
     Raises:
         RepositoryError: It does, or git does not know of the worktree.
     """
-    tree = _registered(repo, _absolute(path))
-    if tree is None or _admin(path) != tree.admin:
+    git_dir = refs.common_dir(repo)
+    admin = _registered(git_dir, _absolute(path))
+    if admin is None or _admin(path) != admin:
         raise RepositoryError(
             f"{path} is no longer the worktree that was made there: its .git file is gone or leads elsewhere; "
-            f"put back what it said: gitdir: {tree.admin if tree else refs.common_dir(repo) / 'worktrees' / '...'}"
+            f"put back what it said: gitdir: {admin or git_dir / 'worktrees' / '...'}"
         )
 
 
@@ -314,7 +315,10 @@ def altered(tree: Path, commit: str, paths: Iterable[str]) -> dict[str, str]:
         commit: What it was made from.
         paths: The files to look at; those the commit does not have are left out.
     """
-    wanted, found = frozenset(paths), {}
+    wanted = frozenset(paths)
+    if not wanted:
+        return {}
+    found: dict[str, str] = {}
     plain: dict[str, str] = {}
     for record in nul(call(tree, "ls-tree", "-r", "-z", "--full-tree", commit).stdout):
         (mode, _, digest), path = record.partition("\t")[0].split(" "), record.partition("\t")[2]

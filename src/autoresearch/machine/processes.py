@@ -6,7 +6,6 @@ Numbers follow proc(5): the fields of `/proc/<pid>/stat`, times in clock ticks, 
 The one door to other programs.
 """
 
-import asyncio
 import ctypes
 import math
 import os
@@ -17,9 +16,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import indent
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from autoresearch.errors import AutoresearchError
+
+if TYPE_CHECKING:
+    import asyncio
 
 RUN_NAME = "AUTORESEARCH_RUN_ID"
 """Environment variable that tells a run its own id."""
@@ -341,7 +343,7 @@ def start(
 
 async def converse(
     argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], most_line: int
-) -> tuple[asyncio.subprocess.Process, asyncio.StreamWriter, asyncio.StreamReader]:
+) -> "tuple[asyncio.subprocess.Process, asyncio.StreamWriter, asyncio.StreamReader]":
     """Start a command to talk with over its standard input and output; its errors go where ours go.
 
     Args:
@@ -353,6 +355,8 @@ async def converse(
     Raises:
         CommandError: It could not be started.
     """
+    import asyncio  # noqa: PLC0415 (half of what a run's supervisor would load; only a talk with an agent needs it)
+
     pipe = subprocess.PIPE
     try:
         child = await asyncio.create_subprocess_exec(
