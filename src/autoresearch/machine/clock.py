@@ -1,4 +1,7 @@
-"""A clock that does not jump: the wall's time when it was made, and the machine's own time since then."""
+"""A clock that does not jump: the wall's time when it was made, and the machine's own time since then.
+
+How long a run has run, by a stopwatch: what others stopped it for, and what the machine slept, is none of it.
+"""
 
 import time
 from collections.abc import Callable
@@ -36,3 +39,67 @@ class SteadyClock:
     def __call__(self) -> float:
         """Unix seconds, now."""
         return self._steady() + self._offset
+
+
+_HELD_S = 3.0
+"""Seconds by which a look may be late before whoever looks was stopped as well."""
+
+
+class Stopwatch:
+    """Counts a run's time, turn by turn of the loop that watches over it.
+
+    Attributes:
+        started_at: Unix seconds when it began, None before.
+        paused_since: Unix seconds since when it is stopped, None while it runs.
+        paused_s: Seconds that it was stopped, in all.
+    """
+
+    def __init__(self) -> None:
+        self.started_at: float | None = None
+        self.paused_since: float | None = None
+        self.paused_s = 0.0
+        self._began = self._turned = self._asleep = 0.0
+        self._patience = 0.0
+
+    def start(self) -> None:
+        """The run begins now."""
+        self._began = self._turned = time.monotonic()
+        self._asleep = since_boot() - self._began
+        self.started_at = time.time()
+
+    def turn(self, *, stopped: bool) -> None:
+        """Take account of the time since the last turn.
+
+        Args:
+            stopped: Whether all processes of the run are stopped, now.
+        """
+        now = time.monotonic()
+        late_s = now - self._turned - self._patience
+        if self.paused_since is not None:
+            self.paused_s += now - self._turned
+        elif late_s > _HELD_S:
+            self.paused_s += late_s
+        self._turned, self._patience = now, 0.0
+        if not stopped:
+            self.paused_since = None
+        elif self.paused_since is None:
+            self.paused_since = time.time()
+
+    def wait(self, seconds: float) -> float:
+        """The same seconds, remembered as those until the next turn."""
+        self._patience = max(0.0, seconds)
+        return seconds
+
+    @property
+    def running_s(self) -> float:
+        """Seconds the run has been running."""
+        if self.started_at is None:
+            return 0.0
+        now = time.monotonic()
+        resting_s = now - self._turned if self.paused_since is not None else 0.0
+        return round(max(0.0, now - self._began - self.paused_s - resting_s), 3)
+
+    @property
+    def asleep_s(self) -> float:
+        """Seconds that this machine has slept since, a closed laptop for example."""
+        return max(0.0, since_boot() - time.monotonic() - self._asleep) if self.started_at is not None else 0.0

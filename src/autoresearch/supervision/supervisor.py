@@ -22,12 +22,12 @@ from typing import Any, NamedTuple, NoReturn
 
 from autoresearch.errors import LauncherError
 from autoresearch.machine import gpus, processes
+from autoresearch.machine.clock import Stopwatch
 from autoresearch.secrets import environment
-from autoresearch.supervision import child, confinement, run_folder, scratch
+from autoresearch.supervision import child, confinement, run_folder
 from autoresearch.supervision.child import NO_START, become
 from autoresearch.supervision.run_folder import SupervisorSpec
 from autoresearch.supervision.run_log import BoundedLog, CleanLog, Recorder
-from autoresearch.supervision.stopwatch import Stopwatch
 from autoresearch.supervision.watcher import SupervisorClaim
 
 CANCEL = signal.SIGUSR1
@@ -209,7 +209,7 @@ class SupervisedRun:
         log = CleanLog(BoundedLog(path, self.spec.max_log_bytes), redactor)
         out, sink = os.pipe()
         failed, fail = os.pipe()
-        scratch.make(self.spec.scratch)
+        run_folder.make_scratch(self.spec.scratch)
         self._reported, report = os.pipe()
         self.confined = start = confinement.confine(self.spec, self._environment(), report)
         self._memory_kills = processes.memory_kills()
@@ -366,7 +366,7 @@ class SupervisedRun:
 
     def _conclude(self, report: dict[str, Any]) -> None:
         confinement.clear(self.confined)
-        scratch.clear(self.spec.scratch, keep=report["ending"] == "exited" and report["exit_code"] != 0)
+        run_folder.clear_scratch(self.spec.scratch, keep=report["ending"] == "exited" and report["exit_code"] != 0)
         for _ in range(600):
             try:
                 self.claim.conclude(report)
