@@ -1,10 +1,14 @@
-"""Hopeless runs end early, and only those."""
+"""Hopeless runs end early, and only those; some are ended over the head of their supervisor; some nodes are left out."""
 
+from types import SimpleNamespace
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autoresearch.run.ending import Ending, Who
 from autoresearch.run.measurement import Direction, Objective
-from autoresearch.scheduling.pruning import hopeless
+from autoresearch.scheduling.night_watch import RunWatched, bad_nodes, hopeless, overtime
 
 UP = Objective("more", "val:accuracy")
 DOWN = Objective("less", "val:loss", Direction.MINIMIZE)
@@ -55,3 +59,63 @@ def test_no_curve_breaks_it_and_no_winner_is_given_up(curve, references, noise):
     """Whatever the numbers, there is an answer; a run that is nowhere behind goes on."""
     hopeless(curve, references, UP, noise)
     assert hopeless([(step, 1e308) for step, _ in curve], references, UP, noise) is None
+
+
+seconds = st.floats(0.0, 1e6)
+
+
+@given(seconds, seconds, seconds, st.sampled_from(["", "its supervisor is stopped"]))
+def test_nothing_is_ended_within_limit_and_grace(ran_s, limit_s, grace_s, deaf):
+    """Whatever is the matter with the supervisor."""
+    if ran_s <= limit_s + grace_s:
+        assert overtime(RunWatched(ran_s=ran_s, limit_s=limit_s, grace_s=grace_s, deaf=deaf)) is None
+
+
+@given(seconds, seconds, st.sampled_from(["", "its supervisor is stopped"]))
+def test_some_time_is_too_long_for_every_limit(limit_s, grace_s, deaf):
+    """Three minutes beyond limit and grace no run is left alone."""
+    late = overtime(RunWatched(ran_s=limit_s + grace_s + 180, limit_s=limit_s, grace_s=grace_s, deaf=deaf))
+    assert late is not None
+    assert late.ending == "timed-out"
+
+
+def test_a_stopped_supervisor_gets_five_seconds():
+    """And one that lives a minute and a half, for its machine may be busy."""
+    late = RunWatched(ran_s=15.6, limit_s=5.0, grace_s=5.0, deaf="its supervisor is stopped")
+    found = overtime(late)
+    assert found is not None
+    assert found.reason == ("timed out: still running after 5 s; its supervisor is stopped, so the controller ended it")
+    assert overtime(RunWatched(ran_s=15.6, limit_s=5.0, grace_s=5.0)) is None
+
+
+def test_what_was_told_to_end_ends_without_a_limit_too():
+    """`stop --now` holds for a run that made its supervisor deaf."""
+    told = RunWatched(ran_s=9.0, limit_s=None, grace_s=1.0, cancelled_s=6.1, deaf="its supervisor is stopped")
+    found = overtime(told)
+    assert found is not None
+    assert found.ending == "cancelled"
+    assert overtime(RunWatched(ran_s=1e9, limit_s=None, grace_s=1.0)) is None
+
+
+def run_on(at, node, who=None):
+    """A settled run on a node; without `who` it gave a number."""
+    ending = who and Ending(what="launch-failed", who=who, evidence="Prolog", source="launcher")
+    ended = SimpleNamespace(at=at, status=SimpleNamespace(node=node))
+    return SimpleNamespace(settled=True, ended=ended, ending=ending)
+
+
+@pytest.mark.parametrize(
+    ("runs", "left_out"),
+    [
+        ([run_on(1, "n1", Who.NODE)], []),
+        ([run_on(1, "n1", Who.NODE), run_on(2, "n1", Who.NODE)], ["n1"]),
+        ([run_on(1, "n1", Who.NODE), run_on(2, "n1"), run_on(3, "n1", Who.NODE)], []),
+        ([run_on(1, "n1", Who.NODE), run_on(2, "n2"), run_on(3, "n1", Who.NODE)], ["n1"]),
+        ([run_on(1, "n1", Who.IDEA), run_on(2, "n1", Who.IDEA)], []),
+        ([run_on(1, "n[1-2]", Who.NODE), run_on(2, "n[1-2]", Who.NODE)], []),
+        ([run_on(1, "", Who.NODE), run_on(2, "", Who.NODE)], []),
+    ],
+)
+def test_a_node_is_left_out_after_two_failures_in_a_row(runs, left_out):
+    """Only the node's own doing counts, a number on it clears it, and several nodes at once accuse none."""
+    assert list(bad_nodes(runs)) == left_out

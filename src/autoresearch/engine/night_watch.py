@@ -25,9 +25,9 @@ from autoresearch.run import collapse, pace
 from autoresearch.run.job import JobState, JobStatus
 from autoresearch.run.measurement import Completion, Measurement
 from autoresearch.run.symptom import Severity, Symptom
-from autoresearch.scheduling import next_move, pruning
+from autoresearch.scheduling import next_move, night_watch
 from autoresearch.scheduling.exploration import came_far_enough
-from autoresearch.scheduling.overtime import Overtime, RunWatched, overtime
+from autoresearch.scheduling.night_watch import Overtime, RunWatched, overtime
 from autoresearch.scheduling.yardstick import Remeasure
 from autoresearch.supervision import run_folder
 from autoresearch.verdict.evidence import Evidence
@@ -48,7 +48,7 @@ def hopeless(ctx: Context, run: Run) -> str:
     now = ctx.target.measure(
         folder, measuring.log_tail(ctx, run), measuring.read_all(ctx, folder), JobStatus(state=JobState.RUNNING)
     )
-    return pruning.hopeless(now.curve, references, ctx.survey.objective, Evidence(board).sigma) or ""
+    return night_watch.hopeless(now.curve, references, ctx.survey.objective, Evidence(board).sigma) or ""
 
 
 def canary_lives(ctx: Context, run: Run) -> str:
@@ -237,7 +237,7 @@ def _complete(ctx: Context, arm: str) -> list[Measurement]:
     return [one for one in whole if one and one.completion in _WHOLE]
 
 
-def _references(ctx: Context, arm: str) -> list[pruning.Curve]:
+def _references(ctx: Context, arm: str) -> list[night_watch.Curve]:
     """Curves of the parent's complete runs, of the baseline's when the parent has none."""
     history = ctx.history
     parent = history.bundles[arm].parent if arm in history.bundles else history.experiment(arm).parent

@@ -1,15 +1,25 @@
-"""Ending a hopeless run before its last step: its curve against curves of its parent at the same steps.
+"""Decided about runs while nobody looks: which ends before its last step, which ends late, which node rests. Pure.
 
-A run is only given up after the first half of its steps, at two validations in a row, and when it would be clearly
-worse even if from there on it gained twice what the parent gained. Runs that cross over later than that are lost: it is
-the price, and the row says at which step and how far behind.
+A hopeless run ends before its last step: its curve against curves of its parent at the same steps. It is only given up
+after the first half of its steps, at two validations in a row, and when it would be clearly worse even if from there on
+it gained twice what the parent gained. Runs that cross over later than that are lost: it is the price, and the row says
+at which step and how far behind.
+
+A controller ends a run itself where the run's own supervisor should have and has not. A supervisor is a process that
+the run may signal. One that is stopped, or of which nothing is heard, keeps no limit; one that lives may be slow, on a
+busy machine, and gets more time.
+
+Nodes that fail runs are tried so often, then left out.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
+from autoresearch.experiment.experiment import Run
 from autoresearch.experiment.outcome import WORD
+from autoresearch.run.ending import Who
 from autoresearch.run.measurement import Objective
 from autoresearch.verdict.statistics import mean
 
@@ -78,3 +88,72 @@ def _at(points: Curve, step: int) -> float:
 
 def _finite(curve: Curve) -> list[tuple[int, float]]:
     return [(step, value) for step, value in curve if math.isfinite(value)]
+
+
+SLACK_S, PATIENCE_S = 5.0, 90.0
+"""Seconds beyond limit and grace that a run has whose supervisor keeps no limit, and one whose supervisor lives."""
+
+_SHARE = 0.05
+_MOST_S = 60.0
+"""That share of the limit more, at most so many seconds: nobody measures a long run to the second."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunWatched:
+    """A run as the controller sees it.
+
+    Attributes:
+        ran_s: Seconds that it has run by the controller's own account, without those in which all of it was stopped.
+        limit_s: How long it may run, None for no limit.
+        grace_s: Seconds that its end may take.
+        cancelled_s: Seconds since it was told to end, None when it was not.
+        deaf: Why its supervisor cannot be relied on, empty when it can.
+    """
+
+    ran_s: float
+    limit_s: float | None
+    grace_s: float
+    cancelled_s: float | None = None
+    deaf: str = ""
+
+
+@dataclass(frozen=True)
+class Overtime:
+    """Why a run is ended over the head of its supervisor: a word of `job.ENDINGS`, and a sentence."""
+
+    ending: str
+    reason: str
+
+
+def overtime(seen: RunWatched) -> Overtime | None:
+    """Why the controller has to end a run itself, None while it need not."""
+    why = seen.deaf or "its supervisor did not answer"
+    late_s = seen.grace_s + (SLACK_S if seen.deaf else PATIENCE_S)
+    if seen.cancelled_s is not None and seen.cancelled_s > late_s:
+        return Overtime("cancelled", f"cancelled; {why}, so the controller ended it")
+    if seen.limit_s is None or seen.ran_s <= seen.limit_s + late_s + min(_MOST_S, _SHARE * seen.limit_s):
+        return None
+    said = f"timed out: still running after {seen.limit_s:g} s; {why}, so the controller ended it"
+    return Overtime("timed-out", said)
+
+
+TWICE = 2
+"""Runs in a row that a node has to fail before it is left out."""
+
+
+def bad_nodes(runs: Iterable[Run]) -> dict[str, str]:
+    """Nodes to leave out, each with how its last run there ended, in the order they failed.
+
+    A run that gave a number on it clears a node. Runs over several nodes accuse none of them.
+    """
+    failures: dict[str, list[str]] = {}
+    ended = [run for run in runs if run.settled and run.ended]
+    for run in sorted(ended, key=lambda run: run.ended.at if run.ended else 0.0):
+        node = run.ended.status.node if run.ended else ""
+        if not node or "," in node or "[" in node:
+            continue
+        if run.ending is None:
+            failures.pop(node, None)
+        elif run.ending.who is Who.NODE:
+            failures.setdefault(node, []).append(f"{run.ending.what}: {run.ending.evidence}")
+    return {node: told[-1] for node, told in failures.items() if len(told) >= TWICE}
