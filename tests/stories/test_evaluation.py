@@ -4,6 +4,7 @@ import textwrap
 
 import yaml
 from tests.conftest import commit_all
+from tests.stories.test_contained import needs_sandbox
 from tests.stories.test_integrity import tuned
 
 TRAIN = """\
@@ -30,7 +31,7 @@ IDEAS = [
 ]
 
 
-def campaign(lab, ideas, **evaluate: object):
+def campaign(lab, ideas, run=None, **evaluate: object):
     """A script with a judge that can be run by itself, and its campaign."""
     (lab.root / "judge.py").write_text(JUDGE)
     (lab.root / "tune.py").write_text("def prepare(): pass\n")
@@ -40,7 +41,7 @@ def campaign(lab, ideas, **evaluate: object):
     target = {"type": "command", "config": "config.json", "protect": ["judge.py", "train.py"]}
     command = ["python3", "judge.py", "{folder}"]
     lab.write(
-        stop=f"{len(ideas) + 1} experiments", launcher={"type": "local"}, target=target, run={"grace": 0.5},
+        stop=f"{len(ideas) + 1} experiments", launcher={"type": "local"}, target=target, run={"grace": 0.5, **(run or {})},
         evaluate={"command": command, "reads": ["predictions.json"], **evaluate},
     )  # fmt: skip
 
@@ -67,4 +68,47 @@ def test_an_evaluation_that_a_kill_cut_short_is_made_again(lab):
     lab.run(fault="launcher.submit#2=kill")
     assert not lab.rows()
     lab.run()
+    assert [(row.metric_value, row.extra["integrity"]) for row in lab.rows()] == [(0.6, "sound")]
+
+
+BOMB = """\
+import json, os, pickle, subprocess
+folder = os.environ["AUTORESEARCH_RUN_FOLDER"]
+top = folder.split("/reports/")[0]
+class Bomb:
+    def __reduce__(self):
+        tried = {
+            "change what the run left": f"open({folder!r} + '/predictions.json', 'w')",
+            "read the journal": f"open({top!r} + '/reports/auto_research/night/journal.jsonl')",
+            "change git's configuration": f"open({top!r} + '/.git/config', 'a')",
+            "change what measures": "open('judge.py', 'a')",
+            "read a key": "open(os.path.expanduser('~/.ssh/id_ed25519'))",
+            "write where it works": "open('scratch.txt', 'w')",
+        }
+        lines = ["import os"]
+        for name, code in tried.items():
+            lines += ["try:", f"  {code}; print({name!r}, 'done')", "except OSError as e:", f"  print({name!r}, 'refused')"]
+        return exec, ("\\n".join(lines),)
+pickle.dump(Bomb(), open(folder + "/model.pkl", "wb"))
+json.dump([0.1], open(folder + "/predictions.json", "w"))
+print("score: 0.6000", flush=True)
+"""
+
+
+@needs_sandbox
+def test_what_a_run_left_can_be_code_and_reaches_nothing_when_it_is_evaluated(lab, tmp_path):
+    """A pickle that its evaluation loads can write neither to the run nor to what measures, and sees no records."""
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh" / "id_ed25519").write_text("key\n")
+    campaign(lab, [], {"sandbox": "required", "writable": []}, reads=["model.pkl"])
+    (lab.root / "judge.py").write_text(
+        f"import pickle\n{JUDGE}    pickle.load(open(sys.argv[1] + '/model.pkl', 'rb'))\n"
+    )
+    (lab.root / "train.py").write_text(BOMB)
+    commit_all(lab.root)
+    done = lab.run(HOME=str(tmp_path))
+    log = (lab.folder / "baseline" / "evaluation-1" / "run.log").read_text()
+    tried = dict(line.rsplit(" ", 1) for line in log.splitlines() if line.endswith((" done", " refused")))
+    assert [name for name, outcome in tried.items() if outcome == "done"] == ["write where it works"], done.stderr
+    assert len(tried) == 6
     assert [(row.metric_value, row.extra["integrity"]) for row in lab.rows()] == [(0.6, "sound")]

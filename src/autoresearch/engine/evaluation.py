@@ -2,7 +2,8 @@
 
 It is a job of the campaign's launcher in a worktree of its own that holds the base commit, started when the run is over
 and nothing of it is left, under a name and with a key that nobody could foresee. Nothing about it is in the journal
-before the measurement is: one that a crash of ours cut short is made again.
+before the measurement is: one that a crash of ours cut short is made again. It works in a sandbox like a run's, because
+what a run left may be code (a pickle is), in which it can read that and not write to it.
 """
 
 import re
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from autoresearch.config.schema import EvaluateConfig
 from autoresearch.engine.context import Context, UnderWay
+from autoresearch.engine.reach import evaluation_sandbox
 from autoresearch.experiment.experiment import Run
 from autoresearch.experiment.outcome import Purpose
 from autoresearch.git import worktree
@@ -96,7 +98,7 @@ def evaluation_job(ctx: Context, run: Run, places: Mapping[str, str], tree: Path
         "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-    return Job(
+    job = Job(
         run_id=f"{planned.run_id}-evaluation-{secrets.token_hex(4)}",
         argv=tuple(argv),
         directory=str(tree),
@@ -106,7 +108,11 @@ def evaluation_job(ctx: Context, run: Run, places: Mapping[str, str], tree: Path
         resources=Resources(gpus_per_node=settings.gpus),
         limit_s=settings.minutes * 60,
         grace_s=ctx.campaign.run.grace,
-    ), key
+    )
+    if ctx.jobs.unconfined(job.resources):
+        return job, key
+    left = Path(planned.folder)
+    return replace(job, sandbox=evaluation_sandbox(ctx.campaign, ctx.paths, ctx.survey, job, _base(ctx), left)), key
 
 
 def finish(ctx: Context, run: Run, found: Measurement, status: JobStatus) -> Measurement:
@@ -159,9 +165,13 @@ def _folder(run: Run) -> Path:
 
 def _tree(ctx: Context, run: Run) -> Path:
     """A fresh worktree of the base commit: what a run may have left in another one does not matter here."""
-    assert ctx.history.started is not None  # noqa: S101 - it has runs
     tree = ctx.paths.worktree(f".evaluation-{run.planned.experiment}-{run.planned.number}")
     worktree.remove(ctx.paths.root, tree)
-    worktree.add(ctx.paths.root, tree, ctx.history.started.base_commit)
+    worktree.add(ctx.paths.root, tree, _base(ctx))
     worktree.populate_submodules(ctx.paths.root, tree)
     return tree
+
+
+def _base(ctx: Context) -> str:
+    assert ctx.history.started is not None  # noqa: S101 - it has runs
+    return ctx.history.started.base_commit

@@ -1,6 +1,7 @@
 """What a run may reach: its sandbox, from the campaign's scope and the places of its records."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from autoresearch.config.schema import CampaignConfig
@@ -34,27 +35,52 @@ def sandbox_of(
         label: Names its folders.
         number: The run in them.
     """
+    beside = [paths.kind(label, kind, number) for kind in BESIDE] if paths.volume else []
+    home = paths.heavy / label
+    return replace(
+        _within(campaign, paths, survey, job, commit),
+        shared=_places(paths.root, campaign.run.writable),
+        own=_texts(beside),
+        links=((str(short(home)), str(home)),) if paths.volume else (),
+    )
+
+
+def evaluation_sandbox(
+    campaign: CampaignConfig, paths: CampaignPaths, survey: Survey, job: Job, commit: str, evaluated: Path
+) -> RunSandbox:
+    """What the evaluation of a run may reach: of what the run left everything, and nothing of it to write to.
+
+    Args:
+        campaign: Says what a person allows.
+        paths: Where records lie.
+        survey: The recipe at the base commit; what it says measures is kept read-only.
+        job: The evaluation.
+        commit: What its worktree holds.
+        evaluated: The run's folder.
+    """
+    view = _within(campaign, paths, survey, job, commit)
+    left = (str(evaluated), *_places(paths.root, campaign.run.writable))
+    return replace(view, shown=(*view.shown, *left))
+
+
+def _within(campaign: CampaignConfig, paths: CampaignPaths, survey: Survey, job: Job, commit: str) -> RunSandbox:
+    """What whatever works in a worktree of ours may reach."""
     tree, folder = Path(job.directory), Path(job.folder)
     files, folders, caches = protected(diffs.files_of(paths.root, commit), scope_for(campaign, survey))
     held = [*(tree / path for path in (*folders, *files)), tree / ".git"]
     held += [folder / name for name in (SUBMISSION, ENVIRONMENT, run_folder.SPEC)]
     records = [paths.campaigns, paths.ledger, paths.sessions, paths.private]
-    beside = [paths.kind(label, kind, number) for kind in BESIDE] if paths.volume else []
-    home = paths.heavy / label
     return RunSandbox(
         required=campaign.run.sandbox == "required" or campaign.run.network == "off",
         network=campaign.run.network == "host",
-        shared=_places(paths.root, campaign.run.writable),
         shown=(
             *_texts([paths.root, refs.common_dir(paths.root)]),
             *(path for path in survey.inputs if Path(path).is_absolute()),
             *_places(paths.root, campaign.run.show),
         ),
         hidden=_texts(records + ([paths.heavy] if paths.volume else [])),
-        own=_texts(beside),
         frozen=_texts(held),
         sealed=_texts(tree / path for path in caches),
-        links=((str(short(home)), str(home)),) if paths.volume else (),
     )
 
 
