@@ -30,6 +30,7 @@ from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import BASELINE
 from autoresearch.git import commits, diffs, refs, worktree
 from autoresearch.git import diffs as diff
+from autoresearch.git.call import is_about_room
 from autoresearch.guards.scope import breaches
 from autoresearch.machine import disk, fault_points
 from autoresearch.ports.researcher import Mender
@@ -111,18 +112,19 @@ class Conflict(Exception):  # noqa: N818 - an outcome that is recorded, no failu
 
 def bundle(ctx: Context, name: str, ideas: tuple[str, ...], parent: str) -> None:
     """Put each idea's own change on one branch; a conflict or a refused recipe is recorded, not raised."""
+    branch = names.branch(ctx.campaign.campaign, name)
     try:
         commit = _composed(ctx, name, ideas, ctx.history.arm_commit(parent))
-    except Conflict as conflict:
+        refs.create_branch(ctx.paths.root, branch, commit)
+        worktree.attach(ctx.paths.worktree(name), branch)
+    except (Conflict, RepositoryError) as error:
+        if is_about_room(error):
+            raise
+        why = ctx.redactor.clean(str(error))
         ctx.record(
-            BundleMade(
-                at=ctx.clock(), name=name, branch="", commit="", ideas=ideas, parent=parent, conflict=str(conflict)
-            )
+            BundleMade(at=ctx.clock(), name=name, branch="", commit="", ideas=ideas, parent=parent, conflict=why)
         )
         return
-    branch = names.branch(ctx.campaign.campaign, name)
-    refs.create_branch(ctx.paths.root, branch, commit)
-    worktree.attach(ctx.paths.worktree(name), branch)
     fault_points.point("propose.bundle.record")
     ctx.record(BundleMade(at=ctx.clock(), name=name, branch=branch, commit=commit, ideas=ideas, parent=parent))
 

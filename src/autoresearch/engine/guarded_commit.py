@@ -29,6 +29,7 @@ from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import BASELINE
 from autoresearch.git import commits, diffs, refs, worktree
+from autoresearch.git.call import is_about_room
 from autoresearch.guards.scope import Scope, breaches, simplifies, yardstick
 from autoresearch.guards.shadows import SearchedTree, loadable, shadows
 from autoresearch.machine import disk, fault_points
@@ -48,36 +49,71 @@ def committable(tree: Path, parent: str) -> tuple[tuple[str, ...], tuple[str, ..
 
 
 def commit_proposal(ctx: Context, entry: Experiment, tree: Path, proposal: Proposal) -> None:
-    hypothesis = proposal.hypothesis
-    parent_commit = ctx.history.arm_commit(hypothesis.parent)
-    files, unheld = committable(tree, parent_commit)
-    name, commit = _named_commit(ctx, entry, tree, hypothesis, files)
-    branch = names.branch(ctx.campaign.campaign, name)
-    fault_points.point("propose.commit")
-    refs.create_branch(ctx.paths.root, branch, commit)
-    fault_points.point("propose.branch")
-    unheld += (proposal.refused,) if proposal.refused else ()
-    event = record_commit(ctx, entry, name, branch, commit, parent_commit, tree, hypothesis, files, unheld)
-    leave_evidence(ctx, name, entry.index, parent_commit, commit, hypothesis)
+    """Bring a proposal to its commit, its branch and the journal; one that git cannot take is a row without a change.
+
+    Raises:
+        RepositoryError: Git takes nothing at all, whatever the proposal is.
+    """
+    parent_commit = ctx.history.arm_commit(proposal.hypothesis.parent)
+    try:
+        event = _branched(ctx, entry, tree, proposal, *committable(tree, parent_commit))
+    except RepositoryError as error:
+        if is_about_room(error):
+            raise
+        worktree.remove(ctx.paths.root, tree)
+        worktree.add(ctx.paths.root, tree, parent_commit)
+        event = _branched(ctx, entry, tree, proposal, (), (ctx.redactor.clean(f"git cannot take the change: {error}"),))
+    leave_evidence(ctx, event.name, entry.index, parent_commit, event.commit, proposal.hypothesis)
     fault_points.point("propose.record")
     ctx.record(event)
-    chain.send_to_rest(ctx, hypothesis.source, event.breaches)
+    chain.send_to_rest(ctx, proposal.hypothesis.source, event.breaches)
+
+
+def _branched(
+    ctx: Context, entry: Experiment, tree: Path, proposal: Proposal, files: tuple[str, ...], unheld: tuple[str, ...]
+) -> ExperimentCommitted:
+    hypothesis = proposal.hypothesis
+    name, commit = _named_commit(ctx, entry, tree, hypothesis, files)
+    fault_points.point("propose.branch")
+    unheld += (proposal.refused,) if proposal.refused else ()
+    branch, parent_commit = names.branch(ctx.campaign.campaign, name), ctx.history.arm_commit(hypothesis.parent)
+    return record_commit(ctx, entry, name, branch, commit, parent_commit, tree, hypothesis, files, unheld)
 
 
 def _named_commit(
     ctx: Context, entry: Experiment, tree: Path, hypothesis: Hypothesis, files: tuple[str, ...]
 ) -> tuple[str, str]:
-    """Name and commit of an attempt; a branch that somebody else made is left alone, and the next name taken."""
+    """Name and commit of an attempt on a branch of its own.
+
+    A branch that somebody else made, or whose name git does not take, is left alone, and the next name taken.
+    """
     parent, identity = ctx.history.arm_commit(hypothesis.parent), commits.identity(ctx.paths.root)
     taken = {other.name for other in ctx.history.experiments.values()} | set(ctx.history.bundles)
+    tries = _NAMES
     while True:
         name = names.slug(hypothesis.title, taken)
         message = commit_message(ctx, name, hypothesis)
         commit = commits.commit_tree_from(tree, parent, files, message, identity, entry.opened.at)
         branch = names.branch(ctx.campaign.campaign, name)
-        if refs.branches(ctx.paths.root, branch) in ({}, {branch: commit}):
-            return name, commit
+        if refs.branches(ctx.paths.root, branch) in ({}, {branch: commit}) and _has_room(ctx.paths.experiment(name)):
+            fault_points.point("propose.commit")
+            try:
+                refs.create_branch(ctx.paths.root, branch, commit)
+            except RepositoryError as error:
+                tries -= 1
+                if not tries or is_about_room(error):
+                    raise
+            else:
+                return name, commit
         taken.add(name)
+
+
+def _has_room(folder: Path) -> bool:
+    return folder.is_dir() or not os.path.lexists(folder)
+
+
+_NAMES = 2
+"""So many names are tried that git does not take, each for as long as a lock is waited for."""
 
 
 def record_commit(
@@ -229,7 +265,11 @@ def mend(ctx: Context, arm: str, tree: Path) -> None:
     commit = ctx.history.arm_commit(arm)
     held = _held(ctx, commit)
     _forget_compiled(tree, held)
-    if found := worktree.altered(tree, commit, held):
+    try:
+        found = worktree.altered(tree, commit, held)
+    except RepositoryError as error:
+        found = {str(tree): f"unreadable, {error}"}
+    if found:
         try:
             worktree.put_back(tree, commit, found)
         except RepositoryError:
@@ -251,9 +291,12 @@ def broken(ctx: Context, arm: str) -> str:
         worktree.check(ctx.paths.root, tree)
     except RepositoryError as error:
         return ctx.redactor.clean(str(error))
-    found = worktree.altered(tree, commit, _held(ctx, commit))
+    try:
+        found, planted = worktree.altered(tree, commit, _held(ctx, commit)), _planted(ctx, tree, commit)
+    except RepositoryError as error:
+        return ctx.redactor.clean(f"what the run left of its worktree cannot be compared with its commit: {error}")
     told = [f"{path} was {what} by the run" for path, what in sorted(found.items())]
-    told += [f"during the run came {text}" for text in _planted(ctx, tree, commit)]
+    told += [f"during the run came {text}" for text in planted]
     if found:
         with suppress(RepositoryError):  # a folder that cannot be written to; the worktree is not used again either way
             worktree.put_back(tree, commit, found)

@@ -13,16 +13,18 @@ from autoresearch.engine.branches import remeasure, repair
 from autoresearch.engine.context import Context
 from autoresearch.engine.night_watch import Gate, ProgressWatch, Room, SecondWatch, Wakefulness
 from autoresearch.engine.worktrees import restore
-from autoresearch.errors import LauncherError, NotNowError, RefusedError
+from autoresearch.errors import LauncherError, NotNowError, RefusedError, RepositoryError
 from autoresearch.experiment.events import (
     ApprovalAsked,
     CampaignEnded,
     ControllerStarted,
     ControllerStopped,
+    ExperimentRepaired,
     IncumbentDemoted,
 )
 from autoresearch.experiment.experiment import Run
 from autoresearch.experiment.outcome import NEVER
+from autoresearch.git.call import is_about_room
 from autoresearch.machine import fault_points
 from autoresearch.scheduling import next_move
 from autoresearch.scheduling.exploration import breaker
@@ -174,7 +176,7 @@ class Loop:
             case next_move.StepBack():
                 self.ctx.record(IncumbentDemoted(self.ctx.clock(), move.arm, move.incumbent, move.why))
             case next_move.Repair():
-                repair(self.ctx, move.experiment, move.crash, by_hand=move.by_hand, reduce=move.reduce)
+                self._repair(move)
             case next_move.Ask():
                 ask = ApprovalAsked(
                     at=self.ctx.clock(),
@@ -189,6 +191,18 @@ class Loop:
                     runs.cancel(self.ctx, run, move.reason)
             case next_move.Wait() | next_move.Stop():
                 raise AssertionError("waiting and stopping are not carried out")
+
+    def _repair(self, move: next_move.Repair) -> None:
+        """Mend an experiment; a fix that git cannot take costs the try, but for one that a person waits for."""
+        ctx = self.ctx
+        try:
+            repair(ctx, move.experiment, move.crash, by_hand=move.by_hand, reduce=move.reduce)
+        except RepositoryError as error:
+            if move.by_hand or is_about_room(error):
+                raise
+            why = ctx.redactor.clean(f"not repaired: {move.crash}; git cannot take the fix: {error}")
+            commit = ctx.history.experiment(move.experiment).commit
+            ctx.record(ExperimentRepaired(at=ctx.clock(), name=move.experiment, commit=commit, reason=why))
 
     # -- runs in flight -------------------------------------------------------------------------------------------
 

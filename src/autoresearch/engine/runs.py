@@ -13,7 +13,7 @@ from autoresearch.engine import measuring
 from autoresearch.engine.context import Context
 from autoresearch.engine.guarded_commit import mend
 from autoresearch.engine.worktrees import checkout, survey_of_arm, tree_path
-from autoresearch.errors import LauncherError, RecipeError, RefusedError
+from autoresearch.errors import LauncherError, RecipeError, RefusedError, RepositoryError
 from autoresearch.experiment import names
 from autoresearch.experiment.events import (
     RunCancelled,
@@ -24,7 +24,8 @@ from autoresearch.experiment.events import (
     RunWaits,
 )
 from autoresearch.experiment.experiment import Run
-from autoresearch.experiment.outcome import Purpose
+from autoresearch.experiment.outcome import BASELINE, Purpose
+from autoresearch.git.call import is_about_room
 from autoresearch.machine import disk, fault_points
 from autoresearch.ports import plugins
 from autoresearch.ports.launcher import Rehearsal
@@ -81,15 +82,16 @@ def launch(ctx: Context, arm: str, seed: int, purpose: Purpose, why: str) -> Non
     number = len(ctx.history.runs_of(arm)) + 1
     folder, log = ctx.paths.run(arm, number), ctx.paths.log(arm, number)
     run_id = names.run_id(ctx.campaign.campaign, arm, number)
-    tree = checkout(ctx, arm)
-    mend(ctx, arm, tree)
     view, limit_s = ctx.outlook(), ctx.limits.run_limit_s(ctx.clock())
     job: Job | None = None
     plumbing, refused = False, ""
     try:
+        tree = _tree(ctx, arm)
         plumbing = bool(survey_of_arm(ctx, arm).plumbing)
         job = _job(ctx, run_id, tree, number, seed, arm, limit_s, plumbing=plumbing)
-    except RecipeError as error:
+    except (RecipeError, RepositoryError) as error:
+        if _ends_all(error, arm):
+            raise
         refused = str(error)
     argv, resources = (job.argv, job.resources) if job else ((), ctx.survey.resources)
     ctx.record(
@@ -186,16 +188,28 @@ def recover(ctx: Context, *, sending: bool) -> None:
 
 def _submit_again(ctx: Context, run: Run) -> None:
     planned = run.planned
-    tree = checkout(ctx, planned.experiment)
-    mend(ctx, planned.experiment, tree)
     try:
+        tree = _tree(ctx, planned.experiment)
         small, limit_s = planned.plumbing, ctx.limits.run_limit_s(ctx.clock())
         number, seed, arm = planned.number, planned.seed, planned.experiment
         job = _job(ctx, run.run_id, tree, number, seed, arm, limit_s, plumbing=small)
-    except RecipeError as error:
+    except (RecipeError, RepositoryError) as error:
+        if _ends_all(error, planned.experiment):
+            raise
         give_up(ctx, run, str(error))
     else:
         _submit(ctx, job, run)
+
+
+def _ends_all(error: Exception, arm: str) -> bool:
+    """Whether a run that cannot begin is nothing of its idea's doing: it is the baseline, or a disk is full."""
+    return isinstance(error, RepositoryError) and (arm == BASELINE or is_about_room(error))
+
+
+def _tree(ctx: Context, arm: str) -> Path:
+    tree = checkout(ctx, arm)
+    mend(ctx, arm, tree)
+    return tree
 
 
 def follow(ctx: Context) -> bool:

@@ -12,11 +12,13 @@ from statistics import fmean
 
 from autoresearch.engine.context import Context
 from autoresearch.engine.measuring import read_all
+from autoresearch.errors import RepositoryError
 from autoresearch.experiment import names
 from autoresearch.experiment.events import ExperimentJudged
 from autoresearch.experiment.experiment import Experiment, Run, integrity_of
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import Status, Verdict
+from autoresearch.git.call import is_about_room
 from autoresearch.machine import fault_points
 from autoresearch.records import notes
 from autoresearch.records.cell import clean
@@ -100,7 +102,13 @@ def publish(ctx: Context, entry: Experiment, row: Row | None = None) -> None:
     row = row or _row_of(entry)
     ctx.ledger.append(row)
     fault_points.point("settle.row")
-    notes.write(ctx.paths.root, entry.commit, to_note(row))
+    try:
+        notes.write(ctx.paths.root, entry.commit, to_note(row))
+    except RepositoryError as error:
+        if is_about_room(error):
+            raise
+        # The journal has it: whoever takes the campaign up again, or `ledger rebuild`, writes it.
+        ctx.note(f"the git note on {entry.name} could not be written: {error}")
     fault_points.point("settle.noted")
 
 

@@ -157,6 +157,11 @@ def _no_room(repo: Path, args: Sequence[str]) -> str:
     return f"; No space left on device at {full}: free some space and run it again" if full else ""
 
 
+def is_about_room(error: Exception) -> bool:
+    """Whether git failed because a disk is full, which no other change would mend."""
+    return "No space left" in str(error)
+
+
 @cache
 def version() -> tuple[int, ...]:
     """Git's version, such as `(2, 39, 5)`; what we need is `MINIMUM`.

@@ -5,6 +5,7 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -195,13 +196,53 @@ def diff(repo: Path, a: str, b: str, exclude: Sequence[str] = ()) -> str:
 
 
 def apply_patch(tree: Path, patch: str) -> None:
-    """Apply a unified diff to the files of a worktree, all of it or nothing. Wrong line counts in it are forgiven.
+    """Apply a unified diff to the files of a worktree, all of it or nothing.
+
+    Wrong line counts in it are forgiven, and so are other line ends than a file has: the file keeps its own.
 
     Raises:
         RepositoryError: It does not fit, is no patch, or reaches outside the worktree.
     """
     text = patch if patch.endswith("\n") else f"{patch}\n"
-    call(tree, "apply", "--whitespace=nowarn", "--recount", "-", stdin=text.encode("utf-8", "surrogateescape"))
+    try:
+        _apply(tree, text)
+    except RepositoryError:
+        if (other := "".join(_with_own_line_ends(tree, text))) == text:
+            raise
+        try:
+            _apply(tree, other)
+        except RepositoryError as error:
+            raise RepositoryError(f"{error} (with the line ends of the files, CRLF, as well)") from None
+
+
+def _apply(tree: Path, text: str) -> None:
+    flags = ("--whitespace=nowarn", "--recount")
+    call(tree, "apply", *flags, "-", stdin=text.encode("utf-8", "surrogateescape"), config=FULL)
+
+
+def _with_own_line_ends(tree: Path, patch: str) -> Iterator[str]:
+    """The lines of a patch: those of its hunks end as the lines of the file do, its own as git wants them."""
+    lines = [line.removesuffix("\r") for line in patch.removesuffix("\n").split("\n")]
+    end, within = "\n", False
+    for line, later in pairwise([*lines, ""]):
+        if line.startswith("--- ") and later.startswith("+++ "):
+            names = [name[4:].partition("\t")[0].partition("/")[2] for name in (line, later)]
+            end, within = "\r\n" if any(_is_crlf(tree / name) for name in names if name) else "\n", False
+        elif line.startswith("@@ "):
+            within = True
+        elif line.startswith("diff --git "):
+            within = False
+        in_text = within and line[:1] in {" ", "+", "-", ""}
+        yield line + (end if in_text and not line.startswith("@@ ") else "\n")
+
+
+def _is_crlf(file: Path) -> bool:
+    """Whether every line of a file ends as on Windows."""
+    try:
+        content = file.read_bytes()
+    except (OSError, ValueError):
+        return False
+    return 0 < content.count(b"\n") == content.count(b"\r\n")
 
 
 def differing(place: Path, commit: str, env: Mapping[str, str]) -> tuple[str, ...]:
