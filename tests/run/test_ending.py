@@ -143,6 +143,29 @@ def test_an_error_without_a_signature_is_nobodys_unless_its_own_code_raised_it(c
     assert (found.who, found.follows) == expected
 
 
+def test_a_kind_accuses_nobody_and_excuses_nothing_that_is_tied():
+    """An error is of a kind by its words and its place only where nothing ties it to the change."""
+    words = "RuntimeError: the ranks disagree and the barrier failed\n"
+    own = f'{TRACE}  File "{TREE}/lib/bonus.py", line 4, in bonus\n    x()\n{words}'
+    assert said(own, PATCH) == ("unhandled-error", Who.IDEA, Follows.CRASH)
+    assert said(words, RATE) == ("collective-failed", Who.ENVIRONMENT, Follows.AGAIN)
+    assert said("RuntimeError: optimizer.lr=2.0: nccl failed\n", Change(("lr=2.0",), ("recipe.yaml",)))[1] is Who.IDEA
+
+
+def test_a_missing_module_is_the_environments_unless_the_idea_named_it():
+    """Settings install nothing; a setting that names a module, and code of its own, may want one that is not there."""
+    line = "ModuleNotFoundError: No module named 'nemo'\n"
+    assert said(line, RATE) == ("venv-broken", Who.ENVIRONMENT, Follows.AGAIN)
+    assert said(line, Change(("model.class=nemo.Big",), ("recipe.yaml",)))[0] == "trivial-code-error"
+    assert said(line, PATCH)[0] == "trivial-code-error"
+
+
+def test_what_was_tried_again_ended_nothing():
+    """A tracker that reconnects is no cause beside memory that the idea took."""
+    log = f"{OOM}\nwandb: Network error (ReadTimeout), entering retry loop.\n"
+    assert said(log, BATCH)[:2] == ("oom-gpu", Who.IDEA)
+
+
 def test_own_limits_are_the_ideas():
     """The memory of its own processes; a run past its limit (R98) fails without a discard."""
     over = launcher(JobState.OUT_OF_MEMORY, "over its memory limit of 4 GB", 137)

@@ -46,6 +46,8 @@ DEATHS = [
     ("placement-failed", "Error: No available node types can fulfill resource request {'GPU': 8.0}"),
     ("no-gpu", "RuntimeError: No CUDA GPUs are available"),
     ("no-gpu", "NVRM: Xid (PCI:0000:41:00): 79, pid=9, GPU has fallen off the bus."),
+    ("killed", "./run.sh: line 12:  2653 Killed                  python train.py"),
+    ("process-limit", "RuntimeError: can't start new thread"),
     ("port-in-use", "OSError: [Errno 98] Address already in use"),
     ("trivial-shape-mismatch", "RuntimeError: mat1 and mat2 shapes cannot be multiplied (8x512 and 256x512)"),
     ("trivial-shape-mismatch", "AssertionError: train_global_batch_size 500 must be divisible by 32"),

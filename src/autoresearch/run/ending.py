@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from autoresearch.run import collapse
-from autoresearch.run.crash_signatures import BY_NAME, ENVIRONMENT, IDEA, Signature
+from autoresearch.run.crash_signatures import BY_NAME, ENVIRONMENT, IDEA, UNHANDLED, Signature
 from autoresearch.run.job import JobState, JobStatus
 from autoresearch.run.measurement import Completion
 from autoresearch.run.post_mortem import NOTHING, Change, Place, places, post_mortem, ties
@@ -220,7 +220,7 @@ def _killed(said: Ending, known: Account) -> Ending | None:
     if not _KILLED.search(said.evidence):
         return None
     named = _fatal(_causes(known))
-    if named and named.name in BY_NAME:
+    if named and named.name in BY_NAME and named.name != "killed":
         return None
     what = replace(said, what="killed", who=Who.OPERATOR, source="supervisor", because="somebody else sent the signal")
     return _again(what, TRIES_UNKNOWN)
@@ -248,7 +248,10 @@ def _by_log(known: Account) -> Ending:
     signature = BY_NAME.get(cause.name)
     if signature is None:
         return _held(cause, known) if cause.fault == IDEA else _unclassified(cause, known)
-    tie = ties(known.change, signature.needs, cause.evidence, places(known.log, known.change, known.tree))
+    found = places(known.log, known.change, known.tree)
+    if not signature.pattern.search(cause.evidence) and ties(known.change, "code", cause.evidence, found):
+        return _unclassified(replace(cause, name=UNHANDLED.name), known)  # of a kind only, and the tie says more
+    tie = ties(known.change, signature.needs, cause.evidence, found)
     if tie:
         return _tied(cause, signature, tie)
     return _not_tied(cause, signature, known)
@@ -280,6 +283,9 @@ def _not_tied(cause: Symptom, signature: Signature, known: Account) -> Ending:
         return _again(replace(said, who=Who.ENVIRONMENT, because=others, cure=cure), TRIES)
     found = places(known.log, known.change, known.tree)
     if signature.slip:
+        if _no_module(cause.evidence, known.change):
+            because = "a module is missing, and the idea changed settings only"
+            return _again(replace(said, what="venv-broken", who=Who.ENVIRONMENT, because=because, cure=_REBUILD), TRIES)
         if found and found[-1] is Place.INSTALLED and known.change:
             because = "raised in installed code, which the idea did not touch"
             cure = "Compare the image or environment with what this commit expects."
@@ -290,6 +296,16 @@ def _not_tied(cause: Symptom, signature: Signature, known: Account) -> Ending:
     if not known.change:
         return said
     return _again(replace(said, because="nothing ties it to what the idea changed", cure=""), TRIES_UNKNOWN)
+
+
+_NO_MODULE = re.compile(r"\bNo module named '?(\w+)")
+_REBUILD = BY_NAME["venv-broken"].advice
+
+
+def _no_module(message: str, change: Change) -> bool:
+    """Whether a module is missing that nothing an idea set can have named."""
+    found = _NO_MODULE.search(message)
+    return bool(found and change and not change.own_files and not any(found[1] in value for value in change.values))
 
 
 def _unclassified(cause: Symptom, known: Account) -> Ending:

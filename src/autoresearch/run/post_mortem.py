@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from autoresearch.run.crash_signatures import ENVIRONMENT, IDEA, SIGNATURES, UNHANDLED, UNKNOWN, Signature
+from autoresearch.run import complaint
+from autoresearch.run.crash_signatures import BY_NAME, ENVIRONMENT, IDEA, SIGNATURES, UNHANDLED, UNKNOWN, Signature
 from autoresearch.run.job import JobState, JobStatus
 from autoresearch.run.symptom import Severity, Symptom, clean, excerpt
 
@@ -23,8 +24,12 @@ PROGRESS = re.compile(r"📊 Training Results:|^train step \d+/\d+|^=+ Step \d+/
 MAX_EVIDENCE = 240
 
 _GUESSES = re.compile(
-    r"(?i)\b(?:possible|potential|likely)(?: root)? causes?\b|\bthis (?:may|might|can|could) be (?:caused|due)\b"
+    r"(?i)\b(?:possible|potential|likely)(?: root)? (?:causes?|reasons?)\b"
+    r"|\bthis (?:may|might|can|could) be (?:caused|due)\b"
 )
+_TRIED_AGAIN = re.compile(r"(?i)\bretrying\b|\bentering retry loop\b|\bwill (?:be )?retr(?:y|ied)\b")
+"""What was tried again ended nothing by itself."""
+
 _QUOTED = re.compile(r"^(?:\([^)\n]*\) *)?(?:\[[^\]\n]*\]:? *)?\s{2,}\S")
 _ANSWER = re.compile(
     r"""(?ix)^\W*(?:sample|answer|response|prompt|completion|generation|generated|rollout|assistant|user|output|text
@@ -34,7 +39,7 @@ _ANSWER = re.compile(
 _CONFIGURATION = (".yaml", ".yml", ".json", ".toml", ".ini", ".cfg")
 
 
-_FRAME = re.compile(r'^\W*(?:\([^)\n]*\) *)?(?:\[[^\]\n]*\]:? *)?File "[^"\n]+", line \d+')
+_FRAMED = re.compile(r'^\W*(?:\([^)\n]*\) *)?(?:\[[^\]\n]*\]:? *)?File "[^"\n]+", line \d+')
 
 
 def _without_source(lines: Iterable[str]) -> Iterable[str]:
@@ -42,7 +47,7 @@ def _without_source(lines: Iterable[str]) -> Iterable[str]:
     framed = False
     for line in lines:
         yield "" if framed and _QUOTED.match(line) else line
-        framed = bool(_FRAME.match(line))
+        framed = bool(_FRAMED.match(line))
 
 
 def _telling(line: str) -> str:
@@ -60,8 +65,23 @@ def crash_symptoms(log_tail: str) -> tuple[Symptom, ...]:
     """
     lines = [_telling(line) for line in _without_source(clean(line) for line in log_tail.split("\n"))]
     start = max((index for index, line in enumerate(lines) if PROGRESS.search(line)), default=-1)
-    found = _matches(lines[start + 1 :], SIGNATURES) or _matches(lines[start + 1 :], (UNHANDLED,))
+    rest = lines[start + 1 :]
+    found = _matches([line for line in rest if not _TRIED_AGAIN.search(line)], SIGNATURES) or _of_kind(rest)
     return tuple(Symptom(one.name, Severity.WARNING, line, one.fault, one.advice) for one, line in found)
+
+
+def _of_kind(lines: list[str]) -> list[tuple[Signature, str]]:
+    """An error without a known sentence; one that the repository's own code raised is of no kind."""
+    raised = _matches(lines, (UNHANDLED,))
+    frames = _FRAME.findall("\n".join(lines)) if raised else []
+    if frames and (home := complaint.raised_by(frames[-1])):
+        return [(BY_NAME[home], raised[0][1])]
+    if frames and not _INSTALLED.search(frames[-1]):
+        return raised
+    if kind := complaint.kind([line for _, line in raised] or lines):
+        name, line, words = kind
+        return [(BY_NAME[name], _shortened(line, words))]
+    return raised
 
 
 def _matches(lines: list[str], signatures: Iterable[Signature]) -> list[tuple[Signature, str]]:

@@ -57,6 +57,7 @@ def clean(line: str) -> str:
     text = line.rstrip("\r\n").rpartition("\r")[2][: 2 * MAX_LINE]
     if not text.isprintable():
         text = _CONTROL.sub("", _ESCAPES.sub("", text))
+    text = text.removeprefix("(raylet) ")
     if " pid=" in text:
         text = _REPEATED.sub("", _ACTOR.sub("", text))
     return text[:MAX_LINE]
