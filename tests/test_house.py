@@ -40,7 +40,7 @@ def test_the_package_has_no_more_modules_than_one_can_find_ones_way_in():
     It is the number reached when fragments were last joined, and ten for what was new since. Whoever raises it says in
     the commit which nouns came.
     """
-    assert sum(path.name != "__init__.py" for path in MODULES) <= 239
+    assert sum(path.name != "__init__.py" for path in MODULES) <= 238
 
 
 def test_five_questions_lead_to_eight_files():

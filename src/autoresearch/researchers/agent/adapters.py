@@ -12,7 +12,7 @@ from typing import Any
 
 from autoresearch.git.call import EMAIL
 from autoresearch.guards.custody import HAND
-from autoresearch.guards.instructions import INSTRUCTIONS
+from autoresearch.guards.scope import INSTRUCTIONS
 from autoresearch.researchers.agent import transcript
 from autoresearch.researchers.agent.transcript import Said
 
