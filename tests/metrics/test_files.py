@@ -2,6 +2,8 @@
 
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -132,3 +134,49 @@ def test_any_json_is_read_without_failing(tmp_path_factory, document, cut):
     (folder / "metrics.json").write_text(text)
     (folder / "metrics.jsonl").write_text(f"{text}\n{text[:cut]}")
     FileSource().read(folder)
+
+
+def lines(steps):
+    return "".join(f'{{"step": {step}, "score": {step / 1e6}}}\n' for step in steps)
+
+
+def test_json_lines_are_read_from_where_the_last_look_ended(tmp_path):
+    """What was read is not read again, a line without its end counts for now, and a shorter or new file starts anew."""
+    source, file = FileSource(), tmp_path / "metrics.jsonl"
+    file.write_text(lines(range(3)) + '{"step": 3, "score": 0.5}')
+    assert points(source.read(tmp_path))["score"][-1] == (3, 0.5)
+    with file.open("r+") as stream:  # what was read before is no longer there to be read
+        stream.write("x" * 20)
+        stream.seek(0, 2)
+        stream.write("\n" + lines([4, 2]))
+    assert points(source.read(tmp_path)) == {"score": ((0, 0.0), (1, 1e-6), (2, 2e-6), (3, 0.5), (4, 4e-6))}
+    file.write_text(lines([7]))
+    assert points(source.read(tmp_path)) == {"score": ((7, 7e-6),)}
+
+
+def test_a_line_too_long_to_hold_is_skipped_and_what_follows_is_read(tmp_path):
+    """However its end comes, later lines count."""
+    found = read(tmp_path, "metrics.jsonl", lines([1]) + "x" * (17 << 20) + "\n" + lines([2]))
+    assert [step for step, _ in points(found)["score"]] == [1, 2]
+    assert "1 torn" in found.notes[0]
+
+
+def test_a_million_lines_are_read_in_bounded_memory(tmp_path):
+    """Few points are kept, among them the first, the last and the extremes; the peak is told by a process of its own."""
+    with (tmp_path / "metrics.jsonl").open("w") as stream:
+        for step in range(1_000_000):
+            value = {123_456: -5.0, 654_321: 7.0}.get(step, step / 1e6)
+            stream.write(f'{{"step": {step}, "score": {value}}}\n')
+    script = (
+        "import resource, sys; from pathlib import Path; from autoresearch.metrics.files import FileSource\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "series = FileSource().read(Path(sys.argv[1])).series['score']\n"
+        "grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before\n"
+        "points = series.points()\n"
+        "print(grown >> 10, len(points), points[0], points[-100], min(series.values), max(series.values))\n"
+    )
+    done = subprocess.run((sys.executable, "-c", script, str(tmp_path)), capture_output=True, text=True, check=True)
+    grown, kept, *rest = done.stdout.split(maxsplit=2)
+    assert rest == ["(0, 0.0) (999900, 0.9999) -5.0 7.0\n"]
+    assert int(kept) <= 100_000
+    assert int(grown) < 100, f"{grown} MiB"

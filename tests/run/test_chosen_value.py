@@ -3,6 +3,8 @@
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from autoresearch.errors import CampaignError
 from autoresearch.run.chosen_value import (
@@ -19,7 +21,7 @@ from autoresearch.run.chosen_value import (
 )
 from autoresearch.run.integrity import Agreement
 from autoresearch.run.job import JobState, JobStatus
-from autoresearch.run.measurement import Completion, Direction, Objective, Readings, SampleSet, Series
+from autoresearch.run.measurement import Completion, Direction, Objective, Readings, SampleSet, Series, thinned
 
 UP, DOWN = Objective("", "val:accuracy"), Objective("", "val:loss", Direction.MINIMIZE)
 CURVE = ((0, 9.0), (1, 0.1), (2, 0.3), (3, 0.2))
@@ -226,3 +228,18 @@ def test_a_difference_of_just_the_band_is_within_it():
     """One that is a hair larger is beyond."""
     assert Agreement(0.0, BAND, 0.01).holds
     assert not Agreement(0.0, math.nextafter(BAND, 1), 0.01).holds
+
+
+@given(st.lists(st.one_of(st.floats(-9, 9), st.just(math.nan)), max_size=300), st.integers(8, 60))
+def test_a_thinned_curve_keeps_its_ends_and_its_extremes(values, most):
+    """However long it was, and whatever was not finite."""
+    points = list(enumerate(values))
+    kept = thinned(points, most)
+    finite = [value for value in values if math.isfinite(value)]
+    assert len(kept) <= most
+    assert list(kept) == sorted(set(kept) & set(points), key=lambda point: point[0])
+    if points:
+        assert kept[0] is points[0]
+        assert kept[-(most // 4) :] == tuple(points[-(most // 4) :])
+    if len(points) > most and math.isfinite(values[0]):
+        assert {min(finite), max(finite)} <= {value for _, value in kept}

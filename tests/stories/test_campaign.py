@@ -3,7 +3,7 @@
 import subprocess
 
 import yaml
-from tests.conftest import IDEAS
+from tests.conftest import IDEAS, commit_all
 
 from autoresearch.records.row import SHARED
 from autoresearch.testing.user_files import Snapshot, difference
@@ -115,3 +115,20 @@ def test_a_plan_edited_after_the_start_is_refused(finished):
     done = lab.run()
     assert done.returncode == 1
     assert "frozen" in done.stderr
+
+
+def test_a_metric_file_with_many_lines_makes_a_short_journal(lab):
+    """The value is the last line's; of the curve the records hold a thousand points at most."""
+    (lab.root / "train.py").write_text(
+        "import os\nwith open(os.environ['AUTORESEARCH_RUN_FOLDER'] + '/metrics.jsonl', 'w') as file:\n"
+        '    for i in range(5000): file.write(f\'{{"step": {i}, "score": {i / 5000}}}\\n\')\n'
+    )
+    commit_all(lab.root)
+    target = {"type": "command", "config": "config.json", "source": "jsonl"}
+    lab.write(stop="1 experiments", launcher={"type": "local"}, target=target)
+    assert lab.run().returncode == 0
+    (event,) = lab.journal("run_measured")
+    assert event["measurement"]["value"] == 0.9998
+    assert 100 < len(event["measurement"]["curve"]) <= 1000
+    assert (lab.folder / "baseline" / "run-1" / "measurement.json").stat().st_size < 100_000
+    assert lab.cli("ledger", "check").returncode == 0

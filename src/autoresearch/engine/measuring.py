@@ -26,7 +26,7 @@ from autoresearch.run import collapse
 from autoresearch.run.ending import TRIES, Account, Ending, Follows, Who, judge
 from autoresearch.run.integrity import off_curve
 from autoresearch.run.job import JobState, JobStatus
-from autoresearch.run.measurement import Measurement, Pace, Readings
+from autoresearch.run.measurement import Measurement, Pace, Readings, thinned
 from autoresearch.run.pace import ProgressClock, reached
 from autoresearch.run.post_mortem import Change
 from autoresearch.run.printed_result import unlike_baseline
@@ -161,10 +161,15 @@ def measure_folder(
     found = replace(found.void(wrong) if wrong else found, pace=pace)
     if found.value is not None and found.curve and found.value == found.curve[-1][1]:
         found = replace(found, doubt=off_curve(found.curve, ctx.survey.objective.gain(1.0, 0.0)))
+    found = replace(found, curve=thinned(found.curve, _MOST_POINTS))
     volume.keep(ctx.paths, label, number)
     disk.clear_way(ctx.paths.measurement(label, number))
     disk.replace(ctx.paths.measurement(label, number), json.dumps(asdict(found), indent=2) + "\n")
     return found
+
+
+_MOST_POINTS = 1000
+"""Of a curve in the records: the value was taken from all that were read."""
 
 
 def _unlike_baseline(ctx: Context, found: Measurement, label: str) -> str:

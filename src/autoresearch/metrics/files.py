@@ -2,13 +2,16 @@
 
 Understood as JSON: `{"tag": {"step": value}}` (what NeMo-RL's own dump writes), `{"tag": value}`, nested objects (tags
 joined by `/`) and a list of objects. JSON lines and tables hold one object per line or row, with a column for the step.
+
+Of JSON lines only what is new is read at each look. Of a tag with more than 100,000 points the first, the last and each
+stretch's extremes are kept: `last`, `mean-last-N` and `best` are those of the whole curve, `median-half` that of what
+is kept.
 """
 
 import csv
-import io
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +19,25 @@ from autoresearch.errors import CampaignError
 from autoresearch.metrics.safe_read import (
     MAX_BYTES,
     Found,
+    PointsOfFile,
     as_strings,
     files_below,
+    joined,
+    lines_of,
     number,
     parse_json,
     refuse_unknown,
+    remember,
     whole,
 )
-from autoresearch.run.measurement import Readings, Series
+from autoresearch.run.measurement import Readings
 
 FORMATS = ("json", "jsonl", "csv", "tsv")
 
 Point = tuple[str, int, float]
+
+_MOST_LINES = 1 << 30
+"""Bytes of JSON lines; they are never held as a whole, but reading them takes time."""
 
 
 class FileSource:
@@ -52,37 +62,122 @@ class FileSource:
             raise CampaignError(f"metric source option 'format' is {self._format!r}; it can be {', '.join(FORMATS)}")
         self._step = str(chosen.get("step", "step"))
         self._tags = _renaming(chosen.get("tags"))
+        self._known: dict[Path, _File] = {}
 
     def read(self, folder: Path) -> Readings:
         """Every matching file below `folder`, oldest first; a later file wins a step both have."""
-        points: dict[str, dict[int, float]] = defaultdict(dict)
-        notes: list[str] = []
         found = [item for item in files_below(folder, *self._globs) if self._kind(item)]
-        for item in found:
-            for key, step, value in self._points(item, notes):
-                tag = key if self._tags is None else self._tags.get(key)
-                if tag is not None:
-                    points[tag][step] = value
-        series = {tag: Series.of(tag, values.items()) for tag, values in points.items()}
-        return Readings(series=series, files=tuple(item.name for item in found), notes=tuple(notes))
+        files = [self._file(item) for item in found]
+        notes = tuple(f"{item.name}: {note}" for item, file in zip(found, files, strict=True) for note in file.notes())
+        return Readings(
+            series=joined(part for file in files for part in file.parts()),
+            files=tuple(item.name for item in found),
+            notes=notes,
+        )
 
     def _kind(self, item: Found) -> str:
         suffix = item.path.suffix.removeprefix(".").lower()
         return self._format or (suffix if suffix in FORMATS else "")
 
-    def _points(self, item: Found, notes: list[str]) -> list[Point]:
-        if item.size > MAX_BYTES:
-            notes.append(f"{item.name}: larger than {MAX_BYTES // 2**20} MiB; not read")
-            return []
+    def _file(self, item: Found) -> "_File":
+        kind, known = self._kind(item), self._known.get(item.path)
+        if known is not None and known.version == item.version:
+            return known
+        goes_on = kind == "jsonl" and known is not None and known.goes_on(item)
+        file = known if known is not None and goes_on else remember(self._known, item.path, _File(self._tags))
+        file.version, file.problem = item.version, ""
         try:
-            text = item.path.read_bytes().decode("utf-8-sig", "replace")
+            most = _MOST_LINES if kind == "jsonl" else MAX_BYTES
+            if item.size > most:
+                file.points = file.last = PointsOfFile()
+                file.problem = f"larger than {most // 2**20} MiB; not read"
+            elif kind == "jsonl":
+                file.advance(item.path, self._step)
+            elif kind == "json":
+                file.take_document(item.path.read_bytes().decode("utf-8-sig", "replace"), self._step)
+            else:
+                file.take_table(item.path, self._step, "," if kind == "csv" else "\t")
         except OSError as error:
-            notes.append(f"{item.name}: cannot be read: {error.strerror or error}")
-            return []
-        points, problem = _READERS[self._kind(item)](text, self._step)
-        if problem:
-            notes.append(f"{item.name}: {problem}")
-        return points
+            file.problem = f"cannot be read: {error.strerror or error}"
+        return file
+
+
+@dataclass
+class _File:
+    """What has been read of one file, and of JSON lines up to which byte."""
+
+    tags: Mapping[str, str] | None
+    version: tuple[int, int, float] = (0, 0, 0.0)
+    points: PointsOfFile = field(default_factory=PointsOfFile)
+    last: PointsOfFile = field(default_factory=PointsOfFile)
+    """Of the line that has no end yet: it is read again."""
+    offset: int = 0
+    rows: int = 0
+    damaged: int = 0
+    torn: bool = False
+    problem: str = ""
+
+    def goes_on(self, item: Found) -> bool:
+        """Whether a file holds what it held and more."""
+        return self.version[0] == item.inode and item.size >= self.offset
+
+    def parts(self) -> tuple[PointsOfFile, ...]:
+        return self.points, self.last
+
+    def notes(self) -> Iterator[str]:
+        if damaged := self.damaged + self.torn:
+            yield f"{damaged} torn or unreadable lines were skipped"
+        yield from filter(None, (self.points.note, self.problem))
+
+    def advance(self, path: Path, step_key: str) -> None:
+        """Take the lines that have come."""
+        self.last, self.torn = PointsOfFile(), False
+        with path.open("rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
+            stream.seek(self.offset)
+            for line in lines_of(stream):
+                self.offset = stream.tell() - len(line)
+                row = parse_json(line.decode("utf-8-sig", "replace")) if line.strip() else {}
+                counted = self.rows + bool(line.strip())
+                if not line.endswith(b"\n") and stream.tell() >= size:
+                    self.torn = not isinstance(row, dict)
+                    self._take(_rows((row,), step_key, counted), self.last)
+                    return
+                self.rows = counted
+                self.damaged += not isinstance(row, dict)
+                self._take(_rows((row,), step_key, counted), self.points)
+            self.offset = stream.tell()
+
+    def take_document(self, text: str, step_key: str) -> None:
+        """Take a whole JSON document."""
+        document = parse_json(text)
+        if isinstance(document, list):
+            self._take(_rows(document, step_key), self.points)
+        elif isinstance(document, dict):
+            self._take(_tree(document, step_key), self.points)
+        else:
+            self.problem = "not a JSON object or list; left out" if text.strip() else "empty"
+
+    def take_table(self, path: Path, step_key: str, delimiter: str) -> None:
+        """Take a table. A last row without a newline is left out: of 0.7969 it may hold only 0.79."""
+        with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
+            try:
+                self._take(_rows(csv.DictReader(self._whole(stream), delimiter=delimiter), step_key), self.points)
+            except csv.Error as error:
+                self.points, self.problem = PointsOfFile(), f"not a table: {error}"
+
+    def _whole(self, lines: Iterable[str]) -> Iterator[str]:
+        for line in lines:
+            if line.endswith("\n"):
+                yield line
+            elif line.strip():
+                self.problem = "the last row has no newline and was left out, as it may be torn"
+
+    def _take(self, points: Iterable[Point], into: PointsOfFile) -> None:
+        for key, step, value in points:
+            tag = key if self.tags is None else self.tags.get(key)
+            if tag is not None:
+                into.add(tag, step, value)
 
 
 def _renaming(tags: object) -> dict[str, str] | None:
@@ -93,42 +188,8 @@ def _renaming(tags: object) -> dict[str, str] | None:
     return {key: key for key in as_strings(tags, "tags")}
 
 
-def _from_json(text: str, step_key: str) -> tuple[list[Point], str]:
-    document = parse_json(text)
-    if isinstance(document, list):
-        return list(_rows(document, step_key)), ""
-    if isinstance(document, dict):
-        return list(_tree(document, step_key)), ""
-    return [], "not a JSON object or list; left out" if text.strip() else "empty"
-
-
-def _from_jsonl(text: str, step_key: str) -> tuple[list[Point], str]:
-    rows = [parse_json(line) for line in text.split("\n") if line.strip()]
-    damaged = sum(not isinstance(row, dict) for row in rows)
-    return list(_rows(rows, step_key)), f"{damaged} torn or unreadable lines were skipped" if damaged else ""
-
-
-def _from_table(text: str, step_key: str, delimiter: str) -> tuple[list[Point], str]:
-    """A last row without a newline is left out: of 0.7969 it may hold only 0.79."""
-    whole_rows, _, torn = text.rpartition("\n")
-    try:
-        rows: list[Any] = list(csv.DictReader(io.StringIO(whole_rows, newline=""), delimiter=delimiter))
-    except csv.Error as error:
-        return [], f"not a table: {error}"
-    problem = "the last row has no newline and was left out, as it may be torn" if torn.strip() else ""
-    return list(_rows(rows, step_key)), problem
-
-
-_READERS: dict[str, Callable[[str, str], tuple[list[Point], str]]] = {
-    "json": _from_json,
-    "jsonl": _from_jsonl,
-    "csv": partial(_from_table, delimiter=","),
-    "tsv": partial(_from_table, delimiter="\t"),
-}
-
-
-def _rows(rows: Iterable[Any], step_key: str) -> Iterator[Point]:
-    for count, row in enumerate(rows, start=1):
+def _rows(rows: Iterable[Any], step_key: str, first: int = 1) -> Iterator[Point]:
+    for count, row in enumerate(rows, start=first):
         if isinstance(row, dict):
             yield from _tree(row, step_key, count)
 

@@ -4,13 +4,15 @@ import json
 import math
 import os
 import stat
+from array import array
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from autoresearch.errors import CampaignError
+from autoresearch.run.measurement import Series, thinned
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,103 @@ def lines_of(stream: BinaryIO) -> Iterator[bytes]:
         yield line
         while len(line) == _MAX_LINE and not line.endswith(b"\n"):
             line = stream.readline(_MAX_LINE)
+
+
+MOST_POINTS, MOST_IN_FILE, MOST_TAGS = 100_000, 400_000, 4096
+"""Points that are kept of a tag and of a file, and tags of a file: a run may write for as long as it likes."""
+
+_LATE = 4096
+_WORD = 1 << 63
+
+
+@dataclass
+class Points:
+    """A tag's points as they are read, sixteen bytes each; of two at one step the later one counts."""
+
+    steps: "array[int]" = field(default_factory=lambda: array("q"))
+    values: "array[float]" = field(default_factory=lambda: array("d"))
+    late: dict[int, float] = field(default_factory=dict)
+    """Steps that came after a later one, as where a run goes on from a checkpoint; not in order yet."""
+
+    def add(self, step: int, value: float) -> None:
+        """Take one; a step that is no machine word is none."""
+        if not self.steps or step > self.steps[-1]:
+            if -_WORD <= step < _WORD:
+                self.steps.append(step)
+                self.values.append(value)
+        elif step == self.steps[-1]:
+            self.values[-1] = value
+        elif step >= -_WORD:
+            self.late[step] = value
+            if len(self.late) > _LATE:
+                self.settle()
+
+    def settle(self) -> None:
+        """Put what came late into its place."""
+        if self.late:
+            self._become(sorted((dict(zip(self.steps, self.values, strict=True)) | self.late).items()))
+
+    def thin(self, most: int) -> bool:
+        """Have at most so many, by `thinned`; whether any went."""
+        if len(self.steps) + len(self.late) <= most:
+            return False
+        self.settle()
+        self._become(thinned(list(zip(self.steps, self.values, strict=True)), most // 2))
+        return True
+
+    def _become(self, points: Iterable[tuple[int, float]]) -> None:
+        steps, values = zip(*points, strict=True)
+        self.steps, self.values = array("q", steps), array("d", values)
+        self.late.clear()
+
+
+class PointsOfFile:
+    """What a file says of its tags, in bounded memory.
+
+    Attributes:
+        tags: Points by tag.
+        thinned: Whether some of them are left out.
+    """
+
+    def __init__(self) -> None:
+        self.tags: dict[str, Points] = {}
+        self.thinned = False
+
+    def add(self, tag: str, step: int, value: float) -> None:
+        """Take one; what is beyond the number of tags is left out."""
+        points = self.tags.get(tag)
+        if points is None:
+            if len(self.tags) >= MOST_TAGS:
+                self.thinned = True
+                return
+            points = self.tags[tag] = Points()
+        points.add(step, value)
+        if points.thin(self._most()):
+            self.thinned = True
+
+    def _most(self) -> int:
+        return min(MOST_POINTS, max(MOST_IN_FILE // len(self.tags), MOST_IN_FILE // MOST_TAGS))
+
+    @property
+    def note(self) -> str:
+        """What a person should know of it, empty when all is there."""
+        return "more points than are kept: only each stretch's extremes and the last ones" if self.thinned else ""
+
+
+def joined(files: Iterable[PointsOfFile]) -> dict[str, Series]:
+    """The series of several files, the later ones first in trust."""
+    by_tag: dict[str, list[Points]] = {}
+    for file in files:
+        for tag, points in file.tags.items():
+            points.settle()
+            by_tag.setdefault(tag, []).append(points)
+    return {tag: _series(tag, parts) for tag, parts in by_tag.items()}
+
+
+def _series(tag: str, parts: list[Points]) -> Series:
+    if len(parts) == 1:
+        return Series(tag, tuple(parts[0].steps), tuple(parts[0].values))
+    return Series.of(tag, (pair for part in parts for pair in zip(part.steps, part.values, strict=True)))
 
 
 MAX_REMEMBERED = 512

@@ -12,14 +12,13 @@ Formats read here:
 
 import re
 import struct
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from autoresearch.metrics.safe_read import Found, files_below, refuse_unknown, remember
-from autoresearch.run.measurement import Readings, Series
+from autoresearch.metrics.safe_read import Found, PointsOfFile, files_below, joined, refuse_unknown, remember
+from autoresearch.run.measurement import Readings
 
 _HPARAMS_RUN = re.compile(r"(?:^|/)\d{9,}\.\d+/[^/]+$")
 """`add_hparams` opens a sub-run named after the clock; it repeats the configuration and holds no curve."""
@@ -47,16 +46,14 @@ class TensorBoardSource:
 
     def read(self, folder: Path) -> Readings:
         """Everything below `folder`; torn tails and damaged files are told in the notes."""
-        points: dict[str, dict[int, float]] = defaultdict(dict)
+        points: list[PointsOfFile] = []
         notes: list[str] = []
         found = [item for item in files_below(folder, "*tfevents*") if not _HPARAMS_RUN.search(item.name)]
         for item in found:
             events = self._follow(item)
-            for tag, values in events.points.items():
-                points[tag].update(values)
+            points.append(events.points)
             notes += [f"{item.name}: {note}" for note in events.notes()]
-        series = {tag: Series.of(tag, values.items()) for tag, values in points.items()}
-        return Readings(series=series, files=tuple(item.name for item in found), notes=tuple(notes))
+        return Readings(series=joined(points), files=tuple(item.name for item in found), notes=tuple(notes))
 
     def _follow(self, item: Found) -> "_EventFile":
         known = self._files.get(item.path)
@@ -73,7 +70,7 @@ class _EventFile:
 
     inode: int
     offset: int = 0
-    points: dict[str, list[tuple[int, float]]] = field(default_factory=lambda: defaultdict(list))
+    points: PointsOfFile = field(default_factory=PointsOfFile)
     skipped: int = 0
     problem: str = ""
 
@@ -90,6 +87,8 @@ class _EventFile:
     def notes(self) -> Iterator[str]:
         if self.skipped:
             yield f"{self.skipped} damaged records were skipped"
+        if self.points.note:
+            yield self.points.note
         if self.problem:
             yield self.problem
 
@@ -120,11 +119,12 @@ class _EventFile:
             self.skipped += 1
             return
         for tag, step, value in scalars:
-            self.points[tag].append((step, value))
+            self.points.add(tag, step, value)
 
     def _said(self, tag: str, step: int) -> bool:
         """Whether the file already has this step of a tag, or a later one: a sound writer goes forward."""
-        return tag in self.points and step <= self.points[tag][-1][0]
+        known = self.points.tags.get(tag)
+        return known is not None and bool(known.steps) and step <= known.steps[-1]
 
 
 def scalars_of(event: bytes) -> Iterator[tuple[str, int, float]]:

@@ -1,7 +1,7 @@
 """What is being improved, and what a run said about it. *Better*, never *larger*."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -82,6 +82,27 @@ class Series:
     def points(self) -> tuple[tuple[int, float], ...]:
         """The series as (step, value) pairs."""
         return tuple(zip(self.steps, self.values, strict=True))
+
+
+def thinned(points: Sequence[tuple[int, float]], most: int) -> tuple[tuple[int, float], ...]:
+    """At most so many points of a curve: the first, a quarter of them at its end, of each stretch between the extremes.
+
+    The first value of a stretch that is not finite stays too.
+    """
+    if len(points) <= most:
+        return tuple(points)
+    tail = most // 4
+    end = len(points) - tail
+    size = math.ceil((end - 1) / max(1, (most - tail - 1) // 3))
+    kept = {0, *range(end, len(points))}
+    for at in range(1, end, size):
+        stretch = range(at, min(at + size, end))
+        finite = [place for place in stretch if math.isfinite(points[place][1])]
+        odd = next((place for place in stretch if not math.isfinite(points[place][1])), None)
+        kept.update(() if odd is None else (odd,))
+        if finite:
+            kept |= {min(finite, key=lambda place: points[place][1]), max(finite, key=lambda place: points[place][1])}
+    return tuple(points[place] for place in sorted(kept))
 
 
 @dataclass(frozen=True)
