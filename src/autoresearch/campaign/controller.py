@@ -28,7 +28,7 @@ from autoresearch.machine.lock import CampaignLock
 from autoresearch.machine.lock_owner import alive
 from autoresearch.records import mirror, volume
 from autoresearch.records.paths import CampaignPaths
-from autoresearch.report import figure, png
+from autoresearch.report import figure
 from autoresearch.report.pages import html, markdown
 from autoresearch.report.report import Report, build
 from autoresearch.secrets.redactor import Redactor
@@ -238,5 +238,7 @@ def write_report(reading: Reading, now: float, redactor: Redactor) -> tuple[Path
     }
     for path, text in texts.items():
         disk.replace(path, redactor.clean(text))
-    drawn = png.png(progress, paths.progress("png"))
-    return (*texts, *([drawn] if drawn else []))
+    if not (drawn := figure.png(progress)):
+        return tuple(texts)
+    disk.replace(paths.progress("png"), drawn)
+    return (*texts, paths.progress("png"))
