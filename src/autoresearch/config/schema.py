@@ -89,7 +89,7 @@ class VerdictConfig(_Part):
     """How experiments are judged."""
 
     policy: str = "auto"
-    """`auto`, `greedy`, `sequential`, `strict`, `screening` or an installed one; `simulate` compares them."""
+    """`auto`, `doubles`, `greedy`, `sequential`, `strict`, `screening` or installed; `simulate` compares them."""
     worth: float | None = Field(default=None, gt=0)
     """The smallest gain worth having, in the metric's own unit."""
     max_runs_per_experiment: int = Field(default=8, ge=1)

@@ -175,11 +175,11 @@ def effect_spread(evidence: Evidence) -> float:
     if not sigma:
         return math.inf
     effects = [
-        (idea.verdict.effect, idea.verdict.runs)
+        (idea.verdict.effect, idea.verdict.runs, evidence.sharers(idea.name))
         for idea in evidence.board.ideas
         if idea.verdict is not None and idea.verdict.effect is not None and idea.verdict.runs
     ]
-    excess = [effect * effect - 2 * sigma * sigma / runs for effect, runs in effects]
+    excess = [(effect * effect - 2 * sigma * sigma / runs) / ideas for effect, runs, ideas in effects]
     total = sum(excess) + _PRIOR_IDEAS * sigma * sigma
     return max(0.25 * sigma * sigma, total / (len(excess) + _PRIOR_IDEAS))
 
@@ -216,7 +216,7 @@ def _claim_idea(evidence: Evidence, idea: Idea, spread: float, told: Worth | Non
     if told is not None:
         return _told(evidence, idea, told)
     verdict = idea.verdict
-    if verdict is None or verdict.effect is None:
+    if verdict is None or verdict.effect is None or evidence.sharers(idea.name) > 1:
         return Claim(name=idea.name, standing=Standing.UNRESOLVED)
     effect = evidence.compare(idea.name, idea.parent)
     if effect is None or (verdict.status is Status.KEEP and idea.name in evidence.held):

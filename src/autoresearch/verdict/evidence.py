@@ -22,6 +22,9 @@ PILOT = 8
 PAIR_FROM = 0.3
 """Common seeds are used as pairs once their measured correlation exceeds this."""
 
+DOUBLE = "double-"
+"""How the names of bundles begin whose ideas have one verdict together."""
+
 FRESH = (Purpose.CONFIRM, Purpose.ABLATE)
 """Runs that chose nothing."""
 
@@ -115,6 +118,15 @@ class Evidence:
         """The ideas inside `arm`, oldest first."""
         return lineage(arm, self.parent, self.adds)
 
+    def sharers(self, idea: str) -> int:
+        """Ideas that the verdict on an idea speaks of: two for one that was only run in a double."""
+        return 1 if self.arm(idea).runs else self._doubled.get(idea, 1)
+
+    @once
+    def _doubled(self) -> dict[str, int]:
+        doubles = (bundle for bundle in self.board.bundles if bundle.name.startswith(DOUBLE))
+        return {idea: len(bundle.ideas) for bundle in doubles for idea in bundle.ideas}
+
     def adds(self, arm: str) -> tuple[str, ...]:
         """The ideas that an arm adds to its parent."""
         return self.bundles[arm].ideas if arm in self.bundles else (arm,) if arm in self.ideas else ()
@@ -136,7 +148,8 @@ class Evidence:
         worth = self.settings.worth
         if worth and worth > 0:
             return worth
-        verdicts = [idea.verdict for idea in self.board.ideas if idea.verdict is not None]
+        alone = (idea for idea in self.board.ideas if self.sharers(idea.name) == 1)
+        verdicts = [idea.verdict for idea in alone if idea.verdict is not None]
         known = [(v.effect, v.runs) for v in verdicts if v.effect is not None and v.runs]
         if len(known) < PILOT:
             return None
@@ -166,7 +179,8 @@ class Evidence:
         if not own.runs:
             return None
         held = self.bundles[arm].ideas if arm in self.bundles else (arm,)
-        verdict = self.ideas[held[0]].verdict if len(held) == 1 and held[0] in self.ideas else None
+        alone = len(held) == 1 or arm.startswith(DOUBLE)
+        verdict = self.ideas[held[0]].verdict if alone and held[0] in self.ideas else None
         if verdict is None or verdict.effect is None or not self.sigma or not verdict.runs:
             return own.level
         reference = max(1, self.arm(self.parent(arm)).runs)

@@ -1,0 +1,281 @@
+"""Doubles: two fresh ideas in one run, kept or dropped together, where the campaign's own effects favour it.
+
+1. As `auto` while it measures the noise, and for the first eight ideas, which run alone.
+2. Then the next run is the one that is worth most: what a single idea and what a double are expected to bring per run
+   follows from the effects of ideas that ran alone (`worth_of_runs`). The request says both numbers.
+3. Singles all the same: while gains are large, as they are where the best ideas come first; every eighth time, to go on
+   learning; and where the stop rule counts ideas.
+4. A double that gives no metric is told apart by one run of the older idea. One that cannot be merged runs as two.
+5. Its verdict is about both: what one of them is worth only leaving it out on fresh seeds can say.
+
+Two ideas at once are a factorial design of the smallest kind (Box, Hunter and Hunter, Statistics for Experimenters, 5):
+where ideas are cheaper than runs, a run should try more than one.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+from autoresearch.experiment.board import Advice, Bundle, Combine, Idea, Measure, Propose, Settle
+from autoresearch.experiment.outcome import BASELINE, Purpose, Status
+from autoresearch.verdict import shared_rules
+from autoresearch.verdict.evidence import DOUBLE, PILOT, Evidence
+from autoresearch.verdict.policies.auto import choose
+from autoresearch.verdict.policies.composed import Composed, Contest, Ruling, WayOfJudging, bundle_name
+from autoresearch.verdict.policies.one_at_a_time import next_for, one_at_a_time, propose
+from autoresearch.verdict.policies.reserve import spares
+from autoresearch.verdict.policies.screening import bundled_where_they_fit
+from autoresearch.verdict.policies.sequential import ETA, ordinary_gain
+from autoresearch.verdict.statistics import mean, normal_cdf
+
+AHEAD = 1.05
+"""Times what a single brings per run that a double must be expected to bring."""
+
+LARGE = 1.5
+"""Gains worth having above which recent keeps are large, and their ideas run alone."""
+
+RECENT = 8
+"""Verdicts that are recent; and of so many requests one is for a single."""
+
+REMEMBERED = 32
+"""Single ideas whose effects are remembered: the newest."""
+
+
+def doubles() -> Composed:
+    """`auto`, with two ideas in a run where that is worth more."""
+    return Composed(name="doubles", choose=_choose, spends=bundled_where_they_fit)
+
+
+def _choose(evidence: Evidence) -> WayOfJudging:
+    way = choose(evidence)
+    order = two_at_a_time if way.order is one_at_a_time or _under_way(evidence) else way.order
+    return replace(way, by="doubles", order=order, why=way.why.replace("auto", "doubles", 1))
+
+
+def _under_way(evidence: Evidence) -> bool:
+    """Whether a double is to be judged yet; where the noise asks for arrays meanwhile, it is judged first."""
+    doubled = _doubles(evidence)
+    return any(idea.name in doubled for idea in evidence.open)
+
+
+def two_at_a_time(evidence: Evidence, way: WayOfJudging) -> Advice | None:
+    """What open ideas and doubles need, then a run for the sake of all, then the next idea, or the second of two."""
+    two, why = wants_two(evidence)
+    waiting = _unpaired(evidence)
+    more = propose(evidence, f"{way.why}; {why}")
+    collecting = two and len(waiting) == 1 and isinstance(more, Propose) and waiting[0].parent == more.parent
+    wanted = [advice for idea in evidence.open if (advice := _next_for(evidence, way, idea, waiting, two)) is not None]
+    if collecting:
+        wanted = [a for a in wanted if not (isinstance(a, Measure) and a.arm == waiting[0].name)]
+    order = (Settle, Combine, Measure)
+    due = min(wanted, key=lambda advice: order.index(type(advice)), default=None)
+    return due or (more if collecting else way.aside(evidence) or more)
+
+
+def _unpaired(evidence: Evidence) -> tuple[Idea, ...]:
+    """Ideas that nothing has run of, and that may share a run."""
+    doubled = {name for double in _doubles(evidence).values() for name in double.ideas}
+    return tuple(
+        idea
+        for idea in evidence.open
+        if not (idea.broken or idea.seeds or idea.name in evidence.arms or idea.name in doubled)
+    )
+
+
+def _doubles(evidence: Evidence) -> dict[str, Bundle]:
+    """The newest double of each idea that is or was part of one."""
+    return evidence.answers.of(_newest, evidence.board.bundles)
+
+
+def _newest(bundles: tuple[Bundle, ...]) -> dict[str, Bundle]:
+    return {name: bundle for bundle in bundles if bundle.name.startswith(DOUBLE) for name in bundle.ideas}
+
+
+def _next_for(
+    evidence: Evidence, way: WayOfJudging, idea: Idea, waiting: tuple[Idea, ...], two: bool
+) -> Settle | Combine | Measure | None:
+    double = _doubles(evidence).get(idea.name)
+    if double is not None:
+        return _of_double(evidence, way, idea, double)
+    if two and idea in waiting:
+        mate = next((other for other in waiting if other is not idea and _fits(idea, other)), None)
+        if mate is not None and waiting.index(mate) > waiting.index(idea):
+            why = f"{idea.name} and {mate.name} in one run"
+            return Combine(bundle_name(evidence, DOUBLE[:-1]), (idea.name, mate.name), idea.parent, why)
+    return next_for(evidence, way, idea)
+
+
+def _fits(idea: Idea, other: Idea) -> bool:
+    return idea.parent == other.parent and not idea.keys & other.keys
+
+
+def _of_double(evidence: Evidence, way: WayOfJudging, idea: Idea, double: Bundle) -> Settle | Combine | Measure | None:
+    arm, first = evidence.arm(double.name), double.ideas[0]
+    moved = double.parent != idea.parent
+    if double.conflict and not moved:
+        return next_for(evidence, way, idea)
+    told = _decided(evidence, double)
+    if told is not None and (arm.runs or moved):
+        return told
+    if arm.pending:
+        return None
+    if double.conflict or (moved and arm.failed and not arm.runs):
+        reason = f"better with {_mate(idea, double)}, but not on top of the incumbent: {double.conflict or arm.note}"
+        return Settle(idea.name, shared_rules.verdict(evidence, double.name, Status.DISCARD, reason, by=way.by))
+    if arm.runs:
+        return _contest(evidence, way, idea, double)
+    if not arm.failed:
+        if evidence.board.runs_left is not None and evidence.board.runs_left <= 0:
+            return Settle(idea.name, shared_rules.never_run(evidence, idea, way.by))
+        seed = evidence.next_seed(double.name, double.parent)
+        return Measure(double.name, seed, Purpose.EXPLORE, f"first run of {' and '.join(double.ideas)} together")
+    alone = evidence.arm(first)
+    if idea.name != first and first in evidence.ideas and alone.runs and not evidence.arm(idea.name).tried:
+        reason = f"the run with {first} gave no metric, and {first} alone did{': ' + arm.note if arm.note else ''}"
+        return Settle(idea.name, shared_rules.verdict(evidence, idea.name, Status.CRASH, reason, by=way.by))
+    return next_for(evidence, way, idea) if idea.name == first or alone.failed else None
+
+
+def _decided(evidence: Evidence, double: Bundle) -> Settle | None:
+    """The verdict on the first of two, once more for the second."""
+    said = [evidence.ideas[name].verdict for name in double.ideas if name in evidence.ideas]
+    known = next((verdict for verdict in said if verdict is not None), None)
+    open_ = next((n for n in double.ideas if n in evidence.ideas and evidence.ideas[n].verdict is None), None)
+    if known is None or open_ is None:
+        return None
+    return Settle(open_, known, evidence.board.incumbent if known.status is Status.KEEP else None)
+
+
+def _mate(idea: Idea, double: Bundle) -> str:
+    return next((name for name in double.ideas if name != idea.name), "")
+
+
+def _contest(evidence: Evidence, way: WayOfJudging, idea: Idea, double: Bundle) -> Settle | Combine | Measure | None:
+    against = double.parent if evidence.arm(double.parent).runs else BASELINE
+    effect = evidence.compare(double.name, against, credit=way.credit)
+    if effect is None:
+        reason = f"{against} has no run it could be compared with, so no claim is made and the incumbent stays"
+        return Settle(idea.name, shared_rules.verdict(evidence, double.name, Status.KEEP, reason, by=way.by))
+    tries = effect.runs + evidence.arm(double.name).failed
+    last = not spares(evidence, 1) or tries >= max(1, evidence.settings.max_runs)
+    ruling = way.rule(evidence, Contest(idea, double.name, against, effect, last))
+    if ruling is None and not last:
+        seed = evidence.next_seed(double.name, against)
+        return Measure(double.name, seed, Purpose.REPEAT, f"so far {effect.told()}")
+    ruling = ruling or Ruling(Status.DISCARD, "not distinguishable")
+    incumbent = evidence.board.incumbent
+    stale = against not in (incumbent, BASELINE) or (against == BASELINE != incumbent)
+    if stale and ruling.status is Status.KEEP:
+        if spares(evidence, 1):
+            why = f"{' and '.join(double.ideas)} beat {against}, but the incumbent is now {incumbent}"
+            return Combine(bundle_name(evidence, DOUBLE[:-1]), double.ideas, incumbent, why)
+        ruling = Ruling(Status.DISCARD, f"better than {against}, and no run is left to try it on {incumbent}")
+    place = f" against {against}" if against != BASELINE else ""
+    reason = f"{' and '.join(double.ideas)} in one run: {effect.told()}{place}, {ruling.reason}"
+    found = shared_rules.verdict(evidence, double.name, ruling.status, reason, effect, by=way.by)
+    return Settle(idea.name, found, double.name if ruling.status is Status.KEEP else None)
+
+
+def wants_two(evidence: Evidence) -> tuple[bool, str]:
+    """Whether the next run should try two ideas, and why."""
+    board = evidence.board
+    if board.ideas_left is not None:
+        return False, "one idea a run, for the stop rule counts ideas"
+    alone = _alone(evidence)
+    if len(alone) < PILOT:
+        return False, f"one idea a run, until {PILOT} have run alone"
+    if _large(evidence):
+        return False, f"one idea a run, while gains are above {LARGE:g} times the gain worth having"
+    found = worth_of_runs(evidence)
+    if found is None:
+        return False, "one idea a run, for the noise is not known"
+    told = f"a run of one idea is expected to bring {found.single:.3g}, of two {found.double:.3g}"
+    if found.double <= AHEAD * found.single:
+        return False, f"one idea a run: {told}"
+    if _steps(evidence) % RECENT == RECENT - 1:
+        return False, f"one idea, to go on learning: {told}"
+    return True, f"two ideas a run: {told}"
+
+
+def _alone(evidence: Evidence) -> list[tuple[float | None, int]]:
+    """Effect and runs of the newest decided ideas that ran alone, None for one that crashed."""
+    found: list[tuple[float | None, int]] = []
+    for idea in reversed(evidence.board.ideas):
+        verdict = idea.verdict
+        if verdict is None or len(found) >= REMEMBERED:
+            continue
+        if verdict.status is Status.CRASH:
+            found.append((None, 1))
+        elif verdict.effect is not None and verdict.runs and evidence.arm(idea.name).runs:
+            found.append((verdict.effect, verdict.runs))
+    return found
+
+
+def _large(evidence: Evidence) -> bool:
+    """Whether what was kept lately is far more than worth having, as where the best ideas come first."""
+    scale = evidence.scale
+    decided = [idea for idea in evidence.board.ideas if idea.verdict is not None][-RECENT:]
+    kept = [
+        v.effect / (1 if evidence.arm(idea.name).runs else 2)
+        for idea in decided
+        if (v := idea.verdict) is not None and v.status is Status.KEEP and v.effect is not None
+    ]
+    return bool(kept) and scale is not None and mean(kept) > LARGE * scale
+
+
+def _steps(evidence: Evidence) -> int:
+    """Runs so far that tried something for the first time."""
+    return len({trial.arm for trial in evidence.board.trials if trial.purpose is Purpose.EXPLORE})
+
+
+@dataclass(frozen=True)
+class RunWorth:
+    """True gain per run that is expected of one fresh idea in a run, and of two."""
+
+    single: float
+    double: float
+
+
+def worth_of_runs(evidence: Evidence) -> RunWorth | None:
+    """What the campaign's own single effects say of the next run; None while the noise is not known."""
+    sigma = evidence.sigma
+    if not sigma:
+        return None
+    alone = tuple(_alone(evidence))
+    reference = max(1, evidence.arm(evidence.board.incumbent).runs)
+    error = sigma * math.sqrt(1 + 1 / reference)
+    bar = ETA * ordinary_gain(evidence) / evidence.belief(error)
+    return evidence.answers.of(expected, alone, sigma, error, bar)
+
+
+def expected(alone: tuple[tuple[float | None, int], ...], sigma: float, error: float, bar: float) -> RunWorth:
+    """Gain per run of one idea and of two, were the next ideas like those that ran alone.
+
+    Measured effects scatter more than true ones. They are drawn in to the scatter that is left beyond their noise
+    (constrained empirical Bayes; Louis, JASA 79, 1984). An arm of true effect e is kept with the chance
+    Phi((e - bar) / error), and brings e.
+
+    Args:
+        alone: Effect and runs of ideas that ran alone, None for a crash.
+        sigma: Noise of one run.
+        error: Standard error of the next run's effect.
+        bar: Measured gain from which it is kept.
+    """
+    known = [(effect, runs) for effect, runs in alone if effect is not None]
+    if not known:
+        return RunWorth(0.0, 0.0)
+    crash = (len(alone) - len(known) + 0.5) / (len(alone) + 5)
+    centre = mean([effect for effect, _ in known])
+    scatter = sum((effect - centre) ** 2 for effect, _ in known) / max(1, len(known) - 1)
+    beyond = max(0.0, scatter - mean([2 * sigma * sigma / runs for _, runs in known]))
+    shrink = math.sqrt(beyond / scatter) if scatter else 1.0
+    true = [centre + shrink * (effect - centre) for effect, _ in known]
+    one = mean([_brings(effect, error, bar) for effect in true])
+    two = mean([_brings(a + b, error, bar) for a, b in combinations(true, 2)] or [0.0])
+    fine, half = (1 - crash) * (1 - crash), 2 * crash * (1 - crash)
+    runs = 1 + 1.5 * half + 2 * crash * crash
+    return RunWorth((1 - crash) * one, (fine * two + half * one) / runs)
+
+
+def _brings(effect: float, error: float, bar: float) -> float:
+    return effect * normal_cdf((effect - bar) / error)
