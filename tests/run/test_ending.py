@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoresearch.run.crash_signatures import SIGNATURES
-from autoresearch.run.ending import Account, Follows, Who, held_by_others, judge
+from autoresearch.run.ending import Account, Follows, Who, held_by_others, judge, own_caches
 from autoresearch.run.job import JobState, JobStatus
 from autoresearch.run.measurement import Completion
 from autoresearch.run.post_mortem import Change, crash_symptoms, post_mortem, reduced
@@ -221,3 +221,13 @@ def test_what_an_idea_enlarged_is_reduced_by_half(said, before, less):
     """Towards its parent's value and never to it; only of what takes memory."""
     key = said.partition("=")[0].lstrip("+")
     assert reduced([said], {key: before}) == ((less,) if less else ())
+
+
+def test_what_broke_of_a_cache_is_made_new_and_nothing_else():
+    """Compiled kernels always, what a hub gave only where that broke and a hub may be asked; another end changes nothing."""
+    kernels = ending("OSError: [Errno 16] Device or resource busy: '/home/x/.triton/cache/K'\n")
+    hub = ending("PermissionError: [Errno 13] Permission denied: '.locks/models--x--y/6e.lock'\n")
+    assert own_caches(kernels, "/r")["TRITON_CACHE_DIR"] == "/r/caches/triton"
+    assert "HF_HUB_CACHE" not in {**own_caches(kernels, "/r"), **own_caches(hub, "/r", offline=True)}
+    assert own_caches(hub, "/r")["HF_HUB_CACHE"] == "/r/caches/hub"
+    assert own_caches(ending("RuntimeError: No CUDA GPUs are available\n"), "/r") == own_caches(None, "/r") == {}

@@ -47,6 +47,39 @@ def test_what_the_environment_did_once_costs_the_idea_nothing(dying):
     assert len({event["seed"] for event in lab.journal("run_planned")[1:]}) == 1
 
 
+BROKEN_CACHE = """\
+import json, os, pathlib, sys
+rate, cache = json.load(open("config.json"))["lr"], os.environ.get("TRITON_CACHE_DIR", "/shared/triton")
+pathlib.Path(os.environ["SEEN"]).open("a").write(cache + "\\n")
+if rate != 0.1 and cache == "/shared/triton":
+    sys.exit("OSError: [Errno 116] Stale file handle: '/shared/.triton/cache/K/a.so'")
+pathlib.Path(cache).mkdir(parents=True, exist_ok=True) if rate != 0.1 else None
+print("score:", rate)
+"""
+
+
+def test_a_broken_cache_is_left_for_a_fresh_one(lab):
+    """The run that is made again has compile caches of its own, also in place of the person's, and they go with it."""
+    (lab.root / "train.py").write_text(BROKEN_CACHE)
+    (lab.root / "ideas.yaml").write_text(IDEA)
+    commit_all(lab.root)
+    seen = lab.root.parent / "seen"
+    env = {"SEEN": str(seen), "TRITON_CACHE_DIR": "/shared/triton"}
+    lab.write(
+        launcher={"type": "local"},
+        run={"env": env},
+        stop="2 experiments",
+        verdict={"policy": "greedy", "baseline_runs": 1, "confirm": 0},
+    )
+    assert lab.run().returncode == 0
+    assert [(row.status, row.metric_value) for row in lab.rows()] == [("keep", 0.1), ("keep", 0.2)]
+    told = seen.read_text().splitlines()
+    assert told[:2] == ["/shared/triton"] * 2
+    own = lab.journal("run_planned")[-1]["folder"]
+    assert told[2:] == [f"{own}/caches/triton"]
+    assert not (lab.root / own / "caches").exists()
+
+
 def test_what_the_environment_does_for_ever_leaves_the_idea_untested(dying):
     """Three runs in all, the last after a look at whether the machine is well; the row says what it was and what a person can do, and no number."""
     lab = dying("OSError: [Errno 116] Stale file handle: '/data/x'", 99)

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -52,6 +53,13 @@ def test_an_evaluation_is_not_a_recipe_to_train(checkout):
     """Nothing is trained by it, and that is said."""
     with pytest.raises(RecipeError, match="trains nothing"):
         target("examples/configs/evals/eval.yaml").survey(checkout)
+
+
+def test_broken_worker_environments_are_built_anew_beside_the_shared_ones(checkout, folder):
+    """In the run's own folder: others use what is shared."""
+    env = target().job(replace(request(checkout, folder), rebuild=True)).env
+    assert (env["NRL_FORCE_REBUILD_VENVS"], env["NEMO_RL_VENV_DIR"]) == ("true", f"{folder}/caches/venvs")
+    assert "NRL_FORCE_REBUILD_VENVS" not in target().job(request(checkout, folder)).env
 
 
 def test_a_job_is_the_whole_command(checkout, folder):

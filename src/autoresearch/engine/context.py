@@ -25,6 +25,7 @@ from autoresearch.records.journal import Journal
 from autoresearch.records.ledger import Ledger
 from autoresearch.records.paths import CampaignPaths
 from autoresearch.records.session_folder import SessionMemory
+from autoresearch.run.ending import Ending, own_caches
 from autoresearch.run.job import Job, JobStatus, Resources
 from autoresearch.run.pace import ProgressClock
 from autoresearch.run.placement import Places, on_cpu
@@ -65,20 +66,22 @@ class JobBuilder:
         folder, log = self.paths.run(label, number), self.paths.log(label, number)
         return RunRequest(run_id=run_id, tree=tree, folder=folder, log=log, seed=seed, limit_s=limit_s, commit=commit)
 
-    def job(self, request: RunRequest, label: str, number: int, *, plumbing: bool) -> Job:
-        """The job of a requested run; plumbing may do without GPUs.
+    def job(self, request: RunRequest, label: str, number: int, *, plumbing: bool, before: Ending | None = None) -> Job:
+        """The job of a requested run; plumbing may do without GPUs, and what broke in the run `before` it is made new.
 
         Raises:
             RecipeError: The target refuses it.
         """
-        job = self.target.job(request)
+        rebuild = before is not None and before.what == "venv-broken"
+        job = self.target.job(replace(request, rebuild=rebuild))
         settings = self.campaign.run
         memory_gb = settings.memory_gb or job.resources.memory_gb
         job = replace(job, resources=replace(self._resources(job, plumbing=plumbing), memory_gb=memory_gb))
         free = self.unconfined(job.resources)
+        env = {**self.paths.variables(label, number), **job.env, **settings.env}
         return replace(
             job,
-            env={**self.paths.variables(label, number), **job.env, **settings.env},
+            env={**env, **own_caches(before, job.folder, offline=env.get("HF_HUB_OFFLINE", "0") not in {"", "0"})},
             grace_s=settings.grace,
             avoid_nodes=self.avoid,
             max_log_bytes=int(settings.max_log_mb * 1024 * 1024),

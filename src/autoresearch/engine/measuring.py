@@ -4,6 +4,7 @@ What is told of a run under way is told once each: what it says itself, a collap
 """
 
 import json
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -23,7 +24,7 @@ from autoresearch.ports.metric_source import readings_of
 from autoresearch.ports.target import Narrator
 from autoresearch.records import volume
 from autoresearch.run import collapse
-from autoresearch.run.ending import TRIES, Account, Ending, Follows, Who, judge
+from autoresearch.run.ending import OWN_CACHES, TRIES, Account, Ending, Follows, Who, judge
 from autoresearch.run.integrity import off_curve
 from autoresearch.run.job import JobState, JobStatus
 from autoresearch.run.measurement import Measurement, Pace, Readings, thinned
@@ -136,6 +137,7 @@ def _record(ctx: Context, run: Run, found: Measurement) -> None:
     fault_points.point("run.measured")
     ctx.record(RunMeasured(ctx.clock(), run.run_id, found, ending_of(ctx, run, found, log_tail(ctx, run))))
     idle = not any(other.planned.experiment == arm for other in ctx.history.in_flight())
+    shutil.rmtree(Path(run.planned.folder) / OWN_CACHES, ignore_errors=True)
     volume.release(ctx.paths, arm, number, well=status.state is JobState.SUCCEEDED, idle=idle)
     if idle:
         worktree.remove(ctx.paths.root, tree_path(ctx, arm))

@@ -135,7 +135,8 @@ def _job(
     request = ctx.jobs.request(
         arm, number, run_id=run_id, tree=tree, seed=seed, limit_s=limit_s, commit=ctx.history.arm_commit(arm)
     )
-    return ctx.jobs.job(request, arm, number, plumbing=plumbing)
+    before = next((run.ending for run in reversed(ctx.history.runs_of(arm)) if run.planned.number < number), None)
+    return ctx.jobs.job(request, arm, number, plumbing=plumbing, before=before)
 
 
 def _submit(ctx: Context, job: Job, run: Run) -> None:

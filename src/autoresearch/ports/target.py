@@ -35,6 +35,8 @@ class RunRequest:
         limit_s: Wall-clock limit of the run in seconds, None for none.
         commit: Full hash of the experiment's commit.
         overrides: Further overrides for this run only (never part of the hypothesis).
+        rebuild: Whether its Python environments are to be built anew, since the run before it died of a broken one.
+            They belong into its own folder, for other runs use the shared ones; a target that builds none ignores it.
     """
 
     run_id: str
@@ -45,6 +47,7 @@ class RunRequest:
     limit_s: float | None
     commit: str
     overrides: tuple[str, ...] = ()
+    rebuild: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -342,3 +342,35 @@ def held_by_others(text: str) -> str:
         if others > _MUCH * total:
             return f"other processes hold {others:.1f} of {total:.1f} GiB of the GPU"
     return ""
+
+
+OWN_CACHES = "caches"
+"""Folder of a run, for caches and environments of its own; it goes when the run is over."""
+_COMPILED = {
+    "TRITON_CACHE_DIR": "triton",
+    "TORCHINDUCTOR_CACHE_DIR": "inductor",
+    "TORCH_EXTENSIONS_DIR": "extensions",
+    "VLLM_CACHE_ROOT": "vllm",
+    "FLASHINFER_WORKSPACE_BASE": "flashinfer",
+}
+_FROM_THE_HUB = {"HF_HUB_CACHE": "hub", "HF_DATASETS_CACHE": "datasets"}
+_CACHED = re.compile(r"\.triton/|triton/cache|torchinductor|inductor_cache|torch_compile_cache|/\.cache/")
+_HUB = re.compile(
+    r"(?i)\b(?:models|datasets|spaces)--|huggingface|\.locks/|safetensors?|arrow|parquet|should be of size"
+)
+
+
+def own_caches(found: Ending | None, folder: str, *, offline: bool = False) -> dict[str, str]:
+    """Variables that give a run caches of its own, where the one before it met a broken one; empty where it did not.
+
+    Compiled kernels are made anew. What a hub gave is fetched again only where it was that which broke, not offline.
+
+    Args:
+        found: How the run before it ended.
+        folder: The run's own folder.
+        offline: Whether the run may ask no hub.
+    """
+    if found is None or not (found.what == "cache-broken" or (found.excused and _CACHED.search(found.evidence))):
+        return {}
+    fetched = _FROM_THE_HUB if _HUB.search(found.evidence) and not offline else {}
+    return {name: f"{folder}/{OWN_CACHES}/{kind}" for name, kind in {**_COMPILED, **fetched}.items()}

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from autoresearch.guards.scope import matches
+from autoresearch.run.ending import OWN_CACHES
 from autoresearch.targets.recipe.recipe import ALGORITHMS, Recipe, jsonable
 
 FILES: tuple[str, ...] = (
@@ -145,6 +146,11 @@ class Environment:
     env: Mapping[str, str]
     no_sync: bool = False
     own: bool = False
+
+
+def rebuilt(folder: Path) -> dict[str, str]:
+    """Variables with which Ray's workers get environments of their own, built anew: other runs use the shared ones."""
+    return {"NEMO_RL_VENV_DIR": str(folder / OWN_CACHES / "venvs"), "NRL_FORCE_REBUILD_VENVS": "true"}
 
 
 def environment(tree: Path, venv: str = "") -> Environment:

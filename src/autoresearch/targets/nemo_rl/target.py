@@ -133,7 +133,11 @@ class NemoRLTarget:
             directory=str(request.tree),
             folder=str(request.folder),
             log=str(request.log),
-            env={**python.env, **_environment(request)},
+            env={
+                **python.env,
+                **_environment(request),
+                **(protection.rebuilt(request.folder) if request.rebuild else {}),
+            },
             resources=cost.resources,
             limit_s=request.limit_s,
         )
