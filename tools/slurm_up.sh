@@ -8,7 +8,8 @@
 # munge (with --accounting also slurmdbd and mariadb-server); it installs nothing by itself unless CI=true.
 #
 # N nodes are N daemons on one host. Partitions: `debug` (default), `low`, which `high` may preempt, `short` of two
-# minutes at most. A node whose name stands in FOLDER/bad-nodes fails in its Prolog. MIN_JOB_AGE and MAX_JOB_ID are
+# minutes at most. A node whose name stands in FOLDER/bad-nodes fails in its Prolog, and one in
+# FOLDER/slow-nodes stays in it. MIN_JOB_AGE and MAX_JOB_ID are
 # Slurm's options of these names.
 # --accounting adds a database, so that sacct answers. --strict (with --accounting) enforces it: account `lab` alone may
 # submit, and the QOS `few` takes two jobs, `brief` none longer than a minute. --cgroup (cgroup v1 with the memory controller) makes Slurm
@@ -64,6 +65,7 @@ munged --force --key-file="$folder/munge/key" --socket="$socket" --pid-file="$fo
 
 cat >"$folder/bin/prolog" <<PROLOG
 #!/bin/sh
+while grep -qsx "\$SLURMD_NODENAME" "$folder/slow-nodes"; do sleep 0.1; done
 [ -e "$folder/bad-nodes" ] && grep -qx "\$SLURMD_NODENAME" "$folder/bad-nodes" && exit 1
 exit 0
 PROLOG

@@ -297,3 +297,59 @@ def test_a_limit_above_the_partitions_is_refused_before_the_night(lab, slurm):
     done = lab.run()
     told = "partition short lets a job run for 2m at most and a run of 10m asks for 12m, its end included"
     assert (done.returncode != 0, told in done.stderr, lab.rows()) == (True, True, ())
+
+
+@pytest.mark.disturbs
+def test_a_job_cancelled_before_its_script_is_cancelled(submit, job, slurm):
+    """In its first second, while the node's Prolog goes on: nothing of the launch failed."""
+    slow = slurm.folder / "slow-nodes"
+    slow.write_text("n2\n")
+    try:
+        launcher, job_id = submit(job("sleep 60"), nodelist="n2")
+        while slurm.do("squeue", "-h", "-j", job_id, "-o", "%T %r").strip() != "RUNNING Prolog":
+            time.sleep(0.05)
+        slurm.do("scancel", job_id)
+    finally:
+        slow.unlink()
+    status = settle(launcher, job_id)
+    assert (status.state, "launch failed" in status.reason) == (JobState.CANCELLED, False)
+
+
+def suspend(launcher, slurm, job_id):
+    """Suspends a running job and waits until the launcher shows it."""
+    reach(launcher, job_id, JobState.RUNNING)
+    slurm.do("scontrol", "suspend", job_id)
+    while (since := launcher.states([job_id])[job_id].paused_since) is None:
+        time.sleep(0.05)
+    return since
+
+
+def test_a_suspended_job_is_paused_and_its_limit_waits(submit, job, go, slurm):
+    """Paused since the first look that showed it, past its limit by the clock on the wall, and well when it goes on."""
+    launcher, job_id = submit(job(WAIT, limit_s=4.0))
+    since = suspend(launcher, slurm, job_id)
+    while time.time() < since + 6:
+        status = launcher.states([job_id])[job_id]
+        assert (status.state, status.paused_since) == (JobState.RUNNING, since)
+        time.sleep(0.2)
+    go()
+    slurm.do("scontrol", "resume", job_id)
+    assert settle(launcher, job_id).state is JobState.SUCCEEDED
+
+
+def test_preempted_after_a_pause_is_preempted(submit, job, slurm):
+    """A pause that is over changes nothing of how it ends."""
+    launcher, job_id = submit(job("sleep 120", limit_s=100.0), partition="low", nodelist="n3", extra=["--exclusive"])
+    suspend(launcher, slurm, job_id)
+    slurm.do("scontrol", "resume", job_id)
+    reach(launcher, job_id, JobState.RUNNING)
+    slurm.do("sbatch", "--wait", "-p", "high", "-w", "n3", "--exclusive", "-o", "/dev/null", "--wrap", "true")
+    assert settle(launcher, job_id).state is JobState.PREEMPTED
+
+
+def test_cancelled_while_suspended_is_cancelled(submit, job, slurm):
+    """Slurm wakes it to end it, and says who."""
+    launcher, job_id = submit(job("sleep 120", limit_s=100.0))
+    suspend(launcher, slurm, job_id)
+    slurm.do("scancel", job_id)
+    assert settle(launcher, job_id).state is JobState.CANCELLED

@@ -103,12 +103,22 @@ def test_a_job_whose_node_could_not_start_it_is_no_waiting_job():
     assert (found.state, "launch_failed" in found.reason) == (JobState.FAILED, True)
 
 
-@pytest.mark.parametrize(("reached", "state"), [(False, JobState.FAILED), (True, JobState.CANCELLED)])
-def test_a_launch_that_its_node_never_came_to_is_no_cancel(reached, state):
-    """Slurm cancels a job whose Prolog fails; then its node has not even opened the job's output."""
-    row = QueueLine("17", "CANCELLED by 0", node="n1", name="ar-b", submitted_at=1001.0, ended_at=1002.0)
-    found = status(SlurmView(RECORD, row, {}, None, 1010.0, 0.0, reached=reached))
-    assert (found.state, "launch failed" in found.reason, found.node) == (state, not reached, "n1")
+@pytest.mark.parametrize(
+    ("reached", "node", "reason", "state"),
+    [
+        (False, "", "", JobState.FAILED),
+        (False, "drained Prolog error", "", JobState.FAILED),
+        (False, "idle none", "", JobState.CANCELLED),
+        (False, "mixed- none", "", JobState.CANCELLED),
+        (False, "drained Prolog error", "Prolog", JobState.CANCELLED),
+        (True, "", "", JobState.CANCELLED),
+    ],
+)
+def test_a_launch_that_its_node_never_came_to_is_no_cancel(reached, node, reason, state):
+    """Slurm cancels a job whose Prolog fails, and sets its node aside; a node that is well had nothing to do with it."""
+    row = QueueLine("17", "CANCELLED by 0", node="n1", reason=reason, name="ar-b", submitted_at=1001.0, ended_at=1002.0)
+    found = status(SlurmView(RECORD, row, {}, None, 1010.0, 0.0, reached=reached, node_state=node))
+    assert (found.state, "launch failed" in found.reason, found.node) == (state, state is JobState.FAILED, "n1")
 
 
 @pytest.mark.parametrize(

@@ -196,6 +196,14 @@ def _length(text: str) -> float | None:
     return sum(int(n or 0) * s for n, s in zip(found.groups(), (86400, 3600, 60, 1), strict=True)) if found else None
 
 
+def state_of(node: str) -> str:
+    """A node's state and why it has it, in Slurm's words such as `drained Prolog error`; empty where none is told."""
+    try:
+        return next(iter(ask(["sinfo", "-h", "-N", "-n", node, "-o", "%T %E"], "ask").text.splitlines()), "")
+    except LauncherError:
+        return ""
+
+
 def by_name(rows: Iterable[QueueLine]) -> Mapping[str, list[QueueLine]]:
     """Rows grouped by job name."""
     groups: dict[str, list[QueueLine]] = {}

@@ -26,7 +26,7 @@ from autoresearch.launchers.slurm import script as slurm_script
 from autoresearch.launchers.slurm.accounts import Accounts, is_ours, may_be_ours
 from autoresearch.launchers.slurm.commands import QueueLine
 from autoresearch.launchers.slurm.options import SlurmOptions
-from autoresearch.launchers.slurm.status import SlurmView, status
+from autoresearch.launchers.slurm.status import SlurmView, never_begun, status
 from autoresearch.launchers.slurm.warm_allocation import SlurmWarmAllocation
 from autoresearch.ports.launcher import HeldCapacity
 from autoresearch.run.job import Job, JobStatus, Resources, Submission
@@ -54,6 +54,7 @@ class SlurmLauncher:
         self._asked = float("-inf")
         self._accounts = Accounts()
         self._unexplained: dict[str, float] = {}
+        self._suspended: dict[str, float] = {}
         self._looked_up: dict[str, QueueLine | None] = {}
         self._warm = SlurmWarmAllocation(self._folder / ".slurm", self.options) if self.options.allocation else None
 
@@ -238,7 +239,13 @@ class SlurmLauncher:
         written = Path(record.folder, slurm_script.OUTPUT.replace("%j", job_id))
         reached = self._warm is not None or bool(report) or written.exists()
         output = _last_words(written) if over else ""
-        return status(SlurmView(record, row, report, ended, time.time(), now - since, output, reached))
+        early = row is not None and never_begun(row, record, reached=reached)
+        node = commands.state_of(row.node) if row and early else ""
+        suspended = row is not None and row.word == "SUSPENDED"
+        at = self._suspended.setdefault(record.token, time.time()) if suspended else None
+        if not suspended:
+            self._suspended.pop(record.token, None)
+        return status(SlurmView(record, row, report, ended, time.time(), now - since, output, reached, node, at))
 
     def _query(self, patience_s: float) -> None:
         now = time.monotonic()

@@ -4,6 +4,7 @@ The run's files come first, because the scheduler is late and forgets; but a run
 let go of its job, and who ended it only the scheduler knows.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -38,6 +39,8 @@ class SlurmView(NamedTuple):
         waited_s: For how long the scheduler has known nothing of it, or its end, without an exit file.
         output: The last words of the job script itself.
         reached: Whether its node came as far as the job script: it opened the job's output, or our supervisor spoke.
+        node_state: What Slurm says of a node that did not; empty where it does not say, or was not asked.
+        suspended_at: When it was first seen suspended, Unix seconds; None when it is not.
     """
 
     record: Record
@@ -48,6 +51,8 @@ class SlurmView(NamedTuple):
     waited_s: float
     output: str = ""
     reached: bool = True
+    node_state: str = ""
+    suspended_at: float | None = None
 
 
 def status(seen: SlurmView) -> JobStatus:
@@ -139,14 +144,26 @@ def _by_slurm_alone(seen: SlurmView, row: QueueLine) -> JobStatus:
         # Every run has a supervisor, and that writes how it ended: a success without its evidence is none.
         told = f"{_words(seen, row.state)}, but the run has left no exit file"
         return _base(seen, JobState.FAILED, told, ended_at=row.ended_at)
-    if row.state is JobState.CANCELLED and row.node and not seen.reached and seen.record.cancelled_at is None:
-        # Slurm cancels what a Prolog or a missing mount has kept from beginning, and calls it so too.
+    if never_begun(row, seen.record, reached=seen.reached) and not _HEALTHY.match(seen.node_state):
+        # Slurm cancels what a Prolog has kept from beginning, and calls it so too; but it sets that node aside.
         told = f"{_words(seen, row.state)}, and its node never came to the job script: the launch failed"
         return _base(seen, JobState.FAILED, told, ended_at=row.ended_at)
     said = f"; its script said: {seen.output}" if seen.output and row.state is JobState.FAILED else ""
     # Slurm's code for what was ended from outside is that of its own step, or none.
     code = row.exit_code if row.state is JobState.FAILED else None
     return _base(seen, row.state, _words(seen, row.state) + said, code, row.ended_at)
+
+
+_HEALTHY = re.compile(r"(?:idle|mixed|allocated|completing|reserved|planned)[*+~#$@^-]*(?:\s|$)")
+
+
+def never_begun(row: QueueLine, record: Record, *, reached: bool) -> bool:
+    """Whether a job was cancelled, not by us, before its node came to the job script: its node tells why.
+
+    One that was cancelled while its Prolog went on had no Prolog that failed.
+    """
+    early = row.state is JobState.CANCELLED and bool(row.node) and not reached
+    return early and record.cancelled_at is None and row.reason != "Prolog"
 
 
 def _words(seen: SlurmView, state: JobState) -> str:
@@ -172,7 +189,7 @@ def _base(
         cpu_s=report.get("cpu_s"),
         peak_memory_gb=report.get("peak_memory_gb") or (row.peak_memory_gb if row else None),
         peak_gpu_memory_gb=report.get("peak_gpu_memory_gb"),
-        paused_since=seen.now if row and row.word == "SUSPENDED" else report.get("paused_since"),
+        paused_since=seen.suspended_at or report.get("paused_since"),
     )
 
 
