@@ -1,6 +1,7 @@
 #!/bin/bash
 #SBATCH --time=240
 #SBATCH --ntasks-per-node=2
+#SBATCH --no-kill
 #SBATCH --job-name=allocation-782ff7bb
 #SBATCH --nodes=2
 #SBATCH --account=lab
