@@ -94,10 +94,13 @@ class Cluster:
         """Run one of Slurm's programs."""
         return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout
 
-    def resume(self, node: str, patience_s: float = 60.0) -> None:
-        """Take a node that was set down back into service; refused while what it ran is being cleared away."""
+    def resume(self, node: str, patience_s: float = 200.0) -> None:
+        """Take a node that was set down back into service; refused while what it ran is being cleared away.
+
+        It is back when it answers: `idle*` is a node that has not been heard of yet, and starts nothing.
+        """
         until = time.monotonic() + patience_s
-        while "idle" not in self.do("sinfo", "-h", "-n", node, "-o", "%t"):
+        while not set(self.do("sinfo", "-h", "-n", node, "-o", "%t").split()) <= {"idle", "mix", "alloc"}:
             wanted = ("scontrol", "update", f"nodename={node}", "state=resume")
             subprocess.run(wanted, capture_output=True, check=False, timeout=60)
             assert time.monotonic() < until, f"node {node} does not come back"

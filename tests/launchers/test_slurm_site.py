@@ -120,7 +120,7 @@ def test_a_lost_node_has_its_word_after_a_pause_too(submit, make, job, site):
             time.sleep(1)
         assert settle(make(), job_id).state is JobState.NODE_FAILED
     finally:
-        site.resume("n2", patience_s=200.0)
+        site.resume("n2")
 
 
 def test_nodes_to_avoid_are_avoided_and_rather_taken_than_nothing(make, job):

@@ -91,6 +91,19 @@ def test_it_says_so_in_one_sentence():
     assert told.endswith("environment: no-gpu: none")
 
 
+LATE = Ending(what="timed-out", who=Who.IDEA, evidence="30 s", source="supervisor")
+
+
+def test_rows_that_ended_as_the_incumbent_does_since_are_named():
+    """They stay as they are, for an attempt has one row and counts; a person is told which to look at again."""
+    crash = Verdict(status=Status.CRASH, reason="timed out", value=None, runs=1)
+    written = [*ran("a", 1, 20, LATE), happened.ExperimentJudged(at=22, name="a", verdict=crash, row={})]
+    events = [*BEGIN, *written, *ran("b", 1, 30, OWN), *ran("baseline", 2, 40, LATE, Purpose.CANARY)]
+    assert "In doubt, for the same end: row 2;" in breaker(fold(events)).sentence
+    other = [*BEGIN, *written, *ran("b", 1, 30, OWN), *ran("baseline", 2, 40, NO_GPU, Purpose.CANARY)]
+    assert "In doubt" not in breaker(fold(other)).sentence
+
+
 ONE = [*committed(1, "baseline"), *ran("baseline", 1, 10),
        happened.ExperimentJudged(at=12, name="baseline", verdict=KEPT, row={}), *committed(2, "a")]  # fmt: skip
 TWICE = Ending(what="unhandled-error", who=Who.UNKNOWN, evidence="odd", source="log", follows=Follows.AGAIN, tries=1)

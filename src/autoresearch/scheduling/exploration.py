@@ -51,19 +51,23 @@ class Breaker:
         failures: Ends in a row without a number, those of canaries left out.
         canaries: Canaries that failed since.
         again_at: When the next canary may be sent, Unix seconds.
+        rows: Rows of ideas that were written before, and whose run ended as the incumbent's did since.
     """
 
     ending: Ending
     failures: int
     canaries: int
     again_at: float
+    rows: tuple[int, ...] = ()
 
     @property
     def sentence(self) -> str:
-        """In one sentence, with the evidence."""
+        """In one sentence, with the evidence; in a second one, the rows that are in doubt."""
         tried = f", and {self.canaries} of the incumbent" if self.canaries else ""
         told = f"{self.failures} run{'s' * (self.failures != 1)} in a row{tried} ended without a number"
-        return f"the machine is suspected, no idea is run: {told}: {self.ending.sentence}"
+        rows = f"row{'s' * (len(self.rows) > 1)} {', '.join(map(str, self.rows))}"
+        doubt = f". In doubt, for the same end: {rows}; have the idea run once more, or overrule" if self.rows else ""
+        return f"the machine is suspected, no idea is run: {told}: {self.ending.sentence}{doubt}"
 
 
 def breaker(history: History) -> Breaker | None:
@@ -77,7 +81,15 @@ def breaker(history: History) -> Breaker | None:
     assert newest is not None  # noqa: S101 - only such runs are among them
     pause = min(MOST_S, FIRST_S * 2 ** (len(canaries) - 1)) if canaries else 0.0
     failures = len(ideas) if canaries else len(_alike(ideas))
-    return Breaker(newest, failures, len(canaries), last + pause)
+    return Breaker(newest, failures, len(canaries), last + pause, _rows(history, ideas, canaries))
+
+
+def _rows(history: History, ideas: list[Run], canaries: list[Run]) -> tuple[int, ...]:
+    """A row is not taken back: one was written per attempt, and each attempt counts (R76, R96). A person may."""
+    ends = {run.ending.what for run in canaries if run.ending}
+    fell = {run.planned.experiment for run in ideas if run.ending and run.ending.what in ends}
+    known = (entry for entry in history.experiments.values() if entry.name in fell and entry.judged)
+    return tuple(sorted(entry.index for entry in known if entry.verdict and entry.verdict.status is not Status.KEEP))
 
 
 def _since_the_last_good_sign(history: History) -> list[Run]:
