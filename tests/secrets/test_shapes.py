@@ -3,12 +3,14 @@
 import base64
 import json
 import re
+from pathlib import Path
 
 import pytest
 
 from autoresearch.secrets.redactor import SHORTEST, Redactor, looks_random
-from autoresearch.secrets.shapes import SecretName, Shape, suspicion
+from autoresearch.secrets.shapes import SHAPES, SecretName, Shape, suspicion
 from autoresearch.secrets.stream import LONGEST_LINE, LOOK
+from autoresearch.secrets.tokens import _MAKERS
 
 HIDDEN = "[redacted]"
 MIXED = "aB3dE6gH" * 200
@@ -363,3 +365,16 @@ def test_a_line_too_long_to_hold_is_cut_between_two_words():
     whole = LONGEST_LINE + LOOK
     assert stream("word" * (whole // 4 - 1)) == ["word" * (whole // 4 - 1)]
     assert stream("x" * whole, "y") == ["x" * LONGEST_LINE, "x" * LOOK + "y"]
+
+
+def test_the_page_lists_every_shape():
+    """What is claimed there is what is looked for."""
+    page = (
+        (Path(__file__).parents[2] / "docs" / "design" / "containment.md")
+        .read_text()
+        .split("## Secrets")[1]
+        .split("## Agents")[0]
+    )
+    known = {prefix for prefixes, _ in _MAKERS for prefix in prefixes.split()}
+    assert known == set(page.split("```")[1].removeprefix("text").split())
+    assert [shape.name for shape in SHAPES if shape.name not in page] == []

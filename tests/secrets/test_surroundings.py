@@ -1,6 +1,11 @@
 """A secret is known whatever stands beside it, in whatever encoding the text is, and wherever a stream is cut."""
 
+import html
+import json
+import os
+import quopri
 import random
+from urllib.parse import quote, quote_plus
 
 import pytest
 
@@ -22,6 +27,16 @@ TOKENS = {
     "OpenRouter": "sk-or-v1-" + HEX, "Docker": "dckr_pat_" + A * 3, "Notion": "ntn_" + A * 4, "Grafana": "glsa_" + A * 3,
     "Pinecone": "pcsk_" + A * 4, "RunPod": "rpa_" + A * 4, "Linear": "lin_api_" + A * 4, "Tavily": "tvly-" + A * 3,
     "Atlassian": "ATATT3" + A * 4, "Shopify": "shpat_" + HEX[:32], "Mailchimp": HEX[:32] + "-us12", "Firecrawl": "fc-" + HEX[:32],
+    "1Password": "A3-QWE7RT-YU8IOP-ASD1F-GH2JK-LZ3XC-VB4NM", "Octopus": "API-" + "QWE7RTYU8IOPASD1FGH2JKLZ3X", "Yandex": "AQVN" + A * 3,
+    "Clojars": "CLOJARS_" + A * 5, "Facebook": "EAAC" + A * 9, "EasyPost": "EZAK" + A * 4 + A[:6], "Flutterwave": "FLWSECK_TEST-" + HEX[:32] + "-X",
+    "GitLab runner": "GR1348941" + A * 2, "Twilio": "SK" + HEX[:32], "JWT in base64": "ZXlK" + A * 4, "ClickHouse": "4b1d" + A * 3 + "aB",
+    "Plaid": "access-sandbox-" + "550e8400-e29b-41d4-a716-446655440000", "Bedrock": "bedrock-api-key-" + A * 3, "Artifactory": "cmVmd" + A * 5,
+    "Defined": "dnkey-" + A * 2 + "aB-" + A * 4 + "aBcD", "Duffel": "duffel_live_" + A * 4, "Frame.io": "fio-u-" + A * 6, "Infracost": "ico-" + (A * 3)[:32],
+    "Adobe": "p8e-" + HEX[:32], "Harness": "pat." + (A * 2)[:22] + "." + A * 2 + "." + (A * 2)[:20], "42": "s-s4t2ud-" + HEX + HEX[:24],
+    "Vault, old": "s." + A * 2, "Authress": "sc_" + "a1b2c3d4.e5f6.acc-" + HEX[:12] + "." + A * 3, "Sourcegraph": "sgp_local_" + HEX,
+    "SettleMint": "sm_pat_" + A * 2, "Typeform": "tfp_" + A * 4, "Scalingo": "tk-us-" + A * 4, "Cloudflare": "v1.0-" + HEX[:24] + "-" + (HEX * 4)[:146],
+    "Grafana, old": "eyJrIjoi" + A * 5, "Dropbox": "sl." + A * 9, "Sonar": "sqp_" + HEX, "Yandex IAM": "t1." + A + "." + A * 7, "MaxMind": A[:6] + "_" + (A * 3)[:29] + "_mmk",
+    "Twitter": "A" * 22 + A * 4, "GitLab OAuth": "gloas-" + A * 4,
 }  # fmt: skip
 SURROUNDINGS = {
     "colour": "using \x1b[32m{}\x1b[0m", "bold behind a word": "using\x1b[1m{}\x1b[0m", "colours of 256": "x\x1b[38;5;12m{}\x1b[m",
@@ -67,7 +82,8 @@ CONTEXT = {
     "general": ("the token is {}", A * 3), "general key": ("using key {} for it", A * 2 + "x"), "secret said": ("client secret: {}", A * 3),
     "general in colour": ("api key \x1b[1m{}\x1b[0m", A * 3), "password said": ("password {} was refused", A * 2), "coloured name": ("\x1b[1mpassword\x1b[0m: {}", "hunter2"),
     "PuTTY": ("PuTTY-User-Key-File-3: x\nPrivate-Lines: 2\n{}\nPrivate-MAC: " + HEX, A * 5 + "\n" + A * 4), "address": ("https%3A%2F%2Fada%3A{}%40host", "hunter2"),
-    "printable": ("password=3D{}", "hunter2"),
+    "printable": ("password=3D{}", "hunter2"), "Teams": ("https://x.webhook.office.com/webhookb2/{}", HEX), "NuGet": ('<add key="ClearTextPassword" value="{}" />', "hunter2!"),
+    "GitLab session": ("Cookie: _gitlab_session={}", HEX[:32]), "Facebook app": ("123456789012345|{}", A * 3),
 }  # fmt: skip
 
 
@@ -95,6 +111,52 @@ ORDINARY = [
 def test_ordinary_text_with_codes_and_prefixes_stays(text):
     """Words that only hold a prefix, hashes, ids, paths and dotted names are left to read."""
     assert Redactor(["a-known-secret-value"]).clean(text) == text
+
+
+FEW, MANY = 4, 60
+"""Rounds of drawing, at a desk and in CI."""
+
+
+def coded(draw: random.Random, text: str) -> str:
+    """A text in one or two encodings, one inside the other."""
+    codes = {
+        "JSON": json.dumps, "repr": lambda said: repr(said.encode()), "percent": quote, "form": quote_plus, "colour": lambda said: f"\x1b[33m{said}\x1b[0m",
+        "plain": str, "HTML": html.escape, "mail": lambda said: quopri.encodestring(said.encode()).decode(),
+    }  # fmt: skip
+    for code in draw.sample(sorted(codes), draw.choice((1, 1, 2))):
+        text = codes[code](text)
+    return text
+
+
+def through(draw: random.Random, channel: str, text: str) -> str:
+    """What a channel lets by, in pieces cut anywhere."""
+    if channel == "whole":
+        return Redactor().clean(text)
+    if channel == "command line":
+        return "\n".join(Redactor().clean_argv([*text.split("\n")]))
+    if channel == "variables":
+        return "\n".join(Redactor().clean_mapping({"X": text}).values())
+    cuts = sorted(draw.sample(range(len(text)), min(len(text), draw.choice((1, 3, 40)))))
+    return "".join(Redactor().clean_stream(text[at:to] for at, to in zip([0, *cuts], [*cuts, len(text)], strict=True)))
+
+
+@pytest.mark.parametrize("seed", range(MANY if os.environ.get("CI") else FEW))
+def test_nothing_passes_in_any_code_surroundings_channel_or_cut(seed):
+    """Every token, in drawn surroundings and encodings, through a drawn channel, at drawn seams, long lines' among them."""
+    draw, passed = random.Random(seed), []
+    for name, secret in TOKENS.items():
+        where = draw.choice(sorted(SURROUNDINGS))
+        text = coded(
+            draw, draw.choice(("", "step 5 of it ")) + SURROUNDINGS[where].format(secret) + draw.choice(("", " it"))
+        )
+        folded = "=\n" in text  # which goes on in the next line by the length of this one
+        near = draw.choice((0, 0, 0, 0, LONGEST_LINE, LONGEST_LINE // 2)) * (not folded)
+        filling = ("lorem ipsum " * (near // 12 + 1))[: max(0, near - draw.randrange(len(text) + 60))]
+        channel = draw.choice(("whole", "stream", "stream", "variables", "whole" if folded else "command line"))
+        left = through(draw, channel, f"before\n{filling}{text}{filling and ' ' + filling[:20000]}\nafter\n")
+        if secret[8:] in left or secret[:-4] in left:
+            passed.append((name, where, channel, near, text))
+    assert passed == []
 
 
 def lines_of_all_kinds(draw: random.Random) -> str:

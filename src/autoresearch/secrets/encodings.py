@@ -19,8 +19,10 @@ _CSI = r"\[[0-?]*[ -/]*[@-~]"
 _CODE = re.compile(
     rf"[\\%=&^\[␛](?:(?<=\\)\\*(?:(?P<gone_a>(?:u001[bB]|x1[bB]|033|e){_CSI})|(?P<letter>[ntrbfv])|"
     r"x(?P<byte>[0-9a-fA-F]{2})|u(?P<unit>[0-9a-fA-F]{4})|(?P<octal>[0-3][0-7]{2}))|"
-    rf"(?<=%)(?:25){{0,3}}(?:(?P<gone_b>1[bB](?:{_CSI}|%5[bB][0-9;]*m))|(?P<percent>[0-9a-fA-F]{{2}}))|"
+    rf"(?<=%)(?:25){{0,3}}(?:(?P<gone_b>1[bB](?:{_CSI}|%5[bB](?:[0-9;?]|%3[bBfF])*[A-Za-z]))|"
+    r"(?P<percent>[0-9a-fA-F]{2}))|"
     rf"(?<=\^)(?P<gone_c>\[{_CSI})|(?<=␛)(?P<gone_d>{_CSI})|(?<!\w\[)(?<=\[)(?P<gone_e>[0-9;]{{1,12}}m)|"
+    rf"(?<==)(?P<gone_g>1B{_CSI})|"
     r"(?<==)(?:(?P<gone_f>(?<=[^\r\n]{70}=)(?<![^\r\n]{76}=)\r?\n)|(?P<printable>3D|20|09|0A|22|27|3A|2E|5F|2D))|"
     r"(?<=&)(?:(?P<entity>quot|amp|apos|lt|gt|nbsp)|#(?P<dec>[0-9]{2,4})|#x(?P<hexa>[0-9a-fA-F]{2,4}));)"
 )
@@ -30,14 +32,15 @@ _LETTERS = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v"}
 _ENTITIES = {"quot": '"', "amp": "&", "apos": "'", "lt": "<", "gt": ">", "nbsp": " "}
 _ANY_ZERO = re.compile("[\x00\x1b\x9b\xad\u200b-\u200f\u2060\ufeff]")
 _ANY_CODE = re.compile(
-    r"\\[\\ntrbfvxue0-3]|%[0-9a-fA-F]{2}|=(?:3D|0A|(?:20)?\r?\n)|&[#a-z]|\^\[\[|␛\[|\[(?<!\w\[)[0-9;]{1,12}m"
+    r"\\[\\ntrbfvxue0-3]|%[0-9a-fA-F]{2}|=(?:3D|0A|1B|(?:20)?\r?\n)|&[#a-z]|\^\[\[|␛\[|\[(?<!\w\[)[0-9;]{1,12}m"
 )
-_MAY = re.compile(
-    "key|token|secret|passw|passp|credential|pwd|Key|Token|Secret|Passw|Passp|Credential|KEY|TOKEN|SECRET|PASSW|PASSP|"
-    "CREDENTIAL|PWD|uthoriz|UTHORIZ|earer|EARER|login|curl|slack|webhook|://|%3[aA]|%2[fF]|sig|Sig|auth|Auth|AUTH|"
-    r"001[bB]|x1[bB]|033\[|\\e\[|%1[bB]|\^\[\[|␛|PRIVATE|Private|[0-9]m|=\r?\n"
-)
-"""Without one of these a line holds nothing but what was found before it was decoded."""
+_MAY = (
+    "key", "token", "secret", "pass", "credential", "pwd", "auth", "uthoriz", "earer", "login", "curl", "slack",
+    "webhook", "://", "sig", "1b", "033[", "\\e[", "%3a", "%2f", "%3d", "=3d", "253d", "5c", "^[[", "␛", "private",
+)  # fmt: skip
+"""In small letters. Without one of these, or what `_MAY_BE` finds, a line holds nothing but what was found before it
+was decoded."""
+_MAY_BE = re.compile(r"m(?<=[0-9]m)|=\r?\n")
 _EDGE = re.compile(
     r"(?:\\+(?:[abefnrtv0]|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|N\{[A-Z ]*\}|[0-7]{1,3})|"
     r"(?:%(?:25)*|=)[0-9A-Fa-f]{2}|"
@@ -106,12 +109,20 @@ def decoded(text: str) -> Decoded | None:
         at = code.end()
         while (at := _line_end(text, at)) < len(text) and text[at - 1] == "=":
             at = at + (2 if text[at : at + 2] == "\r\n" else 1)
-        if _MAY.search(text, start, at + 1):
+        if _may_tell(text[start : at + 1]):
             if stretches and stretches[-1][1] + 1 == start:
                 start = stretches.pop()[0]
             stretches.append((start, at))
         at += 1
     return _decode(text, stretches, _CODE) if stretches else None
+
+
+def _may_tell(line: str) -> bool:
+    small = line.lower()
+    for word in _MAY:
+        if word in small:
+            return True
+    return bool(_MAY_BE.search(line))
 
 
 def _line_end(text: str, at: int) -> int:
@@ -146,10 +157,10 @@ def _decode(text: str, stretches: Sequence[tuple[int, int]], pattern: re.Pattern
 
 def _read(code: re.Match[str]) -> str:
     """What a code stands for; codes of the terminal and what has no width stand for nothing."""
-    group = code.lastgroup or ""
+    group = code.lastgroup or "gone"
+    if group.startswith("gone"):
+        return ""
     match group.partition("_")[0]:
-        case "gone" | "":
-            return ""
         case "letter":
             return _LETTERS[code["letter"]]
         case "entity":

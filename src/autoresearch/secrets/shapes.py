@@ -48,6 +48,10 @@ _KEY = r"PRIVATE KEY(?: BLOCK)?-----"
 _LINE = r"[A-Za-z0-9+/=]{16,}"
 _NEW = r"(?:\s|\\[nr])"
 _NOT = rf"(?!\[redacted\]|{DONE})"
+_SIGNED = (
+    r"(?i:token|key|sig|signature|api_?key|access_token|auth|x-amz-signature|x-amz-security-token|"
+    rf"x-amz-credential|x-goog-signature|x-goog-credential)={_NOT}(?P<s>[^\s&\"'<>#\\]{{8,}})"
+)
 
 SHAPES = (
     Shape(
@@ -80,10 +84,20 @@ SHAPES = (
     ),
     Shape("Slack", ("xox",), re.compile(r"(?P<s>xox[a-z](?:\.xox[a-z])?-[A-Za-z0-9-]{10,})"), begins=True),
     Shape("Slack", ("hooks.slack.com/",), re.compile(r"hooks\.slack\.com/\w+/(?P<s>[\w/]{20,})")),
+    Shape("Microsoft Teams", (".webhook.office.com/",), re.compile(r"\.webhook\.office\.com/\w+/(?P<s>[\w@/-]{20,})")),
     Shape("Discord", ("api/webhooks/",), re.compile(r"api/webhooks/[0-9]+/(?P<s>[\w-]{20,})")),
     Shape("Telegram", (":A",), re.compile(r"(?P<s>[0-9]{5,16}:A[A-Za-z0-9_-]{34})")),
     Shape("Azure AD", ("Q~",), re.compile(r"(?P<s>[A-Za-z0-9_~.-]{3}[0-9]Q~[A-Za-z0-9_~.-]{31,34})")),
     Shape("Terraform", (".atlasv1.",), re.compile(r"(?P<s>[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_=-]{40,})")),
+    Shape("Twitter", ("A" * 20,), re.compile(r"(?P<s>A{20}[A-Za-z0-9%]{30,})"), begins=True),
+    Shape("MaxMind", ("_mmk",), re.compile(r"(?P<s>[A-Za-z0-9]{6}_[A-Za-z0-9]{29}_mmk)(?![A-Za-z0-9])")),
+    Shape("GitLab session", ("_gitlab_session=",), re.compile(r"_gitlab_session=(?P<s>[0-9a-z]{32})")),
+    Shape("Facebook app", ("|",), re.compile(r"\|(?<=[0-9]{15}\|)(?P<s>[\w-]{27,40})(?![\w-])")),
+    Shape(
+        "NuGet",
+        ('assword"',),
+        re.compile(rf"key=\\?\"(?:ClearText)?Password\\?\"\s{{1,9}}value=\\?\"{_NOT}(?P<s>[^\"\r\n]{{4,}}?)\\?\""),
+    ),
     Shape("Mailchimp", ("-us",), re.compile(r"(?P<s>[0-9a-f]{32}-us[0-9]{1,2})(?![0-9])")),
     Shape(
         "user and password of curl",
@@ -109,14 +123,8 @@ SHAPES = (
     ),
     Shape("password in an address", ("://",), re.compile(rf"://[^\s:/@\"'?#]*:(?P<s>{_NOT}[^\s/@\"']+)@")),
     Shape("token in an address", ("://",), re.compile(rf"://(?P<s>[^\s:/@\"'?#\[\]${DONE}]{{20,}})@")),
-    Shape(
-        "signed address",
-        ("?", "&"),
-        re.compile(
-            r"[?&](?i:token|key|sig|signature|api_?key|access_token|auth|x-amz-signature|x-amz-security-token|"
-            rf"x-amz-credential|x-goog-signature|x-goog-credential)={_NOT}(?P<s>[^\s&\"'<>#\\]{{8,}})"
-        ),
-    ),
+    Shape("signed address", ("?",), re.compile(rf"\?{_SIGNED}")),
+    Shape("signed address", ("&",), re.compile(f"&{_SIGNED}")),
     Shape(
         "netrc",
         ("password",),

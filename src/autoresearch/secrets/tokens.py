@@ -5,6 +5,7 @@ it does not matter (`encodings.is_edge`), unless that makes it the middle of an 
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Collection, Iterator
 from itertools import pairwise
 
@@ -24,7 +25,7 @@ _MAKERS: tuple[tuple[str, str], ...] = (
     ("M N O", rf"{_ANY}{{23,27}}\.{_ANY}{{6}}\.{_ANY}{{27,}}"),
     ("pat", rf"{_PLAIN}{{14}}\.{_HEX}{{64}}"),
     ("nvapi-", rf"{_ANY}{{20,}}"),
-    ("tvly- glpat- gldt- glrt- glcbt- glptt- glft- glimt- glsoat- glffct- glagent- tskey-", rf"{_ANY}{{16,}}"),
+    ("tvly- glpat- gldt- glrt- glcbt- glptt- glft- glimt- glsoat- glffct- glagent- gloas- tskey-", rf"{_ANY}{{16,}}"),
     ("wandb_v1_ github_pat_ lsv2_", rf"{_WORD}{{20,}}"),
     ("ghp_ gho_ ghu_ ghs_ ghr_", rf"{_WORD}{{20,}}"),
     ("AIza", rf"{_ANY}{{30,}}"),
@@ -34,7 +35,7 @@ _MAKERS: tuple[tuple[str, str], ...] = (
     ("eyJhcGlf", r"[A-Za-z0-9+/=]{24,}"),
     ("dapi", rf"{_HEX}{{32}}(?:-\d)?"),
     ("dkea dose", rf"{_HEX}{{32}}"),
-    ("SG.", rf"{_ANY}{{16,}}\.{_ANY}{{16,}}"),
+    ("SG.", rf"(?:{_ANY}{{16,}}\.{_ANY}{{16,}}|[\w=.-]{{60,}})"),
     ("hvs. hvb. hvr.", rf"{_ANY}{{20,}}"),
     ("dop_v1_ doo_v1_ dor_v1_", rf"{_HEX}{{40,}}"),
     ("AGE-SECRET-KEY-1 age-secret-key-1", rf"{_PLAIN}{{40,}}"),
@@ -49,7 +50,7 @@ _MAKERS: tuple[tuple[str, str], ...] = (
     ("NRAK- NRII- NRJS- NRRA-", rf"{_ANY}{{19,}}"),
     ("pscale_tkn_ pscale_oauth_ pscale_pw_", r"[\w.=-]{32,}"),
     ("dp.pt. dp.st. dp.ct. dp.sa. dp.scim. dp.audit.", r"(?:[a-z0-9_-]{2,35}\.)?[A-Za-z0-9]{40,}"),
-    ("dt0c01.", r"[A-Z0-9]{24}\.[A-Z0-9]{64}"),
+    ("dt0c01.", rf"{_PLAIN}{{24}}\.{_PLAIN}{{64}}"),
     ("HRKU-", rf"{_ANY}{{36,}}"),
     ("xkeysib- xsmtpsib-", rf"{_HEX}{{40,}}-{_PLAIN}{{16,}}"),
     ("sha256~", rf"{_ANY}{{40,}}"),
@@ -63,8 +64,43 @@ _MAKERS: tuple[tuple[str, str], ...] = (
     ("ak- as-", r"(?=[a-z]*[A-Z])(?=[A-Za-z]*[0-9])[A-Za-z0-9]{22}(?![A-Za-z0-9-])"),
     ("pa-", r"(?=[a-z_-]*[A-Z])(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{43}(?![A-Za-z0-9-])"),
     ("xapp-", r"[0-9]-[A-Za-z0-9-]{16,}"),
-    ("AAAAAAAAAAAAAAAAAAAA", r"[A-Za-z0-9%]{30,}"),
     ("1//0", rf"{_ANY}{{36,}}"),
+    ("A3-", r"[A-Z0-9]{6}(?:-[A-Z0-9]{5,11}){3,5}"),
+    ("ACCA A3T", r"[A-Z0-9]{16,17}(?![A-Za-z0-9])"),
+    ("API-", r"[A-Z0-9]{26}(?![A-Za-z0-9])"),
+    ("AQVN", rf"{_ANY}{{35,}}"),
+    ("CLOJARS_", rf"{_PLAIN}{{50,}}"),
+    ("EAA", rf"{_PLAIN}{{80,}}"),
+    ("EAAA", rf"{_ANY}{{22,60}}(?![A-Za-z0-9_-])"),
+    ("EZAK EZTK", rf"{_PLAIN}{{50,}}"),
+    ("FLWSECK-", r"[0-9a-f]{32}-[0-9a-zA-Z-]{3,}"),
+    ("FLWSECK_TEST-", rf"{_PLAIN}{{12,}}(?:-X)?"),
+    ("GR1348941", rf"{_ANY}{{20,}}"),
+    ("SK", r"[0-9a-fA-F]{32}(?![0-9a-zA-Z])"),
+    ("YC", rf"(?=[a-z]*[A-Z])(?=[A-Za-z]*[0-9]){_ANY}{{38}}(?![A-Za-z0-9_-])"),
+    ("ZXlK", r"[A-Za-z0-9+/=_-]{40,}"),
+    ("4b1d", rf"(?=[a-z0-9]*[A-Z]){_PLAIN}{{38}}(?![A-Za-z0-9])"),
+    ("access-sandbox- access-development- access-production-", rf"{_HEX}{{8}}(?:-{_HEX}{{4}}){{3}}-{_HEX}{{12}}"),
+    ("bedrock-api-key-", r"[A-Za-z0-9+/=]{20,}"),
+    ("cmVmd", rf"{_PLAIN}{{59,}}"),
+    ("dnkey-", r"[\w=-]{26}-[\w=-]{50,}"),
+    ("duffel_test_ duffel_live_", r"[\w=-]{40,}"),
+    ("fio-u-", r"[\w=-]{60,}"),
+    ("ico-", rf"(?=[a-z]*[A-Z0-9]){_PLAIN}{{32}}(?![A-Za-z0-9])"),
+    ("p8e-", rf"{_PLAIN}{{32}}"),
+    ("pat. sat.", rf"{_ANY}{{22}}\.{_PLAIN}{{24}}\.{_PLAIN}{{20}}"),
+    ("s-s4t2ud- s-s4t2af-", rf"{_HEX}{{64}}"),
+    ("s.", rf"(?=[A-Za-z]*[0-9])(?=[a-z0-9]*[A-Z])(?=[A-Z0-9]*[a-z]){_PLAIN}{{24}}(?![A-Za-z0-9._-])"),
+    ("sc_ ext_ scauth_ authress_", r"[a-z0-9]{5,30}\.[a-z0-9]{4,6}\.acc[_-][a-z0-9-]{10,32}\.[A-Za-z0-9+/_=-]{30,}"),
+    ("sgp_", r"(?:[0-9a-fA-F]{16}_|local_)?[0-9a-fA-F]{40}"),
+    ("sm_aat_ sm_pat_ sm_sat_", rf"{_PLAIN}{{16,}}"),
+    ("eyJrIjoi", r"[A-Za-z0-9+/=]{40,}"),
+    ("sl.", r"[\w=-]{100,}"),
+    ("sqa_ sqp_ squ_", rf"(?=[a-z]*[0-9A-Z]){_PLAIN}{{40}}(?![A-Za-z0-9])"),
+    ("t1.", r"[A-Za-z0-9_-]+={0,2}\.[A-Za-z0-9_-]{80,}={0,2}"),
+    ("tfp_", r"[\w.=-]{40,}"),
+    ("tk-us-", rf"{_ANY}{{48,}}"),
+    ("v1.0-", rf"{_HEX}{{24}}-{_HEX}{{146}}"),
 )  # fmt: skip
 """Beginnings, and what follows each. Most are documented by their makers; all were written down for this file."""
 
@@ -80,7 +116,6 @@ def _by_letter() -> str:
 
 _TOKEN = re.compile(_by_letter())
 _AT_EDGE = re.compile(f"(?<![A-Za-z])(?:{_by_letter()})")
-_CAPITAL = re.compile("[A-Z]")
 _LONG = re.compile(r"[A-Za-z0-9_.~+/=-]{20,}+")
 _HASH = re.compile(r"[0-9a-f]+\Z")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -90,9 +125,7 @@ _SAYS = re.compile(
     r"(?:[ \t]+(?:is|was|of|to|as|value|=|:))?[ \t]*[:=]?>?[ \t]*[\"'`\\(\[<]{0,4})\Z",
     re.IGNORECASE,
 )
-_TELLS = re.compile(
-    "key|token|secret|passw|passp|credential|Key|Token|Secret|Passw|Passp|Credential|KEY|TOKEN|SECRET|PASSW|PASSP|CREDENTIAL"
-)
+_TELLS = ("key", "token", "secret", "passw", "passp", "credential")
 _SURELY = re.compile(
     r"(?:api|access|auth|private|signing|account|appending|login|wandb|your)\W{0,4}key|secret|passw|passphrase|credential|login",
     re.IGNORECASE,
@@ -113,15 +146,36 @@ def tokens(text: str, gaps: Collection[int] = ()) -> Iterator[Span]:
         text: What to look through.
         gaps: Places before which an encoding was taken out: a token may begin there.
     """
+    told = _told(text)
     for word in _LONG.finditer(text):
         start, end = word.span()
-        if not _HASH.match(text, start, end):
+        value = word[0]
+        if not _HASH.match(value):
             # Behind a letter a token is worth a look only where that may end a code, or where the word is mixed.
-            mixed = gaps or text[start - 1 : start] in _OF_CODES or _CAPITAL.search(text, start, end)
+            mixed = gaps or text[start - 1 : start] in _OF_CODES or value.lower() != value
             if hit := (_TOKEN if mixed else _AT_EDGE).search(text, start, end):
                 yield from _in_word(text, hit, end, gaps)
-        if (text[start] != "/" or "=" in word[0]) and _TELLS.search(text, max(0, start - _CONTEXT), end):
+        if (value[0] != "/" or "=" in value) and _is_told(told, start - _CONTEXT, end):
             yield from _told_by_context(text, start, end)
+
+
+def _told(text: str) -> list[int]:
+    """Where words stand that tell of a secret, sorted."""
+    small = text.lower()
+    if len(small) != len(text):  # letters whose small form is longer
+        small = "".join(one if len(one) == 1 else "?" for one in map(str.lower, text))
+    found: list[int] = []
+    for word in _TELLS:
+        at = small.find(word)
+        while at >= 0:
+            found.append(at)
+            at = small.find(word, at + 1)
+    return sorted(found)
+
+
+def _is_told(told: list[int], start: int, end: int) -> bool:
+    place = bisect_left(told, start)
+    return place < len(told) and told[place] < end
 
 
 def _in_word(text: str, hit: re.Match[str] | None, end: int, gaps: Collection[int]) -> Iterator[Span]:
