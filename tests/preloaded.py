@@ -1,12 +1,14 @@
 """The program, loaded once and forked for each command: loading is most of what a short command costs.
 
 Every command is still a process of its own, with a directory, an environment, streams and an exit code like any other.
-What a fork cannot show is started anew by `Lab.cli`: faults, wrappers, and variables that count while Python starts.
+A fault is armed in the fork, and a package of adapters on `PYTHONPATH` is found by it. What a fork cannot show is
+started anew by `Lab.cli`: wrappers, and other variables that count while Python starts.
 """
 
 import atexit
 import gc
 import importlib
+import importlib.util
 import io
 import json
 import os
@@ -17,13 +19,18 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from typing import Self, TextIO
 
 AT_START = ("AUTORESEARCH_", "COLUMNS", "COVERAGE", "LANG", "LC_", "LD_", "PYTHON", "TZ")
 """Beginnings of variables that are looked at before a command begins."""
+ARMED_LATER = ("AUTORESEARCH_FAULT", "PYTHONPATH")
+"""Those of them that a fork can take up."""
 LEFT_OUT = ("autoresearch.examples", "autoresearch.mcp", "autoresearch.researchers.search", "autoresearch.testing")
 """What has threads of its own when it is loaded, or is no part of a command."""
 
@@ -51,7 +58,9 @@ class Preloaded:
 
     def fits(self, env: Mapping[str, str]) -> bool:
         """Whether a command with this environment would begin as one that is started anew."""
-        return _relevant(env) == self._born
+        added = env.get("PYTHONPATH", "")
+        new = added != os.environ.get("PYTHONPATH", "")
+        return _relevant(env) == self._born and (not new or _is_only_new(added))
 
     def run(
         self, words: Sequence[str], cwd: Path, env: Mapping[str, str], timeout: float
@@ -61,20 +70,96 @@ class Preloaded:
         Raises:
             subprocess.TimeoutExpired: It went on for too long, and was killed.
         """
-        asked = json.dumps({"words": words, "cwd": str(cwd), "env": dict(env)}).encode()
-        hears, tells = os.pipe()
-        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, os.fdopen(hears) as told:
-            try:
-                socket.send_fds(self._ours, [asked], [out.fileno(), err.fileno(), tells])
-            finally:
-                os.close(tells)
-            pid = int(told.readline())
-            if not select.select([hears], [], [], timeout)[0]:
-                os.kill(pid, signal.SIGKILL)
-                raise subprocess.TimeoutExpired(list(words), timeout)
-            code = int(told.readline())
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            with self._ask(words, cwd, env, out.fileno(), err.fileno()) as told:
+                pid = int(told.readline())
+                if not select.select([told], [], [], timeout)[0]:
+                    os.kill(pid, signal.SIGKILL)
+                    raise subprocess.TimeoutExpired(list(words), timeout)
+                code = int(told.readline())
             said = [io.TextIOWrapper(stream, encoding="utf-8") for stream in (out, err)]
             return subprocess.CompletedProcess(list(words), code, *[_whole(stream) for stream in said])
+
+    def start(self, words: Sequence[str], cwd: Path, env: Mapping[str, str]) -> "Forked":
+        """Begin a command and come back at once."""
+        (hears, out), (listens, err) = os.pipe(), os.pipe()
+        try:
+            told = self._ask(words, cwd, env, out, err)
+        finally:
+            os.close(out)
+            os.close(err)
+        streams = [os.fdopen(stream, encoding="utf-8") for stream in (hears, listens)]
+        return Forked(words, int(told.readline()), told, *streams)
+
+    def _ask(self, words: Sequence[str], cwd: Path, env: Mapping[str, str], out: int, err: int) -> TextIO:
+        """Begin a command; what comes back tells its process id, and its exit code when it has ended."""
+        asked = json.dumps({"words": words, "cwd": str(cwd), "env": dict(env)}).encode()
+        hears, tells = os.pipe()
+        try:
+            socket.send_fds(self._ours, [asked], [out, err, tells])
+        finally:
+            os.close(tells)
+        return os.fdopen(hears)
+
+
+class Forked:
+    """A command on its way, with what tests use of `subprocess.Popen`."""
+
+    def __init__(self, words: Sequence[str], pid: int, told: TextIO, out: TextIO, err: TextIO) -> None:
+        self.args, self.pid, self.stdout, self.stderr = list(words), pid, out, err
+        self.returncode: int | None = None
+        self._told = told
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stdout.close()
+        self.stderr.close()
+        self.wait()
+
+    def poll(self) -> int | None:
+        """Its exit code, None while it goes on."""
+        if self.returncode is None and select.select([self._told], [], [], 0)[0]:
+            self.wait()
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit code, once it has ended."""
+        if self.returncode is None:
+            if not select.select([self._told], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(self.args, timeout or 0.0)
+            self.returncode = int(self._told.readline())
+            self._told.close()
+        return self.returncode
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """All that it says until it ends."""
+        until = None if timeout is None else time.monotonic() + timeout
+        with ThreadPoolExecutor(2) as readers:
+            said = [readers.submit(stream.read) for stream in (self.stdout, self.stderr)]
+            try:
+                self.wait(timeout)
+                texts = [text.result(until and max(0.0, until - time.monotonic())) for text in said]
+            except (subprocess.TimeoutExpired, TimeoutError):
+                self.kill()
+                raise
+        self.stdout.close()
+        self.stderr.close()
+        return texts[0], texts[1]
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it."""
+        self.send_signal(signal.SIGKILL)
 
 
 @cache
@@ -91,7 +176,16 @@ def _whole(stream: io.TextIOWrapper) -> str:
 
 
 def _relevant(env: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in env.items() if value and name.startswith(AT_START)}
+    return {
+        name: value for name, value in env.items() if value and name.startswith(AT_START) and name not in ARMED_LATER
+    }
+
+
+def _is_only_new(path: str) -> bool:
+    """Whether folders of `PYTHONPATH` hold modules that nobody else has: nothing that is loaded already comes first."""
+    modules = [file.stem for folder in path.split(os.pathsep) for file in Path(folder).glob("*.py")]
+    packages = [file.parent.name for folder in path.split(os.pathsep) for file in Path(folder).glob("*/__init__.py")]
+    return not any(name.endswith("customize") or importlib.util.find_spec(name) for name in (*modules, *packages))
 
 
 def _signals() -> None:
@@ -156,6 +250,7 @@ def _become(request: Mapping[str, object], out: int, err: int) -> None:
         os.chdir(str(request["cwd"]))
         os.environ.clear()
         os.environ.update(request["env"])  # type: ignore[call-overload]
+        _arm()
         sys.argv = ["autoresearch", *request["words"]]  # type: ignore[misc]
         code = importlib.import_module("autoresearch.__main__").main()
     except SystemExit as ended:
@@ -169,6 +264,18 @@ def _become(request: Mapping[str, object], out: int, err: int) -> None:
             except OSError:
                 code = 120
         os._exit(code)
+
+
+def _arm() -> None:
+    """Take up what a Python that is started anew reads while it starts."""
+    from autoresearch.machine import fault_points
+    from autoresearch.ports import plugins
+
+    fault_points._ARMED = os.environ.get(fault_points.VARIABLE, "")
+    if added := os.environ.get("PYTHONPATH"):
+        sys.path[1:1] = [folder for folder in added.split(os.pathsep) if folder not in sys.path]
+        importlib.invalidate_caches()
+        plugins.forget()
 
 
 if __name__ == "__main__":

@@ -50,8 +50,11 @@ def campaign(lab, tmp_path):
     return run
 
 
-@pytest.mark.parametrize("edits", [True, False])
-@pytest.mark.parametrize("end", ["return None", "raise ResearcherError('no quota')"])
+@pytest.mark.parametrize(("edits", "end"), [
+    (True, "return None"), (False, "raise ResearcherError('no quota')"),
+    pytest.param(False, "return None", marks=pytest.mark.full),
+    pytest.param(True, "raise ResearcherError('no quota')", marks=pytest.mark.full),
+])  # fmt: skip
 def test_what_one_researcher_leaves_is_not_in_the_next_ones_commit(campaign, edits, end):
     """Whether it said that it edits or not, had no idea or failed: the next one's commit is its own alone."""
     assert campaign(edits, end) == ["honest.py"]

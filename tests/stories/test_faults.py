@@ -3,6 +3,7 @@
 import itertools
 
 import pytest
+from tests.conftest import PROVEN
 
 from autoresearch.git.refs import branches
 from autoresearch.machine import fault_points
@@ -11,7 +12,7 @@ PLACES = [name for name in fault_points.POINTS if not name.startswith(("lock.tak
 ENGINE = [name for name in PLACES if name.startswith(("propose.", "run.", "settle.", "loop."))]
 RECORDS = ["ledger.append.sync", "journal.append.sync", "lock.release", "notes.write.before", "memory.append.sync"]
 TORN = [name for name in PLACES if name.endswith(".write")]
-SHORT = {"stop": "3 experiments"}
+SHORT = {"stop": "3 experiments", "verdict": PROVEN}
 
 
 def campaign(make_lab):

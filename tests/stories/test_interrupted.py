@@ -21,7 +21,7 @@ def begun(lab, jobs=1):
     return controller
 
 
-@pytest.mark.parametrize("word", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("word", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.full)])
 def test_an_interrupted_controller_leaves_its_job_and_the_next_adopts_it(lab, word):
     """Ctrl-C and SIGTERM: exit code 130, the job goes on, no second process is started and no row is doubled."""
     lab.local(stop="2 experiments")

@@ -4,6 +4,7 @@ import json
 import subprocess
 
 import pytest
+from tests.conftest import PROVEN
 
 pytest.importorskip("numpy")
 
@@ -14,7 +15,7 @@ SCRIPT = {"*baseline*": {"value": [0.5]}, "*": {"value": VALUES}}
 
 def write(lab, stop, parallel=1):
     launcher = {"type": "scripted", "parallel": parallel, "script": SCRIPT}
-    lab.write(researcher={"type": "search", "space": SPACE}, stop=stop, launcher=launcher)
+    lab.write(researcher={"type": "search", "space": SPACE}, stop=stop, launcher=launcher, verdict=PROVEN)
 
 
 def config(lab, branch):

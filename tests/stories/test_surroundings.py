@@ -65,7 +65,12 @@ def test_a_subdirectory_is_as_good_as_the_top(lab):
     assert "4/4 attempted" in Lab(below).cli("status").stdout
 
 
-@pytest.mark.parametrize("name", ["a\nb", 'it\'s "quoted"', "mäße 日本 \U0001f600", "-n $(touch x) `id`; #", " edge "])
+ODD = ["a\nb", 'it\'s "quoted"', "mäße 日本 \U0001f600", "$(touch x) `id`; #", " edge "]
+
+
+@pytest.mark.parametrize("name", [
+    " ".join(ODD), "-n $(touch x) `id`; #", *(pytest.param(name, marks=pytest.mark.full) for name in ODD),
+])  # fmt: skip
 def test_any_name_of_the_folder_will_do(place, tmp_path, name):
     """Line breaks, quotes, other scripts, what a shell would run, spaces at both ends: real processes get through."""
     odd = Lab(make_repository(place / os.urandom(4).hex() / name))

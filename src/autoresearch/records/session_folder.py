@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, tzinfo
+from functools import lru_cache
 from pathlib import Path
 
 from autoresearch.errors import StorageError
@@ -43,6 +44,8 @@ class SessionMemory:
     def __init__(self, folder: Path, redactor: Redactor, zone: tzinfo | None = None, *, resumed: bool = False) -> None:
         self.folder, self.resumed = folder, resumed
         self._redactor, self._zone = redactor, zone
+        # Most of what a checkpoint says is what the one before it said.
+        self._clean = lru_cache(maxsize=1000)(redactor.clean)
         self._last: float | None = None
 
     @classmethod
@@ -92,7 +95,7 @@ class SessionMemory:
         Raises:
             StorageError: The disk refused; every file is as it was, or complete.
         """
-        clean: MemoryState = session_memory.scrub(state, self._redactor.clean)
+        clean: MemoryState = session_memory.scrub(state, self._clean)
         before = _text(self.folder / "session_state.md")
         clean = clean if new_goal else _with_goal(clean, session_memory.goal_of(before))
         started = session_memory.header_of(before).get("started") or self._local(now)
@@ -145,7 +148,7 @@ class SessionMemory:
 
     def _append(self, entry: TimelineEntry, now: float) -> None:
         path = self.folder / "timeline.md"
-        clean: TimelineEntry = session_memory.scrub(entry, self._redactor.clean)
+        clean: TimelineEntry = session_memory.scrub(entry, self._clean)
         text = session_memory.timeline_entry(clean, self._local(now))
         last = _last_byte(path)
         # A crash may have torn the last entry: a new one always begins on a line of its own.
