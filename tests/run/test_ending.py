@@ -152,6 +152,11 @@ def test_a_kind_accuses_nobody_and_excuses_nothing_that_is_tied():
     assert said("RuntimeError: optimizer.lr=2.0: nccl failed\n", Change(("lr=2.0",), ("recipe.yaml",)))[1] is Who.IDEA
 
 
+def test_a_run_that_goes_on_has_no_kind():
+    """What complains in a healthy log is no symptom of it."""
+    assert crash_symptoms("rank 0: val error 0.31, download of the engine failed once\n") == ()
+
+
 def test_a_missing_module_is_the_environments_unless_the_idea_named_it():
     """Settings install nothing; a setting that names a module, and code of its own, may want one that is not there."""
     line = "ModuleNotFoundError: No module named 'nemo'\n"

@@ -24,7 +24,8 @@ def _words(*parts: str) -> re.Pattern[str]:
 _SUBJECTS = {
     "tracker-unavailable": _words(r"\b(?:wandb|mlflow|neptune|comet_ml|swanlab|clearml|trackio)\b"),
     "image-failed": _words(
-        r"\b(?:pyxis|enroot|apptainer|singularity|podman|docker|containerd|container|oci|squash\w*|rootfs|overlayfs)\b"
+        r"\b(?:pyxis|enroot|apptainer|singularity|podman|docker|containerd|container|oci|squash\w*|rootfs|overlayfs)\b",
+        r"\b(?:nvcr\.io|docker\.io|ghcr\.io|quay\.io|registry)\b",
     ),
     "disk-full": _words(r"\b(?:full|quota|available space|out of disk)\b"),
     "launch-failed": _words(
@@ -39,7 +40,8 @@ _SUBJECTS = {
     "cache-broken": _words(r"\b(?:cache|lock ?file|safetensors?|arrow|parquet|checksum|corrupt\w*)\b"),
     "service-unavailable": _words(
         r"\b(?:requests|urllib3?|httpx|httpcore|aiohttp|botocore|openai|grpc\w*|https?|endpoint|dns|proxy|ssl|tls|hub|s3"
-        r"|request rate|throttl\w+|rate limit|url)\b(?!.{0,60}(?:HTTPError|Schema))",
+        r"|request rate|CAS service|reqwest\w*|xet|download\w*|throttl\w+|rate limit|url)\b"
+        r"(?!.{0,60}(?:HTTPError|Schema))",
         r"\bConnection\w*(?:Error|Closed)",
     ),
     "collective-failed": _words(
@@ -48,7 +50,7 @@ _SUBJECTS = {
     ),
     "no-gpu": _words(r"\b(?:nvrm|nvml|xid|nvidia\w*|nvlink|nvswitch|driver|fabric ?manager|ecc|dcgm|rocm|hsa)\b"),
     "cuda-fault": _words(r"\b(?:cuda|cudnn\w*|cublas\w*|hip)\b", r"\bSIG(?:SEGV|BUS|ABRT|FPE|ILL)\b", r"\bbus error\b"),
-    "generation-engine-died": _words(r"\b(?:vllm|sglang|engine\w*|WorkerProc|scheduler|detokenizer)\b"),
+    "generation-engine-died": _words(r"\b(?:vllm\w*|sglang|engine\w*|WorkerProc|scheduler|detokenizer)\b"),
     "placement-failed": _words(r"\b(?:placement|StartupTimeout|startup timed out|schedul\w+|insufficient|resources)\b"),
     "actor-died": _words(
         r"^\[[\d-]+ [\d:,]+ [EC] \d+ \d+\]",

@@ -27,6 +27,9 @@ _GUESSES = re.compile(
     r"(?i)\b(?:possible|potential|likely)(?: root)? (?:causes?|reasons?)\b"
     r"|\bthis (?:may|might|can|could) be (?:caused|due)\b"
 )
+_RANK_OF = re.compile(r"^(?:\[(?:rank ?)?\d{1,5}\]:? )+(?=\S)")
+"""Whose line it is, by launchers of several processes."""
+
 _TRIED_AGAIN = re.compile(r"(?i)\bretrying\b|\bentering retry loop\b|\bwill (?:be )?retr(?:y|ied)\b")
 """What was tried again ended nothing by itself."""
 
@@ -63,25 +66,35 @@ def crash_symptoms(log_tail: str) -> tuple[Symptom, ...]:
 
     The last matching line is the evidence: a chained traceback ends with the error that mattered to the driver.
     """
-    lines = [_telling(line) for line in _without_source(clean(line) for line in log_tail.split("\n"))]
-    start = max((index for index, line in enumerate(lines) if PROGRESS.search(line)), default=-1)
-    rest = lines[start + 1 :]
-    found = _matches([line for line in rest if not _TRIED_AGAIN.search(line)], SIGNATURES) or _of_kind(rest)
+    rest = _said(log_tail)
+    strong = _matches([line for line in rest if not _TRIED_AGAIN.search(line)], SIGNATURES)
+    found = strong or _matches(rest, (UNHANDLED,))
     return tuple(Symptom(one.name, Severity.WARNING, line, one.fault, one.advice) for one, line in found)
 
 
-def _of_kind(lines: list[str]) -> list[tuple[Signature, str]]:
-    """An error without a known sentence; one that the repository's own code raised is of no kind."""
+def _said(log_tail: str) -> list[str]:
+    """What a log says behind its last sign of progress."""
+    lines = [_telling(line) for line in _without_source(clean(line) for line in log_tail.split("\n"))]
+    return lines[max((index for index, line in enumerate(lines) if PROGRESS.search(line)), default=-1) + 1 :]
+
+
+def _of_kind(log_tail: str) -> tuple[Symptom, ...]:
+    """What an error without a known sentence is; one that the repository's own code raised is of no kind."""
+    lines = [_RANK_OF.sub("", line) for line in _said(log_tail)]
     raised = _matches(lines, (UNHANDLED,))
     frames = _FRAME.findall("\n".join(lines)) if raised else []
     if frames and (home := complaint.raised_by(frames[-1])):
-        return [(BY_NAME[home], raised[0][1])]
+        return (_fatal(BY_NAME[home], raised[0][1]),)
     if frames and not _INSTALLED.search(frames[-1]):
-        return raised
+        return ()
     if kind := complaint.kind([line for _, line in raised] or lines):
         name, line, words = kind
-        return [(BY_NAME[name], _shortened(line, words))]
-    return raised
+        return (_fatal(BY_NAME[name], _shortened(line, words)),)
+    return tuple(_fatal(*one) for one in raised)
+
+
+def _fatal(one: Signature, line: str) -> Symptom:
+    return Symptom(one.name, Severity.FATAL, line, one.fault, one.advice)
 
 
 def _matches(lines: list[str], signatures: Iterable[Signature]) -> list[tuple[Signature, str]]:
@@ -105,13 +118,15 @@ def _shortened(line: str, pattern: re.Pattern[str]) -> str:
 def post_mortem(symptoms: Iterable[Symptom], status: JobStatus, log_tail: str) -> tuple[Symptom, ...]:
     """The same findings about a run that is known to have crashed: its cause first, and FATAL.
 
-    Without a signature and without a word from the launcher the cause is `unexplained-crash`, so that a mere warning
-    about the idea is never taken for the reason.
+    Without a signature and without a word from the launcher the cause is the kind of its last complaint, else
+    `unexplained-crash`, so that a mere warning about the idea is never taken for the reason.
     """
     known = {signature.name for signature in (*SIGNATURES, UNHANDLED)}
     found = [replace(one, severity=Severity.FATAL) if one.name in known else one for one in symptoms]
     names = {one.name for one in found}
     found = [*(one for one in status_symptoms(status) if one.name not in names), *found]
+    if not any(one.severity is Severity.FATAL and one.name != UNHANDLED.name for one in found):
+        found = [*(kind := _of_kind(log_tail)), *(one for one in found if not kind or one.name != UNHANDLED.name)]
     if not any(one.severity is Severity.FATAL for one in found):
         found.append(_unexplained(status, log_tail))
     return worst_first(found)
