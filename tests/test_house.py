@@ -3,6 +3,7 @@
 import ast
 import re
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,16 @@ WALKS = re.findall(r"`([\w/]+)\.(\w+)`", PAGE.partition("## Three walks")[2].par
 FOLDERS = re.compile(r"^\| ((?:`\w+`(?:, )?)+) \|", re.MULTILINE)
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    """A file's statements; many tests look at all files."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
 def defined(path: Path) -> set[str]:
     """Functions, classes and methods of a file, and the attributes its classes declare."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = parsed(path)
     deeds = {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.ClassDef)}
     return deeds | {
         n.target.id for n in ast.walk(tree) if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)
@@ -69,7 +77,7 @@ def test_a_class_name_means_one_thing():
     """A reader who looks for a class finds one."""
     places: dict[str, list[str]] = defaultdict(list)
     for path in MODULES:
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        for node in parsed(path).body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places[node.name].append(str(path.relative_to(SOURCE)))
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
