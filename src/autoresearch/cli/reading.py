@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from autoresearch.experiment.experiment import Experiment, Run
+    from autoresearch.report.report import Report
 
 
 def add_show_arguments(parser: argparse.ArgumentParser) -> None:
@@ -312,16 +313,20 @@ def _value(value: Any) -> str:
 
 def add_simulate_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `simulate`."""
-    parser.add_argument("--noise", type=float, required=True, help="standard deviation between runs of the same code")
+    parser.add_argument("--noise", type=float, help="standard deviation between runs of the same code")
+    parser.add_argument("--gain", type=float, help="typical size of a true improvement, in the same unit")
+    parser.add_argument("--after", metavar="NAME", help="draw noise and ideas from what this campaign found")
     parser.add_argument(
-        "--gain", type=float, required=True, help="typical size of a true improvement, in the same unit"
+        "--repo", metavar="DIR", type=Path, default=Path(), help="after: the repository (default: here)"
     )
-    parser.add_argument("--runs", type=int, default=50, help="run budget of a campaign (default: 50)")
+    parser.add_argument("--runs", default="50", help="run budget of a campaign, or several: 12,24,50 (default: 50)")
     parser.add_argument("--worth", type=float, help="the smallest gain you would care about (default: --gain)")
     parser.add_argument("--policy", action="append", default=[], help="compare only these; repeat for several")
     parser.add_argument(
         "--stream", default="base", help="base, null, decay, sparse, heavy, builds, interactions, drift"
     )
+    parser.add_argument("--good", type=float, help="share of ideas that are true improvements (default: the stream's)")
+    parser.add_argument("--harmful", type=float, help="share of ideas that harm (default: the stream's)")
     parser.add_argument("--campaigns", type=int, default=100, help="simulated campaigns per policy (default: 100)")
     parser.add_argument("--parallel", type=int, default=1, help="runs at a time (default: 1)")
     parser.add_argument("--seed", type=int, default=0, help="first random seed")
@@ -331,23 +336,31 @@ def add_simulate_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run_simulate(args: argparse.Namespace) -> int:
-    """Print one line per policy; gains in the metric's own unit."""
-    from autoresearch.report.policy_comparison import SimulationSetup, compare, plot  # noqa: PLC0415 - `--help` can do without
+    """Print one line per policy, or per budget where there are several; gains in the metric's own unit."""
+    from autoresearch.report import policy_comparison  # noqa: PLC0415 - `--help` can do without
 
-    trial = SimulationSetup(
-        noise=args.noise,
-        gain=args.gain,
-        runs=args.runs,
-        worth=args.worth,
-        stream=args.stream,
-        policies=tuple(args.policy),
-        campaigns=args.campaigns,
-        slots=args.parallel,
-        seed=args.seed,
-    )
-    found = compare(trial)
+    sizes = _sizes(args.runs)
+    asked = {
+        "noise": args.noise, "gain": args.gain, "runs": sizes[0], "worth": args.worth, "stream": args.stream,
+        "policies": tuple(args.policy), "campaigns": args.campaigns, "slots": args.parallel, "seed": args.seed,
+        "good": args.good, "harmful": args.harmful,
+    }  # fmt: skip
+    if args.after:
+        trial = policy_comparison.setup_after(_reported(args), **asked)
+    elif args.noise is None or args.gain is None:
+        raise UsageError("simulate needs --noise and --gain, or --after with the name of a campaign that shows them")
+    else:
+        trial = policy_comparison.SimulationSetup(**asked)
+    if len(sizes) > 1:
+        if args.plot:
+            raise UsageError("--plot draws policies at one budget; give one number of --runs")
+        told = policy_comparison.compare_budgets(trial, sizes)
+        proof = {name: told.runs_to_prove(name) for name in told.policies}
+        output.emit({"budgets": told.budgets, "runs_to_prove": proof}) if args.json else output.say(str(told))
+        return 0
+    found = policy_comparison.compare(trial)
     if args.plot:
-        plot(found.summaries, args.gain, args.plot)
+        policy_comparison.plot(found.summaries, trial.gain, args.plot)
     if args.json:
         output.emit(found.summaries)
         return 0
@@ -355,3 +368,24 @@ def run_simulate(args: argparse.Namespace) -> int:
     if args.plot:
         output.say(f"Drawn to {args.plot}")
     return 0
+
+
+def _reported(args: argparse.Namespace) -> Report:
+    """The report of the campaign to draw from, as a value."""
+    from autoresearch.campaign import controller, opening, standing  # noqa: PLC0415 - `--help` can do without
+    from autoresearch.campaign.campaign import Campaign  # noqa: PLC0415 - likewise
+
+    campaign = Campaign(where=args.repo.absolute(), name=args.after)
+    return controller.report_of(standing.read(opening.open_campaign(campaign.where, campaign.name)), campaign.clock())
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    """`12,24,50` as numbers.
+
+    Raises:
+        UsageError: It is none.
+    """
+    words = text.split(",")
+    if not all(word.strip().isascii() and word.strip().isdigit() for word in words):
+        raise UsageError(f"--runs {text!r} is no number of runs, nor several like 12,24,50")
+    return tuple(int(word) for word in words)

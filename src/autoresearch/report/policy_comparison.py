@@ -4,19 +4,26 @@ import math
 import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 from autoresearch.errors import UsageError
 from autoresearch.experiment.board import PolicySettings
+from autoresearch.experiment.outcome import Status
 from autoresearch.machine import disk
 from autoresearch.ports import plugins
 from autoresearch.report import plain_text
 from autoresearch.report.figure import BASELINE_COLOUR, COLOURS, FAINT, Box, Drawing, Shape, Text, svg
+from autoresearch.report.report import Report
+from autoresearch.verdict.evidence import PILOT
 from autoresearch.verdict.policies import policy
-from autoresearch.verdict.simulated_world import STREAMS, World
-from autoresearch.verdict.simulation import Figure, Outcome, Summary, run_campaign, summarise
+from autoresearch.verdict.policies.doubles import drawn_in
+from autoresearch.verdict.power import OFTEN
+from autoresearch.verdict.simulated_world import STREAMS, Stream, World
+from autoresearch.verdict.simulation import Outcome, Summary, run_campaign, summarise
+from autoresearch.verdict.statistics import Figure, figure_of
 
 _WORTH_A_POOL = 20_000
 """Simulated runs from which starting a process per core is worth its second or so."""
@@ -40,6 +47,10 @@ class SimulationSetup:
         seed: First random seed; the same ideas come to every policy.
         processes: Processes to spread them over, None for one per core where starting those is worth it. The figures
             are the same.
+        good: Share of ideas that are true improvements, None for that of the stream.
+        harmful: Share that harm, None for that of the stream; the rest does nothing.
+        effects: What ideas are drawn from in place of a stream, as a campaign found them.
+        crash: Share of ideas that give no metric, None for that of the stream.
     """
 
     noise: float
@@ -52,6 +63,10 @@ class SimulationSetup:
     slots: int = 1
     seed: int = 0
     processes: int | None = None
+    good: float | None = None
+    harmful: float | None = None
+    effects: tuple[float, ...] = ()
+    crash: float | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +110,13 @@ def compare(trial: SimulationSetup) -> PolicyComparison:
         UsageError: A number makes no sense, or the stream is unknown.
         PluginError: A policy is unknown.
     """
+    names = trial.policies or tuple(plugins.names("policies"))
+    found = _outcomes(replace(trial, policies=names))
+    return PolicyComparison(trial, tuple(summarise(name, nights) for name, nights in found.items()))
+
+
+def _outcomes(trial: SimulationSetup) -> dict[str, list[Outcome]]:
+    """The campaigns of each policy that is named."""
     sizes = (trial.gain, trial.gain if trial.worth is None else trial.worth)
     if not 0 <= trial.noise < math.inf or not all(0 < size < math.inf for size in sizes):
         raise UsageError("simulate needs a finite noise >= 0, and a finite gain (and worth) > 0")
@@ -104,21 +126,163 @@ def compare(trial: SimulationSetup) -> PolicyComparison:
         raise UsageError(f"there is no stream {trial.stream!r}; choose one of: {', '.join(STREAMS)}")
     worth = (trial.worth or trial.gain) / trial.gain
     world = World(
-        stream=STREAMS[trial.stream],
+        stream=_stream(trial),
         noise=trial.noise / trial.gain,
         runs=trial.runs,
         slots=trial.slots,
         settings=PolicySettings(worth=worth),
     )
-    names = trial.policies or tuple(plugins.names("policies"))
-    for name in names:
+    for name in trial.policies:
         policy(name)
-    tasks = [(name, world, trial.seed + number) for name in names for number in range(trial.campaigns)]
+    tasks = [(name, world, trial.seed + number) for name in trial.policies for number in range(trial.campaigns)]
     processes = trial.processes or (_cores() if len(tasks) * trial.runs >= _WORTH_A_POOL else 1)
     found = _spread(tasks, processes) if processes > 1 else [_one(task) for task in tasks]
     size = trial.campaigns
-    summaries = [summarise(name, found[at * size : (at + 1) * size]) for at, name in enumerate(names)]
-    return PolicyComparison(trial, tuple(summaries))
+    return {name: found[at * size : (at + 1) * size] for at, name in enumerate(trial.policies)}
+
+
+def _stream(trial: SimulationSetup) -> Stream:
+    """The stream asked for, with the shares and the effects that were given in place of its own."""
+    stream = STREAMS[trial.stream]
+    good = stream.good if trial.good is None else trial.good
+    harmful = 1 - stream.good - stream.null if trial.harmful is None else trial.harmful
+    crash = stream.crash if trial.crash is None else trial.crash
+    if min(good, harmful, crash) < 0 or good + harmful > 1 + 1e-9 or crash >= 1:
+        raise UsageError("simulate needs shares of good and of harmful ideas from 0 to 1, together at most 1")
+    effects = tuple(effect / trial.gain for effect in trial.effects)
+    return replace(stream, good=good, null=max(0.0, 1 - good - harmful), crash=crash, effects=effects)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What campaigns of one size come to, in the metric's own unit; chances as shares of nights.
+
+    Attributes:
+        policy: Who judged.
+        runs: Runs of a campaign.
+        gain: True gain.
+        proven: Nights in which the campaign's gain is called proven.
+        reached: Nights in which it is, and is truly no smaller than worth having.
+        width: Width of the 90 % interval printed beside it, of nights that have one.
+        false: Nights in which something is called proven that is not.
+    """
+
+    policy: str
+    runs: int
+    gain: Figure
+    proven: Figure
+    reached: Figure
+    width: Figure
+    false: Figure
+
+
+@dataclass(frozen=True)
+class BudgetComparison:
+    """What budgets of several sizes come to.
+
+    Attributes:
+        setup: What was simulated.
+        budgets: One for each number of runs and policy.
+    """
+
+    setup: SimulationSetup
+    budgets: tuple[Budget, ...]
+
+    def __str__(self) -> str:
+        """A line per budget, and how many runs prove the gain worth having."""
+        head = ("policy", "runs", "true gain", "proven", "interval width", "false claims")
+        rows = [
+            (
+                one.policy, str(one.runs), f"{one.gain.mean:+.3g} ± {one.gain.error:.2g}",
+                f"{one.proven.mean:.0%} ± {one.proven.error:.0%}",
+                f"{one.width.mean:.3g}" if one.width.count else "-", f"{one.false.mean:.1%}",
+            )
+            for one in self.budgets
+        ]  # fmt: skip
+        told = [f"{self.setup.campaigns} simulated campaigns a line.", *map(self.answer, self.policies)]
+        return "\n".join([plain_text.table(head, rows), "", *told])
+
+    @property
+    def policies(self) -> tuple[str, ...]:
+        """Who judged, in order of first mention."""
+        return tuple(dict.fromkeys(one.policy for one in self.budgets))
+
+    def runs_to_prove(self, policy: str) -> int | None:
+        """Runs that prove a gain worth having in `OFTEN` of nights, between two budgets by a line; None beyond them."""
+        before: Budget | None = None
+        for one in sorted((one for one in self.budgets if one.policy == policy), key=lambda one: one.runs):
+            if one.reached.mean >= OFTEN:
+                if before is None:
+                    return one.runs
+                part = (OFTEN - before.reached.mean) / (one.reached.mean - before.reached.mean)
+                return math.ceil(before.runs + part * (one.runs - before.runs))
+            before = one
+        return None
+
+    def answer(self, policy: str) -> str:
+        """How many runs it takes, in a sentence."""
+        worth, runs = self.setup.worth or self.setup.gain, self.runs_to_prove(policy)
+        sizes = [one.runs for one in self.budgets]
+        many = f"takes more than {max(sizes)} runs" if runs is None else f"takes about {runs} runs"
+        if runs == min(sizes):
+            many = f"takes at most {runs} runs"
+        return f"{policy}: to prove a true gain of {worth:+.3g} or more in {OFTEN:.0%} of nights {many}."
+
+
+def compare_budgets(trial: SimulationSetup, runs: Sequence[int]) -> BudgetComparison:
+    """The same kind of campaign with each number of runs, judged by `auto` unless other policies are named.
+
+    Raises:
+        UsageError: A number makes no sense, or the stream is unknown.
+        PluginError: A policy is unknown.
+    """
+    asked = replace(trial, policies=trial.policies or ("auto",))
+    budgets = [
+        _budget(name, nights, size, trial)
+        for size in runs
+        for name, nights in _outcomes(replace(asked, runs=size)).items()
+    ]
+    return BudgetComparison(trial, tuple(budgets))
+
+
+def _budget(name: str, nights: list[Outcome], runs: int, trial: SimulationSetup) -> Budget:
+    found, worth = summarise(name, nights), (trial.worth or trial.gain) / trial.gain
+    return Budget(
+        policy=name,
+        runs=runs,
+        gain=_times(found.gain, trial.gain),
+        proven=found.proven,
+        reached=figure_of([float(night.proven and night.gain >= worth) for night in nights]),
+        width=_times(found.width, trial.gain),
+        false=found.false_claims,
+    )
+
+
+def setup_after(report: Report, **asked: Any) -> SimulationSetup:
+    """More nights like the one that was: with its noise, and ideas drawn from the effects that it found.
+
+    Effects of ideas that ran alone are drawn in to the scatter that their noise leaves over.
+
+    Args:
+        report: Of the campaign.
+        asked: Fields of the setup that are given, in place of what the campaign shows.
+
+    Raises:
+        UsageError: It shows too little to draw from.
+    """
+    alone = [(one.effect, one.runs) for one in report.entries if one.effect is not None and one.runs and one.values]
+    if not report.noise or len(alone) < PILOT:
+        raise UsageError(f"{report.campaign} shows no noise, or fewer than {PILOT} ideas with an effect, to draw from")
+    effects = tuple(drawn_in(alone, report.noise))
+    good = [effect for effect in effects if effect > 0] or [report.noise]
+    crashed = sum(one.status == Status.CRASH for one in report.entries)
+    seen = {"noise": report.noise, "gain": sum(good) / len(good), "crash": crashed / (crashed + len(alone))}
+    given = {key: value for key, value in asked.items() if value is not None}
+    return SimulationSetup(**{**seen, "effects": effects, **given})
+
+
+def _times(figure: Figure, unit: float) -> Figure:
+    return Figure(figure.mean * unit, figure.error * unit, figure.count)
 
 
 def _cores() -> int:

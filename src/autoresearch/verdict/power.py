@@ -14,6 +14,9 @@ from autoresearch.verdict.claims import PROVEN, Claim, Standing, doubt
 from autoresearch.verdict.evidence import Evidence
 from autoresearch.verdict.statistics import normal_cdf
 
+MOST_PAIRS = 8
+"""Fresh pairs of incumbent and baseline that are made at most."""
+
 OFTEN = 0.8
 """Chance of a proof from which a plan and a report say that a gain can be proven."""
 
@@ -64,7 +67,7 @@ class Reach:
     Attributes:
         runs: Runs of the campaign.
         pairs: Fresh pairs that its share of them makes.
-        noises: The least true gain that it proves in `OFTEN` of nights, in noises of one run; None without a pair.
+        noises: The least true gain that they prove with the chance `OFTEN`, in noises of one run; None without any.
     """
 
     runs: int
@@ -76,7 +79,7 @@ class Reach:
         if self.noises is None:
             return f"{self.runs} runs cannot prove a gain, none of them is kept for fresh seeds"
         size = f"{self.noises:.2g} times the noise of one run" if sigma is None else f"{self.noises * sigma:.3g}"
-        made = f"80 % of nights, {self.pairs} pair{'s' * (self.pairs != 1)} of fresh seeds"
+        made = f"{self.pairs} pair{'s' * (self.pairs != 1)} of fresh seeds"
         return f"{self.runs} runs cannot prove a gain below {size} ({made})"
 
 
@@ -88,9 +91,10 @@ def reach(runs: int, settings: PolicySettings, baseline: int) -> Reach:
         settings: What the campaign file says about judging.
         baseline: Baseline runs, which measure the noise together with the fresh ones.
     """
-    pairs = share(runs, settings) // 2
+    pairs = min(MOST_PAIRS, share(runs, settings) // 2)
     if not pairs:
         return Reach(runs, 0, None)
+    baseline = max(1, min(baseline, runs // 4))
     error, freedom = math.sqrt(2 / pairs), max(1, baseline + 2 * pairs - 1)
     ideas = max(1, runs - baseline - 2 * pairs)
     low, high = 0.0, _WIDEST * error

@@ -20,6 +20,7 @@ class Stream:
         collapse: Share of runs that collapse by five noises and more, with noise that is normal otherwise.
         centre: Mean of normally distributed effects; None for the mixture of the other fields.
         width: Standard deviation of those.
+        effects: What ideas are drawn from, each as likely, in place of any of these; empty for none.
         drift: Change of every metric over the campaign's budget, in units of the noise.
     """
 
@@ -34,6 +35,7 @@ class Stream:
     collapse: float = 0.0
     centre: float | None = None
     width: float = 1.0
+    effects: tuple[float, ...] = ()
 
 
 STREAMS: dict[str, Stream] = {

@@ -32,6 +32,7 @@ from autoresearch.verdict.claims import Standing, claims
 from autoresearch.verdict.drift import drift
 from autoresearch.verdict.evidence import Evidence
 from autoresearch.verdict.simulated_world import World
+from autoresearch.verdict.statistics import Figure, figure_of
 
 _OBJECTIVE = Objective("more", "metric")
 _ADVICE_LIMIT = 200
@@ -58,6 +59,8 @@ class Outcome:
         false_claim: Whether any of that is not true.
         stated: The chance of a false claim that the campaign stated.
         runs: Runs spent.
+        width: Width of the interval printed beside the campaign's gain, None without one.
+        proven: Whether the campaign's gain is called proven.
         drifted: Whether the report would say that the machine drifted (99 % sure).
         hinted: Whether it would say that it may have (90 %).
     """
@@ -75,22 +78,12 @@ class Outcome:
     false_claim: bool
     stated: float
     runs: int
+    width: float | None = None
+    proven: bool = False
     singles: int = 0
     singles_covered: int = 0
     drifted: bool = False
     hinted: bool = False
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A mean over campaigns with its standard error; `count` campaigns had the number at all."""
-
-    mean: float
-    error: float
-    count: int
-
-    def __str__(self) -> str:
-        return f"{self.mean:.2f}±{self.error:.2f}" if self.count else "-"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +105,8 @@ class Summary:
     false_claims: Figure
     stated: Figure
     runs: Figure
+    width: Figure
+    proven: Figure
 
 
 def simulate(policy: Policy, world: World, *, campaigns: int = 200, seed: int = 0) -> Summary:
@@ -127,7 +122,7 @@ def summarise(name: str, outcomes: list[Outcome]) -> Summary:
     """Means and standard errors over campaigns."""
 
     def over(number: Callable[[Outcome], float | None]) -> Figure:
-        return _figure([value for outcome in outcomes if (value := number(outcome)) is not None])
+        return figure_of([value for outcome in outcomes if (value := number(outcome)) is not None])
 
     return Summary(
         policy=name,
@@ -145,6 +140,8 @@ def summarise(name: str, outcomes: list[Outcome]) -> Summary:
         false_claims=over(lambda o: float(o.false_claim)),
         stated=over(lambda o: o.stated),
         runs=over(lambda o: o.runs),
+        width=over(lambda o: o.width),
+        proven=over(lambda o: float(o.proven)),
     )
 
 
@@ -256,6 +253,8 @@ class _Campaign:
 
     def _effect(self, number: int) -> float:
         stream = self.world.stream
+        if stream.effects:
+            return stream.effects[int(self.minds.random() * len(stream.effects))]
         if stream.centre is not None:
             return self.minds.gauss(stream.centre, stream.width)
         draw, size = self.minds.random(), self.minds.expovariate(1.0)
@@ -349,6 +348,8 @@ class _Campaign:
             false_claim=bool(wrong) or (whole and gain <= 0),
             stated=claimed.false_chance,
             runs=len(board.trials),
+            width=None if printed is None or printed.low is None else (printed.high or 0.0) - printed.low,
+            proven=whole,
             drifted=trend is not None and trend.shown,
             hinted=trend is not None and (trend.low > 0 or trend.high < 0),
         )
@@ -384,12 +385,3 @@ def _dice(seed: str) -> random.Random:
 def _level(evidence: Evidence, arm: str) -> float:
     runs = evidence.arm(arm)
     return runs.level if runs.runs else 0.0
-
-
-def _figure(values: list[float]) -> Figure:
-    count = len(values)
-    if not count:
-        return Figure(math.nan, math.nan, 0)
-    centre = sum(values) / count
-    square = sum((value - centre) ** 2 for value in values) / max(1, count - 1)
-    return Figure(centre, math.sqrt(square / count), count)

@@ -255,3 +255,25 @@ def paired_error(one: tuple[float, ...], two: tuple[float, ...]) -> float:
     count = len(differences)
     square = sum((difference - centre) * (difference - centre) for difference in differences) / (count - 1)
     return math.sqrt(square / (2 * count))
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A mean over campaigns with its standard error; `count` campaigns had the number at all."""
+
+    mean: float
+    error: float
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.mean:.2f}±{self.error:.2f}" if self.count else "-"
+
+
+def figure_of(values: list[float]) -> Figure:
+    """Mean and standard error; not a number without any."""
+    count = len(values)
+    if not count:
+        return Figure(math.nan, math.nan, 0)
+    centre = sum(values) / count
+    square = sum((value - centre) ** 2 for value in values) / max(1, count - 1)
+    return Figure(centre, math.sqrt(square / count), count)

@@ -17,7 +17,8 @@ from autoresearch.verdict import shared_rules
 from autoresearch.verdict.arms import Effect
 from autoresearch.verdict.claims import whole_claim
 from autoresearch.verdict.evidence import FRESH, Evidence, Reader
-from autoresearch.verdict.policies.reserve import MOST_PAIRS, PAIRS, largest_reserve, pairs_needed
+from autoresearch.verdict.policies.reserve import PAIRS, largest_reserve, pairs_needed
+from autoresearch.verdict.power import MOST_PAIRS
 
 _CRASHES = 2
 """A crashed baseline is tried once more, not twice."""

@@ -13,6 +13,7 @@ where ideas are cheaper than runs, a run should try more than one.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -265,16 +266,21 @@ def expected(alone: tuple[tuple[float | None, int], ...], sigma: float, error: f
     if not known:
         return RunWorth(0.0, 0.0)
     crash = (len(alone) - len(known) + 0.5) / (len(alone) + 5)
-    centre = mean([effect for effect, _ in known])
-    scatter = sum((effect - centre) ** 2 for effect, _ in known) / max(1, len(known) - 1)
-    beyond = max(0.0, scatter - mean([2 * sigma * sigma / runs for _, runs in known]))
-    shrink = math.sqrt(beyond / scatter) if scatter else 1.0
-    true = [centre + shrink * (effect - centre) for effect, _ in known]
+    true = drawn_in(known, sigma)
     one = mean([_brings(effect, error, bar) for effect in true])
     two = mean([_brings(a + b, error, bar) for a, b in combinations(true, 2)] or [0.0])
     fine, half = (1 - crash) * (1 - crash), 2 * crash * (1 - crash)
     runs = 1 + 1.5 * half + 2 * crash * crash
     return RunWorth((1 - crash) * one, (fine * two + half * one) / runs)
+
+
+def drawn_in(known: Sequence[tuple[float, int]], sigma: float) -> list[float]:
+    """Measured effects, each with its runs, with no more scatter than true ones have: noise is in them too."""
+    centre = mean([effect for effect, _ in known])
+    scatter = sum((effect - centre) ** 2 for effect, _ in known) / max(1, len(known) - 1)
+    beyond = max(0.0, scatter - mean([2 * sigma * sigma / runs for _, runs in known]))
+    shrink = math.sqrt(beyond / scatter) if scatter else 1.0
+    return [centre + shrink * (effect - centre) for effect, _ in known]
 
 
 def _brings(effect: float, error: float, bar: float) -> float:

@@ -10,15 +10,13 @@ from autoresearch.experiment.board import Board, Trial
 from autoresearch.experiment.outcome import BASELINE, Purpose
 from autoresearch.verdict.claims import effect_spread
 from autoresearch.verdict.evidence import FRESH, Evidence
-from autoresearch.verdict.power import proof_chance, share
+from autoresearch.verdict.power import MOST_PAIRS, proof_chance, share
 
 PAIRS = 3
 """Fresh pairs of incumbent and baseline wanted at least, where runs are left for them."""
 
 LEAST = 2
 """Fresh pairs that runs are always kept for: one alone would not show that a run of it collapsed."""
-
-MOST_PAIRS = 8
 
 SURE = 3.5
 """Standard errors of the campaign's whole gain that its fresh pairs are meant to give, were it as large as it seems."""
