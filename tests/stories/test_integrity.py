@@ -1,9 +1,12 @@
 """Ideas that get at what measures instead of getting better, in whole campaigns of real processes."""
 
+import json
 import textwrap
 
 import yaml
 from tests.conftest import commit_all
+
+from autoresearch.mcp import answers
 
 TRAIN = """\
 import json, pathlib, judge, tune
@@ -63,3 +66,26 @@ def test_no_idea_that_touches_what_measures_has_a_number(lab):
     assert "two results in one run: 'score: 0.6000', and later 'score: 0.9'" in reasons["spoken twice"]
     assert (lab.rows()[7].status.value, lab.rows()[7].metric_value) == ("keep", 0.7)
     assert "contradicted: gold/answers.csv was changed by the run" in (lab.folder / "report.md").read_text()
+
+
+def test_a_number_that_is_printed_before_anything_is_measured_says_that_nobody_vouches_for_it(lab):
+    """One line at import and `os._exit` leave one result: it counts, and row, status, report and MCP call it unverified."""
+    early = patch("tune.py", "import os", 'print("score: 0.9", flush=True)', "os._exit(0)")
+    (lab.root / "judge.py").write_text("def grade(lr): return 0.5 + lr\n")
+    (lab.root / "tune.py").write_text("def prepare(): pass\n")
+    (lab.root / "train.py").write_text(TRAIN)
+    commit_all(lab.root)
+    (lab.root / "ideas.yaml").write_text(yaml.safe_dump([{"title": "early", "patch": early}]))
+    target = {"type": "command", "config": "config.json", "protect": ["judge.py", "train.py"]}
+    lab.write(stop="2 experiments", launcher={"type": "local"}, target=target, run={"grace": 0.5})
+    assert lab.run().returncode == 0
+    row = lab.rows()[1]
+    assert (row.status.value, row.metric_value, row.extra["integrity"]) == ("keep", 0.9, "unverified")
+    assert answers.attempt(row).integrity == "unverified"
+    status = json.loads(lab.cli("status", "--json").stdout)
+    assert (status["incumbent"], status["best_integrity"]) == ("early", "unverified")
+    assert ", unverified)" in lab.cli("status").stdout
+    report = (lab.folder / "report.md").read_text()
+    assert "**early is proven, as measured by the run itself, better than the baseline" in report
+    assert "- best: 0.9, mean of 3 fresh seeds, as measured by the run itself (early" in report
+    assert "stand on one source, which the code under test could have written" in report

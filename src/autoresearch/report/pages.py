@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from html import escape
 
-from autoresearch.experiment.outcome import Status
+from autoresearch.experiment.outcome import BASELINE, Status
 from autoresearch.report import figure
 from autoresearch.report.report import Report, ReportLine, interval
 from autoresearch.verdict.arms import counted
@@ -209,6 +209,7 @@ def facts(report: Report, mark: str = "") -> list[tuple[str, str]]:
 
 def _best(report: Report, mark: str) -> str:
     basis = f", {report.best_from}" if report.best_from else ""
+    basis += f", {report.measured_by}" if report.measured_by and report.incumbent != BASELINE else ""
     return f"{number(report.best)}{basis} ({report.incumbent}, branch {mark}{report.incumbent_branch}{mark})"
 
 
