@@ -8,8 +8,8 @@ from tests.report.test_figure import entry, report
 
 from autoresearch.errors import UsageError
 from autoresearch.report.policy_comparison import (
-    Budget,
     BudgetComparison,
+    BudgetSummary,
     SimulationSetup,
     compare,
     compare_budgets,
@@ -36,9 +36,9 @@ def test_sizes_that_make_no_sense_are_refused(wrong):
         compare(SimulationSetup(**{"noise": 1.0, "gain": 1.0, "runs": 12, "campaigns": 1, **wrong}))
 
 
-def budget(runs: int, reached: float) -> Budget:
+def budget(runs: int, reached: float) -> BudgetSummary:
     figure, share = Figure(0.0, 0.0, 1), Figure(reached, 0.0, 1)
-    return Budget(policy="auto", runs=runs, gain=figure, proven=share, reached=share, width=figure, false=figure)
+    return BudgetSummary(policy="auto", runs=runs, gain=figure, proven=share, reached=share, width=figure, false=figure)
 
 
 @pytest.mark.parametrize(

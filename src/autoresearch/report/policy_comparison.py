@@ -154,7 +154,7 @@ def _stream(trial: SimulationSetup) -> Stream:
 
 
 @dataclass(frozen=True)
-class Budget:
+class BudgetSummary:
     """What campaigns of one size come to, in the metric's own unit; chances as shares of nights.
 
     Attributes:
@@ -186,7 +186,7 @@ class BudgetComparison:
     """
 
     setup: SimulationSetup
-    budgets: tuple[Budget, ...]
+    budgets: tuple[BudgetSummary, ...]
 
     def __str__(self) -> str:
         """A line per budget, and how many runs prove the gain worth having."""
@@ -209,7 +209,7 @@ class BudgetComparison:
 
     def runs_to_prove(self, policy: str) -> int | None:
         """Runs that prove a gain worth having in `OFTEN` of nights, between two budgets by a line; None beyond them."""
-        before: Budget | None = None
+        before: BudgetSummary | None = None
         for one in sorted((one for one in self.budgets if one.policy == policy), key=lambda one: one.runs):
             if one.reached.mean >= OFTEN:
                 if before is None:
@@ -245,9 +245,9 @@ def compare_budgets(trial: SimulationSetup, runs: Sequence[int]) -> BudgetCompar
     return BudgetComparison(trial, tuple(budgets))
 
 
-def _budget(name: str, nights: list[Outcome], runs: int, trial: SimulationSetup) -> Budget:
+def _budget(name: str, nights: list[Outcome], runs: int, trial: SimulationSetup) -> BudgetSummary:
     found, worth = summarise(name, nights), (trial.worth or trial.gain) / trial.gain
-    return Budget(
+    return BudgetSummary(
         policy=name,
         runs=runs,
         gain=_times(found.gain, trial.gain),
