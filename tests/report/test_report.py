@@ -121,7 +121,7 @@ def test_the_best_value_is_that_of_fresh_seeds():
     made = report(fresh=[0.61, 0.63])
     assert (made.best, made.best_from) == (pytest.approx(0.62), "mean of 2 fresh seeds")
     assert "- best: 0.62, mean of 2 fresh seeds, as measured by the run itself (idea, branch" in markdown(made)
-    assert "0.62, mean of 2 fresh seeds (idea" in html(made)
+    assert "0.62, mean of 2 fresh seeds, as measured by the run itself (idea" in html(made)
 
 
 def test_a_night_without_fresh_seeds_recommends_the_baseline():
