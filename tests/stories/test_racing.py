@@ -2,6 +2,8 @@
 
 import time
 
+import yaml
+
 from autoresearch.campaign import opening
 from autoresearch.engine.loop import Loop
 
@@ -30,3 +32,33 @@ def test_a_run_that_cannot_catch_up_is_ended_and_discarded(lab):
     assert row.status.value == "discard"
     assert "hopeless: at step 3 of 4 it was at 0.01 where its parent was at 0.4" in row.reason
     assert len(lab.rows()) == 2
+
+
+LEVELS = {"one": 0.5, "two": 0.42, "three": 0.55, "four": 0.47, "five": 0.44, "six": 0.52, "seven": 0.3, "eight": 0.51}
+
+
+def climb(level):
+    """The log of a run that gains a quarter of its level at each of four validations."""
+    return "".join(f"score: {level * part / 4}\n" for part in (1, 2, 3)) + "score: {value}\n"
+
+
+def test_a_race_ends_what_a_fresh_idea_is_the_better_use_of_steps_than(lab):
+    """Six ideas ended as they stood at a quarter; the seventh stands low there and is ended, the eighth goes on."""
+    ideas = [
+        {"title": name, "area": "optimizer", "overrides": [f"lr={number}"]} for number, name in enumerate(LEVELS, 2)
+    ]
+    (lab.root / "ideas.yaml").write_text(yaml.safe_dump(ideas))
+    script = {f"*-{name}-*": {"value": [level], "log": climb(level)} for name, level in LEVELS.items()}
+    script["*-seven-*"] = {"states": ["running"], "value": [0.0], "log": "score: 0.075\n"}
+    script["*baseline*"] = {"value": [0.50, 0.51, 0.49], "log": climb(0.5)}
+    lab.write(
+        stop="9 experiments",
+        launcher={"type": "scripted", "script": script},
+        verdict={"policy": "greedy", "baseline_runs": 3, "confirm": 0},
+        run={"early_kill": "race"},
+    )
+    opening.begin_campaign(opening.open_campaign(lab.root), "Ada", time.time)
+    Loop(ctx=opening.make_context(opening.open_campaign(lab.root)), poll_s=0.01, health_s=0.0).run()
+    rows = {row.description: row for row in lab.rows()}
+    assert "by this campaign's curves the steps of a run bring" in rows["seven"].reason
+    assert (rows["seven"].status.value, rows["eight"].runs) == ("discard", 1)

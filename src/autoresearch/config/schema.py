@@ -181,8 +181,9 @@ class RunConfig(_Part):
     """Never fewer minutes without a new step than this where `stall_minutes` is learned."""
     stuck_minutes: float = Field(default=10.0, ge=0)
     """A run that waits this many minutes for what cannot come by itself (a held job) is cancelled, and work stops."""
-    early_kill: bool = True
-    """Kill a run that cannot recover (NaN loss) or is hopelessly behind its parent."""
+    early_kill: bool | Literal["race"] = True
+    """Kill a run that cannot recover (NaN loss) or is hopelessly behind its parent; `race`: also an idea's first run
+    from a fifth of its steps on, where by the campaign's own curves a fresh idea is by far the better use of them."""
     sandbox: Literal["auto", "required", "off"] = "auto"
     """`auto`: runs begin in a sandbox where this machine and the launcher can make one, and what they can reach without
     it is told; `required`: no run begins without one; `off`: none is made."""

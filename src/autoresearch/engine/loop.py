@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autoresearch.engine import branches, measuring, night_watch, runs, settlement, worktrees
+from autoresearch.engine import branches, first_runs, measuring, night_watch, runs, settlement, worktrees
 from autoresearch.engine.branches import remeasure, repair
 from autoresearch.engine.context import Context
 from autoresearch.engine.night_watch import Gate, ProgressWatch, Room, SecondWatch, Wakefulness
@@ -293,4 +293,4 @@ class Loop:
         if not ctx.campaign.run.early_kill:
             return ""
         fatal = next((symptom for symptom in found if night_watch.ends(ctx, run, symptom)), None)
-        return f"ended early, {fatal.name}: {fatal.evidence}" if fatal else night_watch.hopeless(ctx, run)
+        return f"ended early, {fatal.name}: {fatal.evidence}" if fatal else first_runs.hopeless(ctx, run)

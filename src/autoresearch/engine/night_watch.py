@@ -1,4 +1,4 @@
-"""Looking at a run while it runs: whether it goes on, and whether its curve still leaves it a chance.
+"""Looking at a run while it runs: whether it goes on.
 
 Capacity that a launcher holds between runs: written down with its cost, given back at the end (R150).
 
@@ -14,6 +14,7 @@ from pathlib import Path
 from autoresearch.config.duration import span
 from autoresearch.engine import measuring, runs
 from autoresearch.engine.context import Context
+from autoresearch.engine.first_runs import is_first_look
 from autoresearch.errors import LauncherError, NotNowError, RefusedError
 from autoresearch.experiment.events import AllocationEnded
 from autoresearch.experiment.experiment import Run
@@ -25,30 +26,13 @@ from autoresearch.run import collapse, pace
 from autoresearch.run.job import JobState, JobStatus
 from autoresearch.run.measurement import Completion, Measurement
 from autoresearch.run.symptom import Severity, Symptom
-from autoresearch.scheduling import next_move, night_watch
+from autoresearch.scheduling import next_move
 from autoresearch.scheduling.exploration import came_far_enough
 from autoresearch.scheduling.night_watch import Overtime, RunWatched, overtime
 from autoresearch.scheduling.yardstick import Remeasure
 from autoresearch.supervision import run_folder
-from autoresearch.verdict.evidence import Evidence
 
 _WHOLE = (Completion.DONE, Completion.EARLY_STOPPED)
-
-
-def hopeless(ctx: Context, run: Run) -> str:
-    """Why an idea's first run should not go on, empty when it should."""
-    planned = run.planned
-    if not _is_first_look(ctx, run):
-        return ""
-    references = _references(ctx, planned.experiment)
-    if not references:
-        return ""
-    board = next_move.board(ctx.history, ctx.campaign, ctx.survey.objective, ctx.outlook())
-    folder = Path(planned.folder)
-    now = ctx.target.measure(
-        folder, measuring.log_tail(ctx, run), measuring.read_all(ctx, folder), JobStatus(state=JobState.RUNNING)
-    )
-    return night_watch.hopeless(now.curve, references, ctx.survey.objective, Evidence(board).sigma) or ""
 
 
 def canary_lives(ctx: Context, run: Run) -> str:
@@ -59,23 +43,11 @@ def canary_lives(ctx: Context, run: Run) -> str:
     return came_far_enough(ctx.history, clocked.told_s, clocked.steps)
 
 
-def _is_first_look(ctx: Context, run: Run) -> bool:
-    """Whether a run may be ended for what its curves show.
-
-    Later runs always finish: dropping the bad ones would flatter the mean. So do rows of an array and fresh seeds,
-    whose numbers are needed whatever they are, and plumbing runs, which judge nothing (R113).
-    """
-    planned = run.planned
-    if planned.purpose is not Purpose.EXPLORE or planned.plumbing or planned.experiment == BASELINE:
-        return False
-    return not ctx.history.has_yardstick(planned.experiment)
-
-
 def ends(ctx: Context, run: Run, symptom: Symptom) -> bool:
     """Whether a symptom ends a run: its weights are lost, or its curves have collapsed and it may be given up."""
     if symptom.severity is not Severity.FATAL:
         return False
-    return symptom.name not in collapse.NAMES or _is_first_look(ctx, run)
+    return symptom.name not in collapse.NAMES or is_first_look(ctx, run)
 
 
 _NO_CLOCK = (
@@ -235,18 +207,6 @@ def _complete(ctx: Context, arm: str) -> list[Measurement]:
     found = [run for name in dict.fromkeys((parent, BASELINE, arm)) if name for run in history.runs_of(name)]
     whole = [run.measurement for run in found if run.valid]
     return [one for one in whole if one and one.completion in _WHOLE]
-
-
-def _references(ctx: Context, arm: str) -> list[night_watch.Curve]:
-    """Curves of the parent's complete runs, of the baseline's when the parent has none."""
-    history = ctx.history
-    parent = history.bundles[arm].parent if arm in history.bundles else history.experiment(arm).parent
-    for name in (parent, BASELINE):
-        measured = [run.measurement for run in history.current_runs(name) if run.valid and not run.planned.plumbing]
-        curves = [found.curve for found in measured if found and found.completion in _WHOLE and len(found.curve) > 1]
-        if curves:
-            return list(curves)
-    return []
 
 
 def note_allocations(ctx: Context) -> None:
