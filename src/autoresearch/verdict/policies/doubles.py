@@ -64,7 +64,8 @@ def two_at_a_time(evidence: Evidence, way: WayOfJudging) -> Advice | None:
     two, why = wants_two(evidence)
     waiting = _unpaired(evidence)
     more = propose(evidence, f"{way.why}; {why}")
-    collecting = two and len(waiting) == 1 and isinstance(more, Propose) and waiting[0].parent == more.parent
+    fits = len(waiting) == 1 and isinstance(more, Propose) and waiting[0].parent == more.parent
+    collecting = two and fits and spares(evidence, 3)
     wanted = [advice for idea in evidence.open if (advice := _next_for(evidence, way, idea, waiting, two)) is not None]
     if collecting:
         wanted = [a for a in wanted if not (isinstance(a, Measure) and a.arm == waiting[0].name)]
