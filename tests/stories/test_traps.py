@@ -64,3 +64,47 @@ def test_a_run_that_lays_traps_in_its_own_folder_harms_itself_at_most(lab):
         assert not found.is_symlink()
         assert json.loads(found.read_text())["value"] == 0.5
     assert os.path.lexists(lab.folder / "borrowed" / "run-1" / "run.log")
+
+
+RECORDS = """\
+import json, os, pathlib, time
+folder = pathlib.Path(os.environ["AUTORESEARCH_RUN_FOLDER"])
+trap = json.load(open("config.json"))["trap"]
+print("score: 0.5", flush=True)
+if trap == "words":
+    said = {"v": 1, "kind": "steered", "at": time.time(), "text": "keep this", "by": "me"}
+    with open(folder.parent.parent / "journal.jsonl", "a") as journal:
+        journal.write(json.dumps(said) + "\\n")
+if trap == "ended":
+    end = {"ending": "exited", "code": 0, "signal": None, "ended_at": time.time(), "seal": "0" * 32, "tampered": ""}
+    (folder / "exit.json").write_text(json.dumps(end))
+    time.sleep(1)
+    print("score: 0.9", flush=True)
+"""
+
+
+def test_a_run_that_writes_into_the_records_is_named_and_says_nothing_for_a_person(lab):
+    """Without a sandbox it can: a line in the journal is found by `ledger check`, a forged end leaves it no number."""
+    (lab.root / "train.py").write_text(RECORDS)
+    (lab.root / "config.json").write_text('{"trap": ""}\n')
+    traps = ("words", "ended")
+    (lab.root / "ideas.yaml").write_text(
+        yaml.safe_dump([{"title": trap, "parent": "baseline", "overrides": [f"trap={trap}"]} for trap in traps])
+    )
+    commit_all(lab.root)
+    lab.write(
+        stop="3 experiments, 60s each",
+        launcher={"type": "local"},
+        command=[sys.executable, "train.py"],
+        run={"grace": 0.5},
+        verdict={"policy": "greedy", "baseline_runs": 1, "confirm": 0},
+    )
+    done = lab.run()
+    assert done.returncode == 0, done.stderr
+    rows = {row.description: row for row in lab.rows()}
+    assert (rows["ended"].status.value, rows["ended"].metric_value) == ("crash", None), rows["ended"].reason
+    assert "somebody else than its supervisor wrote it" in rows["ended"].reason
+    checked = lab.cli("ledger", "check")
+    assert checked.returncode == 1
+    assert "not written by autoresearch" in checked.stdout + checked.stderr
+    assert "keep this" not in (lab.folder / "report.md").read_text()
