@@ -226,14 +226,15 @@ def test_the_sandbox_hides_the_places_where_secrets_lie(bench, monkeypatch, tmp_
     (home / ".ssh" / "id_ed25519").write_text("KEY")
     (home / ".netrc").write_text("machine x password y")
     monkeypatch.setenv("HOME", str(home))
-    script = f"(cat {home}/.ssh/id_ed25519 {home}/.netrc; ls -A /run; echo a > /tmp/a && echo b > ~/b && cat /tmp/a ~/b; touch {home}/x) > notes.txt 2>/dev/null\n"
+    mine = f"{tmp_path.name}-{os.getpid()}"
+    script = f"(cat {home}/.ssh/id_ed25519 {home}/.netrc; ls -A /run; echo a > /tmp/{mine} && echo b > ~/b && cat /tmp/{mine} ~/b; touch {home}/x) > notes.txt 2>/dev/null\n"
     bench.ask(script + bench.EDIT, sandbox="bwrap")
     seen = (bench.tree / "notes.txt").read_text()
     assert "KEY" not in seen
     assert "password" not in seen
     assert seen.endswith("a\nb\n")
     assert not (home / "x").exists()
-    assert not Path("/tmp/a").exists()
+    assert not Path("/tmp", mine).exists()
 
 
 @needs_bwrap

@@ -66,7 +66,6 @@ while True:
 for _ in range(20):
     os.fork() or os._exit(0)
 time.sleep(600)""",
-    "stops itself": "os.kill(os.getpid(), signal.SIGSTOP)",
     "changes its name and wipes its environment": """
 if not os.fork():
     os.setsid(); deaf(); here()
@@ -125,6 +124,17 @@ def wait_until(true, patience_s=200.0):
     while not true():
         assert time.monotonic() < until
         time.sleep(0.02)
+
+
+def test_a_run_that_stops_itself_rests_no_longer_than_it_may_run(launcher, python):
+    """It is paused, which costs it no time, and over all the same; how far it had come before decides which limit."""
+    wanted = python("os.kill(os.getpid(), signal.SIGSTOP)", limit_s=1.0)
+    status = settle(launcher, launcher.submit(launcher.plan(wanted)))
+    assert (status.state, status.reason) in {
+        (JobState.TIMED_OUT, "timed out: still running after 1 s"),
+        (JobState.PREEMPTED, "all of it was stopped for 1 s, as long as it may run"),
+    }
+    assert launcher.leftovers(wanted.run_id) == ()
 
 
 @pytest.mark.parametrize("animal", ANIMALS)

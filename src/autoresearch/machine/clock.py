@@ -52,12 +52,13 @@ class Stopwatch:
         started_at: Unix seconds when it began, None before.
         paused_since: Unix seconds since when it is stopped, None while it runs.
         paused_s: Seconds that it was stopped, in all.
+        rested_s: Those of them in which whoever looks did so, and was not stopped or late as well.
     """
 
     def __init__(self) -> None:
         self.started_at: float | None = None
         self.paused_since: float | None = None
-        self.paused_s = 0.0
+        self.paused_s = self.rested_s = 0.0
         self._began = self._turned = self._asleep = 0.0
         self._patience = 0.0
 
@@ -77,6 +78,7 @@ class Stopwatch:
         late_s = now - self._turned - self._patience
         if self.paused_since is not None:
             self.paused_s += now - self._turned
+            self.rested_s += min(now - self._turned, self._patience + _HELD_S)
         elif late_s > _HELD_S:
             self.paused_s += late_s
         self._turned, self._patience = now, 0.0

@@ -169,6 +169,8 @@ class SupervisedRun:
             self.clock.turn(stopped=self._is_stopped())
             if self.clock.running_s >= limit:
                 return ProcessEnd("timed-out", f"timed out: still running after {limit:g} s")
+            if self.clock.rested_s >= limit:
+                return ProcessEnd("preempted", f"all of it was stopped for {limit:g} s, as long as it may run")
             if self._sample() and self._over_memory():
                 return ProcessEnd("memory", f"over its memory limit of {self.spec.memory_gb:g} GB")
             patience = min(limit - self.clock.running_s, self._sample_at - time.monotonic())
