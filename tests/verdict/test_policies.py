@@ -386,5 +386,5 @@ def test_auto_says_which_way_and_why(worth, word):
 
 def test_an_unknown_policy_is_refused_with_the_known_ones():
     """A misspelt name answers with every valid one."""
-    with pytest.raises(PluginError, match="auto, greedy, screening, sequential, strict"):
+    with pytest.raises(PluginError, match="auto, doubles, greedy, screening, sequential, strict"):
         policy("gredy")
