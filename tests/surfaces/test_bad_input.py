@@ -2,7 +2,9 @@
 
 import os
 import re
+import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -111,6 +113,16 @@ def test_a_command_line_that_cannot_be_carried_out_says_why(ended, what):
     assert (done.returncode, len(lines)) == (code, 1), done.stderr
     assert "internal error" not in lines[0]
     assert (ended.ledger.read_bytes(), ended.journal()) == before
+
+
+@pytest.mark.parametrize("verb", ["status", "run", "plan"])
+def test_a_folder_that_is_gone_is_no_fault_of_the_program(tmp_path, verb):
+    """A terminal that stands where a worktree was: one line, with what to do."""
+    (tmp_path / "gone").mkdir()
+    line = f"rmdir ../gone; exec {shlex.quote(sys.executable)} -m autoresearch {verb}"
+    done = subprocess.run(["sh", "-c", line], cwd=tmp_path / "gone", capture_output=True, text=True, check=False)
+    said = "autoresearch: the folder in which this was started is gone; change to the repository and run it again\n"
+    assert (done.returncode, done.stderr) == (2, said)
 
 
 def test_run_without_terminal_and_without_yes_shows_the_plan_and_refuses(lab):

@@ -112,6 +112,8 @@ def main(argv: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at its exit
         return 0
     except OSError as error:
+        if _lost():
+            return _fail("the folder in which this was started is gone; change to the repository and run it again", 2)
         if error.errno not in _DISK:
             return _bug(argv)
         where = f" at {error.filename}" if error.filename else ""
@@ -119,6 +121,15 @@ def main(argv: Sequence[str]) -> int:
         return _fail(f"{error.strerror}{where}; nothing recorded is lost; {cure} and run it again")
     except Exception:  # noqa: BLE001 - the last door: a bug is told as one, with everything needed to mend it
         return _bug(argv)
+
+
+def _lost() -> bool:
+    """Whether the folder that we are in does not exist any more."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _interrupted(chosen: str | None, argv: Sequence[str]) -> str:
