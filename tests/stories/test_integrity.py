@@ -4,7 +4,7 @@ import json
 import textwrap
 
 import yaml
-from tests.conftest import commit_all
+from tests.conftest import PROVEN, commit_all
 
 from autoresearch.mcp import answers
 
@@ -77,7 +77,7 @@ def test_a_number_that_is_printed_before_anything_is_measured_says_that_nobody_v
     commit_all(lab.root)
     (lab.root / "ideas.yaml").write_text(yaml.safe_dump([{"title": "early", "patch": early}]))
     target = {"type": "command", "config": "config.json", "protect": ["judge.py", "train.py"]}
-    lab.write(stop="2 experiments", launcher={"type": "local"}, target=target, run={"grace": 0.5})
+    lab.write(stop="2 experiments", launcher={"type": "local"}, target=target, run={"grace": 0.5}, verdict=PROVEN)
     assert lab.run().returncode == 0
     row = lab.rows()[1]
     assert (row.status.value, row.metric_value, row.extra["integrity"]) == ("keep", 0.9, "unverified")
