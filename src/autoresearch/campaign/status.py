@@ -336,17 +336,17 @@ class CampaignStatus:
 
 def _text(status: CampaignStatus, last: int, width: int | None) -> str:
     head = f"{status.campaign}: {status.state}{f' ({status.reason})' if status.reason else ''}"
+    best = f"baseline {number(status.baseline)}, best {number(status.best) or '-'} ({status.best_from})"
     lines = [
         wrapped(head, width),
         f"  {status.aim}",
         f"  {status.stop}" if status.stop else None,
         f"  {status.keep} kept, {status.discard} discarded, {status.crash} crashed"
         + (f"; {status.gpu_hours:.1f} GPU-hours" if status.gpu_hours else ""),
-        f"  baseline {number(status.baseline)}, best {number(status.best) or '-'} ({status.best_from})"
-        if status.baseline is not None
-        else "  no baseline yet",
+        "  no baseline yet" if status.baseline is None else wrapped(best, width, "  "),
     ]
-    lines += [f"  {text}" for text in (*status.waiting, *status.held_back, status.question, *status.cautions) if text]
+    told = (*status.waiting, *status.held_back, status.question, *status.cautions)
+    lines += [wrapped(text, width, "  ") for text in told if text]
     if status.running:
         lines += ["", _running(status.running)]
     if status.by_hand:

@@ -223,10 +223,10 @@ class BudgetComparison:
         """How many runs it takes, in a sentence."""
         worth, runs = self.setup.worth or self.setup.gain, self.runs_to_prove(policy)
         sizes = [one.runs for one in self.budgets]
-        many = f"takes more than {max(sizes)} runs" if runs is None else f"takes about {runs} runs"
+        many = f"more than {max(sizes)} runs" if runs is None else f"about {runs} runs"
         if runs == min(sizes):
-            many = f"takes at most {runs} runs"
-        return f"{policy}: to prove a true gain of {worth:+.3g} or more in {OFTEN:.0%} of nights {many}."
+            many = f"at most {runs} runs"
+        return f"{policy}: a true gain of {worth:+.3g} or more is proven in {OFTEN:.0%} of nights with {many}."
 
 
 def compare_budgets(trial: SimulationSetup, runs: Sequence[int]) -> BudgetComparison:
