@@ -51,7 +51,7 @@ def test_how_many_runs_a_proof_takes_is_one_sentence(chances, runs, words):
     found = BudgetComparison(setup, tuple(map(budget, (12, 50, 100), chances)))
     assert found.runs_to_prove("auto") == runs
     assert words in str(found)
-    assert "+0.2 or more in 80% of nights" in str(found)
+    assert "+0.2 or more is proven in 80% of nights" in str(found)
 
 
 def test_budgets_are_the_campaigns_of_each_size():
