@@ -171,9 +171,19 @@ def add(repo: Path, path: Path, commit: str) -> Path:
     _remove(refs.root(repo), git_dir, path, admin)
     path.parent.mkdir(parents=True, exist_ok=True)
     fault_points.point("worktree.add.before")
-    call(repo, "worktree", "add", "--quiet", "--detach", "--no-guess-remote", str(path), commit, config=_ADD)
+    try:
+        _make(repo, path, commit)
+    except RepositoryError:
+        # Somebody may have deleted it while git made it; whatever else it was says so again.
+        _remove(refs.root(repo), git_dir, path, _registered(git_dir, path))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _make(repo, path, commit)
     fault_points.point("worktree.add.after")
     return path
+
+
+def _make(repo: Path, path: Path, commit: str) -> None:
+    call(repo, "worktree", "add", "--quiet", "--detach", "--no-guess-remote", str(path), commit, config=_ADD)
 
 
 def _absolute(path: Path) -> Path:
