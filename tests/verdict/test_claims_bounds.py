@@ -196,3 +196,17 @@ def test_an_idea_that_names_itself_as_parent_breaks_no_claim():
     trials = (*runs("baseline", 1.0, 1.1, 0.9), *runs("a", 0.5))
     (found,) = claims(Board(objective=UP, ideas=(own,), trials=trials)).ideas
     assert found.runs == 1
+
+
+def test_what_common_seeds_share_does_not_widen_a_claim():
+    """Fresh seeds that scatter by 0.04, and an effect of 0.08 on each: the pairs differ by next to nothing."""
+    luck = [0.0, 0.02, -0.021, 0.013, -0.017, 0.024, -0.02, 0.018, 0.005, -0.012, 0.03, -0.035, 0.04]
+    tries = tuple(
+        Trial(arm=arm, seed=seed, value=0.6 + gain + by, purpose=Purpose.CONFIRM if seed > 9 else Purpose.EXPLORE)
+        for arm, gain in (("baseline", 0.0), ("a", 0.08))
+        for seed, by in enumerate(luck)
+    )
+    kept = idea("a", status=KEEP, effect=0.08)
+    whole = claims(Board(objective=UP, ideas=(kept,), trials=tries, incumbent="a")).campaign
+    assert (whole.standing, whole.runs) == (Standing.PROVEN, 3)
+    assert whole.high - whole.low < 0.06

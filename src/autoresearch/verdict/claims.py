@@ -13,7 +13,7 @@ from autoresearch.verdict.arms import Arm, Effect, sort
 from autoresearch.verdict.evidence import FRESH, TAU, Evidence, difference
 from autoresearch.verdict.plausible import implausible
 from autoresearch.verdict.posterior import ArmNode, Worth, worths
-from autoresearch.verdict.statistics import normal_cdf, normal_quantile, t_cdf, t_quantile
+from autoresearch.verdict.statistics import normal_cdf, normal_quantile, residuals, t_cdf, t_quantile
 
 PROVEN = 0.95
 """Probability of a positive effect from which it is proven; fresh seeds only, and an idea may as well do nothing."""
@@ -141,14 +141,18 @@ def fresh_comparison(evidence: Evidence, arm: str, against: str) -> Effect | Non
 def _as_wide_as_its_runs(effect: Effect, ours: Arm, theirs: Arm) -> Effect:
     """The same gain with the scatter of its own runs for error (Student), where that is far above the campaign's noise.
 
-    So it is when a fresh run collapses: the mean of three is off by far more than the noise of ordinary runs says.
+    So it is when a fresh run collapses: the mean of three is off by far more than the noise of ordinary runs says. What
+    common seeds have in common is in no difference of pairs, so there the differences are asked.
     """
-    freedom = ours.runs + theirs.runs - 2
-    if effect.error is None or not freedom:
+    pairs = [ours.values[seed] - theirs.values[seed] for seed in ours.values if seed in theirs.values]
+    if effect.paired and len(pairs) > 1:
+        scatter, share = residuals(pairs), 1 / len(pairs)
+    else:
+        scatter, share = (*ours.scatter, *theirs.scatter), 1 / ours.runs + 1 / theirs.runs
+    if effect.error is None or not scatter:
         return effect
-    square = sum(residual * residual for arm in (ours, theirs) for residual in arm.scatter) / freedom
-    own = math.sqrt(square * (1 / ours.runs + 1 / theirs.runs))
-    return replace(effect, error=own, freedom=freedom) if own > _FAR_WIDER * effect.error else effect
+    own = math.sqrt(sum(one * one for one in scatter) / len(scatter) * share)
+    return replace(effect, error=own, freedom=len(scatter)) if own > _FAR_WIDER * effect.error else effect
 
 
 def _fresh_arms(trials: tuple[Trial, ...], sign: float, partial_judges: bool) -> dict[str, Arm]:
