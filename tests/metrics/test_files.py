@@ -2,16 +2,20 @@
 
 import json
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoresearch.errors import CampaignError
+from autoresearch.metrics import checkpoints, files, logs, samples, tensorboard
 from autoresearch.metrics.files import FileSource
+from autoresearch.metrics.safe_read import Found, files_below, open_found
 from autoresearch.metrics.tensorboard import TensorBoardSource
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "nemo_rl_logs"
@@ -143,15 +147,130 @@ def lines(steps):
 def test_json_lines_are_read_from_where_the_last_look_ended(tmp_path):
     """What was read is not read again, a line without its end counts for now, and a shorter or new file starts anew."""
     source, file = FileSource(), tmp_path / "metrics.jsonl"
-    file.write_text(lines(range(3)) + '{"step": 3, "score": 0.5}')
-    assert points(source.read(tmp_path))["score"][-1] == (3, 0.5)
+    file.write_text(lines(range(300)) + '{"step": 300, "score": 0.5}')
+    assert points(source.read(tmp_path))["score"][-1] == (300, 0.5)
     with file.open("r+") as stream:  # what was read before is no longer there to be read
         stream.write("x" * 20)
         stream.seek(0, 2)
-        stream.write("\n" + lines([4, 2]))
-    assert points(source.read(tmp_path)) == {"score": ((0, 0.0), (1, 1e-6), (2, 2e-6), (3, 0.5), (4, 4e-6))}
+        stream.write("\n" + lines([301, 2]))
+    expected = (*((step, step / 1e6) for step in range(300)), (300, 0.5), (301, 301 / 1e6))
+    assert points(source.read(tmp_path)) == {"score": expected}
     file.write_text(lines([7]))
     assert points(source.read(tmp_path)) == {"score": ((7, 7e-6),)}
+
+
+@pytest.mark.parametrize("count", [300, 700], ids=["same size", "larger"])
+def test_json_lines_written_anew_in_place_are_read_anew(tmp_path, count):
+    """Points of a file that no longer holds them go, whether it has grown or not; the inode stays the same."""
+    source, file = FileSource(), tmp_path / "metrics.jsonl"
+    old, new = ("".join(f'{{"step": {step}, "{tag}": 0.{step:03}}}\n' for step in range(count)) for tag in "ab")
+    file.write_text("".join(old.splitlines(keepends=True)[:300]))
+    assert list(points(source.read(tmp_path))) == ["a"]
+    inode, moment = file.stat().st_ino, file.stat().st_mtime
+    file.write_text(new)
+    os.utime(file, (moment + 1, moment + 1))
+    assert file.stat().st_ino == inode
+    assert points(source.read(tmp_path)) == points(read(tmp_path))
+    assert list(points(source.read(tmp_path))) == ["b"]
+
+
+SWAPS = """
+import os, sys
+from pathlib import Path
+file, kept, pipe = Path(sys.argv[1]), Path("kept"), Path("pipe")
+print("ready", flush=True)
+while True:
+    kept.write_text(sys.argv[2])
+    kept.replace(file)
+    os.mkfifo(pipe)
+    pipe.replace(file)
+"""
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "metrics.jsonl", "metrics.csv"])
+def test_a_pipe_put_in_a_files_place_holds_no_look_up(tmp_path, name):
+    """Whatever a run swaps between the check and the opening, the look comes back, and later ones see the file again."""
+    text = "step,loss\n1,0.5\n" if name.endswith("csv") else '{"step": 1, "loss": 0.5}\n'
+    source, command = FileSource(), (sys.executable, "-c", SWAPS, name, text)
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE) as swapper:
+        try:
+            assert swapper.stdout is not None
+            assert swapper.stdout.readline() == b"ready\n"
+            for _ in range(2000):
+                source.read(tmp_path)
+        finally:
+            swapper.kill()
+    (tmp_path / name).unlink(missing_ok=True)
+    (tmp_path / name).write_text(text)
+    assert points(source.read(tmp_path)) == {"loss": ((1, 0.5),)}
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "name"),
+    [
+        (files, FileSource(), "metrics.json"),
+        (files, FileSource(), "metrics.jsonl"),
+        (files, FileSource(), "metrics.tsv"),
+        (logs, logs.LogSource(options={"patterns": {"loss": "loss=(.+)"}}), "run.log"),
+        (samples, samples.SampleSource(), "val_data_step1.jsonl"),
+        (tensorboard, TensorBoardSource(), "events.out.tfevents.1"),
+        (checkpoints, checkpoints.CheckpointSource(), "step_1/training_info.json"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_no_source_opens_a_pipe(tmp_path, monkeypatch, module, source, name):
+    """One put there right after the folder was listed is told of, in every source."""
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("x")
+
+    def list_and_swap(*asked: Any) -> list[Found]:
+        found = files_below(*asked)
+        file.unlink()
+        os.mkfifo(file)
+        return found
+
+    monkeypatch.setattr(module, "files_below", list_and_swap)
+    assert len(source.read(tmp_path).notes) == 1
+
+
+def test_a_file_replaced_while_it_is_looked_at_keeps_its_points_for_that_look(tmp_path, monkeypatch):
+    """A script that replaces its file whole does nothing wrong; the next look has the new one."""
+    source, new = FileSource(), tmp_path / "new"
+    assert points(read(tmp_path, "metrics.json", '{"loss": 1}')) == points(source.read(tmp_path))
+    (tmp_path / "metrics.json").write_text('{"loss": 22}')
+
+    def list_and_replace(*asked: Any) -> list[Found]:
+        found = files_below(*asked)
+        new.write_text('{"loss": 333}')
+        new.replace(tmp_path / "metrics.json")
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "files_below", list_and_replace)
+        assert points(source.read(tmp_path)) == {"loss": ((0, 1.0),)}
+    assert points(source.read(tmp_path)) == {"loss": ((0, 333.0),)}
+
+
+def test_a_pipe_between_the_check_and_the_opening_is_refused(tmp_path):
+    """So is another file; a link that stays in the folder is opened."""
+    file, link = tmp_path / "a.json", tmp_path / "b.json"
+    file.write_text("1")
+    link.symlink_to(file)
+    found = files_below(tmp_path, "*.json")
+    assert [open_and_read(item) for item in found] == [b"1", b"1"]
+    file.rename(tmp_path / "aside")
+    for put in (os.mkfifo, lambda path: path.write_text("2"), lambda path: path.symlink_to("/dev/zero")):
+        put(file)
+        for item in found:
+            with pytest.raises(OSError, match="replaced"):
+                open_found(item)
+        file.unlink()
+
+
+def open_and_read(item):
+    with open_found(item) as stream:
+        return stream.read()
 
 
 def test_a_line_too_long_to_hold_is_skipped_and_what_follows_is_read(tmp_path):

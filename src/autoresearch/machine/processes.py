@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import threading
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,10 +95,10 @@ def descendants(roots: Iterable[int], table: Mapping[int, Process]) -> list[Proc
     for process in table.values():
         children.setdefault(process.parent, []).append(process)
     found: list[Process] = []
-    pending = list(roots)
+    pending = deque(roots)
     known = set(pending)
     while pending:
-        for child in children.get(pending.pop(0), []):
+        for child in children.get(pending.popleft(), []):
             if child.pid not in known:
                 known.add(child.pid)
                 found.append(child)

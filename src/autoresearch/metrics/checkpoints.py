@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
-from autoresearch.metrics.safe_read import MAX_BYTES, Found, files_below, number, parse_json, refuse_unknown
+from autoresearch.metrics.safe_read import MAX_BYTES, Found, files_below, number, open_found, parse_json, refuse_unknown
 from autoresearch.run.measurement import Readings, Series
 
 _SAVE = re.compile(r"(?:^|/)step_(\d{1,15})/training_info\.json$")
@@ -45,7 +45,8 @@ def _info(item: Found) -> dict[str, float] | None:
     if item.size > MAX_BYTES:
         return None
     try:
-        document = parse_json(item.path.read_bytes())
+        with open_found(item) as stream:
+            document = parse_json(stream.read(MAX_BYTES))
     except OSError:
         return None
     if not isinstance(document, dict):

@@ -3,17 +3,22 @@
 Understood as JSON: `{"tag": {"step": value}}` (what NeMo-RL's own dump writes), `{"tag": value}`, nested objects (tags
 joined by `/`) and a list of objects. JSON lines and tables hold one object per line or row, with a column for the step.
 
-Of JSON lines only what is new is read at each look. Of a tag with more than 100,000 points the first, the last and each
+Of JSON lines only what is new is read at each look, and all of them where the bytes before it are no longer those that
+were read. Of a tag with more than 100,000 points the first, the last and each
 stretch's extremes are kept: `last`, `mean-last-N` and `best` are those of the whole curve, `median-half` that of what
 is kept.
 """
 
 import csv
+import errno
+import hashlib
+import io
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from autoresearch.errors import CampaignError
 from autoresearch.metrics.safe_read import (
@@ -25,6 +30,7 @@ from autoresearch.metrics.safe_read import (
     joined,
     lines_of,
     number,
+    open_found,
     parse_json,
     refuse_unknown,
     remember,
@@ -35,6 +41,9 @@ from autoresearch.run.measurement import Readings
 FORMATS = ("json", "jsonl", "csv", "tsv")
 
 Point = tuple[str, int, float]
+
+_TAIL = 4096
+"""Bytes before the point where a look ended, by which the next one knows the file again."""
 
 _MOST_LINES = 1 << 30
 """Bytes of JSON lines; they are never held as a whole, but reading them takes time."""
@@ -92,14 +101,20 @@ class FileSource:
                 file.points = file.last = PointsOfFile()
                 file.problem = f"larger than {most // 2**20} MiB; not read"
             elif kind == "jsonl":
-                file.advance(item.path, self._step)
+                file.advance(item, self._step)
             elif kind == "json":
-                file.take_document(item.path.read_bytes().decode("utf-8-sig", "replace"), self._step)
+                file.take_document(item, self._step)
             else:
-                file.take_table(item.path, self._step, "," if kind == "csv" else "\t")
+                file.take_table(item, self._step, "," if kind == "csv" else "\t")
         except OSError as error:
             file.problem = f"cannot be read: {error.strerror or error}"
+            file.version = _NEVER  # the same file may be there again at the next look
+            if known is not None and error.errno == errno.ESTALE:
+                file.points, file.last = known.points, known.last  # whoever replaces a file takes nothing back
         return file
+
+
+_NEVER = (0, 0, 0.0)
 
 
 @dataclass
@@ -107,18 +122,20 @@ class _File:
     """What has been read of one file, and of JSON lines up to which byte."""
 
     tags: Mapping[str, str] | None
-    version: tuple[int, int, float] = (0, 0, 0.0)
+    version: tuple[int, int, float] = _NEVER
     points: PointsOfFile = field(default_factory=PointsOfFile)
     last: PointsOfFile = field(default_factory=PointsOfFile)
     """Of the line that has no end yet: it is read again."""
     offset: int = 0
+    tail: bytes = b""
+    """Digest of the bytes before `offset`."""
     rows: int = 0
     damaged: int = 0
     torn: bool = False
     problem: str = ""
 
     def goes_on(self, item: Found) -> bool:
-        """Whether a file holds what it held and more."""
+        """Whether a file may hold what it held and more."""
         return self.version[0] == item.inode and item.size >= self.offset
 
     def parts(self) -> tuple[PointsOfFile, ...]:
@@ -129,27 +146,35 @@ class _File:
             yield f"{damaged} torn or unreadable lines were skipped"
         yield from filter(None, (self.points.note, self.problem))
 
-    def advance(self, path: Path, step_key: str) -> None:
-        """Take the lines that have come."""
-        self.last, self.torn = PointsOfFile(), False
-        with path.open("rb") as stream:
-            size = os.fstat(stream.fileno()).st_size
-            stream.seek(self.offset)
-            for line in lines_of(stream):
-                self.offset = stream.tell() - len(line)
-                row = parse_json(line.decode("utf-8-sig", "replace")) if line.strip() else {}
-                counted = self.rows + bool(line.strip())
-                if not line.endswith(b"\n") and stream.tell() >= size:
-                    self.torn = not isinstance(row, dict)
-                    self._take(_rows((row,), step_key, counted), self.last)
-                    return
-                self.rows = counted
-                self.damaged += not isinstance(row, dict)
-                self._take(_rows((row,), step_key, counted), self.points)
-            self.offset = stream.tell()
+    def advance(self, item: Found, step_key: str) -> None:
+        """Take the lines that have come, and all of them where the file was written anew."""
+        with open_found(item) as stream:
+            if self.tail != _tail(stream, self.offset):
+                self.points, self.offset, self.rows, self.damaged = PointsOfFile(), 0, 0, 0
+            self.last, self.torn = PointsOfFile(), False
+            self._take_lines(stream, step_key)
+            self.tail = _tail(stream, self.offset)
 
-    def take_document(self, text: str, step_key: str) -> None:
+    def _take_lines(self, stream: BinaryIO, step_key: str) -> None:
+        size = os.fstat(stream.fileno()).st_size
+        stream.seek(self.offset)
+        for line in lines_of(stream):
+            self.offset = stream.tell() - len(line)
+            row = parse_json(line.decode("utf-8-sig", "replace")) if line.strip() else {}
+            counted = self.rows + bool(line.strip())
+            if not line.endswith(b"\n") and stream.tell() >= size:
+                self.torn = not isinstance(row, dict)
+                self._take(_rows((row,), step_key, counted), self.last)
+                return
+            self.rows = counted
+            self.damaged += not isinstance(row, dict)
+            self._take(_rows((row,), step_key, counted), self.points)
+        self.offset = stream.tell()
+
+    def take_document(self, item: Found, step_key: str) -> None:
         """Take a whole JSON document."""
+        with open_found(item) as stream:
+            text = stream.read(MAX_BYTES).decode("utf-8-sig", "replace")
         document = parse_json(text)
         if isinstance(document, list):
             self._take(_rows(document, step_key), self.points)
@@ -158,9 +183,9 @@ class _File:
         else:
             self.problem = "not a JSON object or list; left out" if text.strip() else "empty"
 
-    def take_table(self, path: Path, step_key: str, delimiter: str) -> None:
+    def take_table(self, item: Found, step_key: str, delimiter: str) -> None:
         """Take a table. A last row without a newline is left out: of 0.7969 it may hold only 0.79."""
-        with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
+        with io.TextIOWrapper(open_found(item), encoding="utf-8-sig", errors="replace", newline="") as stream:
             try:
                 self._take(_rows(csv.DictReader(self._whole(stream), delimiter=delimiter), step_key), self.points)
             except csv.Error as error:
@@ -178,6 +203,12 @@ class _File:
             tag = key if self.tags is None else self.tags.get(key)
             if tag is not None:
                 into.add(tag, step, value)
+
+
+def _tail(stream: BinaryIO, offset: int) -> bytes:
+    start = max(0, offset - _TAIL)
+    stream.seek(start)
+    return hashlib.blake2b(stream.read(offset - start), digest_size=16).digest()
 
 
 def _renaming(tags: object) -> dict[str, str] | None:
@@ -198,13 +229,13 @@ def _tree(document: dict[Any, Any], step_key: str, step: int = 0) -> Iterator[Po
     """Numbers of a nested object: keys joined by `/`, an object whose keys are all whole numbers is a series."""
     named = whole(document.get(step_key))
     step = step if named is None else named
-    pending: list[tuple[str, Any]] = [(str(key), value) for key, value in document.items() if key != step_key]
+    pending = deque[tuple[str, Any]]((str(key), value) for key, value in document.items() if key != step_key)
     while pending:
-        tag, value = pending.pop(0)
+        tag, value = pending.popleft()
         if isinstance(value, dict):
             by_step = _by_step(value)
             yield from ((tag, at, each) for at, each in by_step)
-            pending += [] if by_step else [(f"{tag}/{key}", inner) for key, inner in value.items()]
+            pending += () if by_step else [(f"{tag}/{key}", inner) for key, inner in value.items()]
         elif (found := number(value)) is not None:
             yield tag, step, found
 

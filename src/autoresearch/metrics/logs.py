@@ -12,7 +12,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 from autoresearch.errors import CampaignError
-from autoresearch.metrics.safe_read import Found, as_strings, files_below, number, refuse_unknown, remember, whole
+from autoresearch.metrics.safe_read import (
+    Found,
+    as_strings,
+    files_below,
+    number,
+    open_found,
+    refuse_unknown,
+    remember,
+    whole,
+)
 from autoresearch.run.log_patterns import Grammar, Scan
 from autoresearch.run.measurement import Readings, Series
 from autoresearch.run.printed_result import ResultLine
@@ -103,7 +112,7 @@ class _LogFile:
     def advance(self, item: Found, max_bytes: int) -> None:
         self.problem = ""
         try:
-            with item.path.open("rb") as stream:
+            with open_found(item) as stream:
                 if item.size - self.offset > max_bytes:
                     self._take(stream, max_bytes // 2)
                     self.cut, self.offset = True, item.size - max_bytes // 2

@@ -1,5 +1,6 @@
 """Foreign files made safe to read: they vanish, they are torn, they hold what is not a number."""
 
+import errno
 import json
 import math
 import os
@@ -24,6 +25,7 @@ class Found:
     size: int
     mtime: float
     inode: int
+    device: int
 
     @property
     def version(self) -> tuple[int, int, float]:
@@ -60,7 +62,22 @@ def _match(folder: Path, path: Path, globs: Iterable[str]) -> Found | None:
         return None
     if not stat.S_ISREG(status.st_mode):
         return None  # opening a pipe would wait for ever
-    return Found(path, name, status.st_size, status.st_mtime, status.st_ino)
+    return Found(path, name, status.st_size, status.st_mtime, status.st_ino, status.st_dev)
+
+
+def open_found(item: Found) -> BinaryIO:
+    """The file that was found, to be read; a run may have put a pipe or a link in its place since.
+
+    Raises:
+        OSError: It is gone, cannot be read, or is no longer the file that was found.
+    """
+    # What was found may be a link that stays in the folder: where it leads now is held to the file found.
+    handle = os.open(os.path.realpath(item.path), os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    status = os.fstat(handle)
+    if stat.S_ISREG(status.st_mode) and (status.st_dev, status.st_ino) == (item.device, item.inode):
+        return os.fdopen(handle, "rb")
+    os.close(handle)
+    raise OSError(errno.ESTALE, "replaced while it was looked at", str(item.path))
 
 
 MAX_BYTES = 64 * 1024 * 1024

@@ -22,6 +22,7 @@ from autoresearch.metrics.safe_read import (
     files_below,
     lines_of,
     number,
+    open_found,
     parse_json,
     refuse_unknown,
     remember,
@@ -74,7 +75,10 @@ class SampleSource:
     def _rollouts(self, item: Found) -> "_Rollouts":
         version, rollouts = self._known.get(item.path, (None, None))
         if version != item.version or rollouts is None:
-            rollouts = _read_rollouts(item.path)
+            try:
+                rollouts = _read_rollouts(item)
+            except OSError:
+                return _Rollouts(skipped=1)  # the same file may be there again at the next look
             remember(self._known, item.path, (item.version, rollouts))
         return rollouts
 
@@ -88,20 +92,17 @@ class SampleSource:
 class _Rollouts:
     """Rewards and prompts of one file, line by line."""
 
-    def __init__(self) -> None:
+    def __init__(self, skipped: int = 0) -> None:
         self.rewards: list[float] = []
         self.prompts: list[bytes] = []
-        self.skipped = 0
+        self.skipped = skipped
 
 
-def _read_rollouts(path: Path) -> _Rollouts:
+def _read_rollouts(item: Found) -> _Rollouts:
     rollouts = _Rollouts()
-    try:
-        with path.open("rb") as stream:
-            for line in lines_of(stream):
-                _take(line, rollouts)
-    except OSError:
-        rollouts.skipped += 1
+    with open_found(item) as stream:
+        for line in lines_of(stream):
+            _take(line, rollouts)
     return rollouts
 
 

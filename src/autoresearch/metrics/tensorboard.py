@@ -17,7 +17,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from autoresearch.metrics.safe_read import Found, PointsOfFile, files_below, joined, refuse_unknown, remember
+from autoresearch.metrics.safe_read import (
+    Found,
+    PointsOfFile,
+    files_below,
+    joined,
+    open_found,
+    refuse_unknown,
+    remember,
+)
 from autoresearch.run.measurement import Readings
 
 _HPARAMS_RUN = re.compile(r"(?:^|/)\d{9,}\.\d+/[^/]+$")
@@ -60,7 +68,7 @@ class TensorBoardSource:
         if known is None or known.inode != item.inode or item.size < known.offset:
             known = remember(self._files, item.path, _EventFile(item.inode))
         if item.size > known.offset:
-            known.advance(item.path)
+            known.advance(item)
         return known
 
 
@@ -74,10 +82,10 @@ class _EventFile:
     skipped: int = 0
     problem: str = ""
 
-    def advance(self, path: Path) -> None:
+    def advance(self, item: Found) -> None:
         self.problem = ""
         try:
-            with path.open("rb") as stream:
+            with open_found(item) as stream:
                 stream.seek(self.offset)
                 for record, crc in self._records(stream):
                     self._take(record, crc)
