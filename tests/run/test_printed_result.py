@@ -81,6 +81,10 @@ def test_labelled_lines_are_no_points_of_a_curve_beside_bare_ones():
     (["epoch 1 score=0.1", "score: 0.1"], ["epoch 1 score=0.1", "epoch 2 score=0.2", "score: 0.2"], ""),
     (["epoch 1 score=0.0", "epoch 2 score=0.0"], ["epoch 1 score=0.0", "epoch 2 score=0.3"], ""),
     (["epoch 9 score=0.5"], ["epoch 8 score=0.6", "epoch 9 score=0.9"], "'epoch 8 score=0.6', and later 'epoch 9 score"),
+    (["epoch 1 score=0.1", "score: 0.1"], ["score: 0.5", "epoch 1 score=0.6", "epoch 2 score=0.9"], "later 'epoch 2"),
+    (["epoch 1 score=0.1", "score: 0.1"], ["epoch 1 score=0.1", "score: 0.5", "score: 0.5", "epoch 9 score=0.9"], "'epoch 9"),
+    (["score: 0.5"], ["score: 0.5", *(f"{form}: 1 score: 0.9" for form in "abcdefgh")], "and later 'h: 1 score: 0.9'"),
+    (["score: 0.1", "epoch 1 score=0.2"], ["score: 0.1", "epoch 1 score=0.2", "epoch 2 score=0.9"], ""),
     ([], ["score: 0.6", "score: 0.7"], ""),
 ])  # fmt: skip
 def test_a_run_prints_as_the_baseline_does(baseline, own, said):

@@ -53,10 +53,10 @@ def _others(ctx: Context, arm: str) -> list[race.FirstRun]:
 
 
 def _first(ctx: Context, entry: Experiment) -> race.FirstRun | None:
-    """An idea's first run if it is over; None when there was none."""
+    """An idea's first run if it is over; None when there was none, or its curve teaches nothing: its end is odd."""
     explored = [run for run in ctx.history.runs_of(entry.name) if run.planned.purpose is Purpose.EXPLORE]
     run = next((run for run in explored if run.measurement and not run.planned.plumbing), None)
-    if run is None or run.measurement is None:
+    if run is None or run.measurement is None or run.measurement.doubt:
         return None
     complete = run.valid and run.measurement.completion in _WHOLE
     return race.FirstRun(run.measurement.curve, _references(ctx, entry.name), complete)

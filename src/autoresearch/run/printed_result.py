@@ -150,7 +150,9 @@ class ResultLines:
         form = one.form
         known = self._lines.pop(form, None)
         if known is None and len(self._lines) >= _FORMS:
-            del self._lines[next(iter(self._lines))]
+            # Never a bare line while there is another: what comes after it is held against it.
+            others = (form for form, line in self._lines.items() if line.manner is not Manner.BARE)
+            del self._lines[next(others, next(iter(self._lines)))]
         if known is not None:
             again = same(known, one)
             first = known.first or ("" if again else known.text)
@@ -253,6 +255,10 @@ def unlike_baseline(own: Iterable[ResultLine], baseline: Sequence[ResultLine]) -
             return f"the baseline prints one result, this run {one.values}: {one.first!r}, and later {one.text!r}"
     ours = [one for one in lines if one.form in forms]
     last = lines[-1] if lines else None
+    final = next((one for one in reversed(lines) if one.manner is not Manner.PROGRESS), None)
+    ends = bool(baseline) and baseline[-1].manner is not Manner.PROGRESS
+    if ends and final and last and last.manner is Manner.PROGRESS and not same(final, last):
+        return f"two results in one run: {final.text!r}, and later {last.text!r}; the baseline's is the last it prints"
     if last is not None and ours and last.form not in forms and not same(last, ours[-1]):
         return f"two results in one run: {ours[-1].text!r}, and later {last.text!r}, which the baseline does not print"
     return ""
