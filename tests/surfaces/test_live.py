@@ -1,6 +1,7 @@
 """The live view, drawn on a real pseudo-terminal."""
 
 import fcntl
+import io
 import os
 import pty
 import re
@@ -11,6 +12,10 @@ import time
 
 import pytest
 import yaml
+from rich.console import Console
+
+from autoresearch.campaign.campaign import Campaign
+from autoresearch.cli.live_view import view
 
 IDEA = [{"title": "try [bold red]this[/] and [link=x]", "overrides": ["lr=0.3"]}]
 
@@ -81,3 +86,14 @@ def test_watch_draws_titles_as_they_are(lab):
     drawn += seen(terminal)
     assert "try [bold red]this[" in drawn  # the last status, after a view that may have seen less, cuts it there
     assert os.waitpid(pid, 0)[1] == 0
+
+
+def test_a_small_terminal_shows_verdicts_whole_and_the_newest_events(ended):
+    """Where a row does not fit its title gives way, and old verdicts do before what has just happened."""
+    console = Console(width=44, height=18, file=io.StringIO())
+    happened = tuple(f"event {number}" for number in range(6))
+    console.print(view(Campaign(where=ended.root), happened, 18))
+    lines = console.file.getvalue().splitlines()
+    assert len(lines) <= 18
+    assert lines[-1].strip() == "event 5"
+    assert any(re.match(r"\d +(keep|discard|crash) +[\d.]+ .*…", line) for line in lines)

@@ -1,5 +1,6 @@
 """What may be claimed where little is known, whose chances are added up, and what drift is told from."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,7 @@ from autoresearch.verdict.arms import Effect
 from autoresearch.verdict.claims import Claim, Standing, _positive, claims, left_out
 from autoresearch.verdict.drift import beside_drift, drift
 from autoresearch.verdict.evidence import Evidence
+from autoresearch.verdict.power import cannot_prove
 
 
 def test_nothing_is_claimed_without_noise_or_without_runs():
@@ -210,3 +212,12 @@ def test_what_common_seeds_share_does_not_widen_a_claim():
     whole = claims(Board(objective=UP, ideas=(kept,), trials=tries, incumbent="a")).campaign
     assert (whole.standing, whole.runs) == (Standing.PROVEN, 3)
     assert whole.high - whole.low < 0.06
+
+
+def test_what_cannot_be_proven_is_told_of_the_runs_that_were_made():
+    """Not of those that were allowed; and nothing is told where the gain is larger than that."""
+    trials = (*runs("baseline", 1.0, 1.1, 0.9), *runs("a", 1.2, 1.1, 1.3))
+    evidence = Evidence(Board(objective=UP, ideas=(idea("a", status=KEEP, effect=0.2),), trials=trials, runs_total=148))
+    small, large = (Claim(name="a", standing=Standing.LIKELY, effect=effect) for effect in (0.2, 200.0))
+    assert re.match(r" 6 runs cannot prove a gain", cannot_prove(evidence, small))
+    assert not cannot_prove(evidence, large)

@@ -19,9 +19,14 @@ from autoresearch.report.event_lines import Lines, clock
 if TYPE_CHECKING:
     from rich.console import Group
     from rich.table import Table
+    from rich.text import Text
 
 _REFRESH_S = 1.0
 _PROGRESS_S = 600.0
+_HEAD_LINES = 8
+"""Lines above the tables, two of them broken."""
+_MOST_RUNNING = 12
+"""Runs in flight that are shown, one a line."""
 
 
 class PlainView:
@@ -100,11 +105,12 @@ class LiveView:
         if now - self._drawn < _REFRESH_S:
             return
         self._drawn = now
-        self._live.update(view(self._campaign, tuple(self._recent)), refresh=True)
+        height = self._live.console.size.height
+        self._live.update(view(self._campaign, tuple(self._recent), height), refresh=True)
 
 
-def view(campaign: Campaign, recent: tuple[str, ...] = ()) -> Group:
-    """The whole view as something rich can draw."""
+def view(campaign: Campaign, recent: tuple[str, ...] = (), height: int = 60) -> Group:
+    """The whole view as something rich can draw, in a terminal of so many lines: what is new is never cut off."""
     from rich.console import Group  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
@@ -112,8 +118,10 @@ def view(campaign: Campaign, recent: tuple[str, ...] = ()) -> Group:
     parts: list[object] = [_head(status), Text()]
     if status.running:
         parts += [_running(campaign, status), Text()]
+    spare = height - _HEAD_LINES - min(len(status.running), _MOST_RUNNING + 1) - 3
+    recent = recent[-max(1, min(len(recent), spare - 4)) :]
     if status.verdicts:
-        parts += [_verdicts(status), Text()]
+        parts += [_verdicts(status, max(1, min(8, spare - len(recent) - 3))), Text()]
     parts += [Text(line, style="dim", no_wrap=True, overflow="ellipsis") for line in recent]
     return Group(*parts)  # type: ignore[arg-type]
 
@@ -142,31 +150,38 @@ def _running(campaign: Campaign, status: CampaignStatus) -> Table:
 
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("running", "purpose", "seed", "state", "for", status.metric):
-        table.add_column(Text(column), no_wrap=True)
-    for run in status.running[:12]:
+        table.add_column(Text(column), no_wrap=column not in {"running", "state"})
+    for run in status.running[:_MOST_RUNNING]:
         curve = campaign.curve(run)
         latest = f"{curve[-1][1]:.3f} @ {curve[-1][0]}" if curve else ""
         table.add_row(
-            Text(run.experiment), run.purpose, str(run.seed), Text(plain_text.cut(run.told, 60)),
+            _line(run.experiment), run.purpose, str(run.seed), _line(plain_text.cut(run.told, 60)),
             plain_text.duration(run.elapsed_s), f"{sparkline([value for _, value in curve])} {latest}",
         )  # fmt: skip
-    if len(status.running) > 12:
-        table.add_row(f"and {len(status.running) - 12} more")
+    if len(status.running) > _MOST_RUNNING:
+        table.add_row(f"and {len(status.running) - _MOST_RUNNING} more")
     return table
 
 
-def _verdicts(status: CampaignStatus) -> Table:
+def _line(text: str) -> Text:
+    """A cell that gives way where a row does not fit, and stays one line."""
+    from rich.text import Text  # noqa: PLC0415
+
+    return Text(text, no_wrap=True, overflow="ellipsis")
+
+
+def _verdicts(status: CampaignStatus, rows: int) -> Table:
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("#", "verdict", "value", "effect", "runs", "hypothesis"):
-        table.add_column(column, no_wrap=True, overflow="ellipsis")
+        table.add_column(column, no_wrap=column != "hypothesis")
     colours = {"keep": "green", "discard": "white", "crash": "red"}
-    for one in status.verdicts[-8:]:
+    for one in status.verdicts[-rows:]:
         table.add_row(
             str(one.index), Text(one.status, colours[one.status]), plain_text.number(one.value), Text(one.gain),
-            str(one.runs), Text(one.title),
+            str(one.runs), _line(one.title),
         )  # fmt: skip
     return table
 

@@ -112,12 +112,17 @@ def _expected_spread(gain: float, ideas: int) -> float:
 
 
 def cannot_prove(evidence: Evidence, whole: Claim | None) -> str:
-    """What a report adds where the campaign's gain is not proven: how large it would have had to be."""
-    total = evidence.board.runs_total or len(evidence.board.trials)
+    """What a report adds where the campaign's gain is not proven: how large it would have had to be.
+
+    It counts the runs that were made. A gain that is larger than that was not proven for another reason.
+    """
     if whole is None or whole.standing is Standing.PROVEN or evidence.settings.confirm <= 0:
         return ""
     baseline = sum(trial.purpose is Purpose.BASELINE for trial in evidence.board.trials)
-    return f" {reach(total, evidence.settings, baseline).told(evidence.sigma)}."
+    found, sigma = reach(len(evidence.board.trials), evidence.settings, baseline), evidence.sigma
+    if found.noises is not None and sigma and whole.effect is not None and whole.effect > found.noises * sigma:
+        return ""
+    return f" {found.told(sigma)}."
 
 
 def share(total: int, settings: PolicySettings) -> int:
