@@ -44,10 +44,13 @@ class Times:
 
     def __init__(self) -> None:
         self.now = 1000.0
-        self.asleep = 0.0
+        self.asleep = self.worked = 0.0
 
     def monotonic(self) -> float:
         return self.now
+
+    def thread_time(self) -> float:
+        return self.worked
 
     def time(self) -> float:
         return self.now
@@ -83,6 +86,17 @@ def test_time_in_which_the_watcher_itself_was_stopped_is_not_counted(times):
     """A scheduler suspends both at once, so nobody sees it; a look that is a little late is no pause."""
     watch = running(times, (1, 3600, False), (1, 2, False))
     assert (watch.running_s, watch.paused_s) == (3.0, 3599.0)
+
+
+@pytest.mark.parametrize(("worked", "ran"), [(4.0, 21.0), (0.001, 1.01)])
+def test_a_long_look_is_no_pause(times, worked, ran):
+    """Twenty seconds at a tree of many processes: the run went on; twenty seconds without work: a stop in between."""
+    watch = running(times)
+    times.now, times.worked = times.now + 20, times.worked + worked
+    watch.wait(1)
+    times.now += 1
+    watch.turn(stopped=False)
+    assert watch.running_s == pytest.approx(ran)
 
 
 def test_a_pause_that_lasts_is_not_counted_meanwhile(times):

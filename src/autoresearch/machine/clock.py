@@ -41,6 +41,9 @@ class SteadyClock:
         return self._steady() + self._offset
 
 
+_SLOWED = 10.0
+"""Times its own processor time that a look may take on a busy machine."""
+
 _HELD_S = 3.0
 """Seconds by which a look may be late before whoever looks was stopped as well."""
 
@@ -60,11 +63,12 @@ class Stopwatch:
         self.paused_since: float | None = None
         self.paused_s = self.rested_s = 0.0
         self._began = self._turned = self._asleep = 0.0
-        self._patience = 0.0
+        self._patience = self._busy_s = self._worked = 0.0
 
     def start(self) -> None:
         """The run begins now."""
         self._began = self._turned = time.monotonic()
+        self._worked = time.thread_time()
         self._asleep = since_boot() - self._began
         self.started_at = time.time()
 
@@ -75,21 +79,26 @@ class Stopwatch:
             stopped: Whether all processes of the run are stopped, now.
         """
         now = time.monotonic()
-        late_s = now - self._turned - self._patience
+        late_s = now - self._turned - self._patience - self._busy_s
         if self.paused_since is not None:
             self.paused_s += now - self._turned
             self.rested_s += min(now - self._turned, self._patience + _HELD_S)
         elif late_s > _HELD_S:
             self.paused_s += late_s
-        self._turned, self._patience = now, 0.0
+        self._turned, self._patience, self._busy_s, self._worked = now, 0.0, 0.0, time.thread_time()
         if not stopped:
             self.paused_since = None
         elif self.paused_since is None:
             self.paused_since = time.time()
 
     def wait(self, seconds: float) -> float:
-        """The same seconds, remembered as those until the next turn."""
+        """The same seconds, remembered as those until the next turn.
+
+        What whoever looks has done since the last turn took its own time, in which the run went on: late by that is no
+        pause. A stop in the midst of it is told by how little was done.
+        """
         self._patience = max(0.0, seconds)
+        self._busy_s = min(time.monotonic() - self._turned, _SLOWED * (time.thread_time() - self._worked))
         return seconds
 
     @property
