@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from tests.preloaded import Forked, preloaded
 from tests.repositories import home, repo, run_git
 
 from autoresearch.git import refs
+from autoresearch.machine.disk import delete
 from autoresearch.records.row import Row, parse_table
 
 __all__ = ["home", "repo", "run_git"]  # fixtures for every room
@@ -255,7 +257,8 @@ def place() -> Iterator[Path]:
     roomy = shared.is_dir() and os.access(shared, os.W_OK) and shutil.disk_usage(shared).free > 1 << 30
     folder = Path(tempfile.mkdtemp(prefix="autoresearch-tests-", dir=shared if roomy else None))
     yield folder
-    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):
+        delete(folder)
 
 
 @pytest.fixture(scope="session")
@@ -276,7 +279,8 @@ def lab(make_lab: Callable[[], Lab]) -> Iterator[Lab]:
     made = make_lab()
     folder = made.root.parent  # a test may point its laboratory elsewhere
     yield made
-    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):
+        delete(folder)
 
 
 @pytest.fixture(scope="session")
@@ -296,4 +300,5 @@ def finished(ended: Lab, place: Path) -> Iterator[Lab]:
     folder = Path(tempfile.mkdtemp(dir=place))
     shutil.copytree(ended.root, folder / "my repo", symlinks=True)
     yield Lab(folder / "my repo")
-    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):
+        delete(folder)

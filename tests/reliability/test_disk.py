@@ -1,10 +1,12 @@
 """A disk that is nearly full: nothing new is begun, and nothing is given up."""
 
 import itertools
+import os
+from pathlib import Path
 
 from autoresearch.campaign import opening
 from autoresearch.engine.loop import Loop
-from autoresearch.machine.disk import free_gb
+from autoresearch.machine.disk import delete, free_gb, walk
 from autoresearch.machine.lock import CampaignLock
 
 
@@ -48,3 +50,44 @@ def test_a_campaign_on_a_full_disk_says_so_and_starts_nothing(lab):
 def test_free_space_is_what_the_system_says(tmp_path):
     """Also for a folder that is not there yet."""
     assert 0 < free_gb(tmp_path / "not" / "there" / "yet") < 1e9
+
+
+def nest(top, levels):
+    """Folders in one another, deeper than any path can say; each holds a file."""
+    top.mkdir()
+    here = os.open(top, os.O_RDONLY)
+    for _ in range(levels):
+        os.close(os.open("file", os.O_CREAT, dir_fd=here))
+        os.mkdir("long-name", dir_fd=here)
+        below = os.open("long-name", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+
+
+def test_folders_are_deleted_however_deep_they_lie(tmp_path):
+    """Neither Python's recursion nor the longest path of the system ends it, and no descriptor stays open."""
+    handles = Path("/proc/self/fd")
+    before = len(list(handles.iterdir()))
+    nest(tmp_path / "top", 2000)
+    assert sum(1 for _ in walk(tmp_path / "top", 100)) == 101
+    assert sum(1 for _ in walk(tmp_path / "top")) > 300
+    delete(tmp_path / "top")
+    assert not any(tmp_path.iterdir())
+    assert len(list(handles.iterdir())) == before
+
+
+def test_delete_takes_away_what_is_locked_and_follows_no_link(tmp_path):
+    """Folders without any permission go; what a link in the tree, or in its place, leads to stays."""
+    (tmp_path / "kept" / "inner").mkdir(parents=True)
+    (tmp_path / "kept").chmod(0o500)
+    (tmp_path / "top" / "locked" / "inner").mkdir(parents=True)
+    (tmp_path / "top" / "locked" / "way").symlink_to(tmp_path / "kept")
+    (tmp_path / "top" / "locked").chmod(0)
+    (tmp_path / "link").symlink_to(tmp_path / "kept")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("top", "link", "pipe", "not there"):
+        delete(tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+    assert (tmp_path / "kept").stat().st_mode & 0o777 == 0o500
+    assert (tmp_path / "kept" / "inner").is_dir()

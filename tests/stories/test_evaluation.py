@@ -62,6 +62,23 @@ def test_what_the_run_says_counts_only_where_its_evaluation_says_the_same(lab):
     assert "unverified" not in (lab.folder / "report.md").read_text()
 
 
+def test_what_a_run_lays_in_the_way_of_its_evaluation_is_taken_away(lab):
+    """A file where the evaluation's folder will be, and folders without end in its own, keep no number from it."""
+    lines = [
+        "import os, pathlib",
+        'folder, here = pathlib.Path(os.environ["AUTORESEARCH_RUN_FOLDER"]), os.getcwd()',
+        '(folder.parent / "evaluation-1").write_text("")',
+        "os.chdir(folder)",
+        'for _ in range(1200): os.mkdir("x"); os.chdir("x")',
+        "os.chdir(here)",
+    ]
+    ideas = [{"title": "in the way", "patch": tuned(*lines)}, {"title": "honest", "overrides": ["lr=0.7"]}]
+    campaign(lab, ideas, {"sandbox": "off"}, reads=["**/predictions.json"])
+    done = lab.run()
+    rows = {row.description: row for row in lab.rows()}
+    assert (rows["in the way"].metric_value, rows["honest"].metric_value) == (0.6, 1.2), done.stderr
+
+
 def test_an_evaluation_that_a_kill_cut_short_is_made_again(lab):
     """The run's end is in the journal and its measurement is not: the next controller evaluates it, and goes on."""
     campaign(lab, [])

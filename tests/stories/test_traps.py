@@ -21,6 +21,14 @@ if trap == "links":
     for line in range(300):
         print("x" * 99, flush=True)
     print("score: 0.5", flush=True)
+if trap == "deep":
+    (folder / "caches").mkdir(exist_ok=True)
+    own = [] if os.listdir("/tmp") else ["/tmp"]  # empty in a sandbox, where it is the run's own
+    for place in (folder, folder / "caches", pathlib.Path.cwd(), *own):
+        os.chdir(place)
+        for level in range(1200):
+            os.mkdir("x")
+            os.chdir("x")
 if trap == "folders":
     for name in ("measurement.json", "supervisor.err", ".exit.json.new"):
         (folder / name).mkdir()
@@ -33,7 +41,7 @@ if trap == "borrowed":
     (folder / "run.log").unlink()
     (folder / "run.log").symlink_to(night / "baseline" / "run-1" / "run.log")
 """
-TRAPS = ("links", "folders", "end", "pipe", "borrowed")
+TRAPS = ("deep", "links", "folders", "end", "pipe", "borrowed")
 
 
 def test_a_run_that_lays_traps_in_its_own_folder_harms_itself_at_most(lab):
@@ -45,7 +53,7 @@ def test_a_run_that_lays_traps_in_its_own_folder_harms_itself_at_most(lab):
     )
     commit_all(lab.root)
     plan = lab.write(
-        stop="6 experiments, 60s each",
+        stop="7 experiments, 60s each",
         launcher={"type": "local"},
         command=[sys.executable, "train.py"],
         run={"max_log_mb": 0.01, "grace": 0.5},
@@ -54,10 +62,11 @@ def test_a_run_that_lays_traps_in_its_own_folder_harms_itself_at_most(lab):
     done = lab.run()
     assert done.returncode == 0, done.stderr
     assert [(row.description, row.status.value) for row in lab.rows()[1:]] == [
-        ("links", "discard"), ("folders", "discard"), ("end", "crash"), ("pipe", "crash"), ("borrowed", "crash"),
+        ("deep", "discard"), ("links", "discard"), ("folders", "discard"), ("end", "crash"), ("pipe", "crash"), ("borrowed", "crash"),
     ]  # fmt: skip
-    assert "somebody else than its supervisor wrote it" in lab.rows()[3].reason
-    assert len(lab.journal("run_measured")) == 6
+    assert lab.rows()[1].metric_value == 0.5
+    assert "somebody else than its supervisor wrote it" in lab.rows()[4].reason
+    assert len(lab.journal("run_measured")) == 7
     assert yaml.safe_load(plan.read_text())["campaign"] == "night"
     for folder in ("links", "folders"):
         found = lab.folder / folder / "run-1" / "measurement.json"
@@ -103,6 +112,7 @@ def test_a_run_that_writes_into_the_records_is_named_and_says_nothing_for_a_pers
     assert done.returncode == 0, done.stderr
     rows = {row.description: row for row in lab.rows()}
     assert (rows["ended"].status.value, rows["ended"].metric_value) == ("crash", None), rows["ended"].reason
+    assert lab.rows()[1].metric_value == 0.5
     assert "somebody else than its supervisor wrote it" in rows["ended"].reason
     checked = lab.cli("ledger", "check")
     assert checked.returncode == 1

@@ -1,5 +1,6 @@
 """The supervisor by itself: claims, clocks, and what it does when the machine misbehaves."""
 
+import fcntl
 import json
 import os
 import signal
@@ -55,6 +56,12 @@ def ended(folder, patience_s=200.0):
         assert time.monotonic() < until
         time.sleep(0.02)
     return end
+
+
+def gone(folder):
+    """Wait until the supervisor has cleared up, too, and nothing holds its lock."""
+    with (folder / run_folder.LOCK).open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
 
 
 def test_it_returns_when_the_run_is_claimed(spec, tmp_path):
@@ -120,12 +127,14 @@ def test_the_scratch_folder_is_removed_unless_it_may_explain_a_failure(spec, tmp
     spec("touch scratch/x", scratch=str(scratch))
     supervise(tmp_path)
     assert ended(tmp_path)["exit_code"] == 0
+    gone(tmp_path)
     assert not scratch.exists()
     for name in (run_folder.STATE, run_folder.EXIT):
         (tmp_path / name).unlink()
     spec("touch scratch/x; exit 1", scratch=str(scratch))
     supervise(tmp_path)
     assert ended(tmp_path)["exit_code"] == 1
+    gone(tmp_path)
     assert (scratch / "x").exists()
 
 
@@ -203,3 +212,12 @@ def test_a_pause_of_the_supervisor_ends_nothing(spec, tmp_path):
     (tmp_path / "go").touch()
     end = ended(tmp_path)
     assert (end["ending"], end["exit_code"]) == ("exited", 0)
+
+
+def test_a_run_is_concluded_although_its_leftovers_cannot_be_cleared(spec, tmp_path, monkeypatch):
+    """How it ended is written first, whatever the clean-up meets."""
+    run = supervisor.SupervisedRun(spec("true"))
+    assert run.claim.take(run.snapshot())
+    monkeypatch.setattr(supervisor.confinement, "clear", lambda _confined: (_ for _ in ()).throw(RecursionError))
+    run._conclude(run._report("exited", "exited with code 0", 1.0))
+    assert run_folder.ended(tmp_path)["reason"] == "exited with code 0"

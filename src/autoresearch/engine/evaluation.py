@@ -8,7 +8,6 @@ what a run left may be code (a pickle is), in which it can read that and not wri
 
 import re
 import secrets
-import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -51,8 +50,16 @@ def wanted(ctx: Context, run: Run, found: Measurement) -> bool:
 def missing(ctx: Context, run: Run) -> str:
     """What the evaluation reads and the run did not leave, in words; empty when all is there."""
     settings, folder = ctx.campaign.evaluate, Path(run.planned.folder)
-    gone = [glob for glob in (settings.reads if settings else ()) if not any(folder.glob(glob))]
+    gone = [glob for glob in (settings.reads if settings else ()) if not _lies_in(folder, glob)]
     return f"the run left no {' and no '.join(gone)}, which its evaluation reads" if gone else ""
+
+
+def _lies_in(folder: Path, glob: str) -> bool:
+    """Whether something matches; folders nested so deep that no path leads there hold nothing."""
+    try:
+        return any(folder.glob(glob))
+    except (OSError, RecursionError):
+        return False
 
 
 def begin(ctx: Context, run: Run, found: Measurement) -> None:
@@ -60,11 +67,12 @@ def begin(ctx: Context, run: Run, found: Measurement) -> None:
 
     Raises:
         LauncherError: The launcher does not take it now; it is sent again.
+        OSError: What lies in the place of its folder, or of its worktree, cannot be taken away.
     """
     settings = ctx.campaign.evaluate
     assert settings is not None  # noqa: S101 - the caller asked whether it is wanted
     folder = _folder(run)
-    shutil.rmtree(folder, ignore_errors=True)
+    disk.delete(folder)
     folder.mkdir(parents=True)
     step = "latest" if found.step is None else str(found.step)
     places = {

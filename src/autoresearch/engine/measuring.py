@@ -4,9 +4,9 @@ What is told of a run under way is told once each: what it says itself, a collap
 """
 
 import json
-import shutil
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -103,10 +103,17 @@ def measure(ctx: Context, run: Run) -> None:
     """Read the number from the run's own files and write it down; first an evaluation looks at it, where one does."""
     found = _read(ctx, run)
     if evaluation.wanted(ctx, run, found):
-        if not (gone := evaluation.missing(ctx, run)):
-            evaluation.begin(ctx, run, found)
-            return
-        found = found.void(gone)
+        if gone := evaluation.missing(ctx, run):
+            found = found.void(gone)
+        else:
+            try:
+                evaluation.begin(ctx, run, found)
+            except OSError as error:
+                if disk.is_full(ctx.paths.root):
+                    raise
+                found = evaluation.given_up(ctx, found, str(error))
+            else:
+                return
     _record(ctx, run, found)
 
 
@@ -137,7 +144,8 @@ def _record(ctx: Context, run: Run, found: Measurement) -> None:
     fault_points.point("run.measured")
     ctx.record(RunMeasured(ctx.clock(), run.run_id, found, ending_of(ctx, run, found, log_tail(ctx, run))))
     idle = not any(other.planned.experiment == arm for other in ctx.history.in_flight())
-    shutil.rmtree(Path(run.planned.folder) / OWN_CACHES, ignore_errors=True)
+    with suppress(OSError):
+        disk.delete(Path(run.planned.folder) / OWN_CACHES)
     volume.release(ctx.paths, arm, number, well=status.state is JobState.SUCCEEDED, idle=idle)
     if idle:
         worktree.remove(ctx.paths.root, tree_path(ctx, arm))

@@ -8,8 +8,6 @@ kept aside first. With a sandbox none of it can be reached, and only the worktre
 """
 
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,6 +17,7 @@ from autoresearch.errors import AutoresearchError, LedgerError
 from autoresearch.experiment.names import PREFIX
 from autoresearch.git import refs as git
 from autoresearch.git.call import ask, call
+from autoresearch.machine.disk import delete, walk
 from autoresearch.machine.lock import file_lock
 from autoresearch.records.journal import load
 from autoresearch.records.paths import CampaignPaths
@@ -265,7 +264,7 @@ def git_folder(root: Path) -> Path:
 def _machinery(common: Path) -> Iterator[Path]:
     """Git's files that decide what git does, submodules' and other worktrees' included."""
     yield from (common / "objects" / "info").glob("alternates")
-    for place, folders, names in os.walk(common):
+    for place, folders, names in walk(common):
         folders[:] = [name for name in folders if name not in _PASSED_OVER]
         here = Path(place).relative_to(common).parts
         inside = any(part in {"hooks", "info"} for part in here)
@@ -297,7 +296,7 @@ def _write(path: Path, content: Content) -> None:
 
 def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
+        delete(path)
     with suppress(OSError):
         path.unlink()
 

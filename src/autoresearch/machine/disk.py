@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from autoresearch.errors import StorageError
 from autoresearch.machine import fault_points
@@ -238,16 +238,130 @@ def clear_way(path: Path) -> None:
             delete(path)
 
 
+def walk(folder: Path, most: int | None = None) -> Iterator[tuple[str, list[str], list[str]]]:
+    """What `os.walk` yields from the top down, however deep the folders lie: it calls itself for each level.
+
+    Args:
+        folder: Where to begin. No link is followed; what cannot be listed, as where a path grows too long, is empty.
+        most: How many levels below `folder` are looked into; None for all. Names taken out of the list of folders are
+            left out.
+    """
+    ahead = [(str(folder), 0)]
+    while ahead:
+        place, depth = ahead.pop()
+        folders: list[str] = []
+        names: list[str] = []
+        try:
+            with os.scandir(place) as entries:
+                for entry in entries:
+                    (folders if _is_folder(entry) else names).append(entry.name)
+        except OSError:
+            continue
+        yield place, folders, names
+        if most is None or depth < most:
+            inner = (f"{place.rstrip('/')}/{name}" for name in reversed(folders))
+            ahead += [(path, depth + 1) for path in inner if not os.path.islink(path)]  # noqa: PTH114 (paths may be long)
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+class _Level(NamedTuple):
+    """A folder on the way down: its name, which one it is, and the folders in it that are still there."""
+
+    name: str
+    identity: tuple[int, int]
+    inner: list[str]
+
+
+_FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
 def delete(folder: Path) -> None:
-    """Delete a folder tree, read-only folders in it included; one that is not there is fine."""
+    """Delete a folder tree, however deep, read-only folders in it included; one that is not there is fine.
+
+    One folder is open at a time and no path is longer than a name, so neither a limit of Python's nor one of the
+    system's ends it. No link is followed.
+
+    Raises:
+        OSError: Something stays; whatever else could go is gone.
+    """
     if not os.path.lexists(folder):
         return
-    if folder.is_symlink() or not folder.is_dir():
-        folder.unlink()
-        return
-    folder.chmod(0o700)
-    for place, names, _ in os.walk(folder):
-        for inner in (Path(place, name) for name in names):
-            if not inner.is_symlink():
-                inner.chmod(0o700)
-    shutil.rmtree(folder)
+    here, troubles = os.open(folder.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC), list[OSError]()
+    way = [_Level("", _identity(here), [folder.name])]
+    try:
+        while way[0].inner or len(way) > 1:
+            level = way[-1]
+            if level.inner:
+                name = level.inner.pop()
+                with _noted(troubles):
+                    below = _enter(here, name)
+                    os.close(here)
+                    here = below
+                    way.append(_Level(name, _identity(here), _emptied(here, troubles)))
+                continue
+            above = os.open("..", os.O_PATH | _FOLDER, dir_fd=here)
+            os.close(here)
+            here = above
+            way.pop()
+            if _identity(here) != way[-1].identity:
+                raise OSError(errno.ESTALE, "somebody moved a folder in it meanwhile", str(folder))
+            with _noted(troubles):
+                os.rmdir(level.name, dir_fd=here)
+    finally:
+        os.close(here)
+    if troubles:
+        raise OSError(troubles[0].errno, f"{troubles[0].strerror} ({troubles[0].filename})", str(folder))
+
+
+@contextmanager
+def _noted(troubles: list[OSError]) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        troubles.append(error)
+
+
+def _identity(handle: int) -> tuple[int, int]:
+    found = os.fstat(handle)
+    return found.st_dev, found.st_ino
+
+
+def _enter(here: int, name: str) -> int:
+    """Open a folder in `here` and make it writable; what is no folder is taken away, and is then not found."""
+    try:
+        handle = os.open(name, os.O_RDONLY | _FOLDER, dir_fd=here)
+    except NotADirectoryError:
+        os.unlink(name, dir_fd=here)
+        raise FileNotFoundError from None
+    except PermissionError:
+        unread = os.open(name, os.O_PATH | _FOLDER, dir_fd=here)
+        try:
+            os.chmod(f"/proc/self/fd/{unread}", 0o700)  # noqa: PTH101 (no path: whatever lies there now, this one)
+        finally:
+            os.close(unread)
+        handle = os.open(name, os.O_RDONLY | _FOLDER, dir_fd=here)
+    with suppress(OSError):
+        os.fchmod(handle, 0o700)
+    return handle
+
+
+def _emptied(handle: int, troubles: list[OSError]) -> list[str]:
+    """Take away all that is no folder, and return the names of the folders."""
+    folders: list[str] = []
+    with _noted(troubles), os.scandir(handle) as found:
+        entries = list(found)
+        for entry in entries:
+            with _noted(troubles):
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.name)
+                else:
+                    os.unlink(entry.name, dir_fd=handle)
+    return folders

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from autoresearch.errors import CampaignError
+from autoresearch.machine.disk import walk
 from autoresearch.run.measurement import Series, thinned
 
 
@@ -45,8 +46,12 @@ def files_below(folder: Path, *globs: str) -> list[Found]:
     return sorted(found, key=lambda item: (item.mtime, item.name))
 
 
+_DEEPEST = 100
+"""Levels of folders below a run's that are looked into."""
+
+
 def _walk(folder: Path) -> Iterator[Path]:
-    for root, _, names in os.walk(folder):
+    for root, _, names in walk(folder, _DEEPEST):
         yield from (Path(root, name) for name in names)
 
 

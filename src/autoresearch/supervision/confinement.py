@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from autoresearch.errors import LauncherError
-from autoresearch.machine import sandbox
+from autoresearch.machine import disk, sandbox
 from autoresearch.run.job import RunSandbox
 from autoresearch.supervision.run_folder import SupervisorSpec
 
@@ -115,9 +115,13 @@ def code_of(code: int) -> int:
 
 
 def clear(confined: Confined) -> None:
-    """Remove what a run left in its `/tmp`."""
+    """Remove what a run left in its `/tmp`.
+
+    Raises:
+        OSError: Some of it stays.
+    """
     if confined.temporary:
-        shutil.rmtree(confined.temporary, ignore_errors=True)
+        disk.delete(confined.temporary)
 
 
 def _program(spec: SupervisorSpec, env: Mapping[str, str]) -> Path | None:

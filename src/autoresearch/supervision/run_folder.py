@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from autoresearch.machine.disk import clear_way, opened
+from autoresearch.machine.disk import clear_way, delete, opened
 
 SPEC, STATE, EXIT, TROUBLE = "spec.json", "supervisor.json", "exit.json", "supervisor.err"
 STACKS, LEAVE, LOCK = "stacks.ask", "cancel.ask", "supervisor.lock"
@@ -215,6 +215,5 @@ def clear_scratch(name: str, *, keep: bool) -> None:
         Path(name).rmdir()
         return
     if not keep:
-        import shutil  # noqa: PLC0415 (two megabytes, needed for one moment)
-
-        shutil.rmtree(name, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            delete(Path(name))

@@ -367,17 +367,16 @@ class SupervisedRun:
         }
 
     def _conclude(self, report: dict[str, Any]) -> None:
-        confinement.clear(self.confined)
-        run_folder.clear_scratch(self.spec.scratch, keep=report["ending"] == "exited" and report["exit_code"] != 0)
         for _ in range(600):
             try:
-                self.claim.conclude(report)
-            except FileNotFoundError:
-                return
+                with contextlib.suppress(FileNotFoundError):
+                    self.claim.conclude(report)
+                break
             except OSError:
                 time.sleep(1.0)
-                continue
-            return
+        with contextlib.suppress(Exception):
+            confinement.clear(self.confined)
+        run_folder.clear_scratch(self.spec.scratch, keep=report["ending"] == "exited" and report["exit_code"] != 0)
 
 
 def _told(received: child.Received | None) -> ProcessEnd | None:

@@ -6,7 +6,6 @@ crash, refusal, nothing changed), and never the end of the campaign.
 """
 
 import json
-import os
 import stat
 from collections.abc import Mapping
 from contextlib import suppress
@@ -268,7 +267,7 @@ def _tamed(tree: Path) -> list[str]:
     found: list[str] = []
     with suppress(OSError):
         (tree / agent_answer.NAME).unlink()
-    for place, folders, names in os.walk(tree):
+    for place, folders, names in disk.walk(tree):
         folders[:] = [folder for folder in folders if folder != ".git"]
         for name in names:
             path = Path(place, name)
