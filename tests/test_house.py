@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "autoresearch"
 PAGE = (ROOT / "docs/design/architecture.md").read_text(encoding="utf-8")
 MODULES = [path for path in sorted(SOURCE.rglob("*.py")) if SOURCE / "examples/tree" not in path.parents]
-SAME_MEANING = {"by_hand", "launcher", "night_watch", "options", "researcher", "script", "status", "target"}
+SAME_MEANING = {"by_hand", "launcher", "options", "researcher", "script", "status", "target"}
 """Names that mean the same in every folder they stand in."""
 WALKS = re.findall(r"`([\w/]+)\.(\w+)`", PAGE.partition("## Three walks")[2].partition("\n## ")[0])
 FOLDERS = re.compile(r"^\| ((?:`\w+`(?:, )?)+) \|", re.MULTILINE)

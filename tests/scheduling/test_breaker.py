@@ -1,5 +1,7 @@
 """When the machine is suspected, what is done meanwhile, and what ends it."""
 
+from types import SimpleNamespace
+
 import pytest
 from tests.scheduling.test_next_move import CAMPAIGN, NO_LIMIT, OBJECTIVE, committed, planned
 
@@ -11,7 +13,7 @@ from autoresearch.run.ending import Ending, Follows, Who
 from autoresearch.run.job import JobState, JobStatus
 from autoresearch.run.measurement import Completion, Measurement
 from autoresearch.scheduling import next_move as moves
-from autoresearch.scheduling.exploration import breaker, came_far_enough, resting
+from autoresearch.scheduling.exploration import bad_nodes, breaker, came_far_enough, resting
 from autoresearch.scheduling.stop_check import outlook
 from autoresearch.verdict.policies import policy
 
@@ -181,3 +183,27 @@ def test_a_canary_is_ended_as_soon_as_it_has_shown_enough():
     assert came_far_enough(sick, 17.0, 1).startswith("the machine is well: the incumbent made a step")
     assert not came_far_enough(sick, 100.0, 0)
     assert came_far_enough(sick, 200.0, 0).startswith("the machine is well: the incumbent still ran after 3m")
+
+
+def run_on(at, node, who=None):
+    """A settled run on a node; without `who` it gave a number."""
+    ending = who and Ending(what="launch-failed", who=who, evidence="Prolog", source="launcher")
+    ended = SimpleNamespace(at=at, status=SimpleNamespace(node=node))
+    return SimpleNamespace(settled=True, ended=ended, ending=ending)
+
+
+@pytest.mark.parametrize(
+    ("runs", "left_out"),
+    [
+        ([run_on(1, "n1", Who.NODE)], []),
+        ([run_on(1, "n1", Who.NODE), run_on(2, "n1", Who.NODE)], ["n1"]),
+        ([run_on(1, "n1", Who.NODE), run_on(2, "n1"), run_on(3, "n1", Who.NODE)], []),
+        ([run_on(1, "n1", Who.NODE), run_on(2, "n2"), run_on(3, "n1", Who.NODE)], ["n1"]),
+        ([run_on(1, "n1", Who.IDEA), run_on(2, "n1", Who.IDEA)], []),
+        ([run_on(1, "n[1-2]", Who.NODE), run_on(2, "n[1-2]", Who.NODE)], []),
+        ([run_on(1, "", Who.NODE), run_on(2, "", Who.NODE)], []),
+    ],
+)
+def test_a_node_is_left_out_after_two_failures_in_a_row(runs, left_out):
+    """Only the node's own doing counts, a number on it clears it, and several nodes at once accuse none."""
+    assert list(bad_nodes(runs)) == left_out

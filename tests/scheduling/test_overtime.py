@@ -1,13 +1,9 @@
-"""Some runs are ended over the head of their supervisor; some nodes are left out."""
+"""Some runs are ended over the head of their supervisor."""
 
-from types import SimpleNamespace
-
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoresearch.run.ending import Ending, Who
-from autoresearch.scheduling.night_watch import RunWatched, bad_nodes, overtime
+from autoresearch.scheduling.overtime import RunWatched, overtime
 
 seconds = st.floats(0.0, 1e6)
 
@@ -43,27 +39,3 @@ def test_what_was_told_to_end_ends_without_a_limit_too():
     assert found is not None
     assert found.ending == "cancelled"
     assert overtime(RunWatched(ran_s=1e9, limit_s=None, grace_s=1.0)) is None
-
-
-def run_on(at, node, who=None):
-    """A settled run on a node; without `who` it gave a number."""
-    ending = who and Ending(what="launch-failed", who=who, evidence="Prolog", source="launcher")
-    ended = SimpleNamespace(at=at, status=SimpleNamespace(node=node))
-    return SimpleNamespace(settled=True, ended=ended, ending=ending)
-
-
-@pytest.mark.parametrize(
-    ("runs", "left_out"),
-    [
-        ([run_on(1, "n1", Who.NODE)], []),
-        ([run_on(1, "n1", Who.NODE), run_on(2, "n1", Who.NODE)], ["n1"]),
-        ([run_on(1, "n1", Who.NODE), run_on(2, "n1"), run_on(3, "n1", Who.NODE)], []),
-        ([run_on(1, "n1", Who.NODE), run_on(2, "n2"), run_on(3, "n1", Who.NODE)], ["n1"]),
-        ([run_on(1, "n1", Who.IDEA), run_on(2, "n1", Who.IDEA)], []),
-        ([run_on(1, "n[1-2]", Who.NODE), run_on(2, "n[1-2]", Who.NODE)], []),
-        ([run_on(1, "", Who.NODE), run_on(2, "", Who.NODE)], []),
-    ],
-)
-def test_a_node_is_left_out_after_two_failures_in_a_row(runs, left_out):
-    """Only the node's own doing counts, a number on it clears it, and several nodes at once accuse none."""
-    assert list(bad_nodes(runs)) == left_out

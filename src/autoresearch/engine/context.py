@@ -29,7 +29,7 @@ from autoresearch.run.ending import Ending, own_caches
 from autoresearch.run.job import Job, JobStatus, Resources
 from autoresearch.run.pace import ProgressClock
 from autoresearch.run.placement import Places, on_cpu
-from autoresearch.scheduling.night_watch import bad_nodes
+from autoresearch.scheduling.exploration import bad_nodes
 from autoresearch.scheduling.stop_check import Outlook, outlook
 from autoresearch.secrets.redactor import Redactor
 from autoresearch.supervision.run_log import StepLog

@@ -28,7 +28,7 @@ from autoresearch.run.measurement import Completion, Measurement
 from autoresearch.run.symptom import Severity, Symptom
 from autoresearch.scheduling import next_move
 from autoresearch.scheduling.exploration import came_far_enough
-from autoresearch.scheduling.night_watch import Overtime, RunWatched, overtime
+from autoresearch.scheduling.overtime import Overtime, RunWatched, overtime
 from autoresearch.scheduling.yardstick import Remeasure
 from autoresearch.supervision import run_folder
 

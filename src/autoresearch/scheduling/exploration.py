@@ -8,7 +8,8 @@ is open nothing is begun but canaries, with longer and longer pauses in between.
 meanwhile is run again, its own number judges nothing.
 
 An idea whose end cannot be told from that of a sick machine is in *doubt*: a canary goes before its row is written.
-A run that was taken away *rests* before it is made again, a little longer each time, while other ideas go on.
+A run that was taken away *rests* before it is made again, a little longer each time, while other ideas go on. A node
+that fails runs is tried so often, then left out.
 """
 
 from collections.abc import Iterable, Sequence
@@ -340,3 +341,25 @@ def why_nobody(names: Sequence[str], turns: Sequence[Turn]) -> str:
 
 def _due(turn: Turn, place: int) -> tuple[float, int]:
     return ((turn.proposed + 1) / (turn.share or 1.0), place)
+
+
+TWICE = 2
+"""Runs in a row that a node has to fail before it is left out."""
+
+
+def bad_nodes(runs: Iterable[Run]) -> dict[str, str]:
+    """Nodes to leave out, each with how its last run there ended, in the order they failed.
+
+    A run that gave a number on it clears a node. Runs over several nodes accuse none of them.
+    """
+    failures: dict[str, list[str]] = {}
+    ended = [run for run in runs if run.settled and run.ended]
+    for run in sorted(ended, key=lambda run: run.ended.at if run.ended else 0.0):
+        node = run.ended.status.node if run.ended else ""
+        if not node or "," in node or "[" in node:
+            continue
+        if run.ending is None:
+            failures.pop(node, None)
+        elif run.ending.who is Who.NODE:
+            failures.setdefault(node, []).append(f"{run.ending.what}: {run.ending.evidence}")
+    return {node: told[-1] for node, told in failures.items() if len(told) >= TWICE}

@@ -1,17 +1,10 @@
-"""Decided about runs while nobody looks: which is over its time, and which node rests. Pure.
+"""When a controller ends a run itself, because the run's own supervisor should have and has not. Pure.
 
-A controller ends a run itself where the run's own supervisor should have and has not. A supervisor is a process that
-the run may signal. One that is stopped, or of which nothing is heard, keeps no limit; one that lives may be slow, on a
-busy machine, and gets more time.
-
-Nodes that fail runs are tried so often, then left out.
+A supervisor is a process that the run may signal. One that is stopped, or of which nothing is heard, keeps no limit;
+one that lives may be slow, on a busy machine, and gets more time.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-
-from autoresearch.experiment.experiment import Run
-from autoresearch.run.ending import Who
 
 SLACK_S, PATIENCE_S = 5.0, 90.0
 """Seconds beyond limit and grace that a run has whose supervisor keeps no limit, and one whose supervisor lives."""
@@ -58,25 +51,3 @@ def overtime(seen: RunWatched) -> Overtime | None:
         return None
     said = f"timed out: still running after {seen.limit_s:g} s; {why}, so the controller ended it"
     return Overtime("timed-out", said)
-
-
-TWICE = 2
-"""Runs in a row that a node has to fail before it is left out."""
-
-
-def bad_nodes(runs: Iterable[Run]) -> dict[str, str]:
-    """Nodes to leave out, each with how its last run there ended, in the order they failed.
-
-    A run that gave a number on it clears a node. Runs over several nodes accuse none of them.
-    """
-    failures: dict[str, list[str]] = {}
-    ended = [run for run in runs if run.settled and run.ended]
-    for run in sorted(ended, key=lambda run: run.ended.at if run.ended else 0.0):
-        node = run.ended.status.node if run.ended else ""
-        if not node or "," in node or "[" in node:
-            continue
-        if run.ending is None:
-            failures.pop(node, None)
-        elif run.ending.who is Who.NODE:
-            failures.setdefault(node, []).append(f"{run.ending.what}: {run.ending.evidence}")
-    return {node: told[-1] for node, told in failures.items() if len(told) >= TWICE}
