@@ -7,11 +7,8 @@ from autoresearch.engine.context import Context
 from autoresearch.experiment.experiment import Experiment, Run
 from autoresearch.experiment.outcome import BASELINE, Purpose
 from autoresearch.run.job import JobState, JobStatus
-from autoresearch.run.measurement import Completion
 from autoresearch.scheduling import next_move, race
 from autoresearch.verdict.evidence import Evidence
-
-_WHOLE = (Completion.DONE, Completion.EARLY_STOPPED)
 
 
 def hopeless(ctx: Context, run: Run) -> str:
@@ -58,17 +55,15 @@ def _first(ctx: Context, entry: Experiment) -> race.FirstRun | None:
     run = next((run for run in explored if run.measurement and not run.planned.plumbing), None)
     if run is None or run.measurement is None or run.measurement.doubt:
         return None
-    complete = run.valid and run.measurement.completion in _WHOLE
+    complete = run.valid and run.measurement.completion.whole
     return race.FirstRun(run.measurement.curve, _references(ctx, entry.name), complete)
 
 
 def _references(ctx: Context, arm: str) -> list[race.Curve]:
     """Curves of the parent's complete runs, of the baseline's when the parent has none."""
-    history = ctx.history
-    parent = history.bundles[arm].parent if arm in history.bundles else history.experiment(arm).parent
-    for name in (parent, BASELINE):
-        measured = [run.measurement for run in history.current_runs(name) if run.valid and not run.planned.plumbing]
-        curves = [found.curve for found in measured if found and found.completion in _WHOLE and len(found.curve) > 1]
+    for name in (ctx.history.parent_of(arm), BASELINE):
+        measured = [run.measurement for run in ctx.history.current_runs(name) if run.valid and not run.planned.plumbing]
+        curves = [found.curve for found in measured if found and found.completion.whole and len(found.curve) > 1]
         if curves:
             return list(curves)
     return []

@@ -275,8 +275,5 @@ def change_of(history: History, arm: str) -> Change:
 
 
 def _parents_end(history: History, arm: str) -> str:
-    if arm == outcome.BASELINE:
-        return ""
-    parent = history.bundles[arm].parent if arm in history.bundles else history.experiment(arm).parent
-    made = [run for run in history.runs_of(parent) if run.settled]
+    made = [run for run in history.runs_of(history.parent_of(arm)) if run.settled]
     return made[-1].ending.what if made and made[-1].ending else ""

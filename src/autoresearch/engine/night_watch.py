@@ -24,15 +24,13 @@ from autoresearch.ports.launcher import Enforcer, WarmAllocation
 from autoresearch.records import volume
 from autoresearch.run import collapse, pace
 from autoresearch.run.job import JobState, JobStatus
-from autoresearch.run.measurement import Completion, Measurement
+from autoresearch.run.measurement import Measurement
 from autoresearch.run.symptom import Severity, Symptom
 from autoresearch.scheduling import next_move
 from autoresearch.scheduling.exploration import came_far_enough
 from autoresearch.scheduling.overtime import Overtime, RunWatched, overtime
 from autoresearch.scheduling.yardstick import Remeasure
 from autoresearch.supervision import run_folder
-
-_WHOLE = (Completion.DONE, Completion.EARLY_STOPPED)
 
 
 def canary_lives(ctx: Context, run: Run) -> str:
@@ -202,11 +200,10 @@ def ask_for_stacks(run: Run) -> None:
 
 def _complete(ctx: Context, arm: str) -> list[Measurement]:
     """The measurements of its parent's and the baseline's complete runs."""
-    history = ctx.history
-    parent = history.bundles[arm].parent if arm in history.bundles else history.experiment(arm).parent
-    found = [run for name in dict.fromkeys((parent, BASELINE, arm)) if name for run in history.runs_of(name)]
+    names = dict.fromkeys((ctx.history.parent_of(arm), BASELINE, arm))
+    found = [run for name in names for run in ctx.history.runs_of(name)]
     whole = [run.measurement for run in found if run.valid]
-    return [one for one in whole if one and one.completion in _WHOLE]
+    return [one for one in whole if one and one.completion.whole]
 
 
 def note_allocations(ctx: Context) -> None:

@@ -224,9 +224,10 @@ class History:
         def adds(one: str) -> tuple[str, ...]:
             return self.bundles[one].ideas if one in self.bundles else () if one == BASELINE else (one,)
 
-        return lineage(arm, self._parent, adds)
+        return lineage(arm, self.parent_of, adds)
 
-    def _parent(self, arm: str) -> str:
+    def parent_of(self, arm: str) -> str:
+        """The arm that an experiment or bundle starts from; empty for the baseline."""
         if arm == BASELINE:
             return ""
         return self.bundles[arm].parent if arm in self.bundles else self.experiment(arm).parent

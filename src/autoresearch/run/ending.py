@@ -240,7 +240,7 @@ def _fatal(symptoms: Sequence[Symptom]) -> Symptom | None:
 
 
 def _by_log(known: Account) -> Ending:
-    if known.completion in {Completion.DONE, Completion.EARLY_STOPPED}:
+    if known.completion.whole:
         told = "it ended well and no value of the metric was found"
         return Ending(what="no-metric", who=Who.UNKNOWN, evidence=told, source="log")
     cause = _fatal(_causes(known))

@@ -154,6 +154,11 @@ class Completion(StrEnum):
     CANCELLED = "cancelled"
     UNKNOWN = "unknown"
 
+    @property
+    def whole(self) -> bool:
+        """Whether the run came to an end of its own that counts."""
+        return self in {Completion.DONE, Completion.EARLY_STOPPED}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Pace:
