@@ -44,17 +44,28 @@ BEGIN = [
 
 
 @pytest.mark.parametrize(("ends", "opens"), [
-    ([("a", NO_GPU)], False), ([("a", NO_GPU), ("a", NO_GPU)], True), ([("a", NO_GPU), ("b", NO_GPU)], True),
+    ([("a", NO_GPU)], False), ([("a", NO_GPU)] * 3, False), ([("a", NO_GPU), ("b", NO_GPU)], True),
+    ([("baseline", NO_GPU)] * 2, True), ([("baseline", NO_GPU), ("a", NO_GPU)], True), ([("a", NO_GPU)] * 2 + [("b", NO_GPU)], True),
     ([("a", NO_GPU), ("b", None), ("b", NO_GPU)], False), ([("a", KILLED), ("b", KILLED), ("c", KILLED)], False),
     ([("a", ODD), ("b", ODD)], False), ([("a", ODD), ("b", ODD), ("c", ODD)], True), ([("a", ODD), ("a", ODD), ("a", ODD)], False),
 ])  # fmt: skip
 def test_like_failures_in_a_row_open_it(ends, opens):
-    """One cause of the machine's twice, or what nobody explains with three ideas; a number in between is a good sign."""
-    events = [event for at, (name, end) in enumerate(ends) for event in ran(name, at + 1, 20 + 10 * at, end)]
+    """The machine's cause with two ideas or the incumbent, one nobody explains with three; a number is a good sign."""
+    events = [event for at, (name, end) in enumerate(ends) for event in ran(name, at + 2, 20 + 10 * at, end)]
     assert (breaker(fold([*BEGIN, *events])) is not None) is opens
 
 
-SICK = [*ran("a", 1, 20, NO_GPU), *ran("a", 2, 30, NO_GPU)]
+def test_one_idea_under_several_names_does_not_open_it():
+    """A merge that holds it and an idea built on it bring its fault along; with the other half alone it is no longer one."""
+    merged = happened.BundleMade(
+        at=25, name="merge-1", ideas=("a", "b"), parent="baseline", branch="x/m", commit="1" * 40
+    )
+    own = [*BEGIN, *ran("a", 1, 20, NO_GPU), merged, *ran("merge-1", 1, 30, NO_GPU)]
+    assert breaker(fold(own)) is None
+    assert breaker(fold([*own, *ran("c", 1, 40, NO_GPU)])) is not None
+
+
+SICK = [*ran("a", 1, 20, NO_GPU), *ran("b", 1, 30, NO_GPU)]
 
 
 def move(events, now, limits=NO_LIMIT):

@@ -24,7 +24,7 @@ from autoresearch.experiment.outcome import BASELINE, WELL, Purpose, Status
 from autoresearch.run.ending import Ending, Who
 
 ALIKE, STRANGE = 2, 3
-"""Ends alike in a row that open it: ones that the machine is known for, and ones of different ideas nobody explains."""
+"""Ends alike in a row that open it: ones that the machine is known for, and the different ideas nobody explains."""
 FIRST_S, MOST_S = 5.0, 600.0
 """The pause after the first canary that failed; each further one doubles it, up to the second number."""
 RESTS_S = (5.0, 30.0, 120.0, 600.0)
@@ -76,7 +76,7 @@ def breaker(history: History) -> Breaker | None:
     since = _since_the_last_good_sign(history)
     canaries = [run for run in since if run.planned.purpose is Purpose.CANARY]
     ideas = [run for run in since if run.planned.purpose is not Purpose.CANARY and run.ending]
-    if not ideas or not (canaries or _opens(_alike(ideas))):
+    if not ideas or not (canaries or _opens(history, _alike(ideas))):
         return None
     newest, last = (canaries or ideas)[0].ending, max(run.ended.at for run in since if run.ended)
     assert newest is not None  # noqa: S101 - only such runs are among them
@@ -115,10 +115,19 @@ def _strange(ending: Ending) -> bool:
     return ending.who in _MACHINE or (ending.who is Who.UNKNOWN and ending.what not in {"no-metric", "contradicted"})
 
 
-def _opens(row: list[Run]) -> bool:
-    if row and all(run.ending and run.ending.who in _MACHINE for run in row):
+def _opens(history: History, row: list[Run]) -> bool:
+    """Ends of one idea, whatever it was merged into or built upon, say nothing of the machine; the incumbent's do."""
+    if not row or _in_common(history, row):
+        return False
+    if all(run.ending and run.ending.who in _MACHINE for run in row):
         return len(row) >= ALIKE
     return len({run.planned.experiment for run in row}) >= STRANGE
+
+
+def _in_common(history: History, row: list[Run]) -> frozenset[str]:
+    """Ideas that all of these ran and the incumbent is not made of."""
+    held = [frozenset(history.lineage(arm)) for arm in {run.planned.experiment for run in row}]
+    return frozenset.intersection(*held) - frozenset(history.lineage(history.incumbent))
 
 
 # -- an end that may be the machine's ------------------------------------------------------------------------------
