@@ -113,9 +113,7 @@ def open(  # noqa: A001 - as in gzip: called by the package's name
     """
     if isinstance(where, Plan):
         where, name = where.root, where.name
-    campaign = Campaign(where=_folder(where), name=name, by=by, picked=name is None)
-    campaign.name = campaign.paths().name  # it stays this one, whatever is worked on later
-    return campaign
+    return Campaign(where=_folder(where), name=name, by=by).bound()
 
 
 def simulate(

@@ -1,6 +1,7 @@
 """Every verb through the real command line, on a campaign that was really run."""
 
 import json
+import os
 import shutil
 
 import pytest
@@ -128,6 +129,24 @@ def test_the_session_memory_can_be_shown_and_written(finished):
     assert "raise the score" in finished.cli("session").stdout
     folder = finished.cli("session", "checkpoint").stdout.strip()
     assert "checkpoint asked for" in (finished.root / folder / "timeline.md").read_text()
+
+
+def test_run_ends_with_the_campaign_that_it_began_with(lab):
+    """Another one that is touched meanwhile is then the one worked on last, and still not the one that was run."""
+    lab.write(campaign="other")
+    other = lab.folder.parent / "other"
+    other.mkdir()
+    (lab.folder / "campaign.yaml").rename(other / "campaign.yaml")
+    lab.write(stop="1 experiment")
+    os.utime(other / "campaign.yaml", (0, 0))
+    controller = lab.start_stepwise()
+    lab.step(controller, lambda: lab.journal("run_measured"), "the baseline's number")
+    os.utime(other / "campaign.yaml", (4e9, 4e9))
+    lab.let_go()
+    told, _ = controller.communicate(timeout=200)
+    assert "night: ended" in told
+    assert f"Report: {lab.folder}" in told
+    assert "other" not in told
 
 
 def test_a_title_cannot_steer_the_terminal(lab):

@@ -19,7 +19,7 @@ from autoresearch.experiment import events as happened
 from autoresearch.experiment import names
 from autoresearch.experiment.events import Event
 from autoresearch.experiment.experiment import Experiment, Run
-from autoresearch.experiment.outcome import Status, Verdict
+from autoresearch.experiment.outcome import Status
 from autoresearch.git import diffs, refs
 from autoresearch.machine import disk
 from autoresearch.machine.clock import SteadyClock
@@ -54,6 +54,11 @@ class Campaign:
     clock: Callable[[], float] = field(default=time.time, repr=False)
     _curves: LiveCurves = field(default_factory=LiveCurves, repr=False)
     _working: opening.Opened | None = field(default=None, repr=False)
+
+    def bound(self) -> "Campaign":
+        """Itself, from now on the campaign that is meant now: it stays this one, whatever is worked on meanwhile."""
+        self.name, self.picked = self.paths().name, self.picked or self.name is None
+        return self
 
     # -- before -------------------------------------------------------------------------------------------------
 
@@ -264,16 +269,7 @@ class Campaign:
         entry = opened.experiment(index)
         if entry.verdict is None:
             raise CampaignError(f"experiment {index} has no verdict yet; wait for it")
-        judgement = Verdict(
-            status=Status(verdict),
-            reason=self._clean(reason),
-            value=entry.verdict.value,
-            effect=entry.verdict.effect,
-            low=entry.verdict.low,
-            high=entry.verdict.high,
-            runs=entry.verdict.runs,
-            by=self._who(),
-        )
+        judgement = replace(entry.verdict, status=Status(verdict), reason=self._clean(reason), by=self._who())
         consent.record(opened, happened.VerdictOverruled(self.clock(), entry.name, judgement, self._who()))
 
     # -- reading ------------------------------------------------------------------------------------------------

@@ -47,8 +47,12 @@ def run_experiment(args: argparse.Namespace) -> int:
     if bool(args.subject) != bool(_NEEDS[args.action]):
         wanted = _NEEDS[args.action] or "nothing more"
         raise UsageError(f"experiment {args.action} takes {wanted}; see: autoresearch experiment --help")
+    from autoresearch.campaign import opening  # noqa: PLC0415 - `--help` can do without
+
     campaign = campaign_of(args)
-    by_hand = campaign.by_hand()
+    if args.action not in {"list", "show"}:
+        opening.bring_back(campaign.where, campaign.name)
+    by_hand = campaign.bound().by_hand()
     match args.action:
         case "list":
             from autoresearch.campaign.status import driven_table  # noqa: PLC0415 - `--help` can do without
@@ -140,7 +144,7 @@ def run_reproduce(args: argparse.Namespace) -> int:
     """Make the run again, wait for it, and compare; 1 when it is not reproduced."""
     from autoresearch.campaign import reproduce  # noqa: PLC0415 - `--help` can do without
 
-    campaign = campaign_of(args)
+    campaign = campaign_of(args).bound()
     if args.dry_run:
         output.say(reproduce.rehearse(campaign, args.index, args.run).text)
         return 0

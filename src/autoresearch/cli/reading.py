@@ -48,7 +48,7 @@ def add_show_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_show(args: argparse.Namespace) -> int:
     """Print everything known about one attempt."""
-    campaign = campaign_of(args)
+    campaign = campaign_of(args).bound()
     entry, runs = campaign.experiment(args.index), campaign.runs(args.index)
     if args.json:
         output.emit({"experiment": entry, "runs": runs})
@@ -124,7 +124,7 @@ def run_watch(args: argparse.Namespace) -> int:
     """Redraw until there is nothing more to see; on a pipe print the status once."""
     from autoresearch.cli.live_view import LiveView  # noqa: PLC0415 - `--help` can do without
 
-    campaign = campaign_of(args)
+    campaign = campaign_of(args).bound()
     if output.on_terminal():
         with LiveView(campaign) as view:
             while campaign.status().controller:
@@ -167,7 +167,7 @@ def add_diff_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_diff(args: argparse.Namespace) -> int:
     """Print the diff."""
-    campaign = campaign_of(args)
+    campaign = campaign_of(args).bound()
     text = campaign.diff(args.index)
     if args.json:
         entry = campaign.experiment(args.index)

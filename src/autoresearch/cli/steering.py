@@ -146,6 +146,7 @@ def run_run(args: argparse.Namespace) -> int:
 
     campaign = campaign_of(args)
     opening.bring_back(campaign.where, campaign.name)
+    campaign.bound()
     if args.dry_run:
         output.say(campaign.dry_run(campaign.plan()).text)
         return 0
@@ -214,7 +215,7 @@ def add_approve_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_approve(args: argparse.Namespace) -> int:
     """Record the answer; a controller acts on it at its next look, and experiments may be driven by hand."""
-    campaign = campaign_of(args)
+    campaign = campaign_of(args).bound()
     if args.request == "plan":
         return _plan(campaign, yes=args.yes)
     request = campaign.answer(args.request, granted=True, reason=args.reason)
