@@ -29,6 +29,23 @@ def test_a_table_is_cut_only_where_a_width_is_given():
     assert plain_text.table(("#", "why"), rows, 10).split("\n") == ["#  why", "1  aaaaaa…"]
 
 
+def test_a_last_column_that_folds_loses_nothing():
+    """It goes on below itself, or below the whole line where there is little room beside it."""
+    words = "one two three four five six seven eight"
+    assert plain_text.table(("#", "why"), [(1, words)], 30, folds=True).split("\n") == [
+        "#  why",
+        "1  one two three four five six",
+        "   seven eight",
+    ]
+    narrow = plain_text.table(("number", "why"), [("1" * 20, words)], 30, folds=True).split("\n")
+    assert narrow[1:] == ["1" * 20, "    one two three four five", "    six seven eight"]
+
+
+def test_labelled_texts_of_several_lines_keep_their_column():
+    """The label stands beside the first line alone; what has no text is left out."""
+    assert plain_text.entries([("a", "x\ny"), ("b", "")], column=4) == "a:  x\n    y"
+
+
 def test_a_cell_of_many_lines_stays_in_its_row():
     """Reasons quote logs and git; a line break among them does not tear the table."""
     assert plain_text.table(("#", "why"), [(1, "no value. The log ends:\nboom"), (2, "fine")]).splitlines() == [

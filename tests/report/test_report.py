@@ -21,6 +21,7 @@ from autoresearch.run.integrity import Finding, Integrity
 from autoresearch.run.job import JobState, JobStatus, Resources
 from autoresearch.run.measurement import Completion, Direction, Measurement, Objective
 from autoresearch.scheduling.stop_check import outlook
+from autoresearch.verdict.claims import Claim, Standing
 from autoresearch.verdict.drift import Drift
 
 HOSTILE = "<script>alert(1)</script> | a\nb \x1b[2J ]]> & \" ' [x](http://evil.invalid)"
@@ -84,7 +85,7 @@ def doubted(events):
     ]
 
 
-def report(title="idea", goal="more", direction=Direction.MAXIMIZE, fresh=()):
+def report(title="idea", goal="more", direction=Direction.MAXIMIZE, fresh=(), more=()):
     """Baseline, one kept idea, one crashed; values of fresh seeds of the kept one if there are any."""
     campaign = CampaignConfig.of({"campaign": "c", "verdict": {"policy": "greedy"}})
     objective, limits = (
@@ -95,7 +96,7 @@ def report(title="idea", goal="more", direction=Direction.MAXIMIZE, fresh=()):
         happened.CampaignStarted(at=0.0, campaign="c", base_commit="0" * 40, approved_by="ada"), *experiment(1, "baseline", [0.5, 0.52], "keep"),
         *experiment(2, "idea", [0.7, 0.72], "keep", title, 0.2), *experiment(3, "bad", [None], "crash", "bad", area="data"),
         *(event for number, value in enumerate(fresh, 3) for event in run("idea", number, value, Purpose.CONFIRM)),
-        happened.Steered(50.0, title, "ada"), happened.CampaignEnded(6000.0, "enough"),
+        *more, happened.Steered(50.0, title, "ada"), happened.CampaignEnded(6000.0, "enough"),
     ])  # fmt: skip
     return build(history, campaign, objective, outlook(history, campaign, limits, objective, 7000.0), 7000.0)
 
@@ -122,6 +123,27 @@ def test_the_best_value_is_that_of_fresh_seeds():
     assert (made.best, made.best_from) == (pytest.approx(0.62), "mean of 2 fresh seeds")
     assert "- best: 0.62, mean of 2 fresh seeds, as measured by the run itself (idea, branch" in markdown(made)
     assert "0.62, mean of 2 fresh seeds, as measured by the run itself (idea" in html(made)
+
+
+def test_the_baseline_stands_beside_the_best_on_fresh_seeds_too():
+    """Their difference is the claim's; that the row of the baseline has another number is said beside it."""
+    assert (report().baseline_from, "- baseline: 0.51, mean of 2 runs; 0.5 in its row" in markdown(report())) == (
+        "2 runs; 0.5 in its row, over 2 runs",
+        True,
+    )
+    proof = [
+        event for number, value in ((3, 0.4), (4, 0.42)) for event in run("baseline", number, value, Purpose.CONFIRM)
+    ]
+    made = report(fresh=[0.61, 0.63], more=proof)
+    assert (made.baseline, made.baseline_from) == (pytest.approx(0.41), "2 fresh seeds; 0.5 in its row, over 2 runs")
+
+
+def test_an_idea_that_ran_only_with_another_is_told_by_its_verdict():
+    """Nothing compares it alone, and "0 runs" would say that it never ran."""
+    line = replace(
+        report().entries[1], claim=Claim(name="idea", standing=Standing.UNRESOLVED), reason="a and b in one run: +0.1"
+    )
+    assert claim_words(line) == "#2 idea: no comparison of its own; a and b in one run: +0.1"
 
 
 def test_a_night_without_fresh_seeds_recommends_the_baseline():

@@ -20,12 +20,14 @@ from autoresearch.cli.live_view import view
 IDEA = [{"title": "try [bold red]this[/] and [link=x]", "overrides": ["lr=0.3"]}]
 
 
-def on_terminal(lab, *words: str):
+def on_terminal(lab, *words: str, **env: str):
     """Start a command with a terminal of 120 columns; returns its pid and the terminal."""
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(lab.root)
-        os.execve(sys.executable, (sys.executable, "-m", "autoresearch", *words), {**os.environ, "TERM": "xterm"})
+        os.execve(
+            sys.executable, (sys.executable, "-m", "autoresearch", *words), {**os.environ, "TERM": "xterm", **env}
+        )
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
     return pid, terminal
 
@@ -97,3 +99,19 @@ def test_a_small_terminal_shows_verdicts_whole_and_the_newest_events(ended):
     assert len(lines) <= 18
     assert lines[-1].strip() == "event 5"
     assert any(re.match(r"\d +(keep|discard|crash) +[\d.]+ .*…", line) for line in lines)
+
+
+@pytest.mark.parametrize("words", [("status",), ("ledger",), ("show", "4"), ("show", "baseline"), ("doctor",)])
+def test_nothing_runs_over_the_edge_of_a_terminal(ended, words):
+    """At 80 columns the terminal folds no line, but one with a path that is longer than the room beside its label."""
+    _, terminal = on_terminal(ended, *words, COLUMNS="80")
+    lines = seen(terminal).splitlines()
+    assert len(lines) > 3
+    assert [line for line in lines if len(line) > 80 and max(map(len, line.split())) <= 60] == []
+
+
+@pytest.mark.parametrize("verb", ["status", "ledger"])
+def test_verdict_number_value_and_effect_are_never_folded(ended, verb):
+    """They stand before everything that gives way where a terminal is small."""
+    _, terminal = on_terminal(ended, verb, COLUMNS="80")
+    assert re.search(r"^2 +keep +0\.7 +\+0\.2\b", seen(terminal), re.MULTILINE)

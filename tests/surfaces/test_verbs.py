@@ -75,6 +75,32 @@ def test_show_log_and_diff_tell_of_one_experiment(ended):
     assert ended.cli("diff", "1").stdout.strip() == ""
 
 
+def test_an_experiment_is_named_by_its_number_or_its_name(ended):
+    """`show baseline` is what people type; a misspelt name is answered with the nearest."""
+    assert ended.cli("show", "baseline").stdout == ended.cli("show", "1").stdout
+    assert ended.cli("diff", "raise-the-learning-rate").stdout == ended.cli("diff", "2").stdout
+    assert "no experiment 'basline' in night; did you mean baseline?" in ended.refused("log", "basline")
+
+
+def test_the_ledger_shows_the_rows_of_the_campaign_that_was_named(finished):
+    """Without a name all of the repository's, with one those of its own; an unknown one is refused."""
+    line = finished.ledger.read_text().splitlines()[1]
+    with finished.ledger.open("a") as ledger:
+        ledger.write(line.replace("autoresearch/night/baseline", "autoresearch/other/baseline") + "\n")
+    assert "autoresearch/other/baseline" in finished.cli("ledger").stdout
+    assert "autoresearch/other/baseline" not in finished.cli("ledger", "--campaign", "night").stdout
+    assert "there is no campaign 'nosuch'" in finished.refused("ledger", "--campaign", "nosuch")
+
+
+def test_status_report_and_ledger_count_the_runs_of_a_crash_alike(ended):
+    """A crash rests on no number, and its row says how many runs were made: so do the other two."""
+    crash = ended.rows()[3]
+    assert (str(crash.status), crash.runs) == ("crash", 1)
+    assert json.loads(ended.cli("status", "--json").stdout)["verdicts"][3]["runs"] == 1
+    row = next(line for line in (ended.folder / "report.md").read_text().splitlines() if line.startswith("| 4 |"))
+    assert row.split("|")[5].strip() == "1"
+
+
 def test_a_steer_reaches_the_next_brief_and_a_pause_waits_for_resume(lab):
     """Said while the campaign rests; carried by every brief after it."""
     lab.write(stop="2 experiments")

@@ -302,6 +302,10 @@ class Campaign:
         mine = f"{names.campaign_prefix(self.paths().name)}/"
         return tuple(row for row in self.ledger() if row.branch.startswith(mine))
 
+    def number(self, words: str) -> int:
+        """The number of an attempt that was given by number or by name."""
+        return standing.number_of(opening.open_campaign(self.where, self.name), words)
+
     def experiment(self, index: int) -> Experiment:
         """One attempt with everything known about it."""
         return opening.open_campaign(self.where, self.name).experiment(index)

@@ -10,6 +10,7 @@ earlier version it is what the first run was planned with.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
 
 from autoresearch.campaign import opening
@@ -24,6 +25,7 @@ from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE, NO_CLOCK, Status
 from autoresearch.ports.metric_source import MetricSource, readings_of
 from autoresearch.records.paths import campaign_of
+from autoresearch.report.plain_text import baseline_figure
 from autoresearch.run.measurement import Direction, Objective
 from autoresearch.scheduling.exploration import held_back
 from autoresearch.scheduling.stop_check import Outlook, outlook
@@ -103,6 +105,7 @@ def status_of(opened: Opened, now: float, *, held: bool) -> CampaignStatus:
         held: Whether a controller holds its lock.
     """
     history, limits, fresh = opened.history, opened.limits, _fresh(opened.history)
+    baseline, baseline_from = baseline_figure(history)
     paused = pauses(history.notes)
     objective = history.started.objective if history.started else None
     goal = opened.campaign.objective
@@ -124,7 +127,8 @@ def status_of(opened: Opened, now: float, *, held: bool) -> CampaignStatus:
         keep=len(history.kept),
         discard=counts[Status.DISCARD],
         crash=counts[Status.CRASH],
-        baseline=history.value_of(BASELINE) if history.baseline else None,
+        baseline=baseline,
+        baseline_from=baseline_from,
         incumbent=history.incumbent,
         best=_best(history, fresh),
         best_fresh=len(fresh),
@@ -224,7 +228,7 @@ def judged_value(entry: Experiment, history: History) -> Judged:
         effect=verdict.effect,
         low=verdict.low,
         high=verdict.high,
-        runs=verdict.runs,
+        runs=entry.row_runs,
         reason=verdict.reason,
         by=verdict.by,
         branch=entry.branch,
@@ -234,6 +238,22 @@ def judged_value(entry: Experiment, history: History) -> Judged:
 
 def _waiting(ask: ApprovalAsked) -> str:
     return f"{ask.request} waits for a person ({ask.question}): autoresearch approve {ask.request}"
+
+
+def number_of(opened: Opened, words: str) -> int:
+    """The number of an attempt that was given by number, by name or by branch.
+
+    Raises:
+        CampaignError: None has that name; the text says which is nearest.
+    """
+    if words.isascii() and words.isdecimal():
+        return int(words)
+    known = {name: one.index for one in opened.history.experiments.values() for name in (one.branch, one.name)}
+    if words in known:
+        return known[words]
+    near = get_close_matches(words, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else "give its number or its name as `status` has it"
+    raise CampaignError(f"there is no experiment {words!r} in {opened.paths.name}; {hint}")
 
 
 def log_of(opened: Opened, index: int) -> Path:

@@ -137,10 +137,13 @@ def _ready(history: History, campaign: CampaignConfig, entry: Experiment, now: f
     return isinstance(move, Judge) and move.experiment == entry.name
 
 
-def driven_table(found: tuple[DrivenExperiment, ...]) -> str:
-    """Experiments that are driven by hand."""
-    rows = [(one.index, one.state, one.runs, number(one.value), one.by, one.title, one.next) for one in found]
-    return table(("#", "by hand", "runs", "value", "by", "hypothesis", "next"), rows)
+def driven_table(found: tuple[DrivenExperiment, ...], width: int | None = None) -> str:
+    """Experiments that are driven by hand, in lines of `width` characters; None: as long as they are."""
+    title = None if width is None else width // 4
+    rows = [
+        (one.index, one.state, one.runs, number(one.value), one.by, cut(one.title, title), one.next) for one in found
+    ]
+    return table(("#", "by hand", "runs", "value", "by", "hypothesis", "next"), rows, width, folds=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,7 +248,8 @@ class CampaignStatus:
         keep: Kept experiments, the baseline not counted.
         discard: Discarded ones.
         crash: Crashed ones.
-        baseline: Mean of the metric of the baseline, None while unknown.
+        baseline: Mean of the metric of the baseline, on fresh seeds where `best` is; None while unknown.
+        baseline_from: What it rests on, in words, with the figure of its row where that is another.
         incumbent: Name of the best kept arm.
         best: Mean of the metric of the incumbent on fresh seeds, else on all its runs; None while unknown.
         best_fresh: Fresh seeds behind `best`; 0 while it rests on the runs that the incumbent was selected by.
@@ -291,6 +295,7 @@ class CampaignStatus:
     by_hand: tuple[DrivenExperiment, ...] = ()
     waiting: tuple[str, ...] = ()
     latest: int | None = None
+    baseline_from: str = ""
     best_fresh: int = 0
     best_integrity: str = ""
     question: str = ""
@@ -322,7 +327,7 @@ class CampaignStatus:
 
         Args:
             last: How many verdicts, newest last.
-            width: Verdicts are cut to so many characters, and the first line is broken there; None: neither.
+            width: Verdicts are cut to so many characters, other lines are broken there; None: neither.
         """
         return _text(self, last, width)
 
@@ -336,21 +341,26 @@ class CampaignStatus:
 
 def _text(status: CampaignStatus, last: int, width: int | None) -> str:
     head = f"{status.campaign}: {status.state}{f' ({status.reason})' if status.reason else ''}"
-    best = f"baseline {number(status.baseline)}, best {number(status.best) or '-'} ({status.best_from})"
+    baseline = f"baseline {number(status.baseline)} ({status.baseline_from})"
+    best = f"best {number(status.best) or '-'} ({status.best_from})"
     lines = [
         wrapped(head, width),
-        f"  {status.aim}",
-        f"  {status.stop}" if status.stop else None,
+        wrapped(status.aim, width, "  "),
+        wrapped(status.stop, width, "  ") if status.stop else None,
         f"  {status.keep} kept, {status.discard} discarded, {status.crash} crashed"
         + (f"; {status.gpu_hours:.1f} GPU-hours" if status.gpu_hours else ""),
-        "  no baseline yet" if status.baseline is None else wrapped(best, width, "  "),
+        *(
+            ["  no baseline yet"]
+            if status.baseline is None
+            else [wrapped(baseline, width, "  "), wrapped(best, width, "  ")]
+        ),
     ]
     told = (*status.waiting, *status.held_back, status.question, *status.cautions)
     lines += [wrapped(text, width, "  ") for text in told if text]
     if status.running:
-        lines += ["", _running(status.running)]
+        lines += ["", _running(status.running, width)]
     if status.by_hand:
-        lines += ["", driven_table(status.by_hand)]
+        lines += ["", driven_table(status.by_hand, width)]
     if status.verdicts:
         lines += ["", _verdicts(status.verdicts[-last:], width)]
     return "\n".join(line for line in lines if line is not None)
@@ -369,10 +379,10 @@ def _progress(status: CampaignStatus) -> str:
     return "; ".join(part for part in parts if part)
 
 
-def _running(running: tuple[RunningRun, ...]) -> str:
-    """Runs in flight."""
-    rows = [(run.experiment, run.purpose, run.seed, run.told, duration(run.elapsed_s)) for run in running]
-    return table(("running", "purpose", "seed", "state", "for"), rows)
+def _running(running: tuple[RunningRun, ...], width: int | None) -> str:
+    """Runs in flight; what one waits for may be long, so it is told last."""
+    rows = [(run.experiment, run.purpose, run.seed, duration(run.elapsed_s), run.told) for run in running]
+    return table(("running", "purpose", "seed", "for", "state"), rows, width, folds=True)
 
 
 def _verdicts(verdicts: tuple[Judged, ...], width: int | None = None) -> str:

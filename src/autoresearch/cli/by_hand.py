@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autoresearch.cli import output
-from autoresearch.cli.main import campaign_arguments, campaign_of, following_arguments
+from autoresearch.cli.main import campaign_arguments, campaign_of, experiment_argument, following_arguments
 from autoresearch.cli.output import driven_text
 from autoresearch.errors import UsageError
 from autoresearch.report import plain_text
@@ -58,7 +58,7 @@ def run_experiment(args: argparse.Namespace) -> int:
             from autoresearch.campaign.status import driven_table  # noqa: PLC0415 - `--help` can do without
 
             found = by_hand.listing()
-            output.emit(found) if args.json else output.say(driven_table(found))
+            output.emit(found) if args.json else output.say(driven_table(found, output.terminal_width()))
         case "new":
             _say(args, by_hand.open(_idea(args)))
         case "show":
@@ -121,7 +121,7 @@ def _quiet(args: argparse.Namespace) -> Onlooker:
 
 
 def _say(args: argparse.Namespace, found: DrivenExperiment) -> None:
-    output.emit(found) if args.json else output.say(driven_text(found))
+    output.emit(found) if args.json else output.say(driven_text(found, output.terminal_width()))
 
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ _POLL_S = 0.5
 
 def add_reproduce_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `reproduce`."""
-    parser.add_argument("index", type=int, help="experiment number, as in the ledger")
+    experiment_argument(parser)
     parser.add_argument(
         "--run", type=int, metavar="K", help="which of its runs (default: the first with a metric value)"
     )
@@ -145,11 +145,12 @@ def run_reproduce(args: argparse.Namespace) -> int:
     from autoresearch.campaign import reproduce  # noqa: PLC0415 - `--help` can do without
 
     campaign = campaign_of(args).bound()
+    index = campaign.number(args.index)
     if args.dry_run:
-        output.say(reproduce.rehearse(campaign, args.index, args.run).text)
+        output.say(reproduce.rehearse(campaign, index, args.run).text)
         return 0
-    made = reproduce.reproduce(campaign, args.index, args.run, _waiting(quiet=args.json))
-    output.emit(made) if args.json else output.say(_text(args.index, made))
+    made = reproduce.reproduce(campaign, index, args.run, _waiting(quiet=args.json))
+    output.emit(made) if args.json else output.say(_text(index, made))
     return 0 if made.agreement.holds else 1
 
 
@@ -176,4 +177,4 @@ def _text(index: int, made: Reproduction) -> str:
         ("note", found.note),
         ("files", str(made.folder)),
     ]
-    return "\n".join(f"{label + ':':14}{text}" for label, text in rows if text)
+    return plain_text.entries(rows, output.terminal_width())

@@ -193,12 +193,19 @@ if TYPE_CHECKING:
     from autoresearch.campaign.campaign import Campaign
 
 
-def campaign_arguments(parser: argparse.ArgumentParser, *, json: bool = False) -> None:
-    """`--campaign`, `--repo` and, for reading commands, `--json`."""
-    parser.add_argument("--campaign", metavar="NAME", help="campaign name (default: the most recent one)")
+def campaign_arguments(
+    parser: argparse.ArgumentParser, *, json: bool = False, unnamed: str = "the most recent one"
+) -> None:
+    """`--campaign`, `--repo` and, for reading commands, `--json`; `unnamed` is what is meant without a name."""
+    parser.add_argument("--campaign", metavar="NAME", help=f"campaign name (default: {unnamed})")
     parser.add_argument("--repo", metavar="DIR", type=Path, default=Path(), help="the repository (default: here)")
     if json:
         parser.add_argument("--json", action="store_true", help="print machine-readable JSON")
+
+
+def experiment_argument(parser: argparse.ArgumentParser) -> None:
+    """The experiment that a command is about; `Campaign.number` reads it."""
+    parser.add_argument("index", help="experiment number, as in the ledger, or its name, such as baseline")
 
 
 def following_arguments(parser: argparse.ArgumentParser, verb: str = "") -> None:

@@ -11,12 +11,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autoresearch.report.plain_text import number
+from autoresearch.report.plain_text import entries, number, table, wrapped
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from autoresearch.campaign.plan import Plan
     from autoresearch.campaign.status import DrivenExperiment
     from autoresearch.config.schema import CampaignConfig
+    from autoresearch.records.row import Row
 
 _CONTROLS = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 
@@ -103,8 +106,8 @@ def campaign_document(campaign: CampaignConfig) -> dict[str, Any]:
     return campaign.model_dump(mode="json")
 
 
-def driven_text(one: DrivenExperiment) -> str:
-    """One of them, with everything needed to go on."""
+def driven_text(one: DrivenExperiment, width: int | None = None) -> str:
+    """One of them, with everything needed to go on, broken to `width` characters; None: never."""
     edited = {"editing": "edit the files there", "crashed": "fix the crash there"}.get(one.state, "")
     rows = [
         ("experiment", f"#{one.index} {one.name}: {one.area}: {one.title}"),
@@ -115,4 +118,32 @@ def driven_text(one: DrivenExperiment) -> str:
         ("runs", f"{one.runs}{f', mean {number(one.value)}' if one.value is not None else ''}" if one.runs else ""),
         ("next", ", then: ".join(part for part in (edited, one.next) if part)),
     ]
-    return "\n".join(f"{label + ':':12}{text}" for label, text in rows if text)
+    return entries(rows, width, 12)
+
+
+_NARROW = ("#", "status", "value", "effect", "runs", "minutes", "description")
+_WHOLE = ("#", "branch", *_NARROW[1:], "reason")
+_ELSEWHERE = "branch and reason of a row: autoresearch show N; all columns: autoresearch ledger | less -S"
+
+
+def ledger_text(rows: Sequence[Row], width: int | None = None) -> str:
+    """Rows of the ledger; where `width` has no room for all columns, a table for each campaign with what fits.
+
+    Number, verdict, value and effect stand before what is cut.
+    """
+    cells = [_row(row) for row in rows]
+    whole = table(_WHOLE, [(c[0], row.branch, *c[1:], row.reason) for c, row in zip(cells, rows, strict=True)])
+    if width is None or max(map(len, whole.splitlines())) <= width:
+        return whole
+    found: dict[str, list[Sequence[object]]] = {}
+    for row, made in zip(rows, cells, strict=True):
+        found.setdefault(row.branch.rpartition("/")[0].removeprefix("autoresearch/"), []).append(made)
+    tables = [f"{campaign}\n{table(_NARROW, body, width)}" for campaign, body in found.items()]
+    return "\n\n".join([*tables, wrapped(_ELSEWHERE, width, others="")])
+
+
+def _row(row: Row) -> tuple[object, ...]:
+    return (
+        row.index, row.status, number(row.metric_value), number(row.effect, "+.3g"), row.runs,
+        f"{row.elapsed_min:.1f}", row.description,
+    )  # fmt: skip

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autoresearch.cli import output
-from autoresearch.cli.main import campaign_arguments, campaign_of, list_installed
+from autoresearch.cli.main import campaign_arguments, campaign_of, experiment_argument, list_installed
 from autoresearch.errors import UsageError
 from autoresearch.report import plain_text
 
@@ -42,14 +42,15 @@ if TYPE_CHECKING:
 
 def add_show_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `show`."""
-    parser.add_argument("index", type=int, help="experiment number, as in the ledger")
+    experiment_argument(parser)
     campaign_arguments(parser, json=True)
 
 
 def run_show(args: argparse.Namespace) -> int:
     """Print everything known about one attempt."""
     campaign = campaign_of(args).bound()
-    entry, runs = campaign.experiment(args.index), campaign.runs(args.index)
+    index = campaign.number(args.index)
+    entry, runs = campaign.experiment(index), campaign.runs(index)
     if args.json:
         output.emit({"experiment": entry, "runs": runs})
         return 0
@@ -72,16 +73,16 @@ def _text(entry: Experiment) -> str:
         ("files", ", ".join(entry.committed.files) if entry.committed else ""),
         ("breaches", "; ".join(entry.committed.breaches) if entry.committed else ""),
         ("to watch", "; ".join(idea.watch)),
-        ("watched", "\n              ".join(entry.judged.watched) if entry.judged else ""),
+        ("watched", "\n".join(entry.judged.watched) if entry.judged else ""),
         ("verdict", f"{verdict.status}: {verdict.reason} (by {verdict.by})" if verdict else "open"),
     ]
-    return "\n".join(f"{label + ':':14}{text}" for label, text in rows if text)
+    return plain_text.entries(rows, output.terminal_width())
 
 
 def _runs(entry: Experiment, runs: Sequence[Run]) -> str:
     if runs:
         columns = ("run", "purpose", "seed", "state", "minutes", "value", "what happened")
-        return plain_text.table(columns, map(_row, runs))
+        return plain_text.table(columns, map(_row, runs), output.terminal_width(), folds=True)
     bundled = entry.verdict is not None and entry.verdict.runs > 0
     return "no run of its own: it was judged by runs of bundles that it was part of" if bundled else "no run yet"
 
@@ -136,7 +137,7 @@ def run_watch(args: argparse.Namespace) -> int:
 
 def add_log_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `log`."""
-    parser.add_argument("index", type=int, help="experiment number, as in the ledger")
+    experiment_argument(parser)
     parser.add_argument("-f", "--follow", action="store_true", help="keep printing as it grows, until Ctrl-C")
     parser.add_argument("--path", action="store_true", help="print only the path of the file")
     campaign_arguments(parser, json=True)
@@ -144,7 +145,8 @@ def add_log_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_log(args: argparse.Namespace) -> int:
     """Print the log."""
-    path = campaign_of(args).log(args.index)
+    campaign = campaign_of(args).bound()
+    path = campaign.log(campaign.number(args.index))
     if args.json:
         output.emit({"path": path, "text": path.read_text(encoding="utf-8", errors="replace")})
         return 0
@@ -161,16 +163,17 @@ def run_log(args: argparse.Namespace) -> int:
 
 def add_diff_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `diff`."""
-    parser.add_argument("index", type=int, help="experiment number, as in the ledger")
+    experiment_argument(parser)
     campaign_arguments(parser, json=True)
 
 
 def run_diff(args: argparse.Namespace) -> int:
     """Print the diff."""
     campaign = campaign_of(args).bound()
-    text = campaign.diff(args.index)
+    index = campaign.number(args.index)
+    text = campaign.diff(index)
     if args.json:
-        entry = campaign.experiment(args.index)
+        entry = campaign.experiment(index)
         output.emit({"parent": entry.parent_commit, "commit": entry.commit, "diff": text})
     else:
         output.say(text.rstrip("\n"))
@@ -180,7 +183,7 @@ def run_diff(args: argparse.Namespace) -> int:
 def add_ledger_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `ledger`."""
     parser.add_argument("action", nargs="?", choices=("show", "check", "rebuild"), default="show")
-    campaign_arguments(parser, json=True)
+    campaign_arguments(parser, json=True, unnamed="the rows of all; check, rebuild: the most recent one")
 
 
 def run_ledger(args: argparse.Namespace) -> int:
@@ -193,16 +196,8 @@ def run_ledger(args: argparse.Namespace) -> int:
     if args.action == "rebuild":
         output.say(campaign.rebuild())
         return 0
-    rows = campaign.ledger()
-    if args.json:
-        output.emit(rows)
-        return 0
-    columns = ("#", "branch", "status", "value", "effect", "runs", "minutes", "description", "reason")
-    output.say(plain_text.table(columns, [
-        (r.index, r.branch, r.status, plain_text.number(r.metric_value), plain_text.number(r.effect, "+.3g"), r.runs,
-         f"{r.elapsed_min:.1f}", r.description, r.reason)
-        for r in rows
-    ]))  # fmt: skip
+    rows = campaign.ledger() if args.campaign is None else campaign.rows()
+    output.emit(rows) if args.json else output.say(output.ledger_text(rows, output.terminal_width()))
     return 0
 
 

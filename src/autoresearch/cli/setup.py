@@ -17,6 +17,7 @@ from autoresearch.cli import output
 from autoresearch.cli.main import campaign_arguments, campaign_of
 from autoresearch.cli.steering import work
 from autoresearch.errors import PluginError
+from autoresearch.report import plain_text
 
 STOP = "13 experiments or 2m total, 20s each"
 
@@ -88,7 +89,8 @@ def run_doctor(args: argparse.Namespace) -> int:
         width = max(len(check.name) for check in checks)
         for check in checks:
             advice = f"  ({check.advice})" if check.advice else ""
-            output.say(f"{_MARKS[check.state]}  {check.name:{width}}  {check.found}{advice}")
+            label = f"{_MARKS[check.state]}  {check.name}"
+            output.say(plain_text.entry(label, f"{check.found}{advice}", output.terminal_width(), width + 8))
     return 1 if any(check.state == "fail" for check in checks) else 0
 
 

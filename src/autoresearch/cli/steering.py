@@ -23,7 +23,13 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from autoresearch.cli import output
-from autoresearch.cli.main import campaign_arguments, campaign_of, following_arguments, list_installed
+from autoresearch.cli.main import (
+    campaign_arguments,
+    campaign_of,
+    experiment_argument,
+    following_arguments,
+    list_installed,
+)
 from autoresearch.cli.output import plan_document
 from autoresearch.errors import UsageError
 
@@ -247,7 +253,7 @@ def run_deny(args: argparse.Namespace) -> int:
 
 def add_overrule_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `overrule`."""
-    parser.add_argument("index", type=int, help="experiment number, as in the ledger")
+    experiment_argument(parser)
     parser.add_argument("verdict", choices=("keep", "discard", "crash"))
     parser.add_argument("--reason", required=True, help="reason, recorded with the verdict")
     campaign_arguments(parser)
@@ -255,8 +261,10 @@ def add_overrule_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_overrule(args: argparse.Namespace) -> int:
     """Record the person's verdict; the ledger's row stays as it was written."""
-    campaign_of(args).overrule(args.index, args.verdict, reason=args.reason)
-    output.say(f"experiment {args.index} is now {args.verdict}; the ledger keeps the original row, the journal both")
+    campaign = campaign_of(args).bound()
+    index = campaign.number(args.index)
+    campaign.overrule(index, args.verdict, reason=args.reason)
+    output.say(f"experiment {index} is now {args.verdict}; the ledger keeps the original row, the journal both")
     return 0
 
 

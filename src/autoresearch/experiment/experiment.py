@@ -243,6 +243,12 @@ class Experiment:
             return self.overruled.verdict
         return self.judged.verdict if self.judged else None
 
+    @property
+    def row_runs(self) -> int:
+        """Runs as its row of the ledger has them: those of its verdict, or of a crash those that were made."""
+        told = self.judged.row.get("runs", "") if self.judged else ""
+        return int(told) if told.isdecimal() else self.verdict.runs if self.verdict else 0
+
 
 def touched(committed: happened.ExperimentCommitted) -> frozenset[str]:
     """Recipe keys and files; of an idea made of overrides alone the keys, for nearly all of those share one file."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from autoresearch.experiment.outcome import BASELINE
 from autoresearch.report.report import Report, ReportLine
 from autoresearch.run.measurement import Direction
 
@@ -107,7 +108,7 @@ def progress(report: Report, width: int = 920, height: int = 420) -> Drawing:
     """Every attempt as a dot over its number, every single run faintly, and the incumbent's level as a staircase."""
     levels = _levels(report)
     axes = _axes(report, levels, width, height)
-    shapes: list[Shape] = [*_frame(axes, report), *_baseline(axes, report), *_staircase(axes, report, levels)]
+    shapes: list[Shape] = [*_frame(axes, report), *_baseline(axes, report, levels), *_staircase(axes, report, levels)]
     for entry in report.entries:
         shapes += _attempt(axes, entry, levels.get(entry.index))
     shapes += _labels(axes, report, levels)
@@ -167,15 +168,15 @@ def _legend(axes: _Axes) -> list[Shape]:
     return shapes
 
 
-def _baseline(axes: _Axes, report: Report) -> list[Shape]:
-    if report.baseline is None:
+def _baseline(axes: _Axes, report: Report, levels: Mapping[int, float]) -> list[Shape]:
+    """The level of the baseline's row, from which the attempts rise or fall."""
+    row = next((levels.get(entry.index) for entry in report.entries if entry.name == BASELINE), None)
+    if row is None:
         return []
-    y = axes.y(report.baseline)
+    y = axes.y(row)
     return [
         Line(((axes.left, y), (axes.right, y)), BASELINE_COLOUR, 1.2, dashed=True),
-        Text(
-            x=axes.right, y=y - 5, text=f"baseline {report.baseline:.4g}", colour=BASELINE_COLOUR, size=11, anchor="end"
-        ),
+        Text(x=axes.right, y=y - 5, text=f"baseline {row:.4g}", colour=BASELINE_COLOUR, size=11, anchor="end"),
     ]
 
 

@@ -174,7 +174,9 @@ def claim_words(entry: ReportLine) -> str:
     head = f"#{entry.index} {entry.title}: "
     if claim is None or entry.status == Status.CRASH or _failed(entry):
         return head + entry.reason
-    effect = interval(claim.effect, claim.low, claim.high) or "no comparison"
+    effect = interval(claim.effect, claim.low, claim.high)
+    if not effect:
+        return f"{head}no comparison of its own; {entry.reason}"
     if claim.why:
         return f"{head}{effect}: {claim.why}"
     kind = "fresh seed" if claim.fresh else "selection run"
@@ -196,7 +198,7 @@ def facts(report: Report, mark: str = "") -> list[tuple[str, str]]:
         ("goal", f"{report.goal}: {objective.direction} {mark}{objective.metric}{mark}"),
         ("the metric is", objective.meaning),
         ("recipe", recipe if report.recipe else ""),
-        ("baseline", number(report.baseline)),
+        ("baseline", _baseline(report)),
         ("best", _best(report, mark)),
         ("noise", noise),
         ("judged by", f"policy {mark}{report.policy}{mark}"),
@@ -205,6 +207,10 @@ def facts(report: Report, mark: str = "") -> list[tuple[str, str]]:
         ("as of", datetime.fromtimestamp(report.at, UTC).strftime("%Y-%m-%d %H:%M UTC")),
     ]
     return [(label, text) for label, text in rows if text]
+
+
+def _baseline(report: Report) -> str:
+    return "" if report.baseline is None else f"{number(report.baseline)}, mean of {report.baseline_from}"
 
 
 def _best(report: Report, mark: str) -> str:

@@ -1,26 +1,53 @@
 """Words, numbers and tables as plain text, for a terminal, a notebook and a log alike."""
 
+from __future__ import annotations
+
+import math
 import textwrap
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from html import escape
+from typing import TYPE_CHECKING
+
+from autoresearch.experiment.outcome import BASELINE
+
+if TYPE_CHECKING:
+    from autoresearch.experiment.history import History
 
 _LABEL = 18
 """Characters of the column that labels stand in."""
 
+_LEAST_ROOM = 24
+"""Characters that a column needs to be read when it is broken below itself."""
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]], width: int | None = None) -> str:
+
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], width: int | None = None, *, folds: bool = False
+) -> str:
     """A plain aligned table; the last column is never padded, so that it may be long.
 
     Args:
         columns: Their headings.
         rows: One cell per column; None is empty, line breaks are spaces.
         width: Longer lines are cut to so many characters; None: never.
+        folds: The last column is broken below itself instead, and nothing is cut.
     """
     body = [["" if cell is None else " ".join(str(cell).splitlines()) for cell in row] for row in rows]
     widths = [max(len(line[place]) for line in [list(columns), *body]) for place in range(len(columns) - 1)]
-    lines = [_line(line, widths) for line in [list(columns), *body]]
-    return "\n".join(cut(line, width) for line in lines)
+    lines = [list(columns), *body]
+    if folds and width is not None:
+        return "\n".join(_folded(line, widths, width) for line in lines)
+    return "\n".join(cut(_line(line, widths), width) for line in lines)
+
+
+def _folded(cells: Sequence[str], widths: Sequence[int], width: int) -> str:
+    """A line whose last cell goes on below itself, or below the whole line where there is little room beside it."""
+    whole, lead = _line(cells, widths), _line([*cells[:-1], "."], widths)[:-1]
+    if len(whole) <= width:
+        return whole
+    if width - len(lead) >= _LEAST_ROOM:
+        return wrapped(cells[-1], width, lead, " " * len(lead))
+    return f"{lead.rstrip()}\n{wrapped(cells[-1], width, '    ', '    ')}"
 
 
 def cut(text: str, most: int | None) -> str:
@@ -52,9 +79,20 @@ def clock(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S UTC")
 
 
-def entry(label: str, text: str, width: int | None = None) -> str:
+def entry(label: str, text: str, width: int | None = None, column: int = _LABEL) -> str:
     """A label and its text in a column of its own, broken to `width` characters; None: one line."""
-    return wrapped(text, width, f"{label:{_LABEL}}", " " * _LABEL)
+    return wrapped(text, width, f"{label:{column}}", " " * column)
+
+
+def entries(rows: Iterable[tuple[str, str]], width: int | None = None, column: int = 14) -> str:
+    """Labels and their texts, a line each or as many as `width` asks for; what has no text is left out."""
+    lines = [
+        entry(f"{label}:" if first and label else "", line, width, column)
+        for label, text in rows
+        if text
+        for first, line in zip((True, *(False,) * text.count("\n")), text.split("\n"), strict=True)
+    ]
+    return "\n".join(lines)
 
 
 def wrapped(text: str, width: int | None, first: str = "", others: str = "    ") -> str:
@@ -69,3 +107,25 @@ def wrapped(text: str, width: int | None, first: str = "", others: str = "    ")
 def as_html(text: str) -> str:
     """Plain text as a notebook shows it: as it is."""
     return f"<pre>{escape(text)}</pre>"
+
+
+def baseline_figure(history: History) -> tuple[float | None, str]:
+    """The baseline's value and what it rests on, with the figure of its row where that is another.
+
+    Beside an incumbent on fresh seeds stands the baseline on fresh seeds: their difference is what is claimed.
+    """
+    entry = history.baseline
+    if entry is None:
+        return None, ""
+    compared = history.incumbent != BASELINE and history.fresh_values(history.incumbent)
+    fresh = history.fresh_values(BASELINE) if compared else []
+    value = sum(fresh) / len(fresh) if fresh else history.value_of(BASELINE)
+    basis = _counted(len(fresh), "fresh seed") if fresh else _counted(history.runs_behind(BASELINE), "run")
+    row = entry.verdict.value if entry.verdict else None
+    other = row is not None and value is not None and not math.isclose(row, value, rel_tol=1e-9)
+    told = f"; {row:.4g} in its row, over {_counted(entry.row_runs, 'run')}" if other else ""
+    return value, f"{basis}{told}"
+
+
+def _counted(count: int, kind: str) -> str:
+    return f"{count} {kind}{'s' * (count != 1)}"

@@ -8,6 +8,7 @@ from autoresearch.experiment.board import Board
 from autoresearch.experiment.experiment import Experiment, Idle, Run, integrity_of
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status
+from autoresearch.report.plain_text import baseline_figure
 from autoresearch.run.integrity import Finding
 from autoresearch.run.measurement import Objective
 from autoresearch.scheduling.exploration import held_back
@@ -115,7 +116,8 @@ class Report:
         entries: Every attempt, by index.
         incumbent: The best kept arm.
         incumbent_branch: Its branch.
-        baseline: Mean of the baseline, None while unknown.
+        baseline: Mean of the baseline, on fresh seeds where `best` is; None while unknown.
+        baseline_from: What it rests on, in words, with the figure of its row where that is another.
         best: The incumbent's mean on fresh seeds; before there are any, its mean with the luck of its choice taken out;
             None while unknown.
         best_from: Which of the two, in words; empty for the baseline.
@@ -146,6 +148,7 @@ class Report:
     incumbent: str
     incumbent_branch: str
     baseline: float | None
+    baseline_from: str = ""
     best: float | None
     best_from: str
     claims: Claims
@@ -207,10 +210,10 @@ def build(history: History, campaign: CampaignConfig, objective: Objective, view
     board = board_of(history, campaign, objective, view)
     found, evidence = claims(board), Evidence(board)
     by_name = {claim.name: claim for claim in found.ideas}
-    started = history.started
+    started, runs = history.started, list(history.runs.values())
     end = history.ended.at if history.ended else now
-    runs = list(history.runs.values())
     best, best_from = _best(history, board)
+    baseline, baseline_from = baseline_figure(history)
     return Report(
         campaign=campaign.campaign,
         goal=objective.goal,
@@ -224,7 +227,8 @@ def build(history: History, campaign: CampaignConfig, objective: Objective, view
         entries=tuple(_entry(history, entry, by_name) for _, entry in sorted(history.experiments.items())),
         incumbent=history.incumbent,
         incumbent_branch=history.incumbent_branch,
-        baseline=history.value_of(BASELINE) if history.baseline else None,
+        baseline=baseline,
+        baseline_from=baseline_from,
         best=best,
         best_from=best_from,
         claims=found,
@@ -272,7 +276,7 @@ def _entry(history: History, entry: Experiment, found: dict[str, Claim]) -> Repo
         effect=verdict.effect if verdict else None,
         low=verdict.low if verdict else None,
         high=verdict.high if verdict else None,
-        runs=verdict.runs if verdict else len(runs),
+        runs=entry.row_runs if verdict else len(runs),
         reason=verdict.reason if verdict else "",
         claim=found.get(entry.name),
         overrides=entry.hypothesis.overrides,
