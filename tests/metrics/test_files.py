@@ -205,7 +205,7 @@ def test_a_pipe_put_in_a_files_place_holds_no_look_up(tmp_path, name):
     assert points(source.read(tmp_path)) == {"loss": ((1, 0.5),)}
 
 
-@pytest.mark.parametrize(
+SOURCES = pytest.mark.parametrize(
     ("module", "source", "name"),
     [
         (files, FileSource(), "metrics.json"),
@@ -218,6 +218,9 @@ def test_a_pipe_put_in_a_files_place_holds_no_look_up(tmp_path, name):
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
+
+
+@SOURCES
 def test_no_source_opens_a_pipe(tmp_path, monkeypatch, module, source, name):
     """One put there right after the folder was listed is told of, in every source."""
     file = tmp_path / name
@@ -232,6 +235,21 @@ def test_no_source_opens_a_pipe(tmp_path, monkeypatch, module, source, name):
 
     monkeypatch.setattr(module, "files_below", list_and_swap)
     assert len(source.read(tmp_path).notes) == 1
+
+
+@SOURCES
+def test_no_source_reads_a_file_that_has_a_name_outside_of_the_folder(tmp_path, module, source, name):
+    """A hard link to what another run wrote is told of; a second name within the run's own folder is its own affair."""
+    assert module.files_below is files_below
+    file = tmp_path / "run" / name
+    file.parent.mkdir(parents=True)
+    file.write_text("x")
+    (tmp_path / "run" / "best").hardlink_to(file)
+    assert "another name" not in "".join(source.read(tmp_path / "run").notes)
+    (tmp_path / "other run").hardlink_to(file)
+    found = source.read(tmp_path / "run")
+    assert not found.series
+    assert found.notes[-1] == f"{name}: cannot be read: another name of it lies outside of the run's folder"
 
 
 def test_a_file_replaced_while_it_is_looked_at_keeps_its_points_for_that_look(tmp_path, monkeypatch):

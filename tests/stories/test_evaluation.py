@@ -62,6 +62,39 @@ def test_what_the_run_says_counts_only_where_its_evaluation_says_the_same(lab):
     assert "unverified" not in (lab.folder / "report.md").read_text()
 
 
+IN_PLACE = {
+    "a pipe": ("os.mkfifo(place)", "the run left predictions.json, which is a pipe"),
+    "a socket": ("socket.socket(socket.AF_UNIX).bind(place)", "predictions.json, which is a socket"),
+    "a device": ('os.symlink("/dev/zero", place)', "predictions.json, which leads out of its folder"),
+    "a link": ("os.symlink(theirs, place)", "predictions.json, which leads out of its folder"),
+    "a hard link": ("os.link(theirs, place)", "predictions.json, which has another name outside of its folder"),
+    "a circle": ("os.symlink(place, place)", "the run left no predictions.json"),
+}
+
+
+def test_what_is_no_file_of_the_runs_own_is_refused_before_its_evaluation_begins(lab):
+    """Reading a pipe would wait for ever, and a link shows the work of another run; the row says which it was."""
+    lines = [
+        "import atexit, os, pathlib, socket",
+        'folder = pathlib.Path(os.environ["AUTORESEARCH_RUN_FOLDER"])',
+        'place, theirs = "predictions.json", folder.parent.parent / "baseline" / "run-1" / "predictions.json"',
+    ]
+    ideas = [
+        {
+            "title": name,
+            "patch": tuned(*lines, f"atexit.register(lambda: (os.chdir(folder), os.unlink(place), {code}))"),
+        }
+        for name, (code, _) in IN_PLACE.items()
+    ]
+    campaign(lab, ideas, {"sandbox": "off"})
+    done = lab.run()
+    rows = {row.description: row for row in lab.rows()}
+    for name, (_, reason) in IN_PLACE.items():
+        assert reason in rows[name].reason, done.stderr
+        assert rows[name].metric_value is None
+        assert not (lab.folder / name.replace(" ", "-") / "evaluation-1").exists()
+
+
 def test_what_a_run_lays_in_the_way_of_its_evaluation_is_taken_away(lab):
     """A file where the evaluation's folder will be, and folders without end in its own, keep no number from it."""
     lines = [

@@ -3,9 +3,9 @@
 import pytest
 from tests.plugin_packages import installed, write
 
-from autoresearch.campaign.planning import sources_of
 from autoresearch.errors import CampaignError
 from autoresearch.ports import plugins
+from autoresearch.ports.metric_source import sources_of
 from autoresearch.ports.plugins import chosen_source
 from autoresearch.run.job import JobState, JobStatus
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from autoresearch.campaign import preflight
 from autoresearch.campaign.plan import Plan, as_noted, corrected, correction
-from autoresearch.campaign.planning import sources_of, target_of
+from autoresearch.campaign.planning import target_of
 from autoresearch.campaign.tracking import trackers_of
 from autoresearch.config import campaign_file
 from autoresearch.config.schema import CampaignConfig, SiteConfig
@@ -24,7 +24,7 @@ from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.history import History, fold
 from autoresearch.experiment.outcome import BASELINE
 from autoresearch.git import refs, worktree
-from autoresearch.ports import plugins
+from autoresearch.ports import metric_source, plugins
 from autoresearch.ports.launcher import Launcher
 from autoresearch.ports.researcher import Researcher
 from autoresearch.ports.target import Survey, Target
@@ -209,7 +209,7 @@ def begin_campaign(opened: Opened, approved_by: str, clock: Callable[[], float],
     now = clock()
     preflight.check_recipe(paths.root, base, campaign.recipe)
     target = target_of(frozen)
-    sources_of(target)
+    metric_source.sources_of(target)
     survey = _survey_at(target, paths, base)
     if problem := preflight.sandbox_refusal(campaign, launcher, survey) or preflight.too_long(campaign, launcher):
         raise CampaignError(f"{problem}; nothing was begun")
@@ -291,7 +291,7 @@ def make_context(opened: Opened, clock: Callable[[], float] = time.time, *, prop
         researchers=_researchers(campaign, paths) if proposing else (),
         editors=_editors(campaign),
         launcher=launcher_of(campaign, paths),
-        sources=sources_of(target),
+        sources=metric_source.sources_of(target),
         journal=opened.journal,
         ledger=Ledger(paths.ledger),
         memory=SessionMemory.open(paths.sessions, campaign.campaign, clock(), redactor(paths.root)),

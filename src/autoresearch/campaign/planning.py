@@ -23,7 +23,7 @@ from autoresearch.git.refs import Changes
 from autoresearch.guards.scope import protectable
 from autoresearch.ports import plugins
 from autoresearch.ports.launcher import Adviser, Launcher, WarmAllocation, occupies
-from autoresearch.ports.metric_source import MetricSource
+from autoresearch.ports.metric_source import sources_of
 from autoresearch.ports.target import Survey, Target
 from autoresearch.records import volume
 from autoresearch.records.paths import CampaignPaths, Layout
@@ -188,15 +188,6 @@ def target_of(campaign: CampaignConfig) -> Target:
         options=campaign.target.options(),
     )
     return target
-
-
-def sources_of(target: Target) -> Mapping[str, MetricSource]:
-    """The target's metric sources, made, in its order of trust.
-
-    Raises:
-        AutoresearchError: There is no such source, or it refuses its options.
-    """
-    return {spec.name: plugins.make("metrics", spec.name, options=spec.options) for spec in target.sources()}
 
 
 def _inside(root: Path, where: Path, recipe: str) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from autoresearch.campaign import opening
 from autoresearch.campaign.opening import Opened, seen
-from autoresearch.campaign.planning import sources_of, target_of
+from autoresearch.campaign.planning import target_of
 from autoresearch.campaign.status import CampaignStatus, Judged, RunningRun, driven
 from autoresearch.engine.context import Context
 from autoresearch.errors import CampaignError
@@ -23,7 +23,7 @@ from autoresearch.experiment.events import ApprovalAsked, BaseSurvey
 from autoresearch.experiment.experiment import Experiment, Run, integrity_of, pauses
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE, NO_CLOCK, Status
-from autoresearch.ports.metric_source import MetricSource, readings_of
+from autoresearch.ports.metric_source import MetricSource, readings_of, sources_of
 from autoresearch.records.paths import campaign_of
 from autoresearch.report.plain_text import baseline_figure
 from autoresearch.run.measurement import Direction, Objective

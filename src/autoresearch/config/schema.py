@@ -126,7 +126,8 @@ class EvaluateConfig(_Part):
     folder (also AUTORESEARCH_EVALUATED_FOLDER), `{evaluation}` its own, `{seed}` the run's seed, `{step}` the step of
     the run's own number, or `latest` where it gave none."""
     reads: tuple[str, ...] = ()
-    """Globs below the run's folder; a run that leaves nothing under one of them has no number."""
+    """Globs below the run's folder; a run that leaves nothing under one of them has no number, nor has one that leaves
+    a pipe, a socket, a device, or a link or a second name of what lies elsewhere."""
     metric: str = ""
     """Name that it prints the number under; empty: the objective's, whole or after its last `/` or `:`."""
     when: Literal["always", "proof"] = "always"

@@ -6,10 +6,14 @@ before the measurement is: one that a crash of ours cut short is made again. It 
 what a run left may be code (a pickle is), in which it can read that and not write to it.
 """
 
+import os
 import re
 import secrets
-from collections.abc import Mapping
+import stat
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 from autoresearch.config.schema import EvaluateConfig
@@ -48,18 +52,46 @@ def wanted(ctx: Context, run: Run, found: Measurement) -> bool:
 
 
 def missing(ctx: Context, run: Run) -> str:
-    """What the evaluation reads and the run did not leave, in words; empty when all is there."""
+    """What the evaluation reads and the run did not leave, in words; empty when all is there, in files of its own."""
     settings, folder = ctx.campaign.evaluate, Path(run.planned.folder)
-    gone = [glob for glob in (settings.reads if settings else ()) if not _lies_in(folder, glob)]
-    return f"the run left no {' and no '.join(gone)}, which its evaluation reads" if gone else ""
+    left = {glob: _lie_in(folder, glob) for glob in (settings.reads if settings else ())}
+    if gone := [glob for glob, found in left.items() if not found]:
+        return f"the run left no {' and no '.join(gone)}, which its evaluation reads"
+    foreign = _foreign(folder, [path for found in left.values() for path in found])
+    return f"the run left {foreign}; its evaluation reads files of the run only" if foreign else ""
 
 
-def _lies_in(folder: Path, glob: str) -> bool:
-    """Whether something matches; folders nested so deep that no path leads there hold nothing."""
-    try:
-        return any(folder.glob(glob))
-    except (OSError, RecursionError):
-        return False
+def _lie_in(folder: Path, glob: str) -> list[Path]:
+    """What matches; folders nested so deep that no path leads there hold nothing."""
+    found: list[Path] = []
+    with suppress(OSError, RecursionError):
+        found.extend(folder.glob(glob))
+    return found
+
+
+def _foreign(folder: Path, left: Iterable[Path]) -> str:
+    """The first that is no file of the run's own, in words: reading a pipe would wait, a link shows another's work."""
+    inside = [Path(place, name) for path in left for place, *found in disk.walk(path) for name in chain(*found)]
+    files: dict[Path, os.stat_result] = {}
+    for path in dict.fromkeys((*left, *inside)):
+        name = path.relative_to(folder)
+        try:
+            if not path.resolve(strict=True).is_relative_to(folder.resolve()):
+                return f"{name}, which leads out of its folder"
+            status = path.stat()
+        except (OSError, RuntimeError):
+            return f"{name}, which leads nowhere"
+        if not stat.S_ISDIR(status.st_mode):
+            files[path] = status
+        if kind := _KINDS.get(stat.S_IFMT(status.st_mode)):
+            return f"{name}, which is a {kind}"
+    outside = disk.named_outside(folder, files.values())
+    linked = (path for path, status in files.items() if (status.st_dev, status.st_ino) in outside)
+    told = (f"{path.relative_to(folder)}, which has another name outside of its folder" for path in linked)
+    return next(told, "")
+
+
+_KINDS = {stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket", stat.S_IFCHR: "device", stat.S_IFBLK: "device"}
 
 
 def begin(ctx: Context, run: Run, found: Measurement) -> None:

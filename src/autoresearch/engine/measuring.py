@@ -20,7 +20,7 @@ from autoresearch.experiment.experiment import Run
 from autoresearch.experiment.history import History
 from autoresearch.git import worktree
 from autoresearch.machine import disk, fault_points
-from autoresearch.ports.metric_source import readings_of
+from autoresearch.ports.metric_source import readings_of, sources_of
 from autoresearch.ports.target import Narrator
 from autoresearch.records import volume
 from autoresearch.run import collapse
@@ -166,7 +166,7 @@ def measure_folder(
 
     A run that did something to what measures (`wrong`, in words) has no number.
     """
-    found = _clean(ctx, ctx.target.measure(folder, tail_of(ctx, log), read_all(ctx, folder), status))
+    found = _clean(ctx, ctx.target.measure(folder, tail_of(ctx, log), _read_anew(ctx, folder), status))
     wrong = wrong or _unlike_baseline(ctx, found, label)
     found = replace(found.void(wrong) if wrong else found, pace=pace)
     if found.value is not None and found.curve and found.value == found.curve[-1][1]:
@@ -202,6 +202,11 @@ def _clean(ctx: Context, found: Measurement) -> Measurement:
 def read_all(ctx: Context, folder: Path) -> dict[str, Readings]:
     """What every metric source finds in a run's folder, by source name in order of trust."""
     return {name: readings_of(source, folder) for name, source in ctx.sources.items()}
+
+
+def _read_anew(ctx: Context, folder: Path) -> dict[str, Readings]:
+    """The same by sources that have never looked before: a number rests on what lies there when the run is over."""
+    return {name: readings_of(source, folder) for name, source in sources_of(ctx.target).items()}
 
 
 def log_tail(ctx: Context, run: Run) -> str:

@@ -218,17 +218,35 @@ def _state(path: Path) -> os.statvfs_result | None:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[BinaryIO]:
+def opened(path: Path, *, alone: bool = False) -> Iterator[BinaryIO]:
     """A regular file, to be read: where others may write, a link would lead elsewhere and a pipe would wait for ever.
 
+    Args:
+        path: The file.
+        alone: It may have no other name: that could be the name of a file of somebody else's.
+
     Raises:
-        OSError: It is not there, or no regular file.
+        OSError: It is not there, no regular file, or not alone.
     """
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(handle, "rb") as stream:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise OSError(errno.EINVAL, "not a regular file", str(path))
+        if alone and os.fstat(handle).st_nlink > 1:
+            raise OSError(errno.EMLINK, "it has a second name, which may lie anywhere", str(path))
         yield stream
+
+
+def named_outside(folder: Path, files: Iterable[os.stat_result]) -> set[tuple[int, int]]:
+    """Device and inode of those files that also have a name which does not lie below `folder` (hard links)."""
+    names = {(file.st_dev, file.st_ino): file.st_nlink for file in files if file.st_nlink > 1}
+    for place, _, found in walk(folder) if names else ():
+        for name in found:
+            with suppress(OSError):
+                status = os.lstat(f"{place}/{name}")
+                if (which := (status.st_dev, status.st_ino)) in names:
+                    names[which] -= 1
+    return {which for which, unseen in names.items() if unseen > 0}
 
 
 def clear_way(path: Path) -> None:

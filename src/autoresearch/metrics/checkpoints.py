@@ -9,7 +9,16 @@ from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
-from autoresearch.metrics.safe_read import MAX_BYTES, Found, files_below, number, open_found, parse_json, refuse_unknown
+from autoresearch.metrics.safe_read import (
+    MAX_BYTES,
+    Found,
+    files_below,
+    number,
+    open_found,
+    parse_json,
+    refuse_unknown,
+    unread,
+)
 from autoresearch.run.measurement import Readings, Series
 
 _SAVE = re.compile(r"(?:^|/)step_(\d{1,15})/training_info\.json$")
@@ -32,25 +41,24 @@ class CheckpointSource:
             if not saved:
                 continue  # `tmp_step_N` is a save still being written
             files.append(item.name)
-            info = _info(item)
-            if info is None:
-                notes.append(f"{item.name}: no JSON object that can be read; left out")
-            for key, value in (info or {}).items():
+            info, problem = _info(item)
+            notes += [f"{item.name}: {problem}"] if problem else []
+            for key, value in info.items():
                 points[key][int(saved.group(1))] = value
         series = {tag: Series.of(tag, values.items()) for tag, values in points.items()}
         return Readings(series=series, files=tuple(files), notes=tuple(notes))
 
 
-def _info(item: Found) -> dict[str, float] | None:
-    if item.size > MAX_BYTES:
-        return None
+def _info(item: Found) -> tuple[dict[str, float], str]:
+    """The numbers of a save, and why there are none."""
+    document = None
     try:
-        with open_found(item) as stream:
-            document = parse_json(stream.read(MAX_BYTES))
-    except OSError:
-        return None
+        if item.size <= MAX_BYTES:
+            with open_found(item) as stream:
+                document = parse_json(stream.read(MAX_BYTES))
+    except OSError as error:
+        return {}, unread(error)
     if not isinstance(document, dict):
-        return None
-    return {
-        key: value for key, raw in document.items() if not isinstance(raw, str) and (value := number(raw)) is not None
-    }
+        return {}, "no JSON object that can be read; left out"
+    numbers = {key: number(raw) for key, raw in document.items() if not isinstance(raw, str)}
+    return {key: value for key, value in numbers.items() if value is not None}, ""

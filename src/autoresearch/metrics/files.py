@@ -11,7 +11,6 @@ is kept.
 
 import csv
 import errno
-import hashlib
 import io
 import os
 from collections import deque
@@ -23,9 +22,12 @@ from typing import Any, BinaryIO
 from autoresearch.errors import CampaignError
 from autoresearch.metrics.safe_read import (
     MAX_BYTES,
+    NEVER,
     Found,
     PointsOfFile,
+    Version,
     as_strings,
+    digest_before,
     files_below,
     joined,
     lines_of,
@@ -34,6 +36,7 @@ from autoresearch.metrics.safe_read import (
     parse_json,
     refuse_unknown,
     remember,
+    unread,
     whole,
 )
 from autoresearch.run.measurement import Readings
@@ -41,9 +44,6 @@ from autoresearch.run.measurement import Readings
 FORMATS = ("json", "jsonl", "csv", "tsv")
 
 Point = tuple[str, int, float]
-
-_TAIL = 4096
-"""Bytes before the point where a look ended, by which the next one knows the file again."""
 
 _MOST_LINES = 1 << 30
 """Bytes of JSON lines; they are never held as a whole, but reading them takes time."""
@@ -107,14 +107,11 @@ class FileSource:
             else:
                 file.take_table(item, self._step, "," if kind == "csv" else "\t")
         except OSError as error:
-            file.problem = f"cannot be read: {error.strerror or error}"
-            file.version = _NEVER  # the same file may be there again at the next look
+            # Its version is that of no file: the same one may be there again at the next look.
+            file = remember(self._known, item.path, _File(self._tags, problem=unread(error)))
             if known is not None and error.errno == errno.ESTALE:
                 file.points, file.last = known.points, known.last  # whoever replaces a file takes nothing back
         return file
-
-
-_NEVER = (0, 0, 0.0)
 
 
 @dataclass
@@ -122,7 +119,7 @@ class _File:
     """What has been read of one file, and of JSON lines up to which byte."""
 
     tags: Mapping[str, str] | None
-    version: tuple[int, int, float] = _NEVER
+    version: Version = NEVER
     points: PointsOfFile = field(default_factory=PointsOfFile)
     last: PointsOfFile = field(default_factory=PointsOfFile)
     """Of the line that has no end yet: it is read again."""
@@ -149,11 +146,11 @@ class _File:
     def advance(self, item: Found, step_key: str) -> None:
         """Take the lines that have come, and all of them where the file was written anew."""
         with open_found(item) as stream:
-            if self.tail != _tail(stream, self.offset):
+            if self.tail != digest_before(stream, self.offset):
                 self.points, self.offset, self.rows, self.damaged = PointsOfFile(), 0, 0, 0
             self.last, self.torn = PointsOfFile(), False
             self._take_lines(stream, step_key)
-            self.tail = _tail(stream, self.offset)
+            self.tail = digest_before(stream, self.offset)
 
     def _take_lines(self, stream: BinaryIO, step_key: str) -> None:
         size = os.fstat(stream.fileno()).st_size
@@ -203,12 +200,6 @@ class _File:
             tag = key if self.tags is None else self.tags.get(key)
             if tag is not None:
                 into.add(tag, step, value)
-
-
-def _tail(stream: BinaryIO, offset: int) -> bytes:
-    start = max(0, offset - _TAIL)
-    stream.seek(start)
-    return hashlib.blake2b(stream.read(offset - start), digest_size=16).digest()
 
 
 def _renaming(tags: object) -> dict[str, str] | None:

@@ -4,22 +4,27 @@ Colours, overwritten progress bars and Ray's actor prefixes are removed before a
 left out while it has no newline: of `accuracy 0.7969` it may hold only `accuracy 0.79`.
 """
 
+import errno
 import re
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from autoresearch.errors import CampaignError
 from autoresearch.metrics.safe_read import (
+    NEVER,
     Found,
+    Version,
     as_strings,
+    digest_before,
     files_below,
     number,
     open_found,
     refuse_unknown,
     remember,
+    unread,
     whole,
 )
 from autoresearch.run.log_patterns import Grammar, Scan
@@ -90,9 +95,9 @@ class LogSource:
             known = remember(
                 self._files,
                 item.path,
-                _LogFile(inode=item.inode, scan=Scan(self._grammar), patience_s=self._patience_s),
+                _LogFile(inode=item.inode, grammar=self._grammar, patience_s=self._patience_s),
             )
-        if item.size > known.offset:
+        if item.version != known.version:
             known.advance(item, self._max_bytes)
         return known
 
@@ -102,25 +107,41 @@ class _LogFile:
     """What has been read of one log, and up to which byte."""
 
     inode: int
-    scan: Scan
+    grammar: Grammar
     patience_s: float
+    version: Version = NEVER
+    scan: Scan = field(init=False)
     offset: int = 0
+    tail: bytes = b""
+    """Digest of the bytes before `offset`."""
     cut: bool = False
     impatient: bool = False
     problem: str = ""
 
+    def __post_init__(self) -> None:
+        self.scan = Scan(self.grammar)
+
     def advance(self, item: Found, max_bytes: int) -> None:
+        """Take the lines that have come, and all of them where the file was written anew."""
         self.problem = ""
         try:
             with open_found(item) as stream:
+                if self.tail != digest_before(stream, self.offset):
+                    self._forget()
                 if item.size - self.offset > max_bytes:
                     self._take(stream, max_bytes // 2)
                     self.cut, self.offset = True, item.size - max_bytes // 2
                     stream.seek(self.offset)
                     self.offset += len(stream.readline(max_bytes))
                 self._take(stream, item.size - self.offset)
+                self.tail, self.version = digest_before(stream, self.offset), item.version
         except OSError as error:
-            self.problem = f"cannot be read: {error.strerror or error}"
+            self.problem = unread(error)
+            if error.errno != errno.ESTALE:
+                self._forget()
+
+    def _forget(self) -> None:
+        self.scan, self.version, self.offset, self.cut, self.impatient = Scan(self.grammar), NEVER, 0, False, False
 
     def notes(self) -> Iterator[str]:
         if self.cut:

@@ -1,20 +1,23 @@
-"""Foreign files made safe to read: they vanish, they are torn, they hold what is not a number."""
+"""Foreign files made safe to read: they vanish, they are torn, they are written anew, they hold what is no number."""
 
 import errno
+import hashlib
 import json
 import math
 import os
 import stat
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from autoresearch.errors import CampaignError
-from autoresearch.machine.disk import walk
+from autoresearch.machine.disk import named_outside, walk
 from autoresearch.run.measurement import Series, thinned
+
+Version = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -27,11 +30,14 @@ class Found:
     mtime: float
     inode: int
     device: int
+    changed: int
+    elsewhere: bool = False
+    """Whether it also has a name outside of the run's folder: whoever has that one may have written it."""
 
     @property
-    def version(self) -> tuple[int, int, float]:
-        """Changes whenever the file does."""
-        return self.inode, self.size, self.mtime
+    def version(self) -> Version:
+        """Changes whenever the file does: nobody can set the time that the kernel notes."""
+        return self.inode, self.size, self.changed
 
 
 def files_below(folder: Path, *globs: str) -> list[Found]:
@@ -43,7 +49,15 @@ def files_below(folder: Path, *globs: str) -> list[Found]:
             `folder`, where `*` crosses slashes.
     """
     found = [item for path in _walk(folder) if (item := _match(folder, path, globs)) is not None]
-    return sorted(found, key=lambda item: (item.mtime, item.name))
+    outside = named_outside(folder, (status for _, _, status in found))
+    items = [_found(path, name, status, outside) for path, name, status in found]
+    return sorted(items, key=lambda item: (item.mtime, item.name))
+
+
+def _found(path: Path, name: str, status: os.stat_result, outside: Container[tuple[int, int]]) -> Found:
+    device, inode = status.st_dev, status.st_ino
+    times = status.st_mtime, inode, device, status.st_ctime_ns
+    return Found(path, name, status.st_size, *times, elsewhere=(device, inode) in outside)
 
 
 _DEEPEST = 100
@@ -55,7 +69,7 @@ def _walk(folder: Path) -> Iterator[Path]:
         yield from (Path(root, name) for name in names)
 
 
-def _match(folder: Path, path: Path, globs: Iterable[str]) -> Found | None:
+def _match(folder: Path, path: Path, globs: Iterable[str]) -> tuple[Path, str, os.stat_result] | None:
     name = path.relative_to(folder).as_posix()
     if not any(fnmatchcase(name if "/" in glob else path.name, glob) for glob in globs):
         return None
@@ -67,15 +81,17 @@ def _match(folder: Path, path: Path, globs: Iterable[str]) -> Found | None:
         return None
     if not stat.S_ISREG(status.st_mode):
         return None  # opening a pipe would wait for ever
-    return Found(path, name, status.st_size, status.st_mtime, status.st_ino, status.st_dev)
+    return path, name, status
 
 
 def open_found(item: Found) -> BinaryIO:
     """The file that was found, to be read; a run may have put a pipe or a link in its place since.
 
     Raises:
-        OSError: It is gone, cannot be read, or is no longer the file that was found.
+        OSError: It is gone, cannot be read, is no longer the file that was found, or has a name elsewhere.
     """
+    if item.elsewhere:
+        raise OSError(errno.EMLINK, "another name of it lies outside of the run's folder", str(item.path))
     # What was found may be a link that stays in the folder: where it leads now is held to the file found.
     handle = os.open(os.path.realpath(item.path), os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     status = os.fstat(handle)
@@ -84,6 +100,24 @@ def open_found(item: Found) -> BinaryIO:
     os.close(handle)
     raise OSError(errno.ESTALE, "replaced while it was looked at", str(item.path))
 
+
+def unread(error: OSError) -> str:
+    """Why a file says nothing, for a note."""
+    return f"cannot be read: {error.strerror or error}"
+
+
+_TAIL = 4096
+
+
+def digest_before(stream: BinaryIO, offset: int) -> bytes:
+    """Digest of the bytes before the point where a look ended, by which the next one knows a file again."""
+    start = max(0, offset - _TAIL)
+    stream.seek(start)
+    return hashlib.blake2b(stream.read(offset - start), digest_size=16).digest()
+
+
+NEVER: Version = (0, 0, 0)
+"""The version of a file that has not been read."""
 
 MAX_BYTES = 64 * 1024 * 1024
 """A larger document holds something else than metrics and is not read: nothing of a run may fill our memory."""

@@ -11,7 +11,7 @@ import hashlib
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 from autoresearch.errors import CampaignError
 from autoresearch.metrics.safe_read import (
     Found,
+    Version,
     files_below,
     lines_of,
     number,
@@ -26,6 +27,7 @@ from autoresearch.metrics.safe_read import (
     parse_json,
     refuse_unknown,
     remember,
+    unread,
     whole,
 )
 from autoresearch.run.measurement import Readings, SampleSet, Series
@@ -51,7 +53,7 @@ class SampleSource:
         self._generations = whole(wanted)
         if wanted is not None and (self._generations is None or self._generations < 1):
             raise CampaignError(f"metric source option 'generations' must be a positive whole number, not {wanted!r}")
-        self._known: dict[Path, tuple[tuple[int, int, float], _Rollouts]] = {}
+        self._known: dict[Path, tuple[Version, _Rollouts]] = {}
 
     def read(self, folder: Path) -> Readings:
         """Every validation below `folder`; of two files for one step the newer counts."""
@@ -63,8 +65,7 @@ class SampleSource:
                 continue
             files.append(item.name)
             rollouts = self._rollouts(item)
-            if rollouts.skipped:
-                notes.append(f"{item.name}: {rollouts.skipped} torn or unreadable lines were skipped")
+            notes += [f"{item.name}: {note}" for note in rollouts.notes()]
             step = int(named.group(1))
             if rollouts.rewards:
                 by_step[step] = SampleSet(step, self._per_prompt(rollouts), _fingerprint(rollouts.prompts))
@@ -77,8 +78,8 @@ class SampleSource:
         if version != item.version or rollouts is None:
             try:
                 rollouts = _read_rollouts(item)
-            except OSError:
-                return _Rollouts(skipped=1)  # the same file may be there again at the next look
+            except OSError as error:
+                return _Rollouts(unread(error))  # the same file may be there again at the next look
             remember(self._known, item.path, (item.version, rollouts))
         return rollouts
 
@@ -92,10 +93,16 @@ class SampleSource:
 class _Rollouts:
     """Rewards and prompts of one file, line by line."""
 
-    def __init__(self, skipped: int = 0) -> None:
+    def __init__(self, problem: str = "") -> None:
         self.rewards: list[float] = []
         self.prompts: list[bytes] = []
-        self.skipped = skipped
+        self.skipped, self.problem = 0, problem
+
+    def notes(self) -> Iterator[str]:
+        if self.skipped:
+            yield f"{self.skipped} torn or unreadable lines were skipped"
+        if self.problem:
+            yield self.problem
 
 
 def _read_rollouts(item: Found) -> _Rollouts:

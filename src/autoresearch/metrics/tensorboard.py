@@ -10,6 +10,7 @@ Formats read here:
   (value 1), `Summary.Value` (tag 1, simple_value 2, tensor 8, metadata 9) and `TensorProto`.
 """
 
+import errno
 import re
 import struct
 from collections.abc import Iterator, Mapping
@@ -18,13 +19,17 @@ from pathlib import Path
 from typing import BinaryIO
 
 from autoresearch.metrics.safe_read import (
+    NEVER,
     Found,
     PointsOfFile,
+    Version,
+    digest_before,
     files_below,
     joined,
     open_found,
     refuse_unknown,
     remember,
+    unread,
 )
 from autoresearch.run.measurement import Readings
 
@@ -67,7 +72,7 @@ class TensorBoardSource:
         known = self._files.get(item.path)
         if known is None or known.inode != item.inode or item.size < known.offset:
             known = remember(self._files, item.path, _EventFile(item.inode))
-        if item.size > known.offset:
+        if item.version != known.version:
             known.advance(item)
         return known
 
@@ -77,20 +82,32 @@ class _EventFile:
     """What has been read of one file, and up to which byte."""
 
     inode: int
+    version: Version = NEVER
     offset: int = 0
+    tail: bytes = b""
+    """Digest of the bytes before `offset`."""
     points: PointsOfFile = field(default_factory=PointsOfFile)
     skipped: int = 0
     problem: str = ""
 
     def advance(self, item: Found) -> None:
+        """Take the records that have come, and all of them where the file was written anew."""
         self.problem = ""
         try:
             with open_found(item) as stream:
+                if self.tail != digest_before(stream, self.offset):
+                    self._forget()
                 stream.seek(self.offset)
                 for record, crc in self._records(stream):
                     self._take(record, crc)
+                self.tail, self.version = digest_before(stream, self.offset), item.version
         except OSError as error:
-            self.problem = f"cannot be read: {error.strerror or error}"
+            self.problem = unread(error)
+            if error.errno != errno.ESTALE:
+                self._forget()
+
+    def _forget(self) -> None:
+        self.points, self.version, self.offset, self.skipped = PointsOfFile(), NEVER, 0, 0
 
     def notes(self) -> Iterator[str]:
         if self.skipped:

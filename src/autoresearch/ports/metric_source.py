@@ -4,10 +4,13 @@ A metric source is made with `options=`: what stands beside its `type` under `ta
 its name. `name` belongs to the class.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
 from autoresearch.errors import AutoresearchError
+from autoresearch.ports import plugins
+from autoresearch.ports.target import Target
 from autoresearch.run.measurement import Readings
 
 
@@ -20,6 +23,15 @@ class MetricSource(Protocol):
     def read(self, folder: Path) -> Readings:
         """Everything found below `folder`. Partial, torn and missing files are normal and never raise."""
         ...
+
+
+def sources_of(target: Target) -> Mapping[str, MetricSource]:
+    """The target's metric sources, made, in its order of trust. They have seen nothing yet.
+
+    Raises:
+        AutoresearchError: There is no such source, or it refuses its options.
+    """
+    return {spec.name: plugins.make("metrics", spec.name, options=spec.options) for spec in target.sources()}
 
 
 def readings_of(source: MetricSource, folder: Path) -> Readings:

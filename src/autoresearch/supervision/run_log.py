@@ -153,7 +153,7 @@ def end_of(log: Path, redactor: Redactor) -> str:
     Raises:
         OSError: It cannot be read.
     """
-    with opened(log) as stream:
+    with opened(log, alone=True) as stream:
         begin = max(0, stream.seek(0, os.SEEK_END) - _END_BYTES)
         stream.seek(begin)
         data = stream.read()
@@ -166,7 +166,7 @@ def ends_of(log: Path, redactor: Redactor) -> str:
     Raises:
         OSError: It cannot be read.
     """
-    with opened(log) as stream:
+    with opened(log, alone=True) as stream:
         size = stream.seek(0, os.SEEK_END)
         stream.seek(0)
         start = stream.read(_END_BYTES)
@@ -194,7 +194,7 @@ class StepLog:
 
     def look(self) -> StepLines:
         """All that its whole lines have said so far; of a flood the last 8 MiB."""
-        with contextlib.suppress(OSError), opened(self._path) as stream:
+        with contextlib.suppress(OSError), opened(self._path, alone=True) as stream:
             found = os.fstat(stream.fileno())
             if found.st_ino != self._inode or found.st_size < self._offset:
                 # Its middle was left out: most of it was read before, and a step is new only once.

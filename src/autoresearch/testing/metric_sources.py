@@ -117,6 +117,16 @@ class MetricSourceContract:
             _replace(file, content[: len(content) // 2])
         assert _points(source.read(whole)) == _points(make().read(whole))
 
+    def test_a_file_written_over_in_its_place_is_read_anew(self, make: SourceMaker, whole: Path) -> None:
+        """Nothing of what it held before is remembered, where it is longer than before and where it is as long."""
+        for file, content in _files(make(), whole):
+            for new in (content[len(content) // 2 :] * 3, bytes(reversed(content))):
+                source = make()
+                source.read(whole)
+                file.write_bytes(new)
+                assert _points(source.read(whole)) == _points(make().read(whole)), file.name
+                file.write_bytes(content)
+
     def test_junk_is_no_number_and_no_error(self, make: SourceMaker, whole: Path) -> None:
         """Bytes that are no text, alone or behind good ones, and half of a letter."""
         for file, content in _files(make(), whole):
