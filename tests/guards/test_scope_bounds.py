@@ -3,7 +3,17 @@
 import pytest
 
 from autoresearch.experiment.change import FileChange, changed_keys
-from autoresearch.guards.scope import Permission, Scope, Wish, breaches, matches, permission, simplifies, yardstick
+from autoresearch.guards.scope import (
+    Permission,
+    Scope,
+    Wish,
+    breaches,
+    matches,
+    permission,
+    protectable,
+    simplifies,
+    yardstick,
+)
 
 PROTECTED = (
     ".git", ".git/config", "sub/.git", "sub/.git/hooks/x", ".gitmodules", ".gitattributes", "a/.gitattributes", ".githooks/x",
@@ -14,6 +24,18 @@ PROTECTED = (
     ".cursorrules", "a/.cursorrules", ".github/copilot-instructions.md", ".github/instructions/a/b.instructions.md", ".goosehints",
     "a/.goosehints", ".windsurfrules", ".clinerules", ".clinerules/x", ".roo/rules/x", ".roorules-code", ".envrc", "a/.envrc",
     ".vscode/mcp.json", ".devcontainer/devcontainer.json", "QWEN.md", "WARP.md", ".kiro/steering/x.md", ".Claude/settings.json",
+    "AGENT.md", "agents/x/SKILL.md", ".agent/x", ".rules", ".vscode/settings.json", ".vscode/tasks.json", ".devcontainer.json",
+    ".mise.toml", "mise.toml", ".mise/config.toml", ".tool-versions", ".claude.json", ".claudeignore", ".claude-plugin/plugin.json",
+    ".codexignore", ".geminiignore", ".qwen/settings.json", "tui.json", "tui.jsonc", "CONTEXT.md", ".aider.tags.cache.v4/x",
+    ".mini-swe-agent/x", ".mswea/x", ".cursorignore", ".cursorindexingignore", ".github/copilot/x", ".github/prompts/x",
+    ".github/agents/x", ".github/chatmodes/x", ".github/skills/x", ".github/hooks/x", "x.prompt.md", "x.chatmode.md", "x.agent.md",
+    ".copilot/x", ".gooseignore", ".goose/x", ".windsurf/rules/x", ".codeium/x", ".codeiumignore", ".cline/x", ".clineignore",
+    ".roomodes", ".rooignore", ".kilocode/x", ".kilocodemodes", ".continue/x", ".continuerules", ".zed/settings.json", ".junie/x",
+    ".amp/x", ".augment/x", ".augment-guidelines", "CRUSH.md", "crush.json", ".crush.json", ".crush/x", ".openhands/x",
+    ".openhands_instructions", ".trae/x", ".amazonq/x", ".idx/x", "replit.md", ".replit", ".factory/x", ".forge/x", ".tabnine/x",
+    ".cody/x", ".sourcegraph/x", ".pearai/x", ".void/x", ".zencoder/x", ".plandex-v2/x", ".jules/x", "JULES.md", ".mentat/x",
+    ".mentat_config.json", ".gptme.toml", "gptme.toml", ".pr_agent.toml", ".coderabbit.yaml", ".rovodev/x", ".iflow/x", "IFLOW.md",
+    ".vibe/x",
 )  # fmt: skip
 FREE = (
     "a/.gitmodules", "gitmodules", ".gitignore", "a/.githooks/x", "a/reports/x", "a/session/x", "reports.py", "sweep.yaml", "mini.yaml",
@@ -158,6 +180,18 @@ def test_a_refused_edit_says_what_the_guards_would_say():
     told = permission(Wish("edit", paths=("src/a.py", "src/eval/a.py", "x")), SCOPE, network=False)
     assert told == Permission(False, breaches([FileChange(path="src/eval/a.py")], SCOPE)[0])
     assert permission(Wish("fetch"), SCOPE, network=False) == Permission(False, "the network is closed to it")
+
+
+@pytest.mark.parametrize(("files", "candidates"), [
+    (("train.py", "model.py"), ("train.py",)), (("train.py", "my_eval.py", "testing/x", "a-score.txt"), ("train.py", "a-score.txt", "my_eval.py", "testing/x")),
+    (("data/x.csv", "a/dataset/y", "b/datasets/z"), ("a/dataset/**", "b/datasets/**", "data/**")),
+    (("gold/x", "a/eval/y", "evals/z", "benchmark/z", "benchmarks/z"), ("a/eval/**", "benchmark/**", "benchmarks/**", "evals/**", "gold/**")),
+    (("data/test.csv", "test.csv", "a/data/test.csv"), ("test.csv", "a/data/**", "data/**")), (("words.txt", "other.txt", "loader.py"), ("words.txt",)),
+    (tuple(f"test_{n}.py" for n in range(9)), tuple(f"test_{n}.py" for n in range(8))), (("contest.py", "latest.py", "mydata/x"), ()),
+])  # fmt: skip
+def test_what_may_measure_is_offered_for_protection(files, candidates):
+    """Scripts of the command first, then what is called after measuring or named by a script, then folders of data."""
+    assert protectable(("python", "train.py"), files, ("words.txt", "loader.py")) == candidates
 
 
 RECIPE, BEFORE = ("r.yaml", "base.yaml"), {"kl": 0.1, "off": False, "word": "x"}

@@ -18,7 +18,7 @@ from autoresearch.experiment.change import FileChange, changed_keys
 INSTRUCTIONS: Mapping[str, tuple[str, ...]] = {
     "any": (
         "agents.md", "agent.md", "agents.*.md", "agents/**/skill.md", ".agents/**", ".agent/**", ".rules", ".mcp.json",
-        "mcp.json", ".vscode/mcp.json", ".vscode/settings.json", ".vscode/tasks.json", ".devcontainer/**",
+        "mcp.json", ".vscode/settings.json", ".vscode/tasks.json", ".devcontainer/**",
         ".devcontainer.json", ".envrc", ".mise.toml", "mise.toml", ".mise/**", ".tool-versions",
     ),
     "claude": ("claude.md", "claude.*.md", ".claude.json", ".claude/**", ".claudeignore", ".claude-plugin/**"),
@@ -154,11 +154,11 @@ def protectable(command: Iterable[str], files: Iterable[str], words: Iterable[st
     """
     there, named = sorted(files), frozenset(words)
     scripts = [word for word in command if word in there]
-    folders = {f"{match.group().strip('/')}/**" for path in there if (match := _DATA.search(f"/{path}"))}
+    folders = {path[: match.end()] for path in there if (match := _DATA.search(path))}
     code = (".py", ".yaml", ".yml", ".json")
     measures = [path for path in there if _MEASURES.search(path) or (path in named and not path.endswith(code))]
-    loose = [path for path in measures if not any(f"/{path}".find(f"/{one[:-2]}") >= 0 for one in folders)]
-    return tuple(dict.fromkeys((*scripts, *loose, *sorted(folders))))[:_MOST_CANDIDATES]
+    loose = [path for path in measures if not path.startswith(tuple(folders))]
+    return tuple(dict.fromkeys((*scripts, *loose, *(f"{folder}**" for folder in sorted(folders)))))[:_MOST_CANDIDATES]
 
 
 def breaches(
