@@ -137,6 +137,31 @@ def test_a_run_that_stops_itself_rests_no_longer_than_it_may_run(launcher, pytho
     assert launcher.leftovers(wanted.run_id) == ()
 
 
+WAKES = """
+signal.signal(signal.SIGCONT, lambda *_: None)
+clock, timer = ctypes.CDLL(None), ctypes.c_void_p()
+clock.timer_create(1, (ctypes.c_int * 16)(0, 0, signal.SIGCONT, 0), ctypes.byref(timer))
+clock.timer_settime(timer, 0, (ctypes.c_long * 4)(0, 20_000_000, 0, 20_000_000), None)
+while True:
+    os.kill(os.getpid(), signal.SIGSTOP)
+"""
+HALVES = """
+import threading
+threading.Thread(target=time.sleep, args=(600,)).start()
+if not os.fork():
+    os.kill(os.getpid(), signal.SIGSTOP)
+ctypes.CDLL(None).syscall(60, 0)
+"""
+
+
+@pytest.mark.parametrize("program", [WAKES, HALVES], ids=["wakes between two looks", "ends its first thread only"])
+def test_a_run_that_only_seems_to_be_stopped_is_charged_its_time(launcher, python, program):
+    """What runs between two looks, or in another thread than the first, is at its limit when the clock says so."""
+    wanted = python(program, limit_s=2.0)
+    status = settle(launcher, launcher.submit(launcher.plan(wanted)))
+    assert (status.state, status.reason) == (JobState.TIMED_OUT, "timed out: still running after 2 s")
+
+
 @pytest.mark.parametrize("animal", ANIMALS)
 def test_every_animal_is_back_in_time_and_alone(animal, launcher, python):
     """Whatever a run does to survive its limit, it and all it started are gone long before it would end by itself."""

@@ -37,6 +37,22 @@ def test_memory_and_time_are_measured_in_bytes_and_seconds():
     assert processes.proportional_bytes([process]) < 1.2 * process.rss
 
 
+HALF = "import ctypes, threading; threading.Thread(target=input).start(); print(); ctypes.CDLL(None).syscall(60, 0)"
+
+
+def test_a_process_whose_first_thread_has_ended_lives_and_has_memory():
+    """The kernel calls it a zombie without memory, while its other threads work on."""
+    argv = [sys.executable, "-Su", "-c", HALF]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        while (seen := processes.process_info(process.pid)).state != "Z":
+            pass
+        process.kill()
+    assert not seen.dead
+    assert seen.rss > 1 << 20
+    assert not processes.alive(process.pid, seen.started)
+
+
 @pytest.mark.parametrize("name", ["a b", ") S 1 (", "(((", "\n", "é"])
 def test_a_process_may_call_itself_anything(name):
     """Names with spaces, parentheses and line breaks do not shift the other fields."""

@@ -4,7 +4,9 @@ How long a run has run, by a stopwatch: what others stopped it for, and what the
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+
+from autoresearch.machine.processes import Process, of_threads
 
 
 def since_boot() -> float:
@@ -48,6 +50,46 @@ _HELD_S = 3.0
 """Seconds by which a look may be late before whoever looks was stopped as well."""
 
 
+_KERNELS_OWN = 0x10
+"""Flag of a thread that the kernel works with on a process's behalf (io_uring); it stops when it likes."""
+
+
+class Standstill:
+    """Whether all of a run is stopped, by a scheduler, a person or itself, and was from one look to the next.
+
+    Attributes:
+        stopped: Whether it seems so.
+    """
+
+    def __init__(self) -> None:
+        self.stopped = False
+        self._seen: dict[tuple[int, int], int] | None = None
+
+    def look(self, living: Iterable[Process]) -> bool:
+        """Look again; whether none of these processes did anything since the look before."""
+        before, self._seen = self._seen, at_rest(living)
+        if self._seen is None or before is None:
+            self.stopped = self._seen is not None
+            return False
+        self.stopped = self._seen.items() <= before.items()
+        return self.stopped
+
+
+def at_rest(living: Iterable[Process]) -> dict[tuple[int, int], int] | None:
+    """By id and start time how often each was on a processor; None unless every thread of all of them is stopped."""
+    found: dict[tuple[int, int], int] = {}
+    for process in living:
+        if not process.stopped:
+            return None
+        fields = [text.rpartition(")")[2].split() for text in of_threads(process.pid, "stat")]
+        if not all(field[0] in "Tt" or int(field[6]) & _KERNELS_OWN for field in fields):
+            return None
+        lines = [line for text in of_threads(process.pid, "status") for line in text.splitlines()]
+        switches = (int(line.split()[1]) for line in lines if "ctxt_switches:" in line)
+        found[process.pid, process.started] = sum(switches)
+    return found or None
+
+
 class Stopwatch:
     """Counts a run's time, turn by turn of the loop that watches over it.
 
@@ -55,7 +97,8 @@ class Stopwatch:
         started_at: Unix seconds when it began, None before.
         paused_since: Unix seconds since when it is stopped, None while it runs.
         paused_s: Seconds that it was stopped, in all.
-        rested_s: Those of them in which whoever looks did so, and was not stopped or late as well.
+        rested_s: Those of them in which whoever looks did so, and was not stopped or late as well. A stop that is seen
+            at each look may be none between them, so these are taken back where the run is found to have run.
     """
 
     def __init__(self) -> None:
@@ -63,7 +106,7 @@ class Stopwatch:
         self.paused_since: float | None = None
         self.paused_s = self.rested_s = 0.0
         self._began = self._turned = self._asleep = 0.0
-        self._patience = self._busy_s = self._worked = 0.0
+        self._patience = self._busy_s = self._worked = self._unproven_s = 0.0
 
     def start(self) -> None:
         """The run begins now."""
@@ -82,7 +125,9 @@ class Stopwatch:
         late_s = now - self._turned - self._patience - self._busy_s
         if self.paused_since is not None:
             self.paused_s += now - self._turned
-            self.rested_s += min(now - self._turned, self._patience + _HELD_S)
+            watched_s = min(now - self._turned, self._patience + _HELD_S)
+            self.rested_s += watched_s
+            self._unproven_s += watched_s
         elif late_s > _HELD_S:
             self.paused_s += late_s
         self._turned, self._patience, self._busy_s, self._worked = now, 0.0, 0.0, time.thread_time()
@@ -90,6 +135,13 @@ class Stopwatch:
             self.paused_since = None
         elif self.paused_since is None:
             self.paused_since = time.time()
+
+    def prove(self, *, rested: bool) -> None:
+        """Say whether the run did nothing since this was said before; otherwise it was not paused meanwhile."""
+        if not rested:
+            self.paused_s -= self._unproven_s
+            self.rested_s -= self._unproven_s
+        self._unproven_s = 0.0
 
     def wait(self, seconds: float) -> float:
         """The same seconds, remembered as those until the next turn.

@@ -6,6 +6,7 @@ Numbers follow proc(5): the fields of `/proc/<pid>/stat`, times in clock ticks, 
 The one door to other programs.
 """
 
+import contextlib
 import ctypes
 import math
 import os
@@ -49,6 +50,7 @@ class Process(NamedTuple):
         started: Clock ticks between boot and its start: with `pid`, its identity on this boot.
         cpu_s: CPU seconds of it and of the children it has waited for.
         rss: Resident bytes, shared pages included.
+        threads: Its threads. One whose first thread has ended is a zombie by its state, and lives in the others.
     """
 
     pid: int
@@ -58,11 +60,12 @@ class Process(NamedTuple):
     started: int
     cpu_s: float
     rss: int
+    threads: int = 1
 
     @property
     def dead(self) -> bool:
         """Whether only its exit status is left."""
-        return self.state in "ZX"
+        return self.state in "ZX" and self.threads <= 1
 
     @property
     def stopped(self) -> bool:
@@ -80,7 +83,26 @@ def process_info(pid: int) -> Process | None:
     name, _, rest = text.partition("(")[2].rpartition(")")
     word = rest.split()
     cpu_ticks = sum(int(ticks) for ticks in word[11:15])
-    return Process(pid, int(word[1]), name, word[0], int(word[19]), cpu_ticks / _TICKS, int(word[21]) * _PAGE)
+    rss, threads = int(word[21]) * _PAGE, int(word[17])
+    if word[0] == "Z" and threads > 1:
+        rss = _rss_of_the_rest(pid)
+    return Process(pid, int(word[1]), name, word[0], int(word[19]), cpu_ticks / _TICKS, rss, threads)
+
+
+def _rss_of_the_rest(pid: int) -> int:
+    """Resident bytes of a process whose first thread has ended and no longer knows of any."""
+    pages = [text.rpartition(")")[2].split()[21] for text in of_threads(pid, "stat")]
+    return max(map(int, pages), default=0) * _PAGE
+
+
+def of_threads(pid: int, file: str) -> list[str]:
+    """A file of `/proc` for each thread of a process; threads that have ended meanwhile are left out."""
+    found: list[str] = []
+    with contextlib.suppress(OSError):
+        for task in (PROC / str(pid) / "task").iterdir():
+            with contextlib.suppress(OSError):
+                found.append((task / file).read_bytes().decode("utf-8", "replace"))
+    return found
 
 
 def everyone() -> dict[int, Process]:

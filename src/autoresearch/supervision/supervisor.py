@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from autoresearch.errors import LauncherError
 from autoresearch.machine import gpus, processes
-from autoresearch.machine.clock import Stopwatch
+from autoresearch.machine.clock import Standstill, Stopwatch
 from autoresearch.secrets import environment
 from autoresearch.supervision import child, confinement, run_folder
 from autoresearch.supervision.child import NO_START, become
@@ -114,6 +114,7 @@ class SupervisedRun:
         self._reported = -1
         self._waits_for = f"waiting for {spec.gpus} free GPUs" if spec.gpus else ""
         self._tree: list[processes.Process] = []
+        self._standstill = Standstill()
         self._scan_s = 0.0
         self._sample_at = 0.0
         self._memory_kills = 0
@@ -166,7 +167,7 @@ class SupervisedRun:
             self.reap()
             if self.code is not None:
                 return self._exited()
-            self.clock.turn(stopped=self._is_stopped())
+            self.clock.turn(stopped=self._standstill.stopped)
             if self.clock.running_s >= limit:
                 return ProcessEnd("timed-out", f"timed out: still running after {limit:g} s")
             if self.clock.rested_s >= limit:
@@ -266,11 +267,6 @@ class SupervisedRun:
         self._scan_s = time.thread_time() - began
         return self._tree
 
-    def _is_stopped(self) -> bool:
-        """Whether all that lives of the run is stopped, by a scheduler, a person or a debugger."""
-        living = [process for process in self._tree if not process.dead]
-        return bool(living) and all(process.stopped for process in living)
-
     def _asked_to_leave(self) -> ProcessEnd | None:
         """A cancel by somebody who cannot signal us."""
         return ProcessEnd("cancelled", "cancelled") if (self.folder / run_folder.LEAVE).exists() else None
@@ -283,6 +279,7 @@ class SupervisedRun:
         tree = self._scan()
         self.peak_bytes = max(self.peak_bytes, sum(process.rss for process in tree))
         self.cpu_s = max(self.cpu_s, _cpu_of_the_dead() + sum(process.cpu_s for process in tree))
+        self.clock.prove(rested=self._standstill.look(process for process in tree if not process.dead))
         self._sample_at = now + max(min(1.0, max(0.1, self.clock.running_s / 10)), 50 * self._scan_s)
         return True
 
