@@ -16,8 +16,11 @@ _CAP = ("timeout", "time limit", "limit", "cap", "budget", "max", "maximum")
 COUNTS = [
     *(f"{lead} 20 experiments" for lead in (*_MOST, "do", "run", "try", "after", "until", "total of", "a total of")),
     *(f"{stop} {at} 20 experiments" for stop in ("stop", "end", "finish", "quit") for at in ("after", "at")),
-    *(f"20 {noun}" for noun in ("experiment", "experiments", "idea", "ideas", "attempt", "attempts", "hypothesis",
-                                "hypotheses", "more experiments", "experiments attempted")),
+    *(f"20 {noun}" for noun in ("experiment", "experiments", "attempt", "attempts", "more experiments",
+                                "experiments attempted")),
+    *(f"19 {noun}" for noun in ("idea", "ideas", "hypothesis", "hypotheses", "try", "tries", "trial", "trials",
+                                "more ideas")),
+    "baseline and 19 ideas",
     *(f"20 experiments {total}" for total in _TOTAL),
     *(f"baseline{plus}19 experiments" for plus in ("+", " + ", " plus ", " and ", "+ ")),
     *(f"please {text}20 experiments" for text in ("", "either ")),
@@ -35,6 +38,11 @@ STALLS = [
     *(f"20 {noun} in a row without any {gain}" for noun in ("experiments", "ideas", "attempts", "hypotheses")
       for gain in ("keep", "keeps", "kept one", "kept idea", "kept experiment", "improvement", "improvements", "gain", "gains")),
     *(f"20 ideas without {a}improvement" for a in ("a ", "an ", "any ", "")),
+    *(f"{lead}no {a}improvement for 20 experiments" for lead in ("", "after ", "stop when ", "when there is ", "until ")
+      for a in ("", "further ", "new ", "more ")),
+    *(f"no {gain} {over} 20 tries" for gain in ("keep", "keeps", "gain", "gains", "progress", "improvements")
+      for over in ("for", "in", "within", "over", "during", "after", "in the last")),
+    *(f"{nothing} kept in 20 ideas in a row" for nothing in ("nothing", "nothing is", "nothing was")),
 ]  # fmt: skip
 TOTALS = [
     *(f"{lead} 20h" for lead in (*_MOST, "run", "stop in", "end in", "finish in", "quit in", "for", "within", "in",
@@ -62,6 +70,10 @@ GPU = [
     *(f"{lead} 20 gpu-hours" for lead in ("stop after", "after", "within", *_MOST)),
     *(f"20 gpu-hours {total}" for total in _TOTAL),
 ]  # fmt: skip
+DAYS = {"today": "today", "tomorrow": "tomorrow", **{
+    said: day for day, ends in {"Monday": "mon", "Tuesday": "tue tues", "Wednesday": "wed", "Thursday": "thu thur thurs",
+                                "Friday": "fri", "Saturday": "sat", "Sunday": "sun"}.items()
+    for said in (day.lower(), *ends.split())}}  # fmt: skip
 UNTIL = [f"{lead}{word} 07:30" for lead in ("", "run ", "stop ", "end ") for word in ("until", "till", "by", "at")]
 ASK = [f"20 experiments, then {what}" for what in ("ask", "summarise and ask", "summarize and ask")]
 ROWS = [
@@ -72,6 +84,9 @@ ROWS = [
     *((f"9 runs, {words}", StopRule(target_run_count=9, per_experiment_timeout_s=2 * HOUR)) for words in CAPS),
     *((words, StopRule(gpu_hours=20.0)) for words in GPU),
     *((words, StopRule(deadline_at=WallTime(7, 30))) for words in UNTIL),
+    *((form.format(said), StopRule(deadline_at=WallTime(7, 30, when=day))) for said, day in DAYS.items()
+      for form in ("until {} 07:30", "by {} at 7:30 am", "till {}, 07:30", "until on {} 07:30", "until 07:30 {}",
+                   "until 07:30 on {}")),
     *((words, StopRule(target_experiment_count=20, asks=True)) for words in ASK),
     *((f"2 {unit}", StopRule(gpu_hours=48.0)) for unit in ("gpu-days", "gpu-day", "gpu d")),
     *((f"10h total{join}1h each", StopRule(total_s=10 * HOUR, per_experiment_timeout_s=HOUR))

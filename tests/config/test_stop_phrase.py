@@ -37,12 +37,16 @@ UNDERSTOOD = {
     "50 experiments": rule(50),
     "Do 50 experiments.": rule(50),
     "at most 20 experiments": rule(20),
-    "up to 20 ideas in total": rule(20),
+    "up to 20 ideas in total": rule(21),
+    "20 tries": rule(21),
+    "twenty trials or 10h": rule(21, 10 * HOUR),
+    "20 attempts": rule(20),
     "max 20 experiments": rule(20),
     "three experiments": rule(3),
     "twenty-four experiments": rule(24),
     "a dozen experiments": rule(12),
     "baseline plus 3 experiments": rule(4),
+    "baseline and 3 ideas": rule(4),
     "4 experiments, then summarise and ask": rule(4, asks=True),
     "50 experiments or 10h total, 1h each": rule(50, 10 * HOUR, HOUR),
     "50 experiments, 10h total and 1h each": rule(50, 10 * HOUR, HOUR),
@@ -70,6 +74,9 @@ UNDERSTOOD = {
     "12 experiments or 40 runs": rule(12, runs=40),
     "10 experiments without a keep": rule(stall=10),
     "50 experiments or after eight ideas in a row without improvement": rule(50, stall=8),
+    "no improvement for 5 experiments": rule(stall=5),
+    "stop when there is no keep in 5 tries": rule(stall=5),
+    "20 ideas or nothing kept for 5 ideas": rule(21, stall=5),
     "100 GPU-hours": rule(gpu_hours=100.0),
     "100 gpu hours total": rule(gpu_hours=100.0),
     "2 gpu-days": rule(gpu_hours=48.0),
@@ -79,6 +86,10 @@ UNDERSTOOD = {
     "by 12:15am": rule(until=WallTime(0, 15)),
     "until 2026-11-24 07:30": rule(until=WallTime(7, 30, date(2026, 11, 24))),
     "until 2026-11-24T07:30Z": rule(until=WallTime(7, 30, date(2026, 11, 24), utc=True)),
+    "until tomorrow 8am": rule(until=WallTime(8, 0, when="tomorrow")),
+    "until Monday 9:00": rule(until=WallTime(9, 0, when="Monday")),
+    "by 9:00 on mon": rule(until=WallTime(9, 0, when="Monday")),
+    "until today at 18:00 utc": rule(until=WallTime(18, 0, utc=True, when="today")),
     "until accuracy >= 0.8": target("accuracy", ">=", 0.8),
     "stop when val:accuracy reaches 0.8": target("val:accuracy", "reaches", 0.8),
     "until validation accuracy is above .8": target("validation/accuracy", ">", 0.8),
@@ -97,7 +108,13 @@ def test_what_people_write_is_understood(words):
 
 REFUSED = {
     "overnight": "until 07:00",
-    "20 trials": "launches of any kind",
+    "20 jobs": "launches of any kind",
+    "0 tries": "more than zero",
+    "1000000 ideas": "at most 1,000,000",
+    "until Monday": "time of day",
+    "until tomorrow morning": "until tomorrow 8 am",
+    "until Monday 9:00 Tuesday": "names two days",
+    "until Monday 2026-11-24 09:00": "time of day",
     "20 runs or 30 runs": "more than one number of runs",
     "20 runs and 5 experiments": "both must be reached",
     "20 runs each": "'each'",
@@ -183,6 +200,7 @@ UNITS = {
     "days": 86400,
     "s": 1,
 }
+BESIDES = ("ideas", "tries", "trials")
 spaces = st.sampled_from(["", " "])
 times = st.builds(
     lambda number, unit, gap: (f"{number}{gap}{unit}", float(number * UNITS[unit])),
@@ -191,10 +209,10 @@ times = st.builds(
     spaces,
 )
 counts = st.builds(
-    lambda number, lead, noun: (f"{lead}{number} {noun}", {"target_experiment_count": number}),
+    lambda number, lead, noun: (f"{lead}{number} {noun}", {"target_experiment_count": number + (noun in BESIDES)}),
     st.integers(1, 9999),
     st.sampled_from(["", "do ", "at most ", "up to ", "stop after "]),
-    st.sampled_from(["experiments", "experiment", "ideas", "attempts"]),
+    st.sampled_from(["experiments", "experiment", "ideas", "attempts", "tries", "trials"]),
 )
 runs = st.builds(
     lambda number, lead, tail: (f"{lead}{number} runs{tail}", {"target_run_count": number}),
@@ -277,7 +295,7 @@ def test_a_rule_can_be_said_back(phrase):
         assert parse(describe(parse(words))) == parse(words)
 
 
-@given(phrases(), st.sampled_from(["maybe", "20 trials", "roughly", "%", "not", "é", "--", "13"]), st.data())
+@given(phrases(), st.sampled_from(["maybe", "20 jobs", "roughly", "%", "not", "é", "--", "13"]), st.data())
 def test_one_stray_word_spoils_a_rule(phrase, stray, data):
     """A rule with a word that has no place in it is refused, wherever the word stands."""
     words = phrase[0].strip(" .").split()

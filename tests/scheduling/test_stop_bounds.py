@@ -235,6 +235,21 @@ def test_a_date_that_is_now_has_passed(now, passed):
         assert when.after(now, UTC) == NOW
 
 
+@pytest.mark.parametrize(("when", "now", "days"), [
+    ("tomorrow", NOW - 1, 1), ("tomorrow", NOW + 1, 1), ("today", NOW - 1, 0), ("Tuesday", NOW - 1, 0),
+    ("Tuesday", NOW, 7), ("Wednesday", NOW + 1, 1), ("Monday", NOW - 1, 6),
+])  # fmt: skip
+def test_a_day_is_counted_from_the_start(when, now, days):
+    """The 24th is a Tuesday: a day of the week is the first one whose moment is still to come."""
+    assert WallTime(7, 30, when=when).after(now, UTC) == NOW + days * 86400
+
+
+def test_today_may_have_passed():
+    """Then it is not tomorrow that is meant."""
+    with pytest.raises(CampaignError, match="until today 07:30, which has passed"):
+        WallTime(7, 30, when="today").after(NOW, UTC)
+
+
 def test_utc_is_utc_wherever_the_clock_hangs():
     """And every other time is the zone's own."""
     tokyo = timezone(timedelta(hours=9))
@@ -290,7 +305,7 @@ def test_a_rule_is_said_in_one_way(rule, words):
 
 HINTED = {
     "say when it ends": ("overnight", "tonight", "over the weekend", "10h or this morning", "until tomorrow"),
-    "for launches of any kind": ("20 trials", "20 jobs"),
+    "for launches of any kind": ("20 jobs", "3 jobs"),
     "a stop rule is an upper limit": ("at least 5 ideas", "minimum 5 ideas", "5 ideas, no less"),
     "give the exact number": ("about 5 ideas", "around 5 ideas", "approx 5 ideas", "roughly 5 ideas", "~5 ideas"),
     "a metric in percent": ("loss < 5%",),

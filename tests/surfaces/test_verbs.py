@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import shutil
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import yaml
@@ -183,3 +185,28 @@ def test_a_title_cannot_steer_the_terminal(lab):
     told = lab.run().stdout + lab.cli("status").stdout + lab.cli("show", "2").stdout + lab.cli("ledger").stdout
     assert "\x1b" not in told
     assert "[red]all[/red]" in told
+
+
+def test_plan_says_what_a_stop_rule_counts_and_when_it_ends(lab):
+    """N ideas are N besides the baseline; a time of day has its date, and how far off it is."""
+    words = PLAN[: PLAN.index("--stop")]
+    told = " ".join(lab.cli(*words, "--stop", "20 ideas or until tomorrow 8 am", "--dry-run").stdout.split())
+    assert "21 attempts: the baseline and 20 ideas; until tomorrow 08:00 (" in told
+    tomorrow = (datetime.now(UTC).astimezone() + timedelta(days=1)).strftime("%a %Y-%m-%d 08:00")
+    assert re.search(rf"{tomorrow} \S+, in \d+h\d+m if it starts now", told)
+    assert "today 00:00, which has passed" in lab.refused(*words, "--stop", "until today 00:00")
+
+
+@pytest.mark.parametrize(("more", "said"), [
+    (("--set", "run.early_kill=race"), "also an idea's first run from 20% of its steps on"),
+    (("--set", "run.early_kill=false"), "early ends: none: every run goes on to its last step"),
+    ((), "early ends: a run that cannot recover (NaN loss), or is hopelessly behind"),
+    (("--worth", "0.02"), "worth having: a gain of 0.02 in score"),
+    ((), "worth having: not said (--worth)"),
+    (("--policy", "doubles"), "doubles: the stop rule counts ideas, so no two share a run"),
+    (("--policy", "doubles", "--stop", "60 runs"), "doubles: auto, and once 8 ideas have run alone, two ideas in a run"),
+    (("--stop", "12 runs"), "12 runs (as many as the stop rule allows: baseline 3, ideas and fresh seeds 9)"),
+])  # fmt: skip
+def test_plan_says_what_of_its_settings_will_happen(lab, more, said):
+    """Race, what is worth having, doubles, and as many runs as there can be: read before a night is spent."""
+    assert said in " ".join(lab.cli(*PLAN, *more, "--dry-run").stdout.split())

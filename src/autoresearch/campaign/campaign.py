@@ -89,7 +89,7 @@ class Campaign:
     def plan(self) -> Plan:
         """The plan as it is written now: what a person reads before they approve it."""
         opened = opening.open_campaign(self.where, self.name)
-        return planning.examine(opened.campaign, opened.paths.root)
+        return planning.examine(opened.campaign, opened.paths.root, now=None if opened.limits else self.clock())
 
     def approve(self, plan: Plan | None = None, *, by: str = "", take_over: bool = False, starts: bool = False) -> str:
         """Approve the written plan; its stop rule counts from now. Returns the campaign's name.

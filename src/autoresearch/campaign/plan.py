@@ -20,9 +20,11 @@ from autoresearch.ports.target import Survey
 from autoresearch.records.paths import Layout
 from autoresearch.records.volume import Storage
 from autoresearch.report import plain_text
-from autoresearch.report.plain_text import duration, entry
+from autoresearch.report.plain_text import duration, entry, span_of
 from autoresearch.run.placement import Recommendation
+from autoresearch.scheduling.race import early_ends
 from autoresearch.scheduling.stop_check import in_turn
+from autoresearch.verdict.evidence import PILOT
 from autoresearch.verdict.policies import policy
 
 
@@ -136,6 +138,7 @@ class Plan:
         recommendation: Where such runs should happen, by what was found on this machine.
         storage: Where heavy files would go.
         warnings: What a careful colleague would point out.
+        at: Unix seconds at which it was made, None once the campaign has begun; never part of what is approved.
     """
 
     campaign: CampaignConfig
@@ -150,6 +153,7 @@ class Plan:
     storage: Storage
     warnings: tuple[str, ...] = ()
     runs: tuple[int, int] = (0, 0)
+    at: float | None = field(default=None, compare=False)
 
     @property
     def hours_per_run(self) -> float | None:
@@ -167,11 +171,22 @@ class Plan:
             return None
         full = typical if rule.per_experiment_timeout_s is None else rule.per_experiment_timeout_s / 3600
         fits: list[int] = []
-        if rule.total_s is not None:
-            fits.append(in_turn(rule.total_s / 3600, full, typical) * self.campaign.launcher.parallel)
+        if (left := self.seconds) is not None:
+            fits.append(in_turn(left / 3600, full, typical) * self.campaign.launcher.parallel)
         if rule.gpu_hours is not None and gpus:
             fits.append(in_turn(rule.gpu_hours, full * gpus, typical * gpus))
         return min(fits, default=None)
+
+    @property
+    def ends_at(self) -> float | None:
+        """Unix seconds of the time of day that the stop rule names; None without one, or once it has begun."""
+        return self.rule.deadline_at.after(self.at, None) if self.rule.deadline_at and self.at is not None else None
+
+    @property
+    def seconds(self) -> float | None:
+        """Seconds that the stop rule leaves from a start now; None where it names no time."""
+        until = None if self.ends_at is None or self.at is None else self.ends_at - self.at
+        return min((left for left in (self.rule.total_s, until) if left is not None), default=None)
 
     @property
     def gpu_hours_per_run(self) -> float | None:
@@ -221,9 +236,11 @@ def _text(plan: Plan, width: int | None) -> str:
         ("", f"shared caches in {plan.storage.caches}" if plan.storage.caches else ""),
         ("researchers", ", then ".join(spec.type for spec in campaign.researcher)),
         ("verdicts", f"{campaign.verdict.policy}: {plan.cost}"),
+        ("worth having", _worth(plan)),
         ("stop", plan.rule.words or DEFAULT_WORDS),
-        ("", _limits(plan)),
+        ("", plan.rule.told(plan.survey.objective.metric, plan.at)),
         ("hangs", _hangs(campaign.run)),
+        ("early ends", early_ends(campaign.run.early_kill)),
         ("branches", f"autoresearch/{campaign.campaign}/... (all are kept)"),
     ]
     rows += [("warning", text) for text in plan.warnings]
@@ -273,8 +290,8 @@ def _whole(plan: Plan) -> str:
         return ""
     gpus, parallel = plan.survey.resources.gpus, plan.campaign.launcher.parallel
     start = (plan.survey.setup_minutes or 0) / 60
-    told = [f"{least} to {most} runs", f"{_span(least * hours / parallel, most * hours / parallel)}"]
-    told += [f"{least * hours * gpus:.0f} to {most * hours * gpus:.0f} GPU-hours"] if gpus else []
+    told = [f"{span_of(least, most)} runs", f"{_span(least * hours / parallel, most * hours / parallel)}"]
+    told += [f"{span_of(f'{least * hours * gpus:.0f}', f'{most * hours * gpus:.0f}')} GPU-hours"] if gpus else []
     told += [f"start-up is {_span(least * start / parallel, most * start / parallel)} of it"] if start else []
     fit = plan.runs_that_fit
     if fit is not None and fit < most:
@@ -284,7 +301,15 @@ def _whole(plan: Plan) -> str:
 
 
 def _span(low: float, high: float) -> str:
-    return f"{duration(round(low * 3600))} to {duration(round(high * 3600))}"
+    return span_of(duration(round(low * 3600)), duration(round(high * 3600)))
+
+
+def _worth(plan: Plan) -> str:
+    """The smallest gain that counts, or who says it where nobody did."""
+    worth, metric = plan.campaign.verdict.worth, plan.survey.objective.metric
+    if worth is not None:
+        return f"a gain of {worth:g} in {metric}"
+    return f"not said (--worth); the typical gain of the first {PILOT} ideas will stand in for it"
 
 
 def _minutes(minutes: float) -> str:
@@ -315,30 +340,6 @@ def _hangs(run: RunConfig) -> str:
     else:
         least = f"{duration(run.stall_floor_minutes * 60)}, five usual steps or two of its parent's longest pauses,"
     return f"a run is ended after {least} without a new step; where runs show no steps, their limit alone ends them"
-
-
-def _limits(plan: Plan) -> str:
-    rule = plan.rule
-    parts = []
-    if rule.target_experiment_count:
-        count = rule.target_experiment_count
-        parts.append(f"{count} attempt{'s' if count > 1 else ''}, the baseline included")
-    if rule.target_run_count:
-        parts.append(f"{rule.target_run_count} runs, repeats and fresh seeds included")
-    if rule.stalled_experiment_count:
-        parts.append(f"{rule.stalled_experiment_count} experiments in a row without a keep")
-    if rule.total_s:
-        parts.append(f"{duration(rule.total_s)} in total")
-    if rule.deadline_at:
-        parts.append(f"until {rule.deadline_at}")
-    if rule.per_experiment_timeout_s:
-        parts.append(f"each run limited to {duration(rule.per_experiment_timeout_s)}")
-    if rule.gpu_hours:
-        parts.append(f"{rule.gpu_hours:g} GPU-hours")
-    if rule.target:
-        target = rule.target
-        parts.append(f"until {target.metric or plan.survey.objective.metric} {target.comparison} {target.value:g}")
-    return "; ".join(parts)
 
 
 def corrected(history: History, frozen: CampaignConfig, written: CampaignConfig) -> CampaignConfig:

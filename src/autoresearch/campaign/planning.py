@@ -24,10 +24,12 @@ from autoresearch.guards.scope import protectable
 from autoresearch.ports import plugins
 from autoresearch.ports.launcher import Adviser, Launcher, WarmAllocation, occupies
 from autoresearch.ports.metric_source import sources_of
+from autoresearch.ports.policy import Telling
 from autoresearch.ports.target import Survey, Target
 from autoresearch.records import volume
 from autoresearch.records.paths import CampaignPaths, Layout
 from autoresearch.records.volume import Storage
+from autoresearch.report.plain_text import span_of
 from autoresearch.run.placement import Places, Recommendation, crowded, recommend
 from autoresearch.verdict.policies import policy
 from autoresearch.verdict.policies.run_costs import Cost, cost
@@ -66,18 +68,26 @@ def make(where: Path, request: PlanRequest, clock: Callable[[], float]) -> Plan:
         draft = _placed(draft, survey)
     draft = _sited(draft)
     name = request.name or _fresh_name(root, survey, datetime.fromtimestamp(clock(), UTC).astimezone())
-    return examine(draft.model_copy(update={"campaign": name}), root, survey)
+    return examine(draft.model_copy(update={"campaign": name}), root, survey, clock())
 
 
-def examine(campaign: CampaignConfig, root: Path, survey: Survey | None = None) -> Plan:
-    """Everything a person should see before a campaign file is run."""
+def examine(campaign: CampaignConfig, root: Path, survey: Survey | None = None, now: float | None = None) -> Plan:
+    """Everything a person should see before a campaign file is run.
+
+    Args:
+        campaign: The file.
+        root: The repository.
+        survey: What the target says of its recipe; None to ask it.
+        now: Unix seconds when it would begin; None for a campaign that has begun.
+    """
     preflight.refuse_secrets(campaign, root)
     _check_names(campaign)
     sources_of(target_of(campaign))
     preflight.check_ground(Layout(root).campaign(campaign.campaign))
     survey = survey or survey_of(campaign, root)
     rule = campaign.stop_rule
-    rule.begin(0.0, objective=survey.objective) if rule.deadline_at is None else None
+    if now is not None or rule.deadline_at is None:
+        rule.begin(now or 0.0, objective=survey.objective)
     base, changes, runs = refs.resolve(root, campaign.base), refs.changes(root), _cost(campaign, rule)
     around = preflight.seen_by(campaign)
     kept = volume.storage(campaign, root, survey.facts.values)
@@ -89,7 +99,7 @@ def examine(campaign: CampaignConfig, root: Path, survey: Survey | None = None) 
         changes=changes,
         survey=survey,
         rule=rule,
-        cost=_told(runs, rule) + _reach(campaign, rule),
+        cost=_told(campaign, runs, rule) + _reach(campaign, rule),
         runs=(runs.least, runs.most),
         recommendation=(found := recommend(survey.resources, around)),
         warnings=(*_checkout_warnings(changes, survey, root, base), *survey.warnings,
@@ -98,6 +108,7 @@ def examine(campaign: CampaignConfig, root: Path, survey: Survey | None = None) 
                   *_tracker_warnings(campaign, root),
                   *kept.reminders, *_volume_warnings(kept), *_input_warnings(campaign, survey, root)),
         storage=kept,
+        at=now,
     )  # fmt: skip
 
 
@@ -131,16 +142,16 @@ def _cost(campaign: CampaignConfig, rule: StopRule) -> Cost:
     most = rule.target_run_count
     limited = any(limit is not None for limit in (rule.total_s, rule.deadline_at, rule.gpu_hours, most))
     attempts = rule.target_experiment_count or min(50, most or 50)
-    wanted = cost(policy(campaign.verdict.policy), attempts - 1, campaign.settings(), budgeted=limited)
-    if most is None:
-        return wanted
-    why = f"{wanted.why}; the stop rule allows {most}"
-    return Cost(min(wanted.least, most), min(wanted.most, most), why)
+    return cost(policy(campaign.verdict.policy), attempts - 1, campaign.settings(), budgeted=limited, most=most)
 
 
-def _told(runs: Cost, rule: StopRule) -> str:
-    told = f"{runs.least} to {runs.most} runs ({runs.why})"
-    return told if rule.target_experiment_count or rule.target_run_count else f"for 50 experiments: {told}"
+def _told(campaign: CampaignConfig, runs: Cost, rule: StopRule) -> str:
+    judge = policy(campaign.verdict.policy)
+    told = f"{span_of(runs.least, runs.most)} runs ({runs.why})"
+    counted = rule.target_experiment_count is not None
+    how = judge.told(counted=counted) if isinstance(judge, Telling) else ""
+    told = told if counted or rule.target_run_count else f"for 50 experiments: {told}"
+    return f"{how}; {told}" if how else told
 
 
 def _reach(campaign: CampaignConfig, rule: StopRule) -> str:

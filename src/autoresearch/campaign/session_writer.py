@@ -1,12 +1,13 @@
 """Keeps the session memory current: at every trigger of R154 and R166, and at least every 30 minutes (R167)."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from autoresearch.campaign.opening import Opened
 from autoresearch.campaign.standing import Reading, reading_of
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.config.stop_phrase import describe
-from autoresearch.config.stop_rule import DEFAULT_WORDS
+from autoresearch.config.stop_rule import DEFAULT_WORDS, StopLimits
 from autoresearch.engine.context import Context
 from autoresearch.errors import CampaignError
 from autoresearch.experiment import events as happened
@@ -141,7 +142,7 @@ def start_memory(ctx: Context) -> None:
     entry = TimelineEntry(
         asked=objective.goal,
         context=f"read {', '.join(ctx.survey.lineage) or campaign.recipe or 'no recipe'}: {_judged_by(objective)}",
-        decision=f"{policy}; ideas from {ideas}; stop: {_stop(campaign)}",
+        decision=f"{policy}; ideas from {ideas}; stop: {_stop(campaign, ctx.limits)}",
         result=approved,
     )
     ctx.memory.checkpoint(_state(ctx), ctx.clock(), entry)
@@ -176,7 +177,7 @@ def state_of(reading: Reading, now: float, *, changes: bool) -> MemoryState:
         status=_status(history),
         verification=_verification(opened),
         latest_result=_latest(history),
-        stop_rule=_stop(opened.campaign),
+        stop_rule=_stop(opened.campaign, opened.limits),
         stop_sentence=reading.outlook(now).stop.sentence,
         campaign=opened.campaign.campaign,
         repo=str(paths.root),
@@ -209,8 +210,12 @@ def _judged_by(objective: Objective) -> str:
     return f"{objective.direction} {objective.metric}"
 
 
-def _stop(campaign: CampaignConfig) -> str:
-    return describe(campaign.stop_rule) if campaign.stop else DEFAULT_WORDS
+def _stop(campaign: CampaignConfig, limits: StopLimits | None) -> str:
+    """The rule as it was frozen: its words count what they did when the campaign began."""
+    if not campaign.stop:
+        return DEFAULT_WORDS
+    rule = campaign.stop_rule
+    return describe(replace(rule, target_experiment_count=limits.target_experiment_count) if limits else rule)
 
 
 def _verification(opened: Opened) -> str:

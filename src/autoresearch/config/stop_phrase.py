@@ -15,7 +15,7 @@ from itertools import pairwise
 from math import isfinite
 
 from autoresearch.config.duration import DURATION, exact, seconds
-from autoresearch.config.stop_rule import DEFAULT, Comparison, StopRule, TargetValue, WallTime
+from autoresearch.config.stop_rule import DEFAULT, Comparison, StopRule, TargetValue, WallTime, named_day
 from autoresearch.errors import CampaignError
 
 _ONES = [
@@ -60,8 +60,14 @@ _MOST_GPU_HOURS = 1e9
 
 _MOST = r"(?:(?:at most|up to|no more than|not more than|max(?:imum)?(?: of)?|limited to|limit(?: of)?:?) )?"
 _STOP = r"(?:(?:stop|end|finish|quit) )"
-_RUN = r"(?:run|experiment|idea|attempt|hypothesis)"
-_NOUN = r"(?:experiments?|ideas?|attempts?|hypothes[ie]s)"
+_RUN = r"(?:run|experiment|idea|attempt|hypothesis|trial|try)"
+_NOUN = r"(?:experiments?|ideas?|attempts?|hypothes[ie]s|tries|try|trials?)"
+_BESIDES = ("idea", "hypothes", "tr")
+"""How words begin that count what is tried, and the baseline is not; an experiment or attempt may be the baseline."""
+_BETTER = r"(?:keeps?|kept (?:1|idea|experiment)|improvements?|gains?)"
+_DAYS = (
+    r"today|tomorrow|mon(?:day)?|tue(?:s|sday)?|wed(?:nesday)?|thu(?:r|rs|rsday)?|fri(?:day)?|sat(?:urday)?|sun(?:day)?"
+)
 _TIME = rf"(?=[0-9])(?P<time>{DURATION})"
 _TOTAL = r"(?:in total|total|overall|altogether)"
 _CAP = r"(?:timeout|time limit|limit|cap|budget|max(?:imum)?)"
@@ -80,11 +86,15 @@ _COMPARE = "|".join(f"(?P<{kind.name}>{words})" for kind, words in _COMPARISONS.
 
 _CLAUSES = {
     "count": rf"(?:{_STOP}(?:after|at) |after |until )?(?:(?:do|run|try) )?{_MOST}(?:(?:a )?total of )?"
-    rf"(?P<base>baseline ?(?:\+|plus|and) ?)?(?P<count>[0-9]{{1,9}}) (?:more )?{_NOUN}(?: {_TOTAL}| attempted)?",
+    rf"(?P<base>baseline ?(?:\+|plus|and) ?)?(?P<count>[0-9]{{1,9}}) (?:more )?"
+    rf"(?P<noun>{_NOUN})(?: {_TOTAL}| attempted)?",
     "runs": rf"(?:{_STOP}(?:after|at) |after |within )?{_MOST}(?:(?:a )?(?:total|budget) of )?"
     rf"(?P<runs>[0-9]{{1,9}}) runs?(?: {_TOTAL})?",
     "stall": rf"(?:{_STOP}(?:after|at) |after )?(?P<stall>[0-9]{{1,9}}) {_NOUN}(?: in a row)? without "
-    r"(?:a |an |any )?(?:keeps?|kept (?:1|idea|experiment)|improvements?|gains?)",
+    rf"(?:a |an |any )?{_BETTER}",
+    "stall_first": rf"(?:{_STOP})?(?:(?:after|when|if|once|until) )?(?:there (?:is|are|was) )?"
+    rf"(?:(?:no|without) (?:a |an |any |further |new |more )?(?:{_BETTER}|progress)|nothing (?:is |was )?kept) "
+    rf"(?:for|in|within|over|during|after) (?:the last )?(?P<stall>[0-9]{{1,9}}) {_NOUN}(?: in a row)?",
     "total": rf"(?:(?:run|stop|end|finish|quit) )?(?:(?:for|within|in|after) )?{_MOST}(?:a )?"
     rf"(?P<whole>{_WHOLE})?{_MOST}{_TIME}(?P<sum> {_TOTAL})?"
     r"(?: max(?:imum)?| at most| budget)?",
@@ -95,8 +105,9 @@ _CLAUSES = {
     rf"(?: may (?:run|take)| takes| limited to| capped at)?(?: for)? {_MOST}{_TIME}",
     "gpu": rf"(?:{_STOP}after |after |within )?{_MOST}(?P<gpu>[0-9]{{1,9}}(?:\.[0-9]{{1,6}})?)[ -]?gpus?[ -]?"
     rf"(?P<gpu_unit>hours?|hrs?|h|days?|d)(?: {_TOTAL})?",
-    "until": rf"(?:run |{_STOP})?(?:until|till|by|at) (?:(?P<day>[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})(?: |t(?=[0-9])))?"
-    r"(?P<hour>[0-9]{1,2})(?::(?P<minute>[0-9]{2}))?(?: ?(?P<half>am|pm))?(?: ?(?P<utc>utc|z))?",
+    "until": rf"(?:run |{_STOP})?(?:until|till|by|at) (?:(?P<day>[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})(?: |t(?=[0-9]))|"
+    rf"(?:on )?(?P<when>{_DAYS})(?:,? at|,)? )?(?P<hour>[0-9]{{1,2}})(?::(?P<minute>[0-9]{{2}}))?(?: ?(?P<half>am|pm))?"
+    rf"(?: ?(?P<utc>utc|z))?(?: (?:on )?(?P<later>{_DAYS}))?",
     "target": rf"(?:{_STOP}?(?:as soon as|when|once|if|until|till) )?(?:the )?"
     rf"(?:it |(?P<metric>(?:(?:validation|val|train(?:ing)?|test|eval) )?{_NAME}) ?)(?:{_COMPARE}) ?{_VALUE}",
     "ask": r"then (?:summari[sz]e and )?ask",
@@ -109,8 +120,9 @@ _EDGES = re.compile(
 )
 
 _HINTS = {
-    r"overnight|tonight|weekend|morning|tomorrow": 'say when it ends: "until 07:00" or "10h total"',
-    r"[0-9] ?(?:trials|jobs)": 'write "20 experiments" for ideas tried, or "20 runs" for launches of any kind, '
+    r"overnight|tonight|weekend|morning|tomorrow": 'say when it ends: "until 07:00", "until tomorrow 8 am" or "10h"',
+    rf"(?:until|till|by) (?:next |on )?(?:{_DAYS})": 'give the time of day too: "until Monday 09:00"',
+    r"[0-9] ?jobs": 'write "20 ideas" for what is tried, or "20 runs" for launches of any kind, '
     "repeats and fresh seeds included",
     r"at least|minimum|no less": "a stop rule is an upper limit: write the number alone",
     r"about|around|approx|roughly|~": "give the exact number",
@@ -226,8 +238,10 @@ def _refuse_all_of(clauses: list[_Clause], words: str) -> None:
 
 
 def _read_count(rule: StopRule, match: re.Match[str], words: str) -> StopRule:
-    count = int(match["count"]) + (1 if match["base"] else 0)
-    return _set(rule, "target_experiment_count", count, words)
+    said = int(match["count"])
+    _bounded("target_experiment_count", said, _MOST_EXPERIMENTS, "1,000,000", words)
+    besides = match["base"] or match["noun"].lower().startswith(_BESIDES)
+    return _set(rule, "target_experiment_count", said + 1 if besides else said, words)
 
 
 def _read_runs(rule: StopRule, match: re.Match[str], words: str) -> StopRule:
@@ -259,7 +273,10 @@ def _read_until(rule: StopRule, match: re.Match[str], words: str) -> StopRule:
     minute = int(match["minute"] or 0)
     if hour > 23 or minute > 59:
         raise _refusal(words, f"there is no time of day {match.group()!r}")
-    return _set(rule, "deadline_at", WallTime(hour, minute, _day(match["day"], words), bool(match["utc"])), words)
+    if match["later"] and (match["day"] or match["when"]):
+        raise _refusal(words, f"{match.group()!r} names two days")
+    day, when = _day(match["day"], words), named_day(match["when"] or match["later"] or "")
+    return _set(rule, "deadline_at", WallTime(hour, minute, day, bool(match["utc"]), when), words)
 
 
 def _day(text: str | None, words: str) -> date | None:
@@ -288,6 +305,7 @@ _READERS: dict[str, Callable[[StopRule, re.Match[str], str], StopRule]] = {
     "count": _read_count,
     "runs": _read_runs,
     "stall": _read_stall,
+    "stall_first": _read_stall,
     "total": _read_total,
     "each": _read_each,
     "each_first": _read_each,

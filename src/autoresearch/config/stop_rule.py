@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from enum import StrEnum
@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from autoresearch.config.duration import exact, span
 from autoresearch.errors import CampaignError
 from autoresearch.run.measurement import Direction, Objective
 
@@ -87,6 +88,15 @@ class TargetValue:
         return TargetValue(objective.metric, chosen, self.value)
 
 
+_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+def named_day(word: str) -> str:
+    """A day as `WallTime` has it: `today`, `tomorrow`, or a day of the week that may be cut short, such as `thurs`."""
+    said = word.lower()
+    return next((day for day in _WEEKDAYS if said and day.lower().startswith(said)), said)
+
+
 @dataclass(frozen=True)
 class WallTime:
     """A point in time as a person says it: a time of day, perhaps with its date.
@@ -96,38 +106,51 @@ class WallTime:
         minute: 0 to 59.
         day: The date, None for the next time the clock shows it.
         utc: Whether it was said to be UTC; otherwise it is local time of the machine.
+        when: `today`, `tomorrow` or a day of the week, counted from the start of the campaign; empty for none of them.
     """
 
     hour: int
     minute: int
     day: date | None = None
     utc: bool = False
+    when: str = ""
 
     def after(self, now: float, zone: tzinfo | None) -> float:
         """The moment meant, in Unix seconds.
 
         Args:
-            now: Unix seconds; without a date the first such moment after it is meant.
+            now: Unix seconds; without a date or day the first such moment after it is meant.
             zone: The user's time zone, None for the machine's own.
 
         Raises:
-            CampaignError: A date was given and has passed.
+            CampaignError: A date, or today, was given and has passed.
         """
         zone = UTC if self.utc else zone
         today = datetime.fromtimestamp(now, zone)
-        moment = self._on(self.day or today.date(), zone)
-        if self.day is None and moment <= now:
-            moment = self._on(today.date() + timedelta(days=1), zone)
+        first, every = self._first(today.date())
+        moment = self._on(first, zone)
+        if moment <= now and every:
+            moment = self._on(first + timedelta(days=every), zone)
         if moment <= now:
             raise CampaignError(f"the stop rule says until {self}, which has passed already: give a later time")
         return moment
+
+    def _first(self, today: date) -> tuple[date, int]:
+        """The first day that may be meant, and after how many days it comes again; 0 for a day of its own."""
+        if self.day or self.when == "today":
+            return self.day or today, 0
+        if self.when == "tomorrow":
+            return today + timedelta(days=1), 0
+        if self.when:
+            return today + timedelta(days=(_WEEKDAYS.index(self.when) - today.weekday()) % 7), 7
+        return today, 1
 
     def _on(self, day: date, zone: tzinfo | None) -> float:
         return datetime(day.year, day.month, day.day, self.hour, self.minute, tzinfo=zone).timestamp()
 
     def __str__(self) -> str:
-        """As it is written in a stop rule, e.g. `2026-11-24 07:30` or `07:00 UTC`."""
-        day = f"{self.day.isoformat()} " if self.day else ""
+        """As it is written in a stop rule, e.g. `2026-11-24 07:30`, `tomorrow 08:00` or `07:00 UTC`."""
+        day = f"{self.day.isoformat()} " if self.day else f"{self.when} " if self.when else ""
         return f"{day}{self.hour:02d}:{self.minute:02d}{' UTC' if self.utc else ''}"
 
 
@@ -238,6 +261,15 @@ class StopRule:
             stalled_experiment_count=self.stalled_experiment_count,
         )
 
+    def told(self, metric: str, at: float | None = None) -> str:
+        """The rule's limits in words for who approves it; empty without any.
+
+        Args:
+            metric: What a target without a name is about.
+            at: Unix seconds of a start now, from which a day is counted; None: it is not said when that is.
+        """
+        return "; ".join(_limits(self, metric, at))
+
     def with_words(self, words: str) -> "StopRule":
         """The same rule, said differently."""
         return replace(self, words=words)
@@ -248,6 +280,35 @@ DEFAULT = StopRule(target_experiment_count=4, asks=True)
 
 DEFAULT_WORDS = "default: the baseline and three experiments, then ask"
 """The same for people."""
+
+
+def _limits(rule: StopRule, metric: str, at: float | None) -> Iterator[str]:
+    if count := rule.target_experiment_count:
+        ideas = f"{count - 1} idea{'s' * (count > 2)}" if count > 1 else "no idea"
+        yield f"{count} attempt{'s' * (count > 1)}: the baseline and {ideas}"
+    if runs := rule.target_run_count:
+        yield f"{runs} run{'s' * (runs > 1)}, repeats and fresh seeds included"
+    if rule.stalled_experiment_count:
+        yield f"{rule.stalled_experiment_count} experiments in a row without a keep"
+    if rule.total_s:
+        yield f"{exact(rule.total_s)} in total"
+    if rule.deadline_at:
+        yield f"until {rule.deadline_at}{_moment(rule.deadline_at, at)}"
+    if rule.per_experiment_timeout_s:
+        yield f"each run limited to {exact(rule.per_experiment_timeout_s)}"
+    if rule.gpu_hours:
+        yield f"{rule.gpu_hours:g} GPU-hours"
+    if rule.target:
+        yield f"until {rule.target.metric or metric} {rule.target.comparison} {rule.target.value:g}"
+
+
+def _moment(when: WallTime, at: float | None) -> str:
+    """Date, time and zone that are meant from a start at `at`, and how far off they are."""
+    if at is None:
+        return ""
+    moment = when.after(at, None)
+    shown = datetime.fromtimestamp(moment, UTC).astimezone()
+    return f" ({shown:%a %Y-%m-%d %H:%M %Z}, in {span(moment - at)} if it starts now)"
 
 
 def _resolved(target: TargetValue | None, objective: Objective | None) -> TargetValue | None:

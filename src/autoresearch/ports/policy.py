@@ -29,3 +29,12 @@ class Estimating(Protocol):
     def exploring(self, experiments: int, settings: PolicySettings) -> tuple[int, int]:
         """Runs that so many ideas take at least and at most, baseline and fresh seeds not counted."""
         ...
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """Optional: a policy that does other than its name says under some stop rules, for a plan to say so."""
+
+    def told(self, *, counted: bool) -> str:
+        """What it does, in words; `counted`: the stop rule counts ideas. Empty for nothing to say."""
+        ...

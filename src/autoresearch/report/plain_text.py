@@ -74,6 +74,11 @@ def duration(seconds: float | None) -> str:
     return f"{hours}h{minutes:02d}m" if hours else f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"
 
 
+def span_of(low: object, high: object) -> str:
+    """`12 to 40`, or the one of them where they are the same."""
+    return str(high) if low == high else f"{low} to {high}"
+
+
 def clock(at: float) -> str:
     """A time of day, in UTC."""
     return datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S UTC")

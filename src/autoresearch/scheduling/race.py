@@ -45,6 +45,19 @@ _IMAGINED = 4
 """Ideas and runs of ordinary noise that are added to what was seen, so that a few say no more than they can."""
 
 
+def early_ends(kill: bool | str) -> str:
+    """Which runs are ended before their last step for what they show, in words; `kill` as `run.early_kill`."""
+    if kill is False:
+        return "none: every run goes on to its last step or its limit (run.early_kill: false)"
+    told = "a run that cannot recover (NaN loss), or is hopelessly behind its parent after half of its steps"
+    if kill == "race":
+        told += (
+            f"; once {LEARNED} first runs are complete, also an idea's first run from {FROM:.0%} of its steps on, "
+            f"where by their curves a fresh idea is by far the better use of them (run.early_kill: race)"
+        )
+    return told
+
+
 class _Point(NamedTuple):
     """A run beside its parent at one step; gains are positive when better."""
 

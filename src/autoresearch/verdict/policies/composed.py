@@ -107,6 +107,7 @@ class Composed:
         choose: The way of judging for a board whose baseline is done.
         baseline: Baseline runs wanted where the campaign file does not say; three is the least that shows noise.
         spends: Runs that so many ideas take under these settings, at least and at most, anchors included.
+        tells: What a plan is told where the stop rule counts ideas, and where it does not; empty for nothing.
         reader: Reads the boards; it makes the next one cheaper and changes no advice.
     """
 
@@ -114,6 +115,7 @@ class Composed:
     choose: Callable[[Evidence], WayOfJudging]
     baseline: int = 3
     spends: Callable[[int, PolicySettings], tuple[int, int]] = as_allowed
+    tells: tuple[str, str] = ("", "")
     reader: Reader = field(default_factory=Reader, compare=False, repr=False)
 
     def baseline_runs(self, settings: PolicySettings) -> int:
@@ -123,6 +125,10 @@ class Composed:
     def exploring(self, experiments: int, settings: PolicySettings) -> tuple[int, int]:
         """Runs that so many ideas take, at least and at most."""
         return self.spends(experiments, settings)
+
+    def told(self, *, counted: bool) -> str:
+        """What a plan says of it under such a stop rule."""
+        return self.tells[0 if counted else 1]
 
     def advise(self, board: Board) -> Advice:
         """Baseline, then open ideas, then new ones, then fresh seeds."""

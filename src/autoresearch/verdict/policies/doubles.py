@@ -42,9 +42,16 @@ REMEMBERED = 32
 """Single ideas whose effects are remembered: the newest."""
 
 
+_TOLD = (
+    "the stop rule counts ideas, so no two share a run and this is auto; a rule of runs, time or GPU-hours lets them",
+    f"auto, and once {PILOT} ideas have run alone, two ideas in a run where that is expected to bring more",
+)
+"""What a plan says of it where ideas are counted, and where they are not."""
+
+
 def doubles() -> Composed:
     """`auto`, with two ideas in a run where that is worth more."""
-    return Composed(name="doubles", choose=_choose, spends=bundled_where_they_fit)
+    return Composed(name="doubles", choose=_choose, spends=bundled_where_they_fit, tells=_TOLD)
 
 
 def _choose(evidence: Evidence) -> WayOfJudging:

@@ -23,7 +23,14 @@ class Cost:
     why: str
 
 
-def cost(judge: Policy, experiments: int, settings: PolicySettings | None = None, *, budgeted: bool = False) -> Cost:
+def cost(
+    judge: Policy,
+    experiments: int,
+    settings: PolicySettings | None = None,
+    *,
+    budgeted: bool = False,
+    most: int | None = None,
+) -> Cost:
     """Runs that a policy needs for so many ideas, one at a time; a run budget cuts it short.
 
     Args:
@@ -32,7 +39,18 @@ def cost(judge: Policy, experiments: int, settings: PolicySettings | None = None
         settings: What the campaign file says about judging.
         budgeted: Whether time or GPU-hours limit the runs: what ideas leave of them goes into leaving each kept change
             out.
+        most: Runs that the stop rule allows, None where it counts none.
     """
+    wanted = _wanted(judge, experiments, settings, budgeted=budgeted)
+    if most is None or wanted.most <= most:
+        return wanted
+    if wanted.least < most:
+        return Cost(wanted.least, most, f"{wanted.why}; the stop rule allows {most}")
+    base = min(most, judge.baseline_runs(settings or PolicySettings()))
+    return Cost(most, most, f"as many as the stop rule allows: baseline {base}, ideas and fresh seeds {most - base}")
+
+
+def _wanted(judge: Policy, experiments: int, settings: PolicySettings | None, *, budgeted: bool) -> Cost:
     given = settings or PolicySettings()
     base = judge.baseline_runs(given)
     least, most = _exploring(judge, experiments, given)
