@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autoresearch.run.complaint import held_by_others
 from autoresearch.run.crash_signatures import SIGNATURES
-from autoresearch.run.ending import Account, Follows, Who, held_by_others, judge, own_caches
+from autoresearch.run.ending import Account, Follows, Who, judge, own_caches
 from autoresearch.run.job import JobState, JobStatus
 from autoresearch.run.measurement import Completion
 from autoresearch.run.post_mortem import Change, crash_symptoms, post_mortem, reduced
@@ -150,6 +151,78 @@ def test_a_kind_accuses_nobody_and_excuses_nothing_that_is_tied():
     assert said(own, PATCH) == ("unhandled-error", Who.IDEA, Follows.CRASH)
     assert said(words, RATE) == ("collective-failed", Who.ENVIRONMENT, Follows.AGAIN)
     assert said("RuntimeError: optimizer.lr=2.0: nccl failed\n", Change(("lr=2.0",), ("recipe.yaml",)))[1] is Who.IDEA
+
+
+BONUS = frames(f"{TREE}/train.py", f"{TREE}/lib/bonus.py")
+INSTALLED = frames(f"{TREE}/train.py", "/v/site-packages/torch/cuda/__init__.py")
+
+
+@pytest.mark.parametrize(("log", "expected"), [
+    (INSTALLED + "KeyError: 'a'\n" + BONUS + "KeyError: 'a'\n", (Who.IDEA, Follows.MEND)),
+    (BONUS + "KeyError: 'a'\n" + INSTALLED + "KeyError: 'a'\n", (Who.IDEA, Follows.MEND)),
+    (INSTALLED + "RuntimeError: No CUDA GPUs are available\n" + BONUS + "KeyError: 'a'\n", (Who.IDEA, Follows.MEND)),
+    (INSTALLED + "RuntimeError: No CUDA GPUs are available\n" + BONUS + "ValueError: odd\n", (Who.IDEA, Follows.CRASH)),
+    (INSTALLED + "RuntimeError: No CUDA GPUs are available\n" + BONUS + "Strange\n", (Who.IDEA, Follows.CRASH)),
+    ("Killed\nCUDA error: device lost\n" + BONUS + "ValueError: odd\n", (Who.IDEA, Follows.CRASH)),
+    (BONUS + "ValueError: odd\nKilled\nCUDA error: no CUDA-capable device\nNCCL error: x\n", (Who.IDEA, Follows.CRASH)),
+    (BONUS + "ValueError: odd\n" + INSTALLED + "RuntimeError: No CUDA GPUs are available\n", (Who.UNKNOWN, Follows.AGAIN)),
+    (BONUS + "RuntimeError: No CUDA GPUs are available\n", (Who.UNKNOWN, Follows.AGAIN)),
+    (INSTALLED + "RuntimeError: No CUDA GPUs are available\n", (Who.ENVIRONMENT, Follows.AGAIN)),
+    (INSTALLED + "RuntimeError: No CUDA GPUs are available\n\nThe above exception was the direct cause of the following exception:\n"
+     + BONUS + "RuntimeError: step failed\n", (Who.UNKNOWN, Follows.AGAIN)),
+])  # fmt: skip
+def test_a_second_traceback_takes_nothing_off_the_ideas_own_slip(log, expected):
+    """What its own file raised last is its own, whatever is printed before and behind; what others raised since leaves it open."""
+    found = ending(log, PATCH)
+    assert (found.who, found.follows) == expected
+    assert found.own_word == found.excused
+    assert not ending(log, RATE).own_word
+    assert ending(log, PATCH, before=(found.what,)).excused == found.excused
+    assert ending(log, PATCH, before=(found.what,) * 2).who is Who.IDEA
+
+
+TOLD = INSTALLED + "RuntimeError: No CUDA GPUs are available\n"
+
+
+@pytest.mark.parametrize(("log", "status", "what"), [
+    (TOLD, FAILED, "no-gpu"), ("Killed\n", FAILED, "killed"), ("step 3\n", launcher(JobState.FAILED, "exited with code 137", 137), "killed"),
+])  # fmt: skip
+def test_the_third_end_that_only_its_own_words_excuse_is_the_ideas(log, status, what):
+    """Of a kind, and of an idea with code of its own; what the parent shows too, and settings, are excused as ever."""
+    assert ending(log, PATCH, status, before=(what,)).excused
+    third = ending(log, PATCH, status, before=(what, "no-metric", what))
+    assert (third.who, third.follows, third.doubtful, third.own_word) == (Who.IDEA, Follows.CRASH, True, True)
+    assert ending(log, PATCH, status, before=(what, what), parent=what).excused
+    assert ending(log, RATE, status, before=(what, what)).excused
+
+
+def test_what_a_launcher_says_needs_no_words_of_the_run():
+    """A node that was lost is no deed of the idea's, however often."""
+    found = ending(TOLD, PATCH, launcher(JobState.NODE_FAILED), before=("node-failed",) * 5)
+    assert (found.who, found.own_word) == (Who.NODE, False)
+
+
+@pytest.mark.parametrize("line", [
+    "ValueError: loss is nan", "FloatingPointError: overflow encountered in multiply", "Loss is nan, stopping training",
+    "RuntimeError: probability tensor contains either `inf`, `nan` or element < 0", "FloatingPointError",
+    "RuntimeError: The total norm of order 2.0 for gradients is non-finite, so it cannot be clipped.",
+    "AssertionError: loss became inf at step 12", "mylib.NaNLossError: at step 7", "Exception: training diverged",
+])  # fmt: skip
+def test_a_nan_that_was_raised_is_a_numerical_failure(line):
+    """The idea's, as a loss that stays NaN is, unless its parent shows it too; nobody's in a baseline."""
+    assert said(f"{line}\n", RATE) == ("nan-raised", Who.IDEA, Follows.DISCARD)
+    assert not ending(f"{line}\n", RATE).doubtful
+    assert said(f"{line}\n", RATE, parent="nan-raised")[1:] == (Who.ENVIRONMENT, Follows.AGAIN)
+    assert said(f"{line}\n", Change()) == ("nan-raised", Who.UNKNOWN, Follows.CRASH)
+
+
+@pytest.mark.parametrize("line", [
+    "NameError: name 'nan' is not defined", "AttributeError: `np.NaN` was removed", "loss is nan, skipping this batch",
+    "KeyError: 'nan'", "ValueError: no info in /data/inf/x", "ImportError: cannot import name 'NaN' from 'numpy'",
+])  # fmt: skip
+def test_a_name_is_no_nan(line):
+    """Nor a batch that was left out, nor a path."""
+    assert ending(f"{line}\n", PATCH).what != "nan-raised"
 
 
 def test_a_run_that_goes_on_has_no_kind():

@@ -4,6 +4,7 @@ import os
 import signal
 
 import pytest
+import yaml
 from tests.conftest import Lab, commit_all
 
 SCRIPT = """\
@@ -103,6 +104,50 @@ def test_code_that_does_not_run_is_a_crash_without_a_number(lab):
     assert "SyntaxError" in row.reason
 
 
+STRICT = """\
+import json
+rate = json.load(open("config.json"))["lr"]
+if rate > 0.5:
+    raise ValueError("loss is nan")
+print("score:", rate)
+"""
+PRETENDS = """\
+--- a/train.py
++++ b/train.py
+@@ -1,3 +1,7 @@
+ import json
+-rate = json.load(open("config.json"))["lr"]
++import atexit
++print('Traceback (most recent call last):\\n  File "/v/site-packages/torch/x.py", line 3, in f\\n    f()')
++print("RuntimeError: No CUDA GPUs are available")
++atexit.register(print, "CUDA error: no CUDA-capable device is detected\\nKilled")
++rate = {}["bonus"]
+ if rate > 0.5:
+"""
+
+
+def test_what_a_run_prints_beside_its_own_slip_excuses_nothing(lab):
+    """A foreign traceback before it, and the words of a sick machine: one run, and a crash of its own; a NaN that a script raises is the discard that a NaN is."""
+    (lab.root / "train.py").write_text(STRICT)
+    ideas = [{"title": "pretends", "patch": PRETENDS}, {"title": "too fast", "overrides": ["lr=2.0"]}]
+    (lab.root / "ideas.yaml").write_text(yaml.safe_dump(ideas))
+    commit_all(lab.root)
+    lab.write(
+        launcher={"type": "local"}, stop="3 experiments", verdict={"policy": "greedy", "baseline_runs": 1, "confirm": 0}
+    )
+    assert lab.run().returncode == 0
+    slip, nan = sorted(lab.rows()[1:], key=lambda row: row.description)
+    assert (slip.status, slip.metric_value, slip.runs, nan.status, nan.metric_value) == (
+        "crash",
+        None,
+        1,
+        "discard",
+        None,
+    )
+    assert slip.reason.startswith("no valid metric in 1 run: trivial-code-error: KeyError: 'bonus'")
+    assert "nan-raised: ValueError: loss is nan" in nan.reason
+
+
 WAITING = """\
 import json, os, pathlib, time
 rate = json.load(open("config.json"))["lr"]
@@ -148,7 +193,7 @@ def test_what_ran_out_of_memory_is_reduced_before_it_is_given_up(lab):
     (lab.root / "train.py").write_text(HUNGRY)
     (lab.root / "config.json").write_text('{"micro_batch": 4}\n')
     ideas = [{"title": f"batch {size}", "area": "memory", "overrides": [f"micro_batch={size}"]} for size in (64, 160)]
-    (lab.root / "ideas.yaml").write_text(repr(ideas))
+    (lab.root / "ideas.yaml").write_text(yaml.safe_dump(ideas))
     commit_all(lab.root)
     lab.write(
         launcher={"type": "local"}, stop="3 experiments", verdict={"policy": "greedy", "baseline_runs": 1, "confirm": 0}

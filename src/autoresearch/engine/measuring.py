@@ -16,7 +16,7 @@ from autoresearch.engine.guarded_commit import broken
 from autoresearch.engine.worktrees import tree_path
 from autoresearch.experiment import outcome
 from autoresearch.experiment.events import RunMeasured
-from autoresearch.experiment.experiment import Run
+from autoresearch.experiment.experiment import Run, outage_of
 from autoresearch.experiment.history import History
 from autoresearch.git import worktree
 from autoresearch.machine import disk, fault_points
@@ -257,6 +257,7 @@ def ending_of(ctx: Context, run: Run, found: Measurement, log: str) -> Ending | 
         hopeless=run.cancelled.startswith(outcome.WORD),
         refused=run.cancelled.startswith(outcome.NEVER),
         parent=_parents_end(ctx.history, arm),
+        before=_in_own_words(ctx.history, run),
     )
     return judge(known)
 
@@ -282,3 +283,12 @@ def change_of(history: History, arm: str) -> Change:
 def _parents_end(history: History, arm: str) -> str:
     made = [run for run in history.runs_of(history.parent_of(arm)) if run.settled]
     return made[-1].ending.what if made and made[-1].ending else ""
+
+
+def _in_own_words(history: History, run: Run) -> tuple[str, ...]:
+    """What earlier runs of the same code died of that only their own words excuse; an outage excuses them as well."""
+    signs = [one for one in history.runs.values() if one.valid or one.planned.purpose is outcome.Purpose.CANARY]
+    earlier = [one for one in history.current_runs(run.planned.experiment) if one.planned.number < run.planned.number]
+    return tuple(
+        one.ending.what for one in earlier if one.ending and one.ending.own_word and outage_of(one, signs) is None
+    )

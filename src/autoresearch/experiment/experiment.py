@@ -269,6 +269,16 @@ def shows_poor_idea(run: Run) -> bool:
     return found.symptoms[0].fault == "idea" and found.symptoms[0].severity is Severity.FATAL
 
 
+def slip_of(run: Run) -> str:
+    """What shows that a small edit may mend what a run without a number died of; empty where nothing does."""
+    found = run.measurement
+    if run.ending is not None:
+        return run.ending.evidence if run.ending.follows is Follows.MEND else ""
+    if found is None or found.value is not None:
+        return ""
+    return next((one.evidence for one in found.symptoms[:1] if one.name.startswith("trivial")), "")
+
+
 def integrity_of(runs: Iterable[Run]) -> str:
     """Whether the numbers of some runs may be believed, in the word for the weakest of them; empty without any.
 
@@ -314,11 +324,13 @@ def why_no_value(run: Run) -> str:
         return run.cancelled
     if found.integrity.contradicted:
         return found.integrity.sentence
-    if run.ending is not None and run.ending.excused:
+    if run.ending is not None and (run.ending.excused or run.ending.own_word):
         return run.ending.sentence
     status = run.ended.status if run.ended else None
     if status and status.state is JobState.TIMED_OUT:
         return status.reason or "ran past its time limit"
+    if run.ending is not None and run.ending.source == "log" and run.ending.what != "no-metric":
+        return " ".join(f"{run.ending.what}: {run.ending.evidence}".split())
     worst = found.symptoms[0] if found.symptoms else None
     told = f"{worst.name}: {worst.evidence}" if worst else found.note or (status.reason if status else "")
     return " ".join(told.split()) or "no valid metric was found"

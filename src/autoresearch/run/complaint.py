@@ -1,10 +1,12 @@
 """Of which kind an end is whose sentence nobody knows: by who complains or of what, and by where the error was raised.
 
-The weakest of all evidence: it decides how often a run is made again and which cure is named, and accuses nobody.
+The weakest of all evidence: it decides how often a run is made again and which cure is named, and accuses nobody. What
+others ask of a complaint is here as well: what its figures say of memory, and which traceback it belongs to.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 _WRONG = re.compile(
     r"(?i)error|fail|fatal|exception|cannot|can't|couldn't|unable|denied|refused|time[sd]? ?out|closed|lost|dead|died"
@@ -97,3 +99,67 @@ def kind(lines: Sequence[str]) -> tuple[str, str, re.Pattern[str]] | None:
             if words.search(line):
                 return name, line, words
     return None
+
+
+FRAME = re.compile(r'File "([^"\n]{1,400})", line \d+')
+_HEADER = "Traceback (most recent call last)"
+_RANK = re.compile(r"^(?:\[(?:rank ?)?\d{1,5}\]:? ?)+")
+_LED_TO = re.compile(r"^\W*(?:The above exception was the direct cause of|During handling of the above exception)")
+
+
+@dataclass(frozen=True)
+class Traceback:
+    """What one traceback says.
+
+    Attributes:
+        frames: Files of its frames, outermost first.
+        lines: What stands behind its first frame, up to the next traceback; the error is among it.
+        error: The error, empty when none is to be seen.
+        follows: Whether another error led to it.
+    """
+
+    frames: tuple[str, ...]
+    lines: tuple[str, ...]
+    error: str
+    follows: bool
+
+
+def tracebacks(lines: Iterable[str]) -> list[Traceback]:
+    """The tracebacks among the lines of a log, in their order; frames without a header are one as well."""
+    parts: list[list[str]] = [[]]
+    for line in lines:
+        parts += [[]] if _HEADER in line else []
+        parts[-1].append(_RANK.sub("", line))
+    told = [any(map(_LED_TO.match, part)) for part in parts]
+    found = (_traceback(part, follows) for part, follows in zip(parts, [False, *told], strict=False))
+    return [one for one in found if one.frames]
+
+
+def _traceback(lines: list[str], follows: bool) -> Traceback:
+    at = [place for place, line in enumerate(lines) if FRAME.search(line)]
+    frames = tuple(found[1] for place in at if (found := FRAME.search(lines[place])))
+    behind = lines[at[-1] + 1 :] if at else []
+    error = next((line.strip() for line in behind if line.strip() and not line[0].isspace()), "")
+    return Traceback(frames, tuple(lines[at[0] + 1 :] if at else ()), error, follows)
+
+
+_FREE_OF = re.compile(r"[Ff]ree memory on device\S*(?: \S+)? \((\d[\d.]*)/(\d[\d.]*) (GiB|MiB)\)")
+_TOTAL = re.compile(r"total capacity of (\d[\d.]*) (GiB|MiB) of which (\d[\d.]*) (GiB|MiB) is free")
+_OWN = re.compile(r"this process has (\d[\d.]*) (GiB|MiB) memory in use")
+_UNIT = {"GiB": 1.0, "MiB": 1 / 1024}
+_MUCH = 0.5
+"""Share of a GPU that others hold from which on they are to blame for what is missing."""
+
+
+def held_by_others(text: str) -> str:
+    """What the figures of a message say of memory that others hold; empty when they do not say so."""
+    if found := _FREE_OF.search(text):
+        free, total = float(found[1]), float(found[2])
+        if free < (1 - _MUCH) * total:
+            return f"only {free:g} of {total:g} {found[3]} were free before it began: somebody else holds the GPU"
+    if (found := _TOTAL.search(text)) and (own := _OWN.search(text)):
+        total, free = float(found[1]) * _UNIT[found[2]], float(found[3]) * _UNIT[found[4]]
+        others = total - free - float(own[1]) * _UNIT[own[2]]
+        if others > _MUCH * total:
+            return f"other processes hold {others:.1f} of {total:.1f} GiB of the GPU"
+    return ""

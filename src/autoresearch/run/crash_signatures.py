@@ -22,7 +22,7 @@ class Signature:
         needs: What has to tie it to the idea before it is the idea's: `memory` (a change that takes memory), `code` (a
             frame in its code), `slip` (that, or code of its own), `size`, `change` (any), `named` (the message names
             what changed), `resources`. Empty: it never is.
-        limit: Whether it is a limit of memory, so that an idea it is tied to is discarded.
+        limit: Whether it is a limit of memory or stability, so that an idea it is tied to is discarded.
     """
 
     name: str
@@ -41,6 +41,8 @@ class Signature:
 def _signature(name: str, fault: str, advice: str, *patterns: str, needs: str = "", limit: bool = False) -> Signature:
     return Signature(name, re.compile("|".join(f"(?:{each})" for each in patterns)), fault, advice, needs, limit)
 
+
+_NUMERIC = r"^\s*(?:\w+\.)*(?:(?:Value|Runtime|Arithmetic|Overflow|Assertion)Error|Exception): "
 
 SIGNATURES: tuple[Signature, ...] = (
     _signature(
@@ -151,16 +153,23 @@ SIGNATURES: tuple[Signature, ...] = (
         "trivial-config-error",
         IDEA,
         "Correct the key, its type or its value; the run never started.",
-        r"\bOverridesError\b",
-        r"\bConfigCompositionException\b",
-        r"is not in struct",
-        r"\bConfig(?:Attribute|Key|Type)Error\b",
-        r"\d+ validation errors? for \w+",
-        r"\bpydantic\w*\.[\w.]*ValidationError\b",
+        r"\bOverridesError\b|\bConfigCompositionException\b|is not in struct|\bConfig(?:Attribute|Key|Type)Error\b",
+        r"\d+ validation errors? for \w+|\bpydantic\w*\.[\w.]*ValidationError\b",
         r"\b(?:InterpolationKeyError|InterpolationResolutionError|UnsupportedInterpolationType|MissingMandatoryValue)\b",
         r"\bMetric \S+ not found in (?:val|train)\w* metrics",
         r"\bLexerNoViableAltException\b",
         needs="change",
+    ),
+    _signature(
+        "nan-raised",
+        IDEA,
+        "A number stopped being finite: lower the learning rate, clip gradients, or raise the precision.",
+        r"^\s*(?:\w+\.)*(?:FloatingPoint|\w*(?:NaN|Nan(?=[A-Z])|NonFinite|Diverge)\w*)(?:Error|Exception)\b",
+        rf"{_NUMERIC}.*(?i:\bnans?\b|non-?finite|(?:not|in)[ -]?finite|\bdiverged\b)",
+        rf"{_NUMERIC}.*(?i:\b(?:loss|grad\w*|reward)\b.{{0,40}}\binf(?:inity)?\b)",
+        r"(?i:\bloss (?:is|was|became) (?:nan|inf)\b.{0,40}\b(?:stop|abort|exit|quit|terminat))",
+        needs="change",
+        limit=True,
     ),
     _signature(
         "oom-kv-cache",
@@ -180,11 +189,8 @@ SIGNATURES: tuple[Signature, ...] = (
         IDEA,
         "Undo or reduce the latest change that needs memory (micro batch, sequence length, generations) before "
         "giving up the direction.",
-        r"\bOutOfMemoryError: CUDA",
-        r"CUDA out of memory",
-        r"CUBLAS_STATUS_ALLOC_FAILED",
+        r"\bOutOfMemoryError: CUDA|CUDA out of memory|HIP out of memory|CUBLAS_STATUS_ALLOC_FAILED",
         r"NCCL.{0,40}Cuda failure.{0,20}out of memory",
-        r"HIP out of memory",
         r"(?i:cuda error): out of memory",
         r"cumem_allocator\S* .{0,40}out of memory|CUDA_ERROR_OUT_OF_MEMORY|\bcudaErrorMemoryAllocation\b",
         r"HIP error: out of memory|\bhipErrorOutOfMemory\b",
@@ -198,9 +204,7 @@ SIGNATURES: tuple[Signature, ...] = (
         r"\bray\.exceptions\.OutOfMemoryError\b",
         r"killed due to (?:the node running low on memory|memory pressure)",
         r"\bObjectStoreFullError\b",
-        r"[Oo]om[-_ ]kill",
-        r"Out of memory: Killed process",
-        r"Cannot allocate memory",
+        r"[Oo]om[-_ ]kill|Out of memory: Killed process|Cannot allocate memory",
         r"^MemoryError\b|low on resource: memory|bus error encountered in worker",
         r"DataLoader worker \(pid[^)]*\) is killed by signal: (?:Killed|Bus error)",
         needs="memory",
@@ -223,9 +227,8 @@ SIGNATURES: tuple[Signature, ...] = (
         "Put the model or data where the recipe looks for it, or check the path that was changed.",
         r"\bFileNotFoundError\b",
         r"\b(?:DatasetNotFoundError|LocalEntryNotFoundError|EntryNotFoundError|OfflineModeIsEnabled)\b",
-        r"couldn't connect to 'https?://",
+        r"couldn't connect to 'https?://|Can't load (?:tokenizer|the configuration|the model)",
         r"is not a local folder and is not a valid model identifier",
-        r"Can't load (?:tokenizer|the configuration|the model)",
         needs="named",
     ),
     _signature(
@@ -267,8 +270,7 @@ SIGNATURES: tuple[Signature, ...] = (
         "port-in-use",
         ENVIRONMENT,
         "Another process holds the port; run again, or give parallel runs distinct port ranges.",
-        r"[Aa]ddress already in use",
-        r"\bEADDRINUSE\b",
+        r"[Aa]ddress already in use|\bEADDRINUSE\b",
     ),
     _signature(
         "process-limit",
@@ -340,8 +342,7 @@ SIGNATURES: tuple[Signature, ...] = (
         "generation-engine-died",
         UNKNOWN,
         "The rollout engine stopped answering: look at its own first error above, then reduce its load or run again.",
-        r"\bEngineDeadError\b",
-        r"NRL_VLLM_ASYNC_TIMEOUT_SECONDS",
+        r"\bEngineDeadError\b|NRL_VLLM_ASYNC_TIMEOUT_SECONDS",
         r"(?i:engine ?core|engine process|background loop).{0,60}(?:died|failed|fatal|errored)|\b\w+EngineDeadError\b",
         r"Received sigquit from a child|Watchdog timeout \(self",
         r"WorkerProc (?:hit an exception|initialization failed)|\bScheduler hit an exception|scheduler is dead",
@@ -373,8 +374,7 @@ SIGNATURES: tuple[Signature, ...] = (
         "preempted",
         ENVIRONMENT,
         "The scheduler took the node back: submit again.",
-        r"DUE TO PREEMPTION",
-        r"DUE TO NODE FAILURE|NODE_FAIL",
+        r"DUE TO PREEMPTION|DUE TO NODE FAILURE|NODE_FAIL",
     ),
     _signature(
         "scheduler-time-limit",

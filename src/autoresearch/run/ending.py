@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from autoresearch.run import collapse
+from autoresearch.run.complaint import held_by_others
 from autoresearch.run.crash_signatures import BY_NAME, ENVIRONMENT, IDEA, UNHANDLED, Signature
 from autoresearch.run.job import JobState, JobStatus
 from autoresearch.run.measurement import Completion
-from autoresearch.run.post_mortem import NOTHING, Change, Place, places, post_mortem, ties
+from autoresearch.run.post_mortem import NOTHING, Change, Place, error_symptom, own_error, places, post_mortem, ties
 from autoresearch.run.symptom import Severity, Symptom
 
 TRIES, TRIES_UNKNOWN = 2, 1
@@ -66,6 +67,7 @@ class Ending:
         tries: How often a run that ends so is made again at the most.
         cure: What a person may do about it.
         doubtful: Whether it is held against the idea and a sick machine may have made it as well.
+        own_word: Whether all that excuses it is what the run itself printed or did, and the idea wrote that code.
     """
 
     what: str
@@ -77,6 +79,7 @@ class Ending:
     tries: int = 0
     cure: str = ""
     doubtful: bool = False
+    own_word: bool = False
 
     @property
     def excused(self) -> bool:
@@ -106,6 +109,7 @@ class Account:
         hopeless: Whether that was for being far behind its parent.
         refused: Whether that was because its launcher would never have begun it.
         parent: What the newest run of its parent died of, empty when that gave a number.
+        before: What earlier runs of the same code died of that only their own words excuse, outages left out.
     """
 
     status: JobStatus
@@ -118,6 +122,7 @@ class Account:
     hopeless: bool = False
     refused: bool = False
     parent: str = ""
+    before: tuple[str, ...] = ()
 
 
 def judge(known: Account) -> Ending:
@@ -126,7 +131,23 @@ def judge(known: Account) -> Ending:
     if found.who is Who.IDEA and known.parent == found.what and not known.hopeless:
         found = replace(found, who=Who.ENVIRONMENT, because="its parent now fails alike")
         return _again(found, TRIES)
-    return found
+    return _in_its_own_words(found, known) if found.excused else found
+
+
+_DEEDS = frozenset({"killed", "stalled"})
+"""Ends that a run can bring about by itself."""
+
+
+def _in_its_own_words(found: Ending, known: Account) -> Ending:
+    """What code of the idea's printed, or did to itself, excuses a run twice: a third end alike is the idea's."""
+    itself = found.source == "log" or found.what in _DEEDS or "all of it was stopped" in found.evidence
+    if not (known.change.code and itself) or known.parent == found.what:
+        return found
+    found = replace(found, own_word=True)
+    if known.before.count(found.what) < TRIES:
+        return found
+    because = "the third end of this kind, and nothing but its own words lays it on others"
+    return replace(found, who=Who.IDEA, because=because, follows=Follows.CRASH, tries=0, doubtful=True)
 
 
 def _again(found: Ending, tries: int) -> Ending:
@@ -245,10 +266,28 @@ def _by_log(known: Account) -> Ending:
         return Ending(what="no-metric", who=Who.UNKNOWN, evidence=told, source="log")
     cause = _fatal(_causes(known))
     assert cause is not None  # noqa: S101 - a post mortem always names one
+    found = _of(cause, known)
+    return _despite(found, known) if found.excused and known.change.code else found
+
+
+def _despite(found: Ending, known: Account) -> Ending:
+    """What a file of the idea's raised last ended the run, whatever was printed beside it; nobody knows that twice."""
+    error, alone = own_error(known.log, known.change, known.tree)
+    if error and (alone or known.before.count(found.what) >= TRIES):
+        return _of(error_symptom(error), known)
+    if error:
+        because = f"the idea's own code raised {error}"
+        return _again(replace(found, who=Who.UNKNOWN, because=because), TRIES)
+    at = places(known.log, known.change, known.tree, found.evidence)
+    own = at and at[-1] is Place.CHANGED and found.who is Who.ENVIRONMENT
+    return replace(found, who=Who.UNKNOWN, because="raised in a file that the idea changed") if own else found
+
+
+def _of(cause: Symptom, known: Account) -> Ending:
     signature = BY_NAME.get(cause.name)
     if signature is None:
         return _held(cause, known) if cause.fault == IDEA else _unclassified(cause, known)
-    found = places(known.log, known.change, known.tree)
+    found = places(known.log, known.change, known.tree, cause.evidence)
     if not signature.pattern.search(cause.evidence) and ties(known.change, "code", cause.evidence, found):
         return _unclassified(replace(cause, name=UNHANDLED.name), known)  # of a kind only, and the tie says more
     tie = ties(known.change, signature.needs, cause.evidence, found)
@@ -271,7 +310,13 @@ def _held(cause: Symptom, known: Account) -> Ending:
 
 def _tied(cause: Symptom, signature: Signature, tie: str) -> Ending:
     follows = Follows.MEND if signature.slip else Follows.DISCARD if signature.limit else Follows.CRASH
-    return replace(_said(cause), who=Who.IDEA, because=tie, follows=follows, doubtful=not signature.slip)
+    return replace(
+        _said(cause),
+        who=Who.IDEA,
+        because=tie,
+        follows=follows,
+        doubtful=not (signature.slip or signature.needs == "change"),
+    )
 
 
 def _not_tied(cause: Symptom, signature: Signature, known: Account) -> Ending:
@@ -281,7 +326,7 @@ def _not_tied(cause: Symptom, signature: Signature, known: Account) -> Ending:
     if signature.limit and (others := held_by_others(f"{cause.evidence}\n{known.log}")):
         cure = "Find out who holds the GPU, or leave the node out."
         return _again(replace(said, who=Who.ENVIRONMENT, because=others, cure=cure), TRIES)
-    found = places(known.log, known.change, known.tree)
+    found = places(known.log, known.change, known.tree, cause.evidence)
     if signature.slip:
         if _no_module(cause.evidence, known.change):
             because = "a module is missing, and the idea changed settings only"
@@ -313,35 +358,13 @@ def _unclassified(cause: Symptom, known: Account) -> Ending:
     said = _said(cause)
     if not known.change or _NOT_TAKEN.search(known.status.reason):
         return said
-    found = places(known.log, known.change, known.tree)
+    found = places(known.log, known.change, known.tree, cause.evidence)
     if tie := ties(known.change, "code", cause.evidence, found):
         named = bool(ties(known.change, "named", cause.evidence, ()))
         return replace(said, who=Who.IDEA, because=tie, doubtful=not named)
     installed = bool(found) and found[-1] is Place.INSTALLED
     because = "raised in installed code" if installed else "nothing ties it to what the idea changed"
     return _again(replace(said, because=because), TRIES_UNKNOWN)
-
-
-_FREE_OF = re.compile(r"[Ff]ree memory on device\S*(?: \S+)? \((\d[\d.]*)/(\d[\d.]*) (GiB|MiB)\)")
-_TOTAL = re.compile(r"total capacity of (\d[\d.]*) (GiB|MiB) of which (\d[\d.]*) (GiB|MiB) is free")
-_OWN = re.compile(r"this process has (\d[\d.]*) (GiB|MiB) memory in use")
-_UNIT = {"GiB": 1.0, "MiB": 1 / 1024}
-_MUCH = 0.5
-"""Share of a GPU that others hold from which on they are to blame for what is missing."""
-
-
-def held_by_others(text: str) -> str:
-    """What the figures of a message say of memory that others hold; empty when they do not say so."""
-    if found := _FREE_OF.search(text):
-        free, total = float(found[1]), float(found[2])
-        if free < (1 - _MUCH) * total:
-            return f"only {free:g} of {total:g} {found[3]} were free before it began: somebody else holds the GPU"
-    if (found := _TOTAL.search(text)) and (own := _OWN.search(text)):
-        total, free = float(found[1]) * _UNIT[found[2]], float(found[3]) * _UNIT[found[4]]
-        others = total - free - float(own[1]) * _UNIT[own[2]]
-        if others > _MUCH * total:
-            return f"other processes hold {others:.1f} of {total:.1f} GiB of the GPU"
-    return ""
 
 
 OWN_CACHES = "caches"

@@ -82,7 +82,7 @@ def _of_kind(log_tail: str) -> tuple[Symptom, ...]:
     """What an error without a known sentence is; one that the repository's own code raised is of no kind."""
     lines = [_RANK_OF.sub("", line) for line in _said(log_tail)]
     raised = _matches(lines, (UNHANDLED,))
-    frames = _FRAME.findall("\n".join(lines)) if raised else []
+    frames = complaint.FRAME.findall("\n".join(lines)) if raised else []
     if frames and (home := complaint.raised_by(frames[-1])):
         return (_fatal(BY_NAME[home], raised[0][1]),)
     if frames and not _INSTALLED.search(frames[-1]):
@@ -216,16 +216,44 @@ class Place(StrEnum):
     """Site-packages, the image's third party, the language's own library."""
 
 
-_FRAME = re.compile(r'File "([^"\n]{1,400})", line \d+')
-_TRACEBACK = "Traceback (most recent call last)"
 _INSTALLED = re.compile(r"(?:site|dist)-packages/|/(?:3rdparty|third_?party)/|/lib(?:64)?/python\d|^/(?:opt|usr)/|^<")
 _MANY = 60
+_INTERRUPTED = re.compile(r"(?:KeyboardInterrupt|SystemExit)\b")
 
 
-def places(log: str, change: Change, tree: str) -> tuple[Place, ...]:
-    """Where the frames of the last traceback lie, outermost first; empty without one."""
-    last = log.rpartition(_TRACEBACK)[2] if _TRACEBACK in log else log
-    return tuple(_place(path, change, tree) for path in _FRAME.findall(last)[-_MANY:])
+def places(log: str, change: Change, tree: str, message: str) -> tuple[Place, ...]:
+    """Where the frames of the traceback lie that a message belongs to, outermost first; the last one's when none does.
+
+    Whoever prints a second traceback with the same words takes nothing off a first one through a file of the change.
+    """
+    known = complaint.tracebacks(_said(log))
+    words = message.strip().strip(".")
+    own = [one for one in known if words and any(words in line for line in one.lines)]
+    found = [tuple(_place(path, change, tree) for path in one.frames[-_MANY:]) for one in own or known[-1:]]
+    return next((one for one in reversed(found) if Place.CHANGED in one), found[-1] if found else ())
+
+
+def own_error(log: str, change: Change, tree: str) -> tuple[str, bool]:
+    """What a file of the change raised last, and whether nothing was raised before it or since; empty for nothing.
+
+    Not an error in words that a machine's end has as well: nobody can tell from a log who made those up.
+    """
+    known = complaint.tracebacks(_said(log)) if change.code else []
+    for one in reversed(known):
+        if _place(one.frames[-1], change, tree) is Place.CHANGED and one.error and not _may_be_the_machines(one.error):
+            return one.error, one is known[-1] and not one.follows
+    return "", False
+
+
+def _may_be_the_machines(error: str) -> bool:
+    told = _matches([error], SIGNATURES)
+    return bool(_INTERRUPTED.match(error)) or any(one.fault != IDEA or one.needs == "memory" for one, _ in told)
+
+
+def error_symptom(line: str) -> Symptom:
+    """What the line of an error is taken for by itself."""
+    told = _matches([line], SIGNATURES) or [(UNHANDLED, _shortened(line, UNHANDLED.pattern))]
+    return _fatal(*told[0])
 
 
 def _place(path: str, change: Change, tree: str) -> Place:

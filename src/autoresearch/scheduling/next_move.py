@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.errors import PluginError
 from autoresearch.experiment.board import Advice, Board, Combine, Demote, Done, Measure, Propose, Rest, Settle
-from autoresearch.experiment.experiment import Experiment, Run, lost, why_no_value
+from autoresearch.experiment.experiment import Experiment, Run, lost, slip_of, why_no_value
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status, Verdict
 from autoresearch.ports.policy import Policy
@@ -393,6 +393,4 @@ def crash_to_mend(history: History, campaign: CampaignConfig, entry: Experiment)
     if entry.judged or entry.name == BASELINE or len(entry.repairs) >= campaign.run.repair_tries:
         return ""
     runs = history.current_runs(entry.name)
-    last = runs[-1].measurement if runs and all(run.settled for run in runs) and not lost(runs[-1]) else None
-    trivial = last and last.value is None and any(s.name.startswith("trivial") for s in last.symptoms[:1])
-    return last.symptoms[0].evidence if last and trivial else ""
+    return slip_of(runs[-1]) if runs and all(run.settled for run in runs) and not lost(runs[-1]) else ""
