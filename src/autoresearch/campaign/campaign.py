@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,23 +66,23 @@ class Campaign:
         """What a campaign would be; nothing is written."""
         return planning.make(self.where, request, self.clock)
 
-    def write(self, plan: Plan, agent: str = "") -> Path:
+    def write(self, plan: Plan, agent: str = "", notes: Mapping[str, str] | None = None) -> Path:
         """Write a plan's campaign file and return its path; an existing one is never overwritten.
 
         Args:
             plan: What is to be run.
             agent: Which agent planned it; empty for a person. Then a person who approves it unread says its name.
+            notes: What the file says above its keys.
         """
         paths = Layout(plan.root).campaign(plan.campaign.campaign)
         if paths.campaign_file.exists():
             raise CampaignError(f"{paths.campaign_file} exists already; edit it, or give the new one another --name")
         refs.exclude(plan.root, EXCLUDED)
         paths.proposal.unlink(missing_ok=True)
-        if agent:
-            disk.replace(paths.proposal, f"{agent}\n")
+        disk.replace(paths.proposal, f"{agent}\n") if agent else None
         schema = Layout(plan.root).schema
         disk.replace(schema, f"{json.dumps(planning.schema(), indent=2)}\n")
-        campaign_file.write(paths.campaign_file, plan.campaign, os.path.relpath(schema, paths.folder))
+        campaign_file.write(paths.campaign_file, plan.campaign, os.path.relpath(schema, paths.folder), notes)
         self.name = plan.campaign.campaign
         return paths.campaign_file
 

@@ -221,7 +221,7 @@ def begin_campaign(opened: Opened, approved_by: str, clock: Callable[[], float],
             f"launcher {campaign.launcher.type} is refused: {problem}; name another under `launcher:` in the campaign "
             f"file ({advice})"
         )
-    preflight.check(campaign, paths.root, survey.inputs)
+    preflight.check(campaign, paths.root, survey)
     objective = survey.objective
     limits = campaign.stop_rule.begin(now, objective=objective).plain()
     plan = frozen.model_dump(mode="json")
@@ -252,7 +252,7 @@ def _survey_at(target: Target, paths: CampaignPaths, commit: str) -> Survey:
 
     The first recipe that a target surveys is the one it measures by, so it has to be the base's.
     """
-    with _passing_checkout(paths, commit) as tree:
+    with passing_checkout(paths, commit) as tree:
         return target.survey(tree)
 
 
@@ -364,7 +364,7 @@ def first_submission(plan: Plan, clock: Callable[[], float], history: History | 
     started = history.started if history else None
     baseline = history.baseline if history else None
     place = paths.worktree("1")
-    with _passing_checkout(paths, plan.base_commit) as tree:
+    with passing_checkout(paths, plan.base_commit) as tree:
         survey, now = made.target.survey(tree), clock()
         limits = StopLimits.load(started.limits) if started else plan.rule.begin(now, objective=survey.objective)
         request = made.request(
@@ -379,7 +379,7 @@ def first_submission(plan: Plan, clock: Callable[[], float], history: History | 
 
 
 @contextmanager
-def _passing_checkout(paths: CampaignPaths, commit: str) -> Iterator[Path]:
+def passing_checkout(paths: CampaignPaths, commit: str) -> Iterator[Path]:
     """A worktree of a commit, gone again afterwards with every folder that was made for it."""
     tree = paths.worktree(f".look-{os.getpid()}-{threading.get_ident()}")
     made = [folder for folder in tree.parents if folder.is_relative_to(paths.root) and not folder.exists()]

@@ -64,6 +64,8 @@ def make(where: Path, request: PlanRequest, clock: Callable[[], float]) -> Plan:
     draft = CampaignConfig.of({"campaign": request.name or "draft", **document}, "plan")
     preflight.refuse_secrets(draft, root)
     survey = survey_of(draft, root)
+    if survey.unsaid:
+        raise CampaignError(survey.unsaid)
     if "launcher" not in request.settings or "type" not in request.settings["launcher"]:
         draft = _placed(draft, survey)
     draft = _sited(draft)

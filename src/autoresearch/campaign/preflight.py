@@ -135,13 +135,15 @@ def missing(campaign: CampaignConfig, root: Path, inputs: Sequence[str]) -> str:
     return "; ".join(told)
 
 
-def check(campaign: CampaignConfig, root: Path, inputs: Sequence[str]) -> None:
-    """Refuse to begin without them.
+def check(campaign: CampaignConfig, root: Path, survey: Survey) -> None:
+    """Refuse to begin without what only a person can say, and without the inputs of a run.
 
     Raises:
-        CampaignError: An input is missing.
+        CampaignError: Something is unsaid, or an input is missing.
     """
-    if told := missing(campaign, root, inputs):
+    if survey.unsaid:
+        raise CampaignError(f"{survey.unsaid}; nothing was begun")
+    if told := missing(campaign, root, survey.inputs):
         raise CampaignError(f"a run needs files that it would not find: {told}; nothing was launched")
 
 

@@ -22,6 +22,7 @@ from autoresearch.version import __version__
 COMMANDS = {
     "demo": "run a real campaign on the built-in GRPO example: no GPU, key or network",
     "doctor": "check that this machine and repository are ready for a campaign",
+    "init": "run your own command once, see what it measures and what can be turned, and write its campaign file",
     "plan": "inspect a recipe, propose a campaign and write its file",
     "run": "start the campaign, or continue where it stopped",
     "status": "where the campaign stands",
@@ -52,7 +53,7 @@ MODULES = {
     "reading": ("status", "watch", "show", "log", "diff", "ledger", "report", "session", "recipe", "simulate"),
     "steering": ("plan", "run", "approve", "deny", "overrule", "pause", "resume", "steer", "stop"),
     "by_hand": ("experiment", "reproduce"),
-    "setup": ("demo", "doctor", "skill", "mcp"),
+    "setup": ("demo", "doctor", "init", "skill", "mcp"),
 }
 """Which module has a command's two functions: `add_<command>_arguments` and `run_<command>`."""
 

@@ -2,21 +2,25 @@
 
 `autoresearch doctor`: check that this machine and repository are ready for a campaign
 
+`autoresearch init -- COMMAND...`: from somebody's own script to a campaign file, by a rehearsal of it
+
 `autoresearch skill`: the skill pack for coding agents, installed or shown.
 
 `autoresearch mcp`: serve these commands to agents as tools (Model Context Protocol over stdio).
 """
 
 import argparse
+import shlex
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autoresearch import extras
 from autoresearch.cli import output
 from autoresearch.cli.main import campaign_arguments, campaign_of
-from autoresearch.cli.steering import work
-from autoresearch.errors import PluginError
+from autoresearch.cli.steering import setting, work
+from autoresearch.errors import PluginError, UsageError
 from autoresearch.report import plain_text
 
 STOP = "13 experiments or 2m total, 20s each"
@@ -92,6 +96,111 @@ def run_doctor(args: argparse.Namespace) -> int:
             label = f"{_MARKS[check.state]}  {check.name}"
             output.say(plain_text.entry(label, f"{check.found}{advice}", output.terminal_width(), width + 8))
     return 1 if any(check.state == "fail" for check in checks) else 0
+
+
+def add_init_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `init`."""
+    parser.add_argument("argv", nargs="+", metavar="COMMAND", help="behind `--`: the command as you type it yourself")
+    parser.add_argument("--yes", action="store_true", help="rehearse without asking")
+    parser.add_argument("--run", action="store_true", help="start the campaign as well, with the same yes")
+    parser.add_argument("--minutes", type=float, default=2.0, help="longest time of a rehearsed run (default: 2)")
+    parser.add_argument("--metric", help="the number to judge by (default: the likeliest by its name)")
+    parser.add_argument("--direction", choices=("maximize", "minimize"), help="whether more or less of it is better")
+    parser.add_argument("--stop", metavar="WORDS", help="stop rule (default: 20 experiments or 8h total)")
+    parser.add_argument("--goal", help="the goal in your own words")
+    parser.add_argument("--ideas", metavar="FILE", help="a YAML list of hypotheses, in place of the search")
+    parser.add_argument("--researcher", action="append", help="who proposes ideas (default: search over the knobs)")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="set any key of the campaign file"
+    )
+    parser.add_argument("--name", dest="campaign", help="campaign name (default: made from the date)")
+    parser.add_argument("--repo", metavar="DIR", type=Path, default=Path(), help="the repository (default: here)")
+    parser.add_argument("--plain", action="store_true", help="with --run: plain lines instead of the live view")
+    parser.add_argument("--poll", type=float, default=0.5, metavar="S", help="with --run: seconds between two looks")
+
+
+def run_init(args: argparse.Namespace) -> int:
+    """Ask, rehearse, show what was found, write the file, and start it where that was asked for."""
+    from autoresearch.campaign import proposal, rehearsal  # noqa: PLC0415 - `--help` can do without
+    from autoresearch.campaign.controller import person  # noqa: PLC0415 - `--help` can do without
+
+    campaign = campaign_of(args)
+    campaign.name = None
+    _ask_to_rehearse(args)
+    with rehearsal.rehearsing(campaign.where) as stage:
+        found = proposal.rehearse(stage, args.argv, args.minutes * 60)
+        chosen = _metric(found, args.metric)
+        output.say(proposal.text(found, chosen))
+        better = _direction(chosen.name, args.direction)
+        made = proposal.propose(
+            found,
+            chosen,
+            better,
+            stop=args.stop,
+            name=args.campaign or "",
+            goal=args.goal,
+            ideas=args.ideas,
+            researcher=args.researcher or (),
+            settings=dict(setting(item) for item in args.set),
+        )
+        output.say(f"noise:      {proposal.agreement(made.values)}")
+    plan = campaign.draft(made.request)
+    path = campaign.write(plan, notes=made.notes)
+    output.say(f"\n{plan.text(output.terminal_width())}\n\nWritten to {path}")
+    if not args.run:
+        output.say("Read it, edit it if you like, then: autoresearch run")
+        return 0
+    return work(campaign, plain=args.plain, poll_s=args.poll, approved_by=person())
+
+
+def _ask_to_rehearse(args: argparse.Namespace) -> None:
+    """The one yes.
+
+    Raises:
+        UsageError: Nobody is there, or they say no.
+    """
+    if args.yes:
+        return
+    then = f", and then start a campaign of it ({args.stop or '20 experiments or 8h total'})" if args.run else ""
+    question = (
+        f"Run `{shlex.join(args.argv)}` up to 3 times, at most {args.minutes:g} minutes each, in a worktree{then}?"
+    )
+    if not output.on_terminal():
+        raise UsageError("init runs the command, and there is no terminal to ask at; say yes with --yes")
+    if input(f"{question} [y/N] ").strip().lower() not in {"y", "yes"}:
+        raise UsageError("nothing was run and nothing was written")
+
+
+def _metric(found: "Findings", said: str | None) -> "FoundNumber":
+    """The number to judge by: as said, else the likeliest, else as answered."""
+    if said:
+        return found.number(said)
+    if found.candidates:
+        return found.candidates[0]
+    from autoresearch.campaign import proposal  # noqa: PLC0415 - `--help` can do without
+
+    output.say(proposal.text(found))
+    if not output.on_terminal():
+        raise UsageError("no number has a name that is known for a result: say which one with --metric NAME")
+    return found.number(input("Which number is the result? ").strip())
+
+
+def _direction(name: str, said: str | None) -> "Direction":
+    from autoresearch.campaign import proposal  # noqa: PLC0415 - `--help` can do without
+
+    try:
+        return proposal.direction(name, said)
+    except UsageError:
+        if not output.on_terminal():
+            raise
+    answer = input(f"Is more or less of {name} better? [more/less] ").strip().lower()
+    return proposal.direction(name, {"more": "maximize", "less": "minimize"}.get(answer))
+
+
+if TYPE_CHECKING:
+    from autoresearch.campaign.proposal import Findings
+    from autoresearch.campaign.rehearsal import FoundNumber
+    from autoresearch.run.measurement import Direction
 
 
 AGENTS = ("claude", "codex", "gemini", "cursor", "opencode")

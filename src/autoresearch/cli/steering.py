@@ -109,11 +109,11 @@ def _request(args: argparse.Namespace) -> PlanRequest:
         policy=args.policy,
         worth=args.worth,
         base=args.base,
-        settings=dict(_setting(item) for item in args.set),
+        settings=dict(setting(item) for item in args.set),
     )
 
 
-def _setting(item: str) -> tuple[str, Any]:
+def setting(item: str) -> tuple[str, Any]:
     """`verdict.confirm=0.2`: a dotted key of the campaign file with a YAML value."""
     key, sign, value = item.partition("=")
     if not sign or not key:

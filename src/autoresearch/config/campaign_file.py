@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
@@ -85,12 +86,13 @@ def read(path: Path) -> CampaignConfig:
     return CampaignConfig.of(parse_yaml(text, str(path)), str(path))
 
 
-def text(campaign: CampaignConfig, schema: str = "") -> str:
+def text(campaign: CampaignConfig, schema: str = "", notes: Mapping[str, str] | None = None) -> str:
     """The file's text: what differs from the defaults, and always what the campaign is about.
 
     Args:
         campaign: What is to be written.
         schema: Where editors find the file's JSON Schema, relative to the file; empty for nowhere.
+        notes: What is said above a key, by its name, or by two with a dot between them.
     """
     document = campaign.model_dump(mode="json", exclude_defaults=True)
     always = {"objective": campaign.objective, "launcher": campaign.launcher, "verdict": campaign.verdict}
@@ -99,7 +101,21 @@ def text(campaign: CampaignConfig, schema: str = "") -> str:
     document["researcher"] = [one.model_dump(mode="json") for one in campaign.researcher]
     ordered = {key: _shorter(document[key]) for key in type(campaign).model_fields if key in document}
     hint = f"# yaml-language-server: $schema={schema}\n" if schema else ""
-    return hint + _HEADER + yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True, width=110)
+    written = yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True, width=110)
+    return hint + _HEADER + "".join(_noted(written.splitlines(keepends=True), notes or {}))
+
+
+def _noted(lines: Iterable[str], notes: Mapping[str, str]) -> Iterator[str]:
+    above = ""
+    for line in lines:
+        found = re.match(r"( {2})?([a-z_]+):", line)
+        if found:
+            above = above if found.group(1) else found.group(2)
+            key = f"{above}.{found.group(2)}" if found.group(1) else above
+            indent = found.group(1) or ""
+            said = (textwrap.wrap(part, 110 - len(indent)) for part in notes.get(key, "").splitlines())
+            yield from (f"{indent}# {row}\n" for part in said for row in part)
+        yield line
 
 
 def _shorter(value: Any) -> Any:
@@ -111,9 +127,9 @@ def _shorter(value: Any) -> Any:
     return value
 
 
-def write(path: Path, campaign: CampaignConfig, schema: str = "") -> None:
-    """Write the file at once or not at all; `schema` as for `text`."""
-    disk.replace(path, text(campaign, schema))
+def write(path: Path, campaign: CampaignConfig, schema: str = "", notes: Mapping[str, str] | None = None) -> None:
+    """Write the file at once or not at all; `schema` and `notes` as for `text`."""
+    disk.replace(path, text(campaign, schema, notes))
 
 
 def schema(adapters: Mapping[str, Iterable[str]]) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """Numbers in files a script writes: JSON, JSON lines, CSV and TSV.
 
 Understood as JSON: `{"tag": {"step": value}}` (what NeMo-RL's own dump writes), `{"tag": value}`, nested objects (tags
-joined by `/`) and a list of objects. JSON lines and tables hold one object per line or row, with a column for the step.
+joined by `/`) and a list of objects; under a key, its tags are those of its rows behind that key and a `/`, but for the
+`log_history` of a Trainer, whose rows are the whole curve. JSON lines and tables hold one object per line or row, with
+a column for the step.
 
 Of JSON lines only what is new is read at each look, and all of them where the bytes before it are no longer those that
 were read. Of a tag with more than 100,000 points the first, the last and each
@@ -44,6 +46,9 @@ from autoresearch.run.measurement import Readings
 FORMATS = ("json", "jsonl", "csv", "tsv")
 
 Point = tuple[str, int, float]
+
+_HISTORY = "log_history"
+"""Where a Trainer's state has its curve, row by row."""
 
 _MOST_LINES = 1 << 30
 """Bytes of JSON lines; they are never held as a whole, but reading them takes time."""
@@ -177,6 +182,7 @@ class _File:
             self._take(_rows(document, step_key), self.points)
         elif isinstance(document, dict):
             self._take(_tree(document, step_key), self.points)
+            self._take(_lists(document, step_key), self.points)
         else:
             self.problem = "not a JSON object or list; left out" if text.strip() else "empty"
 
@@ -229,6 +235,19 @@ def _tree(document: dict[Any, Any], step_key: str, step: int = 0) -> Iterator[Po
             pending += () if by_step else [(f"{tag}/{key}", inner) for key, inner in value.items()]
         elif (found := number(value)) is not None:
             yield tag, step, found
+
+
+def _lists(document: dict[Any, Any], step_key: str) -> Iterator[Point]:
+    """Numbers of lists of objects that a document holds under its keys."""
+    pending = deque[tuple[str, Any]]([("", document)])
+    while pending:
+        above, section = pending.popleft()
+        for key, value in section.items():
+            if isinstance(value, dict):
+                pending.append((f"{above}{key}/", value))
+            elif isinstance(value, list):
+                before = above if key == _HISTORY else f"{above}{key}/"
+                yield from ((f"{before}{tag}", step, number) for tag, step, number in _rows(value, step_key))
 
 
 def _by_step(document: dict[Any, Any]) -> list[tuple[int, float]]:

@@ -27,7 +27,7 @@ FORMATS: Mapping[str, str] = MappingProxyType(
 
 
 if TYPE_CHECKING:
-    from autoresearch.ports.target import Inspector
+    from autoresearch.ports.target import Inspector, KnobFinder
 
 
 class AdapterKind(NamedTuple):
@@ -241,6 +241,12 @@ def inspector(target: str) -> "Inspector":
     if target not in known:
         raise PluginError(f"target {target!r} answers no questions about single recipes; these do: {', '.join(known)}")
     found: Inspector = cast("Inspector", import_module(known[target]))
+    return found
+
+
+def knob_finder() -> "KnobFinder":
+    """What finds the knobs of somebody's own script."""
+    found: KnobFinder = cast("KnobFinder", import_module(import_module("autoresearch.targets").KNOB_FINDER))
     return found
 
 

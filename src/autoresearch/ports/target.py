@@ -72,6 +72,7 @@ class Survey:
         facts: The recipe as researchers see it.
         warnings: What a maintainer would point out, one sentence each.
         inputs: Files or folders that a run reads: absolute, or relative to the repository and then tracked.
+        unsaid: What a person has to say before a campaign may begin, such as a direction; empty for nothing.
     """
 
     objective: Objective
@@ -91,6 +92,58 @@ class Survey:
     facts: Facts = field(default_factory=Facts)
     warnings: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
+    unsaid: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScriptKnob:
+    """A setting of a script that an idea can turn, and where it lives.
+
+    Attributes:
+        name: What overrides call it.
+        place: `flag`, `argument` (`key=value` on the command line), `env`, `constant` or `key` of a file.
+        at: What it is called there: `--lr`, `optimizer.lr`, `LR`.
+        file: The file of a constant or a key, relative to the repository.
+        kind: `float`, `int`, `bool` or `str`; empty where nothing says.
+        default: Its value in the base commit; None where nothing says.
+        choices: All values that it can have, where that is said.
+        off: The flag that switches a `bool` off.
+    """
+
+    name: str
+    place: str
+    at: str
+    file: str = ""
+    kind: str = ""
+    default: object = None
+    choices: tuple[object, ...] = ()
+    off: str = ""
+
+
+class KnobFinder(Protocol):
+    """Finds the knobs of a script. A module will do; `targets.KNOB_FINDER` names it."""
+
+    def find_knobs(self, tree: Path, argv: Sequence[str], told: str) -> tuple[ScriptKnob, ...]:
+        """The knobs of a command.
+
+        Args:
+            tree: The repository's files.
+            argv: The command.
+            told: What the command prints when asked for `--help`; empty when nothing.
+        """
+        ...
+
+    def space_of(self, knobs: Sequence[ScriptKnob]) -> dict[str, object]:
+        """A search space over those that are worth a search, by name; what decides how long a run is, is none."""
+        ...
+
+    def options_of(self, knobs: Sequence[ScriptKnob]) -> dict[str, object]:
+        """The same knobs as the target's option `knobs` has them."""
+        ...
+
+    def seed_of(self, knobs: Sequence[ScriptKnob]) -> ScriptKnob | None:
+        """The knob that carries the seed."""
+        ...
 
 
 class Target(Protocol):

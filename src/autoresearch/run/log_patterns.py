@@ -112,7 +112,13 @@ def scan(lines: Iterable[str], grammar: Grammar) -> dict[str, Series]:
     return reader.series()
 
 
+_CUT = re.compile(r"\d|[,_'\u00a0\u2009\u202f]\d")
+"""What follows a number that a pattern has taken only the beginning of: `1` of `1,234` or `0` of `0,83`."""
+
+
 def _number(found: re.Match[str]) -> float | None:
+    if found.re.groups and found.end() == found.end(1) and _CUT.match(found.string, found.end(1)):
+        return None  # a pattern that goes on behind its number says what it means
     try:
         return float(found.group(1))
     except (ValueError, TypeError, IndexError):

@@ -286,6 +286,24 @@ def last_word(tag: str, log: str) -> str:
     return next((match.group(1).rstrip(",;") for match in found if match), "")
 
 
+def names_in(log: str) -> tuple[str, ...]:
+    """Names that a log gives numbers to, as `pattern` reads them, in the order in which they came first.
+
+    A word that says of what a number is (`Test accuracy: 0.8`) belongs to the name.
+    """
+    found: dict[str, None] = {}
+    for line in map(clean, log.split("\n")):
+        if re.match(_PROSE, line):
+            found.update(dict.fromkeys(" ".join(filter(None, match.groups())) for match in _NAMED.finditer(line)))
+    return tuple(found)
+
+
+_OF_WHAT = "train|training|test|eval|evaluation|val|valid|validation|dev|final|best|mean|average|avg|total"
+_NAMED = re.compile(
+    rf"(?<![\w/.:-])(?:((?i:{_OF_WHAT})) )?([A-Za-z_][\w/.@-]*)[\"']?\s*[:=]\s*(?={NUMBER}{END})", re.ASCII
+)
+
+
 def nearest(tag: str, log: str) -> str:
     """The last line that seems to mean a metric and gives it in a form of its own, with a pattern that would take it.
 
@@ -295,12 +313,20 @@ def nearest(tag: str, log: str) -> str:
         tag: The metric as it should be printed.
         log: The end of the run's output.
     """
+    found = near_line(tag, log)
+    if not found:
+        return ""
+    line, head = found
+    source = f"{{type: stdout, patterns: {{{tag}: '{head}'}}}}"
+    return f"the nearest line is {line.strip()[:200]!r}; target.source={source} would take it"
+
+
+def near_line(tag: str, log: str) -> tuple[str, str] | None:
+    """The same line, and the pattern alone."""
     name = re.escape(re.split(r"[/:]", tag)[-1])
     near = re.compile(rf"(?i)((?<![a-z]){name}(?![a-z])[^\w+.-]{{1,12}})({NUMBER}){END}")
     for line in map(clean, reversed(log.split("\n"))):
         found = near.search(line)
         if found and re.match(_PROSE, line):
-            head = re.sub(r"(?:\\?\s)+", r"\\s+", re.escape(found.group(1)))
-            source = f"{{type: stdout, patterns: {{{tag}: '{head}([-+.eE0-9]+)'}}}}"
-            return f"the nearest line is {line.strip()[:200]!r}; target.source={source} would take it"
-    return ""
+            return line, re.sub(r"(?:\\?\s)+", r"\\s+", re.escape(found.group(1))) + "([-+.eE0-9]+)"
+    return None

@@ -7,3 +7,6 @@ BUILTIN = {
 
 INSPECTORS = {"nemo-rl": "autoresearch.targets.nemo_rl.inspection"}
 """What answers about single recipes; apart from the target, which is slow to load."""
+
+KNOB_FINDER = "autoresearch.targets.inventory"
+"""What finds the knobs of somebody's own script."""

@@ -1,38 +1,42 @@
 """The general target: any script that prints or writes numbers.
 
 The script learns the run's seed from `{seed}` in its arguments or from the variable SEED, and where to write from
-`{folder}` or AUTORESEARCH_RUN_FOLDER. Ideas are edits of its files, or overrides of the one
-configuration file it reads.
+`{folder}` or AUTORESEARCH_RUN_FOLDER. Ideas are edits of its files, or overrides of the one configuration file it reads
+and of its knobs: flags, arguments, variables, constants (`targets/knobs.py`).
 """
 
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from autoresearch.errors import CampaignError, RecipeError
 from autoresearch.experiment.hypothesis import Facts
-from autoresearch.machine import disk
 from autoresearch.ports.plugins import chosen_source
 from autoresearch.ports.target import RunRequest, SourceSpec, Survey
 from autoresearch.run.chosen_value import JUDGED, AgreedCurve, check_rule, choose, cut_short, merge, nothing_found
 from autoresearch.run.collapse import collapses, curves_of
 from autoresearch.run.integrity import Finding, Integrity, of_sources
 from autoresearch.run.job import Job, JobState, JobStatus, Resources
+from autoresearch.run.known_metrics import direction_of, why_unknown
 from autoresearch.run.measurement import Completion, Direction, Measurement, Objective, Readings
 from autoresearch.run.post_mortem import crash_symptoms, post_mortem, worst_first
 from autoresearch.run.printed_result import ambiguous, conflict_words, last_word, nearest
 from autoresearch.run.symptom import Severity, Symptom
-from autoresearch.targets.recipe import json_text
+from autoresearch.targets import knobs
 
 _KNOWN = (
     *("source", "config", "steps", "minutes", "setup_minutes", "gpus", "nodes", "cpus", "memory_gb", "seed_env", "env"),
-    *("protect", "protect_keys", "inputs", "space", "standard_error", "tag", "validations"),
+    *("protect", "protect_keys", "inputs", "space", "standard_error", "tag", "validations", "knobs", "start_in"),
 )
+
+WORK = "work"
+"""Folder of a run in which it starts with `start_in: folder`."""
+_OWN_COPY = f'mkdir -p "$1/{WORK}" && cp -as "$0/." "$1/{WORK}/" && cd "$1/{WORK}" && shift && exec "$@"'
+"""Shell words that start a program among links to the files of its worktree: real folders, so that what it writes is
+the run's own."""
 
 
 class CommandTarget:
@@ -45,7 +49,11 @@ class CommandTarget:
         tag: Name of the metric in that source. Default: the objective's metric.
         validations: Which of several values counts: `last` (default), `best` or `mean-last-N`. Said, it declares that
             the printed values are a curve; else two results that differ at the end of a run are none.
-        config: YAML or JSON file that overrides edit. Default: the recipe, when it is such a file.
+        config: YAML, JSON or TOML file that overrides edit. Default: the recipe, when it is such a file.
+        knobs: Settings that overrides may turn besides, by name: each with one of `flag`, `argument`, `env`, `constant`
+            or `key`, which says what it is called there, and `file`, `type`, `default`, `choices`, `off` as needed.
+        start_in: `tree` (default): a run starts in its worktree; `folder`: among links to its files in the run's own
+            folder, where numbers that it writes beside them are found, and no two runs write to one place.
         steps, minutes, setup_minutes, standard_error: What is known of a run beforehand.
         gpus, nodes, cpus, memory_gb: What a run needs. Default: one node, no GPU.
         seed_env: Variable that carries the seed. Default SEED.
@@ -86,7 +94,13 @@ class CommandTarget:
         self._tag = str(chosen.get("tag") or objective["metric"])
         self._objective = _objective(objective, self._tag)
         self._rule = check_rule(str(chosen.get("validations", "last")))
-        fallback = recipe if recipe.endswith((".yaml", ".yml", ".json")) else ""
+        said = objective.get("direction") in set(Direction) or direction_of(self._tag) is not None
+        self._unsaid = "" if said else why_unknown(str(objective["metric"]))
+        self._knobs = knobs.read_knobs(self._mapping("knobs"))
+        self._start_in = str(chosen.get("start_in", "tree"))
+        if self._start_in not in {"tree", "folder"}:
+            raise CampaignError(f"target option 'start_in' is tree or folder, not {self._start_in!r}")
+        fallback = recipe if recipe.endswith((".yaml", ".yml", ".json", ".toml")) else ""
         self._config = str(chosen.get("config") or fallback)
         wanted = chosen.get("source", "stdout")
         self._source = chosen_source(wanted, self._tag, one_result="validations" not in chosen)
@@ -99,7 +113,8 @@ class CommandTarget:
         for argument in self._command:
             if argument.endswith((".py", ".sh")) and not (tree / argument).is_file():
                 raise RecipeError(f"the command names {argument}, which is not in the repository; correct the command")
-        values = dict(_flat(self._document(tree))) if self._config else {}
+        values = dict(_flat(knobs.read_document(tree, self._config))) if self._config else {}
+        values |= knobs.values(self._knobs, tree)
         resources = self._resources()
         return Survey(
             objective=self._objective,
@@ -115,29 +130,31 @@ class CommandTarget:
             facts=Facts(values, frozenset({self.name}), resources.gpus, self._mapping("space")),
             warnings=tuple(self._warnings()),
             inputs=self._strings("inputs"),
+            unsaid=self._unsaid,
         )
 
     def apply(self, tree: Path, overrides: Sequence[str]) -> tuple[str, ...]:
-        """Write overrides into the configuration file; returns its name when that changed it."""
-        if not overrides:
-            return ()
-        if not self._config:
-            raise RecipeError(
-                f"{overrides[0]!r} cannot be applied: this target has no configuration file; "
-                "name one with target.config, or propose a patch"
-            )
-        path = tree / self._config
-        if path.suffix == ".json":
-            self._document(tree)
-            before = path.read_bytes()
-            after = json_text.edit_text(before.decode(), overrides).encode()
-            if after != before:
-                disk.replace(path, after)
-            return (self._config,) if after != before else ()
-        # The editor brings the whole recipe language along; a target without overrides does not need it.
-        from autoresearch.targets.recipe.edit import apply_overrides  # noqa: PLC0415
+        """Write overrides where their knobs live, or else into the configuration file; returns the files changed."""
+        known = {knob.name: knob for knob in self._knobs}
+        turning = [one for one in overrides if one.lstrip("+~").partition("=")[0] in known]
+        rest = [one for one in overrides if one not in turning]
+        if rest and not self._config:
+            raise RecipeError(self._nowhere(rest[0]))
+        changed = set(knobs.turn(known, tree, turning))
+        if rest and knobs.edit_document(tree, self._config, rest):
+            changed.add(self._config)
+        return tuple(sorted(changed))
 
-        return (self._config,) if apply_overrides(path, overrides) else ()
+    def _nowhere(self, override: str) -> str:
+        if self._knobs:
+            name = override.lstrip("+~").partition("=")[0]
+            near = get_close_matches(name, [knob.name for knob in self._knobs], n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(knob.name for knob in self._knobs)}"
+            return f"{override!r} cannot be applied: the script has no knob {name!r}; {hint}"
+        return (
+            f"{override!r} cannot be applied: this target has no configuration file; "
+            "name one with target.config, name its flags with target.knobs, or propose a patch"
+        )
 
     def job(self, request: RunRequest) -> Job:
         """The command with its placeholders filled in."""
@@ -146,6 +163,8 @@ class CommandTarget:
                 f"{request.overrides[0]!r} cannot reach the run: add the argument {{overrides}} to target.command"
             )
         env = {str(name): str(value) for name, value in self._mapping("env").items()}
+        env |= knobs.environment(self._knobs, request.tree)
+        start = ("sh", "-c", _OWN_COPY, str(request.tree), str(request.folder)) if self._start_in == "folder" else ()
         own = {
             str(self._options.get("seed_env", "SEED")): str(request.seed),
             "AUTORESEARCH_RUN_FOLDER": str(request.folder),
@@ -153,7 +172,7 @@ class CommandTarget:
         }
         return Job(
             run_id=request.run_id,
-            argv=tuple(self._arguments(request)),
+            argv=(*start, *self._arguments(request)),
             directory=str(request.tree),
             folder=str(request.folder),
             log=str(request.log),
@@ -233,7 +252,7 @@ class CommandTarget:
 
     def _arguments(self, request: RunRequest) -> Iterator[str]:
         places = {"{seed}": str(request.seed), "{folder}": str(request.folder), "{config}": self._config}
-        for argument in self._command:
+        for argument in knobs.arguments(self._knobs, request.tree, self._command):
             if argument == "{overrides}":
                 yield from request.overrides
                 continue
@@ -248,16 +267,6 @@ class CommandTarget:
         if not any("{seed}" in argument for argument in self._command):
             variable = self._options.get("seed_env", "SEED")
             yield f"the command has no {{seed}}: unless the script reads {variable}, repeats will not differ by seed"
-
-    def _document(self, tree: Path) -> dict[Any, Any]:
-        try:
-            text = (tree / self._config).read_text(encoding="utf-8")
-            document = json.loads(text) if self._config.endswith(".json") else yaml.safe_load(text)
-        except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
-            raise RecipeError(f"{self._config} cannot be read: {error}") from error
-        if not isinstance(document, dict):
-            raise RecipeError(f"{self._config} does not hold keys and values at its top level")
-        return document
 
     def _number(self, key: str) -> float | None:
         value = self._options.get(key)
@@ -287,10 +296,13 @@ class CommandTarget:
 
 
 def _objective(asked: Mapping[str, Any], tag: str) -> Objective:
-    """The objective as the campaign file has it; `direction: auto` means that more is better."""
-    down = asked.get("direction") == Direction.MINIMIZE
-    direction = Direction.MINIMIZE if down else Direction.MAXIMIZE
-    return Objective(str(asked.get("goal", "")), str(asked["metric"]), direction, tag)
+    """The objective as the campaign file has it; `direction: auto` is what the metric's name says.
+
+    Where the name says nothing, a campaign that began when that meant maximize goes on so; a new one does not begin.
+    """
+    said = asked.get("direction")
+    known = Direction(said) if said in set(Direction) else direction_of(tag)
+    return Objective(str(asked.get("goal", "")), str(asked["metric"]), known or Direction.MAXIMIZE, tag)
 
 
 def _ended(merged: AgreedCurve, status: JobStatus) -> Completion:

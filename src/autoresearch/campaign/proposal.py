@@ -1,0 +1,339 @@
+"""The campaign that is proposed for somebody's own script: made of a rehearsal, and asked where only a person knows."""
+
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from autoresearch.campaign.plan import PlanRequest
+from autoresearch.campaign.plan import request as plan_request
+from autoresearch.campaign.rehearsal import FoundNumber, RehearsedRun, Stage, measured
+from autoresearch.config.duration import exact, span
+from autoresearch.errors import CampaignError, UsageError
+from autoresearch.machine import disk
+from autoresearch.ports import plugins
+from autoresearch.ports.target import ScriptKnob
+from autoresearch.report.plain_text import number as told
+from autoresearch.run.job import JobState
+from autoresearch.run.known_metrics import direction_of, likelihood, why_unknown
+from autoresearch.run.measurement import Direction
+from autoresearch.run.symptom import excerpt
+
+FIRST_SEED = 42
+_MOST_SHOWN = 25
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What a rehearsal found out about a command.
+
+    Attributes:
+        argv: The command, with `{seed}` where its seed goes.
+        knobs: What could be turned.
+        seed: What carries the seed; None where nothing does that is known.
+        runs: The first run; one more with its seed; one with another seed: as many as there was time for.
+        commit: What was rehearsed.
+        tree: Its files; gone with the rehearsal.
+    """
+
+    argv: tuple[str, ...]
+    knobs: tuple[ScriptKnob, ...]
+    seed: ScriptKnob | None
+    runs: tuple[RehearsedRun, ...]
+    commit: str
+    tree: Path
+
+    @property
+    def candidates(self) -> list[FoundNumber]:
+        """Numbers that may be the result and whose direction is known, the likeliest first."""
+        known = [one for one in self.runs[0].numbers if direction_of(one.name) and not one.unclear]
+        return sorted((one for one in known if math.isfinite(one.last)), key=lambda one: -likelihood(one.name))
+
+    def number(self, name: str) -> FoundNumber:
+        """The number of a name, by the first source that has it.
+
+        Raises:
+            CampaignError: There is none, or it is no result as it stands.
+        """
+        found = [one for one in self.runs[0].numbers if one.name == name]
+        if not found:
+            names = list(dict.fromkeys(one.name for one in self.runs[0].numbers))
+            near = get_close_matches(name, names, n=3, cutoff=0.4) or names[:10]
+            raise CampaignError(f"the rehearsal gave no number {name!r}; it gave: {', '.join(near) or 'none at all'}")
+        clear = next((one for one in found if not one.unclear), None)
+        if clear is None:
+            raise CampaignError(f"{name} is no result as it stands: {found[0].unclear}; print it once at the end")
+        return clear
+
+
+def rehearse(stage: Stage, argv: Sequence[str], limit_s: float) -> Findings:
+    """Find the command's knobs, run it, and where that was short, twice more.
+
+    Raises:
+        CampaignError: It failed, or gave no number.
+    """
+    finder = plugins.knob_finder()
+    knobs = finder.find_knobs(stage.tree, argv, stage.help(argv))
+    seed = finder.seed_of(knobs)
+    words = _seeded(argv, seed)
+    variable = seed.at if seed and seed.place == "env" else "SEED"
+    first = stage.run(words, FIRST_SEED, limit_s, variable)
+    _refuse_failed(first, limit_s)
+    runs = [first]
+    if first.whole:
+        seeds = (FIRST_SEED, *((FIRST_SEED + 1,) if _reaches(words, seed) else ()))
+        runs += [stage.run(words, each, limit_s, variable) for each in seeds]
+    knobs = tuple(knob for knob in knobs if knob is not seed)
+    return Findings(argv=words, knobs=knobs, seed=seed, runs=tuple(runs), commit=stage.commit, tree=stage.tree)
+
+
+def _reaches(argv: Sequence[str], seed: ScriptKnob | None) -> bool:
+    """Whether a run learns its seed, as far as is known."""
+    return any("{seed}" in word for word in argv) or (seed is not None and seed.place == "env")
+
+
+def _seeded(argv: Sequence[str], seed: ScriptKnob | None) -> tuple[str, ...]:
+    """The command with `{seed}` where its seed goes."""
+    if any("{seed}" in word for word in argv) or seed is None or seed.place not in {"flag", "argument"}:
+        return tuple(argv)
+    words, glue = list(argv), "=" if seed.place == "argument" else ""
+    for at, word in enumerate(words):
+        if word.startswith(f"{seed.at}="):
+            return (*words[:at], f"{seed.at}={{seed}}", *words[at + 1 :])
+        if word == seed.at and at + 1 < len(words):
+            return (*words[: at + 1], "{seed}", *words[at + 2 :])
+    return (*words, f"{seed.at}={{seed}}") if glue else (*words, seed.at, "{seed}")
+
+
+def _refuse_failed(run: RehearsedRun, limit_s: float) -> None:
+    if run.absent:
+        raise CampaignError(
+            f"the command reads {', '.join(run.absent)}, which is in your checkout but not in its commit, and runs see "
+            f"the commit alone: commit it, or move it out of the repository and name it by its absolute path (then "
+            f"also under target.inputs)"
+        )
+    if not run.whole and run.status.state is not JobState.TIMED_OUT:
+        code = "" if run.status.exit_code is None else f" with exit code {run.status.exit_code}"
+        why = f" ({run.status.reason})" if run.status.reason else ""
+        raise CampaignError(f"the command failed{code}{why}; it ended with: {excerpt(run.log) or 'nothing printed'}")
+    if not run.numbers:
+        more = f" within {span(limit_s)}; give it longer with --minutes" if not run.whole else ""
+        cure = "; ".join(run.foreign) or "let it print its result as `accuracy: 0.5`, or write it to a file"
+        raise CampaignError(f"the command gave no number{more}: {cure}; it ended with: {excerpt(run.log) or 'nothing'}")
+
+
+def direction(name: str, said: str | None) -> Direction:
+    """Which way is better: as a person says, or as the name of the metric does.
+
+    Raises:
+        UsageError: Neither says it.
+    """
+    known = Direction(said) if said else direction_of(name)
+    if known is None:
+        raise UsageError(why_unknown(name))
+    return known
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProposedCampaign:
+    """What is to be written.
+
+    Attributes:
+        request: As `plan` would have been asked for it.
+        notes: What the file says above its keys, by dotted key.
+        values: What a campaign would have measured of the rehearsed runs, in their order; empty for unfinished ones.
+    """
+
+    request: PlanRequest
+    notes: Mapping[str, str]
+    values: tuple[float, ...]
+
+
+def propose(
+    found: Findings,
+    chosen: FoundNumber,
+    better: Direction,
+    *,
+    stop: str | None = None,
+    name: str = "",
+    goal: str | None = None,
+    ideas: str | None = None,
+    researcher: Sequence[str] = (),
+    settings: Mapping[str, Any] | None = None,
+) -> ProposedCampaign:
+    """The campaign file for what was found; what is said here wins.
+
+    Raises:
+        CampaignError: A campaign could not measure the number, or nothing could be tried.
+    """
+    finder, first = plugins.knob_finder(), found.runs[0]
+    options = _options(found, chosen)
+    values = _values(found, chosen, better, options)
+    space = finder.space_of(found.knobs)
+    if not space and not ideas and not researcher:
+        raise CampaignError(
+            "no knob of the command was found that is worth a search (a flag, a constant, a key of its configuration "
+            "with a value): name ideas with --ideas FILE, or somebody who has them with --researcher agent"
+        )
+    if space:
+        options["space"] = space
+    each = _each(first)
+    asked = plan_request(
+        stop=stop or f"20 experiments or 8h total{f', {exact(each)} each' if each else ''}",
+        name=name,
+        goal=goal or f"{'raise' if better is Direction.MAXIMIZE else 'lower'} {chosen.name}",
+        metric=chosen.name,
+        direction=str(better),
+        target="command",
+        command=found.argv,
+        researcher=researcher or ([] if ideas else [{"type": "search", "knobs": 2}]),
+        ideas=ideas,
+        settings={**{f"target.{key}": value for key, value in options.items()}, **(settings or {})},
+    )
+    return ProposedCampaign(request=asked, notes=_notes(found, chosen, better, values, each), values=values)
+
+
+def _options(found: Findings, chosen: FoundNumber) -> dict[str, Any]:
+    finder = plugins.knob_finder()
+    source = dict(chosen.source)
+    options: dict[str, Any] = {"source": source["type"] if set(source) == {"type"} else source}
+    documents = list(dict.fromkeys(knob.file for knob in found.knobs if knob.place == "key"))
+    if documents:
+        options["config"] = documents[0]
+    declared = finder.options_of(
+        [knob for knob in found.knobs if knob.file not in documents[:1] or knob.place != "key"]
+    )
+    if declared:
+        options["knobs"] = declared
+    if found.seed is not None and found.seed.place == "env" and found.seed.at != "SEED":
+        options["seed_env"] = found.seed.at
+    if _writes_beside(found.runs[0].folder):
+        options["start_in"] = "folder"
+    if found.runs[0].whole:
+        options["minutes"] = float(f"{max(found.runs[0].seconds, 0.6) / 60:.2g}")
+    turned = {knob.file for knob in found.knobs if knob.place == "constant"}
+    scripts = [word for word in found.argv if word.endswith(".py") and (found.tree / word).is_file()]
+    if scripts and not turned.intersection(scripts):
+        options["protect"] = scripts
+    return options
+
+
+def _writes_beside(folder: Path) -> bool:
+    """Whether the run wrote files of its own beside those of the repository."""
+    walked = disk.walk(folder / "work", 20)
+    return any(
+        not Path(base, name).is_symlink() and "__pycache__" not in base for base, _, names in walked for name in names
+    )
+
+
+def _values(found: Findings, chosen: FoundNumber, better: Direction, options: Mapping[str, Any]) -> tuple[float, ...]:
+    """What a campaign measures of the runs that came to their end.
+
+    Raises:
+        CampaignError: It would measure nothing, or nothing twice.
+    """
+    objective, values = {"metric": chosen.name, "direction": str(better)}, []
+    for run in found.runs:
+        if run.whole:
+            one = measured(run, found.argv, objective, options)
+            if one.value is None:
+                raise CampaignError(f"a campaign could not measure {chosen.name}: {one.note}")
+            values.append(one.value)
+    return tuple(values)
+
+
+def _each(run: RehearsedRun) -> float | None:
+    """A time limit for a run: four times what one took, at least half a minute."""
+    if not run.whole:
+        return None
+    limit = max(30.0, 4 * run.seconds)
+    unit = 10 if limit < 300 else 60
+    return float(math.ceil(limit / unit) * unit)
+
+
+def _notes(
+    found: Findings, chosen: FoundNumber, better: Direction, values: Sequence[float], each: float | None
+) -> dict[str, str]:
+    others = [f"{one.name} ({one.where})" for one in found.candidates if one.name != chosen.name]
+    took = found.runs[0].seconds
+    memory = found.runs[0].status.peak_memory_gb
+    why = "as its name says" if direction_of(chosen.name) is better else "as you said"
+    return {
+        "objective": f"{chosen.name}, {chosen.where}: {told(chosen.last)} in the rehearsal. {better}, {why}."
+        + (f"\nOther results that were found: {', '.join(others[:8])}." if others else ""),
+        "command": f"Rehearsed at {found.commit[:7]}: {agreement(values)}",
+        "target.source": "Where the number is read.",
+        "target.knobs": "What overrides may turn; of flags and variables, a commit's `autoresearch.knobs` holds it.",
+        "target.config": "Overrides change the keys of this file.",
+        "target.space": "Where the search looks: correct the ranges, take out what you would not turn.",
+        "target.protect": "No idea may edit these: they measure. Take them out for ideas that change the script.",
+        "target.start_in": "The script writes beside itself: a run starts in a folder of its own, among links.",
+        "target.minutes": f"One run took {took:.1f} s" + (f" and {memory:.2g} GB of memory." if memory else "."),
+        "stop": "" if each else "The rehearsal did not see a run end: say how long one may take, as in ', 2h each'.",
+    }
+
+
+def agreement(values: Sequence[float]) -> str:
+    """What the runs of the rehearsal say of noise, in words; nothing that was not measured."""
+    if len(values) < 2:
+        return "one run, so nothing is known of its noise"
+    same = (
+        "two runs with one seed agree"
+        if values[0] == values[1]
+        else (f"two runs with one seed differ: {told(values[0])} and {told(values[1])}")
+    )
+    if len(values) > 2:
+        return f"{same}; another seed gave {told(values[2])}"
+    return f"{same}; no other seed was tried, since none is known to reach it"
+
+
+def text(found: Findings, chosen: FoundNumber | None = None) -> str:
+    """What was found, for a person."""
+    first = found.runs[0]
+    memory = f", {first.status.peak_memory_gb:.2g} GB" if first.status.peak_memory_gb else ""
+    took = f"{len(found.runs)} run{'s' if len(found.runs) > 1 else ''}"
+    ended = "" if first.whole else ", ended by the time limit of the rehearsal"
+    lines = [
+        f"rehearsed:  {shlex.join(found.argv)}",
+        f"            {took} of {found.commit[:7]}, {first.seconds:.1f} s each{memory}{ended}",
+        "numbers:",
+    ]
+    shown = sorted(
+        first.numbers, key=lambda one: (one is not chosen, direction_of(one.name) is None, one.where, one.name)
+    )
+    lines += [f"  {_line(one, one is chosen)}" for one in shown[:_MOST_SHOWN]]
+    lines += [f"  and {len(shown) - _MOST_SHOWN} more"] if len(shown) > _MOST_SHOWN else []
+    knobs = [f"{knob.name}={knob.default}" for knob in found.knobs if knob.default is not None]
+    unknown = [knob.name for knob in found.knobs if knob.default is None]
+    lines.append(
+        f"knobs:      {', '.join(knobs[:20]) or 'none'}{f' and {len(knobs) - 20} more' if len(knobs) > 20 else ''}"
+    )
+    if unknown:
+        lines.append(
+            f"            no default is told for {', '.join(unknown[:10])}: give them in the command to turn them"
+        )
+    lines.append(f"seed:       {_seed_told(found)}")
+    if first.altered:
+        lines.append(f"note:       it writes to files of the repository: {', '.join(first.altered[:5])}")
+    lines += [f"note:       {one}" for one in first.foreign]
+    return "\n".join(lines)
+
+
+def _seed_told(found: Findings) -> str:
+    seed = found.seed
+    if _reaches(found.argv, seed):
+        return f"each run has its own, by {seed.at if seed else 'the command'}"
+    fixed = f"it is {seed.at} of {seed.file}" if seed else "no flag, variable or constant of that name was found"
+    return f"the same in every run: {fixed}; let the script read the variable SEED, and repeats tell its noise"
+
+
+def _line(one: FoundNumber, chosen: bool) -> str:
+    way = direction_of(one.name)
+    many = f", {one.points} values" if one.points > 1 else ""
+    step = f" to step {one.step}" if one.step is not None else ""
+    mark = f"  [{'proposed, ' if chosen else ''}{way}]" if way or chosen else ""
+    why = f"  ({one.unclear})" if one.unclear else ""
+    return f"{one.name:24} {told(one.last):>12}  {one.where}{many}{step}{mark}{why}"

@@ -1,0 +1,287 @@
+"""A command that nobody knows yet, run for a short while as a campaign would run it, and what it left.
+
+It runs in a worktree of the commit and in the sandbox of runs, under a time limit of its own. Every number is read by
+the metric sources that will read the runs of the campaign, so that what is shown is what will be measured.
+"""
+
+import os
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from itertools import count
+from pathlib import Path
+
+from autoresearch.campaign.opening import passing_checkout
+from autoresearch.config.schema import CampaignConfig
+from autoresearch.engine.reach import sandbox_of, unconfined
+from autoresearch.errors import AutoresearchError
+from autoresearch.git import refs, worktree
+from autoresearch.machine import disk
+from autoresearch.metrics import FOREIGN, FOUND_BY
+from autoresearch.ports import plugins
+from autoresearch.ports.launcher import Launcher
+from autoresearch.ports.metric_source import readings_of, sources_of
+from autoresearch.ports.target import RunRequest, Survey, Target
+from autoresearch.records.paths import EXCLUDED, RUN_LOG, CampaignPaths, Layout
+from autoresearch.run.job import JobState, JobStatus
+from autoresearch.run.known_metrics import direction_of
+from autoresearch.run.measurement import Measurement, Objective
+from autoresearch.run.printed_result import names_in, near_line
+from autoresearch.supervision import run_folder
+
+NAME = "rehearsal"
+_HELP_S = 30.0
+_LONGEST_LOG = 4 << 20
+_OURS = frozenset({RUN_LOG, run_folder.SPEC, run_folder.STATE, run_folder.EXIT, run_folder.TROUBLE})
+_MOST_NAMES, _MOST_FILES = 60, 40
+_WORDS = (
+    "accuracy",
+    "acc",
+    "loss",
+    "score",
+    "reward",
+    "return",
+    "f1",
+    "auc",
+    "perplexity",
+    "error",
+    "rmse",
+    "mse",
+    "mae",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundNumber:
+    """A number that a run gave.
+
+    Attributes:
+        name: What it is called there.
+        where: Where it was found, in words.
+        source: What `target.source` has to be for a campaign to read it.
+        last: Its last value.
+        points: How many values it has.
+        step: The step of the last one, None where steps are only counted.
+        unclear: Why it is no result as it stands; empty when it is one.
+    """
+
+    name: str
+    where: str
+    source: Mapping[str, object]
+    last: float
+    points: int = 1
+    step: int | None = None
+    unclear: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RehearsedRun:
+    """One run and what it left.
+
+    Attributes:
+        folder: Its folder; gone with the rehearsal.
+        status: How it ended.
+        seconds: How long it ran.
+        log: The end of what it printed.
+        numbers: Every number that was found.
+        absent: Files that it did not find although the checkout has them: git does not.
+        foreign: Folders of trackers that are not read, with what to do.
+        altered: Files of the commit that it wrote to.
+    """
+
+    folder: Path
+    status: JobStatus
+    seconds: float
+    log: str
+    numbers: tuple[FoundNumber, ...] = ()
+    absent: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
+    altered: tuple[str, ...] = ()
+
+    @property
+    def whole(self) -> bool:
+        """Whether it came to its own end, and well."""
+        return self.status.state is JobState.SUCCEEDED
+
+
+@dataclass(kw_only=True)
+class Stage:
+    """Where a command is rehearsed: a worktree of a commit and a folder beside it, both gone afterwards."""
+
+    root: Path
+    commit: str
+    tree: Path
+    place: Path
+    paths: CampaignPaths
+    wait: Callable[[], None]
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def help(self, argv: Sequence[str]) -> str:
+        """What the command prints when asked for help; empty when it does not know how to help."""
+        run = self.run((*argv, "--help"), 0, _HELP_S)
+        return run.log if run.whole else ""
+
+    def run(self, argv: Sequence[str], seed: int, limit_s: float, seed_env: str = "SEED") -> RehearsedRun:
+        """Run the command once, as the runs of a campaign are."""
+        options = {"start_in": "folder", "seed_env": seed_env}
+        target = _target(argv, {"metric": "nothing yet", "direction": "maximize"}, options)
+        campaign = CampaignConfig.of({"campaign": NAME, "command": list(argv), "target": {"type": "command"}}, NAME)
+        folder = self.place / f"run-{next(self.numbers)}"
+        folder.mkdir()
+        run_id = f"{NAME}-{os.getpid()}-{folder.name}"
+        request = RunRequest(
+            run_id=run_id,
+            tree=self.tree,
+            folder=folder,
+            log=folder / RUN_LOG,
+            seed=seed,
+            limit_s=limit_s,
+            commit=self.commit,
+        )
+        job = replace(target.job(request), grace_s=campaign.run.grace)
+        launcher: Launcher = plugins.make("launchers", "local", options={}, folder=self.place)
+        if not unconfined(campaign, launcher, job.resources):
+            survey = Survey(objective=Objective("", "nothing yet"), command=tuple(argv))
+            job = replace(job, sandbox=sandbox_of(campaign, self.paths, survey, job, self.commit, NAME, 1))
+        status = self._followed(launcher, launcher.submit(launcher.plan(job)))
+        began = status.started_at or status.submitted_at or 0.0
+        log = _log(folder)
+        return RehearsedRun(
+            folder=folder,
+            status=status,
+            seconds=status.ran_s or max(0.0, (status.ended_at or began) - began),
+            log=log,
+            numbers=tuple(_numbers(folder, log)),
+            absent=_absent(self.root, self.tree, log),
+            foreign=tuple(f"{name}/ is there: {cure}" for name, cure in FOREIGN.items() if _has(folder, name)),
+            altered=worktree.edited_paths(self.tree, self.commit),
+        )
+
+    def _followed(self, launcher: Launcher, job_id: str) -> JobStatus:
+        try:
+            while not (status := launcher.states([job_id])[job_id]).state.ended:
+                self.wait()
+            return status
+        finally:
+            launcher.cancel(job_id)
+
+
+@contextmanager
+def rehearsing(where: Path, wait: Callable[[], None] = lambda: time.sleep(0.1)) -> Iterator[Stage]:
+    """A stage for the commit that is checked out; nothing of it is left.
+
+    Args:
+        where: The folder the person stands in.
+        wait: Called between two looks at a run; it sleeps.
+    """
+    root = refs.root(where)
+    commit = refs.head_commit(root)
+    refs.exclude(root, EXCLUDED)
+    paths = Layout(root).campaign(NAME)
+    paths.private.mkdir(parents=True, exist_ok=True)
+    place = Path(tempfile.mkdtemp(prefix=f"{NAME}-", dir=paths.private))
+    try:
+        with passing_checkout(paths, commit) as tree:
+            worktree.populate_submodules(root, tree)
+            yield Stage(root=root, commit=commit, tree=tree, place=place, paths=paths, wait=wait)
+    finally:
+        disk.delete(place)
+
+
+def measured(
+    run: RehearsedRun, argv: Sequence[str], objective: Mapping[str, str], options: Mapping[str, object]
+) -> Measurement:
+    """What a campaign would measure of a run, with the options it is to have."""
+    target = _target(argv, objective, options)
+    readings = {name: readings_of(source, run.folder) for name, source in sources_of(target).items()}
+    return target.measure(run.folder, run.log, readings, run.status)
+
+
+def _target(argv: Sequence[str], objective: Mapping[str, str], options: Mapping[str, object]) -> Target:
+    made: Target = plugins.make("targets", "command", command=tuple(argv), objective=objective, options=options)
+    return made
+
+
+def _log(folder: Path) -> str:
+    with suppress(OSError), (folder / RUN_LOG).open("rb") as stream:
+        stream.seek(max(0, os.fstat(stream.fileno()).st_size - _LONGEST_LOG))
+        return stream.read().decode("utf-8", "replace")
+    return ""
+
+
+def _numbers(folder: Path, log: str) -> Iterator[FoundNumber]:
+    """Every number of a run, files before what is printed."""
+    for where, source in _files(folder):
+        yield from _read(folder, where, source)
+    names = names_in(log)[:_MOST_NAMES]
+    for name in names:
+        yield from _read(folder, "printed", {"type": "stdout"}, name)
+    known = [name for name in names if direction_of(name)]
+    for word in () if known else _WORDS:
+        near = near_line(word, log)
+        if near is not None:
+            yield from _read(
+                folder, f"printed as {near[0].strip()[:60]!r}", {"type": "stdout", "patterns": {word: near[1]}}, word
+            )
+            return
+
+
+def _files(folder: Path) -> Iterator[tuple[str, dict[str, object]]]:
+    """Files that may hold numbers, those of one name together, with the source that reads them."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for base, _, names in disk.walk(folder, 20):
+        for name in names:
+            kind = next((kind for kind, glob in FOUND_BY.items() if fnmatchcase(name.lower(), glob)), "")
+            path = Path(base, name)
+            if kind and not path.is_symlink() and not (Path(base) == folder and name in _OURS):
+                group = name if kind in plugins.FORMATS else ""
+                found.setdefault((kind, group), set()).add(str(path.relative_to(folder)))
+    for (kind, name), places in sorted(found.items())[:_MOST_FILES]:
+        if not name:
+            yield kind, {"type": kind}
+            continue
+        for place in (name,) if _alike(places) else sorted(places):
+            glob = place if "/" not in place else f"*{place.removeprefix('work/')}"
+            yield glob.lstrip("*"), {"type": kind, "path": glob}
+
+
+def _alike(places: set[str]) -> bool:
+    """Whether files of one name are those of one run: alone, or in folders that differ in a number only."""
+    return len({re.sub(r"\d+", "#", place) for place in places}) == 1
+
+
+def _read(folder: Path, where: str, source: Mapping[str, object], tag: str = "") -> Iterator[FoundNumber]:
+    with suppress(AutoresearchError):
+        spec = plugins.chosen_source(source, tag, one_result=bool(tag))
+        readings = readings_of(plugins.make("metrics", spec.name, options=spec.options), folder)
+        unclear = (
+            f"two results: {readings.conflict[0]!r}, and later {readings.conflict[1]!r}" if readings.conflict else ""
+        )
+        for name, series in sorted(readings.series.items()):
+            if last := series.last:
+                steps = None if tag or series.steps == tuple(range(1, len(series.steps) + 1)) else last[0]
+                yield FoundNumber(
+                    name=name,
+                    where=where,
+                    source=source,
+                    last=last[1],
+                    points=len(series.steps),
+                    step=steps,
+                    unclear=unclear,
+                )
+
+
+def _absent(root: Path, tree: Path, log: str) -> tuple[str, ...]:
+    """Paths that a run missed although the checkout has them."""
+    lines = [line for line in log.splitlines() if re.search(r"No such file|not found|does not exist", line)]
+    named = [path for line in lines for path in re.findall(r"['\"]([^'\"\n]{1,300})['\"]", line)]
+    here = [path for path in dict.fromkeys(named) if not Path(path).is_absolute() and ".." not in path]
+    return tuple(path for path in here if (root / path).exists() and not (tree / path).exists())
+
+
+def _has(folder: Path, name: str) -> bool:
+    return any((folder / below / name).is_dir() for below in ("", "work"))

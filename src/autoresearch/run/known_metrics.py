@@ -1,0 +1,105 @@
+"""What the name of a number says: which way is better, and how likely it is the result of a run.
+
+A name that is not known says nothing: whoever needs a direction then asks for it. It is never guessed.
+"""
+
+import re
+
+from autoresearch.run.measurement import Direction
+
+_DOWN = frozenset(
+    {
+        *(
+            "loss",
+            "losses",
+            "err",
+            "error",
+            "errors",
+            "perplexity",
+            "ppl",
+            "wer",
+            "cer",
+            "latency",
+            "nll",
+            "bpb",
+            "bpc",
+        ),
+        *("fid", "mse", "mae", "rmse", "mape", "rmsle", "regret", "ece", "brier", "xent", "crossentropy", "logloss"),
+    }
+)
+_UP = frozenset(
+    {
+        *(
+            "acc",
+            "accuracy",
+            "accuracies",
+            "reward",
+            "rewards",
+            "rew",
+            "return",
+            "returns",
+            "score",
+            "f1",
+            "auc",
+            "auroc",
+        ),
+        *(
+            "auprc",
+            "bleu",
+            "rouge",
+            "meteor",
+            "pass",
+            "win",
+            "winrate",
+            "throughput",
+            "mfu",
+            "precision",
+            "recall",
+            "r2",
+        ),
+        *("ndcg", "mrr", "iou", "miou", "dice", "psnr", "ssim", "success", "solved", "correct", "fps", "em"),
+    }
+)
+_SPEED = frozenset({"latency", "throughput", "mfu", "fps", "second", "seconds", "sec", "time", "runtime"})
+_HELD_OUT = frozenset({"test", "eval", "evaluation", "val", "valid", "validation", "dev", "heldout", "holdout"})
+_TRAINING = frozenset({"train", "training", "batch", "minibatch", "step", "running"})
+
+
+def direction_of(name: str) -> Direction | None:
+    """Which way is better by the last word of a name that says so; None where none does.
+
+    `eval_loss` falls, `val/acc` and `mean_reward` rise, `reward_loss` falls, `tokens_per_second` rises.
+    """
+    words = _words(name)
+    if "per" in words and words[-1] in _SPEED | {"s"}:
+        return Direction.MAXIMIZE
+    for word in reversed(words):
+        if word in _DOWN | _UP:
+            return Direction.MINIMIZE if word in _DOWN else Direction.MAXIMIZE
+    return None
+
+
+def likelihood(name: str) -> int:
+    """How likely a name whose direction is known is the result of a run: held out before training, goals before losses.
+
+    Speed is a result only where there is nothing else; the best of several looks is not the last.
+    """
+    words = set(_words(name))
+    if words & _SPEED:
+        return -10
+    held_out, training = bool(words & _HELD_OUT), bool(words & _TRAINING)
+    kind = 1 if direction_of(name) is Direction.MINIMIZE else 2
+    return kind + 3 * held_out + ("final" in words) - 2 * (training and not held_out) - ("best" in words)
+
+
+def why_unknown(name: str) -> str:
+    """What to say where the direction of a metric has to be known and its name does not tell it."""
+    return (
+        f"the name {name!r} does not say whether more or less of it is better: say --direction maximize or "
+        f"--direction minimize (objective.direction in the file)"
+    )
+
+
+def _words(name: str) -> list[str]:
+    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
+    return re.findall(r"[a-z]+\d?", apart.lower()) or [""]

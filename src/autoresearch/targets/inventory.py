@@ -1,0 +1,262 @@
+"""What could be turned about a script: read from its help text, its source and the files that its command names.
+
+Nothing is imported and nothing is run: the help text comes from whoever ran the command. What is found is written into
+the campaign file, where a person sees it; a knob whose type or value nothing tells is found without them.
+"""
+
+import ast
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from autoresearch.errors import RecipeError
+from autoresearch.ports.target import ScriptKnob
+from autoresearch.targets import knobs
+from autoresearch.targets.flags import flags_of, is_default, kind_of, read_value, valued
+
+_DOCUMENTS = (".yaml", ".yml", ".json", ".toml")
+_SEEDS = ("seed", "random_seed", "rng_seed", "manual_seed", "random_state")
+_LENGTHS = frozenset(
+    {
+        *("seed", "epoch", "epochs", "step", "steps", "iter", "iters", "iterations", "episode", "episodes", "rounds"),
+        *(
+            "device",
+            "gpu",
+            "gpus",
+            "port",
+            "worker",
+            "workers",
+            "threads",
+            "log",
+            "logging",
+            "eval",
+            "evaluate",
+            "print",
+        ),
+        *("save", "path", "dir", "file", "out", "output", "data", "dataset", "verbose", "debug", "wandb", "project"),
+        *("name", "version", "classes", "time", "limit", "budget", "dtype", "rank", "world", "test", "val", "every"),
+        *("samples", "vocab", "length", "len", "seeds", "trials", "folds", "help", "cache", "checkpoint", "resume"),
+        *(
+            "threshold",
+            "target",
+            "games",
+            "batches",
+            "interval",
+            "freq",
+            "updates",
+            "timesteps",
+            "state",
+            "render",
+            "id",
+        ),
+    }
+)
+"""Words of settings that decide how long a run is, where it writes or what is measured: nothing to search over."""
+_FIRST = (
+    *("lr", "learning", "rate", "batch", "decay", "wd", "dropout", "momentum", "gamma", "beta", "entropy", "clip"),
+    *("warmup", "hidden", "width", "depth", "layers", "alpha", "temperature", "l1", "l2"),
+)
+_SHARES = frozenset(
+    {"gamma", "beta", "beta1", "beta2", "momentum", "lam", "lambda", "tau", "dropout", "alpha", "ratio"}
+)
+_MOST_AXES = 8
+_MOST_KNOBS = 40
+
+
+def find_knobs(tree: Path, argv: Sequence[str], told: str) -> tuple[ScriptKnob, ...]:
+    """The knobs of a command; of two of one name the one that is nearer to the command line."""
+    script = _script(tree, argv)
+    module = _parsed(tree / script) if script else None
+    known = knobs.constants((tree / script).read_text(encoding="utf-8")) if script and module else {}
+    values = {name: value for name, (value, _) in known.items()}
+    documents = _documents(tree, argv, module)
+    found = [*flags_of(told, module, values, argv)]
+    if module is not None:
+        hydra = _hydra(tree, script, module)
+        found += _arguments(tree, hydra, argv) if hydra else []
+        found += _variables(module)
+        spent = {name for name in values if is_default(module, name)}
+        found += [
+            ScriptKnob(name=name, place="constant", at=name, file=script, kind=kind_of(value), default=value)
+            for name, value in values.items()
+            if name not in spent and not name.startswith("_") and isinstance(value, bool | int | float)
+        ]
+        documents = [path for path in documents if path != hydra]
+    for path in documents:
+        found += _keys(tree, path)
+    kept: dict[str, ScriptKnob] = {}
+    for knob in found:
+        kept.setdefault(knob.name, knob)
+    return tuple(kept.values())
+
+
+def seed_of(found: Sequence[ScriptKnob]) -> ScriptKnob | None:
+    """The knob that carries the seed."""
+    return next((knob for name in _SEEDS for knob in found if knob.name.lower().rpartition(".")[2] == name), None)
+
+
+def space_of(found: Sequence[ScriptKnob]) -> dict[str, object]:
+    """A search space over those that are worth a search, by name; what decides how long a run is, is none."""
+    worth = [(knob, spec) for knob in found if not _words(knob.name) & _LENGTHS and (spec := _range(knob)) is not None]
+    worth.sort(key=lambda pair: _place(pair[0].name))
+    return {knob.name: spec for knob, spec in worth[:_MOST_AXES]}
+
+
+def options_of(found: Sequence[ScriptKnob]) -> dict[str, object]:
+    """The same knobs as the target's option `knobs` has them; of very many those that are worth a search."""
+    kept = [knob for knob in found if knob.default is not None or knob.choices]
+    searched = space_of(found)
+    if len(kept) > _MOST_KNOBS:
+        kept = [knob for knob in kept if knob.name in searched]
+    return {knob.name: _option(knob) for knob in kept}
+
+
+def _option(knob: ScriptKnob) -> dict[str, object]:
+    said: dict[str, object] = {knob.place: knob.at}
+    said |= {"file": knob.file} if knob.file else {}
+    said |= {"type": knob.kind} if knob.kind else {}
+    said |= {"default": knob.default} if knob.place in {"flag", "argument", "env"} and knob.default is not None else {}
+    said |= {"choices": list(knob.choices)} if knob.choices else {}
+    return said | ({"off": knob.off} if knob.off else {})
+
+
+def _script(tree: Path, argv: Sequence[str]) -> str:
+    """The Python file that a command runs, relative to the repository; empty where none is found."""
+    for at, word in enumerate(argv):
+        if word.endswith(".py") and (tree / word).is_file() and not Path(word).is_absolute():
+            return str(PurePosixPath(word))
+        if word == "-m" and at + 1 < len(argv):
+            path = argv[at + 1].replace(".", "/")
+            for place in (f"{path}.py", f"{path}/__main__.py", f"src/{path}.py"):
+                if (tree / place).is_file():
+                    return place
+    return ""
+
+
+def _parsed(path: Path) -> ast.Module | None:
+    with suppress(OSError, ValueError, SyntaxError, RecursionError):
+        return ast.parse(path.read_text(encoding="utf-8"))
+    return None
+
+
+def _documents(tree: Path, argv: Sequence[str], module: ast.Module | None) -> list[str]:
+    """Configuration files that the command names, and those that the script itself opens by a fixed name."""
+    named = [word.rpartition("=")[2] for word in argv]
+    texts = (node.value for node in ast.walk(module) if isinstance(node, ast.Constant)) if module else ()
+    named += [text for text in texts if isinstance(text, str)]
+    found = [path for path in named if path.endswith(_DOCUMENTS) and not Path(path).is_absolute()]
+    return list(dict.fromkeys(path for path in found if (tree / path).is_file()))
+
+
+def _keys(tree: Path, path: str) -> list[ScriptKnob]:
+    try:
+        document = knobs.read_document(tree, path)
+    except RecipeError:
+        return []  # a file of data, or of something else than keys and values
+    return [
+        ScriptKnob(name=key, place="key", at=key, file=path, kind=kind_of(value), default=value)
+        for key, value in _flat(document)
+    ]
+
+
+def _flat(document: Mapping[Any, Any], above: str = "") -> Iterator[tuple[str, object]]:
+    for key, value in document.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{above}{key}.")
+        elif isinstance(value, bool | int | float | str):
+            yield f"{above}{key}", value
+
+
+def _variables(module: ast.Module) -> Iterator[ScriptKnob]:
+    """`float(os.environ.get("LR", 0.1))`, `os.getenv("LR")`, `os.environ["LR"]`."""
+    wrapped = {
+        id(node.args[0]): node.func.id
+        for node in ast.walk(module)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args
+    }
+    for node in ast.walk(module):
+        name, default = _variable(node)
+        if name and not name.startswith("AUTORESEARCH_"):
+            kind = wrapped.get(id(node), "")
+            kind = kind if kind in {"float", "int"} else ""
+            value = read_value(default) if isinstance(default, str) and kind else default
+            value = float(value) if kind == "float" and isinstance(value, int) else value
+            yield ScriptKnob(name=name, place="env", at=name, kind=kind or kind_of(value), default=value)
+
+
+def _variable(node: ast.AST) -> tuple[str, Any]:
+    if isinstance(node, ast.Call) and ast.unparse(node.func) in {
+        "os.environ.get",
+        "environ.get",
+        "os.getenv",
+        "getenv",
+    }:
+        said = [valued(one, {}) for one in node.args]
+        return (str(said[0]), said[1] if len(said) > 1 else None) if said and isinstance(said[0], str) else ("", None)
+    if isinstance(node, ast.Subscript) and ast.unparse(node.value) in {"os.environ", "environ"}:
+        name = valued(node.slice, {})
+        return (name, None) if isinstance(name, str) else ("", None)
+    return "", None
+
+
+def _hydra(tree: Path, script: str, module: ast.Module) -> str:
+    """The primary configuration of a Hydra program, relative to the repository; empty where the script is none."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in {"hydra.main", "main"}:
+            said = {one.arg: valued(one.value, {}) for one in node.keywords}
+            if isinstance(said.get("config_name"), str):
+                folder = PurePosixPath(script).parent / str(said.get("config_path") or ".")
+                path = (folder / str(said["config_name"])).with_suffix(".yaml")
+                if (tree / path).is_file():
+                    return str(path)
+    return ""
+
+
+def _arguments(tree: Path, path: str, argv: Sequence[str]) -> list[ScriptKnob]:
+    given = {word.partition("=")[0].lstrip("+"): word.partition("=")[2] for word in argv if "=" in word}
+    found = [replace(knob, place="argument", file="") for knob in _keys(tree, path) if not knob.at.startswith("hydra.")]
+    said = {key: read_value(value) for key, value in given.items()}
+    return [replace(knob, default=said.get(knob.at) or knob.default) for knob in found]
+
+
+def _words(name: str) -> set[str]:
+    return set(re.findall(r"[a-z]+\d?", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()))
+
+
+def _place(name: str) -> int:
+    words = _words(name.rpartition(".")[2])
+    return next((at for at, word in enumerate(_FIRST) if word in words), len(_FIRST))
+
+
+def _range(knob: ScriptKnob) -> dict[str, object] | None:
+    """Where to search; None for what is no number and has no choices."""
+    value = knob.default
+    if knob.choices:
+        return (
+            {"type": "categorical", "choices": list(knob.choices)}
+            if len(knob.choices) > 1 and value is not None
+            else None
+        )
+    if isinstance(value, bool):
+        return (
+            {"type": "categorical", "choices": [False, True]} if knob.place != "flag" or knob.off or not value else None
+        )
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    words = _words(knob.name)
+    if knob.kind == "int":
+        return {"type": "int", "low": max(1, value // 4), "high": max(value * 4, 3), "log": True} if value > 0 else None
+    if words & _SHARES and 0 <= value < 1:
+        low, high = (1 - 4 * (1 - value), 1 - (1 - value) / 4) if value >= 0.5 else (0.0, max(min(0.9, value * 4), 0.3))
+        return {"type": "float", "low": _short(max(0.0, low)), "high": _short(high)}
+    if value == 0:
+        return {"type": "float", "low": 0.0, "high": 0.1} if words & {"decay", "wd", "l1", "l2", "entropy"} else None
+    return {"type": "float", "low": _short(value / 10), "high": _short(value * 10), "log": True} if value > 0 else None
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.4g}")

@@ -1,0 +1,116 @@
+"""From somebody's own script to a finished campaign, by `init` alone: three scripts of different kinds."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from tests.conftest import Lab
+
+pytest.importorskip("numpy")
+
+SCRIPTS = Path(__file__).with_name("own_scripts")
+INIT = ("init", "--yes", "--run", "--plain", "--poll", "0.02", "--name", "night", "--stop", "3 experiments, 30s each")
+QUICK = ("--set", "verdict.confirm=0", "--set", "verdict.baseline_runs=1")
+
+
+@pytest.fixture
+def clone(tmp_path, run_git):
+    """Makes a stranger's repository of a folder of scripts."""
+
+    def make(kind: str, **more: str) -> Lab:
+        root = tmp_path / "a stranger's répo"
+        shutil.copytree(SCRIPTS / kind, root)
+        for name, text in more.items():
+            (root / name.replace("__", ".")).write_text(text)
+        run_git(root, "init", "-q", "-b", "main")
+        run_git(root, "config", "user.name", "Ada")
+        run_git(root, "config", "user.email", "ada@example.org")
+        run_git(root, "add", ".")
+        run_git(root, "commit", "-q", "-m", "The script as it was")
+        return Lab(root)
+
+    return make
+
+
+def finished(lab, run_git, *command: str):
+    """What `init` said of a command, and the campaign file it wrote; the campaign ended and the checkout is clean."""
+    done = lab.cli(*INIT, *QUICK, "--", *command)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3/3 attempted" in done.stdout
+    rows = lab.rows()
+    assert [row.status for row in rows] != []
+    assert all(row.metric_value is not None and row.status != "crash" for row in rows), done.stdout
+    assert run_git(lab.root, "status", "--short") == ""
+    assert run_git(lab.root, "worktree", "list").count("\n") <= len(rows)
+    return done.stdout, yaml.safe_load((lab.folder / "campaign.yaml").read_text())
+
+
+def changed(lab, run_git):
+    """Files that the ideas of a campaign changed."""
+    named = [row.branch for row in lab.rows()[1:]]
+    return {path for branch in named for path in run_git(lab.root, "diff", "--name-only", "main", branch).split()}
+
+
+def test_flags_and_a_printed_accuracy(clone, run_git):
+    """Flags become knobs, the seed's flag is filled in, the held-out number is the metric, and larger is better."""
+    lab = clone("flags")
+    said, written = finished(lab, run_git, "python3", "train.py", "--lr", "0.05")
+    assert written["objective"] == {"goal": "raise Test accuracy", "metric": "Test accuracy", "direction": "maximize"}
+    assert written["command"] == ["python3", "train.py", "--lr", "0.05", "--seed", "{seed}"]
+    assert written["target"]["knobs"]["lr"] == {"flag": "--lr", "type": "float", "default": 0.05}
+    assert set(written["target"]["space"]) == {"lr", "power", "shuffle"}
+    assert "two runs with one seed agree; another seed gave" in said
+    assert changed(lab, run_git) == {"autoresearch.knobs"}
+
+
+def test_constants_and_lines_of_json_beside_the_script(clone, run_git):
+    """Constants are edited where they stand, and what each run writes beside the script is its own."""
+    lab = clone("constants")
+    _, written = finished(lab, run_git, "python3", "reinforce.py")
+    assert written["objective"]["metric"] == "mean_reward"
+    assert written["target"]["source"] == {"type": "jsonl", "path": "metrics.jsonl"}
+    assert (written["target"]["start_in"], set(written["target"]["space"])) == ("folder", {"LR", "GAMMA"})
+    assert changed(lab, run_git) == {"reinforce.py"}
+    edits = run_git(lab.root, "diff", "--numstat", "main", lab.rows()[1].branch).split()
+    assert int(edits[0]) == int(edits[1]) <= 2
+
+
+def test_a_yaml_file_and_the_state_of_a_trainer(clone, run_git):
+    """The configuration that the command names is searched, the Trainer's own file is read, and less loss is better."""
+    lab = clone("files")
+    _, written = finished(lab, run_git, "python3", "finetune.py", "--config", "sft.yaml")
+    assert (written["objective"]["metric"], written["objective"]["direction"]) == ("eval_loss", "minimize")
+    assert written["target"]["source"] == {"type": "json", "path": "trainer_state.json"}
+    assert set(written["target"]["space"]) == {"optimizer.learning_rate", "optimizer.weight_decay"}
+    assert changed(lab, run_git) == {"sft.yaml"}
+    assert "# as the paper" in run_git(lab.root, "show", f"{lab.rows()[1].branch}:sft.yaml")
+
+
+def test_nothing_is_run_without_a_yes(clone):
+    """No terminal and no --yes: refused before anything is run, and nothing is left."""
+    lab = clone("flags")
+    done = lab.cli("init", "--", "python3", "train.py")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "say yes with --yes" in done.stderr
+    assert not (lab.root / ".autoresearch").exists()
+
+
+def test_a_direction_is_never_guessed(clone):
+    """A metric whose name says nothing is asked for; without a terminal the flag is named, and nothing is written."""
+    lab = clone("constants", odd__py="LR = 0.1\nprint('zeal: 3.5')\n")
+    done = lab.cli("init", "--yes", "--", "python3", "odd.py")
+    assert "say which one with --metric NAME" in done.stderr
+    done = lab.cli("init", "--yes", "--metric", "zeal", "--", "python3", "odd.py")
+    assert (done.returncode, "--direction maximize" in done.stderr) == (2, True)
+    assert not lab.folder.parent.exists()
+
+
+def test_data_that_git_does_not_have_is_named_with_the_cure(clone):
+    """The worktree holds the commit alone: the file that the checkout has besides is named."""
+    lab = clone("constants", read__py="LR = 0.1\nprint('score:', len(open('data/train.csv').read()) * LR)\n")
+    (lab.root / "data").mkdir()
+    (lab.root / "data" / "train.csv").write_text("1\n")
+    done = lab.cli("init", "--yes", "--", "python3", "read.py")
+    assert done.returncode == 1
+    assert "reads data/train.csv, which is in your checkout but not in its commit" in done.stderr
