@@ -3,6 +3,8 @@
 import pytest
 from tests.conftest import commit_all
 
+from autoresearch.machine import stacks
+
 pytestmark = pytest.mark.full
 
 SCRIPT = """\
@@ -37,3 +39,5 @@ def test_a_run_that_only_says_it_is_alive_is_ended_and_is_nobodys_fault(lab):
     log = (lab.folder / "chatty" / "run-1" / "run.log").read_text()
     assert "in lost" in log
     assert "what the run's processes are doing" in log
+    told = "lost (train.py:" in log or "py-spy could not look into it" in log
+    assert told is (stacks.spy() is not None)

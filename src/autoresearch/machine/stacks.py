@@ -26,14 +26,14 @@ _FATAL = (signal.SIGSEGV, signal.SIGFPE, signal.SIGABRT, signal.SIGBUS, signal.S
 
 def told(tree: Sequence[Process]) -> str:
     """What the kernel and, where it can be asked, py-spy say of these processes; within a quarter of a minute."""
-    spy, until = _spy(), time.monotonic() + _ALL_S
+    found, until = spy(), time.monotonic() + _ALL_S
     parts = ["[autoresearch: what the run's processes are doing, before it is ended]"]
-    if spy is None:
+    if found is None:
         parts.append("py-spy is not installed, so no Python stacks: pip install py-spy")
     for process in tree[:_MOST]:
         parts.append(_by_kernel(process))
-        if spy and _is_python(process) and time.monotonic() < until:
-            parts.append(_by_spy(spy, process))
+        if found and _is_python(process) and time.monotonic() < until:
+            parts.append(_by_spy(found, process))
     parts += [f"and {len(tree) - _MOST} processes more"] if len(tree) > _MOST else []
     return "\n".join(["", *parts, "[autoresearch: end of what they are doing]", ""])
 
@@ -51,14 +51,15 @@ def abort(tree: Sequence[Process]) -> int:
     return len(caught)
 
 
-def _spy() -> str | None:
+def spy() -> str | None:
+    """Where py-spy is: beside our Python, else on the PATH; None where it is not."""
     beside = Path(sys.executable).with_name("py-spy")
     return str(beside) if beside.is_file() else shutil.which("py-spy")
 
 
-def _by_spy(spy: str, process: Process) -> str:
+def _by_spy(program: str, process: Process) -> str:
     try:
-        return processes.run([spy, "dump", "--pid", str(process.pid)], timeout=_ONE_S).text[:_MOST_BYTES]
+        return processes.run([program, "dump", "--pid", str(process.pid)], timeout=_ONE_S).text[:_MOST_BYTES]
     except CommandError as error:
         said = error.stderr.decode("utf-8", "replace").strip().splitlines() or ["it said nothing"]
         return f"  py-spy could not look into it: {said[0]}"
