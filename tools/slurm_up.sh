@@ -12,7 +12,8 @@
 # FOLDER/slow-nodes stays in it. MIN_JOB_AGE and MAX_JOB_ID are
 # Slurm's options of these names.
 # --accounting adds a database, so that sacct answers. --strict (with --accounting) enforces it: account `lab` alone may
-# submit, and the QOS `few` takes two jobs, `brief` none longer than a minute. --cgroup (cgroup v1 with the memory controller) makes Slurm
+# submit, and `small`, which has two nodes; the QOS `few` takes two jobs, `brief` none longer than a minute, `narrow` none
+# of more than two GPUs, and the partition `ruled` has the QOS `brief`. --cgroup (cgroup v1 with the memory controller) makes Slurm
 # enforce --mem, so that OUT_OF_MEMORY is real.
 set -euo pipefail
 
@@ -112,6 +113,7 @@ AccountingStorageHost=127.0.0.1
 AccountingStoragePort=${port[1]}
 AccountingStoragePass=$socket
 CONF
+  ((accounting)) && echo 'AccountingStorageTRES=gres/gpu'
   ((strict)) && echo 'AccountingStorageEnforce=associations,limits,qos,safe'
   if ((cgroup)); then
     printf 'ProctrackType=proctrack/cgroup\nTaskPlugin=task/cgroup\n'
@@ -128,6 +130,8 @@ PartitionName=low Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=1 PreemptMode
 PartitionName=requeued Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=1 PreemptMode=REQUEUE
 PartitionName=high Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=9 PreemptMode=OFF
 CONF
+  ((strict)) && echo 'PartitionName=ruled Nodes=ALL MaxTime=INFINITE State=UP QOS=brief'
+  true
 } >"$folder/slurm.conf"
 # Four GPUs a node that only Slurm believes in: it hands them out, and CUDA_VISIBLE_DEVICES says which.
 for device in null zero full random; do echo "NodeName=n[1-$nodes] Name=gpu File=/dev/$device"; done >"$folder/gres.conf"
@@ -172,10 +176,12 @@ CONF
   sacctmgr -i -Q add cluster throwaway >/dev/null 2>&1 || true
   sacctmgr -i -Q add account lab >/dev/null 2>&1 || true
   sacctmgr -i -Q add user root account=lab >/dev/null 2>&1 || true
-  sacctmgr -i -Q add qos few,brief >/dev/null 2>&1 || true
+  sacctmgr -i -Q add account small set grptres=node=2 >/dev/null 2>&1 || true
+  sacctmgr -i -Q add user root account=small >/dev/null 2>&1 || true
+  sacctmgr -i -Q add qos few,brief,narrow >/dev/null 2>&1 || true
   sacctmgr -i -Q modify qos few set maxsubmitjobsperuser=2 >/dev/null 2>&1 || true
   sacctmgr -i -Q modify qos brief set maxwall=00:01:00 >/dev/null 2>&1 || true
-  sacctmgr -i -Q modify user root set qos+=few,brief,normal >/dev/null 2>&1 || true
+  sacctmgr -i -Q modify user root set qos+=few,brief,narrow,normal >/dev/null 2>&1 || true
 fi
 
 slurmctld
@@ -186,5 +192,8 @@ if [[ $(sinfo -h -p debug -t idle -o %D) != "$nodes" ]]; then
   echo "not all nodes came up; see $folder/log" >&2
   sinfo >&2
   exit 1
+fi
+if ((strict)); then # the accounts hear of GPUs from the controller, and not at once
+  for _ in {1..50}; do sacctmgr -i -Q modify qos narrow set maxtres=gres/gpu=2 2>/dev/null | grep -q narrow && break; sleep 0.2; done
 fi
 echo "up: source $folder/env.sh"

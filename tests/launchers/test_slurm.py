@@ -201,6 +201,15 @@ def test_a_node_without_our_python_says_so(submit, job):
     status = settle(launcher, job_id)
     assert (status.state, status.exit_code) == (JobState.FAILED, 127)
     assert "has no /nowhere/python3; set the launcher's option python" in status.reason
+    assert "launch failed" in status.reason
+
+
+def test_a_set_up_that_fails_is_a_failed_launch(submit, job):
+    """A line of `setup` ends the job before the run: its words are the reason, and the run never began."""
+    launcher, job_id = submit(job(), setup=["echo 'no module named cuda'; exit 3"])
+    status = settle(launcher, job_id)
+    assert (status.state, status.exit_code) == (JobState.FAILED, 3)
+    assert "its script said: no module named cuda; its command was never reached: the launch failed" in status.reason
 
 
 def test_a_refusal_of_sbatch_is_passed_on(submit, job):

@@ -1,17 +1,20 @@
 """The Slurm launcher and whole campaigns on a site with rules: accounts that are enforced, limits, nodes that fail."""
 
 import os
+import re
 import shutil
+import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.conftest import commit_all
-from tests.launchers.clusters import Cluster, reach, session_folder, shared, why_no_slurm
+from tests.launchers.clusters import Cluster, living, reach, session_folder, shared, why_no_slurm
 
 from autoresearch.errors import NotNowError, RefusedError
 from autoresearch.launchers.slurm.launcher import SlurmLauncher
-from autoresearch.run.job import JobState
+from autoresearch.run.job import JobState, Resources
 from autoresearch.testing.launchers import settle
 
 pytestmark = [pytest.mark.full, pytest.mark.slurm, pytest.mark.disturbs]
@@ -91,6 +94,63 @@ def test_a_job_that_cannot_begin_by_itself_says_so(submit, job, options, reason)
     launcher.cancel(job_id)
 
 
+BRIEF = "QOS brief lets a job run for 1m at most and a run of 10m asks for 12m, its end included"
+NARROW = "QOS narrow lets a job have 2 GPUs at most and {} asks for {}, so it would wait for ever"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"qos": "brief"}, BRIEF),
+        ({"partition": "ruled"}, BRIEF),
+        ({"partition": "ruled", "qos": "few"}, BRIEF),
+        ({"partition": "ruled,debug"}, ""),
+        ({"qos": "brief", "extra": ["--qos=few"]}, ""),
+        ({"qos": "few", "account": "small"}, ""),
+    ],
+)
+def test_a_time_that_a_qos_forbids_is_said_beforehand(make, options, said):
+    """That of the partition goes before the job's; what another flag or partition may change is left to Slurm."""
+    told = make(**options).too_long(600.0, 30.0)
+    assert (said in told, bool(told)) == (True, bool(said))
+
+
+@pytest.mark.parametrize(
+    ("options", "need", "said"),
+    [
+        ({"qos": "narrow"}, Resources(gpus_per_node=4), NARROW.format("a run", 4)),
+        ({"qos": "narrow"}, Resources(nodes=3, gpus_per_node=1), NARROW.format("a run", 3)),
+        ({"qos": "narrow", "gres": "gpu:h100:4"}, Resources(), NARROW.format("a run", 4)),
+        ({"qos": "narrow", "allocation": {"runs": 4}}, Resources(gpus_per_node=1), NARROW.format("an allocation", 4)),
+        ({"qos": "narrow"}, Resources(gpus_per_node=2), ""),
+        ({}, Resources(nodes=3, gpus_per_node=4), ""),
+        (
+            {"account": "small"},
+            Resources(nodes=3),
+            "account small lets all jobs together have 2 nodes and a run asks for 3",
+        ),
+    ],
+)
+def test_a_size_that_a_qos_or_an_account_forbids_is_said_beforehand(make, options, need, said):
+    """Slurm would take the job and keep it waiting for ever; one that the limit just allows is sent."""
+    told = make(**options).refusal(need)
+    assert (said in told, bool(told)) == (True, bool(said))
+
+
+def test_what_is_refused_beforehand_would_have_waited_for_ever(submit, job):
+    """Slurm names the same limits for such jobs, once they wait."""
+    for number, (options, need, reason) in enumerate([
+        ({"qos": "narrow"}, Resources(gpus_per_node=4), "QOSMaxGRESPerJob"),
+        ({"account": "small"}, Resources(nodes=3), "AssocGrpNodeLimit"),
+    ]):  # fmt: skip
+        launcher, job_id = submit(replace(job(name=f"run-{number}"), resources=need), **options)
+        until = time.monotonic() + 120
+        while reason not in (told := launcher.states([job_id])[job_id].reason) and time.monotonic() < until:
+            time.sleep(0.1)
+        launcher.cancel(job_id)
+        assert reason in told
+
+
 @pytest.mark.parametrize("watched", [True, False], ids=["watched", "after a pause"])
 def test_a_cancel_by_somebody_else_has_one_word(submit, make, job, site, watched):
     """Cancelled, and by whom, whether it was watched or the controller was away until the queue had forgotten it."""
@@ -125,13 +185,22 @@ def test_a_lost_node_has_its_word_after_a_pause_too(submit, make, job, site):
 
 def test_nodes_to_avoid_are_avoided_and_rather_taken_than_nothing(make, job):
     """A run goes elsewhere; when every node is to be avoided, it goes where it can."""
-    wanted = job()
     launcher = make()
     for number, avoid in enumerate([("n1", "n2"), ("n1", "n2", "n3", "n4", "n5")]):
-        one = type(wanted)(**{**vars(job(name=f"run-{number}")), "avoid_nodes": avoid})
+        one = replace(job(name=f"run-{number}"), avoid_nodes=avoid)
         status = settle(launcher, launcher.submit(launcher.plan(one)))
         assert status.state is JobState.SUCCEEDED
         assert number or status.node not in avoid
+
+
+def test_a_failed_prolog_is_the_nodes_however_soon_that_is_back(submit, make, job, site, bad_node):
+    """Somebody has the node in service again before we look: the accounts remember that it was set aside, and why."""
+    _, job_id = submit(job("echo never"), nodelist=bad_node)
+    while not site.do("sinfo", "-h", "-N", "-n", bad_node, "-o", "%T").startswith("drained"):
+        time.sleep(0.1)
+    site.resume(bad_node)
+    status = settle(make(), job_id)
+    assert (status.state, "launch failed: DRAIN Prolog error" in status.reason) == (JobState.FAILED, True), status
 
 
 @pytest.fixture
@@ -142,6 +211,32 @@ def bad_node(site):
     yield "n1"
     bad.unlink()
     site.resume("n1")
+
+
+@pytest.fixture
+def blind_node(site, tmp_path):
+    """Node n1 does not see the test's folder: its daemon has an empty file system there."""
+    pid = site.folder / "run" / "slurmd-n1.pid"
+
+    def restart(*prefix: str) -> None:
+        os.kill(old := int(pid.read_text()), signal.SIGTERM)
+        while living(old):
+            time.sleep(0.05)
+        site.do(*prefix, shutil.which("slurmd"), "-N", "n1")
+        site.resume("n1")
+
+    hide = f'mount -t tmpfs none "{tmp_path}" && exec "$@"'
+    restart("unshare", "-m", "--propagation", "private", "sh", "-c", hide, "sh")
+    yield "n1"
+    restart()
+
+
+def test_a_node_without_the_shared_folder_is_a_failed_launch(submit, job, blind_node):
+    """The job begins nowhere: nobody but the node can be meant."""
+    launcher, job_id = submit(job("echo never"), nodelist=blind_node)
+    status = settle(launcher, job_id)
+    assert (status.state, status.node) == (JobState.FAILED, blind_node)
+    assert re.search("(?i)launch.?fail", status.reason)
 
 
 TRAIN = """\

@@ -45,6 +45,7 @@ TAKEN = [
     (launcher(JobState.CANCELLED, "Slurm says CANCELLED by 1000"), "cancelled", Who.OPERATOR),
     (launcher(JobState.CANCELLED, "STOPPED"), "cancelled", Who.OPERATOR),
     (launcher(JobState.FAILED, "Slurm says FAILED (JobLaunchFailure)", 181), "launch-failed", Who.NODE),
+    (launcher(JobState.FAILED, "its script said: no cuda; its command was never reached: the launch failed", 3), "launch-failed", Who.NODE),
     (launcher(JobState.FAILED, "Slurm says COMPLETED, but the run has left no exit file"), "no-exit-file", Who.ENVIRONMENT),
     (launcher(JobState.FAILED, "ended by signal SIGKILL, which autoresearch did not send", 137), "killed", Who.OPERATOR),
     (launcher(JobState.FAILED, "exited with code 143", 143), "killed", Who.OPERATOR),

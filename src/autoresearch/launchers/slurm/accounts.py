@@ -85,6 +85,18 @@ class Accounts:
                 told[one] = row._replace(reason=before.reason) if before else row
         return told
 
+    def set_aside(self, row: QueueLine) -> str:
+        """How a job's node was set aside in the moment in which it ended, in Slurm's words; empty where it was not.
+
+        A failed Prolog drains its node, and what looks after nodes at a site may have it back before anybody asks.
+
+        Raises:
+            LauncherError: Accounts are kept, and nobody answers.
+        """
+        if not self.kept or row.ended_at is None:
+            return ""
+        return commands.set_aside(row.node, row.started_at or row.ended_at, row.ended_at)
+
     def _late(self, row: QueueLine | None, record: Record) -> QueueLine | None:
         """An end that the accounts have not heard of yet is no end for some seconds: they are a little late."""
         since = self._asked.setdefault(record.token, time.monotonic())

@@ -6,7 +6,7 @@ One way to call Slurm's own programs: their times in Unix seconds, their failure
 """
 
 import os
-import re
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -164,44 +164,29 @@ def alive(rows: Iterable[QueueLine]) -> int:
     return sum(not row.state.ended for row in rows)
 
 
-def gpus_of_nodes(partition: str | None) -> frozenset[int]:
-    """How many GPUs the nodes of a partition have, each count once; empty where Slurm does not say."""
-    argv = ["sinfo", "-h", "-o", "%P %G", *([f"--partition={partition}"] if partition else [])]
-    try:
-        lines = ask(argv, "ask").text.splitlines()
-    except LauncherError:
-        return frozenset()
-    kept = [line for line in lines if partition or line.split(" ")[0].endswith("*")]
-    return frozenset(sum(int(count) for count in _GPU.findall(line)) for line in kept if _GPU.search(line))
-
-
-_GPU = re.compile(r"\bgpu(?::[^\s,:()]+)?:(\d+)")
-
-
-def longest_s(partition: str | None) -> float | None:
-    """How long a partition lets a job run, the most patient of several; None without a limit, or where none is told."""
-    argv = ["sinfo", "-h", "-o", "%P %l", *([f"--partition={partition}"] if partition else [])]
-    try:
-        lines = [line.split() for line in ask(argv, "ask").text.splitlines()]
-    except LauncherError:
-        return None
-    told = [line[1] for line in lines if len(line) == 2 and (partition or line[0].endswith("*"))]
-    limits = [_length(text) for text in told]
-    return max((one for one in limits if one is not None), default=None) if None not in limits else None
-
-
-def _length(text: str) -> float | None:
-    """Slurm's `days-hours:minutes:seconds`, whose front parts may be missing."""
-    found = re.fullmatch(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)", text)
-    return sum(int(n or 0) * s for n, s in zip(found.groups(), (86400, 3600, 60, 1), strict=True)) if found else None
-
-
 def state_of(node: str) -> str:
     """A node's state and why it has it, in Slurm's words such as `drained Prolog error`; empty where none is told."""
     try:
         return next(iter(ask(["sinfo", "-h", "-N", "-n", node, "-o", "%T %E"], "ask").text.splitlines()), "")
     except LauncherError:
         return ""
+
+
+_AROUND_S = 5.0
+
+
+def set_aside(node: str, since: float, until: float) -> str:
+    """How a node was set aside about that time, by the accounts, such as `DRAIN Prolog error`; empty where it was not.
+
+    Raises:
+        LauncherError: Nobody answers.
+    """
+    begin = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(since - _AROUND_S))
+    argv = ["sacctmgr", "-n", "-P", "list", "event", f"nodes={node}", f"start={begin}", "format=Start,State,Reason"]
+    for start, _, told in (line.partition("|") for line in ask(argv, "ask").text.splitlines()):
+        if since - _AROUND_S <= (_time(start) or 0.0) <= until + _AROUND_S:
+            return told.replace("|", " ")
+    return ""
 
 
 def by_name(rows: Iterable[QueueLine]) -> Mapping[str, list[QueueLine]]:

@@ -21,7 +21,7 @@ from typing import Any
 
 from autoresearch.errors import LauncherError, RefusedError
 from autoresearch.launchers.job_files import Record, Records, lay_out, living, never, spec_of, unique_name
-from autoresearch.launchers.slurm import commands
+from autoresearch.launchers.slurm import commands, limits
 from autoresearch.launchers.slurm import script as slurm_script
 from autoresearch.launchers.slurm.accounts import Accounts, is_ours, may_be_ours
 from autoresearch.launchers.slurm.commands import QueueLine
@@ -239,13 +239,21 @@ class SlurmLauncher:
         written = Path(record.folder, slurm_script.OUTPUT.replace("%j", job_id))
         reached = self._warm is not None or bool(report) or written.exists()
         output = _last_words(written) if over else ""
+        begun = not over or bool(report) or _has_words(Path(record.log))
         early = row is not None and never_begun(row, record, reached=reached)
-        node = commands.state_of(row.node) if row and early else ""
+        node = self._state_of_node(row) if row and early else ""
         suspended = row is not None and row.word == "SUSPENDED"
         at = self._suspended.setdefault(record.token, time.time()) if suspended else None
         if not suspended:
             self._suspended.pop(record.token, None)
-        return status(SlurmView(record, row, report, ended, time.time(), now - since, output, reached, node, at))
+        return status(SlurmView(record, row, report, ended, time.time(), now - since, output, reached, begun, node, at))
+
+    def _state_of_node(self, row: QueueLine) -> str:
+        """How the node of a job that never began is, or was then where the accounts tell that it was set aside."""
+        before = ""
+        with suppress(LauncherError):
+            before = self._accounts.set_aside(row)
+        return before or commands.state_of(row.node)
 
     def _query(self, patience_s: float) -> None:
         now = time.monotonic()
@@ -298,40 +306,27 @@ class SlurmLauncher:
 
     # -- what is known beforehand ---------------------------------------------------------------------------------
 
-    def refusal(self, resources: Resources) -> str:  # noqa: ARG002 - nothing about a run changes it
-        """Nothing can be submitted from a machine without Slurm's commands."""
-        return "" if shutil.which("sbatch") else "Slurm's sbatch is not on the PATH here"
+    def refusal(self, resources: Resources) -> str:
+        """Nothing can be submitted without Slurm's commands, and nothing above the site's limits would ever begin."""
+        missing = "" if shutil.which("sbatch") else "Slurm's sbatch is not on the PATH here"
+        return missing or limits.too_large(self.options, resources, self.options.allocation)
 
     def too_long(self, limit_s: float, grace_s: float) -> str:
-        """A run above its partition's MaxTime, or its allocation's, would be refused, or wait for ever."""
+        """A run above its partition's or QOS's limit, or its allocation's, would be refused, or wait for ever."""
         grace_s = grace_s if self.options.grace_s is None else self.options.grace_s
-        if self._warm and (told := self._warm.too_long(limit_s, grace_s)):
-            return told
-        longest = commands.longest_s(self.options.partition)
-        asked = self._warm.time_s if self._warm else 60.0 * slurm_script.minutes(limit_s, grace_s)
-        if longest is None or asked <= longest:
-            return ""
-        where = f"partition {self.options.partition}" if self.options.partition else "the default partition"
-        return slurm_script.above(where, longest, limit_s, grace_s, asked, held=self._warm is not None)
+        told = self._warm.too_long(limit_s, grace_s) if self._warm else ""
+        return told or limits.too_long(self.options, limit_s, grace_s, self.options.allocation)
 
     def warnings(self, resources: Resources, root: Path) -> tuple[str, ...]:
         """Several nodes want Ray on all of them, which a plain batch job does not start."""
         nodes = resources.nodes
         if self.options.style == "ray.sub" and resources.gpus_per_node:
-            return self._unlike_gres(int(self.options.env.get("GPUS_PER_NODE", resources.gpus_per_node)))
+            gpus = int(self.options.env.get("GPUS_PER_NODE", resources.gpus_per_node))
+            return limits.unlike_gres(self.options.partition, gpus)
         if self.options.style != "batch" or nodes == 1 or not (root / "ray.sub").is_file():
             return ()
         told = f"a plain Slurm job starts the command on the first of {nodes} nodes only; to start Ray on all of them: "
         return (f"{told}launcher: {{type: slurm, style: ray.sub, container: IMAGE}}",)
-
-    def _unlike_gres(self, gpus: int) -> tuple[str, ...]:
-        """NeMo-RL's ray.sub ends at once where it does not get all GPUs of its nodes."""
-        there = commands.gpus_of_nodes(self.options.partition)
-        if not there or there == {gpus}:
-            return ()
-        counts = " or ".join(map(str, sorted(there)))
-        told = f"a run asks for {gpus} GPUs per node and the partition's nodes have {counts}: ray.sub ends with 1 then"
-        return (f"{told}; use style batch for runs on a part of a node",)
 
     # -- what is held between runs --------------------------------------------------------------------------------
 
@@ -388,6 +383,13 @@ def _spec(job: Job, options: SlurmOptions, grace_s: float) -> SupervisorSpec:
 def _scratch(job: Job) -> str:
     """Two runs on one node must not join each other's Ray clusters."""
     return f"/tmp/ar-{sha256(job.folder.encode()).hexdigest()[:12]}"  # noqa: S108
+
+
+def _has_words(log: Path) -> bool:
+    try:
+        return log.stat().st_size > 0
+    except OSError:
+        return False
 
 
 def _last_words(output: Path) -> str:

@@ -39,7 +39,8 @@ class SlurmView(NamedTuple):
         waited_s: For how long the scheduler has known nothing of it, or its end, without an exit file.
         output: The last words of the job script itself.
         reached: Whether its node came as far as the job script: it opened the job's output, or our supervisor spoke.
-        node_state: What Slurm says of a node that did not; empty where it does not say, or was not asked.
+        begun: Whether it came as far as the run itself: our supervisor spoke, or the run's log has words.
+        node_state: How a node is that did not, or how it was then; empty where Slurm does not say, or was not asked.
         suspended_at: When it was first seen suspended, Unix seconds; None when it is not.
     """
 
@@ -51,6 +52,7 @@ class SlurmView(NamedTuple):
     waited_s: float
     output: str = ""
     reached: bool = True
+    begun: bool = True
     node_state: str = ""
     suspended_at: float | None = None
 
@@ -147,8 +149,11 @@ def _by_slurm_alone(seen: SlurmView, row: QueueLine) -> JobStatus:
     if never_begun(row, seen.record, reached=seen.reached) and not _HEALTHY.match(seen.node_state):
         # Slurm cancels what a Prolog has kept from beginning, and calls it so too; but it sets that node aside.
         told = f"{_words(seen, row.state)}, and its node never came to the job script: the launch failed"
+        told += f": {seen.node_state}" if seen.node_state else ""
         return _base(seen, JobState.FAILED, told, ended_at=row.ended_at)
     said = f"; its script said: {seen.output}" if seen.output and row.state is JobState.FAILED else ""
+    if row.state is JobState.FAILED and not seen.begun:
+        said += "; its command was never reached: the launch failed"
     # Slurm's code for what was ended from outside is that of its own step, or none.
     code = row.exit_code if row.state is JobState.FAILED else None
     return _base(seen, row.state, _words(seen, row.state) + said, code, row.ended_at)
