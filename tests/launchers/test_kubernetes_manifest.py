@@ -52,6 +52,19 @@ def sent(text, name):
     assert text == (GOLDEN / f"{name}.yaml").read_text()
 
 
+@pytest.mark.parametrize(("requeue", "action"), [(True, "Ignore"), (False, "FailJob")])
+def test_kubernetes_own_model_of_a_job_knows_every_field(requeue, action):
+    """Also `podFailurePolicy`, for which the tests' API server is too old: read into the model and back, all is there."""
+    client = pytest.importorskip("kubernetes").client.ApiClient()
+    launcher = KubernetesLauncher({**SITE, "kind": "job", "requeue": requeue}, HERE)
+    made = launcher.plan(replace(JOB, resources=replace(JOB.resources, nodes=1))).payload["manifest"]
+    job = client.deserialize(json.dumps(made), "V1Job", "application/json")
+    assert client.sanitize_for_serialization(job) == made
+    (rule,) = job.spec.pod_failure_policy.rules
+    (condition,) = rule.on_pod_conditions
+    assert (rule.action, condition.type, condition.status) == (action, "DisruptionTarget", "True")
+
+
 @pytest.mark.parametrize("name", SENT)
 def test_the_object_is_as_agreed(name):
     """What is sent to Kubernetes changes only on purpose."""
