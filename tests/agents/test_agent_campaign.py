@@ -126,6 +126,19 @@ def test_a_trivial_crash_is_mended_by_the_agent_on_its_branch(lab):
     assert json.loads((lab.folder / "double-the-learning-rate" / "repair-1" / "agent.json").read_text())["calls"]
 
 
+def test_memory_that_code_took_is_taken_back_by_the_agent_once(lab):
+    """Half of it, as a commit on its branch, before the verdict, which names both ends (R146)."""
+    full = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.\n"
+    crash = {"states": ["running", "failed"], "log": full, "exit_code": 1}
+    played = {"*baseline*": {"value": [0.5]}, "*": crash}
+    script = f"grep -q OutOfMemory \"$AUTORESEARCH_BRIEF\" && {{ echo '# half' >> train.py; exit; }}\n{EDIT}echo wide=2 >> train.py"
+    lab.write(researcher=shell(script), stop="2 experiments", launcher={"type": "scripted", "script": played})
+    assert lab.run().returncode == 0
+    (row,) = lab.rows()[1:]
+    assert (row.status, "reduced by agent after oom-gpu" in row.reason) == ("discard", True)
+    assert len(lab.journal("experiment_repaired")) == 1
+
+
 def test_approving_itself_does_not_start_a_run(lab):
     """With every launch to be approved, an agent without a sandbox that writes the approval is not believed."""
     journal = lab.folder / "journal.jsonl"

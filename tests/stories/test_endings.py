@@ -1,5 +1,6 @@
 """Whole campaigns in which something else than the idea ends a run."""
 
+import json
 import os
 import signal
 
@@ -208,6 +209,21 @@ def test_what_ran_out_of_memory_is_reduced_before_it_is_given_up(lab):
         "reduced to micro_batch=80 after oom-gpu: RuntimeError: CUDA out of memory. Tried to allocate 160"
         in never.reason
     )
+
+
+def test_what_an_idea_wrote_into_the_recipe_by_itself_is_reduced_as_well(lab):
+    """A patch says as much as an override: the key whose value differs is tied to the memory, and halved."""
+    (lab.root / "train.py").write_text(HUNGRY)
+    (lab.root / "config.json").write_text('{"micro_batch": 4}\n')
+    patch = '--- a/config.json\n+++ b/config.json\n@@ -1 +1 @@\n-{"micro_batch": 4}\n+{"micro_batch": 64}\n'
+    (lab.root / "ideas.yaml").write_text(json.dumps([{"title": "batch 64", "area": "memory", "patch": patch}]))
+    commit_all(lab.root)
+    verdict = {"policy": "greedy", "baseline_runs": 1, "confirm": 0}
+    lab.write(launcher={"type": "local"}, stop="2 experiments", verdict=verdict)
+    assert lab.run().returncode == 0
+    row = lab.rows()[1]
+    assert (row.status, row.metric_value) == ("keep", 32)
+    assert "reduced to micro_batch=32 after oom-gpu" in row.reason
 
 
 ENDLESS = """\

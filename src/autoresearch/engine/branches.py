@@ -21,7 +21,7 @@ from autoresearch.engine.guarded_commit import (
     scope_of,
     shadowed,
 )
-from autoresearch.engine.worktrees import checkout, clean_checkout, survey_of_arm, tree_path
+from autoresearch.engine.worktrees import checkout, clean_checkout, half_taken_back, survey_of_arm, tree_path
 from autoresearch.errors import RecipeError, RepositoryError, ResearcherError, crossing
 from autoresearch.experiment import change, names
 from autoresearch.experiment.events import BundleMade, ExperimentCommitted, ExperimentOpened, ExperimentRepaired
@@ -34,7 +34,6 @@ from autoresearch.git.call import is_about_room
 from autoresearch.guards.scope import breaches
 from autoresearch.machine import disk, fault_points
 from autoresearch.ports.researcher import Mender
-from autoresearch.run.post_mortem import reduced
 
 
 def open_baseline(ctx: Context) -> None:
@@ -262,7 +261,8 @@ def repair(ctx: Context, name: str, crash: str, *, by_hand: bool = False, reduce
         name: The experiment.
         crash: What it died of, in words.
         by_hand: The fix lies in the worktree of whoever opened it.
-        reduce: It ran out of memory: half of what it enlarged is taken back instead, by us (R146).
+        reduce: It ran out of memory: half of what it enlarged is taken back instead (R146), by us where values say
+            what that is, else by its researcher.
     """
     entry = ctx.history.experiment(name)
     if (found := _found_again(ctx, entry)) is not None:
@@ -283,8 +283,8 @@ def repair(ctx: Context, name: str, crash: str, *, by_hand: bool = False, reduce
     tree = ctx.paths.by_hand(entry.index) if by_hand else checkout(ctx, name)
     files: tuple[str, ...] = ()
     unheld: tuple[str, ...] = ()
-    less = _reduce(ctx, entry, tree) if reduce else ()
-    if less or by_hand or (not reduce and _mend(ctx, entry, tree, crash)):
+    less = half_taken_back(ctx, entry, tree) if reduce else ()
+    if less or by_hand or _mend(ctx, entry, tree, crash):
         files, unheld = committable(tree, entry.commit)
     keep_testimony(ctx, entry.hypothesis.source, entry.index, ctx.paths.repair(name, _number(entry)))
     if unheld:
@@ -303,7 +303,8 @@ def repair(ctx: Context, name: str, crash: str, *, by_hand: bool = False, reduce
             )
         )
         return
-    done = f"reduced to {', '.join(less)} after {crash}" if reduce else f"mended: {crash}"
+    reduced_to = f"reduced to {', '.join(less)}" if less else f"reduced by {entry.hypothesis.source}"
+    done = f"{reduced_to} after {crash}" if reduce else f"mended: {crash}"
     fixed = _fix(ctx, entry, tree, files, done if reduce else crash)
     if problems := _problems(ctx, entry, fixed):
         _refuse(ctx, entry, problems)
@@ -312,20 +313,6 @@ def repair(ctx: Context, name: str, crash: str, *, by_hand: bool = False, reduce
     refs.advance_branch(ctx.paths.root, entry.branch, entry.commit, fixed)
     fault_points.point("repair.record")
     ctx.record(ExperimentRepaired(at=ctx.clock(), name=name, commit=fixed, reason=done, files=files))
-
-
-def _reduce(ctx: Context, entry: Experiment, tree: Path) -> tuple[str, ...]:
-    """Write half of what the idea enlarged into its worktree; what that is, nothing where there is nothing to halve."""
-    try:
-        with clean_checkout(ctx, entry.parent_commit) as before:
-            values = ctx.survey_of(entry.parent_commit, before).facts.values
-        less = reduced(entry.hypothesis.overrides, values)
-        if less:
-            ctx.target.apply(tree, less)
-    except RecipeError as error:
-        ctx.note(f"{entry.name} could not be reduced: {error}")
-        return ()
-    return less
 
 
 def _fix(ctx: Context, entry: Experiment, tree: Path, files: tuple[str, ...], crash: str) -> str:

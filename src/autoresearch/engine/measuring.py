@@ -277,7 +277,11 @@ def change_of(history: History, arm: str) -> Change:
     idea, committed = entry.hypothesis, entry.committed
     mended = tuple(file for repair in entry.repairs for file in repair.files)
     only_assigned = bool(idea.overrides) and not idea.patch and len(committed.files) < 2 and not mended
-    return Change(tuple(idea.overrides), (*committed.files, *mended), own_files=not only_assigned)
+    assigned = Change(tuple(idea.overrides))
+    # What it wrote into configuration by itself is known by the keys whose values differ.
+    edited = () if only_assigned else set(committed.keys) - {*committed.files, *assigned.keys}
+    by_hand = tuple(f"{key}=" for key in sorted(edited))
+    return Change((*idea.overrides, *by_hand), (*committed.files, *mended), own_files=not only_assigned)
 
 
 def _parents_end(history: History, arm: str) -> str:

@@ -8,12 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from autoresearch.engine.context import Context
-from autoresearch.errors import RepositoryError
+from autoresearch.errors import RecipeError, RepositoryError
 from autoresearch.experiment import names
+from autoresearch.experiment.change import changed_keys
+from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.outcome import BASELINE
 from autoresearch.git import refs, worktree
 from autoresearch.machine import disk
 from autoresearch.ports.target import Survey
+from autoresearch.run.post_mortem import reduced
 
 
 def checkout(ctx: Context, arm: str) -> Path:
@@ -105,3 +108,28 @@ def _folders(ctx: Context) -> Iterator[Path]:
     yield ctx.paths.folder
     for depth in ("*", "*/*"):
         yield from ctx.paths.folder.glob(depth)
+
+
+def half_taken_back(ctx: Context, entry: Experiment, tree: Path) -> tuple[str, ...]:
+    """Write half of what an idea enlarged into its worktree (R146); what that is, nothing where there is none to halve.
+
+    Of what it wrote into the recipe by itself, values that follow from others follow them down and are left alone.
+    """
+    try:
+        with clean_checkout(ctx, entry.parent_commit) as before:
+            parents = ctx.survey_of(entry.parent_commit, before).facts.values
+        less = reduced(entry.hypothesis.overrides, parents)
+        if less:
+            ctx.target.apply(tree, less)
+            return less
+        values = ctx.survey_of(entry.commit, tree).facts.values
+        written = [f"{key}={values[key]}" for key in changed_keys(parents, values) if key in values]
+        for each in reduced(written, parents):
+            key = each.partition("=")[0]
+            if ctx.target.survey(tree).facts.values.get(key) == values[key]:
+                ctx.target.apply(tree, (each,))
+                less += (each,)
+    except RecipeError as error:
+        ctx.note(f"{entry.name} could not be reduced: {error}")
+        return ()
+    return less

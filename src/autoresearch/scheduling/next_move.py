@@ -382,7 +382,7 @@ def _memory_to_spare(history: History, entry: Experiment) -> str:
     if entry.judged or entry.by_hand or any(r.reason.startswith(("reduced", "not reduced")) for r in entry.repairs):
         return ""
     runs = history.current_runs(entry.name)
-    end = runs[-1].ending if runs and entry.hypothesis.overrides and all(run.settled for run in runs) else None
+    end = runs[-1].ending if runs and all(run.settled for run in runs) else None
     if end is None or end.who is not Who.IDEA or not end.what.startswith("oom") or doubt(history, entry.name):
         return ""
     return f"{end.what}: {end.evidence}"
