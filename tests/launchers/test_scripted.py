@@ -76,5 +76,5 @@ def test_a_run_without_end_ends_when_cancelled(tmp_path, job):
 @pytest.mark.parametrize("script", [{"*": {"states": ["dancing"]}}, {"*": {"states": []}}, {"*": {"sates": []}}])
 def test_a_wrong_script_is_one_clear_line(tmp_path, script):
     """A script with an unknown word, none, or a misspelt key is refused where it is wrong."""
-    with pytest.raises(LauncherError, match=r"option script\.\*"):
+    with pytest.raises(LauncherError, match=r"(option|unknown key) '?script\.\*"):
         ScriptedLauncher({"script": script}, tmp_path)

@@ -64,7 +64,7 @@ def test_a_step_has_whole_gpus_and_a_share_of_its_own():
 
 @pytest.mark.parametrize(("options", "said"), [
     ({"allocation": {"time": "soon"}}, "option allocation.time: .*a length of time such as 4h"),
-    ({"allocation": {"hours": 4}}, "option allocation.hours"),
+    ({"allocation": {"hours": 4}}, "unknown key 'allocation.hours'"),
     ({"allocation": {"runs": 0}}, "option allocation.runs"),
     ({"allocation": {}, "container": "image"}, "neither container nor requeue"),
     ({"allocation": {}, "requeue": True}, "neither container nor requeue"),

@@ -306,7 +306,9 @@ def test_a_book_of_ones_own(tmp_path):
     mine = PlaybookResearcher(options={"path": "mine.yaml", "root": str(tmp_path)}, folder=tmp_path)
     assert mine.propose(brief(Facts({"a": 2})), tmp_path).overrides == ("a=4",)
     file.write_text("names: {}\nplays: [{name: one, title: Do it, area: code, why: w, set: {a: {twice: 2}}}]\n")
-    with pytest.raises(CampaignError, match=r"mine\.yaml, at plays\.0\.set\.a"):
+    with pytest.raises(
+        CampaignError, match=r"mine\.yaml, at unknown key 'plays\.1\.set\.a\.twice': did you mean 'times'"
+    ):
         PlaybookResearcher(options={"path": "mine.yaml", "root": str(tmp_path)}, folder=tmp_path)
 
 

@@ -106,8 +106,8 @@ def test_a_recipes_own_value_has_a_place_though_it_is_no_choice():
         ({"type": "int", "low": 1.2, "high": 2.3}, "two whole numbers"),
         ({"type": "categorical", "choices": [1]}, "two choices"),
         ({"type": "gaussian", "low": 0, "high": 1}, "none of float"),
-        ({"low": 0, "high": 1, "step": 2}, "Extra inputs"),
-        (3, "valid dictionary"),
+        ({"low": 0, "high": 1, "step": 2}, "unknown key 'step'"),
+        (3, "3 is not understood; write a mapping"),
     ],
 )
 def test_a_space_that_is_not_understood_is_refused(spec, words):

@@ -21,7 +21,12 @@ EDITS = {
     "unknown key below run": ("\nrun:\n", "\nrun:\n  frist_seed: 1\n", r"'run\.frist_seed': did you mean 'first_seed'"),
     "unknown key below scope": ("recipe: x", "scope: {alow: []}", r"'scope\.alow': did you mean 'allow'"),
     "unknown key below approval": ("recipe: x", "approval: {plam: ask}", r"'approval\.plam': did you mean 'plan'"),
-    "wrong type": ("\nrun:\n", "\nrun:\n  grace: soon\n", r"run\.grace: input should be a valid number"),
+    "wrong type": ("\nrun:\n", "\nrun:\n  grace: soon\n", r"run\.grace: 'soon' is not understood; write a number of at least 0"),
+    "a misspelt word": ("\nrun:\n", "\nrun:\n  early_kill: rce\n", "run.early_kill: 'rce' is not understood; write true, false or race; did you mean race"),
+    "too small a number": ("type: scripted", "type: scripted\n  parallel: 0", "launcher.parallel: 0 is not understood; write a whole number of at least 1"),
+    "a number for text": ("\nrun:\n", "\nrun:\n  env: {A: 5}\n", "run.env.A: 5 is not understood; write text, in quotes"),
+    "a key that is missing": ("recipe: x", "evaluate: {when: proof}", "evaluate.command: it is missing; write a list such as .a, b. of at least 1"),
+    "a word for a list": ("recipe: x", "scope: {allow: src}", "scope.allow: 'src' is not understood; write a list such as"),
     "a number for words": ("stop: 4 experiments", "stop: 4", "stop: write it in words, for example '4 experiments"),
     "stop words": ("stop: 4 experiments", "stop: a few tries", "'a few tries' is not understood"),
     "policy": ("policy: greedy", "policy: greddy", "no verdict policy 'greddy'; choose one of: .*greedy"),
@@ -99,20 +104,36 @@ COMMAND_LINES = {
     "no runs in parallel": (("plan", "--target", "command", "--command", "x", "--metric", "m", "--parallel", "0"), 1),
     "no such folder": (("status", "--repo", "/nonexistent/place"), 1),
     "unknown target": (("plan", "--target", "comand"), 1),
+    "a word for a number": (("plan", "--worth", "much"), 2),
+    "a misspelt choice": (("plan", "--direction", "maximise"), 2),
     "unknown policy": (("plan", "--target", "command", "--command", "x", "--metric", "m", "--policy", "best"), 1),
 }
 
 
 @pytest.mark.parametrize("what", COMMAND_LINES)
 def test_a_command_line_that_cannot_be_carried_out_says_why(ended, what):
-    """One line on stderr (argparse adds its usage), the exit code of its kind, and no record changes."""
+    """One line on stderr, the exit code of its kind, and no record changes."""
     words, code = COMMAND_LINES[what]
     before = (ended.ledger.read_bytes(), ended.journal())
     done = ended.cli(*words)
-    lines = [line for line in done.stderr.splitlines() if line.startswith(("autoresearch:", "autoresearch run: error"))]
+    lines = done.stderr.splitlines()
     assert (done.returncode, len(lines)) == (code, 1), done.stderr
+    assert lines[0].startswith("autoresearch: ")
     assert "internal error" not in lines[0]
     assert (ended.ledger.read_bytes(), ended.journal()) == before
+
+
+@pytest.mark.parametrize(("words", "told"), [
+    (("plan", "--worth", "much"), "--worth: 'much' is not understood; write a number; see: autoresearch plan --help"),
+    (("plan", "--direction", "maximise"), "write maximize or minimize; did you mean 'maximize'?"),
+    (("plan", "--worht", "1"), "--worht; did you mean '--worth'?"),
+    (("overrule", "1", "kep", "--reason", "x"), "verdict: 'kep' is not understood; write keep, discard or crash; did you mean 'keep'?"),
+    (("statsu",), "there is no command 'statsu'; did you mean 'status'?"),
+    (("plan", "--policy", "greddy", "--target", "command", "--command", "x", "--metric", "m"), "did you mean 'greedy'?"),
+])  # fmt: skip
+def test_a_misspelt_word_is_answered_with_the_nearest_and_what_is_allowed(lab, words, told):
+    """Flags, choices, commands and names of adapters alike."""
+    assert told in lab.refused(*words, code=1 if "--policy" in words else 2)
 
 
 @pytest.mark.parametrize("verb", ["status", "run", "plan"])

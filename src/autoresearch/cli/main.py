@@ -7,6 +7,7 @@ import argparse
 import errno
 import importlib
 import os
+import re
 import sys
 import tempfile
 import traceback
@@ -64,11 +65,35 @@ _DISK = _FULL | {errno.EROFS, errno.EIO, errno.EINTR, errno.ESTALE, errno.ETIMED
 
 
 class _Parser(argparse.ArgumentParser):
-    """Repeats what was typed without its secrets."""
+    """Says in one line what is wrong and what may be written, and repeats what was typed without its secrets."""
 
     def error(self, message: str) -> NoReturn:
-        """Usage, and what is wrong."""
-        super().error(_hide(message))
+        """What is wrong, with the nearest of what is right, and where the flags are told."""
+        raise UsageError(f"{_hide(self._in_words(message))}; see: {self.prog} --help")
+
+    def _in_words(self, message: str) -> str:
+        if found := re.fullmatch(r"argument (.+): invalid (int|float|_\w+) value: (.+)", message, re.DOTALL):
+            return f"{found[1]}: {found[3]} is not understood; write a {'whole ' * (found[2] == 'int')}number"
+        if found := re.fullmatch(r"argument (.+): invalid choice: (.+) \(choose from (.+)\)", message, re.DOTALL):
+            allowed = [word.strip(" '\"") for word in found[3].split(",")]
+            near = _nearest(found[2].strip("'\""), allowed)
+            return f"{found[1]}: {found[2]} is not understood; write {', '.join(allowed[:-1])} or {allowed[-1]}{near}"
+        if found := re.match(r"unrecognized arguments: (\S+)", message):
+            return f"{message}{_nearest(found[1].partition('=')[0], self._flags())}"
+        return message
+
+    def _flags(self) -> list[str]:
+        """Its flags, and those of its commands."""
+        below = [one for action in self._actions if isinstance(action.choices, dict) for one in action.choices.values()]
+        return [flag for one in (self, *below) for flag in one._option_string_actions]  # noqa: SLF001 - told nowhere else
+
+
+def _nearest(word: str, known: Sequence[str]) -> str:
+    """`; did you mean 'x'?`, empty where nothing is near."""
+    import difflib  # noqa: PLC0415 - only when something went wrong
+
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def _module(command: str) -> ModuleType:
@@ -153,11 +178,7 @@ def _check(chosen: str | None, argv: Sequence[str]) -> None:
         raise UsageError("no command given; the list of commands is above")
     if chosen is None or chosen in COMMANDS:
         return
-    import difflib  # noqa: PLC0415 - only when something went wrong
-
-    near = difflib.get_close_matches(chosen, COMMANDS, n=1)
-    hint = f"did you mean {near[0]!r}? See" if near else "see"
-    raise UsageError(f"there is no command {chosen!r}; {hint}: autoresearch --help")
+    raise UsageError(f"there is no command {chosen!r}{_nearest(chosen, list(COMMANDS))}; see: autoresearch --help")
 
 
 def _fail(text: str, code: int = 1) -> int:

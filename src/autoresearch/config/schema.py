@@ -5,8 +5,7 @@ Unknown keys are refused with the nearest valid one named.
 """
 
 import re
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Literal
 
@@ -14,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from autoresearch.config.stop_phrase import parse
 from autoresearch.config.stop_rule import DEFAULT, StopRule
-from autoresearch.errors import CampaignError
+from autoresearch.errors import CampaignError, mistakes
 from autoresearch.experiment.board import PolicySettings
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
@@ -332,25 +331,4 @@ class CampaignConfig(_Part):
         try:
             return cls.model_validate(document)
         except ValidationError as error:
-            raise CampaignError(
-                f"{source}: {'; '.join(_explain(cls, problem) for problem in error.errors())}"
-            ) from None
-
-
-def _explain(model: type[BaseModel], problem: Any) -> str:
-    path = [str(part) for part in problem["loc"]]
-    if problem["type"] != "extra_forbidden":
-        message = problem["msg"].removeprefix("Value error, ")
-        return f"{'.'.join(path) or 'file'}: {message[:1].lower()}{message[1:]}"
-    valid = _fields(model, path[:-1])
-    near = get_close_matches(path[-1], valid, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"valid keys: {', '.join(valid)}"
-    return f"unknown key {'.'.join(path)!r}: {hint}"
-
-
-def _fields(model: type[BaseModel], path: Iterable[str]) -> list[str]:
-    for part in path:
-        annotation = model.model_fields[part].annotation if part in model.model_fields else None
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            model = annotation
-    return sorted(model.model_fields)
+            raise CampaignError(f"{source}: {'; '.join(mistakes(cls, error))}") from None

@@ -26,7 +26,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, Field, ValidationError
 
-from autoresearch.errors import LauncherError, NotNowError, RefusedError
+from autoresearch.errors import LauncherError, NotNowError, RefusedError, wrong_option
 from autoresearch.machine import fault_points
 from autoresearch.run.job import Job, JobState, JobStatus, Submission
 from autoresearch.supervision import run_folder
@@ -74,9 +74,7 @@ class Script(BaseModel, frozen=True, extra="forbid"):
         try:
             return cls.model_validate(dict(options))
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise LauncherError(f"the scripted launcher's option {where}: {first['msg']}; correct it") from error
+            raise LauncherError(wrong_option("the scripted launcher", cls, error)) from error
 
     def part(self, run_id: str) -> tuple[str, Part]:
         """The pattern that fits a run, and its part; without one, plain success."""

@@ -12,7 +12,7 @@ from typing import ClassVar, Protocol, Self, runtime_checkable
 
 from pydantic import BaseModel, ValidationError
 
-from autoresearch.errors import LauncherError
+from autoresearch.errors import LauncherError, wrong_option
 from autoresearch.run.job import Job, JobStatus, Resources, Submission
 
 
@@ -203,8 +203,4 @@ class LauncherOptions(BaseModel, frozen=True, extra="forbid"):
         try:
             return cls.model_validate(dict(options))
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            option = f"option {where}" if where else "options"
-            given = f", not {first['input']!r}" if where else ""
-            raise LauncherError(f"the {cls.launcher} launcher's {option}: {first['msg']}{given}; correct it") from error
+            raise LauncherError(wrong_option(f"the {cls.launcher} launcher", cls, error)) from error

@@ -8,6 +8,7 @@ source may have another name for a person, who says how a script writes its numb
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -95,7 +96,9 @@ def load(room: str, name: str) -> Any:
     """
     table, one, plain = names(room), ROOMS[room].one, ROOMS[room].plain
     if name not in table:
-        raise PluginError(f"there is no {one} {name!r}; choose one of: {', '.join(sorted(table))}")
+        near = get_close_matches(name, table, n=1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        raise PluginError(f"there is no {one} {name!r}; choose one of: {', '.join(sorted(table))}{hint}")
     package = package_of(room, name)
     try:
         provided = EntryPoint(name, table[name], f"autoresearch.{room}").load()

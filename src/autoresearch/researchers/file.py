@@ -1,5 +1,6 @@
 """Ideas a person wrote down: a YAML list of hypotheses, proposed in order, each once."""
 
+import re
 import shutil
 from collections import Counter
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from autoresearch.errors import CampaignError
+from autoresearch.errors import CampaignError, mistakes
 from autoresearch.experiment.hypothesis import Brief, Hypothesis
 from autoresearch.secrets import environment
 
@@ -80,14 +81,12 @@ def read(path: Path, beside: Path | None = None) -> tuple[Hypothesis, ...]:
 
 def _mistake(error: ValidationError, document: Any) -> str:
     """The first mistake: which entry, by number from one and title, which key, and what is expected."""
-    first = error.errors()[0]
-    number, *keys = first["loc"] or ("the top",)
-    where = str(number)
-    if isinstance(number, int):
+    loc, told = error.errors()[0]["loc"], mistakes(tuple[ListedIdea, ...], error)[0].removeprefix("file: ")
+    where = "the top"
+    if loc and isinstance(number := loc[0], int):
         entry = document[number]
         title = f" ({entry['title']!r})" if isinstance(entry, dict) and "title" in entry else ""
-        where = f"entry {number + 1}{title}" + (f", {'.'.join(map(str, keys))}" if keys else "")
-    told = first["msg"].removeprefix("Value error, ")
+        where, told = f"entry {number + 1}{title}", re.sub(rf"(^|')({number + 1}(\.|: ))", r"\1", told, count=1)
     return f"at {where}: {told}; an entry has the keys {', '.join(ListedIdea.model_fields)}"
 
 

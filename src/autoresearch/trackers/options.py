@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 from pydantic import BaseModel, ValidationError
 
 from autoresearch import extras
-from autoresearch.errors import CampaignError
+from autoresearch.errors import CampaignError, wrong_option
 
 
 class TrackerOptions(BaseModel, frozen=True, extra="forbid"):
@@ -42,9 +42,7 @@ class TrackerOptions(BaseModel, frozen=True, extra="forbid"):
         try:
             parsed = cls.model_validate(dict(options))
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise CampaignError(f"the {cls.tracker} tracker's option {where}: {first['msg']}; correct it") from error
+            raise CampaignError(wrong_option(f"the {cls.tracker} tracker", cls, error)) from error
         if find_spec(cls.package) is None:
             raise CampaignError(
                 f"the {cls.tracker} tracker needs the package {cls.package}, which is not installed; "

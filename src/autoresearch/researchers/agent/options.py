@@ -1,13 +1,12 @@
 """What a person can set for the `agent` researcher."""
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from autoresearch.errors import CampaignError
+from autoresearch.errors import CampaignError, mistakes
 
 _ENGINE = {"seed"}
 """Options that every researcher is handed and this one has no use for."""
@@ -79,18 +78,4 @@ class AgentOptions(BaseModel):
         try:
             return cls.model_validate({key: value for key, value in options.items() if key not in _ENGINE})
         except ValidationError as error:
-            raise CampaignError(f"researcher `agent`: {_explain(error)}") from None
-
-
-def _explain(error: ValidationError) -> str:
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
-    if first["type"] != "extra_forbidden":
-        return (
-            f"{key}: {first['msg'].removeprefix('Value error, ')}"
-            if key
-            else first["msg"].removeprefix("Value error, ")
-        )
-    valid = sorted(AgentOptions.model_fields.keys() - {"root"})
-    near = get_close_matches(key, valid, n=1, cutoff=0.5)
-    return f"unknown key {key!r}: {f'did you mean {near[0]!r}?' if near else 'valid keys: ' + ', '.join(valid)}"
+            raise CampaignError(f"researcher `agent`: {mistakes(cls, error)[0]}") from None

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from autoresearch.errors import CampaignError
+from autoresearch.errors import CampaignError, mistakes
 from autoresearch.researchers.override_forms import Condition, OverrideForm, Written
 
 Grade = Literal["high", "fair", "low"]
@@ -114,9 +114,7 @@ def read(document: Any, where: str = "the book of plays") -> Book:
     try:
         return Book.model_validate(document)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the top"
-        raise CampaignError(f"{where}, at {place}: {first['msg'].removeprefix('Value error, ')}") from None
+        raise CampaignError(f"{where}, at {mistakes(Book, error)[0]}") from None
 
 
 @cache

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from autoresearch.errors import CampaignError
+from autoresearch.errors import CampaignError, mistakes
 from autoresearch.researchers.override_forms import canonical, is_number, text
 
 Array = NDArray[np.float64]
@@ -209,7 +209,7 @@ def _knob(key: str, spec: Any) -> Dimension:
         return Dimension.model_validate(_spelled_out(spec))
     except ValidationError as error:
         raise CampaignError(
-            f"search space, {key}: {error.errors()[0]['msg'].removeprefix('Value error, ')}; "
+            f"search space, {key}: {mistakes(Dimension, error)[0].removeprefix('file: ')}; "
             "write for example {type: float, low: 1e-6, high: 1e-4, log: true}"
         ) from None
 
