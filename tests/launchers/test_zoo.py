@@ -2,17 +2,19 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
 from autoresearch.launchers.local import LocalLauncher
-from autoresearch.run.job import Job, JobState
+from autoresearch.run.job import Job, JobState, RunSandbox
 from autoresearch.testing.launchers import JobFactory, settle
 
 LIMIT_S, GRACE_S = 0.6, 0.4
@@ -55,6 +57,14 @@ for _ in range(60):
         while True:
             os.fork() or os._exit(0)
             os.wait(); time.sleep(0.05)
+time.sleep(600)""",
+    "is two hundred hoppers": """
+deaf()
+for _ in range(200):
+    if not os.fork():
+        os.setsid()
+        while True:
+            os.fork() and os._exit(0)
 time.sleep(600)""",
     "hops from process to process": """
 deaf()
@@ -174,6 +184,19 @@ def test_every_animal_is_back_in_time_and_alone(animal, launcher, python):
         assert launcher.leftovers(wanted.run_id) == ()
         limit_s *= 4
     assert alive(wanted) == []
+
+
+@pytest.mark.skipif(not shutil.which("cc"), reason="no C compiler")
+@pytest.mark.parametrize("sandbox", [False, True], ids=["bare", "in a sandbox"])
+def test_a_crowd_that_makes_anew_whoever_is_missing_is_gone_when_its_run_is_over(launcher, tmp_path, sandbox):
+    """Two hundred processes without environment, each looking after all others: killed one by one they come back."""
+    wanted = JobFactory(tmp_path)('exec "$PWD/crowd" 200 100', limit_s=LIMIT_S, grace_s=GRACE_S)
+    wanted = replace(wanted, sandbox=RunSandbox() if sandbox else None)
+    crowd = Path(wanted.directory, "crowd")
+    subprocess.run(("cc", "-O1", "-o", crowd, Path(__file__).with_name("crowd.c")), check=True)
+    status = settle(launcher, launcher.submit(launcher.plan(wanted)))
+    left = [one for one in psutil.process_iter(["cmdline"]) if str(crowd) in (one.info["cmdline"] or [])]
+    assert (status.state, left) == (JobState.TIMED_OUT, [])
 
 
 def test_a_daemon_left_behind_is_ended_and_noted(launcher, python):

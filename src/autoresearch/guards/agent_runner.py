@@ -23,6 +23,7 @@ from typing import Any, NoReturn
 from autoresearch.machine import processes
 from autoresearch.machine.processes import CommandError
 from autoresearch.machine.processes import run as run_process
+from autoresearch.supervision.child import kill_all
 from autoresearch.supervision.run_log import BoundedLog
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
@@ -232,13 +233,7 @@ class _Watcher:
                     processes.signal_tree(process, signal.SIGTERM)
                     processes.signal_tree(process, signal.SIGCONT)
             signal.sigtimedwait({signal.SIGCHLD}, 0.05)
-        until = time.monotonic() + _UNKILLABLE_S
-        while self._reap() and time.monotonic() < until:
-            # Only our own children: nobody else can free their ids, and theirs become ours when they die.
-            for pid in processes.own_children():
-                with suppress(OSError):
-                    os.kill(pid, signal.SIGKILL)
-            signal.sigtimedwait({signal.SIGCHLD}, 0.005)
+        kill_all(self._tree, self._reap)
 
     def _reap(self) -> bool:
         """Collect what ended; False when not one descendant is left."""

@@ -1,4 +1,4 @@
-"""A supervisor's child: how it becomes the command of a run, and how signals are waited for meanwhile.
+"""A supervisor's child: how it becomes the command of a run, how signals are waited for meanwhile, how all of it ends.
 
 The command gets a session of its own, its streams, its signals. Waiting is done by the C library itself:
 `signal.sigtimedwait` of CPython hands out a record that nobody filled when a stop and a continue interrupt it and its
@@ -6,13 +6,16 @@ time is over by then: any number can come out, also that of a signal that means 
 decides, and what it does not name was never sent.
 """
 
+import contextlib
 import ctypes
 import os
 import signal
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, NoReturn
 
 from autoresearch.machine import processes
+from autoresearch.machine.processes import Process
 
 NO_START = 127
 """Exit code of a command that could not be started, as a shell's."""
@@ -23,6 +26,8 @@ _BORN_WITH = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGHUP, signal.SIGINT, sign
 _BITS = 8 * ctypes.sizeof(ctypes.c_ulong)
 _SET = ctypes.c_ulong * (1024 // _BITS)
 _LONGEST_S = float(2**31 - 1)
+_UNKILLABLE_S = 30.0
+_PATIENCE_S = 0.5
 
 
 def become(
@@ -102,3 +107,37 @@ def wait(signals: Iterable[int], seconds: float) -> Received | None:
     if number not in watched:
         return None
     return Received(number, info.sender.pid)
+
+
+def kill_all(scan: Callable[[], list[Process]], reap: Callable[[], bool]) -> None:
+    """KILL until nothing is left, or only what the kernel itself cannot end.
+
+    Args:
+        scan: Finds our descendants.
+        reap: Collects those that have ended; False when none is left.
+    """
+    began = time.monotonic()
+    while reap() and time.monotonic() < began + _UNKILLABLE_S:
+        # Only our own children, whose ids nobody else can free; theirs become ours the moment they die. So parents
+        # go first, and what forks faster than a whole table of processes is read is still hit.
+        for pid in processes.own_children():
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        if time.monotonic() > began + _PATIENCE_S:
+            _stop_and_kill(scan)
+        wait({signal.SIGCHLD}, 0.005)
+
+
+def _stop_and_kill(scan: Callable[[], list[Process]]) -> None:
+    """Stop all before any is killed: a crowd that makes anew whoever is missing then has nobody to miss."""
+    stopped: set[tuple[int, int]] = set()
+    until = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < until:
+        fresh = [one for one in scan() if (one.pid, one.started) not in stopped]
+        for process in fresh:
+            processes.signal_tree(process, signal.SIGSTOP)
+            stopped.add((process.pid, process.started))
+        if not fresh:
+            break
+    for process in scan():
+        processes.signal_tree(process, signal.SIGKILL)

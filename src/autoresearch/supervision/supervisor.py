@@ -33,7 +33,6 @@ from autoresearch.supervision.watcher import SupervisorClaim
 CANCEL = signal.SIGUSR1
 _OUTSIDE = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _WATCHED = {signal.SIGCHLD, CANCEL, *_OUTSIDE}
-_UNKILLABLE_S = 30.0
 _STACKS_S = 2.0
 
 
@@ -317,14 +316,7 @@ class SupervisedRun:
 
     def kill(self) -> None:
         """KILL until nothing is left, or only what the kernel itself cannot end."""
-        until = time.monotonic() + _UNKILLABLE_S
-        while self.reap() and time.monotonic() < until:
-            # Only our own children, whose ids nobody else can free; theirs become ours the moment they die. So parents
-            # go first, and what forks faster than a whole table of processes is read is still hit.
-            for pid in processes.own_children():
-                with contextlib.suppress(OSError):
-                    os.kill(pid, signal.SIGKILL)
-            self._nap(0.005)
+        child.kill_all(self._scan, self.reap)
 
     def _end_escaped(self) -> list[str]:
         """What left the tree, for example because it was started by a daemon on the run's behalf."""
