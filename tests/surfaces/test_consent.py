@@ -1,5 +1,6 @@
 """A person's word takes a person: a terminal of their own, and a code typed back at it."""
 
+import contextlib
 import os
 import pty
 import re
@@ -54,3 +55,38 @@ def test_the_campaign_file_may_let_anyone(lab):
     lab.write(approval={"launch": "ask", "by": "anyone"})
     assert lab.cli("approve", "plan", "--yes", prefix=ALONE).returncode == 0
     assert lab.journal("campaign_started")[0]["proof"] == ""
+
+
+def typed(lab, answers, arguments):
+    """Type these at the program's own terminal, one for each colon; its exit code and all that the terminal showed."""
+    process, terminal = pty.fork()
+    if process == 0:
+        os.chdir(lab.root)
+        os.execve(sys.executable, (sys.executable, "-m", "autoresearch", *arguments), lab.environ("", {}))
+    shown, left = b"", list(answers)
+    with contextlib.suppress(OSError):  # Linux says so when nobody has the other end any more
+        while more := os.read(terminal, 4096):
+            shown += more
+            if left and shown.count(b": ") > len(answers) - len(left):
+                os.write(terminal, left.pop(0) + b"\n")
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), shown
+
+
+APPROVE = ("approve", "plan", "--yes", "--campaign", "sealed")
+
+
+def test_a_passphrase_is_typed_and_stands_nowhere(lab):
+    """Whoever does not know it starts nothing, even with --yes; the terminal, file and journal hold the seal alone."""
+    what = ("--target", "command", "--command", "python3 train.py", "--metric", "score", "--direction", "maximize")
+    plan = ("plan", "--passphrase", "--stop", "2 ideas", "--name", "sealed", *what, "--ideas", "ideas.yaml")
+    code, shown = typed(lab, (b"open sesame", b"open sesame"), plan)
+    assert code == 0, shown
+    wrong, told = typed(lab, (b"open",), APPROVE)
+    assert b"not the passphrase" in told
+    assert (wrong, lab.cli("run", "--yes", "--campaign", "sealed", prefix=ALONE).returncode) == (1, 1)
+    right, also = typed(lab, (b"open sesame",), APPROVE)
+    assert right == 0, also
+    files = [path.read_bytes() for path in lab.root.rglob("*") if path.is_file()]
+    assert b"passphrase typed at" in b"".join(files)
+    assert b"sesame" not in b"".join((shown, also, *files))

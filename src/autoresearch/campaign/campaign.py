@@ -98,7 +98,7 @@ class Campaign:
             plan: What the person has read; approval of it is none of anything else. None: approved unread.
             by: Who approves, for the record; empty for whoever is logged in.
             take_over: As for `run`.
-            starts: It is given with the command that starts the campaign, which asks for no proof of a person.
+            starts: It is given with the command that starts the campaign, which asks for a passphrase alone.
 
         Raises:
             CampaignError: It was approved before, changed since, cannot be carried out, or an agent planned it unread.
@@ -110,7 +110,7 @@ class Campaign:
                 controller.refuse_unread(opened, named=self._named())
             else:
                 planning.refuse_another(plan, opened.campaign, opened.paths)
-            proof = "" if starts else consent.prove(opened, "approve the plan")
+            proof = consent.prove(opened, "approve the plan", starts=starts)
             opening.begin_campaign(opened, by or self._who(), self.clock, proof)
             context = opening.make_context(opened, self.clock, proposing=False)
             session_writer.start_memory(context)
@@ -150,10 +150,10 @@ class Campaign:
 
         with controller.hold_campaign(self.where, self.name, take_over=take_over) as (opened, lock):
             clock = SteadyClock(self.clock, not_before=opened.history.last_at)
-            fresh = opened.history.started is None
-            if fresh:
+            if fresh := opened.history.started is None:
                 controller.refuse_unapproved(opened, approved_by, named=self._named())
-                opening.begin_campaign(opened, approved_by or self._who(), clock)
+                proof = consent.prove(opened, "approve the plan", starts=True)
+                opening.begin_campaign(opened, approved_by or self._who(), clock, proof)
             context = opening.make_context(opened, clock)
             context.listeners += [heard for heard in (on_event, event_lines.teller(on_line)) if heard]
             reporter = controller.Reporter(ctx=context, beat=lock.refresh, poll=on_look or (lambda: None))

@@ -3,12 +3,18 @@
 Where agents are about, any process of the account could type `autoresearch approve`. There the word counts when a code,
 shown at the controlling terminal and nowhere else, is typed back at it. An agent's processes have no such terminal, and
 one they make for themselves (`script`, `expect`) is refused. What was accepted says how it was proved.
+
+A code can be read by whoever made the terminal. A passphrase, chosen when the campaign is planned, cannot: the campaign
+file holds a seal made of it, by a function that is slow to try (scrypt, RFC 7914).
 """
 
+import hashlib
+import hmac
 import os
 import secrets
 import termios
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -34,6 +40,7 @@ _MAKE_TERMINALS = frozenset(
     {"script", "expect", "unbuffer", "socat", "pexpect", "ptyprocess", "dtach", "abduco", "faketty"}
 )
 _LONGEST = 64
+_LONGEST_PASSPHRASE = 1024
 
 
 def proved(opened: Opened, word: Word, *, own: bool = False) -> Word:
@@ -65,13 +72,20 @@ _VERBS: dict[type, str] = {
 }
 
 
-def prove(opened: Opened, verb: str) -> str:
+def prove(opened: Opened, verb: str, *, starts: bool = False) -> str:
     """How it is known that a person speaks; empty where the campaign lets anyone.
+
+    Args:
+        opened: The campaign.
+        verb: What they want to do.
+        starts: It is said with the command that starts the campaign: there only a seal is asked for.
 
     Raises:
         CampaignError: Nobody proved to be a person.
     """
-    if not _asks(opened):
+    if seal := opened.campaign.approval.seal:
+        return _unsealed(seal, verb, opened.paths.name)
+    if starts or not _asks(opened):
         return ""
     cure = (
         f"to {verb} in {opened.paths.name} takes a person at a terminal of their own: type it there; for unattended "
@@ -79,12 +93,18 @@ def prove(opened: Opened, verb: str) -> str:
     )
     if maker := next(_own_makers(opened), ""):
         raise CampaignError(f"this terminal was made by {maker}, so nothing was recorded; {cure}")
+    with _own_terminal(cure) as terminal:
+        return _typed_back(terminal, verb, cure)
+
+
+@contextmanager
+def _own_terminal(cure: str) -> Iterator[int]:
     try:
         terminal = os.open(_TERMINAL, os.O_RDWR | os.O_NOCTTY)
     except OSError:
         raise CampaignError(f"there is no terminal here to ask a person at, so nothing was recorded; {cure}") from None
     try:
-        return _typed_back(terminal, verb, cure)
+        yield terminal
     finally:
         os.close(terminal)
 
@@ -121,3 +141,44 @@ def _typed_back(terminal: int, verb: str, cure: str) -> str:
     if os.read(terminal, _LONGEST).decode(errors="replace").strip() != code:
         raise CampaignError(f"the code was not typed back, so nothing was recorded; {cure}")
     return f"code typed back at {os.ttyname(terminal)}"
+
+
+def new_seal() -> str:
+    """A seal for the campaign file, of a passphrase that is typed twice at the terminal and kept nowhere.
+
+    Raises:
+        CampaignError: No terminal, nothing typed, or two different things.
+    """
+    cure = "a passphrase is typed at a terminal, twice the same"
+    with _own_terminal(cure) as terminal:
+        first = _typed_unseen(terminal, "A passphrase for whoever approves and steers: ")
+        if not first or first != _typed_unseen(terminal, "The same again: "):
+            raise CampaignError(f"there is no passphrase, and nothing was planned; {cure}")
+    return _seal(first, secrets.token_bytes(16))
+
+
+def _unsealed(seal: str, verb: str, name: str) -> str:
+    cure = f"to {verb} in {name} takes the passphrase that was chosen when it was planned"
+    with _own_terminal(cure) as terminal:
+        typed = _typed_unseen(terminal, f"To {verb}, type the passphrase: ")
+        if not hmac.compare_digest(_seal(typed, bytes.fromhex(seal.split("-")[1])), seal):
+            raise CampaignError(f"that is not the passphrase, so nothing was recorded; {cure}")
+        return f"passphrase typed at {os.ttyname(terminal)}"
+
+
+def _seal(passphrase: bytes, salt: bytes) -> str:
+    made = hashlib.scrypt(passphrase, salt=salt, n=1 << 15, r=8, p=1, maxmem=1 << 26, dklen=32)
+    return f"scrypt-{salt.hex()}-{made.hex()}"
+
+
+def _typed_unseen(terminal: int, prompt: str) -> bytes:
+    """A line typed at a terminal that does not show it; without the white space about it."""
+    before = termios.tcgetattr(terminal)
+    unseen = [*before[:3], before[3] & ~termios.ECHO, *before[4:]]
+    termios.tcsetattr(terminal, termios.TCSAFLUSH, unseen)
+    try:
+        os.write(terminal, prompt.encode())
+        return os.read(terminal, _LONGEST_PASSPHRASE).strip()
+    finally:
+        termios.tcsetattr(terminal, termios.TCSAFLUSH, before)
+        os.write(terminal, b"\n")

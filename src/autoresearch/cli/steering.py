@@ -33,6 +33,13 @@ from autoresearch.cli.main import (
 from autoresearch.cli.output import plan_document
 from autoresearch.errors import UsageError
 
+
+def _sealed(args: argparse.Namespace) -> dict[str, str]:
+    from autoresearch.campaign import consent  # noqa: PLC0415 - `--help` can do without
+
+    return {"approval.seal": consent.new_seal()} if args.passphrase else {}
+
+
 if TYPE_CHECKING:
     from autoresearch.campaign.plan import PlanRequest
 
@@ -63,6 +70,7 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--repo", metavar="DIR", type=_path, default=_path("."), help="the repository (default: here)")
     parser.add_argument("--dry-run", action="store_true", help="print the plan and the first submission, write nothing")
     parser.add_argument("--schema", action="store_true", help="print the campaign file's JSON Schema, and nothing else")
+    parser.add_argument("--passphrase", action="store_true", help="ask for one: who approves and steers must type it")
     parser.add_argument("--json", action="store_true", help="print machine-readable JSON")
     list_installed(parser, "targets", "launchers", "researchers", "policies", "metrics", "trackers")
 
@@ -109,7 +117,7 @@ def _request(args: argparse.Namespace) -> PlanRequest:
         policy=args.policy,
         worth=args.worth,
         base=args.base,
-        settings=dict(setting(item) for item in args.set),
+        settings=dict(setting(item) for item in args.set) | _sealed(args),
     )
 
 

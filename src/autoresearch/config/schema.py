@@ -158,6 +158,16 @@ class ApprovalConfig(_Part):
     by: Literal["auto", "terminal", "anyone"] = "auto"
     """Who may approve, overrule, steer, resume and stop. `terminal`: who types a code back at a terminal of their own;
     `anyone`: every process of this account; `auto`: `terminal` where launches ask or a researcher is an agent."""
+    seal: str = ""
+    """What `plan --passphrase` made of a passphrase. With it they type that instead of a code, and for the plan too."""
+
+    @model_validator(mode="after")
+    def _seals_something(self) -> "ApprovalConfig":
+        if self.seal and not re.fullmatch(r"scrypt-[0-9a-f]{32}-[0-9a-f]{64}", self.seal):
+            raise ValueError("seal is made of a passphrase by autoresearch plan --passphrase; never write one here")
+        if self.seal and self.by == "anyone":
+            raise ValueError("by: anyone asks nobody for the passphrase of the seal; leave one of the two out")
+        return self
 
 
 class RunConfig(_Part):
