@@ -210,3 +210,20 @@ def test_plan_says_what_a_stop_rule_counts_and_when_it_ends(lab):
 def test_plan_says_what_of_its_settings_will_happen(lab, more, said):
     """Race, what is worth having, doubles, and as many runs as there can be: read before a night is spent."""
     assert said in " ".join(lab.cli(*PLAN, *more, "--dry-run").stdout.split())
+
+
+def test_plan_warns_of_listed_ideas_that_nothing_could_hold(lab):
+    """Each would be a crash of its own; with a configuration file there is nothing to warn of."""
+    told = " ".join(lab.cli(*PLAN, "--dry-run").stdout.split())
+    assert "3 of 3 listed ideas would crash one by one: 'lr=0.2' cannot be applied" in told
+    assert "would crash one by one" not in lab.cli(*PLAN, "--set", "target.config=config.json", "--dry-run").stdout
+
+
+def test_a_misspelt_place_in_a_command_is_refused_by_the_plan(lab):
+    """The run's and the evaluation's alike, with what was meant."""
+    words = [word.replace("train.py", "train.py {sede}") for word in PLAN]
+    assert "the command has {sede}, which nothing would fill in; did you mean {seed}?" in lab.refused(*words)
+    evaluate = ("--set", "evaluate.command=[python3, train.py, '{foldr}']")
+    assert "evaluate.command has {foldr}, which nothing would fill in; did you mean {folder}?" in lab.refused(
+        *PLAN, *evaluate
+    )

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import sys
 from pathlib import Path
 
@@ -115,6 +116,31 @@ def test_without_a_config_overrides_are_refused(tree):
     assert target().apply(tree, []) == ()
     with pytest.raises(RecipeError, match="no configuration file"):
         target().apply(tree, ["a=1"])
+
+
+def test_what_no_tree_could_hold_is_known_without_one():
+    """A plan asks before a night of crashes: without a configuration file no override has a home."""
+    assert "no configuration file" in target().refusal(["a=1"])
+    assert target(config="config.yaml").refusal(["a=1"]) == target().refusal([]) == ""
+
+
+@pytest.mark.parametrize(
+    ("word", "near"), [("{sede}", "{seed}"), ("--out={fodler}", "{folder}"), ("{override}", "{overrides}")]
+)
+def test_a_misspelt_place_in_the_command_is_refused(tree, word, near):
+    """It would pass as it is, and every run would have the same seed; what only looks like one is left alone."""
+    with pytest.raises(RecipeError, match=f"did you mean {re.escape(near)}"):
+        target(sys.executable, "train.py", word).survey(tree)
+    assert target(sys.executable, "train.py", "{seed}", "${seeds}", "{print}", '{"seed": 1}').survey(tree).command
+
+
+@pytest.mark.parametrize("value", ["NaN", "nan", "inf", "-Infinity", "[1, nan]", ".nan"])
+def test_json_holds_no_nan_and_no_text_in_its_place(tree, value):
+    """A bare NaN would become a text, and the run would test another thing; in quotes it is the text that is meant."""
+    (tree / "c.json").write_text('{"a": 1}')
+    with pytest.raises(RecipeError, match=r"JSON has no .*give a finite number"):
+        target(config="c.json").apply(tree, [f"a={value}"])
+    assert target(config="c.json").apply(tree, ["a='NaN'"]) == ("c.json",)
 
 
 def test_a_script_that_dies_is_a_crash_with_a_cause(tree):

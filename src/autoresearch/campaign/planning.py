@@ -25,7 +25,8 @@ from autoresearch.ports import plugins
 from autoresearch.ports.launcher import Adviser, Launcher, WarmAllocation, occupies
 from autoresearch.ports.metric_source import sources_of
 from autoresearch.ports.policy import Telling
-from autoresearch.ports.target import Survey, Target
+from autoresearch.ports.researcher import Listed
+from autoresearch.ports.target import Survey, Target, misspelt_place
 from autoresearch.records import volume
 from autoresearch.records.paths import CampaignPaths, Layout
 from autoresearch.records.volume import Storage
@@ -296,7 +297,8 @@ def _researcher_warnings(campaign: CampaignConfig, root: Path) -> tuple[str, ...
     for spec in campaign.researcher:
         options = {"root": str(root), "seed": campaign.run.first_seed, **spec.options()}
         try:
-            plugins.make("researchers", spec.type, options=options, folder=paths.scratch(spec.type))
+            made = plugins.make("researchers", spec.type, options=options, folder=paths.scratch(spec.type))
+            found += preflight.homeless(target_of(campaign), made.listed()) if isinstance(made, Listed) else []
         except AutoresearchError as error:
             found.append(f"`run` will refuse the researcher: {error}")
     return tuple(found)
@@ -328,8 +330,11 @@ def _protect_warnings(campaign: CampaignConfig, survey: Survey, root: Path, base
     Raises:
         CampaignError: The evaluation is not in the base commit.
     """
+    words = campaign.evaluate.command if campaign.evaluate else ()
+    if wrong := misspelt_place(words, ("{folder}", "{evaluation}", "{seed}", "{step}")):
+        raise CampaignError(f"evaluate.command {wrong}")
     files = diffs.files_of(root, base)
-    for word in campaign.evaluate.command if campaign.evaluate else ():
+    for word in words:
         if word.endswith((".py", ".sh")) and "{" not in word and not word.startswith("/") and word not in files:
             raise CampaignError(
                 f"evaluate.command names {word}, which commit {base[:7]} does not have; commit it first"

@@ -21,13 +21,14 @@ from autoresearch.config import site
 from autoresearch.config.schema import CampaignConfig, SiteConfig
 from autoresearch.errors import AutoresearchError, CampaignError
 from autoresearch.experiment import names as naming
+from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import BASELINE
 from autoresearch.git import refs
 from autoresearch.machine import gpus, sandbox
 from autoresearch.machine.processes import CommandError, run
 from autoresearch.ports import plugins
 from autoresearch.ports.launcher import Adviser, Launcher, Limited, Rehearsal, occupies, why_unconfined
-from autoresearch.ports.target import Survey
+from autoresearch.ports.target import Choosy, Survey, Target
 from autoresearch.records import volume
 from autoresearch.records.paths import EXCLUDED, CampaignPaths, Volume
 from autoresearch.run.job import Resources
@@ -291,6 +292,13 @@ class Check:
     state: str
     found: str
     advice: str = ""
+
+
+def homeless(target: Target, ideas: Sequence[Hypothesis]) -> list[str]:
+    """Says when listed ideas would crash one by one, for nothing that could be edited holds their overrides."""
+    whys = [target.refusal(one.overrides) for one in ideas] if isinstance(target, Choosy) else []
+    lost = list(filter(None, whys))
+    return [f"{len(lost)} of {len(ideas)} listed ideas would crash one by one: {lost[0]}"] if lost else []
 
 
 def examine(where: Path) -> tuple[Check, ...]:

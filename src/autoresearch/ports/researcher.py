@@ -43,6 +43,15 @@ class Witness(Protocol):
 
 
 @runtime_checkable
+class Listed(Protocol):
+    """A researcher whose ideas are known beforehand."""
+
+    def listed(self) -> tuple[Hypothesis, ...]:
+        """All of them, tried ones included."""
+        ...
+
+
+@runtime_checkable
 class Mender(Protocol):
     """A researcher that can also mend its own trivial crashes."""
 

@@ -3,8 +3,10 @@
 A target is made with `recipe=`, `command=`, `objective=` and `options=`.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -174,6 +176,24 @@ class Target(Protocol):
     def health(self, log_tail: str, readings: Mapping[str, Readings]) -> tuple[Symptom, ...]:
         """Findings about a run, worst first, also while it is still running; a FATAL one justifies an early kill."""
         ...
+
+
+@runtime_checkable
+class Choosy(Protocol):
+    """What a target can do besides that knows without a tree that overrides have no home; a plan asks it."""
+
+    def refusal(self, overrides: Sequence[str]) -> str:
+        """Why such overrides could not be applied in any tree, empty where the files decide."""
+        ...
+
+
+def misspelt_place(words: Iterable[str], places: Sequence[str]) -> str:
+    """What is wrong with a word of a command that would pass as it is, such as `{sede}`; empty when nothing is near."""
+    for found in (one for word in words for one in re.findall(r"(?<!\$)\{\w+\}", word)):
+        near = get_close_matches(found, places, n=1, cutoff=0.7)
+        if near and found not in places:
+            return f"has {found}, which nothing would fill in; did you mean {near[0]}? It may have {', '.join(places)}"
+    return ""
 
 
 @runtime_checkable

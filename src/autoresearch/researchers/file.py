@@ -128,7 +128,8 @@ class FileResearcher:
         if self._path.exists() or not self._copy.exists():
             read(self._path)
 
-    def _ideas(self) -> tuple[Hypothesis, ...]:
+    def listed(self) -> tuple[Hypothesis, ...]:
+        """The entries of the list, or of its last good state."""
         try:
             ideas = read(self._path)
         except CampaignError:
@@ -143,7 +144,7 @@ class FileResearcher:
         """The next entry that has not been tried, or None at the end of the list."""
         used = Counter((item.title, item.overrides) for item in brief.tried if item.source == self.name)
         clean = environment.of_repository(self._root).clean  # as the titles of what was tried have been
-        for idea in self._ideas():
+        for idea in self.listed():
             key = (clean(idea.title), idea.overrides)
             if not used[key]:
                 return idea

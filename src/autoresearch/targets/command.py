@@ -15,7 +15,7 @@ from typing import Any
 from autoresearch.errors import CampaignError, RecipeError
 from autoresearch.experiment.hypothesis import Facts
 from autoresearch.ports.plugins import chosen_source
-from autoresearch.ports.target import RunRequest, SourceSpec, Survey
+from autoresearch.ports.target import RunRequest, SourceSpec, Survey, misspelt_place
 from autoresearch.run.chosen_value import JUDGED, AgreedCurve, check_rule, choose, cut_short, merge, nothing_found
 from autoresearch.run.collapse import collapses, curves_of
 from autoresearch.run.integrity import Finding, Integrity, of_sources
@@ -31,6 +31,8 @@ _KNOWN = (
     *("source", "config", "steps", "minutes", "setup_minutes", "gpus", "nodes", "cpus", "memory_gb", "seed_env", "env"),
     *("protect", "protect_keys", "inputs", "space", "standard_error", "tag", "validations", "knobs", "start_in"),
 )
+
+_PLACES = ("{seed}", "{folder}", "{config}", "{overrides}")
 
 WORK = "work"
 """Folder of a run in which it starts with `start_in: folder`."""
@@ -110,6 +112,8 @@ class CommandTarget:
 
     def survey(self, tree: Path) -> Survey:
         """What the options declare, checked against the files in `tree`."""
+        if wrong := misspelt_place(self._command, _PLACES):
+            raise RecipeError(f"the command {wrong}")
         for argument in self._command:
             if argument.endswith((".py", ".sh")) and not (tree / argument).is_file():
                 raise RecipeError(f"the command names {argument}, which is not in the repository; correct the command")
@@ -144,6 +148,12 @@ class CommandTarget:
         if rest and knobs.edit_document(tree, self._config, rest):
             changed.add(self._config)
         return tuple(sorted(changed))
+
+    def refusal(self, overrides: Sequence[str]) -> str:
+        """Why such overrides could not be applied in any tree, empty where the files decide."""
+        known = {knob.name for knob in self._knobs}
+        rest = [one for one in overrides if one.lstrip("+~").partition("=")[0] not in known]
+        return self._nowhere(rest[0]) if rest and not self._config else ""
 
     def _nowhere(self, override: str) -> str:
         if self._knobs:

@@ -112,6 +112,10 @@ def _applied(text: str, override: str) -> str:
     if not all(names) or bool(found) is delete:
         raise RecipeError(f"{override!r}: write it as key=value with a key that exists, +key=value to add one, or ~key")
     steps, missing = _steps(json.loads(text), names, override, added=added)
+    if word := _no_number(value):
+        raise RecipeError(
+            f"{override[:200]!r}: JSON has no {word}; give a finite number, or '{word}' in quotes for a text"
+        )
     try:
         if delete:
             return remove(text, steps)
@@ -152,6 +156,15 @@ def _number(value: str) -> int | float | None:
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, int | float) and not isinstance(found, bool) else None
+
+
+def _no_number(value: str) -> str:
+    """A bare word for what is no finite number, also inside a list; YAML would take it for a text."""
+    try:
+        bare = [one.value for one in yaml.parse(value) if isinstance(one, yaml.ScalarEvent) and one.style is None]
+    except yaml.YAMLError:
+        return ""
+    return next((word for word in bare if re.fullmatch(r"[+-]?\.?(nan|inf|infinity)", word, re.IGNORECASE)), "")
 
 
 def _same(now: Any, value: Any) -> bool:
