@@ -6,15 +6,15 @@ first; `decoded` gives the lines that hold codes as they are read, with the plac
 
 import re
 from bisect import bisect_right
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 
 _ESC = r"(?:\x1b|\\+(?:u001[bB]|x1[bB]|033|e)|%1[bB]|\^\[|␛)"
-_ZERO = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\r\n]*(?:\x07|\x1b\\)|[ -/]*[0-Z\\^-~])|\x9b[0-?]*[ -/]*[@-~]|"
-    r"[\x00\xad\u200b-\u200f\u2060\ufeff]+"
-)
+_TERMINAL = r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\r\n]*(?:\x07|\x1b\\)|[ -/]*[0-Z\\^-~])"
+_NO_WIDTH = "\x00\x9b\xad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+_ZERO = re.compile(rf"{_TERMINAL}|\x9b[0-?]*[ -/]*[@-~]|[{_NO_WIDTH.replace(chr(0x9B), '')}]+")
+_ONLY_TERMINAL = re.compile(_TERMINAL)
 _CSI = r"\[[0-?]*[ -/]*[@-~]"
 _CODE = re.compile(
     rf"[\\%=&^\[␛](?:(?<=\\)\\*(?:(?P<gone_a>(?:u001[bB]|x1[bB]|033|e){_CSI})|(?P<letter>[ntrbfv])|"
@@ -30,10 +30,12 @@ _CODE = re.compile(
 _BETWEEN = "\n.\n"
 _LETTERS = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v"}
 _ENTITIES = {"quot": '"', "amp": "&", "apos": "'", "lt": "<", "gt": ">", "nbsp": " "}
-_ANY_ZERO = re.compile("[\x00\x1b\x9b\xad\u200b-\u200f\u2060\ufeff]")
-_ANY_CODE = re.compile(
-    r"\\[\\ntrbfvxue0-3]|%[0-9a-fA-F]{2}|=(?:3D|0A|1B|(?:20)?\r?\n)|&[#a-z]|\^\[\[|␛\[|\[(?<!\w\[)[0-9;]{1,12}m"
+_SOFT_BREAK = r"(?=[\r\n])(?<=[^\r\n]{70}=)(?<![^\r\n]{76}=)\r?\n"
+_ANY_ASCII = re.compile(
+    rf"\\[\\ntrbfvxue0-3]|%[0-9a-fA-F]{{2}}|=(?:3D|0A|1B|20\r?\n|{_SOFT_BREAK})|&[#a-z]|\^\[\["
+    r"|\[(?<!\w\[)[0-9;]{1,12}m"
 )
+_ANY_CODE = re.compile(rf"{_ANY_ASCII.pattern}|␛\[")
 _MAY = (
     "key", "token", "secret", "pass", "credential", "pwd", "auth", "uthoriz", "earer", "login", "curl", "slack",
     "webhook", "://", "sig", "1b", "033[", "\\e[", "%3a", "%2f", "%3d", "=3d", "253d", "5c", "^[[", "␛", "private",
@@ -47,6 +49,13 @@ _EDGE = re.compile(
     rf"(?:{_ESC}|\x9b)\[?[0-?]*[ -/]*[@-~]|\[[0-9;]*m|[0-9](?:Z|T|UTC|GMT|[AP]M|ms|s)?)\Z"
 )
 _BACK = 24
+_Codes = Callable[[str, int, int], Iterator[re.Match[str]]]
+"""The codes in a text between two places."""
+
+
+def in_ascii(text: str) -> str:
+    """The text with a question mark for every other character: each keeps its place, and a search is far quicker."""
+    return text if text.isascii() else text.encode("ascii", "replace").decode("ascii")
 
 
 def is_edge(text: str, at: int, gaps: Collection[int] = ()) -> bool:
@@ -96,25 +105,38 @@ class Decoded:
 
 def without_colour(text: str) -> Decoded:
     """A text without what has no width: terminal codes above all."""
-    any_code = "\x1b" in text or "\0" in text or (not text.isascii() and _ANY_ZERO.search(text))
-    return _decode(text, [(0, len(text))], _ZERO) if any_code else Decoded(text, 0, ())
+    others = any(one in text for one in _NO_WIDTH)
+    if not others and "\x1b" not in text:
+        return Decoded(text, 0, ())
+    return _decode(text, [(0, len(text))], _ZERO.finditer if others else _terminal_codes)
+
+
+def _terminal_codes(text: str, start: int, end: int) -> Iterator[re.Match[str]]:
+    """Codes of the terminal; they are few, and a text with wide letters is searched far more quickly for one letter."""
+    at = text.find("\x1b", start, end)
+    while at >= 0:
+        code = _ONLY_TERMINAL.match(text, at, end)
+        if code:
+            yield code
+        at = text.find("\x1b", code.end() if code else at + 1, end)
 
 
 def decoded(text: str) -> Decoded | None:
     """The lines that hold a code, as they are read, one below the other; a line with a dot stands for all between."""
     stretches: list[tuple[int, int]] = []
+    plain, any_code = (text, _ANY_CODE) if "␛" in text else (in_ascii(text), _ANY_ASCII)
     at = 0
-    while code := _ANY_CODE.search(text, at):
-        start = max(text.rfind("\n", at, code.start()), text.rfind("\r", at, code.start()), at - 1) + 1
+    while code := any_code.search(plain, at):
+        start = max(plain.rfind("\n", at, code.start()), plain.rfind("\r", at, code.start()), at - 1) + 1
         at = code.end()
-        while (at := _line_end(text, at)) < len(text) and text[at - 1] == "=":
-            at = at + (2 if text[at : at + 2] == "\r\n" else 1)
-        if _may_tell(text[start : at + 1]):
+        while (at := _line_end(plain, at)) < len(plain) and plain[at - 1] == "=":
+            at = at + (2 if plain[at : at + 2] == "\r\n" else 1)
+        if _may_tell(plain[start : at + 1]):
             if stretches and stretches[-1][1] + 1 == start:
                 start = stretches.pop()[0]
             stretches.append((start, at))
         at += 1
-    return _decode(text, stretches, _CODE) if stretches else None
+    return _decode(text, stretches, _CODE.finditer) if stretches else None
 
 
 def _may_tell(line: str) -> bool:
@@ -133,13 +155,13 @@ def _line_end(text: str, at: int) -> int:
     return new if back < 0 else back
 
 
-def _decode(text: str, stretches: Sequence[tuple[int, int]], pattern: re.Pattern[str]) -> Decoded:
+def _decode(text: str, stretches: Sequence[tuple[int, int]], codes_of: _Codes) -> Decoded:
     parts: list[str] = []
     codes: list[tuple[int, str, int]] = []
     done, size, more = stretches[0][0], 0, 0
     first = done
     for start, end in stretches:
-        found = [(code.start(), code.end(), _read(code)) for code in pattern.finditer(text, start, end)]
+        found = [(code.start(), code.end(), _read(code)) for code in codes_of(text, start, end)]
         if start > done:
             found.insert(0, (done, start, _BETWEEN))
         for begin, stop, shown in found:

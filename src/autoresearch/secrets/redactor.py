@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from urllib.parse import quote, quote_plus
 
 from autoresearch.secrets import stream
-from autoresearch.secrets.encodings import Decoded, decoded, without_colour
+from autoresearch.secrets.encodings import Decoded, decoded, in_ascii, without_colour
 from autoresearch.secrets.shapes import DONE, HIDDEN, SHAPES, SecretName, suspicion
 from autoresearch.secrets.tokens import tokens
 
@@ -84,18 +84,20 @@ class Redactor:
 
     def tells(self, text: str) -> bool:
         """Whether a value is a secret by its own looks, whatever it is called."""
-        shaped = any(True for shape in SHAPES for _ in shape.spans(text))
+        plain = in_ascii(text)
+        shaped = any(True for shape in SHAPES for _ in shape.spans(text, plain=plain))
         return shaped or any(True for _ in tokens(text))
 
     def _mask(self, text: str, gaps: Collection[int] = (), *, words: bool = True) -> str:
         """The text with `DONE` for every character of a secret, so that all others keep their places."""
+        plain = in_ascii(text)
         for form in self._known:
-            if form in text:
+            if form in (plain if form.isascii() else text):
                 text = text.replace(form, DONE * len(form))
         for shape in SHAPES:
-            text = _fill(text, shape.spans(text, gaps))
+            text = _fill(text, shape.spans(text, gaps, plain))
         text = _fill(text, tokens(text, gaps)) if words else text
-        lowered = text.lower()
+        lowered = plain.lower()
         for stem, patterns in _NAMED.items():
             if stem in lowered:
                 for pattern in patterns:

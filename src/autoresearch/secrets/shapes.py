@@ -36,12 +36,17 @@ class Shape:
     pattern: re.Pattern[str]
     begins: bool = False
 
-    def spans(self, text: str, gaps: Collection[int] = ()) -> Iterator[tuple[int, int]]:
-        """Where secrets of this shape are."""
-        if any(anchor in text for anchor in self.anchors):
-            for found in self.pattern.finditer(text):
-                if not self.begins or is_edge(text, found.start(), gaps):
-                    yield found.span("s")
+    def spans(self, text: str, gaps: Collection[int] = (), plain: str = "") -> Iterator[tuple[int, int]]:
+        """Where secrets of this shape are; `plain` is the text in ASCII, in which anchors are found sooner."""
+        plain = plain or text
+        for anchor in self.anchors:
+            if anchor in plain:
+                break
+        else:
+            return
+        for found in self.pattern.finditer(text):
+            if not self.begins or is_edge(text, found.start(), gaps):
+                yield found.span("s")
 
 
 _KEY = r"PRIVATE KEY(?: BLOCK)?-----"

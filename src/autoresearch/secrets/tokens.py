@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections.abc import Collection, Iterator
 from itertools import pairwise
 
-from autoresearch.secrets.encodings import is_edge
+from autoresearch.secrets.encodings import in_ascii, is_edge
 
 Span = tuple[int, int]
 
@@ -115,8 +115,11 @@ def _by_letter() -> str:
 
 
 _TOKEN = re.compile(_by_letter())
-_AT_EDGE = re.compile(f"(?<![A-Za-z])(?:{_by_letter()})")
-_LONG = re.compile(r"[A-Za-z0-9_.~+/=-]{20,}+")
+_OF_WORDS = "A-Za-z0-9_.~+/=-"
+_LONG = re.compile(
+    rf"(?:[{_OF_WORDS}]{{0,19}}+[^{_OF_WORDS}]++)*+(?:(?P<word>[{_OF_WORDS}]{{20,}}+)|[{_OF_WORDS}]{{0,19}}+\Z)"
+)
+"""Whatever is shorter up to the next long word, or to the end: to look for a word at each place takes twice as long."""
 _HASH = re.compile(r"[0-9a-f]+\Z")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _MIXED = re.compile(r"[A-Za-z0-9_~+/-]{20,}+={0,2}")
@@ -139,6 +142,13 @@ _CONTEXT = 64
 _OF_CODES = frozenset("\\[;%")
 
 
+_BEGUN = re.compile(f"(?:{_by_letter()})")
+_BEGUN_LATER = re.compile(f"[^A-Za-z](?:{_by_letter()})")
+_MOST = 50_000
+_harmless: set[tuple[str, bool]] = set()
+"""Words that no token begins in, and whether that was asked at every letter: a log says the same ones for hours."""
+
+
 def tokens(text: str, gaps: Collection[int] = ()) -> Iterator[Span]:
     """Where tokens are.
 
@@ -146,24 +156,34 @@ def tokens(text: str, gaps: Collection[int] = ()) -> Iterator[Span]:
         text: What to look through.
         gaps: Places before which an encoding was taken out: a token may begin there.
     """
-    told = _told(text)
-    for word in _LONG.finditer(text):
-        start, end = word.span()
-        value = word[0]
-        if not _HASH.match(value):
-            # Behind a letter a token is worth a look only where that may end a code, or where the word is mixed.
-            mixed = gaps or text[start - 1 : start] in _OF_CODES or value.lower() != value
-            if hit := (_TOKEN if mixed else _AT_EDGE).search(text, start, end):
-                yield from _in_word(text, hit, end, gaps)
-        if (value[0] != "/" or "=" in value) and _is_told(told, start - _CONTEXT, end):
+    plain = in_ascii(text)
+    told = _told(plain)
+    for word in _LONG.finditer(plain):
+        value, start = word["word"], word.start("word")
+        if not value:
+            break
+        end = word.end()
+        # Behind a letter a token is worth a look only where that may end a code, or where the word is mixed.
+        mixed = bool(gaps) or plain[start - 1 : start] in _OF_CODES or value.lower() != value
+        if (value, mixed) not in _harmless and _may_hold(value, mixed=mixed):
+            yield from _in_word(text, _TOKEN.search(text, start, end), end, gaps)
+        if told and (value[0] != "/" or "=" in value) and _is_told(told, start - _CONTEXT, end):
             yield from _told_by_context(text, start, end)
 
 
-def _told(text: str) -> list[int]:
+def _may_hold(word: str, *, mixed: bool) -> bool:
+    """Whether a token begins in a word: anywhere in a mixed one, else behind no letter."""
+    if not _HASH.match(word) and (_TOKEN.search(word) if mixed else _BEGUN.match(word) or _BEGUN_LATER.search(word)):
+        return True
+    if len(_harmless) >= _MOST:
+        _harmless.clear()
+    _harmless.add((word, mixed))
+    return False
+
+
+def _told(plain: str) -> list[int]:
     """Where words stand that tell of a secret, sorted."""
-    small = text.lower()
-    if len(small) != len(text):  # letters whose small form is longer
-        small = "".join(one if len(one) == 1 else "?" for one in map(str.lower, text))
+    small = plain.lower()
     found: list[int] = []
     for word in _TELLS:
         at = small.find(word)
@@ -199,8 +219,10 @@ def _changes(value: str) -> int:
 
 def _told_by_context(text: str, start: int, end: int) -> Iterator[Span]:
     for value in _MIXED.finditer(text, start, end):
+        if not is_machine_made(value[0]):
+            continue
         said = _SAYS.search(text[max(0, value.start() - _CONTEXT) : value.start()])
-        if said and said["glue"] and is_machine_made(value[0]) and _weighs(said, value[0]):
+        if said and said["glue"] and _weighs(said, value[0]):
             yield value.span()
 
 
