@@ -193,6 +193,15 @@ def test_nodes_to_avoid_are_avoided_and_rather_taken_than_nothing(make, job):
         assert number or status.node not in avoid
 
 
+def test_a_job_that_slurm_holds_after_a_failed_prolog_is_a_failed_launch(submit, job, bad_node):
+    """With `requeue` it goes back to the queue for good: over for us, and gone when it is cancelled."""
+    launcher, job_id = submit(job("echo never"), nodelist=bad_node, requeue=True)
+    status = settle(launcher, job_id)
+    assert (status.state, "launch failed requeued held" in status.reason.replace("_", " ")) == (JobState.FAILED, True)
+    launcher.cancel(job_id)
+    assert launcher.leftovers(job_id) == ()
+
+
 def test_a_failed_prolog_is_the_nodes_however_soon_that_is_back(submit, make, job, site, bad_node):
     """Somebody has the node in service again before we look: the accounts remember that it was set aside, and why."""
     _, job_id = submit(job("echo never"), nodelist=bad_node)
@@ -262,6 +271,17 @@ def test_a_wrong_account_stops_the_campaign_and_is_corrected_in_its_file(lab, si
     path.write_text(path.read_text().replace("nobody", "lab"))
     assert lab.run().returncode == 0
     assert [row.status for row in lab.rows()] == ["keep", "keep", "discard"]
+
+
+def test_what_the_site_never_begins_is_refused_before_the_night(lab, site):
+    """Exit not 0 and nothing begun, with the QOS's name; within its limits the same campaign is run."""
+    done = campaign(lab, qos="narrow", gres="gpu:4").run()
+    told = "launcher slurm is refused: QOS narrow lets a job have 2 GPUs at most and a run asks for 4"
+    assert (done.returncode != 0, told in done.stderr, lab.rows()) == (True, True, ()), done.stderr
+    path = lab.folder / "campaign.yaml"
+    path.write_text(path.read_text().replace("gpu:4", "gpu:2"))
+    assert lab.run().returncode == 0
+    assert len(lab.rows()) == 3
 
 
 def test_a_limit_of_jobs_makes_a_campaign_no_worse(lab, site):

@@ -256,3 +256,33 @@ def test_a_canary_does_not_cost_a_whole_run(lab):
     (ended,) = lab.journal("run_cancelled")
     assert str(ended["reason"]).startswith("the machine is well: the incumbent made a step")
     assert [row.status for row in lab.rows()] == ["keep", "keep"]
+
+
+SICK = """\
+import json, os, pathlib
+count = pathlib.Path(os.environ["COUNT"])
+count.write_text(count.read_text() + ".")
+if 2 < len(count.read_text()) <= 6:
+    raise RuntimeError("No CUDA GPUs are available")
+print("score:", json.load(open("config.json"))["lr"])
+"""
+
+
+@pytest.mark.full
+def test_a_machine_that_falls_ill_and_heals_loses_no_idea(lab):
+    """Every idea has a measured verdict on runs that the illness did not touch, and people are told of it."""
+    (lab.root / "train.py").write_text(SICK)
+    ideas = [{"title": f"rate {n}", "area": "optimizer", "overrides": [f"lr=0.{n}"]} for n in range(2, 7)]
+    (lab.root / "ideas.yaml").write_text(json.dumps(ideas))
+    commit_all(lab.root)
+    count = lab.root.parent / "count"
+    count.write_text("")
+    verdict = {"policy": "greedy", "baseline_runs": 1, "confirm": 0}
+    run = {"env": {"COUNT": str(count)}, "grace": 0.5}
+    lab.write(launcher={"type": "local"}, run=run, stop="6 experiments", verdict=verdict)
+    done = lab.run()
+    assert done.returncode == 0
+    assert [(row.metric_value, row.runs) for row in lab.rows()] == [(n / 10, 1) for n in range(1, 7)]
+    assert len(count.read_text()) > 10
+    assert "the machine is suspected, no idea is run" in done.stdout
+    assert "No CUDA GPUs are available" in (lab.folder / "report.md").read_text()

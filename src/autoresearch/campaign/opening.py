@@ -217,10 +217,10 @@ def begin_campaign(opened: Opened, approved_by: str, clock: Callable[[], float],
     if problem := preflight.why_refused(launcher, survey, around):
         found = recommend(survey.resources, around)
         advice = f"recommended is {found.launcher}" if found.launcher else found.why
-        raise CampaignError(
-            f"launcher {campaign.launcher.type} is refused: {problem}; name another under `launcher:` in the campaign "
-            f"file ({advice})"
-        )
+        others = f"name another under `launcher:` in the campaign file ({advice})"
+        suits = found.launcher == campaign.launcher.type
+        told = f"launcher {campaign.launcher.type} is refused: {problem}"
+        raise CampaignError(f"{told}; {'nothing was begun' if suits else others}")
     preflight.check(campaign, paths.root, survey)
     objective = survey.objective
     limits = campaign.stop_rule.begin(now, objective=objective).plain()

@@ -58,5 +58,9 @@ class Mender(Protocol):
     name: str
 
     def repair(self, brief: Brief, tree: object, crash: str) -> bool:
-        """Edit the experiment's worktree so that it no longer crashes; False when it cannot."""
+        """Edit the experiment's worktree so that it no longer crashes; False when it cannot.
+
+        `crash` begins with `oom` where memory ran out with what the experiment's own code enlarged: then half of that
+        is to be taken back (R146).
+        """
         ...
