@@ -7,12 +7,15 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import psutil
 import pytest
 
+from autoresearch.machine import sandbox
 from autoresearch.machine.processes import CommandError, run
+from autoresearch.run.job import RunSandbox
 from autoresearch.supervision import run_folder, supervisor
 from autoresearch.supervision.run_folder import SupervisorSpec
 
@@ -221,3 +224,51 @@ def test_a_run_is_concluded_although_its_leftovers_cannot_be_cleared(spec, tmp_p
     monkeypatch.setattr(supervisor.confinement, "clear", lambda _confined: (_ for _ in ()).throw(RecursionError))
     run._conclude(run._report("exited", "exited with code 0", 1.0))
     assert run_folder.ended(tmp_path)["reason"] == "exited with code 0"
+
+
+INSTALLED = {
+    "a package in the cache": "$CACHE/uv/archive-v0/abc/pkg/__init__.py",
+    "a package in the environment": "$VIRTUAL_ENV/lib/python3.11/site-packages/pkg/__init__.py",
+    "an environment of workers": "$NEMO_RL_VENV_DIR/vllm/bin/x",
+    "a Python that uv keeps": "$HOME/.local/share/uv/python/x",
+    "another package in the cache": "$CACHE/uv/archive-v0/new/pkg",
+    "a new environment of workers": "$NEMO_RL_VENV_DIR/new/bin/x",
+    "a data set": "$CACHE/x",
+}
+
+
+@pytest.mark.skipif(bool(sandbox.why_not()), reason="no sandbox on this machine")
+@pytest.mark.parametrize("opened", [False, True], ids=["as it is", "opened by a person"])
+def test_what_is_installed_already_is_read_only_and_what_is_not_may_be_installed(
+    spec, tmp_path, tmp_path_factory, opened
+):
+    """uv's cache and an environment share their files: a run that writes to either would change every later run."""
+    home, work = tmp_path_factory.mktemp("home"), tmp_path / "work"
+    place = {
+        "CACHE": home / ".cache",
+        "VIRTUAL_ENV": home / ".cache/deep/env",
+        "NEMO_RL_VENV_DIR": home / ".cache/workers",
+    }
+    site, kept = place["VIRTUAL_ENV"] / "lib/python3.11/site-packages", home / ".cache/uv/archive-v0/abc"
+    for folder in (place["VIRTUAL_ENV"], place["NEMO_RL_VENV_DIR"] / "vllm", home / ".local/share/uv/python", work):
+        folder.mkdir(parents=True)
+        (folder / "pyvenv.cfg").write_text("uv = 1\n")
+    for file in ("pkg/__init__.py", "pkg-1.dist-info/METADATA"):
+        for path in (kept / file, site / file):
+            path.parent.mkdir(parents=True)
+        (kept / file).write_text("honest\n")
+        (site / file).hardlink_to(kept / file)
+    tries = "".join(
+        f'(mkdir -p "$(dirname "{file}")" && echo forged >> "{file}") 2>/dev/null && echo {name}\n'
+        for name, file in INSTALLED.items()
+    )
+    tries += 'mv "$CACHE/deep" "$CACHE/old" 2>/dev/null && echo the folder above it\n'
+    wanted = RunSandbox(required=True, shared=(str(home / ".cache"),) if opened else ())
+    env = {"HOME": str(home)} | {name: str(path) for name, path in place.items()}
+    spec(tries, env=env, directory=str(work), sandbox=asdict(wanted))
+    supervise(tmp_path)
+    assert ended(tmp_path)["exit_code"] is not None
+    done = (tmp_path / "run.log").read_text().splitlines()
+    new = [name for number, name in enumerate(INSTALLED) if number > 3 or (opened and number in {0, 2})]
+    assert done == [*new, *(["the folder above it"] if opened else [])]
+    assert ((kept / "pkg/__init__.py").read_text() == "honest\n") is not opened

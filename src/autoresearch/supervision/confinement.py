@@ -3,7 +3,8 @@
 The command starts inside bubblewrap and its supervisor stays outside. Writable are the worktree, the run's folder, a
 `/tmp` of the run's own, and caches, because a run that cannot keep a downloaded model downloads it again. Protected
 files are mounted read-only, and so are the folders they lie in as mount points, which the kernel does not let anybody
-rename.
+rename. Environments that are there already are read-only, and so is what uv's cache holds of them: uv installs by hard
+links, so whoever writes to a package in the cache writes to it in every environment.
 """
 
 import contextlib
@@ -11,7 +12,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,6 +46,7 @@ _MOVED = {
 
 _DEVICES = ("nvidia*", "dri", "kfd", "infiniband", "gdrdrv", "accel", "dxg")
 _SOCKETS = ("nvidia-persistenced", "nvidia-fabricmanager", "nvidia-topologyd")
+_MADE, _FILE, _UV, _MOST_PACKAGES = "pyvenv.cfg", "*.dist-info/METADATA", ("python", "tools"), 1000
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - hidden, not written
 
 
@@ -150,7 +152,9 @@ def _cache_settings(env: Mapping[str, str]) -> dict[str, str]:
         cache.mkdir(exist_ok=True)
     if not cache.is_dir():
         return {}
-    return {name: str(cache / new) for name, (old, new) in _MOVED.items() if not (old and (home / old).is_dir())}
+    moved = {name: str(cache / new) for name, (old, new) in _MOVED.items() if not (old and (home / old).is_dir())}
+    # From its cache to the worktree uv could make no hard links: they lie on two mounts.
+    return {"UV_LINK_MODE": "copy", **moved}
 
 
 def _view(
@@ -161,9 +165,13 @@ def _view(
     secrets = sandbox.credentials(home, (tree, *shown))
     hidden = [path for path in (*secrets, *_paths(wanted.hidden)) if path not in shown]
     held = [path for path in _paths(wanted.frozen) if not path.is_symlink()]
+    shared = tuple(_shared(spec, wanted, env, home))
+    open_to = (*own, *map(Path, wanted.shared))
+    installed = (path for path in _installed(env, home, program, shown, shared) if _lies_in(path, shared))
+    packages = [path for path in installed if not _lies_in(path, open_to) and not _holds(path, own)]
     return sandbox.View(
         devices=tuple(_devices()),
-        shared=tuple(_shared(spec, wanted, env, home)),
+        shared=shared,
         shown=(
             *(place for place in (home, sandbox.account_home()) if place.is_dir()),
             *sandbox.programs(env, *_installation(program), *_roots(env)),
@@ -171,8 +179,8 @@ def _view(
             *shown,
         ),
         hidden=tuple(dict.fromkeys(hidden)),
-        writable=(*own, *_pins(held, own)),
-        frozen=(*held, *(path for path in shown if _is_revealed(path, hidden, own))),
+        writable=(*own, *_pins(held, own), *(path for path in _pins(packages, shared) if not _holds(path, hidden))),
+        frozen=(*held, *packages, *(path for path in shown if _is_revealed(path, hidden, own))),
         sealed=tuple(_sealed(wanted, tree)),
         links=tuple((Path(link), Path(leads_to)) for link, leads_to in wanted.links),
         temporary=temporary,
@@ -195,6 +203,8 @@ def _shared(spec: SupervisorSpec, wanted: RunSandbox, env: Mapping[str, str], ho
     known = [place / cache for place in homes for cache in CACHES]
     scratch = [Path(spec.scratch)] if spec.scratch else []
     for path in dict.fromkeys((*known, *named, *scratch, *map(Path, wanted.shared))):
+        if (path / _MADE).is_file() and str(path) not in wanted.shared:
+            continue
         # A variable that names a home or the whole disk is no cache.
         if path.is_dir() and not any(place.is_relative_to(path.resolve()) for place in homes):
             yield path
@@ -206,8 +216,48 @@ def _installation(program: Path) -> Iterator[Path]:
         yield path.parent.parent if path.parent.name == "bin" else path.parent
 
 
+def _installed(
+    env: Mapping[str, str], home: Path, program: Path, checkouts: Sequence[Path], caches: Sequence[Path]
+) -> Iterator[Path]:
+    """What is installed before the run: environments, where programs and variables look for them, and what uv keeps."""
+    places = [*_installation(program), *(path / ".venv" for path in checkouts)]
+    places += [Path(env[name]) for name in ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT") if env.get(name)]
+    if workers := env.get("NEMO_RL_VENV_DIR"):
+        places += sorted(Path(workers).glob("*/"))
+    made = [path for path in dict.fromkeys(places) if (path / _MADE).is_file()]
+    pythons = [place / ".local/share/uv" / name for place in (home, sandbox.account_home()) for name in _UV]
+    yield from dict.fromkeys((*made, *(path for path in pythons if path.is_dir()), *_linked(made, caches)))
+
+
+def _linked(environments: Sequence[Path], caches: Sequence[Path]) -> list[Path]:
+    """Packages in uv's caches whose files are those of an environment; whole folders of them where these are many."""
+    installed = {_identity(file) for place in environments for file in place.glob("lib*/python3*/*-packages/" + _FILE)}
+    installed.discard(None)
+    places = dict.fromkeys(place for path in caches for place in (path, path / "uv")) if installed else {}
+    found = [file.parent.parent for place in places for file in place.glob(f"archive-v*/*/{_FILE}")
+             if _identity(file) in installed]  # fmt: skip
+    return found if len(found) <= _MOST_PACKAGES else sorted({path.parent for path in found})
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    """Which file it is, of one that has other names."""
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino) if status.st_nlink > 1 else None
+
+
+def _lies_in(path: Path, places: Iterable[Path]) -> bool:
+    return any(path.resolve().is_relative_to(place.resolve()) for place in places)
+
+
+def _holds(place: Path, paths: Iterable[Path]) -> bool:
+    return any(_lies_in(path, [place]) for path in paths)
+
+
 def _roots(env: Mapping[str, str]) -> Iterator[Path]:
-    for name in ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "LD_LIBRARY_PATH", "CUDA_HOME"):
+    for name in ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT", "CONDA_PREFIX", "PYTHONPATH", "LD_LIBRARY_PATH", "CUDA_HOME"):
         yield from (Path(entry) for entry in env.get(name, "").split(":") if entry.startswith("/"))
 
 
