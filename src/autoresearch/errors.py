@@ -16,7 +16,7 @@ AutoresearchError            exit code 1, one clear line
 │   ├── RefusedError         it answered: never, as the request stands
 │   └── NotNowError          it answered: not now, ask again
 ├── ResearcherError          a researcher (agent, list, search) could not do its part
-└── PluginError              an adapter name that is unknown or claimed twice
+└── PluginError              an adapter: unknown, claimed twice, or broken in another package
 ```
 
 Messages say what happened, to what, and what to do now.
@@ -97,12 +97,12 @@ class ResearcherError(AutoresearchError):
 
 
 class PluginError(AutoresearchError):
-    """No adapter of that name, or two of them."""
+    """No adapter of that name, or two of them, or one of another package that breaks its port."""
 
 
 @contextmanager
 def crossing(boundary: type[AutoresearchError], doing: str) -> Iterator[None]:
-    """Name the boundary that any foreign exception inside the block has crossed.
+    """Name the boundary that any foreign exception inside the block has crossed; an exit is one too.
 
     Args:
         boundary: The class a foreign exception becomes.
@@ -115,7 +115,7 @@ def crossing(boundary: type[AutoresearchError], doing: str) -> Iterator[None]:
         yield
     except AutoresearchError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise boundary(f"{doing}: {type(error).__name__}: {error}") from error
 
 

@@ -1,17 +1,80 @@
 """What an adapter of another package raises where its port speaks of nothing of the kind."""
 
 import pytest
+from tests.conftest import SCRIPT
 from tests.plugin_packages import write
 
-LAUNCHER = """
-from autoresearch.launchers.scripted import ScriptedLauncher
+SOURCE = """
+from dataclasses import replace
 
-class Theirs(ScriptedLauncher):
+from autoresearch.errors import CampaignError
+from autoresearch.experiment.hypothesis import Hypothesis
+from autoresearch.launchers.scripted import ScriptedLauncher
+from autoresearch.targets.command import CommandTarget
+from autoresearch.verdict.policies.greedy import greedy
+
+
+class TheirLauncher(ScriptedLauncher):
     name = "theirs"
 
-    def {method}(self, *args, **named):
-        {body}
+
+class TheirTarget(CommandTarget):
+    name = "theirs"
+
+
+class TheirPolicy:
+    name = "theirs"
+
+    def baseline_runs(self, settings):
+        return 1
+
+    def advise(self, board):
+        return greedy().advise(board)
+
+
+class TheirResearcher:
+    name, edits, finite = "theirs", False, True
+
+    def __init__(self, *, options, folder):
+        pass
+
+    def propose(self, brief, tree):
+        return None
+
+    def notes(self):
+        return ()
+
+    def evidence(self, index):
+        raise OSError("nothing is kept")
+
+
+class TheirSource:
+    name = "theirs"
+
+    def __init__(self, *, options):
+        pass
+
+    def read(self, folder):
+        return None
+
+
+def odd(self, *args, **named):
+    {body}
+
+
+{kind}.{method} = odd
 """
+CLASSES = {
+    "launchers": "TheirLauncher", "targets": "TheirTarget", "policies": "TheirPolicy",
+    "researchers": "TheirResearcher", "metrics": "TheirSource",
+}  # fmt: skip
+SETTINGS = {
+    "launchers": {"launcher": {"type": "theirs", "script": SCRIPT}},
+    "targets": {"target": {"type": "theirs", "config": "config.json", "source": {"type": "stdout"}}},
+    "policies": {"verdict": {"policy": "theirs", "confirm": 0}},
+    "researchers": {"researcher": ["theirs", {"type": "file", "path": "ideas.yaml"}]},
+    "metrics": {"target": {"type": "command", "config": "config.json", "source": "theirs"}},
+}
 MENDER = """
 from autoresearch.experiment.hypothesis import Hypothesis
 
@@ -39,18 +102,56 @@ class Careless:
 """
 
 
-@pytest.mark.parametrize(("method", "body"), [
-    ("submit", "raise ValueError('odd')"), ("states", "raise ValueError('odd')"), ("leftovers", "raise ValueError('odd')"),
-    ("states", "return {'nobody': None}"), ("states", "return None"),
+def run_with(lab, tmp_path, room: str, method: str, body: str):
+    """A campaign with another package's adapter that does this when it is asked for that."""
+    kind = CLASSES[room]
+    write(tmp_path, {room: {"theirs": f"their_adapters:{kind}"}}, SOURCE.format(kind=kind, method=method, body=body))
+    lab.write(stop="2 experiments", **SETTINGS[room])
+    return lab.run(PYTHONPATH=str(tmp_path))
+
+
+@pytest.mark.parametrize(("room", "method", "body", "told"), [
+    ("launchers", "plan", "return None", "broke its port: plan() is None and not Submission"),
+    ("launchers", "submit", "raise ValueError('odd')", "failed in submit()"),
+    ("launchers", "submit", "return None", "broke its port: submit() is None and not str"),
+    ("launchers", "states", "raise SystemExit(3)", "failed in states()"),
+    ("launchers", "states", "return {'nobody': None}", "broke its port: states()['nobody'] is None and not JobStatus"),
+    ("launchers", "leftovers", "return 'x'", "broke its port: leftovers() is 'x' and not tuple[str, ...]"),
+    ("targets", "survey", "return None", "broke its port: survey() is None and not Survey"),
+    ("targets", "health", "raise ValueError('odd')", "failed in measure()"),
+    ("targets", "measure", "return replace(CommandTarget.measure(self, *args), value='0.5')",
+     "broke its port: measure().value is '0.5' and not float | None"),
+    ("policies", "advise", "raise ValueError('odd')", "failed in advise()"),
 ])  # fmt: skip
-def test_a_launchers_own_defect_is_its_packages(lab, tmp_path, method, body):
-    """One line that names launcher and package, no trace of ours, and the same campaign goes on with a mended one."""
-    write(tmp_path, {"launchers": {"theirs": "their_adapters:Theirs"}}, LAUNCHER.format(method=method, body=body))
-    lab.write(launcher={"type": "theirs"}, stop="1 experiment")
-    done = lab.run(PYTHONPATH=str(tmp_path))
+def test_what_an_adapter_breaks_is_its_packages_failure(lab, tmp_path, room, method, body, told):
+    """One line that names adapter, package and call; the journal is whole, and the campaign goes on once it is mended."""
+    done = run_with(lab, tmp_path, room, method, body)
     assert (done.returncode, len(done.stderr.strip().splitlines())) == (1, 1), done.stderr
-    assert "launcher 'theirs' of the package their-package failed to" in done.stderr
+    assert f"'theirs' of the package their-package {told}" in done.stderr
+    (tmp_path / "their_adapters.py").write_text(SOURCE.format(kind="TheirSource", method="read", body="return None"))
+    assert lab.run(PYTHONPATH=str(tmp_path)).returncode == 0
     assert lab.cli("ledger", "check", PYTHONPATH=str(tmp_path)).returncode == 0
+    assert [row.metric_value for row in lab.rows()] == [0.5, 0.7]
+
+
+@pytest.mark.parametrize(("method", "body", "told"), [
+    ("propose", "return Hypothesis(title='t', overrides='lr=0.3')", "its hypothesis.overrides is 'lr=0.3' and not tuple"),
+    ("propose", "raise SystemExit(3)", "it failed: SystemExit: 3"),
+    ("notes", "raise SystemExit(3)", "a researcher's own notes could not be read: SystemExit: 3"),
+])  # fmt: skip
+def test_a_researcher_that_breaks_its_port_is_passed_over(lab, tmp_path, method, body, told):
+    """A person reads what it did; nothing of it is in the journal as an idea, which stays whole."""
+    done = run_with(lab, tmp_path, "researchers", method, body)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert told in " ".join(str(note["text"]) for note in lab.journal("noted"))
+    assert lab.cli("ledger", "check", PYTHONPATH=str(tmp_path)).returncode == 0
+
+
+def test_a_source_that_raises_an_error_of_ours_leaves_a_run_without_a_number(lab, tmp_path):
+    """Whatever it raises while it reads, the night goes on and the row says that no value was found."""
+    done = run_with(lab, tmp_path, "metrics", "read", "raise CampaignError('odd')")
+    assert "odd" not in done.stderr
+    assert [(row.status, row.metric_value) for row in lab.rows()] == [("crash", None)]
 
 
 def test_a_researcher_that_breaks_while_mending_ends_nothing(lab, tmp_path):

@@ -1,12 +1,16 @@
 """Adapters by name, from packages of other people."""
 
+from collections.abc import Mapping
+
 import pytest
 from tests.plugin_packages import installed, write
 
 from autoresearch.cli.main import parser
 from autoresearch.errors import LauncherError, PluginError
 from autoresearch.ports import plugins
+from autoresearch.ports.launcher import Adviser
 from autoresearch.report.policy_comparison import SimulationSetup, compare
+from autoresearch.run.job import JobState, JobStatus, Resources
 
 LAUNCHER = """
 class Theirs:
@@ -104,6 +108,38 @@ def test_help_lists_what_is_installed(tmp_path, capsys):
         (line,) = [line for line in told.splitlines() if line.split()[:1] == [room]]
         assert [name for name in plugins.names(room) if name not in line] == []
     assert "slurm, theirs" in told
+
+
+@pytest.mark.parametrize(("promised", "value", "told"), [
+    (str | None, None, ""),
+    (tuple[str, ...], ("a",), ""),
+    (tuple[str, ...], ["a"], "it is ['a'] and not tuple[str, ...]"),
+    (tuple[int, int], (1, "b"), "it[1] is 'b' and not int"),
+    (Mapping[str, JobStatus], {"a": JobStatus(state=JobState.RUNNING)}, ""),
+    (Mapping[str, JobStatus], {"a": JobStatus(state="running")}, "it['a'].state is 'running' and not JobState"),
+    (float, 1, ""),
+    (float, True, "it is True and not float"),
+    (Resources, Resources(gpus_per_node=1.5), "it.gpus_per_node is 1.5 and not int"),
+    (Resources | None, Resources(nodes="2"), "it.nodes is '2' and not int"),
+    (Resources, Resources(memory_gb="1"), "it.memory_gb is '1' and not float | None"),
+])  # fmt: skip
+def test_an_answer_is_what_its_port_promises_down_to_its_fields(promised, value, told):
+    """What is not is named with the place where it stands; a whole number does for any number, a truth does not."""
+    assert plugins.misfit(promised, value, "it") == told
+
+
+def test_what_one_method_of_an_adapter_asks_another_is_its_own(tmp_path):
+    """An error it raises and catches itself is nobody else's business; from outside the same error names the package."""
+    asking = "def find(self, run_id):\n        try:\n            return self.cancel(run_id)\n        except KeyError:\n            return 'found'"
+    source = LAUNCHER.replace("def find(self, run_id): ...", asking).replace(
+        "cancel(self, job_id): ...", "cancel(self, job_id): raise KeyError(job_id)"
+    )
+    write(tmp_path, {"launchers": {"theirs": "their_adapters:Theirs"}}, source)
+    with installed(tmp_path):
+        made = plugins.make("launchers", "theirs", options={}, folder=tmp_path)
+        assert (made.name, made.here, made.find("a"), isinstance(made, Adviser)) == ("theirs", True, "found", False)
+        with pytest.raises(PluginError, match=r"'theirs' of the package their-package failed in cancel\(\)"):
+            made.cancel("a")
 
 
 POLICY = """

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from autoresearch.errors import LedgerError
-from autoresearch.experiment.events import Noted, Paused, Steered
+from autoresearch.experiment.events import Noted, Paused, RunSubmitted, Steered
 from autoresearch.machine import processes
 from autoresearch.records.journal import Journal, dump
 
@@ -122,6 +122,15 @@ def test_a_disk_that_refuses_leaves_the_journal_as_it_was(journal: Journal, faul
     before = journal.path.read_bytes()
     assert b"StorageError: cannot append to" in write(journal.path, "a", 1, f"journal.append.{fault}").stderr
     assert journal.path.read_bytes() == before
+
+
+def test_what_could_not_be_read_again_is_not_written(journal: Journal):
+    """A field of the wrong type is an error of whoever made the event; the journal stays as it was, and goes on."""
+    journal.append(said("before"))
+    with pytest.raises(LedgerError, match="job_id"):
+        journal.append(RunSubmitted(at=2.0, run_id="run-1", job_id=None))
+    journal.append(said("after"))
+    assert journal.read() == (said("before"), said("after"))
 
 
 @pytest.mark.parametrize("damage", [b"garbage", b"[]", b'{"v":1}', b'{"v":1,"at":1.0,"kind":"dreamt"}', b"\xff\xfe"])

@@ -18,6 +18,7 @@ from autoresearch.experiment.history import History
 from autoresearch.experiment.hypothesis import BY_HAND, Brief, Hypothesis, Tried
 from autoresearch.git import diffs, worktree
 from autoresearch.machine import disk
+from autoresearch.ports import plugins
 from autoresearch.ports.researcher import Researcher, Witness
 from autoresearch.run.symptom import Severity, Symptom
 from autoresearch.scheduling import next_move
@@ -221,9 +222,11 @@ def _idea_of(ctx: Context, researcher: Researcher, brief: Brief, tree: Path) -> 
         raise
     except (Exception, SystemExit) as error:
         raise _broken(ctx, researcher, f"it failed: {type(error).__name__}: {error}") from error
-    if found is None or isinstance(found, Hypothesis):
-        return found
-    raise _broken(ctx, researcher, f"it answered {type(found).__name__} instead of a hypothesis")
+    if found is not None and not isinstance(found, Hypothesis):
+        raise _broken(ctx, researcher, f"it answered {type(found).__name__} instead of a hypothesis")
+    if wrong := plugins.misfit(Hypothesis | None, found, "hypothesis"):
+        raise _broken(ctx, researcher, f"its {wrong}")
+    return found
 
 
 def _broken(ctx: Context, researcher: Researcher, how: str) -> ResearcherError:

@@ -23,7 +23,6 @@ from autoresearch.experiment.experiment import Run
 from autoresearch.experiment.outcome import Purpose
 from autoresearch.git import worktree
 from autoresearch.machine import disk
-from autoresearch.ports import plugins
 from autoresearch.records.paths import RUN_LOG, SUBMISSION
 from autoresearch.run.chosen_value import JUDGED
 from autoresearch.run.integrity import of_evaluation
@@ -114,12 +113,9 @@ def begin(ctx: Context, run: Run, found: Measurement) -> None:
         "{step}": step,
     }
     job, key = evaluation_job(ctx, run, places, _tree(ctx, run), folder)
-    kind = ctx.campaign.launcher.type
-    with plugins.calling("launchers", kind, "plan an evaluation"):
-        submission = ctx.launcher.plan(job)
+    submission = ctx.launcher.plan(job)
     disk.replace(folder / SUBMISSION, ctx.redactor.clean(submission.text.replace(key, "KEY")))
-    with plugins.calling("launchers", kind, "submit an evaluation"):
-        job_id = ctx.launcher.submit(submission)
+    job_id = ctx.launcher.submit(submission)
     ctx.evaluations[run.run_id] = UnderWay(job=job, job_id=job_id, key=key)
 
 

@@ -5,7 +5,6 @@ import platform
 import shlex
 import time
 from collections.abc import Collection, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from autoresearch.engine import measuring
 from autoresearch.engine.context import Context
 from autoresearch.engine.guarded_commit import mend
 from autoresearch.engine.worktrees import checkout, survey_of_arm, tree_path
-from autoresearch.errors import LauncherError, RecipeError, RefusedError, RepositoryError
+from autoresearch.errors import LauncherError, PluginError, RecipeError, RefusedError, RepositoryError
 from autoresearch.experiment import names
 from autoresearch.experiment.events import (
     RunCancelled,
@@ -27,15 +26,9 @@ from autoresearch.experiment.experiment import Run
 from autoresearch.experiment.outcome import BASELINE, Purpose
 from autoresearch.git.call import is_about_room
 from autoresearch.machine import disk, fault_points
-from autoresearch.ports import plugins
 from autoresearch.ports.launcher import Rehearsal
 from autoresearch.records import volume
 from autoresearch.run.job import Job, JobState, JobStatus, Submission
-
-
-def asking(ctx: Context, what: str) -> AbstractContextManager[None]:
-    """Around every question to the launcher: what it raises beside its port's errors is its package's failure."""
-    return plugins.calling("launchers", ctx.campaign.launcher.type, what)
 
 
 def write_submission(ctx: Context, job: Job, label: str, number: int) -> Submission:
@@ -45,8 +38,7 @@ def write_submission(ctx: Context, job: Job, label: str, number: int) -> Submiss
         RefusedError: The launcher cannot even write it down, and a plan asks nobody: the next one would be the same.
     """
     try:
-        with asking(ctx, "plan a run"):
-            submission = ctx.launcher.plan(job)
+        submission = ctx.launcher.plan(job)
     except LauncherError as error:
         raise RefusedError(str(error)) from error
     disk.replace(ctx.paths.submission(label, number), ctx.redactor.clean(submission.text))
@@ -142,8 +134,7 @@ def _job(
 def _submit(ctx: Context, job: Job, run: Run) -> None:
     submission = write_submission(ctx, job, run.planned.experiment, run.planned.number)
     _latest_log(ctx, run)
-    with asking(ctx, "submit a run"):
-        job_id = ctx.launcher.submit(submission)
+    job_id = ctx.launcher.submit(submission)
     fault_points.point("run.submitted")
     ctx.record(RunSubmitted(ctx.clock(), job.run_id, job_id))
 
@@ -177,8 +168,7 @@ def recover(ctx: Context, *, sending: bool) -> None:
     for run in sorted(waiting, key=lambda run: not run.cancelled):
         if not run.cancelled and not sending:
             continue
-        with asking(ctx, "find a run"):
-            known = ctx.launcher.find(run.run_id)
+        known = ctx.launcher.find(run.run_id)
         if known is not None:
             ctx.record(RunSubmitted(ctx.clock(), run.run_id, known, adopted=True))
         elif run.cancelled:
@@ -224,8 +214,7 @@ def follow(ctx: Context) -> bool:
     if not flying and not evaluated:
         return False
     changed = False
-    with asking(ctx, "tell the states of runs"):
-        answer = _states(ctx, flying.keys() | evaluated.keys())
+    answer = _states(ctx, flying.keys() | evaluated.keys())
     for job_id, status in answer.items():
         if job_id in flying:
             changed |= _take_in(ctx, flying[job_id], status)
@@ -237,11 +226,13 @@ def follow(ctx: Context) -> bool:
 
 
 def _states(ctx: Context, asked: Collection[str]) -> Mapping[str, JobStatus]:
-    """How these jobs are doing. What is no such answer is its launcher's failure, as what it raises is."""
+    """How these jobs are doing, and no others: an answer about a job that nobody asked for is about none of ours."""
     answer = ctx.launcher.states(asked)
-    odd = not isinstance(answer, Mapping) or not answer.keys() <= set(asked)
-    if odd or not all(isinstance(status, JobStatus) for status in answer.values()):
-        raise TypeError(f"states() answered {answer!r:.200}, not a JobStatus for each id it was asked for")
+    if strange := sorted(answer.keys() - set(asked)):
+        raise PluginError(
+            f"launcher {ctx.launcher.name!r} told the state of {strange[0]!r}, which it was not asked for; nothing "
+            f"recorded is lost: mend it, then continue"
+        )
     return answer
 
 
@@ -291,11 +282,10 @@ def end_run(ctx: Context, run: Run, status: JobStatus) -> None:
 
 def _left(ctx: Context, job_id: str) -> tuple[str, ...]:
     """What is left of a run, once it was told to go."""
-    with asking(ctx, "say what is left of a run"):
+    left = ctx.launcher.leftovers(job_id)
+    if left:
+        ctx.launcher.cancel(job_id)
         left = ctx.launcher.leftovers(job_id)
-        if left:
-            ctx.launcher.cancel(job_id)
-            left = ctx.launcher.leftovers(job_id)
     return left
 
 
@@ -320,6 +310,5 @@ def end_cancelled(ctx: Context, told: set[str]) -> None:
     """
     for run in ctx.history.in_flight():
         if run.cancelled and run.job_id is not None and not run.ended and run.run_id not in told:
-            with asking(ctx, "cancel a run"):
-                ctx.launcher.cancel(run.job_id)
+            ctx.launcher.cancel(run.job_id)
             told.add(run.run_id)

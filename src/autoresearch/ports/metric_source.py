@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from autoresearch.errors import AutoresearchError
+from autoresearch.errors import StorageError
 from autoresearch.ports import plugins
 from autoresearch.ports.target import Target
 from autoresearch.run.measurement import Readings
@@ -41,7 +41,7 @@ def readings_of(source: MetricSource, folder: Path) -> Readings:
     """
     try:
         found: object = source.read(folder)
-    except AutoresearchError:
+    except StorageError:
         raise
     except (Exception, SystemExit) as error:  # noqa: BLE001 - it is somebody else's code
         return Readings(notes=(f"it failed: {type(error).__name__}: {error}",))

@@ -5,16 +5,16 @@ needs no base class, so nothing but this refusal, or a suite that asks for `gaps
 source may have another name for a person, who says how a script writes its numbers; it is the same in every target.
 """
 
+import dataclasses
 import inspect
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from inspect import get_annotations
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from types import MappingProxyType, UnionType
+from typing import TYPE_CHECKING, Any, NamedTuple, Union, cast, get_args, get_origin, get_type_hints
 
 from autoresearch import extras
 from autoresearch.errors import AutoresearchError, CampaignError, PluginError, crossing
@@ -39,22 +39,26 @@ class AdapterKind(NamedTuple):
         table: The module whose `BUILTIN` names those that come with the program.
         port: What each of them has to have, as `module:Protocol` of this folder: listing names loads none of it.
         plain: Whether one needs nothing to be made: what is loaded is then one that is made, and not its class.
+        held: Whether it is held to its port from outside; whoever asks the others knows how to do without them.
     """
 
     one: str
     table: str
     port: str
     plain: bool = False
+    held: bool = False
 
 
 ROOMS: Mapping[str, AdapterKind] = MappingProxyType(
     {
-        "targets": AdapterKind("target", "autoresearch.targets", "target:Target"),
+        "targets": AdapterKind("target", "autoresearch.targets", "target:Target", held=True),
         "researchers": AdapterKind("researcher", "autoresearch.researchers", "researcher:Researcher"),
-        "launchers": AdapterKind("launcher", "autoresearch.launchers", "launcher:Launcher"),
+        "launchers": AdapterKind("launcher", "autoresearch.launchers", "launcher:Launcher", held=True),
         "metrics": AdapterKind("metric source", "autoresearch.metrics", "metric_source:MetricSource"),
         "trackers": AdapterKind("tracker", "autoresearch.trackers", "tracker:Tracker"),
-        "policies": AdapterKind("verdict policy", "autoresearch.verdict.policies", "policy:Policy", plain=True),
+        "policies": AdapterKind(
+            "verdict policy", "autoresearch.verdict.policies", "policy:Policy", plain=True, held=True
+        ),
     }
 )
 """Kinds of adapters; the entry points of `x` are in the group `autoresearch.x`."""
@@ -117,7 +121,7 @@ def load(room: str, name: str) -> Any:
             f"{one} {name!r}{whose} lacks {', '.join(missing)}; add what is missing to {table[name]}, "
             f"autoresearch.ports.{ROOMS[room].port.partition(':')[0]} says what each is for"
         )
-    return found
+    return _held(room, name, found) if plain and package else found
 
 
 def make(room: str, name: str, **given: Any) -> Any:
@@ -129,7 +133,7 @@ def make(room: str, name: str, **given: Any) -> Any:
     """
     kind, package = load(room, name), package_of(room, name)
     try:
-        return kind(**given)
+        adapter = kind(**given)
     except AutoresearchError:
         raise
     except (Exception, SystemExit) as error:
@@ -139,6 +143,7 @@ def make(room: str, name: str, **given: Any) -> Any:
             f"{ROOMS[room].one} {name!r} of the package {package} cannot be made: {type(error).__name__}: {error}; "
             f"correct its options or mend that package"
         ) from error
+    return _held(room, name, adapter) if package and ROOMS[room].held else adapter
 
 
 def package_of(room: str, name: str) -> str:
@@ -146,25 +151,104 @@ def package_of(room: str, name: str) -> str:
     return next((_package(point) for point in _points(room) if point.name == name), "")
 
 
-@contextmanager
-def calling(room: str, name: str, what: str) -> Iterator[None]:
-    """Make what an adapter of another package raises that package's own failure; ours are left as they are.
+def _held(room: str, name: str, adapter: object) -> object:
+    """An adapter of another package, held to its port: what it breaks in any call is told as that package's doing.
+
+    It stands in front of the adapter and not in its class, so whatever one of its methods asks another is its own.
+    """
+    body: dict[str, object] = {"__getattr__": lambda _, attribute: getattr(adapter, attribute)}
+    told = f"{ROOMS[room].one} {name!r} of the package {package_of(room, name)}"
+    for port in _ports(room):
+        for attribute in get_annotations(port):
+            if hasattr(adapter, attribute):
+                body[attribute] = getattr(adapter, attribute)
+        for method, asked in vars(port).items():
+            if isinstance(asked, property) and hasattr(adapter, method):
+                body[method] = getattr(adapter, method)
+            elif inspect.isfunction(asked) and not method.startswith("_") and hasattr(adapter, method):
+                body[method] = _held_call(getattr(adapter, method), get_type_hints(asked)["return"], method, told)
+    held: object = type(type(adapter).__name__, (), body)()
+    return held
+
+
+def _held_call(call: Callable[..., object], promised: object, method: str, told: str) -> Callable[..., object]:
+    cure = "nothing recorded is lost: mend or uninstall that package, then continue"
+
+    def asked(_: object, *args: object, **named: object) -> object:
+        with crossing(PluginError, f"{told} failed in {method}(); {cure}"):
+            answer = call(*args, **named)
+        if promised is not type(None) and (wrong := misfit(promised, answer, f"{method}()")):
+            raise PluginError(f"{told} broke its port: {wrong}; {cure}")
+        return answer
+
+    return asked
+
+
+def _ports(room: str) -> Iterator[type]:
+    """The Protocols of a room: what one may do besides, and then what each has to."""
+    port = port_of(room)
+    for found in vars(import_module(port.__module__)).values():
+        if getattr(found, "_is_runtime_protocol", False) and found.__module__ == port.__module__:
+            yield found
+    yield port
+
+
+def misfit(promised: Any, value: object, what: str) -> str:
+    """How a value is not what an annotation promises, in words; empty when it is.
+
+    Nobody else looks at what adapters of other packages answer, and a journal with a line of the wrong type cannot be
+    read again. Fields of dataclasses are looked at too.
 
     Args:
-        room: Its room, such as `launchers`.
-        name: What a campaign file calls it.
-        what: What it was asked for, in words.
-
-    Raises:
-        PluginError: It raised something that its port does not speak of, in one line that names the package.
+        promised: The annotation.
+        value: What was answered.
+        what: What it is called in the answer.
     """
-    package = package_of(room, name)
-    if not package:
-        yield
-        return
-    told = f"{ROOMS[room].one} {name!r} of the package {package} failed to {what}"
-    with crossing(PluginError, f"{told}; nothing recorded is lost: mend or uninstall that package, then continue"):
-        yield
+    origin, parts = get_origin(promised), get_args(promised)
+    if promised in {Any, object} or origin is type:
+        return ""
+    if origin in {Union, UnionType}:
+        if type(value) in parts:
+            return misfit(type(value), value, what)
+        return _not_a(promised, value, what) if all(misfit(part, value, what) for part in parts) else ""
+    kind = origin or (type(None) if promised is None else promised)
+    accepted = (int, float) if kind is float else kind
+    if not isinstance(value, accepted) or (isinstance(value, bool) and kind in {int, float}):
+        return _not_a(promised, value, what)
+    return next((wrong for part, one, where in _inside(value, parts, what) if (wrong := misfit(part, one, where))), "")
+
+
+def _inside(value: object, parts: tuple[Any, ...], what: str) -> Iterable[tuple[Any, object, str]]:
+    """What a value holds: what each is promised to be, it, and what it is called."""
+    match value:
+        case Mapping():
+            for key, one in value.items() if parts else ():
+                yield parts[0], key, f"a key of {what}"
+                yield parts[1], one, f"{what}[{key!r}]"
+        case tuple() | list() | frozenset() | set():
+            for number, one in enumerate(value):
+                yield _part(parts, number), one, f"{what}[{number}]"
+        case _ if dataclasses.is_dataclass(value):
+            kind: Any = type(value)
+            for field, promised in _fields(kind).items():
+                yield promised, getattr(value, field), f"{what}.{field}"
+
+
+def _part(parts: tuple[Any, ...], number: int) -> Any:
+    if not parts:
+        return Any
+    return parts[0] if len(parts) == 1 or parts[-1] is Ellipsis else parts[min(number, len(parts) - 1)]
+
+
+@cache
+def _fields(kind: type) -> Mapping[str, Any]:
+    hints = get_type_hints(kind)
+    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
+
+
+def _not_a(promised: Any, value: object, what: str) -> str:
+    name = promised.__name__ if isinstance(promised, type) and not get_args(promised) else str(promised)
+    return f"{what} is {value!r:.120} and not {name}"
 
 
 def _package(point: EntryPoint) -> str:

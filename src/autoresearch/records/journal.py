@@ -113,14 +113,17 @@ class Journal:
         """Add an event, on the disk when this returns; its number in the journal, from 1.
 
         Raises:
+            LedgerError: The event could not be read again, as one with a field of the wrong type; nothing is written.
             StorageError: The disk refused; the journal is as it was.
         """
         fault_points.point(f"{_POINT}.before")
+        told = dump(event)
+        load(told)
         with file_lock(self.path):
             closing, noted = self._mended()
             number, head = self._head()
             piece = closing
-            for line in (*noted, dump(event)):
+            for line in (*noted, told):
                 number += 1
                 whole = links.linked(line, number, head).encode()
                 piece, head = piece + whole + b"\n", links.digest(whole)
