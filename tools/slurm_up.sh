@@ -8,13 +8,12 @@
 # munge (with --accounting also slurmdbd and mariadb-server); it installs nothing by itself unless CI=true.
 #
 # N nodes are N daemons on one host. Partitions: `debug` (default), `low`, which `high` may preempt, `short` of two
-# minutes at most. A node whose name stands in FOLDER/bad-nodes fails in its Prolog, and one in
-# FOLDER/slow-nodes stays in it. MIN_JOB_AGE and MAX_JOB_ID are
-# Slurm's options of these names.
-# --accounting adds a database, so that sacct answers. --strict (with --accounting) enforces it: account `lab` alone may
-# submit, and `small`, which has two nodes; the QOS `few` takes two jobs, `brief` none longer than a minute, `narrow` none
-# of more than two GPUs, and the partition `ruled` has the QOS `brief`. --cgroup (cgroup v1 with the memory controller) makes Slurm
-# enforce --mem, so that OUT_OF_MEMORY is real.
+# minutes at most. A node whose name stands in FOLDER/bad-nodes fails in its Prolog, and one in FOLDER/slow-nodes stays in
+# it. MIN_JOB_AGE and MAX_JOB_ID are Slurm's options of these names.
+# --accounting adds a database, so that sacct answers. --strict (with --accounting) enforces it: account `lab` may submit,
+# and `small`, which has two nodes; the QOS `few` takes two jobs, `brief` none longer than a minute, `narrow` none of more
+# than two GPUs, `long` heeds no partition's time limit, and the partition `ruled` has the QOS `brief`.
+# --cgroup (cgroup v1 with the memory controller) makes Slurm enforce --mem, so that OUT_OF_MEMORY is real.
 set -euo pipefail
 
 nodes=3 accounting=0 cgroup=0 strict=0 folder=
@@ -178,10 +177,11 @@ CONF
   sacctmgr -i -Q add user root account=lab >/dev/null 2>&1 || true
   sacctmgr -i -Q add account small set grptres=node=2 >/dev/null 2>&1 || true
   sacctmgr -i -Q add user root account=small >/dev/null 2>&1 || true
-  sacctmgr -i -Q add qos few,brief,narrow >/dev/null 2>&1 || true
+  sacctmgr -i -Q add qos few,brief,narrow,long >/dev/null 2>&1 || true
   sacctmgr -i -Q modify qos few set maxsubmitjobsperuser=2 >/dev/null 2>&1 || true
+  sacctmgr -i -Q modify qos long set flags=PartitionTimeLimit >/dev/null 2>&1 || true
   sacctmgr -i -Q modify qos brief set maxwall=00:01:00 >/dev/null 2>&1 || true
-  sacctmgr -i -Q modify user root set qos+=few,brief,narrow,normal >/dev/null 2>&1 || true
+  sacctmgr -i -Q modify user root set qos+=few,brief,narrow,long,normal >/dev/null 2>&1 || true
 fi
 
 slurmctld

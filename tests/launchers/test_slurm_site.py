@@ -107,6 +107,8 @@ NARROW = "QOS narrow lets a job have 2 GPUs at most and {} asks for {}, so it wo
         ({"partition": "ruled,debug"}, ""),
         ({"qos": "brief", "extra": ["--qos=few"]}, ""),
         ({"qos": "few", "account": "small"}, ""),
+        ({"partition": "short", "qos": "few"}, "partition short lets a job run for 2m at most"),
+        ({"partition": "short", "qos": "long"}, ""),
     ],
 )
 def test_a_time_that_a_qos_forbids_is_said_beforehand(make, options, said):
@@ -149,6 +151,12 @@ def test_what_is_refused_beforehand_would_have_waited_for_ever(submit, job):
             time.sleep(0.1)
         launcher.cancel(job_id)
         assert reason in told
+
+
+def test_a_qos_may_let_a_job_be_longer_than_its_partition_does(submit, job):
+    """What is not refused beforehand for its sake is begun."""
+    launcher, job_id = submit(job(limit_s=600.0), partition="short", qos="long")
+    assert settle(launcher, job_id).state is JobState.SUCCEEDED
 
 
 @pytest.mark.parametrize("watched", [True, False], ids=["watched", "after a pause"])

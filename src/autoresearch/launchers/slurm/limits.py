@@ -40,21 +40,23 @@ class Limits(NamedTuple):
         where: Whose limits they are, in words.
         longest_s: How long a job may be, None without a limit.
         sizes: By kind of limit, how much of each thing.
+        flags: What else a QOS says, such as `PartitionTimeLimit`: it lets a job be longer than the partition does.
     """
 
     where: str
     longest_s: float | None
     sizes: Mapping[str, Sizes]
+    flags: str
 
 
 def too_long(options: SlurmOptions, limit_s: float, grace_s: float, held: Allocation | None) -> str:
     """Why a run's limit, or its allocation's, is above the site's; empty when it is not, or nobody says."""
     asked = held.time if held else 60.0 * script.minutes(limit_s, grace_s)
-    longest = longest_s(options.partition)
-    if longest is not None and asked > longest:
+    binding, longest = _binding(options), longest_s(options.partition)
+    if longest is not None and asked > longest and not any("PartitionTimeLimit" in one.flags for one in binding):
         where = f"partition {options.partition}" if options.partition else "the default partition"
         return script.above(where, longest, limit_s, grace_s, asked, held=held is not None)
-    first = next((one for one in _binding(options) if one.longest_s is not None), None)
+    first = next((one for one in binding if one.longest_s is not None), None)
     if first is None or first.longest_s is None or asked <= first.longest_s:
         return ""
     return script.above(first.where, first.longest_s, limit_s, grace_s, asked, held=held is not None)
@@ -198,7 +200,9 @@ def _table(what: str, fields: Sequence[str], *words: str) -> list[dict[str, str]
 
 
 def _limits(where: str, row: Mapping[str, str]) -> Limits:
-    return Limits(where, _length(row["MaxWall"]), {kind: _counted(row.get(kind, "")) for kind in _BOUNDS})
+    return Limits(
+        where, _length(row["MaxWall"]), {kind: _counted(row.get(kind, "")) for kind in _BOUNDS}, row.get("Flags", "")
+    )
 
 
 def _counted(text: str) -> dict[str, float]:
