@@ -1,5 +1,6 @@
 """When the machine is suspected, what is done meanwhile, and what ends it."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -7,13 +8,14 @@ from tests.scheduling.test_next_move import CAMPAIGN, NO_LIMIT, OBJECTIVE, commi
 
 from autoresearch.config.stop_rule import StopLimits
 from autoresearch.experiment import events as happened
+from autoresearch.experiment.board import Measure, TakenBack
 from autoresearch.experiment.history import fold
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
 from autoresearch.run.ending import Ending, Follows, Who
 from autoresearch.run.job import JobState, JobStatus
 from autoresearch.run.measurement import Completion, Measurement
 from autoresearch.scheduling import next_move as moves
-from autoresearch.scheduling.exploration import bad_nodes, breaker, came_far_enough, resting
+from autoresearch.scheduling.exploration import bad_nodes, breaker, came_far_enough, on_its_seed, resting, taken_from
 from autoresearch.scheduling.stop_check import outlook
 from autoresearch.verdict.policies import policy
 
@@ -218,3 +220,28 @@ def run_on(at, node, who=None):
 def test_a_node_is_left_out_after_two_failures_in_a_row(runs, left_out):
     """Only the node's own doing counts, a number on it clears it, and several nodes at once accuse none."""
     assert list(bad_nodes(runs)) == left_out
+
+
+OWN_WORD = Ending(
+    what="no-gpu", who=Who.UNKNOWN, evidence="x", source="log", follows=Follows.AGAIN, tries=2, own_word=True
+)
+
+
+def test_a_run_that_is_made_again_keeps_its_seed():
+    """Whatever seed a policy asks for next: the lost draw is owed first, once, and for its own purpose."""
+    history = fold([*ONE, *ran("a", 1, 20, OWN_WORD)])
+    seed = history.runs_of("a")[0].planned.seed
+    asked = Measure("a", seed + 5, Purpose.EXPLORE)
+    assert on_its_seed(history, asked) == replace(asked, seed=seed)
+    assert on_its_seed(history, replace(asked, purpose=Purpose.CONFIRM)).seed == seed + 5
+    assert on_its_seed(fold([*ONE, *ran("a", 1, 20, OWN_WORD), *ran("a", 2, 30)]), asked) == asked
+    assert on_its_seed(fold([*ONE, *ran("a", 1, 20, SLIP)]), asked) == asked
+
+
+def test_what_a_run_took_back_is_counted_also_when_it_was_made_again():
+    """By arm, with how many ran an idea's own code; what fell into an outage is not."""
+    events = [*ONE, *ran("a", 1, 20, OWN_WORD), *ran("a", 2, 30, OWN_WORD), *ran("a", 3, 40)]
+    assert taken_from(fold(events)) == (TakenBack("a", 2, 2),)
+    assert taken_from(fold([*ONE, *ran("a", 1, 20, NO_GPU)])) == (TakenBack("a", 1, 0),)
+    assert taken_from(fold([*ONE, *ran("a", 1, 20, OWN_WORD), *ILL])) == ()
+    assert taken_from(fold([*ONE, *ran("a", 1, 20, TAKEN)])) == ()

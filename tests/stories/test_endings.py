@@ -149,6 +149,43 @@ def test_what_a_run_prints_beside_its_own_slip_excuses_nothing(lab):
     assert "nan-raised: ValueError: loss is nan" in nan.reason
 
 
+PICKY = """\
+import os, pathlib
+seed, count = int(os.environ["SEED"]), pathlib.Path(os.environ["COUNT"])
+print("score:", 0.5 + seed / 1000)
+"""
+THROWS = """\
+--- a/train.py
++++ b/train.py
+@@ -1,3 +1,6 @@
+ import os, pathlib
+ seed, count = int(os.environ["SEED"]), pathlib.Path(os.environ["COUNT"])
+-print("score:", 0.5 + seed / 1000)
++if len(count.read_text()) < int(os.environ["TIMES"]):
++    count.write_text(count.read_text() + ".")
++    raise RuntimeError("CUDA error: no CUDA-capable device is detected")
++print("score:", 0.6 + seed / 1000)
+"""
+
+
+@pytest.mark.parametrize(("times", "status"), [(1, "keep"), pytest.param(2, "discard", marks=pytest.mark.full)])
+def test_a_draw_that_an_idea_takes_back_is_drawn_again_and_told(lab, times, status):
+    """The same seed, and the row says how many were taken back; twice in three is more than the baseline's none, and waits for a person."""
+    (lab.root / "train.py").write_text(PICKY)
+    (lab.root / "ideas.yaml").write_text(yaml.safe_dump([{"title": "throws bad draws away", "patch": THROWS}]))
+    commit_all(lab.root)
+    count = lab.root.parent / "count"
+    count.write_text("")
+    env = {"COUNT": str(count), "TIMES": str(times)}
+    verdict = {"policy": "greedy", "baseline_runs": 1, "confirm": 0}
+    lab.write(launcher={"type": "local"}, run={"env": env}, stop="2 experiments", verdict=verdict)
+    assert lab.run().returncode == 0
+    row = lab.rows()[1]
+    assert (row.status, row.extra["integrity"]) == (status, "unverified")
+    assert f"{times} of {times + 1} runs ended early, excused in their own words" in row.reason
+    assert len({event["seed"] for event in lab.journal("run_planned")[1:]}) == 1
+
+
 WAITING = """\
 import json, os, pathlib, time
 rate = json.load(open("config.json"))["lr"]

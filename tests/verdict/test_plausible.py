@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from tests.verdict.boards import DISCARD, KEEP, board, idea, runs
 
-from autoresearch.experiment.board import PolicySettings, Settle
-from autoresearch.experiment.outcome import Purpose
+from autoresearch.experiment.board import PolicySettings, Settle, TakenBack
+from autoresearch.experiment.outcome import Purpose, Verdict
 from autoresearch.run.integrity import off_curve
 from autoresearch.run.measurement import Direction, Objective
 from autoresearch.verdict.claims import Standing, claims
@@ -48,6 +48,24 @@ def test_a_large_gain_within_what_is_worth_having_is_left_alone():
     for worth, odd in ((0.2, False), (0.05, True)):
         seen = board(*runs("a", 4.0), ideas=(idea("a"),), settings=PolicySettings(worth=worth))
         assert bool(implausible(Evidence(seen), "a")) is odd
+
+
+@pytest.mark.parametrize(("mine", "theirs", "odd"), [
+    ((1, 1), (0, 0), ""),
+    ((2, 2), (0, 0), "2 of its 5 runs gave no number and are excused by nothing but their own words, 0 of 3 of baseline's"),
+    ((2, 2), (2, 0), ""), ((2, 0), (0, 0), ""),
+    ((3, 3), (2, 0), "3 of its 6 runs gave no number and are excused by nothing but their own words, 2 of 5 of baseline's"),
+])  # fmt: skip
+def test_draws_that_were_taken_back_more_often_than_the_parents_are_looked_at(mine, theirs, odd):
+    """From the second on, of an idea's own code; settings take nothing back, a sick machine does so from both, and an evaluation saw none of them."""
+    gone = (TakenBack("a", *mine), TakenBack("baseline", *theirs))
+    for evaluated in (False, True):
+        seen = replace(board(*runs("a", 1.1, 1.12, 1.13, evaluated=evaluated), ideas=(idea("a"),)), taken_back=gone)
+        assert implausible(Evidence(seen), "a") == (f"{LOOK}: {odd}" if odd else "")
+        kept = gated(Settle("a", Verdict(status=KEEP, reason="", runs=3), "a"), seen)
+        assert kept.verdict.status is (DISCARD if odd else KEEP)
+    vouched = replace(seen, ideas=(replace(idea("a"), vouched=True),))
+    assert implausible(Evidence(vouched), "a") == ""
 
 
 def test_an_evaluation_or_a_person_settles_it():

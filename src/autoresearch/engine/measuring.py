@@ -16,7 +16,7 @@ from autoresearch.engine.guarded_commit import broken
 from autoresearch.engine.worktrees import tree_path
 from autoresearch.experiment import outcome
 from autoresearch.experiment.events import RunMeasured
-from autoresearch.experiment.experiment import Run, outage_of
+from autoresearch.experiment.experiment import Run, taken_back
 from autoresearch.experiment.history import History
 from autoresearch.git import worktree
 from autoresearch.machine import disk, fault_points
@@ -291,8 +291,6 @@ def _parents_end(history: History, arm: str) -> str:
 
 def _in_own_words(history: History, run: Run) -> tuple[str, ...]:
     """What earlier runs of the same code died of that only their own words excuse; an outage excuses them as well."""
-    signs = [one for one in history.runs.values() if one.valid or one.planned.purpose is outcome.Purpose.CANARY]
-    earlier = [one for one in history.current_runs(run.planned.experiment) if one.planned.number < run.planned.number]
-    return tuple(
-        one.ending.what for one in earlier if one.ending and one.ending.own_word and outage_of(one, signs) is None
-    )
+    earlier = (one for one in history.current_runs(run.planned.experiment) if one.planned.number < run.planned.number)
+    found = taken_back(earlier, history.runs.values())
+    return tuple(one.ending.what for one in found if one.ending and one.ending.own_word)

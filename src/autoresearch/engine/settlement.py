@@ -15,7 +15,7 @@ from autoresearch.engine.measuring import read_all
 from autoresearch.errors import RepositoryError
 from autoresearch.experiment import names
 from autoresearch.experiment.events import ExperimentJudged
-from autoresearch.experiment.experiment import Experiment, Run, integrity_of
+from autoresearch.experiment.experiment import Experiment, Run, integrity_of, told_of_draws
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import Status, Verdict
 from autoresearch.git.call import is_about_room
@@ -135,7 +135,8 @@ def row_for(ctx: Context, entry: Experiment, verdict: Verdict) -> Row:
     """The ledger's line for an experiment (R76-R92)."""
     runs, crashed = _runs_behind(ctx.history, entry.name), verdict.status is Status.CRASH
     value, reason = _value(ctx.history, entry, verdict, runs)
-    reason = "; ".join([reason, *(one.reason for one in entry.repairs if one.reason.startswith("reduced"))])
+    reduced = (one.reason for one in entry.repairs if one.reason.startswith("reduced"))
+    reason = "; ".join(filter(None, [reason, *reduced, told_of_draws(runs)]))
     return Row(
         index=entry.index,
         branch=entry.branch,

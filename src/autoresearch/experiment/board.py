@@ -102,6 +102,21 @@ class Bundle:
 
 
 @dataclass(frozen=True)
+class TakenBack:
+    """Runs of an arm without a number that nothing but what they said or did themselves excuses.
+
+    Attributes:
+        arm: What ran.
+        runs: How many.
+        own_code: How many of them ran code that an idea of the arm wrote, and that can have made it up.
+    """
+
+    arm: str
+    runs: int
+    own_code: int
+
+
+@dataclass(frozen=True)
 class PolicySettings:
     """What the campaign file says about judging.
 
@@ -136,6 +151,7 @@ class Board:
         runs_total: Runs the whole campaign can hold, None when nothing limits them.
         no_more_ideas: Every researcher has said that it has none left.
         ideas_left: New experiments that a count in the stop rule still allows, None without such a count.
+        taken_back: Runs that are excused in their own words, whether they were made again or not.
     """
 
     objective: Objective
@@ -149,6 +165,7 @@ class Board:
     runs_total: int | None = None
     no_more_ideas: bool = False
     ideas_left: int | None = None
+    taken_back: tuple[TakenBack, ...] = ()
 
 
 @dataclass(frozen=True)

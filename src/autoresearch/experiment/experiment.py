@@ -141,6 +141,11 @@ def well(run: Run) -> bool:
     return run.settled and (run.ending is None if canary else run.valid)
 
 
+def _signs(runs: Iterable[Run]) -> list[Run]:
+    """The canaries, and the runs with a number: by them an outage is known."""
+    return [run for run in runs if run.valid or run.planned.purpose is outcome.Purpose.CANARY]
+
+
 def outage_of(run: Run, known: Iterable[Run]) -> float | None:
     """The end of the outage that a run without a number fell into; None when it fell into none.
 
@@ -163,14 +168,14 @@ def made_again(runs: Iterable[Run], known: Iterable[Run] = ()) -> list[Run]:
 
     Args:
         runs: The arm's runs, oldest first.
-        known: The canaries and the runs with a number of the campaign.
+        known: Runs of the campaign; by its canaries and its numbers an outage is known.
     """
     found: list[Run] = []
-    known, counted, outages = list(known), 0, set[float]()
+    signs, counted, outages = _signs(known), 0, set[float]()
     for run in runs:
         if run.planned.purpose is outcome.Purpose.CANARY:
             continue
-        fell = outage_of(run, known)
+        fell = outage_of(run, signs)
         if fell is not None and len(outages | {fell}) <= OUTAGES:
             outages.add(fell)
             found.append(run)
@@ -178,6 +183,28 @@ def made_again(runs: Iterable[Run], known: Iterable[Run] = ()) -> list[Run]:
             counted += 1
             found.append(run)
     return found
+
+
+def taken_back(runs: Iterable[Run], known: Iterable[Run]) -> list[Run]:
+    """The runs without a number that nothing but what they said or did themselves excuses, outages left out.
+
+    Args:
+        runs: Runs of one arm, made of the same code.
+        known: Runs of the campaign; by its canaries and its numbers an outage is known.
+    """
+    signs = _signs(known)
+    ended = (run for run in runs if run.ending and run.planned.purpose is not outcome.Purpose.CANARY)
+    own = (run for run in ended if run.ending and run.ending.by_itself and (lost(run) or run.ending.own_word))
+    return [run for run in own if outage_of(run, signs) is None]
+
+
+def told_of_draws(runs: Iterable[Run]) -> str:
+    """In words, how many runs of an arm are excused in their own words beside those that count; empty for none."""
+    made = [run for run in runs if run.settled and run.planned.purpose is not outcome.Purpose.CANARY]
+    early = [run for run in made if run.ending and run.ending.own_word]
+    if not early or not any(run.valid for run in made):
+        return ""
+    return f"{len(early)} of {len(made)} runs ended early, excused in their own words"
 
 
 def pauses(notes: Iterable[happened.Noted]) -> dict[str, float]:
@@ -284,8 +311,11 @@ def integrity_of(runs: Iterable[Run]) -> str:
 
     Where no run has a number, `contradicted` when that is why.
     """
+    runs = list(runs)
     measured = [(run.valid, run.measurement.integrity) for run in runs if run.measurement]
     counted = {found.finding for valid, found in measured if valid}
+    if counted and told_of_draws(runs):
+        return str(Finding.UNVERIFIED)
     if counted:
         return str(Finding.UNVERIFIED if Finding.UNVERIFIED in counted else Finding.SOUND)
     return str(Finding.CONTRADICTED) if any(found.contradicted for _, found in measured) else ""

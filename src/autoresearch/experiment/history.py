@@ -337,8 +337,8 @@ class History:
 
     def made_again(self, arm: str) -> list[Run]:
         """The runs of an arm that are made again as if they had not been, oldest first."""
-        signs = [run for run in self.runs.values() if run.valid or run.planned.purpose is Purpose.CANARY]
-        return made_again(self.runs_of(arm), signs) if not all(run.valid for run in self.runs_of(arm)) else []
+        runs = self.runs_of(arm)
+        return [] if all(run.valid for run in runs) else made_again(runs, self.runs.values())
 
     def unspent(self, arm: str) -> bool:
         """Whether no run of an arm counts: it has none, or is owed another one for each that it has."""

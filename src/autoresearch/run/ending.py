@@ -87,6 +87,11 @@ class Ending:
         return self.follows is Follows.AGAIN
 
     @property
+    def by_itself(self) -> bool:
+        """Whether a run can bring it about alone, by what it prints or does."""
+        return self.source == "log" or self.what in {"killed", "stalled"} or "all of it was stopped" in self.evidence
+
+    @property
     def sentence(self) -> str:
         """Who and what, with the evidence and the cure, in words for a row."""
         why = f" ({self.because})" if self.because else ""
@@ -134,20 +139,15 @@ def judge(known: Account) -> Ending:
     return _in_its_own_words(found, known) if found.excused else found
 
 
-_DEEDS = frozenset({"killed", "stalled"})
-"""Ends that a run can bring about by itself."""
-
-
 def _in_its_own_words(found: Ending, known: Account) -> Ending:
     """What code of the idea's printed, or did to itself, excuses a run twice: a third end alike is the idea's."""
-    itself = found.source == "log" or found.what in _DEEDS or "all of it was stopped" in found.evidence
-    if not (known.change.code and itself) or known.parent == found.what:
+    if not (known.change.code and found.by_itself) or known.parent == found.what:
         return found
-    found = replace(found, own_word=True)
     if known.before.count(found.what) < TRIES:
-        return found
+        return replace(found, own_word=True)
     because = "the third end of this kind, and nothing but its own words lays it on others"
-    return replace(found, who=Who.IDEA, because=because, follows=Follows.CRASH, tries=0, doubtful=True)
+    found = replace(found, who=Who.IDEA, because=because, own_word=True)
+    return replace(found, follows=Follows.CRASH, tries=0, doubtful=True)
 
 
 def _again(found: Ending, tries: int) -> Ending:
@@ -304,8 +304,8 @@ def _held(cause: Symptom, known: Account) -> Ending:
     """A loss that stays NaN and the like: the curves of the run itself; the baseline has nobody to hold it against."""
     if not known.change:
         return replace(_said(cause), source="curves")
-    because = "its own curves show it"
-    return replace(_said(cause), who=Who.IDEA, source="curves", because=because, follows=Follows.DISCARD)
+    held = replace(_said(cause), who=Who.IDEA, source="curves", follows=Follows.DISCARD)
+    return replace(held, because="its own curves show it")
 
 
 def _tied(cause: Symptom, signature: Signature, tie: str) -> Ending:
@@ -330,7 +330,8 @@ def _not_tied(cause: Symptom, signature: Signature, known: Account) -> Ending:
     if signature.slip:
         if _no_module(cause.evidence, known.change):
             because = "a module is missing, and the idea changed settings only"
-            return _again(replace(said, what="venv-broken", who=Who.ENVIRONMENT, because=because, cure=_REBUILD), TRIES)
+            cure = BY_NAME["venv-broken"].advice
+            return _again(replace(said, what="venv-broken", who=Who.ENVIRONMENT, because=because, cure=cure), TRIES)
         if found and found[-1] is Place.INSTALLED and known.change:
             because = "raised in installed code, which the idea did not touch"
             cure = "Compare the image or environment with what this commit expects."
@@ -344,7 +345,6 @@ def _not_tied(cause: Symptom, signature: Signature, known: Account) -> Ending:
 
 
 _NO_MODULE = re.compile(r"\bNo module named '?(\w+)")
-_REBUILD = BY_NAME["venv-broken"].advice
 
 
 def _no_module(message: str, change: Change) -> bool:
@@ -362,8 +362,9 @@ def _unclassified(cause: Symptom, known: Account) -> Ending:
     if tie := ties(known.change, "code", cause.evidence, found):
         named = bool(ties(known.change, "named", cause.evidence, ()))
         return replace(said, who=Who.IDEA, because=tie, doubtful=not named)
-    installed = bool(found) and found[-1] is Place.INSTALLED
-    because = "raised in installed code" if installed else "nothing ties it to what the idea changed"
+    because = "nothing ties it to what the idea changed"
+    if found and found[-1] is Place.INSTALLED:
+        because = "raised in installed code"
     return _again(replace(said, because=because), TRIES_UNKNOWN)
 
 

@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 from itertools import islice, takewhile
 
 from autoresearch.config.duration import span
-from autoresearch.experiment.board import Advice, Measure, Propose, Settle, Trial
-from autoresearch.experiment.experiment import Run, lost, trial_of, well
+from autoresearch.experiment.board import Advice, Measure, Propose, Settle, TakenBack, Trial
+from autoresearch.experiment.experiment import Run, lost, taken_back, trial_of, well
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE, WELL, Purpose, Status
 from autoresearch.run.ending import Ending, Who
@@ -276,6 +276,27 @@ def _rest(history: History, arm: str) -> Resting | None:
 
 def _ended(run: Run) -> float:
     return run.ended.at if run.ended else 0.0
+
+
+def taken_from(history: History) -> tuple[TakenBack, ...]:
+    """What the runs of each arm took back in their own words, for the board."""
+    ends = {run.planned.experiment for run in history.runs.values() if run.ending and run.ending.by_itself}
+    found = {arm: taken_back(history.current_runs(arm), history.runs.values()) for arm in sorted(ends)}
+    return tuple(
+        TakenBack(arm, len(runs), sum(bool(run.ending and run.ending.own_word) for run in runs))
+        for arm, runs in found.items()
+        if runs
+    )
+
+
+def on_its_seed(history: History, advice: Advice) -> Advice:
+    """A run that is made again has the seed of the one that was lost: another would be another draw."""
+    if not isinstance(advice, Measure):
+        return advice
+    since = {run.planned.seed: run.planned.number for run in history.current_runs(advice.arm)}
+    owed = (run.planned for run in history.made_again(advice.arm) if run.planned.seed in since)
+    seeds = [one.seed for one in owed if one.purpose is advice.purpose and since[one.seed] == one.number]
+    return replace(advice, seed=seeds[0]) if seeds and advice.seed not in seeds else advice
 
 
 def _judged(history: History, arm: str) -> bool:

@@ -17,7 +17,7 @@ from autoresearch.experiment.outcome import BASELINE, Purpose, Status, Verdict
 from autoresearch.ports.policy import Policy
 from autoresearch.run.ending import Who
 from autoresearch.run.measurement import Objective
-from autoresearch.scheduling import yardstick
+from autoresearch.scheduling import exploration, yardstick
 from autoresearch.scheduling.exploration import canary_for, doubt, hold_for, left_over, resting, unspent
 from autoresearch.scheduling.stop_check import Outlook
 from autoresearch.scheduling.yardstick import Remeasure
@@ -190,6 +190,7 @@ def board(history: History, campaign: CampaignConfig, objective: Objective, view
         runs_total=view.runs_total,
         no_more_ideas=history.exhausted,
         ideas_left=view.stop.remaining_experiments,
+        taken_back=exploration.taken_from(history),
     )
 
 
@@ -220,7 +221,7 @@ def next_move(history: History, campaign: CampaignConfig, policy: Policy, object
     if isinstance(special, yardstick.Remeasure):
         return special
     seen = board(history, campaign, objective, view)
-    advice = gated(special or _advice(policy, history, seen), seen)
+    advice = exploration.on_its_seed(history, gated(special or _advice(policy, history, seen), seen))
     if (first := baseline_verdict(history, advice)) is not None:
         return Judge(BASELINE, first, None)
     if isinstance(advice, Settle):

@@ -1,12 +1,13 @@
 """Whether a result can be what it looks like: a gate beside the statistics, which ask only whether it is chance.
 
-Honest runs scatter, stay off the ends of their scale, and gain in proportion to what is known of the campaign. What
-does not is neither kept nor called proven: a person looks first, or an evaluation that the run could not write settles
-it. A campaign whose baseline scatters nowhere is not asked for scatter.
+Honest runs scatter, end by their own word no more often than their parent's, stay off the ends of their scale, and
+gain in proportion to what is known of the campaign. What does not is neither kept nor called proven: a person looks
+first, or an evaluation that the run could not write settles it. A campaign whose baseline scatters nowhere is not
+asked for scatter.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from statistics import stdev
 
@@ -25,6 +26,9 @@ WORTHS = 20
 
 _UNSCATTERED = 3
 """Runs with different seeds that must agree to the last digit before that is odd."""
+
+_TAKEN = 2
+"""Runs that are excused in their own words from which on their share is looked at: one is what a night brings."""
 
 _FULL = frozenset({"accuracy", "acc", "f1", "auc", "auroc", "precision", "recall", "pass", "em", "success"})
 _EMPTY = frozenset({"loss", "error", "err", "mse", "rmse", "mae", "wer", "cer"})
@@ -49,12 +53,14 @@ def implausible(evidence: Evidence, name: str) -> str:
     """Why the numbers of an arm cannot be what they look like, empty when nothing is odd about them.
 
     An arm whose runs were all evaluated by a program that they could not reach, and one that a person vouches for, are
-    past this.
+    past this; but an evaluation says nothing of runs that it never saw.
     """
     ours, theirs = evidence.arm(name), evidence.arm(BASELINE)
-    if not ours.runs or ours.evaluated >= ours.runs:
+    if not ours.runs or any(evidence.ideas[idea].vouched for idea in evidence.adds(name) if idea in evidence.ideas):
         return ""
-    if any(evidence.ideas[idea].vouched for idea in evidence.adds(name) if idea in evidence.ideas):
+    if why := _draws_taken_back(evidence, name):
+        return f"{LOOK}: {why}"
+    if ours.evaluated >= ours.runs:
         return ""
     why = (
         _at_its_bound(evidence, ours, theirs)
@@ -79,6 +85,26 @@ def bound_of(objective: Objective, seen: Iterable[float]) -> float | None:
     if not words & _FULL or not known:
         return None
     return 1.0 if max(known) <= 1 else 100.0 if max(known) <= 100 else None
+
+
+def _draws_taken_back(evidence: Evidence, name: str) -> str:
+    """Whether runs of an idea's own code end by their own word more often than its parent's: draws may be gone."""
+    ours = _taken(evidence, {name, *evidence.adds(name)}, own_code=True)
+    against = parent if evidence.arm(parent := evidence.parent(name)).runs else BASELINE
+    theirs = _taken(evidence, {against}, own_code=False)
+    if ours[0] < _TAKEN or ours[0] * theirs[1] <= theirs[0] * ours[1]:
+        return ""
+    return (
+        f"{ours[0]} of its {ours[1]} runs gave no number and are excused by nothing but their own words, "
+        f"{theirs[0]} of {theirs[1]} of {against}'s"
+    )
+
+
+def _taken(evidence: Evidence, arms: Collection[str], *, own_code: bool) -> tuple[int, int]:
+    """Runs of some arms that are excused in their own words, and these with the ones that count."""
+    known = [one for one in evidence.board.taken_back if one.arm in arms]
+    gone = sum(one.own_code if own_code else one.runs for one in known)
+    return gone, gone + sum(evidence.arm(arm).runs for arm in arms)
 
 
 def _at_its_bound(evidence: Evidence, ours: Arm, theirs: Arm) -> str:
