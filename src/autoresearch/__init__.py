@@ -1,7 +1,7 @@
 """Overnight research campaigns for RL post-training: a program that enforces the rules.
 
-`import autoresearch as ar` is for scripts and notebooks. Public are the names of `__all__`, and of these whatever does
-not begin with an underscore; docs/reference/python.md lists both. Everything is loaded when it is first asked for.
+`import autoresearch as ar` is for scripts and notebooks. Public are the names of `__all__`, and of these what
+docs/reference/python.md lists. Everything is loaded when it is first asked for.
 """
 
 from autoresearch.version import __version__

@@ -29,7 +29,7 @@ ELSEWHERE = {
     "kubernetes": {"image": "rl:1", "kind": "job"},
     "nrl-k8s": {"infra": "site.infra.yaml", "tool": ""},
 }
-RUN = {"grace": 3, "memory_gb": 2, "max_log_mb": 1.5, "env": {"KIND": "night"}}
+RUN = {"grace": 3, "memory_gb": 2, "max_log_mb": 1.5, "env": {"KIND": "night"}, "sandbox": "auto"}
 
 
 @pytest.fixture(params=ELSEWHERE)
@@ -138,4 +138,13 @@ def test_a_dry_run_leaves_no_byte_behind(lab):
     words = ("--dry-run", "--target", "command", "--command", "python3 train.py", "--metric", "score", "--goal", "more")
     done = lab.cli("plan", *words, "--direction", "maximize", "--stop", "2 experiments", "--name", "look")
     assert done.returncode == 0, done.stderr
+    assert changed(before, contents(lab.root)) == set()
+
+
+def test_a_dry_run_of_a_campaign_that_has_ended_leaves_no_byte_behind(lab):
+    """Its list of ideas is read, and nothing of it is kept where the campaign's things lie."""
+    lab.write(stop="1 experiment")
+    assert lab.run().returncode == 0
+    before = contents(lab.root)
+    assert lab.cli("run", "--dry-run").returncode == 0
     assert changed(before, contents(lab.root)) == set()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from autoresearch.campaign import preflight
@@ -292,13 +293,14 @@ def _launcher_warnings(
 
 
 def _researcher_warnings(campaign: CampaignConfig, root: Path) -> tuple[str, ...]:
-    """What each researcher says to its options, such as a list of ideas that is not there."""
-    paths, found = Layout(root).campaign(campaign.campaign), []
+    """What each researcher says to its options, such as a list of ideas that is not there; what it keeps goes again."""
+    found: list[str] = []
     for spec in campaign.researcher:
         options = {"root": str(root), "seed": campaign.run.first_seed, **spec.options()}
         try:
-            made = plugins.make("researchers", spec.type, options=options, folder=paths.scratch(spec.type))
-            found += preflight.homeless(target_of(campaign), made.listed()) if isinstance(made, Listed) else []
+            with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+                made = plugins.make("researchers", spec.type, options=options, folder=Path(folder))
+                found += preflight.homeless(target_of(campaign), made.listed()) if isinstance(made, Listed) else []
         except AutoresearchError as error:
             found.append(f"`run` will refuse the researcher: {error}")
     return tuple(found)
