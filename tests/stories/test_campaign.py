@@ -132,3 +132,34 @@ def test_a_metric_file_with_many_lines_makes_a_short_journal(lab):
     assert 100 < len(event["measurement"]["curve"]) <= 1000
     assert (lab.folder / "baseline" / "run-1" / "measurement.json").stat().st_size < 100_000
     assert lab.cli("ledger", "check").returncode == 0
+
+
+def refused_ideas(lab):
+    """A campaign whose ideas are rows without a run, for all of them edit what is protected."""
+    lab.write(scope={"protect": ["config.json"]})
+    return lab.root / ".autoresearch" / "worktrees" / "night" / "2"
+
+
+def test_the_worktree_of_an_idea_that_never_ran_goes_with_its_row(lab):
+    """No run of it ends and takes it away; its branch stays, as all do."""
+    tree = refused_ideas(lab)
+    controller = lab.start_stepwise()
+    lab.step(controller, tree.exists, "the idea's worktree")
+    lab.step(controller, lambda: len(lab.rows()) == 2, "the row of the refused idea")
+    assert not tree.exists()
+    assert git(lab, "rev-parse", "--verify", lab.rows()[1].branch)
+    lab.let_go()
+    controller.communicate(timeout=200)
+
+
+def test_a_worktree_that_a_crash_of_ours_left_behind_its_row_goes_at_the_next_start(lab):
+    """The row was written and the program was killed: whoever goes on takes the worktree away."""
+    tree = refused_ideas(lab)
+    lab.run(fault="settle.noted#2=kill")
+    assert (len(lab.rows()), tree.exists()) == (2, True)
+    controller = lab.start_stepwise()
+    lab.step(controller, lambda: len(lab.journal("controller_started")) == 2, "the second start")
+    lab.step(controller, lambda: not lab.turnstile.exists(), "its first move")
+    assert not tree.exists()
+    lab.let_go()
+    controller.communicate(timeout=200)

@@ -106,6 +106,8 @@ class Loop:
         )
         restore(ctx)
         settlement.publish_missing(ctx)
+        for entry in ctx.history.judged:
+            worktrees.leave(ctx, entry)
 
     def end(self, move: next_move.Stop) -> next_move.Stop:
         """Let go of it in good order."""

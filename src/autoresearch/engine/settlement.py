@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 
+from autoresearch.engine import worktrees
 from autoresearch.engine.context import Context
 from autoresearch.engine.measuring import read_all
 from autoresearch.errors import RepositoryError
@@ -89,6 +90,7 @@ def settle(ctx: Context, name: str, verdict: Verdict, incumbent: str | None) -> 
     )
     fault_points.point("settle.judged")
     publish(ctx, entry, row)
+    worktrees.leave(ctx, entry)
 
 
 def publish(ctx: Context, entry: Experiment, row: Row | None = None) -> None:

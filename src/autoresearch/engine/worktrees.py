@@ -63,6 +63,16 @@ def tree_path(ctx: Context, arm: str) -> Path:
     return ctx.paths.worktree(label)
 
 
+def leave(ctx: Context, entry: Experiment) -> None:
+    """Take away the worktree of an experiment that has its row, unless a run of it is under way; its branch stays.
+
+    Ideas that were refused, or ran only with others, have no run whose end would take it away.
+    """
+    tree = tree_path(ctx, entry.name)
+    if tree.exists() and not any(run.planned.experiment == entry.name for run in ctx.history.in_flight()):
+        worktree.remove(ctx.paths.root, tree)
+
+
 def tidy(ctx: Context) -> None:
     """Take away every worktree of the campaign; branches hold everything they held."""
     below = ctx.paths.worktrees
