@@ -1,5 +1,7 @@
 """Events as lines for a person."""
 
+from dataclasses import replace
+
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.outcome import Purpose
 from autoresearch.report.event_lines import Lines
@@ -20,6 +22,14 @@ def test_a_run_keeps_the_name_it_was_planned_with():
     lines = Lines()
     assert lines.line(PLANNED).endswith("  raise-the-lr run 2 (repeat, seed 43): so far +0.1 over 1 run")
     assert lines.line(MEASURED).endswith("  raise-the-lr run 2: acc = 0.25 at step 10 (done)")
+
+
+def test_a_number_without_steps_is_told_without_one():
+    """Which of the run's values it was is said, where there were several; a step is not pretended."""
+    third = replace(MEASURED, measurement=replace(MEASURED.measurement, step=3, counted=True))
+    assert Lines().line(third).endswith(": acc = 0.25 (value 3, done)")
+    only = replace(MEASURED, measurement=replace(MEASURED.measurement, step=1, counted=True))
+    assert Lines().line(only).endswith(": acc = 0.25 (done)")
 
 
 def test_a_run_planned_by_an_earlier_controller_goes_by_its_id():

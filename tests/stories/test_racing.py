@@ -30,7 +30,7 @@ def test_a_run_that_cannot_catch_up_is_ended_and_discarded(lab):
     """It would run for ever: past half of its steps it is cancelled, and its row says how far behind it was."""
     row = work(lab)
     assert row.status.value == "discard"
-    assert "hopeless: at step 3 of 4 it was at 0.01 where its parent was at 0.4" in row.reason
+    assert "hopeless: at value 3 of 4 it was at 0.01 where its parent was at 0.4" in row.reason
     assert len(lab.rows()) == 2
 
 

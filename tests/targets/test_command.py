@@ -90,6 +90,15 @@ def test_a_real_script_is_run_and_measured(tree, source, step):
     assert (len(found.curve), found.peak_memory_gb, found.note) == (3, 0.5, "")
 
 
+@pytest.mark.parametrize(("source", "counted"), [
+    ({"type": "stdout"}, True), ({"type": "stdout", "step": r"^step (\d+)$"}, False), ({"type": "jsonl"}, False),
+])  # fmt: skip
+def test_numbers_without_steps_are_counted_and_said_to_be(tree, source, counted):
+    """The third number that was printed is no third step: only a run that says its steps has any."""
+    found = carried_out(target(sys.executable, "train.py", "{folder}", "{seed}", source=source), tree)
+    assert (found.step, found.counted, found.unit) == (3, counted, "value" if counted else "step")
+
+
 def test_overrides_change_the_config_and_the_result(tree):
     """An override edits the file in the tree, comments stay, and the next run feels it."""
     made = target(sys.executable, "train.py", "{folder}", "{seed}", config="config.yaml")
@@ -149,7 +158,7 @@ def test_a_script_that_dies_is_a_crash_with_a_cause(tree):
     found = carried_out(target(sys.executable, "train.py"), tree)
     assert (found.value, found.completion) == (None, Completion.CRASHED)
     assert (found.symptoms[0].name, found.symptoms[0].severity) == ("trivial-code-error", Severity.FATAL)
-    assert found.note == "the run crashed with exit code 1; its last accuracy was 0.5 at step 1"
+    assert found.note == "the run crashed with exit code 1; its last accuracy was 0.5 at value 1"
 
 
 def test_a_script_that_says_nothing_is_diagnosed(tree):

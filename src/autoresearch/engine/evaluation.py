@@ -105,7 +105,7 @@ def begin(ctx: Context, run: Run, found: Measurement) -> None:
     folder = _folder(run)
     disk.delete(folder)
     folder.mkdir(parents=True)
-    step = "latest" if found.step is None else str(found.step)
+    step = "latest" if found.step is None or found.counted else str(found.step)
     places = {
         "{folder}": run.planned.folder,
         "{seed}": str(run.planned.seed),

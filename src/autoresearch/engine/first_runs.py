@@ -24,10 +24,10 @@ def hopeless(ctx: Context, run: Run) -> str:
     now = ctx.target.measure(
         folder, measuring.log_tail(ctx, run), measuring.read_all(ctx, folder), JobStatus(state=JobState.RUNNING)
     )
-    why = race.hopeless(now.curve, parents, objective, noise) or ""
+    why = race.hopeless(now.curve, parents, objective, noise, unit=now.unit) or ""
     if why or ctx.campaign.run.early_kill != "race":
         return why
-    return race.outraced(now.curve, parents, _others(ctx, planned.experiment), objective, noise)
+    return race.outraced(now.curve, parents, _others(ctx, planned.experiment), objective, noise, unit=now.unit)
 
 
 def is_first_look(ctx: Context, run: Run) -> bool:

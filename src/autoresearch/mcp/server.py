@@ -348,7 +348,7 @@ def _progress(found: Campaign) -> str:
         return next(iter((*status.waiting, *status.held_back)), status.stop)
     run = status.running[0]
     curve = found.curve(run)
-    latest = f", {status.metric} {curve[-1][1]:.4g} at step {curve[-1][0]}" if curve else ""
+    latest = f", {status.metric} {curve[-1][1]:.4g} @ {curve[-1][0]}" if curve else ""
     more = f", and {len(status.running) - 1} more" if len(status.running) > 1 else ""
     return f"{run.experiment}: {run.purpose} run, seed {run.seed}, {run.state}{latest}{more}"
 

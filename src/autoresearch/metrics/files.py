@@ -87,6 +87,7 @@ class FileSource:
             series=joined(part for file in files for part in file.parts()),
             files=tuple(item.name for item in found),
             notes=notes,
+            counted=bool(files) and not any(file.told for file in files),
         )
 
     def _kind(self, item: Found) -> str:
@@ -134,6 +135,8 @@ class _File:
     rows: int = 0
     damaged: int = 0
     torn: bool = False
+    told: bool = False
+    """Whether it says a step anywhere; where it does not, lines and rows are counted."""
     problem: str = ""
 
     def goes_on(self, item: Found) -> bool:
@@ -152,7 +155,7 @@ class _File:
         """Take the lines that have come, and all of them where the file was written anew."""
         with open_found(item) as stream:
             if self.tail != digest_before(stream, self.offset):
-                self.points, self.offset, self.rows, self.damaged = PointsOfFile(), 0, 0, 0
+                self.points, self.offset, self.rows, self.damaged, self.told = PointsOfFile(), 0, 0, 0, False
             self.last, self.torn = PointsOfFile(), False
             self._take_lines(stream, step_key)
             self.tail = digest_before(stream, self.offset)
@@ -163,6 +166,7 @@ class _File:
         for line in lines_of(stream):
             self.offset = stream.tell() - len(line)
             row = parse_json(line.decode("utf-8-sig", "replace")) if line.strip() else {}
+            self.told = self.told or _says_step(row, step_key)
             counted = self.rows + bool(line.strip())
             if not line.endswith(b"\n") and stream.tell() >= size:
                 self.torn = not isinstance(row, dict)
@@ -178,6 +182,7 @@ class _File:
         with open_found(item) as stream:
             text = stream.read(MAX_BYTES).decode("utf-8-sig", "replace")
         document = parse_json(text)
+        self.told = _says_step(document, step_key)
         if isinstance(document, list):
             self._take(_rows(document, step_key), self.points)
         elif isinstance(document, dict):
@@ -190,7 +195,9 @@ class _File:
         """Take a table. A last row without a newline is left out: of 0.7969 it may hold only 0.79."""
         with io.TextIOWrapper(open_found(item), encoding="utf-8-sig", errors="replace", newline="") as stream:
             try:
-                self._take(_rows(csv.DictReader(self._whole(stream), delimiter=delimiter), step_key), self.points)
+                rows = csv.DictReader(self._whole(stream), delimiter=delimiter)
+                self.told = step_key in (rows.fieldnames or ())
+                self._take(_rows(rows, step_key), self.points)
             except csv.Error as error:
                 self.points, self.problem = PointsOfFile(), f"not a table: {error}"
 
@@ -214,6 +221,20 @@ def _renaming(tags: object) -> dict[str, str] | None:
     if isinstance(tags, Mapping):
         return {str(key): str(tag) for key, tag in tags.items()}
     return {key: key for key in as_strings(tags, "tags")}
+
+
+def _says_step(document: Any, step_key: str) -> bool:
+    """Whether an object, or one inside it, says its step or has its numbers by step."""
+    pending = deque([document])
+    while pending:
+        one = pending.popleft()
+        if isinstance(one, dict):
+            if whole(one.get(step_key)) is not None or _by_step(one):
+                return True
+            pending += one.values()
+        elif isinstance(one, list):
+            pending += one
+    return False
 
 
 def _rows(rows: Iterable[Any], step_key: str, first: int = 1) -> Iterator[Point]:

@@ -87,7 +87,10 @@ class LogSource:
                 lines, conflict = log.scan.results.lines, log.scan.results.conflict
         merged = {tag: Series.of(tag, values.items()) for tag, values in points.items()}
         files = tuple(item.name for item in found)
-        return Readings(series=merged, files=files, notes=tuple(notes), results=lines, conflict=conflict)
+        counted = not (self._grammar.step or self._grammar.anchor or self._grammar.closing)
+        return Readings(
+            series=merged, files=files, notes=tuple(notes), results=lines, conflict=conflict, counted=counted
+        )
 
     def _follow(self, item: Found) -> "_LogFile":
         known = self._files.get(item.path)

@@ -67,7 +67,10 @@ def _measured(event: happened.RunMeasured) -> str:
         return f"no valid {found.metric}, not the idea's doing: {event.ending.sentence}"[:300]
     if found.value is None:
         return " ".join(f"no valid {found.metric}: {found.note or found.completion}".split())[:300]
-    return f"{found.metric} = {found.value:.4g} at step {found.step} ({found.completion})"
+    if not found.counted:
+        return f"{found.metric} = {found.value:.4g} at step {found.step} ({found.completion})"
+    which = f"value {found.step}, " if found.step and found.step > 1 else ""
+    return f"{found.metric} = {found.value:.4g} ({which}{found.completion})"
 
 
 def _text(event: Event) -> str:

@@ -132,6 +132,7 @@ class Readings:
         notes: Oddities worth telling (a torn record, a skipped line), one sentence each.
         results: Lines in which the result was printed, one per form; empty where no one result is expected.
         conflict: Two of the lines that give different results, None where there is one result.
+        counted: Whether its steps only count the values, for the run says no step.
     """
 
     series: Mapping[str, Series] = field(default_factory=dict)
@@ -140,6 +141,7 @@ class Readings:
     notes: tuple[str, ...] = ()
     results: tuple[ResultLine, ...] = ()
     conflict: tuple[str, str] | None = None
+    counted: bool = False
 
 
 class Completion(StrEnum):
@@ -209,7 +211,7 @@ class Measurement:
         metric: The objective's metric, in the recipe's spelling.
         value: The number judged by, or None when there is no valid one.
         source: Where `value` came from (`tensorboard`, `training_info`, `stdout`, ...); empty when None.
-        step: Training step of `value`.
+        step: Training step of `value`; or which of the run's values it is, where they are `counted`.
         completion: How the run ended.
         last_step: Last training step reached, if known.
         target_step: Step at which the run would have been complete, if known.
@@ -226,6 +228,7 @@ class Measurement:
         pace: How it went on, as it was watched; None where it was not.
         evaluation: What an independent evaluation gave; None where there was none.
         doubt: What is odd about `value` beside the curve it ends; empty when nothing is.
+        counted: Whether the steps of the curve only count its values, for the run says no step.
     """
 
     metric: str
@@ -248,6 +251,12 @@ class Measurement:
     pace: Pace | None = None
     doubt: str = ""
     evaluation: Evaluation | None = None
+    counted: bool = False
+
+    @property
+    def unit(self) -> str:
+        """What its steps are, in words: `step`, or `value` where the run says none."""
+        return "value" if self.counted else "step"
 
     def void(self, reason: str) -> "Measurement":
         """The same run without its number, because of something that speaks against it."""

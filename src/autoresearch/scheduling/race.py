@@ -67,7 +67,9 @@ class _Point(NamedTuple):
     lost: float
 
 
-def hopeless(curve: Curve, references: Sequence[Curve], objective: Objective, noise: float | None) -> str | None:
+def hopeless(
+    curve: Curve, references: Sequence[Curve], objective: Objective, noise: float | None, *, unit: str = "step"
+) -> str | None:
     """Why a run need not go on, None when it should.
 
     Args:
@@ -75,6 +77,7 @@ def hopeless(curve: Curve, references: Sequence[Curve], objective: Objective, no
         references: Curves of its parent's complete runs.
         objective: What better means.
         noise: Standard deviation of one complete run's value; without it nothing is given up.
+        unit: What steps are called: `value` where they only count what the run printed.
     """
     whole = [points for reference in references if len(points := _finite(reference)) > 1]
     if not whole or noise is None or not noise > 0:
@@ -86,7 +89,7 @@ def hopeless(curve: Curve, references: Sequence[Curve], objective: Objective, no
         return None
     last = looks[-1]
     return (
-        f"{WORD}: at step {last.step} of {end} it was at {last.value:.4g} where its parent was at {last.parent:.4g}, "
+        f"{WORD}: at {unit} {last.step} of {end} it was at {last.value:.4g} where its parent was at {last.parent:.4g}, "
         f"too far behind even if it gained twice what the parent gained from there"
     )
 
@@ -170,7 +173,13 @@ class Prospect:
 
 
 def outraced(
-    curve: Curve, parents: Sequence[Curve], others: Sequence[FirstRun], objective: Objective, noise: float | None
+    curve: Curve,
+    parents: Sequence[Curve],
+    others: Sequence[FirstRun],
+    objective: Objective,
+    noise: float | None,
+    *,
+    unit: str = "step",
 ) -> str:
     """Why a fresh idea is the better use of a run's remaining steps, empty when it is not or cannot be known.
 
@@ -180,6 +189,7 @@ def outraced(
         others: First runs of other ideas.
         objective: What better means.
         noise: Standard deviation of one complete run's value.
+        unit: As for `hopeless`.
     """
     whole = [points for one in parents if len(points := _finite(one)) > 1]
     seen = _finite(curve)
@@ -197,7 +207,7 @@ def outraced(
     if not bring < CAUTION * fresh:
         return ""
     return (
-        f"{WORD}: at step {step} of {end} it was at {value:.4g} where its parent was at {there:.4g}; by this "
+        f"{WORD}: at {unit} {step} of {end} it was at {value:.4g} where its parent was at {there:.4g}; by this "
         f"campaign's curves the steps of a run bring {bring:.3g} if it goes on and {fresh:.3g} with a fresh idea"
     )
 

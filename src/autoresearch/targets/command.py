@@ -204,6 +204,7 @@ class CommandTarget:
         points = {name: dict(series.points()) for name, series in found.items()}
         integrity = self._one_result(readings) or (of_sources(points, chosen.steps) if chosen else Integrity())
         unclear = ambiguous(self._tag, log_tail) if self._printed and completion in JUDGED else ""
+        unit = "value" if (counted := _counted(readings, found)) else "step"
         kept = chosen if completion in JUDGED and not integrity.contradicted and not unclear else None
         return Measurement(
             metric=self._objective.metric,
@@ -216,12 +217,13 @@ class CommandTarget:
             curve=merged.curve,
             peak_memory_gb=status.peak_gpu_memory_gb or status.peak_memory_gb,
             symptoms=self._symptoms(log_tail, readings, completion, status),
-            note=unclear or self._note(merged, integrity, completion, status) or self._unit(log_tail)
+            note=unclear or self._note(merged, integrity, completion, status, unit) or self._unit(log_tail)
             if merged.curve or unclear
             else f"in {folder.name}: {self._hint(log_tail)}"
             + nothing_found(self._objective, (self._tag,), readings, log_tail),
             integrity=integrity,
             results=tuple(line for one in readings.values() for line in one.results),
+            counted=counted,
         )
 
     def health(self, log_tail: str, readings: Mapping[str, Readings]) -> tuple[Symptom, ...]:
@@ -244,13 +246,15 @@ class CommandTarget:
         found = self.health(log_tail, readings)
         return post_mortem(found, status, log_tail) if completion is Completion.CRASHED else found
 
-    def _note(self, merged: AgreedCurve, integrity: Integrity, completion: Completion, status: JobStatus) -> str:
+    def _note(
+        self, merged: AgreedCurve, integrity: Integrity, completion: Completion, status: JobStatus, unit: str
+    ) -> str:
         if completion in JUDGED:
             return integrity.sentence if integrity.contradicted else "; ".join(merged.disagreements)
         step, value = merged.curve[-1]
         code = "" if status.exit_code is None else f" with exit code {status.exit_code}"
         reason = f" ({status.reason})" if status.reason else ""
-        return f"the run {completion.value}{code}{reason}; its last {self._tag} was {value:.6g} at step {step}"
+        return f"the run {completion.value}{code}{reason}; its last {self._tag} was {value:.6g} at {unit} {step}"
 
     def _hint(self, log_tail: str) -> str:
         near = nearest(self._tag, log_tail) if self._printed else ""
@@ -313,6 +317,11 @@ def _objective(asked: Mapping[str, Any], tag: str) -> Objective:
     said = asked.get("direction")
     known = Direction(said) if said in set(Direction) else direction_of(tag)
     return Objective(str(asked.get("goal", "")), str(asked["metric"]), known or Direction.MAXIMIZE, tag)
+
+
+def _counted(readings: Mapping[str, Readings], found: Mapping[str, object]) -> bool:
+    """Whether none of the sources that have the metric was told a step."""
+    return bool(found) and all(readings[name].counted for name in found)
 
 
 def _ended(merged: AgreedCurve, status: JobStatus) -> Completion:
