@@ -255,7 +255,8 @@ def difference(ours: Arm, theirs: Arm, noise: Noise, sigma: float | None, level:
         variance += share * share * (1 / both - 1 / whole) - 2 * share * rho * (1 / n - both / (n * whole))
         variance -= 2 * rho * both / (n * whole)
     error = None if sigma is None else sigma * math.sqrt(max(variance, 0.0))
-    return Effect(gain, error, noise.freedom, n, paired=bool(share))
+    freedom = noise.freedom if common or noise.rho <= PAIR_FROM else noise.apart
+    return Effect(gain, error, freedom, n, paired=bool(share))
 
 
 def _whole_baseline(trial: Trial) -> bool:

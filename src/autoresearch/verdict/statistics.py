@@ -5,6 +5,7 @@ to collapsed runs.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -141,6 +142,7 @@ class Noise:
             where samples could be paired, without what makes some problems harder than others in every run.
         rho: Correlation of two configurations run with one seed, shrunk towards 0; 0 until measured.
         pairs: Degrees of freedom behind `rho`.
+        apart: Degrees of freedom behind `sigma` for arms that share no seed; `freedom` where seeds do not matter.
     """
 
     sigma: float | None = None
@@ -148,6 +150,7 @@ class Noise:
     evaluation: float | None = None
     rho: float = 0.0
     pairs: int = 0
+    apart: int = 0
 
 
 def pooled(groups: Iterable[Sequence[float]]) -> tuple[float | None, int]:
@@ -222,7 +225,20 @@ def estimate(
     ]
     rho, pairs = correlation(differences, sigma)
     evaluation = math.sqrt(sum(error * error for error in errors) / len(errors)) if errors else None
-    return Noise(sigma, freedom, evaluation, rho, pairs)
+    return Noise(sigma, freedom, evaluation, rho, pairs, _apart(runs, freedom, rho))
+
+
+def _apart(runs: Mapping[str, Mapping[int, float]], freedom: int, rho: float) -> int:
+    """Degrees of freedom that are left of `sigma` where arms ran on common seeds of correlation `rho`.
+
+    Repeats on seeds that other arms ran too are not as many looks at the noise as there are repeats: what the seeds
+    share is in all of them. Satterthwaite's approximation for m arms of n common seeds is m(n-1) / (1 + (m-1) rho^2).
+    """
+    if not rho or not freedom:
+        return freedom
+    arms = sum(1 for values in runs.values() if len(values) > 1)
+    shared = sum(count * (count - 1) for count in Counter(seed for values in runs.values() for seed in values).values())
+    return max(1, round(freedom / (1 + rho * rho * shared / (freedom + arms))))
 
 
 def averages(value: float, samples: Sequence[float]) -> bool:
