@@ -16,6 +16,7 @@ AutoresearchError            exit code 1, one clear line
 │   ├── RefusedError         it answered: never, as the request stands
 │   └── NotNowError          it answered: not now, ask again
 ├── ResearcherError          a researcher (agent, list, search) could not do its part
+│   └── UnfitError           it never can in this campaign: nobody waits for it
 └── PluginError              an adapter: unknown, claimed twice, or broken in another package
 ```
 
@@ -94,6 +95,10 @@ class NotNowError(LauncherError):
 
 class ResearcherError(AutoresearchError):
     """A researcher could not do its part; the campaign itself is fine."""
+
+
+class UnfitError(ResearcherError):
+    """A researcher that never can do its part in this campaign: with nobody else left, that ends it and says why."""
 
 
 class PluginError(AutoresearchError):

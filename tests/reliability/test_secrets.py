@@ -141,7 +141,7 @@ def test_a_secret_in_the_plan_is_refused_before_the_start(lab):
 )
 def test_plan_refuses_a_secret_before_anything_is_written_or_shown(lab, words, where):
     """In whichever words it comes: the goal, an option of the command, a variable, an option of an adapter."""
-    asked = ("plan", "--name", "c", "--target", "command", "--command", "python3 train.py", "--metric", "m")
+    asked = ("plan", "--name", "c", "--target", "command", "--command", "python3 train.py", "--metric", "score")
     done = lab.cli(*asked, *words)
     assert (done.returncode, "looks like a secret" in done.stderr, where in done.stderr) == (1, True, True)
     assert found_in(done.stdout + done.stderr) == []
@@ -152,7 +152,9 @@ def test_plan_refuses_a_secret_before_anything_is_written_or_shown(lab, words, w
 def test_a_file_where_a_folder_must_be_is_told_by_plan(lab):
     """And not by an internal error, or by `run` alone."""
     (lab.root / "session").write_text("notes")
-    said = lab.refused("plan", "--name", "c", "--target", "command", "--command", "python3 train.py", "--metric", "m")
+    said = lab.refused(
+        "plan", "--name", "c", "--target", "command", "--command", "python3 train.py", "--metric", "score"
+    )
     assert "session is a file" in said
 
 

@@ -33,7 +33,8 @@ pathlib.Path(os.environ["AUTORESEARCH_RUN_FOLDER"], "seen.json").write_text(json
 """
 POLICY = {"policy": "greedy", "baseline_runs": 1, "confirm": 0}
 PLAN = ("--target", "command", "--command", "python3 train.py", "--metric", "score", "--direction", "maximize",
-        "--set", "target.source.type=stdout", "--launcher", "local", "--ideas", "ideas.yaml")  # fmt: skip
+        "--set", "target.source.type=stdout", "--launcher", "local", "--ideas", "ideas.yaml",
+        "--set", "target.config=config.json")  # fmt: skip
 SECRET = "hf_" + "aZ3kQ9xLm2Tn7Rb5Vc8Wd1Ye"
 
 

@@ -20,7 +20,7 @@ needs_sandbox = pytest.mark.skipif(bool(sandbox.why_not()), reason=f"no sandbox 
 
 SECRET = "hunter2-5Tz8kWqYr20"
 
-PLAN = ("--target", "command", "--metric", "score", "--command", "python3 train.py")
+PLAN = ("--target", "command", "--metric", "score", "--command", "python3 train.py", "--set", "researcher=[]")
 REFUSED = {
     "write to a protected file": 'open("judge.py", "a").write("#")',
     "replace a protected file": 'open("x.py", "w").close(); os.replace("x.py", "judge.py")',

@@ -101,6 +101,17 @@ def test_a_death_in_between_makes_nothing_twice(lab):
 def test_the_plan_says_what_such_an_idea_costs(lab):
     """Before anything is started."""
     settings = ("--set", "scope.subject=[questions]", "--set", "target.source={type: stdout}", "--policy", "greedy")
-    aim = ("--target", "command", "--command", "python3 train.py", "--metric", "score", "--stop", "4 experiments")
+    aim = (
+        "--target",
+        "command",
+        "--command",
+        "python3 train.py",
+        "--metric",
+        "score",
+        "--stop",
+        "4 experiments",
+        "--set",
+        "target.config=config.json",
+    )
     told = lab.cli("plan", *aim, *settings, "--dry-run").stdout
     assert "an idea that changes what measures (scope.subject: questions) is compared with its parent" in told

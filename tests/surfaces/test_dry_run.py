@@ -135,7 +135,19 @@ def test_a_secret_is_shown_by_no_dry_run(lab):
 def test_a_dry_run_leaves_no_byte_behind(lab):
     """A plan that is only looked at makes no folder, no worktree and no line in git's own files."""
     before = contents(lab.root)
-    words = ("--dry-run", "--target", "command", "--command", "python3 train.py", "--metric", "score", "--goal", "more")
+    words = (
+        "--dry-run",
+        "--target",
+        "command",
+        "--command",
+        "python3 train.py",
+        "--metric",
+        "score",
+        "--set",
+        "target.config=config.json",
+        "--goal",
+        "more",
+    )
     done = lab.cli("plan", *words, "--direction", "maximize", "--stop", "2 experiments", "--name", "look")
     assert done.returncode == 0, done.stderr
     assert changed(before, contents(lab.root)) == set()

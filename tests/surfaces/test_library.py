@@ -10,9 +10,9 @@ import autoresearch as ar
 from autoresearch.config import campaign_file
 from autoresearch.git import refs
 
-SAID = {"target": "command", "command": ("python3", "train.py"), "metric": "score", "direction": "maximize",
+SAID = {"recipe": "config.json", "target": "command", "command": ("python3", "train.py"), "metric": "score", "direction": "maximize",
         "stop": "5 experiments", "launcher": "local", "worth": 0.02}  # fmt: skip
-FLAGS = ("--target", "command", "--command", "python3 train.py", "--metric", "score", "--direction", "maximize",
+FLAGS = ("config.json", "--target", "command", "--command", "python3 train.py", "--metric", "score", "--direction", "maximize",
          "--stop", "5 experiments", "--launcher", "local", "--worth", "0.02")  # fmt: skip
 
 

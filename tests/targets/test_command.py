@@ -127,12 +127,6 @@ def test_without_a_config_overrides_are_refused(tree):
         target().apply(tree, ["a=1"])
 
 
-def test_what_no_tree_could_hold_is_known_without_one():
-    """A plan asks before a night of crashes: without a configuration file no override has a home."""
-    assert "no configuration file" in target().refusal(["a=1"])
-    assert target(config="config.yaml").refusal(["a=1"]) == target().refusal([]) == ""
-
-
 @pytest.mark.parametrize(
     ("word", "near"), [("{sede}", "{seed}"), ("--out={fodler}", "{folder}"), ("{override}", "{overrides}")]
 )

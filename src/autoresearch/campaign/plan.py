@@ -137,6 +137,7 @@ class Plan:
         runs: The fewest and the most of them.
         recommendation: Where such runs should happen, by what was found on this machine.
         storage: Where heavy files would go.
+        researchers: Who proposes, in order, with what each has.
         warnings: What a careful colleague would point out.
         at: Unix seconds at which it was made, None once the campaign has begun; never part of what is approved.
     """
@@ -151,6 +152,7 @@ class Plan:
     cost: str
     recommendation: Recommendation
     storage: Storage
+    researchers: str = ""
     warnings: tuple[str, ...] = ()
     runs: tuple[int, int] = (0, 0)
     at: float | None = field(default=None, compare=False)
@@ -234,7 +236,7 @@ def _text(plan: Plan, width: int | None) -> str:
         ("", _place(plan)),
         ("heavy files", f"{plan.storage.files} ({plan.storage.why})" if plan.storage.files else ""),
         ("", f"shared caches in {plan.storage.caches}" if plan.storage.caches else ""),
-        ("researchers", ", then ".join(spec.type for spec in campaign.researcher)),
+        ("researchers", plan.researchers),
         ("verdicts", f"{campaign.verdict.policy}: {plan.cost}"),
         ("worth having", _worth(plan)),
         ("stop", plan.rule.words or DEFAULT_WORDS),

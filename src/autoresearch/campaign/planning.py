@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from autoresearch.campaign import preflight
@@ -17,6 +16,7 @@ from autoresearch.config.schema import CampaignConfig
 from autoresearch.config.site import PLAIN
 from autoresearch.config.stop_phrase import describe
 from autoresearch.config.stop_rule import DEFAULT, StopRule
+from autoresearch.engine import supply
 from autoresearch.errors import AutoresearchError, CampaignError, LauncherError, UsageError
 from autoresearch.experiment import names
 from autoresearch.git import diffs, refs
@@ -26,7 +26,6 @@ from autoresearch.ports import plugins
 from autoresearch.ports.launcher import Adviser, Launcher, WarmAllocation, occupies
 from autoresearch.ports.metric_source import sources_of
 from autoresearch.ports.policy import Telling
-from autoresearch.ports.researcher import Listed
 from autoresearch.ports.target import Survey, Target, misspelt_place
 from autoresearch.records import volume
 from autoresearch.records.paths import CampaignPaths, Layout
@@ -65,9 +64,12 @@ def make(where: Path, request: PlanRequest, clock: Callable[[], float]) -> Plan:
         document["researcher"] = [_from_the_top(root, where, one) for one in document["researcher"]]
     draft = CampaignConfig.of({"campaign": request.name or "draft", **document}, "plan")
     preflight.refuse_secrets(draft, root)
+    _check_names(draft)
     survey = survey_of(draft, root)
     if survey.unsaid:
         raise CampaignError(survey.unsaid)
+    if "researcher" not in document and (space := supply.search_instead(draft, root, survey)):
+        draft = CampaignConfig.of({**document, "campaign": draft.campaign, "researcher": space}, "plan")
     if "launcher" not in request.settings or "type" not in request.settings["launcher"]:
         draft = _placed(draft, survey)
     draft = _sited(draft)
@@ -86,9 +88,13 @@ def examine(campaign: CampaignConfig, root: Path, survey: Survey | None = None, 
     """
     preflight.refuse_secrets(campaign, root)
     _check_names(campaign)
-    sources_of(target_of(campaign))
+    target = target_of(campaign)
+    sources_of(target)
     preflight.check_ground(Layout(root).campaign(campaign.campaign))
     survey = survey or survey_of(campaign, root)
+    ideas = supply.supplies(campaign, root, survey) if now is not None else ()
+    if now is not None and (nobody := supply.why_none(campaign, ideas)):
+        raise CampaignError(nobody)
     rule = campaign.stop_rule
     if now is not None or rule.deadline_at is None:
         rule.begin(now or 0.0, objective=survey.objective)
@@ -108,10 +114,12 @@ def examine(campaign: CampaignConfig, root: Path, survey: Survey | None = None, 
         recommendation=(found := recommend(survey.resources, around)),
         warnings=(*_checkout_warnings(changes, survey, root, base), *survey.warnings,
                   *_rule_warnings(campaign, rule, survey), *_protect_warnings(campaign, survey, root, base),
-                  *_launcher_warnings(campaign, survey, around, found, root), *_researcher_warnings(campaign, root),
+                  *_launcher_warnings(campaign, survey, around, found, root),
+                  *supply.refused_ideas(root, base, target, ideas),
                   *_tracker_warnings(campaign, root),
                   *kept.reminders, *_volume_warnings(kept), *_input_warnings(campaign, survey, root)),
         storage=kept,
+        researchers=supply.told(campaign, ideas),
         at=now,
     )  # fmt: skip
 
@@ -290,20 +298,6 @@ def _launcher_warnings(
     why = "" if unsafe else preflight.why_unsafe(campaign, launcher, survey)
     open_ = f"runs are not contained, they can write and reach whatever this account can: {why}" if why else ""
     return tuple(filter(None, (told, *asked, held, open_, "" if unsafe or why else preflight.unseen(campaign))))
-
-
-def _researcher_warnings(campaign: CampaignConfig, root: Path) -> tuple[str, ...]:
-    """What each researcher says to its options, such as a list of ideas that is not there; what it keeps goes again."""
-    found: list[str] = []
-    for spec in campaign.researcher:
-        options = {"root": str(root), "seed": campaign.run.first_seed, **spec.options()}
-        try:
-            with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-                made = plugins.make("researchers", spec.type, options=options, folder=Path(folder))
-                found += preflight.homeless(target_of(campaign), made.listed()) if isinstance(made, Listed) else []
-        except AutoresearchError as error:
-            found.append(f"`run` will refuse the researcher: {error}")
-    return tuple(found)
 
 
 def _tracker_warnings(campaign: CampaignConfig, root: Path) -> tuple[str, ...]:

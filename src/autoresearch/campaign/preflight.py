@@ -19,16 +19,16 @@ import yaml
 from autoresearch import extras
 from autoresearch.config import site
 from autoresearch.config.schema import CampaignConfig, SiteConfig
+from autoresearch.engine import supply
 from autoresearch.errors import AutoresearchError, CampaignError
 from autoresearch.experiment import names as naming
-from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import BASELINE
 from autoresearch.git import refs
 from autoresearch.machine import gpus, sandbox
 from autoresearch.machine.processes import CommandError, run
 from autoresearch.ports import plugins
 from autoresearch.ports.launcher import Adviser, Launcher, Limited, Rehearsal, occupies, why_unconfined
-from autoresearch.ports.target import Choosy, Survey, Target
+from autoresearch.ports.target import Survey
 from autoresearch.records import volume
 from autoresearch.records.paths import EXCLUDED, CampaignPaths, Volume
 from autoresearch.run.job import Resources
@@ -144,6 +144,9 @@ def check(campaign: CampaignConfig, root: Path, survey: Survey) -> None:
     """
     if survey.unsaid:
         raise CampaignError(f"{survey.unsaid}; nothing was begun")
+    lists = any(plugins.load("researchers", spec.type).finite for spec in campaign.researcher)  # grow while it runs
+    if not lists and (nobody := supply.why_none(campaign, supply.supplies(campaign, root, survey))):
+        raise CampaignError(f"{nobody}; nothing was begun")
     if told := missing(campaign, root, survey.inputs):
         raise CampaignError(f"a run needs files that it would not find: {told}; nothing was launched")
 
@@ -292,13 +295,6 @@ class Check:
     state: str
     found: str
     advice: str = ""
-
-
-def homeless(target: Target, ideas: Sequence[Hypothesis]) -> list[str]:
-    """Says when listed ideas would crash one by one, for nothing that could be edited holds their overrides."""
-    whys = [target.refusal(one.overrides) for one in ideas] if isinstance(target, Choosy) else []
-    lost = list(filter(None, whys))
-    return [f"{len(lost)} of {len(ideas)} listed ideas would crash one by one: {lost[0]}"] if lost else []
 
 
 def examine(where: Path) -> tuple[Check, ...]:

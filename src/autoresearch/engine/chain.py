@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from autoresearch.engine.context import Context
 from autoresearch.engine.worktrees import survey_of_arm
-from autoresearch.errors import AutoresearchError, RecipeError, RepositoryError, ResearcherError, crossing
+from autoresearch.errors import AutoresearchError, RecipeError, RepositoryError, ResearcherError, UnfitError, crossing
 from autoresearch.experiment.briefing import SETTLED, brief_text, next_area, plateaus
 from autoresearch.experiment.events import ExperimentAbandoned, PlateauReached
 from autoresearch.experiment.experiment import Experiment
@@ -182,16 +182,17 @@ def ask_for_proposal(ctx: Context, entry: Experiment, tree: Path) -> Proposal | 
     Everybody finds a fresh worktree: what was left there by whoever had no idea, or failed, is in nobody else's commit.
 
     Without one the attempt is given up: for good when every researcher said that it has no more, for a while when one
-    of them could not do its part (no quota, no login).
+    of them could not do its part (no quota, no login). One that never can says so, and is waited for by nobody.
     """
-    troubles: list[str] = []
+    troubles, for_good = list[str](), list[str]()
     for researcher in in_turn(ctx):
         _fresh(ctx, tree, entry.opened.parent_commit)
         brief = brief_for(ctx, entry.index, entry.opened.parent)
         try:
             hypothesis = _idea_of(ctx, researcher, brief, tree)
         except ResearcherError as error:
-            troubles.append(f"{researcher.name}: {ctx.redactor.clean(str(error))}")
+            said = f"{researcher.name}: {ctx.redactor.clean(str(error))}"
+            (for_good if isinstance(error, UnfitError) else troubles).append(said)
             continue
         finally:
             collect_notes(ctx, researcher)
@@ -205,7 +206,7 @@ def ask_for_proposal(ctx: Context, entry: Experiment, tree: Path) -> Proposal | 
         hypothesis = replace(hypothesis, parent=parent)
         disk.replace(ctx.paths.attempt_brief(entry.index), ctx.redactor.clean(brief_text(brief)))
         return Proposal(hypothesis, _apply(ctx, tree, hypothesis))
-    why = "; ".join(troubles) or why_nobody(ctx)
+    why = "; ".join((*troubles, *for_good)) or why_nobody(ctx)
     ctx.record(ExperimentAbandoned(ctx.clock(), entry.index, why, exhausted=not troubles))
     return None
 

@@ -4,6 +4,7 @@ A researcher is made with `options=` and `folder=`, a scratch folder of its own 
 and `finite` belong to the class: they are read before one is made.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -29,6 +30,30 @@ class Researcher(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Supply:
+    """What a researcher could propose for a recipe as it is, before anything was tried.
+
+    Attributes:
+        told: The same in words; where there is nothing, why.
+        most: How many ideas; None: nobody can count them.
+        ideas: Those that are known beforehand.
+    """
+
+    told: str
+    most: int | None = None
+    ideas: tuple[Hypothesis, ...] = ()
+
+
+@runtime_checkable
+class Supplier(Protocol):
+    """A researcher that knows before a campaign what it could propose in it."""
+
+    def supply(self, brief: Brief) -> Supply:
+        """What it has for the recipe of a brief in which nothing was tried."""
+        ...
+
+
 @runtime_checkable
 class Witness(Protocol):
     """A researcher whose work leaves something to read: an agent's calls, what they cost, what it tried."""
@@ -39,15 +64,6 @@ class Witness(Protocol):
 
     def evidence(self, index: int) -> Path:
         """The folder of files about an attempt, without secrets; it need not exist."""
-        ...
-
-
-@runtime_checkable
-class Listed(Protocol):
-    """A researcher whose ideas are known beforehand."""
-
-    def listed(self) -> tuple[Hypothesis, ...]:
-        """All of them, tried ones included."""
         ...
 
 

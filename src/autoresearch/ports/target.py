@@ -178,15 +178,6 @@ class Target(Protocol):
         ...
 
 
-@runtime_checkable
-class Choosy(Protocol):
-    """What a target can do besides that knows without a tree that overrides have no home; a plan asks it."""
-
-    def refusal(self, overrides: Sequence[str]) -> str:
-        """Why such overrides could not be applied in any tree, empty where the files decide."""
-        ...
-
-
 def misspelt_place(words: Iterable[str], places: Sequence[str]) -> str:
     """What is wrong with a word of a command that would pass as it is, such as `{sede}`; empty when nothing is near."""
     for found in (one for word in words for one in re.findall(r"(?<!\$)\{\w+\}", word)):

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from autoresearch.errors import CampaignError, mistakes
 from autoresearch.experiment.hypothesis import Brief, Hypothesis
+from autoresearch.ports.researcher import Supply
 from autoresearch.secrets import environment
 
 
@@ -139,6 +140,11 @@ class FileResearcher:
         self._copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(self._path, self._copy)
         return ideas
+
+    def supply(self, brief: Brief) -> Supply:  # noqa: ARG002 - the list says it all
+        """What is listed now; nothing is kept of it yet."""
+        ideas = read(self._path)
+        return Supply(f"{len(ideas)} listed", len(ideas), ideas)
 
     def propose(self, brief: Brief, tree: Path) -> Hypothesis | None:  # noqa: ARG002 - the list says it all
         """The next entry that has not been tried, or None at the end of the list."""

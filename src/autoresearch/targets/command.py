@@ -149,12 +149,6 @@ class CommandTarget:
             changed.add(self._config)
         return tuple(sorted(changed))
 
-    def refusal(self, overrides: Sequence[str]) -> str:
-        """Why such overrides could not be applied in any tree, empty where the files decide."""
-        known = {knob.name for knob in self._knobs}
-        rest = [one for one in overrides if one.lstrip("+~").partition("=")[0] not in known]
-        return self._nowhere(rest[0]) if rest and not self._config else ""
-
     def _nowhere(self, override: str) -> str:
         if self._knobs:
             name = override.lstrip("+~").partition("=")[0]

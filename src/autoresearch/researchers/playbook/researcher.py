@@ -16,6 +16,7 @@ import yaml
 from autoresearch.errors import CampaignError
 from autoresearch.experiment.hypothesis import AREAS, Brief, Hypothesis, Tried
 from autoresearch.guards.scope import Globs
+from autoresearch.ports.researcher import Supply
 from autoresearch.researchers import recipe_rules
 from autoresearch.researchers.override_forms import Draft, apply, effective, lookup, missing, same, text
 from autoresearch.researchers.playbook import plays
@@ -49,6 +50,15 @@ class PlaybookResearcher:
     def __init__(self, *, options: Mapping[str, Any], folder: Path) -> None:  # noqa: ARG002 - see above
         path = options.get("path")
         self._book = _read(Path(options.get("root", ".")) / str(path)) if path else plays.builtin()
+
+    def supply(self, brief: Brief) -> Supply:
+        """Plays whose keys the recipe has; which of them come, the symptoms of its runs decide."""
+        table = _Table(brief, self._book)
+        fit = sum(
+            all(_has(need, table.traits) for need in play.needs) and any(table.key(name) for name in play.set)
+            for play in self._book.plays
+        )
+        return Supply(f"{fit} plays" if fit else "no play is for such a recipe", fit)
 
     def propose(self, brief: Brief, tree: Path) -> Hypothesis | None:  # noqa: ARG002 - the brief says it all
         """The next play for this recipe and these symptoms, None when no play is left."""

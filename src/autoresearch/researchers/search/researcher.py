@@ -13,15 +13,19 @@ from typing import Any
 
 import numpy as np
 
-from autoresearch.errors import CampaignError, ResearcherError
+from autoresearch.errors import CampaignError, UnfitError
 from autoresearch.experiment.hypothesis import Brief, Hypothesis
 from autoresearch.guards.scope import Globs
+from autoresearch.ports.researcher import Supply
 from autoresearch.researchers.override_forms import Draft, OverrideForm, apply, is_number, lookup, missing, same, text
 from autoresearch.researchers.recipe_rules import ROLLOUT, broken
 from autoresearch.researchers.search.candidates import Past, best_first, read_past, spread
 from autoresearch.researchers.search.space import Point, Space, read_space
 
 _BATCH = "policy.train_global_batch_size"
+
+_COUNTED = 1000
+"""Points of a space that are counted; of more, nobody could try all."""
 
 _NAMED = 3
 """Knobs that a title names; the others are counted."""
@@ -64,6 +68,15 @@ class SearchResearcher:
     def __init__(self, *, options: Mapping[str, Any], folder: Path) -> None:  # noqa: ARG002 - see above
         self._options = _read(options)
 
+    def supply(self, brief: Brief) -> Supply:
+        """The space, or why there is none."""
+        try:
+            space = self._space(brief)
+        except UnfitError as error:
+            return Supply(str(error), 0)
+        points = len(space.every(_COUNTED))
+        return Supply(f"{f'{points} points of ' if points else ''}{', '.join(space)}", points - 1 if points else None)
+
     def propose(self, brief: Brief, tree: Path) -> Hypothesis | None:  # noqa: ARG002 - the brief says it all
         """The next point that has not been tried, as overrides of what the parent has; None when there is none left.
 
@@ -71,7 +84,7 @@ class SearchResearcher:
         reached from any parent.
 
         Raises:
-            ResearcherError: There is no space, or the declared one holds a key that is unknown or protected.
+            UnfitError: There is no space, or the declared one holds a key that is unknown or protected.
         """
         space = self._space(brief)
         past = read_past(brief, space, ignored=frozenset({_BATCH}))
@@ -97,13 +110,13 @@ class SearchResearcher:
         measuring = Globs(glob.replace(".", "/") for glob in brief.protect_keys)
         unknown = [key for key in declared if missing(lookup(values, key))]
         if unknown:
-            raise ResearcherError(f"search space: the recipe has no key {', '.join(unknown)}; correct its spelling")
+            raise UnfitError(f"search space: the recipe has no key {', '.join(unknown)}; correct its spelling")
         barred = [key for key in declared if measuring.match(key.replace(".", "/"))]
         if barred:
-            raise ResearcherError(f"search space: {', '.join(barred)} is protected; take it out of the space")
+            raise UnfitError(f"search space: {', '.join(barred)} is protected; take it out of the space")
         space = declared or read_space({key: one for key, one in brief.facts.space.items() if key in values})
         if not space:
-            raise ResearcherError("there is nothing to search: give the researcher a `space` of keys the recipe has")
+            raise UnfitError("there is nothing to search: give the researcher a `space` of keys the recipe has")
         return space
 
     def _hypothesis(self, draft: Draft, space: Space, brief: Brief, past: Past, expected: float | None) -> Hypothesis:
