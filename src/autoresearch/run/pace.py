@@ -86,7 +86,10 @@ class ProgressClock:
 
     @property
     def usual_s(self) -> float | None:
-        """Seconds between two steps, usually or lately, whichever is more; None below two steps."""
+        """Seconds between two steps at most, usually or lately, whichever is more; None below two steps.
+
+        Steps that came between two looks share the time since the look before, and may have taken less.
+        """
         return max(median(self.gaps), median(self.gaps[-_LATELY:])) if self.gaps else None
 
     @property
@@ -143,7 +146,7 @@ def allowance(
     pauses_s = PAUSE * max(_longest(known) * _slower(now, known), now.longest_s)
     care = 1.0 if known else UNKNOWING
     steps_s = USUAL * usual_s if asked_s is None else 0.0
-    return _at_least(max(steps_s, pauses_s) * care, least_s * care, f"a step usually takes {_said(usual_s)}")
+    return _at_least(max(steps_s, pauses_s) * care, least_s * care, f"a step usually takes {_said(usual_s)} at most")
 
 
 def _untaught(
