@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.launchers.clusters import Cluster, session_folder, shared, why_no_slurm
+from tests.launchers.clusters import Cluster, locked, session_folder, shared, why_no_slurm
 
 from autoresearch.launchers.slurm.launcher import SlurmLauncher
 from autoresearch.run.ending import Account, Follows, Who, judge
@@ -14,7 +14,7 @@ from autoresearch.run.measurement import Completion
 from autoresearch.run.post_mortem import NOTHING
 from autoresearch.testing.launchers import settle
 
-pytestmark = [pytest.mark.full, pytest.mark.slurm, pytest.mark.disturbs]
+pytestmark = [pytest.mark.full, pytest.mark.slurm]
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +29,13 @@ def bare(tmp_path_factory):
         patch.setenv("SLURM_CONF", str(cluster.conf))
         with shared(cluster.folder.with_name("bare.users"), cluster.up, cluster.down):
             yield cluster
+
+
+@pytest.fixture(autouse=True)
+def alone(bare):
+    """Five ids are enough for one test at a time."""
+    with locked(bare.folder.with_name("bare.quiet")):
+        yield
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The Slurm launcher and whole campaigns on a site with rules: accounts that are enforced, limits, nodes that fail."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -10,14 +11,14 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import commit_all
-from tests.launchers.clusters import Cluster, living, reach, session_folder, shared, why_no_slurm
+from tests.launchers.clusters import Cluster, living, locked, reach, session_folder, shared, why_no_slurm
 
 from autoresearch.errors import NotNowError, RefusedError
 from autoresearch.launchers.slurm.launcher import SlurmLauncher
 from autoresearch.run.job import JobState, Resources
 from autoresearch.testing.launchers import settle
 
-pytestmark = [pytest.mark.full, pytest.mark.slurm, pytest.mark.disturbs]
+pytestmark = [pytest.mark.full, pytest.mark.slurm]
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +37,14 @@ def site(tmp_path_factory):
         else:
             with shared(cluster.folder.with_name("site.users"), cluster.up, cluster.down):
                 yield cluster
+
+
+@pytest.fixture(autouse=True)
+def quiet(site, request):
+    """The site, alone where a test is marked `disturbs`: another worker's jobs would meet what it breaks."""
+    how = fcntl.LOCK_EX if request.node.get_closest_marker("disturbs") else fcntl.LOCK_SH
+    with locked(site.folder.with_name("site.quiet"), how):
+        yield
 
 
 @pytest.fixture
@@ -63,6 +72,7 @@ def test_what_slurm_refuses_for_good(submit, job, options, said):
         submit(job(), **options)
 
 
+@pytest.mark.disturbs
 def test_a_limit_of_jobs_holds_the_next_back(make, job):
     """The third job of a QOS that takes two is for later, with the number that are there; afterwards it is taken."""
     launcher = make(qos="few", extra=["--hold"])
@@ -176,6 +186,7 @@ def test_a_cancel_by_somebody_else_has_one_word(submit, make, job, site, watched
     assert (status.state, "CANCELLED by 0" in status.reason) == (JobState.CANCELLED, True), status
 
 
+@pytest.mark.disturbs
 def test_a_lost_node_has_its_word_after_a_pause_too(submit, make, job, site):
     """The exit file says TERM, the queue has forgotten, the accounts know."""
     launcher, job_id = submit(job("sleep 600", limit_s=600.0), nodelist="n2")
@@ -191,6 +202,7 @@ def test_a_lost_node_has_its_word_after_a_pause_too(submit, make, job, site):
         site.resume("n2")
 
 
+@pytest.mark.disturbs
 def test_nodes_to_avoid_are_avoided_and_rather_taken_than_nothing(make, job):
     """A run goes elsewhere; when every node is to be avoided, it goes where it can."""
     launcher = make()
@@ -201,6 +213,7 @@ def test_nodes_to_avoid_are_avoided_and_rather_taken_than_nothing(make, job):
         assert number or status.node not in avoid
 
 
+@pytest.mark.disturbs
 def test_a_job_that_slurm_holds_after_a_failed_prolog_is_a_failed_launch(submit, job, bad_node):
     """With `requeue` it goes back to the queue for good: over for us, and gone when it is cancelled."""
     launcher, job_id = submit(job("echo never"), nodelist=bad_node, requeue=True)
@@ -210,6 +223,7 @@ def test_a_job_that_slurm_holds_after_a_failed_prolog_is_a_failed_launch(submit,
     assert launcher.leftovers(job_id) == ()
 
 
+@pytest.mark.disturbs
 def test_a_failed_prolog_is_the_nodes_however_soon_that_is_back(submit, make, job, site, bad_node):
     """Somebody has the node in service again before we look: the accounts remember that it was set aside, and why."""
     _, job_id = submit(job("echo never"), nodelist=bad_node)
@@ -248,6 +262,7 @@ def blind_node(site, tmp_path):
     restart()
 
 
+@pytest.mark.disturbs
 def test_a_node_without_the_shared_folder_is_a_failed_launch(submit, job, blind_node):
     """The job begins nowhere: nobody but the node can be meant."""
     launcher, job_id = submit(job("echo never"), nodelist=blind_node)
@@ -292,6 +307,7 @@ def test_what_the_site_never_begins_is_refused_before_the_night(lab, site):
     assert len(lab.rows()) == 3
 
 
+@pytest.mark.disturbs
 def test_a_limit_of_jobs_makes_a_campaign_no_worse(lab, site):
     """Four runs at a time where two are taken: all are made, each once, and the ones held back say why."""
     done = campaign(lab, parallel=4, qos="few", stop="4 experiments").run()
@@ -301,6 +317,7 @@ def test_a_limit_of_jobs_makes_a_campaign_no_worse(lab, site):
     assert len(planned) == len(set(planned))
 
 
+@pytest.mark.disturbs
 @pytest.mark.timeout(600)
 def test_a_node_that_fails_its_prolog_eats_no_idea(lab, site, bad_node):
     """Its runs are the node's doing, and made again; it is left out and named."""
