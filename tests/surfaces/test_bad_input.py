@@ -128,8 +128,9 @@ def test_a_command_line_that_cannot_be_carried_out_says_why(ended, what):
     (("plan", "--direction", "maximise"), "write maximize or minimize; did you mean 'maximize'?"),
     (("plan", "--worht", "1"), "--worht; did you mean '--worth'?"),
     (("overrule", "1", "kep", "--reason", "x"), "verdict: 'kep' is not understood; write keep, discard or crash; did you mean 'keep'?"),
+    (("plan", "train.py"), "train.py is a program, not a recipe: autoresearch init -- python train.py"),
     (("statsu",), "there is no command 'statsu'; did you mean 'status'?"),
-    (("plan", "--policy", "greddy", "--target", "command", "--command", "x", "--metric", "m"), "did you mean 'greedy'?"),
+    (("plan", "--policy", "greddy", "--target", "command", "--command", "x", "--metric", "accuracy"), "did you mean 'greedy'?"),
 ])  # fmt: skip
 def test_a_misspelt_word_is_answered_with_the_nearest_and_what_is_allowed(lab, words, told):
     """Flags, choices, commands and names of adapters alike."""

@@ -56,10 +56,11 @@ def make(where: Path, request: PlanRequest, clock: Callable[[], float]) -> Plan:
     root = refs.root(where)
     refs.head_commit(root)
     document = dict(request.settings)
+    if request.recipe.endswith(".py") and "target" not in document:
+        raise UsageError(f"{request.recipe} is a program, not a recipe: autoresearch init -- python {request.recipe}")
     if request.recipe:
         document["recipe"] = _inside(root, where, request.recipe)
-    if request.stop is not None:
-        document["stop"] = request.stop
+    document |= {} if request.stop is None else {"stop": request.stop}
     if isinstance(document.get("researcher"), list):
         document["researcher"] = [_from_the_top(root, where, one) for one in document["researcher"]]
     draft = CampaignConfig.of({"campaign": request.name or "draft", **document}, "plan")
