@@ -91,6 +91,16 @@ def test_a_package_that_breaks_while_one_is_made_is_named(tmp_path, failure):
         plugins.make("launchers", "local", options={"slots": "none"}, folder=tmp_path)
 
 
+@pytest.mark.parametrize("name", ["../../evil", "a/b", ".hidden"])
+def test_a_name_that_leads_out_of_its_folder_is_refused(tmp_path, name):
+    """Files of researchers and trackers lie in folders that are called by their names."""
+    write(tmp_path, {"launchers": {name: "their_adapters:Theirs", "Odd name": "their_adapters:Theirs"}}, LAUNCHER)
+    with installed(tmp_path):
+        assert plugins.load("launchers", "Odd name").here is True
+        with pytest.raises(PluginError, match="of the package their-package has a name that cannot be one of a folder"):
+            plugins.load("launchers", name)
+
+
 def test_a_name_of_ours_cannot_be_taken(tmp_path):
     """Whoever installs a second `local` is told, whichever adapter was asked for."""
     write(tmp_path, {"launchers": {"local": "their_adapters:Theirs"}}, LAUNCHER)

@@ -7,6 +7,7 @@ source may have another name for a person, who says how a script writes its numb
 
 import dataclasses
 import inspect
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache
@@ -64,6 +65,10 @@ ROOMS: Mapping[str, AdapterKind] = MappingProxyType(
 """Kinds of adapters; the entry points of `x` are in the group `autoresearch.x`."""
 
 
+_NAME = re.compile(r"[^./\\\x00-\x1f][^/\\\x00-\x1f]*")
+"""Names that stay where they are put."""
+
+
 @cache
 def names(room: str) -> dict[str, str]:
     """Every adapter of a room: its name and the `module:Class` that provides it.
@@ -104,6 +109,11 @@ def load(room: str, name: str) -> Any:
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         raise PluginError(f"there is no {one} {name!r}; choose one of: {', '.join(sorted(table))}{hint}")
     package = package_of(room, name)
+    if not _NAME.fullmatch(name):
+        raise PluginError(
+            f"{one} {name!r} of the package {package} has a name that cannot be one of a folder, where its files lie: "
+            f"no slash, no dot at its beginning; rename its entry point"
+        )
     try:
         provided = EntryPoint(name, table[name], f"autoresearch.{room}").load()
         found = provided() if plain else provided
