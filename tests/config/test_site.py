@@ -78,7 +78,8 @@ def test_a_missing_store_and_missing_keys_are_reminded_of_by_name():
 
 def test_nothing_is_reminded_of_that_is_there_or_not_needed():
     """A model on this disk needs no login; either name of the hub's token will do."""
-    here = {"logger.wandb_enabled": False, "policy.model_name": "/models/tiny"}
-    assert reminders(here, (), ".env", exists=True) == ()
+    for model in ("/models/tiny", "/tiny", "./tiny", "~/tiny", "tiny"):
+        here = {"logger.wandb_enabled": False, "policy.model_name": model}
+        assert reminders(here, (), ".env", exists=True) == ()
     hub = {"logger.wandb_enabled": True, "policy.model_name": "Qwen/Qwen2.5-1.5B"}
     assert reminders(hub, ("WANDB_API_KEY", "HUGGING_FACE_HUB_TOKEN"), ".env", exists=True) == ()

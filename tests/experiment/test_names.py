@@ -34,6 +34,15 @@ def test_a_slug_is_short_plain_and_new(title, taken):
     assert names.slug(slug) == slug
 
 
+def test_a_second_slug_is_number_two():
+    """Counted as a person would, the first without a number."""
+    assert [names.slug("more", set(taken)) for taken in ((), ("more",), ("more", "more-2"))] == [
+        "more",
+        "more-2",
+        "more-3",
+    ]
+
+
 @pytest.mark.parametrize(
     ("title", "slug"),
     [

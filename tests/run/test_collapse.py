@@ -87,6 +87,65 @@ def test_curves_are_known_by_their_usual_names():
     assert [one.tag if one else "" for one in curves_of(readings)] == list(tags)
 
 
+@pytest.mark.parametrize("role", [
+    "reward", "train/return", "rollout/scores", "critic/rewards/mean", "env.episode_reward", "val/accuracy", "eval/acc",
+    "valid-top_score", "validation.pass@1", "test/return", "response/length", "answers_mean_length", "gen_tokens_per_sample",
+    "actor/pg_loss", "policy_loss", "actor/grad_norm", "gradient_norm", "kl", "actor/ppo_kl", "approx_kl/mean",
+    "loss/kl_divergence",
+])  # fmt: skip
+def test_each_usual_name_has_its_role(role):
+    """A framework's own spelling is known, and no curve has two roles."""
+    known = curves_of({"files": Readings({role: series([1.0, 2.0], role)})})
+    assert [one.tag for one in known if one] == [role]
+
+
+def test_of_two_curves_of_a_role_the_longer_is_looked_at():
+    """Whichever comes first: a second logger may have died early."""
+    long, short = series([0.1] * 9, "reward"), series([0.1] * 8, "train/reward")
+    for first, second in ((long, short), (short, long)):
+        readings = {"a": Readings({first.tag: first}), "b": Readings({second.tag: second})}
+        assert curves_of(readings).reward is long
+
+
+CALM = [0.01] * 20
+BOUNDS = {
+    "five points at the least KL": ({"kl": [*CALM, *[1.0] * 5]}, "kl-explosion"),
+    "four points": ({"kl": [*CALM, *[1.0] * 4]}, ""),
+    "a KL just below": ({"kl": [*CALM, *[0.999] * 5]}, ""),
+    "ten times what it was": ({"kl": [*[0.5] * 20, *[5.0] * 5]}, "kl-explosion"),
+    "nine times": ({"kl": [*[0.5] * 20, *[4.5] * 5]}, ""),
+    "a tenth of the length": ({"length": [*[1000.0] * 15, *[100.0] * 5]}, "length-collapse"),
+    "a bit more": ({"length": [*[1000.0] * 15, *[101.0] * 6]}, ""),
+    "a tenth, but not for long": ({"length": [*[1000.0] * 15, *[100.0] * 4]}, ""),
+    "too few points for a shape": ({"length": [*[1000.0] * 6, *[100.0] * 5]}, ""),
+    "seven points of no loss": ({"loss": [0.0] * 7}, ""),
+    "eight points of it": ({"loss": [0.0] * 8}, "zero-loss"),
+    "a fifth of a long run": ({"loss": [*[1.0] * 80, *[0.0] * 20]}, "zero-loss"),
+    "less than a fifth": ({"loss": [*[1.0] * 81, *[0.0] * 19]}, ""),
+    "seven equal rewards": ({"reward": [0.4] * 7}, ""),
+    "two equal validations beside them": ({"reward": [0.4] * 8, "validation": [0.5] * 2}, "nothing-changes"),
+    "five equal validations alone": ({"validation": [0.5] * 5}, ""),
+    "eight of them": ({"validation": [0.5] * 8}, "nothing-changes"),
+}
+
+
+@pytest.mark.parametrize(("curves", "name"), BOUNDS.values(), ids=BOUNDS)
+def test_each_bound_of_a_collapse_is_where_it_is(curves, name):
+    """One point, or one part in a hundred, on either side."""
+    assert list(found(**curves)) == ([name] if name else [])
+
+
+def test_a_gradient_or_a_reward_that_moves_saves_a_run_without_a_loss():
+    """One gradient that is not zero among the last, a last quarter above the first by more than noise: no more is asked."""
+    dead, hopeless = [0.0] * 20, {"zero-loss": Severity.FATAL}
+    assert found(loss=dead[:19]) == {"zero-loss": Severity.WARNING}
+    assert found(loss=dead) == hopeless
+    assert found(loss=dead, gradient=[0.0] * 19 + [0.1]) == {"zero-loss": Severity.WARNING}
+    steps = [0.0, 1.0] * 4  # noise of one
+    assert found(loss=dead, reward=[*steps, *(value + 2.0 for value in steps)]) == hopeless
+    assert found(loss=dead, reward=[*steps, *(value + 2.01 for value in steps)]) == {"zero-loss": Severity.WARNING}
+
+
 def test_a_metric_that_should_fall_is_no_reward_and_no_loss():
     """Less may be better, or its best value counts; at zero it is as good as can be."""
     readings = {"files": Readings({"score": series(line(1, 0, 30), "score"), "loss": series([0.0] * 30, "loss")})}

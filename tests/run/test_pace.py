@@ -66,6 +66,14 @@ def test_before_its_first_step_a_run_has_three_times_its_parents():
     assert "no first step for 75 min" in verdict(ProgressClock().look({}, 4501), [slow_start])
 
 
+def test_a_first_run_whose_first_step_is_expected_has_nine_times_that_and_three_times_the_floor():
+    """Nothing was learned: what the target expects is a guess, and half an hour is the least."""
+    untaught = ProgressClock()
+    assert allowance(untaught, [], floor_s=FLOOR_S, expected_first_s=1000.0).seconds == 9000.0
+    assert allowance(untaught, [], floor_s=FLOOR_S, expected_first_s=10.0).seconds == 1800.0
+    assert allowance(untaught, [MINUTE_STEPS], floor_s=FLOOR_S, expected_first_s=10.0).seconds == 2400.0
+
+
 def test_without_any_step_there_is_no_clock():
     """A script that prints one number at its end is not judged by how long it takes."""
     only_a_result = Pace(first_s=10.0, steps=1)
