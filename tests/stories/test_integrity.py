@@ -1,8 +1,10 @@
 """Ideas that get at what measures instead of getting better, in whole campaigns of real processes."""
 
 import json
+import sys
 import textwrap
 
+import pytest
 import yaml
 from tests.conftest import PROVEN, commit_all
 
@@ -89,3 +91,25 @@ def test_a_number_that_is_printed_before_anything_is_measured_says_that_nobody_v
     assert "**early is proven, as measured by the run itself, better than the baseline" in report
     assert "- best: 0.9, mean of 3 fresh seeds, as measured by the run itself (early" in report
     assert "stand on one source, which the code under test could have written" in report
+
+
+@pytest.mark.parametrize("edited", [False, True], ids=["as committed", "edited"])
+def test_what_measures_is_loaded_from_the_commit_or_there_is_no_number(lab, edited):
+    """PYTHONPATH or an editable install leads to the user's checkout: its code has to be that of the commit."""
+    (lab.root / "src" / "pkg").mkdir(parents=True)
+    (lab.root / "src" / "pkg" / "__init__.py").write_text("")
+    (lab.root / "src" / "pkg" / "judge.py").write_text("def grade(lr): return 0.5 + lr\n")
+    (lab.root / "train.py").write_text("from pkg import judge\nprint('score:', judge.grade(0.25))\n")
+    commit_all(lab.root)
+    lab.write(
+        stop="1 experiments", launcher={"type": "local"}, command=[sys.executable, "train.py"],
+        target={"type": "command", "protect": ["src/pkg/judge.py"]}, verdict={"baseline_runs": 1, "confirm": 0},
+        run={"sandbox": "off", "grace": 0.5, "env": {"PYTHONPATH": str(lab.root / "src")}},
+    )  # fmt: skip
+    if edited:
+        (lab.root / "src" / "pkg" / "judge.py").write_text("def grade(lr): return 0.9\n")
+    done = lab.run()
+    first = lab.journal("run_measured")[0]["measurement"]
+    assert first["value"] == (None if edited else 0.75), done.stderr
+    told = "src/pkg/judge.py is protected, and the run would load "
+    assert "".join(first["integrity"]["reasons"]).startswith(told) is edited

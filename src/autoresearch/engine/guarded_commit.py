@@ -9,18 +9,24 @@ import glob
 import hashlib
 import json
 import os
-import shutil
-import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from autoresearch.engine import chain
 from autoresearch.engine.chain import Proposal, is_clean
 from autoresearch.engine.context import Context
 from autoresearch.engine.reach import scope_for
-from autoresearch.engine.worktrees import checkout, clean_checkout, survey_of_arm, tree_path
+from autoresearch.engine.worktrees import (
+    checkout,
+    clean_checkout,
+    importable,
+    loaded_elsewhere,
+    survey_of_arm,
+    tree_path,
+)
 from autoresearch.errors import RecipeError, RepositoryError, ResearcherError, crossing
 from autoresearch.experiment import names
 from autoresearch.experiment.change import FileChange, changed_keys
@@ -34,11 +40,10 @@ from autoresearch.guards.scope import Scope, breaches, simplifies, yardstick
 from autoresearch.guards.shadows import SearchedTree, loadable, shadows
 from autoresearch.machine import disk, fault_points
 from autoresearch.machine.disk import delete
+from autoresearch.ports.launcher import why_unconfined
 from autoresearch.ports.researcher import Witness
 from autoresearch.ports.target import Survey
-
-_LIBRARIES = "lib*/python3*/*-packages"
-_ENDINGS = (".py", ".so", ".pyd")
+from autoresearch.supervision import run_folder
 
 
 def committable(tree: Path, parent: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -278,7 +283,7 @@ def mend(ctx: Context, arm: str, tree: Path) -> None:
         ctx.note(f"protected files of the worktree of {arm} were not as committed and are put back: {_words(found)}")
 
 
-def broken(ctx: Context, arm: str) -> str:
+def broken(ctx: Context, arm: str, number: int) -> str:
     """After a run: what it did to what measures, in words; empty when it did nothing. Protected files are put back.
 
     A worktree that is gone, as when somebody removed it, tells nothing. What was changed and changed back before the
@@ -297,6 +302,7 @@ def broken(ctx: Context, arm: str) -> str:
         return ctx.redactor.clean(f"what the run left of its worktree cannot be compared with its commit: {error}")
     told = [f"{path} was {what} by the run" for path, what in sorted(found.items())]
     told += [f"during the run came {text}" for text in planted]
+    told += _loaded_from_elsewhere(ctx, tree, commit, run_folder.read(ctx.paths.environment(arm, number)) or {})
     if found:
         with suppress(RepositoryError):  # a folder that cannot be written to; the worktree is not used again either way
             worktree.put_back(tree, commit, found)
@@ -325,40 +331,26 @@ def _planted(ctx: Context, tree: Path, commit: str) -> tuple[str, ...]:
     return shadows(new, scope_of(ctx), tree_of(ctx, commit)) if new else ()
 
 
+def _loaded_from_elsewhere(ctx: Context, tree: Path, commit: str, ran: Mapping[str, Any]) -> Iterator[str]:
+    """Protected modules that the run's interpreter finds in another place, with other content than is committed.
+
+    An editable install leads to the user's checkout, where nothing is compared; an ordinary one holds a copy.
+    """
+    if why_unconfined(ctx.launcher, ctx.survey.resources):
+        return
+    searched = tree_of(ctx, commit)
+    modules = {file: searched.root_of(file) for file in _held(ctx, commit) if file.endswith(".py")}
+    argv, own = ran.get("argv"), ran.get("env")
+    words = [word for word in argv if isinstance(word, str)] if isinstance(argv, list) else []
+    given = {name: text for name, text in own.items() if isinstance(text, str)} if isinstance(own, dict) else {}
+    # What lies there, and what was kept of the run, may be anything: names that no file can have, for example.
+    with suppress(OSError, ValueError):
+        for file, place in loaded_elsewhere(tree, modules, words, {**os.environ, **given}):
+            is_twin = place == (ctx.paths.root / file).resolve() or "/" in file.removeprefix(f"{modules[file]}/")
+            if is_twin and place.read_bytes() != (tree / file).read_bytes():
+                yield f"{file} is protected, and the run would load {place} for it, which is not what is committed"
+
+
 def _words(found: dict[str, str]) -> str:
     more = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
     return ", ".join(f"{path} ({what})" for path, what in sorted(found.items())[:_MOST]) + more
-
-
-def importable(root: Path, command: Iterable[str] = ()) -> frozenset[str]:
-    """Names of installed packages and modules: those of a repository's own environments, the command's, and ours.
-
-    An environment elsewhere, in a container or on another node, is not seen.
-
-    Args:
-        root: The user's checkout.
-        command: What a run executes; the interpreter among its words tells where its packages are.
-    """
-    found: set[str] = set()
-    for folder in {library for prefix in _prefixes(root, command) for library in prefix.glob(_LIBRARIES)}:
-        found.update(_names(folder))
-    return frozenset(found)
-
-
-def _prefixes(root: Path, command: Iterable[str]) -> Iterator[Path]:
-    yield from (root / ".venv", root / "venv", Path(sys.prefix), Path("/usr"), Path("/usr/local"))
-    if active := os.environ.get("VIRTUAL_ENV"):
-        yield Path(active)
-    for word in command:
-        if "python" in word and (program := shutil.which(word, path=f"{root}{os.pathsep}{os.environ.get('PATH', '')}")):
-            yield from (Path(program).parent.parent, Path(program).resolve().parent.parent)
-
-
-def _names(folder: Path) -> Iterator[str]:
-    try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError:
-        return
-    for entry in entries:
-        if entry.name.endswith(_ENDINGS) or ("." not in entry.name and entry.is_dir()):
-            yield entry.name.partition(".")[0]

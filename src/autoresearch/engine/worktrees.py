@@ -1,10 +1,16 @@
 """Worktrees of experiments and bundles: made when needed, taken away when idle; branches hold everything.
 
 What a crash of ours, or a hand that slipped, has left behind is put right before the work goes on.
+
+From where a run in one loads modules is told by what lies on its interpreter's search path. Nothing of it is executed.
 """
 
-from collections.abc import Iterator
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from os.path import isdir, isfile
 from pathlib import Path
 
 from autoresearch.engine.context import Context
@@ -143,3 +149,112 @@ def half_taken_back(ctx: Context, entry: Experiment, tree: Path) -> tuple[str, .
         ctx.note(f"{entry.name} could not be reduced: {error}")
         return ()
     return less
+
+
+_LIBRARIES = "lib*/python3*/*-packages"
+_ENDINGS = (".py", ".so", ".pyd")
+_PLAIN = frozenset({"-u", "-B", "-O", "-OO"})
+"""Options of an interpreter that leave its search path as it is."""
+
+
+def loaded_elsewhere(
+    tree: Path, modules: Mapping[str, str], command: Sequence[str], env: Mapping[str, str]
+) -> Iterator[tuple[str, Path]]:
+    """Modules of a worktree that a command would load from other files, with these.
+
+    A command that begins with anything else than an interpreter and a script or module is not followed, nor are hooks
+    that packages install for their own import.
+
+    Args:
+        tree: Where the command runs.
+        modules: Paths in the tree, with the folder there that the name of each is searched from.
+        command: What is run.
+        env: Its environment.
+    """
+    path = tuple(_search_path(tree, command, env))
+    for file, root in modules.items():
+        parts = Path(file).relative_to(root).with_suffix("").parts
+        found = _found(parts[:-1] if parts[-1] == "__init__" else parts, path)
+        if found is not None and found.resolve() != (tree / file).resolve():
+            yield file, found.resolve()
+
+
+def _search_path(tree: Path, command: Sequence[str], env: Mapping[str, str]) -> Iterator[Path]:
+    words = [word for word in command[1:2] if word not in _PLAIN] + list(command[2:3])
+    if not words or "python" not in Path(command[0]).name or "PYTHONSAFEPATH" in env:
+        return
+    if words[0] != "-m" and not words[0].endswith(".py"):
+        return
+    yield tree if words[0] == "-m" else (tree / words[0]).parent
+    yield from (tree / entry for entry in env.get("PYTHONPATH", "").split(os.pathsep) if entry)
+    name = str(tree / command[0]) if "/" in command[0] else command[0]
+    if program := shutil.which(name, path=env.get("PATH")):
+        own = Path(program).parent.parent
+        prefix = own if (own / "pyvenv.cfg").exists() else Path(program).resolve().parent.parent
+        for library in sorted(prefix.glob(_LIBRARIES)):
+            yield library
+            yield from _added(library)
+
+
+def _added(library: Path) -> Iterator[Path]:
+    """Folders that files of packages add to the search path, as editable installs do."""
+    for file in sorted(library.glob("*.pth")):
+        try:
+            lines = file.read_text("utf-8", "replace").splitlines()
+        except OSError:
+            continue
+        yield from (library / line.strip() for line in lines if line.strip() and not line.startswith(("#", "import")))
+
+
+def _found(parts: Sequence[str], path: Sequence[Path]) -> Path | None:
+    """The source file of a module, by the parts of its name; packages go before modules, both before namespaces."""
+    places = path
+    for number, part in enumerate(parts, 1):
+        inside: list[Path] = []
+        for place in places:
+            # Unlike their twins in `pathlib` these say no of what can be no path at all.
+            if isfile(package := place / part / "__init__.py"):  # noqa: PTH113
+                if number == len(parts):
+                    return package
+                inside = [package.parent]
+                break
+            if isfile(module := place / f"{part}.py"):  # noqa: PTH113
+                return module if number == len(parts) else None
+            if isdir(place / part):  # noqa: PTH112
+                inside.append(place / part)
+        places = inside
+    return None
+
+
+def importable(root: Path, command: Iterable[str] = ()) -> frozenset[str]:
+    """Names of installed packages and modules: those of a repository's own environments, the command's, and ours.
+
+    An environment elsewhere, in a container or on another node, is not seen.
+
+    Args:
+        root: The user's checkout.
+        command: What a run executes; the interpreter among its words tells where its packages are.
+    """
+    found: set[str] = set()
+    for folder in {library for prefix in _prefixes(root, command) for library in prefix.glob(_LIBRARIES)}:
+        found.update(_names(folder))
+    return frozenset(found)
+
+
+def _prefixes(root: Path, command: Iterable[str]) -> Iterator[Path]:
+    yield from (root / ".venv", root / "venv", Path(sys.prefix), Path("/usr"), Path("/usr/local"))
+    if active := os.environ.get("VIRTUAL_ENV"):
+        yield Path(active)
+    for word in command:
+        if "python" in word and (program := shutil.which(word, path=f"{root}{os.pathsep}{os.environ.get('PATH', '')}")):
+            yield from (Path(program).parent.parent, Path(program).resolve().parent.parent)
+
+
+def _names(folder: Path) -> Iterator[str]:
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        return
+    for entry in entries:
+        if entry.name.endswith(_ENDINGS) or ("." not in entry.name and entry.is_dir()):
+            yield entry.name.partition(".")[0]
