@@ -243,3 +243,10 @@ def test_a_thinned_curve_keeps_its_ends_and_its_extremes(values, most):
         assert kept[-(most // 4) :] == tuple(points[-(most // 4) :])
     if len(points) > most and math.isfinite(values[0]):
         assert {min(finite), max(finite)} <= {value for _, value in kept}
+
+
+def test_a_thinned_curve_has_as_many_points_as_it_may():
+    """Of 101 points 9 at most: the first, two of its end, and the extremes of two stretches of 49 before it."""
+    rising = list(enumerate(float(n) for n in range(101)))
+    assert [at for at, _ in thinned(rising, 9)] == [0, 1, 49, 50, 98, 99, 100]
+    assert [at for at, _ in thinned(rising, 12)] == [0, 1, 49, 50, 97, 98, 99, 100]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from autoresearch.run.integrity import Agreement, Finding, of_sources
+from autoresearch.run.integrity import Agreement, Finding, Integrity, of_evaluation, of_sources
 
 STEPS = (10, 20, 30, 40)
 
@@ -87,3 +87,21 @@ def test_of_many_contradicted_steps_three_are_told():
     found = of_sources({"a": at(*[0.5] * 4), "b": at(*[0.6] * 4)}, STEPS)
     assert len(found.reasons) == 4
     assert found.reasons[-1] == "1 more of the kind"
+
+
+@pytest.mark.parametrize(("own", "evaluated", "tolerance", "finding", "said"), [
+    (None, 0.7, None, Finding.SOUND, "the evaluation's number; the run gave none"), (0.7, 0.7, None, Finding.SOUND, ""),
+    (0.7123, 0.7139, None, Finding.CONTRADICTED, "the run says 0.7123, its evaluation from the base commit 0.7139"),
+    (0.75, 0.5, 0.25, Finding.SOUND, ""), (0.5, 0.75, 0.25, Finding.SOUND, ""),
+    (0.75, 0.5, 0.24, Finding.CONTRADICTED, "the run says 0.75, its evaluation from the base commit 0.5"),
+])  # fmt: skip
+def test_an_evaluation_decides_about_the_runs_own_number(own, evaluated, tolerance, finding, said):
+    """Within the tolerance itself they agree; without one, within what a printed number leaves out."""
+    found = of_evaluation(own, evaluated, tolerance)
+    assert found == Integrity(finding, (said,) if said else (), evaluated=True)
+
+
+def test_a_step_that_no_source_knows_is_compared_with_nothing():
+    """And a finding that nobody made is unverified, and nobody's evaluation."""
+    assert of_sources({"a": at(1.0), "b": at(1.0)}, (10, 99)) == Integrity(Finding.SOUND)
+    assert Integrity() == Integrity(Finding.UNVERIFIED, (), evaluated=False)

@@ -43,3 +43,12 @@ def test_a_kept_arm_is_credited_with_what_is_believed_of_its_gain():
     evidence = Evidence(Board(objective=Objective("more", "score"), ideas=(kept,), trials=trials, incumbent="a"))
     believed = evidence.belief(0.02 * (1 + 1 / 3) ** 0.5)
     assert evidence.credited("a") == pytest.approx(1 + believed * 0.06)
+
+
+def test_a_gain_over_one_run_is_believed_less():
+    """The parent's runs are half of the error: an idea begun from another with one run has the noise of both."""
+    judged = [Verdict(status=Status.KEEP, reason="", effect=gain, runs=1) for gain in (0.06, 0.1)]
+    ideas = (Idea(name="a", parent="baseline", verdict=judged[0]), Idea(name="b", parent="a", verdict=judged[1]))
+    trials = (*BASE, Trial(arm="a", seed=42, value=1.06, order=3), Trial(arm="b", seed=42, value=1.16, order=4))
+    evidence = Evidence(Board(objective=Objective("more", "score"), ideas=ideas, trials=trials, incumbent="b"))
+    assert evidence.credited("b") == pytest.approx(1.16 - (1 - evidence.belief(ONE_RUN)) * 0.1)

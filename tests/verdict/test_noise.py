@@ -11,6 +11,7 @@ from autoresearch.verdict.statistics import (
     averages,
     correlation,
     estimate,
+    figure_of,
     normal_quantile,
     pooled,
     sample_errors,
@@ -142,3 +143,11 @@ def test_arms_on_the_same_seeds_lose_no_degrees_of_freedom():
     """
     plain, found = covered(8, 0.6, common=True)
     assert plain == found > 0.9
+
+
+def test_a_mean_over_campaigns_has_its_standard_error():
+    """1, 2 and 4: the root of their variance 7/3 over three; of one number the error is 0, of none there is no mean."""
+    found = figure_of([1.0, 2.0, 4.0])
+    assert (found.mean, found.error, found.count) == pytest.approx((7 / 3, (7 / 9) ** 0.5, 3))
+    assert [str(figure_of(values)) for values in ([1.0, 2.0, 4.0], [5.0], [])] == ["2.33±0.88", "5.00±0.00", "-"]
+    assert figure_of([]).count == 0
