@@ -83,6 +83,41 @@ def test_only_the_secret_itself_is_taken_out(text, cleaned):
     assert clean(f"x {text} y") == f"x {cleaned} y"
 
 
+HEX = "0a1b2c3d" * 8
+SHORTEST_OF = {
+    "Slack webhook": ("hooks.slack.com/services/", MIXED[:20], ""),
+    "Microsoft Teams": ("x.webhook.office.com/webhookb2/", MIXED[:20], ""),
+    "Discord": ("api/webhooks/1/", MIXED[:20], ""),
+    "Telegram": ("", "12345:A" + MIXED[:34], ""),
+    "Azure AD": ("", "abc1Q~" + MIXED[:31], ""),
+    "Terraform": ("", MIXED[:14] + ".atlasv1." + MIXED[:40], ""),
+    "Twitter": ("", "A" * 20 + "%" * 30, ""),
+    "GitLab session": ("_gitlab_session=", HEX[:32], ""),
+    "Facebook app": ("1" * 15 + "|", "x-1" * 9, ""),
+    "NuGet": ('key="ClearTextPassword" value="', "abcd", '"'),
+    "curl": ("curl -s --proxy-user ada:", "x", " https://host"),
+    "curl, short": ("curl -U ada:", "x", ""),
+    "netrc with an account": ("login ada account b password ", "x", ""),
+    "netrc, a line of its own": ("\npassword ", "hunte2", "\n"),
+}
+"""What stands before it, the shortest secret of the kind, what stands after it."""
+
+
+@pytest.mark.parametrize("kind", SHORTEST_OF)
+def test_what_its_surroundings_tell_is_hidden_from_its_shortest_length_on(kind):
+    """A character less is none."""
+    before, secret, after = SHORTEST_OF[kind]
+    assert clean(f"{before}{secret}{after}") == f"{before}{HIDDEN}{after}"
+    assert clean(f"{before}{secret[:-1]}{after}") == f"{before}{secret[:-1]}{after}"
+
+
+def test_a_key_of_one_length_is_that_long():
+    """MaxMind's and Mailchimp's have one; with a letter or a digit more they are something else."""
+    for secret, more in ((f"{MIXED[:6]}_{MIXED[:29]}_mmk", "a"), (f"{HEX[:32]}-us1", ""), (f"{HEX[:32]}-us19", "1")):
+        assert clean(f"is {secret}") == f"is {HIDDEN}"
+        assert not more or HIDDEN not in clean(f"is {secret}{more}")
+
+
 BEGIN, END = "-----BEGIN {}PRIVATE KEY{}-----", "-----END {}PRIVATE KEY{}-----"
 
 
