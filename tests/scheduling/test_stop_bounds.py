@@ -303,6 +303,23 @@ def test_a_rule_is_said_in_one_way(rule, words):
     assert parse(words) == rule
 
 
+@pytest.mark.parametrize(("rule", "words"), [
+    (StopRule(target_experiment_count=1), "1 attempt: the baseline and no idea"),
+    (StopRule(target_experiment_count=2), "2 attempts: the baseline and 1 idea"),
+    (StopRule(target_experiment_count=3), "3 attempts: the baseline and 2 ideas"),
+    (StopRule(target_run_count=1), "1 run, repeats and fresh seeds included"),
+    (StopRule(target_run_count=2, gpu_hours=7.5), "2 runs, repeats and fresh seeds included; 7.5 GPU-hours"),
+    (StopRule(stalled_experiment_count=1), "1 experiment in a row without a keep"),
+    (StopRule(stalled_experiment_count=2, total_s=5400.0), "2 experiments in a row without a keep; 1h30m in total"),
+    (StopRule(deadline_at=WallTime(7, 5), per_experiment_timeout_s=60.0), "until 07:05; each run limited to 1m"),
+    (StopRule(target=TargetValue(None, Comparison.REACHES, 0.8)), "until val:accuracy reaches 0.8"),
+    (StopRule(target=TargetValue("val/kl", Comparison.BELOW, 0.1)), "until val/kl < 0.1"), (StopRule(), ""),
+])  # fmt: skip
+def test_the_plan_tells_every_limit_for_itself(rule, words):
+    """What an attempt is and what a run is, where a person approves them."""
+    assert rule.told("val:accuracy") == words
+
+
 HINTED = {
     "say when it ends": ("overnight", "tonight", "over the weekend", "10h or this morning", "until tomorrow"),
     "for launches of any kind": ("20 jobs", "3 jobs"),

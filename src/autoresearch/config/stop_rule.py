@@ -288,8 +288,8 @@ def _limits(rule: StopRule, metric: str, at: float | None) -> Iterator[str]:
         yield f"{count} attempt{'s' * (count > 1)}: the baseline and {ideas}"
     if runs := rule.target_run_count:
         yield f"{runs} run{'s' * (runs > 1)}, repeats and fresh seeds included"
-    if rule.stalled_experiment_count:
-        yield f"{rule.stalled_experiment_count} experiments in a row without a keep"
+    if stalled := rule.stalled_experiment_count:
+        yield f"{stalled} experiment{'s' * (stalled > 1)} in a row without a keep"
     if rule.total_s:
         yield f"{exact(rule.total_s)} in total"
     if rule.deadline_at:
