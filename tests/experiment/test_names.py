@@ -99,6 +99,19 @@ def test_a_run_id_is_readable():
     assert names.run_id("2026-11-23-grpo", "lower-kl", 3) == "ar-2026-11-23-grpo--lower-kl--3"
 
 
+@pytest.mark.parametrize(("name", "limit", "start", "length"), [
+    ("abcd-efgh-ijkl-mn", 17, "abcd-efgh-ijkl-mn", 17),  # it fits to the last character
+    ("a" * 30, 29, "a" * 18 + "-", 29),  # ten of a digest, a dash, and all that is left
+    ("abcdef-ghijkl-mnopqrstuvwxyz", 24, "abcdef-ghijkl-", 24),  # between words, with the dash that follows
+    ("abcdef-ghijkl-mnopqrstuvwxyz", 23, "abcdef-", 17),
+    ("ab-ghijklmnopqrstuvwxyz", 20, "ab-ghijkl-", 20),  # within a word where half would be lost
+])  # fmt: skip
+def test_a_shortened_name_keeps_as_much_as_fits(name, limit, start, length):
+    """Whole words where that leaves half, ten characters of a digest, and nothing of a name that fits is lost."""
+    short = names.shorten(name, limit)
+    assert (short[: len(start)], len(short)) == (start, length)
+
+
 @given(st.from_regex(LABEL, fullmatch=True), st.from_regex(LABEL, fullmatch=True), st.integers(16, 63))
 def test_shortened_names_fit_and_stay_apart(one, other, limit):
     """A scheduler with a smaller limit gets names as distinct as ours."""

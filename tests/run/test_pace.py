@@ -59,6 +59,15 @@ def test_pauses_of_the_parent_are_allowed_and_twice_over():
     assert "no new step for 40 min" in verdict(clock.look({}, 2401), [MINUTE_STEPS])
 
 
+def test_a_run_that_is_slower_than_complete_ones_may_pause_longer_by_as_much():
+    """Also where a step takes less than a second; one that is faster is given no less."""
+    known = Pace(first_s=1.0, usual_s=0.5, longest_s=1000.0, steps=100)
+    usual, slower, faster = (after([step] * 5) for step in (0.5, 1.0, 0.1))
+    allowed = [allowance(clock, [known], floor_s=FLOOR_S).seconds for clock in (usual, slower, faster)]
+    assert allowed[1] == pytest.approx(2 * allowed[0])
+    assert allowed[2] == allowed[0] > FLOOR_S
+
+
 def test_before_its_first_step_a_run_has_three_times_its_parents():
     """Loading and compiling are no hang."""
     slow_start = Pace(first_s=1500.0, usual_s=10.0, longest_s=30.0, steps=50)
