@@ -186,6 +186,26 @@ def test_a_draw_that_an_idea_takes_back_is_drawn_again_and_told(lab, times, stat
     assert len({event["seed"] for event in lab.journal("run_planned")[1:]}) == 1
 
 
+def test_what_can_be_known_to_be_no_experiment_is_refused_before_a_run_is_paid(lab):
+    """A misspelt key, with the nearest one, and what the baseline says already: a row each, for each attempt has one, and no run."""
+    (lab.root / "train.py").write_text('import json\nprint("score:", json.load(open("config.json"))["lr"])\n')
+    rate = json.loads((lab.root / "config.json").read_text())["lr"]
+    ideas = [{"title": "misspelt", "overrides": ["lrr=2"]}, {"title": "the same", "overrides": [f"lr={rate}"]}]
+    (lab.root / "ideas.yaml").write_text(yaml.safe_dump(ideas))
+    commit_all(lab.root)
+    verdict = {"policy": "greedy", "baseline_runs": 1, "confirm": 0}
+    lab.write(launcher={"type": "local"}, stop="3 experiments", verdict=verdict)
+    assert lab.run().returncode == 0
+    misspelt, same = lab.rows()[1:]
+    assert (misspelt.status, misspelt.runs, same.status, same.runs) == ("crash", 0, "crash", 0)
+    assert misspelt.reason.startswith(
+        "no run was possible: 'lrr=2': there is no key 'lrr' in the configuration file; did you mean 'lr'?"
+    )
+    assert "duplicate" not in misspelt.reason
+    assert "duplicate: the same code and configuration as #1 baseline" in same.reason
+    assert len(lab.journal("run_planned")) == 1
+
+
 WAITING = """\
 import json, os, pathlib, time
 rate = json.load(open("config.json"))["lr"]

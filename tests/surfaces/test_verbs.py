@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import yaml
+from tests.conftest import commit_all
 
 from autoresearch.config import campaign_file
 
@@ -211,6 +212,27 @@ def test_plan_says_what_a_stop_rule_counts_and_when_it_ends(lab):
 def test_plan_says_what_of_its_settings_will_happen(lab, more, said):
     """Race, what is worth having, doubles, and as many runs as there can be: read before a night is spent."""
     assert said in " ".join(lab.cli(*PLAN, *more, "--dry-run").stdout.split())
+
+
+BROKEN = [
+    {"title": "slower", "overrides": ["lr=0.01"]}, {"title": "misspelt", "overrides": ["lrr=0.2"]}, {"title": "slower still", "overrides": ["lr=0.01"]},
+    {"title": "as it is", "overrides": ["lr={}"]},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["config.json", "config.yaml"])
+def test_plan_names_listed_ideas_that_could_never_run(lab, form):
+    """One line each: a key that is not there, with the nearest one; what the baseline says already; an idea twice."""
+    rate = json.loads((lab.root / "config.json").read_text())["lr"]
+    (lab.root / "config.yaml").write_text(f"lr: {rate}\n")
+    ideas = [{**one, "overrides": [said.format(rate) for said in one["overrides"]]} for one in BROKEN]
+    (lab.root / "ideas.yaml").write_text(yaml.safe_dump(ideas))
+    commit_all(lab.root)
+    told = " ".join(lab.cli(*PLAN, "--set", f"target.config={form}", "--dry-run").stdout.split())
+    assert re.search(r"listed idea cannot be applied: .{0,80}\bkey 'lrr'.{0,40}; did you mean '?lr\b", told)
+    assert "'slower still' is a duplicate of 'slower'" in told
+    assert "'as it is' is a duplicate of the baseline" in told
+    assert told.count("listed idea cannot be applied") == 3
 
 
 def test_a_misspelt_place_in_a_command_is_refused_by_the_plan(lab):

@@ -150,7 +150,7 @@ def record_commit(
     if not files and not unheld:
         found.append("the change is empty: the tree equals its parent's")
     fingerprint = fingerprint_of(ctx, commit, after)
-    if twin := _twin(ctx, fingerprint, entry.index):
+    if not unheld and (twin := _twin(ctx, fingerprint, entry.index)):
         found.append(f"duplicate: the same code and configuration as #{twin.index} {twin.name}")
     parent_config = () if hypothesis.parent == BASELINE else _config_of(ctx, hypothesis.parent)
     return ExperimentCommitted(

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.errors import AutoresearchError, CampaignError, RecipeError
-from autoresearch.experiment.hypothesis import Brief
+from autoresearch.experiment.hypothesis import Brief, Hypothesis
 from autoresearch.git import worktree
 from autoresearch.ports import plugins
 from autoresearch.ports.researcher import Researcher, Supplier, Supply
@@ -85,7 +85,7 @@ def _searchable(survey: Survey) -> dict[str, object]:
 
 
 def refused_ideas(root: Path, commit: str, target: Target, found: Sequence[Supply]) -> tuple[str, ...]:
-    """Listed ideas whose overrides cannot be applied to a commit, with the reason; each is tried on a fresh tree.
+    """Listed ideas whose overrides cannot be applied to a commit, or are another's; each is tried on a fresh tree.
 
     Raises:
         CampaignError: None of them can be, and nobody else has any.
@@ -97,8 +97,9 @@ def refused_ideas(root: Path, commit: str, target: Target, found: Sequence[Suppl
         return ()
     tree = Layout(root).campaign("dry").worktree(f".dry-{os.getpid()}")
     worktree.add(root, tree, commit)
+    known: dict[Made, str] = {(): "the baseline, which says so already"}
     try:
-        failed = [problem for idea in ideas if (problem := _problem(target, tree, commit, idea.overrides))]
+        failed = [problem for idea in ideas if (problem := _problem(target, tree, commit, idea, known))]
     finally:
         worktree.remove(root, tree)
     all_ = sum(len(one.ideas) for one in found)
@@ -107,15 +108,24 @@ def refused_ideas(root: Path, commit: str, target: Target, found: Sequence[Suppl
     return tuple(_shown(failed))
 
 
-def _problem(target: Target, tree: Path, commit: str, overrides: Sequence[str]) -> str:
+Made = tuple[tuple[str, bytes], ...]
+"""Files as an idea's overrides leave them."""
+
+
+def _problem(target: Target, tree: Path, commit: str, idea: Hypothesis, known: dict[Made, str]) -> str:
+    """Why an idea is no experiment of its own, empty where it is one; `known` learns what it makes of the files."""
     try:
-        changed = target.apply(tree, overrides)
+        changed = target.apply(tree, idea.overrides)
     except RecipeError as error:
         return str(error)
+    made = tuple((path, (tree / path).read_bytes()) for path in sorted(changed))
     new = set(worktree.added(tree, commit))
     for path in new:
         (tree / path).unlink()
     worktree.put_back(tree, commit, set(changed) - new)
+    if made in known:
+        return f"{idea.title!r} is a duplicate of {known[made]}"
+    known[made] = repr(idea.title)
     return ""
 
 

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 import yaml
@@ -143,10 +144,18 @@ def _steps(document: Any, names: Sequence[str], override: str, *, added: bool) -
         elif isinstance(place, dict) and added:
             return (*steps, name), names[depth + 1 :]
         elif last and isinstance(place, dict):
-            raise RecipeError(f"{override!r}: there is no key {name!r} in the configuration file; +key=value adds one")
+            told = f"{override!r}: there is no key {name!r} in the configuration file{_near(place, name)}"
+            raise RecipeError(f"{told}; +key=value adds one")
         else:
-            raise RecipeError(f"{override!r}: there is no section {name!r} in the configuration file")
+            told = f"{override!r}: there is no section {name!r} in the configuration file"
+            raise RecipeError(f"{told}{_near(place, name)}")
     return steps, ()
+
+
+def _near(place: Any, name: str) -> str:
+    """The key of a section that was probably meant, as a question; empty where none is near."""
+    near = get_close_matches(name, list(place), n=1) if isinstance(place, dict) else []
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def _number(value: str) -> int | float | None:
