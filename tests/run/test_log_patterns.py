@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -59,3 +60,11 @@ def test_any_lines_can_be_scanned(lines):
         values={"x": re.compile("(.)")}, step=re.compile(r"(\w+)"), anchor=re.compile(r"at (.*)"), restarts=True
     )
     scan([*lines, "9" * 400, "at 1e400", "at 7"], grammar)
+
+
+@pytest.mark.parametrize("text", ["1,234.5", "0,83", "1_234.5", "12'000", "1\u202f234"])
+def test_a_pattern_that_takes_the_beginning_of_a_number_takes_none(text):
+    """A pattern of one's own as well: `score: ([0-9.]+)` never makes 1 of it. One that goes on behind says what it means."""
+    loose, strict = re.compile(r"score: ([0-9.]+)"), re.compile(r"score: ([0-9.]+),")
+    assert scan([f"score: {text}"], Grammar(values={"score": loose})) == {}
+    assert scan(["score: 12,0.5"], Grammar(values={"score": strict}))["score"].values == (12.0,)

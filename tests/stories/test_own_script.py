@@ -106,6 +106,29 @@ def test_a_direction_is_never_guessed(clone):
     assert not lab.folder.parent.exists()
 
 
+@pytest.mark.parametrize(("printed", "source"), [
+    ("| accuracy | 0.83 |", {"type": "stdout", "patterns": {"accuracy": r"accuracy\ \|\ ([-+.eE0-9]+)"}}),
+    ("Acc 0.83", {"type": "stdout", "patterns": {"acc": r"Acc\s+([-+.eE0-9]+)"}}),
+])  # fmt: skip
+def test_a_line_that_comes_near_is_read_by_a_pattern(clone, printed, source):
+    """A table's cell, a name without a colon: the file holds the pattern that takes it."""
+    lab = clone("constants", table__py=f"LR = 0.1\nprint({printed!r})\n")
+    done = lab.cli("init", "--yes", "--name", "night", "--", "python3", "table.py")
+    assert done.returncode == 0, done.stderr
+    written = yaml.safe_load((lab.folder / "campaign.yaml").read_text())["target"]["source"]
+    assert list(written["patterns"]) == list(source["patterns"])
+    assert "0.83" in done.stdout
+
+
+@pytest.mark.parametrize("printed", ["score: 1,234.5", "score: 0,83", "score: 1_234.5"])
+def test_a_number_is_whole_or_none(clone, printed):
+    """Never 1 or 0: what stands there is quoted, with what would do."""
+    lab = clone("constants", odd__py=f"LR = 0.1\nprint({printed!r})\n")
+    done = lab.cli("init", "--yes", "--", "python3", "odd.py")
+    assert done.returncode == 1
+    assert f"ambiguous number '{printed.split()[1]}' after score" in done.stderr
+
+
 def test_data_that_git_does_not_have_is_named_with_the_cure(clone):
     """The worktree holds the commit alone: the file that the checkout has besides is named."""
     lab = clone("constants", read__py="LR = 0.1\nprint('score:', len(open('data/train.csv').read()) * LR)\n")

@@ -54,6 +54,17 @@ def test_a_list_that_is_not_there_is_refused(lab):
     assert "no-such.yaml cannot be read" in lab.refused(*PLAN, *CONFIG, "--ideas", "no-such.yaml")
 
 
+@pytest.mark.parametrize(("stop", "why"), [
+    ("until accuracy >= 0.9 or 5 experiments", "it waits for accuracy, and score alone is measured"),
+    ("8 gpu hours", "it counts GPU-hours alone, and a run takes no GPU"),
+])  # fmt: skip
+def test_a_stop_rule_that_can_never_be_met_is_refused(lab, stop, why):
+    """By the plan, and by `run` where the file was written by hand."""
+    assert why in lab.refused(*PLAN[:-1], stop, *CONFIG, "--ideas", "ideas.yaml")
+    lab.write(stop=stop)
+    assert why in lab.refused("run", "--yes")
+
+
 def test_listed_ideas_are_applied_dry(lab):
     """Those that fail are told with the nearest that would do; where all fail, there is no plan. Nothing is left."""
     ideas = [{"title": "good", "overrides": ["lr=0.5"]}, {"title": "misspelt", "overrides": ["lrr=0.5"]}]

@@ -94,6 +94,7 @@ def examine(campaign: CampaignConfig, root: Path, survey: Survey | None = None, 
     preflight.check_ground(Layout(root).campaign(campaign.campaign))
     survey = survey or survey_of(campaign, root)
     ideas = supply.supplies(campaign, root, survey) if now is not None else ()
+    preflight.refuse_endless(campaign, survey) if now is not None else None
     if now is not None and (nobody := supply.why_none(campaign, ideas)):
         raise CampaignError(nobody)
     rule = campaign.stop_rule

@@ -19,6 +19,7 @@ import yaml
 from autoresearch import extras
 from autoresearch.config import site
 from autoresearch.config.schema import CampaignConfig, SiteConfig
+from autoresearch.config.stop_rule import never_met
 from autoresearch.engine import supply
 from autoresearch.errors import AutoresearchError, CampaignError
 from autoresearch.experiment import names as naming
@@ -144,11 +145,22 @@ def check(campaign: CampaignConfig, root: Path, survey: Survey) -> None:
     """
     if survey.unsaid:
         raise CampaignError(f"{survey.unsaid}; nothing was begun")
+    refuse_endless(campaign, survey)
     lists = any(plugins.load("researchers", spec.type).finite for spec in campaign.researcher)  # grow while it runs
     if not lists and (nobody := supply.why_none(campaign, supply.supplies(campaign, root, survey))):
         raise CampaignError(f"{nobody}; nothing was begun")
     if told := missing(campaign, root, survey.inputs):
         raise CampaignError(f"a run needs files that it would not find: {told}; nothing was launched")
+
+
+def refuse_endless(campaign: CampaignConfig, survey: Survey) -> None:
+    """Refuse a stop rule that could never be met.
+
+    Raises:
+        CampaignError: It could not.
+    """
+    if told := never_met(campaign.stop_rule, survey.objective, survey.resources.gpus):
+        raise CampaignError(f"the stop rule {campaign.stop!r} can never be met: {told}")
 
 
 def find_uncommitted(commit: str, files: Sequence[str], held: Collection[str]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from autoresearch.campaign.plan import PlanRequest
 from autoresearch.campaign.plan import request as plan_request
-from autoresearch.campaign.rehearsal import FoundNumber, RehearsedRun, Stage, measured
+from autoresearch.campaign.rehearsal import FoundNumber, RehearsedRun, Stage, ambiguous_number, measured
 from autoresearch.config.duration import exact, span
 from autoresearch.errors import CampaignError, UsageError
 from autoresearch.machine import disk
@@ -119,6 +119,8 @@ def _refuse_failed(run: RehearsedRun, limit_s: float) -> None:
         code = "" if run.status.exit_code is None else f" with exit code {run.status.exit_code}"
         why = f" ({run.status.reason})" if run.status.reason else ""
         raise CampaignError(f"the command failed{code}{why}; it ended with: {excerpt(run.log) or 'nothing printed'}")
+    if not run.numbers and (unclear := ambiguous_number(run.log)):
+        raise CampaignError(f"the command gave no number that is one: {unclear}")
     if not run.numbers:
         more = f" within {span(limit_s)}; give it longer with --minutes" if not run.whole else ""
         cure = "; ".join(run.foreign) or "let it print its result as `accuracy: 0.5`, or write it to a file"

@@ -30,7 +30,7 @@ from autoresearch.records.paths import EXCLUDED, RUN_LOG, CampaignPaths, Layout
 from autoresearch.run.job import JobState, JobStatus
 from autoresearch.run.known_metrics import direction_of
 from autoresearch.run.measurement import Measurement, Objective
-from autoresearch.run.printed_result import names_in, near_line
+from autoresearch.run.printed_result import ambiguous, names_in, near_line
 from autoresearch.supervision import run_folder
 
 NAME = "rehearsal"
@@ -228,6 +228,11 @@ def _numbers(folder: Path, log: str) -> Iterator[FoundNumber]:
                 folder, f"printed as {near[0].strip()[:60]!r}", {"type": "stdout", "patterns": {word: near[1]}}, word
             )
             return
+
+
+def ambiguous_number(log: str) -> str:
+    """What a log says in place of a number behind a name that is known for results; empty where it says none."""
+    return next(filter(None, (ambiguous(word, log) for word in _WORDS)), "")
 
 
 def _files(folder: Path) -> Iterator[tuple[str, dict[str, object]]]:

@@ -324,6 +324,24 @@ def _resolved(target: TargetValue | None, objective: Objective | None) -> Target
     return target
 
 
+def never_met(rule: StopRule, objective: Objective, gpus: int) -> str:
+    """What of a rule no campaign could ever come to, in words; empty where there is nothing of the kind.
+
+    Args:
+        rule: The rule.
+        objective: The one metric that is measured.
+        gpus: How many GPUs a run takes.
+    """
+    asked = rule.target.metric if rule.target else None
+    if asked is not None and not same_metric(asked, objective.metric):
+        return f"it waits for {asked}, and {objective.metric} alone is measured: name that, or leave the name out"
+    others = (rule.target_experiment_count, rule.target_run_count, rule.stalled_experiment_count, rule.total_s,
+              rule.deadline_at, rule.target)  # fmt: skip
+    if rule.gpu_hours is not None and not gpus and all(other is None for other in others):
+        return "it counts GPU-hours alone, and a run takes no GPU: say a number of experiments, or a time"
+    return ""
+
+
 def same_metric(asked: str, name: str) -> bool:
     """Whether `asked` is a spelling of the metric `name`.
 
