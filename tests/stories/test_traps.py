@@ -40,11 +40,14 @@ if trap == "pipe":
 if trap == "borrowed":
     (folder / "run.log").unlink()
     (folder / "run.log").symlink_to(night / "baseline" / "run-1" / "run.log")
+if trap == "moved":
+    os.rename(folder, night / "moved" / "aside")
+    os.symlink(night / "baseline" / "run-1", folder)
 if trap == "shared":
     (folder / "run.log").unlink()
     (folder / "run.log").hardlink_to(night / "baseline" / "run-1" / "run.log")
 """
-TRAPS = ("deep", "links", "folders", "end", "pipe", "borrowed", "shared")
+TRAPS = ("deep", "links", "folders", "end", "pipe", "borrowed", "shared", "moved")
 
 
 def test_a_run_that_lays_traps_in_its_own_folder_harms_itself_at_most(lab):
@@ -56,7 +59,7 @@ def test_a_run_that_lays_traps_in_its_own_folder_harms_itself_at_most(lab):
     )
     commit_all(lab.root)
     plan = lab.write(
-        stop="8 experiments, 60s each",
+        stop="9 experiments, 60s each",
         launcher={"type": "local"},
         command=[sys.executable, "train.py"],
         run={"max_log_mb": 0.01, "grace": 0.5},
@@ -66,12 +69,15 @@ def test_a_run_that_lays_traps_in_its_own_folder_harms_itself_at_most(lab):
     assert done.returncode == 0, done.stderr
     assert [(row.description, row.status.value) for row in lab.rows()[1:]] == [
         ("deep", "discard"), ("links", "discard"), ("folders", "discard"), ("end", "crash"), ("pipe", "crash"), ("borrowed", "crash"),
-        ("shared", "crash"),
+        ("shared", "crash"), ("moved", "crash"),
     ]  # fmt: skip
     assert lab.rows()[1].metric_value == 0.5
     assert "somebody else than its supervisor wrote it" in lab.rows()[4].reason
     assert "another name of it lies outside of the run's folder" in lab.rows()[7].reason
-    assert len(lab.journal("run_measured")) == 8
+    assert "its folder was moved away and a link laid in its place" in lab.rows()[8].reason
+    first = json.loads((lab.folder / "baseline" / "run-1" / "exit.json").read_text())
+    assert (first["run_id"], first["tampered"]) == ("ar-night--baseline--1", "")
+    assert len(lab.journal("run_measured")) == 9
     assert yaml.safe_load(plan.read_text())["campaign"] == "night"
     for folder in ("links", "folders"):
         found = lab.folder / folder / "run-1" / "measurement.json"

@@ -130,6 +130,7 @@ class SupervisorClaim:
         self._folder, self._word = folder, secrets.token_hex(16)
         me = processes.process_info(os.getpid())
         self.handle: int | None = None
+        self._place: int | None = None
         self.identity: dict[str, Any] = {
             "run_id": run_id,
             "pid": os.getpid(),
@@ -146,6 +147,8 @@ class SupervisorClaim:
             return False
         if not run_folder.create(self._folder / run_folder.STATE, state):
             return False
+        if not self._folder.is_symlink():
+            self._place = os.open(self._folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         with contextlib.suppress(OSError):
             self.handle = os.open(self._folder / run_folder.LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             fcntl.flock(self.handle, fcntl.LOCK_EX)
@@ -154,8 +157,17 @@ class SupervisorClaim:
 
     def conclude(self, report: Mapping[str, Any]) -> None:
         """Write how the run ended. An end that stands there already was written by somebody else, and is told."""
-        forged = run_folder.forgery(self._folder)
+        forged = self._brought_back() or run_folder.forgery(self._folder)
         run_folder.conclude(self._folder, {**report, "seal": self._word, "tampered": forged})
+
+    def _brought_back(self) -> str:
+        """Put the run's folder back where a link was laid in its place, in words: it may lead to another run's."""
+        if self._place is None or not self._folder.is_symlink():
+            return ""
+        with contextlib.suppress(OSError):
+            self._folder.unlink()
+            Path(f"/proc/self/fd/{self._place}").readlink().rename(self._folder)
+        return "its folder was moved away and a link laid in its place, by somebody else than its supervisor"
 
 
 def held(folder: Path) -> bool | None:
