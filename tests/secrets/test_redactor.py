@@ -2,6 +2,7 @@
 
 import base64
 import json
+import tracemalloc
 from urllib.parse import quote
 
 import pytest
@@ -237,3 +238,15 @@ def test_no_text_makes_the_redactor_work_for_long(piece):
     """No pattern goes back and forth: what would take an hour then is done before the time-out."""
     text = piece * (200_000 // len(piece)) + "PRIVATE KEY password "
     assert len(Redactor().clean(text)) <= len(text) + 10 * text.count("=")
+
+
+def test_what_is_remembered_of_a_log_is_small():
+    """A run may print ever new words of any length: they are looked at, and not kept."""
+    redactor = Redactor()
+    redactor.clean("word " * 10)
+    tracemalloc.start()
+    for number in range(200):
+        redactor.clean(f"{number}_" * 6000)
+    kept = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert kept < 500_000

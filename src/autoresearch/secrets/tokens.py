@@ -144,7 +144,7 @@ _OF_CODES = frozenset("\\[;%")
 
 _BEGUN = re.compile(f"(?:{_by_letter()})")
 _BEGUN_LATER = re.compile(f"[^A-Za-z](?:{_by_letter()})")
-_MOST = 50_000
+_MOST, _SHORT = 50_000, 80
 _harmless: set[tuple[str, bool]] = set()
 """Words that no token begins in, and whether that was asked at every letter: a log says the same ones for hours."""
 
@@ -175,9 +175,10 @@ def _may_hold(word: str, *, mixed: bool) -> bool:
     """Whether a token begins in a word: anywhere in a mixed one, else behind no letter."""
     if not _HASH.match(word) and (_TOKEN.search(word) if mixed else _BEGUN.match(word) or _BEGUN_LATER.search(word)):
         return True
-    if len(_harmless) >= _MOST:
-        _harmless.clear()
-    _harmless.add((word, mixed))
+    if len(word) <= _SHORT:  # a run prints what it likes, and memory is ours
+        if len(_harmless) >= _MOST:
+            _harmless.clear()
+        _harmless.add((word, mixed))
     return False
 
 
