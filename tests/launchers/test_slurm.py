@@ -335,9 +335,9 @@ def suspend(launcher, slurm, job_id):
 
 def test_a_suspended_job_is_paused_and_its_limit_waits(submit, job, go, slurm):
     """Paused since the first look that showed it, past its limit by the clock on the wall, and well when it goes on."""
-    launcher, job_id = submit(job(WAIT, limit_s=4.0))
+    launcher, job_id = submit(job(WAIT, limit_s=20.0))
     since = suspend(launcher, slurm, job_id)
-    while time.time() < since + 6:
+    while time.time() < since + 22:
         status = launcher.states([job_id])[job_id]
         assert (status.state, status.paused_since) == (JobState.RUNNING, since)
         time.sleep(0.2)
