@@ -60,3 +60,17 @@ def test_before_the_first_run_the_target_says_how_many_gpus():
     """After it the largest run does."""
     assert shares(50, took=(), expected_gpus=4)[2] == 4.0
     assert shares(50, expected_gpus=4)[2] == 8.0
+
+
+def test_a_cap_is_what_the_next_run_may_take():
+    """Without one it is the longest so far, and before the first what the target says (R100)."""
+    history, campaign = (
+        fold([*committed(1, "baseline"), *ran("baseline", 0.5, took=1800.0)]),
+        CampaignConfig.of({"campaign": "c"}),
+    )
+    capped, free = (StopLimits(started_at=0.0, per_experiment_timeout=cap) for cap in (60.0, None))
+    assert [outlook(history, campaign, limits, OBJECTIVE, 0.0, 9.0).run_s for limits in (capped, free)] == [
+        60.0,
+        1800.0,
+    ]
+    assert outlook(History(), campaign, free, OBJECTIVE, 0.0, 9.0).run_s == 9.0
