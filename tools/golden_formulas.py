@@ -148,16 +148,20 @@ def claim(name: str, effect: dict[str, Any], spread: float, *, fresh: bool) -> d
 
 
 def afresh(board: Board, against: str) -> dict[str, Any]:
-    """Fresh runs alone; by Student's own two-sample error where that is more than twice what the noise explains."""
+    """Fresh runs alone; by Welch's error, each side's variance from all its runs, where that is wider."""
     effect = compare(board, board.incumbent, against, FRESH)
-    arms = board.arms(lambda run: run.purpose in FRESH)
-    ours, theirs = list(arms[board.incumbent].values()), list(arms[against].values())
-    freedom = len(ours) + len(theirs) - 2
-    if freedom:
-        square = sum(float(np.var(side) * len(side)) for side in (ours, theirs)) / freedom
-        own = math.sqrt(square * (1 / len(ours) + 1 / len(theirs)))
-        if own > 2 * effect["error"]:
-            effect |= {"error": own, "freedom": freedom, "z": wallace(effect["gain"] / own, freedom)}
+    if effect["paired"]:
+        return effect
+    sigma, _, _ = noise(board)
+    assert sigma is not None
+    sides = [list(board.arms(anything)[name].values()) for name in (board.incumbent, against)]
+    fresh = [len(board.arms(lambda run: run.purpose in FRESH)[name]) for name in (board.incumbent, against)]
+    variances = [float(np.var(side, ddof=1)) if len(side) > 1 else sigma**2 for side in sides]
+    parts = np.array(variances) / np.array(fresh)
+    free = np.array([max(1, len(side) - 1) for side in sides])
+    own, freedom = math.sqrt(parts.sum()), max(1, round(float(parts.sum() ** 2 / (parts**2 / free).sum())))
+    if quantile(0.95, freedom) * own > quantile(0.95, effect["freedom"]) * effect["error"]:
+        effect |= {"error": own, "freedom": freedom, "z": wallace(effect["gain"] / own, freedom)}
     return effect
 
 

@@ -1,5 +1,6 @@
 """What a campaign may claim, how much it costs, and whether the machine drifted."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -42,6 +43,16 @@ def test_a_gain_on_fresh_seeds_is_proven_and_printed_as_measured():
     assert found.campaign.standing is Standing.PROVEN
     assert found.ideas[0].effect == found.campaign.effect == pytest.approx(1.0)
     assert 0 < found.false_chance < 0.05
+
+
+def test_a_baseline_without_noise_lends_none_to_what_was_kept():
+    """All its runs end at the floor of the metric, those of the incumbent scatter: the interval is as wide as they do."""
+    flat = tuple(replace(run, value=0.0) for run in (*BASE, *fresh("baseline", 0.0)))
+    wild = tuple(replace(run, value=v) for run, v in zip(fresh("a", 0.0), (1.4, 0.2, 0.8), strict=True))
+    trials = (*flat, Trial(arm="a", seed=42, value=1.0), *wild)
+    whole = claims(Board(objective=UP, ideas=(kept("a"),), trials=trials, incumbent="a")).campaign
+    assert whole.effect == pytest.approx(0.8)
+    assert whole.low == pytest.approx(0.8 - 2.353 * 0.5 / math.sqrt(3), abs=0.01)
 
 
 @pytest.mark.parametrize("stream", ["half", "small positive", "collapses"])

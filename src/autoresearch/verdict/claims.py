@@ -4,6 +4,7 @@ Proof comes from fresh seeds: from runs that chose nothing, and from no others.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -25,7 +26,7 @@ _NOTHING = 0.5
 """Share of kept changes that do nothing, before their fresh runs are seen: 40 to 55 % in simulated campaigns."""
 
 _FAR_WIDER = 2.0
-"""Times the error that the campaign's noise explains, from which the compared runs' own scatter counts instead."""
+"""Times the error that the campaign's noise explains, from which the pairs' own scatter counts instead."""
 
 _PRIOR_IDEAS = 4
 """The spread of true effects is estimated as if this many ideas had shown a spread of one noise."""
@@ -135,24 +136,50 @@ def fresh_comparison(evidence: Evidence, arm: str, against: str) -> Effect | Non
     ours, theirs = arms.get(arm), arms.get(against)
     if ours is None or theirs is None or not ours.runs or not theirs.runs:
         return None
-    return _as_wide_as_its_runs(difference(ours, theirs, evidence.noise, evidence.sigma), ours, theirs)
+    effect = difference(ours, theirs, evidence.noise, evidence.sigma)
+    if effect.error is None or evidence.sigma is None:
+        return effect
+    if effect.paired:
+        return _as_wide_as_its_pairs(effect, ours, theirs)
+    sides = [(evidence.arm(name).scatter, side.runs) for name, side in ((arm, ours), (against, theirs))]
+    return _as_wide_as_its_sides(effect, sides, evidence.sigma)
 
 
-def _as_wide_as_its_runs(effect: Effect, ours: Arm, theirs: Arm) -> Effect:
-    """The same gain with the scatter of its own runs for error (Student), where that is far above the campaign's noise.
+def _as_wide_as_its_pairs(effect: Effect, ours: Arm, theirs: Arm) -> Effect:
+    """The same gain with the scatter of its pairs for error (Student), where that is far above the campaign's noise.
 
-    So it is when a fresh run collapses: the mean of three is off by far more than the noise of ordinary runs says. What
-    common seeds have in common is in no difference of pairs, so there the differences are asked.
+    What common seeds have in common is in no difference of pairs, so the differences are asked.
     """
     pairs = [ours.values[seed] - theirs.values[seed] for seed in ours.values if seed in theirs.values]
-    if effect.paired and len(pairs) > 1:
-        scatter, share = residuals(pairs), 1 / len(pairs)
-    else:
-        scatter, share = (*ours.scatter, *theirs.scatter), 1 / ours.runs + 1 / theirs.runs
+    scatter = residuals(pairs)
     if effect.error is None or not scatter:
         return effect
-    own = math.sqrt(sum(one * one for one in scatter) / len(scatter) * share)
+    own = math.sqrt(sum(one * one for one in scatter) / len(scatter) / len(pairs))
     return replace(effect, error=own, freedom=len(scatter)) if own > _FAR_WIDER * effect.error else effect
+
+
+def _as_wide_as_its_sides(effect: Effect, sides: Sequence[tuple[Sequence[float], int]], sigma: float) -> Effect:
+    """The same gain with the noise that each side shows by itself (Welch, 1938), where that makes a wider interval.
+
+    A campaign's noise is known best at its baseline, and one that lies at the floor of its metric has next to none,
+    while what was kept scatters. So it is, too, when a fresh run collapses. A side that was never repeated has the
+    campaign's noise.
+
+    Args:
+        effect: With the error that the campaign's noise makes.
+        sides: Of each, what every repeat of it shows (`residuals`), and its fresh runs.
+        sigma: The campaign's noise of one run.
+    """
+    parts = [
+        ((sum(one * one for one in scatter) / len(scatter) if scatter else sigma * sigma) / runs, max(1, len(scatter)))
+        for scatter, runs in sides
+    ]
+    square = sum(part for part, _ in parts)
+    if not square > 0 or not math.isfinite(square):
+        return effect
+    freedom = square * square / sum(part * part / free for part, free in parts)
+    own = replace(effect, error=math.sqrt(square), freedom=max(1, round(freedom)))
+    return own if (own.high or 0.0) > (effect.high or 0.0) else effect
 
 
 def _fresh_arms(trials: tuple[Trial, ...], sign: float, partial_judges: bool) -> dict[str, Arm]:
