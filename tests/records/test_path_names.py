@@ -9,8 +9,22 @@ import autoresearch
 from autoresearch.records.paths import CampaignPaths, Volume, campaign_of
 
 ROOMS = ("campaign", "cli", "engine", "experiment", "mcp", "report", "scheduling", "verdict")
-FOREIGN = {"'.kube'", "'config'", "'repository'", "'.git'", "'__pycache__'", "'.venv'", "'venv'"}
-"""A person's kubeconfig, the folder that `demo` makes, and what git and Python keep in any tree: none is a campaign's."""
+FOREIGN = {
+    *(
+        "'.kube'",
+        "'config'",
+        "'repository'",
+        "'.git'",
+        "'__pycache__'",
+        "'.venv'",
+        "'venv'",
+        "'pyvenv.cfg'",
+        "'__init__.py'",
+    ),
+    *("f'{part}.py'", "f'run-{next(self.numbers)}'"),
+}
+"""A person's kubeconfig, the folder that `demo` makes, what git and Python keep in any tree, a module that Python looks for,
+and the folders of a rehearsal, which are gone with it: none is a campaign's."""
 ROOT = Path(autoresearch.__file__).parent
 
 

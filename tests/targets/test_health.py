@@ -106,6 +106,7 @@ DEATHS = [
         "cache-broken",
         "safetensors_rust.SafetensorError: Error while deserializing header: MetadataIncompleteBuffer",
     ),
+    ("nan-raised", "FloatingPointError: loss is nan at step 12"),
     ("unhandled-error", "mylib.errors.OddError: the moon is in the wrong place"),
 ]
 

@@ -15,7 +15,7 @@ from autoresearch.config.duration import exact, span
 from autoresearch.errors import CampaignError, UsageError
 from autoresearch.machine import disk
 from autoresearch.ports import plugins
-from autoresearch.ports.target import ScriptKnob
+from autoresearch.ports.target import WORK, ScriptKnob
 from autoresearch.report.plain_text import number as told
 from autoresearch.run.job import JobState
 from autoresearch.run.known_metrics import direction_of, likelihood, why_unknown
@@ -225,7 +225,7 @@ def _options(found: Findings, chosen: FoundNumber) -> dict[str, Any]:
 
 def _writes_beside(folder: Path) -> bool:
     """Whether the run wrote files of its own beside those of the repository."""
-    walked = disk.walk(folder / "work", 20)
+    walked = disk.walk(folder / WORK, 20)
     return any(
         not Path(base, name).is_symlink() and "__pycache__" not in base for base, _, names in walked for name in names
     )

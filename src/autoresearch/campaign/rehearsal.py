@@ -25,7 +25,7 @@ from autoresearch.metrics import FOREIGN, FOUND_BY
 from autoresearch.ports import plugins
 from autoresearch.ports.launcher import Launcher
 from autoresearch.ports.metric_source import readings_of, sources_of
-from autoresearch.ports.target import RunRequest, Survey, Target
+from autoresearch.ports.target import WORK, RunRequest, Survey, Target
 from autoresearch.records.paths import EXCLUDED, RUN_LOG, CampaignPaths, Layout
 from autoresearch.run.job import JobState, JobStatus
 from autoresearch.run.known_metrics import direction_of
@@ -289,4 +289,4 @@ def _absent(root: Path, tree: Path, log: str) -> tuple[str, ...]:
 
 
 def _has(folder: Path, name: str) -> bool:
-    return any((folder / below / name).is_dir() for below in ("", "work"))
+    return any((folder / below / name).is_dir() for below in ("", WORK))

@@ -15,6 +15,9 @@ from autoresearch.run.job import Job, JobStatus, Resources
 from autoresearch.run.measurement import Measurement, Objective, Readings
 from autoresearch.run.symptom import Symptom
 
+WORK = "work"
+"""Folder of a run in which a target may start it, beside what we write of it."""
+
 
 @dataclass(frozen=True)
 class SourceSpec:

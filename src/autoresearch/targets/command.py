@@ -15,7 +15,7 @@ from typing import Any
 from autoresearch.errors import CampaignError, RecipeError
 from autoresearch.experiment.hypothesis import Facts
 from autoresearch.ports.plugins import chosen_source
-from autoresearch.ports.target import RunRequest, SourceSpec, Survey, misspelt_place
+from autoresearch.ports.target import WORK, RunRequest, SourceSpec, Survey, misspelt_place
 from autoresearch.run.chosen_value import JUDGED, AgreedCurve, check_rule, choose, cut_short, merge, nothing_found
 from autoresearch.run.collapse import collapses, curves_of
 from autoresearch.run.integrity import Finding, Integrity, of_sources
@@ -34,8 +34,6 @@ _KNOWN = (
 
 _PLACES = ("{seed}", "{folder}", "{config}", "{overrides}")
 
-WORK = "work"
-"""Folder of a run in which it starts with `start_in: folder`."""
 _OWN_COPY = f'mkdir -p "$1/{WORK}" && cp -as "$0/." "$1/{WORK}/" && cd "$1/{WORK}" && shift && exec "$@"'
 """Shell words that start a program among links to the files of its worktree: real folders, so that what it writes is
 the run's own."""
