@@ -172,3 +172,63 @@ def test_a_recipe_that_is_not_committed_is_called_so(repository):
             repository.dry_run(plan)
     finally:
         mine.unlink()
+
+
+DEEPSCALER = "examples/configs/recipes/llm/grpo-deepscaler-1.5b-8K.yaml"
+
+
+@pytest.fixture
+def driven(repository, tmp_path):
+    """The same with NeMo-RL's converter and driver, as empty files."""
+    session = Campaign(where=shutil.copytree(repository.where, tmp_path / "RL"))
+    (session.where / "examples" / "converters").mkdir()
+    for name in ("converters/convert_dcp_to_hf.py", "run_eval.py"):
+        (session.where / "examples" / name).touch()
+    commit_all(session.where)
+    return session
+
+
+def evaluated(session, recipe, **settings: object):
+    return session.draft(PlanRequest(recipe, STOP, "night", {"launcher": "slurm", "evaluate": "upstream", **settings}))
+
+
+def test_a_plan_writes_an_evaluation_by_nemo_rls_own_driver(driven):
+    """With the recipe's own validation set and sampling; plan and file say that its score alone counts."""
+    plan = evaluated(driven, DEEPSCALER)
+    driven.write(plan)
+    written = driven.plan().campaign.evaluate
+    assert written == plan.campaign.evaluate
+    words = written.command[2].split()
+    own = {"data.dataset_name=AIME2024", "eval.num_tests_per_prompt=16", "data.prompt_file=examples/prompts/cot.txt"}
+    sampled = {"generation.temperature=1.0", "generation.vllm_cfg.max_model_len=8192", "cluster.gpus_per_node=1"}
+    assert own | sampled <= set(words)
+    assert "its number, score, counts in place of the run's own" in " ".join(plan.text().split())
+    assert "does not say the noise of score" in " ".join(plan.text().split())
+
+
+@pytest.mark.parametrize(
+    ("recipe", "settings", "why"),
+    [
+        (GRPO, {}, "does not read safetensors; commit checkpointing.model_save_format=torch_save"),
+        ("examples/configs/dpo.yaml", {}, "dpo has no reward for any"),
+        ("examples/nemo_gym/grpo_nanov3.yaml", {}, "its rewards are NeMo-Gym's"),
+        ("examples/modelopt/qa_grpo_nano3_megatron.yaml", {}, "does not read checkpoints of Megatron"),
+        ("examples/configs/recipes/llm/grpo-moonlight-16b-automodel-1n8g-ep8.yaml", {}, "its runs leave no checkpoint"),
+        (DEEPSCALER, {"objective": {"metric": "throughput"}}, "its score is no performance/tokens_per_sec_per_gpu"),
+        (DEEPSCALER, {"command": ["./train.sh"]}, "no Python script is among the words of ./train.sh"),
+        ("", {"target": "command", "command": ["python3", "x.py"], "objective": {"metric": "score"}},
+         "target command has no evaluation upstream"),
+    ],
+)  # fmt: skip
+def test_a_recipe_that_nemo_rls_driver_cannot_judge_is_refused_and_why(driven, recipe, settings, why):
+    """Who asks for an evaluation gets one or a line that says what is in its way."""
+    with pytest.raises(CampaignError) as refused:
+        evaluated(driven, recipe, **settings)
+    assert why in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_the_driver_and_its_converter_have_to_be_in_the_checkout(repository):
+    """An older or newer NeMo-RL may lack them."""
+    with pytest.raises(CampaignError, match=r"convert_dcp_to_hf.py, examples/run_eval.py is not in this checkout"):
+        evaluated(repository, DEEPSCALER)

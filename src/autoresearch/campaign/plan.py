@@ -249,12 +249,19 @@ def _text(plan: Plan, width: int | None) -> str:
     return "\n".join(entry(f"{label}:" if label else "", text, width) for label, text in rows if text)
 
 
+_LONGEST = 240
+"""Letters of an evaluation's command that a plan shows."""
+
+
 def _evaluation(plan: Plan) -> str:
     settings = plan.campaign.evaluate
     if settings is None:
         return "none of its own: the number of a run is what the run says"
     whose = "every run leaves" if settings.when == "always" else "runs on fresh seeds leave"
-    return f"{' '.join(settings.command)}, at {plan.base_commit[:7]}, on what {whose}"
+    command = " ".join(" ".join(settings.command).split())
+    command = command if len(command) <= _LONGEST else f"{command[:_LONGEST]} ... (whole in the campaign file)"
+    own = f"; its number, {settings.metric or 'the metric'}, counts in place of the run's own" if settings.alone else ""
+    return f"{command}, at {plan.base_commit[:7]}, on what {whose}{own}"
 
 
 def _changes(plan: Plan) -> str:
@@ -319,7 +326,9 @@ def _minutes(minutes: float) -> str:
 
 
 def _power(plan: Plan) -> str:
-    error, metric = plan.survey.standard_error, plan.survey.objective.metric
+    error, metric, evaluate = plan.survey.standard_error, plan.survey.objective.metric, plan.campaign.evaluate
+    if evaluate and evaluate.alone:
+        error, metric = None, evaluate.metric or metric
     if error is None:
         repeats = policy(plan.campaign.verdict.policy).baseline_runs(plan.campaign.settings()) > 1
         how = "repeats of the baseline measure it" if repeats else "a single baseline run does not measure it"

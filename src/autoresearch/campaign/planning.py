@@ -12,11 +12,11 @@ from autoresearch.campaign.plan import Plan, PlanRequest
 from autoresearch.campaign.tracking import trackers_of
 from autoresearch.config import campaign_file
 from autoresearch.config.duration import span
-from autoresearch.config.schema import CampaignConfig
+from autoresearch.config.schema import UPSTREAM, CampaignConfig
 from autoresearch.config.site import PLAIN
 from autoresearch.config.stop_phrase import describe
 from autoresearch.config.stop_rule import DEFAULT, StopRule
-from autoresearch.engine import supply
+from autoresearch.engine import evaluation, supply
 from autoresearch.errors import AutoresearchError, CampaignError, LauncherError, UsageError
 from autoresearch.experiment import names
 from autoresearch.git import diffs, refs
@@ -63,7 +63,11 @@ def make(where: Path, request: PlanRequest, clock: Callable[[], float]) -> Plan:
     document |= {} if request.stop is None else {"stop": request.stop}
     if isinstance(document.get("researcher"), list):
         document["researcher"] = [_from_the_top(root, where, one) for one in document["researcher"]]
+    upstream = document.get("evaluate") == UPSTREAM and document.pop("evaluate")
     draft = CampaignConfig.of({"campaign": request.name or "draft", **document}, "plan")
+    if upstream:
+        found = evaluation.offered_by(target_of(draft), root)
+        draft = draft.model_copy(update={"evaluate": found})
     preflight.refuse_secrets(draft, root)
     _check_names(draft)
     survey = survey_of(draft, root)

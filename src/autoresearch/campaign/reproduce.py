@@ -65,7 +65,13 @@ def run_again(ctx: Context, run: Run, wait: Callable[[Path], None]) -> Reproduct
     Raises:
         RecipeError: The target refuses the run now.
         LauncherError: The launcher refuses it.
+        CampaignError: What it gave once is not what it would be compared by.
     """
+    if ctx.campaign.evaluate and ctx.campaign.evaluate.alone:
+        raise CampaignError(
+            "this campaign's numbers are those of its evaluation alone (evaluate.tolerance: any), and reproduce does "
+            "not evaluate: what a run says of itself cannot be compared with them"
+        )
     with _placed(ctx, run) as (request, label, number):
         request.folder.mkdir(parents=True)
         volume.prepare(ctx.paths, label, number)

@@ -19,6 +19,8 @@ from autoresearch.experiment.board import PolicySettings
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
 FOLDER_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 """Names of users that are used as folders."""
+UPSTREAM = "upstream"
+"""What `plan` takes in place of the keys of `evaluate`: the target writes them, for a program of its own project."""
 
 
 class _Part(BaseModel):
@@ -131,8 +133,9 @@ class EvaluateConfig(_Part):
     """Name that it prints the number under; empty: the objective's, whole or after its last `/` or `:`."""
     when: Literal["always", "proof"] = "always"
     """`always`, or `proof` for a dear one: only the runs on fresh seeds that a claim rests on."""
-    tolerance: float | None = Field(default=None, ge=0)
-    """By how much the run's own number may differ, in the metric's unit; None: rounding only."""
+    tolerance: float | Literal["any"] | None = None
+    """By how much the run's own number may differ, in the metric's unit; None: rounding only; `any`: the two measure
+    different things and are not compared, so that the evaluation's alone is a run's number (needs `when: always`)."""
     minutes: float = Field(default=30.0, gt=0)
     """Minutes after which it is ended; the number is then missing, and the run is made again."""
     gpus: int = Field(default=0, ge=0)
@@ -144,6 +147,19 @@ class EvaluateConfig(_Part):
         if isinstance(value, str):
             raise ValueError(f"write it as a list of words, for example {value.split() or ['python', 'evaluate.py']}")  # noqa: TRY004 - pydantic's way
         return value
+
+    @model_validator(mode="after")
+    def _measures_all_alike(self) -> "EvaluateConfig":
+        if isinstance(self.tolerance, float) and not self.tolerance >= 0:
+            raise ValueError(f"tolerance: {self.tolerance} is not understood; write a number of at least 0, or any")
+        if self.alone and self.when != "always":
+            raise ValueError("tolerance: any needs when: always, for numbers of two measures cannot be compared")
+        return self
+
+    @property
+    def alone(self) -> bool:
+        """Whether it measures something else than the run says of itself, so that its number alone counts."""
+        return self.tolerance == "any"
 
 
 class ApprovalConfig(_Part):
@@ -292,6 +308,13 @@ class CampaignConfig(_Part):
     def _is_a_list(cls, value: object) -> object:
         if isinstance(value, str):
             raise ValueError(f"write it as a list of words, for example {value.split() or ['python', 'train.py']}")  # noqa: TRY004 - pydantic's way
+        return value
+
+    @field_validator("evaluate", mode="before")
+    @classmethod
+    def _is_keys(cls, value: object) -> object:
+        if isinstance(value, str):
+            raise ValueError(f"write its keys, command and reads first; `plan --set evaluate={UPSTREAM}` does so")  # noqa: TRY004 - pydantic's way
         return value
 
     @field_validator("stop", mode="before")

@@ -16,13 +16,15 @@ from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
-from autoresearch.config.schema import EvaluateConfig
+from autoresearch.config.schema import UPSTREAM, EvaluateConfig
 from autoresearch.engine.context import Context, UnderWay
 from autoresearch.engine.reach import evaluation_sandbox
+from autoresearch.errors import CampaignError
 from autoresearch.experiment.experiment import Run
 from autoresearch.experiment.outcome import Purpose
 from autoresearch.git import worktree
 from autoresearch.machine import disk
+from autoresearch.ports.target import Evaluator, Target
 from autoresearch.records.paths import RUN_LOG, SUBMISSION
 from autoresearch.run.chosen_value import JUDGED
 from autoresearch.run.integrity import of_evaluation
@@ -34,6 +36,17 @@ from autoresearch.supervision.run_log import end_of
 
 _CUT_SHORT = (JobState.TIMED_OUT, JobState.CANCELLED)
 _PROOF = (Purpose.CONFIRM, Purpose.ABLATE)
+
+
+def offered_by(target: Target, tree: Path) -> EvaluateConfig:
+    """The evaluation by a program of the target's own project.
+
+    Raises:
+        CampaignError: It has none, or none for this recipe; the text says why.
+    """
+    if not isinstance(target, Evaluator):
+        raise CampaignError(f"evaluate: target {target.name} has no evaluation {UPSTREAM}; write a command of your own")
+    return EvaluateConfig.model_validate(target.evaluation(tree))
 
 
 def wanted(ctx: Context, run: Run, found: Measurement) -> bool:
@@ -48,6 +61,24 @@ def wanted(ctx: Context, run: Run, found: Measurement) -> bool:
     ended = ctx.history.runs[run.run_id].ended
     state = ended.status.state if ended else JobState.UNKNOWN
     return state is JobState.SUCCEEDED or (found.value is not None and state not in _CUT_SHORT)
+
+
+def unasked(ctx: Context, run: Run, found: Measurement) -> Measurement:
+    """What a run is worth that is not evaluated: no number, where the others' are those of another measure."""
+    settings, planned = ctx.campaign.evaluate, run.planned
+    if settings is None or not settings.alone or found.value is None or ctx.history.has_yardstick(planned.experiment):
+        return found
+    if planned.plumbing or planned.purpose is Purpose.CANARY:
+        return found
+    note = f"not evaluated, and what it says of itself, {found.value:.6g}, is of another measure"
+    return replace(_unmeasured(found), note="; ".join(filter(None, (note, found.note))))
+
+
+def _unmeasured(found: Measurement) -> Measurement:
+    """The run without all that is in its own measure."""
+    return replace(
+        found, value=None, source="", step=None, curve=(), standard_error=None, samples=(), prompts="", doubt=""
+    )
 
 
 def missing(ctx: Context, run: Run) -> str:
@@ -173,6 +204,7 @@ def finish(ctx: Context, run: Run, found: Measurement, status: JobStatus) -> Mea
     integrity = of_evaluation(found.value, value, settings.tolerance)
     if integrity.contradicted:
         return replace(found.void(integrity.reasons[0]), evaluation=one)
+    found = _unmeasured(found) if settings.alone else found
     return replace(found, value=value, source=found.source or "evaluation", integrity=integrity, evaluation=one)
 
 

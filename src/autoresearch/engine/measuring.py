@@ -114,6 +114,8 @@ def measure(ctx: Context, run: Run) -> None:
                 found = evaluation.given_up(ctx, found, str(error))
             else:
                 return
+    else:
+        found = evaluation.unasked(ctx, run, found)
     _record(ctx, run, found)
 
 

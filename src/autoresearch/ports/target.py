@@ -199,6 +199,15 @@ class Narrator(Protocol):
         ...
 
 
+@runtime_checkable
+class Evaluator(Protocol):
+    """What a target can do besides whose project has a program that evaluates; `plan` looks for it, not all have it."""
+
+    def evaluation(self, tree: Path) -> dict[str, Any]:
+        """Keys of `evaluate` for the recipe in `tree`; raises CampaignError with why there are none, on one line."""
+        ...
+
+
 class Inspector(Protocol):
     """Answers about one recipe without a campaign: `recipe show|metric|budget|health`.
 

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 _SAME = 1e-3
 """Two readings of one number differ by less than this share of it, whatever precision each was kept in."""
@@ -86,16 +87,19 @@ def of_sources(
     return Integrity(Finding.UNVERIFIED, _few(alone)) if alone else Integrity(Finding.SOUND)
 
 
-def of_evaluation(own: float | None, evaluated: float, tolerance: float | None = None) -> Integrity:
+def of_evaluation(own: float | None, evaluated: float, tolerance: float | Literal["any"] | None = None) -> Integrity:
     """What an evaluation that the run could not reach says about the run's own number.
 
     Args:
         own: The run's number, None when it gave none.
         evaluated: What the evaluation gave.
-        tolerance: By how much the two may differ; None for rounding only.
+        tolerance: By how much the two may differ; None for rounding only, `any` where they measure different things.
     """
     if own is None:
         return Integrity(Finding.SOUND, ("the evaluation's number; the run gave none",), evaluated=True)
+    if tolerance == "any":
+        told = f"the evaluation's number; the run's own, {own:.6g}, is of another measure"
+        return Integrity(Finding.SOUND, (told,), evaluated=True)
     close = _same(own, evaluated, True, True) if tolerance is None else abs(own - evaluated) <= tolerance
     if close:
         return Integrity(Finding.SOUND, evaluated=True)

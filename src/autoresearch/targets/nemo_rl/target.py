@@ -154,6 +154,19 @@ class NemoRLTarget:
             steps=self._options.get("steps"),
         )
 
+    def evaluation(self, tree: Path) -> dict[str, Any]:
+        """NeMo-RL's own converter and driver, for the last checkpoint of a run.
+
+        Raises:
+            CampaignError: The recipe cannot be evaluated so, and why.
+            RecipeError: The recipe is wrong.
+        """
+        recipe = load(tree, self.recipe)
+        python = protection.environment(tree, str(self._options.get("venv", "")))
+        return run_command.evaluation(
+            recipe, self._objective(recipe), self._command(recipe), python.env, no_sync=python.no_sync
+        )
+
     def sources(self) -> tuple[SourceSpec, ...]:
         """Event files, checkpoints, rollouts, printed lines, and what a person named besides: in order of trust."""
         return self._sources
