@@ -113,3 +113,22 @@ def test_what_measures_is_loaded_from_the_commit_or_there_is_no_number(lab, edit
     assert first["value"] == (None if edited else 0.75), done.stderr
     told = "src/pkg/judge.py is protected, and the run would load "
     assert "".join(first["integrity"]["reasons"]).startswith(told) is edited
+
+
+def test_a_twin_of_what_measures_that_is_larger_than_any_memory_stops_no_campaign(lab):
+    """A file that is all hole, where the search path comes first, costs its run the number."""
+    train = "import sys\nsys.path[0] = '.'\nimport tune\nfrom pkg import judge\ntune.prepare()\nprint('score:', judge.grade(0))\n"
+    files = {"pkg/__init__.py": "", "pkg/judge.py": "def grade(lr): return 0.5\n", "at/train.py": train}
+    for file, text in {**files, "tune.py": "def prepare(): pass\n"}.items():
+        (lab.root / file).parent.mkdir(exist_ok=True)
+        (lab.root / file).write_text(text)
+    commit_all(lab.root)
+    hole = tuned("import os", 'os.mkdir("at/pkg")', 'open("at/pkg/judge.py", "w").truncate(1 << 42)')
+    (lab.root / "ideas.yaml").write_text(yaml.safe_dump([{"title": "hole", "patch": hole}]))
+    lab.write(
+        stop="2 experiments", launcher={"type": "local"}, command=[sys.executable, "at/train.py"], run={"grace": 0.5},
+        target={"type": "command", "config": "config.json", "protect": ["pkg/judge.py"]},
+    )  # fmt: skip
+    done = lab.run()
+    assert done.returncode == 0, done.stderr
+    assert "pkg/judge.py is protected, and the run would load" in lab.rows()[1].reason
