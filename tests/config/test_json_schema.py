@@ -67,7 +67,8 @@ def test_every_key_says_what_it_means():
 
 def test_a_written_file_names_the_schema_that_lies_beside_it(lab):
     """The first line leads an editor to it, from the file's own folder."""
-    plan = ar.plan(repo=lab.root, name="mine", target="command", command=["true"], metric="score", direction="maximize")
+    wanted = {"name": "mine", "target": "command", "command": ["true"], "metric": "score", "direction": "maximize"}
+    plan = ar.plan(repo=lab.root, **wanted, settings={"researcher": []})
     first = plan.file.read_text().partition("\n")[0]
     found = plan.file.parent / first.removeprefix("# yaml-language-server: $schema=")
     assert yaml.safe_load(found.read_text()) == ar.schema()

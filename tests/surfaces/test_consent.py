@@ -78,8 +78,21 @@ APPROVE = ("approve", "plan", "--yes", "--campaign", "sealed")
 
 def test_a_passphrase_is_typed_and_stands_nowhere(lab):
     """Whoever does not know it starts nothing, even with --yes; the terminal, file and journal hold the seal alone."""
-    what = ("--target", "command", "--command", "python3 train.py", "--metric", "score", "--direction", "maximize")
-    plan = ("plan", "--passphrase", "--stop", "2 ideas", "--name", "sealed", *what, "--ideas", "ideas.yaml")
+    what = (
+        "--target",
+        "command",
+        "--command",
+        "python3 train.py",
+        "--metric",
+        "score",
+        "--direction",
+        "maximize",
+        "--set",
+        "target.config=config.json",
+        "--ideas",
+        "ideas.yaml",
+    )
+    plan = ("plan", "--passphrase", "--stop", "2 ideas", "--name", "sealed", *what)
     code, shown = typed(lab, (b"open sesame", b"open sesame"), plan)
     assert code == 0, shown
     wrong, told = typed(lab, (b"open",), APPROVE)

@@ -367,7 +367,7 @@ def test_a_damaged_journal_is_one_line(approved):
 def test_a_plan_is_shown_or_written_and_never_approved(lab):
     """The answer says what a person types, and a yes for whatever was planned last is none to what an agent planned."""
     settings = {"target": {"type": "command", "source": {"type": "stdout"}}, "command": ["python3", "train.py"],
-                "objective": {"metric": "score", "direction": "maximize"}}  # fmt: skip
+                "objective": {"metric": "score", "direction": "maximize"}, "researcher": []}  # fmt: skip
 
     async def conversation(call) -> Any:
         shown = await call("plan", name="second", stop="3 experiments", settings=settings)

@@ -158,7 +158,7 @@ def test_status_counts_as_the_controller_does(finished):
 
 def test_a_plan_counts_runs_as_they_are_scheduled(lab):
     """Runs of 12 s with a cap of 20 s: in 31 s one round of two starts, in 32 s a second one."""
-    target = {"type": "command", "minutes": 0.2, "gpus": 0}
+    target = {"type": "command", "config": "config.json", "minutes": 0.2, "gpus": 0}
     for seconds, runs in ((20, 2), (31, 2), (32, 4)):
         settings = {
             "target": target, "command": ["python3", "train.py"], "objective": {"metric": "score"},
