@@ -117,7 +117,7 @@ def test_what_measures_is_loaded_from_the_commit_or_there_is_no_number(lab, edit
 
 def test_a_twin_of_what_measures_that_is_larger_than_any_memory_stops_no_campaign(lab):
     """A file that is all hole, where the search path comes first, costs its run the number."""
-    train = "import sys\nsys.path[0] = '.'\nimport tune\nfrom pkg import judge\ntune.prepare()\nprint('score:', judge.grade(0))\n"
+    train = "exec(open('tune.py').read())\nprepare()\nprint('score: 0.5')\n"
     files = {"pkg/__init__.py": "", "pkg/judge.py": "def grade(lr): return 0.5\n", "at/train.py": train}
     for file, text in {**files, "tune.py": "def prepare(): pass\n"}.items():
         (lab.root / file).parent.mkdir(exist_ok=True)
@@ -132,3 +132,26 @@ def test_a_twin_of_what_measures_that_is_larger_than_any_memory_stops_no_campaig
     done = lab.run()
     assert done.returncode == 0, done.stderr
     assert "pkg/judge.py is protected, and the run would load" in lab.rows()[1].reason
+
+
+@pytest.mark.parametrize("how", ["its script sets the search path", "another package bears the name"])
+def test_an_honest_run_beside_packages_of_the_same_name_keeps_its_number(lab, how):
+    """A package `tests` that somebody installed is not the repository's, and `sys.path` in a script settles its order."""
+    installed = lab.root.parent / "installed"
+    for folder in (installed, lab.root / "src"):
+        for package in ("tests", "pkg"):
+            (folder / package).mkdir(parents=True)
+            (folder / package / "__init__.py").write_text(f"# {folder}\n")
+    (lab.root / "src/tests/test_own.py").write_text("")
+    (lab.root / "src/pkg/judge.py").write_text("def grade(): return 0.5\n")
+    (installed / "pkg/judge.py").write_text("def grade(): return 0.1\n")
+    first = "import sys\nsys.path.insert(0, 'src')\nfrom pkg.judge import grade\nprint('score:', grade())\n"
+    (lab.root / "train.py").write_text(first if how.startswith("its") else "print('score: 0.5')\n")
+    commit_all(lab.root)
+    lab.write(
+        stop="1 experiments", launcher={"type": "local"}, command=[sys.executable, "train.py"],
+        target={"type": "command", "protect": ["src/pkg/**" if how.startswith("its") else "src/tests/**"]},
+        verdict={"baseline_runs": 1, "confirm": 0}, run={"grace": 0.5, "env": {"PYTHONPATH": str(installed)}},
+    )  # fmt: skip
+    done = lab.run()
+    assert lab.journal("run_measured")[0]["measurement"]["value"] == 0.5, done.stderr

@@ -343,13 +343,24 @@ def _loaded_from_elsewhere(ctx: Context, tree: Path, commit: str, ran: Mapping[s
     modules = {file: searched.root_of(file) for file in _held(ctx, commit) if file.endswith(".py")}
     argv, own = ran.get("argv"), ran.get("env")
     words = [word for word in argv if isinstance(word, str)] if isinstance(argv, list) else []
+    if any("sys.path" in word for word in diffs.named_in(ctx.paths.root, commit, searched.scripts)):
+        return  # the script sets its search path itself
     given = {name: text for name, text in own.items() if isinstance(text, str)} if isinstance(own, dict) else {}
     # What lies there, and what was kept of the run, may be anything: names that no file can have, for example.
     with suppress(OSError, ValueError):
         for file, place in loaded_elsewhere(tree, modules, words, {**os.environ, **given}):
-            is_twin = place == (ctx.paths.root / file).resolve() or "/" in file.removeprefix(f"{modules[file]}/")
-            if is_twin and not _same(place, tree / file):
-                yield f"{file} is protected, and the run would load {place} for it, which is not what is committed"
+            inner = "/" in file.removeprefix(f"{modules[file]}/") and _is_of_the_package(place, tree / file)
+            if (inner or place == (ctx.paths.root / file).resolve()) and not _same(place, tree / file):
+                yield (
+                    f"{file} is protected, and the run would load {place} for it, which is not what is committed: "
+                    "install what is committed, put the worktree first on PYTHONPATH, or take it out of target.protect"
+                )
+
+
+def _is_of_the_package(place: Path, file: Path) -> bool:
+    """Whether a module found elsewhere is another copy: a package called `tests` or `utils` is anybody's."""
+    others = {one.name for one in file.parent.glob("*.py")} - {file.name}
+    return file.name != "__init__.py" or not others or any((place.parent / name).exists() for name in others)
 
 
 def _same(one: Path, other: Path) -> bool:
