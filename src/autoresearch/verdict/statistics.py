@@ -39,8 +39,10 @@ _CLIPPED_SHARE = 0.9205
 
 
 def mean(values: Sequence[float]) -> float:
-    """Arithmetic mean of at least one value; safe where the plain sum would overflow."""
+    """Arithmetic mean of at least one value; safe where the plain sum would overflow, and exact where all are equal."""
     count = len(values)
+    if values.count(values[0]) == count:  # else rounding makes an effect of runs that are alike
+        return values[0]
     total = sum(values)
     return total / count if math.isfinite(total) else sum(value / count for value in values)
 
