@@ -343,7 +343,7 @@ def _protect_warnings(campaign: CampaignConfig, survey: Survey, root: Path, base
             )
     if survey.protect or campaign.scope.protect:
         return ()
-    found = protectable(survey.command, files, diffs.named_in(root, base, survey.command))
+    found = protectable(survey.command, {*files} - {*survey.turned}, diffs.named_in(root, base, survey.command))
     told = f"; candidates: --set 'target.protect=[{', '.join(found)}]'" if found else ""
     return (f"nothing is protected: an idea may edit the script and the data that measure it{told}",)
 

@@ -74,6 +74,7 @@ class Survey:
         plumbing: Why a run is too small to judge an idea by; empty when it is not.
         protect: Globs of files that measure and must not be edited.
         protect_keys: Recipe keys that measure and must not be overridden.
+        turned: Files that an override of a knob edits; who protects one of them forbids that knob.
         facts: The recipe as researchers see it.
         warnings: What a maintainer would point out, one sentence each.
         inputs: Files or folders that a run reads: absolute, or relative to the repository and then tracked.
@@ -94,6 +95,7 @@ class Survey:
     plumbing: str = ""
     protect: tuple[str, ...] = ()
     protect_keys: tuple[str, ...] = ()
+    turned: tuple[str, ...] = ()
     facts: Facts = field(default_factory=Facts)
     warnings: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()

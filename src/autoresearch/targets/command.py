@@ -14,6 +14,7 @@ from typing import Any
 
 from autoresearch.errors import CampaignError, RecipeError
 from autoresearch.experiment.hypothesis import Facts
+from autoresearch.guards.scope import matches
 from autoresearch.ports.plugins import chosen_source
 from autoresearch.ports.target import WORK, RunRequest, SourceSpec, Survey, misspelt_place
 from autoresearch.run.chosen_value import JUDGED, AgreedCurve, check_rule, choose, cut_short, merge, nothing_found
@@ -129,6 +130,7 @@ class CommandTarget:
             standard_error=self._number("standard_error"),
             protect=self._strings("protect"),
             protect_keys=self._strings("protect_keys"),
+            turned=tuple(dict.fromkeys(knob.file for knob in self._knobs if knob.file)),
             facts=Facts(values, frozenset({self.name}), resources.gpus, self._mapping("space")),
             warnings=tuple(self._warnings()),
             inputs=self._strings("inputs"),
@@ -273,6 +275,10 @@ class CommandTarget:
         if not any("{seed}" in argument for argument in self._command):
             variable = self._options.get("seed_env", "SEED")
             yield f"the command has no {{seed}}: unless the script reads {variable}, repeats will not differ by seed"
+        for file in dict.fromkeys(knob.file for knob in self._knobs if knob.file):
+            if glob := matches(file, self._strings("protect")):
+                names = ", ".join(knob.name for knob in self._knobs if knob.file == file)
+                yield f"target.protect ({glob}) holds {file}: every idea that turns {names} there will be refused"
 
     def _number(self, key: str) -> float | None:
         value = self._options.get(key)
