@@ -102,8 +102,27 @@ def test_a_direction_is_never_guessed(clone):
     done = lab.cli("init", "--yes", "--", "python3", "odd.py")
     assert "say which one with --metric NAME" in done.stderr
     done = lab.cli("init", "--yes", "--metric", "zeal", "--", "python3", "odd.py")
-    assert (done.returncode, "--direction maximize" in done.stderr) == (2, True)
+    assert (done.returncode, "--direction maximize" in done.stderr, done.stdout) == (2, True, "")
     assert not lab.folder.parent.exists()
+
+
+@pytest.mark.parametrize("name", ["zeal", "accuracy"])
+def test_the_direction_that_somebody_says_is_the_one_that_is_shown(clone, name):
+    """Beside the number, and also where its name says the other one."""
+    lab = clone("constants", odd__py=f"LR = 0.1\nprint('{name}: 3.5')\n")
+    done = lab.cli("init", "--yes", "--metric", name, "--direction", "minimize", "--", "python3", "odd.py")
+    assert done.returncode == 0, done.stderr
+    assert "[proposed, minimize]" in done.stdout
+
+
+def test_a_file_that_knobs_edit_is_not_offered_for_protection(clone):
+    """Who followed the offer had every idea refused; who protects it all the same is told so before the campaign."""
+    lab = clone("constants")
+    done = lab.cli("init", "--yes", "--", "python3", "reinforce.py")
+    assert "nothing is protected" in done.stdout
+    assert "target.protect=[reinforce.py]" not in done.stdout
+    done = lab.cli("init", "--yes", "--set", "target.protect=[reinforce.py]", "--", "python3", "reinforce.py")
+    assert "target.protect (reinforce.py) holds reinforce.py: every idea that turns LR, " in done.stdout
 
 
 @pytest.mark.parametrize(("printed", "source"), [

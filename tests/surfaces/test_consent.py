@@ -57,8 +57,8 @@ def test_the_campaign_file_may_let_anyone(lab):
     assert lab.journal("campaign_started")[0]["proof"] == ""
 
 
-def typed(lab, answers, arguments):
-    """Type these at the program's own terminal, one for each colon; its exit code and all that the terminal showed."""
+def typed(lab, answers, arguments, prompt=b": "):
+    """Type these at the program's own terminal, one for each prompt; its exit code and all that the terminal showed."""
     process, terminal = pty.fork()
     if process == 0:
         os.chdir(lab.root)
@@ -67,7 +67,7 @@ def typed(lab, answers, arguments):
     with contextlib.suppress(OSError):  # Linux says so when nobody has the other end any more
         while more := os.read(terminal, 4096):
             shown += more
-            if left and shown.count(b": ") > len(answers) - len(left):
+            if left and shown.count(prompt) > len(answers) - len(left):
                 os.write(terminal, left.pop(0) + b"\n")
     os.close(terminal)
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), shown
@@ -103,3 +103,15 @@ def test_a_passphrase_is_typed_and_stands_nowhere(lab):
     files = [path.read_bytes() for path in lab.root.rglob("*") if path.is_file()]
     assert b"passphrase typed at" in b"".join(files)
     assert b"sesame" not in b"".join((shown, also, *files))
+
+
+def test_who_is_asked_for_a_direction_is_asked_until_it_is_one(lab, run_git):
+    """Nothing is guessed and no rehearsal is lost for a slip; the words of the flag are understood as well."""
+    (lab.root / "odd.py").write_text("LR = 0.1\nprint('zeal: 3.5')\n")
+    run_git(lab.root, "add", ".")
+    run_git(lab.root, "-c", "user.name=Ada", "-c", "user.email=ada@example.org", "commit", "-qm", "A script")
+    init = ("init", "--name", "asked", "--metric", "zeal", "--", "python3", "odd.py")
+    code, shown = typed(lab, (b"y", b"sideways", b"minimize"), init, b"] ")
+    assert code == 0, shown
+    assert b"'sideways' is neither; answer more or less" in shown
+    assert b"minimize zeal" in shown

@@ -292,8 +292,8 @@ def agreement(values: Sequence[float]) -> str:
     return f"{same}; no other seed was tried, since none is known to reach it"
 
 
-def text(found: Findings, chosen: FoundNumber | None = None) -> str:
-    """What was found, for a person."""
+def text(found: Findings, chosen: FoundNumber | None = None, said: str | None = None) -> str:
+    """What was found, for a person; `said` is the direction that somebody gave for the chosen number."""
     first = found.runs[0]
     memory = f", {first.status.peak_memory_gb:.2g} GB" if first.status.peak_memory_gb else ""
     took = f"{len(found.runs)} run{'s' if len(found.runs) > 1 else ''}"
@@ -306,7 +306,7 @@ def text(found: Findings, chosen: FoundNumber | None = None) -> str:
     shown = sorted(
         first.numbers, key=lambda one: (one is not chosen, direction_of(one.name) is None, one.where, one.name)
     )
-    lines += [f"  {_line(one, one is chosen)}" for one in shown[:_MOST_SHOWN]]
+    lines += [f"  {_line(one, one is chosen, said if one is chosen else None)}" for one in shown[:_MOST_SHOWN]]
     lines += [f"  and {len(shown) - _MOST_SHOWN} more"] if len(shown) > _MOST_SHOWN else []
     knobs = [f"{knob.name}={knob.default}" for knob in found.knobs if knob.default is not None]
     unknown = [knob.name for knob in found.knobs if knob.default is None]
@@ -332,10 +332,10 @@ def _seed_told(found: Findings) -> str:
     return f"the same in every run: {fixed}; let the script read the variable SEED, and repeats tell its noise"
 
 
-def _line(one: FoundNumber, chosen: bool) -> str:
-    way = direction_of(one.name)
+def _line(one: FoundNumber, chosen: bool, said: str | None) -> str:
+    way = said or direction_of(one.name) or "direction not known"
     many = f", {one.points} values" if one.points > 1 else ""
     step = f" to step {one.step}" if one.step is not None else ""
-    mark = f"  [{'proposed, ' if chosen else ''}{way}]" if way or chosen else ""
+    mark = f"  [{'proposed, ' if chosen else ''}{way}]" if chosen or direction_of(one.name) else ""
     why = f"  ({one.unclear})" if one.unclear else ""
     return f"{one.name:24} {told(one.last):>12}  {one.where}{many}{step}{mark}{why}"

@@ -126,11 +126,13 @@ def run_init(args: argparse.Namespace) -> int:
 
     campaign = campaign_of(args)
     campaign.name = None
+    if args.metric and not output.on_terminal():
+        proposal.direction(args.metric, args.direction)  # refused now, not after minutes of rehearsal
     _ask_to_rehearse(args)
     with rehearsal.rehearsing(campaign.where) as stage:
         found = proposal.rehearse(stage, args.argv, args.minutes * 60)
         chosen = _metric(found, args.metric)
-        output.say(proposal.text(found, chosen))
+        output.say(proposal.text(found, chosen, args.direction))
         better = _direction(chosen.name, args.direction)
         made = proposal.propose(
             found,
@@ -193,8 +195,10 @@ def _direction(name: str, said: str | None) -> "Direction":
     except UsageError:
         if not output.on_terminal():
             raise
-    answer = input(f"Is more or less of {name} better? [more/less] ").strip().lower()
-    return proposal.direction(name, {"more": "maximize", "less": "minimize"}.get(answer))
+    words = {"more": "maximize", "less": "minimize", "maximize": "maximize", "minimize": "minimize"}
+    while (answer := input(f"Is more or less of {name} better? [more/less] ").strip().lower()) not in words:
+        output.say(f"{answer!r} is neither; answer more or less")
+    return proposal.direction(name, words[answer])
 
 
 if TYPE_CHECKING:
