@@ -64,7 +64,7 @@ def test_what_is_too_short_or_too_long_stays(text):
 SIGNED = ("token", "key", "sig", "signature", "api_key", "apikey", "access_token", "auth", "x-amz-signature",
           "x-amz-security-token", "x-amz-credential", "x-goog-signature", "x-goog-credential")  # fmt: skip
 HIDDEN_PARTS = [
-    ("AKIA" + "ABCD1234" * 2, HIDDEN), ("ASIA" + "ABCD1234" * 2, HIDDEN), ("npm_" + "a1" * 18, HIDDEN),
+    *((kind + "ABCD1234" * 2, HIDDEN) for kind in ("AKIA", "ASIA", "ABIA")), ("npm_" + "a1" * 18, HIDDEN),
     ("wandb login " + "a1" * 20, f"wandb login {HIDDEN}"), ("wandb login --a --b=c " + "a1" * 20, f"wandb login --a --b=c {HIDDEN}"),
     ("eyJ" + "a" * 8 + "." + "b" * 8, HIDDEN), ("eyJ" + "a" * 8 + "." + "b" * 8 + ".sig", HIDDEN),
     ("https://" + "a" * 20 + "@host/", f"https://{HIDDEN}@host/"), ("https://u:p@host/", f"https://u:{HIDDEN}@host/"),

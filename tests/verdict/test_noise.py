@@ -159,3 +159,14 @@ def test_a_mean_over_campaigns_has_its_standard_error():
     assert (found.mean, found.error, found.count) == pytest.approx((7 / 3, (7 / 9) ** 0.5, 3))
     assert [str(figure_of(values)) for values in ([1.0, 2.0, 4.0], [5.0], [])] == ["2.33±0.88", "5.00±0.00", "-"]
     assert figure_of([]).count == 0
+
+
+def test_the_degrees_of_freedom_apart_are_satterthwaites():
+    """m arms of n common seeds have m(n-1) / (1 + (m-1) rho^2); seeds of their own, all of them."""
+    luck = (0.0, 1.0, -1.0)
+    runs = {str(arm): {seed: luck[seed] + 0.1 * ((arm + 1) * (seed + 1) % 3) for seed in range(3)} for arm in range(4)}
+    noise = estimate(runs, [(name, "0") for name in runs])
+    assert (noise.freedom, noise.apart) == (8, round(8 / (1 + 3 * noise.rho**2)))
+    assert noise.apart < 5
+    own = {name: {seed + 10 * int(name): value for seed, value in values.items()} for name, values in runs.items()}
+    assert estimate(own, [(name, "0") for name in runs]).apart == 8

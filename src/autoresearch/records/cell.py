@@ -16,7 +16,7 @@ T = TypeVar("T")
 _BREAKS = re.compile("[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")
 _UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\ufeff\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
-_CELL = re.compile(r'(?:"(?:[^"]|"")*"(?=\t|$)|[^\t]*)(?:\t|$)')
+_CELL = re.compile(r'(?:"(?:[^"]|"")*"(?=\t)|[^\t]*)\t')
 _NOTHING = frozenset({"-", "none", "null", "n/a", "na", "nan"})
 
 _STATUS = {status.value: status for status in Status}
@@ -33,7 +33,7 @@ def split(line: str, wanted: int = 0) -> list[str]:
     """The cells of a line, unquoted and cleaned; their `wanted` number decides what a stray quote means."""
     plain = line.split("\t")
     if '"' in line and len(plain) != wanted:
-        plain = [match.removesuffix("\t") for match in _CELL.findall(line + "\t")][:-1]
+        plain = [match.removesuffix("\t") for match in _CELL.findall(line + "\t")]
     if '"' in line or not line.replace("\t", " ").isprintable():
         return [clean(unquote(cell)) for cell in plain]
     return [cell.strip() for cell in plain]

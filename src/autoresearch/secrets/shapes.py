@@ -182,7 +182,7 @@ _ABOUT = frozenset({
 _OWNERS = frozenset({
     "access", "api", "app", "auth", "aws", "azure", "bearer", "bot", "client", "csrf", "docker", "gh", "git",
     "github", "gitlab", "hf", "hub", "jupyter", "ngc", "npm", "oauth", "personal", "pypi", "refresh", "registry",
-    "secret", "security", "service", "session", "slack", "user", "wandb", "webhook", "xsrf",
+    "security", "service", "session", "slack", "user", "wandb", "webhook", "xsrf",
 })  # fmt: skip
 """Words before `token` that make it a credential; before it, `eos` or `pad` make it a piece of text."""
 
