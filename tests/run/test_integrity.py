@@ -2,7 +2,8 @@
 
 import pytest
 
-from autoresearch.run.integrity import Agreement, Finding, Integrity, of_evaluation, of_sources
+from autoresearch.run.integrity import Agreement, Finding, Integrity, of_evaluation, of_sources, off_curve
+from autoresearch.run.measurement import Measurement
 
 STEPS = (10, 20, 30, 40)
 
@@ -105,3 +106,46 @@ def test_a_step_that_no_source_knows_is_compared_with_nothing():
     """And a finding that nobody made is unverified, and nobody's evaluation."""
     assert of_sources({"a": at(1.0), "b": at(1.0)}, (10, 99)) == Integrity(Finding.SOUND)
     assert Integrity() == Integrity(Finding.UNVERIFIED, (), evaluated=False)
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(("one", "other", "finding"), [
+    ((NAN,), (0.5,), Finding.CONTRADICTED), ((0.5,), (NAN,), Finding.CONTRADICTED), ((NAN,), (NAN,), Finding.SOUND),
+    ((1.0, 2.0, 3.0, 4.0), (9.0, 1.0, 2.0, 3.0), Finding.UNVERIFIED), ((1.0, 2.0, 3.0, 4.0), (2.0, 3.0, 4.0, 9.0), Finding.UNVERIFIED),
+    ((1.0, 2.0, 1.0, 3.0), (9.0, 1.0, 2.0, 1.0), Finding.CONTRADICTED), ((1.0, 2.0, 3.0, 4.0), (1.0, 2.0, 3.0, 5.0), Finding.CONTRADICTED),
+])  # fmt: skip
+def test_sources_that_count_differently_are_told_from_sources_that_differ(one, other, finding):
+    """A curve moved by one point says nothing, once three unequal values show that it is moved; no number is a number."""
+    assert of_sources({"a": at(*one), "b": at(*other)}, STEPS[: len(one)], printed=()).finding is finding
+
+
+def test_four_contradictions_are_three_and_one_more():
+    """So that a row stays a row."""
+    found = of_sources({"a": at(1.0, 2.0, 3.0, 4.0), "b": at(2.0, 3.5, 4.5, 5.5)}, STEPS, printed=())
+    assert [reason.partition(":")[0] for reason in found.reasons] == [
+        "sources disagree at step 10", "sources disagree at step 20", "sources disagree at step 30", "1 more of the kind",
+    ]  # fmt: skip
+
+
+def test_a_measurement_made_void_has_no_number_and_says_why():
+    """Each reason against it is kept, and what was noted stands behind."""
+    void = Measurement(metric="score", value=0.5, step=3, source="logs", note="noted").void("one").void("two")
+    assert (void.value, void.step, void.source) == (None, None, "")
+    assert void.integrity == Integrity(Finding.CONTRADICTED, ("one", "two"))
+    assert void.note == "contradicted: one; two; contradicted: one; noted"
+    assert [Measurement(metric="score", counted=counted).unit for counted in (True, False)] == ["value", "step"]
+
+
+@pytest.mark.parametrize(("before", "last", "odd"), [
+    ([0.0, 1.0] * 4, 5.0, False), ([0.0, 1.0] * 4, 5.1, True), ([0.0, 1.0] * 3 + [1.0], 9.0, False),
+    ([float(n) for n in range(8)], 14.0, False), ([float(n) for n in range(8)], 14.1, True), ([0.0, 1.0] * 4, NAN, False),
+    ([0.0, NAN] * 4, 9.0, False),
+])  # fmt: skip
+def test_a_leap_is_several_steps_and_more_than_all_before(before, last, odd):
+    """Eight points before it, four times the largest step, beyond what the curve covered; at the bound it is none."""
+    said = off_curve(list(enumerate([*before, last])), 1.0)
+    assert bool(said) is odd
+    assert not odd or said == f"the last value, {last:g}, is far from where the run's curve was, {before[-1]:g}"
+    assert bool(off_curve(list(enumerate(-value for value in (*before, last))), -1.0)) is odd

@@ -12,6 +12,7 @@ from autoresearch.verdict.claims import Standing, claims
 from autoresearch.verdict.drift import beside_drift, drift
 from autoresearch.verdict.evidence import Evidence
 from autoresearch.verdict.policies import BUILTIN, policy
+from autoresearch.verdict.policies.composed import _for_pairs
 from autoresearch.verdict.policies.run_costs import cost
 from autoresearch.verdict.simulated_world import STREAMS, World
 from autoresearch.verdict.simulation import run_campaign
@@ -231,3 +232,18 @@ def test_a_cost_says_what_it_is_made_of():
     assert cost(policy("greedy"), 6, budgeted=True).why == (
         "baseline 1, ideas 6 to 6, fresh seeds 0 (nothing kept) to 24 (everything kept)"
     )
+
+
+def test_a_stop_rule_caps_what_ideas_may_cost():
+    """At what they want it takes nothing, one below it does, and says so; below the least everything is spent."""
+    wanted = cost(policy("greedy"), 6)
+    assert (wanted.least, wanted.most) == (7, 13)
+    assert cost(policy("greedy"), 6, most=13) == wanted
+    assert cost(policy("greedy"), 6, most=12) == replace(wanted, most=12, why=f"{wanted.why}; the stop rule allows 12")
+    assert cost(policy("greedy"), 6, most=7).least == cost(policy("greedy"), 6, most=7).most == 7
+
+
+def test_three_pairs_are_the_least_proof():
+    """Of three runs that chose, 15 % would be one fresh run; without a budget of runs a proof has six all the same."""
+    trials = tuple(Trial(arm="baseline", seed=n, value=float(n), purpose=Purpose.BASELINE) for n in range(3))
+    assert _for_pairs(Evidence(Board(objective=UP, trials=trials))) == 6

@@ -52,7 +52,7 @@ def chance_of_proof(evidence: Evidence, pairs: int) -> float:
         return 1.0
     unsure = sigma * math.sqrt(1 / base.runs + 1 / evidence.arm(board.incumbent).runs)
     spread = effect_spread(evidence) * max(1, len(evidence.held))
-    freedom = max(1, evidence.noise.freedom + 2 * pairs)
+    freedom = evidence.noise.freedom + 2 * pairs
     return evidence.answers.of(proof_chance, best - base.level, unsure, sigma * math.sqrt(2 / pairs), freedom, spread)
 
 
