@@ -85,7 +85,7 @@ def doubted(events):
     ]
 
 
-def report(title="idea", goal="more", direction=Direction.MAXIMIZE, fresh=(), more=()):
+def report(title="idea", goal="more", direction=Direction.MAXIMIZE, fresh=(), more=(), baseline=(0.5, 0.52)):
     """Baseline, one kept idea, one crashed; values of fresh seeds of the kept one if there are any."""
     campaign = CampaignConfig.of({"campaign": "c", "verdict": {"policy": "greedy"}})
     objective, limits = (
@@ -93,7 +93,7 @@ def report(title="idea", goal="more", direction=Direction.MAXIMIZE, fresh=(), mo
         StopLimits(started_at=0.0, target_experiment_count=9),
     )
     history = fold([
-        happened.CampaignStarted(at=0.0, campaign="c", base_commit="0" * 40, approved_by="ada"), *experiment(1, "baseline", [0.5, 0.52], "keep"),
+        happened.CampaignStarted(at=0.0, campaign="c", base_commit="0" * 40, approved_by="ada"), *experiment(1, "baseline", baseline, "keep"),
         *experiment(2, "idea", [0.7, 0.72], "keep", title, 0.2), *experiment(3, "bad", [None], "crash", "bad", area="data"),
         *(event for number, value in enumerate(fresh, 3) for event in run("idea", number, value, Purpose.CONFIRM)),
         *more, happened.Steered(50.0, title, "ada"), happened.CampaignEnded(6000.0, "enough"),
@@ -136,6 +136,15 @@ def test_the_baseline_stands_beside_the_best_on_fresh_seeds_too():
     ]
     made = report(fresh=[0.61, 0.63], more=proof)
     assert (made.baseline, made.baseline_from) == (pytest.approx(0.41), "2 fresh seeds; 0.5 in its row, over 2 runs")
+
+
+@pytest.mark.parametrize(("more", "told"), [((0.5,), False), ((0.5, 0.5), True), ((0.5, 0.51), False)])
+def test_fresh_seeds_that_reach_nothing_are_told_of(more, told):
+    """Three seeds of the baseline with one number: a fourth proves no more than one run, and the report's head says so."""
+    runs = [event for number, value in enumerate(more, 3) for event in run("baseline", number, value, Purpose.ANCHOR)]
+    made = report(more=runs, baseline=(0.5,))
+    assert ("no scatter: the baseline gave one number to the last digit on 3 seeds" in markdown(made)) is told
+    assert any("no scatter" in sentence for sentence in made.integrity) is told
 
 
 def test_an_idea_that_ran_only_with_another_is_told_by_its_verdict():

@@ -239,7 +239,7 @@ def build(history: History, campaign: CampaignConfig, objective: Objective, view
         spend=_spend(runs, history.idle()),
         queue_minutes=sum(run.queued_s or 0.0 for run in runs) / 60,
         wall_minutes=(end - started.at) / 60 if started else 0.0,
-        integrity=(*_unprotected(history), *_integrity(runs), *_containment(runs)),
+        integrity=(*_unprotected(history), *evidence.seedless, *_integrity(runs), *_containment(runs)),
         measured_by="as measured by the run itself" if _alone(history) else "",
         attention=_attention(history, found, view.stop, now),
         steering=tuple(said.text for said in history.steering),

@@ -31,6 +31,9 @@ FRESH = (Purpose.CONFIRM, Purpose.ABLATE)
 UNSELECTED = (Purpose.ANCHOR, *FRESH)
 """Runs that had no part in what became of their arm."""
 
+_SEEDS_ASKED = 3
+"""So many seeds of the baseline that give one number are no accident."""
+
 _NEVER_RAN = Arm()
 
 
@@ -219,6 +222,18 @@ class Evidence:
         if sigma is None or not runs:
             return None
         return Effect(0.0, sigma * math.sqrt(1 + 1 / runs), self.noise.freedom, 1).high
+
+    @property
+    def seedless(self) -> tuple[str, ...]:
+        """Says that no seed changed a number of the baseline: what is said of fresh seeds then rests on one run."""
+        values = tuple(self.arm(BASELINE).values.values())
+        if len(values) < _SEEDS_ASKED or len(set(values)) > 1:
+            return ()
+        told = (
+            f"no scatter: the baseline gave one number to the last digit on {len(values)} seeds, so the seed does not "
+            "reach the program or nothing in it is random; a fresh seed then repeats the same run and proves no more"
+        )
+        return (told,)
 
     def fresh_seed(self) -> int:
         """A seed that no run of the campaign has used."""
