@@ -108,11 +108,13 @@ def test_a_direction_is_never_guessed(clone):
 
 @pytest.mark.parametrize("name", ["zeal", "accuracy"])
 def test_the_direction_that_somebody_says_is_the_one_that_is_shown(clone, name):
-    """Beside the number, and also where its name says the other one."""
+    """Beside the number, and also where its name says the other one; so is the gain that they would care about."""
     lab = clone("constants", odd__py=f"LR = 0.1\nprint('{name}: 3.5')\n")
-    done = lab.cli("init", "--yes", "--metric", name, "--direction", "minimize", "--", "python3", "odd.py")
+    said = ("--metric", name, "--direction", "minimize", "--worth", "0.5")
+    done = lab.cli("init", "--yes", *said, "--", "python3", "odd.py")
     assert done.returncode == 0, done.stderr
     assert "[proposed, minimize]" in done.stdout
+    assert f"a gain of 0.5 in {name}" in done.stdout
 
 
 def test_a_file_that_knobs_edit_is_not_offered_for_protection(clone):

@@ -108,6 +108,7 @@ def add_init_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--direction", choices=("maximize", "minimize"), help="whether more or less of it is better")
     parser.add_argument("--stop", metavar="WORDS", help="stop rule (default: 20 experiments or 8h total)")
     parser.add_argument("--goal", help="the goal in your own words")
+    parser.add_argument("--worth", type=float, help="the smallest gain you would care about")
     parser.add_argument("--ideas", metavar="FILE", help="a YAML list of hypotheses, in place of the search")
     parser.add_argument("--researcher", action="append", help="who proposes ideas (default: search over the knobs)")
     parser.add_argument(
@@ -141,6 +142,7 @@ def run_init(args: argparse.Namespace) -> int:
             stop=args.stop,
             name=args.campaign or "",
             goal=args.goal,
+            worth=args.worth,
             ideas=args.ideas,
             researcher=args.researcher or (),
             settings=dict(setting(item) for item in args.set),
