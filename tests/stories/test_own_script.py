@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.conftest import Lab
+from tests.conftest import Lab, commit_all
 
 pytest.importorskip("numpy")
 
@@ -158,3 +158,29 @@ def test_data_that_git_does_not_have_is_named_with_the_cure(clone):
     done = lab.cli("init", "--yes", "--", "python3", "read.py")
     assert done.returncode == 1
     assert "reads data/train.csv, which is in your checkout but not in its commit" in done.stderr
+
+
+def test_what_looks_like_a_secret_is_no_knob_and_is_shown_nowhere(clone):
+    """Tokens as defaults of flags, as choices and in files: the campaign is written without them, and their names told."""
+    token, lab = f"hf_{'aB3d' * 8}XY", clone("flags")
+    lines = ["import argparse", "p = argparse.ArgumentParser()", "p.add_argument('--seed', type=int, default=0)"]
+    lines += [
+        "p.add_argument('--lr', type=float, default=0.1)",
+        "p.add_argument('--max-tokens', type=int, default=512)",
+    ]
+    lines += [
+        f"p.add_argument('--hub', default='{token}')",
+        f"p.add_argument('--who', default='a', choices=['a', '{token}'])",
+    ]
+    lines += ["p.add_argument('--config', default='c.yaml')", "a = p.parse_args()", "print('accuracy:', a.lr)"]
+    (lab.root / "train.py").write_text("\n".join(lines))
+    (lab.root / "c.yaml").write_text(f"beta: 0.1\nwandb: {{api_key: {token}, password: correct-horse-9}}\n")
+    commit_all(lab.root)
+    done = lab.cli("init", "--yes", "--name", "night", "--", "python3", "train.py", "--config", "c.yaml")
+    assert done.returncode == 0, done.stderr
+    shown = done.stdout + done.stderr + (lab.folder / "campaign.yaml").read_text()
+    assert token not in shown
+    assert "correct-horse-9" not in shown
+    assert "not turned, as they look like secrets: hub, who, wandb.api_key, wandb.password" in done.stdout
+    assert "lr=0.1, max_tokens=512" in done.stdout
+    assert "beta=0.1" in done.stdout

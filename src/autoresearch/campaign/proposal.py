@@ -21,6 +21,8 @@ from autoresearch.run.job import JobState
 from autoresearch.run.known_metrics import direction_of, likelihood, why_unknown
 from autoresearch.run.measurement import Direction
 from autoresearch.run.symptom import excerpt
+from autoresearch.secrets import environment
+from autoresearch.secrets.redactor import Redactor
 
 FIRST_SEED = 42
 _MOST_SHOWN = 25
@@ -33,6 +35,7 @@ class Findings:
     Attributes:
         argv: The command, with `{seed}` where its seed goes.
         knobs: What could be turned.
+        secrets: Names of what looks like a secret: no idea turns it, and its value is shown nowhere.
         seed: What carries the seed; None where nothing does that is known.
         runs: The first run; one more with its seed; one with another seed: as many as there was time for.
         commit: What was rehearsed.
@@ -41,6 +44,7 @@ class Findings:
 
     argv: tuple[str, ...]
     knobs: tuple[ScriptKnob, ...]
+    secrets: tuple[str, ...] = ()
     seed: ScriptKnob | None
     runs: tuple[RehearsedRun, ...]
     commit: str
@@ -86,8 +90,18 @@ def rehearse(stage: Stage, argv: Sequence[str], limit_s: float) -> Findings:
     if first.whole:
         seeds = (FIRST_SEED, *((FIRST_SEED + 1,) if _reaches(words, seed) else ()))
         runs += [stage.run(words, each, limit_s, variable) for each in seeds]
-    knobs = tuple(knob for knob in knobs if knob is not seed)
-    return Findings(argv=words, knobs=knobs, seed=seed, runs=tuple(runs), commit=stage.commit, tree=stage.tree)
+    known = environment.of_repository(stage.root)
+    secrets = tuple(knob.name for knob in knobs if _is_secret(knob, known))
+    knobs = tuple(knob for knob in knobs if knob is not seed and knob.name not in secrets)
+    return Findings(
+        argv=words, knobs=knobs, secrets=secrets, seed=seed, runs=tuple(runs), commit=stage.commit, tree=stage.tree
+    )
+
+
+def _is_secret(knob: ScriptKnob, known: Redactor) -> bool:
+    """Whether a value that a knob has, or may have, is told by its looks or by the knob's name."""
+    values = [str(value) for value in (knob.default, *knob.choices) if value is not None]
+    return any(known.clean_mapping({knob.name: value})[knob.name] != value for value in values)
 
 
 def _reaches(argv: Sequence[str], seed: ScriptKnob | None) -> bool:
@@ -319,6 +333,8 @@ def text(found: Findings, chosen: FoundNumber | None = None, said: str | None = 
         lines.append(
             f"            no default is told for {', '.join(unknown[:10])}: give them in the command to turn them"
         )
+    if found.secrets:
+        lines.append(f"            not turned, as they look like secrets: {', '.join(found.secrets[:10])}")
     lines.append(f"seed:       {_seed_told(found)}")
     if first.altered:
         lines.append(f"note:       it writes to files of the repository: {', '.join(first.altered[:5])}")
