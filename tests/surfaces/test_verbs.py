@@ -132,6 +132,17 @@ def test_a_paused_controller_starts_nothing_until_resume(lab):
     assert [row.index for row in lab.rows()] == [1, 2]
 
 
+def test_a_campaign_that_was_paused_and_then_stopped_says_why_it_stopped(lab):
+    """The later word, not the pause's; the pause holds on, and is said again once the campaign is run anew."""
+    lab.local(stop="2 experiments")
+    controller = lab.start()
+    lab.until(lab.pids, "the first job")
+    lab.cli("pause", "lunch")
+    lab.cli("stop", "--now", "enough")
+    controller.communicate(timeout=200)
+    assert "night: stopped (enough)" in lab.cli("status").stdout
+
+
 def test_a_person_overrules_with_a_reason_that_is_theirs(finished):
     """The ledger keeps the original row, status and report show the person's verdict, and nothing builds on it."""
     rows = finished.ledger.read_text()

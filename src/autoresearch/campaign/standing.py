@@ -182,10 +182,10 @@ def _state(history: History, *, held: bool) -> str:
 def _reason(history: History, *, held: bool) -> str:
     if history.ended:
         return history.ended.reason
-    if history.paused:
-        return f"paused by {history.paused.by}: {history.paused.reason or 'no reason given'}"
     if history.stop:
         return history.stop.reason
+    if history.paused:
+        return f"paused by {history.paused.by}: {history.paused.reason or 'no reason given'}"
     return history.left.reason if history.left and not held else ""
 
 
