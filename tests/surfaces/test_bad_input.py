@@ -234,3 +234,9 @@ def test_a_recipe_of_endless_length_is_refused_in_one_line(lab):
     done = lab.cli("plan", "x" * 5000)
     assert done.returncode == 1
     assert "is not a path of a recipe" in done.stderr
+
+
+def test_the_help_of_plan_lists_every_word_that_a_source_may_be(lab):
+    """The page on scripts sends people there: `json` is as good as the source that reads it."""
+    listed = next(line for line in lab.cli("plan", "--help").stdout.splitlines() if line.startswith("  metrics "))
+    assert {"csv", "json", "jsonl", "stdout", "tensorboard", "tsv"} <= {*listed.replace(",", " ").split()}

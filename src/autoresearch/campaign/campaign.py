@@ -239,8 +239,8 @@ class Campaign:
                 opened.journal.append(request)
 
         self.run(ask)
-        were = "run in flight was" if flying == 1 else "runs in flight were"
-        return f"{flying} {were} ended; nobody had worked on the campaign"
+        left = "1 run in flight was left" if flying == 1 else f"{flying} runs in flight were left"
+        return f"nobody worked on the campaign; {left}: ended now, or counted where it had finished by itself"
 
     def answer(self, request: str | None, *, granted: bool, reason: str = "") -> str:
         """Answer a launch that waits for a person; without a name the only one waiting. Returns the request's name."""

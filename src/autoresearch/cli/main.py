@@ -251,7 +251,8 @@ def list_installed(parser: argparse.ArgumentParser, *rooms: str) -> None:
     """Say below the flags which names may be given: those of the program and of installed packages."""
     from autoresearch.ports import plugins  # noqa: PLC0415 - most commands name no adapter
 
-    lines = [f"  {room:<13}{', '.join(sorted(plugins.names(room)))}" for room in rooms]
+    named = {room: {*plugins.names(room), *(plugins.FORMATS if room == "metrics" else ())} for room in rooms}
+    lines = [f"  {room:<13}{', '.join(sorted(named[room]))}" for room in rooms]
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = "\n".join(["installed:", *lines])
 
