@@ -155,3 +155,25 @@ def test_an_honest_run_beside_packages_of_the_same_name_keeps_its_number(lab, ho
     )  # fmt: skip
     done = lab.run()
     assert lab.journal("run_measured")[0]["measurement"]["value"] == 0.5, done.stderr
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["the checkout", "the worktree"])
+def test_an_idea_whose_code_is_never_loaded_has_no_number(lab, own):
+    """An editable install leads to the user's checkout, where no idea's edit is: that measures nothing of it."""
+    (lab.root / "src/pkg").mkdir(parents=True)
+    (lab.root / "src/pkg/__init__.py").write_text("")
+    (lab.root / "src/pkg/gain.py").write_text("GAIN = 0\n")
+    (lab.root / "train.py").write_text("from pkg.gain import GAIN\nprint('score:', 0.5 + GAIN)\n")
+    commit_all(lab.root)
+    diff = "--- a/src/pkg/gain.py\n+++ b/src/pkg/gain.py\n@@ -1 +1 @@\n-GAIN = 0\n+GAIN = 0.25\n"
+    (lab.root / "ideas.yaml").write_text(yaml.safe_dump([{"title": "more", "patch": diff}]))
+    lab.write(
+        stop="2 experiments", launcher={"type": "local"}, command=[sys.executable, "train.py"],
+        target={"type": "command"}, verdict={"baseline_runs": 1, "confirm": 0},
+        run={"grace": 0.5, "env": {"PYTHONPATH": "src" if own else str(lab.root / "src")}},
+    )  # fmt: skip
+    done = lab.run()
+    assert [run["measurement"]["value"] for run in lab.journal("run_measured")][:2] == [0.5, 0.75 if own else None], (
+        done.stderr
+    )
+    assert ("src/pkg/gain.py is edited, and the run would load" in lab.rows()[1].reason) is not own

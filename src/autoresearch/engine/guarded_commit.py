@@ -333,14 +333,17 @@ def _planted(ctx: Context, tree: Path, commit: str) -> tuple[str, ...]:
 
 
 def _loaded_from_elsewhere(ctx: Context, tree: Path, commit: str, ran: Mapping[str, Any]) -> Iterator[str]:
-    """Protected modules that the run's interpreter finds in another place, with other content than is committed.
+    """Modules, protected or edited, that the run's interpreter finds in another place, other than as committed.
 
     An editable install leads to the user's checkout, where nothing is compared; an ordinary one holds a copy.
     """
     if why_unconfined(ctx.launcher, ctx.survey.resources):
         return
-    searched = tree_of(ctx, commit)
-    modules = {file: searched.root_of(file) for file in _held(ctx, commit) if file.endswith(".py")}
+    assert ctx.history.started is not None  # noqa: S101 - see open_baseline
+    searched, held = tree_of(ctx, commit), _held(ctx, commit)
+    base = ctx.history.started.base_commit
+    edited = [one.path for one in diffs.changed_files(ctx.paths.root, base, commit) if one.path in searched.files]
+    modules = {file: searched.root_of(file) for file in (*held, *edited) if file.endswith(".py")}
     argv, own = ran.get("argv"), ran.get("env")
     words = [word for word in argv if isinstance(word, str)] if isinstance(argv, list) else []
     if any("sys.path" in word for word in diffs.named_in(ctx.paths.root, commit, searched.scripts)):
@@ -351,9 +354,11 @@ def _loaded_from_elsewhere(ctx: Context, tree: Path, commit: str, ran: Mapping[s
         for file, place in loaded_elsewhere(tree, modules, words, {**os.environ, **given}):
             inner = "/" in file.removeprefix(f"{modules[file]}/") and _is_of_the_package(place, tree / file)
             if (inner or place == (ctx.paths.root / file).resolve()) and not _same(place, tree / file):
+                why = "protected" if file in held else "edited"
                 yield (
-                    f"{file} is protected, and the run would load {place} for it, which is not what is committed: "
-                    "install what is committed, put the worktree first on PYTHONPATH, or take it out of target.protect"
+                    f"{file} is {why}, and the run would load {place} for it, which is not what is committed: "
+                    f"put the worktree first (such as `run.env: {{PYTHONPATH: {modules[file] or '.'}}}`), or "
+                    "install what is committed"
                 )
 
 
