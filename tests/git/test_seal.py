@@ -50,7 +50,13 @@ def led_elsewhere(tree):
     (tree / "link").symlink_to("train.py")
 
 
+def without_end(tree):
+    """Longer than could be read in a night; nothing of it was ever written."""
+    os.truncate(tree / "eval.py", 1 << 40)
+
+
 @pytest.mark.parametrize(("done", "found"), [
+    (without_end, {"eval.py": "changed"}),
     (rewrite, {"eval.py": "changed"}), (through_a_folder, {"sets/test.csv": "changed"}), (in_place_of_a_file, {"eval.py": "changed"}),
     (led_elsewhere, {"link": "changed"}), (lambda tree: (tree / "eval.py").rename(tree / "old.py"), {"eval.py": "removed"}),
     (lambda tree: (tree / "link").write_text("print(3)\n"), {"eval.py": "changed"}),

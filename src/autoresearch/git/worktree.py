@@ -341,7 +341,7 @@ def altered(tree: Path, commit: str, paths: Iterable[str]) -> dict[str, str]:
             leads = os.fsencode((tree / path).readlink())
             if call(tree, "hash-object", "--stdin", stdin=leads).text != digest:
                 found[path] = "changed"
-        elif not stat.S_ISREG(state.st_mode) or mode == SYMLINK or not _readable(tree, path):
+        elif not stat.S_ISREG(state.st_mode) or mode == SYMLINK or _hollow(state) or not _readable(tree, path):
             found[path] = "changed"
         else:
             plain[path] = digest
@@ -371,6 +371,11 @@ def _state(tree: Path, path: str) -> os.stat_result | None:
         return None
 
 
+def _hollow(state: os.stat_result) -> bool:
+    """Whether a file is longer than could be read in a night and next to nothing of it was ever written."""
+    return state.st_size > 1 << 30 and state.st_blocks * 512 < state.st_size // 16
+
+
 def _readable(tree: Path, path: str) -> bool:
     """Whether a file can be read, and lies where it seems to, not behind a link."""
     place = (tree / path).parent
@@ -381,12 +386,8 @@ def _unlike(tree: Path, digests: dict[str, str]) -> Iterable[str]:
     """Files whose content, as git would store it, has another digest."""
     lines = [path for path in digests if "\n" not in path]
     if lines:
-        told = call(
-            tree,
-            "hash-object",
-            "--stdin-paths",
-            stdin="".join(f"{path}\n" for path in lines).encode("utf-8", "surrogateescape"),
-        )
+        names = "".join(f"{path}\n" for path in lines).encode("utf-8", "surrogateescape")
+        told = call(tree, "hash-object", "--stdin-paths", stdin=names)
         yield from (path for path, now in zip(lines, told.text.split(), strict=True) if now != digests[path])
     for path in digests.keys() - set(lines):
         if (
