@@ -300,19 +300,21 @@ print("score:", rate)
 
 @pytest.mark.full
 def test_a_canary_does_not_cost_a_whole_run(lab):
-    """The incumbent is ended when it has made steps for longer than the idea lived, and the idea is run again."""
+    """The incumbent is ended when it has made steps for longer than the ideas lived, and they are run again."""
     (lab.root / "train.py").write_text(ENDLESS)
-    (lab.root / "ideas.yaml").write_text(IDEA)
+    (lab.root / "ideas.yaml").write_text(
+        json.dumps([{"title": f"rate {n}", "area": "optimizer", "overrides": [f"lr=0.{n}"]} for n in (2, 3)])
+    )
     commit_all(lab.root)
     count = lab.root.parent / "count"
     count.write_text("")
     run = {"env": {"COUNT": str(count)}, "grace": 0.5}
     verdict = {"policy": "greedy", "baseline_runs": 1, "confirm": 0}
-    lab.write(launcher={"type": "local"}, run=run, stop="2 experiments", verdict=verdict)
+    lab.write(launcher={"type": "local"}, run=run, stop="3 experiments", verdict=verdict)
     assert lab.run().returncode == 0
     (ended,) = lab.journal("run_cancelled")
     assert str(ended["reason"]).startswith("the machine is well: the incumbent made a step")
-    assert [row.status for row in lab.rows()] == ["keep", "keep"]
+    assert [row.status for row in lab.rows()] == ["keep", "keep", "keep"]
 
 
 SICK = """\
