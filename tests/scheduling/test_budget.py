@@ -1,9 +1,10 @@
 """How many runs still fit: every one of them at its full length when it starts."""
 
-from tests.scheduling.test_next_move import OBJECTIVE, committed, planned, ran
+import pytest
+from tests.scheduling.test_next_move import BASELINE, OBJECTIVE, committed, planned, ran
 
 from autoresearch.config.schema import CampaignConfig
-from autoresearch.config.stop_rule import StopLimits
+from autoresearch.config.stop_rule import Comparison, StopLimits, TargetValue
 from autoresearch.experiment.history import History, fold
 from autoresearch.scheduling.stop_check import _runs, outlook
 
@@ -60,6 +61,9 @@ def test_before_the_first_run_the_target_says_how_many_gpus():
     """After it the largest run does."""
     assert shares(50, took=(), expected_gpus=4)[2] == 4.0
     assert shares(50, expected_gpus=4)[2] == 8.0
+    small = [event for number, gpus in enumerate((8, 4), 1) for event in ran("baseline", 0.5, number, gpus=gpus)]
+    history, limits = fold([*committed(1, "baseline"), *small]), StopLimits(started_at=0.0)
+    assert outlook(history, CampaignConfig.of({"campaign": "c"}), limits, OBJECTIVE, 0.0).run_gpu_hours == 8.0
 
 
 def test_a_cap_is_what_the_next_run_may_take():
@@ -74,3 +78,12 @@ def test_a_cap_is_what_the_next_run_may_take():
         1800.0,
     ]
     assert outlook(History(), campaign, free, OBJECTIVE, 0.0, 9.0).run_s == 9.0
+
+
+@pytest.mark.parametrize(("wanted", "met"), [(0.5, True), (0.51, False)])
+def test_a_target_is_reached_by_the_incumbents_mean(wanted, met):
+    """Not before anything is measured."""
+    limits = StopLimits(started_at=0.0, target_metric=TargetValue("score", Comparison.AT_LEAST, wanted))
+    campaign = CampaignConfig.of({"campaign": "c"})
+    assert outlook(fold(BASELINE), campaign, limits, OBJECTIVE, 5000.0).stop.met is met
+    assert not outlook(History(), campaign, limits, OBJECTIVE, 0.0).stop.met

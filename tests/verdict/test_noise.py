@@ -8,6 +8,7 @@ import pytest
 from autoresearch.verdict.arms import Arm
 from autoresearch.verdict.evidence import difference
 from autoresearch.verdict.statistics import (
+    _apart,
     averages,
     correlation,
     estimate,
@@ -170,3 +171,4 @@ def test_the_degrees_of_freedom_apart_are_satterthwaites():
     assert noise.apart < 5
     own = {name: {seed + 10 * int(name): value for seed, value in values.items()} for name, values in runs.items()}
     assert estimate(own, [(name, "0") for name in runs]).apart == 8
+    assert _apart({str(n): {0: 1.0, 1: 2.0} for n in range(9)}, 1, 0.99) == 1
