@@ -53,7 +53,7 @@ TOTALS = [
 ]  # fmt: skip
 CAPS = [
     *(f"2h {each}" for each in ("each", "apiece", "for each run", "for every idea", "each run", "every experiment",
-                                "per run", "per-run", "per experiment", "per idea", "per attempt", "per hypothesis",
+                                "per run", "per-run", "per experiment", "per idea", "per attempt", "per hypothesis", "per trial", "per try",
                                 "a run", "an idea", "/run", "/ run", "each cap", "each at most")),
     *(f"{cap} 2h each" for cap in (*_CAP, "of", "a", "cap of", "cap:", "max of")),
     *(f"2h {cap} each" for cap in _CAP),

@@ -112,6 +112,8 @@ REFUSED = {
     "0 tries": "more than zero",
     "1000000 ideas": "at most 1,000,000",
     "until Monday": "time of day",
+    "till next Monday": "time of day",
+    "by Monday": "time of day",
     "until tomorrow morning": "until tomorrow 8 am",
     "until Monday 9:00 Tuesday": "names two days",
     "until Monday 2026-11-24 09:00": "time of day",
