@@ -247,3 +247,4 @@ def test_three_pairs_are_the_least_proof():
     """Of three runs that chose, 15 % would be one fresh run; without a budget of runs a proof has six all the same."""
     trials = tuple(Trial(arm="baseline", seed=n, value=float(n), purpose=Purpose.BASELINE) for n in range(3))
     assert _for_pairs(Evidence(Board(objective=UP, trials=trials))) == 6
+    assert _for_pairs(Evidence(Board(objective=UP, trials=trials, runs_total=10, runs_left=7))) == 6

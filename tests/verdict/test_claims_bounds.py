@@ -9,7 +9,16 @@ from tests.verdict.boards import BASE, CRASH, DISCARD, INF, KEEP, NAN, UP, board
 from autoresearch.experiment.board import Board, Bundle, Idea, Trial
 from autoresearch.experiment.outcome import Purpose, Verdict
 from autoresearch.verdict.arms import Effect
-from autoresearch.verdict.claims import Claim, Standing, _positive, claims, doubt, left_out
+from autoresearch.verdict.claims import (
+    Claim,
+    Standing,
+    _as_wide_as_its_sides,
+    _positive,
+    claims,
+    doubt,
+    effect_spread,
+    left_out,
+)
 from autoresearch.verdict.drift import beside_drift, drift
 from autoresearch.verdict.evidence import Evidence
 from autoresearch.verdict.posterior import ArmNode, worths
@@ -246,3 +255,27 @@ def test_against_a_baseline_without_runs_an_idea_is_worth_what_ideas_are():
     found = worths({"root": ArmNode(), "a": ArmNode(parent="root", level=5.0, runs=2)}, 0.1, 1.0)["a"]
     assert abs(found.gain) < 1e-6
     assert found.error > 0.5
+
+
+@pytest.mark.parametrize(("values", "said"), [((1.0, 1.0, 1.0), 1), ((1.0, 1.0), 0), ((1.0, 1.0, 1.1), 0)])
+def test_three_seeds_of_one_number_say_that_the_seed_does_nothing(values, said):
+    """Two may agree by chance where a metric is coarse."""
+    told = Evidence(Board(objective=UP, trials=runs("baseline", *values))).seedless
+    assert len(told) == said
+    assert not said or "on 3 seeds" in told[0]
+
+
+def test_a_side_that_was_never_repeated_has_the_campaigns_noise_and_one_degree():
+    """By hand: 0.04 / 1 with one degree, and residuals of 0.3 on either side of a mean: 0.18 / 2 with two."""
+    told = _as_wide_as_its_sides(Effect(1.0, 0.01, 9, 3, paired=False), [((), 1), ((0.3, -0.3), 2)], 0.2)
+    assert (told.error, told.freedom) == (
+        pytest.approx((0.04 + 0.045) ** 0.5),
+        round(0.085**2 / (0.04**2 + 0.045**2 / 2)),
+    )
+
+
+def test_ideas_are_taken_to_differ_by_half_a_noise_at_least():
+    """However little was seen of them: the prior's variance is a quarter of the noise's."""
+    flat = [idea(f"i{n}", status=DISCARD, effect=0.0) for n in range(20)]
+    evidence = Evidence(board(ideas=tuple(flat)))
+    assert effect_spread(evidence) == pytest.approx(0.25 * evidence.sigma**2)
