@@ -93,7 +93,9 @@ def test_of_many_contradicted_steps_three_are_told():
 @pytest.mark.parametrize(("own", "evaluated", "tolerance", "finding", "said"), [
     (None, 0.7, None, Finding.SOUND, "the evaluation's number; the run gave none"), (0.7, 0.7, None, Finding.SOUND, ""),
     (0.7123, 0.7139, None, Finding.CONTRADICTED, "the run says 0.7123, its evaluation from the base commit 0.7139"),
-    (0.75, 0.5, 0.25, Finding.SOUND, ""), (0.5, 0.75, 0.25, Finding.SOUND, ""),
+    (0.7, 0.704, None, Finding.SOUND, ""), (0.704, 0.7, None, Finding.SOUND, ""),
+    (0.5, 0.75, "any", Finding.SOUND, "the evaluation's number; the run's own, 0.5, is of another measure"),
+    (0.7, 0.7004, None, Finding.SOUND, ""), (0.7004, 0.7, None, Finding.SOUND, ""), (0.75, 0.5, 0.25, Finding.SOUND, ""), (0.5, 0.75, 0.25, Finding.SOUND, ""),
     (0.75, 0.5, 0.24, Finding.CONTRADICTED, "the run says 0.75, its evaluation from the base commit 0.5"),
 ])  # fmt: skip
 def test_an_evaluation_decides_about_the_runs_own_number(own, evaluated, tolerance, finding, said):
@@ -114,7 +116,7 @@ NAN = float("nan")
 @pytest.mark.parametrize(("one", "other", "finding"), [
     ((NAN,), (0.5,), Finding.CONTRADICTED), ((0.5,), (NAN,), Finding.CONTRADICTED), ((NAN,), (NAN,), Finding.SOUND),
     ((1.0, 2.0, 3.0, 4.0), (9.0, 1.0, 2.0, 3.0), Finding.UNVERIFIED), ((1.0, 2.0, 3.0, 4.0), (2.0, 3.0, 4.0, 9.0), Finding.UNVERIFIED),
-    ((1.0, 2.0, 1.0, 3.0), (9.0, 1.0, 2.0, 1.0), Finding.CONTRADICTED), ((1.0, 2.0, 3.0, 4.0), (1.0, 2.0, 3.0, 5.0), Finding.CONTRADICTED),
+    ((1.0, 2.0, 3.0, 4.0), (9.0, 1.004, 2.004, 3.004), Finding.CONTRADICTED), ((1.0, 2.0, 1.0, 3.0), (9.0, 1.0, 2.0, 1.0), Finding.CONTRADICTED), ((1.0, 2.0, 3.0, 4.0), (1.0, 2.0, 3.0, 5.0), Finding.CONTRADICTED),
 ])  # fmt: skip
 def test_sources_that_count_differently_are_told_from_sources_that_differ(one, other, finding):
     """A curve moved by one point says nothing, once three unequal values show that it is moved; no number is a number."""

@@ -9,7 +9,7 @@ from autoresearch.experiment.outcome import Purpose, Status, Verdict
 from autoresearch.verdict.evidence import Evidence
 from autoresearch.verdict.policies import policy
 from autoresearch.verdict.policies.composed import bundle_name
-from autoresearch.verdict.policies.screening_array import arrays, row_to_run
+from autoresearch.verdict.policies.screening_array import _parts, arrays, row_to_run
 
 LOST = Verdict(status=Status.DISCARD, reason="")
 ROWS = tuple(Bundle(f"screen-1-{n}", tuple(pair), "baseline") for n, pair in enumerate(("ab", "bc", "ac"), 1))
@@ -114,3 +114,10 @@ def test_a_new_bundle_has_a_name_of_its_own():
     taken = board(ideas=(idea("merge-2"),), bundles=(Bundle("screen-1-1", ("a",), "baseline"),))
     assert bundle_name(Evidence(board()), "merge") == "merge-1"
     assert bundle_name(Evidence(taken), "merge") == "merge-3"
+
+
+def test_a_row_without_the_guilty_runs_in_no_other_way():
+    """One that holds them runs without them; one that could not be merged in two halves."""
+    row = Bundle(name="row", ideas=("a", "b", "c"), parent="baseline")
+    assert (_parts(row, frozenset({"z"})), _parts(row, frozenset({"b"}))) == ((), (("a", "c"),))
+    assert _parts(replace(row, conflict="they touch one line"), frozenset()) == (("a",), ("b", "c"))
