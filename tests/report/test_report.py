@@ -16,7 +16,8 @@ from autoresearch.experiment.history import fold
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
 from autoresearch.report.pages import claim_words, drift_words, html, markdown, standing, table
-from autoresearch.report.report import build, interval
+from autoresearch.report.plain_text import interval
+from autoresearch.report.report import build
 from autoresearch.run.integrity import Finding, Integrity
 from autoresearch.run.job import JobState, JobStatus, Resources
 from autoresearch.run.measurement import Completion, Direction, Measurement, Objective

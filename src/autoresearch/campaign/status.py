@@ -12,8 +12,7 @@ from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE
 from autoresearch.records.paths import CampaignPaths
 from autoresearch.report import plain_text
-from autoresearch.report.plain_text import cut, duration, number, table, wrapped
-from autoresearch.report.report import interval
+from autoresearch.report.plain_text import cut, duration, interval, number, table, wrapped
 from autoresearch.scheduling.by_hand import Errand
 from autoresearch.scheduling.next_move import Judge, crash_to_mend
 from autoresearch.scheduling.stop_check import outlook

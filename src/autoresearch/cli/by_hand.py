@@ -1,6 +1,8 @@
 """`autoresearch experiment new|run|judge|drop|list|show`: drive experiments by hand, under the campaign's rules.
 
 `autoresearch reproduce N`: repeat a recorded run (same commit, same seed) and compare the result.
+
+`autoresearch adopt`: make one clean branch of what was kept, and the text of a pull request.
 """
 
 from __future__ import annotations
@@ -125,7 +127,7 @@ def _say(args: argparse.Namespace, found: DrivenExperiment) -> None:
 
 
 if TYPE_CHECKING:
-    from autoresearch.campaign.reproduce import Reproduction
+    from autoresearch.campaign.result import Adopted, Reproduction
 
 _POLL_S = 0.5
 
@@ -142,14 +144,14 @@ def add_reproduce_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_reproduce(args: argparse.Namespace) -> int:
     """Make the run again, wait for it, and compare; 1 when it is not reproduced."""
-    from autoresearch.campaign import reproduce  # noqa: PLC0415 - `--help` can do without
+    from autoresearch.campaign import result  # noqa: PLC0415 - `--help` can do without
 
     campaign = campaign_of(args).bound()
     index = campaign.number(args.index)
     if args.dry_run:
-        output.say(reproduce.rehearse(campaign, index, args.run).text)
+        output.say(result.rehearse(campaign, index, args.run).text)
         return 0
-    made = reproduce.reproduce(campaign, index, args.run, _waiting(quiet=args.json))
+    made = result.reproduce(campaign, index, args.run, _waiting(quiet=args.json))
     output.emit(made) if args.json else output.say(_text(index, made))
     return 0 if made.agreement.holds else 1
 
@@ -176,5 +178,41 @@ def _text(index: int, made: Reproduction) -> str:
         ("outcome", agreement.sentence),
         ("note", found.note),
         ("files", str(made.folder)),
+    ]
+    return plain_text.entries(rows, output.terminal_width())
+
+
+def add_adopt_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `adopt`."""
+    parser.add_argument(
+        "index",
+        nargs="?",
+        metavar="N",
+        help="number or name of the experiment (default: the best, if fresh seeds agree)",
+    )
+    campaign_arguments(parser, json=True)
+
+
+def run_adopt(args: argparse.Namespace) -> int:
+    """Make the branch and say how to take it over."""
+    from autoresearch.campaign import result  # noqa: PLC0415 - as above
+
+    campaign = campaign_of(args).bound()
+    made = result.adopt(campaign, None if args.index is None else campaign.number(args.index))
+    output.emit(made) if args.json else output.say(_adopted_text(made))
+    return 0
+
+
+def _adopted_text(made: Adopted) -> str:
+    fits = f"conflicts with {made.onto} in {', '.join(made.conflicts)}" if made.conflicts else "merges cleanly"
+    rows = [
+        ("branch", f"{made.branch} at {made.commit[:7]}"),
+        ("changes", "\n".join(f"{number}. {title}" for number, title in enumerate(made.changes, start=1))),
+        ("in one commit", ", ".join(made.together)),
+        ("measured", f"its files are those of {made.measured}, byte for byte"),
+        ("unsupported", "\n".join(made.unsupported)),
+        (f"onto {made.onto}", fits),
+        ("pull request", str(made.text)),
+        ("take it over", f"git merge {made.branch}"),
     ]
     return plain_text.entries(rows, output.terminal_width())

@@ -41,6 +41,7 @@ COMMANDS = {
     "diff": "what an experiment changed",
     "ledger": "the table of all attempts; check and rebuild it",
     "reproduce": "repeat a recorded run (same commit, same seed) and compare the result",
+    "adopt": "make one clean branch of what was kept, and the text of a pull request",
     "report": "write the report and print its path",
     "recipe": "show how a recipe is composed, its metric, cost and health",
     "simulate": "compare verdict policies on simulated campaigns",
@@ -53,7 +54,7 @@ COMMANDS = {
 MODULES = {
     "reading": ("status", "watch", "show", "log", "diff", "ledger", "report", "session", "recipe", "simulate"),
     "steering": ("plan", "run", "approve", "deny", "overrule", "pause", "resume", "steer", "stop"),
-    "by_hand": ("experiment", "reproduce"),
+    "by_hand": ("experiment", "reproduce", "adopt"),
     "setup": ("demo", "doctor", "init", "skill", "mcp"),
 }
 """Which module has a command's two functions: `add_<command>_arguments` and `run_<command>`."""

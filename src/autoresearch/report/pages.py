@@ -9,7 +9,8 @@ from html import escape
 
 from autoresearch.experiment.outcome import BASELINE, Status
 from autoresearch.report import figure
-from autoresearch.report.report import Report, ReportLine, interval
+from autoresearch.report.plain_text import interval
+from autoresearch.report.report import Report, ReportLine
 from autoresearch.verdict.arms import counted
 from autoresearch.verdict.claims import Standing
 from autoresearch.verdict.drift import Drift
@@ -53,6 +54,7 @@ def markdown(report: Report) -> str:
     parts = [
         f"# {report.campaign}",
         f"**{_clean(report.headline)}**",
+        _clean(what_to_do(report)),
         "\n".join(f"- {_clean(line)}" for line in report.integrity),
         _facts(report),
         "![progress](progress.svg)",
@@ -133,6 +135,24 @@ def _cell(cell: object) -> str:
 
 def _clean(text: str) -> str:
     return " ".join(text.split()).replace("<", "&lt;")
+
+
+def what_to_do(report: Report) -> str:
+    """What a person does now with a result that fresh seeds speak for; empty for any other, and while it goes on."""
+    if not report.reason or not confirmed(report):
+        return ""
+    held = [entry for entry in report.entries if entry.name in report.held]
+    told = "; ".join(f"#{entry.index} {entry.title}" for entry in held)
+    against = [f"#{entry.index}" for entry in held if standing(entry) == Standing.REFUTED]
+    doubt = f" Runs speak against {' and '.join(against)}, which came along with the rest." if against else ""
+    return f"It is made of {told}.{doubt} Take it over with: autoresearch adopt"
+
+
+def confirmed(report: Report) -> bool:
+    """Whether fresh seeds speak for the best: it is proven on them, or likely."""
+    whole = report.claims.campaign
+    shown = {Standing.PROVEN, Standing.LIKELY}
+    return whole is not None and report.incumbent != BASELINE and whole.fresh and whole.standing in shown
 
 
 def drift_words(drift: Drift) -> str:
@@ -254,6 +274,7 @@ def html(report: Report) -> str:
         for part in (
             f"<h1>{_t(report.campaign)}</h1>",
             f'<p class="headline">{_t(report.headline)}</p>',
+            f"<p>{_t(what_to_do(report))}</p>" if what_to_do(report) else "",
             "".join(f"<p>{_t(line)}</p>" for line in report.integrity),
             _html_facts(report),
             f'<div class="scroll">{_inline(figure.progress(report))}</div>',

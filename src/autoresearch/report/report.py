@@ -8,7 +8,7 @@ from autoresearch.experiment.board import Board
 from autoresearch.experiment.experiment import Experiment, Idle, Run, integrity_of
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status
-from autoresearch.report.plain_text import baseline_figure
+from autoresearch.report.plain_text import baseline_figure, interval
 from autoresearch.run.integrity import Finding
 from autoresearch.run.measurement import Objective
 from autoresearch.scheduling.exploration import held_back
@@ -116,6 +116,7 @@ class Report:
         entries: Every attempt, by index.
         incumbent: The best kept arm.
         incumbent_branch: Its branch.
+        held: Names of the changes that it is made of, oldest first.
         baseline: Mean of the baseline, on fresh seeds where `best` is; None while unknown.
         baseline_from: What it rests on, in words, with the figure of its row where that is another.
         best: The incumbent's mean on fresh seeds; before there are any, its mean with the luck of its choice taken out;
@@ -147,6 +148,7 @@ class Report:
     entries: tuple[ReportLine, ...]
     incumbent: str
     incumbent_branch: str
+    held: tuple[str, ...] = ()
     baseline: float | None
     baseline_from: str = ""
     best: float | None
@@ -190,13 +192,6 @@ _ADVICE = " Stay with the baseline: the chance that this is better is below 80 %
 _UNSEEN = " Stay with the baseline until fresh seeds confirm it."
 
 
-def interval(effect: float | None, low: float | None, high: float | None) -> str:
-    """`+0.004 [-0.011, +0.019]`, without brackets when there is no interval, empty without an effect."""
-    if effect is None:
-        return ""
-    return f"{effect:+.3g}" + ("" if low is None or high is None else f" [{low:+.3g}, {high:+.3g}]")
-
-
 def build(history: History, campaign: CampaignConfig, objective: Objective, view: Outlook, now: float) -> Report:
     """Put the report together from the campaign so far.
 
@@ -227,6 +222,7 @@ def build(history: History, campaign: CampaignConfig, objective: Objective, view
         entries=tuple(_entry(history, entry, by_name) for _, entry in sorted(history.experiments.items())),
         incumbent=history.incumbent,
         incumbent_branch=history.incumbent_branch,
+        held=history.lineage(history.incumbent),
         baseline=baseline,
         baseline_from=baseline_from,
         best=best,

@@ -1,14 +1,17 @@
-"""One run of an experiment once more: same commit, same seed, same measurement; the campaign records nothing of it.
+"""A recorded result, taken up again: a run made once more, or what was kept as one clean branch.
 
-Making a recorded run again, while nobody else works on its campaign.
+`reproduce` makes a recorded run again, same commit, same seed, same measurement, while nobody else works on its
+campaign; the campaign records nothing of it. `adopt` makes a branch of signed-off commits with the very files that were
+measured; no checkout is touched.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from autoresearch.campaign import controller, opening
+from autoresearch.campaign import controller, opening, standing
 from autoresearch.campaign.campaign import Campaign
 from autoresearch.engine import measuring, runs
 from autoresearch.engine.context import Context
@@ -16,15 +19,22 @@ from autoresearch.errors import CampaignError, LauncherError
 from autoresearch.experiment import names
 from autoresearch.experiment.experiment import Run
 from autoresearch.experiment.history import History
-from autoresearch.git import worktree
+from autoresearch.experiment.outcome import BASELINE
+from autoresearch.git import commits, diffs, refs, worktree
+from autoresearch.machine import disk
 from autoresearch.machine.clock import SteadyClock
 from autoresearch.ports.target import RunRequest
 from autoresearch.records import volume
+from autoresearch.report import adoption
+from autoresearch.report.pages import claim_words
+from autoresearch.report.report import Report
 from autoresearch.run.integrity import Agreement
 from autoresearch.run.job import JobState, JobStatus, Submission
 from autoresearch.run.measurement import Measurement
 from autoresearch.scheduling import next_move
 from autoresearch.verdict.evidence import Evidence
+
+_ADOPTED = "adopted"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,3 +205,136 @@ def _recorded(history: History, index: int, number: int | None) -> Run:
         there = ", ".join(str(run.planned.number) for run in made)
         raise CampaignError(f"experiment {index} has no run {number} of its last commit; it has {there}")
     return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adopted:
+    """What was kept, as a branch to merge.
+
+    Attributes:
+        branch: The branch.
+        commit: Its full hash.
+        arm: The experiment or bundle that it holds.
+        measured: The branch that was measured, whose files it has.
+        changes: Titles of its changes, oldest first.
+        together: Names of changes that stand in one commit, because no arm had the first of them by itself and git
+            cannot take them apart.
+        unsupported: Its changes that runs speak against, each in words.
+        onto: What is checked out: a branch, or a short commit.
+        conflicts: Files in which it conflicts with that.
+        text: The file with the text of a pull request.
+    """
+
+    branch: str
+    commit: str
+    arm: str
+    measured: str
+    changes: tuple[str, ...]
+    together: tuple[str, ...]
+    unsupported: tuple[str, ...]
+    onto: str
+    conflicts: tuple[str, ...]
+    text: Path
+
+
+def adopt(campaign: Campaign, index: int | None = None) -> Adopted:
+    """Make one clean branch of what was kept: a signed-off commit for each change, on the commit the campaign began on.
+
+    The same result gives the same branch again. Its files are, byte for byte, those that were measured.
+
+    Args:
+        campaign: The campaign.
+        index: Number of the experiment to adopt with all that it is built on; None for the best, if fresh seeds speak
+            for it.
+
+    Raises:
+        CampaignError: There is nothing to adopt, or nothing that fresh seeds speak for.
+    """
+    opened = opening.open_campaign(campaign.where, campaign.name)
+    history, root = opened.history, opened.paths.root
+    report = controller.report_of(standing.read(opened), campaign.clock())
+    arm = _chosen(opened, report, index)
+    ideas = history.lineage(arm)
+    changes = adoption.changes(report, history, ideas)
+    commit, together = _as_commits(opened, arm, changes)
+    branch = _branch(root, opened.paths.name, commit)
+    head = refs.head_commit(root)
+    text = opened.paths.folder / "pull-request.md"
+    words = adoption.pull_request(report, ideas, branch, history.arm_branch(arm))
+    disk.replace(text, opening.redactor(root).clean(words))
+    return Adopted(
+        branch=branch,
+        commit=commit,
+        arm=arm,
+        measured=history.arm_branch(arm),
+        changes=tuple(change.title for change in changes),
+        together=together,
+        unsupported=tuple(claim_words(entry) for entry in adoption.unsupported(report, ideas)),
+        onto=refs.current_branch(root) or head[:7],
+        conflicts=diffs.merge_tree(root, head, commit).conflicts,
+        text=text,
+    )
+
+
+def _chosen(opened: opening.Opened, report: Report, index: int | None) -> str:
+    """The arm that is adopted."""
+    if index is None:
+        if why := adoption.objection(report):
+            raise CampaignError(
+                f"{why.rstrip('.')}. To adopt an experiment all the same, name it: autoresearch adopt N"
+            )
+        return report.incumbent
+    entry = opened.experiment(index)
+    if not entry.commit or entry.name == BASELINE:
+        what = "is the baseline itself" if entry.commit else "has no commit"
+        raise CampaignError(f"experiment {index} {what}, so there is nothing to adopt")
+    if entry.committed and entry.committed.breaches:
+        raise CampaignError(f"experiment {index} broke the rules ({entry.committed.breaches[0]}) and is not adopted")
+    return entry.name
+
+
+def _as_commits(
+    opened: opening.Opened, arm: str, changes: Sequence[adoption.AdoptedChange]
+) -> tuple[str, tuple[str, ...]]:
+    """A commit for each change, the last with the arm's own files; and which changes had to be put into one."""
+    history, root = opened.history, opened.paths.root
+    assert history.started is not None  # noqa: S101 - its report was made
+    who, at, clean = commits.identity(root), history.started.at, opening.redactor(root).clean
+    made = {history.lineage(one): one for one in (*history.bundles, *(e.name for e in history.kept))}
+    commit, waiting = history.started.base_commit, list[adoption.AdoptedChange]()
+    together: tuple[str, ...] = ()
+    for number, change in enumerate(changes, start=1):
+        waiting.append(change)
+        names_so_far = tuple(one.name for one in changes[:number])
+        last = number == len(changes)
+        prefix = arm if last else made.get(names_so_far, "")
+        tree = f"{history.arm_commit(prefix)}^{{tree}}" if prefix and history.arm_commit(prefix) else None
+        if tree is None and len(waiting) == 1:
+            entry = history.experiment(change.name)
+            tree = diffs.merge_tree(root, commit, entry.commit, base=entry.parent_commit).tree
+        if tree is None:
+            continue
+        together += tuple(one.name for one in waiting) if len(waiting) > 1 else ()
+        commit = commits.commit_tree(root, tree, [commit], clean(_joined(waiting)), who, at)
+        waiting = []
+    return commit, together
+
+
+def _joined(changes: Sequence[adoption.AdoptedChange]) -> str:
+    """The message of one commit for these changes."""
+    if len(changes) == 1:
+        return changes[0].message
+    parts = [change.message.rpartition("\n\n") for change in changes]
+    subject = f"{len(changes)} changes that stand on each other"
+    return "\n\n".join([subject, *(body for body, _, _ in parts), "\n".join(trailer for _, _, trailer in parts)])
+
+
+def _branch(root: Path, campaign: str, commit: str) -> str:
+    """A branch of ours at this commit: the one that has it, else the first name that is free."""
+    first = f"{names.PREFIX}/{_ADOPTED}/{campaign}"
+    for number in itertools.count(1):
+        branch = first if number == 1 else f"{first}-{number}"
+        if refs.branch_commit(root, branch) in {None, commit}:
+            refs.create_branch(root, branch, commit)
+            return branch
+    raise AssertionError

@@ -1,0 +1,126 @@
+"""What is taken home of a campaign, in words: a commit message for each kept change, and the text of a pull request."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from autoresearch.experiment.history import History
+from autoresearch.experiment.hypothesis import Hypothesis
+from autoresearch.report.pages import claim_words, confirmed, facts, number, standing, table
+from autoresearch.report.plain_text import interval
+from autoresearch.report.report import Report, ReportLine
+from autoresearch.verdict.claims import Standing
+
+_SUBJECT = 72
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdoptedChange:
+    """One kept change, as a commit of the branch that is taken home.
+
+    Attributes:
+        name: The experiment that it was.
+        title: Its hypothesis.
+        message: Subject, reasoning and what was measured; the sign-off is added by the commit.
+    """
+
+    name: str
+    title: str
+    message: str
+
+
+def objection(report: Report) -> str:
+    """Why the best of a campaign is not taken over unless it is named; empty where fresh seeds speak for it."""
+    return "" if confirmed(report) else report.headline
+
+
+def unsupported(report: Report, ideas: Sequence[str]) -> tuple[ReportLine, ...]:
+    """Those changes of a result that runs speak against: they came along with the others and are not confirmed."""
+    return tuple(entry for entry in _of(report, ideas) if standing(entry) == Standing.REFUTED)
+
+
+def changes(report: Report, history: History, ideas: Sequence[str]) -> tuple[AdoptedChange, ...]:
+    """The kept changes of a result, in the order in which they were built on each other.
+
+    Args:
+        report: The campaign's report.
+        history: The campaign.
+        ideas: Names of the experiments, oldest first.
+    """
+    found = {entry.name: entry for entry in report.entries}
+    return tuple(
+        AdoptedChange(
+            name=name,
+            title=found[name].title,
+            message=_message(report.campaign, found[name], history.experiment(name).hypothesis),
+        )
+        for name in ideas
+    )
+
+
+def _message(campaign: str, entry: ReportLine, hypothesis: Hypothesis) -> str:
+    subject = " ".join(f"{entry.area}: {entry.title}".split())
+    whole = [] if len(subject) <= _SUBJECT else [subject]
+    if whole:
+        subject = f"{subject[: _SUBJECT - 3].rstrip()}..."
+    told = claim_words(entry).partition(": ")[2] if entry.claim else entry.reason
+    parts = [subject, *whole, hypothesis.rationale.strip(), _measured(entry, told)]
+    if entry.overrides:
+        parts.append("Overrides:\n" + "\n".join(f"  {item}" for item in entry.overrides))
+    return "\n\n".join([*filter(None, parts), f"Autoresearch-Experiment: {campaign}/{entry.name}"])
+
+
+def _measured(entry: ReportLine, told: str) -> str:
+    word = standing(entry)
+    return f"Measured: {told}" + (f" ({word})." if word else ".")
+
+
+def pull_request(report: Report, ideas: Sequence[str], branch: str, measured: str) -> str:
+    """The text of a pull request in Markdown.
+
+    Args:
+        report: The campaign's report.
+        ideas: Names of the experiments that it holds, oldest first.
+        branch: The branch that it proposes.
+        measured: The branch whose runs were measured, which holds the same files.
+    """
+    lines = _of(report, ideas)
+    title = "; ".join(entry.title for entry in lines)
+    rows = [(f"#{entry.index}", entry.title, _effect(entry), standing(entry)) for entry in lines]
+    told = dict(facts(report, mark="`"))
+    kept = [(label, told[label]) for label in ("goal", "baseline", "best", "noise", "recipe") if label in told]
+    runs, hours = sum(spend.runs for spend in report.spend), sum(spend.gpu_hours for spend in report.spend)
+    minutes = sum(spend.minutes for spend in report.spend)
+    cost = f"{runs} runs, {minutes:.0f} minutes" + (f", {hours:.3g} GPU-hours" if hours else "")
+    again = f"autoresearch reproduce {lines[-1].index} --campaign {report.campaign}"
+    parts = [
+        f"# {_line(title)}",
+        _line(report.headline),
+        table(("#", "change", "measured", "standing"), rows),
+        "\n".join(f"- {label}: {_line(text)}" for label, text in [*kept, ("campaign cost", cost)]),
+        _keys(lines),
+        f"The files of `{branch}` are those of `{measured}`, which is what was measured. Again:",
+        f"```sh\ngit diff {measured} {branch}\n{again}\n```",
+    ]
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _effect(entry: ReportLine) -> str:
+    claim = entry.claim
+    if claim is None or claim.effect is None:
+        return number(entry.value)
+    return interval(claim.effect, claim.low, claim.high)
+
+
+def _keys(lines: Sequence[ReportLine]) -> str:
+    """The overrides of all changes together: of two for one key, the later."""
+    last = {text.lstrip("+").partition("=")[0]: text for entry in lines for text in entry.overrides}
+    return "As overrides:\n\n```\n" + "\n".join(last.values()) + "\n```" if last else ""
+
+
+def _of(report: Report, ideas: Sequence[str]) -> tuple[ReportLine, ...]:
+    found = {entry.name: entry for entry in report.entries}
+    return tuple(found[name] for name in ideas)
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split()).replace("<", "&lt;")

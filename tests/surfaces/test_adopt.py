@@ -1,0 +1,108 @@
+"""`adopt`: what was kept, as one clean branch."""
+
+import json
+import subprocess
+
+import pytest
+import yaml
+from tests.conftest import PROVEN, commit_all
+
+from autoresearch.testing.user_files import Snapshot, difference
+
+TWO = [
+    {
+        "title": "raise the learning rate",
+        "area": "optimizer",
+        "overrides": ["lr=0.2"],
+        "rationale": "It learns slowly.",
+    },
+    {"title": "weight decay", "area": "optimizer", "overrides": ["wd=0.1"]},
+]
+SCRIPT = {
+    "*baseline*": {"value": [0.50, 0.51, 0.49, 0.50]},
+    "*raise-the*": {"value": [0.70, 0.71, 0.69, 0.70]},
+    "*weight*": {"value": [0.90, 0.91, 0.89, 0.90]},
+}
+BRANCH = "autoresearch/adopted/night"
+
+
+def git(lab, *words: str) -> str:
+    return subprocess.run(("git", *words), cwd=lab.root, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.fixture
+def stacked(lab):
+    """A finished campaign whose best is two kept changes, one on the other, confirmed on fresh seeds."""
+    (lab.root / "ideas.yaml").write_text(yaml.safe_dump(TWO))
+    commit_all(lab.root)
+    lab.write(launcher={"type": "scripted", "script": SCRIPT}, stop="12 experiments", verdict=PROVEN)
+    done = lab.run()
+    assert done.returncode == 0, done.stderr
+    return lab
+
+
+def test_the_branch_has_a_signed_off_commit_for_each_kept_change_and_the_measured_files(stacked):
+    """In order, on the commit the campaign began on, each with its reasoning and what was measured; nothing else."""
+    done = stacked.cli("adopt")
+    assert done.returncode == 0, done.stderr
+    subjects = git(stacked, "log", "--reverse", "--format=%s", f"main..{BRANCH}").splitlines()
+    assert subjects == ["optimizer: raise the learning rate", "optimizer: weight decay"]
+    assert git(stacked, "diff", "autoresearch/night/weight-decay", BRANCH) == ""
+    first = git(stacked, "log", "-1", "--format=%B", f"{BRANCH}^")
+    assert "It learns slowly." in first
+    assert "Measured: +" in first
+    assert "Signed-off-by: " in first
+    assert f"git merge {BRANCH}" in done.stdout
+
+
+def test_adopting_touches_no_file_of_the_user_and_the_same_result_is_the_same_branch(stacked):
+    """The checkout is byte for byte as before; a second call finds the branch of the first."""
+    before = Snapshot.take(stacked.root)
+    first, second = (json.loads(stacked.cli("adopt", "--json").stdout) for _ in range(2))
+    assert difference(before, Snapshot.take(stacked.root)) == ()
+    assert (first["branch"], first["commit"]) == (second["branch"], second["commit"])
+
+
+def test_what_it_would_conflict_with_is_told_before_anybody_merges(stacked):
+    """The user has changed the same line meanwhile."""
+    (stacked.root / "config.json").write_text('{"lr": 0.7, "wd": 0.0}\n')
+    commit_all(stacked.root)
+    made = json.loads(stacked.cli("adopt", "--json").stdout)
+    assert (made["onto"], made["conflicts"]) == ("main", ["config.json"])
+
+
+def test_the_text_of_a_pull_request_has_the_table_and_the_keys(stacked):
+    """What changed, what each change measured, and how it is made again."""
+    made = json.loads(stacked.cli("adopt", "--json").stdout)
+    text = (stacked.folder / "pull-request.md").read_text()
+    assert made["text"] == str(stacked.folder / "pull-request.md")
+    assert "# raise the learning rate; weight decay" in text
+    assert "| #3 | weight decay | +" in text
+    assert "lr=0.2\nwd=0.1" in text
+    assert "autoresearch reproduce 3 --campaign night" in text
+
+
+def test_what_fresh_seeds_do_not_speak_for_is_adopted_only_by_its_number(finished):
+    """A number that a person types is their own decision; without one only a confirmed result is taken."""
+    lab = finished
+    lab.cli("overrule", "2", "discard", "--reason", "one lucky seed")
+    assert "To adopt an experiment all the same, name it: autoresearch adopt N" in lab.refused("adopt")
+    assert lab.cli("adopt", "2").returncode == 0
+    assert git(lab, "log", "--format=%s", f"main..{BRANCH}") == "optimizer: raise the learning rate\n"
+    assert "is the baseline itself" in lab.refused("adopt", "1")
+    assert "there is no experiment 9" in lab.refused("adopt", "9")
+
+
+def test_changes_that_were_merged_come_as_one_commit_each_and_with_the_files_of_the_merge(lab):
+    """Two ideas that ran side by side and were kept together: nobody ever ran one on top of the other."""
+    two = [{**TWO[0]}, {**TWO[1], "overrides": ["wd=0.1"]}]
+    (lab.root / "ideas.yaml").write_text(yaml.safe_dump(two))
+    commit_all(lab.root)
+    script = {**SCRIPT, "*weight*": {"value": [0.80, 0.81, 0.79, 0.80]}, "*merge*": {"value": [0.9, 0.91, 0.89, 0.9]}}
+    launcher = {"type": "scripted", "script": script, "parallel": 2}
+    lab.write(launcher=launcher, stop="16 experiments", verdict=PROVEN)
+    assert lab.run().returncode == 0
+    made = json.loads(lab.cli("adopt", "--json").stdout)
+    assert made["measured"] == "autoresearch/night/merge-1"
+    assert git(lab, "diff", made["measured"], made["branch"]) == ""
+    assert len(git(lab, "log", "--format=%s", f"main..{made['branch']}").splitlines()) == 2 - bool(made["together"])
