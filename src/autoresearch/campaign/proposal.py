@@ -10,10 +10,11 @@ from typing import Any
 
 from autoresearch.campaign.plan import PlanRequest
 from autoresearch.campaign.plan import request as plan_request
-from autoresearch.campaign.rehearsal import FoundNumber, RehearsedRun, Stage, ambiguous_number, measured
+from autoresearch.campaign.rehearsal import FoundNumber, RehearsedRun, Stage, ambiguous_number, kept_here, measured
 from autoresearch.config.duration import exact, span
 from autoresearch.errors import CampaignError, UsageError
 from autoresearch.machine import disk
+from autoresearch.metrics import KEPT_HERE
 from autoresearch.ports import plugins
 from autoresearch.ports.target import WORK, ScriptKnob
 from autoresearch.report.plain_text import number as told
@@ -228,6 +229,8 @@ def _options(found: Findings, chosen: FoundNumber) -> dict[str, Any]:
         options["knobs"] = declared
     if found.seed is not None and found.seed.place == "env" and found.seed.at != "SEED":
         options["seed_env"] = found.seed.at
+    if variables := kept_here(str(source["type"])) if source["type"] in KEPT_HERE else {}:
+        options["env"] = variables
     if _writes_beside(found.runs[0].folder):
         options["start_in"] = "folder"
     if found.runs[0].whole:
@@ -288,6 +291,7 @@ def _notes(
         "target.config": "Overrides change the keys of this file.",
         "target.space": "Where the search looks: correct the ranges, take out what you would not turn.",
         "target.protect": "No idea may edit these: they measure. Take them out for ideas that change the script.",
+        "target.env": "The tracker writes where the run is, not to an account; take it out to have it as you had it.",
         "target.start_in": "The script writes beside itself: a run starts in a folder of its own, among links.",
         "target.minutes": f"One run took {took:.1f} s" + (f" and {memory:.2g} GB of memory." if memory else "."),
         "stop": "" if each else "The rehearsal did not see a run end: say how long one may take, as in ', 2h each'.",

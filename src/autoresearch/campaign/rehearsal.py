@@ -21,7 +21,7 @@ from autoresearch.engine.reach import sandbox_of, unconfined
 from autoresearch.errors import AutoresearchError
 from autoresearch.git import refs, worktree
 from autoresearch.machine import disk
-from autoresearch.metrics import FOREIGN, FOUND_BY
+from autoresearch.metrics import BELONGS, FOREIGN, FOUND_BY, KEPT_HERE, OWN_FORMATS
 from autoresearch.ports import plugins
 from autoresearch.ports.launcher import Launcher
 from autoresearch.ports.metric_source import readings_of, sources_of
@@ -127,7 +127,7 @@ class Stage:
 
     def run(self, argv: Sequence[str], seed: int, limit_s: float, seed_env: str = "SEED") -> RehearsedRun:
         """Run the command once, as the runs of a campaign are."""
-        options = {"start_in": "folder", "seed_env": seed_env}
+        options = {"start_in": "folder", "seed_env": seed_env, "env": kept_here()}
         target = _target(argv, {"metric": "nothing yet", "direction": "maximize"}, options)
         campaign = CampaignConfig.of({"campaign": NAME, "command": list(argv), "target": {"type": "command"}}, NAME)
         folder = self.place / f"run-{next(self.numbers)}"
@@ -235,20 +235,28 @@ def ambiguous_number(log: str) -> str:
     return next(filter(None, (ambiguous(word, log) for word in _WORDS)), "")
 
 
+def kept_here(*trackers: str) -> dict[str, str]:
+    """Variables by which trackers write into the folder of the run; of all trackers where none is named.
+
+    What a person has set is theirs and stays.
+    """
+    said = [variables for name, variables in KEPT_HERE.items() if not trackers or name in trackers]
+    return {name: value for one in said for name, value in one.items() if name not in os.environ}
+
+
 def _files(folder: Path) -> Iterator[tuple[str, dict[str, object]]]:
     """Files that may hold numbers, those of one name together, with the source that reads them."""
+    for kind in OWN_FORMATS:
+        yield kind, {"type": kind}
     found: dict[tuple[str, str], set[str]] = {}
     for base, _, names in disk.walk(folder, 20):
         for name in names:
             kind = next((kind for kind, glob in FOUND_BY.items() if fnmatchcase(name.lower(), glob)), "")
             path = Path(base, name)
-            if kind and not path.is_symlink() and not (Path(base) == folder and name in _OURS):
-                group = name if kind in plugins.FORMATS else ""
-                found.setdefault((kind, group), set()).add(str(path.relative_to(folder)))
+            theirs = set(path.relative_to(folder).parts[:-1]) & set(BELONGS)
+            if kind and not theirs and not path.is_symlink() and not (Path(base) == folder and name in _OURS):
+                found.setdefault((kind, name), set()).add(str(path.relative_to(folder)))
     for (kind, name), places in sorted(found.items())[:_MOST_FILES]:
-        if not name:
-            yield kind, {"type": kind}
-            continue
         for place in (name,) if _alike(places) else sorted(places):
             glob = place if "/" not in place else f"*{place.removeprefix('work/')}"
             yield glob.lstrip("*"), {"type": kind, "path": glob}

@@ -6,21 +6,25 @@ BUILTIN = {
     "samples": "autoresearch.metrics.samples:SampleSource",
     "files": "autoresearch.metrics.files:FileSource",
     "logs": "autoresearch.metrics.logs:LogSource",
+    "wandb": "autoresearch.metrics.wandb_run:WandbSource",
+    "mlflow": "autoresearch.metrics.run_stores:MlflowSource",
+    "trackio": "autoresearch.metrics.run_stores:TrackioSource",
 }
 
-FOREIGN = {
-    "wandb": "offline W&B files are not read; write the number to a JSONL file or print it as well",
-    "mlruns": "an MLflow file store is not read; write the number to a JSONL file or print it as well",
-    ".trackio": "Trackio's database is not read; write the number to a JSONL file or print it as well",
-    ".aim": "Aim's store is not read; write the number to a JSONL file or print it as well",
-}
+FOREIGN = {".aim": "Aim's store is not read; write the number to a JSONL file or print it as well"}
 """Folders of trackers that no source of ours reads, with what to do."""
 
-FOUND_BY = {
-    "tensorboard": "*tfevents*",
-    "json": "*.json",
-    "jsonl": "*.jsonl",
-    "csv": "*.csv",
-    "tsv": "*.tsv",
-}
+OWN_FORMATS = ("tensorboard", "wandb", "mlflow", "trackio")
+"""Sources that know the files they read by themselves."""
+
+FOUND_BY = {"json": "*.json", "jsonl": "*.jsonl", "csv": "*.csv", "tsv": "*.tsv"}
 """What files with numbers are called, by what a campaign file calls the source that reads them."""
+
+BELONGS = ("wandb", "mlruns", "mlartifacts", "trackio", ".aim")
+"""Folders of trackers: what lies in them is theirs to be read."""
+
+KEPT_HERE = {
+    "wandb": {"WANDB_MODE": "offline"},
+    "trackio": {"TRACKIO_DIR": "{folder}/trackio"},
+}
+"""Variables by which a tracker writes where its run is, and not to an account or a home."""

@@ -10,35 +10,18 @@ Formats read here:
   (value 1), `Summary.Value` (tag 1, simple_value 2, tensor 8, metadata 9) and `TensorProto`.
 """
 
-import errno
 import re
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from autoresearch.metrics.safe_read import (
-    NEVER,
-    Found,
-    PointsOfFile,
-    Version,
-    digest_before,
-    files_below,
-    joined,
-    open_found,
-    refuse_unknown,
-    remember,
-    unread,
-)
+from autoresearch.metrics.record_file import RecordFile, WireError, fields, followed, varint
+from autoresearch.metrics.safe_read import PointsOfFile, files_below, joined, refuse_unknown
 from autoresearch.run.measurement import Readings
 
 _HPARAMS_RUN = re.compile(r"(?:^|/)\d{9,}\.\d+/[^/]+$")
 """`add_hparams` opens a sub-run named after the clock; it repeats the configuration and holds no curve."""
-
-
-class WireError(ValueError):
-    """Bytes that are not a protocol-buffer message."""
 
 
 class TensorBoardSource:
@@ -63,62 +46,17 @@ class TensorBoardSource:
         notes: list[str] = []
         found = [item for item in files_below(folder, "*tfevents*") if not _HPARAMS_RUN.search(item.name)]
         for item in found:
-            events = self._follow(item)
+            events = followed(self._files, item, _EventFile)
             points.append(events.points)
             notes += [f"{item.name}: {note}" for note in events.notes()]
         return Readings(series=joined(points), files=tuple(item.name for item in found), notes=tuple(notes))
 
-    def _follow(self, item: Found) -> "_EventFile":
-        known = self._files.get(item.path)
-        if known is None or known.inode != item.inode or item.size < known.offset:
-            known = remember(self._files, item.path, _EventFile(item.inode))
-        if item.version != known.version:
-            known.advance(item)
-        return known
 
+class _EventFile(RecordFile):
+    """One event file."""
 
-@dataclass
-class _EventFile:
-    """What has been read of one file, and up to which byte."""
-
-    inode: int
-    version: Version = NEVER
-    offset: int = 0
-    tail: bytes = b""
-    """Digest of the bytes before `offset`."""
-    points: PointsOfFile = field(default_factory=PointsOfFile)
-    skipped: int = 0
-    problem: str = ""
-
-    def advance(self, item: Found) -> None:
-        """Take the records that have come, and all of them where the file was written anew."""
-        self.problem = ""
-        try:
-            with open_found(item) as stream:
-                if self.tail != digest_before(stream, self.offset):
-                    self._forget()
-                stream.seek(self.offset)
-                for record, crc in self._records(stream):
-                    self._take(record, crc)
-                self.tail, self.version = digest_before(stream, self.offset), item.version
-        except OSError as error:
-            self.problem = unread(error)
-            if error.errno != errno.ESTALE:
-                self._forget()
-
-    def _forget(self) -> None:
-        self.points, self.version, self.offset, self.skipped = PointsOfFile(), NEVER, 0, 0
-
-    def notes(self) -> Iterator[str]:
-        if self.skipped:
-            yield f"{self.skipped} damaged records were skipped"
-        if self.points.note:
-            yield self.points.note
-        if self.problem:
-            yield self.problem
-
-    def _records(self, stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
-        """Whole records with their checksums, from the position on; `offset` ends behind the last whole one."""
+    def take_records(self, stream: BinaryIO) -> None:
+        """Take whole records; a torn one is left for the next look."""
         while header := stream.read(12):
             if len(header) < 12:
                 self.problem = "ends in a torn record"
@@ -132,7 +70,7 @@ class _EventFile:
                 self.problem = "ends in a torn record"
                 return
             self.offset += 16 + length
-            yield record[:length], struct.unpack_from("<I", record, length)[0]
+            self._take(record[:length], struct.unpack_from("<I", record, length)[0])
 
     def _take(self, record: bytes, crc: int) -> None:
         try:
@@ -220,48 +158,10 @@ def _scalar_tensor(message: bytes) -> float | None:
 
 def _whole_number(value: int | bytes) -> float | None:
     """A signed integer given plainly or as a packed list of one."""
-    number, end = (value, 0) if isinstance(value, int) else _varint(value, 0)
+    number, end = (value, 0) if isinstance(value, int) else varint(value, 0)
     if isinstance(value, bytes) and end != len(value):
         return None
     return float(number - 2**64 if number >= 2**63 else number)
-
-
-def fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Field number and raw value of every field of a protocol-buffer message: int for varints, bytes for the rest.
-
-    Raises:
-        WireError: The bytes break off or use a wire type that does not exist.
-    """
-    position, end = 0, len(message)
-    while position < end:
-        key, position = _varint(message, position)
-        kind = key & 7
-        if kind == 0:
-            value, position = _varint(message, position)
-            yield key >> 3, value
-            continue
-        if kind == 2:
-            size, position = _varint(message, position)
-        elif kind in {1, 5}:
-            size = 8 if kind == 1 else 4
-        else:
-            raise WireError(f"wire type {kind}")
-        if position + size > end:
-            raise WireError("the message breaks off")
-        yield key >> 3, message[position : position + size]
-        position += size
-
-
-def _varint(message: bytes, position: int) -> tuple[int, int]:
-    value = shift = 0
-    while position < len(message) and shift < 70:
-        byte = message[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value & (2**64 - 1), position
-        shift += 7
-    raise WireError("a number breaks off")
 
 
 def _crc_table() -> tuple[int, ...]:

@@ -58,7 +58,7 @@ class CommandTarget:
         steps, minutes, setup_minutes, standard_error: What is known of a run beforehand.
         gpus, nodes, cpus, memory_gb: What a run needs. Default: one node, no GPU.
         seed_env: Variable that carries the seed. Default SEED.
-        env: Further variables.
+        env: Further variables; `{seed}`, `{folder}` and `{config}` are filled in as in the command.
         protect, protect_keys: Files and keys that measure and must not be edited.
         inputs: Files or folders that a run reads: absolute, or relative to the repository; `run` refuses to begin
             without them.
@@ -166,7 +166,7 @@ class CommandTarget:
             raise RecipeError(
                 f"{request.overrides[0]!r} cannot reach the run: add the argument {{overrides}} to target.command"
             )
-        env = {str(name): str(value) for name, value in self._mapping("env").items()}
+        env = {name: self._filled(str(value), request) for name, value in self._mapping("env").items()}
         env |= knobs.environment(self._knobs, request.tree)
         start = ("sh", "-c", _OWN_COPY, str(request.tree), str(request.folder)) if self._start_in == "folder" else ()
         own = {
@@ -259,12 +259,15 @@ class CommandTarget:
         return f"{self._tag} is printed as percent and taken as it stands" if percent else ""
 
     def _arguments(self, request: RunRequest) -> Iterator[str]:
-        places = {"{seed}": str(request.seed), "{folder}": str(request.folder), "{config}": self._config}
         for argument in knobs.arguments(self._knobs, request.tree, self._command):
             if argument == "{overrides}":
                 yield from request.overrides
                 continue
-            yield re.sub(r"\{(?:seed|folder|config)\}", lambda found: places[found.group()], argument)
+            yield self._filled(argument, request)
+
+    def _filled(self, text: str, request: RunRequest) -> str:
+        places = {"{seed}": str(request.seed), "{folder}": str(request.folder), "{config}": self._config}
+        return re.sub(r"\{(?:seed|folder|config)\}", lambda found: places[found.group()], text)
 
     def _resources(self) -> Resources:
         return Resources(
