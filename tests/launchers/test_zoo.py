@@ -247,27 +247,33 @@ from pathlib import Path
 from autoresearch.run.job import Submission
 from autoresearch.launchers.local import LocalLauncher
 folder = Path(sys.argv[1])
-LocalLauncher({}, folder).submit(Submission(**json.loads((folder / "plan.json").read_text())))
+for plan in sorted(folder.glob("plan-*.json")):
+    LocalLauncher({}, folder).submit(Submission(**json.loads(plan.read_text())))
 (folder / "submitted").touch()
 time.sleep(600)
 """
 
 
 def test_the_limit_outlives_the_controller(launcher, python, tmp_path):
-    """A controller killed with -9 leaves a run that goes on, is limited all the same, and is adopted."""
-    wanted = python("deaf(); print('alone'); time.sleep(600)", limit_s=1.5)
+    """A controller killed with -9 leaves a run that goes on and is adopted, and one that is limited all the same."""
+    gate = tmp_path / "gate"
+    lasting = f"deaf()\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.02)\nprint('alone')"
+    waits, limited = python(lasting, limit_s=400.0), python(lasting, limit_s=1.5, name="run-2")
     folder = tmp_path / "campaign"
     folder.mkdir()
-    plan = launcher.plan(wanted)
-    (folder / "plan.json").write_text(json.dumps({**vars(plan), "payload": dict(plan.payload)}))
+    for number, wanted in enumerate((waits, limited)):
+        plan = launcher.plan(wanted)
+        (folder / f"plan-{number}.json").write_text(json.dumps({**vars(plan), "payload": dict(plan.payload)}))
     with subprocess.Popen([sys.executable, "-c", CONTROLLER, str(folder)]) as controller:
         wait_until((folder / "submitted").exists)
         controller.kill()
-    assert launcher.find("run-1") == "run-1"
-    assert launcher.states(["run-1"])["run-1"].state is JobState.RUNNING
-    assert settle(launcher, "run-1").state is JobState.TIMED_OUT
-    assert Path(wanted.log).read_text() == "alone\n"
-    assert alive(wanted) == []
+    assert launcher.find(waits.run_id) == waits.run_id
+    assert launcher.states([waits.run_id])[waits.run_id].state is JobState.RUNNING
+    assert settle(launcher, limited.run_id).state is JobState.TIMED_OUT
+    gate.touch()
+    assert settle(launcher, waits.run_id).state is JobState.SUCCEEDED
+    assert Path(waits.log).read_text() == "alone\n"
+    assert alive(waits) == []
 
 
 def test_a_killed_supervisor_is_noticed_and_cleaned_up(launcher, python):
