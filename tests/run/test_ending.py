@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from autoresearch.run.complaint import held_by_others
 from autoresearch.run.crash_signatures import SIGNATURES
-from autoresearch.run.ending import Account, Follows, Who, judge, own_caches
-from autoresearch.run.job import JobState, JobStatus
+from autoresearch.run.ending import Account, Follows, Who, judge
+from autoresearch.run.job import JobState, JobStatus, own_caches
 from autoresearch.run.measurement import Completion
 from autoresearch.run.post_mortem import Change, crash_symptoms, post_mortem, reduced
 from autoresearch.run.symptom import Severity, Symptom
@@ -245,14 +245,71 @@ def test_what_was_tried_again_ended_nothing():
     assert said(log, BATCH)[:2] == ("oom-gpu", Who.IDEA)
 
 
-def test_own_limits_are_the_ideas():
-    """The memory of its own processes; a run past its limit (R98) fails without a discard."""
+def test_own_limits_are_the_ideas_where_it_took_what_they_limit():
+    """Memory only where it took some, once more otherwise; a run past its limit of time (R98) fails without a discard."""
     over = launcher(JobState.OUT_OF_MEMORY, "over its memory limit of 4 GB", 137)
-    assert said("", RATE, over) == ("oom-host", Who.IDEA, Follows.DISCARD)
+    assert said("", BATCH, over) == ("oom-host", Who.IDEA, Follows.DISCARD)
+    assert said("", RATE, over) == ("oom-host", Who.UNKNOWN, Follows.AGAIN)
+    assert ending("", RATE, over).because == "the idea changed nothing that takes memory"
+    assert said("", Change(), over) == ("oom-host", Who.UNKNOWN, Follows.CRASH)
     struck = launcher(JobState.OUT_OF_MEMORY, "ended by signal SIGKILL, which autoresearch did not send; the kernel's out-of-memory killer struck 1 times", 137)  # fmt: skip
-    assert said("", RATE, struck) == ("oom-host", Who.UNKNOWN, Follows.AGAIN)
+    assert said("", RATE, struck) == said("", Change(), struck) == ("oom-host", Who.UNKNOWN, Follows.AGAIN)
     assert said("", BATCH, struck)[1] == Who.IDEA
     assert said("", RATE, launcher(JobState.TIMED_OUT))[1:] == (Who.IDEA, Follows.CRASH)
+
+
+PROBE = frames(f"{TREE}/train.py", "/v/site-packages/torch/functional.py") + f"{OOM}\n"
+DURING = "\nDuring handling of the above exception, another exception occurred:\n\n"
+SLIP = "AttributeError: 'Policy' object has no attribute 'entrpy'\n"
+NAMED = Change(("train.micro_batch_size=64", "optimizer.name=lion"), ("recipe.yaml",))
+
+
+@pytest.mark.parametrize(("change", "log", "expected"), [
+    (PATCH, "ERROR:root:falling back\n" + PROBE + "eager it is\n" + BONUS + SLIP, ("trivial-code-error", Follows.MEND)),
+    (PATCH, PROBE + DURING + BONUS + SLIP, ("trivial-code-error", Follows.MEND)),
+    (PATCH, "CUDA out of memory, trying with less\n" + BONUS + SLIP, ("trivial-code-error", Follows.MEND)),
+    (PATCH, PROBE + BONUS + "ValueError: odd\n", ("unhandled-error", Follows.CRASH)),
+    (PATCH, PROBE + BONUS + SLIP + INSTALLED + "torch.distributed.elastic.ChildFailedError: train.py FAILED\n", ("trivial-code-error", Follows.MEND)),
+    (NAMED, PROBE + frames(f"{TREE}/train.py") + "KeyError: 'lion'\n", ("trivial-code-error", Follows.MEND)),
+    (BATCH, PROBE + frames(f"{TREE}/train.py") + "ValueError: odd\n", ("unhandled-error", Follows.AGAIN)),
+    (BATCH, BONUS + SLIP + "eager it is\n" + PROBE, ("oom-gpu", Follows.DISCARD)),
+    (BATCH, PROBE + INSTALLED + "torch.distributed.DistBackendError: NCCL error: remote process exited\n", ("oom-gpu", Follows.DISCARD)),
+    (BATCH, PROBE + "\nThe above exception was the direct cause of the following exception:\n\n" + INSTALLED + "KeyError: 'a'\n", ("oom-gpu", Follows.DISCARD)),
+    (BATCH, PROBE + DURING + INSTALLED + "RuntimeError: warm-up did not fit\n", ("oom-gpu", Follows.DISCARD)),
+    (BATCH, PROBE, ("oom-gpu", Follows.DISCARD)),
+])  # fmt: skip
+def test_what_was_printed_and_outlived_is_no_cause(change, log, expected):
+    """What raised last and escaped counts, with what led to it; what only passes on that another process failed does not."""
+    found = ending(log, change)
+    assert (found.what, found.follows) == expected
+
+
+USUAL = (
+    "ERROR:root:falling back\n" + PROBE.replace(TREE, "/repo/.autoresearch/worktrees/baseline") + "step 1\nscore: 1\n"
+)
+
+
+@pytest.mark.parametrize(("log", "change", "expected"), [
+    (PROBE, BATCH, ("unexplained-crash", Follows.AGAIN)),
+    (PROBE.replace("2.00", "4.25"), BATCH, ("unexplained-crash", Follows.AGAIN)),
+    (PROBE + "Killed\n", BATCH, ("killed", Follows.AGAIN)),
+    (PROBE + PROBE, BATCH, ("oom-gpu", Follows.DISCARD)),
+    (PROBE + BONUS + f"{OOM}\n", BATCH, ("oom-gpu", Follows.DISCARD)),
+    (PROBE + DURING + BONUS + "ValueError: odd\n", PATCH, ("unhandled-error", Follows.CRASH)),
+    (PROBE + DURING + frames(f"{TREE}/train.py") + "ValueError: odd\n", BATCH, ("unhandled-error", Follows.AGAIN)),
+])  # fmt: skip
+def test_what_the_parents_complete_run_prints_as_well_is_no_cause(log, change, expected):
+    """A traceback as often as it shows it, whatever its numbers; one more, or one from elsewhere, ended something."""
+    found = ending(log, change, usual=USUAL)
+    assert (found.what, found.follows) == expected
+
+
+def test_a_line_that_the_parents_complete_run_prints_is_no_cause_either():
+    """Nor does it excuse: a warning that every run prints says nothing of this one."""
+    warned = "RuntimeError: No CUDA GPUs are available\n"
+    assert said(warned, RATE, usual="step 1\n")[0] == "no-gpu"
+    assert said(warned, RATE, usual=f"{warned}step 1\n")[0] == "unexplained-crash"
+    assert said(f"{warned}KeyError: 'lion'\n", NAMED, usual=warned) == ("trivial-code-error", Who.IDEA, Follows.MEND)
 
 
 def test_what_the_controller_ended_has_the_controllers_reason():
@@ -306,7 +363,10 @@ def test_what_broke_of_a_cache_is_made_new_and_nothing_else():
     """Compiled kernels always, what a hub gave only where that broke and a hub may be asked; another end changes nothing."""
     kernels = ending("OSError: [Errno 16] Device or resource busy: '/home/x/.triton/cache/K'\n")
     hub = ending("PermissionError: [Errno 13] Permission denied: '.locks/models--x--y/6e.lock'\n")
-    assert own_caches(kernels, "/r")["TRITON_CACHE_DIR"] == "/r/caches/triton"
-    assert "HF_HUB_CACHE" not in {**own_caches(kernels, "/r"), **own_caches(hub, "/r", offline=True)}
-    assert own_caches(hub, "/r")["HF_HUB_CACHE"] == "/r/caches/hub"
-    assert own_caches(ending("RuntimeError: No CUDA GPUs are available\n"), "/r") == own_caches(None, "/r") == {}
+    assert own_caches(kernels.broken_cache, "/r")["TRITON_CACHE_DIR"] == "/r/caches/triton"
+    assert "HF_HUB_CACHE" not in {
+        **own_caches(kernels.broken_cache, "/r"),
+        **own_caches(hub.broken_cache, "/r", offline=True),
+    }
+    assert own_caches(hub.broken_cache, "/r")["HF_HUB_CACHE"] == "/r/caches/hub"
+    assert own_caches(ending("RuntimeError: No CUDA GPUs are available\n").broken_cache, "/r") == {}

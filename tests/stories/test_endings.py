@@ -149,6 +149,67 @@ def test_what_a_run_prints_beside_its_own_slip_excuses_nothing(lab):
     assert "nan-raised: ValueError: loss is nan" in nan.reason
 
 
+HANDLES = """\
+import logging, os
+try:
+    raise MemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+except MemoryError:
+    logging.exception("no room for a second buffer, one will do")
+print("score:", 0.5)
+"""
+SLIPS = """\
+--- a/train.py
++++ b/train.py
+@@ -4,3 +4,3 @@
+ except MemoryError:
+     logging.exception("no room for a second buffer, one will do")
+-print("score:", 0.5)
++print("score:", os.entropy)
+"""
+ENDS = SLIPS.replace('print("score:", os.entropy)', "raise SystemExit(3)")
+
+
+def test_an_error_that_the_script_handles_is_no_idea_s_end(lab):
+    """Every run prints a memory error and goes on: a slip behind it is a crash of its own, and an exit without words is nobody's."""
+    (lab.root / "train.py").write_text(HANDLES)
+    ideas = [{"title": "slips", "patch": SLIPS}, {"title": "ends", "patch": ENDS}]
+    (lab.root / "ideas.yaml").write_text(yaml.safe_dump(ideas))
+    commit_all(lab.root)
+    lab.write(
+        launcher={"type": "local"}, stop="3 experiments", verdict={"policy": "greedy", "baseline_runs": 1, "confirm": 0}
+    )
+    assert lab.run().returncode == 0
+    ends, slips = sorted(lab.rows()[1:], key=lambda row: row.description)
+    assert (slips.status, slips.runs, ends.status, ends.runs) == ("crash", 1, "crash", 2)
+    assert "trivial-code-error: AttributeError: module 'os' has no attribute 'entropy'" in slips.reason
+    assert ends.reason.startswith(
+        "could not be tested: unknown: unexplained-crash: exited with code 3, nothing of its own"
+    )
+
+
+GROWS = """\
+import json, time
+lr = json.load(open("config.json"))["lr"]
+held = bytearray(400_000_000 if lr != 0.1 else 1000)
+time.sleep(0 if lr == 0.1 else 300)
+print("score:", lr)
+"""
+
+
+def test_an_idea_that_took_no_memory_is_not_judged_by_a_limit_of_memory(lab):
+    """Run again once, and then a row that holds nothing against it and says what a person may do."""
+    (lab.root / "train.py").write_text(GROWS)
+    (lab.root / "ideas.yaml").write_text(IDEA)
+    commit_all(lab.root)
+    verdict = {"policy": "greedy", "baseline_runs": 1, "confirm": 0}
+    lab.write(launcher={"type": "local"}, run={"memory_gb": 0.2}, stop="2 experiments", verdict=verdict)
+    assert lab.run().returncode == 0
+    row = lab.rows()[1]
+    assert (row.status, row.metric_value, row.runs) == ("crash", None, 2)
+    assert row.reason.startswith("could not be tested: unknown: oom-host: over its memory limit of 0.2 GB")
+    assert "the idea changed nothing that takes memory" in row.reason
+
+
 PICKY = """\
 import os, pathlib
 seed, count = int(os.environ["SEED"]), pathlib.Path(os.environ["COUNT"])

@@ -25,8 +25,8 @@ from autoresearch.records.journal import Journal
 from autoresearch.records.ledger import Ledger
 from autoresearch.records.paths import CampaignPaths
 from autoresearch.records.session_folder import SessionMemory
-from autoresearch.run.ending import Ending, own_caches
-from autoresearch.run.job import Job, JobStatus, Resources
+from autoresearch.run.ending import Ending
+from autoresearch.run.job import Job, JobStatus, Resources, own_caches
 from autoresearch.run.pace import ProgressClock
 from autoresearch.run.placement import Places, on_cpu
 from autoresearch.scheduling.exploration import bad_nodes
@@ -79,9 +79,10 @@ class JobBuilder:
         job = replace(job, resources=replace(self._resources(job, plumbing=plumbing), memory_gb=memory_gb))
         free = self.unconfined(job.resources)
         env = {**self.paths.variables(label, number), **job.env, **settings.env}
+        broken = before.broken_cache if before else ""
         return replace(
             job,
-            env={**env, **own_caches(before, job.folder, offline=env.get("HF_HUB_OFFLINE", "0") not in {"", "0"})},
+            env={**env, **own_caches(broken, job.folder, offline=env.get("HF_HUB_OFFLINE", "0") not in {"", "0"})},
             grace_s=settings.grace,
             avoid_nodes=self.avoid,
             max_log_bytes=int(settings.max_log_mb * 1024 * 1024),

@@ -24,9 +24,9 @@ from autoresearch.ports.metric_source import readings_of, sources_of
 from autoresearch.ports.target import Narrator
 from autoresearch.records import volume
 from autoresearch.run import collapse
-from autoresearch.run.ending import OWN_CACHES, TRIES, Account, Ending, Follows, Who, judge
+from autoresearch.run.ending import TRIES, Account, Ending, Follows, Who, judge
 from autoresearch.run.integrity import off_curve
-from autoresearch.run.job import JobState, JobStatus
+from autoresearch.run.job import OWN_CACHES, JobState, JobStatus
 from autoresearch.run.measurement import Measurement, Pace, Readings, thinned
 from autoresearch.run.pace import ProgressClock, reached
 from autoresearch.run.post_mortem import Change
@@ -259,6 +259,7 @@ def ending_of(ctx: Context, run: Run, found: Measurement, log: str) -> Ending | 
         hopeless=run.cancelled.startswith(outcome.WORD),
         refused=run.cancelled.startswith(outcome.NEVER),
         parent=_parents_end(ctx.history, arm),
+        usual=_usual(ctx, arm),
         before=_in_own_words(ctx.history, run),
     )
     return judge(known)
@@ -289,6 +290,19 @@ def change_of(history: History, arm: str) -> Change:
 def _parents_end(history: History, arm: str) -> str:
     made = [run for run in history.runs_of(history.parent_of(arm)) if run.settled]
     return made[-1].ending.what if made and made[-1].ending else ""
+
+
+def _usual(ctx: Context, arm: str) -> str:
+    """The log of the newest run of an arm's parent that gave a number, else of the baseline; empty without any."""
+    parent = ctx.history.parent_of(arm)
+    made = [run for one in (outcome.BASELINE, parent) if one and one != arm for run in ctx.history.runs_of(one)]
+    valid = [run for run in made if run.valid]
+    if not valid:
+        return ""
+    try:
+        return ends_of(Path(valid[-1].planned.log), ctx.redactor)
+    except OSError:
+        return ""
 
 
 def _in_own_words(history: History, run: Run) -> tuple[str, ...]:

@@ -104,7 +104,7 @@ def kind(lines: Sequence[str]) -> tuple[str, str, re.Pattern[str]] | None:
 FRAME = re.compile(r'File "([^"\n]{1,400})", line \d+')
 _HEADER = "Traceback (most recent call last)"
 _RANK = re.compile(r"^(?:\[(?:rank ?)?\d{1,5}\]:? ?)+")
-_LED_TO = re.compile(r"^\W*(?:The above exception was the direct cause of|During handling of the above exception)")
+_LED_TO = re.compile(r"^\W*(?:The above exception was the direct cause of|(During handling) of the above exception)")
 
 
 @dataclass(frozen=True)
@@ -116,12 +116,16 @@ class Traceback:
         lines: What stands behind its first frame, up to the next traceback; the error is among it.
         error: The error, empty when none is to be seen.
         follows: Whether another error led to it.
+        beside: Whether that one was being handled, and was not said to be its cause.
+        at: Which lines of the log it is, from its header to its error.
     """
 
     frames: tuple[str, ...]
     lines: tuple[str, ...]
     error: str
     follows: bool
+    beside: bool
+    at: range
 
 
 def tracebacks(lines: Iterable[str]) -> list[Traceback]:
@@ -130,17 +134,88 @@ def tracebacks(lines: Iterable[str]) -> list[Traceback]:
     for line in lines:
         parts += [[]] if _HEADER in line else []
         parts[-1].append(_RANK.sub("", line))
-    told = [any(map(_LED_TO.match, part)) for part in parts]
-    found = (_traceback(part, follows) for part, follows in zip(parts, [False, *told], strict=False))
-    return [one for one in found if one.frames]
+    found: list[Traceback] = []
+    first, led_by = 0, ""
+    for part in parts:
+        if one := _traceback(part, led_by, first):
+            found.append(one)
+        led_by = next((told[1] or "cause" for told in map(_LED_TO.match, part) if told), "") if one else ""
+        first += len(part)
+    return found
 
 
-def _traceback(lines: list[str], follows: bool) -> Traceback:
+def _traceback(lines: list[str], led_by: str, first: int) -> Traceback | None:
     at = [place for place, line in enumerate(lines) if FRAME.search(line)]
+    if not at:
+        return None
     frames = tuple(found[1] for place in at if (found := FRAME.search(lines[place])))
-    behind = lines[at[-1] + 1 :] if at else []
-    error = next((line.strip() for line in behind if line.strip() and not line[0].isspace()), "")
-    return Traceback(frames, tuple(lines[at[0] + 1 :] if at else ()), error, follows)
+    begin = 0 if _HEADER in lines[0] else at[0]
+    end = next((n for n in range(at[-1] + 1, len(lines)) if lines[n].strip() and not lines[n][0].isspace()), at[-1])
+    return Traceback(
+        frames=frames,
+        lines=tuple(lines[at[0] + 1 :]),
+        error=lines[end].strip() if end > at[-1] else "",
+        follows=bool(led_by),
+        beside=led_by not in {"", "cause"},
+        at=range(first + begin, first + end + 1),
+    )
+
+
+_PASSED_ON = re.compile(
+    r"(?i)\b(?:ChildFailed|ProcessRaised|ProcessExited|CalledProcess|BrokenPipe|BrokenProcessPool|EOF|Interrupt\w*"
+    r"|RayTask|ActorDied|RayActor|WorkerCrashed|EngineDead|DistBackend)(?:Error|Exception)|KeyboardInterrupt|SystemExit"
+    r"|\broot cause\b|\b(?:see|log|error|stack ?trace|traceback)s? .{0,20}above\b|Connection closed by peer"
+    r"|\b(?:worker|process|rank|actor|engine|core|task|job|child|trainer|training)\w*\b.{0,40}"
+    r"\b(?:failed|failure|died|exit\w*|crash\w*|terminated|aborted|dead)\b"
+)
+"""What is raised where something else has failed before."""
+
+
+def escaped(known: Sequence[Traceback]) -> int | None:
+    """Which traceback ended the process: the last one, those left out that only pass on what failed elsewhere."""
+    kept = [place for place, one in enumerate(known) if one.error and not _PASSED_ON.search(one.error)]
+    return kept[-1] if kept else None
+
+
+def led_to(known: Sequence[Traceback], place: int, *, handled: bool) -> int:
+    """The first traceback of the chain that ends with one.
+
+    Args:
+        known: All of them, in their order.
+        place: The one that ends it.
+        handled: Whether what was being handled when the next one was raised belongs to it.
+    """
+    while place and known[place].follows and (handled or not known[place].beside):
+        place -= 1
+    return place
+
+
+_VARIES = re.compile(r"0x[0-9a-fA-F]+|\d+(?:\.\d+)?")
+
+
+def unusual(lines: Sequence[str], usual: Sequence[str]) -> list[str]:
+    """Lines without what complains just so in a run that went well; what was left out is empty.
+
+    A traceback is left out as often as that run shows it, the first ones first: one more ended something.
+    """
+    left = list(lines)
+    known = [_alike(one) for one in tracebacks(usual)]
+    within: set[int] = set()
+    for one in tracebacks(lines):
+        within.update(one.at)
+        if (key := _alike(one)) in known:
+            known.remove(key)
+            left[one.at.start : one.at.stop] = [""] * len(one.at)
+    told = {_plain(line) for line in usual if _WRONG.search(line)}
+    return ["" if n not in within and _plain(line) in told else line for n, line in enumerate(left)]
+
+
+def _alike(one: Traceback) -> tuple[tuple[str, ...], str]:
+    return tuple(path.rpartition("/")[2] for path in one.frames), _plain(one.error)
+
+
+def _plain(line: str) -> str:
+    return _VARIES.sub("0", line.strip())
 
 
 _FREE_OF = re.compile(r"[Ff]ree memory on device\S*(?: \S+)? \((\d[\d.]*)/(\d[\d.]*) (GiB|MiB)\)")

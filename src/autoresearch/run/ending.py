@@ -16,7 +16,18 @@ from autoresearch.run.complaint import held_by_others
 from autoresearch.run.crash_signatures import BY_NAME, ENVIRONMENT, IDEA, UNHANDLED, Signature
 from autoresearch.run.job import JobState, JobStatus
 from autoresearch.run.measurement import Completion
-from autoresearch.run.post_mortem import NOTHING, Change, Place, error_symptom, own_error, places, post_mortem, ties
+from autoresearch.run.post_mortem import (
+    NOTHING,
+    Change,
+    Place,
+    crash_symptoms,
+    error_symptom,
+    own_error,
+    places,
+    post_mortem,
+    ties,
+    unusual,
+)
 from autoresearch.run.symptom import Severity, Symptom
 
 TRIES, TRIES_UNKNOWN = 2, 1
@@ -24,6 +35,9 @@ TRIES, TRIES_UNKNOWN = 2, 1
 
 TRIES_NEVER_BEGUN = 1000
 """The same for one that its launcher never began: a person looks at it each time, for the campaign stops."""
+
+
+_CACHED = re.compile(r"\.triton/|triton/cache|torchinductor|inductor_cache|torch_compile_cache|/\.cache/")
 
 
 class Who(StrEnum):
@@ -92,6 +106,11 @@ class Ending:
         return self.source == "log" or self.what in {"killed", "stalled"} or "all of it was stopped" in self.evidence
 
     @property
+    def broken_cache(self) -> str:
+        """What it says of a broken cache; empty where none broke."""
+        return self.evidence if self.what == "cache-broken" or (self.excused and _CACHED.search(self.evidence)) else ""
+
+    @property
     def sentence(self) -> str:
         """Who and what, with the evidence and the cure, in words for a row."""
         why = f" ({self.because})" if self.because else ""
@@ -114,6 +133,7 @@ class Account:
         hopeless: Whether that was for being far behind its parent.
         refused: Whether that was because its launcher would never have begun it.
         parent: What the newest run of its parent died of, empty when that gave a number.
+        usual: The log of a complete run of its parent, cleaned of secrets; empty when there is none.
         before: What earlier runs of the same code died of that only their own words excuse, outages left out.
     """
 
@@ -127,16 +147,29 @@ class Account:
     hopeless: bool = False
     refused: bool = False
     parent: str = ""
+    usual: str = ""
     before: tuple[str, ...] = ()
 
 
 def judge(known: Account) -> Ending:
     """The ending of a run that gave no number: the controller's word first, then the launcher's, then the log's."""
+    known = _without_the_usual(known)
     found = _by_controller(known) or _by_launcher(known) or _by_log(known)
     if found.who is Who.IDEA and known.parent == found.what and not known.hopeless:
         found = replace(found, who=Who.ENVIRONMENT, because="its parent now fails alike")
         return _again(found, TRIES)
     return _in_its_own_words(found, known) if found.excused else found
+
+
+def _without_the_usual(known: Account) -> Account:
+    """What its parent's complete run complains of as well is neither cause nor symptom."""
+    log = unusual(known.log, known.usual)
+    if log == known.log:
+        return known
+    symptoms = [one for one in known.symptoms if one.name not in {*BY_NAME, UNHANDLED.name}]
+    if len(symptoms) < len(known.symptoms):
+        symptoms = [*crash_symptoms(log), *symptoms]
+    return replace(known, log=log, symptoms=tuple(symptoms))
 
 
 def _in_its_own_words(found: Ending, known: Account) -> Ending:
@@ -224,16 +257,13 @@ def _by_launcher(known: Account) -> Ending | None:
 
 
 def _out_of_memory(said: Ending, known: Account) -> Ending:
-    """A run's own limit is its own doing; the kernel's choice on a shared machine only where the idea took memory."""
-    tie = ties(known.change, "memory", said.evidence, ())
-    if _KERNEL_KILLS.search(said.evidence) and not tie:
-        return _again(
-            replace(said, what="oom-host", because="the idea changed nothing that takes memory"), TRIES_UNKNOWN
-        )
-    if not known.change:
-        return replace(said, what="oom-host")
-    own = tie or "the memory of its own processes was measured"
-    return replace(said, what="oom-host", who=Who.IDEA, because=own, follows=Follows.DISCARD)
+    """Memory is the idea's where it took some, also within the run's own limit; its baseline has nobody to blame."""
+    said = replace(said, what="oom-host", cure=BY_NAME["oom-host"].advice)
+    if tie := ties(known.change, "memory", said.evidence, ()):
+        return replace(said, who=Who.IDEA, because=tie, follows=Follows.DISCARD)
+    if known.change or _KERNEL_KILLS.search(said.evidence):
+        return _again(replace(said, because="the idea changed nothing that takes memory"), TRIES_UNKNOWN)
+    return said
 
 
 def _killed(said: Ending, known: Account) -> Ending | None:
@@ -366,35 +396,3 @@ def _unclassified(cause: Symptom, known: Account) -> Ending:
     if found and found[-1] is Place.INSTALLED:
         because = "raised in installed code"
     return _again(replace(said, because=because), TRIES_UNKNOWN)
-
-
-OWN_CACHES = "caches"
-"""Folder of a run, for caches and environments of its own; it goes when the run is over."""
-_COMPILED = {
-    "TRITON_CACHE_DIR": "triton",
-    "TORCHINDUCTOR_CACHE_DIR": "inductor",
-    "TORCH_EXTENSIONS_DIR": "extensions",
-    "VLLM_CACHE_ROOT": "vllm",
-    "FLASHINFER_WORKSPACE_BASE": "flashinfer",
-}
-_FROM_THE_HUB = {"HF_HUB_CACHE": "hub", "HF_DATASETS_CACHE": "datasets"}
-_CACHED = re.compile(r"\.triton/|triton/cache|torchinductor|inductor_cache|torch_compile_cache|/\.cache/")
-_HUB = re.compile(
-    r"(?i)\b(?:models|datasets|spaces)--|huggingface|\.locks/|safetensors?|arrow|parquet|should be of size"
-)
-
-
-def own_caches(found: Ending | None, folder: str, *, offline: bool = False) -> dict[str, str]:
-    """Variables that give a run caches of its own, where the one before it met a broken one; empty where it did not.
-
-    Compiled kernels are made anew. What a hub gave is fetched again only where it was that which broke, not offline.
-
-    Args:
-        found: How the run before it ended.
-        folder: The run's own folder.
-        offline: Whether the run may ask no hub.
-    """
-    if found is None or not (found.what == "cache-broken" or (found.excused and _CACHED.search(found.evidence))):
-        return {}
-    fetched = _FROM_THE_HUB if _HUB.search(found.evidence) and not offline else {}
-    return {name: f"{folder}/{OWN_CACHES}/{kind}" for name, kind in {**_COMPILED, **fetched}.items()}

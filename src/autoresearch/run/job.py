@@ -1,5 +1,6 @@
 """One launched run as a value: what to start, the exact request, and how it is doing."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -170,3 +171,33 @@ ENDINGS = {
     "failed": JobState.NODE_FAILED,
 }
 """A supervisor's words; `exited` is a matter of the exit code."""
+
+OWN_CACHES = "caches"
+"""Folder of a run, for caches and environments of its own; it goes when the run is over."""
+_COMPILED = {
+    "TRITON_CACHE_DIR": "triton",
+    "TORCHINDUCTOR_CACHE_DIR": "inductor",
+    "TORCH_EXTENSIONS_DIR": "extensions",
+    "VLLM_CACHE_ROOT": "vllm",
+    "FLASHINFER_WORKSPACE_BASE": "flashinfer",
+}
+_FROM_THE_HUB = {"HF_HUB_CACHE": "hub", "HF_DATASETS_CACHE": "datasets"}
+_HUB = re.compile(
+    r"(?i)\b(?:models|datasets|spaces)--|huggingface|\.locks/|safetensors?|arrow|parquet|should be of size"
+)
+
+
+def own_caches(broken: str, folder: str, *, offline: bool = False) -> dict[str, str]:
+    """Variables that give a run caches of its own, where the one before it met a broken one; empty where it did not.
+
+    Compiled kernels are made anew. What a hub gave is fetched again only where it was that which broke, not offline.
+
+    Args:
+        broken: What the run before it said of a broken cache.
+        folder: The run's own folder.
+        offline: Whether the run may ask no hub.
+    """
+    if not broken:
+        return {}
+    fetched = _FROM_THE_HUB if _HUB.search(broken) and not offline else {}
+    return {name: f"{folder}/{OWN_CACHES}/{kind}" for name, kind in {**_COMPILED, **fetched}.items()}

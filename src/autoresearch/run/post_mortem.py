@@ -64,18 +64,39 @@ def _telling(line: str) -> str:
 def crash_symptoms(log_tail: str) -> tuple[Symptom, ...]:
     """Signatures found behind the last sign of progress, in the order of the table.
 
-    The last matching line is the evidence: a chained traceback ends with the error that mattered to the driver.
+    The last matching line is the evidence: a chained traceback ends with the error that mattered to the driver. Where
+    a traceback ended the process, what was printed and outlived before it is held against nobody.
     """
     rest = _said(log_tail)
-    strong = _matches([line for line in rest if not _TRIED_AGAIN.search(line)], SIGNATURES)
+    told = [line if not _TRIED_AGAIN.search(line) else "" for line in rest]
+    last = told[_outlived(rest) :]
+    strong = [pair for one in SIGNATURES for pair in _matches(told if one.fault == ENVIRONMENT else last, (one,))]
     found = strong or _matches(rest, (UNHANDLED,))
     return tuple(Symptom(one.name, Severity.WARNING, line, one.fault, one.advice) for one, line in found)
 
 
-def _said(log_tail: str) -> list[str]:
-    """What a log says behind its last sign of progress."""
+def _said(log_tail: str, *, whole: bool = False) -> list[str]:
+    """What a log says behind its last sign of progress, or in `whole`."""
     lines = [_telling(line) for line in _without_source(clean(line) for line in log_tail.split("\n"))]
-    return lines[max((index for index, line in enumerate(lines) if PROGRESS.search(line)), default=-1) + 1 :]
+    return (
+        lines
+        if whole
+        else lines[max((index for index, line in enumerate(lines) if PROGRESS.search(line)), default=-1) + 1 :]
+    )
+
+
+def _outlived(lines: Sequence[str]) -> int:
+    """How many lines stand before what ended the process; 0 where no traceback did."""
+    known = complaint.tracebacks(lines)
+    if (place := complaint.escaped(known)) is None:
+        return 0
+    named = bool(_matches([known[place].error], SIGNATURES))
+    return known[complaint.led_to(known, place, handled=not named)].at.start
+
+
+def unusual(log_tail: str, usual: str) -> str:
+    """A log without what its parent's complete run complains of in the same words: that ended nothing."""
+    return "\n".join(complaint.unusual(_said(log_tail), _said(usual, whole=True))) if usual else log_tail
 
 
 def _of_kind(log_tail: str) -> tuple[Symptom, ...]:
@@ -135,7 +156,8 @@ def post_mortem(symptoms: Iterable[Symptom], status: JobStatus, log_tail: str) -
 def _unexplained(status: JobStatus, log_tail: str) -> Symptom:
     code = "no exit code" if status.exit_code is None else f"exit code {status.exit_code}"
     last = excerpt(log_tail, lines=1)
-    told = f"{code}, last line: {last}" if last else f"{status.reason or code}, nothing was printed"
+    silent = "nothing of its own was printed" if log_tail else "nothing was printed"
+    told = f"{code}, last line: {last}" if last else f"{status.reason or code}, {silent}"
     advice = "Read the end of the log; if it says nothing, run again once."
     return Symptom("unexplained-crash", Severity.FATAL, told, UNKNOWN, advice)
 
@@ -239,9 +261,10 @@ def own_error(log: str, change: Change, tree: str) -> tuple[str, bool]:
     Not an error in words that a machine's end has as well: nobody can tell from a log who made those up.
     """
     known = complaint.tracebacks(_said(log)) if change.code else []
-    for one in reversed(known):
+    last = complaint.escaped(known)
+    for place, one in reversed([*enumerate(known)]):
         if _place(one.frames[-1], change, tree) is Place.CHANGED and one.error and not _may_be_the_machines(one.error):
-            return one.error, one is known[-1] and not one.follows
+            return one.error, place == last and not one.follows
     return "", False
 
 

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from autoresearch.guards.scope import matches
-from autoresearch.run.ending import OWN_CACHES
+from autoresearch.run.job import OWN_CACHES
 from autoresearch.targets.recipe.recipe import ALGORITHMS, Recipe, jsonable
 
 FILES: tuple[str, ...] = (
