@@ -1,5 +1,7 @@
 """Every word a stop rule knows has a row of its own here: its meaning if it has one, its refusal if not."""
 
+from datetime import datetime
+
 import pytest
 
 from autoresearch.config.duration import exact, seconds, span
@@ -19,7 +21,7 @@ COUNTS = [
     *(f"20 {noun}" for noun in ("experiment", "experiments", "attempt", "attempts", "more experiments",
                                 "experiments attempted")),
     *(f"19 {noun}" for noun in ("idea", "ideas", "hypothesis", "hypotheses", "try", "tries", "trial", "trials",
-                                "more ideas")),
+                                "iterations", "more ideas")),
     "baseline and 19 ideas",
     *(f"20 experiments {total}" for total in _TOTAL),
     *(f"baseline{plus}19 experiments" for plus in ("+", " + ", " plus ", " and ", "+ ")),
@@ -69,12 +71,16 @@ GPU = [
                                                               "gpu hr")),
     *(f"{lead} 20 gpu-hours" for lead in ("stop after", "after", "within", *_MOST)),
     *(f"20 gpu-hours {total}" for total in _TOTAL),
+    *(f"20 {gpu}{gap}hours" for gpu in ("H100", "A100", "L40S", "B200", "GH200", "RTX 4090", "V100") for gap in " -"),
+    "$50 at $2.50 per GPU-hour", "at most $50 at 2.5 a gpu hour", "$50, at $2.50/GPU-h", "$50 at $2.50 per H100-hour",
 ]  # fmt: skip
 DAYS = {"today": "today", "tomorrow": "tomorrow", **{
     said: day for day, ends in {"Monday": "mon", "Tuesday": "tue tues", "Wednesday": "wed", "Thursday": "thu thur thurs",
                                 "Friday": "fri", "Saturday": "sat", "Sunday": "sun"}.items()
     for said in (day.lower(), *ends.split())}}  # fmt: skip
 UNTIL = [f"{lead}{word} 07:30" for lead in ("", "run ", "stop ", "end ") for word in ("until", "till", "by", "at")]
+ZONES = {"+02:00": "+02:00", "-8": "-08:00", "utc+2": "+02:00", "GMT-0330": "-03:30", "Europe/Berlin": "Europe/Berlin",
+         "America/Argentina/Salta": "America/Argentina/Salta"}  # fmt: skip
 ASK = [f"20 experiments, then {what}" for what in ("ask", "summarise and ask", "summarize and ask")]
 ROWS = [
     *((words, StopRule(target_experiment_count=20)) for words in COUNTS),
@@ -87,6 +93,11 @@ ROWS = [
     *((form.format(said), StopRule(deadline_at=WallTime(7, 30, when=day))) for said, day in DAYS.items()
       for form in ("until {} 07:30", "by {} at 7:30 am", "till {}, 07:30", "until on {} 07:30", "until 07:30 {}",
                    "until 07:30 on {}")),
+    *((f"until 07:30 {said}", StopRule(deadline_at=WallTime(7, 30, zone=zone))) for said, zone in ZONES.items()),
+    *((f"until {said}", StopRule(deadline_at=WallTime(7, 30, utc=True))) for said in ("07:30 UTC", "7:30 am gmt", "07:30Z")),
+    ("until noon", StopRule(deadline_at=WallTime(12, 0))),
+    ("until tomorrow noon", StopRule(deadline_at=WallTime(12, 0, when="tomorrow"))),
+    ("until midnight or 9 runs", StopRule(deadline_at=WallTime(0, 0), target_run_count=9)),
     *((words, StopRule(target_experiment_count=20, asks=True)) for words in ASK),
     *((f"2 {unit}", StopRule(gpu_hours=48.0)) for unit in ("gpu-days", "gpu-day", "gpu d")),
     *((f"10h total{join}1h each", StopRule(total_s=10 * HOUR, per_experiment_timeout_s=HOUR))
@@ -268,3 +279,31 @@ def test_a_rule_of_four_hundred_characters_is_read_to_its_end():
     assert parse(longest).target.value == 12
     with pytest.raises(CampaignError, match="has 401 characters"):
         parse(longest + "3")
+
+
+@pytest.mark.parametrize(("words", "cure"), [
+    ("$50", "$50 at $2.50 per GPU-hour"), ("50 dollars", "money needs a price"), ("at most 50 USD", "money needs a price"),
+    ("until 07:00 PST", "several places"), ("until 7am CET", "America/Los_Angeles"), ("until 07:00 Berlin/Europe", "no time zone"),
+    ("until 07:00 +25", "no time zone"), ("until next Tuesday 18:30", 'leave "next" out'), ("$50 at $0 per GPU-hour", "nothing"),
+    ("until tomorrow midnight", "is not understood"),
+])  # fmt: skip
+def test_what_could_mean_two_things_is_refused_with_what_to_write(words, cure):
+    """Money without a price, short names of zones, a place that is none, the next of a day."""
+    with pytest.raises(CampaignError) as refused:
+        parse(words)
+    assert cure in str(refused.value)
+
+
+def test_a_place_has_its_own_clock_in_summer_and_in_winter():
+    """The moment meant, counted from a start at noon UTC; and what is shown reads back."""
+    for start, said, meant in (
+        ("2026-07-01T12:00+00:00", "until 15:00 Europe/Berlin", "2026-07-01T13:00+00:00"),
+        ("2026-12-01T12:00+00:00", "until 15:00 Europe/Berlin", "2026-12-01T14:00+00:00"),
+        ("2026-12-01T12:00+00:00", "until Monday 9:00 -08:00", "2026-12-07T17:00+00:00"),
+    ):
+        rule = parse(said)
+        assert (
+            rule.deadline_at.after(datetime.fromisoformat(start).timestamp(), None)
+            == datetime.fromisoformat(meant).timestamp()
+        )
+        assert parse(describe(rule)).deadline_at == rule.deadline_at

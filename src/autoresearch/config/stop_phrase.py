@@ -15,7 +15,7 @@ from itertools import pairwise
 from math import isfinite
 
 from autoresearch.config.duration import DURATION, exact, seconds
-from autoresearch.config.stop_rule import DEFAULT, Comparison, StopRule, TargetValue, WallTime, named_day
+from autoresearch.config.stop_rule import DEFAULT, Comparison, StopRule, TargetValue, WallTime, named_day, zone_named
 from autoresearch.errors import CampaignError
 
 _ONES = [
@@ -34,6 +34,8 @@ _IDIOMS = {
     r"an?(?= (?:hour|minute|day|week|dozen|hundred)\b)": "1",
     r"1 dozen": "12",
     r"1 hundred": "100",
+    r"(?<=until )noon|(?<=tomorrow )noon": "12:00",
+    r"(?<=until )midnight(?= *(?:[,;]|or\b|$))": "00:00",
 }
 _IDIOM_PATTERNS = [
     (re.compile(rf"(?<![\w:/.@-]){sign}(?![\w])", re.IGNORECASE), said) for sign, said in _IDIOMS.items()
@@ -61,13 +63,17 @@ _MOST_GPU_HOURS = 1e9
 _MOST = r"(?:(?:at most|up to|no more than|not more than|max(?:imum)?(?: of)?|limited to|limit(?: of)?:?) )?"
 _STOP = r"(?:(?:stop|end|finish|quit) )"
 _RUN = r"(?:run|experiment|idea|attempt|hypothesis|trial|try)"
-_NOUN = r"(?:experiments?|ideas?|attempts?|hypothes[ie]s|tries|try|trials?)"
-_BESIDES = ("idea", "hypothes", "tr")
+_NOUN = r"(?:experiments?|ideas?|attempts?|hypothes[ie]s|tries|try|trials?|iterations?)"
+_BESIDES = ("idea", "hypothes", "tr", "iter")
 """How words begin that count what is tried, and the baseline is not; an experiment or attempt may be the baseline."""
 _BETTER = r"(?:keeps?|kept (?:1|idea|experiment)|improvements?|gains?)"
 _DAYS = (
     r"today|tomorrow|mon(?:day)?|tue(?:s|sday)?|wed(?:nesday)?|thu(?:r|rs|rsday)?|fri(?:day)?|sat(?:urday)?|sun(?:day)?"
 )
+_GPU = r"(?:gpus?|(?:gh|gb|rtx ?|mi|[abhlvt])[0-9]{1,4}[a-z]{0,2})"
+"""Any GPU, or one by its name: the hours are counted of those that the runs take."""
+_ZONE = r"(?:utc|gmt)?[+-][0-9]{1,2}(?::?[0-9]{2})?|utc|gmt|z|[a-z]+(?:/[a-z_+-]+){1,2}"
+_MONEY = r"[0-9]{1,9}(?:\.[0-9]{1,4})?"
 _TIME = rf"(?=[0-9])(?P<time>{DURATION})"
 _TOTAL = r"(?:in total|total|overall|altogether)"
 _CAP = r"(?:timeout|time limit|limit|cap|budget|max(?:imum)?)"
@@ -103,11 +109,13 @@ _CLAUSES = {
     rf"(?: {_CAP})?(?: at most)?",
     "each_first": rf"(?:each(?: {_RUN})?|every {_RUN}|per[ -]{_RUN})(?: {_CAP})?(?: of| is|:)?"
     rf"(?: may (?:run|take)| takes| limited to| capped at)?(?: for)? {_MOST}{_TIME}",
-    "gpu": rf"(?:{_STOP}after |after |within )?{_MOST}(?P<gpu>[0-9]{{1,9}}(?:\.[0-9]{{1,6}})?)[ -]?gpus?[ -]?"
+    "gpu": rf"(?:{_STOP}after |after |within )?{_MOST}(?P<gpu>[0-9]{{1,9}}(?:\.[0-9]{{1,6}})?)[ -]?{_GPU}[ -]?"
     rf"(?P<gpu_unit>hours?|hrs?|h|days?|d)(?: {_TOTAL})?",
+    "money": rf"(?:{_STOP}after |after |within )?{_MOST}\$(?P<money>{_MONEY}),? (?:at|with) "
+    rf"\$?(?P<price>{_MONEY}) ?\$?(?: ?/ ?| (?:per|an?|for each|each) ){_GPU}[ -]?h(?:ou)?r?",
     "until": rf"(?:run |{_STOP})?(?:until|till|by|at) (?:(?P<day>[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})(?: |t(?=[0-9]))|"
-    rf"(?:on )?(?P<when>{_DAYS})(?:,? at|,)? )?(?P<hour>[0-9]{{1,2}})(?::(?P<minute>[0-9]{{2}}))?(?: ?(?P<half>am|pm))?"
-    rf"(?: ?(?P<utc>utc|z))?(?: (?:on )?(?P<later>{_DAYS}))?",
+    rf"(?:on )?(?P<when>{_DAYS})(?:,? at|,)? )?(?P<hour>[0-9]{{1,2}})(?::(?P<minute>[0-9]{{2}}))?"
+    rf"(?: ?(?P<half>am|pm)(?![a-z]))?(?: ?(?P<zone>{_ZONE}))?(?: (?:on )?(?P<later>{_DAYS}))?",
     "target": rf"(?:{_STOP}?(?:as soon as|when|once|if|until|till) )?(?:the )?"
     rf"(?:it |(?P<metric>(?:(?:validation|val|train(?:ing)?|test|eval) )?{_NAME}) ?)(?:{_COMPARE}) ?{_VALUE}",
     "ask": r"then (?:summari[sz]e and )?ask",
@@ -121,7 +129,12 @@ _EDGES = re.compile(
 
 _HINTS = {
     r"overnight|tonight|weekend|morning|tomorrow": 'say when it ends: "until 07:00", "until tomorrow 8 am" or "10h"',
-    rf"(?:until|till|by) (?:next |on )?(?:{_DAYS})": 'give the time of day too: "until Monday 09:00"',
+    rf"next (?:{_DAYS})": "it may be this week or the one after: "
+    'leave "next" out and give the time of day, or write the date',
+    rf"(?:until|till|by) (?:on )?(?:{_DAYS})": 'give the time of day too: "until Monday 09:00"',
+    r"[$€£]|\b(?:dollars?|euros?|usd|eur)\b": 'money needs a price: "$50 at $2.50 per GPU-hour"; or give the GPU-hours',
+    r"^[a-z]{1,3}[sde]t$": "a short name of a time zone means several places: write a place or an offset, "
+    '"until 07:00 America/Los_Angeles" or "until 07:00 -08:00"',
     r"[0-9] ?jobs": 'write "20 ideas" for what is tried, or "20 runs" for launches of any kind, '
     "repeats and fresh seeds included",
     r"at least|minimum|no less": "a stop rule is an upper limit: write the number alone",
@@ -265,6 +278,12 @@ def _read_gpu(rule: StopRule, match: re.Match[str], words: str) -> StopRule:
     return _set(rule, "gpu_hours", round(float(match["gpu"]) * factor, 6), words)
 
 
+def _read_money(rule: StopRule, match: re.Match[str], words: str) -> StopRule:
+    if not float(match["price"]):
+        raise _refusal(words, "a GPU-hour that costs nothing never uses the money up")
+    return _set(rule, "gpu_hours", round(float(match["money"]) / float(match["price"]), 6), words)
+
+
 def _read_until(rule: StopRule, match: re.Match[str], words: str) -> StopRule:
     hour, half = int(match["hour"]), (match["half"] or "").lower()
     if not (half or match["minute"]) or (half and not 1 <= hour <= 12):
@@ -276,7 +295,10 @@ def _read_until(rule: StopRule, match: re.Match[str], words: str) -> StopRule:
     if match["later"] and (match["day"] or match["when"]):
         raise _refusal(words, f"{match.group()!r} names two days")
     day, when = _day(match["day"], words), named_day(match["when"] or match["later"] or "")
-    return _set(rule, "deadline_at", WallTime(hour, minute, day, bool(match["utc"]), when), words)
+    zone = zone_named(match["zone"] or "")
+    if match["zone"] and not zone:
+        raise _refusal(words, f"there is no time zone {match['zone']!r}: write a place as Europe/Berlin, or +02:00")
+    return _set(rule, "deadline_at", WallTime(hour, minute, day, zone == "UTC", when, zone.removeprefix("UTC")), words)
 
 
 def _day(text: str | None, words: str) -> date | None:
@@ -310,6 +332,7 @@ _READERS: dict[str, Callable[[StopRule, re.Match[str], str], StopRule]] = {
     "each": _read_each,
     "each_first": _read_each,
     "gpu": _read_gpu,
+    "money": _read_money,
     "until": _read_until,
     "target": _read_target,
     "ask": _read_ask,

@@ -4,9 +4,10 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from enum import StrEnum
 from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -97,6 +98,16 @@ def named_day(word: str) -> str:
     return next((day for day in _WEEKDAYS if said and day.lower().startswith(said)), said)
 
 
+def zone_named(said: str) -> str:
+    """A time zone as `WallTime` has it: `UTC`, an offset such as `+02:00`, or a place; empty where there is none."""
+    if said.lower() in {"utc", "gmt", "z"}:
+        return "UTC"
+    if found := re.fullmatch(r"(?:utc|gmt)?([+-])([0-9]{1,2}):?([0-9]{2})?", said, re.IGNORECASE):
+        hours, minutes = int(found[2]), int(found[3] or 0)
+        return f"{found[1]}{hours:02d}:{minutes:02d}" if hours <= 14 and minutes <= 59 else ""
+    return next((name for name in available_timezones() if name.lower() == said.lower()), "") if said else ""
+
+
 @dataclass(frozen=True)
 class WallTime:
     """A point in time as a person says it: a time of day, perhaps with its date.
@@ -107,6 +118,7 @@ class WallTime:
         day: The date, None for the next time the clock shows it.
         utc: Whether it was said to be UTC; otherwise it is local time of the machine.
         when: `today`, `tomorrow` or a day of the week, counted from the start of the campaign; empty for none of them.
+        zone: An offset (`+02:00`) or a place (`Europe/Berlin`) whose time it is; empty for none.
     """
 
     hour: int
@@ -114,6 +126,7 @@ class WallTime:
     day: date | None = None
     utc: bool = False
     when: str = ""
+    zone: str = ""
 
     def after(self, now: float, zone: tzinfo | None) -> float:
         """The moment meant, in Unix seconds.
@@ -125,7 +138,7 @@ class WallTime:
         Raises:
             CampaignError: A date, or today, was given and has passed.
         """
-        zone = UTC if self.utc else zone
+        zone = UTC if self.utc else _zone(self.zone) if self.zone else zone
         today = datetime.fromtimestamp(now, zone)
         first, every = self._first(today.date())
         moment = self._on(first, zone)
@@ -151,7 +164,17 @@ class WallTime:
     def __str__(self) -> str:
         """As it is written in a stop rule, e.g. `2026-11-24 07:30`, `tomorrow 08:00` or `07:00 UTC`."""
         day = f"{self.day.isoformat()} " if self.day else f"{self.when} " if self.when else ""
-        return f"{day}{self.hour:02d}:{self.minute:02d}{' UTC' if self.utc else ''}"
+        return (
+            f"{day}{self.hour:02d}:{self.minute:02d}{' UTC' if self.utc else ''}{f' {self.zone}' if self.zone else ''}"
+        )
+
+
+def _zone(name: str) -> tzinfo:
+    if name[0] not in "+-":
+        return ZoneInfo(name)
+    hours, _, minutes = name[1:].partition(":")
+    offset = timedelta(hours=int(hours), minutes=int(minutes))
+    return timezone(-offset if name[0] == "-" else offset)
 
 
 @dataclass(frozen=True, kw_only=True)
