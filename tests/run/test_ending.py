@@ -239,6 +239,17 @@ def test_a_missing_module_is_the_environments_unless_the_idea_named_it():
     assert said(line, PATCH)[0] == "trivial-code-error"
 
 
+@pytest.mark.parametrize("line", [
+    "Key 'kwargs' is not in struct", "hydra.errors.ConfigCompositionException: Could not override 'reward.kwargs.votes'.",
+])  # fmt: skip
+def test_a_key_that_the_idea_did_not_touch_is_no_error_of_its_configuration(line):
+    """The message says which key it is about; one that names none may be of any that was changed."""
+    assert said(f"{line}\n", RATE) == ("trivial-config-error", Who.UNKNOWN, Follows.AGAIN)
+    own = Change(("+reward.kwargs.votes=64",), ("recipe.yaml",))
+    assert said(f"{line}\n", own) == ("trivial-config-error", Who.IDEA, Follows.MEND)
+    assert said("3 validation errors for Master\n", RATE)[1] is Who.IDEA
+
+
 def test_what_was_tried_again_ended_nothing():
     """A tracker that reconnects is no cause beside memory that the idea took."""
     log = f"{OOM}\nwandb: Network error (ReadTimeout), entering retry loop.\n"

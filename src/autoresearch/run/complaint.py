@@ -11,7 +11,7 @@ from dataclasses import dataclass
 _WRONG = re.compile(
     r"(?i)error|fail|fatal|exception|cannot|can't|couldn't|unable|denied|refused|time[sd]? ?out|closed|lost|dead|died"
     r"|abort|exceed|missing|invalid|not found|doesn't exist|unreachable|unavailable|reduce your|signal|killed|no such"
-    r"|over \d+% full"
+    r"|over \d+% full|has shut ?down|not permitted|broken|termsig|not been updated"
 )
 """What a line says that complains."""
 
@@ -27,24 +27,26 @@ _SUBJECTS = {
     "tracker-unavailable": _words(r"\b(?:wandb|mlflow|neptune|comet_ml|swanlab|clearml|trackio)\b"),
     "image-failed": _words(
         r"\b(?:pyxis|enroot|apptainer|singularity|podman|docker|containerd|container|oci|squash\w*|rootfs|overlayfs)\b",
-        r"\b(?:nvcr\.io|docker\.io|ghcr\.io|quay\.io|registry)\b",
+        r"\b(?:nvcr\.io|docker\.io|ghcr\.io|quay\.io|registry)\b|\bpod sandbox|sandbox for pod\b",
     ),
     "disk-full": _words(r"\b(?:full|quota|available space|out of disk)\b"),
     "launch-failed": _words(
         r"^(?:\d+: )?(?:srun|slurm\w*|sbatch|salloc|scontrol|munge\w*|pmix\w*|prted?|mpirun)\b"
         r"(?!.{0,200}\btasks? [\d,-]+: )(?!.*\*\*\*)",
-        r"\bbatch job\b",
+        r"\bbatch job\b|slurm(?:stepd|ctld|d): (?!error: \*\*\*)",
     ),
     "venv-broken": _words(
         r"^error: .*\(os error",
         r"\b(?:wheels?|pip|uv|venv|virtualenv|conda|interpreter|runtime[_ ]env\w*|shared object|glibc\w*)\b",
     ),
-    "cache-broken": _words(r"\b(?:cache|lock ?file|safetensors?|arrow|parquet|checksum|corrupt\w*)\b"),
+    "cache-broken": _words(
+        r"\b(?:cache|lock ?file|safetensors?|arrow|parquet|checksum|corrupt\w*|triton|inductor|cutlass|flashinfer)\b"
+    ),
     "service-unavailable": _words(
         r"\b(?:requests|urllib3?|httpx|httpcore|aiohttp|botocore|openai|grpc\w*|https?|endpoint|dns|proxy|ssl|tls|hub|s3"
         r"|request rate|CAS service|reqwest\w*|xet|download\w*|throttl\w+|rate limit|url)\b"
         r"(?!.{0,60}(?:HTTPError|Schema))",
-        r"\bConnection\w*(?:Error|Closed)",
+        r"\bConnection\w*(?:Error|Closed)|\b(?:requests?|API call) failed\b|\{\"(?:error|detail|message)\":",
     ),
     "collective-failed": _words(
         r"\b(?:ProcessGroup\w*|TCPStore|c10d|gloo|nccl\w*|rccl|nvshmem\w*|deep_ep|nixl|ucx|ib[vu]\w+|infiniband|rdma"
@@ -58,13 +60,17 @@ _SUBJECTS = {
         r"^\[[\d-]+ [\d:,]+ [EC] \d+ \d+\]",
         r"^Check failed: ",
         r"\bray\.(?!exceptions\.RayTaskError)\w+",
-        r"\b(?:raylet|gcs\w*|plasma)\b",
+        r"\b(?:raylet|gcs\w*|plasma)\b|\bRay processes\b|\bthe dashboard\b|\bnode to startup\b",
     ),
     "storage-failed": _words(
         r"\bOSError: \[Errno \d+\]", r"\b(?:lustre|nfs|fuse\w*|mount\w*|file ?system|gpfs|weka|ceph)\b"
     ),
     "killed": _words(
-        r"\bdeath signal\b", r"\bclosing signal SIG", r"\bSIG(?:TERM|KILL|HUP|INT)\b", r"\bsignal (?:9|15)\b"
+        r"\bdeath signal\b",
+        r"\bclosing signal SIG",
+        r"\bSignalException\b|\bgot signal\b|\bWTERMSIG\b",
+        r"\bSIG(?:TERM|KILL|HUP|INT)\b",
+        r"\bsignal (?:9|15)\b",
     ),
 }
 """Who complains, or of what, by the signature it is then taken for; the first that fits."""

@@ -1,7 +1,4 @@
-"""How runs die, as a table: what a log shows, whose doing it mostly is, what has to tie it to an idea, and the cure.
-
-`post_mortem` reads logs by it, `ending` decides about a run.
-"""
+"""How runs die, as a table: what a log shows, whose doing it mostly is, what has to tie it to an idea, and the cure."""
 
 import re
 from dataclasses import dataclass
@@ -74,7 +71,7 @@ SIGNATURES: tuple[Signature, ...] = (
         r"No space left on device",
         r"\[Errno (?:28|122)\]",
         r"[Dd]isk quota exceeded|low on resource: ephemeral-storage|ephemeral local storage usage exceeds",
-        r"inline_container\.cc:\d+\] . unexpected pos",
+        r"inline_container\.cc:\d+\] . unexpected pos|StreamWriter failed writing|\bfile write failed",
         r"\bOutOfDiskError\b|[Ll]ocal disk is full|[Qq]uota exceeded",
     ),
     _signature(
@@ -109,7 +106,7 @@ SIGNATURES: tuple[Signature, ...] = (
         ENVIRONMENT,
         "A shared cache was half written or written twice: delete what the message names, or give each node or run a "
         "cache of its own (TRITON_CACHE_DIR, TORCHINDUCTOR_CACHE_DIR, VLLM_CACHE_ROOT, HF_HOME).",
-        r"Error.{0,160}(?:\.triton/|triton_?cache|torchinductor_|\.cache/(?:vllm|flashinfer|torch_extensions|sglang))",
+        r"Error.{0,160}(?:\.triton\b|triton_?cache|torchinductor_|\.cache/(?:vllm|flashinfer|torch_extensions|sglang))",
         r"\bSafetensorError\b|MetadataIncompleteBuffer|\[Errno (?:16|26)\]|\bText file busy\b",
         r"PytorchStreamReader failed|failed finding central directory|Consistency check failed: file should be of size",
         r"(?:Error|denied).{0,160}(?:\.locks/|\b(?:models|datasets|spaces)--|torch_compile_cache|inductor_cache)",
@@ -259,7 +256,7 @@ SIGNATURES: tuple[Signature, ...] = (
         r"CUDA-capable device\(s\) is/are busy or unavailable|\bcudaErrorDevicesUnavailable\b",
         r"Driver/library version mismatch|Unable to determine the device handle for GPU",
         r"CUDA unknown error|Failed to initialize NVML|\blibcuda\.so[.\d]*: cannot open shared object file",
-        r"uncorrectable ECC error|ECC_UNCORRECTABLE|\bNvlinkUncorrectable\b|[Gg]pu ?[Ii]s ?[Ll]ost|fallen off the bus",
+        r"uncorrectable ECC error|ECC_UNCORRECTABLE|\bNvlinkUncorrectable\b|(?i:gpu[_ ]?is[_ ]?lost|off the bus)",
         r"Error 80[0234]: |system not yet initialized|(?i:hip|hsa).{0,40}(?:no devices? found|device is lost)",
         r"cuInit\b.{0,60}(?:fail|UNKNOWN|error|returned)|\bNVML(?:Error|_ERROR)_\w+|NVIDIA-SMI has failed|_DEVICE_LOST",
         r"(?:CUDA[ _][Ee]rror|cuda runtime error)\D{0,12}(?:46|100|101|2(?:14|20|26)|714|80[02-7]|999)\b",
@@ -290,7 +287,8 @@ SIGNATURES: tuple[Signature, ...] = (
         r"[Ss]izes? of tensors? must match|must match the size of tensor",
         r"Expected (?:input|tensor).{0,80}(?:size|shape)",
         r"AssertionError.{0,160}(?:divisible|must be equal|must match|== )",
-        r"(?:is not|must be) (?:evenly )?divisible by",
+        r"(?:is not|must be) (?:evenly )?divisible by|\bonly support equal chunk",
+        r"(?:Assertion|Value)Error: .{0,160}batch.{0,80}(?:not equal to|multiple of|(?:larg|great|small)er than)",
         needs="size",
     ),
     _signature(
@@ -320,7 +318,7 @@ SIGNATURES: tuple[Signature, ...] = (
         r"\bnccl(?:Internal|UnhandledCuda|System|Remote)Error\b",
         r"[Ww]atchdog caught collective operation timeout",
         r"\bDistBackendError\b",
-        r"Timed out (?:after|waiting) .{0,60}(?:ranks|store|barrier)",
+        r"Timed out (?:after|waiting) .{0,60}(?:ranks|store|barrier|(?:send|recv) operation)",
         r"Connection closed by peer|ibv_\w+ failed",
         r"\[[^\]]*\bgloo/[^\]]*\]",
         r"Gloo connectFullMesh failed|Socket Timeout|recvValue failed|\bDist(?:Network|Store)Error\b",
@@ -368,13 +366,14 @@ SIGNATURES: tuple[Signature, ...] = (
         UNKNOWN,
         "Nothing moved any more: run again; if it repeats, suspect a deadlock between rollout and training.",
         r"stall_timeout_s|controller (?:is )?unresponsive",
-        r"[Hh]eartbeat.{0,40}(?:lost|timed? ?out|missed)",
+        r"[Hh]eartbeat.{0,40}(?:lost|timed? ?out|missed)|\b[Nn]o heartbeat (?:for|from|in)\b",
     ),
     _signature(
         "preempted",
         ENVIRONMENT,
         "The scheduler took the node back: submit again.",
-        r"DUE TO PREEMPTION|DUE TO NODE FAILURE|NODE_FAIL",
+        r"DUE TO (?:PREEMPTION|NODE FAILURE)|NODE_FAIL",
+        r"(?i:termination is imminent|\b(?:spot|preempt\w+) .{0,40}notice)",
     ),
     _signature(
         "scheduler-time-limit",

@@ -345,7 +345,10 @@ def ties(change: Change, needs: str, message: str, found: Sequence[Place]) -> st
     if needs == "memory":
         return _memory(change, found)
     if needs == "change":
-        return "the idea changed the configuration" if change.assignments or change.own_files else ""
+        about = _OF_A_KEY.search(message)
+        own = {part for key in change.keys for part in key.split(".")}
+        strange = about and not change.own_files and about[1].rpartition(".")[2] not in own
+        return "" if strange or not (change.assignments or change.own_files) else "the idea changed the configuration"
     if needs == "resources":
         touched = next((key for key in change.keys if _RESOURCES.search(key)), "")
         return f"the idea changed {touched}" if touched else ""
@@ -356,6 +359,10 @@ def ties(change: Change, needs: str, message: str, found: Sequence[Place]) -> st
     if needs == "size":
         return code or named or _memory(change, found)
     return code or named or (_own_code(change, found) if needs == "slip" else "")
+
+
+_OF_A_KEY = re.compile(r"\b(?:[Kk]ey|[Oo]verride|[Oo]ption|[Aa]ttribute) '([\w.]+)'")
+"""An error of the configuration that says which key it is about."""
 
 
 def _memory(change: Change, found: Sequence[Place]) -> str:
