@@ -8,6 +8,7 @@ import pytest
 from autoresearch.errors import CampaignError
 from autoresearch.experiment.hypothesis import Brief, Facts, Hypothesis, Tried
 from autoresearch.guards.scope import Scope, breaches
+from autoresearch.researchers.playbook.offer import offers
 from autoresearch.researchers.playbook.plays import builtin, read
 from autoresearch.researchers.playbook.researcher import PlaybookResearcher, choose
 from autoresearch.researchers.recipe_rules import broken
@@ -102,7 +103,7 @@ def book(*plays_of_it: dict[str, object]):
     [
         ("nan-loss", "lr"),
         ("kl-growth", "lr"),
-        ("entropy-collapse", "ratio_clip_max"),
+        ("entropy-collapse", "lr"),
         ("zero-variance-groups", "num_generations_per_prompt"),
         ("truncation", "max_total_sequence_length"),
         ("train-inference-mismatch", "use_importance_sampling_correction"),
@@ -230,17 +231,33 @@ def ideas_after(facts, kept):
     return ideas
 
 
-def test_a_kept_batch_change_retunes_the_learning_rate(demo):
-    """The learning rate follows a new batch size before anything else of the menu (R132)."""
-    change = ("grpo.num_generations_per_prompt=8",)
-    kept = Tried(
-        index=2, name="e2", title="more answers", overrides=change, config=change, status="keep", source="file"
-    )
-    moved = replace(
-        demo, values={**demo.values, "grpo.num_generations_per_prompt": 8, "policy.train_global_batch_size": 256}
-    )
-    assert any("square root of the new batch" in idea.title for idea in ideas_after(moved, kept)[:3])
-    assert not any("square root" in title for title in titles(demo))
+@pytest.mark.parametrize(("change", "now", "factor"), [
+    (("policy.train_global_batch_size=512",), {"policy.train_global_batch_size": 512}, 2**0.5),
+    (("policy.train_global_batch_size=128",), {"policy.train_global_batch_size": 128}, 0.5**0.5),
+    (("grpo.num_generations_per_prompt=16",), {"grpo.num_generations_per_prompt": 16, "policy.train_global_batch_size": 512}, 2**0.5),
+    (("grpo.num_prompts_per_step=16", "grpo.num_generations_per_prompt=16"), {"grpo.num_prompts_per_step": 16, "grpo.num_generations_per_prompt": 16}, None),
+])  # fmt: skip
+def test_a_kept_batch_change_retunes_the_learning_rate(demo, change, now, factor):
+    """Its direction and size follow the batch that changed (R132); one that stayed as large asks for nothing."""
+    before = {**demo.values, "grpo.num_generations_per_prompt": 8, "policy.train_global_batch_size": 256}
+    kept = Tried(index=2, name="e2", title="another batch", config=change, overrides=change, status="keep")
+    moved = replace(demo, values={**before, **now})
+    ideas = [choose(brief(moved, tried=[kept], parent="e2", origin=before), builtin())]
+    lr = "policy.optimizer.kwargs.lr"
+    wanted = [f"{lr}={float(f'{demo.values[lr] * factor:.6g}')}"] if factor else []
+    assert [one for one in ideas[0].overrides if "square root" in ideas[0].rationale + ideas[0].title] == wanted
+
+
+def test_a_learning_rate_that_was_set_since_is_not_retuned_again(demo):
+    """It was chosen with the batch as it is; a batch that changes once more is followed from there."""
+    said = ("policy.train_global_batch_size=512", "policy.optimizer.kwargs.lr=0.002")
+    known = {"policy.train_global_batch_size": 512, "policy.optimizer.kwargs.lr": 0.002}
+    for more, wanted in (((), None), (("policy.train_global_batch_size=128",), 0.001)):
+        kept = Tried(index=2, name="e2", title="another batch", config=(*said, *more), status="keep")
+        values = {**demo.values, **known, **({"policy.train_global_batch_size": 128} if more else {})}
+        asked = brief(replace(demo, values=values), tried=[kept], parent="e2", origin=demo.values)
+        offered = {one.play.name: one.overrides for one in offers(asked, builtin())}["retune-lr-after-batch"]
+        assert offered == (() if wanted is None else (f"policy.optimizer.kwargs.lr={wanted}",))
 
 
 def test_out_of_memory_is_taken_back_where_it_came_from(math):
@@ -390,3 +407,63 @@ def test_opposites_are_the_same_knob():
     assert len(by_name) >= 30
     for one in by_name.values():
         assert not one.opposite or set(one.set) & set(by_name[one.opposite].set), one.name
+
+
+def offered(facts, *symptoms: str):
+    """Names of the plays on offer."""
+    return {one.play.name for one in offers(brief(facts, *symptoms), builtin()) if not one.why_not}
+
+
+def several(recipe, *more: str):
+    """The exemplar with two updates per batch of rollouts."""
+    return known(apply(recipe("grpo_math_1B.yaml"), ["policy.train_global_batch_size=256", *more]))
+
+
+RATIO = {"clip-higher", "dual-clip", "clip-tighter", "cispo"}
+"""Plays about the policy ratio, which is one where there is one update per batch of rollouts."""
+
+
+def test_what_clips_the_policy_ratio_is_for_several_updates_per_rollout_batch(recipe, math):
+    """With one update every ratio is one, so clipping it burns a run, whatever the symptom; the ratio can be forced."""
+    assert not offered(math, "entropy-collapse", "kl-growth") & RATIO
+    assert "forced-on-policy-ratio" in offered(math)
+    assert offered(several(recipe)) >= RATIO
+    assert "forced-on-policy-ratio" not in offered(several(recipe))
+    assert not offered(several(recipe, "loss_fn.disable_ppo_ratio=true")) & RATIO
+    assert {key for key in math.space if "ratio_clip" in key} == set()
+    assert {key for key in several(recipe).space if "ratio_clip" in key}
+
+
+def test_sequence_ratios_come_with_a_clip_of_their_own(recipe):
+    """A ratio per sequence scatters far less, so GSPO's clip is three thousandths of what tokens have."""
+    moe = several(recipe)
+    idea = next(
+        one
+        for one in offers(brief(replace(moe, traits=moe.traits | {"moe"})), builtin())
+        if one.play.name == "sequence-level-ratios"
+    )
+    assert set(idea.overrides) >= {"loss_fn.ratio_clip_min=0.0003", "loss_fn.ratio_clip_max=0.0004"}
+
+
+def test_a_play_sets_the_key_that_is_read(math):
+    """Where a recipe leaves the estimator to NeMo-RL's defaults, its key is added; the one of old is read by nothing."""
+    name = "grpo.adv_estimator.normalize_rewards"
+    silent = {key: value for key, value in math.values.items() if not key.startswith("grpo.adv_estimator.")}
+    by_default = replace(math, values=silent, defaults={"grpo.adv_estimator.name": "grpo", name: True})
+    plays = {one.play.name: one.overrides for one in offers(brief(by_default), builtin())}
+    assert plays["no-spread-normalisation"] == (f"++{name}=false",)
+    assert {one.play.name: one.overrides for one in offers(brief(math), builtin())}["no-spread-normalisation"] == (
+        f"{name}=false",
+    )
+    assert not any("grpo.normalize_rewards" in one.set for one in builtin().plays)
+
+
+def test_only_ppo_hands_rewards_to_the_loss(recipe, math):
+    """The likelihood of right answers is a term that GRPO's loss never sees."""
+    assert "learn-from-right-answers" not in offered(math)
+    assert "learn-from-right-answers" in offered(known(recipe("ppo_math_1B.yaml")))
+
+
+def test_every_play_has_a_source():
+    """A paper, a page or a line of NeMo-RL, or one of the rules that this program keeps."""
+    assert {one.name for one in builtin().plays if not one.source} == set()

@@ -107,12 +107,14 @@ class Facts:
         traits: Words a playbook prunes by: `grpo`, `sft`, `dtensor`, `megatron`, `vllm`, `async`, ...
         gpus: Total GPUs of one run, 0 for a CPU recipe.
         space: Declared or derived search space: dotted key to a specification (see `researchers.search`).
+        defaults: What holds for keys that a recipe of this kind may leave out, read from the code that reads them.
     """
 
     values: Mapping[str, object] = field(default_factory=dict)
     traits: frozenset[str] = frozenset()
     gpus: int = 0
     space: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    defaults: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

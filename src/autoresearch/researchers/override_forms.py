@@ -5,7 +5,7 @@ them as hydra's overrides do.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 _MISSING = object()
 
-_FORMS = ("to", "times", "plus", "power_of_two", "follows", "product", "same_as")
+_FORMS = ("to", "times", "plus", "power_of_two", "follows", "product", "same_as", "root_of")
 
 
 class Written(BaseModel):
@@ -40,6 +40,9 @@ class OverrideForm(Written):
     """The product of these two keys, written as an interpolation."""
     same_as: str = ""
     """The value that another key has after this play."""
+    root_of: str = ""
+    """The present value, times the square root of how much this key has grown since the present value was chosen; a key
+    that shrank makes it smaller."""
     of: str = ""
     """`times` and `plus` start from this key's value, not from the present one."""
     at_least: float | None = None
@@ -176,12 +179,16 @@ class Draft:
     """New values of a recipe, in the making.
 
     Attributes:
-        values: The recipe as it is.
+        values: The recipe as it is, with what holds where it says nothing.
+        earlier: What a key (the second) was when another's value (the first) was chosen; None when that is not known.
+        silent: Keys that the recipe itself says nothing about.
         changed: New values by key.
         overrides: The same as overrides, in the order of the changes.
     """
 
     values: Mapping[str, Any]
+    earlier: Callable[[str, str], Any] = lambda _key, _other: None
+    silent: Collection[str] = ()
     changed: dict[str, Any] = field(default_factory=dict)
     overrides: list[str] = field(default_factory=list)
 
@@ -192,7 +199,7 @@ class Draft:
     def put(self, key: str, value: Any, spelled: str = "") -> None:
         """Set a key; `spelled` is how the override says it, if not by its plain value."""
         self.changed[key] = value
-        self.overrides.append(f"{key}={spelled or text(value)}")
+        self.overrides.append(f"{'++' if key in self.silent else ''}{key}={spelled or text(value)}")
 
     def after(self) -> dict[str, Any]:
         """All values with the changes on top."""
@@ -208,7 +215,7 @@ def apply(draft: Draft, key: str, change: OverrideForm, resolve: Callable[[str],
         change: Its new value.
         resolve: Turns a name (`$lr`) into this recipe's key, None when it has none.
     """
-    names = [resolve(name) for name in (change.follows or change.product or (change.same_as or change.of or key,))]
+    names = [resolve(name) for name in (change.follows or change.product or _source(change, key))]
     sources = [name for name in names if name is not None and lookup(draft.values, name) is not _MISSING]
     if len(sources) < len(names):
         return False
@@ -219,7 +226,22 @@ def apply(draft: Draft, key: str, change: OverrideForm, resolve: Callable[[str],
     if "to" in change.model_fields_set or change.same_as:
         draft.put(key, draft.now(sources[0]) if change.same_as else change.to)
         return True
+    if change.root_of:
+        return _grow(draft, key, sources[0])
     return _scale(draft, key, change, draft.now(sources[0]))
+
+
+def _source(change: OverrideForm, key: str) -> tuple[str, ...]:
+    return (change.same_as or change.root_of or change.of or key,)
+
+
+def _grow(draft: Draft, key: str, leader: str) -> bool:
+    """Follow a leader that changed since the key's value was chosen, by the square root of its growth."""
+    value, old, new = draft.now(key), draft.earlier(key, leader), draft.now(leader)
+    if not all(map(is_number, (value, old, new))) or old <= 0 or new <= 0 or same(old, new):
+        return False
+    draft.put(key, float(f"{value * math.sqrt(new / old):.6g}"))
+    return True
 
 
 def _scale(draft: Draft, key: str, change: OverrideForm, value: Any) -> bool:

@@ -13,6 +13,8 @@ from autoresearch.researchers.override_forms import Condition, OverrideForm, Wri
 
 Grade = Literal["high", "fair", "low"]
 
+_EXPECTS = {"up": "should improve", "same": "should stay, at less cost", "either": "may go either way"}
+
 
 class Gpus(Written):
     """GPUs of one run that a play makes sense with (R141-R143)."""
@@ -34,6 +36,10 @@ class Play(Written):
     """One of `experiment.hypothesis.AREAS`."""
     why: str
     """The reasoning, for the commit message."""
+    source: str = ""
+    """Where it comes from: a paper, or the page or code of NeMo-RL that says so."""
+    expects: Literal["up", "same", "either"] = "up"
+    """What the objective should do if it works: better, the same at less cost, or better here and worse there."""
     answers: tuple[str, ...] = ()
     """Symptoms it answers, the one it is made for first."""
     unless: tuple[str, ...] = ()
@@ -101,7 +107,11 @@ class Book(Written):
 
 
 def _named(play: Play) -> list[str]:
-    inner = [name for change in play.set.values() for name in (*change.follows, change.same_as, change.of)]
+    inner = [
+        name
+        for change in play.set.values()
+        for name in (*change.follows, *change.product, change.same_as, change.root_of, change.of)
+    ]
     return [name.rstrip("?") for name in (*play.set, *play.where, *play.apart, *play.after, *inner)]
 
 
@@ -166,7 +176,7 @@ def _section(play: Play) -> list[str]:
         "answers": ", ".join(play.answers),
         "not with": ", ".join(play.unless),
         "on the menu": f"odds {play.odds}, cost {play.cost}" if play.menu else "no, only when a symptom calls",
-        "good for": play.gain,
+        "good for": f"{play.gain}; the objective {_EXPECTS[play.expects]}",
         "for recipes": ", ".join(play.needs),
         "GPUs": _range(play.gpus),
         "where": "; ".join(f"`{key}` {_condition(one)}" for key, one in play.where.items()),
@@ -175,6 +185,7 @@ def _section(play: Play) -> list[str]:
         "changes": "; ".join(f"`{key.rstrip('?')}` {_change(one)}" for key, one in play.set.items()),
         "watch": "; ".join(f"`{tag}` {does}" for tag, does in play.watch.items()),
         "opposite of": play.opposite,
+        "source": play.source,
         "notes": ", ".join(word for word in ("simplifies", "unlocks", "memory") if getattr(play, word)),
     }
     told = [f"- {name}: {said}" for name, said in facts.items() if said]

@@ -4,10 +4,8 @@
 refuse, nothing protected, nothing that changes nothing, and no configuration twice.
 """
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +13,10 @@ import yaml
 
 from autoresearch.errors import CampaignError
 from autoresearch.experiment.hypothesis import AREAS, Brief, Hypothesis, Tried
-from autoresearch.guards.scope import Globs
 from autoresearch.ports.researcher import Supply
-from autoresearch.researchers import recipe_rules
-from autoresearch.researchers.override_forms import Draft, apply, effective, lookup, missing, same, text
+from autoresearch.researchers.override_forms import Draft, lookup, text
 from autoresearch.researchers.playbook import plays
+from autoresearch.researchers.playbook.offer import RecipeView, draft_of, misfit, offers
 from autoresearch.researchers.playbook.plays import Book, Play
 from autoresearch.run.symptom import Severity
 
@@ -52,13 +49,11 @@ class PlaybookResearcher:
         self._book = _read(Path(options.get("root", ".")) / str(path)) if path else plays.builtin()
 
     def supply(self, brief: Brief) -> Supply:
-        """Plays whose keys the recipe has; which of them come, the symptoms of its runs decide."""
-        table = _Table(brief, self._book)
-        fit = sum(
-            all(_has(need, table.traits) for need in play.needs) and any(table.key(name) for name in play.set)
-            for play in self._book.plays
-        )
-        return Supply(f"{fit} plays" if fit else "no play is for such a recipe", fit)
+        """Plays that are at work in the recipe as it is; one that is kept may come again."""
+        here = [one.play.menu for one in offers(brief, self._book) if not one.why_not]
+        called = here.count(False)
+        more = f", {called} more when a symptom calls them" if called else ""
+        return Supply(f"{here.count(True)} plays{more}" if here else "no play is for such a recipe", len(here))
 
     def propose(self, brief: Brief, tree: Path) -> Hypothesis | None:  # noqa: ARG002 - the brief says it all
         """The next play for this recipe and these symptoms, None when no play is left."""
@@ -75,7 +70,7 @@ def _read(path: Path) -> Book:
 
 def choose(brief: Brief, book: Book) -> Hypothesis | None:
     """The best play that applies and is new; None when there is none."""
-    table = _Table(brief, book)
+    table = RecipeView(brief, book)
     for candidate in (*_reductions(table), *sorted(_candidates(table), key=lambda one: one.rank)):
         if table.acceptable(candidate.draft):
             return _hypothesis(brief, candidate)
@@ -92,114 +87,17 @@ class Candidate:
     symptoms: tuple[str, ...] = ()
 
 
-class _Table:
-    """The brief, as the rules below look at it."""
-
-    def __init__(self, brief: Brief, book: Book) -> None:
-        self.brief, self.book = brief, book
-        self.values, self.traits = brief.facts.values, brief.facts.traits
-        self.symptoms = {symptom.name: symptom for symptom in reversed(brief.symptoms)}
-        self.order = {symptom.name: place for place, symptom in reversed(list(enumerate(brief.symptoms)))}
-
-    @cached_property
-    def parent(self) -> tuple[str, ...]:
-        """Overrides accumulated at the parent."""
-        return next((item.config for item in self.brief.tried if item.name == self.brief.parent), ())
-
-    @cached_property
-    def kept(self) -> frozenset[str]:
-        """Titles of what the parent consists of."""
-        return frozenset(
-            item.title
-            for item in self.brief.tried
-            if item.status == "keep" and item.config == self.parent[: len(item.config)] and item.overrides
-        )
-
-    @cached_property
-    def seen(self) -> frozenset[frozenset[tuple[str, str]]]:
-        """Every configuration tried so far."""
-        return frozenset(effective(item.config) for item in self.brief.tried)
-
-    @cached_property
-    def measuring(self) -> Globs:
-        """Keys that are part of the evaluation, with slashes for dots."""
-        return Globs(glob.replace(".", "/") for glob in self.brief.protect_keys)
-
-    def key(self, name: str) -> str | None:
-        """The recipe's key for a name, None when it has none."""
-        key = self.book.key(name.rstrip("?"), self.traits)
-        return None if key is None or missing(lookup(self.values, key)) else key
-
-    def acceptable(self, draft: Draft) -> bool:
-        """Whether a change changes something, is new, allowed, and keeps the recipe's rules."""
-        if all(same(value, lookup(self.values, key)) for key, value in draft.changed.items()):
-            return False
-        if effective((*self.parent, *draft.overrides)) in self.seen:
-            return False
-        if any(self.protected(key) for key in draft.changed):
-            return False
-        return not recipe_rules.broken(self.values, draft.after(), self.brief.facts)
-
-    def protected(self, key: str) -> bool:
-        """Whether a key, or something below it, is what measures."""
-        below = (name for name in self.values if name.startswith(f"{key}."))
-        return any(self.measuring.match(name.replace(".", "/")) for name in (key, *below))
-
-
-def _candidates(table: _Table) -> Iterator[Candidate]:
+def _candidates(table: RecipeView) -> Iterator[Candidate]:
     for place, play in enumerate(table.book.plays):
         answered = tuple(name for name in play.answers if name in table.symptoms)
-        if not (answered or play.menu) or not _fits(play, table):
+        if not (answered or play.menu) or misfit(play, table):
             continue
-        draft = _draft(play, table)
+        draft = draft_of(play, table)
         if draft is not None:
             yield Candidate(play, draft, _rank(play, place, answered, table), answered)
 
 
-def _fits(play: Play, table: _Table) -> bool:
-    """Whether a play is for this recipe, this machine, this moment and this budget."""
-    space, gpus = table.brief.facts.space, table.brief.facts.gpus
-    opposite = next((other.title for other in table.book.plays if other.name == play.opposite), "")
-    return (
-        (play.cost == "low" or not table.brief.low_risk)
-        and all(_has(need, table.traits) for need in play.needs)
-        and play.gpus.at_least <= gpus <= (math.inf if play.gpus.at_most is None else play.gpus.at_most)
-        and not any(name in table.symptoms for name in play.unless)
-        and opposite not in table.kept
-        and all(table.key(name) in space for name in play.apart)
-        and (not play.after or _touched(play, table))
-        and all(condition.holds(_present(name, table)) for name, condition in play.where.items())
-    )
-
-
-def _has(need: str, traits: frozenset[str]) -> bool:
-    return need[1:] not in traits if need.startswith("!") else not traits.isdisjoint(need.split("|"))
-
-
-def _touched(play: Play, table: _Table) -> bool:
-    """Whether the parent was made by a change of one of the play's keys, and this play has not been kept since."""
-    keys = {table.key(name) for name in play.after}
-    changed = {override.lstrip("+").partition("=")[0] for override in table.parent}
-    return not keys.isdisjoint(changed) and play.title not in table.kept
-
-
-def _present(name: str, table: _Table) -> Any:
-    key = table.book.key(name, table.traits)
-    return lookup(table.values, key or "")
-
-
-def _draft(play: Play, table: _Table) -> Draft | None:
-    draft = Draft(table.values)
-    for name, change in play.set.items():
-        key = table.key(name)
-        if key is None and name.endswith("?"):
-            continue
-        if key is None or not apply(draft, key, change, table.key):
-            return None
-    return draft
-
-
-def _rank(play: Play, place: int, answered: tuple[str, ...], table: _Table) -> tuple[float, ...]:
+def _rank(play: Play, place: int, answered: tuple[str, ...], table: RecipeView) -> tuple[float, ...]:
     """What decides between plays: symptoms worst first, then what serves the goal, then odds, cost, area and page.
 
     Areas at a plateau (R115) come after all others, unless a warning calls for the play.
@@ -223,14 +121,14 @@ def _goal(brief: Brief) -> str:
     return "speed" if any(word in metric for word in _SPEED) else "quality"
 
 
-def _experience(play: Play, table: _Table) -> int:
+def _experience(play: Play, table: RecipeView) -> int:
     """A play that failed waits for others; one that was kept last is worth another step in its direction."""
     past = [item for item in table.brief.tried if item.title == play.title]
     failed = sum(item.status in {"discard", "crash"} for item in past)
     return failed - (1 if past and past[-1].status == "keep" else 0)
 
 
-def _reductions(table: _Table) -> Iterator[Candidate]:
+def _reductions(table: RecipeView) -> Iterator[Candidate]:
     """After running out of memory: less of the latest change that needed more of it."""
     hungry = {table.key(name): play for play in table.book.plays if play.memory for name in play.set}
     if any(name.startswith("oom") for name in table.symptoms):
@@ -242,14 +140,14 @@ def _reductions(table: _Table) -> Iterator[Candidate]:
             yield from _halfway(table, item, hungry)
 
 
-def _taken_back(table: _Table, hungry: Mapping[str | None, Play]) -> Iterator[Candidate]:
+def _taken_back(table: RecipeView, hungry: Mapping[str | None, Play]) -> Iterator[Candidate]:
     """The parent itself ran out: halve what it last enlarged, or switch off what it last switched on."""
     for override in reversed(table.parent):
         key, _, said = override.lstrip("+").partition("=")
         value = lookup(table.values, key)
         if key not in hungry or "${" in said:
             continue
-        draft = Draft(table.values)
+        draft = table.draft()
         if isinstance(value, bool):
             draft.put(key, not value)
         elif isinstance(value, int) and value > 1:
@@ -260,7 +158,7 @@ def _taken_back(table: _Table, hungry: Mapping[str | None, Play]) -> Iterator[Ca
         yield Candidate(hungry[key].model_copy(update={"title": title, "memory": False}), draft, (), ("oom",))
 
 
-def _halfway(table: _Table, item: Tried, hungry: Mapping[str | None, Play]) -> Iterator[Candidate]:
+def _halfway(table: RecipeView, item: Tried, hungry: Mapping[str | None, Play]) -> Iterator[Candidate]:
     """A change that ran out of memory: the same again, half as far, or with activations recomputed."""
     keys = {override.lstrip("+").partition("=")[0] for override in item.overrides}
     same_keys = [one for one in table.brief.tried if keys <= {o.lstrip("+").partition("=")[0] for o in one.overrides}]
@@ -275,16 +173,16 @@ def _halfway(table: _Table, item: Tried, hungry: Mapping[str | None, Play]) -> I
         title = f"{play.title}, but only half as far"
         yield Candidate(play.model_copy(update={"title": title}), middle, (), ("oom",))
     relief = table.key("$recompute") if "recompute" in table.book.names else None
-    again = _draft(play, table)
+    again = draft_of(play, table)
     if relief is not None and again is not None and lookup(table.values, relief) is False:
         again.put(relief, True)
         title = f"{play.title}, and recompute activations"
         yield Candidate(play.model_copy(update={"title": title}), again, (), ("oom",))
 
 
-def _between(table: _Table, item: Tried) -> Draft | None:
+def _between(table: RecipeView, item: Tried) -> Draft | None:
     """Numbers half way between the parent's and the crashed ones; None where there is nothing half way."""
-    draft = Draft(table.values)
+    draft = table.draft()
     for override in item.overrides:
         key, _, said = override.lstrip("+").partition("=")
         value = lookup(table.values, key)

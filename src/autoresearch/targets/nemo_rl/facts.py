@@ -5,9 +5,12 @@ hold paths such as `/path/to/train.jsonl`, which a person replaces. NeMo-RL open
 GPUs, so a missing one would cost a start-up each time.
 """
 
+import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 from autoresearch.experiment.hypothesis import Facts
 from autoresearch.targets.nemo_rl.objective import ROLLOUT, gym, single_controller
@@ -65,6 +68,18 @@ KNOBS: tuple[Knob, ...] = (
 """Ranges are a decade around the recipe's own value where scale is all that is known, and the usual ones elsewhere."""
 
 
+_DECLARED = {"grpo": "GRPOConfig", "ppo": "PPOConfig"}
+_DECLARING = (
+    "algorithms/advantage_estimator.py",
+    "algorithms/reward_functions.py",
+    "algorithms/loss/loss_functions.py",
+    "algorithms/grpo.py",
+    "algorithms/ppo.py",
+)
+"""Where the classes of those sections are, at commit 7ea279abf.
+
+PPO has an `AdvEstimatorConfig` of its own, so its file counts for PPO only."""
+
 _LABEL = re.compile(r"logger\.\w+\.(?:run_)?name")
 """Names of runs in trackers: recipes compose them of other keys, and they change nothing."""
 
@@ -73,7 +88,50 @@ def facts(recipe: Recipe, code: Mapping[str, str]) -> Facts:
     """What the target knows about a recipe, with fingerprints of measuring code among the values."""
     nodes, gpus = recipe.whole("cluster.num_nodes", 1) or 1, recipe.whole("cluster.gpus_per_node", 0) or 0
     values = {key: value for key, value in recipe.values.items() if not _LABEL.fullmatch(key)}
-    return Facts({**values, **code}, traits(recipe), nodes * gpus, space(recipe))
+    return Facts({**values, **code}, traits(recipe), nodes * gpus, space(recipe), defaults(recipe))
+
+
+def defaults(recipe: Recipe) -> dict[str, object]:
+    """What NeMo-RL itself takes for keys that a GRPO or PPO recipe may leave out, as this checkout declares it.
+
+    Read from the fields of its configuration classes, so a key is there only if this commit knows it. Lists, and what
+    is no literal, are left out.
+    """
+    if recipe.algorithm not in _DECLARED:
+        return {}
+    classes: dict[str, ast.ClassDef] = {}
+    for file in _DECLARING[: None if recipe.algorithm == "ppo" else -1]:
+        path = recipe.root / "nemo_rl" / file
+        classes |= _classes(path.read_text("utf-8", "replace")) if path.is_file() else {}
+    sections = {recipe.algorithm: _DECLARED[recipe.algorithm], "loss_fn": "ClippedPGLossConfig"}
+    found = {key: value for at, name in sections.items() for key, value in _fields(name, at, classes)}
+    replay = recipe.root / "nemo_rl/models/megatron/router_replay.py"
+    return {**found, **({"policy.router_replay.enabled": False} if replay.is_file() else {})}
+
+
+@lru_cache(maxsize=64)
+def _classes(text: str) -> dict[str, ast.ClassDef]:
+    if "BaseModel" not in text:
+        return {}
+    try:
+        module = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError):
+        return {}
+    return {node.name: node for node in module.body if isinstance(node, ast.ClassDef)}
+
+
+def _fields(name: str, at: str, classes: Mapping[str, ast.ClassDef], depth: int = 0) -> Iterator[tuple[str, object]]:
+    """Literal defaults of a class's fields and of the classes that its fields are of, by dotted key."""
+    node = classes.get(name)
+    for field in node.body if node is not None and depth < 4 else ():
+        if not isinstance(field, ast.AnnAssign) or not isinstance(field.target, ast.Name) or field.value is None:
+            continue
+        key = f"{at}.{field.target.id}"
+        if isinstance(field.value, ast.Constant) and isinstance(field.value.value, bool | int | float | str | None):
+            yield key, field.value.value
+        for part in ast.walk(field.annotation):
+            if isinstance(part, ast.Name) and part.id in classes:
+                yield from _fields(part.id, key, classes, depth + 1)
 
 
 def traits(recipe: Recipe) -> frozenset[str]:
@@ -105,9 +163,40 @@ def traits(recipe: Recipe) -> frozenset[str]:
         "vlm": "vlm" in " ".join(recipe.lineage),
         "multi-node": int(get("cluster.num_nodes", 1)) > 1,
         "cpu": int(get("cluster.gpus_per_node", 0)) == 0 and get("cluster") is not None,
+        "fixed-micro-tokens": _fixed_micro_tokens(recipe),
+        "one-update": updates(recipe) == 1,
+        "several-updates": (updates(recipe) or 0) > 1,
         **_by_name(recipe),
     }
     return frozenset(name for name, holds in judged.items() if holds and name)
+
+
+def _fixed_micro_tokens(recipe: Recipe) -> bool:
+    """Whether micro batches are packed up to a number of tokens that does not follow their size in sequences."""
+    from omegaconf import OmegaConf  # noqa: PLC0415
+
+    policy: Any = recipe.config.get("policy") or {}
+    packings = (policy.get(name) or {} for name in ("sequence_packing", "dynamic_batching"))
+    return any(
+        one.get("enabled") is True and not OmegaConf.is_interpolation(one, "train_mb_tokens") for one in packings
+    )
+
+
+def updates(recipe: Recipe) -> float | None:
+    """Optimizer steps that a batch of rollouts is used for; None where a policy ratio has no part, or it is unknown.
+
+    With one, the policy that is trained is the one whose probabilities were computed just before (`prev_logprobs`,
+    nemo_rl/algorithms/grpo.py:3239 at 7ea279abf, in asynchronous training too: 4785), so every ratio is one and what
+    clips or weighs it changes nothing.
+    """
+    algorithm = recipe.algorithm
+    if algorithm not in {"grpo", "ppo"}:
+        return None
+    keys = (f"{algorithm}.num_prompts_per_step", f"{algorithm}.num_generations_per_prompt")
+    prompts, answers, batch = (recipe.whole(key, 0) for key in (*keys, "policy.train_global_batch_size"))
+    if not (prompts and answers and batch):
+        return None
+    return prompts * answers / batch * ((recipe.whole("ppo.ppo_epochs", 1) or 4) if algorithm == "ppo" else 1)
 
 
 def space(recipe: Recipe) -> dict[str, dict[str, object]]:
@@ -140,6 +229,9 @@ def _active(recipe: Recipe, key: str) -> bool:
         return megatron
     if key.startswith("policy.optimizer."):
         return not megatron
+    if key.startswith("loss_fn.ratio_clip_"):
+        bypassed = any(recipe.get(f"loss_fn.{name}") is True for name in ("force_on_policy_ratio", "disable_ppo_ratio"))
+        return updates(recipe) != 1 and not bypassed
     if key in {"policy.generation.temperature", "policy.generation.top_p"}:
         return not _copied_by_validation(recipe, key.rpartition(".")[2])
     return True

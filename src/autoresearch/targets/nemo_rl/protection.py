@@ -77,7 +77,8 @@ def files() -> tuple[str, ...]:
 
 def keys() -> tuple[str, ...]:
     """Globs of recipe keys that measure, seed, bound or place a run."""
-    per_algorithm = ("val_*", "max_val_samples", "seed", "stop_at_validation_*", "max_num_steps", "max_num_epochs")
+    exam = ("val_*", "max_val_samples", "stop_at_validation_*", "max_rollout_turns")  # validation has as many turns
+    per_algorithm = (*exam, "seed", "max_num_steps", "max_num_epochs")
     return (
         *(f"{algorithm}.{key}" for algorithm in ALGORITHMS if algorithm != "eval" for key in per_algorithm),
         "data.validation",
@@ -86,6 +87,7 @@ def keys() -> tuple[str, ...]:
         "data.val_*",
         "**.seed",
         "env.**",
+        "reward_penalties.**",  # validation's rewards are penalised by them too: grpo.py:3897
         "eval.**",
         "policy.generation.val_*",
         "checkpointing.metric_name",
