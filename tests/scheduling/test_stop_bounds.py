@@ -188,7 +188,8 @@ def test_a_person_is_asked_once_it_is_over_and_only_if_the_words_say_so():
     limits = parse("4 experiments, then ask").begin(START, UTC, ACCURACY)
     over, going = check(limits, Spent(4), START), check(limits, Spent(3), START)
     assert over.question("a", "x/a") == (
-        "go on? The best is a; a further campaign: autoresearch plan RECIPE --base x/a --stop '12 experiments'"
+        "go on? The best is a; more of this campaign: autoresearch extend '12 experiments'; a further one: "
+        "autoresearch plan RECIPE --base x/a --stop '12 experiments'"
     )
     assert "--base" not in over.question("baseline", "")
     assert going.question("a", "x/a") == ""

@@ -63,7 +63,10 @@ def test_the_default_budget_ends_with_a_question(lab):
     lab.write(stop=None)
     told = lab.run().stdout
     assert len(lab.rows()) == 4
-    asked = "go on? The best is raise-the-learning-rate; a further campaign: autoresearch plan RECIPE --base autoresearch/night/raise-the-learning-rate"
+    asked = (
+        "go on? The best is raise-the-learning-rate; more of this campaign: autoresearch extend '12 experiments'; a further "
+        "one: autoresearch plan RECIPE --base autoresearch/night/raise-the-learning-rate"
+    )
     assert asked in told
     assert asked in json.loads(lab.cli("status", "--json").stdout)["question"]
     assert asked in (lab.folder / "report.md").read_text()

@@ -62,8 +62,7 @@ class Opened:
     @property
     def limits(self) -> StopLimits | None:
         """The stop rule in absolute values, None before the start."""
-        started = self.history.started
-        return StopLimits.load(started.limits) if started else None
+        return StopLimits.load(self.history.limits) if self.history.started else None
 
     def experiment(self, index: int) -> Experiment:
         """One attempt.
@@ -285,7 +284,7 @@ def make_context(opened: Opened, clock: Callable[[], float] = time.time, *, prop
         campaign=campaign,
         paths=paths,
         survey=survey,
-        limits=StopLimits.load(started.limits),
+        limits=StopLimits.load(opened.history.limits),
         policy=policy(campaign.verdict.policy),
         target=target,
         researchers=_researchers(campaign, paths) if proposing else (),
@@ -361,12 +360,12 @@ def first_submission(plan: Plan, clock: Callable[[], float], history: History | 
         campaign=campaign, paths=paths, target=target_of(campaign), launcher=launcher_of(campaign, paths),
         survey=plan.survey, look=look,
     )  # fmt: skip
-    started = history.started if history else None
+    begun = history.limits if history else None
     baseline = history.baseline if history else None
     place = paths.worktree("1")
     with passing_checkout(paths, plan.base_commit) as tree:
         survey, now = made.target.survey(tree), clock()
-        limits = StopLimits.load(started.limits) if started else plan.rule.begin(now, objective=survey.objective)
+        limits = StopLimits.load(begun) if begun else plan.rule.begin(now, objective=survey.objective)
         request = made.request(
             BASELINE, 1, run_id=naming.run_id(campaign.campaign, BASELINE, 1), tree=tree, seed=campaign.run.first_seed,
             limit_s=limits.run_limit_s(now), commit=(baseline and baseline.commit) or plan.base_commit,

@@ -2,20 +2,23 @@
 
 `reproduce` makes a recorded run again, same commit, same seed, same measurement, while nobody else works on its
 campaign; the campaign records nothing of it. `adopt` makes a branch of signed-off commits with the very files that were
-measured; no checkout is touched.
+measured; no checkout is touched. `extend` grants a campaign more than its stop rule did.
 """
 
 import contextlib
 import itertools
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from autoresearch.campaign import controller, opening, standing
+from autoresearch.campaign import consent, controller, opening, standing
 from autoresearch.campaign.campaign import Campaign
+from autoresearch.config import stop_phrase
 from autoresearch.engine import measuring, runs
 from autoresearch.engine.context import Context
 from autoresearch.errors import CampaignError, LauncherError
+from autoresearch.experiment import events as happened
 from autoresearch.experiment import names
 from autoresearch.experiment.experiment import Run
 from autoresearch.experiment.history import History
@@ -32,9 +35,12 @@ from autoresearch.run.integrity import Agreement
 from autoresearch.run.job import JobState, JobStatus, Submission
 from autoresearch.run.measurement import Measurement
 from autoresearch.scheduling import next_move
+from autoresearch.scheduling.stop_check import StopState, check, extended, spent_by
 from autoresearch.verdict.evidence import Evidence
 
 _ADOPTED = "adopted"
+_MORE = re.compile(r"\b(?:more|further|another|additional)\b", re.IGNORECASE)
+_BESIDES = re.compile(r"\bidea\b|\bidea(?=s\b)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -338,3 +344,27 @@ def _branch(root: Path, campaign: str, commit: str) -> str:
             refs.create_branch(root, branch, commit)
             return branch
     raise AssertionError
+
+
+def extend(campaign: Campaign, words: str) -> StopState:
+    """Grant a campaign more than its stop rule did: it goes on with its noise, its seeds and its memory.
+
+    Args:
+        campaign: The campaign; it may have ended, and it may be at work.
+        words: What is granted on top, as in a stop rule: `20 more experiments`, `4 hours more`, `until Monday 9:00`.
+
+    Returns:
+        What is left now.
+
+    Raises:
+        CampaignError: Nothing is granted, it cannot be granted on the way, or no person was proved to say so.
+    """
+    opened = opening.open_campaign(campaign.where, campaign.name)
+    reading, now = standing.read(opened), campaign.clock()
+    assert opened.limits is not None  # noqa: S101 - it has begun
+    more = stop_phrase.parse(_BESIDES.sub("experiment", _MORE.sub(" ", words)))
+    limits = extended(opened.limits, more, spent_by(opened.history, reading.objective), reading.objective, now)
+    clean, who = opening.redactor(opened.paths.root).clean, campaign.by or controller.person()
+    word = happened.Resumed(at=now, by=who, words=clean(words.strip()), limits=limits.plain())
+    consent.record(opened, word)
+    return check(limits, spent_by(opened.history, reading.objective), now)

@@ -110,6 +110,8 @@ def _person_or_controller(event: Event) -> TimelineEntry | None:
             return TimelineEntry(asked=event.text, decision="taken into every further brief; the objective stays")
         case happened.VerdictOverruled():
             return TimelineEntry(asked=f"{event.by}: {event.name} is {event.verdict.status}, {event.verdict.reason}")
+        case happened.Resumed() if event.limits:
+            return TimelineEntry(asked=f"{event.by}: granted more, {event.words}")
         case happened.StopRequested() | happened.Paused() | happened.Resumed():
             return TimelineEntry(asked=f"{event.by}: {event.kind.replace('_', ' ')}")
         case happened.ApprovalAsked():

@@ -130,7 +130,7 @@ def _ready(history: History, campaign: CampaignConfig, entry: Experiment, now: f
     started = history.started
     if started is None or started.objective is None:  # a journal from before it was written down
         return True
-    view = outlook(history, campaign, StopLimits.load(started.limits), started.objective, now)
+    view = outlook(history, campaign, StopLimits.load(history.limits), started.objective, now)
     errand = Errand(entry.index, judge=True)
     move = errand(history, campaign, policy(campaign.verdict.policy), started.objective, view)
     return isinstance(move, Judge) and move.experiment == entry.name

@@ -30,6 +30,7 @@ COMMANDS = {
     "watch": "the status, live",
     "pause": "start no more runs until `resume`",
     "resume": "continue a paused campaign",
+    "extend": "grant a campaign more than its stop rule did",
     "steer": "give the researchers an instruction",
     "stop": "end the campaign, after the runs in flight or now",
     "approve": "approve a pending launch, or the plan",
@@ -53,7 +54,7 @@ COMMANDS = {
 
 MODULES = {
     "reading": ("status", "watch", "show", "log", "diff", "ledger", "report", "session", "recipe", "simulate"),
-    "steering": ("plan", "run", "approve", "deny", "overrule", "pause", "resume", "steer", "stop"),
+    "steering": ("plan", "run", "approve", "deny", "overrule", "pause", "resume", "extend", "steer", "stop"),
     "by_hand": ("experiment", "reproduce", "adopt"),
     "setup": ("demo", "doctor", "init", "skill", "mcp"),
 }

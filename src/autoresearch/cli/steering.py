@@ -12,6 +12,8 @@
 
 `autoresearch resume`: continue a paused campaign.
 
+`autoresearch extend TEXT`: grant a campaign more than its stop rule did.
+
 `autoresearch steer TEXT`: give the researchers an instruction, in addition to earlier ones.
 
 `autoresearch stop`: end the campaign, after the runs in flight or now.
@@ -300,6 +302,23 @@ def run_resume(args: argparse.Namespace) -> int:
     campaign.resume()
     working = campaign.status().controller
     output.say("resumed" if working else "resumed; no controller is at work, start one with: autoresearch run")
+    return 0
+
+
+def add_extend_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `extend`."""
+    parser.add_argument("more", help="what is granted on top, as in a stop rule: '20 more experiments', '4 hours more'")
+    campaign_arguments(parser)
+
+
+def run_extend(args: argparse.Namespace) -> int:
+    """Grant more, and say what is left now."""
+    from autoresearch.campaign import result  # noqa: PLC0415 - `--help` can do without
+
+    campaign = campaign_of(args).bound()
+    state = result.extend(campaign, args.more)
+    working = campaign.status().controller
+    output.say(state.sentence if working else f"{state.sentence}; go on with: autoresearch run")
     return 0
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.config.stop_rule import StopLimits
 from autoresearch.engine.reach import sandbox_of, unconfined
-from autoresearch.experiment.events import Event, Noted
+from autoresearch.experiment.events import Event, Noted, Resumed
 from autoresearch.experiment.experiment import pauses
 from autoresearch.experiment.history import History
 from autoresearch.git import refs
@@ -205,6 +205,8 @@ class Context:
         events, self.heard = self.journal.tail(self.heard)
         for event in events:
             self.history.apply(event)
+            if isinstance(event, Resumed) and event.limits:
+                self.limits = StopLimits.load(event.limits)
             for listener in self.listeners:
                 listener(event)
         return events

@@ -301,12 +301,14 @@ class Paused:
 
 @dataclass(frozen=True)
 class Resumed:
-    """Work continues."""
+    """Work continues; with `limits`, under these from now on: a person granted more, in `words`."""
 
     at: float
     by: str
     kind: Literal["resumed"] = "resumed"
     proof: str = ""
+    words: str = ""
+    limits: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -390,10 +392,9 @@ class CampaignEnded:
 
 
 Event = Annotated[
-    CampaignStarted | ControllerStarted | ControllerStopped | ExperimentOpened | ExperimentAbandoned
+    CampaignStarted | CampaignEnded | ControllerStarted | ControllerStopped | ExperimentOpened | ExperimentAbandoned
     | ExperimentCommitted | ExperimentRepaired | BundleMade | RunPlanned | RunSubmitted | RunWaits | RunStarted
     | RunCancelled | RunEnded | RunMeasured | ExperimentJudged | VerdictOverruled | IncumbentDemoted | Steered | Paused
-    | Resumed | StopRequested | ApprovalAsked | ApprovalGiven | AllocationEnded | Noted | PlateauReached
-    | CampaignEnded,
+    | Resumed | StopRequested | ApprovalAsked | ApprovalGiven | AllocationEnded | Noted | PlateauReached,
     Field(discriminator="kind"),
 ]  # fmt: skip

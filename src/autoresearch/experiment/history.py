@@ -1,8 +1,9 @@
 """The campaign so far: the journal's events, folded."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import takewhile
+from typing import Any
 
 from autoresearch.errors import LedgerError
 from autoresearch.experiment import events as happened
@@ -29,6 +30,7 @@ class History:
 
     started: happened.CampaignStarted | None = None
     ended: happened.CampaignEnded | None = None
+    limits: Mapping[str, Any] = field(default_factory=dict)
     controller: happened.ControllerStarted | None = None
     left: happened.ControllerStopped | None = None
     """How the last controller let go, None while one is at work or after one that died."""
@@ -62,7 +64,7 @@ class History:
         self.last_at = max(self.last_at, event.at)
         match event:
             case happened.CampaignStarted():
-                self.started, self.ended = event, None
+                self.started, self.ended, self.limits = event, None, event.limits
             case happened.ControllerStarted():
                 self.controller, self.left = event, None
                 if not event.resting:
@@ -137,6 +139,8 @@ class History:
                 self.paused = event
             case happened.Resumed():
                 self.paused = self.stop = None
+                if event.limits:
+                    self.limits, self.ended = event.limits, None
             case happened.StopRequested():
                 self.stop = event
             case happened.ApprovalAsked():
@@ -175,8 +179,6 @@ class History:
             if stands(arm):
                 self.incumbent = arm
                 return
-
-    # -- questions ----------------------------------------------------------------------------------------------
 
     @property
     def exhausted(self) -> bool:
@@ -304,8 +306,6 @@ class History:
 
     def _values(self, arm: str) -> list[float]:
         return [value for run in self.current_runs(arm) if (value := run.value) is not None]
-
-    # -- what a policy sees -------------------------------------------------------------------------------------
 
     def has_yardstick(self, arm: str) -> bool:
         """Whether an arm is measured otherwise than the campaign, so that its runs compare with none of the others."""

@@ -107,6 +107,8 @@ def _person_or_controller(event: Event) -> str:
             return f"{event.by}: {event.text}"
         case happened.Paused():
             return f"paused by {event.by}: {event.reason or 'no reason given'}"
+        case happened.Resumed() if event.limits:
+            return f"{event.by} granted more: {event.words}"
         case happened.Resumed():
             return f"resumed by {event.by}"
         case happened.StopRequested():

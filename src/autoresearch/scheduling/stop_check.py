@@ -5,11 +5,13 @@ Then what the rest of a campaign's budget can hold: runs, GPU-hours, and whether
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from autoresearch.config.duration import exact, span
 from autoresearch.config.schema import CampaignConfig
-from autoresearch.config.stop_rule import StopLimits, TargetValue, same_metric
+from autoresearch.config.stop_rule import StopLimits, StopRule, TargetValue, same_metric
+from autoresearch.errors import CampaignError
 from autoresearch.experiment.history import History
 from autoresearch.run.measurement import Objective
 
@@ -68,7 +70,65 @@ class StopState:
         if not (self.met and self.asks):
             return ""
         start = f" --base {branch}" if branch else ""
-        return f"go on? The best is {best}; a further campaign: autoresearch plan RECIPE{start} --stop '12 experiments'"
+        return (
+            f"go on? The best is {best}; more of this campaign: autoresearch extend '12 experiments'; a further one: "
+            f"autoresearch plan RECIPE{start} --stop '12 experiments'"
+        )
+
+
+def spent_by(history: History, objective: Objective) -> Spent:
+    """What a campaign has used up and reached so far."""
+    return Spent(history.attempted, history.gpu_hours, _best(history, objective), len(history.runs), history.stalled)
+
+
+def extended(limits: StopLimits, more: StopRule, spent: Spent, objective: Objective, now: float) -> StopLimits:
+    """The limits with more of what a person grants; what they do not speak of stays.
+
+    Args:
+        limits: The campaign's limits.
+        more: What is granted on top: experiments, runs, hours and GPU-hours are added to the limit, or to what was
+            used where that is more; experiments without a keep count from now; a time, or a value of the metric,
+            takes the place of the old one.
+        spent: What was used.
+        objective: What is improved.
+        now: Unix seconds.
+
+    Raises:
+        CampaignError: It asks for what cannot be changed on the way, or the campaign would be over all the same.
+    """
+    if more.per_experiment_timeout_s is not None:
+        raise CampaignError(
+            "how long a run may take is part of what runs are compared by, and stays; say a number of experiments, "
+            "runs or hours"
+        )
+    until, target = more.begin(now, objective=objective), more.target
+    if more.deadline_at and (old := limits.campaign_deadline) and (new := until.campaign_deadline) and new < old:
+        raise CampaignError(f"until {more.deadline_at} is earlier than what the campaign has already; say a later time")
+    deadline = limits.campaign_deadline
+    if more.total_s is not None:
+        deadline = max(now, deadline or now) + more.total_s
+    elif more.deadline_at is not None:
+        deadline = until.campaign_deadline
+    granted = replace(
+        limits,
+        target_experiment_count=_added(limits.target_experiment_count, spent.attempted, more.target_experiment_count),
+        target_run_count=_added(limits.target_run_count, spent.runs, more.target_run_count),
+        gpu_hours=_added(limits.gpu_hours, spent.gpu_hours, more.gpu_hours),
+        stalled_experiment_count=_added(None, spent.stalled, more.stalled_experiment_count)
+        or limits.stalled_experiment_count,
+        campaign_deadline=deadline,
+        target_metric=until.target_metric if target else limits.target_metric,
+    )
+    if (state := check(granted, spent, now)).met:
+        raise CampaignError(f"it would be over all the same: {state.reason}; grant more of that as well")
+    return granted
+
+
+_Amount = TypeVar("_Amount", int, float)
+
+
+def _added(limit: _Amount | None, used: _Amount, more: _Amount | None) -> _Amount | None:
+    return limit if more is None else max(limit or used, used) + more
 
 
 def check(
@@ -264,7 +324,7 @@ def outlook(
     run_s = _next_run_s(history, limits, expected_s)
     gpus = max((run.planned.resources.gpus for run in history.runs.values()), default=expected_gpus)
     run_hours = run_s / 3600 * gpus
-    spent = Spent(history.attempted, history.gpu_hours, _best(history, objective), len(history.runs), history.stalled)
+    spent = spent_by(history, objective)
     state = check(limits, spent, now, run_s, run_hours)
     left, total = _runs(history, campaign, limits, now, run_s, _typical_s(history) or run_s)
     roomy = left is None or left > 0
