@@ -201,7 +201,9 @@ def claim_words(entry: ReportLine) -> str:
         return f"{head}{effect}: {claim.why}"
     kind = "fresh seed" if claim.fresh else "selection run"
     alone = ", unverified" if entry.integrity == "unverified" else ""
-    return f"{head}{effect} on {counted(claim.runs, kind)}{alone}"
+    collapsed = claim.standing is Standing.REFUTED and claim.runs == 1 and (claim.high or 0.0) > 0
+    unless = ", unless that one run collapsed" if collapsed else ""
+    return f"{head}{effect} on {counted(claim.runs, kind)}{alone}{unless}"
 
 
 def facts(report: Report, mark: str = "") -> list[tuple[str, str]]:
