@@ -41,6 +41,7 @@ class Findings:
         runs: The first run; one more with its seed; one with another seed: as many as there was time for.
         commit: What was rehearsed.
         tree: Its files; gone with the rehearsal.
+        directory: The folder of the repository in which it was started; empty for its top.
     """
 
     argv: tuple[str, ...]
@@ -50,6 +51,7 @@ class Findings:
     runs: tuple[RehearsedRun, ...]
     commit: str
     tree: Path
+    directory: str = ""
 
     @property
     def candidates(self) -> list[FoundNumber]:
@@ -81,21 +83,29 @@ def rehearse(stage: Stage, argv: Sequence[str], limit_s: float) -> Findings:
         CampaignError: It failed, or gave no number.
     """
     finder = plugins.knob_finder()
-    knobs = finder.find_knobs(stage.tree, argv, stage.help(argv))
+    knobs = finder.find_knobs(stage.tree, argv, stage.help(argv), stage.directory)
     seed = finder.seed_of(knobs)
     words = _seeded(argv, seed)
     variable = seed.at if seed and seed.place == "env" else "SEED"
-    first = stage.run(words, FIRST_SEED, limit_s, variable)
+    place = finder.options_of([seed])[seed.name] if seed and seed.place in {"constant", "key"} else None
+    first = stage.run(words, FIRST_SEED, limit_s, variable, place)
     _refuse_failed(first, limit_s)
     runs = [first]
     if first.whole:
         seeds = (FIRST_SEED, *((FIRST_SEED + 1,) if _reaches(words, seed) else ()))
-        runs += [stage.run(words, each, limit_s, variable) for each in seeds]
+        runs += [stage.run(words, each, limit_s, variable, place) for each in seeds]
     known = environment.of_repository(stage.root)
     secrets = tuple(knob.name for knob in knobs if _is_secret(knob, known))
     knobs = tuple(knob for knob in knobs if knob is not seed and knob.name not in secrets)
     return Findings(
-        argv=words, knobs=knobs, secrets=secrets, seed=seed, runs=tuple(runs), commit=stage.commit, tree=stage.tree
+        argv=words,
+        knobs=knobs,
+        secrets=secrets,
+        seed=seed,
+        runs=tuple(runs),
+        commit=stage.commit,
+        tree=stage.tree,
+        directory=stage.directory,
     )
 
 
@@ -107,7 +117,7 @@ def _is_secret(knob: ScriptKnob, known: Redactor) -> bool:
 
 def _reaches(argv: Sequence[str], seed: ScriptKnob | None) -> bool:
     """Whether a run learns its seed, as far as is known."""
-    return any("{seed}" in word for word in argv) or (seed is not None and seed.place == "env")
+    return any("{seed}" in word for word in argv) or (seed is not None and seed.place in {"env", "constant", "key"})
 
 
 def _seeded(argv: Sequence[str], seed: ScriptKnob | None) -> tuple[str, ...]:
@@ -231,12 +241,18 @@ def _options(found: Findings, chosen: FoundNumber) -> dict[str, Any]:
         options["seed_env"] = found.seed.at
     if variables := kept_here(str(source["type"])) if source["type"] in KEPT_HERE else {}:
         options["env"] = variables
-    if _writes_beside(found.runs[0].folder):
+    placed = found.seed if found.seed and found.seed.place in {"constant", "key"} else None
+    if placed:
+        options["seed_at"] = finder.options_of([placed])[placed.name]
+    if placed or _writes_beside(found.runs[0].folder):
         options["start_in"] = "folder"
+    if found.directory:
+        options["directory"] = found.directory
     if found.runs[0].whole:
         options["minutes"] = float(f"{max(found.runs[0].seconds, 0.6) / 60:.2g}")
     turned = {knob.file for knob in found.knobs if knob.place == "constant"}
-    scripts = [word for word in found.argv if word.endswith(".py") and (found.tree / word).is_file()]
+    named = [(found.directory + "/" if found.directory else "") + word for word in found.argv if word.endswith(".py")]
+    scripts = [path for path in named if (found.tree / path).is_file()]
     if scripts and not turned.intersection(scripts):
         options["protect"] = scripts
     return options
@@ -292,7 +308,9 @@ def _notes(
         "target.space": "Where the search looks: correct the ranges, take out what you would not turn.",
         "target.protect": "No idea may edit these: they measure. Take them out for ideas that change the script.",
         "target.env": "The tracker writes where the run is, not to an account; take it out to have it as you had it.",
-        "target.start_in": "The script writes beside itself: a run starts in a folder of its own, among links.",
+        "target.start_in": "A run starts in a folder of its own, among links: there it writes, or has its seed.",
+        "target.seed_at": "Where the seed stands; each run has its own.",
+        "target.directory": "Where the command starts.",
         "target.minutes": f"One run took {took:.1f} s" + (f" and {memory:.2g} GB of memory." if memory else "."),
         "stop": "" if each else "The rehearsal did not see a run end: say how long one may take, as in ', 2h each'.",
     }
@@ -348,10 +366,13 @@ def text(found: Findings, chosen: FoundNumber | None = None, said: str | None = 
 
 def _seed_told(found: Findings) -> str:
     seed = found.seed
+    of = f" in a copy of {seed.file}" if seed and seed.file else ""
     if _reaches(found.argv, seed):
-        return f"each run has its own, by {seed.at if seed else 'the command'}"
-    fixed = f"it is {seed.at} of {seed.file}" if seed else "no flag, variable or constant of that name was found"
-    return f"the same in every run: {fixed}; let the script read the variable SEED, and repeats tell its noise"
+        return f"each run has its own, by {seed.at if seed else 'the command'}{of}"
+    return (
+        "the same in every run: no flag, variable, constant or key of that name was found; "
+        "let the script read the variable SEED, and repeats tell its noise"
+    )
 
 
 def _line(one: FoundNumber, chosen: bool, said: str | None) -> str:

@@ -117,6 +117,7 @@ class Stage:
     tree: Path
     place: Path
     paths: CampaignPaths
+    directory: str
     wait: Callable[[], None]
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
@@ -125,9 +126,17 @@ class Stage:
         run = self.run((*argv, "--help"), 0, _HELP_S)
         return run.log if run.whole else ""
 
-    def run(self, argv: Sequence[str], seed: int, limit_s: float, seed_env: str = "SEED") -> RehearsedRun:
+    def run(
+        self, argv: Sequence[str], seed: int, limit_s: float, seed_env: str = "SEED", seed_at: object = None
+    ) -> RehearsedRun:
         """Run the command once, as the runs of a campaign are."""
-        options = {"start_in": "folder", "seed_env": seed_env, "env": kept_here()}
+        options: dict[str, object] = {
+            "start_in": "folder",
+            "seed_env": seed_env,
+            "env": kept_here(),
+            "directory": self.directory,
+        }
+        options |= {"seed_at": seed_at} if seed_at else {}
         target = _target(argv, {"metric": "nothing yet", "direction": "maximize"}, options)
         campaign = CampaignConfig.of({"campaign": NAME, "command": list(argv), "target": {"type": "command"}}, NAME)
         folder = self.place / f"run-{next(self.numbers)}"
@@ -187,7 +196,9 @@ def rehearsing(where: Path, wait: Callable[[], None] = lambda: time.sleep(0.1)) 
     try:
         with passing_checkout(paths, commit) as tree:
             worktree.populate_submodules(root, tree)
-            yield Stage(root=root, commit=commit, tree=tree, place=place, paths=paths, wait=wait)
+            below = where.resolve().relative_to(root.resolve()).as_posix()
+            directory = "" if below == "." else below
+            yield Stage(root=root, commit=commit, tree=tree, place=place, paths=paths, directory=directory, wait=wait)
     finally:
         disk.delete(place)
 
@@ -222,7 +233,7 @@ def _numbers(folder: Path, log: str) -> Iterator[FoundNumber]:
         yield from _read(folder, "printed", {"type": "stdout"}, name)
     known = [name for name in names if direction_of(name)]
     for word in () if known else _WORDS:
-        near = near_line(word, log)
+        near = near_line(word, log, sentences=True)
         if near is not None:
             yield from _read(
                 folder, f"printed as {near[0].strip()[:60]!r}", {"type": "stdout", "patterns": {word: near[1]}}, word

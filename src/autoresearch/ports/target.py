@@ -130,13 +130,14 @@ class ScriptKnob:
 class KnobFinder(Protocol):
     """Finds the knobs of a script. A module will do; `targets.KNOB_FINDER` names it."""
 
-    def find_knobs(self, tree: Path, argv: Sequence[str], told: str) -> tuple[ScriptKnob, ...]:
+    def find_knobs(self, tree: Path, argv: Sequence[str], told: str, below: str = "") -> tuple[ScriptKnob, ...]:
         """The knobs of a command.
 
         Args:
             tree: The repository's files.
             argv: The command.
             told: What the command prints when asked for `--help`; empty when nothing.
+            below: The folder of the repository in which the command starts; empty for its top.
         """
         ...
 

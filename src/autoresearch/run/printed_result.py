@@ -321,12 +321,22 @@ def nearest(tag: str, log: str) -> str:
     return f"the nearest line is {line.strip()[:200]!r}; target.source={source} would take it"
 
 
-def near_line(tag: str, log: str) -> tuple[str, str] | None:
-    """The same line, and the pattern alone."""
+def near_line(tag: str, log: str, *, sentences: bool = False) -> tuple[str, str] | None:
+    """The same line, and the pattern alone; of a sentence (`The RMSE of it is: 0.4`) only where one is asked for."""
     name = re.escape(re.split(r"[/:]", tag)[-1])
     near = re.compile(rf"(?i)((?<![a-z]){name}(?![a-z])[^\w+.-]{{1,12}})({NUMBER}){END}")
     for line in map(clean, reversed(log.split("\n"))):
         found = near.search(line)
         if found and re.match(_PROSE, line):
-            return line, re.sub(r"(?:\\?\s)+", r"\\s+", re.escape(found.group(1))) + "([-+.eE0-9]+)"
+            return line, _pattern_behind(found.group(1))
+    told = re.compile(
+        rf"(?i)(.*(?<![a-z]){name}(?![a-z])[^0-9]*(?:(?<![a-z])(?:is|was)(?![a-z])|[:=])\s*)({NUMBER})\s*"
+    )
+    for line in map(clean, reversed(log.split("\n")) if sentences else ()):
+        if found := told.fullmatch(line):
+            return line, "^" + _pattern_behind(found.group(1))
     return None
+
+
+def _pattern_behind(lead: str) -> str:
+    return re.sub(r"(?:\\?\s)+", r"\\s+", re.escape(lead)) + "([-+.eE0-9]+)"

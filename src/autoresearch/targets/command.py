@@ -6,6 +6,7 @@ and of its knobs: flags, arguments, variables, constants (`targets/knobs.py`).
 """
 
 import math
+import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
@@ -31,13 +32,19 @@ from autoresearch.targets import knobs
 _KNOWN = (
     *("source", "config", "steps", "minutes", "setup_minutes", "gpus", "nodes", "cpus", "memory_gb", "seed_env", "env"),
     *("protect", "protect_keys", "inputs", "space", "standard_error", "tag", "validations", "knobs", "start_in"),
+    *("directory", "seed_at"),
 )
 
 _PLACES = ("{seed}", "{folder}", "{config}", "{overrides}")
 
-_OWN_COPY = f'mkdir -p "$1/{WORK}" && cp -as "$0/." "$1/{WORK}/" && cd "$1/{WORK}" && shift && exec "$@"'
+_OWN_COPY = (
+    f'mkdir -p "$1/{WORK}" && cp -as "$0/." "$1/{WORK}/" && cd "$1/{WORK}"'
+    ' && { [ -z "$3" ] || { rm -f "./$3"'
+    ' && { head -c "$4" "$0/$3"; printf %s "$5"; tail -c "+$6" "$0/$3"; } > "./$3"; }; }'
+    ' && cd "./$2" && shift 6 && exec "$@"'
+)
 """Shell words that start a program among links to the files of its worktree: real folders, so that what it writes is
-the run's own."""
+the run's own. One file may be a copy with other bytes in one place: the run's seed."""
 
 
 class CommandTarget:
@@ -55,6 +62,9 @@ class CommandTarget:
             or `key`, which says what it is called there, and `file`, `type`, `default`, `choices`, `off` as needed.
         start_in: `tree` (default): a run starts in its worktree; `folder`: among links to its files in the run's own
             folder, where numbers that it writes beside them are found, and no two runs write to one place.
+        directory: Folder of the repository in which the command starts. Default: its top.
+        seed_at: A constant or key that holds the seed, as under `knobs`; each run has its own, in a copy of that file.
+            Needs `start_in: folder`.
         steps, minutes, setup_minutes, standard_error: What is known of a run beforehand.
         gpus, nodes, cpus, memory_gb: What a run needs. Default: one node, no GPU.
         seed_env: Variable that carries the seed. Default SEED.
@@ -101,6 +111,11 @@ class CommandTarget:
         self._start_in = str(chosen.get("start_in", "tree"))
         if self._start_in not in {"tree", "folder"}:
             raise CampaignError(f"target option 'start_in' is tree or folder, not {self._start_in!r}")
+        self._directory = str(chosen.get("directory", ""))
+        seeds = knobs.read_knobs({"seed_at": chosen["seed_at"]}) if "seed_at" in chosen else ()
+        self._seed_at = next(iter(seeds), None)
+        if self._seed_at and (self._start_in != "folder" or self._seed_at.place not in {"constant", "key"}):
+            raise CampaignError("target option 'seed_at' names a constant or key, and needs start_in: folder")
         fallback = recipe if recipe.endswith((".yaml", ".yml", ".json", ".toml")) else ""
         self._config = str(chosen.get("config") or fallback)
         wanted = chosen.get("source", "stdout")
@@ -114,7 +129,7 @@ class CommandTarget:
         if wrong := misspelt_place(self._command, _PLACES):
             raise RecipeError(f"the command {wrong}")
         for argument in self._command:
-            if argument.endswith((".py", ".sh")) and not (tree / argument).is_file():
+            if argument.endswith((".py", ".sh")) and not (tree / self._directory / argument).is_file():
                 raise RecipeError(f"the command names {argument}, which is not in the repository; correct the command")
         values = dict(_flat(knobs.read_document(tree, self._config))) if self._config else {}
         values |= knobs.values(self._knobs, tree)
@@ -168,7 +183,9 @@ class CommandTarget:
             )
         env = {name: self._filled(str(value), request) for name, value in self._mapping("env").items()}
         env |= knobs.environment(self._knobs, request.tree)
-        start = ("sh", "-c", _OWN_COPY, str(request.tree), str(request.folder)) if self._start_in == "folder" else ()
+        splice = knobs.splice(self._seed_at, request.tree, request.seed) if self._seed_at else ("", "0", "", "1")
+        copied = ("sh", "-c", _OWN_COPY, str(request.tree), str(request.folder), self._directory or ".", *splice)
+        start = copied if self._start_in == "folder" else ()
         own = {
             str(self._options.get("seed_env", "SEED")): str(request.seed),
             "AUTORESEARCH_RUN_FOLDER": str(request.folder),
@@ -177,7 +194,7 @@ class CommandTarget:
         return Job(
             run_id=request.run_id,
             argv=(*start, *self._arguments(request)),
-            directory=str(request.tree),
+            directory=str(request.tree / self._directory) if self._start_in == "tree" else str(request.tree),
             folder=str(request.folder),
             log=str(request.log),
             env=env | own,
@@ -266,8 +283,11 @@ class CommandTarget:
             yield self._filled(argument, request)
 
     def _filled(self, text: str, request: RunRequest) -> str:
-        places = {"{seed}": str(request.seed), "{folder}": str(request.folder), "{config}": self._config}
+        places = {"{seed}": str(request.seed), "{folder}": str(request.folder), "{config}": self._config_from_here()}
         return re.sub(r"\{(?:seed|folder|config)\}", lambda found: places[found.group()], text)
+
+    def _config_from_here(self) -> str:
+        return posixpath.relpath(self._config, self._directory) if self._directory and self._config else self._config
 
     def _resources(self) -> Resources:
         return Resources(
@@ -275,7 +295,7 @@ class CommandTarget:
         )
 
     def _warnings(self) -> Iterator[str]:
-        if not any("{seed}" in argument for argument in self._command):
+        if not self._seed_at and not any("{seed}" in argument for argument in self._command):
             variable = self._options.get("seed_env", "SEED")
             yield f"the command has no {{seed}}: unless the script reads {variable}, repeats will not differ by seed"
         for file in dict.fromkeys(knob.file for knob in self._knobs if knob.file):

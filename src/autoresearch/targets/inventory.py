@@ -6,6 +6,7 @@ the campaign file, where a person sees it; a knob whose type or value nothing te
 
 import ast
 import math
+import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -16,6 +17,7 @@ from typing import Any
 from autoresearch.errors import RecipeError
 from autoresearch.ports.target import ScriptKnob
 from autoresearch.targets import knobs
+from autoresearch.targets.constants import constants
 from autoresearch.targets.flags import flags_of, is_default, kind_of, read_value, valued
 
 _DOCUMENTS = (".yaml", ".yml", ".json", ".toml")
@@ -67,13 +69,13 @@ _MOST_AXES = 8
 _MOST_KNOBS = 40
 
 
-def find_knobs(tree: Path, argv: Sequence[str], told: str) -> tuple[ScriptKnob, ...]:
+def find_knobs(tree: Path, argv: Sequence[str], told: str, below: str = "") -> tuple[ScriptKnob, ...]:
     """The knobs of a command; of two of one name the one that is nearer to the command line."""
-    script = _script(tree, argv)
+    script = _script(tree, argv, below)
     module = _parsed(tree / script) if script else None
-    known = knobs.constants((tree / script).read_text(encoding="utf-8")) if script and module else {}
+    known = constants((tree / script).read_text(encoding="utf-8")) if script and module else {}
     values = {name: value for name, (value, _) in known.items()}
-    documents = _documents(tree, argv, module)
+    documents = _documents(tree, argv, module, below)
     found = [*flags_of(told, module, values, argv)]
     if module is not None:
         hydra = _hydra(tree, script, module)
@@ -124,17 +126,23 @@ def _option(knob: ScriptKnob) -> dict[str, object]:
     return said | ({"off": knob.off} if knob.off else {})
 
 
-def _script(tree: Path, argv: Sequence[str]) -> str:
+def _script(tree: Path, argv: Sequence[str], below: str) -> str:
     """The Python file that a command runs, relative to the repository; empty where none is found."""
     for at, word in enumerate(argv):
-        if word.endswith(".py") and (tree / word).is_file() and not Path(word).is_absolute():
-            return str(PurePosixPath(word))
+        if word.endswith(".py") and (found := _inside(tree, below, word)):
+            return found
         if word == "-m" and at + 1 < len(argv):
             path = argv[at + 1].replace(".", "/")
             for place in (f"{path}.py", f"{path}/__main__.py", f"src/{path}.py"):
-                if (tree / place).is_file():
-                    return place
+                if found := _inside(tree, below, place):
+                    return found
     return ""
+
+
+def _inside(tree: Path, below: str, word: str) -> str:
+    """A file of the repository that is named from a folder of it, relative to the top; empty where it is none."""
+    path = posixpath.normpath(posixpath.join(below, word))
+    return path if not Path(word).is_absolute() and not path.startswith("..") and (tree / path).is_file() else ""
 
 
 def _parsed(path: Path) -> ast.Module | None:
@@ -143,13 +151,13 @@ def _parsed(path: Path) -> ast.Module | None:
     return None
 
 
-def _documents(tree: Path, argv: Sequence[str], module: ast.Module | None) -> list[str]:
+def _documents(tree: Path, argv: Sequence[str], module: ast.Module | None, below: str) -> list[str]:
     """Configuration files that the command names, and those that the script itself opens by a fixed name."""
     named = [word.rpartition("=")[2] for word in argv]
     texts = (node.value for node in ast.walk(module) if isinstance(node, ast.Constant)) if module else ()
     named += [text for text in texts if isinstance(text, str)]
-    found = [path for path in named if path.endswith(_DOCUMENTS) and not Path(path).is_absolute()]
-    return list(dict.fromkeys(path for path in found if (tree / path).is_file()))
+    found = [_inside(tree, below, path) for path in named if path.endswith(_DOCUMENTS)]
+    return list(dict.fromkeys(filter(None, found)))
 
 
 def _keys(tree: Path, path: str) -> list[ScriptKnob]:

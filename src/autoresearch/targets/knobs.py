@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
@@ -20,6 +21,7 @@ import yaml
 from autoresearch.errors import CampaignError, RecipeError
 from autoresearch.machine import disk
 from autoresearch.ports.target import ScriptKnob
+from autoresearch.targets.constants import constants
 from autoresearch.targets.recipe import json_text, toml_text
 
 SETTINGS = "autoresearch.knobs"
@@ -98,6 +100,29 @@ def turn(knobs: Mapping[str, ScriptKnob], tree: Path, overrides: Sequence[str]) 
     for path in changed:
         disk.replace(tree / path, edits[path])
     return changed
+
+
+def splice(knob: ScriptKnob, tree: Path, seed: int) -> tuple[str, str, str, str]:
+    """How a file becomes one with a seed: its path, the bytes before, what stands there, where it goes on.
+
+    Raises:
+        RecipeError: The file does not hold the seed where it should.
+    """
+    before = _bytes(tree, knob.file)
+    after = _edited_constant(knob, before, str(seed)) if knob.place == "constant" else _with_key(knob, before, seed)
+    shared = min(len(before), len(after))
+    start = next((at for at in range(shared) if before[at] != after[at]), shared)
+    back = next((at for at in range(shared - start) if before[-1 - at] != after[-1 - at]), shared - start)
+    middle = after[start : len(after) - back]
+    return knob.file, str(start), middle.decode(), str(len(before) - back + 1)
+
+
+def _with_key(knob: ScriptKnob, before: bytes, seed: int) -> bytes:
+    with TemporaryDirectory(prefix="autoresearch-seed-") as place:
+        path = Path(place, Path(knob.file).name)
+        path.write_bytes(before)
+        edit_document(path.parent, path.name, [f"{knob.at}={seed}"])
+        return path.read_bytes()
 
 
 def arguments(knobs: Sequence[ScriptKnob], tree: Path, argv: Sequence[str]) -> tuple[str, ...]:
@@ -196,63 +221,6 @@ def edit_document(tree: Path, path: str, overrides: Sequence[str]) -> bool:
     if after != before:
         disk.replace(tree / path, after)
     return after != before
-
-
-def constants(text: str) -> dict[str, tuple[object, ast.expr]]:
-    """Names that a module gives one plain value at its top, once, with the place of that value.
-
-    Raises:
-        SyntaxError: It is not Python.
-    """
-    body = ast.parse(text).body
-    named = [(name, value) for statement in body for name, value in _assigned(statement)]
-    bound = list(_bound(body))
-    return {
-        name: (literal, value)
-        for name, value in named
-        if bound.count(name) == 1 and (literal := _literal(value)) is not None
-    }
-
-
-def _bound(body: Sequence[ast.stmt]) -> Iterator[str]:
-    """Names that a module binds at its top, once for every time; in functions those that they declare global."""
-    pending: list[ast.AST] = [*body]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
-            yield from (name for one in ast.walk(node) if isinstance(one, ast.Global) for name in one.names)
-            continue
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store | ast.Del):
-            yield node.id
-        pending += ast.iter_child_nodes(node)
-
-
-def _assigned(statement: ast.stmt) -> Iterator[tuple[str, ast.expr]]:
-    targets: list[ast.expr] = []
-    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-        targets = statement.targets
-    if isinstance(statement, ast.AnnAssign):
-        targets = [statement.target]
-    value = getattr(statement, "value", None)
-    target = targets[0] if targets else None
-    if isinstance(target, ast.Name) and isinstance(value, ast.expr):
-        yield target.id, value
-    pairs = isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) and len(target.elts) == len(value.elts)
-    if pairs and isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
-        for one, inner in zip(target.elts, value.elts, strict=True):
-            if isinstance(one, ast.Name):
-                yield one.id, inner
-
-
-def _literal(value: ast.expr) -> object:
-    """A number, a truth value or a text; None for everything else."""
-    if not isinstance(value, ast.Constant | ast.UnaryOp):
-        return None
-    try:
-        found: object = ast.literal_eval(value)
-    except ValueError:
-        return None
-    return found if isinstance(found, bool | int | float | str) else None
 
 
 def _found(knob: ScriptKnob, content: bytes) -> tuple[object, ast.expr]:

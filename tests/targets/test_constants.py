@@ -1,0 +1,95 @@
+"""Constants and tables of a script as knobs and as the place of its seed."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from autoresearch.errors import CampaignError
+from autoresearch.ports.plugins import knob_finder
+from autoresearch.ports.target import RunRequest
+from autoresearch.targets.command import CommandTarget
+from autoresearch.targets.constants import constants
+
+OBJECTIVE = {"metric": "acc", "direction": "maximize"}
+
+
+def request(tree, folder, seed):
+    return RunRequest(run_id="r", tree=tree, folder=folder, log=folder / "run.log", seed=seed, limit_s=60.0, commit="c")
+
+
+def values(text):
+    return {name: value for name, (value, _) in constants(text).items()}
+
+
+def test_entries_of_a_table_that_is_written_out_are_constants():
+    """`{"lr": 0.1}` and `dict(lr=0.1)`, at the top and under `if __name__ == "__main__"`."""
+    text = 'a = {"lr": 0.1, "n": 3, "f": g()}\nif __name__ == "__main__":\n    b = dict(gamma=0.9)\n    LR = 0.5\n'
+    assert values(text) == {"a.lr": 0.1, "a.n": 3, "b.gamma": 0.9, "LR": 0.5}
+
+
+@pytest.mark.parametrize("later", ['a["lr"] = 0.2', 'a.update({"lr": 2})', "a[key] = 1", "a = {}", 'del a["lr"]'])
+def test_an_entry_that_is_set_again_is_none(later):
+    """Editing the first would change nothing."""
+    assert "a.lr" not in values(f'a = {{"lr": 0.1}}\n{later}\n')
+
+
+def test_an_entry_is_edited_where_it_stands(tmp_path):
+    """Every other byte stays."""
+    (tmp_path / "t.py").write_text('params = {"lr": 0.05,  # as the paper\n  "depth": 3}\n')
+    options = {"knobs": {"params.lr": {"constant": "params.lr", "file": "t.py"}}}
+    target = CommandTarget(command=["x"], objective=OBJECTIVE, options=options)
+    assert target.apply(tmp_path, ["params.lr=0.1"]) == ("t.py",)
+    assert (tmp_path / "t.py").read_text() == 'params = {"lr": 0.1,  # as the paper\n  "depth": 3}\n'
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "seed_at", "then"),
+    [
+        ("t.py", "SEED = 7  # mine\nLR = 0.1\n", {"constant": "SEED"}, "SEED = 1234  # mine\nLR = 0.1\n"),
+        ("t.py", 'c = {"seed": 7}\n', {"constant": "c.seed"}, 'c = {"seed": 1234}\n'),
+        ("t.py", "SEED = 1234\n", {"constant": "SEED"}, "SEED = 1234\n"),
+        ("t.py", "é = 1\nSEED = 12\n", {"constant": "SEED"}, "é = 1\nSEED = 1234\n"),
+        ("c.yaml", "# mine\nrun:\n  seed: 7\nlr: 1\n", {"key": "run.seed"}, "# mine\nrun:\n  seed: 1234\nlr: 1\n"),
+        ("a dir/c.json", '{"lr": 1, "seed": 7}\n', {"key": "seed"}, '{"lr": 1, "seed": 1234}\n'),
+    ],
+)
+def test_a_seed_that_is_a_constant_or_a_key_is_the_runs_own(tmp_path, file, text, seed_at, then):
+    """In a copy of that one file in the run's folder; the worktree stays as it is."""
+    tree, folder = tmp_path / "tree", tmp_path / "run"
+    (tree / file).parent.mkdir(parents=True)
+    folder.mkdir()
+    (tree / file).write_text(text)
+    options = {"seed_at": {**seed_at, "file": file}, "start_in": "folder"}
+    target = CommandTarget(command=["cat", file], objective=OBJECTIVE, options=options)
+    job = target.job(request(tree, folder, 1234))
+    done = subprocess.run(job.argv, cwd=job.directory, capture_output=True, text=True, check=True)
+    assert done.stdout == then
+    assert (tree / file).read_text() == text
+
+
+def test_a_command_starts_in_its_folder_of_the_repository(tmp_path):
+    """Where a person stood who typed it, also in a run's own copy; knobs are found from there."""
+    (tmp_path / "tree/examples/one").mkdir(parents=True)
+    (tmp_path / "tree/examples/one/t.py").write_text("LR = 0.5\n")
+    for start in ("tree", "folder"):
+        options = {"directory": "examples/one", "start_in": start}
+        target = CommandTarget(command=["ls"], objective=OBJECTIVE, options=options)
+        job = target.job(request(tmp_path / "tree", tmp_path / start, 1))
+        done = subprocess.run(job.argv, cwd=job.directory, capture_output=True, text=True, check=True)
+        assert done.stdout == "t.py\n"
+    (knob,) = knob_finder().find_knobs(tmp_path / "tree", ["python3", "t.py"], "", "examples/one")
+    assert (knob.name, knob.file) == ("LR", "examples/one/t.py")
+
+
+def test_a_seed_needs_a_folder_of_the_runs_own():
+    """In the worktree that all runs share there is one file for all of them."""
+    with pytest.raises(CampaignError, match="start_in: folder"):
+        CommandTarget(command=["x"], objective=OBJECTIVE, options={"seed_at": {"constant": "SEED", "file": "t.py"}})
+
+
+def test_a_file_outside_of_the_repository_holds_no_knobs(tmp_path):
+    """`../other.yaml` from its top is somebody else's."""
+    (tmp_path / "c.yaml").write_text("lr: 0.1\n")
+    (tmp_path / "tree").mkdir()
+    assert knob_finder().find_knobs(Path(tmp_path, "tree"), ["x", "../c.yaml"], "") == ()
