@@ -11,8 +11,9 @@
 # minutes at most. A node whose name stands in FOLDER/bad-nodes fails in its Prolog, and one in FOLDER/slow-nodes stays in
 # it. MIN_JOB_AGE and MAX_JOB_ID are Slurm's options of these names.
 # --accounting adds a database, so that sacct answers. --strict (with --accounting) enforces it: account `lab` may submit,
-# and `small`, which has two nodes; the QOS `few` takes two jobs, `brief` none longer than a minute, `narrow` none of more
-# than two GPUs, `long` heeds no partition's time limit, and the partition `ruled` has the QOS `brief`.
+# and `small`, which has two nodes, and `rationed`, whose jobs have 60 processor minutes together; the QOS `few` takes two
+# jobs, `brief` none longer than a minute, `narrow` none of more than two GPUs, `metered` none of more than 60 processor
+# minutes, `long` heeds no partition's time limit, and the partition `ruled` has the QOS `brief`.
 # --cgroup (cgroup v1 with the memory controller) makes Slurm enforce --mem, so that OUT_OF_MEMORY is real.
 set -euo pipefail
 
@@ -177,11 +178,14 @@ CONF
   sacctmgr -i -Q add user root account=lab >/dev/null 2>&1 || true
   sacctmgr -i -Q add account small set grptres=node=2 >/dev/null 2>&1 || true
   sacctmgr -i -Q add user root account=small >/dev/null 2>&1 || true
-  sacctmgr -i -Q add qos few,brief,narrow,long >/dev/null 2>&1 || true
+  sacctmgr -i -Q add account rationed set grptresmins=cpu=60 >/dev/null 2>&1 || true
+  sacctmgr -i -Q add user root account=rationed >/dev/null 2>&1 || true
+  sacctmgr -i -Q add qos few,brief,narrow,long,metered >/dev/null 2>&1 || true
+  sacctmgr -i -Q modify qos metered set maxtresmins=cpu=60 >/dev/null 2>&1 || true
   sacctmgr -i -Q modify qos few set maxsubmitjobsperuser=2 >/dev/null 2>&1 || true
   sacctmgr -i -Q modify qos long set flags=PartitionTimeLimit >/dev/null 2>&1 || true
   sacctmgr -i -Q modify qos brief set maxwall=00:01:00 >/dev/null 2>&1 || true
-  sacctmgr -i -Q modify user root set qos+=few,brief,narrow,long,normal >/dev/null 2>&1 || true
+  sacctmgr -i -Q modify user root set qos+=few,brief,narrow,long,metered,normal >/dev/null 2>&1 || true
 fi
 
 slurmctld

@@ -13,7 +13,7 @@ from tests.launchers.conftest import WAIT
 
 from autoresearch.errors import LauncherError
 from autoresearch.launchers.slurm.launcher import SlurmLauncher
-from autoresearch.run.job import JobState
+from autoresearch.run.job import JobState, Resources
 from autoresearch.testing.launchers import ProcessContract, settle
 
 pytestmark = [pytest.mark.full, pytest.mark.slurm, pytest.mark.usefixtures("slurm")]
@@ -296,7 +296,7 @@ def test_the_script_stays_in_the_runs_folder(submit, job):
 )
 def test_what_a_partition_is_too_short_for_is_said_beforehand(make, options, limit_s, said):
     """With the length that would do; `short` lets a job run for two minutes."""
-    told = make(**options).too_long(limit_s, 30.0)
+    told = make(**options).too_long(limit_s, 30.0, Resources())
     assert (said in told, bool(told)) == (True, bool(said))
 
 

@@ -123,7 +123,7 @@ NARROW = "QOS narrow lets a job have 2 GPUs at most and {} asks for {}, so it wo
 )
 def test_a_time_that_a_qos_forbids_is_said_beforehand(make, options, said):
     """That of the partition goes before the job's; what another flag or partition may change is left to Slurm."""
-    told = make(**options).too_long(600.0, 30.0)
+    told = make(**options).too_long(600.0, 30.0, Resources())
     assert (said in told, bool(told)) == (True, bool(said))
 
 
@@ -149,13 +149,36 @@ def test_a_size_that_a_qos_or_an_account_forbids_is_said_beforehand(make, option
     assert (said in told, bool(told)) == (True, bool(said))
 
 
+METERED = "QOS metered lets a job have 60 minutes of processors at most and {} minutes asks for {}, so it would wait"
+
+
+@pytest.mark.parametrize(
+    ("options", "need", "said"),
+    [
+        ({"qos": "metered"}, Resources(cpus=6), METERED.format("a run of 12", 72)),
+        ({"qos": "metered"}, Resources(nodes=3, cpus=2), METERED.format("a run of 12", 72)),
+        ({"qos": "metered", "allocation": {"time": "2h"}}, Resources(), METERED.format("an allocation of 120", 120)),
+        ({"account": "rationed"}, Resources(cpus=6), "account rationed lets all jobs together have 60 minutes of"),
+        ({"qos": "metered"}, Resources(cpus=5), ""),
+        ({"qos": "metered"}, Resources(), ""),
+        ({"account": "rationed", "extra": ["--qos=few"]}, Resources(cpus=6), ""),
+    ],
+)
+def test_minutes_that_no_job_can_have_are_said_beforehand(make, options, need, said):
+    """Of a job and of all together: what is used up of these may come back, what is above them never comes."""
+    told = make(**options).too_long(600.0, 30.0, need)
+    assert (said in told, bool(told)) == (True, bool(said))
+
+
 def test_what_is_refused_beforehand_would_have_waited_for_ever(submit, job):
     """Slurm names the same limits for such jobs, once they wait."""
-    for number, (options, need, reason) in enumerate([
-        ({"qos": "narrow"}, Resources(gpus_per_node=4), "QOSMaxGRESPerJob"),
-        ({"account": "small"}, Resources(nodes=3), "AssocGrpNodeLimit"),
+    for number, (options, need, limit_s, reason) in enumerate([
+        ({"qos": "narrow"}, Resources(gpus_per_node=4), 60.0, "QOSMaxGRESPerJob"),
+        ({"account": "small"}, Resources(nodes=3), 60.0, "AssocGrpNodeLimit"),
+        ({"qos": "metered"}, Resources(), 7200.0, "QOSMaxCpuMinutesPerJobLimit"),
+        ({"account": "rationed"}, Resources(), 7200.0, "AssocGrpCPUMinutesLimit"),
     ]):  # fmt: skip
-        launcher, job_id = submit(replace(job(name=f"run-{number}"), resources=need), **options)
+        launcher, job_id = submit(replace(job(name=f"run-{number}", limit_s=limit_s), resources=need), **options)
         until = time.monotonic() + 120
         while reason not in (told := launcher.states([job_id])[job_id].reason) and time.monotonic() < until:
             time.sleep(0.1)

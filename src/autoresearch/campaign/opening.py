@@ -210,8 +210,8 @@ def begin_campaign(opened: Opened, approved_by: str, clock: Callable[[], float],
     target = target_of(frozen)
     metric_source.sources_of(target)
     survey = _survey_at(target, paths, base)
-    if problem := preflight.sandbox_refusal(campaign, launcher, survey) or preflight.too_long(campaign, launcher):
-        raise CampaignError(f"{problem}; nothing was begun")
+    if why := preflight.sandbox_refusal(campaign, launcher, survey) or preflight.too_long(campaign, launcher, survey):
+        raise CampaignError(f"{why}; nothing was begun")
     around = preflight.seen_by(campaign)
     if problem := preflight.why_refused(launcher, survey, around):
         found = recommend(survey.resources, around)

@@ -291,7 +291,7 @@ def _launcher_warnings(
         told = f"`run` will refuse to begin: {unsafe}"
     elif problem := preflight.why_refused(launcher, survey, around):
         told = f"launcher {kind} would be refused: {problem}"
-    elif problem := preflight.too_long(campaign, launcher):
+    elif problem := preflight.too_long(campaign, launcher, survey):
         told = f"`run` will refuse to begin: {problem}"
     elif found.launcher and found.launcher != kind and not _both_here(launcher, found.launcher):
         told = f"launcher {found.launcher} would suit better: {found.why}"

@@ -265,10 +265,10 @@ def why_refused(launcher: Launcher, survey: Survey, around: Places) -> str:
     return asked or (refusal(survey.resources, around, plumbing=small) if occupies(launcher) else "")
 
 
-def too_long(campaign: CampaignConfig, launcher: Launcher) -> str:
+def too_long(campaign: CampaignConfig, launcher: Launcher, survey: Survey) -> str:
     """Why the limit of a run must not be sent to the launcher's site; empty when it may, or a run has none."""
-    limit_s = campaign.stop_rule.per_experiment_timeout_s
-    return launcher.too_long(limit_s, campaign.run.grace) if limit_s and isinstance(launcher, Limited) else ""
+    limit_s, need = campaign.stop_rule.per_experiment_timeout_s, survey.resources
+    return launcher.too_long(limit_s, campaign.run.grace, need) if limit_s and isinstance(launcher, Limited) else ""
 
 
 def _context(env: Mapping[str, str]) -> str:

@@ -102,9 +102,9 @@ class Adviser(Protocol):
 
 @runtime_checkable
 class Limited(Protocol):
-    """A launcher whose site lets no job run longer than a time of its own."""
+    """A launcher whose site lets no job run longer than a time of its own, or than what it needs may be had for."""
 
-    def too_long(self, limit_s: float, grace_s: float) -> str:
+    def too_long(self, limit_s: float, grace_s: float, resources: Resources) -> str:
         """Why runs with this limit and grace cannot be sent; empty when they can, or nobody says. Starts nothing."""
         ...
 

@@ -311,11 +311,11 @@ class SlurmLauncher:
         missing = "" if shutil.which("sbatch") else "Slurm's sbatch is not on the PATH here"
         return missing or limits.too_large(self.options, resources, self.options.allocation)
 
-    def too_long(self, limit_s: float, grace_s: float) -> str:
+    def too_long(self, limit_s: float, grace_s: float, resources: Resources) -> str:
         """A run above its partition's or QOS's limit, or its allocation's, would be refused, or wait for ever."""
         grace_s = grace_s if self.options.grace_s is None else self.options.grace_s
         told = self._warm.too_long(limit_s, grace_s) if self._warm else ""
-        return told or limits.too_long(self.options, limit_s, grace_s, self.options.allocation)
+        return told or limits.too_long(self.options, limit_s, grace_s, self.options.allocation, resources)
 
     def warnings(self, resources: Resources, root: Path) -> tuple[str, ...]:
         """Several nodes want Ray on all of them, which a plain batch job does not start."""

@@ -30,7 +30,9 @@ _BOUNDS = {
     "MinTRES": "a job have {} at least",
 }
 """sacctmgr's names of limits of size, and what each lets somebody have: one job alone must keep within all of them."""
-_OF_ACCOUNT = ("MaxWall", "MaxTRES", "MaxTRESPerNode", "GrpTRES")
+_MINUTES = {"MaxTRESMins": "a job have {} at most", "GrpTRESMins": "all jobs together have {}"}
+"""The same for size times minutes; what is used up of the second may come back, what is above it never comes."""
+_OF_ACCOUNT = ("MaxWall", "MaxTRES", "MaxTRESPerNode", "MaxTRESMins", "GrpTRES", "GrpTRESMins")
 
 
 class Limits(NamedTuple):
@@ -49,7 +51,9 @@ class Limits(NamedTuple):
     flags: str
 
 
-def too_long(options: SlurmOptions, limit_s: float, grace_s: float, held: Allocation | None) -> str:
+def too_long(
+    options: SlurmOptions, limit_s: float, grace_s: float, held: Allocation | None, need: Resources | None = None
+) -> str:
     """Why a run's limit, or its allocation's, is above the site's; empty when it is not, or nobody says."""
     asked = held.time if held else 60.0 * script.minutes(limit_s, grace_s)
     binding, longest = _binding(options), longest_s(options.partition)
@@ -58,8 +62,19 @@ def too_long(options: SlurmOptions, limit_s: float, grace_s: float, held: Alloca
         return script.above(where, longest, limit_s, grace_s, asked, held=held is not None)
     first = next((one for one in binding if one.longest_s is not None), None)
     if first is None or first.longest_s is None or asked <= first.longest_s:
-        return ""
+        return _too_many_minutes(binding, _sizes(options, need, held)[0], asked / 60, held) if need else ""
     return script.above(first.where, first.longest_s, limit_s, grace_s, asked, held=held is not None)
+
+
+def _too_many_minutes(binding: Sequence[Limits], whole: Sizes, minutes: float, held: Allocation | None) -> str:
+    for kind, words in _MINUTES.items():
+        for thing, size in {"cpu": whole["node"], **whole}.items():
+            first = next((one for one in binding if thing in one.sizes[kind]), None)
+            if first and size * minutes > (bound := first.sizes[kind][thing]):
+                lets = f"{first.where} lets {words.format(f'{bound:g} minutes of {_plain(thing)}')}"
+                asks = f"{'an allocation' if held else 'a run'} of {minutes:g} minutes asks for {size * minutes:g}"
+                return f"{lets} and {asks}, so it would wait for ever; shorten it (`each`), or ask for less"
+    return ""
 
 
 def too_large(options: SlurmOptions, need: Resources, held: Allocation | None) -> str:
@@ -154,7 +169,7 @@ def _binding(options: SlurmOptions) -> list[Limits]:
 
 def _qos(of_partition: str, of_job: str) -> list[Limits]:
     names = list(dict.fromkeys(filter(None, (of_partition, of_job))))
-    rows = _table("qos", ("Name", "Flags", "MaxWall", *_BOUNDS), f"name={','.join(names)}")
+    rows = _table("qos", ("Name", "Flags", "MaxWall", *_BOUNDS, *_MINUTES), f"name={','.join(names)}")
     known = {row["Name"]: row for row in rows}
     if of_job in known and "OverPartQOS" in known[of_job]["Flags"]:
         names.reverse()
@@ -185,7 +200,7 @@ def _associations(account: str | None, partition: str, cluster: str) -> list[dic
     while above not in {"", "root"} and len(chain) < _DEEPEST:
         rows = _table("assoc", fields, f"account={above}", "user=", f"cluster={cluster}")
         # What an account sets for each single job, its users' associations have inherited.
-        chain += [{**row, **dict.fromkeys(_OF_ACCOUNT[:3], "")} for row in rows[:1]]
+        chain += [{**row, **dict.fromkeys(_OF_ACCOUNT[:4], "")} for row in rows[:1]]
         above = rows[0]["ParentName"] if rows else ""
     return chain
 
@@ -200,9 +215,8 @@ def _table(what: str, fields: Sequence[str], *words: str) -> list[dict[str, str]
 
 
 def _limits(where: str, row: Mapping[str, str]) -> Limits:
-    return Limits(
-        where, _length(row["MaxWall"]), {kind: _counted(row.get(kind, "")) for kind in _BOUNDS}, row.get("Flags", "")
-    )
+    sizes = {kind: _counted(row.get(kind, "")) for kind in (*_BOUNDS, *_MINUTES)}
+    return Limits(where, _length(row["MaxWall"]), sizes, row.get("Flags", ""))
 
 
 def _counted(text: str) -> dict[str, float]:
