@@ -122,7 +122,7 @@ def claimed(fresh: Sequence[float], base: Sequence[float]) -> Board:
 BOARDS: dict[str, tuple[Board, list[list[Any]]]] = {
     "one run against three": (
         Board((*BASE, *arm("a", 1.05))),
-        [["compare", "a", "baseline"], ["smallest"], ["belief", 0.02], ["belief", 0.08]],
+        [["compare", "a", "baseline"], ["smallest"], ["belief", 0.02], ["belief", 0.08], ["belief", 0.02, 0.06], ["belief", 0.02, -0.2]],
     ),
     "less is better, two runs against four": (
         Board((*arm("baseline", 2.0, 2.1, 1.9, 2.06), *arm("a", 1.7, 1.82, seed=60)), direction="minimize"),
@@ -153,6 +153,22 @@ BOARDS: dict[str, tuple[Board, list[list[Any]]]] = {
     "credit with a worth": (
         Board((*BASE, *arm("a", 1.09, order=4)), (KEPT_A,), incumbent="a", worth=0.1),
         [["credited", "a"], ["scale"], ["belief", 0.02]],
+    ),
+    "credit of many noises": (
+        Board((*BASE, *arm("a", 1.5, order=4), *arm("b", 1.5, order=5)), (Idea("a", effect=0.5), Idea("b", "a", "")),
+              incumbent="a"),
+        [["credited", "a"], ["compare", "b", "a"], ["compare", "a", "b"]],
+    ),
+    "credit where seeds move together": (
+        Board((*MANY, *MOVES, *arm("a", 0.57, order=4), *arm("b", 0.60, order=5), *arm("c", 0.60, seed=70, order=6)),
+              (Idea("x", status="discard", effect=0.1), Idea("a", effect=0.07), Idea("b", "a", ""), Idea("c", "a", "")),
+              incumbent="a"),
+        [["credited", "a"], ["credited", "a", "b"], ["credited", "a", "c"]],
+    ),
+    "nothing but another seed": (
+        Board((*BASE, *arm("a", 1.0995, order=4), *arm("b", 1.1, 1.2, order=5)),
+              (Idea("a", effect=0.1), Idea("b", "a", "")), incumbent="a"),
+        [["compare", "b", "a"], ["compare", "b", "baseline"]],
     ),
     "gains so far": (Board(BASE, kept(0.08, 0.05, -0.02, 0.11, 0.0, 0.06, -0.05, 0.09)), [["scale"], ["belief", 0.05]]),
     "too few gains so far": (Board(BASE, kept(0.08, 0.05, -0.02, 0.11, 0.0, 0.06, -0.05)), [["scale"]]),

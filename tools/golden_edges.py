@@ -25,7 +25,7 @@ def edges() -> list[Numbers]:
         _solved("strict drops under 0.8 after two runs", hundred, _deviate(0.8), (1, 1.1), "strict: discard, repeat"),
         _solved("strict drops under 0.3 after one run", _one, _deviate(0.3), (1, 1.1), "strict: discard, repeat"),
         _solved("credit is worth an ordinary run", _one_of(max_runs=1), _credit, (1, 1.1), "sequential: discard, keep"),
-        _solved("a look may spare a loss", _one, _loss, (1.001, 1.2), "sequential: repeat, keep"),
+        _solved("a look may spare a loss", _one, _loss, (1.002, 1.2), "sequential: repeat, keep"),
         _solved("nothing promising on one run", plenty, _deviate(2.5), (1, 1.5), "sequential: repeat, keep"),
         _solved("nor what may be flat", plenty, _deviate(-1.28), (0.9, 1), "sequential: discard, repeat"),
         _solved("loud from 1.5 gains on", _worth, _loud(1), (0.001, 0.1), "auto: screening, one run per idea"),
@@ -120,7 +120,7 @@ def _pace(board: Board) -> float:
 
 def _credit(board: Board) -> float:
     effect = compare(board, "a", "baseline")
-    return float(effect["gain"]) * belief(board, effect["error"]) - _pace(board)
+    return float(effect["gain"]) * belief(board, effect["error"], effect["gain"]) - _pace(board)
 
 
 def _loss(board: Board) -> float:

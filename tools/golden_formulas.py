@@ -68,15 +68,11 @@ def noise(board: Board) -> tuple[float | None, int, float]:
     return sigma, freedom, correlation(pairs, sigma)[0]
 
 
-def compare(board: Board, arm: str, against: str, only: Sequence[str] = ()) -> dict[str, Any]:
-    """Difference of means; where seeds are common and rho > 0.3, less what the reference's common seeds had by luck.
+def difference(ours: dict[int, float], theirs: dict[int, float], sigma: float, rho: float) -> tuple[float, float, bool]:
+    """Difference of means less what the reference's common seeds had by luck, its error, and whether seeds paired.
 
     The error is exact for runs whose covariance is sigma^2 on the diagonal and rho sigma^2 between common seeds.
     """
-    arms = board.arms(lambda run: not only or run.purpose in only)
-    ours, theirs = arms[arm], arms[against]
-    sigma, freedom, rho = noise(board)
-    assert sigma is not None
     common = [seed for seed in ours if seed in theirs]
     rho = rho if common and rho > 0.3 else 0.0
     share = rho * len(common) / len(ours)
@@ -86,18 +82,35 @@ def compare(board: Board, arm: str, against: str, only: Sequence[str] = ()) -> d
     cross = np.array([[rho if a == b else 0.0 for b in theirs] for a in ours])
     whole = np.block([[np.eye(len(ours)), cross], [cross.T, np.eye(len(theirs))]]) * sigma**2
     weights = np.concatenate([w_ours, w_theirs])
-    gain = float(weights @ np.array([*ours.values(), *theirs.values()])) * board.sign
-    error = math.sqrt(float(weights @ whole @ weights))
+    gain = float(weights @ np.array([*ours.values(), *theirs.values()]))
+    return gain, math.sqrt(float(weights @ whole @ weights)), rho > 0
+
+
+def compare(board: Board, arm: str, against: str, only: Sequence[str] = ()) -> dict[str, Any]:
+    """Difference of means, by `difference`; of arms that give the same on common seeds, by these seeds alone."""
+    arms = board.arms(lambda run: not only or run.purpose in only)
+    ours, theirs = arms[arm], arms[against]
+    sigma, freedom, rho = noise(board)
+    assert sigma is not None
+    common = {seed: value for seed, value in ours.items() if seed in theirs}
+    same = bool(not only and common) and max(abs(common[s] - theirs[s]) for s in common) <= 0.05 * sigma
+    gain, error, paired = difference(ours, theirs, sigma, 0.99 if same and len(common) == len(ours) else rho)
+    paired = paired or same
+    gain = board.sign * (float(np.mean([common[s] - theirs[s] for s in common])) if same else gain)
     z = wallace(gain / error, freedom)
-    return {"gain": gain, "error": error, "freedom": freedom, "runs": len(ours), "paired": rho > 0, "z": z,
+    return {"gain": gain, "error": error, "freedom": freedom, "runs": len(ours), "paired": paired, "z": z,
             "low": gain + quantile(0.05, freedom) * error, "high": gain + quantile(0.95, freedom) * error}  # fmt: skip
 
 
-def belief(board: Board, error: float) -> float:
-    """Posterior share of a normal prior whose spread is twice the noise, or twice the gain worth having."""
+def belief(board: Board, error: float, gain: float = 0.0) -> float:
+    """Posterior share of a normal prior whose spread is twice the noise, twice the gain worth having, or half the gain.
+
+    Worked out by conditioning the normal of true effect and measurement on the latter.
+    """
     sigma, _, _ = noise(board)
-    tau = 2 * max(sigma or 0.0, scale(board) or 0.0)
-    return tau**2 / (tau**2 + error**2)
+    spread = max(2 * (sigma or 0.0), 2 * (scale(board) or 0.0), abs(gain) / 2) ** 2
+    joint = np.array([[spread, spread], [spread, spread + error**2]])
+    return float(joint[0, 1] / joint[1, 1])
 
 
 def scale(board: Board) -> float | None:
@@ -112,14 +125,20 @@ def scale(board: Board) -> float | None:
     return math.sqrt(max(0.0, sum(above) / len(above))) if above else 0.0
 
 
-def credited(board: Board, arm: str) -> float:
-    """An arm's mean, less the part of its gain that is not believed, as far as runs that chose it make up the mean."""
+def credited(board: Board, arm: str, beside: str = "") -> float:
+    """An arm's mean, less the part of its gain that is not believed, as far as runs that chose it make up the mean.
+
+    What its seeds share with those of the arm beside it is no luck, as far as the measured correlation goes.
+    """
     arms = board.arms(anything)
     idea = next(idea for idea in board.ideas if idea.name == arm)
-    sigma, _, _ = noise(board)
+    sigma, _, rho = noise(board)
     assert sigma is not None
     assert idea.effect is not None
-    doubt = 1 - belief(board, sigma * math.sqrt(1 / idea.runs + 1 / len(arms[idea.parent])))
+    chose = dict(list(arms[arm].items())[: idea.runs])
+    shares = any(seed in arms[arm] for seed in arms.get(beside, {}))
+    _, error, _ = difference(chose, arms[idea.parent], sigma, rho if shares else 0.0)
+    doubt = 1 - belief(board, error, idea.effect)
     return board.sign * float(np.mean(list(arms[arm].values()))) - doubt * idea.effect * min(
         1, idea.runs / len(arms[arm])
     )

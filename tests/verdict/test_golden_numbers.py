@@ -150,6 +150,8 @@ def answer(here: Board, kind: str, *more: object):
     match kind:
         case "compare":
             return evidence.compare(*more, credit=False)
+        case "credited":
+            return evidence.credited(more[0], beside="".join(more[1:]))
         case "smallest":
             return evidence.smallest("baseline")
         case "screened":

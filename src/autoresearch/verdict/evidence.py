@@ -1,6 +1,7 @@
 """A board read once: runs by arm, noise, credited levels, comparisons. *Gain* units throughout: more is better."""
 
 import math
+from dataclasses import replace
 
 from autoresearch.experiment.board import Board, Bundle, Idea, Trial
 from autoresearch.experiment.experiment import lineage
@@ -30,6 +31,15 @@ FRESH = (Purpose.CONFIRM, Purpose.ABLATE)
 
 UNSELECTED = (Purpose.ANCHOR, *FRESH)
 """Runs that had no part in what became of their arm."""
+
+_ALIKE = 0.05
+"""Noises of one run within which two arms that share their seeds gave the same numbers: nothing was changed."""
+
+_KNOWN = 4
+"""Pairs from which the seed correlation is known well enough to say that common seeds mean nothing."""
+
+_SAME_RUNS = 0.99
+"""Seed correlation of arms that give the same numbers on common seeds: as much as is ever said to be known."""
 
 _SEEDS_ASKED = 3
 """So many seeds of the baseline that give one number are no accident."""
@@ -162,22 +172,27 @@ class Evidence:
         return math.sqrt(square) if 0 < square < math.inf else 0.0
 
     @once
-    def _credit(self) -> dict[str, float | None]:
+    def _credit(self) -> dict[tuple[str, bool], float | None]:
         """Credited levels worked out so far."""
         return {}
 
-    def credited(self, arm: str) -> float | None:
+    def credited(self, arm: str, *, beside: str = "") -> float | None:
         """Level of a kept arm with the luck that got it kept taken out; None without a run it may be judged by.
 
         What was measured when it was kept is believed in part only (n runs against m, see `belief`); the correction
         fades as runs arrive that selected nothing.
-        """
-        known = self._credit
-        if arm not in known:
-            known[arm] = self._credited(arm)
-        return known[arm]
 
-    def _credited(self, arm: str) -> float | None:
+        Args:
+            arm: A kept arm, or any other, whose level is its mean.
+            beside: The arm that it is compared with. What their common seeds share is in both and is no luck.
+        """
+        shared = self.noise.rho > PAIR_FROM and any(seed in self.arm(arm).values for seed in self.arm(beside).values)
+        known = self._credit
+        if (arm, shared) not in known:
+            known[arm, shared] = self._credited(arm, shared=shared)
+        return known[arm, shared]
+
+    def _credited(self, arm: str, *, shared: bool) -> float | None:
         own = self.arm(arm)
         if not own.runs:
             return None
@@ -186,17 +201,26 @@ class Evidence:
         verdict = self.ideas[held[0]].verdict if alone and held[0] in self.ideas else None
         if verdict is None or verdict.effect is None or not self.sigma or not verdict.runs:
             return own.level
-        reference = max(1, self.arm(self.parent(arm)).runs)
-        doubt = 1 - self.belief(self.sigma * math.sqrt(1 / verdict.runs + 1 / reference))
+        reference = self.arm(self.parent(arm))
+        common = sum(seed in reference.values for seed in own.values) if shared else 0
+        rho = self.noise.rho if shared else 0.0
+        variance = _variance(verdict.runs, max(1, reference.runs), min(common, verdict.runs), rho)
+        doubt = 1 - self.belief(self.sigma * math.sqrt(variance), verdict.effect)
         return own.level - doubt * verdict.effect * min(1.0, verdict.runs / own.runs)
 
-    def belief(self, error: float) -> float:
+    def belief(self, error: float, gain: float = 0.0) -> float:
         """Part of a measured gain that is no luck: tau^2 / (tau^2 + error^2), for true effects spread by tau.
 
         The mean under a normal prior about zero, given one measurement (Efron and Morris, 1973). Its tau comes from the
-        declared `worth`: estimated from a campaign's few differences it blew up with a single collapsed run.
+        declared `worth`: estimated from a campaign's few differences it blew up with a single collapsed run. A gain of
+        more than `TAU` such spreads says by itself that the prior is too narrow, and is taken to lie `TAU` spreads out:
+        no luck is as large as a gain of many noises.
+
+        Args:
+            error: Standard error of the gain.
+            gain: What was measured.
         """
-        tau = TAU * max(self.sigma or 0.0, self.scale or 0.0)
+        tau = max(TAU * max(self.sigma or 0.0, self.scale or 0.0), abs(gain) / TAU)
         return tau * tau / (tau * tau + error * error) if error else 1.0
 
     def compare(self, arm: str, against: str, *, credit: bool = True) -> Effect | None:
@@ -205,13 +229,26 @@ class Evidence:
         Args:
             arm: The candidate.
             against: The reference, a kept arm or the baseline.
-            credit: Take selection's luck out of the reference.
+            credit: Take selection's luck out of the reference; not where the two give the same number on every seed,
+                for what they share was luck of both.
         """
         ours, theirs = self.arm(arm), self.arm(against)
         if not ours.runs or not theirs.runs:
             return None
-        level = self.credited(against) if credit else None
+        if same := self._alike(ours, theirs):
+            rho = _SAME_RUNS if same == ours.values else self.noise.rho
+            plain = difference(ours, theirs, replace(self.noise, rho=rho), self.sigma)
+            return replace(plain, gain=mean([value - theirs.values[seed] for seed, value in same.items()]), paired=True)
+        level = self.credited(against, beside=arm) if credit else None
         return difference(ours, theirs, self.noise, self.sigma, level)
+
+    def _alike(self, ours: Arm, theirs: Arm) -> dict[int, float]:
+        """What one arm gave on common seeds where another gave the same on each, though seeds make a difference."""
+        if not self.sigma or not self.noise.freedom or (self.noise.pairs >= _KNOWN and self.noise.rho <= PAIR_FROM):
+            return {}
+        common = {seed: value for seed, value in ours.values.items() if seed in theirs.values}
+        nearest = _ALIKE * self.sigma
+        return common if all(abs(value - theirs.values[seed]) <= nearest for seed, value in common.items()) else {}
 
     def smallest(self, against: str) -> float | None:
         """Smallest gain that one run could show over `against`: below it the 90 % interval reaches zero.
@@ -264,14 +301,22 @@ def difference(ours: Arm, theirs: Arm, noise: Noise, sigma: float | None, level:
     rho = noise.rho if noise.rho > PAIR_FROM and common else 0.0
     n, whole, both = ours.runs, theirs.runs, len(common)
     share = rho * both / n
-    variance = 1 / n + 1 / whole
     if share:
         gain -= share * (mean([theirs.values[seed] for seed in common]) - theirs.level)
-        variance += share * share * (1 / both - 1 / whole) - 2 * share * rho * (1 / n - both / (n * whole))
-        variance -= 2 * rho * both / (n * whole)
-    error = None if sigma is None else sigma * math.sqrt(max(variance, 0.0))
+    variance = _variance(n, whole, both, rho)
+    error = None if sigma is None else sigma * math.sqrt(variance)
     freedom = noise.freedom if common or noise.rho <= PAIR_FROM else noise.apart
     return Effect(gain, error, freedom, n, paired=bool(share))
+
+
+def _variance(n: int, whole: int, both: int, rho: float) -> float:
+    """Variance of a difference of means, in that of one run: n runs against `whole`, `both` of them on common seeds."""
+    variance = 1 / n + 1 / whole
+    share = rho * both / n
+    if share:
+        variance += share * share * (1 / both - 1 / whole) - 2 * share * rho * (1 / n - both / (n * whole))
+        variance -= 2 * rho * both / (n * whole)
+    return max(variance, 0.0)
 
 
 def _whole_baseline(trial: Trial) -> bool:

@@ -111,7 +111,7 @@ def ordinary_gain(evidence: Evidence) -> float:
 def credited_gain(evidence: Evidence, contest: Contest) -> float:
     """The gain with its luck taken out: of what was measured, the part that `Evidence.belief` gives."""
     effect = contest.effect
-    return effect.gain if effect.error is None else effect.gain * evidence.belief(effect.error)
+    return effect.gain if effect.error is None else effect.gain * evidence.belief(effect.error, effect.gain)
 
 
 def anchor(evidence: Evidence) -> Advice | None:
