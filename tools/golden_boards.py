@@ -122,7 +122,8 @@ def claimed(fresh: Sequence[float], base: Sequence[float]) -> Board:
 BOARDS: dict[str, tuple[Board, list[list[Any]]]] = {
     "one run against three": (
         Board((*BASE, *arm("a", 1.05))),
-        [["compare", "a", "baseline"], ["smallest"], ["belief", 0.02], ["belief", 0.08], ["belief", 0.02, 0.06], ["belief", 0.02, -0.2]],
+        [["compare", "a", "baseline"], ["smallest"], ["belief", 0.02], ["belief", 0.08],
+         ["belief", 0.02, 0.06], ["belief", 0.02, -0.2]],
     ),
     "less is better, two runs against four": (
         Board((*arm("baseline", 2.0, 2.1, 1.9, 2.06), *arm("a", 1.7, 1.82, seed=60)), direction="minimize"),

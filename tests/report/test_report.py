@@ -86,7 +86,9 @@ def doubted(events):
     ]
 
 
-def report(title="idea", goal="more", direction=Direction.MAXIMIZE, fresh=(), more=(), baseline=(0.5, 0.52)):
+def report(
+    title="idea", goal="more", direction=Direction.MAXIMIZE, fresh=(), more=(), baseline=(0.5, 0.52), idea=(0.7, 0.72)
+):
     """Baseline, one kept idea, one crashed; values of fresh seeds of the kept one if there are any."""
     campaign = CampaignConfig.of({"campaign": "c", "verdict": {"policy": "greedy"}})
     objective, limits = (
@@ -95,7 +97,7 @@ def report(title="idea", goal="more", direction=Direction.MAXIMIZE, fresh=(), mo
     )
     history = fold([
         happened.CampaignStarted(at=0.0, campaign="c", base_commit="0" * 40, approved_by="ada"), *experiment(1, "baseline", baseline, "keep"),
-        *experiment(2, "idea", [0.7, 0.72], "keep", title, 0.2), *experiment(3, "bad", [None], "crash", "bad", area="data"),
+        *experiment(2, "idea", list(idea), "keep", title, 0.2), *experiment(3, "bad", [None], "crash", "bad", area="data"),
         *(event for number, value in enumerate(fresh, 3) for event in run("idea", number, value, Purpose.CONFIRM)),
         *more, happened.Steered(50.0, title, "ada"), happened.CampaignEnded(6000.0, "enough"),
     ])  # fmt: skip
@@ -146,6 +148,17 @@ def test_fresh_seeds_that_reach_nothing_are_told_of(more, told):
     made = report(more=runs, baseline=(0.5,))
     assert ("no scatter: the baseline gave one number to the last digit on 3 seeds" in markdown(made)) is told
     assert any("no scatter" in sentence for sentence in made.integrity) is told
+
+
+def test_where_no_seed_changes_a_number_nothing_is_called_proven():
+    """The best is measured, the same on each seed: chance has no part in it, so there is nothing to prove."""
+    runs = [event for number in (3, 4) for event in run("baseline", number, 0.5, Purpose.ANCHOR)]
+    more = [*runs, *run("idea", 3, 0.7, Purpose.CONFIRM)]
+    made = report(more=more, baseline=(0.5,), idea=(0.7, 0.7))
+    assert made.headline.startswith("idea is measured to be, as measured by the run itself, better than the baseline:")
+    assert made.headline.endswith(": +0.2, the same on each seed.")
+    assert "proven" not in markdown(made).replace("so the seed does not", "").replace("proves no more", "")
+    assert "no seed changed a number, so one run says what there is" in markdown(made)
 
 
 def test_an_idea_that_ran_only_with_another_is_told_by_its_verdict():

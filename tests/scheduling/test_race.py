@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoresearch.run.measurement import Direction, Objective
-from autoresearch.scheduling.race import FirstRun, Prospect, Relation, hopeless, outraced
+from autoresearch.scheduling.race import FirstRun, Prospect, Relation, blind, hopeless, outraced
 
 UP = Objective("more", "val:accuracy")
 DOWN = Objective("less", "val:loss", Direction.MINIMIZE)
@@ -42,6 +42,15 @@ def test_without_noise_or_a_parent_nothing_is_given_up():
     """One baseline run says nothing about what far behind means."""
     assert hopeless(run(0.0, 90), PARENT, UP, None) is None
     assert hopeless(run(0.0, 90), [], UP, 0.02) is None
+
+
+@pytest.mark.parametrize(("noise", "said"), [
+    (None, "nothing was repeated"), (0.0, "no seed has changed a number"), (0.02, ""),
+])  # fmt: skip
+def test_a_race_that_cannot_see_says_so(noise, said):
+    """Both rules count in noises of a run, so without one they end nothing, and that is told."""
+    assert said in blind(noise)
+    assert bool(blind(noise)) is bool(said)
 
 
 def test_a_loss_is_turned_over():

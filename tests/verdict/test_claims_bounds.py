@@ -67,11 +67,11 @@ def test_an_incumbent_that_nobody_made_is_claimed_as_one_change():
 
 
 def test_equal_runs_make_certain_claims():
-    """Where noise is nought a gain is proven, a loss refuted, and none is neither."""
+    """Where noise is nought a gain is measured, a loss refuted, and so is none: there is nothing to prove."""
     for gain, standing, wrong in (
-        (0.5, Standing.PROVEN, 0.0),
+        (0.5, Standing.MEASURED, 0.0),
         (-0.5, Standing.REFUTED, 1.0),
-        (0.0, Standing.UNRESOLVED, 0.75),
+        (0.0, Standing.REFUTED, 1.0),
     ):
         trials = (
             *runs("baseline", 1.0, 1.0),
@@ -80,7 +80,8 @@ def test_equal_runs_make_certain_claims():
         )
         found = claims(Board(objective=UP, ideas=(idea("a", status=KEEP, effect=0.5),), trials=trials, incumbent="a"))
         assert (found.campaign.standing, found.campaign.wrong) == (standing, wrong)
-        assert found.campaign.fresh
+        assert found.campaign.unmoved
+        assert found.false_chance == 0
     nearly = (
         *runs("baseline", 1.0, 1.0 + 1e-11),
         *(replace(trial, value=1 + (trial.arm == "a") * 0.5) for trial in trials[2:]),

@@ -8,9 +8,11 @@ from autoresearch.experiment.board import Board, Bundle, Done, Idea, Measure, Po
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
 from autoresearch.run.measurement import Objective
 from autoresearch.verdict.evidence import Evidence
-from autoresearch.verdict.policies import policy
+from autoresearch.verdict.policies import BUILTIN, policy
 from autoresearch.verdict.policies.composed import bundle_name
 from autoresearch.verdict.policies.reserve import reserve
+from autoresearch.verdict.simulated_world import Stream, World
+from autoresearch.verdict.simulation import run_campaign
 
 
 def found(gain: float, *, left: int = 50):
@@ -85,3 +87,44 @@ def test_a_new_bundle_has_a_name_that_nothing_has():
     assert bundle_name(Evidence(replace(found(1.0), bundles=(made,))), "without") == "without-3"
     assert bundle_name(Evidence(replace(found(1.0), bundles=(made,))), "merge") == "merge-2"
     assert bundle_name(Evidence(found(1.0)), "without") == "without-1"
+
+
+@pytest.mark.parametrize("name", sorted(set(BUILTIN) - {"greedy", "screening"}))
+@pytest.mark.parametrize("runs", [None, 60])
+def test_where_no_seed_changes_a_number_each_idea_runs_once_and_the_best_once_more(name, runs):
+    """Three baseline runs show it; whatever the budget holds, the rest of the seeds would give the same again."""
+    world = World(stream=Stream(effects=(1.0, -1.0, 0.0), crash=0.0), noise=0.0, runs=runs, experiments=6)
+    night = run_campaign(policy(name), world, seed=3)
+    kept = night.keeps if night.keeps > 1 else 0
+    assert night.runs in (3 + 6 + 1, 3 + 6 + 1 + kept)
+    assert night.claimed
+    assert not night.false_claim
+
+
+def test_a_baseline_at_the_floor_does_not_stand_for_what_was_kept():
+    """It gives one number whatever the seed; the best one's fresh seed gives another, so its noise is measured on."""
+    floor = tuple(Trial(arm="baseline", seed=42 + n, purpose=Purpose.BASELINE, value=0.0, order=n) for n in range(3))
+    ours = Trial(arm="a", seed=42, value=0.4, order=3)
+    kept = Idea(name="a", parent="baseline", verdict=Verdict(status=Status.KEEP, reason="", effect=0.4, runs=1))
+    now = replace(found(1.0, left=12), ideas=(kept,), trials=(*floor, ours), may_explore=False, runs_total=24)
+    first = policy("auto").advise(now)
+    assert (first.arm, first.purpose) == ("a", Purpose.CONFIRM)
+    seen = [Trial(arm="a", seed=first.seed, purpose=Purpose.CONFIRM, value=value, order=4) for value in (0.4, 0.1)]
+    same, other = (policy("auto").advise(replace(now, trials=(*now.trials, one))) for one in seen)
+    assert (type(same), same.why) == (Done, "a against the baseline: measured, +0.4, the same on each seed")
+    assert (other.arm, other.purpose) == ("baseline", Purpose.CONFIRM)
+
+
+def test_a_kept_change_says_how_far_one_run_goes():
+    """No seed matters, the noise of one run is passed, or several runs agree: three different things."""
+    base = found(1.0).trials[:3]
+    same = tuple(replace(one, value=1.0) for one in base)
+    said = []
+    for known, values in ((same, (2.0,)), (base, (2.0,)), (base, (2.0, 2.1))):
+        runs = tuple(Trial(arm="a", seed=42 + n, value=value, order=3) for n, value in enumerate(values))
+        asked = Idea(name="a", parent="baseline", seeds=len(values))
+        now = replace(found(1.0), ideas=(asked,), trials=(*known, *runs), incumbent="baseline")
+        said.append(policy("sequential").advise(now).verdict.reason.partition(", ")[::2])
+    assert said[0] == ("+1 (no scatter) over 1 run", "better, and no seed has changed a number")
+    assert said[1][1].endswith("over 1 run, better by more than the noise, on one run")
+    assert said[2][1].endswith("over 2 runs, clearly better")

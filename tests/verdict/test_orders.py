@@ -126,7 +126,9 @@ def test_credit_is_taken_off_the_incumbent_only_where_the_way_says_so():
     seen = {}
     for credit in (True, False):
         asked = Asked()
-        shown = board(*runs("a", 1.1), *runs("b", 1.1), ideas=(replace(A, verdict=KEPT), replace(B, parent="a")))
+        shown = board(
+            *runs("a", 1.1), *runs("b", 1.1, seed=60), ideas=(replace(A, verdict=KEPT), replace(B, parent="a"))
+        )
         next_of(replace(shown, incumbent="a"), asked, credit=credit)
         seen[credit] = asked.contests[0].effect.gain
     assert seen[False] == pytest.approx(0.0)

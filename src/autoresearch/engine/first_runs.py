@@ -21,11 +21,15 @@ def hopeless(ctx: Context, run: Run) -> str:
         return ""
     board = next_move.board(ctx.history, ctx.campaign, objective, ctx.outlook())
     folder, noise = Path(planned.folder), Evidence(board).sigma
+    races = ctx.campaign.run.early_kill == "race"
+    unseeing = race.blind(noise) if races else ""
+    if unseeing and all(note.text != unseeing for note in ctx.history.notes):
+        ctx.note(unseeing)
     now = ctx.target.measure(
         folder, measuring.log_tail(ctx, run), measuring.read_all(ctx, folder), JobStatus(state=JobState.RUNNING)
     )
     why = race.hopeless(now.curve, parents, objective, noise, unit=now.unit) or ""
-    if why or ctx.campaign.run.early_kill != "race":
+    if why or not races:
         return why
     return race.outraced(now.curve, parents, _others(ctx, planned.experiment), objective, noise, unit=now.unit)
 

@@ -31,6 +31,8 @@ _TAG = re.compile(r"[A-Za-z_][\w-]*(?:/[\w.@-]+)+")
 _TAIL = 0.2
 """Share of a run's last points that stands for where it ended."""
 
+_AVERAGED = "each number is the mean over the last fifth of a run's points, and over the valid runs"
+
 
 def watched_values(ctx: Context, entry: Experiment) -> tuple[str, ...]:
     """One line per watched tag that both sides logged: `train/reward: 0.41, parent 0.38 (reward rises)`."""
@@ -38,7 +40,8 @@ def watched_values(ctx: Context, entry: Experiment) -> tuple[str, ...]:
     if not wanted or ctx.history.has_yardstick(entry.name):
         return ()
     ours, theirs = _ends(ctx, entry.name), _ends(ctx, entry.parent)
-    return tuple(dict.fromkeys(_line(text, tag, ours[tag], theirs.get(tag)) for text, tag in wanted if tag in ours))
+    told = dict.fromkeys(_line(text, tag, ours[tag], theirs.get(tag)) for text, tag in wanted if tag in ours)
+    return (*told, _AVERAGED) if told else ()
 
 
 def _line(text: str, tag: str, ours: float, theirs: float | None) -> str:

@@ -17,6 +17,7 @@ from autoresearch.verdict.drift import Drift
 
 STANDINGS = {
     "proven": "confirmed on fresh seeds, which had no part in selection",
+    "measured": "no seed changed a number, so one run says what there is",
     "implausible": "cannot be what it looks like: look, then `autoresearch overrule N keep --reason ...`",
     "likely": "probably true, not proven",
     "unresolved": "too few runs to tell",
@@ -149,10 +150,12 @@ def what_to_do(report: Report) -> str:
 
 
 def confirmed(report: Report) -> bool:
-    """Whether fresh seeds speak for the best: it is proven on them, or likely."""
+    """Whether fresh seeds speak for the best: it is proven on them, or likely, or no seed changes what it measures."""
     whole = report.claims.campaign
-    shown = {Standing.PROVEN, Standing.LIKELY}
-    return whole is not None and report.incumbent != BASELINE and whole.fresh and whole.standing in shown
+    if whole is None or report.incumbent == BASELINE:
+        return False
+    likely = whole.fresh and whole.standing in {Standing.PROVEN, Standing.LIKELY}
+    return likely or whole.standing is Standing.MEASURED
 
 
 def drift_words(drift: Drift) -> str:

@@ -140,4 +140,4 @@ def interval(effect: float | None, low: float | None, high: float | None) -> str
     """`+0.004 [-0.011, +0.019]`, without brackets when there is no interval, empty without an effect."""
     if effect is None:
         return ""
-    return f"{effect:+.3g}" + ("" if low is None or high is None else f" [{low:+.3g}, {high:+.3g}]")
+    return f"{effect:+.3g}" + ("" if low is None or high is None or low == high else f" [{low:+.3g}, {high:+.3g}]")

@@ -15,7 +15,7 @@ from autoresearch.scheduling.exploration import held_back
 from autoresearch.scheduling.next_move import board as board_of
 from autoresearch.scheduling.stop_check import Outlook, StopState
 from autoresearch.verdict.arms import counted
-from autoresearch.verdict.claims import Claim, Claims, Standing, claims
+from autoresearch.verdict.claims import SHOWN, Claim, Claims, claims
 from autoresearch.verdict.drift import Drift, drift
 from autoresearch.verdict.evidence import Evidence
 from autoresearch.verdict.power import cannot_prove
@@ -176,18 +176,18 @@ class Report:
             return f"Nothing beat the baseline ({self.baseline:.4g}) so far."
         gain = interval(whole.effect, whole.low, whole.high)
         on = f"on {counted(whole.runs, 'fresh seed')}" if whole.fresh else "not yet confirmed on fresh seeds"
-        verb = {"proven": "is proven", "likely": "is likely", "refuted": "is not", "implausible": "may look"}.get(
-            whole.standing, "may or may not be"
-        )
+        on = "the same on each seed" if whole.unmoved else on
+        verb = _VERBS.get(whole.standing, "may or may not be")
         if whole.why:
             return f"{self.incumbent}: {whole.why}. It measures {gain or 'no gain'}, {on}."
-        verb += f", {self.measured_by}," if self.measured_by and whole.standing in {"proven", "likely"} else ""
+        verb += f", {self.measured_by}," if self.measured_by and whole.standing in {*SHOWN, "likely"} else ""
         found = f"{self.incumbent} {verb} better than the baseline: {gain or 'gain not measured'}, {on}."
-        unsure = _ADVICE if whole.fresh else _UNSEEN if self.reason else ""
-        return found + unsure + self.reach if whole.standing in _NOT_SHOWN else found + self.reach
+        unsure = _ADVICE if whole.fresh else _UNSEEN if self.reason and not whole.unmoved else ""
+        return found + unsure + self.reach if whole.standing in {"unresolved", "refuted"} else found + self.reach
 
 
-_NOT_SHOWN = (Standing.UNRESOLVED, Standing.REFUTED)
+_VERBS = {"proven": "is proven", "measured": "is measured to be", "likely": "is likely", "refuted": "is not",
+          "implausible": "may look"}  # fmt: skip
 _ADVICE = " Stay with the baseline: the chance that this is better is below 80 %."
 _UNSEEN = " Stay with the baseline until fresh seeds confirm it."
 

@@ -58,6 +58,14 @@ def early_ends(kill: bool | str) -> str:
     return told
 
 
+def blind(noise: float | None) -> str:
+    """Why no run is ended for its curve in this campaign, empty where one may be: both rules count in noises."""
+    if noise is not None and noise > 0:
+        return ""
+    known = "the noise is not known, for nothing was repeated" if noise is None else "no seed has changed a number"
+    return f"run.early_kill ends no run for its curve: {known}, and how far behind is too far is told in noises"
+
+
 class _Point(NamedTuple):
     """A run beside its parent at one step; gains are positive when better."""
 

@@ -185,6 +185,7 @@ class Effect:
         """`+0.004 [-0.011, +0.019] over 3 runs`: gain, 90 % interval, how many runs of which `kind` it rests on."""
         low, high = self.low, self.high
         interval = "(noise not measured)" if low is None or high is None else f"[{low:+.3g}, {high:+.3g}]"
+        interval = "(no scatter)" if self.error == 0 else interval
         pairs = " on common seeds" if self.paired else ""
         part = " (validation noise only; nothing was repeated)" if self.error is not None and not self.freedom else ""
         return f"{self.gain:+.3g} {interval} over {counted(self.runs, kind)}{pairs}{part}"

@@ -36,11 +36,17 @@ class Standing(StrEnum):
     """How far a claim goes."""
 
     PROVEN = "proven"
+    MEASURED = "measured"
+    """No seed changes a number of this campaign: what was measured is what there is, and chance has no part in it."""
     LIKELY = "likely"
     UNRESOLVED = "unresolved"
     REFUTED = "refuted"
     IMPLAUSIBLE = "implausible"
     """The numbers say so, and they cannot be what they look like: a person is to look first."""
+
+
+SHOWN = (Standing.PROVEN, Standing.MEASURED)
+"""What may be relied on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +64,7 @@ class Claim:
         fresh: Whether only runs that chose nothing were used.
         wrong: Probability that the effect is not positive; half of all kept changes are expected to do nothing.
         why: What is implausible about it, in words; empty when nothing is.
+        unmoved: Whether no seed changes its numbers, so that chance has no part in them and fresh ones add nothing.
     """
 
     name: str
@@ -69,6 +76,7 @@ class Claim:
     fresh: bool = False
     wrong: float = 1.0
     why: str = ""
+    unmoved: bool = False
 
     def holds(self, truth: float) -> bool | None:
         """Whether the interval holds this effect; None without one."""
@@ -113,6 +121,7 @@ def whole_claim(evidence: Evidence) -> Claim | None:
     if incumbent == BASELINE:
         return None
     effect = fresh_comparison(evidence, incumbent, BASELINE)
+    effect = _unmoved(evidence, incumbent) or effect
     if effect is None:
         return Claim(name=incumbent, standing=Standing.UNRESOLVED)
     claim = _claim(incumbent, effect, effect_spread(evidence) * max(1, len(evidence.held)), fresh=True)
@@ -121,10 +130,16 @@ def whole_claim(evidence: Evidence) -> Claim | None:
 
 def _looked_at(evidence: Evidence, claim: Claim, *arms: str) -> Claim:
     """The claim, unless a person has to look first at what it says."""
-    if claim.standing not in {Standing.PROVEN, Standing.LIKELY}:
+    if claim.standing not in {*SHOWN, Standing.LIKELY}:
         return claim
     why = next(filter(None, (implausible(evidence, arm) for arm in arms)), "")
     return replace(claim, standing=Standing.IMPLAUSIBLE, why=why) if why else claim
+
+
+def _unmoved(evidence: Evidence, incumbent: str) -> Effect | None:
+    """The plain difference where no seed changes a number and the incumbent's fresh one has not either."""
+    fresh = any(t.arm == incumbent and t.purpose in FRESH and t.value is not None for t in evidence.board.trials)
+    return evidence.compare(incumbent, BASELINE, credit=False) if evidence.repeatable and fresh else None
 
 
 def fresh_comparison(evidence: Evidence, arm: str, against: str) -> Effect | None:
@@ -246,6 +261,9 @@ def _claim_idea(evidence: Evidence, idea: Idea, spread: float, told: Worth | Non
         return _claim(idea.name, effect, spread, fresh=True)
     if told is not None:
         return _told(evidence, idea, told)
+    plain = evidence.compare(idea.name, idea.parent, credit=False) if evidence.repeatable else None
+    if plain is not None and plain.error == 0:
+        return _plainly(idea.name, plain)
     verdict = idea.verdict
     if verdict is None or verdict.effect is None or evidence.sharers(idea.name) > 1:
         return Claim(name=idea.name, standing=Standing.UNRESOLVED)
@@ -302,6 +320,8 @@ def _claim(name: str, effect: Effect, spread: float, *, fresh: bool) -> Claim:
     if effect.error is None:
         return Claim(name=name, standing=Standing.UNRESOLVED, effect=effect.gain, runs=effect.runs, fresh=fresh)
     shrunk, right, wrong = doubt(effect, spread)
+    if not effect.error and effect.freedom > 1:
+        return _plainly(name, effect)
     printed = effect if fresh else shrunk
     return Claim(
         name=name,
@@ -312,6 +332,21 @@ def _claim(name: str, effect: Effect, spread: float, *, fresh: bool) -> Claim:
         runs=effect.runs,
         fresh=fresh,
         wrong=wrong,
+    )
+
+
+def _plainly(name: str, effect: Effect) -> Claim:
+    """Of numbers that no seed changes nothing is proven and nothing doubted."""
+    better = effect.gain > 0
+    return Claim(
+        name=name,
+        standing=Standing.MEASURED if better else Standing.REFUTED,
+        effect=effect.gain,
+        low=effect.gain,
+        high=effect.gain,
+        runs=effect.runs,
+        wrong=0.0 if better else 1.0,
+        unmoved=True,
     )
 
 

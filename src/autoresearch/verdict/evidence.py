@@ -260,6 +260,14 @@ class Evidence:
             return None
         return Effect(0.0, sigma * math.sqrt(1 + 1 / runs), self.noise.freedom, 1).high
 
+    @once
+    def repeatable(self) -> bool:
+        """Whether no seed has changed a number: two repeats or more, each the same as its arm's first run.
+
+        A further seed then tells nothing, except of an arm that was never repeated.
+        """
+        return self.noise.sigma == 0 and self.noise.freedom >= _SEEDS_ASKED - 1
+
     @property
     def seedless(self) -> tuple[str, ...]:
         """Says that no seed changed a number of the baseline: what is said of fresh seeds then rests on one run."""

@@ -28,7 +28,7 @@ from autoresearch.experiment.board import (
 from autoresearch.experiment.outcome import BASELINE, Status
 from autoresearch.ports.policy import Policy
 from autoresearch.run.measurement import Objective
-from autoresearch.verdict.claims import Standing, claims
+from autoresearch.verdict.claims import SHOWN, claims
 from autoresearch.verdict.drift import drift
 from autoresearch.verdict.evidence import Evidence
 from autoresearch.verdict.simulated_world import World
@@ -326,9 +326,9 @@ class _Campaign:
         announced = _level(evidence, board.incumbent) - _level(evidence, BASELINE)
         right = [effect for name, effect in self.effects.items() if effect > 0 and name not in self.crashing]
         claimed = claims(board)
-        proven = [c.name for c in claimed.ideas if c.standing is Standing.PROVEN]
+        proven = [c.name for c in claimed.ideas if c.standing in SHOWN]
         printed = claimed.campaign
-        whole = printed is not None and printed.standing is Standing.PROVEN
+        whole = printed is not None and printed.standing in SHOWN
         singles = [c.holds(self._claimed_effect(c.name)) for c in claimed.ideas if c.low is not None]
         trend = drift(board)
         wrong = [name for name in proven if self._own_effect(name) <= 0]

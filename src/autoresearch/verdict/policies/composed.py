@@ -15,7 +15,7 @@ from autoresearch.experiment.board import Advice, Board, Combine, Done, Idea, Me
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status
 from autoresearch.verdict import shared_rules
 from autoresearch.verdict.arms import Effect
-from autoresearch.verdict.claims import whole_claim
+from autoresearch.verdict.claims import Standing, whole_claim
 from autoresearch.verdict.evidence import FRESH, Evidence, Reader
 from autoresearch.verdict.policies.reserve import PAIRS, largest_reserve, pairs_needed
 from autoresearch.verdict.power import MOST_PAIRS
@@ -40,7 +40,7 @@ class Contest:
         arm: What ran for it: the idea itself, or its merge onto the incumbent.
         against: The reference arm.
         effect: The comparison.
-        last: No further run can be had for it.
+        last: No further run can be had for it, or none would tell more.
     """
 
     idea: Idea
@@ -213,11 +213,22 @@ def closing(evidence: Evidence) -> Advice:
     if left is not None:
         allowance = min(allowance, left)
     unpaired = [seed for seed in fresh.head if seed not in fresh.base]
+    if _told_by_one(evidence):
+        return (_ablate(evidence, fresh) if allowance >= 1 else None) or _end(evidence)
     if unpaired and (left is None or left > 0):
         return Measure(BASELINE, unpaired[0], Purpose.CONFIRM, "the baseline on the same fresh seed")
-    if len(fresh.head) < _pairs(evidence) and allowance >= 2:
+    if len(fresh.head) < _pairs(evidence) and allowance >= (1 if evidence.repeatable else 2):
         return Measure(board.incumbent, evidence.fresh_seed(), Purpose.CONFIRM, "a fresh seed, not used for selection")
     return (_ablate(evidence, fresh) if allowance >= 1 else None) or _end(evidence)
+
+
+def _told_by_one(evidence: Evidence) -> bool:
+    """Whether the incumbent's fresh seed gave what its other run did, as every seed does: then no further one helps."""
+    incumbent = evidence.board.incumbent
+    return evidence.repeatable and any(
+        trial.arm == incumbent and trial.purpose is Purpose.CONFIRM and (trial.pending or trial.value is not None)
+        for trial in evidence.board.trials
+    )
 
 
 def _allowance(evidence: Evidence) -> int:
@@ -296,6 +307,8 @@ def _end(evidence: Evidence) -> Advice:
     whole = whole_claim(evidence)
     if whole is None or whole.effect is None:
         return Done(f"{incumbent} is the best kept; no fresh run could confirm it")
+    if whole.standing is Standing.MEASURED:
+        return Done(f"{incumbent} against the baseline: measured, {whole.effect:+.3g}, the same on each seed")
     interval = "(noise not measured)" if whole.low is None else f"[{whole.low:+.3g}, {whole.high:+.3g}]"
     seeds = f"{whole.runs} fresh seed{'s' * (whole.runs != 1)}"
     return Done(f"{incumbent} against the baseline: {whole.standing}, {whole.effect:+.3g} {interval} on {seeds}")

@@ -166,7 +166,7 @@ def _contest(evidence: Evidence, way: WayOfJudging, idea: Idea, double: Bundle) 
         reason = f"{against} has no run it could be compared with, so no claim is made and the incumbent stays"
         return Settle(idea.name, shared_rules.verdict(evidence, double.name, Status.KEEP, reason, by=way.by))
     tries = effect.runs + evidence.arm(double.name).failed
-    last = not spares(evidence, 1) or tries >= max(1, evidence.settings.max_runs)
+    last = not spares(evidence, 1) or evidence.repeatable or tries >= max(1, evidence.settings.max_runs)
     ruling = way.rule(evidence, Contest(idea, double.name, against, effect, last))
     if ruling is None and not last:
         seed = evidence.next_seed(double.name, against)

@@ -93,7 +93,7 @@ def _contest(evidence: Evidence, way: WayOfJudging, idea: Idea, arm: str, agains
         reason = f"{against} has no run it could be compared with, so no claim is made and the incumbent stays"
         return Settle(idea.name, shared_rules.verdict(evidence, arm, Status.KEEP, reason, by=way.by))
     tries = effect.runs + evidence.arm(arm).failed
-    last = not spares(evidence, 1) or tries >= max(1, evidence.settings.max_runs)
+    last = not spares(evidence, 1) or evidence.repeatable or tries >= max(1, evidence.settings.max_runs)
     contest = Contest(idea, arm, against, effect, last)
     ruling = way.rule(evidence, contest)
     if ruling is None and not last:

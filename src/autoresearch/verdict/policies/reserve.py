@@ -35,6 +35,8 @@ def reserve(evidence: Evidence) -> int:
     if not most:
         return 0
     wanted = min(most, 2 * pairs_needed(evidence))
+    if evidence.repeatable:
+        return 1
     if any(trial.purpose is Purpose.CONFIRM for trial in evidence.board.trials[-2 * MOST_PAIRS :]):
         return wanted
     left = evidence.board.runs_left

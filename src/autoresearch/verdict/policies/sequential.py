@@ -83,7 +83,12 @@ def _kept(evidence: Evidence, contest: Contest) -> Ruling:
     objection = shared_rules.objection(evidence, contest.idea, contest.arm, contest.effect)
     if objection:
         return Ruling(Status.DISCARD, objection)
-    word = "clearly better" if contest.effect.z >= shared_rules.CLEAR else "promising, to be confirmed on fresh seeds"
+    clear = contest.effect.z >= shared_rules.CLEAR
+    word = "clearly better" if clear else "promising, to be confirmed on fresh seeds"
+    if evidence.repeatable:
+        word = "better, and no seed has changed a number"
+    elif clear and contest.effect.runs == 1:
+        word = "better by more than the noise, on one run"
     return Ruling(Status.KEEP, word)
 
 
@@ -92,6 +97,8 @@ def _dropped(evidence: Evidence, contest: Contest) -> Ruling:
     if excuse:
         return Ruling(Status.KEEP, excuse)
     word = "worse" if contest.effect.z < -shared_rules.CLEAR else "not distinguishable"
+    if evidence.repeatable and not contest.effect.gain:
+        word = "the same number"
     return Ruling(Status.DISCARD, word)
 
 
