@@ -159,6 +159,7 @@ def test_where_no_seed_changes_a_number_nothing_is_called_proven():
     assert made.headline.endswith(": +0.2, the same on each seed.")
     assert "proven" not in markdown(made).replace("so the seed does not", "").replace("proves no more", "")
     assert "no seed changed a number, so one run says what there is" in markdown(made)
+    assert "Take it over with: autoresearch adopt" in markdown(made)
 
 
 def test_an_idea_that_ran_only_with_another_is_told_by_its_verdict():
