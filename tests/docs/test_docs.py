@@ -34,6 +34,13 @@ def anchors(page):
 
 
 @each_page
+def test_every_test_that_a_page_names_is_there(page):
+    """A page that says what shows something leads to it."""
+    for path, name in re.findall(r"`([\w/]+\.py)::(\w+)`", page.read_text()):
+        assert re.search(rf"^ *def {name}\(", (ROOT / "tests" / path).read_text(), re.MULTILINE), f"{path}::{name}"
+
+
+@each_page
 def test_every_internal_link_leads_to_a_file_and_a_heading_of_it(page):
     """No link of the documentation is broken."""
     for link in LINK.findall(FENCE.sub("", page.read_text())):

@@ -13,6 +13,7 @@ from tests.launchers.conftest import WAIT
 
 from autoresearch.errors import LauncherError
 from autoresearch.launchers.slurm.launcher import SlurmLauncher
+from autoresearch.run.ending import Account, Who, judge
 from autoresearch.run.job import JobState, Resources
 from autoresearch.testing.launchers import ProcessContract, settle
 
@@ -210,6 +211,14 @@ def test_a_set_up_that_fails_is_a_failed_launch(submit, job):
     status = settle(launcher, job_id)
     assert (status.state, status.exit_code) == (JobState.FAILED, 3)
     assert "its script said: no module named cuda; its command was never reached: the launch failed" in status.reason
+
+
+def test_a_job_that_ends_well_without_its_run_is_no_success(submit, job):
+    """Slurm says COMPLETED, 0:0; what the run would have left is not there."""
+    launcher, job_id = submit(job(), setup=["exit 0"])
+    status = settle(launcher, job_id)
+    assert status.state is JobState.FAILED
+    assert judge(Account(status=status)).who in {Who.ENVIRONMENT, Who.NODE}
 
 
 def test_a_refusal_of_sbatch_is_passed_on(submit, job):
