@@ -16,6 +16,7 @@ AutoresearchError            exit code 1, one clear line
 │   ├── RefusedError         it answered: never, as the request stands
 │   └── NotNowError          it answered: not now, ask again
 ├── ResearcherError          a researcher (agent, list, search) could not do its part
+│   ├── FruitlessError       it works, and this time no idea came of it: the next one is asked
 │   └── UnfitError           it never can in this campaign: nobody waits for it
 └── PluginError              an adapter: unknown, claimed twice, or broken in another package
 ```
@@ -94,7 +95,20 @@ class NotNowError(LauncherError):
 
 
 class ResearcherError(AutoresearchError):
-    """A researcher could not do its part; the campaign itself is fine."""
+    """A researcher could not do its part; the campaign itself is fine.
+
+    Attributes:
+        trouble: In one word, why: `login`, `quota`, `rate-limit`, `model`, `context`, `failure`; empty for no word.
+    """
+
+    def __init__(self, text: str = "", *, trouble: str = "") -> None:
+        """What happened, and what kind of trouble that is."""
+        super().__init__(text)
+        self.trouble = trouble
+
+
+class FruitlessError(ResearcherError):
+    """A researcher was asked and gave no idea: nothing, garbage, no answer in time. No attempt is spent on it."""
 
 
 class UnfitError(ResearcherError):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from autoresearch.errors import ResearcherError
 from autoresearch.experiment import events
 from autoresearch.experiment.hypothesis import Brief, Hypothesis
 from autoresearch.git import refs, worktree
@@ -76,6 +77,12 @@ class Bench:
     def ask(self, script: str, **options: object) -> Hypothesis | None:
         """Have it propose."""
         return self.researcher(script, **options).propose(self.brief(), self.tree)
+
+    def fail(self, script: str, **options: object) -> str:
+        """Have it propose in vain; why there is no idea."""
+        with pytest.raises(ResearcherError) as raised:
+            self.ask(script, **options)
+        return str(raised.value)
 
     def brief(self) -> Brief:
         return Brief(

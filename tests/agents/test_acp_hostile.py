@@ -3,12 +3,13 @@
 import json
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from tests.agents.conftest import needs_acp
 
-from autoresearch.errors import CampaignError, ResearcherError
+from autoresearch.errors import CampaignError, FruitlessError, ResearcherError
 from autoresearch.experiment.hypothesis import Brief
 from autoresearch.run.measurement import Objective
 
@@ -30,6 +31,12 @@ def meet(bench, deed, requests=(), **more: object):
         protect=("config.key",),
     )
     return bench.researcher("", **said | more).propose(brief, bench.tree)
+
+
+def ask(bench, requests, **more: object):
+    """One that only asks and changes nothing: no idea comes of it."""
+    with suppress(FruitlessError):
+        meet(bench, "ask", requests, **more)
 
 
 def replies(bench):
@@ -67,7 +74,7 @@ def test_nothing_is_written_for_an_agent_outside_its_worktree(either):
         f"{tree}/../../../../config.json", root / "notes.txt", tree / "sub" / "notes.txt", tree / "config.link",
         tree / "config.pipe", tree / "config.hard", tree / ".git", tree / "config.key", tree / "train.py", "/etc/motd",
     ]  # fmt: skip
-    meet(either, "ask", [write(target) for target in targets])
+    ask(either, [write(target) for target in targets])
     assert [list(reply) for reply in replies(either)] == [["code", "message", "data"]] * len(targets)
     assert victim.read_text() == "mine\n"
     assert (root / "notes.txt").read_text() == "one\nunsaved thoughts\n"
@@ -79,7 +86,7 @@ def test_what_may_be_written_is_written_and_can_be_read_again(either):
     """A new file in a new folder, then a part of it."""
     path = str(either.tree / "sub" / "more" / "a.txt")
     asks = [write(path, "one\ntwo\nthree\n"), ["fs/read_text_file", {"path": path, "line": 2, "limit": 1}]]
-    meet(either, "ask", asks)
+    ask(either, asks)
     assert replies(either)[1] == {"content": "two\n"}
     assert either.edited() == ("sub/more/a.txt",)
 
@@ -88,7 +95,7 @@ def test_nothing_is_read_for_an_agent_outside_its_worktree(either):
     """The `.env` beside the code, a link to it, and the machine's files: refused, and the secret is nowhere."""
     (either.tree / "config.env").symlink_to(either.root / ".env")
     targets = [either.root / ".env", either.tree / "config.env", "/etc/passwd", "/proc/self/environ"]
-    meet(either, "ask", [["fs/read_text_file", {"path": str(target)}] for target in targets])
+    ask(either, [["fs/read_text_file", {"path": str(target)}] for target in targets])
     assert all("code" in reply for reply in replies(either))
     assert either.SECRET not in either.evidence("agent.log")
 
@@ -101,7 +108,7 @@ def test_answers_follow_the_kind_of_an_option_and_never_its_name_or_id(bench):
         wish("edit", "/etc/motd"), wish("other"), wish("switch_mode"), wish("fetch"),
         wish("edit", tree / "config.json", options=[{**ALLOW, "kind": "allow_always"}]),
     ]  # fmt: skip
-    meet(bench, "ask", asks, network=True)
+    ask(bench, asks, network=True)
     chosen = [reply["outcome"].get("optionId") for reply in replies(bench)]
     assert chosen == ["no", "yes", "yes", "no", "yes", "yes", "yes", "no", None]
     recorded = [one["answer"] for one in bench.last_call()["asked"]]
@@ -118,11 +125,10 @@ def test_answers_follow_the_kind_of_an_option_and_never_its_name_or_id(bench):
         ("deaf", "still at work after 4 s"),
     ],
 )
-def test_a_partner_that_keeps_no_rules_is_an_attempt_that_says_so(bench, deed, why):
+def test_a_partner_that_keeps_no_rules_has_no_idea_and_says_why(bench, deed, why):
     """Garbage, death and silence are each a reason; a line without end is passed over in bounded memory."""
-    hypothesis = meet(bench, deed, tries=1, timeout=4 if deed == "deaf" else 120, grace=0.5)
-    assert why in hypothesis.rationale
-    assert hypothesis.title.startswith("no change")
+    with pytest.raises(ResearcherError, match=why):
+        meet(bench, deed, tries=1, timeout=4 if deed == "deaf" else 120, grace=0.5)
     assert bench.edited() == ()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from autoresearch.errors import CampaignError, ResearcherError
+from autoresearch.errors import CampaignError, FruitlessError, ResearcherError
 
 
 def test_the_diff_is_the_change_and_the_answer_is_its_words(either):
@@ -71,12 +71,32 @@ def test_what_a_call_took_and_printed_is_kept_beside_the_experiment(bench):
         ("echo 'You have exceeded your current quota'; exit 1", "quota"),
         ("echo 'HTTP 429 Too Many Requests' >&2; exit 1", "rate-limit"),
         ("echo 'service overloaded (529)' >&2; exit 2", "rate-limit"),
+        ("echo 'Error: model gpt-9 not found' >&2; exit 1", "model"),
+        ("echo 'prompt is too long: 210000 tokens > 200000 maximum' >&2; exit 1", "context"),
     ],
 )
 def test_a_trouble_that_time_or_a_person_may_mend_spends_no_attempt(bench, script, words):
-    """No login, no quota, a rate limit: the researcher says so and is asked again later."""
-    with pytest.raises(ResearcherError, match=words):
+    """No login, no quota, a rate limit, no model: the researcher says so at once and is asked again later."""
+    with pytest.raises(ResearcherError, match=words) as raised:
         bench.ask(script, tries=3)
+    assert raised.value.trouble == words
+    assert len(json.loads(bench.evidence())["calls"]) == 1
+
+
+@pytest.mark.parametrize("script", ["echo Traceback: boom >&2; exit 3", "kill -SEGV $$"])
+def test_a_program_that_fails_and_leaves_nothing_is_in_trouble_whatever_its_words(bench, script):
+    """It is tried as often as configured; then it has fallen out, and no attempt is spent."""
+    with pytest.raises(ResearcherError, match="exited with code") as raised:
+        bench.ask(script, tries=2)
+    assert raised.value.trouble == "failure"
+    assert len(json.loads(bench.evidence())["calls"]) == 2
+
+
+@pytest.mark.parametrize("words", ["trains 401 steps", "the billing dataset", "the learning rate limit is reached"])
+def test_what_an_agent_says_itself_is_no_sign_of_trouble(bench, words):
+    """Its last message speaks of its idea; only its program's exit code and errors say how it is."""
+    with pytest.raises(FruitlessError):
+        bench.ask(f"echo 'My idea {words}.'")
 
 
 @pytest.mark.parametrize(
@@ -85,19 +105,17 @@ def test_a_trouble_that_time_or_a_person_may_mend_spends_no_attempt(bench, scrip
         ("true", "changed nothing"),
         ("echo 'I cannot help with that.'", "refusal"),
         ("head -c 100000 /dev/urandom", "changed nothing"),
-        ("echo Traceback: boom >&2; exit 3", "exited with code 3"),
-        ("kill -SEGV $$", "exited with code"),
         ("sed -i s/0.1/0.2/ config.json; exit 1", "exited with code 1"),
         ("sed -i s/0.1/0.2/ config.json; sleep 60", "still at work after 1 s"),
     ],
 )
-def test_every_other_failure_is_an_attempt_that_says_so(bench, script, why):
-    """Refusal, garbage, crash, hang: tried as often as configured, then a proposal that changes nothing."""
-    hypothesis = bench.ask(script, tries=2, timeout=1 if "sleep" in script else 120)
-    assert hypothesis.title.startswith("no change: ")
-    assert why in hypothesis.rationale
+def test_what_gives_no_idea_is_on_the_bill_and_no_attempt(bench, script, why):
+    """Refusal, garbage, hang: tried as often as configured, a hang once; then the next researcher is asked."""
+    with pytest.raises(FruitlessError, match=why):
+        bench.ask(script, tries=2, timeout=1 if "sleep" in script else 120)
     assert bench.edited() == ()
-    assert len(json.loads(bench.evidence())["calls"]) == 2
+    outcomes = [bill.outcome for bill in bench.made.bills()]
+    assert outcomes == (["fruitless"] if "sleep" in script else ["tried again", "fruitless"])
 
 
 def test_a_program_that_cannot_be_started_is_one_clear_line(bench):
@@ -147,7 +165,8 @@ def test_nothing_of_it_is_left_when_it_ends(either):
 def test_a_hang_is_ended_with_everything_it_started(either):
     """TERM is ignored by the agent and by its child; both are gone after the grace."""
     mark = f"61{os.getpid()}"
-    either.ask(f"trap '' TERM; (trap '' TERM; setsid sleep {mark}) & while true; do sleep 0.1; done", timeout=1)
+    with pytest.raises(FruitlessError):
+        either.ask(f"trap '' TERM; (trap '' TERM; setsid sleep {mark}) & while true; do sleep 0.1; done", timeout=1)
     assert either.last_call()["ending"] == "timed-out"
     assert either.alive(mark) == []
 
@@ -163,6 +182,31 @@ def test_money_it_reports_is_counted_and_bounded(bench):
     assert bench.last_call()["cost_usd"] == 0.6
     assert researcher.propose(bench.brief(), bench.tree) is None
     assert "used up its 0.5 USD" in bench.notes()
+
+
+def test_tokens_alone_have_a_price_and_count_against_the_bound(bench):
+    """An agent that reports tokens only is bounded by the price of its model, from the table or the campaign's own."""
+    usage = {"model": "gpt-5-2025-08-07", "tokens_in": 400_000, "tokens_out": 50_000}
+    said = json.dumps({"title": "more", "usage": usage})
+    script = f"echo x >> notes.txt; echo '{said}' > \"$AUTORESEARCH_ANSWER\""
+    researcher = bench.researcher(script, max_cost_usd=0.9)
+    assert researcher.propose(bench.brief(), bench.tree) is not None
+    (bill,) = researcher.bills()
+    assert (bill.model, bill.cost_usd, bill.priced) == ("gpt-5-2025-08-07", 1.0, True)
+    assert researcher.propose(bench.brief(), bench.tree) is None
+    own = bench.researcher(script, prices={"gpt-5": [10, 1, 100]}, max_tokens=450_000)
+    assert own.propose(bench.brief(), bench.tree) is None
+    assert "used up its 450000 tokens" in bench.notes()
+
+
+def test_a_bound_that_cannot_be_kept_is_reached(bench):
+    """Who says neither money nor tokens is called three times under a bound of money, then no more, and why is told."""
+    researcher = bench.researcher(bench.EDIT, max_cost_usd=5)
+    for _ in range(3):
+        assert researcher.propose(bench.brief(), bench.tree) is not None
+        bench.git("-C", str(bench.tree), "checkout", "-q", ".")
+    assert researcher.propose(bench.brief(), bench.tree) is None
+    assert "name its price" in bench.notes()
 
 
 def test_a_trivial_crash_is_mended_in_the_experiments_worktree(bench):

@@ -32,6 +32,10 @@ def branch(lab, name):
     return subprocess.run(words, cwd=lab.root, capture_output=True, text=True, check=True).stdout.strip()
 
 
+def status(lab):
+    return json.loads(lab.cli("status", "--json").stdout)
+
+
 def test_an_agents_edit_becomes_a_commit_with_a_row(lab):
     """Branch, row, patch, brief, prompt and `agent.json`: the evidence of one attempt."""
     plan(lab, shell(EDIT))
@@ -97,15 +101,61 @@ def test_a_planted_metric_is_no_result(lab):
     assert lab.rows()[1].metric_value == 0.7
 
 
-def test_an_agent_that_only_fails_does_not_end_the_campaign(lab):
-    """Nothing changed is a row; the next researcher's ideas and the stop rule go on."""
-    plan(lab, {**shell("echo 'I refuse.'"), "limit": 1}, {"type": "file", "path": "ideas.yaml"}, stop="3 experiments")
+def test_what_gives_no_idea_is_no_experiment(lab):
+    """Nothing changed: no row and no count, an event with its cost, and the next researcher is asked at once."""
+    plan(lab, shell("echo 'I refuse.'"), {"type": "file", "path": "ideas.yaml"}, stop="3 experiments")
     done = lab.run()
     assert done.returncode == 0, done.stderr
-    rows = lab.rows()
-    assert len(rows) == 3
-    assert rows[1].description.startswith("no change")
-    assert "empty" in rows[1].reason
+    assert [row.description for row in lab.rows()][1:] == ["raise the learning rate", "weight decay"]
+    assert [event["outcome"] for event in lab.journal("researcher_asked")] == ["fruitless", "fruitless"]
+    assert "fruitless: the agent changed nothing: refusal: I refuse." in done.stdout
+    assert "agent (command): 0 ideas from 2 calls" in (lab.folder / "report.md").read_text()
+
+
+def test_an_agent_alone_that_gives_nothing_rests_and_the_campaign_says_why(lab):
+    """Three times in a row, soon after each other; then there is nobody left to ask."""
+    plan(lab, shell("echo nonsense"), stop="9 experiments")
+    done = lab.run()
+    assert done.returncode == 0, done.stderr
+    assert (len(lab.rows()), len(lab.journal("researcher_asked"))) == (1, 3)
+    assert "agent rests after 3 refused proposals in a row" in str(lab.journal("campaign_ended")[-1]["reason"])
+
+
+def test_a_researcher_in_trouble_is_seen(lab):
+    """One line when it falls out and when it is back; the report says since when, why, and who proposed instead."""
+    flag = lab.root / ".git" / "answers"
+    script = f"test -e '{flag}' && {{ {EDIT} exit; }}; echo 'API Error: 529 Overloaded' >&2; exit 1"
+    ideas = {"type": "file", "path": "ideas.yaml", "limit": 1}
+    plan(lab, shell(script), ideas, stop="3 experiments")
+    child = lab.start_stepwise()
+    lab.step(
+        child, lambda: lab.journal("researcher_out") and len(lab.journal("experiment_committed")) > 1, "a fall-out"
+    )
+    (waiting,) = status(lab)["waiting"]
+    assert "researcher agent is without an answer from its model (limit, overload or network) since" in waiting
+    assert "1 idea came from file instead" in waiting
+    assert "529 Overloaded" in waiting
+    flag.touch()
+    lab.let_go()
+    out, err = child.communicate(timeout=200)
+    assert child.returncode == 0, err
+    assert "researcher agent has fallen out (rate-limit)" in out
+    assert "researcher agent is back" in out
+    assert lab.journal("researcher_back")
+    assert "researcher agent was without an answer from its model" in (lab.folder / "report.md").read_text()
+
+
+def test_what_an_idea_cost_stands_in_its_row(lab):
+    """Researcher, model, minutes, tokens and money, after all other columns; only where somebody was paid."""
+    usage = '"usage": {"model": "gpt-5", "tokens_in": 1000000, "tokens_out": 100000}'
+    plan(lab, shell(EDIT.replace('"expected"', f'{usage}, "expected"')))
+    assert lab.run().returncode == 0
+    extra = lab.rows()[1].extra
+    assert (extra["researcher"], extra["model"], extra["agent_tokens"]) == ("agent", "gpt-5", "1100000")
+    assert extra["agent_usd"] == "2.2500"
+    (line,) = status(lab)["spent"]
+    assert line.startswith("agent (command, gpt-5): 1 idea from 1 call, ")
+    assert "1100000 tokens, about 2.25 USD; kept ideas gained +0.2" in line
 
 
 def test_a_researcher_without_a_login_passes_on_to_the_next(lab):

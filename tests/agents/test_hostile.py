@@ -143,7 +143,7 @@ def test_instructions_planted_in_words_stay_one_line_of_data(bench):
 
 def test_filling_the_disk_ends_at_its_quota(either):
     """One file or many: it is ended, its files are gone with the attempt."""
-    either.ask("while true; do n=$((n+1)); head -c 1000000 /dev/zero > f$n; done", max_disk_mb=20, timeout=120)
+    either.fail("while true; do n=$((n+1)); head -c 1000000 /dev/zero > f$n; done", max_disk_mb=20, timeout=120)
     assert either.last_call()["ending"] == "disk"
     assert either.edited() == ()
     either.ask("head -c 100000000 /dev/zero > big; ls -l big; rm big\n" + either.EDIT, max_disk_mb=20, timeout=120)
@@ -189,10 +189,9 @@ def test_the_controllers_processes_are_out_of_sight_in_the_sandbox(bench):
 
 
 def test_killing_what_watches_it_leaves_nothing_behind(bench):
-    """Without the sandbox an agent can kill its watcher; it and its daemons still end, and the attempt says so."""
+    """Without the sandbox an agent can kill its watcher; it and its daemons still end, and it is told."""
     mark = f"62{os.getpid()}"
-    hypothesis = bench.ask(f"setsid sleep {mark} & kill -9 $PPID; sleep 30", sandbox="none")
-    assert "was killed" in hypothesis.rationale
+    assert "was killed" in bench.fail(f"setsid sleep {mark} & kill -9 $PPID; sleep 30", sandbox="none")
     assert bench.alive(mark) == []
 
 

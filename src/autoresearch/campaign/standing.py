@@ -19,13 +19,14 @@ from autoresearch.campaign.planning import target_of
 from autoresearch.campaign.status import CampaignStatus, Judged, RunningRun, driven
 from autoresearch.engine.context import Context
 from autoresearch.errors import CampaignError
+from autoresearch.experiment.attendance import out_now
 from autoresearch.experiment.events import ApprovalAsked, BaseSurvey
 from autoresearch.experiment.experiment import Experiment, Run, integrity_of, pauses
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE, NO_CLOCK, Status
 from autoresearch.ports.metric_source import MetricSource, readings_of, sources_of
 from autoresearch.records.paths import campaign_of
-from autoresearch.report.plain_text import baseline_figure
+from autoresearch.report.plain_text import baseline_figure, proposals, researchers_told
 from autoresearch.run.measurement import Direction, Objective
 from autoresearch.scheduling.exploration import held_back
 from autoresearch.scheduling.stop_check import Outlook, outlook
@@ -141,7 +142,11 @@ def status_of(opened: Opened, now: float, *, held: bool) -> CampaignStatus:
         verdicts=tuple(judged_value(entry, history) for entry in history.judged),
         steering=tuple(said.text for said in history.steering),
         cautions=() if history.ended else tuple(note.text for note in history.notes if note.text.startswith(NO_CLOCK)),
-        waiting=tuple(_waiting(ask) for key, ask in history.approvals.items() if key not in history.answers),
+        waiting=(
+            *(_waiting(ask) for key, ask in history.approvals.items() if key not in history.answers),
+            *(() if history.ended else out_now(history.attendance, proposals(history))),
+        ),
+        spent=researchers_told(history),
         by_hand=tuple(
             driven(opened.paths, history, opened.campaign, entry, now, held=held) for entry in history.by_hand
         ),

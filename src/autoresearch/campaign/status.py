@@ -261,7 +261,8 @@ class CampaignStatus:
         verdicts: Experiments with a verdict, by index.
         steering: What the user asked for, oldest first.
         by_hand: Experiments open by hand, by index.
-        waiting: Launches that wait for a person's `approve` or `deny`, with the question.
+        waiting: Launches that wait for a person's `approve` or `deny`, and researchers that have fallen out, and why.
+        spent: What researchers cost and gained, a sentence for each program and model.
         latest: Index of the experiment judged last, None before the first.
         cautions: What cannot be guarded against in this campaign, in words.
         question: What the person is asked at the end of a budget that was to end with a question, else empty.
@@ -293,6 +294,7 @@ class CampaignStatus:
     steering: tuple[str, ...]
     by_hand: tuple[DrivenExperiment, ...] = ()
     waiting: tuple[str, ...] = ()
+    spent: tuple[str, ...] = ()
     latest: int | None = None
     baseline_from: str = ""
     best_fresh: int = 0
@@ -322,11 +324,9 @@ class CampaignStatus:
         return _progress(self)
 
     def text(self, last: int = 8, width: int | None = None) -> str:
-        """Where the campaign stands, for people.
+        """Where the campaign stands, for people; `last` verdicts, newest last.
 
-        Args:
-            last: How many verdicts, newest last.
-            width: Verdicts are cut to so many characters, other lines are broken there; None: neither.
+        Verdicts are cut to `width` characters, other lines are broken there; None: neither.
         """
         return _text(self, last, width)
 
@@ -354,7 +354,7 @@ def _text(status: CampaignStatus, last: int, width: int | None) -> str:
             else [wrapped(baseline, width, "  "), wrapped(best, width, "  ")]
         ),
     ]
-    told = (*status.waiting, *status.held_back, status.question, *status.cautions)
+    told = (*status.waiting, *status.held_back, status.question, *status.cautions, *status.spent)
     lines += [wrapped(text, width, "  ") for text in told if text]
     if status.running:
         lines += ["", _running(status.running, width)]
@@ -385,7 +385,7 @@ def _running(running: tuple[RunningRun, ...], width: int | None) -> str:
 
 
 def _verdicts(verdicts: tuple[Judged, ...], width: int | None = None) -> str:
-    """Experiments with their verdicts; the effect is a column, so the reason goes without it."""
+    """The effect is a column, so the reason goes without it."""
     title = None if width is None else width // 4
     rows = [
         (one.index, one.status, number(one.value), one.gain, one.runs, one.area, cut(one.title, title), _why(one))

@@ -25,6 +25,8 @@ _REFRESH_S = 1.0
 _PROGRESS_S = 600.0
 _HEAD_LINES = 8
 """Lines above the tables, two of them broken."""
+_MOST_WAITING = 2
+"""Launches that wait for a person and researchers that have fallen out that are shown, one a line."""
 _MOST_RUNNING = 12
 """Runs in flight that are shown, one a line."""
 
@@ -118,7 +120,8 @@ def view(campaign: Campaign, recent: tuple[str, ...] = (), height: int = 60) -> 
     parts: list[object] = [_head(status), Text()]
     if status.running:
         parts += [_running(campaign, status), Text()]
-    spare = height - _HEAD_LINES - min(len(status.running), _MOST_RUNNING + 1) - 3
+    head = _HEAD_LINES + min(len(status.waiting), _MOST_WAITING)
+    spare = height - head - min(len(status.running), _MOST_RUNNING + 1) - 3
     recent = recent[-max(1, min(len(recent), spare - 4)) :]
     if status.verdicts:
         parts += [_verdicts(status, max(1, min(8, spare - len(recent) - 3))), Text()]
@@ -141,6 +144,8 @@ def _head(status: CampaignStatus) -> object:
     head.append(f"   baseline {plain_text.number(status.baseline) or '-'}   best ")
     head.append(f"{plain_text.number(status.best) or '-'}", style="bold")
     head.append(f" ({status.best_from})")
+    for line in status.waiting[:_MOST_WAITING]:
+        head.append(f"\n{plain_text.cut(line, 160)}", style="yellow")
     return head
 
 

@@ -10,7 +10,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 from autoresearch.engine import chain
-from autoresearch.engine.chain import ask_for_proposal, brief_for, collect_notes, is_clean, kept_proposal
+from autoresearch.engine.chain import (
+    ask_for_proposal,
+    brief_for,
+    collect_notes,
+    is_clean,
+    kept_proposal,
+    settle_bills,
+)
 from autoresearch.engine.context import Context
 from autoresearch.engine.guarded_commit import (
     commit_message,
@@ -372,12 +379,15 @@ def _mend(ctx: Context, entry: Experiment, tree: Path, crash: str) -> bool:
     mender = next((r for r in ctx.researchers if r.name == entry.hypothesis.source and isinstance(r, Mender)), None)
     if mender is None:
         return False
+    failed: ResearcherError | None = None
     try:
         brief = brief_for(ctx, entry.index, entry.name)
         with crossing(ResearcherError, "it failed"):
             return bool(mender.repair(brief, tree, crash))
     except ResearcherError as error:
+        failed = error
         ctx.note(f"researcher {mender.name} could not repair {entry.name}: {error}")
         return False
     finally:
         collect_notes(ctx, mender)
+        settle_bills(ctx, mender, entry.index, failed)

@@ -10,7 +10,23 @@ from pydantic import TypeAdapter
 
 from autoresearch.engine.context import Context
 from autoresearch.engine.worktrees import survey_of_arm
-from autoresearch.errors import AutoresearchError, RecipeError, RepositoryError, ResearcherError, UnfitError, crossing
+from autoresearch.errors import (
+    AutoresearchError,
+    FruitlessError,
+    RecipeError,
+    RepositoryError,
+    ResearcherError,
+    UnfitError,
+    crossing,
+)
+from autoresearch.experiment.attendance import (
+    FRUITLESS,
+    NO_IDEA,
+    PROPOSED,
+    ResearcherAsked,
+    ResearcherBack,
+    ResearcherOut,
+)
 from autoresearch.experiment.briefing import SETTLED, brief_text, next_area, plateaus
 from autoresearch.experiment.events import ExperimentAbandoned, PlateauReached
 from autoresearch.experiment.experiment import Experiment
@@ -19,7 +35,7 @@ from autoresearch.experiment.hypothesis import BY_HAND, Brief, Hypothesis, Tried
 from autoresearch.git import diffs, worktree
 from autoresearch.machine import disk
 from autoresearch.ports import plugins
-from autoresearch.ports.researcher import Researcher, Witness
+from autoresearch.ports.researcher import Biller, Mender, Researcher, Witness
 from autoresearch.run.symptom import Severity, Symptom
 from autoresearch.scheduling import next_move
 from autoresearch.scheduling.exploration import Turn, order, patience
@@ -107,8 +123,9 @@ def _status(history: History, entry: Experiment) -> str:
 
 
 def in_turn(ctx: Context) -> list[Researcher]:
-    """Researchers in the order they are to be asked, by what each has proposed so far."""
-    return [ctx.researchers[place] for place in order(_turns(ctx))]
+    """Researchers in the order they are to be asked, by what each has proposed so far; who fell out lately, last."""
+    turn, now = [ctx.researchers[place] for place in order(_turns(ctx))], ctx.clock()
+    return sorted(turn, key=lambda one: ctx.history.attendance.rests(one.name, now))
 
 
 def why_nobody(ctx: Context) -> str:
@@ -121,7 +138,7 @@ def send_to_rest(ctx: Context, source: str, refusals: tuple[str, ...]) -> None:
     turn = next((turn for one, turn in zip(ctx.researchers, _turns(ctx), strict=True) if one.name == source), None)
     if turn is not None and turn.refused == turn.patience:
         ctx.note(
-            f"researcher {source} rests: its last {turn.refused} proposals were refused, the last one because "
+            f"researcher {source} rests: its last {turn.refused} proposals were refused or none, the last one because "
             f"{refusals[0] if refusals else 'of its change'}; it is asked again once something is kept, a person "
             f"steers, or the campaign is run anew"
         )
@@ -182,20 +199,24 @@ def ask_for_proposal(ctx: Context, entry: Experiment, tree: Path) -> Proposal | 
     Everybody finds a fresh worktree: what was left there by whoever had no idea, or failed, is in nobody else's commit.
 
     Without one the attempt is given up: for good when every researcher said that it has no more, for a while when one
-    of them could not do its part (no quota, no login). One that never can says so, and is waited for by nobody.
+    of them could not do its part (no quota, no login) or gave nothing this time. One that never can says so, and is
+    waited for by nobody.
     """
-    troubles, for_good = list[str](), list[str]()
+    troubles, fruitless, for_good = list[str](), list[str](), list[str]()
     for researcher in in_turn(ctx):
         _fresh(ctx, tree, entry.opened.parent_commit)
         brief = brief_for(ctx, entry.index, entry.opened.parent)
         try:
             hypothesis = _idea_of(ctx, researcher, brief, tree)
         except ResearcherError as error:
-            said = f"{researcher.name}: {ctx.redactor.clean(str(error))}"
-            (for_good if isinstance(error, UnfitError) else troubles).append(said)
+            why = ctx.redactor.clean(str(error))
+            told = for_good if isinstance(error, UnfitError) else troubles
+            (fruitless if isinstance(error, FruitlessError) else told).append(f"{researcher.name}: {why}")
+            settle_bills(ctx, researcher, entry.index, error)
             continue
         finally:
             collect_notes(ctx, researcher)
+        settle_bills(ctx, researcher, entry.index, None, works=hypothesis is not None)
         if hypothesis is None:
             continue
         hypothesis = without_secrets(ctx, replace(hypothesis, source=hypothesis.source or researcher.name))
@@ -206,9 +227,55 @@ def ask_for_proposal(ctx: Context, entry: Experiment, tree: Path) -> Proposal | 
         hypothesis = replace(hypothesis, parent=parent)
         disk.replace(ctx.paths.attempt_brief(entry.index), ctx.redactor.clean(brief_text(brief)))
         return Proposal(hypothesis, _apply(ctx, tree, hypothesis))
-    why = "; ".join((*troubles, *for_good)) or why_nobody(ctx)
-    ctx.record(ExperimentAbandoned(ctx.clock(), entry.index, why, exhausted=not troubles))
+    soon = bool(fruitless) and not troubles
+    why = "; ".join((*troubles, *fruitless, *for_good)) or why_nobody(ctx)
+    ctx.record(ExperimentAbandoned(ctx.clock(), entry.index, why, exhausted=not troubles and not soon, soon=soon))
     return None
+
+
+def settle_bills(
+    ctx: Context, researcher: Researcher | Mender, index: int, error: ResearcherError | None, *, works: bool = False
+) -> None:
+    """Write down what the calls of a researcher cost, and that it fell out or is back.
+
+    Args:
+        ctx: The campaign.
+        researcher: Who was asked.
+        index: For which attempt.
+        error: What it failed of, None for nothing.
+        works: Whether it gave an idea.
+    """
+    name, found = researcher.name, _bills(ctx, researcher)
+    for bill in found:
+        why = ctx.redactor.clean(bill.why)
+        ctx.record(replace(bill, at=ctx.clock(), index=index, researcher=name, why=why))
+    if isinstance(error, FruitlessError):
+        if not any(bill.outcome == FRUITLESS for bill in found):
+            why = ctx.redactor.clean(str(error))
+            ctx.record(ResearcherAsked(at=ctx.clock(), index=index, researcher=name, outcome=FRUITLESS, why=why))
+        send_to_rest(ctx, name, (ctx.redactor.clean(str(error)),))
+    elif error is not None and not isinstance(error, UnfitError):
+        reason = ctx.redactor.clean(str(error))
+        ctx.record(ResearcherOut(at=ctx.clock(), researcher=name, trouble=error.trouble, reason=reason))
+        return
+    answered = works or any(bill.outcome in {PROPOSED, NO_IDEA, FRUITLESS} for bill in found)
+    if answered and name in ctx.history.attendance.out:
+        ctx.record(ResearcherBack(ctx.clock(), name))
+
+
+def _bills(ctx: Context, researcher: Researcher | Mender) -> tuple[ResearcherAsked, ...]:
+    if not isinstance(researcher, Biller):
+        return ()
+    try:
+        with crossing(ResearcherError, f"what researcher {researcher.name} cost could not be read"):
+            found = tuple(researcher.bills())
+    except ResearcherError as error:
+        ctx.note(ctx.redactor.clean(str(error)))
+        return ()
+    if wrong := next((why for one in found if (why := plugins.misfit(ResearcherAsked, one, "bill"))), ""):
+        ctx.note(ctx.redactor.clean(f"the {wrong} of researcher {researcher.name}, and is not counted"))
+        return ()
+    return found
 
 
 def _idea_of(ctx: Context, researcher: Researcher, brief: Brief, tree: Path) -> Hypothesis | None:

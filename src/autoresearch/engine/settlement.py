@@ -15,6 +15,7 @@ from autoresearch.engine.context import Context
 from autoresearch.engine.measuring import read_all
 from autoresearch.errors import RepositoryError
 from autoresearch.experiment import names
+from autoresearch.experiment.attendance import cells_of
 from autoresearch.experiment.events import ExperimentJudged
 from autoresearch.experiment.experiment import Experiment, Run, integrity_of, told_of_draws
 from autoresearch.experiment.history import History
@@ -165,7 +166,11 @@ def row_for(ctx: Context, entry: Experiment, verdict: Verdict) -> Row:
         effect_low=verdict.low,
         effect_high=verdict.high,
         reason=ctx.redactor.clean(reason),
-        extra=_heavy(ctx, entry.name) | ({INTEGRITY: word} if (word := integrity_of(runs)) else {}),
+        extra={
+            **_heavy(ctx, entry.name),
+            **({INTEGRITY: word} if (word := integrity_of(runs)) else {}),
+            **cells_of(ctx.history.attendance.asked, entry.index, entry.opened.at),
+        },
     )
 
 

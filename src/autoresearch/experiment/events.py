@@ -1,5 +1,5 @@
-"""The events of the journal, named in the past tense. `proof` says how a person's word was known to be one.
-One event is one JSON line, versioned by `v`, only ever extended; a kind of a newer version is an error. Times are UTC.
+"""The journal's events, in the past tense: a JSON line each, versioned by `v`, only ever extended. Times are UTC.
+`proof` says how a person's word was known to be one. A kind of a newer version is an error.
 """
 
 from collections.abc import Mapping
@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from autoresearch.experiment.attendance import ResearcherAsked, ResearcherBack, ResearcherOut
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import Purpose, Verdict
 from autoresearch.run.ending import Ending
@@ -53,11 +54,7 @@ class CampaignStarted:
 
 @dataclass(frozen=True, kw_only=True)
 class ControllerStarted:
-    """A controller started working on the campaign.
-
-    Attributes:
-        resting: It only judges or drops, so an end that was asked for stays asked for.
-    """
+    """A controller started on the campaign; `resting`: it only judges or drops, an end that was asked for stays."""
 
     at: float
     host: str
@@ -98,12 +95,13 @@ class ExperimentOpened:
 
 @dataclass(frozen=True)
 class ExperimentAbandoned:
-    """There was no idea for an opened attempt; its index is free again."""
+    """There was no idea for an opened attempt; its index is free again. `soon`: whoever was asked works."""
 
     at: float
     index: int
     reason: str
     exhausted: bool = False
+    soon: bool = False
     kind: Literal["experiment_abandoned"] = "experiment_abandoned"
 
 
@@ -395,6 +393,7 @@ Event = Annotated[
     CampaignStarted | CampaignEnded | ControllerStarted | ControllerStopped | ExperimentOpened | ExperimentAbandoned
     | ExperimentCommitted | ExperimentRepaired | BundleMade | RunPlanned | RunSubmitted | RunWaits | RunStarted
     | RunCancelled | RunEnded | RunMeasured | ExperimentJudged | VerdictOverruled | IncumbentDemoted | Steered | Paused
-    | Resumed | StopRequested | ApprovalAsked | ApprovalGiven | AllocationEnded | Noted | PlateauReached,
+    | Resumed | StopRequested | ApprovalAsked | ApprovalGiven | AllocationEnded | Noted | PlateauReached
+    | ResearcherAsked | ResearcherOut | ResearcherBack,
     Field(discriminator="kind"),
 ]  # fmt: skip

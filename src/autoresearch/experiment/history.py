@@ -7,6 +7,7 @@ from typing import Any
 
 from autoresearch.errors import LedgerError
 from autoresearch.experiment import events as happened
+from autoresearch.experiment.attendance import FRUITLESS, Attendance, ResearcherAsked
 from autoresearch.experiment.board import Bundle, Idea, Trial
 from autoresearch.experiment.events import Event
 from autoresearch.experiment.experiment import (
@@ -44,10 +45,11 @@ class History:
     exhausted_because: str = ""
     """Why no researcher has an idea when they were last asked; empty once something has happened since."""
     refused: dict[str, int] = field(default_factory=dict)
-    """Refused proposals in a row by researcher, since something was last kept or a person spoke."""
+    """Proposals in a row by researcher that were refused or none, since something was last kept or a person spoke."""
     plateaus: list[happened.PlateauReached] = field(default_factory=list)
     troubles: list[happened.ExperimentAbandoned] = field(default_factory=list)
     """Attempts given up in a row because a researcher could not do its part."""
+    attendance: Attendance = field(default_factory=Attendance)
     paused: happened.Paused | None = None
     stop: happened.StopRequested | None = None
     steering: list[happened.Steered] = field(default_factory=list)
@@ -153,14 +155,18 @@ class History:
                 self.notes.append(event)
             case happened.PlateauReached():
                 self.plateaus.append(event)
+            case ResearcherAsked() if event.outcome == FRUITLESS:
+                self.refused[event.researcher] = self.refused.get(event.researcher, 0) + 1
+                self.attendance.apply(event)
             case _:
-                pass
+                self.attendance.apply(event)
 
     def _think_again(self) -> None:
         """A person has spoken or looked after things: everybody is asked anew, and at once."""
         self.exhausted_because = ""
         self.refused.clear()
         self.troubles.clear()
+        self.attendance.anew = True
 
     def _count_refusal(self, event: happened.ExperimentCommitted) -> None:
         source = event.hypothesis.source
@@ -200,19 +206,11 @@ class History:
         return first if first and first.committed else None
 
     def arm_commit(self, arm: str) -> str:
-        """Commit of an experiment or bundle.
-
-        Raises:
-            KeyError: There is no such arm.
-        """
+        """Commit of an experiment or bundle; KeyError where there is no such arm."""
         return self.bundles[arm].commit if arm in self.bundles else self.experiment(arm).commit
 
     def arm_branch(self, arm: str) -> str:
-        """Branch of an experiment or bundle.
-
-        Raises:
-            KeyError: There is no such arm.
-        """
+        """Branch of an experiment or bundle; KeyError where there is no such arm."""
         return self.bundles[arm].branch if arm in self.bundles else self.experiment(arm).branch
 
     @property

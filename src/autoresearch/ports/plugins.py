@@ -15,7 +15,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from inspect import get_annotations
 from types import MappingProxyType, UnionType
-from typing import TYPE_CHECKING, Any, NamedTuple, Union, cast, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Union, cast, get_args, get_origin, get_type_hints
 
 from autoresearch import extras
 from autoresearch.errors import AutoresearchError, CampaignError, PluginError, crossing
@@ -217,6 +217,8 @@ def misfit(promised: Any, value: object, what: str) -> str:
     origin, parts = get_origin(promised), get_args(promised)
     if promised in {Any, object} or origin is type:
         return ""
+    if origin is Literal:
+        return "" if value in parts else _not_a(promised, value, what)
     if origin in {Union, UnionType}:
         if type(value) in parts:
             return misfit(type(value), value, what)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from autoresearch.experiment.attendance import ResearcherAsked
 from autoresearch.experiment.hypothesis import Brief, Hypothesis
 
 
@@ -26,6 +27,11 @@ class Researcher(Protocol):
 
         One that `edits` may change `tree` itself. Whatever is left there by one that has no idea, or that fails, is
         thrown away before anybody else is asked.
+
+        Raises:
+            FruitlessError: It was asked, and no idea came of it; the next researcher is.
+            ResearcherError: It cannot work now; it is asked again later.
+            UnfitError: It never can in this campaign.
         """
         ...
 
@@ -64,6 +70,15 @@ class Witness(Protocol):
 
     def evidence(self, index: int) -> Path:
         """The folder of files about an attempt, without secrets; it need not exist."""
+        ...
+
+
+@runtime_checkable
+class Biller(Protocol):
+    """A researcher whose calls cost something."""
+
+    def bills(self) -> tuple[ResearcherAsked, ...]:
+        """Its calls since this was last asked, oldest first; when, for which attempt and its name are filled in."""
         ...
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from autoresearch.errors import LedgerError
+from autoresearch.experiment.attendance import CELLS
 from autoresearch.machine import disk, fault_points
 from autoresearch.machine.lock import file_lock
 from autoresearch.records import row as record
@@ -169,8 +170,8 @@ def _header(data: bytes) -> tuple[int, tuple[str, ...]]:
 
 
 def _wider(columns: Sequence[str], *rows: Row) -> tuple[str, ...]:
-    """The columns with those of ours that they lack, and with `PLACES` and `INTEGRITY` where a row has them."""
-    extra = (name for row in rows for name in (*record.PLACES, record.INTEGRITY) if name in row.extra)
+    """The columns with those of ours that they lack, and those that only some rows have where a row has them."""
+    extra = (name for row in rows for name in (*record.PLACES, record.INTEGRITY, *CELLS) if name in row.extra)
     return tuple(dict.fromkeys((*columns, *record.COLUMNS, *extra)))
 
 

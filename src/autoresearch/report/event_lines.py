@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 from autoresearch.experiment import events as happened
+from autoresearch.experiment.attendance import TROUBLE, ResearcherAsked, ResearcherBack, ResearcherOut
 from autoresearch.experiment.events import Event
 from autoresearch.report.plain_text import duration
 
@@ -119,6 +120,12 @@ def _person_or_controller(event: Event) -> str:
             return f"{event.by} {'approved' if event.granted else 'denied'} {event.request} {event.reason}".rstrip()
         case happened.Noted():
             return event.text
+        case ResearcherAsked() if event.why and event.outcome != TROUBLE:
+            return f"researcher {event.researcher}, attempt {event.index}: {event.outcome}: {event.why}"
+        case ResearcherOut():
+            return f"researcher {event.researcher} has fallen out ({event.trouble or 'failure'}): {event.reason}"
+        case ResearcherBack():
+            return f"researcher {event.researcher} is back"
         case happened.CampaignEnded():
             return f"campaign ended: {event.reason}"
         case _:

@@ -63,6 +63,7 @@ def markdown(report: Report) -> str:
         _experiments(report),
         _areas(report),
         _spend(report),
+        _listing("Researchers", report.researchers),
         _listing("Needs your attention", report.attention),
         _listing("Your instructions during the campaign", report.steering),
         _reproduce(report),
@@ -287,6 +288,7 @@ def html(report: Report) -> str:
             _attempts(report),
             _html_areas(report),
             _html_spend(report),
+            _html_listing("Researchers", report.researchers),
             _html_listing("Needs your attention", report.attention),
             _html_listing("Your instructions during the campaign", report.steering),
         )

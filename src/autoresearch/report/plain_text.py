@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING
 
+from autoresearch.experiment.attendance import bills
 from autoresearch.experiment.outcome import BASELINE
 
 if TYPE_CHECKING:
@@ -130,6 +131,50 @@ def baseline_figure(history: History) -> tuple[float | None, str]:
     other = row is not None and value is not None and not math.isclose(row, value, rel_tol=1e-9)
     told = f"; {row:.4g} in its row, over {_counted(entry.row_runs, 'run')}" if other else ""
     return value, f"{basis}{told}"
+
+
+def proposals(history: History) -> list[tuple[float, str]]:
+    """When each idea came and from whom: Unix seconds and the researcher's name, by index."""
+    made = (entry.committed for _, entry in sorted(history.experiments.items()) if entry.name != BASELINE)
+    return [(one.at, one.hypothesis.source) for one in made if one]
+
+
+def researchers_told(history: History) -> tuple[str, ...]:
+    """What each researcher with costs of its own took and gained, a sentence for each program and model.
+
+    What is gained is of a researcher, whichever model it used: the last line of each says it.
+    """
+    found = bills(history.attendance.asked)
+    last = {bill.researcher: place for place, bill in enumerate(found)}
+    return tuple(
+        "; ".join(
+            filter(None, [bill.sentence, _gained(history, bill.researcher) if last[bill.researcher] == place else ""])
+        )
+        for place, bill in enumerate(found)
+    )
+
+
+def _gained(history: History, name: str) -> str:
+    """The effects of its kept ideas together, and that per USD and per hour of its calls and runs."""
+    own = [entry for entry in history.kept if entry.hypothesis.source == name and entry.verdict]
+    known = [(v.effect, v.low, v.high) for entry in own if (v := entry.verdict) and v.effect is not None]
+    if not known:
+        return ""
+    gain = sum(effect for effect, _, _ in known)
+    half = [(high - low) / 2 for _, low, high in known if low is not None and high is not None]
+    wide = math.sqrt(sum(one * one for one in half)) if len(half) == len(known) else None
+    calls = [one for one in history.attendance.asked if one.researcher == name]
+    tried = (entry.name for entry in history.judged if entry.hypothesis.source == name)
+    runs = sum(run.wall_s or 0.0 for arm in tried for run in history.runs_of(arm))
+    costs = [one.cost_usd for one in calls if one.cost_usd is not None]
+    per = [("hour of its calls and runs", (sum(one.seconds for one in calls) + runs) / 3600)]
+    per += [("USD", sum(costs))] if len(costs) == len([one for one in calls if one.tokens_in or one.tokens_out]) else []
+    rates = [f"{_around(gain / much, wide and wide / much)} per {what}" for what, much in per if much > 0]
+    return f"kept ideas gained {_around(gain, wide)} together" + "".join(f", {rate}" for rate in rates)
+
+
+def _around(value: float, half: float | None) -> str:
+    return f"{value:+.3g}" + ("" if half is None else f" [{value - half:+.3g}, {value + half:+.3g}]")
 
 
 def _counted(count: int, kind: str) -> str:

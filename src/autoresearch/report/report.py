@@ -4,11 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from autoresearch.config.schema import CampaignConfig
+from autoresearch.experiment.attendance import absences
 from autoresearch.experiment.board import Board
 from autoresearch.experiment.experiment import Experiment, Idle, Run, integrity_of
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status
-from autoresearch.report.plain_text import baseline_figure, interval
+from autoresearch.report.plain_text import baseline_figure, interval, proposals, researchers_told
 from autoresearch.run.integrity import Finding
 from autoresearch.run.measurement import Objective
 from autoresearch.scheduling.exploration import held_back
@@ -104,8 +105,7 @@ class Report:
     """Everything the report shows.
 
     Attributes:
-        campaign: Its name.
-        goal: Its goal in words.
+        campaign, goal: Its name, and what it is for in words.
         objective: What it was judged by.
         recipe: The recipe.
         base_commit: Where it started from, short.
@@ -128,10 +128,11 @@ class Report:
         reach: What the budget could not have proven, in words; empty where something is proven and before the end.
         areas: What each area gave, most attempts first.
         spend: What each purpose cost, dearest first.
+        researchers: What each researcher cost and gained, in words; only those whose calls cost something.
         queue_minutes: Minutes spent waiting in queues.
         wall_minutes: Minutes from the start to the report or the end.
         integrity: Whether the numbers may be believed at all, said before everything else; empty when all may.
-        measured_by: Who measured the incumbent: empty when its numbers are sound, else that the run itself did.
+        measured_by: Empty when the incumbent's numbers are sound, else that the run itself measured them.
         attention: What a person should look at or decide.
         steering: What the user asked for.
     """
@@ -159,6 +160,7 @@ class Report:
     reach: str = ""
     areas: tuple[Area, ...]
     spend: tuple[Spend, ...]
+    researchers: tuple[str, ...] = ()
     queue_minutes: float
     wall_minutes: float
     integrity: tuple[str, ...] = ()
@@ -233,6 +235,7 @@ def build(history: History, campaign: CampaignConfig, objective: Objective, view
         reach=cannot_prove(evidence, found.campaign) if history.ended else "",
         areas=_areas(history),
         spend=_spend(runs, history.idle()),
+        researchers=researchers_told(history),
         queue_minutes=sum(run.queued_s or 0.0 for run in runs) / 60,
         wall_minutes=(end - started.at) / 60 if started else 0.0,
         integrity=(*_unprotected(history), *evidence.seedless, *_integrity(runs), *_containment(runs)),
@@ -325,11 +328,8 @@ def _area(history: History, name: str, entries: list[Experiment]) -> Area:
 
 
 def _spend(runs: list[Run], idle: list[Idle]) -> tuple[Spend, ...]:
-    found = []
-    for purpose in Purpose:
-        these = [run for run in runs if run.planned.purpose is purpose]
-        if these:
-            found.append(Spend(str(purpose), len(these), _minutes(these), sum(run.gpu_hours for run in these)))
+    by = {purpose: [run for run in runs if run.planned.purpose is purpose] for purpose in Purpose}
+    found = [Spend(str(p), len(own), _minutes(own), sum(run.gpu_hours for run in own)) for p, own in by.items() if own]
     if done := [one for run in runs if run.measurement and (one := run.measurement.evaluation)]:
         minutes, gpu_hours = sum(one.seconds or 0.0 for one in done) / 60, sum(one.gpu_hours for one in done)
         found.append(Spend("evaluations", len(done), minutes, gpu_hours))
@@ -377,7 +377,7 @@ def _containment(runs: Sequence[Run]) -> tuple[str, ...]:
 def _attention(history: History, found: Claims, state: StopState, now: float) -> tuple[str, ...]:
     """What a person should look at: open questions, warnings of ours, and claims that would need more runs."""
     question = state.question(history.incumbent, history.incumbent_branch) if history.ended else ""
-    told = [*held_back(history, now), *([question] if question else [])]
+    told = [*held_back(history, now), *absences(history.attendance, proposals(history)), *filter(None, [question])]
     told += [f"waiting for your approval: {ask.question}" for key, ask in history.approvals.items()
             if key not in history.answers]  # fmt: skip
     told += [

@@ -167,7 +167,7 @@ def first_row(history: History, entry: Experiment) -> Verdict:
 
 
 _PAUSED = "paused by {0.by}: {1}"
-_REST_FIRST_S, _REST_MOST_S, _TROUBLES = 60.0, 1800.0, 12
+_REST_FIRST_S, _SOON_S, _REST_MOST_S, _TROUBLES = 60.0, 0.5, 1800.0, 12
 
 
 Chooser = Callable[[History, CampaignConfig, Policy, Objective, Outlook], Move]
@@ -281,7 +281,7 @@ def _troubled(history: History, view: Outlook) -> Move | None:
     if not history.troubles:
         return None
     last, count = history.troubles[-1], len(history.troubles)
-    again = last.at + min(_REST_MOST_S, _REST_FIRST_S * 2 ** (count - 1))
+    again = last.at + min(_REST_MOST_S, (_SOON_S if last.soon else _REST_FIRST_S) * 2 ** (count - 1))
     if count >= _TROUBLES and not history.in_flight():
         return Stop(f"no researcher could propose, {count} times in a row; last: {last.reason}", final=False)
     return Wait(f"researchers rest until asked again: {last.reason}") if view.now < again else None

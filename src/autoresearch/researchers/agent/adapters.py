@@ -73,6 +73,7 @@ class Adapter:
         stdin: Whether it reads its prompt from standard input.
         converses: Whether it speaks the Agent Client Protocol and is talked to by `acp`.
         mode: For such an agent, the session mode it shall work in; empty for its own choice.
+        talks: Whether it prints for people: its last line, when it fails, is its program's word for why.
         litter: Globs of what it leaves at the top of its worktree for its own use; deleted after a call.
         model_variable: The environment variable that names its model where its command line has no option for it.
         reads: Globs of files in a repository that it takes settings and instructions from; none of them, nor any other
@@ -90,6 +91,7 @@ class Adapter:
     converses: bool = False
     mode: Callable[[Call], str] = lambda _call: ""
     model_variable: str = ""
+    talks: bool = False
     litter: tuple[str, ...] = ()
     reads: tuple[str, ...] = INSTRUCTIONS["any"]
 
@@ -138,6 +140,9 @@ def _opencode(call: Call) -> list[str]:
         *call.program("opencode"),
         "run",
         "--pure",
+        "--print-logs",  # on standard error: it tries again for ever, and says so nowhere else
+        "--log-level",
+        "ERROR",
         "--format",
         "json",
         *call.choice("-m"),
@@ -270,6 +275,7 @@ ADAPTERS: Mapping[str, Adapter] = {
         reads=(*INSTRUCTIONS["any"], *INSTRUCTIONS["mini"]),
         argv=_mini,
         read=_read_mini,
+        talks=True,
         variables=(*_ANTHROPIC, *_OPENAI, "OPENROUTER_API_KEY", "GEMINI_API_KEY"),
         env={
             "MSWEA_CONFIGURED": "true",
@@ -285,9 +291,12 @@ ADAPTERS: Mapping[str, Adapter] = {
         variables=(*_ANTHROPIC, *_OPENAI, "OPENROUTER_API_KEY", "GEMINI_API_KEY"),
         env={"LITELLM_LOCAL_MODEL_COST_MAP": "True"},
         settings=_aider_settings,
+        talks=True,
         litter=(".aider.tags.cache*",),
     ),
-    "command": Adapter(program="", argv=_command, read=lambda stdout, _call: transcript.command(stdout), stdin=True),
+    "command": Adapter(
+        program="", argv=_command, read=lambda stdout, _call: transcript.command(stdout), stdin=True, talks=True
+    ),
 }
 """Every agent by the name a campaign file uses."""
 
@@ -296,7 +305,7 @@ def adapter(agent: str, protocol: str) -> Adapter:
     """How to drive an agent over a protocol, `cli` or `acp`."""
     if protocol == "cli":
         return ADAPTERS[agent]
-    return replace(ADAPTERS[agent], **_CONVERSING[agent], converses=True, read=_read_acp, stdin=False)
+    return replace(ADAPTERS[agent], **_CONVERSING[agent], converses=True, read=_read_acp, stdin=False, talks=False)
 
 
 def _read_acp(stdout: str, _call: Call) -> Said:

@@ -24,6 +24,33 @@ _FENCED = re.compile(r"^[ \t]*(`{3,}|~{3,})[^\n`]*\n(.*?)^[ \t]*\1[ \t]*$", re.M
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?", re.IGNORECASE)
 
 
+class Usage(BaseModel):
+    """What a call cost; what is not understood counts as not said."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    model: str = ""
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    cost_usd: float | None = None
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _name(cls, value: Any) -> str:
+        return plain(str(value or ""), 80)
+
+    @field_validator("tokens_in", "tokens_out", mode="before")
+    @classmethod
+    def _whole(cls, value: Any) -> int | None:
+        return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 53 else None
+
+    @field_validator("cost_usd", mode="before")
+    @classmethod
+    def _sum(cls, value: Any) -> float | None:
+        known = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e6
+        return float(value) if known else None
+
+
 class Answer(BaseModel):
     """An agent's words about its edit; unknown keys are ignored."""
 
@@ -45,6 +72,14 @@ class Answer(BaseModel):
     """It removes more than it adds."""
     no_idea: str = ""
     """Why there is no proposal."""
+    parent: str = ""
+    """Experiment to start from, for a change that is made of overrides alone; empty: the one of the brief."""
+    seeds: int | None = None
+    """Seeds to run before it is judged."""
+    unlocks: bool = False
+    """Later ideas need it."""
+    usage: Usage = Usage()
+    """What the call cost, from a program that has no other way to say so."""
 
     @field_validator("title", "no_idea", mode="before")
     @classmethod
@@ -75,10 +110,25 @@ class Answer(BaseModel):
         items = value if isinstance(value, list | tuple) else [value] if value else []
         return tuple(" ".join(str(item).split())[:500] for item in items[:20] if str(item).strip())
 
-    @field_validator("simplifies", mode="before")
+    @field_validator("simplifies", "unlocks", mode="before")
     @classmethod
     def _yes(cls, value: Any) -> bool:
         return value is True
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _few(cls, value: Any) -> int | None:
+        return value if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 16 else None
+
+    @field_validator("parent", mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> str:
+        return plain(str(value or ""), 120)
+
+    @field_validator("usage", mode="before")
+    @classmethod
+    def _table(cls, value: Any) -> Any:
+        return value if isinstance(value, dict) else {}
 
     def hypothesis(self, source: str, fallback: str) -> Hypothesis:
         """The proposal in the program's words; `fallback` is the title when the agent gave none."""
@@ -90,6 +140,8 @@ class Answer(BaseModel):
             expected=self.expected,
             watch=self.watch,
             simplifies=self.simplifies,
+            unlocks=self.unlocks,
+            seeds=self.seeds,
             source=source,
         )
 

@@ -34,7 +34,11 @@ class AgentOptions(BaseModel):
     timeout: float = Field(default=900.0, gt=0, le=24 * 3600)
     """Seconds one call may take before it is ended."""
     max_cost_usd: float | None = Field(default=None, gt=0)
-    """Money this researcher may spend in the whole campaign, as far as the agent says what it costs."""
+    """Money this researcher may spend in the whole campaign, as the agent says or by the price of its tokens."""
+    max_tokens: int | None = Field(default=None, gt=0)
+    """Tokens, read and written, that this researcher may spend in the whole campaign."""
+    prices: dict[str, tuple[float, float, float]] = Field(default_factory=dict)
+    """USD per million tokens of a model: read, read from a cache, written; before the program's own table."""
     env_allow: tuple[str, ...] = ()
     """Names of further environment variables the agent may see."""
     network: bool = True

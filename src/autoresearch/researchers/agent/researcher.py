@@ -1,8 +1,8 @@
 """Ideas from a coding agent: it edits one worktree, headless and contained, and the program decides about the rest.
 
 The agent's process exists only while it edits. Its diff is the change; its answer is words. What goes wrong with it is
-a trouble that the campaign waits out (no login, no quota, rate limit), or an attempt that says so in its row (hang,
-crash, refusal, nothing changed), and never the end of the campaign.
+a trouble that the campaign tells of and waits out (no login, no quota, no model, a program that fails), or a call that
+gave no idea (hang, refusal, nothing changed): it is on the bill, and no attempt is spent.
 """
 
 import json
@@ -13,7 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from autoresearch.errors import ResearcherError
+from autoresearch.errors import FruitlessError, ResearcherError
+from autoresearch.experiment import attendance
+from autoresearch.experiment.attendance import ResearcherAsked
 from autoresearch.experiment.briefing import plain, sections
 from autoresearch.experiment.hypothesis import AREAS, Brief, Hypothesis
 from autoresearch.git import refs, worktree
@@ -21,16 +23,18 @@ from autoresearch.guards.custody import Custody
 from autoresearch.guards.scope import Scope
 from autoresearch.machine import disk
 from autoresearch.researchers.agent import answer as agent_answer
-from autoresearch.researchers.agent import transcript
+from autoresearch.researchers.agent import prices, transcript, troubles
 from autoresearch.researchers.agent.answer import Answer
 from autoresearch.researchers.agent.invocation import Caller, Result, as_json, fill, template
 from autoresearch.researchers.agent.options import AgentOptions
-from autoresearch.researchers.agent.transcript import Trouble
+from autoresearch.researchers.agent.transcript import Said
+from autoresearch.researchers.agent.troubles import Trouble
 from autoresearch.secrets import environment
 from autoresearch.secrets.redactor import Redactor
 
 _MOST_TRANSCRIPT = 256 * 1024
-_NOT_A_CHANGE = "no change"
+_ASLEEP = {Trouble.LOGIN, Trouble.QUOTA, Trouble.RATE, Trouble.MODEL, Trouble.CONTEXT}
+"""Troubles that another call would meet again."""
 
 
 class AgentResearcher:
@@ -55,7 +59,8 @@ class AgentResearcher:
         self.folder = folder
         self._caller = Caller(self.options, folder)
         self._notes: list[str] = []
-        self._told = False
+        self._bills: list[ResearcherAsked] = []
+        self._told: set[str] = set()
         prompts = self.options.prompts and self.options.root / self.options.prompts
         self._templates = {name: template(f"{name}.md", prompts) for name in ("propose", "repair", "answer")}
         nothing = dict.fromkeys(
@@ -68,10 +73,11 @@ class AgentResearcher:
         """The agent's change, standing in `tree`, and its words about it; None when it says that it has no idea.
 
         Raises:
+            FruitlessError: It was called as often as it may, and nothing can be committed; the tree is as it was.
             ResearcherError: It could not work for a reason that time or a person may mend; the tree is as it was.
         """
-        if self._spent() >= (self.options.max_cost_usd or float("inf")):
-            self._notes.append(f"the agent has used up its {self.options.max_cost_usd:g} USD; it is not asked again")
+        if over := self._used_up():
+            self._note_once(f"the agent {over}; it is not asked again")
             return None
         commit = refs.head_commit(tree)
         why = ""
@@ -79,14 +85,29 @@ class AgentResearcher:
             label = f"{brief.index}-{number}"
             prompt = self._prompt("propose", brief, label)
             result = self._call(label, brief, prompt, tree)
-            found = self._verdict(result, tree, commit)
-            self._record(brief.index, result, found if isinstance(found, str) else "proposed")
+            found = self._found(brief.index, result, tree, commit)
             if not isinstance(found, str):
+                self._record(brief.index, result, attendance.PROPOSED if found else attendance.NO_IDEA)
                 return found
-            why = found
+            why, failed = found, self._failed(result, worktree.edited_paths(tree, commit))
             self._fresh(tree, commit)
-            self._notes.append(f"agent, attempt {brief.index}, call {number} of {self.options.tries}: {why}")
-        return Hypothesis(title=plain(f"{_NOT_A_CHANGE}: {why}", 120), area="agent", rationale=why, source=self.name)
+            last = number == self.options.tries or result.ending.word == "timed-out" or bool(self._used_up())
+            ended = attendance.TROUBLE if failed else attendance.FRUITLESS
+            self._record(brief.index, result, ended if last else attendance.AGAIN, why)
+            if last and failed:
+                self._record_trouble(result, why)
+                raise ResearcherError(f"{why}; {_TODO_ELSE}", trouble=Trouble.FAILURE)
+            if last:
+                break
+        raise FruitlessError(why)
+
+    def _found(self, index: int, result: Result, tree: Path, commit: str) -> Hypothesis | str | None:
+        """As `_verdict`, with the call on the bill where it ends in trouble."""
+        try:
+            return self._verdict(result, tree, commit)
+        except ResearcherError as error:
+            self._record(index, result, attendance.TROUBLE, str(error))
+            raise
 
     def repair(self, brief: Brief, tree: object, crash: str) -> bool:
         """Have the agent mend a trivial crash in the experiment's worktree; False when it changed nothing.
@@ -99,9 +120,10 @@ class AgentResearcher:
         label = f"{brief.index}-repair"
         prompt = self._prompt("repair", brief, label, plain(self._redactor().clean(crash), 1000))
         result = self._call(label, brief, prompt, tree)
-        found = self._verdict(result, tree, commit)
+        found = self._found(brief.index, result, tree, commit)
         mended = isinstance(found, Hypothesis) and bool(worktree.edited_paths(tree, commit))
-        self._record(brief.index, result, "mended" if mended else f"not repaired: {found}"[:500])
+        why = "" if mended else str(found or "it changed nothing")
+        self._record(brief.index, result, attendance.MENDED if mended else attendance.NOT_MENDED, why)
         if not mended:
             self._undo(tree, commit)
         return mended
@@ -110,6 +132,11 @@ class AgentResearcher:
         """What a person should be able to read about the calls since the last time this was asked."""
         said, self._notes = tuple(self._notes), []
         return said
+
+    def bills(self) -> tuple[ResearcherAsked, ...]:
+        """Its calls since the last time this was asked."""
+        found, self._bills = tuple(self._bills), []
+        return found
 
     def evidence(self, index: int) -> Path:
         """The folder with the files about an attempt's calls; it need not exist."""
@@ -126,21 +153,20 @@ class AgentResearcher:
         place = self.evidence(brief.index)
         place.mkdir(parents=True, exist_ok=True)
         disk.replace(place / "agent-prompt.md", prompt)
-        if self._caller.uncontained and not self._told:
-            self._told = True
-            self._notes.append(
+        if self._caller.uncontained:
+            self._note_once(
                 f"the agent works without a sandbox ({self._caller.uncontained}): it can reach everything this account "
                 f"can; what it moves in git or in the records is put back or reported afterwards"
             )
-        left = None if self.options.max_cost_usd is None else self.options.max_cost_usd - self._spent()
+        most = self.options.max_cost_usd
+        left = None if most is None else most - self._spent().get("usd", 0.0)
         custody = Custody.take(self.options.root, tree, self.folder.parent.parent, bool(self._caller.uncontained))
         try:
             result = self._caller.call(label, prompt, tree, left, _scope(brief))
         finally:
             self._notes += custody.settle(place / "kept")
             self._notes += _tamed(tree)
-        self._spend(result.said.cost_usd or 0.0)
-        return result
+        return self._priced(result)
 
     def _verdict(self, result: Result, tree: Path, commit: str) -> Hypothesis | str | None:
         """The proposal, None for a stated lack of ideas, or why there is nothing to commit.
@@ -157,19 +183,35 @@ class AgentResearcher:
         if changed and ending.word == "exited" and (ending.code == 0 or answer):
             return self._hypothesis(answer or Answer(), edited, tree)
         # A turn that ended in good order says itself what was wrong; what such an agent logs beside it is noise.
-        stderr = "" if self.options.protocol == "acp" and ending.code == 0 else result.stderr
-        why = transcript.reason(result.said, stderr)
-        told = ending.word == "exited" or (ending.word == "timed-out" and result.said.error)
-        kind = transcript.trouble(result.said, stderr) if told else Trouble.UNKNOWN
-        if ending.word == "not-started" or kind in {Trouble.LOGIN, Trouble.QUOTA, Trouble.RATE}:
-            words = ending.reason if ending.word == "not-started" else f"{kind}: {self._redactor().clean(plain(why))}"
+        stderr = "" if ending.code == 0 else result.stderr
+        why = self._redactor().clean(transcript.reason(result.said, stderr))
+        kind = self._kind(result, stderr)
+        if ending.word == "not-started" or kind in _ASLEEP:
+            words = ending.reason if ending.word == "not-started" else f"{kind}: {why}"
             self._record_trouble(result, words)
-            raise ResearcherError(f"{self.options.agent} cannot work now: {words}; {_TODO.get(kind, _TODO_ELSE)}")
+            told = f"{self.options.agent} cannot work now: {words}; {_TODO.get(kind, _TODO_ELSE)}"
+            raise ResearcherError(told, trouble=kind if kind in _ASLEEP else Trouble.FAILURE)
         if ending.word != "exited":
             return f"the agent was stopped: {ending.reason}"
         if ending.code != 0:
-            return self._redactor().clean(f"the agent failed: {ending.reason}: {plain(why)}")
-        return self._redactor().clean(f"the agent changed nothing ({kind}): {plain(why)}")
+            return f"the agent failed: {ending.reason}: {why}"
+        word = f"{Trouble.REFUSAL}: " if troubles.refuses(result.said.text) else ""
+        return f"the agent changed nothing: {word}{why}"
+
+    def _kind(self, result: Result, stderr: str) -> Trouble:
+        """The trouble that its program is in; one that ended in good order and states none is in none."""
+        said, ending = result.said, result.ending
+        told = said.error or not result.stdout.strip()  # one that waits for its model in silence says why beside it
+        if ending.word != "exited" and not (ending.word == "timed-out" and told):
+            return Trouble.UNKNOWN
+        words = stderr
+        if self._caller.adapter.talks and ending.code != 0 and not troubles.in_words(stderr):
+            words = f"{stderr}\n{troubles.last_words(result.stdout)}"
+        return transcript.trouble(said, words)
+
+    def _failed(self, result: Result, edited: tuple[str, ...]) -> bool:
+        """Whether its program failed and left nothing, whatever its words: that is a trouble of its own."""
+        return result.ending.word == "exited" and result.ending.code != 0 and not edited
 
     def _hypothesis(self, answer: Answer, edited: tuple[str, ...], tree: Path) -> Hypothesis:
         if not answer.title:
@@ -179,6 +221,8 @@ class AgentResearcher:
         if answer.overrides and (leading_out := [path for path in edited if (tree / path).is_symlink()]):
             self._notes.append(f"its overrides are not applied: {leading_out[0]} has become a symbolic link")
             hypothesis = replace(hypothesis, overrides=())
+        if answer.parent and not edited:  # what it edited stands on the parent that it was given
+            hypothesis = replace(hypothesis, parent=answer.parent)
         clean = self._redactor().clean
         return replace(hypothesis, title=clean(hypothesis.title), rationale=clean(hypothesis.rationale))
 
@@ -192,8 +236,10 @@ class AgentResearcher:
 
     # -- records --------------------------------------------------------------------------------------------------
 
-    def _record(self, index: int, result: Result, outcome: str) -> None:
-        """Add the call to `agent.json`, and what it printed to `agent.log`, without secrets."""
+    def _record(self, index: int, result: Result, outcome: str, why: str = "") -> None:
+        """Put the call on the bill, add it to `agent.json`, and what it printed to `agent.log`, without secrets."""
+        self._bill(result, outcome, plain(self._redactor().clean(why)))
+        outcome = f"{outcome}: {why}"[:500] if why else outcome
         place = self.evidence(index)
         file, clean = place / "agent.json", self._redactor().clean
         try:
@@ -213,7 +259,7 @@ class AgentResearcher:
                 "at": result.at, "seconds": ending.wall_s, "ending": ending.word, "reason": ending.reason,
                 "exit_code": ending.code, "processes_ended": ending.ended, "tokens_in": said.tokens_in,
                 "tokens_out": said.tokens_out, "cost_usd": said.cost_usd, "turns": said.turns,
-                "outcome": clean(outcome), "error": clean(plain(said.error)),
+                "model": said.model, "outcome": clean(outcome), "error": clean(plain(said.error)),
                 **({"asked": asked} if asked else {}),
             }
         )  # fmt: skip
@@ -228,24 +274,76 @@ class AgentResearcher:
         document = {"at": result.at, "trouble": words, "exit_code": result.ending.code, "cost_usd": said.cost_usd}
         disk.replace(self.folder / "trouble.json", as_json(document))
 
-    def _spent(self) -> float:
-        try:
-            return float(json.loads((self.folder / "spent.json").read_bytes())["usd"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return 0.0
+    def _priced(self, result: Result) -> Result:
+        """The call with its model and what it cost, as said or by the price of its tokens; both are added up."""
+        said, usage = result.said, result.answer.usage if result.answer else agent_answer.Usage()
+        if self.options.agent == "command" and self.options.protocol == "cli":
+            said = replace(said, **usage.model_dump())
+        said = replace(said, model=said.model or self.options.model)
+        price = prices.price(said.model, self.options.prices) if said.cost_usd is None else None
+        tokens = (said.tokens_in or 0) + (said.tokens_out or 0)
+        if price and tokens:
+            money = prices.cost_usd(price, said.tokens_in or 0, said.tokens_cached or 0, said.tokens_out or 0)
+            said = replace(said, cost_usd=money, priced=True)
+        spent = self._spent()
+        usd = round(spent.get("usd", 0.0) + (said.cost_usd or 0.0), 6)
+        worked = result.ending.word != "exited" or result.ending.code == 0
+        blind = spent.get("blind", 0) + (said.cost_usd is None and worked)
+        document = {"usd": usd, "tokens": spent.get("tokens", 0) + tokens, "blind": blind}
+        disk.replace(self.folder / "spent.json", as_json(document))
+        return replace(result, said=said)
 
-    def _spend(self, usd: float) -> None:
-        if usd:
-            disk.replace(self.folder / "spent.json", as_json({"usd": round(self._spent() + usd, 6)}))
+    def _used_up(self) -> str:
+        """Why it may not be called again, in words; empty while it may. A bound that cannot be kept is reached."""
+        spent, most, tokens = self._spent(), self.options.max_cost_usd, self.options.max_tokens
+        if most is not None and spent.get("usd", 0.0) >= most:
+            return f"has used up its {most:g} USD"
+        if tokens is not None and spent.get("tokens", 0) >= tokens:
+            return f"has used up its {tokens} tokens"
+        if most is not None and spent.get("blind", 0) >= _MOST_BLIND:
+            return (
+                f"has a bound of {most:g} USD, and {_MOST_BLIND} of its calls say neither what they cost nor a model "
+                "with a known price: name its price in `prices`, or bound it with `max_tokens` or `limit`"
+            )
+        if tokens is not None and spent.get("blind", 0) >= _MOST_BLIND and not spent.get("tokens"):
+            return f"has a bound of {tokens} tokens and does not say how many it used: bound it with `limit`"
+        return ""
+
+    def _spent(self) -> Mapping[str, float]:
+        try:
+            found = json.loads((self.folder / "spent.json").read_bytes())
+            return {str(key): float(value) for key, value in found.items()}
+        except (OSError, ValueError, AttributeError, TypeError):
+            return {}
+
+    def _bill(self, result: Result, outcome: str, why: str) -> None:
+        said: Said = result.said
+        self._bills.append(
+            ResearcherAsked(
+                at=result.at + result.ending.wall_s, index=0, researcher=self.name, outcome=outcome, why=why,
+                agent=self.options.agent, model=said.model, seconds=round(result.ending.wall_s, 3),
+                tokens_in=said.tokens_in, tokens_out=said.tokens_out, cost_usd=said.cost_usd, priced=said.priced,
+            )
+        )  # fmt: skip
+
+    def _note_once(self, text: str) -> None:
+        if text not in self._told:
+            self._told.add(text)
+            self._notes.append(text)
 
     def _redactor(self) -> Redactor:
         return environment.of_repository(self.options.root)
 
 
+_MOST_BLIND = 3
+"""Calls of unknown cost after which a bound counts as reached."""
+
 _TODO = {
     Trouble.LOGIN: "log in, or set its key and name the variable in `env_allow`; it is retried automatically",
     Trouble.QUOTA: "raise its quota or name another researcher; it is retried automatically",
     Trouble.RATE: "it is retried automatically",
+    Trouble.MODEL: "correct `model`, or get access to it; it is retried automatically",
+    Trouble.CONTEXT: "choose a model that can read more; it is retried automatically",
 }
 _TODO_ELSE = "see that it is installed and can be started"
 

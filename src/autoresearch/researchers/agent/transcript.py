@@ -1,4 +1,4 @@
-"""What the agents' command lines print, read as: the last message, tokens, money, and what went wrong.
+"""What the agents' command lines print, read as: the last message, model, tokens, money, and what went wrong.
 
 Formats as printed by Claude Code 2.1 (`stream-json`), Codex 0.16x (`--json`), Gemini CLI 0.6x (`stream-json`), OpenCode
 1.x (`--format json`), mini-swe-agent 2.x (trajectory file) and Aider 0.86 (text). All are foreign input: any line may
@@ -9,20 +9,10 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Any
 
-from autoresearch.run.symptom import excerpt
-
-
-class Trouble(StrEnum):
-    """Why an agent did not do its work."""
-
-    LOGIN = "login"
-    QUOTA = "quota"
-    RATE = "rate-limit"
-    REFUSAL = "refusal"
-    UNKNOWN = "unknown"
+from autoresearch.experiment.briefing import plain
+from autoresearch.researchers.agent.troubles import Trouble, in_words, last_words, of_error, refuses
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,44 +22,67 @@ class Said:
     Attributes:
         text: Its last message.
         tokens_in: Tokens it read, None when it does not say.
+        tokens_cached: Those among them that came from a cache.
         tokens_out: Tokens it wrote.
         cost_usd: Money it says it cost.
         turns: Times it asked its model.
         error: What it reports as its own failure; empty for none.
+        status: HTTP status of that failure, None for none.
+        code: Code or type of that failure; empty for none.
+        model: The model that it says answered; empty while it does not say.
+        priced: Whether `cost_usd` was worked out from its tokens.
         asked: What it asked to be allowed, with the answer it got and why (Agent Client Protocol only).
         cancelled: Whether its turn was cancelled because its time was up (Agent Client Protocol only).
     """
 
     text: str = ""
     tokens_in: int | None = None
+    tokens_cached: int | None = None
     tokens_out: int | None = None
     cost_usd: float | None = None
     turns: int | None = None
     error: str = ""
+    status: int | None = None
+    code: str = ""
+    model: str = ""
+    priced: bool = False
     asked: tuple[Mapping[str, str], ...] = ()
     cancelled: bool = False
 
 
 def claude(stdout: str) -> Said:
     """The `result` event of `stream-json`; before there is one, the trouble it is trying to get over."""
-    said = Said()
+    said, code = Said(), ""
     for event in _events(stdout):
+        kind, message = event.get("type"), _table(event.get("message"))
         if event.get("subtype") == "api_retry":
-            said = replace(said, error=f"{_text(event.get('error'))} ({event.get('error_status')}), trying again")
-        if event.get("type") == "result":
-            usage = _table(event.get("usage"))
-            read = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
-            text = _text(event.get("result"))
-            failed = event.get("is_error") is True or str(event.get("subtype", "success")) != "success"
-            said = Said(
-                text=text,
-                tokens_in=_sum(usage.get(key) for key in read),
-                tokens_out=_count(usage.get("output_tokens")),
-                cost_usd=_money(event.get("total_cost_usd")),
-                turns=_count(event.get("num_turns")),
-                error=(text or str(event.get("subtype"))) if failed else "",
-            )
+            code = _text(event.get("error"))
+            said = replace(said, error=f"{code} ({event.get('error_status')}), trying again", code=code)
+            said = replace(said, status=_count(event.get("error_status")))
+        elif kind == "assistant":
+            code = _text(event.get("error"))
+            said = said if code else replace(said, model=_text(message.get("model")) or said.model, error="")
+        elif kind == "result":
+            said = _claude_result(event, code, said.model)
     return said
+
+
+def _claude_result(event: Mapping[str, Any], code: str, model: str) -> Said:
+    usage, used = _table(event.get("usage")), _table(event.get("modelUsage"))
+    read = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+    text, subtype = _text(event.get("result")), str(event.get("subtype", "success"))
+    failed = event.get("is_error") is True or subtype != "success"
+    return Said(
+        text=text,
+        tokens_in=_sum(usage.get(key) for key in read),
+        tokens_out=_count(usage.get("output_tokens")),
+        cost_usd=_money(event.get("total_cost_usd")),
+        turns=_count(event.get("num_turns")),
+        error=(text or subtype) if failed else "",
+        status=_count(event.get("api_error_status")) if failed else None,
+        code=(code or ("" if subtype == "success" else subtype)) if failed else "",
+        model=model or next(iter(used), ""),
+    )
 
 
 def codex(stdout: str) -> Said:
@@ -81,11 +94,21 @@ def codex(stdout: str) -> Said:
             said = replace(said, text=_text(item.get("text")), error="")
         elif kind == "turn.completed":
             usage = _table(event.get("usage"))
-            tokens_in, tokens_out = _count(usage.get("input_tokens")), _count(usage.get("output_tokens"))
-            said = replace(said, tokens_in=tokens_in, tokens_out=tokens_out, turns=(said.turns or 0) + 1)
+            said = replace(
+                said,
+                tokens_in=_count(usage.get("input_tokens")),
+                tokens_cached=_count(usage.get("cached_input_tokens")),
+                tokens_out=_count(usage.get("output_tokens")),
+                turns=(said.turns or 0) + 1,
+            )
         elif kind in ("turn.failed", "error"):
-            said = replace(said, error=_text(_table(event.get("error")).get("message") or event.get("message")))
+            error = _text(_table(event.get("error")).get("message") or event.get("message"))
+            found = _CODEX_STATUS.search(error)
+            said = replace(said, error=error, status=int(found[1]) if found else None)
     return said
+
+
+_CODEX_STATUS = re.compile(r"^unexpected status (\d{3})\b")
 
 
 def gemini(stdout: str) -> Said:
@@ -97,16 +120,34 @@ def gemini(stdout: str) -> Said:
             pieces.append(_text(event.get("content")))
         elif kind == "tool_use":
             pieces.clear()
+        elif kind == "init":
+            said = replace(said, model=_text(event.get("model")))
         elif kind in ("error", "result"):
             stats, error = _table(event.get("stats")), event.get("error") or event.get("message")
             failed = kind == "error" or event.get("status") == "error"
             said = replace(
                 said,
                 tokens_in=_count(stats.get("input_tokens")),
+                tokens_cached=_count(stats.get("cached")),
                 tokens_out=_count(stats.get("output_tokens")),
                 error=_text(_table(error).get("message") or error) if failed else said.error,
             )
+            said = _google_error(said) if failed else said
     return replace(said, text="".join(pieces))
+
+
+_GOOGLE = re.compile(r'\{.*"error".*\}', re.DOTALL)
+
+
+def _google_error(said: Said) -> Said:
+    """The error with the status and code that Google's answer has, where it prints that as its message."""
+    found = _GOOGLE.search(said.error)
+    try:
+        error = _table(_table(json.loads(found[0])).get("error")) if found else {}
+    except (ValueError, RecursionError):
+        return said
+    words = _text(error.get("message")) or said.error
+    return replace(said, error=words, status=_count(error.get("code")), code=_text(error.get("status")))
 
 
 def opencode(stdout: str) -> Said:
@@ -120,15 +161,31 @@ def opencode(stdout: str) -> Said:
             tokens = _table(part.get("tokens"))
             said = replace(
                 said,
-                tokens_in=_sum((said.tokens_in, tokens.get("input"))),
+                tokens_in=_sum((said.tokens_in, tokens.get("input"), _table(tokens.get("cache")).get("read"))),
+                tokens_cached=_sum((said.tokens_cached, _table(tokens.get("cache")).get("read"))),
                 tokens_out=_sum((said.tokens_out, tokens.get("output"))),
                 cost_usd=(said.cost_usd or 0.0) + (_money(part.get("cost")) or 0.0),
                 turns=(said.turns or 0) + 1,
             )
         elif kind == "error":
             error = _table(event.get("error"))
-            said = replace(said, error=_text(_table(error.get("data")).get("message") or error.get("name")))
+            data = _table(error.get("data"))
+            said = replace(
+                said,
+                error=_text(data.get("message") or error.get("name")),
+                status=_count(data.get("statusCode")),
+                code=_error_code(_text(data.get("responseBody"))) or _text(error.get("name")),
+            )
     return said
+
+
+def _error_code(body: str) -> str:
+    """The code, else the type, of the error in a provider's answer; empty where it is none."""
+    try:
+        error = _table(_table(json.loads(body)).get("error"))
+    except (ValueError, RecursionError):
+        return ""
+    return next((_text(error[key]) for key in ("code", "status", "type") if isinstance(error.get(key), str)), "")
 
 
 def mini(stdout: str, trajectory: str = "") -> Said:
@@ -147,6 +204,8 @@ def mini(stdout: str, trajectory: str = "") -> Said:
         cost_usd=_money(stats.get("instance_cost")),
         turns=_count(stats.get("api_calls")),
         error="" if ended in {"", "Submitted"} else ended,
+        code="" if ended in {"", "Submitted"} else ended,
+        model=_text(_table(_table(info.get("config")).get("model")).get("model_name")),
     )
 
 
@@ -154,8 +213,11 @@ _AIDER = re.compile(r"Tokens: ([\d.]+)(k?) sent,.*?([\d.]+)(k?) received\.(?: Co
 
 
 def aider(stdout: str) -> Said:
-    """Its `Tokens:` lines, added up."""
-    said = Said(text=stdout)
+    """Its `Tokens:` lines, added up, and the last error that it names as its own."""
+    failed = list(_LITELLM.finditer(stdout))
+    said = Said(text=stdout, error=plain(failed[-1][0]) if failed else "", code=failed[-1][1] if failed else "")
+    if not failed and (named := _AIDER_MODEL.search(stdout)):
+        said = replace(said, model=named[1])
     for sent, kilo, received, kilo_out, cost in _AIDER.findall(stdout):
         said = replace(
             said,
@@ -167,6 +229,8 @@ def aider(stdout: str) -> Said:
     return said
 
 
+_LITELLM = re.compile(r"^litellm\.(?:exceptions\.)?(\w+(?:Error|Timeout)): .*$", re.MULTILINE)
+_AIDER_MODEL = re.compile(r"^(?:Main model|Model): (\S+)", re.MULTILINE)
 _MOST_ASKED = 200
 _STOPS = {"refusal": "refusal", "max_tokens": "its answer grew too long", "cost": "budget exceeded"}
 
@@ -199,43 +263,25 @@ def command(stdout: str) -> Said:
     return Said(text=stdout)
 
 
-_SIGNS = {
-    Trouble.QUOTA: (
-        r"insufficient.quota|quota (?:exceeded|exhausted)|exceeded your current quota|credit balance|usage limit|"
-        r"billing|out of credits|spending (?:limit|cap)|max.budget|budget exceeded|hit your limit|limit reached"
-    ),
-    Trouble.LOGIN: (
-        r"\b401\b|\b403\b|unauthori[sz]ed|authentication|invalid (?:x-)?api.key|incorrect api key|not logged in|"
-        r"/login|log ?in (?:to|again|required)|no api key|api key (?:is )?(?:missing|required|not)|missing credentials|"
-        r"missing environment variable|auth method|permission_error|token (?:has )?expired"
-    ),
-    Trouble.RATE: (
-        r"\b429\b|\b50[0234]\b|\b529\b|rate.?limit|too many requests|overloaded|temporarily unavailable|"
-        r"service unavailable|unavailable|resource.?exhausted|econnre(?:set|fused)|connection (?:error|refused|reset)|"
-        r"fetch failed|stream disconnected|network error|etimedout|enotfound|server error|high demand"
-    ),
-    Trouble.REFUSAL: (
-        r"\brefus(?:al|ed)\b|\bI(?:'m| am) (?:sorry|unable)|\bI can(?:'t|not| not) (?:help|assist|do that|comply)|"
-        r"usage policy|content.filter|flagged"
-    ),
-}
-
-
 def trouble(said: Said, stderr: str) -> Trouble:
-    """Which kind of trouble an agent that did nothing was in, by what it and its command line said."""
-    for text in (said.error, stderr[-4000:], said.text[-4000:]):
-        for kind, signs in _SIGNS.items():
-            if re.search(signs, text, re.IGNORECASE):
-                return kind
-    return Trouble.UNKNOWN
+    """Which kind of trouble an agent that did nothing was in, by what its program states, else by its program's words.
+
+    What its model wrote is not looked at: a rate limit that an idea speaks of is no rate limit.
+    """
+    stated = of_error(said.status, said.code, said.error) or in_words(said.error) or in_words(stderr)
+    return stated or (Trouble.REFUSAL if refuses(said.error) else Trouble.UNKNOWN)
 
 
 def reason(said: Said, stderr: str) -> str:
-    """The best words there are for a failure, one line."""
-    for text in (said.error, stderr, said.text):
-        if lines := excerpt(text[-8000:], lines=2):
-            return lines.replace("\n", " / ")
-    return "it said nothing"
+    """The best words there are for a failure, one line: the error itself, not what was logged before it."""
+    if said.error:
+        return plain(said.error)
+    lines = [line for line in map(plain, stderr[-8000:].splitlines()) if line]
+    telling = [line for line in lines if in_words(line) or _ERROR.search(line)]
+    return next(reversed(telling or lines), "") or last_words(said.text) or "it said nothing"
+
+
+_ERROR = re.compile(r"\berror\b|exception|fatal|failed|cannot|traceback", re.IGNORECASE)
 
 
 def _events(stdout: str) -> Iterator[Mapping[str, Any]]:
