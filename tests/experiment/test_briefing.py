@@ -1,11 +1,14 @@
 """The brief: complete, bounded, and nothing in it can pose as structure."""
 
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoresearch.experiment.briefing import brief_text, plain, sections
-from autoresearch.experiment.hypothesis import Brief, Facts, Tried
-from autoresearch.run.measurement import Objective
+from autoresearch.experiment.briefing import brief_text, plain, sections, task_of, telling_curves
+from autoresearch.experiment.hypothesis import Brief, Curve, Facts, Level, Tried
+from autoresearch.run.complaint import last_traceback
+from autoresearch.run.measurement import Objective, Series
 from autoresearch.run.symptom import Severity, Symptom
 
 OBJECTIVE = Objective("raise validation accuracy", "val:accuracy", meaning="mean reward over the validation set")
@@ -64,6 +67,93 @@ def test_it_says_everything_a_researcher_needs():
         "100 lines", "`configs/**`", "`eval/**`", "`val.*`",
     ):  # fmt: skip
         assert words in text
+
+
+def test_it_says_where_the_metric_stands_and_how_a_run_goes():
+    """Level of baseline, start and best, an arm once; what a run takes; the parent's curves, thinned."""
+    brief = Brief(
+        campaign="night",
+        index=3,
+        objective=OBJECTIVE,
+        levels=(
+            Level("baseline", "baseline", 0.5, 3),
+            Level("the one you start from", "lr", 0.6, 2),
+            Level("best so far", "lr", 0.6, 2),
+        ),
+        running=("it executes `uv run train.py`", "its peak memory was 61.0 GB"),
+        curves=(Curve("train/kl", ((1, 0.01), (50, 0.2))),),
+        read_more=("git log --oneline --branches='autoresearch/night/*'",),
+    )
+    text = brief_text(brief)
+    assert "Level: baseline: 0.5 (`baseline`, 3 runs); the one you start from, best so far: 0.6 (`lr`, 2 runs)." in text
+    assert "- `train/kl` by step: 1: 0.01, 50: 0.2\n" in text
+    assert "- it executes `uv run train.py`\n" in text
+    assert "- `git log --oneline --branches='autoresearch/night/*'`" in text
+
+
+def test_reasons_of_kept_ideas_near_misses_and_the_place_of_crashes_are_told():
+    """With the branch to look at; what was tried without a chance has its line only."""
+    tried = (
+        Tried(index=2, name="a", title="A", status="keep", rationale="rewards were sparse", branch="x/night/a"),
+        Tried(
+            index=3, name="b", title="B", status="discard", effect=0.01, high=0.03, rationale="variance", branch="x/b"
+        ),
+        Tried(index=4, name="c", title="C", status="discard", effect=-0.1, high=-0.01, rationale="no chance"),
+        Tried(index=5, name="d", title="D", status="crash", failure='File "train.py", line 7, in f\nKeyError: 1'),
+    )
+    text = sections(Brief(campaign="night", index=6, objective=OBJECTIVE, tried=tried))["tried"]
+    assert "- #2 `x/night/a`: rewards were sparse" in text
+    assert "- #3 `x/b`: variance" in text
+    assert "no chance" not in text
+    assert '#5 crashed here:\n\n```text\nFile "train.py", line 7, in f\nKeyError: 1\n```' in text
+
+
+def test_protected_keys_of_other_algorithms_are_left_out():
+    """A GRPO recipe says nothing of what DPO measures by."""
+    brief = Brief(campaign="n", index=2, objective=OBJECTIVE, facts=Facts({"grpo.steps": 1}), protect_keys=("grpo.val*", "dpo.val*", "**.seed"))  # fmt: skip
+    text = sections(brief)["scope"]
+    assert ["`grpo.val*`" in text, "`dpo.val*`" in text, "`**.seed`" in text] == [True, False, True]
+
+
+def test_curves_are_few_and_short_and_the_objective_comes_first():
+    """Hundreds of series and thousands of steps make eight lines of twelve points at most."""
+    steps = tuple(range(2000))
+    found = {f"train/reward_{n}": Series(f"train/reward_{n}", steps, steps) for n in range(200)}
+    found |= {tag: Series(tag, steps, steps) for tag in ("timing/total", "validation/accuracy")}
+    curves = telling_curves(found, ("validation/accuracy",))
+    assert curves[0].tag == "validation/accuracy"
+    assert len(curves) == 8
+    assert max(len(curve.points) for curve in curves) <= 12
+    assert "timing/total" not in {curve.tag for curve in curves}
+
+
+def test_a_traceback_is_its_last_frames_with_file_and_line_of_the_tree():
+    """Colours, ranks and the lines of other processes are gone; paths are those of the repository."""
+    log = (
+        "step 1\n\x1b[31m(worker pid=7) Traceback (most recent call last):\x1b[0m\n"
+        '  File "/w/tree/train.py", line 9, in <module>\n    main()\n'
+        "  File \"/w/tree/loss.py\", line 41, in loss\n    return rewards[key]\nKeyError: 'kl'\nbye\n"
+    )
+    told = last_traceback(log, "/w/tree")
+    assert told.splitlines()[-3:] == ['  File "loss.py", line 41, in loss', "    return rewards[key]", "KeyError: 'kl'"]
+    assert last_traceback("no error here") == ""
+
+
+@given(st.text(max_size=600))
+def test_no_log_upsets_the_search_for_a_traceback(text):
+    """Whatever a run has printed."""
+    assert len(last_traceback(text).splitlines()) <= 13
+
+
+def test_what_an_attempt_is_for():
+    """One idea, unless two kept lines can be crossed, many kept changes made simpler, or every area is at a plateau."""
+    tried = tuple(Tried(index=n, name=f"k{n}", title="k", area="batch", status="keep") for n in range(2, 6))
+    brief = Brief(campaign="n", index=12, objective=OBJECTIVE)
+    assert task_of(brief) == ""
+    assert task_of(replace(brief, tried=tried)) == "simplify"
+    assert task_of(replace(brief, tried=tried, beside=("x/k2",))) == "cross"
+    assert task_of(replace(brief, worn=("batch",))) == "explain"
+    assert task_of(replace(brief, worn=("batch",), next_area="data")) == ""
 
 
 def test_ten_thousand_experiments_make_a_brief_one_can_read():

@@ -12,7 +12,6 @@ from pathlib import Path
 from autoresearch.engine import chain
 from autoresearch.engine.chain import (
     ask_for_proposal,
-    brief_for,
     collect_notes,
     is_clean,
     kept_proposal,
@@ -28,6 +27,7 @@ from autoresearch.engine.guarded_commit import (
     scope_of,
     shadowed,
 )
+from autoresearch.engine.supply import brief_for
 from autoresearch.engine.worktrees import checkout, clean_checkout, half_taken_back, survey_of_arm, tree_path
 from autoresearch.errors import RecipeError, RepositoryError, ResearcherError, crossing
 from autoresearch.experiment import change, names

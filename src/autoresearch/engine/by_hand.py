@@ -9,8 +9,8 @@ from pathlib import Path
 
 from autoresearch.engine import branches, chain, guarded_commit, runs
 from autoresearch.engine.branches import objections
-from autoresearch.engine.chain import brief_for
 from autoresearch.engine.context import Context
+from autoresearch.engine.supply import brief_for
 from autoresearch.errors import CampaignError
 from autoresearch.experiment import names
 from autoresearch.experiment.briefing import brief_text

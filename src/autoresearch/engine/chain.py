@@ -1,7 +1,4 @@
-"""The researchers of a campaign as a chain: who is asked next, who rests, and which area all of them should leave.
-
-What a researcher is told: bounded, readable by a person, and without raw logs.
-"""
+"""The researchers of a campaign as a chain: who is asked next, who rests, and which area all of them should leave."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +6,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from autoresearch.engine.context import Context
-from autoresearch.engine.worktrees import survey_of_arm
+from autoresearch.engine.supply import brief_for
 from autoresearch.errors import (
     AutoresearchError,
     FruitlessError,
@@ -30,96 +27,15 @@ from autoresearch.experiment.attendance import (
 from autoresearch.experiment.briefing import SETTLED, brief_text, next_area, plateaus
 from autoresearch.experiment.events import ExperimentAbandoned, PlateauReached
 from autoresearch.experiment.experiment import Experiment
-from autoresearch.experiment.history import History
-from autoresearch.experiment.hypothesis import BY_HAND, Brief, Hypothesis, Tried
+from autoresearch.experiment.hypothesis import BY_HAND, Brief, Hypothesis
 from autoresearch.git import diffs, worktree
 from autoresearch.machine import disk
 from autoresearch.ports import plugins
 from autoresearch.ports.researcher import Biller, Mender, Researcher, Witness
-from autoresearch.run.symptom import Severity, Symptom
-from autoresearch.scheduling import next_move
 from autoresearch.scheduling.exploration import Turn, order, patience
 from autoresearch.scheduling.exploration import why_nobody as in_words
-from autoresearch.verdict.evidence import Evidence
 
 _SHOWN = 3
-_ORDER = {Severity.FATAL: 0, Severity.WARNING: 1, Severity.INFO: 2}
-
-
-def brief_for(ctx: Context, index: int, parent: str) -> Brief:
-    """The brief for one proposal on top of `parent`."""
-    survey = survey_of_arm(ctx, parent)
-    scope = ctx.campaign.scope
-    evidence = Evidence(next_move.board(ctx.history, ctx.campaign, ctx.survey.objective, ctx.outlook()))
-    worn = tuple(found.area for found in plateaus(ctx.history))
-    return Brief(
-        campaign=ctx.campaign.campaign,
-        index=index,
-        objective=ctx.survey.objective,
-        stop_sentence=ctx.outlook().stop.sentence,
-        recipe=ctx.recipe,
-        low_risk=not ctx.campaign.stop,
-        parent=parent,
-        facts=survey.facts,
-        symptoms=symptoms_of(ctx.history, parent),
-        tried=tried_ideas(ctx.history),
-        noise=evidence.sigma,
-        steering=tuple(said.text for said in ctx.history.steering),
-        allow=scope.allow,
-        protect=(*survey.protect, *scope.protect),
-        protect_keys=(*survey.protect_keys, *scope.protect_keys),
-        lineage=survey.lineage,
-        max_files=scope.max_files,
-        max_lines=scope.max_lines,
-        repeats=evidence.noise.freedom,
-        smallest=evidence.smallest(parent),
-        subject=scope.subject,
-        worn=worn,
-        next_area=next_area(worn) if worn else "",
-        origin=ctx.survey.facts.values,
-    )
-
-
-def symptoms_of(history: History, arm: str) -> tuple[Symptom, ...]:
-    """Health findings of an arm's runs, each name once, worst first."""
-    found: dict[str, Symptom] = {}
-    for run in history.runs_of(arm):
-        for symptom in run.measurement.symptoms if run.measurement else ():
-            found.setdefault(symptom.name, symptom)
-    return tuple(sorted(found.values(), key=lambda symptom: _ORDER[symptom.severity]))
-
-
-def tried_ideas(history: History) -> tuple[Tried, ...]:
-    """All earlier experiments, oldest first: who forgets one proposes it again."""
-    return tuple(_tried(history, entry) for _, entry in sorted(history.experiments.items()) if entry.committed)
-
-
-def _tried(history: History, entry: Experiment) -> Tried:
-    verdict, committed = entry.verdict, entry.committed
-    return Tried(
-        index=entry.index,
-        name=entry.name,
-        title=entry.hypothesis.title,
-        area=entry.hypothesis.area,
-        overrides=entry.hypothesis.overrides,
-        config=committed.config if committed else (),
-        status=_status(history, entry),
-        value=history.value_of(entry.name),
-        effect=verdict.effect if verdict else None,
-        source=entry.hypothesis.source,
-        reason=verdict.reason if verdict else "",
-        low=verdict.low if verdict else None,
-        high=verdict.high if verdict else None,
-        files=committed.files if committed else (),
-        runs=history.runs_behind(entry.name),
-    )
-
-
-def _status(history: History, entry: Experiment) -> str:
-    """The verdict's word; an idea that could not be tested is no crash to learn from."""
-    if entry.verdict is None:
-        return ""
-    return "untested" if history.untested(entry.name) else entry.verdict.status
 
 
 def in_turn(ctx: Context) -> list[Researcher]:

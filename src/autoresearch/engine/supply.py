@@ -1,21 +1,197 @@
-"""What the researchers of a campaign could propose in it, known before it begins: nobody waits a night for nothing."""
+"""What the researchers of a campaign are told, and what they could propose, known before it begins.
+
+What a researcher is told is bounded, readable by a person, and without raw logs: of a crash the traceback, cleaned.
+"""
 
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from autoresearch.config.duration import span
 from autoresearch.config.schema import CampaignConfig
+from autoresearch.engine.context import Context
+from autoresearch.engine.worktrees import survey_of_arm
 from autoresearch.errors import AutoresearchError, CampaignError, RecipeError
-from autoresearch.experiment.hypothesis import Brief, Hypothesis
+from autoresearch.experiment import names
+from autoresearch.experiment.briefing import next_area, plateaus, telling_curves
+from autoresearch.experiment.experiment import Experiment, Run
+from autoresearch.experiment.history import History
+from autoresearch.experiment.hypothesis import Brief, Curve, Hypothesis, Level, Tried
+from autoresearch.experiment.outcome import BASELINE
 from autoresearch.git import worktree
 from autoresearch.ports import plugins
+from autoresearch.ports.metric_source import readings_of
 from autoresearch.ports.researcher import Researcher, Supplier, Supply
 from autoresearch.ports.target import ScriptKnob, Survey, Target
 from autoresearch.records.paths import Layout
+from autoresearch.run.complaint import last_traceback
+from autoresearch.run.measurement import Series
+from autoresearch.run.symptom import Severity, Symptom
+from autoresearch.scheduling import next_move
+from autoresearch.supervision.run_log import end_of
+from autoresearch.verdict.evidence import Evidence
 
-_MOST_TOLD = 5
+_MOST_TOLD, _SHOWN = 5, 3
+_ORDER = {Severity.FATAL: 0, Severity.WARNING: 1, Severity.INFO: 2}
 _ON_BASE = ("incumbent", "baseline")
+
+
+def brief_for(ctx: Context, index: int, parent: str) -> Brief:
+    """The brief for one proposal on top of `parent`."""
+    survey = survey_of_arm(ctx, parent)
+    scope = ctx.campaign.scope
+    evidence = Evidence(next_move.board(ctx.history, ctx.campaign, ctx.survey.objective, ctx.outlook()))
+    worn = tuple(found.area for found in plateaus(ctx.history))
+    return Brief(
+        campaign=ctx.campaign.campaign,
+        index=index,
+        objective=ctx.survey.objective,
+        stop_sentence=ctx.outlook().stop.sentence,
+        recipe=ctx.recipe,
+        low_risk=not ctx.campaign.stop,
+        parent=parent,
+        facts=survey.facts,
+        symptoms=symptoms_of(ctx.history, parent),
+        tried=tried_ideas(ctx),
+        noise=evidence.sigma,
+        steering=tuple(said.text for said in ctx.history.steering),
+        allow=scope.allow,
+        protect=(*survey.protect, *scope.protect),
+        protect_keys=(*survey.protect_keys, *scope.protect_keys),
+        lineage=survey.lineage,
+        max_files=scope.max_files,
+        max_lines=scope.max_lines,
+        repeats=evidence.noise.freedom,
+        smallest=evidence.smallest(parent),
+        subject=scope.subject,
+        worn=worn,
+        next_area=next_area(worn) if worn else "",
+        origin=ctx.survey.facts.values,
+        levels=_levels(ctx.history, parent),
+        curves=_curves(ctx, parent),
+        running=_running(ctx, parent, survey),
+        read_more=_read_more(ctx),
+        failure=_failure(ctx, ctx.history.current_runs(parent)),
+        beside=_beside(ctx.history, parent),
+    )
+
+
+def _levels(history: History, parent: str) -> tuple[Level, ...]:
+    arms = (("baseline", BASELINE), ("the one you start from", parent), ("best so far", history.incumbent))
+    known = ((label, arm, history.value_of(arm)) for label, arm in arms if history.baseline)
+    return tuple(Level(label, arm, value, history.runs_behind(arm)) for label, arm, value in known if value is not None)
+
+
+def _curves(ctx: Context, parent: str) -> tuple[Curve, ...]:
+    """The telling curves of the parent's newest valid run, each tag once, from the source that is trusted most."""
+    folders = [Path(run.planned.folder) for run in ctx.history.current_runs(parent) if run.valid][-1:]
+    found: dict[str, Series] = {}
+    for source, folder in ((source, folder) for folder in folders for source in ctx.sources.values()):
+        for tag, series in readings_of(source, folder).series.items():
+            found.setdefault(tag, series)
+    own = ctx.survey.objective
+    return telling_curves(found, (own.tag, own.metric))
+
+
+def _running(ctx: Context, parent: str, survey: Survey) -> tuple[str, ...]:
+    runs = [run for run in ctx.history.current_runs(parent) if run.valid] or [
+        run for run in ctx.history.runs_of(BASELINE) if run.valid
+    ]
+    resources, launcher = survey.resources, ctx.campaign.launcher
+    told = [f"it executes `{ctx.redactor.clean(' '.join(survey.command))}`"] if survey.command else []
+    if runs and (walls := [run.wall_s for run in runs if run.wall_s]):
+        told.append(f"it takes {span(sum(walls) / len(walls))}, measured over {len(walls)} runs like yours")
+    steps = [run.measurement.step for run in runs if run.measurement and run.measurement.step]
+    paces = [run.measurement.pace.usual_s for run in runs if run.measurement and run.measurement.pace]
+    usual = [pace for pace in paces if pace]
+    told += [f"its value is of step {steps[-1]}"] if steps else []
+    told += [f"a step takes {sum(usual) / len(usual):.3g} s"] if usual else []
+    limit = ctx.limits.per_experiment_timeout
+    told += [f"it is ended after {span(limit)}"] if limit else []
+    peak = max((run.measurement.peak_memory_gb or 0.0 for run in runs if run.measurement), default=0.0)
+    told += [f"its peak memory was {peak:.1f} GB"] if peak else []
+    nodes = f"{resources.nodes} nodes of " if resources.nodes > 1 else ""
+    told.append(
+        f"it has {nodes}{resources.gpus or 'no'} GPUs, by launcher {launcher.type}, {launcher.parallel} at once"
+    )
+    hosts = dict.fromkeys(run.ended.status.node for run in runs if run.ended and run.ended.status.node)
+    return (*told, *([f"last on {', '.join(list(hosts)[:_SHOWN])}"] if hosts else []))
+
+
+def _beside(history: History, parent: str) -> tuple[str, ...]:
+    inside = {*history.lineage(parent), parent}
+    return tuple(entry.branch for entry in history.kept if entry.name not in inside)
+
+
+def _read_more(ctx: Context) -> tuple[str, ...]:
+    prefix = names.campaign_prefix(ctx.campaign.campaign)
+    base = ctx.history.started.base_commit[:7] if ctx.history.started else ""
+    return (
+        f"git log --oneline --branches='{prefix}/*'",
+        f"git diff {base} {ctx.history.incumbent_branch}" if ctx.history.incumbent != BASELINE else "",
+        "git show BRANCH",
+    )
+
+
+def _failure(ctx: Context, runs: Sequence[Run]) -> str:
+    """The traceback of a run that ended without a number, cleaned; empty for none."""
+    if not runs or not runs[-1].settled or runs[-1].value is not None:
+        return ""
+    tree = ctx.paths.worktree(runs[-1].planned.experiment)
+    try:
+        return last_traceback(end_of(Path(runs[-1].planned.log), ctx.redactor), str(tree))
+    except OSError:
+        return ""
+
+
+def symptoms_of(history: History, arm: str) -> tuple[Symptom, ...]:
+    """Health findings of an arm's runs, each name once, worst first."""
+    found: dict[str, Symptom] = {}
+    for run in history.runs_of(arm):
+        for symptom in run.measurement.symptoms if run.measurement else ():
+            found.setdefault(symptom.name, symptom)
+    return tuple(sorted(found.values(), key=lambda symptom: _ORDER[symptom.severity]))
+
+
+def tried_ideas(ctx: Context) -> tuple[Tried, ...]:
+    """All earlier experiments, oldest first: who forgets one proposes it again. Of the last crashes, where."""
+    history = ctx.history
+    entries = [entry for _, entry in sorted(history.experiments.items()) if entry.committed]
+    fell = [entry.name for entry in entries if _status(history, entry) == "crash"][-_SHOWN:]
+    return tuple(_tried(ctx, entry, failed=entry.name in fell) for entry in entries)
+
+
+def _tried(ctx: Context, entry: Experiment, *, failed: bool) -> Tried:
+    history = ctx.history
+    verdict, committed = entry.verdict, entry.committed
+    return Tried(
+        index=entry.index,
+        name=entry.name,
+        title=entry.hypothesis.title,
+        area=entry.hypothesis.area,
+        overrides=entry.hypothesis.overrides,
+        config=committed.config if committed else (),
+        status=_status(history, entry),
+        value=history.value_of(entry.name),
+        effect=verdict.effect if verdict else None,
+        source=entry.hypothesis.source,
+        reason=verdict.reason if verdict else "",
+        low=verdict.low if verdict else None,
+        high=verdict.high if verdict else None,
+        files=committed.files if committed else (),
+        runs=history.runs_behind(entry.name),
+        rationale=entry.hypothesis.rationale,
+        branch=entry.branch,
+        failure=_failure(ctx, history.current_runs(entry.name)) if failed else "",
+    )
+
+
+def _status(history: History, entry: Experiment) -> str:
+    """The verdict's word; an idea that could not be tested is no crash to learn from."""
+    if entry.verdict is None:
+        return ""
+    return "untested" if history.untested(entry.name) else entry.verdict.status
 
 
 def supplies(campaign: CampaignConfig, root: Path, survey: Survey) -> tuple[Supply, ...]:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.history import History
-from autoresearch.experiment.hypothesis import AREAS, Brief, Tried
+from autoresearch.experiment.hypothesis import AREAS, Brief, Curve, Tried
 from autoresearch.experiment.outcome import BASELINE, Status
+from autoresearch.run.measurement import Series, thinned
 from autoresearch.run.symptom import clean
 
 SETTLED = 4
@@ -22,6 +23,12 @@ _MOST_TRIED = 120
 _MOST_REASONS = 20
 _MOST_STEERING = 20
 _MOST_GLOBS = 80
+_MOST_CURVES, _MOST_POINTS, _MOST_WHY = 8, 12, 8
+_LEARNING = re.compile(
+    r"reward|\bkl\b|kl_|entropy|loss|grad_norm|accuracy|length|clip|truncat|(?:^|/)lr$|learning_rate|advantage|score",
+    re.IGNORECASE,
+)
+"""Curves worth a line: how a training went that learns from rewards."""
 _LOW_RISK = (
     "Nobody gave a budget for more, so propose a low-risk idea only: a few keys or lines, no new dependency, no other "
     "algorithm, and no run that costs clearly more than the baseline's."
@@ -85,14 +92,16 @@ def sections(brief: Brief) -> dict[str, str]:
     """The brief in named parts, in reading order; a part with nothing to say is empty.
 
     Returns:
-        Markdown by name: `objective`, `steering`, `recipe`, `symptoms`, `tried`, `scope`.
+        Markdown by name: `objective`, `steering`, `recipe`, `runs`, `symptoms`, `tried`, `more`, `scope`.
     """
     return {
         "objective": _objective(brief),
         "steering": _section("What the user asked for", _newest(map(plain, brief.steering), _MOST_STEERING)),
         "recipe": _recipe(brief),
+        "runs": _runs(brief),
         "symptoms": _section("Symptoms of the parent's runs", [_symptom(brief, s.name) for s in brief.symptoms]),
         "tried": _digest(brief),
+        "more": _more(brief),
         "scope": _scope(brief),
     }
 
@@ -108,7 +117,8 @@ def code(text: str, width: int = _WIDTH) -> str:
 
 
 def _one_line(text: str) -> str:
-    return _SPACE.sub(" ", clean(" ".join(text.splitlines()))).strip().replace("`", "'")
+    line = _SPACE.sub(" ", clean(" ".join(text.splitlines()))).strip().replace("`", "'")
+    return line if line.isprintable() else "".join(filter(str.isprintable, line))
 
 
 def _short(line: str, width: int) -> str:
@@ -119,9 +129,23 @@ def _objective(brief: Brief) -> str:
     goal = brief.objective
     meaning = f" It is {plain(goal.meaning)}." if goal.meaning else ""
     return (
-        f"## Objective\n\n{plain(goal.goal)}: {goal.direction} {code(goal.metric)}.{meaning}\n{_noise(brief)}"
+        f"## Objective\n\n{plain(goal.goal)}: {goal.direction} {code(goal.metric)}.{meaning}\n"
+        f"{_levels(brief)}{_noise(brief)}"
         f"Budget: {plain(brief.stop_sentence)}." + (f"\n{_LOW_RISK}" if brief.low_risk else "")
     )
+
+
+def _levels(brief: Brief) -> str:
+    """Where the metric stands, an arm once: baseline, parent, best."""
+    labels: dict[str, list[str]] = {}
+    for one in brief.levels:
+        labels.setdefault(one.arm, []).append(one.label)
+    known = {one.arm: one for one in brief.levels}
+    told = [
+        f"{', '.join(words)}: {known[arm].value:.5g} ({code(arm)}, {known[arm].runs} run{'s' * (known[arm].runs != 1)})"
+        for arm, words in labels.items()
+    ]
+    return f"Level: {'; '.join(told)}.\n" if told else ""
 
 
 def _noise(brief: Brief) -> str:
@@ -143,6 +167,58 @@ def _recipe(brief: Brief) -> str:
         lines.append(f"Traits: {', '.join(sorted(brief.facts.traits))}; {brief.facts.gpus or 'no'} GPUs per run.")
     values = [f"- {code(key)} = {code(str(value), 80)}" for key, value in _telling(brief)]
     return "\n".join(["## Recipe", "", *lines, *([""] if values else []), *values])
+
+
+def telling_curves(found: Mapping[str, Series], own: Collection[str]) -> tuple[Curve, ...]:
+    """The curves that say how a run went, each thinned to a few points; the objective's own first.
+
+    Args:
+        found: Series by tag.
+        own: Spellings of the objective.
+    """
+    named = sorted((tag for tag in found if tag not in own and _LEARNING.search(tag)), key=lambda tag: (len(tag), tag))
+    tags = [*[tag for tag in own if tag in found][:1], *named]
+    curves = (Curve(tag, thinned(found[tag].points(), _MOST_POINTS)) for tag in tags[:_MOST_CURVES])
+    return tuple(curve for curve in curves if curve.points)
+
+
+def _runs(brief: Brief) -> str:
+    """What a run is and takes, and how the parent's went."""
+    if not brief.running and not brief.curves:
+        return ""
+    lines = ["## A run, and how the last one of your start went", ""]
+    lines += [f"- {_short(_SPACE.sub(' ', clean(text)), 400)}" for text in brief.running]
+    for curve in brief.curves:
+        points = ", ".join(f"{step}: {value:.4g}" for step, value in curve.points)
+        lines.append(f"- {code(curve.tag, 80)} by step: {points}")
+    return "\n".join(lines)
+
+
+def _more(brief: Brief) -> str:
+    """Where the rest of the campaign lies: in git, and nowhere else."""
+    told = [f"- {code(text)}" for text in brief.read_more if text]
+    head = "Each experiment is one commit on its branch, with its reasons in the message. Read no other records."
+    return "\n".join(["## To read more", "", head, "", *told]) if told else ""
+
+
+CROSS_EVERY, SIMPLIFY_EVERY, SIMPLIFY_FROM = 4, 6, 3
+"""Every so many attempts two kept lines are crossed where there are two, or so many kept ideas are made simpler."""
+
+
+def task_of(brief: Brief) -> str:
+    """What this attempt is for, by the name of its template: `explain`, `cross`, `simplify`, or empty for one idea."""
+    held = sum(item.status == "keep" for item in brief.tried if item.area != "baseline") - len(brief.beside)
+    if brief.worn and not brief.next_area:
+        return "explain"
+    if brief.beside and brief.index % CROSS_EVERY == 0:
+        return "cross"
+    return "simplify" if held >= SIMPLIFY_FROM and brief.index % SIMPLIFY_EVERY == 0 else ""
+
+
+def failure_text(text: str, most: int = 20) -> str:
+    """The last lines of a cleaned traceback as a fenced block; empty for none."""
+    lines = [_short(clean(line).rstrip().replace("`", "'"), 200) for line in text.splitlines()[-most:]]
+    return "\n".join(["```text", *lines, "```"]) if lines else ""
 
 
 def _telling(brief: Brief) -> list[tuple[str, object]]:
@@ -174,7 +250,24 @@ def _digest(brief: Brief) -> str:
     for area in _areas(shown):
         lines += ["", f"### {plain(area)}", ""]
         lines += [f"- {_tried(item, full=item.index in telling)}" for item in shown if item.area == area]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_why(shown)])
+
+
+def _why(shown: list[Tried]) -> list[str]:
+    """The reasons and branches of what was kept and of what nearly was, and where the last crashes happened."""
+    kept = [item for item in shown if item.status == "keep"][-_MOST_WHY:]
+    near = [item for item in shown if item.status == "discard" and (item.effect or 0.0) > 0 and (item.high or 0.0) > 0]
+    near = sorted(near, key=lambda item: item.effect or 0.0)[-_MOST_WHY // 2 :]
+    lines: list[str] = []
+    for head, items in (("Kept, and why each was tried", kept), ("Near misses: not shown to help, nor not to", near)):
+        lines += ["", f"### {head}", ""] if items else []
+        lines += [
+            f"- #{item.index} {code(item.branch or item.name)}: {plain(item.rationale, 300) or 'no reason was given'}"
+            for item in items
+        ]
+    for item in (item for item in shown if item.failure):
+        lines += ["", f"#{item.index} crashed here:", "", failure_text(item.failure, 6)]
+    return lines
 
 
 def _plateau(brief: Brief) -> list[str]:
@@ -218,11 +311,20 @@ def _scope(brief: Brief) -> str:
                 f"Size: {', '.join(bounds)}." if bounds else "",
                 _list("These may be changed:", brief.allow),
                 _list("These may not, because they belong to the evaluation or to the record:", brief.protect),
-                _list("These recipe keys may not be changed:", brief.protect_keys),
+                _list("These recipe keys may not be changed:", _own_keys(brief)),
                 _list("Except these, which are what this campaign is about:", brief.subject),
             ],
         )
     )
+
+
+def _own_keys(brief: Brief) -> tuple[str, ...]:
+    """Protected keys of what this recipe has: those of other algorithms say nothing here."""
+    known = {key.partition(".")[0] for key in brief.facts.values}
+    heads = {glob: glob.partition(".")[0] for glob in brief.protect_keys}
+    if not known & set(heads.values()):
+        return brief.protect_keys
+    return tuple(glob for glob, head in heads.items() if "*" in head or head in known)
 
 
 def _list(head: str, globs: tuple[str, ...]) -> str:

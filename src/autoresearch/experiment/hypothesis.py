@@ -79,6 +79,9 @@ class Tried:
         high: Upper end of it.
         files: Files its commit changed.
         runs: Valid runs behind `value`.
+        rationale: Why it was to help, in its researcher's words.
+        branch: Its branch.
+        failure: Where it crashed: the last traceback, cleaned; empty for none.
     """
 
     index: int
@@ -96,6 +99,27 @@ class Tried:
     high: float | None = None
     files: tuple[str, ...] = ()
     runs: int = 0
+    rationale: str = ""
+    branch: str = ""
+    failure: str = ""
+
+
+@dataclass(frozen=True)
+class Level:
+    """What the metric of an arm is: its name in the brief, the arm, the mean of its valid runs, and how many."""
+
+    label: str
+    arm: str
+    value: float
+    runs: int
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A scalar of a run, thinned: (step, value) in order."""
+
+    tag: str
+    points: tuple[tuple[int, float], ...]
 
 
 @dataclass(frozen=True)
@@ -146,6 +170,12 @@ class Brief:
         next_area: The area to look at instead; empty when there is no plateau, or every area is at one.
         low_risk: Whether only low-risk ideas are wanted, as when nobody gave a stop rule (R93).
         origin: The recipe's values before any change, by dotted key.
+        levels: Where the metric stands: baseline, parent, best.
+        curves: How the parent's newest valid run went.
+        running: What a run is and takes, a phrase each: command, time, limit, memory, hardware.
+        read_more: Commands that show more of the campaign, in git alone.
+        failure: Of what is to be mended, the traceback.
+        beside: Branches of kept ideas that the parent does not hold.
     """
 
     campaign: str
@@ -172,3 +202,9 @@ class Brief:
     subject: tuple[str, ...] = ()
     low_risk: bool = False
     origin: Mapping[str, object] = field(default_factory=dict)
+    levels: tuple[Level, ...] = ()
+    curves: tuple[Curve, ...] = ()
+    running: tuple[str, ...] = ()
+    read_more: tuple[str, ...] = ()
+    failure: str = ""
+    beside: tuple[str, ...] = ()

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from autoresearch.run.symptom import clean
+
 _WRONG = re.compile(
     r"(?i)error|fail|fatal|exception|cannot|can't|couldn't|unable|denied|refused|time[sd]? ?out|closed|lost|dead|died"
     r"|abort|exceed|missing|invalid|not found|doesn't exist|unreachable|unavailable|reduce your|signal|killed|no such"
@@ -222,6 +224,29 @@ def _alike(one: Traceback) -> tuple[tuple[str, ...], str]:
 
 def _plain(line: str) -> str:
     return _VARIES.sub("0", line.strip())
+
+
+_MOST_FRAMES = 12
+"""Lines of a traceback that are shown: the innermost."""
+
+
+def last_traceback(text: str, root: str = "") -> str:
+    """The last traceback of a log with files and lines, as a few clean lines; empty where there is none.
+
+    Args:
+        text: The log's end, without secrets.
+        root: The folder that the code lay in; files below it are shown relative to it.
+    """
+    lines = [_RANK.sub("", clean(line)).rstrip()[:200] for line in text.splitlines()]
+    last = max((place for place, line in enumerate(lines) if FRAME.search(line)), default=None)
+    if last is None:
+        return ""
+    first = max((place for place in range(last) if _HEADER in lines[place]), default=max(0, last - _MOST_FRAMES))
+    error = next((place for place in range(last + 1, len(lines)) if lines[place] and lines[place][0] != " "), last)
+    shown = [line for line in lines[first + 1 : error + 1] if line.strip(" ^~")]
+    left_out = [f"({len(shown) - _MOST_FRAMES} lines before)"] if len(shown) > _MOST_FRAMES else []
+    told = "\n".join([*left_out, *shown[-_MOST_FRAMES:]])
+    return told.replace(f"{root.rstrip('/')}/", "") if root else told
 
 
 _FREE_OF = re.compile(r"[Ff]ree memory on device\S*(?: \S+)? \((\d[\d.]*)/(\d[\d.]*) (GiB|MiB)\)")

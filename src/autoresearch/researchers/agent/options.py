@@ -47,8 +47,11 @@ class AgentOptions(BaseModel):
     """`bwrap` insists on bubblewrap, `auto` uses it where it works, `none` goes without."""
     tries: int = Field(default=2, ge=1, le=10)
     """Calls per attempt when one hangs, crashes, refuses, or changes nothing."""
+    tasks: bool = True
+    """Whether some calls ask to cross two kept lines, to simplify, or to explain a plateau, where there are such."""
     prompts: Path | None = None
-    """A folder whose `propose.md`, `repair.md` or `answer.md` replace the program's own, relative to the repository."""
+    """A folder whose `propose.md`, `repair.md`, `answer.md`, `cross.md`, `simplify.md` or `explain.md` replace the
+    program's own, relative to the repository."""
     home: Path | None = None
     """A prepared home directory for the agent; None: a fresh one per call with its login laid in."""
     show: tuple[Path, ...] = ()

@@ -16,7 +16,7 @@ from typing import Any
 from autoresearch.errors import FruitlessError, ResearcherError
 from autoresearch.experiment import attendance
 from autoresearch.experiment.attendance import ResearcherAsked
-from autoresearch.experiment.briefing import plain, sections
+from autoresearch.experiment.briefing import failure_text, plain, sections, task_of
 from autoresearch.experiment.hypothesis import AREAS, Brief, Hypothesis
 from autoresearch.git import refs, worktree
 from autoresearch.guards.custody import Custody
@@ -33,6 +33,14 @@ from autoresearch.secrets import environment
 from autoresearch.secrets.redactor import Redactor
 
 _MOST_TRANSCRIPT = 256 * 1024
+_TASKS = ("cross", "simplify", "explain")
+_PARTS = (
+    "objective", "steering", "task", "recipe", "runs", "symptoms", "tried", "more", "scope", "crash", "failure",
+    "answer",
+)  # fmt: skip
+"""What a template may name."""
+
+_MOST_PAIRS = 4
 _ASLEEP = {Trouble.LOGIN, Trouble.QUOTA, Trouble.RATE, Trouble.MODEL, Trouble.CONTEXT}
 """Troubles that another call would meet again."""
 
@@ -62,10 +70,8 @@ class AgentResearcher:
         self._bills: list[ResearcherAsked] = []
         self._told: set[str] = set()
         prompts = self.options.prompts and self.options.root / self.options.prompts
-        self._templates = {name: template(f"{name}.md", prompts) for name in ("propose", "repair", "answer")}
-        nothing = dict.fromkeys(
-            ("objective", "steering", "recipe", "symptoms", "tried", "scope", "crash", "answer"), ""
-        )
+        self._templates = {name: template(f"{name}.md", prompts) for name in ("propose", "repair", "answer", *_TASKS)}
+        nothing = dict.fromkeys(_PARTS, "")
         for name in ("propose", "repair"):
             fill(self._templates[name], nothing)
 
@@ -146,7 +152,15 @@ class AgentResearcher:
 
     def _prompt(self, name: str, brief: Brief, label: str, crash: str = "") -> str:
         parts = {"answer_file": str(self._caller.answer_file(label)), "areas": ", ".join(AREAS)}
-        parts = {**sections(brief), "crash": crash, "answer": fill(self._templates["answer"], parts)}
+        task = task_of(brief) if self.options.tasks else ""
+        pair = {"pair": " or ".join(f"`{branch}`" for branch in brief.beside[-_MOST_PAIRS:])}
+        parts = {
+            **sections(brief),
+            "crash": crash,
+            "failure": failure_text(brief.failure) if crash else "",
+            "task": fill(self._templates[task], pair) if task else "",
+            "answer": fill(self._templates["answer"], parts),
+        }
         return self._redactor().clean(fill(self._templates[name], parts))
 
     def _call(self, label: str, brief: Brief, prompt: str, tree: Path) -> Result:
