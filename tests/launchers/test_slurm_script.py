@@ -13,6 +13,7 @@ from autoresearch.launchers.job_files import Record, unique_name
 from autoresearch.launchers.slurm import commands
 from autoresearch.launchers.slurm.commands import QueueLine
 from autoresearch.launchers.slurm.launcher import SlurmLauncher
+from autoresearch.launchers.slurm.options import SlurmOptions
 from autoresearch.launchers.slurm.script import minutes
 from autoresearch.launchers.slurm.status import SlurmView, status
 from autoresearch.launchers.slurm.warm_node import Share, Spool, SpoolRequest, SpoolResult, Taken, step
@@ -233,3 +234,17 @@ def test_bad_nodes_are_left_out_beside_the_persons_own(options, line):
     text = SlurmLauncher(options, Path("/data")).plan(replace(JOB, avoid_nodes=("n1", "n2"))).text
     assert line in text
     assert ("--exclude" in text) == ("nodelist" not in options)
+
+
+def test_a_worktrees_git_folder_is_mounted_read_only(tmp_path):
+    """So that git works in the container, and NeMo-RL's check of the code it runs stays quiet."""
+    common, tree = tmp_path / "main/.git", tmp_path / "tree"
+    (common / "worktrees/one").mkdir(parents=True)
+    (common / "worktrees/one/commondir").write_text("../..\n")
+    tree.mkdir()
+    (tree / ".git").write_text(f"gitdir: {common}/worktrees/one\n")
+    options = SlurmOptions.parse({"container": "image"})
+    assert options.beside_git(tree).container_mounts == (f"{common}:{common}:ro",)
+    assert options.beside_git(tree).beside_git(tree) == options.beside_git(tree)
+    assert SlurmOptions.parse({}).beside_git(tree).container_mounts == ()
+    assert options.beside_git(tmp_path).container_mounts == ()

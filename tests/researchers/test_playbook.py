@@ -7,11 +7,11 @@ import pytest
 
 from autoresearch.errors import CampaignError
 from autoresearch.experiment.hypothesis import Brief, Facts, Hypothesis, Tried
+from autoresearch.experiment.recipe_rules import broken
 from autoresearch.guards.scope import Scope, breaches
 from autoresearch.researchers.playbook.offer import offers
 from autoresearch.researchers.playbook.plays import builtin, read
 from autoresearch.researchers.playbook.researcher import PlaybookResearcher, choose
-from autoresearch.researchers.recipe_rules import broken
 from autoresearch.run.measurement import Objective
 from autoresearch.run.symptom import Severity, Symptom
 from autoresearch.targets.nemo_rl import protection

@@ -23,10 +23,10 @@ from autoresearch.git import diffs, refs
 from autoresearch.git.refs import Changes
 from autoresearch.guards.scope import protectable
 from autoresearch.ports import plugins
-from autoresearch.ports.launcher import Adviser, Launcher, WarmAllocation, occupies
+from autoresearch.ports.launcher import Adviser, Launcher, Packager, WarmAllocation, occupies
 from autoresearch.ports.metric_source import sources_of
 from autoresearch.ports.policy import Telling
-from autoresearch.ports.target import Survey, Target, misspelt_place
+from autoresearch.ports.target import Imaged, Survey, Target, misspelt_place
 from autoresearch.records import volume
 from autoresearch.records.paths import CampaignPaths, Layout
 from autoresearch.records.volume import Storage
@@ -208,14 +208,13 @@ def survey_of(campaign: CampaignConfig, tree: Path) -> Survey:
 
 def target_of(campaign: CampaignConfig) -> Target:
     """The campaign's target, made with what the file says."""
+    said = {"objective": campaign.objective.model_dump(), "options": campaign.target.options()}
     target: Target = plugins.make(
-        "targets",
-        campaign.target.type,
-        recipe=campaign.recipe,
-        command=campaign.command,
-        objective=campaign.objective.model_dump(),
-        options=campaign.target.options(),
+        "targets", campaign.target.type, recipe=campaign.recipe, command=campaign.command, **said
     )
+    kind = plugins.load("launchers", campaign.launcher.type) if isinstance(target, Imaged) else None
+    if isinstance(target, Imaged) and isinstance(kind, Packager):
+        target.in_image = kind.in_image(campaign.launcher.options())
     return target
 
 

@@ -67,6 +67,16 @@ class Routable(Protocol):
 
 
 @runtime_checkable
+class Packager(Protocol):
+    """A launcher whose runs may begin in a container image; asked of the class, before one is made."""
+
+    @staticmethod
+    def in_image(options: Mapping[str, object]) -> bool:
+        """Whether they do, with these options."""
+        ...
+
+
+@runtime_checkable
 class Avoider(Protocol):
     """A launcher that can keep a run off nodes, those in `Job.avoid_nodes`."""
 

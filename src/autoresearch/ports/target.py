@@ -194,6 +194,14 @@ def misspelt_place(words: Iterable[str], places: Sequence[str]) -> str:
 
 
 @runtime_checkable
+class Imaged(Protocol):
+    """A target whose runs use other software in a container image than on this machine."""
+
+    in_image: bool
+    """Whether they begin in one; whoever makes the target sets it."""
+
+
+@runtime_checkable
 class Narrator(Protocol):
     """What a target can do besides that can tell how far a run has come; the engine looks for it, not all have it."""
 

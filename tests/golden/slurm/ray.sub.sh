@@ -20,3 +20,21 @@ sbatch \
   --no-requeue \
   --open-mode=append \
   ray.sub
+
+# What command.sh is, which ray.sub starts in the container of the first node:
+#   #!/bin/bash
+#   ended_at='/data/my repo/reports/run-3/exit.json'
+#   [ -e "$ended_at" ] && mv "$ended_at" "$ended_at.attempt-${SLURM_RESTART_COUNT:-0}"
+#   cd '/data/my repo/.autoresearch/worktrees/lower-kl' || exit
+#   begun=$(date +%s)
+#   timeout --signal=TERM --kill-after=10 3600 \
+#     env PYTHONUNBUFFERED=1 PYTHONPATH='/data/my repo' AUTORESEARCH_RUN_ID=ar-night--lower-kl--3 uv run examples/run_grpo.py --config 'a b.yaml' grpo.seed=44
+#   code=$?
+#   ending=exited reason="exited with code $code"
+#   if [ 3600 != 0 ] && [ $SECONDS -ge 3600 ] && [[ $code = 124 || $code = 137 ]]; then
+#     ending=timed-out reason="timed out: still running after 3600 s"
+#   fi
+#   printf '{"ending": "%s", "reason": "%s", "exit_code": %d, "node": "%s", "started_at": %d, "ended_at": %d}\n' \
+#     "$ending" "$reason" "$code" "$(hostname)" "$begun" "$(date +%s)" > "$ended_at.new"
+#   mv "$ended_at.new" "$ended_at"
+#   exit $code

@@ -47,6 +47,11 @@ class ClusterLauncher:
     avoids_nodes = True
     kind: Kind
 
+    @staticmethod
+    def in_image(options: Mapping[str, object]) -> bool:  # noqa: ARG004 - a pod has one always
+        """A pod's container."""
+        return True
+
     def __init__(self, options: ClusterOptions, folder: Path, namespace: str | None = None) -> None:
         need_client()
         self._options = options

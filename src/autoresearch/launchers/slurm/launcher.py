@@ -25,7 +25,7 @@ from autoresearch.launchers.slurm import commands, limits
 from autoresearch.launchers.slurm import script as slurm_script
 from autoresearch.launchers.slurm.accounts import Accounts, is_ours, may_be_ours
 from autoresearch.launchers.slurm.commands import QueueLine
-from autoresearch.launchers.slurm.options import SlurmOptions
+from autoresearch.launchers.slurm.options import SlurmOptions, in_image
 from autoresearch.launchers.slurm.status import SlurmView, never_begun, status
 from autoresearch.launchers.slurm.warm_allocation import SlurmWarmAllocation
 from autoresearch.ports.launcher import HeldCapacity
@@ -44,6 +44,7 @@ class SlurmLauncher:
     name = "slurm"
     here = False
     avoids_nodes = True
+    in_image = staticmethod(in_image)
     routing = frozenset({"account", "partition", "qos", "constraint", "nodelist", "exclude", "poll_s"})
 
     def __init__(self, options: Mapping[str, object], folder: Path) -> None:
@@ -62,7 +63,7 @@ class SlurmLauncher:
 
     def plan(self, job: Job) -> Submission:
         """The script for sbatch, or for style `ray.sub` the command that submits NeMo-RL's own."""
-        options = self.options
+        options = self.options.beside_git(Path(job.directory))
         grace_s = job.grace_s if options.grace_s is None else options.grace_s
         name = unique_name(job.run_id, str(self._folder))
         flags = slurm_script.directives(job, options, name, grace_s)
@@ -376,8 +377,7 @@ def _spec(job: Job, options: SlurmOptions, grace_s: float) -> SupervisorSpec:
     own_ray = options.style == "batch" and not {"RAY_TMPDIR"} & {*job.env, *options.env}
     if not own_ray:
         return spec_of(job, options.env, grace_s)
-    scratch = _scratch(job)
-    return spec_of(job, {"RAY_TMPDIR": scratch, **options.env}, grace_s, scratch)
+    return spec_of(job, {"RAY_TMPDIR": (scratch := _scratch(job)), **options.env}, grace_s, scratch)
 
 
 def _scratch(job: Job) -> str:

@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, Field, field_validator, model_validator
@@ -142,3 +143,27 @@ class SlurmOptions(LauncherOptions):
         if self.allocation and (self.style != "batch" or self.container or self.requeue):
             raise ValueError("an allocation goes with the style batch, and with neither container nor requeue")
         return self
+
+    def beside_git(self, tree: Path) -> Self:
+        """The same, with the git folder that a worktree belongs to among a container's mounts, read-only.
+
+        Without it git fails in the container, and NeMo-RL's fingerprint of the code that it runs lacks the submodules.
+        """
+        common = _shared_git(tree) if self.container else None
+        if common is None or any(mount.split(":")[1:2] == [str(common)] for mount in self.container_mounts):
+            return self
+        return self.model_copy(update={"container_mounts": (*self.container_mounts, f"{common}:{common}:ro")})
+
+
+def in_image(options: Mapping[str, object]) -> bool:
+    """Whether runs begin in a container."""
+    return bool(options.get("container"))
+
+
+def _shared_git(tree: Path) -> Path | None:
+    """The `.git` folder behind a worktree's `.git` file; None for one that holds its own, and for no checkout."""
+    try:
+        own = tree / (tree / ".git").read_text("utf-8").strip().removeprefix("gitdir: ")
+        return (own / (own / "commondir").read_text("utf-8").strip()).resolve()
+    except (OSError, UnicodeDecodeError):
+        return None

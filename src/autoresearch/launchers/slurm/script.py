@@ -173,6 +173,9 @@ def ray_sub(spec: SupervisorSpec, flags: list[str], options: SlurmOptions, gpus_
         "sbatch \\",
         *(f"  {quote(flag)} \\" for flag in submitted_elsewhere(flags, spec.folder)),
         f"  {quote(options.ray_sub)}",
+        "",
+        f"# What {COMMAND} is, which {options.ray_sub} starts in the container of the first node:",
+        *(f"#   {line}" for line in command(spec).splitlines()),
     ]
     return "\n".join(lines) + "\n"
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from autoresearch.experiment import recipe_rules
 from autoresearch.experiment.hypothesis import Brief
 from autoresearch.guards.scope import Globs
-from autoresearch.researchers import recipe_rules
 from autoresearch.researchers.override_forms import (
     Draft,
     apply,

@@ -15,10 +15,10 @@ import numpy as np
 
 from autoresearch.errors import CampaignError, UnfitError
 from autoresearch.experiment.hypothesis import Brief, Hypothesis
+from autoresearch.experiment.recipe_rules import ROLLOUT, broken
 from autoresearch.guards.scope import Globs
 from autoresearch.ports.researcher import Supply
 from autoresearch.researchers.override_forms import Draft, OverrideForm, apply, is_number, lookup, missing, same, text
-from autoresearch.researchers.recipe_rules import ROLLOUT, broken
 from autoresearch.researchers.search.candidates import Past, best_first, read_past, spread
 from autoresearch.researchers.search.space import Point, Space, read_space
 

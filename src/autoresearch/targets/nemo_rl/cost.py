@@ -7,7 +7,7 @@ give it: an upper bound, read as text and never executed. Noise comes from the s
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from autoresearch.run.job import Resources
@@ -42,6 +42,15 @@ large as asked for, and all different."""
 
 _CONFIG = re.compile(r"# =+ BEGIN CONFIG =+\n(.*?)# =+ END CONFIG =+", re.DOTALL)
 _SETTING = re.compile(r"^\s*([A-Z][A-Z0-9_]*)=[\"']?(?:\$\{\1:-)?(\d+)\b", re.MULTILINE)
+_EXPORT = re.compile(r"^\s*export ([A-Z][A-Za-z0-9_]*)=[\"']?([\w.:/-]+)[\"']?\s*$", re.MULTILINE)
+_NOT_OURS = re.compile(r"EXP_NAME|NRL_R3_TRACE|PYTHONPATH|PATH$")
+"""Variables of the test suite itself, and traces of single steps for debugging."""
+_SET = re.compile(r"^\s*(?:export )?([A-Z][A-Z0-9_]*)=", re.MULTILINE)
+_OVERRIDE = re.compile(
+    r"^\s+(?:\+\+|\+)?([a-z]\w*(?:\.\w+)+)=[\"']?\$\{?([A-Z][A-Z0-9_]*)\}?[\"']?\s*\\?$", re.MULTILINE
+)
+_OF_THE_SUITE = ("EXP_NAME", "EXP_DIR", "LOG_DIR", "CKPT_DIR", "PROJECT_ROOT", "CONFIG_PATH", "JSON_METRICS", "RUN_LOG")
+"""Variables that `tests/test_suites/llm/common.env` sets for every script."""
 _ENTRY = re.compile(r"examples/(?:[a-z_]+/)?run_[a-z_]+\.py")
 
 
@@ -57,6 +66,8 @@ class TestScript:
         nodes: Nodes.
         gpus_per_node: GPUs per node, None when it leaves the default.
         entry: The training script it calls, empty when it calls several or another test.
+        exports: Variables that it sets for the run, with plain values.
+        needs: Keys that it takes from a variable which it does not set itself, with the variable's name.
     """
 
     path: str
@@ -66,6 +77,8 @@ class TestScript:
     nodes: int | None = None
     gpus_per_node: int | None = None
     entry: str = ""
+    exports: Mapping[str, str] = field(default_factory=dict)
+    needs: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +146,15 @@ def test_script(root: Path, recipe: Recipe) -> TestScript | None:
         nodes=settings.get("NUM_NODES"),
         gpus_per_node=settings.get("GPUS_PER_NODE"),
         entry=entries.pop() if len(entries) == 1 else "",
+        exports={name: value for name, value in _EXPORT.findall(text) if not _NOT_OURS.match(name)},
+        needs=_needs(text),
     )
+
+
+def _needs(text: str) -> dict[str, str]:
+    """Keys set from variables that nothing in the script sets; such a script ends at once where one is missing."""
+    known = {*_SET.findall(text), *_OF_THE_SUITE}
+    return {key: name for key, name in _OVERRIDE.findall(text) if name not in known}
 
 
 def budget(

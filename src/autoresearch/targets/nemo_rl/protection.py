@@ -155,12 +155,18 @@ def rebuilt(folder: Path) -> dict[str, str]:
     return {"NEMO_RL_VENV_DIR": str(folder / OWN_CACHES / "venvs"), "NRL_FORCE_REBUILD_VENVS": "true"}
 
 
-def environment(tree: Path, venv: str = "") -> Environment:
-    """Which virtual environment a run in `tree` uses; `venv` names a shared one, else the main checkout's is used."""
+def environment(tree: Path, venv: str = "", *, image: bool = False) -> Environment:
+    """Which virtual environment a run in `tree` uses; `venv` names a shared one, else the main checkout's is used.
+
+    In a container image it is the image's own: NeMo-RL's has its project's environment and those of Ray's workers,
+    named by `UV_PROJECT_ENVIRONMENT` and `NEMO_RL_VENV_DIR` (docker/Dockerfile at 7ea279abf); ours would hide them.
+    """
     main = main_checkout(tree)
     if main != tree and changed_dependencies(tree, main):
         own = {"UV_PROJECT_ENVIRONMENT": str(tree / ".venv"), "NEMO_RL_VENV_DIR": str(tree / "venvs")}
         return Environment({**own, "NRL_FORCE_REBUILD_VENVS": "true"}, own=True)
+    if image:
+        return Environment({}, no_sync=True)
     named = venv or os.environ.get("UV_PROJECT_ENVIRONMENT", "")
     shared = str(main / named) if named else _existing(main / ".venv")  # uv takes a relative one from the worktree
     workers = os.environ.get("NEMO_RL_VENV_DIR", "") or str(main / "venvs")

@@ -86,6 +86,7 @@ def injections(
     *,
     seed: int,
     commit: str,
+    run_id: str = "",
     limit_s: float | None,
     setup_s: float = 0.0,
     steps: int | None = None,
@@ -97,6 +98,7 @@ def injections(
         folder: The run's folder, absolute.
         seed: Training seed.
         commit: The experiment's commit.
+        run_id: The run's name at the scheduler, `ar-CAMPAIGN--EXPERIMENT--N`; empty to keep W&B's.
         limit_s: Wall-clock limit of the run in seconds, start-up included; None for none.
         setup_s: Expected start-up time in seconds, which the recipe's own limit does not count.
         steps: Number of steps to cut the run to, None to leave the recipe's.
@@ -116,7 +118,22 @@ def injections(
     found = [Injection(f"{key}={value}", why) for key, value, why in wanted if value and recipe.has(key)]
     if algorithm == "eval":
         return tuple(found)
+    found += _named(recipe, run_id)
     return (*found, Injection(f"++git_meta={commit}", "the commit in the run's own records"))
+
+
+def _named(recipe: Recipe, run_id: str) -> Iterator[Injection]:
+    """A name of its own for each run in W&B, in one group per campaign; elsewhere all would have the recipe's name.
+
+    NeMo-RL hands `logger.wandb` on to `wandb.init` as it is (nemo_rl/utils/logger.py:220 at 7ea279abf).
+    """
+    if not run_id or recipe.get("logger.wandb_enabled") is not True or not recipe.has("logger.wandb"):
+        return
+    campaign, _, rest = run_id.partition("--")
+    yield Injection(f"++logger.wandb.name={text(Path(run_id))}", "a name of its own in W&B")
+    yield Injection(f"++logger.wandb.group={text(Path(campaign))}", "one group per campaign")
+    if idea := rest.rpartition("--")[0]:
+        yield Injection(f"++logger.wandb.tags=[{text(Path(idea))}]", "the idea, to filter by")
 
 
 def split_seeds(recipe: Recipe) -> list[tuple[str, int]]:

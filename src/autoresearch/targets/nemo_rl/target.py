@@ -1,7 +1,6 @@
 """NeMo-RL as a target: the parts of this package behind the `Target` protocol."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from autoresearch.run.symptom import Severity, Symptom
 from autoresearch.targets.nemo_rl import (
     cost as budget,
 )
-from autoresearch.targets.nemo_rl import facts, grammar, measure, protection, run_command
+from autoresearch.targets.nemo_rl import facts, grammar, measure, protection, run_command, run_environment
 from autoresearch.targets.nemo_rl import (
     objective as metric,
 )
@@ -49,6 +48,7 @@ class NemoRLTarget:
     """
 
     name = "nemo-rl"
+    in_image = False
 
     def __init__(
         self,
@@ -125,7 +125,7 @@ class NemoRLTarget:
         cost = self._budget(recipe, self._objective(recipe))
         chosen = self.injections(recipe, request, cost)
         overrides = (*request.overrides, *(one.override for one in chosen))
-        python = protection.environment(request.tree, str(self._options.get("venv", "")))
+        python = self._python(request.tree)
         self._keep(recipe, overrides, request)
         return Job(
             run_id=request.run_id,
@@ -134,8 +134,9 @@ class NemoRLTarget:
             folder=str(request.folder),
             log=str(request.log),
             env={
+                **run_environment.variables(recipe, image=self.in_image),
                 **python.env,
-                **_environment(request),
+                **run_environment.paths(request, image=self.in_image),
                 **(protection.rebuilt(request.folder) if request.rebuild else {}),
             },
             resources=cost.resources,
@@ -149,6 +150,7 @@ class NemoRLTarget:
             request.folder,
             seed=request.seed,
             commit=request.commit,
+            run_id=request.run_id,
             limit_s=request.limit_s,
             setup_s=cost.setup_minutes * 60,
             steps=self._options.get("steps"),
@@ -162,7 +164,7 @@ class NemoRLTarget:
             RecipeError: The recipe is wrong.
         """
         recipe = load(tree, self.recipe)
-        python = protection.environment(tree, str(self._options.get("venv", "")))
+        python = self._python(tree)
         return run_command.evaluation(
             recipe, self._objective(recipe), self._command(recipe), python.env, no_sync=python.no_sync
         )
@@ -228,8 +230,11 @@ class NemoRLTarget:
             *left_open(recipe),
             *recipe.unresolved.values(),
             *_resolver_caution(recipe),
-            *_environment_caution(recipe, self.command),
+            *run_environment.cautions(recipe, self.command, image=self.in_image),
         )
+
+    def _python(self, tree: Path) -> protection.Environment:
+        return protection.environment(tree, str(self._options.get("venv", "")), image=self.in_image)
 
     def _keep(self, recipe: Recipe, overrides: Sequence[str], request: RunRequest) -> None:
         """Leave recipe and probe in the run folder; a run that is only looked at has none."""
@@ -290,21 +295,6 @@ def _refuse(options: Mapping[str, Any]) -> None:
     check_rule(str(options.get("validations", "last")))
 
 
-def _environment(request: RunRequest) -> dict[str, str]:
-    """The worktree first on the path, then the probe, then what was there."""
-    path = [
-        str(request.tree),
-        str(request.folder / protection.PROBE),
-        *filter(None, [os.environ.get("PYTHONPATH", "")]),
-    ]
-    return {
-        "PYTHONPATH": os.pathsep.join(path),
-        "AUTORESEARCH_FOLDER": str(request.folder),
-        "AUTORESEARCH_TREE": str(request.tree),
-        "AUTORESEARCH_RUN": request.run_id,
-    }
-
-
 def _resolver_caution(recipe: Recipe) -> tuple[str, ...]:
     if recipe.algorithm not in {"dpo", "rm"} or not any("${mul:" in text or "${add:" in text for text in _raw(recipe)):
         return ()
@@ -315,19 +305,6 @@ def _resolver_caution(recipe: Recipe) -> tuple[str, ...]:
 
 def _raw(recipe: Recipe) -> list[str]:
     return [str(layer.values) for layer in recipe.layers]
-
-
-def _environment_caution(recipe: Recipe, command: Sequence[str]) -> tuple[str, ...]:
-    if (command and command[0] != "uv") or not (recipe.root / "uv.lock").is_file():
-        return ()
-    python = protection.environment(recipe.root)
-    if python.own or python.no_sync:
-        return ()
-    caution = (
-        "no shared virtual environment was found (.venv in the main checkout, or UV_PROJECT_ENVIRONMENT), so every "
-        "experiment would build its own; run `uv sync` once, or set `target: {type: nemo-rl, venv: PATH}`."
-    )
-    return (caution,)
 
 
 def _kept(folder: Path) -> dict[str, Any]:

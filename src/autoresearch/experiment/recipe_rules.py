@@ -1,10 +1,10 @@
-"""What NeMo-RL's start-up checks ask of a recipe, as far as plays could break it.
+"""What NeMo-RL's start-up checks ask of a recipe, as far as it can be told from its resolved values.
 
-Each rule takes resolved values by dotted key. A play may not break a rule that held before; a rule that is broken
-already is the recipe's own business.
+Each rule takes resolved values by dotted key. An idea may not break a rule that held before; of those that are certain,
+a plan says which the recipe itself breaks. Lines are of NeMo-RL at commit 7ea279abf.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from autoresearch.experiment.hypothesis import Facts
@@ -18,6 +18,22 @@ ROLLOUT = ("grpo", "ppo", "distillation")
 def broken(before: Values, after: Values, facts: Facts) -> str:
     """The first rule that held before and does not hold after, in words; empty when there is none."""
     return next((words for words, rule in RULES if rule(before, facts) and not rule(after, facts)), "")
+
+
+def refused_at_start(values: Values, facts: Facts, ignored: Collection[str] = ()) -> tuple[str, ...]:
+    """What NeMo-RL would refuse when a run has its GPUs already, a sentence each.
+
+    Args:
+        values: The recipe, resolved.
+        facts: What else is known about it.
+        ignored: Variables that switch checks off, those that will be set.
+    """
+    kept = {words: (rule, said) for words, rule in RULES for said in (_CERTAIN.get(words),) if said}
+    return tuple(
+        f"{said[0]}: {words} ({said[1]})"
+        for words, (rule, said) in kept.items()
+        if said[2] not in ignored and not rule(values, facts)
+    )
 
 
 def _number(values: Values, key: str, default: float = 1) -> float:
@@ -87,6 +103,8 @@ def _lengths(values: Values, _: Facts) -> bool:
 
 def _wide_tensor_parallel(values: Values, _: Facts) -> bool:
     """From four tensor-parallel ranks on, results depend on the micro batch; training and scoring must share it."""
+    if values.get("loss_fn.force_on_policy_ratio") is True:  # grpo.py:707 switches the check off
+        return True
     megatron = values.get("policy.megatron_cfg.enabled") is True
     key = "megatron_cfg.tensor_model_parallel_size" if megatron else "dtensor_cfg.tensor_parallel_size"
     micro, scoring = values.get("policy.train_micro_batch_size"), values.get("policy.logprob_batch_size")
@@ -117,6 +135,34 @@ def _packing(values: Values, _: Facts) -> bool:
     return not all(both)
 
 
+def _truncated_weights(values: Values, _: Facts) -> bool:
+    """What truncates importance weights needs weights, and bounds of the kind it has."""
+    kind, most = values.get("loss_fn.truncated_importance_sampling_type"), "loss_fn.truncated_importance_sampling_ratio"
+    if kind is None:
+        return values.get(most) is None
+    bounded = values.get(most) is not None and (kind == "tis" or values.get(f"{most}_min") is not None)
+    return bounded and values.get("loss_fn.use_importance_sampling_correction") is True
+
+
+def _one_loss(values: Values, _: Facts) -> bool:
+    """CISPO and sequence-level ratios exclude each other and other forms of the loss."""
+    on = {key for key in ("use_cispo", "sequence_level_importance_ratios") if values.get(f"loss_fn.{key}") is True}
+    if "use_cispo" in on:
+        barred = ("disable_ppo_ratio", "force_on_policy_ratio", "sequence_level_importance_ratios")
+        plain = values.get("loss_fn.ratio_clip_c") is None and values.get("loss_fn.token_level_loss") is not False
+        return plain and not any(values.get(f"loss_fn.{key}") is True for key in barred)
+    return not on or values.get("loss_fn.token_level_loss") is False
+
+
+def _kl_of_real_probabilities(values: Values, _: Facts) -> bool:
+    """A KL penalty in the reward needs the probabilities that a forced ratio leaves out."""
+    zeroed = values.get("loss_fn.force_on_policy_ratio") is True
+    needed = values.get("loss_fn.use_kl_in_reward") is True and _number(
+        values, "loss_fn.reference_policy_kl_penalty", 0
+    )
+    return not (zeroed and needed) or values.get("grpo.seq_logprob_error_threshold") is not None
+
+
 def _scored_batches(values: Values, _: Facts) -> bool:
     """A skipped reference model cannot be a leash."""
     skipped = values.get("grpo.skip_reference_policy_logprobs_calculation") is True
@@ -135,4 +181,34 @@ RULES: tuple[tuple[str, Callable[[Values, Facts], bool]], ...] = (
     ("asynchronous GRPO refuses dynamic sampling and reward shaping", _asynchronous),
     ("sequence packing and dynamic batching exclude each other", _packing),
     ("no KL penalty without a reference", _scored_batches),
+    ("truncated importance weights need the correction, and their bounds", _truncated_weights),
+    ("CISPO and sequence-level ratios want the loss to themselves", _one_loss),
+    ("a KL penalty in the reward needs real probabilities, not a forced ratio", _kl_of_real_probabilities),
 )
+
+_CERTAIN: Mapping[str, tuple[str, str, str]] = {
+    "wide tensor parallelism needs equal micro batches": (
+        "policy.train_micro_batch_size and policy.logprob_batch_size differ",
+        "nemo_rl/models/policy/lm_policy.py:207; NRL_IGNORE_TP_ACCURACY_CHECK=1 switches it off",
+        "NRL_IGNORE_TP_ACCURACY_CHECK",
+    ),
+    "forced on-policy ratios need one update per rollout batch": (
+        "policy.train_global_batch_size is not the batch of rollouts", "nemo_rl/algorithms/grpo.py:700", "",
+    ),
+    "asynchronous GRPO refuses dynamic sampling and reward shaping": (
+        "grpo.async_grpo is enabled", "nemo_rl/algorithms/grpo.py:4120", "",
+    ),
+    "no KL penalty without a reference": (
+        "grpo.skip_reference_policy_logprobs_calculation is set", "nemo_rl/algorithms/grpo.py:711", "",
+    ),
+    "truncated importance weights need the correction, and their bounds": (
+        "loss_fn.truncated_importance_sampling_type is set", "nemo_rl/algorithms/loss/loss_functions.py:289", "",
+    ),
+    "CISPO and sequence-level ratios want the loss to themselves": (
+        "loss_fn combines forms", "nemo_rl/algorithms/loss/loss_functions.py:261", "",
+    ),
+    "a KL penalty in the reward needs real probabilities, not a forced ratio": (
+        "loss_fn.use_kl_in_reward is set", "nemo_rl/algorithms/grpo.py:2480", "",
+    ),
+}  # fmt: skip
+"""Of a rule that NeMo-RL asserts on any cluster: what the recipe says, where it is checked, what switches that off."""
