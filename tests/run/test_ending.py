@@ -9,7 +9,7 @@ from autoresearch.run.crash_signatures import SIGNATURES
 from autoresearch.run.ending import Account, Follows, Who, judge
 from autoresearch.run.job import JobState, JobStatus, own_caches
 from autoresearch.run.measurement import Completion
-from autoresearch.run.post_mortem import Change, crash_symptoms, post_mortem, reduced
+from autoresearch.run.post_mortem import Change, crash_symptoms, post_mortem, reduced, unusual
 from autoresearch.run.symptom import Severity, Symptom
 
 RATE = Change(("optimizer.lr=2.0",), ("recipe.yaml",))
@@ -308,11 +308,27 @@ USUAL = (
     (PROBE + BONUS + f"{OOM}\n", BATCH, ("oom-gpu", Follows.DISCARD)),
     (PROBE + DURING + BONUS + "ValueError: odd\n", PATCH, ("unhandled-error", Follows.CRASH)),
     (PROBE + DURING + frames(f"{TREE}/train.py") + "ValueError: odd\n", BATCH, ("unhandled-error", Follows.AGAIN)),
+    (PROBE + PROBE + DURING + frames(f"{TREE}/train.py") + "ValueError: odd\n", BATCH, ("unhandled-error", Follows.AGAIN)),
 ])  # fmt: skip
 def test_what_the_parents_complete_run_prints_as_well_is_no_cause(log, change, expected):
     """A traceback as often as it shows it, whatever its numbers; one more, or one from elsewhere, ended something."""
     found = ending(log, change, usual=USUAL)
     assert (found.what, found.follows) == expected
+
+
+LINES = [
+    *PROBE.split("\n"), *BONUS.split("\n"), *DURING.split("\n"), SLIP, OOM, "Killed", "step 3", "CUDA out of memory, trying with less",
+    "The above exception was the direct cause of the following exception:", "RuntimeError: No CUDA GPUs are available",
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(LINES), max_size=25), st.lists(st.sampled_from(LINES), max_size=25))
+def test_a_log_that_is_like_its_parents_complains_of_nothing(lines, others):
+    """In whatever order its parts come; and a run that prints other things besides has an ending all the same."""
+    log = "\n".join(lines)
+    assert crash_symptoms(unusual(log, log)) == ()
+    assert unusual(log, "") == log
+    assert ending("\n".join(others), BATCH, usual=log).what
 
 
 def test_a_line_that_the_parents_complete_run_prints_is_no_cause_either():

@@ -7,6 +7,7 @@ others ask of a complaint is here as well: what its figures say of memory, and w
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from autoresearch.run.symptom import clean
 
@@ -202,20 +203,24 @@ _VARIES = re.compile(r"0x[0-9a-fA-F]+|\d+(?:\.\d+)?")
 
 
 def unusual(lines: Sequence[str], usual: Sequence[str]) -> list[str]:
-    """Lines without what complains just so in a run that went well; what was left out is empty.
+    """Lines without what a run that went well says just so; what was left out is empty.
 
-    A traceback is left out as often as that run shows it, the first ones first: one more ended something.
+    A traceback is left out as often as that run shows it, the first ones first: one more ended something. One that was
+    being handled when the next was raised is left out however often, for that run handles it as well.
     """
     left = list(lines)
     known = [_alike(one) for one in tracebacks(usual)]
+    handled = set(known)
     within: set[int] = set()
-    for one in tracebacks(lines):
+    told = tracebacks(lines)
+    for one, after in zip_longest(told, told[1:]):
         within.update(one.at)
-        if (key := _alike(one)) in known:
-            known.remove(key)
+        if (key := _alike(one)) in known or (after and after.beside and key in handled):
+            if key in known:
+                known.remove(key)
             left[one.at.start : one.at.stop] = [""] * len(one.at)
-    told = {_plain(line) for line in usual if _WRONG.search(line)}
-    return ["" if n not in within and _plain(line) in told else line for n, line in enumerate(left)]
+    said = {_plain(line) for line in usual if not _LED_TO.match(line)}
+    return ["" if n not in within and _plain(line) in said else line for n, line in enumerate(left)]
 
 
 def _alike(one: Traceback) -> tuple[tuple[str, ...], str]:
