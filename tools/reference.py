@@ -22,6 +22,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from autoresearch import errors
+from autoresearch.cli import defaults as command_line_defaults
 from autoresearch.cli import main as command_line
 from autoresearch.config import campaign_file, schema
 from autoresearch.experiment import events
@@ -79,7 +80,12 @@ def pages() -> dict[Path, str]:
 
 def cli_page() -> str:
     """One section for each command, with its flags."""
-    parts = ["# Command line\n\nExit codes: [exit-codes.md](exit-codes.md). Every reading command has `--json`.\n"]
+    parts = [
+        "# Command line\n\nExit codes: [exit-codes.md](exit-codes.md). Every reading command has `--json`; "
+        "an object says its `schema_version`. `-q` and `-v` go with every command, and flags may stand before it.\n\n"
+        + _prose(command_line_defaults.__doc__ or "")
+        + "\n"
+    ]
     parts += ["| command | what it does |\n| --- | --- |"]
     parts += [f"| [`{name}`](#{name}) | {_cell(line)} |" for name, line in command_line.COMMANDS.items()]
     return "\n".join(parts) + "\n" + "".join(f"\n{_command(name)}" for name in command_line.COMMANDS)

@@ -6,21 +6,37 @@ from autoresearch.run.known_metrics import direction_of, likelihood
 from autoresearch.run.measurement import Direction
 
 
-@pytest.mark.parametrize("name", ["loss", "eval_loss", "val/nll", "test perplexity", "WER", "rewardLoss", "return_mse"])
+@pytest.mark.parametrize(
+    "name", ["loss", "eval_loss", "val/nll", "test perplexity", "WER", "rewardLoss", "return_mse", "Loss/train"]
+)
 def test_losses_and_errors_fall(name):
     """The last word that says a direction counts: the loss of a reward model is a loss."""
     assert direction_of(name) is Direction.MINIMIZE
 
 
 @pytest.mark.parametrize(
-    "name", ["acc", "Test accuracy", "val/acc", "mean_reward", "ep_rew_mean", "pass@1", "win_rate", "tokens_per_second"]
+    "name",
+    [
+        "acc",
+        "Test accuracy",
+        "val/acc",
+        "mean_reward",
+        "ep_rew_mean",
+        "pass@1",
+        "win_rate",
+        "tokens_per_second",
+        "rouge1",
+        "a/acc/0",
+    ],
 )
 def test_goals_rise(name):
     """Accuracy, rewards, returns and throughput."""
     assert direction_of(name) is Direction.MAXIMIZE
 
 
-@pytest.mark.parametrize("name", ["lr", "step", "kl", "grad_norm", "zeal", "", "epoch", "entropy", "global_step"])
+@pytest.mark.parametrize(
+    "name", ["lr", "step", "kl", "grad_norm", "zeal", "", "epoch", "entropy", "global_step", "losses/approx_kl"]
+)
 def test_what_is_not_known_says_nothing(name):
     """It is asked for and never guessed."""
     assert direction_of(name) is None

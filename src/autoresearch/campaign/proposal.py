@@ -12,6 +12,8 @@ from autoresearch.campaign.plan import PlanRequest
 from autoresearch.campaign.plan import request as plan_request
 from autoresearch.campaign.rehearsal import FoundNumber, RehearsedRun, Stage, ambiguous_number, kept_here, measured
 from autoresearch.config.duration import exact, span
+from autoresearch.config.stop_phrase import parse
+from autoresearch.config.stop_rule import never_met
 from autoresearch.errors import CampaignError, UsageError
 from autoresearch.machine import disk
 from autoresearch.metrics import KEPT_HERE
@@ -20,7 +22,7 @@ from autoresearch.ports.target import WORK, ScriptKnob
 from autoresearch.report.plain_text import number as told
 from autoresearch.run.job import JobState
 from autoresearch.run.known_metrics import direction_of, likelihood, why_unknown
-from autoresearch.run.measurement import Direction
+from autoresearch.run.measurement import Direction, Objective
 from autoresearch.run.symptom import excerpt
 from autoresearch.secrets import environment
 from autoresearch.secrets.redactor import Redactor
@@ -150,6 +152,17 @@ def _refuse_failed(run: RehearsedRun, limit_s: float) -> None:
         more = f" within {span(limit_s)}; give it longer with --minutes" if not run.whole else ""
         cure = "; ".join(run.foreign) or "let it print its result as `accuracy: 0.5`, or write it to a file"
         raise CampaignError(f"the command gave no number{more}: {cure}; it ended with: {excerpt(run.log) or 'nothing'}")
+
+
+def check_stop(words: str, metric: str | None) -> None:
+    """Refuse a stop rule before anything is rehearsed: words that are none, and a wait for another metric.
+
+    Raises:
+        CampaignError: It is one of these.
+    """
+    rule = parse(words)
+    if metric and (told := never_met(rule, Objective("", metric), 1)):
+        raise CampaignError(f"the stop rule {words!r} can never be met: {told}")
 
 
 def direction(name: str, said: str | None) -> Direction:

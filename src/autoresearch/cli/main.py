@@ -49,14 +49,27 @@ COMMANDS = {
     "mcp": "serve these commands to agents as tools (Model Context Protocol)",
     "session": "show the session memory, or write it now",
     "skill": "install or show the skill pack for coding agents",
+    "list": "the campaigns of a repository",
+    "help": "all commands, or the flags of one",
+    "completion": "words for bash, zsh or fish, so that they complete commands and flags",
 }
 """Every command with its line of help."""
+
+GROUPS = {
+    "begin": ("demo", "init", "plan", "run", "doctor"),
+    "look": ("list", "status", "watch", "show", "log", "diff", "ledger", "report", "session"),
+    "steer": ("pause", "resume", "extend", "steer", "stop", "approve", "deny", "overrule"),
+    "by hand": ("experiment", "reproduce", "adopt"),
+    "without a campaign": ("recipe", "simulate", "skill", "mcp", "help", "completion"),
+}
+"""The same commands as `help` has them."""
 
 MODULES = {
     "reading": ("status", "watch", "show", "log", "diff", "ledger", "report", "session", "recipe", "simulate"),
     "steering": ("plan", "run", "approve", "deny", "overrule", "pause", "resume", "extend", "steer", "stop"),
     "by_hand": ("experiment", "reproduce", "adopt"),
     "setup": ("demo", "doctor", "init", "skill", "mcp"),
+    "overview": ("list", "help", "completion"),
 }
 """Which module has a command's two functions: `add_<command>_arguments` and `run_<command>`."""
 
@@ -109,15 +122,30 @@ def parser(chosen: str | None = None) -> argparse.ArgumentParser:
     top = _Parser(
         prog="autoresearch",
         description="Overnight research campaigns for RL post-training: a program that enforces the rules.",
-        epilog="Start with `autoresearch demo`. `autoresearch COMMAND --help` has a command's flags.",
+        epilog=_grouped(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    top.add_argument("--version", action="version", version=f"autoresearch {__version__}")
+    top.add_argument("-V", "--version", action="version", version=f"autoresearch {__version__}")
+    top.add_argument("-q", "--quiet", action="store_true", help="a command that acts says nothing but what went wrong")
+    top.add_argument("-v", "--verbose", action="store_true", help="say of a failure where in the program it came from")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, line in COMMANDS.items():
-        sub = commands.add_parser(name, help=line, description=f"{line[:1].upper()}{line[1:]}.")
+        sub = commands.add_parser(name, description=f"{line[:1].upper()}{line[1:]}.")
         if name == chosen:
             getattr(_module(name), f"add_{name}_arguments")(sub)
     return top
+
+
+def _grouped() -> str:
+    import textwrap  # noqa: PLC0415 - only where help is printed
+
+    lines = []
+    for group, names in GROUPS.items():
+        lines.append(f"{group}:")
+        for name in names:
+            lines += textwrap.wrap(f"{name:<12}{COMMANDS[name]}", 78, initial_indent="    ", subsequent_indent=" " * 16)
+    last = "Start with `autoresearch demo`. `autoresearch COMMAND --help` has a command's flags."
+    return "\n".join([*lines, "", last])
 
 
 def main(argv: Sequence[str]) -> int:
@@ -127,12 +155,18 @@ def main(argv: Sequence[str]) -> int:
         The exit code, see the module's docstring.
     """
     output.speak_anything()
+    argv, quiet, verbose = _in_order(argv)
     chosen = next((word for word in argv if not word.startswith("-")), None)
     try:
         _check(chosen, argv)
-        args = parser(chosen).parse_args(list(argv))
+        args = _parsed(chosen, argv)
+        if quiet and args.command in _ACTING:
+            _refuse_unseen(args)
+            output.be_quiet()
         return int(getattr(_module(args.command), f"run_{args.command}")(args))
     except AutoresearchError as error:
+        if verbose:
+            sys.stderr.write(_hide(traceback.format_exc()))
         return _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
         return _fail(_interrupted(chosen, argv), 130)
@@ -149,6 +183,44 @@ def main(argv: Sequence[str]) -> int:
         return _fail(f"{error.strerror}{where}; nothing recorded is lost; {cure} and run it again")
     except Exception:  # noqa: BLE001 - the last door: a bug is told as one, with everything needed to mend it
         return _bug(argv)
+
+
+_ACTING = frozenset({*GROUPS["begin"], *GROUPS["steer"]} - {"doctor"})
+"""Commands that do something; the others are there to say something."""
+_TAKE_VALUES = frozenset({"--repo", "--campaign", "--name"})
+
+
+def _in_order(argv: Sequence[str]) -> tuple[list[str], bool, bool]:
+    """The command line with what stands before the command behind it; whether to be quiet, and verbose."""
+    end = list(argv).index("--") if "--" in argv else len(argv)
+    own, rest = list(argv[:end]), list(argv[end:])
+    quiet, verbose = {"-q", "--quiet"}, {"-v", "--verbose"}
+    words = [word for word in own if word not in quiet | verbose]
+    at = 0
+    while at < len(words) and words[at].startswith("-") and words[at] not in {"-h", "--help", "-V", "--version"}:
+        at += 2 if words[at] in _TAKE_VALUES else 1
+    if at < len(words) and words[at] in COMMANDS:
+        words = [words[at], *words[:at], *words[at + 1 :]]
+    return [*words, *rest], not quiet.isdisjoint(own), not verbose.isdisjoint(own)
+
+
+def _parsed(chosen: str | None, argv: Sequence[str]) -> argparse.Namespace:
+    """What was typed, with what a person chose as defaults behind it."""
+    from autoresearch.cli import defaults  # noqa: PLC0415 - reads this module's table
+
+    tree = parser(chosen)
+    commands = next(one for one in tree._actions if isinstance(one, argparse._SubParsersAction))  # noqa: SLF001 - told nowhere else
+    if chosen in commands.choices:
+        defaults.apply(chosen, commands.choices[chosen], COMMANDS)
+    return tree.parse_args(list(argv))
+
+
+def _refuse_unseen(args: argparse.Namespace) -> None:
+    """Nobody says yes to what they were not shown; a live view would not be quiet."""
+    if getattr(args, "yes", True) is False:
+        raise UsageError(f"-q shows nothing to say yes to: add --yes, or leave -q out of {args.command}")
+    if hasattr(args, "plain"):
+        args.plain = True
 
 
 def _lost() -> bool:
@@ -180,6 +252,9 @@ def _check(chosen: str | None, argv: Sequence[str]) -> None:
         raise UsageError("no command given; the list of commands is above")
     if chosen is None or chosen in COMMANDS:
         return
+    if argv[0].startswith("-") and (known := [word for word in argv if word in COMMANDS]):
+        near = _nearest(argv[0].partition("=")[0], sorted(_TAKE_VALUES))
+        raise UsageError(f"unrecognized arguments: {argv[0]}{near}; see: autoresearch {known[0]} --help")
     raise UsageError(f"there is no command {chosen!r}{_nearest(chosen, list(COMMANDS))}; see: autoresearch --help")
 
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from autoresearch.config.schema import CampaignConfig
     from autoresearch.records.row import Row
 
+SCHEMA_VERSION = 1
+"""Of what `--json` writes: raised when a key goes or means something else; new keys do not raise it."""
+
 _CONTROLS = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 
 
@@ -31,8 +34,21 @@ def speak_anything() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+_QUIET: list[bool] = []
+
+
+def be_quiet() -> None:
+    """Say nothing more to a person; JSON is still written."""
+    _QUIET.append(True)
+
+
 def say(text: str = "") -> None:
     """One line or block for a person; what could steer a terminal (an escape in a title) is made visible."""
+    if not _QUIET:
+        _write(text)
+
+
+def _write(text: str) -> None:
     show(f"{text.translate(_CONTROLS)}\n")
 
 
@@ -43,8 +59,11 @@ def show(text: str) -> None:
 
 
 def emit(value: object) -> None:
-    """A value as JSON: dataclasses become objects, NaN and infinities null."""
-    say(json.dumps(_plain(value), indent=2, ensure_ascii=False))
+    """A value as JSON: dataclasses become objects, NaN and infinities null; an object says which form it has."""
+    document = _plain(value)
+    if isinstance(document, dict) and "$schema" not in document:
+        document = {"schema_version": SCHEMA_VERSION, **document}
+    _write(json.dumps(document, indent=2, ensure_ascii=False))
 
 
 def _plain(value: Any) -> Any:

@@ -103,7 +103,7 @@ def add_init_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("argv", nargs="+", metavar="COMMAND", help="behind `--`: the command as you type it yourself")
     parser.add_argument("--yes", action="store_true", help="rehearse without asking")
     parser.add_argument("--run", action="store_true", help="start the campaign as well, with the same yes")
-    parser.add_argument("--minutes", type=float, default=2.0, help="longest time of a rehearsed run (default: 2)")
+    parser.add_argument("--minutes", type=_minutes, default=2.0, help="longest time of a rehearsed run (default: 2)")
     parser.add_argument("--metric", help="the number to judge by (default: the likeliest by its name)")
     parser.add_argument("--direction", choices=("maximize", "minimize"), help="whether more or less of it is better")
     parser.add_argument("--stop", metavar="WORDS", help="stop rule (default: 20 experiments or 8h total)")
@@ -120,6 +120,13 @@ def add_init_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--poll", type=float, default=0.5, metavar="S", help="with --run: seconds between two looks")
 
 
+def _minutes(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 24 * 60:
+        raise argparse.ArgumentTypeError(f"{text} is no time for a run: give more than 0 and at most 1440 minutes")
+    return value
+
+
 def run_init(args: argparse.Namespace) -> int:
     """Ask, rehearse, show what was found, write the file, and start it where that was asked for."""
     from autoresearch.campaign import proposal, rehearsal  # noqa: PLC0415 - `--help` can do without
@@ -127,6 +134,8 @@ def run_init(args: argparse.Namespace) -> int:
 
     campaign = campaign_of(args)
     campaign.name = None
+    if args.stop:
+        proposal.check_stop(args.stop, args.metric)  # likewise
     if args.metric and not output.on_terminal():
         proposal.direction(args.metric, args.direction)  # refused now, not after minutes of rehearsal
     _ask_to_rehearse(args)

@@ -68,12 +68,13 @@ _TRAINING = frozenset({"train", "training", "batch", "minibatch", "step", "runni
 def direction_of(name: str) -> Direction | None:
     """Which way is better by the last word of a name that says so; None where none does.
 
-    `eval_loss` falls, `val/acc` and `mean_reward` rise, `reward_loss` falls, `tokens_per_second` rises.
+    `eval_loss` falls, `val/acc` and `mean_reward` rise, `reward_loss` falls, `tokens_per_second` rises. A room of
+    several numbers says nothing of each (`losses/entropy`), but where a name only says of what it is (`Loss/train`).
     """
-    words = _words(name)
+    words = _own_words(name)
     if "per" in words and words[-1] in _SPEED | {"s"}:
         return Direction.MAXIMIZE
-    for word in reversed(words):
+    for word in reversed([one if one in _DOWN | _UP else one.rstrip("0123456789") for one in words]):
         if word in _DOWN | _UP:
             return Direction.MINIMIZE if word in _DOWN else Direction.MAXIMIZE
     return None
@@ -98,6 +99,15 @@ def why_unknown(name: str) -> str:
         f"the name {name!r} does not say whether more or less of it is better: say --direction maximize or "
         f"--direction minimize (objective.direction in the file)"
     )
+
+
+def _own_words(name: str) -> list[str]:
+    """Words of the last part of a name, and of the part before while there are only those that say of what it is."""
+    parts = re.split(r"[/:]", name)
+    words = _words(parts.pop())
+    while parts and set(words) <= _HELD_OUT | _TRAINING | {"", "at", "mean", "avg", "std"}:
+        words = [*_words(parts.pop()), *words]
+    return words
 
 
 def _words(name: str) -> list[str]:

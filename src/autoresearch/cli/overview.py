@@ -1,0 +1,150 @@
+"""`autoresearch list`: the campaigns of a repository, the one worked on last first.
+
+`autoresearch help`: all commands, or the flags of one.
+
+`autoresearch completion`: words for your shell, so that it completes commands and flags:
+`eval "$(autoresearch completion bash)"` in `~/.bashrc`, the same with `zsh` in `~/.zshrc`,
+`autoresearch completion fish | source` for fish.
+"""
+
+import argparse
+import shlex
+from dataclasses import dataclass
+
+from autoresearch.cli import output
+from autoresearch.cli.main import COMMANDS, campaign_of, parser
+from autoresearch.errors import AutoresearchError, UsageError
+from autoresearch.report import plain_text
+
+SHELLS = ("bash", "zsh", "fish")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListedCampaign:
+    """A campaign in one line.
+
+    Attributes:
+        campaign: Its name.
+        state: As `status` has it, or `unreadable`.
+        attempted: Attempts so far; None while nobody can say.
+        keep: Kept experiments.
+        best: Mean of the metric of the best.
+        metric: What it is judged by, or why it cannot be read.
+    """
+
+    campaign: str
+    state: str
+    attempted: int | None = None
+    keep: int | None = None
+    best: float | None = None
+    metric: str
+
+
+def add_list_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `list`."""
+    from pathlib import Path  # noqa: PLC0415 - as the others have it
+
+    parser.add_argument("--repo", metavar="DIR", type=Path, default=Path(), help="the repository (default: here)")
+    parser.add_argument("--json", action="store_true", help="print machine-readable JSON")
+
+
+def run_list(args: argparse.Namespace) -> int:
+    """One line for each campaign; one that cannot be read says why."""
+    args.campaign = None
+    found = [_listed(args, name) for name in campaign_of(args).campaigns()]
+    if args.json:
+        output.emit({"campaigns": found})
+    elif found:
+        head = ("campaign", "state", "attempted", "kept", "best", "metric")
+        rows = [(c.campaign, c.state, c.attempted, c.keep, plain_text.number(c.best), c.metric) for c in found]
+        said = [[("" if cell is None else cell) for cell in row] for row in rows]
+        output.say(plain_text.table(head, said, output.terminal_width()))
+    else:
+        output.say("no campaign yet; begin with: autoresearch init -- COMMAND, or: autoresearch demo")
+    return 0
+
+
+def _listed(args: argparse.Namespace, name: str) -> ListedCampaign:
+    try:
+        now = campaign_of(argparse.Namespace(repo=args.repo, campaign=name)).status()
+    except AutoresearchError as error:
+        return ListedCampaign(campaign=name, state="unreadable", metric=str(error))
+    return ListedCampaign(
+        campaign=name, state=now.state, attempted=now.attempted, keep=now.keep, best=now.best, metric=now.metric
+    )
+
+
+def add_help_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `help`."""
+    parser.add_argument("about", nargs="?", metavar="COMMAND", help="a command; left out, all of them are told")
+
+
+def run_help(args: argparse.Namespace) -> int:
+    """Print what `--help` prints.
+
+    Raises:
+        UsageError: There is no such command.
+    """
+    if args.about is None:
+        output.say(parser().format_help().rstrip())
+        return 0
+    if args.about not in COMMANDS:
+        raise UsageError(f"there is no command {args.about!r}; see: autoresearch help")
+    output.say(_flags_of(args.about).format_help().rstrip())
+    return 0
+
+
+def add_completion_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `completion`."""
+    parser.add_argument("shell", choices=SHELLS, help="the shell to print the words for")
+
+
+def run_completion(args: argparse.Namespace) -> int:
+    """Print the words."""
+    words = {name: _words(_flags_of(name)) for name in COMMANDS}
+    output.say(_fish(words) if args.shell == "fish" else _bash(words, zsh=args.shell == "zsh"))
+    return 0
+
+
+def _flags_of(command: str) -> argparse.ArgumentParser:
+    tree = parser(command)
+    found = next(one for one in tree._actions if isinstance(one, argparse._SubParsersAction))  # noqa: SLF001 - told nowhere else
+    chosen: argparse.ArgumentParser = found.choices[command]
+    return chosen
+
+
+def _words(flags: argparse.ArgumentParser) -> list[str]:
+    """Flags of a command, and what may stand in the places of its words."""
+    words: list[str] = []
+    for action in flags._actions:  # noqa: SLF001 - as above
+        words += action.option_strings or [str(choice) for choice in action.choices or ()]
+    return words
+
+
+def _bash(words: dict[str, list[str]], *, zsh: bool) -> str:
+    cases = "\n".join(f"    {name}) known={shlex.quote(' '.join(flags))} ;;" for name, flags in words.items())
+    first = "autoload -U +X bashcompinit && bashcompinit\n" if zsh else ""
+    return f"""{first}_autoresearch() {{
+  local known verb= word
+  for word in "${{COMP_WORDS[@]:1:COMP_CWORD-1}}"; do
+    case "$word" in {"|".join(words)}) verb="$word"; break ;; esac
+  done
+  case "$verb" in
+    "") known={shlex.quote(" ".join([*words, "--help", "--version"]))} ;;
+{cases}
+    *) known= ;;
+  esac
+  COMPREPLY=($(compgen -W "$known" -- "${{COMP_WORDS[COMP_CWORD]}}"))
+}}
+complete -o default -F _autoresearch autoresearch"""
+
+
+def _fish(words: dict[str, list[str]]) -> str:
+    lines = [
+        f"complete -c autoresearch -n __fish_use_subcommand -a {name} -d {shlex.quote(COMMANDS[name])}"
+        for name in words
+    ]
+    for name, flags in words.items():
+        known = " ".join(flags)
+        lines.append(f"complete -c autoresearch -n '__fish_seen_subcommand_from {name}' -a {shlex.quote(known)}")
+    return "\n".join(lines)
