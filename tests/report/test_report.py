@@ -155,7 +155,9 @@ def test_where_no_seed_changes_a_number_nothing_is_called_proven():
     runs = [event for number in (3, 4) for event in run("baseline", number, 0.5, Purpose.ANCHOR)]
     more = [*runs, *run("idea", 3, 0.7, Purpose.CONFIRM)]
     made = report(more=more, baseline=(0.5,), idea=(0.7, 0.7))
-    assert made.headline.startswith("idea is measured to be, as measured by the run itself, better than the baseline:")
+    assert made.headline.startswith(
+        "#2 idea is measured to be, as measured by the run itself, better than the baseline:"
+    )
     assert made.headline.endswith(": +0.2, the same on each seed.")
     assert "proven" not in markdown(made).replace("so the seed does not", "").replace("proves no more", "")
     assert "no seed changed a number, so one run says what there is" in markdown(made)

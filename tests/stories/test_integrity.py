@@ -88,7 +88,7 @@ def test_a_number_that_is_printed_before_anything_is_measured_says_that_nobody_v
     assert (status["incumbent"], status["best_integrity"]) == ("early", "unverified")
     assert ", unverified)" in lab.cli("status").stdout
     report = (lab.folder / "report.md").read_text()
-    assert "**early is measured to be, as measured by the run itself, better than the baseline" in report
+    assert "**#2 early is measured to be, as measured by the run itself, better than the baseline" in report
     assert "- best: 0.9, mean of 1 fresh seed, as measured by the run itself (early" in report
     assert "stand on one source, which the code under test could have written" in report
 

@@ -140,14 +140,15 @@ def _clean(text: str) -> str:
 
 
 def what_to_do(report: Report) -> str:
-    """What a person does now with a result that fresh seeds speak for; empty for any other, and while it goes on."""
-    if not report.reason or not confirmed(report):
-        return ""
+    """What the best is made of, and once fresh seeds speak for it and the campaign is over, what to do with it."""
     held = [entry for entry in report.entries if entry.name in report.held]
+    taken = "Take it over with: autoresearch adopt" if report.reason and confirmed(report) else ""
+    if len(held) < 2:
+        return taken
     told = "; ".join(f"#{entry.index} {entry.title}" for entry in held)
     against = [f"#{entry.index}" for entry in held if standing(entry) == Standing.REFUTED]
-    doubt = f" Runs speak against {' and '.join(against)}, which came along with the rest." if against else ""
-    return f"It is made of {told}.{doubt} Take it over with: autoresearch adopt"
+    doubt = f"Runs speak against {' and '.join(against)}, which came along with the rest." if against else ""
+    return " ".join(filter(None, (f"It is made of {told}.", doubt, taken)))
 
 
 def confirmed(report: Report) -> bool:

@@ -186,3 +186,16 @@ def interval(effect: float | None, low: float | None, high: float | None) -> str
     if effect is None:
         return ""
     return f"{effect:+.3g}" + ("" if low is None or high is None or low == high else f" [{low:+.3g}, {high:+.3g}]")
+
+
+def branch_words(changes: Sequence[tuple[int, str]], name: str) -> str:
+    """What a branch is made of: the title of its one change or the numbers of several; its name without any.
+
+    Args:
+        changes: Number and title of each experiment that it holds.
+        name: Its arm.
+    """
+    *first, last = [f"#{number}" for number, _ in changes] or [""]
+    if not last:
+        return name
+    return f"The branch with {', '.join(first)} and {last}" if first else f"{last} {changes[0][1]}"

@@ -9,7 +9,7 @@ from autoresearch.experiment.board import Board
 from autoresearch.experiment.experiment import Experiment, Idle, Run, integrity_of
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status
-from autoresearch.report.plain_text import baseline_figure, interval, proposals, researchers_told
+from autoresearch.report.plain_text import baseline_figure, branch_words, interval, proposals, researchers_told
 from autoresearch.run.integrity import Finding
 from autoresearch.run.measurement import Objective
 from autoresearch.scheduling.exploration import held_back
@@ -179,11 +179,12 @@ class Report:
         gain = interval(whole.effect, whole.low, whole.high)
         on = f"on {counted(whole.runs, 'fresh seed')}" if whole.fresh else "not yet confirmed on fresh seeds"
         on = "the same on each seed" if whole.unmoved else on
+        best = branch_words([(one.index, one.title) for one in self.entries if one.name in self.held], self.incumbent)
         verb = _VERBS.get(whole.standing, "may or may not be")
         if whole.why:
-            return f"{self.incumbent}: {whole.why}. It measures {gain or 'no gain'}, {on}."
+            return f"{best}: {whole.why}. It measures {gain or 'no gain'}, {on}."
         verb += f", {self.measured_by}," if self.measured_by and whole.standing in {*SHOWN, "likely"} else ""
-        found = f"{self.incumbent} {verb} better than the baseline: {gain or 'gain not measured'}, {on}."
+        found = f"{best} {verb} better than the baseline: {gain or 'gain not measured'}, {on}."
         unsure = _ADVICE if whole.fresh else _UNSEEN if self.reason and not whole.unmoved else ""
         return found + unsure + self.reach if whole.standing in {"unresolved", "refuted"} else found + self.reach
 
