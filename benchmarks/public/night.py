@@ -186,7 +186,8 @@ class Campaign:
                 status=str(verdict.status) if verdict else "keep" if name == BASELINE else "",
                 value=(verdict.value if verdict else arm.level if arm.runs else None),
                 source="" if name == BASELINE else "search",
-                runs=arm.runs,
+                runs=arm.runs or len(arm.weak),
+                partial=bool(arm.weak) and not arm.runs,
             )
 
     def _run(self, advice: Measure) -> None:

@@ -193,6 +193,18 @@ def test_a_point_may_be_tried_again_beside_other_settings():
     assert researcher({"mode": ["fast", "slow"]}).propose(asked, None).overrides == ("mode=slow",)
 
 
+def test_what_an_ended_run_had_reached_is_no_level_to_climb_to():
+    """A run that was ended early counts as no better than the median of those that were not."""
+    whole = [
+        Tried(index=n, name=f"e{n}", title="", config=(f"x={n / 10}",), status="discard", value=float(n), runs=1)
+        for n in range(2, 7)
+    ]
+    more = Tried(index=9, name="e9", title="", config=("x=0.9",), status="discard", value=-5.0, runs=1, partial=True)
+    past = read_past(brief({"x": 0.0}, [*whole, more], noise=0.1), read_space(SPACE), ignored=frozenset())
+    assert past.observed.levels.max() == -1.0
+    assert past.observed.levels[-1] == -3.5
+
+
 def test_a_long_campaign_is_fitted_to_the_best_and_the_newest():
     """Time and memory of a proposal are bounded, however much was tried before."""
     tried = [

@@ -15,7 +15,7 @@ from autoresearch.engine.worktrees import survey_of_arm
 from autoresearch.errors import AutoresearchError, CampaignError, RecipeError
 from autoresearch.experiment import names
 from autoresearch.experiment.briefing import next_area, plateaus, telling_curves
-from autoresearch.experiment.experiment import Experiment, Run
+from autoresearch.experiment.experiment import Experiment, Run, trial_of
 from autoresearch.experiment.history import History
 from autoresearch.experiment.hypothesis import Brief, Curve, Hypothesis, Level, Tried
 from autoresearch.experiment.outcome import BASELINE
@@ -184,7 +184,13 @@ def _tried(ctx: Context, entry: Experiment, *, failed: bool) -> Tried:
         rationale=entry.hypothesis.rationale,
         branch=entry.branch,
         failure=_failure(ctx, history.current_runs(entry.name)) if failed else "",
+        partial=_ended_early(history, entry.name),
     )
+
+
+def _ended_early(history: History, arm: str) -> bool:
+    runs = [trial_of(run) for run in history.current_runs(arm) if run.value is not None]
+    return bool(runs) and all(trial.partial for trial in runs)
 
 
 def _status(history: History, entry: Experiment) -> str:

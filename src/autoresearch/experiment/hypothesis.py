@@ -82,6 +82,7 @@ class Tried:
         rationale: Why it was to help, in its researcher's words.
         branch: Its branch.
         failure: Where it crashed: the last traceback, cleaned; empty for none.
+        partial: Whether all of its runs ended before their last step, so that `value` is only what they had reached.
     """
 
     index: int
@@ -102,6 +103,7 @@ class Tried:
     rationale: str = ""
     branch: str = ""
     failure: str = ""
+    partial: bool = False
 
 
 @dataclass(frozen=True)

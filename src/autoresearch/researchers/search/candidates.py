@@ -68,13 +68,17 @@ class Past:
 
 @dataclass(frozen=True)
 class _Placed:
-    """One experiment in the space; `level` is better when higher, and None for a crash or while nothing has run."""
+    """One experiment in the space; `level` is better when higher, and None for a crash or while nothing has run.
+
+    `partial` as `Tried` has it.
+    """
 
     place: Array
     outside: Settings
     level: float | None
     runs: int
     crashed: bool
+    partial: bool
 
 
 def read_past(brief: Brief, space: Space, *, ignored: frozenset[str]) -> Past:
@@ -90,7 +94,7 @@ def read_past(brief: Brief, space: Space, *, ignored: frozenset[str]) -> Past:
     outside = {name: _outside(each, origin, space, ignored) for name, each in said.items()}
     points = {item.name: _point_of(said[item.name], origin, space) for item in brief.tried}
     placed = [
-        _Placed(place, outside[item.name], _level(item, brief), max(1, item.runs), item.status == "crash")
+        _Placed(place, outside[item.name], _level(item, brief), max(1, item.runs), item.status == "crash", item.partial)
         for item in brief.tried
         if (item.value is not None or item.status in {"crash", ""})
         and (place := space.place(points[item.name])) is not None
@@ -122,7 +126,7 @@ def _observed(
     lost = [one for one in placed if one.crashed and one.level is None]
     lost = [one for one in lost if (one.place.tobytes(), one.outside) not in taken]
     ran, lost = _telling(ran), lost[-(_MOST // 4) :]
-    levels = _tamed(np.array([one.level for one in ran], dtype=np.float64), brief.noise or 0.0)
+    levels = _tamed(_ordinary_at_most(ran), brief.noise or 0.0)
     return Observed(
         places=_stacked([*ran, *lost], settings, space),
         levels=np.concatenate([levels, np.full(len(lost), levels.min())]),
@@ -131,6 +135,19 @@ def _observed(
         noise=brief.noise,
         freedom=brief.repeats,
     )
+
+
+def _ordinary_at_most(ran: Sequence[_Placed]) -> Array:
+    """Levels, those of runs that were ended early no higher than the median of the others.
+
+    Such a run was ended because it would end worse than most; what it had reached by then is no level to climb to.
+    """
+    levels = np.array([one.level for one in ran], dtype=np.float64)
+    partial = np.array([one.partial for one in ran])
+    if partial.all() or not partial.any():
+        return levels
+    kept: Array = np.where(partial, np.minimum(levels, np.median(levels[~partial])), levels)
+    return kept
 
 
 def _telling(ran: Sequence[_Placed]) -> list[_Placed]:

@@ -119,9 +119,10 @@ class Surface:
     def _likelihood(self, drawn: Array) -> Array:
         """Logarithm of the density of what was measured, up to a constant, shape (draws,)."""
         covariance = self._covariance(drawn)
-        inverse, means = self._solved(covariance)
-        rest = self._levels - means[:, None]
-        fit = ((inverse @ rest[:, :, None])[:, :, 0] * rest).sum(-1)
+        ones = np.ones(len(self._levels))
+        solved = np.linalg.solve(covariance, np.stack([ones, self._levels], axis=1)[None])
+        weight, level = solved.sum(1).T
+        fit = solved[:, :, 1] @ self._levels - level * level / weight
         density: Array = -0.5 * (fit + np.linalg.slogdet(covariance)[1])
         return density
 
