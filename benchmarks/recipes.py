@@ -26,7 +26,7 @@ from autoresearch.campaign.campaign import Campaign
 from autoresearch.campaign.plan import Plan, PlanRequest
 from autoresearch.errors import AutoresearchError
 from autoresearch.git import refs
-from autoresearch.ports.target import RunPlanRequest
+from autoresearch.ports.target import RunRequest
 from autoresearch.targets.nemo_rl import NemoRLTarget
 from autoresearch.targets.nemo_rl.cost import test_script
 from autoresearch.targets.nemo_rl.run_command import derived_entry
@@ -116,7 +116,7 @@ def survey(root, folder):
 def planned(root, name, folder, tables):
     target = NemoRLTarget(recipe=name)
     found = target.survey(root)
-    job = target.job(RunPlanRequest("run-1", root, folder, folder / "run.log", 7, 3600.0, "0" * 40))
+    job = target.job(request_of(root, folder, "0" * 40))
     load(root, name, job.argv[job.argv.index("--config") + 2 :]).resolved()
     tables["outcome"]["planned, and the whole command composes"] += 1
     tables["entry point"][found.command[-1]] += 1
@@ -130,6 +130,13 @@ def planned(root, name, folder, tables):
         tables["recipes with a test script"]["entry point agrees" if agrees else f"differs: {name}"] += 1
 
 
+def request_of(root, folder, commit):
+    """A first run of an hour."""
+    return RunRequest(
+        run_id="run-1", tree=root, folder=folder, log=folder / "run.log", seed=42, limit_s=3600.0, commit=commit
+    )
+
+
 @dataclass
 class Line:
     """One recipe: what `plan` says of it."""
@@ -138,6 +145,7 @@ class Line:
     refused: str = ""
     plan: Plan | None = None
     warnings: tuple[str, ...] = ()
+    environment: tuple[str, str] = ("", "")
 
 
 def markdown(root):
@@ -164,18 +172,24 @@ def planned_line(session, root, path):
     try:
         plan = session.draft(PlanRequest(str(path), STOP, "table", {"launcher": {"type": "slurm"}}))
         folder = Path("/runs/baseline/run-1")
-        request = RunPlanRequest("run-1", root, folder, folder / "run.log", 42, 3600.0, plan.base_commit)
+        request = request_of(root, folder, plan.base_commit)
         argv = planning.target_of(plan.campaign).job(request).argv
         load(root, name, argv[argv.index("--config") + 2 :]).resolved()
     except AutoresearchError as error:
         return Line(name, refused=str(error).partition(": ")[2])
+    script = test_script(root, load(root, name))
+    sets, needs = (script.exports, script.needs) if script else ({}, {})
+    around = (", ".join(f"{key}={value}" for key, value in sets.items()), ", ".join(needs))
     told = (one for one in plan.warnings if not one.startswith("plumbing"))  # that has a column of its own
-    return Line(name, plan=plan, warnings=tuple(dict.fromkeys(map(general, told))))
+    return Line(name, plan=plan, warnings=tuple(dict.fromkeys(map(general, told))), environment=around)
 
 
 def general(warning):
     """A warning without the names and numbers of one recipe."""
     text = re.sub(r"\b(examples|tests)/\S+?\.(yaml|sh)", lambda found: f"FILE.{found[2]}", warning)
+    text = re.sub(r"^runs get .*, which", "runs get VARIABLES, which", text)
+    text = re.sub(r"FILE.sh takes .* and does not run", "FILE.sh takes KEYS from variables and does not run", text)
+    text = re.sub(r"^\S+ is gated on the hub", "MODEL is gated on the hub", text)
     text = re.sub(r"\b(grpo|ppo|sft|dpo|rm|distillation)\.val_", "ALGORITHM.val_", text)
     text = re.sub(r"\b(val|train):[\w/-]+", r"\1:METRIC", text)
     text = re.sub(r"(/placeholder|3rdparty)/\S+\.jsonl(, \S+\.jsonl)*( and \d+ more)? (is|are)", "FILES are", text)
@@ -209,7 +223,8 @@ Written by
 
 `minutes` is what a whole run takes at most, start-up included: the pace its test script allows, over its steps or as
 long as its data lasts, and not beyond the recipe's own time limit. `error` is the standard error of one validation at
-0.5, repeats of a problem counted once; *plumbing* says why a run is too small to judge an idea by.
+0.5, repeats of a problem counted once; *its script sets* what its test script exports, which its runs get as well; *to
+fill in* is what that script takes from its maintainers' variables; *plumbing* says why a run is too small to judge by.
 """
 
 
@@ -218,20 +233,21 @@ def tally(values):
 
 
 def table(folder, lines, letters):
-    yield "| recipe | entry point | nodes x GPUs | steps | minutes | judged by | error | outcome | warnings |"
-    yield "| --- | --- | --- | ---: | ---: | --- | ---: | --- | --- |"
+    heads = "recipe | entry point | nodes x GPUs | steps | minutes | judged by | error | its script sets | to fill in"
+    yield f"| {heads} | outcome | warnings |"
+    yield "| --- | --- | --- | ---: | ---: | --- | ---: | --- | --- | --- | --- |"
     for line in lines:
         short = line.name.removeprefix(f"{folder}/").removesuffix(".yaml")
         if line.plan is None:
-            yield f"| {short} | | | | | | | refused: {line.refused} | |"
+            yield f"| {short} | | | | | | | | | refused: {line.refused} | |"
             continue
-        survey, warned = line.plan.survey, "".join(sorted(letters[one] for one in line.warnings))
+        survey, warned = line.plan.survey, sorted(letters[one] for one in line.warnings)
+        outcome = f"plumbing: {survey.plumbing}" if survey.plumbing else "planned"
         entry, error = survey.command[-1].rpartition("/")[2], survey.standard_error
         cells = (
             short, entry, f"{survey.resources.nodes} x {survey.resources.gpus_per_node}", survey.steps or "data",
             "" if survey.minutes is None else round(survey.minutes), survey.objective.metric,
-            "" if error is None else f"{error:.3f}", f"plumbing: {survey.plumbing}" if survey.plumbing else "planned",
-            ", ".join(warned),
+            "" if error is None else f"{error:.3f}", *line.environment, outcome, ", ".join(warned),
         )  # fmt: skip
         yield "| " + " | ".join(map(str, cells)) + " |"
 

@@ -29,6 +29,17 @@ uv run examples/run_eval.py
 test_script.__test__ = False
 
 
+def test_a_copy_of_a_recipe_has_the_pace_of_its_nearest_parent_with_a_script(mine):
+    """And says so; inputs that the copy fills in itself are not missing any more."""
+    (mine / "my_recipes").mkdir()
+    (mine / "my_recipes/own.yaml").write_text(f"defaults: ../{RECIPE}\nlogger: {{wandb_enabled: false}}\n")
+    own, parent = (load(mine, path) for path in ("my_recipes/own.yaml", RECIPE))
+    script = test_script(mine, own)
+    assert (script.of, script.minutes) == (RECIPE, test_script(mine, parent).minutes)
+    told = budget(own, objective.objective_for(own)).warnings
+    assert any(one.startswith(f"its pace is that of {RECIPE}, by tests/test_suites/") for one in told)
+
+
 def cost(recipe, **options: object):
     return budget(recipe, objective.objective_for(recipe), **options)
 

@@ -124,7 +124,11 @@ def test_several_nodes_without_ray_are_pointed_out(repository):
         ),
         (
             "4 experiments, 5m20s each",
-            "6 of 500 steps; val:accuracy exists first after step 10, and a run cut before that has no number and is a crash",
+            "and a run cut before that has no number and is a crash; no length fits: 20 steps, the fewest that judge an idea, want 'each' 7m",
+        ),
+        (
+            "4 experiments, 6m30s each",
+            "as early as after 30 of 500 steps",
         ),
     ],
 )

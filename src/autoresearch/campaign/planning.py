@@ -32,6 +32,7 @@ from autoresearch.records.paths import CampaignPaths, Layout
 from autoresearch.records.volume import Storage
 from autoresearch.report.plain_text import span_of
 from autoresearch.run.placement import Places, Recommendation, crowded, recommend
+from autoresearch.scheduling import overtime
 from autoresearch.verdict.policies import policy
 from autoresearch.verdict.policies.run_costs import Cost, cost
 from autoresearch.verdict.power import reach
@@ -353,10 +354,10 @@ def _rule_warnings(campaign: CampaignConfig, rule: StopRule, survey: Survey) -> 
         found.append(f"no stop rule given: {describe(DEFAULT)} (the baseline and three low-risk experiments)")
     cap, minutes = rule.per_experiment_timeout_s, survey.minutes
     if cap is not None and minutes is not None and minutes * 60 > cap:
-        cut = _cut(survey, cap / 60)
+        cut = overtime.cut(survey, cap / 60)
         found.append(f"a run may take {span(minutes * 60)} but is capped at {span(cap)}: it may be cut{cut}")
-    elif minutes is not None and _whole(survey) > minutes + 1:
-        cut = _cut(survey, minutes)
+    elif minutes is not None and overtime.whole(survey) > minutes + 1:
+        cut = overtime.cut(survey, minutes)
         found.append(f"the recipe's own time limit ends a run within {span(minutes * 60)}: it may be cut{cut}")
     if cap is None and minutes is not None and rule.total_s is not None and minutes * 60 > rule.total_s:
         found.append(
@@ -373,26 +374,3 @@ def _rule_warnings(campaign: CampaignConfig, rule: StopRule, survey: Survey) -> 
     if survey.plumbing:
         found.append(f"plumbing only, such runs are too small to judge an idea: {survey.plumbing}")
     return tuple(found)
-
-
-def _whole(survey: Survey) -> float:
-    """Minutes that all steps of a run take by the pace expected, 0 when that is not known."""
-    return (survey.setup_minutes or 0.0) + (survey.steps or 0) * (survey.step_minutes or 0.0) if survey.steps else 0.0
-
-
-def _cut(survey: Survey, cap: float) -> str:
-    """How early a run that lasts `cap` minutes may end, and what that makes of it; in words.
-
-    The pace expected is a bound: a run gets at least so far.
-    """
-    if not survey.step_minutes:
-        return ""
-    reached = max(0, int((cap - (survey.setup_minutes or 0.0)) / survey.step_minutes))
-    first, of = survey.first_value, f" of {survey.steps}" if survey.steps else ""
-    told = [f", as early as after {reached}{of} steps by the slowest pace expected"]
-    if first is None or reached < first:
-        when = "only after the last step" if first is None else f"first after step {first}"
-        told.append(f"{survey.objective.metric} exists {when}, and a run cut before that has no number and is a crash")
-    elif reached < survey.least_steps:
-        told.append(f"fewer than {survey.least_steps} steps judge no idea")
-    return "; ".join(told)

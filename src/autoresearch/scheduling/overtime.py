@@ -1,10 +1,16 @@
-"""When a controller ends a run itself, because the run's own supervisor should have and has not. Pure.
+"""Runs that take longer than they may: what a plan says of them, and when a controller ends one itself. Pure.
+
+A controller ends a run itself because the run's own supervisor should have and has not.
 
 A supervisor is a process that the run may signal. One that is stopped, or of which nothing is heard, keeps no limit;
 one that lives may be slow, on a busy machine, and gets more time.
 """
 
+import math
 from dataclasses import dataclass
+
+from autoresearch.config.duration import span
+from autoresearch.ports.target import Survey
 
 SLACK_S, PATIENCE_S = 5.0, 90.0
 """Seconds beyond limit and grace that a run has whose supervisor keeps no limit, and one whose supervisor lives."""
@@ -12,6 +18,9 @@ SLACK_S, PATIENCE_S = 5.0, 90.0
 _SHARE = 0.05
 _MOST_S = 60.0
 """That share of the limit more, at most so many seconds: nobody measures a long run to the second."""
+
+_SAVING = 0.05
+"""Share of a run's limit that the last save and validation take."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,3 +60,37 @@ def overtime(seen: RunWatched) -> Overtime | None:
         return None
     said = f"timed out: still running after {seen.limit_s:g} s; {why}, so the controller ended it"
     return Overtime("timed-out", said)
+
+
+def whole(survey: Survey) -> float:
+    """Minutes that all steps of a run take by the pace expected, 0 when that is not known."""
+    return (survey.setup_minutes or 0.0) + (survey.steps or 0) * (survey.step_minutes or 0.0) if survey.steps else 0.0
+
+
+def cut(survey: Survey, cap: float) -> str:
+    """How early a run that lasts `cap` minutes may end, and what that makes of it; in words.
+
+    The pace expected is a bound: a run gets at least so far.
+    """
+    if not survey.step_minutes:
+        return ""
+    reached = max(0, int((cap - (survey.setup_minutes or 0.0)) / survey.step_minutes))
+    first, of = survey.first_value, f" of {survey.steps}" if survey.steps else ""
+    told = [f", as early as after {reached}{of} steps by the slowest pace expected"]
+    if first is None or reached < first:
+        when = "only after the last step" if first is None else f"first after step {first}"
+        told.append(f"{survey.objective.metric} exists {when}, and a run cut before that has no number and is a crash")
+        told.append(_length_that_fits(survey, cap))
+    elif reached < survey.least_steps:
+        told.append(f"fewer than {survey.least_steps} steps judge no idea")
+    return "; ".join(told)
+
+
+def _length_that_fits(survey: Survey, cap: float) -> str:
+    """The number of steps that ends in time, validated at its end; what a run needs at least where none does."""
+    start, step = survey.setup_minutes or 0.0, survey.step_minutes or 0.0
+    fits, least = int((cap * (1 - _SAVING) - start) / step), max(survey.least_steps, 1)
+    if fits >= least:
+        return f"--set target.steps={fits} ends in time, with a value after its last step"
+    needed = (start + least * step) / (1 - _SAVING)
+    return f"no length fits: {least} steps, the fewest that judge an idea, want 'each' {span(math.ceil(needed) * 60)}"

@@ -68,6 +68,7 @@ class TestScript:
         entry: The training script it calls, empty when it calls several or another test.
         exports: Variables that it sets for the run, with plain values.
         needs: Keys that it takes from a variable which it does not set itself, with the variable's name.
+        of: The parent that it tests, where the recipe has none of its own.
     """
 
     path: str
@@ -79,6 +80,7 @@ class TestScript:
     entry: str = ""
     exports: Mapping[str, str] = field(default_factory=dict)
     needs: Mapping[str, str] = field(default_factory=dict)
+    of: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,17 +131,23 @@ def binomial_error(samples: int, expected: float = 0.5) -> float:
 
 
 def test_script(root: Path, recipe: Recipe) -> TestScript | None:
-    """The recipe's test script, read as text; None when there is none."""
-    path = recipe.path.replace("examples/configs/recipes/", "tests/test_suites/", 1)
-    file = root / Path(path).with_suffix(".sh")
-    if path == recipe.path or not file.is_file():
-        return None
-    text = file.read_text("utf-8", "replace")
+    """The recipe's test script, read as text, or that of its nearest parent with one; None when there is none."""
+    for source in recipe.lineage:
+        path = source.replace("examples/configs/recipes/", "tests/test_suites/", 1)
+        file = root / Path(path).with_suffix(".sh")
+        if path != source and file.is_file():
+            return _script_of(recipe, source, str(Path(path).with_suffix(".sh")), file.read_text("utf-8", "replace"))
+    return None
+
+
+def _script_of(recipe: Recipe, source: str, path: str, text: str) -> TestScript:
+    own = source == recipe.path
     block = _CONFIG.search(text)
     settings = {name: int(number) for name, number in _SETTING.findall(block.group(1) if block else "")}
     entries = set(_ENTRY.findall(text)) - {"examples/run_eval.py"}
     return TestScript(
-        path=str(Path(path).with_suffix(".sh")),
+        path=path,
+        of="" if own else source,
         minutes=settings.get("NUM_MINUTES"),
         steps=settings.get("MAX_STEPS"),
         steps_per_run=settings.get("STEPS_PER_RUN"),
@@ -147,7 +155,7 @@ def test_script(root: Path, recipe: Recipe) -> TestScript | None:
         gpus_per_node=settings.get("GPUS_PER_NODE"),
         entry=entries.pop() if len(entries) == 1 else "",
         exports={name: value for name, value in _EXPORT.findall(text) if not _NOT_OURS.match(name)},
-        needs=_needs(text),
+        needs={key: name for key, name in _needs(text).items() if own or recipe.origin(key) != recipe.path},
     )
 
 
@@ -311,6 +319,8 @@ def _warnings(recipe: Recipe, script: TestScript | None, resources: Resources, s
             f"the recipe sets no step limit that binds, so a run ends with its data{lasts} or with its time limit"
             f"{bound}. `target: {{type: nemo-rl, steps: N}}` gives every run the same length."
         )
+    if script and script.of and script.minutes:
+        found.append(f"its pace is that of {script.of}, by {script.path}: it has no test script of its own")
     if script and script.nodes and script.nodes != resources.nodes:
         found.append(f"{script.path} asks for {script.nodes} nodes, the recipe for {resources.nodes}.")
     if script and script.gpus_per_node and script.gpus_per_node != resources.gpus_per_node:
