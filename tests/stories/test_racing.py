@@ -62,3 +62,22 @@ def test_a_race_ends_what_a_fresh_idea_is_the_better_use_of_steps_than(lab):
     rows = {row.description: row for row in lab.rows()}
     assert "by this campaign's curves the steps of a run bring" in rows["seven"].reason
     assert (rows["seven"].status.value, rows["eight"].runs) == ("discard", 1)
+
+
+def test_a_race_that_no_noise_lets_run_says_so_once(lab):
+    """Three baseline runs gave one number: nothing is told in noises then, and whoever asked for a race reads it."""
+    script = {
+        "*baseline*": {"value": [0.5], "log": CLIMB},
+        "*": {"states": ["running", "running", "succeeded"], "value": [0.4], "log": STUCK},
+    }
+    lab.write(
+        stop="3 experiments",
+        launcher={"type": "scripted", "script": script},
+        verdict={"policy": "sequential", "baseline_runs": 3, "confirm": 0},
+        run={"early_kill": "race"},
+    )
+    opening.begin_campaign(opening.open_campaign(lab.root), "Ada", time.time)
+    Loop(ctx=opening.make_context(opening.open_campaign(lab.root)), poll_s=0.01, health_s=0.0).run()
+    told = [event["text"] for event in lab.journal("noted") if "early_kill" in event["text"]]
+    assert [text.partition(":")[0] for text in told] == ["run.early_kill ends no run for its curve"]
+    assert "no seed has changed a number" in told[0]
