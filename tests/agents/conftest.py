@@ -12,7 +12,7 @@ import pytest
 from autoresearch.errors import ResearcherError
 from autoresearch.experiment import events
 from autoresearch.experiment.hypothesis import Brief, Hypothesis
-from autoresearch.git import refs, worktree
+from autoresearch.git import contents, refs, worktree
 from autoresearch.machine import sandbox
 from autoresearch.records.journal import Journal
 from autoresearch.researchers.agent.researcher import AgentResearcher
@@ -116,7 +116,7 @@ class Bench:
         return alive(mark)
 
     def edited(self) -> tuple[str, ...]:
-        return worktree.edited_paths(self.tree, self.commit)
+        return contents.edited_paths(self.tree, self.commit)
 
 
 def alive(mark: str) -> list[str]:

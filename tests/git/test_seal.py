@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from autoresearch.git import refs, worktree
+from autoresearch.git import contents, refs, worktree
 
 HELD = ("eval.py", "sets/test.csv", "link")
 
@@ -23,7 +23,7 @@ def tree(repo, run_git):
 
 
 def told(tree):
-    return worktree.altered(tree, refs.head_commit(tree), HELD)
+    return contents.altered(tree, refs.head_commit(tree), HELD)
 
 
 def rewrite(tree):
@@ -69,12 +69,57 @@ def test_every_way_to_change_a_file_is_seen_and_undone(tree, run_git, done, foun
     run_git(tree, "update-index", "--assume-unchanged", "eval.py")
     done(tree)
     assert told(tree) == found
-    worktree.put_back(tree, refs.head_commit(tree), found)
+    contents.put_back(tree, refs.head_commit(tree), found)
     assert told(tree) == {}
 
 
-def test_what_came_to_a_worktree_is_listed_and_ignored_files_are_not(tree):
-    """A module that a run left is seen, its log is not."""
+def test_all_that_came_to_a_worktree_is_listed(tree):
+    """Also what is ignored: whoever leaves a module can leave the word that it be ignored."""
     (tree / "json.py").write_text("")
-    (tree / "sets" / "x.log").write_text("")
-    assert worktree.added(tree, refs.head_commit(tree)) == ("json.py",)
+    (tree / "sets" / ".gitignore").write_text("*\n")
+    (tree / "sets" / "x.py").write_text("")
+    assert contents.added(tree, refs.head_commit(tree)) == ("json.py", "sets/.gitignore", "sets/x.py")
+
+
+@pytest.mark.parametrize("commits", [False, True], ids=["own attributes", "the commit's attributes"])
+@pytest.mark.parametrize("said", ["* text eol=crlf", "*.csv ident", "sets/test.csv working-tree-encoding=UTF-16"])
+def test_whoever_gives_a_file_attributes_hides_no_change(tree, run_git, repo, said, commits):
+    """What decides what git takes for equal is the commit's word, at the top and in every folder above the file."""
+    if commits:
+        (tree / ".gitattributes").write_text("*.bin -text\n")
+        run_git(tree, "add", ".gitattributes")
+        run_git(tree, "commit", "-q", "-m", "attributes")
+    for place in (tree, tree / "sets"):
+        (place / ".gitattributes").write_text(f"{said}\n")
+    (tree / "eval.py").write_bytes(b"print(2)\r\n")
+    assert contents.altered(tree, refs.head_commit(tree), HELD) == {"eval.py": "changed"}
+    assert (tree / ".gitattributes").exists() is commits
+
+
+@pytest.mark.parametrize(
+    "name", [".gitignore", ".gitattributes", ".gitmodules", "sets/.gitignore", "new/.gitattributes"]
+)
+@pytest.mark.parametrize("kind", ["pipe", "endless"])
+def test_what_git_reads_by_itself_keeps_nobody_waiting(tree, name, kind):
+    """A pipe, or a file larger than any memory, where rules of ignoring and attributes lie: it goes, and is told."""
+    (tree / name).parent.mkdir(exist_ok=True)
+    (tree / name).unlink(missing_ok=True)
+    if kind == "pipe":
+        os.mkfifo(tree / name)
+    else:
+        (tree / name).touch()
+        os.truncate(tree / name, 1 << 42)
+    commit = refs.head_commit(tree)
+    assert contents.edited_paths(tree, commit) == ((".gitignore",) if name == ".gitignore" else ())
+    assert contents.altered(tree, commit, HELD) == {}
+    assert contents.added(tree, commit) == ()
+
+
+@pytest.mark.parametrize("where", ["train.py", "sets/test.csv", "new.bin", "new/x.npy"])
+def test_a_file_without_end_costs_nothing_and_is_told(tree, where):
+    """Tracked or new, nothing of it is read."""
+    (tree / where).parent.mkdir(exist_ok=True)
+    (tree / where).touch()
+    os.truncate(tree / where, 1 << 42)
+    assert contents.edited_paths(tree, refs.head_commit(tree)) == (where,)
+    assert contents.is_endless(tree / where)

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from autoresearch.errors import RepositoryError
-from autoresearch.git import commits, diffs, refs, worktree
+from autoresearch.git import commits, contents, diffs, refs, worktree
 from autoresearch.records import notes
 from autoresearch.testing.user_files import Snapshot, difference
 
@@ -30,7 +30,7 @@ def story(repo):
     (tree / "config" / "grpo.yaml").write_text("lr: 2\n")
     (tree / 'naïve "new"\nfile').write_text("x\n")
     (tree / "old.py").unlink()
-    paths = worktree.edited_paths(tree, base)
+    paths = contents.edited_paths(tree, base)
     commit = commits.commit_tree_from(tree, base, paths, "recipe: twice the rate", who, 1.7e9)
     refs.create_branch(repo, "autoresearch/c/one", commit)
     worktree.attach(tree, "autoresearch/c/one")
@@ -45,7 +45,7 @@ def story(repo):
     assert merged.tree is not None
     bundle = commits.commit_tree(repo, merged.tree, [empty, more], "bundle: one", who, 1.7e9)
     worktree.add(repo, tree, bundle)
-    assert worktree.edited_paths(tree, bundle) == ()
+    assert contents.edited_paths(tree, bundle) == ()
     worktree.remove(repo, tree)
     assert notes.all(repo) == {more: "kept\n"}
     return paths

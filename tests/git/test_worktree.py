@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from autoresearch.errors import RepositoryError
-from autoresearch.git import commits, refs, worktree
+from autoresearch.git import commits, contents, refs, worktree
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_whatever_happened_adding_mends_it(damage, repo, tree, base):
     """Killed while making it, killed while removing it, meddled with: the next `add` gives a whole worktree."""
     DAMAGE[damage](repo, tree, worktree.listing(repo, repo)[0].admin)
     worktree.add(repo, tree, base)
-    assert worktree.edited_paths(tree, base) == ()
+    assert contents.edited_paths(tree, base) == ()
     assert registered(repo) == [tree]
 
 
@@ -127,7 +127,7 @@ def test_another_commit_makes_a_new_one(repo, tree, base):
     made = commits.commit_tree_from(tree, base, ("train.py",), "x", commits.identity(repo), 1.7e9)
     (tree / "old.py").unlink()
     worktree.add(repo, tree, made)
-    assert worktree.edited_paths(tree, made) == ()
+    assert contents.edited_paths(tree, made) == ()
     assert refs.head_commit(tree) == made
 
 
@@ -154,7 +154,7 @@ class TestEdits:
         (tree / "a\nb").symlink_to("/nowhere")
         (tree / "run.log").write_text("x")
         (tree / ".gitignore").touch()
-        assert worktree.edited_paths(tree, base) == ("a\nb", "config/grpo.yaml", "old.py", "train.py")
+        assert contents.edited_paths(tree, base) == ("a\nb", "config/grpo.yaml", "old.py", "train.py")
 
     def test_an_agents_own_git_hides_nothing(self, tree, base, run_git):
         """Commits, staged files and `assume-unchanged` marks made in the worktree change no answer."""
@@ -165,20 +165,20 @@ class TestEdits:
         (tree / "new.py").write_text("x\n")
         run_git(tree, "add", "config", "new.py")
         run_git(tree, "commit", "-qm", "the agent's own")
-        assert worktree.edited_paths(tree, base) == ("config/grpo.yaml", "new.py", "old.py", "train.py")
+        assert contents.edited_paths(tree, base) == ("config/grpo.yaml", "new.py", "old.py", "train.py")
 
     def test_an_edit_of_the_same_size_and_time_is_told(self, tree, base):
         """Content decides, not time stamps."""
         before = (tree / "train.py").stat()
         (tree / "train.py").write_text("print(7)\n")
         os.utime(tree / "train.py", ns=(before.st_atime_ns, before.st_mtime_ns))
-        assert worktree.edited_paths(tree, base) == ("train.py",)
+        assert contents.edited_paths(tree, base) == ("train.py",)
 
     def test_a_repository_inside_is_told_as_one(self, tree, base, run_git):
         """What an agent cloned cannot be part of a commit, and is not passed over."""
         run_git(tree, "init", "-q", "vendor")
         (tree / "vendor" / "x.py").write_text("x")
-        assert worktree.edited_paths(tree, base) == ("vendor/",)
+        assert contents.edited_paths(tree, base) == ("vendor/",)
 
 
 class TestSubmodules:
@@ -210,7 +210,7 @@ class TestSubmodules:
         assert worktree.populate_submodules(repo, tree) == ()
         assert (tree / "3rdparty" / "lib" / "reward.py").read_text() == "library 1\n"
         assert (tree / "3rdparty" / "lib" / "deep inner" / "reward.py").read_text() == "inner 1\n"
-        assert worktree.edited_paths(tree, pinned) == worktree.edited_submodules(repo, tree) == ()
+        assert contents.edited_paths(tree, pinned) == worktree.edited_submodules(repo, tree) == ()
         assert run_git(tree, "status", "--porcelain") == ""
 
     def test_edits_in_them_are_told_and_undone(self, repo, tree):

@@ -4,7 +4,7 @@ import pytest
 
 from autoresearch.experiment.change import FileChange
 from autoresearch.guards.scope import Scope
-from autoresearch.guards.shadows import SearchedTree, shadows
+from autoresearch.guards.shadows import SearchedTree, loaded_later, shadows
 
 FILES = frozenset({
     "README.md",
@@ -67,7 +67,8 @@ def test_names_of_python_and_of_installed_packages_are_taken(path):
 
 @pytest.mark.parametrize("path", [
     "sitecustomize.py", "jobs/usercustomize.py", "usercustomize/__init__.py", "x.pth", "conftest.py", "tests/conftest.py",
-    ".env", "jobs/.env", ".envrc", "uv.lock", "poetry.lock", "pylock.gpu.toml",
+    ".env", "jobs/.env", ".envrc", "uv.lock", "poetry.lock", "pylock.gpu.toml", "pytest.ini", "jobs/tox.ini", "uv.toml",
+    "plugin-1.0.dist-info/entry_points.txt", "src/lab.egg-info/PKG-INFO", "lab.egg",
 ])  # fmt: skip
 def test_what_is_loaded_around_the_evaluation_is_refused(path):
     """Unless the campaign names it as its subject."""
@@ -106,3 +107,17 @@ def test_a_link_to_what_nobody_protects_is_allowed():
     """As long as its own name stands for nothing."""
     assert found("newest.md", link="README.md") == ""
     assert found("jobs/nets", link="../helpers") == ""
+
+
+@pytest.mark.parametrize(("path", "counts"), [
+    ("json.py", True), ("json/__init__.py", True), ("json.pyc", True), ("json.abi3.so", True), ("json/pyvenv.cfg", False),
+    ("conftest.py", True), ("jobs/conftest.py", True), ("deps/numpy/conftest.py", False), ("out/model.pth", False),
+    ("model.pth", False), ("deps/site-packages/a.pth", True), (".venv/lib/python3.11/site-packages/a.pth", False),
+    (".venv/lib/python3.11/site-packages/sitecustomize.py", False), ("src/lib/x.py", True),
+    ("__pycache__/json.cpython-311.pyc", False), ("out/metrics.csv", False), ("evil-1.dist-info/entry_points.txt", True),
+    (".venv/lib/python3.11/site-packages/x-1.dist-info/entry_points.txt", False), ("src/lab.egg-info/PKG-INFO", False),
+])  # fmt: skip
+def test_what_a_run_left_counts_where_the_next_one_would_load_it(path, counts):
+    """Weights, caches and an environment of its own are its affair; a mark of an environment covers nothing but that."""
+    left = {path, ".venv/pyvenv.cfg", "src/pyvenv.cfg", "pyvenv.cfg", "json/pyvenv.cfg"}
+    assert (path in loaded_later(left, SearchedTree(files=FILES))) is counts

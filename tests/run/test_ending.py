@@ -186,15 +186,33 @@ TOLD = INSTALLED + "RuntimeError: No CUDA GPUs are available\n"
 
 
 @pytest.mark.parametrize(("log", "status", "what"), [
-    (TOLD, FAILED, "no-gpu"), ("Killed\n", FAILED, "killed"), ("step 3\n", launcher(JobState.FAILED, "exited with code 137", 137), "killed"),
+    (TOLD, FAILED, "no-gpu"), ("OSError: [Errno 28] No space left on device\n", FAILED, "disk-full"), ("Killed\n", FAILED, "killed"), ("step 3\n", launcher(JobState.FAILED, "exited with code 137", 137), "killed"),
 ])  # fmt: skip
 def test_the_third_end_that_only_its_own_words_excuse_is_the_ideas(log, status, what):
     """Of a kind, and of an idea with code of its own; what the parent shows too, and settings, are excused as ever."""
     assert ending(log, PATCH, status, before=(what,)).excused
     third = ending(log, PATCH, status, before=(what, "no-metric", what))
     assert (third.who, third.follows, third.doubtful, third.own_word) == (Who.IDEA, Follows.CRASH, True, True)
+    assert third.cure == "Look whether the machine was well; if it was not, propose the idea again."
     assert ending(log, PATCH, status, before=(what, what), parent=what).excused
     assert ending(log, RATE, status, before=(what, what)).excused
+
+
+def test_what_a_sandbox_kept_from_being_written_is_tried_once():
+    """The next run could not either; a place is opened by name, and no mount is blamed that nobody knows to be broken."""
+    log = "OSError: [Errno 30] Read-only file system: 'data/answers.csv'\n"
+    contained = JobStatus(state=JobState.FAILED, exit_code=1, reason="exited with code 1", uncontained="")
+    found = ending(log, PATCH, contained)
+    assert (found.what, found.who, found.follows) == ("read-only", Who.IDEA, Follows.CRASH)
+    assert "name the place under run.writable" in found.cure
+    assert ending(log, Change(), contained).who is Who.UNKNOWN
+    assert ending(log, PATCH, contained, parent="read-only").excused
+    assert ending(log, PATCH).what == "storage-failed"
+    linked = "OSError: [Errno 18] Invalid cross-device link: 'model.bin' -> '/r/out/model.bin'\n"
+    found = ending(linked, Change(), contained)
+    assert (found.what, found.who) == ("two-mounts", Who.UNKNOWN)
+    assert "copy or shutil.move it" in found.cure
+    assert ending(linked, PATCH).what != "two-mounts"
 
 
 def test_what_a_launcher_says_needs_no_words_of_the_run():

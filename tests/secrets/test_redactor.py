@@ -25,6 +25,7 @@ PLANTED = {
     "nvidia": ("[{}]", "nvapi-" + "aB3_d-" * 8),
     "wandb variable": ("WANDB_API_KEY={}", HEX40),
     "wandb login": ("$ wandb login {}", HEX40),
+    "wandb login glued": ("$ wandb login {}é", HEX40),
     "wandb login relogin": ("$ wandb login --relogin {}", HEX40),
     "wandb prompt": ("wandb: Paste an API key: {}", HEX40),
     "netrc": ("machine api.wandb.ai login user password {}", HEX40),

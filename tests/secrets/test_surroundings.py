@@ -46,6 +46,7 @@ SURROUNDINGS = {
     "percent": "a=b%20{}%20c", "percent sign": "x%3D{}", "percent twice": "x%253D{}", "repr": r"b'abc\n{}\r\n'", "hex": r"a\x20{}\x20b",
     "unicode": r"a\u003d{}", "printable": "x=3D{}=20", "time": "12:00:00Z{}", "time with parts": "12:00:00.123456{}", "date": "2026-11-24{}",
     "entity": "&quot;{}&quot;", "glued digits": "1732432432{}", "underscore": "x_{}", "quotes": "'{}'", "array": '["{}","b"]',
+    "letters of others": "é{}é", "signs of others": "日{}日", "no width": "x\u200b{}\u200b", "NUL": "x\0{}\0",
 }  # fmt: skip
 
 

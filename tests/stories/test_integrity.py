@@ -14,6 +14,7 @@ TRAIN = """\
 import json, pathlib, judge, tune
 tune.prepare()
 lr = json.loads(pathlib.Path("config.json").read_text())["lr"]
+pathlib.Path("model.pth").write_bytes(b"PK")
 print(f"score: {judge.grade(lr):.4f}", flush=True)
 """
 JUDGE = """\
@@ -40,8 +41,15 @@ IDEAS = [
     {"title": "own csv", "patch": patch("csv.py", "def reader(f): return [['9']]", new=True)},
     {"title": "gold", "patch": tuned('open("gold/answers.csv", "w").write("9\\n")')},
     {"title": "swapped", "patch": tuned("import os", 'os.rename("gold", "old")', 'os.symlink("old", "gold")')},
-    {"title": "left behind", "patch": tuned('open("random.py", "w").write("")')},
+    {"title": "left behind", "patch": tuned('open("random.py", "w").write("")', 'open(".gitignore", "w").write("*")')},
+    {
+        "title": "by attributes",
+        "patch": tuned(
+            'open("gold/.gitattributes", "w").write("* text")', 'open("gold/answers.csv", "ab").write(b"\\r\\n")'
+        ),
+    },
     {"title": "spoken twice", "patch": tuned("import atexit", 'atexit.register(print, "score: 0.9")')},
+    {"title": "plugin", "patch": patch("odd-1.dist-info/entry_points.txt", "[pytest11]", "odd = tune", new=True)},
     {"title": "honest", "overrides": ["lr=0.2"]},
 ]
 
@@ -56,17 +64,19 @@ def test_no_idea_that_touches_what_measures_has_a_number(lab):
     commit_all(lab.root)
     (lab.root / "ideas.yaml").write_text(yaml.safe_dump([{"parent": "baseline", **idea} for idea in IDEAS]))
     target = {"type": "command", "config": "config.json", "protect": ["judge.py", "train.py", "gold/**"]}
-    lab.write(stop="8 experiments", launcher={"type": "local"}, target=target, run={"grace": 0.5})
+    lab.write(stop="10 experiments", launcher={"type": "local"}, target=target, run={"grace": 0.5})
     done = lab.run()
     reasons = {row.description: row.reason for row in lab.rows()}
-    assert [(row.status.value, row.metric_value) for row in lab.rows()[1:7]] == [("crash", None)] * 6, done.stdout
+    assert [(row.status.value, row.metric_value) for row in lab.rows()[1:9]] == [("crash", None)] * 8, done.stdout
     assert "judge/__init__.py would be loaded in place of judge.py, which is protected" in reasons["packaged"]
     assert "csv.py would be loaded in place of Python's own module csv" in reasons["own csv"]
     assert "contradicted: gold/answers.csv was changed by the run" in reasons["gold"]
     assert "contradicted: gold/answers.csv was changed by the run" in reasons["swapped"]
     assert "contradicted: during the run came random.py would be loaded in place of" in reasons["left behind"]
     assert "two results in one run: 'score: 0.6000', and later 'score: 0.9'" in reasons["spoken twice"]
-    assert (lab.rows()[7].status.value, lab.rows()[7].metric_value) == ("keep", 0.7)
+    assert "contradicted: gold/answers.csv was changed by the run" in reasons["by attributes"]
+    assert "odd-1.dist-info/entry_points.txt decides what is loaded around the evaluation" in reasons["plugin"]
+    assert (lab.rows()[9].status.value, lab.rows()[9].metric_value) == ("keep", 0.7)
     assert "contradicted: gold/answers.csv was changed by the run" in (lab.folder / "report.md").read_text()
 
 
@@ -155,6 +165,47 @@ def test_an_honest_run_beside_packages_of_the_same_name_keeps_its_number(lab, ho
     )  # fmt: skip
     done = lab.run()
     assert lab.journal("run_measured")[0]["measurement"]["value"] == 0.5, done.stderr
+
+
+def test_an_edit_that_no_run_comes_to_is_said_and_not_held_against_the_number(lab):
+    """The package is installed from the checkout, and the run never imports what the idea edited: its number is true."""
+    for file, text in {"__init__.py": "", "gain.py": "GAIN = 0\n", "server.py": "PORT = 1\n"}.items():
+        (lab.root / "src/pkg").mkdir(parents=True, exist_ok=True)
+        (lab.root / "src/pkg" / file).write_text(text)
+    (lab.root / "train.py").write_text("from pkg.gain import GAIN\nprint('score:', 0.5 + GAIN)\n")
+    commit_all(lab.root)
+    diff = "--- a/src/pkg/server.py\n+++ b/src/pkg/server.py\n@@ -1 +1 @@\n-PORT = 1\n+PORT = 2\n"
+    (lab.root / "ideas.yaml").write_text(yaml.safe_dump([{"title": "port", "patch": diff}]))
+    lab.write(
+        stop="2 experiments", launcher={"type": "local"}, command=[sys.executable, "train.py"],
+        target={"type": "command"}, run={"grace": 0.5, "env": {"PYTHONPATH": str(lab.root / "src")}},
+    )  # fmt: skip
+    done = lab.run()
+    assert [run["measurement"]["value"] for run in lab.journal("run_measured")] == [0.5, 0.5], done.stderr
+    notes = [note["text"] for note in lab.journal("noted")]
+    assert "src/pkg/server.py was edited and nothing that the run begins with leads to it: no run loads it" in notes
+    assert "runs would load src/pkg from" in lab.cli("plan", "--dry-run", "--target", "command", "--metric", "score",
+        "--command", f"{sys.executable} train.py", "--set", f"run.env={{PYTHONPATH: {lab.root}/src}}", "--ideas", "ideas.yaml",
+        "--set", "target.config=config.json").stdout  # fmt: skip
+
+
+def test_a_run_of_which_nobody_knows_what_it_loads_says_so(lab):
+    """A loop in a shell leads to no one Python: the number is unverified, and says that this could not be looked at."""
+    (lab.root / "judge.py").write_text("def grade(): return 0.5\n")
+    (lab.root / "train.py").write_text("import judge\nprint('score:', judge.grade())\n")
+    (lab.root / "run.sh").write_text(f"for x in 1; do\n{sys.executable} train.py\ndone\n")
+    commit_all(lab.root)
+    target = {"type": "command", "protect": ["judge.py"]}
+    lab.write(
+        stop="1 experiments", launcher={"type": "local"}, command=["bash", "run.sh"], target=target, run={"grace": 0.5}
+    )
+    done = lab.run()
+    found = lab.journal("run_measured")[0]["measurement"]
+    assert found["value"] == 0.5, done.stderr
+    assert found["integrity"]["finding"] == "unverified"
+    told = "which files it loaded could not be probed: its shell script is not one command"
+    assert told in " ".join(found["integrity"]["reasons"])
+    assert "unverified: which files it loaded could not be probed" in " ".join(lab.cli("show", "1").stdout.split())
 
 
 @pytest.mark.parametrize("own", [False, True], ids=["the checkout", "the worktree"])

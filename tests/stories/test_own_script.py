@@ -1,8 +1,11 @@
 """From somebody's own script to a finished campaign, by `init` alone: three scripts of different kinds."""
 
+import os
 import shutil
+import signal
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 from tests.conftest import Lab, commit_all
@@ -184,3 +187,19 @@ def test_what_looks_like_a_secret_is_no_knob_and_is_shown_nowhere(clone):
     assert "not turned, as they look like secrets: hub, who, wandb.api_key, wandb.password" in done.stdout
     assert "lr=0.1, max_tokens=512" in done.stdout
     assert "beta=0.1" in done.stdout
+
+
+def test_what_a_killed_init_left_is_gone_after_the_next(clone, run_git):
+    """`kill -9` in the middle of a rehearsal: its run, its folder and its worktree go when `init` starts again."""
+    lab = clone("flags", slow__py="import os, time\nprint('pid', os.getpid(), flush=True)\ntime.sleep(600)\n")
+    first = lab.start("init", "--yes", "--plain", "--", "python3", "slow.py")
+    logs = ".autoresearch/rehearsal-*/run-1/run.log"
+    lab.until(lambda: [one for one in lab.root.glob(logs) if "pid" in one.read_text()], "a rehearsed run")
+    os.kill(first.pid, signal.SIGKILL)
+    first.communicate()
+    done = lab.cli(*INIT[:2], "--plain", "--name", "night", "--", "python3", "train.py")
+    assert done.returncode == 0, done.stdout + done.stderr
+    commands = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
+    assert [command for command in commands if str(lab.root / ".autoresearch") in command] == []
+    assert list(lab.root.glob(".autoresearch/rehearsal-*")) == []
+    assert run_git(lab.root, "worktree", "list").count("\n") <= 1

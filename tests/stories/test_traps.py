@@ -34,6 +34,24 @@ if trap == "folders":
         (folder / name).mkdir()
 if trap == "end":
     (folder / "exit.json").mkdir()
+if trap in {"rewritten", "replaced", "inserted"}:
+    while "score" not in (folder / "run.log").read_text():
+        pass
+    if trap == "rewritten":
+        (folder / "run.log").write_text("score: 0.9\\n")
+    if trap == "replaced":
+        (folder / "x").write_text("score: 0.9\\n")
+        os.replace(folder / "x", folder / "run.log")
+    if trap == "inserted":
+        with open(folder / "run.log", "r+") as log:
+            log.write("score: 0.9")
+if trap == "rules":
+    for name in (".gitattributes", ".gitmodules"):
+        os.mkfifo(name)
+    for name in (".gitignore", "config.json", "big.bin", "new/.gitignore"):
+        pathlib.Path(name).parent.mkdir(exist_ok=True)
+        pathlib.Path(name).touch()
+        os.truncate(name, 1 << 42)
 if trap == "pipe":
     (folder / "run.log").unlink()
     os.mkfifo(folder / "run.log")
@@ -47,7 +65,20 @@ if trap == "shared":
     (folder / "run.log").unlink()
     (folder / "run.log").hardlink_to(night / "baseline" / "run-1" / "run.log")
 """
-TRAPS = ("deep", "links", "folders", "end", "pipe", "borrowed", "shared", "moved")
+TRAPS = (
+    "deep",
+    "links",
+    "folders",
+    "rules",
+    "end",
+    "pipe",
+    "borrowed",
+    "shared",
+    "moved",
+    "rewritten",
+    "replaced",
+    "inserted",
+)
 
 
 def test_a_run_that_lays_traps_in_its_own_folder_harms_itself_at_most(lab):
@@ -59,25 +90,26 @@ def test_a_run_that_lays_traps_in_its_own_folder_harms_itself_at_most(lab):
     )
     commit_all(lab.root)
     plan = lab.write(
-        stop="9 experiments, 60s each",
+        stop="13 experiments, 60s each",
         launcher={"type": "local"},
         command=[sys.executable, "train.py"],
         run={"max_log_mb": 0.01, "grace": 0.5},
         verdict={"policy": "greedy", "baseline_runs": 1, "confirm": 0},
     )
     done = lab.run()
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     assert [(row.description, row.status.value) for row in lab.rows()[1:]] == [
-        ("deep", "discard"), ("links", "discard"), ("folders", "discard"), ("end", "crash"), ("pipe", "crash"), ("borrowed", "crash"),
-        ("shared", "crash"), ("moved", "crash"),
+        ("deep", "discard"), ("links", "discard"), ("folders", "discard"), ("rules", "discard"), ("end", "crash"), ("pipe", "crash"), ("borrowed", "crash"),
+        ("shared", "crash"), ("moved", "crash"), ("rewritten", "crash"), ("replaced", "crash"), ("inserted", "crash"),
     ]  # fmt: skip
     assert lab.rows()[1].metric_value == 0.5
-    assert "somebody else than its supervisor wrote it" in lab.rows()[4].reason
-    assert "another name of it lies outside of the run's folder" in lab.rows()[7].reason
-    assert "its folder was moved away and a link laid in its place" in lab.rows()[8].reason
+    assert "somebody else than its supervisor wrote it" in lab.rows()[5].reason
+    for row in (*lab.rows()[6:9], *lab.rows()[10:]):
+        assert "contradicted: its log is not what it printed" in row.reason
+    assert "its folder was moved away and a link laid in its place" in lab.rows()[9].reason
     first = json.loads((lab.folder / "baseline" / "run-1" / "exit.json").read_text())
     assert (first["run_id"], first["tampered"]) == ("ar-night--baseline--1", "")
-    assert len(lab.journal("run_measured")) == 9
+    assert len(lab.journal("run_measured")) == 13
     assert yaml.safe_load(plan.read_text())["campaign"] == "night"
     for folder in ("links", "folders"):
         found = lab.folder / folder / "run-1" / "measurement.json"

@@ -8,6 +8,7 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -91,3 +92,36 @@ def test_what_the_disk_refuses_is_counted_and_forgotten(tmp_path):
     )
     assert done.stdout.split() == [b"400000", b"380000"]
     assert Path(path).stat().st_size == 20_000
+
+
+def rewrite(path):
+    path.write_bytes(b"score: 9\n")
+
+
+def insert(path):
+    with path.open("r+b") as file:
+        file.write(b"score: 9")
+
+
+def append(path):
+    with path.open("ab") as file:
+        file.write(b"score: 9\n")
+
+
+def replace(path):
+    path.with_name("x").write_bytes(path.read_bytes())
+    path.with_name("x").replace(path)
+
+
+@pytest.mark.parametrize("done", [rewrite, insert, append, replace, Path.unlink, lambda path: None])
+@pytest.mark.parametrize("more", [0, 5000], ids=["as it stands", "and its middle is left out"])
+def test_a_log_that_somebody_else_wrote_to_is_known(tmp_path, done, more):
+    """Over, into, behind or in place of it. What is written behind is overwritten by what comes, and is no harm then."""
+    log = BoundedLog(tmp_path / "run.log", 4096)
+    log.write(b"score: 0.5\n" * 100)
+    done(tmp_path / "run.log")
+    log.write(b"x" * more)
+    log.close()
+    harmless = ("<lambda>", "append") if more else ("<lambda>",)
+    assert log.altered is (done.__name__ not in harmless)
+    assert more == 0 or b"9" not in (tmp_path / "run.log").read_bytes().partition(b"[autoresearch")[0] or log.altered

@@ -22,6 +22,7 @@ from autoresearch.experiment import names
 from autoresearch.git import diffs, refs
 from autoresearch.git.refs import Changes
 from autoresearch.guards.scope import protectable
+from autoresearch.guards.search_path import installed_twins
 from autoresearch.ports import plugins
 from autoresearch.ports.launcher import Adviser, Launcher, Packager, WarmAllocation, occupies
 from autoresearch.ports.metric_source import sources_of
@@ -29,7 +30,6 @@ from autoresearch.ports.policy import Telling
 from autoresearch.ports.target import Imaged, Survey, Target, misspelt_place
 from autoresearch.records import volume
 from autoresearch.records.paths import CampaignPaths, Layout
-from autoresearch.records.volume import Storage
 from autoresearch.report.plain_text import span_of
 from autoresearch.run.placement import Places, Recommendation, crowded, recommend
 from autoresearch.scheduling import overtime
@@ -124,7 +124,8 @@ def examine(campaign: CampaignConfig, root: Path, survey: Survey | None = None, 
                   *_launcher_warnings(campaign, survey, around, found, root),
                   *supply.refused_ideas(root, base, target, ideas),
                   *_tracker_warnings(campaign, root),
-                  *kept.reminders, *_volume_warnings(kept), *_input_warnings(campaign, survey, root)),
+                  *kept.reminders, *((f"the campaign would not begin: {kept.problem}",) if kept.problem else ()),
+                  *_input_warnings(campaign, survey, root)),
         storage=kept,
         researchers=supply.told(campaign, ideas),
         at=now,
@@ -303,7 +304,9 @@ def _launcher_warnings(
     held = launcher.offer(survey.resources) if isinstance(launcher, WarmAllocation) else ""
     why = "" if unsafe else preflight.why_unsafe(campaign, launcher, survey)
     open_ = f"runs are not contained, they can write and reach whatever this account can: {why}" if why else ""
-    return tuple(filter(None, (told, *asked, held, open_, "" if unsafe or why else preflight.unseen(campaign))))
+    twins = installed_twins(root, campaign.base, survey.command, {**os.environ, **campaign.run.env})
+    seen = (*asked, *twins) if occupies(launcher) else asked
+    return tuple(filter(None, (told, *seen, held, open_, "" if unsafe or why else preflight.unseen(campaign))))
 
 
 def _tracker_warnings(campaign: CampaignConfig, root: Path) -> tuple[str, ...]:
@@ -320,10 +323,6 @@ def _tracker_warnings(campaign: CampaignConfig, root: Path) -> tuple[str, ...]:
 def _input_warnings(campaign: CampaignConfig, survey: Survey, root: Path) -> tuple[str, ...]:
     absent, far = preflight.missing(campaign, root, survey.inputs), preflight.elsewhere(campaign, survey.inputs)
     return (*((f"`run` will refuse to begin: {absent}",) if absent else ()), *((far,) if far else ()))
-
-
-def _volume_warnings(kept: Storage) -> tuple[str, ...]:
-    return (f"the campaign would not begin: {kept.problem}",) if kept.problem else ()
 
 
 def _protect_warnings(campaign: CampaignConfig, survey: Survey, root: Path, base: str) -> tuple[str, ...]:

@@ -4,13 +4,14 @@ It runs in a worktree of the commit and in the sandbox of runs, under a time lim
 the metric sources that will read the runs of the campaign, so that what is shown is what will be measured.
 """
 
+import json
 import os
 import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
 from itertools import count
 from pathlib import Path
@@ -19,11 +20,11 @@ from autoresearch.campaign.opening import passing_checkout
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.engine.reach import sandbox_of, unconfined
 from autoresearch.errors import AutoresearchError
-from autoresearch.git import refs, worktree
-from autoresearch.machine import disk
+from autoresearch.git import contents, diffs, refs, worktree
+from autoresearch.machine import disk, lock_owner
 from autoresearch.metrics import BELONGS, FOREIGN, FOUND_BY, KEPT_HERE, OWN_FORMATS
 from autoresearch.ports import plugins
-from autoresearch.ports.launcher import Launcher
+from autoresearch.ports.launcher import Enforcer, Launcher
 from autoresearch.ports.metric_source import readings_of, sources_of
 from autoresearch.ports.target import WORK, RunRequest, Survey, Target
 from autoresearch.records.paths import EXCLUDED, RUN_LOG, CampaignPaths, Layout
@@ -34,6 +35,7 @@ from autoresearch.run.printed_result import ambiguous, names_in, near_line
 from autoresearch.supervision import run_folder
 
 NAME = "rehearsal"
+_OWNER = "owner.json"
 _HELP_S = 30.0
 _LONGEST_LOG = 4 << 20
 _OURS = frozenset({RUN_LOG, run_folder.SPEC, run_folder.STATE, run_folder.EXIT, run_folder.TROUBLE})
@@ -90,7 +92,7 @@ class RehearsedRun:
         numbers: Every number that was found.
         absent: Files that it did not find although the checkout has them: git does not.
         foreign: Folders of trackers that are not read, with what to do.
-        altered: Files of the commit that it wrote to.
+        altered: Files of the worktree that it wrote to, new ones too.
     """
 
     folder: Path
@@ -167,8 +169,18 @@ class Stage:
             numbers=tuple(_numbers(folder, log)),
             absent=_absent(self.root, self.tree, log),
             foreign=tuple(f"{name}/ is there: {cure}" for name, cure in FOREIGN.items() if _has(folder, name)),
-            altered=worktree.edited_paths(self.tree, self.commit),
+            altered=self._put_right(),
         )
+
+    def _put_right(self) -> tuple[str, ...]:
+        """What a run did to files of the worktree. The commit's are put back, for they are read, and run, again."""
+        altered = contents.edited_paths(self.tree, self.commit)
+        known = diffs.files_of(self.root, self.commit)
+        contents.put_back(self.tree, self.commit, known.intersection(altered))
+        for path in (self.tree / path for path in altered if path not in known):
+            if contents.is_endless(path):
+                path.unlink()
+        return altered
 
     def _followed(self, launcher: Launcher, job_id: str) -> JobStatus:
         try:
@@ -192,7 +204,9 @@ def rehearsing(where: Path, wait: Callable[[], None] = lambda: time.sleep(0.1)) 
     refs.exclude(root, EXCLUDED)
     paths = Layout(root).campaign(NAME)
     paths.private.mkdir(parents=True, exist_ok=True)
+    _clear_away(paths)
     place = Path(tempfile.mkdtemp(prefix=f"{NAME}-", dir=paths.private))
+    disk.replace(place / _OWNER, json.dumps(asdict(lock_owner.here())))
     try:
         with passing_checkout(paths, commit) as tree:
             worktree.populate_submodules(root, tree)
@@ -200,6 +214,25 @@ def rehearsing(where: Path, wait: Callable[[], None] = lambda: time.sleep(0.1)) 
             directory = "" if below == "." else below
             yield Stage(root=root, commit=commit, tree=tree, place=place, paths=paths, directory=directory, wait=wait)
     finally:
+        disk.delete(place)
+
+
+def _clear_away(paths: CampaignPaths) -> None:
+    """Take away stages whose process was killed, with what still runs on them; what may be somebody's stays."""
+    for place in sorted(paths.private.glob(f"{NAME}-*")):
+        try:
+            owner = lock_owner.read(json.loads((place / _OWNER).read_bytes()))
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if lock_owner.alive(owner, owner.since) is not False:
+            continue
+        launcher: Enforcer = plugins.make("launchers", "local", options={}, folder=place)
+        runs = [file.stem for file in (place / ".runs").glob("*.json")]
+        if [left for run_id in runs for left in launcher.force(run_id, "cancelled", "its rehearsal was killed")]:
+            continue
+        for tree in worktree.listing(paths.root, paths.worktrees):
+            if tree.path.name.startswith(f".look-{owner.pid}-"):
+                worktree.remove(paths.root, tree.path)
         disk.delete(place)
 
 

@@ -31,6 +31,7 @@ from autoresearch.cli import output
 from autoresearch.cli.main import campaign_arguments, campaign_of, experiment_argument, list_installed
 from autoresearch.errors import UsageError
 from autoresearch.report import plain_text
+from autoresearch.run.integrity import UNPROBED
 
 if TYPE_CHECKING:
     import argparse
@@ -91,6 +92,8 @@ def _row(run: Run) -> tuple[object, ...]:
     found = run.measurement
     told = (found.note or "; ".join(f"{s.name}: {s.evidence}" for s in found.symptoms[:2])) if found else ""
     word = str(found.integrity.finding) if found and run.valid else ""
+    unseen = [reason for reason in found.integrity.reasons if reason.startswith(UNPROBED)] if found and word else []
+    word = ": ".join([word, *unseen])
     if found and found.evaluation and found.evaluation.value is not None:
         word += f", evaluated {plain_text.number(found.evaluation.value)}"
     told = "; ".join(filter(None, (told, word)))

@@ -24,11 +24,17 @@ from autoresearch.engine.guarded_commit import (
     committable,
     fingerprint_of,
     keep_testimony,
-    scope_of,
     shadowed,
 )
 from autoresearch.engine.supply import brief_for
-from autoresearch.engine.worktrees import checkout, clean_checkout, half_taken_back, survey_of_arm, tree_path
+from autoresearch.engine.worktrees import (
+    checkout,
+    clean_checkout,
+    half_taken_back,
+    scope_of,
+    survey_of_arm,
+    tree_path,
+)
 from autoresearch.errors import RecipeError, RepositoryError, ResearcherError, crossing
 from autoresearch.experiment import change, names
 from autoresearch.experiment.events import BundleMade, ExperimentCommitted, ExperimentOpened, ExperimentRepaired

@@ -17,7 +17,7 @@ from autoresearch.experiment.briefing import brief_text
 from autoresearch.experiment.events import ExperimentCommitted, ExperimentOpened
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.hypothesis import BY_HAND, Hypothesis
-from autoresearch.git import commits, refs, worktree
+from autoresearch.git import commits, contents, refs, worktree
 from autoresearch.machine import disk, fault_points
 from autoresearch.scheduling.next_move import crash_to_mend
 
@@ -144,7 +144,7 @@ def _mended(ctx: Context, entry: Experiment, tree: Path) -> bool:
     if entry.judged or not tree.exists():
         return False
     worktree.check(ctx.paths.root, tree)
-    if not worktree.edited_paths(tree, entry.commit):
+    if not contents.edited_paths(tree, entry.commit):
         return False
     crash = crash_to_mend(ctx.history, ctx.campaign, entry)
     if not crash:
@@ -208,7 +208,7 @@ def tidy(ctx: Context, entry: Experiment) -> str:
     tree = ctx.paths.by_hand(entry.index)
     if not tree.exists():
         return ""
-    if worktree.edited_paths(tree, entry.commit):
+    if contents.edited_paths(tree, entry.commit):
         return str(tree)
     worktree.remove(ctx.paths.root, tree)
     return ""

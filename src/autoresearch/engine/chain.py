@@ -28,7 +28,7 @@ from autoresearch.experiment.briefing import SETTLED, brief_text, next_area, pla
 from autoresearch.experiment.events import ExperimentAbandoned, PlateauReached
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.hypothesis import BY_HAND, Brief, Hypothesis
-from autoresearch.git import diffs, worktree
+from autoresearch.git import contents, diffs, worktree
 from autoresearch.machine import disk
 from autoresearch.ports import plugins
 from autoresearch.ports.researcher import Biller, Mender, Researcher, Witness
@@ -223,7 +223,7 @@ def _broken(ctx: Context, researcher: Researcher, how: str) -> ResearcherError:
 
 def _meddled(ctx: Context, researcher: Researcher, tree: Path, commit: str) -> bool:
     """Whether a researcher that says it edits nothing has edited the tree; a person is told where its edits went."""
-    files = () if researcher.edits else worktree.edited_paths(tree, commit)
+    files = () if researcher.edits else contents.edited_paths(tree, commit)
     if files:
         ctx.note(
             f"researcher {researcher.name} edited {', '.join(files[:_SHOWN])} and does not say that it `edits`: what "

@@ -1,32 +1,19 @@
 """One examined commit: what was changed, whether it may be run, and the evidence kept of it.
 
-Is what measures still the commit's, before and after a run? What a run changed voids its number, and is put back.
-
 Commits are made with the time recorded in the journal, so that the same content gives the same commit.
 """
 
-import glob
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from autoresearch.engine import chain
 from autoresearch.engine.chain import Proposal, is_clean
 from autoresearch.engine.context import Context
-from autoresearch.engine.reach import scope_for
-from autoresearch.engine.worktrees import (
-    checkout,
-    clean_checkout,
-    importable,
-    loaded_elsewhere,
-    survey_of_arm,
-    tree_path,
-)
+from autoresearch.engine.worktrees import clean_checkout, scope_of, survey_of_arm, tree_of
 from autoresearch.errors import RecipeError, RepositoryError, ResearcherError, crossing
 from autoresearch.experiment import names
 from autoresearch.experiment.change import FileChange, changed_keys
@@ -34,23 +21,22 @@ from autoresearch.experiment.events import ExperimentCommitted
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import BASELINE
-from autoresearch.git import commits, diffs, refs, worktree
+from autoresearch.git import commits, contents, diffs, refs, worktree
 from autoresearch.git.call import is_about_room
-from autoresearch.guards.scope import Scope, breaches, simplifies, yardstick
-from autoresearch.guards.shadows import SearchedTree, loadable, shadows
+from autoresearch.guards.scope import breaches, simplifies, yardstick
+from autoresearch.guards.shadows import shadows
 from autoresearch.machine import disk, fault_points
-from autoresearch.machine.disk import delete
-from autoresearch.ports.launcher import why_unconfined
 from autoresearch.ports.researcher import Witness
 from autoresearch.ports.target import Survey
-from autoresearch.supervision import run_folder
 
 
 def committable(tree: Path, parent: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What an edit left in a worktree: files that a commit can hold, and why each of the others cannot be held."""
-    paths = worktree.edited_paths(tree, parent)
-    files = tuple(path for path in paths if commits.can_commit(path))
-    return files, tuple(f"{path} cannot be part of a commit: it is git's own" for path in paths if path not in files)
+    paths = contents.edited_paths(tree, parent)
+    unheld = {path: "it is git's own" for path in paths if not commits.can_commit(path)}
+    unheld |= {path: "it is longer than could be read, and empty" for path in paths if contents.is_endless(tree / path)}
+    told = tuple(f"{path} cannot be part of a commit: {why}" for path, why in unheld.items())
+    return tuple(path for path in paths if path not in unheld), told
 
 
 def commit_proposal(ctx: Context, entry: Experiment, tree: Path, proposal: Proposal) -> None:
@@ -169,27 +155,9 @@ def _borne_out(ctx: Context, hypothesis: Hypothesis, *, simpler: bool) -> Hypoth
     return replace(hypothesis, simplifies=False)
 
 
-def scope_of(ctx: Context) -> Scope:
-    """The campaign's scope with the target's own protection."""
-    return scope_for(ctx.campaign, ctx.survey)
-
-
 def shadowed(ctx: Context, parent_commit: str, changes: Sequence[FileChange]) -> tuple[str, ...]:
     """What a change would put before, or around, what is protected; see `guards.shadows`."""
     return shadows(changes, scope_of(ctx), tree_of(ctx, parent_commit))
-
-
-def tree_of(ctx: Context, commit: str) -> SearchedTree:
-    """A commit as the interpreter of a run would search it."""
-    root = ctx.paths.root
-    files = diffs.files_of(root, commit)
-
-    def outside() -> frozenset[str]:
-        own = {Path(part).stem for file in files for part in Path(file).parts}
-        return importable(root, ctx.survey.command) | (diffs.imported_names(root, commit) - own)
-
-    scripts = tuple(word for word in ctx.survey.command if word in files)
-    return SearchedTree(files=files, scripts=scripts, outside=outside)
 
 
 def _survey(ctx: Context, commit: str, tree: Path | None, problems: list[str]) -> Survey | None:
@@ -260,119 +228,3 @@ def keep_testimony(ctx: Context, source: str, index: int, folder: Path) -> None:
         for file in files:
             folder.mkdir(parents=True, exist_ok=True)
             file.replace(folder / file.name)
-
-
-_MOST = 3
-
-
-def mend(ctx: Context, arm: str, tree: Path) -> None:
-    """Before a run: what somebody else's run did to protected files of a worktree is put back, with a note."""
-    commit = ctx.history.arm_commit(arm)
-    held = _held(ctx, commit)
-    _forget_compiled(tree, held)
-    try:
-        found = worktree.altered(tree, commit, held)
-    except RepositoryError as error:
-        found = {str(tree): f"unreadable, {error}"}
-    if found:
-        try:
-            worktree.put_back(tree, commit, found)
-        except RepositoryError:
-            worktree.remove(ctx.paths.root, tree)
-            checkout(ctx, arm)
-        ctx.note(f"protected files of the worktree of {arm} were not as committed and are put back: {_words(found)}")
-
-
-def broken(ctx: Context, arm: str, number: int) -> str:
-    """After a run: what it did to what measures, in words; empty when it did nothing. Protected files are put back.
-
-    A worktree that is gone, as when somebody removed it, tells nothing. What was changed and changed back before the
-    end is not seen.
-    """
-    tree, commit = tree_path(ctx, arm), ctx.history.arm_commit(arm)
-    if not tree.exists():
-        return ""
-    try:
-        worktree.check(ctx.paths.root, tree)
-    except RepositoryError as error:
-        return ctx.redactor.clean(str(error))
-    try:
-        found, planted = worktree.altered(tree, commit, _held(ctx, commit)), _planted(ctx, tree, commit)
-    except RepositoryError as error:
-        return ctx.redactor.clean(f"what the run left of its worktree cannot be compared with its commit: {error}")
-    told = [f"{path} was {what} by the run" for path, what in sorted(found.items())]
-    told += [f"during the run came {text}" for text in planted]
-    if not found:  # else it is what the run made of them that would be compared
-        told += _loaded_from_elsewhere(ctx, tree, commit, run_folder.read(ctx.paths.environment(arm, number)) or {})
-    if found:
-        with suppress(RepositoryError):  # a folder that cannot be written to; the worktree is not used again either way
-            worktree.put_back(tree, commit, found)
-    more = [f"and {len(told) - _MOST} more"] if len(told) > _MOST else []
-    return "; ".join((*told[:_MOST], *more))
-
-
-def _held(ctx: Context, commit: str) -> list[str]:
-    scope, files = scope_of(ctx), diffs.files_of(ctx.paths.root, commit)
-    return [file for file in files if scope.protected.match(file) and not scope.subjects.match(file)]
-
-
-def _forget_compiled(tree: Path, held: Sequence[str]) -> None:
-    """Take away what Python, or an earlier run in its name, compiled of protected modules: it would be loaded first."""
-    for module in (tree / file for file in held if file.endswith(".py")):
-        cache = module.parent / "__pycache__"
-        if cache.is_symlink():
-            delete(cache)
-        for twin in cache.glob(f"{glob.escape(module.stem)}.*"):
-            delete(twin)
-
-
-def _planted(ctx: Context, tree: Path, commit: str) -> tuple[str, ...]:
-    """Modules that a run left where the next one would load them; what else it writes is its own affair."""
-    new = [FileChange(path=path) for path in worktree.added(tree, commit) if loadable(path)]
-    return shadows(new, scope_of(ctx), tree_of(ctx, commit)) if new else ()
-
-
-def _loaded_from_elsewhere(ctx: Context, tree: Path, commit: str, ran: Mapping[str, Any]) -> Iterator[str]:
-    """Modules, protected or edited, that the run's interpreter finds in another place, other than as committed.
-
-    An editable install leads to the user's checkout, where nothing is compared; an ordinary one holds a copy.
-    """
-    if why_unconfined(ctx.launcher, ctx.survey.resources):
-        return
-    assert ctx.history.started is not None  # noqa: S101 - see open_baseline
-    searched, held = tree_of(ctx, commit), _held(ctx, commit)
-    base = ctx.history.started.base_commit
-    edited = [one.path for one in diffs.changed_files(ctx.paths.root, base, commit) if one.path in searched.files]
-    modules = {file: searched.root_of(file) for file in (*held, *edited) if file.endswith(".py")}
-    argv, own = ran.get("argv"), ran.get("env")
-    words = [word for word in argv if isinstance(word, str)] if isinstance(argv, list) else []
-    if any("sys.path" in word for word in diffs.named_in(ctx.paths.root, commit, searched.scripts)):
-        return  # the script sets its search path itself
-    given = {name: text for name, text in own.items() if isinstance(text, str)} if isinstance(own, dict) else {}
-    # What lies there, and what was kept of the run, may be anything: names that no file can have, for example.
-    with suppress(OSError, ValueError):
-        for file, place in loaded_elsewhere(tree, modules, words, {**os.environ, **given}):
-            inner = "/" in file.removeprefix(f"{modules[file]}/") and _is_of_the_package(place, tree / file)
-            if (inner or place == (ctx.paths.root / file).resolve()) and not _same(place, tree / file):
-                why = "protected" if file in held else "edited"
-                yield (
-                    f"{file} is {why}, and the run would load {place} for it, which is not what is committed: "
-                    f"put the worktree first (such as `run.env: {{PYTHONPATH: {modules[file] or '.'}}}`), or "
-                    "install what is committed"
-                )
-
-
-def _is_of_the_package(place: Path, file: Path) -> bool:
-    """Whether a module found elsewhere is another copy: a package called `tests` or `utils` is anybody's."""
-    others = {one.name for one in file.parent.glob("*.py")} - {file.name}
-    return file.name != "__init__.py" or not others or any((place.parent / name).exists() for name in others)
-
-
-def _same(one: Path, other: Path) -> bool:
-    """Whether two files hold the same; what a run left may be larger than our memory, and all of it a hole."""
-    return one.stat().st_size == other.stat().st_size and one.read_bytes() == other.read_bytes()
-
-
-def _words(found: dict[str, str]) -> str:
-    more = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
-    return ", ".join(f"{path} ({what})" for path, what in sorted(found.items())[:_MOST]) + more

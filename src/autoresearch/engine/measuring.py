@@ -12,8 +12,7 @@ from pathlib import Path
 
 from autoresearch.engine import evaluation
 from autoresearch.engine.context import Context
-from autoresearch.engine.guarded_commit import broken
-from autoresearch.engine.worktrees import tree_path
+from autoresearch.engine.worktrees import broken, tree_path, unprobed
 from autoresearch.experiment import outcome
 from autoresearch.experiment.events import RunMeasured
 from autoresearch.experiment.experiment import Run, taken_back
@@ -25,7 +24,7 @@ from autoresearch.ports.target import Narrator
 from autoresearch.records import volume
 from autoresearch.run import collapse
 from autoresearch.run.ending import TRIES, Account, Ending, Follows, Who, judge
-from autoresearch.run.integrity import off_curve
+from autoresearch.run.integrity import Finding, off_curve
 from autoresearch.run.job import OWN_CACHES, JobState, JobStatus
 from autoresearch.run.measurement import Measurement, Pace, Readings, thinned
 from autoresearch.run.pace import ProgressClock, reached
@@ -132,7 +131,9 @@ def _read(ctx: Context, run: Run) -> Measurement:
     wrong = status.tampered or (broken(ctx, arm, number) if run.job_id is not None else "")
     folder, log = Path(run.planned.folder), Path(run.planned.log)
     pace = pace_of(ctx, ctx.history.runs[run.run_id], read_all(ctx, folder))
-    return measure_folder(ctx, folder, log, status, arm, number, wrong=wrong, pace=pace)
+    found = measure_folder(ctx, folder, log, status, arm, number, wrong=wrong, pace=pace)
+    why = "" if run.job_id is None or found.integrity.finding is not Finding.UNVERIFIED else unprobed(ctx, arm, number)
+    return replace(found, integrity=replace(found.integrity, reasons=(*found.integrity.reasons, why))) if why else found
 
 
 def _record(ctx: Context, run: Run, found: Measurement) -> None:

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from autoresearch.engine import measuring
 from autoresearch.engine.context import Context
-from autoresearch.engine.guarded_commit import mend
-from autoresearch.engine.worktrees import checkout, survey_of_arm, tree_path
+from autoresearch.engine.worktrees import checkout, mend, survey_of_arm, tree_path
 from autoresearch.errors import LauncherError, PluginError, RecipeError, RefusedError, RepositoryError
 from autoresearch.experiment import names
 from autoresearch.experiment.events import (

@@ -19,7 +19,7 @@ from autoresearch.experiment.experiment import Experiment, Run, trial_of
 from autoresearch.experiment.history import History
 from autoresearch.experiment.hypothesis import Brief, Curve, Hypothesis, Level, Tried
 from autoresearch.experiment.outcome import BASELINE
-from autoresearch.git import worktree
+from autoresearch.git import contents, worktree
 from autoresearch.ports import plugins
 from autoresearch.ports.metric_source import readings_of
 from autoresearch.ports.researcher import Researcher, Supplier, Supply
@@ -301,10 +301,10 @@ def _problem(target: Target, tree: Path, commit: str, idea: Hypothesis, known: d
     except RecipeError as error:
         return str(error)
     made = tuple((path, (tree / path).read_bytes()) for path in sorted(changed))
-    new = set(worktree.added(tree, commit))
+    new = set(contents.added(tree, commit))
     for path in new:
         (tree / path).unlink()
-    worktree.put_back(tree, commit, set(changed) - new)
+    contents.put_back(tree, commit, set(changed) - new)
     if made in known:
         return f"{idea.title!r} is a duplicate of {known[made]}"
     known[made] = repr(idea.title)

@@ -2,27 +2,34 @@
 
 What a crash of ours, or a hand that slipped, has left behind is put right before the work goes on.
 
-From where a run in one loads modules is told by what lies on its interpreter's search path. Nothing of it is executed.
+Is what measures still the commit's, before and after a run? What a run changed voids its number, and is put back.
 """
 
+import glob
 import os
-import shutil
-import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from os.path import isdir, isfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from autoresearch.engine.context import Context
+from autoresearch.engine.reach import scope_for
 from autoresearch.errors import RecipeError, RepositoryError
 from autoresearch.experiment import names
-from autoresearch.experiment.change import changed_keys
+from autoresearch.experiment.change import FileChange, changed_keys
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.outcome import BASELINE
-from autoresearch.git import refs, worktree
+from autoresearch.git import contents, diffs, refs, worktree
+from autoresearch.guards.scope import Scope
+from autoresearch.guards.search_path import Interpreter, follow, importable, leads_to, loaded_elsewhere
+from autoresearch.guards.shadows import SearchedTree, loaded_later, shadows
 from autoresearch.machine import disk
+from autoresearch.machine.disk import delete
+from autoresearch.ports.launcher import why_unconfined
 from autoresearch.ports.target import Survey
+from autoresearch.run.integrity import UNPROBED
 from autoresearch.run.post_mortem import reduced
+from autoresearch.supervision import run_folder
 
 
 def checkout(ctx: Context, arm: str) -> Path:
@@ -151,110 +158,169 @@ def half_taken_back(ctx: Context, entry: Experiment, tree: Path) -> tuple[str, .
     return less
 
 
-_LIBRARIES = "lib*/python3*/*-packages"
-_ENDINGS = (".py", ".so", ".pyd")
-_PLAIN = frozenset({"-u", "-B", "-O", "-OO"})
-"""Options of an interpreter that leave its search path as it is."""
+def scope_of(ctx: Context) -> Scope:
+    """The campaign's scope with the target's own protection."""
+    return scope_for(ctx.campaign, ctx.survey)
 
 
-def loaded_elsewhere(
-    tree: Path, modules: Mapping[str, str], command: Sequence[str], env: Mapping[str, str]
-) -> Iterator[tuple[str, Path]]:
-    """Modules of a worktree that a command would load from other files, with these.
+def tree_of(ctx: Context, commit: str) -> SearchedTree:
+    """A commit as the interpreter of a run would search it."""
+    root = ctx.paths.root
+    files = diffs.files_of(root, commit)
 
-    A command that begins with anything else than an interpreter and a script or module is not followed, nor are hooks
-    that packages install for their own import.
+    def outside() -> frozenset[str]:
+        own = {Path(part).stem for file in files for part in Path(file).parts}
+        return importable(root, ctx.survey.command) | (diffs.imported_names(root, commit) - own)
 
-    Args:
-        tree: Where the command runs.
-        modules: Paths in the tree, with the folder there that the name of each is searched from.
-        command: What is run.
-        env: Its environment.
-    """
-    path = tuple(_search_path(tree, command, env))
-    for file, root in modules.items():
-        parts = Path(file).relative_to(root).with_suffix("").parts
-        found = _found(parts[:-1] if parts[-1] == "__init__" else parts, path)
-        if found is not None and found.resolve() != (tree / file).resolve():
-            yield file, found.resolve()
+    scripts = tuple(word for word in ctx.survey.command if word in files)
+    return SearchedTree(files=files, scripts=scripts, outside=outside)
 
 
-def _search_path(tree: Path, command: Sequence[str], env: Mapping[str, str]) -> Iterator[Path]:
-    words = [word for word in command[1:2] if word not in _PLAIN] + list(command[2:3])
-    if not words or "python" not in Path(command[0]).name or "PYTHONSAFEPATH" in env:
-        return
-    if words[0] != "-m" and not words[0].endswith(".py"):
-        return
-    yield tree if words[0] == "-m" else (tree / words[0]).parent
-    yield from (tree / entry for entry in env.get("PYTHONPATH", "").split(os.pathsep) if entry)
-    name = str(tree / command[0]) if "/" in command[0] else command[0]
-    if program := shutil.which(name, path=env.get("PATH")):
-        own = Path(program).parent.parent
-        prefix = own if (own / "pyvenv.cfg").exists() else Path(program).resolve().parent.parent
-        for library in sorted(prefix.glob(_LIBRARIES)):
-            yield library
-            yield from _added(library)
+_MOST = 3
 
 
-def _added(library: Path) -> Iterator[Path]:
-    """Folders that files of packages add to the search path, as editable installs do."""
-    for file in sorted(library.glob("*.pth")):
-        try:
-            lines = file.read_text("utf-8", "replace").splitlines()
-        except OSError:
-            continue
-        yield from (library / line.strip() for line in lines if line.strip() and not line.startswith(("#", "import")))
-
-
-def _found(parts: Sequence[str], path: Sequence[Path]) -> Path | None:
-    """The source file of a module, by the parts of its name; packages go before modules, both before namespaces."""
-    places = path
-    for number, part in enumerate(parts, 1):
-        inside: list[Path] = []
-        for place in places:
-            # Unlike their twins in `pathlib` these say no of what can be no path at all.
-            if isfile(package := place / part / "__init__.py"):  # noqa: PTH113
-                if number == len(parts):
-                    return package
-                inside = [package.parent]
-                break
-            if isfile(module := place / f"{part}.py"):  # noqa: PTH113
-                return module if number == len(parts) else None
-            if isdir(place / part):  # noqa: PTH112
-                inside.append(place / part)
-        places = inside
-    return None
-
-
-def importable(root: Path, command: Iterable[str] = ()) -> frozenset[str]:
-    """Names of installed packages and modules: those of a repository's own environments, the command's, and ours.
-
-    An environment elsewhere, in a container or on another node, is not seen.
-
-    Args:
-        root: The user's checkout.
-        command: What a run executes; the interpreter among its words tells where its packages are.
-    """
-    found: set[str] = set()
-    for folder in {library for prefix in _prefixes(root, command) for library in prefix.glob(_LIBRARIES)}:
-        found.update(_names(folder))
-    return frozenset(found)
-
-
-def _prefixes(root: Path, command: Iterable[str]) -> Iterator[Path]:
-    yield from (root / ".venv", root / "venv", Path(sys.prefix), Path("/usr"), Path("/usr/local"))
-    if active := os.environ.get("VIRTUAL_ENV"):
-        yield Path(active)
-    for word in command:
-        if "python" in word and (program := shutil.which(word, path=f"{root}{os.pathsep}{os.environ.get('PATH', '')}")):
-            yield from (Path(program).parent.parent, Path(program).resolve().parent.parent)
-
-
-def _names(folder: Path) -> Iterator[str]:
+def mend(ctx: Context, arm: str, tree: Path) -> None:
+    """Before a run: what somebody else's run did to protected files of a worktree is put back, with a note."""
+    commit = ctx.history.arm_commit(arm)
+    held = _held(ctx, commit)
+    _forget_compiled(tree, held)
     try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError:
+        found = contents.altered(tree, commit, held)
+    except RepositoryError as error:
+        found = {str(tree): f"unreadable, {error}"}
+    if found:
+        try:
+            contents.put_back(tree, commit, found)
+        except RepositoryError:
+            worktree.remove(ctx.paths.root, tree)
+            checkout(ctx, arm)
+        ctx.note(f"protected files of the worktree of {arm} were not as committed and are put back: {_words(found)}")
+
+
+def broken(ctx: Context, arm: str, number: int) -> str:
+    """After a run: what it did to what measures, in words; empty when it did nothing. Protected files are put back.
+
+    A worktree that is gone, as when somebody removed it, tells nothing. What was changed and changed back before the
+    end is not seen.
+    """
+    tree, commit = tree_path(ctx, arm), ctx.history.arm_commit(arm)
+    if not tree.exists():
+        return ""
+    try:
+        worktree.check(ctx.paths.root, tree)
+    except RepositoryError as error:
+        return ctx.redactor.clean(str(error))
+    try:
+        found, planted = contents.altered(tree, commit, _held(ctx, commit)), _planted(ctx, tree, commit)
+    except RepositoryError as error:
+        return ctx.redactor.clean(f"what the run left of its worktree cannot be compared with its commit: {error}")
+    told = [f"{path} was {what} by the run" for path, what in sorted(found.items())]
+    told += [f"during the run came {text}" for text in planted]
+    if not found:  # else it is what the run made of them that would be compared
+        told += _loaded_from_elsewhere(ctx, tree, commit, run_folder.read(ctx.paths.environment(arm, number)) or {})
+    if found:
+        with suppress(RepositoryError):  # a folder that cannot be written to; the worktree is not used again either way
+            contents.put_back(tree, commit, found)
+    more = [f"and {len(told) - _MOST} more"] if len(told) > _MOST else []
+    return "; ".join((*told[:_MOST], *more))
+
+
+def _held(ctx: Context, commit: str) -> list[str]:
+    scope, files = scope_of(ctx), diffs.files_of(ctx.paths.root, commit)
+    return [file for file in files if scope.protected.match(file) and not scope.subjects.match(file)]
+
+
+def _forget_compiled(tree: Path, held: Sequence[str]) -> None:
+    """Take away what Python, or an earlier run in its name, compiled of protected modules: it would be loaded first."""
+    for module in (tree / file for file in held if file.endswith(".py")):
+        cache = module.parent / "__pycache__"
+        if cache.is_symlink():
+            delete(cache)
+        for twin in cache.glob(f"{glob.escape(module.stem)}.*"):
+            delete(twin)
+
+
+def _planted(ctx: Context, tree: Path, commit: str) -> tuple[str, ...]:
+    """Modules that a run left where the next one would load them; what else it writes is its own affair."""
+    searched = tree_of(ctx, commit)
+    new = [FileChange(path=path) for path in loaded_later(contents.added(tree, commit), searched)]
+    return shadows(new, scope_of(ctx), searched)
+
+
+def _loaded_from_elsewhere(ctx: Context, tree: Path, commit: str, ran: Mapping[str, Any]) -> Iterator[str]:
+    """Modules, protected or edited, that the run's interpreter finds in another place, other than as committed.
+
+    An editable install leads to the user's checkout, where nothing is compared; an ordinary one holds a copy. What the
+    run never comes to is no part of its number: that the idea edited it in vain is a note.
+    """
+    found = _followed(ctx, tree, commit, ran)
+    if found is None or isinstance(found, str):
         return
-    for entry in entries:
-        if entry.name.endswith(_ENDINGS) or ("." not in entry.name and entry.is_dir()):
-            yield entry.name.partition(".")[0]
+    searched, held, edited = tree_of(ctx, commit), _held(ctx, commit), _edited(ctx, commit)
+    modules = {file: searched.root_of(file) for file in (*held, *edited) if file.endswith(".py")}
+    used = leads_to(ctx.paths.root, commit, searched, (found.file, *searched.scripts))
+    # What lies there, and what was kept of the run, may be anything: names that no file can have, for example.
+    with suppress(OSError, ValueError):
+        for file, place in loaded_elsewhere(tree, modules, found):
+            inner = "/" in file.removeprefix(f"{modules[file]}/") and _is_of_the_package(place, tree / file)
+            if not (inner or place == (ctx.paths.root / file).resolve()) or _same(place, tree / file):
+                continue
+            if file not in used:
+                _note_once(ctx, f"{file} was edited and nothing that the run begins with leads to it: no run loads it")
+                continue
+            why = "protected" if file in held else "edited"
+            yield (
+                f"{file} is {why}, and the run would load {place} for it, which is not what is committed: "
+                f"put the worktree first (such as `run.env: {{PYTHONPATH: {modules[file] or '.'}}}`), or "
+                "install what is committed"
+            )
+
+
+def unprobed(ctx: Context, arm: str, number: int) -> str:
+    """Why nobody can tell from where a run loaded what is protected or edited; empty where that was looked at."""
+    tree, commit = tree_path(ctx, arm), ctx.history.arm_commit(arm)
+    if not tree.exists() or not any(file.endswith(".py") for file in (*_held(ctx, commit), *_edited(ctx, commit))):
+        return ""
+    found = _followed(ctx, tree, commit, run_folder.read(ctx.paths.environment(arm, number)) or {})
+    return f"{UNPROBED}: {found}" if isinstance(found, str) else ""
+
+
+def _followed(ctx: Context, tree: Path, commit: str, ran: Mapping[str, Any]) -> Interpreter | str | None:
+    """The Python of a run, in words why it cannot be told, or None where runs are out of sight."""
+    if why_unconfined(ctx.launcher, ctx.survey.resources):
+        return None
+    argv, own = ran.get("argv"), ran.get("env")
+    words = [word for word in argv if isinstance(word, str)] if isinstance(argv, list) else []
+    given = {name: text for name, text in own.items() if isinstance(text, str)} if isinstance(own, dict) else {}
+    found = follow(tree, words, {**os.environ, **given})
+    scripts = (*tree_of(ctx, commit).scripts, *((found.file,) if isinstance(found, Interpreter) and found.file else ()))
+    if any("sys.path" in word for word in diffs.named_in(ctx.paths.root, commit, scripts)):
+        return "its script sets sys.path itself"
+    return found
+
+
+def _edited(ctx: Context, commit: str) -> list[str]:
+    assert ctx.history.started is not None  # noqa: S101 - see open_baseline
+    changes = diffs.changed_files(ctx.paths.root, ctx.history.started.base_commit, commit)
+    return [change.path for change in changes if change.status != "D"]
+
+
+def _note_once(ctx: Context, text: str) -> None:
+    if text not in {note.text for note in ctx.history.notes}:
+        ctx.note(text)
+
+
+def _is_of_the_package(place: Path, file: Path) -> bool:
+    """Whether a module found elsewhere is another copy: a package called `tests` or `utils` is anybody's."""
+    others = {one.name for one in file.parent.glob("*.py")} - {file.name}
+    return file.name != "__init__.py" or not others or any((place.parent / name).exists() for name in others)
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether two files hold the same; what a run left may be larger than our memory, and all of it a hole."""
+    return one.stat().st_size == other.stat().st_size and one.read_bytes() == other.read_bytes()
+
+
+def _words(found: dict[str, str]) -> str:
+    more = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
+    return ", ".join(f"{path} ({what})" for path, what in sorted(found.items())[:_MOST]) + more

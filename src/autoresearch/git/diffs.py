@@ -2,7 +2,7 @@
 
 import os
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import pairwise
@@ -243,22 +243,6 @@ def _is_crlf(file: Path) -> bool:
     except (OSError, ValueError):
         return False
     return 0 < content.count(b"\n") == content.count(b"\r\n")
-
-
-def differing(place: Path, commit: str, env: Mapping[str, str]) -> tuple[str, ...]:
-    """Paths in a folder that differ by content from a commit, sorted: changed, gone, or new and not ignored.
-
-    Args:
-        place: Root of the worktree.
-        commit: What to compare with; content of its submodules is left out.
-        env: An empty `private_index`, and whatever else makes git take `place` for its files.
-    """
-    call(place, "read-tree", commit, env=env, config=FULL)
-    call(place, "update-index", "-q", "--refresh", env=env, config=FULL, codes=(0, 1))
-    flags = ("-z", "--name-only", "--ignore-submodules=all")
-    changed = nul(call(place, "diff-files", *flags, env=env, config=FULL).stdout)
-    new = nul(call(place, "ls-files", "-z", "--others", "--exclude-standard", env=env, config=FULL).stdout)
-    return tuple(sorted({*changed, *new}))
 
 
 def blobs(repo: Path, hashes: Sequence[str]) -> list[bytes]:

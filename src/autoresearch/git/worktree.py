@@ -3,14 +3,11 @@
 `git worktree prune` is never called: it would also forget worktrees of the user's that are only unmounted. What is
 found out about a worktree comes from the documented files below `.git/worktrees`, so that a broken one can be mended.
 
-Are its files still what its commit holds? Told by content, whatever the worktree's own index says.
-
 Submodules of a worktree: filled from the user's own submodule repositories, which are only ever read.
 """
 
 import os
-import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +15,8 @@ from pathlib import Path
 from autoresearch.errors import RepositoryError
 from autoresearch.git import refs
 from autoresearch.git.call import FULL, ask, call, nul, private_index
-from autoresearch.git.diffs import SUBMODULE, SYMLINK, differing
+from autoresearch.git.contents import differing
+from autoresearch.git.diffs import SUBMODULE
 from autoresearch.machine import fault_points
 from autoresearch.machine.disk import delete
 
@@ -303,95 +301,3 @@ def attach(path: Path, branch: str) -> None:
     call(path, "symbolic-ref", "-m", "autoresearch", "HEAD", refs.HEADS + branch)
     call(path, "read-tree", "--reset", "HEAD", config=FULL)
     call(path, "update-index", "-q", "--refresh", config=FULL, codes=(0, 1))
-
-
-def edited_paths(tree: Path, parent: str) -> tuple[str, ...]:
-    """Every path in a worktree that differs from `parent`, sorted: changed, gone, or new and not ignored.
-
-    The worktree's own index and HEAD are not trusted, so commits and `assume-unchanged` marks made in it hide nothing.
-    Content of submodules is left to `edited_submodules`. A path that ends with `/` is a repository of its own.
-    """
-    with private_index() as index:
-        return differing(tree, parent, index)
-
-
-def altered(tree: Path, commit: str, paths: Iterable[str]) -> dict[str, str]:
-    """What happened to files of a commit in a worktree: `changed` or `removed` by path, nothing for one that is whole.
-
-    A file reached through a link, or that became a link or a folder, is changed. Submodules are left out.
-
-    Args:
-        tree: Root of the worktree.
-        commit: What it was made from.
-        paths: The files to look at; those the commit does not have are left out.
-    """
-    wanted = frozenset(paths)
-    if not wanted:
-        return {}
-    found: dict[str, str] = {}
-    plain: dict[str, str] = {}
-    for record in nul(call(tree, "ls-tree", "-r", "-z", "--full-tree", commit).stdout):
-        (mode, _, digest), path = record.partition("\t")[0].split(" "), record.partition("\t")[2]
-        if path not in wanted or mode == SUBMODULE:
-            continue
-        state = _state(tree, path)
-        if state is None:
-            found[path] = "removed"
-        elif stat.S_ISLNK(state.st_mode) and mode == SYMLINK:
-            leads = os.fsencode((tree / path).readlink())
-            if call(tree, "hash-object", "--stdin", stdin=leads).text != digest:
-                found[path] = "changed"
-        elif not stat.S_ISREG(state.st_mode) or mode == SYMLINK or _hollow(state) or not _readable(tree, path):
-            found[path] = "changed"
-        else:
-            plain[path] = digest
-    return found | dict.fromkeys(_unlike(tree, plain), "changed")
-
-
-def added(tree: Path, commit: str) -> tuple[str, ...]:
-    """Files in a worktree that its commit does not have and that are not ignored, sorted."""
-    with private_index() as index:
-        call(tree, "read-tree", commit, env=index, config=FULL)
-        listed = call(tree, "ls-files", "-z", "--others", "--exclude-standard", env=index, config=FULL)
-    return tuple(sorted(nul(listed.stdout)))
-
-
-def put_back(tree: Path, commit: str, paths: Iterable[str]) -> None:
-    """Make files of a worktree what the commit holds again; whatever stands in their place goes."""
-    with private_index() as index:
-        call(tree, "read-tree", commit, env=index, config=FULL)
-        names = "".join(f"{path}\0" for path in sorted(paths)).encode("utf-8", "surrogateescape")
-        call(tree, "checkout-index", "--force", "-z", "--stdin", stdin=names, env=index, config=FULL)
-
-
-def _state(tree: Path, path: str) -> os.stat_result | None:
-    try:
-        return (tree / path).lstat()
-    except OSError:
-        return None
-
-
-def _hollow(state: os.stat_result) -> bool:
-    """Whether a file is longer than could be read in a night and next to nothing of it was ever written."""
-    return state.st_size > 1 << 30 and state.st_blocks * 512 < state.st_size // 16
-
-
-def _readable(tree: Path, path: str) -> bool:
-    """Whether a file can be read, and lies where it seems to, not behind a link."""
-    place = (tree / path).parent
-    return place.resolve() == tree.resolve() / place.relative_to(tree) and os.access(tree / path, os.R_OK)
-
-
-def _unlike(tree: Path, digests: dict[str, str]) -> Iterable[str]:
-    """Files whose content, as git would store it, has another digest."""
-    lines = [path for path in digests if "\n" not in path]
-    if lines:
-        names = "".join(f"{path}\n" for path in lines).encode("utf-8", "surrogateescape")
-        told = call(tree, "hash-object", "--stdin-paths", stdin=names)
-        yield from (path for path, now in zip(lines, told.text.split(), strict=True) if now != digests[path])
-    for path in digests.keys() - set(lines):
-        if (
-            call(tree, "hash-object", f"--path={path}", "--stdin", stdin=(tree / path).read_bytes()).text
-            != digests[path]
-        ):
-            yield path

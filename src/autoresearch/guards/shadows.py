@@ -17,6 +17,16 @@ from autoresearch.guards.scope import Globs, Scope
 LOADERS = Globs((
     "**/*.pth",
     "**/conftest.py",
+    "**/pytest.ini",
+    "**/.pytest.ini",
+    "**/pytest.toml",
+    "**/.pytest.toml",
+    "**/tox.ini",
+    "**/*.dist-info/**",
+    "**/*.egg-info/**",
+    "**/*.egg",
+    "**/*.egg-link",
+    "**/uv.toml",
     "**/.env",
     "**/.env.*",
     "**/.envrc",
@@ -82,9 +92,34 @@ def shadows(changes: Iterable[FileChange], limits: Scope, tree: SearchedTree) ->
     return tuple(found)
 
 
-def loadable(path: str) -> bool:
-    """Whether a file is a module by its name. What Python itself keeps in `__pycache__` does not count."""
-    return (_module(path) is not None and "__pycache__" not in path.split("/")) or path.endswith(".pth")
+def loaded_later(left: Collection[str], tree: SearchedTree) -> tuple[str, ...]:
+    """Those of the files that a run left which the next one in its worktree would load, by their names alone.
+
+    Not what Python itself keeps in `__pycache__`, nor an environment that the run made, nor weights called `model.pth`
+    (files of paths are read where packages are installed), nor words for pytest where the commit has nothing.
+
+    Args:
+        left: All files that the commit does not have, ignored or not.
+        tree: The commit.
+    """
+    made = tuple(
+        f"{dirname(path)}/{folder}/"
+        for path in left
+        if path.endswith("/pyvenv.cfg") and dirname(path) not in tree.folders
+        for folder in ("bin", "lib", "lib64")
+    )
+    return tuple(path for path in left if _is_loadable(path, tree) and not path.startswith(made))
+
+
+def _is_loadable(path: str, tree: SearchedTree) -> bool:
+    folder, _, name = path.rpartition("/")
+    if folder.endswith(".dist-info"):
+        return "-packages/" not in path
+    if name == "conftest.py":
+        return not folder or folder in tree.folders
+    if name.endswith(".pth"):
+        return folder.endswith("-packages")
+    return _module(path) is not None and "__pycache__" not in path.split("/")
 
 
 class _Guarded:

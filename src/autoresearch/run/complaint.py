@@ -274,3 +274,27 @@ def held_by_others(text: str) -> str:
         if others > _MUCH * total:
             return f"other processes hold {others:.1f} of {total:.1f} GiB of the GPU"
     return ""
+
+
+LOOK = "Look whether the machine was well; if it was not, propose the idea again."
+"""What to do about an end that only a run's own words excuse, once too often."""
+
+_READ_ONLY = re.compile(r"Read-only file system|\[Errno 30\]")
+_TWO_MOUNTS = re.compile(r"Invalid cross-device link|\[Errno 18\]")
+
+
+def kept_out(complaint: str) -> tuple[str, str, str] | None:
+    """What a sandbox kept a run from, by what it complains of: a name, why the next fares alike, and the cure."""
+    if _READ_ONLY.search(complaint):
+        cure = (
+            "A run may write to its worktree and its own folder, but not to what measures, and to nothing outside: if "
+            "it must, name the place under run.writable."
+        )
+        return "read-only", "its sandbox lets no run write there, and the parent's do not", cure
+    if _TWO_MOUNTS.search(complaint):
+        cure = (
+            "In a sandbox the worktree and the run's folder are two mounts, between which nothing can be linked or "
+            "renamed: copy or shutil.move it, or write it where it is to stay."
+        )
+        return "two-mounts", "no run in a sandbox can, and the parent's do not", cure
+    return None

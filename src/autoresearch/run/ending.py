@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from autoresearch.run import collapse
-from autoresearch.run.complaint import held_by_others
+from autoresearch.run.complaint import LOOK, held_by_others, kept_out
 from autoresearch.run.crash_signatures import BY_NAME, ENVIRONMENT, IDEA, UNHANDLED, Signature
 from autoresearch.run.job import JobState, JobStatus
 from autoresearch.run.measurement import Completion
@@ -35,7 +35,6 @@ TRIES, TRIES_UNKNOWN = 2, 1
 
 TRIES_NEVER_BEGUN = 1000
 """The same for one that its launcher never began: a person looks at it each time, for the campaign stops."""
-
 
 _CACHED = re.compile(r"\.triton/|triton/cache|torchinductor|inductor_cache|torch_compile_cache|/\.cache/")
 
@@ -179,7 +178,7 @@ def _in_its_own_words(found: Ending, known: Account) -> Ending:
     if known.before.count(found.what) < TRIES:
         return replace(found, own_word=True)
     because = "the third end of this kind, and nothing but its own words lays it on others"
-    found = replace(found, who=Who.IDEA, because=because, own_word=True)
+    found = replace(found, who=Who.IDEA, because=because, own_word=True, cure=LOOK)
     return replace(found, follows=Follows.CRASH, tries=0, doubtful=True)
 
 
@@ -314,6 +313,9 @@ def _despite(found: Ending, known: Account) -> Ending:
 
 
 def _of(cause: Symptom, known: Account) -> Ending:
+    if known.status.uncontained == "" and (kept := kept_out(cause.evidence)):
+        who, because = (Who.IDEA, kept[1]) if known.change else (Who.UNKNOWN, "")
+        return replace(_said(cause), what=kept[0], who=who, because=because, cure=kept[2])
     signature = BY_NAME.get(cause.name)
     if signature is None:
         return _held(cause, known) if cause.fault == IDEA else _unclassified(cause, known)

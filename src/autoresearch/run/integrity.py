@@ -18,6 +18,9 @@ _MOST_DECIMALS = 2
 _MOST_DIGITS = 3
 """The coarsest rounding that a printed number is allowed: two decimals, or three digits of a larger number."""
 
+UNPROBED = "which files it loaded could not be probed"
+"""How the reason begins why nobody knows from where a run loaded what is protected or edited."""
+
 
 class Finding(StrEnum):
     """May a number be believed? One word per answer."""

@@ -79,7 +79,7 @@ SHAPES = (
     Shape(
         "Weights & Biases login",
         ("login",),
-        re.compile(r"(?:wandb|weave) login (?:--\S{1,99} ){0,20}(?P<s>[0-9a-f]{40}\b)"),
+        re.compile(r"(?:wandb|weave) login (?:--\S{1,99} ){0,20}(?P<s>[0-9a-f]{40}(?![0-9A-Za-z_]))"),
     ),
     Shape(
         "AWS key id",

@@ -13,6 +13,7 @@ a hung file system or driver then delays what is recorded, never what is enforce
 import codecs
 import contextlib
 import fcntl
+import hashlib
 import os
 import select
 import threading
@@ -45,11 +46,14 @@ class BoundedLog:
         written: Bytes received.
         left_out: Bytes dropped from the middle.
         lost: Bytes the disk refused.
+        altered: Whether somebody else wrote to the file, or put another in its place; known when it is full or closed.
     """
 
     def __init__(self, path: Path, limit: int) -> None:
         self.path, self.limit = path, max(limit, 4096)
         self.written = self.left_out = self.lost = 0
+        self.altered = False
+        self._digest = hashlib.sha256()
         self._head = self._mark_length = self._size = self._retry_at = 0
         self._file = os.open(path, _FRESH, 0o644)
 
@@ -70,13 +74,28 @@ class BoundedLog:
 
     def close(self) -> None:
         """Nothing more will be written."""
+        self._look()
         os.close(self._file)
+
+    def _look(self) -> None:
+        """Is the file what was written to it? A run can reach it, and what stands in it is taken for its number."""
+        found = hashlib.sha256()
+        try:
+            here, there = os.fstat(self._file), self.path.lstat()
+            for start in range(0, self._size, _CHUNK):
+                found.update(os.pread(self._file, min(_CHUNK, self._size - start), start))
+        except OSError:
+            self.altered = True
+            return
+        same = (here.st_dev, here.st_ino, here.st_size) == (there.st_dev, there.st_ino, self._size)
+        self.altered |= not same or found.digest() != self._digest.digest()
 
     def _append(self, piece: bytes) -> None:
         if self._size + len(piece) > self.limit and not self._made_room():
             self.lost += len(piece)
             return
         done = _write(self._file, piece)
+        self._digest.update(piece[:done])
         self._size += done
         self.lost += len(piece) - done
 
@@ -93,6 +112,7 @@ class BoundedLog:
 
     def _compact(self, tail: int, skipped: int = 0) -> None:
         """Keep the head and what begins at `tail`; between them, and `skipped` more at the end, are left out."""
+        self._look()
         head = self._head or min(self.limit // 16, self._size)
         left_out = self.left_out + skipped + tail - head - (self._mark_length if self._head else 0)
         mark = f"\n[autoresearch: {left_out} bytes left out here]\n".encode()
@@ -101,10 +121,12 @@ class BoundedLog:
         clear_way(aside)
         clear_way(self.path)
         fresh = os.open(aside, _FRESH, 0o644)
+        digest = hashlib.sha256()
         try:
-            _copy(self._file, fresh, 0, head)
+            _copy(self._file, fresh, 0, head, digest)
             _write_all(fresh, mark)
-            _copy(self._file, fresh, tail, self._size - tail)
+            digest.update(mark)
+            _copy(self._file, fresh, tail, self._size - tail, digest)
             aside.replace(self.path)
         except OSError:
             os.close(fresh)
@@ -113,13 +135,15 @@ class BoundedLog:
         os.close(self._file)
         self._size = head + len(mark) + self._size - tail
         self._file, self._head, self._mark_length, self.left_out = fresh, head, len(mark), left_out
+        self._digest = digest
 
 
-def _copy(source: int, sink: int, start: int, count: int) -> None:
+def _copy(source: int, sink: int, start: int, count: int, digest: "hashlib._Hash") -> None:
     end = start + count
     while start < end:
         piece = os.pread(source, min(_CHUNK, end - start), start)
         _write_all(sink, piece)
+        digest.update(piece)
         start += len(piece)
 
 

@@ -352,6 +352,7 @@ class SupervisedRun:
             "log_bytes": log.written if log else 0,
             "log_left_out": log.left_out if log else 0,
             "log_lost": log.lost if log else 0,
+            "tampered": _LOG_ALTERED if log and log.altered else "",
             "uncontained": self.confined.why_not,
         }
 
@@ -366,6 +367,9 @@ class SupervisedRun:
         with contextlib.suppress(Exception):
             confinement.clear(self.confined)
         run_folder.clear_scratch(self.spec.scratch, keep=report["ending"] == "exited" and report["exit_code"] != 0)
+
+
+_LOG_ALTERED = "its log is not what it printed: somebody else than its supervisor wrote to the file, or replaced it"
 
 
 def _told(received: child.Received | None) -> ProcessEnd | None:

@@ -158,7 +158,9 @@ class SupervisorClaim:
     def conclude(self, report: Mapping[str, Any]) -> None:
         """Write how the run ended. An end that stands there already was written by somebody else, and is told."""
         forged = self._brought_back() or run_folder.forgery(self._folder)
-        run_folder.conclude(self._folder, {**report, "seal": self._word, "tampered": forged})
+        run_folder.conclude(
+            self._folder, {**report, "seal": self._word, "tampered": forged or report.get("tampered", "")}
+        )
 
     def _brought_back(self) -> str:
         """Put the run's folder back where a link was laid in its place, in words: it may lead to another run's."""

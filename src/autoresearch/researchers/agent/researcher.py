@@ -18,7 +18,7 @@ from autoresearch.experiment import attendance
 from autoresearch.experiment.attendance import ResearcherAsked
 from autoresearch.experiment.briefing import failure_text, plain, sections, task_of
 from autoresearch.experiment.hypothesis import AREAS, Brief, Hypothesis
-from autoresearch.git import refs, worktree
+from autoresearch.git import contents, refs, worktree
 from autoresearch.guards.custody import Custody
 from autoresearch.guards.scope import Scope
 from autoresearch.machine import disk
@@ -95,7 +95,7 @@ class AgentResearcher:
             if not isinstance(found, str):
                 self._record(brief.index, result, attendance.PROPOSED if found else attendance.NO_IDEA)
                 return found
-            why, failed = found, self._failed(result, worktree.edited_paths(tree, commit))
+            why, failed = found, self._failed(result, contents.edited_paths(tree, commit))
             self._fresh(tree, commit)
             last = number == self.options.tries or result.ending.word == "timed-out" or bool(self._used_up())
             ended = attendance.TROUBLE if failed else attendance.FRUITLESS
@@ -127,7 +127,7 @@ class AgentResearcher:
         prompt = self._prompt("repair", brief, label, plain(self._redactor().clean(crash), 1000))
         result = self._call(label, brief, prompt, tree)
         found = self._found(brief.index, result, tree, commit)
-        mended = isinstance(found, Hypothesis) and bool(worktree.edited_paths(tree, commit))
+        mended = isinstance(found, Hypothesis) and bool(contents.edited_paths(tree, commit))
         why = "" if mended else str(found or "it changed nothing")
         self._record(brief.index, result, attendance.MENDED if mended else attendance.NOT_MENDED, why)
         if not mended:
@@ -188,7 +188,7 @@ class AgentResearcher:
         Raises:
             ResearcherError: Neither another try nor a row would help: the agent cannot work now.
         """
-        edited = worktree.edited_paths(tree, commit)
+        edited = contents.edited_paths(tree, commit)
         answer, ending = result.answer, result.ending
         if ending.word in {"exited", "lost"} and ending.code == 0 and answer and answer.no_idea and not edited:
             self._notes.append(f"the agent has no further idea: {answer.no_idea}")

@@ -1,0 +1,179 @@
+"""Are a worktree's files still what its commit holds? Told by content, whatever the worktree's own index says.
+
+What a run or an agent left there may be anything. Files longer than could be read in a night are told by their size,
+and what git reads unasked, or lets decide what is a change (rules of ignoring, of attributes), is never left to whoever
+wrote it last.
+"""
+
+import os
+import stat
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+
+from autoresearch.git.call import FULL, call, lines, nul, private_index
+from autoresearch.git.diffs import SUBMODULE, SYMLINK, blobs
+from autoresearch.machine import disk
+
+_ATTRIBUTES = ".gitattributes"
+_READ_UNASKED = frozenset({".gitignore", _ATTRIBUTES, ".gitmodules"})
+_LONGEST_RULES = 1 << 20
+
+
+def edited_paths(tree: Path, parent: str) -> tuple[str, ...]:
+    """Every path in a worktree that differs from `parent`, sorted: changed, gone, or new and not ignored.
+
+    The worktree's own index and HEAD are not trusted, so commits and `assume-unchanged` marks made in it hide nothing.
+    Content of submodules is left to `edited_submodules`. A path that ends with `/` is a repository of its own.
+    """
+    with private_index() as index:
+        return differing(tree, parent, index)
+
+
+def differing(place: Path, commit: str, env: Mapping[str, str]) -> tuple[str, ...]:
+    """Paths in a folder that differ by content from a commit, sorted: changed, gone, or new and not ignored.
+
+    Args:
+        place: Root of the worktree.
+        commit: What to compare with; content of its submodules is left out.
+        env: An empty `private_index`, and whatever else makes git take `place` for its files.
+    """
+    _clear_rules(place)
+    call(place, "read-tree", commit, env=env, config=FULL)
+    known = nul(call(place, "ls-files", "-z", env=env, config=FULL).stdout)
+    endless = [path for path in known if is_endless(place / path)]
+    if endless:
+        call(place, "update-index", "--force-remove", "-z", "--stdin", stdin=lines(endless), env=env, config=FULL)
+    call(place, "update-index", "-q", "--refresh", env=env, config=FULL, codes=(0, 1))
+    flags = ("-z", "--name-only", "--ignore-submodules=all")
+    changed = nul(call(place, "diff-files", *flags, env=env, config=FULL).stdout)
+    new = nul(call(place, "ls-files", "-z", "--others", "--exclude-standard", env=env, config=FULL).stdout)
+    return tuple(sorted({*changed, *new, *endless}))
+
+
+def is_endless(path: Path) -> bool:
+    """Whether a file is longer than could be read in a night and next to nothing of it was ever written."""
+    state = _state(path)
+    return state is not None and stat.S_ISREG(state.st_mode) and _hollow(state)
+
+
+def altered(tree: Path, commit: str, paths: Iterable[str]) -> dict[str, str]:
+    """What happened to files of a commit in a worktree: `changed` or `removed` by path, nothing for one that is whole.
+
+    A file reached through a link, or that became a link or a folder, is changed. Submodules are left out. Attributes
+    that somebody else than the commit gave to the files are taken away first: they would say what counts as a change.
+
+    Args:
+        tree: Root of the worktree.
+        commit: What it was made from.
+        paths: The files to look at; those the commit does not have are left out.
+    """
+    wanted = frozenset(paths)
+    if not wanted:
+        return {}
+    listed = _listed(tree, commit)
+    _clear_rules(tree)
+    _restore_attributes(tree, {path: digest for path, (_, digest) in listed.items()}, wanted)
+    found: dict[str, str] = {}
+    plain: dict[str, str] = {}
+    for path, (mode, digest) in listed.items():
+        if path not in wanted or mode == SUBMODULE:
+            continue
+        state = _state(tree / path)
+        if state is None:
+            found[path] = "removed"
+        elif stat.S_ISLNK(state.st_mode) and mode == SYMLINK:
+            leads = os.fsencode((tree / path).readlink())
+            if call(tree, "hash-object", "--stdin", stdin=leads).text != digest:
+                found[path] = "changed"
+        elif not stat.S_ISREG(state.st_mode) or mode == SYMLINK or _hollow(state) or not _readable(tree, path):
+            found[path] = "changed"
+        else:
+            plain[path] = digest
+    return found | dict.fromkeys(_unlike(tree, plain), "changed")
+
+
+def added(tree: Path, commit: str) -> tuple[str, ...]:
+    """Files in a worktree that its commit does not have, sorted, ignored ones too: who left them may have said that."""
+    with private_index() as index:
+        call(tree, "read-tree", commit, env=index, config=FULL)
+        listed = call(tree, "ls-files", "-z", "--others", env=index, config=FULL)
+    return tuple(sorted(nul(listed.stdout)))
+
+
+def put_back(tree: Path, commit: str, paths: Iterable[str]) -> None:
+    """Make files of a worktree what the commit holds again; whatever stands in their place goes."""
+    with private_index() as index:
+        call(tree, "read-tree", commit, env=index, config=FULL)
+        call(tree, "checkout-index", "--force", "-z", "--stdin", stdin=lines(sorted(paths)), env=index, config=FULL)
+
+
+def _listed(tree: Path, commit: str) -> dict[str, tuple[str, str]]:
+    """Mode and digest of each path of a commit."""
+    found = {}
+    for record in nul(call(tree, "ls-tree", "-r", "-z", "--full-tree", commit).stdout):
+        (mode, _, digest), path = record.partition("\t")[0].split(" "), record.partition("\t")[2]
+        found[path] = (mode, digest)
+    return found
+
+
+def _clear_rules(place: Path) -> None:
+    """Take away what git would read by itself and wait for, or never finish: no rules are a pipe or that long."""
+    for folder, _, names in disk.walk(place):
+        for path in (Path(folder, name) for name in _READ_UNASKED.intersection(names)):
+            state = _state(path)
+            if state is None or stat.S_ISLNK(state.st_mode):
+                continue
+            if not stat.S_ISREG(state.st_mode) or state.st_size > _LONGEST_RULES:
+                with suppress(OSError):
+                    path.unlink()
+
+
+def _restore_attributes(tree: Path, digests: Mapping[str, str], wanted: Iterable[str]) -> None:
+    """The commit's own attributes for some files, in every folder above them."""
+    for folder in {up for path in wanted for up in PurePosixPath(path).parents}:
+        path = str(folder / _ATTRIBUTES)
+        state = _state(tree / path)
+        if state is None or stat.S_ISLNK(state.st_mode) or not _readable(tree, path):
+            continue  # git reads no attributes through a link
+        digest = digests.get(path)
+        plain = stat.S_ISREG(state.st_mode)
+        if plain and digest and call(tree, "hash-object", "--no-filters", "--", path).text == digest:
+            continue
+        with suppress(OSError):
+            disk.delete(tree / path)
+            if digest:
+                (tree / path).write_bytes(blobs(tree, [digest])[0])
+
+
+def _state(path: Path) -> os.stat_result | None:
+    try:
+        return path.lstat()
+    except OSError:
+        return None
+
+
+def _hollow(state: os.stat_result) -> bool:
+    """Whether a file is longer than could be read in a night and next to nothing of it was ever written."""
+    return state.st_size > 1 << 30 and state.st_blocks * 512 < state.st_size // 16
+
+
+def _readable(tree: Path, path: str) -> bool:
+    """Whether a file can be read, and lies where it seems to, not behind a link."""
+    place = (tree / path).parent
+    return place.resolve() == tree.resolve() / place.relative_to(tree) and os.access(tree / path, os.R_OK)
+
+
+def _unlike(tree: Path, digests: dict[str, str]) -> Iterable[str]:
+    """Files whose content, as git would store it, has another digest."""
+    lines = [path for path in digests if "\n" not in path]
+    if lines:
+        names = "".join(f"{path}\n" for path in lines).encode("utf-8", "surrogateescape")
+        told = call(tree, "hash-object", "--stdin-paths", stdin=names)
+        yield from (path for path, now in zip(lines, told.text.split(), strict=True) if now != digests[path])
+    for path in digests.keys() - set(lines):
+        if (
+            call(tree, "hash-object", f"--path={path}", "--stdin", stdin=(tree / path).read_bytes()).text
+            != digests[path]
+        ):
+            yield path
