@@ -93,3 +93,10 @@ def test_a_file_outside_of_the_repository_holds_no_knobs(tmp_path):
     (tmp_path / "c.yaml").write_text("lr: 0.1\n")
     (tmp_path / "tree").mkdir()
     assert knob_finder().find_knobs(Path(tmp_path, "tree"), ["x", "../c.yaml"], "") == ()
+
+
+def test_a_flag_that_only_the_command_shows_is_a_knob(tmp_path):
+    """A program that reads its own flags, without help: what is typed with a number can be turned in its place."""
+    argv = ["x", "--trainer.learning_rate=0.0005", "--name=me", "--verbose"]
+    (knob,) = knob_finder().find_knobs(tmp_path, argv, "")
+    assert (knob.at, knob.kind, knob.default) == ("--trainer.learning_rate", "float", 0.0005)

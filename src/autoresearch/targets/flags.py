@@ -3,7 +3,7 @@
 import ast
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -29,6 +29,16 @@ def flags_of(
         one = _joined(knob, source) if knob and source else knob or source
         if one is not None and one.name not in {"help", "h", "version"}:
             yield _given(one, argv)
+    yield from _typed(argv, {*helped, *declared})
+
+
+def _typed(argv: Sequence[str], known: Container[str]) -> Iterator[ScriptKnob]:
+    """Flags with a number that nobody declares, as `--trainer.learning_rate=0.1`: the command itself shows them."""
+    for word in argv:
+        flag, sign, text = word.partition("=")
+        value = read_value(text) if sign else None
+        if flag.startswith("--") and flag not in known and isinstance(value, int | float):
+            yield ScriptKnob(name=_name(flag), place="flag", at=flag, kind=kind_of(value), default=value)
 
 
 def is_default(module: ast.Module, name: str) -> bool:
