@@ -15,6 +15,7 @@ import pytest
 from autoresearch.campaign.by_hand import Onlooker
 from autoresearch.campaign.campaign import Campaign
 from autoresearch.experiment.events import RunMeasured
+from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.mcp.answers import MOST, cut, head, newest_rows, tail
 
 try:
@@ -197,6 +198,38 @@ def test_a_cancelled_call_and_a_closed_client_end_no_run(lab):
     assert len(lab.journal("run_planned")) == 2
 
 
+def test_what_a_tool_does_not_take_is_refused(approved):
+    """Nothing is done for a misspelt argument; what is wrong is one line without an address."""
+
+    async def conversation(call) -> None:
+        assert "did you mean 'campaign'?" in await call.refused("stop", campain="typo")
+        assert "it takes: campaign" in await call.refused("status", x=1)
+        for values in ({"index": "two"}, {"index": 0}, {}):
+            told = await call.refused("experiment_run", **values)
+            assert told.startswith("experiment_run: index: ")
+            assert "http" not in told
+            assert "\n" not in told
+        assert "U+202E" in await call.refused("experiment_new", title="raise \u202ethe rate")
+
+    speak(approved, conversation)
+    assert approved.journal("stop_requested") == []
+
+
+def test_what_is_offered_is_short(approved):
+    """Definitions of the tools stay below 16000 characters, about 4000 tokens; unknown arguments are not among them."""
+
+    async def conversation(call) -> None:
+        tools = (await call.client.list_tools()).tools
+        assert len(json.dumps([tool.model_dump(by_alias=True, exclude_none=True) for tool in tools])) < 16_000
+        assert all(tool.input_schema["additionalProperties"] is False for tool in tools)
+        told = await call.client.read_resource("autoresearch://plan")
+        assert "campaign: night" in told.contents[0].text
+        assert '"name": "baseline"' in (await call.client.read_resource("autoresearch://experiment/1")).contents[0].text
+
+    edit(Campaign(where=approved.root).by_hand().open(Hypothesis(title="x")).__dict__)
+    speak(approved, conversation)
+
+
 def test_a_hostile_caller_is_refused_in_one_line(lab):
     """Run before approval, approve itself, judge without a run, leave the scope, edit the records: each says why not."""
     lab.write(launcher={"type": "scripted", "script": SCRIPT}, scope={"protect": ["train.py"]})
@@ -233,7 +266,7 @@ def test_records_are_resources(approved):
         await call("experiment_run", index=2, wait_s=60)
         await call("experiment_judge", index=2)
         listed = {str(one.uri) for one in (await call.client.list_resources()).resources}
-        assert listed == {"autoresearch://ledger", "autoresearch://report", "autoresearch://session"}
+        assert listed == {f"autoresearch://{name}" for name in ("ledger", "report", "session", "plan", "plot")}
         texts = {
             uri: (await call.client.read_resource(uri)).contents[0].text for uri in (*listed, "autoresearch://brief/2")
         }

@@ -194,7 +194,9 @@ class ByHand:
 def _check_words(idea: Hypothesis) -> None:
     if not idea.title.strip():
         raise UsageError("an experiment needs a title: the change and its hoped-for effect in one line")
-    if len(idea.title) > _TITLE or not idea.title.isprintable():
+    if odd := next((char for char in idea.title if not char.isprintable()), ""):
+        raise UsageError(f"a title is one line of characters that print; take U+{ord(odd):04X} out of it")
+    if len(idea.title) > _TITLE:
         raise UsageError(f"a title is one line of at most {_TITLE} characters; say the rest as the reason why")
     if not _AREA.fullmatch(idea.area):
         raise UsageError(f"{idea.area[:40]!r} is no area: give one lower-case word, such as {', '.join(AREAS[2:6])}")

@@ -1,16 +1,25 @@
 """What tools answer beyond the values that every surface shows: bounded pages, and a plan with what approves it."""
 
+import functools
+import inspect
 import math
 import os
-from collections.abc import Callable, Iterable
+import tempfile
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from autoresearch.campaign.campaign import Campaign
 from autoresearch.campaign.plan import Plan
 from autoresearch.campaign.status import CampaignStatus
 from autoresearch.config.stop_rule import DEFAULT_WORDS
+from autoresearch.errors import AutoresearchError
 from autoresearch.experiment.experiment import Experiment, Run, why_no_value
 from autoresearch.records.row import INTEGRITY, Row
+from autoresearch.version import __version__
 
 MOST = 24_000
 """Characters of the longest page: what a model reads at once without losing the rest of its work."""
@@ -294,3 +303,74 @@ def plan_shown(plan: Plan, file: str) -> PlanShown:
         file=file,
         approve=f"{'' if file else nothing}a person approves the plan at a terminal with: {words}",
     )
+
+
+def terse(schema: Any) -> Any:
+    """A schema without titles, and with a type's name where it is that or nothing."""
+    if isinstance(schema, list):
+        return [terse(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {key: value for key, value in schema.items() if key != "title" or not isinstance(value, str)}
+    if kept.get("default", 0) is None and [one.get("type") for one in kept.get("anyOf", [])][1:] == ["null"]:
+        del kept["default"]
+        kept = {**kept.pop("anyOf")[0], **kept}
+    return {key: terse(value) for key, value in kept.items()}
+
+
+def progress_line(found: Campaign) -> str:
+    """What is going on, in one line."""
+    status = found.status()
+    if not status.running:
+        return next(iter((*status.waiting, *status.held_back)), status.stop)
+    run = status.running[0]
+    curve = found.curve(run)
+    latest = f", {status.metric} {curve[-1][1]:.4g} @ {curve[-1][0]}" if curve else ""
+    more = f", and {len(status.running) - 1} more" if len(status.running) > 1 else ""
+    return f"{run.experiment}: {run.purpose} run, seed {run.seed}, {run.state}{latest}{more}"
+
+
+_LONGEST_LINE = 4000
+
+
+def plainly(fn: Callable[..., Any], clean: Callable[[str], str], wrong: type[Exception]) -> Callable[..., Any]:
+    """The same function, whose failures are one line without secrets."""
+    if inspect.iscoroutinefunction(fn):
+
+        @functools.wraps(fn)
+        async def later(*args: Any, **named: Any) -> Any:
+            with _told(clean, wrong):
+                return await fn(*args, **named)
+
+        return later
+
+    @functools.wraps(fn)
+    def now(*args: Any, **named: Any) -> Any:
+        with _told(clean, wrong):
+            return fn(*args, **named)
+
+    return now
+
+
+@contextmanager
+def _told(clean: Callable[[str], str], wrong: type[Exception]) -> Iterator[None]:
+    try:
+        yield
+    except AutoresearchError as error:
+        raise wrong(_line(clean, str(error))) from None
+    except Exception as error:  # noqa: BLE001 - the last door: a client is told of a bug in one line
+        kept = _kept(clean(traceback.format_exc()))
+        raise wrong(
+            _line(clean, f"internal error: {type(error).__name__}: {error}; please report it with {kept}")
+        ) from None
+
+
+def _line(clean: Callable[[str], str], text: str) -> str:
+    return " ".join(clean(text).split())[:_LONGEST_LINE]
+
+
+def _kept(story: str) -> str:
+    """Where the full story of a bug lies."""
+    with tempfile.NamedTemporaryFile("w", prefix="autoresearch-bug-", suffix=".log", delete=False) as log:
+        log.write(f"autoresearch {__version__}, MCP\n\n{story}")
+    return log.name

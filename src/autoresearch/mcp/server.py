@@ -4,27 +4,25 @@ What is not here is the point: nothing approves, overrules or resumes. Those are
 """
 
 import asyncio
-import functools
-import inspect
-import tempfile
+import json
 import threading
 import time
-import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import asdict
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ToolError
-from mcp.types import ToolAnnotations
-from pydantic import Field
+from mcp.types import Tool, ToolAnnotations
+from pydantic import Field, ValidationError
 
 from autoresearch.campaign.by_hand import ByHand, Onlooker
 from autoresearch.campaign.campaign import Campaign
 from autoresearch.campaign.plan import PlanRequest
 from autoresearch.campaign.status import CampaignStatus, DrivenExperiment, Judged
-from autoresearch.errors import AutoresearchError, UsageError
+from autoresearch.errors import UsageError
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.mcp.answers import (
     Attempt,
@@ -35,10 +33,13 @@ from autoresearch.mcp.answers import (
     cut,
     head,
     newest_rows,
+    plainly,
     plan_shown,
+    progress_line,
     recent,
     shown,
     tail,
+    terse,
 )
 from autoresearch.secrets.environment import hide
 from autoresearch.version import __version__
@@ -55,8 +56,9 @@ Numbers come from the runs' own files; nobody can enter one. Never edit ledger, 
 
 _Campaign = Annotated[str | None, Field(description="campaign name; default: the most recent one")]
 _Index = Annotated[int, Field(description="number of the experiment", ge=1)]
-_POLL_S = 1.0
-_LONGEST_NAME, _LONGEST_LINE = 60, 4000
+_POLL_S = 0.5
+_ANSWER_S = 1.0  # before the end of a wait, the answer is begun
+_LONGEST_NAME, _LONGEST_LINE = 60, 1000
 
 
 def serve(where: Path, campaign: str | None) -> None:
@@ -71,18 +73,51 @@ def serve(where: Path, campaign: str | None) -> None:
 
 def server(where: Path, campaign: str | None) -> MCPServer:
     """The tools and resources of one repository."""
-    made = MCPServer("autoresearch", version=__version__, instructions=_GUIDE, log_level="WARNING")
+    made = _Strict("autoresearch", version=__version__, instructions=_GUIDE, log_level="WARNING")
     tools = Tools(where, campaign)
     for fn, title, hints in tools.all():
         made.add_tool(
-            _plain(fn, tools.clean),
+            plainly(fn, tools.clean, ToolError),
             title=title,
             annotations=ToolAnnotations(title=title, **hints),
             structured_output=True,
         )
     for uri, fn, words, kind in tools.pages():
-        made.resource(uri, name=fn.__name__, description=words, mime_type=kind)(_plain(fn, tools.clean, ResourceError))
+        made.resource(uri, name=fn.__name__, description=words, mime_type=kind)(plainly(fn, tools.clean, ResourceError))
     return made
+
+
+class _Strict(MCPServer):
+    """Refuses arguments that a tool does not have, and is brief about itself and about what is wrong with others.
+
+    The schema of an answer says that it is an object: what it holds is seen in it, and all sixteen would fill a page.
+    """
+
+    async def list_tools(self) -> list[Tool]:
+        """The tools with what a model needs to call them, below 4000 tokens together."""
+        for tool in (found := await super().list_tools()):
+            tool.input_schema = {**terse(tool.input_schema), "additionalProperties": False}
+            tool.output_schema = {"type": "object"}
+        return found
+
+    async def call_tool(self, name: str, arguments: dict[str, Any], context: Any = None) -> Any:
+        """As the SDK does, after a look at the arguments' names.
+
+        Raises:
+            ToolError: An argument is not one of the tool's, or not what it takes; one line.
+        """
+        known = list((self._tool_input_schema(name) or {}).get("properties", arguments))
+        for strange in (one for one in arguments if one not in known):
+            near = get_close_matches(strange, known, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"it takes: {', '.join(known) or 'nothing'}"
+            raise ToolError(f"{name} has no argument {strange[:60]!r}, nothing was done; {hint}")
+        try:
+            return await super().call_tool(name, arguments, context)
+        except ToolError as error:
+            if isinstance(wrong := error.__cause__, ValidationError):
+                told = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in wrong.errors()]
+                raise ToolError(f"{name}: {'; '.join(told[:3])}"[:_LONGEST_LINE]) from None
+            raise
 
 
 _LOOKS = {"read_only_hint": True, "destructive_hint": False, "idempotent_hint": True, "open_world_hint": False}
@@ -128,7 +163,10 @@ class Tools:
             ("autoresearch://ledger", self.ledger_file, "the newest attempts, as TSV", "text/tab-separated-values"),
             ("autoresearch://report", self.report_page, "report of the campaign worked on last", "text/markdown"),
             ("autoresearch://session", self.session_page, "everything needed to continue", "text/markdown"),
+            ("autoresearch://plan", self.plan_page, "the frozen plan of that campaign", "application/yaml"),
+            ("autoresearch://plot", self.plot_page, "its progress as a plot", "image/svg+xml"),
             ("autoresearch://brief/{index}", self.brief_page, "the brief of an experiment", "text/markdown"),
+            ("autoresearch://experiment/{index}", self.experiment_page, "one experiment, as JSON", "application/json"),
         )
 
     # -- before -------------------------------------------------------------------------------------------------
@@ -197,13 +235,14 @@ class Tools:
 
         The runs belong to a process of their own: an answer with state `running`, a cancelled call or a closed client
         ends nothing; call again to go on following. State `crashed`: mend the crash in the worktree and call again.
-        State `interrupted`: that process has ended early, `reason` says more; call again to go on.
+        State `interrupted`: that process has ended early, see `reason`; call again to go on.
         """
         found, hand = self._open(campaign), self._hand(campaign, ctx)
         process_id = await asyncio.to_thread(self._start, hand, index)
         began, told = time.monotonic(), ""
-        while await asyncio.to_thread(hand.following, process_id) and time.monotonic() - began < wait_s:
-            text = await asyncio.to_thread(_progress, found)
+        left = wait_s - _ANSWER_S
+        while time.monotonic() - began < left and await asyncio.to_thread(hand.following, process_id):
+            text = await asyncio.to_thread(progress_line, found)
             if text != told:
                 told = text
                 await ctx.report_progress(time.monotonic() - began, None, text)
@@ -269,8 +308,6 @@ class Tools:
         """One bounded page with all that is needed to go on after everything was forgotten."""
         return head(self._open(campaign).memory())
 
-    # -- steering -----------------------------------------------------------------------------------------------
-
     def steer(self, ctx: Context, text: str, campaign: _Campaign = None) -> CampaignStatus:
         """Add something to what the researchers are told; the objective stays."""
         found = self._open(campaign, ctx)
@@ -289,8 +326,6 @@ class Tools:
         found.stop(reason, now=now)
         return recent(found.status())
 
-    # -- resources ----------------------------------------------------------------------------------------------
-
     def ledger_file(self) -> str:
         """The head of the TSV and its newest rows."""
         path = self._open(None).paths().ledger
@@ -303,6 +338,20 @@ class Tools:
             return "no report was written yet\n"
         return cut(head(self.clean(path.read_text("utf-8")), str(path)))
 
+    def plan_page(self) -> str:
+        """The campaign file."""
+        return self.clean(self._open(None).paths().campaign_file.read_text("utf-8"))
+
+    def plot_page(self) -> str:
+        """The plot of the newest report, which is written when there is none."""
+        found = self._open(None)
+        path = found.paths().progress("svg")
+        return self.clean((path if path.exists() else found.report()[2]).read_text("utf-8"))
+
+    def experiment_page(self, index: int) -> str:
+        """What `show` answers."""
+        return json.dumps(asdict(self.show(index)), indent=2)
+
     def session_page(self) -> str:
         """The session memory."""
         return self._open(None).memory()
@@ -314,8 +363,6 @@ class Tools:
         if not path.exists():
             return "this experiment has no brief\n"
         return cut(head(self.clean(path.read_text("utf-8")), str(path)))
-
-    # -- inside -------------------------------------------------------------------------------------------------
 
     def clean(self, text: str) -> str:
         """Without secrets, wherever this is called."""
@@ -339,60 +386,3 @@ def _caller(ctx: Context) -> str:
     params = ctx.request_context.session.client_params
     name = " ".join(params.client_info.name.split())[:_LONGEST_NAME] if params else ""
     return f"{name or 'an agent'} over MCP"
-
-
-def _progress(found: Campaign) -> str:
-    """What is going on, in one line."""
-    status = found.status()
-    if not status.running:
-        return next(iter((*status.waiting, *status.held_back)), status.stop)
-    run = status.running[0]
-    curve = found.curve(run)
-    latest = f", {status.metric} {curve[-1][1]:.4g} @ {curve[-1][0]}" if curve else ""
-    more = f", and {len(status.running) - 1} more" if len(status.running) > 1 else ""
-    return f"{run.experiment}: {run.purpose} run, seed {run.seed}, {run.state}{latest}{more}"
-
-
-def _plain(
-    fn: Callable[..., Any], clean: Callable[[str], str], wrong: type[Exception] = ToolError
-) -> Callable[..., Any]:
-    """The same function, whose failures are one line without secrets."""
-    if inspect.iscoroutinefunction(fn):
-
-        @functools.wraps(fn)
-        async def later(*args: Any, **named: Any) -> Any:
-            with _told(clean, wrong):
-                return await fn(*args, **named)
-
-        return later
-
-    @functools.wraps(fn)
-    def now(*args: Any, **named: Any) -> Any:
-        with _told(clean, wrong):
-            return fn(*args, **named)
-
-    return now
-
-
-@contextmanager
-def _told(clean: Callable[[str], str], wrong: type[Exception]) -> Iterator[None]:
-    try:
-        yield
-    except AutoresearchError as error:
-        raise wrong(_line(clean, str(error))) from None
-    except Exception as error:  # noqa: BLE001 - the last door: a client is told of a bug in one line
-        kept = _kept(clean(traceback.format_exc()))
-        raise wrong(
-            _line(clean, f"internal error: {type(error).__name__}: {error}; please report it with {kept}")
-        ) from None
-
-
-def _line(clean: Callable[[str], str], text: str) -> str:
-    return " ".join(clean(text).split())[:_LONGEST_LINE]
-
-
-def _kept(story: str) -> str:
-    """Where the full story of a bug lies."""
-    with tempfile.NamedTemporaryFile("w", prefix="autoresearch-bug-", suffix=".log", delete=False) as log:
-        log.write(f"autoresearch {__version__}, MCP\n\n{story}")
-    return log.name
