@@ -189,7 +189,7 @@ def general(warning):
     text = re.sub(r"\b(examples|tests)/\S+?\.(yaml|sh)", lambda found: f"FILE.{found[2]}", warning)
     text = re.sub(r"^runs get .*, which", "runs get VARIABLES, which", text)
     text = re.sub(r"FILE.sh takes .* and does not run", "FILE.sh takes KEYS from variables and does not run", text)
-    text = re.sub(r"^\S+ is gated on the hub", "MODEL is gated on the hub", text)
+    text = re.sub(r"^\S+ may be gated on the hub", "MODEL may be gated on the hub", text)
     text = re.sub(r"\b(grpo|ppo|sft|dpo|rm|distillation)\.val_", "ALGORITHM.val_", text)
     text = re.sub(r"\b(val|train):[\w/-]+", r"\1:METRIC", text)
     text = re.sub(r"(/placeholder|3rdparty)/\S+\.jsonl(, \S+\.jsonl)*( and \d+ more)? (is|are)", "FILES are", text)

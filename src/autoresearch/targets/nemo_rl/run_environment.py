@@ -94,8 +94,8 @@ def _login_cautions(recipe: Recipe, *, image: bool) -> tuple[str, ...]:
         found.append(f"the recipe logs to W&B and no WANDB_API_KEY is known here: {there}")
     if model.startswith(_GATED) and not token:
         found.append(
-            f"{model} is gated on the hub and no HF_TOKEN is known here: accept its terms and set the token, or every "
-            "run ends while it loads the model"
+            f"{model} may be gated on the hub and no HF_TOKEN is known here: accept its terms and set the token, or "
+            "every run ends while it loads the model"
         )
     return tuple(found)
 
