@@ -2,8 +2,8 @@
 
 `docs/reference/`: `cli.md` from the argument tree, `campaign.md` from the campaign file's model and from the adapters,
 `campaign.schema.json` for editors, `ledger.md` from the columns, `journal.md` from the events, `exit-codes.md` from the
-failure tree, `playbook.md` from the plays, `python.md` from the public names. With `--check` nothing is written; the
-exit code is 1 when a page says something else than the program does.
+failure tree, `playbook.md` from the plays, `dialects.md` from the dialects, `python.md` from the public names. With
+`--check` nothing is written; the exit code is 1 when a page says something else than the program does.
 """
 
 import argparse
@@ -29,6 +29,9 @@ from autoresearch.experiment import events
 from autoresearch.ports import plugins
 from autoresearch.records import row
 from autoresearch.researchers.playbook import plays
+from autoresearch.targets import curve_rules
+from autoresearch.targets.dialects import recognition
+from autoresearch.targets.nemo_rl import health
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "reference"
@@ -69,10 +72,71 @@ def pages() -> dict[Path, str]:
         "journal.md": journal_page(),
         "exit-codes.md": exit_codes_page(),
         "playbook.md": plays.render(),
+        "dialects.md": dialects_page(),
         "python.md": runpy.run_path(str(Path(__file__).with_name("reference_python.py")))["page"](),
     }
     told = {FOLDER / name: _NOTICE + text.rstrip() + "\n" for name, text in made.items()}
     return told | {FOLDER / "campaign.schema.json": schema_file()}
+
+
+# -- frameworks beside NeMo-RL -----------------------------------------------------------------------------------
+
+
+def dialects_page() -> str:
+    """What is known of each framework, one column each."""
+    known = [one for _, one in sorted(recognition.known().items())]
+    lines = [
+        "# Dialects",
+        "",
+        "How training frameworks spell what a campaign needs to know: `target.dialect` in the campaign file, which",
+        "`autoresearch init` writes when it recognises a command. A key in brackets has no default that is known.",
+        "NeMo-RL has a target of its own; the rules over curves are the same for all.",
+    ]
+    for one in known:
+        told = [f"`{key}={value}`" for key, value in one.forced]
+        told += [f"`{key}` with `{member}`" for key, member in one.joined.items()]
+        told += [f"the variable `{name}={value}`" for name, value in one.env.items()]
+        rows = {
+            "read at": one.read_at,
+            "every run is told": ", ".join(told),
+            "refused": "; ".join(f"`{key}`: {why}" for key, why in one.switched_off.items()),
+            "numbers": ", ".join(f"`{json.dumps(dict(source))}`" for source in one.sources),
+            "judged, the first that is there": ", ".join(f"`{pattern}` ({way})" for pattern, way in one.metrics),
+            "steps, GPUs": ", ".join(f"`{key}`" for key in (one.steps, *one.gpus, one.nodes) if key),
+            "protected files": ", ".join(f"`{glob}`" for glob in one.protect),
+            "files named by these are protected": ", ".join(f"`{key}`" for key in one.measured_by),
+            "protected settings": ", ".join(f"`{glob}`" for glob in one.protect_keys),
+        }
+        lines += ["", f"## {one.title}", "", *(f"- {name}: {said}" for name, said in rows.items() if said)]
+    head = " | ".join(one.title for one in known)
+    lines += ["", "## What plays speak of", "", f"| concept | {head} |", f"| --- |{' --- |' * len(known)}"]
+    for concept in plays.concepts().names:
+        keys = [one.concepts.get(concept) for one in known]
+        cells = [
+            "" if key is None else f"`{key.key}`" if key.default is not None or key.like else f"[`{key.key}`]"
+            for key in keys
+        ]
+        lines.append(f"| `{concept}` | {' | '.join(cells)} |")
+    lines += ["", "| play | answers | turns |", "| --- | --- | --- |"]
+    for play in plays.concepts().plays:
+        turns = ", ".join(f"`{name.strip('$?')}`" for name in play.set)
+        lines.append(f"| {play.title} | {', '.join(play.answers)} | {turns} |")
+    lines += [
+        "",
+        "## What curves are called",
+        "",
+        f"| role | NeMo-RL | {head} |",
+        f"| --- | --- |{' --- |' * len(known)}",
+    ]
+    for role in curve_rules.ROLES:
+        tags = [health.ROLES.get(role, ()), *(one.curves.get(role, ()) for one in known)]
+        lines.append(f"| `{role}` | {' | '.join(', '.join(_tag(tag) for tag in each) for each in tags)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _tag(tag: str) -> str:
+    """A pattern for a tag as one may read it."""
+    return f"`{tag.removeprefix('(?:data/)?')}`".replace("|", "\\|")
 
 
 # -- the command line ---------------------------------------------------------------------------------------------

@@ -104,6 +104,11 @@ def test_the_page_about_evaluations_runs(tmp_path):
     assert "2/2 attempted" in said
 
 
+def test_the_page_about_lightning_runs(tmp_path):
+    """A table whose columns are filled in different rows gives the curve that is in it."""
+    assert "((9, 0.51), (19, 0.74))" in type_in(DOCS / "how-to" / "lightning.md", tmp_path)
+
+
 def test_the_page_of_the_local_launcher_runs(tmp_path):
     """Two runs at a time on this machine, with the launcher's options in the file and in the submission."""
     said = type_in(DOCS / "how-to" / "local.md", tmp_path)

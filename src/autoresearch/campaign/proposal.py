@@ -10,15 +10,24 @@ from typing import Any
 
 from autoresearch.campaign.plan import PlanRequest
 from autoresearch.campaign.plan import request as plan_request
-from autoresearch.campaign.rehearsal import FoundNumber, RehearsedRun, Stage, ambiguous_number, kept_here, measured
+from autoresearch.campaign.rehearsal import (
+    FoundNumber,
+    RehearsedRun,
+    Stage,
+    agreement,
+    ambiguous_number,
+    kept_here,
+    measured,
+    writes_beside,
+)
 from autoresearch.config.duration import exact, span
 from autoresearch.config.stop_phrase import parse
 from autoresearch.config.stop_rule import never_met
 from autoresearch.errors import CampaignError, UsageError
-from autoresearch.machine import disk
 from autoresearch.metrics import KEPT_HERE
 from autoresearch.ports import plugins
-from autoresearch.ports.target import WORK, ScriptKnob
+from autoresearch.ports.dialect import SpokenCommand
+from autoresearch.ports.target import ScriptKnob
 from autoresearch.report.plain_text import number as told
 from autoresearch.run.job import JobState
 from autoresearch.run.known_metrics import direction_of, likelihood, why_unknown
@@ -29,6 +38,8 @@ from autoresearch.secrets.redactor import Redactor
 
 FIRST_SEED = 42
 _MOST_SHOWN = 25
+_SEARCH: Mapping[str, Any] = {"type": "search", "knobs": 2}
+_PLAYS = [{"type": "playbook", "share": 1}, {**_SEARCH, "share": 1}]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +52,7 @@ class Findings:
         secrets: Names of what looks like a secret: no idea turns it, and its value is shown nowhere.
         seed: What carries the seed; None where nothing does that is known.
         runs: The first run; one more with its seed; one with another seed: as many as there was time for.
+        spoken: What the command says to a framework; None where no dialect is known of it.
         commit: What was rehearsed.
         tree: Its files; gone with the rehearsal.
         directory: The folder of the repository in which it was started; empty for its top.
@@ -50,6 +62,7 @@ class Findings:
     knobs: tuple[ScriptKnob, ...]
     secrets: tuple[str, ...] = ()
     seed: ScriptKnob | None
+    spoken: SpokenCommand | None = None
     runs: tuple[RehearsedRun, ...]
     commit: str
     tree: Path
@@ -58,8 +71,13 @@ class Findings:
     @property
     def candidates(self) -> list[FoundNumber]:
         """Numbers that may be the result and whose direction is known, the likeliest first."""
-        known = [one for one in self.runs[0].numbers if direction_of(one.name) and not one.unclear]
-        return sorted((one for one in known if math.isfinite(one.last)), key=lambda one: -likelihood(one.name))
+        known = [one for one in self.runs[0].numbers if self.way(one.name) and not one.unclear]
+        rank = self.spoken.dialect.rank if self.spoken else lambda name: -likelihood(name)
+        return sorted((one for one in known if math.isfinite(one.last)), key=lambda one: rank(one.name) or 0)
+
+    def way(self, name: str) -> str | None:
+        """Which way is better of a number, as its framework or its name says; None where neither does."""
+        return self.spoken.dialect.direction(name) if self.spoken else direction_of(name)
 
     def number(self, name: str) -> FoundNumber:
         """The number of a name, by the first source that has it.
@@ -84,18 +102,22 @@ def rehearse(stage: Stage, argv: Sequence[str], limit_s: float) -> Findings:
     Raises:
         CampaignError: It failed, or gave no number.
     """
-    finder = plugins.knob_finder()
-    knobs = finder.find_knobs(stage.tree, argv, stage.help(argv), stage.directory)
-    seed = finder.seed_of(knobs)
-    words = _seeded(argv, seed)
+    finder, spoken = plugins.knob_finder(), plugins.dialect_finder().recognise(stage.tree, argv, stage.directory)
+    if spoken is not None and not spoken.own:
+        knobs, seed, words = spoken.knobs, None, spoken.argv
+    else:
+        knobs = finder.find_knobs(stage.tree, argv, stage.help(argv), stage.directory)
+        seed = finder.seed_of(knobs)
+        words = _seeded(argv, seed)
+    dialect = spoken.dialect if spoken else None
     variable = seed.at if seed and seed.place == "env" else "SEED"
     place = finder.options_of([seed])[seed.name] if seed and seed.place in {"constant", "key"} else None
-    first = stage.run(words, FIRST_SEED, limit_s, variable, place)
+    first = stage.run(words, FIRST_SEED, limit_s, variable, place, dialect)
     _refuse_failed(first, limit_s)
     runs = [first]
     if first.whole:
         seeds = (FIRST_SEED, *((FIRST_SEED + 1,) if _reaches(words, seed) else ()))
-        runs += [stage.run(words, each, limit_s, variable, place) for each in seeds]
+        runs += [stage.run(words, each, limit_s, variable, place, dialect) for each in seeds]
     known = environment.of_repository(stage.root)
     secrets = tuple(knob.name for knob in knobs if _is_secret(knob, known))
     knobs = tuple(knob for knob in knobs if knob is not seed and knob.name not in secrets)
@@ -104,6 +126,7 @@ def rehearse(stage: Stage, argv: Sequence[str], limit_s: float) -> Findings:
         knobs=knobs,
         secrets=secrets,
         seed=seed,
+        spoken=spoken,
         runs=tuple(runs),
         commit=stage.commit,
         tree=stage.tree,
@@ -213,7 +236,8 @@ def propose(
     finder, first = plugins.knob_finder(), found.runs[0]
     options = _options(found, chosen)
     values = _values(found, chosen, better, options)
-    space = finder.space_of(found.knobs)
+    spoken = found.spoken
+    space = dict(spoken.space) if spoken and not spoken.own else finder.space_of(found.knobs)
     if not space and not ideas and not researcher:
         raise CampaignError(
             "no knob of the command was found that is worth a search (a flag, a constant, a key of its configuration "
@@ -231,7 +255,7 @@ def propose(
         target="command",
         command=found.argv,
         worth=worth,
-        researcher=researcher or ([] if ideas else [{"type": "search", "knobs": 2}]),
+        researcher=researcher or ([] if ideas else _PLAYS if spoken else [_SEARCH]),
         ideas=ideas,
         settings={**{f"target.{key}": value for key, value in options.items()}, **(settings or {})},
     )
@@ -250,14 +274,15 @@ def _options(found: Findings, chosen: FoundNumber) -> dict[str, Any]:
     )
     if declared:
         options["knobs"] = declared
+    options |= found.spoken.options if found.spoken else {}
     if found.seed is not None and found.seed.place == "env" and found.seed.at != "SEED":
         options["seed_env"] = found.seed.at
     if variables := kept_here(str(source["type"])) if source["type"] in KEPT_HERE else {}:
-        options["env"] = variables
+        options["env"] = {**options.get("env", {}), **variables}
     placed = found.seed if found.seed and found.seed.place in {"constant", "key"} else None
     if placed:
         options["seed_at"] = finder.options_of([placed])[placed.name]
-    if placed or _writes_beside(found.runs[0].folder):
+    if placed or writes_beside(found.runs[0].folder):
         options["start_in"] = "folder"
     if found.directory:
         options["directory"] = found.directory
@@ -269,14 +294,6 @@ def _options(found: Findings, chosen: FoundNumber) -> dict[str, Any]:
     if scripts and not turned.intersection(scripts):
         options["protect"] = scripts
     return options
-
-
-def _writes_beside(folder: Path) -> bool:
-    """Whether the run wrote files of its own beside those of the repository."""
-    walked = disk.walk(folder / WORK, 20)
-    return any(
-        not Path(base, name).is_symlink() and "__pycache__" not in base for base, _, names in walked for name in names
-    )
 
 
 def _values(found: Findings, chosen: FoundNumber, better: Direction, options: Mapping[str, Any]) -> tuple[float, ...]:
@@ -310,11 +327,12 @@ def _notes(
     others = [f"{one.name} ({one.where})" for one in found.candidates if one.name != chosen.name]
     took = found.runs[0].seconds
     memory = found.runs[0].status.peak_memory_gb
-    why = "as its name says" if direction_of(chosen.name) is better else "as you said"
+    why = "as its name says" if found.way(chosen.name) == better else "as you said"
     return {
         "objective": f"{chosen.name}, {chosen.where}: {told(chosen.last)} in the rehearsal. {better}, {why}."
         + (f"\nOther results that were found: {', '.join(others[:8])}." if others else ""),
         "command": f"Rehearsed at {found.commit[:7]}: {agreement(values)}",
+        "target.dialect": found.spoken.dialect.told if found.spoken else "",
         "target.source": "Where the number is read.",
         "target.knobs": "What overrides may turn; of flags and variables, a commit's `autoresearch.knobs` holds it.",
         "target.config": "Overrides change the keys of this file.",
@@ -329,20 +347,6 @@ def _notes(
     }
 
 
-def agreement(values: Sequence[float]) -> str:
-    """What the runs of the rehearsal say of noise, in words; nothing that was not measured."""
-    if len(values) < 2:
-        return "one run, so nothing is known of its noise"
-    same = (
-        "two runs with one seed agree"
-        if values[0] == values[1]
-        else (f"two runs with one seed differ: {told(values[0])} and {told(values[1])}")
-    )
-    if len(values) > 2:
-        return f"{same}; another seed gave {told(values[2])}"
-    return f"{same}; no other seed was tried, since none is known to reach it"
-
-
 def text(found: Findings, chosen: FoundNumber | None = None, said: str | None = None) -> str:
     """What was found, for a person; `said` is the direction that somebody gave for the chosen number."""
     first = found.runs[0]
@@ -354,10 +358,9 @@ def text(found: Findings, chosen: FoundNumber | None = None, said: str | None = 
         f"            {took} of {found.commit[:7]}, {first.seconds:.1f} s each{memory}{ended}",
         "numbers:",
     ]
-    shown = sorted(
-        first.numbers, key=lambda one: (one is not chosen, direction_of(one.name) is None, one.where, one.name)
-    )
-    lines += [f"  {_line(one, one is chosen, said if one is chosen else None)}" for one in shown[:_MOST_SHOWN]]
+    shown = sorted(first.numbers, key=lambda one: (one is not chosen, found.way(one.name) is None, one.where, one.name))
+    ways = {one.name: said if one is chosen and said else found.way(one.name) for one in shown[_MOST_SHOWN::-1]}
+    lines += [f"  {_line(one, one is chosen, ways[one.name])}" for one in shown[:_MOST_SHOWN]]
     lines += [f"  and {len(shown) - _MOST_SHOWN} more"] if len(shown) > _MOST_SHOWN else []
     knobs = [f"{knob.name}={knob.default}" for knob in found.knobs if knob.default is not None]
     unknown = [knob.name for knob in found.knobs if knob.default is None]
@@ -388,10 +391,9 @@ def _seed_told(found: Findings) -> str:
     )
 
 
-def _line(one: FoundNumber, chosen: bool, said: str | None) -> str:
-    way = said or direction_of(one.name) or "direction not known"
+def _line(one: FoundNumber, chosen: bool, way: str | None) -> str:
     many = f", {one.points} values" if one.points > 1 else ""
     step = f" to step {one.step}" if one.step is not None else ""
-    mark = f"  [{'proposed, ' if chosen else ''}{way}]" if chosen or direction_of(one.name) else ""
+    mark = f"  [{'proposed, ' if chosen else ''}{way or 'direction not known'}]" if chosen or way else ""
     why = f"  ({one.unclear})" if one.unclear else ""
     return f"{one.name:24} {told(one.last):>12}  {one.where}{many}{step}{mark}{why}"

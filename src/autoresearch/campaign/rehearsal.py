@@ -24,10 +24,12 @@ from autoresearch.git import contents, diffs, refs, worktree
 from autoresearch.machine import disk, lock_owner
 from autoresearch.metrics import BELONGS, FOREIGN, FOUND_BY, KEPT_HERE, OWN_FORMATS
 from autoresearch.ports import plugins
+from autoresearch.ports.dialect import Dialect
 from autoresearch.ports.launcher import Enforcer, Launcher
 from autoresearch.ports.metric_source import readings_of, sources_of
 from autoresearch.ports.target import WORK, RunRequest, Survey, Target
 from autoresearch.records.paths import EXCLUDED, RUN_LOG, CampaignPaths, Layout
+from autoresearch.report.plain_text import number as told
 from autoresearch.run.job import JobState, JobStatus
 from autoresearch.run.known_metrics import direction_of
 from autoresearch.run.measurement import Measurement, Objective
@@ -129,13 +131,19 @@ class Stage:
         return run.log if run.whole else ""
 
     def run(
-        self, argv: Sequence[str], seed: int, limit_s: float, seed_env: str = "SEED", seed_at: object = None
+        self,
+        argv: Sequence[str],
+        seed: int,
+        limit_s: float,
+        seed_env: str = "SEED",
+        seed_at: object = None,
+        dialect: Dialect | None = None,
     ) -> RehearsedRun:
-        """Run the command once, as the runs of a campaign are."""
+        """Run the command once, as the runs of a campaign are; numbers are looked for where its dialect has them."""
         options: dict[str, object] = {
             "start_in": "folder",
             "seed_env": seed_env,
-            "env": kept_here(),
+            "env": kept_here() | (dict(dialect.env) if dialect else {}),
             "directory": self.directory,
         }
         options |= {"seed_at": seed_at} if seed_at else {}
@@ -166,7 +174,7 @@ class Stage:
             status=status,
             seconds=status.ran_s or max(0.0, (status.ended_at or began) - began),
             log=log,
-            numbers=tuple(_numbers(folder, log)),
+            numbers=tuple(_spoken(folder, log, dialect) if dialect else _numbers(folder, log)),
             absent=_absent(self.root, self.tree, log),
             foreign=tuple(f"{name}/ is there: {cure}" for name, cure in FOREIGN.items() if _has(folder, name)),
             altered=self._put_right(),
@@ -272,6 +280,41 @@ def _numbers(folder: Path, log: str) -> Iterator[FoundNumber]:
                 folder, f"printed as {near[0].strip()[:60]!r}", {"type": "stdout", "patterns": {word: near[1]}}, word
             )
             return
+
+
+def _spoken(folder: Path, log: str, dialect: Dialect) -> Iterator[FoundNumber]:
+    """Numbers where a dialect has them, each from the best place, and then whatever else there is."""
+    told: dict[str, FoundNumber] = {}
+    for source in dialect.sources:
+        for one in _read(folder, f"{source.get('path', source['type'])}", source):
+            told.setdefault(one.name, one)
+    printed = plugins.dialect_finder().printed_sources(dialect, log)
+    for name in [name for name in printed if name not in told][:_MOST_NAMES]:
+        told |= {one.name: one for one in _read(folder, "printed", printed[name], name)}
+    yield from told.values()
+    yield from (one for one in _numbers(folder, log) if one.name not in told)
+
+
+def agreement(values: Sequence[float]) -> str:
+    """What the runs of the rehearsal say of noise, in words; nothing that was not measured."""
+    if len(values) < 2:
+        return "one run, so nothing is known of its noise"
+    same = (
+        "two runs with one seed agree"
+        if values[0] == values[1]
+        else (f"two runs with one seed differ: {told(values[0])} and {told(values[1])}")
+    )
+    if len(values) > 2:
+        return f"{same}; another seed gave {told(values[2])}"
+    return f"{same}; no other seed was tried, since none is known to reach it"
+
+
+def writes_beside(folder: Path) -> bool:
+    """Whether the run wrote files of its own beside those of the repository."""
+    walked = disk.walk(folder / WORK, 20)
+    return any(
+        not Path(base, name).is_symlink() and "__pycache__" not in base for base, _, names in walked for name in names
+    )
 
 
 def ambiguous_number(log: str) -> str:

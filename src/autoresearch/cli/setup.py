@@ -143,7 +143,7 @@ def run_init(args: argparse.Namespace) -> int:
         found = proposal.rehearse(stage, args.argv, args.minutes * 60)
         chosen = _metric(found, args.metric)
         output.say(proposal.text(found, chosen, args.direction))
-        better = _direction(chosen.name, args.direction)
+        better = _direction(chosen.name, args.direction or found.way(chosen.name))
         made = proposal.propose(
             found,
             chosen,
@@ -156,7 +156,7 @@ def run_init(args: argparse.Namespace) -> int:
             researcher=args.researcher or (),
             settings=dict(setting(item) for item in args.set),
         )
-        output.say(f"noise:      {proposal.agreement(made.values)}")
+        output.say(f"noise:      {rehearsal.agreement(made.values)}")
     plan = campaign.draft(made.request)
     path = campaign.write(plan, notes=made.notes)
     output.say(f"\n{plan.text(output.terminal_width())}\n\nWritten to {path}")

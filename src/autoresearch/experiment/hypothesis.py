@@ -134,6 +134,7 @@ class Facts:
         gpus: Total GPUs of one run, 0 for a CPU recipe.
         space: Declared or derived search space: dotted key to a specification (see `researchers.search`).
         defaults: What holds for keys that a recipe of this kind may leave out, read from the code that reads them.
+        spelled: What concepts of plays (`lr`, `kl`, `group`) are called here, where a framework's dialect says it.
     """
 
     values: Mapping[str, object] = field(default_factory=dict)
@@ -141,6 +142,7 @@ class Facts:
     gpus: int = 0
     space: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     defaults: Mapping[str, object] = field(default_factory=dict)
+    spelled: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,6 +29,7 @@ FORMATS: Mapping[str, str] = MappingProxyType(
 
 
 if TYPE_CHECKING:
+    from autoresearch.ports.dialect import DialectFinder
     from autoresearch.ports.target import Inspector, KnobFinder
 
 
@@ -346,6 +347,12 @@ def inspector(target: str) -> "Inspector":
 def knob_finder() -> "KnobFinder":
     """What finds the knobs of somebody's own script."""
     found: KnobFinder = cast("KnobFinder", import_module(import_module("autoresearch.targets").KNOB_FINDER))
+    return found
+
+
+def dialect_finder() -> "DialectFinder":
+    """What knows how training frameworks spell things."""
+    found: DialectFinder = cast("DialectFinder", import_module(import_module("autoresearch.targets").DIALECTS))
     return found
 
 

@@ -8,5 +8,8 @@ BUILTIN = {
 INSPECTORS = {"nemo-rl": "autoresearch.targets.nemo_rl.inspection"}
 """What answers about single recipes; apart from the target, which is slow to load."""
 
+DIALECTS = "autoresearch.targets.dialects.recognition"
+"""What knows how training frameworks spell things."""
+
 KNOB_FINDER = "autoresearch.targets.inventory"
 """What finds the knobs of somebody's own script."""

@@ -28,8 +28,11 @@ from autoresearch.run.post_mortem import crash_symptoms, post_mortem, worst_firs
 from autoresearch.run.printed_result import ambiguous, conflict_words, last_word, nearest
 from autoresearch.run.symptom import Severity, Symptom
 from autoresearch.targets import knobs
+from autoresearch.targets.curve_rules import RULES, RunCurves, shown_by
+from autoresearch.targets.dialects import recognition
 
 _KNOWN = (
+    "dialect",
     *("source", "config", "steps", "minutes", "setup_minutes", "gpus", "nodes", "cpus", "memory_gb", "seed_env", "env"),
     *("protect", "protect_keys", "inputs", "space", "standard_error", "tag", "validations", "knobs", "start_in"),
     *("directory", "seed_at"),
@@ -70,6 +73,8 @@ class CommandTarget:
         seed_env: Variable that carries the seed. Default SEED.
         env: Further variables; `{seed}`, `{folder}` and `{config}` are filled in as in the command.
         protect, protect_keys: Files and keys that measure and must not be edited.
+        dialect: The framework that the command speaks to, `trl`, `verl` or `prime-rl`: what its curves show, which of
+            its settings measure, and what ideas are called in it.
         inputs: Files or folders that a run reads: absolute, or relative to the repository; `run` refuses to begin
             without them.
         space: Search space, dotted key to specification.
@@ -108,6 +113,7 @@ class CommandTarget:
         said = objective.get("direction") in set(Direction) or direction_of(self._tag) is not None
         self._unsaid = "" if said else why_unknown(str(objective["metric"]))
         self._knobs = knobs.read_knobs(self._mapping("knobs"))
+        self._dialect = recognition.named(str(chosen["dialect"])) if "dialect" in chosen else None
         self._start_in = str(chosen.get("start_in", "tree"))
         if self._start_in not in {"tree", "folder"}:
             raise CampaignError(f"target option 'start_in' is tree or folder, not {self._start_in!r}")
@@ -133,7 +139,7 @@ class CommandTarget:
                 raise RecipeError(f"the command names {argument}, which is not in the repository; correct the command")
         values = dict(_flat(knobs.read_document(tree, self._config))) if self._config else {}
         values |= knobs.values(self._knobs, tree)
-        resources = self._resources()
+        resources, spoken = self._resources(), self._dialect
         return Survey(
             objective=self._objective,
             command=self._command,
@@ -143,14 +149,21 @@ class CommandTarget:
             setup_minutes=self._number("setup_minutes"),
             steps=self._whole("steps"),
             standard_error=self._number("standard_error"),
-            protect=self._strings("protect"),
-            protect_keys=self._strings("protect_keys"),
+            protect=(*self._strings("protect"), *(spoken.protect if spoken else ())),
+            protect_keys=(*self._strings("protect_keys"), *(spoken.protect_keys if spoken else ())),
             turned=tuple(dict.fromkeys(knob.file for knob in self._knobs if knob.file)),
-            facts=Facts(values, frozenset({self.name}), resources.gpus, self._mapping("space")),
+            facts=self._facts(values, resources.gpus),
             warnings=tuple(self._warnings()),
             inputs=self._strings("inputs"),
             unsaid=self._unsaid,
         )
+
+    def _facts(self, values: Mapping[str, object], gpus: int) -> Facts:
+        space = self._mapping("space")
+        if self._dialect is None:
+            return Facts(values, frozenset({self.name}), gpus, space)
+        traits = {self.name, self._dialect.name, *recognition.algorithms(self._dialect, self._command, values)}
+        return Facts(values, frozenset(traits), gpus, space, spelled=recognition.spelled(self._dialect, values))
 
     def apply(self, tree: Path, overrides: Sequence[str]) -> tuple[str, ...]:
         """Write overrides where their knobs live, or else into the configuration file; returns the files changed."""
@@ -245,7 +258,11 @@ class CommandTarget:
         advice = "Lower the learning rate or raise precision."
         nan = [Symptom("nan-metric", Severity.FATAL, evidence, "idea", advice)] if lost else []
         falls = self._objective.direction is Direction.MINIMIZE or self._rule == "best"
-        return worst_first([*nan, *crash_symptoms(log_tail), *collapses(curves_of(readings, self._tag, falls=falls))])
+        if self._dialect is not None:
+            shape = shown_by(RULES, RunCurves(readings, recognition.roles(self._dialect, self._tag, falls=falls)))
+        else:
+            shape = list(collapses(curves_of(readings, self._tag, falls=falls)))
+        return worst_first([*nan, *crash_symptoms(log_tail), *shape])
 
     def _one_result(self, readings: Mapping[str, Readings]) -> Integrity | None:
         pair = next((one.conflict for one in readings.values() if one.conflict), None)

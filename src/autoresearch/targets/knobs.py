@@ -22,7 +22,7 @@ from autoresearch.errors import CampaignError, RecipeError
 from autoresearch.machine import disk
 from autoresearch.ports.target import ScriptKnob
 from autoresearch.targets.constants import constants
-from autoresearch.targets.recipe import json_text, toml_text
+from autoresearch.targets.recipe import json_text, shell_text, toml_text
 
 SETTINGS = "autoresearch.knobs"
 """The file of a commit that holds what was turned and has no file of its own."""
@@ -30,6 +30,7 @@ SETTINGS = "autoresearch.knobs"
 PLACES = ("flag", "argument", "env", "constant", "key")
 KINDS = ("float", "int", "bool", "str")
 _ELSEWHERE = ("flag", "argument", "env")
+_SHELL = (".sh", ".bash")
 
 
 def read_knobs(document: Mapping[str, Any]) -> tuple[ScriptKnob, ...]:
@@ -181,7 +182,7 @@ def spell(value: object) -> str:
 
 
 def read_document(tree: Path, path: str) -> dict[str, Any]:
-    """A YAML, JSON or TOML file with keys and values at its top.
+    """A YAML, JSON or TOML file with keys and values at its top, or the settings in a shell script.
 
     Raises:
         RecipeError: It cannot be read, or holds something else.
@@ -200,27 +201,37 @@ def parse_document(path: str, text: str) -> Any:
     """What a text says, by the suffix of its file."""
     if path.endswith(".json"):
         return json.loads(text)
+    if path.endswith(_SHELL):
+        return shell_text.read_text(text)
     return tomllib.loads(text) if path.endswith(".toml") else yaml.safe_load(text)
 
 
 def edit_document(tree: Path, path: str, overrides: Sequence[str]) -> bool:
-    """Write overrides into a YAML, JSON or TOML file with the smallest edit; whether it changed.
+    """Write overrides into a YAML, JSON, TOML file or shell script with the smallest edit; whether it changed.
 
     Raises:
         RecipeError: One is wrong, or cannot be expressed in this file; the file is untouched.
     """
-    if not path.endswith((".json", ".toml")):
+    if not path.endswith((".json", ".toml", *_SHELL)):
         # The editor brings the whole recipe language along; a target without overrides does not need it.
         from autoresearch.targets.recipe.edit import apply_overrides  # noqa: PLC0415
 
-        return apply_overrides(tree / path, overrides)
+        return apply_overrides(tree / path, [_respelled(one) for one in overrides])
     read_document(tree, path)
     before = (tree / path).read_bytes()
-    edit = json_text.edit_text if path.endswith(".json") else toml_text.edit_text
+    edits = {".json": json_text.edit_text, ".toml": toml_text.edit_text}
+    edit = edits.get(Path(path).suffix, shell_text.edit_text)
     after = edit(before.decode(), overrides).encode()
     if after != before:
         disk.replace(tree / path, after)
     return after != before
+
+
+def _respelled(override: str) -> str:
+    """A float such as `1e-3`, which YAML 1.1 takes for a text, as all readers take it."""
+    key, _, said = override.partition("=")
+    bare = re.fullmatch(r"[-+]?\d+(?:\.\d*)?[eE][-+]?\d+", said.strip())
+    return f"{key}={spell(float(said))}" if bare and math.isfinite(float(said)) else override
 
 
 def _found(knob: ScriptKnob, content: bytes) -> tuple[object, ast.expr]:

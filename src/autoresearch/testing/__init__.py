@@ -19,6 +19,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from autoresearch.testing.dialects import DialectContract
     from autoresearch.testing.launchers import JobFactory, LauncherContract, LauncherMaker, ProcessContract, settle
     from autoresearch.testing.metric_sources import MetricSourceContract, RunWriter, SourceMaker
     from autoresearch.testing.policies import PolicyContract, PolicyMaker
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from autoresearch.testing.trackers import Shown, TrackerContract, TrackerMaker
 
 __all__ = [
+    "DialectContract",
     "JobFactory",
     "LauncherContract",
     "LauncherMaker",
@@ -47,7 +49,7 @@ __all__ = [
     "settle",
 ]
 
-_FILES = ("launchers", "researchers", "targets", "metric_sources", "trackers", "policies")
+_FILES = ("launchers", "researchers", "targets", "metric_sources", "trackers", "policies", "dialects")
 
 
 def __getattr__(name: str) -> Any:

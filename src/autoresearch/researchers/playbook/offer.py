@@ -130,9 +130,13 @@ class RecipeView:
         algorithm = next((name for name in recipe_rules.ROLLOUT if name in self.traits), "")
         return tuple(f"{algorithm}.num_{what}" for what in ("prompts_per_step", "generations_per_prompt") if algorithm)
 
+    def spelled(self, name: str) -> str | None:
+        """The key behind a name, as the dialect says it, else as the book does."""
+        return self.brief.facts.spelled.get(name.removeprefix("$")) or self.book.key(name, self.traits)
+
     def key(self, name: str) -> str | None:
         """The recipe's key for a name, None when it has none."""
-        key = self.book.key(name.rstrip("?"), self.traits)
+        key = self.spelled(name.rstrip("?"))
         return None if key is None or missing(lookup(self.values, key)) else key
 
     def acceptable(self, draft: Draft) -> bool:
@@ -152,7 +156,7 @@ class RecipeView:
 
     def shown(self, names: Iterable[str]) -> str:
         """Present values behind names, for a person."""
-        keys = [self.key(name) or self.book.key(name, self.traits) or name for name in names]
+        keys = [self.key(name) or self.spelled(name) or name for name in names]
         found = [(key, lookup(self.values, key)) for key in keys]
         return ", ".join(f"{key} is {'not there' if missing(value) else text(value)}" for key, value in found)
 
@@ -194,7 +198,7 @@ def _touched(play: Play, table: RecipeView) -> bool:
 
 
 def _present(name: str, table: RecipeView) -> Any:
-    key = table.book.key(name, table.traits)
+    key = table.spelled(name)
     return lookup(table.values, key or "")
 
 

@@ -133,6 +133,13 @@ def builtin() -> Book:
     return read(yaml.safe_load(files(__package__).joinpath("plays.yaml").read_text(encoding="utf-8")), "plays.yaml")
 
 
+@cache
+def concepts() -> Book:
+    """The book for frameworks whose dialect spells what it speaks of."""
+    text = files(__package__).joinpath("concepts.yaml").read_text(encoding="utf-8")
+    return read(yaml.safe_load(text), "concepts.yaml")
+
+
 def render(book: Book | None = None) -> str:
     """The book as the page `docs/reference/playbook.md`."""
     book = book or builtin()

@@ -46,18 +46,21 @@ class PlaybookResearcher:
 
     def __init__(self, *, options: Mapping[str, Any], folder: Path) -> None:  # noqa: ARG002 - see above
         path = options.get("path")
-        self._book = _read(Path(options.get("root", ".")) / str(path)) if path else plays.builtin()
+        self._own = _read(Path(options.get("root", ".")) / str(path)) if path else None
 
     def supply(self, brief: Brief) -> Supply:
         """Plays that are at work in the recipe as it is; one that is kept may come again."""
-        here = [one.play.menu for one in offers(brief, self._book) if not one.why_not]
+        here = [one.play.menu for one in offers(brief, self._book(brief)) if not one.why_not]
         called = here.count(False)
         more = f", {called} more when a symptom calls them" if called else ""
         return Supply(f"{here.count(True)} plays{more}" if here else "no play is for such a recipe", len(here))
 
     def propose(self, brief: Brief, tree: Path) -> Hypothesis | None:  # noqa: ARG002 - the brief says it all
         """The next play for this recipe and these symptoms, None when no play is left."""
-        return choose(brief, self._book)
+        return choose(brief, self._book(brief))
+
+    def _book(self, brief: Brief) -> Book:
+        return self._own or (plays.concepts() if brief.facts.spelled else plays.builtin())
 
 
 def _read(path: Path) -> Book:
@@ -209,7 +212,7 @@ def _hypothesis(brief: Brief, candidate: Candidate) -> Hypothesis:
         area=play.area,
         overrides=tuple(candidate.draft.overrides),
         rationale=" ".join(told),
-        watch=tuple(f"{tag} {does}" for tag, does in play.watch.items()),
+        watch=tuple(f"{brief.facts.spelled.get(f'~{tag}', tag)} {does}" for tag, does in play.watch.items()),
         symptoms=candidate.symptoms,
         simplifies=play.simplifies,
         unlocks=play.unlocks,

@@ -30,9 +30,10 @@ from autoresearch.run.job import JobState, JobStatus
 from autoresearch.run.measurement import Completion, Measurement, Objective, Readings, Series
 from autoresearch.run.post_mortem import post_mortem
 from autoresearch.run.symptom import Symptom
+from autoresearch.targets.curve_rules import RunCurves, diverged
 from autoresearch.targets.nemo_rl import grammar
 from autoresearch.targets.nemo_rl.grammar import Printed
-from autoresearch.targets.nemo_rl.health import RunCurves, diverged, health
+from autoresearch.targets.nemo_rl.health import ROLES, health
 
 SOURCES: tuple[SourceSpec, ...] = (
     SourceSpec("tensorboard", {}),
@@ -119,7 +120,7 @@ def measure(
     words, printed = spelling(objective.metric, objective.tag), grammar.facts(log_tail)
     readings = grammar.with_tail(readings, log_tail)
     by_source = _by_source(words, readings)
-    merged, curves = merge(by_source), RunCurves(readings)
+    merged, curves = merge(by_source), RunCurves(readings, ROLES)
     reached, target = _reached(curves, readings), printed.target(steps)
     nan = diverged(curves) or _last_is_nan(objective, merged)
     completion = completion_of(status, reached, target, printed, nan=bool(nan))
