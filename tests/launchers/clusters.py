@@ -92,7 +92,7 @@ class Cluster:
 
     def do(self, *argv: str) -> str:
         """Run one of Slurm's programs."""
-        return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout
+        return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=600).stdout
 
     def resume(self, node: str, patience_s: float = 200.0) -> None:
         """Take a node that was set down back into service; refused while what it ran is being cleared away.
@@ -102,7 +102,7 @@ class Cluster:
         until = time.monotonic() + patience_s
         while not set(self.do("sinfo", "-h", "-n", node, "-o", "%t").split()) <= {"idle", "mix", "alloc"}:
             wanted = ("scontrol", "update", f"nodename={node}", "state=resume")
-            subprocess.run(wanted, capture_output=True, check=False, timeout=60)
+            subprocess.run(wanted, capture_output=True, check=False, timeout=600)
             assert time.monotonic() < until, f"node {node} does not come back"
             time.sleep(0.5)
 
@@ -115,7 +115,7 @@ class Cluster:
 
     def start_controller(self) -> None:
         """Its end."""
-        subprocess.run(("slurmctld",), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
+        subprocess.run(("slurmctld",), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=600)
 
 
 def why_no_slurm() -> str:

@@ -357,7 +357,7 @@ def test_a_suspended_job_is_paused_and_its_limit_waits(submit, job, go, slurm):
 
 def test_preempted_after_a_pause_is_preempted(submit, job, slurm):
     """A pause that is over changes nothing of how it ends."""
-    launcher, job_id = submit(job("sleep 120", limit_s=100.0), partition="low", nodelist="n3", extra=["--exclusive"])
+    launcher, job_id = submit(job("sleep 900", limit_s=800.0), partition="low", nodelist="n3", extra=["--exclusive"])
     suspend(launcher, slurm, job_id)
     slurm.do("scontrol", "resume", job_id)
     reach(launcher, job_id, JobState.RUNNING)
