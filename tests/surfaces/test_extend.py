@@ -1,5 +1,7 @@
 """`extend`: a campaign that goes on with more than its stop rule granted."""
 
+from dataclasses import replace
+
 import pytest
 import yaml
 from tests.conftest import commit_all
@@ -63,7 +65,7 @@ def test_extending_takes_a_person_where_launches_do(lab):
     ("more", "field", "want"),
     [
         (StopRule(target_experiment_count=20), "target_experiment_count", 24),
-        (StopRule(target_run_count=5), "target_run_count", 15),
+        (StopRule(target_run_count=5), "target_run_count", 17),
         (StopRule(gpu_hours=2.5), "gpu_hours", 7.5),
         (StopRule(total_s=3600), "campaign_deadline", NOW + 7200 + 3600),
         (StopRule(stalled_experiment_count=4), "stalled_experiment_count", 6),
@@ -72,8 +74,11 @@ def test_extending_takes_a_person_where_launches_do(lab):
     ],
 )  # fmt: skip
 def test_what_is_granted_is_added_to_the_limit_or_to_what_was_used(more, field, want):
-    """A count on top of 4, runs on top of 10 made, hours on top of 5, an hour after the end, 4 more without a keep."""
-    limits = StopLimits(started_at=0.0, target_experiment_count=4, gpu_hours=4.0, campaign_deadline=NOW + 7200)
+    """A count on top of 4, runs on top of 12, hours on top of 5, an hour after the end, 4 more without a keep."""
+    limits = StopLimits(
+        started_at=0.0, target_experiment_count=4, gpu_hours=4.0, campaign_deadline=NOW + 7200, target_run_count=12,
+        stalled_experiment_count=3, target_metric=TargetValue("score", Comparison.AT_LEAST, 0.8),
+    )  # fmt: skip
     spent = Spent(attempted=3, gpu_hours=5.0 if field == "gpu_hours" else 1.0, runs=10, stalled=2)
     assert getattr(extended(limits, more, spent, SCORE, NOW), field) == want
 
@@ -84,6 +89,40 @@ def test_a_deadline_that_has_passed_is_moved_from_now():
     assert extended(limits, StopRule(total_s=3600), Spent(), SCORE, NOW).campaign_deadline == NOW + 3600
     with pytest.raises(CampaignError, match="over all the same"):
         extended(limits, StopRule(target_experiment_count=9), Spent(attempted=2), SCORE, NOW)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [StopRule(total_s=3600), StopRule(gpu_hours=9.0), StopRule(target=TargetValue(None, Comparison.REACHES, 0.9))],
+)
+def test_a_grant_takes_nothing_away(more):
+    """Hours for a campaign that counts experiments would only be a new end; beside experiments they bound the grant."""
+    limits = StopLimits(started_at=0.0, target_experiment_count=40)
+    with pytest.raises(CampaignError, match="would only end sooner"):
+        extended(limits, more, Spent(attempted=5), SCORE, NOW)
+    granted = extended(limits, replace(more, target_experiment_count=2), Spent(attempted=5), SCORE, NOW)
+    assert granted.target_experiment_count == 42
+
+
+@pytest.mark.parametrize("words", ["1 more idea", "one more try", "1 further hypothesis", "1 trial"])
+def test_what_is_tried_is_granted_as_often_as_is_said(lab, words):
+    """The baseline is there already: no word for an idea counts a second one."""
+    lab.write(stop="2 experiments")
+    lab.run()
+    assert "2/3 attempted" in lab.cli("extend", words).stdout
+
+
+def test_a_grant_of_nothing_is_refused_and_a_pause_outlasts_a_grant(lab):
+    """Empty words are not the default rule; who has paused it has not been asked whether it may run."""
+    lab.write(stop="2 experiments")
+    lab.run()
+    lab.cli("pause", "the cluster is needed")
+    assert "nothing is granted" in lab.refused("extend", "")
+    assert "nothing is granted" in lab.refused("extend", "more")
+    assert lab.cli("extend", "2 more experiments").returncode == 0
+    assert lab.cli("resume").returncode == 0
+    assert lab.run().returncode == 0
+    assert len(lab.rows()) == 4
 
 
 def test_a_line_from_another_hand_extends_nothing(lab):

@@ -40,7 +40,8 @@ from autoresearch.verdict.evidence import Evidence
 
 _ADOPTED = "adopted"
 _MORE = re.compile(r"\b(?:more|further|another|additional)\b", re.IGNORECASE)
-_BESIDES = re.compile(r"\bidea\b|\bidea(?=s\b)", re.IGNORECASE)
+_BESIDES = re.compile(r"(?<!kept )\b(?:ideas?|hypothes[ie]s|tries|try|trials?|iterations?)\b", re.IGNORECASE)
+"""What a stop rule counts besides the baseline; nobody grants a second one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -362,7 +363,10 @@ def extend(campaign: Campaign, words: str) -> StopState:
     opened = opening.open_campaign(campaign.where, campaign.name)
     reading, now = standing.read(opened), campaign.clock()
     assert opened.limits is not None  # noqa: S101 - it has begun
-    more = stop_phrase.parse(_BESIDES.sub("experiment", _MORE.sub(" ", words)))
+    said = _BESIDES.sub("experiments", _MORE.sub(" ", words))
+    if not said.strip(" .!"):
+        raise CampaignError("nothing is granted; say how much more: autoresearch extend '12 experiments'")
+    more = stop_phrase.parse(said)
     limits = extended(opened.limits, more, spent_by(opened.history, reading.objective), reading.objective, now)
     clean, who = opening.redactor(opened.paths.root).clean, campaign.by or controller.person()
     word = happened.Resumed(at=now, by=who, words=clean(words.strip()), limits=limits.plain())

@@ -317,8 +317,9 @@ def run_extend(args: argparse.Namespace) -> int:
 
     campaign = campaign_of(args).bound()
     state = result.extend(campaign, args.more)
-    working = campaign.status().controller
-    output.say(state.sentence if working else f"{state.sentence}; go on with: autoresearch run")
+    now = campaign.status()
+    then = "autoresearch resume" if now.state == "paused" else "" if now.controller else "autoresearch run"
+    output.say(f"{state.sentence}; go on with: {then}" if then else state.sentence)
     return 0
 
 

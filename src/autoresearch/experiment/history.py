@@ -140,9 +140,11 @@ class History:
             case happened.Paused():
                 self.paused = event
             case happened.Resumed():
-                self.paused = self.stop = None
-                if event.limits:
+                self.stop = None
+                if event.limits:  # more was granted, and who has paused it has not been asked
                     self.limits, self.ended = event.limits, None
+                else:
+                    self.paused = None
             case happened.StopRequested():
                 self.stop = event
             case happened.ApprovalAsked():

@@ -94,7 +94,7 @@ def extended(limits: StopLimits, more: StopRule, spent: Spent, objective: Object
         now: Unix seconds.
 
     Raises:
-        CampaignError: It asks for what cannot be changed on the way, or the campaign would be over all the same.
+        CampaignError: It cannot be changed on the way, or the campaign would be over all the same, or end sooner.
     """
     if more.per_experiment_timeout_s is not None:
         raise CampaignError(
@@ -121,6 +121,14 @@ def extended(limits: StopLimits, more: StopRule, spent: Spent, objective: Object
     )
     if (state := check(granted, spent, now)).met:
         raise CampaignError(f"it would be over all the same: {state.reason}; grant more of that as well")
+    pairs = (
+        (limits.target_experiment_count, more.target_experiment_count), (limits.gpu_hours, more.gpu_hours),
+        (limits.target_run_count, more.target_run_count),
+        (limits.stalled_experiment_count, more.stalled_experiment_count),
+        (limits.campaign_deadline, more.total_s or more.deadline_at), (limits.target_metric, target),
+    )  # fmt: skip
+    if not any(old is not None and new is not None for old, new in pairs):
+        raise CampaignError("it has no such limit and would only end sooner; say more of what it is limited by")
     return granted
 
 
