@@ -108,6 +108,15 @@ class TestTrl(DialectContract):
         assert (at["beta"], at["learning_rate"]) == (("flag", 0.01), ("key", 1.0e-5))
         assert (at["epsilon_high"], spoken.steps) == (("flag", 0.2), 20)
 
+    def test_a_file_for_the_launch_is_not_the_one_of_the_settings(self, tree):
+        """How many processes there are stands before what they train; a file that holds itself is refused."""
+        (tree / "zero.yaml").write_text("num_processes: 2\n")
+        said = ("trl", "grpo", "--accelerate_config", "zero.yaml", "--config", "grpo.yaml")
+        assert recognition.recognise(tree, said).config == "grpo.yaml"
+        (tree / "grpo.yaml").write_text("a: &a\n  b: *a\n")
+        with pytest.raises(CampaignError, match=r"grpo.yaml holds itself"):
+            recognition.recognise(tree, said)
+
 
 class TestVerl(DialectContract):
     @pytest.fixture
@@ -132,6 +141,15 @@ class TestVerl(DialectContract):
         assert "trainer.resume_mode=disable" in spoken.argv
         assert 'trainer.logger=["console","file"]' in spoken.argv
         assert spoken.options["env"] == {"VERL_FILE_LOGGER_PATH": "{folder}/metrics.jsonl"}
+
+    def test_every_file_of_a_list_that_measures_is_protected(self, tree):
+        """Upstream's own examples name several held-out files in one quoted list."""
+        for name in ("a.parquet", "b.parquet"):
+            (tree / name).touch()
+        said = ("python3", "-m", "verl.trainer.main_ppo", "data.val_files=['a.parquet','b.parquet']")
+        assert recognition.recognise(tree, said).protect == ("a.parquet", "b.parquet")
+        for odd in ("a" * 5000, "['a", "2024-13-45", "[" * 3000, "{a: 1}"):
+            assert recognition.recognise(tree, (*said[:3], f"data.val_files={odd}")).protect == ()
 
 
 class TestVerlScript(TestVerl):
@@ -170,6 +188,14 @@ class TestVerlScript(TestVerl):
         (tree / "run.sh").write_text(SHELL.replace("$@", ""))
         with pytest.raises(CampaignError, match=r'run.sh starts verl .*write "\$@" behind'):
             recognition.recognise(tree, command)
+        (tree / "run.sh").write_text("# hands on $@\n" + SHELL.replace("$@", ""))
+        with pytest.raises(CampaignError, match='write "'):
+            recognition.recognise(tree, command)
+
+    def test_a_comment_speaks_to_nobody(self, tree, command):
+        """The script runs something else and only remembers how it was once done."""
+        (tree / "run.sh").write_text("  # python3 -m verl.trainer.main_ppo $@\npython3 train.py\n")
+        assert recognition.recognise(tree, command) is None
 
 
 class TestPrimeRl(DialectContract):
@@ -199,6 +225,10 @@ class TestPrimeRl(DialectContract):
         (tree / "rl.toml").write_text(TOML + section)
         with pytest.raises(CampaignError, match=r"rl.toml has (?:resume|slurm): .*take the section out"):
             recognition.recognise(tree, command)
+        (tree / "rl.toml").write_text(TOML)
+        (tree / "more.toml").write_text(section)
+        with pytest.raises(CampaignError, match=r"more\.toml has"):
+            recognition.recognise(tree, (*command, "@", "more.toml"))
 
 
 LILT = """

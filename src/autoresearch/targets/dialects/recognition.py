@@ -4,6 +4,7 @@ A framework that is spoken to by its own command line, or by a shell script that
 every run where to write and which seed to take. A script of somebody's own that uses a framework is run as it is.
 """
 
+import os
 import pkgutil
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +12,8 @@ from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
+from itertools import pairwise, product
+from os.path import isfile
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +30,8 @@ GROUP = "autoresearch.dialects"
 
 _DOCUMENTS = (".yaml", ".yml", ".json", ".toml")
 _SCRIPTS = (".py", ".sh", ".bash")
+_LAUNCHING = frozenset({"--config_file", "--config-file", "--accelerate_config", "--deepspeed", "--fsdp_config"})
+"""Flags whose files say how many processes there are, and nothing of what is trained."""
 _LARGEST = 1 << 20
 
 
@@ -73,7 +78,7 @@ def recognise(tree: Path, argv: Sequence[str], directory: str = "") -> SpokenCom
 
 def _recognised(tree: Path, argv: Sequence[str]) -> SpokenCommand | None:
     line = " ".join(argv)
-    scripts = {word: _text(tree / word) for word in argv if word.endswith(_SCRIPTS)}
+    scripts = {word: _code(tree / word) for word in argv if word.endswith(_SCRIPTS)}
     for dialect in known().values():
         if _speaks(dialect.spoken, line):
             return _told(dialect, tree, argv, "")
@@ -145,19 +150,26 @@ def _text(path: Path) -> str:
         return ""
 
 
+def _code(path: Path) -> str:
+    """A script without what it says in comments of their own lines."""
+    return re.sub(r"(?m)^[ \t]*#.*$", "", _text(path))
+
+
 def _told(dialect: Dialect, tree: Path, argv: Sequence[str], script: str) -> SpokenCommand:
     """A command that the framework itself reads, alone or behind a shell script."""
-    text = _text(tree / script) if script else ""
+    text = _code(tree / script) if script else ""
     if script and dialect.hands_on and not re.search(dialect.hands_on, text):
         raise CampaignError(
             f'{script} starts {dialect.title} and does not hand its own arguments on: write "$@" behind the last '
             f"setting there, so that each run can be told its folder and its seed"
         )
-    config = script or next(_documents(tree, argv), "")
-    held = _keys(tree, config) if config else {}
-    for key, why in dialect.switched_off.items():
-        if any(one == key or one.startswith(f"{key}.") for one in held):
-            raise CampaignError(f"{config} has {key}: {why}")
+    named = [script] if script else list(_documents(tree, argv))
+    settings = {file: _keys(tree, file) for file in named}
+    for file, (key, why) in product(named, dialect.switched_off.items()):
+        if any(one == key or one.startswith(f"{key}.") for one in settings[file]):
+            raise CampaignError(f"{file} has {key}: {why}")
+    config = next(iter(named), "")
+    held = settings.get(config, {})
     given = dict(_given(dialect, argv))
     said, trained = {**held, **given}, _algorithms(dialect, " ".join(argv) + "\n" + text)
     turned = [*_of_file(config, held, given), *_of_line(dialect, trained, held, given)]
@@ -200,8 +212,7 @@ def _range(dialect: Dialect, knob: ScriptKnob, said: Mapping[str, object]) -> di
 def _measuring(dialect: Dialect, tree: Path, said: Mapping[str, object]) -> Iterator[str]:
     """Files of the repository that measure: a data set, a reward function by its path or as `module.function`."""
     for key in dialect.measured_by:
-        value = said.get(key)
-        for one in value if isinstance(value, list) else [value]:
+        for one in _listed(said.get(key)):
             text = str(one or "").strip("'\"[]").removeprefix("./")
             module = text.rpartition(".")[0].replace(".", "/") + ".py"
             path = next((each for each in (text, module) if each and _inside(tree, each)), "")
@@ -210,13 +221,17 @@ def _measuring(dialect: Dialect, tree: Path, said: Mapping[str, object]) -> Iter
 
 
 def _inside(tree: Path, path: str) -> bool:
-    return not Path(path).is_absolute() and ".." not in Path(path).parts and path != ".py" and (tree / path).exists()
+    parts = Path(path).parts
+    # Unlike its twin in `pathlib` this says no of what is too long to be a path.
+    return not Path(path).is_absolute() and ".." not in parts and path != ".py" and os.path.exists(tree / path)  # noqa: PTH110
 
 
 def _documents(tree: Path, argv: Sequence[str]) -> Iterator[str]:
-    for word in argv:
-        path = word.rpartition("=")[2]
-        if path.endswith(_DOCUMENTS) and not Path(path).is_absolute() and (tree / path).is_file():
+    """Files of settings that a command names, but for those that only say how it is launched."""
+    for before, word in pairwise(("", *argv)):
+        flag, _, path = word.rpartition("=")
+        launches = (flag or before) in _LAUNCHING
+        if path.endswith(_DOCUMENTS) and not launches and not Path(path).is_absolute() and isfile(tree / path):  # noqa: PTH113
             yield path
 
 
@@ -225,6 +240,8 @@ def _keys(tree: Path, path: str) -> dict[str, object]:
         return dict(_flat(knobs.read_document(tree, path)))
     except RecipeError as error:
         raise CampaignError(str(error)) from error
+    except RecursionError:
+        raise CampaignError(f"{path} holds itself, or is nested too deeply, and cannot be read") from None
 
 
 def _flat(document: Mapping[Any, Any], above: str = "") -> Iterator[tuple[str, object]]:
@@ -308,13 +325,18 @@ def _with_flag(dialect: Dialect, words: list[str], key: str, value: str) -> list
     return [*words, _flag(dialect, key), value]
 
 
-def _joined(now: object, member: str) -> str:
-    """A list with one member more, as Hydra reads it."""
+def _listed(now: object) -> list[object]:
+    """What a setting names, one or several, as Hydra spells a list; nothing for what cannot be read."""
     try:
         listed = yaml.safe_load(now) if isinstance(now, str) else now
-    except yaml.YAMLError:
-        listed = None
-    members = [str(one) for one in (listed if isinstance(listed, list) else [listed] if listed else ["console"])]
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return []
+    return listed if isinstance(listed, list) else [listed] if listed else []
+
+
+def _joined(now: object, member: str) -> str:
+    """A list with one member more, as Hydra reads it."""
+    members = [str(one) for one in _listed(now) or ["console"]]
     return "[" + ",".join(f'"{one}"' for one in dict.fromkeys([*members, member])) + "]"
 
 
