@@ -106,3 +106,17 @@ def test_changes_that_were_merged_come_as_one_commit_each_and_with_the_files_of_
     assert made["measured"] == "autoresearch/night/merge-1"
     assert git(lab, "diff", made["measured"], made["branch"]) == ""
     assert len(git(lab, "log", "--format=%s", f"main..{made['branch']}").splitlines()) == 2 - bool(made["together"])
+
+
+def test_what_is_taken_home_holds_no_control_characters_and_no_secret(lab):
+    """Colours and bells of a title would speak to other terminals; a token in a reason would travel with the branch."""
+    token = "hf_" + "AbCdEfGhIjKlMnOpQrStUvWxYz01234567"
+    idea = TWO[0] | {"title": "raise \x1b[31mthe\x07 rate", "rationale": f"Found with {token}.\x1b]0;x\x07"}
+    (lab.root / "ideas.yaml").write_text(yaml.safe_dump([idea]))
+    commit_all(lab.root)
+    lab.write(launcher={"type": "scripted", "script": SCRIPT | {"*raise*": SCRIPT["*raise-the*"]}}, verdict=PROVEN)
+    assert lab.run().returncode == 0
+    assert lab.cli("adopt", "2").returncode == 0
+    for text in (git(lab, "log", "--format=%B", f"main..{BRANCH}"), (lab.folder / "pull-request.md").read_text()):
+        assert token not in text
+        assert all(one == "\n" or one.isprintable() for one in text)

@@ -78,6 +78,16 @@ def test_a_yes_is_no_default(lab, tmp_path):
     assert "yes is said on the command line each time" in done.stderr
 
 
+def test_a_name_that_nobody_typed_approves_no_plan_of_an_agents_unread(lab, tmp_path):
+    """Whatever can write a person's file, or a variable of their shell, would choose what their next yes is for."""
+    lab.write()
+    (lab.folder / "planned_by.txt").write_text("an agent")
+    (tmp_path / "mine.toml").write_text('[run]\ncampaign = "night"\n')
+    for found in ({"AUTORESEARCH_CONFIG": str(tmp_path / "mine.toml")}, {"AUTORESEARCH_CAMPAIGN": "night"}):
+        assert "was planned by an agent and has not been reviewed" in lab.cli("run", "--yes", **found).stderr
+    assert lab.journal() == []
+
+
 def test_quiet_says_nothing_of_what_went_well_and_asks_nothing_unseen(lab):
     """A plan is written without a word; a question that nobody could read is refused."""
     lab.write()

@@ -3,7 +3,8 @@
 `AUTORESEARCH_CAMPAIGN` and `AUTORESEARCH_REPO` stand for `--campaign` and `--repo`. The file is
 `~/.config/autoresearch/config.toml` (below `XDG_CONFIG_HOME` where that is set, or what `AUTORESEARCH_CONFIG` names): a
 table for each command, its keys the command's flags, as in `[plan]` with `launcher = "slurm"`. The command line wins,
-then the environment. What answers a question in a person's place (`--yes`, `--take-over`) is no default.
+then the environment. What answers a question in a person's place (`--yes`, `--take-over`) is no default, and what an
+agent planned is approved unread only where its name was typed.
 """
 
 import argparse
@@ -17,6 +18,12 @@ from autoresearch.errors import UsageError
 _ASKED = frozenset({"yes", "take_over", "run"})
 _NEW = frozenset({"plan", "init"})
 """Commands whose name is that of a campaign to be made."""
+
+
+class Unsaid(str):
+    """A campaign's name that nobody typed: somebody else may have put it where it was found."""
+
+    __slots__ = ()
 
 
 def apply(command: str, parser: argparse.ArgumentParser, commands: Collection[str]) -> None:
@@ -36,6 +43,8 @@ def apply(command: str, parser: argparse.ArgumentParser, commands: Collection[st
         chosen[dest] = _taken(flags[dest], value, name, command)
     if "campaign" in flags and command not in _NEW and (said := os.environ.get("AUTORESEARCH_CAMPAIGN")):
         chosen["campaign"] = said
+    if isinstance(named := chosen.get("campaign"), str) and command not in _NEW:
+        chosen["campaign"] = Unsaid(named)
     if "repo" in flags and (said := os.environ.get("AUTORESEARCH_REPO")):
         chosen["repo"] = Path(said)
     parser.set_defaults(**chosen)

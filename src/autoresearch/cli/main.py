@@ -344,5 +344,6 @@ def _seconds(text: str) -> float:
 def campaign_of(args: argparse.Namespace) -> "Campaign":
     """The campaign a command line means."""
     from autoresearch.campaign.campaign import Campaign  # noqa: PLC0415 - see above
+    from autoresearch.cli.defaults import Unsaid  # noqa: PLC0415 - as there
 
-    return Campaign(where=args.repo.absolute(), name=args.campaign)
+    return Campaign(where=args.repo.absolute(), name=args.campaign, picked=isinstance(args.campaign, Unsaid))

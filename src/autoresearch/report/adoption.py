@@ -51,7 +51,7 @@ def changes(report: Report, history: History, ideas: Sequence[str]) -> tuple[Ado
         AdoptedChange(
             name=name,
             title=found[name].title,
-            message=_message(report.campaign, found[name], history.experiment(name).hypothesis),
+            message=_plain(_message(report.campaign, found[name], history.experiment(name).hypothesis)),
         )
         for name in ideas
     )
@@ -101,7 +101,7 @@ def pull_request(report: Report, ideas: Sequence[str], branch: str, measured: st
         f"The files of `{branch}` are those of `{measured}`, which is what was measured. Again:",
         f"```sh\ngit diff {measured} {branch}\n{again}\n```",
     ]
-    return "\n\n".join(filter(None, parts)) + "\n"
+    return _plain("\n\n".join(filter(None, parts)) + "\n")
 
 
 def _effect(entry: ReportLine) -> str:
@@ -123,4 +123,9 @@ def _of(report: Report, ideas: Sequence[str]) -> tuple[ReportLine, ...]:
 
 
 def _line(text: str) -> str:
-    return " ".join(text.split()).replace("<", "&lt;")
+    return " ".join(_plain(text).split()).replace("<", "&lt;")
+
+
+def _plain(text: str) -> str:
+    """Without control characters: what is taken home is printed by other terminals than ours."""
+    return "".join(one for one in text if one == "\n" or one.isprintable())
