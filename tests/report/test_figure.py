@@ -50,6 +50,18 @@ def test_any_title_and_any_numbers_give_well_formed_xml(title, values, status):
     )
 
 
+def test_one_run_that_diverged_does_not_flatten_the_others():
+    """It is drawn at the edge with its number; a value that was kept is always inside."""
+    rows = [entry(n, values=(n / 10,)) for n in range(1, 8)]
+    drawn = figure.progress(report(*rows, entry(8, values=(2e7,), status="discard")))
+    heights = [dot.y for dot in shapes(drawn, figure.Dot) if dot.radius == 5.5]
+    assert max(heights) - min(heights[:7]) > 100
+    assert "2e+07" in [text.text for text in shapes(drawn, figure.Text)]
+    kept = figure.progress(report(*rows, entry(8, values=(2e7,))))
+    heights = [dot.y for dot in shapes(kept, figure.Dot) if dot.radius == 5.5]
+    assert heights[6] - heights[7] > 100
+
+
 def test_an_empty_campaign_has_a_plot():
     """Before the first run: axes and nothing else."""
     assert "<svg" in figure.svg(figure.progress(report()))

@@ -65,6 +65,7 @@ def test_flags_and_a_printed_accuracy(clone, run_git):
     assert set(written["target"]["space"]) == {"lr", "power", "shuffle"}
     assert "two runs with one seed agree; another seed gave" in said
     assert changed(lab, run_git) == {"autoresearch.knobs"}
+    assert "no script reads it" in " ".join(lab.cli("adopt", "2").stdout.split())
 
 
 def test_constants_and_lines_of_json_beside_the_script(clone, run_git):
@@ -142,6 +143,24 @@ def test_a_line_that_comes_near_is_read_by_a_pattern(clone, printed, source):
     written = yaml.safe_load((lab.folder / "campaign.yaml").read_text())["target"]["source"]
     assert list(written["patterns"]) == list(source["patterns"])
     assert "0.83" in done.stdout
+
+
+@pytest.mark.parametrize("gap", [" | ", "     "])
+def test_each_row_of_a_table_is_a_number_of_its_own(clone, gap):
+    """Two rewards of one run are no curve of one: every row is shown, and the pattern takes its row alone."""
+    rows = [f"{name}{gap}{value}" for name, value in (("mean reward", 0.681), ("late reward", 0.68), ("regret", 328.8))]
+    lab = clone("constants", table__py=f"STEP_SIZE = 0.1\nPULLS = 9\nfor row in {rows}:\n    print(row)\n")
+    done = lab.cli("init", "--yes", "--name", "night", "--metric", "late reward", "--", "python3", "table.py")
+    assert done.returncode == 0, done.stderr
+    shown = [line.partition("a row of a table")[0] for line in done.stdout.splitlines() if "a row of a table" in line]
+    assert sorted(line.split() for line in shown) == [
+        ["late", "reward", "0.68"],
+        ["mean", "reward", "0.681"],
+        ["regret", "328.8"],
+    ]
+    written = yaml.safe_load((lab.folder / "campaign.yaml").read_text())
+    assert list(written["target"]["source"]["patterns"]) == ["late reward"]
+    assert list(written["target"]["space"]) == ["STEP_SIZE"]
 
 
 @pytest.mark.parametrize("printed", ["score: 1,234.5", "score: 0,83", "score: 1_234.5"])

@@ -82,6 +82,18 @@ def test_the_text_of_a_pull_request_has_the_table_and_the_keys(stacked):
     assert "autoresearch reproduce 3 --campaign night" in text
 
 
+def test_what_is_not_the_best_is_not_taken_home_with_the_words_for_the_best(stacked):
+    """The first of two changes alone: neither answer nor text repeat what both together gained on fresh seeds."""
+    best = stacked.cli("adopt")
+    part = stacked.cli("adopt", "2")
+    text = (stacked.folder / "pull-request.md").read_text()
+    assert "proven" in best.stdout
+    assert "This is not the best of the campaign (weight-decay)" in " ".join(part.stdout.split())
+    assert "This is not the best of the campaign (weight-decay)" in text
+    assert "- best: " not in text
+    assert "#3" not in text
+
+
 def test_what_fresh_seeds_do_not_speak_for_is_adopted_only_by_its_number(finished):
     """A number that a person types is their own decision; without one only a confirmed result is taken."""
     lab = finished

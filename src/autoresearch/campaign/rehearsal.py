@@ -33,7 +33,7 @@ from autoresearch.report.plain_text import number as told
 from autoresearch.run.job import JobState, JobStatus
 from autoresearch.run.known_metrics import direction_of
 from autoresearch.run.measurement import Measurement, Objective
-from autoresearch.run.printed_result import ambiguous, names_in, near_line
+from autoresearch.run.printed_result import ambiguous, names_in, near_line, table_rows
 from autoresearch.supervision import run_folder
 
 NAME = "rehearsal"
@@ -272,7 +272,10 @@ def _numbers(folder: Path, log: str) -> Iterator[FoundNumber]:
     names = names_in(log)[:_MOST_NAMES]
     for name in names:
         yield from _read(folder, "printed", {"type": "stdout"}, name)
-    known = [name for name in names if direction_of(name)]
+    rows = {name: row for name, row in list(table_rows(log).items())[:_MOST_NAMES] if name not in names}
+    for name, row in rows.items():
+        yield from _read(folder, "a row of a table", {"type": "stdout", "patterns": {name: row}}, name)
+    known = [name for name in (*names, *rows) if direction_of(name)]
     for word in () if known else _WORDS:
         near = near_line(word, log, sentences=True)
         if near is not None:

@@ -223,12 +223,14 @@ class Adopted:
         commit: Its full hash.
         arm: The experiment or bundle that it holds.
         measured: The branch that was measured, whose files it has.
+        standing: What the campaign says of it, in a sentence.
         changes: Titles of its changes, oldest first.
         together: Names of changes that stand in one commit, because no arm had the first of them by itself and git
             cannot take them apart.
         unsupported: Its changes that runs speak against, each in words.
         onto: What is checked out: a branch, or a short commit.
         conflicts: Files in which it conflicts with that.
+        by_hand: What a merge leaves to do by hand; empty for nothing.
         text: The file with the text of a pull request.
     """
 
@@ -236,11 +238,13 @@ class Adopted:
     commit: str
     arm: str
     measured: str
+    standing: str
     changes: tuple[str, ...]
     together: tuple[str, ...]
     unsupported: tuple[str, ...]
     onto: str
     conflicts: tuple[str, ...]
+    by_hand: str
     text: Path
 
 
@@ -267,18 +271,21 @@ def adopt(campaign: Campaign, index: int | None = None) -> Adopted:
     branch = _branch(root, opened.paths.name, commit)
     head = refs.head_commit(root)
     text = opened.paths.folder / "pull-request.md"
-    words = adoption.pull_request(report, ideas, branch, history.arm_branch(arm))
+    left = adoption.by_hand(diffs.files_of(root, commit))
+    words = adoption.pull_request(report, arm, ideas, branch, history.arm_branch(arm), left)
     disk.replace(text, opening.redactor(root).clean(words))
     return Adopted(
         branch=branch,
         commit=commit,
         arm=arm,
         measured=history.arm_branch(arm),
+        standing=adoption.standing_of(report, arm),
         changes=tuple(change.title for change in changes),
         together=together,
         unsupported=tuple(claim_words(entry) for entry in adoption.unsupported(report, ideas)),
         onto=refs.current_branch(root) or head[:7],
         conflicts=diffs.merge_tree(root, head, commit).conflicts,
+        by_hand=left,
         text=text,
     )
 

@@ -210,9 +210,11 @@ def _adopted_text(made: Adopted) -> str:
         ("changes", "\n".join(f"{number}. {title}" for number, title in enumerate(made.changes, start=1))),
         ("in one commit", ", ".join(made.together)),
         ("measured", f"its files are those of {made.measured}, byte for byte"),
+        ("standing", made.standing),
         ("unsupported", "\n".join(made.unsupported)),
         (f"onto {made.onto}", fits),
         ("pull request", str(made.text)),
         ("take it over", f"git merge {made.branch}"),
+        ("by hand", made.by_hand),
     ]
     return plain_text.entries(rows, output.terminal_width())

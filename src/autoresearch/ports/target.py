@@ -15,6 +15,8 @@ from autoresearch.run.job import Job, JobStatus, Resources
 from autoresearch.run.measurement import Measurement, Objective, Readings
 from autoresearch.run.symptom import Symptom
 
+SETTINGS = "autoresearch.knobs"
+"""The file of a commit that holds what was turned on a command line or in the environment; no script reads it."""
 WORK = "work"
 """Folder of a run in which a target may start it, beside what we write of it."""
 

@@ -1,10 +1,11 @@
 """What is taken home of a campaign, in words: a commit message for each kept change, and the text of a pull request."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from autoresearch.experiment.history import History
 from autoresearch.experiment.hypothesis import Hypothesis
+from autoresearch.ports.target import SETTINGS
 from autoresearch.report.pages import claim_words, confirmed, facts, number, standing, table
 from autoresearch.report.plain_text import interval
 from autoresearch.report.report import Report, ReportLine
@@ -74,30 +75,56 @@ def _measured(entry: ReportLine, told: str) -> str:
     return f"Measured: {told}" + (f" ({word})." if word else ".")
 
 
-def pull_request(report: Report, ideas: Sequence[str], branch: str, measured: str) -> str:
+def standing_of(report: Report, arm: str) -> str:
+    """What a campaign says of what is adopted: its headline for the best, and of anything else that it is not the best.
+
+    Args:
+        report: The campaign's report.
+        arm: The experiment or bundle that is adopted.
+    """
+    if arm == report.incumbent:
+        return report.headline
+    return f"This is not the best of the campaign ({report.incumbent}): what was measured of each change speaks for it."
+
+
+def by_hand(files: Collection[str]) -> str:
+    """What a merge of these files leaves to do by hand, in a sentence; empty for nothing."""
+    return (
+        f"{SETTINGS} holds settings of the command line or the environment, and no script reads it: "
+        "start yours with them, or make them its defaults"
+        if SETTINGS in files
+        else ""
+    )
+
+
+def pull_request(report: Report, arm: str, ideas: Sequence[str], branch: str, measured: str, left: str = "") -> str:
     """The text of a pull request in Markdown.
 
     Args:
         report: The campaign's report.
+        arm: The experiment or bundle that is adopted.
         ideas: Names of the experiments that it holds, oldest first.
         branch: The branch that it proposes.
         measured: The branch whose runs were measured, which holds the same files.
+        left: What is left to do by hand.
     """
     lines = _of(report, ideas)
     title = "; ".join(entry.title for entry in lines)
     rows = [(f"#{entry.index}", entry.title, _effect(entry), standing(entry)) for entry in lines]
     told = dict(facts(report, mark="`"))
-    kept = [(label, told[label]) for label in ("goal", "baseline", "best", "noise", "recipe") if label in told]
+    own = ("best",) if arm == report.incumbent else ()
+    kept = [(label, told[label]) for label in ("goal", "baseline", *own, "noise", "recipe") if label in told]
     runs, hours = sum(spend.runs for spend in report.spend), sum(spend.gpu_hours for spend in report.spend)
     minutes = sum(spend.minutes for spend in report.spend)
     cost = f"{runs} runs, {minutes:.0f} minutes" + (f", {hours:.3g} GPU-hours" if hours else "")
     again = f"autoresearch reproduce {lines[-1].index} --campaign {report.campaign}"
     parts = [
         f"# {_line(title)}",
-        _line(report.headline),
+        _line(standing_of(report, arm)),
         table(("#", "change", "measured", "standing"), rows),
         "\n".join(f"- {label}: {_line(text)}" for label, text in [*kept, ("campaign cost", cost)]),
         _keys(lines),
+        f"{left}." if left else "",
         f"The files of `{branch}` are those of `{measured}`, which is what was measured. Again:",
         f"```sh\ngit diff {measured} {branch}\n{again}\n```",
     ]

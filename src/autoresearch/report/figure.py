@@ -5,7 +5,7 @@ Coordinates are pixels, x to the right, y downwards, as in SVG.
 
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 INK, FAINT, GRID, PAPER = "#1f2933", "#7b8794", "#e4e7eb", "#ffffff"
 COLOURS = {"keep": "#1a7f37", "discard": "#9aa5b1", "crash": "#cf222e", "open": "#bf8700"}
 BASELINE_COLOUR = "#0969da"
+_FAR = 5.0
 _LABEL, _LABEL_WIDTH, _LABEL_LINE = 34, 210, 14
 """Characters of a title that a label has room for, the pixels they may take, and the pixels from line to line."""
 
@@ -132,12 +133,21 @@ def _levels(report: Report) -> dict[int, float]:
 def _axes(report: Report, levels: Mapping[int, float], width: int, height: int) -> _Axes:
     runs = [value for entry in report.entries for value in entry.values]
     values = [value for value in (*runs, *levels.values()) if math.isfinite(value)] or [0.0, 1.0]
-    low, high = min(values), max(values)
+    low, high = _bounds(values, {levels.get(one.index) for one in report.entries if one.status == "keep"})
     margin = (high - low) * 0.12 or abs(high) * 0.1 or 1.0
     count = max((entry.index for entry in report.entries), default=1)
     return _Axes(
         left=64, right=width - 24, top=56, bottom=height - 46, low=low - margin, high=high + margin, count=count
     )
+
+
+def _bounds(values: Sequence[float], kept: Collection[float | None]) -> tuple[float, float]:
+    """What is seen: all; without what is so far off, and not kept, that the rest would be one line."""
+    ordered = sorted(values)
+    first, last = ordered[len(ordered) // 4], ordered[-1 - len(ordered) // 4]
+    near = [one for one in ordered if abs(one - (first + last) / 2) <= _FAR * (last - first) or one in kept] or ordered
+    shown = near if ordered[-1] - ordered[0] > _FAR**2 * (near[-1] - near[0]) > 0 else ordered
+    return shown[0], shown[-1]
 
 
 def _frame(axes: _Axes, report: Report) -> list[Shape]:
@@ -205,7 +215,9 @@ def _attempt(axes: _Axes, entry: ReportLine, level: float | None) -> list[Shape]
             Dot(x=x, y=axes.bottom - 9, radius=7, colour="none", tip=tip),
         ]
     runs = [Dot(x=x, y=axes.y(value), radius=2.2, colour=FAINT) for value in entry.values]
-    return [*runs, Dot(x=x, y=axes.y(level), radius=5.5, colour=colour, tip=tip)]
+    told = Text(x=x + 9, y=axes.y(level) + 4, text=f"{level:.3g}", colour=colour, size=11)
+    off = [] if axes.low <= level <= axes.high else [told]
+    return [*runs, Dot(x=x, y=axes.y(level), radius=5.5, colour=colour, tip=tip), *off]
 
 
 def _labels(axes: _Axes, report: Report, levels: Mapping[int, float]) -> list[Text]:

@@ -33,6 +33,7 @@ _LEAD = re.compile(
     r"|(?:DEBUG|INFO|WARNING|ERROR)\b[:\s]*|[\w.]+:\d+\s*[-:]\s*)*"
 )
 """Times, levels and places that a logger puts before a line."""
+_WIDEST_ROW = 200
 _FORMS = 8
 """Forms of result lines that are remembered of one run."""
 
@@ -336,6 +337,33 @@ def near_line(tag: str, log: str, *, sentences: bool = False) -> tuple[str, str]
         if found := told.fullmatch(line):
             return line, "^" + _pattern_behind(found.group(1))
     return None
+
+
+_BAR = "[|\u2502\u2503]"
+_ROW = re.compile(
+    rf"(?:{_BAR}\s*)?([A-Za-z](?:[^\s|\u2502\u2503:=]| (?! ))*)(\s*(?:{_BAR}|\t| {{2}})\s*){NUMBER}(?:\s*%)?\s*{_BAR}?"
+)
+"""A row of two cells, a name and a number, between bars or wide gaps."""
+
+
+def table_rows(log: str) -> dict[str, str]:
+    """The rows of a printed table of names and numbers, each name with the pattern that takes its row alone.
+
+    Empty where there are not two names: what stands alone is no table.
+
+    Args:
+        log: The end of the run's output.
+    """
+    rows: dict[str, str] = {}
+    for line in map(clean, log.split("\n")):
+        found = _ROW.fullmatch(line.strip()) if len(line) <= _WIDEST_ROW else None
+        if found:
+            name, gap = found.groups()
+            bar = re.search(_BAR, gap)
+            apart = rf"\s*{re.escape(bar.group())}\s*" if bar else r"\s+"
+            words = r"\s+".join(re.escape(word) for word in name.split())
+            rows.setdefault(" ".join(name.split()), rf"^\s*{_BAR}?\s*{words}{apart}([-+.eE0-9]+)")
+    return rows if len(rows) > 1 else {}
 
 
 def _pattern_behind(lead: str) -> str:

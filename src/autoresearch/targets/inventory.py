@@ -50,6 +50,8 @@ _LENGTHS = frozenset(
             "interval",
             "freq",
             "updates",
+            "pulls",
+            "only",
             "timesteps",
             "state",
             "render",
@@ -259,7 +261,8 @@ def _arguments(tree: Path, path: str, argv: Sequence[str]) -> list[ScriptKnob]:
 
 
 def _words(name: str) -> set[str]:
-    return set(re.findall(r"[a-z]+\d?", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()))
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
+    return set(re.findall(r"[a-z]+\d?", re.sub(r"step[-_. ]?size", "rate", apart)))
 
 
 def _place(name: str) -> int:

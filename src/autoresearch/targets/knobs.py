@@ -20,12 +20,9 @@ import yaml
 
 from autoresearch.errors import CampaignError, RecipeError
 from autoresearch.machine import disk
-from autoresearch.ports.target import ScriptKnob
+from autoresearch.ports.target import SETTINGS, ScriptKnob
 from autoresearch.targets.constants import constants
 from autoresearch.targets.recipe import json_text, shell_text, toml_text
-
-SETTINGS = "autoresearch.knobs"
-"""The file of a commit that holds what was turned and has no file of its own."""
 
 PLACES = ("flag", "argument", "env", "constant", "key")
 KINDS = ("float", "int", "bool", "str")
