@@ -104,7 +104,10 @@ def test_verbose_says_where_a_failure_came_from(lab):
     assert "Traceback" not in lab.cli("status", "--campaign", "nope").stderr
 
 
-@pytest.mark.parametrize(("typed", "wanted"), [("st", "status"), ("status --j", "--json"), ("--repo . lis", "list")])
+@pytest.mark.parametrize(
+    ("typed", "wanted"),
+    [("st", "status"), ("status --j", "--json"), ("--repo . lis", "list"), ("--q", "--quiet"), ("help ad", "adopt")],
+)
 def test_bash_completes_commands_and_flags(lab, typed, wanted):
     """With the words that the program prints."""
     script = lab.cli("completion", "bash").stdout

@@ -136,7 +136,7 @@ def _how(place: Layout, name: str | None, then: str = "") -> str:
     copied = [one for one in mirror.names(place.root) if name in (None, one)]
     if copied:
         return f"{then}git has a copy of {copied[0]}; go on with: autoresearch run --campaign {copied[0]}"
-    return "" if then else "write one with: autoresearch plan RECIPE"
+    return "" if then else "write one with: autoresearch init -- COMMAND, or: autoresearch plan RECIPE"
 
 
 def bring_back(where: Path, name: str | None) -> None:

@@ -102,6 +102,7 @@ def add_completion_arguments(parser: argparse.ArgumentParser) -> None:
 def run_completion(args: argparse.Namespace) -> int:
     """Print the words."""
     words = {name: _words(_flags_of(name)) for name in COMMANDS}
+    words["help"] += COMMANDS
     output.say(_fish(words) if args.shell == "fish" else _bash(words, zsh=args.shell == "zsh"))
     return 0
 
@@ -130,7 +131,7 @@ def _bash(words: dict[str, list[str]], *, zsh: bool) -> str:
     case "$word" in {"|".join(words)}) verb="$word"; break ;; esac
   done
   case "$verb" in
-    "") known={shlex.quote(" ".join([*words, "--help", "--version"]))} ;;
+    "") known={shlex.quote(" ".join(_words(parser())))} ;;
 {cases}
     *) known= ;;
   esac

@@ -84,7 +84,9 @@ def standing_of(report: Report, arm: str) -> str:
     """
     if arm == report.incumbent:
         return report.headline
-    return f"This is not the best of the campaign ({report.incumbent}): what was measured of each change speaks for it."
+    return (
+        f"This is not the best of the campaign ({report.incumbent}), so the headline of the campaign is not about it."
+    )
 
 
 def by_hand(files: Collection[str]) -> str:
