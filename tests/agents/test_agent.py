@@ -32,6 +32,15 @@ def test_an_answer_left_in_the_worktree_never_becomes_part_of_the_commit(bench):
     assert bench.edited() == ("notes.txt",)
 
 
+@pytest.mark.parametrize("place", ['"$AUTORESEARCH_ANSWER"', ".autoresearch-answer.json"])
+@pytest.mark.parametrize("deed", ["mkdir -p {}/x", "rm -f {0}; mkfifo {0}", "ln -sf /etc/passwd {}"])
+def test_what_stands_in_place_of_an_answer_is_no_answer_and_no_change(bench, deed, place):
+    """A folder, a pipe or a link: the edit counts, nothing else is taken, and the controller goes on."""
+    idea = bench.ask("sed -i 's/0.1/0.2/' config.json\n" + deed.format(place))
+    assert idea.title == "unexplained edit of config.json"
+    assert bench.edited() == ("config.json",)
+
+
 def test_overrides_alone_are_a_proposal(bench):
     """An agent may name recipe keys instead of editing files; the target applies them."""
     hypothesis = bench.ask("""echo '{"title": "lower", "overrides": ["lr=0.05"]}' > \"$AUTORESEARCH_ANSWER\"""")

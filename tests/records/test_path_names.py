@@ -20,11 +20,15 @@ FOREIGN = {
         "'venv'",
         "'pyvenv.cfg'",
         "'__init__.py'",
+        "'.runs'",
+        "'autoresearch'",
+        "'config.toml'",
     ),
     *("f'{part}.py'", "f'run-{next(self.numbers)}'"),
 }
 """A person's kubeconfig, the folder that `demo` makes, what git and Python keep in any tree, a module that Python looks for,
-and the folders of a rehearsal, which are gone with it: none is a campaign's."""
+the folders of a rehearsal and of its launcher, which are gone with it, a person's own file of defaults: none is a
+campaign's."""
 ROOT = Path(autoresearch.__file__).parent
 
 

@@ -270,7 +270,7 @@ def adopt(campaign: Campaign, index: int | None = None) -> Adopted:
     commit, together = _as_commits(opened, arm, changes)
     branch = _branch(root, opened.paths.name, commit)
     head = refs.head_commit(root)
-    text = opened.paths.folder / "pull-request.md"
+    text = opened.paths.pull_request
     left = adoption.by_hand(diffs.files_of(root, commit))
     words = adoption.pull_request(report, arm, ideas, branch, history.arm_branch(arm), left)
     disk.replace(text, opening.redactor(root).clean(words))

@@ -229,9 +229,10 @@ def opened(path: Path, *, alone: bool = False) -> Iterator[BinaryIO]:
         OSError: It is not there, no regular file, or not alone.
     """
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
     with os.fdopen(handle, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise OSError(errno.EINVAL, "not a regular file", str(path))
         if alone and os.fstat(handle).st_nlink > 1:
             raise OSError(errno.EMLINK, "it has a second name, which may lie anywhere", str(path))
         yield stream

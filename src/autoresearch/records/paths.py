@@ -156,6 +156,11 @@ class CampaignPaths(Layout):
         return self.folder / "report.md"
 
     @property
+    def pull_request(self) -> Path:
+        """The text of a pull request for what was adopted."""
+        return self.folder / "pull-request.md"
+
+    @property
     def report_page(self) -> Path:
         """The same as one self-contained page."""
         return self.folder / "report.html"

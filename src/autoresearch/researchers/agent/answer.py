@@ -2,9 +2,7 @@
 
 import json
 import math
-import os
 import re
-import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from autoresearch.experiment.briefing import plain
 from autoresearch.experiment.hypothesis import Hypothesis
+from autoresearch.machine import disk
 
 NAME = ".autoresearch-answer.json"
 """What the answer's file is called, wherever it lies."""
@@ -148,16 +147,11 @@ class Answer(BaseModel):
 
 def take(file: Path) -> Answer | None:
     """Read an answer's file and take it away; None when it is missing, no regular file, or not understood."""
-    try:
-        handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
-        with suppress(OSError):
-            file.unlink()
-        return None
-    with os.fdopen(handle, "rb") as source:
-        text = source.read(_MOST_BYTES) if stat.S_ISREG(os.fstat(handle).st_mode) else b""
+    text = b""
+    with suppress(OSError), disk.opened(file) as source:
+        text = source.read(_MOST_BYTES)
     with suppress(OSError):
-        file.unlink()
+        disk.delete(file) if file.is_dir() and not file.is_symlink() else file.unlink()
     return parse(text.decode("utf-8", "replace"))
 
 
