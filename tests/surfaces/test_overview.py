@@ -88,6 +88,13 @@ def test_a_name_that_nobody_typed_approves_no_plan_of_an_agents_unread(lab, tmp_
     assert lab.journal() == []
 
 
+def test_a_file_of_defaults_that_is_named_and_missing_is_told(lab, tmp_path):
+    """The file at its usual place may be missing; one that was named was meant."""
+    done = lab.cli("list", AUTORESEARCH_CONFIG=str(tmp_path / "gone.toml"))
+    assert done.returncode == 2
+    assert "gone.toml, which is not there" in done.stderr
+
+
 def test_quiet_says_nothing_of_what_went_well_and_asks_nothing_unseen(lab):
     """A plan is written without a word; a question that nobody could read is refused."""
     lab.write()

@@ -266,6 +266,12 @@ def test_three_seeds_of_one_number_say_that_the_seed_does_nothing(values, said):
     assert not said or "on 3 seeds" in told[0]
 
 
+def test_an_idea_whose_seeds_differ_takes_back_that_the_seed_does_nothing():
+    """The baseline has no chance in it, dropout has: its fresh seeds say something."""
+    trials = (*runs("baseline", 1.0, 1.0, 1.0), *runs("dropout", 1.1, 0.9))
+    assert Evidence(Board(objective=UP, trials=trials)).seedless == ()
+
+
 def test_a_side_that_was_never_repeated_has_the_campaigns_noise_and_one_degree():
     """By hand: 0.04 / 1 with one degree, and residuals of 0.3 on either side of a mean: 0.18 / 2 with two."""
     told = _as_wide_as_its_sides(Effect(1.0, 0.01, 9, 3, paired=False), [((), 1), ((0.3, -0.3), 2)], 0.2)

@@ -62,6 +62,8 @@ def _table(command: str, commands: Collection[str]) -> Mapping[str, Any]:
     try:
         text = place().read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError, RuntimeError):
+        if named := os.environ.get("AUTORESEARCH_CONFIG"):
+            raise UsageError(f"AUTORESEARCH_CONFIG names {named}, which is not there; correct or unset it") from None
         return {}
     except (OSError, ValueError) as error:
         raise UsageError(f"{place()} cannot be read: {error}") from None

@@ -127,10 +127,14 @@ def pull_request(report: Report, arm: str, ideas: Sequence[str], branch: str, me
         "\n".join(f"- {label}: {_line(text)}" for label, text in [*kept, ("campaign cost", cost)]),
         _keys(lines),
         f"{left}." if left else "",
-        f"The files of `{branch}` are those of `{measured}`, which is what was measured. Again:",
+        f"The files of `{branch}` are those of `{measured}`, {_tried(lines[-1])}. Again:",
         f"```sh\ngit diff {measured} {branch}\n{again}\n```",
     ]
     return _plain("\n\n".join(filter(None, parts)) + "\n")
+
+
+def _tried(entry: ReportLine) -> str:
+    return "which is what was measured" if entry.value is not None else "of which no run gave a number"
 
 
 def _effect(entry: ReportLine) -> str:

@@ -14,11 +14,14 @@ from enum import StrEnum
 from autoresearch.run.symptom import clean
 
 NUMBER = r"[-+]?(?:(?:[nN]a[nN]|[iI]nf(?:inity)?)|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)"
+_THOUSANDS = r" \d{3}(?: \d{3})*(?:[.,]\d+)?(?=$|\s)"
+_SCALED = r" (?:/ ?\d|[x*\u00b7\u00d7] ?10\b|[kKMG](?!\w))"
+_SHORT = "|".join(rf"(?<=[\s:=]{sign}\d{{{digits}}})" for sign in ("", "[+-]") for digits in (1, 2, 3))
 END = (
     r"(?=$|\s|[\"'](?!\d)|[,.](?!\d)|[;)\]}|\x1b]|%(?!\w)|\u00b1|\+/-|(?:s|ms|us|ns|min|h)(?!\w))"
-    r"(?![\u00a0\u2009\u202f]\d)"
+    rf"(?![\u00a0\u2009\u202f]\d|{_SCALED}|(?:{_SHORT}){_THOUSANDS})"
 )
-"""What may follow a number. Anything else could belong to it: `1,234`, `1_234`, `3/4`, `0.5-0.7`, `12k`, `0x1f`."""
+"""What may follow a number. Anything else could belong to it: `1,234`, `1_234`, `1 234`, `3/4`, `3 x 10^2`, `12k`."""
 _PROSE = r"^(?!.*(?<![A-Za-z])[A-Za-z]+ [A-Za-z]+ [A-Za-z]+ [A-Za-z]+)"
 """Four words in a row, the metric's own name included, are a sentence about numbers, not a result."""
 _DIGITS = "0123456789.+-"
@@ -273,7 +276,7 @@ def ambiguous(tag: str, log: str) -> str:
         log: The end of the run's output, cleaned.
     """
     word = last_word(tag, log)
-    if not word or re.match(NUMBER + END, word):
+    if not word or re.match(f" {NUMBER}{END}", f" {word}"):
         return ""
     return (
         f"ambiguous number {word!r} after {tag}: print it without separators, as 1234.5" if word[:1] in _DIGITS else ""
@@ -283,7 +286,7 @@ def ambiguous(tag: str, log: str) -> str:
 def last_word(tag: str, log: str) -> str:
     """The word in the place of the number in the last line that names the metric; empty without one."""
     lines = (line.rstrip("\r").rpartition("\r")[2] for line in reversed(log.split("\n")))
-    found = (re.search(named(tag) + r"([^\s}\])]+)", clean(line)) for line in lines)
+    found = (re.search(named(tag) + rf"([^\s}}\])]+(?:{_SCALED}|{_THOUSANDS})?)", clean(line)) for line in lines)
     return next((match.group(1).rstrip(",;") for match in found if match), "")
 
 

@@ -270,9 +270,12 @@ class Evidence:
 
     @property
     def seedless(self) -> tuple[str, ...]:
-        """Says that no seed changed a number of the baseline: what is said of fresh seeds then rests on one run."""
+        """Says that no seed changed a number of the baseline: what is said of fresh seeds then rests on one run.
+
+        Nothing where an idea's repeats differ: the seed does reach the program, and this sentence would deny it.
+        """
         values = tuple(self.arm(BASELINE).values.values())
-        if len(values) < _SEEDS_ASKED or len(set(values)) > 1:
+        if len(values) < _SEEDS_ASKED or len(set(values)) > 1 or self.noise.sigma:
             return ()
         told = (
             f"no scatter: the baseline gave one number to the last digit on {len(values)} seeds, so the seed does not "
