@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from autoresearch.guards.search_path import follow, installed_twins, leads_to, loaded_elsewhere
 from autoresearch.guards.shadows import SearchedTree
+from autoresearch.ports.target import RunRequest
+from autoresearch.targets.command import CommandTarget
 
 SAYS = "import importlib, sys\nfor name in sys.argv[1:]:\n    print(importlib.import_module(name).__file__)\n"
 MODULES = {"src/pkg/judge.py": "src", "src/pkg/__init__.py": "src", "lone.py": "", "src/space/inner.py": "src"}
@@ -84,6 +86,21 @@ def test_what_starts_a_python_is_followed_to_it(places, command):
     judged = "judge" in done.stdout
     assert judged is ("-I" not in words and "-E" not in words)
     assert [str(place) for place in found.values()] == (done.stdout.split() if judged else [])
+
+
+def test_a_run_among_links_to_its_worktree_is_followed(places):
+    """What our own target starts there, with a seed of its own in one file, is the user's command in its folder."""
+    tree, _, python = places
+    (tree / "src/train.py").write_text("SEED = 1\n")
+    seed_at = {"constant": "SEED", "file": "src/train.py"}
+    options = {"start_in": "folder", "directory": "src", "seed_at": seed_at}
+    objective = {"metric": "acc", "direction": "maximize"}
+    target = CommandTarget(command=[str(python), "train.py"], objective=objective, options=options)
+    folder = tree.parent / "run"
+    asked = RunRequest(run_id="r", tree=tree, folder=folder, log=folder / "run.log", seed=3, limit_s=60.0, commit="c")
+    found = follow(tree, target.job(asked).argv, {"PATH": os.environ["PATH"]})
+    assert not isinstance(found, str), found
+    assert (found.program, found.begins, found.file) == (str(python), tree / "src", "src/train.py")
 
 
 def test_uv_is_followed_to_the_environment_it_made(places, tmp_path):

@@ -5,6 +5,7 @@ shell script with one command in it. What cannot be followed is said to be so: n
 """
 
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -27,6 +28,8 @@ _NO_COMMANDS = frozenset(
     {"set", "echo", "mkdir", "ulimit", "export", "cd", "source", ".", "exit", "wait", "rm", "date"}
 )
 _MOST_TEXT = 1 << 16
+_HANDED_ON = re.compile(r'cd "\./\$2" && shift (?P<shift>[2-9]) && exec "\$@"$')
+"""How our own shell words end that start a command among links to the worktree's files, in its folder `$2`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,6 +168,8 @@ def _of_script(tree: Path, at: Path, words: list[str], env: dict[str, str], dept
     while words and words[0].startswith("-") and set(words[0][1:]) <= set("euxl"):
         words = words[1:]
     in_words = words[:1] == ["-c"] and len(words) > 1
+    if in_words and (handed := _HANDED_ON.search(words[1])):
+        return _followed(tree, tree / words[4], words[3 + int(handed["shift"]) :], env, depth - 1)
     text = words[1] if in_words else _text(at / words[0]) if words else ""
     commands: list[tuple[Path, list[str]]] = []
     for line in text.replace("\\\n", " ").splitlines():
