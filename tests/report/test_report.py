@@ -145,7 +145,7 @@ def test_the_baseline_stands_beside_the_best_on_fresh_seeds_too():
 def test_fresh_seeds_that_reach_nothing_are_told_of(more, told):
     """Three seeds of the baseline with one number: a fourth proves no more than one run, and the report's head says so."""
     runs = [event for number, value in enumerate(more, 3) for event in run("baseline", number, value, Purpose.ANCHOR)]
-    made = report(more=runs, baseline=(0.5,))
+    made = report(more=runs, baseline=(0.5,), idea=(0.7, 0.7))
     assert ("no scatter: the baseline gave one number to the last digit on 3 seeds" in markdown(made)) is told
     assert any("no scatter" in sentence for sentence in made.integrity) is told
 
