@@ -23,7 +23,7 @@ from autoresearch.cli.steering import setting, work
 from autoresearch.errors import PluginError, UsageError
 from autoresearch.report import plain_text
 
-STOP = "13 experiments or 2m total, 20s each"
+STOP = "9 experiments or 140s total, 20s each"
 
 
 def add_demo_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +55,7 @@ def run_demo(args: argparse.Namespace) -> int:
             {"type": "search", "share": 1, "knobs": 2},
         ),
         "launcher": {"type": "local", "parallel": args.parallel},
-        "verdict": {"policy": args.policy, "worth": 0.02, "max_runs_per_experiment": 3},
+        "verdict": {"policy": args.policy, "worth": 0.03, "max_runs_per_experiment": 3},
         "run": {"grace": 1.0},
         "evaluate": {
             "command": (
