@@ -24,6 +24,7 @@ def test_an_ended_campaign_goes_on_with_what_it_knows(lab):
     assert done.returncode == 0, done.stderr
     assert "2/4 attempted" in done.stdout
     assert "go on with: autoresearch run" in done.stdout
+    assert "night: idle (more was granted: 2 more experiments)" in lab.cli("status").stdout
     before = len(lab.journal("run_planned"))
     assert lab.run().returncode == 0
     rows = lab.rows()

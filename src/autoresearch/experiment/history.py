@@ -1,7 +1,7 @@
 """The campaign so far: the journal's events, folded."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from typing import Any
 
@@ -140,11 +140,10 @@ class History:
             case happened.Paused():
                 self.paused = event
             case happened.Resumed():
-                self.stop = None
+                self.stop, self.paused = None, self.paused if event.limits else None
                 if event.limits:  # more was granted, and who has paused it has not been asked
                     self.limits, self.ended = event.limits, None
-                else:
-                    self.paused = None
+                    self.left = self.left and replace(self.left, reason=f"more was granted: {event.words}")
             case happened.StopRequested():
                 self.stop = event
             case happened.ApprovalAsked():
