@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from autoresearch.config.duration import span
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.engine.context import Context
+from autoresearch.engine.reach import scope_for
 from autoresearch.engine.worktrees import survey_of_arm
 from autoresearch.errors import AutoresearchError, CampaignError, RecipeError
 from autoresearch.experiment import names
@@ -40,7 +41,7 @@ _ON_BASE = ("incumbent", "baseline")
 def brief_for(ctx: Context, index: int, parent: str) -> Brief:
     """The brief for one proposal on top of `parent`."""
     survey = survey_of_arm(ctx, parent)
-    scope = ctx.campaign.scope
+    scope = scope_for(ctx.campaign, survey)
     evidence = Evidence(next_move.board(ctx.history, ctx.campaign, ctx.survey.objective, ctx.outlook()))
     worn = tuple(found.area for found in plateaus(ctx.history))
     return Brief(
@@ -57,8 +58,8 @@ def brief_for(ctx: Context, index: int, parent: str) -> Brief:
         noise=evidence.sigma,
         steering=tuple(said.text for said in ctx.history.steering),
         allow=scope.allow,
-        protect=(*survey.protect, *scope.protect),
-        protect_keys=(*survey.protect_keys, *scope.protect_keys),
+        protect=scope.protect,
+        protect_keys=scope.protect_keys,
         lineage=survey.lineage,
         max_files=scope.max_files,
         max_lines=scope.max_lines,

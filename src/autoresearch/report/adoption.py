@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from autoresearch.experiment.history import History
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.ports.target import SETTINGS
-from autoresearch.report.pages import claim_words, confirmed, facts, number, standing, table
+from autoresearch.report.pages import claim_words, clean, confirmed, facts, number, standing, table
 from autoresearch.report.plain_text import interval
 from autoresearch.report.report import Report, ReportLine
 from autoresearch.verdict.claims import Standing
@@ -156,7 +156,7 @@ def _of(report: Report, ideas: Sequence[str]) -> tuple[ReportLine, ...]:
 
 
 def _line(text: str) -> str:
-    return " ".join(_plain(text).split()).replace("<", "&lt;")
+    return clean(_plain(text))
 
 
 def _plain(text: str) -> str:

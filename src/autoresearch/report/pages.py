@@ -54,9 +54,9 @@ def markdown(report: Report) -> str:
     """The whole report."""
     parts = [
         f"# {report.campaign}",
-        f"**{_clean(report.headline)}**",
-        _clean(what_to_do(report)),
-        "\n".join(f"- {_clean(line)}" for line in report.integrity),
+        f"**{clean(report.headline)}**",
+        clean(what_to_do(report)),
+        "\n".join(f"- {clean(line)}" for line in report.integrity),
         _facts(report),
         "![progress](progress.svg)",
         _standings(report),
@@ -72,7 +72,7 @@ def markdown(report: Report) -> str:
 
 
 def _facts(report: Report) -> str:
-    return "\n".join(f"- {label}: {_clean(text)}" for label, text in facts(report, mark="`"))
+    return "\n".join(f"- {label}: {clean(text)}" for label, text in facts(report, mark="`"))
 
 
 def _standings(report: Report) -> str:
@@ -80,7 +80,7 @@ def _standings(report: Report) -> str:
     for word, meaning in STANDINGS.items():
         found = [entry for entry in report.entries if standing(entry) == word]
         if found:
-            lines += ["", f"**{word}** ({meaning}):", "", *(f"- {_clean(claim_words(entry))}" for entry in found)]
+            lines += ["", f"**{word}** ({meaning}):", "", *(f"- {clean(claim_words(entry))}" for entry in found)]
     if len(lines) == 1:
         lines += ["", "Nothing has been judged yet."]
     caution = caution_words(report)
@@ -111,7 +111,7 @@ def _spend(report: Report) -> str:
 
 
 def _listing(title: str, items: Sequence[str]) -> str:
-    return "\n".join([f"## {title}", "", *(f"- {_clean(item)}" for item in items)]) if items else ""
+    return "\n".join([f"## {title}", "", *(f"- {clean(item)}" for item in items)]) if items else ""
 
 
 def _reproduce(report: Report) -> str:
@@ -132,10 +132,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def _cell(cell: object) -> str:
-    return _clean(str(cell)).replace("|", "\\|")
+    return clean(str(cell)).replace("|", "\\|")
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
+    """A text as one line of Markdown that begins no tag."""
     return " ".join(text.split()).replace("<", "&lt;")
 
 
