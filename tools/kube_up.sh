@@ -104,12 +104,7 @@ exec 9>&-
 if ((only_build)); then exit 0; fi
 
 mkdir -p "$folder"/{run,log,data,certs}
-read -ra port <<< "$(python3 - <<'PY'
-import socket
-held = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
-print(*(one.getsockname()[1] for one in held))
-PY
-)"
+read -ra port <<< "$(python3 "$(dirname "$0")/free_ports.py" 3)"
 openssl genrsa -out "$folder/certs/accounts.key" 2048 2> /dev/null
 word=$(head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \n')
 printf '%s,admin,1,system:masters\n%s-2,researcher,2,\n' "$word" "$word" > "$folder/tokens.csv"

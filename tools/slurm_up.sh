@@ -48,14 +48,7 @@ PATH=$PATH:/usr/sbin
 mkdir -p "$folder"/{run,log,state,spool,munge,bin}
 chmod 755 "$folder" "$folder"/{run,log,state,spool,munge}
 
-free_ports() { # how many
-  python3 - "$1" <<'PY'
-import socket, sys
-held = [socket.create_server(("127.0.0.1", 0)) for _ in range(int(sys.argv[1]))]
-print(*(one.getsockname()[1] for one in held))
-PY
-}
-read -ra port <<<"$(free_ports $((nodes + 3)))"
+read -ra port <<<"$(python3 "$(dirname "$0")/free_ports.py" $((nodes + 3)))"
 
 # A munge of our own: the machine's, if it has one, is left alone.
 socket=$folder/munge/socket

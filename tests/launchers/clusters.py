@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -188,7 +187,7 @@ class RayHead:
 
     def up(self) -> None:
         """Start it and wait until it answers."""
-        ports = free_ports(4)
+        ports = subprocess.check_output((sys.executable, str(TOOLS / "free_ports.py"), "4"), text=True).split()
         scratch = tempfile.mkdtemp(prefix="ar-ray-", dir="/tmp")  # Ray's sockets need a short path
         names = ("port", "dashboard-port", "ray-client-server-port", "dashboard-agent-listen-port")
         flags = [f"--{name}={port}" for name, port in zip(names, ports, strict=True)]
@@ -233,16 +232,6 @@ def living(pid: int) -> bool:
     """Whether a process exists and is more than an exit status."""
     process = processes.process_info(pid)
     return process is not None and not process.dead
-
-
-def free_ports(number: int) -> list[int]:
-    """Ports that nobody has right now."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    try:
-        return [one.getsockname()[1] for one in held]
-    finally:
-        for one in held:
-            one.close()
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ is a file FOLDER/back, `end` ends a pod as a node would (OOMKilled, Evicted). `G
 import json
 import re
 import signal
+import socket
 import sys
 import threading
 import time
@@ -259,6 +260,20 @@ def discovery(path):
     return {"kind": "APIResourceList", "groupVersion": f"{group}/v1" if group else "v1", "resources": told}
 
 
+class Server(ThreadingHTTPServer):
+    """A server that shares its port with the socket that holds it."""
+
+    allow_reuse_port = True
+
+
+def held(port):
+    """A socket that is bound and does not listen: while the server is away nobody else gets its port."""
+    place = socket.socket()
+    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    place.bind(("127.0.0.1", port))
+    return place
+
+
 class Double:
     """The server, and what is to go wrong."""
 
@@ -270,11 +285,12 @@ class Double:
         parts = {"store": self.store, "controllers": self.controllers, "double": self}
         self.handler = type("Bound", (Handler,), parts)
         self.ended = threading.Event()
-        self.listen(port)
+        self.place = held(port)
+        self.port = self.place.getsockname()[1]
+        self.listen()
 
-    def listen(self, port):
-        self.server = ThreadingHTTPServer(("127.0.0.1", port), self.handler)
-        self.port = self.server.server_address[1]
+    def listen(self):
+        self.server = Server(("127.0.0.1", self.port), self.handler)
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
     def kubeconfig(self):
@@ -327,7 +343,7 @@ class Double:
         while not back.exists():
             time.sleep(0.02)
         self.away = False
-        self.listen(self.port)
+        self.listen()
 
     def serve(self):
         self.kubeconfig()
