@@ -66,6 +66,18 @@ def test_no_file_has_more_than_four_hundred_lines():
     assert {path: count for path, count in lines.items() if count > 400} == {}
 
 
+def test_no_function_has_more_than_fifty_five_lines():
+    """Without what it says of itself; a longer one does two things."""
+    long = {}
+    for path in MODULES:
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.FunctionDef):
+                said = node.body[0] if ast.get_docstring(node) else None
+                lines = node.end_lineno - node.lineno + 1 - (said.end_lineno - said.lineno + 1 if said else 0)
+                long |= {f"{path.relative_to(SOURCE)}:{node.name}": lines} if lines > 55 else {}
+    assert long == {}
+
+
 def test_a_module_name_means_one_thing():
     """It stands in one folder, unless it means the same wherever it stands."""
     places: dict[str, list[str]] = defaultdict(list)

@@ -142,20 +142,27 @@ def status_of(opened: Opened, now: float, *, held: bool) -> CampaignStatus:
         verdicts=tuple(judged_value(entry, history) for entry in history.judged),
         steering=tuple(said.text for said in history.steering),
         cautions=() if history.ended else tuple(note.text for note in history.notes if note.text.startswith(NO_CLOCK)),
-        waiting=(
-            *(_waiting(ask) for key, ask in history.approvals.items() if key not in history.answers),
-            *(() if history.ended else out_now(history.attendance, proposals(history))),
-        ),
+        waiting=_awaited(history),
         spent=researchers_told(history),
         by_hand=tuple(
             driven(opened.paths, history, opened.campaign, entry, now, held=held) for entry in history.by_hand
         ),
-        latest=max(history.judged, key=lambda entry: entry.judged.at if entry.judged else 0.0).index
-        if history.judged
-        else None,
+        latest=_latest(history),
         question=state.question(history.incumbent, history.incumbent_branch) if state and history.ended else "",
         held_back=held_back(history, now),
     )
+
+
+def _awaited(history: History) -> tuple[str, ...]:
+    """Whom the campaign waits for: a person's answer, or a researcher that is out."""
+    asked = (_waiting(ask) for key, ask in history.approvals.items() if key not in history.answers)
+    return (*asked, *(() if history.ended else out_now(history.attendance, proposals(history))))
+
+
+def _latest(history: History) -> int | None:
+    """Number of the experiment that was judged last."""
+    last = max(history.judged, key=lambda entry: entry.judged.at if entry.judged else 0.0, default=None)
+    return last.index if last else None
 
 
 def _status(entry: Experiment) -> Status | None:

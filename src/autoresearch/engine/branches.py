@@ -283,15 +283,8 @@ def repair(ctx: Context, name: str, crash: str, *, by_hand: bool = False, reduce
             refs.advance_branch(ctx.paths.root, entry.branch, found, entry.commit)
             _refuse(ctx, entry, problems)
             return
-        ctx.record(
-            ExperimentRepaired(
-                at=ctx.clock(),
-                name=name,
-                commit=found,
-                reason=f"{'reduced' if reduce else 'mended'}: {crash}",
-                files=_files(ctx, entry.commit, found),
-            )
-        )
+        again = f"{'reduced' if reduce else 'mended'}: {crash}"
+        _record_repair(ctx, name, found, again, _files(ctx, entry.commit, found))
         return
     tree = ctx.paths.by_hand(entry.index) if by_hand else checkout(ctx, name)
     files: tuple[str, ...] = ()
@@ -307,14 +300,7 @@ def repair(ctx: Context, name: str, crash: str, *, by_hand: bool = False, reduce
         if not by_hand:
             # What a failed try has left there is in nobody's next run.
             worktree.remove(ctx.paths.root, tree_path(ctx, entry.name))
-        ctx.record(
-            ExperimentRepaired(
-                at=ctx.clock(),
-                name=name,
-                commit=entry.commit,
-                reason=f"not {'reduced' if reduce else 'repaired'}: {crash}",
-            )
-        )
+        _record_repair(ctx, name, entry.commit, f"not {'reduced' if reduce else 'repaired'}: {crash}")
         return
     reduced_to = f"reduced to {', '.join(less)}" if less else f"reduced by {entry.hypothesis.source}"
     done = f"{reduced_to} after {crash}" if reduce else f"mended: {crash}"
@@ -325,7 +311,11 @@ def repair(ctx: Context, name: str, crash: str, *, by_hand: bool = False, reduce
     fault_points.point("repair.commit")
     refs.advance_branch(ctx.paths.root, entry.branch, entry.commit, fixed)
     fault_points.point("repair.record")
-    ctx.record(ExperimentRepaired(at=ctx.clock(), name=name, commit=fixed, reason=done, files=files))
+    _record_repair(ctx, name, fixed, done, files)
+
+
+def _record_repair(ctx: Context, name: str, commit: str, reason: str, files: tuple[str, ...] = ()) -> None:
+    ctx.record(ExperimentRepaired(at=ctx.clock(), name=name, commit=commit, reason=reason, files=files))
 
 
 def _fix(ctx: Context, entry: Experiment, tree: Path, files: tuple[str, ...], crash: str) -> str:

@@ -128,12 +128,9 @@ def measure(
     integrity = of_sources(_witnesses(by_source, readings), chosen.steps) if chosen else Integrity()
     kept = chosen if completion in JUDGED and not integrity.contradicted else None
     samples = _samples(words, readings, kept) if kept else ()
-    notes = [
-        *([integrity.sentence] if integrity.contradicted else merged.disagreements),
-        nan,
-        _end_note(completion, status, reached, target, printed),
-        _value_note(objective, words, merged, chosen, completion, reached),
-    ]
+    doubts = [integrity.sentence] if integrity.contradicted else merged.disagreements
+    end = _end_note(completion, status, reached, target, printed)
+    notes = [*doubts, nan, end, _value_note(objective, words, merged, chosen, completion, reached)]
     if not merged.curve:
         notes.append(f"in {folder.name}: " + nothing_found(objective, (words.tag, *words.saved), readings, log_tail))
     return Measurement(
