@@ -37,8 +37,8 @@ def status(lab):
 
 
 def test_an_agents_edit_becomes_a_commit_with_a_row(lab):
-    """Branch, row, patch, brief, prompt and `agent.json`: the evidence of one attempt."""
-    plan(lab, shell(EDIT))
+    """Branch, row, patch, brief, prompt and `agent.json`: the evidence of one attempt, its dry run included."""
+    plan(lab, shell(f'{EDIT}"$AUTORESEARCH_CHECK"'), run={"check": ["grep", "0.2", "config.json"]})
     before = Snapshot.take(lab.root)
     done = lab.run()
     assert done.returncode == 0, done.stderr
@@ -46,6 +46,8 @@ def test_an_agents_edit_becomes_a_commit_with_a_row(lab):
     assert branch(lab, "double-the-learning-rate") == "optimizer: double the learning rate"
     kept = {path.name for path in (lab.folder / "double-the-learning-rate").iterdir()}
     assert {"agent.json", "agent.log", "agent-prompt.md", "brief.md", "diff.patch", "hypothesis.json"} <= kept
+    call = json.loads((lab.folder / "double-the-learning-rate/agent.json").read_text())["calls"][0]
+    assert "the recipe resolves, lr 0.1 -> 0.2; the quick check ran" in call["dry_runs"][0]
     assert difference(before, Snapshot.take(lab.root)) == ()
 
 

@@ -210,10 +210,8 @@ def survey_of(campaign: CampaignConfig, tree: Path) -> Survey:
 
 def target_of(campaign: CampaignConfig) -> Target:
     """The campaign's target, made with what the file says."""
-    said = {"objective": campaign.objective.model_dump(), "options": campaign.target.options()}
-    target: Target = plugins.make(
-        "targets", campaign.target.type, recipe=campaign.recipe, command=campaign.command, **said
-    )
+    said = campaign.made_of()
+    target: Target = plugins.make("targets", said.pop("name"), **said)
     kind = plugins.load("launchers", campaign.launcher.type) if isinstance(target, Imaged) else None
     if isinstance(target, Imaged) and isinstance(kind, Packager):
         target.in_image = kind.in_image(campaign.launcher.options())

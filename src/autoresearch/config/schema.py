@@ -219,6 +219,9 @@ class RunConfig(_Part):
     """Folders that runs write to besides their worktree, their own folder, `/tmp` and caches; `~` is the home."""
     show: tuple[str, ...] = ()
     """Files or folders that runs read although the sandbox hides them: `~/.netrc`, data below `/tmp` or `/run`."""
+    check: tuple[str, ...] = ()
+    """A command that tells within seconds whether the code runs at all, such as one step of training: an agent's dry
+    run executes it in its sandbox. `{seed}` and `{folder}` are filled in."""
     repair_tries: int = Field(default=1, ge=0)
     """Times a trivial crash may be repaired on its branch before the experiment counts as crashed."""
 
@@ -337,6 +340,16 @@ class CampaignConfig(_Part):
             CampaignError: The words are not understood.
         """
         return parse(self.stop) if self.stop else DEFAULT
+
+    def made_of(self) -> dict[str, Any]:
+        """What the target is made of: its name, and what it is given."""
+        return {
+            "name": self.target.type,
+            "recipe": self.recipe,
+            "command": self.command,
+            "objective": self.objective.model_dump(),
+            "options": self.target.options(),
+        }
 
     def settings(self) -> PolicySettings:
         """What the verdict policy needs to know of this file."""

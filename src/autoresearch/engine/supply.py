@@ -75,6 +75,7 @@ def brief_for(ctx: Context, index: int, parent: str) -> Brief:
         read_more=_read_more(ctx),
         failure=_failure(ctx, ctx.history.current_runs(parent)),
         beside=_beside(ctx.history, parent),
+        target=ctx.campaign.made_of() | {"env": dict(ctx.campaign.run.env), "check": ctx.campaign.run.check},
     )
 
 

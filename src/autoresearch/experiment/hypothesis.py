@@ -180,6 +180,8 @@ class Brief:
         read_more: Commands that show more of the campaign, in git alone.
         failure: Of what is to be mended, the traceback.
         beside: Branches of kept ideas that the parent does not hold.
+        target: How the target is made, for whoever resolves the recipe once more: `name`, `recipe`, `command`,
+            `objective`, `options`; and of its runs `env` and `check`. Empty where nobody is to.
     """
 
     campaign: str
@@ -212,3 +214,4 @@ class Brief:
     read_more: tuple[str, ...] = ()
     failure: str = ""
     beside: tuple[str, ...] = ()
+    target: Mapping[str, object] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
+from autoresearch.experiment.change import FileChange
 from autoresearch.git.call import FULL, call, lines, nul, private_index
 from autoresearch.git.diffs import SUBMODULE, SYMLINK, blobs
 from autoresearch.machine import disk
@@ -49,6 +50,36 @@ def differing(place: Path, commit: str, env: Mapping[str, str]) -> tuple[str, ..
     changed = nul(call(place, "diff-files", *flags, env=env, config=FULL).stdout)
     new = nul(call(place, "ls-files", "-z", "--others", "--exclude-standard", env=env, config=FULL).stdout)
     return tuple(sorted({*changed, *new, *endless}))
+
+
+def changes(tree: Path, parent: str, paths: Iterable[str]) -> tuple[FileChange, ...]:
+    """What edited paths of a worktree would be in a commit on `parent`, without one: no object is written.
+
+    Args:
+        tree: Root of the worktree.
+        parent: What the commit would be built on.
+        paths: Those of `edited_paths`.
+    """
+    wanted, counted = sorted(paths), {}
+    with private_index() as index:
+        call(tree, "read-tree", parent, env=index, config=FULL)
+        flags = ("--numstat", "-z", "--no-renames", "--no-ext-diff", "--no-textconv", "--ignore-submodules=all")
+        for record in nul(call(tree, "diff-files", *flags, env=index, config=FULL).stdout):
+            added, deleted, path = record.split("\t", 2)
+            counted[path] = (added, deleted)
+    return tuple(_change(tree, path, counted.get(path)) for path in wanted)
+
+
+def _change(tree: Path, path: str, counts: tuple[str, str] | None) -> FileChange:
+    state = _state(tree / path)
+    link = str((tree / path).readlink()) if state and stat.S_ISLNK(state.st_mode) else ""
+    if counts is None and state and stat.S_ISREG(state.st_mode) and not _hollow(state):
+        head = (tree / path).read_bytes()
+        counts = ("-", "-") if b"\0" in head[:8000] else (str(len(head.splitlines())), "0")
+    added, deleted = counts or ("1", "0")
+    if added == "-":
+        return FileChange(path=path, binary=True, link_target=link)
+    return FileChange(path=path, added=int(added), deleted=int(deleted), link_target=link)
 
 
 def is_endless(path: Path) -> bool:

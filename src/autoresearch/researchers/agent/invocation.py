@@ -14,6 +14,7 @@ from pathlib import Path
 
 from autoresearch import extras
 from autoresearch.errors import CampaignError, ResearcherError
+from autoresearch.experiment.hypothesis import Brief
 from autoresearch.git.call import EMAIL
 from autoresearch.guards import agent_runner
 from autoresearch.guards.agent_runner import CallEnd, Cell
@@ -23,6 +24,7 @@ from autoresearch.machine import sandbox
 from autoresearch.machine.disk import delete
 from autoresearch.records.paths import Layout
 from autoresearch.researchers.agent import answer as agent_answer
+from autoresearch.researchers.agent import dry_run
 from autoresearch.researchers.agent.adapters import REACH, Adapter, Call, adapter
 from autoresearch.researchers.agent.answer import Answer
 from autoresearch.researchers.agent.options import AgentOptions
@@ -57,6 +59,7 @@ class Result:
         stdout: What it printed, head and tail of it.
         stderr: The same for errors.
         at: Unix time of its start.
+        dry_runs: What its dry runs said, oldest first.
     """
 
     ending: CallEnd
@@ -65,6 +68,7 @@ class Result:
     stdout: str
     stderr: str
     at: float
+    dry_runs: tuple[str, ...] = ()
 
 
 class Caller:
@@ -93,7 +97,7 @@ class Caller:
                 f"or set `sandbox: auto` to go without"
             )
 
-    def call(self, label: str, prompt: str, tree: Path, max_cost_usd: float | None, scope: Scope) -> Result:
+    def call(self, label: str, prompt: str, tree: Path, max_cost_usd: float | None, brief: Brief) -> Result:
         """Have the agent edit `tree`; when this returns no process of it is left.
 
         Args:
@@ -101,7 +105,7 @@ class Caller:
             prompt: What the agent is told.
             tree: Its worktree.
             max_cost_usd: Money the call may spend, None for no limit.
-            scope: By what an agent that asks is answered.
+            brief: What it is told; its scope answers an agent that asks, and a dry run.
 
         Raises:
             ResearcherError: Something of it could not be ended.
@@ -113,8 +117,9 @@ class Caller:
             each.mkdir(parents=True, mode=0o700)
         home = self._home(home)
         made = self._prepared(prompt, tree, inside, home, temporary, max_cost_usd)
+        dry_run.write(inside, brief, tree, self.options.root.resolve(), agent_answer.NAME)
         at = time.time()
-        ending = agent_runner.run(self._cell(made, place, temporary, scope))
+        ending = agent_runner.run(self._cell(made, place, temporary, dry_run.scope_of(brief)))
         result = self._result(made, place, ending, at)
         self._keep_login(home)
         for left in [path for glob in self.adapter.litter for path in tree.glob(glob)]:
@@ -204,6 +209,7 @@ class Caller:
             "GIT_COMMITTER_EMAIL": EMAIL,
             "AUTORESEARCH_BRIEF": str(prompt_file),
             "AUTORESEARCH_ANSWER": str(answer_file),
+            "AUTORESEARCH_CHECK": str(answer_file.with_name(dry_run.SCRIPT)),
         }
 
     def _cell(self, call: Call, place: Path, temporary: Path, scope: Scope) -> Cell:
@@ -251,9 +257,13 @@ class Caller:
             *(path for path in records if path.exists()),
             *((root / path).expanduser() for path in self.options.hide),
         ]
-        installed = _install_folders(Path(self.program)) if self.program else ()
+        installed = (*dry_run.places(), *(_install_folders(Path(self.program)) if self.program else ()))
         return sandbox.View(
-            shown=(*sandbox.programs(call.env, *installed, *self.options.show), root, git_folder(call.tree)),
+            shown=(
+                *sandbox.programs(call.env, *installed, *self.options.show),
+                root,
+                git_folder(call.tree),
+            ),
             hidden=tuple(dict.fromkeys(hidden)),
             writable=(call.tree, call.folder, call.home, temporary),
             frozen=(call.tree / ".git", call.prompt_file),
@@ -278,6 +288,7 @@ class Caller:
             stdout=stdout,
             stderr=stderr,
             at=at,
+            dry_runs=dry_run.told(call.folder),
         )
 
 

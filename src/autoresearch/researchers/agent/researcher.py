@@ -6,6 +6,7 @@ gave no idea (hang, refusal, nothing changed): it is on the bill, and no attempt
 """
 
 import json
+import shlex
 import stat
 from collections.abc import Mapping
 from contextlib import suppress
@@ -20,10 +21,9 @@ from autoresearch.experiment.briefing import failure_text, plain, sections, task
 from autoresearch.experiment.hypothesis import AREAS, Brief, Hypothesis
 from autoresearch.git import contents, refs, worktree
 from autoresearch.guards.custody import Custody
-from autoresearch.guards.scope import Scope
 from autoresearch.machine import disk
 from autoresearch.researchers.agent import answer as agent_answer
-from autoresearch.researchers.agent import prices, transcript, troubles
+from autoresearch.researchers.agent import dry_run, prices, transcript, troubles
 from autoresearch.researchers.agent.answer import Answer
 from autoresearch.researchers.agent.invocation import Caller, Result, as_json, fill, template
 from autoresearch.researchers.agent.options import AgentOptions
@@ -36,7 +36,7 @@ _MOST_TRANSCRIPT = 256 * 1024
 _TASKS = ("cross", "simplify", "explain")
 _PARTS = (
     "objective", "steering", "task", "recipe", "runs", "symptoms", "tried", "more", "scope", "crash", "failure",
-    "answer",
+    "answer", "check",
 )  # fmt: skip
 """What a template may name."""
 
@@ -152,6 +152,7 @@ class AgentResearcher:
 
     def _prompt(self, name: str, brief: Brief, label: str, crash: str = "") -> str:
         parts = {"answer_file": str(self._caller.answer_file(label)), "areas": ", ".join(AREAS)}
+        check = shlex.quote(str(self._caller.answer_file(label).with_name(dry_run.SCRIPT)))
         task = task_of(brief) if self.options.tasks else ""
         pair = {"pair": " or ".join(f"`{branch}`" for branch in brief.beside[-_MOST_PAIRS:])}
         parts = {
@@ -160,6 +161,7 @@ class AgentResearcher:
             "failure": failure_text(brief.failure) if crash else "",
             "task": fill(self._templates[task], pair) if task else "",
             "answer": fill(self._templates["answer"], parts),
+            "check": check,
         }
         return self._redactor().clean(fill(self._templates[name], parts))
 
@@ -176,7 +178,7 @@ class AgentResearcher:
         left = None if most is None else most - self._spent().get("usd", 0.0)
         custody = Custody.take(self.options.root, tree, self.folder.parent.parent, bool(self._caller.uncontained))
         try:
-            result = self._caller.call(label, prompt, tree, left, _scope(brief))
+            result = self._caller.call(label, prompt, tree, left, brief)
         finally:
             self._notes += custody.settle(place / "kept")
             self._notes += _tamed(tree)
@@ -275,6 +277,7 @@ class AgentResearcher:
                 "tokens_out": said.tokens_out, "cost_usd": said.cost_usd, "turns": said.turns,
                 "model": said.model, "outcome": clean(outcome), "error": clean(plain(said.error)),
                 **({"asked": asked} if asked else {}),
+                **({"dry_runs": [clean(one) for one in result.dry_runs]} if result.dry_runs else {}),
             }
         )  # fmt: skip
         disk.replace(file, as_json(document))
@@ -360,11 +363,6 @@ _TODO = {
     Trouble.CONTEXT: "choose a model that can read more; it is retried automatically",
 }
 _TODO_ELSE = "see that it is installed and can be started"
-
-
-def _scope(brief: Brief) -> Scope:
-    """What an agent that asks is answered by; the guards on the commit know more, such as recipe keys and sizes."""
-    return Scope(allow=brief.allow or ("**",), protect=brief.protect, subject=brief.subject)
 
 
 def _bounded(text: str) -> str:
