@@ -236,3 +236,17 @@ def test_the_driver_and_its_converter_have_to_be_in_the_checkout(repository):
     """An older or newer NeMo-RL may lack them."""
     with pytest.raises(CampaignError, match=r"convert_dcp_to_hf.py, examples/run_eval.py is not in this checkout"):
         evaluated(repository, DEEPSCALER)
+
+
+def test_a_plan_says_what_is_saved_and_how_much_room_a_run_needs(repository):
+    """The estimate becomes the room below which nothing begins; what a person says stands."""
+    asked = {"launcher": {"type": "slurm", "parallel": 4}}
+    plan = repository.draft(PlanRequest(GRPO, "20 experiments", "night", asked))
+    assert (
+        "one takes about 4 GB (1 billion parameters by its name, 4 bytes each, without optimizer state)" in plan.text()
+    )
+    assert (plan.campaign.run.min_free_gb, plan.campaign.run.checkpoints) == (48, "kept")
+    said = {**asked, "run": {"checkpoints": "all", "min_free_gb": 1e9}}
+    plan = repository.draft(PlanRequest(GRPO, "20 experiments", "night", said))
+    assert "those of every idea stay" in plan.text()
+    assert "`run` will refuse to begin: a run saves about 12 GB, run.min_free_gb asks for 1e+09 GB" in plan.text()

@@ -221,6 +221,7 @@ def begin_campaign(opened: Opened, approved_by: str, clock: Callable[[], float],
         told = f"launcher {campaign.launcher.type} is refused: {problem}"
         raise CampaignError(f"{told}; {'nothing was begun' if suits else others}")
     preflight.check(campaign, paths.root, survey)
+    volume.check_room(volume.with_site(paths, frozen), campaign, survey)
     objective = survey.objective
     limits = campaign.stop_rule.begin(now, objective=objective).plain()
     plan = frozen.model_dump(mode="json")

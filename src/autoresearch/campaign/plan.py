@@ -236,6 +236,7 @@ def _text(plan: Plan, width: int | None) -> str:
         ("", _place(plan)),
         ("heavy files", f"{plan.storage.files} ({plan.storage.why})" if plan.storage.files else ""),
         ("", f"shared caches in {plan.storage.caches}" if plan.storage.caches else ""),
+        ("checkpoints", plan.storage.saves),
         ("researchers", plan.researchers),
         ("verdicts", f"{campaign.verdict.policy}: {plan.cost}"),
         ("worth having", _worth(plan)),

@@ -1,5 +1,6 @@
 """What a campaign would be: detected from the repository, shown before anything is touched."""
 
+import math
 import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -24,10 +25,10 @@ from autoresearch.git.refs import Changes
 from autoresearch.guards.scope import protectable
 from autoresearch.guards.search_path import installed_twins
 from autoresearch.ports import plugins
-from autoresearch.ports.launcher import Adviser, Launcher, Packager, WarmAllocation, occupies
+from autoresearch.ports.launcher import Adviser, Launcher, Packager, Requeuer, WarmAllocation, occupies
 from autoresearch.ports.metric_source import sources_of
 from autoresearch.ports.policy import Telling
-from autoresearch.ports.target import Imaged, Survey, Target, misspelt_place
+from autoresearch.ports.target import Imaged, Resuming, Survey, Target, misspelt_place
 from autoresearch.records import volume
 from autoresearch.records.paths import CampaignPaths, Layout
 from autoresearch.report.plain_text import span_of
@@ -78,7 +79,7 @@ def make(where: Path, request: PlanRequest, clock: Callable[[], float]) -> Plan:
         draft = CampaignConfig.of({**document, "campaign": draft.campaign, "researcher": space}, "plan")
     if "launcher" not in request.settings or "type" not in request.settings["launcher"]:
         draft = _placed(draft, survey)
-    draft = _sited(draft)
+    draft = _frugal(_sited(draft), request.settings, survey)
     name = request.name or _fresh_name(root, survey, datetime.fromtimestamp(clock(), UTC).astimezone())
     return examine(draft.model_copy(update={"campaign": name}), root, survey, clock())
 
@@ -107,7 +108,8 @@ def examine(campaign: CampaignConfig, root: Path, survey: Survey | None = None, 
         rule.begin(now or 0.0, objective=survey.objective)
     base, changes, runs = refs.resolve(root, campaign.base), refs.changes(root), _cost(campaign, rule)
     around = preflight.seen_by(campaign)
-    kept = volume.storage(campaign, root, survey.facts.values)
+    runs_first = policy(campaign.verdict.policy).baseline_runs(campaign.settings())
+    kept = volume.storage(campaign, root, survey, runs_first)
     return Plan(
         campaign=campaign,
         root=root,
@@ -124,8 +126,7 @@ def examine(campaign: CampaignConfig, root: Path, survey: Survey | None = None, 
                   *_launcher_warnings(campaign, survey, around, found, root),
                   *supply.refused_ideas(root, base, target, ideas),
                   *_tracker_warnings(campaign, root),
-                  *kept.reminders, *((f"the campaign would not begin: {kept.problem}",) if kept.problem else ()),
-                  *_input_warnings(campaign, survey, root)),
+                  *kept.reminders, *kept.doubts, *_input_warnings(campaign, survey, root)),
         storage=kept,
         researchers=supply.told(campaign, ideas),
         at=now,
@@ -198,6 +199,17 @@ def _sited(campaign: CampaignConfig) -> CampaignConfig:
     return campaign.model_copy(update={"site": campaign.site.model_copy(update={"type": chosen})})
 
 
+def _frugal(campaign: CampaignConfig, said: Mapping[str, Any], survey: Survey) -> CampaignConfig:
+    """Where runs save weights, what is kept of them and how much room they need; what a person said of it stands."""
+    run = said.get("run", {})
+    if survey.saves is None or not isinstance(run, Mapping):
+        return campaign
+    room = math.ceil(max(survey.saves.run_gb * campaign.launcher.parallel, campaign.run.min_free_gb))
+    found = {"checkpoints": "kept", "min_free_gb": float(room)}
+    update = {key: value for key, value in found.items() if key not in run}
+    return campaign.model_copy(update={"run": campaign.run.model_copy(update=update)})
+
+
 def schema() -> dict[str, Any]:
     """The campaign file as a JSON Schema for editors, with the adapters that are installed here."""
     return campaign_file.schema({kind: plugins.names(room) for kind, room in campaign_file.ROOMS.items()})
@@ -212,9 +224,11 @@ def target_of(campaign: CampaignConfig) -> Target:
     """The campaign's target, made with what the file says."""
     said = campaign.made_of()
     target: Target = plugins.make("targets", said.pop("name"), **said)
-    kind = plugins.load("launchers", campaign.launcher.type) if isinstance(target, Imaged) else None
+    kind = plugins.load("launchers", campaign.launcher.type) if isinstance(target, (Imaged, Resuming)) else None
     if isinstance(target, Imaged) and isinstance(kind, Packager):
         target.in_image = kind.in_image(campaign.launcher.options())
+    if isinstance(target, Resuming) and isinstance(kind, Requeuer):
+        target.resumes = kind.requeues(campaign.launcher.options())
     return target
 
 

@@ -201,6 +201,9 @@ class RunConfig(_Part):
     """Largest size of a run's log in MB; beyond it, only head and tail are kept."""
     min_free_gb: float = Field(default=1.0, ge=0)
     """Free disk space in GB below which nothing new is started; the campaign waits until there is enough again."""
+    checkpoints: Literal["kept", "all"] = "all"
+    """`kept`: weights that a discarded or crashed idea saved are deleted once its row is written, never those of the
+    baseline, of a kept idea, or of one with a file `pinned` in its folder; `all`: they stay. `plan` writes `kept`."""
     stall_minutes: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """Minutes without a new step after which a run is ended as stalled; None: learned from complete runs; 0: never."""
     stall_floor_minutes: float = Field(default=10.0, gt=0, allow_inf_nan=False)

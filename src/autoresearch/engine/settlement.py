@@ -19,11 +19,13 @@ from autoresearch.experiment.attendance import cells_of
 from autoresearch.experiment.events import ExperimentJudged
 from autoresearch.experiment.experiment import Experiment, Run, integrity_of, told_of_draws
 from autoresearch.experiment.history import History
-from autoresearch.experiment.outcome import Status, Verdict
+from autoresearch.experiment.outcome import BASELINE, Status, Verdict
 from autoresearch.git.call import is_about_room
 from autoresearch.machine import fault_points
-from autoresearch.records import notes
+from autoresearch.ports.target import Saver
+from autoresearch.records import notes, volume
 from autoresearch.records.cell import clean
+from autoresearch.records.paths import PINNED
 from autoresearch.records.row import INTEGRITY, PLACES, Row, cells, decode, to_note
 from autoresearch.run.measurement import Series
 from autoresearch.verdict.statistics import mean
@@ -95,6 +97,25 @@ def settle(ctx: Context, name: str, verdict: Verdict, incumbent: str | None) -> 
     fault_points.point("settle.judged")
     publish(ctx, entry, row)
     worktrees.leave(ctx, entry)
+    forget_saves(ctx, name)
+
+
+def forget_saves(ctx: Context, name: str) -> None:
+    """Delete what a discarded or crashed idea saved, where the plan says so, and note how much that was.
+
+    Numbers, logs and settings stay. So does all of an idea that somebody pinned, is measured again or is the incumbent.
+    """
+    entry, target = ctx.history.experiment(name), ctx.target
+    dropped = entry.judged is not None and entry.judged.verdict.status is not Status.KEEP
+    if ctx.campaign.run.checkpoints != "kept" or not dropped or name in {BASELINE, ctx.history.incumbent}:
+        return
+    busy = any(run.planned.experiment == name for run in ctx.history.in_flight())
+    if busy or not isinstance(target, Saver) or (ctx.paths.experiment(name) / PINNED).exists():
+        return
+    runs = [ctx.paths.run(name, run.planned.number) for run in ctx.history.runs_of(name)]
+    gone = volume.forget(ctx.paths, name, (path for folder in runs for path in target.weights(folder)))
+    if gone:
+        ctx.note(f"{name}: its checkpoints were deleted, {gone:.3g} GB, numbers and logs stay (run.checkpoints: kept)")
 
 
 def publish(ctx: Context, entry: Experiment, row: Row | None = None) -> None:
@@ -119,13 +140,18 @@ def publish(ctx: Context, entry: Experiment, row: Row | None = None) -> None:
 
 
 def publish_missing(ctx: Context) -> None:
-    """Publish what the journal has judged and ledger or notes do not show; they are read once, however many rows."""
+    """Publish what the journal has judged and ledger or notes do not show; they are read once, however many rows.
+
+    What should have been deleted goes as well, also where somebody has taken a pin away since.
+    """
     rows, noted = ctx.ledger.branches(names.campaign_prefix(ctx.campaign.campaign)), notes.all(ctx.paths.root)
     missing = [entry for entry in ctx.history.judged if clean(entry.branch) not in rows or not _noted(entry, noted)]
     # A half-written last row is completed before another is put below it, which would end it as it is.
     begun = ctx.ledger.begun()
     for entry in sorted(missing, key=lambda entry: clean(entry.branch) != begun):
         publish(ctx, entry)
+    for entry in ctx.history.judged:
+        forget_saves(ctx, entry.name)
 
 
 def _noted(entry: Experiment, texts: Mapping[str, str]) -> bool:

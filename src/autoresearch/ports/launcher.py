@@ -77,6 +77,16 @@ class Packager(Protocol):
 
 
 @runtime_checkable
+class Requeuer(Protocol):
+    """A launcher that may begin a run again in its own folder; asked of the class, before one is made."""
+
+    @staticmethod
+    def requeues(options: Mapping[str, object]) -> bool:
+        """Whether it may, with these options."""
+        ...
+
+
+@runtime_checkable
 class Avoider(Protocol):
     """A launcher that can keep a run off nodes, those in `Job.avoid_nodes`."""
 

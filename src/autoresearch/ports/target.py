@@ -4,7 +4,7 @@ A target is made with `recipe=`, `command=`, `objective=` and `options=`.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 from autoresearch.experiment.hypothesis import Facts
 from autoresearch.run.job import Job, JobStatus, Resources
 from autoresearch.run.measurement import Measurement, Objective, Readings
+from autoresearch.run.placement import Saves
 from autoresearch.run.symptom import Symptom
 
 SETTINGS = "autoresearch.knobs"
@@ -81,6 +82,7 @@ class Survey:
         warnings: What a maintainer would point out, one sentence each.
         inputs: Files or folders that a run reads: absolute, or relative to the repository and then tracked.
         unsaid: What a person has to say before a campaign may begin, such as a direction; empty for nothing.
+        saves: What one run saves, None where it saves nothing or nobody knows.
     """
 
     objective: Objective
@@ -102,6 +104,7 @@ class Survey:
     warnings: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
     unsaid: str = ""
+    saves: Saves | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,6 +204,23 @@ class Imaged(Protocol):
 
     in_image: bool
     """Whether they begin in one; whoever makes the target sets it."""
+
+
+@runtime_checkable
+class Resuming(Protocol):
+    """A target whose runs may go on from their own checkpoints, where their launcher begins them again."""
+
+    resumes: bool
+    """Whether it may; whoever makes the target sets it."""
+
+
+@runtime_checkable
+class Saver(Protocol):
+    """A target whose runs save weights that can go once nobody will load them."""
+
+    def weights(self, folder: Path) -> Iterator[Path]:
+        """Files and folders in an ended run's folder that hold them, and no number."""
+        ...
 
 
 @runtime_checkable

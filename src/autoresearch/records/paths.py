@@ -57,6 +57,9 @@ BESIDE = ("ray", "tmp", "wandb")
 SUBMISSION, ENVIRONMENT, MEASUREMENT = KEPT = ("submission.txt", "environment.json", "measurement.json")
 """What we keep of every run, in the repository."""
 
+PINNED = "pinned"
+"""A file in an experiment's folder that keeps what its runs saved; a person makes it."""
+
 RUN_LOG = "run.log"
 """What a run, or its evaluation, prints."""
 

@@ -7,7 +7,7 @@ the campaign's own folder is ever removed: not the shared caches, not another ca
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +20,9 @@ from autoresearch.experiment.experiment import Experiment, Run
 from autoresearch.machine import disk
 from autoresearch.machine.disk import delete
 from autoresearch.ports import plugins
+from autoresearch.ports.target import Survey
 from autoresearch.records.paths import BESIDE, KEPT, KINDS, CampaignPaths, Volume, short
+from autoresearch.run.placement import Saves
 from autoresearch.secrets import environment
 from autoresearch.supervision import run_folder
 
@@ -206,16 +208,18 @@ class Storage:
         why: The reason.
         files: The campaign's folder on the volume, empty without one.
         caches: The shared caches, empty without a volume.
-        problem: Why the campaign could not begin, empty when it could.
         reminders: What to add to the secret store.
+        saves: What runs save, and what of it is kept, in words; empty where that is not known.
+        doubts: Why there may be too little room, for it or at all.
     """
 
     type: str
     why: str
     files: str = ""
     caches: str = ""
-    problem: str = ""
     reminders: tuple[str, ...] = ()
+    saves: str = ""
+    doubts: tuple[str, ...] = ()
 
 
 def choose(campaign: CampaignConfig) -> Site:
@@ -246,23 +250,48 @@ def with_site(paths: CampaignPaths, campaign: CampaignConfig) -> CampaignPaths:
     return replace(paths, volume=on)
 
 
-def storage(campaign: CampaignConfig, root: Path, values: Mapping[str, object]) -> Storage:
-    """What a plan says about its heavy files."""
+def storage(campaign: CampaignConfig, root: Path, survey: Survey, baseline_runs: int) -> Storage:
+    """What a plan says about its heavy files.
+
+    Args:
+        campaign: The plan.
+        root: The repository.
+        survey: What its target says.
+        baseline_runs: How many runs its baseline has.
+    """
     chosen = choose(campaign)
     decided = campaign.model_copy(update={"site": campaign.site.model_copy(update={"type": chosen.type})})
     paths = with_site(CampaignPaths(root, campaign.campaign), decided)
+    told, doubt = _saved(campaign, survey.saves, baseline_runs, paths)
     if paths.volume is None:
-        return Storage(type=PLAIN, why=_why(campaign))
-    problem = lacking(paths.volume, campaign.site.min_free_gb)
-    told = reminders(root, values)
+        return Storage(type=PLAIN, why=_why(campaign), saves=told, doubts=doubt)
+    full = lacking(paths.volume, campaign.site.min_free_gb)
     return Storage(
         type=BREV,
         why=_why(campaign),
         files=str(paths.heavy),
         caches=str(paths.volume.caches),
-        problem=problem,
-        reminders=told,
+        reminders=reminders(root, survey.facts.values),
+        saves=told,
+        doubts=(*doubt, *((f"the campaign would not begin: {full}",) if full else ())),
     )
+
+
+def _saved(
+    campaign: CampaignConfig, saves: Saves | None, baseline_runs: int, paths: CampaignPaths
+) -> tuple[str, tuple[str, ...]]:
+    """What runs save, in words, and why there may be too little room for it."""
+    if saves is None:
+        return "", ()
+    free, kept = disk.free_gb(paths.heavy), campaign.run.checkpoints == "kept"
+    need = saves.needed_gb(campaign.launcher.parallel, baseline_runs)
+    told = saves.told(need, free, kept=kept)
+    if problem := saves.too_large(campaign.run.min_free_gb, free):
+        return told, (f"`run` will refuse to begin: {problem}",)
+    if free >= need:
+        return told, ()
+    waits = f"the baseline's checkpoints and those of runs in flight take about {need:.3g} GB"
+    return told, (f"{waits}, and {free:.3g} GB are free: new runs would wait for room",)
 
 
 def reminders(root: Path, values: Mapping[str, object]) -> tuple[str, ...]:
@@ -280,6 +309,37 @@ def check(paths: CampaignPaths, campaign: CampaignConfig) -> None:
     """
     if paths.volume and (problem := lacking(paths.volume, campaign.site.min_free_gb)):
         raise StorageError(problem)
+
+
+def check_room(paths: CampaignPaths, campaign: CampaignConfig, survey: Survey) -> None:
+    """Refuse to begin where no run would have room for its checkpoints.
+
+    Raises:
+        StorageError: It would not.
+    """
+    least, free = campaign.run.min_free_gb, disk.free_gb(paths.heavy)
+    if survey.saves and (problem := survey.saves.too_large(least, free)):
+        raise StorageError(f"{problem}; nothing was begun")
+
+
+def forget(paths: CampaignPaths, experiment: str, heavy: Iterable[Path]) -> float:
+    """Delete what an experiment's runs saved, and return how much that was in GB; what lies elsewhere is left alone.
+
+    Args:
+        paths: The campaign's places.
+        experiment: Whose runs.
+        heavy: Files and folders in their folders.
+    """
+    own, gone = (paths.heavy / experiment).resolve(), 0
+    for place in heavy:
+        with suppress(OSError):
+            if not place.parent.resolve().is_relative_to(own):
+                continue
+            size = sum(os.lstat(f"{at}/{name}").st_size for at, _, names in disk.walk(place) for name in names)
+            size += 0 if place.is_dir() else place.lstat().st_size
+            delete(place) if place.is_dir() and not place.is_symlink() else place.unlink()
+            gone += size
+    return gone / 1e9
 
 
 def claim_volume(paths: CampaignPaths) -> None:

@@ -43,6 +43,73 @@ class Places:
         return len(mine - set(self.busy))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Saves:
+    """What one run saves, by estimate.
+
+    Attributes:
+        gb: Size of one checkpoint in GB (10^9 bytes); 0 where it is not known, or next to nothing.
+        stay: How many are left when it has ended.
+        most: How many there are at once while it runs.
+        how: Where the size is from, in words.
+    """
+
+    gb: float
+    stay: int
+    most: int
+    how: str
+
+    @property
+    def run_gb(self) -> float:
+        """What a run needs to end well."""
+        return self.gb * self.most
+
+    @property
+    def left_gb(self) -> float:
+        """What a run leaves."""
+        return self.gb * self.stay
+
+    def needed_gb(self, parallel: int, baseline_runs: int) -> float:
+        """What a campaign needs besides what its kept ideas leave: its baseline's runs, and those in flight."""
+        return self.left_gb * baseline_runs + self.run_gb * parallel
+
+    def told(self, need_gb: float, free_gb: float, *, kept: bool) -> str:
+        """What is saved, and what of it stays.
+
+        Args:
+            need_gb: What the campaign needs besides what its kept ideas leave.
+            free_gb: What is free.
+            kept: Whether only what kept ideas saved stays.
+        """
+        rule = (
+            "those of a discarded or crashed idea are deleted once its row is written, unless a file `pinned` lies in "
+            "its folder (run.checkpoints: kept)"
+            if kept
+            else "those of every idea stay (run.checkpoints: all)"
+        )
+        if not self.gb:
+            return f"{self.how}; {self.stay} of a run stay; {rule}"
+        return (
+            f"one takes about {self.gb:.3g} GB ({self.how}), {self.stay} of a run stay; {rule}; baseline and runs in "
+            f"flight take about {need_gb:.3g} GB, each run of a kept idea {self.left_gb:.3g} GB, and {free_gb:.3g} GB "
+            "are free"
+        )
+
+    def too_large(self, least_gb: float, free_gb: float) -> str:
+        """Why no run could begin, empty where one could.
+
+        Args:
+            least_gb: How much has to be free for one.
+            free_gb: What is free.
+        """
+        if not self.gb or free_gb >= least_gb:
+            return ""
+        return (
+            f"a run saves about {self.run_gb:.3g} GB, run.min_free_gb asks for {least_gb:g} GB and {free_gb:.3g} GB "
+            "are free; free some space, or say how much there has to be: --set run.min_free_gb=N"
+        )
+
+
 @dataclass(frozen=True)
 class Recommendation:
     """Where to run, and why.

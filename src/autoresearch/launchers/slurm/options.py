@@ -160,6 +160,11 @@ def in_image(options: Mapping[str, object]) -> bool:
     return bool(options.get("container"))
 
 
+def requeues(options: Mapping[str, object]) -> bool:
+    """Whether a job that was preempted is begun again, in the folder that it had."""
+    return bool(options.get("requeue"))
+
+
 def _shared_git(tree: Path) -> Path | None:
     """The `.git` folder behind a worktree's `.git` file; None for one that holds its own, and for no checkout."""
     try:

@@ -11,7 +11,7 @@ Of its evaluation: NeMo-RL's converter and its `run_eval.py`, as read at commit 
 import json
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,7 @@ def derived_entry(recipe: Recipe) -> str:
 def injections(
     recipe: Recipe,
     folder: Path,
+    saves: Iterable[tuple[str, str, str]] = (),
     *,
     seed: int,
     commit: str,
@@ -96,6 +97,7 @@ def injections(
     Args:
         recipe: The composed recipe.
         folder: The run's folder, absolute.
+        saves: Key, value and reason of what is set of its checkpoints.
         seed: Training seed.
         commit: The experiment's commit.
         run_id: The run's name at the scheduler, `ar-CAMPAIGN--EXPERIMENT--N`; empty to keep W&B's.
@@ -110,6 +112,7 @@ def injections(
         ("logger.monitor_gpus", "true" if recipe.get("cluster.gpus_per_node", 0) else "", "memory and use of the GPUs"),
         ("checkpointing.checkpoint_dir", text(folder / CHECKPOINTS), "a shared one would resume another experiment"),
         ("checkpointing.checkpoint_must_save_by", save_by(recipe, limit_s, setup_s), "a save before the time limit"),
+        *saves,
         (f"{algorithm}.val_at_end", "true" if examinable(recipe) else "", "the final model is measured"),
         (f"{algorithm}.seed", str(seed), "the seed of this run"),
         *((key, str(value), "every run is examined on the same validation set") for key, value in split_seeds(recipe)),

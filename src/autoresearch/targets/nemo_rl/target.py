@@ -1,7 +1,7 @@
 """NeMo-RL as a target: the parts of this package behind the `Target` protocol."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from autoresearch.run.symptom import Severity, Symptom
 from autoresearch.targets.nemo_rl import (
     cost as budget,
 )
-from autoresearch.targets.nemo_rl import facts, grammar, measure, protection, run_command, run_environment
+from autoresearch.targets.nemo_rl import facts, grammar, measure, protection, run_command, run_environment, saves
 from autoresearch.targets.nemo_rl import (
     objective as metric,
 )
@@ -43,12 +43,15 @@ class NemoRLTarget:
         venv: A shared virtual environment; the main checkout's `.venv` otherwise.
         source: One more metric source, ours or an installed package's, by name or as a mapping with `type` and its own
             options; what it reads under the metric's logger tag counts where NeMo-RL's own files say nothing.
+        saves: What a run saves: `lean`, one checkpoint without optimizer state, or as the `recipe` says; `lean`
+            otherwise.
         provenance: What to do with a number whose job never said which code it imported: `required` makes the run a
             crash with that reason, `noted` takes it with a note; `required` otherwise.
     """
 
     name = "nemo-rl"
     in_image = False
+    resumes = False
 
     def __init__(
         self,
@@ -101,6 +104,7 @@ class NemoRLTarget:
             facts=facts.facts(recipe, protection.measuring_code(tree)),
             warnings=(*metric.warnings(recipe, objective), *cost.warnings, *self._cautions(recipe)),
             inputs=inputs(recipe),
+            saves=saves.estimate(recipe, cost.steps, self._saves, resumes=self.resumes),
         )
         self._seen = self._seen or survey
         return survey
@@ -145,9 +149,11 @@ class NemoRLTarget:
 
     def injections(self, recipe: Recipe, request: RunRequest, cost: budget.Budget) -> tuple[run_command.Injection, ...]:
         """What is set for this run on top of recipe and hypothesis, each with its reason."""
+        kept = saves.injected(recipe, self._saves, resumes=self.resumes)
         return run_command.injections(
             recipe,
             request.folder,
+            kept,
             seed=request.seed,
             commit=request.commit,
             run_id=request.run_id,
@@ -155,6 +161,14 @@ class NemoRLTarget:
             setup_s=cost.setup_minutes * 60,
             steps=self._options.get("steps"),
         )
+
+    @property
+    def _saves(self) -> str:
+        return str(self._options.get("saves", saves.LEAN))
+
+    def weights(self, folder: Path) -> Iterator[Path]:
+        """What an ended run's checkpoints hold besides numbers and settings."""
+        return saves.weights(folder)
 
     def evaluation(self, tree: Path) -> dict[str, Any]:
         """NeMo-RL's own converter and driver, for the last checkpoint of a run.
@@ -267,6 +281,7 @@ _OPTIONS: dict[str, Any] = {
     "validations": str,
     "venv": str,
     "provenance": str,
+    "saves": str,
     "source": (str, Mapping),
 }
 
@@ -292,6 +307,8 @@ def _refuse(options: Mapping[str, Any]) -> None:
         raise CampaignError("target: minutes must be above 0, and setup_minutes not negative")
     if options.get("provenance", "required") not in {"required", "noted"}:
         raise CampaignError("target: provenance is `required` or `noted`")
+    if options.get("saves", saves.LEAN) not in {saves.LEAN, saves.RECIPE}:
+        raise CampaignError("target: saves is `lean` or `recipe`")
     check_rule(str(options.get("validations", "last")))
 
 
