@@ -22,6 +22,8 @@ EXTRAS = MappingProxyType(
         "mcp": "mcp",
         "mlflow": "mlflow",
         "numpy": "search",
+        "starlette": "dashboard",
+        "uvicorn": "dashboard",
         "wandb": "wandb",
     }
 )

@@ -20,7 +20,7 @@ from autoresearch.experiment import names
 from autoresearch.experiment.events import Event
 from autoresearch.experiment.experiment import Experiment, Run
 from autoresearch.experiment.outcome import Status
-from autoresearch.git import diffs, refs
+from autoresearch.git import refs
 from autoresearch.machine import disk
 from autoresearch.machine.clock import SteadyClock
 from autoresearch.records import consistency, volume
@@ -326,9 +326,7 @@ class Campaign:
 
     def diff(self, index: int) -> str:
         """What one attempt changed against its parent."""
-        opened = opening.open_campaign(self.where, self.name)
-        entry = opened.experiment(index)
-        return diffs.diff(opened.paths.root, entry.parent_commit, entry.commit) if entry.commit else ""
+        return standing.diff_of(opening.open_campaign(self.where, self.name), index)
 
     def ledger(self) -> tuple[Row, ...]:
         """Every row of the repository's ledger, those of other campaigns included."""

@@ -13,10 +13,12 @@ import hmac
 import os
 import secrets
 import termios
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar
 
 from autoresearch.campaign.opening import Opened
@@ -35,6 +37,7 @@ Word = TypeVar(
     happened.StopRequested,
 )
 
+_VOUCHED: ContextVar[Mapping[Path, str]] = ContextVar("vouched", default=MappingProxyType({}))
 _TERMINAL = Path("/dev/tty")
 _MAKE_TERMINALS = frozenset(
     {"script", "expect", "unbuffer", "socat", "pexpect", "ptyprocess", "dtach", "abduco", "faketty"}
@@ -83,6 +86,8 @@ def prove(opened: Opened, verb: str, *, starts: bool = False) -> str:
     Raises:
         CampaignError: Nobody proved to be a person.
     """
+    if known := _VOUCHED.get().get(opened.paths.journal):
+        return known
     if seal := opened.campaign.approval.seal:
         return _unsealed(seal, verb, opened.paths.name)
     if starts or not _asks(opened):
@@ -95,6 +100,27 @@ def prove(opened: Opened, verb: str, *, starts: bool = False) -> str:
         raise CampaignError(f"this terminal was made by {maker}, so nothing was recorded; {cure}")
     with _own_terminal(cure) as terminal:
         return _typed_back(terminal, verb, cure)
+
+
+@contextmanager
+def vouched(opened: Opened, proof: str) -> Iterator[None]:
+    """Words said in the block are a person's who proved it before: their browser holds what only they were shown.
+
+    Args:
+        opened: The campaign that they proved it for.
+        proof: How it was known, as `prove` has said.
+    """
+    before = _VOUCHED.set({opened.paths.journal: proof and f"{proof}, for a browser"})
+    try:
+        yield
+    finally:
+        _VOUCHED.reset(before)
+
+
+def show_alone(text: str) -> None:
+    """Show a line at the controlling terminal and nowhere else. Raises CampaignError where there is none."""
+    with _own_terminal("it is shown at a terminal only") as terminal:
+        os.write(terminal, f"{text}\n".encode())
 
 
 @contextmanager

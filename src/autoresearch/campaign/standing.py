@@ -24,6 +24,7 @@ from autoresearch.experiment.events import ApprovalAsked, BaseSurvey
 from autoresearch.experiment.experiment import Experiment, Run, integrity_of, pauses
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE, NO_CLOCK, Status
+from autoresearch.git import diffs
 from autoresearch.ports.metric_source import MetricSource, readings_of, sources_of
 from autoresearch.records.paths import campaign_of
 from autoresearch.report.plain_text import baseline_figure, proposals, researchers_told
@@ -47,8 +48,9 @@ class Reading:
     base: BaseSurvey
 
     def outlook(self, now: float) -> Outlook:
-        """What the rest of the budget can hold."""
+        """What the rest of the budget can hold; of what has ended, what it could hold then."""
         opened = self.opened
+        now = opened.history.ended.at if opened.history.ended else now
         assert opened.limits is not None  # noqa: S101 - it has begun
         expected_s = None if self.base.minutes is None else self.base.minutes * 60
         return outlook(opened.history, opened.campaign, opened.limits, self.objective, now, expected_s, self.base.gpus)
@@ -266,6 +268,12 @@ def number_of(opened: Opened, words: str) -> int:
     near = get_close_matches(words, known, n=1)
     hint = f"did you mean {near[0]}?" if near else "give its number or its name as `status` has it"
     raise CampaignError(f"there is no experiment {words!r} in {opened.paths.name}; {hint}")
+
+
+def diff_of(opened: Opened, index: int) -> str:
+    """What an experiment changed against its parent; empty without a commit. Raises CampaignError without it."""
+    entry = opened.experiment(index)
+    return diffs.diff(opened.paths.root, entry.parent_commit, entry.commit) if entry.commit else ""
 
 
 def log_of(opened: Opened, index: int) -> Path:

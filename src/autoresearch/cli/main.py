@@ -50,6 +50,7 @@ COMMANDS = {
     "session": "show the session memory, or write it now",
     "skill": "install or show the skill pack for coding agents",
     "list": "the campaigns of a repository",
+    "dashboard": "pages in your browser that show the campaigns and stay up to date",
     "help": "all commands, or the flags of one",
     "completion": "words for bash, zsh or fish, so that they complete commands and flags",
 }
@@ -57,7 +58,7 @@ COMMANDS = {
 
 GROUPS = {
     "begin": ("demo", "init", "plan", "run", "doctor"),
-    "look": ("list", "status", "watch", "show", "log", "diff", "ledger", "report", "session"),
+    "look": ("list", "status", "watch", "dashboard", "show", "log", "diff", "ledger", "report", "session"),
     "steer": ("pause", "resume", "extend", "steer", "stop", "approve", "deny", "overrule"),
     "by hand": ("experiment", "reproduce", "adopt"),
     "without a campaign": ("recipe", "simulate", "skill", "mcp", "help", "completion"),
@@ -69,7 +70,7 @@ MODULES = {
     "steering": ("plan", "run", "approve", "deny", "overrule", "pause", "resume", "extend", "steer", "stop"),
     "by_hand": ("experiment", "reproduce", "adopt"),
     "setup": ("demo", "doctor", "init", "skill", "mcp"),
-    "overview": ("list", "help", "completion"),
+    "overview": ("list", "dashboard", "help", "completion"),
 }
 """Which module has a command's two functions: `add_<command>_arguments` and `run_<command>`."""
 

@@ -1,5 +1,7 @@
 """`autoresearch list`: the campaigns of a repository, the one worked on last first.
 
+`autoresearch dashboard`: pages in your browser that show the campaigns and stay up to date.
+
 `autoresearch help`: all commands, or the flags of one.
 
 `autoresearch completion`: words for your shell, so that it completes commands and flags:
@@ -11,9 +13,10 @@ import argparse
 import shlex
 from dataclasses import dataclass
 
+from autoresearch import extras
 from autoresearch.cli import output
-from autoresearch.cli.main import COMMANDS, campaign_of, parser
-from autoresearch.errors import AutoresearchError, UsageError
+from autoresearch.cli.main import COMMANDS, campaign_arguments, campaign_of, parser
+from autoresearch.errors import AutoresearchError, PluginError, UsageError
 from autoresearch.report import plain_text
 
 SHELLS = ("bash", "zsh", "fish")
@@ -72,6 +75,35 @@ def _listed(args: argparse.Namespace, name: str) -> ListedCampaign:
     return ListedCampaign(
         campaign=name, state=now.state, attempted=now.attempted, keep=now.keep, best=now.best, metric=now.metric
     )
+
+
+def add_dashboard_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `dashboard`."""
+    campaign_arguments(parser, unnamed="the one worked on last; act: what may be acted on")
+    parser.add_argument(
+        "--act", action="store_true", help="approve, steer, pause, stop and extend from the browser too"
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: this machine only)")
+    parser.add_argument("--port", type=int, default=8642, help="port to listen at, 0 for a free one (default: 8642)")
+
+
+def run_dashboard(args: argparse.Namespace) -> int:
+    """Serve until Ctrl-C; who sees the address that is printed can open the pages."""
+    try:
+        from autoresearch.dashboard.web_server import serve  # noqa: PLC0415 - an optional package
+    except ImportError as error:
+        raise PluginError(
+            f"the dashboard needs a package that is not installed ({error.name or error}); {extras.advice(error.name)}"
+        ) from None
+    from autoresearch.campaign import consent  # noqa: PLC0415 - `--help` can do without
+    from autoresearch.dashboard.deeds import grant  # noqa: PLC0415 - as above
+
+    granted = grant(campaign_of(args)) if args.act else None
+    show = consent.show_alone if granted and granted.proof else output.say
+    if granted:
+        output.say(f"whoever opens this address may act on {granted.campaign.name} in your name:")
+    serve(args.repo.absolute(), host=args.host, port=args.port, grant=granted, show=show)
+    return 0
 
 
 def add_help_arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,10 +7,10 @@ import io
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from autoresearch.experiment.outcome import BASELINE
+from autoresearch.report.plain_text import safe
 from autoresearch.report.report import Report, ReportLine
 from autoresearch.run.measurement import Direction
 
@@ -303,7 +303,7 @@ def svg(drawing: Drawing) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {drawing.width} {drawing.height}" role="img" '
         f'width="{drawing.width}" height="{drawing.height}" '
         f'font-family="system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif">'
-        f"\n<title>{_safe(drawing.title)}</title>\n"
+        f"\n<title>{safe(drawing.title)}</title>\n"
         f'<rect width="100%" height="100%" fill="{PAPER}"/>\n{body}\n</svg>\n'
     )
 
@@ -318,10 +318,10 @@ def _svg(shape: Shape) -> str:
             )
         case Dot():
             fill = "transparent" if shape.colour == "none" else shape.colour
-            tip = f"<title>{_safe(shape.tip)}</title>" if shape.tip else ""
+            tip = f"<title>{safe(shape.tip)}</title>" if shape.tip else ""
             return f'<circle cx="{shape.x:.1f}" cy="{shape.y:.1f}" r="{shape.radius}" fill="{fill}">{tip}</circle>'
         case Box():
-            tip = f"<title>{_safe(shape.tip)}</title>" if shape.tip else ""
+            tip = f"<title>{safe(shape.tip)}</title>" if shape.tip else ""
             return (
                 f'<rect x="{shape.x:.1f}" y="{shape.y:.1f}" width="{shape.width:.1f}" height="{shape.height:.1f}" '
                 f'rx="2" fill="{shape.colour}">{tip}</rect>'
@@ -330,13 +330,8 @@ def _svg(shape: Shape) -> str:
             weight = ' font-weight="600"' if shape.bold else ""
             return (
                 f'<text x="{shape.x:.1f}" y="{shape.y:.1f}" font-size="{shape.size}" fill="{shape.colour}" '
-                f'text-anchor="{shape.anchor}"{weight}>{_safe(shape.text)}</text>'
+                f'text-anchor="{shape.anchor}"{weight}>{safe(shape.text)}</text>'
             )
-
-
-def _safe(text: str) -> str:
-    """Text as XML can hold it: control characters have no place there."""
-    return escape("".join(char if char.isprintable() else " " for char in text))
 
 
 _SCALE = 2

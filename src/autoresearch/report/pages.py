@@ -3,13 +3,12 @@
 Markdown is for a terminal, a pull request or a chat; the HTML has no script, no font and no picture from elsewhere.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from html import escape
 
 from autoresearch.experiment.outcome import BASELINE, Status
 from autoresearch.report import figure
-from autoresearch.report.plain_text import interval
+from autoresearch.report.plain_text import interval, safe
 from autoresearch.report.report import Report, ReportLine
 from autoresearch.verdict.arms import counted
 from autoresearch.verdict.claims import Standing
@@ -26,9 +25,12 @@ STANDINGS = {
 }
 """What the words mean under which attempts are listed, best first."""
 
+Link = Callable[[int], str]
+"""Where the page of an attempt of this number is."""
+
 AREA_HEAD = ("area", "attempts", "keep", "discard", "crash", "best effect", "minutes")
 
-_STYLE = """
+STYLE = """
 :root { color-scheme: light dark; --ink: #1f2933; --faint: #616e7c; --line: #e4e7eb; --keep: #1a7f37;
 --crash: #cf222e; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e4e7eb; --faint: #9aa5b1; --line: #323f4b; --keep: #4ac26b;
@@ -277,31 +279,38 @@ def number(value: float | None) -> str:
 
 def html(report: Report) -> str:
     """The whole page."""
-    body = "\n".join(
-        part
-        for part in (
-            f"<h1>{_t(report.campaign)}</h1>",
-            f'<p class="headline">{_t(report.headline)}</p>',
-            f"<p>{_t(what_to_do(report))}</p>" if what_to_do(report) else "",
-            "".join(f"<p>{_t(line)}</p>" for line in report.integrity),
-            _html_facts(report),
-            f'<div class="scroll">{_inline(figure.progress(report))}</div>',
-            _believed(report),
-            _attempts(report),
-            _html_areas(report),
-            _html_spend(report),
-            _html_listing("Researchers", report.researchers),
-            _html_listing("Needs your attention", report.attention),
-            _html_listing("Your instructions during the campaign", report.steering),
-        )
-        if part
-    )
+    body = "\n".join(filter(None, (f"<h1>{safe(report.campaign)}</h1>", *sections(report, report.entries).values())))
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-        f"<title>{_t(report.campaign)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+        f"<title>{safe(report.campaign)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
     )
+
+
+def sections(report: Report, shown: Sequence[ReportLine], link: Link | None = None) -> dict[str, str]:
+    """The page's parts by name, in order; a part with nothing to say is empty.
+
+    Args:
+        report: The report.
+        shown: The attempts that its table lists.
+        link: Where an attempt has a page of its own; None: nowhere.
+    """
+    advice = what_to_do(report)
+    return {
+        "headline": f'<p class="headline">{safe(report.headline)}</p>'
+        + (f"<p>{safe(advice)}</p>" if advice else "")
+        + "".join(f"<p>{safe(line)}</p>" for line in report.integrity),
+        "facts": _html_facts(report),
+        "plot": f'<div class="scroll">{_inline(figure.progress(report))}</div>',
+        "believed": _believed(report),
+        "attempts": _attempts(shown, link),
+        "areas": _html_areas(report),
+        "spend": _html_spend(report),
+        "researchers": _html_listing("Researchers", report.researchers),
+        "attention": _html_listing("Needs your attention", report.attention),
+        "steering": _html_listing("Your instructions during the campaign", report.steering),
+    }
 
 
 def _inline(drawing: figure.Drawing) -> str:
@@ -309,7 +318,7 @@ def _inline(drawing: figure.Drawing) -> str:
 
 
 def _html_facts(report: Report) -> str:
-    return "<dl>" + "".join(f"<dt>{_t(label)}</dt><dd>{_t(text)}</dd>" for label, text in facts(report)) + "</dl>"
+    return "<dl>" + "".join(f"<dt>{safe(label)}</dt><dd>{safe(text)}</dd>" for label, text in facts(report)) + "</dl>"
 
 
 def _believed(report: Report) -> str:
@@ -317,19 +326,19 @@ def _believed(report: Report) -> str:
     for word, meaning in STANDINGS.items():
         entries = [entry for entry in report.entries if standing(entry) == word]
         if entries:
-            items = "".join(f"<li>{_t(claim_words(entry))}</li>" for entry in entries)
+            items = "".join(f"<li>{safe(claim_words(entry))}</li>" for entry in entries)
             parts.append(f'<p><span class="badge">{word}</span> ({meaning})</p><ul>{items}</ul>')
-    parts.append(f'<p class="faint">{_t(caution_words(report))}</p>')
+    parts.append(f'<p class="faint">{safe(caution_words(report))}</p>')
     return "\n".join(parts)
 
 
-def _attempts(report: Report) -> str:
+def _attempts(shown: Sequence[ReportLine], link: Link | None) -> str:
     head = ("#", "verdict", "value", "effect", "runs", "area", "hypothesis and evidence")
-    rows = "".join(_attempt(entry) for entry in report.entries)
+    rows = "".join(_attempt(entry, link) for entry in shown)
     return f'<h2>All experiments</h2><div class="scroll"><table>{_head(head)}{rows}</table></div>'
 
 
-def _attempt(entry: ReportLine) -> str:
+def _attempt(entry: ReportLine, link: Link | None) -> str:
     details = [
         ("why", entry.reason),
         ("branch", f"{entry.branch} ({entry.commit}), from {entry.parent}"),
@@ -340,13 +349,15 @@ def _attempt(entry: ReportLine) -> str:
         ("proposed by", entry.source),
         ("log", entry.log),
     ]
-    listed = "".join(f"<dt>{label}</dt><dd><code>{_t(text)}</code></dd>" for label, text in details if text)
+    listed = "".join(f"<dt>{label}</dt><dd><code>{safe(text)}</code></dd>" for label, text in details if text)
+    number_of_it = f'<a href="{safe(link(entry.index))}">{entry.index}</a>' if link else str(entry.index)
     return (
-        f'<tr><td class="number">{entry.index}</td><td class="badge {entry.status}">{entry.status}</td>'
+        f'<tr id="n{entry.index}"><td class="number">{number_of_it}</td>'
+        f'<td class="badge {entry.status}">{entry.status}</td>'
         f'<td class="number">{number(entry.value)}</td>'
-        f'<td class="number">{_t(interval(entry.effect, entry.low, entry.high))}</td>'
-        f'<td class="number">{entry.runs}</td><td>{_t(entry.area)}</td>'
-        f"<td><details><summary>{_t(entry.title)}</summary><dl>{listed}</dl></details></td></tr>\n"
+        f'<td class="number">{safe(interval(entry.effect, entry.low, entry.high))}</td>'
+        f'<td class="number">{entry.runs}</td><td>{safe(entry.area)}</td>'
+        f"<td><details><summary>{safe(entry.title)}</summary><dl>{listed}</dl></details></td></tr>\n"
     )
 
 
@@ -362,18 +373,13 @@ def _html_spend(report: Report) -> str:
 
 
 def _html_listing(title: str, items: Sequence[str]) -> str:
-    return f"<h2>{title}</h2><ul>{''.join(f'<li>{_t(item)}</li>' for item in items)}</ul>" if items else ""
+    return f"<h2>{title}</h2><ul>{''.join(f'<li>{safe(item)}</li>' for item in items)}</ul>" if items else ""
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    body = "".join(f"<tr>{''.join(f'<td>{_t(str(cell))}</td>' for cell in row)}</tr>" for row in rows)
+    body = "".join(f"<tr>{''.join(f'<td>{safe(str(cell))}</td>' for cell in row)}</tr>" for row in rows)
     return f'<div class="scroll"><table>{_head(head)}{body}</table></div>'
 
 
 def _head(cells: Sequence[str]) -> str:
     return f"<tr>{''.join(f'<th>{cell}</th>' for cell in cells)}</tr>"
-
-
-def _t(text: str) -> str:
-    """Text as HTML; control characters, which no page may hold, become spaces."""
-    return escape("".join(char if char.isprintable() else " " for char in text))

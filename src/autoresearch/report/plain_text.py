@@ -115,6 +115,11 @@ def as_html(text: str) -> str:
     return f"<pre>{escape(text)}</pre>"
 
 
+def safe(text: str) -> str:
+    """Text as HTML and SVG can hold it: control characters, which have no place there, become spaces."""
+    return escape("".join(char if char.isprintable() else " " for char in text))
+
+
 def baseline_figure(history: History) -> tuple[float | None, str]:
     """The baseline's value and what it rests on, with the figure of its row where that is another.
 

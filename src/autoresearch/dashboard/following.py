@@ -1,0 +1,173 @@
+"""Campaigns that somebody looks at for long: each is read once, then only what came, and a report is made once for it.
+
+Nothing here writes. Several may look at the same time: each look is one after the other.
+"""
+
+import os
+import stat
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from autoresearch.campaign import controller, opening, standing
+from autoresearch.campaign.opening import Opened
+from autoresearch.campaign.status import CampaignStatus
+from autoresearch.errors import CampaignError, LedgerError
+from autoresearch.experiment.events import CampaignStarted, Event, Noted, Resumed
+from autoresearch.experiment.experiment import Experiment, Run
+from autoresearch.records.paths import CampaignPaths, Layout
+from autoresearch.report.event_lines import Lines
+from autoresearch.report.report import Report
+
+_CHANGE_THE_PLAN = (CampaignStarted, Noted, Resumed)
+_LINES = 200
+_STALE_S = 60.0
+"""A report says what is left of the budget, so it is made again after a while though nothing came."""
+
+
+@dataclass
+class Followed:
+    """One campaign, followed.
+
+    Attributes:
+        paths: Where it lies.
+        clock: Unix time in seconds.
+    """
+
+    paths: CampaignPaths
+    clock: Callable[[], float] = time.time
+    _opened: Opened | None = None
+    _report: Report | None = None
+    _lines: deque[str] = field(default_factory=lambda: deque(maxlen=_LINES))
+    _told: Lines = field(default_factory=Lines)
+    _turn: threading.RLock = field(default_factory=threading.RLock)
+
+    def grown(self) -> int:
+        """Bytes of its journal now: a larger number says that something came."""
+        try:
+            return self.paths.journal.stat().st_size
+        except OSError:
+            return 0
+
+    def opened(self) -> Opened:
+        """Its files as they are now.
+
+        Raises:
+            CampaignError: It is gone, or its file contradicts its journal.
+            LedgerError: Its journal is damaged.
+        """
+        with self._turn:
+            known = self._opened
+            if known is None or known.history.started is None:
+                return self._anew()
+            try:
+                events, heard = known.journal.tail(known.heard)
+            except LedgerError:
+                return self._anew()
+            if not events:
+                return known
+            if any(isinstance(event, _CHANGE_THE_PLAN) for event in events):
+                return self._anew()
+            for event in events:
+                known.history.apply(event)
+            self._hear(events)
+            self._opened, self._report = replace(known, heard=heard), None
+            return self._opened
+
+    def status(self) -> CampaignStatus:
+        """Where it stands; the very value that the command line shows."""
+        with self._turn:
+            return standing.status_of(self.opened(), self.clock(), held=controller.at_work(self.paths))
+
+    def report(self) -> Report | None:
+        """Its report, as the files of `autoresearch report` have it; None before it has begun."""
+        with self._turn:
+            opened = self.opened()
+            if opened.history.started is None:
+                return None
+            if self._report is None or self.clock() - self._report.at > _STALE_S:
+                self._report = controller.report_of(standing.read(opened), self.clock())
+            return self._report
+
+    def lines(self) -> tuple[str, ...]:
+        """What happened last, a line each, newest last."""
+        with self._turn:
+            self.opened()
+            return tuple(self._lines)
+
+    def experiment(self, index: int) -> tuple[Experiment, tuple[Run, ...]]:
+        """One attempt with its runs, oldest first. Raises CampaignError where there is none of that number."""
+        with self._turn:
+            opened = self.opened()
+            entry = opened.experiment(index)
+            return entry, tuple(opened.history.runs_of(entry.name))
+
+    def log_end(self, index: int, most: int) -> tuple[str, int, Path]:
+        """The end of an attempt's newest run log, bytes before it, and its path; no text where there is none.
+
+        A run may have put a pipe, or a link to a file of yours, where its log was: that is not read.
+        """
+        with self._turn:
+            opened = self.opened()
+            opened.experiment(index)
+            path, heavy = standing.log_of(opened, index), opened.paths.heavy
+        if not path.parent.resolve().is_relative_to(heavy.resolve()):
+            return "", 0, path
+        try:
+            source = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except OSError:
+            return "", 0, path
+        with os.fdopen(source, "rb") as stream:
+            if not stat.S_ISREG(os.fstat(source).st_mode):
+                return "", 0, path
+            begin = max(0, stream.seek(0, os.SEEK_END) - most)
+            stream.seek(begin)
+            rest = stream.readline(most) if begin else b""
+            return stream.read(most).decode("utf-8", "replace"), begin + len(rest), path
+
+    def diff(self, index: int) -> str:
+        """What an attempt changed against its parent; empty without a commit."""
+        return standing.diff_of(self.opened(), index)
+
+    def brief(self, index: int) -> str:
+        """What the author of an attempt was told; empty where that was not written down."""
+        entry, _ = self.experiment(index)
+        path = self.paths.brief(entry.name)
+        return path.read_text("utf-8", "replace") if path.is_file() else ""
+
+    def _anew(self) -> Opened:
+        opened = opening.open_campaign(self.paths.root, self.paths.name)
+        self._opened, self._report, self._told = opened, None, Lines()
+        self._lines.clear()
+        self._hear(opened.journal.read())
+        return opened
+
+    def _hear(self, events: tuple[Event, ...]) -> None:
+        self._lines.extend(line for event in events if (line := self._told.line(event)))
+
+
+class FollowedCampaigns:
+    """The campaigns of a repository, each followed from the first time that somebody asked for it."""
+
+    def __init__(self, where: Path, clock: Callable[[], float] = time.time) -> None:
+        """Of the repository that this folder is in. Raises RepositoryError where there is none."""
+        self.layout: Layout = opening.find_layout(where)
+        self._clock = clock
+        self._known: dict[str, Followed] = {}
+
+    def names(self) -> list[str]:
+        """Their names, the one worked on last first."""
+        return opening.names(self.layout)
+
+    def one(self, name: str) -> Followed:
+        """The campaign of this name.
+
+        Raises:
+            CampaignError: There is none.
+        """
+        if name not in self.names():
+            raise CampaignError(f"there is no campaign {name!r} in {self.layout.root}")
+        return self._known.setdefault(name, Followed(self.layout.campaign(name), self._clock))

@@ -1,0 +1,295 @@
+"""The dashboard's pages as HTML: what the report and the status say, in their words and with their numbers.
+
+Whatever a log, an agent or a person wrote is escaped; no page holds a script or a style of its own.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from autoresearch.campaign.status import CampaignStatus, RunningRun
+from autoresearch.experiment.experiment import Experiment
+from autoresearch.mcp.answers import Page, Shown
+from autoresearch.report import pages
+from autoresearch.report.plain_text import duration, interval, number, safe
+from autoresearch.report.report import Report
+
+MOST_ROWS = 200
+"""Attempts that a campaign's page lists; all of them stand on a page of their own."""
+
+_NEWLINE = "\n"
+_SIGNS = {"+": "add", "-": "gone", "@": "hunk"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deeds:
+    """What may be done from the browser.
+
+    Attributes:
+        allowed: Whether anything may.
+        requests: Names of the launches that wait for an answer, with their questions.
+        working: Whether a controller is at work.
+    """
+
+    allowed: bool
+    requests: tuple[tuple[str, str], ...] = ()
+    working: bool = False
+
+
+def home(campaign: str) -> str:
+    """Where a campaign's page is."""
+    return f"/campaigns/{quote(campaign, safe='')}"
+
+
+def page(title: str, body: str, *, news: str = "", way: Sequence[tuple[str, str]] = ()) -> str:
+    """A whole page.
+
+    Args:
+        title: Its title.
+        body: What stands on it.
+        news: Address that says when it is out of date; empty for a page that stays.
+        way: Links that lead back, outermost first.
+    """
+    steps = " / ".join(f'<a href="{safe(there)}">{safe(name)}</a>' for name, there in (("campaigns", "/"), *way))
+    told = f' data-news="{safe(news)}"' if news else ""
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<title>{safe(title)}</title>\n<link rel="stylesheet" href="/static/style.css">\n'
+        '<link rel="icon" href="data:,">\n<script src="/static/live.js" defer></script>\n</head>\n'
+        f"<body{told}>\n<nav>{steps}</nav>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
+    )
+
+
+def campaigns(found: Iterable[CampaignStatus | tuple[str, str]]) -> str:
+    """The campaigns of a repository; one that cannot be read is a name and the reason."""
+    rows = "".join(_unreadable(*one) if isinstance(one, tuple) else _campaign(one) for one in found)
+    if not rows:
+        return page(
+            "autoresearch", "<h1>Campaigns</h1><p>No campaign yet; begin with: <code>autoresearch init</code></p>"
+        )
+    head = _head(("campaign", "state", "attempted", "kept", "baseline", "best", "metric", "what is next"))
+    listing = f'<div class="scroll"><table>{head}{rows}</table></div>'
+    return page("autoresearch", f'<h1>Campaigns</h1><section id="campaigns">{listing}</section>', news="/news")
+
+
+def _campaign(status: CampaignStatus) -> str:
+    cells = (
+        f'<a href="{safe(home(status.campaign))}">{safe(status.campaign)}</a>', _badge(status.state),
+        str(status.attempted), str(status.keep), number(status.baseline),
+        f"{number(status.best)} {_faint(status.best_from)}" if status.best is not None else "",
+        safe(status.metric), safe("; ".join(status.waiting) or status.stop),
+    )  # fmt: skip
+    return _row(cells)
+
+
+def _unreadable(name: str, why: str) -> str:
+    return _row((safe(name), _badge("unreadable"), "", "", "", "", "", safe(why)))
+
+
+def planned(name: str, text: str) -> str:
+    """A campaign that has not begun: its plan in words."""
+    body = (
+        f"<h1>{safe(name)}</h1><p>Not begun. Start it with: "
+        f"<code>autoresearch run --campaign {safe(name)}</code></p>{_block('plan', text.split(_NEWLINE))}"
+    )
+    return page(name, body, news=f"{home(name)}/news")
+
+
+def campaign(
+    status: CampaignStatus, report: Report, happened: Sequence[str], deeds: Deeds, *, everything: bool = False
+) -> str:
+    """One campaign: what the report says, and what goes on.
+
+    Args:
+        status: Where it stands.
+        report: Its report.
+        happened: What happened last, a line each.
+        deeds: What may be done from here.
+        everything: List every attempt.
+    """
+    there = home(status.campaign)
+    shown = report.entries if everything else report.entries[-MOST_ROWS:]
+    parts = pages.sections(report, shown, lambda index: f"{there}/experiments/{index}")
+    if left := len(report.entries) - len(shown):
+        parts["attempts"] += f'<p><a href="{there}?all=1">and {left} earlier ones</a></p>'
+    told = (*status.waiting, *status.held_back, status.question, *status.cautions)
+    parts = {
+        "state": _state(status, told),
+        "headline": parts.pop("headline"),
+        "answers": _answers(there, deeds),
+        "running": _running(there, status.running, report),
+        "plot": parts.pop("plot"),
+        **parts,
+        "happened": f"<h2>What happened last</h2>{_block('what happened last', happened)}" if happened else "",
+        "deeds": _deeds(there, deeds, status),
+    }
+    body = "\n".join(f'<section id="{name}">{text}</section>' for name, text in parts.items())
+    return page(status.campaign, f"<h1>{safe(status.campaign)}</h1>\n{body}", news=f"{there}/news")
+
+
+def _state(status: CampaignStatus, told: Iterable[str]) -> str:
+    reason = f" {_faint(status.reason)}" if status.reason else ""
+    counts = f"{status.keep} kept, {status.discard} discarded, {status.crash} crashed"
+    spent = f"; {status.gpu_hours:.1f} GPU-hours" if status.gpu_hours else ""
+    lines = "".join(f'<p class="waits">{safe(text)}</p>' for text in told if text)
+    stop = "" if status.state == "ended" else f" {safe(status.stop)}"
+    return f"<p>{_badge(status.state)}{reason}{stop} {_faint(counts + spent)}</p>{lines}"
+
+
+def _running(there: str, running: Sequence[RunningRun], report: Report) -> str:
+    if not running:
+        return ""
+    numbers = {entry.name: entry.index for entry in report.entries}
+    rows = "".join(_run_in_flight(there, run, numbers.get(run.experiment)) for run in running)
+    head = _head(("experiment", "purpose", "seed", "for", "expected", "state"))
+    return f'<h2>Running now</h2><div class="scroll"><table>{head}{rows}</table></div>'
+
+
+def _run_in_flight(there: str, run: RunningRun, index: int | None) -> str:
+    name = safe(run.experiment)
+    linked = name if index is None else f'<a href="{there}/experiments/{index}">{name}</a>'
+    most = f"at most {duration(run.predicted_s)}" if run.predicted_s else ""
+    return _row((linked, safe(run.purpose), str(run.seed), duration(run.elapsed_s), most, safe(run.told)))
+
+
+def _answers(there: str, deeds: Deeds) -> str:
+    if not deeds.allowed:
+        return ""
+    return "".join(
+        f'<form method="post" action="{there}/deeds/answer"><p>{safe(question)} '
+        f'<input type="hidden" name="request" value="{safe(request)}">'
+        f'<button name="granted" value="yes">approve {safe(request)}</button> '
+        '<button name="granted" value="no">deny</button></p></form>'
+        for request, question in deeds.requests
+    )
+
+
+def _deeds(there: str, deeds: Deeds, status: CampaignStatus) -> str:
+    """Forms for what a person may ask for now."""
+    if not deeds.allowed:
+        return ""
+    steer = _form(there, "steer", "steer", "what the next proposals should take into account")
+    pause, resume = _form(there, "pause", "pause", ""), _form(there, "resume", "resume", "")
+    halt = _form(there, "stop", "stop after the runs in flight", "") + _form(there, "stop-now", "stop now", "")
+    more = _form(there, "extend", "grant more", "20 more experiments, or 4 hours more")
+    found = [steer, resume if status.state in {"paused", "stopping", "stopped"} else pause if deeds.working else ""]
+    return f"<h2>Act</h2>{''.join([*found, halt if deeds.working else '', more])}"
+
+
+def _form(there: str, verb: str, label: str, asks: str) -> str:
+    words = f'<input name="text" required maxlength="2000" aria-label="{asks}" placeholder="{asks}"> ' if asks else ""
+    return f'<form method="post" action="{there}/deeds/{verb}">{words}<button>{label}</button></form>'
+
+
+def receipt(campaign: str, said: str) -> str:
+    """What came of something that was asked for."""
+    back = home(campaign)
+    return page(campaign, f'<p>{safe(said)}</p><p><a href="{back}">back</a></p>', way=((campaign, back),))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """What lies beside an experiment.
+
+    Attributes:
+        diff: What it changed.
+        brief: What whoever made it was told.
+        log: The end of its newest log.
+    """
+
+    diff: Page
+    brief: Page
+    log: Page
+
+
+def experiment(status: CampaignStatus, entry: Experiment, found: Shown, beside: Beside) -> str:
+    """One experiment: its idea, its change, its verdict with the evidence, and its log."""
+    there, verdict = home(status.campaign), entry.verdict
+    judged = f"{found.verdict}: {found.reason} (by {verdict.by})" if verdict else "open"
+    rows = [
+        ("verdict", judged),
+        ("effect", interval(verdict.effect, verdict.low, verdict.high) if verdict else ""),
+        ("value", number(verdict.value) if verdict else ""),
+        ("area", found.area),
+        ("why it should help", found.why),
+        ("proposed by", found.source),
+        ("overrides", "  ".join(found.overrides)),
+        ("parent", f"{found.parent} at {entry.parent_commit[:7]}"),
+        ("branch", f"{found.branch} at {found.commit[:7]}"),
+        ("files", ", ".join(found.files)),
+        ("breaches", "; ".join(found.breaches)),
+        ("to watch", "; ".join(entry.hypothesis.watch)),
+        ("watched", "; ".join(found.watched)),
+        ("make a run again", f"autoresearch reproduce {found.index} --campaign {status.campaign}"),
+    ]
+    listed = "".join(f"<dt>{label}</dt><dd>{safe(text)}</dd>" for label, text in rows if text)
+    parts = {
+        "idea": f"<dl>{listed}</dl>",
+        "runs": _runs(found),
+        "diff": f"<h2>What it changed</h2>{_shown('diff', beside.diff, _marked)}" if found.commit else "",
+        "brief": f"<details><summary>What its author was told</summary>{_shown('brief', beside.brief)}</details>"
+        if beside.brief.text else "",
+        "log": f"<h2>End of its newest log</h2>{_shown('log', beside.log)}" if beside.log.text else "",
+    }  # fmt: skip
+    body = "\n".join(f'<section id="{name}">{text}</section>' for name, text in parts.items())
+    name = f"#{found.index} {found.title}"
+    way = ((status.campaign, there),)
+    return page(name, f"<h1>{safe(name)}</h1>\n{body}", news=f"{there}/news", way=way)
+
+
+def _runs(found: Shown) -> str:
+    rows = "".join(
+        _row((
+            str(run.number), safe(run.purpose), str(run.seed), safe(run.state), number(run.minutes, ".1f"),
+            number(run.value), safe(run.integrity), safe(run.told),
+        ))
+        for run in found.runs
+    )  # fmt: skip
+    head = _head(("run", "purpose", "seed", "state", "minutes", "value", "integrity", "what happened"))
+    return (
+        f'<h2>Runs</h2><div class="scroll"><table>{head}{rows}</table></div>' if rows else "<p>No run of its own.</p>"
+    )
+
+
+def problem(said: str) -> str:
+    """Why there is nothing to show."""
+    return page("autoresearch", f"<p>{safe(said)}</p>")
+
+
+def _marked(line: str) -> str:
+    """A line of a diff, as added, gone or a heading; its sign stays, so colour is not needed."""
+    kind = "file" if line.startswith(("+++", "---", "diff ")) else _SIGNS.get(line[:1], "")
+    return f'<span class="{kind}">{safe(line)}</span>' if kind else safe(line)
+
+
+def _shown(name: str, found: Page, line: Callable[[str], str] = safe) -> str:
+    """A text of several lines, and what of it was left out."""
+    return f"{_cut(found)}{_block(name, found.text.split(_NEWLINE), line)}"
+
+
+def _block(name: str, lines: Iterable[str], line: Callable[[str], str] = safe) -> str:
+    """Lines as they are; one can scroll in them with keys."""
+    body = _NEWLINE.join(map(line, lines))
+    return f'<pre class="{name.rsplit(maxsplit=1)[-1]}" tabindex="0" role="region" aria-label="{name}">{body}</pre>'
+
+
+def _cut(shown: Page) -> str:
+    where = f"; all of it: {shown.path}" if shown.path else ""
+    return f'<p class="faint">Left out: {safe(shown.cut + where)}</p>' if shown.cut else ""
+
+
+def _badge(state: str) -> str:
+    return f'<span class="state">{safe(state)}</span>'
+
+
+def _faint(text: str) -> str:
+    return f'<span class="faint">{safe(text)}</span>' if text else ""
+
+
+def _head(cells: Iterable[str]) -> str:
+    return f"<tr>{''.join(f'<th>{cell}</th>' for cell in cells)}</tr>"
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>\n"
