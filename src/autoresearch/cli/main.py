@@ -66,11 +66,11 @@ GROUPS = {
 """The same commands as `help` has them."""
 
 MODULES = {
-    "reading": ("status", "watch", "show", "log", "diff", "ledger", "report", "session", "recipe", "simulate"),
+    "reading": ("status", "watch", "show", "log", "diff", "ledger", "report", "session", "simulate"),
     "steering": ("plan", "run", "approve", "deny", "overrule", "pause", "resume", "extend", "steer", "stop"),
     "by_hand": ("experiment", "reproduce", "adopt"),
     "setup": ("demo", "doctor", "init", "skill", "mcp"),
-    "overview": ("list", "dashboard", "help", "completion"),
+    "overview": ("list", "dashboard", "help", "completion", "recipe"),
 }
 """Which module has a command's two functions: `add_<command>_arguments` and `run_<command>`."""
 

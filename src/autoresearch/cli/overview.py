@@ -7,17 +7,31 @@
 `autoresearch completion`: words for your shell, so that it completes commands and flags:
 `eval "$(autoresearch completion bash)"` in `~/.bashrc`, the same with `zsh` in `~/.zshrc`,
 `autoresearch completion fish | source` for fish.
+
+`autoresearch recipe show|metric|budget|environment|plays|health RECIPE [OVERRIDES...]`: inspect one recipe, without
+a campaign.
 """
 
+from __future__ import annotations
+
 import argparse
+import json
 import shlex
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from autoresearch import extras
 from autoresearch.cli import output
 from autoresearch.cli.main import COMMANDS, campaign_arguments, campaign_of, parser
 from autoresearch.errors import AutoresearchError, PluginError, UsageError
 from autoresearch.report import plain_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from autoresearch.experiment.hypothesis import Brief
+    from autoresearch.ports.researcher import Explained, Explainer
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -45,8 +59,6 @@ class ListedCampaign:
 
 def add_list_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `list`."""
-    from pathlib import Path  # noqa: PLC0415 - as the others have it
-
     parser.add_argument("--repo", metavar="DIR", type=Path, default=Path(), help="the repository (default: here)")
     parser.add_argument("--json", action="store_true", help="print machine-readable JSON")
 
@@ -181,3 +193,113 @@ def _fish(words: dict[str, list[str]]) -> str:
         known = " ".join(flags)
         lines.append(f"complete -c autoresearch -n '__fish_seen_subcommand_from {name}' -a {shlex.quote(known)}")
     return "\n".join(lines)
+
+
+def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `recipe`."""
+    actions = ("show", "metric", "budget", "environment", "plays", "health")
+    parser.add_argument("action", choices=actions, help="what to show")
+    parser.add_argument("recipe", help="the recipe (YAML)")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="Hydra overrides on top of it")
+    parser.add_argument("--resolved", action="store_true", help="show: the whole resolved config")
+    parser.add_argument("--image", action="store_true", help="environment: runs begin in a container image")
+    parser.add_argument("--run", metavar="DIR", type=Path, help="health: folder of a run's logs and checkpoints")
+    parser.add_argument("--json", action="store_true", help="print machine-readable JSON")
+    parser.add_argument("--repo", metavar="DIR", type=Path, default=Path(), help="the checkout (default: here)")
+
+
+def run_recipe(args: argparse.Namespace) -> int:
+    """Print the answer."""
+    from autoresearch.ports import plugins  # noqa: PLC0415 - `--help` can do without
+
+    inspection = plugins.inspector("nemo-rl")
+    if args.action == "show":
+        found = inspection.show(args.repo, args.recipe, args.overrides, resolved=args.resolved)
+        output.say(_dump(found) if args.json else _tree(found) if args.resolved else _lineage(found))
+        return 0
+    if args.action == "health":
+        found = inspection.health(args.repo, args.recipe, args.overrides, _run_folder(args))
+        output.emit(found) if args.json else output.say(_health(found))
+        return 0
+    if args.action == "plays":
+        known = _plays(inspection.brief(args.repo, args.recipe, args.overrides))
+        output.emit({"plays": known}) if args.json else output.say(_offered(known))
+        return 0
+    if args.action == "environment":
+        found = inspection.environment(args.repo, args.recipe, args.overrides, image=args.image)
+        output.emit(found) if args.json else output.say(_lines(found))
+        return 0
+    ask = inspection.metric if args.action == "metric" else inspection.budget
+    found = ask(args.repo, args.recipe, args.overrides)
+    output.emit(found) if args.json else output.say(_lines(found))
+    return 0
+
+
+def _run_folder(args: argparse.Namespace) -> Path:
+    if args.run is None:
+        raise UsageError("recipe health reads a run: give the folder of its logs and checkpoints with --run DIR")
+    return Path(args.run)
+
+
+def _plays(brief: Brief) -> tuple[Explained, ...]:
+    from autoresearch.ports import plugins  # noqa: PLC0415 - `--help` can do without
+
+    playbook: Explainer = plugins.make("researchers", "playbook", options={}, folder=Path())
+    return playbook.explain(brief)
+
+
+def _offered(known: Sequence[Explained]) -> str:
+    """Plays that apply with what they would change, those that a symptom has to call, and why the others do not."""
+    offered = [one for one in known if not one.why_not and not one.called_by]
+    called = [one for one in known if not one.why_not and one.called_by]
+    others = [one for one in known if one.why_not]
+    parts = (
+        (f"{len(offered)} apply", [f"{one.name}: {one.title}\n    {'  '.join(one.changes)}" for one in offered]),
+        (f"{len(called)} apply when a symptom calls them",
+         [f"{one.name}: {', '.join(one.called_by)}\n    {'  '.join(one.changes)}" for one in called]),
+        (f"{len(others)} do not apply", [f"{one.name}: {one.why_not}" for one in others]),
+    )  # fmt: skip
+    return "\n\n".join("\n  ".join([f"{head}:", *lines]) for head, lines in parts if lines)
+
+
+def _health(found: dict[str, Any]) -> str:
+    lines = [
+        f"{one['severity']}: {one['name']} ({one['fault']})\n  {one['evidence']}\n  try: {one['advice']}"
+        for one in found["symptoms"]
+    ]
+    return "\n\n".join([_lines({**found, "symptoms": ()}), *(lines or ["no symptom found"])])
+
+
+def _dump(found: Any) -> str:
+    return json.dumps(found, indent=2, ensure_ascii=False)
+
+
+def _tree(found: Any) -> str:
+    import yaml  # noqa: PLC0415
+
+    return str(yaml.safe_dump(found, sort_keys=False, allow_unicode=True, width=110)).rstrip("\n")
+
+
+def _lineage(found: dict[str, Any]) -> str:
+    values = found["values"].items()
+    rows = [(key, json.dumps(entry["value"], ensure_ascii=False), entry["from"]) for key, entry in values]
+    head = f"{found['algorithm']} recipe: " + " <- ".join(found["lineage"])
+    unresolved = [f"cannot be resolved: {key}: {why}" for key, why in found["unresolved"].items()]
+    return "\n".join([head, "", plain_text.table(("key", "value", "from"), _shortened(rows)), *unresolved])
+
+
+def _shortened(rows: list[tuple[str, str, str]], width: int = 60) -> list[tuple[str, str, str]]:
+    return [(key, value if len(value) <= width else value[: width - 1] + "…", origin) for key, value, origin in rows]
+
+
+def _lines(found: dict[str, Any]) -> str:
+    told = {key: value for key, value in found.items() if value not in ("", None, [], (), {})}
+    return "\n".join(f"{key.replace('_', ' ') + ':':20}{_value(value)}" for key, value in told.items())
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {item}" for key, item in value.items() if item is not None)
+    if isinstance(value, list | tuple):
+        return "\n".join(str(item) for item in value).replace("\n", "\n" + " " * 20)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

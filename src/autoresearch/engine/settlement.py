@@ -12,7 +12,7 @@ from statistics import fmean
 
 from autoresearch.engine import worktrees
 from autoresearch.engine.context import Context
-from autoresearch.engine.measuring import read_all
+from autoresearch.engine.measuring import log_tail, read_all
 from autoresearch.errors import RepositoryError
 from autoresearch.experiment import names
 from autoresearch.experiment.attendance import cells_of
@@ -27,6 +27,7 @@ from autoresearch.records import notes, volume
 from autoresearch.records.cell import clean
 from autoresearch.records.paths import PINNED
 from autoresearch.records.row import INTEGRITY, PLACES, Row, cells, decode, to_note
+from autoresearch.run.complaint import memory_in_use
 from autoresearch.run.measurement import Series
 from autoresearch.verdict.statistics import mean
 
@@ -177,7 +178,7 @@ def row_for(ctx: Context, entry: Experiment, verdict: Verdict) -> Row:
         recipe=ctx.recipe or "none",
         metric_name=ctx.survey.objective.metric,
         metric_value=None if crashed else value,
-        memory_gb=0.0 if crashed else _peak_memory(runs),
+        memory_gb=_stated_memory(ctx, runs) if crashed else _peak_memory(runs),
         elapsed_min=sum((run.wall_s or 0.0) * _share(ctx.history, run) for run in runs) / 60,
         launcher=ctx.launcher.name,
         job_id=_job_ids(ctx, runs),
@@ -233,6 +234,12 @@ def _heavy(ctx: Context, name: str) -> dict[str, str]:
         return {}
     places = (ctx.paths.kind(name, "checkpoints"), ctx.paths.kind(name, "artifacts"), ctx.paths.volume.caches)
     return dict(zip(PLACES, map(str, places), strict=True))
+
+
+def _stated_memory(ctx: Context, runs: list[Run]) -> float:
+    """What runs that the GPU's memory was too small for say they had in use, or a monitor saw; 0 for other crashes."""
+    fell = [run for run in runs if run.ending and run.ending.what == "oom-gpu"]
+    return max([_peak_memory(fell), *(memory_in_use(log_tail(ctx, run)) for run in fell)])
 
 
 def _peak_memory(runs: list[Run]) -> float:

@@ -60,6 +60,36 @@ class Supplier(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class Explained:
+    """An idea that a researcher knows of, for a recipe as it is: what it would change there, or why it is not for it.
+
+    Attributes:
+        name: Its stable name.
+        title: The change and its effect in one line.
+        changes: Overrides; empty when it is not for this recipe.
+        why_not: Why it is not, in words; empty when it is.
+        called_by: Symptoms without which it is not proposed; empty when none is needed.
+        source: Where it comes from.
+    """
+
+    name: str
+    title: str
+    changes: tuple[str, ...] = ()
+    why_not: str = ""
+    called_by: tuple[str, ...] = ()
+    source: str = ""
+
+
+@runtime_checkable
+class Explainer(Protocol):
+    """A researcher that can say of each idea it knows whether it is for a recipe, and why not."""
+
+    def explain(self, brief: Brief) -> tuple[Explained, ...]:
+        """All of them, for the recipe of a brief in which nothing was tried."""
+        ...
+
+
 @runtime_checkable
 class Witness(Protocol):
     """A researcher whose work leaves something to read: an agent's calls, what they cost, what it tried."""

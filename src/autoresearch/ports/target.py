@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from autoresearch.experiment.hypothesis import Facts
+from autoresearch.experiment.hypothesis import Brief, Facts
 from autoresearch.run.job import Job, JobStatus, Resources
 from autoresearch.run.measurement import Measurement, Objective, Readings
 from autoresearch.run.placement import Saves
@@ -242,7 +242,7 @@ class Evaluator(Protocol):
 
 
 class Inspector(Protocol):
-    """Answers about one recipe without a campaign: `recipe show|metric|budget|health`.
+    """Answers about one recipe without a campaign: `recipe show|metric|budget|environment|plays|health`.
 
     A module will do; a target names it in `targets.INSPECTORS`. `where` is the folder the person stands in, `recipe` a
     path from there or from the checkout's root. Every answer raises RecipeError for a recipe that cannot be read.
@@ -258,6 +258,14 @@ class Inspector(Protocol):
 
     def budget(self, where: Path, recipe: str, overrides: Sequence[str]) -> dict[str, Any]:
         """What one run needs and how long it takes, and what is too small about it."""
+        ...
+
+    def environment(self, where: Path, recipe: str, overrides: Sequence[str], *, image: bool = False) -> dict[str, Any]:
+        """What a run finds around it, in a container image or on a machine, and what is set for it and why."""
+        ...
+
+    def brief(self, where: Path, recipe: str, overrides: Sequence[str]) -> Brief:
+        """What a researcher would be told of it in a campaign in which nothing was tried."""
         ...
 
     def health(self, where: Path, recipe: str, overrides: Sequence[str], run: Path) -> dict[str, Any]:

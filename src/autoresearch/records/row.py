@@ -49,7 +49,7 @@ class Row:
         metric_name: The authoritative metric in the recipe's spelling.
         metric_value: Its value, None when there is no valid one (written `0.000000`). An idea that ran in bundles alone
             has the mean of the bundles that hold it; what it adds is `effect`.
-        memory_gb: Peak memory in GB, 0 when unknown.
+        memory_gb: Peak memory in GB, 0 when unknown; of a run that a GPU was too small for, what its log says it had.
         elapsed_min: Wall-clock minutes of its runs; those of a bundle are divided among its ideas.
         launcher: Where it ran.
         job_id: The launcher's id, or `none`.

@@ -262,6 +262,14 @@ _MUCH = 0.5
 """Share of a GPU that others hold from which on they are to blame for what is missing."""
 
 
+_IN_USE = re.compile(r"(?:this process|Process \d+) has (\d[\d.]*) (GiB|MiB) memory in use")
+
+
+def memory_in_use(text: str) -> float:
+    """The most memory of a GPU that a message about its end says one process had in use, in GiB; 0 when none does."""
+    return max((float(size) * _UNIT[unit] for size, unit in _IN_USE.findall(text)), default=0.0)
+
+
 def held_by_others(text: str) -> str:
     """What the figures of a message say of memory that others hold; empty when they do not say so."""
     if found := _FREE_OF.search(text):

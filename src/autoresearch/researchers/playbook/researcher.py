@@ -13,7 +13,7 @@ import yaml
 
 from autoresearch.errors import CampaignError
 from autoresearch.experiment.hypothesis import AREAS, Brief, Hypothesis, Tried
-from autoresearch.ports.researcher import Supply
+from autoresearch.ports.researcher import Explained, Supply
 from autoresearch.researchers.override_forms import Draft, lookup, text
 from autoresearch.researchers.playbook import plays
 from autoresearch.researchers.playbook.offer import RecipeView, draft_of, misfit, offers
@@ -54,6 +54,20 @@ class PlaybookResearcher:
         called = here.count(False)
         more = f", {called} more when a symptom calls them" if called else ""
         return Supply(f"{here.count(True)} plays{more}" if here else "no play is for such a recipe", len(here))
+
+    def explain(self, brief: Brief) -> tuple[Explained, ...]:
+        """Every play of the book: what it would change here, or why it is not for this recipe."""
+        return tuple(
+            Explained(
+                name=one.play.name,
+                title=one.play.title,
+                changes=one.overrides,
+                why_not=one.why_not,
+                called_by=() if one.play.menu else one.play.answers,
+                source=one.play.source,
+            )
+            for one in offers(brief, self._book(brief))
+        )
 
     def propose(self, brief: Brief, tree: Path) -> Hypothesis | None:  # noqa: ARG002 - the brief says it all
         """The next play for this recipe and these symptoms, None when no play is left."""

@@ -1,11 +1,16 @@
 """Questions about one NeMo-RL recipe, answered without a campaign; each imports only what it needs."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autoresearch.errors import UsageError
+
+if TYPE_CHECKING:
+    from autoresearch.experiment.hypothesis import Brief
 
 
 def root_of(where: Path) -> Path:
@@ -61,6 +66,64 @@ def budget(where: Path, recipe: str, overrides: Sequence[str]) -> dict[str, Any]
     loaded = load(root, inside(root, where, recipe), overrides)
     found = budgets.budget(loaded, metrics.objective_for(loaded))
     return asdict(found) | {"gpu_hours": found.gpu_hours, "smallest_effect": found.smallest_effect}
+
+
+def environment(where: Path, recipe: str, overrides: Sequence[str], *, image: bool = False) -> dict[str, Any]:
+    """What a run finds around it: its Python, variables, logins, inputs and disk, and what is set for it and why.
+
+    Args:
+        where: Where the person stands.
+        recipe: The recipe.
+        overrides: Hydra overrides on top of it.
+        image: Whether runs begin in a container image.
+    """
+    from autoresearch.targets.nemo_rl import cost as budgets  # noqa: PLC0415
+    from autoresearch.targets.nemo_rl import facts, protection, run_command, run_environment, saves  # noqa: PLC0415
+    from autoresearch.targets.nemo_rl import objective as metrics  # noqa: PLC0415
+    from autoresearch.targets.recipe.load import load  # noqa: PLC0415
+
+    root = root_of(where)
+    loaded = load(root, inside(root, where, recipe), overrides)
+    found = budgets.budget(loaded, metrics.objective_for(loaded))
+    script = budgets.test_script(root, loaded)
+    python = protection.environment(root, image=image)
+    kept = saves.estimate(loaded, found.steps, saves.LEAN, resumes=False)
+    chosen = run_command.injections(
+        loaded, Path("RUN"), saves.injected(loaded, saves.LEAN, resumes=False), seed=0, commit="COMMIT", limit_s=None
+    )
+    image_own = "the image's own" if image else "none is shared: each experiment would build its own"
+    shared = ", ".join(f"{name}={value}" for name, value in python.env.items())
+    return {
+        "command": " ".join(("uv", "run", run_command.entry_point(loaded, script))),
+        "python": shared or image_own,
+        "test_script": script.path if script else "",
+        "variables": run_environment.variables(loaded, image=image),
+        "to_fill_in": {key: f"from ${name}" for key, name in script.needs.items()} if script else {},
+        "inputs": facts.inputs(loaded),
+        "checkpoints": f"{kept.gb:.3g} GB each, {kept.stay} stay of a run ({kept.how})" if kept else "none",
+        "set_for_every_run": [f"{one.override}  ({one.why})" for one in chosen],
+        "cautions": [*facts.left_open(loaded), *run_environment.cautions(loaded, (), image=image)],
+    }
+
+
+def brief(where: Path, recipe: str, overrides: Sequence[str]) -> Brief:
+    """What a researcher would be told of a recipe in which nothing was tried."""
+    from autoresearch.experiment.hypothesis import Brief  # noqa: PLC0415
+    from autoresearch.targets.nemo_rl import facts, protection  # noqa: PLC0415
+    from autoresearch.targets.nemo_rl import objective as metrics  # noqa: PLC0415
+    from autoresearch.targets.recipe.load import load  # noqa: PLC0415
+
+    root = root_of(where)
+    loaded = load(root, inside(root, where, recipe), overrides)
+    known = facts.facts(loaded, protection.measuring_code(root))
+    return Brief(
+        campaign="recipe",
+        index=2,
+        objective=metrics.objective_for(loaded),
+        facts=known,
+        protect_keys=protection.keys(),
+        origin=known.values,
+    )
 
 
 def health(where: Path, recipe: str, overrides: Sequence[str], run: Path) -> dict[str, Any]:
