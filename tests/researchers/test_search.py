@@ -287,3 +287,19 @@ def test_an_option_that_is_not_understood_is_refused_at_the_start(options, words
     """A misspelt option is not searched without, in silence."""
     with pytest.raises(CampaignError, match=words):
         researcher(**options)
+
+
+def test_on_a_plateau_no_point_is_a_near_copy_of_another():
+    """Where noise is all that levels differ by, each proposal keeps a distance; without noise none is asked for."""
+    space = {"x": [0.0, 1.0], "y": [0.0, 1.0]}
+    points = [(0.5, 0.5), (0.2, 0.7), (0.8, 0.3), (0.6, 0.9), (0.52, 0.5)]
+    tried = [
+        Tried(index=i, name=f"e{i}" if i else "baseline", title="", config=(f"x={x}", f"y={y}"), value=0.1 * (i % 3))
+        for i, (x, y) in enumerate(points)
+    ]
+    for index in range(3):
+        idea = researcher(space, spread=0).propose(brief({"x": 0.5, "y": 0.5}, tried, noise=0.2), None)
+        at = {"x": 0.5, "y": 0.5, **settings(idea.overrides)}
+        assert min((at["x"] - x) ** 2 + (at["y"] - y) ** 2 for x, y in points) > 0.14**2
+        points.append((at["x"], at["y"]))
+        tried.append(Tried(index=9 + index, name=f"n{index}", title="", config=idea.overrides, value=0.1, source="a"))

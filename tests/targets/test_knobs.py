@@ -9,6 +9,7 @@ from tests.targets.test_command import request, target
 
 from autoresearch.errors import CampaignError, RecipeError
 from autoresearch.ports.plugins import knob_finder
+from autoresearch.ports.target import ScriptKnob
 from autoresearch.targets import knobs
 from autoresearch.targets.knobs import SETTINGS, spell
 
@@ -182,3 +183,22 @@ def test_every_found_knob_is_one_that_the_target_understands(tmp_path):
     found = knob_finder().find_knobs(tmp_path, ["x"], ARGPARSE)
     again = knobs.read_knobs(knob_finder().options_of(found))
     assert again == tuple(one for one in found if one.default is not None)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "low", "high"),
+    [
+        *(
+            ("flip_probability", 0.4, 0.0, 0.9),
+            ("p", 1.0, 0.5, 1.0),
+            ("gamma", 1.0, 0.5, 1.0),
+            ("tau", 0.005, 5e-4, 0.05),
+        ),
+        *(("clip_coef", 0.2, 0.0, 0.8), ("clip_grad_norm", 0.5, 0.05, 5.0), ("dropout", 0.0, 0.0, 0.3)),
+        *(("epsilon", 0.9, 0.6, 0.975), ("alpha", 1.0, 0.1, 10.0)),
+    ],
+)
+def test_what_cannot_be_above_one_is_not_searched_above_it(name, value, low, high):
+    """Probabilities, discounts, ratios that clip; what is a length in some unit has a decade on either side."""
+    spec = knob_finder().space_of([ScriptKnob(name=name, place="constant", at=name, kind="float", default=value)])[name]
+    assert (spec["low"], spec["high"]) == (low, high)

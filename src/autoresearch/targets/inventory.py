@@ -92,8 +92,18 @@ _FIRST = (
     *("warmup", "hidden", "width", "depth", "layers", "alpha", "temperature", "l1", "l2"),
 )
 _SHARES = frozenset(
-    {"gamma", "beta", "beta1", "beta2", "momentum", "lam", "lambda", "tau", "dropout", "alpha", "ratio"}
+    {
+        *("gamma", "beta", "beta1", "beta2", "momentum", "lam", "lambda", "tau", "dropout", "alpha", "ratio"),
+        *("probability", "probabilities", "prob", "proba", "p", "fraction", "share", "epsilon", "smoothing", "drop"),
+    }
 )
+"""Words of what lies between 0 and 1 where its value does."""
+_ONE_AT_MOST = _SHARES - {"alpha", "beta", "tau", "ratio", "lam", "lambda"}
+"""Those of them that are no more than 1 even where they are 1 now."""
+_NORMS = frozenset({"grad", "gradient", "norm", "value", "reward", "obs"})
+"""Words beside which `clip` is a length in the unit of what is clipped; of a ratio it is a share."""
+_SLIGHT = 0.02
+"""Shares below which factors count."""
 _MOST_AXES = 8
 _MOST_KNOBS = 40
 
@@ -288,9 +298,11 @@ def _range(knob: ScriptKnob) -> dict[str, object] | None:
     words = _words(knob.name)
     if knob.kind == "int":
         return {"type": "int", "low": max(1, value // 4), "high": max(value * 4, 3), "log": True} if value > 0 else None
-    if words & _SHARES and 0 <= value < 1:
+    if (words & _SHARES or ("clip" in words and not words & _NORMS)) and (value == 0 or _SLIGHT <= value < 1):
         low, high = (1 - 4 * (1 - value), 1 - (1 - value) / 4) if value >= 0.5 else (0.0, max(min(0.9, value * 4), 0.3))
         return {"type": "float", "low": _short(max(0.0, low)), "high": _short(high)}
+    if words & _ONE_AT_MOST and value == 1:
+        return {"type": "float", "low": 0.5, "high": 1.0}
     if value == 0:
         return {"type": "float", "low": 0.0, "high": 0.1} if words & {"decay", "wd", "l1", "l2", "entropy"} else None
     return {"type": "float", "low": _short(value / 10), "high": _short(value * 10), "log": True} if value > 0 else None

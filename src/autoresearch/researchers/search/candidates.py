@@ -35,6 +35,9 @@ _WIDTHS = (0.05, 0.15, 0.3)
 _CLOSER = (0.08, 0.03)
 """Widths of the neighbourhoods that are looked at, and of those around the best candidates after that."""
 
+_STEP = 0.15
+"""Distance in sides of the cube that a proposal keeps from all others where noise hides how levels differ."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Past:
@@ -217,7 +220,8 @@ def best_first(space: Space, past: Past, knobs: int | None, dice: np.random.Gene
     """Points that were not tried, with the gain over the parent that is expected of each.
 
     Ordered by expected improvement over the best place known. Experiments that have not run yet count as having
-    brought what is expected of them, so that parallel proposals do not crowd.
+    brought what is expected of them, so that parallel proposals do not crowd. Points too near to one that was tried
+    come last: their run would only measure that one again, under another name.
     """
     seen = past.observed
     if seen is None:
@@ -233,11 +237,24 @@ def best_first(space: Space, past: Past, knobs: int | None, dice: np.random.Gene
         surface = Surface(seen, dice)
     places, hopes = _candidates(space, past, surface, seen, knobs, dice)
     best = np.argsort(-hopes, kind="stable")
-    for place in best:
+    near = _near_copies(_beside(past, places[best]), seen)
+    for place in (*best[~near], *best[near]):
         point = _point(space, past, places[place])
         if past.is_new(point):
             levels = surface.level(np.stack([*_beside(past, places[[place]]), past.here]))
             yield point, float(levels[0] - levels[1])
+
+
+def _near_copies(places: Array, seen: Observed) -> NDArray[np.bool_]:
+    """Which of the places lie nearer to one that was tried than noise lets levels be told apart.
+
+    Without noise every step is worth a look; where levels differ by no more than noise does, `_STEP` is the least.
+    """
+    spread = float(np.std(seen.levels))
+    share = min(1.0, (seen.noise or 0.0) / spread) if spread else 1.0
+    gaps = ((places[:, None, :] - seen.places[None, :, :]) ** 2).sum(-1).min(1)
+    near: NDArray[np.bool_] = gaps < (_STEP * share) ** 2
+    return near
 
 
 def _candidates(
