@@ -186,7 +186,7 @@ def test_a_cancelled_call_and_a_closed_client_end_no_run(lab):
         await until(lambda: call.told and lab.pids())
         following.cancel()
         assert (await call("experiment_run", index=2, wait_s=0))["state"] == "running"
-        assert "is held by" in await call.refused("experiment_new", title="another")
+        assert "2/2 attempted" in await call.refused("experiment_new", title="another")
 
     async def later(call) -> None:
         assert (await call("status"))["state"] == "running"
@@ -352,6 +352,29 @@ def test_calls_that_come_side_by_side_wait_for_each_other(approved):
         assert all("the baseline's row comes first" in text for text in dropped)
 
     speak(approved, conversation)
+
+
+@pytest.mark.full
+def test_two_experiments_run_at_once(lab):
+    """While one goes on, the next is opened, edited, run and dropped; the first is judged afterwards."""
+    lab.local(parallel=2, stop="6 experiments", verdict={"policy": "greedy", "baseline_runs": 1, "confirm": 0})
+    lab.gate.touch()
+    Campaign(where=lab.root).approve()
+
+    async def conversation(call) -> None:
+        edit(await call("experiment_new", title="first"))
+        await call("experiment_run", index=2, wait_s=200)
+        lab.gate.unlink()
+        for number in (3, 4):
+            edit(await call("experiment_new", title=f"number {number}"), lr=number)
+            assert (await call("experiment_run", index=number, wait_s=1))["state"] == "running"
+        await asyncio.to_thread(lab.until, lambda: len(lab.pids()) == 4, "two runs at once")
+        assert (await call("experiment_judge", index=2))["index"] == 2
+        assert (await call("experiment_drop", index=4, reason="enough"))["status"] == "discard"
+        lab.gate.touch()
+        assert (await call("experiment_run", index=3, wait_s=200))["state"] != "running"
+
+    speak(lab, conversation)
 
 
 def test_resources_are_bounded():

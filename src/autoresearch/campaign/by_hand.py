@@ -3,6 +3,7 @@
 import contextlib
 import math
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.hypothesis import AREAS, Hypothesis
 from autoresearch.machine import processes
 from autoresearch.machine.clock import SteadyClock
+from autoresearch.machine.turns import Turn
 from autoresearch.records import volume
 from autoresearch.scheduling.by_hand import Dropping, Errand
 from autoresearch.scheduling.next_move import Chooser, Stop
@@ -79,7 +81,7 @@ class ByHand:
             HeldError: A controller is at work.
         """
         _check_words(idea)
-        with self._working() as (ctx, _):
+        with self._working() as (ctx, _, _):
             entry = by_hand.open_experiment(ctx, idea, self.by)
             return _shown(ctx, entry)
 
@@ -90,11 +92,11 @@ class ByHand:
             CampaignError: The guards object to what stands in its worktree; nothing is committed.
             HeldError: A controller is at work.
         """
-        with self._working(onlooker, take_over=take_over) as (ctx, reporter):
+        with self._working(onlooker, index=index, take_over=take_over) as (ctx, reporter, turn):
             entry = _driven_by_hand(ctx, index)
             if not entry.judged:
                 mended = by_hand.hand_in(ctx, entry)
-                _work(ctx, reporter, onlooker, Errand(index, mended=mended))
+                _work(ctx, reporter, onlooker, Errand(index, mended=mended), turn=turn)
             return _shown(ctx, ctx.history.experiments[index])
 
     def detach(self, index: int, poll_s: float = 0.5, *, take_over: bool = False) -> int:
@@ -104,15 +106,15 @@ class ByHand:
             CampaignError: As for `run`.
             HeldError: A controller is at work.
         """
-        with self._working(take_over=take_over) as (ctx, _):
+        with self._working(take_over=take_over) as (ctx, _, _):
             by_hand.hand_in(ctx, _driven_by_hand(ctx, index))
             paths = ctx.paths
         return controller.detach(paths, "experiment", "run", str(index), poll_s=poll_s)
 
-    def following(self, process_id: int | None = None) -> bool:
-        """Whether a controller works on the campaign, or a process that `detach` has started is about to."""
+    def following(self, index: int, process_id: int | None = None) -> bool:
+        """Whether somebody follows an experiment's runs, or a process that `detach` has started is about to."""
         paths = opening.find(self.where, self.name)
-        return controller.at_work(paths) or (process_id is not None and processes.is_running(process_id))
+        return controller.followed(paths, index) or (process_id is not None and processes.is_running(process_id))
 
     def judge(self, index: int, onlooker: Onlooker = Onlooker()) -> Judged:
         """The verdict of the campaign's policy, with row, note, session memory and report; twice is fine.
@@ -120,7 +122,7 @@ class ByHand:
         Raises:
             CampaignError: The policy cannot judge yet; the message says what it lacks.
         """
-        with self._working(onlooker, resting=True) as (ctx, reporter):
+        with self._working(onlooker, resting=True) as (ctx, reporter, _):
             entry = _driven_by_hand(ctx, index)
             if not entry.committed:
                 raise CampaignError(
@@ -144,7 +146,7 @@ class ByHand:
         """
         if not reason.strip():
             raise UsageError("dropping an experiment needs a reason: --reason '...'")
-        with self._working(onlooker, resting=True) as (ctx, reporter):
+        with self._working(onlooker, resting=True) as (ctx, reporter, _):
             entry = _driven_by_hand(ctx, index)
             if entry.judged:
                 return _dropped_before(ctx, entry)
@@ -167,8 +169,8 @@ class ByHand:
 
     def one(self, index: int, process_id: int | None = None) -> DrivenExperiment:
         """One of them; `process_id` as for `following`."""
-        held = self.following(process_id)
         opened = opening.open_campaign(self.where, self.name)
+        held = self.following(index, process_id) or controller.at_work(opened.paths)
         entry = _entry(opened.history.experiments, index)
         return driven(opened.paths, opened.history, opened.campaign, entry, self.clock(), held=held)
 
@@ -176,19 +178,23 @@ class ByHand:
 
     @contextlib.contextmanager
     def _working(
-        self, onlooker: Onlooker | None = None, *, take_over: bool = False, resting: bool = False
-    ) -> Iterator[tuple[Context, Reporter]]:
-        """The campaign, held by this caller alone; refused before its plan is approved, and while it rests."""
+        self, onlooker: Onlooker | None = None, *, index: int = 0, take_over: bool = False, resting: bool = False
+    ) -> Iterator[tuple[Context, Reporter, Turn]]:
+        """The campaign, in a turn of this caller's; refused before its plan is approved, and while it rests."""
         onlooker = onlooker or Onlooker()
-        with controller.hold_campaign(self.where, self.name, take_over=take_over) as (opened, lock):
+        with controller.take_turns(self.where, self.name, index, take_over=take_over) as (opened, turn):
             _may_work(opened, resting=resting)
             clock = SteadyClock(self.clock, not_before=opened.history.last_at)
             context = opening.make_context(opened, clock, proposing=False)
             context.listeners.append(onlooker.listen)
-            reporter = Reporter(ctx=context, beat=lock.refresh, poll=onlooker.poll)
-            with volume.site_ready(context.paths), tell_trackers(context):
+            reporter = Reporter(ctx=context, beat=turn.beat, poll=onlooker.poll)
+            first = turn.alone()
+            with volume.site_ready(context.paths), tell_trackers(context) if first else contextlib.nullcontext():
                 reporter.start()
-                yield context, reporter
+                yield context, reporter, turn
+            if not first and turn.alone():  # who told them has left meanwhile
+                with tell_trackers(context):
+                    pass
 
 
 def _check_words(idea: Hypothesis) -> None:
@@ -257,9 +263,37 @@ def _closed(ctx: Context, entry: Experiment) -> Judged:
     return judged_value(entry, ctx.history)
 
 
-def _work(ctx: Context, reporter: Reporter, onlooker: Onlooker, choose: Chooser, *, resting: bool = False) -> Stop:
+def _work(
+    ctx: Context,
+    reporter: Reporter,
+    onlooker: Onlooker,
+    choose: Chooser,
+    *,
+    resting: bool = False,
+    turn: Turn | None = None,
+) -> Stop:
+    """Carry an errand out; who has a `turn` lets others act between two looks."""
+
+    def over() -> bool:
+        reporter.catch_up(leads=False)
+        onlooker.poll()
+        return isinstance(
+            choose(ctx.history, ctx.campaign, ctx.policy, ctx.survey.objective, ctx.outlook()),
+            Stop,
+        )
+
+    def rest(seconds: float) -> None:
+        if turn is None:
+            time.sleep(seconds)
+            return
+        turn.rest(seconds, over)
+        reporter.catch_up(leads=turn.leads())
+
     with controller.terminable():
-        return Loop(ctx=ctx, poll_s=onlooker.poll_s, refresh=reporter.refresh, choose=choose, resting=resting).run()
+        loop = Loop(
+            ctx=ctx, poll_s=onlooker.poll_s, refresh=reporter.refresh, choose=choose, resting=resting, sleep=rest
+        )
+        return loop.run()
 
 
 def _shown(ctx: Context, entry: Experiment) -> DrivenExperiment:

@@ -23,9 +23,10 @@ from autoresearch.engine.context import Context
 from autoresearch.errors import CampaignError, HeldError, RepositoryError, StorageError
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.events import Event
-from autoresearch.machine import disk, processes
+from autoresearch.machine import disk, processes, turns
 from autoresearch.machine.lock import CampaignLock
 from autoresearch.machine.lock_owner import alive
+from autoresearch.machine.turns import Turn
 from autoresearch.records import mirror, volume
 from autoresearch.records.paths import CampaignPaths
 from autoresearch.report import figure
@@ -44,12 +45,47 @@ def hold_campaign(where: Path, name: str | None, *, take_over: bool = False) -> 
     opening.bring_back(where, name)
     paths = opening.find(where, name)
     lock = CampaignLock(paths.lock)
+    if found := [one for one in turns.hands(paths.turns) if one.lives or not take_over]:
+        raise HeldError(
+            f"campaign {paths.name} is held by {found[0].owner}, which follows experiment {found[0].at}; "
+            f"watch it, or stop it first (autoresearch stop)"
+        )
     try:
         lock.acquire(take_over=take_over)
     except HeldError as error:
         raise HeldError(f"campaign {paths.name} is {error}") from None
     with lock:
         yield opening.open_campaign(where, paths.name), lock
+
+
+@contextlib.contextmanager
+def take_turns(
+    where: Path, name: str | None, index: int = 0, *, take_over: bool = False
+) -> Iterator[tuple[Opened, Turn]]:
+    """The campaign, read in a turn of one's own among those who drive its experiments by hand.
+
+    Args:
+        where: A directory of the repository.
+        name: The campaign's name.
+        index: The experiment whose runs are followed; 0 for a moment's work.
+        take_over: Also replace a holder of whom nothing is known, such as one on another host.
+
+    Raises:
+        HeldError: A controller is at work on it, or somebody follows this experiment.
+    """
+    opening.bring_back(where, name)
+    paths = opening.find(where, name)
+    turn = Turn(path=paths.lock, folder=paths.turns, index=index)
+    try:
+        turn.own.acquire(take_over=take_over)
+        with turn.own:
+            turn.take(take_over=take_over)
+            try:
+                yield opening.open_campaign(where, paths.name), turn
+            finally:
+                turn.give()
+    except HeldError as error:
+        raise HeldError(f"campaign {paths.name} is {error}" if str(error).startswith("held") else str(error)) from None
 
 
 def refuse_unapproved(opened: Opened, approved_by: str = "", *, named: bool) -> None:
@@ -91,7 +127,11 @@ def refuse_unread(opened: Opened, *, named: bool) -> None:
 
 
 def at_work(paths: CampaignPaths) -> bool:
-    """Whether a controller holds the campaign that is not known to be dead."""
+    """Whether a controller works on the campaign, or somebody by hand, who is not known to be dead."""
+    return bool(turns.hands(paths.turns)) or _held(paths)
+
+
+def _held(paths: CampaignPaths) -> bool:
     holder = CampaignLock(paths.lock).holder()
     if holder is None:
         return False
@@ -100,6 +140,11 @@ def at_work(paths: CampaignPaths) -> bool:
     except OSError:
         return False
     return alive(holder, seen) is not False
+
+
+def followed(paths: CampaignPaths, index: int) -> bool:
+    """Whether a controller, or somebody by hand, follows the runs of an experiment and is not known to be dead."""
+    return index in {one.at for one in turns.hands(paths.turns)} or _held(paths)
 
 
 def person() -> str:
@@ -143,6 +188,14 @@ def terminable() -> Iterator[None]:
 _BEAT_S = 15.0
 _REPORT_S = 60.0
 _PART = 64
+_REQUESTS = (
+    happened.Steered,
+    happened.Paused,
+    happened.Resumed,
+    happened.StopRequested,
+    happened.VerdictOverruled,
+    happened.ApprovalGiven,
+)
 _CHANGE_THE_REPORT = (
     happened.ExperimentJudged,
     happened.IncumbentDemoted,
@@ -159,11 +212,13 @@ class Reporter:
         ctx: The campaign at work.
         beat: Refreshes the campaign's lock; raises HeldError when it was taken over.
         poll: Redraws a live view.
+        aside: Whether what it hears is others' doing, who write it down themselves; what people ask for is not.
     """
 
     ctx: Context
     beat: Callable[[], None] = lambda: None
     poll: Callable[[], None] = lambda: None
+    aside: bool = False
     _beaten: float = field(default=0.0)
     _reported: float = field(default=0.0)
     _stale: bool = True
@@ -180,6 +235,8 @@ class Reporter:
 
     def tell(self, event: Event) -> None:
         """Take note of one event."""
+        if self.aside and not isinstance(event, _REQUESTS):
+            return
         checkpoint(self.ctx, event)
         if isinstance(event, _CHANGE_THE_REPORT):
             self._stale = True
@@ -187,6 +244,19 @@ class Reporter:
             self._write()
         if isinstance(event, (*_CHANGE_THE_REPORT, happened.ControllerStopped)):
             self._copy(last=not isinstance(event, happened.ExperimentJudged))
+
+    def catch_up(self, *, leads: bool) -> None:
+        """Hear what was written down while others had their turn; who leads also writes down what people ask for."""
+        before = self.tell
+        self.aside = True
+        if not leads:
+            self.ctx.listeners.remove(before)
+        try:
+            self.ctx.hear()
+        finally:
+            self.aside = False
+            if not leads:
+                self.ctx.listeners.append(before)
 
     def _copy(self, *, last: bool = False) -> None:
         """Copy the journal into git; a long one only once it has grown by a part, or before we leave."""

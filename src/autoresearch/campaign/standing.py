@@ -25,6 +25,7 @@ from autoresearch.experiment.experiment import Experiment, Run, integrity_of, pa
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE, NO_CLOCK, Status
 from autoresearch.git import diffs
+from autoresearch.machine import turns
 from autoresearch.ports.metric_source import MetricSource, readings_of, sources_of
 from autoresearch.records.paths import campaign_of
 from autoresearch.report.plain_text import baseline_figure, proposals, researchers_told
@@ -115,7 +116,7 @@ def status_of(opened: Opened, now: float, *, held: bool) -> CampaignStatus:
     state = read(opened).outlook(now).stop if limits else None
     last = next((entry for _, entry in sorted(history.experiments.items(), reverse=True)), None)
     counts = {status: sum(1 for e in history.judged if _status(e) == status) for status in Status}
-    controller = history.controller
+    controller = history.controller or next((one.owner for one in turns.hands(opened.paths.turns)), None)
     return CampaignStatus(
         campaign=opened.campaign.campaign,
         state=_state(history, held=held),

@@ -318,12 +318,13 @@ def terse(schema: Any) -> Any:
     return {key: terse(value) for key, value in kept.items()}
 
 
-def progress_line(found: Campaign) -> str:
-    """What is going on, in one line."""
+def progress_line(found: Campaign, index: int) -> str:
+    """What is going on, in one line; of several runs, that of the experiment which is asked about."""
     status = found.status()
     if not status.running:
         return next(iter((*status.waiting, *status.held_back)), status.stop)
-    run = status.running[0]
+    name = found.experiment(index).name
+    run = next((one for one in status.running if one.experiment == name), status.running[0])
     curve = found.curve(run)
     latest = f", {status.metric} {curve[-1][1]:.4g} @ {curve[-1][0]}" if curve else ""
     more = f", and {len(status.running) - 1} more" if len(status.running) > 1 else ""

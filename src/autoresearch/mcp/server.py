@@ -50,7 +50,7 @@ Experiments on a training recipe, under rules that the program keeps. The way of
 2. experiment_new with a title: it answers with a worktree and a brief. Read the brief.
 3. Edit files in that worktree only. Do not commit: experiment_run makes the one commit.
 4. experiment_run: checks the edit, runs the baseline first if there is none, follows the runs. While it answers
-   `running` or `interrupted`, call it again.
+   `running` or `interrupted`, call it again. Meanwhile the next one may be opened, edited and run as well.
 5. experiment_judge: the verdict is the campaign's policy's. Or experiment_drop with a reason.
 Numbers come from the runs' own files; nobody can enter one. Never edit ledger, journal or campaign branches."""
 
@@ -241,8 +241,8 @@ class Tools:
         process_id = await asyncio.to_thread(self._start, hand, index)
         began, told = time.monotonic(), ""
         left = wait_s - _ANSWER_S
-        while time.monotonic() - began < left and await asyncio.to_thread(hand.following, process_id):
-            text = await asyncio.to_thread(progress_line, found)
+        while time.monotonic() - began < left and await asyncio.to_thread(hand.following, index, process_id):
+            text = await asyncio.to_thread(progress_line, found, index)
             if text != told:
                 told = text
                 await ctx.report_progress(time.monotonic() - began, None, text)
@@ -377,7 +377,8 @@ class Tools:
     def _start(self, hand: ByHand, index: int) -> int | None:
         """Have a process of its own follow the experiment's runs, unless one does already; its process id."""
         with self._turn:
-            waits = hand.one(index).state in {"editing", "interrupted", "crashed"}
+            state = hand.one(index).state
+            waits = state in {"editing", "interrupted", "crashed"} or (state == "running" and not hand.following(index))
             return hand.detach(index) if waits else None
 
 

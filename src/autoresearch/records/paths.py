@@ -185,6 +185,11 @@ class CampaignPaths(Layout):
         """Held by the campaign's one controller."""
         return self.private / "locks" / f"{self.name}.lock"
 
+    @property
+    def turns(self) -> Path:
+        """Locks of those who drive experiments by hand, one for each."""
+        return self.private / "locks" / f"{self.name}.turns"
+
     def experiment(self, name: str) -> Path:
         """Evidence of one experiment."""
         return self.folder / name
