@@ -128,6 +128,19 @@ def test_the_best_value_is_that_of_fresh_seeds():
     assert "0.62, mean of 2 fresh seeds, as measured by the run itself (idea" in html(made)
 
 
+def test_a_gain_by_the_runs_own_word_alone_is_called_unverified():
+    """Fresh seeds far apart would prove it: headline, list and table say *unverified*, and no false chance is given."""
+    proof = [
+        event for number, value in ((3, 0.4), (4, 0.42)) for event in run("baseline", number, value, Purpose.CONFIRM)
+    ]
+    text = markdown(report(fresh=[0.91, 0.93], more=proof, baseline=(0.4, 0.41, 0.42), idea=(0.9, 0.91)))
+    assert "proven claim" not in text
+    assert "**#2 idea is unverified: by the runs' own word alone it is better than the baseline: +0.51 " in text
+    assert "**unverified** (fresh seeds agree, by the runs' own word alone" in text
+    assert "| 2 | keep | " in text
+    assert "| unverified | optimizer |" in text
+
+
 def test_the_baseline_stands_beside_the_best_on_fresh_seeds_too():
     """Their difference is the claim's; that the row of the baseline has another number is said beside it."""
     assert (report().baseline_from, "- baseline: 0.51, mean of 2 runs; 0.5 in its row" in markdown(report())) == (

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from autoresearch.experiment.board import Board, Bundle, Idea, PolicySettings, Trial
+from autoresearch.experiment.board import Board, Bundle, Idea, PolicySettings, TakenBack, Trial
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
 from autoresearch.run.measurement import Direction, Objective
 from autoresearch.verdict.claims import Standing, claims
@@ -44,6 +44,20 @@ def test_a_gain_on_fresh_seeds_is_proven_and_printed_as_measured():
     assert found.campaign.standing is Standing.PROVEN
     assert found.ideas[0].effect == found.campaign.effect == pytest.approx(1.0)
     assert 0 < found.false_chance < 0.05
+
+
+@pytest.mark.parametrize("arm", ["a", "baseline"])
+def test_what_only_the_runs_themselves_say_is_unverified_and_never_proven(arm):
+    """One fresh number of either side that nothing else vouches for is enough; a draw that its code took back, too."""
+    trials = (*BASE, Trial(arm="a", seed=42, value=2.0), *fresh("a", 2.0), *fresh("baseline", 1.0))
+    board = Board(objective=UP, ideas=(kept("a"),), trials=trials, incumbent="a")
+    alone = tuple(replace(run, unverified=run.arm == arm and run.seed == 91) for run in trials)
+    for less in (replace(board, trials=alone), replace(board, taken_back=(TakenBack(arm, 1, 1),))):
+        found = claims(less)
+        assert {found.ideas[0].standing, found.campaign.standing} == {Standing.UNVERIFIED}
+        assert (found.campaign.effect, found.false_chance) == (pytest.approx(1.0), 0)
+    chosen = tuple(replace(run, unverified=run.seed == 42) for run in trials)
+    assert claims(replace(board, trials=chosen)).campaign.standing is Standing.PROVEN
 
 
 def test_a_baseline_without_noise_lends_none_to_what_was_kept():

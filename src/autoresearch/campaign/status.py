@@ -362,6 +362,7 @@ def _text(status: CampaignStatus, last: int, width: int | None) -> str:
         lines += ["", driven_table(status.by_hand, width)]
     if status.verdicts:
         lines += ["", _verdicts(status.verdicts[-last:], width)]
+        lines += [plain_text.told_unverified((one.index, one.integrity) for one in status.verdicts) or None]
     return "\n".join(line for line in lines if line is not None)
 
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autoresearch.report.plain_text import entries, number, table, wrapped
+from autoresearch.report.plain_text import entries, number, table, told_unverified, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -152,13 +152,15 @@ def ledger_text(rows: Sequence[Row], width: int | None = None) -> str:
     """
     cells = [_row(row) for row in rows]
     whole = table(_WHOLE, [(c[0], row.branch, *c[1:], row.reason) for c, row in zip(cells, rows, strict=True)])
+    alone = told_unverified((row.index, str(row.extra.get("integrity", ""))) for row in rows)
     if width is None or max(map(len, whole.splitlines())) <= width:
-        return whole
+        return f"{whole}\n{alone}" if alone else whole
     found: dict[str, list[Sequence[object]]] = {}
     for row, made in zip(rows, cells, strict=True):
         found.setdefault(row.branch.rpartition("/")[0].removeprefix("autoresearch/"), []).append(made)
     tables = [f"{campaign}\n{table(_NARROW, body, width)}" for campaign, body in found.items()]
-    return "\n\n".join([*tables, wrapped(_ELSEWHERE, width, others="")])
+    told = [wrapped(alone, width)] if alone else []
+    return "\n\n".join([*tables, *told, wrapped(_ELSEWHERE, width, others="")])
 
 
 def _row(row: Row) -> tuple[object, ...]:

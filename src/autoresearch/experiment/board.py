@@ -32,6 +32,7 @@ class Trial:
         excused: Whether its lack of a value says nothing about what was run.
         evaluated: Whether a program that the run could not reach gave the value, or the same value.
         doubt: What is odd about the value beside the run's own curve; empty when nothing is.
+        unverified: Whether nothing but the run itself vouches for the value.
     """
 
     arm: str
@@ -49,6 +50,7 @@ class Trial:
     excused: bool = False
     evaluated: bool = False
     doubt: str = ""
+    unverified: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

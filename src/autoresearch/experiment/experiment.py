@@ -340,6 +340,7 @@ def trial_of(run: Run) -> Trial:
         prompts=found.prompts if found else "",
         evaluated=bool(found and found.integrity.evaluated),
         doubt=found.doubt if found else "",
+        unverified=run.valid and bool(found and found.integrity.finding is Finding.UNVERIFIED),
     )
 
 

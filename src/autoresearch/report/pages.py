@@ -16,6 +16,7 @@ from autoresearch.verdict.drift import Drift
 
 STANDINGS = {
     "proven": "confirmed on fresh seeds, which had no part in selection",
+    "unverified": "fresh seeds agree, by the runs' own word alone, which their code could have written: not proven",
     "measured": "no seed changed a number, so one run says what there is",
     "implausible": "cannot be what it looks like: look, then `autoresearch overrule N keep --reason ...`",
     "likely": "probably true, not proven",
@@ -94,11 +95,11 @@ def _experiments(report: Report) -> str:
     rows = [
         (
             entry.index, entry.status, number(entry.value), interval(entry.effect, entry.low, entry.high), entry.runs,
-            entry.area, entry.title, entry.reason, f"`{entry.branch}`",
+            entry.integrity, entry.area, entry.title, entry.reason, f"`{entry.branch}`",
         )
         for entry in report.entries
     ]  # fmt: skip
-    head = ("#", "verdict", "value", "effect", "runs", "area", "hypothesis", "why", "branch")
+    head = ("#", "verdict", "value", "effect", "runs", "integrity", "area", "hypothesis", "why", "branch")
     return "## All experiments\n\n" + table(head, rows)
 
 
@@ -155,11 +156,11 @@ def what_to_do(report: Report) -> str:
 
 
 def confirmed(report: Report) -> bool:
-    """Whether fresh seeds speak for the best: it is proven on them, or likely, or no seed changes what it measures."""
+    """Whether fresh seeds speak for the best, believed or not; or no seed changes what it measures."""
     whole = report.claims.campaign
     if whole is None or report.incumbent == BASELINE:
         return False
-    likely = whole.fresh and whole.standing in {Standing.PROVEN, Standing.LIKELY}
+    likely = whole.fresh and whole.standing in {Standing.PROVEN, Standing.UNVERIFIED, Standing.LIKELY}
     return likely or whole.standing is Standing.MEASURED
 
 
@@ -208,7 +209,8 @@ def claim_words(entry: ReportLine) -> str:
     if claim.why:
         return f"{head}{effect}: {claim.why}"
     kind = "fresh seed" if claim.fresh else "selection run"
-    alone = ", unverified" if entry.integrity == "unverified" else ""
+    told = claim.standing is Standing.UNVERIFIED or entry.integrity != "unverified"
+    alone = "" if told else ", unverified"
     collapsed = claim.standing is Standing.REFUTED and claim.runs == 1 and (claim.high or 0.0) > 0
     unless = ", unless that one run collapsed" if collapsed else ""
     return f"{head}{effect} on {counted(claim.runs, kind)}{alone}{unless}"
@@ -341,6 +343,7 @@ def _attempts(shown: Sequence[ReportLine], link: Link | None) -> str:
 def _attempt(entry: ReportLine, link: Link | None) -> str:
     details = [
         ("why", entry.reason),
+        ("integrity", entry.integrity),
         ("branch", f"{entry.branch} ({entry.commit}), from {entry.parent}"),
         ("overrides", "  ".join(entry.overrides)),
         ("runs", ", ".join(f"{value:.4g}" for value in entry.values)),

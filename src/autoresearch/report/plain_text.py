@@ -204,3 +204,17 @@ def branch_words(changes: Sequence[tuple[int, str]], name: str) -> str:
     if not last:
         return name
     return f"The branch with {', '.join(first)} and {last}" if first else f"{last} {changes[0][1]}"
+
+
+def told_unverified(rows: Iterable[tuple[int, str]]) -> str:
+    """Which rows have numbers that nothing but the runs themselves vouches for, in a sentence; empty for none.
+
+    Args:
+        rows: Number and finding of each.
+    """
+    known = [(index, finding) for index, finding in rows if finding]
+    alone = [f"#{index}" for index, finding in known if finding == "unverified"]
+    if not alone:
+        return ""
+    which = "all rows" if len(alone) == len(known) > 1 else ", ".join(alone)
+    return f"unverified, by the runs' own word alone: {which}"

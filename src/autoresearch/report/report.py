@@ -183,6 +183,8 @@ class Report:
         verb = _VERBS.get(whole.standing, "may or may not be")
         if whole.why:
             return f"{best}: {whole.why}. It measures {gain or 'no gain'}, {on}."
+        if whole.standing == "unverified":
+            return f"{best} is unverified: by the runs' own word alone it is better than the baseline: {gain}, {on}."
         verb += f", {self.measured_by}," if self.measured_by and whole.standing in {*SHOWN, "likely"} else ""
         found = f"{best} {verb} better than the baseline: {gain or 'gain not measured'}, {on}."
         unsure = _ADVICE if whole.fresh else _UNSEEN if self.reason and not whole.unmoved else ""

@@ -1,6 +1,6 @@
 """What a campaign may say in the morning: proven, likely, unresolved or refuted, and how likely any of it is wrong.
 
-Proof comes from fresh seeds: from runs that chose nothing, and from no others.
+Proof comes from fresh seeds: from runs that chose nothing, and from numbers that not the runs alone vouch for.
 """
 
 import math
@@ -12,7 +12,7 @@ from autoresearch.experiment.board import Board, Idea, Trial
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status
 from autoresearch.verdict.arms import Arm, Effect, sort
 from autoresearch.verdict.evidence import FRESH, TAU, Evidence, difference
-from autoresearch.verdict.plausible import implausible
+from autoresearch.verdict.plausible import implausible, vouched_for
 from autoresearch.verdict.posterior import ArmNode, Worth, worths
 from autoresearch.verdict.statistics import normal_cdf, normal_quantile, residuals, t_cdf, t_quantile
 
@@ -36,6 +36,8 @@ class Standing(StrEnum):
     """How far a claim goes."""
 
     PROVEN = "proven"
+    UNVERIFIED = "unverified"
+    """Fresh seeds would prove it, if anything but the runs themselves vouched for their numbers."""
     MEASURED = "measured"
     """No seed changes a number of this campaign: what was measured is what there is, and chance has no part in it."""
     LIKELY = "likely"
@@ -47,6 +49,9 @@ class Standing(StrEnum):
 
 SHOWN = (Standing.PROVEN, Standing.MEASURED)
 """What may be relied on."""
+
+SETTLED = (*SHOWN, Standing.UNVERIFIED)
+"""What more seeds would not change."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,11 +134,14 @@ def whole_claim(evidence: Evidence) -> Claim | None:
 
 
 def _looked_at(evidence: Evidence, claim: Claim, *arms: str) -> Claim:
-    """The claim, unless a person has to look first at what it says."""
+    """The claim about these arms, unless a person has to look first, or only the runs themselves say it."""
     if claim.standing not in {*SHOWN, Standing.LIKELY}:
         return claim
-    why = next(filter(None, (implausible(evidence, arm) for arm in arms)), "")
-    return replace(claim, standing=Standing.IMPLAUSIBLE, why=why) if why else claim
+    if why := next(filter(None, (implausible(evidence, arm) for arm in arms)), ""):
+        return replace(claim, standing=Standing.IMPLAUSIBLE, why=why)
+    compared = (evidence.board.incumbent, BASELINE, left_out(evidence, claim.name))
+    alone = claim.standing is Standing.PROVEN and not vouched_for(evidence.board, FRESH, compared)
+    return replace(claim, standing=Standing.UNVERIFIED) if alone else claim
 
 
 def _unmoved(evidence: Evidence, incumbent: str) -> Effect | None:

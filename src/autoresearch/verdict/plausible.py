@@ -12,7 +12,7 @@ from dataclasses import replace
 from statistics import stdev
 
 from autoresearch.experiment.board import Advice, Board, Settle
-from autoresearch.experiment.outcome import BASELINE, Status
+from autoresearch.experiment.outcome import BASELINE, Purpose, Status
 from autoresearch.run.measurement import Direction, Objective
 from autoresearch.verdict.arms import Arm
 from autoresearch.verdict.evidence import Evidence
@@ -47,6 +47,19 @@ def gated(advice: Advice, board: Board) -> Advice:
         return advice
     reason = f"{why}; it would be kept otherwise: {advice.verdict.reason}"
     return Settle(advice.idea, replace(advice.verdict, status=Status.DISCARD, reason=reason))
+
+
+def vouched_for(board: Board, purposes: Collection[Purpose], arms: Collection[str]) -> bool:
+    """Whether every number of these arms that counts is sound, and no idea's code can have taken a draw of theirs back.
+
+    Args:
+        board: The campaign.
+        purposes: Of the runs that count.
+        arms: What is compared.
+    """
+    counted = (t for t in board.trials if t.arm in arms and t.purpose in purposes and t.value is not None)
+    drawn = (one for one in board.taken_back if one.arm in arms)
+    return not any(t.unverified for t in counted) and not any(one.own_code for one in drawn)
 
 
 def implausible(evidence: Evidence, name: str) -> str:

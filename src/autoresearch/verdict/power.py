@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from autoresearch.experiment.board import PolicySettings
 from autoresearch.experiment.outcome import Purpose
 from autoresearch.verdict.arms import Effect
-from autoresearch.verdict.claims import PROVEN, SHOWN, Claim, doubt
+from autoresearch.verdict.claims import PROVEN, SETTLED, Claim, doubt
 from autoresearch.verdict.evidence import Evidence
 from autoresearch.verdict.statistics import normal_cdf
 
@@ -116,7 +116,7 @@ def cannot_prove(evidence: Evidence, whole: Claim | None) -> str:
 
     It counts the runs that were made. A gain that is larger than that was not proven for another reason.
     """
-    if whole is None or whole.standing in SHOWN or evidence.settings.confirm <= 0:
+    if whole is None or whole.standing in SETTLED or evidence.settings.confirm <= 0:
         return ""
     baseline = sum(trial.purpose is Purpose.BASELINE for trial in evidence.board.trials)
     found, sigma = reach(len(evidence.board.trials), evidence.settings, baseline), evidence.sigma

@@ -311,4 +311,5 @@ def _end(evidence: Evidence) -> Advice:
         return Done(f"{incumbent} against the baseline: measured, {whole.effect:+.3g}, the same on each seed")
     interval = "(noise not measured)" if whole.low is None else f"[{whole.low:+.3g}, {whole.high:+.3g}]"
     seeds = f"{whole.runs} fresh seed{'s' * (whole.runs != 1)}"
-    return Done(f"{incumbent} against the baseline: {whole.standing}, {whole.effect:+.3g} {interval} on {seeds}")
+    said = "unverified, by the runs' own word" if whole.standing is Standing.UNVERIFIED else whole.standing
+    return Done(f"{incumbent} against the baseline: {said}, {whole.effect:+.3g} {interval} on {seeds}")
