@@ -11,7 +11,7 @@ from autoresearch.campaign.campaign import Campaign
 from autoresearch.campaign.status import DrivenExperiment
 from autoresearch.errors import HeldError
 from autoresearch.experiment.events import ExperimentJudged
-from autoresearch.machine.turns import Turn
+from autoresearch.machine.turns import SharedTurn
 
 
 def test_others_are_opened_run_dropped_and_judged_while_one_is_followed(lab):
@@ -51,7 +51,7 @@ def test_others_are_opened_run_dropped_and_judged_while_one_is_followed(lab):
 
 def test_who_came_first_leads_and_the_next_one_after_it(tmp_path):
     """Exactly one looks at the jobs; each has the lock only while it acts, and nobody waits for itself."""
-    first, second = (Turn(path=tmp_path / "lock", folder=tmp_path / "turns", index=index) for index in (7, 3))
+    first, second = (SharedTurn(path=tmp_path / "lock", folder=tmp_path / "turns", index=index) for index in (7, 3))
     for turn in (first, second):
         turn.own.acquire()
     assert (first.leads(), second.leads(), first.alone()) == (True, False, False)

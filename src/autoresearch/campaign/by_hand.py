@@ -23,7 +23,7 @@ from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.hypothesis import AREAS, Hypothesis
 from autoresearch.machine import processes
 from autoresearch.machine.clock import SteadyClock
-from autoresearch.machine.turns import Turn
+from autoresearch.machine.turns import SharedTurn
 from autoresearch.records import volume
 from autoresearch.scheduling.by_hand import Dropping, Errand
 from autoresearch.scheduling.next_move import Chooser, Stop
@@ -179,7 +179,7 @@ class ByHand:
     @contextlib.contextmanager
     def _working(
         self, onlooker: Onlooker | None = None, *, index: int = 0, take_over: bool = False, resting: bool = False
-    ) -> Iterator[tuple[Context, Reporter, Turn]]:
+    ) -> Iterator[tuple[Context, Reporter, SharedTurn]]:
         """The campaign, in a turn of this caller's; refused before its plan is approved, and while it rests."""
         onlooker = onlooker or Onlooker()
         with controller.take_turns(self.where, self.name, index, take_over=take_over) as (opened, turn):
@@ -270,7 +270,7 @@ def _work(
     choose: Chooser,
     *,
     resting: bool = False,
-    turn: Turn | None = None,
+    turn: SharedTurn | None = None,
 ) -> Stop:
     """Carry an errand out; who has a `turn` lets others act between two looks."""
 

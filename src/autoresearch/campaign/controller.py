@@ -26,7 +26,7 @@ from autoresearch.experiment.events import Event
 from autoresearch.machine import disk, processes, turns
 from autoresearch.machine.lock import CampaignLock
 from autoresearch.machine.lock_owner import alive
-from autoresearch.machine.turns import Turn
+from autoresearch.machine.turns import SharedTurn
 from autoresearch.records import mirror, volume
 from autoresearch.records.paths import CampaignPaths
 from autoresearch.report import figure
@@ -61,7 +61,7 @@ def hold_campaign(where: Path, name: str | None, *, take_over: bool = False) -> 
 @contextlib.contextmanager
 def take_turns(
     where: Path, name: str | None, index: int = 0, *, take_over: bool = False
-) -> Iterator[tuple[Opened, Turn]]:
+) -> Iterator[tuple[Opened, SharedTurn]]:
     """The campaign, read in a turn of one's own among those who drive its experiments by hand.
 
     Args:
@@ -75,7 +75,7 @@ def take_turns(
     """
     opening.bring_back(where, name)
     paths = opening.find(where, name)
-    turn = Turn(path=paths.lock, folder=paths.turns, index=index)
+    turn = SharedTurn(path=paths.lock, folder=paths.turns, index=index)
     try:
         turn.own.acquire(take_over=take_over)
         with turn.own:

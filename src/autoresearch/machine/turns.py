@@ -50,7 +50,7 @@ _threads: dict[Path, int] = {}
 
 
 @dataclass(kw_only=True)
-class Turn:
+class SharedTurn:
     """One of several who share a campaign's lock; each has it only while it acts.
 
     Whoever stays lets go of it between two looks. The one who came first leads; the others look on, and lead once that
