@@ -14,7 +14,9 @@ pytestmark = pytest.mark.full
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PYTHON = re.compile(r"^```python run\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 RUN = re.compile(r"^```sh run\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-TOUR = ("own-script", "stop-rules", "read-the-report", "resume-and-steer", "notes-and-clones", "drive-by-hand")
+TOUR = (
+    "own-script", "stop-rules", "read-the-report", "resume-and-steer", "notes-and-clones", "drive-by-hand", "clean-up"
+)  # fmt: skip
 
 
 def type_in(page, folder):

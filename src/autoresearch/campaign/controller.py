@@ -10,13 +10,14 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 
 from autoresearch.campaign import opening
 from autoresearch.campaign.opening import Opened
+from autoresearch.campaign.planning import target_of
 from autoresearch.campaign.session_writer import checkpoint, note_recovery, remember, start_memory
 from autoresearch.campaign.standing import Reading, reading_of
 from autoresearch.engine.context import Context
@@ -27,7 +28,9 @@ from autoresearch.machine import disk, processes, turns
 from autoresearch.machine.lock import CampaignLock
 from autoresearch.machine.lock_owner import alive
 from autoresearch.machine.turns import SharedTurn
-from autoresearch.records import mirror, volume
+from autoresearch.ports.target import Saver
+from autoresearch.records import clearance, mirror, volume
+from autoresearch.records.clearance import Clearable
 from autoresearch.records.paths import CampaignPaths
 from autoresearch.report import figure
 from autoresearch.report.pages import html, markdown
@@ -286,6 +289,28 @@ class Reporter:
             write_report(reading_of(self.ctx), self.ctx.clock(), self.ctx.redactor)
         except StorageError as error:
             self.ctx.note(f"the report could not be written: {error}")
+
+
+def clearable(opened: Opened) -> tuple[Clearable, ...]:
+    """What of a campaign can go; nothing is taken away."""
+    target = target_of(opened.campaign)
+    weights = target.weights if isinstance(target, Saver) else None
+    return clearance.clearable(opened.paths, opened.history, weights)
+
+
+def clear(where: Path, name: str | None, kinds: Collection[str], by: str = "") -> tuple[tuple[Clearable, ...], float]:
+    """Clear away what can go of these kinds while nobody else works on the campaign; what went, and how many GB.
+
+    Raises:
+        HeldError: A controller is at work on it.
+    """
+    with hold_campaign(where, name) as (opened, _):
+        found = tuple(one for one in clearable(opened) if one.kind in kinds)
+        gone = clearance.clear(opened.paths, found)
+        if found:
+            told = f"{by or person()} cleared away {len(found)} of {', '.join(sorted(kinds))}, {gone:.3g} GB"
+            opened.journal.append(happened.Noted(at=time.time(), text=told))
+        return found, gone
 
 
 def report_of(reading: Reading, now: float) -> Report:

@@ -51,6 +51,7 @@ COMMANDS = {
     "skill": "install or show the skill pack for coding agents",
     "list": "the campaigns of a repository",
     "dashboard": "pages in your browser that show the campaigns and stay up to date",
+    "gc": "show what takes room and can go; clear it away on request",
     "help": "all commands, or the flags of one",
     "completion": "words for bash, zsh or fish, so that they complete commands and flags",
 }
@@ -60,7 +61,7 @@ GROUPS = {
     "begin": ("demo", "init", "plan", "run", "doctor"),
     "look": ("list", "status", "watch", "dashboard", "show", "log", "diff", "ledger", "report", "session"),
     "steer": ("pause", "resume", "extend", "steer", "stop", "approve", "deny", "overrule"),
-    "by hand": ("experiment", "reproduce", "adopt"),
+    "by hand": ("experiment", "reproduce", "adopt", "gc"),
     "without a campaign": ("recipe", "simulate", "skill", "mcp", "help", "completion"),
 }
 """The same commands as `help` has them."""
@@ -70,7 +71,7 @@ MODULES = {
     "steering": ("plan", "run", "approve", "deny", "overrule", "pause", "resume", "extend", "steer", "stop"),
     "by_hand": ("experiment", "reproduce", "adopt"),
     "setup": ("demo", "doctor", "init", "skill", "mcp"),
-    "overview": ("list", "dashboard", "help", "completion", "recipe"),
+    "overview": ("list", "dashboard", "gc", "help", "completion", "recipe"),
 }
 """Which module has a command's two functions: `add_<command>_arguments` and `run_<command>`."""
 

@@ -2,6 +2,8 @@
 
 `autoresearch dashboard`: pages in your browser that show the campaigns and stay up to date.
 
+`autoresearch gc`: what of a campaign takes room and can go; `--remove KIND` clears it away.
+
 `autoresearch help`: all commands, or the flags of one.
 
 `autoresearch completion`: words for your shell, so that it completes commands and flags:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     from autoresearch.experiment.hypothesis import Brief
     from autoresearch.ports.researcher import Explained, Explainer
+    from autoresearch.records.clearance import Clearable
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -116,6 +119,56 @@ def run_dashboard(args: argparse.Namespace) -> int:
         output.say(f"whoever opens this address may act on {granted.campaign.name} in your name:")
     serve(args.repo.absolute(), host=args.host, port=args.port, grant=granted, show=show)
     return 0
+
+
+def add_gc_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `gc`."""
+    parser.add_argument(
+        "--remove",
+        action="append",
+        default=[],
+        choices=("checkpoints", "worktrees", "branches"),
+        help="clear this away: weights of runs, working trees; branches move to refs/archive/; repeatable",
+    )
+    campaign_arguments(parser, json=True)
+
+
+def run_gc(args: argparse.Namespace) -> int:
+    """Show what can go; take away only what was named."""
+    from autoresearch.campaign import controller, opening  # noqa: PLC0415 - `--help` can do without
+
+    campaign = campaign_of(args).bound()
+    if args.remove:
+        found, gone = controller.clear(campaign.where, campaign.name, args.remove)
+        if args.json:
+            output.emit({"removed": found, "gb": gone})
+        else:
+            output.say(f"{_clearables(found, 'cleared away')}\n{gone:.3g} GB" if found else "nothing of that can go")
+        return 0
+    found = controller.clearable(opening.open_campaign(campaign.where, campaign.name))
+    if args.json:
+        output.emit({"clearable": found})
+    elif found:
+        kinds = " ".join(f"--remove {kind}" for kind in dict.fromkeys(one.kind for one in found))
+        output.say(_clearables(found, "can go"))
+        output.say(plain_text.wrapped(_STAYS, output.terminal_width(), others=""))
+        output.say(f"nothing was removed; clear all of it away with: autoresearch gc {kinds}")
+    else:
+        output.say(
+            "nothing can go: no weights of settled ideas, no idle working tree, no branch of a campaign that is over"
+        )
+    return 0
+
+
+_STAYS = (
+    "what stays: ledger, journal, logs, measurements, submissions and every commit, so that `autoresearch reproduce N` "
+    "works; and all of the baseline, the best, what is open, and what has a file `pinned` in its folder"
+)
+
+
+def _clearables(found: Sequence[Clearable], label: str) -> str:
+    rows = [(one.kind, one.name, f"{one.gb:.3g}" if one.gb else "", one.why) for one in found]
+    return plain_text.table((label, "of", "GB", "why"), rows, output.terminal_width(), folds=True)
 
 
 def add_help_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,11 +1,11 @@
 """The questions the program asks git, and branches of ours.
 
 Each function takes any path inside the user's checkout or inside a worktree of it. Nothing here writes to a checkout,
-to the user's index, or to a ref outside `refs/heads/autoresearch/`.
+to the user's index, or to a ref outside `refs/heads/autoresearch/` and its archive.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from autoresearch.experiment.names import PREFIX
 from autoresearch.git.call import ask, call, nul
 
 HEADS = "refs/heads/"
+ARCHIVE = "refs/archive/"
+"""Where branches go that a person does not want to see any more; git keeps what they hold."""
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,34 @@ def _moved(repo: Path, branch: str, new: str, old: str) -> bool:
             raise
         return now == new
     return True
+
+
+def checked_out(repo: Path) -> frozenset[str]:
+    """Branches that a checkout or a worktree stands on."""
+    listed = call(repo, "for-each-ref", "--format=%(worktreepath)%00%(refname)", HEADS + PREFIX).text
+    pairs = (line.split("\0", 1) for line in listed.splitlines())
+    return frozenset(ref.removeprefix(HEADS) for place, ref in pairs if place)
+
+
+def archive(repo: Path, found: Mapping[str, str]) -> None:
+    """Move branches of ours to the archive, all of them or none.
+
+    Args:
+        repo: The repository.
+        found: Branches, each with the commit that it was seen at.
+
+    Raises:
+        RepositoryError: One is not ours, was moved since, or the archive has another one of that name.
+    """
+    lines = []
+    for branch, commit in found.items():
+        if not branch.startswith(f"{PREFIX}/"):
+            raise RepositoryError(f"branch {branch} is not below {PREFIX}/ and therefore not moved by autoresearch")
+        there = ask(repo, "rev-parse", "--verify", "--quiet", f"{ARCHIVE}{branch}^{{commit}}")
+        lines += [] if there == commit else [f"create {ARCHIVE}{branch} {commit}\n"]
+        lines.append(f"delete {HEADS}{branch} {commit}\n")
+    if lines:
+        call(repo, "update-ref", "-m", "autoresearch gc", "--stdin", stdin="".join(lines).encode())
 
 
 def exclude(repo: Path, patterns: Sequence[str]) -> tuple[str, ...]:
