@@ -36,7 +36,7 @@ def main() -> None:
     print("| experiments | journal MB | taken up, s | once more, s | `status`, s |\n| --- | --- | --- | --- | --- |")
     for size in args.experiments:
         with tempfile.TemporaryDirectory(prefix="resume-") as place:
-            print(_line(_grown(Path(place) / "repo", size, args.missing), size), flush=True)
+            print(_line(grown(Path(place) / "repo", size, args.missing), size), flush=True)
 
 
 def _line(root: Path, size: int) -> str:
@@ -59,7 +59,7 @@ def _seconds(root: Path, *words: str) -> str:
     return f"{time.perf_counter() - began:.1f} ({worked:.1f})"
 
 
-def _grown(root: Path, size: int, missing: int) -> Path:
+def grown(root: Path, size: int, missing: int) -> Path:
     """A campaign of so many experiments, all judged."""
     _begun(root, size)
     journal = root / FOLDER / "journal.jsonl"

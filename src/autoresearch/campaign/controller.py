@@ -190,6 +190,8 @@ def terminable() -> Iterator[None]:
 
 _BEAT_S = 15.0
 _REPORT_S = 60.0
+_REPORT_SHARE = 20.0
+"""A report that took a second to write, as a long campaign's does, is not written again for so many."""
 _PART = 64
 _REQUESTS = (
     happened.Steered,
@@ -224,6 +226,7 @@ class Reporter:
     aside: bool = False
     _beaten: float = field(default=0.0)
     _reported: float = field(default=0.0)
+    _took_s: float = field(default=0.0)
     _stale: bool = True
     _copied: int = 0
 
@@ -279,16 +282,18 @@ class Reporter:
             self._beaten = now
         if self.ctx.memory.due(self.ctx.clock()):
             remember(self.ctx, "half an hour has passed")
-        if self._stale and now - self._reported >= _REPORT_S:
+        if self._stale and now - self._reported >= max(_REPORT_S, self._took_s * _REPORT_SHARE):
             self._write()
         self.poll()
 
     def _write(self) -> None:
-        self._reported, self._stale = time.monotonic(), False
+        self._stale, began = False, time.monotonic()
         try:
             write_report(reading_of(self.ctx), self.ctx.clock(), self.ctx.redactor)
         except StorageError as error:
             self.ctx.note(f"the report could not be written: {error}")
+        self._reported = time.monotonic()
+        self._took_s = self._reported - began
 
 
 def clearable(opened: Opened) -> tuple[Clearable, ...]:

@@ -1,6 +1,8 @@
 """Keeps the session memory current: at every trigger of R154 and R166, and at least every 30 minutes (R167)."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from autoresearch.campaign.opening import Opened
@@ -160,16 +162,17 @@ def note_recovery(ctx: Context) -> None:
 
 
 def _state(ctx: Context) -> MemoryState:
-    return state_of(reading_of(ctx), ctx.clock(), changes=ctx.user_has_changes())
+    return state_of(reading_of(ctx), ctx.clock(), changes=ctx.user_has_changes(), ledger=ctx.ledger)
 
 
-def state_of(reading: Reading, now: float, *, changes: bool) -> MemoryState:
+def state_of(reading: Reading, now: float, *, changes: bool, ledger: Ledger | None = None) -> MemoryState:
     """What is true now, from the records alone.
 
     Args:
         reading: The campaign.
         now: Unix seconds.
         changes: Whether the user's checkout has uncommitted work.
+        ledger: The ledger of whoever has read it before; None reads it anew.
     """
     opened, objective = reading.opened, reading.objective
     history, paths, current = opened.history, opened.paths, _current(opened.history)
@@ -177,7 +180,7 @@ def state_of(reading: Reading, now: float, *, changes: bool) -> MemoryState:
         goal=f"{objective.goal} ({_judged_by(objective)})",
         subtask=_subtask(history),
         status=_status(history),
-        verification=_verification(opened),
+        verification=_verification(opened, ledger),
         latest_result=_latest(history),
         stop_rule=_stop(opened.campaign, opened.limits),
         stop_sentence=reading.outlook(now).stop.sentence,
@@ -220,20 +223,28 @@ def _stop(campaign: CampaignConfig, limits: StopLimits | None) -> str:
     return describe(replace(rule, target_experiment_count=limits.target_experiment_count) if limits else rule)
 
 
-def _verification(opened: Opened) -> str:
+def _verification(opened: Opened, ledger: Ledger | None) -> str:
     """What was checked just now, and what was not."""
-    rows = {row.branch for row in Ledger(opened.paths.ledger).rows(names.campaign_prefix(opened.campaign.campaign))}
-    judged = opened.history.judged
-    shown = sum(clean(entry.branch) in rows for entry in judged)
+    ledger = ledger or Ledger(opened.paths.ledger)
+    rows = {row.branch for row in ledger.rows(names.campaign_prefix(opened.campaign.campaign))}
+    judged = opened.history.each(_judged_branch)
+    shown = sum(branch in rows for branch in judged)
     return (
         f"{shown} of {len(judged)} verdicts have their row in the ledger; the program read every metric from the runs' "
         "own files; not checked here: what the rows say (autoresearch ledger check)"
     )
 
 
+def _judged_branch(_: History, entry: Experiment) -> str | None:
+    return clean(entry.branch) if entry.judged else None
+
+
 def _current(history: History) -> Experiment | None:
-    committed = [entry for entry in history.experiments.values() if entry.committed]
-    return max(committed, key=lambda entry: entry.index, default=None)
+    return next((entry for entry in _newest_first(history) if entry.committed), None)
+
+
+def _newest_first(history: History) -> Iterator[Experiment]:
+    return (history.experiments[index] for index in sorted(history.experiments, reverse=True))
 
 
 def _subtask(history: History) -> str:
@@ -263,8 +274,7 @@ def _status(history: History) -> str:
 
 
 def _latest(history: History) -> str:
-    judged = [entry for entry in history.experiments.values() if entry.judged]
-    last = max(judged, key=lambda entry: entry.judged.at if entry.judged else 0.0, default=None)
+    last = max(history.judged, key=lambda entry: entry.judged.at if entry.judged else 0.0, default=None)
     if last is None or last.verdict is None:
         return "none yet"
     return f"#{last.index} {last.name}: {last.verdict.status}, {last.verdict.reason}"
@@ -282,7 +292,7 @@ def _plan(history: History, *, reported: bool) -> tuple[Step, ...]:
 
 
 def _changed(history: History) -> tuple[FileNote, ...]:
-    recent = [entry for _, entry in sorted(history.experiments.items()) if entry.committed][-_RECENT:]
+    recent = [*islice((entry for entry in _newest_first(history) if entry.committed), _RECENT)][::-1]
     return tuple(
         FileNote(path, f"{entry.branch}: {entry.hypothesis.title}")
         for entry in recent

@@ -8,6 +8,7 @@ Reading verbs work from the journal. What they need of the base commit is frozen
 earlier version it is what the first run was planned with.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -115,7 +116,8 @@ def status_of(opened: Opened, now: float, *, held: bool) -> CampaignStatus:
     goal = opened.campaign.objective
     state = read(opened).outlook(now).stop if limits else None
     last = next((entry for _, entry in sorted(history.experiments.items(), reverse=True)), None)
-    counts = {status: sum(1 for e in history.judged if _status(e) == status) for status in Status}
+    verdicts = history.each(_judged_value)
+    counts = Counter(one.status for one in verdicts)
     controller = history.controller or next((one.owner for one in turns.hands(opened.paths.turns)), None)
     return CampaignStatus(
         campaign=opened.campaign.campaign,
@@ -142,7 +144,7 @@ def status_of(opened: Opened, now: float, *, held: bool) -> CampaignStatus:
         controller=f"{controller.host}:{controller.pid}" if controller and held else "",
         reason=_reason(history, held=held),
         running=tuple(_running(run, now, paused.get(run.run_id)) for run in history.in_flight()),
-        verdicts=tuple(judged_value(entry, history) for entry in history.judged),
+        verdicts=verdicts,
         steering=tuple(said.text for said in history.steering),
         cautions=() if history.ended else tuple(note.text for note in history.notes if note.text.startswith(NO_CLOCK)),
         waiting=_awaited(history),
@@ -166,10 +168,6 @@ def _latest(history: History) -> int | None:
     """Number of the experiment that was judged last."""
     last = max(history.judged, key=lambda entry: entry.judged.at if entry.judged else 0.0, default=None)
     return last.index if last else None
-
-
-def _status(entry: Experiment) -> Status | None:
-    return entry.verdict.status if entry.verdict else None
 
 
 def _best(history: History, fresh: Sequence[float]) -> float | None:
@@ -227,6 +225,10 @@ def _waits(run: Run) -> str:
     if run.waits is None or run.started_at:
         return ""
     return f"{run.waits.reason}; it cannot pass by itself" if run.waits.stuck else run.waits.reason
+
+
+def _judged_value(history: History, entry: Experiment) -> Judged | None:
+    return judged_value(entry, history) if entry.judged else None
 
 
 def judged_value(entry: Experiment, history: History) -> Judged:

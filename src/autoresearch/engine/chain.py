@@ -71,10 +71,10 @@ def mark_plateaus(ctx: Context) -> None:
 
 
 def _turns(ctx: Context) -> list[Turn]:
-    made = [entry.hypothesis.source for entry in ctx.history.experiments.values() if entry.committed]
+    made = ctx.history.tally.proposed
     return [
         Turn(
-            made.count(one.name), spec.share, spec.limit, ctx.history.refused.get(one.name, 0),
+            made.get(one.name, 0), spec.share, spec.limit, ctx.history.refused.get(one.name, 0),
             patience(spec.patience, finite=one.finite),
         )
         for one, spec in zip(ctx.researchers, ctx.campaign.researcher, strict=True)

@@ -79,7 +79,8 @@ def _named_commit(
     A branch that somebody else made, or whose name git does not take, is left alone, and the next name taken.
     """
     parent, identity = ctx.history.arm_commit(hypothesis.parent), commits.identity(ctx.paths.root)
-    taken = {other.name for other in ctx.history.experiments.values()} | set(ctx.history.bundles)
+    tally = ctx.history.tally
+    taken = tally.names | {other.name for other in tally.open.values()} | set(ctx.history.bundles)
     tries = _NAMES
     while True:
         name = names.slug(hypothesis.title, taken)
@@ -189,10 +190,8 @@ def fingerprint_of(ctx: Context, commit: str, survey: Survey | None) -> str:
 
 
 def _twin(ctx: Context, fingerprint: str, index: int) -> Experiment | None:
-    for entry in ctx.history.experiments.values():
-        if entry.committed and entry.index != index and entry.committed.fingerprint == fingerprint:
-            return entry
-    return None
+    twins = ctx.history.tally.twins.get(fingerprint, {})
+    return next((twins[one] for one in sorted(twins) if one != index), None)
 
 
 def commit_message(ctx: Context, name: str, hypothesis: Hypothesis) -> str:

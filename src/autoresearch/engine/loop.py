@@ -144,9 +144,8 @@ class Loop:
 
     def _watch_nodes(self) -> None:
         """Each node that is left out is named once, so that report and status tell of it."""
-        told = {note.details.get("node") for note in self.ctx.history.notes}
         for node, why in self.ctx.bad_nodes().items():
-            if node not in told:
+            if all(note.details.get("node") != node for note in self.ctx.history.notes):
                 self.ctx.note(
                     f"node {node} is left out from now on, it failed two runs in a row; last {why}", node=node
                 )

@@ -5,6 +5,7 @@ What a researcher is told is bounded, readable by a person, and without raw logs
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -159,21 +160,24 @@ def symptoms_of(history: History, arm: str) -> tuple[Symptom, ...]:
 def tried_ideas(ctx: Context) -> tuple[Tried, ...]:
     """All earlier experiments, oldest first: who forgets one proposes it again. Of the last crashes, where."""
     history = ctx.history
-    entries = [entry for _, entry in sorted(history.experiments.items()) if entry.committed]
-    fell = [entry.name for entry in entries if _status(history, entry) == "crash"][-_SHOWN:]
-    return tuple(_tried(ctx, entry, failed=entry.name in fell) for entry in entries)
+    tried = list(history.each(_tried))
+    fell = [place for place, one in enumerate(tried) if one.status == "crash"][-_SHOWN:]
+    for place in fell:
+        tried[place] = replace(tried[place], failure=_failure(ctx, history.current_runs(tried[place].name)))
+    return tuple(tried)
 
 
-def _tried(ctx: Context, entry: Experiment, *, failed: bool) -> Tried:
-    history = ctx.history
+def _tried(history: History, entry: Experiment) -> Tried | None:
     verdict, committed = entry.verdict, entry.committed
+    if committed is None:
+        return None
     return Tried(
         index=entry.index,
         name=entry.name,
         title=entry.hypothesis.title,
         area=entry.hypothesis.area,
         overrides=entry.hypothesis.overrides,
-        config=committed.config if committed else (),
+        config=committed.config,
         status=_status(history, entry),
         value=history.value_of(entry.name),
         effect=verdict.effect if verdict else None,
@@ -181,11 +185,10 @@ def _tried(ctx: Context, entry: Experiment, *, failed: bool) -> Tried:
         reason=verdict.reason if verdict else "",
         low=verdict.low if verdict else None,
         high=verdict.high if verdict else None,
-        files=committed.files if committed else (),
+        files=committed.files,
         runs=history.runs_behind(entry.name),
         rationale=entry.hypothesis.rationale,
         branch=entry.branch,
-        failure=_failure(ctx, history.current_runs(entry.name)) if failed else "",
         partial=_ended_early(history, entry.name),
     )
 

@@ -63,14 +63,20 @@ def plateaus(history: History) -> tuple[Plateau, ...]:
     the area ends the plateau.
     """
     dry: dict[str, list[str]] = {}
-    for entry in history.judged:
-        if entry.name == BASELINE or not history.runs_of(entry.name) or history.untested(entry.name):
-            continue
-        names = dry.setdefault(entry.hypothesis.area, [])
-        names.append(entry.name)
-        if _kept(entry):
+    for area, name, kept in history.each(_tested):
+        names = dry.setdefault(area, [])
+        names.append(name)
+        if kept:
             names.clear()
     return tuple(Plateau(area, tuple(names)) for area, names in dry.items() if len(names) >= SETTLED)
+
+
+def _tested(history: History, entry: Experiment) -> tuple[str, str, bool] | None:
+    """Area and name of an idea that was tested and judged, and whether it was kept."""
+    name = entry.name
+    if not entry.judged or name == BASELINE or not history.runs_of(name) or history.untested(name):
+        return None
+    return entry.hypothesis.area, name, _kept(entry)
 
 
 def next_area(worn: Collection[str]) -> str:

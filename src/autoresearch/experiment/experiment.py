@@ -37,6 +37,22 @@ class Run:
     ending: Ending | None = None
     """Whose doing it was that it gave no number; None when it gave one, and in journals of earlier versions."""
 
+    def apply(self, event: happened.Event) -> None:
+        """Fold in an event that speaks of it."""
+        match event:
+            case happened.RunSubmitted():
+                self.job_id, self.submitted_at, self.waits = event.job_id, self.submitted_at or event.at, None
+            case happened.RunWaits():
+                self.waits = event
+            case happened.RunStarted():
+                self.started_at = event.at
+            case happened.RunCancelled():
+                self.cancelled = event.reason
+            case happened.RunEnded():
+                self.ended = event
+            case happened.RunMeasured():
+                self.measurement, self.ending = event.measurement, event.ending
+
     @property
     def run_id(self) -> str:
         """The run's unique name."""

@@ -1,28 +1,19 @@
 """The campaign so far: the journal's events, folded."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import takewhile
-from typing import Any
+from typing import Any, TypeVar
 
 from autoresearch.errors import LedgerError
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.attendance import FRUITLESS, Attendance, ResearcherAsked
 from autoresearch.experiment.board import Bundle, Idea, Trial
 from autoresearch.experiment.events import Event
-from autoresearch.experiment.experiment import (
-    Experiment,
-    Idle,
-    Run,
-    idle_of,
-    lineage,
-    lost,
-    made_again,
-    shows_poor_idea,
-    touched,
-    trial_of,
-)
+from autoresearch.experiment.experiment import Experiment, Idle, Run, idle_of, lineage, lost, made_again
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status
+from autoresearch.experiment.tally import Tally, idea_of
+
+_View = TypeVar("_View")
 
 
 @dataclass(kw_only=True)
@@ -60,6 +51,8 @@ class History:
     last_at: float = 0.0
     _index: dict[str, int] = field(default_factory=dict)
     _runs: dict[str, list[Run]] = field(default_factory=dict)
+    _yardsticks: bool = False
+    tally: Tally = field(default_factory=Tally, compare=False, repr=False)
 
     def apply(self, event: Event) -> None:
         """Fold in one event; each kind touches only what it names."""
@@ -76,8 +69,10 @@ class History:
                 self.controller, self.left = None, event
             case happened.ExperimentOpened():
                 self.experiments[event.index] = Experiment(opened=event)
+                self.tally.saw_experiment(self.experiments[event.index])
             case happened.ExperimentAbandoned():
                 self.experiments.pop(event.index, None)
+                self.tally.open.pop(event.index, None)
                 if event.exhausted:
                     self.exhausted_because = event.reason or "no researcher has an idea"
                 else:
@@ -88,15 +83,16 @@ class History:
                 self._index[event.name] = event.index
                 self._count_refusal(event)
                 self.troubles.clear()
+                self._yardsticks |= bool(event.yardstick)
+                self.tally.saw_commit(entry)
             case happened.ExperimentRepaired():
                 entry = self.experiment(event.name)
                 entry.repairs.append(event)
                 if event.commit != entry.commit:
                     entry.commit, entry.superseded = event.commit, len(self.runs_of(event.name))
-            case happened.BundleMade():
-                self.bundles[event.name] = event
+                self.tally.saw_experiment(entry)
             case happened.ExperimentJudged():
-                self.experiment(event.name).judged = event
+                self._judge(self.experiment(event.name), event)
                 self._succeed(event.incumbent)
                 self.exhausted_because = ""
                 if event.verdict.status is Status.KEEP:
@@ -107,33 +103,54 @@ class History:
                 self.demotions.append(event)
             case happened.VerdictOverruled():
                 self.experiment(event.name).overruled = event
+                self.tally.saw_experiment(self.experiment(event.name))
+                self.tally.think_again()
                 if event.verdict.status is not Status.KEEP and event.name in self.lineage(self.incumbent):
                     self._step_back(lambda arm: event.name not in self.lineage(arm))
                 self.exhausted_because = ""
-            case happened.CampaignEnded():
-                self.ended = event
             case _:
                 self._apply_to_run_or_person(event)
 
     def _apply_to_run_or_person(self, event: Event) -> None:
         match event:
+            case happened.BundleMade():
+                self.bundles[event.name] = event
+                self._yardsticks |= bool(event.yardstick)
+            case happened.CampaignEnded():
+                self.ended = event
             case happened.RunPlanned():
                 self.runs[event.run_id] = run = Run(planned=event, order=len(self.runs))
                 self._runs.setdefault(event.experiment, []).append(run)
-            case happened.RunSubmitted():
-                run = self.runs[event.run_id]
-                run.job_id, run.submitted_at, run.waits = event.job_id, run.submitted_at or event.at, None
-            case happened.RunWaits():
-                self.runs[event.run_id].waits = event
-            case happened.RunStarted():
-                self.runs[event.run_id].started_at = event.at
-            case happened.RunCancelled():
-                self.runs[event.run_id].cancelled = event.reason
-            case happened.RunEnded():
-                self.runs[event.run_id].ended = event
-            case happened.RunMeasured():
-                run = self.runs[event.run_id]
-                run.measurement, run.ending = event.measurement, event.ending
+                self._saw(run)
+            case (
+                happened.RunSubmitted() | happened.RunWaits() | happened.RunStarted() | happened.RunCancelled()
+                | happened.RunEnded() | happened.RunMeasured()
+            ):  # fmt: skip
+                self.runs[event.run_id].apply(event)
+                self._saw(self.runs[event.run_id])
+            case _:
+                self._apply_to_person(event)
+
+    def _judge(self, entry: Experiment, event: happened.ExperimentJudged) -> None:
+        """Take in a verdict; the newest one is counted on, any other has all counted anew."""
+        before = self.tally.newest_verdict
+        newest = entry.verdict is None and event.at > before
+        entry.judged, self.tally.newest_verdict = event, max(before, event.at)
+        self.tally.saw_experiment(entry)
+        counts = entry.name != BASELINE and not self.untested(entry.name)
+        self.tally.saw_verdict(entry, newest=newest, counts=counts)
+
+    def _saw(self, run: Run) -> None:
+        """Count on with what has happened to a run, and to what it is a run of."""
+        self.tally.saw_run(run)
+        entry = self.experiments.get(self._index.get(run.planned.experiment, 0))
+        if entry is not None:
+            self.tally.saw_experiment(entry)
+            if entry.judged:
+                self.tally.think_again()
+
+    def _apply_to_person(self, event: Event) -> None:
+        match event:
             case happened.Steered():
                 self.steering.append(event)
                 self._think_again()
@@ -244,7 +261,7 @@ class History:
 
     def in_flight(self) -> list[Run]:
         """Runs that have been planned and are not measured yet, oldest first."""
-        return [run for run in self.runs.values() if not run.settled]
+        return list(self.tally.flying.values())
 
     @property
     def attempted(self) -> int:
@@ -254,26 +271,22 @@ class History:
     @property
     def judged(self) -> list[Experiment]:
         """Experiments with a verdict, by index."""
-        return [entry for _, entry in sorted(self.experiments.items()) if entry.judged]
+        return list(self.tally.judged)
 
     @property
     def kept(self) -> list[Experiment]:
         """Kept experiments other than the baseline, by index."""
-        ideas = (entry for entry in self.judged if entry.name != BASELINE)
-        return [entry for entry in ideas if entry.verdict and entry.verdict.status is Status.KEEP]
+        return self.tally.all_kept()
 
     @property
     def stalled(self) -> int:
         """Experiments judged in a row without a keep until now, crashes included, the baseline and the untested not."""
-        ideas = [entry for entry in self.judged if entry.name != BASELINE and not self.untested(entry.name)]
-        newest_first = sorted(ideas, key=lambda entry: entry.judged.at if entry.judged else 0.0, reverse=True)
-        verdicts = (entry.verdict.status for entry in newest_first if entry.verdict)
-        return sum(1 for _ in takewhile(lambda status: status is not Status.KEEP, verdicts))
+        return self.tally.in_a_row(self.untested)
 
     @property
     def gpu_hours(self) -> float:
         """GPU-hours of all ended runs, and of allocations that were held for them and idle."""
-        return sum(run.gpu_hours for run in self.runs.values()) + sum(idle.gpu_hours for idle in self.idle())
+        return self.tally.hours.total + sum(idle.gpu_hours for idle in self.idle())
 
     def idle(self) -> list[Idle]:
         """What ended allocations cost while no run used them, in the order they ended."""
@@ -281,13 +294,13 @@ class History:
 
     def opened_uncommitted(self) -> Experiment | None:
         """An attempt that a crash of ours left without a commit; one that is open by hand is left to whoever has it."""
-        torn = (entry for entry in self.experiments.values() if entry.committed is None and not entry.by_hand)
+        torn = (entry for entry in self.tally.open.values() if entry.committed is None and not entry.by_hand)
         return next(torn, None)
 
     @property
     def by_hand(self) -> list[Experiment]:
         """Experiments opened by hand that have no verdict yet, by index."""
-        return [entry for _, entry in sorted(self.experiments.items()) if entry.by_hand and not entry.judged]
+        return [one for _, one in sorted(self.tally.open.items()) if one.by_hand]
 
     def value_of(self, arm: str) -> float | None:
         """Mean of the metric over an arm's valid runs, None without one."""
@@ -296,8 +309,8 @@ class History:
 
     def fresh_values(self, arm: str) -> list[float]:
         """The metric of an arm's valid runs on fresh seeds, which had no part in choosing it."""
-        runs = self.current_runs(arm)
-        return [value for run in runs if run.planned.purpose is Purpose.CONFIRM and (value := run.value) is not None]
+        fresh = (run for run in self.current_runs(arm) if run.planned.purpose is Purpose.CONFIRM)
+        return [value for run in fresh if (value := run.value) is not None]
 
     def runs_behind(self, arm: str) -> int:
         """Valid runs behind `value_of`."""
@@ -315,7 +328,8 @@ class History:
 
     def trials(self, *, room: bool = False) -> tuple[Trial, ...]:
         """Every run that a verdict policy may compare with the others, oldest first; `room` as for `every_trial`."""
-        return tuple(trial for trial in self.every_trial(room=room) if not self.has_yardstick(trial.arm))
+        every = self.every_trial(room=room)
+        return tuple(one for one in every if not self.has_yardstick(one.arm)) if self._yardsticks else every
 
     def every_trial(self, *, room: bool = False) -> tuple[Trial, ...]:
         """Every run as a verdict policy would see it, oldest first.
@@ -324,20 +338,19 @@ class History:
             room: Whether a further run fits. Then the first runs of an arm that the machine lost are left out, as if
                 they had not been made, and the policy asks for them again.
         """
-        superseded = {
-            run.run_id
-            for entry in self.experiments.values()
-            if entry.superseded
-            for run in self.runs_of(entry.name)[: entry.superseded]
-        }
-        left_out = superseded | ({run.run_id for arm in self._runs for run in self.made_again(arm)} if room else set())
-        judging = (run for run in self.runs.values() if run.planned.purpose is not Purpose.CANARY)
-        return tuple(trial_of(run) for run in judging if run.run_id not in left_out)
+        repaired = (entry for entry in self.tally.repaired.values() if entry.superseded)
+        left_out = {run.run_id for entry in repaired for run in self.runs_of(entry.name)[: entry.superseded]}
+        if room:
+            left_out |= {run.run_id for arm in self.tally.failed for run in self.made_again(arm)}
+        return self.tally.trials_but(left_out, self.runs)
 
     def made_again(self, arm: str) -> list[Run]:
         """The runs of an arm that are made again as if they had not been, oldest first."""
-        runs = self.runs_of(arm)
-        return [] if all(run.valid for run in runs) else made_again(runs, self.runs.values())
+        return made_again(self.runs_of(arm), self.signs()) if arm in self.tally.failed else []
+
+    def signs(self) -> Collection[Run]:
+        """Runs by which an outage is known; none where no canary has fallen, for then there was no outage."""
+        return self.runs.values() if self.tally.canaries else ()
 
     def unspent(self, arm: str) -> bool:
         """Whether no run of an arm counts: it has none, or is owed another one for each that it has."""
@@ -345,40 +358,26 @@ class History:
 
     def untested(self, arm: str) -> bool:
         """Whether no run of an arm says anything of what was run: every one was taken away, and none gave a number."""
-        runs = self.current_runs(arm)
-        return bool(runs) and all(map(lost, runs))
+        return bool(runs := self.current_runs(arm)) and all(map(lost, runs))
 
     def ideas(self) -> tuple[Idea, ...]:
         """Every committed experiment but the baseline, by index."""
-        return tuple(
-            self._idea(entry)
-            for _, entry in sorted(self.experiments.items())
-            if entry.committed and entry.name != BASELINE and not self.has_yardstick(entry.name)
-        )
+        return self.each(_idea)
 
-    def _idea(self, entry: Experiment) -> Idea:
-        committed = entry.committed
-        assert committed is not None  # noqa: S101 - the caller filtered
-        hypothesis = committed.hypothesis
-        return Idea(
-            name=entry.name,
-            parent=entry.parent,
-            verdict=entry.verdict,
-            complexity=committed.complexity,
-            simplifies=hypothesis.simplifies,
-            unlocks=hypothesis.unlocks,
-            keys=touched(committed),
-            seeds=hypothesis.seeds,
-            broken="; ".join(committed.breaches),
-            fatal=any(shows_poor_idea(run) for run in self.current_runs(entry.name)),
-            untested=self.untested(entry.name),
-            vouched=entry.overruled is not None,
-        )
+    def each(self, make: Callable[["History", Experiment], _View | None]) -> tuple[_View, ...]:
+        """What follows from each experiment and its own runs, by index; worked out again for those touched alone."""
+        return self.tally.each(make, self.experiments, self)
 
     def board_bundles(self) -> tuple[Bundle, ...]:
         """Bundles as a policy sees them."""
-        merged = (made for made in self.bundles.values() if not made.yardstick)
-        return tuple(Bundle(made.name, made.ideas, made.parent, made.conflict) for made in merged)
+        all_ = self.bundles.values()
+        return tuple(Bundle(made.name, made.ideas, made.parent, made.conflict) for made in all_ if not made.yardstick)
+
+
+def _idea(history: History, entry: Experiment) -> Idea | None:
+    if entry.committed is None or entry.name == BASELINE or history.has_yardstick(entry.name):
+        return None
+    return idea_of(entry, history.current_runs(entry.name), untested=history.untested(entry.name))
 
 
 def fold(events: Iterable[Event]) -> History:

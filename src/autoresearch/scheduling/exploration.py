@@ -168,8 +168,8 @@ def left_over(history: History) -> tuple[str, ...]:
     """One sentence for the ideas that are open and of which no run counts; none where there is none."""
     names = [
         entry.name
-        for entry in history.experiments.values()
-        if entry.committed and not entry.by_hand and not entry.judged and _uncounted(history, entry.name)
+        for entry in history.tally.open.values()
+        if entry.committed and not entry.by_hand and _uncounted(history, entry.name)
     ]
     told = f"{len(names)} idea{'s' * (len(names) != 1)} unspent, for no run of theirs counts: {', '.join(names)}"
     return (told,) if names else ()
@@ -259,9 +259,9 @@ class Resting:
 
 def resting(history: History, now: float) -> list[Resting]:
     """Runs that rest, the one that is over first in front; a sign that the machine is well ends every rest."""
-    good = max((run.planned.at for run in history.runs.values() if well(run)), default=0.0)
-    arms = {run.planned.experiment for run in history.runs.values() if run.settled and not run.valid}
-    found = [rest for arm in arms if (rest := _rest(history, arm)) and rest.until > now and _ended(rest.run) > good]
+    good, arms = history.tally.begun.most, history.tally.failed
+    rests = filter(None, (_rest(history, arm) for arm in arms if not _judged(history, arm)))
+    found = [rest for rest in rests if rest.until > now and _ended(rest.run) > good]
     return sorted(found, key=lambda rest: rest.until)
 
 
@@ -269,7 +269,7 @@ def _rest(history: History, arm: str) -> Resting | None:
     runs = [run for run in history.runs_of(arm) if run.planned.purpose is not Purpose.CANARY]
     again = {run.run_id for run in history.made_again(arm)}
     row = list(takewhile(lambda run: run.run_id in again, reversed(runs)))
-    if not row or _judged(history, arm):
+    if not row:
         return None
     return Resting(row[0], _ended(row[0]) + RESTS_S[min(len(row), len(RESTS_S)) - 1])
 
@@ -280,8 +280,8 @@ def _ended(run: Run) -> float:
 
 def taken_from(history: History) -> tuple[TakenBack, ...]:
     """What the runs of each arm took back in their own words, for the board."""
-    ends = {run.planned.experiment for run in history.runs.values() if run.ending and run.ending.by_itself}
-    found = {arm: taken_back(history.current_runs(arm), history.runs.values()) for arm in sorted(ends)}
+    ends = sorted(history.tally.excused)
+    found = {arm: taken_back(history.current_runs(arm), history.signs()) for arm in ends}
     return tuple(
         TakenBack(arm, len(runs), sum(bool(run.ending and run.ending.own_word) for run in runs))
         for arm, runs in found.items()

@@ -370,7 +370,7 @@ def _wind_down(history: History, flying: list[Run]) -> Move:
 
 def _repair(history: History, campaign: CampaignConfig) -> Repair | None:
     """A trivial crash (typo, import, shape) of an open experiment is mended before it is judged."""
-    for entry in history.experiments.values():
+    for entry in history.tally.open.values():
         if crash := crash_to_mend(history, campaign, entry):
             return Repair(entry.name, crash)
         if crash := _memory_to_spare(history, entry):

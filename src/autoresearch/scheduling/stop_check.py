@@ -330,7 +330,7 @@ def outlook(
         expected_gpus: GPUs of a run according to the target.
     """
     run_s = _next_run_s(history, limits, expected_s)
-    gpus = max((run.planned.resources.gpus for run in history.runs.values()), default=expected_gpus)
+    gpus = history.tally.gpus if history.runs else expected_gpus
     run_hours = run_s / 3600 * gpus
     spent = spent_by(history, objective)
     state = check(limits, spent, now, run_s, run_hours)
@@ -351,18 +351,14 @@ def _next_run_s(history: History, limits: StopLimits, expected_s: float | None) 
     """R100: with a cap per experiment, a run fits only if the whole cap fits; without one, judge by what runs took."""
     if limits.per_experiment_timeout is not None:
         return limits.per_experiment_timeout
-    return max(_walls(history), default=expected_s or 0.0)
+    walls = history.tally.walls
+    return walls.most if walls.known else expected_s or 0.0
 
 
 def _typical_s(history: History) -> float:
     """Mean of what valid runs took, waiting in queues included; 0 before the first."""
-    walls = _walls(history)
-    return sum(walls) / len(walls) if walls else 0.0
-
-
-def _walls(history: History) -> list[float]:
-    runs = [run for run in history.runs.values() if run.valid]
-    return [wall + (run.queued_s or 0.0) for run in runs if (wall := run.wall_s) is not None]
+    walls = history.tally.walls
+    return walls.total / len(walls.known) if walls.known else 0.0
 
 
 def _best(history: History, objective: Objective) -> dict[str, float]:
@@ -385,7 +381,7 @@ def _runs(
     """Runs that still fit into time, GPU-hours and a count of runs, and runs made so far added to that."""
     fits: list[int] = []
     flying = len(history.in_flight())
-    gpus = max((run.planned.resources.gpus for run in history.runs.values()), default=0)
+    gpus = history.tally.gpus
     left_s = None if limits.campaign_deadline is None else limits.campaign_deadline - now
     if left_s is not None and (typical_s > 0 or left_s <= 0):
         fits.append(max(0, in_turn(left_s, full_s, typical_s) * campaign.launcher.parallel - flying))

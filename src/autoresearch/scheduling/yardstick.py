@@ -59,8 +59,8 @@ def advise(
     settings = campaign.settings()
     if history.baseline is None or not history.baseline.judged:
         return None
-    for entry in history.experiments.values():
-        if history.has_yardstick(entry.name) and not entry.judged:
+    for entry in history.tally.open.values():
+        if history.has_yardstick(entry.name):
             count = min(settings.max_runs, entry.hypothesis.seeds or policy.baseline_runs(settings))
             found = _next(history, entry, objective, _seeds(history, settings, count), spent=runs_left == 0)
             if found is not None:
