@@ -1,7 +1,10 @@
 """Worktrees are complete or made again, tell every edit, and go without a trace."""
 
+import json
 import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -32,6 +35,30 @@ def test_a_worktree_holds_the_commit_and_not_the_users_edits(repo, base, run_git
     assert (tree / "train.py").read_text() == "print(1)\n"
     assert (refs.head_commit(tree), refs.current_branch(tree)) == (base, None)
     assert run_git(tree, "status", "--porcelain") == ""
+
+
+LOOK = """
+import os, pathlib, sys
+from autoresearch.git import worktree
+repo, commit = pathlib.Path(sys.argv[1]), sys.argv[2]
+with worktree.passing(repo, repo / ".autoresearch" / "worktrees" / "b", commit):
+    os._exit(9)
+"""
+
+
+def test_what_a_killed_look_left_goes_with_the_next_and_what_may_be_somebodys_stays(repo, base):
+    """Only a process that is known to be dead has its worktree taken away, also that of a plan of another name."""
+    subprocess.run([sys.executable, "-c", LOOK, str(repo), base], check=False)
+    (left,) = registered(repo)
+    place = repo / ".autoresearch" / "worktrees" / "c"
+    with worktree.passing(repo, place, base):
+        assert left not in registered(repo)
+        told = json.loads(next(place.glob(".look-*.json")).read_text())
+        other = worktree.add(repo, place / ".look-1-1", base)
+        (place / ".look-1-1.json").write_text(json.dumps(told | {"host": "elsewhere", "machine": "m", "boot": "b"}))
+    with worktree.passing(repo, place, base):
+        assert other in registered(repo)
+    assert registered(repo) == [other]
 
 
 def test_adding_twice_keeps_the_edits(repo, tree, base):

@@ -1,5 +1,6 @@
 """The bounded log: whatever is written, in whatever pieces, head and tail survive and nothing goes uncounted."""
 
+import os
 import re
 import resource
 import signal
@@ -125,3 +126,14 @@ def test_a_log_that_somebody_else_wrote_to_is_known(tmp_path, done, more):
     harmless = ("<lambda>", "append") if more else ("<lambda>",)
     assert log.altered is (done.__name__ not in harmless)
     assert more == 0 or b"9" not in (tmp_path / "run.log").read_bytes().partition(b"[autoresearch")[0] or log.altered
+
+
+def test_a_log_that_cannot_be_read_back_accuses_nobody(tmp_path):
+    """A disk that fails at the end of a run, and bytes that are no text, are not the run's doing."""
+    log = BoundedLog(tmp_path / "run.log", 4096)
+    log.write(b"score: 0.5\n\xff\xfe\xc3")
+    unreadable = os.open(tmp_path / "run.log", os.O_WRONLY)
+    os.dup2(unreadable, log._file)
+    os.close(unreadable)
+    log.close()
+    assert not log.altered

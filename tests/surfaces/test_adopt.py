@@ -94,6 +94,22 @@ def test_what_is_not_the_best_is_not_taken_home_with_the_words_for_the_best(stac
     assert "#3" not in text
 
 
+def test_a_text_that_somebody_edited_stays_and_a_branch_in_the_way_is_named(stacked):
+    """The text of a pull request is a person's once it is written; git's own words about a clash help nobody."""
+    assert stacked.cli("adopt").returncode == 0
+    text = stacked.folder / "pull-request.md"
+    text.write_text("mine\n")
+    assert "pull-request-1.md" in stacked.cli("adopt").stdout
+    assert (stacked.folder / "pull-request-1.md").read_text() == "mine\n"
+    assert text.read_text().startswith("# raise the learning rate; weight decay\n")
+    git(stacked, "branch", "-m", BRANCH, f"{BRANCH}/of-mine")
+    assert f"{BRANCH}-2 at" in stacked.cli("adopt").stdout
+    for name in (f"{BRANCH}/of-mine", f"{BRANCH}-2"):
+        git(stacked, "branch", "-D", name)
+    git(stacked, "branch", "autoresearch/adopted")
+    assert "git branch -m autoresearch/adopted NAME" in stacked.refused("adopt")
+
+
 def test_what_fresh_seeds_do_not_speak_for_is_adopted_only_by_its_number(finished):
     """A number that a person types is their own decision; without one only a confirmed result is taken."""
     lab = finished

@@ -1,10 +1,7 @@
 """Opens a campaign: its files, its adapters by name, and the engine's context made of them."""
 
-import os
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -252,7 +249,7 @@ def _survey_at(target: Target, paths: CampaignPaths, commit: str) -> Survey:
 
     The first recipe that a target surveys is the one it measures by, so it has to be the base's.
     """
-    with passing_checkout(paths, commit) as tree:
+    with worktree.passing(paths.root, paths.worktrees, commit) as tree:
         return target.survey(tree)
 
 
@@ -364,7 +361,7 @@ def first_submission(plan: Plan, clock: Callable[[], float], history: History | 
     begun = history.limits if history else None
     baseline = history.baseline if history else None
     place = paths.worktree("1")
-    with passing_checkout(paths, plan.base_commit) as tree:
+    with worktree.passing(paths.root, paths.worktrees, plan.base_commit) as tree:
         survey, now = made.target.survey(tree), clock()
         limits = StopLimits.load(begun) if begun else plan.rule.begin(now, objective=survey.objective)
         request = made.request(
@@ -376,21 +373,6 @@ def first_submission(plan: Plan, clock: Callable[[], float], history: History | 
     then = campaign.evaluate
     after = f"\n\nThen, at {plan.base_commit[:7]}, on what the run left: {' '.join(then.command)}\n" if then else ""
     return replace(submission, text=redactor(paths.root).clean(submission.text) + after)
-
-
-@contextmanager
-def passing_checkout(paths: CampaignPaths, commit: str) -> Iterator[Path]:
-    """A worktree of a commit, gone again afterwards with every folder that was made for it."""
-    tree = paths.worktree(f".look-{os.getpid()}-{threading.get_ident()}")
-    made = [folder for folder in tree.parents if folder.is_relative_to(paths.root) and not folder.exists()]
-    worktree.add(paths.root, tree, commit)
-    try:
-        yield tree
-    finally:
-        worktree.remove(paths.root, tree)
-        for folder in made:
-            with suppress(OSError):
-                folder.rmdir()
 
 
 def note_missing_secrets(context: Context) -> None:

@@ -16,7 +16,6 @@ from fnmatch import fnmatchcase
 from itertools import count
 from pathlib import Path
 
-from autoresearch.campaign.opening import passing_checkout
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.engine.reach import sandbox_of, unconfined
 from autoresearch.errors import AutoresearchError
@@ -216,7 +215,7 @@ def rehearsing(where: Path, wait: Callable[[], None] = lambda: time.sleep(0.1)) 
     place = Path(tempfile.mkdtemp(prefix=f"{NAME}-", dir=paths.private))
     disk.replace(place / _OWNER, json.dumps(asdict(lock_owner.here())))
     try:
-        with passing_checkout(paths, commit) as tree:
+        with worktree.passing(root, paths.worktrees, commit) as tree:
             worktree.populate_submodules(root, tree)
             below = where.resolve().relative_to(root.resolve()).as_posix()
             directory = "" if below == "." else below
@@ -238,9 +237,6 @@ def _clear_away(paths: CampaignPaths) -> None:
         runs = [file.stem for file in (place / ".runs").glob("*.json")]
         if [left for run_id in runs for left in launcher.force(run_id, "cancelled", "its rehearsal was killed")]:
             continue
-        for tree in worktree.listing(paths.root, paths.worktrees):
-            if tree.path.name.startswith(f".look-{owner.pid}-"):
-                worktree.remove(paths.root, tree.path)
         disk.delete(place)
 
 

@@ -232,6 +232,7 @@ class Adopted:
         conflicts: Files in which it conflicts with that.
         by_hand: What a merge leaves to do by hand; empty for nothing.
         text: The file with the text of a pull request.
+        kept: Where another text that stood there is now; None without one.
     """
 
     branch: str
@@ -246,6 +247,7 @@ class Adopted:
     conflicts: tuple[str, ...]
     by_hand: str
     text: Path
+    kept: Path | None = None
 
 
 def adopt(campaign: Campaign, index: int | None = None) -> Adopted:
@@ -273,7 +275,7 @@ def adopt(campaign: Campaign, index: int | None = None) -> Adopted:
     text = opened.paths.pull_request
     left = adoption.by_hand(diffs.files_of(root, commit))
     words = adoption.pull_request(report, arm, ideas, branch, history.arm_branch(arm), left)
-    disk.replace(text, opening.redactor(root).clean(words))
+    kept = _written(text, opening.redactor(root).clean(words))
     return Adopted(
         branch=branch,
         commit=commit,
@@ -287,7 +289,18 @@ def adopt(campaign: Campaign, index: int | None = None) -> Adopted:
         conflicts=diffs.merge_tree(root, head, commit).conflicts,
         by_hand=left,
         text=text,
+        kept=kept,
     )
+
+
+def _written(file: Path, words: str) -> Path | None:
+    """Write the text; another that was there may hold a person's words, so it stays, under the name returned."""
+    kept = None
+    if file.exists() and file.read_bytes() != words.encode():
+        names_beside = (file.with_name(f"{file.stem}-{number}{file.suffix}") for number in itertools.count(1))
+        kept = file.rename(next(name for name in names_beside if not name.exists()))
+    disk.replace(file, words)
+    return kept
 
 
 def _chosen(opened: opening.Opened, report: Report, index: int | None) -> str:
@@ -348,6 +361,11 @@ def _branch(root: Path, campaign: str, commit: str) -> str:
     first = f"{names.PREFIX}/{_ADOPTED}/{campaign}"
     for number in itertools.count(1):
         branch = first if number == 1 else f"{first}-{number}"
+        if way := refs.in_the_way(root, branch):
+            if way.startswith(f"{branch}/"):
+                continue
+            cure = f"give it another name: git branch -m {way} NAME"
+            raise CampaignError(f"no branch below {way} can be made while that is a branch itself; {cure}")
         if refs.branch_commit(root, branch) in {None, commit}:
             refs.create_branch(root, branch, commit)
             return branch

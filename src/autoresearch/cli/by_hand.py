@@ -214,6 +214,7 @@ def _adopted_text(made: Adopted) -> str:
         ("unsupported", "\n".join(made.unsupported)),
         (f"onto {made.onto}", fits),
         ("pull request", str(made.text)),
+        ("kept beside it", f"the text that was there, as {made.kept.name}" if made.kept else ""),
         ("take it over", f"git merge {made.branch}"),
         ("by hand", made.by_hand),
     ]

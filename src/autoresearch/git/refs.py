@@ -7,7 +7,7 @@ to the user's index, or to a ref outside `refs/heads/autoresearch/` and its arch
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from autoresearch.errors import RepositoryError
 from autoresearch.experiment.names import PREFIX
@@ -136,6 +136,15 @@ def branches(repo: Path, prefix: str = PREFIX) -> dict[str, str]:
 def branch_commit(repo: Path, branch: str) -> str | None:
     """The commit a branch points at, None when there is no such branch."""
     return ask(repo, "rev-parse", "--verify", "--quiet", f"{HEADS}{branch}^{{commit}}")
+
+
+def in_the_way(repo: Path, branch: str) -> str:
+    """A branch that `branch` would lie below, or that lies below it: git can have one of them only; empty for none."""
+    known = branches(repo)
+    above = (str(parent) for parent in PurePosixPath(branch).parents)
+    return next((name for name in above if name in known), "") or next(
+        (name for name in known if name.startswith(f"{branch}/")), ""
+    )
 
 
 def create_branch(repo: Path, branch: str, commit: str) -> None:

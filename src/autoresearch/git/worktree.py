@@ -6,10 +6,12 @@ found out about a worktree comes from the documented files below `.git/worktrees
 Submodules of a worktree: filled from the user's own submodule repositories, which are only ever read.
 """
 
+import json
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from autoresearch.errors import RepositoryError
@@ -17,8 +19,8 @@ from autoresearch.git import refs
 from autoresearch.git.call import FULL, ask, call, nul, private_index
 from autoresearch.git.contents import differing
 from autoresearch.git.diffs import SUBMODULE
-from autoresearch.machine import fault_points
-from autoresearch.machine.disk import delete
+from autoresearch.machine import fault_points, lock_owner
+from autoresearch.machine.disk import delete, replace
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,9 @@ def _borrowed(pin: _Pin) -> Iterator[dict[str, str]]:
 HOME = ".autoresearch"
 """The folder in the user's checkout below which all worktrees of ours lie, and left-overs may be deleted."""
 
+_LOOK, _OWNER = ".look-", ".json"
+"""What a worktree is called that is only looked into, and what is added for the file that says whose it is."""
+
 _TRASH = ".removed"
 """Ends the name of a worktree's folder that is being deleted."""
 
@@ -224,6 +229,40 @@ def sweep(below: Path) -> None:
     """Delete the folders that a `remove` which did not come to its end has set aside below a folder of ours."""
     for trash in below.glob(f"*{_TRASH}"):
         delete(trash)
+
+
+@contextmanager
+def passing(repo: Path, place: Path, commit: str) -> Iterator[Path]:
+    """A worktree of a commit below `place`, gone again afterwards with every folder that was made for it.
+
+    Those that killed processes left go as well, here and beside `place`, once their owner is known to be dead.
+    """
+    tree = place / f"{_LOOK}{os.getpid()}-{threading.get_ident()}"
+    _clear_passed(repo, place.parent)
+    owner, top = place / f"{tree.name}{_OWNER}", refs.root(repo)
+    made = [folder for folder in tree.parents if folder.is_relative_to(top) and not folder.exists()]
+    place.mkdir(parents=True, exist_ok=True)
+    replace(owner, json.dumps(asdict(lock_owner.here())))
+    try:
+        yield add(repo, tree, commit)
+    finally:
+        remove(repo, tree)
+        owner.unlink(missing_ok=True)
+        for folder in made:
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def _clear_passed(repo: Path, below: Path) -> None:
+    """Take away what processes left that are known to be dead; of all others nobody here can tell."""
+    for note in sorted(below.glob(f"*/{_LOOK}*{_OWNER}")):
+        try:
+            owner = lock_owner.read(json.loads(note.read_bytes()))
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if lock_owner.alive(owner, owner.since) is False:
+            remove(repo, note.with_name(note.name.removesuffix(_OWNER)))
+            note.unlink(missing_ok=True)
 
 
 def _check_ours(root: Path, git_dir: Path, path: Path) -> None:
