@@ -35,7 +35,24 @@ def test_goals_rise(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["lr", "step", "kl", "grad_norm", "zeal", "", "epoch", "entropy", "global_step", "losses/approx_kl"]
+    "name",
+    [
+        "lr",
+        "step",
+        "kl",
+        "grad_norm",
+        "zeal",
+        "",
+        "epoch",
+        "entropy",
+        "global_step",
+        "losses/approx_kl",
+        "losses/policy_loss",
+        "value_loss",
+        "pg_loss",
+        "train/critic_loss",
+        "losses/qf1_loss",
+    ],
 )
 def test_what_is_not_known_says_nothing(name):
     """It is asked for and never guessed."""

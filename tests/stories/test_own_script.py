@@ -172,14 +172,64 @@ def test_a_number_is_whole_or_none(clone, printed):
     assert f"ambiguous number '{printed.split()[1]}' after score" in done.stderr
 
 
-def test_data_that_git_does_not_have_is_named_with_the_cure(clone):
-    """The worktree holds the commit alone: the file that the checkout has besides is named."""
-    lab = clone("constants", read__py="LR = 0.1\nprint('score:', len(open('data/train.csv').read()) * LR)\n")
+READS = """import os
+LR = 0.1
+more = open("data/more.csv").read() if os.path.exists("data/more.csv") else ""
+print("score:", len(open("data/train.csv").read() + more) * LR)
+"""
+
+
+def ignored(clone, **scripts: str):
+    """A repository whose data git ignores."""
+    lab = clone("constants", **scripts)
     (lab.root / "data").mkdir()
-    (lab.root / "data" / "train.csv").write_text("1\n")
-    done = lab.cli("init", "--yes", "--", "python3", "read.py")
+    (lab.root / "data/train.csv").write_text("1234\n")
+    (lab.root / "data/more.csv").write_text("12345\n")
+    (lab.root / ".git/info/exclude").write_text("data/\n")
+    return lab
+
+
+def test_data_that_git_ignores_are_named_and_linked_into_each_run(clone, run_git):
+    """What the script asks for, and what lies beside it; the number is that of the checkout, and git has none of it."""
+    lab = ignored(clone, read__py=READS)
+    said, written = finished(lab, run_git, "python3", "read.py")
+    assert "git does not have data/train.csv, data/more.csv; each run gets links" in said
+    place = {f"data/{name}.csv": str(lab.root / f"data/{name}.csv") for name in ("train", "more")}
+    assert (written["target"]["inputs"], written["target"]["start_in"]) == (place, "folder")
+    assert lab.rows()[0].metric_value == pytest.approx(1.1)
+    assert (lab.root / "data/train.csv").read_text() == "1234\n"
+
+
+def test_a_plan_names_data_that_git_ignores_beforehand(clone):
+    """By the names in the script, without running it; the words it gives are the cure."""
+    lab = ignored(clone, read__py=READS)
+    asked = ("plan", "--name", "night", "--target", "command", "--command", "python3 read.py", "--metric", "score")
+    told = " ".join(lab.cli(*asked).stdout.split())
+    assert "data/more.csv, data/train.csv: named by the script, in your checkout, but not in the commit" in told
+    cure = told.partition("--set target.start_in=folder --set '")[2].partition("'")[0]
+    told = " ".join(lab.cli(*asked, "--set", "target.start_in=folder", "--set", cure).stdout.split())
+    assert "not in the commit" not in told
+
+
+def test_a_plan_finds_the_knobs_that_init_finds(clone):
+    """Flags of the source, without running it: what overrides may turn, and a search over it; the seed is none."""
+    lab = clone("flags")
+    asked = ("--target", "command", "--command", "python3 train.py --seed {seed}", "--metric", "accuracy")
+    done = lab.cli("plan", "--name", "night", *asked)
+    assert done.returncode == 0, done.stderr
+    written = yaml.safe_load((lab.folder / "campaign.yaml").read_text())
+    assert written["researcher"]["type"] == "search"
+    assert set(written["target"]["space"]) == {"lr", "power", "shuffle"}
+    assert "seed" not in written["target"]["knobs"]
+
+
+def test_what_a_script_would_write_to_is_no_data(clone):
+    """A folder of results that git ignores is refused with the cure: a link would lead into the checkout."""
+    lab = ignored(clone, write__py="print('score: 1', file=open('data/train.csv', 'w'))\n")
+    done = lab.cli("init", "--yes", "--", "python3", "write.py")
     assert done.returncode == 1
-    assert "reads data/train.csv, which is in your checkout but not in its commit" in done.stderr
+    assert "asks for data/train.csv, which is in your checkout but not in its commit" in done.stderr
+    assert (lab.root / "data/train.csv").read_text() == "1234\n"
 
 
 def test_what_looks_like_a_secret_is_no_knob_and_is_shown_nowhere(clone):

@@ -28,6 +28,44 @@ def test_entries_of_a_table_that_is_written_out_are_constants():
     assert values(text) == {"a.lr": 0.1, "a.n": 3, "b.gamma": 0.9, "LR": 0.5}
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("def main():\n    LR, N = 0.5, 3\n    x = 0\n    x += 1\nmain()\n", {"LR": 0.5, "N": 3}),
+        ("def main(lr=1):\n    lr = 2\nmain()\n", {}),
+        ("def step():\n    LR = 0.5\nfor _ in x:\n    step()\nstep()\n", {}),
+        ("LR = 1\nif __name__ == '__main__':\n    main()\ndef main():\n    LR = 2\n", {"LR": 1, "main.LR": 2}),
+        ("cfg.lr = 3e-4\ncfg.n = 1\ncfg.n = 2\n", {"cfg.lr": 3e-4}),
+        ("opt = Adam(p, lr=1e-3, fused=True)\n", {"opt.lr": 1e-3}),
+        ("class C:\n    lr: float = 0.1\n    n = 2\nc = C(n=3)\n", {"C.lr": 0.1, "c.n": 3}),
+        ("class C:\n    lr = 0.1\nC().lr = 0.2\n", {}),
+        ("class C:\n    lr = 0.1\nC(**more)\n", {}),
+        ("torch.manual_seed(7)\n", {"seed": 7}),
+        ("random.seed(1)\ntorch.manual_seed(7)\n", {}),
+        ("random.seed(1 + rank)\n", {}),
+    ],
+)
+def test_plain_values_are_found_where_a_program_keeps_them(text, found):
+    """In the function it calls once, in settings of objects, arguments of calls, fields of classes, calls that seed."""
+    assert values(text) == found
+
+
+def test_fields_of_a_class_are_flags_only_where_a_parser_makes_them(tmp_path):
+    """A plain dataclass takes no flags, so its fields are turned where they stand."""
+    fields = "from dataclasses import dataclass\n@dataclass\nclass Args:\n    lr: float = 0.1\n"
+    for head, place, at in (("", "constant", "Args.lr"), ("import tyro\n", "flag", "--lr")):
+        (tmp_path / "t.py").write_text(head + fields)
+        assert (place, at) in {(one.place, one.at) for one in knob_finder().find_knobs(tmp_path, ["x", "t.py"], "")}
+
+
+def test_settings_in_a_python_file_that_the_command_names_come_first(tmp_path):
+    """`train.py config/small.py`: what the second sets, it sets over the first."""
+    (tmp_path / "train.py").write_text("lr = 0.1\ndecay = 0.5\n")
+    (tmp_path / "small.py").write_text("lr = 0.2\n")
+    found = knob_finder().find_knobs(tmp_path, ["python3", "train.py", "small.py"], "")
+    assert [(one.name, one.file) for one in found] == [("lr", "small.py"), ("decay", "train.py")]
+
+
 @pytest.mark.parametrize("later", ['a["lr"] = 0.2', 'a.update({"lr": 2})', "a[key] = 1", "a = {}", 'del a["lr"]'])
 def test_an_entry_that_is_set_again_is_none(later):
     """Editing the first would change nothing."""

@@ -25,7 +25,7 @@ from autoresearch.testing.dialects import DialectContract
 DOCS = Path(__file__).parents[2] / "docs" / "how-to"
 GOLDEN = Path(__file__).parents[1] / "golden" / "frameworks"
 YAML = (
-    "# small\nlearning_rate: 1.0e-5  # as the paper\nmax_steps: 20\nreward_funcs: [rewards.exact]\ndataset_name: sums\n"
+    "# small\nlearning_rate: 1e-5  # as the paper\nmax_steps: 20\nreward_funcs: [rewards.exact]\ndataset_name: sums\n"
 )
 TOML = """max_steps = 20  # short
 [orchestrator]

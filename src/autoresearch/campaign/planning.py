@@ -20,7 +20,7 @@ from autoresearch.config.stop_rule import DEFAULT, StopRule
 from autoresearch.engine import evaluation, supply
 from autoresearch.errors import AutoresearchError, CampaignError, LauncherError, UsageError
 from autoresearch.experiment import names
-from autoresearch.git import diffs, refs
+from autoresearch.git import contents, diffs, refs
 from autoresearch.git.refs import Changes
 from autoresearch.guards.scope import protectable
 from autoresearch.guards.search_path import installed_twins
@@ -72,11 +72,12 @@ def make(where: Path, request: PlanRequest, clock: Callable[[], float]) -> Plan:
         draft = draft.model_copy(update={"evaluate": found})
     preflight.refuse_secrets(draft, root)
     _check_names(draft)
+    draft = draft if "researcher" in document else supply.with_knobs(draft, root, target_of(draft))
     survey = survey_of(draft, root)
     if survey.unsaid:
         raise CampaignError(survey.unsaid)
     if "researcher" not in document and (space := supply.search_instead(draft, root, survey)):
-        draft = CampaignConfig.of({**document, "campaign": draft.campaign, "researcher": space}, "plan")
+        draft = CampaignConfig.of({**draft.model_dump(exclude_unset=True), "researcher": space}, "plan")
     if "launcher" not in request.settings or "type" not in request.settings["launcher"]:
         draft = _placed(draft, survey)
     draft = _frugal(_sited(draft), request.settings, survey)
@@ -126,7 +127,7 @@ def examine(campaign: CampaignConfig, root: Path, survey: Survey | None = None, 
                   *_launcher_warnings(campaign, survey, around, found, root),
                   *supply.refused_ideas(root, base, target, ideas),
                   *_tracker_warnings(campaign, root),
-                  *kept.reminders, *kept.doubts, *_input_warnings(campaign, survey, root)),
+                  *kept.reminders, *kept.doubts, *_input_warnings(campaign, survey, root, base)),
         storage=kept,
         researchers=supply.told(campaign, ideas),
         at=now,
@@ -241,8 +242,7 @@ def _inside(root: Path, where: Path, recipe: str) -> str:
             if not path.is_relative_to(root.resolve()):
                 raise UsageError(f"recipe {recipe} lies outside the repository {root}; copy it in and commit it")
             return str(path.relative_to(root.resolve()))
-    near = _alike(root, recipe)
-    hint = f"; did you mean {', '.join(near)}?" if near else ""
+    hint = f"; did you mean {', '.join(near)}?" if (near := _alike(root, recipe)) else ""
     raise CampaignError(f"recipe {recipe} does not exist in {root}{hint}")
 
 
@@ -332,9 +332,20 @@ def _tracker_warnings(campaign: CampaignConfig, root: Path) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _input_warnings(campaign: CampaignConfig, survey: Survey, root: Path) -> tuple[str, ...]:
+def _input_warnings(campaign: CampaignConfig, survey: Survey, root: Path, base: str) -> tuple[str, ...]:
     absent, far = preflight.missing(campaign, root, survey.inputs), preflight.elsewhere(campaign, survey.inputs)
-    return (*((f"`run` will refuse to begin: {absent}",) if absent else ()), *((far,) if far else ()))
+    told = (f"`run` will refuse to begin: {absent}" if absent else "", far, _ignored(survey, root, base))
+    return tuple(filter(None, told))
+
+
+def _ignored(survey: Survey, root: Path, base: str) -> str:
+    """Data that git ignores and a run would miss, with the cure; empty where there are none."""
+    here = contents.only_here(root, base, survey.named)[:5]
+    told = (
+        "named by the script, in your checkout, but not in the commit, so no run sees it; commit it, or have it linked"
+    )
+    cure = f"target.inputs={{{', '.join(f'{path}: {root / path}' for path in here)}}}"
+    return f"{', '.join(here)}: {told} into each run: --set target.start_in=folder --set '{cure}'" if here else ""
 
 
 def _protect_warnings(campaign: CampaignConfig, survey: Survey, root: Path, base: str) -> tuple[str, ...]:

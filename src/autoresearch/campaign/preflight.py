@@ -132,7 +132,7 @@ def missing(campaign: CampaignConfig, root: Path, inputs: Sequence[str]) -> str:
     if loose:
         told.append(
             f"{_named(loose)} in the checkout but not committed, so no experiment's worktree has it: "
-            "name it by its absolute path"
+            "name it by its absolute path, or by its place and that: `inputs: {place: /path}`"
         )
     return "; ".join(told)
 

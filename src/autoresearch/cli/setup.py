@@ -129,8 +129,8 @@ def _minutes(text: str) -> float:
 
 def run_init(args: argparse.Namespace) -> int:
     """Ask, rehearse, show what was found, write the file, and start it where that was asked for."""
-    from autoresearch.campaign import proposal, rehearsal  # noqa: PLC0415 - `--help` can do without
     from autoresearch.campaign.controller import person  # noqa: PLC0415 - `--help` can do without
+    from autoresearch.campaign.own_script import findings, proposal, rehearsal  # noqa: PLC0415 - `--help` can do without
 
     campaign = campaign_of(args)
     campaign.name = None
@@ -140,7 +140,7 @@ def run_init(args: argparse.Namespace) -> int:
         proposal.direction(args.metric, args.direction)  # refused now, not after minutes of rehearsal
     _ask_to_rehearse(args)
     with rehearsal.rehearsing(campaign.where) as stage:
-        found = proposal.rehearse(stage, args.argv, args.minutes * 60)
+        found = findings.rehearse(stage, args.argv, args.minutes * 60)
         chosen = _metric(found, args.metric)
         output.say(proposal.text(found, chosen, args.direction))
         better = _direction(chosen.name, args.direction or found.way(chosen.name))
@@ -190,7 +190,7 @@ def _metric(found: "Findings", said: str | None) -> "FoundNumber":
         return found.number(said)
     if found.candidates:
         return found.candidates[0]
-    from autoresearch.campaign import proposal  # noqa: PLC0415 - `--help` can do without
+    from autoresearch.campaign.own_script import proposal  # noqa: PLC0415 - `--help` can do without
 
     output.say(proposal.text(found))
     if not output.on_terminal():
@@ -199,7 +199,7 @@ def _metric(found: "Findings", said: str | None) -> "FoundNumber":
 
 
 def _direction(name: str, said: str | None) -> "Direction":
-    from autoresearch.campaign import proposal  # noqa: PLC0415 - `--help` can do without
+    from autoresearch.campaign.own_script import proposal  # noqa: PLC0415 - `--help` can do without
 
     try:
         return proposal.direction(name, said)
@@ -213,8 +213,8 @@ def _direction(name: str, said: str | None) -> "Direction":
 
 
 if TYPE_CHECKING:
-    from autoresearch.campaign.proposal import Findings
-    from autoresearch.campaign.rehearsal import FoundNumber
+    from autoresearch.campaign.own_script.findings import Findings
+    from autoresearch.campaign.own_script.found_numbers import FoundNumber
     from autoresearch.run.measurement import Direction
 
 

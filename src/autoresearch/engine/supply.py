@@ -25,12 +25,13 @@ from autoresearch.git import contents, worktree
 from autoresearch.ports import plugins
 from autoresearch.ports.metric_source import readings_of
 from autoresearch.ports.researcher import Researcher, Supplier, Supply
-from autoresearch.ports.target import ScriptKnob, Survey, Target
+from autoresearch.ports.target import KnobHolder, ScriptKnob, Survey, Target
 from autoresearch.records.paths import Layout
 from autoresearch.run.complaint import last_traceback
 from autoresearch.run.measurement import Series
 from autoresearch.run.symptom import Severity, Symptom
 from autoresearch.scheduling import next_move
+from autoresearch.secrets import environment
 from autoresearch.supervision.run_log import end_of
 from autoresearch.verdict.evidence import Evidence
 
@@ -251,6 +252,18 @@ def told(campaign: CampaignConfig, found: Sequence[Supply]) -> str:
     """Who proposes, in order, with what each has."""
     each = zip(campaign.researcher, found or [Supply("")] * len(campaign.researcher), strict=True)
     return ", then ".join(f"{spec.type} ({one.told})" if one.told else spec.type for spec, one in each)
+
+
+def with_knobs(campaign: CampaignConfig, root: Path, target: Target) -> CampaignConfig:
+    """With what of a script's settings overrides may turn, where its target was told of none: found, not run."""
+    finder, known = plugins.knob_finder(), environment.of_repository(root)
+    found = target.find_knobs(root) if isinstance(target, KnobHolder) else ()
+    seed = finder.seed_of(found)
+    kept = [one for one in found if one is not seed and not known.is_secret(one.name, (one.default, *one.choices))]
+    if not kept:
+        return campaign
+    said = {**campaign.target.model_dump(exclude_unset=True), **finder.offered(kept)}
+    return CampaignConfig.of({**campaign.model_dump(exclude_unset=True), "target": said}, "plan")
 
 
 def search_instead(draft: CampaignConfig, root: Path, survey: Survey) -> dict[str, object] | None:

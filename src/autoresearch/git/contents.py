@@ -7,13 +7,13 @@ wrote it last.
 
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from autoresearch.experiment.change import FileChange
 from autoresearch.git.call import FULL, call, lines, nul, private_index
-from autoresearch.git.diffs import SUBMODULE, SYMLINK, blobs
+from autoresearch.git.diffs import SUBMODULE, SYMLINK, blobs, files_of
 from autoresearch.machine import disk
 
 _ATTRIBUTES = ".gitattributes"
@@ -208,3 +208,11 @@ def _unlike(tree: Path, digests: dict[str, str]) -> Iterable[str]:
             != digests[path]
         ):
             yield path
+
+
+def only_here(root: Path, commit: str, paths: Sequence[str]) -> list[str]:
+    """Those paths, files or folders, that the checkout has and a commit has not: ignored, or not added yet."""
+    here = [path for path in paths if (root / path).exists()]
+    files = files_of(root, commit) if here else ()
+    held = {str(one) for file in files for one in (file, *PurePosixPath(file).parents)}
+    return [path for path in here if path not in held]

@@ -81,6 +81,7 @@ class Survey:
         facts: The recipe as researchers see it.
         warnings: What a maintainer would point out, one sentence each.
         inputs: Files or folders that a run reads: absolute, or relative to the repository and then tracked.
+        named: Paths that its command, settings or script name, whether such files are there or not.
         unsaid: What a person has to say before a campaign may begin, such as a direction; empty for nothing.
         saves: What one run saves, None where it saves nothing or nobody knows.
     """
@@ -103,6 +104,7 @@ class Survey:
     facts: Facts = field(default_factory=Facts)
     warnings: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
     unsaid: str = ""
     saves: Saves | None = None
 
@@ -152,6 +154,10 @@ class KnobFinder(Protocol):
 
     def options_of(self, knobs: Sequence[ScriptKnob]) -> dict[str, object]:
         """The same knobs as the target's option `knobs` has them."""
+        ...
+
+    def offered(self, knobs: Sequence[ScriptKnob]) -> dict[str, object]:
+        """The target's options by which overrides reach them, and a search over them where any is worth one."""
         ...
 
     def seed_of(self, knobs: Sequence[ScriptKnob]) -> ScriptKnob | None:
@@ -220,6 +226,15 @@ class Saver(Protocol):
 
     def weights(self, folder: Path) -> Iterator[Path]:
         """Files and folders in an ended run's folder that hold them, and no number."""
+        ...
+
+
+@runtime_checkable
+class KnobHolder(Protocol):
+    """A target that can be told which settings overrides may turn, and looks for them where it was told of none."""
+
+    def find_knobs(self, tree: Path) -> tuple[ScriptKnob, ...]:
+        """What could be turned, read from the files in `tree`; nothing is run. Empty where its options say any."""
         ...
 
 

@@ -60,6 +60,8 @@ _UP = frozenset(
         *("ndcg", "mrr", "iou", "miou", "dice", "psnr", "ssim", "success", "solved", "correct", "fps", "em"),
     }
 )
+_OF_RL = frozenset({"policy", "pg", "actor", "critic", "value", "vf", "qf", "q", "td", "surrogate", "entropy", "clip"})
+"""Whose loss says nothing of how good a policy is: it rises and falls with what the policy meets."""
 _SPEED = frozenset({"latency", "throughput", "mfu", "fps", "second", "seconds", "sec", "time", "runtime"})
 _HELD_OUT = frozenset({"test", "eval", "evaluation", "val", "valid", "validation", "dev", "heldout", "holdout"})
 _TRAINING = frozenset({"train", "training", "batch", "minibatch", "step", "running"})
@@ -72,6 +74,8 @@ def direction_of(name: str) -> Direction | None:
     several numbers says nothing of each (`losses/entropy`), but where a name only says of what it is (`Loss/train`).
     """
     words = _own_words(name)
+    if words[-1] in {"loss", "losses"} and {one.rstrip("0123456789") for one in words} & _OF_RL:
+        return None
     if "per" in words and words[-1] in _SPEED | {"s"}:
         return Direction.MAXIMIZE
     for word in reversed([one if one in _DOWN | _UP else one.rstrip("0123456789") for one in words]):

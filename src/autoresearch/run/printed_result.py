@@ -369,5 +369,29 @@ def table_rows(log: str) -> dict[str, str]:
     return rows if len(rows) > 1 else {}
 
 
+_COUNTED = re.compile(r"(?i)^\W{0,2}(steps?|epochs?|iter(?:ation)?s?|episodes?|rounds?|generations?)\W{1,3}\d+")
+_LISTED = re.compile(
+    rf"(?:^|[,;|:])\s*((?:(?i:{_OF_WHAT}) )?[A-Za-z_][\w/.@-]*)[ ]+(?={NUMBER}{END}%?\s*(?:[,;|]|$))", re.ASCII
+)
+
+
+def listed_in(log: str) -> dict[str, dict[str, object]]:
+    """Names in lines of several numbers with a step, as `step 20: train loss 3.9, val loss 3.91`, with what reads each.
+
+    Args:
+        log: The end of the run's output.
+    """
+    found: dict[str, dict[str, object]] = {}
+    for line in map(clean, log.split("\n")):
+        counted = _COUNTED.match(line) if len(line) <= _WIDEST_ROW else None
+        if counted:
+            step = rf"(?i)^\W{{0,2}}{counted.group(1)}\W{{1,3}}(\d+)"
+            for name in _LISTED.findall(line[counted.end() :]):
+                words = r"\s+".join(re.escape(word) for word in name.split())
+                own = rf"(?i)^\W{{0,2}}{counted.group(1)}\b.*[,;|:]\s*{words}\s+([-+.eE0-9]+)(?!,?\w)"
+                found.setdefault(name, {"type": "stdout", "patterns": {name: own}, "step": step})
+    return found
+
+
 def _pattern_behind(lead: str) -> str:
     return re.sub(r"(?:\\?\s)+", r"\\s+", re.escape(lead)) + "([-+.eE0-9]+)"

@@ -111,6 +111,11 @@ class Redactor:
             for name, value in values.items()
         }
 
+    def is_secret(self, name: str, values: Iterable[object]) -> bool:
+        """Whether one of a setting's values is hidden, for its name or for what it is."""
+        told = [str(value) for value in values if value is not None]
+        return any(self.clean_mapping({name: value})[name] != value for value in told)
+
     def clean_argv(self, words: Iterable[str]) -> tuple[str, ...]:
         """A command line fit to be written down: also the word after an option such as `--api-key` is hidden."""
         cleaned: list[str] = []

@@ -17,7 +17,7 @@ from autoresearch.errors import CampaignError, RecipeError
 from autoresearch.experiment.hypothesis import Facts
 from autoresearch.guards.scope import matches
 from autoresearch.ports.plugins import chosen_source
-from autoresearch.ports.target import WORK, RunRequest, SourceSpec, Survey, misspelt_place
+from autoresearch.ports.target import RunRequest, ScriptKnob, SourceSpec, Survey, misspelt_place
 from autoresearch.run.chosen_value import JUDGED, AgreedCurve, check_rule, choose, cut_short, merge, nothing_found
 from autoresearch.run.collapse import collapses, curves_of
 from autoresearch.run.integrity import Finding, Integrity, of_sources
@@ -27,9 +27,10 @@ from autoresearch.run.measurement import Completion, Direction, Measurement, Obj
 from autoresearch.run.post_mortem import crash_symptoms, post_mortem, worst_first
 from autoresearch.run.printed_result import ambiguous, conflict_words, last_word, nearest
 from autoresearch.run.symptom import Severity, Symptom
-from autoresearch.targets import knobs
+from autoresearch.targets import knobs, workplace
 from autoresearch.targets.curve_rules import RULES, RunCurves, shown_by
 from autoresearch.targets.dialects import recognition
+from autoresearch.targets.inventory import files_named, find_knobs
 
 _KNOWN = (
     "dialect",
@@ -39,15 +40,6 @@ _KNOWN = (
 )
 
 _PLACES = ("{seed}", "{folder}", "{config}", "{overrides}")
-
-_OWN_COPY = (
-    f'mkdir -p "$1/{WORK}" && cp -as "$0/." "$1/{WORK}/" && cd "$1/{WORK}"'
-    ' && { [ -z "$3" ] || { rm -f "./$3"'
-    ' && { head -c "$4" "$0/$3"; printf %s "$5"; tail -c "+$6" "$0/$3"; } > "./$3"; }; }'
-    ' && cd "./$2" && shift 6 && exec "$@"'
-)
-"""Shell words that start a program among links to the files of its worktree: real folders, so that what it writes is
-the run's own. One file may be a copy with other bytes in one place: the run's seed."""
 
 
 class CommandTarget:
@@ -76,7 +68,8 @@ class CommandTarget:
         dialect: The framework that the command speaks to, `trl`, `verl` or `prime-rl`: what its curves show, which of
             its settings measure, and what ideas are called in it.
         inputs: Files or folders that a run reads: absolute, or relative to the repository; `run` refuses to begin
-            without them.
+            without them. As a mapping, `data/train.csv: /home/me/repo/data/train.csv`, each is linked into its place,
+            for data that git ignores; needs `start_in: folder`, and no idea may put something else there.
         space: Search space, dotted key to specification.
 
     In the command, `{seed}`, `{folder}` and `{config}` are replaced, and an argument that is just `{overrides}` becomes
@@ -122,6 +115,9 @@ class CommandTarget:
         self._seed_at = next(iter(seeds), None)
         if self._seed_at and (self._start_in != "folder" or self._seed_at.place not in {"constant", "key"}):
             raise CampaignError("target option 'seed_at' names a constant or key, and needs start_in: folder")
+        self._inputs, self._placed = workplace.read_inputs(chosen.get("inputs", ()))
+        if self._placed and self._start_in != "folder":
+            raise CampaignError("target option 'inputs' with places to link needs start_in: folder")
         fallback = recipe if recipe.endswith((".yaml", ".yml", ".json", ".toml")) else ""
         self._config = str(chosen.get("config") or fallback)
         wanted = chosen.get("source", "stdout")
@@ -149,14 +145,21 @@ class CommandTarget:
             setup_minutes=self._number("setup_minutes"),
             steps=self._whole("steps"),
             standard_error=self._number("standard_error"),
-            protect=(*self._strings("protect"), *(spoken.protect if spoken else ())),
+            protect=(*self._strings("protect"), *self._placed, *(spoken.protect if spoken else ())),
             protect_keys=(*self._strings("protect_keys"), *(spoken.protect_keys if spoken else ())),
             turned=tuple(dict.fromkeys(knob.file for knob in self._knobs if knob.file)),
             facts=self._facts(values, resources.gpus),
             warnings=tuple(self._warnings()),
-            inputs=self._strings("inputs"),
+            inputs=self._inputs,
+            named=files_named(tree, self._command, self._directory, values.values(), self._placed),
             unsaid=self._unsaid,
         )
+
+    def find_knobs(self, tree: Path) -> tuple[ScriptKnob, ...]:
+        """What could be turned, read from the files that the command names; empty where the options say any."""
+        if self._config or {"knobs", "space", "dialect"} & set(self._options):
+            return ()
+        return find_knobs(tree, self._command, "", self._directory)
 
     def _facts(self, values: Mapping[str, object], gpus: int) -> Facts:
         space = self._mapping("space")
@@ -197,7 +200,7 @@ class CommandTarget:
         env = {name: self._filled(str(value), request) for name, value in self._mapping("env").items()}
         env |= knobs.environment(self._knobs, request.tree)
         splice = knobs.splice(self._seed_at, request.tree, request.seed) if self._seed_at else ("", "0", "", "1")
-        copied = ("sh", "-c", _OWN_COPY, str(request.tree), str(request.folder), self._directory or ".", *splice)
+        copied = workplace.started(request.tree, request.folder, self._directory or ".", splice, self._placed)
         start = copied if self._start_in == "folder" else ()
         own = {
             str(self._options.get("seed_env", "SEED")): str(request.seed),

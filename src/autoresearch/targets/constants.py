@@ -1,4 +1,4 @@
-"""Plain values at the top of a Python file: constants, and entries of tables that are written out.
+"""Plain values in a Python file: constants, entries of tables that are written out, settings of objects and classes.
 
 Nothing is run. What is bound twice, or changed later in a way that can be seen, is no constant.
 """
@@ -6,19 +6,53 @@ Nothing is run. What is bound twice, or changed later in a way that can be seen,
 import ast
 from collections.abc import Iterator, Sequence
 
+Constants = dict[str, tuple[object, ast.expr]]
 
-def constants(text: str) -> dict[str, tuple[object, ast.expr]]:
-    """Names that a module gives one plain value at its top, once, with the place of that value.
+
+def constants(text: str) -> Constants:
+    """Names that a program gives one plain value, once, with the place of that value.
+
+    Looked at are the top of the module, what stands under its `__main__`, the functions that it calls once from there,
+    and the fields of its classes (`Config.lr`).
 
     Raises:
         SyntaxError: It is not Python.
     """
     body = ast.parse(text).body
-    bound = list(_bound(body))
-    named = [pair for statement in _top(body) for pair in _assigned(statement) if bound.count(pair[0]) == 1]
     changed = set(_changed(body))
+    found = _of_scope(body, list(_top(body)), changed)
+    for function in _mains(body):
+        arguments = {one.arg for one in ast.walk(function.args) if isinstance(one, ast.arg)}
+        for name, pair in _of_scope(function.body, function.body, changed).items():
+            if name not in arguments:
+                found[name if name not in found else f"{function.name}.{name}"] = pair
+    for kind in (one for one in body if isinstance(one, ast.ClassDef)):
+        found |= {name: pair for name, pair in _fields(kind, body) if name not in found}
+    seeding = list(_seeding(body))
+    if len(seeding) == 1 and "seed" not in found:
+        found["seed"] = seeding[0]
+    return found
+
+
+_SEEDING = frozenset({"seed", "manual_seed", "set_seed", "seed_everything", "default_rng", "RandomState", "PRNGKey"})
+
+
+def _seeding(body: Sequence[ast.stmt]) -> Iterator[tuple[object, ast.expr]]:
+    """Whole numbers that seed a generator: `torch.manual_seed(0)`, `np.random.default_rng(seed=1)`."""
+    for node in (inner for statement in body for inner in ast.walk(statement)):
+        name = ast.unparse(node.func).rpartition(".")[2] if isinstance(node, ast.Call) else ""
+        if name in _SEEDING and isinstance(node, ast.Call):
+            given = [*node.args[:1], *(one.value for one in node.keywords if one.arg == "seed")]
+            yield from ((value, one) for one in given if type(value := _literal(one)) is int)
+
+
+def _of_scope(scope: Sequence[ast.stmt], statements: Sequence[ast.stmt], changed: set[str]) -> Constants:
+    """Constants of some statements of a scope."""
+    bound = list(_bound(scope))
+    named = [pair for statement in statements for pair in _assigned(statement) if bound.count(pair[0]) == 1]
     entries = [(f"{name}.{key}", inner) for name, value in named for key, inner in _entries(value)]
     named += [pair for pair in entries if pair[0] not in changed and f"{pair[0].partition('.')[0]}." not in changed]
+    named += [pair for statement in statements for pair in _set(statement) if f"={pair[0]}" not in changed]
     names = [name for name, _ in named]
     return {
         name: (literal, value)
@@ -35,24 +69,77 @@ def _top(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
             yield from statement.body
 
 
+def _mains(body: Sequence[ast.stmt]) -> Iterator[ast.FunctionDef]:
+    """Functions of a module that it calls once, from its top; and `main`."""
+    everything = [node for statement in body for node in ast.walk(statement)]
+    called = [node.func.id for node in everything if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
+    plain = [one for one in _top(body) if not isinstance(one, ast.FunctionDef | ast.ClassDef)]
+    first = {
+        node.func.id
+        for one in plain
+        for node in ast.walk(one)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    for one in body:
+        if (
+            isinstance(one, ast.FunctionDef)
+            and (one.name == "main" or one.name in first)
+            and called.count(one.name) <= 1
+        ):
+            yield one
+
+
+def _fields(kind: ast.ClassDef, body: Sequence[ast.stmt]) -> Iterator[tuple[str, tuple[object, ast.expr]]]:
+    """Numbers among the fields of a class that nobody gives another value where it is made, and nobody sets later."""
+    nodes = [node for statement in body for node in ast.walk(statement)]
+    made = [node for node in nodes if isinstance(node, ast.Call) and ast.unparse(node.func) == kind.name]
+    given = {one.arg for call in made for one in call.keywords}
+    given |= {node.attr for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)}
+    if any(call.args for call in made) or None in given:
+        return
+    for name, value in (pair for statement in kind.body for pair in _assigned(statement)):
+        literal = _literal(value)
+        if name not in given and isinstance(literal, int | float):
+            yield f"{kind.name}.{name}", (literal, value)
+
+
+def _set(statement: ast.stmt) -> Iterator[tuple[str, ast.expr]]:
+    """`cfg.lr = 3e-4`."""
+    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+        target = statement.targets[0]
+        if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name):
+            yield ast.unparse(target), statement.value
+
+
 def _entries(value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
-    """Keys and values of a table that is written out: `{"lr": 0.1}`, `dict(lr=0.1)`."""
+    """Keys and values of a table that is written out: `{"lr": 0.1}`, `dict(lr=0.1)`; numbers that a call is given."""
     if isinstance(value, ast.Dict):
         for key, inner in zip(value.keys, value.values, strict=True):
             if isinstance(key, ast.Constant) and isinstance(key.value, str):
                 yield key.value, inner
     elif isinstance(value, ast.Call) and ast.unparse(value.func) == "dict" and not value.args:
         yield from ((one.arg, one.value) for one in value.keywords if one.arg)
+    elif isinstance(value, ast.Call):
+        numbers = [one for one in value.keywords if type(_literal(one.value)) in {int, float}]
+        yield from ((one.arg, one.value) for one in numbers if one.arg)
 
 
 def _changed(body: Sequence[ast.stmt]) -> Iterator[str]:
-    """Entries that are set again, `name.key`, and tables of which nobody can tell what is, `name.`."""
+    """Entries that are set again, `name.key`, and tables of which nobody can tell what is, `name.`.
+
+    Settings of objects that are set twice, `=name.key`.
+    """
+    settings: list[str] = []
     for node in (inner for statement in body for inner in ast.walk(statement)):
         if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del):
             key = node.slice.value if isinstance(node.slice, ast.Constant) else ""
             yield f"{ast.unparse(node.value)}.{key!s}"
         elif isinstance(node, ast.Attribute) and node.attr in {"update", "setdefault", "pop", "clear"}:
             yield f"{ast.unparse(node.value)}."
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del):
+            setting = ast.unparse(node)
+            yield from (setting, *((f"={setting}",) if setting in settings else ()))
+            settings.append(setting)
 
 
 def _bound(body: Sequence[ast.stmt]) -> Iterator[str]:

@@ -15,6 +15,9 @@ from autoresearch.targets import knobs
 _ENTRY = re.compile(r"^[\s\u2502|]{0,8}(-{1,2}[A-Za-z][\w.\-]*.*?)[\s\u2502|]*$")
 _FLAG = re.compile(r"(?<![\w-])(--?[A-Za-z][\w.\-]*)")
 _DEFAULT = re.compile(r"[\[(]default(?:s to|:|=)?\s*:?\s*([^\])]+?)\s*[\])]", re.IGNORECASE)
+_FIELD_PARSERS = frozenset(
+    {"tyro", "jsonargparse", "simple_parsing", "draccus", "pyrallis", "HfArgumentParser", "TrlParser", "datargs"}
+)
 _METAVARS = {"FLOAT": "float", "INT": "int", "INTEGER": "int", "TEXT": "str", "STR": "str", "PATH": "str"}
 
 
@@ -166,13 +169,28 @@ def _name(flag: str) -> str:
 
 def _declared(module: ast.Module | None, constants: Mapping[str, object]) -> Iterator[ScriptKnob]:
     """Flags that the source declares: calls of argparse and click, and fields of dataclasses."""
+    parsed = module is not None and _parses_fields(module)
     for node in ast.walk(module) if module else ():
         called = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
         if called and isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             if node.func.attr in {"add_argument", "option"}:
                 yield from _from_call(node, constants)
-        elif isinstance(node, ast.ClassDef) and any("dataclass" in ast.unparse(one) for one in node.decorator_list):
+        elif (
+            parsed
+            and isinstance(node, ast.ClassDef)
+            and any("dataclass" in ast.unparse(one) for one in node.decorator_list)
+        ):
             yield from _from_fields(node, constants)
+
+
+def _parses_fields(module: ast.Module) -> bool:
+    """Whether the module makes flags of the fields of classes."""
+    named = {
+        one.name.partition(".")[0] for node in ast.walk(module) if isinstance(node, ast.Import) for one in node.names
+    }
+    named |= {str(node.module).partition(".")[0] for node in ast.walk(module) if isinstance(node, ast.ImportFrom)}
+    named |= {one.name for node in ast.walk(module) if isinstance(node, ast.ImportFrom) for one in node.names}
+    return bool(named & _FIELD_PARSERS)
 
 
 def _from_call(node: ast.Call, constants: Mapping[str, object]) -> Iterator[ScriptKnob]:

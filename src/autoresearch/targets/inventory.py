@@ -8,7 +8,7 @@ import ast
 import math
 import posixpath
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -104,6 +104,26 @@ _NORMS = frozenset({"grad", "gradient", "norm", "value", "reward", "obs"})
 """Words beside which `clip` is a length in the unit of what is clipped; of a ratio it is a share."""
 _SLIGHT = 0.02
 """Shares below which factors count."""
+_PATH = re.compile(r"(?!\.)[\w][\w.@+ -]{0,100}(/[\w.@+ -]{1,100}){0,8}/?")
+_RESULTS = frozenset(
+    {
+        *(
+            "out",
+            "output",
+            "outputs",
+            "results",
+            "runs",
+            "run",
+            "logs",
+            "log",
+            "wandb",
+            "mlruns",
+            "checkpoints",
+            "ckpt",
+        ),
+        *("tmp", "cache", "build", "dist", "venv", "env", "figures", "plots", "videos", "lightning_logs", "models"),
+    }
+)
 _MOST_AXES = 8
 _MOST_KNOBS = 40
 
@@ -116,16 +136,13 @@ def find_knobs(tree: Path, argv: Sequence[str], told: str, below: str = "") -> t
     values = {name: value for name, (value, _) in known.items()}
     documents = _documents(tree, argv, module, below)
     found = [*flags_of(told, module, values, argv)]
+    found += [knob for path in _settings(tree, argv, below, script) for knob in _constants(tree, path)]
     if module is not None:
         hydra = _hydra(tree, script, module)
         found += _arguments(tree, hydra, argv) if hydra else []
         found += _variables(module)
         spent = {name for name in values if is_default(module, name)}
-        found += [
-            ScriptKnob(name=name, place="constant", at=name, file=script, kind=kind_of(value), default=value)
-            for name, value in values.items()
-            if name not in spent and not name.startswith("_") and isinstance(value, bool | int | float)
-        ]
+        found += [knob for knob in _constants(tree, script) if knob.name not in spent]
         documents = [path for path in documents if path != hydra]
     for path in documents:
         found += _keys(tree, path)
@@ -133,6 +150,24 @@ def find_knobs(tree: Path, argv: Sequence[str], told: str, below: str = "") -> t
     for knob in found:
         kept.setdefault(knob.name, knob)
     return tuple(kept.values())
+
+
+def _settings(tree: Path, argv: Sequence[str], below: str, script: str) -> list[str]:
+    """Python files that a command names behind its script, as one whose settings are Python does."""
+    named = [_inside(tree, below, word.rpartition("=")[2]) for word in argv if word.endswith(".py")]
+    return [path for path in dict.fromkeys(named) if path and path != script and script]
+
+
+def _constants(tree: Path, path: str) -> list[ScriptKnob]:
+    """Numbers and truth values that a Python file holds as constants."""
+    with suppress(OSError, ValueError, SyntaxError, RecursionError):
+        known = constants((tree / path).read_text(encoding="utf-8"))
+        return [
+            ScriptKnob(name=name, place="constant", at=name, file=path, kind=kind_of(value), default=value)
+            for name, (value, _) in known.items()
+            if not name.startswith("_") and isinstance(value, bool | int | float)
+        ]
+    return []
 
 
 def seed_of(found: Sequence[ScriptKnob]) -> ScriptKnob | None:
@@ -154,6 +189,14 @@ def options_of(found: Sequence[ScriptKnob]) -> dict[str, object]:
     if len(kept) > _MOST_KNOBS:
         kept = [knob for knob in kept if knob.name in searched]
     return {knob.name: _option(knob) for knob in kept}
+
+
+def offered(found: Sequence[ScriptKnob]) -> dict[str, object]:
+    """The target's options by which overrides reach knobs: the first of their files is the one that overrides edit."""
+    documents = list(dict.fromkeys(knob.file for knob in found if knob.place == "key"))
+    rest = [knob for knob in found if knob.place != "key" or knob.file not in documents[:1]]
+    said = {"config": documents[0] if documents else "", "knobs": options_of(rest), "space": space_of(found)}
+    return {key: value for key, value in said.items() if value}
 
 
 def _option(knob: ScriptKnob) -> dict[str, object]:
@@ -197,6 +240,29 @@ def _documents(tree: Path, argv: Sequence[str], module: ast.Module | None, below
     named += [text for text in texts if isinstance(text, str)]
     found = [_inside(tree, below, path) for path in named if path.endswith(_DOCUMENTS)]
     return list(dict.fromkeys(filter(None, found)))
+
+
+def files_named(
+    tree: Path, argv: Sequence[str], below: str, values: Iterable[object], placed: Collection[str] = ()
+) -> tuple[str, ...]:
+    """Paths that a command, its settings or the text of its script name.
+
+    They may be no paths at all; names by which results are commonly called are left out.
+
+    Args:
+        tree: The files of the commit.
+        argv: The command.
+        below: The folder of the repository in which it starts.
+        values: What its settings say.
+        placed: What is seen to otherwise.
+    """
+    script = _script(tree, argv, below)
+    module = _parsed(tree / script) if script else None
+    texts = [node.value for node in ast.walk(module) if isinstance(node, ast.Constant)] if module else []
+    named = [word.rpartition("=")[2] for word in argv[1:]] + [one for one in (*values, *texts) if isinstance(one, str)]
+    paths = [posixpath.normpath(posixpath.join(below, one)) for one in named if _PATH.fullmatch(one)]
+    inside = [path for path in dict.fromkeys(paths) if not path.startswith("..") and path not in placed]
+    return tuple(path for path in inside if not set(path.split("/")) & _RESULTS)
 
 
 def _keys(tree: Path, path: str) -> list[ScriptKnob]:

@@ -200,7 +200,16 @@ def parse_document(path: str, text: str) -> Any:
         return json.loads(text)
     if path.endswith(_SHELL):
         return shell_text.read_text(text)
-    return tomllib.loads(text) if path.endswith(".toml") else yaml.safe_load(text)
+    return tomllib.loads(text) if path.endswith(".toml") else yaml.load(text, _Loader)  # noqa: S506 - a safe one
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1, but for `1e-6`: a number in YAML 1.2, and to who wrote it, though a text in YAML 1.1."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?\d+(?:\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
 
 
 def edit_document(tree: Path, path: str, overrides: Sequence[str]) -> bool:

@@ -4,177 +4,32 @@ import math
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
-from autoresearch.campaign.plan import PlanRequest
-from autoresearch.campaign.plan import request as plan_request
-from autoresearch.campaign.rehearsal import (
-    FoundNumber,
+from autoresearch.campaign.own_script.findings import Findings, reaches_seed
+from autoresearch.campaign.own_script.found_numbers import FoundNumber
+from autoresearch.campaign.own_script.rehearsal import (
     RehearsedRun,
-    Stage,
     agreement,
-    ambiguous_number,
     kept_here,
     measured,
     writes_beside,
 )
-from autoresearch.config.duration import exact, span
+from autoresearch.campaign.plan import PlanRequest
+from autoresearch.campaign.plan import request as plan_request
+from autoresearch.config.duration import exact
 from autoresearch.config.stop_phrase import parse
 from autoresearch.config.stop_rule import never_met
 from autoresearch.errors import CampaignError, UsageError
 from autoresearch.metrics import KEPT_HERE
 from autoresearch.ports import plugins
-from autoresearch.ports.dialect import SpokenCommand
-from autoresearch.ports.target import ScriptKnob
 from autoresearch.report.plain_text import number as told
-from autoresearch.run.job import JobState
-from autoresearch.run.known_metrics import direction_of, likelihood, why_unknown
+from autoresearch.run.known_metrics import direction_of, why_unknown
 from autoresearch.run.measurement import Direction, Objective
-from autoresearch.run.symptom import excerpt
-from autoresearch.secrets import environment
-from autoresearch.secrets.redactor import Redactor
 
-FIRST_SEED = 42
 _MOST_SHOWN = 25
 _SEARCH: Mapping[str, Any] = {"type": "search", "knobs": 2}
 _PLAYS = [{"type": "playbook", "share": 1}, {**_SEARCH, "share": 1}]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Findings:
-    """What a rehearsal found out about a command.
-
-    Attributes:
-        argv: The command, with `{seed}` where its seed goes.
-        knobs: What could be turned.
-        secrets: Names of what looks like a secret: no idea turns it, and its value is shown nowhere.
-        seed: What carries the seed; None where nothing does that is known.
-        runs: The first run; one more with its seed; one with another seed: as many as there was time for.
-        spoken: What the command says to a framework; None where no dialect is known of it.
-        commit: What was rehearsed.
-        tree: Its files; gone with the rehearsal.
-        directory: The folder of the repository in which it was started; empty for its top.
-    """
-
-    argv: tuple[str, ...]
-    knobs: tuple[ScriptKnob, ...]
-    secrets: tuple[str, ...] = ()
-    seed: ScriptKnob | None
-    spoken: SpokenCommand | None = None
-    runs: tuple[RehearsedRun, ...]
-    commit: str
-    tree: Path
-    directory: str = ""
-
-    @property
-    def candidates(self) -> list[FoundNumber]:
-        """Numbers that may be the result and whose direction is known, the likeliest first."""
-        known = [one for one in self.runs[0].numbers if self.way(one.name) and not one.unclear]
-        rank = self.spoken.dialect.rank if self.spoken else lambda name: -likelihood(name)
-        return sorted((one for one in known if math.isfinite(one.last)), key=lambda one: rank(one.name) or 0)
-
-    def way(self, name: str) -> str | None:
-        """Which way is better of a number, as its framework or its name says; None where neither does."""
-        return self.spoken.dialect.direction(name) if self.spoken else direction_of(name)
-
-    def number(self, name: str) -> FoundNumber:
-        """The number of a name, by the first source that has it.
-
-        Raises:
-            CampaignError: There is none, or it is no result as it stands.
-        """
-        found = [one for one in self.runs[0].numbers if one.name == name]
-        if not found:
-            names = list(dict.fromkeys(one.name for one in self.runs[0].numbers))
-            near = get_close_matches(name, names, n=3, cutoff=0.4) or names[:10]
-            raise CampaignError(f"the rehearsal gave no number {name!r}; it gave: {', '.join(near) or 'none at all'}")
-        clear = next((one for one in found if not one.unclear), None)
-        if clear is None:
-            raise CampaignError(f"{name} is no result as it stands: {found[0].unclear}; print it once at the end")
-        return clear
-
-
-def rehearse(stage: Stage, argv: Sequence[str], limit_s: float) -> Findings:
-    """Find the command's knobs, run it, and where that was short, twice more.
-
-    Raises:
-        CampaignError: It failed, or gave no number.
-    """
-    finder, spoken = plugins.knob_finder(), plugins.dialect_finder().recognise(stage.tree, argv, stage.directory)
-    if spoken is not None and not spoken.own:
-        knobs, seed, words = spoken.knobs, None, spoken.argv
-    else:
-        knobs = finder.find_knobs(stage.tree, argv, stage.help(argv), stage.directory)
-        seed = finder.seed_of(knobs)
-        words = _seeded(argv, seed)
-    dialect = spoken.dialect if spoken else None
-    variable = seed.at if seed and seed.place == "env" else "SEED"
-    place = finder.options_of([seed])[seed.name] if seed and seed.place in {"constant", "key"} else None
-    first = stage.run(words, FIRST_SEED, limit_s, variable, place, dialect)
-    _refuse_failed(first, limit_s)
-    runs = [first]
-    if first.whole:
-        seeds = (FIRST_SEED, *((FIRST_SEED + 1,) if _reaches(words, seed) else ()))
-        runs += [stage.run(words, each, limit_s, variable, place, dialect) for each in seeds]
-    known = environment.of_repository(stage.root)
-    secrets = tuple(knob.name for knob in knobs if _is_secret(knob, known))
-    knobs = tuple(knob for knob in knobs if knob is not seed and knob.name not in secrets)
-    return Findings(
-        argv=words,
-        knobs=knobs,
-        secrets=secrets,
-        seed=seed,
-        spoken=spoken,
-        runs=tuple(runs),
-        commit=stage.commit,
-        tree=stage.tree,
-        directory=stage.directory,
-    )
-
-
-def _is_secret(knob: ScriptKnob, known: Redactor) -> bool:
-    """Whether a value that a knob has, or may have, is told by its looks or by the knob's name."""
-    values = [str(value) for value in (knob.default, *knob.choices) if value is not None]
-    return any(known.clean_mapping({knob.name: value})[knob.name] != value for value in values)
-
-
-def _reaches(argv: Sequence[str], seed: ScriptKnob | None) -> bool:
-    """Whether a run learns its seed, as far as is known."""
-    return any("{seed}" in word for word in argv) or (seed is not None and seed.place in {"env", "constant", "key"})
-
-
-def _seeded(argv: Sequence[str], seed: ScriptKnob | None) -> tuple[str, ...]:
-    """The command with `{seed}` where its seed goes."""
-    if any("{seed}" in word for word in argv) or seed is None or seed.place not in {"flag", "argument"}:
-        return tuple(argv)
-    words, glue = list(argv), "=" if seed.place == "argument" else ""
-    for at, word in enumerate(words):
-        if word.startswith(f"{seed.at}="):
-            return (*words[:at], f"{seed.at}={{seed}}", *words[at + 1 :])
-        if word == seed.at and at + 1 < len(words):
-            return (*words[: at + 1], "{seed}", *words[at + 2 :])
-    return (*words, f"{seed.at}={{seed}}") if glue else (*words, seed.at, "{seed}")
-
-
-def _refuse_failed(run: RehearsedRun, limit_s: float) -> None:
-    if run.absent:
-        raise CampaignError(
-            f"the command reads {', '.join(run.absent)}, which is in your checkout but not in its commit, and runs see "
-            f"the commit alone: commit it, or move it out of the repository and name it by its absolute path (then "
-            f"also under target.inputs)"
-        )
-    if not run.whole and run.status.state is not JobState.TIMED_OUT:
-        code = "" if run.status.exit_code is None else f" with exit code {run.status.exit_code}"
-        why = f" ({run.status.reason})" if run.status.reason else ""
-        raise CampaignError(f"the command failed{code}{why}; it ended with: {excerpt(run.log) or 'nothing printed'}")
-    if not run.numbers and (unclear := ambiguous_number(run.log)):
-        raise CampaignError(f"the command gave no number that is one: {unclear}")
-    if not run.numbers:
-        more = f" within {span(limit_s)}; give it longer with --minutes" if not run.whole else ""
-        cure = "; ".join(run.foreign) or "let it print its result as `accuracy: 0.5`, or write it to a file"
-        raise CampaignError(f"the command gave no number{more}: {cure}; it ended with: {excerpt(run.log) or 'nothing'}")
 
 
 def check_stop(words: str, metric: str | None) -> None:
@@ -266,14 +121,7 @@ def _options(found: Findings, chosen: FoundNumber) -> dict[str, Any]:
     finder = plugins.knob_finder()
     source = dict(chosen.source)
     options: dict[str, Any] = {"source": source["type"] if set(source) == {"type"} else source}
-    documents = list(dict.fromkeys(knob.file for knob in found.knobs if knob.place == "key"))
-    if documents:
-        options["config"] = documents[0]
-    declared = finder.options_of(
-        [knob for knob in found.knobs if knob.file not in documents[:1] or knob.place != "key"]
-    )
-    if declared:
-        options["knobs"] = declared
+    options |= {key: value for key, value in finder.offered(found.knobs).items() if key != "space"}
     options |= found.spoken.options if found.spoken else {}
     if found.seed is not None and found.seed.place == "env" and found.seed.at != "SEED":
         options["seed_env"] = found.seed.at
@@ -282,7 +130,9 @@ def _options(found: Findings, chosen: FoundNumber) -> dict[str, Any]:
     placed = found.seed if found.seed and found.seed.place in {"constant", "key"} else None
     if placed:
         options["seed_at"] = finder.options_of([placed])[placed.name]
-    if placed or writes_beside(found.runs[0].folder):
+    if found.inputs:
+        options["inputs"] = dict(found.inputs)
+    if placed or found.inputs or writes_beside(found.runs[0].folder):
         options["start_in"] = "folder"
     if found.directory:
         options["directory"] = found.directory
@@ -341,6 +191,7 @@ def _notes(
         "target.env": "The tracker writes where the run is, not to an account; take it out to have it as you had it.",
         "target.start_in": "A run starts in a folder of its own, among links: there it writes, or has its seed.",
         "target.seed_at": "Where the seed stands; each run has its own.",
+        "target.inputs": "Data that git ignores; each run has links to them, and may not write to them.",
         "target.directory": "Where the command starts.",
         "target.minutes": f"One run took {took:.1f} s" + (f" and {memory:.2g} GB of memory." if memory else "."),
         "stop": "" if each else "The rehearsal did not see a run end: say how long one may take, as in ', 2h each'.",
@@ -374,6 +225,8 @@ def text(found: Findings, chosen: FoundNumber | None = None, said: str | None = 
     if found.secrets:
         lines.append(f"            not turned, as they look like secrets: {', '.join(found.secrets[:10])}")
     lines.append(f"seed:       {_seed_told(found)}")
+    if found.inputs:
+        lines.append(f"data:       git does not have {', '.join(found.inputs)}; each run gets links (target.inputs)")
     if first.altered:
         lines.append(f"note:       it writes to files of the repository: {', '.join(first.altered[:5])}")
     lines += [f"note:       {one}" for one in first.foreign]
@@ -383,7 +236,7 @@ def text(found: Findings, chosen: FoundNumber | None = None, said: str | None = 
 def _seed_told(found: Findings) -> str:
     seed = found.seed
     of = f" in a copy of {seed.file}" if seed and seed.file else ""
-    if _reaches(found.argv, seed):
+    if reaches_seed(found.argv, seed):
         return f"each run has its own, by {seed.at if seed else 'the command'}{of}"
     return (
         "the same in every run: no flag, variable, constant or key of that name was found; "

@@ -12,16 +12,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
-from fnmatch import fnmatchcase
 from itertools import count
 from pathlib import Path
 
+from autoresearch.campaign.own_script.found_numbers import FoundNumber, numbers_of, spoken_numbers
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.engine.reach import sandbox_of, unconfined
-from autoresearch.errors import AutoresearchError
 from autoresearch.git import contents, diffs, refs, worktree
 from autoresearch.machine import disk, lock_owner
-from autoresearch.metrics import BELONGS, FOREIGN, FOUND_BY, KEPT_HERE, OWN_FORMATS
+from autoresearch.metrics import FOREIGN, KEPT_HERE
 from autoresearch.ports import plugins
 from autoresearch.ports.dialect import Dialect
 from autoresearch.ports.launcher import Enforcer, Launcher
@@ -30,55 +29,13 @@ from autoresearch.ports.target import WORK, RunRequest, Survey, Target
 from autoresearch.records.paths import EXCLUDED, RUN_LOG, CampaignPaths, Layout
 from autoresearch.report.plain_text import number as told
 from autoresearch.run.job import JobState, JobStatus
-from autoresearch.run.known_metrics import direction_of
 from autoresearch.run.measurement import Measurement, Objective
-from autoresearch.run.printed_result import ambiguous, names_in, near_line, table_rows
-from autoresearch.supervision import run_folder
 
 NAME = "rehearsal"
 _OWNER = "owner.json"
 _HELP_S = 30.0
 _LONGEST_LOG = 4 << 20
-_OURS = frozenset({RUN_LOG, run_folder.SPEC, run_folder.STATE, run_folder.EXIT, run_folder.TROUBLE})
-_MOST_NAMES, _MOST_FILES = 60, 40
-_WORDS = (
-    "accuracy",
-    "acc",
-    "loss",
-    "score",
-    "reward",
-    "return",
-    "f1",
-    "auc",
-    "perplexity",
-    "error",
-    "rmse",
-    "mse",
-    "mae",
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class FoundNumber:
-    """A number that a run gave.
-
-    Attributes:
-        name: What it is called there.
-        where: Where it was found, in words.
-        source: What `target.source` has to be for a campaign to read it.
-        last: Its last value.
-        points: How many values it has.
-        step: The step of the last one, None where steps are only counted.
-        unclear: Why it is no result as it stands; empty when it is one.
-    """
-
-    name: str
-    where: str
-    source: Mapping[str, object]
-    last: float
-    points: int = 1
-    step: int | None = None
-    unclear: str = ""
+_MOST_BESIDE = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +48,7 @@ class RehearsedRun:
         seconds: How long it ran.
         log: The end of what it printed.
         numbers: Every number that was found.
-        absent: Files that it did not find although the checkout has them: git does not.
+        absent: Files that it did not find although the checkout has them: git does not. By their place in it.
         foreign: Folders of trackers that are not read, with what to do.
         altered: Files of the worktree that it wrote to, new ones too.
     """
@@ -123,6 +80,8 @@ class Stage:
     directory: str
     wait: Callable[[], None]
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
+    inputs: dict[str, str] = field(default_factory=dict)
+    """What is linked into each run, by its place: data that the checkout has and the commit has not."""
 
     def help(self, argv: Sequence[str]) -> str:
         """What the command prints when asked for help; empty when it does not know how to help."""
@@ -146,6 +105,7 @@ class Stage:
             "directory": self.directory,
         }
         options |= {"seed_at": seed_at} if seed_at else {}
+        options |= {"inputs": self.inputs} if self.inputs else {}
         target = _target(argv, {"metric": "nothing yet", "direction": "maximize"}, options)
         campaign = CampaignConfig.of({"campaign": NAME, "command": list(argv), "target": {"type": "command"}}, NAME)
         folder = self.place / f"run-{next(self.numbers)}"
@@ -173,11 +133,27 @@ class Stage:
             status=status,
             seconds=status.ran_s or max(0.0, (status.ended_at or began) - began),
             log=log,
-            numbers=tuple(_spoken(folder, log, dialect) if dialect else _numbers(folder, log)),
-            absent=_absent(self.root, self.tree, log),
+            numbers=tuple(spoken_numbers(folder, log, dialect) if dialect else numbers_of(folder, log)),
+            absent=_absent(self.root, self.tree, folder, self.directory, log),
             foreign=tuple(f"{name}/ is there: {cure}" for name, cure in FOREIGN.items() if _has(folder, name)),
             altered=self._put_right(),
         )
+
+    def supply(self, paths: Sequence[str]) -> bool:
+        """Have data that git ignores linked into further runs; whether any was not before.
+
+        What lies in the same folder, and the commit has not either, comes along: a script often asks for one file of
+        several without missing it.
+        """
+        near = [path for folder in {Path(path).parent for path in paths} for path in self._beside(folder)]
+        new = {path: str(self.root / path) for path in (*paths, *near) if path not in self.inputs}
+        self.inputs |= new
+        return bool(new)
+
+    def _beside(self, folder: Path) -> list[str]:
+        found = sorted((self.root / folder).iterdir()) if folder.parts else []
+        files = [str(path.relative_to(self.root)) for path in found[:_MOST_BESIDE] if path.is_file()]
+        return [path for path in files if not (self.tree / path).exists()]
 
     def _put_right(self) -> tuple[str, ...]:
         """What a run did to files of the worktree. The commit's are put back, for they are read, and run, again."""
@@ -261,39 +237,6 @@ def _log(folder: Path) -> str:
     return ""
 
 
-def _numbers(folder: Path, log: str) -> Iterator[FoundNumber]:
-    """Every number of a run, files before what is printed."""
-    for where, source in _files(folder):
-        yield from _read(folder, where, source)
-    names = names_in(log)[:_MOST_NAMES]
-    for name in names:
-        yield from _read(folder, "printed", {"type": "stdout"}, name)
-    rows = {name: row for name, row in list(table_rows(log).items())[:_MOST_NAMES] if name not in names}
-    for name, row in rows.items():
-        yield from _read(folder, "a row of a table", {"type": "stdout", "patterns": {name: row}}, name)
-    known = [name for name in (*names, *rows) if direction_of(name)]
-    for word in () if known else _WORDS:
-        near = near_line(word, log, sentences=True)
-        if near is not None:
-            yield from _read(
-                folder, f"printed as {near[0].strip()[:60]!r}", {"type": "stdout", "patterns": {word: near[1]}}, word
-            )
-            return
-
-
-def _spoken(folder: Path, log: str, dialect: Dialect) -> Iterator[FoundNumber]:
-    """Numbers where a dialect has them, each from the best place, and then whatever else there is."""
-    told: dict[str, FoundNumber] = {}
-    for source in dialect.sources:
-        for one in _read(folder, f"{source.get('path', source['type'])}", source):
-            told.setdefault(one.name, one)
-    printed = plugins.dialect_finder().printed_sources(dialect, log)
-    for name in [name for name in printed if name not in told][:_MOST_NAMES]:
-        told |= {one.name: one for one in _read(folder, "printed", printed[name], name)}
-    yield from told.values()
-    yield from (one for one in _numbers(folder, log) if one.name not in told)
-
-
 def agreement(values: Sequence[float]) -> str:
     """What the runs of the rehearsal say of noise, in words; nothing that was not measured."""
     if len(values) < 2:
@@ -316,11 +259,6 @@ def writes_beside(folder: Path) -> bool:
     )
 
 
-def ambiguous_number(log: str) -> str:
-    """What a log says in place of a number behind a name that is known for results; empty where it says none."""
-    return next(filter(None, (ambiguous(word, log) for word in _WORDS)), "")
-
-
 def kept_here(*trackers: str) -> dict[str, str]:
     """Variables by which trackers write into the folder of the run; of all trackers where none is named.
 
@@ -330,56 +268,17 @@ def kept_here(*trackers: str) -> dict[str, str]:
     return {name: value for one in said for name, value in one.items() if name not in os.environ}
 
 
-def _files(folder: Path) -> Iterator[tuple[str, dict[str, object]]]:
-    """Files that may hold numbers, those of one name together, with the source that reads them."""
-    for kind in OWN_FORMATS:
-        yield kind, {"type": kind}
-    found: dict[tuple[str, str], set[str]] = {}
-    for base, _, names in disk.walk(folder, 20):
-        for name in names:
-            kind = next((kind for kind, glob in FOUND_BY.items() if fnmatchcase(name.lower(), glob)), "")
-            path = Path(base, name)
-            theirs = set(path.relative_to(folder).parts[:-1]) & set(BELONGS)
-            if kind and not theirs and not path.is_symlink() and not (Path(base) == folder and name in _OURS):
-                found.setdefault((kind, name), set()).add(str(path.relative_to(folder)))
-    for (kind, name), places in sorted(found.items())[:_MOST_FILES]:
-        for place in (name,) if _alike(places) else sorted(places):
-            glob = place if "/" not in place else f"*{place.removeprefix('work/')}"
-            yield glob.lstrip("*"), {"type": kind, "path": glob}
-
-
-def _alike(places: set[str]) -> bool:
-    """Whether files of one name are those of one run: alone, or in folders that differ in a number only."""
-    return len({re.sub(r"\d+", "#", place) for place in places}) == 1
-
-
-def _read(folder: Path, where: str, source: Mapping[str, object], tag: str = "") -> Iterator[FoundNumber]:
-    with suppress(AutoresearchError):
-        spec = plugins.chosen_source(source, tag, one_result=bool(tag))
-        readings = readings_of(plugins.make("metrics", spec.name, options=spec.options), folder)
-        unclear = (
-            f"two results: {readings.conflict[0]!r}, and later {readings.conflict[1]!r}" if readings.conflict else ""
-        )
-        for name, series in sorted(readings.series.items()):
-            if last := series.last:
-                steps = None if tag or series.steps == tuple(range(1, len(series.steps) + 1)) else last[0]
-                yield FoundNumber(
-                    name=name,
-                    where=where,
-                    source=source,
-                    last=last[1],
-                    points=len(series.steps),
-                    step=steps,
-                    unclear=unclear,
-                )
-
-
-def _absent(root: Path, tree: Path, log: str) -> tuple[str, ...]:
-    """Paths that a run missed although the checkout has them."""
-    lines = [line for line in log.splitlines() if re.search(r"No such file|not found|does not exist", line)]
-    named = [path for line in lines for path in re.findall(r"['\"]([^'\"\n]{1,300})['\"]", line)]
-    here = [path for path in dict.fromkeys(named) if not Path(path).is_absolute() and ".." not in path]
-    return tuple(path for path in here if (root / path).exists() and not (tree / path).exists())
+def _absent(root: Path, tree: Path, folder: Path, below: str, log: str) -> tuple[str, ...]:
+    """Paths that a run missed although the checkout has them, by their place in it."""
+    lines = [line for line in log.splitlines() if re.search(r"No such file|not found|does not exist|not exist", line)]
+    named = [path for line in lines for path in (*re.findall(r"['\"]([^'\"\n]{1,300})['\"]", line), *line.split())]
+    found = []
+    for path in dict.fromkeys(one.rstrip(".,:;") for one in named):
+        absolute = os.path.normpath(folder / WORK / below / path)
+        inside = os.path.relpath(absolute, tree if Path(absolute).is_relative_to(tree) else folder / WORK)
+        if not inside.startswith(".") and (root / inside).exists() and not (tree / inside).exists():
+            found.append(inside)
+    return tuple(dict.fromkeys(found))
 
 
 def _has(folder: Path, name: str) -> bool:

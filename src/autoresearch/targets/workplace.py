@@ -1,0 +1,73 @@
+"""Where a run of a script starts: among links to its worktree's files, with its own seed and the data that git ignores.
+
+The folders are real and the run's own, so that what a script writes beside itself is found and no two runs share it.
+"""
+
+import posixpath
+import shlex
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from autoresearch.errors import CampaignError
+from autoresearch.ports.target import WORK
+
+_BEGIN = (
+    f'mkdir -p "$1/{WORK}" && cp -as "$0/." "$1/{WORK}/" && cd "$1/{WORK}"'
+    ' && { [ -z "$3" ] || { rm -f "./$3"'
+    ' && { head -c "$4" "$0/$3"; printf %s "$5"; tail -c "+$6" "$0/$3"; } > "./$3"; }; }'
+)
+_END = ' && cd "./$2" && shift 6 && exec "$@"'
+
+
+def started(
+    tree: Path, folder: Path, below: str, splice: tuple[str, str, str, str], inputs: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Words that start a program there; the program's own follow them.
+
+    Args:
+        tree: The worktree.
+        folder: The run's folder.
+        below: The folder of the repository in which the program starts; `.` for its top.
+        splice: One file that is a copy with other bytes in one place: its path, the bytes before, what stands there,
+            where it goes on. Its path is empty where none is.
+        inputs: What lies elsewhere, by its place in the repository.
+    """
+    placed = "".join(_link(place, where) for place, where in inputs.items())
+    return ("sh", "-c", _BEGIN + placed + _END, str(tree), str(folder), below, *splice)
+
+
+def _link(place: str, where: str) -> str:
+    """Shell words that link one place to what lies elsewhere, and end the run where the place leads somewhere else."""
+    here, there = shlex.quote(f"./{place}"), shlex.quote(where)
+    above = shlex.quote(f"./{posixpath.dirname(place)}")
+    wrong = shlex.quote(f"{place} is not the {where} that target.inputs names")
+    return (
+        f" && mkdir -p {above} && {{ [ -e {here} ] || ln -s {there} {here}; }}"
+        f' && {{ [ "$(readlink -f {here})" = "$(readlink -f {there})" ] || {{ echo {wrong} >&2; exit 1; }}; }}'
+    )
+
+
+def read_inputs(value: object) -> tuple[tuple[str, ...], dict[str, str]]:
+    """What the option `inputs` says: a list of paths, or a mapping from places in the repository to where data lie.
+
+    Returns:
+        Every path that has to be there, and the places to link.
+
+    Raises:
+        CampaignError: It is neither, or a place is none.
+    """
+    if isinstance(value, list | tuple):
+        return tuple(map(str, value)), {}
+    if not isinstance(value, Mapping):
+        raise CampaignError(
+            "target option 'inputs' must be a list of paths, or a mapping such as data/train.csv: /home/me/train.csv, "
+            f"not {value!r}"
+        )
+    placed = {str(place): str(where) for place, where in value.items()}
+    for place, where in placed.items():
+        inside = PurePosixPath(place)
+        if inside.is_absolute() or ".." in inside.parts or inside.parts[:1] in {(), (".git",)}:
+            raise CampaignError(f"target option 'inputs': {place!r} is no place in the repository")
+        if not Path(where).is_absolute():
+            raise CampaignError(f"target option 'inputs': say by an absolute path where {place} lies, not {where!r}")
+    return tuple(placed.values()), placed
