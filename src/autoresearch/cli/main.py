@@ -51,6 +51,7 @@ COMMANDS = {
     "skill": "install or show the skill pack for coding agents",
     "list": "the campaigns of a repository",
     "dashboard": "pages in your browser that show the campaigns and stay up to date",
+    "compare": "two campaigns side by side, and the ideas that both tried",
     "gc": "show what takes room and can go; clear it away on request",
     "help": "all commands, or the flags of one",
     "completion": "words for bash, zsh or fish, so that they complete commands and flags",
@@ -59,7 +60,7 @@ COMMANDS = {
 
 GROUPS = {
     "begin": ("demo", "init", "plan", "run", "doctor"),
-    "look": ("list", "status", "watch", "dashboard", "show", "log", "diff", "ledger", "report", "session"),
+    "look": ("list", "compare", "status", "watch", "dashboard", "show", "log", "diff", "ledger", "report", "session"),
     "steer": ("pause", "resume", "extend", "steer", "stop", "approve", "deny", "overrule"),
     "by hand": ("experiment", "reproduce", "adopt", "gc"),
     "without a campaign": ("recipe", "simulate", "skill", "mcp", "help", "completion"),
@@ -71,7 +72,7 @@ MODULES = {
     "steering": ("plan", "run", "approve", "deny", "overrule", "pause", "resume", "extend", "steer", "stop"),
     "by_hand": ("experiment", "reproduce", "adopt"),
     "setup": ("demo", "doctor", "init", "skill", "mcp"),
-    "overview": ("list", "dashboard", "gc", "help", "completion", "recipe"),
+    "overview": ("list", "dashboard", "compare", "gc", "help", "completion", "recipe"),
 }
 """Which module has a command's two functions: `add_<command>_arguments` and `run_<command>`."""
 

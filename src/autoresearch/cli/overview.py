@@ -1,5 +1,7 @@
 """`autoresearch list`: the campaigns of a repository, the one worked on last first.
 
+`autoresearch compare A B`: two campaigns side by side, and the ideas that both tried.
+
 `autoresearch dashboard`: pages in your browser that show the campaigns and stay up to date.
 
 `autoresearch gc`: what of a campaign takes room and can go; `--remove KIND` clears it away.
@@ -90,6 +92,30 @@ def _listed(args: argparse.Namespace, name: str) -> ListedCampaign:
     return ListedCampaign(
         campaign=name, state=now.state, attempted=now.attempted, keep=now.keep, best=now.best, metric=now.metric
     )
+
+
+def add_compare_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `compare`."""
+    parser.add_argument("first", metavar="A", help="name of a campaign, as `list` has it")
+    parser.add_argument("second", metavar="B", help="name of another one")
+    parser.add_argument("--repo", metavar="DIR", type=Path, default=Path(), help="the repository (default: here)")
+    parser.add_argument("--json", action="store_true", help="print machine-readable JSON")
+
+
+def run_compare(args: argparse.Namespace) -> int:
+    """Print what both reports say, beside each other."""
+    from autoresearch.campaign import controller, opening, standing  # noqa: PLC0415 - `--help` can do without
+    from autoresearch.report.side_by_side import side_by_side  # noqa: PLC0415 - as above
+
+    if args.first == args.second:
+        raise UsageError(f"{args.first} and itself: name two campaigns; see: autoresearch list")
+    found = [campaign_of(argparse.Namespace(repo=args.repo, campaign=name)) for name in (args.first, args.second)]
+    reports = [
+        controller.report_of(standing.read(opening.open_campaign(one.where, one.name)), one.clock()) for one in found
+    ]
+    made = side_by_side(*reports)
+    output.emit(made) if args.json else output.say(made.text(output.terminal_width()))
+    return 0
 
 
 def add_dashboard_arguments(parser: argparse.ArgumentParser) -> None:
