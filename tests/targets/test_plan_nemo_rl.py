@@ -250,3 +250,11 @@ def test_a_plan_says_what_is_saved_and_how_much_room_a_run_needs(repository):
     plan = repository.draft(PlanRequest(GRPO, "20 experiments", "night", said))
     assert "those of every idea stay" in plan.text()
     assert "`run` will refuse to begin: a run saves about 12 GB, run.min_free_gb asks for 1e+09 GB" in plan.text()
+
+
+def test_a_plan_says_whether_it_is_rehearsed(repository):
+    """Long runs on GPUs are, unless every launch waits for a person, or somebody said no."""
+    for said, wanted in (({}, True), ({"approval": {"launch": "ask"}}, False), ({"run": {"rehearsal": "off"}}, False)):
+        plan = repository.draft(PlanRequest(GRPO, "20 experiments", "night", {"launcher": {"type": "slurm"}, **said}))
+        assert plan.rehearsed == wanted
+        assert ("a short run with a validation goes before the baseline" in plan.text()) == wanted

@@ -1,19 +1,23 @@
-"""The verbs with which a person or an agent drives single experiments; the campaign's rules hold for each of them."""
+"""The verbs with which a person or an agent drives single experiments; the campaign's rules hold for each of them.
+
+Besides, the rehearsal of a plan that is not written yet.
+"""
 
 import contextlib
 import math
 import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from autoresearch.campaign import controller, opening
+from autoresearch.campaign import controller, opening, preflight
 from autoresearch.campaign.controller import Reporter, write_report
+from autoresearch.campaign.plan import Plan
 from autoresearch.campaign.standing import judged_value, reading_of
 from autoresearch.campaign.status import DrivenExperiment, Judged, driven
 from autoresearch.campaign.tracking import tell_trackers
-from autoresearch.engine import by_hand
+from autoresearch.engine import by_hand, first_runs
 from autoresearch.engine.context import Context
 from autoresearch.engine.loop import Loop
 from autoresearch.engine.settlement import publish
@@ -21,10 +25,13 @@ from autoresearch.errors import CampaignError, UsageError
 from autoresearch.experiment.events import Event
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.hypothesis import AREAS, Hypothesis
+from autoresearch.git import refs
 from autoresearch.machine import processes
 from autoresearch.machine.clock import SteadyClock
 from autoresearch.machine.turns import SharedTurn
+from autoresearch.ports.target import Rehearsable
 from autoresearch.records import volume
+from autoresearch.records.paths import EXCLUDED
 from autoresearch.scheduling.by_hand import Dropping, Errand
 from autoresearch.scheduling.next_move import Chooser, Stop
 
@@ -299,3 +306,33 @@ def _work(
 def _shown(ctx: Context, entry: Experiment) -> DrivenExperiment:
     """As it stands once this caller has let go of the campaign."""
     return driven(ctx.paths, ctx.history, ctx.campaign, entry, ctx.clock(), held=False)
+
+
+def rehearse(plan: Plan, clock: Callable[[], float], wait: Callable[[], None]) -> first_runs.Rehearsed:
+    """Run a plan's base commit for a few steps as its campaign would, before anything is written or approved.
+
+    Args:
+        plan: The campaign.
+        clock: Unix time in seconds; it names the run.
+        wait: Sleeps between two looks at it.
+
+    Raises:
+        AutoresearchError: Its target cannot cut a run, or its launcher does not take it.
+    """
+    made = controller.job_builder(plan)
+    if not isinstance(made.target, Rehearsable):
+        raise UsageError(f"target {made.target.name} cannot cut a run to a few steps; `init` rehearses a script")
+    if problem := preflight.why_refused(made.launcher, plan.survey, made.look()):
+        raise CampaignError(f"launcher {made.launcher.name} is refused: {problem}")
+    refs.exclude(plan.root, EXCLUDED)
+    made.target.survey(plan.root)
+
+    def go_on() -> bool:
+        wait()
+        return True
+
+    now, known = clock(), opening.redactor(plan.root)
+    limit_s = plan.rule.per_experiment_timeout_s
+    found = first_runs.rehearse(made, plan.base_commit, int(now), limit_s, go_on, known)
+    assert found is not None  # noqa: S101 - it is always waited for
+    return replace(found, told=known.clean(found.told))

@@ -377,7 +377,7 @@ class Campaign:
         """The first submission of a plan as it would be sent; nothing is sent and nothing is left behind."""
         name = plan.campaign.campaign
         history = opening.open_campaign(self.where, name).history if name in self.campaigns() else None
-        return opening.first_submission(plan, self.clock, history)
+        return controller.first_submission(plan, self.clock, history)
 
     # -- inside -------------------------------------------------------------------------------------------------
 

@@ -1,5 +1,7 @@
 """Holding a campaign: one controller at a time, ended in good order, and in somebody's name.
 
+Before one is held: what its first run would send.
+
 Keeps what people read up to date while the loop works: session memory, lock heartbeat, report, live view.
 """
 
@@ -12,18 +14,25 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
-from autoresearch.campaign import opening
+from autoresearch.campaign import opening, preflight
 from autoresearch.campaign.opening import Opened
+from autoresearch.campaign.plan import Plan
 from autoresearch.campaign.planning import target_of
 from autoresearch.campaign.session_writer import checkpoint, note_recovery, remember, start_memory
 from autoresearch.campaign.standing import Reading, reading_of
-from autoresearch.engine.context import Context
+from autoresearch.config.stop_rule import StopLimits
+from autoresearch.engine.context import Context, JobBuilder, elsewhere
 from autoresearch.errors import CampaignError, HeldError, RepositoryError, StorageError
 from autoresearch.experiment import events as happened
+from autoresearch.experiment import names as naming
 from autoresearch.experiment.events import Event
+from autoresearch.experiment.history import History
+from autoresearch.experiment.outcome import BASELINE
+from autoresearch.git import worktree
 from autoresearch.machine import disk, processes, turns
 from autoresearch.machine.lock import CampaignLock
 from autoresearch.machine.lock_owner import alive
@@ -35,6 +44,7 @@ from autoresearch.records.paths import CampaignPaths
 from autoresearch.report import figure
 from autoresearch.report.pages import html, markdown
 from autoresearch.report.report import Report, build
+from autoresearch.run.job import Submission
 from autoresearch.secrets.redactor import Redactor
 
 
@@ -163,6 +173,50 @@ def detach(paths: CampaignPaths, *words: str, poll_s: float) -> int:
     options = ("--plain", "--poll", str(poll_s), "--campaign", paths.name)
     argv = (sys.executable, "-m", "autoresearch", *words, *options)
     return processes.start(argv, cwd=paths.root, log=paths.controller_log)
+
+
+def job_builder(plan: Plan) -> JobBuilder:
+    """What makes the jobs of a campaign that may not have begun."""
+    campaign = plan.campaign.model_copy(update={"site": volume.site_of_journal(plan.campaign)})
+    paths = volume.with_site(CampaignPaths(plan.root, campaign.campaign), campaign)
+    preflight.check_recipe(paths.root, plan.base_commit, campaign.recipe)
+    return JobBuilder(
+        campaign=campaign,
+        paths=paths,
+        target=target_of(campaign),
+        launcher=opening.launcher_of(campaign, paths),
+        survey=plan.survey,
+        look=partial(preflight.seen_by, campaign),
+    )
+
+
+def first_submission(plan: Plan, clock: Callable[[], float], history: History | None = None) -> Submission:
+    """What the baseline's first run would send now, as it would be kept: planned in a worktree that is gone again.
+
+    Only what does not exist yet can differ: the hash of the baseline's own commit, for which the base's stands in.
+
+    Args:
+        plan: The campaign.
+        clock: Unix time in seconds.
+        history: The campaign so far, where it has begun.
+    """
+    made = job_builder(plan)
+    campaign, paths = made.campaign, made.paths
+    begun = history.limits if history else None
+    baseline = history.baseline if history else None
+    place = paths.worktree("1")
+    with worktree.passing(paths.root, paths.worktrees, plan.base_commit) as tree:
+        survey, now = made.target.survey(tree), clock()
+        limits = StopLimits.load(begun) if begun else plan.rule.begin(now, objective=survey.objective)
+        request = made.request(
+            BASELINE, 1, run_id=naming.run_id(campaign.campaign, BASELINE, 1), tree=tree, seed=campaign.run.first_seed,
+            limit_s=limits.run_limit_s(now), commit=(baseline and baseline.commit) or plan.base_commit,
+        )  # fmt: skip
+        job = made.job(request, BASELINE, 1, plumbing=bool(survey.plumbing))
+    submission = made.launcher.plan(elsewhere(job, tree, place))
+    then = campaign.evaluate
+    after = f"\n\nThen, at {plan.base_commit[:7]}, on what the run left: {' '.join(then.command)}\n" if then else ""
+    return replace(submission, text=opening.redactor(paths.root).clean(submission.text) + after)
 
 
 @contextlib.contextmanager

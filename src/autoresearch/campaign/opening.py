@@ -2,24 +2,22 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from autoresearch.campaign import preflight
-from autoresearch.campaign.plan import Plan, as_noted, corrected, correction
+from autoresearch.campaign.plan import as_noted, corrected, correction
 from autoresearch.campaign.planning import target_of
 from autoresearch.campaign.tracking import trackers_of
 from autoresearch.config import campaign_file
 from autoresearch.config.schema import CampaignConfig, SiteConfig
 from autoresearch.config.stop_rule import StopLimits
-from autoresearch.engine.context import Context, JobBuilder, elsewhere
+from autoresearch.engine.context import Context
 from autoresearch.errors import CampaignError, LedgerError
-from autoresearch.experiment import names as naming
 from autoresearch.experiment.events import BaseSurvey, CampaignStarted, Noted
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.history import History, fold
-from autoresearch.experiment.outcome import BASELINE
 from autoresearch.git import refs, worktree
 from autoresearch.ports import metric_source, plugins
 from autoresearch.ports.launcher import Launcher
@@ -31,7 +29,6 @@ from autoresearch.records.ledger import Ledger
 from autoresearch.records.paths import EXCLUDED, CampaignPaths, Layout
 from autoresearch.records.session_folder import SessionMemory
 from autoresearch.records.volume import reminders
-from autoresearch.run.job import Submission
 from autoresearch.run.placement import recommend
 from autoresearch.secrets import environment
 from autoresearch.secrets.redactor import Redactor
@@ -338,41 +335,6 @@ def _editors(campaign: CampaignConfig) -> frozenset[str]:
     """Researchers that edit the worktree themselves, by name."""
     named = zip(campaign.researcher, _names(campaign), strict=True)
     return frozenset(name for spec, name in named if plugins.load("researchers", spec.type).edits)
-
-
-def first_submission(plan: Plan, clock: Callable[[], float], history: History | None = None) -> Submission:
-    """What the baseline's first run would send now, as it would be kept: planned in a worktree that is gone again.
-
-    Only what does not exist yet can differ: the hash of the baseline's own commit, for which the base's stands in.
-
-    Args:
-        plan: The campaign.
-        clock: Unix time in seconds.
-        history: The campaign so far, where it has begun.
-    """
-    campaign = plan.campaign.model_copy(update={"site": volume.site_of_journal(plan.campaign)})
-    paths = volume.with_site(CampaignPaths(plan.root, campaign.campaign), campaign)
-    preflight.check_recipe(paths.root, plan.base_commit, campaign.recipe)
-    look = partial(preflight.seen_by, campaign)
-    made = JobBuilder(
-        campaign=campaign, paths=paths, target=target_of(campaign), launcher=launcher_of(campaign, paths),
-        survey=plan.survey, look=look,
-    )  # fmt: skip
-    begun = history.limits if history else None
-    baseline = history.baseline if history else None
-    place = paths.worktree("1")
-    with worktree.passing(paths.root, paths.worktrees, plan.base_commit) as tree:
-        survey, now = made.target.survey(tree), clock()
-        limits = StopLimits.load(begun) if begun else plan.rule.begin(now, objective=survey.objective)
-        request = made.request(
-            BASELINE, 1, run_id=naming.run_id(campaign.campaign, BASELINE, 1), tree=tree, seed=campaign.run.first_seed,
-            limit_s=limits.run_limit_s(now), commit=(baseline and baseline.commit) or plan.base_commit,
-        )  # fmt: skip
-        job = made.job(request, BASELINE, 1, plumbing=bool(survey.plumbing))
-    submission = made.launcher.plan(elsewhere(job, tree, place))
-    then = campaign.evaluate
-    after = f"\n\nThen, at {plan.base_commit[:7]}, on what the run left: {' '.join(then.command)}\n" if then else ""
-    return replace(submission, text=redactor(paths.root).clean(submission.text) + after)
 
 
 def note_missing_secrets(context: Context) -> None:

@@ -139,6 +139,7 @@ class Plan:
         storage: Where heavy files would go.
         researchers: Who proposes, in order, with what each has.
         warnings: What a careful colleague would point out.
+        rehearsed: Whether a rehearsal goes before the baseline.
         at: Unix seconds at which it was made, None once the campaign has begun; never part of what is approved.
     """
 
@@ -155,6 +156,7 @@ class Plan:
     researchers: str = ""
     warnings: tuple[str, ...] = ()
     runs: tuple[int, int] = (0, 0)
+    rehearsed: bool = False
     at: float | None = field(default=None, compare=False)
 
     @property
@@ -237,6 +239,7 @@ def _text(plan: Plan, width: int | None) -> str:
         ("heavy files", f"{plan.storage.files} ({plan.storage.why})" if plan.storage.files else ""),
         ("", f"shared caches in {plan.storage.caches}" if plan.storage.caches else ""),
         ("checkpoints", plan.storage.saves),
+        ("rehearsal", _REHEARSAL if plan.rehearsed else ""),
         ("researchers", plan.researchers),
         ("verdicts", f"{campaign.verdict.policy}: {plan.cost}"),
         ("worth having", _worth(plan)),
@@ -250,6 +253,7 @@ def _text(plan: Plan, width: int | None) -> str:
     return "\n".join(entry(f"{label}:" if label else "", text, width) for label, text in rows if text)
 
 
+_REHEARSAL = "a short run with a validation goes before the baseline, and is judged by nobody (run.rehearsal)"
 _LONGEST = 240
 """Letters of an evaluation's command that a plan shows."""
 

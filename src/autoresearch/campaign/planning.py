@@ -18,6 +18,7 @@ from autoresearch.config.site import PLAIN
 from autoresearch.config.stop_phrase import describe
 from autoresearch.config.stop_rule import DEFAULT, StopRule
 from autoresearch.engine import evaluation, supply
+from autoresearch.engine.first_runs import wants_rehearsal
 from autoresearch.errors import AutoresearchError, CampaignError, LauncherError, UsageError
 from autoresearch.experiment import names
 from autoresearch.git import contents, diffs, refs
@@ -121,6 +122,7 @@ def examine(campaign: CampaignConfig, root: Path, survey: Survey | None = None, 
         rule=rule,
         cost=_told(campaign, runs, rule) + _reach(campaign, rule),
         runs=(runs.least, runs.most),
+        rehearsed=wants_rehearsal(campaign, survey, target, plugins.load("launchers", campaign.launcher.type)),
         recommendation=(found := recommend(survey.resources, around)),
         warnings=(*_checkout_warnings(changes, survey, root, base), *survey.warnings,
                   *_rule_warnings(campaign, rule, survey), *_protect_warnings(campaign, survey, root, base),

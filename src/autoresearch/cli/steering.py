@@ -71,6 +71,9 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", dest="campaign", help="campaign name (default: made from date and recipe)")
     parser.add_argument("--repo", metavar="DIR", type=_path, default=_path("."), help="the repository (default: here)")
     parser.add_argument("--dry-run", action="store_true", help="print the plan and the first submission, write nothing")
+    parser.add_argument(
+        "--rehearse", action="store_true", help="run two steps of the recipe first; what they show replaces predictions"
+    )
     parser.add_argument("--schema", action="store_true", help="print the campaign file's JSON Schema, and nothing else")
     parser.add_argument("--passphrase", action="store_true", help="ask for one: who approves and steers must type it")
     parser.add_argument("--json", action="store_true", help="print machine-readable JSON")
@@ -85,7 +88,11 @@ def run_plan(args: argparse.Namespace) -> int:
         output.emit(planning.schema())
         return 0
     campaign = campaign_of(args)
-    plan = campaign.draft(_request(args))
+    request = _request(args)
+    plan = campaign.draft(request)
+    if args.rehearse:
+        request = _rehearsed(args, campaign, plan, request)
+        plan = campaign.draft(request)
     submission = campaign.dry_run(plan) if args.dry_run else None
     path = None if args.dry_run else campaign.write(plan)
     if args.json:
@@ -97,6 +104,26 @@ def run_plan(args: argparse.Namespace) -> int:
     else:
         output.say(f"\nWritten to {path}\nEdit it if you like, then: autoresearch run")
     return 0
+
+
+def _rehearsed(args: argparse.Namespace, campaign: Campaign, plan: Plan, request: PlanRequest) -> PlanRequest:
+    """Rehearse a plan, say what that showed, and ask for a plan with what was seen in place of predictions."""
+    import time  # noqa: PLC0415 - `--help` can do without
+    from dataclasses import replace  # noqa: PLC0415 - likewise
+
+    from autoresearch.campaign import by_hand  # noqa: PLC0415 - likewise
+    from autoresearch.errors import CampaignError  # noqa: PLC0415 - likewise
+
+    if args.dry_run:
+        raise UsageError("--rehearse runs something and --dry-run nothing; leave one of them out")
+    found = by_hand.rehearse(plan, campaign.clock, lambda: time.sleep(0.5))
+    if not found.well:
+        raise CampaignError(f"the rehearsal gave no number, so nothing was written: {found.told}")
+    output.say(f"rehearsal: {found.told}\n") if not args.json else None
+    known = dict(request.settings)
+    for key, value in found.settings(plan.campaign, plan.survey.steps).items():
+        known[key] = {**known.get(key, {}), **value} if isinstance(known.get(key), dict) else value
+    return replace(request, name=plan.name, settings=known)
 
 
 def _request(args: argparse.Namespace) -> PlanRequest:

@@ -201,6 +201,9 @@ class RunConfig(_Part):
     """Largest size of a run's log in MB; beyond it, only head and tail are kept."""
     min_free_gb: float = Field(default=1.0, ge=0)
     """Free disk space in GB below which nothing new is started; the campaign waits until there is enough again."""
+    rehearsal: Literal["auto", "always", "off"] = "auto"
+    """A run of two steps with a validation before the baseline, judged by nobody. `auto`: where the target can cut a
+    run, runs take GPUs and half an hour or more, and launches are not asked for; see `plan --rehearse`."""
     checkpoints: Literal["kept", "all"] = "all"
     """`kept`: weights that a discarded or crashed idea saved are deleted once its row is written, never those of the
     baseline, of a kept idea, or of one with a file `pinned` in its folder; `all`: they stay. `plan` writes `kept`."""

@@ -108,6 +108,12 @@ class Loop:
         settlement.publish_missing(ctx)
         for entry in ctx.history.judged:
             worktrees.leave(ctx, entry)
+        if not self.resting:
+            first_runs.rehearse_first(ctx, self._pass)
+
+    def _pass(self) -> None:
+        self.refresh()
+        self.sleep(self.poll_s)
 
     def end(self, move: next_move.Stop) -> next_move.Stop:
         """Let go of it in good order."""

@@ -45,6 +45,7 @@ class RunRequest:
         overrides: Further overrides for this run only (never part of the hypothesis).
         rebuild: Whether its Python environments are to be built anew, since the run before it died of a broken one.
             They belong into its own folder, for other runs use the shared ones; a target that builds none ignores it.
+        steps: Training steps that a rehearsal is cut to, with a validation at their end; None for a whole run.
     """
 
     run_id: str
@@ -56,6 +57,7 @@ class RunRequest:
     commit: str
     overrides: tuple[str, ...] = ()
     rebuild: bool = False
+    steps: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,6 +237,18 @@ class KnobHolder(Protocol):
 
     def find_knobs(self, tree: Path) -> tuple[ScriptKnob, ...]:
         """What could be turned, read from the files in `tree`; nothing is run. Empty where its options say any."""
+        ...
+
+
+@runtime_checkable
+class Rehearsable(Protocol):
+    """A target that can cut a run to a few steps, so that a campaign is rehearsed before its baseline."""
+
+    rehearsal_steps: int
+    """How many: enough to tell the first, which is slow, from the others."""
+
+    def step_seconds(self, readings: Mapping[str, Readings]) -> tuple[float, ...]:
+        """How long each step of a run took, the first one first; empty where it does not say."""
         ...
 
 

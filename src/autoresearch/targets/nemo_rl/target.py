@@ -27,6 +27,9 @@ from autoresearch.targets.recipe.load import load
 from autoresearch.targets.recipe.overrides import apply
 from autoresearch.targets.recipe.recipe import Recipe
 
+STEP_TIME = "timing/train/total_step_time"
+"""Logger tag of the seconds that a step took."""
+
 RECORD = "recipe.json"
 """What is kept in the run folder about recipe and dependencies."""
 
@@ -52,6 +55,7 @@ class NemoRLTarget:
     name = "nemo-rl"
     in_image = False
     resumes = False
+    rehearsal_steps = 2
 
     def __init__(
         self,
@@ -159,7 +163,7 @@ class NemoRLTarget:
             run_id=request.run_id,
             limit_s=request.limit_s,
             setup_s=cost.setup_minutes * 60,
-            steps=self._options.get("steps"),
+            steps=request.steps or self._options.get("steps"),
         )
 
     @property
@@ -169,6 +173,11 @@ class NemoRLTarget:
     def weights(self, folder: Path) -> Iterator[Path]:
         """What an ended run's checkpoints hold besides numbers and settings."""
         return saves.weights(folder)
+
+    def step_seconds(self, readings: Mapping[str, Readings]) -> tuple[float, ...]:
+        """Its own timer of whole steps, from the most trusted source that has it."""
+        found = (one.series[STEP_TIME].values for one in readings.values() if STEP_TIME in one.series)
+        return tuple(next(found, ()))
 
     def evaluation(self, tree: Path) -> dict[str, Any]:
         """NeMo-RL's own converter and driver, for the last checkpoint of a run.
@@ -259,7 +268,7 @@ class NemoRLTarget:
         kept = {
             **protection.record(final, request.tree, request.commit),
             "tree": str(request.tree),
-            "steps": self._budget(final, objective).steps,
+            "steps": request.steps or self._budget(final, objective).steps,
             "objective": {
                 "goal": objective.goal,
                 "metric": objective.metric,

@@ -1,0 +1,73 @@
+"""Before the baseline: a few steps with a validation, told and judged by nobody."""
+
+import sys
+
+import pytest
+from tests.conftest import commit_all
+
+from autoresearch.campaign.campaign import Campaign
+from autoresearch.campaign.plan import PlanRequest
+from autoresearch.cli.main import main
+from autoresearch.engine.first_runs import Rehearsed
+from autoresearch.examples.demo_repository import create
+from autoresearch.experiment.events import Noted, Paused
+from autoresearch.ports.target import Survey
+from autoresearch.run.measurement import Objective
+
+TINY = "examples/configs/recipes/llm/grpo-tiny-1n0g.yaml"
+COMMAND = [sys.executable, "examples/run_grpo.py"]
+
+
+def test_what_was_seen_takes_the_place_of_predictions():
+    """Start-up, step and length; where no step was seen, what was predicted stands."""
+    survey = Survey(
+        objective=Objective("", "score"), command=(), minutes=60.0, setup_minutes=5.0, step_minutes=1.0, steps=100
+    )
+    seen = Rehearsed(well=True, told="", setup_s=120.0, step_s=30.0).corrects(survey)
+    assert (seen.setup_minutes, seen.step_minutes, seen.minutes) == (2.0, 0.5, 52.0)
+    assert Rehearsed(well=True, told="it was broken off").corrects(survey) == survey
+
+
+def rehearsed(root, events):
+    """A campaign of the demo's recipe that is rehearsed, worked on until it ends or pauses."""
+    campaign = Campaign(where=root)
+    settings = {"command": COMMAND, "run": {"rehearsal": "always"}, "verdict": {"policy": "greedy", "confirm": 0}}
+    settings |= {"target": {"type": "nemo-rl", "steps": 20}}
+    campaign.write(campaign.draft(PlanRequest(TINY, "1 experiment", "night", settings)))
+
+    def heard(event) -> None:
+        events.append(event)
+        if isinstance(event, Paused):
+            Campaign(where=root, name="night", by="Ada").stop(now=True)
+
+    campaign.run(heard, approved_by="Ada", poll_s=0.05)
+    return campaign
+
+
+@pytest.mark.full
+def test_a_rehearsal_is_an_event_and_has_no_row(tmp_path):
+    """It ends with its number before the baseline begins; its folder keeps no weights."""
+    events: list[object] = []
+    campaign = rehearsed(create(tmp_path / "demo").root, events)
+    told = [event.text for event in events if isinstance(event, Noted)]
+    assert "rehearsal: 2 steps with a validation, judged by nobody: succeeded; val:accuracy = " in told[1]
+    assert [row.description for row in campaign.rows()] == ["the unmodified recipe"]
+    step = campaign.paths().folder / "rehearsal" / "run-0" / "checkpoints" / "step_2"
+    assert sorted(path.name for path in step.iterdir()) == ["config.yaml", "training_info.json"]
+
+
+@pytest.mark.full
+def test_a_rehearsal_without_a_number_pauses_the_campaign(tmp_path, capsys):
+    """The baseline would end like it, hours later; asked for alone, it is refused and nothing is written."""
+    root = create(tmp_path / "demo").root
+    (root / "examples" / "run_grpo.py").write_text("raise ValueError('no such reward')\n")
+    commit_all(root)
+    events: list[object] = []
+    campaign = rehearsed(root, events)
+    (pause,) = (event for event in events if isinstance(event, Paused))
+    assert "its rehearsal gave no number" in pause.reason
+    assert campaign.rows() == ()
+    words = ["--command", " ".join(COMMAND), "--stop", "1 experiment", "--name", "other", "--repo", str(root)]
+    assert main(["plan", TINY, "--rehearse", *words]) == 1
+    assert "the rehearsal gave no number, so nothing was written" in capsys.readouterr().err
+    assert not (root / "reports" / "auto_research" / "other" / "campaign.yaml").exists()
