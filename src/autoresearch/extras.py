@@ -18,6 +18,7 @@ EXTRAS = MappingProxyType(
     {
         "PIL": "demo",
         "acp": "acp",
+        "apprise": "notices",
         "kubernetes": "kubernetes",
         "mcp": "mcp",
         "mlflow": "mlflow",

@@ -2,5 +2,6 @@
 
 BUILTIN = {
     "mlflow": "autoresearch.trackers.mlflow:MlflowTracker",
+    "notices": "autoresearch.trackers.notices:NoticesTracker",
     "wandb": "autoresearch.trackers.wandb:WandbTracker",
 }

@@ -1,0 +1,145 @@
+"""Notices to a phone or a chat, by Apprise: what a person would want to be woken for, and little else.
+
+Where to is read from the environment, never from the campaign file: such addresses hold keys. A notice that went out is
+noted in a file, so that a resumed campaign sends none twice; when too many come at once the rest is counted, and told
+with the next.
+"""
+
+import os
+from collections import deque
+from hashlib import sha256
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from autoresearch.errors import CampaignError
+from autoresearch.experiment import events as happened
+from autoresearch.experiment.attendance import ResearcherOut
+from autoresearch.experiment.events import Event
+from autoresearch.experiment.outcome import BASELINE, Purpose
+from autoresearch.trackers.options import TrackerOptions
+
+_HOUR_S = 3600.0
+_LONGEST = 1000
+
+
+class NoticesOptions(TrackerOptions):
+    """Options of notices. Addresses come from the environment or the repository's `.env`, never from here."""
+
+    tracker: ClassVar[str] = "notices"
+    package: ClassVar[str] = "apprise"
+
+    addresses: str = "AUTORESEARCH_NOTICES"
+    """The variable with one or more Apprise addresses, separated by spaces."""
+
+    most_per_hour: int = Field(default=12, ge=1, le=1000)
+    """Notices in an hour of the campaign; what waits for a person and the end always go out."""
+
+
+class NoticesTracker:
+    """Sends notices. Options are described in `NoticesOptions`."""
+
+    name = "notices"
+
+    def __init__(self, *, options: dict[str, Any]) -> None:
+        self.options = NoticesOptions.parse(options)
+        self._campaign, self._metric, self._best = "", "", BASELINE
+        self._titles: dict[str, str] = {BASELINE: "the baseline"}
+        self._purposes: dict[str, tuple[str, Purpose]] = {}
+        self._fresh: set[str] = set()
+        self._sent: deque[float] = deque()
+        self._left_out = 0
+
+    def recall(self, event: Event) -> None:
+        """Take in what was told before."""
+        self._notice(event)
+
+    def tell(self, event: Event) -> None:
+        """Send a notice where the event is worth one.
+
+        Raises:
+            CampaignError: There is no address, or none could be reached; the event comes again later.
+        """
+        if (said := self._notice(event)) is None:
+            return
+        text, urgent = said
+        mark = f"{event.at!r} {sha256(text.encode('utf-8', 'replace')).hexdigest()[:16]}"
+        if mark in self._marks():
+            return
+        if not urgent and self._too_many(event.at):
+            self._left_out += 1
+            return
+        more = f" ({self._left_out} more notices were left out)" if self._left_out else ""
+        self._send(f"{text[:_LONGEST]}{more}")
+        self._left_out = 0
+        self._sent.append(event.at)
+        self._mark(mark)
+
+    def _notice(self, event: Event) -> tuple[str, bool] | None:
+        """What to say of an event, and whether it is said however much was said before."""
+        match event:
+            case happened.CampaignStarted():
+                self._campaign = event.campaign
+                self._metric = event.objective.metric if event.objective else "value"
+            case happened.ExperimentCommitted():
+                self._titles[event.name] = f"#{event.index} {event.hypothesis.title}"
+            case happened.RunPlanned():
+                self._purposes[event.run_id] = event.experiment, event.purpose
+                if event.purpose is Purpose.CANARY:
+                    return f"ideas wait, the machine is suspected: {event.why or 'a canary goes first'}", False
+            case happened.ExperimentJudged() if event.incumbent:
+                self._best = event.incumbent
+            case happened.IncumbentDemoted():
+                self._best = event.incumbent
+                return f"{self._titles.get(event.name, event.name)} is no longer the best: {event.reason}", False
+            case happened.RunMeasured():
+                return self._confirmed(event)
+            case happened.ApprovalAsked():
+                return f"waits for you: {event.question}; autoresearch approve {event.request}", True
+            case ResearcherOut():
+                return f"researcher {event.researcher} has fallen out: {event.reason}", False
+            case happened.CampaignEnded():
+                return f"done: {event.reason}; best: {self._titles.get(self._best, '')} ({self._best})", True
+            case _:
+                pass
+        return None
+
+    def _confirmed(self, event: happened.RunMeasured) -> tuple[str, bool] | None:
+        """The first number of the best on a fresh seed, which had no part in choosing it."""
+        arm, purpose = self._purposes.get(event.run_id, ("", Purpose.EXPLORE))
+        value = event.measurement.value
+        if purpose is not Purpose.CONFIRM or arm in {*self._fresh, BASELINE} or arm != self._best or value is None:
+            return None
+        self._fresh.add(arm)
+        named = self._titles.get(arm, arm)
+        return f"the best, {named}, gave {self._metric} {value:.4g} on its first fresh seed", False
+
+    def _too_many(self, now: float) -> bool:
+        while self._sent and self._sent[0] <= now - _HOUR_S:
+            self._sent.popleft()
+        return len(self._sent) >= self.options.most_per_hour
+
+    def _send(self, text: str) -> None:
+        import apprise  # noqa: PLC0415 - an optional package, and slow to load
+
+        variable = self.options.addresses
+        told = apprise.Apprise()
+        wrong = [number for number, one in enumerate(os.environ.get(variable, "").split(), 1) if not told.add(one)]
+        if wrong or not len(told):
+            why = f"address {wrong[0]} in {variable} is none that Apprise knows" if wrong else f"{variable} is not set"
+            raise CampaignError(f"{why}; see https://github.com/caronc/apprise/wiki for what addresses look like")
+        plot = self.options.folder.parent.parent / "progress.png"
+        attached = str(plot) if text.startswith("done: ") and plot.is_file() else None
+        if not told.notify(title=f"autoresearch {self._campaign}", body=text, attach=attached):
+            raise CampaignError(f"a notice could not be sent to every address in {variable}")
+
+    def _marks(self) -> set[str]:
+        try:
+            return set((self.options.folder / "sent").read_text("utf-8").splitlines())
+        except FileNotFoundError:
+            return set()
+
+    def _mark(self, mark: str) -> None:
+        self.options.folder.mkdir(parents=True, exist_ok=True)
+        with (self.options.folder / "sent").open("a", encoding="utf-8") as marks:
+            marks.write(f"{mark}\n")
