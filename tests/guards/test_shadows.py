@@ -4,7 +4,7 @@ import pytest
 
 from autoresearch.experiment.change import FileChange
 from autoresearch.guards.scope import Scope
-from autoresearch.guards.shadows import SearchedTree, loaded_later, shadows
+from autoresearch.guards.shadows import SearchedTree, loaded_later, redirects, shadows
 
 FILES = frozenset({
     "README.md",
@@ -121,3 +121,31 @@ def test_what_a_run_left_counts_where_the_next_one_would_load_it(path, counts):
     """Weights, caches and an environment of its own are its affair; a mark of an environment covers nothing but that."""
     left = {path, ".venv/pyvenv.cfg", "src/pyvenv.cfg", "pyvenv.cfg", "json/pyvenv.cfg"}
     assert (path in loaded_later(left, SearchedTree(files=FILES))) is counts
+
+
+def added(path, *lines: str):
+    body = "".join(f"+{line}\n" for line in lines)
+    return f"diff --git a/{path} b/{path}\n--- a/{path}\n+++ b/{path}\n@@ -1 +1,{len(lines) + 1} @@\n kept\n{body}"
+
+
+@pytest.mark.parametrize(("path", "line", "name"), [
+    ("env.sh", "export PYTHONPATH=lib.zip", "PYTHONPATH"), ("env.sh", "export PATH=$PWD/tools:$PATH", "PATH"),
+    ("job.yaml", "  LD_PRELOAD: ./x.so", "LD_PRELOAD"), ("conf.json", '"PYTHONHOME": "py"', "PYTHONHOME"),
+    ("net.py", "os.environ['PYTHONSTARTUP'] = 'a.py'", "PYTHONSTARTUP"), ("net.py", 'setenv("LD_AUDIT", "x")', "LD_AUDIT"),
+    ("net.py", "env = dict(os.environ, BASH_ENV='x.sh')", "BASH_ENV"), ("env.sh", "PYTHONPATH+=:lib", "PYTHONPATH"),
+])  # fmt: skip
+def test_a_variable_by_which_code_is_found_is_not_set_by_an_idea(path, line, name):
+    """In whatever file, also below lines that look like the heading of another; the campaign's subject may."""
+    (told,) = redirects(added(path, "++ b/notes.md", "@@ -1 +1 @@", line), Scope())
+    assert told.startswith(f"{path} sets {name}, which decides what is loaded")
+    assert not redirects(added(path, line), Scope(subject=(path,)))
+
+
+@pytest.mark.parametrize(("path", "line"), [
+    ("net.py", 'path = os.environ.get("PYTHONPATH", "")'), ("net.py", 'if os.environ["LD_PRELOAD"] == "x":'),
+    ("net.py", 'PATH = "model"'), ("env.sh", "MY_PATH=a"), ("env.sh", "echo $PATH"), ("notes.md", "PYTHONPATH=."),
+    ("env.sh", "DATA_PYTHONPATH=1"),
+])  # fmt: skip
+def test_reading_such_a_variable_and_names_that_only_hold_it_are_allowed(path, line):
+    """Nothing is led elsewhere by them."""
+    assert redirects(added(path, line), Scope()) == ()

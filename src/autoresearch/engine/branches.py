@@ -356,7 +356,7 @@ def _problems(ctx: Context, entry: Experiment, commit: str) -> tuple[str, ...]:
     except RecipeError as error:
         return (f"the recipe is refused: {error}",)
     found = breaches(changes, scope_of(ctx), ctx.survey.facts.values, values)
-    return (*found, *shadowed(ctx, entry.parent_commit, changes))
+    return (*found, *shadowed(ctx, entry.parent_commit, commit, changes))
 
 
 def _found_again(ctx: Context, entry: Experiment) -> str | None:

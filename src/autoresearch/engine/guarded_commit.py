@@ -24,7 +24,7 @@ from autoresearch.experiment.outcome import BASELINE
 from autoresearch.git import commits, contents, diffs, refs, worktree
 from autoresearch.git.call import is_about_room
 from autoresearch.guards.scope import breaches, simplifies, yardstick
-from autoresearch.guards.shadows import shadows
+from autoresearch.guards.shadows import redirects, shadows
 from autoresearch.machine import disk, fault_points
 from autoresearch.ports.researcher import Witness
 from autoresearch.ports.target import Survey
@@ -129,7 +129,7 @@ def record_commit(
     keys = (*files, *(changed_keys(old, new) if new is not None else ()))
     scope = scope_of(ctx)
     found += breaches(changes, scope, old, new)
-    found += shadowed(ctx, parent_commit, changes)
+    found += shadowed(ctx, parent_commit, commit, changes)
     found += [
         f"{path} lies in a submodule: such an edit is part of no commit"
         for path in worktree.edited_submodules(ctx.paths.root, tree)
@@ -156,9 +156,11 @@ def _borne_out(ctx: Context, hypothesis: Hypothesis, *, simpler: bool) -> Hypoth
     return replace(hypothesis, simplifies=False)
 
 
-def shadowed(ctx: Context, parent_commit: str, changes: Sequence[FileChange]) -> tuple[str, ...]:
+def shadowed(ctx: Context, parent_commit: str, commit: str, changes: Sequence[FileChange]) -> tuple[str, ...]:
     """What a change would put before, or around, what is protected; see `guards.shadows`."""
-    return shadows(changes, scope_of(ctx), tree_of(ctx, parent_commit))
+    scope = scope_of(ctx)
+    led = redirects(diffs.diff(ctx.paths.root, parent_commit, commit), scope)
+    return (*shadows(changes, scope, tree_of(ctx, parent_commit)), *led)
 
 
 def _survey(ctx: Context, commit: str, tree: Path | None, problems: list[str]) -> Survey | None:

@@ -4,6 +4,7 @@
 earlier path, and what an interpreter loads before anybody's code all leave the protected file untouched and unused.
 """
 
+import re
 import sys
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -41,6 +42,20 @@ LOADERS = Globs((
 _ALWAYS_LOADED = frozenset({"sitecustomize", "usercustomize"})
 _TAGGED = (".so", ".pyd")
 """Endings before which an interpreter's name may stand: `x.cpython-312-x86_64-linux-gnu.so` is the module `x`."""
+
+
+_LOADER = (
+    r"PYTHON(?:PATH|HOME|STARTUP|USERBASE|PLATLIBDIR|PYCACHEPREFIX|EXECUTABLE|BREAKPOINT|CASEOK)"
+    r"|LD_(?:PRELOAD|LIBRARY_PATH|AUDIT)|DYLD_\w+|BASH_ENV|VIRTUAL_ENV|UV_PROJECT_ENVIRONMENT"
+)
+_SETS = re.compile(
+    rf"(?<![\w$])({_LOADER})[\"']?\s*\]?\s*(?:[:+]?=(?!=)|:\s)"
+    rf"|(?:setenv|putenv|setdefault)\(\s*[\"']({_LOADER})[\"']"
+)
+_SETS_PROGRAMS = re.compile(r"(?<![\w$])(PATH)\+?=")
+_SHELL = (".sh", ".bash", ".zsh", ".env", ".envrc")
+_PROSE = (".md", ".rst")
+_HUNK = re.compile(r"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +105,43 @@ def shadows(changes: Iterable[FileChange], limits: Scope, tree: SearchedTree) ->
         if why := next(iter(guarded.problems(change)), ""):
             found.append(f"{change.path} {why}")
     return tuple(found)
+
+
+def redirects(difference: str, limits: Scope) -> tuple[str, ...]:
+    """Every file of a change that sets a variable by which a loader finds other code, in words; by text, line by line.
+
+    What spells the name in pieces passes, and what a run sets for itself while it runs.
+
+    Args:
+        difference: The change as git prints it, with names below `a/` and `b/`.
+        limits: The campaign's scope; what it names as its subject is allowed.
+    """
+    found = dict[str, str]()
+    for path, line in _added(difference):
+        if path not in found and not path.endswith(_PROSE) and not limits.subjects.match(path):
+            programs = _SETS_PROGRAMS.search(line) if path.endswith(_SHELL) else None
+            if set_here := _SETS.search(line) or programs:
+                found[path] = next(filter(None, set_here.groups()))
+    return tuple(
+        f"{path} sets {name}, which decides what is loaded around the evaluation; if it is the idea, name the file in "
+        "scope.subject"
+        for path, name in found.items()
+    )
+
+
+def _added(difference: str) -> Iterator[tuple[str, str]]:
+    """Each added line with its file. A hunk's own counts say where it ends: its lines may look like headings."""
+    path, old, new = "", 0, 0
+    for line in difference.split("\n"):
+        if old > 0 or new > 0:
+            old -= line[:1] in {"-", " "}
+            new -= line[:1] in {"+", " "}
+            if line.startswith("+"):
+                yield path, line[1:]
+        elif line.startswith("+++ "):
+            path = line.removeprefix("+++ ").strip('"\t').removeprefix("b/")
+        elif hunk := _HUNK.match(line):
+            old, new = (1 if count is None else int(count) for count in hunk.groups())
 
 
 def loaded_later(left: Collection[str], tree: SearchedTree) -> tuple[str, ...]:
