@@ -10,7 +10,6 @@ from autoresearch.run.log_patterns import Grammar, Scan
 from autoresearch.run.printed_result import (
     Manner,
     ResultLines,
-    listed_in,
     manner_of,
     nearest,
     result_of,
@@ -139,22 +138,3 @@ def test_the_nearest_line_is_named_with_a_pattern_that_takes_it(line, pattern):
         assert f"the nearest line is {line!r}" in said
         assert f"'{pattern}([-+.eE0-9]+)'" in said
         assert re.search(f"{pattern}([-+.eE0-9]+)", line).group(1) in {"0.83", "0.9"}
-
-
-@pytest.mark.parametrize(
-    ("line", "found"),
-    [
-        ("step 20: train loss 3.9093, val loss 3.9189", {"train loss": ("20", "3.9093"), "val loss": ("20", "3.9189")}),
-        ("| epoch 1 | valid ppl 164.0", {"valid ppl": ("1", "164.0")}),
-        ("step 2: loss 1,234.5, acc 98.5%", {"acc": ("2", "98.5")}),
-        ("step 500 | step time 775.83ms", {}),
-        ("loss 3, acc 2", {}),
-    ],
-)
-def test_numbers_listed_behind_a_step_are_found_with_what_reads_them(line, found):
-    """Names without a sign before their numbers, as many training loops print; a number is whole or none."""
-    read = {
-        name: (re.search(one["step"], line).group(1), re.search(one["patterns"][name], line).group(1))
-        for name, one in listed_in(line).items()
-    }
-    assert read == found

@@ -36,6 +36,11 @@ def test_entries_of_a_table_that_is_written_out_are_constants():
         ("def step():\n    LR = 0.5\nfor _ in x:\n    step()\nstep()\n", {}),
         ("LR = 1\nif __name__ == '__main__':\n    main()\ndef main():\n    LR = 2\n", {"LR": 1, "main.LR": 2}),
         ("cfg.lr = 3e-4\ncfg.n = 1\ncfg.n = 2\n", {"cfg.lr": 3e-4}),
+        (
+            "a, b = t.run(p=0.5, n=40)\nt.add(q=0.1)\nt.add(r=3)\nplt.plot(alpha=0.3)\n",
+            {"run.p": 0.5, "run.n": 40, "add.q": 0.1, "add.r": 3},
+        ),
+        ("t.add(q=0.1)\nt.add(q=0.2)\n", {}),
         ("opt = Adam(p, lr=1e-3, fused=True)\n", {"opt.lr": 1e-3}),
         ("class C:\n    lr: float = 0.1\n    n = 2\nc = C(n=3)\n", {"C.lr": 0.1, "c.n": 3}),
         ("class C:\n    lr = 0.1\nC().lr = 0.2\n", {}),

@@ -36,7 +36,6 @@ _LEAD = re.compile(
     r"|(?:DEBUG|INFO|WARNING|ERROR)\b[:\s]*|[\w.]+:\d+\s*[-:]\s*)*"
 )
 """Times, levels and places that a logger puts before a line."""
-_WIDEST_ROW = 200
 _FORMS = 8
 """Forms of result lines that are remembered of one run."""
 
@@ -302,9 +301,9 @@ def names_in(log: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-_OF_WHAT = "train|training|test|eval|evaluation|val|valid|validation|dev|final|best|mean|average|avg|total"
+OF_WHAT = "train|training|test|eval|evaluation|val|valid|validation|dev|final|best|mean|average|avg|total"
 _NAMED = re.compile(
-    rf"(?<![\w/.:-])(?:((?i:{_OF_WHAT})) )?([A-Za-z_][\w/.@-]*)[\"']?\s*[:=]\s*(?={NUMBER}{END})", re.ASCII
+    rf"(?<![\w/.:-])(?:((?i:{OF_WHAT})) )?([A-Za-z_][\w/.@-]*)[\"']?\s*[:=]\s*(?={NUMBER}{END})", re.ASCII
 )
 
 
@@ -340,57 +339,6 @@ def near_line(tag: str, log: str, *, sentences: bool = False) -> tuple[str, str]
         if found := told.fullmatch(line):
             return line, "^" + _pattern_behind(found.group(1))
     return None
-
-
-_BAR = "[|\u2502\u2503]"
-_ROW = re.compile(
-    rf"(?:{_BAR}\s*)?([A-Za-z](?:[^\s|\u2502\u2503:=]| (?! ))*)(\s*(?:{_BAR}|\t| {{2}})\s*){NUMBER}(?:\s*%)?\s*{_BAR}?"
-)
-"""A row of two cells, a name and a number, between bars or wide gaps."""
-
-
-def table_rows(log: str) -> dict[str, str]:
-    """The rows of a printed table of names and numbers, each name with the pattern that takes its row alone.
-
-    Empty where there are not two names: what stands alone is no table.
-
-    Args:
-        log: The end of the run's output.
-    """
-    rows: dict[str, str] = {}
-    for line in map(clean, log.split("\n")):
-        found = _ROW.fullmatch(line.strip()) if len(line) <= _WIDEST_ROW else None
-        if found:
-            name, gap = found.groups()
-            bar = re.search(_BAR, gap)
-            apart = rf"\s*{re.escape(bar.group())}\s*" if bar else r"\s+"
-            words = r"\s+".join(re.escape(word) for word in name.split())
-            rows.setdefault(" ".join(name.split()), rf"^\s*{_BAR}?\s*{words}{apart}([-+.eE0-9]+)")
-    return rows if len(rows) > 1 else {}
-
-
-_COUNTED = re.compile(r"(?i)^\W{0,2}(steps?|epochs?|iter(?:ation)?s?|episodes?|rounds?|generations?)\W{1,3}\d+")
-_LISTED = re.compile(
-    rf"(?:^|[,;|:])\s*((?:(?i:{_OF_WHAT}) )?[A-Za-z_][\w/.@-]*)[ ]+(?={NUMBER}{END}%?\s*(?:[,;|]|$))", re.ASCII
-)
-
-
-def listed_in(log: str) -> dict[str, dict[str, object]]:
-    """Names in lines of several numbers with a step, as `step 20: train loss 3.9, val loss 3.91`, with what reads each.
-
-    Args:
-        log: The end of the run's output.
-    """
-    found: dict[str, dict[str, object]] = {}
-    for line in map(clean, log.split("\n")):
-        counted = _COUNTED.match(line) if len(line) <= _WIDEST_ROW else None
-        if counted:
-            step = rf"(?i)^\W{{0,2}}{counted.group(1)}\W{{1,3}}(\d+)"
-            for name in _LISTED.findall(line[counted.end() :]):
-                words = r"\s+".join(re.escape(word) for word in name.split())
-                own = rf"(?i)^\W{{0,2}}{counted.group(1)}\b.*[,;|:]\s*{words}\s+([-+.eE0-9]+)(?!,?\w)"
-                found.setdefault(name, {"type": "stdout", "patterns": {name: own}, "step": step})
-    return found
 
 
 def _pattern_behind(lead: str) -> str:

@@ -53,6 +53,7 @@ def _of_scope(scope: Sequence[ast.stmt], statements: Sequence[ast.stmt], changed
     entries = [(f"{name}.{key}", inner) for name, value in named for key, inner in _entries(value)]
     named += [pair for pair in entries if pair[0] not in changed and f"{pair[0].partition('.')[0]}." not in changed]
     named += [pair for statement in statements for pair in _set(statement) if f"={pair[0]}" not in changed]
+    named += [pair for statement in statements for pair in _called(statement)]
     names = [name for name, _ in named]
     return {
         name: (literal, value)
@@ -101,6 +102,20 @@ def _fields(kind: ast.ClassDef, body: Sequence[ast.stmt]) -> Iterator[tuple[str,
         literal = _literal(value)
         if name not in given and isinstance(literal, int | float):
             yield f"{kind.name}.{name}", (literal, value)
+
+
+_SHOWING = frozenset({"plt", "ax", "axs", "axes", "fig", "sns", "parser", "click", "logging", "logger", "log"})
+_DECLARING = frozenset({"add_argument", "option", "argument", "add_parser", "ArgumentParser"})
+
+
+def _called(statement: ast.stmt) -> Iterator[tuple[str, ast.expr]]:
+    """Numbers that a call is given whose result has no one name: `run.mate`, for `a, b = run(mate=0.5)`."""
+    call = statement.value if isinstance(statement, ast.Expr | ast.Assign) else None
+    kept = isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)
+    if isinstance(call, ast.Call) and not kept:
+        parts = ast.unparse(call.func).split(".")
+        if parts[0] not in _SHOWING and parts[-1] not in _DECLARING:
+            yield from ((f"{ast.unparse(call.func).rpartition('.')[2]}.{key}", inner) for key, inner in _entries(call))
 
 
 def _set(statement: ast.stmt) -> Iterator[tuple[str, ast.expr]]:

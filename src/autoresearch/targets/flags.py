@@ -14,11 +14,15 @@ from autoresearch.targets import knobs
 
 _ENTRY = re.compile(r"^[\s\u2502|]{0,8}(-{1,2}[A-Za-z][\w.\-]*.*?)[\s\u2502|]*$")
 _FLAG = re.compile(r"(?<![\w-])(--?[A-Za-z][\w.\-]*)")
-_DEFAULT = re.compile(r"[\[(]default(?:s to|:|=)?\s*:?\s*([^\])]+?)\s*[\])]", re.IGNORECASE)
+_DEFAULT = re.compile(r"[\[(](?:type: [^()\[\]]*?, )?default(?:s to|:|=)?\s*:?\s*([^\])]+?)\s*[\])]", re.IGNORECASE)
 _FIELD_PARSERS = frozenset(
     {"tyro", "jsonargparse", "simple_parsing", "draccus", "pyrallis", "HfArgumentParser", "TrlParser", "datargs"}
 )
 _METAVARS = {"FLOAT": "float", "INT": "int", "INTEGER": "int", "TEXT": "str", "STR": "str", "PATH": "str"}
+_SAID = {"float": "float", "int": "int", "integer": "int", "str": "str", "text": "str"}
+_CHOICES = re.compile(r"\{([^}]*)\}|\[(\w[\w.+-]*(?:\|\w[\w.+-]*)+)\]")
+_COLUMN = re.compile(r"-{1,2}[A-Za-z][\w.-]*|<\w+>|[A-Z][A-Z_]+|\[\w[\w.+-]*(?:\|\w[\w.+-]*)+\]")
+"""What stands in a column of its own behind a flag and belongs to it: its other spelling, its type, its choices."""
 
 
 def flags_of(
@@ -122,26 +126,46 @@ def _given(knob: ScriptKnob, argv: Sequence[str]) -> ScriptKnob:
 
 def _helped(told: str) -> Iterator[ScriptKnob]:
     for text in _entries(told):
-        head = re.split(r"\s{2,}|\s[\[(]default", text, maxsplit=1)[0]
-        flags = [flag for flag in _FLAG.findall(re.sub(r"\{[^}]*\}", " ", head)) if flag.strip("-")]
+        head = _head(text)
+        flags = [flag for flag in _FLAG.findall(re.sub(_CHOICES, " ", head)) if flag.strip("-")]
         if not flags:
             continue
         long = [flag for flag in flags if flag.startswith("--")] or flags
         off = next((flag for flag in long if flag.startswith("--no-") and f"--{flag[5:]}" in long), "")
         on = next((flag for flag in long if flag != off), long[0])
-        choices = re.search(r"\{([^}]*)\}", head)
-        takes = bool(re.search(r"(?:^|[\s=\[])[A-Z<][A-Z0-9_.|>]*\]?", re.sub(_FLAG, " ", head))) or choices is not None
+        choices = _CHOICES.search(head)
+        takes = bool(re.search(r"(?:^|[\s=\[])(?:[A-Z<][A-Z0-9_.|>]*\]?|<(?!bool)\w+>)", re.sub(_FLAG, " ", head)))
+        takes = (takes and "<bool>" not in head) or choices is not None
         default = _DEFAULT.search(text)
-        metavar = next((kind for word, kind in _METAVARS.items() if re.search(rf"\b{word}\b", head)), "")
+        metavar = _told_kind(head, text)
         knob = ScriptKnob(name=_name(on), place="flag", at=on, kind=metavar, off=off)
         if not takes:
             yield replace(
-                knob, kind="bool", default=default is not None and default.group(1).strip().lower() in {"true", on}
+                knob, kind="bool", default=default is not None and default.group(1).strip().lower() in _yes(on)
             )
             continue
         value = read_value(default.group(1)) if default else None
-        options = tuple(map(read_value, choices.group(1).split(","))) if choices else ()
+        options = tuple(map(read_value, re.split(r"[,|]", choices.group(1) or choices.group(2)))) if choices else ()
+        value = str(value).lower() if set(options) == {"true", "false"} and value is not None else value
         yield replace(knob, default=value, kind=metavar or kind_of(value), choices=tuple(filter(_is_plain, options)))
+
+
+def _head(text: str) -> str:
+    """The flags of an entry with what they take, without what is said of them."""
+    columns = re.split(r"\s{2,}|\s(?=[\[(]default)", text)
+    behind = next((at for at, one in enumerate(columns[1:], 1) if not _COLUMN.fullmatch(one)), len(columns))
+    return " ".join(columns[:behind])
+
+
+def _told_kind(head: str, text: str) -> str:
+    """A type as a help text says it, `--lr FLOAT`, `<float>`, `(type: float)`; empty where it says none."""
+    metavar = next((kind for word, kind in _METAVARS.items() if re.search(rf"\b{word}\b", head)), "")
+    said = re.search(r"<(\w+)>", head) or re.search(r"\(type: (\w+)", text)
+    return metavar or (_SAID.get(said.group(1).lower(), "") if said else "")
+
+
+def _yes(flag: str) -> set[str]:
+    return {"true", flag, flag.lstrip("-")}
 
 
 def _is_plain(value: object) -> bool:
@@ -231,6 +255,7 @@ def _from_fields(node: ast.ClassDef, constants: Mapping[str, object]) -> Iterato
             if isinstance(inner, ast.Call):
                 inner = next((one.value for one in inner.keywords if one.arg == "default"), None)
             value = valued(inner, constants)
+            kind = kind_of(value) if kind.startswith("Literal[") else kind
             if kind in {"float", "int", "str"}:
                 value = float(value) if kind == "float" and isinstance(value, int) else value
                 for at in (f"--{field.target.id}", f"--{field.target.id.replace('_', '-')}"):

@@ -41,6 +41,7 @@ _LENGTHS = frozenset(
         ),
         *("save", "path", "dir", "file", "out", "output", "data", "dataset", "verbose", "debug", "wandb", "project"),
         *("name", "version", "classes", "time", "limit", "budget", "dtype", "rank", "world", "test", "val", "every"),
+        *("ngen", "gens", "generations", "round", "runs", "plot", "figure", "axis", "labels"),
         *("samples", "vocab", "length", "len", "seeds", "trials", "folds", "help", "cache", "checkpoint", "resume"),
         *(
             "threshold",
@@ -94,7 +95,21 @@ _FIRST = (
 _SHARES = frozenset(
     {
         *("gamma", "beta", "beta1", "beta2", "momentum", "lam", "lambda", "tau", "dropout", "alpha", "ratio"),
-        *("probability", "probabilities", "prob", "proba", "p", "fraction", "share", "epsilon", "smoothing", "drop"),
+        *(
+            "cxpb",
+            "mutpb",
+            "indpb",
+            "probability",
+            "probabilities",
+            "prob",
+            "proba",
+            "p",
+            "fraction",
+            "share",
+            "epsilon",
+            "smoothing",
+            "drop",
+        ),
     }
 )
 """Words of what lies between 0 and 1 where its value does."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from autoresearch.campaign.own_script.printed_rows import columns_in, listed_in, table_rows
 from autoresearch.errors import AutoresearchError
 from autoresearch.machine import disk
 from autoresearch.metrics import BELONGS, FOUND_BY, OWN_FORMATS
@@ -15,7 +16,7 @@ from autoresearch.ports.dialect import Dialect
 from autoresearch.ports.metric_source import readings_of
 from autoresearch.records.paths import RUN_LOG
 from autoresearch.run.known_metrics import direction_of
-from autoresearch.run.printed_result import ambiguous, listed_in, names_in, near_line, table_rows
+from autoresearch.run.printed_result import ambiguous, names_in, near_line
 from autoresearch.supervision import run_folder
 
 _OURS = frozenset({RUN_LOG, run_folder.SPEC, run_folder.STATE, run_folder.EXIT, run_folder.TROUBLE})
@@ -70,9 +71,10 @@ def numbers_of(folder: Path, log: str) -> Iterator[FoundNumber]:
     rows = {name: row for name, row in list(table_rows(log).items())[:_MOST_NAMES] if name not in names}
     for name, row in rows.items():
         yield from _read(folder, "a row of a table", {"type": "stdout", "patterns": {name: row}}, name)
-    listed = {name: source for name, source in listed_in(log).items() if name not in names}
+    beside = columns_in(log) | listed_in(log)
+    listed = {name: source for name, source in beside.items() if name not in names and name not in rows}
     for name, source in list(listed.items())[:_MOST_NAMES]:
-        yield from _read(folder, "printed beside others", source, name)
+        yield from _read(folder, "a column, or a list behind a step", source, name)
     known = [name for name in (*names, *rows, *listed) if direction_of(name)]
     for word in () if known else _WORDS:
         near = near_line(word, log, sentences=True)
