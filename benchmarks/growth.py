@@ -19,7 +19,7 @@ from pathlib import Path
 import resume
 import yaml
 
-_RUN = ("run", "--yes", "--plain", "--poll", "0.001")
+RUN = ("run", "--yes", "--plain", "--poll", "0.001")
 _COUNTED = """
 import json, resource, sys
 from autoresearch.cli.main import main
@@ -43,11 +43,11 @@ def main() -> None:
     for size in args.experiments:
         with tempfile.TemporaryDirectory(prefix="growth-") as place:
             root = resume.grown(Path(place) / "repo", size, missing=0)
-            _ready(root, args.more)
+            leave_ideas(root, args.more)
             print(_profiled(root, args.more) if args.profile else _line(root, size, args.more), flush=True)
 
 
-def _ready(root: Path, more: int) -> None:
+def leave_ideas(root: Path, more: int) -> None:
     """Leave ideas that nobody has had."""
     ideas = [{"title": f"further {n}", "overrides": [f"lr={0.3 + n / 1000}"]} for n in range(more)]
     with (root / "ideas.yaml").open("a") as file:
@@ -56,13 +56,13 @@ def _ready(root: Path, more: int) -> None:
 
 def _line(root: Path, size: int, more: int) -> str:
     before = _cost(root)
-    _grant(root, more)
+    grant(root, more)
     after = _cost(root)
     own, git = ((now - then) / more for now, then in zip(after[:2], before[:2], strict=True))
     return f"| {size} | {before[0]:.2f} | {own:.3f} | {git:.3f} | {after[2]:.0f} |"
 
 
-def _grant(root: Path, more: int) -> None:
+def grant(root: Path, more: int) -> None:
     words = (sys.executable, "-m", "autoresearch", "extend", f"{more} experiments")
     subprocess.run(words, cwd=root, check=True, stdout=subprocess.DEVNULL)
 
@@ -70,7 +70,7 @@ def _grant(root: Path, more: int) -> None:
 def _cost(root: Path) -> list[float]:
     """CPU seconds of `run` and of what it started, and its memory in MB."""
     told = root.parent / "cost.json"
-    words = (sys.executable, "-c", _COUNTED, str(told), *_RUN)
+    words = (sys.executable, "-c", _COUNTED, str(told), *RUN)
     subprocess.run(words, cwd=root, check=True, stdout=subprocess.DEVNULL)
     return list(json.loads(told.read_text()))
 
@@ -78,10 +78,10 @@ def _cost(root: Path) -> list[float]:
 def _profiled(root: Path, more: int) -> str:
     from autoresearch.cli.main import main as autoresearch  # noqa: PLC0415 - a child of ours measures otherwise
 
-    _grant(root, more)
+    grant(root, more)
     os.chdir(root)
     profile = cProfile.Profile()
-    profile.runcall(autoresearch, list(_RUN))
+    profile.runcall(autoresearch, list(RUN))
     pstats.Stats(profile).sort_stats("cumulative").print_stats(70)
     pstats.Stats(profile).sort_stats("tottime").print_stats(30)
     return ""

@@ -353,3 +353,13 @@ def test_hooks_that_a_configuration_file_names_are_switched_off_by_name(repo, ru
 def test_git_is_new_enough_here():
     """The tests that merge mean something only then."""
     assert call.version() >= call.MINIMUM
+
+
+def test_what_never_changes_is_remembered_and_what_does_is_asked_again(repo, base, tmp_path):
+    """A whole hash names one commit for ever; a name does not, nor does a checkout whose `.git` became another one."""
+    assert (refs.resolve(repo, base), refs.resolve(repo, "HEAD"), refs.common_dir(repo)) == (base, base, repo / ".git")
+    call.call(repo, "update-ref", "--no-deref", "HEAD", commit(repo, base, message="recipe: another"))
+    assert refs.resolve(repo, "HEAD") != refs.resolve(repo, base) == base
+    (repo / ".git").rename(tmp_path / "moved.git")
+    (repo / ".git").write_text(f"gitdir: {tmp_path / 'moved.git'}\n")
+    assert refs.common_dir(repo) == tmp_path / "moved.git"

@@ -79,6 +79,7 @@ sparse, byte by byte as it is committed."""
 MINIMUM = (2, 38)
 """The first git whose `merge-tree` merges without a checkout."""
 
+_HASH = re.compile("[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _NAMED = r"^hook\..*\.(event|command)$"
 _NAMED_HOOKS_SINCE = (2, 54)
 
@@ -189,6 +190,11 @@ def named_hooks(repo: Path) -> tuple[str, ...]:
 def ask(repo: Path, *args: str) -> str | None:
     """One line of git's answer; None when it answers with exit code 1 or says nothing."""
     return call(repo, *args, codes=(0, 1)).text or None
+
+
+def is_hash(rev: str) -> bool:
+    """Whether a revision is a whole hash: what it names can be remembered, for it never names anything else."""
+    return _HASH.fullmatch(rev) is not None
 
 
 def nul(output: bytes) -> tuple[str, ...]:

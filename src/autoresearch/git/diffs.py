@@ -4,6 +4,7 @@ import os
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import NamedTuple
 from autoresearch.errors import LauncherError, RepositoryError
 from autoresearch.experiment.change import FileChange
 from autoresearch.git import arrival
-from autoresearch.git.call import EMAIL, FULL, NAME, call, nul, private_index
+from autoresearch.git.call import EMAIL, FULL, NAME, call, is_hash, nul, private_index
 from autoresearch.git.commits import Identity, commit_tree
 
 SYMLINK, SUBMODULE = "120000", "160000"
@@ -87,7 +88,12 @@ def changed_files(repo: Path, a: str, b: str, *, renames: bool = True) -> tuple[
         b: The commit after.
         renames: Whether a moved file is one change with two paths; else it is one deleted and one added.
     """
-    follow = "-M" if renames else "--no-renames"
+    known = _changed_files if is_hash(a) and is_hash(b) else _changed_files.__wrapped__
+    return known(repo, a, b, "-M" if renames else "--no-renames")
+
+
+@lru_cache(maxsize=16)
+def _changed_files(repo: Path, a: str, b: str, follow: str) -> tuple[FileStatus, ...]:
     tokens = iter(nul(call(repo, *_DIFF, follow, "-z", "--raw", "--numstat", a, b).stdout))
     raw: list[_Raw] = []
     counts: dict[str, tuple[str, str]] = {}
@@ -156,6 +162,11 @@ def _change(entry: _Raw, counts: tuple[str, str], targets: dict[str, bytes]) -> 
 
 def files_of(repo: Path, commit: str) -> frozenset[str]:
     """Every path of a commit: files, links and submodules."""
+    return _files_of(repo, commit) if is_hash(commit) else _files_of.__wrapped__(repo, commit)
+
+
+@lru_cache(maxsize=4)
+def _files_of(repo: Path, commit: str) -> frozenset[str]:
     return frozenset(nul(call(repo, "ls-tree", "-r", "-z", "--full-tree", "--name-only", commit).stdout))
 
 

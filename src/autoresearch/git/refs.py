@@ -5,13 +5,15 @@ to the user's index, or to a ref outside `refs/heads/autoresearch/` and its arch
 """
 
 import os
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from autoresearch.errors import RepositoryError
 from autoresearch.experiment.names import PREFIX
-from autoresearch.git.call import ask, call, nul
+from autoresearch.git.call import ask, call, is_hash, nul
 
 HEADS = "refs/heads/"
 ARCHIVE = "refs/archive/"
@@ -46,7 +48,7 @@ def root(path: Path) -> Path:
         RepositoryError: `path` is not inside a checkout.
     """
     try:
-        return Path(call(path, "rev-parse", "--show-toplevel").text)
+        return _top(path, seal) if (seal := _seal(path)) else _top.__wrapped__(path, ())
     except RepositoryError as error:
         if "not a git repository" in str(error):
             raise RepositoryError(
@@ -59,7 +61,32 @@ def root(path: Path) -> Path:
 
 def common_dir(repo: Path) -> Path:
     """The `.git` folder that a checkout and all its worktrees share, absolute."""
-    return (repo / call(repo, "rev-parse", "--git-common-dir").text).resolve()
+    return _common(repo, seal) if (seal := _seal(repo)) else _common.__wrapped__(repo, ())
+
+
+@lru_cache(maxsize=64)
+def _top(path: Path, _seal: tuple[object, ...]) -> Path:
+    return Path(call(path, "rev-parse", "--show-toplevel").text)
+
+
+@lru_cache(maxsize=64)
+def _common(path: Path, _seal: tuple[object, ...]) -> Path:
+    return (path / call(path, "rev-parse", "--git-common-dir").text).resolve()
+
+
+def _seal(path: Path) -> tuple[object, ...]:
+    """What `.git` is in the top folder of a checkout: while it is the same, so is what git says of the place.
+
+    Empty where there is no such thing: git looks further up then, and is asked every time.
+    """
+    own = path / ".git"
+    try:
+        state = own.lstat()
+        if stat.S_ISREG(state.st_mode):
+            return state.st_dev, state.st_ino, own.read_bytes()
+        return (state.st_dev, state.st_ino, (own / "commondir").exists()) if stat.S_ISDIR(state.st_mode) else ()
+    except OSError:
+        return ()
 
 
 def head_commit(repo: Path) -> str:
@@ -82,6 +109,11 @@ def resolve(repo: Path, rev: str) -> str:
     Raises:
         RepositoryError: It names none.
     """
+    return _known(repo, rev) if is_hash(rev) else _known.__wrapped__(repo, rev)
+
+
+@lru_cache(maxsize=1024)
+def _known(repo: Path, rev: str) -> str:
     commit = None if rev.startswith("-") else ask(repo, "rev-parse", "--verify", "--quiet", f"{rev}^{{commit}}")
     if commit is None:
         raise RepositoryError(f"{rev!r} names no commit in {repo}; check it with: git log {rev}")
