@@ -10,7 +10,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
-from autoresearch.campaign import planning
+from autoresearch.campaign import opening, planning
 from autoresearch.campaign.campaign import Campaign
 from autoresearch.campaign.plan import Plan, request
 from autoresearch.report.policy_comparison import PolicyComparison, SimulationSetup, compare
@@ -37,6 +37,7 @@ def plan(
     base: str | None = None,
     settings: Mapping[str, Any] | None = None,
     write: bool = True,
+    anyway: bool = False,
 ) -> Plan:
     """Inspect a recipe, propose a campaign and write its file; nothing runs. `print` the plan to read it.
 
@@ -62,6 +63,7 @@ def plan(
         base: Commit to start from.
         settings: Further keys of the campaign file, dotted or not: `{"verdict.confirm": 0}`.
         write: Whether the campaign file is written; False: only look.
+        anyway: Whether it is written although its runs end before their first number, which is refused otherwise.
 
     Returns:
         The plan; `file` is where it is written.
@@ -93,6 +95,7 @@ def plan(
         )
     )
     if write:
+        opening.refuse_numberless(found, anyway=anyway)
         campaign.write(found)
     return found
 

@@ -9,6 +9,7 @@ from tests.surfaces.test_dry_run import begin, dry, sent
 
 from autoresearch.campaign.campaign import Campaign
 from autoresearch.campaign.plan import PlanRequest
+from autoresearch.cli.main import main
 from autoresearch.errors import CampaignError
 
 STOP = "20 experiments or 10h total, 1h each"
@@ -258,3 +259,20 @@ def test_a_plan_says_whether_it_is_rehearsed(repository):
         plan = repository.draft(PlanRequest(GRPO, "20 experiments", "night", {"launcher": {"type": "slurm"}, **said}))
         assert plan.rehearsed == wanted
         assert ("a short run with a validation goes before the baseline" in plan.text()) == wanted
+
+
+def test_a_plan_without_a_number_is_not_written_unless_a_person_wants_it(repository, capsys):
+    """Such a night costs its GPU-hours and shows nothing; the plan is shown with the length that would do."""
+    words = ["plan", GRPO, "--launcher", "slurm", "--repo", str(repository.where), "--name", "cut"]
+    file = repository.where / "reports" / "auto_research" / "cut" / "campaign.yaml"
+    assert main([*words, "--stop", "4 experiments, 5m20s each"]) == 1
+    said = capsys.readouterr()
+    assert "one run:" in said.out
+    assert "not written: val:accuracy exists first after step 10" in said.err
+    assert "to have it as it is, add --anyway" in said.err
+    assert not file.exists()
+    try:
+        assert main([*words, "--stop", "4 experiments, 5m20s each", "--anyway"]) == 0
+        assert file.exists()
+    finally:
+        shutil.rmtree(repository.where / "reports")

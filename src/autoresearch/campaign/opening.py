@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from autoresearch.campaign import preflight
-from autoresearch.campaign.plan import as_noted, corrected, correction
+from autoresearch.campaign.plan import Plan, as_noted, corrected, correction
 from autoresearch.campaign.planning import target_of
 from autoresearch.campaign.tracking import trackers_of
 from autoresearch.config import campaign_file
@@ -30,6 +30,7 @@ from autoresearch.records.paths import EXCLUDED, CampaignPaths, Layout
 from autoresearch.records.session_folder import SessionMemory
 from autoresearch.records.volume import reminders
 from autoresearch.run.placement import recommend
+from autoresearch.scheduling import overtime
 from autoresearch.secrets import environment
 from autoresearch.secrets.redactor import Redactor
 from autoresearch.verdict.policies import policy
@@ -335,6 +336,16 @@ def _editors(campaign: CampaignConfig) -> frozenset[str]:
     """Researchers that edit the worktree themselves, by name."""
     named = zip(campaign.researcher, _names(campaign), strict=True)
     return frozenset(name for spec, name in named if plugins.load("researchers", spec.type).edits)
+
+
+def refuse_numberless(plan: Plan, *, anyway: bool) -> None:
+    """Refuse a plan whose runs end before they have a number, unless a person wants it anyway.
+
+    Raises:
+        CampaignError: Nobody does; it says what length would do.
+    """
+    if not anyway and (why := overtime.numberless(plan.survey, plan.rule.per_experiment_timeout_s)):
+        raise CampaignError(f"not written: {why}; to have it as it is, add --anyway")
 
 
 def note_missing_secrets(context: Context) -> None:

@@ -74,6 +74,7 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rehearse", action="store_true", help="run two steps of the recipe first; what they show replaces predictions"
     )
+    parser.add_argument("--anyway", action="store_true", help="write a plan whose runs end before their first number")
     parser.add_argument("--schema", action="store_true", help="print the campaign file's JSON Schema, and nothing else")
     parser.add_argument("--passphrase", action="store_true", help="ask for one: who approves and steers must type it")
     parser.add_argument("--json", action="store_true", help="print machine-readable JSON")
@@ -87,6 +88,8 @@ def run_plan(args: argparse.Namespace) -> int:
 
         output.emit(planning.schema())
         return 0
+    from autoresearch.campaign import opening  # noqa: PLC0415 - `--help` can do without
+
     campaign = campaign_of(args)
     request = _request(args)
     plan = campaign.draft(request)
@@ -94,11 +97,14 @@ def run_plan(args: argparse.Namespace) -> int:
         request = _rehearsed(args, campaign, plan, request)
         plan = campaign.draft(request)
     submission = campaign.dry_run(plan) if args.dry_run else None
+    if not args.json:
+        output.say(plan.text(output.terminal_width()))
+    if not args.dry_run:
+        opening.refuse_numberless(plan, anyway=args.anyway)
     path = None if args.dry_run else campaign.write(plan)
     if args.json:
         output.emit(plan_document(plan) | {"file": path, "submission": submission and submission.text})
         return 0
-    output.say(plan.text(output.terminal_width()))
     if submission is not None:
         output.say(f"\nThe first submission would be:\n\n{submission.text}")
     else:

@@ -74,16 +74,38 @@ def cut(survey: Survey, cap: float) -> str:
     """
     if not survey.step_minutes:
         return ""
-    reached = max(0, int((cap - (survey.setup_minutes or 0.0)) / survey.step_minutes))
-    first, of = survey.first_value, f" of {survey.steps}" if survey.steps else ""
-    told = [f", as early as after {reached}{of} steps by the slowest pace expected"]
-    if first is None or reached < first:
-        when = "only after the last step" if first is None else f"first after step {first}"
-        told.append(f"{survey.objective.metric} exists {when}, and a run cut before that has no number and is a crash")
-        told.append(_length_that_fits(survey, cap))
-    elif reached < survey.least_steps:
+    of = f" of {survey.steps}" if survey.steps else ""
+    told = [f", as early as after {_reached(survey, cap)}{of} steps by the slowest pace expected"]
+    if found := _numberless(survey, cap):
+        told.append(found)
+    elif _reached(survey, cap) < survey.least_steps:
         told.append(f"fewer than {survey.least_steps} steps judge no idea")
     return "; ".join(told)
+
+
+def numberless(survey: Survey, cap_s: float | None) -> str:
+    """Why runs that end after `cap_s` seconds, or as the recipe says, have no number; empty when they have one."""
+    if survey.minutes is None:
+        return ""
+    capped = cap_s is not None and survey.minutes * 60 > cap_s
+    if not capped and whole(survey) <= survey.minutes + 1:
+        return ""
+    return _numberless(survey, cap_s / 60 if capped and cap_s is not None else survey.minutes)
+
+
+def _reached(survey: Survey, cap: float) -> int:
+    return max(0, int((cap - (survey.setup_minutes or 0.0)) / survey.step_minutes)) if survey.step_minutes else 0
+
+
+def _numberless(survey: Survey, cap: float) -> str:
+    first = survey.first_value
+    if not survey.step_minutes or (first is not None and _reached(survey, cap) >= first):
+        return ""
+    when = "only after the last step" if first is None else f"first after step {first}"
+    metric = survey.objective.metric
+    return f"{metric} exists {when}, and a run cut before that has no number and is a crash; " + _length_that_fits(
+        survey, cap
+    )
 
 
 def _length_that_fits(survey: Survey, cap: float) -> str:
