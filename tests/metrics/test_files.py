@@ -317,3 +317,22 @@ def test_a_million_lines_are_read_in_bounded_memory(tmp_path):
     assert rest == ["(0, 0.0) (999900, 0.9999) -5.0 7.0\n"]
     assert int(kept) <= 100_000
     assert int(grown) < 100, f"{grown} MiB"
+
+
+def test_states_of_a_trainer_that_tell_two_histories_are_known(tmp_path):
+    """Each repeats what came before it, so one that was put beside them shows; rounding and new steps do not."""
+
+    def state(step: int, value: float) -> None:
+        folder = tmp_path / f"checkpoint-{step}"
+        folder.mkdir()
+        rows = [{"step": s, "score": value * s, "other": 1.0} for s in range(1, step + 1)]
+        (folder / "trainer_state.json").write_text(json.dumps({"global_step": step, "log_history": rows}))
+
+    source = FileSource(options={"path": "trainer_state.json"})
+    state(4, 0.1)
+    state(8, 0.10001)
+    assert source.read(tmp_path).clashes == {}
+    state(9, 0.2)
+    (sentence,) = source.read(tmp_path).clashes.values()
+    assert "its files disagree at step 1: " in sentence
+    assert "checkpoint-9/trainer_state.json 0.2" in sentence

@@ -14,6 +14,7 @@ is kept.
 import csv
 import errno
 import io
+import math
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -46,6 +47,9 @@ from autoresearch.run.measurement import Readings
 FORMATS = ("json", "jsonl", "csv", "tsv")
 
 Point = tuple[str, int, float]
+
+_ALIKE = 1e-3
+"""Two readings of one number differ by less than this share of it, whatever precision each was kept in."""
 
 _HISTORY = "log_history"
 """Where a Trainer's state has its curve, row by row."""
@@ -88,6 +92,7 @@ class FileSource:
             files=tuple(item.name for item in found),
             notes=notes,
             counted=bool(files) and not any(file.told for file in files),
+            clashes=_clashes(zip(found, files, strict=True)),
         )
 
     def _kind(self, item: Found) -> str:
@@ -120,6 +125,20 @@ class FileSource:
         return file
 
 
+def _clashes(read: Iterable[tuple[Found, "_File"]]) -> dict[str, str]:
+    """Where a Trainer's states, of which each repeats the ones before it, tell different histories."""
+    said, found = dict[tuple[str, int], tuple[str, float]](), dict[str, str]()
+    for item, file in read:
+        for tag, points in file.points.tags.items() if file.whole_history else ():
+            points.settle()
+            for step, value in zip(points.steps, points.values, strict=True):
+                name, before = said.setdefault((tag, step), (item.name, value))
+                if step > 0 and not math.isnan(value) and not math.isclose(value, before, rel_tol=_ALIKE):
+                    told = f"its files disagree at step {step}: {name} {before:.6g}, {item.name} {value:.6g}"
+                    found.setdefault(tag, told)
+    return found
+
+
 @dataclass
 class _File:
     """What has been read of one file, and of JSON lines up to which byte."""
@@ -137,6 +156,8 @@ class _File:
     torn: bool = False
     told: bool = False
     """Whether it says a step anywhere; where it does not, lines and rows are counted."""
+    whole_history: bool = False
+    """Whether it is a Trainer's state: each one holds all that the ones before it held."""
     problem: str = ""
 
     def goes_on(self, item: Found) -> bool:
@@ -183,6 +204,7 @@ class _File:
             text = stream.read(MAX_BYTES).decode("utf-8-sig", "replace")
         document = parse_json(text)
         self.told = _says_step(document, step_key)
+        self.whole_history = isinstance(document, dict) and isinstance(document.get(_HISTORY), list)
         if isinstance(document, list):
             self._take(_rows(document, step_key), self.points)
         elif isinstance(document, dict):

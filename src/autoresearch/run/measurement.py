@@ -133,6 +133,7 @@ class Readings:
         results: Lines in which the result was printed, one per form; empty where no one result is expected.
         conflict: Two of the lines that give different results, None where there is one result.
         counted: Whether its steps only count the values, for the run says no step.
+        clashes: By tag, two files that should tell one history and do not, in a sentence.
     """
 
     series: Mapping[str, Series] = field(default_factory=dict)
@@ -142,6 +143,7 @@ class Readings:
     results: tuple[ResultLine, ...] = ()
     conflict: tuple[str, str] | None = None
     counted: bool = False
+    clashes: Mapping[str, str] = field(default_factory=dict)
 
 
 class Completion(StrEnum):

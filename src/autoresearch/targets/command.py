@@ -269,7 +269,9 @@ class CommandTarget:
 
     def _one_result(self, readings: Mapping[str, Readings]) -> Integrity | None:
         pair = next((one.conflict for one in readings.values() if one.conflict), None)
-        return Integrity(Finding.CONTRADICTED, (conflict_words(self._tag, pair),)) if pair else None
+        clash = next((one.clashes[self._tag] for one in readings.values() if self._tag in one.clashes), "")
+        told = conflict_words(self._tag, pair) if pair else clash
+        return Integrity(Finding.CONTRADICTED, (told,)) if told else None
 
     def _symptoms(
         self, log_tail: str, readings: Mapping[str, Readings], completion: Completion, status: JobStatus
