@@ -19,7 +19,7 @@ from autoresearch.cli.main import main
 from autoresearch.dashboard import views
 from autoresearch.dashboard.deeds import Grant
 from autoresearch.dashboard.following import Followed, FollowedCampaigns
-from autoresearch.report import pages
+from autoresearch.report import figure, pages
 
 try:
     from autoresearch.dashboard.web_server import Pages
@@ -219,9 +219,13 @@ def test_a_long_campaign_lists_its_newest_attempts_and_links_the_rest(ended):
     """Ten thousand rows are no first look."""
     followed = Followed(opening.find(ended.root, "night"))
     report, status = followed.report(), followed.status()
-    many = replace(report, entries=report.entries * 200)
+    many = replace(report, entries=report.entries * 400)
     none = views.Deeds(allowed=False)
     page = views.campaign(status, many, (), none)
     assert page.count("<tr id=") == views.MOST_ROWS
     assert f"and {len(many.entries) - views.MOST_ROWS} earlier ones" in page
     assert views.campaign(status, many, (), none, everything=True).count("<tr id=") == len(many.entries)
+    drawn = figure.svg(figure.progress(many))
+    assert drawn.count("<circle") >= len(many.entries)
+    assert drawn.count("<title>") < len(many.entries)
+    assert "earlier ones</li>" in page

@@ -3,6 +3,7 @@
 Nothing here writes. Several may look at the same time: each look is one after the other.
 """
 
+import contextlib
 import os
 import stat
 import threading
@@ -15,7 +16,7 @@ from pathlib import Path
 from autoresearch.campaign import controller, opening, standing
 from autoresearch.campaign.opening import Opened
 from autoresearch.campaign.status import CampaignStatus
-from autoresearch.errors import CampaignError, LedgerError
+from autoresearch.errors import AutoresearchError, CampaignError, LedgerError
 from autoresearch.experiment.events import CampaignStarted, Event, Noted, Resumed
 from autoresearch.experiment.experiment import Experiment, Run
 from autoresearch.records.paths import CampaignPaths, Layout
@@ -161,6 +162,12 @@ class FollowedCampaigns:
     def names(self) -> list[str]:
         """Their names, the one worked on last first."""
         return opening.names(self.layout)
+
+    def read_ahead(self) -> None:
+        """Read the campaign worked on last, so that its first page need not wait for that."""
+        with contextlib.suppress(AutoresearchError):
+            for name in self.names()[:1]:
+                self.one(name).report()
 
     def one(self, name: str) -> Followed:
         """The campaign of this name.

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import threading
 from collections.abc import AsyncIterator, Callable
 from importlib import resources
 from pathlib import Path
@@ -193,6 +194,7 @@ def serve(
             app, log_level="critical", access_log=False, server_header=False, ws="none", lifespan="off",
             timeout_graceful_shutdown=1, limit_concurrency=200, proxy_headers=False,
         )  # fmt: skip
+        threading.Thread(target=found.read_ahead, daemon=True).start()
         show(f"http://{f'[{host}]' if ':' in host else host}:{bound}/?token={key.token}")
         uvicorn.Server(settings).run(sockets=[listener])
 

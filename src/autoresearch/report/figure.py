@@ -21,6 +21,8 @@ INK, FAINT, GRID, PAPER = "#1f2933", "#7b8794", "#e4e7eb", "#ffffff"
 COLOURS = {"keep": "#1a7f37", "discard": "#9aa5b1", "crash": "#cf222e", "open": "#bf8700"}
 BASELINE_COLOUR = "#0969da"
 _FAR = 5.0
+_CROWD = 1000
+"""Attempts above which a dot that was not kept is small and says nothing: nobody could point at it."""
 _LABEL, _LABEL_WIDTH, _LABEL_LINE = 34, 210, 14
 """Characters of a title that a label has room for, the pixels they may take, and the pixels from line to line."""
 
@@ -110,8 +112,9 @@ def progress(report: Report, width: int = 920, height: int = 420) -> Drawing:
     levels = _levels(report)
     axes = _axes(report, levels, width, height)
     shapes: list[Shape] = [*_frame(axes, report), *_baseline(axes, report, levels), *_staircase(axes, report, levels)]
+    crowd = len(report.entries) > _CROWD
     for entry in report.entries:
-        shapes += _attempt(axes, entry, levels.get(entry.index))
+        shapes += _attempt(axes, entry, levels.get(entry.index), plain=crowd and entry.status != "keep")
     shapes += _labels(axes, report, levels)
     return Drawing(width, height, f"{report.campaign}: progress", tuple(shapes))
 
@@ -206,9 +209,11 @@ def _staircase(axes: _Axes, report: Report, levels: Mapping[int, float]) -> list
     return [Line((*points, (axes.right, axes.y(best))), COLOURS["keep"], 2.0)]
 
 
-def _attempt(axes: _Axes, entry: ReportLine, level: float | None) -> list[Shape]:
+def _attempt(axes: _Axes, entry: ReportLine, level: float | None, *, plain: bool = False) -> list[Shape]:
     x, colour = axes.x(entry.index), COLOURS[entry.status]
     tip = f"#{entry.index} {entry.title}: {entry.status}. {entry.reason}"
+    if plain and level is not None:
+        return [Dot(x=x, y=axes.y(level), radius=2, colour=colour)]
     if level is None:
         return [
             Text(x=x, y=axes.bottom - 4, text="x", colour=colour, size=14, anchor="middle", bold=True),

@@ -29,6 +29,9 @@ STANDINGS = {
 Link = Callable[[int], str]
 """Where the page of an attempt of this number is."""
 
+_LISTED = 100
+"""Attempts that the page lists under one word; the table and the Markdown have all."""
+
 AREA_HEAD = ("area", "attempts", "keep", "discard", "crash", "best effect", "minutes")
 
 STYLE = """
@@ -328,7 +331,8 @@ def _believed(report: Report) -> str:
     for word, meaning in STANDINGS.items():
         entries = [entry for entry in report.entries if standing(entry) == word]
         if entries:
-            items = "".join(f"<li>{safe(claim_words(entry))}</li>" for entry in entries)
+            items = "".join(f"<li>{safe(claim_words(entry))}</li>" for entry in entries[-_LISTED:])
+            items += f"<li>and {len(entries) - _LISTED} earlier ones</li>" if len(entries) > _LISTED else ""
             parts.append(f'<p><span class="badge">{word}</span> ({meaning})</p><ul>{items}</ul>')
     parts.append(f'<p class="faint">{safe(caution_words(report))}</p>')
     return "\n".join(parts)

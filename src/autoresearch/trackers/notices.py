@@ -24,7 +24,7 @@ _LONGEST = 1000
 
 
 class NoticesOptions(TrackerOptions):
-    """Options of notices. Addresses come from the environment or the repository's `.env`, never from here."""
+    """Options of notices. Addresses come from the environment, never from here."""
 
     tracker: ClassVar[str] = "notices"
     package: ClassVar[str] = "apprise"
