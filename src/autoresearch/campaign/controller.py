@@ -22,7 +22,7 @@ from autoresearch.campaign import opening, preflight
 from autoresearch.campaign.opening import Opened
 from autoresearch.campaign.plan import Plan
 from autoresearch.campaign.planning import target_of
-from autoresearch.campaign.session_writer import checkpoint, note_recovery, remember, start_memory
+from autoresearch.campaign.session_writer import checkpoint, note_recovery, remember, renew_insights, start_memory
 from autoresearch.campaign.standing import Reading, reading_of
 from autoresearch.config.stop_rule import StopLimits
 from autoresearch.engine.context import Context, JobBuilder, elsewhere
@@ -300,6 +300,7 @@ class Reporter:
         checkpoint(self.ctx, event)
         if isinstance(event, _CHANGE_THE_REPORT):
             self._stale = True
+            renew_insights(self.ctx)
         if isinstance(event, happened.CampaignEnded | happened.ControllerStopped) and self._stale:
             self._write()
         if isinstance(event, (*_CHANGE_THE_REPORT, happened.ControllerStopped)):

@@ -11,14 +11,17 @@ from autoresearch.config.schema import CampaignConfig
 from autoresearch.config.stop_phrase import describe
 from autoresearch.config.stop_rule import DEFAULT_WORDS, StopLimits
 from autoresearch.engine.context import Context
-from autoresearch.errors import CampaignError
+from autoresearch.engine.supply import insights_of
+from autoresearch.errors import CampaignError, StorageError
 from autoresearch.experiment import events as happened
 from autoresearch.experiment import names
 from autoresearch.experiment.events import Event
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.history import History
+from autoresearch.experiment.insights import text as insights_text
 from autoresearch.experiment.outcome import Purpose
 from autoresearch.git import refs
+from autoresearch.machine import disk
 from autoresearch.records.cell import clean
 from autoresearch.records.ledger import Ledger
 from autoresearch.records.paths import CampaignPaths
@@ -135,6 +138,19 @@ def checkpoint(ctx: Context, event: Event) -> None:
     """Write the files when an event is one of the triggers."""
     if (entry := entry_for(event)) is not None:
         ctx.memory.checkpoint(_state(ctx), ctx.clock(), entry)
+
+
+def renew_insights(ctx: Context) -> None:
+    """Write the page of what was learned, where it is due and says something new."""
+    if not (page := insights_text(insights_of(ctx))):
+        return
+    title = f"# What {ctx.campaign.campaign} has learned\n\nRenewed every {ctx.campaign.verdict.insights} verdicts."
+    page = ctx.redactor.clean(f"{title}\n\n{page}\n")
+    try:
+        if disk.read(ctx.paths.insights).decode("utf-8", "replace") != page:
+            disk.replace(ctx.paths.insights, page)
+    except (OSError, StorageError) as error:
+        ctx.note(f"the page of insights could not be written: {error}")
 
 
 def start_memory(ctx: Context) -> None:

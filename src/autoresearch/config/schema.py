@@ -99,6 +99,8 @@ class VerdictConfig(_Part):
     """Largest share of the budget reserved for fresh seeds at the end; what they do not need goes into ideas."""
     baseline_runs: int | None = Field(default=None, ge=1)
     """Runs of the baseline before the first idea; None: the policy's own number."""
+    insights: int = Field(default=5, ge=0)
+    """What was learned (`insights.md`, and in every brief) is written anew after so many verdicts; 0: never."""
 
 
 class ScopeConfig(_Part):

@@ -14,6 +14,7 @@ from autoresearch.engine.reach import sandbox_of, unconfined
 from autoresearch.experiment.events import Event, Noted, Resumed
 from autoresearch.experiment.experiment import pauses
 from autoresearch.experiment.history import History
+from autoresearch.experiment.insights import Insight
 from autoresearch.git import refs
 from autoresearch.machine import disk
 from autoresearch.ports.launcher import Avoider, Launcher, occupies
@@ -160,6 +161,7 @@ class Context:
         clocks: How runs in flight go on, by run id.
         step_logs: What their logs say of steps.
         statuses: What their launcher said of them last.
+        learned: What the campaign has learned, and at which renewal.
         surviving: Since when something of them lives on without its supervisor, by a clock that does not jump.
     """
 
@@ -188,6 +190,7 @@ class Context:
     step_logs: dict[str, StepLog] = field(default_factory=dict)
     statuses: dict[str, JobStatus] = field(default_factory=dict)
     surviving: dict[str, float] = field(default_factory=dict)
+    learned: tuple[int, tuple[Insight, ...]] = (0, ())
     _surveys: dict[str, Survey] = field(default_factory=dict)
     _changes_seen: tuple[float, bool] = (-math.inf, False)
 

@@ -4,35 +4,43 @@ What a researcher is told is bounded, readable by a person, and without raw logs
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from autoresearch.config.duration import span
 from autoresearch.config.schema import CampaignConfig
+from autoresearch.config.stop_rule import StopLimits
 from autoresearch.engine.context import Context
 from autoresearch.engine.reach import scope_for
 from autoresearch.engine.worktrees import survey_of_arm
 from autoresearch.errors import AutoresearchError, CampaignError, RecipeError
 from autoresearch.experiment import names
-from autoresearch.experiment.briefing import next_area, plateaus, telling_curves
-from autoresearch.experiment.experiment import Experiment, Run, trial_of
-from autoresearch.experiment.history import History
+from autoresearch.experiment.board import Board
+from autoresearch.experiment.briefing import next_area, plateaus, telling_curves, tried_of
+from autoresearch.experiment.experiment import Run
+from autoresearch.experiment.history import History, fold
 from autoresearch.experiment.hypothesis import Brief, Curve, Hypothesis, Level, Tried
-from autoresearch.experiment.outcome import BASELINE
+from autoresearch.experiment.insights import Insight, counts, insights
+from autoresearch.experiment.insights import text as insights_text
+from autoresearch.experiment.outcome import BASELINE, Status
 from autoresearch.git import contents, worktree
 from autoresearch.ports import plugins
 from autoresearch.ports.metric_source import readings_of
 from autoresearch.ports.researcher import Researcher, Supplier, Supply
 from autoresearch.ports.target import KnobHolder, ScriptKnob, Survey, Target
-from autoresearch.records.paths import Layout
+from autoresearch.records.journal import Journal
+from autoresearch.records.paths import CampaignPaths, Layout
 from autoresearch.run.complaint import last_traceback
 from autoresearch.run.measurement import Series
 from autoresearch.run.symptom import Severity, Symptom
 from autoresearch.scheduling import next_move
+from autoresearch.scheduling.stop_check import outlook
 from autoresearch.secrets import environment
 from autoresearch.supervision.run_log import end_of
+from autoresearch.verdict.claims import SHOWN, Claim, Standing, claims
 from autoresearch.verdict.evidence import Evidence
 
 _MOST_TOLD, _SHOWN = 5, 3
@@ -77,6 +85,8 @@ def brief_for(ctx: Context, index: int, parent: str) -> Brief:
         read_more=_read_more(ctx),
         failure=_failure(ctx, ctx.history.current_runs(parent)),
         beside=_beside(ctx.history, parent),
+        insights=insights_text(insights_of(ctx)),
+        lessons=_lessons(ctx),
         target=ctx.campaign.made_of() | {"env": dict(ctx.campaign.run.env), "check": ctx.campaign.run.check},
     )
 
@@ -161,49 +171,89 @@ def symptoms_of(history: History, arm: str) -> tuple[Symptom, ...]:
 def tried_ideas(ctx: Context) -> tuple[Tried, ...]:
     """All earlier experiments, oldest first: who forgets one proposes it again. Of the last crashes, where."""
     history = ctx.history
-    tried = list(history.each(_tried))
+    tried = list(history.each(tried_of))
     fell = [place for place, one in enumerate(tried) if one.status == "crash"][-_SHOWN:]
     for place in fell:
         tried[place] = replace(tried[place], failure=_failure(ctx, history.current_runs(tried[place].name)))
     return tuple(tried)
 
 
-def _tried(history: History, entry: Experiment) -> Tried | None:
-    verdict, committed = entry.verdict, entry.committed
-    if committed is None:
-        return None
-    return Tried(
-        index=entry.index,
-        name=entry.name,
-        title=entry.hypothesis.title,
-        area=entry.hypothesis.area,
-        overrides=entry.hypothesis.overrides,
-        config=committed.config,
-        status=_status(history, entry),
-        value=history.value_of(entry.name),
-        effect=verdict.effect if verdict else None,
-        source=entry.hypothesis.source,
-        reason=verdict.reason if verdict else "",
-        low=verdict.low if verdict else None,
-        high=verdict.high if verdict else None,
-        files=committed.files,
-        runs=history.runs_behind(entry.name),
-        rationale=entry.hypothesis.rationale,
-        branch=entry.branch,
-        partial=_ended_early(history, entry.name),
+def insights_of(ctx: Context) -> tuple[Insight, ...]:
+    """What the campaign has learned, as of the last renewal: worked out when so many more verdicts are in."""
+    history, every = ctx.history, ctx.campaign.verdict.insights
+    count = sum(map(counts, history.each(tried_of))) // every if every else 0
+    if count and ctx.learned[0] != count:
+        board = next_move.board(history, ctx.campaign, ctx.survey.objective, ctx.outlook())
+        ctx.learned = (count, _insights(history, board, every, ctx.survey.facts.values))
+    return ctx.learned[1] if count else ()
+
+
+def _insights(history: History, board: Board, every: int, origin: Mapping[str, object]) -> tuple[Insight, ...]:
+    judged = sorted(history.judged, key=lambda entry: entry.judged.at if entry.judged else 0.0)
+    claimed = {claim.name: claim for claim in claims(board).ideas}
+    held = history.lineage(history.incumbent)
+    fallen = {one.name: one.reason for one in history.demotions if one.name not in held}
+    refuted = [name for name, claim in claimed.items() if claim.standing is Standing.REFUTED]
+    fallen |= dict.fromkeys(refuted, "its fresh seeds refute it")
+    fallen |= {one.name: f"overruled: {one.overruled.verdict.reason}" for one in judged if one.overruled}
+    kept = {one.name for one in judged if one.judged and one.judged.verdict.status is Status.KEEP}
+    told = [one for entry in judged if (one := tried_of(history, entry))]
+    return insights(
+        [_as_claimed(one, claimed.get(one.name)) for one in told],
+        every,
+        origin=origin,
+        standing={name: str(claim.standing) for name, claim in claimed.items()},
+        shown=SHOWN,
+        fallen={name: why for name, why in fallen.items() if name in kept},
     )
 
 
-def _ended_early(history: History, arm: str) -> bool:
-    runs = [trial_of(run) for run in history.current_runs(arm) if run.value is not None]
-    return bool(runs) and all(trial.partial for trial in runs)
+def _as_claimed(one: Tried, claim: Claim | None) -> Tried:
+    """An idea with what all its runs say, where its verdict had no interval or fresh seeds have shown more."""
+    if claim is None or claim.effect is None or (claim.standing not in SHOWN and one.low is not None):
+        return one
+    return replace(one, effect=claim.effect, low=claim.low, high=claim.high, runs=claim.runs)
 
 
-def _status(history: History, entry: Experiment) -> str:
-    """The verdict's word; an idea that could not be tested is no crash to learn from."""
-    if entry.verdict is None:
-        return ""
-    return "untested" if history.untested(entry.name) else entry.verdict.status
+_CONFIRMED, _EARLIER = "confirmed by earlier campaigns", 3
+"""How the note begins that keeps what earlier campaigns have confirmed, and how many of them are asked."""
+
+
+def _lessons(ctx: Context) -> tuple[str, ...]:
+    """What earlier campaigns of the repository have confirmed for this recipe and metric; read once, and noted."""
+    known = next((note for note in ctx.history.notes if note.text.startswith(_CONFIRMED)), None)
+    if known is not None:
+        return tuple(known.details.values())
+    if any(entry.judged for entry in ctx.history.experiments.values() if entry.name != BASELINE):
+        return ()
+    found = [line for paths in _earlier(ctx) for line in _confirmed_in(ctx, paths)]
+    if found:
+        names = {f"line {number}": ctx.redactor.clean(line) for number, line in enumerate(found, start=1)}
+        ctx.note(f"{_CONFIRMED}: {len(found)} findings, told in every brief", **names)
+    return tuple(found)
+
+
+def _earlier(ctx: Context) -> list[CampaignPaths]:
+    known = [paths for paths in Layout(ctx.paths.root).folders() if paths.name != ctx.paths.name]
+    dated = [(paths.journal.stat().st_mtime, paths.name, paths) for paths in known if paths.journal.is_file()]
+    return [paths for *_, paths in sorted(dated, key=lambda one: one[:2], reverse=True)][:_EARLIER]
+
+
+def _confirmed_in(ctx: Context, paths: CampaignPaths) -> list[str]:
+    """Findings of another campaign that hold here: same recipe, same metric; none where it cannot be read."""
+    with suppress(AutoresearchError, OSError):
+        history = fold(Journal(paths.journal).read())
+        started = history.started
+        same = started and started.objective and started.plan.get("recipe", "") == ctx.campaign.recipe
+        if not started or not started.objective or not same or started.objective.metric != ctx.survey.objective.metric:
+            return []
+        campaign = CampaignConfig.of(dict(started.plan), f"journal of {paths.name}")
+        limits, objective = StopLimits.load(history.limits), started.objective
+        view = outlook(history, campaign, limits, objective, history.last_at)
+        board = next_move.board(history, campaign, objective, view)
+        found = _insights(history, board, 1, ctx.survey.facts.values)
+        return [f"{paths.name} at {started.base_commit[:7]}, {one.kind}: {one.text}" for one in found if one.confirmed]
+    return []
 
 
 def supplies(campaign: CampaignConfig, root: Path, survey: Survey) -> tuple[Supply, ...]:

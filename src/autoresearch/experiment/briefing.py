@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from autoresearch.experiment.experiment import Experiment
+from autoresearch.experiment.experiment import Experiment, trial_of
 from autoresearch.experiment.history import History
 from autoresearch.experiment.hypothesis import AREAS, Brief, Curve, Tried
 from autoresearch.experiment.outcome import BASELINE, Status
@@ -79,6 +79,45 @@ def _tested(history: History, entry: Experiment) -> tuple[str, str, bool] | None
     return entry.hypothesis.area, name, _kept(entry)
 
 
+def tried_of(history: History, entry: Experiment) -> Tried | None:
+    """An experiment as researchers are told of it, without where it crashed; None before it has a commit."""
+    verdict, committed = entry.verdict, entry.committed
+    if committed is None:
+        return None
+    return Tried(
+        index=entry.index,
+        name=entry.name,
+        title=entry.hypothesis.title,
+        area=entry.hypothesis.area,
+        overrides=entry.hypothesis.overrides,
+        config=committed.config,
+        status=_status(history, entry),
+        value=history.value_of(entry.name),
+        effect=verdict.effect if verdict else None,
+        source=entry.hypothesis.source,
+        reason=verdict.reason if verdict else "",
+        low=verdict.low if verdict else None,
+        high=verdict.high if verdict else None,
+        files=committed.files,
+        runs=history.runs_behind(entry.name),
+        rationale=entry.hypothesis.rationale,
+        branch=entry.branch,
+        partial=_ended_early(history, entry.name),
+    )
+
+
+def _ended_early(history: History, arm: str) -> bool:
+    runs = [trial_of(run) for run in history.current_runs(arm) if run.value is not None]
+    return bool(runs) and all(trial.partial for trial in runs)
+
+
+def _status(history: History, entry: Experiment) -> str:
+    """The verdict's word; an idea that could not be tested is no crash to learn from."""
+    if entry.verdict is None:
+        return ""
+    return "untested" if history.untested(entry.name) else entry.verdict.status
+
+
 def next_area(worn: Collection[str]) -> str:
     """The area that deserves attention first (R115) among those not at a plateau; empty when none is left."""
     return next((area for area in AREAS if area not in worn), "")
@@ -98,7 +137,7 @@ def sections(brief: Brief) -> dict[str, str]:
     """The brief in named parts, in reading order; a part with nothing to say is empty.
 
     Returns:
-        Markdown by name: `objective`, `steering`, `recipe`, `runs`, `symptoms`, `tried`, `more`, `scope`.
+        Markdown by name: `objective`, `steering`, `recipe`, `runs`, `symptoms`, `insights`, `tried`, `more`, `scope`.
     """
     return {
         "objective": _objective(brief),
@@ -106,6 +145,7 @@ def sections(brief: Brief) -> dict[str, str]:
         "recipe": _recipe(brief),
         "runs": _runs(brief),
         "symptoms": _section("Symptoms of the parent's runs", [_symptom(brief, s.name) for s in brief.symptoms]),
+        "insights": _insights(brief),
         "tried": _digest(brief),
         "more": _more(brief),
         "scope": _scope(brief),
@@ -198,6 +238,14 @@ def _runs(brief: Brief) -> str:
         points = ", ".join(f"{step}: {value:.4g}" for step, value in curve.points)
         lines.append(f"- {code(curve.tag, 80)} by step: {points}")
     return "\n".join(lines)
+
+
+def _insights(brief: Brief) -> str:
+    """What was learned, here and in earlier campaigns; the lines are clean already."""
+    lines = [f"- {line}" for line in brief.lessons]
+    earlier = ["### Confirmed by earlier campaigns of this repository", "", *lines] if lines else []
+    parts = [part for part in (brief.insights, "\n".join(earlier)) if part]
+    return "\n\n".join(["## What was learned", *parts]) if parts else ""
 
 
 def _more(brief: Brief) -> str:

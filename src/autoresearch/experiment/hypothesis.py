@@ -180,6 +180,8 @@ class Brief:
         read_more: Commands that show more of the campaign, in git alone.
         failure: Of what is to be mended, the traceback.
         beside: Branches of kept ideas that the parent does not hold.
+        insights: What the campaign has learned, as Markdown; see `experiment/insights.py`.
+        lessons: What earlier campaigns of the repository have confirmed, a line each.
         target: How the target is made, for whoever resolves the recipe once more: `name`, `recipe`, `command`,
             `objective`, `options`; and of its runs `env` and `check`. Empty where nobody is to.
     """
@@ -214,4 +216,6 @@ class Brief:
     read_more: tuple[str, ...] = ()
     failure: str = ""
     beside: tuple[str, ...] = ()
+    insights: str = ""
+    lessons: tuple[str, ...] = ()
     target: Mapping[str, object] = field(default_factory=dict)

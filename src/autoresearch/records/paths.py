@@ -154,6 +154,11 @@ class CampaignPaths(Layout):
         return self.folder / "controller.log"
 
     @property
+    def insights(self) -> Path:
+        """What was learned, in Markdown."""
+        return self.folder / "insights.md"
+
+    @property
     def report(self) -> Path:
         """The report in Markdown."""
         return self.folder / "report.md"

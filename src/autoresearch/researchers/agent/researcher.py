@@ -35,8 +35,8 @@ from autoresearch.secrets.redactor import Redactor
 _MOST_TRANSCRIPT = 256 * 1024
 _TASKS = ("cross", "simplify", "explain")
 _PARTS = (
-    "objective", "steering", "task", "recipe", "runs", "symptoms", "tried", "more", "scope", "crash", "failure",
-    "answer", "check",
+    "objective", "steering", "task", "recipe", "runs", "symptoms", "insights", "tried", "more", "scope",
+    "crash", "failure", "answer", "check",
 )  # fmt: skip
 """What a template may name."""
 

@@ -1,0 +1,77 @@
+"""The page of insights: each line with its experiments and interval, and nothing that later evidence contradicts."""
+
+from autoresearch.experiment.briefing import brief_text
+from autoresearch.experiment.hypothesis import Brief, Tried
+from autoresearch.experiment.insights import NEVER, STRUCK, UNRESOLVED, confirmed, insights, text
+from autoresearch.run.measurement import Objective
+
+ORIGIN = {"lr": 0.1, "wd": 0.0}
+
+
+def idea(index, override, effect, spread=0.01, status="discard"):
+    """One judged idea; `spread` is half its interval."""
+    said = (override,) if override else ()
+    return Tried(
+        index=index, name=f"idea-{index}", title=f"idea {index}", area="optimizer" if said else "code", overrides=said,
+        status=status, effect=effect, low=effect - spread, high=effect + spread, runs=2,
+    )  # fmt: skip
+
+
+def kinds(found):
+    return [(one.kind, one.ideas) for one in found]
+
+
+def test_what_helped_what_never_did_and_what_is_open():
+    """A kept gain, a key that only lost when turned one way, a near miss; numbers and intervals stand in each line."""
+    tried = [
+        idea(2, "wd=0.1", 0.03, status="keep"),
+        idea(3, "lr=0.2", -0.02),
+        idea(4, "lr=0.5", -0.04),
+        idea(5, "lr=0.05", 0.005, 0.02),
+        idea(6, "", -0.001, 0.02),
+    ]
+    found = insights(tried, 5, origin=ORIGIN, standing={"idea-2": "proven"}, shown=("proven",))
+    assert kinds(found) == [("helped", (2,)), (NEVER, (3, 4)), (UNRESOLVED, (5,)), (UNRESOLVED, (6,))]
+    page = text(found)
+    assert "- #2 idea 2 `wd=0.1`: +0.03 [+0.02, +0.04] over 2 runs, proven" in page
+    assert "- `lr` raised: 2 ideas, none kept (#3, #4), together -0.03 [-0.0371, -0.0229]" in page
+    assert confirmed(found) == (found[0].text, found[1].text)
+
+
+def test_it_is_renewed_every_so_many_verdicts():
+    """Between two renewals it says the same; crashes are no verdict on an idea."""
+    tried = [idea(number, "lr=0.2", -0.02) for number in (2, 3, 4)]
+    assert insights(tried[:1], 2, origin=ORIGIN) == ()
+    assert kinds(insights(tried, 2, origin=ORIGIN)) == [(NEVER, (2, 3))]
+    crash = idea(9, "lr=9", 0.0, status="crash")
+    assert insights([tried[0], crash], 2, origin=ORIGIN) == ()
+    assert insights(tried, 0, origin=ORIGIN) == ()
+
+
+def test_a_line_that_later_evidence_contradicts_is_struck():
+    """What never helped and then did, and what was kept and fell, are told with what speaks against them."""
+    tried = [idea(2, "lr=0.2", -0.02), idea(3, "lr=0.3", -0.01, 0.02), idea(4, "wd=1", 0.05, status="keep")]
+    tried += [idea(5, "lr=0.4", 0.06, status="keep")]
+    found = insights(tried, 2, origin=ORIGIN, fallen={"idea-4": "fresh runs lost"})
+    assert kinds(found) == [("helped", (5,)), (UNRESOLVED, (3,)), (STRUCK, (4,)), (STRUCK, (2, 3, 5))]
+    assert "~~`lr` raised never helped (#2, #3)~~ #5 idea 5 `lr=0.4` did: +0.06 [+0.05, +0.07]" in text(found)
+    assert "~~#4 idea 4 `wd=1` helped: +0.05 [+0.04, +0.06] over 2 runs~~ fresh runs lost" in text(found)
+
+
+def test_what_is_only_likely_is_no_lesson_for_another_campaign():
+    """Neither a gain that fresh seeds did not show, nor a loss whose interval holds a gain."""
+    tried = [idea(2, "wd=1", 0.05, status="keep"), idea(3, "lr=0.2", -0.01, 0.03), idea(4, "lr=0.3", -0.01, 0.03)]
+    found = insights(tried, 3, origin=ORIGIN, standing={"idea-2": "likely"}, shown=("proven", "measured"))
+    assert kinds(found) == [("helped", (2,)), (NEVER, (3, 4))]
+    assert confirmed(found) == ()
+
+
+def test_a_brief_tells_it():
+    """Both the campaign's own page and the lines of earlier ones; without either there is no such heading."""
+    said = Brief(campaign="night", index=7, objective=Objective("raise it", "score"))
+    assert "What was learned" not in brief_text(said)
+    told = Brief(
+        campaign="night", index=7, objective=Objective("raise it", "score"), insights="### What helped\n\n- #2",
+        lessons=("first at abc1234, helped: wd",),
+    )  # fmt: skip
+    assert "## What was learned\n\n### What helped\n\n- #2\n\n### Confirmed by earlier" in brief_text(told)
