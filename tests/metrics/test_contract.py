@@ -80,3 +80,45 @@ class TestLogs(MetricSourceContract):
     def write(self):
         text = "".join(f"step {row['step']}\n  accuracy {row['accuracy']}\n" for row in ROWS)
         return lambda folder: (folder / "run.log").write_text(text)
+
+
+SMALL = ROWS[:2]
+TRAINER = json.dumps(
+    {"global_step": 2, "log_history": [{"step": row["step"], "eval_loss": row["loss"]} for row in SMALL]}
+)
+FORMATS = {
+    "m.json": (FileSource, {"path": "m.json"}, json.dumps(SMALL)),
+    "trainer_state.json": (FileSource, {"path": "trainer_state.json"}, TRAINER),
+    "m.jsonl": (FileSource, {"path": "m.jsonl"}, "".join(json.dumps(row) + "\n" for row in SMALL)),
+    "verl.jsonl": (
+        FileSource,
+        {"path": "verl.jsonl"},
+        '{"step": 1, "data": {"acc": 0.25}}\n{"step": 2, "data": {"acc": 0.75}}\n',
+    ),
+    "m.csv": (FileSource, {"path": "m.csv"}, "step,acc\n1,0.25\n2,0.75\n"),
+    "m.tsv": (FileSource, {"path": "m.tsv"}, "step\tacc\n1\t0.25\n2\t0.75\n"),
+    "run.log": (
+        LogSource,
+        {"patterns": {"acc": r"acc ([0-9.]+)$"}, "step": r"step (\d+)"},
+        "step 1 acc 0.25\nstep 2 acc 0.75\n",
+    ),
+    "events": (TensorBoardSource, {}, next(GOLDEN.rglob("events.out.tfevents.*")).read_bytes()[:600]),
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_file_cut_at_each_byte_gives_no_number_that_the_whole_does_not(name, tmp_path):
+    """A run that is killed while it writes leaves some beginning: a row is whole, or it is none."""
+    make, options, text = FORMATS[name]
+    content = text if isinstance(text, bytes) else text.encode()
+    file = tmp_path / ("events.out.tfevents.1.host.1.0" if name == "events" else name)
+
+    def points(part: bytes) -> set[tuple[str, int, float]]:
+        file.write_bytes(part)
+        found = make(options=options).read(tmp_path).series
+        return {(tag, step, value) for tag, one in found.items() for step, value in one.points()}
+
+    whole = points(content)
+    assert whole
+    for cut in range(len(content)):
+        assert points(content[:cut]) <= whole, content[:cut][-40:]

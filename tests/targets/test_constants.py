@@ -60,7 +60,7 @@ def test_fields_of_a_class_are_flags_only_where_a_parser_makes_them(tmp_path):
     fields = "from dataclasses import dataclass\n@dataclass\nclass Args:\n    lr: float = 0.1\n"
     for head, place, at in (("", "constant", "Args.lr"), ("import tyro\n", "flag", "--lr")):
         (tmp_path / "t.py").write_text(head + fields)
-        assert (place, at) in {(one.place, one.at) for one in knob_finder().find_knobs(tmp_path, ["x", "t.py"], "")}
+        assert {(one.place, one.at) for one in knob_finder().find_knobs(tmp_path, ["x", "t.py"], "")} == {(place, at)}
 
 
 def test_settings_in_a_python_file_that_the_command_names_come_first(tmp_path):

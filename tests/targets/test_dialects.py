@@ -219,6 +219,15 @@ class TestPrimeRl(DialectContract):
     def write(self):
         return left_by("prime_rl")
 
+    def test_the_last_file_that_says_a_setting_is_where_it_is_turned(self, tree, command):
+        """`rl @ base.toml @ mine.toml`: the second wins, and what it does not say stays in the first."""
+        (tree / "mine.toml").write_text("max_steps = 9\n[trainer.optim]\nlr = 5e-6\n")
+        spoken = recognition.recognise(tree, (*command[:5], "@", "mine.toml"))
+        at = {knob.name: (knob.file, knob.default) for knob in spoken.knobs}
+        assert at["trainer.optim.lr"] == ("mine.toml", 5e-6)
+        assert at["orchestrator.group_size"] == ("rl.toml", 16)
+        assert spoken.steps == 9
+
     @pytest.mark.parametrize("section", ["[resume]\nstep = 5\n", "[resume]\n", "[slurm]\njob_name = 'x'\n"])
     def test_what_no_campaign_can_have_is_refused(self, tree, command, section):
         """A resume would begin every run at one checkpoint; a job of its own would end before it has begun."""

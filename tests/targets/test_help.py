@@ -53,6 +53,14 @@ def test_jsonargparse_says_types_in_its_words_and_spells_a_switch_as_a_value(tmp
     )
 
 
+def test_a_value_in_the_command_is_its_flags_in_either_spelling(tmp_path):
+    """`--learning-rate 0.1` where the source has `learning_rate`: parsers of fields take both."""
+    (tmp_path / "train.py").write_text(SOURCE)
+    for word in ("--learning-rate=0.1", "--learning_rate=0.1"):
+        found = knob_finder().find_knobs(tmp_path, ["python3", "train.py", word], "")
+        assert [one.default for one in found if one.name == "learning_rate"] == [0.1]
+
+
 def test_what_hf_argument_parser_leaves_out_is_in_the_source(tmp_path):
     """Its help tells a default only where a field has a help text."""
     (tmp_path / "train.py").write_text(SOURCE)

@@ -105,8 +105,10 @@ def _joined(knob: ScriptKnob, source: ScriptKnob) -> ScriptKnob:
 
 def _given(knob: ScriptKnob, argv: Sequence[str]) -> ScriptKnob:
     """A flag with the value that the command itself gives it."""
-    said = None
-    for at, word in enumerate(argv):
+    said, dashed = None, knob.at.replace("_", "-")
+    for at, given in enumerate(argv):
+        flag = given.partition("=")[0]
+        word = knob.at + given[len(flag) :] if flag.startswith("--") and flag.replace("_", "-") == dashed else given
         if word == knob.at and knob.kind == "bool":
             return replace(knob, default=True)
         if word == knob.off and knob.off:

@@ -156,7 +156,9 @@ def find_knobs(tree: Path, argv: Sequence[str], told: str, below: str = "") -> t
         hydra = _hydra(tree, script, module)
         found += _arguments(tree, hydra, argv) if hydra else []
         found += _variables(module)
+        flags, kinds = {knob.name for knob in found}, {one.name for one in module.body if isinstance(one, ast.ClassDef)}
         spent = {name for name in values if is_default(module, name)}
+        spent |= {f"{kind}.{flag}" for kind in kinds for flag in flags}  # a field that a parser makes a flag of
         found += [knob for knob in _constants(tree, script) if knob.name not in spent]
         documents = [path for path in documents if path != hydra]
     for path in documents:

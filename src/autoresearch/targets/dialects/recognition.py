@@ -169,10 +169,12 @@ def _told(dialect: Dialect, tree: Path, argv: Sequence[str], script: str) -> Spo
         if any(one == key or one.startswith(f"{key}.") for one in settings[file]):
             raise CampaignError(f"{file} has {key}: {why}")
     config = next(iter(named), "")
-    held = settings.get(config, {})
+    layers = [file for before, file in pairwise(("", *argv)) if before == "@" and file in settings] or [config]
+    holder = {key: file for file in layers for key in settings.get(file, {})}
+    held = {key: value for file in layers for key, value in settings.get(file, {}).items()}
     given = dict(_given(dialect, argv))
     said, trained = {**held, **given}, _algorithms(dialect, " ".join(argv) + "\n" + text)
-    turned = [*_of_file(config, held, given), *_of_line(dialect, trained, held, given)]
+    turned = [*_of_file(holder, held, given), *_of_line(dialect, trained, held, given)]
     return SpokenCommand(
         dialect=dialect,
         argv=_forced(dialect, argv, said),
@@ -264,10 +266,13 @@ def _given(dialect: Dialect, argv: Sequence[str]) -> Iterator[tuple[str, object]
             yield flag.replace("-", "_"), read_value(value if sign else follows) if sign or follows else True
 
 
-def _of_file(config: str, held: Mapping[str, object], given: Mapping[str, object]) -> Iterator[ScriptKnob]:
+def _of_file(
+    holder: Mapping[str, str], held: Mapping[str, object], given: Mapping[str, object]
+) -> Iterator[ScriptKnob]:
+    """What files say, each turned in the last of them that says it: `rl @ base.toml @ mine.toml`."""
     for key, value in held.items():
         if key not in given and isinstance(value, bool | int | float | str):
-            yield ScriptKnob(name=key, place="key", at=key, file=config, kind=kind_of(value), default=value)
+            yield ScriptKnob(name=key, place="key", at=key, file=holder[key], kind=kind_of(value), default=value)
 
 
 def _of_line(
