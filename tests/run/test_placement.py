@@ -3,7 +3,7 @@
 import pytest
 
 from autoresearch.run.job import Resources
-from autoresearch.run.placement import Places, crowded, on_cpu, recommend, refusal
+from autoresearch.run.placement import Places, crowded, on_cpu, recommend, refusal, room
 
 EIGHT = Resources(nodes=1, gpus_per_node=8)
 
@@ -104,3 +104,19 @@ def test_more_runs_at_once_than_fit_are_told_to_wait(parallel, told):
     """Four GPUs, two for each run: the third one waits."""
     assert bool(crowded(Resources(gpus_per_node=2), Places(gpus=(0, 1, 2, 3)), parallel)) is told
     assert crowded(Resources(), Places(), parallel) == ""
+
+
+@pytest.mark.parametrize(
+    ("gigabytes", "told"),
+    [
+        (0.0, "0 bytes"),
+        (5.45e-05, "54.5 kB"),
+        (0.75, "750 MB"),
+        (3.456, "3.46 GB"),
+        (1234.0, "1.23 TB"),
+        (5e6, "5000 TB"),
+    ],
+)
+def test_an_amount_of_storage_is_told_without_an_exponent(gigabytes, told):
+    """From the demo's kilobytes to a cluster's petabytes."""
+    assert room(gigabytes) == told

@@ -45,6 +45,7 @@ from autoresearch.report import figure
 from autoresearch.report.pages import html, markdown
 from autoresearch.report.report import Report, build
 from autoresearch.run.job import Submission
+from autoresearch.run.placement import room
 from autoresearch.secrets.redactor import Redactor
 
 
@@ -368,7 +369,7 @@ def clear(where: Path, name: str | None, kinds: Collection[str], by: str = "") -
         found = tuple(one for one in clearable(opened) if one.kind in kinds)
         gone = clearance.clear(opened.paths, found)
         if found:
-            told = f"{by or person()} cleared away {len(found)} of {', '.join(sorted(kinds))}, {gone:.3g} GB"
+            told = f"{by or person()} cleared away {len(found)} of {', '.join(sorted(kinds))}, {room(gone)}"
             opened.journal.append(happened.Noted(at=time.time(), text=told))
         return found, gone
 

@@ -162,6 +162,7 @@ def add_gc_arguments(parser: argparse.ArgumentParser) -> None:
 def run_gc(args: argparse.Namespace) -> int:
     """Show what can go; take away only what was named."""
     from autoresearch.campaign import controller, opening  # noqa: PLC0415 - `--help` can do without
+    from autoresearch.run.placement import room  # noqa: PLC0415 - as above
 
     campaign = campaign_of(args).bound()
     if args.remove:
@@ -169,7 +170,7 @@ def run_gc(args: argparse.Namespace) -> int:
         if args.json:
             output.emit({"removed": found, "gb": gone})
         else:
-            output.say(f"{_clearables(found, 'cleared away')}\n{gone:.3g} GB" if found else "nothing of that can go")
+            output.say(f"{_clearables(found, 'cleared away')}\n{room(gone)}" if found else "nothing of that can go")
         return 0
     found = controller.clearable(opening.open_campaign(campaign.where, campaign.name))
     if args.json:
@@ -193,8 +194,10 @@ _STAYS = (
 
 
 def _clearables(found: Sequence[Clearable], label: str) -> str:
-    rows = [(one.kind, one.name, f"{one.gb:.3g}" if one.gb else "", one.why) for one in found]
-    return plain_text.table((label, "of", "GB", "why"), rows, output.terminal_width(), folds=True)
+    from autoresearch.run.placement import room  # noqa: PLC0415 - `--help` can do without
+
+    rows = [(one.kind, one.name, room(one.gb) if one.gb else "", one.why) for one in found]
+    return plain_text.table((label, "of", "size", "why"), rows, output.terminal_width(), folds=True)
 
 
 def add_help_arguments(parser: argparse.ArgumentParser) -> None:

@@ -29,6 +29,7 @@ from autoresearch.records.paths import PINNED
 from autoresearch.records.row import INTEGRITY, PLACES, Row, cells, decode, to_note
 from autoresearch.run.complaint import memory_in_use
 from autoresearch.run.measurement import Series
+from autoresearch.run.placement import room
 from autoresearch.verdict.statistics import mean
 
 _TAG = re.compile(r"[A-Za-z_][\w-]*(?:/[\w.@-]+)+")
@@ -116,7 +117,7 @@ def forget_saves(ctx: Context, name: str) -> None:
     runs = [ctx.paths.run(name, run.planned.number) for run in ctx.history.runs_of(name)]
     gone = volume.forget(ctx.paths, name, (path for folder in runs for path in target.weights(folder)))
     if gone:
-        ctx.note(f"{name}: its checkpoints were deleted, {gone:.3g} GB, numbers and logs stay (run.checkpoints: kept)")
+        ctx.note(f"{name}: its checkpoints were deleted, {room(gone)}, numbers and logs stay (run.checkpoints: kept)")
 
 
 def publish(ctx: Context, entry: Experiment, row: Row | None = None) -> None:

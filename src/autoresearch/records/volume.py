@@ -22,7 +22,7 @@ from autoresearch.machine.disk import delete
 from autoresearch.ports import plugins
 from autoresearch.ports.target import Survey
 from autoresearch.records.paths import BESIDE, KEPT, KINDS, CampaignPaths, Volume, short
-from autoresearch.run.placement import Saves
+from autoresearch.run.placement import Saves, room
 from autoresearch.secrets import environment
 from autoresearch.supervision import run_folder
 
@@ -290,8 +290,8 @@ def _saved(
         return told, (f"`run` will refuse to begin: {problem}",)
     if free >= need:
         return told, ()
-    waits = f"the baseline's checkpoints and those of runs in flight take about {need:.3g} GB"
-    return told, (f"{waits}, and {free:.3g} GB are free: new runs would wait for room",)
+    waits = f"the baseline's checkpoints and those of runs in flight take about {room(need)}"
+    return told, (f"{waits}, and {room(free)} are free: new runs would wait for room",)
 
 
 def reminders(root: Path, values: Mapping[str, object]) -> tuple[str, ...]:

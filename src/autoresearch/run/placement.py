@@ -9,6 +9,18 @@ HERE = "local"
 """The launcher recommended for runs on this machine."""
 
 
+_UNITS = (("TB", 1e-3), ("GB", 1.0), ("MB", 1e3), ("kB", 1e6))
+
+
+def room(gigabytes: float) -> str:
+    """An amount of storage in words, to three digits, in the unit (powers of ten) that needs no exponent."""
+    for unit, many in _UNITS:
+        if gigabytes * many >= 1:
+            digits = f"{gigabytes * many:.3g}" if gigabytes * many < 1000 else f"{gigabytes * many:.0f}"
+            return f"{digits} {unit}"
+    return f"{gigabytes * 1e9:.0f} bytes"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Places:
     """What was found on this machine.
@@ -90,8 +102,8 @@ class Saves:
         if not self.gb:
             return f"{self.how}; {self.stay} of a run stay; {rule}"
         return (
-            f"one takes about {self.gb:.3g} GB ({self.how}), {self.stay} of a run stay; {rule}; baseline and runs in "
-            f"flight take about {need_gb:.3g} GB, each run of a kept idea {self.left_gb:.3g} GB, and {free_gb:.3g} GB "
+            f"one takes about {room(self.gb)} ({self.how}), {self.stay} of a run stay; {rule}; baseline and runs in "
+            f"flight take about {room(need_gb)}, each run of a kept idea {room(self.left_gb)}, and {room(free_gb)} "
             "are free"
         )
 
@@ -105,7 +117,7 @@ class Saves:
         if not self.gb or free_gb >= least_gb:
             return ""
         return (
-            f"a run saves about {self.run_gb:.3g} GB, run.min_free_gb asks for {least_gb:g} GB and {free_gb:.3g} GB "
+            f"a run saves about {room(self.run_gb)}, run.min_free_gb asks for {least_gb:g} GB and {room(free_gb)} "
             "are free; free some space, or say how much there has to be: --set run.min_free_gb=N"
         )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autoresearch.errors import UsageError
+from autoresearch.run.placement import room
 
 if TYPE_CHECKING:
     from autoresearch.experiment.hypothesis import Brief
@@ -100,7 +101,7 @@ def environment(where: Path, recipe: str, overrides: Sequence[str], *, image: bo
         "variables": run_environment.variables(loaded, image=image),
         "to_fill_in": {key: f"from ${name}" for key, name in script.needs.items()} if script else {},
         "inputs": facts.inputs(loaded),
-        "checkpoints": f"{kept.gb:.3g} GB each, {kept.stay} stay of a run ({kept.how})" if kept else "none",
+        "checkpoints": f"{room(kept.gb)} each, {kept.stay} stay of a run ({kept.how})" if kept else "none",
         "set_for_every_run": [f"{one.override}  ({one.why})" for one in chosen],
         "cautions": [*facts.left_open(loaded), *run_environment.cautions(loaded, (), image=image)],
     }
