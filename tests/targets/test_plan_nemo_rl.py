@@ -276,3 +276,16 @@ def test_a_plan_without_a_number_is_not_written_unless_a_person_wants_it(reposit
         assert file.exists()
     finally:
         shutil.rmtree(repository.where / "reports")
+
+
+def test_a_count_that_the_playbook_cannot_reach_brings_a_search(repository):
+    """Fifty experiments of a recipe with ten plays; whoever is named stays alone, and the plan says what is missing."""
+    pytest.importorskip("numpy")
+    dpo, many = "examples/configs/dpo.yaml", "50 experiments"
+    said = repository.draft(PlanRequest(dpo, many, "night", {"launcher": {"type": "slurm"}})).researchers
+    assert ", then search (policy.optimizer.kwargs.lr" in said
+    named = {"launcher": {"type": "slurm"}, "researcher": ["playbook"]}
+    said = repository.draft(PlanRequest(dpo, many, "night", named)).researchers
+    assert "49 ideas are asked for and they have " in said
+    few = repository.draft(PlanRequest(dpo, "5 experiments", "night", {"launcher": {"type": "slurm"}}))
+    assert [one.type for one in few.campaign.researcher] == ["playbook"]

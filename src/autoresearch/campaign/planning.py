@@ -77,8 +77,7 @@ def make(where: Path, request: PlanRequest, clock: Callable[[], float]) -> Plan:
     survey = survey_of(draft, root)
     if survey.unsaid:
         raise CampaignError(survey.unsaid)
-    if "researcher" not in document and (space := supply.search_instead(draft, root, survey)):
-        draft = CampaignConfig.of({**draft.model_dump(exclude_unset=True), "researcher": space}, "plan")
+    draft = draft if "researcher" in document else supply.with_search(draft, root, survey)
     if "launcher" not in request.settings or "type" not in request.settings["launcher"]:
         draft = _placed(draft, survey)
     draft = _frugal(_sited(draft), request.settings, survey)

@@ -44,6 +44,7 @@ from autoresearch.verdict.claims import SHOWN, Claim, Standing, claims
 from autoresearch.verdict.evidence import Evidence
 
 _MOST_TOLD, _SHOWN = 5, 3
+_REFUSED = "`run` will refuse it"
 _ORDER = {Severity.FATAL: 0, Severity.WARNING: 1, Severity.INFO: 2}
 _ON_BASE = ("incumbent", "baseline")
 
@@ -274,7 +275,7 @@ def _supply(campaign: CampaignConfig, root: Path, survey: Survey, place: int) ->
         except CampaignError:
             raise
         except AutoresearchError as error:
-            return Supply(f"`run` will refuse it: {error}")
+            return Supply(f"{_REFUSED}: {error}")
     brief = Brief(
         campaign=campaign.campaign,
         index=2,
@@ -301,7 +302,25 @@ def why_none(campaign: CampaignConfig, found: Sequence[Supply]) -> str:
 def told(campaign: CampaignConfig, found: Sequence[Supply]) -> str:
     """Who proposes, in order, with what each has."""
     each = zip(campaign.researcher, found or [Supply("")] * len(campaign.researcher), strict=True)
-    return ", then ".join(f"{spec.type} ({one.told})" if one.told else spec.type for spec, one in each)
+    told = ", then ".join(f"{spec.type} ({one.told})" if one.told else spec.type for spec, one in each)
+    asked, known = _asked(campaign), _most(found)
+    if asked is None or known is None or not known or known >= asked:
+        return told
+    return (
+        f"{told}; {asked} ideas are asked for and they have {known}: the campaign ends when those are used up; a "
+        "search or an agent named after them has more"
+    )
+
+
+def _asked(campaign: CampaignConfig) -> int | None:
+    """How many ideas the stop rule counts besides the baseline, None where it counts none."""
+    count = campaign.stop_rule.target_experiment_count
+    return None if count is None else count - 1
+
+
+def _most(found: Sequence[Supply]) -> int | None:
+    """How many ideas all of them have together, None where one cannot count them."""
+    return None if any(one.most is None for one in found) else sum(one.most or 0 for one in found)
 
 
 def with_knobs(campaign: CampaignConfig, root: Path, target: Target) -> CampaignConfig:
@@ -316,12 +335,26 @@ def with_knobs(campaign: CampaignConfig, root: Path, target: Target) -> Campaign
     return CampaignConfig.of({**campaign.model_dump(exclude_unset=True), "target": said}, "plan")
 
 
-def search_instead(draft: CampaignConfig, root: Path, survey: Survey) -> dict[str, object] | None:
-    """A search, where nobody was named and who would be asked has nothing for such a recipe; None where nothing is."""
-    space = survey.facts.space or _searchable(survey)
-    if not space or not why_none(draft, supplies(draft, root, survey)):
-        return None
-    return {"type": "search", "knobs": 2, **({} if survey.facts.space else {"space": space})}
+def with_search(draft: CampaignConfig, root: Path, survey: Survey) -> CampaignConfig:
+    """With a search where nobody was named and those who would be asked have too few ideas.
+
+    Alone where they have none for such a recipe; after them where the stop rule counts more ideas than they have, and
+    the target says what is worth a search.
+    """
+    space, found = survey.facts.space or _searchable(survey), supplies(draft, root, survey)
+    search = {"type": "search", "knobs": 2, **({} if survey.facts.space else {"space": space})}
+    if space and why_none(draft, found):
+        return _asking(draft, search)
+    asked, known = _asked(draft), _most(found)
+    if not survey.facts.space or asked is None or known is None or known >= asked:
+        return draft
+    joined = _asking(draft, [*(one.model_dump(exclude_unset=True) for one in draft.researcher), search])
+    able = not any(one.told.startswith(_REFUSED) for one in supplies(joined, root, survey))
+    return joined if able else draft
+
+
+def _asking(draft: CampaignConfig, researchers: object) -> CampaignConfig:
+    return CampaignConfig.of({**draft.model_dump(exclude_unset=True), "researcher": researchers}, "plan")
 
 
 def _searchable(survey: Survey) -> dict[str, object]:
