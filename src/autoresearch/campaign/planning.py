@@ -17,7 +17,7 @@ from autoresearch.config.schema import UPSTREAM, CampaignConfig
 from autoresearch.config.site import PLAIN
 from autoresearch.config.stop_phrase import describe
 from autoresearch.config.stop_rule import DEFAULT, StopRule
-from autoresearch.engine import evaluation, supply
+from autoresearch.engine import evaluation, guarded_commit, supply
 from autoresearch.engine.first_runs import wants_rehearsal
 from autoresearch.errors import AutoresearchError, CampaignError, LauncherError, UsageError
 from autoresearch.experiment import names
@@ -126,7 +126,7 @@ def examine(campaign: CampaignConfig, root: Path, survey: Survey | None = None, 
         warnings=(*_checkout_warnings(changes, survey, root, base), *survey.warnings,
                   *_rule_warnings(campaign, rule, survey), *_protect_warnings(campaign, survey, root, base),
                   *_launcher_warnings(campaign, survey, around, found, root),
-                  *supply.refused_ideas(root, base, target, ideas),
+                  *guarded_commit.refused_ideas(root, base, target, ideas),
                   *_tracker_warnings(campaign, root),
                   *kept.reminders, *kept.doubts, *_input_warnings(campaign, survey, root, base)),
         storage=kept,

@@ -1,12 +1,14 @@
 """One examined commit: what was changed, whether it may be run, and the evidence kept of it.
 
+Before there is a campaign: which listed ideas could not become one.
+
 Commits are made with the time recorded in the journal, so that the same content gives the same commit.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from autoresearch.engine import chain
 from autoresearch.engine.chain import Proposal, is_clean
 from autoresearch.engine.context import Context
 from autoresearch.engine.worktrees import clean_checkout, scope_of, survey_of_arm, tree_of
-from autoresearch.errors import RecipeError, RepositoryError, ResearcherError, crossing
+from autoresearch.errors import CampaignError, RecipeError, RepositoryError, ResearcherError, crossing
 from autoresearch.experiment import names
 from autoresearch.experiment.change import FileChange, changed_keys
 from autoresearch.experiment.events import ExperimentCommitted
@@ -26,8 +28,12 @@ from autoresearch.git.call import is_about_room
 from autoresearch.guards.scope import breaches, simplifies, yardstick
 from autoresearch.guards.shadows import redirects, shadows
 from autoresearch.machine import disk, fault_points
-from autoresearch.ports.researcher import Witness
-from autoresearch.ports.target import Survey
+from autoresearch.ports.researcher import Supply, Witness
+from autoresearch.ports.target import Survey, Target
+from autoresearch.records.paths import Layout
+
+_MOST_TOLD = 5
+_ON_BASE = ("incumbent", "baseline")
 
 
 def committable(tree: Path, parent: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -229,3 +235,54 @@ def keep_testimony(ctx: Context, source: str, index: int, folder: Path) -> None:
         for file in files:
             folder.mkdir(parents=True, exist_ok=True)
             file.replace(folder / file.name)
+
+
+def refused_ideas(root: Path, commit: str, target: Target, found: Sequence[Supply]) -> tuple[str, ...]:
+    """Listed ideas whose overrides cannot be applied to a commit, or are another's; each is tried on a fresh tree.
+
+    Raises:
+        CampaignError: None of them can be, and nobody else has any.
+    """
+    ideas = [
+        idea for one in found for idea in one.ideas if idea.overrides and not idea.patch and idea.parent in _ON_BASE
+    ]
+    if not ideas:
+        return ()
+    tree = Layout(root).campaign("dry").worktree(f".dry-{os.getpid()}")
+    worktree.add(root, tree, commit)
+    known: dict[Made, str] = {(): "the baseline, which says so already"}
+    try:
+        failed = [problem for idea in ideas if (problem := _problem(target, tree, commit, idea, known))]
+    finally:
+        worktree.remove(root, tree)
+    all_ = sum(len(one.ideas) for one in found)
+    if len(failed) == all_ and all(one.ideas or one.most == 0 for one in found):
+        raise CampaignError(f"none of the {all_} listed ideas can be applied: {failed[0]}")
+    return tuple(_shown(failed))
+
+
+Made = tuple[tuple[str, bytes], ...]
+"""Files as an idea's overrides leave them."""
+
+
+def _problem(target: Target, tree: Path, commit: str, idea: Hypothesis, known: dict[Made, str]) -> str:
+    """Why an idea is no experiment of its own, empty where it is one; `known` learns what it makes of the files."""
+    try:
+        changed = target.apply(tree, idea.overrides)
+    except RecipeError as error:
+        return str(error)
+    made = tuple((path, (tree / path).read_bytes()) for path in sorted(changed))
+    new = set(contents.added(tree, commit))
+    for path in new:
+        (tree / path).unlink()
+    contents.put_back(tree, commit, set(changed) - new)
+    if made in known:
+        return f"{idea.title!r} is a duplicate of {known[made]}"
+    known[made] = repr(idea.title)
+    return ""
+
+
+def _shown(failed: Sequence[str]) -> Iterator[str]:
+    yield from (f"a listed idea cannot be applied: {problem}" for problem in failed[:_MOST_TOLD])
+    if len(failed) > _MOST_TOLD:
+        yield f"{len(failed) - _MOST_TOLD} more listed ideas cannot be applied"

@@ -3,8 +3,7 @@
 What a researcher is told is bounded, readable by a person, and without raw logs: of a crash the traceback, cleaned.
 """
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -16,17 +15,16 @@ from autoresearch.config.stop_rule import StopLimits
 from autoresearch.engine.context import Context
 from autoresearch.engine.reach import scope_for
 from autoresearch.engine.worktrees import survey_of_arm
-from autoresearch.errors import AutoresearchError, CampaignError, RecipeError
+from autoresearch.errors import AutoresearchError, CampaignError
 from autoresearch.experiment import names
 from autoresearch.experiment.board import Board
 from autoresearch.experiment.briefing import next_area, plateaus, telling_curves, tried_of
 from autoresearch.experiment.experiment import Run
 from autoresearch.experiment.history import History, fold
-from autoresearch.experiment.hypothesis import Brief, Curve, Hypothesis, Level, Tried
+from autoresearch.experiment.hypothesis import Brief, Curve, Level, Tried
 from autoresearch.experiment.insights import Insight, counts, insights
 from autoresearch.experiment.insights import text as insights_text
 from autoresearch.experiment.outcome import BASELINE, Status
-from autoresearch.git import contents, worktree
 from autoresearch.ports import plugins
 from autoresearch.ports.metric_source import readings_of
 from autoresearch.ports.researcher import Researcher, Supplier, Supply
@@ -43,10 +41,9 @@ from autoresearch.supervision.run_log import end_of
 from autoresearch.verdict.claims import SHOWN, Claim, Standing, claims
 from autoresearch.verdict.evidence import Evidence
 
-_MOST_TOLD, _SHOWN = 5, 3
+_SHOWN = 3
 _REFUSED = "`run` will refuse it"
 _ORDER = {Severity.FATAL: 0, Severity.WARNING: 1, Severity.INFO: 2}
-_ON_BASE = ("incumbent", "baseline")
 
 
 def brief_for(ctx: Context, index: int, parent: str) -> Brief:
@@ -365,54 +362,3 @@ def _searchable(survey: Survey) -> dict[str, object]:
         if isinstance(value, bool | int | float)
     ]
     return plugins.knob_finder().space_of(known)
-
-
-def refused_ideas(root: Path, commit: str, target: Target, found: Sequence[Supply]) -> tuple[str, ...]:
-    """Listed ideas whose overrides cannot be applied to a commit, or are another's; each is tried on a fresh tree.
-
-    Raises:
-        CampaignError: None of them can be, and nobody else has any.
-    """
-    ideas = [
-        idea for one in found for idea in one.ideas if idea.overrides and not idea.patch and idea.parent in _ON_BASE
-    ]
-    if not ideas:
-        return ()
-    tree = Layout(root).campaign("dry").worktree(f".dry-{os.getpid()}")
-    worktree.add(root, tree, commit)
-    known: dict[Made, str] = {(): "the baseline, which says so already"}
-    try:
-        failed = [problem for idea in ideas if (problem := _problem(target, tree, commit, idea, known))]
-    finally:
-        worktree.remove(root, tree)
-    all_ = sum(len(one.ideas) for one in found)
-    if len(failed) == all_ and all(one.ideas or one.most == 0 for one in found):
-        raise CampaignError(f"none of the {all_} listed ideas can be applied: {failed[0]}")
-    return tuple(_shown(failed))
-
-
-Made = tuple[tuple[str, bytes], ...]
-"""Files as an idea's overrides leave them."""
-
-
-def _problem(target: Target, tree: Path, commit: str, idea: Hypothesis, known: dict[Made, str]) -> str:
-    """Why an idea is no experiment of its own, empty where it is one; `known` learns what it makes of the files."""
-    try:
-        changed = target.apply(tree, idea.overrides)
-    except RecipeError as error:
-        return str(error)
-    made = tuple((path, (tree / path).read_bytes()) for path in sorted(changed))
-    new = set(contents.added(tree, commit))
-    for path in new:
-        (tree / path).unlink()
-    contents.put_back(tree, commit, set(changed) - new)
-    if made in known:
-        return f"{idea.title!r} is a duplicate of {known[made]}"
-    known[made] = repr(idea.title)
-    return ""
-
-
-def _shown(failed: Sequence[str]) -> Iterator[str]:
-    yield from (f"a listed idea cannot be applied: {problem}" for problem in failed[:_MOST_TOLD])
-    if len(failed) > _MOST_TOLD:
-        yield f"{len(failed) - _MOST_TOLD} more listed ideas cannot be applied"
