@@ -131,7 +131,7 @@ def test_the_best_value_is_that_of_fresh_seeds():
 def test_a_gain_by_the_runs_own_word_alone_is_called_unverified():
     """Fresh seeds far apart would prove it: headline, list and table say *unverified*, and no false chance is given."""
     proof = [
-        event for number, value in ((3, 0.4), (4, 0.42)) for event in run("baseline", number, value, Purpose.CONFIRM)
+        event for number, value in ((4, 0.4), (5, 0.42)) for event in run("baseline", number, value, Purpose.CONFIRM)
     ]
     text = markdown(report(fresh=[0.91, 0.93], more=proof, baseline=(0.4, 0.41, 0.42), idea=(0.9, 0.91)))
     assert "proven claim" not in text
@@ -148,7 +148,7 @@ def test_the_baseline_stands_beside_the_best_on_fresh_seeds_too():
         True,
     )
     proof = [
-        event for number, value in ((3, 0.4), (4, 0.42)) for event in run("baseline", number, value, Purpose.CONFIRM)
+        event for number, value in ((4, 0.4), (5, 0.42)) for event in run("baseline", number, value, Purpose.CONFIRM)
     ]
     made = report(fresh=[0.61, 0.63], more=proof)
     assert (made.baseline, made.baseline_from) == (pytest.approx(0.41), "2 fresh seeds; 0.5 in its row, over 2 runs")
