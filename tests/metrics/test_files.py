@@ -336,3 +336,18 @@ def test_states_of_a_trainer_that_tell_two_histories_are_known(tmp_path):
     (sentence,) = source.read(tmp_path).clashes.values()
     assert "its files disagree at step 1: " in sentence
     assert "checkpoint-9/trainer_state.json 0.2" in sentence
+
+
+@given(
+    st.lists(
+        st.dictionaries(st.sampled_from(["step", "a", "b"]), st.integers() | st.floats() | st.booleans() | st.text())
+    )
+)
+@settings(max_examples=50, deadline=None)
+def test_a_line_of_plain_numbers_says_what_the_long_way_reads_in_it(tmp_path_factory, rows):
+    """Such lines are taken a shorter way; numbers too large, words and booleans are not among them."""
+    folder = tmp_path_factory.mktemp("plain")
+    (folder / "short.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    (folder / "long.jsonl").write_text("".join(f"{json.dumps({**row, 'deep': {}})}\n" for row in rows))
+    short, long = (FileSource(options={"path": f"{name}.jsonl"}).read(folder) for name in ("short", "long"))
+    assert (repr(short.series), short.counted) == (repr(long.series), long.counted)

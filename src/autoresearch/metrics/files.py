@@ -185,11 +185,16 @@ class _File:
         size = os.fstat(stream.fileno()).st_size
         stream.seek(self.offset)
         for line in lines_of(stream):
-            self.offset = stream.tell() - len(line)
+            end = stream.tell()
+            self.offset = end - len(line)
             row = parse_json(line.decode("utf-8-sig", "replace")) if line.strip() else {}
+            if line.endswith(b"\n") and _is_plain(row, step_key):
+                self.told, self.rows = True, self.rows + 1
+                self._take_plain(row, step_key)
+                continue
             self.told = self.told or _says_step(row, step_key)
             counted = self.rows + bool(line.strip())
-            if not line.endswith(b"\n") and stream.tell() >= size:
+            if not line.endswith(b"\n") and end >= size:
                 self.torn = not isinstance(row, dict)
                 self._take(_rows((row,), step_key, counted), self.last)
                 return
@@ -197,6 +202,14 @@ class _File:
             self.damaged += not isinstance(row, dict)
             self._take(_rows((row,), step_key, counted), self.points)
         self.offset = stream.tell()
+
+    def _take_plain(self, row: dict[str, int | float], step_key: str) -> None:
+        step = row[step_key]
+        for key, value in row.items():
+            tag = key if self.tags is None else self.tags.get(key)
+            found = value if type(value) is float else number(value)
+            if key != step_key and tag is not None and found is not None:
+                self.points.add(tag, int(step), found)
 
     def take_document(self, item: Found, step_key: str) -> None:
         """Take a whole JSON document."""
@@ -243,6 +256,20 @@ def _renaming(tags: object) -> dict[str, str] | None:
     if isinstance(tags, Mapping):
         return {str(key): str(tag) for key, tag in tags.items()}
     return {key: key for key in as_strings(tags, "tags")}
+
+
+_NUMBERS = frozenset({int, float})
+_EXACT = 2**53
+
+
+def _is_plain(row: Any, step_key: str) -> bool:
+    """Whether an object says its step and holds nothing but numbers, as nearly every line of a log does.
+
+    It is then taken the short way, which comes to what the long way comes to.
+    """
+    if type(row) is not dict or type(step := row.get(step_key)) is not int:
+        return False
+    return -_EXACT < step < _EXACT and _NUMBERS.issuperset(map(type, row.values()))
 
 
 def _says_step(document: Any, step_key: str) -> bool:

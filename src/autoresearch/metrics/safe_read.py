@@ -192,6 +192,7 @@ class PointsOfFile:
     def __init__(self) -> None:
         self.tags: dict[str, Points] = {}
         self.thinned = False
+        self._limit = MOST_POINTS
 
     def add(self, tag: str, step: int, value: float) -> None:
         """Take one; what is beyond the number of tags is left out."""
@@ -201,8 +202,9 @@ class PointsOfFile:
                 self.thinned = True
                 return
             points = self.tags[tag] = Points()
+            self._limit = self._most()
         points.add(step, value)
-        if points.thin(self._most()):
+        if len(points.steps) + len(points.late) > self._limit and points.thin(self._limit):
             self.thinned = True
 
     def _most(self) -> int:
