@@ -65,6 +65,40 @@ def test_there_are_at_least_twenty_tasks_of_both_kinds():
     assert sum(task["expected_skill"] is None for task in TASKS) >= 5
 
 
+def stems(text: str) -> set[str]:
+    """The telling words of a text, cut so that their forms are one."""
+    return {word[:6] for word in re.findall(r"[a-z]{4,}", text.lower())} - {
+        "what",
+        "this",
+        "that",
+        "with",
+        "when",
+        "which",
+    }
+
+
+def test_the_description_fires_for_the_tasks_and_not_for_the_others():
+    """A scripted reader, where no model is at hand: a question shares more words with what to use it for than with what not.
+
+    It is coarse, so one may go wrong; a model reads more than words.
+    """
+    uses, _, others = re.search(r"description: (.*)", prose())[1].partition("Do not use for")
+    wrong = []
+    for task in TASKS:
+        words = stems(task["question"])
+        fires = len(words & stems(uses)) > len(words & stems(others))
+        if fires is not (task["expected_skill"] is not None):
+            wrong.append(task["question"])
+    assert len(wrong) <= 1, wrong
+
+
+def test_what_no_program_can_enforce_is_said():
+    """What the skill that this one replaces says, and only a reader can keep."""
+    page = skill_pack.pack()["references/ideas.md"].decode()
+    for words in ("underpowered", "set-up costs", "code paths first", "| you see | look at first |"):
+        assert words in page
+
+
 def test_installing_again_updates_and_keeps_what_was_changed(tmp_path):
     """One folder for Claude Code, one for the others; a file edited meanwhile is kept beside the new one."""
     first = skill_pack.install(tmp_path)
