@@ -123,7 +123,8 @@ class LocalLauncher:
         try:
             self._records.mkdir(parents=True, exist_ok=True)
             folder.mkdir(parents=True, exist_ok=True)
-            run_folder.create(self._record(run_id), {"folder": submission.folder, "submitted_at": time.time()})
+            known = {"folder": submission.folder, "tree": spec.directory, "submitted_at": time.time()}
+            run_folder.create(self._record(run_id), known)
             run_folder.write(folder / run_folder.SPEC, spec._asdict(), sync=True)
         except OSError as error:
             raise StorageError(f"run {run_id} was not started: {error}; fix that and submit it again") from error
@@ -292,7 +293,10 @@ class LocalLauncher:
             for process in table.values()
             if not process.dead and processes.carries(process.pid, processes.SUPERVISOR_MARK, str(folder))
         ]
-        return processes.belonging(str(folder), known, table) + supervisors
+        lost = here and watcher.living(state) is None and self._end(run_id) is None
+        tree = (run_folder.read(self._record(run_id)) or {}).get("tree")
+        strays = watcher.strays([str(folder), *filter(None, [tree])], state["started"], table) if lost else []
+        return processes.belonging(str(folder), [*known, *strays], table) + supervisors
 
     def _status(self, run_id: str) -> JobStatus:
         record = run_folder.read(self._record(run_id))

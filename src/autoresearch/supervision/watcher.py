@@ -16,7 +16,7 @@ import fcntl
 import os
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,27 @@ def tree(state: Mapping[str, Any]) -> list[tuple[int, int]]:
     found = state.get("tree")
     pairs = found if isinstance(found, list) else []
     return [(pair[0], pair[1]) for pair in pairs if isinstance(pair, list) and len(pair) == 2]
+
+
+def strays(places: Iterable[str], since: int, table: Mapping[int, Process]) -> list[tuple[int, int]]:
+    """Orphans that stand in a run's folders and began after its supervisor, by id and start time.
+
+    They are asked for once the supervisor is lost: what wiped its environment is found by nothing else then.
+
+    Args:
+        places: The run's folder and its worktree.
+        since: When its supervisor began, in clock ticks since boot.
+        table: All processes.
+    """
+    inside = tuple(f"{os.path.realpath(place)}/" for place in places)
+    found, takers = [], {1} | {one.pid for one in table.values() if one.name == "systemd"}
+    for one in table.values():
+        if one.parent in takers and one.started >= since and not one.dead:
+            with contextlib.suppress(OSError):
+                stands = os.readlink(processes.PROC / str(one.pid) / "cwd")  # noqa: PTH115 - what follows it is no path
+                if f"{stands.removesuffix(' (deleted)')}/".startswith(inside):
+                    found.append((one.pid, one.started))
+    return found
 
 
 def lives(one: Process, table: Mapping[int, Process]) -> bool:
