@@ -148,3 +148,13 @@ def test_what_is_taken_home_holds_no_control_characters_and_no_secret(lab):
     for text in (git(lab, "log", "--format=%B", f"main..{BRANCH}"), (lab.folder / "pull-request.md").read_text()):
         assert token not in text
         assert all(one == "\n" or one.isprintable() for one in text)
+
+
+def test_status_says_what_fresh_seeds_say_in_the_words_of_the_report(stacked):
+    """The column of effects has what was judged, by runs that chose; the sentence below has the report's number."""
+    told = json.loads(stacked.cli("status", "--json").stdout)["claimed"]
+    assert told in " ".join(stacked.cli("status").stdout.split())
+    whole = told.partition("on fresh seeds: all that was kept ")[2].partition("]")[0]
+    assert whole.startswith("+0.4 [")
+    stacked.cli("report")
+    assert f"{whole}]" in (stacked.folder / "report.md").read_text()

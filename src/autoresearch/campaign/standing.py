@@ -29,10 +29,12 @@ from autoresearch.git import diffs
 from autoresearch.machine import turns
 from autoresearch.ports.metric_source import MetricSource, readings_of, sources_of
 from autoresearch.records.paths import campaign_of
-from autoresearch.report.plain_text import baseline_figure, proposals, researchers_told
+from autoresearch.report.plain_text import baseline_figure, interval, proposals, researchers_told
 from autoresearch.run.measurement import Direction, Objective
 from autoresearch.scheduling.exploration import held_back
+from autoresearch.scheduling.next_move import board
 from autoresearch.scheduling.stop_check import Outlook, outlook
+from autoresearch.verdict.claims import claims
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,9 +155,24 @@ def status_of(opened: Opened, now: float, *, held: bool) -> CampaignStatus:
             driven(opened.paths, history, opened.campaign, entry, now, held=held) for entry in history.by_hand
         ),
         latest=_latest(history),
+        claimed=_claimed(read(opened), now) if fresh else "",
         question=state.question(history.incumbent, history.incumbent_branch) if state and history.ended else "",
         held_back=held_back(history, now),
     )
+
+
+def _claimed(reading: Reading, now: float) -> str:
+    """What fresh seeds say of the incumbent and of single ideas, in one sentence; empty where they say nothing."""
+    history, campaign = reading.opened.history, reading.opened.campaign
+    found = claims(board(history, campaign, reading.objective, reading.outlook(now)))
+    whole = found.campaign
+    told = [f"all that was kept {interval(whole.effect, whole.low, whole.high)}"] if whole and whole.fresh else []
+    told += [
+        f"#{history.experiment(claim.name).index} {interval(claim.effect, claim.low, claim.high)}"
+        for claim in found.ideas
+        if claim.fresh and claim.effect is not None
+    ]
+    return f"effects as judged, by runs that chose; on fresh seeds: {', '.join(told)}" if told else ""
 
 
 def _awaited(history: History) -> tuple[str, ...]:

@@ -264,6 +264,7 @@ class CampaignStatus:
         waiting: Launches that wait for a person's `approve` or `deny`, and researchers that have fallen out, and why.
         spent: What researchers cost and gained, a sentence for each program and model.
         latest: Index of the experiment judged last, None before the first.
+        claimed: What fresh seeds say, as the report does; effects of verdicts are those of the runs that chose.
         cautions: What cannot be guarded against in this campaign, in words.
         question: What the person is asked at the end of a budget that was to end with a question, else empty.
         held_back: Why ideas are not run, a sentence each: a suspected machine, runs that rest, ideas left unspent.
@@ -301,6 +302,7 @@ class CampaignStatus:
     best_integrity: str = ""
     question: str = ""
     held_back: tuple[str, ...] = ()
+    claimed: str = ""
     cautions: tuple[str, ...] = ()
 
     @property
@@ -363,6 +365,7 @@ def _text(status: CampaignStatus, last: int, width: int | None) -> str:
     if status.verdicts:
         lines += ["", _verdicts(status.verdicts[-last:], width)]
         lines += [plain_text.told_unverified((one.index, one.integrity) for one in status.verdicts) or None]
+    lines += [wrapped(status.claimed, width)] if status.claimed else []
     return "\n".join(line for line in lines if line is not None)
 
 
@@ -388,12 +391,6 @@ def _running(running: tuple[RunningRun, ...], width: int | None) -> str:
 def _verdicts(verdicts: tuple[Judged, ...], width: int | None = None) -> str:
     """The effect is a column, so the reason goes without it."""
     title = None if width is None else width // 4
-    rows = [
-        (one.index, one.status, number(one.value), one.gain, one.runs, one.area, cut(one.title, title), _why(one))
-        for one in verdicts
-    ]
+    told = [(one, cut(one.title, title), one.reason.removeprefix(one.gain).strip()) for one in verdicts]
+    rows = [(v.index, v.status, number(v.value), v.gain, v.runs, v.area, short, why) for v, short, why in told]
     return table(("#", "verdict", "value", "effect", "runs", "area", "hypothesis", "why"), rows, width)
-
-
-def _why(one: Judged) -> str:
-    return one.reason.removeprefix(one.gain).strip()
