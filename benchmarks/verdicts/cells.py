@@ -97,8 +97,8 @@ def _row(name: str, outcomes: Sequence[Outcome], greedy: Sequence[Outcome], cell
     gains, possible = [o.gain for o in outcomes], [o.possible for o in outcomes]
     return Row(
         policy=name,
-        found=_share(gains, possible),
-        ahead=_share([o.gain - g.gain for o, g in zip(outcomes, greedy, strict=True)], possible),
+        found=share(gains, possible),
+        ahead=share([o.gain - g.gain for o, g in zip(outcomes, greedy, strict=True)], possible),
         gain=(found.gain.mean, found.gain.error),
         keeps=found.keeps.mean,
         false_keeps=(found.false_keeps.mean, found.false_keeps.error),
@@ -116,7 +116,7 @@ def _drifted(outcomes: Sequence[Outcome]) -> tuple[float, float]:
     return 100 * sum(o.drifted for o in outcomes) / count, 100 * sum(o.hinted for o in outcomes) / count
 
 
-def _share(parts: Sequence[float], wholes: Sequence[float]) -> tuple[float, float] | None:
+def share(parts: Sequence[float], wholes: Sequence[float]) -> tuple[float, float] | None:
     """Ratio of sums in per cent, and its standard error by linearisation (Cochran, Sampling Techniques, 2.11)."""
     total, count = sum(wholes), len(wholes)
     if not total:

@@ -2,9 +2,13 @@
 
 import json
 import subprocess
+import time
 
 import pytest
+import yaml
 from tests.conftest import PROVEN
+
+from autoresearch.campaign import opening
 
 pytest.importorskip("numpy")
 
@@ -60,3 +64,15 @@ def test_a_killed_campaign_goes_on_with_the_very_same_points(lab, make_lab):
     assert other.run(fault="propose.opened#2=kill").returncode != 0
     assert other.run().returncode == 0
     assert other.said() == lab.said()
+
+
+def test_a_search_over_numbers_has_ideas_without_end_and_a_list_has_as_many_as_it_lists(lab, make_lab):
+    """Two ideas share a run where there are plenty: the policy is told what researchers have."""
+    other = make_lab()
+    other.write()
+    write(lab, "4 experiments")
+    for one in (lab, other):
+        opening.begin_campaign(opening.open_campaign(one.root), "Ada", time.time)
+    listed = yaml.safe_load((other.root / "ideas.yaml").read_text())
+    assert opening.make_context(opening.open_campaign(other.root)).outlook().supply == len(listed)
+    assert opening.make_context(opening.open_campaign(lab.root)).outlook().supply is None

@@ -11,16 +11,18 @@ from pathlib import Path
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.config.stop_rule import StopLimits
 from autoresearch.engine.reach import sandbox_of, unconfined
+from autoresearch.errors import AutoresearchError
 from autoresearch.experiment.events import Event, Noted, Resumed
 from autoresearch.experiment.experiment import pauses
 from autoresearch.experiment.history import History
+from autoresearch.experiment.hypothesis import Brief
 from autoresearch.experiment.insights import Insight
 from autoresearch.git import refs
 from autoresearch.machine import disk
 from autoresearch.ports.launcher import Avoider, Launcher, occupies
 from autoresearch.ports.metric_source import MetricSource
 from autoresearch.ports.policy import Policy
-from autoresearch.ports.researcher import Researcher
+from autoresearch.ports.researcher import Researcher, Supplier
 from autoresearch.ports.target import RunRequest, Survey, Target
 from autoresearch.records.journal import Journal
 from autoresearch.records.ledger import Ledger
@@ -193,6 +195,7 @@ class Context:
     learned: tuple[int, tuple[Insight, ...]] = (0, ())
     _surveys: dict[str, Survey] = field(default_factory=dict)
     _changes_seen: tuple[float, bool] = (-math.inf, False)
+    _counted: list[int | None] | None = None
 
     def record(self, event: Event) -> None:
         """Write an event down, then let it take effect: the state is only ever what the journal says."""
@@ -267,4 +270,34 @@ class Context:
         minutes = self.survey.minutes
         expected = None if minutes is None else minutes * 60
         gpus, objective = self.survey.resources.gpus, self.survey.objective
-        return outlook(self.history, self.campaign, self.limits, objective, self.clock(), expected, gpus)
+        seen = outlook(self.history, self.campaign, self.limits, objective, self.clock(), expected, gpus)
+        return replace(seen, supply=self.supply)
+
+    @property
+    def supply(self) -> int | None:
+        """Ideas that its researchers have for the recipe as it is, counted once; None where nobody can count them."""
+        if self._counted is None:
+            brief = first_brief(self.campaign, self.survey)
+            self._counted = [_most(one, brief) for one in self.researchers]
+        most = [each for each in self._counted if each is not None]
+        return sum(most) if len(most) == len(self._counted) else None
+
+
+def _most(one: Researcher, brief: Brief) -> int | None:
+    """None where it cannot count; nothing where it cannot work now: asking it for an idea tells why."""
+    try:
+        return one.supply(brief).most if isinstance(one, Supplier) else None
+    except AutoresearchError:
+        return 0
+
+
+def first_brief(campaign: CampaignConfig, survey: Survey) -> Brief:
+    """What researchers are told of a recipe before anything was tried."""
+    return Brief(
+        campaign=campaign.campaign,
+        index=2,
+        objective=survey.objective,
+        facts=survey.facts,
+        protect_keys=(*survey.protect_keys, *campaign.scope.protect_keys),
+        origin=survey.facts.values,
+    )

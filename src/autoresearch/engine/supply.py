@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from autoresearch.config.duration import span
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.config.stop_rule import StopLimits
-from autoresearch.engine.context import Context
+from autoresearch.engine.context import Context, first_brief
 from autoresearch.engine.reach import scope_for
 from autoresearch.engine.worktrees import survey_of_arm
 from autoresearch.errors import AutoresearchError, CampaignError
@@ -264,7 +264,7 @@ def supplies(campaign: CampaignConfig, root: Path, survey: Survey) -> tuple[Supp
 
 
 def _supply(campaign: CampaignConfig, root: Path, survey: Survey, place: int) -> Supply:
-    spec, scope = campaign.researcher[place], campaign.scope
+    spec = campaign.researcher[place]
     options = {"root": str(root), "seed": campaign.run.first_seed, **spec.options()}
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         try:
@@ -273,14 +273,7 @@ def _supply(campaign: CampaignConfig, root: Path, survey: Survey, place: int) ->
             raise
         except AutoresearchError as error:
             return Supply(f"{_REFUSED}: {error}")
-    brief = Brief(
-        campaign=campaign.campaign,
-        index=2,
-        objective=survey.objective,
-        facts=survey.facts,
-        protect_keys=(*survey.protect_keys, *scope.protect_keys),
-        origin=survey.facts.values,
-    )
+    brief = first_brief(campaign, survey)
     return one.supply(brief) if isinstance(one, Supplier) else Supply("")
 
 

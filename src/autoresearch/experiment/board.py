@@ -153,6 +153,7 @@ class Board:
         runs_total: Runs the whole campaign can hold, None when nothing limits them.
         no_more_ideas: Every researcher has said that it has none left.
         ideas_left: New experiments that a count in the stop rule still allows, None without such a count.
+        supply: Ideas that researchers have in all, None where nobody can count them.
         taken_back: Runs that are excused in their own words, whether they were made again or not.
     """
 
@@ -167,6 +168,7 @@ class Board:
     runs_total: int | None = None
     no_more_ideas: bool = False
     ideas_left: int | None = None
+    supply: int | None = None
     taken_back: tuple[TakenBack, ...] = ()
 
 

@@ -190,6 +190,7 @@ def board(history: History, campaign: CampaignConfig, objective: Objective, view
         runs_total=view.runs_total,
         no_more_ideas=history.exhausted,
         ideas_left=view.stop.remaining_experiments,
+        supply=view.supply,
         taken_back=exploration.taken_from(history),
     )
 

@@ -297,6 +297,7 @@ class Outlook:
         may_explore: Whether a new experiment may be opened.
         now: Unix seconds this was looked at.
         asking: Whether researchers are there to be asked; without them an attempt they left half made has to wait.
+        supply: Ideas that researchers have in all, None where nobody can count them.
     """
 
     stop: StopState
@@ -307,6 +308,7 @@ class Outlook:
     may_explore: bool
     now: float = 0.0
     asking: bool = True
+    supply: int | None = None
 
 
 def outlook(
@@ -335,14 +337,13 @@ def outlook(
     spent = spent_by(history, objective)
     state = check(limits, spent, now, run_s, run_hours)
     left, total = _runs(history, campaign, limits, now, run_s, _typical_s(history) or run_s)
-    roomy = left is None or left > 0
     return Outlook(
         stop=state,
         run_s=run_s,
         run_gpu_hours=run_hours,
         runs_left=left,
         runs_total=total,
-        may_explore=not state.met and roomy and history.stop is None,
+        may_explore=not state.met and left != 0 and history.stop is None,
         now=now,
     )
 

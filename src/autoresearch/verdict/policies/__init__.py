@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 BUILTIN = {
     "auto": "autoresearch.verdict.policies.auto:auto",
-    "doubles": "autoresearch.verdict.policies.doubles:doubles",
+    "doubles": "autoresearch.verdict.policies.auto:doubles",
     "greedy": "autoresearch.verdict.policies.greedy:greedy",
     "sequential": "autoresearch.verdict.policies.sequential:sequential",
     "screening": "autoresearch.verdict.policies.screening:screening",

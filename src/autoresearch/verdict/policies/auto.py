@@ -7,14 +7,18 @@
    the bar, and re-measures it from a noise of one gain on. Where three runs fit for every idea to come: `sequential`.
 4. Loud (after those three runs where they fit): `screening`, many ideas per run.
 5. Every request for an idea says which, with the two numbers.
+
+`doubles` is the same, and two ideas share a run where they are plenty and the campaign's own effects favour it.
 """
 
 import math
 from dataclasses import replace
+from functools import partial
 from typing import Literal, NamedTuple
 
 from autoresearch.verdict.evidence import PILOT, Evidence
 from autoresearch.verdict.policies.composed import Composed, Contest, Ruling, WayOfJudging, nothing_aside
+from autoresearch.verdict.policies.doubles import TOLD, double_under_way, two_at_a_time
 from autoresearch.verdict.policies.one_at_a_time import one_at_a_time
 from autoresearch.verdict.policies.reserve import affords
 from autoresearch.verdict.policies.screening import bundled_where_they_fit, many_at_a_time
@@ -37,16 +41,23 @@ def auto() -> Composed:
     return Composed(name="auto", choose=choose, spends=bundled_where_they_fit)
 
 
-def choose(evidence: Evidence) -> WayOfJudging:
-    """By one run's noise beside the gain worth having; an array under way is finished first."""
+def doubles() -> Composed:
+    """`auto`, with two ideas in a run where that is worth more."""
+    choice = partial(choose, name="doubles", two=True)
+    return Composed(name="doubles", choose=choice, spends=bundled_where_they_fit, tells=TOLD)
+
+
+def choose(evidence: Evidence, name: str = "auto", *, two: bool = False) -> WayOfJudging:
+    """By one run's noise beside the gain worth having; a double or an array under way is finished first."""
     seen = by_noise(evidence)
+    order = two_at_a_time if two else one_at_a_time
     bundles = seen.suits == "screening" or _under_way(evidence)
     return WayOfJudging(
-        by="auto",
-        order=many_at_a_time if bundles else one_at_a_time,
+        by=name,
+        order=many_at_a_time if bundles and not (two and double_under_way(evidence)) else order,
         rule=at_first_look if seen.suits == "single" else by_credited_gain,
         aside=nothing_aside if seen.calm else anchor,
-        why=f"auto: {seen.why}",
+        why=f"{name}: {seen.why}",
     )
 
 

@@ -1,11 +1,14 @@
-"""Doubles: two fresh ideas in one run, kept or dropped together, where the campaign's own effects favour it.
+"""Doubles: an order of work in which two fresh ideas share a run, where the campaign's own effects favour it.
 
-1. As `auto` while it measures the noise, and for the first eight ideas, which run alone.
-2. Then the next run is the one that is worth most: what a single idea and what a double are expected to bring per run
-   follows from the effects of ideas that ran alone (`worth_of_runs`). The request says both numbers.
-3. Singles all the same: while gains are large, as they are where the best ideas come first; every eighth time, to go on
-   learning; and where the stop rule counts ideas.
-4. A double that gives no metric is told apart by one run of the older idea. One that cannot be merged runs as two.
+1. The first eight ideas run alone.
+2. Then the next run is the one that is worth most: what a single idea and what a double are expected to bring follows
+   from the effects of ideas that ran alone (`worth_of_runs`). The request says both numbers. Two it is where that is
+   more by a margin, which is the wider the fewer ideas say so.
+3. Singles all the same: while gains are large or fall, as they do where the best ideas come first; every eighth time,
+   to go on learning; where the stop rule counts ideas, or researchers have fewer than two for a run; and where the
+   newest ideas clash.
+4. A double that gives no metric is dropped: the run that tells which of the two it was would crash half of the time,
+   and one of a fresh idea is worth more. One that cannot be merged, or that the machine failed, runs as two.
 5. Its verdict is about both: what one of them is worth only leaving it out on fresh seeds can say.
 
 Two ideas at once are a factorial design of the smallest kind (Box, Hunter and Hunter, Statistics for Experimenters, 5):
@@ -14,23 +17,35 @@ where ideas are cheaper than runs, a run should try more than one.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 
 from autoresearch.experiment.board import Advice, Bundle, Combine, Idea, Measure, Propose, Settle
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status
 from autoresearch.verdict import shared_rules
 from autoresearch.verdict.evidence import DOUBLE, PILOT, Evidence
-from autoresearch.verdict.policies.auto import choose
-from autoresearch.verdict.policies.composed import Composed, Contest, Ruling, WayOfJudging, bundle_name
-from autoresearch.verdict.policies.one_at_a_time import next_for, one_at_a_time, propose
+from autoresearch.verdict.policies.composed import Contest, Ruling, WayOfJudging, bundle_name
+from autoresearch.verdict.policies.one_at_a_time import next_for, propose
 from autoresearch.verdict.policies.reserve import spares
-from autoresearch.verdict.policies.screening import bundled_where_they_fit
 from autoresearch.verdict.policies.sequential import ETA, ordinary_gain
 from autoresearch.verdict.statistics import mean, normal_cdf
 
-AHEAD = 1.05
-"""Times what a single brings per run that a double must be expected to bring."""
+AHEAD = 0.15
+"""Part of what a single is expected to bring by which a double must be ahead of it."""
+
+DOUBT = 8
+"""Ideas alone at which what they say of doubles counts by half."""
+
+FADING = 0.5
+"""Standard errors of the slope by which gains of single ideas must fall for the best to have come first."""
+
+TOLD = (
+    "the stop rule counts ideas, so no two share a run and this is auto; a rule of runs, time or GPU-hours lets them",
+    f"auto, and once {PILOT} ideas have run alone, two ideas in a run where that is expected to bring more",
+)
+"""What a plan says of it where ideas are counted, and where they are not."""
+
+_WHY_DROPPED = "a run of a fresh idea is worth more than one that tells which of them it was"
 
 LARGE = 1.5
 """Gains worth having above which recent keeps are large, and their ideas run alone."""
@@ -42,43 +57,25 @@ REMEMBERED = 32
 """Single ideas whose effects are remembered: the newest."""
 
 
-_TOLD = (
-    "the stop rule counts ideas, so no two share a run and this is auto; a rule of runs, time or GPU-hours lets them",
-    f"auto, and once {PILOT} ideas have run alone, two ideas in a run where that is expected to bring more",
-)
-"""What a plan says of it where ideas are counted, and where they are not."""
-
-
-def doubles() -> Composed:
-    """`auto`, with two ideas in a run where that is worth more."""
-    return Composed(name="doubles", choose=_choose, spends=bundled_where_they_fit, tells=_TOLD)
-
-
-def _choose(evidence: Evidence) -> WayOfJudging:
-    way = choose(evidence)
-    order = two_at_a_time if way.order is one_at_a_time or _under_way(evidence) else way.order
-    return replace(way, by="doubles", order=order, why=way.why.replace("auto", "doubles", 1))
-
-
-def _under_way(evidence: Evidence) -> bool:
-    """Whether a double is to be judged yet; where the noise asks for arrays meanwhile, it is judged first."""
-    doubled = _doubles(evidence)
-    return any(idea.name in doubled for idea in evidence.open)
-
-
 def two_at_a_time(evidence: Evidence, way: WayOfJudging) -> Advice | None:
     """What open ideas and doubles need, then a run for the sake of all, then the next idea, or the second of two."""
     two, why = wants_two(evidence)
     waiting = _unpaired(evidence)
     more = propose(evidence, f"{way.why}; {why}")
     fits = len(waiting) == 1 and isinstance(more, Propose) and waiting[0].parent == more.parent
-    collecting = two and fits and spares(evidence, 3)
+    collecting = two and fits and spares(evidence, 1)
     wanted = [advice for idea in evidence.open if (advice := _next_for(evidence, way, idea, waiting, two)) is not None]
     if collecting:
         wanted = [a for a in wanted if not (isinstance(a, Measure) and a.arm == waiting[0].name)]
     order = (Settle, Combine, Measure)
     due = min(wanted, key=lambda advice: order.index(type(advice)), default=None)
     return due or (more if collecting else way.aside(evidence) or more)
+
+
+def double_under_way(evidence: Evidence) -> bool:
+    """Whether a double is to be judged yet."""
+    doubled = _doubles(evidence)
+    return any(idea.name in doubled for idea in evidence.open)
 
 
 def _unpaired(evidence: Evidence) -> tuple[Idea, ...]:
@@ -119,7 +116,7 @@ def _fits(idea: Idea, other: Idea) -> bool:
 
 
 def _of_double(evidence: Evidence, way: WayOfJudging, idea: Idea, double: Bundle) -> Settle | Combine | Measure | None:
-    arm, first = evidence.arm(double.name), double.ideas[0]
+    arm = evidence.arm(double.name)
     moved = double.parent != idea.parent
     if double.conflict and not moved:
         return next_for(evidence, way, idea)
@@ -138,11 +135,11 @@ def _of_double(evidence: Evidence, way: WayOfJudging, idea: Idea, double: Bundle
             return Settle(idea.name, shared_rules.never_run(evidence, idea, way.by))
         seed = evidence.next_seed(double.name, double.parent)
         return Measure(double.name, seed, Purpose.EXPLORE, f"first run of {' and '.join(double.ideas)} together")
-    alone = evidence.arm(first)
-    if idea.name != first and first in evidence.ideas and alone.runs and not evidence.arm(idea.name).tried:
-        reason = f"the run with {first} gave no metric, and {first} alone did{': ' + arm.note if arm.note else ''}"
-        return Settle(idea.name, shared_rules.verdict(evidence, idea.name, Status.CRASH, reason, by=way.by))
-    return next_for(evidence, way, idea) if idea.name == first or alone.failed else None
+    if arm.failed > arm.excused:
+        note = f" ({arm.note})" if arm.note else ""
+        reason = f"{' and '.join(double.ideas)} in one run gave no metric{note}; {_WHY_DROPPED}"
+        return Settle(idea.name, shared_rules.verdict(evidence, double.name, Status.CRASH, reason, by=way.by))
+    return next_for(evidence, way, idea)
 
 
 def _decided(evidence: Evidence, double: Bundle) -> Settle | None:
@@ -190,6 +187,10 @@ def wants_two(evidence: Evidence) -> tuple[bool, str]:
     board = evidence.board
     if board.ideas_left is not None:
         return False, "one idea a run, for the stop rule counts ideas"
+    if board.supply is not None and (board.runs_left is None or board.supply < len(board.ideas) + 2 * board.runs_left):
+        return False, f"one idea a run, for researchers have {board.supply} in all"
+    if _clash(evidence):
+        return False, "one idea a run, for the newest could not share one"
     alone = _alone(evidence)
     if len(alone) < PILOT:
         return False, f"one idea a run, until {PILOT} have run alone"
@@ -199,25 +200,36 @@ def wants_two(evidence: Evidence) -> tuple[bool, str]:
     if found is None:
         return False, "one idea a run, for the noise is not known"
     told = f"a run of one idea is expected to bring {found.single:.3g}, of two {found.double:.3g}"
-    if found.double <= AHEAD * found.single:
-        return False, f"one idea a run: {told}"
+    if found.fading:
+        return False, f"one idea a run, for ideas bring less and less: {told}"
+    if not found.clear:
+        return False, f"one idea a run: {told}, which {found.ideas} ideas do not make clear enough"
     if _steps(evidence) % RECENT == RECENT - 1:
         return False, f"one idea, to go on learning: {told}"
     return True, f"two ideas a run: {told}"
 
 
 def _alone(evidence: Evidence) -> list[tuple[float | None, int]]:
-    """Effect and runs of the newest decided ideas that ran alone, None for one that crashed."""
+    """Effect and runs of the newest decided ideas that ran alone, oldest first, None for one that crashed."""
     found: list[tuple[float | None, int]] = []
     for idea in reversed(evidence.board.ideas):
         verdict = idea.verdict
         if verdict is None or len(found) >= REMEMBERED:
             continue
+        own = evidence.arm(idea.name)
         if verdict.status is Status.CRASH:
-            found.append((None, 1))
-        elif verdict.effect is not None and verdict.runs and evidence.arm(idea.name).runs:
+            found += [(None, 1)] if own.failed or idea.broken else []
+        elif verdict.effect is not None and verdict.runs and own.runs:
             found.append((verdict.effect, verdict.runs))
-    return found
+    return found[::-1]
+
+
+def _clash(evidence: Evidence) -> bool:
+    """Whether the newest two ideas share a key, as all points of a search do, or the newest two doubles conflicted."""
+    newest = evidence.board.ideas[-2:]
+    doubles = [bundle for bundle in evidence.board.bundles if bundle.name.startswith(DOUBLE)][-2:]
+    shared = len(newest) == 2 and not newest[0].keys.isdisjoint(newest[1].keys)
+    return shared or (len(doubles) == 2 and all(bundle.conflict for bundle in doubles))
 
 
 def _large(evidence: Evidence) -> bool:
@@ -239,10 +251,25 @@ def _steps(evidence: Evidence) -> int:
 
 @dataclass(frozen=True)
 class RunWorth:
-    """True gain per run that is expected of one fresh idea in a run, and of two."""
+    """True gain that is expected of a run of one fresh idea, and of two.
+
+    Attributes:
+        single: Of one.
+        double: Of two.
+        ideas: Ideas alone that say so.
+        fading: Whether what one idea brings falls from older to newer ones, by half a standard error and more.
+    """
 
     single: float
     double: float
+    ideas: int = 0
+    fading: bool = False
+
+    @property
+    def clear(self) -> bool:
+        """Whether two bring more by a margin, what few ideas say counted as part of it (Buehlmann's credibility)."""
+        believed = self.ideas / (self.ideas + DOUBT)
+        return believed * (self.double - self.single) > AHEAD * self.single
 
 
 def worth_of_runs(evidence: Evidence) -> RunWorth | None:
@@ -258,14 +285,14 @@ def worth_of_runs(evidence: Evidence) -> RunWorth | None:
 
 
 def expected(alone: tuple[tuple[float | None, int], ...], sigma: float, error: float, bar: float) -> RunWorth:
-    """Gain per run of one idea and of two, were the next ideas like those that ran alone.
+    """Gain of a run of one idea and of two, were the next ideas like those that ran alone.
 
     Measured effects scatter more than true ones. They are drawn in to the scatter that is left beyond their noise
     (constrained empirical Bayes; Louis, JASA 79, 1984). An arm of true effect e is kept with the chance
-    Phi((e - bar) / error), and brings e.
+    Phi((e - bar) / error), and brings e; one that crashes brings nothing.
 
     Args:
-        alone: Effect and runs of ideas that ran alone, None for a crash.
+        alone: Effect and runs of ideas that ran alone, oldest first, None for a crash.
         sigma: Noise of one run.
         error: Standard error of the next run's effect.
         bar: Measured gain from which it is kept.
@@ -273,13 +300,23 @@ def expected(alone: tuple[tuple[float | None, int], ...], sigma: float, error: f
     known = [(effect, runs) for effect, runs in alone if effect is not None]
     if not known:
         return RunWorth(0.0, 0.0)
-    crash = (len(alone) - len(known) + 0.5) / (len(alone) + 5)
+    fine = 1 - (len(alone) - len(known) + 0.5) / (len(alone) + 5)
     true = drawn_in(known, sigma)
-    one = mean([_brings(effect, error, bar) for effect in true])
+    ones = [_brings(effect, error, bar) for effect in true]
     two = mean([_brings(a + b, error, bar) for a, b in combinations(true, 2)] or [0.0])
-    fine, half = (1 - crash) * (1 - crash), 2 * crash * (1 - crash)
-    runs = 1 + 1.5 * half + 2 * crash * crash
-    return RunWorth((1 - crash) * one, (fine * two + half * one) / runs)
+    return RunWorth(fine * mean(ones), fine * fine * two, len(alone), _falls(ones))
+
+
+def _falls(values: Sequence[float]) -> bool:
+    """Whether a straight line through them falls by more than `FADING` standard errors of its slope."""
+    count = len(values)
+    if count < 4:
+        return False
+    places = [place - (count - 1) / 2 for place in range(count)]
+    square, centre = sum(place * place for place in places), mean(values)
+    slope = sum(place * value for place, value in zip(places, values, strict=True)) / square
+    rest = sum((v - centre - slope * place) ** 2 for place, v in zip(places, values, strict=True)) / (count - 2)
+    return slope < -FADING * math.sqrt(rest / square)
 
 
 def drawn_in(known: Sequence[tuple[float, int]], sigma: float) -> list[float]:
