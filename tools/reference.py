@@ -145,8 +145,8 @@ def _tag(tag: str) -> str:
 def cli_page() -> str:
     """One section for each command, with its flags."""
     parts = [
-        "# Command line\n\nExit codes: [exit-codes.md](exit-codes.md). Every reading command has `--json`; "
-        "an object says its `schema_version`. `-q` and `-v` go with every command, and flags may stand before it.\n\n"
+        "# Command line\n\nExit codes: [exit-codes.md](exit-codes.md). Every reading command has `--json`, "
+        "which says its `schema_version`. `-q` and `-v` go with every command, and flags may stand before it.\n\n"
         + _prose(command_line_defaults.__doc__ or "")
         + "\n"
     ]

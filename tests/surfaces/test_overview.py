@@ -20,7 +20,7 @@ def test_list_tells_campaigns_with_their_state(lab):
     assert head.split() == ["campaign", "state", "attempted", "kept", "best", "metric"]
     assert row.split() == ["night", "planned", "0", "0", "score"]
     told = json.loads(lab.cli("list", "--json").stdout)
-    assert (told["schema_version"], told["campaigns"][0]["state"]) == (1, "planned")
+    assert (told["schema_version"], told["campaigns"][0]["state"]) == (2, "planned")
 
 
 def test_a_campaign_that_cannot_be_read_is_told_beside_the_others(lab):

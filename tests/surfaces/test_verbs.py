@@ -52,9 +52,10 @@ def test_a_dry_run_shows_the_submission_and_writes_nothing(lab):
     "words", [("status",), ("show", "2"), ("ledger",), ("ledger", "check"), ("report",), ("doctor",)]
 )
 def test_every_json_document_is_strict_json(ended, words):
-    """Machines read the same values that people see."""
+    """Machines read the same values that people see, and in which form they come."""
     document = json.loads(ended.cli(*words, "--json").stdout, parse_constant=pytest.fail)
     text = json.dumps(document)
+    assert document["schema_version"] == 2
     if words in {("status",), ("ledger",), ("show", "2")}:
         assert "raise the learning rate" in text
         assert "0.7" in text

@@ -60,7 +60,9 @@ def run_experiment(args: argparse.Namespace) -> int:
             from autoresearch.campaign.status import driven_table  # noqa: PLC0415 - `--help` can do without
 
             found = by_hand.listing()
-            output.emit(found) if args.json else output.say(driven_table(found, output.terminal_width()))
+            output.emit({"experiments": found}) if args.json else output.say(
+                driven_table(found, output.terminal_width())
+            )
         case "new":
             _say(args, by_hand.open(_idea(args)))
         case "show":

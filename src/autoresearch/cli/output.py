@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from autoresearch.config.schema import CampaignConfig
     from autoresearch.records.row import Row
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Of what `--json` writes: raised when a key goes or means something else; new keys do not raise it."""
 
 _CONTROLS = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
@@ -59,9 +59,9 @@ def show(text: str) -> None:
 
 
 def emit(value: object) -> None:
-    """A value as JSON: dataclasses become objects, NaN and infinities null; an object says which form it has."""
+    """An object as JSON: dataclasses become objects, NaN and infinities null; it says which form it has."""
     document = _plain(value)
-    if isinstance(document, dict) and "$schema" not in document:
+    if "$schema" not in document:
         document = {"schema_version": SCHEMA_VERSION, **document}
     _write(json.dumps(document, indent=2, ensure_ascii=False))
 

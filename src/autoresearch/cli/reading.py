@@ -191,13 +191,15 @@ def run_ledger(args: argparse.Namespace) -> int:
     campaign = campaign_of(args)
     if args.action == "check":
         found = campaign.check()
-        output.emit(found) if args.json else output.say("\n".join(found) or "ledger, journals and notes agree")
+        output.emit({"contradictions": found}) if args.json else output.say(
+            "\n".join(found) or "ledger, journals and notes agree"
+        )
         return 1 if found else 0
     if args.action == "rebuild":
         output.say(campaign.rebuild())
         return 0
     rows = campaign.ledger() if args.campaign is None else campaign.rows()
-    output.emit(rows) if args.json else output.say(output.ledger_text(rows, output.terminal_width()))
+    output.emit({"rows": rows}) if args.json else output.say(output.ledger_text(rows, output.terminal_width()))
     return 0
 
 
@@ -209,7 +211,7 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
 def run_report(args: argparse.Namespace) -> int:
     """Write Markdown, one self-contained HTML page and the plots."""
     files = campaign_of(args).report()
-    output.emit(files) if args.json else output.say("\n".join(map(str, files)))
+    output.emit({"files": files}) if args.json else output.say("\n".join(map(str, files)))
     return 0
 
 
@@ -278,7 +280,7 @@ def run_simulate(args: argparse.Namespace) -> int:
     if args.plot:
         policy_comparison.plot(found.summaries, trial.gain, args.plot)
     if args.json:
-        output.emit(found.summaries)
+        output.emit({"summaries": found.summaries})
         return 0
     output.say(str(found))
     if args.plot:

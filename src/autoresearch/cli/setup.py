@@ -88,7 +88,7 @@ def run_doctor(args: argparse.Namespace) -> int:
     """Print what was found; exit code 1 when a campaign could not run."""
     checks = campaign_of(args).doctor()
     if args.json:
-        output.emit(checks)
+        output.emit({"checks": checks})
     else:
         width = max(len(check.name) for check in checks)
         for check in checks:
