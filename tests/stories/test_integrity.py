@@ -80,14 +80,32 @@ def test_no_idea_that_touches_what_measures_has_a_number(lab):
     assert "contradicted: gold/answers.csv was changed by the run" in (lab.folder / "report.md").read_text()
 
 
-def test_a_number_that_is_printed_before_anything_is_measured_says_that_nobody_vouches_for_it(lab):
-    """One line at import and `os._exit` leave one result: it counts, and row, status, report and MCP call it unverified."""
-    early = patch("tune.py", "import os", 'print("score: 0.9", flush=True)', "os._exit(0)")
+FORGED = {
+    "printed before anything is measured": ("import os", 'print("score: 0.9", flush=True)', "os._exit(0)"),
+    "measured by another function": ("import judge", "judge.grade = lambda lr: 0.9"),
+    "measured by another module, from an archive": (
+        "import sys, tempfile, zipfile",
+        'place = tempfile.mkdtemp() + "/judge.zip"',
+        'zipfile.ZipFile(place, "w").writestr("judge.py", "def grade(lr): return 0.9")',
+        "sys.path.insert(0, place)",
+    ),
+    "written in place of the true one": (
+        "import builtins, sys",
+        "builtins.print = lambda *a, **k: sys.stdout.write('score: 0.9\\n')",
+    ),
+}
+
+
+@pytest.mark.parametrize("lines", FORGED.values(), ids=FORGED)
+def test_a_number_that_the_run_itself_forged_says_that_nobody_vouches_for_it(lab, lines):
+    """Inside one process nothing is out of reach: it counts, never as proven, and every surface calls it unverified."""
     (lab.root / "judge.py").write_text("def grade(lr): return 0.5 + lr\n")
     (lab.root / "tune.py").write_text("def prepare(): pass\n")
-    (lab.root / "train.py").write_text(TRAIN)
+    (lab.root / "train.py").write_text(
+        TRAIN.replace("judge, tune", "sys, tune").replace("prepare()", "prepare()\nimport judge")
+    )
     commit_all(lab.root)
-    (lab.root / "ideas.yaml").write_text(yaml.safe_dump([{"title": "early", "patch": early}]))
+    (lab.root / "ideas.yaml").write_text(yaml.safe_dump([{"title": "forged", "patch": tuned(*lines)}]))
     target = {"type": "command", "config": "config.json", "protect": ["judge.py", "train.py"]}
     lab.write(stop="2 experiments", launcher={"type": "local"}, target=target, run={"grace": 0.5}, verdict=PROVEN)
     assert lab.run().returncode == 0
@@ -95,11 +113,11 @@ def test_a_number_that_is_printed_before_anything_is_measured_says_that_nobody_v
     assert (row.status.value, row.metric_value, row.extra["integrity"]) == ("keep", 0.9, "unverified")
     assert answers.attempt(row).integrity == "unverified"
     status = json.loads(lab.cli("status", "--json").stdout)
-    assert (status["incumbent"], status["best_integrity"]) == ("early", "unverified")
+    assert (status["incumbent"], status["best_integrity"]) == ("forged", "unverified")
     assert ", unverified)" in lab.cli("status").stdout
     report = (lab.folder / "report.md").read_text()
-    assert "**#2 early is measured to be, as measured by the run itself, better than the baseline" in report
-    assert "- best: 0.9, mean of 1 fresh seed, as measured by the run itself (early" in report
+    assert "**#2 forged is measured to be, as measured by the run itself, better than the baseline" in report
+    assert "- best: 0.9, mean of 1 fresh seed, as measured by the run itself (forged" in report
     assert "stand on one source, which the code under test could have written" in report
 
 
