@@ -19,6 +19,12 @@ PLAN = (
 CONFIG = ("--set", "target.config=config.json")
 
 
+def test_a_command_without_a_recipe_is_a_script_of_ones_own(lab):
+    """Nothing else could be meant, so nobody is asked to say `--target command` as well."""
+    said = [word for word in PLAN if word not in {"--target", "command"}]
+    assert lab.cli(*said, *CONFIG, "--dry-run").stdout == lab.cli(*PLAN, *CONFIG, "--dry-run").stdout
+
+
 def test_without_a_list_the_keys_of_the_configuration_are_searched(lab):
     """The plan says over what, and the campaign file holds the space for a person to correct."""
     pytest.importorskip("numpy")

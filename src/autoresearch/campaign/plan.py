@@ -67,7 +67,8 @@ def request(
 ) -> PlanRequest:
     """Put what a person says, on a command line or in a script, where the campaign file has it.
 
-    What is None or empty was not said. `settings` has further keys of the file, dotted or not; they win.
+    What is None or empty was not said; a command without a recipe is a script of one's own. `settings` has further keys
+    of the file, dotted or not; they win.
 
     Raises:
         UsageError: A command in one string has a quote that is not closed.
@@ -83,6 +84,8 @@ def request(
         "researcher": _researchers(researcher, ideas),
     }
     found = {key: value for key, value in found.items() if value}
+    if "command" in found and not recipe:
+        found.setdefault("target", "command")
     for key, value in (settings or {}).items():
         _put(found, key, value)
     return PlanRequest(recipe, stop, name, found)
