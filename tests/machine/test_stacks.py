@@ -53,7 +53,7 @@ def test_py_spy_tells_where_each_process_hangs():
     """Of a Python that prints no stacks itself, and of its child; both go on."""
     child = started("-I", script=FAMILY)
     tree = [processes.process_info(child.pid), *processes.descendants([child.pid], processes.everyone())]
-    text = stacks.told(tree)
+    text = stacks.told(tree, patience_s=1800.0)
     states = [processes.process_info(one.pid).state for one in tree]
     for one in reversed(tree):
         processes.signal_tree(one, signal.SIGKILL)

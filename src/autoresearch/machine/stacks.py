@@ -16,24 +16,28 @@ from pathlib import Path
 from autoresearch.machine import processes
 from autoresearch.machine.processes import CommandError, Process
 
-_ONE_S = 5.0
-_ALL_S = 15.0
+PATIENCE_S = 60.0
 _MOST = 64
 _MOST_BYTES = 64 * 1024
 _FATAL = (signal.SIGSEGV, signal.SIGFPE, signal.SIGABRT, signal.SIGBUS, signal.SIGILL)
 """What `faulthandler.enable` catches, all of them; a process that catches just these has switched it on."""
 
 
-def told(tree: Sequence[Process]) -> str:
-    """What the kernel and, where it can be asked, py-spy say of these processes; within a quarter of a minute."""
-    found, until = spy(), time.monotonic() + _ALL_S
+def told(tree: Sequence[Process], patience_s: float = PATIENCE_S) -> str:
+    """What the kernel and, where it can be asked, py-spy say of these processes.
+
+    Args:
+        tree: The processes.
+        patience_s: Seconds for all of py-spy's answers; one may take a third of it. A machine that hangs is often busy.
+    """
+    found, until = spy(), time.monotonic() + patience_s
     parts = ["[autoresearch: what the run's processes are doing, before it is ended]"]
     if found is None:
         parts.append("py-spy is not installed, so no Python stacks: pip install py-spy")
     for process in tree[:_MOST]:
         parts.append(_by_kernel(process))
         if found and _is_python(process) and time.monotonic() < until:
-            parts.append(_by_spy(found, process))
+            parts.append(_by_spy(found, process, patience_s / 3))
     parts += [f"and {len(tree) - _MOST} processes more"] if len(tree) > _MOST else []
     return "\n".join(["", *parts, "[autoresearch: end of what they are doing]", ""])
 
@@ -57,9 +61,9 @@ def spy() -> str | None:
     return str(beside) if beside.is_file() else shutil.which("py-spy")
 
 
-def _by_spy(program: str, process: Process) -> str:
+def _by_spy(program: str, process: Process, patience_s: float) -> str:
     try:
-        return processes.run([program, "dump", "--pid", str(process.pid)], timeout=_ONE_S).text[:_MOST_BYTES]
+        return processes.run([program, "dump", "--pid", str(process.pid)], timeout=patience_s).text[:_MOST_BYTES]
     except CommandError as error:
         said = error.stderr.decode("utf-8", "replace").strip().splitlines() or ["it said nothing"]
         return f"  py-spy could not look into it: {said[0]}"
