@@ -55,6 +55,14 @@ def test_an_evaluation_is_not_a_recipe_to_train(checkout):
         target("examples/configs/evals/eval.yaml").survey(checkout)
 
 
+def test_a_file_of_another_program_is_no_recipe_whatever_command_is_named(checkout):
+    """It would have become a campaign for `train:loss`, which that program never writes."""
+    (checkout / "sft.yaml").write_text("lr: 0.1\nmodel:\n  depth: 3\n")
+    foreign = plugins.make("targets", "nemo-rl", recipe="sft.yaml", command=("python3", "finetune.py"))
+    with pytest.raises(RecipeError, match="say --target command for a script outside NeMo-RL"):
+        foreign.survey(checkout)
+
+
 def test_broken_worker_environments_are_built_anew_beside_the_shared_ones(checkout, folder):
     """In the run's own folder: others use what is shared."""
     env = target().job(replace(request(checkout, folder), rebuild=True)).env

@@ -49,17 +49,26 @@ def entry_point(recipe: Recipe, script: TestScript | None = None) -> str:
     Raises:
         RecipeError: The recipe trains nothing, or the script is not in this checkout.
     """
-    entry = script.entry if script and script.entry else derived_entry(recipe)
-    if not entry:
-        raise RecipeError(
-            f"{recipe.path}: trains nothing, for it has none of the sections grpo, ppo, sft, dpo, rm, distillation "
-            "and eval; choose a complete recipe, or say --target command for a script outside NeMo-RL"
-        )
+    entry = script.entry if script and script.entry else check_trains(recipe)
     if not (recipe.root / entry).is_file():
         raise RecipeError(
             f"{recipe.path}: needs {entry}, which is not in {recipe.root}; set `command:` in the campaign"
         )
     return entry
+
+
+def check_trains(recipe: Recipe) -> str:
+    """The training script that a recipe's sections ask for.
+
+    Raises:
+        RecipeError: They ask for none: it is a fragment, or the file of another program.
+    """
+    if found := derived_entry(recipe):
+        return found
+    raise RecipeError(
+        f"{recipe.path}: trains nothing with NeMo-RL, for it has none of the sections grpo, ppo, sft, dpo, rm, "
+        "distillation and eval; choose a complete recipe, or say --target command for a script outside NeMo-RL"
+    )
 
 
 def derived_entry(recipe: Recipe) -> str:

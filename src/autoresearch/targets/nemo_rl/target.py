@@ -88,6 +88,7 @@ class NemoRLTarget:
         recipe = load(tree, self.recipe)
         if recipe.algorithm == "eval":
             raise RecipeError(f"{recipe.path}: is an evaluation and trains nothing; choose a training recipe")
+        run_command.check_trains(recipe)
         objective = self._objective(recipe)
         cost = self._budget(recipe, objective)
         survey = Survey(
