@@ -90,6 +90,7 @@ def test_what_is_not_the_best_is_not_taken_home_with_the_words_for_the_best(stac
     assert "is unverified: by the runs' own word alone" in " ".join(best.stdout.split())
     assert "This is not the best of the campaign (weight-decay)" in " ".join(part.stdout.split())
     assert "This is not the best of the campaign (weight-decay)" in text
+    assert "It was judged keep: " in text
     assert "- best: " not in text
     assert "#3" not in text
 

@@ -135,7 +135,7 @@ def test_the_words_for_other_shells_are_such(lab, shell):
 def test_help_of_a_command_is_what_its_flag_prints(lab):
     """`help plan` and `plan --help`."""
     assert lab.cli("help", "plan").stdout == lab.cli("plan", "--help").stdout
-    assert "there is no command 'paln'" in lab.cli("help", "paln").stderr
+    assert "there is no command 'paln'; did you mean 'plan'?" in lab.cli("help", "paln").stderr
 
 
 def test_a_rehearsal_of_no_time_is_refused(lab):

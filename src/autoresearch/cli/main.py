@@ -94,10 +94,10 @@ class _Parser(argparse.ArgumentParser):
             return f"{found[1]}: {found[3]} is not understood; write a {'whole ' * (found[2] == 'int')}number"
         if found := re.fullmatch(r"argument (.+): invalid choice: (.+) \(choose from (.+)\)", message, re.DOTALL):
             allowed = [word.strip(" '\"") for word in found[3].split(",")]
-            near = _nearest(found[2].strip("'\""), allowed)
+            near = nearest(found[2].strip("'\""), allowed)
             return f"{found[1]}: {found[2]} is not understood; write {', '.join(allowed[:-1])} or {allowed[-1]}{near}"
         if found := re.match(r"unrecognized arguments: (\S+)", message):
-            return f"{message}{_nearest(found[1].partition('=')[0], self._flags())}"
+            return f"{message}{nearest(found[1].partition('=')[0], self._flags())}"
         return message
 
     def _flags(self) -> list[str]:
@@ -106,7 +106,7 @@ class _Parser(argparse.ArgumentParser):
         return [flag for one in (self, *below) for flag in one._option_string_actions]  # noqa: SLF001 - told nowhere else
 
 
-def _nearest(word: str, known: Sequence[str]) -> str:
+def nearest(word: str, known: Sequence[str]) -> str:
     """`; did you mean 'x'?`, empty where nothing is near."""
     import difflib  # noqa: PLC0415 - only when something went wrong
 
@@ -256,9 +256,9 @@ def _check(chosen: str | None, argv: Sequence[str]) -> None:
     if chosen is None or chosen in COMMANDS:
         return
     if argv[0].startswith("-") and (known := [word for word in argv if word in COMMANDS]):
-        near = _nearest(argv[0].partition("=")[0], sorted(_TAKE_VALUES))
+        near = nearest(argv[0].partition("=")[0], sorted(_TAKE_VALUES))
         raise UsageError(f"unrecognized arguments: {argv[0]}{near}; see: autoresearch {known[0]} --help")
-    raise UsageError(f"there is no command {chosen!r}{_nearest(chosen, list(COMMANDS))}; see: autoresearch --help")
+    raise UsageError(f"there is no command {chosen!r}{nearest(chosen, list(COMMANDS))}; see: autoresearch --help")
 
 
 def _fail(text: str, code: int = 1) -> int:

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from autoresearch import extras
 from autoresearch.cli import output
-from autoresearch.cli.main import COMMANDS, campaign_arguments, campaign_of, parser
+from autoresearch.cli.main import COMMANDS, campaign_arguments, campaign_of, nearest, parser
 from autoresearch.errors import AutoresearchError, PluginError, UsageError
 from autoresearch.report import plain_text
 
@@ -179,7 +179,9 @@ def run_gc(args: argparse.Namespace) -> int:
         kinds = " ".join(f"--remove {kind}" for kind in dict.fromkeys(one.kind for one in found))
         output.say(_clearables(found, "can go"))
         output.say(plain_text.wrapped(_STAYS, output.terminal_width(), others=""))
-        output.say(f"nothing was removed; clear all of it away with: autoresearch gc {kinds}")
+        output.say(
+            f"nothing was removed; clear all of it away with: autoresearch gc {kinds} --campaign {campaign.name}"
+        )
     else:
         output.say(
             "nothing can go: no weights of settled ideas, no idle working tree, no branch of a campaign that is over"
@@ -215,7 +217,9 @@ def run_help(args: argparse.Namespace) -> int:
         output.say(parser().format_help().rstrip())
         return 0
     if args.about not in COMMANDS:
-        raise UsageError(f"there is no command {args.about!r}; see: autoresearch help")
+        raise UsageError(
+            f"there is no command {args.about!r}{nearest(args.about, list(COMMANDS))}; see: autoresearch help"
+        )
     output.say(_flags_of(args.about).format_help().rstrip())
     return 0
 
@@ -282,7 +286,7 @@ def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
     actions = ("show", "metric", "budget", "environment", "plays", "health")
     parser.add_argument("action", choices=actions, help="what to show")
     parser.add_argument("recipe", help="the recipe (YAML)")
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="Hydra overrides on top of it")
+    parser.add_argument("overrides", nargs="*", default=[], metavar="KEY=VALUE", help="Hydra overrides on top of it")
     parser.add_argument("--resolved", action="store_true", help="show: the whole resolved config")
     parser.add_argument("--image", action="store_true", help="environment: runs begin in a container image")
     parser.add_argument("--run", metavar="DIR", type=Path, help="health: folder of a run's logs and checkpoints")

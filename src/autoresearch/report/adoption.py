@@ -76,7 +76,7 @@ def _measured(entry: ReportLine, told: str) -> str:
 
 
 def standing_of(report: Report, arm: str) -> str:
-    """What a campaign says of what is adopted: its headline for the best, and of anything else that it is not the best.
+    """What a campaign says of what is adopted: of the best its headline, of anything else how that was judged.
 
     Args:
         report: The campaign's report.
@@ -84,9 +84,11 @@ def standing_of(report: Report, arm: str) -> str:
     """
     if arm == report.incumbent:
         return report.headline
-    return (
+    judged = next((f" It was judged {one.status}: {one.reason}." for one in report.entries if one.name == arm), "")
+    other = (
         f"This is not the best of the campaign ({report.incumbent}), so the headline of the campaign is not about it."
     )
+    return f"{other}{judged}"
 
 
 def by_hand(files: Collection[str]) -> str:

@@ -87,7 +87,7 @@ def clock(at: float) -> str:
 
 def entry(label: str, text: str, width: int | None = None, column: int = _LABEL) -> str:
     """A label and its text in a column of its own, broken to `width` characters; None: one line."""
-    return wrapped(text, width, f"{label:{column}}", " " * column)
+    return wrapped(text, width, f"{label:{column - 1}} ", " " * column)
 
 
 def entries(rows: Iterable[tuple[str, str]], width: int | None = None, column: int = 14) -> str:

@@ -89,6 +89,7 @@ def environment(where: Path, recipe: str, overrides: Sequence[str], *, image: bo
     script = budgets.test_script(root, loaded)
     python = protection.environment(root, image=image)
     kept = saves.estimate(loaded, found.steps, saves.LEAN, resumes=False)
+    size = f"{room(kept.gb)} each, " if kept and kept.gb else ""
     chosen = run_command.injections(
         loaded, Path("RUN"), saves.injected(loaded, saves.LEAN, resumes=False), seed=0, commit="COMMIT", limit_s=None
     )
@@ -101,7 +102,7 @@ def environment(where: Path, recipe: str, overrides: Sequence[str], *, image: bo
         "variables": run_environment.variables(loaded, image=image),
         "to_fill_in": {key: f"from ${name}" for key, name in script.needs.items()} if script else {},
         "inputs": facts.inputs(loaded),
-        "checkpoints": f"{room(kept.gb)} each, {kept.stay} stay of a run ({kept.how})" if kept else "none",
+        "checkpoints": f"{size}{kept.stay} stay of a run ({kept.how})" if kept else "none",
         "set_for_every_run": [f"{one.override}  ({one.why})" for one in chosen],
         "cautions": [*facts.left_open(loaded), *run_environment.cautions(loaded, (), image=image)],
     }
