@@ -234,6 +234,15 @@ def test_what_cannot_be_proven_is_told_of_the_runs_that_were_made():
     assert not cannot_prove(evidence, large)
 
 
+def test_what_cannot_be_proven_counts_the_fresh_pairs_that_were_made():
+    """Three of each in twelve runs, whose share would be one: a headline on 3 fresh seeds speaks of 3 pairs."""
+    late = [runs(arm, 1.0, 1.1, 0.9, seed=90, purpose=Purpose.CONFIRM) for arm in ("a", "baseline")]
+    trials = (*runs("baseline", 1.0, 1.1, 0.9), *runs("a", 1.2, 1.1, 1.3), *late[0], *late[1])
+    board = Board(objective=UP, ideas=(idea("a", status=KEEP, effect=0.2),), trials=trials, incumbent="a")
+    evidence = Evidence(board)
+    assert cannot_prove(evidence, claims(board).campaign).endswith(" (3 pairs of fresh seeds).")
+
+
 def test_a_drifts_interval_is_about_its_trend_or_about_what_ideas_scatter():
     """By hand: residuals 0.019 over 3 degrees; runs of one idea that differ by 0.2 add 0.02 with one degree more."""
     climb = climbing(1.0, 1.3, 1.4, 1.8, 1.9, gap=1)

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from autoresearch.experiment.board import Board, Idea, Trial
+from autoresearch.experiment.board import Board, Idea
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status
-from autoresearch.verdict.arms import Arm, Effect, sort
+from autoresearch.verdict.arms import Arm, Effect
 from autoresearch.verdict.evidence import FRESH, TAU, Evidence, difference
 from autoresearch.verdict.plausible import implausible, vouched_for
 from autoresearch.verdict.posterior import ArmNode, Worth, worths
@@ -155,8 +155,7 @@ def fresh_comparison(evidence: Evidence, arm: str, against: str) -> Effect | Non
 
     Each side's mean is over its fresh runs; common seeds are paired when their correlation is real.
     """
-    arms = evidence.answers.of(_fresh_arms, evidence.board.trials, evidence.sign, not evidence.whole_runs_exist)
-    ours, theirs = arms.get(arm), arms.get(against)
+    ours, theirs = evidence.fresh.get(arm), evidence.fresh.get(against)
     if ours is None or theirs is None or not ours.runs or not theirs.runs:
         return None
     effect = difference(ours, theirs, evidence.noise, evidence.sigma)
@@ -203,11 +202,6 @@ def _as_wide_as_its_sides(effect: Effect, sides: Sequence[tuple[Sequence[float],
     freedom = square * square / sum(part * part / free for part, free in parts)
     own = replace(effect, error=math.sqrt(square), freedom=max(1, round(freedom)))
     return own if (own.high or 0.0) > (effect.high or 0.0) else effect
-
-
-def _fresh_arms(trials: tuple[Trial, ...], sign: float, partial_judges: bool) -> dict[str, Arm]:
-    chosen = (trial for trial in trials if trial.purpose in FRESH)
-    return sort(chosen, sign, partial_judges=partial_judges)
 
 
 def left_out(evidence: Evidence, idea: str) -> str:

@@ -7,7 +7,7 @@ from autoresearch.experiment.board import Board, Bundle, Idea, Trial
 from autoresearch.experiment.experiment import lineage
 from autoresearch.experiment.outcome import BASELINE, Purpose
 from autoresearch.run.measurement import Direction
-from autoresearch.verdict.arms import Arm, Effect, SortedRuns
+from autoresearch.verdict.arms import Arm, Effect, SortedRuns, sort
 from autoresearch.verdict.memo import LastAnswers, once
 from autoresearch.verdict.statistics import Noise, estimate, mean
 
@@ -88,6 +88,11 @@ class Evidence:
     def arm(self, name: str) -> Arm:
         """The runs of an arm; none for one that never ran."""
         return self.arms.get(name) or _NEVER_RAN
+
+    @once
+    def fresh(self) -> dict[str, Arm]:
+        """Of every arm the runs that chose nothing."""
+        return self.answers.of(_fresh_arms, self.board.trials, self.sign, not self.whole_runs_exist)
 
     @once
     def ideas(self) -> dict[str, Idea]:
@@ -328,6 +333,11 @@ def _variance(n: int, whole: int, both: int, rho: float) -> float:
         variance += share * share * (1 / both - 1 / whole) - 2 * share * rho * (1 / n - both / (n * whole))
         variance -= 2 * rho * both / (n * whole)
     return max(variance, 0.0)
+
+
+def _fresh_arms(trials: tuple[Trial, ...], sign: float, partial_judges: bool) -> dict[str, Arm]:
+    chosen = (trial for trial in trials if trial.purpose in FRESH)
+    return sort(chosen, sign, partial_judges=partial_judges)
 
 
 def _whole_baseline(trial: Trial) -> bool:

@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 
 from autoresearch.experiment.board import PolicySettings
-from autoresearch.experiment.outcome import Purpose
+from autoresearch.experiment.outcome import BASELINE, Purpose
 from autoresearch.verdict.arms import Effect
 from autoresearch.verdict.claims import PROVEN, SETTLED, Claim, doubt
 from autoresearch.verdict.evidence import Evidence
@@ -66,7 +66,7 @@ class Reach:
 
     Attributes:
         runs: Runs of the campaign.
-        pairs: Fresh pairs that its share of them makes.
+        pairs: Fresh pairs that it made, or that its share of the runs makes.
         noises: The least true gain that they prove with the chance `OFTEN`, in noises of one run; None without any.
     """
 
@@ -83,15 +83,16 @@ class Reach:
         return f"{self.runs} runs cannot prove a gain below {size} ({made})"
 
 
-def reach(runs: int, settings: PolicySettings, baseline: int) -> Reach:
-    """What a campaign of so many runs can prove, before anything is known of it.
+def reach(runs: int, settings: PolicySettings, baseline: int, made: int = 0) -> Reach:
+    """What a campaign of so many runs can prove, before anything is known of it but how many they are.
 
     Args:
         runs: Runs of the campaign.
         settings: What the campaign file says about judging.
         baseline: Baseline runs, which measure the noise together with the fresh ones.
+        made: Fresh pairs that were made; 0 for as many as its share of the runs makes.
     """
-    pairs = min(MOST_PAIRS, share(runs, settings) // 2)
+    pairs = made or min(MOST_PAIRS, share(runs, settings) // 2)
     if not pairs:
         return Reach(runs, 0, None)
     baseline = max(1, min(baseline, runs // 4))
@@ -114,12 +115,15 @@ def _expected_spread(gain: float, ideas: int) -> float:
 def cannot_prove(evidence: Evidence, whole: Claim | None) -> str:
     """What a report adds where the campaign's gain is not proven: how large it would have had to be.
 
-    It counts the runs that were made. A gain that is larger than that was not proven for another reason.
+    It counts the runs that were made, and the fresh pairs; where none was made, those that the share allows. A gain
+    that is larger than that was not proven for another reason.
     """
     if whole is None or whole.standing in SETTLED or evidence.settings.confirm <= 0:
         return ""
     baseline = sum(trial.purpose is Purpose.BASELINE for trial in evidence.board.trials)
-    found, sigma = reach(len(evidence.board.trials), evidence.settings, baseline), evidence.sigma
+    sides = [evidence.fresh.get(arm) for arm in (evidence.board.incumbent, BASELINE)]
+    made = min(side.runs if side else 0 for side in sides)
+    found, sigma = reach(len(evidence.board.trials), evidence.settings, baseline, made), evidence.sigma
     if found.noises is not None and sigma and whole.effect is not None and whole.effect > found.noises * sigma:
         return ""
     return f" {found.told(sigma)}."
