@@ -134,7 +134,7 @@ def _state(status: CampaignStatus, told: Iterable[str]) -> str:
     spent = f"; {status.gpu_hours:.1f} GPU-hours" if status.gpu_hours else ""
     lines = "".join(f'<p class="waits">{safe(text)}</p>' for text in told if text)
     stop = "" if status.state == "ended" else f" {safe(status.stop)}"
-    return f"<p>{_badge(status.state)}{reason}{stop} {_faint(counts + spent)}</p>{lines}"
+    return f"<p>{_badge(status.state)}{reason}{stop}<br>{_faint(counts + spent)}</p>{lines}"
 
 
 def _running(there: str, running: Sequence[RunningRun], report: Report) -> str:
