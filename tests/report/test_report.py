@@ -192,6 +192,13 @@ def test_a_night_without_fresh_seeds_recommends_the_baseline():
     assert re.search(r"\d+ runs cannot prove a gain(,| below)", said)
 
 
+def test_a_claim_from_all_runs_says_which_of_them_are_fresh_seeds():
+    """Runs that came after the choice are no selection runs, even where the baseline has no fresh seed beside them."""
+    before, after = (claim_words(report(fresh=fresh).entries[1]) for fresh in ((), (0.6, 0.64)))
+    assert before.endswith(" on 2 selection runs, unverified")
+    assert after.endswith(" on 4 runs, 2 of them on fresh seeds, unverified")
+
+
 def test_before_fresh_seeds_the_best_value_is_corrected_for_selection():
     """Some of a kept idea's gain is luck: the value shown lies below the measured mean, which is named too."""
     made = report()

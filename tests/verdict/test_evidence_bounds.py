@@ -31,6 +31,7 @@ def test_an_effect_says_what_it_rests_on():
         Effect(0.2, 0.1, 2, 3, paired=True).told("bundled run")
         == "+0.2 [-0.092, +0.492] over 3 bundled runs on common seeds"
     )
+    assert Effect(0.2, 0.1, 2, 1, paired=True, beyond=True).told().endswith(" over 1 run partly on common seeds")
     assert Effect(0.2, 0.1, 0, 2).told().endswith("over 2 runs (validation noise only; nothing was repeated)")
     assert (counted(0), counted(1), counted(2, "seed")) == ("0 runs", "1 run", "2 seeds")
 

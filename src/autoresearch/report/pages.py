@@ -211,12 +211,14 @@ def claim_words(entry: ReportLine) -> str:
         return f"{head}no comparison of its own; {entry.reason}"
     if claim.why:
         return f"{head}{effect}: {claim.why}"
-    kind = "fresh seed" if claim.fresh else "selection run"
+    among = not claim.fresh and 0 < entry.fresh < claim.runs
+    on = counted(claim.runs, "fresh seed" if claim.fresh else "run" if among else "selection run")
+    on += f", {entry.fresh} of them on fresh seeds" if among else ""
     told = claim.standing is Standing.UNVERIFIED or entry.integrity != "unverified"
     alone = "" if told else ", unverified"
     collapsed = claim.standing is Standing.REFUTED and claim.runs == 1 and (claim.high or 0.0) > 0
     unless = ", unless that one run collapsed" if collapsed else ""
-    return f"{head}{effect} on {counted(claim.runs, kind)}{alone}{unless}"
+    return f"{head}{effect} on {on}{alone}{unless}"
 
 
 def facts(report: Report, mark: str = "") -> list[tuple[str, str]]:

@@ -36,14 +36,13 @@ class ReportLine:
         value: The metric as it was judged, as in the ledger; while it is open, the mean over its valid runs.
         values: The metric of each valid run, in order.
         effect: Measured gain against its parent when it was judged, in the better direction.
-        low: Lower end of the 90 % interval of `effect`.
-        high: Upper end of it.
+        low, high: Ends of its 90 % interval.
         runs: Runs the verdict rests on.
+        fresh: Runs of its own on fresh seeds, which had no part in it.
         reason: The verdict in words.
         claim: What may be claimed of it in the end, None for the baseline and for open ones.
         overrides: Its overrides.
-        branch: Its branch.
-        commit: Its commit, short.
+        branch, commit: Its branch, and its commit in short.
         parent: What it was made from.
         minutes: Wall-clock minutes of all its runs.
         symptoms: Health findings, `name: evidence`.
@@ -75,6 +74,7 @@ class ReportLine:
     watched: tuple[str, ...]
     log: str
     integrity: str = ""
+    fresh: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -290,6 +290,7 @@ def _entry(history: History, entry: Experiment, found: dict[str, Claim]) -> Repo
         watched=entry.judged.watched if entry.judged else (),
         log=runs[-1].planned.log if runs else "",
         integrity=integrity_of(history.runs_of(arm) or runs),
+        fresh=len(history.fresh_values(entry.name)),
     )
 
 

@@ -144,6 +144,7 @@ class Effect:
         freedom: Degrees of freedom of the noise; 0 when it comes from the validation set alone.
         runs: Runs of the candidate behind it.
         paired: Whether common seeds were used.
+        beyond: Whether runs on other seeds were used beside them.
     """
 
     gain: float
@@ -151,6 +152,7 @@ class Effect:
     freedom: int
     runs: int
     paired: bool = False
+    beyond: bool = False
 
     @property
     def z(self) -> float:
@@ -186,7 +188,7 @@ class Effect:
         low, high = self.low, self.high
         interval = "(noise not measured)" if low is None or high is None else f"[{low:+.3g}, {high:+.3g}]"
         interval = "(no scatter)" if self.error == 0 else interval
-        pairs = " on common seeds" if self.paired else ""
+        pairs = f"{' partly' if self.beyond else ''} on common seeds" if self.paired else ""
         part = " (validation noise only; nothing was repeated)" if self.error is not None and not self.freedom else ""
         return f"{self.gain:+.3g} {interval} over {counted(self.runs, kind)}{pairs}{part}"
 

@@ -243,7 +243,8 @@ class Evidence:
         if same := self._alike(ours, theirs):
             rho = _SAME_RUNS if same == ours.values else self.noise.rho
             plain = difference(ours, theirs, replace(self.noise, rho=rho), self.sigma)
-            return replace(plain, gain=mean([value - theirs.values[seed] for seed, value in same.items()]), paired=True)
+            gain = mean([value - theirs.values[seed] for seed, value in same.items()])
+            return replace(plain, gain=gain, paired=True, beyond=False)
         level = self.credited(against, beside=arm) if credit else None
         return difference(ours, theirs, self.noise, self.sigma, level)
 
@@ -322,7 +323,7 @@ def difference(ours: Arm, theirs: Arm, noise: Noise, sigma: float | None, level:
     variance = _variance(n, whole, both, rho)
     error = None if sigma is None else sigma * math.sqrt(variance)
     freedom = noise.freedom if common or noise.rho <= PAIR_FROM else noise.apart
-    return Effect(gain, error, freedom, n, paired=bool(share))
+    return Effect(gain, error, freedom, n, paired=bool(share), beyond=bool(share) and max(n, whole) > both)
 
 
 def _variance(n: int, whole: int, both: int, rho: float) -> float:
