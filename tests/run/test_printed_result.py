@@ -1,17 +1,18 @@
 """One run, one result: which lines give it, and when two of them are one too many."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoresearch.run.log_patterns import Grammar, Scan
+from autoresearch.run.log_patterns import Grammar, Scan, nearest
 from autoresearch.run.printed_result import (
     Manner,
     ResultLines,
+    conflict_words,
     manner_of,
-    nearest,
     result_of,
     unlike_baseline,
 )
@@ -98,6 +99,40 @@ def test_a_run_prints_as_the_baseline_does(baseline, own, said):
     """One result stays one, and a form that the baseline lacks is none beside one that it has."""
     assert said in unlike_baseline(read(*own).lines, read(*baseline).lines)
     assert bool(said) == bool(unlike_baseline(read(*own).lines, read(*baseline).lines))
+
+
+@pytest.mark.parametrize(("baseline", "own", "units"), [
+    ("score: 700us", "score: 1.56ms", ("'ms'", "'us'")),
+    ("score: 700 us", "score: 1.56 ms", ("'ms'", "'us'")),
+    ("score: 700us", "final latency score: 1.56 ms per call", ("'ms'", "'us'")),
+    ("score: 900 MB", "score: 1.5 GiB", ("'GiB'", "'MB'")),
+    ("score: 0.4994", "score: 49.94 %", ("percent (%)", "no unit")),
+    ("score: 49.94%", "score: 0.4994", ("no unit", "percent (%)")),
+    ("epoch 1 score=900us", "epoch 1 score=1.1ms", ("'ms'", "'us'")),
+    ("score: 5 us", "score: 3 seconds", ("'s'", "'us'")),
+    ("score: 0.5", "score: 0.50001", ()), ("score: 0.5", "final score: 0.6", ()), ("score: 3s", "score: 2.5 sec", ()),
+    ("score: 12 us", "score: 11.5 \u00b5s (best)", ()), ("score: 0.5 loss: 2", "score: 0.6 s: 2", ()),
+    ("score: 0.5", "score: 0.6 on the held-out split", ()), ("score: 40 tok/s", "score: 45.1 tok/s", ()),
+])  # fmt: skip
+def test_a_number_in_another_unit_than_the_baselines_is_none(baseline, own, units):
+    """`1.56ms` is no more than `700us`; more digits, another word before it and another spelling stay allowed."""
+    said = unlike_baseline(read(own).lines, read(baseline).lines)
+    assert bool(said) is bool(units)
+    assert all(unit in said for unit in units)
+    assert not unlike_baseline(read(own).lines, [replace(one, unit=None) for one in read(baseline).lines])
+
+
+@pytest.mark.parametrize(("lines", "units"), [
+    (("score: 0.9ms", "score: 0.9us"), ("'ms'", "'us'")), (("score: 0.4994", "score: 49.94 %"), ("no unit", "percent")),
+    (("epoch 1 score=900us", "epoch 2 score=1.1ms"), ("'us'", "'ms'")),
+    (("epoch 1 score=900us", "score: 1.1ms"), ("'us'", "'ms'")),
+    (("epoch 1 score=2.1", "score: 2.1 s"), ()), (("best score: 3ms", "score: 2 s"), ()),
+])  # fmt: skip
+def test_one_result_is_in_one_unit(lines, units):
+    """The lines of one result say one unit; a step that says none is no other."""
+    pair = read(*lines).conflict
+    assert bool(pair) is bool(units)
+    assert all(unit in conflict_words("score", pair) for unit in units)
 
 
 @given(st.lists(st.text(max_size=60) | st.floats().map(lambda x: f"score: {x}"), max_size=30))

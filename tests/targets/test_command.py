@@ -205,11 +205,14 @@ def test_the_default_pattern(tmp_path, line, value):
     ("accuracy: 3 / 4", None, "ambiguous number '3 / 4' after accuracy: print it without separators, as 1234.5"),
     ("accuracy: 3 x 10^2", None, "ambiguous number '3 x 10' after accuracy: print it without separators, as 1234.5"),
     ("accuracy: 1.5 k", None, "ambiguous number '1.5 k' after accuracy: print it without separators, as 1234.5"),
+    ("accuracy: 0.warning: x", None, "ambiguous number '0.warning:' after accuracy: print it without separators, as 1234.5"),
+    ("accuracy: 75.5. Done", 75.5, ""),
     ("accuracy: 75.5 100 1e-3", 75.5, ""),
     ("accuracy: 1e-3 100", 0.001, ""),
     ("accuracy: 2 500/1000", 2.0, ""),
     ("accuracy: 1 2 3", 1.0, ""),
     ("accuracy: 75.5%", 75.5, "accuracy is printed as percent and taken as it stands"),
+    ("accuracy: 75.5 %", 75.5, "accuracy is printed as percent and taken as it stands"),
     ("accuracy: 75.5", 75.5, ""),
 ])  # fmt: skip
 def test_a_number_that_may_mean_two_things_is_refused_by_name(tmp_path, line, value, note):

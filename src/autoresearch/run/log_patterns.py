@@ -1,4 +1,7 @@
-"""A run's standard output as data: lines cleaned of decoration, and named patterns turned into series."""
+"""A run's standard output as data: lines cleaned of decoration, and named patterns turned into series.
+
+Where no line fits a pattern, the line that comes near is told, with the pattern that would take it.
+"""
 
 import re
 from collections import defaultdict
@@ -6,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from autoresearch.run.measurement import Series
-from autoresearch.run.printed_result import Manner, ResultLines
+from autoresearch.run.printed_result import END, NUMBER, PROSE, Manner, ResultLines
 from autoresearch.run.symptom import clean
 
 
@@ -129,3 +132,41 @@ def _whole(pattern: re.Pattern[str] | None, line: str) -> int | None:
     found = pattern.search(line) if pattern else None
     value = _number(found) if found else None
     return int(value) if value is not None and abs(value) < 2**53 else None
+
+
+def nearest(tag: str, log: str) -> str:
+    """The last line that seems to mean a metric and gives it in a form of its own, with a pattern that would take it.
+
+    Empty where no line comes near.
+
+    Args:
+        tag: The metric as it should be printed.
+        log: The end of the run's output.
+    """
+    found = near_line(tag, log)
+    if not found:
+        return ""
+    line, head = found
+    source = f"{{type: stdout, patterns: {{{tag}: '{head}'}}}}"
+    return f"the nearest line is {line.strip()[:200]!r}; target.source={source} would take it"
+
+
+def near_line(tag: str, log: str, *, sentences: bool = False) -> tuple[str, str] | None:
+    """The same line, and the pattern alone; of a sentence (`The RMSE of it is: 0.4`) only where one is asked for."""
+    name = re.escape(re.split(r"[/:]", tag)[-1])
+    near = re.compile(rf"(?i)((?<![a-z]){name}(?![a-z])[^\w+.-]{{1,12}})({NUMBER}){END}")
+    for line in map(clean, reversed(log.split("\n"))):
+        found = near.search(line)
+        if found and re.match(PROSE, line):
+            return line, _pattern_behind(found.group(1))
+    told = re.compile(
+        rf"(?i)(.*(?<![a-z]){name}(?![a-z])[^0-9]*(?:(?<![a-z])(?:is|was)(?![a-z])|[:=])\s*)({NUMBER})\s*"
+    )
+    for line in map(clean, reversed(log.split("\n")) if sentences else ()):
+        if found := told.fullmatch(line):
+            return line, "^" + _pattern_behind(found.group(1))
+    return None
+
+
+def _pattern_behind(lead: str) -> str:
+    return re.sub(r"(?:\\?\s)+", r"\\s+", re.escape(lead)) + "([-+.eE0-9]+)"

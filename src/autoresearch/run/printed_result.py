@@ -18,11 +18,31 @@ _THOUSANDS = r" \d{3}(?: \d{3})*(?:[.,]\d+)?(?=$|\s)"
 _SCALED = r" (?:/ ?\d|[x*\u00b7\u00d7] ?10\b|[kKMG](?!\w))"
 _SHORT = "|".join(rf"(?<=[\s:=]{sign}\d{{{digits}}})" for sign in ("", "[+-]") for digits in (1, 2, 3))
 END = (
-    r"(?=$|\s|[\"'](?!\d)|[,.](?!\d)|[;)\]}|\x1b]|%(?!\w)|\u00b1|\+/-|(?:s|ms|us|ns|min|h)(?!\w))"
+    r"(?=$|\s|[\"'](?!\d)|,(?!\d)|\.(?!\w)|[;)\]}|\x1b]|%(?!\w)|\u00b1|\+/-|(?:s|ms|us|ns|min|h)(?!\w))"
     rf"(?![\u00a0\u2009\u202f]\d|{_SCALED}|(?:{_SHORT}){_THOUSANDS})"
 )
 """What may follow a number. Anything else could belong to it: `1,234`, `1_234`, `1 234`, `3/4`, `3 x 10^2`, `12k`."""
-_PROSE = r"^(?!.*(?<![A-Za-z])[A-Za-z]+ [A-Za-z]+ [A-Za-z]+ [A-Za-z]+)"
+_SPREAD = rf"(?:\s*(?:\u00b1|\+/-)\s*{NUMBER})?"
+_SIZES = r"(?:[kKMGTP]i?)?(?:B|[Bb]ytes?|[Bb]its?|FLOPS?|FLOPs?|Hz|W|J)|[mun\u00b5\u03bc]?[sWJ]|[kM]?nats?"
+_WORDS = "sec(?:ond)?s?|min(?:ute)?s?|h(?:ou)?rs?|h|m|(?:milli|micro|nano)seconds?|days?|percent|pct|pp|dB|bpm|fps"
+_UNIT = re.compile(
+    rf"{_SPREAD}\s*[\[(]?(%|\u2030|(?:{_SIZES}|{_WORDS})(?:/\w+)?(?![\w&'-]|\s*[:=])"
+    r"|[A-Za-z]+/(?:s|sec|second|min|h)(?!\w))?"
+)
+"""What may stand behind a number as its unit; a word that an own number follows (`s: 2`) is none."""
+_SAME_UNIT = {
+    word: unit
+    for unit, words in {
+        "s": "sec secs second seconds",
+        "ms": "millisecond milliseconds",
+        "us": "\u00b5s \u03bcs microsecond microseconds",
+        "min": "mins minute minutes",
+        "h": "hr hrs hour hours",
+        "%": "percent pct",
+    }.items()
+    for word in words.split()
+}
+PROSE = r"^(?!.*(?<![A-Za-z])[A-Za-z]+ [A-Za-z]+ [A-Za-z]+ [A-Za-z]+)"
 """Four words in a row, the metric's own name included, are a sentence about numbers, not a result."""
 _DIGITS = "0123456789.+-"
 _STEP = re.compile(
@@ -59,6 +79,7 @@ class ResultLine:
         first: The first of them that says another value than the last; the last where all say the same.
         values: How many values they say, one after the other; the same again counts once.
         count: How many lines they are.
+        unit: What stands behind the number as its unit, empty for none; None in records that did not keep it.
     """
 
     text: str
@@ -67,6 +88,7 @@ class ResultLine:
     first: str = ""
     values: int = 1
     count: int = 1
+    unit: str | None = None
 
     @property
     def form(self) -> str:
@@ -76,12 +98,19 @@ class ResultLine:
 
 def named(tag: str) -> str:
     """The pattern of a metric's name and what stands between it and its number."""
-    return rf"{_PROSE}(?:.*?[^\w/.:-])?{re.escape(tag)}[\"']?\s*[:=]\s*"
+    return rf"{PROSE}(?:.*?[^\w/.:-])?{re.escape(tag)}[\"']?\s*[:=]\s*"
 
 
 def pattern(tag: str) -> str:
     """The pattern of a line that gives a metric, the number whole in its first group."""
     return rf"{named(tag)}({NUMBER}){END}"
+
+
+def unit_after(text: str) -> str:
+    """The unit with which a text goes on behind a number, in one spelling; empty for none."""
+    found = _UNIT.match(text)
+    unit = (found.group(1) or "") if found else ""
+    return _SAME_UNIT.get(unit, unit)
 
 
 def form_of(text: str) -> str:
@@ -113,6 +142,7 @@ class ResultLines:
         self._finals: dict[Manner, _Finals] = {Manner.BARE: _Finals(), Manner.LABELLED: _Finals()}
         self._stepped, self._progressed, self._led = False, False, False
         self._after: ResultLine | None = None
+        self._units: dict[Manner, tuple[ResultLine, ...]] = {}
 
     def feed(self, line: str) -> Manner | None:
         """Take one cleaned line; how it gives the result, None when it gives none."""
@@ -121,7 +151,9 @@ class ResultLines:
             self._stepped = self._stepped or bool(_STEP.search(line[:400]))
             return None
         text = line.strip()[:200]
-        one = ResultLine(text=text, value=float(found.group(1)), manner=manner_of(self._tag, line))
+        unit = unit_after(line[found.end(1) :])
+        one = ResultLine(text=text, value=float(found.group(1)), manner=manner_of(self._tag, line), unit=unit)
+        self._note_unit(one)
         self._remember(one)
         if one.manner is Manner.PROGRESS:
             self._stepped, self._after = True, one if self._led else None
@@ -141,6 +173,8 @@ class ResultLines:
     def conflict(self) -> tuple[str, str] | None:
         """Two lines of one run that give different results; None where it has one, or a curve of them."""
         bare, labelled = self._finals[Manner.BARE], self._finals[Manner.LABELLED]
+        if units := self._two_units(Manner.BARE if bare.last else Manner.LABELLED):
+            return units
         finals = bare if bare.last else labelled
         if pair := finals.pair:
             return pair[0].text, pair[1].text
@@ -148,6 +182,18 @@ class ResultLines:
         if alone and self._after and not same(alone, self._after):
             return alone.text, self._after.text
         return None
+
+    def _two_units(self, manner: Manner) -> tuple[str, str] | None:
+        """Two lines in different units: of one manner, or a step and the end where both say one."""
+        steps, ends = self._units.get(Manner.PROGRESS, ()), self._units.get(manner, ())
+        across = [(one, other) for one in steps for other in ends if one.unit and other.unit != one.unit and other.unit]
+        pairs = [pair for pair in (ends, steps, *across) if len(pair) > 1]
+        return (pairs[0][0].text, pairs[0][1].text) if pairs else None
+
+    def _note_unit(self, one: ResultLine) -> None:
+        known = self._units.get(one.manner, ())
+        if len(known) < 2 and all(one.unit != other.unit for other in known):
+            self._units[one.manner] = (*known, one)
 
     def _remember(self, one: ResultLine) -> None:
         form = one.form
@@ -210,11 +256,26 @@ def _is(text: str, value: float) -> bool:
 
 
 def conflict_words(tag: str, pair: tuple[str, str]) -> str:
-    """What a run is told that printed two results."""
+    """What a run is told that printed two results, or one in two units."""
+    units = [_unit_in(tag, line) for line in pair]
+    if None not in units and units[0] != units[1]:
+        return (
+            f"one result in two units, {_called(units[0])} in {pair[0]!r} and {_called(units[1])} in {pair[1]!r}; "
+            f"print {tag} in one unit"
+        )
     return (
         f"two results in one run: {pair[0]!r}, and later {pair[1]!r}; print {tag} once at the end, "
         "or set target.validations if it is a curve"
     )
+
+
+def _unit_in(tag: str, line: str) -> str | None:
+    found = re.search(pattern(tag), line)
+    return unit_after(line[found.end(1) :]) if found else None
+
+
+def _called(unit: str | None) -> str:
+    return {"": "no unit", "%": "percent (%)"}.get(unit or "", repr(unit))
 
 
 def result_of(log: str, tags: Sequence[str], key: str = "") -> tuple[float | None, str]:
@@ -245,9 +306,11 @@ def unlike_baseline(own: Iterable[ResultLine], baseline: Sequence[ResultLine]) -
 
     Where the baseline prints one result, several are none; a curve is not meant, and may be longer than its. A result
     in a form that the baseline lacks is none beside one in the baseline's form that says something else; an idea that
-    prints its result in a new form alone may do so.
+    prints its result in a new form alone may do so, but in the baseline's unit.
     """
     lines = list(own)
+    if wrong := _other_unit(lines, baseline):
+        return wrong
     forms = {one.form: one for one in sorted(baseline, key=lambda one: (one.values, one.count))}
     concluded = any(one.manner is not Manner.PROGRESS for one in baseline)
     for one in lines:
@@ -264,6 +327,21 @@ def unlike_baseline(own: Iterable[ResultLine], baseline: Sequence[ResultLine]) -
         return f"two results in one run: {final.text!r}, and later {last.text!r}; the baseline's is the last it prints"
     if last is not None and ours and last.form not in forms and not same(last, ours[-1]):
         return f"two results in one run: {ours[-1].text!r}, and later {last.text!r}, which the baseline does not print"
+    return ""
+
+
+def _other_unit(own: Sequence[ResultLine], baseline: Sequence[ResultLine]) -> str:
+    known = [one for one in baseline if one.unit is not None]
+    for one in own:
+        alike = [line for line in known if line.manner is one.manner]
+        if one.manner is Manner.PROGRESS and not alike and one is not own[-1]:
+            continue
+        if known and all(one.unit != line.unit for line in (alike or known)):
+            other = (alike or known)[-1]
+            return (
+                f"another unit than the baseline's: {_called(one.unit)} in {one.text!r}, {_called(other.unit)} in "
+                f"{other.text!r}; print the result in the baseline's unit"
+            )
     return ""
 
 
@@ -296,7 +374,7 @@ def names_in(log: str) -> tuple[str, ...]:
     """
     found: dict[str, None] = {}
     for line in map(clean, log.split("\n")):
-        if re.match(_PROSE, line):
+        if re.match(PROSE, line):
             found.update(dict.fromkeys(" ".join(filter(None, match.groups())) for match in _NAMED.finditer(line)))
     return tuple(found)
 
@@ -305,41 +383,3 @@ OF_WHAT = "train|training|test|eval|evaluation|val|valid|validation|dev|final|be
 _NAMED = re.compile(
     rf"(?<![\w/.:-])(?:((?i:{OF_WHAT})) )?([A-Za-z_][\w/.@-]*)[\"']?\s*[:=]\s*(?={NUMBER}{END})", re.ASCII
 )
-
-
-def nearest(tag: str, log: str) -> str:
-    """The last line that seems to mean a metric and gives it in a form of its own, with a pattern that would take it.
-
-    Empty where no line comes near.
-
-    Args:
-        tag: The metric as it should be printed.
-        log: The end of the run's output.
-    """
-    found = near_line(tag, log)
-    if not found:
-        return ""
-    line, head = found
-    source = f"{{type: stdout, patterns: {{{tag}: '{head}'}}}}"
-    return f"the nearest line is {line.strip()[:200]!r}; target.source={source} would take it"
-
-
-def near_line(tag: str, log: str, *, sentences: bool = False) -> tuple[str, str] | None:
-    """The same line, and the pattern alone; of a sentence (`The RMSE of it is: 0.4`) only where one is asked for."""
-    name = re.escape(re.split(r"[/:]", tag)[-1])
-    near = re.compile(rf"(?i)((?<![a-z]){name}(?![a-z])[^\w+.-]{{1,12}})({NUMBER}){END}")
-    for line in map(clean, reversed(log.split("\n"))):
-        found = near.search(line)
-        if found and re.match(_PROSE, line):
-            return line, _pattern_behind(found.group(1))
-    told = re.compile(
-        rf"(?i)(.*(?<![a-z]){name}(?![a-z])[^0-9]*(?:(?<![a-z])(?:is|was)(?![a-z])|[:=])\s*)({NUMBER})\s*"
-    )
-    for line in map(clean, reversed(log.split("\n")) if sentences else ()):
-        if found := told.fullmatch(line):
-            return line, "^" + _pattern_behind(found.group(1))
-    return None
-
-
-def _pattern_behind(lead: str) -> str:
-    return re.sub(r"(?:\\?\s)+", r"\\s+", re.escape(lead)) + "([-+.eE0-9]+)"

@@ -23,9 +23,10 @@ from autoresearch.run.collapse import collapses, curves_of
 from autoresearch.run.integrity import Finding, Integrity, of_sources
 from autoresearch.run.job import Job, JobState, JobStatus, Resources
 from autoresearch.run.known_metrics import direction_of, why_unknown
+from autoresearch.run.log_patterns import nearest
 from autoresearch.run.measurement import Completion, Direction, Measurement, Objective, Readings
 from autoresearch.run.post_mortem import crash_symptoms, post_mortem, worst_first
-from autoresearch.run.printed_result import ambiguous, conflict_words, last_word, nearest
+from autoresearch.run.printed_result import ambiguous, conflict_words
 from autoresearch.run.symptom import Severity, Symptom
 from autoresearch.targets import knobs, workplace
 from autoresearch.targets.curve_rules import RULES, RunCurves, shown_by
@@ -244,7 +245,7 @@ class CommandTarget:
             curve=merged.curve,
             peak_memory_gb=status.peak_gpu_memory_gb or status.peak_memory_gb,
             symptoms=self._symptoms(log_tail, readings, completion, status),
-            note=unclear or self._note(merged, integrity, completion, status, unit) or self._unit(log_tail)
+            note=unclear or self._note(merged, integrity, completion, status, unit) or self._unit(readings)
             if merged.curve or unclear
             else f"in {folder.name}: {self._hint(log_tail)}"
             + nothing_found(self._objective, (self._tag,), readings, log_tail),
@@ -293,8 +294,8 @@ class CommandTarget:
         near = nearest(self._tag, log_tail) if self._printed else ""
         return f"{near}. " if near else ""
 
-    def _unit(self, log_tail: str) -> str:
-        percent = self._printed and last_word(self._tag, log_tail).endswith("%")
+    def _unit(self, readings: Mapping[str, Readings]) -> str:
+        percent = any(one.results and one.results[-1].unit == "%" for one in readings.values())
         return f"{self._tag} is printed as percent and taken as it stands" if percent else ""
 
     def _arguments(self, request: RunRequest) -> Iterator[str]:

@@ -16,7 +16,8 @@ from autoresearch.ports.dialect import Dialect
 from autoresearch.ports.metric_source import readings_of
 from autoresearch.records.paths import RUN_LOG
 from autoresearch.run.known_metrics import direction_of
-from autoresearch.run.printed_result import ambiguous, names_in, near_line
+from autoresearch.run.log_patterns import near_line
+from autoresearch.run.printed_result import ambiguous, names_in
 from autoresearch.supervision import run_folder
 
 _OURS = frozenset({RUN_LOG, run_folder.SPEC, run_folder.STATE, run_folder.EXIT, run_folder.TROUBLE})
