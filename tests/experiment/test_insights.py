@@ -1,5 +1,7 @@
 """The page of insights: each line with its experiments and interval, and nothing that later evidence contradicts."""
 
+from dataclasses import replace
+
 from autoresearch.experiment.briefing import brief_text
 from autoresearch.experiment.hypothesis import Brief, Tried
 from autoresearch.experiment.insights import NEVER, STRUCK, UNRESOLVED, confirmed, insights, text
@@ -64,6 +66,16 @@ def test_what_is_only_likely_is_no_lesson_for_another_campaign():
     found = insights(tried, 3, origin=ORIGIN, standing={"idea-2": "likely"}, shown=("proven", "measured"))
     assert kinds(found) == [("helped", (2,)), (NEVER, (3, 4))]
     assert confirmed(found) == ()
+
+
+def test_a_loss_that_a_single_run_shows_is_no_lesson_for_another_campaign():
+    """It may have had bad luck; one more run like it, or a number that no seed changes, is told."""
+    single = [replace(idea(number, "lr=0.2", -0.05), runs=1) for number in (2, 3)]
+    assert confirmed(insights(single[:1], 1, origin=ORIGIN)) == ()
+    unknown = replace(single[1], low=None, high=None)
+    assert confirmed(insights([single[0], unknown], 1, origin=ORIGIN)) == ()
+    assert len(confirmed(insights(single, 1, origin=ORIGIN))) == 1
+    assert len(confirmed(insights([replace(single[0], low=-0.05, high=-0.05)], 1, origin=ORIGIN))) == 1
 
 
 def test_a_brief_tells_it():

@@ -3,6 +3,7 @@
 What a researcher is told is bounded, readable by a person, and without raw logs: of a crash the traceback, cleaned.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -32,7 +33,7 @@ from autoresearch.ports.target import KnobHolder, ScriptKnob, Survey, Target
 from autoresearch.records.journal import Journal
 from autoresearch.records.paths import CampaignPaths, Layout
 from autoresearch.run.complaint import last_traceback
-from autoresearch.run.measurement import Series
+from autoresearch.run.measurement import Objective, Series
 from autoresearch.run.symptom import Severity, Symptom
 from autoresearch.scheduling import next_move
 from autoresearch.scheduling.stop_check import outlook
@@ -216,6 +217,9 @@ def _as_claimed(one: Tried, claim: Claim | None) -> Tried:
 _CONFIRMED, _EARLIER = "confirmed by earlier campaigns", 3
 """How the note begins that keeps what earlier campaigns have confirmed, and how many of them are asked."""
 
+_NUMBER = re.compile(r"(^|=)(?:[-+]?[\d.][\d._]*(?:[eE][-+]?\d+)?|\{(?:seed|folder|overrides)\})$")
+_VERSION = re.compile(r"(?<=\D)[\d.]+$")
+
 
 def _lessons(ctx: Context) -> tuple[str, ...]:
     """What earlier campaigns of the repository have confirmed for this recipe and metric; read once, and noted."""
@@ -238,20 +242,31 @@ def _earlier(ctx: Context) -> list[CampaignPaths]:
 
 
 def _confirmed_in(ctx: Context, paths: CampaignPaths) -> list[str]:
-    """Findings of another campaign that hold here: same recipe, same metric; none where it cannot be read."""
+    """Findings of another campaign that hold here: it trained and measured the same; none where it cannot be read."""
     with suppress(AutoresearchError, OSError):
         history = fold(Journal(paths.journal).read())
         started = history.started
-        same = started and started.objective and started.plan.get("recipe", "") == ctx.campaign.recipe
-        if not started or not started.objective or not same or started.objective.metric != ctx.survey.objective.metric:
+        if not started or not started.objective:
             return []
-        campaign = CampaignConfig.of(dict(started.plan), f"journal of {paths.name}")
-        limits, objective = StopLimits.load(history.limits), started.objective
+        campaign, objective = CampaignConfig.of(dict(started.plan), f"journal of {paths.name}"), started.objective
+        if trained(campaign, objective) != trained(ctx.campaign, ctx.survey.objective):
+            return []
+        limits = StopLimits.load(history.limits)
         view = outlook(history, campaign, limits, objective, history.last_at)
         board = next_move.board(history, campaign, objective, view)
         found = _insights(history, board, 1, ctx.survey.facts.values)
         return [f"{paths.name} at {started.base_commit[:7]}, {one.kind}: {one.text}" for one in found if one.confirmed]
     return []
+
+
+def trained(campaign: CampaignConfig, objective: Objective) -> tuple[object, ...]:
+    """What a finding is about: target, recipe or script, metric and direction; numbers and seeds in a command aside."""
+    said = campaign.command or ()
+    program = [_VERSION.sub("", Path(word).name) for word in said[:1]]
+    words = (_NUMBER.sub(r"\1", word) for word in said[1:])
+    command = (*program, *(word for word in words if word))
+    config = campaign.target.options().get("config", "")
+    return campaign.target.type, campaign.recipe, config, command, objective.metric, objective.direction
 
 
 def supplies(campaign: CampaignConfig, root: Path, survey: Survey) -> tuple[Supply, ...]:

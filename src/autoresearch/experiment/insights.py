@@ -32,7 +32,8 @@ class Insight:
         kind: `helped`, `never`, `unresolved` or `struck`.
         text: What is said, with the interval, as Markdown.
         ideas: Numbers of the experiments that it rests on.
-        confirmed: Whether another campaign may be told: fresh seeds have shown it, or its interval excludes a gain.
+        confirmed: Whether another campaign may be told: fresh seeds have shown it, or its interval
+            excludes a gain, and several runs or one whose number no seed changes are behind it.
     """
 
     kind: str
@@ -113,7 +114,9 @@ def _never(subject: str, group: Sequence[Tried]) -> Insight:
     count = f"{len(group)} ideas, none kept" if len(group) > 1 else "1 idea, not kept"
     numbers = ", ".join(f"#{index}" for index in ideas)
     told = f"{subject}: {count} ({numbers}), together {mean:+.3g} [{low:+.3g}, {high:+.3g}]"
-    return Insight(kind=NEVER, text=told, ideas=ideas, confirmed=high < 0)
+    known = [one for one in group if one.low is not None]
+    several = sum(one.runs for one in known) > 1 or any(one.low == one.high for one in known)
+    return Insight(kind=NEVER, text=told, ideas=ideas, confirmed=high < 0 and several)
 
 
 def _open(one: Tried) -> Insight:
