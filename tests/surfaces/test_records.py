@@ -3,6 +3,7 @@
 import subprocess
 
 import pytest
+from tests.conftest import Lab
 
 
 def journal_of(lab):
@@ -147,3 +148,17 @@ def test_with_nothing_left_nothing_is_invented(finished):
     drop_notes(finished)
     for action in ("check", "rebuild"):
         assert "has not started" in finished.refused("ledger", action)
+
+
+def test_a_campaign_that_only_git_has_keeps_its_name_and_comes_back_in_a_clone(finished, run_git, tmp_path):
+    """`list` shows it, nothing new takes its name, and `run` goes on with it."""
+    run_git(finished.root, "clone", "-q", str(finished.root), str(tmp_path / "clone"))
+    clone = Lab(tmp_path / "clone")
+    run_git(clone.root, "fetch", "-q", "origin", "refs/autoresearch/*:refs/autoresearch/*")
+    assert "bring it back with: autoresearch run --campaign night" in clone.cli("list").stdout
+    for words in (["plan", "config.json"], ["init", "--yes"]):
+        told = clone.refused(*words, "--name", "night", *(["--", "true"] if words[0] == "init" else []))
+        assert "go on with it: autoresearch run --campaign night, or give the new one another name" in told
+    assert clone.cli("run", "--campaign", "night", "--plain").returncode == 0
+    assert "in git" not in clone.cli("list").stdout
+    assert clone.said() == finished.said()

@@ -134,6 +134,22 @@ def _how(place: Layout, name: str | None, then: str = "") -> str:
     return "" if then else "write one with: autoresearch init -- COMMAND, or: autoresearch plan RECIPE"
 
 
+def copied(where: Path) -> list[str]:
+    """Campaigns of which nothing but the copy in git is there, the newest first; `bring_back` writes them anew."""
+    place = find_layout(where)
+    known = names(place)
+    return [name for name in mirror.names(place.root) if name not in known]
+
+
+def refuse_copied(where: Path, name: str) -> None:
+    """Refuse a new campaign the name of one of which git has a copy.
+
+    Raises:
+        CampaignError: It has.
+    """
+    mirror.refuse(find_layout(where).campaign(name))
+
+
 def bring_back(where: Path, name: str | None) -> None:
     """Write a campaign's files anew from their copy in git, where somebody removed them."""
     place = find_layout(where)
@@ -195,6 +211,7 @@ def begin_campaign(opened: Opened, approved_by: str, clock: Callable[[], float],
     for make in trackers_of(campaign, paths).values():
         make()
     preflight.check_ground(paths)
+    mirror.refuse(paths)
     preflight.check_branch(paths)
     refs.exclude(paths.root, EXCLUDED)
     base = refs.resolve(paths.root, campaign.base)

@@ -30,7 +30,7 @@ from autoresearch.ports.launcher import Adviser, Launcher, Packager, Requeuer, W
 from autoresearch.ports.metric_source import sources_of
 from autoresearch.ports.policy import Telling
 from autoresearch.ports.target import Imaged, Resuming, Survey, Target, misspelt_place
-from autoresearch.records import volume
+from autoresearch.records import mirror, volume
 from autoresearch.records.paths import CampaignPaths, Layout
 from autoresearch.report.plain_text import span_of
 from autoresearch.run.placement import Places, Recommendation, crowded, recommend
@@ -73,6 +73,7 @@ def make(where: Path, request: PlanRequest, clock: Callable[[], float]) -> Plan:
         draft = draft.model_copy(update={"evaluate": found})
     preflight.refuse_secrets(draft, root)
     _check_names(draft)
+    mirror.refuse(Layout(root).campaign(request.name)) if request.name else None
     draft = draft if "researcher" in document else supply.with_knobs(draft, root, target_of(draft))
     survey = survey_of(draft, root)
     if survey.unsaid:
@@ -274,7 +275,7 @@ def _fresh_name(root: Path, survey: Survey, now: datetime) -> str:
     )
     name = names.campaign_name(now.date(), algorithm, model.rsplit("/", 1)[-1])
     taken = {found.campaign for branch in refs.branches(root) if (found := names.parse_branch(branch))}
-    taken |= {paths.name for paths in Layout(root).folders()}
+    taken |= {*mirror.names(root), *(paths.name for paths in Layout(root).folders())}
     return next(one for one in (name, *(f"{name}-{n}" for n in range(2, 10_000))) if one not in taken)
 
 

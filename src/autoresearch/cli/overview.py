@@ -47,11 +47,11 @@ class ListedCampaign:
 
     Attributes:
         campaign: Its name.
-        state: As `status` has it, or `unreadable`.
+        state: As `status` has it, `unreadable`, or `in git` where nothing but the copy in git is left.
         attempted: Attempts so far; None while nobody can say.
         keep: Kept experiments.
         best: Mean of the metric of the best.
-        metric: What it is judged by, or why it cannot be read.
+        metric: What it is judged by, why it cannot be read, or how to bring it back.
     """
 
     campaign: str
@@ -70,8 +70,14 @@ def add_list_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_list(args: argparse.Namespace) -> int:
     """One line for each campaign; one that cannot be read says why."""
+    from autoresearch.campaign import opening  # noqa: PLC0415 - `--help` can do without
+
     args.campaign = None
-    found = [_listed(args, name) for name in campaign_of(args).campaigns()]
+    campaign = campaign_of(args)
+    found = [_listed(args, name) for name in campaign.campaigns()]
+    for name in opening.copied(campaign.where):
+        cure = f"bring it back with: autoresearch run --campaign {name}"
+        found.append(ListedCampaign(campaign=name, state="in git", metric=cure))
     if args.json:
         output.emit({"campaigns": found})
     elif found:

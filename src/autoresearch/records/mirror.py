@@ -12,6 +12,7 @@ git fetch origin 'refs/autoresearch/*:refs/autoresearch/*'         # get; then `
 
 from pathlib import Path
 
+from autoresearch.errors import CampaignError
 from autoresearch.experiment.names import PREFIX
 from autoresearch.git.call import ask, call
 from autoresearch.machine import disk
@@ -46,6 +47,20 @@ def names(root: Path) -> tuple[str, ...]:
     """Campaigns that have a copy, the newest first."""
     listed = call(root, "for-each-ref", "--sort=-committerdate", "--format=%(refname)", REFS).text
     return tuple(ref.removeprefix(REFS) for ref in listed.split("\n") if ref)
+
+
+def refuse(paths: CampaignPaths) -> None:
+    """Refuse to begin a campaign under a name of which git holds a copy: the copy would be written over.
+
+    Raises:
+        CampaignError: It does; the message says how to go on with that one.
+    """
+    if paths.name in names(paths.root):
+        away = f"move {paths.campaign_file} away, then " if paths.campaign_file.exists() else ""
+        raise CampaignError(
+            f"git has a copy of a campaign {paths.name!r} ({REFS}{paths.name}); {away}go on with it: "
+            f"autoresearch run --campaign {paths.name}, or give the new one another name"
+        )
 
 
 def lines(root: Path, name: str) -> tuple[bytes, ...]:
