@@ -272,3 +272,18 @@ class TestSubmodules:
         run_git(repo, "submodule", "--quiet", "deinit", "-f", "--all")
         assert worktree.populate_submodules(repo, tree) == ()
         assert list((tree / "3rdparty" / "lib").iterdir()) == []
+
+
+def test_what_a_committed_link_leads_to_is_no_file_of_the_checkout_alone(repo, run_git, tmp_path):
+    """An absolute link leads there from every worktree; a relative one does where it ends in the commit."""
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far" / "train.csv").touch()
+    (repo / "kept").mkdir()
+    for name in ("kept/train.csv", "kept/ignored.csv"):
+        (repo / name).touch()
+    for name, leads in {"far": tmp_path / "far", "near": "kept"}.items():
+        (repo / name).symlink_to(leads)
+    run_git(repo, "add", "kept/train.csv", "far", "near")
+    run_git(repo, "commit", "-q", "-m", "links")
+    paths = ["far/train.csv", "near/train.csv", "near/ignored.csv", "kept/ignored.csv"]
+    assert contents.only_here(repo, "HEAD", paths) == ["near/ignored.csv", "kept/ignored.csv"]

@@ -7,7 +7,7 @@ wrote it last.
 
 import os
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
@@ -211,8 +211,21 @@ def _unlike(tree: Path, digests: dict[str, str]) -> Iterable[str]:
 
 
 def only_here(root: Path, commit: str, paths: Sequence[str]) -> list[str]:
-    """Those paths, files or folders, that the checkout has and a commit has not: ignored, or not added yet."""
+    """Those paths, files or folders, that the checkout has and a commit's worktree has not: ignored, or not added yet.
+
+    What a link of the commit leads to is there as well, unless it leads from the checkout to where no worktree is.
+    """
     here = [path for path in paths if (root / path).exists()]
     files = files_of(root, commit) if here else ()
     held = {str(one) for file in files for one in (file, *PurePosixPath(file).parents)}
-    return [path for path in here if path not in held]
+    return [path for path in here if path not in held and not _behind_a_link(root, path, files, held)]
+
+
+def _behind_a_link(root: Path, path: str, files: Collection[str], held: Collection[str]) -> bool:
+    """Whether a link of the commit leads to a path from any worktree."""
+    link = next((up for up in PurePosixPath(path).parents if str(up) in files and (root / up).is_symlink()), None)
+    if link is None:
+        return False
+    leads = (root / link).readlink()
+    there = os.path.normpath(link.parent / leads / PurePosixPath(path).relative_to(link))
+    return leads.is_absolute() or there in held or _behind_a_link(root, there, files, held)

@@ -37,14 +37,26 @@ def started(
 
 
 def _link(place: str, where: str) -> str:
-    """Shell words that link one place to what lies elsewhere, and end the run where the place leads somewhere else."""
+    """Shell words that link one place to what lies elsewhere, and end the run where the place leads somewhere else.
+
+    Nothing is made behind a link of the commit: it may lead out of the worktree, to what is not the run's.
+    """
     here, there = shlex.quote(f"./{place}"), shlex.quote(where)
     above = shlex.quote(f"./{posixpath.dirname(place)}")
     wrong = shlex.quote(f"{place} is not the {where} that target.inputs names")
+    through = "".join(_no_link(str(up), place) for up in PurePosixPath(place).parents if up.parts)
     return (
-        f" && mkdir -p {above} && {{ [ -e {here} ] || ln -s {there} {here}; }}"
+        f" && {{ [ -e {here} ] || {{ :{through} && mkdir -p {above} && ln -s {there} {here}; }}; }}"
         f' && {{ [ "$(readlink -f {here})" = "$(readlink -f {there})" ] || {{ echo {wrong} >&2; exit 1; }}; }}'
     )
+
+
+def _no_link(folder: str, place: str) -> str:
+    wrong = shlex.quote(
+        f"{place} in target.inputs leads through the link {folder} of the commit, behind which nothing is made: name "
+        f"another place, or put the file there yourself"
+    )
+    return f" && {{ [ ! -L {shlex.quote(f'./{folder}')} ] || {{ echo {wrong} >&2; exit 1; }}; }}"
 
 
 def read_inputs(value: object) -> tuple[tuple[str, ...], dict[str, str]]:
