@@ -200,7 +200,7 @@ def test_the_third_end_that_only_its_own_words_excuse_is_the_ideas(log, status, 
 
 def test_what_a_sandbox_kept_from_being_written_is_tried_once():
     """The next run could not either; a place is opened by name, and no mount is blamed that nobody knows to be broken."""
-    log = "OSError: [Errno 30] Read-only file system: 'data/answers.csv'\n"
+    log = "OSError: [Errno 30] Read-only file system: '/data/answers.csv'\n"
     contained = JobStatus(state=JobState.FAILED, exit_code=1, reason="exited with code 1", uncontained="")
     found = ending(log, PATCH, contained)
     assert (found.what, found.who, found.follows) == ("read-only", Who.IDEA, Follows.CRASH)
@@ -213,6 +213,26 @@ def test_what_a_sandbox_kept_from_being_written_is_tried_once():
     assert (found.what, found.who) == ("two-mounts", Who.UNKNOWN)
     assert "copy or shutil.move it" in found.cure
     assert ending(linked, PATCH).what != "two-mounts"
+
+
+@pytest.mark.parametrize(
+    ("log", "path"),
+    [
+        ("OSError: [Errno 16] Device or resource busy: 'data' -> 'old'\n", "data"),
+        (f"OSError: [Errno 30] Read-only file system: '{TREE}/data/train.csv'\n", "data/train.csv"),
+        ("PermissionError: [Errno 13] Permission denied: './data/train.csv'\n", "./data/train.csv"),
+        ("mv: cannot move 'data' to 'old': Device or resource busy\n", "data"),
+    ],
+)
+def test_an_idea_that_moves_what_is_protected_is_told_so_and_not_run_again(log, path):
+    """No cache is blamed for a path of the worktree in a sandbox; one outside, or a cache of its own, is another story."""
+    contained = JobStatus(state=JobState.FAILED, exit_code=1, reason="exited with code 1", uncontained="")
+    found = ending(log, PATCH, contained)
+    assert (found.what, found.who, found.follows) == ("protected", Who.IDEA, Follows.CRASH)
+    assert f"its sandbox holds {path} in place" in found.because
+    assert ending(log.replace(path, f"/nfs/{path}"), PATCH, contained).what != "protected"
+    assert ending(log.replace(path, f"{TREE}/.cache/{path}"), PATCH, contained).what != "protected"
+    assert ending(log, PATCH).what != "protected"
 
 
 def test_what_a_launcher_says_needs_no_words_of_the_run():

@@ -291,8 +291,32 @@ _READ_ONLY = re.compile(r"Read-only file system|\[Errno 30\]")
 _TWO_MOUNTS = re.compile(r"Invalid cross-device link|\[Errno 18\]")
 
 
-def kept_out(complaint: str) -> tuple[str, str, str] | None:
-    """What a sandbox kept a run from, by what it complains of: a name, why the next fares alike, and the cure."""
+_FIXED = re.compile(
+    r"Device or resource busy|Read-only file system|Permission denied|Operation not permitted|\[Errno (?:1|13|16|30)\]"
+)
+_QUOTED_PATH = re.compile(r"['\u2018\"]([^'\u2019\"\n]+)['\u2019\"]")
+
+
+def _in_worktree(complaint: str, tree: str) -> str:
+    """The path of the worktree that a refused deed was about, relative to it; empty for none, and for a cache."""
+    found = _QUOTED_PATH.search(complaint) if _FIXED.search(complaint) else None
+    path = found[1].removeprefix(f"{tree}/") if found and tree else found[1] if found else ""
+    return "" if path.startswith("/") or any(part.startswith(".") for part in path.split("/") if part != ".") else path
+
+
+def kept_out(complaint: str, tree: str = "") -> tuple[str, str, str] | None:
+    """What a sandbox kept a run from, by what it complains of: a name, why the next fares alike, and the cure.
+
+    Args:
+        complaint: The line that shows it.
+        tree: Folder of the code that was run, absolute.
+    """
+    if path := _in_worktree(complaint, tree):
+        cure = (
+            "What is protected, and the folders above it, can be neither changed nor moved nor removed by a run: leave "
+            "it, and work on a copy in the run's own folder."
+        )
+        return "protected", f"its sandbox holds {path} in place, and the parent's leaves it alone", cure
     if _READ_ONLY.search(complaint):
         cure = (
             "A run may write to its worktree and its own folder, but not to what measures, and to nothing outside: if "

@@ -313,7 +313,7 @@ def _despite(found: Ending, known: Account) -> Ending:
 
 
 def _of(cause: Symptom, known: Account) -> Ending:
-    if known.status.uncontained == "" and (kept := kept_out(cause.evidence)):
+    if known.status.uncontained == "" and (kept := kept_out(cause.evidence, known.tree)):
         who, because = (Who.IDEA, kept[1]) if known.change else (Who.UNKNOWN, "")
         return replace(_said(cause), what=kept[0], who=who, because=because, cure=kept[2])
     signature = BY_NAME.get(cause.name)
