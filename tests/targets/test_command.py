@@ -298,3 +298,14 @@ def test_what_cannot_be_guessed_is_asked_for():
         CommandTarget(objective=OBJECTIVE)
     with pytest.raises(CampaignError, match="cannot guess the metric"):
         target(objective=OBJECTIVE | {"metric": "auto", "direction": "minimize"})
+
+
+def test_a_goal_against_the_direction_is_a_question_or_a_warning(tree):
+    """`lower` against a maximize that the name alone said stops the plan; where both were said, it warns."""
+    objective = {"goal": "lower the accuracy", "metric": "accuracy", "direction": "auto"}
+    guessed = target(objective=objective).survey(tree)
+    assert "says 'lower', but the direction of accuracy is maximize, by its name: say --direction" in guessed.unsaid
+    said = target(objective=objective | {"direction": "maximize"}).survey(tree)
+    assert said.unsaid == ""
+    assert any("says 'lower', but the direction of accuracy is maximize, as was said" in one for one in said.warnings)
+    assert not target(objective=objective | {"direction": "minimize"}).survey(tree).unsaid

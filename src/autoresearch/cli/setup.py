@@ -139,14 +139,15 @@ def run_init(args: argparse.Namespace) -> int:
         opening.refuse_copied(campaign.where, args.campaign)
     if args.stop:
         proposal.check_stop(args.stop, args.metric)  # likewise
+    goal = None if args.direction else args.goal
     if args.metric and not output.on_terminal():
-        proposal.direction(args.metric, args.direction)  # refused now, not after minutes of rehearsal
+        proposal.direction(args.metric, args.direction, goal)  # refused now, not after minutes of rehearsal
     _ask_to_rehearse(args)
     with rehearsal.rehearsing(campaign.where) as stage:
         found = findings.rehearse(stage, args.argv, args.minutes * 60)
         chosen = _metric(found, args.metric)
         output.say(proposal.text(found, chosen, args.direction))
-        better = _direction(chosen.name, args.direction or found.way(chosen.name))
+        better = _direction(chosen.name, args.direction or found.way(chosen.name), goal)
         made = proposal.propose(
             found,
             chosen,
@@ -201,14 +202,15 @@ def _metric(found: "Findings", said: str | None) -> "FoundNumber":
     return found.number(input("Which number is the result? ").strip())
 
 
-def _direction(name: str, said: str | None) -> "Direction":
+def _direction(name: str, said: str | None, goal: str | None) -> "Direction":
     from autoresearch.campaign.own_script import proposal  # noqa: PLC0415 - `--help` can do without
 
     try:
-        return proposal.direction(name, said)
-    except UsageError:
+        return proposal.direction(name, said, goal)
+    except UsageError as error:
         if not output.on_terminal():
             raise
+        output.say(str(error))
     words = {"more": "maximize", "less": "minimize", "maximize": "maximize", "minimize": "minimize"}
     while (answer := input(f"Is more or less of {name} better? [more/less] ").strip().lower()) not in words:
         output.say(f"{answer!r} is neither; answer more or less")

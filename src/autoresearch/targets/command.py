@@ -22,7 +22,7 @@ from autoresearch.run.chosen_value import JUDGED, AgreedCurve, check_rule, choos
 from autoresearch.run.collapse import collapses, curves_of
 from autoresearch.run.integrity import Finding, Integrity, of_sources
 from autoresearch.run.job import Job, JobState, JobStatus, Resources
-from autoresearch.run.known_metrics import direction_of, why_unknown
+from autoresearch.run.known_metrics import SAY_DIRECTION, against_goal, direction_of, why_unknown
 from autoresearch.run.log_patterns import nearest
 from autoresearch.run.measurement import Completion, Direction, Measurement, Objective, Readings
 from autoresearch.run.post_mortem import crash_symptoms, post_mortem, worst_first
@@ -105,7 +105,10 @@ class CommandTarget:
         self._objective = _objective(objective, self._tag)
         self._rule = check_rule(str(chosen.get("validations", "last")))
         said = objective.get("direction") in set(Direction) or direction_of(self._tag) is not None
+        self._against = against_goal(self._objective.goal, self._objective.metric, self._objective.direction)
         self._unsaid = "" if said else why_unknown(str(objective["metric"]))
+        if self._against and objective.get("direction") not in set(Direction):
+            self._unsaid = self._unsaid or f"{self._against}, by its name: {SAY_DIRECTION}"
         self._knobs = knobs.read_knobs(self._mapping("knobs"))
         self._dialect = recognition.named(str(chosen["dialect"])) if "dialect" in chosen else None
         self._start_in = str(chosen.get("start_in", "tree"))
@@ -318,6 +321,8 @@ class CommandTarget:
         )
 
     def _warnings(self) -> Iterator[str]:
+        if self._against and not self._unsaid:
+            yield f"{self._against}, as was said: one of the two is wrong"
         if not self._seed_at and not any("{seed}" in argument for argument in self._command):
             variable = self._options.get("seed_env", "SEED")
             yield f"the command has no {{seed}}: unless the script reads {variable}, repeats will not differ by seed"

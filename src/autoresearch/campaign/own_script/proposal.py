@@ -24,7 +24,7 @@ from autoresearch.errors import CampaignError, UsageError
 from autoresearch.metrics import KEPT_HERE
 from autoresearch.ports import plugins
 from autoresearch.report.plain_text import number as told
-from autoresearch.run.known_metrics import direction_of, why_unknown
+from autoresearch.run.known_metrics import SAY_DIRECTION, against_goal, direction_of, why_unknown
 from autoresearch.run.measurement import Direction, Objective
 
 _MOST_SHOWN = 25
@@ -43,15 +43,22 @@ def check_stop(words: str, metric: str | None) -> None:
         raise CampaignError(f"the stop rule {words!r} can never be met: {told}")
 
 
-def direction(name: str, said: str | None) -> Direction:
+def direction(name: str, said: str | None, goal: str | None = None) -> Direction:
     """Which way is better: as a person says, or as the name of the metric does.
 
+    Args:
+        name: The metric.
+        said: What a person or a dialect says.
+        goal: What it is for, where no person said a direction: its verb may go the other way.
+
     Raises:
-        UsageError: Neither says it.
+        UsageError: Neither says it, or the goal says the other way.
     """
     known = Direction(said) if said else direction_of(name)
     if known is None:
         raise UsageError(why_unknown(name))
+    if against := against_goal(goal or "", name, known):
+        raise UsageError(f"{against}, by its name: {SAY_DIRECTION}")
     return known
 
 
