@@ -28,12 +28,18 @@ def test_what_was_seen_takes_the_place_of_predictions():
     assert Rehearsed(well=True, told="it was broken off").corrects(survey) == survey
 
 
-def rehearsed(root, events):
-    """A campaign of the demo's recipe that is rehearsed, worked on until it ends or pauses."""
+def drafted(root):
+    """A campaign of the demo's recipe that is to be rehearsed."""
     campaign = Campaign(where=root)
     settings = {"command": COMMAND, "run": {"rehearsal": "always"}, "verdict": {"policy": "greedy", "confirm": 0}}
     settings |= {"target": {"type": "nemo-rl", "steps": 20}}
     campaign.write(campaign.draft(PlanRequest(TINY, "1 experiment", "night", settings)))
+    return campaign
+
+
+def rehearsed(root, events):
+    """The same, worked on until it ends or pauses."""
+    campaign = drafted(root)
 
     def heard(event) -> None:
         events.append(event)
@@ -71,3 +77,45 @@ def test_a_rehearsal_without_a_number_pauses_the_campaign(tmp_path, capsys):
     assert main(["plan", TINY, "--rehearse", *words]) == 1
     assert "the rehearsal gave no number, so nothing was written" in capsys.readouterr().err
     assert not (root / "reports" / "auto_research" / "other" / "campaign.yaml").exists()
+
+
+@pytest.mark.full
+def test_a_rehearsal_goes_on_when_its_controller_is_interrupted_and_the_next_one_follows_it(tmp_path):
+    """As other runs in flight do: it is not cancelled, not made again, and the baseline waits for it."""
+    campaign, events = drafted(create(tmp_path / "demo").root), list[object]()
+
+    def interrupted(event) -> None:
+        if isinstance(event, Noted) and event.text.startswith("before the baseline"):
+            Campaign(where=campaign.where, name="night", by="Ada").pause()
+        if isinstance(event, Paused):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        campaign.run(interrupted, approved_by="Ada", poll_s=0.05)
+    assert campaign.rows() == ()
+    Campaign(where=campaign.where, name="night", by="Ada").resume()
+    campaign.run(events.append, approved_by="Ada", poll_s=0.05)
+    (told,) = (event.text for event in events if isinstance(event, Noted) and event.text.startswith("rehearsal: "))
+    assert "succeeded; val:accuracy = " in told
+    assert [run.name for run in (campaign.paths().folder / "rehearsal").glob("run-*")] == ["run-0"]
+    assert [row.description for row in campaign.rows()] == ["the unmodified recipe"]
+
+
+@pytest.mark.full
+def test_a_pause_lets_the_rehearsal_go_on_and_nothing_else_begin(tmp_path):
+    """It comes to its end while the campaign is paused; the baseline is opened after `resume`."""
+    campaign, events = drafted(create(tmp_path / "demo").root), list[object]()
+    person = Campaign(where=campaign.where, name="night", by="Ada")
+
+    def heard(event) -> None:
+        events.append(event)
+        if isinstance(event, Noted) and event.text.startswith("before the baseline"):
+            person.pause()
+        if isinstance(event, Noted) and event.text.startswith("rehearsal: "):
+            person.resume()
+
+    campaign.run(heard, approved_by="Ada", poll_s=0.05)
+    kinds = [event.text[:10] if isinstance(event, Noted) else event.kind for event in events]
+    order = [kind for kind in kinds if kind in {"paused", "rehearsal:", "resumed", "experiment_opened"}]
+    assert order == ["paused", "rehearsal:", "resumed", "experiment_opened"]
+    assert any("succeeded" in event.text for event in events if isinstance(event, Noted))

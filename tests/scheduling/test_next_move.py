@@ -116,7 +116,7 @@ def test_an_attempt_left_open_by_a_crash_is_finished_first():
 def test_a_paused_campaign_judges_but_starts_nothing():
     """Results that are in get their rows; the next run waits for `resume`."""
     paused = happened.Paused(6, "lunch", "ada")
-    assert move([*BASELINE, paused]).why == "paused by ada: lunch"
+    assert move([*BASELINE, paused]).why == move([paused]).why == "paused by ada: lunch"
     waiting = [*BASELINE, *committed(2, "idea"), *ran("idea", 0.7, at=5000), paused]
     assert isinstance(move(waiting), moves.Judge)
     assert isinstance(move([*BASELINE, paused, happened.Resumed(7, "ada")]), moves.Explore)

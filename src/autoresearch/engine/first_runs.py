@@ -144,7 +144,14 @@ class Rehearsed:
 
 
 def rehearse(
-    jobs: JobBuilder, commit: str, number: int, limit_s: float | None, wait: Callable[[], bool], redactor: Redactor
+    jobs: JobBuilder,
+    commit: str,
+    number: int,
+    limit_s: float | None,
+    wait: Callable[[], bool],
+    redactor: Redactor,
+    *,
+    stays: bool = False,
 ) -> Rehearsed | None:
     """Run the base commit for a few steps with a validation, as a campaign would run it; None where it was broken off.
 
@@ -157,6 +164,7 @@ def rehearse(
         limit_s: Its time limit.
         wait: Sleeps between two looks; says whether to go on.
         redactor: Keeps secrets out of what is told.
+        stays: Whether the run goes on when its caller is interrupted, to be followed by the next one.
 
     Raises:
         AutoresearchError: The recipe cannot be read, or the launcher does not take the run.
@@ -175,18 +183,23 @@ def rehearse(
     steps = target.rehearsal_steps
     job = jobs.job(replace(request, steps=steps), REHEARSAL, number, plumbing=False)
     job_id = jobs.launcher.find(run_id) or jobs.launcher.submit(jobs.launcher.plan(job))
+    over = True
     try:
         if (status := _ended(jobs.launcher, job_id, wait)) is None:
             return None
         readings = {name: readings_of(source, folder) for name, source in sources_of(target).items()}
         tail = end_of(log, redactor) if log.exists() else ""
         return _showed(target.measure(folder, tail, readings, status), status, target, readings, steps)
+    except BaseException as error:
+        over = isinstance(error, AutoresearchError) or not stays
+        raise
     finally:
-        if jobs.launcher.leftovers(job_id):
-            jobs.launcher.cancel(job_id)
-        if isinstance(target, Saver):
-            volume.forget(paths, REHEARSAL, target.weights(folder))
-        worktree.remove(paths.root, tree)
+        if over:
+            if jobs.launcher.leftovers(job_id):
+                jobs.launcher.cancel(job_id)
+            if isinstance(target, Saver):
+                volume.forget(paths, REHEARSAL, target.weights(folder))
+            worktree.remove(paths.root, tree)
 
 
 def _ended(launcher: Launcher, job_id: str, wait: Callable[[], bool]) -> JobStatus | None:
@@ -236,33 +249,50 @@ def rehearsed(ctx: Context) -> Rehearsed | None:
     return Rehearsed(**json.loads(told)) if told else None
 
 
-def rehearse_first(ctx: Context, wait: Callable[[], None]) -> None:
-    """Before the baseline: a rehearsal, where one is wanted, and what it taught takes the place of predictions.
+_BROKEN_OFF = "broken off"
+"""The detail of a note that a rehearsal was: the next one has another number, for the launcher knows that one."""
 
-    One that gives no number for its own fault pauses the campaign: the baseline would end like it, hours later.
+
+def recall_rehearsal(ctx: Context) -> None:
+    """Let what a rehearsal has taught take the place of predictions."""
+    if found := rehearsed(ctx):
+        ctx.survey = found.corrects(ctx.survey)
+
+
+def rehearse_first(ctx: Context, wait: Callable[[], None]) -> bool:
+    """Before the baseline: a rehearsal, where one is wanted; returns whether the baseline may be opened now.
+
+    One that gives no number for its own fault pauses the campaign: the baseline would end like it, hours later. A pause
+    lets it go on, and so does a controller that is interrupted; an end that is asked for breaks it off.
     """
     started = ctx.history.started
-    if (found := rehearsed(ctx)) is None and started is not None and _wanted(ctx):
-        ctx.note(f"before the baseline: a rehearsal in {ctx.paths.run(REHEARSAL, 0)}")
+    if rehearsed(ctx) is None and started is not None and _wanted(ctx):
+        number = sum(_BROKEN_OFF in note.details for note in ctx.history.notes)
+        told = f"before the baseline: a rehearsal in {ctx.paths.run(REHEARSAL, number)}"
+        if all(note.text != told for note in ctx.history.notes):
+            ctx.note(told)
 
         def go_on() -> bool:
             wait()
             ctx.hear()
-            return not (ctx.history.stop or ctx.history.paused)
+            if ctx.history.stop:  # noted before it is cancelled: who dies between does not take it for the rehearsal
+                ctx.note("rehearsal: it was broken off", **{_BROKEN_OFF: str(number)})
+            return not ctx.history.stop
 
         try:
             limit_s = ctx.limits.run_limit_s(ctx.clock())
-            found = rehearse(ctx.jobs, started.base_commit, 0, limit_s, go_on, ctx.redactor)
+            found = rehearse(ctx.jobs, started.base_commit, number, limit_s, go_on, ctx.redactor, stays=True)
         except AutoresearchError as error:
             found = Rehearsed(well=True, told=f"it could not be begun: {error}")
-        found = found or Rehearsed(well=True, told="it was broken off")
+        if found is None:
+            return False
         found = replace(found, told=ctx.redactor.clean(found.told))
         ctx.note(f"rehearsal: {found.told}", **{REHEARSAL: json.dumps(asdict(found))})
         if not found.well:
             why = f"its rehearsal gave no number ({found.told}); mend that, or go on without: autoresearch resume"
             ctx.record(Paused(ctx.clock(), why, "the rehearsal"))
-    if found is not None:
-        ctx.survey = found.corrects(ctx.survey)
+        recall_rehearsal(ctx)
+    return not (ctx.history.stop or ctx.history.paused)
 
 
 def _wanted(ctx: Context) -> bool:

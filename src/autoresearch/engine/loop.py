@@ -108,8 +108,7 @@ class Loop:
         settlement.publish_missing(ctx)
         for entry in ctx.history.judged:
             worktrees.leave(ctx, entry)
-        if not self.resting:
-            first_runs.rehearse_first(ctx, self._pass)
+        first_runs.recall_rehearsal(ctx)
 
     def _pass(self) -> None:
         self.refresh()
@@ -167,7 +166,8 @@ class Loop:
         """Do one thing."""
         match move:
             case next_move.OpenBaseline():
-                branches.open_baseline(self.ctx)
+                if first_runs.rehearse_first(self.ctx, self._pass):
+                    branches.open_baseline(self.ctx)
             case next_move.Reopen():
                 branches.reopen(self.ctx, move.index)
             case next_move.Explore():

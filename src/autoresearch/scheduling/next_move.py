@@ -214,6 +214,8 @@ def next_move(history: History, campaign: CampaignConfig, policy: Policy, object
     torn = history.opened_uncommitted()
     if torn is not None and (view.asking or torn.index == 1):
         return Reopen(torn.index)
+    if history.baseline is None and (paused := history.paused):
+        return Wait(_PAUSED.format(paused, paused.reason or "no reason given"))
     if history.baseline is None:
         return OpenBaseline()
     if repair := _repair(history, campaign):
