@@ -173,3 +173,19 @@ def test_the_nearest_line_is_named_with_a_pattern_that_takes_it(line, pattern):
         assert f"the nearest line is {line!r}" in said
         assert f"'{pattern}([-+.eE0-9]+)'" in said
         assert re.search(f"{pattern}([-+.eE0-9]+)", line).group(1) in {"0.83", "0.9"}
+
+
+@pytest.mark.parametrize("line", ["Score: \u22120.4994", "| score | \u2013 .5 |", "score = \uff0d3"])
+def test_a_sign_that_is_no_minus_is_never_swallowed(line):
+    """No pattern is offered that would read a loss as a gain; the character is named."""
+    said = nearest("val/score", f"start\n{line}\n")
+    assert line in said
+    assert "is no minus sign; print '-' where one is meant" in said
+    assert "would take it" not in said
+
+
+def test_the_pattern_of_the_nearest_line_keeps_the_sign():
+    """What follows the hint reads what was printed."""
+    said = nearest("val/score", "Score: -0.4994\n")
+    found = re.search(r"score: '(.*)'\}\}", said)
+    assert float(re.search(found.group(1), "Score: -0.4994").group(1)) == -0.4994

@@ -207,6 +207,8 @@ def test_the_default_pattern(tmp_path, line, value):
     ("accuracy: 1.5 k", None, "ambiguous number '1.5 k' after accuracy: print it without separators, as 1234.5"),
     ("accuracy: 0.warning: x", None, "ambiguous number '0.warning:' after accuracy: print it without separators, as 1234.5"),
     ("accuracy: 75.5. Done", 75.5, ""),
+    ("accuracy: run\u20133", 0.5, ""),
+    ("accuracy: \u22120.4994", None, "'\u22120.4994' after accuracy: '\u2212' (U+2212) is no minus sign; print '-' where one is meant"),
     ("accuracy: 75.5 100 1e-3", 75.5, ""),
     ("accuracy: 1e-3 100", 0.001, ""),
     ("accuracy: 2 500/1000", 2.0, ""),

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from autoresearch.run.measurement import Series
-from autoresearch.run.printed_result import END, NUMBER, PROSE, Manner, ResultLines
+from autoresearch.run.printed_result import END, NO_MINUS, NUMBER, PROSE, Manner, ResultLines, no_minus
 from autoresearch.run.symptom import clean
 
 
@@ -145,16 +145,22 @@ def nearest(tag: str, log: str) -> str:
     """
     found = near_line(tag, log)
     if not found:
-        return ""
+        signed = re.compile(rf"(?i)(?<![a-z]){_name(tag)}(?![a-z])[^\w+.-]{{1,12}}\.?\d")
+        lines = (line.strip()[:200] for line in map(clean, reversed(log.split("\n"))) if signed.search(line))
+        return next((f"the nearest line is {line!r}; {odd}" for line in lines if (odd := no_minus(line))), "")
     line, head = found
     source = f"{{type: stdout, patterns: {{{tag}: '{head}'}}}}"
     return f"the nearest line is {line.strip()[:200]!r}; target.source={source} would take it"
 
 
+def _name(tag: str) -> str:
+    return re.escape(re.split(r"[/:]", tag)[-1])
+
+
 def near_line(tag: str, log: str, *, sentences: bool = False) -> tuple[str, str] | None:
     """The same line, and the pattern alone; of a sentence (`The RMSE of it is: 0.4`) only where one is asked for."""
-    name = re.escape(re.split(r"[/:]", tag)[-1])
-    near = re.compile(rf"(?i)((?<![a-z]){name}(?![a-z])[^\w+.-]{{1,12}})({NUMBER}){END}")
+    name = _name(tag)
+    near = re.compile(rf"(?i)((?<![a-z]){name}(?![a-z])[^\w+.{NO_MINUS}-]{{1,12}})({NUMBER}){END}")
     for line in map(clean, reversed(log.split("\n"))):
         found = near.search(line)
         if found and re.match(PROSE, line):

@@ -45,6 +45,8 @@ _SAME_UNIT = {
 PROSE = r"^(?!.*(?<![A-Za-z])[A-Za-z]+ [A-Za-z]+ [A-Za-z]+ [A-Za-z]+)"
 """Four words in a row, the metric's own name included, are a sentence about numbers, not a result."""
 _DIGITS = "0123456789.+-"
+NO_MINUS = "\u2010-\u2015\u2212\ufe58\ufe63\uff0d\u207b"
+"""Characters that look like a minus sign before a number, as a class of a pattern."""
 _STEP = re.compile(
     r"(?i)\b(?:steps?|epochs?|iter(?:ation)?s?|it|batch(?:es)?|updates?|rounds?|episodes?|generations?|trial|fold)"
     r"[\"']?\W{0,4}\d|\b\d+\s*/\s*\d+\b|\d%\|"
@@ -353,10 +355,22 @@ def ambiguous(tag: str, log: str) -> str:
         log: The end of the run's output, cleaned.
     """
     word = last_word(tag, log)
+    if odd := no_minus(word) if re.match(f"[{NO_MINUS}]", word) else "":
+        return f"{word!r} after {tag}: {odd}"
     if not word or re.match(f" {NUMBER}{END}", f" {word}"):
         return ""
     return (
         f"ambiguous number {word!r} after {tag}: print it without separators, as 1234.5" if word[:1] in _DIGITS else ""
+    )
+
+
+def no_minus(text: str) -> str:
+    """What is wrong with the sign of a number in a text, in words; empty where nothing is."""
+    found = re.search(rf"([{NO_MINUS}])\s*\.?\d", text)
+    return (
+        f"{found.group(1)!r} (U+{ord(found.group(1)):04X}) is no minus sign; print '-' where one is meant"
+        if found
+        else ""
     )
 
 
