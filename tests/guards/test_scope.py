@@ -46,4 +46,6 @@ def test_a_change_of_a_protected_key_is_seen_in_the_resolved_recipe():
     before, after = {"grpo.val_batch": 1, "lr": 1}, {"grpo.val_batch": 2, "lr": 2}
     assert changed_keys(before, after) == ("grpo.val_batch", "lr")
     found = breaches([], Scope(protect_keys=("grpo.val_*",)), before, after)
-    assert found == ("recipe key grpo.val_batch is protected (grpo.val_*): it is part of the evaluation (1 became 2)",)
+    assert found == (
+        "recipe key grpo.val_batch is protected (grpo.val_*): it is part of the evaluation (1 became 2); a person may allow it in the campaign file (scope.subject)",
+    )

@@ -125,7 +125,7 @@ def test_a_file_is_within_the_scope_or_is_told_why_not(path, told):
 def test_a_protected_key_may_not_get_another_value(key, values, told):
     """Unless it is the subject; its old and new value are named."""
     found = breaches([], SCOPE, {key: values[0]}, {key: values[1]})
-    words = f"recipe key {key} is protected (grpo.val_*): it is part of the evaluation (1 became 2)"
+    words = f"recipe key {key} is protected (grpo.val_*): it is part of the evaluation (1 became 2); a person may allow it in the campaign file (scope.subject)"
     assert found == ((words,) if told else ())
 
 
@@ -133,9 +133,9 @@ def test_a_key_that_comes_or_goes_was_changed():
     """Also when its value is null: unset is not null."""
     assert changed_keys({"a": None, "b": 1, "d": 1}, {"b": 1, "c": None, "d": 2}) == ("a", "c", "d")
     (gone,) = breaches([], SCOPE, {"grpo.val_batch": 1}, {})
-    assert gone.endswith("(1 became 'unset')")
+    assert "(1 became 'unset')" in gone
     (new,) = breaches([], SCOPE, {}, {"grpo.val_batch": 1})
-    assert new.endswith("('unset' became 1)")
+    assert "('unset' became 1)" in new
     assert breaches([], SCOPE, None, {"grpo.val_batch": 1}) == breaches([], SCOPE, {"grpo.val_batch": 1}, None) == ()
 
 

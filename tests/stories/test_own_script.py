@@ -223,6 +223,53 @@ def test_a_plan_finds_the_knobs_that_init_finds(clone):
     assert "seed" not in written["target"]["knobs"]
 
 
+SWAPS = """import argparse, json
+parser = argparse.ArgumentParser()
+parser.add_argument("--data", default="data/points.json")
+parser.add_argument("--lr", type=float, default=0.1)
+asked = parser.parse_args()
+print("accuracy:", min(1, json.load(open(asked.data)) + asked.lr))
+"""
+
+
+@pytest.mark.full
+def test_no_listed_idea_has_its_number_measured_on_other_data(clone, run_git):
+    """By an override with a patch that adds the data, or by a patch of the file that holds what is turned."""
+    lab = clone("flags", swap__py=SWAPS)
+    (lab.root / "data").mkdir()
+    (lab.root / "data/points.json").write_text("0.5\n")
+    commit_all(lab.root)
+    easy = "--- /dev/null\n+++ b/{}\n@@ -0,0 +1 @@\n+{}\n"
+    ideas = [
+        {"title": "Easy", "area": "data", "overrides": ["data=easy.json"], "patch": easy.format("easy.json", "1")},
+        {"title": "Sly", "area": "data", "patch": easy.format("autoresearch.knobs", "data=easy.json")},
+        {
+            "title": "Edit",
+            "area": "data",
+            "patch": "--- a/data/points.json\n+++ b/data/points.json\n@@ -1 +1 @@\n-0.5\n+1\n",
+        },
+    ]
+    (lab.root / "ideas.yaml").write_text(yaml.safe_dump(ideas))
+    done = lab.cli(*INIT[:-1], "4 experiments, 30s each", *QUICK, "--ideas", "ideas.yaml", "--", "python3", "swap.py")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "not turned, as they name files or folders: data=data/points.json" in done.stdout
+    rows = lab.rows()[1:]
+    assert [row.metric_value for row in rows] == [None] * 3
+    for row, why in zip(
+        rows, ("a person may allow it", "recipe key data is protected", "points.json is protected"), strict=True
+    ):
+        assert why in row.reason
+
+
+def test_a_taken_name_is_refused_before_anything_is_run(clone):
+    """Once run, the command would be refused for printing no number."""
+    lab = clone("flags", mute__py="")
+    lab.folder.mkdir(parents=True)
+    (lab.folder / "campaign.yaml").touch()
+    done = lab.cli("init", "--yes", "--name", "night", "--", "python3", "mute.py")
+    assert (done.returncode, "exists already; edit it, or give the new one another --name" in done.stderr) == (1, True)
+
+
 def test_what_a_script_would_write_to_is_no_data(clone):
     """A folder of results that git ignores is refused with the cure: a link would lead into the checkout."""
     lab = ignored(clone, write__py="print('score: 1', file=open('data/train.csv', 'w'))\n")

@@ -202,3 +202,42 @@ def test_what_cannot_be_above_one_is_not_searched_above_it(name, value, low, hig
     """Probabilities, discounts, ratios that clip; what is a length in some unit has a decade on either side."""
     spec = knob_finder().space_of([ScriptKnob(name=name, place="constant", at=name, kind="float", default=value)])[name]
     assert (spec["low"], spec["high"]) == (low, high)
+
+
+NAMES_DATA = """import argparse, os
+DATA, LR = "data/points.json", 0.1
+parser = argparse.ArgumentParser()
+parser.add_argument("--train", default="points.csv")
+parser.add_argument("--folder", default="points")
+parser.add_argument("--opt", default="adam")
+os.environ.get("HELD", "held.npz")
+"""
+
+
+@pytest.mark.parametrize("name", ["DATA", "train", "folder", "HELD", "held", "files"])
+def test_no_idea_turns_what_names_a_file_or_a_folder(tmp_path, name):
+    """Of flags, variables, constants and keys alike; what is written reads back, and a person allows it there."""
+    (tmp_path / "points").mkdir()
+    (tmp_path / "train.py").write_text(NAMES_DATA)
+    (tmp_path / "config.yaml").write_text("held: a/b\nfiles: [a.json, 1]\nwd: 0.1\n")
+    argv = ["python3", "train.py", "--config=config.yaml"]
+    options = knob_finder().offered(knob_finder().find_knobs(tmp_path, argv, ""))
+    made = target(*argv, **options)
+    assert {key for key, said in options["knobs"].items() if "fixed" not in said} == {"LR", "opt"}
+    with pytest.raises(RecipeError, match=f"a person may allow it in the campaign file: .* target.knobs, {name}"):
+        made.apply(tmp_path, [f"{name}=easy.json"])
+    assert name in made.survey(tmp_path).protect_keys
+    assert made.apply(tmp_path, ["wd=0.2"]) == ("config.yaml",)
+    options["knobs"][name].pop("fixed")
+    assert target(*argv, **options).apply(tmp_path, [f"{name}=easy.json"]) != ()
+
+
+def test_a_hydra_key_that_names_data_is_watched_where_it_stands(tmp_path):
+    """A patch of its file would turn it as an override does, and the guards see both."""
+    (tmp_path / "c.yaml").write_text("lr: 0.1\ndata: {path: a.json}\n")
+    (tmp_path / "t.py").write_text("@hydra.main(config_path='.', config_name='c')\ndef main(cfg):\n    pass\n")
+    options = knob_finder().offered(knob_finder().find_knobs(tmp_path, ["python3", "t.py"], ""))
+    made = target("python3", "t.py", **options)
+    (tmp_path / "c.yaml").write_text("lr: 0.1\ndata: {path: easy.json}\n")
+    assert made.survey(tmp_path).facts.values == {"lr": 0.1, "data.path": "easy.json"}
+    assert (made.survey(tmp_path).protect_keys, "config" in options) == (("data.path",), False)

@@ -75,8 +75,7 @@ class Campaign:
             notes: What the file says above its keys.
         """
         paths = Layout(plan.root).campaign(plan.campaign.campaign)
-        if paths.campaign_file.exists():
-            raise CampaignError(f"{paths.campaign_file} exists already; edit it, or give the new one another --name")
+        opening.refuse_taken(plan.root, paths.name)
         refs.exclude(plan.root, EXCLUDED)
         paths.proposal.unlink(missing_ok=True)
         disk.replace(paths.proposal, f"{agent}\n") if agent else None

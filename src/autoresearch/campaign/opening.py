@@ -78,6 +78,17 @@ def find_layout(where: Path) -> Layout:
     return Layout(refs.root(where))
 
 
+def refuse_taken(where: Path, name: str) -> None:
+    """Refuse the name of a campaign that is there: its file is never overwritten.
+
+    Raises:
+        CampaignError: It has a file.
+    """
+    paths = find_layout(where).campaign(name)
+    if paths.campaign_file.exists():
+        raise CampaignError(f"{paths.campaign_file} exists already; edit it, or give the new one another --name")
+
+
 def names(where: Layout) -> list[str]:
     """Campaigns of a repository, the one worked on last first; one that has begun needs its file no more."""
     found = [paths for paths in where.folders() if paths.campaign_file.exists() or _holds_plan(paths.journal)]

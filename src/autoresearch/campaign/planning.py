@@ -74,7 +74,7 @@ def make(where: Path, request: PlanRequest, clock: Callable[[], float]) -> Plan:
     preflight.refuse_secrets(draft, root)
     _check_names(draft)
     mirror.refuse(Layout(root).campaign(request.name)) if request.name else None
-    draft = draft if "researcher" in document else supply.with_knobs(draft, root, target_of(draft))
+    draft = supply.with_knobs(draft, root, target_of(draft), named="researcher" in document)
     survey = survey_of(draft, root)
     if survey.unsaid:
         raise CampaignError(survey.unsaid)

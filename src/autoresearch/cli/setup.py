@@ -137,6 +137,7 @@ def run_init(args: argparse.Namespace) -> int:
     campaign.name = None
     if args.campaign:
         opening.refuse_copied(campaign.where, args.campaign)
+        opening.refuse_taken(campaign.where, args.campaign)
     if args.stop:
         proposal.check_stop(args.stop, args.metric)  # likewise
     goal = None if args.direction else args.goal

@@ -328,13 +328,16 @@ def _most(found: Sequence[Supply]) -> int | None:
     return None if any(one.most is None for one in found) else sum(one.most or 0 for one in found)
 
 
-def with_knobs(campaign: CampaignConfig, root: Path, target: Target) -> CampaignConfig:
-    """With what of a script's settings overrides may turn, where its target was told of none: found, not run."""
+def with_knobs(campaign: CampaignConfig, root: Path, target: Target, *, named: bool = False) -> CampaignConfig:
+    """With what of a script's settings overrides may turn, where its target was told of none: found, not run.
+
+    Where it is `named` who has ideas, only what no idea may turn is added to what the options say.
+    """
     finder, known = plugins.knob_finder(), environment.of_repository(root)
     found = target.find_knobs(root) if isinstance(target, KnobHolder) else ()
     seed = finder.seed_of(found)
     kept = [one for one in found if one is not seed and not known.is_secret(one.name, (one.default, *one.choices))]
-    if not kept:
+    if not kept or (named and not all(one.fixed for one in kept)):
         return campaign
     said = {**campaign.target.model_dump(exclude_unset=True), **finder.offered(kept)}
     return CampaignConfig.of({**campaign.model_dump(exclude_unset=True), "target": said}, "plan")

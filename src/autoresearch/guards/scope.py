@@ -229,7 +229,8 @@ def _key_problems(before: Mapping[str, object], after: Mapping[str, object], lim
         if glob and not limits.subjects.match(key):
             yield (
                 f"recipe key {key} is protected ({glob.replace('/', '.')}): it is part of the evaluation "
-                f"({before.get(key, 'unset')!r} became {after.get(key, 'unset')!r})"
+                f"({before.get(key, 'unset')!r} became {after.get(key, 'unset')!r}); "
+                "a person may allow it in the campaign file (scope.subject)"
             )
 
 

@@ -124,6 +124,7 @@ class ScriptKnob:
         default: Its value in the base commit; None where nothing says.
         choices: All values that it can have, where that is said.
         off: The flag that switches a `bool` off.
+        fixed: Whether no idea may turn it: it says which data is read, and a person has not allowed it.
     """
 
     name: str
@@ -134,19 +135,23 @@ class ScriptKnob:
     default: object = None
     choices: tuple[object, ...] = ()
     off: str = ""
+    fixed: bool = False
 
 
 class KnobFinder(Protocol):
     """Finds the knobs of a script. A module will do; `targets.KNOB_FINDER` names it."""
 
-    def find_knobs(self, tree: Path, argv: Sequence[str], told: str, below: str = "") -> tuple[ScriptKnob, ...]:
-        """The knobs of a command.
+    def find_knobs(
+        self, tree: Path, argv: Sequence[str], told: str, below: str = "", checkout: Path | None = None
+    ) -> tuple[ScriptKnob, ...]:
+        """The knobs of a command; fixed are those whose value names a file or a folder.
 
         Args:
             tree: The repository's files.
             argv: The command.
             told: What the command prints when asked for `--help`; empty when nothing.
             below: The folder of the repository in which the command starts; empty for its top.
+            checkout: Where files lie besides that git does not have.
         """
         ...
 

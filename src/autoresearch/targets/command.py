@@ -31,7 +31,7 @@ from autoresearch.run.symptom import Severity, Symptom
 from autoresearch.targets import knobs, workplace
 from autoresearch.targets.curve_rules import RULES, RunCurves, shown_by
 from autoresearch.targets.dialects import recognition
-from autoresearch.targets.inventory import files_named, find_knobs
+from autoresearch.targets.inventory import files_named, find_knobs, fixed_keys
 
 _KNOWN = (
     "dialect",
@@ -40,6 +40,7 @@ _KNOWN = (
     *("directory", "seed_at"),
 )
 
+_ALLOWED = "a person may name more under target.knobs in the campaign file"
 _PLACES = ("{seed}", "{folder}", "{config}", "{overrides}")
 
 
@@ -55,7 +56,8 @@ class CommandTarget:
             the printed values are a curve; else two results that differ at the end of a run are none.
         config: YAML, JSON or TOML file that overrides edit. Default: the recipe, when it is such a file.
         knobs: Settings that overrides may turn besides, by name: each with one of `flag`, `argument`, `env`, `constant`
-            or `key`, which says what it is called there, and `file`, `type`, `default`, `choices`, `off` as needed.
+            or `key`, which says what it is called there, and `file`, `type`, `default`, `choices`, `off` as needed;
+            with `fixed: true` no idea may turn it, as `init` and `plan` write where it names a file or folder.
         start_in: `tree` (default): a run starts in its worktree; `folder`: among links to its files in the run's own
             folder, where numbers that it writes beside them are found, and no two runs write to one place.
         directory: Folder of the repository in which the command starts. Default: its top.
@@ -110,6 +112,7 @@ class CommandTarget:
         if self._against and objective.get("direction") not in set(Direction):
             self._unsaid = self._unsaid or f"{self._against}, by its name: {SAY_DIRECTION}"
         self._knobs = knobs.read_knobs(self._mapping("knobs"))
+        self._fixed = tuple(knob.name for knob in self._knobs if knob.fixed)
         self._dialect = recognition.named(str(chosen["dialect"])) if "dialect" in chosen else None
         self._start_in = str(chosen.get("start_in", "tree"))
         if self._start_in not in {"tree", "folder"}:
@@ -137,7 +140,7 @@ class CommandTarget:
         for argument in self._command:
             if argument.endswith((".py", ".sh")) and not (tree / self._directory / argument).is_file():
                 raise RecipeError(f"the command names {argument}, which is not in the repository; correct the command")
-        values = dict(_flat(knobs.read_document(tree, self._config))) if self._config else {}
+        values = dict(knobs.flat(knobs.read_document(tree, self._config))) if self._config else {}
         values |= knobs.values(self._knobs, tree)
         resources, spoken = self._resources(), self._dialect
         return Survey(
@@ -150,8 +153,8 @@ class CommandTarget:
             steps=self._whole("steps"),
             standard_error=self._number("standard_error"),
             protect=(*self._strings("protect"), *self._placed, *(spoken.protect if spoken else ())),
-            protect_keys=(*self._strings("protect_keys"), *(spoken.protect_keys if spoken else ())),
-            turned=tuple(dict.fromkeys(knob.file for knob in self._knobs if knob.file)),
+            protect_keys=(*self._strings("protect_keys"), *self._fixed, *(spoken.protect_keys if spoken else ())),
+            turned=tuple(dict.fromkeys(knob.file for knob in self._knobs if knob.file and not knob.fixed)),
             facts=self._facts(values, resources.gpus),
             warnings=tuple(self._warnings()),
             inputs=self._inputs,
@@ -160,9 +163,11 @@ class CommandTarget:
         )
 
     def find_knobs(self, tree: Path) -> tuple[ScriptKnob, ...]:
-        """What could be turned, read from the files that the command names; empty where the options say any."""
-        if self._config or {"knobs", "space", "dialect"} & set(self._options):
+        """What could be turned, read from the files that the command names; of a named `config` what may not."""
+        if {"knobs", "dialect"} & set(self._options) or ("space" in self._options and not self._config):
             return ()
+        if self._config:
+            return fixed_keys(tree, self._config, self._directory)
         return find_knobs(tree, self._command, "", self._directory)
 
     def _facts(self, values: Mapping[str, object], gpus: int) -> Facts:
@@ -187,9 +192,10 @@ class CommandTarget:
     def _nowhere(self, override: str) -> str:
         if self._knobs:
             name = override.lstrip("+~").partition("=")[0]
-            near = get_close_matches(name, [knob.name for knob in self._knobs], n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(knob.name for knob in self._knobs)}"
-            return f"{override!r} cannot be applied: the script has no knob {name!r}; {hint}"
+            turned = [knob.name for knob in self._knobs if not knob.fixed]
+            near = get_close_matches(name, turned, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(turned) or 'none'}"
+            return f"{override!r} cannot be applied: the script has no knob {name!r}; {hint}; {_ALLOWED}"
         return (
             f"{override!r} cannot be applied: this target has no configuration file; "
             "name one with target.config, name its flags with target.knobs, or propose a patch"
@@ -326,9 +332,10 @@ class CommandTarget:
         if not self._seed_at and not any("{seed}" in argument for argument in self._command):
             variable = self._options.get("seed_env", "SEED")
             yield f"the command has no {{seed}}: unless the script reads {variable}, repeats will not differ by seed"
-        for file in dict.fromkeys(knob.file for knob in self._knobs if knob.file):
+        turned = [knob for knob in self._knobs if knob.file and not knob.fixed]
+        for file in dict.fromkeys(knob.file for knob in turned):
             if glob := matches(file, self._strings("protect")):
-                names = ", ".join(knob.name for knob in self._knobs if knob.file == file)
+                names = ", ".join(knob.name for knob in turned if knob.file == file)
                 yield f"target.protect ({glob}) holds {file}: every idea that turns {names} there will be refused"
 
     def _number(self, key: str) -> float | None:
@@ -387,11 +394,3 @@ def _ended(merged: AgreedCurve, status: JobStatus) -> Completion:
 def _before_training(merged: AgreedCurve) -> int:
     """Step 0 is before training where steps are counted, and all there is where they are not."""
     return 0 if merged.curve and merged.curve[-1][0] > 0 else -1
-
-
-def _flat(document: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
-    for key, value in document.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value

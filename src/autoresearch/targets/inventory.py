@@ -8,7 +8,7 @@ import ast
 import math
 import posixpath
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -16,7 +16,7 @@ from typing import Any
 
 from autoresearch.errors import RecipeError
 from autoresearch.ports.target import ScriptKnob
-from autoresearch.targets import knobs
+from autoresearch.targets import knobs, workplace
 from autoresearch.targets.constants import constants
 from autoresearch.targets.flags import flags_of, is_default, kind_of, read_value, valued
 
@@ -25,66 +25,15 @@ _SEEDS = ("seed", "random_seed", "rng_seed", "manual_seed", "random_state")
 _LENGTHS = frozenset(
     {
         *("seed", "epoch", "epochs", "step", "steps", "iter", "iters", "iterations", "episode", "episodes", "rounds"),
-        *(
-            "device",
-            "gpu",
-            "gpus",
-            "port",
-            "worker",
-            "workers",
-            "threads",
-            "log",
-            "logging",
-            "eval",
-            "evaluate",
-            "print",
-        ),
-        *("save", "path", "dir", "file", "out", "output", "data", "dataset", "verbose", "debug", "wandb", "project"),
-        *("name", "version", "classes", "time", "limit", "budget", "dtype", "rank", "world", "test", "val", "every"),
-        *("ngen", "gens", "generations", "round", "runs", "plot", "figure", "axis", "labels"),
+        *("device", "gpu", "gpus", "port", "worker", "workers", "threads", "log", "logging", "eval", "evaluate"),
+        *("print", "save", "path", "dir", "file", "out", "output", "data", "dataset", "verbose", "debug", "wandb"),
+        *("project", "name", "version", "classes", "time", "limit", "budget", "dtype", "rank", "world", "test"),
+        *("val", "every", "ngen", "gens", "generations", "round", "runs", "plot", "figure", "axis", "labels"),
         *("samples", "vocab", "length", "len", "seeds", "trials", "folds", "help", "cache", "checkpoint", "resume"),
-        *(
-            "threshold",
-            "target",
-            "games",
-            "batches",
-            "interval",
-            "freq",
-            "updates",
-            "pulls",
-            "only",
-            "timesteps",
-            "state",
-            "render",
-            "id",
-            *(
-                "cuda",
-                "track",
-                "tracking",
-                "deterministic",
-                "torch",
-                "capture",
-                "video",
-                "env",
-                "exp",
-                "entity",
-                "profile",
-            ),
-            *(
-                "compile",
-                "backend",
-                "precision",
-                "mode",
-                "host",
-                "url",
-                "user",
-                "group",
-                "tags",
-                "notes",
-                "upload",
-                "hub",
-            ),
-        ),
+        *("threshold", "target", "games", "batches", "interval", "freq", "updates", "pulls", "only", "timesteps"),
+        *("state", "render", "id", "cuda", "track", "tracking", "deterministic", "torch", "capture", "video", "env"),
+        *("exp", "entity", "profile", "compile", "backend", "precision", "mode", "host", "url", "user", "group"),
+        *("tags", "notes", "upload", "hub"),
     }
 )
 """Words of settings that decide how long a run is, where it writes or what is measured: nothing to search over."""
@@ -94,22 +43,9 @@ _FIRST = (
 )
 _SHARES = frozenset(
     {
-        *("gamma", "beta", "beta1", "beta2", "momentum", "lam", "lambda", "tau", "dropout", "alpha", "ratio"),
-        *(
-            "cxpb",
-            "mutpb",
-            "indpb",
-            "probability",
-            "probabilities",
-            "prob",
-            "proba",
-            "p",
-            "fraction",
-            "share",
-            "epsilon",
-            "smoothing",
-            "drop",
-        ),
+        *("gamma", "beta", "beta1", "beta2", "momentum", "lam", "lambda", "tau", "dropout", "alpha", "ratio", "cxpb"),
+        *("mutpb", "indpb", "probability", "probabilities", "prob", "proba", "p", "fraction", "share", "epsilon"),
+        *("smoothing", "drop"),
     }
 )
 """Words of what lies between 0 and 1 where its value does."""
@@ -122,29 +58,24 @@ _SLIGHT = 0.02
 _PATH = re.compile(r"(?!\.)[\w][\w.@+ -]{0,100}(/[\w.@+ -]{1,100}){0,8}/?")
 _RESULTS = frozenset(
     {
-        *(
-            "out",
-            "output",
-            "outputs",
-            "results",
-            "runs",
-            "run",
-            "logs",
-            "log",
-            "wandb",
-            "mlruns",
-            "checkpoints",
-            "ckpt",
-        ),
-        *("tmp", "cache", "build", "dist", "venv", "env", "figures", "plots", "videos", "lightning_logs", "models"),
+        *("out", "output", "outputs", "results", "runs", "run", "logs", "log", "wandb", "mlruns", "checkpoints"),
+        *("ckpt", "tmp", "cache", "build", "dist", "venv", "env", "figures", "plots", "videos", "lightning_logs"),
+        *("models"),
     }
 )
 _MOST_AXES = 8
 _MOST_KNOBS = 40
 
 
-def find_knobs(tree: Path, argv: Sequence[str], told: str, below: str = "") -> tuple[ScriptKnob, ...]:
+def find_knobs(
+    tree: Path, argv: Sequence[str], told: str, below: str = "", checkout: Path | None = None
+) -> tuple[ScriptKnob, ...]:
     """The knobs of a command; of two of one name the one that is nearer to the command line."""
+    roots = (tree, checkout or tree)
+
+    def names_data(knob: ScriptKnob) -> bool:
+        return workplace.names_data((knob.default, *knob.choices), roots, below)
+
     script = _script(tree, argv, below)
     module = _parsed(tree / script) if script else None
     known = constants((tree / script).read_text(encoding="utf-8")) if script and module else {}
@@ -154,7 +85,7 @@ def find_knobs(tree: Path, argv: Sequence[str], told: str, below: str = "") -> t
     found += [knob for path in _settings(tree, argv, below, script) for knob in _constants(tree, path)]
     if module is not None:
         hydra = _hydra(tree, script, module)
-        found += _arguments(tree, hydra, argv) if hydra else []
+        found += _arguments(tree, hydra, argv, names_data) if hydra else []
         found += _variables(module)
         flags, kinds = {knob.name for knob in found}, {one.name for one in module.body if isinstance(one, ast.ClassDef)}
         spent = {name for name in values if is_default(module, name)}
@@ -165,8 +96,23 @@ def find_knobs(tree: Path, argv: Sequence[str], told: str, below: str = "") -> t
         found += _keys(tree, path)
     kept: dict[str, ScriptKnob] = {}
     for knob in found:
-        kept.setdefault(knob.name, knob)
+        one = replace(knob, fixed=names_data(knob))
+        if one.fixed or not _is_text_in_code(one):
+            kept.setdefault(one.name, one)
     return tuple(kept.values())
+
+
+def _is_text_in_code(knob: ScriptKnob) -> bool:
+    """Whether it is a list, or a text where it stands in a program: a knob only where it names data."""
+    if knob.place == "constant":
+        return not isinstance(knob.default, bool | int | float)
+    return isinstance(knob.default, list)
+
+
+def fixed_keys(tree: Path, path: str, below: str) -> tuple[ScriptKnob, ...]:
+    """Keys of a configuration file that name a file or a folder."""
+    found = [one for one in _keys(tree, path) if workplace.names_data(one.default, (tree,), below)]
+    return tuple(replace(one, fixed=True) for one in found)
 
 
 def _settings(tree: Path, argv: Sequence[str], below: str, script: str) -> list[str]:
@@ -176,13 +122,13 @@ def _settings(tree: Path, argv: Sequence[str], below: str, script: str) -> list[
 
 
 def _constants(tree: Path, path: str) -> list[ScriptKnob]:
-    """Numbers and truth values that a Python file holds as constants."""
+    """Plain values that a Python file holds as constants."""
     with suppress(OSError, ValueError, SyntaxError, RecursionError):
         known = constants((tree / path).read_text(encoding="utf-8"))
         return [
             ScriptKnob(name=name, place="constant", at=name, file=path, kind=kind_of(value), default=value)
             for name, (value, _) in known.items()
-            if not name.startswith("_") and isinstance(value, bool | int | float)
+            if not name.startswith("_") and isinstance(value, bool | int | float | str)
         ]
     return []
 
@@ -194,7 +140,8 @@ def seed_of(found: Sequence[ScriptKnob]) -> ScriptKnob | None:
 
 def space_of(found: Sequence[ScriptKnob]) -> dict[str, object]:
     """A search space over those that are worth a search, by name; what decides how long a run is, is none."""
-    worth = [(knob, spec) for knob in found if not _words(knob.name) & _LENGTHS and (spec := _range(knob)) is not None]
+    free = [knob for knob in found if not knob.fixed and not _words(knob.name) & _LENGTHS]
+    worth = [(knob, spec) for knob in free if (spec := _range(knob)) is not None]
     worth.sort(key=lambda pair: _place(pair[0].name))
     return {knob.name: spec for knob, spec in worth[:_MOST_AXES]}
 
@@ -204,14 +151,14 @@ def options_of(found: Sequence[ScriptKnob]) -> dict[str, object]:
     kept = [knob for knob in found if knob.default is not None or knob.choices]
     searched = space_of(found)
     if len(kept) > _MOST_KNOBS:
-        kept = [knob for knob in kept if knob.name in searched]
+        kept = [knob for knob in kept if knob.fixed or knob.name in searched]
     return {knob.name: _option(knob) for knob in kept}
 
 
 def offered(found: Sequence[ScriptKnob]) -> dict[str, object]:
     """The target's options by which overrides reach knobs: the first of their files is the one that overrides edit."""
-    documents = list(dict.fromkeys(knob.file for knob in found if knob.place == "key"))
-    rest = [knob for knob in found if knob.place != "key" or knob.file not in documents[:1]]
+    documents = list(dict.fromkeys(knob.file for knob in found if knob.place == "key" and not knob.fixed))
+    rest = [knob for knob in found if knob.fixed or knob.place != "key" or knob.file not in documents[:1]]
     said = {"config": documents[0] if documents else "", "knobs": options_of(rest), "space": space_of(found)}
     return {key: value for key, value in said.items() if value}
 
@@ -222,7 +169,7 @@ def _option(knob: ScriptKnob) -> dict[str, object]:
     said |= {"type": knob.kind} if knob.kind else {}
     said |= {"default": knob.default} if knob.place in {"flag", "argument", "env"} and knob.default is not None else {}
     said |= {"choices": list(knob.choices)} if knob.choices else {}
-    return said | ({"off": knob.off} if knob.off else {})
+    return said | ({"off": knob.off} if knob.off else {}) | ({"fixed": True} if knob.fixed else {})
 
 
 def _script(tree: Path, argv: Sequence[str], below: str) -> str:
@@ -297,7 +244,7 @@ def _flat(document: Mapping[Any, Any], above: str = "") -> Iterator[tuple[str, o
     for key, value in document.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{above}{key}.")
-        elif isinstance(value, bool | int | float | str):
+        elif isinstance(value, bool | int | float | str | list):
             yield f"{above}{key}", value
 
 
@@ -346,9 +293,14 @@ def _hydra(tree: Path, script: str, module: ast.Module) -> str:
     return ""
 
 
-def _arguments(tree: Path, path: str, argv: Sequence[str]) -> list[ScriptKnob]:
+def _arguments(
+    tree: Path, path: str, argv: Sequence[str], names_data: Callable[[ScriptKnob], bool]
+) -> list[ScriptKnob]:
+    """Keys of a Hydra program's configuration. What names data there is watched where it stands."""
     given = {word.partition("=")[0].lstrip("+"): word.partition("=")[2] for word in argv if "=" in word}
-    found = [replace(knob, place="argument", file="") for knob in _keys(tree, path) if not knob.at.startswith("hydra.")]
+    keys = [knob for knob in _keys(tree, path) if not knob.at.startswith("hydra.")]
+    held = {knob.at for knob in keys if knob.at not in given and names_data(knob)}
+    found = [knob if knob.at in held else replace(knob, place="argument", file="") for knob in keys]
     said = {key: read_value(value) for key, value in given.items()}
     return [replace(knob, default=said.get(knob.at) or knob.default) for knob in found]
 

@@ -41,7 +41,7 @@ def read_knobs(document: Mapping[str, Any]) -> tuple[ScriptKnob, ...]:
 
 def _knob(name: str, said: Any) -> ScriptKnob:
     places = [place for place in PLACES if isinstance(said, Mapping) and place in said]
-    known = {*PLACES, "file", "type", "default", "choices", "off"}
+    known = {*PLACES, "file", "type", "default", "choices", "off", "fixed"}
     wrong = sorted(set(said) - known) if isinstance(said, Mapping) else ["its form"]
     if len(places) != 1 or wrong:
         why = f"it has no key {wrong[0]!r}" if wrong and places else f"say one of {', '.join(PLACES)}"
@@ -55,6 +55,7 @@ def _knob(name: str, said: Any) -> ScriptKnob:
         default=said.get("default"),
         choices=tuple(said.get("choices", ())),
         off=str(said.get("off", "")),
+        fixed=said.get("fixed") is True,
     )
     if one.kind not in {"", *KINDS}:
         raise CampaignError(f"target.knobs, {name}: type is one of {', '.join(KINDS)}, not {one.kind!r}")
@@ -86,8 +87,15 @@ def turn(knobs: Mapping[str, ScriptKnob], tree: Path, overrides: Sequence[str]) 
     """Set knobs in a tree, each with the smallest edit; returns the files changed.
 
     Raises:
-        RecipeError: A value does not fit its knob, or its place cannot be edited; nothing is changed then.
+        RecipeError: A value does not fit its knob, its place cannot be edited, or it is fixed; nothing is changed then.
     """
+    for override in overrides:
+        if (knob := knobs[_name(override)]).fixed:
+            raise RecipeError(
+                f"{override!r} is refused: {knob.name} says which file or folder is read, and with another one the "
+                f"number would measure something else; a person may allow it in the campaign file: "
+                f"take `fixed` out of target.knobs, {knob.name}"
+            )
     edits = {path: _bytes(tree, path) for path in {_home(knobs[_name(one)]) for one in overrides}}
     before = dict(edits)
     for override in overrides:
@@ -371,3 +379,12 @@ def _with_argument(words: list[str], knob: ScriptKnob, value: object) -> list[st
     if here:
         return [said if at == here[-1] else word for at, word in enumerate(words)]
     return [*words, said]
+
+
+def flat(document: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Keys and values of a document, keys below others with dots between."""
+    for key, value in document.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

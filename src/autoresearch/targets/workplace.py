@@ -1,11 +1,14 @@
 """Where a run of a script starts: among links to its worktree's files, with its own seed and the data that git ignores.
 
+Which of its settings name data: those no idea may turn.
+
 The folders are real and the run's own, so that what a script writes beside itself is found and no two runs share it.
 """
 
 import posixpath
+import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 from autoresearch.errors import CampaignError
@@ -83,3 +86,32 @@ def read_inputs(value: object) -> tuple[tuple[str, ...], dict[str, str]]:
         if not Path(where).is_absolute():
             raise CampaignError(f"target option 'inputs': say by an absolute path where {place} lies, not {where!r}")
     return tuple(placed.values()), placed
+
+
+_DATA = re.compile(
+    r"(?i)\.(?:jsonl?|ya?ml|toml|[ct]sv|txt|np[yz]|pth?|bin|safetensors|parquet|arrow|feather|h5|hdf5|mat|pkl|pickle|"
+    r"joblib|gz|bz2|xz|zst|zip|tar|tgz|db|sqlite3?|xlsx?|xml|tfrecords?|idx|onnx|ckpt|lmdb|png|jpe?g|wav)$"
+)
+_PATH = re.compile(r"[^\s<>{}|\"'`]{1,300}")
+
+
+def names_data(value: object, roots: Iterable[Path], below: str = "") -> bool:
+    """Whether the value of a setting is the path of a file or folder; of a list, whether one of its values is.
+
+    It exists, it is written as a path, or it ends as files of data do.
+
+    Args:
+        value: The value.
+        roots: Where the repository's files lie.
+        below: The folder of the repository in which the script starts.
+    """
+    if isinstance(value, list | tuple):
+        return any(names_data(one, roots, below) for one in value)
+    if isinstance(value, Mapping):
+        return names_data(list(value.values()), roots, below)
+    if not isinstance(value, str) or not value or "\0" in value or len(value) > 300 or value in {".", "/"}:
+        return False
+    if _PATH.fullmatch(value) and ("/" in value or _DATA.search(value)):
+        return True
+    places = (Path(root, inside, value) for root in roots for inside in {"", below})
+    return "\n" not in value and any(place.exists() for place in places)

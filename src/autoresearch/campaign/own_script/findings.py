@@ -88,7 +88,7 @@ def rehearse(stage: Stage, argv: Sequence[str], limit_s: float) -> Findings:
     if spoken is not None and not spoken.own:
         knobs, seed, words = spoken.knobs, None, spoken.argv
     else:
-        knobs = finder.find_knobs(stage.tree, argv, stage.help(argv), stage.directory)
+        knobs = finder.find_knobs(stage.tree, argv, stage.help(argv), stage.directory, stage.root)
         seed = finder.seed_of(knobs)
         words = _seeded(argv, seed)
     dialect = spoken.dialect if spoken else None

@@ -1,6 +1,7 @@
 """The campaign that is proposed for somebody's own script: made of a rehearsal, and asked where only a person knows."""
 
 import math
+import posixpath
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -145,12 +146,27 @@ def _options(found: Findings, chosen: FoundNumber) -> dict[str, Any]:
         options["directory"] = found.directory
     if found.runs[0].whole:
         options["minutes"] = float(f"{max(found.runs[0].seconds, 0.6) / 60:.2g}")
-    turned = {knob.file for knob in found.knobs if knob.place == "constant"}
+    turned = {knob.file for knob in found.knobs if knob.place == "constant" and not knob.fixed}
     named = [(found.directory + "/" if found.directory else "") + word for word in found.argv if word.endswith(".py")]
     scripts = [path for path in named if (found.tree / path).is_file()]
     if scripts and not turned.intersection(scripts):
         options["protect"] = scripts
+    if data := _data(found):
+        options["protect"] = [*options.get("protect", ()), *data]
     return options
+
+
+def _data(found: Findings) -> list[str]:
+    """Files of the commit that settings name as data: read, not written, and with nothing in them that is turned."""
+    first, near = found.runs[0], found.directory
+    named = [value for knob in found.knobs if knob.fixed for value in (knob.default, *knob.choices)]
+    paths = dict.fromkeys(posixpath.normpath(posixpath.join(near, one)) for one in named if isinstance(one, str))
+    used = [*first.altered, *(knob.file for knob in found.knobs if knob.file and not knob.fixed)]
+    used += [posixpath.join(near, word) for word in found.argv]
+    loose = [path for path in paths if first.whole and not path.startswith((".", "/")) and not path.endswith(".py")]
+    free = [path for path in loose if not any(one == path or one.startswith(f"{path}/") for one in used)]
+    there = [(path, found.tree / path) for path in free]
+    return [f"{path}/**" if place.is_dir() else path for path, place in there if place.exists()]
 
 
 def _values(found: Findings, chosen: FoundNumber, better: Direction, options: Mapping[str, Any]) -> tuple[float, ...]:
@@ -184,6 +200,7 @@ def _notes(
     others = [f"{one.name} ({one.where})" for one in found.candidates if one.name != chosen.name]
     took = found.runs[0].seconds
     memory = found.runs[0].status.peak_memory_gb
+    fixed = any(knob.fixed for knob in found.knobs)
     why = "as its name says" if found.way(chosen.name) == better else "as you said"
     return {
         "objective": f"{chosen.name}, {chosen.where}: {told(chosen.last)} in the rehearsal. {better}, {why}."
@@ -191,7 +208,8 @@ def _notes(
         "command": f"Rehearsed at {found.commit[:7]}: {agreement(values)}",
         "target.dialect": found.spoken.dialect.told if found.spoken else "",
         "target.source": "Where the number is read.",
-        "target.knobs": "What overrides may turn; of flags and variables, a commit's `autoresearch.knobs` holds it.",
+        "target.knobs": "What overrides may turn; of flags and variables, a commit's `autoresearch.knobs` holds it."
+        + ("\nWhat is `fixed` names a file or folder: take the word out to allow it." if fixed else ""),
         "target.config": "Overrides change the keys of this file.",
         "target.space": "Where the search looks: correct the ranges, take out what you would not turn.",
         "target.protect": "No idea may edit these: they measure. Take them out for ideas that change the script.",
@@ -220,11 +238,15 @@ def text(found: Findings, chosen: FoundNumber | None = None, said: str | None = 
     ways = {one.name: said if one is chosen and said else found.way(one.name) for one in shown[_MOST_SHOWN::-1]}
     lines += [f"  {_line(one, one is chosen, ways[one.name])}" for one in shown[:_MOST_SHOWN]]
     lines += [f"  and {len(shown) - _MOST_SHOWN} more"] if len(shown) > _MOST_SHOWN else []
-    knobs = [f"{knob.name}={knob.default}" for knob in found.knobs if knob.default is not None]
+    said_of = [knob for knob in found.knobs if knob.default is not None]
+    knobs = [f"{knob.name}={knob.default}" for knob in said_of if not knob.fixed]
+    fixed = [f"{knob.name}={knob.default}" for knob in said_of if knob.fixed]
     unknown = [knob.name for knob in found.knobs if knob.default is None]
     lines.append(
         f"knobs:      {', '.join(knobs[:20]) or 'none'}{f' and {len(knobs) - 20} more' if len(knobs) > 20 else ''}"
     )
+    if fixed:
+        lines.append(f"            not turned, as they name files or folders: {', '.join(fixed[:10])}")
     if unknown:
         lines.append(
             f"            no default is told for {', '.join(unknown[:10])}: give them in the command to turn them"
