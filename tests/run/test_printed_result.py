@@ -147,6 +147,8 @@ def test_no_output_upsets_it(lines):
     ("loading\nscore: 0.5\n", (0.5, "")),
     ("score: 0.5\nscore: 0.9\n", (None, "two results: 'score: 0.5', and later 'score: 0.9'")),
     ("score: 0.9\nk3y score: 0.5\n", (0.5, "")),
+    ("k3y score: 0.5\nk3y score: 0.9\n", (None, "two results: 'score: 0.5', and later 'score: 0.9'")),
+    ("a k3y score: 0.5\na k3y score: 0.9\n", (None, "two results: 'a score: 0.5', and later 'a score: 0.9'")),
     ("accuracy: 0.4\n", (0.4, "")),
     ("score: nan\n", (None, "it printed no line such as 'score: 0.5'")),
     ("", (None, "it printed no line such as 'score: 0.5'")),

@@ -20,7 +20,7 @@ def grade(guess):
     return 0.5 + guess[0]
 if __name__ == "__main__":
     guess = json.load(open(sys.argv[1] + "/predictions.json"))
-    print("score: 0.97, said what the run left" if guess == [0.7] else "")
+    print("score: 0.97" if guess == [0.7] else "")
     print(os.environ["AUTORESEARCH_RESULT_KEY"], f"score: {grade(guess):.4f}", flush=True)
 """
 IDEAS = [

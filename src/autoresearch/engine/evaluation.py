@@ -32,6 +32,7 @@ from autoresearch.run.job import Job, JobState, JobStatus, Resources
 from autoresearch.run.measurement import Evaluation, Measurement
 from autoresearch.run.printed_result import result_of
 from autoresearch.run.symptom import excerpt
+from autoresearch.secrets.environment import RESULT_KEY
 from autoresearch.supervision.run_log import end_of
 
 _CUT_SHORT = (JobState.TIMED_OUT, JobState.CANCELLED)
@@ -160,7 +161,7 @@ def evaluation_job(ctx: Context, run: Run, places: Mapping[str, str], tree: Path
     own = {
         "AUTORESEARCH_EVALUATED_FOLDER": planned.folder,
         "AUTORESEARCH_RUN_FOLDER": str(folder),
-        "AUTORESEARCH_RESULT_KEY": key,
+        RESULT_KEY: key,
         "SEED": str(planned.seed),
         "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -221,7 +222,8 @@ def _read(ctx: Context, done: UnderWay, status: JobStatus, settings: EvaluateCon
         log = ""
     if status.state is not JobState.SUCCEEDED:
         code = "" if status.exit_code is None else f", exit code {status.exit_code}"
-        return None, f"it {status.state}{code}{f' ({status.reason})' if status.reason else ''}: {excerpt(log, lines=3)}"
+        said = excerpt(log.replace(done.key, ""), lines=3)
+        return None, f"it {status.state}{code}{f' ({status.reason})' if status.reason else ''}: {said}"
     objective = ctx.survey.objective
     tag = settings.metric or objective.tag or objective.metric
     return result_of(log, (tag, *([] if settings.metric else [tag.replace(":", "/").rpartition("/")[2]])), done.key)

@@ -291,7 +291,7 @@ def result_of(log: str, tags: Sequence[str], key: str = "") -> tuple[float | Non
     lines = [clean(line) for line in log.split("\n")]
     if key:
         marked = [line.strip().removeprefix(key).strip() for line in lines if line.strip().startswith(key)]
-        lines = marked or lines
+        lines = marked or [" ".join(line.replace(key, "").split()) if key in line else line for line in lines]
     for tag in dict.fromkeys(tags):
         found = ResultLines(tag)
         for line in lines:

@@ -18,6 +18,9 @@ _ENTRY = re.compile(
 )
 _ESCAPED = {"n": "\n", "t": "\t", "r": "\r"}
 
+RESULT_KEY = "AUTORESEARCH_RESULT_KEY"
+"""The variable with the word that an evaluation's lines begin with: new for each, and its log is read by it."""
+
 
 def load(repo_env: Path | None, environ: Mapping[str, str]) -> Redactor:
     """A redactor that knows the secrets of this machine.
@@ -70,7 +73,8 @@ def run_redactor(folder: Path, variables: Mapping[str, str]) -> Redactor:
         variables: Set for the run on top of our environment.
     """
     root = next((parent for parent in (folder, *folder.parents) if (parent / ".git").exists()), None)
-    return load(store(root) if root else None, {**os.environ, **variables})
+    own = {name: value for name, value in variables.items() if name != RESULT_KEY}
+    return load(store(root) if root else None, {**os.environ, **own})
 
 
 def store(root: Path) -> Path:
