@@ -42,3 +42,13 @@ def test_a_run_without_a_number_says_why():
     crashed = Measurement(metric="acc", completion=Completion.CRASHED, note="the run crashed at step 0")
     line = Lines().line(happened.RunMeasured(1.0, "r", crashed))
     assert line.endswith("  r: no valid acc: the run crashed at step 0")
+
+
+def test_a_bundle_that_could_not_be_made_says_why_behind_its_ideas():
+    """Two names in a row would read as one."""
+    made = happened.BundleMade(
+        at=1.0, name="merge-1", branch="", commit="", ideas=("a-one", "b-two"), parent="baseline"
+    )
+    assert Lines().line(made).endswith("bundle merge-1 of a-one, b-two")
+    why = replace(made, conflict="b-two conflicts in config.json")
+    assert Lines().line(why).endswith("bundle merge-1 of a-one, b-two: b-two conflicts in config.json")

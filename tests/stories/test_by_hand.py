@@ -313,12 +313,16 @@ def test_a_paused_or_stopped_campaign_opens_and_runs_nothing(hands):
     """Only a person's `resume` lets it go on; results that are in may still be judged."""
     made = begin(hands, "double the rate")
     verbs(hands).run(made.index, QUICK)
+    other = begin(hands, "half the rate", 0.05)
     Campaign(where=hands.root).pause("lunch")
+    assert verbs(hands).one(other.index).next == f"autoresearch resume && autoresearch experiment run {other.index}"
+    with pytest.raises(CampaignError, match=r"run it with: autoresearch resume && autoresearch experiment run"):
+        verbs(hands).judge(other.index, QUICK)
     with pytest.raises(CampaignError, match=r"was paused by .* \(lunch\).*autoresearch resume"):
         begin(hands, "another")
     assert verbs(hands).judge(made.index, QUICK).status == "keep"
     Campaign(where=hands.root).resume()
-    assert begin(hands, "another", 0.3).index == 3
+    assert begin(hands, "another", 0.3).index == 4
 
 
 def test_what_was_stopped_may_be_judged_or_dropped_and_stays_stopped(hands):

@@ -74,6 +74,7 @@ def driven(
     """
     made, crash = history.runs_of(entry.name), crash_to_mend(history, campaign, entry)
     verb, state = _stage(history, campaign, entry, made, crash, now, held=held)
+    first = "autoresearch resume && " if verb == "run" and (history.stop or history.paused) else ""
     return DrivenExperiment(
         index=entry.index,
         name=entry.name,
@@ -81,7 +82,7 @@ def driven(
         area=entry.hypothesis.area,
         by=entry.opened.by,
         state=state,
-        next=f"autoresearch experiment {verb} {entry.index}" if verb else "",
+        next=f"{first}autoresearch experiment {verb} {entry.index}" if verb else "",
         parent=entry.parent,
         branch=entry.branch,
         commit=entry.commit,

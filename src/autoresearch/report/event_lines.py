@@ -84,9 +84,11 @@ def _text(event: Event) -> str:
             trouble = f"  [{'; '.join(event.breaches)}]" if event.breaches else ""
             return f"#{event.index} {event.hypothesis.area}: {event.hypothesis.title}  ({event.branch}){trouble}"
         case happened.BundleMade() if event.yardstick:
-            return f"{event.name}: {event.parent} with the yardstick of {event.yardstick} {event.conflict}".rstrip()
+            made = f"{event.name}: {event.parent} with the yardstick of {event.yardstick}"
+            return f"{made}: {event.conflict}" if event.conflict else made
         case happened.BundleMade():
-            return f"bundle {event.name} of {', '.join(event.ideas)} {event.conflict}".rstrip()
+            made = f"bundle {event.name} of {', '.join(event.ideas)}"
+            return f"{made}: {event.conflict}" if event.conflict else made
         case happened.AllocationEnded():
             return f"allocation {event.job_id} ended after {duration(event.ended_at - event.started_at)}"
         case happened.IncumbentDemoted():
