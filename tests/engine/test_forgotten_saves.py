@@ -22,7 +22,14 @@ def test_weights_of_a_discarded_idea_go_and_those_of_the_others_stay(finished):
         left[run.run_id] = step
     dropped = {entry.name for entry in ctx.history.judged if entry.judged.verdict.status.value != "keep"}
     assert len(dropped) > 1
-    pinned = min(dropped)
+    pinned, there = min(dropped), []
+
+    def heard(event) -> None:
+        if "its checkpoints are deleted, " in getattr(event, "text", ""):
+            name = event.text.partition(":")[0]
+            there.append((name, any((left[run.run_id] / "policy").exists() for run in ctx.history.runs_of(name))))
+
+    ctx.listeners = [*ctx.listeners, heard]
     (ctx.paths.experiment(pinned) / "pinned").touch()
     for turn, going in enumerate((dropped - {pinned}, dropped)):
         settlement.publish_missing(ctx)
@@ -32,4 +39,4 @@ def test_weights_of_a_discarded_idea_go_and_those_of_the_others_stay(finished):
         assert gone == going
         (ctx.paths.experiment(pinned) / "pinned").unlink() if not turn else None
     assert all((step / "training_info.json").exists() for step in left.values())
-    assert any("its checkpoints were deleted" in note.text for note in ctx.history.notes)
+    assert sorted(there) == sorted((name, True) for name in dropped), "noted before it is deleted, once"

@@ -103,7 +103,7 @@ def settle(ctx: Context, name: str, verdict: Verdict, incumbent: str | None) -> 
 
 
 def forget_saves(ctx: Context, name: str) -> None:
-    """Delete what a discarded or crashed idea saved, where the plan says so, and note how much that was.
+    """Delete what a discarded or crashed idea saved, where the plan says so, and note how much that is.
 
     Numbers, logs and settings stay. So does all of an idea that somebody pinned, is measured again or is the incumbent.
     """
@@ -115,9 +115,14 @@ def forget_saves(ctx: Context, name: str) -> None:
     if busy or not isinstance(target, Saver) or (ctx.paths.experiment(name) / PINNED).exists():
         return
     runs = [ctx.paths.run(name, run.planned.number) for run in ctx.history.runs_of(name)]
-    gone = volume.forget(ctx.paths, name, (path for folder in runs for path in target.weights(folder)))
-    if gone:
-        ctx.note(f"{name}: its checkpoints were deleted, {room(gone)}, numbers and logs stay (run.checkpoints: kept)")
+    heavy = [path for folder in runs for path in target.weights(folder)]
+    if not (size := volume.forgettable(ctx.paths, name, heavy)):
+        return
+    # Noted first: who dies between deletes them when it goes on.
+    told = f"{name}: its checkpoints are deleted, {room(size)}, numbers and logs stay (run.checkpoints: kept)"
+    if all(note.text != told for note in ctx.history.notes):
+        ctx.note(told)
+    volume.forget(ctx.paths, name, heavy)
 
 
 def publish(ctx: Context, entry: Experiment, row: Row | None = None) -> None:

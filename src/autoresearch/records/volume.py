@@ -330,16 +330,27 @@ def forget(paths: CampaignPaths, experiment: str, heavy: Iterable[Path]) -> floa
         experiment: Whose runs.
         heavy: Files and folders in their folders.
     """
-    own, gone = (paths.heavy / experiment).resolve(), 0
+    gone = 0
+    for place, size in _ours(paths, experiment, heavy):
+        with suppress(OSError):
+            delete(place) if place.is_dir() and not place.is_symlink() else place.unlink()
+            gone += size
+    return gone / 1e9
+
+
+def forgettable(paths: CampaignPaths, experiment: str, heavy: Iterable[Path]) -> float:
+    """How much `forget` would delete, in GB."""
+    return sum(size for _, size in _ours(paths, experiment, heavy)) / 1e9
+
+
+def _ours(paths: CampaignPaths, experiment: str, heavy: Iterable[Path]) -> Iterator[tuple[Path, int]]:
+    own = (paths.heavy / experiment).resolve()
     for place in heavy:
         with suppress(OSError):
             if not place.parent.resolve().is_relative_to(own):
                 continue
             size = sum(os.lstat(f"{at}/{name}").st_size for at, _, names in disk.walk(place) for name in names)
-            size += 0 if place.is_dir() else place.lstat().st_size
-            delete(place) if place.is_dir() and not place.is_symlink() else place.unlink()
-            gone += size
-    return gone / 1e9
+            yield place, size + (0 if place.is_dir() else place.lstat().st_size)
 
 
 def claim_volume(paths: CampaignPaths) -> None:
