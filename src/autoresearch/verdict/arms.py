@@ -70,6 +70,14 @@ class Arm:
         """Evaluation noise of a run, from every two successive ones on the same samples."""
         return tuple(sample_errors(self.samples.values()))
 
+    def over(self, other: "Arm") -> tuple[float, ...]:
+        """Its gain over another arm on each seed that both ran."""
+        return tuple(value - other.values[seed] for seed, value in self.values.items() if seed in other.values)
+
+    def beside(self, other: "Arm") -> "Arm":
+        """Its values on the seeds that another arm ran too, and nothing else of it."""
+        return Arm(values={seed: value for seed, value in self.values.items() if seed in other.values})
+
     def add(self, trial: Trial, sign: float, *, partial_judges: bool) -> None:
         """Take in one more run; not once any of the above was asked for."""
         self.tried.append(trial.seed)

@@ -153,12 +153,17 @@ def _unmoved(evidence: Evidence, incumbent: str) -> Effect | None:
 def fresh_comparison(evidence: Evidence, arm: str, against: str) -> Effect | None:
     """Gain of `arm` over `against` from fresh seeds alone, None without a fresh run of both.
 
-    Each side's mean is over its fresh runs; common seeds are paired when their correlation is real.
+    Each side's mean is over its fresh runs; common seeds are paired when their correlation is real. Where each of two
+    or more pairs says the opposite of what all runs say, the pairs alone count: rho is shrunk, the sign is not.
     """
     ours, theirs = evidence.fresh.get(arm), evidence.fresh.get(against)
     if ours is None or theirs is None or not ours.runs or not theirs.runs:
         return None
     effect = difference(ours, theirs, evidence.noise, evidence.sigma)
+    gains = ours.over(theirs)
+    if effect.paired and len(gains) > 1 and all(gain * effect.gain < 0 for gain in gains):
+        ours, theirs = ours.beside(theirs), theirs.beside(ours)
+        effect = difference(ours, theirs, evidence.noise, evidence.sigma)
     if effect.error is None or evidence.sigma is None:
         return effect
     if effect.paired:
@@ -172,7 +177,7 @@ def _as_wide_as_its_pairs(effect: Effect, ours: Arm, theirs: Arm) -> Effect:
 
     What common seeds have in common is in no difference of pairs, so the differences are asked.
     """
-    pairs = [ours.values[seed] - theirs.values[seed] for seed in ours.values if seed in theirs.values]
+    pairs = ours.over(theirs)
     scatter = residuals(pairs)
     if effect.error is None or not scatter:
         return effect
@@ -279,13 +284,14 @@ def _claim_idea(evidence: Evidence, idea: Idea, spread: float, told: Worth | Non
 def _told(evidence: Evidence, idea: Idea, told: Worth) -> Claim:
     effect = Effect(told.gain, told.error, evidence.noise.freedom, evidence.arm(idea.name).runs)
     right = _positive(effect)
+    likely = min(right, 0.5) if evidence.loses(idea.name) else right
     high = effect.high
     if told.reach is not None and high is not None:
         centre, width = told.reach
         high = max(high, centre + normal_quantile(0.95) * width)
     return Claim(
         name=idea.name,
-        standing=_standing(right, 1 - right, fresh=False),
+        standing=_standing(likely, 1 - right, fresh=False),
         effect=effect.gain,
         low=effect.low,
         high=high,

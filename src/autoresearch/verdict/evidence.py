@@ -248,6 +248,17 @@ class Evidence:
         level = self.credited(against, beside=arm) if credit else None
         return difference(ours, theirs, self.noise, self.sigma, level)
 
+    def loses(self, arm: str) -> bool:
+        """Whether an arm lost to its parent on every seed they share, two or more, where what seeds share is known.
+
+        One seed shared with the parent counts where the arm lost to the baseline, too, on every seed of two or more.
+        """
+        ours, base = self.arm(arm), self.arm(BASELINE)
+        gains = ours.over(self.arm(self.parent(arm)))
+        if len(gains) == 1 and len(ours.over(base)) > 1:
+            gains += ours.over(base)
+        return self.noise.rho > PAIR_FROM and len(gains) > 1 and max(gains) < 0
+
     def _alike(self, ours: Arm, theirs: Arm) -> dict[int, float]:
         """What one arm gave on common seeds where another gave the same on each, though seeds make a difference."""
         if not self.sigma or not self.noise.freedom or (self.noise.pairs >= _KNOWN and self.noise.rho <= PAIR_FROM):
