@@ -173,6 +173,9 @@ def test_a_baseline_that_crashes_twice_ends_the_campaign(name):
     advice = policy(name).advise(twice)
     assert isinstance(advice, Done)
     assert "out of memory" in advice.why
+    told = policy(name).advise(replace(twice, made_again=2))
+    assert isinstance(told, Done)
+    assert "after 4 runs" in told.why  # those that were made again count too
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -155,6 +155,7 @@ class Board:
         ideas_left: New experiments that a count in the stop rule still allows, None without such a count.
         supply: Ideas that researchers have in all, None where nobody can count them.
         taken_back: Runs that are excused in their own words, whether they were made again or not.
+        made_again: How many runs are not among the trials, as they were made again.
     """
 
     objective: Objective
@@ -170,6 +171,7 @@ class Board:
     ideas_left: int | None = None
     supply: int | None = None
     taken_back: tuple[TakenBack, ...] = ()
+    made_again: int = 0
 
 
 @dataclass(frozen=True)

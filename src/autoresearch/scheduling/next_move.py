@@ -169,7 +169,6 @@ def first_row(history: History, entry: Experiment) -> Verdict:
 _PAUSED = "paused by {0.by}: {1}"
 _REST_FIRST_S, _SOON_S, _REST_MOST_S, _TROUBLES = 60.0, 0.5, 1800.0, 12
 
-
 Chooser = Callable[[History, CampaignConfig, Policy, Objective, Outlook], Move]
 """What says what to do next: `next_move`, or another that asks it."""
 
@@ -192,6 +191,7 @@ def board(history: History, campaign: CampaignConfig, objective: Objective, view
         ideas_left=view.stop.remaining_experiments,
         supply=view.supply,
         taken_back=exploration.taken_from(history),
+        made_again=len(history.made_again(BASELINE)) if room else 0,
     )
 
 

@@ -154,7 +154,8 @@ def opening(evidence: Evidence, wanted: int) -> Advice | None:
     usable = arm.runs + len(arm.weak)
     if not usable and not arm.pending and arm.failed >= _CRASHES:
         note = f" ({arm.note})" if arm.note else ""
-        return Done(f"no valid baseline after {arm.failed} runs{note}; nothing can be judged without one")
+        made = arm.failed + evidence.board.made_again  # nothing but the baseline was run yet
+        return Done(f"no valid baseline after {made} runs{note}; nothing can be judged without one")
     spent = evidence.board.runs_left is not None and evidence.board.runs_left <= 0
     if usable + arm.pending < _affordable(evidence, wanted) and arm.failed < _CRASHES and not spent:
         why = "the baseline, before any idea" if not usable else f"noise: baseline run {usable + 1} of {wanted}"
