@@ -126,7 +126,7 @@ def test_lost_notes_are_rebuilt_from_the_journal(finished):
 
 @pytest.mark.parametrize("source", ["ledger", "notes"])
 def test_a_lost_journal_is_rebuilt_from_what_is_left(finished, source):
-    """Its experiments can be looked at again; that the campaign cannot go on is said, and `run` refuses by name."""
+    """Its experiments can be looked at again; `run` refuses, and goes on with the copy in git once they are away."""
     good, files = finished.rows(), finished.ledger.read_bytes()
     journal_of(finished).unlink()
     finished.ledger.unlink() if source == "notes" else drop_notes(finished)
@@ -137,8 +137,12 @@ def test_a_lost_journal_is_rebuilt_from_what_is_left(finished, source):
     assert "cannot go on" in told.stdout
     assert finished.rows() == good
     assert source == "notes" or finished.ledger.read_bytes() == files
-    assert "night/baseline exists already" in finished.refused("run", "--yes", "--plain")
+    told = finished.refused("run", "--yes", "--plain")
+    assert f"move {finished.folder / 'campaign.yaml'} and {journal_of(finished)} away, then go on with it" in told
     assert "raise-the-learning-rate" in finished.cli("show", "2").stdout
+    for file in (finished.folder / "campaign.yaml", journal_of(finished)):
+        file.unlink()
+    assert finished.cli("run", "--campaign", "night", "--plain").returncode == 0
 
 
 def test_with_nothing_left_nothing_is_invented(finished):

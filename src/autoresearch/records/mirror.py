@@ -56,7 +56,8 @@ def refuse(paths: CampaignPaths) -> None:
         CampaignError: It does; the message says how to go on with that one.
     """
     if paths.name in names(paths.root):
-        away = f"move {paths.campaign_file} away, then " if paths.campaign_file.exists() else ""
+        left = [str(file) for file in (paths.campaign_file, paths.journal) if file.exists()]
+        away = f"move {' and '.join(left)} away, then " if left else ""
         raise CampaignError(
             f"git has a copy of a campaign {paths.name!r} ({REFS}{paths.name}); {away}go on with it: "
             f"autoresearch run --campaign {paths.name}, or give the new one another name"
