@@ -84,7 +84,7 @@ def request(
         "researcher": _researchers(researcher, ideas),
     }
     found = {key: value for key, value in found.items() if value}
-    if "command" in found and not recipe:
+    if command and not recipe:
         found.setdefault("target", "command")
     for key, value in (settings or {}).items():
         _put(found, key, value)
