@@ -5,6 +5,7 @@ import pytest
 from autoresearch.campaign import opening
 from autoresearch.errors import RepositoryError
 from autoresearch.git import refs
+from autoresearch.machine import disk
 from autoresearch.records import clearance
 
 
@@ -94,3 +95,13 @@ def test_branches_are_archived_all_or_none(finished, run_git):
     with pytest.raises(RepositoryError, match="not moved by autoresearch"):
         refs.archive(finished.root, {"main": commit})
     assert refs.branches(finished.root) == there
+
+
+def test_what_a_link_leads_to_is_not_counted_as_what_goes(tmp_path):
+    """Of weights that are a link to somebody's data the link alone is deleted, and its size alone is told."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "model.bin").write_bytes(b"x" * 100_000)
+    (tmp_path / "weights").symlink_to("data")
+    assert disk.size(tmp_path / "data") == 100_000
+    assert disk.size(tmp_path / "weights") < 1000
+    assert disk.size(tmp_path / "gone") == 0

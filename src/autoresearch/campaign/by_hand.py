@@ -32,7 +32,7 @@ from autoresearch.machine.turns import SharedTurn
 from autoresearch.ports.target import Rehearsable
 from autoresearch.records import volume
 from autoresearch.records.paths import EXCLUDED
-from autoresearch.scheduling.by_hand import Dropping, Errand
+from autoresearch.scheduling.by_hand import Dropping, Errand, resume_first
 from autoresearch.scheduling.next_move import Chooser, Stop
 
 DROPPED = "dropped by"
@@ -134,14 +134,14 @@ class ByHand:
             if not entry.committed:
                 raise CampaignError(
                     f"experiment {index} has not been run, so there is nothing to judge; run it with: "
-                    f"{_resumed(ctx)}autoresearch experiment run {index}"
+                    f"{resume_first(ctx.history)}autoresearch experiment run {index}"
                 )
             if not entry.judged:
                 stop = _work(ctx, reporter, onlooker, Errand(index, judge=True), resting=True)
                 if not entry.judged:
                     raise CampaignError(
                         f"experiment {index} cannot be judged yet: {stop.reason}; go on with: "
-                        f"{_resumed(ctx)}autoresearch experiment run {index}"
+                        f"{resume_first(ctx.history)}autoresearch experiment run {index}"
                     )
             return _closed(ctx, entry)
 
@@ -234,11 +234,6 @@ def _may_work(opened: opening.Opened, *, resting: bool) -> None:
             f"campaign {name} was {word} by {rest.by}{why}; a person lets it go on with: "
             f"autoresearch resume --campaign {name}"
         )
-
-
-def _resumed(ctx: Context) -> str:
-    """What has to be said before a run, where the campaign rests."""
-    return "autoresearch resume && " if ctx.history.stop or ctx.history.paused else ""
 
 
 def _entry(experiments: dict[int, Experiment], index: int) -> Experiment:

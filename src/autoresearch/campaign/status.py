@@ -13,7 +13,7 @@ from autoresearch.experiment.outcome import BASELINE
 from autoresearch.records.paths import CampaignPaths
 from autoresearch.report import plain_text
 from autoresearch.report.plain_text import cut, duration, interval, number, table, wrapped
-from autoresearch.scheduling.by_hand import Errand
+from autoresearch.scheduling.by_hand import Errand, resume_first
 from autoresearch.scheduling.next_move import Judge, crash_to_mend
 from autoresearch.scheduling.stop_check import outlook
 from autoresearch.verdict.policies import policy
@@ -74,7 +74,7 @@ def driven(
     """
     made, crash = history.runs_of(entry.name), crash_to_mend(history, campaign, entry)
     verb, state = _stage(history, campaign, entry, made, crash, now, held=held)
-    first = "autoresearch resume && " if verb == "run" and (history.stop or history.paused) else ""
+    first = resume_first(history) if verb == "run" else ""
     return DrivenExperiment(
         index=entry.index,
         name=entry.name,

@@ -68,7 +68,7 @@ def campaigns(found: Iterable[CampaignStatus | tuple[str, str]]) -> str:
         return page(
             "autoresearch", "<h1>Campaigns</h1><p>No campaign yet; begin with: <code>autoresearch init</code></p>"
         )
-    head = _head(("campaign", "state", "attempted", "kept", "baseline", "best", "metric", "what is next"))
+    head = pages.heading(("campaign", "state", "attempted", "kept", "baseline", "best", "metric", "what is next"))
     listing = f'<div class="scroll"><table>{head}{rows}</table></div>'
     return page("autoresearch", f'<h1>Campaigns</h1><section id="campaigns">{listing}</section>', news="/news")
 
@@ -142,7 +142,7 @@ def _running(there: str, running: Sequence[RunningRun], report: Report) -> str:
         return ""
     numbers = {entry.name: entry.index for entry in report.entries}
     rows = "".join(_run_in_flight(there, run, numbers.get(run.experiment)) for run in running)
-    head = _head(("experiment", "purpose", "seed", "for", "expected", "state"))
+    head = pages.heading(("experiment", "purpose", "seed", "for", "expected", "state"))
     return f'<h2>Running now</h2><div class="scroll"><table>{head}{rows}</table></div>'
 
 
@@ -246,7 +246,7 @@ def _runs(found: Shown) -> str:
         ))
         for run in found.runs
     )  # fmt: skip
-    head = _head(("run", "purpose", "seed", "state", "minutes", "value", "integrity", "what happened"))
+    head = pages.heading(("run", "purpose", "seed", "state", "minutes", "value", "integrity", "what happened"))
     return (
         f'<h2>Runs</h2><div class="scroll"><table>{head}{rows}</table></div>' if rows else "<p>No run of its own.</p>"
     )
@@ -285,10 +285,6 @@ def _badge(state: str) -> str:
 
 def _faint(text: str) -> str:
     return f'<span class="faint">{safe(text)}</span>' if text else ""
-
-
-def _head(cells: Iterable[str]) -> str:
-    return f"<tr>{''.join(f'<th>{cell}</th>' for cell in cells)}</tr>"
 
 
 def _row(cells: Iterable[str]) -> str:

@@ -3,7 +3,6 @@
 Ledger, journal, logs, measurements, submissions and commits always stay, so every experiment can be made again.
 """
 
-import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,14 +131,8 @@ def _verdict(history: History, name: str) -> str:
 
 
 def _size(places: Iterable[Path]) -> float:
-    """GB that files take below some places; what several names lead to counts once for each."""
-    size = 0
-    for place in places:
-        if place.is_dir() and not place.is_symlink():
-            size += sum(os.lstat(f"{at}/{name}").st_size for at, _, names in disk.walk(place) for name in names)
-        elif place.exists():
-            size += place.lstat().st_size
-    return size / 1e9
+    """GB that files take below some places."""
+    return sum(map(disk.size, places)) / 1e9
 
 
 def clear(paths: CampaignPaths, found: Iterable[Clearable]) -> float:

@@ -349,8 +349,7 @@ def _ours(paths: CampaignPaths, experiment: str, heavy: Iterable[Path]) -> Itera
         with suppress(OSError):
             if not place.parent.resolve().is_relative_to(own):
                 continue
-            size = sum(os.lstat(f"{at}/{name}").st_size for at, _, names in disk.walk(place) for name in names)
-            yield place, size + (0 if place.is_dir() else place.lstat().st_size)
+            yield place, disk.size(place)
 
 
 def claim_volume(paths: CampaignPaths) -> None:

@@ -343,7 +343,7 @@ def _believed(report: Report) -> str:
 def _attempts(shown: Sequence[ReportLine], link: Link | None) -> str:
     head = ("#", "verdict", "value", "effect", "runs", "area", "hypothesis and evidence")
     rows = "".join(_attempt(entry, link) for entry in shown)
-    return f'<h2>All experiments</h2><div class="scroll"><table>{_head(head)}{rows}</table></div>'
+    return f'<h2>All experiments</h2><div class="scroll"><table>{heading(head)}{rows}</table></div>'
 
 
 def _attempt(entry: ReportLine, link: Link | None) -> str:
@@ -387,8 +387,9 @@ def _html_listing(title: str, items: Sequence[str]) -> str:
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     body = "".join(f"<tr>{''.join(f'<td>{safe(str(cell))}</td>' for cell in row)}</tr>" for row in rows)
-    return f'<div class="scroll"><table>{_head(head)}{body}</table></div>'
+    return f'<div class="scroll"><table>{heading(head)}{body}</table></div>'
 
 
-def _head(cells: Sequence[str]) -> str:
+def heading(cells: Iterable[str]) -> str:
+    """The first row of a table; the cells are HTML."""
     return f"<tr>{''.join(f'<th>{cell}</th>' for cell in cells)}</tr>"

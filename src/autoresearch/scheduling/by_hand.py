@@ -110,3 +110,8 @@ def _comes_first(other: Experiment, crash: str) -> str:
 
 def _why(move: Launch | MakeBundle | Ask) -> str:
     return move.question if isinstance(move, Ask) else move.why
+
+
+def resume_first(history: History) -> str:
+    """What has to be said before `experiment run`, where the campaign rests; empty where it does not."""
+    return "autoresearch resume && " if history.stop or history.paused else ""
