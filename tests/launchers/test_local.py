@@ -342,6 +342,15 @@ def test_a_run_of_another_process_namespace_is_known_by_its_files(launcher, job,
     assert launcher.leftovers(job_id) == ()
 
 
+def test_a_run_is_over_when_its_supervisor_has_cleared_up_and_left(launcher, job):
+    """Its end is written first, which must not get lost; told is it when nothing of the run stays, files included."""
+    wanted = job('cd "$RAY_TMPDIR"; seq 3000 | split -l 1 -a 4; pwd > "$OLDPWD/place"')
+    job_id = launcher.submit(launcher.plan(wanted))
+    assert settle(launcher, job_id).state is JobState.SUCCEEDED
+    assert launcher.leftovers(job_id) == ()
+    assert not Path(Path(wanted.directory, "place").read_text().strip()).exists()
+
+
 def test_a_run_waits_while_memory_is_short(tmp_path, job):
     """It is queued with the reason, costs nothing of its limit, and can be cancelled; with enough memory it begins."""
     short = LocalLauncher({"min_free_memory_gb": 1e6}, tmp_path / "campaign")

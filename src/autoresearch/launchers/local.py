@@ -309,7 +309,7 @@ class LocalLauncher:
         ended, forced = watcher.read_end(record), record.get("forced")
         if ended and forced and ended["ending"] == "cancelled":
             return replace(_ended(ended, submitted_at), state=ENDINGS[forced["ending"]], reason=forced["reason"])
-        if ended:
+        if ended and not watcher.clearing(ended, state):
             return _ended(ended, submitted_at)
         if dead and forced:
             return _forced(forced, state, submitted_at)

@@ -30,6 +30,9 @@ _STALE_S = 30.0
 _SILENT_S = 600.0
 """One on another machine that has written nothing for so long is taken for dead."""
 
+_CLEARING_S = 60.0
+"""A supervisor that has written the end of its run may take so long to clear what the run left in scratch folders."""
+
 _KINDS = {"pid": int, "started": int, "boot": str, "node": str}
 
 
@@ -86,6 +89,11 @@ def living(state: Mapping[str, Any]) -> Process | None:
     here = state.get("boot") == processes.boot() and not hidden(state)
     found = processes.process_info(state["pid"]) if here else None
     return found if found and found.started == state["started"] and not found.dead else None
+
+
+def clearing(end: Mapping[str, Any], state: Mapping[str, Any]) -> bool:
+    """Whether a run's end is written and its supervisor still at work: the run is over when that is gone too."""
+    return 0 <= time.time() - end["ended_at"] < _CLEARING_S and living(state) is not None
 
 
 def elsewhere(state: Mapping[str, Any]) -> bool:
