@@ -25,7 +25,7 @@ from night import End
 from plot import drawing
 from tables import Table, checkout, read
 
-from autoresearch.report.figure import svg
+from autoresearch.report.drawing import svg
 from autoresearch.verdict.policies import policy
 
 HERE = Path(__file__).parent

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from autoresearch.report.figure import FAINT, GRID, INK, Dot, Drawing, Line, Shape, Text
+from autoresearch.report.drawing import FAINT, GRID, INK, Dot, Drawing, Line, Shape, Text
 
 _LEFT, _RIGHT, _TOP, _BOTTOM, _WIDTH, _HEIGHT = 60, 500, 40, 330, 760, 380
 _COLOURS = ("#0969da", "#1a7f37", "#8250df", "#bf3989", "#9aa5b1", "#57606a", "#bc4c00", "#cf222e")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from autoresearch.report.figure import FAINT, GRID, INK, Dot, Drawing, Line, Shape, Text, svg
+from autoresearch.report.drawing import FAINT, GRID, INK, Dot, Drawing, Line, Shape, Text, svg
 
 DOCS = Path(__file__).parents[2] / "docs"
 Results = Mapping[str, Any]

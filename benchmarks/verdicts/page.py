@@ -7,7 +7,7 @@ from typing import Any
 
 from cells import CONFIRM, GREEDY
 
-from autoresearch.report.figure import FAINT, GRID, INK, Dot, Drawing, Line, Shape, Text, svg
+from autoresearch.report.drawing import FAINT, GRID, INK, Dot, Drawing, Line, Shape, Text, svg
 
 DOCS = Path(__file__).parents[2] / "docs"
 HEAD = (

@@ -19,7 +19,7 @@ from autoresearch.cli.main import main
 from autoresearch.dashboard import views
 from autoresearch.dashboard.deeds import Grant
 from autoresearch.dashboard.following import Followed, FollowedCampaigns
-from autoresearch.report import figure, pages
+from autoresearch.report import drawing, figure, pages
 
 try:
     from autoresearch.dashboard.web_server import Pages
@@ -225,7 +225,7 @@ def test_a_long_campaign_lists_its_newest_attempts_and_links_the_rest(ended):
     assert page.count("<tr id=") == views.MOST_ROWS
     assert f"and {len(many.entries) - views.MOST_ROWS} earlier ones" in page
     assert views.campaign(status, many, (), none, everything=True).count("<tr id=") == len(many.entries)
-    drawn = figure.svg(figure.progress(many))
+    drawn = drawing.svg(figure.progress(many))
     assert drawn.count("<circle") >= len(many.entries)
     assert drawn.count("<title>") < len(many.entries)
     assert "earlier ones</li>" in page

@@ -41,7 +41,7 @@ from autoresearch.ports.target import Saver
 from autoresearch.records import clearance, mirror, volume
 from autoresearch.records.clearance import Clearable
 from autoresearch.records.paths import CampaignPaths
-from autoresearch.report import figure
+from autoresearch.report import drawing, figure
 from autoresearch.report.pages import html, markdown
 from autoresearch.report.report import Report, build
 from autoresearch.run.job import Submission
@@ -390,11 +390,11 @@ def write_report(reading: Reading, now: float, redactor: Redactor) -> tuple[Path
     texts = {
         paths.report: markdown(report),
         paths.report_page: html(report),
-        paths.progress("svg"): figure.svg(progress),
+        paths.progress("svg"): drawing.svg(progress),
     }
     for path, text in texts.items():
         disk.replace(path, redactor.clean(text))
-    if not (drawn := figure.png(progress)):
+    if not (drawn := drawing.png(progress)):
         return tuple(texts)
     disk.replace(paths.progress("png"), drawn)
     return (*texts, paths.progress("png"))

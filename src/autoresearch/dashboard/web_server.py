@@ -24,7 +24,7 @@ from autoresearch.dashboard.following import Followed, FollowedCampaigns
 from autoresearch.dashboard.gate import LONGEST_BODY, FrontDoor, Key
 from autoresearch.errors import AutoresearchError, CampaignError, UsageError
 from autoresearch.mcp.answers import Page, shown
-from autoresearch.report import pages
+from autoresearch.report import drawing
 from autoresearch.secrets.environment import hide
 
 _LOOK_S = 0.5
@@ -50,7 +50,7 @@ class Pages:
         """The addresses and what answers them."""
         one = "/campaigns/{name}"
         static = resources.files("autoresearch.dashboard") / "static"
-        style = pages.STYLE + (static / "dashboard.css").read_text("utf-8")
+        style = drawing.STYLE + (static / "dashboard.css").read_text("utf-8")
         script = (static / "live.js").read_text("utf-8")
         return Starlette(
             routes=[

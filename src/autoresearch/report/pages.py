@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
 from autoresearch.experiment.outcome import BASELINE, Status
-from autoresearch.report import figure
+from autoresearch.report import curves, drawing, figure
+from autoresearch.report.lineage import lineage
 from autoresearch.report.plain_text import interval, safe
 from autoresearch.report.report import Report, ReportLine
 from autoresearch.verdict.arms import counted
@@ -33,27 +34,6 @@ _LISTED = 100
 """Attempts that the page lists under one word; the table and the Markdown have all."""
 
 AREA_HEAD = ("area", "attempts", "keep", "discard", "crash", "best effect", "minutes")
-
-STYLE = """
-:root { color-scheme: light dark; --ink: #1f2933; --faint: #616e7c; --line: #e4e7eb; --keep: #1a7f37;
---crash: #cf222e; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e4e7eb; --faint: #9aa5b1; --line: #323f4b; --keep: #4ac26b;
---crash: #ff7b72; } body { background: #10161d; } svg { filter: invert(.92) hue-rotate(180deg); } }
-body { font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif; color: var(--ink);
-       max-width: 1080px; margin: 2rem auto; padding: 0 1.2rem; }
-h1 { font-size: 1.5rem; margin-bottom: .2rem; } h2 { font-size: 1.1rem; margin-top: 2.2rem; }
-.headline { font-size: 1.15rem; margin: .4rem 0 1rem; } .faint { color: var(--faint); }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; } dt { color: var(--faint); }
-dd { margin: 0; overflow-wrap: anywhere; }
-svg { width: 100%; min-width: 620px; height: auto; border-radius: 6px; } .scroll { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-size: .86rem; }
-th, td { text-align: left; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
-th { color: var(--faint); font-weight: 500; white-space: nowrap; } td.number { font-variant-numeric: tabular-nums;
-white-space: nowrap; }
-.badge { font-weight: 600; } .keep { color: var(--keep); } .crash { color: var(--crash); }
-.discard, .open { color: var(--faint); } code { font-size: .85em; overflow-wrap: anywhere; }
-details { margin: .15rem 0; } summary { cursor: pointer; }
-"""
 
 
 def markdown(report: Report) -> str:
@@ -291,7 +271,7 @@ def html(report: Report) -> str:
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-        f"<title>{safe(report.campaign)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+        f"<title>{safe(report.campaign)}</title>\n<style>{drawing.STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
     )
 
 
@@ -309,8 +289,10 @@ def sections(report: Report, shown: Sequence[ReportLine], link: Link | None = No
         + (f"<p>{safe(advice)}</p>" if advice else "")
         + "".join(f"<p>{safe(line)}</p>" for line in report.integrity),
         "facts": _html_facts(report),
-        "plot": f'<div class="scroll">{_inline(figure.progress(report))}</div>',
+        "plot": f'<div class="scroll">{drawing.svg(figure.progress(report))}</div>',
+        "curves": _curves(report),
         "believed": _believed(report),
+        "lineage": _lineage(report, link),
         "attempts": _attempts(shown, link),
         "areas": _html_areas(report),
         "spend": _html_spend(report),
@@ -320,8 +302,20 @@ def sections(report: Report, shown: Sequence[ReportLine], link: Link | None = No
     }
 
 
-def _inline(drawing: figure.Drawing) -> str:
-    return figure.svg(drawing)
+def _curves(report: Report) -> str:
+    if not report.curves:
+        return ""
+    title = f"{report.campaign}: {' and '.join(one.label for one in report.curves)}"
+    drawn = drawing.svg(curves.drawing(title, report.objective.metric, report.curves))
+    said = f'<p class="faint">{safe(text)}</p>' if (text := curves.told(report.curves)) else ""
+    return f'<h2>Curves at equal steps</h2><div class="scroll">{drawn}</div>{said}'
+
+
+def _lineage(report: Report, link: Link | None) -> str:
+    if len(report.entries) < 2:
+        return ""
+    said = "Down the thick line: what the best is made of. Beside it: what was made from it and did not go on."
+    return f'<h2>Lineage</h2>{drawing.svg(lineage(report, link), "tree")}<p class="faint">{said}</p>'
 
 
 def _html_facts(report: Report) -> str:
@@ -377,7 +371,7 @@ def _html_areas(report: Report) -> str:
 def _html_spend(report: Report) -> str:
     if not report.spend:
         return ""
-    drawn, total = _inline(figure.spend(report)), time_words(report)
+    drawn, total = drawing.svg(figure.spend(report)), time_words(report)
     return f'<h2>Spend</h2><div class="scroll">{drawn}</div><p class="faint">{total}</p>'
 
 

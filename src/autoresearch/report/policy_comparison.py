@@ -15,7 +15,7 @@ from autoresearch.experiment.outcome import Status
 from autoresearch.machine import disk
 from autoresearch.ports import plugins
 from autoresearch.report import plain_text
-from autoresearch.report.figure import BASELINE_COLOUR, COLOURS, FAINT, Box, Drawing, Shape, Text, svg
+from autoresearch.report.drawing import BASELINE_COLOUR, COLOURS, FAINT, Box, Drawing, Shape, Text, svg
 from autoresearch.report.report import Report
 from autoresearch.verdict.evidence import PILOT
 from autoresearch.verdict.policies import policy

@@ -9,6 +9,7 @@ from autoresearch.experiment.board import Board
 from autoresearch.experiment.experiment import Experiment, Idle, Run, integrity_of
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status
+from autoresearch.report.curves import DrawnCurves, best_and_baseline
 from autoresearch.report.plain_text import baseline_figure, branch_words, interval, proposals, researchers_told
 from autoresearch.run.integrity import Finding
 from autoresearch.run.measurement import Objective
@@ -44,6 +45,7 @@ class ReportLine:
         overrides: Its overrides.
         branch, commit: Its branch, and its commit in short.
         parent: What it was made from.
+        built_on: The newest experiment in that, `baseline` where there is none; empty for the baseline.
         minutes: Wall-clock minutes of all its runs.
         symptoms: Health findings, `name: evidence`.
         watched: What the hypothesis said to watch, beside its parent's value.
@@ -75,6 +77,7 @@ class ReportLine:
     log: str
     integrity: str = ""
     fresh: int = 0
+    built_on: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +138,7 @@ class Report:
         measured_by: Empty when the incumbent's numbers are sound, else that the run itself measured them.
         attention: What a person should look at or decide.
         steering: What the user asked for.
+        curves: Of the baseline and the best; empty where there are none.
     """
 
     campaign: str
@@ -167,6 +171,7 @@ class Report:
     measured_by: str = ""
     attention: tuple[str, ...]
     steering: tuple[str, ...]
+    curves: tuple[DrawnCurves, ...] = ()
 
     @property
     def headline(self) -> str:
@@ -245,6 +250,7 @@ def build(history: History, campaign: CampaignConfig, objective: Objective, view
         measured_by="as measured by the run itself" if _alone(history) else "",
         attention=_attention(history, found, view.stop, now),
         steering=tuple(said.text for said in history.steering),
+        curves=best_and_baseline(history),
     )
 
 
@@ -267,31 +273,26 @@ def _entry(history: History, entry: Experiment, found: dict[str, Claim]) -> Repo
     values = tuple(run.value for run in history.runs_of(arm) if run.value is not None)
     symptoms = {s.name: s.evidence for run in runs if run.measurement for s in run.measurement.symptoms}
     return ReportLine(
-        index=entry.index,
-        name=entry.name,
-        title=entry.hypothesis.title,
-        area=entry.hypothesis.area,
-        source=entry.hypothesis.source,
+        index=entry.index, name=entry.name,
+        title=entry.hypothesis.title, area=entry.hypothesis.area, source=entry.hypothesis.source,
         status=str(verdict.status) if verdict else "open",
         value=verdict.value if verdict and verdict.value is not None else history.value_of(arm),
         values=values,
         effect=verdict.effect if verdict else None,
-        low=verdict.low if verdict else None,
-        high=verdict.high if verdict else None,
+        low=verdict.low if verdict else None, high=verdict.high if verdict else None,
         runs=entry.row_runs if verdict else len(runs),
         reason=verdict.reason if verdict else "",
         claim=found.get(entry.name),
         overrides=entry.hypothesis.overrides,
-        branch=entry.branch,
-        commit=entry.commit[:7],
-        parent=entry.parent,
+        branch=entry.branch, commit=entry.commit[:7], parent=entry.parent,
         minutes=_minutes(runs),
         symptoms=tuple(f"{name}: {evidence}" for name, evidence in symptoms.items()),
         watched=entry.judged.watched if entry.judged else (),
         log=runs[-1].planned.log if runs else "",
         integrity=integrity_of(history.runs_of(arm) or runs),
         fresh=len(history.fresh_values(entry.name)),
-    )
+        built_on=next(iter(history.lineage(entry.parent)[-1:]), BASELINE) if entry.name != BASELINE else "",
+    )  # fmt: skip
 
 
 def _judged_arm(history: History, entry: Experiment) -> str:
@@ -321,14 +322,10 @@ def _area(history: History, name: str, entries: list[Experiment]) -> Area:
     counts = {status: sum(1 for verdict in said if verdict.status is status) for status in Status}
     effects = [verdict.effect for verdict in said if verdict.effect is not None]
     return Area(
-        name=name,
-        attempts=len(entries),
-        keep=counts[Status.KEEP],
-        discard=counts[Status.DISCARD],
-        crash=counts[Status.CRASH],
-        best=max(effects, default=None),
+        name=name, attempts=len(entries), keep=counts[Status.KEEP], discard=counts[Status.DISCARD],
+        crash=counts[Status.CRASH], best=max(effects, default=None),
         minutes=sum(_minutes(history.runs_of(entry.name)) for entry in entries),
-    )
+    )  # fmt: skip
 
 
 def _spend(runs: list[Run], idle: list[Idle]) -> tuple[Spend, ...]:
