@@ -12,8 +12,9 @@ package() {
         codex) echo @openai/codex ;;
         opencode) echo opencode-ai ;;
         gemini) echo @google/gemini-cli ;;
+        qwen) echo @qwen-code/qwen-code ;;
         claude-agent-acp | codex-acp) echo "@agentclientprotocol/$1" ;;
-        *) echo "unknown agent: $1 (known: claude codex opencode gemini claude-agent-acp codex-acp)" >&2; return 2 ;;
+        *) echo "unknown agent: $1 (known: claude codex opencode gemini claude-agent-acp codex-acp qwen)" >&2; return 2 ;;
     esac
 }
 

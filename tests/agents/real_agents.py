@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 from tests.agents.fake_llm import Say, Shell
 
 CACHE = Path(os.environ.get("AUTORESEARCH_TEST_CACHE", "/tmp/autoresearch-test-cache")) / "npm"
@@ -40,7 +42,7 @@ def _program(name, protocol) -> str:
     own = {"claude": "claude-agent-acp", "codex": "codex-acp"} if protocol == "acp" else {}
     package = own.get(name, name)
     program = CACHE / package / "node_modules" / ".bin" / package
-    may_lack = not os.environ.get("CI") or package == "codex-acp"  # CI does not fetch its 457 MB
+    may_lack = not os.environ.get("CI") or package in {"codex-acp", "qwen"}  # CI does not fetch their 457 and 200 MB
     if not program.exists() and may_lack:
         pytest.skip(f"{package} is not installed in {CACHE}; run tools/agents_up.sh {package}")
     return str(program)
@@ -87,6 +89,16 @@ def _litellm(url, monkeypatch, protocol) -> dict[str, object]:
     return {"model": "openai/played"}
 
 
+def _qwen(url, monkeypatch, protocol) -> dict[str, object]:
+    """No entry of ours: the one that the page on adding an agent shows."""
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "add-an-agent.md").read_text()
+    shown = yaml.safe_load(re.search(r"```yaml\n(researcher:.*?)```", page, re.DOTALL)[1])["researcher"]
+    monkeypatch.setenv("OPENAI_BASE_URL", f"{url}/v1")
+    monkeypatch.setenv("OPENAI_API_KEY", "x")
+    return {"entry": shown["entry"], "model": "played"}
+
+
 _POINTED = {
+    "qwen": _qwen,
     "claude": _claude, "codex": _codex, "gemini": _gemini, "opencode": _opencode, "mini": _litellm, "aider": _litellm,
 }  # fmt: skip

@@ -4,10 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from autoresearch.experiment.change import FileChange
 from autoresearch.git import worktree
-from autoresearch.guards.scope import Scope, breaches
-from autoresearch.researchers.agent.adapters import ADAPTERS
 from autoresearch.testing.researchers import ResearcherContract
 
 TRY_ANOTHER = """
@@ -36,10 +33,3 @@ class TestAgent(ResearcherContract):
             return bench.tree
 
         return made_anew
-
-
-@pytest.mark.parametrize("name", sorted(ADAPTERS))
-def test_what_an_agent_reads_of_a_repository_is_part_of_no_experiment(name):
-    """An adapter's own list is refused whichever agent is at work: the next one may be this one."""
-    paths = [glob.replace("**", "x").replace("*", "x") for glob in ADAPTERS[name].reads]
-    assert [path for path in paths if not breaches([FileChange(path=path)], Scope())] == []

@@ -12,7 +12,7 @@ from autoresearch.errors import ResearcherError
 pytestmark = pytest.mark.full
 
 
-@pytest.mark.parametrize("name", ["claude", "codex", "gemini", "opencode"])
+@pytest.mark.parametrize("name", ["claude", "codex", "gemini", "opencode", "qwen"])
 def test_a_real_agent_proposes_an_edit(bench, monkeypatch, name):
     """Its edit stands in the worktree, its answer is read, its tokens are counted, nothing of it is left."""
     with serving(Script(TURNS)) as url:
@@ -71,6 +71,7 @@ def test_the_whole_brief_reaches_the_model(bench, monkeypatch):
         ("claude", 404, "model: played", "model"),
         ("codex", 400, "Your input exceeds the context window of this model.", "context"),
         ("opencode", 404, "The model `played` does not exist", "model"),
+        ("qwen", 401, "Incorrect API key provided", "login"),
     ],
 )
 def test_a_model_that_refuses_the_account_is_a_trouble_not_an_attempt(bench, monkeypatch, name, status, message, word):

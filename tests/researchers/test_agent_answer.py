@@ -9,12 +9,9 @@ from hypothesis import strategies as st
 
 from autoresearch.researchers.agent import answer as agent_answer
 from autoresearch.researchers.agent import transcript
+from autoresearch.researchers.agent.adapters import table
 from autoresearch.researchers.agent.transcript import Said, Trouble
 
-READERS = (
-    transcript.claude, transcript.codex, transcript.gemini, transcript.opencode, transcript.aider,
-    transcript.acp,
-)  # fmt: skip
 KINDS = (
     "ended",
     "asked",
@@ -67,9 +64,9 @@ def test_any_values_become_bounded_plain_words(document):
 def test_any_events_can_be_read(events):
     """No line of any agent's output can raise."""
     text = "\n".join(json.dumps(event) for event in events) + "\n{torn"
-    for reader in READERS:
-        assert isinstance(reader(text), Said)
-    assert isinstance(transcript.mini(text, text), Said)
+    for one in table().values():
+        assert isinstance(transcript.read(one.output, text), Said)
+    assert isinstance(transcript.acp(text), Said)
 
 
 def test_a_bomb_of_aliases_is_no_answer():
@@ -117,10 +114,14 @@ def test_troubles_are_told_by_their_words(words, trouble):
     assert transcript.trouble(Said(error=words), "") is trouble
 
 
-def test_aider_and_mini_are_read_too():
+def test_aider_and_mini_are_read_too(tmp_path):
     """Tokens and money from Aider's text and mini-swe-agent's trajectory."""
-    aider = transcript.aider("Tokens: 2.3k sent, 120 received. Cost: $0.01 message, $0.01 session.\n")
+    aider = transcript.read(
+        table()["aider"].output, "Tokens: 2.3k sent, 120 received. Cost: $0.01 message, $0.01 session.\n"
+    )
     assert (aider.tokens_in, aider.tokens_out, aider.cost_usd) == (2300, 120, 0.01)
     info = {"exit_status": "LimitsExceeded", "submission": "", "model_stats": {"instance_cost": 0.2, "api_calls": 3}}
-    mini = transcript.mini("", json.dumps({"info": info, "messages": [{"role": "user", "content": "hi"}]}))
+    document = {"info": info, "messages": [{"role": "user", "content": "hi"}]}
+    (tmp_path / "trajectory.json").write_text(json.dumps(document))
+    mini = transcript.read(table()["mini"].output, "", tmp_path)
     assert (mini.cost_usd, mini.turns, mini.error) == (0.2, 3, "LimitsExceeded")

@@ -7,7 +7,9 @@ from pathlib import Path, PurePosixPath
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.git import diffs, refs
 from autoresearch.guards.scope import Scope
+from autoresearch.ports import plugins
 from autoresearch.ports.launcher import Launcher, why_unconfined
+from autoresearch.ports.researcher import Instructed
 from autoresearch.ports.target import Survey
 from autoresearch.records.paths import BESIDE, ENVIRONMENT, SUBMISSION, CampaignPaths, short
 from autoresearch.run.job import Job, Resources, RunSandbox
@@ -89,12 +91,18 @@ def scope_for(campaign: CampaignConfig, survey: Survey) -> Scope:
     scope = campaign.scope
     return Scope(
         allow=scope.allow,
-        protect=(*survey.protect, *scope.protect),
+        protect=(*survey.protect, *scope.protect, *_instructions(campaign)),
         protect_keys=(*survey.protect_keys, *scope.protect_keys),
         subject=scope.subject,
         max_files=scope.max_files,
         max_lines=scope.max_lines,
     )
+
+
+def _instructions(campaign: CampaignConfig) -> tuple[str, ...]:
+    """What researchers of the campaign would be told by a file of the repository, beside what every agent reads."""
+    kinds = ((plugins.load("researchers", spec.type), spec.options()) for spec in campaign.researcher)
+    return tuple(glob for kind, said in kinds if isinstance(kind, Instructed) for glob in kind.instructions(said))
 
 
 def protected(files: Iterable[str], scope: Scope) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:

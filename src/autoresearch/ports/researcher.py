@@ -4,9 +4,10 @@ A researcher is made with `options=` and `folder=`, a scratch folder of its own 
 and `finite` belong to the class: they are read before one is made.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from autoresearch.experiment.attendance import ResearcherAsked
 from autoresearch.experiment.hypothesis import Brief, Hypothesis
@@ -109,6 +110,16 @@ class Biller(Protocol):
 
     def bills(self) -> tuple[ResearcherAsked, ...]:
         """Its calls since this was last asked, oldest first; when, for which attempt and its name are filled in."""
+        ...
+
+
+@runtime_checkable
+class Instructed(Protocol):
+    """A researcher whose program takes instructions from files of a repository: no experiment may write one for it."""
+
+    @classmethod
+    def instructions(cls, options: Mapping[str, Any]) -> tuple[str, ...]:
+        """Globs of them, by what a campaign file says of it."""
         ...
 
 

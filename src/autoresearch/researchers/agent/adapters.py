@@ -1,20 +1,40 @@
-"""The agents we can drive headless, one entry each: command line, login, and how its output is read.
+"""The agents we can drive headless: a table, `agents.yaml`, to which a campaign file or a package adds its own.
 
 Nothing of the user's environment or home reaches an agent but what its entry names: `variables` by name, `logins` as
-copies. Each entry was tried with the real program against a scripted model; versions stand in `transcript`.
+copies. What a word of a command line stands for is filled in here, and nowhere else.
 """
 
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from autoresearch.errors import CampaignError, PluginError, mistakes
 from autoresearch.git.call import EMAIL
 from autoresearch.guards.custody import HAND
 from autoresearch.guards.scope import INSTRUCTIONS
 from autoresearch.researchers.agent import transcript
-from autoresearch.researchers.agent.transcript import Said
+from autoresearch.researchers.agent.transcript import Output, Said
+
+GROUP = "autoresearch.agents"
+"""The group of entry points by which a package adds agents: each leads to one entry, a mapping."""
+
+REACH = (
+    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
+)  # fmt: skip
+"""What any agent may need to reach its model from behind a proxy."""
+
+_PLACES = ("brief", "prompt", "answer", "model", "cost", "folder", "home", "tree", "hand", "email")
+_PLACE = re.compile(r"\{(" + "|".join(_PLACES) + r")\}")
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,295 +69,204 @@ class Call:
     max_cost_usd: float | None = None
     contained: bool = False
 
-    def program(self, *default: str) -> list[str]:
-        """How the command line begins."""
-        return list(self.command or default)
+    def filled(self, text: str) -> str:
+        """A text with its places filled in; what fills one is not looked at again."""
+        return _PLACE.sub(lambda found: self._place(found[1]), text)
 
-    def choice(self, option: str) -> list[str]:
-        """The model as an option, if one was chosen."""
-        return [option, self.model] if self.model else []
+    def lacks(self, text: str) -> bool:
+        """Whether a place of a text has nothing to be filled with."""
+        return any(not self._place(name) for name in _PLACE.findall(text))
+
+    def _place(self, name: str) -> str:
+        cost = "" if self.max_cost_usd is None else f"{self.max_cost_usd:.4f}"
+        known = {"brief": self.prompt_file, "answer": self.answer_file, "cost": cost, "hand": HAND, "email": EMAIL}
+        return str(known[name] if name in known else getattr(self, name))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Adapter:
-    """How one agent is driven.
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    Attributes:
-        program: What must be on PATH.
-        argv: Its command line for a call.
-        read: What its output says; gets standard output and the call.
-        variables: Names of environment variables its login and its way to the model need.
-        logins: Files below the user's home that hold its login; copies are laid into its own home.
-        env: Variables it always gets.
-        settings: Files to write below its home: path and text.
-        stdin: Whether it reads its prompt from standard input.
-        converses: Whether it speaks the Agent Client Protocol and is talked to by `acp`.
-        mode: For such an agent, the session mode it shall work in; empty for its own choice.
-        talks: Whether it prints for people: its last line, when it fails, is its program's word for why.
-        litter: Globs of what it leaves at the top of its worktree for its own use; deleted after a call.
-        model_variable: The environment variable that names its model where its command line has no option for it.
-        reads: Globs of files in a repository that it takes settings and instructions from; none of them, nor any other
-            agent's, can be part of an experiment.
-    """
 
-    program: str
-    argv: Callable[[Call], list[str]]
-    read: Callable[[str, Call], Said]
-    variables: tuple[str, ...] = ()
-    logins: tuple[str, ...] = ()
-    env: Mapping[str, str] = field(default_factory=dict)
-    settings: Callable[[Call], Mapping[str, str]] = lambda _call: {}
-    stdin: bool = False
-    converses: bool = False
-    mode: Callable[[Call], str] = lambda _call: ""
+class Choice(_Part):
+    """Words that depend on whether our sandbox is around the agent."""
+
+    contained: tuple[str, ...] = ()
+    otherwise: tuple[str, ...] = ()
+
+    def of(self, call: Call) -> tuple[str, ...]:
+        """Those for a call."""
+        return self.contained if call.contained else self.otherwise
+
+
+class Setting(_Part):
+    """A file to write below its home; `where` names a variable without which it is not written."""
+
+    path: str
+    text: str
+    where: str = ""
+
+
+class Calling(_Part):
+    """How an agent is called: a command line, and what its environment says."""
+
+    program: str = ""
+    """What must be on PATH; empty: the campaign file says it."""
+    argv: tuple[str | tuple[str, ...] | Choice, ...] = ()
+    """Its arguments, with places in braces. A list among them is left out where a place of it has nothing to hold;
+    `{args}` stands for the arguments of the campaign file, which come last where it is not named."""
+    env: Mapping[str, str] = Field(default_factory=dict)
+    """Variables it always gets."""
     model_variable: str = ""
-    talks: bool = False
+    """The environment variable that names its model where its command line has no option for it."""
+    mode: Choice = Choice()
+    """Of the Agent Client Protocol: the session mode it shall work in; empty for its own choice."""
+
+    @property
+    def takes_model(self) -> bool:
+        """Whether a model can be chosen for it; whoever writes a whole command may have named it there."""
+        return not self.program or bool(self.model_variable) or "model" in self._places()
+
+    @property
+    def stdin(self) -> bool:
+        """Whether it reads its prompt from standard input: no word of its command line holds it."""
+        return not {"prompt", "brief"} & set(self._places())
+
+    def _places(self) -> Iterator[str]:
+        for word in self.argv:
+            for one in (word,) if isinstance(word, str) else word if isinstance(word, tuple) else ():
+                yield from _PLACE.findall(one)
+
+    def command_line(self, call: Call) -> list[str]:
+        """Its whole command line for a call."""
+        if not self.program:  # a person wrote all of it
+            return [call.filled(word) for word in (*call.command, *call.extra)]
+        words = list(call.command or (self.program,))
+        for word in self.argv:
+            words += call.extra if word == "{args}" else _words(word, call)
+        return words if "{args}" in self.argv else [*words, *call.extra]
+
+
+class Adapter(Calling):
+    """How one agent is driven: an entry of the table."""
+
+    variables: tuple[str, ...] = ()
+    """Names of environment variables its login and its way to the model need."""
+    logins: tuple[str, ...] = ()
+    """Files below the user's home that hold its login; copies are laid into its own home."""
+    settings: tuple[Setting, ...] = ()
+    """Files to write below its home; of two with one path the later counts."""
     litter: tuple[str, ...] = ()
-    reads: tuple[str, ...] = INSTRUCTIONS["any"]
+    """Globs of what it leaves at the top of its worktree for its own use; deleted after a call."""
+    instructions: tuple[str, ...] = ()
+    """Globs of files in a repository that it takes settings and instructions from, in small letters, at any depth:
+    none of them can be part of an experiment, whichever agent works on it."""
+    output: Output = Output()
+    """How what it prints is read."""
+    acp: Calling | None = None
+    """How it is started to speak the Agent Client Protocol; None where it does not."""
+    converses: bool = Field(default=False, exclude=True)
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if self.program and not self.argv and self.output == Output():
+            raise ValueError(f"{self.program} needs `argv` and `output`: how it is called, and how it is read")
+        return self
+
+    @property
+    def talks(self) -> bool:
+        """Whether it prints for people: its last line, when it fails, is its program's word for why."""
+        return not self.converses and self.output.for_people
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing that it prints tells what it used, so that its answer may."""
+        return not self.converses and not self.output.tells_cost
+
+    def read(self, stdout: str, call: Call) -> Said:
+        """What its output says."""
+        return transcript.acp(stdout) if self.converses else transcript.read(self.output, stdout, call.folder)
+
+    def files(self, call: Call) -> dict[str, str]:
+        """What to write below its home."""
+        return {
+            one.path: call.filled(one.text) for one in self.settings if not one.where or call.env.get(one.where)
+        }  # fmt: skip
 
 
-REACH = (
-    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
-    "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
-)  # fmt: skip
-"""What any agent may need to reach its model from behind a proxy."""
-
-_OPENAI = ("OPENAI_API_KEY", "OPENAI_API_BASE", "OPENAI_BASE_URL", "NVIDIA_NIM_API_KEY", "NVIDIA_API_KEY")
-_ANTHROPIC = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL")
-
-
-def _claude(call: Call) -> list[str]:
-    cost = [] if call.max_cost_usd is None else ["--max-budget-usd", f"{call.max_cost_usd:.4f}"]
-    # The worktree's own settings and servers could have been written by an earlier proposal.
-    return [
-        *call.program("claude"), "-p", "--output-format", "stream-json", "--verbose", "--no-session-persistence",
-        "--permission-mode", "acceptEdits", "--allowedTools", "Bash,Edit,MultiEdit,Write,Read,Glob,Grep,LS,TodoWrite",
-        "--setting-sources", "user", "--strict-mcp-config", *cost, *call.choice("--model"), *call.extra,
-    ]  # fmt: skip
+def _words(word: str | tuple[str, ...] | Choice, call: Call) -> list[str]:
+    if isinstance(word, Choice):
+        return list(word.of(call))
+    group = (word,) if isinstance(word, str) else word
+    if not isinstance(word, str) and any(map(call.lacks, group)):
+        return []
+    return [call.filled(one) for one in group]
 
 
-def _codex(call: Call) -> list[str]:
-    # Its own sandbox needs what ours takes away; without ours it stays on.
-    sandbox = "danger-full-access" if call.contained else "workspace-write"
-    return [
-        *call.program("codex"), "exec", "--json", "--ephemeral", "--skip-git-repo-check", "-s", sandbox,
-        "-C", str(call.tree), *call.choice("-m"), *call.extra, "-",
-    ]  # fmt: skip
+def adapter(agent: str, protocol: str, own: Mapping[str, Any] | None = None) -> Adapter:
+    """How to drive an agent over a protocol, `cli` or `acp`.
 
+    Args:
+        agent: Its name.
+        protocol: How we talk with it.
+        own: Its entry where the campaign file has it.
 
-def _gemini(call: Call) -> list[str]:
-    words = ("-p", call.prompt, "--skip-trust", "--approval-mode", "yolo", "-o", "stream-json")
-    return [*call.program("gemini"), *words, *call.choice("-m"), *call.extra]
-
-
-def _gemini_settings(call: Call) -> dict[str, str]:
-    auth = {"security": {"auth": {"selectedType": "gemini-api-key"}}} if call.env.get("GEMINI_API_KEY") else {}
-    return {".gemini/settings.json": json.dumps(auth | {"privacy": {"usageStatisticsEnabled": False}})}
-
-
-def _opencode(call: Call) -> list[str]:
-    return [
-        *call.program("opencode"),
-        "run",
-        "--pure",
-        "--print-logs",  # on standard error: it tries again for ever, and says so nowhere else
-        "--log-level",
-        "ERROR",
-        "--format",
-        "json",
-        *call.choice("-m"),
-        *call.extra,
-        call.prompt,
-    ]
-
-
-def _mini(call: Call) -> list[str]:
-    words = ("-y", "--exit-immediately", "-t", call.prompt, "-o", str(call.folder / "trajectory.json"))
-    return [*call.program("mini"), *words, *call.choice("-m"), *call.extra]
-
-
-def _read_mini(stdout: str, call: Call) -> Said:
-    try:
-        with (call.folder / "trajectory.json").open("rb") as source:
-            trajectory = source.read(32 << 20).decode("utf-8", "replace")
-    except OSError:
-        trajectory = ""
-    return transcript.mini(stdout, trajectory)
-
-
-_AIDER_CONFIG = ".aider.conf.yml"
-
-
-def _aider(call: Call) -> list[str]:
-    return [
-        *call.program("aider"), "--message-file", str(call.prompt_file),
-        "--chat-history-file", str(call.folder / "aider.chat.md"),
-        "--input-history-file", str(call.folder / "aider.input"), "--yes-always", "--no-auto-commits",
-        "--no-dirty-commits", "--no-gitignore", "--no-pretty", "--no-stream", "--no-check-update",
-        "--no-show-model-warnings", "--config", str(call.home / _AIDER_CONFIG),
-        "--analytics-disable", "--no-suggest-shell-commands", *call.choice("--model"), *call.extra,
-    ]  # fmt: skip
-
-
-def _aider_settings(_call: Call) -> dict[str, str]:
-    """Without a name in git's own files it would write one into the repository's, which it may not."""
-    # With a configuration named it reads no other, such as the repository's.
-    return {
-        ".gitconfig": f"[user]\n\tname = {HAND}\n\temail = {EMAIL}\n",
-        _AIDER_CONFIG: "check-update: false\n",
-    }
-
-
-def _command(call: Call) -> list[str]:
-    places = {"brief": call.prompt_file, "answer": call.answer_file, "model": call.model}
-    words = [*call.program(), *call.extra]
-    for name, place in places.items():
-        words = [word.replace(f"{{{name}}}", str(place)) for word in words]
-    return words
-
-
-ADAPTERS: Mapping[str, Adapter] = {
-    "claude": Adapter(
-        program="claude",
-        reads=(*INSTRUCTIONS["any"], *INSTRUCTIONS["claude"]),
-        argv=_claude,
-        read=lambda stdout, _call: transcript.claude(stdout),
-        variables=(
-            *_ANTHROPIC,
-            "CLAUDE_CODE_OAUTH_TOKEN",
-            "ANTHROPIC_MODEL",
-            "ANTHROPIC_SMALL_FAST_MODEL",
-            "ANTHROPIC_DEFAULT_HAIKU_MODEL",
-            "CLAUDE_CODE_USE_BEDROCK",
-            "CLAUDE_CODE_USE_VERTEX",
-            "CLOUD_ML_REGION",
-            "ANTHROPIC_VERTEX_PROJECT_ID",
-            "AWS_REGION",
-            "AWS_BEARER_TOKEN_BEDROCK",
-        ),
-        logins=(".claude/.credentials.json",),
-        # Of itself it tries ten times, for minutes, even where it lacks a login.
-        env={
-            "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-            "DISABLE_AUTOUPDATER": "1",
-            "CLAUDE_CODE_MAX_RETRIES": "4",
-        },
-        stdin=True,
-    ),
-    "codex": Adapter(
-        program="codex",
-        reads=(*INSTRUCTIONS["any"], *INSTRUCTIONS["codex"]),
-        argv=_codex,
-        read=lambda stdout, _call: transcript.codex(stdout),
-        variables=("OPENAI_API_KEY", "CODEX_API_KEY", "OPENAI_BASE_URL"),
-        logins=(".codex/auth.json",),
-        stdin=True,
-    ),
-    "gemini": Adapter(
-        program="gemini",
-        reads=(*INSTRUCTIONS["any"], *INSTRUCTIONS["gemini"]),
-        argv=_gemini,
-        read=lambda stdout, _call: transcript.gemini(stdout),
-        variables=(
-            "GEMINI_API_KEY",
-            "GOOGLE_API_KEY",
-            "GOOGLE_GEMINI_BASE_URL",
-            "GOOGLE_CLOUD_PROJECT",
-            "GOOGLE_CLOUD_LOCATION",
-            "GOOGLE_GENAI_USE_VERTEXAI",
-        ),
-        logins=(".gemini/oauth_creds.json", ".gemini/google_accounts.json"),
-        settings=_gemini_settings,
-    ),
-    "opencode": Adapter(
-        program="opencode",
-        reads=(*INSTRUCTIONS["any"], *INSTRUCTIONS["opencode"]),
-        argv=_opencode,
-        read=lambda stdout, _call: transcript.opencode(stdout),
-        variables=(
-            *_ANTHROPIC,
-            *_OPENAI,
-            "OPENROUTER_API_KEY",
-            "GEMINI_API_KEY",
-            "OPENCODE_API_KEY",
-            "OPENCODE_CONFIG_CONTENT",
-        ),
-        logins=(".local/share/opencode/auth.json",),
-        env={
-            "OPENCODE_DISABLE_AUTOUPDATE": "1",
-            "OPENCODE_DISABLE_MODELS_FETCH": "1",
-            "OPENCODE_DISABLE_PROJECT_CONFIG": "1",
-            "OPENCODE_PERMISSION": '{"bash":"allow","edit":"allow"}',
-        },
-    ),
-    "mini": Adapter(
-        program="mini",
-        reads=(*INSTRUCTIONS["any"], *INSTRUCTIONS["mini"]),
-        argv=_mini,
-        read=_read_mini,
-        talks=True,
-        variables=(*_ANTHROPIC, *_OPENAI, "OPENROUTER_API_KEY", "GEMINI_API_KEY"),
-        env={
-            "MSWEA_CONFIGURED": "true",
-            "MSWEA_COST_TRACKING": "ignore_errors",
-            "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-        },
-    ),
-    "aider": Adapter(
-        program="aider",
-        reads=(*INSTRUCTIONS["any"], *INSTRUCTIONS["aider"]),
-        argv=_aider,
-        read=lambda stdout, _call: transcript.aider(stdout),
-        variables=(*_ANTHROPIC, *_OPENAI, "OPENROUTER_API_KEY", "GEMINI_API_KEY"),
-        env={"LITELLM_LOCAL_MODEL_COST_MAP": "True"},
-        settings=_aider_settings,
-        talks=True,
-        litter=(".aider.tags.cache*",),
-    ),
-    "command": Adapter(
-        program="", argv=_command, read=lambda stdout, _call: transcript.command(stdout), stdin=True, talks=True
-    ),
-}
-"""Every agent by the name a campaign file uses."""
-
-
-def adapter(agent: str, protocol: str) -> Adapter:
-    """How to drive an agent over a protocol, `cli` or `acp`."""
+    Raises:
+        CampaignError: There is no such agent, its entry is not understood, or it does not speak that protocol.
+    """
+    known = table()
+    if own and agent in known:
+        raise CampaignError(f"researcher `agent`: {agent!r} has an entry already; give the one in `entry` another name")
+    if not own and agent not in known:
+        raise CampaignError(
+            f"researcher `agent`: there is no agent {agent!r}; choose one of: {', '.join(known)}; or describe it in "
+            f"`entry` (docs/how-to/add-an-agent.md)"
+        )
+    found = entry(agent, own) if own else known[agent]
     if protocol == "cli":
-        return ADAPTERS[agent]
-    return replace(ADAPTERS[agent], **_CONVERSING[agent], converses=True, read=_read_acp, stdin=False, talks=False)
+        return found
+    if found.acp is None:
+        raise CampaignError(
+            f"researcher `agent`: agent `{agent}` does not speak the Agent Client Protocol; leave `protocol` out"
+        )
+    spoken = {key: getattr(found.acp, key) for key in found.acp.model_fields_set}
+    plain = {"argv": (), "mode": Choice(), "model_variable": ""}
+    return found.model_copy(update={**plain, **spoken, "converses": True})
 
 
-def _read_acp(stdout: str, _call: Call) -> Said:
-    return transcript.acp(stdout)
+def entry(name: str, document: Mapping[str, Any]) -> Adapter:
+    """An entry of the table, as a person wrote it.
+
+    Raises:
+        CampaignError: A key or a value is not understood, or the name cannot be one.
+    """
+    if not _NAME.fullmatch(name):
+        raise CampaignError(f"agent {name[:60]!r}: a name has small letters, digits, dots and dashes")
+    try:
+        return Adapter.model_validate(document)
+    except ValidationError as error:
+        raise CampaignError(f"agent `{name}`: {mistakes(Adapter, error)[0]}") from None
 
 
-_CONVERSING: Mapping[str, Mapping[str, Any]] = {
-    "claude": {
-        "program": "claude-agent-acp",
-        "argv": lambda call: [*call.program("claude-agent-acp"), *call.extra],
-        "model_variable": "ANTHROPIC_MODEL",
-    },
-    # By itself it starts in a mode where a model of its own answers its requests, and never we. In its others its
-    # commands run in a sandbox of its own, which ours leaves no room for, so within ours it needs none.
-    "codex": {
-        "program": "codex-acp",
-        "argv": lambda call: [*call.program("codex-acp"), *call.extra],
-        "mode": lambda call: "agent-full-access" if call.contained else "workspace-write",
-    },
-    "gemini": {
-        "program": "gemini",
-        "argv": lambda call: [*call.program("gemini"), "--acp", "--skip-trust", *call.choice("-m"), *call.extra],
-    },
-    "opencode": {
-        "program": "opencode",
-        "argv": lambda call: [*call.program("opencode"), "acp", *call.extra],
-        "env": {
-            "OPENCODE_DISABLE_AUTOUPDATE": "1",
-            "OPENCODE_DISABLE_MODELS_FETCH": "1",
-            "OPENCODE_DISABLE_PROJECT_CONFIG": "1",
-            "OPENCODE_PERMISSION": '{"bash":"ask","edit":"ask","webfetch":"ask"}',
-        },
-    },
-    "command": {"argv": _command},
-}
+@cache
+def table() -> Mapping[str, Adapter]:
+    """Every agent by the name that a campaign file uses: ours, then those that packages add.
+
+    Raises:
+        PluginError: What a package adds is no entry, or has a name that there is already.
+    """
+    text = files("autoresearch.researchers.agent").joinpath("agents.yaml").read_text(encoding="utf-8")
+    found = {str(name): entry(str(name), document or {}) for name, document in yaml.safe_load(text).items()}
+    for point in sorted(entry_points(group=GROUP), key=lambda one: one.name):
+        whose = f"agent {point.name!r} of {point.value}"
+        if point.name in found:
+            raise PluginError(f"{whose}: there is one of that name already; rename its entry point")
+        try:
+            found[point.name] = entry(point.name, point.load())
+        except Exception as error:
+            raise PluginError(f"{whose} cannot be had: {error}; mend or uninstall that package") from error
+    return found
+
+
+def instructions(name: str, own: Iterable[str] = ()) -> tuple[str, ...]:
+    """Globs of everything that an agent reads of a repository, at any depth."""
+    return tuple(f"**/{glob}" for glob in (*INSTRUCTIONS["any"], *INSTRUCTIONS.get(name, ()), *own))

@@ -25,7 +25,7 @@ from autoresearch.machine.disk import delete
 from autoresearch.records.paths import Layout
 from autoresearch.researchers.agent import answer as agent_answer
 from autoresearch.researchers.agent import dry_run
-from autoresearch.researchers.agent.adapters import REACH, Adapter, Call, adapter
+from autoresearch.researchers.agent.adapters import REACH, Adapter, Call
 from autoresearch.researchers.agent.answer import Answer
 from autoresearch.researchers.agent.options import AgentOptions
 from autoresearch.researchers.agent.transcript import Said
@@ -84,7 +84,7 @@ class Caller:
 
     def __init__(self, options: AgentOptions, folder: Path) -> None:
         self.options, self.folder = options, folder
-        self.adapter: Adapter = adapter(options.agent, options.protocol)
+        self.adapter: Adapter = options.adapter()
         self.program = _program(options, self.adapter)
         self.uncontained = "sandbox: none was chosen" if options.sandbox == "none" else sandbox.why_not()
         if self.adapter.converses and find_spec("acp") is None:
@@ -176,7 +176,7 @@ class Caller:
             contained=not self.uncontained,
         )
         (home / ".codex").mkdir(exist_ok=True)
-        for name, text in self.adapter.settings(call).items():
+        for name, text in self.adapter.files(call).items():
             if self.options.home is not None and (home / name).exists():
                 continue
             (home / name).parent.mkdir(parents=True, exist_ok=True)
@@ -184,7 +184,7 @@ class Caller:
         return call
 
     def _environment(self, home: Path, temporary: Path, prompt_file: Path, answer_file: Path) -> dict[str, str]:
-        reach = REACH if self.options.agent != "command" else ()
+        reach = REACH if self.adapter.program else ()
         names = (*_PLAIN, *reach, *self.adapter.variables, *self.options.env_allow)
         allowed = {name: os.environ[name] for name in names if name in os.environ}
         settings = {"GIT_CONFIG_COUNT": str(len(_GIT))}
@@ -214,7 +214,7 @@ class Caller:
 
     def _cell(self, call: Call, place: Path, temporary: Path, scope: Scope) -> Cell:
         options = self.options
-        argv = self.adapter.argv(call)
+        argv = self.adapter.command_line(call)
         argv[0] = self.program or argv[0]
         if not self.uncontained:
             argv = list(sandbox.wrap(argv, self._view(call, temporary)))
@@ -223,7 +223,7 @@ class Caller:
             directory=str(call.tree),
             env=call.env,
             folder=str(place / "watch"),
-            stdin=call.prompt if self.adapter.stdin else "",
+            stdin=call.prompt if self.adapter.stdin and not self.adapter.converses else "",
             timeout_s=options.timeout,
             grace_s=options.grace,
             writable=(str(call.tree), str(call.folder), str(call.home), str(temporary)),
@@ -236,7 +236,8 @@ class Caller:
         task = {
             "argv": cell.argv, "env": cell.env, "tree": str(call.tree), "own": cell.writable[1:], "prompt": call.prompt,
             "scope": asdict(scope), "until": time.monotonic() + cell.timeout_s, "grace_s": cell.grace_s,
-            "mode": self.adapter.mode(call), "max_cost_usd": call.max_cost_usd, "network": self.options.network,
+            "mode": "".join(self.adapter.mode.of(call)), "max_cost_usd": call.max_cost_usd,
+            "network": self.options.network,
         }  # fmt: skip
         # -P: what lies in the directory it starts in is never imported.
         return replace(

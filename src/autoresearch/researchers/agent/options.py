@@ -7,10 +7,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from autoresearch.errors import CampaignError, mistakes
+from autoresearch.researchers.agent.adapters import Adapter, adapter
 
 _ENGINE = {"seed"}
 """Options that every researcher is handed and this one has no use for."""
-_WITHOUT_ACP = {"mini", "aider"}
 
 
 class AgentOptions(BaseModel):
@@ -20,8 +20,10 @@ class AgentOptions(BaseModel):
 
     root: Path = Path()
     """The repository; set by the program."""
-    agent: Literal["claude", "codex", "gemini", "opencode", "mini", "aider", "command"] = "claude"
-    """Which agent edits."""
+    agent: str = "claude"
+    """Which agent edits: one of the table, or of `entry`."""
+    entry: dict[str, Any] = Field(default_factory=dict)
+    """How an agent that is not in the table is called and read; its name is then `agent`."""
     protocol: Literal["cli", "acp"] = "cli"
     """How we talk with it: its headless command line, or the Agent Client Protocol, where it asks and we answer."""
     command: tuple[str, ...] = ()
@@ -67,13 +69,20 @@ class AgentOptions(BaseModel):
     def _has_a_command(self) -> "AgentOptions":
         if self.agent == "command" and not self.command:
             raise ValueError("agent `command` needs the key `command`: the program and its arguments as a list")
-        if self.protocol == "acp" and self.agent in _WITHOUT_ACP:
-            raise ValueError(f"agent `{self.agent}` does not speak the Agent Client Protocol; leave `protocol` out")
-        if self.protocol == "acp" and self.agent in {"codex", "opencode"} and self.model:
-            raise ValueError(
-                f"over this protocol {self.agent} takes its model from its own settings; leave `model` out"
-            )
         return self
+
+    def adapter(self) -> Adapter:
+        """How the agent is driven.
+
+        Raises:
+            CampaignError: There is no such agent, or it cannot do what is asked for.
+        """
+        found = adapter(self.agent, self.protocol, self.entry)
+        if self.model and not found.takes_model:
+            raise CampaignError(
+                f"researcher `agent`: {self.agent} takes its model from its own settings; leave `model` out"
+            )
+        return found
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> "AgentOptions":

@@ -75,6 +75,11 @@ class AgentResearcher:
         for name in ("propose", "repair"):
             fill(self._templates[name], nothing)
 
+    @classmethod
+    def instructions(cls, options: Mapping[str, Any]) -> tuple[str, ...]:
+        """Globs of what its agent reads of a repository, beside what every agent is known to read."""
+        return tuple(f"**/{glob}" for glob in AgentOptions.of(options).adapter().instructions)
+
     def propose(self, brief: Brief, tree: Path) -> Hypothesis | None:
         """The agent's change, standing in `tree`, and its words about it; None when it says that it has no idea.
 
@@ -131,7 +136,7 @@ class AgentResearcher:
         why = "" if mended else str(found or "it changed nothing")
         self._record(brief.index, result, attendance.MENDED if mended else attendance.NOT_MENDED, why)
         if not mended:
-            self._undo(tree, commit)
+            self._fresh(tree, commit)  # the engine attaches it to its branch again
         return mended
 
     def notes(self) -> tuple[str, ...]:
@@ -246,10 +251,6 @@ class AgentResearcher:
         worktree.remove(self.options.root, tree)
         worktree.add(self.options.root, tree, commit)
 
-    def _undo(self, tree: Path, commit: str) -> None:
-        """Put an experiment's own worktree back; the engine attaches it to its branch again."""
-        self._fresh(tree, commit)
-
     # -- records --------------------------------------------------------------------------------------------------
 
     def _record(self, index: int, result: Result, outcome: str, why: str = "") -> None:
@@ -294,7 +295,7 @@ class AgentResearcher:
     def _priced(self, result: Result) -> Result:
         """The call with its model and what it cost, as said or by the price of its tokens; both are added up."""
         said, usage = result.said, result.answer.usage if result.answer else agent_answer.Usage()
-        if self.options.agent == "command" and self.options.protocol == "cli":
+        if self._caller.adapter.silent:
             said = replace(said, **usage.model_dump())
         said = replace(said, model=said.model or self.options.model)
         price = prices.price(said.model, self.options.prices) if said.cost_usd is None else None

@@ -1,17 +1,21 @@
-"""What the agents' command lines print, read as: the last message, model, tokens, money, and what went wrong.
+"""What agents print, read by the rules of their entries: the last message, model, tokens, money, and what went wrong.
 
-Formats as printed by Claude Code 2.1 (`stream-json`), Codex 0.16x (`--json`), Gemini CLI 0.6x (`stream-json`), OpenCode
-1.x (`--format json`), mini-swe-agent 2.x (trajectory file) and Aider 0.86 (text). All are foreign input: any line may
-be missing, torn or forged, and none of it decides anything but whether to try again.
+All of it is foreign input: any line may be missing, torn or forged, and none of it decides anything but whether to try
+again.
 """
 
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from autoresearch.experiment.briefing import plain
+from autoresearch.machine import disk
 from autoresearch.researchers.agent.troubles import Trouble, in_words, last_words, of_error, refuses
 
 
@@ -50,187 +54,223 @@ class Said:
     cancelled: bool = False
 
 
-def claude(stdout: str) -> Said:
-    """The `result` event of `stream-json`; before there is one, the trouble it is trying to get over."""
-    said, code = Said(), ""
-    for event in _events(stdout):
-        kind, message = event.get("type"), _table(event.get("message"))
-        if event.get("subtype") == "api_retry":
-            code = _text(event.get("error"))
-            said = replace(said, error=f"{code} ({event.get('error_status')}), trying again", code=code)
-            said = replace(said, status=_count(event.get("error_status")))
-        elif kind == "assistant":
-            code = _text(event.get("error"))
-            said = said if code else replace(said, model=_text(message.get("model")) or said.model, error="")
-        elif kind == "result":
-            said = _claude_result(event, code, said.model)
-    return said
+Paths = str | int | tuple[str | int, ...]
 
 
-def _claude_result(event: Mapping[str, Any], code: str, model: str) -> Said:
-    usage, used = _table(event.get("usage")), _table(event.get("modelUsage"))
-    read = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
-    text, subtype = _text(event.get("result")), str(event.get("subtype", "success"))
-    failed = event.get("is_error") is True or subtype != "success"
-    return Said(
-        text=text,
-        tokens_in=_sum(usage.get(key) for key in read),
-        tokens_out=_count(usage.get("output_tokens")),
-        cost_usd=_money(event.get("total_cost_usd")),
-        turns=_count(event.get("num_turns")),
-        error=(text or subtype) if failed else "",
-        status=_count(event.get("api_error_status")) if failed else None,
-        code=(code or ("" if subtype == "success" else subtype)) if failed else "",
-        model=model or next(iter(used), ""),
-    )
+class OutputRule(BaseModel):
+    """What an event of an agent's output says, where it is one of these.
 
+    A path goes through an event by its keys (`usage.input_tokens`, `messages.-1.content`), also into a string that
+    holds JSON. Of several, tokens are added up, texts are joined, and of anything else the first that is there counts.
+    """
 
-def codex(stdout: str) -> Said:
-    """Items and turns of `exec --json`."""
-    said = Said()
-    for event in _events(stdout):
-        kind, item = event.get("type"), _table(event.get("item"))
-        if kind == "item.completed" and item.get("type") == "agent_message":
-            said = replace(said, text=_text(item.get("text")), error="")
-        elif kind == "turn.completed":
-            usage = _table(event.get("usage"))
-            said = replace(
-                said,
-                tokens_in=_count(usage.get("input_tokens")),
-                tokens_cached=_count(usage.get("cached_input_tokens")),
-                tokens_out=_count(usage.get("output_tokens")),
-                turns=(said.turns or 0) + 1,
-            )
-        elif kind in ("turn.failed", "error"):
-            error = _text(_table(event.get("error")).get("message") or event.get("message"))
-            found = _CODEX_STATUS.search(error)
-            said = replace(said, error=error, status=int(found[1]) if found else None)
-    return said
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
+    when: Mapping[str, Any] = {}
+    """Paths and what must stand there: a value, one of a list, null for nothing, `*` for anything."""
+    unless: Mapping[str, Any] = {}
+    """The same, for events that it is not for."""
+    match: str = ""
+    """Of lines: a regular expression, whose named groups are the fields."""
+    adds: bool = False
+    """Whether numbers and text are added to what was said before."""
+    clears: tuple[str, ...] = ()
+    """Fields that no longer hold."""
+    text: Paths = ()
+    """Its last message."""
+    error: Paths = ()
+    """What it reports as its own failure."""
+    code: Paths = ()
+    """Code or type of that failure; `=code` is the one it has so far."""
+    status: Paths = ()
+    """HTTP status of that failure."""
+    status_in: str = ""
+    """A regular expression whose group is the status, where it stands in a text."""
+    model: Paths = ()
+    """The model that answered."""
+    tokens_in: Paths = ()
+    """Tokens it read, those from a cache included."""
+    tokens_cached: Paths = ()
+    """Those among them that came from a cache."""
+    tokens_out: Paths = ()
+    """Tokens it wrote."""
+    cost_usd: Paths = ()
+    """Money it says it cost."""
+    turns: Paths = ()
+    """Times it asked its model; a number stands for itself."""
 
-_CODEX_STATUS = re.compile(r"^unexpected status (\d{3})\b")
+    @field_validator("clears")
+    @classmethod
+    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if wrong := sorted(set(value) - set(_FIELDS)):
+            raise ValueError(f"there is no field {wrong[0]!r}; there are: {', '.join(_FIELDS)}")
+        return value
 
+    @field_validator("match", "status_in")
+    @classmethod
+    def _compiles(cls, value: str) -> str:
+        try:
+            groups = re.compile(value).groupindex
+        except re.error as error:
+            raise ValueError(f"no regular expression: {error}") from None
+        if wrong := sorted(set(groups) - set(_FIELDS)):
+            raise ValueError(f"there is no field {wrong[0]!r}; there are: {', '.join(_FIELDS)}")
+        return value
 
-def gemini(stdout: str) -> Said:
-    """Messages and the result's statistics of `stream-json`."""
-    said, pieces = Said(), list[str]()
-    for event in _events(stdout):
-        kind = event.get("type")
-        if kind == "message" and event.get("role") == "assistant":
-            pieces.append(_text(event.get("content")))
-        elif kind == "tool_use":
-            pieces.clear()
-        elif kind == "init":
-            said = replace(said, model=_text(event.get("model")))
-        elif kind in ("error", "result"):
-            stats, error = _table(event.get("stats")), event.get("error") or event.get("message")
-            failed = kind == "error" or event.get("status") == "error"
-            said = replace(
-                said,
-                tokens_in=_count(stats.get("input_tokens")),
-                tokens_cached=_count(stats.get("cached")),
-                tokens_out=_count(stats.get("output_tokens")),
-                error=_text(_table(error).get("message") or error) if failed else said.error,
-            )
-            said = _google_error(said) if failed else said
-    return replace(said, text="".join(pieces))
+    def says(self, field: str) -> tuple[str | int, ...]:
+        """Where a field is found in an event."""
+        stated: str | int | tuple[str | int, ...] = getattr(self, field)
+        return stated if isinstance(stated, tuple) else (stated,)
 
+    def names(self, field: str) -> bool:
+        """Whether it can say a field."""
+        return bool(self.says(field)) or f"(?P<{field}>" in self.match
 
-_GOOGLE = re.compile(r'\{.*"error".*\}', re.DOTALL)
+    def event(self, line: str) -> Mapping[str, Any] | None:
+        """The event that a line of text is to it; None when it is none."""
+        found = re.search(self.match, line) if self.match else None
+        return found and {name: _in_units(name, text) for name, text in found.groupdict().items()}
 
-
-def _google_error(said: Said) -> Said:
-    """The error with the status and code that Google's answer has, where it prints that as its message."""
-    found = _GOOGLE.search(said.error)
-    try:
-        error = _table(_table(json.loads(found[0])).get("error")) if found else {}
-    except (ValueError, RecursionError):
-        return said
-    words = _text(error.get("message")) or said.error
-    return replace(said, error=words, status=_count(error.get("code")), code=_text(error.get("status")))
-
-
-def opencode(stdout: str) -> Said:
-    """Text parts and step ends of `run --format json`."""
-    said = Said()
-    for event in _events(stdout):
-        kind, part = event.get("type"), _table(event.get("part"))
-        if kind == "text":
-            said = replace(said, text=_text(part.get("text")))
-        elif kind == "step_finish":
-            tokens = _table(part.get("tokens"))
-            said = replace(
-                said,
-                tokens_in=_sum((said.tokens_in, tokens.get("input"), _table(tokens.get("cache")).get("read"))),
-                tokens_cached=_sum((said.tokens_cached, _table(tokens.get("cache")).get("read"))),
-                tokens_out=_sum((said.tokens_out, tokens.get("output"))),
-                cost_usd=(said.cost_usd or 0.0) + (_money(part.get("cost")) or 0.0),
-                turns=(said.turns or 0) + 1,
-            )
-        elif kind == "error":
-            error = _table(event.get("error"))
-            data = _table(error.get("data"))
-            said = replace(
-                said,
-                error=_text(data.get("message") or error.get("name")),
-                status=_count(data.get("statusCode")),
-                code=_error_code(_text(data.get("responseBody"))) or _text(error.get("name")),
-            )
-    return said
-
-
-def _error_code(body: str) -> str:
-    """The code, else the type, of the error in a provider's answer; empty where it is none."""
-    try:
-        error = _table(_table(json.loads(body)).get("error"))
-    except (ValueError, RecursionError):
-        return ""
-    return next((_text(error[key]) for key in ("code", "status", "type") if isinstance(error.get(key), str)), "")
-
-
-def mini(stdout: str, trajectory: str = "") -> Said:
-    """The trajectory's last message and `info`; what it prints is for people."""
-    try:
-        document = _table(json.loads(trajectory))
-    except (ValueError, RecursionError):
-        return Said(text=stdout)
-    info = _table(document.get("info"))
-    stats = _table(info.get("model_stats"))
-    messages = document.get("messages")
-    texts = [_text(_table(one).get("content")) for one in messages] if isinstance(messages, list) else []
-    ended = str(info.get("exit_status") or "")
-    return Said(
-        text="\n".join([*texts[-3:], _text(info.get("submission"))]),
-        cost_usd=_money(stats.get("instance_cost")),
-        turns=_count(stats.get("api_calls")),
-        error="" if ended in {"", "Submitted"} else ended,
-        code="" if ended in {"", "Submitted"} else ended,
-        model=_text(_table(_table(info.get("config")).get("model")).get("model_name")),
-    )
-
-
-_AIDER = re.compile(r"Tokens: ([\d.]+)(k?) sent,.*?([\d.]+)(k?) received\.(?: Cost: \$([\d.]+) message)?")
-
-
-def aider(stdout: str) -> Said:
-    """Its `Tokens:` lines, added up, and the last error that it names as its own."""
-    failed = list(_LITELLM.finditer(stdout))
-    said = Said(text=stdout, error=plain(failed[-1][0]) if failed else "", code=failed[-1][1] if failed else "")
-    if not failed and (named := _AIDER_MODEL.search(stdout)):
-        said = replace(said, model=named[1])
-    for sent, kilo, received, kilo_out, cost in _AIDER.findall(stdout):
-        said = replace(
-            said,
-            tokens_in=(said.tokens_in or 0) + _rounded(sent, kilo),
-            tokens_out=(said.tokens_out or 0) + _rounded(received, kilo_out),
-            cost_usd=(said.cost_usd or 0.0) + (_money(cost) or 0.0) if cost else said.cost_usd,
-            turns=(said.turns or 0) + 1,
+    def holds(self, event: Mapping[str, Any]) -> bool:
+        """Whether it is for an event."""
+        return all(_stands(event, path, value) for path, value in self.when.items()) and not (
+            self.unless and any(_stands(event, path, value) for path, value in self.unless.items())
         )
-    return said
+
+    def apply(self, said: Said, event: Mapping[str, Any]) -> Said:
+        """What was said, with what an event adds."""
+        said = replace(said, **{field: getattr(Said(), field) for field in self.clears})
+        found: dict[str, Any] = {}
+        for field in _FIELDS:
+            wanted = (field,) if f"(?P<{field}>" in self.match else self.says(field)
+            value = _value(field, [_looked_up(event, said, path) for path in wanted], self.status_in)
+            if value is not None:
+                before = getattr(said, field)
+                found[field] = before + value if self.adds and field in _GROW and before is not None else value
+        return replace(said, **found)
 
 
-_LITELLM = re.compile(r"^litellm\.(?:exceptions\.)?(\w+(?:Error|Timeout)): .*$", re.MULTILINE)
-_AIDER_MODEL = re.compile(r"^(?:Main model|Model): (\S+)", re.MULTILINE)
+class Output(BaseModel):
+    """How what an agent prints is read; all of it is foreign, and no line of it can raise."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    form: Literal["jsonl", "json", "lines", "text"] = "jsonl"
+    """A JSON object a line, one JSON document, lines for `match`, or words alone, which are its message."""
+    file: str = ""
+    """A file in `{folder}` that is read instead of what it prints."""
+    rules: tuple[OutputRule, ...] = ()
+    """What events say, in order; every rule that is for an event is applied."""
+
+    @property
+    def for_people(self) -> bool:
+        """Whether what it prints is prose."""
+        return self.form in {"lines", "text"} or bool(self.file)
+
+    @property
+    def tells_cost(self) -> bool:
+        """Whether tokens or money can be read from it."""
+        return any(rule.names(field) for rule in self.rules for field in ("tokens_in", "tokens_out", "cost_usd"))
+
+
+def read(output: Output, stdout: str, folder: Path | None = None) -> Said:
+    """What an agent's output says.
+
+    Args:
+        output: How to read it.
+        stdout: What it printed.
+        folder: Where a file of its own lies, None for nowhere.
+    """
+    prose = output.form in {"lines", "text"}
+    said = Said(text=stdout) if prose else Said()
+    text = stdout
+    if output.file:
+        try:
+            with disk.opened((folder or Path(os.devnull)) / output.file) as source:
+                text = source.read(_MOST_FILE).decode("utf-8", "replace")
+        except OSError:
+            text = ""
+    events = list(_documents(text)) if output.form == "json" else [] if prose else list(_events(text))
+    if output.file and not events:
+        return Said(text=stdout)
+    for event in events:
+        for rule in output.rules:
+            if rule.holds(event):
+                said = rule.apply(said, event)
+    for line in stdout.splitlines() if output.form == "lines" else ():
+        for rule in output.rules:
+            if (found := rule.event(line)) is not None:
+                said = rule.apply(said, found)
+    return said if said.error else replace(said, status=None, code="")
+
+
+def _looked_up(event: Mapping[str, Any], said: Said, path: str | int) -> Any:
+    if isinstance(path, int):
+        return path
+    return getattr(said, path[1:]) if path.startswith("=") else _at(event, path)
+
+
+def _at(value: Any, path: str) -> Any:
+    """What stands at a path; None for nothing."""
+    for key in path.split("."):
+        if isinstance(value, str):
+            value = _held(value)
+        if isinstance(value, dict):
+            value = value.get(key)
+        elif isinstance(value, list) and re.fullmatch(r"-?\d{1,4}", key):
+            value = value[int(key)] if -len(value) <= int(key) < len(value) else None
+        else:
+            return None
+    return value
+
+
+def _held(text: str) -> Any:
+    """The JSON object in a text, None for none."""
+    first, last = text.find("{"), text.rfind("}")
+    try:
+        return json.loads(text[first : last + 1]) if 0 <= first < last else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def _stands(event: Mapping[str, Any], path: str, wanted: Any) -> bool:
+    found = _at(event, path)
+    if wanted == "*":
+        return found not in (None, "", False)
+    return found in wanted if isinstance(wanted, list | tuple) else type(found) is type(wanted) and found == wanted
+
+
+def _value(field: str, found: list[Any], pattern: str) -> Any:
+    """What values that stand for a field make of it; None for nothing."""
+    if field == "status" and pattern:
+        texts = (re.search(pattern, value) for value in found if isinstance(value, str))
+        return next((int(one[1]) for one in texts if one and one[1].isdecimal()), None)
+    if field in _COUNTED:
+        return _sum(found)
+    if field == "cost_usd":
+        return next((money for value in found if (money := _money(value)) is not None), None)
+    if field in {"status", "turns"}:
+        return next((count for value in found if (count := _count(value)) is not None), None)
+    if field == "code":
+        return next((value for value in found if isinstance(value, str) and value), None)
+    words = [text for value in found if (text := _text(value))]
+    return "\n".join(words) if field == "text" and words else next(iter(words), None)
+
+
+def _in_units(field: str, text: str | None) -> Any:
+    """What a group of a line holds: of a number its value, `2.3k` for 2300."""
+    if text is None or field not in {*_COUNTED, "turns", "status"}:
+        return text
+    try:
+        return int(float(text.rstrip("kK").replace(",", "")) * (1000 if text[-1:] in "kK" else 1))
+    except (ValueError, OverflowError):
+        return None
+
+
+_COUNTED = ("tokens_in", "tokens_cached", "tokens_out")
+_GROW = (*_COUNTED, "cost_usd", "turns", "text")
+_FIELDS = (*_COUNTED, "cost_usd", "turns", "text", "error", "status", "code", "model")
+_MOST_FILE = 32 << 20
 _MOST_ASKED = 200
 _STOPS = {"refusal": "refusal", "max_tokens": "its answer grew too long", "cost": "budget exceeded"}
 
@@ -256,11 +296,6 @@ def acp(stdout: str) -> Said:
                     cancelled=stop == "time",
                 )
     return replace(said, asked=tuple(asked[-_MOST_ASKED:]))
-
-
-def command(stdout: str) -> Said:
-    """Any program: what it printed is its message."""
-    return Said(text=stdout)
 
 
 def trouble(said: Said, stderr: str) -> Trouble:
@@ -296,6 +331,17 @@ def _events(stdout: str) -> Iterator[Mapping[str, Any]]:
                 yield found
 
 
+def _documents(text: str) -> Iterator[Mapping[str, Any]]:
+    """The JSON object that a text is, or those of the list that it is."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        document = _held(text)
+    for one in document if isinstance(document, list) else (document,):
+        if isinstance(one, dict):
+            yield one
+
+
 def _table(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
@@ -319,10 +365,3 @@ def _money(value: Any) -> float | None:
     except (TypeError, ValueError, OverflowError):
         return None
     return number if 0 <= number < 1e6 else None
-
-
-def _rounded(number: str, kilo: str) -> int:
-    try:
-        return int(float(number) * (1000 if kilo else 1))
-    except ValueError:
-        return 0
