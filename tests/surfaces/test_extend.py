@@ -6,6 +6,7 @@ import pytest
 import yaml
 from tests.conftest import commit_all
 
+from autoresearch.campaign.opening import make_context, open_campaign
 from autoresearch.config.stop_rule import Comparison, StopLimits, StopRule, TargetValue
 from autoresearch.errors import CampaignError
 from autoresearch.run.measurement import Direction, Objective
@@ -139,3 +140,20 @@ def test_a_line_from_another_hand_extends_nothing(lab):
         "in a person's name; it does not count"
         in lab.cli("status", "--json").stdout + lab.cli("report").stdout + (lab.folder / "report.md").read_text()
     )
+
+
+def test_a_direction_that_was_found_at_the_start_stays(lab):
+    """What a metric's name is taken to say may differ in another version; a campaign at work keeps what it began by."""
+    lab.write(stop="1 experiment")
+    lab.run()
+    journal = lab.folder / "journal.jsonl"
+    begun = journal.read_text()
+    assert begun.count('"direction":"maximize"') == 1
+    journal.write_text(begun.replace('"direction":"maximize"', '"direction":"minimize"'))
+    for gone in (False, True):
+        if gone:
+            (lab.folder / "campaign.yaml").unlink()
+        made = make_context(open_campaign(lab.root), proposing=False)
+        assert made.survey.objective.direction is Direction.MINIMIZE
+        assert made.campaign.objective.direction == "minimize"
+    assert yaml.safe_load((lab.folder / "campaign.yaml").read_text())["objective"].get("direction", "auto") == "auto"

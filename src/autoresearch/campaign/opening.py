@@ -118,7 +118,7 @@ def open_campaign(where: Path, name: str | None = None) -> Opened:
     events, heard = journal.tail(0)
     history = fold(events)
     campaign = _frozen(history, paths)
-    return Opened(volume.with_site(paths, campaign), campaign, journal, history, heard)
+    return Opened(volume.with_site(paths, campaign), _as_begun(history, campaign), journal, history, heard)
 
 
 def find(where: Path, name: str | None = None) -> CampaignPaths:
@@ -198,6 +198,15 @@ def _frozen(history: History, paths: CampaignPaths) -> CampaignConfig:
             f"edit (the journal's first line holds the plan), or start a new campaign with: autoresearch plan"
         )
     return frozen
+
+
+def _as_begun(history: History, campaign: CampaignConfig) -> CampaignConfig:
+    """A direction that was found when the campaign began stays, whatever would be found today."""
+    objective = history.started.objective if history.started else None
+    if objective is None or campaign.objective.direction != "auto":
+        return campaign
+    pinned = campaign.objective.model_copy(update={"direction": objective.direction.value})
+    return campaign.model_copy(update={"objective": pinned})
 
 
 def _site_as(written: CampaignConfig, frozen: CampaignConfig) -> SiteConfig:
@@ -300,7 +309,8 @@ def make_context(opened: Opened, clock: Callable[[], float] = time.time, *, prop
         raise LedgerError(f"campaign {opened.paths.name} has not started; start it with: autoresearch run")
     plan = CampaignConfig.of(dict(started.plan), f"journal of {opened.paths.name}")
     approved = as_noted(opened.history, plan).launcher
-    campaign = plan.model_copy(update={"launcher": opened.campaign.launcher})
+    written = plan.model_copy(update={"launcher": opened.campaign.launcher})
+    campaign = _as_begun(opened.history, written)
     paths = volume.with_site(opened.paths, campaign)
     target = target_of(campaign)
     survey = _survey_at(target, paths, started.base_commit)
@@ -329,7 +339,7 @@ def make_context(opened: Opened, clock: Callable[[], float] = time.time, *, prop
         preflight.refuse_secrets(campaign, paths.root)
         context.note(told, launcher=campaign.launcher.model_dump_json())
     if not paths.campaign_file.exists():
-        campaign_file.write(paths.campaign_file, campaign)
+        campaign_file.write(paths.campaign_file, written)
         context.note(f"{paths.campaign_file} was gone and is written again as the journal has it")
     return context
 
