@@ -65,6 +65,16 @@ def logged(folder, text):
     return folder
 
 
+def test_a_pattern_that_meets_percent_and_a_fraction_says_so(tmp_path):
+    """One of the two is a hundred times the other; a curve in percent alone is one."""
+    patterns = {"acc": r"Acc\w*: ([\d.]+)"}
+    (tmp_path / "run.log").write_text("Acc: 91.2%\nAccuracy: 0.93\n")
+    assert "in two units, percent in 'Acc: 91.2%'" in read(tmp_path, patterns=patterns).clashes["acc"]
+    (tmp_path / "run.log").write_text("Acc: 91.2 %\nAcc: 93.0%\n")
+    found = read(tmp_path, patterns=patterns)
+    assert (found.clashes, [one.unit for one in found.results]) == ({}, ["%"])
+
+
 def test_foreign_bytes_do_not_hurt(tmp_path):
     """Bytes that are no UTF-8 spoil nothing around them."""
     assert points(read(tmp_path, b"\xff\xfe\x00 accuracy=0.5\n\x80\x81\naccuracy=0.6\n")) == ((1, 0.5), (2, 0.6))

@@ -211,6 +211,38 @@ def test_a_plan_names_data_that_git_ignores_beforehand(clone):
     assert "not in the commit" not in told
 
 
+ASSEMBLED = """\
+RATE = 0.1
+name = "train"
+print("score:", len(open(f"data/{name}.{chr(99)}sv").read()) * RATE)
+"""
+
+
+def test_a_baseline_that_misses_what_git_ignores_says_what_and_how_to_mend_it(clone):
+    """Also where no plan could see it: the row, the status and the report name the file and its cure, after two runs."""
+    lab = ignored(clone, read__py=ASSEMBLED)
+    command = ("--target", "command", "--command", "python3 read.py", "--metric", "score", "--stop", "3 experiments")
+    assert lab.cli("plan", "--name", "night", *command).returncode == 0
+    lab.run()
+    why = "data/train.csv is in your checkout and not in the commit, so no worktree has it"
+    cure = f"target.start_in: folder with target.inputs: {{data/train.csv: {lab.root}/data/train.csv}}"
+    (row,) = lab.rows()
+    assert (row.status, row.runs) == ("crash", 2)
+    for told in (row.reason, lab.cli("status").stdout, (lab.folder / "report.md").read_text()):
+        assert why in told
+        assert cure in told
+
+
+def test_a_file_that_is_nowhere_is_not_guessed_at(clone):
+    """What neither the checkout nor the commit has is missing, and no cure is made up."""
+    lab = clone("constants", read__py=ASSEMBLED)
+    command = ("--target", "command", "--command", "python3 read.py", "--metric", "score", "--stop", "3 experiments")
+    lab.cli("plan", "--name", "night", *command)
+    lab.run()
+    assert "missing-input" in lab.rows()[0].reason
+    assert "your checkout" not in lab.rows()[0].reason
+
+
 def test_a_plan_finds_the_knobs_that_init_finds(clone):
     """Flags of the source, without running it: what overrides may turn, and a search over it; the seed is none."""
     lab = clone("flags")

@@ -46,3 +46,10 @@ def test_in_eighty_columns_nothing_is_cut(ended):
     text = side_by_side(one, replace(one, campaign="day")).text(80)
     assert max(map(len, text.splitlines())) <= 80
     assert "…" not in text
+
+
+def test_a_name_that_is_wider_than_its_column_is_broken_nowhere(ended):
+    """It stands below the table, whole, so that it can be copied."""
+    path = "configs/" + "a-very-long-name/" * 3 + "recipe.yaml"
+    one = replace(report_of(ended), recipe=path)
+    assert path in side_by_side(one, replace(one, campaign="day")).text(80)

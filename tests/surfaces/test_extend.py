@@ -53,6 +53,7 @@ def test_what_would_not_help_is_refused_and_nothing_is_written(lab):
     assert "it would be over all the same: 2/2 attempted" in lab.refused("extend", "4 hours more")
     assert "how long a run may take" in lab.refused("extend", "2 more experiments, 2h each")
     assert "not understood" in lab.refused("extend", "some more")
+    assert "nothing is granted by '2 more': say for example" in lab.refused("extend", "2 more")
     assert lab.journal() == before
 
 

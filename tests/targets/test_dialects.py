@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from autoresearch.metrics.logs import LogSource
 from autoresearch.ports import plugins
 from autoresearch.ports.plugins import chosen_source
 from autoresearch.run.measurement import Readings, Series
+from autoresearch.targets.command import CommandTarget
 from autoresearch.targets.curve_rules import ROLES, RULES, RunCurves, shown_by
 from autoresearch.targets.dialects import recognition
 from autoresearch.targets.recipe import shell_text
@@ -332,6 +334,17 @@ def test_a_script_of_ones_own_is_run_as_it_is(tmp_path):
     assert found is not None
     assert (found.own, found.argv, found.algorithms) == (True, ("python3", "train.py"), ("grpo",))
     assert recognition.spelled(found.dialect, {"LEARNING_RATE": 1e-5})["lr"] == "LEARNING_RATE"
+
+
+def test_a_path_in_a_configuration_is_no_knob_in_any_dialect(tmp_path):
+    """With another model or other data the number measures something else; a person may name the key to allow it."""
+    (tmp_path / "grpo.yaml").write_text("model_name_or_path: ./tiny\nlearning_rate: 1.0e-5\n")
+    options = {"dialect": "trl", "config": "grpo.yaml"}
+    target = partial(CommandTarget, command=("trl", "grpo"), objective={"metric": "eval_reward"})
+    assert "model_name_or_path" in target(options=options).survey(tmp_path).protect_keys
+    assert "learning_rate" not in target(options=options).survey(tmp_path).protect_keys
+    allowed = {"model_name_or_path": {"key": "model_name_or_path", "file": "grpo.yaml"}}
+    assert "model_name_or_path" not in target(options={**options, "knobs": allowed}).survey(tmp_path).protect_keys
 
 
 def test_a_dialect_that_is_none_is_refused_with_those_that_are():

@@ -389,8 +389,8 @@ def extend(campaign: Campaign, words: str) -> StopState:
     reading, now = standing.read(opened), campaign.clock()
     assert opened.limits is not None  # noqa: S101 - it has begun
     said = _BESIDES.sub("experiments", _MORE.sub(" ", words))
-    if not said.strip(" .!"):
-        raise CampaignError("nothing is granted; say how much more: autoresearch extend '12 experiments'")
+    if not said.strip(" .!0123456789"):
+        raise CampaignError(f"nothing is granted by {words!r}: say for example autoresearch extend '12 experiments'")
     more = stop_phrase.parse(said)
     limits = extended(opened.limits, more, spent_by(opened.history, reading.objective), reading.objective, now)
     clean, who = opening.redactor(opened.paths.root).clean, campaign.by or controller.person()

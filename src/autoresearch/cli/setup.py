@@ -147,7 +147,7 @@ def run_init(args: argparse.Namespace) -> int:
     with rehearsal.rehearsing(campaign.where) as stage:
         found = findings.rehearse(stage, args.argv, args.minutes * 60)
         chosen = _metric(found, args.metric)
-        output.say(proposal.text(found, chosen, args.direction))
+        output.say(proposal.text(found, chosen, args.direction, output.terminal_width()))
         better = _direction(chosen.name, args.direction or found.way(chosen.name), goal)
         made = proposal.propose(
             found,
@@ -197,7 +197,7 @@ def _metric(found: "Findings", said: str | None) -> "FoundNumber":
         return found.candidates[0]
     from autoresearch.campaign.own_script import proposal  # noqa: PLC0415 - `--help` can do without
 
-    output.say(proposal.text(found))
+    output.say(proposal.text(found, width=output.terminal_width()))
     if not output.on_terminal():
         raise UsageError("no number has a name that is known for a result: say which one with --metric NAME")
     return found.number(input("Which number is the result? ").strip())

@@ -53,7 +53,7 @@ class ObjectiveConfig(_Part):
     metric: str = "auto"
     """Metric to judge by, in any spelling of the target; `auto`: what the recipe's `checkpointing.metric_name` says."""
     direction: Literal["auto", "maximize", "minimize"] = "auto"
-    """`maximize` or `minimize`; `auto`: as the recipe says."""
+    """`maximize` or `minimize`; `auto`: as recipe or metric name say, found once, when the campaign begins."""
 
 
 class TargetConfig(_Adapter):

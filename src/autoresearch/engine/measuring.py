@@ -4,6 +4,7 @@ What is told of a run under way is told once each: what it says itself, a collap
 """
 
 import json
+import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -17,12 +18,13 @@ from autoresearch.experiment import outcome
 from autoresearch.experiment.events import RunMeasured
 from autoresearch.experiment.experiment import Run, taken_back
 from autoresearch.experiment.history import History
-from autoresearch.git import worktree
+from autoresearch.git import contents, worktree
 from autoresearch.machine import disk, fault_points
 from autoresearch.ports.metric_source import readings_of, sources_of
-from autoresearch.ports.target import Narrator
+from autoresearch.ports.target import WORK, Linker, Narrator
 from autoresearch.records import volume
 from autoresearch.run import collapse
+from autoresearch.run.complaint import paths_missed
 from autoresearch.run.ending import TRIES, Account, Ending, Follows, Who, judge
 from autoresearch.run.integrity import Finding, off_curve
 from autoresearch.run.job import OWN_CACHES, JobState, JobStatus
@@ -263,7 +265,31 @@ def ending_of(ctx: Context, run: Run, found: Measurement, log: str) -> Ending | 
         usual=_usual(ctx, arm),
         before=_in_own_words(ctx.history, run),
     )
-    return judge(known)
+    return _only_in_checkout(ctx, run, judge(known))
+
+
+def _only_in_checkout(ctx: Context, run: Run, found: Ending) -> Ending:
+    """Names a file that was missed where the user's checkout has it and the commit has not; another run would miss it.
+
+    Without an idea nothing else can be tried, so the baseline is not run again; an idea's end stays what it was.
+    """
+    arm, below = run.planned.experiment, str(ctx.campaign.target.options().get("directory", ""))
+    tree, work = str(tree_path(ctx, arm)), str(Path(run.planned.folder) / WORK)
+    paths = paths_missed(found.evidence, tree, work)
+    nearer = [os.path.normpath(f"{below}/{path}") for path in paths] if below else []
+    here = contents.only_here(ctx.paths.root, ctx.history.arm_commit(arm), [*nearer, *paths])
+    if found.source != "log" or not here:
+        return found
+    path, where = here[0], str(ctx.paths.root / here[0])
+    way = f"name it by its absolute path ({where})"
+    if isinstance(ctx.target, Linker):
+        way = f"have it linked into each run ({ctx.target.linking(path, where)})"
+    told = replace(
+        found,
+        because=f"{path} is in your checkout and not in the commit, so no worktree has it",
+        cure=f"If a run reads it: commit it, or {way}. If it writes there: let the script make the folder.",
+    )
+    return replace(told, who=Who.ENVIRONMENT, follows=Follows.CRASH, tries=0) if arm == outcome.BASELINE else told
 
 
 def change_of(history: History, arm: str) -> Change:

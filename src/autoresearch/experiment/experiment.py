@@ -13,7 +13,7 @@ from autoresearch.experiment import outcome
 from autoresearch.experiment.board import Trial
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import Verdict
-from autoresearch.run.ending import TRIES, Ending, Follows
+from autoresearch.run.ending import TRIES, Ending, Follows, Who
 from autoresearch.run.integrity import Finding
 from autoresearch.run.job import JobState
 from autoresearch.run.measurement import Completion, Measurement
@@ -371,7 +371,7 @@ def why_no_value(run: Run) -> str:
         return run.cancelled
     if found.integrity.contradicted:
         return found.integrity.sentence
-    if run.ending is not None and (run.ending.excused or run.ending.own_word):
+    if run.ending is not None and (run.ending.excused or run.ending.own_word or run.ending.who is Who.ENVIRONMENT):
         return run.ending.sentence
     status = run.ended.status if run.ended else None
     if status and status.state is JobState.TIMED_OUT:

@@ -77,6 +77,7 @@ class LogSource:
         notes: list[str] = []
         lines: tuple[ResultLine, ...] = ()
         conflict: tuple[str, str] | None = None
+        clashes: dict[str, str] = {}
         found = files_below(folder, *self._globs)
         for item in found:
             log = self._follow(item)
@@ -85,11 +86,19 @@ class LogSource:
                 points.setdefault(tag, {}).update(one.points())
             if log.scan.results and log.scan.results.lines:
                 lines, conflict = log.scan.results.lines, log.scan.results.conflict
+            elif log.scan.results is None:
+                lines, clashes = log.scan.last_lines or lines, clashes | log.scan.clashes()
         merged = {tag: Series.of(tag, values.items()) for tag, values in points.items()}
         files = tuple(item.name for item in found)
         counted = not (self._grammar.step or self._grammar.anchor or self._grammar.closing)
         return Readings(
-            series=merged, files=files, notes=tuple(notes), results=lines, conflict=conflict, counted=counted
+            series=merged,
+            files=files,
+            notes=tuple(notes),
+            results=lines,
+            conflict=conflict,
+            clashes=clashes,
+            counted=counted,
         )
 
     def _follow(self, item: Found) -> "_LogFile":

@@ -246,6 +246,15 @@ class KnobHolder(Protocol):
 
 
 @runtime_checkable
+class Linker(Protocol):
+    """A target whose runs can have files linked into their place that their commit does not have."""
+
+    def linking(self, path: str, where: str) -> str:
+        """The options, in words, by which what lies at `where` is at `path` in each run."""
+        ...
+
+
+@runtime_checkable
 class Rehearsable(Protocol):
     """A target that can cut a run to a few steps, so that a campaign is rehearsed before its baseline."""
 

@@ -50,8 +50,16 @@ class SideBySide:
         parts = [wrapped(f"{name}: {said}", width) for name, said in zip(self.campaigns, self.headlines, strict=True)]
         parts += [wrapped(said, width) for said in self.apart]
         room = None if width is None else max(16, (width - 4 - max(len(row[0]) for row in self.rows)) // 2)
-        rows = [line for row in self.rows for line in _broken(row, room)]
+        whole = [
+            row for row in self.rows if room is None or all(len(word) <= room for word in " ".join(row[1:]).split())
+        ]
+        rows = [line for row in whole for line in _broken(row, room)]
         parts.append(table(("", *self.campaigns), rows, width))
+        parts += [
+            wrapped(f"{label} of {name}: {text}", width)
+            for label, *texts in (row for row in self.rows if row not in whole)
+            for name, text in zip(self.campaigns, texts, strict=True)
+        ]
         if self.ideas:
             told = [(*one.numbers, *one.verdicts, *one.effects, one.title) for one in self.ideas]
             head = ("#A", "#B", "A", "B", "effect in A", "effect in B", "tried in both")
@@ -129,7 +137,7 @@ def _effect(entry: ReportLine) -> str:
 def _broken(row: tuple[str, str, str], width: int | None) -> Iterable[tuple[str, str, str]]:
     """A row whose texts go on below themselves."""
     label, *texts = row
-    first, second = ([text] if width is None else textwrap.wrap(text, width) for text in texts)
+    first, second = ([text] if width is None else textwrap.wrap(text, width, break_on_hyphens=False) for text in texts)
     for place in range(max(len(first), len(second))):
         yield (
             label if place == 0 else "",

@@ -4,6 +4,7 @@ The weakest of all evidence: it decides how often a run is made again and which 
 others ask of a complaint is here as well: what its figures say of memory, and which traceback it belongs to.
 """
 
+import posixpath
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -330,3 +331,27 @@ def kept_out(complaint: str, tree: str = "") -> tuple[str, str, str] | None:
         )
         return "two-mounts", "no run in a sandbox can, and the parent's do not", cure
     return None
+
+
+_MISSED = re.compile(
+    r"(?i)no such file|file ?not ?found|not found|unable to find|couldn't find|could not find|does(?: not|n't) exist"
+    r"|cannot open|can't open|is not a local folder|missing"
+)
+_NAMED = re.compile(r"""['"`]([^'"`\n]{1,400})['"`]|([^\s'"`:=(),\[\]]{1,400})""")
+
+
+def paths_missed(complaint: str, *roots: str) -> tuple[str, ...]:
+    """What may be the paths that a complaint says are not there, relative; an absolute one has to lie below a root.
+
+    Args:
+        complaint: The line that shows it.
+        roots: Folders in which the run's code lay, absolute.
+    """
+    if not _MISSED.search(complaint):
+        return ()
+    words = [found[1] or found[2] for found in _NAMED.finditer(complaint)]
+    inside = [
+        next((one.removeprefix(f"{root}/") for root in roots if one.startswith(f"{root}/")), one) for one in words
+    ]
+    paths = (posixpath.normpath(one.rstrip(".")) for one in inside if not one.startswith(("/", "~")) and one.strip("."))
+    return tuple(dict.fromkeys(path for path in paths if not path.startswith("..")))

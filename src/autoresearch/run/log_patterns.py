@@ -9,7 +9,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from autoresearch.run.measurement import Series
-from autoresearch.run.printed_result import END, NO_MINUS, NUMBER, PROSE, Manner, ResultLines, no_minus
+from autoresearch.run.printed_result import (
+    END,
+    NO_MINUS,
+    NUMBER,
+    PROSE,
+    Manner,
+    ResultLine,
+    ResultLines,
+    no_minus,
+    unit_after,
+)
 from autoresearch.run.symptom import clean
 
 
@@ -48,6 +58,7 @@ class Scan:
         self._points: dict[str, list[tuple[int, float]]] = defaultdict(list)
         self._waiting: list[tuple[str, float]] = []
         self._printed: list[tuple[Manner, float]] = []
+        self._shown: dict[str, dict[str, ResultLine]] = defaultdict(dict)
         self.results = ResultLines(grammar.result) if grammar.result else None
 
     def feed(self, line: str) -> None:
@@ -61,7 +72,26 @@ class Scan:
             if value is not None and manner is not None and tag == self._grammar.result:
                 self._printed.append((manner, value))
             elif value is not None:
-                self._note(tag.replace("{section}", f"-{self._section}" if self._section else ""), value)
+                name = tag.replace("{section}", f"-{self._section}" if self._section else "")
+                self._note(name, value)
+                unit = "%" if unit_after(line[found.end(1) :] if found else "") == "%" else ""
+                self._shown[name].pop(unit, None)  # the last one stands last
+                self._shown[name][unit] = ResultLine(text=line.strip(), value=value, manner=Manner.PROGRESS, unit=unit)
+
+    @property
+    def last_lines(self) -> tuple[ResultLine, ...]:
+        """The last line of the one pattern that somebody wrote, so that runs can be held to one unit."""
+        shown = [list(one.values()) for one in self._shown.values()]
+        return (shown[0][-1],) if len(self._grammar.values) == len(shown) == 1 else ()
+
+    def clashes(self) -> dict[str, str]:
+        """By tag, what a run is told that gives percent in one line and none in another."""
+        return {
+            tag: f"{tag} in two units, percent in {each['%'].text[:120]!r} and no unit in {each[''].text[:120]!r}; "
+            "print it in one unit, or write a pattern that takes one of the two"
+            for tag, each in self._shown.items()
+            if len(each) > 1
+        }
 
     def series(self) -> dict[str, Series]:
         """Everything read so far, by tag."""

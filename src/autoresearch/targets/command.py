@@ -129,9 +129,7 @@ class CommandTarget:
         self._config = str(chosen.get("config") or fallback)
         wanted = chosen.get("source", "stdout")
         self._source = chosen_source(wanted, self._tag, one_result="validations" not in chosen)
-        self._printed = wanted == "stdout" or (
-            isinstance(wanted, Mapping) and set(wanted) == {"type"} and wanted["type"] == "stdout"
-        )
+        self._printed = wanted in ("stdout", {"type": "stdout"})
 
     def survey(self, tree: Path) -> Survey:
         """What the options declare, checked against the files in `tree`."""
@@ -143,6 +141,7 @@ class CommandTarget:
         values = dict(knobs.flat(knobs.read_document(tree, self._config))) if self._config else {}
         values |= knobs.values(self._knobs, tree)
         resources, spoken = self._resources(), self._dialect
+        held = recognition.held(spoken, tree, self._config, self._directory, self._knobs) if spoken else ()
         return Survey(
             objective=self._objective,
             command=self._command,
@@ -153,7 +152,7 @@ class CommandTarget:
             steps=self._whole("steps"),
             standard_error=self._number("standard_error"),
             protect=(*self._strings("protect"), *self._placed, *(spoken.protect if spoken else ())),
-            protect_keys=(*self._strings("protect_keys"), *self._fixed, *(spoken.protect_keys if spoken else ())),
+            protect_keys=(*self._strings("protect_keys"), *self._fixed, *held),
             turned=tuple(dict.fromkeys(knob.file for knob in self._knobs if knob.file and not knob.fixed)),
             facts=self._facts(values, resources.gpus),
             warnings=tuple(self._warnings()),
@@ -227,6 +226,10 @@ class CommandTarget:
             resources=self._resources(),
             limit_s=request.limit_s,
         )
+
+    def linking(self, path: str, where: str) -> str:
+        """The options by which a file that git ignores is in its place in each run."""
+        return f"target.start_in: folder with target.inputs: {{{path}: {where}}}"
 
     def sources(self) -> tuple[SourceSpec, ...]:
         """The one source the options name."""

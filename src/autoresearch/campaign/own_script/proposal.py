@@ -25,6 +25,7 @@ from autoresearch.errors import CampaignError, UsageError
 from autoresearch.metrics import KEPT_HERE
 from autoresearch.ports import plugins
 from autoresearch.report.plain_text import number as told
+from autoresearch.report.plain_text import wrapped
 from autoresearch.run.known_metrics import SAY_DIRECTION, against_goal, direction_of, why_unknown
 from autoresearch.run.measurement import Direction, Objective
 
@@ -223,8 +224,8 @@ def _notes(
     }
 
 
-def text(found: Findings, chosen: FoundNumber | None = None, said: str | None = None) -> str:
-    """What was found, for a person; `said` is the direction that somebody gave for the chosen number."""
+def text(found: Findings, chosen: FoundNumber | None = None, said: str | None = None, width: int | None = None) -> str:
+    """What was found, for a person, broken to `width` characters; `said` is the direction given for the number."""
     first = found.runs[0]
     memory = f", {first.status.peak_memory_gb:.2g} GB" if first.status.peak_memory_gb else ""
     took = f"{len(found.runs)} run{'s' if len(found.runs) > 1 else ''}"
@@ -259,7 +260,7 @@ def text(found: Findings, chosen: FoundNumber | None = None, said: str | None = 
     if first.altered:
         lines.append(f"note:       it writes to files of the repository: {', '.join(first.altered[:5])}")
     lines += [f"note:       {one}" for one in first.foreign]
-    return "\n".join(lines)
+    return "\n".join(wrapped(line, width, others=" " * 12) for line in lines)
 
 
 def _seed_told(found: Findings) -> str:

@@ -24,6 +24,7 @@ from autoresearch.ports.dialect import Concept, Dialect, SpokenCommand
 from autoresearch.ports.target import ScriptKnob
 from autoresearch.targets import dialects, knobs
 from autoresearch.targets.flags import kind_of, read_value
+from autoresearch.targets.inventory import fixed_keys
 
 GROUP = "autoresearch.dialects"
 """Entry points of packages that bring a dialect; each is a `Dialect`."""
@@ -88,6 +89,22 @@ def _recognised(tree: Path, argv: Sequence[str]) -> SpokenCommand | None:
             if _speaks(dialect.spoken, text):
                 return SpokenCommand(dialect=dialect, argv=tuple(argv), algorithms=_algorithms(dialect, text), own=True)
     return None
+
+
+def held(
+    dialect: Dialect, tree: Path, config: str, directory: str, named: Sequence[ScriptKnob] = ()
+) -> tuple[str, ...]:
+    """Globs of settings that no idea may turn: what measures in a dialect, and what names files in its configuration.
+
+    Args:
+        dialect: What is spoken.
+        tree: The repository's files.
+        config: The file of settings, empty for none.
+        directory: The folder of the repository in which the command starts.
+        named: Knobs that a person has named: those they allow.
+    """
+    data = {one.name for one in fixed_keys(tree, config, directory)} if config else set()
+    return (*dialect.protect_keys, *sorted(data - {knob.name for knob in named}))
 
 
 def printed_sources(dialect: Dialect, log: str) -> dict[str, dict[str, object]]:
