@@ -84,6 +84,22 @@ DEATHS = [
     ("venv-broken", "ray.exceptions.RuntimeEnvSetupError: Failed to set up runtime environment."),
     ("image-failed", "slurmstepd: error: pyxis: child 31 failed with error code: 1"),
     ("image-failed", "Warning  Failed  kubelet  Error: ImagePullBackOff"),
+    ("node-lost", "Connection to gpu07 closed by remote host."),
+    ("node-lost", "client_loop: send disconnect: Broken pipe"),
+    ("node-lost", "ssh: connect to host gpu07 port 22: No route to host"),
+    ("node-lost", "ORTE has lost communication with a remote daemon."),
+    ("oom-gpu", "RuntimeError: MPS backend out of memory (MPS allocated: 17.96 GB, max allowed: 18.13 GB)."),
+    (
+        "oom-gpu",
+        "jaxlib.xla_extension.XlaRuntimeError: RESOURCE_EXHAUSTED: Out of memory while trying to allocate 8 bytes.",
+    ),
+    ("oom-gpu", "tensorflow.errors.ResourceExhaustedError: OOM when allocating tensor with shape[64,4096]"),
+    (
+        "oom-host",
+        "numpy.core._exceptions._ArrayMemoryError: Unable to allocate 74.5 GiB for an array with shape (9, 9)",
+    ),
+    ("oom-host", "Memory cgroup out of memory: Killed process 4242 (python3) total-vm:9kB, anon-rss:9kB"),
+    ("oom-host", "terminate called after throwing an instance of 'std::bad_alloc'"),
     ("storage-failed", "OSError: [Errno 107] Transport endpoint is not connected: '/lustre/x'"),
     ("storage-failed", "OSError: [Errno 30] Read-only file system: '/scratch/logs'"),
     (

@@ -49,6 +49,19 @@ def test_a_survey_tells_everything_a_plan_shows(checkout):
     assert survey.facts.values["grpo.seed"] == 42
 
 
+def test_a_goal_against_the_recipes_direction_is_a_question(checkout):
+    """It is asked before anything begins; where the direction was said it is a warning, and one that agrees is neither."""
+    lower = {"goal": "reduce the validation accuracy"}
+    assert (
+        "says 'reduce', but the direction of val:accuracy is maximize"
+        in target(objective=lower).survey(checkout).unsaid
+    )
+    said = target(objective={**lower, "direction": "maximize"}).survey(checkout)
+    assert said.unsaid == ""
+    assert any("one of the two is wrong" in one for one in said.warnings)
+    assert target(objective={"goal": "raise validation accuracy"}).survey(checkout).unsaid == ""
+
+
 def test_an_evaluation_is_not_a_recipe_to_train(checkout):
     """Nothing is trained by it, and that is said."""
     with pytest.raises(RecipeError, match="trains nothing"):

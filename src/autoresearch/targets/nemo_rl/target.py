@@ -11,6 +11,7 @@ from autoresearch.ports.plugins import chosen_source
 from autoresearch.ports.target import RunRequest, SourceSpec, Survey
 from autoresearch.run.chosen_value import check_rule
 from autoresearch.run.job import Job, JobStatus
+from autoresearch.run.known_metrics import SAY_DIRECTION, against_goal
 from autoresearch.run.measurement import Completion, Direction, Measurement, Objective, Readings
 from autoresearch.run.symptom import Severity, Symptom
 from autoresearch.targets.nemo_rl import (
@@ -91,6 +92,9 @@ class NemoRLTarget:
         run_command.check_trains(recipe)
         objective = self._objective(recipe)
         cost = self._budget(recipe, objective)
+        against = against_goal(objective.goal, objective.metric, objective.direction)
+        said = str(self._wish.get("direction") or "auto") in set(Direction)
+        doubt = f"{against}, as was said: one of the two is wrong" if against and said else ""
         survey = Survey(
             objective=objective,
             command=self._command(recipe),
@@ -107,9 +111,15 @@ class NemoRLTarget:
             protect=protection.files(),
             protect_keys=protection.keys(),
             facts=facts.facts(recipe, protection.measuring_code(tree)),
-            warnings=(*metric.warnings(recipe, objective), *cost.warnings, *self._cautions(recipe)),
+            warnings=(
+                *filter(None, (doubt,)),
+                *metric.warnings(recipe, objective),
+                *cost.warnings,
+                *self._cautions(recipe),
+            ),
             inputs=inputs(recipe),
             saves=saves.estimate(recipe, cost.steps, self._saves, resumes=self.resumes),
+            unsaid=f"{against}, as the recipe has it: {SAY_DIRECTION}" if against and not said else "",
         )
         self._seen = self._seen or survey
         return survey
