@@ -184,6 +184,13 @@ BOARDS: dict[str, tuple[Board, list[list[Any]]]] = {
         [["claims"]],
     ),
     "nothing fresh": (Board(TWO, (KEPT_A, LOST_C, FLAT_D), incumbent="a"), [["claims"]]),
+    "ideas on common seeds": (
+        Board((*MANY, *MOVES, *arm("a", 0.57, order=4), *arm("b", 0.60, 0.64, order=5),
+               *arm("c", 0.52, seed=45, order=6)),
+              (Idea("x", effect=0.1, runs=5), Idea("a", effect=0.07), Idea("b", "a", effect=0.03),
+               Idea("c", "b", status="discard", effect=-0.08)), incumbent="b"),
+        [["claims"]],
+    ),
     "no gain after all": (claimed((0.96, 0.93, 0.95), (1.0, 1.02, 0.99)), [["claims"]]),
     "two ideas, each left out": (
         Board(

@@ -188,23 +188,26 @@ def told_together(board: Board) -> dict[str, dict[str, Any]]:
     """What ideas are worth that ran by themselves: all effects and the level at once, by conditioning one normal.
 
     Effects are Student's t with four degrees, as a normal whose variance is divided by a weight of its own; centre and
-    spread by 60 rounds of expectation-maximisation with two imagined ideas of no effect, fewer once they stand.
+    spread by 60 rounds of expectation-maximisation with two imagined ideas of no effect, fewer once they stand. Runs of
+    several arms on one seed are correlated where that was measured to be above 0.3.
     """
-    sigma, freedom, _ = noise(board)
+    sigma, freedom, rho = noise(board)
     assert sigma is not None
-    arms = {name: list(runs.values()) for name, runs in board.arms(anything).items()}
+    arms = board.arms(anything)
     made = {name: (parent, len(ideas)) for name, ideas, parent in board.bundles if parent}
     made |= {idea.name: (idea.parent, 1) for idea in board.ideas}
     arms = {name: values for name, values in arms.items() if name == "baseline" or name in made}
     names = list(made)
     adds = np.array([made[name][1] for name in names], float)
-    chain = np.zeros((len(arms), len(names) + 1))
-    for row, arm in enumerate(arms):
+    runs_of = [(arm, seed, value) for arm, values in arms.items() for seed, value in values.items()]
+    chain = np.zeros((len(runs_of), len(names) + 1))
+    for row, (arm, _, _) in enumerate(runs_of):
         chain[row, 0], above = 1.0, arm
         while above != "baseline":
             chain[row, 1 + names.index(above)], above = 1.0, made[above][0]
-    seen = board.sign * np.array([np.mean(values) for values in arms.values()])
-    errors = np.diag([sigma**2 / len(values) for values in arms.values()])
+    seen = board.sign * np.array([value for _, _, value in runs_of])
+    together = np.array([[a != b and s == t for b, t, _ in runs_of] for a, s, _ in runs_of], float)
+    errors = sigma**2 * (np.eye(len(runs_of)) + (rho if rho > 0.3 else 0.0) * together)
     ran = np.array([name in arms for name in names])
     width = 2 * max(sigma, scale(board) or 0.0)
     centre, spread, weights = 0.0, width**2, np.ones(len(names))

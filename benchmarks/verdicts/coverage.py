@@ -1,7 +1,7 @@
 """How often the intervals that a report prints hold the truth, on streams of all kinds.
 
     python benchmarks/verdicts/coverage.py                 # all streams, 100 campaigns a cell
-    python benchmarks/verdicts/coverage.py --campaigns 20 --policies auto,strict --noises 1
+    python benchmarks/verdicts/coverage.py --campaigns 20 --policies auto,strict --noises 1 --rho 0.9
 
 Counted are the claims that reports, status and MCP show (`autoresearch.verdict.claims`), not an estimate beside them.
 """
@@ -18,10 +18,11 @@ FIRST_SEED = 5_000
 HEAD = "| policy | stream | noise | nights with a claim | covers % | said - true | single claims | covers % | false % |"
 
 
-def count(cell: tuple[str, str, float, int, int]) -> str:
+def count(cell: tuple[str, str, float, float, int, int]) -> str:
     """One line of the table."""
-    name, stream, noise, runs, campaigns = cell
-    world = World(stream=STREAMS[stream], noise=noise, runs=runs, settings=PolicySettings(worth=1.0, confirm=0.15))
+    name, stream, noise, rho, runs, campaigns = cell
+    settings = PolicySettings(worth=1.0, confirm=0.15)
+    world = World(stream=STREAMS[stream], noise=noise, rho=rho, runs=runs, settings=settings)
     judge = policy(name)
     nights = [run_campaign(judge, world, FIRST_SEED + number) for number in range(campaigns)]
     told = [night for night in nights if night.confirmed is not None and night.covered is not None]
@@ -53,9 +54,10 @@ def main() -> None:
     ask.add_argument("--policies", default="auto")
     ask.add_argument("--streams", default=",".join(STREAMS))
     ask.add_argument("--noises", default="0.25,0.5,1,2")
+    ask.add_argument("--rho", type=float, default=0.0, help="correlation of runs on one seed")
     said = ask.parse_args()
     cells = [
-        (name, stream, float(noise), said.runs, said.campaigns)
+        (name, stream, float(noise), said.rho, said.runs, said.campaigns)
         for name in said.policies.split(",")
         for stream in said.streams.split(",")
         for noise in said.noises.split(",")

@@ -272,9 +272,21 @@ def test_no_gain_is_claimed_that_every_pair_denies():
 
 
 def test_one_pair_that_agrees_leaves_a_claim_to_all_runs():
-    """Pairs that say both count by the measured correlation, as ever."""
+    """Pairs that say both count by the measured correlation: what lucky seeds add is theirs, and the rest is unclear."""
     found = claims(with_new({42: 0.837, 48: 0.84, 49: 0.8535, 50: 0.8225}))
-    assert (found.ideas[1].standing, found.campaign.effect > 0) == (Standing.LIKELY, True)
+    new = found.ideas[1]
+    assert (new.standing, found.campaign.effect > 0) == (Standing.UNRESOLVED, True)
+    assert new.low < 0 < new.high
+
+
+def test_what_lucky_seeds_add_is_no_gain():
+    """Three ideas that add nothing ran on seeds that make 0.2: alone it looks like a gain, beside the baseline not."""
+    lucky = {1: 0.0, 2: 0.1, 3: -0.1, 7: 0.2}
+    tree = {"root": ArmNode(values=lucky), "a": ArmNode(parent="root", values={7: 0.2})}
+    tree |= {name: ArmNode(parent="root", values={7: 0.21}) for name in "bc"}
+    apart, together = (worths(tree, 0.1, 0.2, rho)["a"].gain for rho in (0.0, 0.95))
+    assert apart > 0.1
+    assert abs(together) < 0.02
 
 
 def test_a_drifts_interval_is_about_its_trend_or_about_what_ideas_scatter():
@@ -296,7 +308,7 @@ def test_without_a_prior_nothing_is_taken_off():
 
 def test_against_a_baseline_without_runs_an_idea_is_worth_what_ideas_are():
     """Nothing is measured between them: the posterior is the prior, wide and about the centre."""
-    found = worths({"root": ArmNode(), "a": ArmNode(parent="root", level=5.0, runs=2)}, 0.1, 1.0)["a"]
+    found = worths({"root": ArmNode(), "a": ArmNode(parent="root", values={1: 5.0, 2: 5.0})}, 0.1, 1.0)["a"]
     assert abs(found.gain) < 1e-6
     assert found.error > 0.5
 

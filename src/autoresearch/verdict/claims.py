@@ -254,12 +254,12 @@ def _worths(evidence: Evidence) -> dict[str, Worth]:
         new = [name for name in children.get(above, ()) if name not in tree]
         tree |= {name: _node(evidence, name, *parents[name]) for name in new}
         reached += new
-    return worths(tree, sigma, TAU * max(sigma, evidence.scale or 0.0))
+    return worths(tree, sigma, TAU * max(sigma, evidence.scale or 0.0), evidence.seeds_share)
 
 
 def _node(evidence: Evidence, name: str, parent: str, ideas: int) -> ArmNode:
     arm = evidence.arm(name)
-    return ArmNode(parent=parent, ideas=ideas, level=arm.level if arm.runs else 0.0, runs=arm.runs)
+    return ArmNode(parent=parent, ideas=ideas, values=arm.values)
 
 
 def _claim_idea(evidence: Evidence, idea: Idea, spread: float, told: Worth | None) -> Claim:

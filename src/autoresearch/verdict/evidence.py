@@ -121,6 +121,11 @@ class Evidence:
         against = tuple((name, parent) for name in repeated if (parent := self.parent(name)))
         return self.answers.of(_noise, repeated, against, errors)
 
+    @property
+    def seeds_share(self) -> float:
+        """Part of the noise that runs on one seed have in common; 0 up to `PAIR_FROM`, where nothing is made of it."""
+        return self.noise.rho if self.noise.rho > PAIR_FROM else 0.0
+
     def parent(self, arm: str) -> str:
         """The arm that `arm` was made from; empty for the baseline and for strangers."""
         if arm in self.bundles:
