@@ -166,6 +166,7 @@ class Lab:
             "launcher": {"type": "scripted", "script": SCRIPT},
             "researcher": {"type": "file", "path": "ideas.yaml"},
             "verdict": {**PROVEN, "confirm": 0},
+            "approval": {"by": "anyone"},
             **settings,
         }
         # `LAB_SANDBOX=auto pytest tests/stories`: the same stories, their runs in a sandbox.

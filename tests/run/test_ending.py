@@ -225,13 +225,18 @@ def test_what_a_sandbox_kept_from_being_written_is_tried_once():
     ],
 )
 def test_an_idea_that_moves_what_is_protected_is_told_so_and_not_run_again(log, path):
-    """No cache is blamed for a path of the worktree in a sandbox; one outside, or a cache of its own, is another story."""
+    """By what is mounted there, not by how the path looks: any other that is busy, or outside, is another story."""
     contained = JobStatus(state=JobState.FAILED, exit_code=1, reason="exited with code 1", uncontained="")
-    found = ending(log, PATCH, contained)
+    found = ending(log, PATCH, contained, held=("eval/data/gold", "data/train.csv", ".git"))
     assert (found.what, found.who, found.follows) == ("protected", Who.IDEA, Follows.CRASH)
     assert f"its sandbox holds {path} in place" in found.because
-    assert ending(log.replace(path, f"/nfs/{path}"), PATCH, contained).what != "protected"
-    assert ending(log.replace(path, f"{TREE}/.cache/{path}"), PATCH, contained).what != "protected"
+    for held, named in (
+        (("data/train.csv",), f"/nfs/{path}"),
+        (("data/train.csv",), f"{TREE}/.cache/x"),
+        (("gold",), path),
+    ):
+        assert ending(log.replace(path, named), PATCH, contained, held=held).what != "protected"
+    assert ending(log, PATCH, contained).what != "protected"
     assert ending(log, PATCH).what != "protected"
 
 

@@ -51,10 +51,34 @@ def test_a_code_typed_back_is_a_persons_word_and_the_record_says_so(planned):
 
 
 def test_the_campaign_file_may_let_anyone(lab):
-    """For scripts that run unattended; and where no agent is about, nothing is asked as ever."""
+    """For scripts that run unattended."""
     lab.write(approval={"launch": "ask", "by": "anyone"})
     assert lab.cli("approve", "plan", "--yes", prefix=ALONE).returncode == 0
     assert lab.journal("campaign_started")[0]["proof"] == ""
+
+
+def test_what_grants_something_takes_a_person_where_no_agent_is_about_too(lab):
+    """A plan, a verdict, more budget, a browser that may act; the refusal tells the word that opts out."""
+    lab.write(stop="1 experiments", approval={})
+    words = (
+        [("approve", "plan", "--yes")],
+        [
+            ("overrule", "1", "discard", "--reason", "odd"),
+            ("extend", "2 more experiments"),
+            ("dashboard", "--act", "--port", "0"),
+        ],
+    )
+    for verbs in words:
+        for verb in verbs:
+            done = lab.cli(*verb, prefix=ALONE)
+            assert done.returncode == 1
+            assert "takes a person at a terminal" in done.stderr
+            assert "approval: {by: anyone}" in done.stderr
+        lab.run()
+    assert len(lab.journal("run_planned")) == 1
+    assert not [*lab.journal("verdict_overruled"), *lab.journal("resumed")]
+    assert lab.cli("pause", prefix=ALONE).returncode == 0
+    assert lab.cli("resume", prefix=ALONE).returncode == 0
 
 
 def typed(lab, answers, arguments, prompt=b": "):

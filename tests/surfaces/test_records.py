@@ -1,5 +1,6 @@
 """Damaged and disagreeing records: told by name and line, and mended without losing anything."""
 
+import shutil
 import subprocess
 
 import pytest
@@ -114,6 +115,32 @@ def drop_notes(lab):
     subprocess.run(("git", "update-ref", "-d", "refs/notes/autoresearch"), cwd=lab.root, check=True)
 
 
+def drop_copy(lab):
+    subprocess.run(("git", "update-ref", "-d", "refs/autoresearch/night"), cwd=lab.root, check=True)
+
+
+@pytest.mark.parametrize("left", ["the campaign file", "a journal made of rows", "nothing"])
+def test_a_lost_journal_comes_back_from_its_copy_in_git(finished, left):
+    """Whoever only reads is told the one command, not that nothing was begun; after it everything reads as before."""
+    good, began = finished.rows(), finished.journal()
+    if left == "a journal made of rows":
+        copy = subprocess.check_output(("git", "rev-parse", "refs/autoresearch/night"), cwd=finished.root, text=True)
+        drop_copy(finished)
+        journal_of(finished).unlink()
+        assert finished.cli("ledger", "rebuild").returncode == 0
+        subprocess.run(("git", "update-ref", "refs/autoresearch/night", copy.strip()), cwd=finished.root, check=True)
+    else:
+        shutil.rmtree(finished.folder) if left == "nothing" else journal_of(finished).unlink()
+    for words in (("status",), ("report",), ("show", "2")):
+        assert "autoresearch ledger rebuild --campaign night" in finished.refused(*words)
+    told = finished.cli("ledger", "rebuild", "--campaign", "night")
+    assert told.returncode == 0, told.stderr
+    assert finished.journal()[: len(began)] == began
+    assert "night: ended" in finished.cli("status").stdout
+    assert finished.rows() == good
+    assert finished.cli("run", "--plain").returncode == 0
+
+
 def test_lost_notes_are_rebuilt_from_the_journal(finished):
     """Somebody deleted the ref: the same notes stand on the same commits again."""
     good = notes_of(finished)
@@ -126,7 +153,8 @@ def test_lost_notes_are_rebuilt_from_the_journal(finished):
 
 @pytest.mark.parametrize("source", ["ledger", "notes"])
 def test_a_lost_journal_is_rebuilt_from_what_is_left(finished, source):
-    """Its experiments can be looked at again; `run` refuses, and goes on with the copy in git once they are away."""
+    """Where git has no copy of it: its experiments can be looked at again, and nothing goes on."""
+    drop_copy(finished)
     good, files = finished.rows(), finished.ledger.read_bytes()
     journal_of(finished).unlink()
     finished.ledger.unlink() if source == "notes" else drop_notes(finished)
@@ -137,16 +165,12 @@ def test_a_lost_journal_is_rebuilt_from_what_is_left(finished, source):
     assert "cannot go on" in told.stdout
     assert finished.rows() == good
     assert source == "notes" or finished.ledger.read_bytes() == files
-    told = finished.refused("run", "--yes", "--plain")
-    assert f"move {finished.folder / 'campaign.yaml'} and {journal_of(finished)} away, then go on with it" in told
     assert "raise-the-learning-rate" in finished.cli("show", "2").stdout
-    for file in (finished.folder / "campaign.yaml", journal_of(finished)):
-        file.unlink()
-    assert finished.cli("run", "--campaign", "night", "--plain").returncode == 0
 
 
 def test_with_nothing_left_nothing_is_invented(finished):
-    """No journal, no ledger, no notes: refused in one line."""
+    """No journal, no ledger, no notes, no copy: refused in one line."""
+    drop_copy(finished)
     journal_of(finished).unlink()
     finished.ledger.unlink()
     drop_notes(finished)

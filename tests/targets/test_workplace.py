@@ -2,6 +2,8 @@
 
 import subprocess
 
+from tests.conftest import commit_all
+
 from autoresearch.targets.workplace import started
 
 
@@ -26,6 +28,19 @@ def test_nothing_is_made_behind_a_committed_link(tmp_path):
     assert [*elsewhere.iterdir()] == []
     (elsewhere / "there.csv").symlink_to(tmp_path / "new.csv")
     assert start(tmp_path, "data/there.csv") == (0, "1\n")
+
+
+def test_a_plan_refuses_what_every_run_would(lab):
+    """The place is behind a committed link: `plan` says so, with the cure, and no run is spent on it."""
+    (lab.root / "data").symlink_to(lab.root.parent)
+    commit_all(lab.root)
+    inputs = f"target.inputs={{data/new.csv: {lab.root / 'train.py'}}}"
+    told = lab.refused(
+        "plan", "--target", "command", "--command", "python3 train.py", "--metric", "score", "--direction", "maximize",
+        "--set", "target.start_in=folder", "--set", inputs,
+    )  # fmt: skip
+    assert "data/new.csv in target.inputs leads through the link data of the commit" in told
+    assert "name another place" in told
 
 
 def test_a_place_in_the_runs_own_folders_is_linked(tmp_path):

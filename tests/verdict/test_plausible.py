@@ -107,6 +107,21 @@ def test_a_keep_that_cannot_be_is_a_discard_with_the_reason():
     assert gated(Settle("a", verdict, "a"), fine) == Settle("a", verdict, "a")
 
 
+@pytest.mark.parametrize(("ours", "theirs", "kept"), [
+    (False, False, True), (True, True, True), (False, True, True), (True, False, False),
+])  # fmt: skip
+def test_a_number_that_nothing_vouches_for_is_not_kept_where_there_can_be_one(ours, theirs, kept):
+    """Where the baseline's are sound an idea has no excuse for less; where they are not, nobody asks for more."""
+    base = runs("baseline", 1.0, 1.02, 0.98, purpose=Purpose.BASELINE, unverified=theirs)
+    seen = replace(board(ideas=(idea("a"),)), trials=(*base, *runs("a", 1.1, unverified=ours)))
+    advised = Settle("a", Verdict(status=KEEP, reason="clearly better", runs=1), "a")
+    held = gated(advised, seen)
+    assert held.verdict.status is (KEEP if kept else DISCARD)
+    assert kept or held.verdict.reason.startswith("unverified: 1 of its 1 numbers stand on the run's own word alone")
+    vouched = replace(seen, ideas=(replace(idea("a"), vouched=True),))
+    assert gated(advised, vouched) == advised
+
+
 def test_what_looks_proven_and_cannot_be_is_called_implausible():
     """On fresh seeds too: ten runs of one number prove that a number is written down somewhere."""
     kept = idea("a", status=KEEP, effect=0.5)

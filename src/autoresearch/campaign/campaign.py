@@ -361,6 +361,7 @@ class Campaign:
 
         Where there is no campaign, as in a clone, the git notes say what the ledger was.
         """
+        opening.bring_back(self.where, self.name)
         if self.name is None and not self.campaigns():
             return consistency.rebuild_ledger_from_notes(opening.find_layout(self.where))
         paths = self.paths()

@@ -1,8 +1,9 @@
 """A person's word, and the proof that a person gave it: one gate for every verb that speaks in a person's name.
 
-Where agents are about, any process of the account could type `autoresearch approve`. There the word counts when a code,
-shown at the controlling terminal and nowhere else, is typed back at it. An agent's processes have no such terminal, and
-one they make for themselves (`script`, `expect`) is refused. What was accepted says how it was proved.
+Any process of the account could type `autoresearch approve`. The word counts when a code, shown at the controlling
+terminal and nowhere else, is typed back at it. An agent's processes have no such terminal, and one they make for
+themselves (`script`, `expect`) is refused. What was accepted says how it was proved. What grants something (a launch, a
+verdict, a plan, more budget) is asked for always, the rest where agents are about; a campaign file may let anyone.
 
 A code can be read by whoever made the terminal. A passphrase, chosen when the campaign is planned, cannot: the campaign
 file holds a seal made of it, by a function that is slow to try (scrypt, RFC 7914).
@@ -57,8 +58,10 @@ def proved(opened: Opened, word: Word, *, own: bool = False) -> Word:
     Raises:
         CampaignError: A person has to say it, and nobody proved to be one.
     """
-    grants = isinstance(word, happened.ApprovalGiven | happened.VerdictOverruled)
-    return word if own and not grants else replace(word, proof=prove(opened, _VERBS[type(word)]))
+    more = isinstance(word, happened.Resumed) and bool(word.limits)
+    grants = more or isinstance(word, happened.ApprovalGiven | happened.VerdictOverruled)
+    verb = "grant more" if more else _VERBS[type(word)]
+    return word if own and not grants else replace(word, proof=prove(opened, verb, grants=grants))
 
 
 def record(opened: Opened, word: Word, *, own: bool = False) -> None:
@@ -75,12 +78,13 @@ _VERBS: dict[type, str] = {
 }
 
 
-def prove(opened: Opened, verb: str, *, starts: bool = False) -> str:
+def prove(opened: Opened, verb: str, *, grants: bool = True, starts: bool = False) -> str:
     """How it is known that a person speaks; empty where the campaign lets anyone.
 
     Args:
         opened: The campaign.
         verb: What they want to do.
+        grants: It gives what nobody else may give: a launch, a verdict, a plan, more budget.
         starts: It is said with the command that starts the campaign: there only a seal is asked for.
 
     Raises:
@@ -90,7 +94,7 @@ def prove(opened: Opened, verb: str, *, starts: bool = False) -> str:
         return known
     if seal := opened.campaign.approval.seal:
         return _unsealed(seal, verb, opened.paths.name)
-    if starts or not _asks(opened):
+    if starts or not _asks(opened, grants):
         return ""
     cure = (
         f"to {verb} in {opened.paths.name} takes a person at a terminal of their own: type it there; for unattended "
@@ -135,12 +139,12 @@ def _own_terminal(cure: str) -> Iterator[int]:
         os.close(terminal)
 
 
-def _asks(opened: Opened) -> bool:
-    """Whether agents are about, or launches wait for a person; the campaign file may say either way."""
+def _asks(opened: Opened, grants: bool) -> bool:
+    """Whether something is granted, agents are about, or launches wait for a person; the file may say either way."""
     approval = opened.campaign.approval
     if approval.by != "auto":
         return approval.by == "terminal"
-    waits = approval.launch == "ask" or approval.ask_above_gpu_hours is not None
+    waits = grants or approval.launch == "ask" or approval.ask_above_gpu_hours is not None
     agents = (
         any(plugins.load("researchers", spec.type).edits for spec in opened.campaign.researcher)
         or opened.paths.proposal.exists()

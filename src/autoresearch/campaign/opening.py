@@ -141,7 +141,10 @@ def _how(place: Layout, name: str | None, then: str = "") -> str:
     """What to do where there is no campaign: go on with one of which git has a copy, or plan one."""
     copied = [one for one in mirror.names(place.root) if name in (None, one)]
     if copied:
-        return f"{then}git has a copy of {copied[0]}; go on with: autoresearch run --campaign {copied[0]}"
+        return (
+            f"{then}git has a copy of {copied[0]}; bring its records back with: autoresearch ledger rebuild "
+            f"--campaign {copied[0]}, or go on with it: autoresearch run --campaign {copied[0]}"
+        )
     return "" if then else "write one with: autoresearch init -- COMMAND, or: autoresearch plan RECIPE"
 
 
@@ -181,6 +184,7 @@ def bring_back(where: Path, name: str | None) -> None:
 def _frozen(history: History, paths: CampaignPaths) -> CampaignConfig:
     """The campaign file, or once it has begun the plan in the journal, which the file may not contradict."""
     if history.started is None:
+        mirror.refuse_lost(paths)
         written = campaign_file.read(paths.campaign_file)
         if written.campaign != paths.name:
             raise CampaignError(

@@ -174,8 +174,9 @@ class ApprovalConfig(_Part):
     ask_above_gpu_hours: float | None = Field(default=None, ge=0)
     """A launch predicted to cost more than this waits for `autoresearch approve`, whatever `launch` says."""
     by: Literal["auto", "terminal", "anyone"] = "auto"
-    """Who may approve, overrule, steer, resume and stop. `terminal`: who types a code back at a terminal of their own;
-    `anyone`: every process of this account; `auto`: `terminal` where launches ask or a researcher is an agent."""
+    """Who may approve, overrule, extend, steer, resume and stop. `terminal`: who types a code back at a terminal of
+    their own; `anyone`: every process of this account; `auto`: `terminal` for what grants something (plan, launch,
+    verdict, more budget), and for the rest where launches ask or a researcher is an agent."""
     seal: str = ""
     """What `plan --passphrase` made of a passphrase. With it they type that instead of a code, and for the plan too."""
 

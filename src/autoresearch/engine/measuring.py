@@ -13,6 +13,7 @@ from pathlib import Path
 
 from autoresearch.engine import evaluation
 from autoresearch.engine.context import Context
+from autoresearch.engine.reach import held_in
 from autoresearch.engine.worktrees import broken, tree_path, unprobed
 from autoresearch.experiment import outcome
 from autoresearch.experiment.events import RunMeasured
@@ -251,6 +252,7 @@ def ending_of(ctx: Context, run: Run, found: Measurement, log: str) -> Ending | 
         told = found.integrity.sentence
         return Ending(what="contradicted", who=Who.UNKNOWN, evidence=told, source="measurement")
     arm = run.planned.experiment
+    commit = ctx.history.arm_commit(arm)
     known = Account(
         status=ended.status,
         completion=found.completion,
@@ -258,6 +260,7 @@ def ending_of(ctx: Context, run: Run, found: Measurement, log: str) -> Ending | 
         log=log,
         change=change_of(ctx.history, arm),
         tree=str(tree_path(ctx, arm)),
+        held=held_in(ctx.paths, ctx.campaign, ctx.survey, commit) if ended.status.uncontained == "" else (),
         cancelled=run.cancelled,
         hopeless=run.cancelled.startswith(outcome.WORD),
         refused=run.cancelled.startswith(outcome.NEVER),

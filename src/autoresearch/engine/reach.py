@@ -68,8 +68,8 @@ def evaluation_sandbox(
 def _within(campaign: CampaignConfig, paths: CampaignPaths, survey: Survey, job: Job, commit: str) -> RunSandbox:
     """What whatever works in a worktree of ours may reach."""
     tree, folder = Path(job.directory), Path(job.folder)
-    files, folders, caches = protected(diffs.files_of(paths.root, commit), scope_for(campaign, survey))
-    held = [*(tree / path for path in (*folders, *files)), tree / ".git"]
+    mounted, caches = _mounted(campaign, paths, survey, commit)
+    held = [tree / path for path in mounted]
     held += [folder / name for name in (SUBMISSION, ENVIRONMENT, run_folder.SPEC)]
     records = [paths.campaigns, paths.ledger, paths.sessions, paths.private]
     return RunSandbox(
@@ -84,6 +84,19 @@ def _within(campaign: CampaignConfig, paths: CampaignPaths, survey: Survey, job:
         frozen=_texts(held),
         sealed=_texts(tree / path for path in caches),
     )
+
+
+def held_in(paths: CampaignPaths, campaign: CampaignConfig, survey: Survey, commit: str) -> tuple[str, ...]:
+    """What a sandbox mounts over in the worktree of a commit, relative to it."""
+    mounted, caches = _mounted(campaign, paths, survey, commit)
+    return (*mounted, *caches)
+
+
+def _mounted(
+    campaign: CampaignConfig, paths: CampaignPaths, survey: Survey, commit: str
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    files, folders, caches = protected(diffs.files_of(paths.root, commit), scope_for(campaign, survey))
+    return (*folders, *files, ".git"), caches
 
 
 def scope_for(campaign: CampaignConfig, survey: Survey) -> Scope:

@@ -64,6 +64,19 @@ def refuse(paths: CampaignPaths) -> None:
         )
 
 
+def refuse_lost(paths: CampaignPaths) -> None:
+    """Refuse to take a campaign for one that has not begun where git holds its journal.
+
+    Raises:
+        CampaignError: It does; the message says how to bring it back.
+    """
+    if lines(paths.root, paths.name):
+        raise CampaignError(
+            f"the journal of {paths.name} is gone, and git has a copy of it; bring it back with: "
+            f"autoresearch ledger rebuild --campaign {paths.name}, or give a new campaign another name"
+        )
+
+
 def lines(root: Path, name: str) -> tuple[bytes, ...]:
     """The whole lines of the copied journal; none where there is no copy."""
     content = _content(root, name, JOURNAL)

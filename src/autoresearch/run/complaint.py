@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from pathlib import PurePosixPath
 
 from autoresearch.run.symptom import clean
 
@@ -298,21 +299,28 @@ _FIXED = re.compile(
 _QUOTED_PATH = re.compile(r"['\u2018\"]([^'\u2019\"\n]+)['\u2019\"]")
 
 
-def _in_worktree(complaint: str, tree: str) -> str:
-    """The path of the worktree that a refused deed was about, relative to it; empty for none, and for a cache."""
+def _held_place(complaint: str, tree: str, held: Iterable[str]) -> str:
+    """The path of a refused deed that meets what is mounted in the worktree; empty where it meets nothing.
+
+    A program that starts below the top names places from there, so the end of a mount point's path will do.
+    """
     found = _QUOTED_PATH.search(complaint) if _FIXED.search(complaint) else None
-    path = found[1].removeprefix(f"{tree}/") if found and tree else found[1] if found else ""
-    return "" if path.startswith("/") or any(part.startswith(".") for part in path.split("/") if part != ".") else path
+    told = found[1].removeprefix(f"{tree}/") if found and tree else found[1] if found else ""
+    path, places = posixpath.normpath(told or "/"), tuple(held)
+    mounted = {str(up) for place in places for up in (place, *PurePosixPath(place).parents)} - {"."}
+    below = path.startswith(tuple(f"{one}/" for one in places))
+    return told if below or any(f"/{one}".endswith(f"/{path}") for one in mounted) else ""
 
 
-def kept_out(complaint: str, tree: str = "") -> tuple[str, str, str] | None:
+def kept_out(complaint: str, tree: str = "", held: Iterable[str] = ()) -> tuple[str, str, str] | None:
     """What a sandbox kept a run from, by what it complains of: a name, why the next fares alike, and the cure.
 
     Args:
         complaint: The line that shows it.
         tree: Folder of the code that was run, absolute.
+        held: What was mounted over in it, relative to it: nothing else is held in place.
     """
-    if path := _in_worktree(complaint, tree):
+    if path := _held_place(complaint, tree, held):
         cure = (
             "What is protected, and the folders above it, can be neither changed nor moved nor removed by a run: leave "
             "it, and work on a copy in the run's own folder."

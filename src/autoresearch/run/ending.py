@@ -128,6 +128,7 @@ class Account:
         log: The end of its log, cleaned of secrets.
         change: What its idea changed; that of the baseline is empty.
         tree: Folder of the code it ran, absolute.
+        held: What its sandbox mounted over in there, relative to it; empty without one.
         cancelled: Why the controller ended it, empty when it did not.
         hopeless: Whether that was for being far behind its parent.
         refused: Whether that was because its launcher would never have begun it.
@@ -142,6 +143,7 @@ class Account:
     log: str = ""
     change: Change = NOTHING
     tree: str = ""
+    held: tuple[str, ...] = ()
     cancelled: str = ""
     hopeless: bool = False
     refused: bool = False
@@ -155,8 +157,7 @@ def judge(known: Account) -> Ending:
     known = _without_the_usual(known)
     found = _by_controller(known) or _by_launcher(known) or _by_log(known)
     if found.who is Who.IDEA and known.parent == found.what and not known.hopeless:
-        found = replace(found, who=Who.ENVIRONMENT, because="its parent now fails alike")
-        return _again(found, TRIES)
+        return _again(replace(found, who=Who.ENVIRONMENT, because="its parent now fails alike"), TRIES)
     return _in_its_own_words(found, known) if found.excused else found
 
 
@@ -305,15 +306,14 @@ def _despite(found: Ending, known: Account) -> Ending:
     if error and (alone or known.before.count(found.what) >= TRIES):
         return _of(error_symptom(error), known)
     if error:
-        because = f"the idea's own code raised {error}"
-        return _again(replace(found, who=Who.UNKNOWN, because=because), TRIES)
+        return _again(replace(found, who=Who.UNKNOWN, because=f"the idea's own code raised {error}"), TRIES)
     at = places(known.log, known.change, known.tree, found.evidence)
     own = at and at[-1] is Place.CHANGED and found.who is Who.ENVIRONMENT
     return replace(found, who=Who.UNKNOWN, because="raised in a file that the idea changed") if own else found
 
 
 def _of(cause: Symptom, known: Account) -> Ending:
-    if known.status.uncontained == "" and (kept := kept_out(cause.evidence, known.tree)):
+    if known.status.uncontained == "" and (kept := kept_out(cause.evidence, known.tree, known.held)):
         who, because = (Who.IDEA, kept[1]) if known.change else (Who.UNKNOWN, "")
         return replace(_said(cause), what=kept[0], who=who, because=because, cure=kept[2])
     signature = BY_NAME.get(cause.name)

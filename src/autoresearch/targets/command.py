@@ -138,6 +138,7 @@ class CommandTarget:
         for argument in self._command:
             if argument.endswith((".py", ".sh")) and not (tree / self._directory / argument).is_file():
                 raise RecipeError(f"the command names {argument}, which is not in the repository; correct the command")
+        workplace.refuse_behind_links(tree, self._placed)
         values = dict(knobs.flat(knobs.read_document(tree, self._config))) if self._config else {}
         values |= knobs.values(self._knobs, tree)
         resources, spoken = self._resources(), self._dialect

@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
-from autoresearch.errors import CampaignError
+from autoresearch.errors import CampaignError, RecipeError
 from autoresearch.ports.target import WORK
 
 _BEGIN = (
@@ -55,11 +55,27 @@ def _link(place: str, where: str) -> str:
 
 
 def _no_link(folder: str, place: str) -> str:
-    wrong = shlex.quote(
+    wrong = shlex.quote(_through(folder, place))
+    return f" && {{ [ ! -L {shlex.quote(f'./{folder}')} ] || {{ echo {wrong} >&2; exit 1; }}; }}"
+
+
+def _through(folder: str, place: str) -> str:
+    return (
         f"{place} in target.inputs leads through the link {folder} of the commit, behind which nothing is made: name "
         f"another place, or put the file there yourself"
     )
-    return f" && {{ [ ! -L {shlex.quote(f'./{folder}')} ] || {{ echo {wrong} >&2; exit 1; }}; }}"
+
+
+def refuse_behind_links(tree: Path, places: Iterable[str]) -> None:
+    """Refuse what every run would refuse: to make a link behind one of the commit.
+
+    Raises:
+        RecipeError: A place leads through a link of the tree, and is not there.
+    """
+    for place in places:
+        through = next((up for up in PurePosixPath(place).parents if (tree / up).is_symlink()), None)
+        if through and not (tree / place).exists():
+            raise RecipeError(_through(str(through), place))
 
 
 def read_inputs(value: object) -> tuple[tuple[str, ...], dict[str, str]]:

@@ -15,7 +15,7 @@ from autoresearch.experiment.board import Advice, Board, Settle
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status
 from autoresearch.run.measurement import Direction, Objective
 from autoresearch.verdict.arms import Arm
-from autoresearch.verdict.evidence import Evidence
+from autoresearch.verdict.evidence import FRESH, Evidence
 from autoresearch.verdict.shared_rules import FLAT
 
 WIDTHS = 50
@@ -42,7 +42,8 @@ def gated(advice: Advice, board: Board) -> Advice:
     """A policy's advice, without a keep that nobody has looked at although it should be."""
     if not isinstance(advice, Settle) or advice.verdict.status is not Status.KEEP:
         return advice
-    why = implausible(Evidence(board), advice.incumbent or advice.idea)
+    evidence, name = Evidence(board), advice.incumbent or advice.idea
+    why = implausible(evidence, name) or _alone(evidence, name)
     if not why:
         return advice
     reason = f"{why}; it would be kept otherwise: {advice.verdict.reason}"
@@ -60,6 +61,24 @@ def vouched_for(board: Board, purposes: Collection[Purpose], arms: Collection[st
     counted = (t for t in board.trials if t.arm in arms and t.purpose in purposes and t.value is not None)
     drawn = (one for one in board.taken_back if one.arm in arms)
     return not any(t.unverified for t in counted) and not any(one.own_code for one in drawn)
+
+
+def _alone(evidence: Evidence, name: str) -> str:
+    """Why nothing vouches for a number of an arm where something vouches for every one of the baseline's.
+
+    There the campaign can have sound numbers, and what keeps an idea from one may be the idea: a source that it
+    silenced, an evaluation that it left nothing for. Fresh seeds, which may be the only ones evaluated, are left out.
+    """
+    if any(evidence.ideas[idea].vouched for idea in evidence.adds(name) if idea in evidence.ideas):
+        return ""
+    judging = [t for t in evidence.board.trials if t.value is not None and not t.plumbing and t.purpose not in FRESH]
+    ours, theirs = ([t.unverified for t in judging if t.arm == arm] for arm in (name, BASELINE))
+    if not theirs or any(theirs) or not any(ours):
+        return ""
+    return (
+        f"unverified: {sum(ours)} of its {len(ours)} numbers stand on the run's own word alone, "
+        f"and the baseline's {len(theirs)} do not"
+    )
 
 
 def implausible(evidence: Evidence, name: str) -> str:
