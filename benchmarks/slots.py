@@ -20,7 +20,7 @@ TRAIN = """\
 began=$(date +%s.%N)
 sleep {seconds}
 echo "score: 0.$SEED"
-echo "$began $(date +%s.%N)" >> {log}
+echo "$began $(date +%s.%N)" > "$AUTORESEARCH_RUN_FOLDER/times"
 """
 
 
@@ -39,8 +39,7 @@ def main() -> None:
 
 
 def _line(folder: Path, slots: int, seconds: float, ideas: int) -> str:
-    log = folder / "times"
-    root = repository(folder / "repository", TRAIN.format(seconds=seconds, log=log), ideas)
+    root = repository(folder / "repository", TRAIN.replace("{seconds}", f"{seconds:g}"), ideas)
     launcher = {"type": "local", "parallel": slots}
     campaign(root, "slots", ideas + 1, {"confirm": 0}, launcher=launcher)
     subprocess.run(
@@ -49,7 +48,7 @@ def _line(folder: Path, slots: int, seconds: float, ideas: int) -> str:
         check=True,
         stdout=subprocess.DEVNULL,
     )
-    times = sorted(tuple(map(float, line.split())) for line in log.read_text().splitlines())
+    times = sorted(tuple(map(float, file.read_text().split())) for file in root.glob("reports/**/times"))
     assert len(times) == ideas + 1, f"{len(times)} runs, not {ideas} and a baseline"
     of_ideas = times[1:]
     whole = max(end for _, end in of_ideas) - of_ideas[0][0]

@@ -6,9 +6,9 @@ Besides, the rehearsal of a plan that is not written yet.
 import contextlib
 import math
 import re
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from autoresearch.campaign import controller, opening, preflight
@@ -289,17 +289,15 @@ def _work(
             Stop,
         )
 
-    def rest(seconds: float) -> None:
-        if turn is None:
-            time.sleep(seconds)
-            return
+    def rest(turn: SharedTurn, seconds: float) -> None:
         turn.rest(seconds, over)
         reporter.catch_up(leads=turn.leads())
 
     with controller.terminable():
         loop = Loop(
-            ctx=ctx, poll_s=onlooker.poll_s, refresh=reporter.refresh, choose=choose, resting=resting, sleep=rest
-        )
+            ctx=ctx, poll_s=onlooker.poll_s, refresh=reporter.refresh, choose=choose, resting=resting,
+            sleep=partial(rest, turn) if turn else None,
+        )  # fmt: skip
         return loop.run()
 
 

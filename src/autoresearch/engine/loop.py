@@ -26,12 +26,15 @@ from autoresearch.experiment.experiment import Run
 from autoresearch.experiment.outcome import NEVER
 from autoresearch.git.call import is_about_room
 from autoresearch.machine import fault_points
+from autoresearch.machine.bell import Bell
+from autoresearch.ports.launcher import Kept
 from autoresearch.scheduling import next_move
 from autoresearch.scheduling.exploration import breaker
 from autoresearch.scheduling.yardstick import Remeasure
 from autoresearch.version import __version__
 
 _HEALTH_EVERY_S = 10.0
+_SOON_S = 0.05
 _OUTAGE_FIRST_S = 2.0
 _OUTAGE_MOST_S = 60.0
 
@@ -51,8 +54,8 @@ class Loop:
 
     Attributes:
         ctx: The campaign at work.
-        poll_s: Seconds between two looks at the jobs.
-        sleep: How to wait; tests hand in a clock of their own.
+        poll_s: Seconds between two looks at the jobs, at most.
+        sleep: How to wait, in place of a wait that ends when a run does or a person speaks.
         health_s: Seconds between two looks into a running run's own files.
         refresh: Called whenever something worth reporting has changed: report, session memory, live view.
         choose: Says what to do next; another than `next_move` works for one experiment that is driven by hand.
@@ -61,7 +64,7 @@ class Loop:
 
     ctx: Context
     poll_s: float = 0.5
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], None] | None = None
     refresh: Callable[[], None] = lambda: None
     health_s: float = _HEALTH_EVERY_S
     choose: next_move.Chooser = next_move.next_move
@@ -78,6 +81,7 @@ class Loop:
         self._gate = Gate(self.ctx)
         self._second_watch = SecondWatch(self.ctx)
         self._wakefulness = Wakefulness(self.ctx)
+        self._bell: Bell | None = None
 
     def run(self) -> next_move.Stop:
         """Work until the stop rule is met, nothing is left to do, or a person asks for the end.
@@ -85,16 +89,17 @@ class Loop:
         Raises:
             RefusedError: The launcher will never take a run as it stands; everything in flight has ended by then.
         """
-        self.begin()
-        while True:
-            move = self.step()
-            if isinstance(move, next_move.Stop):
-                self.end(move)
-                if move.refused:
-                    raise RefusedError(move.reason)
-                return move
-            self.refresh()
-            self.sleep(self.poll_s)
+        try:
+            self.begin()
+            while not isinstance(move := self.step(), next_move.Stop):
+                self._pass()
+            self.end(move)
+        finally:
+            if self._bell:
+                self._bell.close()
+        if move.refused:
+            raise RefusedError(move.reason)
+        return move
 
     def begin(self) -> None:
         """Take hold of the campaign and mend what a crash of ours left half done."""
@@ -112,7 +117,21 @@ class Loop:
 
     def _pass(self) -> None:
         self.refresh()
-        self.sleep(self.poll_s)
+        if self.sleep is None:
+            self._wait()
+        else:
+            self.sleep(self.poll_s)
+
+    def _wait(self) -> None:
+        """Wait until a run ends or something is written into the journal, and for `poll_s` at most."""
+        ctx, launcher = self.ctx, self.ctx.launcher
+        self._bell = self._bell or Bell(ctx.paths.journal)
+        flying = [run for run in ctx.history.in_flight() if run.job_id and not run.ended]
+        ids = [*(run.job_id for run in flying if run.job_id), *(one.job_id for one in ctx.evaluations.values())]
+        keepers = map(launcher.keeper, ids) if isinstance(launcher, Kept) else ()
+        untold = any(run.cancelled and run.run_id not in self._cancelled for run in flying)
+        if not self._bell.attend([one for one in keepers if one]):
+            self._bell.wait(min(self.poll_s, _SOON_S) if untold else self.poll_s, ctx.heard)
 
     def end(self, move: next_move.Stop) -> next_move.Stop:
         """Let go of it in good order."""

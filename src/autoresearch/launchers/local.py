@@ -153,6 +153,11 @@ class LocalLauncher:
         """How the runs are doing, from two small files each."""
         return {run_id: self._status(run_id) for run_id in ids}
 
+    def keeper(self, job_id: str) -> tuple[int, int] | None:
+        """The run's supervisor, by id and start time, as long as it can be seen."""
+        supervisor = watcher.living(self._state(job_id))
+        return (supervisor.pid, supervisor.started) if supervisor else None
+
     def cancel(self, job_id: str) -> None:
         """Tell the run's supervisor to end it, and return at once; `states` says when it has.
 
@@ -260,10 +265,6 @@ class LocalLauncher:
     def _folder(self, run_id: str) -> Path | None:
         record = run_folder.read(self._record(run_id))
         return Path(record["folder"]) if record else None
-
-    def _read(self, run_id: str, name: str) -> dict[str, Any] | None:
-        folder = self._folder(run_id)
-        return run_folder.read(folder / name) if folder else None
 
     def _remember(self, run_id: str, **facts: object) -> None:
         """Add something to what is known of a run outside of its own folder."""

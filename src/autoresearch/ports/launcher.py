@@ -146,6 +146,15 @@ def why_unconfined(launcher: Launcher, resources: Resources) -> str:
 
 
 @runtime_checkable
+class Kept(Protocol):
+    """A launcher whose runs each have a process of this machine that ends with them, so that it can be waited for."""
+
+    def keeper(self, job_id: str) -> tuple[int, int] | None:
+        """That process, by id and start time in ticks since boot; None where none can be seen: `states` is asked."""
+        ...
+
+
+@runtime_checkable
 class Enforcer(Protocol):
     """A launcher that can end a run over the head of its supervisor, which the run may have stopped or ended."""
 

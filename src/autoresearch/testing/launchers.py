@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from autoresearch.ports.launcher import Launcher
+from autoresearch.ports.launcher import Kept, Launcher
 from autoresearch.ports.plugins import gaps, made_with
 from autoresearch.run.job import Job, JobState, JobStatus, Resources
 
@@ -110,6 +110,16 @@ class LauncherContract:
         launcher = make()
         job_id = launcher.submit(launcher.plan(job()))
         assert settle(make(), job_id).state is JobState.SUCCEEDED
+
+    def test_the_keeper_of_a_run_is_gone_with_it(self, make: LauncherMaker, job: JobFactory) -> None:
+        """Who waits for a run by a process waits for nothing once the run has ended, or was never there."""
+        launcher = make()
+        if not isinstance(launcher, Kept):
+            return
+        job_id = launcher.submit(launcher.plan(job()))
+        settle(launcher, job_id)
+        assert launcher.keeper(job_id) is None
+        assert launcher.keeper("never-submitted") is None
 
     def test_cancelling_late_changes_nothing(self, make: LauncherMaker, job: JobFactory) -> None:
         """A job that has ended stays as it ended."""

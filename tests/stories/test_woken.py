@@ -1,0 +1,23 @@
+"""A controller looks again when something has happened: here it would look once an hour by itself."""
+
+RARELY = ("run", "--yes", "--plain", "--poll", "3600")
+
+
+def test_the_end_of_a_run_wakes_the_controller(lab):
+    """A whole campaign of local runs, two at a time, without a single look that was not called for."""
+    lab.local(parallel=2)
+    lab.gate.touch()
+    done = lab.cli(*RARELY)
+    assert done.returncode == 0, done.stderr
+    assert len(lab.rows()) == 4
+
+
+def test_a_person_wakes_the_controller(lab):
+    """Its run goes on for ever; what another command writes into the journal is heard."""
+    lab.local()
+    working = lab.start(*RARELY)
+    lab.until(lambda: lab.journal("run_submitted"), "a run")
+    assert lab.cli("stop", "--now").returncode == 0
+    working.communicate(timeout=200)
+    assert working.returncode == 0
+    assert lab.journal("controller_stopped")
