@@ -3,12 +3,15 @@
 For each number of slots and each length of a run a real campaign of `autoresearch run` tries ideas whose
 command sleeps for so long and writes down when it began and when it ended. *busy* is the time that slots had a run in
 them, of all slot time between the first begin of an idea's run and the last end of one; the baseline, which is measured
-alone, does not count. *gap* is what that leaves between two runs in one slot. The end of a campaign, when there are
-fewer ideas left than slots, is in both figures, so they are lower bounds.
+alone, does not count. *gap* is what that leaves between two runs in one slot. *taken in* is the median of the seconds
+between the end of a run, as its supervisor writes it, and the line of the journal that says so. The end of a campaign,
+when there are fewer ideas left than slots, is in busy and gap, so they are bounds.
 """
 
 import argparse
+import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -31,7 +34,8 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=5, help="ideas for each slot (default: 5)")
     options = parser.parse_args()
     print(f"Python {sys.version.split()[0]}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start\n")
-    print("| slots | run, s | runs | start to end, s | busy % | gap, s |\n| --- | --- | --- | --- | --- | --- |")
+    print("| slots | run, s | runs | start to end, s | busy % | gap, s | taken in, s |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
     for seconds in options.seconds:
         for slots in options.slots:
             with tempfile.TemporaryDirectory(prefix="autoresearch-slots-") as folder:
@@ -54,7 +58,10 @@ def _line(folder: Path, slots: int, seconds: float, ideas: int) -> str:
     whole = max(end for _, end in of_ideas) - of_ideas[0][0]
     busy = sum(end - begin for begin, end in of_ideas)
     gap = (slots * whole - busy) / ideas
-    return f"| {slots} | {seconds:g} | {ideas} | {whole:.1f} | {100 * busy / (slots * whole):.0f} | {gap:.2f} |"
+    told = map(json.loads, next(root.glob("reports/**/journal.jsonl")).read_text().splitlines())
+    late = statistics.median(one["at"] - one["status"]["ended_at"] for one in told if one["kind"] == "run_ended")
+    share = 100 * busy / (slots * whole)
+    return f"| {slots} | {seconds:g} | {ideas} | {whole:.1f} | {share:.0f} | {gap:.2f} | {late:.2f} |"
 
 
 if __name__ == "__main__":
