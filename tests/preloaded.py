@@ -23,6 +23,7 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Self, TextIO
@@ -202,6 +203,7 @@ def _serve(asked: socket.socket) -> None:
                 importlib.import_module(module.name)
             except ImportError:  # of an extra that is not installed
                 continue
+    _warm_up()
     gc.freeze()
     asked.send(b"loaded")
     while True:
@@ -214,6 +216,29 @@ def _serve(asked: socket.socket) -> None:
             _accompany(json.loads(data), *streams)
         for stream in streams:
             os.close(stream)
+
+
+def _warm_up() -> None:
+    """Have made once what each command would make anew when it first needs it: models, tables, patterns, plays."""
+    from autoresearch.experiment.events import Paused
+    from autoresearch.ports import plugins
+    from autoresearch.records import journal
+    from autoresearch.researchers.playbook import plays
+    from autoresearch.secrets.redactor import Redactor
+    from autoresearch.secrets.shapes import SHAPES
+    from autoresearch.targets.recipe import overrides
+
+    journal.dump(Paused(at=0.0, by="Ada", reason="lunch"))
+    for room in plugins.ROOMS:
+        plugins.names(room)
+    plays.builtin()
+    plays.concepts()
+    overrides.parse("lr=1")
+    with suppress(ImportError):
+        importlib.import_module("PIL.Image").preinit()
+    anchors = (anchor for shape in SHAPES for anchor in shape.anchors)
+    stems = "key token secret passw passphrase credential pwd"
+    Redactor().clean(" ".join((*anchors, stems, "MixedWordOfTwentyLetters", "small-word-of-twenty-letters")))
 
 
 def _bury() -> None:

@@ -9,6 +9,7 @@ import base64
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import cache
 from urllib.parse import quote, quote_plus
 
 from autoresearch.secrets import stream
@@ -30,13 +31,16 @@ _VALUE = re.compile(
 _NO_NUMBER = r"(?![\w-]{0,40}+[\"']?[ \t]{0,4}[:=][ \t]{0,4}[0-9.]{1,12}(?![\w.]))"
 # Words that logs of training are full of are ruled out early: `tokens_per_sec: 5`, `tokenizer: x`, `key=3`.
 _COMMON = {"key": rf"(?<=[\w -].{{3}}){_NO_NUMBER}", "token": rf"(?!s|S|iz|IZ|_id|_per|_len){_NO_NUMBER}"}
-_NAMED = {
-    stem: [
-        re.compile(rf"{word}{_COMMON.get(stem, '')}(?P<rest>[\w-]{{0,40}}+){_GLUE}")
-        for word in (stem, stem.capitalize(), stem.upper())
-    ]
-    for stem in ("key", "token", "secret", "passw", "passphrase", "credential", "pwd")
-}
+_STEMS = ("key", "token", "secret", "passw", "passphrase", "credential", "pwd")
+
+
+@cache
+def _named(stem: str) -> tuple[re.Pattern[str], ...]:
+    """Names with such a stem and what stands before their value; compiled once the stem was seen."""
+    rest = rf"{_COMMON.get(stem, '')}(?P<rest>[\w-]{{0,40}}+){_GLUE}"
+    return tuple(re.compile(word + rest) for word in (stem, stem.capitalize(), stem.upper()))
+
+
 _WORD = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 _SPOKEN = ("api ", "access ", "secret ", "private ")
 _OPTION = re.compile(r"--[A-Za-z]")
@@ -98,9 +102,9 @@ class Redactor:
             text = _fill(text, shape.spans(text, gaps, plain))
         text = _fill(text, tokens(text, gaps)) if words else text
         lowered = plain.lower()
-        for stem, patterns in _NAMED.items():
+        for stem in _STEMS:
             if stem in lowered:
-                for pattern in patterns:
+                for pattern in _named(stem):
                     text = _fill(text, _named_values(text, pattern))
         return text
 

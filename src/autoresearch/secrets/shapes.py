@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 
 from autoresearch.secrets.encodings import is_edge
 
@@ -27,14 +28,19 @@ class Shape:
     Attributes:
         name: Whose it is.
         anchors: Text without which it cannot be there; looked for first, because that is cheap.
-        pattern: The secret, in the group `s`, in its surroundings.
+        told: The secret, in the group `s`, in its surroundings: a regular expression.
         begins: It is none in the middle of a word.
     """
 
     name: str
     anchors: tuple[str, ...]
-    pattern: re.Pattern[str]
+    told: str
     begins: bool = False
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """The expression, compiled once an anchor was seen: most processes never see one, and start sooner for it."""
+        return re.compile(self.told)
 
     def spans(self, text: str, gaps: Collection[int] = (), plain: str = "") -> Iterator[tuple[int, int]]:
         """Where secrets of this shape are; `plain` is the text in ASCII, in which anchors are found sooner."""
@@ -62,7 +68,7 @@ SHAPES = (
     Shape(
         "private key block",
         ("PRIVATE KEY",),
-        re.compile(
+        (
             rf"(?P<s>-----BEGIN [A-Z0-9 ]{{0,40}}{_KEY}(?:(?:(?!-----BEGIN )[\s\S]){{0,{LONGEST_BLOCK}}}?"
             rf"-----END [A-Z0-9 ]{{0,40}}{_KEY}|"
             rf"(?:{_NEW}*{_LINE}){{0,{MOST_LINES}}})"
@@ -72,42 +78,40 @@ SHAPES = (
     Shape(
         "PuTTY",
         ("Private-Lines:",),
-        re.compile(
-            rf"Private-Lines: ?\d+(?P<s>(?:{_NEW}+[A-Za-z0-9+/=]{{4,}})+(?:{_NEW}+Private-(?:MAC|Hash): ?[0-9a-f]+)?)"
-        ),
+        (rf"Private-Lines: ?\d+(?P<s>(?:{_NEW}+[A-Za-z0-9+/=]{{4,}})+(?:{_NEW}+Private-(?:MAC|Hash): ?[0-9a-f]+)?)"),
     ),
     Shape(
         "Weights & Biases login",
         ("login",),
-        re.compile(r"(?:wandb|weave) login (?:--\S{1,99} ){0,20}(?P<s>[0-9a-f]{40}(?![0-9A-Za-z_]))"),
+        r"(?:wandb|weave) login (?:--\S{1,99} ){0,20}(?P<s>[0-9a-f]{40}(?![0-9A-Za-z_]))",
     ),
     Shape(
         "AWS key id",
         ("AKIA", "ASIA", "ABIA"),
-        re.compile(r"(?P<s>A[KSB]IA[A-Z0-9]{16})(?![A-Za-z0-9])"),
+        r"(?P<s>A[KSB]IA[A-Z0-9]{16})(?![A-Za-z0-9])",
         begins=True,
     ),
-    Shape("Slack", ("xox",), re.compile(r"(?P<s>xox[a-z](?:\.xox[a-z])?-[A-Za-z0-9-]{10,})"), begins=True),
-    Shape("Slack", ("hooks.slack.com/",), re.compile(r"hooks\.slack\.com/\w+/(?P<s>[\w/]{20,})")),
-    Shape("Microsoft Teams", (".webhook.office.com/",), re.compile(r"\.webhook\.office\.com/\w+/(?P<s>[\w@/-]{20,})")),
-    Shape("Discord", ("api/webhooks/",), re.compile(r"api/webhooks/[0-9]+/(?P<s>[\w-]{20,})")),
-    Shape("Telegram", (":A",), re.compile(r"(?P<s>[0-9]{5,16}:A[A-Za-z0-9_-]{34})")),
-    Shape("Azure AD", ("Q~",), re.compile(r"(?P<s>[A-Za-z0-9_~.-]{3}[0-9]Q~[A-Za-z0-9_~.-]{31,34})")),
-    Shape("Terraform", (".atlasv1.",), re.compile(r"(?P<s>[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_=-]{40,})")),
-    Shape("Twitter", ("A" * 20,), re.compile(r"(?P<s>A{20}[A-Za-z0-9%]{30,})"), begins=True),
-    Shape("MaxMind", ("_mmk",), re.compile(r"(?P<s>[A-Za-z0-9]{6}_[A-Za-z0-9]{29}_mmk)(?![A-Za-z0-9])")),
-    Shape("GitLab session", ("_gitlab_session=",), re.compile(r"_gitlab_session=(?P<s>[0-9a-z]{32})")),
-    Shape("Facebook app", ("|",), re.compile(r"\|(?<=[0-9]{15}\|)(?P<s>[\w-]{27,40})(?![\w-])")),
+    Shape("Slack", ("xox",), r"(?P<s>xox[a-z](?:\.xox[a-z])?-[A-Za-z0-9-]{10,})", begins=True),
+    Shape("Slack", ("hooks.slack.com/",), r"hooks\.slack\.com/\w+/(?P<s>[\w/]{20,})"),
+    Shape("Microsoft Teams", (".webhook.office.com/",), r"\.webhook\.office\.com/\w+/(?P<s>[\w@/-]{20,})"),
+    Shape("Discord", ("api/webhooks/",), r"api/webhooks/[0-9]+/(?P<s>[\w-]{20,})"),
+    Shape("Telegram", (":A",), r"(?P<s>[0-9]{5,16}:A[A-Za-z0-9_-]{34})"),
+    Shape("Azure AD", ("Q~",), r"(?P<s>[A-Za-z0-9_~.-]{3}[0-9]Q~[A-Za-z0-9_~.-]{31,34})"),
+    Shape("Terraform", (".atlasv1.",), r"(?P<s>[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_=-]{40,})"),
+    Shape("Twitter", ("A" * 20,), r"(?P<s>A{20}[A-Za-z0-9%]{30,})", begins=True),
+    Shape("MaxMind", ("_mmk",), r"(?P<s>[A-Za-z0-9]{6}_[A-Za-z0-9]{29}_mmk)(?![A-Za-z0-9])"),
+    Shape("GitLab session", ("_gitlab_session=",), r"_gitlab_session=(?P<s>[0-9a-z]{32})"),
+    Shape("Facebook app", ("|",), r"\|(?<=[0-9]{15}\|)(?P<s>[\w-]{27,40})(?![\w-])"),
     Shape(
         "NuGet",
         ('assword"',),
-        re.compile(rf"key=\\?\"(?:ClearText)?Password\\?\"\s{{1,9}}value=\\?\"{_NOT}(?P<s>[^\"\r\n]{{4,}}?)\\?\""),
+        rf"key=\\?\"(?:ClearText)?Password\\?\"\s{{1,9}}value=\\?\"{_NOT}(?P<s>[^\"\r\n]{{4,}}?)\\?\"",
     ),
-    Shape("Mailchimp", ("-us",), re.compile(r"(?P<s>[0-9a-f]{32}-us[0-9]{1,2})(?![0-9])")),
+    Shape("Mailchimp", ("-us",), r"(?P<s>[0-9a-f]{32}-us[0-9]{1,2})(?![0-9])"),
     Shape(
         "user and password of curl",
         ("curl",),
-        re.compile(
+        (
             r"curl\b[^\r\n|;]{0,400}?[\s\"',](?:-u|--user|--proxy-user|-U)[\s=\"',]{0,4}[^\s:\"',]{1,99}:(?P<s>"
             rf"{_NOT}(?![$<{{*]|//)[^\s\"']+)"
         ),
@@ -115,7 +119,7 @@ SHAPES = (
     Shape(
         "authorization header",
         ("uthorization", "UTHORIZATION"),
-        re.compile(
+        (
             r"(?i:authorization)\\?[\"']?[ \t]{0,3}[:=,][ \t]{0,3}\\?[\"']?"
             r"(?i:(?:bearer|basic|token|digest|negotiate)[ \t]{1,9})?+"
             rf"{_NOT}(?![$<{{*])(?P<s>[^\s\"',\\]{{6,}})"
@@ -124,29 +128,23 @@ SHAPES = (
     Shape(
         "bearer token",
         ("earer ", "EARER "),
-        re.compile(r"(?i:bearer) {1,4}(?P<s>(?=[A-Za-z._~+/=-]{0,60}[0-9])[A-Za-z0-9._~+/=-]{12,})"),
+        r"(?i:bearer) {1,4}(?P<s>(?=[A-Za-z._~+/=-]{0,60}[0-9])[A-Za-z0-9._~+/=-]{12,})",
     ),
-    Shape("password in an address", ("://",), re.compile(rf"://[^\s:/@\"'?#]*:(?P<s>{_NOT}[^\s/@\"']+)@")),
-    Shape("token in an address", ("://",), re.compile(rf"://(?P<s>[^\s:/@\"'?#\[\]${DONE}]{{20,}})@")),
-    Shape("signed address", ("?",), re.compile(rf"\?{_SIGNED}")),
-    Shape("signed address", ("&",), re.compile(f"&{_SIGNED}")),
+    Shape("password in an address", ("://",), rf"://[^\s:/@\"'?#]*:(?P<s>{_NOT}[^\s/@\"']+)@"),
+    Shape("token in an address", ("://",), rf"://(?P<s>[^\s:/@\"'?#\[\]${DONE}]{{20,}})@"),
+    Shape("signed address", ("?",), rf"\?{_SIGNED}"),
+    Shape("signed address", ("&",), f"&{_SIGNED}"),
     Shape(
         "netrc",
         ("password",),
-        re.compile(
-            rf"login[ \t]+\S{{1,200}}\s{{1,64}}(?:account[ \t]+\S{{1,200}}\s{{1,64}})?password[ \t]+{_NOT}(?P<s>\S+)"
-        ),
+        (rf"login[ \t]+\S{{1,200}}\s{{1,64}}(?:account[ \t]+\S{{1,200}}\s{{1,64}})?password[ \t]+{_NOT}(?P<s>\S+)"),
     ),
     Shape(
         "netrc",
         ("password",),
-        re.compile(
-            rf"(?:^|(?<=[\n\r]))[ \t]*password[ \t]+{_NOT}(?P<s>(?=\S*[^a-z\s.:;,!?])\S{{6,}})[ \t]*(?=[\r\n]|\Z)"
-        ),
+        (rf"(?:^|(?<=[\n\r]))[ \t]*password[ \t]+{_NOT}(?P<s>(?=\S*[^a-z\s.:;,!?])\S{{6,}})[ \t]*(?=[\r\n]|\Z)"),
     ),
-    Shape(
-        "registry login", ("auth",), re.compile(r"\\?[\"']auth\\?[\"'][ \t]*:[ \t]*\\?[\"'](?P<s>[A-Za-z0-9+/=]{12,})")
-    ),
+    Shape("registry login", ("auth",), r"\\?[\"']auth\\?[\"'][ \t]*:[ \t]*\\?[\"'](?P<s>[A-Za-z0-9+/=]{12,})"),
 )
 """Most telling first; a private key block goes before the lines it consists of. Tokens that need no surroundings are in
 `tokens`."""

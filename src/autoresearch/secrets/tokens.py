@@ -7,6 +7,7 @@ it does not matter (`encodings.is_edge`), unless that makes it the middle of an 
 import re
 from bisect import bisect_left
 from collections.abc import Collection, Iterator
+from functools import cache
 from itertools import pairwise
 
 from autoresearch.secrets.encodings import in_ascii, is_edge
@@ -114,7 +115,17 @@ def _by_letter() -> str:
     return "|".join(f"{re.escape(first)}(?:{'|'.join(rests)})" for first, rests in groups.items())
 
 
-_TOKEN = re.compile(_by_letter())
+@cache
+def _token() -> re.Pattern[str]:
+    """A token; compiled for the first long word, because a program that starts should not wait for it."""
+    return re.compile(_by_letter())
+
+
+@cache
+def _token_behind_no_letter() -> re.Pattern[str]:
+    return re.compile(f"[^A-Za-z](?:{_by_letter()})")
+
+
 _OF_WORDS = "A-Za-z0-9_.~+/=-"
 _LONG = re.compile(
     rf"(?:[{_OF_WORDS}]{{0,19}}+[^{_OF_WORDS}]++)*+(?:(?P<word>[{_OF_WORDS}]{{20,}}+)|[{_OF_WORDS}]{{0,19}}+\Z)"
@@ -142,8 +153,6 @@ _CONTEXT = 64
 _OF_CODES = frozenset("\\[;%")
 
 
-_BEGUN = re.compile(f"(?:{_by_letter()})")
-_BEGUN_LATER = re.compile(f"[^A-Za-z](?:{_by_letter()})")
 _MOST, _SHORT = 50_000, 80
 _harmless: set[tuple[str, bool]] = set()
 """Words that no token begins in, and whether that was asked at every letter: a log says the same ones for hours."""
@@ -166,20 +175,24 @@ def tokens(text: str, gaps: Collection[int] = ()) -> Iterator[Span]:
         # Behind a letter a token is worth a look only where that may end a code, or where the word is mixed.
         mixed = bool(gaps) or plain[start - 1 : start] in _OF_CODES or value.lower() != value
         if (value, mixed) not in _harmless and _may_hold(value, mixed=mixed):
-            yield from _in_word(text, _TOKEN.search(text, start, end), end, gaps)
+            yield from _in_word(text, _token().search(text, start, end), end, gaps)
         if told and (value[0] != "/" or "=" in value) and _is_told(told, start - _CONTEXT, end):
             yield from _told_by_context(text, start, end)
 
 
 def _may_hold(word: str, *, mixed: bool) -> bool:
     """Whether a token begins in a word: anywhere in a mixed one, else behind no letter."""
-    if not _HASH.match(word) and (_TOKEN.search(word) if mixed else _BEGUN.match(word) or _BEGUN_LATER.search(word)):
+    if not _HASH.match(word) and (_token().search(word) if mixed else _begins_with_or_behind_no_letter(word)):
         return True
     if len(word) <= _SHORT:  # a run prints what it likes, and memory is ours
         if len(_harmless) >= _MOST:
             _harmless.clear()
         _harmless.add((word, mixed))
     return False
+
+
+def _begins_with_or_behind_no_letter(word: str) -> bool:
+    return bool(_token().match(word) or _token_behind_no_letter().search(word))
 
 
 def _told(plain: str) -> list[int]:
@@ -204,7 +217,7 @@ def _in_word(text: str, hit: re.Match[str] | None, end: int, gaps: Collection[in
         taken = is_edge(text, hit.start(), gaps) or _is_mixed(hit[0])
         if taken:
             yield hit.span()
-        hit = _TOKEN.search(text, hit.end() if taken else hit.start() + 1, end)
+        hit = _token().search(text, hit.end() if taken else hit.start() + 1, end)
 
 
 def _is_mixed(token: str) -> bool:
