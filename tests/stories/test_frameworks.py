@@ -60,6 +60,7 @@ def changed(lab, run_git):
     return [line[1:] for diff in diffs for line in diff if line.startswith("+") and not line.startswith("+++")]
 
 
+@pytest.mark.full
 def test_verl_in_a_shell_script(clone, finished, run_git):
     """The script is edited where it says a setting, the command takes the rest, and validation is what is judged."""
     lab = clone("verl")
@@ -75,6 +76,7 @@ def test_verl_in_a_shell_script(clone, finished, run_git):
     assert all("=" in line for line in added)
 
 
+@pytest.mark.full
 def test_prime_rl_with_a_toml_file(clone, finished, run_git):
     """The file is edited, evaluation is what is judged, and no seed is claimed that the framework does not take."""
     lab = clone("prime_rl")
