@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoresearch.run.log_patterns import Grammar, scan
+from autoresearch.run.log_patterns import Grammar, scan, unclear
 from autoresearch.run.symptom import MAX_LINE, clean, excerpt
 
 
@@ -60,6 +60,22 @@ def test_any_lines_can_be_scanned(lines):
         values={"x": re.compile("(.)")}, step=re.compile(r"(\w+)"), anchor=re.compile(r"at (.*)"), restarts=True
     )
     scan([*lines, "9" * 400, "at 1e400", "at 7"], grammar)
+
+
+@pytest.mark.parametrize(
+    ("line", "two"),
+    [
+        ('{"step": 3, "train": {"loss": 0.5}, "eval": {"loss": 0.9}}', True),
+        ("[train] loss=0.5 [val] loss=0.9", True),
+        ("train loss: 0.5, val loss: 0.9", True),
+        ("loss: 0.9 (best loss: 0.7)", False),
+        ("loss: 0.9, and once more loss: 0.90", False),
+        ("loss: 0.9 val_loss: 0.7", False),
+    ],
+)
+def test_a_line_that_gives_a_metric_twice_gives_none(line, two):
+    """Nobody knows which of them is meant; what has a name of its own is another metric."""
+    assert ("more than once, 0.5 and 0.9" in unclear("loss", f"loss: 1.0\n{line}\n")) is two
 
 
 @pytest.mark.parametrize("text", ["1,234.5", "0,83", "1_234.5", "12'000", "1\u202f234"])

@@ -100,6 +100,22 @@ def test_nothing_is_run_without_a_yes(clone):
     assert not (lab.root / ".autoresearch").exists()
 
 
+INI = """\
+import configparser
+settings = configparser.ConfigParser()
+settings.read("train.ini")
+print("accuracy:", settings.getfloat("optim", "rate"))
+"""
+
+
+def test_settings_that_no_override_can_edit_are_refused_by_their_file(clone):
+    """`configparser` reads them: what is named is the file, and what to do with it."""
+    lab = clone("constants", fit__py=INI, train__ini="[optim]\nrate = 0.1\n")
+    told = lab.cli("init", "--yes", "--name", "night", "--", "python3", "fit.py")
+    assert told.returncode == 1
+    assert "the settings stand in train.ini, and overrides can edit YAML, JSON and TOML only" in told.stderr
+
+
 def test_a_direction_is_never_guessed(clone):
     """A metric whose name says nothing is asked for; without a terminal the flag is named, and nothing is written."""
     lab = clone("constants", odd__py="LR = 0.1\nprint('zeal: 3.5')\n")

@@ -1,6 +1,6 @@
 """Flags read from what real parsers print for `--help`.
 
-Recorded from click 8.5.1, typer 0.29.2, tyro 1.0.17, jsonargparse 4.53.0 and transformers 5.24.0 (`HfArgumentParser`), each
+Recorded from click 8.5.1, typer 0.29.2, tyro 1.0.17, jsonargparse 4.53.0, pyrallis 0.3.1 and transformers 5.24.0 (`HfArgumentParser`), each
 with the same settings, at 100 columns.
 """
 
@@ -51,6 +51,14 @@ def test_jsonargparse_says_types_in_its_words_and_spells_a_switch_as_a_value(tmp
     assert "print_config" not in knob_finder().space_of(
         knob_finder().find_knobs(tmp_path, ["x"], "--print_config  Print.")
     )
+
+
+def test_a_type_in_small_letters_is_what_a_flag_takes(tmp_path):
+    """pyrallis writes `--optim.lr float`: a number and no switch, and its `bool` is a word behind the flag."""
+    read = found(tmp_path, "pyrallis")
+    assert (read["--optim.lr"], read["--layers"]) == (("float", None, (), ""), ("int", 3, (), ""))
+    assert read["--optim.nesterov"] == ("str", None, ("true", "false"), "")
+    assert knob_finder().find_knobs(tmp_path, ["x"], "  --verbose  say more")[0].kind == "bool"
 
 
 def test_a_value_in_the_command_is_its_flags_in_either_spelling(tmp_path):

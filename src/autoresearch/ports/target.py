@@ -167,6 +167,10 @@ class KnobFinder(Protocol):
         """The target's options by which overrides reach them, and a search over them where any is worth one."""
         ...
 
+    def beyond_reach(self, tree: Path, argv: Sequence[str], below: str) -> tuple[str, ...]:
+        """Files of settings in a form that no override can edit, which the command or its script names."""
+        ...
+
     def seed_of(self, knobs: Sequence[ScriptKnob]) -> ScriptKnob | None:
         """The knob that carries the seed."""
         ...

@@ -13,11 +13,14 @@ from autoresearch.run.printed_result import (
     END,
     NO_MINUS,
     NUMBER,
+    OF_WHAT,
     PROSE,
     Manner,
     ResultLine,
     ResultLines,
+    ambiguous,
     no_minus,
+    pattern,
     unit_after,
 )
 from autoresearch.run.symptom import clean
@@ -66,8 +69,8 @@ class Scan:
         self._enter_section(line)
         self._enter_step(line)
         manner = self.results.feed(line) if self.results else None
-        for tag, pattern in self._grammar.values.items():
-            found = pattern.search(line)
+        for tag, numbered in self._grammar.values.items():
+            found = numbered.search(line)
             value = _number(found) if found else None
             if value is not None and manner is not None and tag == self._grammar.result:
                 self._printed.append((manner, value))
@@ -162,6 +165,26 @@ def _whole(pattern: re.Pattern[str] | None, line: str) -> int | None:
     found = pattern.search(line) if pattern else None
     value = _number(found) if found else None
     return int(value) if value is not None and abs(value) < 2**53 else None
+
+
+def unclear(tag: str, log: str) -> str:
+    """Why the last line that gives a metric gives no number, in words: an odd one, or two; empty where it gives one.
+
+    `{"train": {"loss": 0.5}, "eval": {"loss": 0.9}}` gives two; in `acc: 0.9 (best acc: 0.95)` the second is another's.
+    """
+    if odd := ambiguous(tag, log):
+        return odd
+    lines = (clean(line.rstrip("\r").rpartition("\r")[2]) for line in reversed(log.split("\n")))
+    line = next((one for one in lines if re.search(pattern(tag), one)), "")
+    own = rf"(?<![\w/.:-])(?:((?i:{OF_WHAT})) )?{re.escape(tag)}[\"']?\s*[:=]\s*({NUMBER}){END}"
+    found = [(match[1], match[2]) for match in re.finditer(own, line)]
+    values = list(dict.fromkeys(value for what, value in found if not what) or (value for _, value in found))
+    if len({float(value) for value in values}) < 2:
+        return ""
+    return (
+        f"{line.strip()[:200]!r} gives {tag} more than once, {' and '.join(values[:3])}: print each under its own "
+        "name, or say by target.source.patterns which is meant"
+    )
 
 
 def nearest(tag: str, log: str) -> str:

@@ -23,10 +23,10 @@ from autoresearch.run.collapse import collapses, curves_of
 from autoresearch.run.integrity import Finding, Integrity, of_sources
 from autoresearch.run.job import Job, JobState, JobStatus, Resources
 from autoresearch.run.known_metrics import SAY_DIRECTION, against_goal, direction_of, why_unknown
-from autoresearch.run.log_patterns import nearest
+from autoresearch.run.log_patterns import nearest, unclear
 from autoresearch.run.measurement import Completion, Direction, Measurement, Objective, Readings
 from autoresearch.run.post_mortem import crash_symptoms, post_mortem, worst_first
-from autoresearch.run.printed_result import ambiguous, conflict_words
+from autoresearch.run.printed_result import conflict_words
 from autoresearch.run.symptom import Severity, Symptom
 from autoresearch.targets import knobs, workplace
 from autoresearch.targets.curve_rules import RULES, RunCurves, shown_by
@@ -244,9 +244,9 @@ class CommandTarget:
         chosen = choose(self._objective, merged.curve, self._rule, after=_before_training(merged))
         points = {name: dict(series.points()) for name, series in found.items()}
         integrity = self._one_result(readings) or (of_sources(points, chosen.steps) if chosen else Integrity())
-        unclear = ambiguous(self._tag, log_tail) if self._printed and completion in JUDGED else ""
+        odd = unclear(self._tag, log_tail) if self._printed and completion in JUDGED else ""
         unit = "value" if (counted := _counted(readings, found)) else "step"
-        kept = chosen if completion in JUDGED and not integrity.contradicted and not unclear else None
+        kept = chosen if completion in JUDGED and not integrity.contradicted and not odd else None
         return Measurement(
             metric=self._objective.metric,
             value=kept.value if kept else None,
@@ -258,8 +258,8 @@ class CommandTarget:
             curve=merged.curve,
             peak_memory_gb=status.peak_gpu_memory_gb or status.peak_memory_gb,
             symptoms=self._symptoms(log_tail, readings, completion, status),
-            note=unclear or self._note(merged, integrity, completion, status, unit) or self._unit(readings)
-            if merged.curve or unclear
+            note=odd or self._note(merged, integrity, completion, status, unit) or self._unit(readings)
+            if merged.curve or odd
             else f"in {folder.name}: {self._hint(log_tail)}"
             + nothing_found(self._objective, (self._tag,), readings, log_tail),
             integrity=integrity,

@@ -20,6 +20,7 @@ _FIELD_PARSERS = frozenset(
 )
 _METAVARS = {"FLOAT": "float", "INT": "int", "INTEGER": "int", "TEXT": "str", "STR": "str", "PATH": "str"}
 _SAID = {"float": "float", "int": "int", "integer": "int", "str": "str", "text": "str"}
+_WORDLESS = frozenset({"show", "help"})
 _CHOICES = re.compile(r"\{([^}]*)\}|\[(\w[\w.+-]*(?:\|\w[\w.+-]*)+)\]")
 _COLUMN = re.compile(r"-{1,2}[A-Za-z][\w.-]*|<\w+>|[A-Z][A-Z_]+|\[\w[\w.+-]*(?:\|\w[\w.+-]*)+\]")
 """What stands in a column of its own behind a flag and belongs to it: its other spelling, its type, its choices."""
@@ -137,9 +138,11 @@ def _helped(told: str) -> Iterator[ScriptKnob]:
         on = next((flag for flag in long if flag != off), long[0])
         choices = _CHOICES.search(head)
         takes = bool(re.search(r"(?:^|[\s=\[])(?:[A-Z<][A-Z0-9_.|>]*\]?|<(?!bool)\w+>)", re.sub(_FLAG, " ", head)))
-        takes = (takes and "<bool>" not in head) or choices is not None
+        word = re.sub(_FLAG, " ", head).strip(" ,=")
+        worded = re.fullmatch(r"[a-z][\w.]*(?:\[[\w., ]+\])?", word) is not None and word not in _WORDLESS
+        takes = (takes and "<bool>" not in head) or choices is not None or worded
         default = _DEFAULT.search(text)
-        metavar = _told_kind(head, text)
+        metavar = "str" if word == "bool" else _SAID.get(word, "") or _told_kind(head, text)
         knob = ScriptKnob(name=_name(on), place="flag", at=on, kind=metavar, off=off)
         if not takes:
             yield replace(
@@ -148,6 +151,7 @@ def _helped(told: str) -> Iterator[ScriptKnob]:
             continue
         value = read_value(default.group(1)) if default else None
         options = tuple(map(read_value, re.split(r"[,|]", choices.group(1) or choices.group(2)))) if choices else ()
+        options = ("true", "false") if word == "bool" else options
         value = str(value).lower() if set(options) == {"true", "false"} and value is not None else value
         yield replace(knob, default=value, kind=metavar or kind_of(value), choices=tuple(filter(_is_plain, options)))
 

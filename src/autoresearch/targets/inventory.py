@@ -21,6 +21,7 @@ from autoresearch.targets.constants import constants
 from autoresearch.targets.flags import flags_of, is_default, kind_of, read_value, valued
 
 _DOCUMENTS = (".yaml", ".yml", ".json", ".toml")
+_UNEDITED = (".ini", ".cfg", ".conf", ".properties", ".xml", ".hocon", ".jsonnet", ".gin")
 _SEEDS = ("seed", "random_seed", "rng_seed", "manual_seed", "random_state")
 _LENGTHS = frozenset(
     {
@@ -197,13 +198,21 @@ def _parsed(path: Path) -> ast.Module | None:
     return None
 
 
-def _documents(tree: Path, argv: Sequence[str], module: ast.Module | None, below: str) -> list[str]:
+def _documents(
+    tree: Path, argv: Sequence[str], module: ast.Module | None, below: str, ends: tuple[str, ...] = _DOCUMENTS
+) -> list[str]:
     """Configuration files that the command names, and those that the script itself opens by a fixed name."""
     named = [word.rpartition("=")[2] for word in argv]
     texts = (node.value for node in ast.walk(module) if isinstance(node, ast.Constant)) if module else ()
     named += [text for text in texts if isinstance(text, str)]
-    found = [_inside(tree, below, path) for path in named if path.endswith(_DOCUMENTS)]
+    found = [_inside(tree, below, path) for path in named if path.endswith(ends)]
     return list(dict.fromkeys(filter(None, found)))
+
+
+def beyond_reach(tree: Path, argv: Sequence[str], below: str) -> tuple[str, ...]:
+    """Files of settings in a form that no override can edit, which the command or its script names."""
+    script = _script(tree, argv, below)
+    return tuple(_documents(tree, argv, _parsed(tree / script) if script else None, below, _UNEDITED))
 
 
 def files_named(

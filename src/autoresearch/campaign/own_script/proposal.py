@@ -103,6 +103,11 @@ def propose(
     spoken = found.spoken
     space = dict(spoken.space) if spoken and not spoken.own else finder.space_of(found.knobs)
     if not space and not ideas and not researcher:
+        if files := finder.beyond_reach(found.tree, found.argv, found.directory):
+            raise CampaignError(
+                f"the settings stand in {', '.join(files)}, and overrides can edit YAML, JSON and TOML only: "
+                "read them from one of those, name ideas that are patches with --ideas FILE, or say --researcher agent"
+            )
         raise CampaignError(
             "no knob of the command was found that is worth a search (a flag, a constant, a key of its configuration "
             "with a value): name ideas with --ideas FILE, or somebody who has them with --researcher agent"
