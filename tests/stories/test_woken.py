@@ -21,3 +21,16 @@ def test_a_person_wakes_the_controller(lab):
     working.communicate(timeout=200)
     assert working.returncode == 0
     assert lab.journal("controller_stopped")
+
+
+def test_what_has_happened_is_heard_before_anybody_is_asked(lab):
+    """Two slots, and the controller stands still after it filled one: the stop that comes then comes before the idea."""
+    lab.local(parallel=2)
+    lab.gate.touch()
+    working = lab.start_stepwise()
+    lab.step(working, lambda: len(lab.journal("run_submitted")) == 2, "the first idea's run")
+    asked = len(lab.journal("experiment_opened"))
+    assert lab.cli("stop").returncode == 0
+    lab.let_go()
+    working.communicate(timeout=200)
+    assert len(lab.journal("experiment_opened")) == asked

@@ -35,6 +35,7 @@ from autoresearch.version import __version__
 
 _HEALTH_EVERY_S = 10.0
 _SOON_S = 0.05
+_ASKS = next_move.Explore | next_move.Reopen | next_move.Repair
 _OUTAGE_FIRST_S = 2.0
 _OUTAGE_MOST_S = 60.0
 
@@ -124,14 +125,18 @@ class Loop:
 
     def _wait(self) -> None:
         """Wait until a run ends or something is written into the journal, and for `poll_s` at most."""
+        cancelled = [run for run in self.ctx.history.in_flight() if run.cancelled and run.job_id and not run.ended]
+        untold = any(run.run_id not in self._cancelled for run in cancelled)
+        self._rung(min(self.poll_s, _SOON_S) if untold else self.poll_s)
+
+    def _rung(self, seconds: float) -> bool:
+        """Whether a run has ended, or somebody has spoken, by the end of a wait of at most so long."""
         ctx, launcher = self.ctx, self.ctx.launcher
         self._bell = self._bell or Bell(ctx.paths.journal)
-        flying = [run for run in ctx.history.in_flight() if run.job_id and not run.ended]
-        ids = [*(run.job_id for run in flying if run.job_id), *(one.job_id for one in ctx.evaluations.values())]
+        flying = [run.job_id for run in ctx.history.in_flight() if run.job_id and not run.ended]
+        ids = [*flying, *(one.job_id for one in ctx.evaluations.values())]
         keepers = map(launcher.keeper, ids) if isinstance(launcher, Kept) else ()
-        untold = any(run.cancelled and run.run_id not in self._cancelled for run in flying)
-        if not self._bell.attend([one for one in keepers if one]):
-            self._bell.wait(min(self.poll_s, _SOON_S) if untold else self.poll_s, ctx.heard)
+        return self._bell.attend([one for one in keepers if one]) or self._bell.wait(seconds, ctx.heard)
 
     def end(self, move: next_move.Stop) -> next_move.Stop:
         """Let go of it in good order."""
@@ -155,6 +160,11 @@ class Loop:
             move = self._next()
             if isinstance(move, next_move.Wait | next_move.Stop):
                 return move
+            if isinstance(move, _ASKS) and self._rung(0.0):
+                # Who is asked may think for long: what has happened by now is taken in first.
+                self.ctx.hear()
+                self._follow()
+                continue
             self.carry_out(move)
             fault_points.point("loop.moved")
             self.refresh()
