@@ -15,7 +15,8 @@ pytestmark = pytest.mark.full
 @pytest.mark.parametrize("name", ["claude", "codex", "gemini", "opencode", "qwen"])
 def test_a_real_agent_proposes_an_edit(bench, monkeypatch, name):
     """Its edit stands in the worktree, its answer is read, its tokens are counted, nothing of it is left."""
-    with serving(Script(TURNS)) as url:
+    first = TURNS[:1] if name == "qwen" else ()  # its sessions begin with a word of its model's
+    with serving(Script((*first, *TURNS))) as url:
         hypothesis = bench.ask("", **settings(name, url, monkeypatch))
     assert (hypothesis.title, hypothesis.area) == ("double the learning rate", "optimizer"), bench.evidence("agent.log")
     assert bench.edited() == ("config.json",)

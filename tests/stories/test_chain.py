@@ -102,3 +102,45 @@ def test_the_brief_says_the_noise_that_was_measured(lab):
     brief = (lab.folder / "raise-the-learning-rate" / "brief.md").read_text()
     assert "a single run varies by 0.0141 (standard deviation, from 1 repeat)" in brief
     assert "can detect a gain of 0.109 or more" in brief
+
+
+EDITS = """grep -A3 'What a model of all runs expects' "$AUTORESEARCH_BRIEF" > /dev/null && heard=-heard
+rate=0.0$((RANDOM % 9000 + 1000))
+echo "{\\"lr\\": $rate, \\"wd\\": 0.01}" > config.json
+echo "{\\"title\\": \\"rate $rate$heard\\"}" > "$AUTORESEARCH_ANSWER"
+"""
+
+
+WORSE = {"*rate*": {"value": [0.4]}, "*better-1*": {"value": [0.6]}, "*better-2*": {"value": [0.7]},
+         "*better-3*": {"value": [0.8]}, "*": {"value": [0.5]}}  # fmt: skip
+
+
+@pytest.mark.full
+def test_search_and_agent_share_one_belief(lab):
+    """The agent's brief holds the surface, and the values that it edited are points of it."""
+    agent = {**AGENT, "command": ["bash", "-c", EDITS], "share": 1}
+    search = {"type": "search", "space": {"lr": [0.001, 0.9]}, "share": 1}
+    lab.write(researcher=[agent, search], stop="6 experiments", launcher={"type": "scripted", "script": WORSE})
+    assert lab.run().returncode == 0
+    edits = [one for one in lab.journal("experiment_committed") if one["hypothesis"]["source"] == "agent"]
+    assert all(any(word.startswith("lr=0.0") for word in one["config"]) for one in edits)
+    assert str(edits[-1]["hypothesis"]["title"]).endswith("heard")
+
+
+@pytest.mark.full
+def test_a_useless_partner_is_asked_last_and_why_is_told_in_numbers(lab):
+    """Three of three listed ideas are kept and none of the agent's: it is dropped, and the list is worked through."""
+    ideas = [{"title": f"better {n}", "overrides": [f"lr={n}"]} for n in (1, 2, 3)]
+    ideas += [{"title": f"same {n}", "overrides": [f"lr={n}"]} for n in (4, 5, 6)]
+    (lab.root / "ideas.yaml").write_text(yaml.safe_dump(ideas))
+    agent = {**AGENT, "command": ["bash", "-c", EDITS], "share": 1}
+    lab.write(
+        researcher=[agent, {**FILE, "share": 1}], stop="9 experiments", launcher={"type": "scripted", "script": WORSE}
+    )
+    done = lab.run()
+    (dropped,) = lab.journal("researcher_dropped")
+    assert dropped["researcher"] == "agent"
+    assert "tested ideas was kept, of the others' " in dropped["reason"]
+    assert "researcher agent is asked last from now on" in done.stdout
+    told = [one["hypothesis"]["source"] for one in lab.journal("experiment_committed") if one["at"] > dropped["at"]]
+    assert "agent" not in told

@@ -85,6 +85,7 @@ def open_baseline(ctx: Context) -> None:
 def explore(ctx: Context, parent: str) -> bool:
     """Open an attempt and bring it to its commit; False when no researcher has an idea."""
     chain.mark_plateaus(ctx)
+    chain.drop_useless(ctx)
     index = max(ctx.history.experiments, default=0) + 1
     ctx.record(
         ExperimentOpened(at=ctx.clock(), index=index, parent=parent, parent_commit=ctx.history.arm_commit(parent))

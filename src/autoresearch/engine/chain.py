@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from autoresearch.engine.context import Context
-from autoresearch.engine.supply import brief_for
+from autoresearch.engine.supply import brief_for, tried_ideas
 from autoresearch.errors import (
     AutoresearchError,
     FruitlessError,
@@ -22,7 +22,9 @@ from autoresearch.experiment.attendance import (
     PROPOSED,
     ResearcherAsked,
     ResearcherBack,
+    ResearcherDropped,
     ResearcherOut,
+    useless,
 )
 from autoresearch.experiment.briefing import SETTLED, brief_text, next_area, plateaus
 from autoresearch.experiment.events import ExperimentAbandoned, PlateauReached
@@ -31,7 +33,7 @@ from autoresearch.experiment.hypothesis import BY_HAND, Brief, Hypothesis
 from autoresearch.git import contents, diffs, worktree
 from autoresearch.machine import disk
 from autoresearch.ports import plugins
-from autoresearch.ports.researcher import Biller, Mender, Researcher, Witness
+from autoresearch.ports.researcher import Believer, Biller, Mender, Researcher, Witness
 from autoresearch.scheduling.exploration import Turn, order, patience
 from autoresearch.scheduling.exploration import why_nobody as in_words
 
@@ -41,7 +43,8 @@ _SHOWN = 3
 def in_turn(ctx: Context) -> list[Researcher]:
     """Researchers in the order they are to be asked, by what each has proposed so far; who fell out lately, last."""
     turn, now = [ctx.researchers[place] for place in order(_turns(ctx))], ctx.clock()
-    return sorted(turn, key=lambda one: ctx.history.attendance.rests(one.name, now))
+    found = ctx.history.attendance
+    return sorted(turn, key=lambda one: (found.rests(one.name, now), one.name in found.dropped))
 
 
 def why_nobody(ctx: Context) -> str:
@@ -68,6 +71,30 @@ def mark_plateaus(ctx: Context) -> None:
     for each in found:
         if (each.area, each.ideas[:SETTLED]) not in known:
             ctx.record(PlateauReached(ctx.clock(), each.area, each.ideas[:SETTLED], next_area(worn)))
+
+
+def drop_useless(ctx: Context) -> None:
+    """Ask those last from now on whose ideas came to nothing while others' were kept, and write down the numbers."""
+    tested: dict[str, list[bool]] = {one.name: [] for one in ctx.researchers}
+    for idea in tried_ideas(ctx):
+        if idea.status in {"keep", "discard"} and idea.value is not None:
+            tested.get(idea.source, []).append(idea.status == "keep")
+    for name, why in useless(tested).items() if len(tested) > 1 else ():
+        if name not in ctx.history.attendance.dropped:
+            ctx.record(ResearcherDropped(ctx.clock(), name, why))
+
+
+def _told(ctx: Context, researcher: Researcher, brief: Brief) -> Brief:
+    """The brief with what the others' models say of the campaign; one that fails says nothing."""
+    said = []
+    for one in ctx.researchers:
+        if one is not researcher and isinstance(one, Believer):
+            try:
+                with crossing(ResearcherError, f"what researcher {one.name} believes could not be read"):
+                    said.append(str(one.belief(brief)))
+            except ResearcherError as error:
+                ctx.note(ctx.redactor.clean(str(error)))
+    return replace(brief, belief="\n".join(filter(None, said)))
 
 
 def _turns(ctx: Context) -> list[Turn]:
@@ -121,7 +148,7 @@ def ask_for_proposal(ctx: Context, entry: Experiment, tree: Path) -> Proposal | 
     troubles, fruitless, for_good = list[str](), list[str](), list[str]()
     for researcher in in_turn(ctx):
         _fresh(ctx, tree, entry.opened.parent_commit)
-        brief = brief_for(ctx, entry.index, entry.opened.parent)
+        brief = _told(ctx, researcher, brief_for(ctx, entry.index, entry.opened.parent))
         try:
             hypothesis = _idea_of(ctx, researcher, brief, tree)
         except ResearcherError as error:

@@ -8,7 +8,7 @@ Commits are made with the time recorded in the journal, so that the same content
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -149,7 +149,8 @@ def record_commit(
     return ExperimentCommitted(
         at=ctx.clock(), index=entry.index, name=name, branch=branch, commit=commit, hypothesis=hypothesis, files=files,
         complexity=sum(change.added - change.deleted for change in changes), keys=keys, breaches=tuple(found),
-        config=(*parent_config, *hypothesis.overrides), parent=hypothesis.parent, parent_commit=parent_commit,
+        config=(*parent_config, *_written(ctx, hypothesis, old, new), *hypothesis.overrides),
+        parent=hypothesis.parent, parent_commit=parent_commit,
         fingerprint=fingerprint, yardstick=yardstick(changes, scope, old, new),
     )  # fmt: skip
 
@@ -179,6 +180,24 @@ def _survey(ctx: Context, commit: str, tree: Path | None, problems: list[str]) -
     except RecipeError as error:
         problems.append(f"the recipe is refused: {error}")
         return None
+
+
+def _written(
+    ctx: Context, hypothesis: Hypothesis, old: Mapping[str, object], new: Mapping[str, object] | None
+) -> tuple[str, ...]:
+    """What an edit set in the recipe without an override, spelled as overrides.
+
+    Who searches numbers then takes its runs for points of the space, and nobody proposes the same once more.
+    """
+    if new is None or is_clean(ctx, hypothesis):
+        return ()
+    said = {override.lstrip("+").partition("=")[0] for override in hypothesis.overrides}
+    keys = [key for key in changed_keys(old, new) if key not in said and isinstance(new.get(key), int | float | str)]
+    values = {key: str(new[key]).lower() if isinstance(new[key], bool) else new[key] for key in keys}
+    return tuple(f"{key}={value}" for key, value in values.items())[:_MOST_WRITTEN]
+
+
+_MOST_WRITTEN = 40
 
 
 def _config_of(ctx: Context, arm: str) -> tuple[str, ...]:

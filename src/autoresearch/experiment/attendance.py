@@ -63,6 +63,16 @@ class ResearcherOut:
 
 
 @dataclass(frozen=True)
+class ResearcherDropped:
+    """One whose ideas came to nothing, where others' did not: it is asked only when nobody else has an idea."""
+
+    at: float
+    researcher: str
+    reason: str
+    kind: Literal["researcher_dropped"] = "researcher_dropped"
+
+
+@dataclass(frozen=True)
 class ResearcherBack:
     """One that had fallen out works again."""
 
@@ -108,6 +118,8 @@ class Attendance:
     """Who is out now, by name."""
     past: list[Absence] = field(default_factory=list)
     """Absences that are over, oldest first."""
+    dropped: dict[str, str] = field(default_factory=dict)
+    """Who is asked last from now on, and why."""
     anew: bool = False
     """Whether a person has spoken since: everybody is asked at once."""
 
@@ -127,6 +139,8 @@ class Attendance:
                     reason=event.reason,
                 )
                 self.anew = False
+            case ResearcherDropped():
+                self.dropped[event.researcher] = event.reason
             case ResearcherBack() if event.researcher in self.out:
                 self.past.append(replace(self.out.pop(event.researcher), until=event.at))
             case _:
@@ -135,6 +149,33 @@ class Attendance:
     def rests(self, name: str, now: float) -> bool:
         """Whether a researcher is left alone for now as long as another one has ideas."""
         return name in self.out and not self.anew and now < self.out[name].due
+
+
+_TRIALS, _CHANCE = 10, 0.05
+"""Tested ideas without a keep after which a researcher is dropped, and the chance below which it is before that."""
+
+
+def useless(tested: Mapping[str, Sequence[bool]]) -> dict[str, str]:
+    """Researchers whose tested ideas came to nothing where the others' did not, and why, in numbers.
+
+    How probable a row without a keep is for one as good as the others decides; after ten ideas two keeps of the others
+    are enough.
+
+    Args:
+        tested: Of each researcher, whether its ideas that ran and were judged were kept, oldest first.
+    """
+    found = {}
+    for name, own in tested.items():
+        others = [kept for other, each in tested.items() if other != name for kept in each]
+        if any(own) or not any(others):
+            continue
+        chance = (1 - sum(others) / (len(others) + 1)) ** len(own)
+        if chance < _CHANCE or (len(own) >= _TRIALS and sum(others) > 1):
+            found[name] = (
+                f"none of its {len(own)} tested ideas was kept, of the others' {len(others)} were {sum(others)}; "
+                f"one as good as they are would have had none with a chance of {chance:.2g}"
+            )
+    return found
 
 
 Made = Sequence[tuple[float, str]]

@@ -23,7 +23,7 @@ _MOST_TRIED = 120
 _MOST_REASONS = 20
 _MOST_STEERING = 20
 _MOST_GLOBS = 80
-_MOST_CURVES, _MOST_POINTS, _MOST_WHY = 8, 12, 8
+_MOST_CURVES, _MOST_POINTS, _MOST_WHY, _MOST_BELIEF = 8, 12, 8, 2000
 _LEARNING = re.compile(
     r"reward|\bkl\b|kl_|entropy|loss|grad_norm|accuracy|length|clip|truncat|(?:^|/)lr$|learning_rate|advantage|score",
     re.IGNORECASE,
@@ -244,7 +244,8 @@ def _insights(brief: Brief) -> str:
     """What was learned, here and in earlier campaigns; the lines are clean already."""
     lines = [f"- {line}" for line in brief.lessons]
     earlier = ["### Confirmed by earlier campaigns of this repository", "", *lines] if lines else []
-    parts = [part for part in (brief.insights, "\n".join(earlier)) if part]
+    model = f"### What a model of all runs expects\n\n{brief.belief[:_MOST_BELIEF]}" if brief.belief else ""
+    parts = [part for part in (brief.insights, model, "\n".join(earlier)) if part]
     return "\n\n".join(["## What was learned", *parts]) if parts else ""
 
 

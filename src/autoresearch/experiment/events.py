@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from autoresearch.experiment.attendance import ResearcherAsked, ResearcherBack, ResearcherOut
+from autoresearch.experiment.attendance import ResearcherAsked, ResearcherBack, ResearcherDropped, ResearcherOut
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import Purpose, Verdict
 from autoresearch.run.ending import Ending
@@ -394,6 +394,6 @@ Event = Annotated[
     | ExperimentCommitted | ExperimentRepaired | BundleMade | RunPlanned | RunSubmitted | RunWaits | RunStarted
     | RunCancelled | RunEnded | RunMeasured | ExperimentJudged | VerdictOverruled | IncumbentDemoted | Steered | Paused
     | Resumed | StopRequested | ApprovalAsked | ApprovalGiven | AllocationEnded | Noted | PlateauReached
-    | ResearcherAsked | ResearcherOut | ResearcherBack,
+    | ResearcherAsked | ResearcherOut | ResearcherBack | ResearcherDropped,
     Field(discriminator="kind"),
 ]  # fmt: skip

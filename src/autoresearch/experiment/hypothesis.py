@@ -181,6 +181,7 @@ class Brief:
         failure: Of what is to be mended, the traceback.
         beside: Branches of kept ideas that the parent does not hold.
         insights: What the campaign has learned, as Markdown; see `experiment/insights.py`.
+        belief: What a model of the campaign's runs says, as Markdown: another researcher's, which searches numbers.
         lessons: What earlier campaigns of the repository have confirmed, a line each.
         target: How the target is made, for whoever resolves the recipe once more: `name`, `recipe`, `command`,
             `objective`, `options`; and of its runs `env` and `check`. Empty where nobody is to.
@@ -217,5 +218,6 @@ class Brief:
     failure: str = ""
     beside: tuple[str, ...] = ()
     insights: str = ""
+    belief: str = ""
     lessons: tuple[str, ...] = ()
     target: Mapping[str, object] = field(default_factory=dict)

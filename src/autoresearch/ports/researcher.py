@@ -114,6 +114,15 @@ class Biller(Protocol):
 
 
 @runtime_checkable
+class Believer(Protocol):
+    """A researcher with a model of what the metric depends on, of which the others are told."""
+
+    def belief(self, brief: Brief) -> str:
+        """What it believes, as lines of Markdown, for the parent of a brief; empty while it knows too little."""
+        ...
+
+
+@runtime_checkable
 class Instructed(Protocol):
     """A researcher whose program takes instructions from files of a repository: no experiment may write one for it."""
 

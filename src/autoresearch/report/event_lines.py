@@ -4,7 +4,13 @@ import time
 from collections.abc import Callable
 
 from autoresearch.experiment import events as happened
-from autoresearch.experiment.attendance import TROUBLE, ResearcherAsked, ResearcherBack, ResearcherOut
+from autoresearch.experiment.attendance import (
+    TROUBLE,
+    ResearcherAsked,
+    ResearcherBack,
+    ResearcherDropped,
+    ResearcherOut,
+)
 from autoresearch.experiment.events import Event
 from autoresearch.report.plain_text import duration
 
@@ -126,6 +132,8 @@ def _person_or_controller(event: Event) -> str:
             return f"researcher {event.researcher}, attempt {event.index}: {event.outcome}: {event.why}"
         case ResearcherOut():
             return f"researcher {event.researcher} has fallen out ({event.trouble or 'failure'}): {event.reason}"
+        case ResearcherDropped():
+            return f"researcher {event.researcher} is asked last from now on: {event.reason}"
         case ResearcherBack():
             return f"researcher {event.researcher} is back"
         case happened.CampaignEnded():

@@ -21,6 +21,8 @@ from autoresearch.ports.researcher import Supply
 from autoresearch.researchers.override_forms import Draft, OverrideForm, apply, is_number, lookup, missing, same, text
 from autoresearch.researchers.search.candidates import Past, best_first, read_past, spread
 from autoresearch.researchers.search.space import Point, Space, read_space
+from autoresearch.researchers.search.surface import Array, Observed, Surface
+from autoresearch.run.measurement import Direction
 
 _BATCH = "policy.train_global_batch_size"
 
@@ -76,6 +78,16 @@ class SearchResearcher:
             return Supply(str(error), 0)
         points = len(space.every(_COUNTED))
         return Supply(f"{f'{points} points of ' if points else ''}{', '.join(space)}", points - 1 if points else None)
+
+    def belief(self, brief: Brief) -> str:
+        """The surface's best points, what each knob does to it, what would be next, and where memory ran out."""
+        try:
+            space = self._space(brief)
+        except UnfitError:
+            return ""
+        past = read_past(brief, space, ignored=frozenset({_BATCH}))
+        following = next((point for point, expected in self._ranked(brief, space, past) if expected is not None), None)
+        return _told(brief, space, past, following)
 
     def propose(self, brief: Brief, tree: Path) -> Hypothesis | None:  # noqa: ARG002 - the brief says it all
         """The next point that has not been tried, as overrides of what the parent has; None when there is none left.
@@ -166,3 +178,96 @@ def _draft(brief: Brief, space: Space, point: Point) -> Draft:
         if draft.changed.keys() & set(factors) and _BATCH not in draft.changed and _BATCH in values:
             apply(draft, _BATCH, OverrideForm(follows=factors), str)
     return draft
+
+
+_LEAST = 3
+"""Configurations without which nothing is said: a surface over fewer is its prior."""
+
+_BEST, _KNOBS, _LACKED = 3, 5, 3
+_SWEEP = 9
+"""Places along a knob at which it is looked at."""
+
+_MEMORY = "memory"
+
+
+def _told(brief: Brief, space: Space, past: Past, following: Point | None) -> str:
+    """The belief as Markdown, a line each; empty where too little ran.
+
+    Args:
+        brief: What the researcher was told.
+        space: What is searched.
+        past: What ran, seen from the parent.
+        following: The point that would be proposed next, None for none.
+    """
+    seen = past.observed
+    if seen is None or past.known < _LEAST:
+        return ""
+    surface = Surface(seen, np.random.default_rng(0))
+    sign = 1 if brief.objective.direction is Direction.MAXIMIZE else -1
+    axes = len(space.owners)
+    ranked = seen.places[np.argsort(-surface.level(seen.places))]
+    lines = [
+        f"- fitted to {past.known} configurations over {len(space)} knobs; errors are one standard deviation of the fit"
+    ]
+    lines += [f"- {line}" for line in _best_points(space, ranked, surface, seen, sign)]
+    lines += [f"- {line}" for line in _knobs(space, ranked[0], surface, sign)]
+    place = None if following is None else space.place(following)
+    if following is not None and place is not None:
+        next_place = np.concatenate([place, past.here[axes:]])
+        gain, error = surface.gain(next_place, past.here)
+        lines.append(f"- it would try next {_words(following)}: predicted gain {gain:+.3g} +- {error:.2g}")
+    lines += [f"- {line}" for line in _memory(brief, space)]
+    return "\n".join(lines)
+
+
+def _best_points(space: Space, ranked: Array, surface: Surface, seen: Observed, sign: int) -> list[str]:
+    shown: dict[str, str] = {}
+    for place in ranked:
+        words = _words(space.point(place[: len(space.owners)]))
+        if words in shown or len(shown) == _BEST:
+            continue
+        level, error = surface.level_and_error(place)
+        behind = float(seen.runs[(seen.places == place).all(1)].sum())
+        runs = f"{behind:g} run{'s' * (behind != 1)}"
+        shown[words] = f"best by the surface: {words}: {sign * level:.4g} +- {error:.2g} ({runs})"
+    return list(shown.values())
+
+
+def _knobs(space: Space, best: Array, surface: Surface, sign: int) -> list[str]:
+    """Per knob what its whole range makes of the best point, the strongest first."""
+    found = []
+    for number, key in enumerate(space):
+        own = [at for at, owner in enumerate(space.owners) if owner == number]
+        sweep = _sweep(space, best, own)
+        levels = surface.level(sweep)
+        top, bottom = int(levels.argmax()), int(levels.argmin())
+        values = [text(space.point(place[: len(space.owners)])[key]) for place in sweep[[top, bottom]]]
+        found.append((float(levels[top] - levels[bottom]), key, values, sign * levels[top], sign * levels[bottom]))
+    return [
+        f"`{key}` moves it by {size:.3g}: {high:.4g} at {values[0]}, {low:.4g} at {values[1]}"
+        for size, key, values, high, low in sorted(found, key=lambda one: -one[0])[:_KNOBS]
+    ]
+
+
+def _sweep(space: Space, best: Array, own: list[int]) -> Array:
+    """The best point with one knob elsewhere: over its range, or at each of its choices."""
+    shares = np.linspace(0, 1, _SWEEP)[:, None] if len(own) == 1 else np.eye(len(own))
+    places = np.repeat(best[None], len(shares), axis=0)
+    places[:, own] = shares
+    places[:, : len(space.owners)] = space.snapped(places[:, : len(space.owners)])
+    return places
+
+
+def _memory(brief: Brief, space: Space) -> list[str]:
+    """The knobs of what ran out of memory, newest first."""
+    lost = [one for one in brief.tried if one.status == "crash" and _MEMORY in one.reason.lower()]
+    named = [[word for word in one.config if word.lstrip("+").partition("=")[0] in space] for one in lost]
+    shown = [f"#{one.index} {' '.join(words)}" for one, words in zip(lost, named, strict=True) if words]
+    few = f"; {'; '.join(shown[: -_LACKED - 1 : -1])}" if shown else ""
+    return [f"{len(lost)} of {len(brief.tried)} ideas ran out of memory{few}"] if lost else []
+
+
+def _words(point: Point) -> str:
+    shown = [f"{key}={text(value)}" for key, value in point.items()]
+    more = f" and {len(shown) - _KNOBS} more" if len(shown) > _KNOBS else ""
+    return f"`{' '.join(shown[:_KNOBS])}`{more}"

@@ -75,6 +75,22 @@ class Surface:
         level: Array = self._predict(places)[0].mean(0)
         return level
 
+    def level_and_error(self, place: Array) -> tuple[float, float]:
+        """What is expected at one place, and how far from it the level itself may lie, one standard deviation."""
+        mean, error = self._predict(place[None])
+        return float(mean.mean()), float(np.sqrt((error**2).mean() + mean.var()))
+
+    def gain(self, place: Array, over: Array) -> tuple[float, float]:
+        """What one place is expected to bring over another, and the standard deviation of that difference."""
+        both = np.stack([place, over])
+        mean, error = self._predict(both)
+        cover = self._power[:, None, None] * _matern(self._distances(both), self._lengths)
+        prior = self._power * _matern(self._distances(place[None], over[None]), self._lengths)[:, 0, 0]
+        shared = self._unit**2 * (prior - np.einsum("ki,kij,kj->k", cover[:, 0], self._inverse, cover[:, 1]))
+        spread = np.maximum(error[:, 0] ** 2 + error[:, 1] ** 2 - 2 * shared, 0.0)
+        found = mean[:, 0] - mean[:, 1]
+        return float(found.mean()), float(np.sqrt(spread.mean() + found.var()))
+
     def improvement(self, places: Array, over: Array) -> Array:
         """Expected improvement of one place over the best of `over`, shape (places,), in the metric's unit.
 
@@ -138,9 +154,10 @@ class Surface:
         weight: Array = inverse.sum(-1)
         return inverse, (weight @ self._levels) / weight.sum(-1)
 
-    def _distances(self, places: Array) -> Array:
-        """Squared distances to what was measured, knob by knob, shape (places, n, knobs)."""
-        square = (places[:, None, :] - self._seen.places[None, :, :]) ** 2
+    def _distances(self, places: Array, others: Array | None = None) -> Array:
+        """Squared distances to others, or to what was measured, knob by knob, shape (places, n, knobs)."""
+        others = self._seen.places if others is None else others
+        square = (places[:, None, :] - others[None, :, :]) ** 2
         return square @ np.eye(self._knobs)[list(self._seen.owners)]
 
 
