@@ -26,3 +26,8 @@ mutants *words:
 docs:
     .venv/bin/python tools/reference.py
     .venv/bin/pytest -q -m 'not soak' tests/docs
+
+# The documentation as a site, in build/site.
+site:
+    .venv/bin/pip install -q -e '.[docs]'
+    NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict

@@ -25,7 +25,7 @@ def test_what_is_advised_is_an_extra_that_the_package_has(module):
 
 def test_every_extra_for_users_is_known_to_the_advice():
     """An extra that is added is advised, too; those of developers are not."""
-    assert set(extras.EXTRAS.values()) == PROVIDED - {"test", "dev"}
+    assert set(extras.EXTRAS.values()) == PROVIDED - {"test", "dev", "docs", "browser"}
 
 
 def texts():

@@ -3,6 +3,7 @@
 Each is a verb of the campaign, with its refusals, and is written down with how it is known that a person said it.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from autoresearch.campaign.status import CampaignStatus
 from autoresearch.dashboard.views import Deeds
 from autoresearch.errors import CampaignError, UsageError
 
-VERBS = ("answer", "steer", "pause", "resume", "stop", "stop-now", "extend")
+VERBS = ("answer", "steer", "pause", "resume", "stop", "stop-now", "extend", "overrule")
 _LONGEST = 2000
 
 
@@ -68,6 +69,12 @@ class Grant:
                 )
             case "extend":
                 return result.extend(self.campaign, text).sentence
+            case "overrule":
+                index, word = said.get("index", ""), said.get("verdict", "")
+                if not re.fullmatch("[0-9]{1,9}", index):
+                    raise UsageError(f"{index!r} is no number of an experiment, so nothing was recorded")
+                self.campaign.overrule(int(index), word, reason=text)
+                return f"recorded: experiment {index} is {word} by your word: {text}"
             case "stop" | "stop-now":
                 return self._stopped(text, now=verb == "stop-now")
             case _:

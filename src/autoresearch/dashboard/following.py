@@ -9,7 +9,7 @@ import stat
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,11 +20,15 @@ from autoresearch.errors import AutoresearchError, CampaignError, LedgerError
 from autoresearch.experiment.events import CampaignStarted, Event, Noted, Resumed
 from autoresearch.experiment.experiment import Experiment, Run
 from autoresearch.records.paths import CampaignPaths, Layout
+from autoresearch.report.curves import DrawnCurves, arm_curves
 from autoresearch.report.event_lines import Lines
 from autoresearch.report.report import Report
 
 _CHANGE_THE_PLAN = (CampaignStarted, Noted, Resumed)
 _LINES = 200
+_MOST_CURVES = 8
+"""Runs in flight that are drawn: more would be a tangle."""
+
 _STALE_S = 60.0
 """A report says what is left of the budget, so it is made again after a while though nothing came."""
 
@@ -44,6 +48,7 @@ class Followed:
     _report: Report | None = None
     _lines: deque[str] = field(default_factory=lambda: deque(maxlen=_LINES))
     _told: Lines = field(default_factory=Lines)
+    _live: standing.LiveCurves = field(default_factory=standing.LiveCurves)
     _turn: threading.RLock = field(default_factory=threading.RLock)
 
     def grown(self) -> int:
@@ -105,6 +110,35 @@ class Followed:
             opened = self.opened()
             entry = opened.experiment(index)
             return entry, tuple(opened.history.runs_of(entry.name))
+
+    def live_curves(self) -> tuple[DrawnCurves, ...]:
+        """Of the runs in flight, below the incumbent's, which they are measured by; empty while none has a number."""
+        with self._turn:
+            history, running = self.opened().history, self.status().running
+            numbers = {entry.name: entry.index for entry in history.experiments.values()} if running else {}
+            found = [(run, self._live.curve(self.paths.root, run)) for run in running[:_MOST_CURVES]]
+            lines = [
+                DrawnCurves(label=f"#{numbers.get(run.experiment, 0)} {run.purpose}, seed {run.seed}", runs=(curve,))
+                for run, curve in found if curve
+            ]  # fmt: skip
+            if not lines or not history.baseline:
+                return tuple(lines)
+            held = [f"#{history.experiment(name).index}" for name in history.lineage(history.incumbent)]
+            best = f"incumbent, {' + '.join(held) or '#1'}"
+            known = arm_curves(history, history.incumbent, best, reference=True)
+            return (known, *lines) if known.runs else tuple(lines)
+
+    def curves_of(self, indices: Sequence[int]) -> tuple[DrawnCurves, ...]:
+        """Of experiments: each with the valid runs that its branch has; those without a curve are left out.
+
+        Raises:
+            CampaignError: There is none of one of these numbers.
+        """
+        with self._turn:
+            opened = self.opened()
+            names = [(index, opened.experiment(index).name) for index in indices]
+            found = (arm_curves(opened.history, name, f"#{index}", reference=index == 1) for index, name in names)
+            return tuple(one for one in found if one.runs)
 
     def log_end(self, index: int, most: int) -> tuple[str, int, Path]:
         """The end of an attempt's newest run log, bytes before it, and its path; no text where there is none.

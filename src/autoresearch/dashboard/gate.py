@@ -177,7 +177,8 @@ def _raw(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
 
 async def _answer(send: Send, status: int, body: str, cookie: str = "") -> None:
     headers = [("content-type", "text/html; charset=utf-8"), *([("set-cookie", cookie)] if cookie else [])]
-    page = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>autoresearch</title>{body}</html>'
+    head = '<meta charset="utf-8"><link rel="icon" href="data:,"><title>autoresearch</title>'
+    page = f'<!doctype html><html lang="en">{head}{body}</html>'
     await send({"type": "http.response.start", "status": status, "headers": _raw(headers)})
     await send({"type": "http.response.body", "body": page.encode()})
 

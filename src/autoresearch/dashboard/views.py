@@ -10,9 +10,11 @@ from urllib.parse import quote
 from autoresearch.campaign.status import CampaignStatus, RunningRun
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.mcp.answers import Page, Shown
-from autoresearch.report import pages
+from autoresearch.report import curves as drawings
+from autoresearch.report import drawing, pages
+from autoresearch.report.curves import DrawnCurves
 from autoresearch.report.plain_text import duration, interval, number, safe
-from autoresearch.report.report import Report
+from autoresearch.report.report import Report, ReportLine
 
 MOST_ROWS = 200
 """Attempts that a campaign's page lists; all of them stand on a page of their own."""
@@ -69,7 +71,7 @@ def campaigns(found: Iterable[CampaignStatus | tuple[str, str]]) -> str:
             "autoresearch", "<h1>Campaigns</h1><p>No campaign yet; begin with: <code>autoresearch init</code></p>"
         )
     head = pages.heading(("campaign", "state", "attempted", "kept", "baseline", "best", "metric", "what is next"))
-    listing = f'<div class="scroll"><table>{head}{rows}</table></div>'
+    listing = f"{pages.SCROLL}<table>{head}{rows}</table></div>"
     return page("autoresearch", f'<h1>Campaigns</h1><section id="campaigns">{listing}</section>', news="/news")
 
 
@@ -97,7 +99,13 @@ def planned(name: str, text: str) -> str:
 
 
 def campaign(
-    status: CampaignStatus, report: Report, happened: Sequence[str], deeds: Deeds, *, everything: bool = False
+    status: CampaignStatus,
+    report: Report,
+    happened: Sequence[str],
+    deeds: Deeds,
+    live: Sequence[DrawnCurves] = (),
+    *,
+    everything: bool = False,
 ) -> str:
     """One campaign: what the report says, and what goes on.
 
@@ -106,6 +114,7 @@ def campaign(
         report: Its report.
         happened: What happened last, a line each.
         deeds: What may be done from here.
+        live: DrawnCurves of the runs in flight.
         everything: List every attempt.
     """
     there = home(status.campaign)
@@ -113,12 +122,13 @@ def campaign(
     parts = pages.sections(report, shown, lambda index: f"{there}/experiments/{index}")
     if left := len(report.entries) - len(shown):
         parts["attempts"] += f'<p><a href="{there}?all=1">and {left} earlier ones</a></p>'
+    parts["attempts"] += _choice(there) if len(report.entries) > 1 else ""
     told = (*status.waiting, *status.held_back, status.question, *status.cautions)
     parts = {
         "state": _state(status, told),
         "headline": parts.pop("headline"),
         "answers": _answers(there, deeds),
-        "running": _running(there, status.running, report),
+        "running": running(status, report, live),
         "plot": parts.pop("plot"),
         **parts,
         "happened": f"<h2>What happened last</h2>{_block('what happened last', happened)}" if happened else "",
@@ -137,13 +147,21 @@ def _state(status: CampaignStatus, told: Iterable[str]) -> str:
     return f"<p>{_badge(status.state)}{reason}{stop}<br>{_faint(counts + spent)}</p>{lines}"
 
 
-def _running(there: str, running: Sequence[RunningRun], report: Report) -> str:
-    if not running:
+def running(status: CampaignStatus, report: Report, live: Sequence[DrawnCurves]) -> str:
+    """The runs in flight and their curves beside the incumbent's, as a part of the page; empty while there are none."""
+    there, found = home(status.campaign), status.running
+    if not found:
         return ""
+    title = f"{status.campaign}: curves of the runs in flight"
+    drawn = f"{pages.SCROLL}{_drawn(title, report.objective.metric, live)}</div>" if live else ""
     numbers = {entry.name: entry.index for entry in report.entries}
-    rows = "".join(_run_in_flight(there, run, numbers.get(run.experiment)) for run in running)
+    rows = "".join(_run_in_flight(there, run, numbers.get(run.experiment)) for run in found)
     head = pages.heading(("experiment", "purpose", "seed", "for", "expected", "state"))
-    return f'<h2>Running now</h2><div class="scroll"><table>{head}{rows}</table></div>'
+    return f"<h2>Running now</h2>{pages.SCROLL}<table>{head}{rows}</table></div>{drawn}"
+
+
+def _drawn(title: str, metric: str, found: Sequence[DrawnCurves]) -> str:
+    return drawing.svg(drawings.drawing(title, metric, found))
 
 
 def _run_in_flight(there: str, run: RunningRun, index: int | None) -> str:
@@ -182,10 +200,80 @@ def _form(there: str, verb: str, label: str, asks: str) -> str:
     return f'<form method="post" action="{there}/deeds/{verb}">{words}<button>{label}</button></form>'
 
 
+def _choice(there: str) -> str:
+    asks = "two to five numbers, as in: 3 5 8"
+    return (
+        f'<form method="get" action="{there}/compare"><input name="numbers" required maxlength="40" '
+        f'aria-label="{asks}" placeholder="{asks}"> <button>compare</button></form>'
+    )
+
+
+def _overruling(there: str, index: int, status: str) -> str:
+    options = "".join(f"<option>{word}</option>" for word in ("keep", "discard", "crash") if word != status)
+    return (
+        f'<h2>Overrule</h2><form method="post" action="{there}/deeds/overrule">'
+        f'<input type="hidden" name="index" value="{index}">'
+        f'<select name="verdict" aria-label="the verdict that you give">{options}</select> '
+        '<input name="text" required maxlength="2000" aria-label="why" placeholder="why; it is recorded as yours"> '
+        "<button>overrule</button></form>"
+    )
+
+
+def compared(status: CampaignStatus, report: Report, indices: Sequence[int], found: Sequence[DrawnCurves]) -> str:
+    """Experiments side by side, and their curves in one drawing.
+
+    Args:
+        status: Where the campaign stands.
+        report: Its report.
+        indices: Their numbers; each is one of the report.
+        found: Their curves.
+    """
+    there, known = home(status.campaign), {entry.index: entry for entry in report.entries}
+    chosen = [known[index] for index in indices]
+    head = pages.heading(
+        ("experiment", *(f'<a href="{there}/experiments/{one.index}">#{one.index}</a>' for one in chosen))
+    )
+    rows = "".join(
+        _row((f'<span class="faint">{label}</span>', *map(safe, cells)))
+        for label, cells in _side_by_side(chosen)
+        if any(cells)
+    )
+    title = f"{status.campaign}: curves of {', '.join(f'#{index}' for index in indices)}"
+    drawn = f"{pages.SCROLL}{_drawn(title, report.objective.metric, found)}</div>" if found else ""
+    said = f'<p class="faint">{safe(drawings.told(found))}</p>' if found else "<p>None of them has a curve.</p>"
+    body = f'<h1>Compared</h1>\n<section id="table">{pages.SCROLL}<table>{head}{rows}</table></div></section>'
+    body += f'\n<section id="curves"><h2>Curves at equal steps</h2>{drawn}{said}</section>'
+    return page("compared", body, news=f"{there}/news", way=((status.campaign, there),))
+
+
+def _side_by_side(chosen: Sequence[ReportLine]) -> list[tuple[str, list[str]]]:
+    tell: tuple[tuple[str, Callable[[ReportLine], str]], ...] = (
+        ("hypothesis", lambda one: one.title),
+        ("verdict", lambda one: one.status),
+        ("value", lambda one: number(one.value)),
+        ("effect", lambda one: interval(one.effect, one.low, one.high)),
+        ("standing", pages.standing),
+        ("runs", lambda one: ", ".join(f"{value:.4g}" for value in one.values)),
+        ("why", lambda one: one.reason),
+        ("integrity", lambda one: one.integrity),
+        ("area", lambda one: one.area),
+        ("made from", lambda one: one.parent),
+        ("overrides", lambda one: "  ".join(one.overrides)),
+        ("symptoms", lambda one: "; ".join(one.symptoms)),
+        ("minutes", lambda one: f"{one.minutes:.1f}"),
+        ("branch", lambda one: one.branch),
+    )
+    return [(label, [text(one) for one in chosen]) for label, text in tell]
+
+
 def receipt(campaign: str, said: str) -> str:
     """What came of something that was asked for."""
     back = home(campaign)
-    return page(campaign, f'<p>{safe(said)}</p><p><a href="{back}">back</a></p>', way=((campaign, back),))
+    return page(
+        campaign,
+        f'<h1>{safe(campaign)}</h1><p>{safe(said)}</p><p><a href="{back}">back</a></p>',
+        way=((campaign, back),),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,15 +284,17 @@ class Beside:
         diff: What it changed.
         brief: What whoever made it was told.
         log: The end of its newest log.
+        curves: Of the baseline and of itself, where they have any.
     """
 
     diff: Page
     brief: Page
     log: Page
+    curves: tuple[DrawnCurves, ...] = ()
 
 
-def experiment(status: CampaignStatus, entry: Experiment, found: Shown, beside: Beside) -> str:
-    """One experiment: its idea, its change, its verdict with the evidence, and its log."""
+def experiment(status: CampaignStatus, entry: Experiment, found: Shown, beside: Beside, *, acts: bool = False) -> str:
+    """One experiment: its idea, its change, its verdict with the evidence, its curves and its log."""
     there, verdict = home(status.campaign), entry.verdict
     judged = f"{found.verdict}: {found.reason} (by {verdict.by})" if verdict else "open"
     rows = [
@@ -227,15 +317,24 @@ def experiment(status: CampaignStatus, entry: Experiment, found: Shown, beside: 
     parts = {
         "idea": f"<dl>{listed}</dl>",
         "runs": _runs(found),
+        "curves": _own_curves(status, found, beside.curves),
         "diff": f"<h2>What it changed</h2>{_shown('diff', beside.diff, _marked)}" if found.commit else "",
         "brief": f"<details><summary>What its author was told</summary>{_shown('brief', beside.brief)}</details>"
         if beside.brief.text else "",
         "log": f"<h2>End of its newest log</h2>{_shown('log', beside.log)}" if beside.log.text else "",
+        "overrule": _overruling(there, entry.index, str(verdict.status)) if acts and verdict else "",
     }  # fmt: skip
     body = "\n".join(f'<section id="{name}">{text}</section>' for name, text in parts.items())
     name = f"#{found.index} {found.title}"
     way = ((status.campaign, there),)
     return page(name, f"<h1>{safe(name)}</h1>\n{body}", news=f"{there}/news", way=way)
+
+
+def _own_curves(status: CampaignStatus, found: Shown, drawn: Sequence[DrawnCurves]) -> str:
+    if not drawn:
+        return ""
+    picture = _drawn(f"curves of #{found.index}", status.metric, drawn)
+    return f"<h2>Curves at equal steps</h2>{pages.SCROLL}{picture}</div>"
 
 
 def _runs(found: Shown) -> str:
@@ -247,14 +346,12 @@ def _runs(found: Shown) -> str:
         for run in found.runs
     )  # fmt: skip
     head = pages.heading(("run", "purpose", "seed", "state", "minutes", "value", "integrity", "what happened"))
-    return (
-        f'<h2>Runs</h2><div class="scroll"><table>{head}{rows}</table></div>' if rows else "<p>No run of its own.</p>"
-    )
+    return f"<h2>Runs</h2>{pages.SCROLL}<table>{head}{rows}</table></div>" if rows else "<p>No run of its own.</p>"
 
 
 def problem(said: str) -> str:
     """Why there is nothing to show."""
-    return page("autoresearch", f"<p>{safe(said)}</p>")
+    return page("autoresearch", f"<h1>Nothing to show</h1><p>{safe(said)}</p>")
 
 
 def _marked(line: str) -> str:

@@ -1,6 +1,7 @@
 """The dashboard's one process: pages over the campaigns of a repository, and news of them as server-sent events."""
 
 import asyncio
+import re
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -31,6 +32,11 @@ _LOOK_S = 0.5
 _BEATS = 30
 """Looks after which a page is made anew though nothing was written down: what runs has grown older."""
 
+_LOOKS_AT_RUNS = 4
+"""Looks after which what runs is sent: their curves grow though nothing is written down."""
+
+_LONGEST_CHOICE = 60
+
 _MOST = 200_000
 """Characters of a diff, a brief or a log that a page shows."""
 
@@ -60,6 +66,7 @@ class Pages:
                 Route("/static/live.js", lambda _: Response(script, media_type="text/javascript")),
                 Route(one, self._page(self.campaign)),
                 Route(f"{one}/news", self.news),
+                Route(f"{one}/compare", self._page(self.compare)),
                 Route(f"{one}/experiments/{{index:int}}", self._page(self.experiment)),
                 Route(f"{one}/deeds/{{verb}}", self.deed, methods=["POST"]),
             ],
@@ -83,8 +90,19 @@ class Pages:
         if report is None:
             return views.planned(status.campaign, Campaign(where=self._root, name=status.campaign).plan().text())
         deeds = self._grant.offered(status) if self._grant else views.Deeds(allowed=False)
-        everything = request.query_params.get("all") == "1"
-        return views.campaign(status, report, found.lines()[-30:], deeds, everything=everything)
+        everything, live = request.query_params.get("all") == "1", found.live_curves()
+        return views.campaign(status, report, found.lines()[-30:], deeds, live, everything=everything)
+
+    def compare(self, request: Request) -> str:
+        """Two to five experiments side by side."""
+        found, words = self._followed(request), request.query_params.get("numbers", "")[:_LONGEST_CHOICE]
+        indices = list(dict.fromkeys(int(word) for word in re.findall(r"[0-9]{1,9}", words, re.ASCII)))
+        if not 2 <= len(indices) <= 5:
+            raise UsageError("give two to five different numbers of experiments to compare, as in: 3 5 8")
+        curves, report = found.curves_of(indices), found.report()
+        if report is None:
+            raise CampaignError("this campaign has not begun, so there is nothing to compare")
+        return views.compared(found.status(), report, indices, curves)
 
     def experiment(self, request: Request) -> str:
         """One experiment."""
@@ -92,8 +110,10 @@ class Pages:
         entry, runs = found.experiment(index)
         text, before, path = found.log_end(index, _MOST // 4)
         log = Page(self._clean(text), f"{before} bytes before it" if before else "", str(path))
-        beside = views.Beside(diff=self._bounded(found.diff(index)), brief=self._bounded(found.brief(index)), log=log)
-        return views.experiment(found.status(), entry, shown(entry, runs), beside)
+        diff, brief = self._bounded(found.diff(index)), self._bounded(found.brief(index))
+        beside = views.Beside(diff=diff, brief=brief, log=log, curves=found.curves_of(list(dict.fromkeys((1, index)))))
+        acts = self._grant is not None and self._grant.campaign.name == found.paths.name
+        return views.experiment(found.status(), entry, shown(entry, runs), beside, acts=acts)
 
     async def deed(self, request: Request) -> Response:
         """Carry out what a person asked for."""
@@ -115,7 +135,15 @@ class Pages:
             found = await run_in_threadpool(self._followed, request)
         except AutoresearchError as error:
             return self._problem(error)
-        return _stream(found.grown)
+        return _stream(found.grown, lambda: self._running(found))
+
+    def _running(self, found: Followed) -> str:
+        """What runs, as the page has it; empty while nothing does, or nothing can be read."""
+        try:
+            report = found.report() if (status := found.status()).running else None
+            return self._clean(views.running(status, report, found.live_curves())) if report else ""
+        except AutoresearchError:
+            return ""
 
     async def news_of_all(self, _: Request) -> Response:
         """Says when any campaign has changed."""
@@ -134,7 +162,8 @@ class Pages:
         return answer
 
     def _problem(self, error: AutoresearchError) -> Response:
-        return self._html(views.problem(str(error)), 404 if isinstance(error, CampaignError) else 500)
+        kind = 404 if isinstance(error, CampaignError) else 400 if isinstance(error, UsageError) else 500
+        return self._html(views.problem(str(error)), kind)
 
     def _nothing(self, _: Request, __: Exception) -> Response:
         return self._html(views.problem("There is nothing at this address."), 404)
@@ -151,18 +180,22 @@ class Pages:
         return hide(text, self._root)
 
 
-def _stream(grown: Callable[[], Any]) -> Response:
-    return StreamingResponse(_news(grown), media_type="text/event-stream")
+def _stream(grown: Callable[[], Any], running: Callable[[], str] = str) -> Response:
+    return StreamingResponse(_news(grown, running), media_type="text/event-stream")
 
 
-async def _news(grown: Callable[[], Any]) -> AsyncIterator[str]:
-    """An event whenever something came, and now and then; it ends when whoever listens has gone."""
-    known = await run_in_threadpool(grown)
+async def _news(grown: Callable[[], Any], running: Callable[[], str]) -> AsyncIterator[str]:
+    """An event whenever something came, and now and then, and what runs; it ends when whoever listens has gone."""
+    known, shown_last = await run_in_threadpool(grown), ""
     yield ": listening\n\n"
-    quiet = 0
+    quiet = looks = 0
     while True:
         await asyncio.sleep(_LOOK_S)
-        now = await run_in_threadpool(grown)
+        now, looks = await run_in_threadpool(grown), looks + 1
+        if looks % _LOOKS_AT_RUNS == 0 and (part := await run_in_threadpool(running)) != shown_last:
+            shown_last = part
+            lines = "".join(f"data: {line}\n" for line in part.splitlines() or [""])
+            yield f"event: running\n{lines}\n"
         quiet = 0 if now != known else quiet + 1
         if now != known or quiet >= _BEATS:
             known, quiet = now, 0

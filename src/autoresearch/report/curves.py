@@ -29,7 +29,7 @@ _MOST = 12
 """Runs of one name that are drawn singly."""
 _ROOM = 200
 """Pixels at the right for the names."""
-_NAME_LINE, _NAME = 15, 28
+_NAME_LINE, _NAME = 15, 22
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,8 +90,8 @@ def told(found: Sequence[DrawnCurves]) -> str:
         return ""
     unit = "value" if any(one.counted for one in found) else "step"
     return (
-        f"Bold: the mean of the runs at each {unit} that all of them have; thin: single runs, also those that chose "
-        f"the best. Compare up to {unit} {min(ends)}, which all reached."
+        f"Bold: the mean of the runs at each {unit} that all of them have; thin: single runs, also those that "
+        f"verdicts rest on. Compare up to {unit} {min(ends)}, which all reached."
     )
 
 

@@ -27,6 +27,9 @@ STANDINGS = {
 }
 """What the words mean under which attempts are listed, best first."""
 
+SCROLL = '<div class="scroll" role="group" aria-label="what may be wider than the page" tabindex="0">'
+"""Keys scroll it, too."""
+
 Link = Callable[[int], str]
 """Where the page of an attempt of this number is."""
 
@@ -289,7 +292,7 @@ def sections(report: Report, shown: Sequence[ReportLine], link: Link | None = No
         + (f"<p>{safe(advice)}</p>" if advice else "")
         + "".join(f"<p>{safe(line)}</p>" for line in report.integrity),
         "facts": _html_facts(report),
-        "plot": f'<div class="scroll">{drawing.svg(figure.progress(report))}</div>',
+        "plot": f"{SCROLL}{drawing.svg(figure.progress(report))}</div>",
         "curves": _curves(report),
         "believed": _believed(report),
         "lineage": _lineage(report, link),
@@ -308,7 +311,7 @@ def _curves(report: Report) -> str:
     title = f"{report.campaign}: {' and '.join(one.label for one in report.curves)}"
     drawn = drawing.svg(curves.drawing(title, report.objective.metric, report.curves))
     said = f'<p class="faint">{safe(text)}</p>' if (text := curves.told(report.curves)) else ""
-    return f'<h2>Curves at equal steps</h2><div class="scroll">{drawn}</div>{said}'
+    return f"<h2>Curves at equal steps</h2>{SCROLL}{drawn}</div>{said}"
 
 
 def _lineage(report: Report, link: Link | None) -> str:
@@ -337,7 +340,7 @@ def _believed(report: Report) -> str:
 def _attempts(shown: Sequence[ReportLine], link: Link | None) -> str:
     head = ("#", "verdict", "value", "effect", "runs", "area", "hypothesis and evidence")
     rows = "".join(_attempt(entry, link) for entry in shown)
-    return f'<h2>All experiments</h2><div class="scroll"><table>{heading(head)}{rows}</table></div>'
+    return f"<h2>All experiments</h2>{SCROLL}<table>{heading(head)}{rows}</table></div>"
 
 
 def _attempt(entry: ReportLine, link: Link | None) -> str:
@@ -372,7 +375,7 @@ def _html_spend(report: Report) -> str:
     if not report.spend:
         return ""
     drawn, total = drawing.svg(figure.spend(report)), time_words(report)
-    return f'<h2>Spend</h2><div class="scroll">{drawn}</div><p class="faint">{total}</p>'
+    return f'<h2>Spend</h2>{SCROLL}{drawn}</div><p class="faint">{total}</p>'
 
 
 def _html_listing(title: str, items: Sequence[str]) -> str:
@@ -381,7 +384,7 @@ def _html_listing(title: str, items: Sequence[str]) -> str:
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     body = "".join(f"<tr>{''.join(f'<td>{safe(str(cell))}</td>' for cell in row)}</tr>" for row in rows)
-    return f'<div class="scroll"><table>{heading(head)}{body}</table></div>'
+    return f"{SCROLL}<table>{heading(head)}{body}</table></div>"
 
 
 def heading(cells: Iterable[str]) -> str:

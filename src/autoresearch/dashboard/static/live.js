@@ -1,5 +1,5 @@
 // Keeps a page up to date: when the server says that something came, the page is fetched again and what differs is put
-// in its place. What is unfolded stays so, and what somebody is typing into is left alone.
+// in its place; what runs comes with the event itself. What is unfolded stays so, and what somebody is typing into is left alone.
 "use strict";
 const news = document.body.dataset.news;
 let busy = false, again = false;
@@ -38,6 +38,10 @@ for (const log of document.querySelectorAll("pre.log")) log.scrollTop = log.scro
 if (news) {
   const source = new EventSource(news);
   source.addEventListener("news", refresh);
+  source.addEventListener("running", (event) => {
+    const part = document.getElementById("running");
+    if (part) swap(part, new DOMParser().parseFromString(event.data, "text/html").body);
+  });
   source.addEventListener("open", () => document.body.classList.remove("away"));
   source.addEventListener("error", () => document.body.classList.add("away"));
 }
