@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import ascii_lowercase
 
-from autoresearch.campaign import planning
+from autoresearch.campaign import surroundings
 from autoresearch.campaign.campaign import Campaign
 from autoresearch.campaign.plan import Plan, PlanRequest
 from autoresearch.errors import AutoresearchError
@@ -173,7 +173,7 @@ def planned_line(session, root, path):
         plan = session.draft(PlanRequest(str(path), STOP, "table", {"launcher": {"type": "slurm"}}))
         folder = Path("/runs/baseline/run-1")
         request = request_of(root, folder, plan.base_commit)
-        argv = planning.target_of(plan.campaign).job(request).argv
+        argv = surroundings.target_of(plan.campaign).job(request).argv
         load(root, name, argv[argv.index("--config") + 2 :]).resolved()
     except AutoresearchError as error:
         return Line(name, refused=str(error).partition(": ")[2])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from autoresearch.campaign.planning import target_of
+from autoresearch.campaign.surroundings import target_of
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.ports.target import RunRequest
 from autoresearch.targets.nemo_rl import NemoRLTarget

@@ -21,9 +21,9 @@ from types import FrameType
 from autoresearch.campaign import opening, preflight
 from autoresearch.campaign.opening import Opened
 from autoresearch.campaign.plan import Plan
-from autoresearch.campaign.planning import target_of
 from autoresearch.campaign.session_writer import checkpoint, note_recovery, remember, renew_insights, start_memory
 from autoresearch.campaign.standing import Reading, reading_of
+from autoresearch.campaign.surroundings import settled_target, target_of
 from autoresearch.config.stop_rule import StopLimits
 from autoresearch.engine.context import Context, JobBuilder, elsewhere
 from autoresearch.errors import CampaignError, HeldError, RepositoryError, StorageError
@@ -176,7 +176,7 @@ def detach(paths: CampaignPaths, *words: str, poll_s: float) -> int:
     return processes.start(argv, cwd=paths.root, log=paths.controller_log)
 
 
-def job_builder(plan: Plan) -> JobBuilder:
+def job_builder(plan: Plan, history: History | None = None) -> JobBuilder:
     """What makes the jobs of a campaign that may not have begun."""
     campaign = plan.campaign.model_copy(update={"site": volume.site_of_journal(plan.campaign)})
     paths = volume.with_site(CampaignPaths(plan.root, campaign.campaign), campaign)
@@ -184,7 +184,7 @@ def job_builder(plan: Plan) -> JobBuilder:
     return JobBuilder(
         campaign=campaign,
         paths=paths,
-        target=target_of(campaign),
+        target=settled_target(campaign, history),
         launcher=opening.launcher_of(campaign, paths),
         survey=plan.survey,
         look=partial(preflight.seen_by, campaign),
@@ -201,7 +201,7 @@ def first_submission(plan: Plan, clock: Callable[[], float], history: History | 
         clock: Unix time in seconds.
         history: The campaign so far, where it has begun.
     """
-    made = job_builder(plan)
+    made = job_builder(plan, history)
     campaign, paths = made.campaign, made.paths
     begun = history.limits if history else None
     baseline = history.baseline if history else None

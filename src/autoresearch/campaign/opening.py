@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from autoresearch.campaign import preflight
+from autoresearch.campaign import preflight, surroundings
 from autoresearch.campaign.plan import Plan, as_noted, corrected, correction
-from autoresearch.campaign.planning import target_of
+from autoresearch.campaign.surroundings import settled_target, target_of
 from autoresearch.campaign.tracking import trackers_of
 from autoresearch.config import campaign_file
 from autoresearch.config.schema import CampaignConfig, SiteConfig
 from autoresearch.config.stop_rule import StopLimits
 from autoresearch.engine.context import Context
 from autoresearch.errors import CampaignError, LedgerError
-from autoresearch.experiment.events import BaseSurvey, CampaignStarted, Noted
+from autoresearch.experiment.events import CampaignStarted, Noted
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.history import History, fold
 from autoresearch.git import refs, worktree
@@ -270,17 +270,11 @@ def begin_campaign(opened: Opened, approved_by: str, clock: Callable[[], float],
         limits=limits,
         plan=plan,
         objective=objective,
-        survey=seen(survey, campaign),
+        survey=surroundings.seen(survey, campaign),
         proof=proof,
     )
     opened.journal.append(event)
     opened.history.apply(event)
-
-
-def seen(survey: Survey, campaign: CampaignConfig) -> BaseSurvey:
-    """What is frozen of a survey for whoever reads the journal."""
-    held = bool(survey.protect or campaign.scope.protect or campaign.evaluate)
-    return BaseSurvey(lineage=survey.lineage, minutes=survey.minutes, gpus=survey.resources.gpus, protected=held)
 
 
 def _survey_at(target: Target, paths: CampaignPaths, commit: str) -> Survey:
@@ -316,8 +310,10 @@ def make_context(opened: Opened, clock: Callable[[], float] = time.time, *, prop
     written = plan.model_copy(update={"launcher": opened.campaign.launcher})
     campaign = _as_begun(opened.history, written)
     paths = volume.with_site(opened.paths, campaign)
-    target = target_of(campaign)
+    target = settled_target(campaign, opened.history)
     survey = _survey_at(target, paths, started.base_commit)
+    told = correction(approved, campaign.launcher)
+    differs, anew = surroundings.compared(campaign, opened.history, survey, target, corrected=bool(told))
     context = Context(
         campaign=campaign,
         paths=paths,
@@ -339,7 +335,9 @@ def make_context(opened: Opened, clock: Callable[[], float] = time.time, *, prop
         heard=opened.heard,
     )
     context.hear()
-    if told := correction(approved, campaign.launcher):
+    if differs and all(note.text != differs for note in context.history.notes):
+        context.note(differs, **({surroundings.NOTE: surroundings.dump(anew)} if anew else {}))
+    if told:
         preflight.refuse_secrets(campaign, paths.root)
         context.note(told, launcher=campaign.launcher.model_dump_json())
     if not paths.campaign_file.exists():

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from autoresearch.campaign import surroundings
 from autoresearch.config.schema import CampaignConfig, LauncherConfig, RunConfig
 from autoresearch.config.stop_rule import DEFAULT_WORDS, StopRule
 from autoresearch.errors import UsageError
@@ -233,6 +234,7 @@ def _text(plan: Plan, width: int | None) -> str:
         ("objective", f"{objective.goal}: {objective.direction} {objective.metric}"),
         ("", objective.meaning),
         ("command", " ".join(survey.command)),
+        *surroundings.rows(campaign, survey),
         ("evaluation", _evaluation(plan)),
         ("one run", _run(plan)),
         ("whole campaign", _whole(plan)),

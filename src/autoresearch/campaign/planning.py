@@ -10,6 +10,7 @@ from typing import Any
 
 from autoresearch.campaign import preflight
 from autoresearch.campaign.plan import Plan, PlanRequest
+from autoresearch.campaign.surroundings import target_of
 from autoresearch.campaign.tracking import trackers_of
 from autoresearch.config import campaign_file
 from autoresearch.config.duration import span
@@ -26,10 +27,10 @@ from autoresearch.git.refs import Changes
 from autoresearch.guards.scope import protectable
 from autoresearch.guards.search_path import installed_twins
 from autoresearch.ports import plugins
-from autoresearch.ports.launcher import Adviser, Launcher, Packager, Requeuer, WarmAllocation, occupies
+from autoresearch.ports.launcher import Adviser, Launcher, WarmAllocation, occupies
 from autoresearch.ports.metric_source import sources_of
 from autoresearch.ports.policy import Telling
-from autoresearch.ports.target import Imaged, Resuming, Survey, Target, misspelt_place
+from autoresearch.ports.target import Survey, misspelt_place
 from autoresearch.records import mirror, volume
 from autoresearch.records.paths import CampaignPaths, Layout
 from autoresearch.report.plain_text import span_of
@@ -221,18 +222,6 @@ def schema() -> dict[str, Any]:
 def survey_of(campaign: CampaignConfig, tree: Path) -> Survey:
     """Ask the campaign's target about the recipe in a tree."""
     return target_of(campaign).survey(tree)
-
-
-def target_of(campaign: CampaignConfig) -> Target:
-    """The campaign's target, made with what the file says."""
-    said = campaign.made_of()
-    target: Target = plugins.make("targets", said.pop("name"), **said)
-    kind = plugins.load("launchers", campaign.launcher.type) if isinstance(target, (Imaged, Resuming)) else None
-    if isinstance(target, Imaged) and isinstance(kind, Packager):
-        target.in_image = kind.in_image(campaign.launcher.options())
-    if isinstance(target, Resuming) and isinstance(kind, Requeuer):
-        target.resumes = kind.requeues(campaign.launcher.options())
-    return target
 
 
 def _inside(root: Path, where: Path, recipe: str) -> str:

@@ -15,9 +15,9 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from autoresearch.campaign import opening
-from autoresearch.campaign.opening import Opened, seen
-from autoresearch.campaign.planning import target_of
+from autoresearch.campaign.opening import Opened
 from autoresearch.campaign.status import CampaignStatus, Judged, RunningRun, driven
+from autoresearch.campaign.surroundings import seen, target_of
 from autoresearch.engine.context import Context
 from autoresearch.errors import CampaignError
 from autoresearch.experiment.attendance import out_now

@@ -14,6 +14,7 @@ from autoresearch.experiment.outcome import Purpose, Verdict
 from autoresearch.run.ending import Ending
 from autoresearch.run.job import JobStatus, Resources
 from autoresearch.run.measurement import Measurement, Objective
+from autoresearch.run.placement import RunEnvironment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,14 +22,15 @@ class BaseSurvey:
     """What was found out about the base commit when the plan was frozen, so that readers need not look at its code.
 
     Attributes:
-        lineage: The recipe and its parents, nearest first, repository-relative.
-        protected: Whether something that measures is out of the reach of ideas.
+        lineage: The recipe and its parents, nearest first; `protected`: whether ideas cannot reach all that measures.
+        environment: What its runs find around them; None in journals of earlier versions.
     """
 
     lineage: tuple[str, ...] = ()
     minutes: float | None = None
     gpus: int = 0
     protected: bool = True
+    environment: RunEnvironment | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +38,6 @@ class CampaignStarted:
     """The plan was approved and frozen; see `config.stop_rule.StopLimits.plain` for `limits`.
 
     Attributes:
-        base_commit: Full hash.
         survey: What readers need to know of the base; None in journals of earlier versions.
     """
 

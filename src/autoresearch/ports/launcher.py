@@ -75,6 +75,11 @@ class Packager(Protocol):
         """Whether they do, with these options."""
         ...
 
+    @staticmethod
+    def place(options: Mapping[str, object]) -> Mapping[str, str]:
+        """What is around a run with these options, by heading: the image, what is mounted, who starts Ray."""
+        ...
+
 
 @runtime_checkable
 class Requeuer(Protocol):

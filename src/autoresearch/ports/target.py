@@ -13,7 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 from autoresearch.experiment.hypothesis import Brief, Facts
 from autoresearch.run.job import Job, JobStatus, Resources
 from autoresearch.run.measurement import Measurement, Objective, Readings
-from autoresearch.run.placement import Saves
+from autoresearch.run.placement import RunEnvironment, Saves
 from autoresearch.run.symptom import Symptom
 
 SETTINGS = "autoresearch.knobs"
@@ -86,6 +86,7 @@ class Survey:
         named: Paths that its command, settings or script name, whether such files are there or not.
         unsaid: What a person has to say before a campaign may begin, such as a direction; empty for nothing.
         saves: What one run saves, None where it saves nothing or nobody knows.
+        environment: What a run finds around it, as far as the target decides it; None where it decides nothing.
     """
 
     objective: Objective
@@ -109,6 +110,7 @@ class Survey:
     named: tuple[str, ...] = ()
     unsaid: str = ""
     saves: Saves | None = None
+    environment: RunEnvironment | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,6 +231,20 @@ class Resuming(Protocol):
 
     resumes: bool
     """Whether it may; whoever makes the target sets it."""
+
+
+@runtime_checkable
+class Settled(Protocol):
+    """A target whose runs have the environment that their campaign began with, wherever it is taken up again."""
+
+    def settle(self, frozen: RunEnvironment | None, *, frugal: bool) -> None:
+        """Make jobs as the campaign began.
+
+        Args:
+            frozen: What it froze; None for one of a version that froze nothing.
+            frugal: Whether that version pruned checkpoints, and so had them saved for that.
+        """
+        ...
 
 
 @runtime_checkable

@@ -1,7 +1,10 @@
-"""Where a run should happen, decided from what is there (R30-R36). Nothing is launched on a guess."""
+"""Where a run should happen, decided from what is there (R30-R36), and what it finds around it there.
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+Nothing is launched on a guess.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from autoresearch.run.job import Resources
 
@@ -219,3 +222,111 @@ def crowded(resources: Resources, places: Places, parallel: int) -> str:
 
 def _gpus(count: int) -> str:
     return f"{count} GPU{'' if count == 1 else 's'}"
+
+
+KNOWN, MISSING = "here", "missing"
+"""What is known of a login, whose value nobody looks at."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunEnvironment:
+    """What a run finds around it; only ever extended, for journals keep it.
+
+    Attributes:
+        place: What the launcher puts around a run, by heading, such as the image and what is mounted; empty for a
+            machine as it stands.
+        python: Variables that name the Python environments which runs share.
+        shared: Whether there is one, which a run must leave as it is.
+        there: Whether it was seen on this machine.
+        path: What came on `PYTHONPATH` behind the worktree.
+        script: The file in which the recipe's maintainers say how they run it; empty without one.
+        exports: Variables that it sets, which runs get.
+        left_out: Keys that it sets besides, with the value and why runs do not get it.
+        needs: Keys that it takes from variables of its maintainers, with the variable's name.
+        tracking: How runs are kept in an experiment tracker of the recipe's own, by heading; empty without one.
+        mode: Variables that decide whether that one is asked over the network.
+        logins: Logins that runs need, by variable: `here` or `missing`.
+        refused: What the recipe's program would refuse at the start of every run.
+        saves: What of a run's checkpoints is saved, in the target's word.
+    """
+
+    place: Mapping[str, str] = field(default_factory=dict)
+    python: Mapping[str, str] = field(default_factory=dict)
+    shared: bool = False
+    there: bool = False
+    path: str = ""
+    script: str = ""
+    exports: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    needs: Mapping[str, str] = field(default_factory=dict)
+    tracking: Mapping[str, str] = field(default_factory=dict)
+    mode: Mapping[str, str] = field(default_factory=dict)
+    logins: Mapping[str, str] = field(default_factory=dict)
+    refused: tuple[str, ...] = ()
+    saves: str = ""
+
+
+def lines(around: RunEnvironment) -> Iterator[str]:
+    """All of it, for a person; what is empty says nothing."""
+    yield _pairs(around.place, ": ") or "this machine as it stands"
+    python = _pairs(around.python, "=")
+    sync = "; `uv run` leaves it as it is" if around.shared else ""
+    yield f"Python: {python or ('the one that is there' if around.shared else 'each run builds its own')}{sync}"
+    named = {
+        "PYTHONPATH behind the worktree": around.path,
+        "variables": ", ".join(filter(None, (_pairs(around.exports, "="), _pairs(around.mode, "=")))),
+        "said by": around.script,
+        "of that left out": _pairs(around.left_out, "="),
+        "of that to fill in": _pairs(around.needs, " from $"),
+        "tracked as": _pairs(around.tracking, " "),
+        "logins": _pairs(around.logins, " "),
+        "saves": around.saves,
+    }
+    yield from (f"{heading}: {text}" for heading, text in named.items() if text)
+    yield from (f"would be refused: {one}" for one in around.refused)
+
+
+def differences(frozen: RunEnvironment, now: RunEnvironment) -> tuple[str, ...]:
+    """What is found now otherwise than it was frozen, a sentence each; of what decides nothing, none."""
+    pairs = {
+        "Python environments": (_pairs(frozen.python, "="), _pairs(now.python, "=")),
+        "PYTHONPATH": (frozen.path, now.path),
+        "variables of the recipe's script": (_pairs(frozen.exports, "="), _pairs(now.exports, "=")),
+        "tracking": (_pairs(frozen.mode, "="), _pairs(now.mode, "=")),
+        "place": (_pairs(frozen.place, ": "), _pairs(now.place, ": ")),
+    }
+    told = [f"{heading}: {old or 'none'} is frozen, here it would be {new or 'none'}"
+            for heading, (old, new) in pairs.items() if old != new]  # fmt: skip
+    gone = [name for name, said in frozen.logins.items() if said == KNOWN and now.logins.get(name) == MISSING]
+    return (*told, *(f"{name} was known when the campaign began and is not now" for name in gone))
+
+
+def why_not(frozen: RunEnvironment, now: RunEnvironment, *, seen: bool) -> str:
+    """Why runs cannot go on as frozen, and what to do; empty when they can.
+
+    Args:
+        frozen: As the campaign began.
+        now: As it is found now.
+        seen: Whether the frozen Python environment is on this machine.
+    """
+    if frozen.place != now.place:
+        return (
+            f"the campaign froze {_pairs(frozen.place, ': ') or 'this machine as it stands'} as the place of its runs, "
+            f"and now it would be {_pairs(now.place, ': ') or 'this machine as it stands'}; their numbers could not be "
+            "compared: put the launcher's options back, or plan a new campaign"
+        )
+    if frozen.there and not seen:
+        return (
+            f"the campaign froze {_pairs(frozen.python, '=')}, which is not there any more; runs with other packages "
+            "could not be compared with those it has: put it back, or plan a new campaign"
+        )
+    if frozen.tracking.get("mode") == "online" and now.mode and not frozen.mode:
+        return (
+            "runs of this campaign log online, and no key is known here any more, so every run would end at its start: "
+            "set the key again, or choose to keep logs here with WANDB_MODE=offline"
+        )
+    return ""
+
+
+def _pairs(found: Mapping[str, str], between: str) -> str:
+    return ", ".join(f"{name}{between}{value}" for name, value in found.items())

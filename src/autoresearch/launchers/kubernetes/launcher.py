@@ -52,6 +52,15 @@ class ClusterLauncher:
         """A pod's container."""
         return True
 
+    @staticmethod
+    def place(options: Mapping[str, object]) -> dict[str, str]:
+        """The image or the file that names it, and the claims that pods mount."""
+        files = {name: str(options[name]) for name in ("image", "template", "infra") if options.get(name)}
+        claims = options.get("volumes")
+        mounts = [f"{one['claim']}:{one['mount']}" for one in claims if isinstance(one, Mapping)] if isinstance(
+            claims, (list, tuple)) else []  # fmt: skip
+        return {**files, **({"mounts": " + ".join(mounts)} if mounts else {})}
+
     def __init__(self, options: ClusterOptions, folder: Path, namespace: str | None = None) -> None:
         need_client()
         self._options = options

@@ -25,7 +25,7 @@ from autoresearch.launchers.slurm import commands, limits
 from autoresearch.launchers.slurm import script as slurm_script
 from autoresearch.launchers.slurm.accounts import Accounts, is_ours, may_be_ours
 from autoresearch.launchers.slurm.commands import QueueLine
-from autoresearch.launchers.slurm.options import SlurmOptions, in_image, requeues
+from autoresearch.launchers.slurm.options import SlurmOptions, in_image, place, requeues
 from autoresearch.launchers.slurm.status import SlurmView, never_begun, status
 from autoresearch.launchers.slurm.warm_allocation import SlurmWarmAllocation
 from autoresearch.ports.launcher import HeldCapacity
@@ -44,7 +44,7 @@ class SlurmLauncher:
     name = "slurm"
     here = False
     avoids_nodes = True
-    in_image, requeues = staticmethod(in_image), staticmethod(requeues)
+    in_image, requeues, place = staticmethod(in_image), staticmethod(requeues), staticmethod(place)
     routing = frozenset({"account", "partition", "qos", "constraint", "nodelist", "exclude", "poll_s"})
 
     def __init__(self, options: Mapping[str, object], folder: Path) -> None:

@@ -160,6 +160,16 @@ def in_image(options: Mapping[str, object]) -> bool:
     return bool(options.get("container"))
 
 
+def place(options: Mapping[str, object]) -> dict[str, str]:
+    """The image, what it sees, and who starts Ray; empty for nodes as they stand."""
+    if not in_image(options):
+        return {}
+    made = SlurmOptions.parse(options)
+    mounts = (*made.container_mounts, "the worktree", "the run's folder", "git's data, read-only")
+    ray = {"ray": f"{made.ray_sub}, on all nodes"} if made.style == "ray.sub" else {}
+    return {"image": made.container or "", "mounts": " + ".join(mounts), **ray}
+
+
 def requeues(options: Mapping[str, object]) -> bool:
     """Whether a job that was preempted is begun again, in the folder that it had."""
     return bool(options.get("requeue"))

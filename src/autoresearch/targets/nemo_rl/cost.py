@@ -51,6 +51,10 @@ _OVERRIDE = re.compile(
 )
 _OF_THE_SUITE = ("EXP_NAME", "EXP_DIR", "LOG_DIR", "CKPT_DIR", "PROJECT_ROOT", "CONFIG_PATH", "JSON_METRICS", "RUN_LOG")
 """Variables that `tests/test_suites/llm/common.env` sets for every script."""
+_TRAINS = re.compile(r"^\s*[^#]*examples/(?:[a-z_]+/)?run_(?!eval)[a-z_]+\.py")
+_WORD = re.compile(r"\s\+{0,2}([a-z]\w*(?:\.\w+)+)=(\"[^\"]*\"|'[^']*'|\S+)")
+_VALUE = re.compile(r"^\s*(?:export )?([A-Z][A-Z0-9_]*)=(?:[\"']([^\"'$]*)[\"']|([^\s$]+))\s*(?:#.*)?$", re.MULTILINE)
+_NAMED = re.compile(r"\$\{?([A-Z][A-Z0-9_]*)\}?")
 _ENTRY = re.compile(r"examples/(?:[a-z_]+/)?run_[a-z_]+\.py")
 
 
@@ -68,6 +72,7 @@ class TestScript:
         entry: The training script it calls, empty when it calls several or another test.
         exports: Variables that it sets for the run, with plain values.
         needs: Keys that it takes from a variable which it does not set itself, with the variable's name.
+        sets: Overrides that it adds to the recipe, key and value, variables of its own filled in.
         of: The parent that it tests, where the recipe has none of its own.
     """
 
@@ -80,6 +85,7 @@ class TestScript:
     entry: str = ""
     exports: Mapping[str, str] = field(default_factory=dict)
     needs: Mapping[str, str] = field(default_factory=dict)
+    sets: Mapping[str, str] = field(default_factory=dict)
     of: str = ""
 
 
@@ -156,7 +162,19 @@ def _script_of(recipe: Recipe, source: str, path: str, text: str) -> TestScript:
         entry=entries.pop() if len(entries) == 1 else "",
         exports={name: value for name, value in _EXPORT.findall(text) if not _NOT_OURS.match(name)},
         needs={key: name for key, name in _needs(text).items() if own or recipe.origin(key) != recipe.path},
+        sets=_sets(text),
     )
+
+
+def _sets(text: str) -> dict[str, str]:
+    """Overrides on the lines of its first training command."""
+    lines = next((line for line in text.replace("\\\n", " ").splitlines() if _TRAINS.search(line)), "")
+    known = {name: value or plain for name, value, plain in _VALUE.findall(text)}
+
+    def filled(value: str) -> str:
+        return _NAMED.sub(lambda found: known.get(found[1], found[0]), value.strip("\"'"))
+
+    return {key: filled(value) for key, value in _WORD.findall(lines)}
 
 
 def _needs(text: str) -> dict[str, str]:

@@ -86,21 +86,24 @@ def environment(where: Path, recipe: str, overrides: Sequence[str], *, image: bo
     root = root_of(where)
     loaded = load(root, inside(root, where, recipe), overrides)
     found = budgets.budget(loaded, metrics.objective_for(loaded))
+    around = run_environment.found(loaded, protection.environment(root, image=image), saves.LEAN, image=image)
     script = budgets.test_script(root, loaded)
-    python = protection.environment(root, image=image)
     kept = saves.estimate(loaded, found.steps, saves.LEAN, resumes=False)
     size = f"{room(kept.gb)} each, " if kept and kept.gb else ""
     chosen = run_command.injections(
         loaded, Path("RUN"), saves.injected(loaded, saves.LEAN, resumes=False), seed=0, commit="COMMIT", limit_s=None
     )
     image_own = "the image's own" if image else "none is shared: each experiment would build its own"
-    shared = ", ".join(f"{name}={value}" for name, value in python.env.items())
+    shared = ", ".join(f"{name}={value}" for name, value in around.python.items())
     return {
         "command": " ".join(("uv", "run", run_command.entry_point(loaded, script))),
         "python": shared or image_own,
-        "test_script": script.path if script else "",
-        "variables": run_environment.variables(loaded, image=image),
-        "to_fill_in": {key: f"from ${name}" for key, name in script.needs.items()} if script else {},
+        "test_script": around.script,
+        "variables": {**around.exports, **around.mode},
+        "left_out": around.left_out,
+        "to_fill_in": {key: f"from ${name}" for key, name in around.needs.items()},
+        "tracking": around.tracking,
+        "logins": around.logins,
         "inputs": facts.inputs(loaded),
         "checkpoints": f"{size}{kept.stay} stay of a run ({kept.how})" if kept else "none",
         "set_for_every_run": [f"{one.override}  ({one.why})" for one in chosen],

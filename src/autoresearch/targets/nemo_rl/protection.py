@@ -28,6 +28,7 @@ from typing import Any
 
 from autoresearch.guards.scope import matches
 from autoresearch.run.job import OWN_CACHES
+from autoresearch.run.placement import RunEnvironment
 from autoresearch.targets.recipe.recipe import ALGORITHMS, Recipe, jsonable
 
 FILES: tuple[str, ...] = (
@@ -161,10 +162,9 @@ def environment(tree: Path, venv: str = "", *, image: bool = False) -> Environme
     In a container image it is the image's own: NeMo-RL's has its project's environment and those of Ray's workers,
     named by `UV_PROJECT_ENVIRONMENT` and `NEMO_RL_VENV_DIR` (docker/Dockerfile at 7ea279abf); ours would hide them.
     """
+    if own := _its_own(tree):
+        return own
     main = main_checkout(tree)
-    if main != tree and changed_dependencies(tree, main):
-        own = {"UV_PROJECT_ENVIRONMENT": str(tree / ".venv"), "NEMO_RL_VENV_DIR": str(tree / "venvs")}
-        return Environment({**own, "NRL_FORCE_REBUILD_VENVS": "true"}, own=True)
     if image:
         return Environment({}, no_sync=True)
     named = venv or os.environ.get("UV_PROJECT_ENVIRONMENT", "")
@@ -172,6 +172,20 @@ def environment(tree: Path, venv: str = "", *, image: bool = False) -> Environme
     workers = os.environ.get("NEMO_RL_VENV_DIR", "") or str(main / "venvs")
     env = {"NEMO_RL_VENV_DIR": workers} if (main / "uv.lock").is_file() else {}
     return Environment({**env, "UV_PROJECT_ENVIRONMENT": shared} if shared else env, no_sync=bool(shared))
+
+
+def settled(tree: Path, around: RunEnvironment) -> Environment:
+    """The Python environment of a run in `tree` where the shared one is known; a branch may still have its own."""
+    return _its_own(tree) or Environment(around.python, no_sync=around.shared)
+
+
+def _its_own(tree: Path) -> Environment | None:
+    """Environments inside the worktree, for a branch that changes what is installed."""
+    main = main_checkout(tree)
+    if main == tree or not changed_dependencies(tree, main):
+        return None
+    own = {"UV_PROJECT_ENVIRONMENT": str(tree / ".venv"), "NEMO_RL_VENV_DIR": str(tree / "venvs")}
+    return Environment({**own, "NRL_FORCE_REBUILD_VENVS": "true"}, own=True)
 
 
 def changed_dependencies(tree: Path, main: Path) -> tuple[str, ...]:

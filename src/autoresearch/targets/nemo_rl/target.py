@@ -13,6 +13,7 @@ from autoresearch.run.chosen_value import check_rule
 from autoresearch.run.job import Job, JobStatus
 from autoresearch.run.known_metrics import SAY_DIRECTION, against_goal
 from autoresearch.run.measurement import Completion, Direction, Measurement, Objective, Readings
+from autoresearch.run.placement import RunEnvironment
 from autoresearch.run.symptom import Severity, Symptom
 from autoresearch.targets.nemo_rl import (
     cost as budget,
@@ -78,6 +79,8 @@ class NemoRLTarget:
         _refuse(self._options)
         self._sources = _sources(self._options, str(self._wish.get("metric", "")))
         self._seen: Survey | None = None
+        self._frozen: RunEnvironment | None = None
+        self._saved = saves.LEAN
 
     def survey(self, tree: Path) -> Survey:
         """Read recipe and code in `tree`.
@@ -120,6 +123,7 @@ class NemoRLTarget:
             inputs=inputs(recipe),
             saves=saves.estimate(recipe, cost.steps, self._saves, resumes=self.resumes),
             unsaid=f"{against}, as the recipe has it: {SAY_DIRECTION}" if against and not said else "",
+            environment=self._found(recipe, tree),
         )
         self._seen = self._seen or survey
         return survey
@@ -144,7 +148,8 @@ class NemoRLTarget:
         cost = self._budget(recipe, self._objective(recipe))
         chosen = self.injections(recipe, request, cost)
         overrides = (*request.overrides, *(one.override for one in chosen))
-        python = self._python(request.tree)
+        around = self._frozen or self._found(recipe, request.tree)
+        python = protection.settled(request.tree, around)
         self._keep(recipe, overrides, request)
         return Job(
             run_id=request.run_id,
@@ -153,9 +158,10 @@ class NemoRLTarget:
             folder=str(request.folder),
             log=str(request.log),
             env={
-                **run_environment.variables(recipe, image=self.in_image),
+                **around.exports,
+                **around.mode,
                 **python.env,
-                **run_environment.paths(request, image=self.in_image),
+                **run_environment.paths(request, around.path),
                 **(protection.rebuilt(request.folder) if request.rebuild else {}),
             },
             resources=cost.resources,
@@ -179,7 +185,14 @@ class NemoRLTarget:
 
     @property
     def _saves(self) -> str:
-        return str(self._options.get("saves", saves.LEAN))
+        return str(self._options.get("saves") or (self._frozen.saves if self._frozen else self._saved))
+
+    def settle(self, frozen: RunEnvironment | None, *, frugal: bool) -> None:
+        """Make jobs as the campaign began; one that froze nothing saves leanly only if it pruned what runs save."""
+        self._frozen, self._saved = frozen, saves.LEAN if frugal else saves.RECIPE
+
+    def _found(self, recipe: Recipe, tree: Path) -> RunEnvironment:
+        return run_environment.found(recipe, self._python(tree), self._saves, image=self.in_image)
 
     def weights(self, folder: Path) -> Iterator[Path]:
         """What an ended run's checkpoints hold besides numbers and settings."""

@@ -1,0 +1,108 @@
+"""Where a campaign's runs take place: its target made for its launcher, and the environment that it freezes."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from autoresearch.config.schema import CampaignConfig
+from autoresearch.errors import CampaignError
+from autoresearch.experiment.events import BaseSurvey, CampaignStarted
+from autoresearch.experiment.history import History
+from autoresearch.ports import plugins
+from autoresearch.ports.launcher import Packager, Requeuer
+from autoresearch.ports.target import Imaged, Resuming, Settled, Survey, Target
+from autoresearch.run.placement import RunEnvironment, differences, lines, why_not
+
+NOTE = "environment"
+"""The detail of a note that holds what took the place of a frozen environment, or was told of it."""
+
+
+def target_of(campaign: CampaignConfig) -> Target:
+    """The campaign's target, made with what the file says."""
+    said = campaign.made_of()
+    target: Target = plugins.make("targets", said.pop("name"), **said)
+    kind = plugins.load("launchers", campaign.launcher.type) if isinstance(target, (Imaged, Resuming)) else None
+    if isinstance(target, Imaged) and isinstance(kind, Packager):
+        target.in_image = kind.in_image(campaign.launcher.options())
+    if isinstance(target, Resuming) and isinstance(kind, Requeuer):
+        target.resumes = kind.requeues(campaign.launcher.options())
+    return target
+
+
+def settled_target(campaign: CampaignConfig, history: History | None) -> Target:
+    """The same, making jobs as the campaign began, where it has."""
+    target, started = target_of(campaign), history.started if history else None
+    if isinstance(target, Settled) and history and started:
+        frugal = CampaignConfig.of(dict(started.plan), campaign.campaign).run.checkpoints == "kept"
+        target.settle(frozen(history), frugal=frugal)
+    return target
+
+
+def around(campaign: CampaignConfig, survey: Survey) -> RunEnvironment | None:
+    """What runs find around them: what the target says, at the place that the launcher's options name."""
+    kind = plugins.load("launchers", campaign.launcher.type)
+    place = kind.place(campaign.launcher.options()) if isinstance(kind, Packager) else {}
+    return replace(survey.environment, place=place) if survey.environment else None
+
+
+def seen(survey: Survey, campaign: CampaignConfig) -> BaseSurvey:
+    """What is frozen of a survey for whoever reads the journal."""
+    held = bool(survey.protect or campaign.scope.protect or campaign.evaluate)
+    found = around(campaign, survey)
+    return BaseSurvey(
+        lineage=survey.lineage, minutes=survey.minutes, gpus=survey.resources.gpus, protected=held, environment=found
+    )
+
+
+def rows(campaign: CampaignConfig, survey: Survey) -> Iterator[tuple[str, str]]:
+    """The environment as rows of a plan."""
+    found = around(campaign, survey)
+    yield from (("" if number else "environment", line) for number, line in enumerate(lines(found) if found else ()))
+
+
+def frozen(history: History) -> RunEnvironment | None:
+    """What a campaign froze, as it was corrected since with its launcher; None in journals of earlier versions."""
+    noted = next((note.details[NOTE] for note in reversed(history.notes) if NOTE in note.details), "")
+    if noted:
+        said = json.loads(noted)
+        return RunEnvironment(**{**said, "refused": tuple(said.get("refused", ()))})
+    return of(history.started)
+
+
+def of(started: CampaignStarted | None) -> RunEnvironment | None:
+    """What the first event holds."""
+    return started.survey.environment if started and started.survey else None
+
+
+def compared(
+    campaign: CampaignConfig, history: History, survey: Survey, target: Target, *, corrected: bool
+) -> tuple[str, RunEnvironment | None]:
+    """What differs here from what was frozen, in words, and what takes its place where the launcher was corrected.
+
+    Args:
+        campaign: The campaign, with its launcher as it is now.
+        history: Its replay.
+        survey: Its base commit as it is found here.
+        target: Makes its jobs, from now on with what takes the place of what was frozen.
+        corrected: Whether its launcher was corrected just now, before any run was taken.
+
+    Raises:
+        CampaignError: Runs cannot go on as frozen.
+    """
+    before, now = frozen(history), around(campaign, survey)
+    if before is None or now is None:
+        return "", None
+    if corrected and before.place != now.place:
+        target.settle(now, frugal=True) if isinstance(target, Settled) else None
+        return f"the place of runs is corrected with the launcher: {next(lines(now))}", now
+    seen = Path(before.python.get("UV_PROJECT_ENVIRONMENT", "")).is_dir()
+    if why := why_not(before, now, seen=seen):
+        raise CampaignError(f"{why}; nothing was started")
+    found = "; ".join(differences(before, now))
+    return (f"runs go on in the environment that the campaign froze: {found}" if found else ""), None
+
+
+def dump(found: RunEnvironment) -> str:
+    """As a note keeps it."""
+    return json.dumps(asdict(found))
