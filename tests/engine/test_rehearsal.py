@@ -1,10 +1,13 @@
 """Before the baseline: a few steps with a validation, told and judged by nobody."""
 
+import subprocess
 import sys
+import time
 
 import pytest
 from tests.conftest import commit_all
 
+from autoresearch.campaign import by_hand
 from autoresearch.campaign.campaign import Campaign
 from autoresearch.campaign.plan import PlanRequest
 from autoresearch.cli.main import main
@@ -119,3 +122,40 @@ def test_a_pause_lets_the_rehearsal_go_on_and_nothing_else_begin(tmp_path):
     order = [kind for kind in kinds if kind in {"paused", "rehearsal:", "resumed", "experiment_opened"}]
     assert order == ["paused", "rehearsal:", "resumed", "experiment_opened"]
     assert any("succeeded" in event.text for event in events if isinstance(event, Noted))
+
+
+def wait_for(found, patience_s=200.0):
+    """Wait for something to become true, and return it."""
+    limit = time.monotonic() + patience_s
+    while not (value := found()):
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+    return value
+
+
+WAITS = """\
+import os, pathlib, time
+pathlib.Path(os.environ["AUTORESEARCH_FOLDER"], "begun").touch()
+while True: time.sleep(0.1)
+"""
+
+
+@pytest.mark.full
+def test_the_rehearsal_of_a_plan_that_was_killed_is_ended_by_the_next_one(tmp_path):
+    """Its job ends, its worktree and owner file go; while its process lives it is left alone."""
+    root = create(tmp_path / "demo").root
+    (root / "examples" / "run_grpo.py").write_text(WAITS)
+    commit_all(root)
+    words = ["--command", " ".join(COMMAND), "--stop", "1 experiment", "--name", "killed", "--repo", str(root)]
+    made = subprocess.Popen([sys.executable, "-m", "autoresearch", "plan", TINY, "--rehearse", *words])
+    folder = root / "reports" / "auto_research" / "killed"
+    wait_for(lambda: list(folder.glob("rehearsal/run-*/begun")))
+    (owned,) = folder.glob("rehearsal-*.owner")
+    assert by_hand.clear_abandoned(root) == ()
+    made.kill()
+    made.wait()
+    (gone,) = by_hand.clear_abandoned(root)
+    assert gone == f"killed/rehearsal/run-{owned.stem.partition('-')[2]}"
+    wait_for(lambda: list(folder.glob("rehearsal/run-*/exit.json")))
+    assert not owned.exists()
+    assert by_hand.clear_abandoned(root) == ()

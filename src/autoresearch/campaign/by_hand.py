@@ -4,10 +4,11 @@ Besides, the rehearsal of a plan that is not written yet.
 """
 
 import contextlib
+import json
 import math
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from autoresearch.campaign.controller import Reporter, write_report
 from autoresearch.campaign.plan import Plan
 from autoresearch.campaign.standing import judged_value, reading_of
 from autoresearch.campaign.status import DrivenExperiment, Judged, driven
+from autoresearch.campaign.surroundings import target_of
 from autoresearch.campaign.tracking import tell_trackers
+from autoresearch.config.schema import CampaignConfig
 from autoresearch.engine import by_hand, first_runs
 from autoresearch.engine.context import Context
 from autoresearch.engine.loop import Loop
@@ -26,12 +29,12 @@ from autoresearch.experiment.events import Event
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.hypothesis import AREAS, Hypothesis
 from autoresearch.git import refs
-from autoresearch.machine import processes
+from autoresearch.machine import disk, lock_owner, processes
 from autoresearch.machine.clock import SteadyClock
 from autoresearch.machine.turns import SharedTurn
 from autoresearch.ports.target import Rehearsable
 from autoresearch.records import volume
-from autoresearch.records.paths import EXCLUDED
+from autoresearch.records.paths import EXCLUDED, Layout
 from autoresearch.scheduling.by_hand import Dropping, Errand, resume_first
 from autoresearch.scheduling.next_move import Chooser, Stop
 
@@ -323,6 +326,7 @@ def rehearse(plan: Plan, clock: Callable[[], float], wait: Callable[[], None]) -
     if problem := preflight.why_refused(made.launcher, plan.survey, made.look()):
         raise CampaignError(f"launcher {made.launcher.name} is refused: {problem}")
     refs.exclude(plan.root, EXCLUDED)
+    clear_abandoned(plan.root)
     made.target.survey(plan.root)
 
     def go_on() -> bool:
@@ -330,7 +334,38 @@ def rehearse(plan: Plan, clock: Callable[[], float], wait: Callable[[], None]) -
         return True
 
     now, known = clock(), opening.redactor(plan.root)
-    limit_s = plan.rule.per_experiment_timeout_s
-    found = first_runs.rehearse(made, plan.base_commit, int(now), limit_s, go_on, known)
+    limit_s, number = plan.rule.per_experiment_timeout_s, int(now)
+    mark = made.paths.folder / f"{first_runs.REHEARSAL}-{number}{_OWNED}"
+    said = {"owner": asdict(lock_owner.here(since=now)), "campaign": made.campaign.model_dump(mode="json")}
+    disk.replace(mark, json.dumps({**said, "number": number}))
+    try:
+        found = first_runs.rehearse(made, plan.base_commit, number, limit_s, go_on, known)
+    finally:
+        mark.unlink(missing_ok=True)
     assert found is not None  # noqa: S101 - it is always waited for
     return replace(found, told=known.clean(found.told))
+
+
+_OWNED = ".owner"
+"""How the file ends that says who waits for the rehearsal of a plan; gone with it, unless that one was killed."""
+
+
+def clear_abandoned(root: Path) -> tuple[str, ...]:
+    """End the rehearsals of plans whose process was killed, and take away weights and worktree; what was cleared.
+
+    One whose process lives, or of which nobody here can know, is left alone, and so is a file that nobody can read.
+    """
+    gone = []
+    for mark in sorted(Layout(root).campaigns.glob(f"*/{first_runs.REHEARSAL}-*{_OWNED}")):
+        try:
+            said = json.loads(mark.read_text("utf-8"))
+            owner, number = lock_owner.read(said["owner"]), int(said["number"])
+            campaign = CampaignConfig.of(said["campaign"], str(mark))
+        except (OSError, ValueError, KeyError, TypeError, CampaignError):
+            continue
+        if lock_owner.alive(owner, owner.since) is False:
+            paths = volume.with_site(Layout(root).campaign(campaign.campaign), campaign)
+            first_runs.abandon(opening.launcher_of(campaign, paths), target_of(campaign), paths, number)
+            mark.unlink(missing_ok=True)
+            gone.append(f"{campaign.campaign}/{first_runs.REHEARSAL}/run-{number}")
+    return tuple(gone)

@@ -24,6 +24,7 @@ from autoresearch.ports.launcher import Launcher
 from autoresearch.ports.metric_source import readings_of, sources_of
 from autoresearch.ports.target import Rehearsable, Saver, Survey, Target
 from autoresearch.records import volume
+from autoresearch.records.paths import CampaignPaths
 from autoresearch.run.job import JobState, JobStatus
 from autoresearch.run.measurement import Measurement, Readings
 from autoresearch.scheduling import next_move, race
@@ -200,6 +201,17 @@ def rehearse(
             if isinstance(target, Saver):
                 volume.forget(paths, REHEARSAL, target.weights(folder))
             worktree.remove(paths.root, tree)
+
+
+def abandon(launcher: Launcher, target: Target, paths: CampaignPaths, number: int) -> None:
+    """End a rehearsal that nobody waits for any more, and keep neither its weights nor its worktree."""
+    if job_id := launcher.find(names.run_id(paths.name, REHEARSAL, number)):
+        launcher.cancel(job_id)
+    if isinstance(target, Saver):
+        volume.forget(paths, REHEARSAL, target.weights(paths.run(REHEARSAL, number)))
+    tree = paths.worktree(f".{REHEARSAL}")
+    if tree.exists():
+        worktree.remove(paths.root, tree)
 
 
 def _ended(launcher: Launcher, job_id: str, wait: Callable[[], bool]) -> JobStatus | None:
