@@ -232,3 +232,19 @@ def test_a_misspelt_option_is_refused():
     """An option that does not exist is named."""
     with pytest.raises(CampaignError, match="no option 'tagz'"):
         TensorBoardSource(options={"tagz": 1})
+
+
+@pytest.mark.parametrize(("said", "values", "first"), [
+    ([(1, 0.5), (2, 0.25)], 1, "0.25"), ([(1, 0.5), (2, 0.25), (2, 0.25)], 1, "0.25"),
+    ([(1, 0.5), (2, 0.25), (2, 0.75)], 2, "0.25"), ([(1, 0.5), (1, 0.75), (2, 0.25)], 1, "0.25"),
+])  # fmt: skip
+@pytest.mark.parametrize("apart", [False, True], ids=["one file", "a file each"])
+def test_what_was_said_before_of_the_last_step_is_told(tmp_path, said, values, first, apart):
+    """The later one counts, and whoever judges hears that there was another, in whichever file."""
+    for number, (step, value) in enumerate(said):
+        write(
+            tmp_path / f"events.out.tfevents.{number if apart else 0}", [event(step, value=value)], mtime=1000 + number
+        )
+    found = TensorBoardSource().read(tmp_path)
+    assert found.series["loss"].values[-1] == said[-1][1]
+    assert (found.ends["loss"].values, found.ends["loss"].first) == (values, f"loss = {first} at its last step")

@@ -121,6 +121,29 @@ def test_a_number_that_the_run_itself_forged_says_that_nobody_vouches_for_it(lab
     assert "stand on one source, which the code under test could have written" in report
 
 
+@pytest.mark.parametrize("baseline_too", [False, True], ids=["the idea alone", "the baseline too"])
+def test_a_value_written_behind_the_last_one_is_none_unless_the_baseline_does_so(lab, baseline_too):
+    """The last line of a file wins its step: where the baseline's files say one value at the end, two are none."""
+    behind = "open('metrics.jsonl', 'a').write(json.dumps({'step': 2, 'score': 0.9}) + '\\n')"
+    (lab.root / "judge.py").write_text("def grade(lr): return 0.5 + lr\n")
+    (lab.root / "tune.py").write_text("def prepare(): pass\n")
+    (lab.root / "train.py").write_text(
+        "import json, os, judge, tune\nos.chdir(os.environ['AUTORESEARCH_RUN_FOLDER'])\ntune.prepare()\n"
+        "with open('metrics.jsonl', 'w') as out:\n    for step in (1, 2):\n"
+        "        print(json.dumps({'step': step, 'score': judge.grade(0.1 * step)}), file=out)\n"
+        + (f"{behind}\n" if baseline_too else "")
+    )
+    commit_all(lab.root)
+    late = tuned("import atexit, json", f"atexit.register(lambda: {behind})")
+    (lab.root / "ideas.yaml").write_text(yaml.safe_dump([{"title": "behind", "patch": late}]))
+    target = {"type": "command", "protect": ["judge.py", "train.py"], "source": {"type": "jsonl"}}
+    lab.write(stop="2 experiments", launcher={"type": "local"}, target=target, run={"grace": 0.5})
+    done = lab.run()
+    assert lab.rows()[1].metric_value == (0.9 if baseline_too else None), done.stderr
+    told = "the baseline prints one result, this run 2: 'score = 0.7 at its last step', and later 'score = 0.9 at its last step'"
+    assert (told in lab.rows()[1].reason) is not baseline_too
+
+
 @pytest.mark.parametrize("edited", [False, True], ids=["as committed", "edited"])
 def test_what_measures_is_loaded_from_the_commit_or_there_is_no_number(lab, edited):
     """PYTHONPATH or an editable install leads to the user's checkout: its code has to be that of the commit."""

@@ -31,6 +31,7 @@ from autoresearch.metrics.safe_read import (
     Version,
     as_strings,
     digest_before,
+    ends,
     files_below,
     joined,
     lines_of,
@@ -87,8 +88,10 @@ class FileSource:
         found = [item for item in files_below(folder, *self._globs) if self._kind(item)]
         files = [self._file(item) for item in found]
         notes = tuple(f"{item.name}: {note}" for item, file in zip(found, files, strict=True) for note in file.notes())
+        parts = [part for file in files for part in file.parts()]
         return Readings(
-            series=joined(part for file in files for part in file.parts()),
+            series=joined(parts),
+            ends=ends(parts),
             files=tuple(item.name for item in found),
             notes=notes,
             counted=bool(files) and not any(file.told for file in files),

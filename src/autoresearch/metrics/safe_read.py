@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, TypeVar
 from autoresearch.errors import CampaignError
 from autoresearch.machine.disk import named_outside, walk
 from autoresearch.run.measurement import Series, thinned
+from autoresearch.run.printed_result import Manner, ResultLine
 
 Version = tuple[int, int, int]
 
@@ -148,6 +149,8 @@ class Points:
     values: "array[float]" = field(default_factory=lambda: array("d"))
     late: dict[int, float] = field(default_factory=dict)
     """Steps that came after a later one, as where a run goes on from a checkpoint; not in order yet."""
+    revised: tuple[int, float] | None = None
+    """The newest step that was given another value by the next point, and the value that it had."""
 
     def add(self, step: int, value: float) -> None:
         """Take one; a step that is no machine word is none."""
@@ -156,6 +159,8 @@ class Points:
                 self.steps.append(step)
                 self.values.append(value)
         elif step == self.steps[-1]:
+            if value != self.values[-1] and not (math.isnan(value) and math.isnan(self.values[-1])):
+                self.revised = (step, self.values[-1])
             self.values[-1] = value
         elif step >= -_WORD:
             self.late[step] = value
@@ -224,6 +229,28 @@ def joined(files: Iterable[PointsOfFile]) -> dict[str, Series]:
             points.settle()
             by_tag.setdefault(tag, []).append(points)
     return {tag: _series(tag, parts) for tag, parts in by_tag.items()}
+
+
+def ends(files: Iterable[PointsOfFile]) -> dict[str, ResultLine]:
+    """What several files say of each tag's last step, as a result is printed: one value, or first another."""
+    by_tag: dict[str, list[Points]] = {}
+    for file in files:
+        for tag, points in file.tags.items():
+            if points.steps:
+                by_tag.setdefault(tag, []).append(points)
+    return {tag: _end(tag, parts) for tag, parts in by_tag.items()}
+
+
+def _end(tag: str, parts: list[Points]) -> ResultLine:
+    step = max(part.steps[-1] for part in parts)
+    said: list[float] = []
+    for part in (part for part in parts if part.steps[-1] == step):
+        said += [part.revised[1]] if part.revised and part.revised[0] == step else []
+        said.append(part.values[-1])
+    other = next((value for value in said if repr(value) != repr(said[-1])), said[-1])
+    first, text = (f"{tag} = {value:.6g} at its last step" for value in (other, said[-1]))
+    values = 1 if first == text else 2
+    return ResultLine(text=text, value=said[-1], manner=Manner.BARE, first=first, values=values, count=len(said))
 
 
 def _series(tag: str, parts: list[Points]) -> Series:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from autoresearch.metrics.record_file import RecordFile, WireError, fields, followed, varint
-from autoresearch.metrics.safe_read import PointsOfFile, files_below, joined, refuse_unknown
+from autoresearch.metrics.safe_read import PointsOfFile, ends, files_below, joined, refuse_unknown
 from autoresearch.run.measurement import Readings
 
 _HPARAMS_RUN = re.compile(r"(?:^|/)\d{9,}\.\d+/[^/]+$")
@@ -49,7 +49,8 @@ class TensorBoardSource:
             events = followed(self._files, item, _EventFile)
             points.append(events.points)
             notes += [f"{item.name}: {note}" for note in events.notes()]
-        return Readings(series=joined(points), files=tuple(item.name for item in found), notes=tuple(notes))
+        files = tuple(item.name for item in found)
+        return Readings(series=joined(points), files=files, notes=tuple(notes), ends=ends(points))
 
 
 class _EventFile(RecordFile):

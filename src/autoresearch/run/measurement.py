@@ -134,6 +134,7 @@ class Readings:
         conflict: Two of the lines that give different results, None where there is one result.
         counted: Whether its steps only count the values, for the run says no step.
         clashes: By tag, two files that should tell one history and do not, in a sentence.
+        ends: By tag, what files say of its last step, and whether they said another value before.
     """
 
     series: Mapping[str, Series] = field(default_factory=dict)
@@ -144,6 +145,11 @@ class Readings:
     conflict: tuple[str, str] | None = None
     counted: bool = False
     clashes: Mapping[str, str] = field(default_factory=dict)
+    ends: Mapping[str, ResultLine] = field(default_factory=dict)
+
+    def lines_of(self, tag: str) -> tuple[ResultLine, ...]:
+        """How the result was given: in the files' last step of a tag, and in what was printed."""
+        return (*([self.ends[tag]] if tag in self.ends else []), *self.results)
 
 
 class Completion(StrEnum):

@@ -263,7 +263,7 @@ class CommandTarget:
             else f"in {folder.name}: {self._hint(log_tail)}"
             + nothing_found(self._objective, (self._tag,), readings, log_tail),
             integrity=integrity,
-            results=tuple(line for one in readings.values() for line in one.results),
+            results=tuple(line for one in readings.values() for line in one.lines_of(self._tag)),
             counted=counted,
         )
 
