@@ -1,7 +1,10 @@
 """A wait that ends when a process is gone or a file has grown, and never fails. Waits here are for ever unless it rings."""
 
 import os
+import resource
+import shutil
 import subprocess
+import sys
 import threading
 from pathlib import Path
 from unittest.mock import Mock
@@ -101,3 +104,86 @@ def test_nothing_stays_open(file, child):
     bell.attend([])
     bell.close()
     assert handles() == before
+
+
+def test_a_process_named_twice_is_attended_once(bell, child):
+    """A handle that nobody knows any more would be readable for ever, and every wait would be over at once."""
+    one = identity(child)
+    bell.attend([one, one])
+    child.stdin.close()
+    assert bell.wait(FOR_EVER, 4)
+    assert bell.wait(0.0, 4) is False
+
+
+def test_most_descriptors_stay_free(bell, monkeypatch):
+    """Of thousands of runs so many are attended as a quarter of the descriptors allow; the others are polled."""
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (8, 8))
+    children = [subprocess.Popen(("cat",), stdin=subprocess.PIPE) for _ in range(4)]
+    before = handles()
+    those = [identity(one) for one in children]
+    assert bell.attend(those) is False
+    assert handles() == before + 2
+    for one in children:
+        one.communicate()
+    assert bell.wait(FOR_EVER, 4)
+    assert bell.attend(those) is True
+    assert bell.attend(those) is False
+    assert bell.wait(0.0, 4) is False
+
+
+def test_a_replaced_file_rings_once_and_is_polled(bell, file):
+    """What is written to the new one is no event, but it is seen at the next look, by its length."""
+    other = file.with_name("new")
+    other.write_text("one\ntwo\n")
+    other.replace(file)
+    assert bell.wait(FOR_EVER, 4)
+    assert bell.wait(0.0, 8) is False
+    with file.open("a") as journal:
+        journal.write("three\n")
+    assert bell.wait(FOR_EVER, 8)
+    assert bell.wait(0.0, 8) is False
+
+
+def test_an_end_of_the_file_that_comes_and_goes_does_not_spin(bell, file):
+    """A file that was cut short rings once, and so does one without a name."""
+    file.write_text("o")
+    assert bell.wait(FOR_EVER, 4)
+    assert bell.wait(0.0, 4) is False
+    file.unlink()
+    bell.wait(0.0, 4)
+    assert bell.wait(0.0, 4) is False
+
+
+@pytest.mark.parametrize("seconds", [float("inf"), 1e20, -1.0])
+def test_any_number_of_seconds_is_a_wait(bell, file, seconds):
+    """What no timer can hold is cut, so that a wait never fails."""
+    with file.open("a") as journal:
+        journal.write("two\n")
+    bell._torn = file.stat().st_size  # the wait itself has to hear it
+    ringing = threading.Timer(0.1, lambda: file.write_text("three, and more\n"))
+    ringing.start()
+    assert bell.wait(seconds, 4) is (seconds > 0)
+    ringing.join()
+
+
+WITHOUT = """
+import pathlib, sys
+from autoresearch.machine.bell import Bell
+pathlib.Path("/proc/sys/user/max_inotify_instances").write_text("0")
+file = pathlib.Path(sys.argv[1])
+bell = Bell(file)
+print(bell._changes, bell.wait(0.0, 4))
+file.write_text("one, two")
+print(bell.wait(0.0, 4), bell.wait(0.0, 4))
+"""
+
+
+def test_without_notification_a_file_is_seen_at_the_next_look(file):
+    """The kernel's limit of listeners is reached, as on a busy machine; on NFS, too, nobody tells what others write."""
+    unshare = shutil.which("unshare")
+    if not unshare or subprocess.run((unshare, "-Ur", "true"), check=False, capture_output=True).returncode:
+        pytest.skip("no user namespace of our own can be had here")
+    done = subprocess.run(
+        (unshare, "-Ur", sys.executable, "-c", WITHOUT, str(file)), check=True, capture_output=True, text=True
+    )
+    assert done.stdout.split() == ["None", "False", "True", "False"]

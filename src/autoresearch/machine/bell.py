@@ -1,12 +1,14 @@
 """A wait that ends when something happened: a process is gone, or somebody else has written to a file.
 
 Nothing here can fail: what cannot be listened to (no descriptor is free, an old kernel, a file system without
-notification) is not heard, and the wait is over when its time is, as a poll's.
+notification, a file that was replaced) is not heard, and the wait is over when its time is, as a poll's. Each process
+takes a descriptor, so only so many are attended that three of four stay free for everybody else.
 """
 
 import contextlib
 import ctypes
 import os
+import resource
 import select
 from collections.abc import Collection
 from pathlib import Path
@@ -18,6 +20,7 @@ Identity = tuple[int, int]
 
 _MODIFIED = 0x2
 _ENOUGH = 1 << 16
+_LONGEST_S = 3600.0
 
 
 class Bell:
@@ -47,8 +50,9 @@ class Bell:
         for one in self._attended.keys() - set(those):
             self._leave(one)
         self._gone.intersection_update(those)
-        fresh = [one for one in those if one not in self._attended and one not in self._gone]
-        for one in fresh:
+        fresh = {one for one in those if one not in self._attended and one not in self._gone}
+        room = _most() - len(self._attended)
+        for one in sorted(fresh)[: max(0, room)]:
             if (handle := _open(one)) is not None:
                 self._attended[one] = handle
                 self._poll.register(handle, select.POLLIN)
@@ -68,7 +72,7 @@ class Bell:
         self._drain()
         if self._has_grown(heard):
             return True
-        rung = {handle for handle, _ in self._poll.poll(max(0.0, seconds) * 1000)}
+        rung = {handle for handle, _ in self._poll.poll(min(max(0.0, seconds), _LONGEST_S) * 1000)}
         for one in [one for one, handle in self._attended.items() if handle in rung]:
             self._leave(one)
             self._gone.add(one)
@@ -108,6 +112,12 @@ class Bell:
             with contextlib.suppress(OSError):
                 os.close(self._changes)
             self._changes = None
+
+
+def _most() -> int:
+    """How many processes may be attended: a quarter of what may be open."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return most // 4 if most != resource.RLIM_INFINITY else 1 << 16
 
 
 def _open(one: Identity) -> int | None:
