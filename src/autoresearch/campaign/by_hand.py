@@ -335,7 +335,7 @@ def rehearse(plan: Plan, clock: Callable[[], float], wait: Callable[[], None]) -
 
     now, known = clock(), opening.redactor(plan.root)
     limit_s, number = plan.rule.per_experiment_timeout_s, int(now)
-    mark = made.paths.folder / f"{first_runs.REHEARSAL}-{number}{_OWNED}"
+    mark = made.paths.rehearsal_owner(number)
     said = {"owner": asdict(lock_owner.here(since=now)), "campaign": made.campaign.model_dump(mode="json")}
     disk.replace(mark, json.dumps({**said, "number": number}))
     try:
@@ -346,17 +346,14 @@ def rehearse(plan: Plan, clock: Callable[[], float], wait: Callable[[], None]) -
     return replace(found, told=known.clean(found.told))
 
 
-_OWNED = ".owner"
-"""How the file ends that says who waits for the rehearsal of a plan; gone with it, unless that one was killed."""
-
-
 def clear_abandoned(root: Path) -> tuple[str, ...]:
     """End the rehearsals of plans whose process was killed, and take away weights and worktree; what was cleared.
 
     One whose process lives, or of which nobody here can know, is left alone, and so is a file that nobody can read.
     """
     gone = []
-    for mark in sorted(Layout(root).campaigns.glob(f"*/{first_runs.REHEARSAL}-*{_OWNED}")):
+    marks = (mark for paths in Layout(root).folders() for mark in paths.folder.glob(paths.rehearsal_owner("*").name))
+    for mark in sorted(marks):
         try:
             said = json.loads(mark.read_text("utf-8"))
             owner, number = lock_owner.read(said["owner"]), int(said["number"])

@@ -297,6 +297,10 @@ class CampaignPaths(Layout):
         """Working tree in which a person or an agent edits an experiment; its runs have another one."""
         return self.hands / str(index)
 
+    def rehearsal_owner(self, number: int | str) -> Path:
+        """Says who waits for the rehearsal of a plan; gone with it, unless that one was killed."""
+        return self.folder / f"rehearsal-{number}.owner"
+
     @property
     def claim(self) -> Path:
         """Says on the volume whose folder that is; see `records/volume.py`."""
