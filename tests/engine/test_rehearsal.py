@@ -135,27 +135,40 @@ def wait_for(found, patience_s=200.0):
 
 WAITS = """\
 import os, pathlib, time
-pathlib.Path(os.environ["AUTORESEARCH_FOLDER"], "begun").touch()
-while True: time.sleep(0.1)
+begun = pathlib.Path(os.environ["AUTORESEARCH_FOLDER"], "begun")
+begun.touch()
+while begun.exists(): time.sleep(0.1)
 """
 
 
-@pytest.mark.full
-def test_the_rehearsal_of_a_plan_that_was_killed_is_ended_by_the_next_one(tmp_path):
-    """Its job ends, its worktree and owner file go; while its process lives it is left alone."""
+@pytest.fixture
+def killed(tmp_path):
+    """A repository where `plan --rehearse` was killed, and the run that it left; its job ends with the test."""
     root = create(tmp_path / "demo").root
     (root / "examples" / "run_grpo.py").write_text(WAITS)
     commit_all(root)
     words = ["--command", " ".join(COMMAND), "--stop", "1 experiment", "--name", "killed", "--repo", str(root)]
     made = subprocess.Popen([sys.executable, "-m", "autoresearch", "plan", TINY, "--rehearse", *words])
-    folder = root / "reports" / "auto_research" / "killed"
-    wait_for(lambda: list(folder.glob("rehearsal/run-*/begun")))
-    (owned,) = folder.glob("rehearsal-*.owner")
-    assert by_hand.clear_abandoned(root) == ()
-    made.kill()
-    made.wait()
-    (gone,) = by_hand.clear_abandoned(root)
-    assert gone == f"killed/rehearsal/run-{owned.stem.partition('-')[2]}"
-    wait_for(lambda: list(folder.glob("rehearsal/run-*/exit.json")))
-    assert not owned.exists()
+    runs = root / "reports" / "auto_research" / "killed" / "rehearsal"
+    try:
+        (begun,) = wait_for(lambda: list(runs.glob("run-*/begun")))
+        assert by_hand.clear_abandoned(root) == ()
+        made.kill()
+        made.wait()
+        yield root, begun.parent
+    finally:
+        made.kill()
+        made.wait()
+        for begun in runs.glob("run-*/begun"):
+            begun.unlink()
+            wait_for((begun.parent / "exit.json").exists)
+
+
+@pytest.mark.full
+def test_the_rehearsal_of_a_plan_that_was_killed_is_ended_by_the_next_one(killed):
+    """Its job ends, its worktree and owner file go; while its process lives it is left alone."""
+    root, run = killed
+    assert by_hand.clear_abandoned(root) == (f"killed/rehearsal/{run.name}",)
+    wait_for((run / "exit.json").exists)
+    assert not list(run.parent.parent.glob("rehearsal-*.owner"))
     assert by_hand.clear_abandoned(root) == ()
