@@ -34,6 +34,10 @@ def test_numbers_listed_behind_a_step_are_found_with_what_reads_them(line, found
             {"nevals": 182, "avg": 53.2, "max": 66},
         ),
         ("epoch  train_loss  accuracy  time\n0  0.5  0.81  00:03\n", {"train_loss": 0.5, "accuracy": 0.81}),
+        (
+            "| episode | eps | eval_return |\n|---|---|---|\n| 20 | 0.3 | 1.6 |\n| 40 | 0.2 | 1.7 |\n",
+            {"eps": 0.2, "eval_return": 1.7},
+        ),
         ("Start of it\n1 2\n", {}),
         ("two words\n1,234 2\n", {}),
         ("a a\n1 2\n", {}),

@@ -22,6 +22,7 @@ from autoresearch.supervision import run_folder
 
 _OURS = frozenset({RUN_LOG, run_folder.SPEC, run_folder.STATE, run_folder.EXIT, run_folder.TROUBLE})
 _MOST_NAMES, _MOST_FILES = 60, 40
+_CHECKPOINT = re.compile(r"(?<![^/])checkpoint-\d+/")
 _WORDS = (
     "accuracy",
     "acc",
@@ -123,8 +124,8 @@ def _files(folder: Path) -> Iterator[tuple[str, dict[str, object]]]:
 
 
 def _alike(places: set[str]) -> bool:
-    """Whether files of one name are those of one run: alone, or in folders that differ in a number only."""
-    return len({re.sub(r"\d+", "#", place) for place in places}) == 1
+    """Whether files of one name are those of one run: alone, in numbered folders, or beside checkpoints."""
+    return len({re.sub(r"\d+", "#", _CHECKPOINT.sub("", place)) for place in places}) == 1
 
 
 def _read(folder: Path, where: str, source: Mapping[str, object], tag: str = "") -> Iterator[FoundNumber]:

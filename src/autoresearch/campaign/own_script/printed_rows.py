@@ -59,27 +59,30 @@ def listed_in(log: str) -> dict[str, dict[str, object]]:
 
 
 _CELL = r"[-+.:%\deEnaif]+"
+_GAP = r"[\s|\u2502\u2503]"
 _HEADING = re.compile(r"\s*[A-Za-z#][\w/.%#-]*(?:[ \t]+[A-Za-z#%][\w/.%#-]*){1,30}\s*")
 _FIRST_COLUMN = frozenset({"gen", "generation", "epoch", "step", "iter", "iteration", "round", "episode", "it"})
 
 
 def columns_in(log: str) -> dict[str, dict[str, object]]:
-    """Columns of numbers under a heading, by their names, with what reads each; the first column may count steps.
+    """Columns of numbers under a heading, by name, with what reads each; bars may divide them; the first may count.
 
     Args:
         log: The end of the run's output.
     """
     found: dict[str, dict[str, object]] = {}
-    for heading, row in pairwise(line for line in map(clean, log.split("\n")) if line.strip(" -=|+")):
+    lines = (re.sub(rf"{_GAP}+", " ", clean(line)) for line in log.split("\n"))
+    for heading, row in pairwise(line for line in lines if line.strip(" -=+")):
         names, cells = heading.split(), row.split()
         if len(names) != len(cells) or not _HEADING.fullmatch(heading) or len(set(names)) < len(names):
             continue
         if not all(re.fullmatch(_CELL, cell) and re.search(r"\d|nan|inf", cell) for cell in cells):
             continue
         counts = names[0].lower().rstrip("s") in _FIRST_COLUMN
-        step = {"step": rf"^\s*(\d+)(?:\s+{_CELL}){{{len(names) - 1}}}\s*$"} if counts else {}
+        step = {"step": rf"^{_GAP}*(\d+)(?:{_GAP}+{_CELL}){{{len(names) - 1}}}{_GAP}*$"} if counts else {}
         for at, name in enumerate(names):
             if not (counts and at == 0) and re.fullmatch(NUMBER, cells[at]):
-                own = rf"^\s*(?:{_CELL}\s+){{{at}}}([-+.eE0-9]+)(?:\s+{_CELL}){{{len(names) - 1 - at}}}\s*$"
+                behind = rf"(?:{_GAP}+{_CELL}){{{len(names) - 1 - at}}}{_GAP}*$"
+                own = rf"^{_GAP}*(?:{_CELL}{_GAP}+){{{at}}}([-+.eE0-9]+){behind}"
                 found.setdefault(name, {"type": "stdout", "patterns": {name: own}, **step})
     return found

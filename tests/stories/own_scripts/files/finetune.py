@@ -22,7 +22,12 @@ for step in range(1, config["max_steps"] + 1):
     history.append({"step": step, "loss": round(loss, 4)})
     if step % 5 == 0:
         history.append({"step": step, "eval_loss": round(loss + 0.1, 4), "eval_runtime": 1.5})
-out = pathlib.Path("out") / "checkpoint-20"
-out.mkdir(parents=True)
-state = {"best_metric": None, "global_step": config["max_steps"], "log_history": history}
-(out / "trainer_state.json").write_text(json.dumps(state))
+out = pathlib.Path("out")
+for saved, folder in (
+    (5, out / "checkpoint-5"),
+    (config["max_steps"], out / "checkpoint-20"),
+    (config["max_steps"], out),
+):
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {"best_metric": None, "global_step": saved, "log_history": [row for row in history if row["step"] <= saved]}
+    (folder / "trainer_state.json").write_text(json.dumps(state))
