@@ -16,6 +16,8 @@ IDEAS = (
     {"title": "faster", "overrides": ["lr=0.2"]},
     {"title": "decay", "overrides": ["wd=0.1"]},
     {"title": "slower", "overrides": ["lr=0.05"]},
+    {"title": "warmer", "overrides": ["warmup=0.2"]},
+    {"title": "longer", "overrides": ["horizon=32"]},
     {
         "title": "louder",
         "patch": "--- a/train.py\n+++ b/train.py\n@@ -1 +1 @@\n-print('score: 0')\n+print('score: 1')\n",
@@ -25,12 +27,13 @@ IDEAS = (
 
 @pytest.fixture
 def tried(lab):
-    """The engine of a campaign whose four ideas were each tried on top of the baseline."""
+    """The engine of a campaign whose six ideas were each tried on top of the baseline."""
     (lab.root / "config.yaml").write_text(CONFIG)
     (lab.root / "ideas.yaml").write_text(yaml.safe_dump([{**idea, "parent": "baseline"} for idea in IDEAS]))
     commit_all(lab.root)
-    target = {"type": "command", "config": "config.yaml", "source": {"type": "stdout"}}
-    lab.write(stop="5 experiments", target=target, launcher={"type": "scripted", "script": {"*": {"value": [0.5]}}})
+    flags = {"warmup": {"flag": "--warmup", "type": "float"}, "horizon": {"flag": "--horizon", "type": "int"}}
+    target = {"type": "command", "config": "config.yaml", "source": {"type": "stdout"}, "knobs": flags}
+    lab.write(stop="7 experiments", target=target, launcher={"type": "scripted", "script": {"*": {"value": [0.5]}}})
     done = lab.run()
     assert done.returncode == 0, done.stderr
     return make_context(open_campaign(lab.root), proposing=False)
@@ -53,6 +56,13 @@ def test_overrides_on_neighbouring_lines_go_together(tried):
     event, config = made(tried, "faster", "decay")
     assert event.conflict == ""
     assert config == CONFIG.replace("lr: 0.1 ", "lr: 0.2 ").replace("wd: 0.0", "wd: 0.1")
+
+
+def test_flags_of_several_ideas_go_together(tried):
+    """Each adds a line to one file, which git takes for a conflict, and what one flag is worth alone was not measured."""
+    event, _ = made(tried, "warmer", "longer")
+    assert event.conflict == ""
+    assert {"warmup=0.2", "horizon=32"} <= set(shown(tried, event.commit, "autoresearch.knobs").split())
 
 
 def test_two_values_for_one_key_are_a_conflict_in_words(tried):

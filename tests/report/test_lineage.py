@@ -86,3 +86,10 @@ def test_names_of_curves_do_not_cover_each_other():
     heights = sorted(text.y for text in shapes(drawn, drawing.Text) if "#" in text.text)
     assert all(later - earlier >= 15 for earlier, later in pairwise(heights))
     assert heights[-1] <= drawn.height
+
+
+def test_the_longest_name_of_a_curve_ends_on_the_page():
+    """Bold letters of 12 pixels are at most 7.8 wide on average in the fonts that browsers take."""
+    found = DrawnCurves(label="best, #2 + #5 + #17 + #21, 12 runs", runs=(((1, 0.5), (2, -1.2345e-05)),))
+    (name,) = (text for text in shapes(curves.drawing("one", "score", [found]), drawing.Text) if "best" in text.text)
+    assert name.x + 7.8 * len(name.text) <= 920

@@ -128,7 +128,7 @@ def add_dashboard_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `dashboard`."""
     campaign_arguments(parser, unnamed="the one worked on last; act: what may be acted on")
     parser.add_argument(
-        "--act", action="store_true", help="approve, steer, pause, stop and extend from the browser too"
+        "--act", action="store_true", help="approve, steer, overrule, pause, stop and extend from the browser too"
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: this machine only)")
     parser.add_argument("--port", type=int, default=8642, help="port to listen at, 0 for a free one (default: 8642)")

@@ -47,6 +47,7 @@ from autoresearch.git.call import is_about_room
 from autoresearch.guards.scope import breaches
 from autoresearch.machine import disk, fault_points
 from autoresearch.ports.researcher import Mender
+from autoresearch.ports.target import SETTINGS
 
 
 def open_baseline(ctx: Context) -> None:
@@ -164,12 +165,12 @@ def _composed(ctx: Context, name: str, ideas: Sequence[str], base: str) -> str:
 
 
 def by_overrides(ctx: Context, idea: str) -> bool:
-    """Whether an experiment's commit is its overrides written into the recipe's own file, and nothing else."""
+    """Whether an experiment's commit is its overrides, in the recipe's own file or the settings, and nothing else."""
     entry = ctx.history.experiment(idea)
     hypothesis, committed = entry.hypothesis, entry.committed
     if committed is None or entry.commit != committed.commit or not hypothesis.overrides:
         return False
-    return is_clean(ctx, hypothesis) and set(committed.files) <= set(ctx.survey.lineage[:1])
+    return is_clean(ctx, hypothesis) and set(committed.files) <= {SETTINGS, *ctx.survey.lineage[:1]}
 
 
 def _merged(ctx: Context, name: str, ideas: Sequence[str], base: str, diffs: Sequence[str]) -> str:

@@ -27,9 +27,9 @@ Points = tuple[tuple[int, float], ...]
 PALETTE = (COLOURS["keep"], "#8250df", COLOURS["open"], COLOURS["crash"], "#1b7c83")
 _MOST = 12
 """Runs of one name that are drawn singly."""
-_ROOM = 200
+_ROOM = 260
 """Pixels at the right for the names."""
-_NAME_LINE, _NAME = 15, 22
+_NAME_LINE, _NAME = 15, 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,7 +178,7 @@ def _name(plane: _Plane, one: DrawnCurves, colour: str) -> list[Text]:
     if not one.mean:
         return []
     _, y = plane.at(*one.mean[-1])
-    label = f"{one.mean[-1][1]:.4g}  {cut(one.label, _NAME)}"
+    label = cut(f"{one.mean[-1][1]:.4g}  {one.label}", _NAME)
     return [Text(x=plane.right + 10, y=y + 4, text=label, colour=colour, size=12, bold=not one.reference)]
 
 

@@ -234,6 +234,8 @@ def _baseline(report: Report) -> str:
 
 
 def _best(report: Report, mark: str) -> str:
+    if report.best is None:
+        return ""
     basis = f", {report.best_from}" if report.best_from else ""
     basis += f", {report.measured_by}" if report.measured_by and report.incumbent != BASELINE else ""
     return f"{number(report.best)}{basis} ({report.incumbent}, branch {mark}{report.incumbent_branch}{mark})"
