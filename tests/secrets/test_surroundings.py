@@ -129,16 +129,16 @@ def coded(draw: random.Random, text: str) -> str:
     return text
 
 
-def through(draw: random.Random, channel: str, text: str) -> str:
+def through(draw: random.Random, channel: str, text: str, redactor: Redactor) -> str:
     """What a channel lets by, in pieces cut anywhere."""
     if channel == "whole":
-        return Redactor().clean(text)
+        return redactor.clean(text)
     if channel == "command line":
-        return "\n".join(Redactor().clean_argv([*text.split("\n")]))
+        return "\n".join(redactor.clean_argv([*text.split("\n")]))
     if channel == "variables":
-        return "\n".join(Redactor().clean_mapping({"X": text}).values())
+        return "\n".join(redactor.clean_mapping({"X": text}).values())
     cuts = sorted(draw.sample(range(len(text)), min(len(text), draw.choice((1, 3, 40)))))
-    return "".join(Redactor().clean_stream(text[at:to] for at, to in zip([0, *cuts], [*cuts, len(text)], strict=True)))
+    return "".join(redactor.clean_stream(text[at:to] for at, to in zip([0, *cuts], [*cuts, len(text)], strict=True)))
 
 
 @pytest.mark.parametrize("seed", range(MANY if os.environ.get("CI") else FEW))
@@ -154,15 +154,53 @@ def test_nothing_passes_in_any_code_surroundings_channel_or_cut(seed):
         near = draw.choice((0, 0, 0, 0, LONGEST_LINE, LONGEST_LINE // 2)) * (not folded)
         filling = ("lorem ipsum " * (near // 12 + 1))[: max(0, near - draw.randrange(len(text) + 60))]
         channel = draw.choice(("whole", "stream", "stream", "variables", "whole" if folded else "command line"))
-        left = through(draw, channel, f"before\n{filling}{text}{filling and ' ' + filling[:20000]}\nafter\n")
+        left = through(
+            draw, channel, f"before\n{filling}{text}{filling and ' ' + filling[:20000]}\nafter\n", Redactor()
+        )
         if secret[8:] in left or secret[:-4] in left:
             passed.append((name, where, channel, near, text))
     assert passed == []
 
 
+SPELT = {
+    "entities": "&#{:d};", "entities, hex": "&#x{:x};", "entities, padded": "&#X{:04X};", "escaped entities": "&amp;#{:d};",
+    "percent": "%{:02X}", "percent twice": "%25{:02x}", "bytes": r"\x{:02x}", "units": r"\u{:04x}", "units, twice": r"\\u{:04X}",
+    "octal": r"\{:03o}", "hex": "{:02x}", "large hex": "{:02X}",
+}  # fmt: skip
+BESIDE = ("{}", "x: {} y", "'{}'", "a={}&b", '{{"k": "{}"}}', "\x1b[32m{}\x1b[0m", "(b'{}')", "x,{},y", "[{}]")
+
+
+def spelt(how: str, text: str) -> str:
+    """Every character of a text as a code."""
+    return "".join(SPELT[how].format(ord(one)) for one in text)
+
+
+@pytest.mark.parametrize("how", SPELT)
+def test_a_secret_spelt_letter_by_letter_is_found(how):
+    """Known by its beginning or from the environment, through every channel, beside anything, at any cut."""
+    draw, known = random.Random(how), "plain-words-but-ours-77"
+    for secret in (*TOKENS.values(), known):
+        text = f"step 5\n{draw.choice(BESIDE).format(spelt(how, secret))}\nafter\n"
+        for channel in ("whole", "stream", "command line", "variables"):
+            left = through(draw, channel, text, Redactor([known]))
+            assert spelt(how, secret[8:]) not in left
+            assert left.startswith("step 5\n")
+            assert left.rstrip().endswith("after")
+
+
+@pytest.mark.parametrize("how", SPELT)
+def test_what_is_spelt_and_no_secret_stays(how):
+    """Addresses, names and digests are left to read."""
+    text = (
+        f"x {spelt(how, 'a line of 2024 that tells: nothing_at-all')} y {HEX} {'5f' * 20} \\x7fELF \\u0041 %41 &#8364;"
+    )
+    assert Redactor(["a-known-secret-value"]).clean(text) == text
+
+
 def lines_of_all_kinds(draw: random.Random) -> str:
     parts = [SURROUNDINGS[draw.choice(list(SURROUNDINGS))].format(secret) for secret in TOKENS.values()]
     parts += [template.format(secret) for template, secret in CONTEXT.values()]
+    parts += [spelt(how, draw.choice([*TOKENS.values()])) for how in SPELT]
     parts += [*ORDINARY, "progress 5%\r", "x =\n", "word " * 20]
     draw.shuffle(parts)
     return "".join(part + draw.choice(("\n", " ", "\r\n", "\r")) for part in parts)

@@ -1,7 +1,8 @@
-r"""Text inside text: colours of a terminal, escapes of JSON and Python, percent codes, quoted-printable.
+r"""Text inside text: colours of a terminal, escapes of JSON and Python, percent codes, quoted-printable, hex.
 
 A secret may stand right behind such a code (`\n`, `%20`, `ESC[32m`), or have one in its middle. `is_edge` knows the
-first; `decoded` gives the lines that hold codes as they are read, with the place of each character, for the second.
+first; `decoded` gives the lines that hold codes as they are read, with the place of each character, for the second;
+`from_hex` does so for text that is spelt in hex, byte by byte.
 """
 
 import re
@@ -24,7 +25,8 @@ _CODE = re.compile(
     rf"(?<=\^)(?P<gone_c>\[{_CSI})|(?<=␛)(?P<gone_d>{_CSI})|(?<!\w\[)(?<=\[)(?P<gone_e>[0-9;]{{1,12}}m)|"
     rf"(?<==)(?P<gone_g>1B{_CSI})|"
     r"(?<==)(?:(?P<gone_f>(?<=[^\r\n]{70}=)(?<![^\r\n]{76}=)\r?\n)|(?P<printable>3D|20|09|0A|22|27|3A|2E|5F|2D))|"
-    r"(?<=&)(?:(?P<entity>quot|amp|apos|lt|gt|nbsp)|#(?P<dec>[0-9]{2,4})|#x(?P<hexa>[0-9a-fA-F]{2,4}));)"
+    r"(?<=&)(?:amp;){0,2}(?:(?P<entity>quot|amp|apos|lt|gt|nbsp)|#0{0,5}(?P<dec>[1-9][0-9]{1,3})|"
+    r"#[xX]0{0,5}(?P<hexa>[1-9a-fA-F][0-9a-fA-F]{1,3}));)"
 )
 """Every branch names its first character again, so that the search can run to the next of them."""
 _BETWEEN = "\n.\n"
@@ -42,7 +44,12 @@ _MAY = (
 )  # fmt: skip
 """In small letters. Without one of these, or what `_MAY_BE` finds, a line holds nothing but what was found before it
 was decoded."""
-_MAY_BE = re.compile(r"m(?<=[0-9]m)|=\r?\n")
+_NEEDLESS = "(?:2[dDeE]|3[0-9]|[46][1-9a-fA-F]|[57][0-9aA]|5[fF])"
+_MAY_BE = re.compile(
+    rf"m(?<=[0-9]m)|=\r?\n|%(?:25){{0,3}}{_NEEDLESS}|\\(?:x|u00){_NEEDLESS}|\\(?:05[56]|06[0-7]|07[01]|1[0-7][0-7])"
+    rf"|[&;]#0{{0,5}}(?:4[5-9]|5[0-7]|6[5-9]|[7-9][0-9]|1[0-2][0-9]);|[&;]#[xX]0{{0,5}}{_NEEDLESS};"
+)
+"""A code for a letter, a digit or one of `-._`, which need none, may spell a secret."""
 _EDGE = re.compile(
     r"(?:\\+(?:[abefnrtv0]|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|N\{[A-Z ]*\}|[0-7]{1,3})|"
     r"(?:%(?:25)*|=)[0-9A-Fa-f]{2}|"
@@ -137,6 +144,24 @@ def decoded(text: str) -> Decoded | None:
             stretches.append((start, at))
         at += 1
     return _decode(text, stretches, _CODE.finditer) if stretches else None
+
+
+_HEX_DIGITS = bytes(120 if chr(byte) in "0123456789abcdefABCDEF" else 32 for byte in range(256))
+_LEAST_HEX = 20
+_HEX_TEXT = re.compile(rf"(?<![0-9a-fA-F])(?:[2-7][0-9a-fA-F]|0[9aAdD]){{{_LEAST_HEX // 2},}}+(?![0-9a-fA-F])")
+_PAIR = re.compile("(?P<hexpair>..)")
+
+
+def from_hex(text: str) -> Decoded | None:
+    """What is spelt in hex, each text below the other: bytes of which every one is a printed character or a blank.
+
+    A digest of 40 digits is that by a chance of one in a hundred millions.
+    """
+    digits = text.encode("ascii", "replace").translate(_HEX_DIGITS)
+    if b"x" * _LEAST_HEX not in digits:
+        return None
+    spelt = [found.span() for found in _HEX_TEXT.finditer(text)]
+    return _decode(text, spelt, _PAIR.finditer) if spelt else None
 
 
 def _may_tell(line: str) -> bool:

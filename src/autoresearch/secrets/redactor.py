@@ -13,7 +13,7 @@ from functools import cache
 from urllib.parse import quote, quote_plus
 
 from autoresearch.secrets import stream
-from autoresearch.secrets.encodings import Decoded, decoded, in_ascii, without_colour
+from autoresearch.secrets.encodings import Decoded, decoded, from_hex, in_ascii, without_colour
 from autoresearch.secrets.shapes import DONE, HIDDEN, SHAPES, SecretName, suspicion
 from autoresearch.secrets.tokens import tokens
 
@@ -63,8 +63,8 @@ class Redactor:
     """Hides secrets in text. Immutable, and safe to share.
 
     Args:
-        values: Secrets that are known. They are found raw, URL-encoded, JSON-escaped and inside base64; of a value with
-            several lines each longer line is a secret too. Values shorter than `SHORTEST` are left out.
+        values: Secrets that are known. They are found raw, URL-encoded, JSON-escaped, in hex and inside base64; of a
+            value with several lines each longer line is a secret too. Values shorter than `SHORTEST` are left out.
     """
 
     def __init__(self, values: Iterable[str] = ()) -> None:
@@ -80,8 +80,9 @@ class Redactor:
         text = text.replace(DONE, "?") if DONE in text else text
         lines = without_colour(text)
         masked = self._mask(lines.text, lines.gaps)
-        if read := decoded(lines.text):
-            masked = _fill(masked, _found(read, self._mask(read.text, read.gaps, words=read.joins)))
+        for read in (decoded(lines.text), from_hex(lines.text)):
+            if read:
+                masked = _fill(masked, _found(read, self._mask(read.text, read.gaps, words=read.joins)))
         if DONE not in masked:
             return text
         return _RUN.sub(HIDDEN, _fill(text, _found(lines, masked)) if lines.codes else masked)
@@ -230,6 +231,7 @@ def _forms(value: str) -> set[str]:
     }
     forms |= {line for line in lines if len(line) >= 16}
     raw = value.encode("utf-8", "surrogateescape")
+    forms |= {raw.hex(), raw.hex().upper()}
     forms |= {form for offset in range(3) for form in _inside_base64(raw, offset)} if len(raw) >= 9 else set()
     return {form for form in forms if len(form) >= SHORTEST}
 
