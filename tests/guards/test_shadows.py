@@ -123,6 +123,18 @@ def test_what_a_run_left_counts_where_the_next_one_would_load_it(path, counts):
     assert (path in loaded_later(left, SearchedTree(files=FILES))) is counts
 
 
+@pytest.mark.parametrize(("path", "line", "name"), [
+    ("pyproject.toml", "[tool.pytest.ini_options]", "tool.pytest"), ("pyproject.toml", 'addopts = "-p tune"', "addopts"),
+    ("lab/pyproject.toml", '["tool"."pytest"]', 'tool"."pytest'), ("setup.cfg", "[tool:pytest]", "tool:pytest"),
+    ("pyproject.toml", "[project.entry-points.pytest11]", "entry-points"), ("setup.py", "setup(entry_points={})", "entry_points"),
+])  # fmt: skip
+def test_words_for_pytest_and_plugins_in_a_projects_own_file_are_refused(path, line, name):
+    """They need no file of their own, and the file is otherwise free."""
+    (told,) = redirects(added(path, line), Scope())
+    assert told.startswith(f"{path} sets {name}, which decides what is loaded")
+    assert not redirects(added(path, line), Scope(subject=(path,)))
+
+
 def added(path, *lines: str):
     body = "".join(f"+{line}\n" for line in lines)
     return f"diff --git a/{path} b/{path}\n--- a/{path}\n+++ b/{path}\n@@ -1 +1,{len(lines) + 1} @@\n kept\n{body}"
@@ -142,6 +154,7 @@ def test_a_variable_by_which_code_is_found_is_not_set_by_an_idea(path, line, nam
 
 
 @pytest.mark.parametrize(("path", "line"), [
+    ("pyproject.toml", 'dev = ["pytest>=8", "entry-points-tools"]'), ("pyproject.toml", "[tool.ruff]"), ("net.py", "addopts = 1"),
     ("net.py", 'path = os.environ.get("PYTHONPATH", "")'), ("net.py", 'if os.environ["LD_PRELOAD"] == "x":'),
     ("net.py", 'PATH = "model"'), ("env.sh", "MY_PATH=a"), ("env.sh", "echo $PATH"), ("notes.md", "PYTHONPATH=."),
     ("env.sh", "DATA_PYTHONPATH=1"),

@@ -64,6 +64,7 @@ REFUSED = {
     "read the system's passwords": 'open("/etc/shadow").read()[0]',
     "use a daemon's socket": 'os.stat("/run/docker.sock")',
     "find the supervisor": '[p for p in os.listdir("/proc") if p.isdigit() and b"supervisor" in open(f"/proc/{p}/cmdline", "rb").read()][0]',
+    "write to its memory": '[open(f"/proc/{p}/mem", "r+b") for p in os.listdir("/proc") if p.isdigit() and b"supervisor" in open(f"/proc/{p}/cmdline", "rb").read()][0]',
     "signal whoever sees it": "os.kill(-1, signal.SIGSTOP); os.kill(1, signal.SIGKILL); 1 / 0",
     "put a wrapper before a program": 'open(os.environ["PATH"].split(":")[0] + "/git", "w")',
     "leave words for pytest": 'open(os.path.join(json.__path__[0], "..", "conftest.py"), "w")',

@@ -50,6 +50,7 @@ IDEAS = [
     },
     {"title": "spoken twice", "patch": tuned("import atexit", 'atexit.register(print, "score: 0.9")')},
     {"title": "plugin", "patch": patch("odd-1.dist-info/entry_points.txt", "[pytest11]", "odd = tune", new=True)},
+    {"title": "worded", "patch": patch("pyproject.toml", "[tool.pytest.ini_options]", 'addopts = "-p tune"', new=True)},
     {"title": "honest", "overrides": ["lr=0.2"]},
 ]
 
@@ -64,10 +65,10 @@ def test_no_idea_that_touches_what_measures_has_a_number(lab):
     commit_all(lab.root)
     (lab.root / "ideas.yaml").write_text(yaml.safe_dump([{"parent": "baseline", **idea} for idea in IDEAS]))
     target = {"type": "command", "config": "config.json", "protect": ["judge.py", "train.py", "gold/**"]}
-    lab.write(stop="10 experiments", launcher={"type": "local"}, target=target, run={"grace": 0.5})
+    lab.write(stop="11 experiments", launcher={"type": "local"}, target=target, run={"grace": 0.5})
     done = lab.run()
     reasons = {row.description: row.reason for row in lab.rows()}
-    assert [(row.status.value, row.metric_value) for row in lab.rows()[1:9]] == [("crash", None)] * 8, done.stdout
+    assert [(row.status.value, row.metric_value) for row in lab.rows()[1:10]] == [("crash", None)] * 9, done.stdout
     assert "judge/__init__.py would be loaded in place of judge.py, which is protected" in reasons["packaged"]
     assert "csv.py would be loaded in place of Python's own module csv" in reasons["own csv"]
     assert "contradicted: gold/answers.csv was changed by the run" in reasons["gold"]
@@ -76,7 +77,8 @@ def test_no_idea_that_touches_what_measures_has_a_number(lab):
     assert "two results in one run: 'score: 0.6000', and later 'score: 0.9'" in reasons["spoken twice"]
     assert "contradicted: gold/answers.csv was changed by the run" in reasons["by attributes"]
     assert "odd-1.dist-info/entry_points.txt decides what is loaded around the evaluation" in reasons["plugin"]
-    assert (lab.rows()[9].status.value, lab.rows()[9].metric_value) == ("keep", 0.7)
+    assert "pyproject.toml sets tool.pytest, which decides what is loaded around" in reasons["worded"]
+    assert (lab.rows()[10].status.value, lab.rows()[10].metric_value) == ("keep", 0.7)
     assert "contradicted: gold/answers.csv was changed by the run" in (lab.folder / "report.md").read_text()
 
 

@@ -53,6 +53,11 @@ _SETS = re.compile(
     rf"|(?:setenv|putenv|setdefault)\(\s*[\"']({_LOADER})[\"']"
 )
 _SETS_PROGRAMS = re.compile(r"(?<![\w$])(PATH)\+?=")
+_HOOKS = re.compile(
+    r"(tool[\"'\s]*[.:][\"'\s]*pytest|entry[-_]points|addopts|pythonpath|python_files|required_plugins|testpaths)(?![\w-])"
+)
+_PROJECT = ("pyproject.toml", "setup.cfg", "setup.py")
+"""Files that are there for much else, in which a plugin or a word for pytest needs no file of its own."""
 _SHELL = (".sh", ".bash", ".zsh", ".env", ".envrc")
 _PROSE = (".md", ".rst")
 _HUNK = re.compile(r"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@")
@@ -108,7 +113,9 @@ def shadows(changes: Iterable[FileChange], limits: Scope, tree: SearchedTree) ->
 
 
 def redirects(difference: str, limits: Scope) -> tuple[str, ...]:
-    """Every file of a change that sets a variable by which a loader finds other code, in words; by text, line by line.
+    """Every file of a change that sets a variable by which a loader finds other code, or names a plugin.
+
+    In words; by text, line by line.
 
     What spells the name in pieces passes, and what a run sets for itself while it runs.
 
@@ -119,8 +126,9 @@ def redirects(difference: str, limits: Scope) -> tuple[str, ...]:
     found = dict[str, str]()
     for path, line in _added(difference):
         if path not in found and not path.endswith(_PROSE) and not limits.subjects.match(path):
-            programs = _SETS_PROGRAMS.search(line) if path.endswith(_SHELL) else None
-            if set_here := _SETS.search(line) or programs:
+            kinds = ((_SETS, ""), (_SETS_PROGRAMS, _SHELL), (_HOOKS, _PROJECT))
+            looked = (kind.search(line) for kind, ends in kinds if path.endswith(ends))
+            if set_here := next(filter(None, looked), None):
                 found[path] = next(filter(None, set_here.groups()))
     return tuple(
         f"{path} sets {name}, which decides what is loaded around the evaluation; if it is the idea, name the file in "
