@@ -166,7 +166,7 @@ def first_row(history: History, entry: Experiment) -> Verdict:
     )
 
 
-_PAUSED = "paused by {0.by}: {1}"
+_PAUSED, _SPENT = "paused by {0.by}: {1}", "no further run fits the budget"
 _REST_FIRST_S, _SOON_S, _REST_MOST_S, _TROUBLES = 60.0, 0.5, 1800.0, 12
 
 Chooser = Callable[[History, CampaignConfig, Policy, Objective, Outlook], Move]
@@ -335,6 +335,7 @@ def _denied(history: History, arm: str, why: str) -> Move:
 
 def _from_advice(advice: Advice, campaign: CampaignConfig, view: Outlook, flying: list[Run], idle: str) -> Move:
     full = len(flying) >= campaign.launcher.parallel
+    told = view.stop.sentence if view.stop.met or view.runs_left != 0 else f"{_SPENT}: {view.stop.sentence}"
     match advice:
         case Demote():
             return StepBack(advice.arm, advice.incumbent, advice.why)
@@ -343,10 +344,9 @@ def _from_advice(advice: Advice, campaign: CampaignConfig, view: Outlook, flying
         case Propose() | Measure() if full:
             return Wait(f"{len(flying)} of {campaign.launcher.parallel} slots in use")
         case Measure() if view.runs_left == 0:
-            spent = "no further run fits the budget"
-            return Wait(spent) if flying else Stop(f"{spent}: {view.stop.sentence}")
+            return Wait(_SPENT) if flying else Stop(f"{_SPENT}: {view.stop.sentence}")
         case Propose() if not view.may_explore:
-            return Wait("no further experiment fits the budget") if flying else Stop(view.stop.sentence)
+            return Wait("no further experiment fits the budget") if flying else Stop(told)
         case Propose():
             return Explore(advice.parent, advice.why)
         case Measure():
@@ -356,7 +356,7 @@ def _from_advice(advice: Advice, campaign: CampaignConfig, view: Outlook, flying
         case Done() if flying:
             return Wait("waiting for runs in flight")
         case Done() | Rest():
-            return Stop("; ".join(filter(None, (advice.why, idle, view.stop.sentence))))
+            return Stop("; ".join(filter(None, (advice.why, idle, told))))
         case _:
             raise AssertionError(f"advice nobody carries out: {advice!r}")
 
