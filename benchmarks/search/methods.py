@@ -6,7 +6,7 @@ from typing import Any
 
 from tasks import Changes, Task, git
 
-from autoresearch.campaign import opening
+from autoresearch.campaign import beginning, opening
 from autoresearch.campaign.campaign import Campaign
 from autoresearch.campaign.controller import report_of
 from autoresearch.campaign.plan import PlanRequest
@@ -50,7 +50,7 @@ def campaign(method: str, task: Task, root: Path, repetition: int, runs: int, se
     used = {run.planned.seed for run in history.runs.values()}
     if used & set(seeds) or len(history.runs) > runs:
         raise SystemExit(f"the campaign made {len(history.runs)} runs, with seeds {sorted(used)}: that is not allowed")
-    report = report_of(opening.make_context(opened, session.clock, proposing=False))
+    report = report_of(beginning.make_context(opened, session.clock, proposing=False))
     if report.best is None:
         raise SystemExit(f"{method}, repetition {repetition}: the campaign has no valid baseline")
     git(root, "checkout", "--quiet", "--detach", report.incumbent_branch)

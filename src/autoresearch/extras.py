@@ -8,7 +8,6 @@ import importlib.util
 import json
 import shlex
 import sys
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -55,6 +54,8 @@ class _Source(NamedTuple):
 
 def _source() -> _Source | None:
     """The clone or the file that this program was installed from (PEP 610), while it is still there."""
+    from importlib.metadata import PackageNotFoundError, distribution  # noqa: PLC0415 - only when something is missing
+
     try:
         text = distribution("nemo-autoresearch").read_text("direct_url.json")
     except PackageNotFoundError:

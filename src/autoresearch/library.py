@@ -10,7 +10,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
-from autoresearch.campaign import opening, planning
+from autoresearch.campaign import beginning, planning
 from autoresearch.campaign.campaign import Campaign
 from autoresearch.campaign.plan import Plan, request
 from autoresearch.report.policy_comparison import PolicyComparison, SimulationSetup, compare
@@ -95,7 +95,7 @@ def plan(
         )
     )
     if write:
-        opening.refuse_numberless(found, anyway=anyway)
+        beginning.refuse_numberless(found, anyway=anyway)
         campaign.write(found)
     return found
 

@@ -9,19 +9,19 @@ from hypothesis import strategies as st
 from tests.dashboard.asgi import ask
 from tests.dashboard.test_dashboard import NIGHT, act, site
 
-from autoresearch.campaign import opening
 from autoresearch.campaign.campaign import Campaign
 from autoresearch.campaign.status import RunningRun
 from autoresearch.dashboard import views, web_server
 from autoresearch.dashboard.deeds import VERBS, Grant
 from autoresearch.dashboard.following import Followed
+from autoresearch.records import finding
 from autoresearch.report.curves import DrawnCurves
 
 
 def test_experiments_stand_side_by_side_with_their_curves(ended):
     """Each in its column, with the numbers that report and ledger have."""
     answer = ask(site(ended), f"{NIGHT}/compare", query="numbers=1%2C+2")
-    entries = Followed(opening.find(ended.root, "night")).report().entries[:2]
+    entries = Followed(finding.find(ended.root, "night")).report().entries[:2]
     assert answer.status == 200
     assert all(views.number(entry.value) in answer.text for entry in entries)
     assert all(f'<a href="{NIGHT}/experiments/{index}">#{index}</a>' in answer.text for index in (1, 2))
@@ -46,7 +46,7 @@ def test_a_verdict_is_overruled_with_a_reason_and_not_without(finished):
 
 def test_a_run_in_flight_is_read_from_its_own_files(finished):
     """What it has written so far, beside the incumbent's where that has a curve."""
-    paths = opening.find(finished.root, "night")
+    paths = finding.find(finished.root, "night")
     lines = paths.journal.read_bytes().splitlines(keepends=True)
     last = max(n for n, line in enumerate(lines) if json.loads(line)["kind"] == "run_started")
     paths.journal.write_bytes(b"".join(lines[: last + 1]))
@@ -59,7 +59,7 @@ def test_a_run_in_flight_is_read_from_its_own_files(finished):
 
 def test_what_runs_is_drawn_and_its_words_are_text(ended):
     """A purpose or a label with markup in it is escaped."""
-    followed = Followed(opening.find(ended.root, "night"))
+    followed = Followed(finding.find(ended.root, "night"))
     run = RunningRun(
         run_id="r", experiment="<b>", seed=1, purpose="explore", state="running", elapsed_s=2.0, predicted_s=None,
         log="", folder="",

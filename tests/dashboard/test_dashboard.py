@@ -19,6 +19,7 @@ from autoresearch.cli.main import main
 from autoresearch.dashboard import views
 from autoresearch.dashboard.deeds import Grant
 from autoresearch.dashboard.following import Followed, FollowedCampaigns
+from autoresearch.records import finding
 from autoresearch.report import drawing, figure, pages
 
 try:
@@ -53,7 +54,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def test_page_and_report_show_the_very_same_numbers(ended):
     """Headline, facts, plot, claims and areas are the report's own, made by the same functions."""
-    followed = Followed(opening.find(ended.root, "night"))
+    followed = Followed(finding.find(ended.root, "night"))
     report, page = followed.report(), ask(site(ended), NIGHT).text
     parts = pages.sections(report, report.entries, lambda index: f"{NIGHT}/experiments/{index}")
     assert [name for name, text in parts.items() if text not in page] == []
@@ -165,7 +166,7 @@ def test_a_person_who_proved_it_at_the_start_is_one_in_the_browser(lab):
 
 def test_what_is_followed_is_what_a_fresh_look_sees(finished):
     """A journal that grows event by event gives the status and report that reading it whole gives."""
-    paths = opening.find(finished.root, "night")
+    paths = finding.find(finished.root, "night")
     lines = paths.journal.read_bytes().splitlines(keepends=True)
     paths.journal.write_bytes(b"".join(lines[:3]))
     followed = Followed(paths, clock=lambda: 2e9)
@@ -217,7 +218,7 @@ def test_an_address_that_is_taken_is_told(lab):
 
 def test_a_long_campaign_lists_its_newest_attempts_and_links_the_rest(ended):
     """Ten thousand rows are no first look."""
-    followed = Followed(opening.find(ended.root, "night"))
+    followed = Followed(finding.find(ended.root, "night"))
     report, status = followed.report(), followed.status()
     many = replace(report, entries=report.entries * 400)
     none = views.Deeds(allowed=False)

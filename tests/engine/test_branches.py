@@ -6,7 +6,8 @@ import pytest
 import yaml
 from tests.conftest import commit_all
 
-from autoresearch.campaign.opening import make_context, open_campaign
+from autoresearch.campaign.beginning import make_context
+from autoresearch.campaign.opening import open_campaign
 from autoresearch.engine.branches import bundle
 from autoresearch.engine.chain import is_clean
 from autoresearch.experiment.hypothesis import Hypothesis

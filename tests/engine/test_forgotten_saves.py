@@ -2,7 +2,7 @@
 
 from types import MethodType
 
-from autoresearch.campaign import opening
+from autoresearch.campaign import beginning, opening
 from autoresearch.engine import settlement
 from autoresearch.targets.nemo_rl import saves
 
@@ -10,7 +10,7 @@ from autoresearch.targets.nemo_rl import saves
 def test_weights_of_a_discarded_idea_go_and_those_of_the_others_stay(finished):
     """Numbers stay as well, and so does an idea that somebody pinned, until the pin is taken away."""
     opened = opening.open_campaign(finished.root)
-    ctx = opening.make_context(opened)
+    ctx = beginning.make_context(opened)
     ctx.campaign = ctx.campaign.model_copy(update={"run": ctx.campaign.run.model_copy(update={"checkpoints": "kept"})})
     ctx.target.weights = MethodType(lambda _self, folder: saves.weights(folder), ctx.target)
     left = {}

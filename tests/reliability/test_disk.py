@@ -4,7 +4,7 @@ import itertools
 import os
 from pathlib import Path
 
-from autoresearch.campaign import opening
+from autoresearch.campaign import beginning, opening
 from autoresearch.engine.loop import Loop
 from autoresearch.machine.disk import delete, free_gb, walk
 from autoresearch.machine.lock import CampaignLock
@@ -13,8 +13,8 @@ from autoresearch.machine.lock import CampaignLock
 def loop_with(lab, free):
     """The real loop of the laboratory's campaign, on a disk that has as much room as `free` says."""
     opened = opening.open_campaign(lab.root)
-    opening.begin_campaign(opened, "Ada", lambda: 1_800_000_000.0)
-    context = opening.make_context(opened, lambda: 1_800_000_000.0)
+    beginning.begin_campaign(opened, "Ada", lambda: 1_800_000_000.0)
+    context = beginning.make_context(opened, lambda: 1_800_000_000.0)
     context.free_gb = lambda _path: next(free)
     return Loop(ctx=context, poll_s=0.0, sleep=lambda _s: None)
 

@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import Lab, commit_all, make_repository
 from tests.launchers.clusters import why_no_kubernetes
 
-from autoresearch.campaign import opening
+from autoresearch.campaign import beginning, opening
 from autoresearch.campaign.campaign import Campaign
 from autoresearch.config import campaign_file
 from autoresearch.engine.loop import Loop
@@ -206,8 +206,8 @@ def test_a_volume_that_fills_up_is_waited_for(brev):
     """R208: checked all the time; nothing new is begun, two lines say so, and the campaign ends as it would have."""
     brev.write(site={**brev.site, "min_free_gb": 3})
     opened = opening.open_campaign(brev.lab.root)
-    opening.begin_campaign(opened, "Ada", lambda: 1_800_000_000.0)
-    context = opening.make_context(opened, lambda: 1_800_000_000.0)
+    beginning.begin_campaign(opened, "Ada", lambda: 1_800_000_000.0)
+    context = beginning.make_context(opened, lambda: 1_800_000_000.0)
     room = itertools.chain([5.0] * 3, [2.5] * 20, itertools.repeat(5.0))
     context.free_gb = lambda path: next(room) if path.is_relative_to(brev.volume) else 5.0
     loop = Loop(ctx=context, poll_s=0.0, sleep=lambda _s: None)

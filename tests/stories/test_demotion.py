@@ -6,7 +6,7 @@ import pytest
 import yaml
 from tests.conftest import commit_all
 
-from autoresearch.campaign import opening
+from autoresearch.campaign import beginning, opening
 from autoresearch.engine.loop import Loop
 from autoresearch.scheduling import next_move
 
@@ -24,13 +24,13 @@ def test_a_demotion_is_an_event_in_words_and_the_row_stays(lab):
     """The loop records who was taken back and why; whoever opens the campaign next goes on from the baseline."""
     verdict = {"policy": "sequential", "baseline_runs": 3, "confirm": 0}
     lab.write(stop="2 experiments", launcher={"type": "scripted", "script": SCRIPT}, verdict=verdict)
-    opening.begin_campaign(opening.open_campaign(lab.root), "Ada", time.time)
-    loop = Loop(ctx=opening.make_context(opening.open_campaign(lab.root)), poll_s=0.01)
+    beginning.begin_campaign(opening.open_campaign(lab.root), "Ada", time.time)
+    loop = Loop(ctx=beginning.make_context(opening.open_campaign(lab.root)), poll_s=0.01)
     loop.run()
     kept, rows = loop.ctx.history.incumbent, lab.ledger.read_text()
     assert kept != "baseline"
     loop.carry_out(next_move.StepBack(kept, "baseline", "after further runs it is no better"))
-    again = opening.make_context(opening.open_campaign(lab.root)).history
+    again = beginning.make_context(opening.open_campaign(lab.root)).history
     assert again.incumbent == "baseline"
     assert [(event.name, event.reason) for event in again.demotions] == [(kept, "after further runs it is no better")]
     assert lab.ledger.read_text() == rows

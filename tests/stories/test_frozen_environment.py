@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from autoresearch.campaign import opening, surroundings
+from autoresearch.campaign import beginning, opening, surroundings
 from autoresearch.campaign.campaign import Campaign
 from autoresearch.campaign.plan import PlanRequest
 from autoresearch.errors import CampaignError
@@ -34,7 +34,7 @@ def night(tmp_path, monkeypatch):
 
 def taken_up(campaign):
     """The campaign as a controller that starts now finds it."""
-    return opening.make_context(opening.open_campaign(campaign.where, campaign.name), proposing=False)
+    return beginning.make_context(opening.open_campaign(campaign.where, campaign.name), proposing=False)
 
 
 def variables(ctx):

@@ -4,7 +4,7 @@ import time
 
 import yaml
 
-from autoresearch.campaign import opening
+from autoresearch.campaign import beginning, opening
 from autoresearch.engine.loop import Loop
 
 CLIMB = "score: 0.2\nscore: 0.3\nscore: 0.4\nscore: {value}\n"
@@ -21,8 +21,8 @@ def work(lab):
     verdict = {"policy": "sequential", "baseline_runs": 3}
     launcher = {"type": "scripted", "script": SCRIPT}
     lab.write(stop="2 experiments", launcher=launcher, verdict=verdict)
-    opening.begin_campaign(opening.open_campaign(lab.root), "Ada", time.time)
-    Loop(ctx=opening.make_context(opening.open_campaign(lab.root)), poll_s=0.01, health_s=0.0).run()
+    beginning.begin_campaign(opening.open_campaign(lab.root), "Ada", time.time)
+    Loop(ctx=beginning.make_context(opening.open_campaign(lab.root)), poll_s=0.01, health_s=0.0).run()
     return lab.rows()[1]
 
 
@@ -57,8 +57,8 @@ def test_a_race_ends_what_a_fresh_idea_is_the_better_use_of_steps_than(lab):
         verdict={"policy": "greedy", "baseline_runs": 3, "confirm": 0},
         run={"early_kill": "race"},
     )
-    opening.begin_campaign(opening.open_campaign(lab.root), "Ada", time.time)
-    Loop(ctx=opening.make_context(opening.open_campaign(lab.root)), poll_s=0.01, health_s=0.0).run()
+    beginning.begin_campaign(opening.open_campaign(lab.root), "Ada", time.time)
+    Loop(ctx=beginning.make_context(opening.open_campaign(lab.root)), poll_s=0.01, health_s=0.0).run()
     rows = {row.description: row for row in lab.rows()}
     assert "by this campaign's curves the steps of a run bring" in rows["seven"].reason
     assert (rows["seven"].status.value, rows["eight"].runs) == ("discard", 1)
@@ -76,8 +76,8 @@ def test_a_race_that_no_noise_lets_run_says_so_once(lab):
         verdict={"policy": "sequential", "baseline_runs": 3, "confirm": 0},
         run={"early_kill": "race"},
     )
-    opening.begin_campaign(opening.open_campaign(lab.root), "Ada", time.time)
-    Loop(ctx=opening.make_context(opening.open_campaign(lab.root)), poll_s=0.01, health_s=0.0).run()
+    beginning.begin_campaign(opening.open_campaign(lab.root), "Ada", time.time)
+    Loop(ctx=beginning.make_context(opening.open_campaign(lab.root)), poll_s=0.01, health_s=0.0).run()
     told = [event["text"] for event in lab.journal("noted") if "early_kill" in event["text"]]
     assert [text.partition(":")[0] for text in told] == ["run.early_kill ends no run for its curve"]
     assert "no seed has changed a number" in told[0]

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from tests.conftest import PROVEN
 
-from autoresearch.campaign import opening
+from autoresearch.campaign import beginning, opening
 
 pytest.importorskip("numpy")
 
@@ -72,7 +72,7 @@ def test_a_search_over_numbers_has_ideas_without_end_and_a_list_has_as_many_as_i
     other.write()
     write(lab, "4 experiments")
     for one in (lab, other):
-        opening.begin_campaign(opening.open_campaign(one.root), "Ada", time.time)
+        beginning.begin_campaign(opening.open_campaign(one.root), "Ada", time.time)
     listed = yaml.safe_load((other.root / "ideas.yaml").read_text())
-    assert opening.make_context(opening.open_campaign(other.root)).outlook().supply == len(listed)
-    assert opening.make_context(opening.open_campaign(lab.root)).outlook().supply is None
+    assert beginning.make_context(opening.open_campaign(other.root)).outlook().supply == len(listed)
+    assert beginning.make_context(opening.open_campaign(lab.root)).outlook().supply is None

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from tests.launchers.clusters import why_no_kubernetes
 
-from autoresearch.campaign import opening
+from autoresearch.campaign import beginning, opening
 from autoresearch.campaign.campaign import Campaign
 from autoresearch.engine import branches, runs
 from autoresearch.errors import LauncherError
@@ -58,12 +58,12 @@ def dry(root: Path, now: float = NOW) -> str:
 
 def begin(root: Path) -> None:
     """Approve the plan, as `run` does before anything else."""
-    opening.begin_campaign(opening.open_campaign(root), "Ada", lambda: NOW)
+    beginning.begin_campaign(opening.open_campaign(root), "Ada", lambda: NOW)
 
 
 def sent(root: Path, now: float = NOW) -> str:
     """What is kept with the baseline's first run, sent at that moment as the loop would."""
-    context = opening.make_context(opening.open_campaign(root), lambda: now, proposing=False)
+    context = beginning.make_context(opening.open_campaign(root), lambda: now, proposing=False)
     branches.open_baseline(context)
     with contextlib.suppress(LauncherError):
         runs.launch(context, BASELINE, context.campaign.run.first_seed, Purpose.BASELINE, "")

@@ -6,7 +6,8 @@ import pytest
 import yaml
 from tests.conftest import commit_all
 
-from autoresearch.campaign.opening import make_context, open_campaign
+from autoresearch.campaign.beginning import make_context
+from autoresearch.campaign.opening import open_campaign
 from autoresearch.config.stop_rule import Comparison, StopLimits, StopRule, TargetValue
 from autoresearch.errors import CampaignError
 from autoresearch.run.measurement import Direction, Objective

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 LOOK = """
 import sys
 from autoresearch.cli import main
@@ -18,11 +20,32 @@ def test_flags_are_told_without_what_commands_work_with():
     assert done.stdout.split() == []
 
 
-def test_whoever_only_looks_loads_no_engine():
-    """`status` and its like read files; the loop and the reporter are for those who work."""
-    code = "import sys, autoresearch.campaign.campaign; print('autoresearch.engine.loop' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"
+WORKING = ("engine", "researchers", "targets", "launchers", "trackers", "guards", "testing", "dashboard", "mcp")
+"""Rooms of those who work on a campaign, not of those who look at it."""
+LIBRARIES = ("rich", "omegaconf", "hydra", "numpy")
+RECORDED = ("pydantic", "yaml", "autoresearch.records.journal", "autoresearch.campaign.opening")
+"""What the rows of the ledger are shown without: they are in a file of their own."""
+SHOW = """
+import sys
+from autoresearch.cli.main import main
+assert main(sys.argv[1:]) == 0
+print("", *sorted(sys.modules), sep="\\nloaded ")
+"""
+
+
+@pytest.mark.parametrize("words", [("status",), ("show", "1"), ("list",), ("ledger",)])
+def test_whoever_only_looks_loads_no_engine(lab, words):
+    """Reading verbs wait for nothing that only those need who work; the ledger's rows need no journal either."""
+    lab.run()
+    done = subprocess.run(
+        [sys.executable, "-c", SHOW, *words], capture_output=True, text=True, check=True, cwd=lab.root
+    )
+    loaded = {line.removeprefix("loaded ") for line in done.stdout.splitlines() if line.startswith("loaded ")}
+    rooms = tuple(f"autoresearch.{room}." for room in WORKING)
+    unwanted = {*LIBRARIES, "autoresearch.campaign.beginning", "autoresearch.campaign.controller"}
+    unwanted |= set(RECORDED) if words == ("ledger",) else set()
+    assert sorted(name for name in loaded if name in unwanted or name.startswith(rooms)) == []
+    assert "autoresearch.records.ledger" in loaded
 
 
 def test_the_agents_that_flags_name_are_those_the_skill_knows():

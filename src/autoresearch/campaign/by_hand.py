@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from autoresearch.campaign import controller, opening, preflight
+from autoresearch.campaign import beginning, controller, opening, preflight
 from autoresearch.campaign.controller import Reporter, write_report
 from autoresearch.campaign.plan import Plan
 from autoresearch.campaign.standing import judged_value, reading_of
@@ -33,7 +33,7 @@ from autoresearch.machine import disk, lock_owner, processes
 from autoresearch.machine.clock import SteadyClock
 from autoresearch.machine.turns import SharedTurn
 from autoresearch.ports.target import Rehearsable
-from autoresearch.records import volume
+from autoresearch.records import finding, volume
 from autoresearch.records.paths import EXCLUDED, Layout
 from autoresearch.scheduling.by_hand import Dropping, Errand, resume_first
 from autoresearch.scheduling.next_move import Chooser, Stop
@@ -123,8 +123,8 @@ class ByHand:
 
     def following(self, index: int, process_id: int | None = None) -> bool:
         """Whether somebody follows an experiment's runs, or a process that `detach` has started is about to."""
-        paths = opening.find(self.where, self.name)
-        return controller.followed(paths, index) or (process_id is not None and processes.is_running(process_id))
+        paths = finding.find(self.where, self.name)
+        return finding.followed(paths, index) or (process_id is not None and processes.is_running(process_id))
 
     def judge(self, index: int, onlooker: Onlooker = Onlooker()) -> Judged:
         """The verdict of the campaign's policy, with row, note, session memory and report; twice is fine.
@@ -174,13 +174,13 @@ class ByHand:
         """Experiments opened by hand, judged ones included, by index."""
         opened = opening.open_campaign(self.where, self.name)
         entries = (entry for _, entry in sorted(opened.history.experiments.items()) if entry.by_hand)
-        held, now = controller.at_work(opened.paths), self.clock()
+        held, now = finding.at_work(opened.paths), self.clock()
         return tuple(driven(opened.paths, opened.history, opened.campaign, entry, now, held=held) for entry in entries)
 
     def one(self, index: int, process_id: int | None = None) -> DrivenExperiment:
         """One of them; `process_id` as for `following`."""
         opened = opening.open_campaign(self.where, self.name)
-        held = self.following(index, process_id) or controller.at_work(opened.paths)
+        held = self.following(index, process_id) or finding.at_work(opened.paths)
         entry = _entry(opened.history.experiments, index)
         return driven(opened.paths, opened.history, opened.campaign, entry, self.clock(), held=held)
 
@@ -195,7 +195,7 @@ class ByHand:
         with controller.take_turns(self.where, self.name, index, take_over=take_over) as (opened, turn):
             _may_work(opened, resting=resting)
             clock = SteadyClock(self.clock, not_before=opened.history.last_at)
-            context = opening.make_context(opened, clock, proposing=False)
+            context = beginning.make_context(opened, clock, proposing=False)
             context.listeners.append(onlooker.listen)
             reporter = Reporter(ctx=context, beat=turn.beat, poll=onlooker.poll)
             first = turn.alone()
@@ -362,7 +362,7 @@ def clear_abandoned(root: Path) -> tuple[str, ...]:
             continue
         if lock_owner.alive(owner, owner.since) is False:
             paths = volume.with_site(Layout(root).campaign(campaign.campaign), campaign)
-            first_runs.abandon(opening.launcher_of(campaign, paths), target_of(campaign), paths, number)
+            first_runs.abandon(beginning.launcher_of(campaign, paths), target_of(campaign), paths, number)
             mark.unlink(missing_ok=True)
             gone.append(f"{campaign.campaign}/{first_runs.REHEARSAL}/run-{number}")
     return tuple(gone)

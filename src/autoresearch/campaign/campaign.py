@@ -1,38 +1,45 @@
 """One campaign, opened: its verbs are all that a surface ever calls, and what a script or a notebook works with."""
 
-import json
-import os
+from __future__ import annotations
+
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autoresearch.campaign import consent, controller, opening, planning, preflight, session_writer, standing
-from autoresearch.campaign.plan import Plan, PlanRequest
-from autoresearch.campaign.standing import LiveCurves
-from autoresearch.campaign.status import CampaignStatus, Judged, RunningRun
-from autoresearch.config import campaign_file
-from autoresearch.config.schema import CampaignConfig
+from autoresearch.campaign import late
 from autoresearch.errors import CampaignError, HeldError, UsageError
-from autoresearch.experiment import events as happened
 from autoresearch.experiment import names
-from autoresearch.experiment.events import Event
-from autoresearch.experiment.experiment import Experiment, Run
 from autoresearch.experiment.outcome import Status
-from autoresearch.git import refs
-from autoresearch.machine import disk
 from autoresearch.machine.clock import SteadyClock
-from autoresearch.records import consistency, volume
-from autoresearch.records.journal import Journal
+from autoresearch.records import finding
 from autoresearch.records.ledger import Ledger
-from autoresearch.records.paths import EXCLUDED, CampaignPaths, Layout
+from autoresearch.records.paths import CampaignPaths
 from autoresearch.records.row import Row
-from autoresearch.report import event_lines
-from autoresearch.run.job import Submission
 
 if TYPE_CHECKING:
+    from autoresearch.campaign import beginning, consent, controller, opening
+
+    # isort: split
+    from autoresearch.campaign import planning, preflight, session_writer, standing
     from autoresearch.campaign.by_hand import ByHand
+    from autoresearch.campaign.plan import Plan, PlanRequest
+    from autoresearch.campaign.status import CampaignStatus, Judged, RunningRun
+    from autoresearch.config.schema import CampaignConfig
+    from autoresearch.experiment import events as happened
+    from autoresearch.experiment.events import Event
+    from autoresearch.experiment.experiment import Experiment, Run
+    from autoresearch.records import consistency, journal, volume
+    from autoresearch.report import event_lines
+    from autoresearch.run.job import Submission
+else:
+    # A verb loads what it needs, when it does: whoever only looks waits for no engine.
+    beginning, consent, controller, opening = late("campaign", "beginning", "consent", "controller", "opening")
+    planning, preflight, session_writer = late("campaign", "planning", "preflight", "session_writer")
+    (standing,), (happened,) = late("campaign", "standing"), late("experiment", "events")
+    (event_lines,) = late("report", "event_lines")
+    consistency, journal, volume = late("records", "consistency", "journal", "volume")
 
 
 @dataclass(kw_only=True)
@@ -52,10 +59,10 @@ class Campaign:
     by: str = ""
     picked: bool = False
     clock: Callable[[], float] = field(default=time.time, repr=False)
-    _curves: LiveCurves = field(default_factory=LiveCurves, repr=False)
+    _curves: standing.LiveCurves | None = field(default=None, repr=False)
     _working: opening.Opened | None = field(default=None, repr=False)
 
-    def bound(self) -> "Campaign":
+    def bound(self) -> Campaign:
         """Itself, from now on the campaign that is meant now: it stays this one, whatever is worked on meanwhile."""
         self.name, self.picked = self.paths().name, self.picked or self.name is None
         return self
@@ -74,16 +81,9 @@ class Campaign:
             agent: Which agent planned it; empty for a person. Then a person who approves it unread says its name.
             notes: What the file says above its keys.
         """
-        paths = Layout(plan.root).campaign(plan.campaign.campaign)
-        opening.refuse_taken(plan.root, paths.name)
-        refs.exclude(plan.root, EXCLUDED)
-        paths.proposal.unlink(missing_ok=True)
-        disk.replace(paths.proposal, f"{agent}\n") if agent else None
-        schema = Layout(plan.root).schema
-        disk.replace(schema, f"{json.dumps(planning.schema(), indent=2)}\n")
-        campaign_file.write(paths.campaign_file, plan.campaign, os.path.relpath(schema, paths.folder), notes)
+        path = beginning.write(plan, agent, notes)
         self.name = plan.campaign.campaign
-        return paths.campaign_file
+        return path
 
     def plan(self) -> Plan:
         """The plan as it is written now: what a person reads before they approve it."""
@@ -110,10 +110,10 @@ class Campaign:
             else:
                 planning.refuse_another(plan, opened.campaign, opened.paths)
             proof = consent.prove(opened, "approve the plan", starts=starts)
-            opening.begin_campaign(opened, by or self._who(), self.clock, proof)
-            context = opening.make_context(opened, self.clock, proposing=False)
+            beginning.begin_campaign(opened, by or self._who(), self.clock, proof)
+            context = beginning.make_context(opened, self.clock, proposing=False)
             session_writer.start_memory(context)
-            opening.note_missing_secrets(context)
+            beginning.note_missing_secrets(context)
             return opened.paths.name
 
     # -- the run ------------------------------------------------------------------------------------------------
@@ -152,8 +152,8 @@ class Campaign:
             if fresh := opened.history.started is None:
                 controller.refuse_unapproved(opened, approved_by, named=self._named())
                 proof = consent.prove(opened, "approve the plan", starts=True)
-                opening.begin_campaign(opened, approved_by or self._who(), clock, proof)
-            context = opening.make_context(opened, clock)
+                beginning.begin_campaign(opened, approved_by or self._who(), clock, proof)
+            context = beginning.make_context(opened, clock)
             context.listeners += [heard for heard in (on_event, event_lines.teller(on_line)) if heard]
             reporter = controller.Reporter(ctx=context, beat=lock.refresh, poll=on_look or (lambda: None))
             self._working = replace(opened, history=context.history)
@@ -161,7 +161,7 @@ class Campaign:
                 with volume.site_ready(context.paths), controller.terminable(), tell_trackers(context) as tracking:
                     reporter.start()
                     if fresh:
-                        opening.note_missing_secrets(context)
+                        beginning.note_missing_secrets(context)
                     Loop(ctx=context, poll_s=poll_s, refresh=tracking.before(reporter.refresh)).run()
             finally:
                 self._working = None
@@ -180,7 +180,7 @@ class Campaign:
             paths = opened.paths
         return controller.detach(paths, "run", "--yes", poll_s=poll_s)
 
-    def by_hand(self) -> "ByHand":
+    def by_hand(self) -> ByHand:
         """The verbs for experiments that are driven one by one."""
         from autoresearch.campaign.by_hand import ByHand  # noqa: PLC0415 - whoever only looks needs no engine
 
@@ -217,7 +217,7 @@ class Campaign:
         """
         opened = self._started()
         flying = len(opened.history.in_flight())
-        if controller.at_work(opened.paths):
+        if finding.at_work(opened.paths):
             word = happened.StopRequested(self.clock(), self._who(), now, self._clean(reason))
             consent.record(opened, word, own=bool(self.by))
             return "asked to stop " + ("now" if now else "after the runs in flight")
@@ -278,15 +278,15 @@ class Campaign:
         if self._working is not None:
             return standing.status_of(self._working, self.clock(), held=True)
         opened = opening.open_campaign(self.where, self.name)
-        return standing.status_of(opened, self.clock(), held=controller.at_work(opened.paths))
+        return standing.status_of(opened, self.clock(), held=finding.at_work(opened.paths))
 
     def campaigns(self) -> list[str]:
         """Names of the repository's campaigns, the one worked on last first."""
-        return opening.names(opening.find_layout(self.where))
+        return finding.names(finding.find_layout(self.where))
 
     def paths(self) -> CampaignPaths:
         """Where the campaign's things lie; its journal is not read."""
-        return opening.find(self.where, self.name)
+        return finding.find(self.where, self.name)
 
     def config(self) -> CampaignConfig:
         """The campaign file."""
@@ -329,7 +329,7 @@ class Campaign:
 
     def ledger(self) -> tuple[Row, ...]:
         """Every row of the repository's ledger, those of other campaigns included."""
-        return Ledger(opening.find_layout(self.where).ledger).rows()
+        return Ledger(finding.find_layout(self.where).ledger).rows()
 
     def report(self) -> tuple[Path, ...]:
         """Write the report anew and return the paths of its files."""
@@ -349,12 +349,13 @@ class Campaign:
 
     def curve(self, run: RunningRun) -> tuple[tuple[int, float], ...]:
         """The metric so far of a run in flight, as (step, value); empty when nothing was measured yet."""
+        self._curves = self._curves or standing.LiveCurves()
         return self._curves.curve(self.where, run)
 
     def check(self) -> list[str]:
         """What ledger, journal and notes do not say alike, one sentence each."""
         paths = self.paths()
-        return consistency.disagreements(paths, Journal(paths.journal))
+        return consistency.disagreements(paths, journal.Journal(paths.journal))
 
     def rebuild(self) -> str:
         """Make ledger, notes and journal say the same again; what was there is kept. Returns what was done, in words.
@@ -363,9 +364,9 @@ class Campaign:
         """
         opening.bring_back(self.where, self.name)
         if self.name is None and not self.campaigns():
-            return consistency.rebuild_ledger_from_notes(opening.find_layout(self.where))
+            return consistency.rebuild_ledger_from_notes(finding.find_layout(self.where))
         paths = self.paths()
-        if controller.at_work(paths):
+        if finding.at_work(paths):
             raise HeldError(f"a controller is at work on {paths.name}; stop it first (autoresearch stop), then rebuild")
         return consistency.rebuild_records(paths, self.clock())
 
@@ -395,4 +396,4 @@ class Campaign:
 
     def _clean(self, text: str) -> str:
         """A text without the secrets of this environment and repository."""
-        return opening.redactor(opening.find_layout(self.where).root).clean(text)
+        return opening.redactor(finding.find_layout(self.where).root).clean(text)

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from types import FrameType
 
-from autoresearch.campaign import opening, preflight
+from autoresearch.campaign import beginning, opening, preflight
 from autoresearch.campaign.opening import Opened
 from autoresearch.campaign.plan import Plan
 from autoresearch.campaign.session_writer import checkpoint, note_recovery, remember, renew_insights, start_memory
@@ -35,10 +35,9 @@ from autoresearch.experiment.outcome import BASELINE
 from autoresearch.git import worktree
 from autoresearch.machine import disk, processes, turns
 from autoresearch.machine.lock import CampaignLock
-from autoresearch.machine.lock_owner import alive
 from autoresearch.machine.turns import SharedTurn
 from autoresearch.ports.target import Saver
-from autoresearch.records import clearance, mirror, volume
+from autoresearch.records import clearance, finding, mirror, volume
 from autoresearch.records.clearance import Clearable
 from autoresearch.records.paths import CampaignPaths
 from autoresearch.report import drawing, figure
@@ -57,7 +56,7 @@ def hold_campaign(where: Path, name: str | None, *, take_over: bool = False) -> 
         HeldError: Another controller is at work on it.
     """
     opening.bring_back(where, name)
-    paths = opening.find(where, name)
+    paths = finding.find(where, name)
     lock = CampaignLock(paths.lock)
     if found := [one for one in turns.hands(paths.turns) if one.lives or not take_over]:
         raise HeldError(
@@ -88,7 +87,7 @@ def take_turns(
         HeldError: A controller is at work on it, or somebody follows this experiment.
     """
     opening.bring_back(where, name)
-    paths = opening.find(where, name)
+    paths = finding.find(where, name)
     turn = SharedTurn(path=paths.lock, folder=paths.turns, index=index)
     try:
         turn.own.acquire(take_over=take_over)
@@ -140,27 +139,6 @@ def refuse_unread(opened: Opened, *, named: bool) -> None:
         )
 
 
-def at_work(paths: CampaignPaths) -> bool:
-    """Whether a controller works on the campaign, or somebody by hand, who is not known to be dead."""
-    return bool(turns.hands(paths.turns)) or _held(paths)
-
-
-def _held(paths: CampaignPaths) -> bool:
-    holder = CampaignLock(paths.lock).holder()
-    if holder is None:
-        return False
-    try:
-        seen = paths.lock.stat().st_mtime
-    except OSError:
-        return False
-    return alive(holder, seen) is not False
-
-
-def followed(paths: CampaignPaths, index: int) -> bool:
-    """Whether a controller, or somebody by hand, follows the runs of an experiment and is not known to be dead."""
-    return index in {one.at for one in turns.hands(paths.turns)} or _held(paths)
-
-
 def person() -> str:
     """Who is at this terminal."""
     try:
@@ -185,7 +163,7 @@ def job_builder(plan: Plan, history: History | None = None) -> JobBuilder:
         campaign=campaign,
         paths=paths,
         target=settled_target(campaign, history),
-        launcher=opening.launcher_of(campaign, paths),
+        launcher=beginning.launcher_of(campaign, paths),
         survey=plan.survey,
         look=partial(preflight.seen_by, campaign),
     )

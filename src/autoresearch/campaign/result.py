@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from autoresearch.campaign import consent, controller, opening, standing
+from autoresearch.campaign import beginning, consent, controller, opening, standing
 from autoresearch.campaign.campaign import Campaign
 from autoresearch.config import stop_phrase
 from autoresearch.engine import measuring, runs
@@ -193,7 +193,8 @@ def rehearse(campaign: Campaign, index: int, number: int | None) -> Submission:
 
 
 def _wired(campaign: Campaign, opened: opening.Opened) -> Context:
-    return opening.make_context(opened, SteadyClock(campaign.clock, not_before=opened.history.last_at), proposing=False)
+    clock = SteadyClock(campaign.clock, not_before=opened.history.last_at)
+    return beginning.make_context(opened, clock, proposing=False)
 
 
 def _recorded(history: History, index: int, number: int | None) -> Run:

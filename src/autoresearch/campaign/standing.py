@@ -13,12 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autoresearch.campaign import opening
 from autoresearch.campaign.opening import Opened
 from autoresearch.campaign.status import CampaignStatus, Judged, RunningRun, driven
 from autoresearch.campaign.surroundings import seen, target_of
-from autoresearch.engine.context import Context
 from autoresearch.errors import CampaignError
 from autoresearch.experiment.attendance import out_now
 from autoresearch.experiment.events import ApprovalAsked, BaseSurvey
@@ -35,6 +35,9 @@ from autoresearch.scheduling.exploration import held_back
 from autoresearch.scheduling.next_move import board
 from autoresearch.scheduling.stop_check import Outlook, outlook
 from autoresearch.verdict.claims import claims
+
+if TYPE_CHECKING:
+    from autoresearch.engine.context import Context
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +79,7 @@ def read(opened: Opened) -> Reading:
     )
 
 
-def reading_of(ctx: Context) -> Reading:
+def reading_of(ctx: "Context") -> Reading:
     """A campaign at work, for what it writes of itself; its survey is at hand."""
     opened = Opened(ctx.paths, ctx.campaign, ctx.journal, ctx.history, ctx.heard)
     return Reading(opened=opened, objective=ctx.survey.objective, base=seen(ctx.survey, ctx.campaign))

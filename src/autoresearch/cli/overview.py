@@ -70,12 +70,12 @@ def add_list_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_list(args: argparse.Namespace) -> int:
     """One line for each campaign; one that cannot be read says why."""
-    from autoresearch.campaign import opening  # noqa: PLC0415 - `--help` can do without
+    from autoresearch.records import finding  # noqa: PLC0415 - `--help` can do without
 
     args.campaign = None
     campaign = campaign_of(args)
     found = [_listed(args, name) for name in campaign.campaigns()]
-    for name in opening.copied(campaign.where):
+    for name in finding.copied(campaign.where):
         cure = f"bring it back with: autoresearch run --campaign {name}"
         found.append(ListedCampaign(campaign=name, state="in git", metric=cure))
     if args.json:

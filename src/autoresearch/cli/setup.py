@@ -129,15 +129,15 @@ def _minutes(text: str) -> float:
 
 def run_init(args: argparse.Namespace) -> int:
     """Ask, rehearse, show what was found, write the file, and start it where that was asked for."""
-    from autoresearch.campaign import opening  # noqa: PLC0415 - `--help` can do without
     from autoresearch.campaign.controller import person  # noqa: PLC0415 - likewise
     from autoresearch.campaign.own_script import findings, proposal, rehearsal  # noqa: PLC0415 - `--help` can do without
+    from autoresearch.records import finding  # noqa: PLC0415 - likewise
 
     campaign = campaign_of(args)
     campaign.name = None
     if args.campaign:
-        opening.refuse_copied(campaign.where, args.campaign)
-        opening.refuse_taken(campaign.where, args.campaign)
+        finding.refuse_copied(campaign.where, args.campaign)
+        finding.refuse_taken(campaign.where, args.campaign)
     if args.stop:
         proposal.check_stop(args.stop, args.metric)  # likewise
     goal = None if args.direction else args.goal

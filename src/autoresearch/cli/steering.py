@@ -88,7 +88,7 @@ def run_plan(args: argparse.Namespace) -> int:
 
         output.emit(planning.schema())
         return 0
-    from autoresearch.campaign import opening  # noqa: PLC0415 - `--help` can do without
+    from autoresearch.campaign import beginning  # noqa: PLC0415 - `--help` can do without
 
     campaign = campaign_of(args)
     request = _request(args)
@@ -100,7 +100,7 @@ def run_plan(args: argparse.Namespace) -> int:
     if not args.json:
         output.say(plan.text(output.terminal_width()))
     if not args.dry_run:
-        opening.refuse_numberless(plan, anyway=args.anyway)
+        beginning.refuse_numberless(plan, anyway=args.anyway)
     path = None if args.dry_run else campaign.write(plan)
     if args.json:
         output.emit(plan_document(plan) | {"file": path, "submission": submission and submission.text})

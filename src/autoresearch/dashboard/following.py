@@ -19,6 +19,7 @@ from autoresearch.campaign.status import CampaignStatus
 from autoresearch.errors import AutoresearchError, CampaignError, LedgerError
 from autoresearch.experiment.events import CampaignStarted, Event, Noted, Resumed
 from autoresearch.experiment.experiment import Experiment, Run
+from autoresearch.records import finding
 from autoresearch.records.paths import CampaignPaths, Layout
 from autoresearch.report.curves import DrawnCurves, arm_curves
 from autoresearch.report.event_lines import Lines
@@ -86,7 +87,7 @@ class Followed:
     def status(self) -> CampaignStatus:
         """Where it stands; the very value that the command line shows."""
         with self._turn:
-            return standing.status_of(self.opened(), self.clock(), held=controller.at_work(self.paths))
+            return standing.status_of(self.opened(), self.clock(), held=finding.at_work(self.paths))
 
     def report(self) -> Report | None:
         """Its report, as the files of `autoresearch report` have it; None before it has begun."""
@@ -189,13 +190,13 @@ class FollowedCampaigns:
 
     def __init__(self, where: Path, clock: Callable[[], float] = time.time) -> None:
         """Of the repository that this folder is in. Raises RepositoryError where there is none."""
-        self.layout: Layout = opening.find_layout(where)
+        self.layout: Layout = finding.find_layout(where)
         self._clock = clock
         self._known: dict[str, Followed] = {}
 
     def names(self) -> list[str]:
         """Their names, the one worked on last first."""
-        return opening.names(self.layout)
+        return finding.names(self.layout)
 
     def read_ahead(self) -> None:
         """Read the campaign worked on last, so that its first page need not wait for that."""

@@ -18,7 +18,7 @@ from mcp.server.mcpserver.exceptions import ResourceError, ToolError
 from mcp.types import Tool, ToolAnnotations
 from pydantic import Field, ValidationError
 
-from autoresearch.campaign import opening
+from autoresearch.campaign import beginning
 from autoresearch.campaign.by_hand import ByHand, Onlooker
 from autoresearch.campaign.campaign import Campaign
 from autoresearch.campaign.plan import PlanRequest
@@ -191,7 +191,7 @@ class Tools:
             raise UsageError("what needs approval is decided by a person: leave `approval` out; they edit the file")
         found = Campaign(where=self._where)
         made = found.draft(PlanRequest(recipe, stop, name, settings or {}))
-        opening.refuse_numberless(made, anyway=not write)
+        beginning.refuse_numberless(made, anyway=not write)
         return plan_shown(made, str(found.write(made, _caller(ctx))) if write else "")
 
     def status(self, campaign: _Campaign = None) -> CampaignStatus:
