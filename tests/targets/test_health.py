@@ -109,6 +109,12 @@ DEATHS = [
     ("service-unavailable", "urllib3.exceptions.MaxRetryError: Max retries exceeded with url: /api/datasets/x"),
     ("tracker-unavailable", "wandb.sdk.lib.auth.AuthenticationError: could not log in"),
     ("environment-agent-died", "RuntimeError: NeMo-Gym resource server is not healthy after 600 s"),
+    ("environment-agent-died", "RuntimeError: NeMo-Gym actor has no running servers: _spinup() was never called on"),
+    ("environment-agent-died", "nemo_rl.experience.failures.RolloutRedispatchExhausted: prompt 12 failed 5 times"),
+    (
+        "trivial-shape-mismatch",
+        "ValueError: NeMo Gym returned a result with no generation data. Possible causes: (1) the",
+    ),
     ("no-gpu", "RuntimeError: HIP error: invalid device ordinal"),
     ("no-gpu", "Failed to initialize NVML: Driver/library version mismatch"),
     ("oom-gpu", "torch.OutOfMemoryError: HIP out of memory. Tried to allocate 2.00 GiB."),
@@ -243,6 +249,8 @@ AILMENTS = [
     ("truncation", runs(train__truncation_rate=ramp(0.0, 0.6))),
     ("weak-transfer", runs(train__reward=ramp(0.2, 0.8), validation__accuracy=[0.3, 0.31, 0.3])),
     ("generation-bound", runs(timing__train__generation=ramp(8, 8), timing__train__total_step_time=ramp(10, 10))),
+    ("bad-tool-calls", runs(train__invalid_tool_call_rate=ramp(0.4, 0.4))),
+    ("more-turns", runs(train__avg_turns_per_sample=ramp(2, 6), train__reward=ramp(0.3, 0.3))),
     ("idle-workers", runs(performance__training_worker_idle_time_ratio=ramp(0.5, 0.5))),
     ("low-gpu-use", {"tensorboard": Readings({"ray/node.0.gpu.0.util": Series.of("", enumerate([5.0] * 9))})}),
 ]

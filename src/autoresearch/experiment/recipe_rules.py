@@ -28,7 +28,7 @@ def refused_at_start(values: Values, facts: Facts, ignored: Collection[str] = ()
         facts: What else is known about it.
         ignored: Variables that switch checks off, those that will be set.
     """
-    kept = {words: (rule, said) for words, rule in RULES for said in (_CERTAIN.get(words),) if said}
+    kept = {words: (rule, said) for words, rule in (*RULES, *_OF_RECIPES) for said in (_CERTAIN.get(words),) if said}
     return tuple(
         f"{said[0]}: {words} ({said[1]})"
         for words, (rule, said) in kept.items()
@@ -169,6 +169,38 @@ def _scored_batches(values: Values, _: Facts) -> bool:
     return not skipped or _number(values, "loss_fn.reference_policy_kl_penalty", 0) == 0
 
 
+def _gym_rollouts(values: Values, facts: Facts) -> bool:
+    """NeMo-Gym takes its validation set whole, and samples by temperature and top p alone."""
+    if "gym" not in facts.traits:
+        return True
+    sized = any(values.get(f"{algorithm}.max_val_samples") is not None for algorithm in ROLLOUT)
+    return not sized and not values.get("policy.generation.top_k") and not values.get("policy.generation.val_top_k")
+
+
+def _gym_of_single_controller(values: Values, facts: Facts) -> bool:
+    """There NeMo-Gym counts the turns itself and asks vLLM only."""
+    if not {"gym", "single-controller"} <= facts.traits:
+        return True
+    turns, backend = values.get("grpo.max_rollout_turns", 1), values.get("policy.generation.backend", "vllm")
+    return bool(turns == 1 and backend == "vllm")
+
+
+def _gym_penalties(values: Values, facts: Facts) -> bool:
+    """What finds bad tool calls and thinking is NeMo-Gym's."""
+    zeroed = any(values.get(key) is True for key in values if key.startswith("reward_penalties.penalize_"))
+    marked = (f"grpo.{name}_advantage" for name in ("invalid_tool_call", "malformed_thinking"))
+    return "gym" in facts.traits or not (zeroed or any(values.get(key) is not None for key in marked))
+
+
+def _sampled_as_trained(values: Values, facts: Facts) -> bool:
+    """Only vLLM under NeMo-Gym lets a validation sample in its own way."""
+    if "grpo" not in facts.traits or {"gym", "vllm"} <= facts.traits:
+        return True
+    at = "policy.generation."
+    pairs = ((f"{at}val_{name}", f"{at}{name}") for name in ("temperature", "top_p", "top_k"))
+    return all(examined not in values or values[examined] == values.get(trained) for examined, trained in pairs)
+
+
 RULES: tuple[tuple[str, Callable[[Values, Facts], bool]], ...] = (
     ("training GPUs are a whole number of model replicas", _shards),
     ("the global batch is a whole number of micro batches per rank", _batch_divides),
@@ -184,7 +216,13 @@ RULES: tuple[tuple[str, Callable[[Values, Facts], bool]], ...] = (
     ("truncated importance weights need the correction, and their bounds", _truncated_weights),
     ("CISPO and sequence-level ratios want the loss to themselves", _one_loss),
     ("a KL penalty in the reward needs real probabilities, not a forced ratio", _kl_of_real_probabilities),
+    ("NeMo-Gym validates on its whole file, and without top_k", _gym_rollouts),
+    ("one controller's NeMo-Gym counts turns itself and asks vLLM only", _gym_of_single_controller),
+    ("penalties for bad tool calls and thinking need NeMo-Gym", _gym_penalties),
 )
+
+_OF_RECIPES = (("validation samples as training does, except under NeMo-Gym with vLLM", _sampled_as_trained),)
+"""Of recipes only: what an idea sets for training, interpolations carry over to validation."""
 
 _CERTAIN: Mapping[str, tuple[str, str, str]] = {
     "wide tensor parallelism needs equal micro batches": (
@@ -209,6 +247,20 @@ _CERTAIN: Mapping[str, tuple[str, str, str]] = {
     ),
     "a KL penalty in the reward needs real probabilities, not a forced ratio": (
         "loss_fn.use_kl_in_reward is set", "nemo_rl/algorithms/grpo.py:2480", "",
+    ),
+    "NeMo-Gym validates on its whole file, and without top_k": (
+        "max_val_samples, policy.generation.top_k or val_top_k is set",
+        "examples/nemo_gym/run_grpo_nemo_gym.py:206; nemo_rl/experience/rollouts.py:2373", "",
+    ),
+    "one controller's NeMo-Gym counts turns itself and asks vLLM only": (
+        "grpo.max_rollout_turns is not 1, or policy.generation.backend not vllm",
+        "nemo_rl/experience/rollout_manager.py:814; nemo_rl/algorithms/single_controller_utils/setup.py:577", "",
+    ),
+    "penalties for bad tool calls and thinking need NeMo-Gym": (
+        "env.should_use_nemo_gym is not set", "nemo_rl/algorithms/grpo.py:1958, 1980", "",
+    ),
+    "validation samples as training does, except under NeMo-Gym with vLLM": (
+        "policy.generation.val_temperature, val_top_p or val_top_k differs", "nemo_rl/algorithms/grpo.py:512", "",
     ),
 }  # fmt: skip
 """Of a rule that NeMo-RL asserts on any cluster: what the recipe says, where it is checked, what switches that off."""

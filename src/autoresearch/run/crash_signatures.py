@@ -68,10 +68,9 @@ SIGNATURES: tuple[Signature, ...] = (
         "disk-full",
         ENVIRONMENT,
         "Free space or move checkpoints and logs to a larger disk; the idea was not tested.",
-        r"No space left on device|\[Errno (?:28|122)\]",
+        r"No space left on device|\[Errno (?:28|122)\]|\bOutOfDiskError\b|[Ll]ocal disk is full|[Qq]uota exceeded",
         r"[Dd]isk quota exceeded|low on resource: ephemeral-storage|ephemeral local storage usage exceeds",
         r"inline_container\.cc:\d+\] . unexpected pos|StreamWriter failed writing|\bfile write failed",
-        r"\bOutOfDiskError\b|[Ll]ocal disk is full|[Qq]uota exceeded",
     ),
     _signature(
         "image-failed",
@@ -151,6 +150,7 @@ SIGNATURES: tuple[Signature, ...] = (
         ENVIRONMENT,
         "The environment's agent or server answered nothing: read its own log, then run again.",
         r"returned 0 rollout result|\bNeMo-?Gym\b.{0,80}(?:died|unreachable|not healthy|failed to start)",
+        r"NeMo-Gym (?:actor has no running servers|/run failed with HTTP (?:5|408|429))|\bRolloutRedispatchExhausted\b",
     ),
     _signature(
         "trivial-config-error",
@@ -283,8 +283,8 @@ SIGNATURES: tuple[Signature, ...] = (
         IDEA,
         "Make the sizes agree (batch against prompts times generations, parallelism against GPUs), then run again on "
         "the same branch.",
-        r"size mismatch for",
-        r"shapes? .{0,60}cannot be (?:multiplied|broadcast)",
+        r"size mismatch for|shapes? .{0,60}cannot be (?:multiplied|broadcast)",
+        r"NeMo Gym returned a result with no generation data|\bRolloutDataFailure: ",
         r"[Ss]izes? of tensors? must match|must match the size of tensor",
         r"Expected (?:input|tensor).{0,80}(?:size|shape)",
         r"AssertionError.{0,160}(?:divisible|must be equal|must match|== )",

@@ -53,6 +53,24 @@ def _idle_workers(curves: RunCurves) -> str:
     return f"training workers idle {late:.0%} of the time" if late is not None and late > 0.3 else ""
 
 
+def _bad_tool_calls(curves: RunCurves) -> str:
+    """Logged where a recipe sets an advantage for either (nemo_rl/algorithms/grpo.py:2087 at 7ea279abf)."""
+    tags = ("train/invalid_tool_call_rate", "train/malformed_thinking_rate")
+    shares = {tag: late for tag in tags if (late := curves.late(tag)) is not None and late > 0.2}
+    return ", ".join(f"{tag} is {late:.0%} of assistant messages" for tag, late in shares.items())
+
+
+def _more_turns(curves: RunCurves) -> str:
+    """NeMo-Gym's name for the number of turns, and that of others (nemo_rl/experience/rollouts.py:2678, 1422)."""
+    tags = ("train/turns_per_sample/mean", "train/avg_turns_per_sample")
+    tag = next((each for each in tags if curves.finite(each)), tags[0])
+    early, late, reward = curves.early(tag), curves.late(tag), curves.tag("reward")
+    before, after = curves.early(reward), curves.late(reward)
+    if not early or late is None or before is None or after is None or late < 1.5 * early or after > before:
+        return ""
+    return f"{tag} went from {early:.3g} to {late:.3g} and {reward} did not rise"
+
+
 RULES: tuple[HealthRule, ...] = (
     *curve_rules.RULES,
     HealthRule(
@@ -60,6 +78,15 @@ RULES: tuple[HealthRule, ...] = (
         _generation_bound,
         "Rollouts take most of a step: shorter answers, asynchronous rollouts, or more generation workers.",
         Severity.INFO,
+    ),
+    HealthRule(
+        "bad-tool-calls",
+        _bad_tool_calls,
+        "Calls that are written as text are never carried out: raise their penalty, or begin with a model or a chat "
+        "template that makes proper ones.",
+    ),
+    HealthRule(
+        "more-turns", _more_turns, "Longer conversations that earn nothing: limit turns in the agent, or price them."
     ),
     HealthRule("idle-workers", _idle_workers, "Balance sequences between workers or pack them.", Severity.INFO),
     HealthRule(
