@@ -15,20 +15,20 @@ import yaml
 from rich.console import Console
 
 from autoresearch.campaign.campaign import Campaign
-from autoresearch.cli.live_view import view
+from autoresearch.cli.live_view import view_of
 
 IDEA = [{"title": "try [bold red]this[/] and [link=x]", "overrides": ["lr=0.3"]}]
 
 
-def on_terminal(lab, *words: str, **env: str):
-    """Start a command with a terminal of 120 columns; returns its pid and the terminal."""
+def on_terminal(lab, *words: str, size: tuple[int, int] = (40, 120), **env: str):
+    """Start a command with a terminal of so many lines and columns; returns its pid and the terminal."""
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(lab.root)
         os.execve(
             sys.executable, (sys.executable, "-m", "autoresearch", *words), {**os.environ, "TERM": "xterm", **env}
         )
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
     return pid, terminal
 
 
@@ -94,7 +94,7 @@ def test_a_small_terminal_shows_verdicts_whole_and_the_newest_events(ended):
     """Where a row does not fit its title gives way, and old verdicts do before what has just happened."""
     console = Console(width=44, height=18, file=io.StringIO())
     happened = tuple(f"event {number}" for number in range(6))
-    console.print(view(Campaign(where=ended.root), happened, 18))
+    console.print(view_of(Campaign(where=ended.root), happened, 18))
     lines = console.file.getvalue().splitlines()
     assert len(lines) <= 18
     assert lines[-1].strip() == "event 5"

@@ -33,7 +33,7 @@ from autoresearch.report.plain_text import baseline_figure, interval, proposals,
 from autoresearch.run.measurement import Direction, Objective
 from autoresearch.scheduling.exploration import held_back
 from autoresearch.scheduling.next_move import board
-from autoresearch.scheduling.stop_check import Outlook, outlook
+from autoresearch.scheduling.stop_check import Outlook, StopState, outlook
 from autoresearch.verdict.claims import claims
 
 if TYPE_CHECKING:
@@ -106,6 +106,13 @@ def _objective(opened: Opened) -> Objective:
     return Objective(asked.goal, metric, direction, metric)
 
 
+def _told_stop(state: StopState, flying: int) -> str:
+    """The stop rule's sentence; a rule is met when the last run has ended, not while runs go on."""
+    if not state.met or not flying:
+        return state.sentence
+    return f"stop condition met as soon as {flying} run{'s' * (flying != 1)} in flight ended: {state.reason}"
+
+
 def status_of(opened: Opened, now: float, *, held: bool) -> CampaignStatus:
     """Where a campaign stands.
 
@@ -130,7 +137,7 @@ def status_of(opened: Opened, now: float, *, held: bool) -> CampaignStatus:
         goal=objective.goal if objective else goal.goal,
         metric=objective.metric if objective else goal.metric,
         direction=str(objective.direction) if objective else goal.direction,
-        stop=state.sentence if state else "",
+        stop=_told_stop(state, len(history.in_flight())) if state else "",
         attempted=history.attempted,
         target_count=limits.target_experiment_count if limits else None,
         remaining_s=state.remaining_s if state else None,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from autoresearch.campaign.campaign import Campaign
-from autoresearch.campaign.status import CampaignStatus
+from autoresearch.campaign.status import CampaignStatus, RunningRun
 from autoresearch.cli import output
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.events import Event
@@ -17,18 +18,17 @@ from autoresearch.report import plain_text
 from autoresearch.report.event_lines import Lines, clock
 
 if TYPE_CHECKING:
-    from rich.console import Group
+    from collections.abc import Callable, Sequence
+
+    from rich.console import Console, ConsoleOptions, RenderResult
     from rich.table import Table
     from rich.text import Text
 
 _REFRESH_S = 1.0
 _PROGRESS_S = 600.0
-_HEAD_LINES = 8
-"""Lines above the tables, two of them broken."""
+_EVENTS = 200
 _MOST_WAITING = 2
 """Launches that wait for a person and researchers that have fallen out that are shown, one a line."""
-_MOST_RUNNING = 12
-"""Runs in flight that are shown, one a line."""
 
 
 class PlainView:
@@ -81,7 +81,7 @@ class LiveView:
 
         self._campaign = campaign
         self._lines = Lines()
-        self._recent: deque[str] = deque(maxlen=6)
+        self._recent: deque[str] = deque(maxlen=_EVENTS)
         self._drawn = 0.0
         self._live = Live(auto_refresh=False, transient=True)
 
@@ -108,34 +108,67 @@ class LiveView:
             return
         self._drawn = now
         height = self._live.console.size.height
-        self._live.update(view(self._campaign, tuple(self._recent), height), refresh=True)
+        self._live.update(view_of(self._campaign, tuple(self._recent), height - 1), refresh=True)
 
 
-def view(campaign: Campaign, recent: tuple[str, ...] = (), height: int = 60) -> Group:
-    """The whole view as something rich can draw, in a terminal of so many lines: what is new is never cut off."""
-    from rich.console import Group  # noqa: PLC0415
+@dataclass(frozen=True)
+class CampaignView:
+    """The whole view as something rich can draw: it fills the terminal, and what is new is never cut off.
+
+    Attributes:
+        status: Where the campaign stands.
+        curve: The curve of a run in flight so far.
+        recent: What happened, a line each, newest last.
+        foot: What stands below, such as keys; a line each.
+        height: Lines to fill at most; None: those of the terminal.
+    """
+
+    status: CampaignStatus
+    curve: Callable[[RunningRun], Sequence[tuple[int, float]]]
+    recent: Sequence[str] = ()
+    foot: Sequence[str] = ()
+    height: int | None = None
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Head, runs in flight, verdicts, events and foot, as much of each as there is room for."""
+        status, height = self.status, self.height or console.height
+        head = _head(status)
+        left = height - len(console.render_lines(head, options, pad=False)) - len(self.foot)
+        running = min(len(status.running), max(1, left // 3 - 2))
+        left -= 2 + running + (running < len(status.running)) if status.running else 0
+        wanted = min(len(status.verdicts), max(1, max(left // 2, left - 1 - len(self.recent)) - 2))
+        verdicts = min(wanted, max(0, left - 4))
+        left -= verdicts + 2 if verdicts else 0
+        yield head
+        if status.running:
+            yield ""
+            yield _running(status, self.curve, running)
+        if verdicts:
+            yield ""
+            yield _verdicts(status, verdicts)
+        shown = tuple(self.recent[-(left - 1) :]) if left > 1 else ()
+        lines = ["", *shown] if shown else []
+        yield from map(_event, (*lines, *[""] * (left - len(lines) if self.foot else 0), *self.foot))
+
+
+def view_of(campaign: Campaign, recent: Sequence[str] = (), height: int | None = None) -> CampaignView:
+    """The view of a campaign as it is now."""
+    return CampaignView(campaign.status(), campaign.curve, recent, height=height)
+
+
+def _event(line: str) -> Text:
     from rich.text import Text  # noqa: PLC0415
 
-    status = campaign.status()
-    parts: list[object] = [_head(status), Text()]
-    if status.running:
-        parts += [_running(campaign, status), Text()]
-    head = _HEAD_LINES + min(len(status.waiting), _MOST_WAITING)
-    spare = height - head - min(len(status.running), _MOST_RUNNING + 1) - 3
-    recent = recent[-max(1, min(len(recent), spare - 4)) :]
-    if status.verdicts:
-        parts += [_verdicts(status, max(1, min(8, spare - len(recent) - 3))), Text()]
-    parts += [Text(line, style="dim", no_wrap=True, overflow="ellipsis") for line in recent]
-    return Group(*parts)  # type: ignore[arg-type]
+    return Text(line.translate(output.CONTROLS), style="dim", no_wrap=True, overflow="ellipsis")
 
 
-def _head(status: CampaignStatus) -> object:
+def _head(status: CampaignStatus) -> Text:
     from rich.text import Text  # noqa: PLC0415
 
     head = Text()
     head.append(status.campaign, style="bold")
     head.append(f"  {status.state}\n", style="yellow" if status.state != "running" else "green")
-    head.append(f"{status.aim}\n")
+    head.append(f"{plain_text.cut(status.aim, 160)}\n")
     head.append(f"{status.stop}\n", style="cyan")
     head.append(f"current branch {status.branch}\n" if status.branch else "", style="dim")
     head.append(f"{status.keep} kept", style="green")
@@ -149,22 +182,22 @@ def _head(status: CampaignStatus) -> object:
     return head
 
 
-def _running(campaign: Campaign, status: CampaignStatus) -> Table:
+def _running(status: CampaignStatus, curve_of: Callable[[RunningRun], Sequence[tuple[int, float]]], rows: int) -> Table:
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("running", "purpose", "seed", "state", "for", status.metric):
         table.add_column(Text(column), no_wrap=column not in {"running", "state"})
-    for run in status.running[:_MOST_RUNNING]:
-        curve = campaign.curve(run)
+    for run in status.running[:rows]:
+        curve = curve_of(run)
         latest = f"{curve[-1][1]:.3f} @ {curve[-1][0]}" if curve else ""
         table.add_row(
             _line(run.experiment), run.purpose, str(run.seed), _line(plain_text.cut(run.told, 60)),
             plain_text.duration(run.elapsed_s), f"{sparkline([value for _, value in curve])} {latest}",
         )  # fmt: skip
-    if len(status.running) > _MOST_RUNNING:
-        table.add_row(f"and {len(status.running) - _MOST_RUNNING} more")
+    if len(status.running) > rows:
+        table.add_row(f"and {len(status.running) - rows} more")
     return table
 
 
@@ -182,7 +215,7 @@ def _verdicts(status: CampaignStatus, rows: int) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("#", "verdict", "value", "effect", "runs", "hypothesis"):
         table.add_column(column, no_wrap=column != "hypothesis")
-    colours = {"keep": "green", "discard": "white", "crash": "red"}
+    colours = {"keep": "green", "discard": "", "crash": "red"}
     for one in status.verdicts[-rows:]:
         table.add_row(
             str(one.index), Text(one.status, colours[one.status]), plain_text.number(one.value), Text(one.gain),

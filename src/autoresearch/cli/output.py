@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 2
 """Of what `--json` writes: raised when a key goes or means something else; new keys do not raise it."""
 
-_CONTROLS = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+CONTROLS = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+"""What could steer a terminal, made visible."""
 
 
 def speak_anything() -> None:
@@ -49,7 +50,7 @@ def say(text: str = "") -> None:
 
 
 def _write(text: str) -> None:
-    show(f"{text.translate(_CONTROLS)}\n")
+    show(f"{text.translate(CONTROLS)}\n")
 
 
 def show(text: str) -> None:

@@ -2,7 +2,7 @@
 
 `autoresearch status`: where the campaign stands.
 
-`autoresearch watch`: the status, updated until the campaign ends or Ctrl-C.
+`autoresearch watch`: the status and what happens, live; keys approve, deny, pause, resume and stop.
 
 `autoresearch log N`: the newest run log of an experiment.
 
@@ -20,6 +20,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -119,18 +120,18 @@ def add_watch_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `watch`."""
     campaign_arguments(parser)
     parser.add_argument("--interval", type=float, default=2.0, metavar="S", help="seconds between two updates")
+    parser.add_argument("--plain", action="store_true", help="plain lines instead of the live view and its keys")
 
 
 def run_watch(args: argparse.Namespace) -> int:
-    """Redraw until there is nothing more to see; on a pipe print the status once."""
-    from autoresearch.cli.live_view import LiveView  # noqa: PLC0415 - `--help` can do without
+    """Show what happens until nobody works on the campaign; at the end the status."""
+    from autoresearch.cli import watching  # noqa: PLC0415 - `--help` can do without
 
     campaign = campaign_of(args).bound()
-    if output.on_terminal():
-        with LiveView(campaign) as view:
-            while campaign.status().controller:
-                view.refresh()
-                time.sleep(args.interval)
+    if args.plain or not output.on_terminal() or os.environ.get("TERM", "dumb") == "dumb":
+        watching.say_lines(campaign, args.interval)
+    else:
+        watching.watch(campaign, args.interval)
     output.say(campaign.status().text(width=output.terminal_width()))
     return 0
 

@@ -41,14 +41,16 @@ class Followed:
     Attributes:
         paths: Where it lies.
         clock: Unix time in seconds.
+        told: Lines of events so far, also those that `lines` has no more.
     """
 
     paths: CampaignPaths
     clock: Callable[[], float] = time.time
+    told: int = 0
     _opened: Opened | None = None
     _report: Report | None = None
     _lines: deque[str] = field(default_factory=lambda: deque(maxlen=_LINES))
-    _told: Lines = field(default_factory=Lines)
+    _words: Lines = field(default_factory=Lines)
     _live: standing.LiveCurves = field(default_factory=standing.LiveCurves)
     _turn: threading.RLock = field(default_factory=threading.RLock)
 
@@ -176,13 +178,16 @@ class Followed:
 
     def _anew(self) -> Opened:
         opened = opening.open_campaign(self.paths.root, self.paths.name)
-        self._opened, self._report, self._told = opened, None, Lines()
+        self._opened, self._report, self._words = opened, None, Lines()
         self._lines.clear()
+        self.told = 0
         self._hear(opened.journal.read())
         return opened
 
     def _hear(self, events: tuple[Event, ...]) -> None:
-        self._lines.extend(line for event in events if (line := self._told.line(event)))
+        fresh = [line for event in events if (line := self._words.line(event))]
+        self._lines.extend(fresh)
+        self.told += len(fresh)
 
 
 class FollowedCampaigns:

@@ -12,21 +12,27 @@ from autoresearch.experiment.attendance import (
     ResearcherOut,
 )
 from autoresearch.experiment.events import Event
-from autoresearch.report.plain_text import duration
+from autoresearch.report.plain_text import duration, number
 
 
 class Lines:
-    """Events as lines. A run is called `<experiment> run <number>` once it was seen planned, by its id before."""
+    """Events as lines. A run is called `<experiment> run <number>` once it was seen planned, by its id before.
+
+    A verdict's line begins with the experiment's number, its value and its effect: they stay where a line is cut.
+    """
 
     def __init__(self) -> None:
-        """No run is known yet."""
+        """No run and no experiment is known yet."""
         self._runs: dict[str, str] = {}
+        self._numbers: dict[str, int] = {}
 
     def line(self, event: Event) -> str | None:
         """What happened, in one line; None for what a person need not read."""
         if isinstance(event, happened.RunPlanned):
             self._runs[event.run_id] = f"{event.experiment} run {event.number}"
-        text = _of_run(event, self._runs) or _text(event)
+        if isinstance(event, happened.ExperimentCommitted):
+            self._numbers[event.name] = event.index
+        text = _of_run(event, self._runs) or _judged(event, self._numbers) or _text(event)
         return f"{clock(event.at)}  {text}" if text else None
 
 
@@ -68,6 +74,14 @@ def _of_run(event: Event, runs: dict[str, str]) -> str:
             return ""
 
 
+def _judged(event: Event, numbers: dict[str, int]) -> str:
+    if not isinstance(event, happened.ExperimentJudged):
+        return ""
+    found, index = event.verdict, numbers.get(event.name)
+    figures = (f"#{index}" if index else "", number(found.value), number(found.effect, "+.3g"))
+    return f"{found.status.value.upper():7} {' '.join([*filter(None, figures), event.name])}: {found.reason}"
+
+
 def _measured(event: happened.RunMeasured) -> str:
     found = event.measurement
     if event.ending and event.ending.excused:
@@ -102,8 +116,6 @@ def _text(event: Event) -> str:
         case happened.PlateauReached():
             instead = f"; next: {event.next_area}" if event.next_area else ""
             return f"area {event.area} is at a plateau after {len(event.ideas)} settled ideas{instead}"
-        case happened.ExperimentJudged():
-            return f"{event.verdict.status.value.upper():7} {event.name}: {event.verdict.reason}"
         case _:
             return _person_or_controller(event)
 
