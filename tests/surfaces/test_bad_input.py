@@ -20,7 +20,7 @@ EDITS = {
     "unknown nested key": ("policy: greedy", "polcy: greedy", r"'verdict\.polcy': did you mean 'policy'"),
     "unknown key below run": ("\nrun:\n", "\nrun:\n  frist_seed: 1\n", r"'run\.frist_seed': did you mean 'first_seed'"),
     "unknown key below scope": ("recipe: x", "scope: {alow: []}", r"'scope\.alow': did you mean 'allow'"),
-    "unknown key below approval": ("recipe: x", "approval: {plam: ask}", r"'approval\.plam': did you mean 'plan'"),
+    "unknown key below approval": ("by: anyone", "plam: ask", r"'approval\.plam': did you mean 'plan'"),
     "wrong type": ("\nrun:\n", "\nrun:\n  grace: soon\n", r"run\.grace: 'soon' is not understood; write a number of at least 0"),
     "a misspelt word": ("\nrun:\n", "\nrun:\n  early_kill: rce\n", "run.early_kill: 'rce' is not understood; write true, false or race; did you mean race"),
     "too small a number": ("type: scripted", "type: scripted\n  parallel: 0", "launcher.parallel: 0 is not understood; write a whole number of at least 1"),

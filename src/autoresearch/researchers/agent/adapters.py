@@ -34,6 +34,9 @@ REACH = (
 
 _PLACES = ("brief", "prompt", "answer", "model", "cost", "folder", "home", "tree", "hand", "email")
 _PLACE = re.compile(r"\{(" + "|".join(_PLACES) + r")\}")
+_PERSONS = re.compile(r"\{(brief|answer|model)\}")
+"""Places in a command that a person wrote; other braces are theirs, as in `HEAD^{tree}`."""
+
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
 
 
@@ -69,9 +72,9 @@ class Call:
     max_cost_usd: float | None = None
     contained: bool = False
 
-    def filled(self, text: str) -> str:
+    def filled(self, text: str, places: re.Pattern[str] = _PLACE) -> str:
         """A text with its places filled in; what fills one is not looked at again."""
-        return _PLACE.sub(lambda found: self._place(found[1]), text)
+        return places.sub(lambda found: self._place(found[1]), text)
 
     def lacks(self, text: str) -> bool:
         """Whether a place of a text has nothing to be filled with."""
@@ -139,7 +142,7 @@ class Calling(_Part):
     def command_line(self, call: Call) -> list[str]:
         """Its whole command line for a call."""
         if not self.program:  # a person wrote all of it
-            return [call.filled(word) for word in (*call.command, *call.extra)]
+            return [call.filled(word, _PERSONS) for word in (*call.command, *call.extra)]
         words = list(call.command or (self.program,))
         for word in self.argv:
             words += call.extra if word == "{args}" else _words(word, call)
