@@ -9,7 +9,8 @@ import base64
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from functools import cache
+from dataclasses import dataclass
+from functools import cached_property
 from urllib.parse import quote, quote_plus
 
 from autoresearch.secrets import stream
@@ -31,16 +32,22 @@ _VALUE = re.compile(
 _NO_NUMBER = r"(?![\w-]{0,40}+[\"']?[ \t]{0,4}[:=][ \t]{0,4}[0-9.]{1,12}(?![\w.]))"
 # Words that logs of training are full of are ruled out early: `tokens_per_sec: 5`, `tokenizer: x`, `key=3`.
 _COMMON = {"key": rf"(?<=[\w -].{{3}}){_NO_NUMBER}", "token": rf"(?!s|S|iz|IZ|_id|_per|_len){_NO_NUMBER}"}
-_STEMS = ("key", "token", "secret", "passw", "passphrase", "credential", "pwd")
 
 
-@cache
-def _named(stem: str) -> tuple[re.Pattern[str], ...]:
-    """Names with such a stem and what stands before their value; compiled once the stem was seen."""
-    rest = rf"{_COMMON.get(stem, '')}(?P<rest>[\w-]{{0,40}}+){_GLUE}"
-    return tuple(re.compile(word + rest) for word in (stem, stem.capitalize(), stem.upper()))
+@dataclass(frozen=True)
+class _Stem:
+    """What names of secrets are made of; `patterns` are compiled once it was seen."""
+
+    text: str
+
+    @cached_property
+    def patterns(self) -> tuple[re.Pattern[str], ...]:
+        """Names with it, in three spellings, and what stands before their value."""
+        rest = rf"{_COMMON.get(self.text, '')}(?P<rest>[\w-]{{0,40}}+){_GLUE}"
+        return tuple(re.compile(word + rest) for word in (self.text, self.text.capitalize(), self.text.upper()))
 
 
+_STEMS = tuple(map(_Stem, ("key", "token", "secret", "passw", "passphrase", "credential", "pwd")))
 _WORD = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 _SPOKEN = ("api ", "access ", "secret ", "private ")
 _OPTION = re.compile(r"--[A-Za-z]")
@@ -104,8 +111,8 @@ class Redactor:
         text = _fill(text, tokens(text, gaps)) if words else text
         lowered = plain.lower()
         for stem in _STEMS:
-            if stem in lowered:
-                for pattern in _named(stem):
+            if stem.text in lowered:
+                for pattern in stem.patterns:
                     text = _fill(text, _named_values(text, pattern))
         return text
 
