@@ -1,5 +1,6 @@
 """`import autoresearch`: the same verbs, values and rules for a script or a notebook."""
 
+import re
 import subprocess
 import sys
 from html import unescape
@@ -133,7 +134,7 @@ def test_a_campaign_is_run_and_read(lab):
     assert status == campaign.status()
     assert str(status) in lab.cli("status").stdout
     assert events[-1].at <= campaign.clock()
-    assert any("KEEP    raise-the-learning-rate" in line for line in lines)
+    assert any(re.search(r"KEEP    #2 0\.\d+ \+0\.\d+ raise-the-learning-rate", line) for line in lines)
     assert [one.status for one in campaign.verdicts()] == [str(row.status) for row in campaign.rows()]
     assert all(path.exists() for path in campaign.report())
 
