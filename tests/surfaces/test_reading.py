@@ -50,7 +50,8 @@ def as_written_before(lab, run_git) -> None:
     """Make the journal one of the previous version: nothing of the base is frozen, no line is linked, git has no copy."""
     path = lab.folder / "journal.jsonl"
     events = [json.loads(line) for line in path.read_text().splitlines()]
-    assert events[0].pop("survey") == {"lineage": ["config.json"], "minutes": None, "gpus": 0, "protected": False}
+    frozen = {"lineage": ["config.json"], "minutes": None, "gpus": 0, "protected": False, "environment": None}
+    assert events[0].pop("survey") == frozen
     assert all(event.pop("n") and "prev" in event for event in events)
     for event in events:
         del event["prev"]
