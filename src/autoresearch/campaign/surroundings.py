@@ -10,7 +10,7 @@ from autoresearch.errors import CampaignError
 from autoresearch.experiment.events import BaseSurvey, CampaignStarted
 from autoresearch.experiment.history import History
 from autoresearch.ports import plugins
-from autoresearch.ports.launcher import Packager, Requeuer
+from autoresearch.ports.launcher import Packager, Placer, Requeuer
 from autoresearch.ports.target import Imaged, Resuming, Settled, Survey, Target
 from autoresearch.run.placement import RunEnvironment, differences, lines, why_not
 
@@ -42,7 +42,7 @@ def settled_target(campaign: CampaignConfig, history: History | None) -> Target:
 def around(campaign: CampaignConfig, survey: Survey) -> RunEnvironment | None:
     """What runs find around them: what the target says, at the place that the launcher's options name."""
     kind = plugins.load("launchers", campaign.launcher.type)
-    place = kind.place(campaign.launcher.options()) if isinstance(kind, Packager) else {}
+    place = kind.place(campaign.launcher.options()) if isinstance(kind, Placer) else {}
     return replace(survey.environment, place=place) if survey.environment else None
 
 

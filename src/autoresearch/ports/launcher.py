@@ -75,6 +75,11 @@ class Packager(Protocol):
         """Whether they do, with these options."""
         ...
 
+
+@runtime_checkable
+class Placer(Protocol):
+    """A launcher that says what is around its runs; asked of the class, before one is made."""
+
     @staticmethod
     def place(options: Mapping[str, object]) -> Mapping[str, str]:
         """What is around a run with these options, by heading: the image, what is mounted, who starts Ray."""
