@@ -333,6 +333,7 @@ def test_a_run_of_another_process_namespace_is_known_by_its_files(launcher, job,
     """Not seen is not gone: it runs while its lock is held, is asked by a file to end, and does."""
     wanted = job("sleep 300")
     job_id = launcher.submit(launcher.plan(wanted))
+    seen_to(launcher, job_id, lambda status: status.state is JobState.RUNNING)
     monkeypatch.setattr("autoresearch.machine.lock_owner.space", lambda: "pid:[1]")
     os.utime(Path(wanted.folder, "supervisor.json"), (1.0, 1.0))
     assert launcher.states([job_id])[job_id].state is JobState.RUNNING
