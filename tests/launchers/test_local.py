@@ -295,7 +295,7 @@ def test_an_end_that_the_run_wrote_itself_is_not_believed(launcher, job, go, end
     job_id = launcher.submit(launcher.plan(wanted))
     while not Path(wanted.folder, "exit.json").exists():
         time.sleep(0.02)
-    assert launcher.states([job_id])[job_id].state is JobState.RUNNING
+    seen_to(launcher, job_id, lambda status: status.state is JobState.RUNNING)
     go()
     status = settle(launcher, job_id)
     assert (status.state, status.exit_code) == (JobState.FAILED, 3)
@@ -374,15 +374,15 @@ no_driver = pytest.mark.skipif(gpus.available({}) != (), reason="these GPUs exis
 
 @no_driver
 def test_runs_wait_for_gpus_and_never_share_one(tmp_path, job, go):
-    """Of two runs for one GPU the second is queued, does not lose running time, and starts by itself."""
+    """Of two runs for one GPU the second is queued, and starts by itself when the first has ended."""
     index = 900 + os.getpid() % 10_000
     launcher = LocalLauncher({"gpus": [index]}, tmp_path / "campaign")
     first = launcher.submit(launcher.plan(job(WAIT, limit_s=600.0, name="first", gpus=1)))
-    wanted = job("echo $CUDA_VISIBLE_DEVICES", name="second", gpus=1, limit_s=1.0)
+    seen_to(launcher, first, lambda status: status.state is JobState.RUNNING)
+    wanted = job("echo $CUDA_VISIBLE_DEVICES", name="second", gpus=1, limit_s=600.0)
     second = launcher.submit(launcher.plan(wanted))
-    queued = launcher.states([second])[second]
+    queued = seen_to(launcher, second, lambda status: status.reason)
     assert (queued.state, queued.reason) == (JobState.QUEUED, "waiting for 1 free GPUs")
-    time.sleep(1.0)  # its limit
     go()
     assert settle(launcher, first).ended_at <= settle(launcher, second).started_at
     assert Path(wanted.log).read_text() == f"{index}\n"
@@ -394,6 +394,7 @@ def test_a_queued_run_can_be_cancelled(tmp_path, job):
     index = 900 + os.getpid() % 10_000
     launcher = LocalLauncher({"gpus": [index]}, tmp_path / "campaign")
     first = launcher.submit(launcher.plan(job("sleep 60", name="first", gpus=1)))
+    seen_to(launcher, first, lambda status: status.state is JobState.RUNNING)
     second = launcher.submit(launcher.plan(job("touch ran", name="second", gpus=1)))
     launcher.cancel(second)
     status = settle(launcher, second)
