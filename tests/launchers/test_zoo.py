@@ -24,7 +24,6 @@ LONG_S = 600
 PREAMBLE = """
 import ctypes, os, signal, subprocess, sys, time
 Path = __import__("pathlib").Path
-Path("pids").touch()
 def here():
     with open("pids", "a") as file:
         file.write(f"{os.getpid()}\\n")
@@ -106,7 +105,9 @@ def python(tmp_path):
         file = tmp_path / "program.py"
         file.write_text(PREAMBLE + program)
         wanted = {"limit_s": LIMIT_S, "grace_s": GRACE_S} | changes
-        return JobFactory(tmp_path)(f"exec {sys.executable} -S {file}", **wanted)
+        job = JobFactory(tmp_path)(f"exec {sys.executable} -S {file}", **wanted)
+        Path(job.directory, "pids").touch()
+        return job
 
     return make
 
