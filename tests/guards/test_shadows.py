@@ -144,6 +144,9 @@ def added(path, *lines: str):
     ("env.sh", "export PYTHONPATH=lib.zip", "PYTHONPATH"), ("env.sh", "export PATH=$PWD/tools:$PATH", "PATH"),
     ("job.yaml", "  LD_PRELOAD: ./x.so", "LD_PRELOAD"), ("conf.json", '"PYTHONHOME": "py"', "PYTHONHOME"),
     ("net.py", "os.environ['PYTHONSTARTUP'] = 'a.py'", "PYTHONSTARTUP"), ("net.py", 'setenv("LD_AUDIT", "x")', "LD_AUDIT"),
+    ("net.py", "lab.__path__.insert(0, place)", "__path__"), ("net.py", "lab.__path__ = [place]", "__path__"),
+    ("net.py", "sys.meta_path.insert(0, F())", "meta_path"), ("net.py", "sys.modules['j'] = me", "sys.modules"),
+    ("net.py", "sys.path_hooks[:] = []", "path_hooks"), ("net.py", "setattr(lab, '__path__', [])", "__path__"),
     ("net.py", "env = dict(os.environ, BASH_ENV='x.sh')", "BASH_ENV"), ("env.sh", "PYTHONPATH+=:lib", "PYTHONPATH"),
 ])  # fmt: skip
 def test_a_variable_by_which_code_is_found_is_not_set_by_an_idea(path, line, name):
@@ -157,7 +160,7 @@ def test_a_variable_by_which_code_is_found_is_not_set_by_an_idea(path, line, nam
     ("pyproject.toml", 'dev = ["pytest>=8", "entry-points-tools"]'), ("pyproject.toml", "[tool.ruff]"), ("net.py", "addopts = 1"),
     ("net.py", 'path = os.environ.get("PYTHONPATH", "")'), ("net.py", 'if os.environ["LD_PRELOAD"] == "x":'),
     ("net.py", 'PATH = "model"'), ("env.sh", "MY_PATH=a"), ("env.sh", "echo $PATH"), ("notes.md", "PYTHONPATH=."),
-    ("env.sh", "DATA_PYTHONPATH=1"),
+    ("env.sh", "DATA_PYTHONPATH=1"), ("net.py", "for m in iter_modules(lab.__path__):"), ("net.py", "sys.modules[__name__]"),
 ])  # fmt: skip
 def test_reading_such_a_variable_and_names_that_only_hold_it_are_allowed(path, line):
     """Nothing is led elsewhere by them."""

@@ -3,6 +3,7 @@
 import json
 import sys
 import textwrap
+import venv
 
 import pytest
 import yaml
@@ -49,6 +50,16 @@ IDEAS = [
         ),
     },
     {"title": "spoken twice", "patch": tuned("import atexit", 'atexit.register(print, "score: 0.9")')},
+    {
+        "title": "compiled",
+        "patch": tuned(
+            "import importlib.util as u, marshal, os",
+            "os.makedirs('__pycache__', exist_ok=True)",
+            "code = marshal.dumps(compile('def grade(lr): return 9', 'judge.py', 'exec'))",
+            "head = u.MAGIC_NUMBER + bytes([1, 0, 0, 0]) + bytes(8)",
+            "open('__pycache__/judge.' + __import__('sys').implementation.cache_tag + '.pyc', 'wb').write(head + code)",
+        ),
+    },
     {"title": "plugin", "patch": patch("odd-1.dist-info/entry_points.txt", "[pytest11]", "odd = tune", new=True)},
     {"title": "worded", "patch": patch("pyproject.toml", "[tool.pytest.ini_options]", 'addopts = "-p tune"', new=True)},
     {"title": "honest", "overrides": ["lr=0.2"]},
@@ -65,10 +76,10 @@ def test_no_idea_that_touches_what_measures_has_a_number(lab):
     commit_all(lab.root)
     (lab.root / "ideas.yaml").write_text(yaml.safe_dump([{"parent": "baseline", **idea} for idea in IDEAS]))
     target = {"type": "command", "config": "config.json", "protect": ["judge.py", "train.py", "gold/**"]}
-    lab.write(stop="11 experiments", launcher={"type": "local"}, target=target, run={"grace": 0.5})
+    lab.write(stop="12 experiments", launcher={"type": "local"}, target=target, run={"grace": 0.5})
     done = lab.run()
     reasons = {row.description: row.reason for row in lab.rows()}
-    assert [(row.status.value, row.metric_value) for row in lab.rows()[1:10]] == [("crash", None)] * 9, done.stdout
+    assert [(row.status.value, row.metric_value) for row in lab.rows()[1:11]] == [("crash", None)] * 10, done.stdout
     assert "judge/__init__.py would be loaded in place of judge.py, which is protected" in reasons["packaged"]
     assert "csv.py would be loaded in place of Python's own module csv" in reasons["own csv"]
     assert "contradicted: gold/answers.csv was changed by the run" in reasons["gold"]
@@ -76,9 +87,10 @@ def test_no_idea_that_touches_what_measures_has_a_number(lab):
     assert "contradicted: during the run came random.py would be loaded in place of" in reasons["left behind"]
     assert "two results in one run: 'score: 0.6000', and later 'score: 0.9'" in reasons["spoken twice"]
     assert "contradicted: gold/answers.csv was changed by the run" in reasons["by attributes"]
+    assert "during the run came __pycache__/judge." in reasons["compiled"]
     assert "odd-1.dist-info/entry_points.txt decides what is loaded around the evaluation" in reasons["plugin"]
     assert "pyproject.toml sets tool.pytest, which decides what is loaded around" in reasons["worded"]
-    assert (lab.rows()[10].status.value, lab.rows()[10].metric_value) == ("keep", 0.7)
+    assert (lab.rows()[11].status.value, lab.rows()[11].metric_value) == ("keep", 0.7)
     assert "contradicted: gold/answers.csv was changed by the run" in (lab.folder / "report.md").read_text()
 
 
@@ -271,3 +283,30 @@ def test_an_idea_whose_code_is_never_loaded_has_no_number(lab, own):
         done.stderr
     )
     assert ("src/pkg/gain.py is edited, and the run would load" in lab.rows()[1].reason) is not own
+
+
+@pytest.mark.full
+def test_what_a_run_leaves_for_the_start_of_later_runs_voids_its_number_and_theirs(lab):
+    """Without a sandbox it can write to the environment of all runs: nothing is kept until that is put back."""
+    env = lab.root.parent / "env"
+    venv.create(env, symlinks=True)
+    library = next(env.glob("lib/python3*/site-packages"))
+    (lab.root / "judge.py").write_text("def grade(lr): return 0.5 + lr\n")
+    (lab.root / "tune.py").write_text("def prepare(): pass\n")
+    (lab.root / "train.py").write_text(TRAIN)
+    commit_all(lab.root)
+    forged = "__import__('builtins').print = lambda *a, **k: __import__('sys').stdout.write('score: 0.9\\n')"
+    planted = tuned(f'open("{library}/later.pth", "w").write("import builtins; {forged}")')
+    ideas = [{"title": "planted", "patch": planted}, {"title": "honest", "overrides": ["lr=0.2"]}]
+    (lab.root / "ideas.yaml").write_text(yaml.safe_dump([{"parent": "baseline", **idea} for idea in ideas]))
+    target = {"type": "command", "config": "config.json", "protect": ["judge.py", "train.py"]}
+    lab.write(
+        stop="3 experiments", launcher={"type": "local"}, target=target, run={"grace": 0.5},
+        command=[str(env / "bin/python"), "train.py"], verdict={"baseline_runs": 1, "confirm": 0},
+    )  # fmt: skip
+    assert lab.run().returncode == 0
+    rows = lab.rows()
+    assert [(row.status.value, row.metric_value) for row in rows[1:3]] == [("crash", None)] * 2
+    assert all(f"{library}/later.pth came; remove what came" in row.reason for row in rows[1:3])
+    told = [event for event in lab.journal("noted") if "installed" in event["details"]]
+    assert len(told) == 1

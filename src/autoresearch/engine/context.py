@@ -6,11 +6,12 @@ The job of a run is built in one place: what a dry run shows and what is sent ca
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.config.stop_rule import StopLimits
-from autoresearch.engine.reach import sandbox_of, unconfined
+from autoresearch.engine.reach import reaches_installation, sandbox_of, unconfined
 from autoresearch.errors import AutoresearchError
 from autoresearch.experiment.events import Event, Noted, Resumed
 from autoresearch.experiment.experiment import pauses
@@ -18,6 +19,7 @@ from autoresearch.experiment.history import History
 from autoresearch.experiment.hypothesis import Brief
 from autoresearch.experiment.insights import Insight
 from autoresearch.git import refs
+from autoresearch.guards.installation import Installation
 from autoresearch.machine import disk
 from autoresearch.ports.launcher import Avoider, Launcher, occupies
 from autoresearch.ports.metric_source import MetricSource
@@ -228,6 +230,17 @@ class Context:
             survey=self.survey,
             look=self.look,
             avoid=tuple(self.bad_nodes()),
+        )
+
+    @cached_property
+    def installation(self) -> Installation:
+        """What is installed where runs begin, and whether it is as it was."""
+        return Installation(
+            root=self.paths.root,
+            folder=self.paths.folder,
+            history=lambda: self.history,
+            note=self.note,
+            reached=lambda resources: reaches_installation(self.campaign, self.launcher, resources),
         )
 
     def bad_nodes(self) -> dict[str, str]:

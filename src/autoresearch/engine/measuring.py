@@ -131,7 +131,10 @@ def _read(ctx: Context, run: Run) -> Measurement:
     assert ended is not None  # noqa: S101 - `end` recorded it
     status = replace(ended.status, reason=run.cancelled) if run.cancelled else ended.status
     arm, number = run.planned.experiment, run.planned.number
-    wrong = status.tampered or (broken(ctx, arm, number) if run.job_id is not None else "")
+    wrong = status.tampered
+    if run.job_id is not None:
+        around = ctx.installation.after_run(ctx.history.runs[run.run_id], ctx.paths.environment(arm, number))
+        wrong = wrong or broken(ctx, arm, number) or ctx.redactor.clean(around)
     folder, log = Path(run.planned.folder), Path(run.planned.log)
     pace = pace_of(ctx, ctx.history.runs[run.run_id], read_all(ctx, folder))
     found = measure_folder(ctx, folder, log, status, arm, number, wrong=wrong, pace=pace)

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.git import diffs, refs
 from autoresearch.guards.scope import Scope
+from autoresearch.machine import sandbox
 from autoresearch.ports import plugins
 from autoresearch.ports.launcher import Launcher, why_unconfined
 from autoresearch.ports.researcher import Instructed
@@ -21,6 +22,15 @@ def unconfined(campaign: CampaignConfig, launcher: Launcher, resources: Resource
     if campaign.run.sandbox == "off":
         return "run.sandbox is off"
     return why_unconfined(launcher, resources)
+
+
+def reaches_installation(campaign: CampaignConfig, launcher: Launcher, resources: Resources) -> bool:
+    """Whether runs may write to what is installed and can be looked at here: without a sandbox, or with more open."""
+    if why_unconfined(launcher, resources):
+        return False
+    if unconfined(campaign, launcher, resources) or campaign.run.writable or not launcher.here:
+        return True
+    return bool(sandbox.why_not())
 
 
 def sandbox_of(

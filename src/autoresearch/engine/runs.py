@@ -133,6 +133,7 @@ def _job(
 def _submit(ctx: Context, job: Job, run: Run) -> None:
     submission = write_submission(ctx, job, run.planned.experiment, run.planned.number)
     _latest_log(ctx, run)
+    ctx.installation.before_run(run, job)
     job_id = ctx.launcher.submit(submission)
     fault_points.point("run.submitted")
     ctx.record(RunSubmitted(ctx.clock(), job.run_id, job_id))

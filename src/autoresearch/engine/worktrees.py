@@ -7,6 +7,7 @@ Is what measures still the commit's, before and after a run? What a run changed 
 
 import glob
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +21,7 @@ from autoresearch.experiment.change import FileChange, changed_keys
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.outcome import BASELINE
 from autoresearch.git import contents, diffs, refs, worktree
+from autoresearch.guards.compiled import forged
 from autoresearch.guards.scope import Scope
 from autoresearch.guards.search_path import Interpreter, follow, importable, leads_to, loaded_elsewhere
 from autoresearch.guards.shadows import SearchedTree, loaded_later, shadows
@@ -217,7 +219,9 @@ def broken(ctx: Context, arm: str, number: int) -> str:
     told = [f"{path} was {what} by the run" for path, what in sorted(found.items())]
     told += [f"during the run came {text}" for text in planted]
     if not found:  # else it is what the run made of them that would be compared
-        told += _loaded_from_elsewhere(ctx, tree, commit, run_folder.read(ctx.paths.environment(arm, number)) or {})
+        ran = run_folder.read(ctx.paths.environment(arm, number)) or {}
+        told += _loaded_from_elsewhere(ctx, tree, commit, ran)
+        told += _compiled_otherwise(ctx, tree, commit, ran)
     if found:
         with suppress(RepositoryError):  # a folder that cannot be written to; the worktree is not used again either way
             contents.put_back(tree, commit, found)
@@ -274,6 +278,28 @@ def _loaded_from_elsewhere(ctx: Context, tree: Path, commit: str, ran: Mapping[s
                 f"put the worktree first (such as `run.env: {{PYTHONPATH: {modules[file] or '.'}}}`), or "
                 "install what is committed"
             )
+
+
+def _compiled_otherwise(ctx: Context, tree: Path, commit: str, ran: Mapping[str, Any]) -> Iterator[str]:
+    """Compiled modules that a run left and that are not made of the source beside them: it loaded those, or could."""
+    found = _followed(ctx, tree, commit, ran)
+    python = _trusted(ctx, tree, found) if isinstance(found, Interpreter) else ""
+    files = [tree / file for file in diffs.files_of(ctx.paths.root, commit) if file.endswith(".py")]
+    with suppress(OSError, ValueError):
+        for twin, why in forged((file for file in files if file.is_file()), python):
+            delete(twin)
+            yield f"during the run came {twin.relative_to(tree)}, which {why}"
+
+
+def _trusted(ctx: Context, tree: Path, found: Interpreter) -> str:
+    """The program of an interpreter, where no contained run can have put another one; else nothing."""
+    name = str(found.directory / found.program) if "/" in found.program else found.program
+    program = shutil.which(name, path=found.env.get("PATH"))
+    if program is None:
+        return ""
+    real, kept = Path(program).resolve(), ("/usr", "/opt", Path(found.env.get("HOME", "/"), ".local/share/uv/python"))
+    open_to_all = ctx.campaign.run.sandbox == "off" and not real.is_relative_to(tree.resolve())
+    return str(real) if open_to_all or any(real.is_relative_to(place) for place in kept) else ""
 
 
 def unprobed(ctx: Context, arm: str, number: int) -> str:

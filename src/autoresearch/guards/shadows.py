@@ -52,6 +52,11 @@ _SETS = re.compile(
     rf"(?<![\w$])({_LOADER})[\"']?\s*\]?\s*(?:[:+]?=(?!=)|:\s)"
     rf"|(?:setenv|putenv|setdefault)\(\s*[\"']({_LOADER})[\"']"
 )
+_SETS_IN_PYTHON = re.compile(
+    r"(?<!\w)(__path__|meta_path|path_hooks|path_importer_cache|sys\.modules)\s*"
+    r"(?:\+?=(?!=)|\[[^\]]*\]\s*=(?!=)|\.(?:insert|append|extend|update|clear|setdefault|__setitem__)\()"
+    r"|setattr\([^,]+,\s*[\"'](__path__|meta_path|path_hooks)[\"']"
+)
 _SETS_PROGRAMS = re.compile(r"(?<![\w$])(PATH)\+?=")
 _HOOKS = re.compile(
     r"(tool[\"'\s]*[.:][\"'\s]*pytest|entry[-_]points|addopts|pythonpath|python_files|required_plugins|testpaths)(?![\w-])"
@@ -126,7 +131,7 @@ def redirects(difference: str, limits: Scope) -> tuple[str, ...]:
     found = dict[str, str]()
     for path, line in _added(difference):
         if path not in found and not path.endswith(_PROSE) and not limits.subjects.match(path):
-            kinds = ((_SETS, ""), (_SETS_PROGRAMS, _SHELL), (_HOOKS, _PROJECT))
+            kinds = ((_SETS, ""), (_SETS_IN_PYTHON, ".py"), (_SETS_PROGRAMS, _SHELL), (_HOOKS, _PROJECT))
             looked = (kind.search(line) for kind, ends in kinds if path.endswith(ends))
             if set_here := next(filter(None, looked), None):
                 found[path] = next(filter(None, set_here.groups()))
