@@ -1,5 +1,6 @@
 """A laboratory: a small repository, a scripted launcher, and campaigns run through the real command line."""
 
+import gc
 import json
 import os
 import shlex
@@ -32,6 +33,10 @@ _PATIENT = {"database": None, "deadline": None, "print_blob": True, "suppress_he
 settings.register_profile("same", derandomize=True, **_PATIENT)
 settings.register_profile("fresh", derandomize=False, **_PATIENT)
 settings.load_profile("same")
+
+# A run's `python3` is the interpreter of the tests, as in an activated environment: the shim of a version manager in its
+# place is a shell script that runs for eight times as long as Python takes to start.
+os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
 
 IDEAS = [
     {"title": "raise the learning rate", "area": "optimizer", "overrides": ["lr=0.2"]},
@@ -211,11 +216,14 @@ class Lab:
         return self.start(fault=f"loop.moved#1+=gate:{self.turnstile}", **env)
 
     def step(self, controller: subprocess.Popen[str] | Forked, found: Callable[[], object], what: str) -> None:
-        """Let a stepwise controller make moves until something is so; it stands at the turnstile afterwards."""
+        """Let a stepwise controller make moves until something is so; it makes no move after that one."""
+        held = self.turnstile.with_name(f"{self.turnstile.name}.held")
         while not found():
             assert controller.poll() is None, f"the campaign was over before: {what}"
-            self.turnstile.touch()
-            self.until(lambda: not self.turnstile.exists() or controller.poll() is not None, what)
+            self.until(lambda: held.exists() or found() or controller.poll() is not None, what)
+            if held.exists() and not found():
+                self.turnstile.touch()
+                self.until(lambda: not self.turnstile.exists() or controller.poll() is not None, what)
 
     def let_go(self) -> None:
         """From now on a stepwise controller works on without standing still."""
@@ -249,6 +257,11 @@ def commit_all(root: Path, *first: str) -> None:
     for words in (first, ("add", "."), (*identity, "commit", "-q", "-m", "work")):
         if words:
             subprocess.run(("git", *words), cwd=root, check=True, capture_output=True)
+
+
+def pytest_collection_finish() -> None:
+    """Let no collection of garbage look again and again at ten thousand collected tests."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

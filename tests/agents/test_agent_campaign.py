@@ -51,6 +51,7 @@ def test_an_agents_edit_becomes_a_commit_with_a_row(lab):
     assert difference(before, Snapshot.take(lab.root)) == ()
 
 
+@pytest.mark.full
 def test_a_real_agent_carries_a_campaign(lab, monkeypatch):
     """Claude Code, headless, against a scripted model: its edit is committed, run and kept."""
     answer = 'Done.\n```json\n{"title": "double the learning rate", "area": "optimizer"}\n```'
@@ -63,6 +64,7 @@ def test_a_real_agent_carries_a_campaign(lab, monkeypatch):
     assert call["cost_usd"] > 0
 
 
+@pytest.mark.full
 @needs_acp
 def test_an_agent_that_asks_first_carries_a_campaign(lab):
     """Over the Agent Client Protocol: what the scope allows is committed, what it does not is refused and on record."""
@@ -89,6 +91,7 @@ def test_a_breach_of_an_agents_is_a_row_with_its_reason(lab):
     assert not list((lab.folder / "double-the-learning-rate").glob("run-*"))
 
 
+@pytest.mark.full
 def test_a_repeated_proposal_is_refused_before_it_costs_a_run(lab):
     """The second time the same edit of the same parent comes, the row says of what it is a duplicate."""
     plan(lab, shell(EDIT.replace("0.2", "0.3").replace("double the learning rate", "weight")), stop="3 experiments")
@@ -114,6 +117,7 @@ def test_what_gives_no_idea_is_no_experiment(lab):
     assert "agent (command): 0 ideas from 2 calls" in (lab.folder / "report.md").read_text()
 
 
+@pytest.mark.full
 def test_an_agent_alone_that_gives_nothing_rests_and_the_campaign_says_why(lab):
     """Three times in a row, soon after each other; then there is nobody left to ask."""
     plan(lab, shell("echo nonsense"), stop="9 experiments")
@@ -160,6 +164,7 @@ def test_what_an_idea_cost_stands_in_its_row(lab):
     assert "1100000 tokens, about 2.25 USD; kept ideas gained +0.2" in line
 
 
+@pytest.mark.full
 def test_a_researcher_without_a_login_passes_on_to_the_next(lab):
     """The trouble spends no attempt while somebody else has an idea."""
     plan(lab, shell("echo 'not logged in' >&2; exit 1"), {"type": "file", "path": "ideas.yaml"}, stop="3 experiments")
@@ -178,6 +183,7 @@ def test_a_trivial_crash_is_mended_by_the_agent_on_its_branch(lab):
     assert json.loads((lab.folder / "double-the-learning-rate" / "repair-1" / "agent.json").read_text())["calls"]
 
 
+@pytest.mark.full
 def test_memory_that_code_took_is_taken_back_by_the_agent_once(lab):
     """Half of it, as a commit on its branch, before the verdict, which names both ends (R146)."""
     full = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.\n"
@@ -191,6 +197,7 @@ def test_memory_that_code_took_is_taken_back_by_the_agent_once(lab):
     assert len(lab.journal("experiment_repaired")) == 1
 
 
+@pytest.mark.full
 def test_approving_itself_does_not_start_a_run(lab):
     """With every launch to be approved, an agent without a sandbox that writes the approval is not believed."""
     journal = lab.folder / "journal.jsonl"
@@ -209,6 +216,7 @@ def test_approving_itself_does_not_start_a_run(lab):
     assert any("must be given again" in str(event["text"]) for event in lab.journal("noted"))
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("status", [401, 529])
 def test_a_model_that_does_not_answer_passes_on_to_the_next(lab, monkeypatch, status):
     """A real agent whose model refuses: the list of ideas goes on instead."""

@@ -52,6 +52,7 @@ def shown(ctx, commit, path):
     return subprocess.run(words, cwd=ctx.paths.root, capture_output=True, text=True, check=True).stdout
 
 
+@pytest.mark.full
 def test_overrides_on_neighbouring_lines_go_together(tried):
     """Git would see one conflict; by key there is none, and every other character stays."""
     event, config = made(tried, "faster", "decay")
@@ -59,6 +60,7 @@ def test_overrides_on_neighbouring_lines_go_together(tried):
     assert config == CONFIG.replace("lr: 0.1 ", "lr: 0.2 ").replace("wd: 0.0", "wd: 0.1")
 
 
+@pytest.mark.full
 def test_flags_of_several_ideas_go_together(tried):
     """Each adds a line to one file, which git takes for a conflict, and what one flag is worth alone was not measured."""
     event, _ = made(tried, "warmer", "longer")
@@ -83,6 +85,7 @@ def test_a_diff_of_code_and_overrides_go_together(tried):
     assert len(parents.split()) == 5
 
 
+@pytest.mark.full
 def test_the_same_ideas_give_the_same_commit_again(tried):
     """A crash before the journal heard of a bundle leaves half a worktree; nothing is made twice."""
     first, _ = made(tried, "faster", "decay")

@@ -111,17 +111,20 @@ def run_with(lab, tmp_path, room: str, method: str, body: str):
 
 
 @pytest.mark.parametrize(("room", "method", "body", "told"), [
-    ("launchers", "plan", "return None", "broke its port: plan() is None and not Submission"),
-    ("launchers", "submit", "raise ValueError('odd')", "failed in submit()"),
     ("launchers", "submit", "return None", "broke its port: submit() is None and not str"),
-    ("launchers", "states", "raise SystemExit(3)", "failed in states()"),
-    ("launchers", "states", "return {'nobody': None}", "broke its port: states()['nobody'] is None and not JobStatus"),
-    ("launchers", "leftovers", "return 'x'", "broke its port: leftovers() is 'x' and not tuple[str, ...]"),
     ("targets", "survey", "return None", "broke its port: survey() is None and not Survey"),
-    ("targets", "health", "raise ValueError('odd')", "failed in measure()"),
-    ("targets", "measure", "return replace(CommandTarget.measure(self, *args), value='0.5')",
-     "broke its port: measure().value is '0.5' and not float | None"),
     ("policies", "advise", "raise ValueError('odd')", "failed in advise()"),
+    pytest.param("launchers", "plan", "return None", "broke its port: plan() is None and not Submission",
+                 marks=pytest.mark.full),
+    pytest.param("launchers", "submit", "raise ValueError('odd')", "failed in submit()", marks=pytest.mark.full),
+    pytest.param("launchers", "states", "raise SystemExit(3)", "failed in states()", marks=pytest.mark.full),
+    pytest.param("launchers", "states", "return {'nobody': None}", "broke its port: states()['nobody'] is None and not JobStatus",
+                 marks=pytest.mark.full),
+    pytest.param("launchers", "leftovers", "return 'x'", "broke its port: leftovers() is 'x' and not tuple[str, ...]",
+                 marks=pytest.mark.full),
+    pytest.param("targets", "health", "raise ValueError('odd')", "failed in measure()", marks=pytest.mark.full),
+    pytest.param("targets", "measure", "return replace(CommandTarget.measure(self, *args), value='0.5')",
+                 "broke its port: measure().value is '0.5' and not float | None", marks=pytest.mark.full),
 ])  # fmt: skip
 def test_what_an_adapter_breaks_is_its_packages_failure(lab, tmp_path, room, method, body, told):
     """One line that names adapter, package and call; the journal is whole, and the campaign goes on once it is mended."""

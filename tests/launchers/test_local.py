@@ -266,8 +266,11 @@ def test_a_run_that_somebody_stops_is_paused(launcher, job, go, all_of_it):
     while not place.exists():
         time.sleep(0.02)
     pids = [int(place.read_text()), *([supervisor_of(wanted)] if all_of_it else [])]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+        in_state(pid, "T")
     children = [int(pid) for pid in Path(f"/proc/{pids[0]}/task/{pids[0]}/children").read_text().split()]
-    for pid in (*pids, *children):
+    for pid in children:
         os.kill(pid, signal.SIGSTOP)
     assert seen_to(launcher, job_id, lambda status: status.paused_since).paused_since <= time.time()
     for pid in (*children, *pids):

@@ -59,6 +59,7 @@ def test_the_controller_sees_what_a_command_beside_it_wrote(journal: Journal):
     assert journal.tail(offset) == ((), offset)
 
 
+@pytest.mark.full
 def test_writers_at_once_lose_nothing(journal: Journal):
     """Three processes of twenty events each: sixty whole lines, each writer's own in its order."""
     with ThreadPoolExecutor() as pool:

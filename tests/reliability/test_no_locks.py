@@ -49,6 +49,7 @@ def test_the_stand_in_takes_locks_and_links_away(without, tmp_path):
     assert done.stdout.split() == ["37", "1"]
 
 
+@pytest.mark.full
 def test_a_campaign_is_killed_and_goes_on_without_locks(lab, without):
     """Same rows, no lock file left; the lock of the killed controller is taken over."""
     lab.write(**SHORT)

@@ -157,6 +157,7 @@ def test_what_is_dropped_leaves_branch_and_row(hands):
     assert begin(hands, "the next", 0.4).index == 4
 
 
+@pytest.mark.full
 def test_a_plain_run_leaves_an_open_experiment_alone(lab):
     """Its number is taken, its worktree untouched, status shows it; `experiment run` goes on with it afterwards."""
     approve(lab, stop="3 experiments")
@@ -214,6 +215,7 @@ def test_a_launch_that_wants_approval_waits_for_a_person(lab):
     assert "too costly" in judged.reason
 
 
+@pytest.mark.full
 def test_what_a_researcher_left_half_made_waits_for_it(lab):
     """The campaign died while one was asked: an experiment by hand goes its way, and a plain run takes that up again."""
     approve(lab, stop="3 experiments")
@@ -225,6 +227,7 @@ def test_what_a_researcher_left_half_made_waits_for_it(lab):
     assert sorted(row.index for row in lab.rows()) == [1, 2, 3]
 
 
+@pytest.mark.full
 def test_a_trivial_crash_waits_for_its_own_hand(hands):
     """Another experiment spends none of its tries: it is told what comes first."""
     crashed = begin(hands, "typo")
@@ -325,6 +328,7 @@ def test_a_paused_or_stopped_campaign_opens_and_runs_nothing(hands):
     assert begin(hands, "another", 0.3).index == 4
 
 
+@pytest.mark.full
 def test_what_was_stopped_may_be_judged_or_dropped_and_stays_stopped(hands):
     """Neither begins anything, so neither needs a person's `resume`; opening another still does."""
     judged, dropped = begin(hands, "double the rate"), begin(hands, "another", 0.3)

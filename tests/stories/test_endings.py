@@ -60,6 +60,7 @@ print("score:", rate)
 """
 
 
+@pytest.mark.full
 def test_a_broken_cache_is_left_for_a_fresh_one(lab):
     """The run that is made again has compile caches of its own, also in place of the person's, and they go with it."""
     (lab.root / "train.py").write_text(BROKEN_CACHE)
@@ -169,6 +170,7 @@ SLIPS = """\
 ENDS = SLIPS.replace('print("score:", os.entropy)', "raise SystemExit(3)")
 
 
+@pytest.mark.full
 def test_an_error_that_the_script_handles_is_no_idea_s_end(lab):
     """Every run prints a memory error and goes on: a slip behind it is a crash of its own, and an exit without words is nobody's."""
     (lab.root / "train.py").write_text(HANDLES)
@@ -196,6 +198,7 @@ print("score:", lr)
 """
 
 
+@pytest.mark.full
 def test_an_idea_that_took_no_memory_is_not_judged_by_a_limit_of_memory(lab):
     """Run again once, and then a row that holds nothing against it and says what a person may do."""
     (lab.root / "train.py").write_text(GROWS)
@@ -277,6 +280,7 @@ print("score:", rate)
 """
 
 
+@pytest.mark.full
 def test_a_run_that_somebody_kills_is_made_again(lab):
     """KILL from outside is somebody's doing and not the idea's, which its next run judges."""
     (lab.root / "train.py").write_text(WAITING)

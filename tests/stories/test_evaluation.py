@@ -2,6 +2,7 @@
 
 import textwrap
 
+import pytest
 import yaml
 from tests.conftest import commit_all
 from tests.stories.test_contained import needs_sandbox
@@ -72,6 +73,7 @@ IN_PLACE = {
 }
 
 
+@pytest.mark.full
 def test_what_is_no_file_of_the_runs_own_is_refused_before_its_evaluation_begins(lab):
     """Reading a pipe would wait for ever, and a link shows the work of another run; the row says which it was."""
     lines = [
@@ -95,6 +97,7 @@ def test_what_is_no_file_of_the_runs_own_is_refused_before_its_evaluation_begins
         assert not (lab.folder / name.replace(" ", "-") / "evaluation-1").exists()
 
 
+@pytest.mark.full
 def test_what_a_run_lays_in_the_way_of_its_evaluation_is_taken_away(lab):
     """A file where the evaluation's folder will be, and folders without end in its own, keep no number from it."""
     lines = [
@@ -112,6 +115,7 @@ def test_what_a_run_lays_in_the_way_of_its_evaluation_is_taken_away(lab):
     assert (rows["in the way"].metric_value, rows["honest"].metric_value) == (0.6, 1.2), done.stderr
 
 
+@pytest.mark.full
 def test_an_evaluation_that_a_kill_cut_short_is_made_again(lab):
     """The run's end is in the journal and its measurement is not: the next controller evaluates it, and goes on."""
     campaign(lab, [])

@@ -66,6 +66,7 @@ IDEAS = [
 ]
 
 
+@pytest.mark.full
 def test_no_idea_that_touches_what_measures_has_a_number(lab):
     """Twins are refused before they run; what a run changed voids it, is told, and does not reach later ideas."""
     (lab.root / "gold").mkdir()

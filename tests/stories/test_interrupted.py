@@ -110,6 +110,7 @@ def test_a_stopped_campaign_leaves_a_report_of_all_it_did(lab):
     assert last.description in (lab.folder / "report.md").read_text()
 
 
+@pytest.mark.full
 def test_a_run_lost_to_the_machine_is_made_again(lab):
     """A node fails under an idea: the same seed again, and the idea is judged by what it does."""
     script = {"*weight-decay--1": {"states": ["running", "node-failed"]}, "*": {"value": [0.5]}}
@@ -129,6 +130,7 @@ print("score:", len(open("config.json").read()))
 """
 
 
+@pytest.mark.full
 def test_a_run_whose_code_was_removed_is_made_again(lab):
     """Somebody deletes the worktree under a run, which then fails: its code comes back, and the run too."""
     lab.local(stop="1 experiment")

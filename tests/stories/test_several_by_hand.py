@@ -14,6 +14,7 @@ from autoresearch.experiment.events import ExperimentJudged
 from autoresearch.machine.turns import SharedTurn
 
 
+@pytest.mark.full
 def test_others_are_opened_run_dropped_and_judged_while_one_is_followed(lab):
     """Two runs at once by two hands, a third opened and dropped meanwhile; no plain run begins, nothing is told twice."""
     lab.local(parallel=2)

@@ -86,6 +86,7 @@ def test_a_tracker_hears_of_everything_once(night, lab):
     assert {"campaign_started", "run_measured", "experiment_judged", "campaign_ended"} <= set(kinds)
 
 
+@pytest.mark.full
 def test_a_campaign_that_is_taken_up_again_tells_only_what_is_new(night, lab):
     """What an earlier controller told is recalled; a death between telling and remembering repeats one event at most."""
     night("recording")
@@ -121,6 +122,7 @@ def test_a_tracker_that_fails_is_told_of_once_and_hurts_nothing(night, lab):
     assert heard(lab, "recording")[-1] == ["closed"]
 
 
+@pytest.mark.full
 def test_what_a_broken_tracker_has_missed_it_is_told_later(night, lab):
     """Nothing is lost while its server is away."""
     night("failing")
@@ -130,6 +132,7 @@ def test_what_a_broken_tracker_has_missed_it_is_told_later(night, lab):
     assert kinds == [event["kind"] for event in lab.journal()]
 
 
+@pytest.mark.full
 def test_a_tracker_that_hangs_is_left_behind(night, lab):
     """The campaign runs to its end, the process ends too, and a person reads who was left behind."""
     began = time.monotonic()

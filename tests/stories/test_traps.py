@@ -4,6 +4,7 @@ import json
 import os
 import sys
 
+import pytest
 import yaml
 from tests.conftest import commit_all
 
@@ -81,6 +82,7 @@ TRAPS = (
 )
 
 
+@pytest.mark.full
 def test_a_run_that_lays_traps_in_its_own_folder_harms_itself_at_most(lab):
     """Journal, ledger and plan are whole, nothing waits, and who forges an end or a log has no number."""
     (lab.root / "train.py").write_text(TRAIN)

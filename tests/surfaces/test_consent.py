@@ -57,6 +57,7 @@ def test_the_campaign_file_may_let_anyone(lab):
     assert lab.journal("campaign_started")[0]["proof"] == ""
 
 
+@pytest.mark.full
 def test_what_grants_something_takes_a_person_where_no_agent_is_about_too(lab):
     """A plan, a verdict, more budget, a browser that may act; the refusal tells the word that opts out."""
     lab.write(stop="1 experiments", approval={})
@@ -129,6 +130,7 @@ def test_a_passphrase_is_typed_and_stands_nowhere(lab):
     assert b"sesame" not in b"".join((shown, also, *files))
 
 
+@pytest.mark.full
 def test_who_is_asked_for_a_direction_is_asked_until_it_is_one(lab, run_git):
     """Nothing is guessed and no rehearsal is lost for a slip; the words of the flag are understood as well."""
     (lab.root / "odd.py").write_text("LR = 0.1\nprint('zeal: 3.5')\n")

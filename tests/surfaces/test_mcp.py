@@ -340,6 +340,7 @@ def test_a_process_that_dies_early_is_not_called_running(lab):
     speak(lab, conversation)
 
 
+@pytest.mark.full
 def test_calls_that_come_side_by_side_wait_for_each_other(approved):
     """Agents call several tools at once: none is told that its own server holds the campaign, and to stop that."""
 
@@ -389,6 +390,7 @@ def test_resources_are_bounded():
     assert cut(head("short")) == "short"
 
 
+@pytest.mark.full
 def test_outside_a_repository_the_reason_is_told(lab):
     """An agent that started the server in the wrong folder learns that, in one line."""
 
@@ -409,6 +411,7 @@ def test_of_a_long_log_only_the_end_is_read(tmp_path):
     assert set(tail(log, 2, str).text) == {"x"}
 
 
+@pytest.mark.full
 def test_a_damaged_journal_is_one_line(approved):
     """What is wrong with the records is told to an agent as to a person."""
     journal = approved.folder / "journal.jsonl"

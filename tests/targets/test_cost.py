@@ -184,6 +184,7 @@ def test_what_nemo_rl_reads_as_a_count_is_one(nemo):
     assert (found.resources.gpus, found.steps) == (16, 1000)
 
 
+@pytest.mark.full
 @settings(
     max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None
 )

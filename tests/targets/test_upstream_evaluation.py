@@ -1,5 +1,6 @@
 """NeMo-RL's own evaluation of a run's last checkpoint gives its number; stand-ins have upstream's layout and lines."""
 
+import pytest
 import yaml
 from tests.conftest import commit_all
 from tests.stories.test_integrity import tuned
@@ -77,6 +78,7 @@ def upstream(lab, checkout, ideas, **settings: object):
     lab.write(target=target, evaluate=evaluate, **settings)
 
 
+@pytest.mark.full
 def test_the_last_checkpoint_is_converted_and_the_drivers_score_is_the_runs_number(lab, checkout):
     """What the run says of itself contradicts nothing and counts nowhere; without a score line there is no number."""
     upstream(lab, checkout, IDEAS)

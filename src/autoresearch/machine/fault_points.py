@@ -7,9 +7,9 @@ AUTORESEARCH_FAULT="journal.append.write#2+=enospc"  the second time and ever af
 
 Kinds: `kill` (SIGKILL to ourselves), `enospc`, `eio`, `eintr` (the system call's error), `delay:SECONDS`, `torn`
 (half the bytes, then SIGKILL), and `gate:FILE`, which waits until that file is there and takes it away: one file lets
-one through, a folder of that name lets everybody through. A place whose name ends in `.write` holds bytes in its hand:
-only there `torn` makes sense, and there `enospc` and `eio` come after half the bytes, as a filling disk has it. Without
-the variable a place costs one test.
+one through, a folder of that name lets everybody through, and `FILE.held` is there while somebody waits. A place whose
+name ends in `.write` holds bytes in its hand: only there `torn` makes sense, and there `enospc` and `eio` come after
+half the bytes, as a filling disk has it. Without the variable a place costs one test.
 """
 
 import errno
@@ -193,13 +193,23 @@ def _fail(fault: Fault | None, name: str) -> None:
         return
     if fault.kind in ("delay", "gate"):
         time.sleep(fault.seconds)
-        while fault.gate and not _lets_through(Path(fault.gate)):
-            time.sleep(0.01)
+        if fault.gate:
+            _wait_at(Path(fault.gate))
         return
     if fault.kind in ("kill", "torn"):
         os.kill(os.getpid(), signal.SIGKILL)
     code = _ERRORS[fault.kind]
     raise OSError(code, f"{os.strerror(code)} (ordered at {name})")
+
+
+def _wait_at(gate: Path) -> None:
+    held = gate.with_name(f"{gate.name}.held")
+    held.touch()
+    while not gate.exists():
+        time.sleep(0.01)
+    held.unlink(missing_ok=True)  # first, so that whoever sees the gate's file taken finds nobody waiting from before
+    while not _lets_through(gate):
+        time.sleep(0.01)
 
 
 def _lets_through(gate: Path) -> bool:
