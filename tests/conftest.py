@@ -216,7 +216,7 @@ class Lab:
         return self.start(fault=f"loop.moved#1+=gate:{self.turnstile}", **env)
 
     def step(self, controller: subprocess.Popen[str] | Forked, found: Callable[[], object], what: str) -> None:
-        """Let a stepwise controller make moves until something is so; it makes no move after that one."""
+        """Let a stepwise controller make moves until something is so; it stands at the turnstile afterwards."""
         held = self.turnstile.with_name(f"{self.turnstile.name}.held")
         while not found():
             assert controller.poll() is None, f"the campaign was over before: {what}"
@@ -224,6 +224,7 @@ class Lab:
             if held.exists() and not found():
                 self.turnstile.touch()
                 self.until(lambda: not self.turnstile.exists() or controller.poll() is not None, what)
+        self.until(lambda: held.exists() or controller.poll() is not None, f"the end of the move that brought {what}")
 
     def let_go(self) -> None:
         """From now on a stepwise controller works on without standing still."""

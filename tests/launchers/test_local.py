@@ -355,6 +355,13 @@ def test_a_run_is_over_when_its_supervisor_has_cleared_up_and_left(launcher, job
     assert not Path(Path(wanted.directory, "place").read_text().strip()).exists()
 
 
+def test_who_kept_a_run_is_known_when_it_is_over(launcher, job):
+    """It may end between a look at the run and the question whom to wait for: nobody would be woken by nobody."""
+    job_id = launcher.submit(launcher.plan(job()))
+    settle(launcher, job_id)
+    assert launcher.keeper(job_id) is not None
+
+
 def test_a_run_waits_while_memory_is_short(tmp_path, job):
     """It is queued with the reason, costs nothing of its limit, and can be cancelled; with enough memory it begins."""
     short = LocalLauncher({"min_free_memory_gb": 1e6}, tmp_path / "campaign")

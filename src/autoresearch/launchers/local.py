@@ -154,9 +154,8 @@ class LocalLauncher:
         return {run_id: self._status(run_id) for run_id in ids}
 
     def keeper(self, job_id: str) -> tuple[int, int] | None:
-        """The run's supervisor, by id and start time, as long as it can be seen."""
-        supervisor = watcher.living(self._state(job_id))
-        return (supervisor.pid, supervisor.started) if supervisor else None
+        """The run's supervisor, by id and start time, also once it is gone."""
+        return watcher.identity(self._state(job_id))
 
     def cancel(self, job_id: str) -> None:
         """Tell the run's supervisor to end it, and return at once; `states` says when it has.

@@ -160,7 +160,10 @@ class Kept(Protocol):
     """A launcher whose runs each have a process of this machine that ends with them, so that it can be waited for."""
 
     def keeper(self, job_id: str) -> tuple[int, int] | None:
-        """That process, by id and start time in ticks since boot; None where none can be seen: `states` is asked."""
+        """That process, by id and start time in ticks since boot; None where none can be seen: `states` is asked.
+
+        It is told also when it is gone: between a look at the run and this question it may have ended.
+        """
         ...
 
 

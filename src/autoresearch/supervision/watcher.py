@@ -84,10 +84,15 @@ def lives(one: Process, table: Mapping[int, Process]) -> bool:
     return now is not None and now.started == one.started and not now.dead
 
 
+def identity(state: Mapping[str, Any]) -> tuple[int, int] | None:
+    """The run's supervisor by id and start time, gone or not; None where they mean nothing here."""
+    here = state.get("boot") == processes.boot() and not hidden(state)
+    return (state["pid"], state["started"]) if here else None
+
+
 def living(state: Mapping[str, Any]) -> Process | None:
     """The run's supervisor, if it lives, is on this machine and can be seen."""
-    here = state.get("boot") == processes.boot() and not hidden(state)
-    found = processes.process_info(state["pid"]) if here else None
+    found = processes.process_info(state["pid"]) if identity(state) else None
     return found if found and found.started == state["started"] and not found.dead else None
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from autoresearch.machine.processes import process_info
 from autoresearch.ports.launcher import Kept, Launcher
 from autoresearch.ports.plugins import gaps, made_with
 from autoresearch.run.job import Job, JobState, JobStatus, Resources
@@ -118,7 +119,9 @@ class LauncherContract:
             return
         job_id = launcher.submit(launcher.plan(job()))
         settle(launcher, job_id)
-        assert launcher.keeper(job_id) is None
+        kept = launcher.keeper(job_id)
+        left = process_info(kept[0]) if kept else None
+        assert left is None or left.dead or (left.pid, left.started) != kept
         assert launcher.keeper("never-submitted") is None
 
     def test_cancelling_late_changes_nothing(self, make: LauncherMaker, job: JobFactory) -> None:
