@@ -335,7 +335,8 @@ def test_a_known_value_needs_six_characters_and_its_lines_sixteen():
     assert SHORTEST == 6
     assert Redactor(["abcdef"]).clean("abcdef abcde") == f"{HIDDEN} abcde"
     assert Redactor(["abcde"]).clean("abcde") == "abcde"
-    assert Redactor([f"{'x' * 16}\n{'y' * 15}"]).clean(f"{'x' * 16} {'y' * 15}") == f"{HIDDEN} {'y' * 15}"
+    assert Redactor([f"{'x' * 16}\n{'y' * 15}"]).clean(f"{'x' * 16}, {'y' * 15}?") == f"{HIDDEN}?"
+    assert Redactor([f"{'x' * 16}\n{'y' * 15}"]).clean(f"{'x' * 16} or {'y' * 15}") == f"{HIDDEN} or {'y' * 15}"
     assert Redactor([" abcdef "]).clean("-abcdef-") == f"-{HIDDEN}-"
 
 

@@ -128,10 +128,15 @@ def _terminal_codes(text: str, start: int, end: int) -> Iterator[re.Match[str]]:
         at = text.find("\x1b", code.end() if code else at + 1, end)
 
 
-def decoded(text: str) -> Decoded | None:
-    """The lines that hold a code, as they are read, one below the other; a line with a dot stands for all between."""
+def decoded(text: str, plain: str) -> Decoded | None:
+    """The lines that hold a code, as they are read, one below the other; a line with a dot stands for all between.
+
+    Args:
+        text: The text.
+        plain: The same `in_ascii`.
+    """
     stretches: list[tuple[int, int]] = []
-    plain, any_code = (text, _ANY_CODE) if "␛" in text else (in_ascii(text), _ANY_ASCII)
+    plain, any_code = (text, _ANY_CODE) if "␛" in text else (plain, _ANY_ASCII)
     at = 0
     while code := any_code.search(plain, at):
         start = max(plain.rfind("\n", at, code.start()), plain.rfind("\r", at, code.start()), at - 1) + 1
@@ -152,16 +157,16 @@ _HEX_TEXT = re.compile(rf"(?<![0-9a-fA-F])(?:[2-7][0-9a-fA-F]|0[9aAdD]){{{_LEAST
 _PAIR = re.compile("(?P<hexpair>..)")
 
 
-def from_hex(text: str) -> Decoded | None:
-    """What is spelt in hex, each text below the other: bytes of which every one is a printed character or a blank.
+def from_hex(plain: str) -> Decoded | None:
+    """What a text in ASCII spells in hex, each text below the other: bytes that are all printed characters or blanks.
 
     A digest of 40 digits is that by a chance of one in a hundred millions.
     """
-    digits = text.encode("ascii", "replace").translate(_HEX_DIGITS)
+    digits = plain.encode("ascii").translate(_HEX_DIGITS)
     if b"x" * _LEAST_HEX not in digits:
         return None
-    spelt = [found.span() for found in _HEX_TEXT.finditer(text)]
-    return _decode(text, spelt, _PAIR.finditer) if spelt else None
+    spelt = [found.span() for found in _HEX_TEXT.finditer(plain)]
+    return _decode(plain, spelt, _PAIR.finditer) if spelt else None
 
 
 def _may_tell(line: str) -> bool:

@@ -15,6 +15,7 @@ from urllib.parse import quote, quote_plus
 
 from autoresearch.secrets import stream
 from autoresearch.secrets.encodings import Decoded, decoded, from_hex, in_ascii, without_colour
+from autoresearch.secrets.scattered import ScatteredValues, is_looked_for
 from autoresearch.secrets.shapes import DONE, HIDDEN, SHAPES, SecretName, suspicion
 from autoresearch.secrets.tokens import tokens
 
@@ -22,6 +23,9 @@ SHORTEST = 6
 """Characters below which a known value is not looked for: it would damage more than it hides."""
 
 _LONGEST_TOKEN = 512
+_DEEPEST = 2
+_CODED = re.compile(r"\\(?:x|u00)[0-9a-fA-F]{2}|\\[0-3][0-7]{2}|%[0-9a-fA-F]{2}|&#")
+"""Codes that spelt codes have left."""
 _RUN = re.compile(f"{DONE}+")
 
 _GLUE = r"(?P<glue>\\?[\"']?[ \t]{0,4}(?:=>|:=|[:=])[ \t]{0,4}|(?P<space>\\?[\"']?,? +))"
@@ -70,12 +74,15 @@ class Redactor:
     """Hides secrets in text. Immutable, and safe to share.
 
     Args:
-        values: Secrets that are known. They are found raw, URL-encoded, JSON-escaped, in hex and inside base64; of a
-            value with several lines each longer line is a secret too. Values shorter than `SHORTEST` are left out.
+        values: Secrets that are known. They are found raw, URL-encoded, JSON-escaped, in hex and inside base64, and
+            backwards or with something between their characters; of a value with several lines each longer line is a
+            secret too. Values shorter than `SHORTEST` are left out.
     """
 
     def __init__(self, values: Iterable[str] = ()) -> None:
+        values = tuple(values)
         forms = {form for value in values for form in _forms(value)}
+        self._scattered = ScatteredValues(values)
         self._known = tuple(sorted(forms, key=lambda form: (-len(form), form)))
 
     def clean(self, text: str) -> str:
@@ -86,10 +93,11 @@ class Redactor:
         """The same for a text whose lines are none of them too long to look at as a whole."""
         text = text.replace(DONE, "?") if DONE in text else text
         lines = without_colour(text)
-        masked = self._mask(lines.text, lines.gaps)
-        for read in (decoded(lines.text), from_hex(lines.text)):
+        plain = in_ascii(lines.text)
+        masked = _fill(self._mask(lines.text, plain, lines.gaps), self._scattered.spans(plain, lines=True))
+        for read in (decoded(lines.text, plain), from_hex(plain)):
             if read:
-                masked = _fill(masked, _found(read, self._mask(read.text, read.gaps, words=read.joins)))
+                masked = _fill(masked, _found(read, self._mask_read(read, _DEEPEST)))
         if DONE not in masked:
             return text
         return _RUN.sub(HIDDEN, _fill(text, _found(lines, masked)) if lines.codes else masked)
@@ -100,9 +108,20 @@ class Redactor:
         shaped = any(True for shape in SHAPES for _ in shape.spans(text, plain=plain))
         return shaped or any(True for _ in tokens(text))
 
-    def _mask(self, text: str, gaps: Collection[int] = (), *, words: bool = True) -> str:
+    def open_since(self, text: str, end: int) -> int:
+        """Where the line begins in which a known secret may have begun that goes on behind `end`; else `end`."""
+        return self._scattered.open_since(text, end)
+
+    def _mask_read(self, read: Decoded, deep: int) -> str:
+        """The mask of a text as it is read, and of what is spelt in that by codes once more."""
+        plain = in_ascii(read.text)
+        masked = self._mask(read.text, plain, read.gaps, words=read.joins)
+        masked = _fill(masked, self._scattered.spans(plain, lines=False))
+        again = decoded(read.text, plain) if deep and _CODED.search(read.text) else None
+        return _fill(masked, _found(again, self._mask_read(again, deep - 1))) if again else masked
+
+    def _mask(self, text: str, plain: str, gaps: Collection[int] = (), *, words: bool = True) -> str:
         """The text with `DONE` for every character of a secret, so that all others keep their places."""
-        plain = in_ascii(text)
         for form in self._known:
             if form in (plain if form.isascii() else text):
                 text = text.replace(form, DONE * len(form))
@@ -155,13 +174,14 @@ class Cleaner:
 
     def __init__(self, redactor: Redactor) -> None:
         self._clean = redactor.clean_piece
+        self._open_since = redactor.open_since
         self._held = ""
         self._torn = False
 
     def feed(self, text: str) -> str:
         """Take a piece; returns what can go by now, cleaned."""
         cleaned, self._held, self._torn = stream.cut_long(self._clean, self._held + text, torn=self._torn)
-        if ready := stream.ready(self._held):
+        if ready := stream.ready(self._held, self._open_since):
             cleaned.append(self._going(self._held[:ready]))
             self._held = self._held[ready:]
         return "".join(cleaned)
@@ -238,7 +258,7 @@ def _forms(value: str) -> set[str]:
     }
     forms |= {line for line in lines if len(line) >= 16}
     raw = value.encode("utf-8", "surrogateescape")
-    forms |= {raw.hex(), raw.hex().upper()}
+    forms |= set() if is_looked_for(value) else {raw.hex(), raw.hex().upper()}
     forms |= {form for offset in range(3) for form in _inside_base64(raw, offset)} if len(raw) >= 9 else set()
     return {form for form in forms if len(form) >= SHORTEST}
 

@@ -59,17 +59,21 @@ def _torn_end(text: str) -> int:
     return found.end() if found else 0
 
 
-def ready(held: str) -> int:
+def ready(held: str, open_since: Callable[[str, int], int] = lambda _, end: end) -> int:
     """How much of the held text can go: whole lines, none of which is read together with one to come.
 
     A carriage return ends a line too: progress bars have no other.
+
+    Args:
+        held: The text.
+        open_since: Where a line begins in which a secret may have begun that goes on behind a place.
     """
     end = held.rfind("\n") + 1 or held.rfind("\r", 0, len(held) - 1) + 1
     lines = -1
     while end:
         # What stands before as many lines as a key's end can have is no part of it, whatever it looks like.
         lines = end if end == lines else _open_lines(held, end)
-        begin = min(_open_block(held, end), lines, _open_words(held, end))
+        begin = min(_open_block(held, end), lines, _open_words(held, end), open_since(held, end))
         if begin == end:
             break
         end = begin

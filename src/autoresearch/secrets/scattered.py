@@ -1,0 +1,105 @@
+"""Known secrets with something between their characters: over two lines, hex with blanks, letter by letter, backwards.
+
+Of a text only letters and digits are looked at, as bytes, which costs little; where they stood is worked out when one
+was found.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import pairwise
+
+LEAST = 4
+"""Letters and digits that stand before the end of a line for what goes on behind it to be found."""
+
+_SHORTEST, _WIDEST = 10, 40
+_OTHERS = bytes(code for code in range(256) if code > 127 or not chr(code).isalnum())
+_BREAKS = (b"\\n", b"\\r", b"\\t")
+_KEPT = re.compile(r"\\[nrt]|([A-Za-z0-9])")
+
+
+class ScatteredValues:
+    """Values to look for, whatever stands between their letters and digits.
+
+    Args:
+        values: The values; those of few letters and digits, or of digits alone, are left out.
+    """
+
+    def __init__(self, values: Iterable[str]) -> None:
+        self._values = tuple(value.strip() for value in values)
+
+    @cached_property
+    def _needles(self) -> tuple[bytes, ...]:
+        found: dict[bytes, None] = {}
+        for value in self._values:
+            if not is_looked_for(value):
+                continue
+            bare = _bare(value)
+            spelt = value.encode("utf-8", "surrogateescape").hex()
+            found |= dict.fromkeys((bare, bare[::-1], spelt.encode(), spelt.upper().encode()))
+        return tuple(found)
+
+    def spans(self, plain: str, *, lines: bool) -> Iterator[tuple[int, int]]:
+        """Where they stand in a text, in order.
+
+        Args:
+            plain: The text in ASCII, each character in its place.
+            lines: Whether one may go on in the next line.
+        """
+        if not self._needles:
+            return
+        bare = _bare(plain)
+        hits = sorted((at, at + len(needle)) for needle in self._needles for at in _places(bare, needle))
+        if not hits:
+            return
+        places = [found.start() for found in _KEPT.finditer(plain) if found[1]]
+        for first, last in hits:
+            if _is_one(plain, places[first:last], lines=lines):
+                yield places[first], places[last - 1] + 1
+
+    def open_since(self, text: str, end: int) -> int:
+        """Where the line begins in which one may have begun that goes on behind `end`; `end` when there is none."""
+        if not self._needles:
+            return end
+        longest = max(map(len, self._needles))
+        begin = max(0, end - longest * (_WIDEST + 1))
+        tail = text[begin:end]
+        bare = _bare(tail)[-longest:]
+        known = [at for needle in self._needles for at in _places(bare, needle[:LEAST]) if needle.startswith(bare[at:])]
+        if not known:
+            return end
+        places = [found.start() for found in _KEPT.finditer(tail.encode("ascii", "replace").decode()) if found[1]]
+        at = begin + places[min(known) - len(bare)]
+        return max(text.rfind("\n", 0, at), text.rfind("\r", 0, at)) + 1
+
+
+def is_looked_for(value: str) -> bool:
+    """Whether a value has enough of its own to be looked for: as it is, backwards, and in hex."""
+    bare = _bare(value)
+    return len(bare) >= _SHORTEST and not bare.isdigit()
+
+
+def _bare(text: str) -> bytes:
+    raw = text.encode("ascii", "replace")
+    if b"\\" in raw:
+        for code in _BREAKS:
+            raw = raw.replace(code, b"")
+    return raw.translate(None, _OTHERS)
+
+
+def _places(text: bytes, needle: bytes) -> Iterator[int]:
+    at = text.find(needle)
+    while at >= 0:
+        yield at
+        at = text.find(needle, at + 1)
+
+
+def _is_one(plain: str, places: Sequence[int], *, lines: bool) -> bool:
+    """Whether what stands between is little, and ends no line too early for a stream to have waited for the rest."""
+    for number, (place, later) in enumerate(pairwise(places), 1):
+        between = plain[place + 1 : later]
+        if len(between) > _WIDEST:
+            return False
+        if ("\n" in between or "\r" in between) and (not lines or number < LEAST):
+            return False
+    return True

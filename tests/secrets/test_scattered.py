@@ -1,0 +1,60 @@
+"""A known secret is found whatever stands between its characters, backwards, and in codes of codes; little else is."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoresearch.secrets.redactor import Cleaner, Redactor
+
+VALUE = "sk9-Zt5Tz8kWqYr20LmNoPq"
+KNOWS = Redactor([VALUE, "hunter2-5Tz8kWqYr20"])
+FORMS = {
+    "over two lines": f"{VALUE[:9]}\n{VALUE[9:]}",
+    "over three, indented and quoted": f'  "{VALUE[:6]}"\n  "{VALUE[6:12]}"\n  "{VALUE[12:]}"',
+    "a line break in JSON": json.dumps({"text": f"{VALUE[:9]}\n{VALUE[9:]}"}),
+    "a line break in a repr": repr(f"{VALUE[:9]}\r\n{VALUE[9:]}"),
+    "backwards": VALUE[::-1],
+    "letter by letter": " ".join(VALUE),
+    "a list of letters": str(list(VALUE)),
+    "hex with blanks": VALUE.encode().hex(" "),
+    "hex with colons": VALUE.encode().hex(":").upper(),
+    "percent codes of escapes": "".join(f"%5Cx{ord(one):02x}" for one in VALUE),
+    "the repr of UTF-16": repr(VALUE.encode("utf-16")),
+}
+
+
+@pytest.mark.parametrize("text", FORMS.values(), ids=FORMS)
+def test_a_known_secret_is_found_in_pieces(text):
+    """Nothing of it is left that could be put together again, and what stands around it stays."""
+    cleaned = KNOWS.clean(f"before {text} after")
+    assert "[redacted]" in cleaned
+    assert cleaned.startswith("before ")
+    assert cleaned.endswith(" after")
+    assert len(cleaned) < 60
+
+
+@pytest.mark.parametrize("text", [
+    "sk9 Zt5Tz8kWqYr 20LmNoP", f"{VALUE[:3]}\n{VALUE[3:]}", f"{VALUE[:9]}{' ' * 41}{VALUE[9:]}", "1 2 3 4 5 6 7 8 9 0 1 2",
+])  # fmt: skip
+def test_what_is_not_all_of_it_or_too_far_apart_is_not(text):
+    """Three characters before a line's end are too few to hold the line back for, and numbers are no secret."""
+    assert Redactor([VALUE, "123456789012"]).clean(text) == text
+
+
+@given(st.lists(st.sampled_from(["a\n", "loss 1\n", "\r", VALUE[0], VALUE[:5], VALUE[5:], VALUE[5:] + "\n", VALUE[::-1], "\n"])),
+       st.integers(1, 9))  # fmt: skip
+def test_a_stream_is_cleaned_as_its_whole_is(parts, size):
+    """Wherever its pieces begin: a line that may go on in the next one is held until that is there."""
+    text, cleaner = "".join(parts), Cleaner(KNOWS)
+    pieces = [cleaner.feed(text[at : at + size]) for at in range(0, len(text), size)]
+    assert "".join(pieces) + cleaner.close() == KNOWS.clean(text)
+
+
+def test_a_line_is_held_for_a_secret_that_may_go_on_and_for_nothing_else():
+    """Whoever follows a log sees each line as soon as it is whole."""
+    cleaner = Cleaner(KNOWS)
+    assert cleaner.feed("step 1 loss 0.3 sk\n") == "step 1 loss 0.3 sk\n"
+    assert cleaner.feed(f"step 2 {VALUE[:8]}\n") == ""
+    assert cleaner.feed("step 3\n") == f"step 2 {VALUE[:8]}\nstep 3\n"
