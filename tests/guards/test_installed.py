@@ -34,7 +34,11 @@ def seen(library: Path, tmp_path: Path) -> InstalledFiles:
     env = {"PATH": str(library.parents[2] / "bin"), "HOME": str(tmp_path)}
     found = places(tmp_path / "tree", ["python3", "train.py"], env, tmp_path / "checkout")
     assert str(library) in found
-    return InstalledFiles(folders=found, env=env, known=look(found, env, MANY, closely=True))
+    checkout = tmp_path / "checkout"
+    (checkout / ".git/info").mkdir(parents=True)
+    (checkout / ".git/config").write_text("[core]\n\tbare = false\n")
+    known = look(found, env, MANY, checkout, closely=True)
+    return InstalledFiles(folders=found, env=env, checkout=checkout, known=known)
 
 
 DONE = {
@@ -87,3 +91,13 @@ def test_a_short_look_says_nothing_of_what_it_did_not_reach(seen, library):
     (library / "a.pth").write_text("")
     assert seen.look(1) == () or seen.looks[-1] == (f"{library}/a.pth came",)
     assert len(seen.look(MANY)) == 2
+
+
+def test_what_makes_git_read_other_files_than_were_committed_is_told(seen, tmp_path):
+    """A filter turns files into others on the way, both ways; a remote that a person adds does nothing of it."""
+    config = tmp_path / "checkout/.git/config"
+    config.write_text(config.read_text() + '[remote "mine"]\n\turl = x\n')
+    assert seen.look(MANY) == ()
+    (tmp_path / "checkout/.git/info/attributes").write_text("judge.py filter=x\n")
+    config.write_text(config.read_text() + '[filter "x"]\n\tsmudge = cat /tmp/x\n')
+    assert [text.rpartition("/")[2] for text in seen.look(MANY)] == ["config came", "attributes came"]

@@ -51,10 +51,10 @@ class Installation:
     def before_run(self, run: Run, job: Job) -> None:
         """Look before a run begins; the first one of an idea begins the comparison."""
         seen = self.seen = self.seen or self._found(Path(job.directory), job.argv, job.env, job.resources)
-        if not seen.folders or self._is_first():
+        if not seen.reached or self._is_first():
             return
         if not seen.known and not seen.looks:
-            seen.known = look(seen.folders, seen.env, _FEW, closely=True)
+            seen.known = look(seen.folders, seen.env, _FEW, self.root, closely=True)
         if not self._digest():
             self._keep(seen)
         seen.look(_MOST if seen.looks and seen.looks[-1] else _FEW)
@@ -69,10 +69,10 @@ class Installation:
         """
         most = min(_MOST, _FEW + int(_EACH_S * (run.wall_s or 0.0)))
         seen = self.seen = self.seen or self._of_kept(run, environment)
-        if not seen.folders:
+        if not seen.reached:
             return ""
         if self._is_first():
-            seen.known = look(seen.folders, seen.env, most, closely=True)
+            seen.known = look(seen.folders, seen.env, most, self.root, closely=True)
             return ""
         seen.look(most)
         found = seen.during(run.run_id)
@@ -102,13 +102,16 @@ class Installation:
     ) -> InstalledFiles:
         env = {**os.environ, **own}
         if not self.reached(resources):
-            return InstalledFiles(folders=(), env=env, known={})
+            return InstalledFiles(folders=(), env=env, checkout=self.root, known={}, reached=False)
         if not (digest := self._digest()):
-            return InstalledFiles(folders=places(directory, argv, env, self.root), env=env, known={})
+            return InstalledFiles(
+                folders=places(directory, argv, env, self.root), env=env, checkout=self.root, known={}
+            )
         kept = run_folder.read(self.folder / _FILE) or {}
         if _digest_of(kept) != digest:
             kept = {"known": {}, "folders": places(directory, argv, env, self.root)}
-        again = InstalledFiles(folders=tuple(kept["folders"]), env={**env, **kept.get("env", {})}, known=kept["known"])
+        own = {**env, **kept.get("env", {})}
+        again = InstalledFiles(folders=tuple(kept["folders"]), env=own, checkout=self.root, known=kept["known"])
         again.look(_MOST)
         return again
 

@@ -8,6 +8,7 @@ by content where that is known, so that what somebody put back or installed agai
 import base64
 import hashlib
 import os
+import re
 import shutil
 import stat
 from collections import deque
@@ -23,6 +24,7 @@ _STARTS = ("sitecustomize", "usercustomize")
 _LISTS = frozenset({"RECORD", "entry_points.txt"})
 _PACKAGES, _MADE = "lib*/python3*/*-packages", "pyvenv.cfg"
 _LOST = "what was kept of it is gone or was changed"
+_FILTERS = re.compile(r"filter|smudge|clean|process|attributes|include|path\s*=|autocrlf|\beol\b", re.IGNORECASE)
 _READ, _SEEN = "read", "seen"
 _LARGEST = 4 << 20
 _PROGRAMS = ("python", "python3", "uv", "torchrun", "accelerate", "deepspeed", "bash", "sh", "env")
@@ -35,20 +37,24 @@ class InstalledFiles:
     Attributes:
         folders: Where it lies.
         env: The environment of runs.
+        checkout: The user's.
         known: A look, taken closely; empty where what was kept of it is gone.
+        reached: Whether runs could write to it; else nobody looks.
         looks: What differed in each later look.
         since: Which of them was the first for a run, by run id.
     """
 
     folders: tuple[str, ...]
     env: Mapping[str, str]
+    checkout: Path
     known: dict[str, str]
+    reached: bool = True
     looks: list[tuple[str, ...]] = field(default_factory=list)
     since: dict[str, int] = field(default_factory=dict)
 
     def look(self, most: int) -> tuple[str, ...]:
         """Look again; what differs, in words."""
-        found = differences(self.known, look(self.folders, self.env, most)) if self.known else (_LOST,)
+        found = differences(self.known, look(self.folders, self.env, most, self.checkout)) if self.known else (_LOST,)
         self.looks.append(found)
         return found
 
@@ -96,16 +102,19 @@ def _standard(top: Path) -> Iterator[Path]:
     yield from (path.parent for path in sorted(top.glob("lib*/python3*/os.py")))
 
 
-def look(folders: Sequence[str], env: Mapping[str, str], most: int, *, closely: bool = False) -> dict[str, str]:
+def look(
+    folders: Sequence[str], env: Mapping[str, str], most: int, checkout: Path, *, closely: bool = False
+) -> dict[str, str]:
     """What lies there, by path: what tells each file from another one, and which folders were read (they end in `/`).
 
     Args:
         folders: What `places` found.
         env: The environment of a run: which program a name leads to.
         most: Files after which no further folder is read; those nearest to the top come first.
+        checkout: The user's: how its git reads files.
         closely: Whether the content of start-up files and of lists of what is installed is taken down as well.
     """
-    found = dict(_programs(env))
+    found = dict(_programs(env)) | {name: text for name, text in _of_git(checkout, env) if text}
     queue = deque(folders)
     while queue and len(found) < most:
         folder = queue.popleft()
@@ -120,6 +129,18 @@ def look(folders: Sequence[str], env: Mapping[str, str], most: int, *, closely: 
                 elif programs or entry.name.endswith(_CODE) or entry.name in _LISTS:
                     found[entry.path] = _mark(entry.path, entry.stat(follow_symlinks=False), closely=closely)
     return found
+
+
+def _of_git(checkout: Path, env: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """What decides how files of a commit come into a worktree and are compared with it, besides the commit."""
+    own, home = checkout / ".git", Path(env.get("HOME") or "/")
+    wide = Path(env.get("XDG_CONFIG_HOME") or home / ".config") / "git"
+    for path in (own / "info/attributes", own / "info/grafts", wide / "attributes"):
+        yield f"git: {path}", content(path)
+    for path in (own / "config", own / "config.worktree", home / ".gitconfig", wide / "config"):
+        with suppress(OSError, ValueError):
+            lines = [line.strip() for line in path.read_text("utf-8").splitlines() if _FILTERS.search(line)]
+            yield f"git: {path}", "; ".join(lines)
 
 
 def _programs(env: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -158,7 +179,11 @@ def differences(known: dict[str, str], now: Mapping[str, str]) -> tuple[str, ...
     told = {}
     lists: dict[str, str] = {}
     for path in now.keys() - known.keys():
-        if not path.endswith("/") and _was_read(path, known) and not _is_compiled(path, now):
+        if (
+            not path.endswith("/")
+            and (path.startswith("git: ") or _was_read(path, known))
+            and not _is_compiled(path, now)
+        ):
             told[path] = "came"
     for path, was in [(path, was) for path, was in known.items() if now.get(path) != was.partition("\t")[0]]:
         if path.endswith("/"):
@@ -168,7 +193,7 @@ def differences(known: dict[str, str], now: Mapping[str, str]) -> tuple[str, ...
                 known[path] = "\t".join((came, *was.split("\t")[1:]))
             else:
                 told[path] = "was changed"
-        elif _was_read(path, now):
+        elif path.startswith("git: ") or _was_read(path, now):
             if path.endswith(".pyc"):
                 del known[path]
             else:
@@ -196,7 +221,7 @@ def _is_compiled(path: str, now: Collection[str]) -> bool:
 
 def _is_whole(path: str, was: str, known: Mapping[str, str], lists: dict[str, str]) -> bool:
     """Whether a file that is another one, or was written again, holds what it held."""
-    if path.startswith("program ") or path.endswith(".pyc"):
+    if path.startswith(("program ", "git: ")) or path.endswith(".pyc"):
         return False
     held = was.partition("\t")[2]
     if not held:
