@@ -2,7 +2,7 @@
 
 import pytest
 
-from autoresearch.experiment.events import Noted, Steered
+from autoresearch.experiment.events import Noted, RunSubmitted, Steered
 from autoresearch.records import mirror
 from autoresearch.records.journal import Journal, dump
 from autoresearch.records.links import broken
@@ -93,6 +93,15 @@ def test_a_line_from_another_hand_is_no_persons_word(journal):
     assert "does not count" in last.text
     journal.append(Steered(at=3.0, text="ours", by="ada"))
     assert isinstance(Journal(journal.path).read()[-1], Steered)
+
+
+def test_a_line_from_another_hand_is_no_runs_end_either(journal):
+    """Nor a number: what has no place in the chain says nothing of a run, and a person reads that it was there."""
+    with journal.path.open("ab") as file:
+        file.write(dump(RunSubmitted(2.0, "ar-night--idea--1", "7")).encode() + b"\n")
+    last = Journal(journal.path).read()[-1]
+    assert isinstance(last, Noted)
+    assert "says 'run_submitted'; it does not count" in last.text
 
 
 def test_journal_and_campaign_file_come_back_from_git(repo):

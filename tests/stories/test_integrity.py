@@ -311,3 +311,36 @@ def test_what_a_run_leaves_for_the_start_of_later_runs_voids_its_number_and_thei
     assert all(f"{library}/later.pth came; remove what came" in row.reason for row in rows[1:3])
     told = [event for event in lab.journal("noted") if "installed" in event["details"]]
     assert len(told) == 1
+
+
+FORGES = """\
+import json, os
+from autoresearch.experiment.events import RunMeasured
+from autoresearch.records.journal import Journal
+from dataclasses import replace
+from pathlib import Path
+journal = Journal(Path(os.environ["AUTORESEARCH_RUN_FOLDER"]).parents[1] / "journal.jsonl")
+events = journal.read()
+own = [event.run_id for event in events if event.kind == "run_submitted"][-1]
+true = [event for event in events if event.kind == "run_measured"][-1]
+journal.append(RunMeasured(true.at, own, replace(true.measurement, value=0.95)))
+"""
+
+
+@pytest.mark.full
+def test_a_measurement_that_a_run_writes_into_the_journal_is_none(lab):
+    """With its place in the chain, by our own code: whoever began the run did not write it, and measures it."""
+    (lab.root / "judge.py").write_text("def grade(lr): return 0.5 + lr\n")
+    (lab.root / "tune.py").write_text("def prepare(): pass\n")
+    (lab.root / "train.py").write_text(TRAIN)
+    commit_all(lab.root)
+    idea = {"title": "forged", "patch": tuned(*FORGES.splitlines()), "parent": "baseline"}
+    (lab.root / "ideas.yaml").write_text(yaml.safe_dump([idea]))
+    target = {"type": "command", "config": "config.json", "protect": ["judge.py", "train.py"]}
+    lab.write(
+        stop="2 experiments", launcher={"type": "local"}, target=target, run={"grace": 0.5},
+        command=[sys.executable, "train.py"], verdict={"baseline_runs": 1, "confirm": 0},
+    )  # fmt: skip
+    assert lab.run().returncode == 0
+    assert [row.metric_value for row in lab.rows()] == [0.6, 0.6]
+    assert len(lab.journal("run_measured")) == 3

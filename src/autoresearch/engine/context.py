@@ -13,7 +13,7 @@ from autoresearch.config.schema import CampaignConfig
 from autoresearch.config.stop_rule import StopLimits
 from autoresearch.engine.reach import reaches_installation, sandbox_of, unconfined
 from autoresearch.errors import AutoresearchError
-from autoresearch.experiment.events import Event, Noted, Resumed
+from autoresearch.experiment.events import Event, Noted, Resumed, RunEnded, RunMeasured, RunSubmitted
 from autoresearch.experiment.experiment import pauses
 from autoresearch.experiment.history import History
 from autoresearch.experiment.hypothesis import Brief
@@ -26,7 +26,7 @@ from autoresearch.ports.metric_source import MetricSource
 from autoresearch.ports.policy import Policy
 from autoresearch.ports.researcher import Researcher, Supplier
 from autoresearch.ports.target import RunRequest, Survey, Target
-from autoresearch.records.journal import Journal
+from autoresearch.records.journal import Journal, dump
 from autoresearch.records.ledger import Ledger
 from autoresearch.records.paths import CampaignPaths
 from autoresearch.records.session_folder import SessionMemory
@@ -195,12 +195,17 @@ class Context:
     statuses: dict[str, JobStatus] = field(default_factory=dict)
     surviving: dict[str, float] = field(default_factory=dict)
     learned: tuple[int, tuple[Insight, ...]] = (0, ())
+    _said: str = ""
+    _own_runs: set[str] = field(default_factory=set)
     _surveys: dict[str, Survey] = field(default_factory=dict)
     _changes_seen: tuple[float, bool] = (-math.inf, False)
     _counted: list[int | None] | None = None
 
     def record(self, event: Event) -> None:
         """Write an event down, then let it take effect: the state is only ever what the journal says."""
+        self._said = dump(event)
+        if isinstance(event, RunSubmitted):
+            self._own_runs.add(event.run_id)
         self.journal.append(event)
         self.hear()
 
@@ -211,6 +216,7 @@ class Context:
     def hear(self) -> tuple[Event, ...]:
         """Take in what was appended since the last look, by us or by another process (steer, pause, stop)."""
         events, self.heard = self.journal.tail(self.heard)
+        events = tuple(map(self._ours, events))
         for event in events:
             self.history.apply(event)
             if isinstance(event, Resumed) and event.limits:
@@ -218,6 +224,15 @@ class Context:
             for listener in self.listeners:
                 listener(event)
         return events
+
+    def _ours(self, event: Event) -> Event:
+        """The event, where nobody but this controller can have written it and it did, or where others may."""
+        if not isinstance(event, RunEnded | RunMeasured) or event.run_id not in self._own_runs:
+            return event
+        if dump(event) == self._said:
+            return event
+        told = f"a line that this controller did not write says {event.kind!r} of {event.run_id}; it does not count"
+        return Noted(event.at, told)
 
     @property
     def jobs(self) -> JobBuilder:

@@ -81,11 +81,7 @@ def places(tree: Path, command: Sequence[str], env: Mapping[str, str], checkout:
     tops += [Path(env[name]) for name in ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT") if env.get(name, "").startswith("/")]
     libraries = [path for top in (*tops, checkout / ".venv") for path in _libraries(top)]
     libraries += [path for word in found if word for path in _standard(Path(word).resolve().parent.parent)]
-    home = Path(env.get("PYTHONUSERBASE") or Path(env.get("HOME") or "/", ".local"))
-    libraries += [
-        *home.glob(_PACKAGES),
-        *(Path(part) for part in env.get("PYTHONPATH", "").split(":") if part[:1] == "/"),
-    ]
+    libraries += [Path(part) for part in env.get("PYTHONPATH", "").split(":") if part[:1] == "/"]
     real = dict.fromkeys(str(path.resolve()) for path in libraries if path.is_dir())
     own = str(tree.resolve())
     return tuple(path for path in real if path != own and not path.startswith(f"{own}/"))
@@ -115,7 +111,9 @@ def look(
         closely: Whether the content of start-up files and of lists of what is installed is taken down as well.
     """
     found = dict(_programs(env)) | {name: text for name, text in _of_git(checkout, env) if text}
-    queue = deque(folders)
+    home = Path(env.get("PYTHONUSERBASE") or Path(env.get("HOME") or "/", ".local"))
+    found[f"{home}/lib/"] = _READ  # before anybody has installed packages of the account's own, too
+    queue = deque(dict.fromkeys((*folders, *map(str, home.glob(_PACKAGES)))))
     while queue and len(found) < most:
         folder = queue.popleft()
         programs = folder.endswith("/bin")

@@ -266,10 +266,12 @@ class Journal:
 
 
 def _not_theirs(event: Event, line: bytes) -> Event:
-    """A line without its place in a journal that has them: somebody else wrote it, so it is no person's word."""
-    if not isinstance(event, Steered | Paused | Resumed | StopRequested | ApprovalGiven | VerdictOverruled):
+    """A line without its place in a journal that has them: somebody else wrote it, and it is nobody's word."""
+    if isinstance(event, Noted):
         return event
-    told = f"a line that autoresearch did not write says {event.kind!r} in a person's name; it does not count"
+    asked = isinstance(event, Steered | Paused | Resumed | StopRequested | ApprovalGiven | VerdictOverruled)
+    name = " in a person's name" if asked else ""
+    told = f"a line that autoresearch did not write says {event.kind!r}{name}; it does not count"
     return Noted(at=event.at, text=told, details={"raw": _shown(line)})
 
 
