@@ -91,6 +91,9 @@ ALLOWED = {
     "use semaphores": "__import__('multiprocessing').Semaphore()",
     "listen and connect": "socket.create_server(('127.0.0.1', 0)).getsockname()",
     "read what it was given": 'open(os.environ["GIVEN"]).read()[0]',
+    "read branches and commits of other ideas": 'subprocess.run(["git", "log", "--all", "--oneline"], check=True, stdout=-3)',
+    "read its own variables": 'os.environ["AUTORESEARCH_RUN_FOLDER"][0]',
+    "lead its own git elsewhere": 'os.environ["GIT_DIR"] = "/nowhere"; os.environ["PYTHONINSPECT"] = "1"',
 }
 """What ordinary scripts do."""
 

@@ -159,6 +159,28 @@ def test_a_value_written_behind_the_last_one_is_none_unless_the_baseline_does_so
     assert (told in lab.rows()[1].reason) is not baseline_too
 
 
+@pytest.mark.full
+def test_a_further_step_behind_a_file_counts_as_nobodys_word(lab):
+    """It looks like one more step of the run's own: kept, unverified, and never called proven."""
+    behind = "open('metrics.jsonl', 'a').write(json.dumps({'step': 3, 'score': 0.9}) + '\\n')"
+    (lab.root / "judge.py").write_text("def grade(lr): return 0.5 + lr\n")
+    (lab.root / "tune.py").write_text("def prepare(): pass\n")
+    (lab.root / "train.py").write_text(
+        "import json, os, judge, tune\nos.chdir(os.environ['AUTORESEARCH_RUN_FOLDER'])\ntune.prepare()\n"
+        "with open('metrics.jsonl', 'w') as out:\n    for step in (1, 2):\n"
+        "        print(json.dumps({'step': step, 'score': judge.grade(0.1 * step)}), file=out)\n"
+    )
+    commit_all(lab.root)
+    late = tuned("import atexit, json", f"atexit.register(lambda: {behind})")
+    (lab.root / "ideas.yaml").write_text(yaml.safe_dump([{"title": "behind", "patch": late}]))
+    target = {"type": "command", "protect": ["judge.py", "train.py"], "source": {"type": "jsonl"}}
+    lab.write(stop="2 experiments", launcher={"type": "local"}, target=target, run={"grace": 0.5}, verdict=PROVEN)
+    done = lab.run()
+    row = lab.rows()[1]
+    assert (row.metric_value, row.extra["integrity"]) == (0.9, "unverified"), done.stderr
+    assert "proven" not in (lab.folder / "report.md").read_text().partition("\n## ")[0]
+
+
 @pytest.mark.parametrize("edited", [False, True], ids=["as committed", "edited"])
 def test_what_measures_is_loaded_from_the_commit_or_there_is_no_number(lab, edited):
     """PYTHONPATH or an editable install leads to the user's checkout: its code has to be that of the commit."""
