@@ -8,7 +8,7 @@ import sys
 import pytest
 from tests.surfaces.test_live import on_terminal, seen
 
-KEYS = "a approve  d deny  p pause  r resume  s stop  S stop now  q quit"
+KEYS = "a approve  d deny  p pause  r resume  c cancel  s stop  S stop now  q quit"
 SMALL = (24, 80)
 
 

@@ -14,6 +14,7 @@ import hmac
 import os
 import secrets
 import termios
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -22,12 +23,17 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
-from autoresearch.campaign.opening import Opened
+from autoresearch.campaign.controller import person
+from autoresearch.campaign.opening import Opened, open_campaign, redactor
 from autoresearch.errors import CampaignError
 from autoresearch.experiment import events as happened
+from autoresearch.experiment.experiment import Run
+from autoresearch.experiment.history import History
+from autoresearch.experiment.outcome import BASELINE
 from autoresearch.machine import processes
 from autoresearch.machine.lock import CampaignLock
 from autoresearch.ports import plugins
+from autoresearch.records import finding
 
 Word = TypeVar(
     "Word",
@@ -36,6 +42,7 @@ Word = TypeVar(
     happened.Steered,
     happened.Resumed,
     happened.StopRequested,
+    happened.RunCancelled,
 )
 
 _VOUCHED: ContextVar[Mapping[Path, str]] = ContextVar("vouched", default=MappingProxyType({}))
@@ -59,7 +66,7 @@ def proved(opened: Opened, word: Word, *, own: bool = False) -> Word:
         CampaignError: A person has to say it, and nobody proved to be one.
     """
     more = isinstance(word, happened.Resumed) and bool(word.limits)
-    grants = more or isinstance(word, happened.ApprovalGiven | happened.VerdictOverruled)
+    grants = more or isinstance(word, happened.ApprovalGiven | happened.VerdictOverruled | happened.RunCancelled)
     verb = "grant more" if more else _VERBS[type(word)]
     return word if own and not grants else replace(word, proof=prove(opened, verb, grants=grants))
 
@@ -69,12 +76,58 @@ def record(opened: Opened, word: Word, *, own: bool = False) -> None:
     opened.journal.append(proved(opened, word, own=own))
 
 
+def flying(history: History) -> dict[str, Run]:
+    """Runs that a person can have ended, by the words that mean them: `<experiment>/<number>`, as in `baseline/1`."""
+    found = (run for run in history.in_flight() if run.ended is None and not run.cancelled)
+    return {f"{run.planned.experiment}/{run.planned.number}": run for run in found}
+
+
+def cancel(where: Path, name: str | None, words: str, reason: str = "") -> str:
+    """Have one run in flight ended; what comes of it, in words.
+
+    Its row says who cancelled it. An idea's own run is not made again, and is nobody's failure; the baseline's and
+    those of merged ideas are, for others wait for them.
+
+    Args:
+        where: A folder of the repository.
+        name: The campaign; None for the one worked on last.
+        words: The run, as in `baseline/1` or `7/2`; the experiment alone will do where it has one in flight.
+        reason: Why, for the record.
+
+    Raises:
+        CampaignError: No such run is in flight, or no person was proved to say so.
+    """
+    opened = open_campaign(where, name)
+    run_name, run = _meant(opened, words.strip())
+    who = person()
+    told = redactor(opened.paths.root).clean(f"cancelled by {who}: {reason.strip() or 'no reason given'}")
+    record(opened, happened.RunCancelled(at=time.time(), run_id=run.run_id, reason=told, by=who))
+    again = run.planned.experiment == BASELINE or run.planned.experiment in opened.history.bundles
+    then = "it is run again, for others wait for it" if again else "it is not made again, and its idea is not blamed"
+    if finding.at_work(opened.paths):
+        return f"{run_name} is being ended: {then}"
+    return (
+        f"recorded; nobody works on {opened.paths.name}, so {run_name} is ended by the next: autoresearch run ({then})"
+    )
+
+
+def _meant(opened: Opened, words: str) -> tuple[str, Run]:
+    there, (arm, _, number) = flying(opened.history), words.partition("/")
+    arm = opened.experiment(int(arm)).name if arm.isdecimal() and arm.isascii() else arm
+    meant = [(name, run) for name, run in there.items() if run.planned.experiment == arm]
+    found = [one for one in meant if number in {"", str(one[1].planned.number)}]
+    if len(found) != 1:
+        raise CampaignError(f"which run is {words[:80]!r}? in flight: {', '.join(there) or 'none'}")
+    return found[0]
+
+
 _VERBS: dict[type, str] = {
     happened.ApprovalGiven: "answer for a launch",
     happened.VerdictOverruled: "overrule a verdict",
     happened.Steered: "steer",
     happened.Resumed: "resume",
     happened.StopRequested: "stop",
+    happened.RunCancelled: "cancel a run",
 }
 
 

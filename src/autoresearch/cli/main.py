@@ -32,6 +32,7 @@ COMMANDS = {
     "resume": "continue a paused campaign",
     "extend": "grant a campaign more than its stop rule did",
     "steer": "give the researchers an instruction",
+    "cancel": "end one run in flight; its idea is not blamed and the campaign goes on",
     "stop": "end the campaign, after the runs in flight or now",
     "approve": "approve a pending launch, or the plan",
     "deny": "refuse a pending launch",
@@ -61,7 +62,7 @@ COMMANDS = {
 GROUPS = {
     "begin": ("demo", "init", "plan", "run", "doctor"),
     "look": ("list", "compare", "status", "watch", "dashboard", "show", "log", "diff", "ledger", "report", "session"),
-    "steer": ("pause", "resume", "extend", "steer", "stop", "approve", "deny", "overrule"),
+    "steer": ("pause", "resume", "extend", "steer", "cancel", "stop", "approve", "deny", "overrule"),
     "by hand": ("experiment", "reproduce", "adopt", "gc"),
     "without a campaign": ("recipe", "simulate", "skill", "mcp", "help", "completion"),
 }
@@ -69,7 +70,7 @@ GROUPS = {
 
 MODULES = {
     "reading": ("status", "watch", "show", "log", "diff", "ledger", "report", "session", "simulate"),
-    "steering": ("plan", "run", "approve", "deny", "overrule", "pause", "resume", "extend", "steer", "stop"),
+    "steering": ("plan", "run", "approve", "deny", "overrule", "pause", "resume", "extend", "steer", "stop", "cancel"),
     "by_hand": ("experiment", "reproduce", "adopt"),
     "setup": ("demo", "doctor", "init", "skill", "mcp"),
     "overview": ("list", "dashboard", "compare", "gc", "help", "completion", "recipe"),

@@ -16,6 +16,8 @@
 
 `autoresearch steer TEXT`: give the researchers an instruction, in addition to earlier ones.
 
+`autoresearch cancel RUN`: end one run; the campaign goes on.
+
 `autoresearch stop`: end the campaign, after the runs in flight or now.
 """
 
@@ -366,6 +368,21 @@ def run_steer(args: argparse.Namespace) -> int:
     """Record the words; the next brief carries them."""
     campaign_of(args).steer(args.text)
     output.say("recorded; the next brief carries it")
+    return 0
+
+
+def add_cancel_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of `cancel`."""
+    parser.add_argument("run", help="the run, as in baseline/1 or 7/2; an experiment will do if it has one")
+    parser.add_argument("reason", nargs="?", default="", help="reason, kept in the record")
+    campaign_arguments(parser)
+
+
+def run_cancel(args: argparse.Namespace) -> int:
+    """Ask; the controller ends it at its next look."""
+    from autoresearch.campaign import consent  # noqa: PLC0415 - `--help` can do without
+
+    output.say(consent.cancel((campaign := campaign_of(args)).where, campaign.name, args.run, args.reason))
     return 0
 
 

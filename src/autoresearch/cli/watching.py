@@ -15,7 +15,7 @@ import tty
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
-from autoresearch.campaign import opening
+from autoresearch.campaign import consent, opening
 from autoresearch.cli import output
 from autoresearch.cli.live_view import CampaignView
 from autoresearch.dashboard.following import Followed
@@ -34,6 +34,7 @@ _KEYS = {
     "d": "deny",
     "p": "pause",
     "r": "resume",
+    "c": "cancel",
     "s": "stop",
     "S": "stop now",
     "q": "quit",
@@ -138,6 +139,8 @@ def _done(campaign: Campaign, key: str) -> str:
         case "resume":
             campaign.resume()
             return "resumed"
+        case "cancel":
+            return _cancelled(campaign)
         case "stop now":
             flying = len(campaign.status().running)
             asked = f"Stop {campaign.name} now, and end {flying} run{'s' * (flying != 1)} in flight?"
@@ -154,14 +157,30 @@ def _answered(campaign: Campaign, verb: str) -> str:
         return f"no launch waits, so there is nothing to {verb}"
     for number, (request, question) in enumerate(waiting, 1):
         output.say(f"{number}  {request}: {question}")
-    at = "1" if len(waiting) == 1 else _typed(f"{verb.capitalize()} which? [1-{len(waiting)}] ")
-    if at not in {str(number) for number in range(1, len(waiting) + 1)}:
-        return "nothing was answered"
-    request = waiting[int(at) - 1][0]
-    if not _sure(f"{verb.capitalize()} {request}?"):
+    request = _chosen(f"{verb.capitalize()} which?", [request for request, _ in waiting])
+    if not request or not _sure(f"{verb.capitalize()} {request}?"):
         return "nothing was answered"
     campaign.answer(request, granted=verb == "approve")
     return f"{'approved' if verb == 'approve' else 'denied'} {request}"
+
+
+def _cancelled(campaign: Campaign) -> str:
+    there = list(consent.flying(opening.open_campaign(campaign.where, campaign.name).history))
+    if not there:
+        return "no run is in flight, so there is none to cancel"
+    for number, name in enumerate(there, 1):
+        output.say(f"{number}  {name}")
+    name = _chosen("Cancel which?", there)
+    if not name or not _sure(f"Cancel {name}? Its idea is not blamed, the campaign goes on."):
+        return "nothing was cancelled"
+    return consent.cancel(campaign.where, campaign.name, name, _typed("Why? "))
+
+
+def _chosen(question: str, names: list[str]) -> str:
+    """The one that was meant, by its number; empty for none."""
+    at = "1" if len(names) == 1 else _typed(f"{question} [1-{len(names)}] ")
+    numbered = {str(number): name for number, name in enumerate(names, 1)}
+    return numbered.get(at, "")
 
 
 def _sure(question: str) -> bool:

@@ -13,7 +13,7 @@ from autoresearch.campaign.status import CampaignStatus
 from autoresearch.dashboard.views import Deeds
 from autoresearch.errors import CampaignError, UsageError
 
-VERBS = ("answer", "steer", "pause", "resume", "stop", "stop-now", "extend", "overrule")
+VERBS = ("answer", "steer", "pause", "resume", "stop", "stop-now", "extend", "overrule", "cancel")
 _LONGEST = 2000
 
 
@@ -35,7 +35,8 @@ class Grant:
             return Deeds(allowed=False)
         history = opening.open_campaign(self.campaign.where, self.campaign.name).history
         asked = [(key, ask.question) for key, ask in history.approvals.items() if key not in history.answers]
-        return Deeds(allowed=True, requests=tuple(asked), working=bool(status.controller))
+        flying = tuple(consent.flying(history))
+        return Deeds(allowed=True, requests=tuple(asked), working=bool(status.controller), flying=flying)
 
     def do(self, verb: str, said: Mapping[str, str]) -> str:
         """Carry out one verb; what came of it, in words.
@@ -75,6 +76,8 @@ class Grant:
                     raise UsageError(f"{index!r} is no number of an experiment, so nothing was recorded")
                 self.campaign.overrule(int(index), word, reason=text)
                 return f"recorded: experiment {index} is {word} by your word: {text}"
+            case "cancel":
+                return consent.cancel(self.campaign.where, self.campaign.name, said.get("run", ""), text)
             case "stop" | "stop-now":
                 return self._stopped(text, now=verb == "stop-now")
             case _:

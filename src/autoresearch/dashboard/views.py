@@ -31,11 +31,13 @@ class Deeds:
         allowed: Whether anything may.
         requests: Names of the launches that wait for an answer, with their questions.
         working: Whether a controller is at work.
+        flying: Names of the runs that can be cancelled.
     """
 
     allowed: bool
     requests: tuple[tuple[str, str], ...] = ()
     working: bool = False
+    flying: tuple[str, ...] = ()
 
 
 def home(campaign: str) -> str:
@@ -192,7 +194,17 @@ def _deeds(there: str, deeds: Deeds, status: CampaignStatus) -> str:
     halt = _form(there, "stop", "stop after the runs in flight", "") + _form(there, "stop-now", "stop now", "")
     more = _form(there, "extend", "grant more", "20 more experiments, or 4 hours more")
     found = [steer, resume if status.state in {"paused", "stopping", "stopped"} else pause if deeds.working else ""]
-    return f"<h2>Act</h2>{''.join([*found, halt if deeds.working else '', more])}"
+    one = _cancelling(there, deeds.flying) if deeds.flying else ""
+    return f"<h2>Act</h2>{''.join([*found, one, halt if deeds.working else '', more])}"
+
+
+def _cancelling(there: str, flying: Iterable[str]) -> str:
+    options = "".join(f"<option>{safe(name)}</option>" for name in flying)
+    return (
+        f'<form method="post" action="{there}/deeds/cancel"><select name="run" aria-label="the run to end">{options}'
+        '</select> <input name="text" required maxlength="2000" aria-label="why this run is ended" '
+        'placeholder="why; its row will say so"> <button>cancel this run</button></form>'
+    )
 
 
 def _form(there: str, verb: str, label: str, asks: str) -> str:

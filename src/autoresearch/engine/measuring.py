@@ -26,7 +26,7 @@ from autoresearch.ports.target import WORK, Linker, Narrator
 from autoresearch.records import volume
 from autoresearch.run import collapse
 from autoresearch.run.complaint import paths_missed
-from autoresearch.run.ending import TRIES, Account, Ending, Follows, Who, judge
+from autoresearch.run.ending import TRIES, TRIES_NEVER_BEGUN, Account, Ending, Follows, Who, judge
 from autoresearch.run.integrity import Finding, off_curve
 from autoresearch.run.job import OWN_CACHES, JobState, JobStatus
 from autoresearch.run.measurement import Measurement, Pace, Readings, thinned
@@ -255,6 +255,8 @@ def ending_of(ctx: Context, run: Run, found: Measurement, log: str) -> Ending | 
         told = found.integrity.sentence
         return Ending(what="contradicted", who=Who.UNKNOWN, evidence=told, source="measurement")
     arm = run.planned.experiment
+    if run.cancelled_by:
+        return _by_a_person(run, needed=arm == outcome.BASELINE or arm in ctx.history.bundles)
     commit = ctx.history.arm_commit(arm)
     known = Account(
         status=ended.status,
@@ -272,6 +274,14 @@ def ending_of(ctx: Context, run: Run, found: Measurement, log: str) -> Ending | 
         before=_in_own_words(ctx.history, run),
     )
     return _only_in_checkout(ctx, run, judge(known))
+
+
+def _by_a_person(run: Run, *, needed: bool) -> Ending:
+    """What a person had ended says nothing about what was run; what others wait for is run again."""
+    return Ending(
+        what="cancelled", who=Who.OPERATOR, evidence=run.cancelled, source="controller", follows=Follows.AGAIN,
+        tries=TRIES_NEVER_BEGUN if needed else 0,
+    )  # fmt: skip
 
 
 def _only_in_checkout(ctx: Context, run: Run, found: Ending) -> Ending:

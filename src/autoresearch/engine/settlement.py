@@ -175,7 +175,7 @@ def row_for(ctx: Context, entry: Experiment, verdict: Verdict) -> Row:
     runs, crashed = _runs_behind(ctx.history, entry.name), verdict.status is Status.CRASH
     value, reason = _value(ctx.history, entry, verdict, runs)
     reduced = (one.reason for one in entry.repairs if one.reason.startswith("reduced"))
-    reason = "; ".join(filter(None, [reason, *reduced, told_of_draws(runs)]))
+    reason = "; ".join(filter(None, [reason, *reduced, told_of_draws(runs), *_taken_by_persons(runs)]))
     return Row(
         index=entry.index,
         branch=entry.branch,
@@ -205,6 +205,12 @@ def row_for(ctx: Context, entry: Experiment, verdict: Verdict) -> Row:
             **cells_of(ctx.history.attendance.asked, entry.index, entry.opened.at),
         },
     )
+
+
+def _taken_by_persons(runs: Sequence[Run]) -> Iterable[str]:
+    """Each run that a person had ended, beside those that count: who looks at the numbers knows which are missing."""
+    taken = [run for run in runs if run.cancelled_by and run.value is None]
+    return (f"run {run.planned.number} was {run.cancelled}" for run in taken) if len(taken) < len(runs) else ()
 
 
 def _runs_behind(history: History, name: str) -> list[Run]:

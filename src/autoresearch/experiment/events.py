@@ -35,11 +35,7 @@ class BaseSurvey:
 
 @dataclass(frozen=True, kw_only=True)
 class CampaignStarted:
-    """The plan was approved and frozen; see `config.stop_rule.StopLimits.plain` for `limits`.
-
-    Attributes:
-        survey: What readers need to know of the base; None in journals of earlier versions.
-    """
+    """The plan was frozen; for `limits` see `config.stop_rule.StopLimits.plain`; older journals have no `survey`."""
 
     at: float
     campaign: str
@@ -211,11 +207,13 @@ class RunStarted:
 
 @dataclass(frozen=True)
 class RunCancelled:
-    """The controller ended the run, and why."""
+    """The controller ended the run, or a person (`by`) had it ended, and why."""
 
     at: float
     run_id: str
     reason: str
+    by: str = ""
+    proof: str = ""
     kind: Literal["run_cancelled"] = "run_cancelled"
 
 

@@ -22,7 +22,7 @@ from autoresearch.run.symptom import Severity
 
 @dataclass(kw_only=True)
 class Run:
-    """One launched job of an experiment or bundle, as far as it has come."""
+    """One launched job of an experiment or bundle, as far as it has come; `waits` says why it is not begun."""
 
     planned: happened.RunPlanned
     order: int
@@ -30,8 +30,8 @@ class Run:
     submitted_at: float | None = None
     started_at: float | None = None
     waits: happened.RunWaits | None = None
-    """Why it is not begun, None while nobody has said so."""
     cancelled: str = ""
+    cancelled_by: str = ""
     ended: happened.RunEnded | None = None
     measurement: Measurement | None = None
     ending: Ending | None = None
@@ -46,8 +46,8 @@ class Run:
                 self.waits = event
             case happened.RunStarted():
                 self.started_at = event.at
-            case happened.RunCancelled():
-                self.cancelled = event.reason
+            case happened.RunCancelled() if not (event.by and self.ended):
+                self.cancelled, self.cancelled_by = event.reason, event.by or self.cancelled_by
             case happened.RunEnded():
                 self.ended = event
             case happened.RunMeasured():

@@ -142,7 +142,7 @@ def doubt(history: History, arm: str) -> Ending | None:
     last = runs[-1] if runs else None
     if last is None or not last.settled or last.ended is None or last.ending is None or any(map(well, runs)):
         return None
-    if not (lost(last) or last.ending.doubtful):
+    if last.cancelled_by or not (lost(last) or last.ending.doubtful):
         return None
     at = last.ended.at
     signs = (run for run in history.runs.values() if run.planned.at >= at and well(run))
@@ -267,7 +267,7 @@ def resting(history: History, now: float) -> list[Resting]:
 
 def _rest(history: History, arm: str) -> Resting | None:
     runs = [run for run in history.runs_of(arm) if run.planned.purpose is not Purpose.CANARY]
-    again = {run.run_id for run in history.made_again(arm)}
+    again = {run.run_id for run in history.made_again(arm) if not run.cancelled_by}
     row = list(takewhile(lambda run: run.run_id in again, reversed(runs)))
     if not row:
         return None
