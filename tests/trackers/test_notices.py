@@ -1,15 +1,18 @@
 """Notices through the real Apprise, to a server of our own."""
 
 import json
+import os
 import threading
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from autoresearch.campaign.campaign import Campaign
+from autoresearch.campaign.plan import PlanRequest
 from autoresearch.errors import CampaignError
 from autoresearch.experiment import events
-from autoresearch.experiment.outcome import Purpose
+from autoresearch.experiment.outcome import CALLS, Purpose
 from autoresearch.testing.trackers import TrackerContract, a_campaign, tell
 
 pytestmark = [pytest.mark.trackers, pytest.mark.filterwarnings("default")]
@@ -82,15 +85,30 @@ class TestNotices(TrackerContract):
             "the best, #2 Raise the learning rate, gave accuracy 0.75 on its first fresh seed"
         ]
 
+    def test_the_end_says_what_fresh_seeds_gave_to_the_best_and_the_baseline(self, make, heard):
+        """On the seeds that both ran, so that the two numbers can be compared."""
+        told = a_campaign("over")
+        planned = next(one for one in told if isinstance(one, events.RunPlanned))
+        measured = next(one for one in told if isinstance(one, events.RunMeasured))
+        arms = ((planned.experiment, 7, 0.8), ("baseline", 7, 0.6), (planned.experiment, 8, 0.1))
+        fresh = [
+            event
+            for number, (arm, seed, value) in enumerate(arms)
+            for event in (
+                replace(planned, run_id=f"f{number}", experiment=arm, seed=seed, purpose=Purpose.CONFIRM),
+                replace(measured, run_id=f"f{number}", measurement=replace(measured.measurement, value=value)),
+            )
+        ]
+        tell(make(), [*told[:-2], *fresh, *told[-2:]])
+        assert heard[-1]["message"].endswith("; accuracy 0.8 on 1 fresh seed, the baseline 0.6")
+
     def test_a_flood_is_held_back_and_counted(self, make, heard):
         """Twelve an hour of the campaign's own time; then the rest is one number, and the end is told all the same."""
-        canary = replace(
-            next(one for one in a_campaign() if isinstance(one, events.RunPlanned)), purpose=Purpose.CANARY
-        )
-        tell(make(), [a_campaign()[0], *(replace(canary, at=20.0 + n, run_id=f"c{n}") for n in range(30))])
+        full = events.Noted(at=20.0, text="the disk is full", details={CALLS: "disk"})
+        tell(make(), [a_campaign()[0], *(replace(full, at=20.0 + n) for n in range(30))])
         assert len(heard) == 12
         tracker = make()
-        tell(tracker, [replace(canary, at=5000.0 + n, run_id=f"d{n}") for n in range(15)])
+        tell(tracker, [replace(full, at=5000.0 + n) for n in range(15)])
         tell(tracker, [events.CampaignEnded(at=5020.0, reason="over")])
         assert heard[-1]["message"].endswith("(3 more notices were left out)")
 
@@ -105,3 +123,38 @@ class TestNotices(TrackerContract):
             with pytest.raises(CampaignError, match=said) as failure:
                 tell(make(), a_campaign())
             assert "s3cret" not in str(failure.value)
+
+
+def test_what_stops_the_work_calls_a_person(lab, heard):
+    """A full disk and a suspected machine, from a campaign at work; both turns, once each."""
+    crash = {"states": ["running", "failed"], "log": "No space left on device\n", "exit_code": 1}
+    lab.write(
+        stop="3 experiments",
+        trackers=[{"type": "notices"}],
+        run={"min_free_gb": 10**9},
+        launcher={"type": "scripted", "script": {"*": crash}},
+    )
+    controller = lab.start(AUTORESEARCH_NOTICES=os.environ["AUTORESEARCH_NOTICES"])
+    lab.until(lambda: heard, "a notice of the disk")
+    lab.cli("stop", "--now")
+    controller.communicate(timeout=200)
+    assert "run.min_free_gb asks for 1e+09: free some space" in heard[0]["message"]
+
+
+def test_a_plan_that_an_agent_wrote_calls_whoever_approves_it(lab, heard, monkeypatch):
+    """With the command to type; a plan that a person types calls nobody, and one whose notice fails is written."""
+    campaign = Campaign(where=lab.root)
+    settings = {
+        "trackers": [{"type": "notices"}], "target": {"type": "command", "config": "config.json"},
+        "command": ["python3", "train.py"], "objective": {"metric": "score", "direction": "maximize"},
+        "researcher": {"type": "file", "path": "ideas.yaml"},
+    }  # fmt: skip
+    plans = [campaign.draft(PlanRequest("", "2 experiments", name, settings)) for name in ("one", "two", "three")]
+    campaign.write(plans[0])
+    assert heard == []
+    campaign.write(plans[1], agent="claude")
+    assert [one["message"] for one in heard] == [
+        "claude has planned two, which waits for you to read and approve it: autoresearch run --campaign two"
+    ]
+    monkeypatch.setenv("AUTORESEARCH_NOTICES", "json://127.0.0.1:1/")
+    assert campaign.write(plans[2], agent="claude").exists()

@@ -11,7 +11,7 @@ from autoresearch.campaign import planning, preflight, surroundings
 from autoresearch.campaign.opening import Opened, as_begun, redactor
 from autoresearch.campaign.plan import Plan, as_noted, correction
 from autoresearch.campaign.surroundings import settled_target, target_of
-from autoresearch.campaign.tracking import trackers_of
+from autoresearch.campaign.tracking import call, trackers_of
 from autoresearch.config import campaign_file
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.config.stop_rule import StopLimits
@@ -44,6 +44,9 @@ def write(plan: Plan, agent: str = "", notes: Mapping[str, str] | None = None) -
     schema = Layout(plan.root).schema
     disk.replace(schema, f"{json.dumps(planning.schema(), indent=2)}\n")
     campaign_file.write(paths.campaign_file, plan.campaign, os.path.relpath(schema, paths.folder), notes)
+    if agent:  # who plans by hand is there to read it
+        waits = f"{agent} has planned {paths.name}, which waits for you to read and approve it"
+        call(plan.campaign, paths, f"{waits}: autoresearch run --campaign {paths.name}")
     return paths.campaign_file
 
 

@@ -9,7 +9,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -20,10 +20,11 @@ from autoresearch.errors import AutoresearchError, StorageError
 from autoresearch.experiment.events import Event
 from autoresearch.machine import disk
 from autoresearch.ports import plugins
-from autoresearch.ports.tracker import Closing, Recalling, Tracker
+from autoresearch.ports.tracker import Alerting, Closing, Recalling, Tracker
 from autoresearch.records import journal
 from autoresearch.records.journal import Journal
 from autoresearch.records.paths import CampaignPaths
+from autoresearch.secrets import environment
 from autoresearch.secrets.redactor import Redactor
 
 _PAUSE_S, _LONGEST_PAUSE_S = 2.0, 300.0
@@ -57,6 +58,24 @@ def _maker(kind: str, options: dict[str, Any]) -> Callable[[], Tracker]:
         return tracker
 
     return make
+
+
+def call(campaign: CampaignConfig, paths: CampaignPaths, text: str) -> None:
+    """Call a person by every tracker that can; one that fails or hangs costs the caller a while and nothing else."""
+
+    def attempt(make: Callable[[], Tracker]) -> None:
+        with suppress(Exception, SystemExit):
+            if isinstance(tracker := make(), Alerting):
+                tracker.call(campaign.campaign, environment.of_repository(paths.root).clean(text))
+
+    threads = [
+        threading.Thread(target=attempt, args=(make,), daemon=True) for make in trackers_of(campaign, paths).values()
+    ]
+    for thread in threads:
+        thread.start()
+    until = time.monotonic() + _PATIENCE_S
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))
 
 
 class Tracking:

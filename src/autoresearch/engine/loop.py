@@ -23,7 +23,7 @@ from autoresearch.experiment.events import (
     IncumbentDemoted,
 )
 from autoresearch.experiment.experiment import Run
-from autoresearch.experiment.outcome import NEVER
+from autoresearch.experiment.outcome import CALLS, NEVER
 from autoresearch.git.call import is_about_room
 from autoresearch.machine import fault_points
 from autoresearch.machine.bell import Bell
@@ -189,7 +189,8 @@ class Loop:
         found = breaker(self.ctx.history)
         if (found is not None) != self._suspected:
             self._suspected = found is not None
-            self.ctx.note(found.sentence if found else "the machine is well again, ideas are run again")
+            told = found.sentence if found else "the machine is well again, ideas are run again"
+            self.ctx.note(told, **{CALLS: "machine"})
 
     def carry_out(self, move: next_move.Move) -> None:
         """Do one thing."""

@@ -18,7 +18,7 @@ from autoresearch.engine.first_runs import is_first_look
 from autoresearch.errors import LauncherError, NotNowError, RefusedError
 from autoresearch.experiment.events import AllocationEnded
 from autoresearch.experiment.experiment import Run
-from autoresearch.experiment.outcome import BASELINE, NO_CLOCK, Purpose
+from autoresearch.experiment.outcome import BASELINE, CALLS, NO_CLOCK, Purpose
 from autoresearch.machine import clock
 from autoresearch.ports.launcher import Enforcer, WarmAllocation
 from autoresearch.records import volume
@@ -265,9 +265,10 @@ class Room:
         lacking = self._lacking()
         if bool(lacking) != self._told:
             self._told = bool(lacking)
-            self._ctx.note(
+            told = (
                 f"{lacking}; no new work starts until there is more" if lacking else "there is enough disk space again"
             )
+            self._ctx.note(told, **{CALLS: "disk"})
         return next_move.Wait(lacking) if lacking and isinstance(move, _NEEDS_ROOM) else move
 
     def _lacking(self) -> str:
@@ -337,7 +338,7 @@ class Gate:
                 f"{said}; nothing is held against the idea; correct that, here or at the site, and go on with: "
                 f"autoresearch run --campaign {self._ctx.paths.name}"
             )
-            self._ctx.note(f"nothing more is begun: {self.refused}")
+            self._ctx.note(f"nothing more is begun: {self.refused}", **{CALLS: "refused"})
 
     def check(self, move: next_move.Move) -> next_move.Move:
         """The move, or waiting or stopping instead of it."""

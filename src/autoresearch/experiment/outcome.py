@@ -62,6 +62,9 @@ class Verdict:
 WELL = "the machine is well"
 """How the reason of a canary that has come far enough begins."""
 
+CALLS = "calls"
+"""The detail of a note that a person would want to be called for: it says by what, as in `disk`."""
+
 NO_CLOCK = "no progress clock"
 """How the note begins that a run which hangs cannot be told from one that works."""
 

@@ -36,6 +36,15 @@ class Recalling(Protocol):
 
 
 @runtime_checkable
+class Alerting(Protocol):
+    """A tracker that reaches a person, also where there is no event yet."""
+
+    def call(self, campaign: str, text: str) -> None:
+        """Say one line of a campaign to them, now."""
+        ...
+
+
+@runtime_checkable
 class Closing(Protocol):
     """A tracker that holds something until its controller ends."""
 

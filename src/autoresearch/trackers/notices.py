@@ -8,6 +8,7 @@ with the next.
 import os
 from collections import deque
 from hashlib import sha256
+from statistics import fmean
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -16,7 +17,7 @@ from autoresearch.errors import CampaignError
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.attendance import ResearcherOut
 from autoresearch.experiment.events import Event
-from autoresearch.experiment.outcome import BASELINE, Purpose
+from autoresearch.experiment.outcome import BASELINE, CALLS, Purpose
 from autoresearch.trackers.options import TrackerOptions
 
 _HOUR_S = 3600.0
@@ -45,10 +46,15 @@ class NoticesTracker:
         self.options = NoticesOptions.parse(options)
         self._campaign, self._metric, self._best = "", "", BASELINE
         self._titles: dict[str, str] = {BASELINE: "the baseline"}
-        self._purposes: dict[str, tuple[str, Purpose]] = {}
-        self._fresh: set[str] = set()
+        self._planned: dict[str, happened.RunPlanned] = {}
+        self._fresh: dict[str, dict[int, float]] = {}
         self._sent: deque[float] = deque()
         self._left_out = 0
+
+    def call(self, campaign: str, text: str) -> None:
+        """Send a line that no event stands for. Raises CampaignError as `tell` does."""
+        self._campaign = campaign
+        self._send(text[:_LONGEST])
 
     def recall(self, event: Event) -> None:
         """Take in what was told before."""
@@ -84,9 +90,7 @@ class NoticesTracker:
             case happened.ExperimentCommitted():
                 self._titles[event.name] = f"#{event.index} {event.hypothesis.title}"
             case happened.RunPlanned():
-                self._purposes[event.run_id] = event.experiment, event.purpose
-                if event.purpose is Purpose.CANARY:
-                    return f"ideas wait, the machine is suspected: {event.why or 'a canary goes first'}", False
+                self._planned[event.run_id] = event
             case happened.ExperimentJudged() if event.incumbent:
                 self._best = event.incumbent
             case happened.IncumbentDemoted():
@@ -96,23 +100,41 @@ class NoticesTracker:
                 return self._confirmed(event)
             case happened.ApprovalAsked():
                 return f"waits for you: {event.question}; autoresearch approve {event.request}", True
+            case happened.Noted() if CALLS in event.details:
+                return event.text, False
             case ResearcherOut():
                 return f"researcher {event.researcher} has fallen out: {event.reason}", False
             case happened.CampaignEnded():
-                return f"done: {event.reason}; best: {self._titles.get(self._best, '')} ({self._best})", True
+                return (
+                    f"done: {event.reason}; best: {self._titles.get(self._best, '')} ({self._best}){self._proof()}",
+                    True,
+                )
             case _:
                 pass
         return None
 
     def _confirmed(self, event: happened.RunMeasured) -> tuple[str, bool] | None:
         """The first number of the best on a fresh seed, which had no part in choosing it."""
-        arm, purpose = self._purposes.get(event.run_id, ("", Purpose.EXPLORE))
-        value = event.measurement.value
-        if purpose is not Purpose.CONFIRM or arm in {*self._fresh, BASELINE} or arm != self._best or value is None:
+        planned, value = self._planned.pop(event.run_id, None), event.measurement.value
+        if planned is None or planned.purpose is not Purpose.CONFIRM or value is None:
             return None
-        self._fresh.add(arm)
+        arm = planned.experiment
+        fresh = self._fresh.setdefault(arm, {})
+        fresh[planned.seed] = value
+        if arm == BASELINE or arm != self._best or len(fresh) > 1:
+            return None
         named = self._titles.get(arm, arm)
         return f"the best, {named}, gave {self._metric} {value:.4g} on its first fresh seed", False
+
+    def _proof(self) -> str:
+        """What the best and the baseline gave on the fresh seeds that both ran; empty where there is none."""
+        best, base = self._fresh.get(self._best, {}), self._fresh.get(BASELINE, {})
+        common = [seed for seed in best if seed in base and self._best != BASELINE]
+        if not common:
+            return ""
+        ours, theirs = fmean(best[seed] for seed in common), fmean(base[seed] for seed in common)
+        seeds = f"{len(common)} fresh seed{'s' * (len(common) > 1)}"
+        return f"; {self._metric} {ours:.4g} on {seeds}, the baseline {theirs:.4g}"
 
     def _too_many(self, now: float) -> bool:
         while self._sent and self._sent[0] <= now - _HOUR_S:
