@@ -2,9 +2,11 @@
 
 import http.client
 import os
+import re
 import socket
 import subprocess
 import sys
+import threading
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +18,7 @@ from tests.dashboard.asgi import ask
 from autoresearch.campaign import controller, opening, standing
 from autoresearch.campaign.campaign import Campaign
 from autoresearch.cli.main import main
-from autoresearch.dashboard import views
+from autoresearch.dashboard import forms, views
 from autoresearch.dashboard.deeds import Grant
 from autoresearch.dashboard.following import Followed, FollowedCampaigns
 from autoresearch.records import finding
@@ -221,12 +223,34 @@ def test_a_long_campaign_lists_its_newest_attempts_and_links_the_rest(ended):
     followed = Followed(finding.find(ended.root, "night"))
     report, status = followed.report(), followed.status()
     many = replace(report, entries=report.entries * 400)
-    none = views.Deeds(allowed=False)
+    none = forms.Deeds(allowed=False)
     page = views.campaign(status, many, (), none)
     assert page.count("<tr id=") == views.MOST_ROWS
-    assert f"and {len(many.entries) - views.MOST_ROWS} earlier ones" in page
-    assert views.campaign(status, many, (), none, everything=True).count("<tr id=") == len(many.entries)
+    turns = -(-len(many.entries) // views.MOST_ROWS)
+    assert "page <b>1</b> <a" in page
+    last = views.campaign(status, many, (), none, turn=10**6)
+    assert f"<b>{turns}</b> of {turns}" in last
+    assert 0 < last.count("<tr id=") <= views.MOST_ROWS
     drawn = drawing.svg(figure.progress(many))
     assert drawn.count("<circle") >= len(many.entries)
     assert drawn.count("<title>") < len(many.entries)
     assert "earlier ones</li>" in page
+
+
+def test_a_long_campaign_shows_the_plot_drawn_last_until_it_is_read(ended, monkeypatch):
+    """Nobody waits for a journal; the page that fills has the same parts in the same order, and says when it can."""
+    monkeypatch.setattr("autoresearch.dashboard.web_server._PATIENCE_S", 0.0)
+    reads, told = threading.Event(), FollowedCampaigns(ended.root)
+    found = told.one("night")
+    whole = found._read
+    monkeypatch.setattr(found, "_read", lambda: (reads.wait(200), whole()))
+    app = Pages(told).application()
+    early, before = ask(app, NIGHT).text, found.grown()
+    assert "Its journal is being read" in early
+    assert "being read" in ask(app, "/").text
+    assert ask(app, f"{NIGHT}/plot.svg").text.startswith("<svg")
+    reads.set()
+    assert found.ready(200)
+    assert found.grown() > before
+    parts = re.compile('<section id="(.*?)">')
+    assert parts.findall(early) == parts.findall(ask(app, NIGHT).text)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from autoresearch.campaign import consent, opening, result
 from autoresearch.campaign.campaign import Campaign
 from autoresearch.campaign.status import CampaignStatus
-from autoresearch.dashboard.views import Deeds
+from autoresearch.dashboard.forms import Deeds
 from autoresearch.errors import CampaignError, UsageError
 
 VERBS = ("answer", "steer", "pause", "resume", "stop", "stop-now", "extend", "overrule", "cancel")

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import BinaryIO
 
 from autoresearch.campaign import controller, opening, standing
 from autoresearch.campaign.opening import Opened
@@ -29,6 +30,8 @@ _CHANGE_THE_PLAN = (CampaignStarted, Noted, Resumed)
 _LINES = 200
 _MOST_CURVES = 8
 """Runs in flight that are drawn: more would be a tangle."""
+
+_LARGEST_PLOT = 8_000_000
 
 _STALE_S = 60.0
 """A report says what is left of the budget, so it is made again after a while though nothing came."""
@@ -53,13 +56,31 @@ class Followed:
     _words: Lines = field(default_factory=Lines)
     _live: standing.LiveCurves = field(default_factory=standing.LiveCurves)
     _turn: threading.RLock = field(default_factory=threading.RLock)
+    _reading: threading.Thread | None = None
 
     def grown(self) -> int:
-        """Bytes of its journal now: a larger number says that something came."""
+        """Bytes of its journal now, and one more once it was read: a larger number says that something came."""
+        done = self._reading is not None and not self._reading.is_alive()
         try:
-            return self.paths.journal.stat().st_size
+            return self.paths.journal.stat().st_size + done
         except OSError:
             return 0
+
+    def ready(self, patience_s: float) -> bool:
+        """Whether it was read for the first time by the end of a wait of at most so long; the reading goes on."""
+        if self._reading is None:
+            self._reading = threading.Thread(target=self._read, daemon=True)
+            self._reading.start()
+        self._reading.join(patience_s)
+        return not self._reading.is_alive()
+
+    def _read(self) -> None:
+        with contextlib.suppress(AutoresearchError):  # whoever asks next is told
+            self.report()
+
+    def plot(self) -> bytes:
+        """The plot as a controller drew it last; empty where there is none, or something else lies in its place."""
+        return _plain_file(self.paths.progress("svg"), _LARGEST_PLOT)
 
     def opened(self) -> Opened:
         """Its files as they are now.
@@ -154,13 +175,9 @@ class Followed:
             path, heavy = standing.log_of(opened, index), opened.paths.heavy
         if not path.parent.resolve().is_relative_to(heavy.resolve()):
             return "", 0, path
-        try:
-            source = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        except OSError:
+        if (stream := _opened(path)) is None:
             return "", 0, path
-        with os.fdopen(source, "rb") as stream:
-            if not stat.S_ISREG(os.fstat(source).st_mode):
-                return "", 0, path
+        with stream:
             begin = max(0, stream.seek(0, os.SEEK_END) - most)
             stream.seek(begin)
             rest = stream.readline(most) if begin else b""
@@ -190,6 +207,26 @@ class Followed:
         self.told += len(fresh)
 
 
+def _opened(path: Path) -> BinaryIO | None:
+    """A regular file, opened; None for anything else, such as a link or a pipe that a run has put there."""
+    try:
+        source = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    stream = os.fdopen(source, "rb")
+    if stat.S_ISREG(os.fstat(source).st_mode):
+        return stream
+    stream.close()
+    return None
+
+
+def _plain_file(path: Path, most: int) -> bytes:
+    if (stream := _opened(path)) is None:
+        return b""
+    with stream:
+        return stream.read(most)
+
+
 class FollowedCampaigns:
     """The campaigns of a repository, each followed from the first time that somebody asked for it."""
 
@@ -207,7 +244,7 @@ class FollowedCampaigns:
         """Read the campaign worked on last, so that its first page need not wait for that."""
         with contextlib.suppress(AutoresearchError):
             for name in self.names()[:1]:
-                self.one(name).report()
+                self.one(name).ready(0.0)
 
     def one(self, name: str) -> Followed:
         """The campaign of this name.

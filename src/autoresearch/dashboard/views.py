@@ -5,9 +5,9 @@ Whatever a log, an agent or a person wrote is escaped; no page holds a script or
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote
 
 from autoresearch.campaign.status import CampaignStatus, RunningRun
+from autoresearch.dashboard import forms
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.mcp.answers import Page, Shown
 from autoresearch.report import curves as drawings
@@ -19,30 +19,12 @@ from autoresearch.report.report import Report, ReportLine
 MOST_ROWS = 200
 """Attempts that a campaign's page lists; all of them stand on a page of their own."""
 
+_PARTS = (
+    "state", "headline", "answers", "running", "plot", "facts", "curves", "believed", "lineage", "attempts", "areas",
+    "spend", "researchers", "attention", "steering", "happened", "deeds",
+)  # fmt: skip
 _NEWLINE = "\n"
 _SIGNS = {"+": "add", "-": "gone", "@": "hunk"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Deeds:
-    """What may be done from the browser.
-
-    Attributes:
-        allowed: Whether anything may.
-        requests: Names of the launches that wait for an answer, with their questions.
-        working: Whether a controller is at work.
-        flying: Names of the runs that can be cancelled.
-    """
-
-    allowed: bool
-    requests: tuple[tuple[str, str], ...] = ()
-    working: bool = False
-    flying: tuple[str, ...] = ()
-
-
-def home(campaign: str) -> str:
-    """Where a campaign's page is."""
-    return f"/campaigns/{quote(campaign, safe='')}"
 
 
 def page(title: str, body: str, *, news: str = "", way: Sequence[tuple[str, str]] = ()) -> str:
@@ -65,9 +47,9 @@ def page(title: str, body: str, *, news: str = "", way: Sequence[tuple[str, str]
     )
 
 
-def campaigns(found: Iterable[CampaignStatus | tuple[str, str]]) -> str:
+def campaigns(found: Iterable[CampaignStatus | tuple[str, str, str]]) -> str:
     """The campaigns of a repository; one that cannot be read is a name and the reason."""
-    rows = "".join(_unreadable(*one) if isinstance(one, tuple) else _campaign(one) for one in found)
+    rows = "".join(_unread(*one) if isinstance(one, tuple) else _campaign(one) for one in found)
     if not rows:
         return page(
             "autoresearch", "<h1>Campaigns</h1><p>No campaign yet; begin with: <code>autoresearch init</code></p>"
@@ -79,7 +61,7 @@ def campaigns(found: Iterable[CampaignStatus | tuple[str, str]]) -> str:
 
 def _campaign(status: CampaignStatus) -> str:
     cells = (
-        f'<a href="{safe(home(status.campaign))}">{safe(status.campaign)}</a>', _badge(status.state),
+        f'<a href="{safe(forms.home(status.campaign))}">{safe(status.campaign)}</a>', _badge(status.state),
         str(status.attempted), str(status.keep), number(status.baseline),
         f"{number(status.best)} {_faint(status.best_from)}" if status.best is not None else "",
         safe(status.metric), safe("; ".join(status.waiting) or status.stop),
@@ -87,8 +69,9 @@ def _campaign(status: CampaignStatus) -> str:
     return _row(cells)
 
 
-def _unreadable(name: str, why: str) -> str:
-    return _row((safe(name), _badge("unreadable"), "", "", "", "", "", safe(why)))
+def _unread(name: str, state: str, why: str) -> str:
+    linked = f'<a href="{safe(forms.home(name))}">{safe(name)}</a>'
+    return _row((linked, _badge(state), "", "", "", "", "", safe(why)))
 
 
 def planned(name: str, text: str) -> str:
@@ -97,17 +80,17 @@ def planned(name: str, text: str) -> str:
         f"<h1>{safe(name)}</h1><p>Not begun. Start it with: "
         f"<code>autoresearch run --campaign {safe(name)}</code></p>{_block('plan', text.split(_NEWLINE))}"
     )
-    return page(name, body, news=f"{home(name)}/news")
+    return page(name, body, news=f"{forms.home(name)}/news")
 
 
 def campaign(
     status: CampaignStatus,
     report: Report,
     happened: Sequence[str],
-    deeds: Deeds,
+    deeds: forms.Deeds,
     live: Sequence[DrawnCurves] = (),
     *,
-    everything: bool = False,
+    turn: int = 1,
 ) -> str:
     """One campaign: what the report says, and what goes on.
 
@@ -117,27 +100,43 @@ def campaign(
         happened: What happened last, a line each.
         deeds: What may be done from here.
         live: DrawnCurves of the runs in flight.
-        everything: List every attempt.
+        turn: Which page of its table, the newest attempts first.
     """
-    there = home(status.campaign)
-    shown = report.entries if everything else report.entries[-MOST_ROWS:]
+    there = forms.home(status.campaign)
+    turns = max(1, -(-len(report.entries) // MOST_ROWS))
+    turn = min(max(1, turn), turns)
+    end = len(report.entries) - (turn - 1) * MOST_ROWS
+    shown = report.entries[max(0, end - MOST_ROWS) : end]
     parts = pages.sections(report, shown, lambda index: f"{there}/experiments/{index}")
-    if left := len(report.entries) - len(shown):
-        parts["attempts"] += f'<p><a href="{there}?all=1">and {left} earlier ones</a></p>'
-    parts["attempts"] += _choice(there) if len(report.entries) > 1 else ""
+    parts["attempts"] += _turns(there, turn, turns) if turns > 1 else ""
+    parts["attempts"] += forms.choice(there) if len(report.entries) > 1 else ""
     told = (*status.waiting, *status.held_back, status.question, *status.cautions)
-    parts = {
+    parts |= {
         "state": _state(status, told),
-        "headline": parts.pop("headline"),
-        "answers": _answers(there, deeds),
+        "answers": forms.answers(there, deeds),
         "running": running(status, report, live),
-        "plot": parts.pop("plot"),
-        **parts,
         "happened": f"<h2>What happened last</h2>{_block('what happened last', happened)}" if happened else "",
-        "deeds": _deeds(there, deeds, status),
+        "deeds": forms.acting(there, deeds, status),
     }
-    body = "\n".join(f'<section id="{name}">{text}</section>' for name, text in parts.items())
+    body = "\n".join(f'<section id="{name}">{parts[name]}</section>' for name in _PARTS)
     return page(status.campaign, f"<h1>{safe(status.campaign)}</h1>\n{body}", news=f"{there}/news")
+
+
+def _turns(there: str, turn: int, turns: int) -> str:
+    """Links to newer and to earlier attempts."""
+    near = sorted({1, turn - 1, turn, turn + 1, turns} & set(range(1, turns + 1)))
+    links = (f"<b>{one}</b>" if one == turn else f'<a href="{there}?turn={one}#attempts">{one}</a>' for one in near)
+    return f'<p class="turns">{MOST_ROWS} at a time, the newest first; page {" ".join(links)} of {turns}</p>'
+
+
+def being_read(campaign: str) -> str:
+    """A long campaign whose journal is being read: the plot that its controller drew last, until the page fills."""
+    there = forms.home(campaign)
+    drawn = f'<p><img src="{there}/plot.svg" alt="progress of {safe(campaign)}, as it was drawn last"></p>'
+    told = "<p>Its journal is being read; this page fills by itself when that is done.</p>"
+    known = {"state": told, "plot": drawn}
+    body = "\n".join(f'<section id="{name}">{known.get(name, "")}</section>' for name in _PARTS)
+    return page(campaign, f"<h1>{safe(campaign)}</h1>\n{body}", news=f"{there}/news")
 
 
 def _state(status: CampaignStatus, told: Iterable[str]) -> str:
@@ -151,7 +150,7 @@ def _state(status: CampaignStatus, told: Iterable[str]) -> str:
 
 def running(status: CampaignStatus, report: Report, live: Sequence[DrawnCurves]) -> str:
     """The runs in flight and their curves beside the incumbent's, as a part of the page; empty while there are none."""
-    there, found = home(status.campaign), status.running
+    there, found = forms.home(status.campaign), status.running
     if not found:
         return ""
     title = f"{status.campaign}: curves of the runs in flight"
@@ -173,64 +172,6 @@ def _run_in_flight(there: str, run: RunningRun, index: int | None) -> str:
     return _row((linked, safe(run.purpose), str(run.seed), duration(run.elapsed_s), most, safe(run.told)))
 
 
-def _answers(there: str, deeds: Deeds) -> str:
-    if not deeds.allowed:
-        return ""
-    return "".join(
-        f'<form method="post" action="{there}/deeds/answer"><p>{safe(question)} '
-        f'<input type="hidden" name="request" value="{safe(request)}">'
-        f'<button name="granted" value="yes">approve {safe(request)}</button> '
-        '<button name="granted" value="no">deny</button></p></form>'
-        for request, question in deeds.requests
-    )
-
-
-def _deeds(there: str, deeds: Deeds, status: CampaignStatus) -> str:
-    """Forms for what a person may ask for now."""
-    if not deeds.allowed:
-        return ""
-    steer = _form(there, "steer", "steer", "what the next proposals should take into account")
-    pause, resume = _form(there, "pause", "pause", ""), _form(there, "resume", "resume", "")
-    halt = _form(there, "stop", "stop after the runs in flight", "") + _form(there, "stop-now", "stop now", "")
-    more = _form(there, "extend", "grant more", "20 more experiments, or 4 hours more")
-    found = [steer, resume if status.state in {"paused", "stopping", "stopped"} else pause if deeds.working else ""]
-    one = _cancelling(there, deeds.flying) if deeds.flying else ""
-    return f"<h2>Act</h2>{''.join([*found, one, halt if deeds.working else '', more])}"
-
-
-def _cancelling(there: str, flying: Iterable[str]) -> str:
-    options = "".join(f"<option>{safe(name)}</option>" for name in flying)
-    return (
-        f'<form method="post" action="{there}/deeds/cancel"><select name="run" aria-label="the run to end">{options}'
-        '</select> <input name="text" required maxlength="2000" aria-label="why this run is ended" '
-        'placeholder="why; its row will say so"> <button>cancel this run</button></form>'
-    )
-
-
-def _form(there: str, verb: str, label: str, asks: str) -> str:
-    words = f'<input name="text" required maxlength="2000" aria-label="{asks}" placeholder="{asks}"> ' if asks else ""
-    return f'<form method="post" action="{there}/deeds/{verb}">{words}<button>{label}</button></form>'
-
-
-def _choice(there: str) -> str:
-    asks = "two to five numbers, as in: 3 5 8"
-    return (
-        f'<form method="get" action="{there}/compare"><input name="numbers" required maxlength="40" '
-        f'aria-label="{asks}" placeholder="{asks}"> <button>compare</button></form>'
-    )
-
-
-def _overruling(there: str, index: int, status: str) -> str:
-    options = "".join(f"<option>{word}</option>" for word in ("keep", "discard", "crash") if word != status)
-    return (
-        f'<h2>Overrule</h2><form method="post" action="{there}/deeds/overrule">'
-        f'<input type="hidden" name="index" value="{index}">'
-        f'<select name="verdict" aria-label="the verdict that you give">{options}</select> '
-        '<input name="text" required maxlength="2000" aria-label="why" placeholder="why; it is recorded as yours"> '
-        "<button>overrule</button></form>"
-    )
-
-
 def compared(status: CampaignStatus, report: Report, indices: Sequence[int], found: Sequence[DrawnCurves]) -> str:
     """Experiments side by side, and their curves in one drawing.
 
@@ -240,7 +181,7 @@ def compared(status: CampaignStatus, report: Report, indices: Sequence[int], fou
         indices: Their numbers; each is one of the report.
         found: Their curves.
     """
-    there, known = home(status.campaign), {entry.index: entry for entry in report.entries}
+    there, known = forms.home(status.campaign), {entry.index: entry for entry in report.entries}
     chosen = [known[index] for index in indices]
     head = pages.heading(
         ("experiment", *(f'<a href="{there}/experiments/{one.index}">#{one.index}</a>' for one in chosen))
@@ -280,7 +221,7 @@ def _side_by_side(chosen: Sequence[ReportLine]) -> list[tuple[str, list[str]]]:
 
 def receipt(campaign: str, said: str) -> str:
     """What came of something that was asked for."""
-    back = home(campaign)
+    back = forms.home(campaign)
     return page(
         campaign,
         f'<h1>{safe(campaign)}</h1><p>{safe(said)}</p><p><a href="{back}">back</a></p>',
@@ -307,7 +248,7 @@ class Beside:
 
 def experiment(status: CampaignStatus, entry: Experiment, found: Shown, beside: Beside, *, acts: bool = False) -> str:
     """One experiment: its idea, its change, its verdict with the evidence, its curves and its log."""
-    there, verdict = home(status.campaign), entry.verdict
+    there, verdict = forms.home(status.campaign), entry.verdict
     judged = f"{found.verdict}: {found.reason} (by {verdict.by})" if verdict else "open"
     rows = [
         ("verdict", judged),
@@ -334,7 +275,7 @@ def experiment(status: CampaignStatus, entry: Experiment, found: Shown, beside: 
         "brief": f"<details><summary>What its author was told</summary>{_shown('brief', beside.brief)}</details>"
         if beside.brief.text else "",
         "log": f"<h2>End of its newest log</h2>{_shown('log', beside.log)}" if beside.log.text else "",
-        "overrule": _overruling(there, entry.index, str(verdict.status)) if acts and verdict else "",
+        "overrule": forms.overruling(there, entry.index, str(verdict.status)) if acts and verdict else "",
     }  # fmt: skip
     body = "\n".join(f'<section id="{name}">{text}</section>' for name, text in parts.items())
     name = f"#{found.index} {found.title}"

@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from autoresearch.campaign.campaign import Campaign
 from autoresearch.campaign.status import CampaignStatus
-from autoresearch.dashboard import views
+from autoresearch.dashboard import forms, views
 from autoresearch.dashboard.deeds import Grant
 from autoresearch.dashboard.following import Followed, FollowedCampaigns
 from autoresearch.dashboard.gate import LONGEST_BODY, FrontDoor, Key
@@ -34,6 +34,9 @@ _BEATS = 30
 
 _LOOKS_AT_RUNS = 4
 """Looks after which what runs is sent: their curves grow though nothing is written down."""
+
+_PATIENCE_S = 0.3
+"""How long a page waits for a campaign that is read for the first time; then it says so and fills by itself."""
 
 _LONGEST_CHOICE = 60
 
@@ -66,6 +69,7 @@ class Pages:
                 Route("/static/live.js", lambda _: Response(script, media_type="text/javascript")),
                 Route(one, self._page(self.campaign)),
                 Route(f"{one}/news", self.news),
+                Route(f"{one}/plot.svg", self.plot),
                 Route(f"{one}/compare", self._page(self.compare)),
                 Route(f"{one}/experiments/{{index:int}}", self._page(self.experiment)),
                 Route(f"{one}/deeds/{{verb}}", self.deed, methods=["POST"]),
@@ -77,21 +81,34 @@ class Pages:
         """All campaigns."""
         return views.campaigns(self._listed(name) for name in self._found.names())
 
-    def _listed(self, name: str) -> CampaignStatus | tuple[str, str]:
+    def _listed(self, name: str) -> CampaignStatus | tuple[str, str, str]:
         try:
-            return self._found.one(name).status()
+            if not (found := self._found.one(name)).ready(_PATIENCE_S):
+                return name, "being read", "its journal is long; this page fills by itself"
+            return found.status()
         except AutoresearchError as error:
-            return name, str(error)
+            return name, "unreadable", str(error)
 
     def campaign(self, request: Request) -> str:
         """One campaign."""
         found = self._followed(request)
+        if not found.ready(_PATIENCE_S):
+            return views.being_read(found.paths.name)
         report, status = found.report(), found.status()
         if report is None:
             return views.planned(status.campaign, Campaign(where=self._root, name=status.campaign).plan().text())
-        deeds = self._grant.offered(status) if self._grant else views.Deeds(allowed=False)
-        everything, live = request.query_params.get("all") == "1", found.live_curves()
-        return views.campaign(status, report, found.lines()[-30:], deeds, live, everything=everything)
+        deeds = self._grant.offered(status) if self._grant else forms.Deeds(allowed=False)
+        turn = re.fullmatch("[0-9]{1,6}", request.query_params.get("turn", ""), re.ASCII)
+        lines, live = found.lines()[-30:], found.live_curves()
+        return views.campaign(status, report, lines, deeds, live, turn=int(turn[0]) if turn else 1)
+
+    def plot(self, request: Request) -> Response:
+        """The plot that stands for a campaign while that is read."""
+        try:
+            drawn = self._followed(request).plot()
+        except AutoresearchError as error:
+            return self._problem(error)
+        return Response(drawn, 200 if drawn else 404, media_type="image/svg+xml")
 
     def compare(self, request: Request) -> str:
         """Two to five experiments side by side."""

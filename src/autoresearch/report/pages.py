@@ -329,9 +329,11 @@ def _html_facts(report: Report) -> str:
 
 def _believed(report: Report) -> str:
     parts = ["<h2>What can be believed</h2>"]
+    known: dict[str, list[ReportLine]] = {}
+    for entry in report.entries:
+        known.setdefault(standing(entry), []).append(entry)
     for word, meaning in STANDINGS.items():
-        entries = [entry for entry in report.entries if standing(entry) == word]
-        if entries:
+        if entries := known.get(word):
             items = "".join(f"<li>{safe(claim_words(entry))}</li>" for entry in entries[-_LISTED:])
             items += f"<li>and {len(entries) - _LISTED} earlier ones</li>" if len(entries) > _LISTED else ""
             parts.append(f'<p><span class="badge">{word}</span> ({meaning})</p><ul>{items}</ul>')
