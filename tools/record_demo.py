@@ -1,7 +1,8 @@
-"""Records `autoresearch demo` for the documentation: `python tools/record_demo.py` (needs tmux; takes a demo's time).
+"""Records `autoresearch demo` for the documentation: `python tools/record_demo.py` (needs tmux, Chromium, minutes).
 
 The demo runs in a tmux window of its own. The screen is captured shortly before the last experiment and at the end;
-both captures go between the marks of `docs/demo.md`, and the progress plot the demo drew to `docs/images/`.
+both captures go between the marks of `docs/demo.md`, the progress plot the demo drew and a picture of its dashboard to
+`docs/images/`.
 Nothing is edited but the names of two folders, which become `~` and `.venv`.
 """
 
@@ -12,6 +13,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+import picture_dashboard
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "demo.md"
@@ -35,6 +38,7 @@ def main() -> int:
         picture = next(Path(folder).glob("demo/reports/auto_research/*/progress.png"))
         PICTURE.parent.mkdir(exist_ok=True)
         shutil.copyfile(picture, PICTURE)
+        picture_dashboard.draw(Path(folder) / "demo")
     text = PAGE.read_text(encoding="utf-8")
     for name, screen in zip(("middle", "end"), clean, strict=True):
         text = _between(text, name, screen)

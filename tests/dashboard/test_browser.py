@@ -85,6 +85,22 @@ def test_the_pages_say_the_same_without_javascript(browser, address):
     assert page.get_by_role("link", name="2", exact=True).is_visible()
 
 
+def test_the_table_is_sorted_by_the_column_whose_heading_is_pressed(browser, address, finished):
+    """With keys, both ways, and in the report's own file without a network too."""
+    page, said, start = visit(browser, address)
+    for place in (f"{start}{NIGHT}", (finished.folder / "report.html").as_uri()):
+        page.goto(place)
+        heading = page.get_by_role("button", name="value", exact=True)
+        heading.focus()
+        for way in ("ascending", "descending"):
+            page.keyboard.press("Enter")
+            page.locator(f"th[aria-sort={way}]", has_text="value").wait_for()
+            cells = page.locator("tr[id] > td:nth-child(3)").all_inner_texts()
+            values = [float(text) for text in cells if text]
+            assert values == sorted(values, reverse=way == "descending")
+    assert said == []
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 768, 1440])
 def test_every_page_fits_and_axe_finds_no_fault(browser, address, width, theme, tmp_path):

@@ -6,9 +6,10 @@ from xml.etree import ElementTree as ET
 
 from tests.report.test_figure import entry, report, shapes
 
-from autoresearch.report import curves, drawing
+from autoresearch.report import curves, drawing, figure
 from autoresearch.report.curves import DrawnCurves
 from autoresearch.report.lineage import lineage
+from autoresearch.verdict.claims import Claim, Standing
 
 
 def made(index, status="keep", on="baseline", title=""):
@@ -74,7 +75,7 @@ def test_curves_are_compared_up_to_the_step_that_all_have_reached():
     best = DrawnCurves(label="best", runs=(((10, 0.3), (20, 0.4), (30, 0.5)),))
     assert "Compare up to step 20, which all reached." in curves.told((base, best))
     drawn = curves.drawing("two", "score", (base, best))
-    assert [line.dashed for line in shapes(drawn, drawing.Line) if line.width == 2.2] == [True, False]
+    assert [line.dashed for line in shapes(drawn, drawing.Line) if line.width == 2.2] == [True, True, False, False]
     assert ET.fromstring(drawing.svg(drawn)).get("role") == "img"
 
 
@@ -86,10 +87,27 @@ def test_names_of_curves_do_not_cover_each_other():
     heights = sorted(text.y for text in shapes(drawn, drawing.Text) if "#" in text.text)
     assert all(later - earlier >= 15 for earlier, later in pairwise(heights))
     assert heights[-1] <= drawn.height
+    values = sorted(text.y for text in shapes(drawn, drawing.Text) if text.text == "0.5" and text.anchor == "start")
+    assert len(values) == 5
+    assert all(later - earlier >= 15 for earlier, later in pairwise(values))
 
 
 def test_the_longest_name_of_a_curve_ends_on_the_page():
-    """Bold letters of 12 pixels are at most 7.8 wide on average in the fonts that browsers take."""
+    """Bold letters of 15 pixels are at most 9.8 wide on average; a narrow screen shows 390 of 620 pixels of 920."""
     found = DrawnCurves(label="best, #2 + #5 + #17 + #21, 12 runs", runs=(((1, 0.5), (2, -1.2345e-05)),))
     (name,) = (text for text in shapes(curves.drawing("one", "score", [found]), drawing.Text) if "best" in text.text)
-    assert name.x + 7.8 * len(name.text) <= 920
+    assert name.x + 9.8 * len(name.text) <= 920 * 390 / 620
+
+
+def test_claims_are_drawn_with_their_intervals_the_largest_first():
+    """A dot for each idea with a number, a line for what it may be, and the zero that it is measured by."""
+    entries = [
+        replace(made(n), claim=Claim(name=f"idea-{n}", standing=Standing.LIKELY, effect=n / 10, low=0.0, high=n / 5))
+        for n in (1, 2, 3)
+    ]
+    drawn = figure.intervals(report(*entries))
+    dots = shapes(drawn, drawing.Dot)
+    assert [dot.y for dot in dots] == sorted(dot.y for dot in dots)
+    assert [dot.x for dot in dots] == sorted((dot.x for dot in dots), reverse=True)
+    assert len([line for line in shapes(drawn, drawing.Line) if line.width == 2.2]) == 3
+    assert figure.intervals(report(replace(made(1), claim=None))) is None

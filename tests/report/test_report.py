@@ -15,6 +15,7 @@ from autoresearch.experiment.experiment import why_no_value
 from autoresearch.experiment.history import fold
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
+from autoresearch.report import drawing
 from autoresearch.report.pages import claim_words, drift_words, html, markdown, standing, table
 from autoresearch.report.plain_text import interval
 from autoresearch.report.report import build
@@ -268,11 +269,13 @@ class Page(HTMLParser):
 @settings(deadline=None, max_examples=30)
 @given(st.text(max_size=80) | st.just(HOSTILE))
 def test_the_page_is_self_contained_whatever_titles_say(title):
-    """No script, no address, no style that loads; every title is text."""
+    """No script but our own, no address, no style that loads; every title is text."""
     page = html(report(title, title))
     seen = Page()
     seen.feed(page)
-    assert not {"script", "link", "img", "iframe", "a", "object"} & set(seen.tags)
+    assert seen.tags.count("script") == page.count(f"<script>{drawing.SCRIPT}</script>") == 1
+    assert f"script-src '{drawing.SCRIPT_HASH}'" in page
+    assert not {"link", "img", "iframe", "a", "object"} & set(seen.tags)
     assert seen.addresses == []
     assert "url(" not in page
     assert "@import" not in page.partition("</style>")[0]

@@ -29,7 +29,7 @@ from autoresearch.git import diffs
 from autoresearch.machine import turns
 from autoresearch.ports.metric_source import MetricSource, readings_of, sources_of
 from autoresearch.records.paths import campaign_of
-from autoresearch.report.plain_text import baseline_figure, interval, proposals, researchers_told
+from autoresearch.report.plain_text import baseline_figure, interval, leaner, proposals, researchers_told
 from autoresearch.run.measurement import Direction, Objective
 from autoresearch.scheduling.exploration import held_back
 from autoresearch.scheduling.next_move import board
@@ -158,7 +158,7 @@ def status_of(opened: Opened, now: float, *, held: bool) -> CampaignStatus:
         running=tuple(_running(run, now, paused.get(run.run_id)) for run in history.in_flight()),
         verdicts=verdicts,
         steering=tuple(said.text for said in history.steering),
-        cautions=() if history.ended else tuple(note.text for note in history.notes if note.text.startswith(NO_CLOCK)),
+        cautions=_cautions(history, objective),
         waiting=_awaited(history),
         spent=researchers_told(history),
         by_hand=tuple(
@@ -183,6 +183,13 @@ def _claimed(reading: Reading, now: float) -> str:
         if claim.fresh and claim.effect is not None
     ]
     return f"effects as judged, by runs that chose; on fresh seeds: {', '.join(told)}" if told else ""
+
+
+def _cautions(history: History, objective: Objective | None) -> tuple[str, ...]:
+    """While it goes on what makes a run that hangs go unseen, afterwards what speaks against a member of the best."""
+    if history.ended:
+        return tuple(filter(None, [leaner(history, objective) if objective else ""]))
+    return tuple(note.text for note in history.notes if note.text.startswith(NO_CLOCK))
 
 
 def _awaited(history: History) -> tuple[str, ...]:

@@ -60,7 +60,7 @@ class Pages:
         one = "/campaigns/{name}"
         static = resources.files("autoresearch.dashboard") / "static"
         style = drawing.STYLE + (static / "dashboard.css").read_text("utf-8")
-        script = (static / "live.js").read_text("utf-8")
+        script = (static / "live.js").read_text("utf-8") + drawing.SCRIPT
         return Starlette(
             routes=[
                 Route("/", self._page(self.campaigns)),

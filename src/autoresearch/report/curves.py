@@ -27,9 +27,9 @@ Points = tuple[tuple[int, float], ...]
 PALETTE = (COLOURS["keep"], "#8250df", COLOURS["open"], COLOURS["crash"], "#1b7c83")
 _MOST = 12
 """Runs of one name that are drawn singly."""
-_ROOM = 260
-"""Pixels at the right for the names."""
-_NAME_LINE, _NAME = 15, 32
+_ROOM = 72
+"""Pixels at the right for the values that the curves end with."""
+_VALUE_LINE, _NAME_LINE, _NAME = 15, 22, 58
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class DrawnCurves:
     """The runs of one arm, or one run.
 
     Attributes:
-        label: What stands at their end.
+        label: What they are called.
         runs: The metric of each as (step, value), steps ascending.
         reference: Whether the others are measured by it; it is dashed.
         counted: Whether the steps only count the values.
@@ -96,7 +96,9 @@ def told(found: Sequence[DrawnCurves]) -> str:
 
 
 def drawing(title: str, metric: str, found: Sequence[DrawnCurves], width: int = 920, height: int = 300) -> Drawing:
-    """All of them over steps, each named at its end.
+    """All of them over steps, each with the value that it ends with, and below the plot with its name.
+
+    Names stand below because a narrow screen shows the left part of a drawing.
 
     Args:
         title: What the drawing shows, for who cannot see it.
@@ -110,12 +112,12 @@ def drawing(title: str, metric: str, found: Sequence[DrawnCurves], width: int = 
     shapes: list[Shape] = [Text(x=plane.left, y=20, text=metric, colour=MUTED), *_grid(plane, unit)]
     colours = [BASELINE_COLOUR if one.reference else "" for one in found]
     free = iter(PALETTE * (1 + len(found) // len(PALETTE)))
-    names: list[Text] = []
-    for one, fixed in zip(found, colours, strict=True):
+    ends: list[Text] = []
+    for place, (one, fixed) in enumerate(zip(found, colours, strict=True)):
         colour = fixed or next(free)
-        shapes += _lines(plane, one, colour)
-        names += _name(plane, one, colour)
-    return Drawing(width, height, title, (*shapes, *_apart(names, plane)))
+        shapes += [*_lines(plane, one, colour), *_name(plane, one, colour, height + 10 + place * _NAME_LINE)]
+        ends += _end(plane, one, colour)
+    return Drawing(width, height + 8 + len(found) * _NAME_LINE, title, (*shapes, *_apart(ends, plane)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,19 +176,27 @@ def _lines(plane: _Plane, one: DrawnCurves, colour: str) -> list[Shape]:
     return shapes
 
 
-def _name(plane: _Plane, one: DrawnCurves, colour: str) -> list[Text]:
+def _name(plane: _Plane, one: DrawnCurves, colour: str, y: float) -> list[Shape]:
+    if not one.mean:
+        return []
+    label = cut(f"{one.mean[-1][1]:.4g}  {one.label}", _NAME)
+    sample = Line(((plane.left, y - 5), (plane.left + 36, y - 5)), colour, 2.2, dashed=one.reference)
+    return [sample, Text(x=plane.left + 46, y=y, text=label, colour=colour, size=15, bold=not one.reference)]
+
+
+def _end(plane: _Plane, one: DrawnCurves, colour: str) -> list[Text]:
     if not one.mean:
         return []
     _, y = plane.at(*one.mean[-1])
-    label = cut(f"{one.mean[-1][1]:.4g}  {one.label}", _NAME)
-    return [Text(x=plane.right + 10, y=y + 4, text=label, colour=colour, size=12, bold=not one.reference)]
+    value = f"{one.mean[-1][1]:.4g}"
+    return [Text(x=plane.right + 10, y=y + 4, text=value, colour=colour, size=12, bold=not one.reference)]
 
 
 def _apart(names: Sequence[Text], plane: _Plane) -> list[Text]:
-    """The names from top to bottom, none over another, all on the page."""
+    """The values from top to bottom, none over another, all on the page."""
     placed: list[Text] = []
     for name in sorted(names, key=lambda one: one.y):
-        placed.append(replace(name, y=max(name.y, placed[-1].y + _NAME_LINE) if placed else name.y))
+        placed.append(replace(name, y=max(name.y, placed[-1].y + _VALUE_LINE) if placed else name.y))
     over = placed[-1].y - (plane.bottom + 30) if placed else 0.0
     return [replace(name, y=name.y - max(0.0, over)) for name in placed]
 

@@ -3,6 +3,8 @@
 Coordinates are pixels, x to the right, y downwards, as in SVG. The style is that of the pages they stand on.
 """
 
+import base64
+import hashlib
 import io
 import math
 from collections.abc import Collection, Sequence
@@ -39,7 +41,46 @@ white-space: nowrap; }
 .badge { font-weight: 600; } .keep { color: var(--keep); } .crash { color: var(--crash); }
 .discard, .open { color: var(--faint); } code { font-size: .85em; overflow-wrap: anywhere; }
 details { margin: .15rem 0; } summary { cursor: pointer; }
+.sort { font: inherit; color: inherit; background: none; border: 0; padding: 0; cursor: pointer; }
+th[aria-sort="ascending"] .sort::after { content: " \\2191"; }
+th[aria-sort="descending"] .sort::after { content: " \\2193"; }
 """
+
+SCRIPT = """
+(() => {
+  let chosen = null;
+  const value = (row, column) => {
+    const text = row.cells[column].textContent.trim(), figure = parseFloat(text);
+    return text === "" ? null : Number.isNaN(figure) ? text : figure;
+  };
+  const sort = (table, column, down) => {
+    const rows = [...table.rows].slice(1), sign = down ? -1 : 1;
+    rows.sort((one, other) => {
+      const [a, b] = [value(one, column), value(other, column)];
+      if (a === null || b === null) return (a === null) - (b === null);
+      return sign * (typeof a === typeof b ? (a > b) - (a < b) : typeof a === "number" ? -1 : 1);
+    });
+    rows[0]?.parentNode.append(...rows);
+    [...table.rows[0].cells].forEach((cell, place) => cell.removeAttribute("aria-sort"));
+    table.rows[0].cells[column].setAttribute("aria-sort", down ? "descending" : "ascending");
+  };
+  document.addEventListener("click", (event) => {
+    const cell = event.target.closest?.("button.sort")?.closest("th");
+    if (!cell) return;
+    chosen = { column: cell.cellIndex, down: cell.getAttribute("aria-sort") === "ascending" };
+    sort(cell.closest("table"), chosen.column, chosen.down);
+  });
+  const part = document.getElementById("attempts");
+  if (part) new MutationObserver(() => {
+    const table = part.querySelector("table");
+    if (chosen && table && !table.querySelector("[aria-sort]")) sort(table, chosen.column, chosen.down);
+  }).observe(part, { childList: true });
+})();
+"""
+"""Sorts a table by the column whose heading is pressed, and again when its part of the page was put in place anew."""
+
+SCRIPT_HASH = f"sha256-{base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()}"
+"""What a page's content security policy lets run."""
 
 
 @dataclass(frozen=True)

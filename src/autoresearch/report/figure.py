@@ -205,6 +205,42 @@ def _short(title: str) -> str:
     return title if len(title) <= _LABEL else f"{title[: _LABEL - 3].rstrip()}..."
 
 
+_CLAIMS = 24
+"""Ideas whose intervals are drawn; the list below has more."""
+
+
+def intervals(report: Report, width: int = 920) -> Drawing | None:
+    """The gain claimed of each idea with its interval, the largest first; None where nothing has one."""
+    known = [(entry, entry.claim) for entry in report.entries if entry.claim and entry.status != "crash"]
+    rows = [(entry, one, one.effect) for entry, one in known if one.effect is not None]
+    rows = sorted(rows, key=lambda row: -row[2])[:_CLAIMS]
+    ends = [end for _, one, effect in rows for end in (one.low, effect, one.high, 0.0) if end is not None]
+    if not rows:
+        return None
+    low, high = bounds(ends, (0.0,))
+    left, right, bottom = 64.0, width - 290.0, 16.0 + 26 * len(rows)
+
+    def at(value: float) -> float:
+        return left + (right - left) * min(1.0, max(0.0, (value - low) / ((high - low) or 1.0)))
+
+    shapes: list[Shape] = [
+        Line(((at(0.0), 8.0), (at(0.0), bottom)), FAINT, dashed=True),
+        *(
+            Text(x=at(value), y=bottom + 18, text=f"{value:+.3g}", colour=FAINT, size=11, anchor="middle")
+            for value in ticks(low, high, 5)
+        ),
+    ]
+    for place, (entry, one, effect) in enumerate(rows):
+        y, colour = 20.0 + 26 * place, COLOURS["keep"] if entry.status == "keep" else FAINT
+        if one.low is not None and one.high is not None:
+            shapes.append(Line(((at(one.low), y), (at(one.high), y)), colour, 2.2))
+        tip = f"#{entry.index} {entry.title}: {effect:+.3g}, {one.standing}"
+        shapes.append(Dot(x=at(effect), y=y, radius=5, colour=colour, tip=tip, hollow=entry.status != "keep"))
+        shapes.append(Text(x=left - 8, y=y + 5, text=f"#{entry.index}", colour=colour, size=14, anchor="end"))
+        shapes.append(Text(x=right + 12, y=y + 4, text=_short(entry.title), colour=colour))
+    return Drawing(width, round(bottom) + 28, "gain over the parent with its 90 % interval, by idea", tuple(shapes))
+
+
 def spend(report: Report, width: int = 920) -> Drawing:
     """Minutes of runs by purpose, as bars."""
     rows = report.spend

@@ -33,9 +33,11 @@ SCROLL = '<div class="scroll" role="group" aria-label="what may be wider than th
 Link = Callable[[int], str]
 """Where the page of an attempt of this number is."""
 
+_SORT = '<button type="button" class="sort">{}</button>'
 _LISTED = 100
 """Attempts that the page lists under one word; the table and the Markdown have all."""
 
+_SPEND_HEAD = ("purpose", "runs", "minutes", "GPU-hours")
 AREA_HEAD = ("area", "attempts", "keep", "discard", "crash", "best effect", "minutes")
 
 
@@ -95,8 +97,7 @@ def _areas(report: Report) -> str:
 
 def _spend(report: Report) -> str:
     rows = [(spend.purpose, spend.runs, f"{spend.minutes:.1f}", f"{spend.gpu_hours:.2f}") for spend in report.spend]
-    head = ("purpose", "runs", "minutes", "GPU-hours")
-    return f"## Spend\n\n{table(head, rows)}\n\n{time_words(report)}" if rows else ""
+    return f"## Spend\n\n{table(_SPEND_HEAD, rows)}\n\n{time_words(report)}" if rows else ""
 
 
 def _listing(title: str, items: Sequence[str]) -> str:
@@ -116,8 +117,7 @@ def _reproduce(report: Report) -> str:
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A Markdown table; pipes and line breaks in cells cannot break it."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in (head, ["---"] * len(head), *rows))
 
 
 def _cell(cell: object) -> str:
@@ -135,10 +135,11 @@ def what_to_do(report: Report) -> str:
     taken = "Take it over with: autoresearch adopt" if report.reason and confirmed(report) else ""
     if len(held) < 2:
         return taken
+    less = f"{report.leaner[:1].upper()}{report.leaner[1:]}." if report.leaner else ""
     told = "; ".join(f"#{entry.index} {entry.title}" for entry in held)
     against = [f"#{entry.index}" for entry in held if standing(entry) == Standing.REFUTED]
     doubt = f"Runs speak against {' and '.join(against)}, which came along with the rest." if against else ""
-    return " ".join(filter(None, (f"It is made of {told}.", doubt, taken)))
+    return " ".join(filter(None, (f"It is made of {told}.", doubt, less, taken)))
 
 
 def confirmed(report: Report) -> bool:
@@ -197,8 +198,7 @@ def claim_words(entry: ReportLine) -> str:
     among = not claim.fresh and 0 < entry.fresh < claim.runs
     on = counted(claim.runs, "fresh seed" if claim.fresh else "run" if among else "selection run")
     on += f", {entry.fresh} of them on fresh seeds" if among else ""
-    told = claim.standing is Standing.UNVERIFIED or entry.integrity != "unverified"
-    alone = "" if told else ", unverified"
+    alone = ", unverified" if claim.standing is not Standing.UNVERIFIED and entry.integrity == "unverified" else ""
     collapsed = claim.standing is Standing.REFUTED and claim.runs == 1 and (claim.high or 0.0) > 0
     unless = ", unless that one run collapsed" if collapsed else ""
     return f"{head}{effect} on {on}{alone}{unless}"
@@ -275,8 +275,10 @@ def html(report: Report) -> str:
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-        f"<title>{safe(report.campaign)}</title>\n<style>{drawing.STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
+        f"script-src '{drawing.SCRIPT_HASH}'\">\n"
+        f"<title>{safe(report.campaign)}</title>\n<style>{drawing.STYLE}</style>\n</head>\n<body>\n{body}\n"
+        f"<script>{drawing.SCRIPT}</script></body>\n</html>\n"
     )
 
 
@@ -329,6 +331,9 @@ def _html_facts(report: Report) -> str:
 
 def _believed(report: Report) -> str:
     parts = ["<h2>What can be believed</h2>"]
+    if drawn := figure.intervals(report):
+        told = "Gain over the parent with its 90 % interval; filled: kept; dashed: no gain."
+        parts.append(f'{SCROLL}{drawing.svg(drawn)}</div><p class="faint">{told}</p>')
     known: dict[str, list[ReportLine]] = {}
     for entry in report.entries:
         known.setdefault(standing(entry), []).append(entry)
@@ -344,7 +349,7 @@ def _believed(report: Report) -> str:
 def _attempts(shown: Sequence[ReportLine], link: Link | None) -> str:
     head = ("#", "verdict", "value", "effect", "runs", "area", "hypothesis and evidence")
     rows = "".join(_attempt(entry, link) for entry in shown)
-    return f"<h2>All experiments</h2>{SCROLL}<table>{heading(head)}{rows}</table></div>"
+    return f"<h2>All experiments</h2>{SCROLL}<table>{heading(map(_SORT.format, head))}{rows}</table></div>"
 
 
 def _attempt(entry: ReportLine, link: Link | None) -> str:
@@ -378,8 +383,7 @@ def _html_areas(report: Report) -> str:
 def _html_spend(report: Report) -> str:
     if not report.spend:
         return ""
-    drawn, total = drawing.svg(figure.spend(report)), time_words(report)
-    return f'<h2>Spend</h2>{SCROLL}{drawn}</div><p class="faint">{total}</p>'
+    return f'<h2>Spend</h2>{SCROLL}{drawing.svg(figure.spend(report))}</div><p class="faint">{time_words(report)}</p>'
 
 
 def _html_listing(title: str, items: Sequence[str]) -> str:

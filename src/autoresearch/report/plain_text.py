@@ -10,10 +10,11 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from autoresearch.experiment.attendance import bills
-from autoresearch.experiment.outcome import BASELINE
+from autoresearch.experiment.outcome import BASELINE, Purpose
 
 if TYPE_CHECKING:
     from autoresearch.experiment.history import History
+    from autoresearch.run.measurement import Objective
 
 _LABEL = 18
 """Characters of the column that labels stand in."""
@@ -218,3 +219,28 @@ def told_unverified(rows: Iterable[tuple[int, str]]) -> str:
         return ""
     which = "all rows" if len(alone) == len(known) > 1 else ", ".join(alone)
     return f"unverified, by the runs' own word alone: {which}"
+
+
+def leaner(history: History, objective: Objective) -> str:
+    """What fresh seeds say for the best without one of its members, where they say that; empty otherwise."""
+    kept, whole = history.lineage(history.incumbent), _on_fresh_seeds(history, history.incumbent)
+    found: list[tuple[float, str]] = []
+    for bundle in history.bundles.values():
+        left = [idea for idea in kept if idea not in bundle.ideas]
+        if bundle.parent != BASELINE or bundle.yardstick or len(left) != 1 or len(bundle.ideas) != len(kept) - 1:
+            continue
+        part = _on_fresh_seeds(history, bundle.name)
+        if common := [seed for seed in part if seed in whole]:
+            ours, theirs = (sum(one[seed] for seed in common) / len(common) for one in (part, whole))
+            member = history.experiment(left[0])
+            without = f"without #{member.index} {member.hypothesis.title} the rest gave {number(ours)}"
+            on = f"on {len(common)} fresh seed{'s' * (len(common) > 1)}, the whole {number(theirs)} on the same"
+            told = f"{without} {on}: fresh seeds do not support #{member.index}; take {bundle.branch} instead"
+            found.append((objective.gain(ours, theirs), told))
+    gain, told = max(found, default=(0.0, ""))
+    return told if gain > 0 else ""
+
+
+def _on_fresh_seeds(history: History, arm: str) -> dict[int, float]:
+    fresh = [run for run in history.current_runs(arm) if run.planned.purpose in {Purpose.CONFIRM, Purpose.ABLATE}]
+    return {run.planned.seed: value for run in fresh if (value := run.value) is not None}

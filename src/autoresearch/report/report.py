@@ -10,7 +10,7 @@ from autoresearch.experiment.experiment import Experiment, Idle, Run, integrity_
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status
 from autoresearch.report.curves import DrawnCurves, best_and_baseline
-from autoresearch.report.plain_text import baseline_figure, branch_words, interval, proposals, researchers_told
+from autoresearch.report.plain_text import baseline_figure, branch_words, interval, leaner, proposals, researchers_told
 from autoresearch.run.integrity import Finding
 from autoresearch.run.measurement import Objective
 from autoresearch.scheduling.exploration import held_back
@@ -172,6 +172,7 @@ class Report:
     attention: tuple[str, ...]
     steering: tuple[str, ...]
     curves: tuple[DrawnCurves, ...] = ()
+    leaner: str = ""
 
     @property
     def headline(self) -> str:
@@ -251,6 +252,7 @@ def build(history: History, campaign: CampaignConfig, objective: Objective, view
         attention=_attention(history, found, view.stop, now),
         steering=tuple(said.text for said in history.steering),
         curves=best_and_baseline(history),
+        leaner=leaner(history, objective),
     )
 
 
