@@ -41,7 +41,11 @@ def draw(root: Path, picture: Path = PICTURE) -> None:
     finally:
         served.terminate()
         served.wait()
-    drawn = Image.open(io.BytesIO(shown)).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    drawn = (
+        Image.open(io.BytesIO(shown))
+        .convert("RGB")
+        .quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    )
     drawn.save(picture, optimize=True)
 
 

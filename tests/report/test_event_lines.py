@@ -5,8 +5,10 @@ from dataclasses import replace
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.outcome import Purpose
 from autoresearch.report.event_lines import Lines
+from autoresearch.run.chosen_value import without_log
 from autoresearch.run.job import Resources
 from autoresearch.run.measurement import Completion, Measurement
+from autoresearch.testing.trackers import a_campaign
 
 PLANNED = happened.RunPlanned(
     at=0.0, run_id="ar-night-raise-the-lr-0fc9", experiment="raise-the-lr", number=2, seed=43, purpose=Purpose.REPEAT, launcher="local", command="train", folder="/f", log="/l",
@@ -52,3 +54,13 @@ def test_a_bundle_that_could_not_be_made_says_why_behind_its_ideas():
     assert Lines().line(made).endswith("bundle merge-1 of a-one, b-two")
     why = replace(made, conflict="b-two conflicts in config.json")
     assert Lines().line(why).endswith("bundle merge-1 of a-one, b-two: b-two conflicts in config.json")
+
+
+def test_the_end_of_a_log_is_told_once():
+    """The line of the run has it; the verdict's and the campaign's say the rest."""
+    told = "in run-2: no value was found. The log ends: epoch 1 of 2 done"
+    assert without_log(told) == "in run-2: no value was found"
+    assert without_log("timed out: still running after 20 s.") == "timed out: still running after 20 s."
+    judged = replace(next(one for one in a_campaign() if isinstance(one, happened.ExperimentJudged)), name="baseline")
+    line = Lines().line(replace(judged, verdict=replace(judged.verdict, reason=told)))
+    assert line.endswith("baseline: in run-2: no value was found")

@@ -13,6 +13,7 @@ from autoresearch.experiment.attendance import (
 )
 from autoresearch.experiment.events import Event
 from autoresearch.report.plain_text import duration, number
+from autoresearch.run.chosen_value import without_log
 
 
 class Lines:
@@ -79,7 +80,9 @@ def _judged(event: Event, numbers: dict[str, int]) -> str:
         return ""
     found, index = event.verdict, numbers.get(event.name)
     figures = (f"#{index}" if index else "", number(found.value), number(found.effect, "+.3g"))
-    return f"{found.status.value.upper():7} {' '.join([*filter(None, figures), event.name])}: {found.reason}"
+    return (
+        f"{found.status.value.upper():7} {' '.join([*filter(None, figures), event.name])}: {without_log(found.reason)}"
+    )
 
 
 def _measured(event: happened.RunMeasured) -> str:

@@ -186,7 +186,7 @@ def nothing_found(objective: Objective, tags: Iterable[str], readings: Mapping[s
     notes = [f"{name}: {note}" for name, found in readings.items() for note in found.notes][:5]
     parts += notes
     ending = excerpt(log_tail)
-    return ". ".join(parts) + (f". The log ends:\n{ending}" if ending else ". The log is empty")
+    return ". ".join(parts) + (f". {_LOG_ENDS}\n{ending}" if ending else ". The log is empty")
 
 
 def _files(found: Readings) -> str:
@@ -194,3 +194,11 @@ def _files(found: Readings) -> str:
         return "no file"
     more = f" and {len(found.files) - 3} more" if len(found.files) > 3 else ""
     return f"{', '.join(found.files[:3])}{more}"
+
+
+_LOG_ENDS = "The log ends:"
+
+
+def without_log(told: str) -> str:
+    """What was told of a run without a number, without the end of its log: for where another line has that."""
+    return told.partition(f" {_LOG_ENDS}")[0].rstrip(". ") if _LOG_ENDS in told else told

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 
 from autoresearch.experiment.board import Advice, Board, Combine, Done, Idea, Measure, PolicySettings, Rest, Settle
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status
+from autoresearch.run.chosen_value import without_log
 from autoresearch.verdict import shared_rules
 from autoresearch.verdict.arms import Effect
 from autoresearch.verdict.claims import Standing, whole_claim
@@ -153,7 +154,8 @@ def opening(evidence: Evidence, wanted: int) -> Advice | None:
     arm = evidence.arm(BASELINE)
     usable = arm.runs + len(arm.weak)
     if not usable and not arm.pending and arm.failed >= _CRASHES:
-        note = f" ({arm.note})" if arm.note else ""
+        told = without_log(arm.note)
+        note = f" ({told})" if told else ""
         made = arm.failed + evidence.board.made_again  # nothing but the baseline was run yet
         return Done(f"no valid baseline after {made} runs{note}; nothing can be judged without one")
     spent = evidence.board.runs_left is not None and evidence.board.runs_left <= 0
