@@ -1,5 +1,6 @@
 """What the dashboard shows of real campaigns, what it refuses, and what may be done from it."""
 
+import html
 import http.client
 import os
 import re
@@ -63,6 +64,21 @@ def test_page_and_report_show_the_very_same_numbers(ended):
     assert controller.report_of(standing.read(opening.open_campaign(ended.root, "night")), report.at) == report
     for one in followed.status().verdicts:
         assert f'<td class="number">{pages.number(one.value)}</td>' in page
+
+
+def test_an_experiment_has_what_was_sent_and_from_where(ended):
+    """The request of its newest run and the environment, as their files have them; a crash has its symptom."""
+    page = ask(site(ended), f"{NIGHT}/experiments/2").text
+    paths, entry = finding.find(ended.root, "night"), Campaign(where=ended.root, name="night").experiment(2)
+    number = Campaign(where=ended.root, name="night").runs(2)[-1].planned.number
+    for path, name in (
+        (paths.submission(entry.name, number), "submission"),
+        (paths.environment(entry.name, number), "environment"),
+    ):
+        assert path.read_text().splitlines()[0] in html.unescape(page)
+        assert f'aria-label="{name}"' in page
+    crashed = next(one.index for one in Campaign(where=ended.root).verdicts() if one.status == "crash")
+    assert "health of its runs" in ask(site(ended), f"{NIGHT}/experiments/{crashed}").text
 
 
 def test_an_experiment_has_its_idea_change_verdict_runs_and_log(ended):

@@ -31,7 +31,7 @@ _LINES = 200
 _MOST_CURVES = 8
 """Runs in flight that are drawn: more would be a tangle."""
 
-_LARGEST_PLOT = 8_000_000
+_LARGEST_PLOT, _LARGEST_TEXT = 8_000_000, 200_000
 
 _STALE_S = 60.0
 """A report says what is left of the budget, so it is made again after a while though nothing came."""
@@ -192,6 +192,16 @@ class Followed:
         entry, _ = self.experiment(index)
         path = self.paths.brief(entry.name)
         return path.read_text("utf-8", "replace") if path.is_file() else ""
+
+    def sent(self, index: int) -> tuple[str, str]:
+        """The newest run's request as it was sent, and the environment it was sent in; empty where there is none."""
+        entry, runs = self.experiment(index)
+        if not runs:
+            return "", ""
+        number = runs[-1].planned.number
+        paths = (self.paths.submission(entry.name, number), self.paths.environment(entry.name, number))
+        submission, environment = (_plain_file(path, _LARGEST_TEXT).decode("utf-8", "replace") for path in paths)
+        return submission, environment
 
     def _anew(self) -> Opened:
         opened = opening.open_campaign(self.paths.root, self.paths.name)

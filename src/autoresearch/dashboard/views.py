@@ -237,12 +237,18 @@ class Beside:
         diff: What it changed.
         brief: What whoever made it was told.
         log: The end of its newest log.
+        submission: The request of its newest run, as it was sent.
+        environment: Command, variables and machine that it was sent from.
+        symptoms: What its runs' health showed, a sentence each.
         curves: Of the baseline and of itself, where they have any.
     """
 
     diff: Page
     brief: Page
     log: Page
+    submission: Page
+    environment: Page
+    symptoms: tuple[str, ...] = ()
     curves: tuple[DrawnCurves, ...] = ()
 
 
@@ -264,6 +270,7 @@ def experiment(status: CampaignStatus, entry: Experiment, found: Shown, beside: 
         ("breaches", "; ".join(found.breaches)),
         ("to watch", "; ".join(entry.hypothesis.watch)),
         ("watched", "; ".join(found.watched)),
+        ("health of its runs", "; ".join(beside.symptoms)),
         ("make a run again", f"autoresearch reproduce {found.index} --campaign {status.campaign}"),
     ]
     listed = "".join(f"<dt>{label}</dt><dd>{safe(text)}</dd>" for label, text in rows if text)
@@ -272,8 +279,9 @@ def experiment(status: CampaignStatus, entry: Experiment, found: Shown, beside: 
         "runs": _runs(found),
         "curves": _own_curves(status, found, beside.curves),
         "diff": f"<h2>What it changed</h2>{_shown('diff', beside.diff, _marked)}" if found.commit else "",
-        "brief": f"<details><summary>What its author was told</summary>{_shown('brief', beside.brief)}</details>"
-        if beside.brief.text else "",
+        "brief": _folded("What its author was told", "brief", beside.brief),
+        "sent": _folded("How its newest run was submitted", "submission", beside.submission)
+        + _folded("Where it was sent from", "environment", beside.environment),
         "log": f"<h2>End of its newest log</h2>{_shown('log', beside.log)}" if beside.log.text else "",
         "overrule": forms.overruling(there, entry.index, str(verdict.status)) if acts and verdict else "",
     }  # fmt: skip
@@ -281,6 +289,10 @@ def experiment(status: CampaignStatus, entry: Experiment, found: Shown, beside: 
     name = f"#{found.index} {found.title}"
     way = ((status.campaign, there),)
     return page(name, f"<h1>{safe(name)}</h1>\n{body}", news=f"{there}/news", way=way)
+
+
+def _folded(title: str, name: str, found: Page) -> str:
+    return f"<details><summary>{title}</summary>{_shown(name, found)}</details>" if found.text else ""
 
 
 def _own_curves(status: CampaignStatus, found: Shown, drawn: Sequence[DrawnCurves]) -> str:

@@ -127,8 +127,15 @@ class Pages:
         entry, runs = found.experiment(index)
         text, before, path = found.log_end(index, _MOST // 4)
         log = Page(self._clean(text), f"{before} bytes before it" if before else "", str(path))
-        diff, brief = self._bounded(found.diff(index)), self._bounded(found.brief(index))
-        beside = views.Beside(diff=diff, brief=brief, log=log, curves=found.curves_of(list(dict.fromkeys((1, index)))))
+        diff, brief, submission, environment = map(
+            self._bounded, (found.diff(index), found.brief(index), *found.sent(index))
+        )
+        seen = [one for run in runs if run.measurement for one in run.measurement.symptoms]
+        beside = views.Beside(
+            diff=diff, brief=brief, log=log, submission=submission, environment=environment,
+            symptoms=tuple(dict.fromkeys(f"{one.name}: {self._clean(one.evidence)}" for one in seen)),
+            curves=found.curves_of(list(dict.fromkeys((1, index)))),
+        )  # fmt: skip
         acts = self._grant is not None and self._grant.campaign.name == found.paths.name
         return views.experiment(found.status(), entry, shown(entry, runs), beside, acts=acts)
 
