@@ -1,4 +1,4 @@
-"""How well a campaign keeps its slots busy: `python benchmarks/slots.py [--slots 1 4 8] [--seconds 2 10]`.
+"""How well a campaign keeps its slots busy: `python benchmarks/slots.py [--slots 1 4 8] [--seconds 2 10] [--agent 12]`.
 
 For each number of slots and each length of a run a real campaign of `autoresearch run` tries ideas whose
 command sleeps for so long and writes down when it began and when it ended. *busy* is the time that slots had a run in
@@ -6,6 +6,9 @@ them, of all slot time between the first begin of an idea's run and the last end
 alone, does not count. *gap* is what that leaves between two runs in one slot. *taken in* is the median of the seconds
 between the end of a run, as its supervisor writes it, and the line of the journal that says so. The end of a campaign,
 when there are fewer ideas left than slots, is in busy and gap, so they are bounds.
+
+With `--agent` the ideas come from an agent that thinks for so many seconds in its sandbox, as many at once as there are
+slots or as `--at-once` says. `--source FOLDER` runs another version's `src` instead.
 """
 
 import argparse
@@ -27,11 +30,24 @@ echo "$began $(date +%s.%N)" > "$AUTORESEARCH_RUN_FOLDER/times"
 """
 
 
+AGENT = """\
+sleep {seconds}
+lr=0.$(date +%N)$$
+echo "{\\"lr\\": $lr}" > config.json
+echo "{\\"title\\": \\"learning rate $lr\\", \\"area\\": \\"optimizer\\"}" > "$AUTORESEARCH_ANSWER"
+"""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--slots", type=int, nargs="+", default=[1, 4, 8], help="runs at a time")
     parser.add_argument("--seconds", type=float, nargs="+", default=[2.0, 10.0], help="lengths of a run")
     parser.add_argument("--turns", type=int, default=5, help="ideas for each slot (default: 5)")
+    parser.add_argument(
+        "--agent", type=float, default=0.0, help="seconds an agent thinks for an idea (default: a list)"
+    )
+    parser.add_argument("--at-once", type=int, default=0, help="agents at once (default: as many as slots)")
+    parser.add_argument("--source", default="", help="`src` of the version to run")
     options = parser.parse_args()
     print(f"Python {sys.version.split()[0]}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start\n")
     print("| slots | run, s | runs | start to end, s | busy % | gap, s | taken in, s |")
@@ -39,18 +55,28 @@ def main() -> None:
     for seconds in options.seconds:
         for slots in options.slots:
             with tempfile.TemporaryDirectory(prefix="autoresearch-slots-") as folder:
-                print(_line(Path(folder), slots, seconds, options.turns * slots), flush=True)
+                ideas = options.turns * slots
+                print(_line(Path(folder), slots, seconds, ideas, options.source, **_asked(options)), flush=True)
 
 
-def _line(folder: Path, slots: int, seconds: float, ideas: int) -> str:
+def _asked(options: argparse.Namespace) -> dict[str, object]:
+    if not options.agent:
+        return {}
+    script = AGENT.replace("{seconds}", f"{options.agent:g}")
+    agent = {"type": "agent", "agent": "command", "command": ["bash", "-c", script], "tries": 1}
+    return {"researcher": agent | ({"at_once": options.at_once} if options.at_once else {})}
+
+
+def _line(folder: Path, slots: int, seconds: float, ideas: int, source: str, **more: object) -> str:
     root = repository(folder / "repository", TRAIN.replace("{seconds}", f"{seconds:g}"), ideas)
     launcher = {"type": "local", "parallel": slots}
-    campaign(root, "slots", ideas + 1, {"confirm": 0}, launcher=launcher)
+    campaign(root, "slots", ideas + 1, {"confirm": 0}, launcher=launcher, **more)
     subprocess.run(
         (sys.executable, "-m", "autoresearch", "run", "--yes", "--plain"),
         cwd=root,
         check=True,
         stdout=subprocess.DEVNULL,
+        env={**os.environ, **({"PYTHONPATH": source} if source else {})},
     )
     times = sorted(tuple(map(float, file.read_text().split())) for file in root.glob("reports/**/times"))
     assert len(times) == ideas + 1, f"{len(times)} runs, not {ideas} and a baseline"

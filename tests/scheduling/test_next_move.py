@@ -74,10 +74,10 @@ JUDGED = happened.ExperimentJudged(
 BASELINE = [*committed(1, "baseline"), *ran("baseline", 0.5), JUDGED]
 
 
-def move(events, campaign=CAMPAIGN, limits=NO_LIMIT, now=5000.0, expected_s=None):
-    """What is next after these events."""
+def move(events, campaign=CAMPAIGN, limits=NO_LIMIT, now=5000.0, expected_s=None, **asking: object):
+    """What is next after these events, with what is `asking` just now."""
     history = fold(events)
-    view = outlook(history, campaign, limits, OBJECTIVE, now, expected_s)
+    view = replace(outlook(history, campaign, limits, OBJECTIVE, now, expected_s), **asking)
     return next_move.next_move(history, campaign, policy(campaign.verdict.policy), OBJECTIVE, view)
 
 
@@ -255,3 +255,26 @@ def test_advice_that_leads_nowhere_names_the_policy(advice, told):
     view = outlook(history, CAMPAIGN, NO_LIMIT, OBJECTIVE, 5000.0, None)
     with pytest.raises(PluginError, match=told):
         moves.next_move(history, CAMPAIGN, Stubborn(advice), OBJECTIVE, view)
+
+
+def test_ideas_are_asked_for_ahead_of_free_slots_and_no_further():
+    """One slot in use: as many as may be thought of ahead, those that wait for a slot counted; none without leave."""
+    events = [*BASELINE, *committed(2, "one"), *planned("one", at=5000.0)]
+    assert isinstance(move(events), moves.Wait)
+    assert isinstance(move(events, ahead=2), moves.Explore)
+    assert isinstance(move(events, ahead=2, asked=frozenset({3})), moves.Explore)
+    assert isinstance(move(events, ahead=2, asked=frozenset({3, 4})), moves.Wait)
+    ready = [*events, *committed(3, "two")]
+    assert isinstance(move(ready, ahead=2), moves.Explore)
+    assert isinstance(move([*ready, *committed(4, "three")], ahead=2), moves.Wait)
+    assert isinstance(move(events, ahead=2, asked=frozenset({3}), busy=True), moves.Wait)
+
+
+def test_there_is_no_end_while_somebody_thinks_but_one_that_makes_it_pointless():
+    """The last attempts that were asked for are waited for; when time is up those who think are ended."""
+    opened = happened.ExperimentOpened(at=5000.0, index=2, parent="baseline", parent_commit="0" * 40)
+    events, asked = [*BASELINE, opened], frozenset({2})
+    assert isinstance(move(events, limits=replace(NO_LIMIT, target_experiment_count=2), asked=asked), moves.Wait)
+    assert isinstance(move(events, limits=replace(NO_LIMIT, campaign_deadline=4000.0), asked=asked), moves.Unask)
+    assert isinstance(move([*events, happened.StopRequested(5001.0, "Ada", now=True)], asked=asked), moves.Unask)
+    assert isinstance(move([*events, happened.StopRequested(5001.0, "Ada")], asked=asked), moves.Wait)

@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -145,7 +145,8 @@ def make_context(opened: Opened, clock: Callable[[], float] = time.time, *, prop
         limits=StopLimits.load(opened.history.limits),
         policy=policy(campaign.verdict.policy),
         target=target,
-        researchers=_researchers(campaign, paths) if proposing else (),
+        researchers=tuple(_researchers(campaign, paths)) if proposing else (),
+        another=lambda name: next(one for one in _researchers(campaign, paths, name)),
         editors=_editors(campaign),
         launcher=launcher_of(campaign, paths),
         sources=metric_source.sources_of(target),
@@ -178,15 +179,15 @@ def launcher_of(campaign: CampaignConfig, paths: CampaignPaths) -> Launcher:
     return launcher
 
 
-def _researchers(campaign: CampaignConfig, paths: CampaignPaths) -> tuple[Researcher, ...]:
-    made: list[Researcher] = []
+def _researchers(campaign: CampaignConfig, paths: CampaignPaths, only: str = "") -> Iterator[Researcher]:
     for number, (spec, name) in enumerate(zip(campaign.researcher, _names(campaign), strict=True)):
+        if only not in {"", name}:
+            continue
         folder = paths.scratch(f"{number}-{spec.type}")
         options = {"root": str(paths.root), "seed": campaign.run.first_seed, **spec.options()}
         one: Researcher = plugins.make("researchers", spec.type, options=options, folder=folder)
         one.name = name
-        made.append(one)
-    return tuple(made)
+        yield one
 
 
 def _names(campaign: CampaignConfig) -> tuple[str, ...]:

@@ -14,7 +14,8 @@ from autoresearch.records.paths import CampaignPaths
 from autoresearch.report import plain_text
 from autoresearch.report.plain_text import cut, duration, interval, number, table, wrapped
 from autoresearch.scheduling.by_hand import Errand, resume_first
-from autoresearch.scheduling.next_move import Judge, crash_to_mend
+from autoresearch.scheduling.next_move import Judge
+from autoresearch.scheduling.own_rulings import crash_to_mend
 from autoresearch.scheduling.stop_check import outlook
 from autoresearch.verdict.policies import policy
 

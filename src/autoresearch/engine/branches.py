@@ -5,12 +5,14 @@ so that the same content gives the same commit, and a proposal is kept on disk b
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from autoresearch.engine import chain
 from autoresearch.engine.chain import (
+    Answered,
+    Question,
     ask_for_proposal,
     collect_notes,
     is_clean,
@@ -83,8 +85,12 @@ def open_baseline(ctx: Context) -> None:
     checkout(ctx, BASELINE)
 
 
-def explore(ctx: Context, parent: str) -> bool:
-    """Open an attempt and bring it to its commit; False when no researcher has an idea."""
+Attempt = Generator[Question, Answered, None]
+"""An attempt on its way to its commit; driven as `chain.ask_for_proposal` is."""
+
+
+def explore(ctx: Context, parent: str) -> int:
+    """Open an attempt; its index."""
     chain.mark_plateaus(ctx)
     chain.drop_useless(ctx)
     index = max(ctx.history.experiments, default=0) + 1
@@ -92,32 +98,30 @@ def explore(ctx: Context, parent: str) -> bool:
         ExperimentOpened(at=ctx.clock(), index=index, parent=parent, parent_commit=ctx.history.arm_commit(parent))
     )
     fault_points.point("propose.opened")
-    return reopen(ctx, index)
+    return index
 
 
-def reopen(ctx: Context, index: int) -> bool:
-    """Bring an opened attempt to its commit, from wherever a crash left it; False when no researcher has an idea."""
+def attempt(ctx: Context, index: int) -> Attempt:
+    """Bring an opened attempt to its commit, from wherever a crash left it, or give it up where nobody has an idea."""
     if index == 1:
         open_baseline(ctx)
-        return True
+        return
     entry = ctx.history.experiments[index]
     tree = ctx.paths.worktree(str(index))
     kept = ctx.paths.attempt(index)
     proposal = kept_proposal(kept)
     if proposal is None or not tree.exists():
-        proposal = ask_for_proposal(ctx, entry, tree)
+        proposal = yield from ask_for_proposal(ctx, entry, tree)
         if proposal is None:
             worktree.remove(ctx.paths.root, tree)
-            return False
+            return
         disk.replace(kept, json.dumps(asdict(proposal), indent=2) + "\n")
     fault_points.point("propose.edited")
-    commit_proposal(ctx, entry, tree, proposal)
-    kept.unlink(missing_ok=True)
-    if is_clean(ctx, proposal.hypothesis):
+    if commit_proposal(ctx, entry, tree, proposal) and is_clean(ctx, proposal.hypothesis):
         worktree.attach(tree, entry.branch)
     else:
         worktree.remove(ctx.paths.root, tree)
-    return True
+    kept.unlink(missing_ok=True)
 
 
 class Conflict(Exception):  # noqa: N818 - an outcome that is recorded, no failure of ours

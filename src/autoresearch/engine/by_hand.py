@@ -19,7 +19,7 @@ from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.hypothesis import BY_HAND, Hypothesis
 from autoresearch.git import commits, contents, refs, worktree
 from autoresearch.machine import disk, fault_points
-from autoresearch.scheduling.next_move import crash_to_mend
+from autoresearch.scheduling.own_rulings import crash_to_mend
 
 
 def open_experiment(ctx: Context, idea: Hypothesis, by: str) -> Experiment:

@@ -1,5 +1,6 @@
 """The researchers of a campaign as a chain: who is asked next, who rests, and which area all of them should leave."""
 
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -98,10 +99,10 @@ def _told(ctx: Context, researcher: Researcher, brief: Brief) -> Brief:
 
 
 def _turns(ctx: Context) -> list[Turn]:
-    made = ctx.history.tally.proposed
+    made, asked = ctx.history.tally.proposed, list(ctx.asked.values())
     return [
         Turn(
-            made.get(one.name, 0), spec.share, spec.limit, ctx.history.refused.get(one.name, 0),
+            made.get(one.name, 0) + asked.count(one.name), spec.share, spec.limit, ctx.history.refused.get(one.name, 0),
             patience(spec.patience, finite=one.finite),
         )
         for one, spec in zip(ctx.researchers, ctx.campaign.researcher, strict=True)
@@ -136,8 +137,41 @@ def kept_proposal(path: Path) -> Proposal | None:
         return None
 
 
-def ask_for_proposal(ctx: Context, entry: Experiment, tree: Path) -> Proposal | None:
+@dataclass(frozen=True)
+class Question:
+    """Who is to be asked for which attempt, what it is told, and the worktree that it finds."""
+
+    index: int
+    researcher: Researcher
+    brief: Brief
+    tree: Path
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What came of it: what was found, or what was raised, by the one that was asked (it, or one made alike)."""
+
+    asked: Researcher
+    found: object = None
+    failure: BaseException | None = None
+
+
+Asking = Generator[Question, Answered, Proposal | None]
+
+
+def put(question: Question, asked: Researcher | None = None) -> Answered:
+    """Ask, and wait for the answer; nothing of the campaign is touched, so that any thread may."""
+    one = asked or question.researcher
+    try:
+        return Answered(one, one.propose(question.brief, question.tree))
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - told by whoever takes the answer in
+        return Answered(one, failure=error)
+
+
+def ask_for_proposal(ctx: Context, entry: Experiment, tree: Path) -> Asking:
     """The first idea any researcher has, applied to a worktree of the parent it asks for.
+
+    Whoever drives this puts each question and sends its answer; everything between two questions is the loop's.
 
     Everybody finds a fresh worktree: what was left there by whoever had no idea, or failed, is in nobody else's commit.
 
@@ -149,17 +183,18 @@ def ask_for_proposal(ctx: Context, entry: Experiment, tree: Path) -> Proposal | 
     for researcher in in_turn(ctx):
         _fresh(ctx, tree, entry.opened.parent_commit)
         brief = _told(ctx, researcher, brief_for(ctx, entry.index, entry.opened.parent))
+        answer = yield Question(entry.index, researcher, brief, tree)
         try:
-            hypothesis = _idea_of(ctx, researcher, brief, tree)
+            hypothesis = _idea_of(ctx, answer)
         except ResearcherError as error:
             why = ctx.redactor.clean(str(error))
             told = for_good if isinstance(error, UnfitError) else troubles
             (fruitless if isinstance(error, FruitlessError) else told).append(f"{researcher.name}: {why}")
-            settle_bills(ctx, researcher, entry.index, error)
+            settle_bills(ctx, answer.asked, entry.index, error)
             continue
         finally:
-            collect_notes(ctx, researcher)
-        settle_bills(ctx, researcher, entry.index, None, works=hypothesis is not None)
+            collect_notes(ctx, answer.asked)
+        settle_bills(ctx, answer.asked, entry.index, None, works=hypothesis is not None)
         if hypothesis is None:
             continue
         hypothesis = without_secrets(ctx, replace(hypothesis, source=hypothesis.source or researcher.name))
@@ -221,17 +256,16 @@ def _bills(ctx: Context, researcher: Researcher | Mender) -> tuple[ResearcherAsk
     return found
 
 
-def _idea_of(ctx: Context, researcher: Researcher, brief: Brief, tree: Path) -> Hypothesis | None:
+def _idea_of(ctx: Context, answer: Answered) -> Hypothesis | None:
     """What a researcher answers; whatever else it does instead of that is a failure of it alone.
 
     Raises:
         ResearcherError: It could not do its part, or its code is broken: the others are asked all the same.
     """
-    try:
-        found: object = researcher.propose(brief, tree)
-    except AutoresearchError:
-        raise
-    except (Exception, SystemExit) as error:
+    researcher, found, error = answer.asked, answer.found, answer.failure
+    if isinstance(error, AutoresearchError):
+        raise error
+    if error is not None:
         raise _broken(ctx, researcher, f"it failed: {type(error).__name__}: {error}") from error
     if found is not None and not isinstance(found, Hypothesis):
         raise _broken(ctx, researcher, f"it answered {type(found).__name__} instead of a hypothesis")

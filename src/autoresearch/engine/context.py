@@ -11,7 +11,6 @@ from pathlib import Path
 
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.config.stop_rule import StopLimits
-from autoresearch.engine.reach import reaches_installation, sandbox_of, unconfined
 from autoresearch.errors import AutoresearchError
 from autoresearch.experiment.events import Event, Noted, Resumed, RunEnded, RunMeasured, RunSubmitted
 from autoresearch.experiment.experiment import pauses
@@ -20,6 +19,7 @@ from autoresearch.experiment.hypothesis import Brief
 from autoresearch.experiment.insights import Insight
 from autoresearch.git import refs
 from autoresearch.guards.installation import Installation
+from autoresearch.guards.reach import reaches_installation, sandbox_of, unconfined
 from autoresearch.machine import disk
 from autoresearch.ports.launcher import Avoider, Launcher, occupies
 from autoresearch.ports.metric_source import MetricSource
@@ -165,6 +165,8 @@ class Context:
         clocks: How runs in flight go on, by run id.
         step_logs: What their logs say of steps.
         statuses: What their launcher said of them last.
+        asked: Who is asked for which attempt just now, by index; see `engine/asking.py`.
+        another: Makes one more of the researchers of a name; None where nobody is asked beside the loop.
         learned: What the campaign has learned, and at which renewal.
         surviving: Since when something of them lives on without its supervisor, by a clock that does not jump.
     """
@@ -194,6 +196,8 @@ class Context:
     step_logs: dict[str, StepLog] = field(default_factory=dict)
     statuses: dict[str, JobStatus] = field(default_factory=dict)
     surviving: dict[str, float] = field(default_factory=dict)
+    asked: dict[int, str] = field(default_factory=dict)
+    another: Callable[[str], Researcher] | None = None
     learned: tuple[int, tuple[Insight, ...]] = (0, ())
     _said: str = ""
     _own_runs: set[str] = field(default_factory=set)

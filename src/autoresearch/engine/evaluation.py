@@ -18,11 +18,11 @@ from pathlib import Path
 
 from autoresearch.config.schema import UPSTREAM, EvaluateConfig
 from autoresearch.engine.context import Context, UnderWay
-from autoresearch.engine.reach import evaluation_sandbox
 from autoresearch.errors import CampaignError
 from autoresearch.experiment.experiment import Run
 from autoresearch.experiment.outcome import Purpose
 from autoresearch.git import worktree
+from autoresearch.guards.reach import evaluation_sandbox
 from autoresearch.machine import disk
 from autoresearch.ports.target import Evaluator, Target
 from autoresearch.records.paths import RUN_LOG, SUBMISSION

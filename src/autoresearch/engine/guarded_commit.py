@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from autoresearch.engine.worktrees import clean_checkout, scope_of, survey_of_ar
 from autoresearch.errors import CampaignError, RecipeError, RepositoryError, ResearcherError, crossing
 from autoresearch.experiment import names
 from autoresearch.experiment.change import FileChange, changed_keys
-from autoresearch.experiment.events import ExperimentCommitted
+from autoresearch.experiment.events import ExperimentAbandoned, ExperimentCommitted
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import BASELINE
@@ -45,13 +46,18 @@ def committable(tree: Path, parent: str) -> tuple[tuple[str, ...], tuple[str, ..
     return tuple(path for path in paths if path not in unheld), told
 
 
-def commit_proposal(ctx: Context, entry: Experiment, tree: Path, proposal: Proposal) -> None:
+def commit_proposal(ctx: Context, entry: Experiment, tree: Path, proposal: Proposal) -> bool:
     """Bring a proposal to its commit, its branch and the journal; one that git cannot take is a row without a change.
+
+    What happened since somebody was asked for it may have left nothing to try: then it is given up, False.
 
     Raises:
         RepositoryError: Git takes nothing at all, whatever the proposal is.
     """
     parent_commit = ctx.history.arm_commit(proposal.hypothesis.parent)
+    if why := _overtaken(ctx, entry, tree, proposal, parent_commit):
+        ctx.record(ExperimentAbandoned(ctx.clock(), entry.index, why, dropped=True))
+        return False
     try:
         event = _branched(ctx, entry, tree, proposal, *committable(tree, parent_commit))
     except RepositoryError as error:
@@ -64,6 +70,28 @@ def commit_proposal(ctx: Context, entry: Experiment, tree: Path, proposal: Propo
     fault_points.point("propose.record")
     ctx.record(event)
     chain.send_to_rest(ctx, proposal.hypothesis.source, event.breaches)
+    return True
+
+
+def _overtaken(ctx: Context, entry: Experiment, tree: Path, proposal: Proposal, parent_commit: str) -> str:
+    """Why an idea is no longer worth a run: what it stands on fell while it was thought of, or an equal one came."""
+    parent, since, title = proposal.hypothesis.parent, entry.opened.at, proposal.hypothesis.title
+    if any(one.name == parent and one.at > since for one in ctx.history.demotions):
+        return f"{title!r} was dropped: {parent}, on which it stands, fell while it was thought of"
+    others = [one.committed for one in ctx.history.experiments.values() if one is not entry]
+    later = {one.commit: one for one in others if one and one.index > 1 and one.at > since}
+    if not later or proposal.refused:
+        return ""
+    with suppress(RepositoryError):  # what git cannot take is no equal of anything; the commit itself says so
+        files, unheld = committable(tree, parent_commit)
+        if not files or unheld:
+            return ""
+        identity = commits.identity(ctx.paths.root)
+        commit = commits.commit_tree_from(tree, parent_commit, files, title, identity, entry.opened.at)
+        for one in later.values():
+            if not diffs.changed_files(ctx.paths.root, commit, one.commit):
+                return f"{title!r} was dropped: #{one.index} {one.name}, which came meanwhile, is the same"
+    return ""
 
 
 def _branched(

@@ -5,10 +5,11 @@ import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from autoresearch.engine import branches, first_runs, measuring, night_watch, runs, settlement, worktrees
+from autoresearch.engine.asking import Asks
 from autoresearch.engine.branches import remeasure, repair
 from autoresearch.engine.context import Context
 from autoresearch.engine.night_watch import Gate, ProgressWatch, Room, SecondWatch, Wakefulness
@@ -83,6 +84,7 @@ class Loop:
         self._second_watch = SecondWatch(self.ctx)
         self._wakefulness = Wakefulness(self.ctx)
         self._bell: Bell | None = None
+        self._asks = Asks(self.ctx, self._ring)
 
     def run(self) -> next_move.Stop:
         """Work until the stop rule is met, nothing is left to do, or a person asks for the end.
@@ -96,6 +98,7 @@ class Loop:
                 self._pass()
             self.end(move)
         finally:
+            self._asks.close()
             if self._bell:
                 self._bell.close()
         if move.refused:
@@ -123,8 +126,14 @@ class Loop:
         else:
             self.sleep(self.poll_s)
 
+    def _ring(self) -> None:
+        if self._bell:
+            self._bell.ring()
+
     def _wait(self) -> None:
-        """Wait until a run ends or something is written into the journal, and for `poll_s` at most."""
+        """Wait until a run ends, a researcher answers or something is written, and for `poll_s` at most."""
+        if self._asks.answered:
+            return
         cancelled = [run for run in self.ctx.history.in_flight() if run.cancelled and run.job_id and not run.ended]
         untold = any(run.run_id not in self._cancelled for run in cancelled)
         self._rung(min(self.poll_s, _SOON_S) if untold else self.poll_s)
@@ -141,6 +150,7 @@ class Loop:
     def end(self, move: next_move.Stop) -> next_move.Stop:
         """Let go of it in good order."""
         ctx = self.ctx
+        self._asks.close()
         if not ctx.history.in_flight():
             # Before the last report, which tells what it cost.
             night_watch.release(ctx)
@@ -154,14 +164,13 @@ class Loop:
 
     def step(self) -> next_move.Wait | next_move.Stop:
         """Take in what happened, then carry out moves until there is only waiting left."""
-        self.ctx.hear()
-        self._follow()
+        self._take_in()
         while True:
             move = self._next()
             if isinstance(move, next_move.Wait | next_move.Stop):
                 return move
             if isinstance(move, _ASKS) and self._rung(0.0):
-                # Who is asked may think for long: what has happened by now is taken in first.
+                # To ask takes time; what was answered meanwhile takes more, and waits until everybody was asked.
                 self.ctx.hear()
                 self._follow()
                 continue
@@ -169,9 +178,16 @@ class Loop:
             fault_points.point("loop.moved")
             self.refresh()
 
+    def _take_in(self) -> None:
+        """What people said, what runs did, and one answer of a researcher: after each, runs come first."""
+        self.ctx.hear()
+        self._follow()
+        self._asks.take_in()
+
     def _next(self) -> next_move.Move:
-        ctx = self.ctx
-        move = self.choose(ctx.history, ctx.campaign, ctx.policy, ctx.survey.objective, ctx.outlook())
+        ctx, asks = self.ctx, self._asks
+        view = replace(ctx.outlook(), asked=asks.indexes, ahead=asks.ahead, busy=asks.busy)
+        move = self.choose(ctx.history, ctx.campaign, ctx.policy, ctx.survey.objective, view)
         self._watch_breaker()
         self._watch_nodes()
         return self._gate.check(self._room.check(move))
@@ -199,9 +215,12 @@ class Loop:
                 if first_runs.rehearse_first(self.ctx, self._pass):
                     branches.open_baseline(self.ctx)
             case next_move.Reopen():
-                branches.reopen(self.ctx, move.index)
+                self._asks.begin(move.index, branches.attempt(self.ctx, move.index))
             case next_move.Explore():
-                branches.explore(self.ctx, move.parent)
+                index = branches.explore(self.ctx, move.parent)
+                self._asks.begin(index, branches.attempt(self.ctx, index))
+            case next_move.Unask():
+                self._asks.drop(move.reason)
             case next_move.MakeBundle():
                 branches.bundle(self.ctx, move.name, move.ideas, move.parent)
             case Remeasure():

@@ -13,13 +13,13 @@ from pathlib import Path
 
 from autoresearch.engine import evaluation
 from autoresearch.engine.context import Context
-from autoresearch.engine.reach import held_in
 from autoresearch.engine.worktrees import broken, tree_path, unprobed
 from autoresearch.experiment import outcome
 from autoresearch.experiment.events import RunMeasured
 from autoresearch.experiment.experiment import Run, taken_back
 from autoresearch.experiment.history import History
 from autoresearch.git import contents, worktree
+from autoresearch.guards.reach import held_in
 from autoresearch.machine import disk, fault_points
 from autoresearch.ports.metric_source import readings_of, sources_of
 from autoresearch.ports.target import WORK, Linker, Narrator

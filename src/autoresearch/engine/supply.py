@@ -14,7 +14,6 @@ from autoresearch.config.duration import span
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.config.stop_rule import StopLimits
 from autoresearch.engine.context import Context, first_brief
-from autoresearch.engine.reach import scope_for
 from autoresearch.engine.worktrees import survey_of_arm
 from autoresearch.errors import AutoresearchError, CampaignError
 from autoresearch.experiment import names
@@ -26,6 +25,7 @@ from autoresearch.experiment.hypothesis import Brief, Curve, Level, Tried
 from autoresearch.experiment.insights import Insight, counts, insights
 from autoresearch.experiment.insights import text as insights_text
 from autoresearch.experiment.outcome import BASELINE, Status
+from autoresearch.guards.reach import scope_for
 from autoresearch.ports import plugins
 from autoresearch.ports.metric_source import readings_of
 from autoresearch.ports.researcher import Researcher, Supplier, Supply

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from autoresearch.engine.context import Context
-from autoresearch.engine.reach import scope_for
 from autoresearch.errors import RecipeError, RepositoryError
 from autoresearch.experiment import names
 from autoresearch.experiment.change import FileChange, changed_keys
@@ -22,6 +21,7 @@ from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.outcome import BASELINE
 from autoresearch.git import contents, diffs, refs, worktree
 from autoresearch.guards.compiled import forged
+from autoresearch.guards.reach import scope_for
 from autoresearch.guards.scope import Scope
 from autoresearch.guards.search_path import Interpreter, follow, importable, leads_to, loaded_elsewhere
 from autoresearch.guards.shadows import SearchedTree, loaded_later, shadows

@@ -74,10 +74,7 @@ class ControllerStopped:
 
 @dataclass(frozen=True, kw_only=True)
 class ExperimentOpened:
-    """An attempt got its index; nothing exists of it yet but this line.
-
-    One that is driven by hand has who opened it in `by`, and its name, branch and hypothesis from the start.
-    """
+    """An attempt got its index; one by hand has who opened it in `by`, and name, branch and hypothesis already."""
 
     at: float
     index: int
@@ -92,13 +89,14 @@ class ExperimentOpened:
 
 @dataclass(frozen=True)
 class ExperimentAbandoned:
-    """There was no idea for an opened attempt; its index is free again. `soon`: whoever was asked works."""
+    """An opened attempt has no idea, its index is free again. `soon`: whoever was asked works; `dropped`: overtaken."""
 
     at: float
     index: int
     reason: str
     exhausted: bool = False
     soon: bool = False
+    dropped: bool = False
     kind: Literal["experiment_abandoned"] = "experiment_abandoned"
 
 

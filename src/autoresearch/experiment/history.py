@@ -71,12 +71,7 @@ class History:
                 self.experiments[event.index] = Experiment(opened=event)
                 self.tally.saw_experiment(self.experiments[event.index])
             case happened.ExperimentAbandoned():
-                self.experiments.pop(event.index, None)
-                self.tally.open.pop(event.index, None)
-                if event.exhausted:
-                    self.exhausted_because = event.reason or "no researcher has an idea"
-                else:
-                    self.troubles.append(event)
+                self._abandon(event)
             case happened.ExperimentCommitted():
                 entry = self.experiments[event.index]
                 entry.committed, entry.commit = event, event.commit
@@ -130,6 +125,16 @@ class History:
                 self._saw(self.runs[event.run_id])
             case _:
                 self._apply_to_person(event)
+
+    def _abandon(self, event: happened.ExperimentAbandoned) -> None:
+        entry = self.experiments.pop(event.index, None)
+        self.tally.open.pop(event.index, None)
+        if event.exhausted:
+            self.exhausted_because = event.reason or "no researcher has an idea"
+        elif not event.dropped:
+            if entry and self.troubles and entry.opened.at < self.troubles[-1].at:
+                self.troubles.pop()  # asked before that was known, it has met the same trouble, not one more
+            self.troubles.append(event)
 
     def _judge(self, entry: Experiment, event: happened.ExperimentJudged) -> None:
         """Take in a verdict; the newest one is counted on, any other has all counted anew."""
@@ -210,11 +215,7 @@ class History:
         return bool(self.exhausted_because)
 
     def experiment(self, name: str) -> Experiment:
-        """The experiment of that name.
-
-        Raises:
-            KeyError: There is none.
-        """
+        """The experiment of that name; KeyError where there is none."""
         return self.experiments[self._index[name]]
 
     @property
@@ -292,10 +293,10 @@ class History:
         """What ended allocations cost while no run used them, in the order they ended."""
         return [idle_of(allocation, self.runs.values()) for allocation in self.allocations.values()]
 
-    def opened_uncommitted(self) -> Experiment | None:
-        """An attempt that a crash of ours left without a commit; one that is open by hand is left to whoever has it."""
-        torn = (entry for entry in self.tally.open.values() if entry.committed is None and not entry.by_hand)
-        return next(torn, None)
+    def opened_uncommitted(self, asked: Collection[int] = ()) -> Experiment | None:
+        """An attempt that a crash of ours left without a commit; not one of a hand's, or for which one is asked."""
+        torn = (one for index, one in self.tally.open.items() if index not in asked and not one.by_hand)
+        return next((one for one in torn if one.committed is None), None)
 
     @property
     def by_hand(self) -> list[Experiment]:

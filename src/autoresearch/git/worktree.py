@@ -167,6 +167,15 @@ def add(repo: Path, path: Path, commit: str) -> Path:
     Raises:
         RepositoryError: `path` does not lie below `HOME`, or git cannot check out `commit`.
     """
+    with _ONE:
+        return _add(repo, path, commit)
+
+
+_ONE = threading.RLock()
+"""One thread at a time makes or removes: git's own folder of worktrees comes and goes with the first and the last."""
+
+
+def _add(repo: Path, path: Path, commit: str) -> Path:
     path, commit, git_dir = _absolute(path), refs.resolve(repo, commit), refs.common_dir(repo)
     admin = _registered(git_dir, path)
     if admin is not None and _healthy(_tree(path, admin), commit):
@@ -207,7 +216,8 @@ def remove(repo: Path, path: Path) -> None:
         RepositoryError: `path` does not lie below `HOME`.
     """
     path, git_dir = _absolute(path), refs.common_dir(repo)
-    _remove(refs.root(repo), git_dir, path, _registered(git_dir, path))
+    with _ONE:
+        _remove(refs.root(repo), git_dir, path, _registered(git_dir, path))
 
 
 def _remove(root: Path, git_dir: Path, path: Path, admin: Path | None) -> None:

@@ -30,6 +30,9 @@ _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _CHUNK = 1 << 16
 _UNKILLABLE_S = 30.0
 _NO_START = 127
+END = "end"
+"""A file of this name in a cell's folder has it ended."""
+_END_LOOK_S = 0.5
 _STOP = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 
 
@@ -67,8 +70,8 @@ class CallEnd:
     """How it went.
 
     Attributes:
-        word: `exited`, `timed-out`, `disk`, `stopped` (by a signal from outside), `not-started` or `lost` (the watching
-            process itself was killed).
+        word: `exited`, `timed-out`, `disk`, `stopped` (from outside, by a signal or the file `END`), `not-started` or
+            `lost` (the watching process itself was killed).
         code: Exit code, 128 + number for a signal, None when it had to be ended.
         wall_s: Seconds from start to end.
         ended: How many processes it had left running.
@@ -199,7 +202,10 @@ class _Watcher:
                 return "timed-out", f"still at work after {self.cell.timeout_s:g} s"
             if full := self._over_quota(now):
                 return "disk", full
-            told = signal.sigtimedwait({signal.SIGCHLD, *_STOP}, max(0.0, min(limit, self._look_at) - now))
+            if Path(self.cell.folder, END).exists():
+                return "stopped", "ended by the campaign"
+            patience = min(_END_LOOK_S, max(0.0, min(limit, self._look_at) - now))
+            told = signal.sigtimedwait({signal.SIGCHLD, *_STOP}, patience)
             if told and told.si_signo in _STOP:
                 return "stopped", f"stopped by {signal.Signals(told.si_signo).name}"
 

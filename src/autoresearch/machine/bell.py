@@ -1,4 +1,4 @@
-"""A wait that ends when something happened: a process is gone, or somebody else has written to a file.
+"""A wait that ends when something happened: a process is gone, somebody has written to a file, or a thread rings.
 
 Nothing here can fail: what cannot be listened to (no descriptor is free, an old kernel, a file system without
 notification, a file that was replaced) is not heard, and the wait is over when its time is, as a poll's. Each process
@@ -36,6 +36,9 @@ class Bell:
         self._attended: dict[Identity, int] = {}
         self._gone: set[Identity] = set()
         self._torn = -1
+        self._hand = _pipe()
+        if self._hand:
+            self._poll.register(self._hand[0], select.POLLIN)
         self._changes = _listen(file)
         if self._changes is not None:
             self._poll.register(self._changes, select.POLLIN)
@@ -44,6 +47,17 @@ class Bell:
         """Listen to nothing any more."""
         self.attend(())
         self._deaf()
+        hand, self._hand = self._hand, ()
+        if hand:
+            self._poll.unregister(hand[0])
+        for handle in hand:
+            os.close(handle)
+
+    def ring(self) -> None:
+        """Ring; may be called from any thread, as long as it is not closed."""
+        if self._hand:
+            with contextlib.suppress(OSError):  # a full pipe rings all the same
+                os.write(self._hand[1], b"!")
 
     def attend(self, those: Collection[Identity]) -> bool:
         """Listen for the ends of these processes and of no others; whether one was gone before, which rings once."""
@@ -78,6 +92,9 @@ class Bell:
             self._gone.add(one)
         if self._changes in rung and not self._drain():
             self._deaf()
+        if self._hand and self._hand[0] in rung:
+            with contextlib.suppress(OSError):
+                os.read(self._hand[0], _ENOUGH)
         return bool(rung)
 
     def _has_grown(self, heard: int) -> bool:
@@ -112,6 +129,13 @@ class Bell:
             with contextlib.suppress(OSError):
                 os.close(self._changes)
             self._changes = None
+
+
+def _pipe() -> tuple[int, ...]:
+    """Two ends that never block; nothing where no descriptor is free."""
+    with contextlib.suppress(OSError):
+        return os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    return ()
 
 
 def _most() -> int:

@@ -92,6 +92,22 @@ class Explainer(Protocol):
 
 
 @runtime_checkable
+class Concurrent(Protocol):
+    """A researcher that thinks for long, so that the campaign goes on meanwhile: it is asked in a thread of its own.
+
+    Several are made alike, with the same options and the same folder; each is asked one thing at a time.
+    """
+
+    def at_once(self) -> int:
+        """How many made alike may be thinking together now; 0: nothing else may go on while it thinks."""
+        ...
+
+    def interrupt(self) -> None:
+        """End what it does, so that `propose` comes to its end soon; called from another thread, and until then."""
+        ...
+
+
+@runtime_checkable
 class Witness(Protocol):
     """A researcher whose work leaves something to read: an agent's calls, what they cost, what it tried."""
 

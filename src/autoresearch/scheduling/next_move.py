@@ -2,7 +2,7 @@
 
 The engine carries a move out, records what happened, and asks again, until the move is `Wait` or `Stop`.
 
-Here are also the moves, one frozen value each, and the baseline's own row, the first of every campaign.
+Here are also the moves, one frozen value each.
 """
 
 from collections.abc import Callable
@@ -10,15 +10,15 @@ from dataclasses import dataclass, replace
 
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.errors import PluginError
-from autoresearch.experiment.board import Advice, Board, Combine, Demote, Done, Measure, Propose, Rest, Settle
-from autoresearch.experiment.experiment import Experiment, Run, lost, slip_of, why_no_value
+from autoresearch.experiment.board import Advice, Board, Combine, Demote, Done, Measure, Propose, Rest, Settle, Trial
+from autoresearch.experiment.experiment import Run
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status, Verdict
 from autoresearch.ports.policy import Policy
-from autoresearch.run.ending import Who
 from autoresearch.run.measurement import Objective
 from autoresearch.scheduling import exploration, yardstick
-from autoresearch.scheduling.exploration import canary_for, doubt, hold_for, left_over, resting, unspent
+from autoresearch.scheduling.exploration import canary_for, hold_for, left_over, resting, unspent
+from autoresearch.scheduling.own_rulings import baseline_verdict, crash_to_mend, memory_to_spare
 from autoresearch.scheduling.stop_check import Outlook
 from autoresearch.scheduling.yardstick import Remeasure
 from autoresearch.verdict.drift import beside_drift
@@ -113,6 +113,13 @@ class CancelAll:
 
 
 @dataclass(frozen=True)
+class Unask:
+    """End whoever is thinking, and give up what they were asked for: nothing would come of it any more."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class Wait:
     """Nothing to do until a run ends or a person speaks."""
 
@@ -130,43 +137,12 @@ class Stop:
 
 Move = (
     OpenBaseline | Explore | Reopen | Launch | MakeBundle | Remeasure | Judge | StepBack | Repair | Ask
-    | CancelAll | Wait | Stop
+    | CancelAll | Unask | Wait | Stop
 )  # fmt: skip
 
 
-def baseline_verdict(history: History, advice: Advice) -> Verdict | None:
-    """The baseline's row is the first one: written as soon as the policy turns to anything but baseline runs (R55)."""
-    entry = history.baseline
-    if entry is None or entry.judged or isinstance(advice, Rest):
-        return None
-    if isinstance(advice, Measure) and advice.arm == BASELINE and advice.purpose is Purpose.BASELINE:
-        return None
-    if any(not run.settled for run in history.runs_of(BASELINE)):
-        return None
-    return first_row(history, entry)
-
-
-def first_row(history: History, entry: Experiment) -> Verdict:
-    """The baseline's verdict: kept with the mean of its valid runs, a crash without any (R55)."""
-    runs = history.runs_of(entry.name)
-    valid = [run for run in runs if run.valid]
-    if not valid:
-        reason = why_no_value(runs[-1]) if runs else "it was never run"
-        return Verdict(
-            status=Status.CRASH, reason=f"the baseline has no valid run: {reason}", runs=len(runs), by="engine"
-        )
-    value = history.value_of(entry.name)
-    values = ", ".join(f"{one:.4g}" for run in valid if (one := run.value) is not None)
-    return Verdict(
-        status=Status.KEEP,
-        reason=f"the unmodified recipe: mean {value:.4g} over {len(valid)} run{'s' * (len(valid) > 1)} ({values})",
-        value=value,
-        runs=len(valid),
-        by="engine",
-    )
-
-
 _PAUSED, _SPENT = "paused by {0.by}: {1}", "no further run fits the budget"
+_THINKING = "waiting for a researcher that thinks"
 _REST_FIRST_S, _SOON_S, _REST_MOST_S, _TROUBLES = 60.0, 0.5, 1800.0, 12
 
 Chooser = Callable[[History, CampaignConfig, Policy, Objective, Outlook], Move]
@@ -196,7 +172,7 @@ def board(history: History, campaign: CampaignConfig, objective: Objective, view
 
 
 def next_move(history: History, campaign: CampaignConfig, policy: Policy, objective: Objective, view: Outlook) -> Move:
-    """The one next thing to do.
+    """The one next thing to do; as long as somebody thinks there is no end but one that makes it pointless.
 
     Args:
         history: The campaign so far.
@@ -208,10 +184,19 @@ def next_move(history: History, campaign: CampaignConfig, policy: Policy, object
     Raises:
         PluginError: The policy's advice cannot be followed, or would be given again for ever.
     """
+    move = _next(history, campaign, policy, objective, view)
+    if not view.asked or not isinstance(move, Stop):
+        return move
+    over = view.runs_left == 0 or (view.stop.met and view.stop.trigger != "count")
+    given_up = history.stop.now if history.stop else over
+    return Unask(move.reason) if given_up else Wait(_THINKING)
+
+
+def _next(history: History, campaign: CampaignConfig, policy: Policy, objective: Objective, view: Outlook) -> Move:
     flying = history.in_flight()
     if history.stop is not None:
         return _wind_down(history, flying)
-    torn = history.opened_uncommitted()
+    torn = history.opened_uncommitted(view.asked)
     if torn is not None and (view.asking or torn.index == 1):
         return Reopen(torn.index)
     if history.baseline is None and (paused := history.paused):
@@ -241,10 +226,33 @@ def next_move(history: History, campaign: CampaignConfig, policy: Policy, object
         return held
     if isinstance(advice, Measure) and (held := _approval(history, campaign, advice, view)):
         return held
+    if ahead := _ahead(history, campaign.launcher.parallel, policy, seen, advice, view):
+        return ahead
     move = _from_advice(advice, campaign, view, flying, history.exhausted_because)
     if isinstance(move, Stop) and view.runs_left != 0 and (rests := resting(history, view.now)):
         return Wait(rests[0].sentence(view.now))
     return replace(move, reason="; ".join([move.reason, *left_over(history)])) if isinstance(move, Stop) else move
+
+
+def _ahead(history: History, slots: int, policy: Policy, seen: Board, advice: Advice, view: Outlook) -> Explore | None:
+    """An idea to ask for while no slot is free, as the policy would with a slot for each run that it wants before."""
+    used = len(history.in_flight())
+    room = slots + view.ahead - used - len(view.asked)
+    if not view.ahead or used < slots or not (history.baseline and history.baseline.judged):
+        return None
+    while isinstance(advice, Measure) and room > 0:
+        order = len(history.runs) + len(seen.trials)
+        trial = Trial(arm=advice.arm, seed=advice.seed, purpose=advice.purpose, pending=True, order=order)
+        left = None if seen.runs_left is None else max(0, seen.runs_left - 1)
+        seen, room = replace(seen, trials=(*seen.trials, trial), runs_left=left), room - 1
+        advice = gated(_advice(policy, history, seen), seen)
+    may = room > 0 and _may_ask(view) and not _troubled(history, view)
+    return Explore(advice.parent, advice.why) if may and isinstance(advice, Propose) else None
+
+
+def _may_ask(view: Outlook) -> bool:
+    """Whether one more researcher may be asked: there is a run for its idea too, and whoever is next can be."""
+    return view.may_explore and not view.busy and (view.runs_left is None or view.runs_left > len(view.asked))
 
 
 def _advice(policy: Policy, history: History, seen: Board) -> Advice:
@@ -334,7 +342,8 @@ def _denied(history: History, arm: str, why: str) -> Move:
 
 
 def _from_advice(advice: Advice, campaign: CampaignConfig, view: Outlook, flying: list[Run], idle: str) -> Move:
-    full = len(flying) >= campaign.launcher.parallel
+    slots = campaign.launcher.parallel
+    full = len(flying) >= slots
     told = view.stop.sentence if view.stop.met or view.runs_left != 0 else f"{_SPENT}: {view.stop.sentence}"
     match advice:
         case Demote():
@@ -342,11 +351,13 @@ def _from_advice(advice: Advice, campaign: CampaignConfig, view: Outlook, flying
         case Combine():
             return MakeBundle(advice.name, advice.ideas, advice.parent, advice.why)
         case Propose() | Measure() if full:
-            return Wait(f"{len(flying)} of {campaign.launcher.parallel} slots in use")
+            return Wait(f"{len(flying)} of {slots} slots in use")
         case Measure() if view.runs_left == 0:
             return Wait(_SPENT) if flying else Stop(f"{_SPENT}: {view.stop.sentence}")
         case Propose() if not view.may_explore:
             return Wait("no further experiment fits the budget") if flying else Stop(told)
+        case Propose() if view.asked and (not _may_ask(view) or len(flying) + len(view.asked) >= slots + view.ahead):
+            return Wait(_THINKING)
         case Propose():
             return Explore(advice.parent, advice.why)
         case Measure():
@@ -376,25 +387,6 @@ def _repair(history: History, campaign: CampaignConfig) -> Repair | None:
     for entry in history.tally.open.values():
         if crash := crash_to_mend(history, campaign, entry):
             return Repair(entry.name, crash)
-        if crash := _memory_to_spare(history, entry):
+        if crash := memory_to_spare(history, entry):
             return Repair(entry.name, crash, reduce=True)
     return None
-
-
-def _memory_to_spare(history: History, entry: Experiment) -> str:
-    """What an open experiment ran out of memory with, while what it enlarged was not reduced yet (R146)."""
-    if entry.judged or entry.by_hand or any(r.reason.startswith(("reduced", "not reduced")) for r in entry.repairs):
-        return ""
-    runs = history.current_runs(entry.name)
-    end = runs[-1].ending if runs and all(run.settled for run in runs) else None
-    if end is None or end.who is not Who.IDEA or not end.what.startswith("oom") or doubt(history, entry.name):
-        return ""
-    return f"{end.what}: {end.evidence}"
-
-
-def crash_to_mend(history: History, campaign: CampaignConfig, entry: Experiment) -> str:
-    """The trivial crash of an experiment's last run that may still be mended; empty when there is none."""
-    if entry.judged or entry.name == BASELINE or len(entry.repairs) >= campaign.run.repair_tries:
-        return ""
-    runs = history.current_runs(entry.name)
-    return slip_of(runs[-1]) if runs and all(run.settled for run in runs) and not lost(runs[-1]) else ""

@@ -298,6 +298,8 @@ class Outlook:
         now: Unix seconds this was looked at.
         asking: Whether researchers are there to be asked; without them an attempt they left half made has to wait.
         supply: Ideas that researchers have in all, None where nobody can count them.
+        asked: Attempts for which a researcher is thinking; `ahead`: ideas that may be asked for without a free slot.
+        busy: Whether whoever is next cannot be asked before one of those that think has answered.
     """
 
     stop: StopState
@@ -309,6 +311,9 @@ class Outlook:
     now: float = 0.0
     asking: bool = True
     supply: int | None = None
+    asked: frozenset[int] = frozenset()
+    ahead: int = 0
+    busy: bool = False
 
 
 def outlook(
@@ -332,8 +337,7 @@ def outlook(
         expected_gpus: GPUs of a run according to the target.
     """
     run_s = _next_run_s(history, limits, expected_s)
-    gpus = history.tally.gpus if history.runs else expected_gpus
-    run_hours = run_s / 3600 * gpus
+    run_hours = run_s / 3600 * (history.tally.gpus if history.runs else expected_gpus)
     spent = spent_by(history, objective)
     state = check(limits, spent, now, run_s, run_hours)
     left, total = _runs(history, campaign, limits, now, run_s, _typical_s(history) or run_s)

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from autoresearch.campaign.own_script.found_numbers import FoundNumber, numbers_of, spoken_numbers
 from autoresearch.config.schema import CampaignConfig
-from autoresearch.engine.reach import sandbox_of, unconfined
 from autoresearch.git import contents, diffs, refs, worktree
+from autoresearch.guards.reach import sandbox_of, unconfined
 from autoresearch.machine import disk, lock_owner
 from autoresearch.metrics import FOREIGN, KEPT_HERE
 from autoresearch.ports import plugins

@@ -44,6 +44,7 @@ _GIT = {
 """Settings of every git an agent starts: no hook runs, nothing is pushed or fetched, nothing is tidied away."""
 
 _LONGEST_ARGUMENT = 120_000
+_ENDED = "ended by the campaign"
 _LEAVE_S = 10.0
 """Time that our side of a conversation has to take its leave, after its own limit."""
 
@@ -86,6 +87,9 @@ class Caller:
         self.options, self.folder = options, folder
         self.adapter: Adapter = options.adapter()
         self.program = _program(options, self.adapter)
+        self.interrupted = False
+        """Whether the campaign has ended its work."""
+        self._at_work: Path | None = None
         self.uncontained = "sandbox: none was chosen" if options.sandbox == "none" else sandbox.why_not()
         if self.adapter.converses and find_spec("acp") is None:
             raise CampaignError(
@@ -118,8 +122,12 @@ class Caller:
         home = self._home(home)
         made = self._prepared(prompt, tree, inside, home, temporary, max_cost_usd)
         dry_run.write(inside, brief, tree, self.options.root.resolve(), agent_answer.NAME)
-        at = time.time()
-        ending = agent_runner.run(self._cell(made, place, temporary, dry_run.scope_of(brief)))
+        at, cell = time.time(), self._cell(made, place, temporary, dry_run.scope_of(brief))
+        self._at_work = Path(cell.folder)
+        try:
+            ending = CallEnd(word="stopped", reason=_ENDED) if self.interrupted else agent_runner.run(cell)
+        finally:
+            self._at_work = None
         result = self._result(made, place, ending, at)
         self._keep_login(home)
         for left in [path for glob in self.adapter.litter for path in tree.glob(glob)]:
@@ -128,6 +136,13 @@ class Caller:
         if ending.left:
             raise ResearcherError(f"processes of the agent could not be ended: {', '.join(ending.left)}")
         return result
+
+    def interrupt(self) -> None:
+        """End the call that is under way, from another thread; further ones end before they begin."""
+        self.interrupted, folder = True, self._at_work
+        if folder is not None:
+            with suppress(OSError):  # it may not have begun, or be over
+                (folder / agent_runner.END).touch()
 
     def answer_file(self, label: str) -> Path:
         """Where the agent of that call may write its answer."""
@@ -152,8 +167,10 @@ class Caller:
             used, kept = home / login, self.folder / "login" / login
             if used.is_file() and not used.is_symlink():
                 kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                aside = kept.with_name(f".{kept.name}-{home.parent.name}")
                 with suppress(OSError):
-                    shutil.copy2(used, kept)
+                    shutil.copy2(used, aside)
+                    aside.replace(kept)
 
     def _prepared(
         self, prompt: str, tree: Path, inside: Path, home: Path, temporary: Path, max_cost_usd: float | None

@@ -23,7 +23,7 @@ from autoresearch.git import contents, refs, worktree
 from autoresearch.guards.custody import Custody
 from autoresearch.machine import disk
 from autoresearch.researchers.agent import answer as agent_answer
-from autoresearch.researchers.agent import dry_run, prices, transcript, troubles
+from autoresearch.researchers.agent import dry_run, prices, purse, transcript, troubles
 from autoresearch.researchers.agent.answer import Answer
 from autoresearch.researchers.agent.invocation import Caller, Result, as_json, fill, template
 from autoresearch.researchers.agent.options import AgentOptions
@@ -68,7 +68,7 @@ class AgentResearcher:
         self._caller = Caller(self.options, folder)
         self._notes: list[str] = []
         self._bills: list[ResearcherAsked] = []
-        self._told: set[str] = set()
+        self._purse = purse.of(folder)
         prompts = self.options.prompts and self.options.root / self.options.prompts
         self._templates = {name: template(f"{name}.md", prompts) for name in ("propose", "repair", "answer", *_TASKS)}
         nothing = dict.fromkeys(_PARTS, "")
@@ -87,7 +87,7 @@ class AgentResearcher:
             FruitlessError: It was called as often as it may, and nothing can be committed; the tree is as it was.
             ResearcherError: It could not work for a reason that time or a person may mend; the tree is as it was.
         """
-        if over := self._used_up():
+        if over := self._purse.used_up(self.options):
             self._note_once(f"the agent {over}; it is not asked again")
             return None
         commit = refs.head_commit(tree)
@@ -100,9 +100,16 @@ class AgentResearcher:
             if not isinstance(found, str):
                 self._record(brief.index, result, attendance.PROPOSED if found else attendance.NO_IDEA)
                 return found
+            if self._caller.interrupted:
+                self._record(brief.index, result, attendance.AGAIN, found)
+                raise ResearcherError(found)
             why, failed = found, self._failed(result, contents.edited_paths(tree, commit))
             self._fresh(tree, commit)
-            last = number == self.options.tries or result.ending.word == "timed-out" or bool(self._used_up())
+            last = (
+                number == self.options.tries
+                or result.ending.word == "timed-out"
+                or bool(self._purse.used_up(self.options))
+            )
             ended = attendance.TROUBLE if failed else attendance.FRUITLESS
             self._record(brief.index, result, ended if last else attendance.AGAIN, why)
             if last and failed:
@@ -138,6 +145,20 @@ class AgentResearcher:
         if not mended:
             self._fresh(tree, commit)  # the engine attaches it to its branch again
         return mended
+
+    def at_once(self) -> int:
+        """How many made alike may be at work together.
+
+        None beside anything else without a sandbox, for what is compared afterwards is the whole repository; one where
+        they would share a home; else as many as its bounds leave room for.
+        """
+        if self._caller.uncontained:
+            return 0
+        return 1 if self.options.home is not None else self._purse.at_once(self.options)
+
+    def interrupt(self) -> None:
+        """End the call that is under way, and begin no other."""
+        self._caller.interrupt()
 
     def notes(self) -> tuple[str, ...]:
         """What a person should be able to read about the calls since the last time this was asked."""
@@ -179,15 +200,14 @@ class AgentResearcher:
                 f"the agent works without a sandbox ({self._caller.uncontained}): it can reach everything this account "
                 f"can; what it moves in git or in the records is put back or reported afterwards"
             )
-        most = self.options.max_cost_usd
-        left = None if most is None else most - self._spent().get("usd", 0.0)
         custody = Custody.take(self.options.root, tree, self.folder.parent.parent, bool(self._caller.uncontained))
-        try:
-            result = self._caller.call(label, prompt, tree, left, brief)
-        finally:
-            self._notes += custody.settle(place / "kept")
-            self._notes += _tamed(tree)
-        return self._priced(result)
+        with self._purse.call(self.options.max_cost_usd) as left:
+            try:
+                result = self._caller.call(label, prompt, tree, left, brief)
+            finally:
+                self._notes += custody.settle(place / "kept")
+                self._notes += _tamed(tree)
+            return self._priced(result)
 
     def _verdict(self, result: Result, tree: Path, commit: str) -> Hypothesis | str | None:
         """The proposal, None for a stated lack of ideas, or why there is nothing to commit.
@@ -303,36 +323,9 @@ class AgentResearcher:
         if price and tokens:
             money = prices.cost_usd(price, said.tokens_in or 0, said.tokens_cached or 0, said.tokens_out or 0)
             said = replace(said, cost_usd=money, priced=True)
-        spent = self._spent()
-        usd = round(spent.get("usd", 0.0) + (said.cost_usd or 0.0), 6)
         worked = result.ending.word != "exited" or result.ending.code == 0
-        blind = spent.get("blind", 0) + (said.cost_usd is None and worked)
-        document = {"usd": usd, "tokens": spent.get("tokens", 0) + tokens, "blind": blind}
-        disk.replace(self.folder / "spent.json", as_json(document))
+        self._purse.pay(said.cost_usd, tokens, worked=worked)
         return replace(result, said=said)
-
-    def _used_up(self) -> str:
-        """Why it may not be called again, in words; empty while it may. A bound that cannot be kept is reached."""
-        spent, most, tokens = self._spent(), self.options.max_cost_usd, self.options.max_tokens
-        if most is not None and spent.get("usd", 0.0) >= most:
-            return f"has used up its {most:g} USD"
-        if tokens is not None and spent.get("tokens", 0) >= tokens:
-            return f"has used up its {tokens} tokens"
-        if most is not None and spent.get("blind", 0) >= _MOST_BLIND:
-            return (
-                f"has a bound of {most:g} USD, and {_MOST_BLIND} of its calls say neither what they cost nor a model "
-                "with a known price: name its price in `prices`, or bound it with `max_tokens` or `limit`"
-            )
-        if tokens is not None and spent.get("blind", 0) >= _MOST_BLIND and not spent.get("tokens"):
-            return f"has a bound of {tokens} tokens and does not say how many it used: bound it with `limit`"
-        return ""
-
-    def _spent(self) -> Mapping[str, float]:
-        try:
-            found = json.loads((self.folder / "spent.json").read_bytes())
-            return {str(key): float(value) for key, value in found.items()}
-        except (OSError, ValueError, AttributeError, TypeError):
-            return {}
 
     def _bill(self, result: Result, outcome: str, why: str) -> None:
         said: Said = result.said
@@ -345,16 +338,13 @@ class AgentResearcher:
         )  # fmt: skip
 
     def _note_once(self, text: str) -> None:
-        if text not in self._told:
-            self._told.add(text)
+        if text not in self._purse.told:
+            self._purse.told.add(text)
             self._notes.append(text)
 
     def _redactor(self) -> Redactor:
         return environment.of_repository(self.options.root)
 
-
-_MOST_BLIND = 3
-"""Calls of unknown cost after which a bound counts as reached."""
 
 _TODO = {
     Trouble.LOGIN: "log in, or set its key and name the variable in `env_allow`; it is retried automatically",

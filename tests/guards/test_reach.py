@@ -1,6 +1,6 @@
 """What a run is kept from."""
 
-from autoresearch.engine.reach import protected
+from autoresearch.guards.reach import protected
 from autoresearch.guards.scope import Scope
 
 FILES = ("train.py", "judge.py", "pkg/a.py", "pkg/b.py", "pkg/c.txt", "gold/x.csv", "gold/deep/y.csv")
