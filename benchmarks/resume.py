@@ -95,6 +95,7 @@ def _begun(root: Path, size: int) -> None:
         "stop": f"{size} experiments",
         "launcher": {"type": "scripted", "script": {"*": {"value": [0.5]}}},
         "researcher": {"type": "file", "path": "ideas.yaml"},
+        "approval": {"by": "anyone"},
         "verdict": {"policy": "greedy", "baseline_runs": 1, "confirm": 0},
     }
     (root / FOLDER / "campaign.yaml").write_text(yaml.safe_dump(document))

@@ -118,7 +118,7 @@ def attempt(ctx: Context, index: int) -> Attempt:
         disk.replace(kept, json.dumps(asdict(proposal), indent=2) + "\n")
     fault_points.point("propose.edited")
     if commit_proposal(ctx, entry, tree, proposal) and is_clean(ctx, proposal.hypothesis):
-        worktree.attach(tree, entry.branch)
+        worktree.attach(tree, entry.branch, entry.commit)
     else:
         worktree.remove(ctx.paths.root, tree)
     kept.unlink(missing_ok=True)
@@ -134,7 +134,7 @@ def bundle(ctx: Context, name: str, ideas: tuple[str, ...], parent: str) -> None
     try:
         commit = _composed(ctx, name, ideas, ctx.history.arm_commit(parent))
         refs.create_branch(ctx.paths.root, branch, commit)
-        worktree.attach(ctx.paths.worktree(name), branch)
+        worktree.attach(ctx.paths.worktree(name), branch, commit)
     except (Conflict, RepositoryError) as error:
         if is_about_room(error):
             raise
@@ -238,7 +238,7 @@ def remeasure(ctx: Context, name: str, experiment: str, parent: str) -> None:
         return
     branch = names.branch(ctx.campaign.campaign, name)
     refs.create_branch(ctx.paths.root, branch, commit)
-    worktree.attach(tree, branch)
+    worktree.attach(tree, branch, commit)
     fault_points.point("propose.bundle.yardstick")
     ctx.record(
         BundleMade(

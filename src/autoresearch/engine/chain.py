@@ -183,6 +183,7 @@ def ask_for_proposal(ctx: Context, entry: Experiment, tree: Path) -> Asking:
     for researcher in in_turn(ctx):
         _fresh(ctx, tree, entry.opened.parent_commit)
         brief = _told(ctx, researcher, brief_for(ctx, entry.index, entry.opened.parent))
+        before = contents.stamps(tree) if not researcher.edits else frozenset()
         answer = yield Question(entry.index, researcher, brief, tree)
         try:
             hypothesis = _idea_of(ctx, answer)
@@ -200,7 +201,7 @@ def ask_for_proposal(ctx: Context, entry: Experiment, tree: Path) -> Asking:
         hypothesis = without_secrets(ctx, replace(hypothesis, source=hypothesis.source or researcher.name))
         parent = _parent(ctx, hypothesis, entry)
         commit = ctx.history.arm_commit(parent)
-        if commit != entry.opened.parent_commit or _meddled(ctx, researcher, tree, commit):
+        if commit != entry.opened.parent_commit or _meddled(ctx, researcher, tree, commit, before):
             _fresh(ctx, tree, commit)
         hypothesis = replace(hypothesis, parent=parent)
         disk.replace(ctx.paths.attempt_brief(entry.index), ctx.redactor.clean(brief_text(brief)))
@@ -282,9 +283,15 @@ def _broken(ctx: Context, researcher: Researcher, how: str) -> ResearcherError:
     return ResearcherError(how)
 
 
-def _meddled(ctx: Context, researcher: Researcher, tree: Path, commit: str) -> bool:
+Stamps = frozenset[tuple[str, int, int, int, int]]
+"""What `contents.stamps` told before somebody was asked."""
+
+
+def _meddled(ctx: Context, researcher: Researcher, tree: Path, commit: str, before: Stamps) -> bool:
     """Whether a researcher that says it edits nothing has edited the tree; a person is told where its edits went."""
-    files = () if researcher.edits else contents.edited_paths(tree, commit)
+    if researcher.edits or before == contents.stamps(tree):
+        return False
+    files = contents.edited_paths(tree, commit)
     if files:
         ctx.note(
             f"researcher {researcher.name} edited {', '.join(files[:_SHOWN])} and does not say that it `edits`: what "

@@ -82,6 +82,17 @@ def _change(tree: Path, path: str, counts: tuple[str, str] | None) -> FileChange
     return FileChange(path=path, added=int(added), deleted=int(deleted), link_target=link)
 
 
+def stamps(tree: Path) -> frozenset[tuple[str, int, int, int, int]]:
+    """What tells whether anything in a worktree was written meanwhile: size, inode and times of all that is in it."""
+    found = set()
+    for place, folders, files in disk.walk(tree):
+        for path in (f"{place}/{name}" for name in (*folders, *files)):
+            with suppress(OSError):
+                state = os.lstat(path)
+                found.add((path, state.st_size, state.st_ino, state.st_mtime_ns, state.st_ctime_ns))
+    return frozenset(found)
+
+
 def is_endless(path: Path) -> bool:
     """Whether a file is longer than could be read in a night and next to nothing of it was ever written."""
     state = _state(path)

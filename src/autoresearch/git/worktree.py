@@ -339,14 +339,28 @@ def check(repo: Path, path: Path) -> None:
         )
 
 
-def attach(path: Path, branch: str) -> None:
+def _head(path: Path) -> str:
+    admin = _admin(path)
+    return _first_line(admin / "HEAD") if admin else ""
+
+
+def attach(path: Path, branch: str, commit: str = "") -> None:
     """Put a worktree on its branch; its files stay as they are, and its own index follows.
+
+    Nothing is asked of git where this process has put it there already, and the branch was at the same `commit`.
 
     Raises:
         RepositoryError: There is no such branch.
     """
+    if commit and _attached.get(path) == (branch, commit) and _head(path) == f"ref: {refs.HEADS}{branch}":
+        return
     if refs.branch_commit(path, branch) is None:
         raise RepositoryError(f"there is no branch {branch} to put {path} on")
     call(path, "symbolic-ref", "-m", "autoresearch", "HEAD", refs.HEADS + branch)
     call(path, "read-tree", "--reset", "HEAD", config=FULL)
     call(path, "update-index", "-q", "--refresh", config=FULL, codes=(0, 1))
+    _attached[path] = branch, commit
+
+
+_attached: dict[Path, tuple[str, str]] = {}
+"""On which branch, and at which commit of it, worktrees were put by this process."""
