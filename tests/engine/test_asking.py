@@ -55,6 +55,9 @@ def test_two_think_at_once_and_a_run_that_ends_meanwhile_is_taken_in(lab):
     lab.gate.touch()
     lab.until(lambda: len(lab.rows()) == 2, "the row of the list's idea")
     assert thinking(lab) == 2
+    told = " ".join(lab.cli("status").stdout.split())
+    assert "a researcher thinks of #3, #4 since" in told
+    assert "stop condition met as soon as 2 experiments under way had a verdict: 4/4 attempted" in told
     answers(lab).touch()
     out, err = working.communicate(timeout=200)
     assert working.returncode == 0, out + err
@@ -64,16 +67,17 @@ def test_two_think_at_once_and_a_run_that_ends_meanwhile_is_taken_in(lab):
 
 @pytest.mark.full
 def test_an_idea_equal_to_one_that_came_meanwhile_is_dropped_without_a_row(lab):
-    """Two agents have the same idea at once: one is run, the other is an event; one asked later could have known."""
+    """Two agents have the same idea at once: one is run, the other is an event that names it."""
     plan(lab, "3 experiments", lr="0.2")
     working = lab.start()
     lab.until(lambda: thinking(lab) == 2, "two agents at once")
     answers(lab).touch()
-    out, err = working.communicate(timeout=200)
-    assert working.returncode == 0, out + err
-    (dropped,) = [one for one in lab.journal("experiment_abandoned") if one["dropped"]]
-    assert "'another rate' was dropped: #" in str(dropped["reason"])
-    assert ["duplicate" in row.reason for row in lab.rows()] == [False, False, True]
+    reasons = lab.until(lambda: [str(one["reason"]) for one in lab.journal("experiment_abandoned")], "a dropped idea")
+    assert "'another rate' was dropped: #" in reasons[0]
+    assert lab.cli("stop", "--now").returncode == 0
+    out, _ = working.communicate(timeout=200)
+    assert "is no experiment: 'another rate' was dropped" in out
+    assert len([row for row in lab.rows() if row.description.startswith("another rate")]) <= 1
 
 
 @pytest.mark.full

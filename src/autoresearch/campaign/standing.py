@@ -8,6 +8,7 @@ Reading verbs work from the journal. What they need of the base commit is frozen
 earlier version it is what the first run was planned with.
 """
 
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -106,11 +107,15 @@ def _objective(opened: Opened) -> Objective:
     return Objective(asked.goal, metric, direction, metric)
 
 
-def _told_stop(state: StopState, flying: int) -> str:
-    """The stop rule's sentence; a rule is met when the last run has ended, not while runs go on."""
-    if not state.met or not flying:
-        return state.sentence
-    return f"stop condition met as soon as {flying} run{'s' * (flying != 1)} in flight ended: {state.reason}"
+def _told_stop(state: StopState, history: History) -> str:
+    """The stop rule's sentence; a rule is met when what is under way is over, not while runs go on or ideas come."""
+    flying = len(history.in_flight())
+    left = 0 if history.ended else len(history.tally.open)
+    if flying:
+        rest = f"{flying} run{'s' * (flying != 1)} in flight ended"
+    else:
+        rest = f"{left} experiment{'s' * (left != 1)} under way had a verdict" if left else ""
+    return f"stop condition met as soon as {rest}: {state.reason}" if state.met and rest else state.sentence
 
 
 def status_of(opened: Opened, now: float, *, held: bool) -> CampaignStatus:
@@ -137,7 +142,7 @@ def status_of(opened: Opened, now: float, *, held: bool) -> CampaignStatus:
         goal=objective.goal if objective else goal.goal,
         metric=objective.metric if objective else goal.metric,
         direction=str(objective.direction) if objective else goal.direction,
-        stop=_told_stop(state, len(history.in_flight())) if state else "",
+        stop=_told_stop(state, history) if state else "",
         attempted=history.attempted,
         target_count=limits.target_experiment_count if limits else None,
         remaining_s=state.remaining_s if state else None,
@@ -159,7 +164,7 @@ def status_of(opened: Opened, now: float, *, held: bool) -> CampaignStatus:
         verdicts=verdicts,
         steering=tuple(said.text for said in history.steering),
         cautions=_cautions(history, objective),
-        waiting=_awaited(history),
+        waiting=(*_awaited(history), *(_thinking(history) if held else ())),
         spent=researchers_told(history),
         by_hand=tuple(
             driven(opened.paths, history, opened.campaign, entry, now, held=held) for entry in history.by_hand
@@ -196,6 +201,15 @@ def _awaited(history: History) -> tuple[str, ...]:
     """Whom the campaign waits for: a person's answer, or a researcher that is out."""
     asked = (_waiting(ask) for key, ask in history.approvals.items() if key not in history.answers)
     return (*asked, *(() if history.ended else out_now(history.attendance, proposals(history))))
+
+
+def _thinking(history: History) -> tuple[str, ...]:
+    """For which experiments a researcher has been asked that has not answered yet."""
+    asked = [entry for entry in history.tally.open.values() if entry.committed is None and not entry.by_hand]
+    if not asked:
+        return ()
+    since = time.strftime("%H:%M:%S", time.localtime(min(entry.opened.at for entry in asked)))
+    return (f"a researcher thinks of {', '.join(f'#{entry.index}' for entry in asked)} since {since}",)
 
 
 def _latest(history: History) -> int | None:

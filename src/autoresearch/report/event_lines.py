@@ -106,6 +106,8 @@ def _text(event: Event) -> str:
         case happened.ExperimentCommitted():
             trouble = f"  [{'; '.join(event.breaches)}]" if event.breaches else ""
             return f"#{event.index} {event.hypothesis.area}: {event.hypothesis.title}  ({event.branch}){trouble}"
+        case happened.ExperimentAbandoned() if event.dropped:
+            return f"#{event.index} is no experiment: {event.reason}"
         case happened.BundleMade() if event.yardstick:
             made = f"{event.name}: {event.parent} with the yardstick of {event.yardstick}"
             return f"{made}: {event.conflict}" if event.conflict else made
