@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -145,8 +145,8 @@ def make_context(opened: Opened, clock: Callable[[], float] = time.time, *, prop
         limits=StopLimits.load(opened.history.limits),
         policy=policy(campaign.verdict.policy),
         target=target,
-        researchers=tuple(_researchers(campaign, paths)) if proposing else (),
-        another=lambda name: next(one for one in _researchers(campaign, paths, name)),
+        researchers=_researchers(campaign, paths) if proposing else (),
+        another=partial(_researcher, campaign, paths),
         editors=_editors(campaign),
         launcher=launcher_of(campaign, paths),
         sources=metric_source.sources_of(target),
@@ -179,15 +179,20 @@ def launcher_of(campaign: CampaignConfig, paths: CampaignPaths) -> Launcher:
     return launcher
 
 
-def _researchers(campaign: CampaignConfig, paths: CampaignPaths, only: str = "") -> Iterator[Researcher]:
-    for number, (spec, name) in enumerate(zip(campaign.researcher, _names(campaign), strict=True)):
-        if only not in {"", name}:
-            continue
-        folder = paths.scratch(f"{number}-{spec.type}")
-        options = {"root": str(paths.root), "seed": campaign.run.first_seed, **spec.options()}
-        one: Researcher = plugins.make("researchers", spec.type, options=options, folder=folder)
-        one.name = name
-        yield one
+def _researchers(campaign: CampaignConfig, paths: CampaignPaths) -> tuple[Researcher, ...]:
+    return tuple(_researcher(campaign, paths, name) for name in _names(campaign))
+
+
+def _researcher(campaign: CampaignConfig, paths: CampaignPaths, name: str) -> Researcher:
+    """Make the researcher of a name; each time another one, in the same folder."""
+    number = _names(campaign).index(name)
+    spec = campaign.researcher[number]
+    options = {"root": str(paths.root), "seed": campaign.run.first_seed, **spec.options()}
+    one: Researcher = plugins.make(
+        "researchers", spec.type, options=options, folder=paths.scratch(f"{number}-{spec.type}")
+    )
+    one.name = name
+    return one
 
 
 def _names(campaign: CampaignConfig) -> tuple[str, ...]:
