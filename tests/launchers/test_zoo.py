@@ -187,6 +187,7 @@ def test_every_animal_is_back_in_time_and_alone(animal, launcher, python):
     assert alive(wanted) == []
 
 
+@pytest.mark.full
 @pytest.mark.skipif(not shutil.which("cc"), reason="no C compiler")
 @pytest.mark.parametrize("sandbox", [False, True], ids=["bare", "in a sandbox"])
 def test_a_crowd_that_makes_anew_whoever_is_missing_is_gone_when_its_run_is_over(launcher, tmp_path, sandbox):

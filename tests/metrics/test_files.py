@@ -298,6 +298,7 @@ def test_a_line_too_long_to_hold_is_skipped_and_what_follows_is_read(tmp_path):
     assert "1 torn" in found.notes[0]
 
 
+@pytest.mark.full
 def test_a_million_lines_are_read_in_bounded_memory(tmp_path):
     """Few points are kept, among them the first, the last and the extremes; the peak is told by a process of its own."""
     with (tmp_path / "metrics.jsonl").open("w") as stream:

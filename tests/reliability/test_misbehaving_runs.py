@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import psutil
+import pytest
 import yaml
 from tests.conftest import commit_all
 
@@ -43,6 +44,7 @@ def living(file: Path) -> list[int]:
     return [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE]
 
 
+@pytest.mark.full
 def test_every_misbehaving_run_is_one_row_and_nothing_else(lab, tmp_path):
     """What overran its limit is a crash that says so; a number beside a daemon, a flood or raw bytes still counts."""
     (lab.root / "train.py").write_text(TRAIN)

@@ -49,6 +49,7 @@ def test_a_list_is_worked_through_whatever_is_refused_of_it(lab):
     assert lab.rows()[-1].runs
 
 
+@pytest.mark.full
 def test_two_researchers_of_one_kind_are_told_apart(lab):
     """Two agents that take turns: rows and shares know which of them it was, and one resting leaves the other alone."""
     good = 'sed -i "s/0.1/0.$RANDOM/" config.json; echo \'{"title": "another rate"}\' > "$AUTORESEARCH_ANSWER"'

@@ -44,6 +44,7 @@ def test_bytes_of_any_kind_pass_as_they_are(tmp_path_factory, data):
     ).encode("utf-8", "surrogateescape")
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("flood", [b"y" * 65536, b"step 12: loss=0.25\n" * 3000])
 def test_a_flood_past_the_bound_keeps_head_and_tail(tmp_path, flood):
     """Sixty times its bound: every byte is counted, both ends are real, and no secret slips through at the seams."""
