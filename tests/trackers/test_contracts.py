@@ -2,8 +2,10 @@
 
 import sqlite3
 import struct
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -87,13 +89,9 @@ class TestWandb(TrackerContract):
 
 def words(folder: Path) -> list[str]:
     """What the records of all offline runs hold, without times and places, sorted."""
-    from wandb.proto.wandb_internal_pb2 import Record
-
     found = []
     for file in folder.glob("wandb/offline-run-*/*.wandb"):
-        for data in records(file.read_bytes()):
-            record = Record()
-            record.ParseFromString(data)
+        for record in whole(file):
             run, history = record.run, {_key(one): one.value_json for one in record.history.item}
             if run.display_name:
                 found.append(f"run {run.display_name} in {run.run_group}, tags {','.join(run.tags)}")
@@ -102,6 +100,19 @@ def words(folder: Path) -> list[str]:
             found += [f"history {own}"] if own else []
             found += [f"summary {_key(one)} {one.value_json}" for one in record.summary.update]
     return sorted(word for word in found if "_wandb" not in word and "summary _" not in word)
+
+
+def whole(file: Path) -> list[Any]:
+    """The records of a run that was finished: W&B's own process writes them, and may still be at it afterwards."""
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    patience = time.monotonic() + 200
+    while True:
+        found = [Record.FromString(data) for data in records(file.read_bytes())]
+        if any(record.HasField("exit") for record in found):
+            return found
+        assert time.monotonic() < patience, f"{file} has no end"
+        time.sleep(0.05)
 
 
 def _key(item) -> str:
