@@ -8,7 +8,6 @@ Reading verbs work from the journal. What they need of the base commit is frozen
 earlier version it is what the first run was planned with.
 """
 
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,6 +29,7 @@ from autoresearch.git import diffs
 from autoresearch.machine import turns
 from autoresearch.ports.metric_source import MetricSource, readings_of, sources_of
 from autoresearch.records.paths import campaign_of
+from autoresearch.report.event_lines import clock
 from autoresearch.report.plain_text import baseline_figure, interval, leaner, proposals, researchers_told
 from autoresearch.run.measurement import Direction, Objective
 from autoresearch.scheduling.exploration import held_back
@@ -208,7 +208,7 @@ def _thinking(history: History) -> tuple[str, ...]:
     asked = [entry for entry in history.tally.open.values() if entry.committed is None and not entry.by_hand]
     if not asked:
         return ()
-    since = time.strftime("%H:%M:%S", time.localtime(min(entry.opened.at for entry in asked)))
+    since = clock(min(entry.opened.at for entry in asked))
     return (f"a researcher thinks of {', '.join(f'#{entry.index}' for entry in asked)} since {since}",)
 
 
