@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from autoresearch.experiment import events as happened
+from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import Purpose
 from autoresearch.report.event_lines import Lines
 from autoresearch.run.chosen_value import without_log
@@ -34,8 +35,11 @@ def test_a_number_without_steps_is_told_without_one():
     assert Lines().line(only).endswith(": acc = 0.25 (done)")
 
 
-def test_a_run_planned_by_an_earlier_controller_goes_by_its_id():
-    """After a restart the id is all that is known here."""
+def test_after_a_restart_runs_and_verdicts_are_called_as_before():
+    """Who goes on with a campaign knows its runs by name and its experiments by number from the history."""
+    history = History()
+    history.apply(PLANNED)
+    assert Lines(history).line(MEASURED).endswith("  raise-the-lr run 2: acc = 0.25 at step 10 (done)")
     assert "ar-night-raise-the-lr-0fc9: acc = 0.25" in Lines().line(MEASURED)
 
 

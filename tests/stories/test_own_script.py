@@ -14,7 +14,7 @@ pytest.importorskip("numpy")
 
 SCRIPTS = Path(__file__).with_name("own_scripts")
 INIT = ("init", "--yes", "--run", "--plain", "--poll", "0.02", "--name", "night", "--stop", "3 experiments, 30s each")
-QUICK = ("--set", "verdict.confirm=0", "--set", "verdict.baseline_runs=1")
+QUICK = ("--parallel", "2", "--set", "verdict.confirm=0", "--set", "verdict.baseline_runs=1")
 
 
 @pytest.fixture
@@ -46,7 +46,9 @@ def finished(lab, run_git, *command: str):
     assert all(row.metric_value is not None and row.status != "crash" for row in rows), done.stdout
     assert run_git(lab.root, "status", "--short") == ""
     assert run_git(lab.root, "worktree", "list").count("\n") <= len(rows)
-    return done.stdout, yaml.safe_load((lab.folder / "campaign.yaml").read_text())
+    written = yaml.safe_load((lab.folder / "campaign.yaml").read_text())
+    assert written["launcher"]["parallel"] == 2
+    return done.stdout, written
 
 
 def changed(lab, run_git):

@@ -35,6 +35,7 @@ from autoresearch.machine.turns import SharedTurn
 from autoresearch.ports.target import Rehearsable
 from autoresearch.records import finding, volume
 from autoresearch.records.paths import EXCLUDED, Layout
+from autoresearch.report import event_lines
 from autoresearch.scheduling.by_hand import Dropping, Errand, resume_first
 from autoresearch.scheduling.next_move import Chooser, Stop
 
@@ -57,6 +58,7 @@ class Onlooker:
 
     Attributes:
         listen: Called with every event.
+        say: Called with every event that a person would read, as one line; None for nobody.
         poll: Called after every look at the jobs.
         poll_s: Seconds between two looks.
     """
@@ -64,6 +66,7 @@ class Onlooker:
     listen: Callable[[Event], None] = _nothing
     poll: Callable[[], None] = _nothing
     poll_s: float = 0.5
+    say: Callable[[str], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -196,7 +199,8 @@ class ByHand:
             _may_work(opened, resting=resting)
             clock = SteadyClock(self.clock, not_before=opened.history.last_at)
             context = beginning.make_context(opened, clock, proposing=False)
-            context.listeners.append(onlooker.listen)
+            told = event_lines.teller(onlooker.say, context.history)
+            context.listeners += [onlooker.listen, *([told] if told else [])]
             reporter = Reporter(ctx=context, beat=turn.beat, poll=onlooker.poll)
             first = turn.alone()
             with volume.site_ready(context.paths), tell_trackers(context) if first else contextlib.nullcontext():

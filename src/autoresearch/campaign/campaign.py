@@ -154,7 +154,7 @@ class Campaign:
                 proof = consent.prove(opened, "approve the plan", starts=True)
                 beginning.begin_campaign(opened, approved_by or self._who(), clock, proof)
             context = beginning.make_context(opened, clock)
-            context.listeners += [heard for heard in (on_event, event_lines.teller(on_line)) if heard]
+            context.listeners += [heard for heard in (on_event, event_lines.teller(on_line, context.history)) if heard]
             reporter = controller.Reporter(ctx=context, beat=lock.refresh, poll=on_look or (lambda: None))
             self._working = replace(opened, history=context.history)
             try:

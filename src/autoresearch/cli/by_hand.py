@@ -20,13 +20,13 @@ from autoresearch.errors import UsageError
 from autoresearch.report import plain_text
 
 if TYPE_CHECKING:
-    import argparse
-
     from autoresearch.campaign.by_hand import ByHand, Onlooker
     from autoresearch.campaign.campaign import Campaign
+    from autoresearch.campaign.result import Adopted, Reproduction
     from autoresearch.campaign.status import DrivenExperiment
     from autoresearch.experiment.hypothesis import Hypothesis
 
+_POLL_S = 0.5
 _NEEDS = {"new": "a title", "run": "a number", "judge": "a number", "drop": "a number", "show": "a number", "list": ""}
 
 
@@ -113,7 +113,7 @@ def _run(args: argparse.Namespace, campaign: Campaign, by_hand: ByHand) -> None:
         return
     view = PlainView(campaign) if args.plain or not output.on_terminal() else LiveView(campaign)
     with view:
-        found = by_hand.run(number, Onlooker(view.tell, view.refresh, args.poll), take_over=args.take_over)
+        found = by_hand.run(number, Onlooker(view.tell, view.refresh, args.poll, view.say), take_over=args.take_over)
     output.say()
     _say(args, found)
 
@@ -126,12 +126,6 @@ def _quiet(args: argparse.Namespace) -> Onlooker:
 
 def _say(args: argparse.Namespace, found: DrivenExperiment) -> None:
     output.emit(found) if args.json else output.say(driven_text(found, output.terminal_width()))
-
-
-if TYPE_CHECKING:
-    from autoresearch.campaign.result import Adopted, Reproduction
-
-_POLL_S = 0.5
 
 
 def add_reproduce_arguments(parser: argparse.ArgumentParser) -> None:

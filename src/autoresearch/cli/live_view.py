@@ -15,7 +15,7 @@ from autoresearch.cli import output
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.events import Event
 from autoresearch.report import plain_text
-from autoresearch.report.event_lines import Lines, clock
+from autoresearch.report.event_lines import clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,7 +42,6 @@ class PlainView:
             every_s: Seconds after which it is printed how far the campaign has come though nothing has happened.
         """
         self._campaign, self._every_s = campaign, every_s
-        self._lines = Lines()
         self._due, self._said = True, -math.inf
 
     def __enter__(self) -> Self:
@@ -53,12 +52,14 @@ class PlainView:
         """Nothing to take down."""
 
     def tell(self, event: Event) -> None:
-        """Print what happened."""
-        if text := self._lines.line(event):
-            output.say(text)
+        """Notice what makes it due to say how far the campaign has come."""
         self._due = self._due or isinstance(event, happened.ExperimentJudged)
         if isinstance(event, happened.ControllerStarted):
             self.refresh()
+
+    def say(self, line: str) -> None:
+        """Print what happened."""
+        output.say(line)
 
     def refresh(self) -> None:
         """Print how far the campaign has come, if that is due."""
@@ -80,7 +81,6 @@ class LiveView:
         from rich.live import Live  # noqa: PLC0415 - a heavy import that plain commands do without
 
         self._campaign = campaign
-        self._lines = Lines()
         self._recent: deque[str] = deque(maxlen=_EVENTS)
         self._drawn = 0.0
         self._live = Live(auto_refresh=False, transient=True)
@@ -97,9 +97,11 @@ class LiveView:
         self._live.__exit__(kind, error, trace)
 
     def tell(self, event: Event) -> None:
+        """Nothing; a line of it is said."""
+
+    def say(self, line: str) -> None:
         """Remember what happened for the tail of the view."""
-        if text := self._lines.line(event):
-            self._recent.append(text)
+        self._recent.append(line)
 
     def refresh(self) -> None:
         """Redraw, at most about once a second."""

@@ -114,6 +114,7 @@ def add_init_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="set any key of the campaign file"
     )
+    parser.add_argument("--parallel", type=int, help="runs in parallel (default: 1)")
     parser.add_argument("--name", dest="campaign", help="campaign name (default: made from the date)")
     parser.add_argument("--repo", metavar="DIR", type=Path, default=Path(), help="the repository (default: here)")
     parser.add_argument("--plain", action="store_true", help="with --run: plain lines instead of the live view")
@@ -159,7 +160,7 @@ def run_init(args: argparse.Namespace) -> int:
             worth=args.worth,
             ideas=args.ideas,
             researcher=args.researcher or (),
-            settings=dict(setting(item) for item in args.set),
+            settings=_settings(args),
         )
         output.say(f"noise:      {rehearsal.agreement(made.values)}")
     plan = campaign.draft(made.request)
@@ -169,6 +170,12 @@ def run_init(args: argparse.Namespace) -> int:
         output.say("Read it, edit it if you like, then: autoresearch run")
         return 0
     return work(campaign, plain=args.plain, poll_s=args.poll, approved_by=person())
+
+
+def _settings(args: argparse.Namespace) -> dict[str, object]:
+    """Keys of the campaign file by flags; `--set` wins."""
+    parallel = {} if args.parallel is None else {"launcher.parallel": args.parallel}
+    return {**parallel, **dict(setting(item) for item in args.set)}
 
 
 def _ask_to_rehearse(args: argparse.Namespace) -> None:

@@ -45,7 +45,8 @@ def _sealed(args: argparse.Namespace) -> dict[str, str]:
 
 
 if TYPE_CHECKING:
-    from autoresearch.campaign.plan import PlanRequest
+    from autoresearch.campaign.campaign import Campaign
+    from autoresearch.campaign.plan import Plan, PlanRequest
 
 
 def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
@@ -177,11 +178,6 @@ def _path(text: str) -> Any:
     return Path(text)
 
 
-if TYPE_CHECKING:
-    from autoresearch.campaign.campaign import Campaign
-    from autoresearch.campaign.plan import Plan
-
-
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of `run`."""
     campaign_arguments(parser)
@@ -238,18 +234,17 @@ def work(
     view = PlainView(campaign) if plain or not output.on_terminal() else LiveView(campaign)
     with view:
         status = campaign.run(
-            view.tell, on_look=view.refresh, poll_s=poll_s, approved_by=approved_by, take_over=take_over
+            view.tell,
+            on_line=view.say,
+            on_look=view.refresh,
+            poll_s=poll_s,
+            approved_by=approved_by,
+            take_over=take_over,
         )
     output.say()
     output.say(status.text(last=50, width=output.terminal_width()))
     output.say(f"\nReport: {campaign.paths().report}")
     return 1 if status.state == "ended" and status.baseline is None else 0
-
-
-if TYPE_CHECKING:
-    import argparse
-
-    from autoresearch.campaign.campaign import Campaign
 
 
 def add_approve_arguments(parser: argparse.ArgumentParser) -> None:

@@ -12,6 +12,7 @@ from autoresearch.experiment.attendance import (
     ResearcherOut,
 )
 from autoresearch.experiment.events import Event
+from autoresearch.experiment.history import History
 from autoresearch.report.plain_text import duration, number
 from autoresearch.run.chosen_value import without_log
 
@@ -22,32 +23,42 @@ class Lines:
     A verdict's line begins with the experiment's number, its value and its effect: they stay where a line is cut.
     """
 
-    def __init__(self) -> None:
-        """No run and no experiment is known yet."""
-        self._runs: dict[str, str] = {}
-        self._numbers: dict[str, int] = {}
+    def __init__(self, history: History | None = None) -> None:
+        """Know the runs and experiments of a history; none without one."""
+        known = history or History()
+        self._runs = {run.planned.run_id: _name(run.planned) for run in known.runs.values()}
+        self._numbers = {one.name: one.index for one in known.experiments.values()}
 
     def line(self, event: Event) -> str | None:
         """What happened, in one line; None for what a person need not read."""
         if isinstance(event, happened.RunPlanned):
-            self._runs[event.run_id] = f"{event.experiment} run {event.number}"
+            self._runs[event.run_id] = _name(event)
         if isinstance(event, happened.ExperimentCommitted):
             self._numbers[event.name] = event.index
         text = _of_run(event, self._runs) or _judged(event, self._numbers) or _text(event)
         return f"{clock(event.at)}  {text}" if text else None
 
 
-def teller(say: Callable[[str], None] | None) -> Callable[[Event], None] | None:
-    """A listener that says every event that a person would read; None when there is nobody to say it to."""
+def teller(say: Callable[[str], None] | None, history: History) -> Callable[[Event], None] | None:
+    """A listener that says every event that a person would read; None when there is nobody to say it to.
+
+    Args:
+        say: Who is told, line by line.
+        history: What happened before.
+    """
     if say is None:
         return None
-    lines = Lines()
+    lines = Lines(history)
 
     def tell(event: Event) -> None:
         if text := lines.line(event):
             say(text)
 
     return tell
+
+
+def _name(planned: happened.RunPlanned) -> str:
+    return f"{planned.experiment} run {planned.number}"
 
 
 def clock(at: float | None = None) -> str:
