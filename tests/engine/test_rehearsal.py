@@ -7,8 +7,8 @@ import time
 import pytest
 from tests.conftest import commit_all
 
-from autoresearch.campaign import by_hand
 from autoresearch.campaign.campaign import Campaign
+from autoresearch.campaign.own_script import rehearsal
 from autoresearch.campaign.plan import PlanRequest
 from autoresearch.cli.main import main
 from autoresearch.engine.first_runs import Rehearsed
@@ -152,7 +152,7 @@ def killed(tmp_path):
     runs = root / "reports" / "auto_research" / "killed" / "rehearsal"
     try:
         (begun,) = wait_for(lambda: list(runs.glob("run-*/begun")))
-        assert by_hand.clear_abandoned(root) == ()
+        assert rehearsal.clear_abandoned(root) == ()
         made.kill()
         made.wait()
         yield root, begun.parent
@@ -165,10 +165,16 @@ def killed(tmp_path):
 
 
 @pytest.mark.full
-def test_the_rehearsal_of_a_plan_that_was_killed_is_ended_by_the_next_one(killed):
-    """Its job ends, its worktree and owner file go; while its process lives it is left alone."""
+def test_the_rehearsal_of_a_plan_that_was_killed_is_ended_by_the_next_one_and_cleared_on_request(killed, capsys):
+    """Its job ends and its worktree goes; `gc` shows what it logged, in a repository without a campaign, and clears."""
     root, run = killed
-    assert by_hand.clear_abandoned(root) == (f"killed/rehearsal/{run.name}",)
+    assert rehearsal.clear_abandoned(root) == (f"killed/rehearsal/{run.name}",)
     wait_for((run / "exit.json").exists)
-    assert not list(run.parent.parent.glob("rehearsal-*.owner"))
-    assert by_hand.clear_abandoned(root) == ()
+    assert rehearsal.clear_abandoned(root) == ()
+    assert main(["gc", "--repo", str(root)]) == 0
+    assert "gc --remove rehearsals" in capsys.readouterr().out
+    assert (run / "exit.json").exists()
+    assert main(["gc", "--remove", "rehearsals", "--repo", str(root)]) == 0
+    assert f"killed/rehearsal/{run.name}" in capsys.readouterr().out
+    assert not run.exists()
+    assert rehearsal.killed_rehearsals(root) == ()

@@ -201,6 +201,17 @@ def test_wrong_options_are_one_clear_line(tmp_path, options, said):
         SlurmLauncher(options, tmp_path)
 
 
+def test_an_image_that_is_not_on_this_machine_is_told(tmp_path):
+    """A file only: what a registry has, and what nodes alone see, cannot be known here, so it is no refusal."""
+    (tmp_path / "there.sqsh").touch()
+    said = {
+        image: SlurmLauncher({"container": image}, tmp_path).warnings(Resources(), tmp_path)
+        for image in (f"{tmp_path}/there.sqsh", f"{tmp_path}/typo.sqsh", "nvcr.io#nvidia/nemo-rl:v0.7.0")
+    }
+    assert [bool(told) for told in said.values()] == [False, True, False]
+    assert "typo.sqsh is not on this machine; make sure that the nodes see it" in said[f"{tmp_path}/typo.sqsh"][0]
+
+
 def test_slurm_without_its_commands_is_refused(tmp_path, monkeypatch):
     """R34: the native launcher needs the native commands; waiting for them would hide that."""
     monkeypatch.setenv("PATH", str(tmp_path))

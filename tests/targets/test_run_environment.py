@@ -4,8 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from autoresearch.campaign import surroundings
 from autoresearch.campaign.surroundings import target_of
 from autoresearch.config.schema import CampaignConfig
+from autoresearch.errors import CampaignError
+from autoresearch.experiment.events import CampaignStarted
+from autoresearch.experiment.history import fold
 from autoresearch.ports.target import RunRequest
 from autoresearch.targets.nemo_rl import NemoRLTarget
 from autoresearch.targets.nemo_rl.cost import test_script as script_of
@@ -155,3 +159,54 @@ def test_a_gated_model_without_a_token_is_told(suite, monkeypatch):
     assert "may be gated" not in told(suite)
     monkeypatch.setenv("HF_TOKEN", "t")
     assert "may be gated" not in told(suite, gated)
+
+
+def campaign_on(launcher):
+    """A campaign of the recipe with this launcher."""
+    return CampaignConfig(campaign="c", target="nemo-rl", recipe=RECIPE, stop="1 experiment", launcher=launcher)
+
+
+def taken_up(root, launcher, later, *, corrected=False):
+    """What is said when a campaign is taken up with a `later` launcher, and what is frozen from then on."""
+    began, now = campaign_on(launcher), campaign_on(later)
+    frozen = surroundings.seen(target_of(began).survey(root), began)
+    history = fold([CampaignStarted(at=0.0, campaign="c", base_commit="0", approved_by="Ada", survey=frozen)])
+    target = target_of(now)
+    return surroundings.compared(now, history, target.survey(root), target, corrected=corrected)
+
+
+def test_a_key_of_wandb_that_is_lost_on_the_way_is_refused(suite, monkeypatch):
+    """Every run would end at its start, asking for it; a choice to log offline, made by hand, is kept to."""
+    monkeypatch.setenv("WANDB_API_KEY", "k")
+    began = campaign_on({"type": "local"})
+    frozen = surroundings.seen(target_of(began).survey(suite), began)
+    history = fold([CampaignStarted(at=0.0, campaign="c", base_commit="0", approved_by="Ada", survey=frozen)])
+    monkeypatch.delenv("WANDB_API_KEY")
+    target = target_of(began)
+    with pytest.raises(CampaignError, match=r"no key is known here any more.*WANDB_MODE=offline; nothing was started"):
+        surroundings.compared(began, history, target.survey(suite), target, corrected=False)
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    assert "WANDB_API_KEY was known" in surroundings.compared(
+        began, history, target.survey(suite), target, corrected=False)[0]  # fmt: skip
+
+
+def test_a_corrected_launcher_corrects_the_place_of_runs_before_the_first_and_no_later(suite):
+    """What is frozen is replaced once; with runs behind it, another place is refused, for numbers would differ."""
+    before, after = ({"type": "slurm", "container": f"/images/{name}.sqsh"} for name in ("typo", "right"))
+    told, frozen = taken_up(suite, before, after, corrected=True)
+    assert told.startswith("the place of runs is corrected with the launcher: image: /images/right.sqsh")
+    assert frozen.place["image"] == "/images/right.sqsh"
+    with pytest.raises(CampaignError, match=r"froze image: /images/typo.sqsh.*put the launcher's options back"):
+        taken_up(suite, before, after)
+
+
+def test_the_place_of_a_run_on_kubernetes_is_its_image_and_what_is_mounted(suite):
+    """The same words in the plan and in what is frozen; another claim is another place."""
+    pods = {"type": "kubernetes", "image": "nvcr.io/nvidia/nemo-rl:v0.7.0",
+            "volumes": [{"claim": "work", "mount": "/work"}, {"claim": "data", "mount": "/data"}]}  # fmt: skip
+    campaign = campaign_on(pods)
+    found = surroundings.around(campaign, target_of(campaign).survey(suite))
+    assert found.place == {"image": "nvcr.io/nvidia/nemo-rl:v0.7.0", "mounts": "work:/work + data:/data"}
+    assert taken_up(suite, pods, pods) == ("", None)
+    with pytest.raises(CampaignError, match="their numbers could not be compared"):
+        taken_up(suite, pods, {**pods, "volumes": [{"claim": "other", "mount": "/work"}]})

@@ -14,12 +14,11 @@ from pathlib import Path
 
 from autoresearch.campaign import beginning, controller, opening, preflight
 from autoresearch.campaign.controller import Reporter, write_report
+from autoresearch.campaign.own_script.rehearsal import clear_abandoned
 from autoresearch.campaign.plan import Plan
 from autoresearch.campaign.standing import judged_value, reading_of
 from autoresearch.campaign.status import DrivenExperiment, Judged, driven
-from autoresearch.campaign.surroundings import target_of
 from autoresearch.campaign.tracking import tell_trackers
-from autoresearch.config.schema import CampaignConfig
 from autoresearch.engine import by_hand, first_runs
 from autoresearch.engine.context import Context
 from autoresearch.engine.loop import Loop
@@ -34,7 +33,7 @@ from autoresearch.machine.clock import SteadyClock
 from autoresearch.machine.turns import SharedTurn
 from autoresearch.ports.target import Rehearsable
 from autoresearch.records import finding, volume
-from autoresearch.records.paths import EXCLUDED, Layout
+from autoresearch.records.paths import EXCLUDED
 from autoresearch.report import event_lines
 from autoresearch.scheduling.by_hand import Dropping, Errand, resume_first
 from autoresearch.scheduling.next_move import Chooser, Stop
@@ -291,10 +290,7 @@ def _work(
     def over() -> bool:
         reporter.catch_up(leads=False)
         onlooker.poll()
-        return isinstance(
-            choose(ctx.history, ctx.campaign, ctx.policy, ctx.survey.objective, ctx.outlook()),
-            Stop,
-        )
+        return isinstance(choose(ctx.history, ctx.campaign, ctx.policy, ctx.survey.objective, ctx.outlook()), Stop)
 
     def rest(turn: SharedTurn, seconds: float) -> None:
         turn.rest(seconds, over)
@@ -348,25 +344,3 @@ def rehearse(plan: Plan, clock: Callable[[], float], wait: Callable[[], None]) -
         mark.unlink(missing_ok=True)
     assert found is not None  # noqa: S101 - it is always waited for
     return replace(found, told=known.clean(found.told))
-
-
-def clear_abandoned(root: Path) -> tuple[str, ...]:
-    """End the rehearsals of plans whose process was killed, and take away weights and worktree; what was cleared.
-
-    One whose process lives, or of which nobody here can know, is left alone, and so is a file that nobody can read.
-    """
-    gone = []
-    marks = (mark for paths in Layout(root).folders() for mark in paths.folder.glob(paths.rehearsal_owner("*").name))
-    for mark in sorted(marks):
-        try:
-            said = json.loads(mark.read_text("utf-8"))
-            owner, number = lock_owner.read(said["owner"]), int(said["number"])
-            campaign = CampaignConfig.of(said["campaign"], str(mark))
-        except (OSError, ValueError, KeyError, TypeError, CampaignError):
-            continue
-        if lock_owner.alive(owner, owner.since) is False:
-            paths = volume.with_site(Layout(root).campaign(campaign.campaign), campaign)
-            first_runs.abandon(beginning.launcher_of(campaign, paths), target_of(campaign), paths, number)
-            mark.unlink(missing_ok=True)
-            gone.append(f"{campaign.campaign}/{first_runs.REHEARSAL}/run-{number}")
-    return tuple(gone)

@@ -4,7 +4,7 @@
 
 `autoresearch dashboard`: pages in your browser that show the campaigns and stay up to date.
 
-`autoresearch gc`: what of a campaign takes room and can go; `--remove KIND` clears it away.
+`autoresearch gc`: what takes room and can go; `--remove KIND` clears it away.
 
 `autoresearch help`: all commands, or the flags of one.
 
@@ -159,39 +159,42 @@ def add_gc_arguments(parser: argparse.ArgumentParser) -> None:
         "--remove",
         action="append",
         default=[],
-        choices=("checkpoints", "worktrees", "branches"),
-        help="clear this away: weights of runs, working trees; branches move to refs/archive/; repeatable",
+        choices=("checkpoints", "worktrees", "branches", "rehearsals"),
+        help="clear this away: weights of runs, working trees, killed rehearsals; branches are archived; repeatable",
     )
     campaign_arguments(parser, json=True)
 
 
 def run_gc(args: argparse.Namespace) -> int:
-    """Show what can go; take away only what was named."""
+    """Show what can go; take away only what was named. Killed rehearsals are of the repository, whatever campaign."""
     from autoresearch.campaign import controller, opening  # noqa: PLC0415 - `--help` can do without
+    from autoresearch.campaign.own_script import rehearsal  # noqa: PLC0415 - as above
     from autoresearch.run.placement import room  # noqa: PLC0415 - as above
 
-    campaign = campaign_of(args).bound()
-    if args.remove:
-        found, gone = controller.clear(campaign.where, campaign.name, args.remove)
-        if args.json:
-            output.emit({"removed": found, "gb": gone})
-        else:
-            output.say(f"{_clearables(found, 'cleared away')}\n{room(gone)}" if found else "nothing of that can go")
+    campaign, kinds = campaign_of(args), set(args.remove)
+    found: Sequence[Clearable] = ()
+    if not kinds or "rehearsals" in kinds:
+        look = rehearsal.clear_rehearsals if kinds else rehearsal.killed_rehearsals
+        found = look(campaign.where)
+    if kinds:
+        gone = sum(one.gb for one in found)
+        if others := kinds - {"rehearsals"}:
+            cleared, gb = controller.clear(campaign.where, campaign.bound().name, others)
+            found, gone = (*cleared, *found), gone + gb
+        told = f"{_clearables(found, 'cleared away')}\n{room(gone)}" if found else "nothing of that can go"
+        output.emit({"removed": found, "gb": gone}) if args.json else output.say(told)
         return 0
-    found = controller.clearable(opening.open_campaign(campaign.where, campaign.name))
+    if campaign.name or campaign.campaigns() or not found:
+        found = (*controller.clearable(opening.open_campaign(campaign.where, campaign.bound().name)), *found)
     if args.json:
         output.emit({"clearable": found})
     elif found:
-        kinds = " ".join(f"--remove {kind}" for kind in dict.fromkeys(one.kind for one in found))
-        output.say(_clearables(found, "can go"))
-        output.say(plain_text.wrapped(_STAYS, output.terminal_width(), others=""))
-        output.say(
-            f"nothing was removed; clear all of it away with: autoresearch gc {kinds} --campaign {campaign.name}"
-        )
+        remove = " ".join(f"--remove {kind}" for kind in dict.fromkeys(one.kind for one in found))
+        output.say(f"{_clearables(found, 'can go')}\n{plain_text.wrapped(_STAYS, output.terminal_width(), others='')}")
+        remove += f" --campaign {campaign.name}" if campaign.name else ""
+        output.say(f"nothing was removed; clear all of it away with: autoresearch gc {remove}")
     else:
-        output.say(
-            "nothing can go: no weights of settled ideas, no idle working tree, no branch of a campaign that is over"
-        )
+        output.say("nothing can go: no weights of settled ideas, idle working tree, ended branch or killed rehearsal")
     return 0
 
 

@@ -4,6 +4,7 @@ Before the first run of all: a rehearsal, a few steps of the base commit with a 
 """
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -103,6 +104,7 @@ _BLAMELESS = frozenset(
 )
 _LONG_MINUTES = 30.0
 """Runs that are shorter need no rehearsal: their baseline teaches as much in no more time."""
+_LETTING_GO_S = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,15 +205,22 @@ def rehearse(
             worktree.remove(paths.root, tree)
 
 
-def abandon(launcher: Launcher, target: Target, paths: CampaignPaths, number: int) -> None:
-    """End a rehearsal that nobody waits for any more, and keep neither its weights nor its worktree."""
+def abandon(launcher: Launcher, target: Target, paths: CampaignPaths, number: int) -> bool:
+    """End a rehearsal that nobody waits for any more, and keep neither its weights nor its worktree.
+
+    Returns whether it is over; where it is not after some seconds, what it still writes is not in anybody's way.
+    """
+    until = time.monotonic() + _LETTING_GO_S
     if job_id := launcher.find(names.run_id(paths.name, REHEARSAL, number)):
         launcher.cancel(job_id)
+        while launcher.leftovers(job_id) and time.monotonic() < until:
+            time.sleep(0.1)
     if isinstance(target, Saver):
         volume.forget(paths, REHEARSAL, target.weights(paths.run(REHEARSAL, number)))
     tree = paths.worktree(f".{REHEARSAL}")
     if tree.exists():
         worktree.remove(paths.root, tree)
+    return not (job_id and launcher.leftovers(job_id))
 
 
 def _ended(launcher: Launcher, job_id: str, wait: Callable[[], bool]) -> JobStatus | None:

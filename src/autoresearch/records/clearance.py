@@ -15,7 +15,7 @@ from autoresearch.machine import disk
 from autoresearch.records import volume
 from autoresearch.records.paths import PINNED, CampaignPaths
 
-CHECKPOINTS, WORKTREES, BRANCHES = CLEARABLE = ("checkpoints", "worktrees", "branches")
+CHECKPOINTS, WORKTREES, BRANCHES, REHEARSALS = CLEARABLE = ("checkpoints", "worktrees", "branches", "rehearsals")
 """What can be cleared away, each on its own request."""
 
 
@@ -25,7 +25,7 @@ class Clearable:
 
     Attributes:
         kind: One of `CLEARABLE`.
-        name: The experiment or bundle that it is of.
+        name: The experiment or bundle that it is of; for a rehearsal, its folder.
         why: Why it may go.
         gb: How large it is on the disk, in GB.
         places: Files and folders that are deleted; none of a branch.
@@ -75,6 +75,12 @@ def clearable(
     found = [*(_checkpoints(paths, history, stays, weights) if weights else ()), *_worktrees(paths, history, stays)]
     found += _branches(paths, history, stays)
     return tuple(sorted(found, key=lambda one: (-one.gb, CLEARABLE.index(one.kind), one.name)))
+
+
+def rehearsal(name: str, places: tuple[Path, ...]) -> Clearable:
+    """A rehearsal whose process was killed; it is of no campaign, so nothing of one depends on it."""
+    why = "its process was killed, and nobody waits for it"
+    return Clearable(kind=REHEARSALS, name=name, why=why, gb=_size(places), places=places)
 
 
 def _checkpoints(

@@ -2,6 +2,8 @@
 
 It runs in a worktree of the commit and in the sandbox of runs, under a time limit of its own. Every number is read by
 the metric sources that will read the runs of the campaign, so that what is shown is what will be measured.
+
+Besides, what is left of rehearsals whose process was killed, those of plans included.
 """
 
 import json
@@ -14,9 +16,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from itertools import count
 from pathlib import Path
+from typing import NamedTuple
 
+from autoresearch.campaign import beginning
 from autoresearch.campaign.own_script.found_numbers import FoundNumber, numbers_of, spoken_numbers
+from autoresearch.campaign.surroundings import target_of
 from autoresearch.config.schema import CampaignConfig
+from autoresearch.engine import first_runs
+from autoresearch.errors import CampaignError
 from autoresearch.git import contents, diffs, refs, worktree
 from autoresearch.guards.reach import sandbox_of, unconfined
 from autoresearch.machine import disk, lock_owner
@@ -26,6 +33,8 @@ from autoresearch.ports.dialect import Dialect
 from autoresearch.ports.launcher import Enforcer, Launcher
 from autoresearch.ports.metric_source import readings_of, sources_of
 from autoresearch.ports.target import WORK, RunRequest, Survey, Target
+from autoresearch.records import clearance, finding, volume
+from autoresearch.records.clearance import Clearable
 from autoresearch.records.paths import EXCLUDED, RUN_LOG, CampaignPaths, Layout
 from autoresearch.report.plain_text import number as told
 from autoresearch.run.job import JobState, JobStatus
@@ -187,7 +196,7 @@ def rehearsing(where: Path, wait: Callable[[], None] = lambda: time.sleep(0.1)) 
     refs.exclude(root, EXCLUDED)
     paths = Layout(root).campaign(NAME)
     paths.private.mkdir(parents=True, exist_ok=True)
-    _clear_away(paths)
+    clear_away(paths)
     place = Path(tempfile.mkdtemp(prefix=f"{NAME}-", dir=paths.private))
     disk.replace(place / _OWNER, json.dumps(asdict(lock_owner.here())))
     try:
@@ -200,20 +209,87 @@ def rehearsing(where: Path, wait: Callable[[], None] = lambda: time.sleep(0.1)) 
         disk.delete(place)
 
 
-def _clear_away(paths: CampaignPaths) -> None:
-    """Take away stages whose process was killed, with what still runs on them; what may be somebody's stays."""
+def killed(paths: CampaignPaths) -> Iterator[Path]:
+    """Stages whose process was killed; what may be somebody's is none."""
     for place in sorted(paths.private.glob(f"{NAME}-*")):
         try:
             owner = lock_owner.read(json.loads((place / _OWNER).read_bytes()))
         except (OSError, ValueError, KeyError, TypeError):
             continue
-        if lock_owner.alive(owner, owner.since) is not False:
-            continue
+        if lock_owner.alive(owner, owner.since) is False:
+            yield place
+
+
+def clear_away(paths: CampaignPaths) -> None:
+    """Take away stages whose process was killed, with what still runs on them."""
+    for place in killed(paths):
         launcher: Enforcer = plugins.make("launchers", "local", options={}, folder=place)
         runs = [file.stem for file in (place / ".runs").glob("*.json")]
-        if [left for run_id in runs for left in launcher.force(run_id, "cancelled", "its rehearsal was killed")]:
-            continue
-        disk.delete(place)
+        if not [left for run_id in runs for left in launcher.force(run_id, "cancelled", "its rehearsal was killed")]:
+            disk.delete(place)
+
+
+class _Killed(NamedTuple):
+    """A plan's rehearsal whose process is known to be gone: its owner file, and whether it was ended since."""
+
+    mark: Path
+    over: bool
+    number: int
+    campaign: CampaignConfig
+    paths: CampaignPaths
+    name: str
+    left: tuple[Path, Path]
+
+
+def clear_abandoned(root: Path) -> tuple[str, ...]:
+    """End the rehearsals of plans whose process was killed, and take away weights and worktree; what was ended.
+
+    One whose process lives, or of which nobody here can know, is left alone, and so is a file that nobody can read.
+    """
+    ended = [one for one in _killed(root) if not one.over]
+    for one in ended:
+        _end(one)
+        disk.replace(one.mark, json.dumps({**json.loads(one.mark.read_text("utf-8")), "over": True}))
+    return tuple(one.name for one in ended)
+
+
+def killed_rehearsals(where: Path) -> tuple[Clearable, ...]:
+    """What is left in a repository of rehearsals whose process was killed, of plans and of `init`."""
+    layout = finding.find_layout(where)
+    stages = [(stage.name, (stage,)) for stage in killed(layout.campaign(NAME))]
+    found = [*((one.name, one.left) for one in _killed(layout.root)), *stages]
+    return tuple(clearance.rehearsal(name, places) for name, places in found)
+
+
+def clear_rehearsals(where: Path) -> tuple[Clearable, ...]:
+    """End them and take away all that they left; what went. One of which something is still alive stays."""
+    before, layout = killed_rehearsals(where), finding.find_layout(where)
+    clear_away(layout.campaign(NAME))
+    for place in (place for one in _killed(layout.root) if _end(one) for place in one.left):
+        disk.delete(place) if place.is_dir() else place.unlink(missing_ok=True)
+    still = {one.name for one in killed_rehearsals(where)}
+    return tuple(one for one in before if one.name not in still)
+
+
+def _end(one: _Killed) -> bool:
+    launcher = beginning.launcher_of(one.campaign, one.paths)
+    return first_runs.abandon(launcher, target_of(one.campaign), one.paths, one.number)
+
+
+def _killed(root: Path) -> Iterator[_Killed]:
+    for folder in Layout(root).folders():
+        for mark in sorted(folder.folder.glob(folder.rehearsal_owner("*").name)):
+            try:
+                said = json.loads(mark.read_text("utf-8"))
+                owner, number = lock_owner.read(said["owner"]), int(said["number"])
+                campaign = CampaignConfig.of(said["campaign"], str(mark))
+            except (OSError, ValueError, KeyError, TypeError, CampaignError):
+                continue
+            if lock_owner.alive(owner, owner.since) is False:
+                paths = volume.with_site(folder, campaign)
+                run = paths.run(first_runs.REHEARSAL, number)
+                name = f"{paths.name}/{first_runs.REHEARSAL}/{run.name}"
+                yield _Killed(mark, bool(said.get("over")), number, campaign, paths, name, (run, mark))
 
 
 def measured(

@@ -319,15 +319,8 @@ class SlurmLauncher:
         return told or limits.too_long(self.options, limit_s, grace_s, self.options.allocation, resources)
 
     def warnings(self, resources: Resources, root: Path) -> tuple[str, ...]:
-        """Several nodes want Ray on all of them, which a plain batch job does not start."""
-        nodes = resources.nodes
-        if self.options.style == "ray.sub" and resources.gpus_per_node:
-            gpus = int(self.options.env.get("GPUS_PER_NODE", resources.gpus_per_node))
-            return limits.unlike_gres(self.options.partition, gpus)
-        if self.options.style != "batch" or nodes == 1 or not (root / "ray.sub").is_file():
-            return ()
-        told = f"a plain Slurm job starts the command on the first of {nodes} nodes only; to start Ray on all of them: "
-        return (f"{told}launcher: {{type: slurm, style: ray.sub, container: IMAGE}}",)
+        """What is missing or unlike the site, as far as it is seen from here."""
+        return limits.cautions(self.options, resources, root)
 
     # -- what is held between runs --------------------------------------------------------------------------------
 

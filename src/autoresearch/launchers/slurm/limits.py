@@ -9,6 +9,7 @@ import os
 import pwd
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from autoresearch.errors import LauncherError
@@ -100,7 +101,21 @@ def longest_s(partition: str | None) -> float | None:
     return max((one for one in limits if one is not None), default=None) if None not in limits else None
 
 
-def unlike_gres(partition: str | None, gpus: int) -> tuple[str, ...]:
+def cautions(options: SlurmOptions, resources: Resources, root: Path) -> tuple[str, ...]:
+    """What a person should know of the options: an image that is not seen here, nodes unlike a run, Ray on one only."""
+    image, nodes = options.container or "", resources.nodes
+    unseen = image.startswith("/") and not Path(image).exists()
+    told = (f"{image} is not on this machine; make sure that the nodes see it",) if unseen else ()
+    if options.style == "ray.sub" and resources.gpus_per_node:
+        gpus = int(options.env.get("GPUS_PER_NODE", resources.gpus_per_node))
+        return (*told, *_unlike_gres(options.partition, gpus))
+    if options.style != "batch" or nodes == 1 or not (root / "ray.sub").is_file():
+        return told
+    first = f"a plain Slurm job starts the command on the first of {nodes} nodes only; to start Ray on all of them: "
+    return (*told, f"{first}launcher: {{type: slurm, style: ray.sub, container: IMAGE}}")
+
+
+def _unlike_gres(partition: str | None, gpus: int) -> tuple[str, ...]:
     """NeMo-RL's ray.sub ends at once where it does not get all GPUs of its nodes: a warning then."""
     lines = _lines("sinfo", "-h", "-o", "%P %G", *_of(partition))
     kept = [line for line in lines if partition or line.split(" ")[0].endswith("*")]
