@@ -2,9 +2,10 @@
 
 A campaign is grown as in `resume.py`, and its report written. Then `autoresearch dashboard` is started and its pages
 are asked for, as a browser would: at once, while the journal is being read (the plot as its controller drew it last);
-when it has been read; page by page; one experiment; and after one more event, which has the report made anew. Seconds
-are those of the wall clock, the least and the middle of `--times`, with those of the processor of the answering process
-in brackets; on a busy machine only the latter mean much. With `--browser`, and Playwright and a Chromium, also when
+when it has been read; page by page; one experiment; after one more experiment with its verdict, and after one more
+word of a person, both of which have the report made anew. Seconds are those of the wall clock, the least and the middle
+of `--times`, with those of the processor of the answering process in brackets; on a busy machine only the latter mean
+much. With `--browser`, and Playwright and a Chromium, also when
 Chromium has first painted something (`first-contentful-paint`) and when it has laid out the whole page.
 """
 
@@ -93,6 +94,7 @@ def _looked_at(root: Path, size: int, times: int, *, browser: bool) -> None:
         }  # fmt: skip
         for name, path in pages.items():
             _line(name, [served.timed(path) for _ in range(times)])
+        _line("campaign, after one more verdict", [_after(served, root, size + number) for number in range(times)])
         found = []
         for number in range(times):
             words = (sys.executable, "-m", "autoresearch", "pause", f"for the {number}th time")
@@ -103,6 +105,22 @@ def _looked_at(root: Path, size: int, times: int, *, browser: bool) -> None:
             _painted(served)
     finally:
         served.end()
+
+
+def _after(served: Served, root: Path, newest: int) -> tuple[float, float, bytes]:
+    """The page when what the journal says of the newest experiment was said of another one as well."""
+    journal = root / resume.FOLDER / "journal.jsonl"
+    with journal.open("rb") as source:
+        source.seek(-100_000, os.SEEK_END)
+        tail = source.read().decode("utf-8", "replace").splitlines(keepends=True)
+    name, following = (f"idea-{number:05}" for number in (newest, newest + 1))
+    first = next(place for place, line in enumerate(tail) if '_opened"' in line and f'"index":{newest},' in line)
+    told = "".join(
+        line.replace(name, following).replace(f'"index":{newest}', f'"index":{newest + 1}') for line in tail[first:]
+    )
+    with journal.open("a") as sink:
+        sink.write(told)
+    return served.timed(PAGE)
 
 
 def _line(name: str, found: list[tuple[float, float, bytes]]) -> None:

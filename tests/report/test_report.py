@@ -8,17 +8,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autoresearch.campaign import controller, opening
+from autoresearch.campaign.standing import read
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.config.stop_rule import StopLimits
 from autoresearch.experiment import events as happened
 from autoresearch.experiment.experiment import why_no_value
-from autoresearch.experiment.history import fold
+from autoresearch.experiment.history import History, fold
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import Purpose, Status, Verdict
 from autoresearch.report import drawing
-from autoresearch.report.pages import claim_words, drift_words, html, markdown, standing, table
+from autoresearch.report.html_page import html
+from autoresearch.report.pages import claim_words, drift_words, markdown, standing, table
 from autoresearch.report.plain_text import interval
-from autoresearch.report.report import build
+from autoresearch.report.report import Known, build
 from autoresearch.run.integrity import Finding, Integrity
 from autoresearch.run.job import JobState, JobStatus, Resources
 from autoresearch.run.measurement import Completion, Direction, Measurement, Objective
@@ -88,10 +91,11 @@ def doubted(events):
 
 
 def report(
-    title="idea", goal="more", direction=Direction.MAXIMIZE, fresh=(), more=(), baseline=(0.5, 0.52), idea=(0.7, 0.72)
-):
+    title="idea", goal="more", direction=Direction.MAXIMIZE, fresh=(), more=(), baseline=(0.5, 0.52), idea=(0.7, 0.72),
+    price=None,
+):  # fmt: skip
     """Baseline, one kept idea, one crashed; values of fresh seeds of the kept one if there are any."""
-    campaign = CampaignConfig.of({"campaign": "c", "verdict": {"policy": "greedy"}})
+    campaign = CampaignConfig.of({"campaign": "c", "verdict": {"policy": "greedy"}, "usd_per_gpu_hour": price})
     objective, limits = (
         Objective(goal, "score", direction, meaning=goal),
         StopLimits(started_at=0.0, target_experiment_count=9),
@@ -325,3 +329,20 @@ def test_numbers_that_something_contradicts_are_said_first_and_count_for_nothing
     first = markdown(made).split("\n\n")[2]
     assert first.startswith("- idea-1: contradicted: sources disagree at step 9: a 0.7, b 0.4\n- unverified: 1 of 1")
     assert html(made).index("idea-1: contradicted") < html(made).index("<svg")
+
+
+def test_a_report_is_the_same_whether_or_not_one_was_made_before(ended):
+    """What is kept from one report to the next shows in how fast it comes, and in nothing else."""
+    opened = opening.open_campaign(ended.root, "night")
+    history, known = History(), Known()
+    for event in opened.journal.read():
+        history.apply(event)
+        reading = read(replace(opened, history=history))
+        assert controller.report_of(reading, event.at, known) == controller.report_of(reading, event.at)
+
+
+def test_gpu_hours_are_money_where_they_have_a_price_and_say_so_where_they_have_none():
+    """What they cost stands beside them; without a price, how to give one."""
+    told = [markdown(report(price=price)) for price in (2.5, None)]
+    assert re.search(r"3\.3 GPU-hours at 2\.5 USD: 8\.33 USD", told[0])
+    assert "which have no price: `usd_per_gpu_hour`" in told[1]

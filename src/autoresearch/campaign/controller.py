@@ -41,8 +41,9 @@ from autoresearch.records import clearance, finding, mirror, volume
 from autoresearch.records.clearance import Clearable
 from autoresearch.records.paths import CampaignPaths
 from autoresearch.report import drawing, figure
-from autoresearch.report.pages import html, markdown
-from autoresearch.report.report import Report, build
+from autoresearch.report.html_page import html
+from autoresearch.report.pages import markdown
+from autoresearch.report.report import Known, Report, build
 from autoresearch.run.job import Submission
 from autoresearch.run.placement import room
 from autoresearch.secrets.redactor import Redactor
@@ -261,6 +262,7 @@ class Reporter:
     _reported: float = field(default=0.0)
     _took_s: float = field(default=0.0)
     _stale: bool = True
+    _known: Known = field(default_factory=Known)
     _copied: int = 0
 
     def start(self) -> None:
@@ -323,7 +325,7 @@ class Reporter:
     def _write(self) -> None:
         self._stale, began = False, time.monotonic()
         try:
-            write_report(reading_of(self.ctx), self.ctx.clock(), self.ctx.redactor)
+            write_report(reading_of(self.ctx), self.ctx.clock(), self.ctx.redactor, self._known)
         except StorageError as error:
             self.ctx.note(f"the report could not be written: {error}")
         self._reported = time.monotonic()
@@ -352,18 +354,18 @@ def clear(where: Path, name: str | None, kinds: Collection[str], by: str = "") -
         return found, gone
 
 
-def report_of(reading: Reading, now: float) -> Report:
-    """The report as a value, from the records alone."""
+def report_of(reading: Reading, now: float, known: Known | None = None) -> Report:
+    """The report as a value, from the records alone; `known` is kept from one report of a campaign to the next."""
     opened = reading.opened
-    report = build(opened.history, opened.campaign, reading.objective, reading.outlook(now), now)
-    folders = [Path(run.planned.folder) for run in opened.history.runs.values() if run.ended]
-    lost = volume.volume_was_lost(opened.paths, folders)
+    report = build(opened.history, opened.campaign, reading.objective, reading.outlook(now), now, known)
+    ended = (run for run in opened.history.runs.values() if run.ended) if opened.paths.volume else ()
+    lost = volume.volume_was_lost(opened.paths, [Path(run.planned.folder) for run in ended])
     return replace(report, attention=(lost, *report.attention)) if lost else report
 
 
-def write_report(reading: Reading, now: float, redactor: Redactor) -> tuple[Path, ...]:
+def write_report(reading: Reading, now: float, redactor: Redactor, known: Known | None = None) -> tuple[Path, ...]:
     """Write `report.md`, `report.html`, `progress.svg` and, where Pillow is installed, `progress.png`; nothing else."""
-    report, paths = report_of(reading, now), reading.opened.paths
+    report, paths = report_of(reading, now, known), reading.opened.paths
     progress = figure.progress(report)
     texts = {
         paths.report: markdown(report),

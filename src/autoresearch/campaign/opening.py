@@ -1,6 +1,7 @@
 """Opens a campaign: its files, read. What works on one is made by `beginning`."""
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from autoresearch.config import campaign_file
 from autoresearch.config.schema import CampaignConfig, SiteConfig
 from autoresearch.config.stop_rule import StopLimits
 from autoresearch.errors import CampaignError
-from autoresearch.experiment.events import Noted
+from autoresearch.experiment.events import Event, Noted
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.experiment.history import History, fold
 from autoresearch.git import refs
@@ -57,8 +58,15 @@ class Opened:
         return found
 
 
-def open_campaign(where: Path, name: str | None = None) -> Opened:
+def open_campaign(
+    where: Path, name: str | None = None, hear: Callable[[Sequence[Event]], None] = lambda _: None
+) -> Opened:
     """Read a campaign; without a name the one worked on last.
+
+    Args:
+        where: A directory of the repository.
+        name: The campaign's name.
+        hear: Told the events of its journal, which takes long to read a second time.
 
     Raises:
         CampaignError: There is none, or none of that name, or its file was edited after it had started.
@@ -69,6 +77,7 @@ def open_campaign(where: Path, name: str | None = None) -> Opened:
     events, heard = journal.tail(0)
     history = fold(events)
     campaign = _frozen(history, paths)
+    hear(events)
     return Opened(volume.with_site(paths, campaign), as_begun(history, campaign), journal, history, heard)
 
 
@@ -103,7 +112,8 @@ def _frozen(history: History, paths: CampaignPaths) -> CampaignConfig:
     if not paths.campaign_file.exists():
         return as_noted(history, frozen)
     written = campaign_file.read(paths.campaign_file)
-    frozen = corrected(history, frozen, written)
+    priced = {"usd_per_gpu_hour": written.usd_per_gpu_hour}  # what it measures is none the less what was approved
+    frozen = corrected(history, frozen, written).model_copy(update=priced)
     if written.model_copy(update={"base": frozen.base, "site": _site_as(written, frozen)}) != frozen:
         raise CampaignError(
             f"{paths.campaign_file} was edited after the campaign had started, and a started plan is frozen; undo the "

@@ -127,6 +127,7 @@ def status_of(opened: Opened, now: float, *, held: bool) -> CampaignStatus:
         held: Whether a controller holds its lock.
     """
     history, limits, fresh = opened.history, opened.limits, _fresh(opened.history)
+    price = opened.campaign.usd_per_gpu_hour
     baseline, baseline_from = baseline_figure(history)
     paused = pauses(history.notes)
     objective = history.started.objective if history.started else None
@@ -147,6 +148,7 @@ def status_of(opened: Opened, now: float, *, held: bool) -> CampaignStatus:
         target_count=limits.target_experiment_count if limits else None,
         remaining_s=state.remaining_s if state else None,
         gpu_hours=history.gpu_hours,
+        gpu_usd=None if price is None else history.gpu_hours * price,
         keep=len(history.kept),
         discard=counts[Status.DISCARD],
         crash=counts[Status.CRASH],
@@ -349,7 +351,7 @@ class LiveCurves:
     def curve(self, where: Path, run: RunningRun) -> tuple[tuple[int, float], ...]:
         """The objective's metric of a run as (step, value), from the most trusted source that has it."""
         if not self._opened:
-            self._open(where, campaign_of(Path(run.folder)))
+            self.know(opening.open_campaign(where, campaign_of(Path(run.folder))))
         if self._objective is None:
             return ()
         spellings = (self._objective.tag, self._objective.metric)
@@ -360,8 +362,8 @@ class LiveCurves:
                 return found.points()
         return ()
 
-    def _open(self, where: Path, campaign: str) -> None:
-        opened = opening.open_campaign(where, campaign)
+    def know(self, opened: Opened) -> None:
+        """A campaign that somebody has read already is not read again for its curves."""
         self._sources = sources_of(target_of(opened.campaign))
         self._objective = opened.history.started.objective if opened.history.started else None
         self._opened = True

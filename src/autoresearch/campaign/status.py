@@ -238,17 +238,15 @@ class CampaignStatus:
     Attributes:
         campaign: Its name.
         state: `planned`, `running`, `paused`, `stopping`, `interrupted`, `idle` or `ended`.
-        goal: What it is for.
-        metric: What it is judged by.
+        goal: What it is for; `metric`: what it is judged by.
         direction: `maximize` or `minimize`.
         stop: The stop rule's sentence with numbers, empty before the start.
         attempted: Attempts so far, the baseline and crashes included.
         target_count: Attempts the stop rule asks for, None without a count.
         remaining_s: Seconds until the deadline, None without one.
         gpu_hours: GPU-hours used.
-        keep: Kept experiments, the baseline not counted.
-        discard: Discarded ones.
-        crash: Crashed ones.
+        gpu_usd: What they cost in USD, None where the campaign file has no price.
+        keep: Kept experiments, the baseline not counted; `discard` and `crash`: discarded and crashed ones.
         baseline: Mean of the metric of the baseline, on fresh seeds where `best` is; None while unknown.
         baseline_from: What it rests on, in words, with the figure of its row where that is another.
         incumbent: Name of the best kept arm.
@@ -260,8 +258,7 @@ class CampaignStatus:
         controller: `host:pid` of the controller at work, empty for none.
         reason: Why it ended or waits, in words.
         running: Runs in flight, oldest first.
-        verdicts: Experiments with a verdict, by index.
-        steering: What the user asked for, oldest first.
+        verdicts: Experiments with a verdict, by index; `steering`: what the user asked for, oldest first.
         by_hand: Experiments open by hand, by index.
         waiting: Launches that wait for a person's `approve` or `deny`, and researchers that have fallen out, and why.
         spent: What researchers cost and gained, a sentence for each program and model.
@@ -306,6 +303,13 @@ class CampaignStatus:
     held_back: tuple[str, ...] = ()
     claimed: str = ""
     cautions: tuple[str, ...] = ()
+    gpu_usd: float | None = None
+
+    @property
+    def gpus(self) -> str:
+        """GPU-hours used and what they cost, in words; empty without any."""
+        paid = "" if self.gpu_usd is None else f", {self.gpu_usd:.2f} USD"
+        return f"{self.gpu_hours:.1f} GPU-hours{paid}" if self.gpu_hours else ""
 
     @property
     def aim(self) -> str:
@@ -346,17 +350,13 @@ def _text(status: CampaignStatus, last: int, width: int | None) -> str:
     head = f"{status.campaign}: {status.state}{f' ({status.reason})' if status.reason else ''}"
     baseline = f"baseline {number(status.baseline)} ({status.baseline_from})"
     best = f"best {number(status.best) or '-'} ({status.best_from})"
+    known = ("no baseline yet",) if status.baseline is None else (baseline, best)
     lines = [
         wrapped(head, width),
         wrapped(status.aim, width, "  "),
         wrapped(status.stop, width, "  ") if status.stop else None,
-        f"  {status.keep} kept, {status.discard} discarded, {status.crash} crashed"
-        + (f"; {status.gpu_hours:.1f} GPU-hours" if status.gpu_hours else ""),
-        *(
-            ["  no baseline yet"]
-            if status.baseline is None
-            else [wrapped(baseline, width, "  "), wrapped(best, width, "  ")]
-        ),
+        f"  {status.keep} kept, {status.discard} discarded, {status.crash} crashed{status.gpus and f'; {status.gpus}'}",
+        *(wrapped(text, width, "  ") for text in known),
     ]
     told = (*status.waiting, *status.held_back, status.question, *status.cautions, *status.spent)
     lines += [wrapped(text, width, "  ") for text in told if text]

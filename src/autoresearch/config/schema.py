@@ -309,6 +309,8 @@ class CampaignConfig(_Part):
     """An independent evaluation of every run; None: a run's number is what the run itself says."""
     approval: ApprovalConfig = ApprovalConfig()
     run: RunConfig = RunConfig()
+    usd_per_gpu_hour: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """What a GPU-hour costs in USD; with it report and status say what was spent in money. None: no price is known."""
 
     @field_validator("campaign")
     @classmethod

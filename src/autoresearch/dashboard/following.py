@@ -4,6 +4,7 @@ Nothing here writes. Several may look at the same time: each look is one after t
 """
 
 import contextlib
+import gc
 import os
 import stat
 import threading
@@ -24,14 +25,18 @@ from autoresearch.records import finding
 from autoresearch.records.paths import CampaignPaths, Layout
 from autoresearch.report.curves import DrawnCurves, arm_curves
 from autoresearch.report.event_lines import Lines
-from autoresearch.report.report import Report
+from autoresearch.report.pages import PLOTTED
+from autoresearch.report.report import Known, Report
 
 _CHANGE_THE_PLAN = (CampaignStarted, Noted, Resumed)
 _LINES = 200
 _MOST_CURVES = 8
 """Runs in flight that are drawn: more would be a tangle."""
 
-_LARGEST_PLOT, _LARGEST_TEXT = 8_000_000, 200_000
+_LARGEST_PLOT, _LARGEST_TEXT, _LARGEST_HEAD = 8_000_000, 200_000, 20_000
+
+_LONG = 2_000_000
+"""Bytes of a journal that takes longer to read than a page may."""
 
 _STALE_S = 60.0
 """A report says what is left of the budget, so it is made again after a while though nothing came."""
@@ -52,6 +57,7 @@ class Followed:
     told: int = 0
     _opened: Opened | None = None
     _report: Report | None = None
+    _known: Known = field(default_factory=Known)
     _lines: deque[str] = field(default_factory=lambda: deque(maxlen=_LINES))
     _words: Lines = field(default_factory=Lines)
     _live: standing.LiveCurves = field(default_factory=standing.LiveCurves)
@@ -67,20 +73,33 @@ class Followed:
             return 0
 
     def ready(self, patience_s: float) -> bool:
-        """Whether it was read for the first time by the end of a wait of at most so long; the reading goes on."""
+        """Whether it was read for the first time by the end of a wait of at most so long; the reading goes on.
+
+        A journal that nobody would wait for is not waited for at all.
+        """
         if self._reading is None:
             self._reading = threading.Thread(target=self._read, daemon=True)
             self._reading.start()
-        self._reading.join(patience_s)
+        self._reading.join(0.0 if self.grown() > _LONG else patience_s)
         return not self._reading.is_alive()
 
     def _read(self) -> None:
-        with contextlib.suppress(AutoresearchError):  # whoever asks next is told
-            self.report()
+        """Read it; what was read stays as long as the process, so the collector of garbage never looks at it again."""
+        gc.disable()
+        try:
+            with contextlib.suppress(AutoresearchError):  # whoever asks next is told
+                self.report()
+        finally:
+            gc.enable()
+            gc.freeze()
 
     def plot(self) -> bytes:
         """The plot as a controller drew it last; empty where there is none, or something else lies in its place."""
         return _plain_file(self.paths.progress("svg"), _LARGEST_PLOT)
+
+    def beginning(self) -> str:
+        """How its report begins as a controller wrote it last, as Markdown; empty where there is none."""
+        return _plain_file(self.paths.report, _LARGEST_HEAD).decode("utf-8", "replace").partition(PLOTTED)[0]
 
     def opened(self) -> Opened:
         """Its files as they are now.
@@ -119,7 +138,7 @@ class Followed:
             if opened.history.started is None:
                 return None
             if self._report is None or self.clock() - self._report.at > _STALE_S:
-                self._report = controller.report_of(standing.read(opened), self.clock())
+                self._report = controller.report_of(standing.read(opened), self.clock(), self._known)
             return self._report
 
     def lines(self) -> tuple[str, ...]:
@@ -138,7 +157,10 @@ class Followed:
     def live_curves(self) -> tuple[DrawnCurves, ...]:
         """Of the runs in flight, below the incumbent's, which they are measured by; empty while none has a number."""
         with self._turn:
-            history, running = self.opened().history, self.status().running
+            opened, running = self.opened(), self.status().running
+            history = opened.history
+            if running:
+                self._live.know(opened)
             numbers = {entry.name: entry.index for entry in history.experiments.values()} if running else {}
             found = [(run, self._live.curve(self.paths.root, run)) for run in running[:_MOST_CURVES]]
             lines = [
@@ -204,14 +226,13 @@ class Followed:
         return submission, environment
 
     def _anew(self) -> Opened:
-        opened = opening.open_campaign(self.paths.root, self.paths.name)
-        self._opened, self._report, self._words = opened, None, Lines()
+        self._words, self.told, self._live = Lines(), 0, standing.LiveCurves()
         self._lines.clear()
-        self.told = 0
-        self._hear(opened.journal.read())
+        opened = opening.open_campaign(self.paths.root, self.paths.name, self._hear)
+        self._opened, self._report, self._known = opened, None, Known()
         return opened
 
-    def _hear(self, events: tuple[Event, ...]) -> None:
+    def _hear(self, events: Sequence[Event]) -> None:
         fresh = [line for event in events if (line := self._words.line(event))]
         self._lines.extend(fresh)
         self.told += len(fresh)

@@ -11,10 +11,11 @@ from autoresearch.dashboard import forms
 from autoresearch.experiment.experiment import Experiment
 from autoresearch.mcp.answers import Page, Shown
 from autoresearch.report import curves as drawings
-from autoresearch.report import drawing, pages
+from autoresearch.report import drawing, html_page, pages
+from autoresearch.report.attempts import ReportLine
 from autoresearch.report.curves import DrawnCurves
 from autoresearch.report.plain_text import duration, interval, number, safe
-from autoresearch.report.report import Report, ReportLine
+from autoresearch.report.report import Report
 
 MOST_ROWS = 200
 """Attempts that a campaign's page lists; all of them stand on a page of their own."""
@@ -54,8 +55,8 @@ def campaigns(found: Iterable[CampaignStatus | tuple[str, str, str]]) -> str:
         return page(
             "autoresearch", "<h1>Campaigns</h1><p>No campaign yet; begin with: <code>autoresearch init</code></p>"
         )
-    head = pages.heading(("campaign", "state", "attempted", "kept", "baseline", "best", "metric", "what is next"))
-    listing = f"{pages.SCROLL}<table>{head}{rows}</table></div>"
+    head = html_page.heading(("campaign", "state", "attempted", "kept", "baseline", "best", "metric", "what is next"))
+    listing = f"{html_page.SCROLL}<table>{head}{rows}</table></div>"
     return page("autoresearch", f'<h1>Campaigns</h1><section id="campaigns">{listing}</section>', news="/news")
 
 
@@ -107,7 +108,7 @@ def campaign(
     turn = min(max(1, turn), turns)
     end = len(report.entries) - (turn - 1) * MOST_ROWS
     shown = report.entries[max(0, end - MOST_ROWS) : end]
-    parts = pages.sections(report, shown, lambda index: f"{there}/experiments/{index}")
+    parts = html_page.sections(report, shown, lambda index: f"{there}/experiments/{index}")
     parts["attempts"] += _turns(there, turn, turns) if turns > 1 else ""
     parts["attempts"] += forms.choice(there) if len(report.entries) > 1 else ""
     told = (*status.waiting, *status.held_back, status.question, *status.cautions)
@@ -129,20 +130,44 @@ def _turns(there: str, turn: int, turns: int) -> str:
     return f'<p class="turns">{MOST_ROWS} at a time, the newest first; page {" ".join(links)} of {turns}</p>'
 
 
-def being_read(campaign: str) -> str:
-    """A long campaign whose journal is being read: the plot that its controller drew last, until the page fills."""
+def being_read(campaign: str, beginning: str = "") -> str:
+    """A long campaign whose journal is being read: what its controller wrote and drew last, until the page fills.
+
+    Args:
+        campaign: Its name.
+        beginning: How its report begins, as Markdown; empty for none.
+    """
     there = forms.home(campaign)
     drawn = f'<p><img src="{there}/plot.svg" alt="progress of {safe(campaign)}, as it was drawn last"></p>'
     told = "<p>Its journal is being read; this page fills by itself when that is done.</p>"
-    known = {"state": told, "plot": drawn}
+    headline, *words = [one.strip() for one in beginning.split("\n\n")[1:] if one.strip()] or [""]
+    known = {
+        "state": told,
+        "headline": f'<p class="headline">{_unmarked(headline)}</p>' if headline else "",
+        "plot": drawn,
+        "facts": "".join(map(_written, words)),
+    }
     body = "\n".join(f'<section id="{name}">{known.get(name, "")}</section>' for name in _PARTS)
     return page(campaign, f"<h1>{safe(campaign)}</h1>\n{body}", news=f"{there}/news")
+
+
+def _written(paragraph: str) -> str:
+    """A paragraph of the report, or its list of facts."""
+    if not paragraph.startswith("- "):
+        return f"<p>{_unmarked(paragraph)}</p>"
+    facts = (line.removeprefix("- ").partition(": ") for line in paragraph.splitlines())
+    return f"<dl>{''.join(f'<dt>{_unmarked(label)}</dt><dd>{_unmarked(text)}</dd>' for label, _, text in facts)}</dl>"
+
+
+def _unmarked(text: str) -> str:
+    """What a paragraph in Markdown says, without its marks."""
+    return safe(text.replace("**", "").replace("`", "").replace("&lt;", "<"))
 
 
 def _state(status: CampaignStatus, told: Iterable[str]) -> str:
     reason = f" {_faint(status.reason)}" if status.reason else ""
     counts = f"{status.keep} kept, {status.discard} discarded, {status.crash} crashed"
-    spent = f"; {status.gpu_hours:.1f} GPU-hours" if status.gpu_hours else ""
+    spent = f"; {status.gpus}" if status.gpus else ""
     lines = "".join(f'<p class="waits">{safe(text)}</p>' for text in told if text)
     stop = "" if status.state == "ended" else f" {safe(status.stop)}"
     return f"<p>{_badge(status.state)}{reason}{stop}<br>{_faint(counts + spent)}</p>{lines}"
@@ -154,11 +179,11 @@ def running(status: CampaignStatus, report: Report, live: Sequence[DrawnCurves])
     if not found:
         return ""
     title = f"{status.campaign}: curves of the runs in flight"
-    drawn = f"{pages.SCROLL}{_drawn(title, report.objective.metric, live)}</div>" if live else ""
+    drawn = f"{html_page.SCROLL}{_drawn(title, report.objective.metric, live)}</div>" if live else ""
     numbers = {entry.name: entry.index for entry in report.entries}
     rows = "".join(_run_in_flight(there, run, numbers.get(run.experiment)) for run in found)
-    head = pages.heading(("experiment", "purpose", "seed", "for", "expected", "state"))
-    return f"<h2>Running now</h2>{pages.SCROLL}<table>{head}{rows}</table></div>{drawn}"
+    head = html_page.heading(("experiment", "purpose", "seed", "for", "expected", "state"))
+    return f"<h2>Running now</h2>{html_page.SCROLL}<table>{head}{rows}</table></div>{drawn}"
 
 
 def _drawn(title: str, metric: str, found: Sequence[DrawnCurves]) -> str:
@@ -183,7 +208,7 @@ def compared(status: CampaignStatus, report: Report, indices: Sequence[int], fou
     """
     there, known = forms.home(status.campaign), {entry.index: entry for entry in report.entries}
     chosen = [known[index] for index in indices]
-    head = pages.heading(
+    head = html_page.heading(
         ("experiment", *(f'<a href="{there}/experiments/{one.index}">#{one.index}</a>' for one in chosen))
     )
     rows = "".join(
@@ -192,9 +217,9 @@ def compared(status: CampaignStatus, report: Report, indices: Sequence[int], fou
         if any(cells)
     )
     title = f"{status.campaign}: curves of {', '.join(f'#{index}' for index in indices)}"
-    drawn = f"{pages.SCROLL}{_drawn(title, report.objective.metric, found)}</div>" if found else ""
+    drawn = f"{html_page.SCROLL}{_drawn(title, report.objective.metric, found)}</div>" if found else ""
     said = f'<p class="faint">{safe(drawings.told(found))}</p>' if found else "<p>None of them has a curve.</p>"
-    body = f'<h1>Compared</h1>\n<section id="table">{pages.SCROLL}<table>{head}{rows}</table></div></section>'
+    body = f'<h1>Compared</h1>\n<section id="table">{html_page.SCROLL}<table>{head}{rows}</table></div></section>'
     body += f'\n<section id="curves"><h2>Curves at equal steps</h2>{drawn}{said}</section>'
     return page("compared", body, news=f"{there}/news", way=((status.campaign, there),))
 
@@ -299,7 +324,7 @@ def _own_curves(status: CampaignStatus, found: Shown, drawn: Sequence[DrawnCurve
     if not drawn:
         return ""
     picture = _drawn(f"curves of #{found.index}", status.metric, drawn)
-    return f"<h2>Curves at equal steps</h2>{pages.SCROLL}{picture}</div>"
+    return f"<h2>Curves at equal steps</h2>{html_page.SCROLL}{picture}</div>"
 
 
 def _runs(found: Shown) -> str:
@@ -310,8 +335,8 @@ def _runs(found: Shown) -> str:
         ))
         for run in found.runs
     )  # fmt: skip
-    head = pages.heading(("run", "purpose", "seed", "state", "minutes", "value", "integrity", "what happened"))
-    return f"<h2>Runs</h2>{pages.SCROLL}<table>{head}{rows}</table></div>" if rows else "<p>No run of its own.</p>"
+    head = html_page.heading(("run", "purpose", "seed", "state", "minutes", "value", "integrity", "what happened"))
+    return f"<h2>Runs</h2>{html_page.SCROLL}<table>{head}{rows}</table></div>" if rows else "<p>No run of its own.</p>"
 
 
 def problem(said: str) -> str:

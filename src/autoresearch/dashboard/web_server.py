@@ -3,7 +3,9 @@
 import asyncio
 import re
 import socket
+import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from importlib import resources
 from pathlib import Path
@@ -37,6 +39,9 @@ _LOOKS_AT_RUNS = 4
 
 _PATIENCE_S = 0.3
 """How long a page waits for a campaign that is read for the first time; then it says so and fills by itself."""
+
+_TURN_S = 0.0005
+"""How long a thread that reads a journal may keep one waiting that answers a browser."""
 
 _LONGEST_CHOICE = 60
 
@@ -79,11 +84,14 @@ class Pages:
 
     def campaigns(self, _: Request) -> str:
         """All campaigns."""
-        return views.campaigns(self._listed(name) for name in self._found.names())
+        names, until = self._found.names(), time.monotonic() + _PATIENCE_S
+        for name in names:
+            self._found.one(name).ready(0.0)
+        return views.campaigns(self._listed(name, until) for name in names)
 
-    def _listed(self, name: str) -> CampaignStatus | tuple[str, str, str]:
+    def _listed(self, name: str, until: float) -> CampaignStatus | tuple[str, str, str]:
         try:
-            if not (found := self._found.one(name)).ready(_PATIENCE_S):
+            if not (found := self._found.one(name)).ready(max(0.0, until - time.monotonic())):
                 return name, "being read", "its journal is long; this page fills by itself"
             return found.status()
         except AutoresearchError as error:
@@ -93,7 +101,7 @@ class Pages:
         """One campaign."""
         found = self._followed(request)
         if not found.ready(_PATIENCE_S):
-            return views.being_read(found.paths.name)
+            return views.being_read(found.paths.name, found.beginning())
         report, status = found.report(), found.status()
         if report is None:
             return views.planned(status.campaign, Campaign(where=self._root, name=status.campaign).plan().text())
@@ -244,6 +252,7 @@ def serve(
     """
     key = key or Key()
     found = FollowedCampaigns(where)
+    sys.setswitchinterval(_TURN_S)
     with _listening(host, port) as listener:
         bound = listener.getsockname()[1]
         app = FrontDoor(Pages(found, grant).application(), key, host, bound)

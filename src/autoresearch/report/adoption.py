@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from autoresearch.experiment.history import History
 from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.ports.target import SETTINGS
+from autoresearch.report import costs
+from autoresearch.report.attempts import ReportLine
 from autoresearch.report.pages import claim_words, clean, confirmed, facts, number, standing, table
 from autoresearch.report.plain_text import interval
-from autoresearch.report.report import Report, ReportLine
+from autoresearch.report.report import Report
 from autoresearch.verdict.claims import Standing
 
 _SUBJECT = 72
@@ -118,9 +120,7 @@ def pull_request(report: Report, arm: str, ideas: Sequence[str], branch: str, me
     told = dict(facts(report, mark="`"))
     own = ("best",) if arm == report.incumbent else ()
     kept = [(label, told[label]) for label in ("goal", "baseline", *own, "noise", "recipe") if label in told]
-    runs, hours = sum(spend.runs for spend in report.spend), sum(spend.gpu_hours for spend in report.spend)
-    minutes = sum(spend.minutes for spend in report.spend)
-    cost = f"{runs} runs, {minutes:.0f} minutes" + (f", {hours:.3g} GPU-hours" if hours else "")
+    cost = costs.added(report.spend, report.usd_per_gpu_hour)
     again = f"autoresearch reproduce {lines[-1].index} --campaign {report.campaign}"
     parts = [
         f"# {_line(title)}",

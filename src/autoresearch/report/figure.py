@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from autoresearch.experiment.outcome import BASELINE
+from autoresearch.report.attempts import ReportLine
 from autoresearch.report.drawing import (
     BASELINE_COLOUR,
     COLOURS,
@@ -19,11 +20,13 @@ from autoresearch.report.drawing import (
     bounds,
     ticks,
 )
-from autoresearch.report.report import Report, ReportLine
+from autoresearch.report.report import Report
 from autoresearch.run.measurement import Direction
 
 _CROWD = 1000
 """Attempts above which a dot that was not kept is small and says nothing: nobody could point at it."""
+_GRAIN = 2
+"""Places in a pixel that are told apart among small dots; a dot that would cover another is not drawn again."""
 _LABEL, _LABEL_WIDTH, _LABEL_LINE = 34, 210, 14
 """Characters of a title that a label has room for, the pixels they may take, and the pixels from line to line."""
 
@@ -54,8 +57,16 @@ def progress(report: Report, width: int = 920, height: int = 420) -> Drawing:
     axes = _axes(report, levels, width, height)
     shapes: list[Shape] = [*_frame(axes, report), *_baseline(axes, report, levels), *_staircase(axes, report, levels)]
     crowd = len(report.entries) > _CROWD
+    drawn: set[tuple[str, int, int]] = set()
     for entry in report.entries:
-        shapes += _attempt(axes, entry, levels.get(entry.index), plain=crowd and entry.status != "keep")
+        level = levels.get(entry.index)
+        plain = crowd and level is not None and entry.status != "keep"
+        if plain and level is not None:
+            place = entry.status, round(axes.x(entry.index) * _GRAIN), round(axes.y(level) * _GRAIN)
+            if place in drawn:
+                continue
+            drawn.add(place)
+        shapes += _attempt(axes, entry, level, plain=plain)
     shapes += _labels(axes, report, levels)
     return Drawing(width, height, f"{report.campaign}: progress", tuple(shapes))
 

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from autoresearch.experiment.outcome import BASELINE
+from autoresearch.report.attempts import ReportLine
 from autoresearch.report.drawing import COLOURS, INK, MUTED, Dot, Drawing, Line, Shape, Text
 from autoresearch.report.plain_text import cut, interval, number
-from autoresearch.report.report import Report, ReportLine
+from autoresearch.report.report import Report
 
 WIDTH = 400
 _ROW, _INDENT, _LEFT, _TOP = 38, 20, 14, 22

@@ -1,16 +1,13 @@
-"""The report as pages: the words that both share, the whole as Markdown, and as one self-contained HTML page.
+"""The report in words: those that all its forms share, and the whole as Markdown, for a terminal or a pull request."""
 
-Markdown is for a terminal, a pull request or a chat; the HTML has no script, no font and no picture from elsewhere.
-"""
-
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from autoresearch.experiment.outcome import BASELINE, Status
-from autoresearch.report import curves, drawing, figure
-from autoresearch.report.lineage import lineage
-from autoresearch.report.plain_text import interval, safe
-from autoresearch.report.report import Report, ReportLine
+from autoresearch.report import costs
+from autoresearch.report.attempts import ReportLine
+from autoresearch.report.plain_text import interval
+from autoresearch.report.report import Report
 from autoresearch.verdict.arms import counted
 from autoresearch.verdict.claims import Standing
 from autoresearch.verdict.drift import Drift
@@ -27,16 +24,8 @@ STANDINGS = {
 }
 """What the words mean under which attempts are listed, best first."""
 
-SCROLL = '<div class="scroll" role="group" aria-label="what may be wider than the page" tabindex="0">'
-"""Keys scroll it, too."""
-
-Link = Callable[[int], str]
-"""Where the page of an attempt of this number is."""
-
-_SORT = '<button type="button" class="sort">{}</button>'
-_LISTED = 100
-"""Attempts that the page lists under one word; the table and the Markdown have all."""
-
+PLOTTED = "![progress](progress.svg)"
+"""Where the head of the report ends in Markdown."""
 _SPEND_HEAD = ("purpose", "runs", "minutes", "GPU-hours")
 AREA_HEAD = ("area", "attempts", "keep", "discard", "crash", "best effect", "minutes")
 
@@ -49,7 +38,7 @@ def markdown(report: Report) -> str:
         clean(what_to_do(report)),
         "\n".join(f"- {clean(line)}" for line in report.integrity),
         _facts(report),
-        "![progress](progress.svg)",
+        PLOTTED,
         _standings(report),
         _experiments(report),
         _areas(report),
@@ -256,145 +245,15 @@ def caution_words(report: Report) -> str:
 
 
 def time_words(report: Report) -> str:
-    """Minutes of runs, of the campaign, and in queues, in one sentence."""
+    """Minutes of runs, of the campaign, and in queues, and what GPUs cost, in words."""
     total = sum(spend.minutes for spend in report.spend if spend.runs)
+    gpus = costs.gpu_words(sum(spend.gpu_hours for spend in report.spend), report.usd_per_gpu_hour)
     return (
         f"{total:.1f} minutes of runs in {report.wall_minutes:.1f} minutes of campaign, "
-        f"{report.queue_minutes:.1f} minutes in queues."
+        f"{report.queue_minutes:.1f} minutes in queues.{f' {gpus}.' if gpus else ''}"
     )
 
 
 def number(value: float | None) -> str:
     """A value of the metric as reports show it, empty for none."""
     return "" if value is None else f"{value:.4g}"
-
-
-def html(report: Report) -> str:
-    """The whole page."""
-    body = "\n".join(filter(None, (f"<h1>{safe(report.campaign)}</h1>", *sections(report, report.entries).values())))
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
-        f"script-src '{drawing.SCRIPT_HASH}'\">\n"
-        f"<title>{safe(report.campaign)}</title>\n<style>{drawing.STYLE}</style>\n</head>\n<body>\n{body}\n"
-        f"<script>{drawing.SCRIPT}</script></body>\n</html>\n"
-    )
-
-
-def sections(report: Report, shown: Sequence[ReportLine], link: Link | None = None) -> dict[str, str]:
-    """The page's parts by name, in order; a part with nothing to say is empty.
-
-    Args:
-        report: The report.
-        shown: The attempts that its table lists.
-        link: Where an attempt has a page of its own; None: nowhere.
-    """
-    advice = what_to_do(report)
-    return {
-        "headline": f'<p class="headline">{safe(report.headline)}</p>'
-        + (f"<p>{safe(advice)}</p>" if advice else "")
-        + "".join(f"<p>{safe(line)}</p>" for line in report.integrity),
-        "facts": _html_facts(report),
-        "plot": f"{SCROLL}{drawing.svg(figure.progress(report))}</div>",
-        "curves": _curves(report),
-        "believed": _believed(report),
-        "lineage": _lineage(report, link),
-        "attempts": _attempts(shown, link),
-        "areas": _html_areas(report),
-        "spend": _html_spend(report),
-        "researchers": _html_listing("Researchers", report.researchers),
-        "attention": _html_listing("Needs your attention", report.attention),
-        "steering": _html_listing("Your instructions during the campaign", report.steering),
-    }
-
-
-def _curves(report: Report) -> str:
-    if not report.curves:
-        return ""
-    title = f"{report.campaign}: {' and '.join(one.label for one in report.curves)}"
-    drawn = drawing.svg(curves.drawing(title, report.objective.metric, report.curves))
-    said = f'<p class="faint">{safe(text)}</p>' if (text := curves.told(report.curves)) else ""
-    return f"<h2>Curves at equal steps</h2>{SCROLL}{drawn}</div>{said}"
-
-
-def _lineage(report: Report, link: Link | None) -> str:
-    if len(report.entries) < 2:
-        return ""
-    said = "Down the thick line: what the best is made of. Beside it: what was made from it and did not go on."
-    return f'<h2>Lineage</h2>{drawing.svg(lineage(report, link), "tree")}<p class="faint">{said}</p>'
-
-
-def _html_facts(report: Report) -> str:
-    return "<dl>" + "".join(f"<dt>{safe(label)}</dt><dd>{safe(text)}</dd>" for label, text in facts(report)) + "</dl>"
-
-
-def _believed(report: Report) -> str:
-    parts = ["<h2>What can be believed</h2>"]
-    if drawn := figure.intervals(report):
-        told = "Gain over the parent with its 90 % interval; filled: kept; dashed: no gain."
-        parts.append(f'{SCROLL}{drawing.svg(drawn)}</div><p class="faint">{told}</p>')
-    known: dict[str, list[ReportLine]] = {}
-    for entry in report.entries:
-        known.setdefault(standing(entry), []).append(entry)
-    for word, meaning in STANDINGS.items():
-        if entries := known.get(word):
-            items = "".join(f"<li>{safe(claim_words(entry))}</li>" for entry in entries[-_LISTED:])
-            items += f"<li>and {len(entries) - _LISTED} earlier ones</li>" if len(entries) > _LISTED else ""
-            parts.append(f'<p><span class="badge">{word}</span> ({meaning})</p><ul>{items}</ul>')
-    parts.append(f'<p class="faint">{safe(caution_words(report))}</p>')
-    return "\n".join(parts)
-
-
-def _attempts(shown: Sequence[ReportLine], link: Link | None) -> str:
-    head = ("#", "verdict", "value", "effect", "runs", "area", "hypothesis and evidence")
-    rows = "".join(_attempt(entry, link) for entry in shown)
-    return f"<h2>All experiments</h2>{SCROLL}<table>{heading(map(_SORT.format, head))}{rows}</table></div>"
-
-
-def _attempt(entry: ReportLine, link: Link | None) -> str:
-    details = [
-        ("why", entry.reason),
-        ("integrity", entry.integrity),
-        ("branch", f"{entry.branch} ({entry.commit}), from {entry.parent}"),
-        ("overrides", "  ".join(entry.overrides)),
-        ("runs", ", ".join(f"{value:.4g}" for value in entry.values)),
-        ("watched", "; ".join(entry.watched)),
-        ("symptoms", "; ".join(entry.symptoms)),
-        ("proposed by", entry.source),
-        ("log", entry.log),
-    ]
-    listed = "".join(f"<dt>{label}</dt><dd><code>{safe(text)}</code></dd>" for label, text in details if text)
-    number_of_it = f'<a href="{safe(link(entry.index))}">{entry.index}</a>' if link else str(entry.index)
-    return (
-        f'<tr id="n{entry.index}"><td class="number">{number_of_it}</td>'
-        f'<td class="badge {entry.status}">{entry.status}</td>'
-        f'<td class="number">{number(entry.value)}</td>'
-        f'<td class="number">{safe(interval(entry.effect, entry.low, entry.high))}</td>'
-        f'<td class="number">{entry.runs}</td><td>{safe(entry.area)}</td>'
-        f"<td><details><summary>{safe(entry.title)}</summary><dl>{listed}</dl></details></td></tr>\n"
-    )
-
-
-def _html_areas(report: Report) -> str:
-    return f"<h2>By area</h2>{_table(AREA_HEAD, area_rows(report))}" if report.areas else ""
-
-
-def _html_spend(report: Report) -> str:
-    if not report.spend:
-        return ""
-    return f'<h2>Spend</h2>{SCROLL}{drawing.svg(figure.spend(report))}</div><p class="faint">{time_words(report)}</p>'
-
-
-def _html_listing(title: str, items: Sequence[str]) -> str:
-    return f"<h2>{title}</h2><ul>{''.join(f'<li>{safe(item)}</li>' for item in items)}</ul>" if items else ""
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    body = "".join(f"<tr>{''.join(f'<td>{safe(str(cell))}</td>' for cell in row)}</tr>" for row in rows)
-    return f"{SCROLL}<table>{heading(head)}{body}</table></div>"
-
-
-def heading(cells: Iterable[str]) -> str:
-    """The first row of a table; the cells are HTML."""
-    return f"<tr>{''.join(f'<th>{cell}</th>' for cell in cells)}</tr>"

@@ -13,6 +13,7 @@ from autoresearch.experiment.attendance import bills
 from autoresearch.experiment.outcome import BASELINE, Purpose
 
 if TYPE_CHECKING:
+    from autoresearch.experiment.experiment import Experiment
     from autoresearch.experiment.history import History
     from autoresearch.run.measurement import Objective
 
@@ -139,10 +140,14 @@ def baseline_figure(history: History) -> tuple[float | None, str]:
     return value, f"{basis}{told}"
 
 
-def proposals(history: History) -> list[tuple[float, str]]:
+def proposals(history: History) -> Sequence[tuple[float, str]]:
     """When each idea came and from whom: Unix seconds and the researcher's name, by index."""
-    made = (entry.committed for _, entry in sorted(history.experiments.items()) if entry.name != BASELINE)
-    return [(one.at, one.hypothesis.source) for one in made if one]
+    return history.each(_proposal)
+
+
+def _proposal(_: History, entry: Experiment) -> tuple[float, str] | None:
+    made = entry.committed
+    return (made.at, made.hypothesis.source) if made and entry.name != BASELINE else None
 
 
 def researchers_told(history: History) -> tuple[str, ...]:

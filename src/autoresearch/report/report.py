@@ -1,14 +1,17 @@
 """The morning report as a value: what was tried, what it gave, how sure that is, and what it cost."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.experiment.attendance import absences
 from autoresearch.experiment.board import Board
-from autoresearch.experiment.experiment import Experiment, Idle, Run, integrity_of
+from autoresearch.experiment.experiment import Run, integrity_of
 from autoresearch.experiment.history import History
-from autoresearch.experiment.outcome import BASELINE, Purpose, Status
+from autoresearch.experiment.outcome import BASELINE
+from autoresearch.report import costs
+from autoresearch.report.attempts import Area, Made, ReportLine, areas, attempts
+from autoresearch.report.costs import Spend
 from autoresearch.report.curves import DrawnCurves, best_and_baseline
 from autoresearch.report.plain_text import baseline_figure, branch_words, interval, leaner, proposals, researchers_told
 from autoresearch.run.integrity import Finding
@@ -17,90 +20,10 @@ from autoresearch.scheduling.exploration import held_back
 from autoresearch.scheduling.next_move import board as board_of
 from autoresearch.scheduling.stop_check import Outlook, StopState
 from autoresearch.verdict.arms import counted
-from autoresearch.verdict.claims import SHOWN, Claim, Claims, claims
+from autoresearch.verdict.claims import SHOWN, Claims, claims
 from autoresearch.verdict.drift import Drift, drift
-from autoresearch.verdict.evidence import Evidence
+from autoresearch.verdict.evidence import Evidence, Reader
 from autoresearch.verdict.power import cannot_prove
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReportLine:
-    """One experiment in the report.
-
-    Attributes:
-        index: Number of the attempt.
-        name: Its name.
-        title: Its hypothesis.
-        area: Its area.
-        source: Who proposed it.
-        status: `keep`, `discard`, `crash`, or `open`.
-        value: The metric as it was judged, as in the ledger; while it is open, the mean over its valid runs.
-        values: The metric of each valid run, in order.
-        effect: Measured gain against its parent when it was judged, in the better direction.
-        low, high: Ends of its 90 % interval.
-        runs: Runs the verdict rests on.
-        fresh: Runs of its own on fresh seeds, which had no part in it.
-        reason: The verdict in words.
-        claim: What may be claimed of it in the end, None for the baseline and for open ones.
-        overrides: Its overrides.
-        branch, commit: Its branch, and its commit in short.
-        parent: What it was made from.
-        built_on: The newest experiment in that, `baseline` where there is none; empty for the baseline.
-        minutes: Wall-clock minutes of all its runs.
-        symptoms: Health findings, `name: evidence`.
-        watched: What the hypothesis said to watch, beside its parent's value.
-        log: Its newest run log.
-        integrity: Whether its numbers may be believed: `sound`, `unverified` or `contradicted`; empty without any.
-    """
-
-    index: int
-    name: str
-    title: str
-    area: str
-    source: str
-    status: str
-    value: float | None
-    values: tuple[float, ...]
-    effect: float | None
-    low: float | None
-    high: float | None
-    runs: int
-    reason: str
-    claim: Claim | None
-    overrides: tuple[str, ...]
-    branch: str
-    commit: str
-    parent: str
-    minutes: float
-    symptoms: tuple[str, ...]
-    watched: tuple[str, ...]
-    log: str
-    integrity: str = ""
-    fresh: int = 0
-    built_on: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Area:
-    """What an area of ideas gave."""
-
-    name: str
-    attempts: int
-    keep: int
-    discard: int
-    crash: int
-    best: float | None
-    minutes: float
-
-
-@dataclass(frozen=True)
-class Spend:
-    """What one purpose cost."""
-
-    purpose: str
-    runs: int
-    minutes: float
-    gpu_hours: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +54,7 @@ class Report:
         reach: What the budget could not have proven, in words; empty where something is proven and before the end.
         areas: What each area gave, most attempts first.
         spend: What each purpose cost, dearest first.
+        usd_per_gpu_hour: What the campaign file says that a GPU-hour costs; None where it has no price.
         researchers: What each researcher cost and gained, in words; only those whose calls cost something.
         queue_minutes: Minutes spent waiting in queues.
         wall_minutes: Minutes from the start to the report or the end.
@@ -164,6 +88,7 @@ class Report:
     reach: str = ""
     areas: tuple[Area, ...]
     spend: tuple[Spend, ...]
+    usd_per_gpu_hour: float | None = None
     researchers: tuple[str, ...] = ()
     queue_minutes: float
     wall_minutes: float
@@ -203,7 +128,25 @@ _ADVICE = " Stay with the baseline: the chance that this is better is below 80 %
 _UNSEEN = " Stay with the baseline until fresh seeds confirm it."
 
 
-def build(history: History, campaign: CampaignConfig, objective: Objective, view: Outlook, now: float) -> Report:
+@dataclass
+class Known:
+    """What was read and made for the last report of a campaign: the next one costs what has changed since.
+
+    No report depends on it, only how fast it comes.
+    """
+
+    reader: Reader = field(default_factory=Reader)
+    made: Made = field(default_factory=dict)
+
+
+def build(
+    history: History,
+    campaign: CampaignConfig,
+    objective: Objective,
+    view: Outlook,
+    now: float,
+    known: Known | None = None,
+) -> Report:
     """Put the report together from the campaign so far.
 
     Args:
@@ -212,13 +155,16 @@ def build(history: History, campaign: CampaignConfig, objective: Objective, view
         objective: What it is judged by.
         view: What is left of the budget.
         now: Unix seconds.
+        known: What is kept from one report of this very history to the next; None for a report by itself.
     """
+    known = known or Known()
     board = board_of(history, campaign, objective, view)
-    found, evidence = claims(board), Evidence(board)
-    by_name = {claim.name: claim for claim in found.ideas}
+    evidence = Evidence(board, known.reader)
+    found = known.reader.answers.of(_claims, board, known.reader)
+    entries = attempts(history, found, known.made)
     started, runs = history.started, list(history.runs.values())
     end = history.ended.at if history.ended else now
-    best, best_from = _best(history, board)
+    best, best_from = _best(history, evidence)
     baseline, baseline_from = baseline_figure(history)
     return Report(
         campaign=campaign.campaign,
@@ -230,7 +176,7 @@ def build(history: History, campaign: CampaignConfig, objective: Objective, view
         at=now,
         state=view.stop.sentence,
         reason=history.ended.reason if history.ended else "",
-        entries=tuple(_entry(history, entry, by_name) for _, entry in sorted(history.experiments.items())),
+        entries=entries,
         incumbent=history.incumbent,
         incumbent_branch=history.incumbent_branch,
         held=history.lineage(history.incumbent),
@@ -242,8 +188,9 @@ def build(history: History, campaign: CampaignConfig, objective: Objective, view
         drift=drift(board),
         noise=evidence.sigma,
         reach=cannot_prove(evidence, found.campaign) if history.ended else "",
-        areas=_areas(history),
-        spend=_spend(runs, history.idle()),
+        areas=areas(entries),
+        spend=costs.by_purpose(runs, history.idle()),
+        usd_per_gpu_hour=campaign.usd_per_gpu_hour,
         researchers=researchers_told(history),
         queue_minutes=sum(run.queued_s or 0.0 for run in runs) / 60,
         wall_minutes=(end - started.at) / 60 if started else 0.0,
@@ -256,90 +203,22 @@ def build(history: History, campaign: CampaignConfig, objective: Objective, view
     )
 
 
-def _best(history: History, board: Board) -> tuple[float | None, str]:
+def _claims(board: Board, reader: Reader) -> Claims:
+    return claims(board, reader)
+
+
+def _best(history: History, evidence: Evidence) -> tuple[float | None, str]:
     """The incumbent's value with nothing of the luck it was chosen for, and how that was come by."""
+    board = evidence.board
     measured = history.value_of(board.incumbent) if history.baseline else None
     if measured is None or board.incumbent == BASELINE:
         return measured, ""
     if fresh := history.fresh_values(board.incumbent):
         return sum(fresh) / len(fresh), f"mean of {len(fresh)} fresh seed{'s' * (len(fresh) != 1)}"
-    evidence = Evidence(board)
     level = evidence.credited(board.incumbent)
     if level is None or not evidence.sigma:
         return measured, "mean of the runs it was selected by"
     return evidence.sign * level, f"corrected for selection; {measured:.4g} as measured, no fresh seed yet"
-
-
-def _entry(history: History, entry: Experiment, found: dict[str, Claim]) -> ReportLine:
-    verdict, runs, arm = entry.verdict, history.runs_of(entry.name), _judged_arm(history, entry)
-    values = tuple(run.value for run in history.runs_of(arm) if run.value is not None)
-    symptoms = {s.name: s.evidence for run in runs if run.measurement for s in run.measurement.symptoms}
-    return ReportLine(
-        index=entry.index, name=entry.name,
-        title=entry.hypothesis.title, area=entry.hypothesis.area, source=entry.hypothesis.source,
-        status=str(verdict.status) if verdict else "open",
-        value=verdict.value if verdict and verdict.value is not None else history.value_of(arm),
-        values=values,
-        effect=verdict.effect if verdict else None,
-        low=verdict.low if verdict else None, high=verdict.high if verdict else None,
-        runs=entry.row_runs if verdict else len(runs),
-        reason=verdict.reason if verdict else "",
-        claim=found.get(entry.name),
-        overrides=entry.hypothesis.overrides,
-        branch=entry.branch, commit=entry.commit[:7], parent=entry.parent,
-        minutes=_minutes(runs),
-        symptoms=tuple(f"{name}: {evidence}" for name, evidence in symptoms.items()),
-        watched=entry.judged.watched if entry.judged else (),
-        log=runs[-1].planned.log if runs else "",
-        integrity=integrity_of(history.runs_of(arm) or runs),
-        fresh=len(history.fresh_values(entry.name)),
-        built_on=next(iter(history.lineage(entry.parent)[-1:]), BASELINE) if entry.name != BASELINE else "",
-    )  # fmt: skip
-
-
-def _judged_arm(history: History, entry: Experiment) -> str:
-    """Whose runs stand for an attempt: its own, or those of its merge with what was kept meanwhile."""
-    alone = (bundle for bundle in history.bundles.values() if bundle.ideas == (entry.name,))
-    merges = [bundle.name for bundle in alone if bundle.parent not in {BASELINE, entry.parent}]
-    won = entry.judged.incumbent if entry.judged else None
-    merged = won if won in history.bundles else next(reversed(merges), entry.name)
-    return merged if history.runs_of(entry.name) and history.value_of(merged) is not None else entry.name
-
-
-def _minutes(runs: Iterable[Run]) -> float:
-    return sum(run.wall_s or 0.0 for run in runs) / 60
-
-
-def _areas(history: History) -> tuple[Area, ...]:
-    groups: dict[str, list[Experiment]] = {}
-    for entry in history.experiments.values():
-        if entry.committed and entry.name != BASELINE:
-            groups.setdefault(entry.hypothesis.area, []).append(entry)
-    areas = [_area(history, name, entries) for name, entries in groups.items()]
-    return tuple(sorted(areas, key=lambda area: (-area.attempts, area.name)))
-
-
-def _area(history: History, name: str, entries: list[Experiment]) -> Area:
-    said = [entry.verdict for entry in entries if entry.verdict]
-    counts = {status: sum(1 for verdict in said if verdict.status is status) for status in Status}
-    effects = [verdict.effect for verdict in said if verdict.effect is not None]
-    return Area(
-        name=name, attempts=len(entries), keep=counts[Status.KEEP], discard=counts[Status.DISCARD],
-        crash=counts[Status.CRASH], best=max(effects, default=None),
-        minutes=sum(_minutes(history.runs_of(entry.name)) for entry in entries),
-    )  # fmt: skip
-
-
-def _spend(runs: list[Run], idle: list[Idle]) -> tuple[Spend, ...]:
-    by = {purpose: [run for run in runs if run.planned.purpose is purpose] for purpose in Purpose}
-    found = [Spend(str(p), len(own), _minutes(own), sum(run.gpu_hours for run in own)) for p, own in by.items() if own]
-    if done := [one for run in runs if run.measurement and (one := run.measurement.evaluation)]:
-        minutes, gpu_hours = sum(one.seconds or 0.0 for one in done) / 60, sum(one.gpu_hours for one in done)
-        found.append(Spend("evaluations", len(done), minutes, gpu_hours))
-    if idle:
-        minutes, gpu_hours = sum(one.minutes for one in idle), sum(one.gpu_hours for one in idle)
-        found.append(Spend("idle in warm allocations", 0, minutes, gpu_hours))
-    return tuple(sorted(found, key=lambda spend: -spend.minutes))
 
 
 def _unprotected(history: History) -> tuple[str, ...]:

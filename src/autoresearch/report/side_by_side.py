@@ -5,9 +5,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from autoresearch.experiment.outcome import BASELINE
+from autoresearch.report import costs
+from autoresearch.report.attempts import ReportLine
 from autoresearch.report.pages import facts
 from autoresearch.report.plain_text import interval, number, table, wrapped
-from autoresearch.report.report import Report, ReportLine
+from autoresearch.report.report import Report
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,8 +87,7 @@ def side_by_side(one: Report, other: Report) -> SideBySide:
 def _facts(report: Report) -> dict[str, str]:
     """The head of a report, and its counts and cost."""
     found = dict(facts(report))
-    kept, ran = sum(one.status == "keep" and one.name != BASELINE for one in report.entries), report.spend
-    minutes, gpu_hours = sum(one.minutes for one in ran), sum(one.gpu_hours for one in ran)
+    kept = sum(one.status == "keep" and one.name != BASELINE for one in report.entries)
     return {
         **{
             label: found[label]
@@ -94,7 +95,7 @@ def _facts(report: Report) -> dict[str, str]:
             if label in found
         },
         "attempts": f"{len(report.entries)}, {kept} kept",
-        "spent": f"{minutes:.1f} minutes of runs" + (f", {gpu_hours:.1f} GPU-hours" if gpu_hours else ""),
+        "spent": costs.added(report.spend, report.usd_per_gpu_hour),
         "ended": report.reason or "not yet",
     }
 

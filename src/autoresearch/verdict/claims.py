@@ -11,7 +11,7 @@ from enum import StrEnum
 from autoresearch.experiment.board import Board, Idea
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status
 from autoresearch.verdict.arms import Arm, Effect
-from autoresearch.verdict.evidence import FRESH, TAU, Evidence, difference
+from autoresearch.verdict.evidence import FRESH, TAU, Evidence, Reader, difference
 from autoresearch.verdict.plausible import implausible, vouched_for
 from autoresearch.verdict.posterior import ArmNode, Worth, worths
 from autoresearch.verdict.statistics import normal_cdf, normal_quantile, residuals, t_cdf, t_quantile
@@ -103,9 +103,9 @@ class Claims:
     false_chance: float
 
 
-def claims(board: Board) -> Claims:
-    """Classify every judged idea and the campaign's whole gain."""
-    evidence = Evidence(board)
+def claims(board: Board, reader: Reader | None = None) -> Claims:
+    """Classify every judged idea and the campaign's whole gain; `reader` has read the boards before, if any were."""
+    evidence = Evidence(board, reader)
     spread = effect_spread(evidence)
     told = _worths(evidence)
     found = tuple(
