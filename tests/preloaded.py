@@ -224,8 +224,7 @@ def _warm_up() -> None:
     from autoresearch.ports import plugins
     from autoresearch.records import journal
     from autoresearch.researchers.playbook import plays
-    from autoresearch.secrets.redactor import Redactor
-    from autoresearch.secrets.shapes import SHAPES
+    from autoresearch.secrets import redactor
     from autoresearch.targets.recipe import overrides
 
     journal.dump(Paused(at=0.0, by="Ada", reason="lunch"))
@@ -236,9 +235,7 @@ def _warm_up() -> None:
     overrides.parse("lr=1")
     with suppress(ImportError):
         importlib.import_module("PIL.Image").preinit()
-    anchors = (anchor for shape in SHAPES for anchor in shape.anchors)
-    stems = "key token secret passw passphrase credential pwd"
-    Redactor().clean(" ".join((*anchors, stems, "MixedWordOfTwentyLetters", "small-word-of-twenty-letters")))
+    redactor.prepare()
 
 
 def _bury() -> None:

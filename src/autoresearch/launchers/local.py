@@ -12,10 +12,8 @@ soon as they are. A run that asks for no GPU sees what we see. Time in the queue
 
 import contextlib
 import hashlib
-import json
 import os
 import signal
-import sys
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, replace
@@ -28,10 +26,9 @@ from pydantic import Field, field_validator
 
 from autoresearch.errors import LauncherError, StorageError
 from autoresearch.machine import fault_points, gpus, processes
-from autoresearch.machine.processes import CommandError, run
 from autoresearch.ports.launcher import LauncherOptions
 from autoresearch.run.job import ENDINGS, Job, JobState, JobStatus, Resources, Submission
-from autoresearch.supervision import run_folder, watcher
+from autoresearch.supervision import nursery, run_folder, watcher
 from autoresearch.supervision.run_folder import SupervisorSpec
 from autoresearch.supervision.supervisor import CANCEL
 
@@ -129,7 +126,7 @@ class LocalLauncher:
         except OSError as error:
             raise StorageError(f"run {run_id} was not started: {error}; fix that and submit it again") from error
         fault_points.point("launcher.submit")
-        if identity := _supervise(run_id, folder):
+        if identity := nursery.supervise(run_id, folder):
             # Outside of what the run is told of: its own folder may say anything.
             self._remember(run_id, watcher=identity)
         return run_id
@@ -288,12 +285,14 @@ class LocalLauncher:
         here = state.get("boot") == processes.boot() and not watcher.hidden(state)
         known = [*watcher.tree(state), *besides] if here else []
         table = processes.everyone()
+        said = watcher.living(state)
         supervisors = [
-            process
-            for process in table.values()
-            if not process.dead and processes.carries(process.pid, processes.SUPERVISOR_MARK, str(folder))
+            one
+            for one in table.values()
+            if (said and one.pid == said.pid)
+            or (not one.dead and processes.carries(one.pid, processes.SUPERVISOR_MARK, str(folder)))
         ]
-        lost = here and watcher.living(state) is None and self._end(run_id) is None
+        lost = here and said is None and self._end(run_id) is None
         tree = (run_folder.read(self._record(run_id)) or {}).get("tree")
         strays = watcher.strays([str(folder), *filter(None, [tree])], state["started"], table) if lost else []
         return processes.belonging(str(folder), [*known, *strays], table) + supervisors
@@ -318,18 +317,6 @@ class LocalLauncher:
 
 def _claimed(folder: Path) -> bool:
     return any((folder / name).exists() for name in (run_folder.STATE, run_folder.EXIT))
-
-
-def _supervise(run_id: str, folder: Path) -> dict[str, Any]:
-    """Start a supervisor; who it is, empty when another has the run."""
-    # -P: the directory we happen to be in, often the user's checkout, must not shadow modules.
-    argv = [sys.executable, "-P", "-m", "autoresearch.supervision.supervisor", str(folder / run_folder.SPEC)]
-    try:
-        said = run(argv, env={**os.environ, processes.SUPERVISOR_MARK: str(folder)}, timeout=60.0).text
-    except CommandError as error:
-        raise LauncherError(f"the supervisor of run {run_id} could not be started: {error}") from error
-    found = json.loads(said) if said else {}
-    return found if isinstance(found, dict) else {}
 
 
 def _live(folder: Path, state: Mapping[str, Any], dead: str, submitted_at: float) -> JobStatus:

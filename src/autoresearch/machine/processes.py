@@ -292,6 +292,7 @@ def run(
     stdin: bytes = b"",
     check: bool = True,
     timeout: float | None = None,
+    handles: Sequence[int] = (),
 ) -> Completed:
     """Run a command to its end and capture what it printed.
 
@@ -302,6 +303,7 @@ def run(
         stdin: Bytes for its standard input.
         check: Whether a non-zero exit code is an error.
         timeout: Seconds after which it is killed.
+        handles: File descriptors that it inherits.
 
     Raises:
         CommandError: It could not be started, ran past `timeout`, or failed while `check` is set.
@@ -314,6 +316,7 @@ def run(
             input=stdin,
             capture_output=True,
             timeout=timeout,
+            pass_fds=handles,
         )
     except subprocess.TimeoutExpired as error:
         raise CommandError(argv, None, b"", f"no answer within {timeout:g} s".encode()) from error

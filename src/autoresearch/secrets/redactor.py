@@ -70,6 +70,13 @@ def looks_random(value: str) -> bool:
     return bool(_RANDOM.fullmatch(value)) and not _PATH.match(value)
 
 
+def prepare() -> None:
+    """Have every pattern compiled that would be when a text first needs it; for who forks, and pays once."""
+    anchors = (anchor for shape in SHAPES for anchor in shape.anchors)
+    long_words = "MixedWordOfTwentyLetters", "small-word-of-twenty-letters"
+    Redactor().clean(" ".join((*anchors, *(stem.text for stem in _STEMS), *long_words)))
+
+
 class Redactor:
     """Hides secrets in text. Immutable, and safe to share.
 

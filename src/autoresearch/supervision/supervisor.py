@@ -49,8 +49,7 @@ def main() -> int:
     said, say = os.pipe()
     if os.fork() == 0:
         os.close(said)
-        os.setsid()
-        _detached(spec, say)
+        detach(spec, say)
     os.close(say)
     with os.fdopen(said, "rb") as answer:
         word = answer.read().decode("utf-8", "replace")
@@ -61,12 +60,11 @@ def main() -> int:
     return 1
 
 
-def _detached(spec: SupervisorSpec, say: int) -> NoReturn:
+def detach(spec: SupervisorSpec, say: int) -> NoReturn:
+    """Be the run's supervisor from here on, in a session of our own; `say` hears `ok`, or what is wrong."""
     try:
-        os.chdir("/")
-        nowhere = os.open(os.devnull, os.O_RDWR)
-        for stream in range(3):
-            os.dup2(nowhere, stream)
+        os.setsid()
+        stand_nowhere()
         supervise(spec, say)
     except BaseException as error:  # noqa: BLE001 (whoever started us hears of it, or else finds the file)
         with contextlib.suppress(OSError):
@@ -74,6 +72,14 @@ def _detached(spec: SupervisorSpec, say: int) -> NoReturn:
         with contextlib.suppress(OSError):
             run_folder.tell_trouble(Path(spec.folder), traceback.format_exc())
     os._exit(0)
+
+
+def stand_nowhere() -> None:
+    """Hold no folder and no stream of whoever started us."""
+    os.chdir("/")
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in range(3):
+        os.dup2(nowhere, stream)
 
 
 def supervise(spec: SupervisorSpec, say: int) -> None:
