@@ -57,13 +57,18 @@ class Container:
 
 
 class Controllers:
-    """Everything that acts on objects; `step` is called some thirty times a second."""
+    """Everything that acts on objects; `step` is called some thirty times a second while anything happens."""
 
     def __init__(self, store, folder) -> None:
         self.store, self.folder = store, folder
         self.containers, self.ended_by = {}, {}
+        self.children = {}
 
     def step(self):
+        self.children = {}
+        for (plural, *_), one in self.store.objects.items():
+            for uid in owners(one):
+                self.children.setdefault((plural, uid), []).append(one)
         for job in self.store.of("jobs"):
             self.job(job)
         for ray in self.store.of("rayjobs"):
@@ -73,6 +78,10 @@ class Controllers:
         for pod in self.store.of("pods"):
             self.pod(pod)
         self.collect()
+
+    def at_work(self):
+        """Whether any process of a pod or a driver lives, so that a limit or its end may come at any moment."""
+        return any(container.poll() is None for container in self.containers.values())
 
     def stop(self):
         for container in self.containers.values():
@@ -315,8 +324,7 @@ class Controllers:
         self.store.create("pods", parent["metadata"]["namespace"], {"metadata": metadata, "spec": template["spec"]})
 
     def owned(self, plural, parent):
-        uid = parent["metadata"]["uid"]
-        return [one for one in self.store.of(plural) if uid in owners(one)]
+        return self.children.get((plural, parent["metadata"]["uid"]), [])
 
     def cascade(self, plural, parent, dependents):
         """Foreground deletion: first what it owns, then itself."""

@@ -348,8 +348,11 @@ class Double:
     def serve(self):
         self.kubeconfig()
         while not self.ended.wait(0.03):
-            with self.store.lock:
+            with self.store.changed:
+                before = self.store.version
                 self.controllers.step()
+                if self.store.version == before and not self.controllers.at_work():
+                    self.store.changed.wait(0.5)
         self.controllers.stop()
 
 
