@@ -191,8 +191,9 @@ def test_an_idea_that_ran_only_with_another_is_told_by_its_verdict():
 
 
 def test_a_night_without_fresh_seeds_recommends_the_baseline():
-    """It ended before anything confirmed what it kept, and says how large a gain it could have proven."""
+    """It ended before anything confirmed what it kept; says what chose it, and how large a gain it could have proven."""
     said = report().headline
+    assert "may or may not be better than the baseline: the runs that chose it say +0.1" in said
     assert "Stay with the baseline until fresh seeds confirm it." in said
     assert re.search(r"\d+ runs cannot prove a gain(,| below)", said)
 

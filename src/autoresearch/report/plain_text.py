@@ -16,12 +16,23 @@ if TYPE_CHECKING:
     from autoresearch.experiment.experiment import Experiment
     from autoresearch.experiment.history import History
     from autoresearch.run.measurement import Objective
+    from autoresearch.verdict.claims import Claim
 
 _LABEL = 18
 """Characters of the column that labels stand in."""
 
 _LEAST_ROOM = 24
 """Characters that a column needs to be read when it is broken below itself."""
+
+_VERBS = {
+    "proven": "is proven",
+    "measured": "is measured to be",
+    "likely": "is likely",
+    "refuted": "is not",
+    "implausible": "may look",
+}
+_ADVICE = " Stay with the baseline: the chance that this is better is below 80 %."
+_UNSEEN = " Stay with the baseline until fresh seeds confirm it."
 
 
 def table(
@@ -249,3 +260,33 @@ def leaner(history: History, objective: Objective) -> str:
 def _on_fresh_seeds(history: History, arm: str) -> dict[int, float]:
     fresh = [run for run in history.current_runs(arm) if run.planned.purpose in {Purpose.CONFIRM, Purpose.ABLATE}]
     return {run.planned.seed: value for run in fresh if (value := run.value) is not None}
+
+
+def claim_sentence(whole: Claim, best: str, chosen: Claim | None, *, measured_by: str, reach: str, over: bool) -> str:
+    """What is claimed of the best branch, and what to do where that is too little.
+
+    Args:
+        whole: The claim of the campaign, the best branch against the baseline.
+        best: What the best branch is, in words.
+        chosen: The claim of the one idea in it, for which it was chosen; None where there are several.
+        measured_by: How the numbers were measured, in words; empty where that adds nothing.
+        reach: How far it goes beyond what was tried, as a sentence; empty for none.
+        over: Whether the campaign has ended, so that nothing more will be measured.
+    """
+    gain = interval(whole.effect, whole.low, whole.high)
+    on = f"on {_counted(whole.runs, 'fresh seed')}" if whole.fresh else "not yet confirmed on fresh seeds"
+    on = "the same on each seed" if whole.unmoved else on
+    if whole.why:
+        return f"{best}: {whole.why}. It measures {gain or 'no gain'}, {on}."
+    if whole.standing == "unverified":
+        return f"{best} is unverified: by the runs' own word alone it is better than the baseline: {gain}, {on}."
+    verb = _VERBS.get(whole.standing, "may or may not be")
+    verb += f", {measured_by}," if measured_by and whole.standing in {"proven", "measured", "likely"} else ""
+    found = f"{best} {verb} better than the baseline: {gain or _chosen_by(chosen)}, {on}."
+    unsure = _ADVICE if whole.fresh else _UNSEEN if over and not whole.unmoved else ""
+    return found + (unsure if whole.standing in {"unresolved", "refuted"} else "") + reach
+
+
+def _chosen_by(chosen: Claim | None) -> str:
+    said = chosen and interval(chosen.effect, chosen.low, chosen.high)
+    return f"the runs that chose it say {said}" if said else "gain not measured"

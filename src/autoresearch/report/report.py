@@ -13,14 +13,21 @@ from autoresearch.report import costs
 from autoresearch.report.attempts import Area, Made, ReportLine, areas, attempts
 from autoresearch.report.costs import Spend
 from autoresearch.report.curves import DrawnCurves, best_and_baseline
-from autoresearch.report.plain_text import baseline_figure, branch_words, interval, leaner, proposals, researchers_told
+from autoresearch.report.plain_text import (
+    baseline_figure,
+    branch_words,
+    claim_sentence,
+    leaner,
+    proposals,
+    researchers_told,
+)
 from autoresearch.run.integrity import Finding
 from autoresearch.run.measurement import Objective
 from autoresearch.scheduling.exploration import held_back
 from autoresearch.scheduling.next_move import board as board_of
 from autoresearch.scheduling.stop_check import Outlook, StopState
 from autoresearch.verdict.arms import counted
-from autoresearch.verdict.claims import SHOWN, Claims, claims
+from autoresearch.verdict.claims import Claims, claims
 from autoresearch.verdict.drift import Drift, drift
 from autoresearch.verdict.evidence import Evidence, Reader
 from autoresearch.verdict.power import cannot_prove
@@ -107,25 +114,14 @@ class Report:
             return "There is no valid baseline yet, so there is nothing to report."
         if whole is None or self.incumbent == BASELINE:
             return f"Nothing beat the baseline ({self.baseline:.4g}) so far."
-        gain = interval(whole.effect, whole.low, whole.high)
-        on = f"on {counted(whole.runs, 'fresh seed')}" if whole.fresh else "not yet confirmed on fresh seeds"
-        on = "the same on each seed" if whole.unmoved else on
-        best = branch_words([(one.index, one.title) for one in self.entries if one.name in self.held], self.incumbent)
-        verb = _VERBS.get(whole.standing, "may or may not be")
-        if whole.why:
-            return f"{best}: {whole.why}. It measures {gain or 'no gain'}, {on}."
-        if whole.standing == "unverified":
-            return f"{best} is unverified: by the runs' own word alone it is better than the baseline: {gain}, {on}."
-        verb += f", {self.measured_by}," if self.measured_by and whole.standing in {*SHOWN, "likely"} else ""
-        found = f"{best} {verb} better than the baseline: {gain or 'gain not measured'}, {on}."
-        unsure = _ADVICE if whole.fresh else _UNSEEN if self.reason and not whole.unmoved else ""
-        return found + unsure + self.reach if whole.standing in {"unresolved", "refuted"} else found + self.reach
-
-
-_VERBS = {"proven": "is proven", "measured": "is measured to be", "likely": "is likely", "refuted": "is not",
-          "implausible": "may look"}  # fmt: skip
-_ADVICE = " Stay with the baseline: the chance that this is better is below 80 %."
-_UNSEEN = " Stay with the baseline until fresh seeds confirm it."
+        return claim_sentence(
+            whole,
+            branch_words([(one.index, one.title) for one in self.entries if one.name in self.held], self.incumbent),
+            next((one for one in self.claims.ideas if one.name == self.incumbent), None),
+            measured_by=self.measured_by,
+            reach=self.reach,
+            over=bool(self.reason),
+        )
 
 
 @dataclass
