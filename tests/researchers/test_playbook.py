@@ -333,7 +333,12 @@ def ideas_for(facts, symptoms):
     return exhaust(lambda asked: choose(asked, builtin()), facts, *symptoms)
 
 
-@pytest.fixture(params=RECIPES)
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=pytest.mark.full if "grpo_math_8B" in name or "performance" in name else ())
+        for name in RECIPES
+    ]
+)
 def case(request, recipe):
     """A recipe and every distinct idea for it, with each symptom alone and with none."""
     base = recipe(request.param)

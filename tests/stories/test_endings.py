@@ -232,6 +232,7 @@ THROWS = """\
 """
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("times", "status"), [(1, "keep"), pytest.param(2, "discard", marks=pytest.mark.full)])
 def test_a_draw_that_an_idea_takes_back_is_drawn_again_and_told(lab, times, status):
     """The same seed, and the row says how many were taken back; twice in three is more than the baseline's none, and waits for a person."""
@@ -311,6 +312,7 @@ print("score:", batch)
 """
 
 
+@pytest.mark.full
 def test_what_ran_out_of_memory_is_reduced_before_it_is_given_up(lab):
     """Half of what the idea enlarged, on its own branch (R146): measured where that fits, else both are named."""
     (lab.root / "train.py").write_text(HUNGRY)

@@ -82,6 +82,7 @@ def test_constants_and_lines_of_json_beside_the_script(clone, run_git):
     assert int(edits[0]) == int(edits[1]) <= 2
 
 
+@pytest.mark.full
 def test_a_yaml_file_and_the_state_of_a_trainer(clone, run_git):
     """The configuration that the command names is searched, the Trainer's own file is read, and less loss is better."""
     lab = clone("files")
@@ -139,6 +140,7 @@ def test_the_direction_that_somebody_says_is_the_one_that_is_shown(clone, name):
     assert f"a gain of 0.5 in {name}" in done.stdout
 
 
+@pytest.mark.full
 def test_a_file_that_knobs_edit_is_not_offered_for_protection(clone):
     """Who followed the offer had every idea refused; who protects it all the same is told so before the campaign."""
     lab = clone("constants")
@@ -207,6 +209,7 @@ def ignored(clone, **scripts: str):
     return lab
 
 
+@pytest.mark.full
 def test_data_that_git_ignores_are_named_and_linked_into_each_run(clone, run_git):
     """What the script asks for, and what lies beside it; the number is that of the checkout, and git has none of it."""
     lab = ignored(clone, read__py=READS)
@@ -236,6 +239,7 @@ print("score:", len(open(f"data/{name}.{chr(99)}sv").read()) * RATE)
 """
 
 
+@pytest.mark.full
 def test_a_baseline_that_misses_what_git_ignores_says_what_and_how_to_mend_it(clone):
     """Also where no plan could see it: the row, the status and the report name the file and its cure, after two runs."""
     lab = ignored(clone, read__py=ASSEMBLED)
@@ -251,6 +255,7 @@ def test_a_baseline_that_misses_what_git_ignores_says_what_and_how_to_mend_it(cl
         assert cure in told
 
 
+@pytest.mark.full
 def test_a_file_that_is_nowhere_is_not_guessed_at(clone):
     """What neither the checkout nor the commit has is missing, and no cure is made up."""
     lab = clone("constants", read__py=ASSEMBLED)
@@ -359,6 +364,7 @@ def _commands() -> list[str]:
     return [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
 
 
+@pytest.mark.full
 def test_what_a_killed_init_left_is_gone_after_the_next(clone, run_git):
     """`kill -9` in the middle of a rehearsal: its run, its folder and its worktree go when `init` starts again."""
     lab = clone("flags", slow__py="import os, time\nprint('pid', os.getpid(), flush=True)\ntime.sleep(600)\n")

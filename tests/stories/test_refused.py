@@ -29,6 +29,7 @@ def test_a_refusal_stops_the_campaign_with_the_launchers_own_words_and_no_row(la
     assert [row.status for row in lab.rows()] == ["keep", "keep", "discard"]
 
 
+@pytest.mark.full
 def test_a_refused_launcher_may_be_corrected_in_the_campaign_file(lab):
     """Nothing was measured yet, so the frozen plan takes the correction, and a note tells of it."""
     scripted(lab, "*baseline*", {"answers": ["refused"] * 9})
@@ -43,6 +44,7 @@ def test_a_refused_launcher_may_be_corrected_in_the_campaign_file(lab):
     assert any("the launcher was corrected" in note["text"] for note in lab.journal("noted"))
 
 
+@pytest.mark.full
 def test_what_runs_are_measured_with_stays_frozen(lab):
     """Once a run was taken, only what says who pays and where it queues may change; this launcher has no such option."""
     scripted(lab, "*raise-the*", {"answers": ["refused"]})
@@ -71,6 +73,7 @@ def test_a_submission_that_is_not_taken_yet_is_tried_again(lab, answer):
     assert len(planned) == len(set(planned)) == 3
 
 
+@pytest.mark.full
 def test_runs_are_followed_while_another_is_held_back(lab):
     """A run that ends while its neighbour may not be submitted yet is read at once, and not when that is taken."""
     scripted(lab, "*weight*", {"answers": ["not-now"] * 3}, parallel=2)
