@@ -16,17 +16,19 @@ import tarfile
 import tempfile
 import time
 from collections import Counter, defaultdict
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from itertools import product
 from pathlib import Path
 from string import ascii_lowercase
 
 from autoresearch.campaign import surroundings
 from autoresearch.campaign.campaign import Campaign
-from autoresearch.campaign.plan import Plan, PlanRequest
+from autoresearch.campaign.plan import PlanRequest
 from autoresearch.errors import AutoresearchError
 from autoresearch.git import refs
-from autoresearch.ports.target import RunRequest
+from autoresearch.ports.target import RunRequest, Survey
 from autoresearch.targets.nemo_rl import NemoRLTarget
 from autoresearch.targets.nemo_rl.cost import test_script
 from autoresearch.targets.nemo_rl.run_command import derived_entry
@@ -143,17 +145,15 @@ class Line:
 
     name: str
     refused: str = ""
-    plan: Plan | None = None
+    survey: Survey | None = None
     warnings: tuple[str, ...] = ()
-    environment: tuple[str, str] = ("", "")
 
 
 def markdown(root):
     """The page docs/nemo-rl-recipes.md: summary, legend, a table per folder."""
-    session = Campaign(where=root)
     paths = [path for folder in FOLDERS for path in sorted((root / folder).rglob("*.yaml"))]
-    with ThreadPoolExecutor(3) as several:  # most of a plan is waiting for git
-        lines = list(several.map(lambda path: planned_line(session, root, path), paths))
+    with ProcessPoolExecutor() as several:  # composing is Python's work, half a second for each
+        lines = list(several.map(partial(planned_line, root), paths, chunksize=8))
     letters = legend(lines)
     parts = [
         head(root, lines),
@@ -166,22 +166,20 @@ def markdown(root):
     return "\n".join(parts)
 
 
-def planned_line(session, root, path):
+def planned_line(root, path):
     """Plan of one recipe and the job of its first run, whose command must compose again, overrides included."""
     name = path.relative_to(root).as_posix()
     try:
-        plan = session.draft(PlanRequest(str(path), STOP, "table", {"launcher": {"type": "slurm"}}))
+        plan = Campaign(where=root).draft(PlanRequest(str(path), STOP, "table", {"launcher": {"type": "slurm"}}))
         folder = Path("/runs/baseline/run-1")
         request = request_of(root, folder, plan.base_commit)
         argv = surroundings.target_of(plan.campaign).job(request).argv
         load(root, name, argv[argv.index("--config") + 2 :]).resolved()
     except AutoresearchError as error:
         return Line(name, refused=str(error).partition(": ")[2])
-    script = test_script(root, load(root, name))
-    sets, needs = (script.exports, script.needs) if script else ({}, {})
-    around = (", ".join(f"{key}={value}" for key, value in sets.items()), ", ".join(needs))
-    told = (one for one in plan.warnings if not one.startswith("plumbing"))  # that has a column of its own
-    return Line(name, plan=plan, warnings=tuple(dict.fromkeys(map(general, told))), environment=around)
+    # Plumbing has a column of its own, and how much room a disk has says nothing of a recipe.
+    told = (one for one in plan.warnings if not one.startswith("plumbing") and "B are free" not in one)
+    return Line(name, survey=plan.survey, warnings=tuple(dict.fromkeys(map(general, told))))
 
 
 def general(warning):
@@ -189,6 +187,7 @@ def general(warning):
     text = re.sub(r"\b(examples|tests)/\S+?\.(yaml|sh)", lambda found: f"FILE.{found[2]}", warning)
     text = re.sub(r"^runs get .*, which", "runs get VARIABLES, which", text)
     text = re.sub(r"FILE.sh takes .* and does not run", "FILE.sh takes KEYS from variables and does not run", text)
+    text = re.sub(r"FILE.sh sets .* besides; runs", "FILE.sh sets KEYS besides; runs", text)
     text = re.sub(r"^\S+ may be gated on the hub", "MODEL may be gated on the hub", text)
     text = re.sub(r"\b(grpo|ppo|sft|dpo|rm|distillation)\.val_", "ALGORITHM.val_", text)
     text = re.sub(r"\b(val|train):[\w/-]+", r"\1:METRIC", text)
@@ -200,31 +199,33 @@ def general(warning):
 def legend(lines):
     """Each kind of warning with a letter and its count, frequent ones first."""
     counts = Counter(warning for line in lines for warning in line.warnings)
-    names = [*ascii_lowercase, *(f"a{letter}" for letter in ascii_lowercase)]
+    names = ("".join(letters) for length in (1, 2) for letters in product(ascii_lowercase, repeat=length))
     return [(text, name, count) for name, (text, count) in zip(names, counts.most_common(), strict=False)]
 
 
 def head(root, lines):
-    plans = [line for line in lines if line.plan]
-    plumbing = [line for line in plans if line.plan.survey.plumbing]
+    plans = [line.survey for line in lines if line.survey]
+    plumbing = [survey for survey in plans if survey.plumbing]
     commit = (root / ".git").exists() and refs.head_commit(root)
     return f"""# Every NeMo-RL recipe, planned
 
 What `autoresearch plan RECIPE --launcher slurm --stop "{STOP}"` says of every recipe and
-NeMo-Gym configuration of NeMo-RL at commit `{commit}`, asked in process, with `HF_HOME` and `PERSISTENT_CACHE` set.
-Written by
+NeMo-Gym configuration of NeMo-RL at commit `{commit}`, asked in process, with
+`HF_HOME` and `PERSISTENT_CACHE` set and without logins. Warnings about this machine's disk are left out. Written by
 `python benchmarks/recipes.py --checkout DIR --markdown > docs/nemo-rl-recipes.md`; not edited by hand.
 
 - {len(lines)} files: {len(plans)} planned, {len(plumbing)} of them plumbing; {len(lines) - len(plans)} refused.
 - The command of the first run composes again, every override in it included, for all that are planned.
-- {sum(line.plan.survey.minutes is not None for line in plans)} have a length that can be predicted.
-- Entry points: {tally(line.plan.survey.command[-1] for line in plans)}.
-- Judged by: {tally(line.plan.survey.objective.metric for line in plans)}.
+- {sum(survey.minutes is not None for survey in plans)} have a length that can be predicted.
+- Entry points: {tally(survey.command[-1] for survey in plans)}.
+- Judged by: {tally(survey.objective.metric for survey in plans)}.
 
 `minutes` is what a whole run takes at most, start-up included: the pace its test script allows, over its steps or as
 long as its data lasts, and not beyond the recipe's own time limit. `error` is the standard error of one validation at
-0.5, repeats of a problem counted once; *its script sets* what its test script exports, which its runs get as well; *to
-fill in* is what that script takes from its maintainers' variables; *plumbing* says why a run is too small to judge by.
+0.5, repeats of a problem counted once; *plumbing* says why a run is too small to judge by. The environment of its runs:
+*its script sets* what its test script exports, which they get as well; *left out* is what that script changes of the
+recipe, which they do not get; *to fill in* is what it takes from its maintainers' variables; *logins* are what they
+need of the hub and of W&B.
 """
 
 
@@ -233,21 +234,26 @@ def tally(values):
 
 
 def table(folder, lines, letters):
-    heads = "recipe | entry point | nodes x GPUs | steps | minutes | judged by | error | its script sets | to fill in"
-    yield f"| {heads} | outcome | warnings |"
-    yield "| --- | --- | --- | ---: | ---: | --- | ---: | --- | --- | --- | --- |"
+    heads = "recipe | entry point | nodes x GPUs | steps | minutes | judged by | error"
+    yield f"| {heads} | its script sets | left out | to fill in | logins | outcome | warnings |"
+    yield "| --- | --- | --- | ---: | ---: | --- | ---: | --- | --- | --- | --- | --- | --- |"
     for line in lines:
         short = line.name.removeprefix(f"{folder}/").removesuffix(".yaml")
-        if line.plan is None:
-            yield f"| {short} | | | | | | | | | refused: {line.refused} | |"
+        if line.survey is None:
+            yield f"| {short} {'| ' * 11}| refused: {line.refused} | |"
             continue
-        survey, warned = line.plan.survey, sorted(letters[one] for one in line.warnings)
+        survey, warned = line.survey, sorted((letters[one] for one in line.warnings), key=lambda it: (len(it), it))
         outcome = f"plumbing: {survey.plumbing}" if survey.plumbing else "planned"
-        entry, error = survey.command[-1].rpartition("/")[2], survey.standard_error
+        entry, error, around = survey.command[-1].rpartition("/")[2], survey.standard_error, survey.environment
+        environment = (
+            ", ".join(f"{key}={value}" for key, value in around.exports.items()),
+            ", ".join(f"{key}={value.partition(' ')[0]}" for key, value in around.left_out.items()),
+            ", ".join(around.needs), ", ".join(around.logins),
+        )  # fmt: skip
         cells = (
             short, entry, f"{survey.resources.nodes} x {survey.resources.gpus_per_node}", survey.steps or "data",
             "" if survey.minutes is None else round(survey.minutes), survey.objective.metric,
-            "" if error is None else f"{error:.3f}", *line.environment, outcome, ", ".join(warned),
+            "" if error is None else f"{error:.3f}", *environment, outcome, ", ".join(warned),
         )  # fmt: skip
         yield "| " + " | ".join(map(str, cells)) + " |"
 
