@@ -16,7 +16,7 @@ from autoresearch.launchers.slurm.launcher import SlurmLauncher
 from autoresearch.launchers.slurm.options import SlurmOptions
 from autoresearch.launchers.slurm.script import minutes
 from autoresearch.launchers.slurm.status import SlurmView, status
-from autoresearch.launchers.slurm.warm_node import Share, Spool, SpoolRequest, SpoolResult, Taken, step
+from autoresearch.launchers.slurm.warm_node import Seats, Share, Sitting, Spool, SpoolRequest, SpoolResult, Taken, step
 from autoresearch.run.job import Job, JobState, Resources
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "slurm"
@@ -45,30 +45,56 @@ def test_the_script_is_as_agreed(style):
     assert text == (GOLDEN / f"{style}.sh").read_text()
 
 
-def test_the_script_of_a_warm_allocation_is_as_agreed():
+HELD = {
+    "allocation": ({"allocation": {"nodes": 2, "time": "4h", "idle": "15m", "runs": 2}, "setup": ["module load cuda"]},
+                   Resources(gpus_per_node=4, cpus=16, memory_gb=100)),
+    "clusters": ({"allocation": {"nodes": 8, "time": "10h"}, "style": "ray.sub", "container": "/images/nemo-rl.sqsh"},
+                 Resources(nodes=2, gpus_per_node=8)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_the_script_of_a_warm_allocation_is_as_agreed(name):
     """One job large enough for the runs at a time, then the run as a step of it; accepted like the others."""
-    held = {**SITE, "allocation": {"nodes": 2, "time": "4h", "idle": "15m", "runs": 2}, "setup": ["module load cuda"]}
-    one = replace(JOB, resources=Resources(gpus_per_node=4, cpus=16, memory_gb=100))
-    text = SlurmLauncher(held, Path("/data/my repo/reports")).plan(one).text
-    assert text == (GOLDEN / "allocation.sh").read_text()
+    options, need = HELD[name]
+    text = SlurmLauncher({**SITE, **options}, Path("/data/my repo/reports")).plan(replace(JOB, resources=need)).text
+    assert text == (GOLDEN / f"{name}.sh").read_text()
 
 
 def test_a_step_has_whole_gpus_and_a_share_of_its_own():
-    """What a run names it gets, the rest is an equal part of the node; a CPU run gets no GPU."""
+    """What a run names it gets, the rest is an equal part of the node; a CPU run gets no GPU, ray.sub is only watched."""
     big = SpoolRequest("run", "7.ab", "/runs/1", 0.0, 60.0, gpus=4, cpus=16, memory_mb=1000)
     small = big._replace(gpus=0, cpus=None, memory_mb=None)
-    argv = step(big, Share(8, 500), "py")
-    assert {"--exact", "--nodes=1", "--cpus-per-task=16", "--gres=gpu:4", "--mem=1000M"} <= set(argv)
-    assert {"--cpus-per-task=8", "--gres=none", "--mem=500M"} <= set(step(small, Share(8, 500), "py"))
+    argv = step(big, Share(8, 500), ("n2",), "py")
+    assert {"--exact", "--nodelist=n2", "--cpus-per-task=16", "--gres=gpu:4", "--mem=1000M"} <= set(argv)
+    assert {"--cpus-per-task=8", "--gres=none", "--mem=500M"} <= set(step(small, Share(8, 500), ("n2",), "py"))
     assert argv[-5:] == ["py", "-P", "-m", "autoresearch.launchers.on_node", "/runs/1/spec.json"]
+    assert {"--overlap", "--gres=none"} <= set(
+        step(big._replace(nodes=2, starts_steps=True), Share(8, 500), ("n1", "n2"))
+    )
+
+
+def test_a_run_of_several_nodes_has_them_alone_and_nobody_gets_a_lost_one():
+    """Seats are spread; a run too large for what others have left waits, and one too large for all is not enough."""
+    seats, seat = Seats(["n1", "n2", "n3"], 2), SpoolRequest("a", "7.ab", "/r", 0.0, 60.0, 0, None, None)
+    pair = seat._replace(name="pair", nodes=2)
+    assert seats.take(seat) == Sitting(("n1",), 1, 0)
+    assert seats.take(pair) == Sitting(("n2", "n3"), 2, 1)
+    assert seats.take(seat._replace(name="b")) == Sitting(("n1",), 1, 2)
+    assert seats.take(seat._replace(name="c")) is None
+    seats.lose(["n2"])
+    seats.leave("pair")
+    assert (seats.enough(pair), seats.take(pair)) == (True, None)
+    assert seats.take(seat._replace(name="c")) == Sitting(("n3",), 1, 1)
+    assert not seats.enough(seat._replace(nodes=3))
 
 
 @pytest.mark.parametrize(("options", "said"), [
     ({"allocation": {"time": "soon"}}, "option allocation.time: .*a length of time such as 4h"),
     ({"allocation": {"hours": 4}}, "unknown key 'allocation.hours'"),
     ({"allocation": {"runs": 0}}, "option allocation.runs"),
-    ({"allocation": {}, "container": "image"}, "neither container nor requeue"),
-    ({"allocation": {}, "requeue": True}, "neither container nor requeue"),
+    ({"allocation": {"runs": 2}, "container": "image"}, "has whole nodes of an allocation"),
+    ({"allocation": {}, "requeue": True}, "goes without requeue"),
 ])  # fmt: skip
 def test_what_an_allocation_cannot_be_is_one_clear_line(tmp_path, options, said):
     """Wrong lengths, unknown keys, and what has not been seen to work inside one."""

@@ -248,9 +248,137 @@ def test_a_poll_is_one_question(make, job, on_path, tmp_path):
     assert calls.read_text() == "squeue\n"
 
 
+RAY_SUB = """#!/bin/bash
+set -u
+logs=$BASE_LOG_DIR/$SLURM_JOB_ID-logs; mkdir -p "$logs"
+head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1); workers=$((SLURM_JOB_NUM_NODES - 1))
+image="--container-image=$CONTAINER --container-mounts=$MOUNTS --no-container-mount-home -p $SLURM_JOB_PARTITION"
+cd "$logs"
+srun $image --container-name=ray-head --nodes=1 --ntasks=1 -w "$head" bash -c "
+  echo head \\$SLURMD_NODENAME \\$CUDA_VISIBLE_DEVICES port $PORT >> cluster
+  until [ \\$(grep -c worker cluster) = $workers ]; do sleep 0.05; done
+  bash -c '$COMMAND' > ray-driver.log 2>&1" & one=$!
+two=; ((workers == 0)) || { srun $image --container-name=ray-worker --exact --nodes=$workers --ntasks=$workers \\
+  --ntasks-per-node=1 --kill-on-bad-exit=0 --exclude="$head" bash -c "
+  echo worker \\$SLURMD_NODENAME >> cluster; sleep 300" & two=$!; }
+wait -n $one $two
+kill $one 2> /dev/null
+wait $one
+"""
+"""What upstream's script does with Slurm, in few words: a step for the head with the command, one for all workers."""
+
+
+@pytest.fixture
+def no_pyxis(on_path, tmp_path):
+    """An srun that notes and leaves out what only pyxis knows; the file with what was asked of pyxis."""
+    asked = tmp_path / "asked"
+    on_path(
+        "srun",
+        f'''args=()
+for word; do case $word in
+  --container-*) echo "$word" >> {asked} ;; --no-container-*) ;; *) args+=("$word") ;;
+esac; done
+exec "$real" "${{args[@]}}"''',
+    )
+    return asked
+
+
+CLUSTERS = {"style": "ray.sub", "container": "/images/nemo-rl.sqsh"}
+
+
+def clustered(job, script, name, nodes):
+    """A run of several nodes, in a repository with upstream's script."""
+    wanted = replace(job(script, name=name, limit_s=200.0), resources=Resources(nodes=nodes, gpus_per_node=4))
+    Path(wanted.directory, "ray.sub").write_text(RAY_SUB)
+    return wanted
+
+
+def cluster(run, job_id, size):
+    """The lines of what a run's cluster says of itself, once all of its nodes are there."""
+    file, until = Path(run.folder, f"{job_id.split('.')[0]}-logs", "cluster"), time.monotonic() + 200
+    while not file.exists() or len(lines := sorted(file.read_text().splitlines())) < size:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    return [line.split() for line in lines]
+
+
+def test_ray_clusters_live_side_by_side_in_one_allocation(make, job, go, no_pyxis):
+    """Two nodes and one: each sees its own nodes only, with a port and container names of its own, and leaves no step.
+
+    When both are over, a run has the nodes that they had.
+    """
+    launcher = make({**HELD, "nodes": 3}, **CLUSTERS)
+    runs = [clustered(job, f"echo ran; {WAIT}", name, nodes) for name, nodes in (("two", 2), ("one", 1))]
+    ids = [launcher.submit(launcher.plan(run)) for run in runs]
+    seen = [words for run, job_id, size in zip(runs, ids, (2, 1), strict=True) for words in cluster(run, job_id, size)]
+    assert {words[1] for words in seen} == {"n1", "n2", "n3"}
+    assert [words[2:] for words in seen if words[0] == "head"] == [
+        ["0,1,2,3", "port", port] for port in ("1200", "1202")
+    ]
+    named = [word for word in no_pyxis.read_text().splitlines() if word.startswith("--container-name")]
+    assert len(set(named)) == 3
+    go()
+    assert [settle(launcher, job_id).state for job_id in ids] == [JobState.SUCCEEDED] * 2
+    assert [launcher.leftovers(job_id) for job_id in ids] == [(), ()]
+    assert [Path(run.log).read_text() for run in runs] == ["ran\n"] * 2
+    after = launcher.submit(launcher.plan(clustered(job, "exit 0", "after", 3)))
+    assert settle(launcher, after).state is JobState.SUCCEEDED
+    assert len(allocations(launcher)) == 1
+
+
+@pytest.mark.disturbs
+def test_a_dead_worker_costs_its_own_cluster_only(make, slurm, job, go, no_pyxis):
+    """That run is the node's doing, although its head lives and says how it ended; the other goes on."""
+    launcher = make({**HELD, "nodes": 3}, **CLUSTERS)
+    runs = [clustered(job, WAIT, name, nodes) for name, nodes in (("two", 2), ("one", 1))]
+    ids = [launcher.submit(launcher.plan(run)) for run in runs]
+    cluster(runs[1], ids[1], 1)
+    dead = cluster(runs[0], ids[0], 2)[-1][1]
+    slurm.do("scontrol", "update", f"nodename={dead}", "state=down", "reason=drill")
+    try:
+        lost = settle(launcher, ids[0])
+        assert (lost.state, dead in lost.reason) == (JobState.NODE_FAILED, True)
+        go()
+        assert settle(launcher, ids[1]).state is JobState.SUCCEEDED
+        assert len(allocations(launcher)) == 1
+    finally:
+        slurm.resume(dead)
+
+
+def test_a_cancelled_cluster_is_gone_from_all_of_its_nodes(make, job, no_pyxis):
+    """Head and workers, on nodes where nothing of ours watches; the allocation stays."""
+    launcher = make({**HELD, "nodes": 2}, **CLUSTERS)
+    run = clustered(job, "trap '' TERM; sleep 300", "hung", 2)
+    job_id = launcher.submit(launcher.plan(run))
+    cluster(run, job_id, 2)
+    launcher.cancel(job_id)
+    assert settle(launcher, job_id).state is JobState.CANCELLED
+    assert launcher.leftovers(job_id) == ()
+    assert [held.ended_at for held in launcher.held()] == [None]
+
+
+def test_a_container_begins_on_the_node_of_its_run(make, job, go, no_pyxis):
+    """As a step beside our supervisor, with what pyxis needs; two runs have a node each."""
+    launcher = make({**HELD, "nodes": 2}, container="/images/nemo-rl.sqsh")
+    script = f"echo $SLURMD_NODENAME $CUDA_VISIBLE_DEVICES > on.$AUTORESEARCH_RUN_ID; {WAIT}"
+    ids = [launcher.submit(launcher.plan(job(script, name=f"run-{n}", gpus=4))) for n in range(2)]
+    for job_id in ids:
+        reach(launcher, job_id, JobState.RUNNING)
+    files = [Path(job.root, "tree", f"on.run-{n}") for n in range(2)]
+    until = time.monotonic() + 200
+    while not all(file.exists() and file.read_text() for file in files):
+        assert time.monotonic() < until
+    go()
+    assert all(settle(launcher, job_id).state is JobState.SUCCEEDED for job_id in ids)
+    assert sorted(file.read_text().split()[1] for file in files) == ["0,1,2,3"] * 2
+    assert len({file.read_text().split()[0] for file in files}) == 2
+    asked = set(no_pyxis.read_text().splitlines())
+    assert {"--container-image=/images/nemo-rl.sqsh", f"--container-workdir={job.root}/tree"} <= asked
+
+
 @pytest.mark.parametrize(("limit_s", "nodes", "said"), [
     (700.0, 1, "held for 10m; raise the launcher's option allocation.time"),
-    (30.0, 2, "needs 2 nodes and a run in a warm allocation has one"),
+    (30.0, 2, "needs 2 nodes and a run in a warm allocation has one; start Ray on its nodes"),
 ])  # fmt: skip
 def test_what_cannot_run_in_it_is_refused_by_the_plan(make, job, limit_s, nodes, said):
     """Before anything is sent, with the option to change."""

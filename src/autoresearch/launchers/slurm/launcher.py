@@ -69,14 +69,14 @@ class SlurmLauncher:
         flags = slurm_script.directives(job, options, name, grace_s)
         spec = _spec(job, options, grace_s)
         payload: dict[str, Any] = {"name": name, "flags": flags, "spec": spec._asdict(), "avoid": list(job.avoid_nodes)}
+        if self._warm:
+            text, more = self._warm.plan(job, spec, options, name)
+            return Submission(job.run_id, self.name, text, job.folder, payload | more)
         if options.style == "ray.sub":
             text = slurm_script.ray_sub(spec, flags, options, job.resources.gpus_per_node)
             variables = slurm_script.ray_sub_variables(spec, options, job.resources.gpus_per_node)
             return Submission(job.run_id, self.name, text, job.folder, payload | {"variables": variables})
-        if self._warm:
-            text, more = self._warm.plan(job, spec)
-            return Submission(job.run_id, self.name, text, job.folder, payload | more)
-        spec = slurm_script.container_lines(spec, options)
+        spec = slurm_script.container_lines(spec, options, name)
         text = slurm_script.batch(spec, flags, options)
         return Submission(job.run_id, self.name, text, job.folder, payload | {"spec": spec._asdict()})
 
@@ -131,7 +131,7 @@ class SlurmLauncher:
         self._query(self.options.poll_s)
         job_id = held.begin(record, submission.payload["allocation"], self._rows)  # type: ignore[arg-type]
         self._asked = float("-inf")
-        lay_out(spec, {slurm_script.SCRIPT: submission.text})
+        lay_out(spec, {slurm_script.SCRIPT: submission.text, **submission.payload["files"]})  # type: ignore[dict-item]
         record = record._replace(job_id=job_id)
         self._records.put(record)
         held.hand_over(record, submission.payload["need"])  # type: ignore[arg-type]
@@ -170,7 +170,7 @@ class SlurmLauncher:
 
     def _link_log(self, record: Record, job_id: str, restarts: int) -> None:
         """The run's log is the driver's log of ray.sub, which names its folder anew after every requeue."""
-        if self.options.style != "ray.sub":
+        if self.options.style != "ray.sub" or self._warm:
             return
         log, again = Path(record.log), f"-{restarts}" if restarts else ""
         wanted = Path(f"{job_id}{again}-logs", "ray-driver.log")

@@ -35,7 +35,7 @@ class Allocation(BaseModel, frozen=True, extra="forbid"):
     """One job that is held, so that many runs start inside it without waiting in the queue again."""
 
     nodes: int = Field(default=1, ge=1)
-    """`--nodes`: how many; each run has one of them, or a part of one."""
+    """`--nodes`: how many; each run has one of them, a part of one, or with style `ray.sub` as many as it needs."""
 
     time: Length = Field(default=4 * 3600.0, gt=60)
     """How long Slurm is asked to leave it to us, `--time`; a run that does not fit into what is left gets a new one."""
@@ -44,7 +44,8 @@ class Allocation(BaseModel, frozen=True, extra="forbid"):
     """It is given back after so long without a run, also when no controller is alive."""
 
     runs: int = Field(default=1, ge=1)
-    """Runs at a time on each node; each has its own GPUs and an equal share of processors and memory."""
+    """Runs at a time on each node; each has its own GPUs and an equal share of processors and memory. In a container,
+    and with `ray.sub`, a run has whole nodes."""
 
 
 class SlurmOptions(LauncherOptions):
@@ -140,8 +141,10 @@ class SlurmOptions(LauncherOptions):
             raise ValueError(f"env names {min(taken)}, which is set for ray.sub by us; leave it out")
         if self.srun and (self.style != "batch" or not self.container):
             raise ValueError("the option srun goes with the style batch and a container")
-        if self.allocation and (self.style != "batch" or self.container or self.requeue):
-            raise ValueError("an allocation goes with the style batch, and with neither container nor requeue")
+        if self.allocation and self.requeue:
+            raise ValueError("an allocation goes without requeue: what it loses is made again in the next one")
+        if self.allocation and self.container and self.allocation.runs > 1:
+            raise ValueError("a run in a container has whole nodes of an allocation; leave allocation.runs out")
         return self
 
     def beside_git(self, tree: Path) -> Self:
@@ -166,7 +169,8 @@ def place(options: Mapping[str, object]) -> dict[str, str]:
         return {}
     made = SlurmOptions.parse(options)
     mounts = (*made.container_mounts, "the worktree", "the run's folder", "git's data, read-only")
-    ray = {"ray": f"{made.ray_sub}, on all nodes"} if made.style == "ray.sub" else {}
+    where = "on the run's nodes of a warm allocation" if made.allocation else "on all nodes"
+    ray = {"ray": f"{made.ray_sub}, {where}"} if made.style == "ray.sub" else {}
     return {"image": made.container or "", "mounts": " + ".join(mounts), **ray}
 
 

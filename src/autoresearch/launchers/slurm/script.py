@@ -5,17 +5,25 @@ which sbatch takes as an argument.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from shlex import quote
+from types import MappingProxyType
 
 from autoresearch.config.duration import span
 from autoresearch.launchers.slurm.options import Allocation, SlurmOptions
+from autoresearch.machine.processes import RUN_NAME
 from autoresearch.run.job import Job
 from autoresearch.supervision import run_folder
 from autoresearch.supervision.run_folder import SupervisorSpec
 
 SCRIPT, COMMAND = "job.sh", "command.sh"
 OUTPUT = "slurm-%j.out"
+IN_JOB, IN_JOB_LOG = "in-job.sh", "ray.sub.log"
+"""What starts ray.sub on its share of a warm allocation, and what ray.sub prints there."""
+NODES, SLOT, JOB_FACTS = "AUTORESEARCH_NODES", "AUTORESEARCH_SLOT", ("PARTITION", "ACCOUNT")
+"""Variables by which a run in a warm allocation learns of its nodes, of its place in the order of clusters that are
+alive at a time, and, behind AUTORESEARCH_, of its job."""
 _MARGIN_S = 60.0
 """What a job gets beyond limit and grace, for its start and its end."""
 _OURSELVES_MB = 512
@@ -101,7 +109,8 @@ def allocation_directives(job: Job, options: SlurmOptions, held: Allocation, nam
     flags = directives(wanted, options, name, 0.0)
     # One dead node ends its own runs, and Slurm takes it out of the allocation. The script's node takes all with it.
     survives = ["--no-kill"] if held.nodes > 1 else []
-    return [f"--time={math.ceil(held.time / 60)}", f"--ntasks-per-node={held.runs}", *survives, *flags]
+    whole = ["--exclusive"] if options.container and "--exclusive" not in options.extra else []
+    return [f"--time={math.ceil(held.time / 60)}", f"--ntasks-per-node={held.runs}", *survives, *whole, *flags]
 
 
 def memory_mb(memory_gb: float) -> int:
@@ -124,9 +133,10 @@ def allocation(flags: list[str], options: SlurmOptions, held: Allocation, spool:
     return "\n".join(lines) + "\n"
 
 
-def handed_over(spec: SupervisorSpec, script: str) -> str:
+def handed_over(spec: SupervisorSpec, script: str, files: Mapping[str, str] = MappingProxyType({})) -> str:
     """What a run in a warm allocation does, with the script of the allocation it may be the first to need."""
-    return "\n".join([script, *_what(spec), "# handed over through the spool, and started there with srun", ""])
+    more = [f"# {line}".rstrip() for name, text in files.items() for line in (f"{name}:", *text.splitlines())]
+    return "\n".join([script, *_what(spec), "# handed over through the spool, and started there with srun", *more, ""])
 
 
 def _what(spec: SupervisorSpec) -> list[str]:
@@ -149,13 +159,69 @@ def _our_python(options: SlurmOptions) -> list[str]:
     ]
 
 
-def container_lines(spec: SupervisorSpec, options: SlurmOptions) -> SupervisorSpec:
+def in_job(spec: SupervisorSpec, options: SlurmOptions, name: str, gpus_per_node: int) -> str:
+    """Starts ray.sub on a run's own nodes of a warm allocation, as if they were a job of its own.
+
+    ray.sub takes its nodes, partition and account from Slurm's variables, and srun those that it may choose from
+    (`--exclude` of the nodes in SLURM_JOB_NODELIST). Its steps get the run's name, so that they are found and ended;
+    its containers too, for pyxis takes one of that name up again. The ports of a head are its own within what upstream
+    leaves for them (1200 to 1300 in ray.sub's table); the others may be those of its neighbours, on nodes of their own.
+    """
+    variables = ray_sub_variables(spec, options, gpus_per_node)
+    ports = {"PORT": 1200, "RAY_CLIENT_SERVER_PORT": 1201}
+    own = [f"export {port}=$(({first} + 2 * ({SLOT} % 50)))" for port, first in ports.items() if port not in variables]
+    lines = [
+        "#!/bin/bash",
+        f"job=$SLURM_JOB_ID nodes=${NODES}",
+        'for found in "${!SLURM_@}"; do [ "$found" = SLURM_CONF ] || unset "$found"; done',
+        "export SLURM_JOB_ID=$job SLURM_JOBID=$job SLURM_JOB_NODELIST=$nodes SLURM_NODELIST=$nodes",
+        "all=(${nodes//,/ })",
+        "export SLURM_JOB_NUM_NODES=${#all[@]} SLURM_NNODES=${#all[@]}",
+        *(f"export SLURM_JOB_{fact}=${{AUTORESEARCH_{fact}:-}}" for fact in JOB_FACTS),
+        f"export SLURM_SUBMIT_DIR={quote(spec.directory)} run_name={quote(name)}",
+        "srun() {",
+        "  local word words=()",
+        '  for word; do [[ $word = --container-name=* ]] && word+=-$run_name; words+=("$word"); done',
+        '  [ "$BASHPID" = "$$" ] || exec srun --job-name="$run_name" "${words[@]}"',
+        '  command srun --job-name="$run_name" "${words[@]}"',
+        "}",
+        "export -f srun",
+        f"cd {quote(spec.directory)} || exit",
+        *(f"export {variable}={quote(value)}" for variable, value in variables.items()),
+        *own,
+        f'ln -sfn "$job-logs/ray-driver.log" {quote(spec.log)}',
+        f"bash {quote(options.ray_sub)}",
+        "code=$?",
+        f"[ -e {quote(spec.log)} ] || ln -sfn {IN_JOB_LOG} {quote(spec.log)}",
+        "exit $code",
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def around_ray_sub(spec: SupervisorSpec) -> SupervisorSpec:
+    """What is carried out on the head of a cluster in a warm allocation: ray.sub, with a log of its own."""
+    ours = {variable: value for variable, value in spec.env.items() if variable == RUN_NAME}
+    argv = ("bash", f"{spec.folder}/{IN_JOB}")
+    return spec._replace(argv=argv, env=ours, log=f"{spec.folder}/{IN_JOB_LOG}")
+
+
+def beside_others(spec: SupervisorSpec) -> str:
+    """What ray.sub starts on the head of a cluster in a warm allocation: the supervisor of ray.sub keeps the limit."""
+    command = " ".join(quote(word) for word in spec.argv)
+    return f"#!/bin/bash\ncd {quote(spec.directory)} || exit\nexec env {_settings(spec)}{command}\n"
+
+
+def container_lines(spec: SupervisorSpec, options: SlurmOptions, name: str) -> SupervisorSpec:
     """The same run inside a pyxis container, if there is one: our supervisor stays outside and watches srun."""
     if options.container is None:
         return spec
     mounts = ",".join((*options.container_mounts, *_own_mounts(spec)))
+    # On the node where it was asked for: a warm allocation has others, with other runs.
+    here = (
+        ("bash", "-c", f'exec srun --nodelist="$SLURMD_NODENAME" --job-name={name} "$@"') if options.allocation else ()
+    )
     srun = (
-        "srun", "--nodes=1", "--ntasks=1", "--overlap", "--kill-on-bad-exit=1",
+        *here, "srun", "--nodes=1", "--ntasks=1", "--overlap", "--kill-on-bad-exit=1",
         f"--container-image={options.container}", f"--container-mounts={mounts}",
         f"--container-workdir={spec.directory}", *options.srun,
     )  # fmt: skip

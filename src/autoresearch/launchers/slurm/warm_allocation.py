@@ -42,27 +42,42 @@ class SlurmWarmAllocation:
         self._records = Records(folder / "allocations")
         self._refused, self._retry_at = "", float("-inf")
 
-    def plan(self, job: Job, spec: SupervisorSpec) -> tuple[str, dict[str, Any]]:
+    def plan(self, job: Job, spec: SupervisorSpec, options: SlurmOptions, name: str) -> tuple[str, dict[str, Any]]:
         """The script of the allocation with the run's step, and what `begin` and `hand_over` need; nothing is sent.
+
+        Args:
+            job: The run.
+            spec: What its supervisor has to carry out, outside of a container and of Ray.
+            options: The launcher's, with the mounts of this run.
+            name: The run's name at the scheduler.
 
         Raises:
             LauncherError: The run does not fit into an allocation.
         """
         need_s = None if spec.limit_s is None else spec.limit_s + spec.grace_s + _MARGIN_S
         self._check(job, need_s)
-        name = unique_name("allocation", str(self.spool.folder))
-        flags = slurm_script.allocation_directives(job, self._options, self._wanted, name)
-        script = slurm_script.allocation(flags, self._options, self._wanted, str(self.spool.folder))
         memory_gb, gpus = job.resources.memory_gb, job.resources.gpus_per_node
+        files: dict[str, str] = {}
+        if options.style == "ray.sub":
+            files[slurm_script.COMMAND] = slurm_script.beside_others(spec)
+            files[slurm_script.IN_JOB] = slurm_script.in_job(spec, options, name, gpus)
+            spec = slurm_script.around_ray_sub(spec)
+        spec = slurm_script.container_lines(spec, options, name) if options.style == "batch" else spec
+        held = unique_name("allocation", str(self.spool.folder))
+        flags = slurm_script.allocation_directives(job, self._options, self._wanted, held)
+        script = slurm_script.allocation(flags, self._options, self._wanted, str(self.spool.folder))
         need = {
             "need_s": need_s,
             "gpus": gpus,
             "cpus": job.resources.cpus,
             "memory_mb": None if memory_gb is None else slurm_script.memory_mb(memory_gb),
+            "nodes": job.resources.nodes if options.container else 0,
+            "starts_steps": options.style == "ray.sub",
         }
         nodes, runs = self._wanted.nodes, self._wanted.runs
-        wanted = {"name": name, "script": script, "nodes": nodes, "gpus": nodes * runs * gpus}
-        return slurm_script.handed_over(spec, script), {"need": need, "allocation": wanted}
+        wanted = {"name": held, "script": script, "nodes": nodes, "gpus": nodes * runs * gpus}
+        more = {"need": need, "allocation": wanted, "files": files, "spec": spec._asdict()}
+        return slurm_script.handed_over(spec, script, files), more
 
     @property
     def time_s(self) -> float:
@@ -76,10 +91,16 @@ class SlurmWarmAllocation:
         return f"{told}; raise the launcher's option allocation.time" if need_s > self.time_s else ""
 
     def _check(self, job: Job, need_s: float | None) -> None:
-        if job.resources.nodes > 1:
+        nodes, most = job.resources.nodes, self._wanted.nodes
+        if nodes > 1 and self._options.style == "batch":
             raise LauncherError(
-                f"run {job.run_id} needs {job.resources.nodes} nodes and a run in a warm allocation has one; "
-                f"leave the launcher's option allocation out"
+                f"run {job.run_id} needs {nodes} nodes and a run in a warm allocation has one; start Ray on its nodes "
+                f"with the launcher's option style: ray.sub, or leave allocation out"
+            )
+        if nodes > most:
+            raise LauncherError(
+                f"run {job.run_id} needs {nodes} nodes and an allocation has {most}; "
+                f"raise the launcher's option allocation.nodes"
             )
         if need_s is not None and need_s > self._wanted.time:
             raise LauncherError(
