@@ -97,34 +97,119 @@ def test_no_idea_that_touches_what_measures_has_a_number(lab):
 
 FORGED = {
     "printed before anything is measured": ("import os", 'print("score: 0.9", flush=True)', "os._exit(0)"),
-    "measured by another function": ("import judge", "judge.grade = lambda lr: 0.9"),
-    "measured by another module, from an archive": (
+    "another function": ("import judge", "judge.grade = lambda lr: 0.9"),
+    "another body of the function": ("import judge", "judge.grade.__code__ = (lambda lr: 0.9).__code__"),
+    "another module, from an archive": (
         "import sys, tempfile, zipfile",
         'place = tempfile.mkdtemp() + "/judge.zip"',
         'zipfile.ZipFile(place, "w").writestr("judge.py", "def grade(lr): return 0.9")',
         "sys.path.insert(0, place)",
     ),
+    "another module, by a name in pieces": (
+        "import sys, types",
+        'judge = vars(sys)["mod" + "ules"]["judge"] = types.ModuleType("judge")',
+        "judge.grade = lambda lr: 0.9",
+    ),
+    "another importer": (
+        "import builtins, types",
+        "true, fake = builtins.__import__, types.SimpleNamespace(grade=lambda lr: 0.9)",
+        'builtins.__import__ = lambda name, *rest: fake if name == "judge" else true(name, *rest)',
+    ),
     "written in place of the true one": (
         "import builtins, sys",
         "builtins.print = lambda *a, **k: sys.stdout.write('score: 0.9\\n')",
     ),
+    "piped through a rewriter": (
+        "import os, subprocess",
+        'editor = subprocess.Popen(["sed", "s/: .*/: 0.9/"], stdin=subprocess.PIPE)',
+        "os.dup2(editor.stdin.fileno(), 1)",
+    ),
+    "rewritten by the stream": (
+        "import io, sys",
+        "class Stream(io.TextIOWrapper):",
+        "    def write(self, text): return super().write('score: 0.9' if 'score' in text else text)",
+        "sys.stdout = Stream(sys.stdout.buffer)",
+    ),
+    "another program in its place": (
+        "import os, sys",
+        "os.execv(sys.executable, ['python', '-c', \"print('score: 0.9')\"])",
+    ),
+    "said by its parent": (
+        "import os",
+        "if os.fork():",
+        "    os.wait(), print('score: 0.9', flush=True), os._exit(0)",
+        "os.dup2(os.open(os.devnull, os.O_WRONLY), 1)",
+    ),
+    "its own settings rewritten": ("""open("config.json", "w").write('{"lr": 0.4}')""",),
+    "what it reads replaced": ("json.loads = lambda text: {'lr': 0.4}",),
+    "the value changed while it is returned": (
+        "import sys",
+        "def look(frame, event, said):",
+        "    if frame.f_code.co_name == 'grade': frame.f_globals['half'] = 0.8",
+        "    return look",
+        "sys.settrace(look)",
+    ),
+    "a number changed in memory": (
+        "import ctypes, judge",
+        "ctypes.c_double.from_address(id(judge.half) + 16).value = 0.8",
+    ),
+    "behind the true one, on its line": ("import atexit", "atexit.register(print, '\\rscore: 0.9')"),
+    "without end": ("import builtins, sys", "builtins.print = lambda *a, **k: sys.stdout.write('score: inf\\n')"),
 }
+_JUDGED = "half = float('0.5')\ndef grade(lr): return half + lr\n"
 
 
-@pytest.mark.parametrize("lines", FORGED.values(), ids=FORGED)
-def test_a_number_that_the_run_itself_forged_says_that_nobody_vouches_for_it(lab, lines):
-    """Inside one process nothing is out of reach: it counts, never as proven, and every surface calls it unverified."""
-    (lab.root / "judge.py").write_text("def grade(lr): return 0.5 + lr\n")
-    (lab.root / "tune.py").write_text("def prepare(): pass\n")
+def forge(lab, ideas, **settings: object):
+    """A campaign whose judge and script are protected, and in which one file is an idea's to write."""
+    (lab.root / "judge.py").write_text(_JUDGED)
+    (lab.root / "tune.py").write_text("import json\ndef prepare(): pass\n")
     (lab.root / "train.py").write_text(
         TRAIN.replace("judge, tune", "sys, tune").replace("prepare()", "prepare()\nimport judge")
     )
     commit_all(lab.root)
-    (lab.root / "ideas.yaml").write_text(yaml.safe_dump([{"title": "forged", "patch": tuned(*lines)}]))
+    (lab.root / "ideas.yaml").write_text(yaml.safe_dump(ideas))
     target = {"type": "command", "config": "config.json", "protect": ["judge.py", "train.py"]}
-    lab.write(stop="2 experiments", launcher={"type": "local"}, target=target, run={"grace": 0.5}, verdict=PROVEN)
+    lab.write(launcher={"type": "local"}, target=target, **settings)
     assert lab.run().returncode == 0
-    row = lab.rows()[1]
+    return lab.rows()
+
+
+def forged(lines):
+    """The diff of `tune.py` in such a campaign."""
+    return (
+        tuned(*lines)
+        .replace("@@ -1 +1,", "@@ -1,2 +1,")
+        .replace("-def", " import json\n-def")
+        .replace(f",{len(lines) + 1} @@", f",{len(lines) + 2} @@")
+    )
+
+
+@pytest.mark.parametrize("sandbox", ["off", pytest.param("auto", marks=pytest.mark.full)])
+def test_code_that_writes_its_own_number_is_never_kept_without_a_persons_word(lab, sandbox):
+    """Inside one process nothing is out of reach: each is held, or has no number; settings of the same code are kept."""
+    chosen = FORGED if sandbox == "auto" else dict(list(FORGED.items())[6:11])
+    ideas = [{"title": title, "patch": forged(lines), "parent": "baseline"} for title, lines in chosen.items()]
+    honest = {"title": "honest", "overrides": ["lr=0.2"], "parent": "baseline"}
+    verdict = {"policy": "greedy", "baseline_runs": 1, "confirm": 0, "unverified": "hold"}
+    stop = f"{len(ideas) + 2} experiments"
+    rows = forge(lab, [*ideas, honest], stop=stop, run={"grace": 0.5, "sandbox": sandbox}, verdict=verdict)
+    assert [row.description for row in rows if row.status.value == "keep"] == [rows[0].description, "honest"]
+    ended = {row.description: row for row in rows if row.description in chosen}
+    assert {name: row.metric_value for name, row in ended.items() if row.metric_value not in (0.9, None)} == {}
+    silent = {name for name, row in ended.items() if row.metric_value is None}
+    assert silent == chosen.keys() & {"behind the true one, on its line", "without end"}
+    held = [row for row in ended.values() if row.metric_value]
+    assert all(row.reason.startswith("held for a person's word: it changes code, and 1 of its 1") for row in held)
+    assert len(ended) == len(chosen)
+    told = f"wait for a person's word, as only runs of changed code vouch for the gain: look at it, then autoresearch overrule {held[0].index} keep"
+    assert told in " ".join(lab.cli("status").stdout.split())
+    assert told in (lab.folder / "report.md").read_text()
+
+
+def test_a_number_that_the_run_itself_forged_says_that_nobody_vouches_for_it(lab):
+    """Kept where the campaign file says so, or a person: never as proven, and every surface calls it unverified."""
+    idea = {"title": "forged", "patch": forged(FORGED["another function"])}
+    row = forge(lab, [idea], stop="2 experiments", run={"grace": 0.5}, verdict=PROVEN | {"unverified": "keep"})[1]
     assert (row.status.value, row.metric_value, row.extra["integrity"]) == ("keep", 0.9, "unverified")
     assert answers.attempt(row).integrity == "unverified"
     status = json.loads(lab.cli("status", "--json").stdout)
@@ -134,6 +219,19 @@ def test_a_number_that_the_run_itself_forged_says_that_nobody_vouches_for_it(lab
     assert "**#2 forged is measured to be, as measured by the run itself, better than the baseline" in report
     assert "- best: 0.9, mean of 1 fresh seed, as measured by the run itself (forged" in report
     assert "stand on one source, which the code under test could have written" in report
+
+
+def test_what_a_person_lets_through_is_built_upon(lab):
+    """Held code that was overruled is the incumbent, which later ideas begin from."""
+    idea = {"title": "code", "patch": forged(FORGED["another function"])}
+    rows = forge(lab, [idea], stop="2 experiments", verdict={**PROVEN, "confirm": 0, "unverified": "hold"})
+    assert (
+        "Nothing beat the baseline (0.6) so far. #2 waits for a person's word" in (lab.folder / "report.md").read_text()
+    )
+    assert rows[1].status.value == "discard"
+    assert lab.cli("overrule", "2", "keep", "--reason", "looked at it").returncode == 0
+    status = json.loads(lab.cli("status", "--json").stdout)
+    assert (status["incumbent"], status["held_back"]) == ("code", [])
 
 
 @pytest.mark.parametrize("baseline_too", [False, True], ids=["the idea alone", "the baseline too"])

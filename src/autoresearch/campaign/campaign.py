@@ -250,12 +250,9 @@ class Campaign:
         if request is None or request not in open_ones:
             waiting = ", ".join(open_ones) or "none"
             raise CampaignError(f"which launch? waiting for approval: {waiting}")
-        consent.record(
-            opened,
-            happened.ApprovalGiven(
-                at=self.clock(), request=request, granted=granted, by=self._who(), reason=self._clean(reason)
-            ),
-        )
+        who, why = self._who(), self._clean(reason)
+        given = happened.ApprovalGiven(at=self.clock(), request=request, granted=granted, by=who, reason=why)
+        consent.record(opened, given)
         return request
 
     def overrule(self, index: int, verdict: str, *, reason: str) -> None:
@@ -268,8 +265,9 @@ class Campaign:
         entry = opened.experiment(index)
         if entry.verdict is None:
             raise CampaignError(f"experiment {index} has no verdict yet; wait for it")
-        judgement = replace(entry.verdict, status=Status(verdict), reason=self._clean(reason), by=self._who())
-        consent.record(opened, happened.VerdictOverruled(self.clock(), entry.name, judgement, self._who()))
+        who, kept = self._who(), verdict == Status.KEEP
+        said = replace(entry.verdict, status=Status(verdict), reason=self._clean(reason), by=who)
+        consent.record(opened, happened.VerdictOverruled(self.clock(), entry.name, said, who, built_upon=kept))
 
     # -- reading ------------------------------------------------------------------------------------------------
 

@@ -266,7 +266,7 @@ _LONGEST = 240
 def _evaluation(plan: Plan) -> str:
     settings = plan.campaign.evaluate
     if settings is None:
-        return "none of its own: the number of a run is what the run says"
+        return surroundings.told_of_own_word(plan.campaign)
     whose = "every run leaves" if settings.when == "always" else "runs on fresh seeds leave"
     command = " ".join(" ".join(settings.command).split())
     command = command if len(command) <= _LONGEST else f"{command[:_LONGEST]} ... (whole in the campaign file)"

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from autoresearch.campaign import preflight
+from autoresearch.campaign import preflight, surroundings
 from autoresearch.campaign.plan import Plan, PlanRequest
 from autoresearch.campaign.surroundings import target_of
 from autoresearch.campaign.tracking import trackers_of
@@ -82,7 +82,7 @@ def make(where: Path, request: PlanRequest, clock: Callable[[], float]) -> Plan:
     draft = draft if "researcher" in document else supply.with_search(draft, root, survey)
     if "launcher" not in request.settings or "type" not in request.settings["launcher"]:
         draft = _placed(draft, survey)
-    draft = _frugal(_sited(draft), request.settings, survey)
+    draft = _frugal(surroundings.trusting(_sited(draft), request.settings, survey), request.settings, survey)
     name = request.name or _fresh_name(root, survey, datetime.fromtimestamp(clock(), UTC).astimezone())
     return examine(draft.model_copy(update={"campaign": name}), root, survey, clock())
 
@@ -358,7 +358,8 @@ def _protect_warnings(campaign: CampaignConfig, survey: Survey, root: Path, base
         return ()
     found = protectable(survey.command, {*files} - {*survey.turned}, diffs.named_in(root, base, survey.command))
     told = f"; candidates: --set 'target.protect=[{', '.join(found)}]'" if found else ""
-    return (f"nothing is protected: an idea may edit the script and the data that measure it{told}",)
+    kept = ", and is kept on its own runs' word (verdict.unverified: keep)" if surroundings.trusts(campaign) else ""
+    return (f"nothing is protected: an idea may edit the script and the data that measure it{kept}{told}",)
 
 
 def _rule_warnings(campaign: CampaignConfig, rule: StopRule, survey: Survey) -> tuple[str, ...]:

@@ -1,9 +1,10 @@
 """Where a campaign's runs take place: its target made for its launcher, and the environment that it freezes."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from autoresearch.config.schema import CampaignConfig
 from autoresearch.errors import CampaignError
@@ -53,6 +54,32 @@ def seen(survey: Survey, campaign: CampaignConfig) -> BaseSurvey:
     return BaseSurvey(
         lineage=survey.lineage, minutes=survey.minutes, gpus=survey.resources.gpus, protected=held, environment=found
     )
+
+
+def trusting(campaign: CampaignConfig, said: Mapping[str, Any], survey: Survey) -> CampaignConfig:
+    """Where nothing is protected no number is out of an idea's reach: that it counts is written for a person to read.
+
+    Args:
+        campaign: A file that is being made.
+        said: What a person asked for; where they said it themselves, that stands.
+        survey: The recipe.
+    """
+    asked = said.get("verdict", {})
+    if seen(survey, campaign).protected or not isinstance(asked, Mapping) or "unverified" in asked:
+        return campaign
+    return campaign.model_copy(update={"verdict": campaign.verdict.model_copy(update={"unverified": "keep"})})
+
+
+def trusts(campaign: CampaignConfig) -> bool:
+    """Whether changed code is kept on the word of its own runs."""
+    return campaign.evaluate is None and campaign.verdict.unverified == "keep"
+
+
+def told_of_own_word(campaign: CampaignConfig) -> str:
+    """Who measures where no evaluation does, and what follows for ideas that change code."""
+    whose = "is kept as unverified" if trusts(campaign) else "waits for a person's word"
+    told = "none of its own: the number of a run is what the run says"
+    return f"{told}; changed code whose gain nothing else vouches for {whose} (verdict.unverified)"
 
 
 def rows(campaign: CampaignConfig, survey: Survey) -> Iterator[tuple[str, str]]:

@@ -101,6 +101,9 @@ class VerdictConfig(_Part):
     """Largest share of the budget reserved for fresh seeds at the end; what they do not need goes into ideas."""
     baseline_runs: int | None = Field(default=None, ge=1)
     """Runs of the baseline before the first idea; None: the policy's own number."""
+    unverified: Literal["hold", "keep"] = "hold"
+    """An idea that changes code, and whose numbers nothing but its own runs vouches for: `hold` discards it until a
+    person overrules that, `keep` lets later ideas build on it. Under `evaluate.when: proof` it is `keep`."""
     insights: int = Field(default=5, ge=0)
     """What was learned (`insights.md`, and in every brief) is written anew after so many verdicts; 0: never."""
 
@@ -372,6 +375,7 @@ class CampaignConfig(_Part):
             confirm=self.verdict.confirm,
             baseline_runs=self.verdict.baseline_runs,
             first_seed=self.run.first_seed,
+            holds=self.verdict.unverified == "hold" and (self.evaluate is None or self.evaluate.when == "always"),
         )
 
     @classmethod

@@ -25,6 +25,7 @@ from autoresearch.engine.guarded_commit import (
     commit_proposal,
     committable,
     fingerprint_of,
+    holds_code,
     keep_testimony,
     shadowed,
 )
@@ -317,11 +318,14 @@ def repair(ctx: Context, name: str, crash: str, *, by_hand: bool = False, reduce
     fault_points.point("repair.commit")
     refs.advance_branch(ctx.paths.root, entry.branch, entry.commit, fixed)
     fault_points.point("repair.record")
-    _record_repair(ctx, name, fixed, done, files)
+    _record_repair(ctx, name, fixed, done, files, own_code=not less and holds_code(ctx, files))
 
 
-def _record_repair(ctx: Context, name: str, commit: str, reason: str, files: tuple[str, ...] = ()) -> None:
-    ctx.record(ExperimentRepaired(at=ctx.clock(), name=name, commit=commit, reason=reason, files=files))
+def _record_repair(
+    ctx: Context, name: str, commit: str, reason: str, files: tuple[str, ...] = (), *, own_code: bool = False
+) -> None:
+    event = ExperimentRepaired(at=ctx.clock(), name=name, commit=commit, reason=reason, files=files, own_code=own_code)
+    ctx.record(event)
 
 
 def _fix(ctx: Context, entry: Experiment, tree: Path, files: tuple[str, ...], crash: str) -> str:
@@ -342,11 +346,7 @@ def _refuse(ctx: Context, entry: Experiment, problems: Iterable[str]) -> None:
     worktree.remove(
         ctx.paths.root, tree_path(ctx, entry.name)
     )  # the next run is made from the commit, not from the fix
-    ctx.record(
-        ExperimentRepaired(
-            at=ctx.clock(), name=entry.name, commit=entry.commit, reason=f"fix refused: {'; '.join(problems)}"
-        )
-    )
+    _record_repair(ctx, entry.name, entry.commit, f"fix refused: {'; '.join(problems)}")
 
 
 def _number(entry: Experiment) -> int:

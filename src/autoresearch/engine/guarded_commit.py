@@ -8,7 +8,7 @@ Commits are made with the time recorded in the journal, so that the same content
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -26,11 +26,11 @@ from autoresearch.experiment.hypothesis import Hypothesis
 from autoresearch.experiment.outcome import BASELINE
 from autoresearch.git import commits, contents, diffs, refs, worktree
 from autoresearch.git.call import is_about_room
-from autoresearch.guards.scope import breaches, simplifies, yardstick
+from autoresearch.guards.scope import breaches, is_data, names_code, simplifies, yardstick
 from autoresearch.guards.shadows import redirects, shadows
 from autoresearch.machine import disk, fault_points
 from autoresearch.ports.researcher import Supply, Witness
-from autoresearch.ports.target import Survey, Target
+from autoresearch.ports.target import SETTINGS, Survey, Target
 from autoresearch.records.paths import Layout
 
 _MOST_TOLD = 5
@@ -180,7 +180,14 @@ def record_commit(
         config=(*parent_config, *_written(ctx, hypothesis, old, new), *hypothesis.overrides),
         parent=hypothesis.parent, parent_commit=parent_commit,
         fingerprint=fingerprint, yardstick=yardstick(changes, scope, old, new),
+        own_code=names_code(keys) or (not is_clean(ctx, hypothesis) and holds_code(ctx, files)),
     )  # fmt: skip
+
+
+def holds_code(ctx: Context, files: Iterable[str]) -> bool:
+    """Whether an edit may touch what runs carry out: any file but the settings, and the recipe where that is data."""
+    data = {SETTINGS, *(path for path in ctx.survey.lineage if is_data(path))}
+    return any(path not in data for path in files)
 
 
 def _borne_out(ctx: Context, hypothesis: Hypothesis, *, simpler: bool) -> Hypothesis:

@@ -70,6 +70,7 @@ class Idea:
         fatal: Whether its failed run shows that the idea itself is poor, not a trivial bug (R111).
         untested: Whether all its runs were taken away, as often as they were made, so that nothing is known of it.
         vouched: Whether a person gave the verdict.
+        own_code: Whether it changes code that its runs carry out, and so could write their number.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Idea:
     fatal: bool = False
     untested: bool = False
     vouched: bool = False
+    own_code: bool = False
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,7 @@ class PolicySettings:
         confirm: Share of the run budget kept for fresh seeds at the end, at most.
         baseline_runs: Runs of the baseline before the first idea, None for the policy's own number.
         first_seed: Seed of the first run; further ones count up from it.
+        holds: Whether code of an idea's own, whose numbers nothing but its runs vouches for, waits for a person.
     """
 
     worth: float | None = None
@@ -135,6 +138,7 @@ class PolicySettings:
     confirm: float = 0.15
     baseline_runs: int | None = None
     first_seed: int = 42
+    holds: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

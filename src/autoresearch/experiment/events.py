@@ -119,6 +119,7 @@ class ExperimentCommitted:
     parent_commit: str = ""
     fingerprint: str = ""
     yardstick: tuple[str, ...] = ()
+    own_code: bool = False
     kind: Literal["experiment_committed"] = "experiment_committed"
 
 
@@ -131,6 +132,7 @@ class ExperimentRepaired:
     commit: str
     reason: str
     files: tuple[str, ...] = ()
+    own_code: bool = False
     kind: Literal["experiment_repaired"] = "experiment_repaired"
 
 
@@ -260,6 +262,7 @@ class VerdictOverruled:
     by: str
     kind: Literal["verdict_overruled"] = "verdict_overruled"
     proof: str = ""
+    built_upon: bool = False
 
 
 @dataclass(frozen=True)

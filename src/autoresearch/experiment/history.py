@@ -102,6 +102,7 @@ class History:
                 self.tally.think_again()
                 if event.verdict.status is not Status.KEEP and event.name in self.lineage(self.incumbent):
                     self._step_back(lambda arm: event.name not in self.lineage(arm))
+                self._succeed(event.name if event.built_upon and self.parent_of(event.name) == self.incumbent else None)
                 self.exhausted_because = ""
             case _:
                 self._apply_to_run_or_person(event)

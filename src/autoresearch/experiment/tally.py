@@ -240,4 +240,5 @@ def idea_of(entry: Experiment, runs: Iterable[Run], *, untested: bool) -> Idea:
         fatal=any(map(shows_poor_idea, runs)),
         untested=untested,
         vouched=entry.overruled is not None,
+        own_code=committed.own_code or any(one.own_code for one in entry.repairs),
     )

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import PurePosixPath
 
 from autoresearch.experiment.change import FileChange, changed_keys
 
@@ -69,6 +70,22 @@ ALWAYS_PROTECTED = (
 )
 """Never part of a hypothesis, whatever the campaign file says: the repository's own machinery, and our records. What
 tells coding agents how to behave is neither; see `INSTRUCTIONS`."""
+
+
+_NAMES_CODE = re.compile(r"(?:^|[._/])(?:_target_|class_path|_call_|entry_point)$")
+"""Recipe keys whose value is a function or a class that a run loads by its name and calls."""
+
+_RECIPES = frozenset({".json", ".yaml", ".yml", ".toml"})
+
+
+def names_code(keys: Iterable[str]) -> bool:
+    """Whether one of these recipe keys says which code is called."""
+    return any(_NAMES_CODE.search(key) for key in keys)
+
+
+def is_data(path: str) -> bool:
+    """Whether a recipe is data and no program."""
+    return PurePosixPath(path).suffix in _RECIPES
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,6 +30,7 @@ from autoresearch.verdict.arms import counted
 from autoresearch.verdict.claims import Claims, claims
 from autoresearch.verdict.drift import Drift, drift
 from autoresearch.verdict.evidence import Evidence, Reader
+from autoresearch.verdict.plausible import told_of_held
 from autoresearch.verdict.power import cannot_prove
 
 
@@ -113,7 +114,8 @@ class Report:
         if self.baseline is None:
             return "There is no valid baseline yet, so there is nothing to report."
         if whole is None or self.incumbent == BASELINE:
-            return f"Nothing beat the baseline ({self.baseline:.4g}) so far."
+            waiting = told_of_held((one.index, one.reason) for one in self.entries)
+            return " ".join((f"Nothing beat the baseline ({self.baseline:.4g}) so far.", *waiting))
         return claim_sentence(
             whole,
             branch_words([(one.index, one.title) for one in self.entries if one.name in self.held], self.incumbent),
@@ -218,9 +220,8 @@ def _best(history: History, evidence: Evidence) -> tuple[float | None, str]:
 
 
 def _unprotected(history: History) -> tuple[str, ...]:
-    if history.started is None or history.started.survey is None or history.started.survey.protected:
-        return ()
-    return ("nothing was protected: an idea could edit the script and the data that measured it",)
+    survey, told = history.started and history.started.survey, "nothing was protected: an idea could edit the script"
+    return (f"{told} and the data that measured it",) if survey and not survey.protected else ()
 
 
 def _integrity(runs: Sequence[Run]) -> tuple[str, ...]:

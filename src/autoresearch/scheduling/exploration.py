@@ -22,6 +22,7 @@ from autoresearch.experiment.experiment import Run, lost, taken_back, trial_of, 
 from autoresearch.experiment.history import History
 from autoresearch.experiment.outcome import BASELINE, WELL, Purpose, Status
 from autoresearch.run.ending import Ending, Who
+from autoresearch.verdict.plausible import told_of_held
 
 ALIKE, STRANGE = 2, 3
 """Ends alike in a row that open it: ones that the machine is known for, and the different ideas nobody explains."""
@@ -176,11 +177,12 @@ def left_over(history: History) -> tuple[str, ...]:
 
 
 def held_back(history: History, now: float) -> tuple[str, ...]:
-    """Why ideas are not run, a sentence each: a suspected machine, runs that rest, ideas that the end left over."""
+    """Why ideas are not kept or run, a sentence each: a person's word, a suspected machine, rests, leftovers."""
+    asked = told_of_held((one.index, one.verdict.reason) for one in history.judged if one.verdict)
     if history.ended:
-        return left_over(history)
-    suspected = breaker(history)
-    return (*([suspected.sentence] if suspected else []), *(rest.sentence(now) for rest in resting(history, now)))
+        return (*asked, *left_over(history))
+    suspected, rests = breaker(history), (rest.sentence(now) for rest in resting(history, now))
+    return (*asked, *([suspected.sentence] if suspected else []), *rests)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from statistics import stdev
 
-from autoresearch.experiment.board import Advice, Board, Settle
+from autoresearch.experiment.board import Advice, Board, Settle, Trial
 from autoresearch.experiment.outcome import BASELINE, Purpose, Status
 from autoresearch.run.measurement import Direction, Objective
 from autoresearch.verdict.arms import Arm
@@ -37,13 +37,30 @@ _ONE = frozenset({"perplexity", "ppl"})
 LOOK = "implausible, look before you believe"
 """How every reason of this gate begins."""
 
+HELD = "held for a person's word"
+"""How the reason begins why code is not kept whose numbers nothing but its own runs vouches for."""
+
+
+def told_of_held(rows: Iterable[tuple[int, str]]) -> tuple[str, ...]:
+    """Which ideas wait for a person's word, and what to do, in a sentence; nothing where none does.
+
+    Args:
+        rows: Number and reason of each verdict.
+    """
+    held = [index for index, reason in rows if reason.startswith(HELD)]
+    if not held:
+        return ()
+    which = ", ".join(f"#{index}" for index in held)
+    waits = f"{which} wait{'s' * (len(held) == 1)} for a person's word, as only runs of changed code vouch for the gain"
+    return (f"{waits}: look at it, then autoresearch overrule {held[0]} keep --reason '...'; evaluate: does without",)
+
 
 def gated(advice: Advice, board: Board) -> Advice:
     """A policy's advice, without a keep that nobody has looked at although it should be."""
     if not isinstance(advice, Settle) or advice.verdict.status is not Status.KEEP:
         return advice
     evidence, name = Evidence(board), advice.incumbent or advice.idea
-    why = implausible(evidence, name) or _alone(evidence, name)
+    why = implausible(evidence, name) or _alone(evidence, name) or _by_its_own_word(evidence, name)
     if not why:
         return advice
     reason = f"{why}; it would be kept otherwise: {advice.verdict.reason}"
@@ -71,14 +88,33 @@ def _alone(evidence: Evidence, name: str) -> str:
     """
     if any(evidence.ideas[idea].vouched for idea in evidence.adds(name) if idea in evidence.ideas):
         return ""
-    judging = [t for t in evidence.board.trials if t.value is not None and not t.plumbing and t.purpose not in FRESH]
-    ours, theirs = ([t.unverified for t in judging if t.arm == arm] for arm in (name, BASELINE))
+    ours, theirs = ([t.unverified for t in _judging(evidence) if t.arm == arm] for arm in (name, BASELINE))
     if not theirs or any(theirs) or not any(ours):
         return ""
     return (
         f"unverified: {sum(ours)} of its {len(ours)} numbers stand on the run's own word alone, "
         f"and the baseline's {len(theirs)} do not"
     )
+
+
+def _by_its_own_word(evidence: Evidence, name: str) -> str:
+    """Why a person's word is needed: code of an idea's own ran where the number was made, and it alone vouches for it.
+
+    What a person has let through is theirs, and settings of code that was there before cannot write a number.
+    """
+    held = [evidence.ideas[idea] for idea in evidence.lineage(name) if idea in evidence.ideas]
+    if not evidence.settings.holds or not any(idea.own_code and not idea.vouched for idea in held):
+        return ""
+    ours = [t.unverified for t in _judging(evidence) if t.arm == name]
+    if not any(ours):
+        return ""
+    return f"{HELD}: it changes code, and {sum(ours)} of its {len(ours)} numbers stand on its own runs' word alone"
+
+
+def _judging(evidence: Evidence) -> list[Trial]:
+    """Runs with a number that a verdict rests on."""
+    board = evidence.board
+    return [t for t in board.trials if t.value is not None and not t.plumbing and t.purpose not in FRESH]
 
 
 def implausible(evidence: Evidence, name: str) -> str:

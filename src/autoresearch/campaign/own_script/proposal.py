@@ -218,7 +218,8 @@ def _notes(
         + ("\nWhat is `fixed` names a file or folder: take the word out to allow it." if fixed else ""),
         "target.config": "Overrides change the keys of this file.",
         "target.space": "Where the search looks: correct the ranges, take out what you would not turn.",
-        "target.protect": "No idea may edit these: they measure. Take them out for ideas that change the script.",
+        "target.protect": "No idea may edit these: they measure. Take them out for ideas that change the script; "
+        "a gain of theirs waits for your word (verdict.unverified: keep: it does not).",
         "target.env": "The tracker writes where the run is, not to an account; take it out to have it as you had it.",
         "target.start_in": "A run starts in a folder of its own, among links: there it writes, or has its seed.",
         "target.seed_at": "Where the seed stands; each run has its own.",
